@@ -1,0 +1,26 @@
+# lihandover_room(NAME SOURCES a.cpp … [ROOMS model …] [LIBRARIES lib …])
+#   A room is one static library lihandover_NAME (alias lihandover::NAME). ROOMS lists the rooms whose public headers
+#   it may include, and nothing else is on its include path by way of the link.
+function(lihandover_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;ROOMS;LIBRARIES;PRIVATE_LIBRARIES" ${ARGN})
+  add_library(lihandover_${name} STATIC ${ROOM_SOURCES})
+  add_library(lihandover::${name} ALIAS lihandover_${name})
+  target_include_directories(lihandover_${name}
+    PUBLIC ${PROJECT_SOURCE_DIR}/include
+    PRIVATE ${PROJECT_SOURCE_DIR}/src/${name})
+  list(TRANSFORM ROOM_ROOMS PREPEND lihandover::)
+  target_link_libraries(lihandover_${name}
+    PUBLIC ${ROOM_ROOMS} ${ROOM_LIBRARIES}
+    PRIVATE ${ROOM_PRIVATE_LIBRARIES} lihandover_flags)
+endfunction()
+
+# lihandover_test(NAME SOURCES a_test.cpp … ROOMS model …)
+#   A GoogleTest program of one room; every case becomes a ctest of its own.
+function(lihandover_test name)
+  cmake_parse_arguments(TEST "" "" "SOURCES;ROOMS;LIBRARIES" ${ARGN})
+  add_executable(${name} ${TEST_SOURCES})
+  list(TRANSFORM TEST_ROOMS PREPEND lihandover::)
+  target_link_libraries(${name} PRIVATE ${TEST_ROOMS} ${TEST_LIBRARIES} GTest::gmock GTest::gtest_main lihandover_flags)
+  target_compile_definitions(${name} PRIVATE LIHANDOVER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 120)
+endfunction()

@@ -1,0 +1,34 @@
+# Compiler, linker and hardening flags for every target of the project.
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+
+find_program(MOLD_PROGRAM mold)
+if(MOLD_PROGRAM)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(lihandover_flags INTERFACE)
+target_compile_options(lihandover_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wcast-qual
+  -Wno-restrict) # GCC 12 raises false alarms in std::string with it
+if(LIHANDOVER_WERROR)
+  target_compile_options(lihandover_flags INTERFACE -Werror)
+endif()
+
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(LIHANDOVER_SANITIZE)
+  add_compile_options(-fsanitize=${LIHANDOVER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${LIHANDOVER_SANITIZE})
+  if(LIHANDOVER_SANITIZE MATCHES "thread")
+    # GCC warns that TSan does not model fences; the ones in Asio are beside atomics it does see.
+    add_compile_options(-Wno-tsan)
+  endif()
+else()
+  add_compile_options(-fstack-protector-strong -fcf-protection)
+  add_compile_definitions($<$<NOT:$<CONFIG:Debug>>:_FORTIFY_SOURCE=2>)
+  add_link_options(-Wl,-z,relro,-z,now)
+endif()

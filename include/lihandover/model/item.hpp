@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lihandover/model/event.hpp"
+#include "lihandover/model/result.hpp"
+#include "lihandover/model/uuid.hpp"
+
+namespace lihandover::model {
+
+// A handover item: one event's share for one warrant. What it says is fixed when it is made; the store keeps the share
+// as compact octets (encode_share), and the document is written from them at each attempt (DESIGN promise 3).
+
+/// What a warrant orders (DESIGN "Configuration"): which parts of an event go into the item.
+struct Deliver {
+    bool metadata = false;
+    bool content = false;
+    bool binary = false;
+    bool location = false;
+
+    friend bool operator==(const Deliver&, const Deliver&) = default;
+};
+
+/// The part of an event that goes to one warrant, read back from its octets. Views the octets it was decoded from.
+struct Share {
+    Event event;
+    /// By party of `event`, whether it holds a target of this item's warrant (TS 103 707 5.4.2 isTargetedParty).
+    std::vector<bool> targeted;
+    Deliver deliver;
+    /// When the daemon took the event in.
+    Instant received_at;
+};
+
+/// Appends the octets of the share to `out`.
+///   targeted             bit n set: party n of the event holds a target of the warrant
+///   metadata_parameters  names below `parameters` that count as metadata
+/// Fields that `deliver` does not order are left out, so that they never reach a disk.
+void encode_share(const Event& event, std::span<const std::uint64_t> targeted, const Deliver& deliver,
+                  Instant received_at, std::span<const std::string> metadata_parameters, std::string& out);
+
+/// Reads octets written by encode_share of this or an earlier version of it. The first octet is the version.
+[[nodiscard]] Status decode_share(std::string_view octets, Share& out);
+
+/// Related items of one LIID (TS 103 707 5.3.2).
+struct ApplicationCorrelation {
+    std::uint64_t level_id = 0;         ///< below 2^53
+    std::uint64_t sequence_number = 0;  ///< from zero within level_id
+};
+
+/// Country code and unique identifier of one end (TS 103 120 EndpointID).
+struct Endpoint {
+    std::string country_code;
+    std::string unique_identifier;
+
+    friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+/// What documents of a destination say beyond the item itself; immutable once an item was made with it.
+struct Profile {
+    Endpoint sender;
+    Endpoint receiver;
+    std::string etsi_version;  ///< TS 103 120 version, `V1.14.1`
+    std::string national_profile_owner = "N/A";
+    std::string national_profile_version = "N/A";
+    std::string schema_identifier;  ///< of the CSP-defined part, as the writer names it
+    std::string schema_url;         ///< empty: none
+    std::uint32_t writer_version = 1;
+
+    friend bool operator==(const Profile&, const Profile&) = default;
+};
+
+/// What an item needs beyond its share to be written as a document.
+struct ItemIdentity {
+    Uuid object_id;  ///< ObjectIdentifier, the same on every attempt
+    std::string_view liid;
+    std::optional<ApplicationCorrelation> correlation;
+    bool carries_schema = false;  ///< schemaContent goes with this item (TS 103 707 table 9)
+};
+
+}  // namespace lihandover::model

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <boost/system/result.hpp>
+#include <string>
+#include <utility>
+
+namespace lihandover::model {
+
+/// What went wrong, in a sentence for the operator. Never holds content, a target's or party's identifier, an LIID, a
+/// binary URL or a word of an LEA's error text (DESIGN promise 8): it may be logged as it is.
+struct Error {
+    std::string message;
+};
+
+/// Called by Result::value() on an error; a programming mistake, so it throws std::logic_error with the message.
+[[noreturn]] void throw_exception_from_error(const Error& error, const boost::source_location& location);
+
+/// Success with a value, or an Error. Not to be ignored. Errors travel up as values; exceptions are for interrupted
+/// work (cancelled coroutines, exhausted memory) only.
+template <typename T>
+using Result = boost::system::result<T, Error>;
+
+/// Success without a value.
+using Status = Result<void>;
+
+/// The same error with context in front: `in "listen": no such interface`.
+[[nodiscard]] inline Error prefixed(std::string_view context, Error error) {
+    error.message.insert(0, context);
+    return error;
+}
+
+}  // namespace lihandover::model

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lihandover/model/clock.hpp"
+#include "lihandover/model/result.hpp"
+#include "lihandover/store/types.hpp"
+
+namespace lihandover::store {
+
+struct Options {
+    std::filesystem::path directory;  ///< state_dir; exists, mode 0700, held by one daemon only
+    std::uint64_t max_bytes = 0;      ///< store.max_bytes; 0: no limit
+    std::chrono::seconds record_retention{};
+    std::chrono::seconds repeat_memory{std::chrono::hours(7 * 24)};  ///< how long repeats are recognised at least
+};
+
+/// How a submitted group ended.
+enum class Outcome : std::uint8_t {
+    committed,  ///< on disk (synchronous=FULL)
+    failed,     ///< nothing of it is on disk: full, failing or stopping store; worth another try later
+};
+
+/// Hears what became durable. Called on the writer thread after the commit, in order; must return quickly and not throw.
+class Listener {
+  public:
+    virtual ~Listener() = default;
+    /// Items ready for delivery in row order within each lane: new ones, and retried ones (whose rows may be lower than
+    /// rows heard of before: they go next).
+    virtual void on_queued(std::span<const QueuedItem> items, bool retried) noexcept = 0;
+    /// Items that left the outbox by an operator's decision (rejected) while they may wait in memory.
+    virtual void on_withdrawn(std::span<const QueuedItem> items) noexcept = 0;
+    /// The store can commit (true) or cannot (false): while false, nothing may be sent (DESIGN promise 11).
+    virtual void on_health(bool can_commit) noexcept = 0;
+};
+
+/// Reads the store beside the writer, on a connection of its own. One object per thread; calls block on the disk.
+class Reader {
+  public:
+    virtual ~Reader() = default;
+    /// Items by row, in the order asked for; rows that are gone are left out.
+    [[nodiscard]] virtual model::Result<std::vector<StoredItem>> load(std::span<const RowId> rows) = 0;
+    /// Calls `visit` for every queued item in row order; how delivery builds its lanes at start.
+    [[nodiscard]] virtual model::Status for_each_queued(const std::function<void(const QueuedItem&)>& visit) = 0;
+    /// A page of items in row order after `after` (0: from the start), at most `limit`, of one state or of all that wait
+    /// when nullopt. `delivered` and `rejected` come from the records.
+    [[nodiscard]] virtual model::Result<std::vector<ItemView>> items(std::optional<ItemState> state, RowId after,
+                                                                    std::size_t limit) = 0;
+    /// One item by ObjectIdentifier; a scan, for an operator's eyes. nullopt when unknown.
+    [[nodiscard]] virtual model::Result<std::optional<ItemView>> find(const model::Uuid& object_id) = 0;
+    /// Records after `after`, oldest first.
+    [[nodiscard]] virtual model::Result<std::vector<Record>> records(std::int64_t after, std::size_t limit) = 0;
+    /// When the oldest queued item of a destination was received; nullopt when none waits. Costs a scan up to it.
+    [[nodiscard]] virtual model::Result<std::optional<model::Instant>> oldest(std::string_view destination) = 0;
+};
+
+/// The durable state: SQLite in WAL mode with synchronous=FULL, written by one thread that commits whatever has gathered
+/// while the last commit ran (group commit, no timed delay).
+///
+/// Thread-safe unless said otherwise. `done` callbacks run on the writer thread and must be quick; async.hpp has an
+/// awaitable form. The writer commits acceptances and other deletions before items, and keeps acceptances over a failed
+/// commit until they are on disk; everything else of a failed group gets Outcome::failed.
+///
+/// Where the disk is full, max_bytes is reached or the store fails, accepting() turns false, listeners hear
+/// on_health(false) where not even deletions can be committed, and the writer tries again by itself until it works.
+class Store {
+  public:
+    using Done = std::function<void(Outcome)>;
+    /// How many items a retry or reject found and changed.
+    using DoneCount = std::function<void(Outcome, std::size_t)>;
+
+    virtual ~Store() = default;
+
+    /// Opens or creates the store, migrates an older schema, refuses a newer one, and starts the writer. The error says
+    /// what an operator can do.
+    [[nodiscard]] static model::Result<std::unique_ptr<Store>> open(const Options& options, const model::Clock& clock);
+
+    /// Commits what is queued and ends the writer; later submissions fail. Idempotent.
+    virtual void stop() = 0;
+
+    /// Set before the first submission; outlives the store or is taken off with nullptr after stop().
+    virtual void set_listener(Listener* listener) = 0;
+    /// Called on the writer thread after each commit with how long it took, in seconds; for the metric.
+    virtual void set_commit_observer(std::function<void(double)> observer) = 0;
+
+    /// Changes of a reload; takes effect at the next group.
+    virtual void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) = 0;
+
+    [[nodiscard]] virtual model::Result<std::unique_ptr<Reader>> reader() const = 0;
+
+    /// The keyed hash of the parts, each with its length in front, so that no two lists of parts collide.
+    [[nodiscard]] virtual Hash128 keyed_hash(std::span<const std::string_view> parts) const = 0;
+
+    /// Finds or creates, durably. Blocks on a commit: for start and reload, not for the hot path.
+    [[nodiscard]] virtual model::Result<LaneId> lane(std::string_view destination, std::string_view liid) = 0;
+    [[nodiscard]] virtual model::Result<std::vector<LaneId>> lanes(
+        std::span<const std::pair<std::string, std::string>> destination_and_liid) = 0;
+    [[nodiscard]] virtual model::Result<ProfileId> profile(const model::Profile& profile) = 0;
+
+    /// Known rows by number; valid for the life of the store, read from memory.
+    [[nodiscard]] virtual std::shared_ptr<const Lane> find_lane(LaneId id) const = 0;
+    [[nodiscard]] virtual std::shared_ptr<const model::Profile> find_profile(ProfileId id) const = 0;
+
+    /// Whether new items can be taken, as far as the store knows now. Decides refusals before matching (promise 7).
+    [[nodiscard]] virtual bool accepting() const = 0;
+
+    /// Makes the items durable, together with their repeat hashes, counters and records. An empty list is committed too
+    /// (a filler row): every answer to a source leaves with a commit (promise 7).
+    virtual void submit(std::vector<NewItem> items, Done done) = 0;
+
+    /// The LEA accepted these: rows go, content is overwritten, records say so. Never lost: kept over failed commits
+    /// until on disk, `done` hears `committed` then (or `failed` when the store stops before). An acceptance of a row that
+    /// an operator rejected meanwhile is recorded as delivered all the same: it is what happened.
+    virtual void accepted(std::vector<Acceptance> items, Done done) = 0;
+
+    /// The LEA refused this one for good: state `refused`.
+    virtual void refused(RowId row, Refusal refusal, Done done) = 0;
+
+    /// Operator's decisions; `who` and `why` go into the records. retry: refused items go back to their place. The bulk
+    /// form takes all refused of a destination, with one code where given.
+    virtual void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) = 0;
+    virtual void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
+                           DoneCount done) = 0;
+    /// Ends waiting items (queued, refused or held) without delivery; content goes at once.
+    virtual void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) = 0;
+
+    /// Last good versions of the warrants, as of open or the last change.
+    [[nodiscard]] virtual model::Result<std::vector<StoredWarrant>> warrants() = 0;
+    /// Blocks until committed.
+    [[nodiscard]] virtual model::Status change_warrants(const WarrantChanges& changes) = 0;
+
+    [[nodiscard]] virtual Statistics statistics() const = 0;
+};
+
+}  // namespace lihandover::store

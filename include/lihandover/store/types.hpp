@@ -1,0 +1,185 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lihandover/model/item.hpp"
+#include "lihandover/model/time.hpp"
+#include "lihandover/model/uuid.hpp"
+
+namespace lihandover::store {
+
+/// An item's place: rows are numbered in the order of their first queueing, which is the order within a lane
+/// (DESIGN promise 4). Kept through refusal and retry.
+using RowId = std::int64_t;
+
+/// A lane is one warrant's line of items: the pair (destination, LIID). Numbers are stable for the life of the store.
+using LaneId = std::int64_t;
+
+/// A row of immutable rendering data (model::Profile). Numbers are stable for the life of the store.
+using ProfileId = std::int64_t;
+
+/// A keyed hash under a secret that the store draws once: says nothing of what it stands for outside this store.
+using Hash128 = std::array<std::uint8_t, 16>;
+
+/// Who and what a lane is.
+struct Lane {
+    LaneId id = 0;
+    std::string destination;
+    std::string liid;
+};
+
+/// Whether schemaContent goes with an item (TS 103 707 table 9): the option csp_schema.content.
+enum class SchemaContent : std::uint8_t { never, first, always };
+
+/// One event's share for one warrant, to be made durable. The store adds its row, its correlation numbers and whether it
+/// carries the schema.
+struct NewItem {
+    LaneId lane = 0;
+    ProfileId profile = 0;
+    model::Uuid object_id;
+    bool emergency = false;
+    SchemaContent schema_content = SchemaContent::first;
+    /// Keyed hash of (source, event_id, destination, LIID): the item is dropped, and counted as a repeat, when the store
+    /// remembers one like it.
+    Hash128 repeat_hash{};
+    /// The event's own time in whole seconds; nullopt when the source gave none.
+    std::optional<std::int64_t> event_seconds;
+    /// Keyed hash of (destination, LIID, conversation); nullopt: no correlation.
+    std::optional<Hash128> conversation_hash;
+    model::Instant received_at;
+    /// model::encode_share.
+    std::string share;
+};
+
+/// Where an item is (DESIGN "Operator"). `delivered` and `rejected` are records without content.
+enum class ItemState : std::uint8_t { held, queued, refused, delivered, rejected };
+inline constexpr std::array<std::string_view, 5> item_state_names = {"held", "queued", "refused", "delivered",
+                                                                    "rejected"};
+[[nodiscard]] constexpr std::string_view name_of(ItemState state) {
+    return item_state_names[static_cast<std::size_t>(state)];
+}
+
+/// A committed item as delivery hears of it; 24 octets at most are kept of it in memory while it waits.
+struct QueuedItem {
+    RowId row = 0;
+    LaneId lane = 0;
+    bool emergency = false;
+};
+
+/// All that is needed to write an item's document, read back from the store.
+struct StoredItem {
+    RowId row = 0;
+    LaneId lane = 0;
+    ProfileId profile = 0;
+    model::Uuid object_id;
+    bool emergency = false;
+    bool carries_schema = false;
+    std::optional<model::ApplicationCorrelation> correlation;
+    model::Instant received_at;
+    std::string share;
+};
+
+/// An item that the LEA accepted; holds all that the writer has to know, so that it need not read the row first.
+struct Acceptance {
+    RowId row = 0;
+    LaneId lane = 0;
+    ProfileId profile = 0;
+    model::Uuid object_id;
+    bool carried_schema = false;  ///< the lane counts as provided with the profile's schema from now on
+};
+
+/// Why an item was put aside; what the operator sees beside it. `words` may be an LEA's text: for the control API and
+/// the record only, never for a log.
+struct Refusal {
+    /// The LEA's HI1 ErrorCode, or an HTTP status, or 0.
+    std::uint64_t code = 0;
+    enum class Kind : std::uint8_t { hi1_error, http_status, invalid_document } kind = Kind::hi1_error;
+    std::string words;
+};
+[[nodiscard]] std::string_view name_of(Refusal::Kind kind);
+
+/// An item for the operator (`items`, `show`): no content.
+struct ItemView {
+    model::Uuid object_id;
+    std::string destination;
+    std::string liid;
+    ItemState state{};
+    RowId row = 0;
+    std::optional<model::ApplicationCorrelation> correlation;
+    model::Instant received_at;
+    model::Instant changed_at;
+    std::optional<Refusal> refusal;  ///< for refused, and for rejected that were refused before
+    std::string who;                 ///< who decided, for rejected; empty otherwise
+    std::string why;
+};
+
+/// A decision that touches evidence (DESIGN promise 12).
+enum class RecordKind : std::uint8_t {
+    warrant_in_force,
+    warrant_changed,
+    warrant_ended,
+    item_made,
+    item_delivered,
+    item_refused,
+    item_retried,
+    item_rejected,
+};
+inline constexpr std::array<std::string_view, 8> record_kind_names = {
+    "warrant_in_force", "warrant_changed", "warrant_ended", "item_made",
+    "item_delivered",   "item_refused",    "item_retried",  "item_rejected"};
+[[nodiscard]] constexpr std::string_view name_of(RecordKind kind) {
+    return record_kind_names[static_cast<std::size_t>(kind)];
+}
+
+struct Record {
+    std::int64_t id = 0;
+    model::Instant at;
+    RecordKind kind{};
+    LaneId lane = 0;
+    std::optional<model::Uuid> object_id;
+    std::string who;  ///< empty: the daemon itself
+    std::string why;
+};
+
+/// A warrant file's state as the store keeps it: the last good version (DESIGN promise 10).
+struct StoredWarrant {
+    std::string file;         ///< name within warrants_dir
+    std::string destination;  ///< of the pair that names it
+    std::string liid;
+    std::string octets;  ///< what the warrants room wrote
+};
+
+/// One reload's consequences, written in one transaction with their records.
+struct WarrantChanges {
+    std::vector<StoredWarrant> in_force;  ///< new ones
+    std::vector<StoredWarrant> changed;   ///< same pair, other content
+    std::vector<StoredWarrant> ended;     ///< octets not needed
+    std::string who;                      ///< operator who asked for the reload, or empty
+};
+
+/// Waiting items by destination and state, exact as of the last commit.
+struct Count {
+    std::string destination;
+    std::uint64_t held = 0;
+    std::uint64_t queued = 0;
+    std::uint64_t refused = 0;
+};
+
+struct Statistics {
+    std::vector<Count> counts;
+    /// Octets of waiting items' rows (share and overhead), the figure that max_bytes bounds together with the database
+    /// file's other content; see `used_bytes`.
+    std::uint64_t waiting_bytes = 0;
+    std::uint64_t used_bytes = 0;  ///< live pages of the database plus the write-ahead log
+    std::uint64_t max_bytes = 0;
+    std::uint64_t commits = 0;
+    std::uint64_t repeats = 0;  ///< items dropped since one like them was remembered
+    bool accepting = false;
+};
+
+}  // namespace lihandover::store
