@@ -1,0 +1,181 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "lihandover/config/problem.hpp"
+#include "lihandover/model/item.hpp"
+
+namespace lihandover::config {
+
+// The configuration as typed values (DESIGN "Configuration"). The defaults are the members' initialisers; everything
+// else about an option (bounds, help, whether a reload may change it) is declared once in src/config/options.cpp.
+// Plain values: copy them, compare them with changed_options(), share a const one between threads.
+
+using Duration = std::chrono::milliseconds;
+
+/// `unix:/path`, `address:port` or `[v6]:port`.
+struct ListenAddress {
+    std::string path;        ///< of a Unix socket; empty for TCP
+    std::string host;        ///< an IP address without brackets; empty for a Unix socket
+    std::uint16_t port = 0;  ///< 0: any free port
+
+    [[nodiscard]] bool is_unix() const { return !path.empty(); }
+    [[nodiscard]] bool is_loopback() const;
+    [[nodiscard]] std::string to_string() const;
+    friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
+};
+/// nullopt for anything that is not one of the three forms.
+[[nodiscard]] std::optional<ListenAddress> parse_listen_address(std::string_view text);
+
+/// Files of a TLS server that asks its clients for certificates. Absolute paths, PEM.
+struct ServerTls {
+    std::string certificate;
+    std::string private_key;
+    std::string client_ca;
+    /// Which of the clients with a certificate of client_ca may talk: DNS names or common names of their certificates.
+    /// Empty: all of them.
+    std::vector<std::string> clients;
+};
+
+/// Files of a TLS client with a certificate of its own. Absolute paths, PEM.
+struct ClientTls {
+    std::string certificate;
+    std::string private_key;
+    std::string ca;
+};
+
+struct IntakeListener {
+    std::string name;  ///< the source in metrics and deduplication; never empty after loading, unique
+    ListenAddress listen;
+    std::optional<ServerTls> tls;  ///< always there for TCP, never for a Unix socket
+    std::uint32_t mode = 0660;     ///< of the Unix socket
+    std::string group;             ///< of the Unix socket; empty: the daemon's own
+};
+
+struct Intake {
+    std::vector<IntakeListener> http;
+    std::uint64_t max_event_size = std::uint64_t{1} << 20;
+    std::uint64_t max_request_size = std::uint64_t{16} << 20;
+    Duration max_future = std::chrono::minutes(5);
+    std::vector<std::string> metadata_parameters;
+    std::uint64_t max_object_size = std::uint64_t{8} << 30;
+    std::string attachment_root;
+    Duration attachment_grace = std::chrono::minutes(10);
+};
+
+struct Store {
+    std::uint64_t max_bytes = std::uint64_t{50} << 30;
+    Duration record_retention = std::chrono::days(90);
+};
+
+/// When an item carries the text of the CSP's schema (TS 103 707 table 9).
+enum class SchemaContent : std::uint8_t { never, first, always };
+
+struct CspSchema {
+    SchemaContent content = SchemaContent::first;
+    std::string url;  ///< empty: none
+};
+
+enum class BinaryModel : std::uint8_t { a, b };
+
+/// How binary objects reach a destination (TS 103 707 annex C).
+struct Binary {
+    BinaryModel model = BinaryModel::b;
+    std::string url_template;  ///< Model B; holds `{object_identifier}` once
+    Duration expiry = std::chrono::hours(72);
+    Duration continue_timeout = std::chrono::minutes(5);
+    std::vector<std::string> client_certificates;  ///< Model A; 64 hex digits, or the same after `spki:`
+};
+
+struct Retry {
+    Duration initial = std::chrono::seconds(1);
+    Duration maximum = std::chrono::minutes(5);
+    std::vector<std::uint32_t> error_codes;  ///< HI1 error codes after which the same item is tried again
+};
+
+struct NationalProfile {
+    std::string owner = "N/A";
+    std::string version = "N/A";
+};
+
+struct Destination {
+    std::string url;  ///< https, with a host, without user or fragment
+    ClientTls tls;
+    std::optional<model::Endpoint> sender;  ///< absent: the CSP
+    model::Endpoint receiver{"XX", "Not specified"};
+    std::string etsi_version = "V1.14.1";
+    NationalProfile national_profile;
+    std::uint32_t max_actions_per_message = 1;
+    std::uint64_t max_message_size = std::uint64_t{4} << 20;  ///< of a message of several actions; one may be larger
+    std::uint32_t connections = 16;
+    std::uint32_t upload_connections = 8;
+    Duration timeout = std::chrono::seconds(30);  ///< of each step: connect, TLS, send, the answer
+    std::optional<Binary> binary;
+    Retry retry;
+};
+
+struct ObjectServer {
+    ListenAddress listen;
+    std::string public_url;
+    ServerTls tls;
+};
+
+struct Admin {
+    ListenAddress listen{{}, "127.0.0.1", 9464};
+    std::string control_socket = "/run/lihandoverd/control.sock";
+    std::uint32_t mode = 0600;  ///< of the control socket
+    std::string group;          ///< of the control socket; empty: the daemon's own
+};
+
+enum class SchemaValidation : std::uint8_t { off, sample, all };
+
+enum class LogLevel : std::uint8_t { trace, debug, info, warning, error };
+
+struct Configuration {
+    model::Endpoint csp;
+    std::string state_dir = "/var/lib/lihandoverd";
+    std::string warrants_dir = "/etc/lihandoverd/warrants.d";
+    Intake intake;
+    Store store;
+    CspSchema csp_schema;
+    std::map<std::string, Destination> destinations;  ///< by name, `[a-z0-9-]{1,64}`
+    std::optional<ObjectServer> objectserver;
+    Admin admin;
+    SchemaValidation schema_validation = SchemaValidation::sample;
+    std::string schemas_dir = "/usr/share/lihandoverd/schemas";
+    Duration shutdown_timeout = std::chrono::seconds(10);
+    LogLevel log_level = LogLevel::info;
+};
+
+/// A configuration, or every problem of the file in the order of the file (at least one where there is no value).
+struct Loaded {
+    std::optional<Configuration> configuration;
+    Problems problems;
+};
+
+/// Reads and checks a file of at most max_file_size octets. Files that the options name are not opened.
+[[nodiscard]] Loaded load_file(const std::string& path);
+/// The same for a text; `file` is the name in problems.
+[[nodiscard]] Loaded load_text(std::string_view text, const std::string& file);
+
+inline constexpr std::size_t max_file_size = std::size_t{4} << 20;
+
+/// An option whose value differs between two configurations. Destinations and listeners are named in the path
+/// (`destinations.lea-one.url`); one that is there in only one of them is named once (`destinations.lea-one`).
+struct ChangedOption {
+    std::string path;
+    bool reloadable = false;
+};
+[[nodiscard]] std::vector<ChangedOption> changed_options(const Configuration& before, const Configuration& after);
+
+/// The contents of docs/configuration.md, made from the declarations.
+[[nodiscard]] std::string reference_markdown();
+
+}  // namespace lihandover::config

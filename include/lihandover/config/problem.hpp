@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace lihandover::config {
+
+/// One mistake in a file that an operator wrote. `message` says what is wrong and what is allowed and holds no value
+/// out of the file, so it may be logged (DESIGN promise 8); `value` is for the operator's own eyes (`--check`).
+struct Problem {
+    std::string file;
+    std::size_t line = 0;    ///< from 1; 0 when the problem is the file's (missing, unreadable)
+    std::size_t column = 0;  ///< octets from 1
+    std::string message;
+    std::string value;  ///< what was found; empty when there is nothing to show or the option is secret
+};
+using Problems = std::vector<Problem>;
+
+/// `FILE:LINE:COLUMN: what is wrong, what is allowed`, without the value: for logs.
+[[nodiscard]] std::string log_text(const Problem& problem);
+
+/// The same with the value, shortened and with unprintable characters escaped: for a terminal.
+[[nodiscard]] std::string check_text(const Problem& problem);
+
+}  // namespace lihandover::config

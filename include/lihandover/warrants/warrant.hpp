@@ -1,0 +1,68 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lihandover/model/event.hpp"
+#include "lihandover/model/item.hpp"
+#include "lihandover/model/result.hpp"
+#include "lihandover/model/time.hpp"
+
+namespace lihandover::warrants {
+
+enum class Priority : std::uint8_t { routine, emergency };
+enum class Review : std::uint8_t { none, required, dual };
+enum class Correlation : std::uint8_t { conversation, none };
+
+/// One identifier under surveillance.
+struct Target {
+    model::IdentifierType type{};
+    std::string value;  ///< as the warrant file gives it
+    /// Narrow the warrant's window for this target; half-open like it.
+    std::optional<model::Instant> from;
+    std::optional<model::Instant> until;
+    /// When the identifier was seen to be the target's (TS 103 707 annex A, category 2). Kept, not used in matching.
+    std::optional<model::Instant> observed_at;
+
+    friend bool operator==(const Target&, const Target&) = default;
+};
+
+/// What one warrant orders. A value: never changed once it is in force, shared as std::shared_ptr<const Warrant>.
+struct Warrant {
+    std::string liid;
+    std::string destination;
+    model::Instant valid_from;   ///< inclusive
+    model::Instant valid_until;  ///< exclusive
+    std::vector<Target> targets;         ///< never empty
+    std::vector<std::string> services;   ///< empty: all
+    model::Deliver deliver;
+    Priority priority = Priority::routine;
+    Review review = Review::none;
+    Correlation correlation = Correlation::conversation;
+    std::string reference;  ///< recorded, never sent
+    bool acknowledge_not_unique = false;
+
+    friend bool operator==(const Warrant&, const Warrant&) = default;
+};
+using WarrantPtr = std::shared_ptr<const Warrant>;
+
+/// A digest of everything the warrant says; equal digests mean equal warrants. Stable across restarts and versions.
+using Digest = std::array<std::uint8_t, 32>;
+[[nodiscard]] Digest digest_of(const Warrant& warrant);
+
+/// The warrant as octets for the store, and back. The same warrant always gives the same octets; decode reads what
+/// this or an earlier version wrote, and nothing else.
+[[nodiscard]] std::string encode(const Warrant& warrant);
+[[nodiscard]] model::Result<Warrant> decode(std::string_view octets);
+
+/// Where a warrant stands at a time; the label set of `lihandover_warrants`.
+enum class State : std::uint8_t { pending, active, expired };
+inline constexpr std::array<std::string_view, 3> state_names = {"pending", "active", "expired"};
+[[nodiscard]] State state_at(const Warrant& warrant, model::Instant now);
+
+}  // namespace lihandover::warrants
