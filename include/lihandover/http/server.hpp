@@ -1,0 +1,192 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "lihandover/http/body_source.hpp"
+#include "lihandover/model/result.hpp"
+#include "lihandover/tls/context.hpp"
+
+namespace lihandover::http {
+
+/// Why a request's body could not be read.
+enum class BodyFailure : std::uint8_t {
+    too_large,  ///< More than the caller allows: answer 413. Nothing, or only a part, was read.
+    timeout,    ///< The sender stalled or fell below the least rate: answer 408 if you like; the connection closes.
+    broken,     ///< The sender went away or broke the chunked coding: nobody to answer; respond() does no harm.
+};
+[[noreturn]] void throw_exception_from_error(BodyFailure failure, const boost::source_location& location);
+
+template <typename T>
+using BodyResult = boost::system::result<T, BodyFailure>;
+
+/// The other end of a connection.
+struct Peer {
+    /// Set on TLS listeners.
+    std::optional<tls::PeerIdentity> certificate;
+    /// Set on Unix sockets, as the kernel vouches at connect time (SO_PEERCRED).
+    struct Process {
+        uid_t uid = 0;
+        gid_t gid = 0;
+        pid_t pid = 0;
+    };
+    std::optional<Process> process;
+    /// `192.0.2.1:4711`, `[::1]:4711`, or empty on Unix sockets.
+    std::string address;
+};
+
+/// The login name of a user id, or the number where it has none. May ask the system's name service, hence not for a hot
+/// path.
+[[nodiscard]] std::string user_name(uid_t uid);
+
+/// An answer of ours. Content-Length, Date and Connection are added by the connection.
+struct Response {
+    unsigned status = 200;  ///< 200 to 599
+    /// Content-Type; none when empty. Must outlive respond().
+    std::string_view content_type;
+    std::string body;
+    /// Further fields (name, value). Control characters in them are a programming mistake: std::logic_error.
+    std::vector<std::pair<std::string, std::string>> fields;
+    /// Close the connection after this answer.
+    bool close = false;
+};
+
+/// One request and the way to answer it. Views stay valid until handle() returns. Used on the server's thread only.
+/// Abstract so that handlers can be tested without a network.
+class Exchange {
+  public:
+    virtual ~Exchange() = default;
+
+    [[nodiscard]] virtual std::string_view method() const = 0;
+    /// As sent: path and query, not decoded.
+    [[nodiscard]] virtual std::string_view target() const = 0;
+    /// The target up to `?`, not decoded.
+    [[nodiscard]] std::string_view path() const { return target().substr(0, target().find('?')); }
+    /// What follows the first `?`, not decoded; empty when there is none.
+    [[nodiscard]] std::string_view query() const {
+        const auto mark = target().find('?');
+        return mark == std::string_view::npos ? std::string_view{} : target().substr(mark + 1);
+    }
+    /// The first field of that name (any case), white space around it cut. nullopt when there is none.
+    [[nodiscard]] virtual std::optional<std::string_view> header(std::string_view name) const = 0;
+    /// The declared length: 0 without a body, nullopt when chunked.
+    [[nodiscard]] virtual std::optional<std::uint64_t> content_length() const = 0;
+    [[nodiscard]] virtual const Peer& peer() const = 0;
+
+    /// Octets of capacity that read_body leaves behind the body, for parsers that read beyond the end (simdjson).
+    static constexpr std::size_t body_slack = 64;
+
+    /// Reads the whole body into `body` (its capacity is reused; afterwards at least size + body_slack). A declared
+    /// length above `max` fails with too_large before anything is read. Sends the `100 Continue` that the peer expects.
+    /// Waits for the peer are bounded by Timeouts; time the handler takes itself does not count.
+    [[nodiscard]] virtual boost::asio::awaitable<BodyResult<void>> read_body(std::string& body, std::size_t max) = 0;
+    /// Reads some octets of the body; 0 is its end. Never mix with read_body on one request. Sends `100 Continue` too.
+    [[nodiscard]] virtual boost::asio::awaitable<BodyResult<std::size_t>> read_some(std::span<char> buffer) = 0;
+    /// True while the peer waits for a `100 Continue` that has not been sent.
+    [[nodiscard]] virtual bool expects_continue() const = 0;
+    /// Reading the body will no longer send `100 Continue` by itself (a test LEA that keeps its peers waiting).
+    virtual void withhold_continue() = 0;
+
+    /// Sends the answer, once per request; the second call does nothing. True when the kernel took all of it, false
+    /// when the peer is gone or too slow. A body that was not read to its end is not waited for: the connection closes
+    /// after the answer. A handler that returns without answering has its connection closed without one.
+    [[nodiscard]] virtual boost::asio::awaitable<bool> respond(Response response) = 0;
+    /// The same with a streamed body (`response.body` is ignored).
+    [[nodiscard]] virtual boost::asio::awaitable<bool> respond(Response response, BodySource& source) = 0;
+    /// Drops the connection at once, without an answer or in the middle of one (a test LEA's failure).
+    virtual void abort() = 0;
+};
+
+/// What answers requests. Calls of several connections interleave on the server's thread; must outlive the server and
+/// its last running request (await Server::stop). An exception ends the connection (500 if nothing was answered yet).
+class Handler {
+  public:
+    virtual ~Handler() = default;
+    [[nodiscard]] virtual boost::asio::awaitable<void> handle(Exchange& exchange) = 0;
+};
+
+struct Limits {
+    std::size_t max_header = 8192;       ///< octets of request line and fields: 431
+    std::size_t max_fields = 64;         ///< 431
+    std::size_t max_target = 2048;       ///< octets: 414
+    std::size_t max_connections = 1024;  ///< beyond: the one stalled longest is closed for the new one
+};
+
+struct Timeouts {
+    std::chrono::milliseconds handshake{10'000};    ///< whole TLS handshake
+    std::chrono::milliseconds header{10'000};       ///< from the first octet of a request to the end of its fields: 408
+    std::chrono::milliseconds idle{75'000};         ///< without a request: closed
+    std::chrono::milliseconds body_stall{15'000};   ///< without an octet of the body
+    std::size_t min_body_rate = 1024;               ///< octets per second, on average, after body_stall's grace
+    std::chrono::milliseconds write_stall{30'000};  ///< the peer takes nothing of the answer
+    std::chrono::milliseconds linger{2'000};        ///< for the peer to read a last answer and close
+};
+
+struct ServerOptions {
+    /// `127.0.0.1:0`, `[::1]:8080`, `unix:/run/x.sock`. Addresses are numeric; port 0 takes any free one.
+    std::string listen;
+    /// Of a Unix socket: permission bits and group name (empty: the process's own).
+    unsigned unix_mode = 0660;
+    std::string unix_group;
+    /// Set: mutual TLS. Not for Unix sockets.
+    std::shared_ptr<const tls::ServerContext> tls;
+    Limits limits;
+    Timeouts timeouts;
+};
+
+struct ServerStats {
+    std::size_t connections = 0;  ///< open now
+    std::uint64_t accepted_total = 0;
+    std::uint64_t evicted_total = 0;  ///< stalled ones closed in favour of new ones
+    std::uint64_t timed_out_total = 0;
+    std::uint64_t malformed_total = 0;  ///< refused before a handler saw them
+    std::uint64_t handshake_failed_total = 0;
+};
+
+/// Listens and serves HTTP/1.0 and 1.1, requests of one connection one after another. Lives on the one thread that runs
+/// `executor`'s io_context (the executor must be an io_context's own); every member is called there, or while that
+/// thread does not run.
+class Server {
+  public:
+    /// Binds. A stale Unix socket (nobody listens) is replaced; a live one, and anything that is not a socket, is an
+    /// error. Connections queue in the kernel until start().
+    [[nodiscard]] static model::Result<std::unique_ptr<Server>> listen(const boost::asio::any_io_executor& executor,
+                                                                       ServerOptions options, Handler& handler);
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+    /// Closes everything at once.
+    ~Server();
+
+    void start();
+    /// What it listens on, with the real port: `127.0.0.1:41234`, `unix:/run/x.sock`.
+    [[nodiscard]] const std::string& address() const;
+    /// 0 for Unix sockets.
+    [[nodiscard]] std::uint16_t port() const;
+    /// For connections accepted from now on. Only on a server that was given TLS to begin with.
+    void set_tls(std::shared_ptr<const tls::ServerContext> context);
+    [[nodiscard]] ServerStats stats() const;
+
+    /// Stops accepting, removes the Unix socket, closes idle connections, lets running requests finish (their answers
+    /// say `Connection: close`); what still runs after `grace` is cut, and its handler sees failing reads and writes.
+    /// Completes when the last handler has returned. May be called twice.
+    [[nodiscard]] boost::asio::awaitable<void> stop(std::chrono::milliseconds grace);
+
+  private:
+    class Impl;
+    explicit Server(std::shared_ptr<Impl> impl);
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace lihandover::http

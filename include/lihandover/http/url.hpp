@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "lihandover/model/result.hpp"
+
+namespace lihandover::http {
+
+/// An absolute http or https URL taken apart.
+struct Url {
+    /// `http` or `https`, lower case.
+    std::string scheme;
+    /// Host name (lower case) or IP address, IPv6 without brackets.
+    std::string host;
+    /// As given, else 80 or 443.
+    std::uint16_t port = 0;
+    /// Path and query in origin form, at least `/`.
+    std::string target;
+
+    /// For the Host field: brackets around IPv6, the port only where it is not the scheme's own.
+    [[nodiscard]] std::string authority() const;
+    /// host:port, brackets around IPv6; always with the port.
+    [[nodiscard]] std::string endpoint() const;
+    [[nodiscard]] bool secure() const { return scheme == "https"; }
+
+    friend bool operator==(const Url&, const Url&) = default;
+};
+
+/// Refuses anything but http and https, user information, fragments, a missing host, port 0, and texts longer than
+/// 8192 octets. The error says what is wrong and does not repeat the URL.
+[[nodiscard]] model::Result<Url> parse_url(std::string_view text);
+
+}  // namespace lihandover::http

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lihandover/model/result.hpp"
+#include "lihandover/model/time.hpp"
+
+struct ssl_ctx_st;  // OpenSSL's SSL_CTX; only tls and http look inside
+struct ssl_st;
+
+namespace lihandover::tls {
+
+/// The PEM files of one end of a mutual TLS connection.
+struct Files {
+    /// Our certificate first, then the intermediates that lead to the peer's trusted CA.
+    std::string certificate;
+    /// The unencrypted private key that belongs to the first certificate.
+    std::string private_key;
+    /// The CA certificates (one or more) that a peer's certificate must lead to. Nothing else is trusted, not even the
+    /// system's CAs.
+    std::string ca;
+};
+
+/// Who the other end proved to be.
+struct PeerIdentity {
+    /// RFC 2253 text of the certificate's subject, for the audit record. At most 1024 octets.
+    std::string subject;
+    /// SHA-256 of the certificate (DER), 64 lower-case hexadecimal digits.
+    std::string certificate_sha256;
+    /// SHA-256 of its SubjectPublicKeyInfo (DER), 64 lower-case hexadecimal digits.
+    std::string spki_sha256;
+    /// When the certificate ends.
+    model::Instant not_after;
+};
+
+/// Facts of our own certificate that both kinds of context share.
+struct OwnCertificate {
+    model::Instant not_before;
+    model::Instant not_after;
+    /// As in PeerIdentity.
+    std::string sha256;
+};
+
+/// Immutable TLS settings of a listener: TLS 1.2 with the suites of RFC 7525 and TLS 1.3, a client certificate under
+/// `ca` required and verified, ALPN http/1.1, no renegotiation, no compression. Resumed sessions keep the identity they
+/// were made with and live at most one hour and never beyond the client certificate's end. A reload builds a new
+/// context; connections keep the one they began with, and sessions of the old one do not resume under the new.
+/// Thread-safe.
+class ServerContext {
+  public:
+    /// Reads the files. Errors name the file and what is wrong with it (missing, not PEM, key does not fit the
+    /// certificate, …). An expired certificate is no error here: see problems().
+    [[nodiscard]] static model::Result<std::shared_ptr<const ServerContext>> load(const Files& files);
+
+    ServerContext(const ServerContext&) = delete;
+    ServerContext& operator=(const ServerContext&) = delete;
+    ~ServerContext();
+
+    [[nodiscard]] const OwnCertificate& certificate() const;
+    /// Sentences for the operator on certificates (ours and the CAs') that are expired or not yet valid at `now`; empty
+    /// when all is well.
+    [[nodiscard]] std::vector<std::string> problems(model::Instant now) const;
+
+    /// For the http room.
+    [[nodiscard]] ssl_ctx_st* native() const;
+
+  private:
+    struct State;
+    explicit ServerContext(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+/// Immutable TLS settings towards one destination: the same versions and suites, our certificate presented, the
+/// server's chain verified against `ca` only and its certificate against the host name or IP address asked for. Keeps a
+/// few sessions per host for resumption. Thread-safe.
+class ClientContext {
+  public:
+    [[nodiscard]] static model::Result<std::shared_ptr<const ClientContext>> load(const Files& files);
+
+    ClientContext(const ClientContext&) = delete;
+    ClientContext& operator=(const ClientContext&) = delete;
+    ~ClientContext();
+
+    [[nodiscard]] const OwnCertificate& certificate() const;
+    [[nodiscard]] std::vector<std::string> problems(model::Instant now) const;
+
+    /// For the http room: readies a fresh SSL for a connection to `host` (SNI, name check, a cached session). False
+    /// when OpenSSL refuses the name.
+    [[nodiscard]] bool prepare(ssl_st* ssl, const std::string& host, const std::string& port) const;
+    [[nodiscard]] ssl_ctx_st* native() const;
+
+  private:
+    struct State;
+    explicit ClientContext(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+/// The identity of the other end after a handshake (or a resumption). nullopt without a peer certificate.
+[[nodiscard]] std::optional<PeerIdentity> peer_identity(ssl_st* ssl);
+
+/// True when the peer's certificate is still within its validity now; a resumed session is not verified again by
+/// OpenSSL, so both ends ask this after every handshake.
+[[nodiscard]] bool peer_certificate_current(ssl_st* ssl);
+
+/// What OpenSSL says about the last failure on this thread, in words for the operator, without the peer's own text.
+/// Empties the thread's error queue.
+[[nodiscard]] std::string last_error();
+
+}  // namespace lihandover::tls
