@@ -39,8 +39,8 @@ struct ServerTls {
     std::string certificate;
     std::string private_key;
     std::string client_ca;
-    /// Which of the clients with a certificate of client_ca may talk: DNS names or common names of their certificates.
-    /// Empty: all of them.
+    /// Which of the clients with a certificate of client_ca may talk: the SHA-256 of a certificate, 64 lower-case hex
+    /// digits, or that of its public key after `spki:` (as tls::PeerIdentity has them). Empty: all of them.
     std::vector<std::string> clients;
 };
 

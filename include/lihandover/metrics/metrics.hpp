@@ -1,0 +1,240 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lihandover/model/time.hpp"
+
+namespace prometheus {
+class Counter;
+class Gauge;
+class Histogram;
+}  // namespace prometheus
+
+namespace lihandover::metrics {
+
+// Every metric is declared once, in src/metrics/declarations.cpp: name, type, help, labels and what values they take.
+// Label values are names out of the configuration (sources, destinations, certificate names) or one of the fixed sets
+// below; nothing that an event, a warrant or an LEA says ever becomes one (DESIGN promise 8).
+//
+// Handles are pointers into the registry: copy them freely, use them from any thread, as long as the Metrics lives.
+
+/// Only grows.
+class Counter {
+  public:
+    Counter() = default;
+    explicit Counter(prometheus::Counter& counter) : counter_(&counter) {}
+    void add(std::uint64_t count = 1) const;
+
+  private:
+    prometheus::Counter* counter_ = nullptr;
+};
+
+class Gauge {
+  public:
+    Gauge() = default;
+    explicit Gauge(prometheus::Gauge& gauge) : gauge_(&gauge) {}
+    void set(double value) const;
+    void add(double difference) const;
+
+  private:
+    prometheus::Gauge* gauge_ = nullptr;
+};
+
+/// Of durations in seconds.
+class Histogram {
+  public:
+    Histogram() = default;
+    explicit Histogram(prometheus::Histogram& histogram) : histogram_(&histogram) {}
+    void observe(double seconds) const;
+
+  private:
+    prometheus::Histogram* histogram_ = nullptr;
+};
+
+/// Why an event was refused.
+enum class Rejection : std::uint8_t {
+    malformed,       ///< not JSON, or not in the form of an event
+    unknown_member,  ///< a member that schemas/event.schema.json does not know
+    invalid_value,   ///< a value out of its bounds or of the wrong type
+    missing_member,
+    too_large,    ///< larger than intake.max_event_size, or more of something than allowed
+    future,       ///< timestamp further ahead than intake.max_future
+    attachments,  ///< has binary objects, which cannot be handed over (yet)
+    unavailable,  ///< the store takes nothing: answered 503, the source tries again
+};
+inline constexpr std::array<std::string_view, 8> rejection_names = {
+    "malformed", "unknown_member", "invalid_value", "missing_member",
+    "too_large", "future",         "attachments",   "unavailable"};
+
+/// What became of items, in the order of their lives.
+enum class ItemOutcome : std::uint8_t {
+    queued,     ///< made and durable
+    delivered,  ///< accepted by the LEA, gone
+    refused,    ///< refused by the LEA or by schema validation; waits for an operator
+    retried,    ///< an operator put a refused one back
+    rejected,   ///< an operator ended it
+};
+inline constexpr std::array<std::string_view, 5> item_outcome_names = {"queued", "delivered", "refused", "retried",
+                                                                      "rejected"};
+
+/// How one POST to a destination ended.
+enum class Attempt : std::uint8_t {
+    answered,         ///< an HI1 response that fits the request, whatever it says
+    connect_failed,   ///< name, route or connection
+    tls_failed,       ///< certificate, name or protocol
+    timed_out,        ///< no whole answer in time
+    disconnected,     ///< the connection ended before the answer
+    redirected,       ///< 3xx: never followed
+    unauthorised,     ///< 401 or 403
+    busy,             ///< 408 or 429
+    client_error,     ///< another 4xx
+    server_error,     ///< 5xx
+    senseless_answer, ///< 200, but not an HI1 response to this request
+};
+inline constexpr std::array<std::string_view, 11> attempt_names = {
+    "answered",     "connect_failed", "tls_failed",   "timed_out",    "disconnected",    "redirected",
+    "unauthorised", "busy",           "client_error", "server_error", "senseless_answer"};
+
+/// Why a destination is paused.
+enum class Pause : std::uint8_t {
+    tls,               ///< TLS or certificates fail
+    credentials,       ///< 401 or 403
+    redirect,          ///< redirected
+    senseless_answer,  ///< answers that make no sense
+    refusals,          ///< the same refusal too many times running
+};
+inline constexpr std::array<std::string_view, 5> pause_names = {"tls", "credentials", "redirect", "senseless_answer",
+                                                               "refusals"};
+
+/// States of waiting items.
+enum class WaitingState : std::uint8_t { held, queued, refused };
+inline constexpr std::array<std::string_view, 3> waiting_state_names = {"held", "queued", "refused"};
+
+enum class WarrantState : std::uint8_t { pending, active, expired };
+inline constexpr std::array<std::string_view, 3> warrant_state_names = {"pending", "active", "expired"};
+
+/// done: the new configuration or warrants are in force. partial: so, but some warrant files are bad. failed: nothing
+/// changed.
+enum class ReloadOutcome : std::uint8_t { done, partial, failed };
+inline constexpr std::array<std::string_view, 3> reload_outcome_names = {"done", "partial", "failed"};
+
+enum class StoreFailure : std::uint8_t {
+    disk_full,
+    size_limit,  ///< store.max_bytes
+    io_error,
+    corrupt,
+};
+inline constexpr std::array<std::string_view, 4> store_failure_names = {"disk_full", "size_limit", "io_error",
+                                                                       "corrupt"};
+
+/// What a certificate of ours is for.
+enum class CertificateRole : std::uint8_t { intake, destination, objectserver };
+inline constexpr std::array<std::string_view, 3> certificate_role_names = {"intake", "destination", "objectserver"};
+
+/// Of one source (an intake listener's name).
+struct SourceMetrics {
+    Counter received;  ///< every event read, accepted or not
+    Counter accepted;  ///< answered with success: durable, or under no warrant
+    std::array<Counter, rejection_names.size()> rejected_by;
+    Counter repeated;  ///< accepted, but made no item for a warrant since an earlier one of its event_id had
+    Counter received_bytes;
+    Gauge connections;
+
+    [[nodiscard]] const Counter& rejected(Rejection reason) const {
+        return rejected_by[static_cast<std::size_t>(reason)];
+    }
+    /// Counts one HTTP answer; statuses beyond the usual ones count as `other`.
+    void answered(int status) const;
+
+  private:
+    friend class Metrics;
+    static constexpr std::array<int, 16> statuses = {200, 202, 400, 404, 405, 408, 411, 413,
+                                                     414, 415, 417, 422, 429, 431, 500, 503};
+    std::array<Counter, statuses.size() + 1> answers_;
+};
+
+/// Of one destination.
+struct DestinationMetrics {
+    std::array<Counter, item_outcome_names.size()> items_by;
+    std::array<Counter, attempt_names.size()> attempts_by;
+    Counter documents_valid;
+    Counter documents_invalid;
+    Counter sent_bytes;
+    Histogram delivery_seconds;  ///< from the item's reception to the LEA's acceptance
+    Histogram post_seconds;      ///< one POST, from the first octet to the answer read
+    Gauge connections;
+
+    [[nodiscard]] const Counter& items(ItemOutcome outcome) const {
+        return items_by[static_cast<std::size_t>(outcome)];
+    }
+    [[nodiscard]] const Counter& attempts(Attempt outcome) const {
+        return attempts_by[static_cast<std::size_t>(outcome)];
+    }
+};
+
+/// Takes what is only looked up when somebody asks for the metrics. Each call adds one sample; the same labels twice in
+/// one scrape count as the last.
+class Scrape {
+  public:
+    virtual ~Scrape() = default;
+    virtual void outbox_items(std::string_view destination, WaitingState state, std::uint64_t count) = 0;
+    /// Age of the destination's oldest queued item; 0 when none waits.
+    virtual void outbox_oldest_age(std::string_view destination, double seconds) = 0;
+    /// Octets of all waiting items.
+    virtual void outbox_bytes(std::uint64_t octets) = 0;
+    /// What counts against store.max_bytes; also raises the alarms at 50 % and 80 %.
+    virtual void store_bytes(std::uint64_t used, std::uint64_t maximum) = 0;
+    virtual void store_accepting(bool accepting) = 0;
+    /// nullopt: not paused.
+    virtual void destination_paused(std::string_view destination, std::optional<Pause> reason) = 0;
+    /// `name`: of the listener or the destination.
+    virtual void certificate_expiry(CertificateRole role, std::string_view name, model::Instant not_after) = 0;
+    virtual void warrants(WarrantState state, std::uint64_t count) = 0;
+    virtual void warrant_files_bad(std::uint64_t count) = 0;
+    virtual void clock_unsynchronised(bool unsynchronised) = 0;
+    virtual void ready(bool ready) = 0;
+};
+
+/// All metrics of the daemon. One object, made at start, outliving everything that holds its handles. Thread-safe; the
+/// functions that make or find handles take a lock, the handles do not.
+class Metrics {
+  public:
+    Metrics();
+    ~Metrics();
+    Metrics(const Metrics&) = delete;
+    Metrics& operator=(const Metrics&) = delete;
+
+    /// Finds or makes the handles of one source or destination, with every series of it at zero. The reference is valid
+    /// as long as this object. The number of names is bounded by the configuration.
+    [[nodiscard]] const SourceMetrics& source(const std::string& name);
+    [[nodiscard]] const DestinationMetrics& destination(const std::string& name);
+
+    [[nodiscard]] const Counter& reloads(ReloadOutcome outcome) const;
+    [[nodiscard]] const Counter& store_failures(StoreFailure failure) const;
+    [[nodiscard]] const Histogram& store_commit_seconds() const;
+
+    /// `function` is asked at every render(), on the thread that calls it, in the order of adding. Everything that
+    /// `function` uses must outlive this object or be taken off before by remove_scraped.
+    using ScrapeFunction = std::function<void(Scrape&)>;
+    std::uint64_t add_scraped(ScrapeFunction function);
+    /// Returns once no render() is inside the function any more; not to be called from within one.
+    void remove_scraped(std::uint64_t id);
+
+    /// The text exposition format 0.0.4; content type `text/plain; version=0.0.4; charset=utf-8`.
+    [[nodiscard]] std::string render() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// The contents of docs/metrics.md, made from the declarations.
+[[nodiscard]] std::string reference_markdown();
+
+}  // namespace lihandover::metrics
