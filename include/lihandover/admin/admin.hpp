@@ -1,0 +1,77 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "lihandover/admin/control.hpp"
+#include "lihandover/config/configuration.hpp"
+#include "lihandover/metrics/metrics.hpp"
+#include "lihandover/model/clock.hpp"
+#include "lihandover/model/result.hpp"
+#include "lihandover/store/store.hpp"
+
+namespace lihandover::admin {
+
+/// Whether the daemon takes events, and if not, why: the body of /readyz.
+enum class Readiness : std::uint8_t {
+    ready,     ///< 200 `ready`
+    starting,  ///< 503 `starting`
+    store,     ///< 503 `store`: full, at its limit or failing (DESIGN promise 11)
+    stopping,  ///< 503 `stopping`
+};
+
+/// What Admin works with. All of it outlives the Admin.
+struct Parts {
+    Control& control;
+    store::Store& store;
+    metrics::Metrics& metrics;
+    const model::Clock& clock;
+    /// Runs what blocks: the store's reader, the user names of peers, writing out long answers. One task at a time is
+    /// enough.
+    boost::asio::thread_pool& workers;
+};
+
+/// The operator's two doors (DESIGN "Operator", "Metrics"):
+///
+/// - in the clear on a loopback address, for machines: GET /metrics, /healthz, /readyz. Nothing there tells of content,
+///   parties, LIIDs or an LEA's words.
+/// - on a Unix socket, HTTP with JSON, for lihandoverctl (docs/control-api.md). Who opens the socket may see LIIDs and
+///   the LEAs' words, and decides about items in the name of the user that the kernel vouches for.
+///
+/// Lives on the one thread that runs `executor`'s io_context; every member is called there, or while that thread does not
+/// run. Also feeds the metrics that are read at scrape: waiting items, their octets and age, the store's size and
+/// whether it accepts, readiness.
+class Admin {
+  public:
+    /// Binds both. Nothing is answered before start().
+    [[nodiscard]] static model::Result<std::unique_ptr<Admin>> listen(const boost::asio::any_io_executor& executor,
+                                                                      const config::Admin& options, const Parts& parts);
+    Admin(const Admin&) = delete;
+    Admin& operator=(const Admin&) = delete;
+    /// Closes at once. Only when stop() has completed, or while neither the thread nor the workers run.
+    ~Admin();
+
+    void start();
+    /// Lets running requests finish within `grace`; completes when the last has. The metrics are let go then.
+    [[nodiscard]] boost::asio::awaitable<void> stop(std::chrono::milliseconds grace);
+
+    /// What the first door listens on, with the real port.
+    [[nodiscard]] const std::string& metrics_address() const;
+    [[nodiscard]] std::uint16_t metrics_port() const;
+    /// `unix:/path`.
+    [[nodiscard]] const std::string& control_address() const;
+
+    [[nodiscard]] Readiness readiness() const;
+
+  private:
+    class Impl;
+    explicit Admin(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lihandover::admin

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lihandover/metrics/metrics.hpp"
+#include "lihandover/model/time.hpp"
+#include "lihandover/warrants/loader.hpp"
+
+namespace lihandover::admin {
+
+// What admin has to be told by the rest of the daemon. app implements it and knows where the answers come from.
+
+/// How far the daemon's life has come, as far as the store does not decide it.
+enum class Stage : std::uint8_t {
+    starting,  ///< not everything is up yet
+    running,
+    stopping,  ///< asked to end
+};
+
+/// How delivery to one destination goes. Counts of waiting items come from the store, not from here.
+struct DestinationStatus {
+    std::string name;
+    /// Paused destinations wait for the next probe and raise an alarm.
+    std::optional<metrics::Pause> paused;
+    std::optional<model::Instant> paused_since;
+    /// When a destination that is paused or backing off is tried again.
+    std::optional<model::Instant> next_attempt;
+    /// The last attempt's outcome where it was not a good one, and when; empty since the last good one.
+    std::optional<metrics::Attempt> last_failure;
+    std::optional<model::Instant> last_failure_at;
+    /// Open connections.
+    std::size_t connections = 0;
+    /// Items in messages that wait for their answer.
+    std::size_t in_flight = 0;
+};
+
+/// A reload as it ended.
+struct ReloadReport {
+    metrics::ReloadOutcome outcome = metrics::ReloadOutcome::failed;
+    model::Instant at;
+    /// What is wrong, a sentence each, with file and place; values of the files may appear (config::check_text), so not
+    /// for logs.
+    std::vector<std::string> problems;
+    std::size_t warrants_added = 0;
+    std::size_t warrants_changed = 0;
+    std::size_t warrants_ended = 0;
+    std::size_t warrant_files_bad = 0;
+};
+
+struct Status {
+    std::string version;
+    Stage stage = Stage::starting;
+    model::Instant started_at;
+    std::vector<DestinationStatus> destinations;
+    std::size_t warrants_pending = 0;
+    std::size_t warrants_active = 0;
+    std::size_t warrants_expired = 0;
+    std::size_t warrant_files_bad = 0;
+    /// The last reload, the first loading at start included.
+    std::optional<ReloadReport> last_reload;
+    /// Sentences on what an operator ought to look at (certificates about to end, disk nearly full, …). For the
+    /// operator only: not logged from here.
+    std::vector<std::string> alarms;
+};
+
+using WarrantList = std::vector<warrants::InForce>;
+
+/// Asked on the thread that runs the Admin. Outlives it.
+class Control {
+  public:
+    virtual ~Control() = default;
+    /// Quick, no I/O: /readyz asks.
+    [[nodiscard]] virtual Stage stage() const = 0;
+    [[nodiscard]] virtual Status status() const = 0;
+    /// Every warrant in force, in the order of destination and LIID; a snapshot. nullptr before the first loading.
+    [[nodiscard]] virtual std::shared_ptr<const WarrantList> warrants() const = 0;
+    /// Starts a reload that `who` asked for. `done` is called once, on any thread, also when another reload is running
+    /// (after that and one of its own, or with `failed` and a sentence in `problems`).
+    virtual void reload(std::string who, std::function<void(ReloadReport)> done) = 0;
+};
+
+}  // namespace lihandover::admin
