@@ -20,7 +20,7 @@ namespace lihandover::model {
 /// TS 103 707 annex A and, for IMS, SPEC section 5.
 enum class IdentifierType : std::uint8_t { user_id, username, msisdn, e164, email, sip_uri, tel_uri };
 inline constexpr std::array<std::string_view, 7> identifier_type_names = {"user_id", "username", "msisdn", "e164",
-                                                                         "email",   "sip_uri",  "tel_uri"};
+                                                                          "email",   "sip_uri",  "tel_uri"};
 [[nodiscard]] std::optional<IdentifierType> parse_identifier_type(std::string_view name);
 [[nodiscard]] constexpr std::string_view name_of(IdentifierType type) {
     return identifier_type_names[static_cast<std::size_t>(type)];
@@ -49,12 +49,26 @@ enum class EventType : std::uint8_t {
     device,
     network,
 };
-inline constexpr std::array<std::string_view, 20> event_type_names = {
-    "message",           "message_sent",         "message_delivered",  "message_read",
-    "message_drafted",   "message_edited",       "message_deleted",    "message_failed",
-    "group_created",     "group_joined",         "group_left",         "group_admin_changed",
-    "group_title_changed", "conversation_started", "conversation_ended", "conversation_title_changed",
-    "nickname_changed",  "location",             "device",             "network"};
+inline constexpr std::array<std::string_view, 20> event_type_names = {"message",
+                                                                      "message_sent",
+                                                                      "message_delivered",
+                                                                      "message_read",
+                                                                      "message_drafted",
+                                                                      "message_edited",
+                                                                      "message_deleted",
+                                                                      "message_failed",
+                                                                      "group_created",
+                                                                      "group_joined",
+                                                                      "group_left",
+                                                                      "group_admin_changed",
+                                                                      "group_title_changed",
+                                                                      "conversation_started",
+                                                                      "conversation_ended",
+                                                                      "conversation_title_changed",
+                                                                      "nickname_changed",
+                                                                      "location",
+                                                                      "device",
+                                                                      "network"};
 [[nodiscard]] std::optional<EventType> parse_event_type(std::string_view name);
 [[nodiscard]] constexpr std::string_view name_of(EventType type) {
     return event_type_names[static_cast<std::size_t>(type)];
@@ -73,7 +87,7 @@ inline constexpr std::array<std::string_view, 4> party_role_names = {"sender", "
 
 struct Party {
     PartyRole role{};
-    /// Half-open range in Event::identifiers; never empty.
+    /// Half-open range in Event::identifiers; empty only in an item's share without metadata (item.hpp).
     std::uint32_t first_identifier = 0;
     std::uint32_t end_identifier = 0;
     /// A name shown for the party, chosen freely (content, not metadata); empty when absent.
@@ -91,7 +105,7 @@ struct Property {
 /// Where the event's conversation stands; every field may be empty.
 struct Conversation {
     std::string_view id;
-    std::string_view kind;            ///< direct, group, room, channel, …: the source's word
+    std::string_view kind;  ///< direct, group, room, channel, …: the source's word
     std::string_view thread_id;
     std::string_view title;           ///< content
     std::string_view previous_title;  ///< content

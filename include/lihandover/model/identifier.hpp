@@ -24,12 +24,12 @@ namespace lihandover::model {
 enum class IdentityClass : std::uint8_t {
     user_id,
     username,
-    number,        ///< digits only
-    number_text,   ///< given as a number, but not one
+    number,       ///< digits only
+    number_text,  ///< given as a number, but not one
     email,
-    tel,           ///< a tel URI that is more than a global number
+    tel,  ///< a tel URI that is more than a global number
     sip,
-    uri_text,      ///< given as a URI, but neither a SIP nor a tel URI
+    uri_text,  ///< given as a URI, but neither a SIP nor a tel URI
 };
 
 /// An identifier in the form in which equal octets of one class mean the same party.

@@ -18,21 +18,24 @@ namespace lihandover::model {
 
 /// What a warrant orders (DESIGN "Configuration"): which parts of an event go into the item.
 struct Deliver {
-    bool metadata = false;
-    bool content = false;
-    bool binary = false;
-    bool location = false;
+    bool metadata = false;  ///< parties, times, ids, service, type, status, device, network, number of attachments
+    bool content = false;   ///< text, titles, nicknames, parameters that are not listed as metadata
+    bool binary = false;    ///< binary objects with their names and types
+    bool location = false;  ///< location
 
     friend bool operator==(const Deliver&, const Deliver&) = default;
 };
 
 /// The part of an event that goes to one warrant, read back from its octets. Views the octets it was decoded from.
+///
+/// Without `deliver.metadata` the event has no id, service, time or identifiers, `type` and `received_at` mean nothing,
+/// and a party is there only for its nickname (then with no identifiers at all).
 struct Share {
     Event event;
     /// By party of `event`, whether it holds a target of this item's warrant (TS 103 707 5.4.2 isTargetedParty).
     std::vector<bool> targeted;
     Deliver deliver;
-    /// When the daemon took the event in.
+    /// When the daemon took the event in; with metadata only.
     Instant received_at;
 };
 

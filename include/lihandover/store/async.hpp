@@ -1,7 +1,7 @@
 #pragma once
 
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -15,9 +15,9 @@
 
 namespace lihandover::store {
 
-/// store.submit as an Asio operation: `co_await async_submit(store, std::move(items), boost::asio::use_awaitable)` gives
-/// the Outcome on the caller's executor. Not cancellable: a group on its way to the disk cannot be called back. The store
-/// outlives the operation, since stop() answers all that was submitted.
+/// store.submit as an Asio operation: `co_await async_submit(store, std::move(items), boost::asio::use_awaitable)`
+/// gives the Outcome on the caller's executor. Not cancellable: a group on its way to the disk cannot be called back.
+/// The store outlives the operation, since stop() answers all that was submitted.
 template <typename Token>
 auto async_submit(Store& store, std::vector<NewItem> items, Token&& token) {
     return boost::asio::async_initiate<Token, void(Outcome)>(

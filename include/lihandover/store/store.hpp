@@ -29,7 +29,8 @@ enum class Outcome : std::uint8_t {
     failed,     ///< nothing of it is on disk: full, failing or stopping store; worth another try later
 };
 
-/// Hears what became durable. Called on the writer thread after the commit, in order; must return quickly and not throw.
+/// Hears what became durable. Called on the writer thread after the commit, in order; must return quickly and not
+/// throw.
 class Listener {
   public:
     virtual ~Listener() = default;
@@ -50,10 +51,10 @@ class Reader {
     [[nodiscard]] virtual model::Result<std::vector<StoredItem>> load(std::span<const RowId> rows) = 0;
     /// Calls `visit` for every queued item in row order; how delivery builds its lanes at start.
     [[nodiscard]] virtual model::Status for_each_queued(const std::function<void(const QueuedItem&)>& visit) = 0;
-    /// A page of items in row order after `after` (0: from the start), at most `limit`, of one state or of all that wait
-    /// when nullopt. `delivered` and `rejected` come from the records.
+    /// A page of items in row order after `after` (0: from the start), at most `limit`, of one state or of all that
+    /// wait when nullopt. `delivered` and `rejected` come from the records.
     [[nodiscard]] virtual model::Result<std::vector<ItemView>> items(std::optional<ItemState> state, RowId after,
-                                                                    std::size_t limit) = 0;
+                                                                     std::size_t limit) = 0;
     /// One item by ObjectIdentifier; a scan, for an operator's eyes. nullopt when unknown.
     [[nodiscard]] virtual model::Result<std::optional<ItemView>> find(const model::Uuid& object_id) = 0;
     /// Records after `after`, oldest first.
@@ -62,8 +63,8 @@ class Reader {
     [[nodiscard]] virtual model::Result<std::optional<model::Instant>> oldest(std::string_view destination) = 0;
 };
 
-/// The durable state: SQLite in WAL mode with synchronous=FULL, written by one thread that commits whatever has gathered
-/// while the last commit ran (group commit, no timed delay).
+/// The durable state: SQLite in WAL mode with synchronous=FULL, written by one thread that commits whatever has
+/// gathered while the last commit ran (group commit, no timed delay).
 ///
 /// Thread-safe unless said otherwise. `done` callbacks run on the writer thread and must be quick; async.hpp has an
 /// awaitable form. The writer commits acceptances and other deletions before items, and keeps acceptances over a failed
@@ -117,8 +118,8 @@ class Store {
     virtual void submit(std::vector<NewItem> items, Done done) = 0;
 
     /// The LEA accepted these: rows go, content is overwritten, records say so. Never lost: kept over failed commits
-    /// until on disk, `done` hears `committed` then (or `failed` when the store stops before). An acceptance of a row that
-    /// an operator rejected meanwhile is recorded as delivered all the same: it is what happened.
+    /// until on disk, `done` hears `committed` then (or `failed` when the store stops before). An acceptance of a row
+    /// that an operator rejected meanwhile is recorded as delivered all the same: it is what happened.
     virtual void accepted(std::vector<Acceptance> items, Done done) = 0;
 
     /// The LEA refused this one for good: state `refused`.

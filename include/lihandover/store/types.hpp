@@ -36,16 +36,16 @@ struct Lane {
 /// Whether schemaContent goes with an item (TS 103 707 table 9): the option csp_schema.content.
 enum class SchemaContent : std::uint8_t { never, first, always };
 
-/// One event's share for one warrant, to be made durable. The store adds its row, its correlation numbers and whether it
-/// carries the schema.
+/// One event's share for one warrant, to be made durable. The store adds its row, its correlation numbers and whether
+/// it carries the schema.
 struct NewItem {
     LaneId lane = 0;
     ProfileId profile = 0;
     model::Uuid object_id;
     bool emergency = false;
     SchemaContent schema_content = SchemaContent::first;
-    /// Keyed hash of (source, event_id, destination, LIID): the item is dropped, and counted as a repeat, when the store
-    /// remembers one like it.
+    /// Keyed hash of (source, event_id, destination, LIID): the item is dropped, and counted as a repeat, when the
+    /// store remembers one like it.
     Hash128 repeat_hash{};
     /// The event's own time in whole seconds; nullopt when the source gave none.
     std::optional<std::int64_t> event_seconds;
@@ -59,7 +59,7 @@ struct NewItem {
 /// Where an item is (DESIGN "Operator"). `delivered` and `rejected` are records without content.
 enum class ItemState : std::uint8_t { held, queued, refused, delivered, rejected };
 inline constexpr std::array<std::string_view, 5> item_state_names = {"held", "queued", "refused", "delivered",
-                                                                    "rejected"};
+                                                                     "rejected"};
 [[nodiscard]] constexpr std::string_view name_of(ItemState state) {
     return item_state_names[static_cast<std::size_t>(state)];
 }

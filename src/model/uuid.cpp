@@ -1,0 +1,76 @@
+#include "lihandover/model/uuid.hpp"
+
+namespace lihandover::model {
+
+namespace {
+
+constexpr std::string_view hex_digits = "0123456789abcdef";
+
+constexpr bool hyphen_before(std::size_t octet) {
+    return octet == 4 || octet == 6 || octet == 8 || octet == 10;
+}
+
+int hex_value(char c) {
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    if (c >= 'A' && c <= 'F') {
+        return c - 'A' + 10;
+    }
+    return -1;
+}
+
+}  // namespace
+
+Uuid Uuid::random() {
+    Uuid uuid;
+    random_bytes(uuid.bytes.data(), uuid.bytes.size());
+    uuid.bytes[6] = static_cast<std::uint8_t>((uuid.bytes[6] & 0x0f) | 0x40);
+    uuid.bytes[8] = static_cast<std::uint8_t>((uuid.bytes[8] & 0x3f) | 0x80);
+    return uuid;
+}
+
+std::optional<Uuid> Uuid::parse(std::string_view text) {
+    if (text.size() != 36) {
+        return std::nullopt;
+    }
+    Uuid uuid;
+    std::size_t at = 0;
+    for (std::size_t octet = 0; octet < uuid.bytes.size(); ++octet) {
+        if (hyphen_before(octet) && text[at++] != '-') {
+            return std::nullopt;
+        }
+        const int high = hex_value(text[at]);
+        const int low = hex_value(text[at + 1]);
+        if (high < 0 || low < 0) {
+            return std::nullopt;
+        }
+        uuid.bytes[octet] = static_cast<std::uint8_t>(high << 4 | low);
+        at += 2;
+    }
+    return uuid;
+}
+
+void Uuid::append_to(std::string& out) const {
+    char text[36];
+    char* at = text;
+    for (std::size_t octet = 0; octet < bytes.size(); ++octet) {
+        if (hyphen_before(octet)) {
+            *at++ = '-';
+        }
+        *at++ = hex_digits[bytes[octet] >> 4];
+        *at++ = hex_digits[bytes[octet] & 0x0f];
+    }
+    out.append(text, sizeof text);
+}
+
+std::string Uuid::to_string() const {
+    std::string text;
+    append_to(text);
+    return text;
+}
+
+}  // namespace lihandover::model
