@@ -1,0 +1,128 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lihandover/config/configuration.hpp"
+#include "lihandover/etsi/validator.hpp"
+#include "lihandover/metrics/metrics.hpp"
+#include "lihandover/model/clock.hpp"
+#include "lihandover/model/result.hpp"
+#include "lihandover/model/time.hpp"
+#include "lihandover/store/store.hpp"
+#include "lihandover/tls/context.hpp"
+
+namespace lihandover::delivery {
+
+/// A destination as the configuration has it, with its TLS files read. Delivery looks at url, max_actions_per_message,
+/// max_message_size, connections, timeout and retry of `options`; what the documents say comes from the items'
+/// profiles.
+struct Destination {
+    std::string name;
+    config::Destination options;
+    /// Needed for an https URL, unused for http (which the configuration does not allow: for tests).
+    std::shared_ptr<const tls::ClientContext> tls;
+};
+
+/// What a reload may change.
+struct Settings {
+    std::vector<Destination> destinations;
+    config::SchemaValidation schema_validation = config::SchemaValidation::sample;
+    /// Needed unless schema_validation is off.
+    std::shared_ptr<const etsi::Validator> validator;
+};
+
+/// What Delivery works with. All of it outlives the Delivery and the last handler of its io_context.
+struct Parts {
+    store::Store& store;
+    metrics::Metrics& metrics;
+    const model::Clock& clock;
+    /// Where documents are validated: a thread pool's.
+    boost::asio::any_io_executor workers;
+};
+
+/// How delivery to one destination goes, as of now.
+struct DestinationStatus {
+    std::string name;
+    /// Items that wait in memory, those set aside for comparison included; not those in flight.
+    std::uint64_t waiting = 0;
+    /// Items in messages that wait for their answer.
+    std::uint64_t in_flight = 0;
+    /// Open connections.
+    std::uint64_t connections = 0;
+    /// Set: waits for the next probe, an alarm.
+    std::optional<metrics::Pause> paused;
+    std::optional<model::Instant> paused_since;
+    /// When a destination that is paused or backing off as a whole is tried again.
+    std::optional<model::Instant> next_attempt;
+    /// The outcome of the last message where it was not answered with sense, and when; empty since the last good one.
+    std::optional<metrics::Attempt> last_failure;
+    std::optional<model::Instant> last_failure_at;
+    /// When an item was last accepted.
+    std::optional<model::Instant> last_success;
+};
+
+/// Takes what the store holds for each destination there: in order per lane, side by side across lanes, over kept-alive
+/// connections, and judges the answers (DESIGN promises 2 to 4, 11 and "Answers of an LEA"; docs/delivery.md). Nothing
+/// waits here that is not in the store: it keeps row numbers (at most 24 octets per item) and reads items when their
+/// turn comes.
+///
+/// Works on the one thread that runs `executor`'s io_context (the executor must be an io_context's own), and reads the
+/// store on that thread. Members are called on that thread, or while it does not run, unless said otherwise.
+///
+/// Counts the items' outcomes queued, retried, delivered and refused; rejected ones are an operator's doing and are
+/// counted where they are decided. Destinations' attempts, bytes, latencies, validated documents and connections are
+/// counted here too.
+class Delivery final : public store::Listener {
+  public:
+    /// Errors: an URL that http::parse_url refuses, a missing TLS context or validator, a store that cannot be read.
+    [[nodiscard]] static model::Result<std::unique_ptr<Delivery>> create(const boost::asio::any_io_executor& executor,
+                                                                         const Parts& parts, Settings settings);
+    Delivery(const Delivery&) = delete;
+    Delivery& operator=(const Delivery&) = delete;
+    /// Only when stop() has completed or start() was never called. The store must no longer call it as a listener.
+    ~Delivery() override;
+
+    /// Reads what is queued and begins. To be called once, with this object already set as the store's listener, so
+    /// that nothing falls between. Blocks on the disk.
+    [[nodiscard]] model::Status start();
+
+    /// Begins nothing new, lets messages on their way finish for at most `grace`, then drops their connections, and
+    /// completes when every worker has ended and all acceptances are handed to the store (whose stop() commits them).
+    /// What was not answered stays in the store. May be called twice.
+    [[nodiscard]] boost::asio::awaitable<void> stop(std::chrono::milliseconds grace);
+
+    /// Takes over new settings: at once for limits and times, at the next message for address and TLS. A destination
+    /// that is missing ends when nothing of it waits; while something does (the caller refuses such a configuration),
+    /// it stays as it was. A paused destination whose URL or TLS changed is tried at once. Errors as create(), and then
+    /// nothing changed. Thread-safe; takes effect in the order of the calls.
+    [[nodiscard]] model::Status reconfigure(Settings settings);
+
+    /// Tries a paused or backing-off destination now rather than at its time. False when there is no such destination.
+    /// Thread-safe.
+    bool probe_now(std::string_view destination);
+
+    /// In order of names. Thread-safe.
+    [[nodiscard]] std::vector<DestinationStatus> status() const;
+
+    // store::Listener: called by the store's writer, hands over to the thread in bursts.
+    void on_queued(std::span<const store::QueuedItem> items, bool retried) noexcept override;
+    void on_withdrawn(std::span<const store::QueuedItem> items) noexcept override;
+    void on_health(bool can_commit) noexcept override;
+
+  private:
+    class Impl;
+    explicit Delivery(std::shared_ptr<Impl> impl);
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace lihandover::delivery
