@@ -1,0 +1,59 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <cstddef>
+#include <list>
+
+namespace lihandover::intake {
+
+/// Bounds the octets of request bodies that are in memory at one time, over all connections and sources. A body that
+/// wants more than there is waits, and its connection is not read meanwhile: backpressure, no refusal.
+///
+/// Each body takes its octets as they arrive, so that a declared length costs nothing. The first `exempt` octets of a
+/// body never wait: small requests get through however many large ones are stuck (they are bounded by the number of
+/// connections). Of the bodies that wait, the one that came first goes on beyond the budget: so at least one of them
+/// ends, and no number of half-read bodies can block one another for good.
+///
+/// Used on one thread, that of `executor`'s io_context.
+class BodyBudget {
+  public:
+    BodyBudget(const boost::asio::any_io_executor& executor, std::size_t octets, std::size_t exempt = 256 * 1024);
+    BodyBudget(const BodyBudget&) = delete;
+    BodyBudget& operator=(const BodyBudget&) = delete;
+
+    /// What one body holds; given back at its end.
+    class Share {
+      public:
+        explicit Share(BodyBudget& budget);
+        Share(const Share&) = delete;
+        Share& operator=(const Share&) = delete;
+        ~Share();
+
+        /// Completes once `octets` more may be held. Throws only when cancelled (boost::system::system_error).
+        [[nodiscard]] boost::asio::awaitable<void> take(std::size_t octets);
+        [[nodiscard]] std::size_t held() const { return held_; }
+
+      private:
+        BodyBudget& budget_;
+        std::size_t held_ = 0;
+    };
+
+    /// Octets held now, exempt ones included.
+    [[nodiscard]] std::size_t held() const { return held_; }
+    /// Bodies that wait.
+    [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+
+  private:
+    struct Waiter;
+    void wake();
+
+    boost::asio::any_io_executor executor_;
+    std::size_t octets_;
+    std::size_t exempt_;
+    std::size_t held_ = 0;
+    std::list<Waiter*> waiting_;
+    const Share* privileged_ = nullptr;
+};
+
+}  // namespace lihandover::intake

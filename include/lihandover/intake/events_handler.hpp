@@ -1,0 +1,44 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <string>
+
+#include "lihandover/http/server.hpp"
+#include "lihandover/intake/body_budget.hpp"
+#include "lihandover/intake/snapshot.hpp"
+#include "lihandover/metrics/metrics.hpp"
+#include "lihandover/model/clock.hpp"
+#include "lihandover/store/store.hpp"
+
+namespace lihandover::intake {
+
+/// What handlers work with; all of it outlives them.
+struct Services {
+    store::Store& store;
+    const CurrentSnapshot& snapshot;
+    BodyBudget& budget;
+    const model::Clock& clock;
+};
+
+/// `POST /v1/events` of one source (one listener): reads events, matches them, makes items durable and answers
+/// (docs/events.md). What it answers depends on the request, the limits and the health of the store, never on what was
+/// matched, and every answer that follows the reading of events leaves with a commit (DESIGN promises 1 and 7).
+///
+/// One per listener, on the thread of its server. Exceptions: those of exhausted memory only.
+class EventsHandler final : public http::Handler {
+  public:
+    /// `source` is the listener's name: a part of what makes event ids unique. `metrics` outlives the handler.
+    EventsHandler(std::string source, const metrics::SourceMetrics& metrics, const Services& services);
+    EventsHandler(const EventsHandler&) = delete;
+    EventsHandler& operator=(const EventsHandler&) = delete;
+    ~EventsHandler() override;
+
+    [[nodiscard]] boost::asio::awaitable<void> handle(http::Exchange& exchange) override;
+
+  private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lihandover::intake

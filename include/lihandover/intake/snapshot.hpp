@@ -1,0 +1,62 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lihandover/store/types.hpp"
+#include "lihandover/warrants/index.hpp"
+
+namespace lihandover::intake {
+
+/// Where the items of one warrant go; what the store said when the warrant came into force.
+struct Route {
+    store::LaneId lane = 0;
+    store::ProfileId profile = 0;
+    store::SchemaContent schema_content = store::SchemaContent::first;
+};
+
+/// Bounds of what a source may send (options under `intake`).
+struct Limits {
+    std::size_t max_event_size = std::size_t{1} << 20;     ///< octets of one event's JSON
+    std::size_t max_request_size = std::size_t{16} << 20;  ///< octets of one body
+    std::chrono::milliseconds max_future{std::chrono::minutes(5)};
+};
+
+/// Everything that decides what becomes of an event, as of one reload. Immutable once published, shared by threads.
+struct Snapshot {
+    std::shared_ptr<const warrants::Index> index;
+    /// routes[i] belongs to index->warrants()[i]; of the same length.
+    std::vector<Route> routes;
+    /// Names below `parameters` that count as metadata (intake.metadata_parameters).
+    std::vector<std::string> metadata_parameters;
+    Limits limits;
+};
+
+/// The snapshot in force. Thread-safe: a reload publishes from its thread, intake takes it anew for every stretch of
+/// work. Work that has begun ends with the snapshot it began with.
+class CurrentSnapshot {
+  public:
+    /// `first` is never null, nor is any later one, nor is their index.
+    explicit CurrentSnapshot(std::shared_ptr<const Snapshot> first) : snapshot_(std::move(first)) {}
+
+    void publish(std::shared_ptr<const Snapshot> next) {
+        const std::lock_guard lock(mutex_);
+        snapshot_.swap(next);
+    }
+    [[nodiscard]] std::shared_ptr<const Snapshot> get() const {
+        const std::lock_guard lock(mutex_);
+        return snapshot_;
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    std::shared_ptr<const Snapshot> snapshot_;
+};
+
+}  // namespace lihandover::intake
