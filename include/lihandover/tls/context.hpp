@@ -105,8 +105,16 @@ class ClientContext {
 /// OpenSSL, so both ends ask this after every handshake.
 [[nodiscard]] bool peer_certificate_current(ssl_st* ssl);
 
-/// What OpenSSL says about the last failure on this thread, in words for the operator, without the peer's own text.
-/// Empties the thread's error queue.
-[[nodiscard]] std::string last_error();
+/// A failure of OpenSSL in words.
+struct Explanation {
+    /// A certificate was the trouble: the peer's is not acceptable to us, or ours not to the peer.
+    bool certificate = false;
+    /// For the operator; no text that the peer chose.
+    std::string sentence;
+};
+
+/// Explains the last failure on this thread, of the connection `ssl` where there is one (nullptr otherwise), and
+/// empties the thread's error queue.
+[[nodiscard]] Explanation explain_failure(ssl_st* ssl);
 
 }  // namespace lihandover::tls
