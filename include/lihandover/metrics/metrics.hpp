@@ -68,9 +68,9 @@ enum class Rejection : std::uint8_t {
     attachments,  ///< has binary objects, which cannot be handed over (yet)
     unavailable,  ///< the store takes nothing: answered 503, the source tries again
 };
-inline constexpr std::array<std::string_view, 8> rejection_names = {
-    "malformed", "unknown_member", "invalid_value", "missing_member",
-    "too_large", "future",         "attachments",   "unavailable"};
+inline constexpr std::array<std::string_view, 8> rejection_names = {"malformed",      "unknown_member", "invalid_value",
+                                                                    "missing_member", "too_large",      "future",
+                                                                    "attachments",    "unavailable"};
 
 /// What became of items, in the order of their lives.
 enum class ItemOutcome : std::uint8_t {
@@ -81,21 +81,21 @@ enum class ItemOutcome : std::uint8_t {
     rejected,   ///< an operator ended it
 };
 inline constexpr std::array<std::string_view, 5> item_outcome_names = {"queued", "delivered", "refused", "retried",
-                                                                      "rejected"};
+                                                                       "rejected"};
 
 /// How one POST to a destination ended.
 enum class Attempt : std::uint8_t {
-    answered,         ///< an HI1 response that fits the request, whatever it says
-    connect_failed,   ///< name, route or connection
-    tls_failed,       ///< certificate, name or protocol
-    timed_out,        ///< no whole answer in time
-    disconnected,     ///< the connection ended before the answer
-    redirected,       ///< 3xx: never followed
-    unauthorised,     ///< 401 or 403
-    busy,             ///< 408 or 429
-    client_error,     ///< another 4xx
-    server_error,     ///< 5xx
-    senseless_answer, ///< 200, but not an HI1 response to this request
+    answered,          ///< an HI1 response that fits the request, whatever it says
+    connect_failed,    ///< name, route or connection
+    tls_failed,        ///< certificate, name or protocol
+    timed_out,         ///< no whole answer in time
+    disconnected,      ///< the connection ended before the answer
+    redirected,        ///< 3xx: never followed
+    unauthorised,      ///< 401 or 403
+    busy,              ///< 408 or 429
+    client_error,      ///< another 4xx
+    server_error,      ///< 5xx
+    senseless_answer,  ///< 200, but not an HI1 response to this request
 };
 inline constexpr std::array<std::string_view, 11> attempt_names = {
     "answered",     "connect_failed", "tls_failed",   "timed_out",    "disconnected",    "redirected",
@@ -110,7 +110,7 @@ enum class Pause : std::uint8_t {
     refusals,          ///< the same refusal too many times running
 };
 inline constexpr std::array<std::string_view, 5> pause_names = {"tls", "credentials", "redirect", "senseless_answer",
-                                                               "refusals"};
+                                                                "refusals"};
 
 /// States of waiting items.
 enum class WaitingState : std::uint8_t { held, queued, refused };
@@ -131,7 +131,7 @@ enum class StoreFailure : std::uint8_t {
     corrupt,
 };
 inline constexpr std::array<std::string_view, 4> store_failure_names = {"disk_full", "size_limit", "io_error",
-                                                                       "corrupt"};
+                                                                        "corrupt"};
 
 /// What a certificate of ours is for.
 enum class CertificateRole : std::uint8_t { intake, destination, objectserver };

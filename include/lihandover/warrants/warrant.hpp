@@ -36,10 +36,10 @@ struct Target {
 struct Warrant {
     std::string liid;
     std::string destination;
-    model::Instant valid_from;   ///< inclusive
-    model::Instant valid_until;  ///< exclusive
-    std::vector<Target> targets;         ///< never empty
-    std::vector<std::string> services;   ///< empty: all
+    model::Instant valid_from;          ///< inclusive
+    model::Instant valid_until;         ///< exclusive
+    std::vector<Target> targets;        ///< never empty
+    std::vector<std::string> services;  ///< empty: all
     model::Deliver deliver;
     Priority priority = Priority::routine;
     Review review = Review::none;
