@@ -1,0 +1,52 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lihandover/config/configuration.hpp"
+#include "lihandover/config/problem.hpp"
+#include "lihandover/delivery/delivery.hpp"
+#include "lihandover/metrics/metrics.hpp"
+#include "lihandover/model/item.hpp"
+#include "lihandover/model/time.hpp"
+#include "lihandover/tls/context.hpp"
+#include "lihandover/warrants/loader.hpp"
+
+namespace lihandover::app {
+
+/// One of our certificates, for the expiry metric and the alarms.
+struct WatchedCertificate {
+    metrics::CertificateRole role{};
+    std::string name;  ///< of the listener or the destination
+    model::Instant not_after;
+};
+
+/// A main configuration with everything it names read and checked: nothing that can fail is left for the running parts.
+struct Assembly {
+    config::Configuration configuration;
+    /// By listener name; only TLS listeners.
+    std::map<std::string, std::shared_ptr<const tls::ServerContext>> intake_tls;
+    delivery::Settings delivery;
+    /// By destination name.
+    std::map<std::string, model::Profile> profiles;
+    std::vector<WatchedCertificate> certificates;
+    /// Certificates that are expired or not yet valid: an alarm, not a reason to refuse (a renewed one may be on its
+    /// way). Sentences for the operator.
+    std::vector<std::string> warnings;
+};
+
+struct Assembled {
+    std::shared_ptr<const Assembly> assembly;  ///< null when there are problems
+    config::Problems problems;
+};
+
+/// Reads the configuration and the files it names: certificates, keys, CAs, schemas; not the warrants. Blocks on the
+/// disk. All problems in one go.
+[[nodiscard]] Assembled assemble(const std::string& config_file, model::Instant now);
+
+/// What warrant files may refer to under this configuration.
+[[nodiscard]] warrants::Destinations warrant_destinations(const config::Configuration& configuration);
+
+}  // namespace lihandover::app

@@ -1,0 +1,42 @@
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <string>
+
+#include "application.hpp"
+#include "check.hpp"
+#include "lihandover/config/configuration.hpp"
+#include "logging.hpp"
+#include "process.hpp"
+
+namespace {
+
+int run(int argc, char** argv) {
+    CLI::App app("Hands lawfully intercepted messages over to law enforcement agencies (ETSI TS 103 707)",
+                 "lihandoverd");
+    app.set_version_flag("--version", std::string(lihandover::app::version));
+    std::string config_file;
+    bool only_check = false;
+    app.add_option("--config", config_file, "The main configuration file (YAML)")->required();
+    app.add_flag("--check", only_check, "Check the configuration, certificates, schemas and warrants, and end");
+    CLI11_PARSE(app, argc, argv);
+
+    if (only_check) {
+        return lihandover::app::check(config_file, std::cout) ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    lihandover::app::start_logging();
+    lihandover::app::harden_process();
+    return lihandover::app::run_daemon(config_file) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {
+        std::cerr << "lihandoverd: " << error.what() << '\n';
+        return EXIT_FAILURE;
+    }
+}
