@@ -1,0 +1,182 @@
+#include "warrant_keeper.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "lihandover/model/clock.hpp"
+#include "lihandover/store/store.hpp"
+
+namespace lihandover::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+class WarrantKeeperTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        std::string name = (fs::temp_directory_path() / "keeper.XXXXXX").string();
+        ASSERT_NE(::mkdtemp(name.data()), nullptr);
+        directory_ = name;
+        fs::create_directory(warrants());
+        fs::create_directory(state());
+        ASSERT_EQ(::chmod(state().c_str(), 0700), 0);
+        assembly_.configuration.warrants_dir = warrants();
+        add_destination("lea-one");
+        start();
+    }
+    void TearDown() override {
+        end();
+        fs::remove_all(directory_);
+    }
+
+    void start() {
+        store::Options options;
+        options.directory = state();
+        options.record_retention = std::chrono::hours(24);
+        auto opened = store::Store::open(options, model::system_clock());
+        ASSERT_TRUE(opened) << opened.error().message;
+        store_ = std::move(*opened);
+        keeper_ = std::make_unique<WarrantKeeper>(*store_, warrants());
+        ASSERT_TRUE(keeper_->restore());
+    }
+    void end() {
+        keeper_.reset();
+        if (store_) {
+            store_->stop();
+            store_.reset();
+        }
+    }
+    void restart() {
+        end();
+        start();
+    }
+
+    void add_destination(const std::string& name) {
+        assembly_.configuration.destinations[name].url = "https://lea.example.com/hi";
+        model::Profile profile;
+        profile.sender = {"XX", "CSP"};
+        profile.receiver = {"XX", "Not specified"};
+        profile.etsi_version = "V1.14.1";
+        profile.schema_identifier = "urn:example";
+        assembly_.profiles[name] = profile;
+    }
+    void write(const std::string& file, const std::string& liid, const std::string& user,
+               const std::string& destination = "lea-one") {
+        std::ofstream(fs::path(warrants()) / file) << "liid: " << liid << "\ndestination: " << destination
+                                                   << "\nvalid_from: 2026-01-01T00:00:00Z\n"
+                                                      "valid_until: 2027-01-01T00:00:00Z\n"
+                                                      "targets:\n  - user_id: "
+                                                   << user << "\ndeliver: [metadata, content]\n";
+    }
+    std::vector<store::RecordKind> records() {
+        auto reader = store_->reader();
+        EXPECT_TRUE(reader);
+        const auto found = (*reader)->records(0, 100);
+        EXPECT_TRUE(found);
+        std::vector<store::RecordKind> kinds;
+        for (const store::Record& record : *found) {
+            kinds.push_back(record.kind);
+        }
+        return kinds;
+    }
+
+    std::string warrants() const { return (directory_ / "warrants.d").string(); }
+    std::string state() const { return (directory_ / "state").string(); }
+
+    fs::path directory_;
+    Assembly assembly_;
+    std::unique_ptr<store::Store> store_;
+    std::unique_ptr<WarrantKeeper> keeper_;
+};
+
+TEST_F(WarrantKeeperTest, GivesEveryWarrantItsLaneAndProfile) {
+    write("b.yaml", "L-2", "u-2");
+    write("a.yaml", "L-1", "u-1");
+    const auto loaded = keeper_->load(assembly_, {});
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_EQ(loaded->added, 2U);
+    const intake::Snapshot& snapshot = *loaded->snapshot;
+    ASSERT_EQ(snapshot.index->warrants().size(), 2U);
+    ASSERT_EQ(snapshot.routes.size(), 2U);
+    for (std::size_t i = 0; i < snapshot.routes.size(); ++i) {
+        const auto lane = store_->find_lane(snapshot.routes[i].lane);
+        ASSERT_TRUE(lane);
+        EXPECT_EQ(lane->liid, snapshot.index->warrants()[i]->liid);
+        ASSERT_TRUE(store_->find_profile(snapshot.routes[i].profile));
+    }
+    EXPECT_TRUE(keeper_->destinations_in_use().contains("lea-one"));
+}
+
+TEST_F(WarrantKeeperTest, RecordsEachChangeOnce) {
+    write("a.yaml", "L-1", "u-1");
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    const auto again = keeper_->load(assembly_, {});
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->added + again->changed + again->ended, 0U);
+    write("a.yaml", "L-1", "u-other");
+    ASSERT_TRUE(keeper_->load(assembly_, "alice"));
+    fs::remove(fs::path(warrants()) / "a.yaml");
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    EXPECT_EQ(records(), (std::vector{store::RecordKind::warrant_in_force, store::RecordKind::warrant_changed,
+                                      store::RecordKind::warrant_ended}));
+}
+
+TEST_F(WarrantKeeperTest, ABadFileLeavesItsLastGoodVersionInForceAcrossARestart) {
+    write("a.yaml", "L-1", "u-1");
+    write("b.yaml", "L-2", "u-2");
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    std::ofstream(fs::path(warrants()) / "a.yaml") << "liid: [";
+    const auto bad = keeper_->load(assembly_, {});
+    ASSERT_TRUE(bad);
+    EXPECT_EQ(bad->bad_files, 1U);
+    EXPECT_EQ(bad->snapshot->index->warrants().size(), 2U);
+    restart();
+    const auto restarted = keeper_->load(assembly_, {});
+    ASSERT_TRUE(restarted);
+    EXPECT_EQ(restarted->bad_files, 1U);
+    EXPECT_EQ(restarted->snapshot->index->warrants().size(), 2U);
+    EXPECT_EQ(restarted->added + restarted->changed + restarted->ended, 0U) << "nothing new came into force";
+}
+
+TEST_F(WarrantKeeperTest, AFileThatVanishedWhileTheDaemonWasDownEndsItsWarrant) {
+    write("a.yaml", "L-1", "u-1");
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    fs::remove(fs::path(warrants()) / "a.yaml");
+    restart();
+    const auto loaded = keeper_->load(assembly_, {});
+    ASSERT_TRUE(loaded);
+    EXPECT_EQ(loaded->ended, 1U);
+    EXPECT_TRUE(loaded->snapshot->index->warrants().empty());
+}
+
+TEST_F(WarrantKeeperTest, LanesAndProfilesKeepTheirNumbers) {
+    write("a.yaml", "L-1", "u-1");
+    const auto first = keeper_->load(assembly_, {});
+    ASSERT_TRUE(first);
+    const intake::Route before = first->snapshot->routes.at(0);
+    restart();
+    const auto second = keeper_->load(assembly_, {});
+    ASSERT_TRUE(second);
+    EXPECT_EQ(second->snapshot->routes.at(0).lane, before.lane);
+    EXPECT_EQ(second->snapshot->routes.at(0).profile, before.profile);
+}
+
+TEST_F(WarrantKeeperTest, AWarrantInForceWithoutItsDestinationIsAnError) {
+    add_destination("lea-two");
+    write("a.yaml", "L-1", "u-1", "lea-two");
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    assembly_.configuration.destinations.erase("lea-two");
+    assembly_.profiles.erase("lea-two");
+    EXPECT_FALSE(keeper_->load(assembly_, {}));
+    add_destination("lea-two");
+    const auto repaired = keeper_->load(assembly_, {});
+    ASSERT_TRUE(repaired);
+    EXPECT_EQ(repaired->snapshot->index->warrants().size(), 1U);
+}
+
+}  // namespace
+}  // namespace lihandover::app
