@@ -1,12 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "lihandover/config/problem.hpp"
@@ -158,6 +158,9 @@ struct Configuration {
 struct Loaded {
     std::optional<Configuration> configuration;
     Problems problems;
+    /// Where each option given stands, by path (`destinations.lea-one.tls.certificate`, `intake.http[0].tls`), so that
+    /// later checks can name the place: see problem_of.
+    std::map<std::string, Place> places;
 };
 
 /// Reads and checks a file of at most max_file_size octets. Files that the options name are not opened.
@@ -167,12 +170,13 @@ struct Loaded {
 
 inline constexpr std::size_t max_file_size = std::size_t{4} << 20;
 
-/// An option whose value differs between two configurations. Destinations and listeners are named in the path
-/// (`destinations.lea-one.url`); one that is there in only one of them is named once (`destinations.lea-one`).
-struct ChangedOption {
-    std::string path;
-    bool reloadable = false;
-};
+/// A problem of the option at `path` found by somebody else (a certificate that cannot be read), at the option's place.
+/// `message` must hold no value; `value` is as in Problem.
+[[nodiscard]] Problem problem_of(const Loaded& loaded, const std::string& file, const std::string& path,
+                                 std::string_view message, std::string value = {});
+
+/// The options that differ, with their paths as in Loaded::places. What is there in only one of the two is named once
+/// (`destinations.lea-one`).
 [[nodiscard]] std::vector<ChangedOption> changed_options(const Configuration& before, const Configuration& after);
 
 /// The contents of docs/configuration.md, made from the declarations.

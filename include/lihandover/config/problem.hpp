@@ -6,6 +6,12 @@
 
 namespace lihandover::config {
 
+/// Lines and columns (in octets) from 1; 0: unknown.
+struct Place {
+    std::size_t line = 0;
+    std::size_t column = 0;
+};
+
 /// One mistake in a file that an operator wrote. `message` says what is wrong and what is allowed and holds no value
 /// out of the file, so it may be logged (DESIGN promise 8); `value` is for the operator's own eyes (`--check`).
 struct Problem {
@@ -16,6 +22,15 @@ struct Problem {
     std::string value;  ///< what was found; empty when there is nothing to show or the option is secret
 };
 using Problems = std::vector<Problem>;
+
+/// Orders by file and place, and keeps the order of what is at one place.
+void sort_by_place(Problems& problems);
+
+/// An option whose value differs between two versions of a file.
+struct ChangedOption {
+    std::string path;
+    bool reloadable = false;
+};
 
 /// `FILE:LINE:COLUMN: what is wrong, what is allowed`, without the value: for logs.
 [[nodiscard]] std::string log_text(const Problem& problem);

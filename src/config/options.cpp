@@ -1,0 +1,675 @@
+#include "lihandover/config/options.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+#include <set>
+
+#include "configuration_schema.hpp"
+
+namespace lihandover::config {
+
+namespace {
+
+using std::chrono::days;
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr std::uint64_t kib = std::uint64_t{1} << 10U;
+constexpr std::uint64_t mib = std::uint64_t{1} << 20U;
+constexpr std::uint64_t gib = std::uint64_t{1} << 30U;
+constexpr std::uint64_t tib = std::uint64_t{1} << 40U;
+constexpr std::size_t max_socket_path = 107;  // sockaddr_un
+
+bool consists_of(std::string_view text, std::string_view punctuation, bool capitals) {
+    return std::all_of(text.begin(), text.end(), [&](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (capitals && c >= 'A' && c <= 'Z') ||
+               punctuation.find(c) != std::string_view::npos;
+    });
+}
+
+Type<std::string> name_type(std::string allowed, std::string_view punctuation, bool capitals) {
+    TextCheck check = [punctuation, capitals, allowed](std::string_view text) {
+        return consists_of(text, punctuation, capitals) ? std::nullopt
+                                                        : std::optional("not such a name; allowed: " + allowed);
+    };
+    return text_type(1, 64, allowed, std::move(check));
+}
+
+Type<std::string> country_code_type() {
+    return text_type(2, 2, "two capital letters, XX for none", [](std::string_view text) {
+        const bool letters = std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+        return letters && text.size() == 2 ? std::nullopt
+                                           : std::optional<std::string>("a country code is two capital letters, or XX");
+    });
+}
+
+Type<std::string> etsi_version_type() {
+    return text_type(6, 32, "V<number>.<number>.<number>", [](std::string_view text) {
+        std::size_t numbers = 0;
+        bool good = text.starts_with('V');
+        for (std::string_view rest = good ? text.substr(1) : std::string_view{}; good; ++numbers) {
+            const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+            good = digits > 0;
+            rest.remove_prefix(digits);
+            if (rest.empty()) {
+                ++numbers;
+                break;
+            }
+            good = good && rest.front() == '.';
+            rest.remove_prefix(1);
+        }
+        return good && numbers == 3 ? std::nullopt
+                                    : std::optional<std::string>("a version of TS 103 120 is needed, such as V1.14.1");
+    });
+}
+
+Type<std::string> fingerprint_type() {
+    constexpr std::string_view allowed = "64 lower-case hex digits, or spki: and 64 of them";
+    return text_type(64, 69, std::string(allowed), [allowed](std::string_view text) {
+        const std::string_view digits = text.starts_with("spki:") ? text.substr(5) : text;
+        const bool hex = digits.size() == 64 && digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+        return hex ? std::nullopt : std::optional("not a SHA-256; allowed: " + std::string(allowed));
+    });
+}
+
+Type<std::string> url_template_type() {
+    Type<std::string> url = https_url_type();
+    Type<std::string> type = url;
+    type.name = "URL template";
+    type.allowed = "https, with {object_identifier} once, after the host";
+    type.read = [url](Reader& reader, const YamlNode& node, std::string& out) {
+        constexpr std::string_view parameter = "{object_identifier}";
+        const std::size_t at = node.text.find(parameter);
+        const std::size_t path = node.text.find('/', std::min(node.text.find("//"), node.text.size() - 1) + 2);
+        if (at == std::string::npos || node.text.find(parameter, at + 1) != std::string::npos || path > at) {
+            reader.problem(node.place, "{object_identifier} is needed exactly once, after the host");
+            return false;
+        }
+        YamlNode filled = node;
+        filled.text.replace(at, parameter.size(), "00000000-0000-4000-8000-000000000000");
+        std::string ignored;
+        if (!url.read(reader, filled, ignored)) {
+            return false;
+        }
+        out = node.text;
+        return true;
+    };
+    return type;
+}
+
+Type<ListenAddress> listen_type() {
+    const std::string allowed = "unix:/path, address:port or [v6]:port";
+    auto read = [allowed](Reader& reader, const YamlNode& node, ListenAddress& out) {
+        const auto address =
+            node.kind == YamlNode::Kind::scalar ? parse_listen_address(node.text) : std::optional<ListenAddress>{};
+        if (!address) {
+            reader.problem(node.place, "not an address to listen on; allowed: " + allowed, node.text);
+            return false;
+        }
+        out = *address;
+        return true;
+    };
+    return {"listen address", allowed, read, [](const ListenAddress& value) { return value.to_string(); }};
+}
+
+Type<std::uint32_t> mode_type() {
+    const std::string allowed = "0000 to 0777, octal";
+    auto read = [allowed](Reader& reader, const YamlNode& node, std::uint32_t& out) {
+        std::string_view text = node.text;
+        if (text.starts_with("0o")) {
+            text.remove_prefix(2);
+        }
+        std::uint32_t mode = 0;
+        const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+        if (node.kind != YamlNode::Kind::scalar || error != std::errc{} || stop != text.data() + text.size() ||
+            mode > 0777) {
+            reader.problem(node.place, "a file mode is needed, " + allowed, node.text);
+            return false;
+        }
+        out = mode;
+        return true;
+    };
+    auto write = [](const std::uint32_t& value) {
+        std::array<char, 8> digits{};
+        const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value, 8);
+        const std::string text(digits.data(), error == std::errc{} ? end : digits.data());
+        return std::string(4 - std::min<std::size_t>(4, text.size()), '0') + text;
+    };
+    return {"file mode", allowed, read, write};
+}
+
+Type<std::string> group_type() {
+    return text_type(1, 32, "a group name of at most 32 characters");
+}
+
+Facts required(Facts facts) {
+    facts.required = true;
+    return facts;
+}
+
+Schema<model::Endpoint> endpoint_schema(Facts country, Facts identifier, std::size_t longest) {
+    country.reloadable = true;
+    identifier.reloadable = true;
+    return Schema<model::Endpoint>()
+        .option(std::move(country), &model::Endpoint::country_code, country_code_type())
+        .option(std::move(identifier), &model::Endpoint::unique_identifier, text_type(1, longest));
+}
+
+Schema<ServerTls> server_tls_schema() {
+    return Schema<ServerTls>()
+        .option(required({.name = "certificate",
+                          .help = "PEM file: our certificate, then the intermediate ones.",
+                          .example = "/etc/lihandoverd/tls/intake.pem"}),
+                &ServerTls::certificate, path_type())
+        .option(required({.name = "private_key",
+                          .help = "PEM file: its private key, not encrypted.",
+                          .example = "/etc/lihandoverd/tls/intake.key"}),
+                &ServerTls::private_key, path_type())
+        .option(required({.name = "client_ca",
+                          .help = "PEM file: the CA certificates that clients' certificates must lead to.",
+                          .example = "/etc/lihandoverd/tls/sources-ca.pem"}),
+                &ServerTls::client_ca, path_type())
+        .option({.name = "clients",
+                 .help = "Which of these clients may talk, by SHA-256 of their certificate, or of its public key after "
+                         "`spki:`. Empty: all of them.",
+                 .example = "[\"spki:0c72e35be9d3a6e6c8f5ef0c1b5a0f3c7a1d2e4b5f60718293a4b5c6d7e8f901\"]"},
+                &ServerTls::clients, list_type(fingerprint_type(), 0, 1000));
+}
+
+Schema<ClientTls> client_tls_schema() {
+    return Schema<ClientTls>()
+        .option(required({.name = "certificate",
+                          .help = "PEM file: the certificate that we show the LEA, then the intermediate ones.",
+                          .example = "/etc/lihandoverd/tls/lea-one.pem",
+                          .reloadable = true}),
+                &ClientTls::certificate, path_type())
+        .option(required({.name = "private_key",
+                          .help = "PEM file: its private key, not encrypted.",
+                          .example = "/etc/lihandoverd/tls/lea-one.key",
+                          .reloadable = true}),
+                &ClientTls::private_key, path_type())
+        .option(required({.name = "ca",
+                          .help = "PEM file: the CA certificates that the LEA's certificate must lead to. The system's "
+                                  "own CAs are not asked.",
+                          .example = "/etc/lihandoverd/tls/lea-one-ca.pem",
+                          .reloadable = true}),
+                &ClientTls::ca, path_type());
+}
+
+void check_listener(Reader& reader, const YamlNode& node, IntakeListener& listener) {
+    const YamlNode* const listen = node.find("listen");
+    const YamlNode* const tls = node.find("tls");
+    if (listen == nullptr || listener.listen == ListenAddress{}) {
+        return;  // said already
+    }
+    if (listener.listen.is_unix()) {
+        if (tls != nullptr) {
+            reader.problem_below("tls", tls->place, "not for a Unix socket; its mode and group say who may talk");
+        }
+        return;
+    }
+    if (tls == nullptr) {
+        reader.problem_below("tls", listen->place, "missing; a TCP listener takes clients with certificates only");
+    }
+    for (const char* const key : {"mode", "group"}) {
+        if (const YamlNode* const option = node.find(key)) {
+            reader.problem_below(key, option->place, "only for a Unix socket");
+        }
+    }
+}
+
+Schema<IntakeListener> listener_schema() {
+    return Schema<IntakeListener>()
+        .option({.name = "name",
+                 .help = "The source's name in metrics and deduplication. Absent: http-1 for the first, and so on. A "
+                         "source that changes its name is another source.",
+                 .example = "messaging"},
+                &IntakeListener::name, name_type("1 to 64 of a-z, A-Z, 0-9, _, . and -", "_.-", true))
+        .option(required({.name = "listen", .help = "Where to listen.", .example = "127.0.0.1:8441"}),
+                &IntakeListener::listen, listen_type())
+        .section({.name = "tls", .help = "Needed for TCP, where every client must have a certificate."},
+                 &IntakeListener::tls, server_tls_schema())
+        .option({.name = "mode", .help = "Permissions of a Unix socket."}, &IntakeListener::mode, mode_type())
+        .option({.name = "group",
+                 .help = "Group of a Unix socket. Absent: the daemon's own.",
+                 .example = "messaging"},
+                &IntakeListener::group, group_type())
+        .check(check_listener);
+}
+
+void check_intake(Reader& reader, const YamlNode& node, Intake& intake) {
+    if (intake.max_event_size > intake.max_request_size) {
+        const YamlNode* const size = node.find("max_event_size");
+        const YamlNode* const request = node.find("max_request_size");
+        reader.problem_below("max_event_size", size != nullptr ? size->place : request->place,
+                             "larger than max_request_size; an event has to fit a request");
+    }
+    const YamlNode* const listeners = node.find("http");
+    if (listeners == nullptr || listeners->kind != YamlNode::Kind::sequence) {
+        return;
+    }
+    std::set<std::string> names;
+    std::set<std::string> addresses;
+    for (std::size_t n = 0; n < intake.http.size(); ++n) {
+        IntakeListener& listener = intake.http[n];
+        const Reader::Descent list(reader, ".http", {});
+        const Reader::Descent element(reader, "[" + std::to_string(n) + "]", {});
+        if (listener.name.empty()) {
+            listener.name = "http-" + std::to_string(n + 1);
+        }
+        if (!names.insert(listener.name).second) {
+            const YamlNode* const name = listeners->items[n].find("name");
+            reader.problem_below("name", name != nullptr ? name->place : listeners->items[n].place,
+                                 "another listener has this name; names are unique", listener.name);
+        }
+        const bool any_port = !listener.listen.is_unix() && listener.listen.port == 0;
+        if (listener.listen != ListenAddress{} && !any_port && !addresses.insert(listener.listen.to_string()).second) {
+            reader.problem_below("listen", listeners->items[n].find("listen")->place,
+                                 "another listener has this address; addresses are unique",
+                                 listener.listen.to_string());
+        }
+    }
+}
+
+Schema<Intake> intake_schema() {
+    return Schema<Intake>()
+        .list(required({.name = "http", .help = "Listeners that take events over HTTP (`POST /v1/events`)."}),
+              &Intake::http, 1, 64, listener_schema())
+        .option({.name = "max_event_size",
+                 .help = "The largest event taken, attachments included; a larger one is refused.",
+                 .example = "1MiB"},
+                &Intake::max_event_size, size_type(kib, 256 * mib))
+        .option({.name = "max_request_size",
+                 .help = "The largest request body taken (many events as NDJSON); a larger one is answered with 413.",
+                 .example = "16MiB"},
+                &Intake::max_request_size, size_type(kib, gib))
+        .option({.name = "max_future",
+                 .help = "How far ahead of our clock an event's time may be; one further ahead is refused.",
+                 .example = "5m",
+                 .reloadable = true},
+                &Intake::max_future, duration_type(seconds(0), days(1)))
+        .option({.name = "metadata_parameters",
+                 .help = "Names below an event's `parameters` that count as metadata; the others count as content.",
+                 .example = "[status, device_id]",
+                 .reloadable = true},
+                &Intake::metadata_parameters, list_type(text_type(1, 255), 0, 1000))
+        .option({.name = "max_object_size",
+                 .help = "The largest binary object taken.",
+                 .example = "8GiB",
+                 .built = false},
+                &Intake::max_object_size, size_type(1, 16 * tib))
+        .option({.name = "attachment_root",
+                 .help = "Directory below which events may name files as attachments. Absent: they may not.",
+                 .example = "/var/spool/messaging",
+                 .built = false},
+                &Intake::attachment_root, path_type())
+        .option({.name = "attachment_grace",
+                 .help = "How long a source leaves a named file in place after the answer.",
+                 .example = "10m",
+                 .built = false},
+                &Intake::attachment_grace, duration_type(seconds(1), days(1)))
+        .check(check_intake);
+}
+
+Schema<Store> store_schema() {
+    return Schema<Store>()
+        .option({.name = "max_bytes",
+                 .help = "The most that the store may take on disk. Sources are refused when it is reached; alarms go "
+                         "off at 50 % and 80 %.",
+                 .example = "50GiB",
+                 .reloadable = true},
+                &Store::max_bytes, size_type(16 * mib, 1024 * tib))
+        .option({.name = "record_retention",
+                 .help = "How long records of decisions are kept (who, what, when, why; no content).",
+                 .example = "90d",
+                 .reloadable = true},
+                &Store::record_retention, duration_type(days(1), days(36'500)));
+}
+
+Schema<CspSchema> csp_schema_schema() {
+    return Schema<CspSchema>()
+        .option({.name = "content",
+                 .help = "Which items carry the text of the schema of their CSP-defined part: none, those of an LIID "
+                         "until one of them was accepted, or all.",
+                 .example = "first",
+                 .reloadable = true},
+                &CspSchema::content,
+                choice_type<SchemaContent>({{"never", SchemaContent::never},
+                                            {"first", SchemaContent::first},
+                                            {"always", SchemaContent::always}}))
+        .option({.name = "url",
+                 .help = "Where the schema of the CSP-defined part is published. Absent: items carry no URL of it.",
+                 .example = "https://csp.example.com/schema/1.0",
+                 .reloadable = true},
+                &CspSchema::url, https_url_type());
+}
+
+Schema<Binary> binary_schema() {
+    return Schema<Binary>()
+        .option(required({.name = "model",
+                          .help = "A: the LEA fetches objects from us. B: we push them.",
+                          .example = "B",
+                          .reloadable = true}),
+                &Binary::model, choice_type<BinaryModel>({{"A", BinaryModel::a}, {"B", BinaryModel::b}}))
+        .option({.name = "url_template",
+                 .help = "Model B: where objects go.",
+                 .example = "https://lea.example.com/binaryData/{object_identifier}/",
+                 .reloadable = true,
+                 .secret = true},
+                &Binary::url_template, url_template_type())
+        .option({.name = "expiry",
+                 .help = "How long an object can be had or pushed after its item's first attempt.",
+                 .example = "72h",
+                 .reloadable = true},
+                &Binary::expiry, duration_type(minutes(1), days(365)))
+        .option({.name = "continue_timeout",
+                 .help = "Model B: how long to wait for the LEA's 100 Continue; never past the expiry.",
+                 .example = "5m",
+                 .reloadable = true},
+                &Binary::continue_timeout, duration_type(seconds(1), days(1)))
+        .option({.name = "client_certificates",
+                 .help = "Model A: which client certificates may fetch, by SHA-256 of the certificate, or of its public "
+                         "key after `spki:`.",
+                 .example = "[\"spki:0c72e35be9d3a6e6c8f5ef0c1b5a0f3c7a1d2e4b5f60718293a4b5c6d7e8f901\"]",
+                 .reloadable = true},
+                &Binary::client_certificates, list_type(fingerprint_type(), 0, 1000));
+}
+
+Schema<Retry> retry_schema() {
+    return Schema<Retry>()
+        .option({.name = "initial",
+                 .help = "The first wait before an item is tried again; it doubles each time.",
+                 .example = "1s",
+                 .reloadable = true},
+                &Retry::initial, duration_type(Duration(1), hours(1)))
+        .option({.name = "maximum",
+                 .help = "The longest wait, and how often a paused destination is probed.",
+                 .example = "5m",
+                 .reloadable = true},
+                &Retry::maximum, duration_type(Duration(1), days(1)))
+        .option({.name = "error_codes",
+                 .help = "HI1 error codes after which the same item is tried again. Any other code refuses it for good.",
+                 .example = "[3010]",
+                 .reloadable = true},
+                &Retry::error_codes,
+                list_type(integer_type(0, std::numeric_limits<std::uint32_t>::max()), 0, 1000))
+        .check([](Reader& reader, const YamlNode& node, Retry& retry) {
+            if (retry.initial > retry.maximum) {
+                const YamlNode* const initial = node.find("initial");
+                const YamlNode* const maximum = node.find("maximum");
+                reader.problem_below("initial", initial != nullptr ? initial->place : maximum->place,
+                                     "longer than maximum; at most the same is allowed");
+            }
+        });
+}
+
+Schema<NationalProfile> national_profile_schema() {
+    return Schema<NationalProfile>()
+        .option({.name = "owner",
+                 .help = "NationalProfileOwner of the messages.",
+                 .example = "N/A",
+                 .reloadable = true},
+                &NationalProfile::owner, text_type(1, 255))
+        .option({.name = "version",
+                 .help = "NationalProfileVersion of the messages.",
+                 .example = "N/A",
+                 .reloadable = true},
+                &NationalProfile::version, text_type(1, 255));
+}
+
+Schema<Destination> destination_schema() {
+    return Schema<Destination>()
+        .option(required({.name = "url",
+                          .help = "Where messages are posted.",
+                          .example = "https://lea.example.com:8443/hi",
+                          .reloadable = true}),
+                &Destination::url, https_url_type())
+        .section(required({.name = "tls", .help = "Our certificate and the LEA's CA.", .reloadable = true}),
+                 &Destination::tls, client_tls_schema())
+        .section({.name = "sender",
+                  .help = "Who we are to this LEA, where it gave us an identifier. Absent: as in `csp`.",
+                  .reloadable = true},
+                 &Destination::sender,
+                 endpoint_schema(
+                     required({.name = "country_code", .help = "SenderIdentifier's CountryCode.", .example = "XX"}),
+                     required({.name = "unique_identifier",
+                               .help = "SenderIdentifier's UniqueIdentifier.",
+                               .example = "GIVEN-BY-LEA"}),
+                     65'535))
+        .section({.name = "receiver",
+                  .help = "Who the LEA is; also the country and owner of every delivered object.",
+                  .reloadable = true},
+                 &Destination::receiver,
+                 endpoint_schema(
+                     {.name = "country_code", .help = "ReceiverIdentifier's CountryCode. Absent: XX.", .example = "GB"},
+                     {.name = "unique_identifier",
+                      .help = "ReceiverIdentifier's UniqueIdentifier. Absent: Not specified.",
+                      .example = "LEA-ONE"},
+                     255))
+        .option({.name = "etsi_version",
+                 .help = "Version of TS 103 120 that messages name.",
+                 .example = "V1.14.1",
+                 .reloadable = true},
+                &Destination::etsi_version, etsi_version_type())
+        .section({.name = "national_profile",
+                  .help = "Only where the LEA agreed on a national profile.",
+                  .reloadable = true},
+                 &Destination::national_profile, national_profile_schema())
+        .option({.name = "max_actions_per_message",
+                 .help = "The most items in one message; more than 1 only where the LEA agreed.",
+                 .example = "1",
+                 .reloadable = true},
+                &Destination::max_actions_per_message, integer_type(1, 1000))
+        .option({.name = "max_message_size",
+                 .help = "No further item is put into a message that has reached this size; an item alone may be "
+                         "larger.",
+                 .example = "4MiB",
+                 .reloadable = true},
+                &Destination::max_message_size, size_type(kib, 256 * mib))
+        .option({.name = "connections",
+                 .help = "The most connections at a time, and messages in flight.",
+                 .example = "16",
+                 .reloadable = true},
+                &Destination::connections, integer_type(1, 256))
+        .option({.name = "upload_connections",
+                 .help = "The most connections at a time for binary objects (Model B).",
+                 .example = "8",
+                 .reloadable = true,
+                 .built = false},
+                &Destination::upload_connections, integer_type(1, 256))
+        .option({.name = "timeout",
+                 .help = "How long each step of a delivery may take: to connect, to agree on TLS, to send, to be "
+                         "answered.",
+                 .example = "30s",
+                 .reloadable = true},
+                &Destination::timeout, duration_type(Duration(100), hours(1)))
+        .section({.name = "binary",
+                  .help = "How binary objects reach the LEA. Absent: they do not.",
+                  .reloadable = true,
+                  .built = false},
+                 &Destination::binary, binary_schema())
+        .section({.name = "retry", .help = "When items are tried again.", .reloadable = true}, &Destination::retry,
+                 retry_schema());
+}
+
+Schema<ObjectServer> object_server_schema() {
+    return Schema<ObjectServer>()
+        .option(required({.name = "listen", .help = "Where to listen.", .example = "0.0.0.0:8444"}),
+                &ObjectServer::listen, listen_type())
+        .option(required({.name = "public_url",
+                          .help = "What the URLs of objects begin with.",
+                          .example = "https://csp.example.com:8444/objects/",
+                          .secret = true}),
+                &ObjectServer::public_url, https_url_type())
+        .section(required({.name = "tls", .help = "Our certificate and the LEAs' CAs."}), &ObjectServer::tls,
+                 server_tls_schema());
+}
+
+Schema<Admin> admin_schema() {
+    return Schema<Admin>()
+        .option({.name = "listen",
+                 .help = "Where `/metrics`, `/healthz` and `/readyz` are served, over plain HTTP.",
+                 .example = "127.0.0.1:9464"},
+                &Admin::listen, listen_type())
+        .option({.name = "control_socket",
+                 .help = "Unix socket that `lihandoverctl` speaks to.",
+                 .example = "/run/lihandoverd/control.sock"},
+                &Admin::control_socket, path_type(max_socket_path))
+        .option({.name = "mode",
+                 .help = "Permissions of the control socket: who may write to it decides about items.",
+                 .example = "0660"},
+                &Admin::mode, mode_type())
+        .option({.name = "group",
+                 .help = "Group of the control socket. Absent: the daemon's own.",
+                 .example = "li-operators"},
+                &Admin::group, group_type());
+}
+
+void check_configuration(Reader& reader, const YamlNode& node, Configuration& configuration) {
+    const YamlNode* const admin = node.find("admin");
+    const YamlNode* const control = admin != nullptr ? admin->find("control_socket") : nullptr;
+    const YamlNode* const listen = admin != nullptr ? admin->find("listen") : nullptr;
+    for (const IntakeListener& listener : configuration.intake.http) {
+        const bool any_port = !listener.listen.is_unix() && listener.listen.port == 0;
+        if (listener.listen.path == configuration.admin.control_socket) {
+            reader.problem_below("admin.control_socket", control != nullptr ? control->place : node.place,
+                                 "an intake listener has this path; paths are unique");
+        }
+        if (listener.listen == configuration.admin.listen && !any_port) {
+            reader.problem_below("admin.listen", listen != nullptr ? listen->place : node.place,
+                                 "an intake listener has this address; addresses are unique");
+        }
+    }
+}
+
+constexpr std::string_view example = R"(# An example with all that a daemon with one source and one LEA may need.
+csp:
+  country_code: XX
+  unique_identifier: EXAMPLE-CSP
+state_dir: /var/lib/lihandoverd
+warrants_dir: /etc/lihandoverd/warrants.d
+intake:
+  http:
+    - name: local                                  # a Unix socket: its mode and group say who may talk
+      listen: unix:/run/lihandoverd/intake.sock
+      mode: 0660
+      group: messaging
+    - name: messaging                              # TCP: clients with a certificate only
+      listen: 127.0.0.1:8441
+      tls:
+        certificate: /etc/lihandoverd/tls/intake.pem
+        private_key: /etc/lihandoverd/tls/intake.key
+        client_ca: /etc/lihandoverd/tls/sources-ca.pem
+  max_event_size: 1MiB
+  max_request_size: 16MiB
+  max_future: 5m
+  metadata_parameters: [status, device_id]
+store:
+  max_bytes: 50GiB
+  record_retention: 90d
+csp_schema:
+  content: first
+  url: https://csp.example.com/schema/1.0
+destinations:
+  lea-one:
+    url: https://lea.example.com:8443/hi
+    tls:
+      certificate: /etc/lihandoverd/tls/lea-one.pem
+      private_key: /etc/lihandoverd/tls/lea-one.key
+      ca: /etc/lihandoverd/tls/lea-one-ca.pem
+    sender: {country_code: XX, unique_identifier: GIVEN-BY-LEA}
+    receiver: {country_code: GB, unique_identifier: LEA-ONE}
+    max_actions_per_message: 1
+    connections: 16
+    retry: {initial: 1s, maximum: 5m, error_codes: []}
+admin:
+  listen: 127.0.0.1:9464
+  control_socket: /run/lihandoverd/control.sock
+schema_validation: sample
+schemas_dir: /usr/share/lihandoverd/schemas
+shutdown_timeout: 10s
+log_level: info
+)";
+
+}  // namespace
+
+const Schema<Configuration>& configuration_schema() {
+    static const Schema<Configuration> schema =
+        Schema<Configuration>()
+            .section(required({.name = "csp", .help = "Who we are to every LEA that gave us no identifier of its own."}),
+                     &Configuration::csp,
+                     endpoint_schema(required({.name = "country_code",
+                                               .help = "SenderIdentifier's CountryCode.",
+                                               .example = "XX"}),
+                                     required({.name = "unique_identifier",
+                                               .help = "SenderIdentifier's UniqueIdentifier.",
+                                               .example = "EXAMPLE-CSP"}),
+                                     65'535))
+            .option({.name = "state_dir",
+                     .help = "The daemon's own directory: the store and its lock. One daemon for each.",
+                     .example = "/var/lib/lihandoverd"},
+                    &Configuration::state_dir, path_type())
+            .option({.name = "warrants_dir",
+                     .help = "Directory of the warrants, one `*.yaml` file for each.",
+                     .example = "/etc/lihandoverd/warrants.d"},
+                    &Configuration::warrants_dir, path_type())
+            .section(required({.name = "intake", .help = "Where events come from and what is taken."}),
+                     &Configuration::intake, intake_schema())
+            .section({.name = "store", .help = "The durable state."}, &Configuration::store, store_schema())
+            .section({.name = "csp_schema", .help = "How LEAs learn the schema of our CSP-defined part."},
+                     &Configuration::csp_schema, csp_schema_schema())
+            .map({.name = "destinations",
+                  .help = "The LEAs, by a name of ours. One that still has items cannot be removed.",
+                  .reloadable = true},
+                 &Configuration::destinations, name_type("1 to 64 of a-z, 0-9 and -", "-", false), 10'000,
+                 destination_schema())
+            .section({.name = "objectserver", .help = "Serves binary objects to LEAs (Model A).", .built = false},
+                     &Configuration::objectserver, object_server_schema())
+            .section({.name = "admin", .help = "What operators and their monitoring talk to."}, &Configuration::admin,
+                     admin_schema())
+            .option({.name = "schema_validation",
+                     .help = "Which documents are checked against the schemas before they are sent. One that fails is "
+                             "not sent: its item is refused.",
+                     .example = "sample",
+                     .reloadable = true},
+                    &Configuration::schema_validation,
+                    choice_type<SchemaValidation>({{"off", SchemaValidation::off},
+                                                   {"sample", SchemaValidation::sample},
+                                                   {"all", SchemaValidation::all}}))
+            .option({.name = "schemas_dir",
+                     .help = "Directory of the schemas.",
+                     .example = "/usr/share/lihandoverd/schemas"},
+                    &Configuration::schemas_dir, path_type())
+            .option({.name = "shutdown_timeout",
+                     .help = "How long a gentle stop may take; what is not done then stays in the store.",
+                     .example = "10s",
+                     .reloadable = true},
+                    &Configuration::shutdown_timeout, duration_type(seconds(0), hours(1)))
+            .option({.name = "log_level",
+                     .help = "The least serious messages that are logged.",
+                     .example = "info",
+                     .reloadable = true},
+                    &Configuration::log_level,
+                    choice_type<LogLevel>({{"trace", LogLevel::trace},
+                                           {"debug", LogLevel::debug},
+                                           {"info", LogLevel::info},
+                                           {"warning", LogLevel::warning},
+                                           {"error", LogLevel::error}}))
+            .check(check_configuration);
+    return schema;
+}
+
+std::vector<OptionRow> option_rows() {
+    std::vector<OptionRow> rows;
+    configuration_schema().describe({}, 0, rows);
+    return rows;
+}
+
+std::string_view example_configuration() {
+    return example;
+}
+
+}  // namespace lihandover::config
