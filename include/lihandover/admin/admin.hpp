@@ -43,8 +43,8 @@ struct Parts {
 /// - on a Unix socket, HTTP with JSON, for lihandoverctl (docs/control-api.md). Who opens the socket may see LIIDs and
 ///   the LEAs' words, and decides about items in the name of the user that the kernel vouches for.
 ///
-/// Lives on the one thread that runs `executor`'s io_context; every member is called there, or while that thread does not
-/// run. Also feeds the metrics that are read at scrape: waiting items, their octets and age, the store's size and
+/// Lives on the one thread that runs `executor`'s io_context; every member is called there, or while that thread does
+/// not run. Also feeds the metrics that are read at scrape: waiting items, their octets and age, the store's size and
 /// whether it accepts, readiness.
 class Admin {
   public:

@@ -34,6 +34,8 @@ struct DestinationStatus {
     /// The last attempt's outcome where it was not a good one, and when; empty since the last good one.
     std::optional<metrics::Attempt> last_failure;
     std::optional<model::Instant> last_failure_at;
+    /// When an item was last accepted.
+    std::optional<model::Instant> last_success;
     /// Open connections.
     std::size_t connections = 0;
     /// Items in messages that wait for their answer.
