@@ -1,0 +1,366 @@
+#include "commands.hpp"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <iostream>
+#include <string_view>
+#include <utility>
+
+#include "printing.hpp"
+
+namespace lihandover::ctl {
+
+namespace {
+
+namespace dom = simdjson::dom;
+
+constexpr std::uint64_t page_size = 1000;
+/// A decision waits for a commit, a reload reads every changed file.
+constexpr std::chrono::seconds decision_timeout{120};
+constexpr std::chrono::seconds reload_timeout{900};
+/// Beyond this many characters an LEA's words are cut in a table; `show` has them all.
+constexpr std::size_t words_width = 60;
+
+int complain(std::string_view sentence) {
+    std::cerr << "lihandoverctl: " << printable(sentence) << '\n';
+    return 1;
+}
+
+std::string text_of(dom::element object, std::string_view name) {
+    std::string_view text;
+    if (object[name].get(text) == simdjson::SUCCESS) return std::string(text);
+    return {};
+}
+
+std::string number_of(dom::element object, std::string_view name) {
+    std::uint64_t number = 0;
+    if (object[name].get(number) == simdjson::SUCCESS) return std::to_string(number);
+    return {};
+}
+
+std::uint64_t count_of(dom::element object, std::string_view name) {
+    std::uint64_t number = 0;
+    return object[name].get(number) == simdjson::SUCCESS ? number : 0;
+}
+
+bool flag_of(dom::element object, std::string_view name) {
+    bool flag = false;
+    return object[name].get(flag) == simdjson::SUCCESS && flag;
+}
+
+/// The elements of a member that is an array; none where it is something else or missing.
+std::vector<dom::element> elements_of(dom::element object, std::string_view name) {
+    dom::array array;
+    if (object[name].get(array) != simdjson::SUCCESS) return {};
+    return {array.begin(), array.end()};
+}
+
+/// An answer that should have been good and is not.
+int complain(const Answer& answer) {
+    if (answer.status == 0) return complain(answer.failure);
+    dom::parser parser;
+    dom::element body;
+    if (parser.parse(answer.body).get(body) != simdjson::SUCCESS || text_of(body, "error").empty()) {
+        return complain("the daemon answered with HTTP status " + std::to_string(answer.status));
+    }
+    (void)complain(text_of(body, "error"));
+    for (const auto item : elements_of(body, "items")) {
+        std::cerr << "  " << printable(text_of(item, "id")) << ": " << printable(text_of(item, "state")) << '\n';
+    }
+    return 1;
+}
+
+int print_json(std::string_view body) {
+    std::cout << printable_json(body);
+    if (!body.ends_with('\n')) std::cout << '\n';
+    return std::cout.flush() ? 0 : complain("the output cannot be written");
+}
+
+std::string json_text(std::string_view text) {
+    std::string out = "\"";
+    for (const char octet : text) {
+        const auto value = static_cast<unsigned char>(octet);
+        if (octet == '"' || octet == '\\') {
+            out += '\\';
+            out += octet;
+        } else if (value < 0x20) {
+            constexpr std::string_view hex = "0123456789abcdef";
+            out += "\\u00";
+            out += hex[value >> 4U];
+            out += hex[value & 15U];
+        } else {
+            out += octet;
+        }
+    }
+    return out + '"';
+}
+
+std::string percent_coded(std::string_view text) {
+    constexpr std::string_view hex = "0123456789ABCDEF";
+    std::string out;
+    for (const char octet : text) {
+        const auto value = static_cast<unsigned char>(octet);
+        const bool plain = (octet >= '0' && octet <= '9') || (octet >= 'A' && octet <= 'Z') ||
+                           (octet >= 'a' && octet <= 'z') || octet == '-' || octet == '.' || octet == '_';
+        if (plain) {
+            out += octet;
+        } else {
+            out += '%';
+            out += hex[value >> 4U];
+            out += hex[value & 15U];
+        }
+    }
+    return out;
+}
+
+/// Walks through the pages of a list and hands over each element, up to the limit. The exit status.
+int walk(const Wishes& wishes, const std::string& path, std::string_view member, std::string parameters,
+         const std::function<void(dom::element)>& visit, const std::function<void()>& page_done) {
+    const Connection connection(wishes.socket);
+    dom::parser parser;
+    std::string after = wishes.after;
+    auto left = wishes.limit.value_or(UINT64_MAX);
+    while (left > 0) {
+        std::string target = path + "?limit=" + std::to_string(std::min(left, page_size)) + parameters;
+        if (!after.empty()) target += "&after=" + percent_coded(after);
+        const auto answer = connection.get(target);
+        if (!answer.ok()) return complain(answer);
+        dom::element body;
+        if (parser.parse(answer.body).get(body) != simdjson::SUCCESS || !body[member].is_array()) {
+            return complain("the daemon's answer makes no sense");
+        }
+        for (const auto element : elements_of(body, member)) {
+            if (left == 0) break;
+            visit(element);
+            --left;
+        }
+        page_done();
+        const auto next = text_of(body, "next");
+        if (next.empty() || next == after) break;
+        after = next;
+    }
+    return std::cout.flush() ? 0 : complain("the output cannot be written");
+}
+
+/// A list as one JSON array, an element per line.
+int walk_json(const Wishes& wishes, const std::string& path, std::string_view member, std::string parameters) {
+    bool first = true;
+    const auto visit = [&first](dom::element element) {
+        std::cout << (std::exchange(first, false) ? "[\n" : ",\n") << printable_json(simdjson::minify(element));
+    };
+    const int status = walk(wishes, path, member, std::move(parameters), visit, [] {});
+    if (status != 0 && first) return status;
+    // An array that is cut short by a failure is closed neither: nobody should take it for whole.
+    if (status == 0) std::cout << (first ? "[]\n" : "\n]\n");
+    return std::cout.flush() ? status : complain("the output cannot be written");
+}
+
+int walk_table(const Wishes& wishes, const std::string& path, std::string_view member, std::string parameters,
+               Table table, const std::function<std::vector<std::string>(dom::element)>& row) {
+    return walk(
+        wishes, path, member, std::move(parameters), [&](dom::element element) { table.add(row(element)); },
+        [&] { table.print(std::cout); });
+}
+
+std::string refusal_text(dom::element item) {
+    dom::element refusal;
+    if (item["refusal"].get(refusal) != simdjson::SUCCESS) return {};
+    const auto kind = text_of(refusal, "kind");
+    const auto words = text_of(refusal, "words");
+    return kind + " " + number_of(refusal, "code") + (words.empty() ? "" : ": " + words);
+}
+
+std::string correlation_text(dom::element item) {
+    const auto level = number_of(item, "application_level_id");
+    return level.empty() ? "" : level + " / " + number_of(item, "application_sequence_number");
+}
+
+std::string joined(const std::vector<dom::element>& values) {
+    std::string out;
+    for (const auto value : values) {
+        std::string_view text;
+        if (value.get(text) == simdjson::SUCCESS) out += (out.empty() ? "" : ", ") + std::string(text);
+    }
+    return out;
+}
+
+void print_report(dom::element report, std::ostream& out, std::ostream& problems) {
+    out << "reload: " << printable(text_of(report, "outcome")) << " at " << printable(text_of(report, "at"))
+        << ", warrants: " << count_of(report, "warrants_added") << " added, " << count_of(report, "warrants_changed")
+        << " changed, " << count_of(report, "warrants_ended") << " ended, " << count_of(report, "warrant_files_bad")
+        << " bad files\n";
+    out.flush();
+    for (const auto problem : elements_of(report, "problems")) {
+        std::string_view text;
+        if (problem.get(text) == simdjson::SUCCESS) problems << "  " << printable(text) << '\n';
+    }
+}
+
+}  // namespace
+
+int show_status(const Wishes& wishes) {
+    const auto answer = Connection(wishes.socket).get("/v1/status");
+    if (!answer.ok()) return complain(answer);
+    if (wishes.json) return print_json(answer.body);
+    dom::parser parser;
+    dom::element body;
+    dom::element store;
+    dom::element warrants;
+    if (parser.parse(answer.body).get(body) != simdjson::SUCCESS || body["store"].get(store) != simdjson::SUCCESS ||
+        body["warrants"].get(warrants) != simdjson::SUCCESS) {
+        return complain("the daemon's answer makes no sense");
+    }
+    const auto max_bytes = count_of(store, "max_bytes");
+    std::cout << "lihandoverd " << printable(text_of(body, "version")) << ": " << printable(text_of(body, "readiness"))
+              << ", started " << printable(text_of(body, "started_at")) << '\n'
+              << "store: " << (flag_of(store, "accepting") ? "accepting" : "NOT accepting") << ", "
+              << size_text(count_of(store, "used_bytes")) << " used"
+              << (max_bytes == 0 ? "" : " of " + size_text(max_bytes)) << ", "
+              << size_text(count_of(store, "waiting_bytes")) << " of it waiting items\n"
+              << "warrants: " << count_of(warrants, "active") << " active, " << count_of(warrants, "pending")
+              << " pending, " << count_of(warrants, "expired") << " expired, " << count_of(warrants, "files_bad")
+              << " bad files\n";
+    dom::element report;
+    if (body["last_reload"].get(report) == simdjson::SUCCESS && report.is_object()) {
+        std::cout << "last ";
+        print_report(report, std::cout, std::cout);
+    }
+    for (const auto alarm : elements_of(body, "alarms")) {
+        std::string_view text;
+        if (alarm.get(text) == simdjson::SUCCESS) std::cout << "ALARM: " << printable(text) << '\n';
+    }
+    std::cout << '\n';
+    Table table({"DESTINATION", "STATE", "QUEUED", "HELD", "REFUSED", "IN FLIGHT", "CONNECTIONS", "OLDEST QUEUED",
+                 "LAST SUCCESS", "LAST FAILURE", "NEXT ATTEMPT"});
+    for (const auto destination : elements_of(body, "destinations")) {
+        const auto paused = text_of(destination, "paused");
+        auto failure = text_of(destination, "last_failure");
+        if (!failure.empty()) failure += " " + text_of(destination, "last_failure_at");
+        table.add({text_of(destination, "name"),
+                   text_of(destination, "state") + (paused.empty() ? "" : " (" + paused + ")"),
+                   number_of(destination, "queued"), number_of(destination, "held"), number_of(destination, "refused"),
+                   number_of(destination, "in_flight"), number_of(destination, "connections"),
+                   text_of(destination, "oldest_queued"), text_of(destination, "last_success"), failure,
+                   text_of(destination, "next_attempt")});
+    }
+    table.print(std::cout);
+    return std::cout.flush() ? 0 : complain("the output cannot be written");
+}
+
+int list_warrants(const Wishes& wishes) {
+    if (wishes.json) return walk_json(wishes, "/v1/warrants", "warrants", {});
+    Table table(
+        {"DESTINATION", "LIID", "STATE", "FROM", "UNTIL", "PRIORITY", "TARGETS", "DELIVER", "REFERENCE", "FILE"});
+    const auto row = [](dom::element warrant) {
+        return std::vector<std::string>{
+            text_of(warrant, "destination"),
+            text_of(warrant, "liid"),
+            text_of(warrant, "state"),
+            text_of(warrant, "valid_from"),
+            text_of(warrant, "valid_until"),
+            text_of(warrant, "priority"),
+            number_of(warrant, "targets"),
+            joined(elements_of(warrant, "deliver")),
+            text_of(warrant, "reference"),
+            text_of(warrant, "file") + (flag_of(warrant, "stale") ? " (bad now: last good version)" : "")};
+    };
+    return walk_table(wishes, "/v1/warrants", "warrants", {}, std::move(table), row);
+}
+
+int list_items(const Wishes& wishes) {
+    std::string parameters;
+    if (!wishes.state.empty()) parameters += "&state=" + percent_coded(wishes.state);
+    if (!wishes.destination.empty()) parameters += "&destination=" + percent_coded(wishes.destination);
+    if (wishes.json) return walk_json(wishes, "/v1/items", "items", std::move(parameters));
+    Table table({"ID", "STATE", "DESTINATION", "LIID", "RECEIVED", "CHANGED", "REFUSAL"});
+    const auto row = [](dom::element item) {
+        return std::vector<std::string>{text_of(item, "id"),
+                                        text_of(item, "state"),
+                                        text_of(item, "destination"),
+                                        text_of(item, "liid"),
+                                        text_of(item, "received_at"),
+                                        text_of(item, "changed_at"),
+                                        shortened(printable(refusal_text(item)), words_width)};
+    };
+    return walk_table(wishes, "/v1/items", "items", std::move(parameters), std::move(table), row);
+}
+
+int show_item(const Wishes& wishes) {
+    const auto answer = Connection(wishes.socket).get("/v1/items/" + percent_coded(wishes.ids.front()));
+    if (!answer.ok()) return complain(answer);
+    if (wishes.json) return print_json(answer.body);
+    dom::parser parser;
+    dom::element item;
+    if (parser.parse(answer.body).get(item) != simdjson::SUCCESS) return complain("the daemon's answer makes no sense");
+    const std::vector<std::pair<std::string, std::string>> lines = {
+        {"id", text_of(item, "id")},
+        {"state", text_of(item, "state")},
+        {"destination", text_of(item, "destination")},
+        {"liid", text_of(item, "liid")},
+        {"correlation", correlation_text(item)},
+        {"received", text_of(item, "received_at")},
+        {"changed", text_of(item, "changed_at")},
+        {"refusal", refusal_text(item)},
+        {"decided by", text_of(item, "who")},
+        {"reason", text_of(item, "why")},
+    };
+    for (const auto& [name, value] : lines) {
+        if (!value.empty()) std::cout << name << ": " << std::string(12 - name.size(), ' ') << printable(value) << '\n';
+    }
+    return std::cout.flush() ? 0 : complain("the output cannot be written");
+}
+
+int decide(const Wishes& wishes, const std::string& command) {
+    std::string body = "{";
+    const auto add = [&body](std::string_view name, std::string_view json) {
+        if (body.size() > 1) body += ',';
+        body.append("\"").append(name).append("\":").append(json);
+    };
+    if (!wishes.ids.empty()) {
+        std::string list = "[";
+        for (const auto& id : wishes.ids)
+            list += (list.size() > 1 ? "," : "") + json_text(id);
+        add("ids", list + "]");
+    }
+    if (!wishes.destination.empty()) add("destination", json_text(wishes.destination));
+    if (wishes.code) add("code", std::to_string(*wishes.code));
+    if (!wishes.reason.empty()) add("reason", json_text(wishes.reason));
+    if (!wishes.operator_name.empty()) add("operator", json_text(wishes.operator_name));
+    body += '}';
+    const auto answer = Connection(wishes.socket).post("/v1/" + command, body, decision_timeout);
+    if (!answer.ok()) return complain(answer);
+    if (wishes.json) return print_json(answer.body);
+    dom::parser parser;
+    dom::element result;
+    if (parser.parse(answer.body).get(result) != simdjson::SUCCESS)
+        return complain("the daemon's answer makes no sense");
+    const auto changed = count_of(result, "changed");
+    const std::string_view done = command == "retry" ? "queued again" : command == "reject" ? "rejected" : "approved";
+    std::cout << changed << (changed == 1 ? " item " : " items ") << done << '\n';
+    return std::cout.flush() ? 0 : complain("the output cannot be written");
+}
+
+int reload(const Wishes& wishes) {
+    const std::string body =
+        wishes.operator_name.empty() ? "{}" : "{\"operator\":" + json_text(wishes.operator_name) + "}";
+    const auto answer = Connection(wishes.socket).post("/v1/reload", body, reload_timeout);
+    if (!answer.ok()) return complain(answer);
+    dom::parser parser;
+    dom::element report;
+    if (parser.parse(answer.body).get(report) != simdjson::SUCCESS)
+        return complain("the daemon's answer makes no sense");
+    if (wishes.json) {
+        if (print_json(answer.body) != 0) return 1;
+    } else {
+        print_report(report, std::cout, std::cerr);
+    }
+    const auto outcome = text_of(report, "outcome");
+    if (outcome == "done") return 0;
+    if (outcome == "partial") return complain("bad warrant files: their last good versions stay in force");
+    return complain("the reload failed: nothing was changed");
+}
+
+}  // namespace lihandover::ctl

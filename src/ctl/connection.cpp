@@ -1,0 +1,158 @@
+#include "connection.hpp"
+
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+namespace lihandover::ctl {
+
+namespace {
+
+constexpr std::size_t max_answer = std::size_t{64} << 20;
+constexpr std::chrono::seconds read_timeout{60};
+
+class Socket {
+  public:
+    Socket() : descriptor_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
+    ~Socket() {
+        if (descriptor_ >= 0) ::close(descriptor_);
+    }
+    Socket(const Socket&) = delete;
+    Socket& operator=(const Socket&) = delete;
+    [[nodiscard]] int get() const { return descriptor_; }
+
+  private:
+    int descriptor_;
+};
+
+std::string words_of(int error) {
+    return std::error_code(error, std::system_category()).message();
+}
+
+Answer failed(std::string why) {
+    Answer answer;
+    answer.failure = std::move(why);
+    return answer;
+}
+
+/// Whether two names of fields are the same but for case.
+bool same_name(std::string_view left, std::string_view right) {
+    constexpr auto lower = [](char octet) {
+        return octet >= 'A' && octet <= 'Z' ? static_cast<char>(octet - 'A' + 'a') : octet;
+    };
+    return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                      [&](char one, char other) { return lower(one) == lower(other); });
+}
+
+std::optional<std::size_t> to_size(std::string_view text) {
+    std::size_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+/// The value of Content-Length among the fields of a head.
+std::optional<std::size_t> content_length(std::string_view head) {
+    while (!head.empty()) {
+        const auto end = std::min(head.find("\r\n"), head.size());
+        const auto line = head.substr(0, end);
+        head.remove_prefix(std::min(end + 2, head.size()));
+        const auto colon = line.find(':');
+        if (colon == std::string_view::npos || !same_name(line.substr(0, colon), "Content-Length")) continue;
+        auto value = line.substr(colon + 1);
+        value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
+        return to_size(value.substr(0, value.find_last_not_of(" \t") + 1));
+    }
+    return std::nullopt;
+}
+
+/// The answer in the octets that came before the daemon closed the connection.
+Answer taken_apart(const std::string& octets) {
+    const std::string_view text = octets;
+    const auto head_end = text.find("\r\n\r\n");
+    if (head_end == std::string_view::npos || !text.starts_with("HTTP/1.") || text.size() < 12) {
+        return failed("what answers there does not speak HTTP");
+    }
+    const auto status = to_size(text.substr(9, 3));
+    const auto head = text.substr(0, head_end);
+    const auto length = content_length(head.substr(std::min(head.find("\r\n"), head.size())));
+    const auto body = text.substr(head_end + 4);
+    if (!status || !length || body.size() != *length) return failed("the answer is not whole");
+    Answer answer;
+    answer.status = static_cast<unsigned>(*status);
+    answer.body = body;
+    return answer;
+}
+
+}  // namespace
+
+Answer Connection::get(const std::string& target) const {
+    return request("GET " + target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", read_timeout);
+}
+
+Answer Connection::post(const std::string& target, std::string_view body, std::chrono::seconds timeout) const {
+    std::string octets = "POST " + target +
+                         " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
+                         "Content-Length: " +
+                         std::to_string(body.size()) + "\r\n\r\n";
+    octets += body;
+    return request(octets, timeout);
+}
+
+Answer Connection::request(const std::string& octets, std::chrono::seconds timeout) const {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path_.empty() || path_.size() >= sizeof address.sun_path) return failed("the socket's path is too long");
+    std::memcpy(address.sun_path, path_.data(), path_.size());
+    const Socket socket;
+    if (socket.get() < 0) return failed(words_of(errno));
+    timeval wait{};
+    wait.tv_sec = timeout.count();
+    (void)::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+    (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
+    // The interface of the system wants the address by its general type.
+    const auto* const general = static_cast<const sockaddr*>(static_cast<const void*>(&address));
+    if (::connect(socket.get(), general, sizeof address) != 0) {
+        const int error = errno;
+        const bool nobody = error == ENOENT || error == ECONNREFUSED;
+        return failed("no connection to " + path_ + ": " + words_of(error) +
+                      (nobody ? " (is lihandoverd running?)" : ""));
+    }
+    std::string_view rest = octets;
+    while (!rest.empty()) {
+        const auto sent = ::send(socket.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) continue;
+        // A daemon that refuses early may have answered all the same.
+        if (sent < 0) break;
+        rest.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    std::string received;
+    std::array<char, 65536> buffer{};
+    for (;;) {
+        const auto count = ::recv(socket.get(), buffer.data(), buffer.size(), 0);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) {
+            const bool late = errno == EAGAIN || errno == EWOULDBLOCK;
+            return failed(late ? "the daemon does not answer in time" : "no answer: " + words_of(errno));
+        }
+        if (count == 0) break;
+        received.append(buffer.data(), static_cast<std::size_t>(count));
+        if (received.size() > max_answer) return failed("the answer is too large");
+    }
+    if (received.empty()) return failed("the daemon closed the connection without an answer");
+    return taken_apart(received);
+}
+
+}  // namespace lihandover::ctl
