@@ -1,0 +1,634 @@
+#include "lea.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstddef>
+#include <exception>
+#include <iterator>
+#include <pugixml.hpp>
+
+#include "lihandover/model/clock.hpp"
+
+namespace lihandover::lea_sim {
+
+namespace {
+
+constexpr std::size_t max_message = std::size_t{64} << 20;
+constexpr std::size_t max_spare = 256;
+constexpr std::size_t chunk = 65536;
+constexpr std::chrono::milliseconds slow_step{100};
+constexpr std::string_view xml_type = "application/xml";
+
+// TS 103 120's own tools answer with these.
+constexpr std::uint64_t unsupported_action = 3001;
+constexpr std::uint64_t not_valid = 3007;
+
+/// The place of an item in its conversation (TS 103 707 5.3.2), as the texts in the document.
+struct Correlation {
+    std::string level;
+    std::string sequence;
+};
+
+std::string_view local_name(const pugi::xml_node& node) {
+    const std::string_view name = node.name();
+    const auto colon = name.find(':');
+    return colon == std::string_view::npos ? name : name.substr(colon + 1);
+}
+
+/// Collects the correlation of every ActionRequest, in document order.
+class CorrelationWalker final : public pugi::xml_tree_walker {
+  public:
+    explicit CorrelationWalker(std::vector<Correlation>& out) : out_(out) {}
+
+    bool for_each(pugi::xml_node& node) override {
+        const auto name = local_name(node);
+        if (name == "ActionRequest") {
+            out_.emplace_back();
+        } else if (!out_.empty() && name == "applicationLevelID") {
+            out_.back().level = node.child_value();
+        } else if (!out_.empty() && name == "applicationSequenceNumber") {
+            out_.back().sequence = node.child_value();
+        }
+        return true;
+    }
+
+  private:
+    std::vector<Correlation>& out_;
+};
+
+bool is_number(std::string_view text) {
+    return !text.empty() && text.size() <= 20 && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+/// Text and then blanks up to a size; or text that ends before the size it promised.
+class PaddedSource final : public http::BodySource {
+  public:
+    PaddedSource(std::string text, std::uint64_t promised, bool padded)
+        : text_(std::move(text)), promised_(std::max<std::uint64_t>(promised, text_.size())), padded_(padded) {}
+
+    [[nodiscard]] std::optional<std::uint64_t> size() const override { return promised_; }
+
+    [[nodiscard]] boost::asio::awaitable<model::Result<std::size_t>> read(std::span<char> buffer) override {
+        const auto limit = padded_ ? promised_ : text_.size();
+        const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), limit - given_));
+        for (std::size_t i = 0; i < count; ++i) {
+            buffer[i] = given_ < text_.size() ? text_[static_cast<std::size_t>(given_)] : ' ';
+            ++given_;
+        }
+        co_return count;
+    }
+
+  private:
+    std::string text_;
+    std::uint64_t promised_;
+    bool padded_;
+    std::uint64_t given_ = 0;
+};
+
+bool is_message_kind(Kind kind) {
+    switch (kind) {
+        case Kind::error:
+        case Kind::status:
+        case Kind::drop:
+        case Kind::wrong_transaction:
+        case Kind::garbage:
+        case Kind::truncated:
+        case Kind::oversized:
+            return true;
+        default:
+            return false;
+    }
+}
+
+/// Whether a drop is decided before the body is read.
+bool is_early(const Rule& rule) {
+    const bool unconditional = rule.liid.empty() && !rule.object;
+    return rule.kind == Kind::drop && (rule.moment == Moment::reading ||
+                                       (rule.moment == Moment::any && (unconditional || rule.on == Scope::uploads)));
+}
+
+void count(std::atomic<std::uint64_t>& counter, std::uint64_t more = 1) {
+    counter.fetch_add(more, std::memory_order_relaxed);
+}
+
+http::Response status_response(const Rule& rule) {
+    http::Response response;
+    response.status = rule.status;
+    response.content_type = "text/plain";
+    response.body = "the test LEA was told to say so\n";
+    if (rule.retry_after) response.fields.emplace_back("Retry-After", std::to_string(*rule.retry_after));
+    if (!rule.location.empty()) response.fields.emplace_back("Location", rule.location);
+    return response;
+}
+
+std::string now_text() {
+    return model::to_microsecond_date_time(model::system_clock().wall());
+}
+
+}  // namespace
+
+/// One request on its way through.
+struct Lea::Delivery {
+    std::shared_ptr<const Behaviour> behaviour;
+    std::string body;
+    etsi::Request request;
+    bool readable = false;
+    std::string invalid;  ///< why the schemas do not allow it; empty: they do, or nobody asked
+    bool validated = false;
+    std::vector<Correlation> correlations;
+    std::vector<Behaviour::Subject> subjects;
+    std::string file;
+
+    const Rule* rule = nullptr;         ///< what happens to the whole message, when something does
+    Moment moment = Moment::answering;  ///< when `rule` is a drop
+    std::vector<etsi::ActionAnswer> answers;
+    std::vector<const Rule*> action_rules;  ///< by action: why it is not accepted; nullptr: nothing said so
+
+    void reset() {
+        behaviour.reset();
+        body.clear();
+        readable = false;
+        invalid.clear();
+        validated = false;
+        correlations.clear();
+        subjects.clear();
+        file.clear();
+        rule = nullptr;
+        moment = Moment::answering;
+        answers.clear();
+        action_rules.clear();
+    }
+};
+
+Lea::Lea(boost::asio::any_io_executor executor, Shared& shared, std::uint64_t seed)
+    : executor_(std::move(executor)), shared_(shared), random_(seed) {}
+
+Lea::~Lea() = default;
+
+void Lea::release() {
+    for (auto& timer : timers_)
+        timer.cancel();
+}
+
+boost::asio::awaitable<void> Lea::wait(std::chrono::milliseconds time) {
+    if (time.count() <= 0) co_return;
+    const auto timer = timers_.emplace(timers_.end(), executor_, time);
+    boost::system::error_code ignored;
+    std::exception_ptr interrupted;
+    try {
+        co_await timer->async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+    } catch (...) {
+        interrupted = std::current_exception();
+    }
+    timers_.erase(timer);
+    if (interrupted) std::rethrow_exception(interrupted);
+}
+
+const Rule* Lea::first(const Behaviour& behaviour, Kind kind, Subjects subjects) {
+    for (std::size_t i = 0; i < behaviour.size(); ++i) {
+        if (behaviour.rule(i).kind != kind) continue;
+        if (const auto* rule = behaviour.apply(i, subjects, random_)) return rule;
+    }
+    return nullptr;
+}
+
+const Rule* Lea::first_drop(const Behaviour& behaviour, Subjects subjects, Moment& moment) {
+    for (std::size_t i = 0; i < behaviour.size(); ++i) {
+        if (!is_early(behaviour.rule(i))) continue;
+        const auto* rule = behaviour.apply(i, subjects, random_);
+        if (rule == nullptr) continue;
+        moment = rule->moment == Moment::any ? static_cast<Moment>(std::uniform_int_distribution<int>(0, 2)(random_))
+                                             : rule->moment;
+        return rule;
+    }
+    return nullptr;
+}
+
+std::chrono::milliseconds Lea::delay_for(const Behaviour& behaviour, Subjects subjects) {
+    std::chrono::milliseconds sum{0};
+    for (std::size_t i = 0; i < behaviour.size(); ++i) {
+        if (behaviour.rule(i).kind != Kind::delay) continue;
+        const auto* rule = behaviour.apply(i, subjects, random_);
+        if (rule == nullptr) continue;
+        sum += rule->delay;
+        using Count = std::chrono::milliseconds::rep;
+        sum += std::chrono::milliseconds(std::uniform_int_distribution<Count>(0, rule->jitter.count())(random_));
+    }
+    return sum;
+}
+
+boost::asio::awaitable<void> Lea::handle(http::Exchange& exchange) {
+    const auto path = exchange.path();
+    if (exchange.method() != "POST") {
+        http::Response response;
+        response.status = 405;
+        response.fields.emplace_back("Allow", "POST");
+        (void)co_await exchange.respond(std::move(response));
+        co_return;
+    }
+    if (path.starts_with(shared_.upload_prefix)) {
+        auto name = path.substr(shared_.upload_prefix.size());
+        if (name.ends_with('/')) name.remove_suffix(1);
+        co_await take_upload(exchange, name);
+        co_return;
+    }
+    std::unique_ptr<Delivery> delivery;
+    if (spare_.empty()) {
+        delivery = std::make_unique<Delivery>();
+    } else {
+        delivery = std::move(spare_.back());
+        spare_.pop_back();
+    }
+    delivery->behaviour = shared_.behaviour();
+    co_await take_delivery(exchange, *delivery);
+    if (spare_.size() < max_spare && delivery->body.capacity() <= chunk) {
+        delivery->reset();
+        spare_.push_back(std::move(delivery));
+    }
+}
+
+boost::asio::awaitable<bool> Lea::read_delivery(http::Exchange& exchange, const Rule* slow, std::string& body) {
+    if (slow == nullptr) {
+        const auto read = co_await exchange.read_body(body, max_message);
+        co_return read.has_value();
+    }
+    const auto step = static_cast<std::size_t>(std::clamp<std::uint64_t>(slow->rate / 10, 1, chunk));
+    for (;;) {
+        const auto before = body.size();
+        body.resize(before + step);
+        const auto read = co_await exchange.read_some(std::span(body).subspan(before));
+        body.resize(before + (read ? *read : 0));
+        if (!read || body.size() > max_message) co_return false;
+        if (*read == 0) co_return true;
+        co_await wait(slow_step);
+    }
+}
+
+boost::asio::awaitable<void> Lea::take_delivery(http::Exchange& exchange, Delivery& delivery) {
+    const auto& behaviour = *delivery.behaviour;
+    const std::array<Behaviour::Subject, 1> unread = {Behaviour::Subject{}};
+    const Rule* slow = nullptr;
+    if (!behaviour.empty()) {
+        delivery.rule = first_drop(behaviour, unread, delivery.moment);
+        if (delivery.rule != nullptr && delivery.moment == Moment::reading) {
+            count(shared_.totals.failed);
+            if (!shared_.quiet) {
+                shared_.reporter.write(Line("delivery")
+                                           .text("time", now_text())
+                                           .text("path", exchange.path())
+                                           .text("outcome", "dropped")
+                                           .text("moment", "reading")
+                                           .finished());
+            }
+            exchange.abort();
+            co_return;
+        }
+        slow = first(behaviour, Kind::slow_read, unread);
+        if (first(behaviour, Kind::withhold_continue, unread) != nullptr) exchange.withhold_continue();
+    }
+    if (!co_await read_delivery(exchange, slow, delivery.body)) {
+        http::Response response;
+        response.status = 400;
+        (void)co_await exchange.respond(std::move(response));
+        co_return;
+    }
+    count(shared_.totals.messages);
+    count(shared_.totals.octets, delivery.body.size());
+    understand(delivery);
+    keep(delivery);
+    if (!delivery.readable) {
+        count(shared_.totals.unreadable);
+        report(delivery, exchange);
+        http::Response response;
+        response.status = 400;
+        response.content_type = "text/plain";
+        response.body = "no HI1 request\n";
+        (void)co_await exchange.respond(std::move(response));
+        co_return;
+    }
+    judge(delivery);
+    if (!behaviour.empty()) co_await wait(delay_for(behaviour, delivery.subjects));
+    report(delivery, exchange);
+    co_await answer(exchange, delivery);
+}
+
+void Lea::understand(Delivery& delivery) {
+    // The cheap way is enough where nobody looks at more than the ids.
+    const bool fast = shared_.quiet && !shared_.archive && !shared_.validator && !delivery.behaviour->needs_liids();
+    delivery.readable = fast && etsi::scan_request(delivery.body, delivery.request).has_value();
+    if (delivery.readable) return;
+    auto request = etsi::read_request(delivery.body, max_message);
+    if (!request) return;
+    delivery.readable = true;
+    delivery.request = std::move(*request);
+    if (shared_.validator) {
+        const auto valid = shared_.validator->validate(delivery.body);
+        delivery.validated = true;
+        if (!valid) {
+            delivery.invalid = valid.error().message;
+            count(shared_.totals.invalid);
+        }
+    }
+    if (!shared_.quiet) {
+        pugi::xml_document document;
+        if (document.load_buffer(delivery.body.data(), delivery.body.size())) {
+            CorrelationWalker walker(delivery.correlations);
+            document.traverse(walker);
+        }
+    }
+}
+
+void Lea::keep(Delivery& delivery) {
+    if (!shared_.archive) return;
+    const auto stored = delivery.readable
+                            ? shared_.archive->store_message(delivery.request.transaction, delivery.body, delivery.file)
+                            : shared_.archive->store_unreadable(delivery.body, delivery.file);
+    if (!stored) {
+        delivery.file.clear();
+        shared_.reporter.write(Line("problem").text("reason", stored.error().message).finished());
+    }
+}
+
+void Lea::judge(Delivery& delivery) {
+    const auto& behaviour = *delivery.behaviour;
+    const auto& actions = delivery.request.actions;
+    const bool rules = !behaviour.empty();
+    if (rules) {
+        for (const auto& action : actions) {
+            delivery.subjects.push_back({Scope::deliveries, action.liid, &action.identifier});
+        }
+        for (std::size_t i = 0; i < behaviour.size() && delivery.rule == nullptr; ++i) {
+            if (!is_message_kind(behaviour.rule(i).kind) || is_early(behaviour.rule(i))) continue;
+            delivery.rule = behaviour.apply(i, delivery.subjects, random_);
+            if (delivery.rule == nullptr || delivery.rule->kind != Kind::drop) continue;
+            delivery.moment = delivery.rule->moment == Moment::any
+                                  ? static_cast<Moment>(std::uniform_int_distribution<int>(1, 2)(random_))
+                                  : delivery.rule->moment;
+        }
+    }
+    delivery.action_rules.resize(actions.size(), nullptr);
+    for (std::size_t i = 0; i < actions.size(); ++i) {
+        const auto& action = actions[i];
+        etsi::ActionAnswer answer;
+        answer.action = action.action;
+        answer.identifier = action.identifier;
+        answer.kind = etsi::ActionAnswer::Kind::accepted;
+        unsigned times = 1;
+        if (!action.deliver || !action.object_matches) {
+            answer.kind = etsi::ActionAnswer::Kind::refused;
+            answer.error = action.deliver ? etsi::ErrorInformation{not_valid, "ObjectIdentifier and Identifier differ"}
+                                          : etsi::ErrorInformation{unsupported_action, "only DELIVER is known here"};
+        } else if (rules) {
+            const auto subject = Subjects(delivery.subjects).subspan(i, 1);
+            if (const auto* rule = first(behaviour, Kind::refuse, subject)) {
+                answer.kind = etsi::ActionAnswer::Kind::refused;
+                answer.error = {rule->code, rule->description};
+                delivery.action_rules[i] = rule;
+            } else if (const auto* left_out = first(behaviour, Kind::unanswered, subject)) {
+                delivery.action_rules[i] = left_out;
+                times = 0;
+            } else if (const auto* repeated = first(behaviour, Kind::twice, subject)) {
+                delivery.action_rules[i] = repeated;
+                times = 2;
+            }
+        }
+        for (; times > 0; --times)
+            delivery.answers.push_back(answer);
+    }
+    count(shared_.totals.actions, actions.size());
+    const bool answered =
+        delivery.rule == nullptr || (delivery.rule->kind == Kind::drop && delivery.moment == Moment::answered);
+    if (!answered) {
+        count(shared_.totals.failed);
+        return;
+    }
+    for (std::size_t i = 0; i < actions.size(); ++i) {
+        if (!actions[i].deliver || !actions[i].object_matches ||
+            (delivery.action_rules[i] != nullptr && delivery.action_rules[i]->kind == Kind::refuse)) {
+            count(shared_.totals.refused);
+        } else if (delivery.action_rules[i] == nullptr) {
+            count(shared_.totals.accepted);
+        }
+    }
+}
+
+void Lea::report(const Delivery& delivery, const http::Exchange& exchange) {
+    if (shared_.quiet) return;
+    std::string lines;
+    const auto time = now_text();
+    const auto head = [&] {
+        Line line("delivery");
+        line.text("time", time);
+        return line;
+    };
+    const auto tail = [&](Line& line) {
+        line.text("path", exchange.path()).number("size", delivery.body.size());
+        if (!delivery.file.empty()) line.text("file", delivery.file);
+        if (exchange.peer().certificate) line.text("client", exchange.peer().certificate->subject);
+        if (delivery.validated) line.boolean("valid", delivery.invalid.empty());
+        if (!delivery.invalid.empty()) line.text("invalid", delivery.invalid);
+    };
+    if (!delivery.readable) {
+        auto line = head();
+        line.text("outcome", "unreadable");
+        tail(line);
+        shared_.reporter.write(line.finished());
+        return;
+    }
+    const auto* rule = delivery.rule;
+    const bool answered = rule == nullptr || (rule->kind == Kind::drop && delivery.moment == Moment::answered);
+    for (std::size_t i = 0; i < delivery.request.actions.size(); ++i) {
+        const auto& action = delivery.request.actions[i];
+        const auto* own = delivery.action_rules[i];
+        auto line = head();
+        line.text("transaction", delivery.request.transaction.to_string())
+            .number("action", action.action)
+            .text("object", action.identifier.to_string())
+            .text("liid", action.liid);
+        if (i < delivery.correlations.size() && is_number(delivery.correlations[i].level) &&
+            is_number(delivery.correlations[i].sequence)) {
+            line.raw("level", delivery.correlations[i].level).raw("sequence", delivery.correlations[i].sequence);
+        }
+        if (!answered) {
+            line.text("outcome", rule->kind == Kind::drop ? "dropped" : name_of(rule->kind));
+            if (rule->kind == Kind::status) line.number("status", rule->status);
+            if (rule->kind == Kind::error) line.number("code", rule->code);
+        } else if (!action.deliver || !action.object_matches) {
+            line.text("outcome", "refused").number("code", action.deliver ? not_valid : unsupported_action);
+        } else if (own == nullptr) {
+            line.text("outcome", "accepted");
+        } else if (own->kind == Kind::refuse) {
+            line.text("outcome", "refused").number("code", own->code);
+        } else {
+            line.text("outcome", name_of(own->kind));
+        }
+        if (answered && rule != nullptr) line.text("then", "dropped");
+        tail(line);
+        auto text = line.finished();
+        if (shared_.archive) {
+            const auto indexed = shared_.archive->add_to_index(action.identifier, text);
+            if (!indexed) lines += Line("problem").text("reason", indexed.error().message).finished();
+        }
+        lines += text;
+    }
+    shared_.reporter.write(lines);
+}
+
+std::string Lea::garbage() {
+    switch (std::uniform_int_distribution<int>(0, 4)(random_)) {
+        case 0:
+            return {};
+        case 1:
+            return "<!DOCTYPE html><html><body><h1>It works!</h1></body></html>\n";
+        case 2:
+            return "<HI1Message><Header>";
+        case 3:
+            return "<?xml version=\"1.0\"?><!DOCTYPE x [<!ENTITY a \"&b;&b;&b;\"><!ENTITY b \"ha\">]><x>&a;</x>";
+        default: {
+            std::string noise(512, '\0');
+            for (auto& octet : noise)
+                octet = static_cast<char>(std::uniform_int_distribution<int>(0, 255)(random_));
+            return noise;
+        }
+    }
+}
+
+std::string Lea::write_answer(const Delivery& delivery) const {
+    std::string out;
+    out.reserve(1024 + delivery.answers.size() * 320);
+    const auto now = model::system_clock().wall();
+    if (delivery.rule != nullptr && delivery.rule->kind == Kind::error) {
+        etsi::append_error_response(out, delivery.request, now, {delivery.rule->code, delivery.rule->description});
+    } else if (delivery.rule != nullptr && delivery.rule->kind == Kind::wrong_transaction) {
+        auto other = delivery.request;
+        other.transaction = model::Uuid::random();
+        etsi::append_response(out, other, now, delivery.answers);
+    } else {
+        etsi::append_response(out, delivery.request, now, delivery.answers);
+    }
+    return out;
+}
+
+boost::asio::awaitable<void> Lea::answer(http::Exchange& exchange, const Delivery& delivery) {
+    const auto* rule = delivery.rule;
+    const auto kind = rule != nullptr ? rule->kind : Kind::delay;
+    if (kind == Kind::drop && delivery.moment == Moment::answering) {
+        exchange.abort();
+        co_return;
+    }
+    if (kind == Kind::status) {
+        (void)co_await exchange.respond(status_response(*rule));
+        co_return;
+    }
+    http::Response response;
+    response.content_type = xml_type;
+    if (kind == Kind::truncated) {
+        auto text = write_answer(delivery);
+        const auto promised = text.size();
+        text.resize(promised / 2);
+        PaddedSource source(std::move(text), promised, false);
+        (void)co_await exchange.respond(std::move(response), source);
+        co_return;
+    }
+    if (kind == Kind::oversized) {
+        PaddedSource source(write_answer(delivery), rule->size, true);
+        (void)co_await exchange.respond(std::move(response), source);
+        co_return;
+    }
+    response.body = kind == Kind::garbage ? garbage() : write_answer(delivery);
+    (void)co_await exchange.respond(std::move(response));
+    if (kind == Kind::drop) exchange.abort();
+}
+
+boost::asio::awaitable<bool> Lea::read_upload(http::Exchange& exchange, const Rule* slow, IncomingFile* file,
+                                              std::uint64_t& octets) {
+    const auto step = slow != nullptr ? std::clamp<std::uint64_t>(slow->rate / 10, 1, chunk) : chunk;
+    std::vector<char> buffer(static_cast<std::size_t>(step));
+    for (;;) {
+        const auto read = co_await exchange.read_some(buffer);
+        if (!read) co_return false;
+        if (*read == 0) co_return true;
+        octets += *read;
+        if (file != nullptr) {
+            const auto written = file->write({buffer.data(), *read});
+            if (!written) {
+                shared_.reporter.write(Line("problem").text("reason", written.error().message).finished());
+                co_return false;
+            }
+        }
+        if (slow != nullptr) co_await wait(slow_step);
+    }
+}
+
+boost::asio::awaitable<void> Lea::take_upload(http::Exchange& exchange, std::string_view name) {
+    const auto object = model::Uuid::parse(name);
+    if (!object) {
+        http::Response response;
+        response.status = 404;
+        (void)co_await exchange.respond(std::move(response));
+        co_return;
+    }
+    const auto behaviour = shared_.behaviour();
+    const std::array<Behaviour::Subject, 1> subjects = {Behaviour::Subject{Scope::uploads, {}, &*object}};
+    Line line("object");
+    line.text("object", object->to_string()).text("path", exchange.path());
+    line.text("content_type", exchange.header("Content-Type").value_or(std::string_view{}));
+    line.boolean("expected_continue", exchange.expects_continue());
+    if (const auto length = exchange.content_length()) line.number("content_length", *length);
+    if (exchange.peer().certificate) line.text("client", exchange.peer().certificate->subject);
+
+    auto moment = Moment::answering;
+    const auto* rule = first_drop(*behaviour, subjects, moment);
+    for (std::size_t i = 0; i < behaviour->size() && rule == nullptr; ++i) {
+        const auto& candidate = behaviour->rule(i);
+        if (!is_message_kind(candidate.kind) || is_early(candidate)) continue;
+        rule = behaviour->apply(i, subjects, random_);
+        if (rule != nullptr) moment = rule->moment;
+    }
+    const bool early = rule != nullptr && (rule->kind == Kind::status || moment == Moment::reading);
+    const auto* slow = first(*behaviour, Kind::slow_read, subjects);
+    if (first(*behaviour, Kind::withhold_continue, subjects) != nullptr) {
+        exchange.withhold_continue();
+        line.boolean("continue_withheld", true);
+    }
+
+    std::uint64_t octets = 0;
+    bool whole = false;
+    if (!early) {
+        std::optional<IncomingFile> file;
+        if (shared_.archive) {
+            auto begun = shared_.archive->begin_object();
+            if (begun) file.emplace(std::move(*begun));
+        }
+        whole = co_await read_upload(exchange, slow, file ? &*file : nullptr, octets);
+        std::string stored_as;
+        if (whole && file && !file->finish(object->to_string(), "", stored_as)) whole = false;
+        if (whole) {
+            count(shared_.totals.objects);
+            count(shared_.totals.object_octets, octets);
+            if (!stored_as.empty()) line.text("file", "objects/" + stored_as);
+        }
+    }
+    co_await wait(delay_for(*behaviour, subjects));
+    const bool dropped = rule != nullptr && rule->kind == Kind::drop && moment != Moment::answered;
+    const bool refused = rule != nullptr && rule->kind != Kind::drop;
+    line.number("size", octets).text("time", now_text());
+    line.text("outcome", dropped ? "dropped" : refused ? name_of(rule->kind) : whole ? "stored" : "unfinished");
+    if (refused) line.number("status", rule->status);
+    if (rule != nullptr) count(shared_.totals.failed);
+    const auto text = line.finished();
+    if (shared_.archive) (void)shared_.archive->add_to_index(*object, text).has_value();
+    if (!shared_.quiet) shared_.reporter.write(text);
+    if (dropped || (!whole && !early)) {
+        exchange.abort();
+        co_return;
+    }
+    http::Response response;
+    if (refused) response = status_response(*rule);
+    (void)co_await exchange.respond(std::move(response));
+    if (rule != nullptr && rule->kind == Kind::drop) exchange.abort();
+}
+
+}  // namespace lihandover::lea_sim

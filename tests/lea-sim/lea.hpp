@@ -1,0 +1,95 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "archive.hpp"
+#include "behaviour.hpp"
+#include "lihandover/etsi/message.hpp"
+#include "lihandover/etsi/validator.hpp"
+#include "lihandover/http/server.hpp"
+#include "report.hpp"
+
+namespace lihandover::lea_sim {
+
+/// What the threads have in common.
+struct Shared {
+    explicit Shared(int output) : reporter(output) {}
+
+    [[nodiscard]] std::shared_ptr<const Behaviour> behaviour() const {
+        const std::lock_guard lock(mutex_);
+        return behaviour_;
+    }
+    /// For requests that begin from now on.
+    void set_behaviour(std::shared_ptr<const Behaviour> next) {
+        const std::lock_guard lock(mutex_);
+        behaviour_ = std::move(next);
+    }
+
+    std::optional<Archive> archive;  ///< none: everything is discarded
+    std::optional<etsi::Validator> validator;
+    bool quiet = false;
+    std::string upload_prefix = "/binaryData/";
+    Totals totals;
+    Reporter reporter;
+
+  private:
+    mutable std::mutex mutex_;
+    std::shared_ptr<const Behaviour> behaviour_ = std::make_shared<Behaviour>(std::vector<Rule>());
+};
+
+/// Answers deliveries and uploads the way an LEA might. One per thread.
+class Lea final : public http::Handler {
+  public:
+    Lea(boost::asio::any_io_executor executor, Shared& shared, std::uint64_t seed);
+    ~Lea() override;
+    Lea(const Lea&) = delete;
+    Lea& operator=(const Lea&) = delete;
+
+    boost::asio::awaitable<void> handle(http::Exchange& exchange) override;
+
+    /// Ends the delays that run now. On the thread of the server.
+    void release();
+
+  private:
+    struct Delivery;
+    using Subjects = std::span<const Behaviour::Subject>;
+
+    boost::asio::awaitable<void> take_delivery(http::Exchange& exchange, Delivery& delivery);
+    boost::asio::awaitable<void> take_upload(http::Exchange& exchange, std::string_view name);
+    boost::asio::awaitable<bool> read_upload(http::Exchange& exchange, const Rule* slow, IncomingFile* file,
+                                             std::uint64_t& octets);
+    boost::asio::awaitable<bool> read_delivery(http::Exchange& exchange, const Rule* slow, std::string& body);
+    boost::asio::awaitable<void> answer(http::Exchange& exchange, const Delivery& delivery);
+    boost::asio::awaitable<void> wait(std::chrono::milliseconds time);
+
+    [[nodiscard]] const Rule* first(const Behaviour& behaviour, Kind kind, Subjects subjects);
+    [[nodiscard]] const Rule* first_drop(const Behaviour& behaviour, Subjects subjects, Moment& moment);
+    [[nodiscard]] std::chrono::milliseconds delay_for(const Behaviour& behaviour, Subjects subjects);
+    void understand(Delivery& delivery);
+    void keep(Delivery& delivery);
+    void judge(Delivery& delivery);
+    void report(const Delivery& delivery, const http::Exchange& exchange);
+    [[nodiscard]] std::string write_answer(const Delivery& delivery) const;
+    [[nodiscard]] std::string garbage();
+
+    boost::asio::any_io_executor executor_;
+    Shared& shared_;
+    Random random_;
+    std::list<boost::asio::steady_timer> timers_;
+    std::vector<std::unique_ptr<Delivery>> spare_;  ///< so that the fast path allocates nothing
+};
+
+}  // namespace lihandover::lea_sim

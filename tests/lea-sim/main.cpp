@@ -1,0 +1,162 @@
+// lea-sim: a test LEA (DESIGN "Test LEA"). See README.md beside it.
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "simulator.hpp"
+
+namespace {
+
+using namespace lihandover;  // NOLINT(google-build-using-namespace): a program's own file
+
+/// What the command line says about behaviour, before it is made into rules.
+struct Wishes {
+    std::string delay;
+    std::string jitter;
+    std::vector<std::string> refuse;
+    std::vector<std::string> error;
+    std::vector<std::string> drop;
+    std::vector<std::string> rule;
+    std::vector<std::string> chaos;
+    std::optional<unsigned> status;
+    std::optional<unsigned> retry_after;
+    std::optional<unsigned> expect_status;
+    std::optional<std::uint64_t> read_rate;
+    bool garbage = false;
+    bool withhold_continue = false;
+};
+
+model::Status add_rule(std::vector<lea_sim::Rule>& rules, lea_sim::Settings settings) {
+    auto rule = lea_sim::make_rule(settings);
+    if (!rule) return rule.error();
+    rules.push_back(std::move(*rule));
+    return {};
+}
+
+model::Status add_rules(std::vector<lea_sim::Rule>& rules, const std::string& kind,
+                        const std::vector<std::string>& texts) {
+    for (const auto& text : texts) {
+        lea_sim::Settings settings;
+        if (!kind.empty()) settings.emplace_back("kind", kind);
+        if (auto parsed = lea_sim::parse_settings(text, settings); !parsed) return parsed;
+        if (auto added = add_rule(rules, std::move(settings)); !added) return added;
+    }
+    return {};
+}
+
+model::Result<std::vector<lea_sim::Rule>> rules_of(const Wishes& wishes) {
+    std::vector<lea_sim::Rule> rules;
+    std::vector<lea_sim::Settings> single;
+    if (!wishes.delay.empty() || !wishes.jitter.empty()) {
+        single.push_back({{"kind", "delay"},
+                          {"delay", wishes.delay.empty() ? "0ms" : wishes.delay},
+                          {"jitter", wishes.jitter.empty() ? "0ms" : wishes.jitter}});
+    }
+    if (wishes.status) {
+        single.push_back({{"kind", "status"}, {"status", std::to_string(*wishes.status)}});
+        if (wishes.retry_after) single.back().emplace_back("retry_after", std::to_string(*wishes.retry_after));
+    }
+    if (wishes.expect_status) {
+        single.push_back({{"kind", "status"}, {"on", "uploads"}, {"status", std::to_string(*wishes.expect_status)}});
+    }
+    if (wishes.read_rate) {
+        single.push_back({{"kind", "slow_read"}, {"on", "all"}, {"rate", std::to_string(*wishes.read_rate)}});
+    }
+    if (wishes.garbage) single.push_back({{"kind", "garbage"}});
+    if (wishes.withhold_continue) single.push_back({{"kind", "withhold_continue"}});
+    for (auto& settings : single) {
+        if (auto added = add_rule(rules, std::move(settings)); !added) return added.error();
+    }
+    const std::vector<std::pair<std::string, const std::vector<std::string>*>> repeated = {
+        {"refuse", &wishes.refuse}, {"error", &wishes.error}, {"drop", &wishes.drop}, {"", &wishes.rule}};
+    for (const auto& [kind, texts] : repeated) {
+        if (auto added = add_rules(rules, kind, *texts); !added) return added.error();
+    }
+    for (const auto& text : wishes.chaos) {
+        auto chaos = lea_sim::chaos_rules(text);
+        if (!chaos) return chaos.error();
+        rules.insert(rules.end(), chaos->begin(), chaos->end());
+    }
+    return rules;
+}
+
+int run(int argc, char** argv) {
+    CLI::App app("A test LEA: takes TS 103 707 deliveries over mutual TLS and answers as it is told to.", "lea-sim");
+    lea_sim::Options options;
+    Wishes wishes;
+    bool discard = false;
+    app.add_option("--listen", options.listen, "address and port; port 0 takes any free one")->capture_default_str();
+    app.add_option("--certificate", options.tls.certificate, "PEM file")->required();
+    app.add_option("--private-key", options.tls.private_key, "PEM file")->required();
+    app.add_option("--client-ca", options.tls.ca, "PEM file; clients need a certificate below it")->required();
+    auto* const output = app.add_option("--output", options.output, "directory for what is received");
+    auto* const discard_flag = app.add_flag("--discard", discard, "keep nothing");
+    output->excludes(discard_flag);
+    app.add_flag("--quiet", options.quiet, "print no line for each action; with --discard the fast path");
+    app.add_option("--control", options.control, "unix:/path or 127.0.0.1:port; behaviour can be changed there");
+    app.add_option("--validate", options.validate, "directory of XML Schemas to check each document against");
+    app.add_option("--upload-prefix", options.upload_prefix, "paths of binary objects begin so")->capture_default_str();
+    app.add_option("--seed", options.seed, "of all that happens at random")->capture_default_str();
+    app.add_option("--delay", wishes.delay, "time before each answer, such as 200ms");
+    app.add_option("--jitter", wishes.jitter, "random time more");
+    app.add_option("--refuse", wishes.refuse, "code=3007,liid=…,every=10: refuses actions")->allow_extra_args(false);
+    app.add_option("--error", wishes.error, "code=…,times=…: refuses whole messages")->allow_extra_args(false);
+    auto* const status = app.add_option("--status", wishes.status, "HTTP status instead of an answer");
+    app.add_option("--retry-after", wishes.retry_after, "seconds, beside --status")->needs(status);
+    app.add_option("--drop", wishes.drop, "moment=reading|answering|answered|any: drops connections")
+        ->allow_extra_args(false);
+    app.add_flag("--garbage", wishes.garbage, "answers with nonsense");
+    app.add_option("--read-rate", wishes.read_rate, "octets per second that are read");
+    app.add_flag("--withhold-continue", wishes.withhold_continue, "never sends 100 Continue");
+    app.add_option("--expect-status", wishes.expect_status, "HTTP status instead of 100 Continue, such as 417");
+    app.add_option("--rule", wishes.rule, "kind=…,…: any rule, see README.md")->allow_extra_args(false);
+    app.add_option("--chaos", wishes.chaos, "drop=0.05,delay=0.1,refuse=0.01: a mix at random")
+        ->allow_extra_args(false);
+    try {
+        app.parse(argc, argv);
+        if (options.output.empty() && !discard) throw CLI::RequiredError("--output or --discard");
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error);
+    }
+    auto rules = rules_of(wishes);
+    if (!rules) {
+        std::cerr << "lea-sim: " << rules.error().message << '\n';
+        return 2;
+    }
+    options.rules = std::move(*rules);
+
+    sigset_t ending;
+    sigemptyset(&ending);
+    sigaddset(&ending, SIGTERM);
+    sigaddset(&ending, SIGINT);
+    // Before any thread is made, so that none of them gets the signals; sigwait below does.
+    (void)pthread_sigmask(SIG_BLOCK, &ending, nullptr);
+    (void)std::signal(SIGPIPE, SIG_IGN);
+    auto simulator = lea_sim::Simulator::start(options);
+    if (!simulator) {
+        std::cerr << "lea-sim: " << simulator.error().message << '\n';
+        return 1;
+    }
+    int received = 0;
+    (void)sigwait(&ending, &received);
+    (*simulator)->stop();
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {
+        std::cerr << "lea-sim: " << error.what() << '\n';
+        return 1;
+    }
+}
