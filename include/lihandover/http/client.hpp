@@ -107,6 +107,11 @@ struct ConnectionOptions {
     unsigned max_interim = 8;
 };
 
+/// A server behind a Unix socket instead of a URL.
+struct UnixPath {
+    std::string path;
+};
+
 /// What came of an exchange with `Expect: 100-continue`.
 struct ExpectOutcome {
     Answer answer;
@@ -125,6 +130,9 @@ class Connection {
     /// Only scheme, host and port of `url` are used. `https` needs a context; `http` ignores it.
     Connection(const boost::asio::any_io_executor& executor, const Url& url,
                std::shared_ptr<const tls::ClientContext> context, const ConnectionOptions& options = {});
+    /// In the clear, to a Unix socket.
+    Connection(const boost::asio::any_io_executor& executor, const UnixPath& path,
+               const ConnectionOptions& options = {});
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
     /// Closes. A running connect or exchange of it ends as cancelled.
@@ -142,9 +150,9 @@ class Connection {
 
     /// Sends the head with `Expect: 100-continue`, waits for `100 Continue` for at most `continue_timeout`, and only
     /// then the body (RFC 9110 10.1.1). A final status instead: the body is not sent, the answer is the outcome, and
-    /// the connection closes unless it may be kept. The time passes: Failure{await_continue, timeout}. An empty body
-    /// (size() of 0) goes without Expect, as RFC 9110 wants it. A final answer while the body is on its way ends the
-    /// sending; the answer is the outcome with body_sent true, and the connection closes.
+    /// the connection closes, since the peer might still count on the body. The time passes: Failure{await_continue,
+    /// timeout}. An empty body (size() of 0) goes without Expect, as RFC 9110 wants it. A final answer while the body is
+    /// on its way ends the sending; the answer is the outcome with body_sent true, and the connection closes.
     [[nodiscard]] boost::asio::awaitable<ClientResult<ExpectOutcome>> exchange_expect(
         const Request& request, BodySource& source, std::chrono::milliseconds continue_timeout);
 

@@ -1,0 +1,882 @@
+#include "lihandover/http/client.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/ip/basic_resolver.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/http/error.hpp>
+#include <charconv>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+#include "message.hpp"
+#include "parser.hpp"
+#include "transport.hpp"
+
+namespace lihandover::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast_http = boost::beast::http;
+using Clock = Transport::Clock;
+using Endpoint = asio::generic::stream_protocol::endpoint;
+using Resolver = asio::ip::basic_resolver<asio::ip::tcp, Executor>;
+using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;
+
+// Behind the head: room for what comes with it, and for lines of the chunked coding, which are bounded by it.
+constexpr std::size_t body_room = 16384;
+constexpr std::size_t body_step = 65536;
+constexpr std::size_t upload_step = std::size_t{64} * 1024;
+constexpr std::size_t max_fields = 128;
+// A connection unused for so long is looked at before it is used, which costs a system call.
+constexpr std::chrono::seconds stale_after{1};
+constexpr std::size_t max_addresses = 8;
+
+/// Between a resolver that cannot be interrupted and the connection that may have given up waiting for it.
+struct Resolution {
+    explicit Resolution(const Executor& executor) : resolver(executor), wake(executor) {}
+    Resolver resolver;
+    Timer wake;
+    bool done = false;
+    std::vector<Endpoint> endpoints;
+};
+
+/// Whether a request without a body says `Content-Length: 0`.
+bool announces_empty_body(std::string_view method) {
+    return method == "POST" || method == "PUT" || method == "PATCH";
+}
+
+/// How sending went.
+enum class Sent : std::uint8_t {
+    all,
+    early,   ///< octets of an answer came in before everything was sent
+    failed,  ///< see `io`
+    source,  ///< the body source failed
+};
+
+struct SendOutcome {
+    Sent sent = Sent::all;
+    Io io = Io::ok;
+};
+
+/// Where reading an answer has got to.
+enum class HeadState : std::uint8_t { partial, interim, final, malformed, too_large };
+
+}  // namespace
+
+class ConnectionImpl : public std::enable_shared_from_this<ConnectionImpl> {
+  public:
+    ConnectionImpl(const Executor& executor, const Url& url, std::shared_ptr<const tls::ClientContext> context,
+                   const ConnectionOptions& options)
+        : executor_(executor), host_(url.host), port_(url.port), authority_(url.authority()), options_(options) {
+        if (url.secure()) {
+            if (!context) {
+                throw std::logic_error{"an https connection needs a TLS context"};
+            }
+            context_ = std::move(context);
+        }
+        ready_head();
+    }
+
+    ConnectionImpl(const Executor& executor, UnixPath path, const ConnectionOptions& options)
+        : executor_(executor), unix_path_(std::move(path.path)), authority_("localhost"), options_(options) {
+        ready_head();
+    }
+
+    [[nodiscard]] bool is_open() const { return transport_ && open_; }
+    [[nodiscard]] std::uint64_t exchanges() const { return exchanges_; }
+
+    [[nodiscard]] std::optional<tls::PeerIdentity> peer() const {
+        return is_open() && transport_->ssl() != nullptr ? tls::peer_identity(transport_->ssl()) : std::nullopt;
+    }
+
+    void close() {
+        open_ = false;
+        ++closings_;
+        if (resolution_) {
+            resolution_->wake.cancel();
+        }
+        if (transport_) {
+            transport_->close();
+        }
+    }
+
+    static asio::awaitable<ClientResult<void>> connect(std::shared_ptr<ConnectionImpl> self);
+    static asio::awaitable<ClientResult<Answer>> exchange(std::shared_ptr<ConnectionImpl> self, Request request);
+    static asio::awaitable<ClientResult<ExpectOutcome>> exchange_expect(std::shared_ptr<ConnectionImpl> self,
+                                                                        Request request, BodySource* source,
+                                                                        std::chrono::milliseconds continue_timeout);
+
+  private:
+    /// Marks the connection as in use; closes it when the exchange is left by an exception or with a failure.
+    class Use;
+
+    void ready_head() {
+        head_.max_fields = max_fields;
+        head_.max_target = 0;
+    }
+    asio::awaitable<ClientResult<std::vector<Endpoint>>> resolve();
+    asio::awaitable<ClientResult<void>> connect_to(std::shared_ptr<Transport> transport,
+                                                   std::vector<Endpoint> endpoints);
+    asio::awaitable<ClientResult<void>> secure(std::shared_ptr<Transport> transport);
+
+    void start_request(const Request& request, std::optional<std::uint64_t> length, bool expect);
+    /// The peer has closed, or sent what nobody asked for, while the connection lay idle.
+    [[nodiscard]] bool is_stale();
+    asio::awaitable<SendOutcome> send(Transport& transport, std::span<const std::string_view> parts);
+    asio::awaitable<SendOutcome> send_source(Transport& transport, BodySource& source);
+
+    void start_answer(std::string_view method);
+    /// Parses what is buffered, up to the end of a head.
+    HeadState parse_head();
+    HeadState parse_more();
+    /// Looks for an answer without waiting.
+    HeadState poll_head(Transport& transport, Io& io);
+    void make_room();
+    asio::awaitable<ClientResult<void>> read_head(Transport& transport, Phase phase, bool stop_at_continue);
+    asio::awaitable<ClientResult<Answer>> read_answer(Transport& transport);
+    asio::awaitable<ClientResult<void>> read_body(Transport& transport, Answer& answer);
+    asio::awaitable<ClientResult<void>> read_chunked(Transport& transport, std::string& body);
+    void take_head(Answer& answer);
+    asio::awaitable<ClientResult<Answer>> answer_after(Transport& transport, SendOutcome outcome);
+
+    Failure failure(Phase phase, FailureKind kind, std::string message) const;
+    Failure failure(Transport& transport, Phase phase, Io io) const;
+    /// An answer that came but is not acceptable.
+    Failure refusal(FailureKind kind, std::string message) const;
+
+    Executor executor_;
+    std::string host_;
+    std::uint16_t port_ = 0;
+    std::string unix_path_;
+    std::string authority_;
+    std::shared_ptr<const tls::ClientContext> context_;
+    ConnectionOptions options_;
+
+    // A new one for every connect; running operations hold theirs.
+    std::shared_ptr<Transport> transport_;
+    std::shared_ptr<Resolution> resolution_;
+    bool open_ = false;
+    bool in_use_ = false;
+    std::uint64_t closings_ = 0;
+    std::uint64_t exchanges_ = 0;
+    Clock::time_point last_used_;
+
+    std::string out_;
+    std::vector<std::string_view> parts_;
+    bool sent_all_ = false;
+
+    std::vector<char> buffer_;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    std::size_t head_size_ = 0;
+    Head head_;
+    std::optional<AnswerParser> parser_;
+    bool answer_begun_ = false;
+    bool got_continue_ = false;
+    std::optional<HeadState> refused_;
+    unsigned interim_ = 0;
+    bool head_request_ = false;
+};
+
+class ConnectionImpl::Use {
+  public:
+    explicit Use(ConnectionImpl& connection) : connection_(connection) {
+        if (connection.in_use_) {
+            throw std::logic_error{"a connection carries one exchange at a time"};
+        }
+        connection.in_use_ = true;
+    }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    ~Use() {
+        connection_.in_use_ = false;
+        if (!fit_) {
+            connection_.close();
+        }
+    }
+    void keep() { fit_ = true; }
+
+  private:
+    ConnectionImpl& connection_;
+    bool fit_ = false;
+};
+
+Failure ConnectionImpl::failure(Phase phase, FailureKind kind, std::string message) const {
+    Failure failure;
+    failure.phase = phase;
+    failure.kind = kind;
+    failure.reused = exchanges_ > 0;
+    failure.nothing_sent = true;
+    failure.message = std::move(message);
+    return failure;
+}
+
+Failure ConnectionImpl::failure(Transport& transport, Phase phase, Io io) const {
+    const bool exchanging = phase == Phase::send || phase == Phase::await_continue || phase == Phase::receive;
+    Failure result = failure(phase, FailureKind::closed, {});
+    result.nothing_sent = !exchanging || !transport.sent_anything();
+    switch (io) {
+        case Io::timeout:
+            result.kind = FailureKind::timeout;
+            result.message = "the deadline passed";
+            break;
+        case Io::closed:
+            result.kind = FailureKind::cancelled;
+            result.message = "closed by us";
+            break;
+        case Io::tls:
+            if (transport.tls_failure().certificate) {
+                // With TLS 1.3 the peer's verdict on our certificate arrives after the handshake.
+                result.phase = Phase::handshake;
+                result.kind = FailureKind::certificate;
+            } else if (phase == Phase::handshake) {
+                result.kind = FailureKind::handshake;
+            } else {
+                result.kind = answer_begun_ ? FailureKind::truncated : FailureKind::closed;
+            }
+            result.message = transport.tls_failure().sentence;
+            break;
+        default:
+            if (phase == Phase::handshake) {
+                result.kind = FailureKind::handshake;
+                result.message = "the peer closed the connection during the TLS handshake";
+            } else if (phase == Phase::connect) {
+                result.kind = FailureKind::connect;
+                result.message = "nobody there";
+            } else if (answer_begun_) {
+                result.kind = FailureKind::truncated;
+                result.message = "the peer closed the connection in the middle of its answer";
+            } else {
+                result.message = "the peer closed the connection without an answer";
+            }
+            break;
+    }
+    return result;
+}
+
+Failure ConnectionImpl::refusal(FailureKind kind, std::string message) const {
+    Failure result = failure(Phase::receive, kind, std::move(message));
+    result.nothing_sent = false;
+    return result;
+}
+
+asio::awaitable<ClientResult<void>> ConnectionImpl::connect(std::shared_ptr<ConnectionImpl> self) {
+    if (self->is_open()) {
+        co_return ClientResult<void>{};
+    }
+    Use use{*self};
+    self->exchanges_ = 0;
+    const auto closings = self->closings_;
+    ClientResult<std::vector<Endpoint>> endpoints = co_await self->resolve();
+    if (!endpoints) {
+        co_return endpoints.error();
+    }
+    if (self->closings_ != closings) {
+        co_return self->failure(Phase::resolve, FailureKind::cancelled, "closed by us");
+    }
+    // Connecting may replace it, one per address.
+    ClientResult<void> connected = co_await self->connect_to(nullptr, std::move(*endpoints));
+    if (!connected) {
+        co_return connected;
+    }
+    if (self->context_) {
+        ClientResult<void> secured = co_await self->secure(self->transport_);
+        if (!secured) {
+            co_return secured;
+        }
+    }
+    if (self->closings_ != closings) {
+        co_return self->failure(Phase::connect, FailureKind::cancelled, "closed by us");
+    }
+    self->transport_->clear_deadline();
+    self->begin_ = self->end_ = 0;
+    self->parser_.reset();
+    self->open_ = true;
+    self->last_used_ = Clock::now();
+    use.keep();
+    co_return ClientResult<void>{};
+}
+
+asio::awaitable<ClientResult<std::vector<Endpoint>>> ConnectionImpl::resolve() {
+    std::vector<Endpoint> endpoints;
+    if (!unix_path_.empty()) {
+        if (unix_path_.size() >= 108) {
+            co_return failure(Phase::resolve, FailureKind::dns, "the path of the Unix socket is too long");
+        }
+        endpoints.emplace_back(asio::local::stream_protocol::endpoint{unix_path_});
+        co_return endpoints;
+    }
+    boost::system::error_code error;
+    const auto literal = asio::ip::make_address(host_, error);
+    if (!error) {
+        endpoints.emplace_back(asio::ip::tcp::endpoint{literal, port_});
+        co_return endpoints;
+    }
+    const auto resolution = std::make_shared<Resolution>(executor_);
+    resolution_ = resolution;
+    resolution->wake.expires_after(options_.resolve_timeout);
+    resolution->resolver.async_resolve(
+        host_, std::to_string(port_), Resolver::numeric_service | Resolver::address_configured,
+        [resolution](const boost::system::error_code& failed, const Resolver::results_type& results) {
+            if (!failed) {
+                for (const auto& entry : results) {
+                    if (resolution->endpoints.size() < max_addresses) {
+                        resolution->endpoints.emplace_back(entry.endpoint());
+                    }
+                }
+            }
+            resolution->done = true;
+            resolution->wake.cancel();
+        });
+    const auto closings = closings_;
+    co_await resolution->wake.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    resolution_.reset();
+    if (closings != closings_) {
+        co_return failure(Phase::resolve, FailureKind::cancelled, "closed by us");
+    }
+    if (!resolution->done) {
+        resolution->resolver.cancel();
+        if (error) {
+            throw boost::system::system_error{error};  // cancelled by Asio's means
+        }
+        co_return failure(Phase::resolve, FailureKind::timeout, "the name server did not answer in time");
+    }
+    if (resolution->endpoints.empty()) {
+        co_return failure(Phase::resolve, FailureKind::dns, "the host name has no address");
+    }
+    co_return std::move(resolution->endpoints);
+}
+
+asio::awaitable<ClientResult<void>> ConnectionImpl::connect_to(std::shared_ptr<Transport> transport,
+                                                               std::vector<Endpoint> endpoints) {
+    Failure last = failure(Phase::connect, FailureKind::connect, "nobody there");
+    for (const auto& endpoint : endpoints) {
+        transport = std::make_shared<Transport>(executor_);
+        transport_ = transport;
+        transport->expires_after(options_.connect_timeout);
+        const Io io = co_await transport->connect(endpoint);
+        if (io == Io::ok) {
+            if (unix_path_.empty()) {
+                const int on = 1;
+                setsockopt(transport->native(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+            }
+            co_return ClientResult<void>{};
+        }
+        last = failure(*transport, Phase::connect, io);
+        if (io == Io::closed) {
+            break;
+        }
+    }
+    co_return last;
+}
+
+asio::awaitable<ClientResult<void>> ConnectionImpl::secure(std::shared_ptr<Transport> transport) {
+    ssl_st* ssl = transport->start_tls(context_->native(), false);
+    if (ssl == nullptr || !context_->prepare(ssl, host_, std::to_string(port_))) {
+        co_return failure(Phase::handshake, FailureKind::handshake, "TLS cannot be set up for this host name");
+    }
+    transport->expires_after(options_.handshake_timeout);
+    const Io io = co_await transport->handshake();
+    if (io != Io::ok) {
+        co_return failure(*transport, Phase::handshake, io);
+    }
+    if (!tls::peer_certificate_current(ssl)) {
+        co_return failure(Phase::handshake, FailureKind::certificate,
+                          "the peer's certificate is not within its validity");
+    }
+    co_return ClientResult<void>{};
+}
+
+bool ConnectionImpl::is_stale() {
+    if (Clock::now() - last_used_ < stale_after) {
+        return false;
+    }
+    char octet = 0;
+    return transport_->try_read(&octet, 1).io != Io::blocked;
+}
+
+/// Writes the head of a request to out_. A `length` of nullopt means chunked.
+void ConnectionImpl::start_request(const Request& request, std::optional<std::uint64_t> length, bool expect) {
+    out_ = request.method;
+    out_ += ' ';
+    out_ += request.target;
+    out_ += " HTTP/1.1\r\n";
+    // A space or a line end in the method or the target would make another request of it.
+    if (request.target.empty() || request.method.empty() ||
+        std::ranges::any_of(out_.substr(0, out_.size() - 11),
+                            [](char letter) { return static_cast<unsigned char>(letter) < 0x20 || letter == 0x7F; }) ||
+        std::ranges::count(out_, ' ') != 2) {
+        throw std::logic_error{"the request line holds characters that HTTP does not allow"};
+    }
+    append_field(out_, "Host", authority_);
+    for (const auto& field : request.fields) {
+        append_field(out_, field.name, field.value);
+    }
+    if (!length) {
+        out_ += "Transfer-Encoding: chunked\r\n";
+    } else if (*length > 0 || announces_empty_body(request.method)) {
+        append_field(out_, "Content-Length", *length);
+    }
+    if (expect) {
+        out_ += "Expect: 100-continue\r\n";
+    }
+    out_ += "\r\n";
+}
+
+/// Sends all parts unless an answer turns up while the peer takes no more.
+asio::awaitable<SendOutcome> ConnectionImpl::send(Transport& transport, std::span<const std::string_view> parts) {
+    Gather gather{parts};
+    for (;;) {
+        Io io = transport.try_write(gather);
+        if (io == Io::ok) {
+            co_return SendOutcome{Sent::all, Io::ok};
+        }
+        if (io != Io::blocked) {
+            co_return SendOutcome{Sent::failed, io};
+        }
+        transport.expires_after(options_.send_stall);
+        io = co_await transport.wait_either();
+        transport.clear_deadline();
+        if (io != Io::ok) {
+            co_return SendOutcome{Sent::failed, io};
+        }
+        const HeadState state = poll_head(transport, io);
+        if (state != HeadState::partial) {
+            co_return SendOutcome{Sent::early, Io::ok};
+        }
+        if (io != Io::blocked && io != Io::ok) {
+            co_return SendOutcome{Sent::failed, io};
+        }
+    }
+}
+
+asio::awaitable<SendOutcome> ConnectionImpl::send_source(Transport& transport, BodySource& source) {
+    const auto size = source.size();
+    std::vector<char> buffer(upload_step);
+    std::uint64_t sent = 0;
+    for (;;) {
+        const model::Result<std::size_t> count = co_await source.read(buffer);
+        if (!count || *count > buffer.size() || (size && (*count > *size - sent || (*count == 0 && sent != *size)))) {
+            co_return SendOutcome{Sent::source, Io::ok};
+        }
+        sent += *count;
+        Io io = Io::ok;
+        // The peer may have had enough.
+        const HeadState state = poll_head(transport, io);
+        if (state != HeadState::partial) {
+            co_return SendOutcome{Sent::early, Io::ok};
+        }
+        if (io != Io::blocked && io != Io::ok) {
+            co_return SendOutcome{Sent::failed, io};
+        }
+        const std::string_view octets{buffer.data(), *count};
+        SendOutcome outcome;
+        if (!size) {
+            std::array<char, 16> digits{};
+            const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), *count, 16).ptr;
+            const std::string_view length{digits.data(), static_cast<std::size_t>(end - digits.data())};
+            const std::array<std::string_view, 4> parts{length, "\r\n", octets, "\r\n"};
+            outcome = co_await send(transport, parts);
+        } else if (!octets.empty()) {
+            const std::array<std::string_view, 1> parts{octets};
+            outcome = co_await send(transport, parts);
+        }
+        if (outcome.sent != Sent::all || *count == 0 || (size && sent == *size)) {
+            co_return outcome;
+        }
+    }
+}
+
+void ConnectionImpl::start_answer(std::string_view method) {
+    begin_ = end_ = 0;
+    parser_.reset();
+    refused_.reset();
+    answer_begun_ = got_continue_ = sent_all_ = false;
+    interim_ = 0;
+    head_request_ = method == "HEAD";
+    if (buffer_.empty()) {
+        buffer_.resize(options_.max_answer_header + body_room);
+    }
+}
+
+/// Keeps what is buffered in front, so that a head always begins at 0.
+void ConnectionImpl::make_room() {
+    if (begin_ == end_) {
+        begin_ = end_ = 0;
+    } else if (begin_ > 0 && !parser_) {
+        std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+        end_ -= begin_;
+        begin_ = 0;
+    }
+}
+
+HeadState ConnectionImpl::parse_head() {
+    if (refused_) {
+        return *refused_;
+    }
+    const HeadState state = parse_more();
+    if (state == HeadState::malformed || state == HeadState::too_large) {
+        refused_ = state;  // Beast's parser is not to be asked again
+    }
+    return state;
+}
+
+HeadState ConnectionImpl::parse_more() {
+    while (begin_ < end_) {
+        if (!parser_) {
+            make_room();
+            parser_.emplace(head_, options_.max_answer_header);
+        }
+        boost::beast::error_code error;
+        begin_ += parser_->put(asio::const_buffer{buffer_.data() + begin_, end_ - begin_}, error);
+        if (error && error != beast_http::error::need_more) {
+            return error == beast_http::error::header_limit || head_.refusal != 0 ? HeadState::too_large
+                                                                                  : HeadState::malformed;
+        }
+        if (!parser_->is_header_done()) {
+            return begin_ > options_.max_answer_header || end_ >= buffer_.size() ? HeadState::too_large
+                                                                                 : HeadState::partial;
+        }
+        if (head_.status >= 200) {
+            head_size_ = begin_;
+            return HeadState::final;
+        }
+        // 101 would hand the connection over to a protocol we did not ask for.
+        if (head_.status == 101 || ++interim_ > options_.max_interim) {
+            return HeadState::malformed;
+        }
+        parser_.reset();
+        answer_begun_ = begin_ < end_;
+        if (head_.status == 100) {
+            got_continue_ = true;
+            return HeadState::interim;
+        }
+    }
+    return HeadState::partial;
+}
+
+HeadState ConnectionImpl::poll_head(Transport& transport, Io& io) {
+    io = Io::ok;
+    if (end_ < buffer_.size()) {
+        const ReadOutcome outcome = transport.try_read(buffer_.data() + end_, buffer_.size() - end_);
+        io = outcome.io;
+        if (io == Io::ok) {
+            end_ += outcome.size;
+            answer_begun_ = true;
+        }
+    }
+    HeadState state = HeadState::interim;
+    while (state == HeadState::interim) {
+        state = parse_head();
+    }
+    return state;
+}
+
+/// Up to the end of the final head; with `stop_at_continue` also to a 100.
+asio::awaitable<ClientResult<void>> ConnectionImpl::read_head(Transport& transport, Phase phase,
+                                                              bool stop_at_continue) {
+    // Sending may have come upon the head already.
+    bool complete = parser_ && parser_->is_header_done();
+    while (!complete) {
+        const HeadState state = parse_head();
+        switch (state) {
+            case HeadState::final:
+                complete = true;
+                continue;
+            case HeadState::interim:
+                if (stop_at_continue) {
+                    co_return ClientResult<void>{};
+                }
+                continue;
+            case HeadState::malformed:
+            case HeadState::too_large: {
+                const bool large = state == HeadState::too_large;
+                Failure failed = failure(phase, large ? FailureKind::too_large : FailureKind::malformed,
+                                         large ? "the head of the answer is too large" : "not an HTTP answer");
+                failed.nothing_sent = false;
+                co_return failed;
+            }
+            case HeadState::partial:
+                break;
+        }
+        if (!parser_) {
+            make_room();
+        }
+        const ReadOutcome outcome = co_await transport.read(buffer_.data() + end_, buffer_.size() - end_);
+        if (outcome.io != Io::ok) {
+            co_return failure(transport, phase, outcome.io);
+        }
+        end_ += outcome.size;
+        answer_begun_ = true;
+    }
+    co_return ClientResult<void>{};
+}
+
+void ConnectionImpl::take_head(Answer& answer) {
+    answer.status = head_.status;
+    answer.head_.assign(buffer_.data(), head_size_);
+    answer.fields_.reserve(head_.fields.size());
+    const auto offset = [this](std::string_view text) {
+        return static_cast<std::uint32_t>(text.data() - buffer_.data());
+    };
+    for (const auto& field : head_.fields) {
+        Answer::Span span;
+        span.name = offset(field.name);
+        span.name_size = static_cast<std::uint32_t>(field.name.size());
+        span.value = offset(field.value);
+        span.value_size = static_cast<std::uint32_t>(field.value.size());
+        answer.fields_.push_back(span);
+    }
+}
+
+asio::awaitable<ClientResult<Answer>> ConnectionImpl::read_answer(Transport& transport) {
+    const ClientResult<void> head = co_await read_head(transport, Phase::receive, false);
+    if (!head) {
+        co_return head.error();
+    }
+    Answer answer;
+    take_head(answer);
+    const ClientResult<void> body = co_await read_body(transport, answer);
+    if (!body) {
+        co_return body.error();
+    }
+    transport.clear_deadline();
+    answer.keeps_alive_ = sent_all_ && parser_->keep_alive() && begin_ == end_;
+    co_return answer;
+}
+
+asio::awaitable<ClientResult<void>> ConnectionImpl::read_body(Transport& transport, Answer& answer) {
+    if (head_request_ || answer.status == 204 || answer.status == 304) {
+        co_return ClientResult<void>{};
+    }
+    if (parser_->chunked()) {
+        co_return co_await read_chunked(transport, answer.body);
+    }
+    const auto declared = parser_->content_length();
+    const bool to_end = !declared;
+    if (declared && *declared > options_.max_answer_body) {
+        co_return refusal(FailureKind::too_large, "the body of the answer is too large");
+    }
+    // Without a length the body ends with the connection; one octet beyond the bound proves it too large.
+    const std::size_t whole = declared ? static_cast<std::size_t>(*declared) : options_.max_answer_body + 1;
+    std::size_t size = std::min(whole, end_ - begin_);
+    answer.body.assign(buffer_.data() + begin_, size);
+    begin_ += size;
+    while (size < whole) {
+        const std::size_t room = std::min(whole - size, std::max(size, body_step));
+        answer.body.resize(size + room);
+        const ReadOutcome outcome = co_await transport.read(answer.body.data() + size, room);
+        if (outcome.io == Io::eof && to_end) {
+            break;
+        }
+        if (outcome.io != Io::ok) {
+            co_return failure(transport, Phase::receive, outcome.io);
+        }
+        size += outcome.size;
+    }
+    answer.body.resize(size);
+    if (size > options_.max_answer_body) {
+        co_return refusal(FailureKind::too_large, "the body of the answer is too large");
+    }
+    co_return ClientResult<void>{};
+}
+
+asio::awaitable<ClientResult<void>> ConnectionImpl::read_chunked(Transport& transport, std::string& body) {
+    std::size_t size = 0;
+    for (;;) {
+        const std::size_t room = std::min(options_.max_answer_body - size + 1, std::max(size, body_room));
+        body.resize(size + room);
+        ChunkSink sink{body.data() + size, room, 0};
+        boost::beast::error_code error;
+        begin_ += parser_->decode({buffer_.data() + begin_, end_ - begin_}, sink, error);
+        size += sink.written;
+        if (error && error != beast_http::error::need_more) {
+            co_return refusal(FailureKind::malformed, "the answer's chunked coding is broken");
+        }
+        if (size > options_.max_answer_body) {
+            co_return refusal(FailureKind::too_large, "the body of the answer is too large");
+        }
+        if (parser_->is_done()) {
+            body.resize(size);
+            co_return ClientResult<void>{};
+        }
+        if (sink.written == room) {
+            continue;
+        }
+        if (begin_ == end_) {
+            begin_ = end_ = head_size_;
+        } else if (end_ == buffer_.size()) {
+            if (begin_ == head_size_) {
+                co_return refusal(FailureKind::too_large, "a line of the answer's chunked coding is too large");
+            }
+            std::memmove(buffer_.data() + head_size_, buffer_.data() + begin_, end_ - begin_);
+            end_ -= begin_ - head_size_;
+            begin_ = head_size_;
+        }
+        const ReadOutcome outcome = co_await transport.read(buffer_.data() + end_, buffer_.size() - end_);
+        if (outcome.io != Io::ok) {
+            co_return failure(transport, Phase::receive, outcome.io);
+        }
+        end_ += outcome.size;
+    }
+}
+
+/// The answer, after sending ended in whatever way.
+asio::awaitable<ClientResult<Answer>> ConnectionImpl::answer_after(Transport& transport, SendOutcome outcome) {
+    sent_all_ = outcome.sent == Sent::all;
+    if (outcome.sent == Sent::source) {
+        Failure failed = failure(Phase::send, FailureKind::source, "the body could not be read");
+        failed.nothing_sent = !transport.sent_anything();
+        co_return failed;
+    }
+    const bool broke_off = outcome.sent == Sent::failed && (outcome.io == Io::reset || outcome.io == Io::eof);
+    if (outcome.sent == Sent::failed && !broke_off) {
+        co_return failure(transport, Phase::send, outcome.io);
+    }
+    // A peer that has had enough may have answered before it closed.
+    transport.expires_after(options_.answer_timeout);
+    ClientResult<Answer> answer = co_await read_answer(transport);
+    if (!answer && broke_off && !answer_begun_ && answer.error().kind != FailureKind::certificate) {
+        co_return failure(transport, Phase::send, outcome.io);
+    }
+    co_return answer;
+}
+
+asio::awaitable<ClientResult<Answer>> ConnectionImpl::exchange(std::shared_ptr<ConnectionImpl> self, Request request) {
+    if (!self->is_open()) {
+        co_return self->failure(Phase::connect, FailureKind::closed, "not connected");
+    }
+    Use use{*self};
+    const std::shared_ptr<Transport> transport = self->transport_;
+    transport->reset_sent();
+    self->start_answer(request.method);
+    if (self->is_stale()) {
+        co_return self->failure(Phase::send, FailureKind::closed, "the peer closed the connection while it was idle");
+    }
+    std::uint64_t length = 0;
+    for (const auto part : request.body) {
+        length += part.size();
+    }
+    self->start_request(request, length, false);
+    self->parts_.clear();
+    self->parts_.push_back(self->out_);
+    self->parts_.insert(self->parts_.end(), request.body.begin(), request.body.end());
+    const SendOutcome outcome = co_await self->send(*transport, self->parts_);
+    ClientResult<Answer> answer = co_await self->answer_after(*transport, outcome);
+    if (answer) {
+        ++self->exchanges_;
+        self->last_used_ = Clock::now();
+        if (answer->keeps_alive_) {
+            use.keep();
+        }
+    }
+    co_return answer;
+}
+
+asio::awaitable<ClientResult<ExpectOutcome>> ConnectionImpl::exchange_expect(
+    std::shared_ptr<ConnectionImpl> self, Request request, BodySource* source,
+    std::chrono::milliseconds continue_timeout) {
+    if (!self->is_open()) {
+        co_return self->failure(Phase::connect, FailureKind::closed, "not connected");
+    }
+    Use use{*self};
+    const std::shared_ptr<Transport> transport = self->transport_;
+    transport->reset_sent();
+    self->start_answer(request.method);
+    if (self->is_stale()) {
+        co_return self->failure(Phase::send, FailureKind::closed, "the peer closed the connection while it was idle");
+    }
+    const auto size = source->size();
+    const bool empty = size && *size == 0;
+    self->start_request(request, size, !empty);
+    const std::array<std::string_view, 1> head{self->out_};
+    SendOutcome outcome = co_await self->send(*transport, head);
+    ExpectOutcome result;
+    result.body_sent = empty;
+    if (outcome.sent == Sent::all && !empty) {
+        transport->expires_after(continue_timeout);
+        const ClientResult<void> permission = co_await self->read_head(*transport, Phase::await_continue, true);
+        if (!permission) {
+            co_return permission.error();
+        }
+        if (self->got_continue_) {
+            transport->clear_deadline();
+            result.body_sent = true;
+            outcome = co_await self->send_source(*transport, *source);
+        } else {
+            outcome.sent = Sent::early;  // the peer may still count on the body: this connection ends
+        }
+    }
+    ClientResult<Answer> answer = co_await self->answer_after(*transport, outcome);
+    if (!answer) {
+        co_return answer.error();
+    }
+    ++self->exchanges_;
+    self->last_used_ = Clock::now();
+    if (answer->keeps_alive_) {
+        use.keep();
+    }
+    result.answer = std::move(*answer);
+    co_return result;
+}
+
+std::optional<std::string_view> Answer::header(std::string_view name) const {
+    const std::string_view head{head_};
+    for (const auto& field : fields_) {
+        if (same_name(head.substr(field.name, field.name_size), name)) {
+            return head.substr(field.value, field.value_size);
+        }
+    }
+    return std::nullopt;
+}
+
+Connection::Connection(const asio::any_io_executor& executor, const Url& url,
+                       std::shared_ptr<const tls::ClientContext> context, const ConnectionOptions& options)
+    : impl_(std::make_shared<ConnectionImpl>(concrete(executor), url, std::move(context), options)) {}
+
+Connection::Connection(const asio::any_io_executor& executor, const UnixPath& path, const ConnectionOptions& options)
+    : impl_(std::make_shared<ConnectionImpl>(concrete(executor), path, options)) {}
+
+Connection::~Connection() {
+    impl_->close();
+}
+
+asio::awaitable<ClientResult<void>> Connection::connect() {
+    return ConnectionImpl::connect(impl_);
+}
+
+bool Connection::is_open() const {
+    return impl_->is_open();
+}
+
+std::uint64_t Connection::exchanges() const {
+    return impl_->exchanges();
+}
+
+asio::awaitable<ClientResult<Answer>> Connection::exchange(const Request& request) {
+    return ConnectionImpl::exchange(impl_, request);
+}
+
+asio::awaitable<ClientResult<ExpectOutcome>> Connection::exchange_expect(const Request& request, BodySource& source,
+                                                                         std::chrono::milliseconds continue_timeout) {
+    return ConnectionImpl::exchange_expect(impl_, request, &source, continue_timeout);
+}
+
+std::optional<tls::PeerIdentity> Connection::peer() const {
+    return impl_->peer();
+}
+
+void Connection::close() {
+    impl_->close();
+}
+
+}  // namespace lihandover::http

@@ -1,0 +1,535 @@
+#include "session.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/status.hpp>
+#include <charconv>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+namespace lihandover::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast_http = boost::beast::http;
+
+// Room behind the head for what comes with it: small bodies whole, and lines of a chunked body, which are bounded by
+// it.
+constexpr std::size_t body_room = 8192;
+// A body of declared length gets its memory as its octets arrive, so that a mere claim costs us nothing.
+constexpr std::size_t body_step = std::size_t{128} * 1024;
+constexpr std::size_t chunk_step = std::size_t{16} * 1024;
+constexpr std::size_t stream_step = std::size_t{64} * 1024;
+constexpr std::size_t max_lingered = std::size_t{1024} * 1024;
+
+std::string_view reason(unsigned status) {
+    const auto text = beast_http::obsolete_reason(beast_http::int_to_status(status));
+    return {text.data(), text.size()};
+}
+
+bool bodiless(unsigned status) {
+    return status == 204 || status == 304;
+}
+
+void append_status_line(std::string& out, unsigned status) {
+    if (status < 200 || status > 599) {
+        throw std::logic_error{"the status of an answer is not within 200 to 599"};
+    }
+    std::array<char, 3> digits{};
+    std::to_chars(digits.data(), digits.data() + digits.size(), status);
+    out = "HTTP/1.1 ";
+    out.append(digits.data(), digits.size());
+    out += ' ';
+    out += reason(status);
+    out += "\r\n";
+}
+
+}  // namespace
+
+Session::Session(const Executor& executor, std::shared_ptr<ServerState> state)
+    : state_(std::move(state)), transport_(executor) {
+    head_.max_fields = state_->options.limits.max_fields;
+    head_.max_target = state_->options.limits.max_target;
+}
+
+void Session::cut() {
+    transport_.close();
+    cancel_.emit(asio::cancellation_type::terminal);
+}
+
+asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
+    const bool secured = co_await self->secure();
+    if (secured) {
+        co_await self->serve();
+    }
+    self->transport_.close();
+}
+
+asio::awaitable<bool> Session::secure() {
+    if (!tls_) {
+        co_return true;
+    }
+    ssl_st* ssl = transport_.start_tls(tls_->native(), true);
+    if (ssl == nullptr) {
+        ++state_->stats.handshake_failed_total;
+        co_return false;
+    }
+    transport_.expires_after(state_->options.timeouts.handshake);
+    const Io io = co_await transport_.handshake();
+    if (io == Io::ok) {
+        peer_.certificate = tls::peer_identity(ssl);
+        if (peer_.certificate && tls::peer_certificate_current(ssl)) {
+            co_return true;
+        }
+    }
+    ++state_->stats.handshake_failed_total;
+    if (io == Io::tls) {
+        // The peer still has to read our alert; closing over unread octets would reset the connection and lose it.
+        co_await linger();
+    }
+    co_return false;
+}
+
+asio::awaitable<void> Session::serve() {
+    for (;;) {
+        const bool complete = co_await read_head();
+        if (!complete) {
+            co_return;
+        }
+        busy_ = true;
+        co_await call_handler();
+        busy_ = false;
+        if (aborted_ || !answered_) {
+            co_return;
+        }
+        if (!keep_alive_ || state_->stopping) {
+            if (!body_done_ || begin_ != end_) {
+                co_await linger();
+            } else {
+                transport_.shutdown_send();
+            }
+            co_return;
+        }
+    }
+}
+
+/// Reads the head of the next request. False: the connection is over.
+asio::awaitable<bool> Session::read_head() {
+    const auto& limits = state_->options.limits;
+    const auto& timeouts = state_->options.timeouts;
+    head_.clear();
+    parser_.reset();
+    if (begin_ == end_) {
+        begin_ = end_ = 0;
+    } else if (begin_ > 0) {
+        std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+        end_ -= begin_;
+        begin_ = 0;
+    }
+    bool started = end_ > 0;
+    if (started) {
+        transport_.expires_after(timeouts.header);
+    } else {
+        transport_.expires_after(timeouts.idle);
+    }
+    for (;;) {
+        // RFC 9112 2.2: an empty line before a request is passed over.
+        while (!parser_ && begin_ + 1 < end_ && buffer_[begin_] == '\r' && buffer_[begin_ + 1] == '\n') {
+            begin_ += 2;
+        }
+        const bool lone_return = !parser_ && begin_ + 1 == end_ && buffer_[begin_] == '\r';
+        if (begin_ < end_ && !lone_return) {
+            if (!parser_) {
+                parser_.emplace(head_, limits.max_header);
+            }
+            boost::beast::error_code error;
+            const auto input = buffered();
+            begin_ += parser_->put(asio::const_buffer{input.data(), input.size()}, error);
+            if (parser_->is_header_done() && !error) {
+                break;
+            }
+            if (error && error != beast_http::error::need_more) {
+                const unsigned status = head_.refusal != 0                         ? head_.refusal
+                                        : error == beast_http::error::header_limit ? 431
+                                                                                   : 400;
+                co_await refuse(status);
+                co_return false;
+            }
+        }
+        if (end_ >= limits.max_header) {
+            co_await refuse(head_.target.empty() && !head_.method.empty() ? 414 : 431);
+            co_return false;
+        }
+        if (buffer_.empty()) {
+            buffer_.resize(limits.max_header + body_room);
+        }
+        const ReadOutcome outcome = co_await transport_.read(buffer_.data() + end_, buffer_.size() - end_);
+        if (outcome.io == Io::timeout) {
+            ++state_->stats.timed_out_total;
+            if (started) {
+                co_await refuse(408);
+            }
+            co_return false;
+        }
+        if (outcome.io != Io::ok) {
+            co_return false;
+        }
+        end_ += outcome.size;
+        if (!started) {
+            started = true;
+            transport_.expires_after(timeouts.header);
+        }
+    }
+    transport_.clear_deadline();
+    start_request();
+    head_size_ = begin_;
+    const unsigned status = head_size_ > limits.max_header ? 431 : check_head();
+    if (status != 0) {
+        co_await refuse(status);
+        co_return false;
+    }
+    co_return true;
+}
+
+unsigned Session::check_head() {
+    const FieldView* expect = find_field(head_.fields, "Expect");
+    if (expect != nullptr && head_.http11) {
+        if (!same_name(expect->value, "100-continue")) {
+            return 417;
+        }
+        expects_continue_ = !body_done_;
+    }
+    return 0;
+}
+
+void Session::start_request() {
+    chunked_ = parser_->chunked();
+    remaining_ = 0;
+    if (chunked_) {
+        length_.reset();
+    } else {
+        const auto declared = parser_->content_length();
+        remaining_ = declared ? *declared : 0;
+        length_ = remaining_;
+    }
+    body_done_ = !chunked_ && remaining_ == 0;
+    body_failure_.reset();
+    body_received_ = 0;
+    body_waited_ = {};
+    expects_continue_ = withhold_ = false;
+    responded_ = answered_ = aborted_ = false;
+    keep_alive_ = parser_->keep_alive();
+}
+
+/// Answers a request that no handler is to see, and says good-bye.
+asio::awaitable<void> Session::refuse(unsigned status) {
+    if (status != 408) {
+        ++state_->stats.malformed_total;
+    }
+    append_status_line(out_, status);
+    append_date(out_);
+    out_ += "Content-Length: 0\r\nConnection: close\r\n\r\n";
+    const std::array<std::string_view, 1> parts{out_};
+    const Io io = co_await transport_.write(parts, state_->options.timeouts.write_stall);
+    if (io == Io::ok) {
+        co_await linger();
+    }
+}
+
+asio::awaitable<void> Session::call_handler() {
+    bool failed = false;
+    try {
+        co_await state_->handler->handle(*this);
+    } catch (...) {
+        // What it says may hold content; the handler logs its own errors.
+        failed = true;
+    }
+    if (failed && !responded_ && !aborted_ && transport_.is_open()) {
+        Response response;
+        response.status = 500;
+        response.close = true;
+        co_await respond(std::move(response));
+    }
+}
+
+/// Lets the peer read our last words: closing over octets that it sent and we have not read would reset the connection.
+asio::awaitable<void> Session::linger() {
+    transport_.shutdown_send();
+    transport_.expires_after(state_->options.timeouts.linger);
+    if (buffer_.empty()) {
+        buffer_.resize(state_->options.limits.max_header + body_room);
+    }
+    std::size_t total = 0;
+    while (total < max_lingered) {
+        const ReadOutcome outcome = co_await transport_.read_raw(buffer_.data(), buffer_.size());
+        if (outcome.io != Io::ok) {
+            co_return;
+        }
+        total += outcome.size;
+    }
+}
+
+std::optional<std::string_view> Session::header(std::string_view name) const {
+    const FieldView* field = find_field(head_.fields, name);
+    return field == nullptr ? std::nullopt : std::optional{field->value};
+}
+
+asio::awaitable<Io> Session::send_continue() {
+    expects_continue_ = false;
+    static constexpr std::array<std::string_view, 1> parts{"HTTP/1.1 100 Continue\r\n\r\n"};
+    co_return co_await transport_.write(parts, state_->options.timeouts.write_stall);
+}
+
+BodyFailure Session::fail_body(Io io) {
+    if (io == Io::timeout) {
+        ++state_->stats.timed_out_total;
+        body_failure_ = BodyFailure::timeout;
+    } else {
+        body_failure_ = BodyFailure::broken;
+    }
+    return *body_failure_;
+}
+
+/// Reads from the network under the rules for slow senders: no pause longer than body_stall, and beyond a first
+/// body_stall of waiting no less than min_body_rate on average. Time the handler spends elsewhere does not count.
+asio::awaitable<ReadOutcome> Session::read_network(char* out, std::size_t room) {
+    using Clock = Transport::Clock;
+    const auto& timeouts = state_->options.timeouts;
+    const auto begun = Clock::now();
+    Clock::duration allowance = timeouts.body_stall;
+    if (timeouts.min_body_rate > 0) {
+        const auto earned = std::chrono::milliseconds{body_received_ * 1000 / timeouts.min_body_rate};
+        allowance = std::min<Clock::duration>(allowance, timeouts.body_stall + earned - body_waited_);
+    }
+    transport_.set_deadline(begun + std::max(allowance, Clock::duration{}));
+    const ReadOutcome outcome = co_await transport_.read(out, room);
+    transport_.clear_deadline();
+    body_waited_ += Clock::now() - begun;
+    body_received_ += outcome.size;
+    co_return outcome;
+}
+
+asio::awaitable<BodyResult<std::size_t>> Session::read_some(std::span<char> buffer) {
+    if (body_failure_) {
+        co_return *body_failure_;
+    }
+    if (body_done_ || buffer.empty()) {
+        co_return std::size_t{0};
+    }
+    if (expects_continue_ && !withhold_ && begin_ == end_) {
+        const Io io = co_await send_continue();
+        if (io != Io::ok) {
+            co_return fail_body(io);
+        }
+    }
+    if (chunked_) {
+        co_return co_await read_chunked(buffer);
+    }
+    co_return co_await read_more(buffer);
+}
+
+/// Octets of a body of known length.
+asio::awaitable<BodyResult<std::size_t>> Session::read_more(std::span<char> out) {
+    const auto room = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), remaining_));
+    std::size_t count = std::min(room, end_ - begin_);
+    if (count > 0) {
+        std::memcpy(out.data(), buffer_.data() + begin_, count);
+        begin_ += count;
+    } else {
+        const ReadOutcome outcome = co_await read_network(out.data(), room);
+        if (outcome.io != Io::ok) {
+            co_return fail_body(outcome.io);
+        }
+        count = outcome.size;
+    }
+    // Whoever sends the body waits for no 100 Continue any more.
+    expects_continue_ = false;
+    remaining_ -= count;
+    body_done_ = remaining_ == 0;
+    co_return count;
+}
+
+asio::awaitable<BodyResult<std::size_t>> Session::read_chunked(std::span<char> out) {
+    ChunkSink sink{out.data(), out.size(), 0};
+    for (;;) {
+        boost::beast::error_code error;
+        begin_ += parser_->decode(buffered(), sink, error);
+        if (error && error != beast_http::error::need_more) {
+            co_return fail_body(Io::reset);
+        }
+        body_done_ = parser_->is_done();
+        if (sink.written > 0 || body_done_) {
+            co_return sink.written;
+        }
+        if (begin_ == end_) {
+            begin_ = end_ = head_size_;
+        } else if (end_ == buffer_.size()) {
+            if (begin_ == head_size_) {
+                co_return fail_body(Io::reset);  // a line of the coding beyond all measure
+            }
+            std::memmove(buffer_.data() + head_size_, buffer_.data() + begin_, end_ - begin_);
+            end_ -= begin_ - head_size_;
+            begin_ = head_size_;
+        }
+        const ReadOutcome outcome = co_await read_network(buffer_.data() + end_, buffer_.size() - end_);
+        if (outcome.io != Io::ok) {
+            co_return fail_body(outcome.io);
+        }
+        expects_continue_ = false;
+        end_ += outcome.size;
+    }
+}
+
+asio::awaitable<BodyResult<void>> Session::read_body(std::string& body, std::size_t max) {
+    body.clear();
+    if (body_failure_) {
+        co_return *body_failure_;
+    }
+    if (!chunked_ && remaining_ > max) {
+        co_return BodyFailure::too_large;
+    }
+    std::size_t size = 0;
+    while (!body_done_) {
+        std::size_t room = chunk_step;
+        if (!chunked_) {
+            room = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, std::max(size, body_step)));
+        }
+        // One octet beyond the bound tells a body that ends there from one that goes on.
+        if (max - size < room) {
+            room = max - size + 1;
+        }
+        body.reserve(size + room + body_slack);
+        body.resize(size + room);
+        const std::span<char> out{body.data() + size, room};
+        // The memory made above is filled before more is made.
+        std::size_t filled = 0;
+        while (filled < room && !body_done_) {
+            const BodyResult<std::size_t> count = co_await read_some(out.subspan(filled));
+            if (!count) {
+                body.clear();
+                co_return count.error();
+            }
+            filled += *count;
+        }
+        size += filled;
+        if (size > max) {
+            body.clear();
+            co_return BodyFailure::too_large;
+        }
+    }
+    body.resize(size);
+    body.reserve(size + body_slack);
+    co_return BodyResult<void>{};
+}
+
+/// Writes the head of an answer to out_ and settles whether the connection goes on.
+void Session::start_answer(const Response& response, std::optional<std::uint64_t> length, bool chunked) {
+    append_status_line(out_, response.status);
+    append_date(out_);
+    if (!response.content_type.empty()) {
+        append_field(out_, "Content-Type", response.content_type);
+    }
+    for (const auto& [name, value] : response.fields) {
+        append_field(out_, name, value);
+    }
+    if (chunked) {
+        out_ += "Transfer-Encoding: chunked\r\n";
+    } else if (length && response.status != 204) {
+        append_field(out_, "Content-Length", *length);
+    }
+    if (!body_done_ && !chunked_ && !expects_continue_ && remaining_ <= end_ - begin_) {
+        // Unread, but all here already.
+        begin_ += static_cast<std::size_t>(remaining_);
+        remaining_ = 0;
+        body_done_ = true;
+    }
+    keep_alive_ = keep_alive_ && !response.close && !state_->stopping && body_done_ && !body_failure_;
+    if (!keep_alive_) {
+        out_ += "Connection: close\r\n";
+    } else if (!head_.http11) {
+        out_ += "Connection: keep-alive\r\n";
+    }
+    out_ += "\r\n";
+}
+
+asio::awaitable<bool> Session::respond(Response response) {
+    if (responded_ || aborted_) {
+        co_return false;
+    }
+    const bool without_body = bodiless(response.status);
+    start_answer(response, without_body && response.body.empty() ? std::nullopt : std::optional{response.body.size()},
+                 false);
+    responded_ = true;
+    const bool silent = without_body || head_.method == "HEAD";
+    const std::array<std::string_view, 2> parts{out_, silent ? std::string_view{} : std::string_view{response.body}};
+    const Io io = co_await transport_.write(parts, state_->options.timeouts.write_stall);
+    if (io == Io::timeout) {
+        ++state_->stats.timed_out_total;
+    }
+    answered_ = io == Io::ok;
+    co_return answered_;
+}
+
+asio::awaitable<bool> Session::respond(Response response, BodySource& source) {
+    if (responded_ || aborted_) {
+        co_return false;
+    }
+    const auto size = source.size();
+    const bool chunked = !size && head_.http11;
+    if (!size && !chunked) {
+        response.close = true;  // to HTTP/1.0 only the end of the connection can end the body
+    }
+    start_answer(response, size, chunked);
+    responded_ = true;
+    const std::array<std::string_view, 1> parts{out_};
+    const Io io = co_await transport_.write(parts, state_->options.timeouts.write_stall);
+    if (io != Io::ok) {
+        co_return false;
+    }
+    if (bodiless(response.status) || head_.method == "HEAD") {
+        answered_ = true;
+    } else {
+        answered_ = co_await send_source(source, size, chunked);
+    }
+    co_return answered_;
+}
+
+asio::awaitable<bool> Session::send_source(BodySource& source, std::optional<std::uint64_t> size, bool chunked) {
+    const auto stall = state_->options.timeouts.write_stall;
+    std::vector<char> buffer(stream_step);
+    std::uint64_t sent = 0;
+    for (;;) {
+        const model::Result<std::size_t> count = co_await source.read(buffer);
+        if (!count || *count > buffer.size() || (size && *count > *size - sent)) {
+            co_return false;
+        }
+        sent += *count;
+        Io io = Io::ok;
+        const std::string_view octets{buffer.data(), *count};
+        if (chunked) {
+            std::array<char, 16> digits{};
+            const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), *count, 16).ptr;
+            const std::string_view length{digits.data(), static_cast<std::size_t>(end - digits.data())};
+            const std::array<std::string_view, 4> parts{length, "\r\n", octets, "\r\n"};
+            io = co_await transport_.write(parts, stall);
+        } else if (!octets.empty()) {
+            const std::array<std::string_view, 1> parts{octets};
+            io = co_await transport_.write(parts, stall);
+        }
+        if (io != Io::ok) {
+            co_return false;
+        }
+        if (*count == 0) {
+            co_return !size || sent == *size;
+        }
+    }
+}
+
+void Session::abort() {
+    aborted_ = true;
+    transport_.close();
+}
+
+}  // namespace lihandover::http

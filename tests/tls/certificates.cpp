@@ -1,0 +1,182 @@
+#include "tls/certificates.hpp"
+
+#include <openssl/bn.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <stdexcept>
+
+namespace lihandover::test {
+namespace {
+
+template <auto Free>
+struct Freer {
+    template <typename T>
+    void operator()(T* object) const {
+        Free(object);
+    }
+};
+using CertificatePtr = std::unique_ptr<X509, Freer<X509_free>>;
+using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
+using ExtensionPtr = std::unique_ptr<X509_EXTENSION, Freer<X509_EXTENSION_free>>;
+using FilePtr = std::unique_ptr<std::FILE, Freer<std::fclose>>;
+
+void demand(bool good, const char* what) {
+    if (!good) {
+        throw std::runtime_error{std::string{"making test certificates failed: "} + what};
+    }
+}
+
+FilePtr open_file(const std::string& path, const char* mode) {
+    FilePtr file{std::fopen(path.c_str(), mode)};
+    demand(file != nullptr, path.c_str());
+    return file;
+}
+
+void add_extension(X509* certificate, X509* issuer, int nid, const std::string& value) {
+    X509V3_CTX context;
+    X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
+    const ExtensionPtr extension{X509V3_EXT_conf_nid(nullptr, &context, nid, value.c_str())};
+    demand(extension != nullptr && X509_add_ext(certificate, extension.get(), -1) == 1, value.c_str());
+}
+
+std::string alternative_names(const CertificateOptions& options) {
+    std::string list;
+    for (const auto& name : options.names) {
+        list += (list.empty() ? "DNS:" : ",DNS:") + name;
+    }
+    for (const auto& address : options.addresses) {
+        list += (list.empty() ? "IP:" : ",IP:") + address;
+    }
+    return list;
+}
+
+CertificatePtr read_certificate(const std::string& path) {
+    const FilePtr file = open_file(path, "r");
+    CertificatePtr certificate{PEM_read_X509(file.get(), nullptr, nullptr, nullptr)};
+    demand(certificate != nullptr, path.c_str());
+    return certificate;
+}
+
+KeyPtr read_key(const std::string& path) {
+    const FilePtr file = open_file(path, "r");
+    KeyPtr key{PEM_read_PrivateKey(file.get(), nullptr, nullptr, nullptr)};
+    demand(key != nullptr, path.c_str());
+    return key;
+}
+
+}  // namespace
+
+TemporaryDirectory::TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "lihandover-test-XXXXXX").string();
+    demand(mkdtemp(name.data()) != nullptr, "temporary directory");
+    path_ = name;
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
+
+Certificates::Certificates() {
+    const std::vector<std::string> names{"localhost"};
+    const std::vector<std::string> addresses{"127.0.0.1", "::1"};
+    make("ca", "", {.common_name = "Test CA", .names = {}, .addresses = {}, .ca = true});
+    make("other-ca", "", {.common_name = "Other CA", .names = {}, .addresses = {}, .ca = true});
+    make("intermediate", "ca", {.common_name = "Test Intermediate", .names = {}, .addresses = {}, .ca = true});
+    make("server", "ca", {.common_name = "Test Server", .names = names, .addresses = addresses});
+    make("client", "ca", {.common_name = "Test Client", .names = {}, .addresses = {}});
+    make("wrong-name", "ca", {.common_name = "Elsewhere", .names = {"elsewhere.example.com"}, .addresses = {}});
+    make("expired", "ca",
+         {.common_name = "Expired Server", .names = names, .addresses = addresses, .from = -7200, .until = -3600});
+    make("expired-client", "ca",
+         {.common_name = "Expired Client", .names = {}, .addresses = {}, .from = -7200, .until = -3600});
+    make("future", "ca",
+         {.common_name = "Future Server", .names = names, .addresses = addresses, .from = 3600, .until = 7200});
+    make("other-server", "other-ca", {.common_name = "Other Server", .names = names, .addresses = addresses});
+    make("other-client", "other-ca", {.common_name = "Other Client", .names = {}, .addresses = {}});
+    make("chained", "intermediate", {.common_name = "Chained Server", .names = names, .addresses = addresses}, true);
+}
+
+std::string Certificates::certificate(const std::string& name) const {
+    return (directory_.path() / (name + ".pem")).string();
+}
+
+std::string Certificates::key(const std::string& name) const {
+    return (directory_.path() / (name + ".key")).string();
+}
+
+tls::Files Certificates::files(const std::string& name, const std::string& ca) const {
+    return {certificate(name), key(name), certificate(ca)};
+}
+
+void Certificates::make(const std::string& name, const std::string& issuer, const CertificateOptions& options,
+                        bool chain) const {
+    const KeyPtr own_key{EVP_EC_gen("P-256")};
+    demand(own_key != nullptr, "key");
+    const CertificatePtr made{X509_new()};
+    X509* certificate = made.get();
+    const bool self_signed = issuer.empty();
+    const CertificatePtr issuing_certificate = self_signed ? nullptr : read_certificate(this->certificate(issuer));
+    const KeyPtr issuing_key = self_signed ? nullptr : read_key(key(issuer));
+    X509* signer = self_signed ? certificate : issuing_certificate.get();
+
+    std::array<unsigned char, 16> serial{};
+    demand(RAND_bytes(serial.data(), static_cast<int>(serial.size())) == 1, "serial number");
+    serial[0] &= 0x7FU;
+    const std::unique_ptr<BIGNUM, Freer<BN_free>> number{BN_bin2bn(serial.data(), serial.size(), nullptr)};
+    demand(BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate)) != nullptr, "serial number");
+    X509_set_version(certificate, X509_VERSION_3);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), options.from);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), options.until);
+    X509_NAME* subject = X509_get_subject_name(certificate);
+    demand(X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8,
+                                      reinterpret_cast<const unsigned char*>(options.common_name.data()),
+                                      static_cast<int>(options.common_name.size()), -1, 0) == 1,
+           "subject");
+    X509_set_issuer_name(certificate, X509_get_subject_name(signer));
+    X509_set_pubkey(certificate, own_key.get());
+    add_extension(certificate, signer, NID_basic_constraints, options.ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
+    add_extension(certificate, signer, NID_subject_key_identifier, "hash");
+    if (options.ca) {
+        add_extension(certificate, signer, NID_key_usage, "critical,keyCertSign,cRLSign");
+    }
+    if (const auto list = alternative_names(options); !list.empty()) {
+        add_extension(certificate, signer, NID_subject_alt_name, list);
+    }
+    demand(X509_sign(certificate, self_signed ? own_key.get() : issuing_key.get(), EVP_sha256()) > 0, "signature");
+
+    const FilePtr key_file = open_file(key(name), "w");
+    demand(PEM_write_PrivateKey(key_file.get(), own_key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1, "key file");
+    const FilePtr certificate_file = open_file(this->certificate(name), "w");
+    demand(PEM_write_X509(certificate_file.get(), certificate) == 1, "certificate file");
+    if (chain) {
+        demand(PEM_write_X509(certificate_file.get(), signer) == 1, "certificate file");
+    }
+}
+
+const Certificates& certificates() {
+    static const Certificates made;
+    return made;
+}
+
+std::shared_ptr<const tls::ServerContext> server_context(const std::string& name, const std::string& ca) {
+    auto context = tls::ServerContext::load(certificates().files(name, ca));
+    demand(context.has_value(), "server context");
+    return *context;
+}
+
+std::shared_ptr<const tls::ClientContext> client_context(const std::string& name, const std::string& ca) {
+    auto context = tls::ClientContext::load(certificates().files(name, ca));
+    demand(context.has_value(), "client context");
+    return *context;
+}
+
+}  // namespace lihandover::test

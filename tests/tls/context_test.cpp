@@ -1,0 +1,391 @@
+#include "lihandover/tls/context.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <openssl/ssl.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "tls/certificates.hpp"
+
+namespace lihandover::tls {
+namespace {
+
+using test::certificates;
+using testing::HasSubstr;
+
+model::Instant now() {
+    return {std::time(nullptr), 0};
+}
+
+/// Two ends joined in memory; the handshake runs until neither side can go on.
+class Pair {
+  public:
+    Pair(const ServerContext& server, const ClientContext& client, const std::string& host = "localhost")
+        : server_(SSL_new(server.native())), client_(SSL_new(client.native())) {
+        BIO* near_end = nullptr;
+        BIO* far_end = nullptr;
+        BIO_new_bio_pair(&near_end, 65536, &far_end, 65536);
+        SSL_set_bio(server_, near_end, near_end);
+        SSL_set_bio(client_, far_end, far_end);
+        SSL_set_accept_state(server_);
+        SSL_set_connect_state(client_);
+        EXPECT_TRUE(client.prepare(client_, host, "443"));
+    }
+    Pair(const Pair&) = delete;
+    Pair& operator=(const Pair&) = delete;
+    ~Pair() {
+        SSL_shutdown(client_);
+        SSL_shutdown(server_);
+        SSL_free(client_);
+        SSL_free(server_);
+    }
+
+    /// True when both ends agree; reads on both sides afterwards, for tickets and late alerts.
+    bool shake() {
+        for (int round = 0; round < 10; ++round) {
+            step(client_, client_failure_);
+            step(server_, server_failure_);
+        }
+        return !client_failure_ && !server_failure_ && SSL_is_init_finished(client_) == 1 &&
+               SSL_is_init_finished(server_) == 1;
+    }
+
+    SSL* server() { return server_; }
+    SSL* client() { return client_; }
+    [[nodiscard]] const std::optional<Explanation>& client_failure() const { return client_failure_; }
+    [[nodiscard]] const std::optional<Explanation>& server_failure() const { return server_failure_; }
+
+  private:
+    static void step(SSL* ssl, std::optional<Explanation>& failure) {
+        if (failure) {
+            return;
+        }
+        ERR_clear_error();
+        char octet = 0;
+        const int result = SSL_is_init_finished(ssl) == 1 ? SSL_read(ssl, &octet, 1) : SSL_do_handshake(ssl);
+        const int error = SSL_get_error(ssl, result);
+        if (error == SSL_ERROR_SSL || error == SSL_ERROR_SYSCALL) {
+            failure = explain_failure(ssl);
+        }
+    }
+
+    SSL* server_;
+    SSL* client_;
+    std::optional<Explanation> client_failure_;
+    std::optional<Explanation> server_failure_;
+};
+
+TEST(TlsHandshake, MutualTls13GivesBothIdentities) {
+    const auto server = test::server_context();
+    const auto client = test::client_context();
+    Pair pair{*server, *client};
+    ASSERT_TRUE(pair.shake());
+    EXPECT_STREQ(SSL_get_version(pair.client()), "TLSv1.3");
+    const auto seen = peer_identity(pair.server());
+    ASSERT_TRUE(seen);
+    EXPECT_EQ(seen->subject, "CN=Test Client");
+    EXPECT_EQ(seen->certificate_sha256, client->certificate().sha256);
+    EXPECT_EQ(seen->certificate_sha256.size(), 64U);
+    EXPECT_EQ(seen->spki_sha256.size(), 64U);
+    EXPECT_NE(seen->spki_sha256, seen->certificate_sha256);
+    EXPECT_EQ(seen->not_after, client->certificate().not_after);
+    EXPECT_TRUE(peer_certificate_current(pair.server()));
+    EXPECT_EQ(peer_identity(pair.client())->certificate_sha256, server->certificate().sha256);
+}
+
+TEST(TlsHandshake, AlpnIsHttp11) {
+    Pair pair{*test::server_context(), *test::client_context()};
+    ASSERT_TRUE(pair.shake());
+    const unsigned char* name = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(pair.server(), &name, &size);
+    EXPECT_EQ((std::string{reinterpret_cast<const char*>(name), size}), "http/1.1");
+}
+
+TEST(TlsHandshake, AnotherProtocolIsRefused) {
+    Pair pair{*test::server_context(), *test::client_context()};
+    const std::string only_h2{"\x02h2"};
+    SSL_set_alpn_protos(pair.client(), reinterpret_cast<const unsigned char*>(only_h2.data()), 3);
+    EXPECT_FALSE(pair.shake());
+}
+
+TEST(TlsHandshake, AddressesAreCheckedAsAddresses) {
+    Pair v4{*test::server_context(), *test::client_context(), "127.0.0.1"};
+    EXPECT_TRUE(v4.shake());
+    Pair v6{*test::server_context(), *test::client_context(), "::1"};
+    EXPECT_TRUE(v6.shake());
+    Pair other{*test::server_context(), *test::client_context(), "127.0.0.2"};
+    EXPECT_FALSE(other.shake());
+    EXPECT_TRUE(other.client_failure()->certificate);
+}
+
+TEST(TlsHandshake, IntermediateCertificatesAreSent) {
+    Pair pair{*test::server_context("chained"), *test::client_context()};
+    EXPECT_TRUE(pair.shake());
+}
+
+TEST(TlsHandshake, IntermediateAloneIsATrustAnchor) {
+    Pair pair{*test::server_context("chained"), *test::client_context("client", "intermediate")};
+    EXPECT_TRUE(pair.shake());
+}
+
+struct Refusal {
+    const char* what;
+    std::string server;
+    std::string server_ca;
+    std::string client;
+    std::string client_ca;
+    bool client_complains;
+};
+
+class TlsRefusal : public testing::TestWithParam<Refusal> {};
+
+TEST_P(TlsRefusal, IsACertificateFailure) {
+    const auto& parameter = GetParam();
+    const auto server = test::server_context(parameter.server, parameter.server_ca);
+    const auto client = test::client_context(parameter.client, parameter.client_ca);
+    Pair pair{*server, *client};
+    EXPECT_FALSE(pair.shake());
+    // Whoever complains tells the other with an alert, and both know that it was about a certificate.
+    ASSERT_TRUE(pair.client_failure());
+    EXPECT_TRUE(pair.client_failure()->certificate) << pair.client_failure()->sentence;
+    EXPECT_EQ(pair.client_failure()->sentence.starts_with("the peer's certificate is not acceptable"),
+              parameter.client_complains)
+        << pair.client_failure()->sentence;
+}
+
+INSTANTIATE_TEST_SUITE_P(Matrix, TlsRefusal,
+                         testing::Values(Refusal{"ClientOfOtherCa", "server", "ca", "other-client", "ca", false},
+                                         Refusal{"ExpiredClient", "server", "ca", "expired-client", "ca", false},
+                                         Refusal{"ServerOfOtherCa", "other-server", "ca", "client", "ca", true},
+                                         Refusal{"WrongName", "wrong-name", "ca", "client", "ca", true},
+                                         Refusal{"ExpiredServer", "expired", "ca", "client", "ca", true},
+                                         Refusal{"FutureServer", "future", "ca", "client", "ca", true}),
+                         [](const testing::TestParamInfo<Refusal>& parameter) { return parameter.param.what; });
+
+TEST(TlsHandshake, ClientWithoutCertificateIsRefused) {
+    const auto server = test::server_context();
+    const auto client = test::client_context();
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        Pair pair{*server, *client};
+        SSL_certs_clear(pair.client());
+        SSL_set_max_proto_version(pair.client(), version);
+        EXPECT_FALSE(pair.shake());
+        ASSERT_TRUE(pair.server_failure());
+        EXPECT_TRUE(pair.server_failure()->certificate) << pair.server_failure()->sentence;
+    }
+}
+
+TEST(TlsHandshake, Tls12WithGoodSuiteWorks) {
+    Pair pair{*test::server_context(), *test::client_context()};
+    SSL_set_max_proto_version(pair.client(), TLS1_2_VERSION);
+    ASSERT_TRUE(pair.shake());
+    EXPECT_STREQ(SSL_get_version(pair.client()), "TLSv1.2");
+    EXPECT_THAT(SSL_get_cipher_name(pair.client()), HasSubstr("ECDHE"));
+}
+
+TEST(TlsHandshake, Tls12WithWeakSuiteIsRefused) {
+    for (const char* suites :
+         {"ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES256-SHA", "ECDHE-ECDSA-AES128-CCM", "AES128-GCM-SHA256"}) {
+        Pair pair{*test::server_context(), *test::client_context()};
+        SSL_set_max_proto_version(pair.client(), TLS1_2_VERSION);
+        ASSERT_EQ(SSL_set_cipher_list(pair.client(), suites), 1);
+        EXPECT_FALSE(pair.shake()) << suites;
+        EXPECT_FALSE(pair.server_failure()->certificate);
+    }
+}
+
+TEST(TlsHandshake, Tls11IsRefused) {
+    Pair pair{*test::server_context(), *test::client_context()};
+    SSL_set_min_proto_version(pair.client(), TLS1_VERSION);
+    SSL_set_max_proto_version(pair.client(), TLS1_1_VERSION);
+    // What TLS 1.1 needs is below the default security level.
+    SSL_set_security_level(pair.client(), 0);
+    ASSERT_EQ(SSL_set_cipher_list(pair.client(), "ALL:@SECLEVEL=0"), 1);
+    EXPECT_FALSE(pair.shake());
+    EXPECT_THAT(pair.server_failure()->sentence, HasSubstr("protocol"));
+}
+
+TEST(TlsHandshake, RenegotiationIsRefused) {
+    Pair pair{*test::server_context(), *test::client_context()};
+    SSL_set_max_proto_version(pair.client(), TLS1_2_VERSION);
+    ASSERT_TRUE(pair.shake());
+    EXPECT_EQ(SSL_renegotiate(pair.client()), 0);
+}
+
+TEST(TlsResumption, KeepsTheClientsIdentity) {
+    const auto server = test::server_context();
+    const auto client = test::client_context();
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        const std::string host = version == TLS1_2_VERSION ? "localhost" : "127.0.0.1";
+        for (const bool resumed : {false, true, true}) {
+            Pair pair{*server, *client, host};
+            SSL_set_max_proto_version(pair.client(), version);
+            ASSERT_TRUE(pair.shake());
+            EXPECT_EQ(SSL_session_reused(pair.server()) == 1, resumed);
+            EXPECT_EQ(peer_identity(pair.server())->certificate_sha256, client->certificate().sha256);
+            EXPECT_TRUE(peer_certificate_current(pair.server()));
+        }
+    }
+}
+
+TEST(TlsResumption, EndsWithAReload) {
+    const auto client = test::client_context();
+    const auto before = test::server_context();
+    Pair first{*before, *client};
+    ASSERT_TRUE(first.shake());
+    const auto after = test::server_context();
+    Pair second{*after, *client};
+    ASSERT_TRUE(second.shake());
+    EXPECT_EQ(SSL_session_reused(second.server()), 0);
+}
+
+TEST(TlsResumption, IsNotSharedBetweenHosts) {
+    const auto client = test::client_context();
+    const auto server = test::server_context();
+    Pair first{*server, *client, "localhost"};
+    ASSERT_TRUE(first.shake());
+    Pair second{*server, *client, "127.0.0.1"};
+    ASSERT_TRUE(second.shake());
+    EXPECT_EQ(SSL_session_reused(second.server()), 0);
+}
+
+TEST(TlsResumption, SurvivesTheContextThatStartedIt) {
+    const auto server = test::server_context();
+    auto client = test::client_context();
+    Pair pair{*server, *client};
+    client.reset();
+    EXPECT_TRUE(pair.shake());
+}
+
+// --- files
+
+std::string write(const std::string& name, const std::string& text) {
+    const std::string path = (certificates().directory() / name).string();
+    std::ofstream{path} << text;
+    return path;
+}
+
+std::string read(const std::string& path) {
+    std::ifstream file{path};
+    return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+std::string error_of(const Files& files) {
+    const auto context = ServerContext::load(files);
+    EXPECT_FALSE(context.has_value());
+    return context.has_value() ? std::string{} : context.error().message;
+}
+
+TEST(TlsFiles, MissingFileIsNamed) {
+    for (auto member : {&Files::certificate, &Files::private_key, &Files::ca}) {
+        auto files = certificates().files("server");
+        files.*member = "/nonexistent/x.pem";
+        EXPECT_THAT(error_of(files), HasSubstr("/nonexistent/x.pem: cannot be opened: No such file"));
+        EXPECT_FALSE(ClientContext::load(files).has_value());
+    }
+}
+
+TEST(TlsFiles, EmptyPathIsAnError) {
+    auto files = certificates().files("server");
+    files.ca.clear();
+    EXPECT_EQ(error_of(files), "no file given");
+}
+
+TEST(TlsFiles, DirectoryIsAnError) {
+    auto files = certificates().files("server");
+    files.ca = certificates().directory();
+    EXPECT_THAT(error_of(files), HasSubstr("cannot be read"));
+}
+
+TEST(TlsFiles, FileWithoutPemIsNamed) {
+    auto files = certificates().files("server");
+    files.certificate = write("garbage.pem", "this is no certificate\n");
+    EXPECT_THAT(error_of(files), HasSubstr("garbage.pem: holds no PEM certificate"));
+    files = certificates().files("server");
+    files.private_key = files.certificate;
+    EXPECT_THAT(error_of(files), HasSubstr("server.pem: holds no readable PEM private key"));
+}
+
+TEST(TlsFiles, DamagedSecondCertificateIsAnError) {
+    auto files = certificates().files("server");
+    const std::string good = read(files.certificate);
+    std::string bad = good;
+    bad.replace(bad.find('\n') + 20, 8, "AAAAAAAA");
+    files.certificate = write("damaged.pem", good + bad);
+    EXPECT_THAT(error_of(files), HasSubstr("damaged.pem: certificate number 2 is damaged"));
+}
+
+TEST(TlsFiles, HugeFileIsAnError) {
+    auto files = certificates().files("server");
+    files.ca = write("huge.pem", std::string(2 * 1024 * 1024, 'x'));
+    EXPECT_THAT(error_of(files), HasSubstr("larger than 1 MiB"));
+}
+
+TEST(TlsFiles, ForeignKeyIsAnError) {
+    auto files = certificates().files("server");
+    files.private_key = certificates().key("client");
+    const auto message = error_of(files);
+    EXPECT_THAT(message, HasSubstr("client.key: the private key does not belong"));
+    EXPECT_THAT(message, HasSubstr("server.pem"));
+}
+
+TEST(TlsFiles, KeyUnderPassPhraseIsAnErrorAndAsksNobody) {
+    auto files = certificates().files("server");
+    const std::string encrypted = (certificates().directory() / "encrypted.key").string();
+    std::FILE* in = std::fopen(files.private_key.c_str(), "r");
+    std::FILE* out = std::fopen(encrypted.c_str(), "w");
+    EVP_PKEY* key = PEM_read_PrivateKey(in, nullptr, nullptr, nullptr);
+    std::string phrase = "secret";
+    PEM_write_PKCS8PrivateKey(out, key, EVP_aes_128_cbc(), phrase.data(), static_cast<int>(phrase.size()), nullptr,
+                              nullptr);
+    EVP_PKEY_free(key);
+    std::fclose(in);
+    std::fclose(out);
+    files.private_key = encrypted;
+    EXPECT_THAT(error_of(files), HasSubstr("encrypted.key: the private key is under a pass phrase"));
+}
+
+TEST(TlsFiles, ValidityIsReportedNotRefused) {
+    const auto good = test::server_context();
+    EXPECT_TRUE(good->problems(now()).empty());
+    EXPECT_GT(good->certificate().not_after, now());
+    EXPECT_LT(good->certificate().not_before, now());
+
+    const auto expired = test::server_context("expired")->problems(now());
+    ASSERT_EQ(expired.size(), 1U);
+    EXPECT_THAT(expired.front(), HasSubstr("expired.pem: the certificate expired at 20"));
+
+    const auto future = test::client_context("future")->problems(now());
+    ASSERT_EQ(future.size(), 1U);
+    EXPECT_THAT(future.front(), HasSubstr("future.pem: the certificate is not valid before 20"));
+
+    // A year on, the whole chain and the CA are over.
+    const auto later = test::server_context("chained")->problems({now().seconds + 366L * 86400, 0});
+    ASSERT_EQ(later.size(), 3U);
+    EXPECT_THAT(later[1], HasSubstr("chained.pem: certificate number 2 expired"));
+    EXPECT_THAT(later[2], HasSubstr("ca.pem: CA certificate number 1 expired"));
+}
+
+TEST(TlsFiles, SeveralAuthoritiesAreTrusted) {
+    auto files = certificates().files("server");
+    files.ca = write("both.pem", read(certificates().certificate("ca")) + read(certificates().certificate("other-ca")));
+    const auto server = ServerContext::load(files);
+    ASSERT_TRUE(server.has_value());
+    for (const char* name : {"client", "other-client"}) {
+        Pair pair{**server, *test::client_context(name)};
+        EXPECT_TRUE(pair.shake()) << name;
+    }
+}
+
+TEST(TlsPrepare, RefusesAnEmptyHost) {
+    const auto client = test::client_context();
+    SSL* ssl = SSL_new(client->native());
+    EXPECT_FALSE(client->prepare(ssl, "", "443"));
+    SSL_free(ssl);
+}
+
+}  // namespace
+}  // namespace lihandover::tls
