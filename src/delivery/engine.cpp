@@ -1,0 +1,384 @@
+#include "engine.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+namespace lihandover::delivery {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::chrono::seconds read_again(1);
+
+}  // namespace
+
+Engine::Engine(asio::any_io_executor executor, const Parts& parts, std::unique_ptr<store::Reader> reader)
+    : executor_(std::move(executor)),
+      parts_(parts),
+      loader_(parts_.store, std::move(reader)),
+      read_pause_(executor_),
+      commits_(std::make_shared<Commits>()) {}
+
+// -- Settings ---------------------------------------------------------------------------------------------------------
+
+model::Result<Engine::Plan> Engine::plan(Settings settings) {
+    Plan plan;
+    plan.validation = settings.schema_validation;
+    plan.validator = std::move(settings.validator);
+    if (plan.validation != config::SchemaValidation::off && !plan.validator) {
+        return model::Error{"schema validation is on, but no schemas are loaded"};
+    }
+    for (auto& destination : settings.destinations) {
+        const auto where = "destination " + destination.name + ": ";
+        auto url = http::parse_url(destination.options.url);
+        if (!url) {
+            return model::prefixed(where, std::move(url).error());
+        }
+        if (url->secure() && !destination.tls) {
+            return model::Error{where + "no TLS files for an https URL"};
+        }
+        const auto timeout = destination.options.timeout;
+        auto target = std::make_shared<Target>();
+        target->url = std::move(*url);
+        target->connection.resolve_timeout = timeout;
+        target->connection.connect_timeout = timeout;
+        target->connection.handshake_timeout = timeout;
+        target->connection.send_stall = timeout;
+        target->connection.answer_timeout = timeout;
+        target->connection.max_answer_body = etsi::max_response_size;
+        target->destination = std::move(destination);
+        auto name = target->destination.name;
+        if (!plan.targets.emplace(std::move(name), std::move(target)).second) {
+            return model::Error{where + "named twice"};
+        }
+    }
+    return plan;
+}
+
+void Engine::apply(Plan plan) {
+    plan_ = std::move(plan);
+    for (const auto& [name, target] : plan_.targets) {
+        outlet(name).configure(target);
+    }
+    if (started_) {  // before, nobody knows what waits
+        std::erase_if(outlets_, [this](const auto& entry) {
+            auto& one = *entry.second;
+            if (plan_.targets.contains(entry.first) || !one.is_empty()) {
+                return false;
+            }
+            forget(one);
+            one.retire();
+            return true;
+        });
+    }
+}
+
+Outlet& Engine::outlet(const std::string& name) {
+    const auto found = outlets_.find(name);
+    if (found != outlets_.end()) {
+        return *found->second;
+    }
+    auto made = std::make_shared<Outlet>(*this, name);
+    {
+        const std::lock_guard lock(boards_mutex_);
+        boards_.emplace(name, made->board());
+    }
+    return *outlets_.emplace(name, std::move(made)).first->second;
+}
+
+void Engine::forget(const Outlet& outlet) {
+    std::erase_if(lanes_, [&outlet](const auto& entry) { return entry.second.outlet == &outlet; });
+    const std::lock_guard lock(boards_mutex_);
+    boards_.erase(outlet.name());
+}
+
+void Engine::post_plan(Plan plan) {
+    // std::function is not involved: Asio moves handlers.
+    asio::post(executor_, [self = shared_from_this(), moved = std::move(plan)]() mutable {
+        if (!self->stopping_) {
+            self->apply(std::move(moved));
+        }
+    });
+}
+
+bool Engine::probe_now(std::string_view destination) {
+    {
+        const std::lock_guard lock(boards_mutex_);
+        if (!boards_.contains(destination)) {
+            return false;
+        }
+    }
+    asio::post(executor_, [self = shared_from_this(), name = std::string(destination)] {
+        if (const auto found = self->outlets_.find(name); found != self->outlets_.end()) {
+            found->second->probe_now();
+        }
+    });
+    return true;
+}
+
+std::vector<DestinationStatus> Engine::status() const {
+    std::vector<DestinationStatus> all;
+    const std::lock_guard lock(boards_mutex_);
+    all.reserve(boards_.size());
+    for (const auto& [name, board] : boards_) {
+        all.push_back(board->read());
+    }
+    return all;
+}
+
+// -- Start and stop ---------------------------------------------------------------------------------------------------
+
+model::Status Engine::start() {
+    const auto read = loader_.reader().for_each_queued([this](const store::QueuedItem& item) {
+        if (auto* lane = find_lane(item.lane)) {
+            lane->outlet->add(*lane, item.row, item.emergency);
+        }
+    });
+    if (!read) {
+        return read.error();
+    }
+    // What was heard while reading is in the lanes already; an item is added once.
+    started_ = true;
+    drain();
+    for (const auto& [name, one] : outlets_) {
+        if (!plan_.targets.contains(name) && !one->is_empty()) {
+            spdlog::error("items wait for a destination that is not configured destination={}", name);
+        }
+    }
+    kick_all();
+    return {};
+}
+
+asio::awaitable<void> Engine::stop(std::chrono::milliseconds grace) {
+    stopping_ = true;
+    read_pause_.cancel();
+    for (const auto& [name, one] : outlets_) {
+        one->wake_workers();
+    }
+    asio::steady_timer ended(executor_);
+    stoppers_.push_back(&ended);
+    ended.expires_after(grace);
+    while (workers_running_ > 0) {
+        const auto [error] = co_await ended.async_wait(asio::as_tuple(asio::use_awaitable));
+        if (!error) {
+            for (const auto& [name, one] : outlets_) {
+                one->cut_connections();
+            }
+            // Validation cannot be cut, but it ends by itself.
+            ended.expires_at(asio::steady_timer::time_point::max());
+        }
+    }
+    std::erase(stoppers_, &ended);
+    for (const auto& [name, one] : outlets_) {
+        one->retire();
+    }
+    flush();
+    commits_->closed = true;
+}
+
+void Engine::worker_ended() {
+    if (--workers_running_ == 0) {
+        for (auto* stopper : stoppers_) {
+            stopper->cancel();
+        }
+    }
+}
+
+// -- What the store says ----------------------------------------------------------------------------------------------
+
+void Engine::queued(std::span<const store::QueuedItem> items, bool retried) {
+    hear(items, retried ? Event::Kind::retried : Event::Kind::queued);
+}
+
+void Engine::withdrawn(std::span<const store::QueuedItem> items) {
+    hear(items, Event::Kind::withdrawn);
+}
+
+void Engine::hear(std::span<const store::QueuedItem> items, Event::Kind kind) {
+    bool post = false;
+    {
+        const std::lock_guard lock(incoming_mutex_);
+        for (const auto& item : items) {
+            incoming_.push_back({item, kind});
+        }
+        post = !items.empty() && !drain_posted_;
+        drain_posted_ = drain_posted_ || post;
+    }
+    if (post) {
+        asio::post(executor_, [self = shared_from_this()] { self->drain(); });
+    }
+}
+
+void Engine::drain() {
+    if (!started_) {
+        // start() has the reading to do first, and comes here itself. The flag stays set: no more posts until then.
+        return;
+    }
+    {
+        const std::lock_guard lock(incoming_mutex_);
+        draining_.swap(incoming_);
+        drain_posted_ = false;
+    }
+    for (const auto& event : draining_) {
+        take(event);
+    }
+    draining_.clear();
+    if (draining_.capacity() > 65'536) {
+        draining_.shrink_to_fit();
+    }
+    kick_all();
+}
+
+void Engine::take(const Event& event) {
+    auto* lane = find_lane(event.item.lane);
+    if (lane == nullptr) {
+        return;
+    }
+    auto& outlet = *lane->outlet;
+    switch (event.kind) {
+        case Event::Kind::queued:
+            outlet.count(metrics::ItemOutcome::queued);
+            outlet.add(*lane, event.item.row, event.item.emergency);
+            break;
+        case Event::Kind::retried:
+            outlet.count(metrics::ItemOutcome::retried);
+            outlet.add(*lane, event.item.row, event.item.emergency);
+            break;
+        case Event::Kind::withdrawn:
+            outlet.withdraw(*lane, event.item.row);
+            break;
+    }
+}
+
+Lane* Engine::find_lane(store::LaneId id) {
+    if (const auto found = lanes_.find(id); found != lanes_.end()) {
+        return &found->second;
+    }
+    auto details = parts_.store.find_lane(id);
+    if (!details) {
+        spdlog::error("item of an unknown lane lane={}", id);
+        return nullptr;
+    }
+    auto& lane = lanes_.try_emplace(id, id, &outlet(details->destination)).first->second;
+    lane.details = std::move(details);
+    return &lane;
+}
+
+void Engine::health(bool can_commit) {
+    healthy_ = can_commit;
+    if (can_commit) {
+        asio::post(executor_, [self = shared_from_this()] { self->kick_all(); });
+    }
+}
+
+// -- For the outlets --------------------------------------------------------------------------------------------------
+
+bool Engine::may_send() {
+    if (!started_ || stopping_ || reads_off_ || !healthy_) {
+        return false;
+    }
+    if (commits_->open < max_uncommitted) {
+        return true;
+    }
+    commits_->starved = true;
+    return commits_->open < max_uncommitted;  // they may have sunk before anybody saw the flag
+}
+
+void Engine::accept(store::Acceptance acceptance) {
+    acceptances_.push_back(std::move(acceptance));
+    ++commits_->open;
+    if (!flush_posted_) {
+        // Comes after what this turn of the loop still has to do: the acceptances of all of it go together.
+        flush_posted_ = true;
+        asio::post(executor_, [self = shared_from_this()] { self->flush(); });
+    }
+}
+
+void Engine::committed(const std::shared_ptr<Commits>& commits, const std::weak_ptr<Engine>& engine,
+                       std::size_t count) {
+    commits->open -= count;
+    if (!commits->closed && commits->starved.exchange(false)) {
+        if (const auto self = engine.lock()) {
+            asio::post(self->executor_, [self] { self->kick_all(); });
+        }
+    }
+}
+
+void Engine::flush() {
+    flush_posted_ = false;
+    if (acceptances_.empty()) {
+        return;
+    }
+    const auto count = acceptances_.size();
+    parts_.store.accepted(std::exchange(acceptances_, {}),
+                          [commits = commits_, engine = weak_from_this(), count](store::Outcome) {
+                              // `failed` comes when the store stops only: the LEA gets these items once more.
+                              committed(commits, engine, count);
+                          });
+}
+
+void Engine::refuse(const Lane& lane, store::RowId row, bool emergency, store::Refusal refusal) {
+    ++commits_->open;
+    parts_.store.refused(
+        row, std::move(refusal),
+        [commits = commits_, engine = weak_from_this(), lane = lane.id, row, emergency](store::Outcome outcome) {
+            if (const auto self = engine.lock(); self && !commits->closed) {
+                asio::post(self->executor_, [self, lane, row, emergency, outcome] {
+                    self->refusal_ended(outcome, lane, row, emergency);
+                });
+            }
+            committed(commits, engine, 1);
+        });
+}
+
+void Engine::refusal_ended(store::Outcome outcome, store::LaneId id, store::RowId row, bool emergency) {
+    auto* lane = find_lane(id);
+    if (lane == nullptr) {
+        return;
+    }
+    auto& outlet = *lane->outlet;
+    if (outcome == store::Outcome::committed) {
+        outlet.count(metrics::ItemOutcome::refused);
+    } else {
+        outlet.add(*lane, row, emergency);
+        outlet.kick();
+    }
+}
+
+const std::string& Engine::liid(const Lane& lane) {
+    return lane.details->liid;
+}
+
+void Engine::lane_settled(Lane& lane) {
+    if (lane.state == Lane::State::idle && lane.aside == 0 && lanes_.size() > max_idle_lanes) {
+        lanes_.erase(lane.id);
+    }
+}
+
+void Engine::read_failed(std::string_view destination, const model::Error& error) {
+    spdlog::error("store cannot be read, delivery waits destination={} problem=\"{}\"", destination, error.message);
+    reads_off_ = true;
+    read_pause_.expires_after(read_again);
+    read_pause_.async_wait([weak = weak_from_this()](const boost::system::error_code& failed) {
+        if (const auto self = weak.lock(); self && !failed) {
+            self->reads_off_ = false;
+            self->kick_all();
+        }
+    });
+}
+
+void Engine::kick_all() {
+    for (const auto& [name, one] : outlets_) {
+        one->kick();
+    }
+}
+
+}  // namespace lihandover::delivery

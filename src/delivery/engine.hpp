@@ -1,0 +1,137 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "lanes.hpp"
+#include "lihandover/delivery/delivery.hpp"
+#include "lihandover/model/item.hpp"
+#include "loader.hpp"
+#include "outlet.hpp"
+
+namespace lihandover::delivery {
+
+/// What the destinations share: the store on both sides, the lanes by number, starting and stopping. On the delivery
+/// thread, but for what says otherwise.
+class Engine : public std::enable_shared_from_this<Engine> {
+  public:
+    /// Acceptances handed to the store and not on disk yet. Beyond, nothing is sent until the store has caught up.
+    static constexpr std::size_t max_uncommitted = 16'384;
+    /// Lanes kept for what was seen of them; beyond, those without items are forgotten as they empty.
+    static constexpr std::size_t max_idle_lanes = 16'384;
+
+    Engine(boost::asio::any_io_executor executor, const Parts& parts, std::unique_ptr<store::Reader> reader);
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+    ~Engine() = default;
+
+    /// Settings taken apart and checked.
+    struct Plan {
+        std::map<std::string, std::shared_ptr<const Target>, std::less<>> targets;
+        config::SchemaValidation validation{};
+        std::shared_ptr<const etsi::Validator> validator;
+    };
+    [[nodiscard]] static model::Result<Plan> plan(Settings settings);
+
+    void apply(Plan plan);
+    [[nodiscard]] model::Status start();
+    boost::asio::awaitable<void> stop(std::chrono::milliseconds grace);
+
+    // Any thread.
+    void queued(std::span<const store::QueuedItem> items, bool retried);
+    void withdrawn(std::span<const store::QueuedItem> items);
+    void health(bool can_commit);
+    void post_plan(Plan plan);
+    bool probe_now(std::string_view destination);
+    [[nodiscard]] std::vector<DestinationStatus> status() const;
+
+    // For the outlets.
+    [[nodiscard]] const boost::asio::any_io_executor& executor() const { return executor_; }
+    [[nodiscard]] const model::Clock& clock() const { return parts_.clock; }
+    [[nodiscard]] metrics::Metrics& metrics() const { return parts_.metrics; }
+    [[nodiscard]] const boost::asio::any_io_executor& workers() const { return parts_.workers; }
+    [[nodiscard]] Loader& loader() { return loader_; }
+    [[nodiscard]] const config::SchemaValidation& validation() const { return plan_.validation; }
+    [[nodiscard]] const std::shared_ptr<const etsi::Validator>& validator() const { return plan_.validator; }
+    /// For decoding, between two suspensions.
+    [[nodiscard]] model::Share& share() { return share_; }
+    [[nodiscard]] static const std::string& liid(const Lane& lane);
+    [[nodiscard]] bool stopping() const { return stopping_; }
+    /// Whether messages may begin. False: kick() comes when they may again.
+    [[nodiscard]] bool may_send();
+    void accept(store::Acceptance acceptance);
+    /// The item is out of memory; should the store not take the refusal, it waits again.
+    void refuse(const Lane& lane, store::RowId row, bool emergency, store::Refusal refusal);
+    void lane_settled(Lane& lane);
+    void worker_began() { ++workers_running_; }
+    void worker_ended();
+    /// The store could not be read: nothing is sent for a moment.
+    void read_failed(std::string_view destination, const model::Error& error);
+
+  private:
+    /// What the store's callbacks touch, on its writer thread and perhaps after the engine is gone.
+    struct Commits {
+        std::atomic<std::size_t> open{0};  ///< acceptances and refusals on their way to the disk
+        std::atomic<bool> starved{false};  ///< somebody waits for `open` to sink
+        std::atomic<bool> closed{false};   ///< stopped: nothing is posted any more
+    };
+    struct Event {
+        enum class Kind : std::uint8_t { queued, retried, withdrawn };
+        store::QueuedItem item;
+        Kind kind{};
+    };
+
+    void hear(std::span<const store::QueuedItem> items, Event::Kind kind);
+    void drain();
+    void take(const Event& event);
+    [[nodiscard]] Lane* find_lane(store::LaneId id);
+    [[nodiscard]] Outlet& outlet(const std::string& name);
+    void forget(const Outlet& outlet);
+    void flush();
+    void refusal_ended(store::Outcome outcome, store::LaneId id, store::RowId row, bool emergency);
+    void kick_all();
+    /// On the store's writer thread.
+    static void committed(const std::shared_ptr<Commits>& commits, const std::weak_ptr<Engine>& engine,
+                          std::size_t count);
+
+    boost::asio::any_io_executor executor_;
+    Parts parts_;
+    Loader loader_;
+    Plan plan_;
+    model::Share share_;
+    std::map<std::string, std::shared_ptr<Outlet>, std::less<>> outlets_;
+    std::unordered_map<store::LaneId, Lane> lanes_;
+    std::vector<store::Acceptance> acceptances_;
+    bool flush_posted_ = false;
+    bool started_ = false;
+    bool stopping_ = false;
+    std::size_t workers_running_ = 0;
+    std::vector<boost::asio::steady_timer*> stoppers_;
+    boost::asio::steady_timer read_pause_;
+    bool reads_off_ = false;
+
+    std::atomic<bool> healthy_{true};
+    std::shared_ptr<Commits> commits_;
+
+    std::mutex incoming_mutex_;
+    std::vector<Event> incoming_;
+    bool drain_posted_ = false;
+    std::vector<Event> draining_;
+
+    mutable std::mutex boards_mutex_;
+    std::map<std::string, std::shared_ptr<const StatusBoard>, std::less<>> boards_;
+};
+
+}  // namespace lihandover::delivery

@@ -1,0 +1,258 @@
+#include "gate.hpp"
+
+#include <algorithm>
+
+#include "judge.hpp"
+
+namespace lihandover::delivery {
+
+void Gate::set_policy(const Policy& policy) {
+    const bool at_full = allowed_ >= policy_.connections;
+    policy_ = policy;
+    policy_.connections = std::max(policy.connections, 1U);
+    allowed_ = at_full ? policy_.connections : std::min(allowed_, policy_.connections);
+}
+
+metrics::Pause Gate::reason() const {
+    switch (cause_) {
+        case Cause::tls:
+            return metrics::Pause::tls;
+        case Cause::credentials:
+            return metrics::Pause::credentials;
+        case Cause::redirect:
+            return metrics::Pause::redirect;
+        case Cause::senseless:
+            return metrics::Pause::senseless_answer;
+        case Cause::refusals:
+        case Cause::rejections:
+            break;
+    }
+    return metrics::Pause::refusals;
+}
+
+bool Gate::may_start(Time now, unsigned in_flight) const {
+    // A probe need not wait for what was on its way when the gate closed.
+    return mode_ == Mode::open ? in_flight < allowed_ : !probing_ && now >= resume_at_;
+}
+
+Ticket Gate::start() {
+    const Ticket ticket{next_number_++, mode_ != Mode::open};
+    probing_ = probing_ || ticket.probe;
+    return ticket;
+}
+
+void Gate::ended(const Ticket& ticket) {
+    if (ticket.probe) {
+        probing_ = false;
+    }
+}
+
+void Gate::move(Mode mode) {
+    mode_ = mode;
+    epoch_ = next_number_;
+    ++version_;
+}
+
+void Gate::set_resume(Time at) {
+    resume_at_ = at;
+    ++version_;
+}
+
+void Gate::open_up() {
+    if (mode_ == Mode::paused) {
+        ++pause_number_;
+    }
+    move(Mode::open);
+    closings_ = 0;
+    rejections_ = 0;
+    refusals_ = 0;
+    allowed_ = std::min(2U, policy_.connections);
+}
+
+void Gate::forget_failures() {
+    failing_count_ = 0;
+    senseless_ = 0;
+}
+
+void Gate::back_off_for(Milliseconds least, Time now, double dice) {
+    if (mode_ != Mode::backing_off) {
+        move(Mode::backing_off);
+    }
+    ++closings_;
+    forget_failures();
+    set_resume(now + std::max(least, back_off(closings_, policy_.initial, policy_.maximum, dice)));
+}
+
+void Gate::close_paused(Cause cause, Time now) {
+    if (mode_ != Mode::paused) {
+        move(Mode::paused);
+        eager_ = cause == Cause::refusals || cause == Cause::rejections ? eager_probes : 0;
+    }
+    cause_ = cause;
+    forget_failures();
+    probe_later(now);
+}
+
+bool Gate::accepted(const Ticket& ticket) {
+    forget_failures();
+    refusals_ = 0;
+    rejections_ = 0;
+    if (mode_ == Mode::open) {
+        if (is_current(ticket)) {
+            closings_ = 0;
+            allowed_ = std::min(allowed_ * 2, policy_.connections);
+        }
+        return false;
+    }
+    if (!ticket.probe || !is_current(ticket)) {
+        return false;
+    }
+    open_up();
+    return true;
+}
+
+bool Gate::answered(const Ticket& ticket, Time now) {
+    forget_failures();
+    rejections_ = 0;
+    if (mode_ == Mode::open) {
+        if (is_current(ticket)) {
+            closings_ = 0;
+            allowed_ = std::min(allowed_ * 2, policy_.connections);
+        }
+        return false;
+    }
+    if (!ticket.probe || !is_current(ticket)) {
+        return false;
+    }
+    if (mode_ == Mode::paused && cause_ == Cause::refusals) {
+        probe_later(now);
+        return false;
+    }
+    open_up();
+    return true;
+}
+
+bool Gate::refused(const Ticket& ticket, std::uint64_t code, bool beside_accepted, Time now) {
+    if (mode_ == Mode::paused && cause_ == Cause::refusals) {
+        return false;
+    }
+    if (beside_accepted) {
+        return true;
+    }
+    if (refusals_ == 0 || code != refusal_code_) {
+        refusals_ = 0;
+        refusal_code_ = code;
+    }
+    if (++refusals_ >= refusals_to_pause) {
+        refusals_ = 0;
+        // Late or not: ten refusals are ten refusals. But another pause keeps its own reason.
+        if (mode_ != Mode::paused || is_current(ticket)) {
+            close_paused(Cause::refusals, now);
+        }
+    }
+    return true;
+}
+
+bool Gate::rejected(const Ticket& ticket, Time now) {
+    forget_failures();
+    if (mode_ == Mode::backing_off && ticket.probe && is_current(ticket)) {
+        open_up();  // it is up, whatever it dislikes about this message
+    } else if (mode_ != Mode::open) {
+        if (ticket.probe && is_current(ticket)) {
+            probe_later(now);
+        }
+        return false;
+    } else if (!is_current(ticket)) {
+        return true;
+    }
+    if (++rejections_ >= rejections_to_pause) {
+        rejections_ = 0;
+        close_paused(Cause::rejections, now);
+        return false;
+    }
+    return true;
+}
+
+bool Gate::failed(const Ticket& ticket, store::LaneId lane, Time now, double dice) {
+    if (!is_current(ticket)) {
+        return mode_ != Mode::open;
+    }
+    if (mode_ == Mode::paused) {
+        probe_later(now);
+        return true;
+    }
+    if (mode_ == Mode::backing_off) {
+        back_off_for({}, now, dice);
+        return true;
+    }
+    const auto known = failing_.begin() + failing_count_;
+    if (std::find(failing_.begin(), known, lane) == known) {
+        failing_[failing_count_++] = lane;
+    }
+    if (failing_count_ < lanes_to_back_off) {
+        return false;
+    }
+    back_off_for({}, now, dice);
+    return true;
+}
+
+void Gate::senseless(const Ticket& ticket, store::LaneId lane, Time now, double dice) {
+    if (!is_current(ticket)) {
+        return;
+    }
+    if (++senseless_ >= senseless_to_pause || mode_ == Mode::paused) {
+        close_paused(mode_ == Mode::paused && senseless_ < senseless_to_pause ? cause_ : Cause::senseless, now);
+        return;
+    }
+    const auto count = senseless_;
+    failed(ticket, lane, now, dice);
+    senseless_ = count;
+}
+
+void Gate::unreachable(const Ticket& ticket, Time now, double dice) {
+    if (!is_current(ticket)) {
+        return;
+    }
+    if (mode_ == Mode::paused) {
+        probe_later(now);
+    } else {
+        back_off_for({}, now, dice);
+    }
+}
+
+void Gate::held(const Ticket& ticket, std::chrono::seconds patience, Time now, double dice) {
+    if (mode_ == Mode::paused) {
+        if (is_current(ticket)) {
+            set_resume(now + std::max<Milliseconds>(policy_.maximum, patience));
+        }
+    } else if (is_current(ticket)) {
+        back_off_for(patience, now, dice);
+    } else if (mode_ == Mode::backing_off && now + patience > resume_at_) {
+        set_resume(now + patience);
+    }
+}
+
+void Gate::pause(const Ticket& ticket, Cause cause, Time now) {
+    if (is_current(ticket)) {
+        close_paused(cause, now);
+    }
+}
+
+bool Gate::probe_now(Time now) {
+    if (mode_ == Mode::open) {
+        return false;
+    }
+    set_resume(now);
+    return true;
+}
+
+bool Gate::probe_early(Time now) {
+    if (mode_ != Mode::paused || eager_ == 0 || probing_ || resume_at_ <= now) {
+        return false;
+    }
+    --eager_;
+    set_resume(now);
+    return true;
+}
+
+}  // namespace lihandover::delivery

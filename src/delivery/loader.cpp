@@ -1,0 +1,89 @@
+#include "loader.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "lihandover/etsi/writer.hpp"
+
+namespace lihandover::delivery {
+
+Loader::Loader(store::Store& store, std::unique_ptr<store::Reader> reader)
+    : store_(store), reader_(std::move(reader)) {}
+
+std::size_t Loader::ahead() const {
+    return std::clamp<std::size_t>(ahead_octets / (average_ + 1), 1, max_ahead);
+}
+
+model::Status Loader::fill(std::span<const store::RowId> rows) {
+    auto loaded = reader_->load(rows);
+    if (!loaded && rows.size() > 1) {
+        loaded = reader_->load(rows.first(1));
+    }
+    if (!loaded) {
+        return std::move(loaded).error();
+    }
+    if (kept_.size() + loaded->size() > max_kept || kept_octets_ > max_kept_octets) {
+        // Left over from lanes that were put off meanwhile. They are read again when their turn comes.
+        kept_.clear();
+        kept_octets_ = 0;
+    }
+    for (auto& item : *loaded) {
+        average_ = (average_ * 15 + item.share.size()) / 16;
+        keep(std::move(item));
+    }
+    return {};
+}
+
+void Loader::keep(store::StoredItem item) {
+    const auto octets = item.share.size();
+    if (kept_.try_emplace(item.row, std::move(item)).second) {
+        kept_octets_ += octets;
+    }
+}
+
+bool Loader::take(store::RowId row, store::StoredItem& out) {
+    const auto found = kept_.find(row);
+    if (found == kept_.end()) {
+        return false;
+    }
+    kept_octets_ -= found->second.share.size();
+    out = std::move(found->second);
+    kept_.erase(found);
+    return true;
+}
+
+void Loader::put_back(store::StoredItem item) {
+    keep(std::move(item));
+}
+
+void Loader::forget(store::RowId row) {
+    const auto found = kept_.find(row);
+    if (found != kept_.end()) {
+        kept_octets_ -= found->second.share.size();
+        kept_.erase(found);
+    }
+}
+
+const LoadedProfile* Loader::profile(store::ProfileId id) {
+    const auto found = profiles_.find(id);
+    if (found != profiles_.end()) {
+        return &found->second;
+    }
+    auto profile = store_.find_profile(id);
+    if (!profile) {
+        return nullptr;
+    }
+    LoadedProfile loaded{std::move(profile), {}};
+    if (const auto checked = etsi::check_profile(*loaded.profile); !checked) {
+        loaded.problem = checked.error().message;
+    }
+    return &profiles_.emplace(id, std::move(loaded)).first->second;
+}
+
+bool same_header(const model::Profile& a, const model::Profile& b) {
+    return &a == &b || (a.sender == b.sender && a.receiver == b.receiver && a.etsi_version == b.etsi_version &&
+                        a.national_profile_owner == b.national_profile_owner &&
+                        a.national_profile_version == b.national_profile_version);
+}
+
+}  // namespace lihandover::delivery

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "lihandover/model/item.hpp"
+#include "lihandover/model/result.hpp"
+#include "lihandover/store/store.hpp"
+
+namespace lihandover::delivery {
+
+/// A profile as messages need it.
+struct LoadedProfile {
+    std::shared_ptr<const model::Profile> profile;
+    /// Why no document can be made with it; empty when all is well.
+    std::string problem;
+};
+
+/// Reads items when their turn is near: several at a time, since a call into the store costs as much as several rows.
+/// Keeps what was read ahead until it is taken, within bounds. One thread.
+class Loader {
+  public:
+    static constexpr std::size_t max_ahead = 64;                           ///< items per read
+    static constexpr std::size_t ahead_octets = std::size_t{2} << 20;      ///< of shares per read, by the average seen
+    static constexpr std::size_t max_kept = 1024;                          ///< items read and not taken
+    static constexpr std::size_t max_kept_octets = std::size_t{16} << 20;  ///< of their shares
+
+    Loader(store::Store& store, std::unique_ptr<store::Reader> reader);
+
+    [[nodiscard]] store::Reader& reader() { return *reader_; }
+
+    [[nodiscard]] bool has(store::RowId row) const { return kept_.contains(row); }
+    /// How many rows to ask for in one fill().
+    [[nodiscard]] std::size_t ahead() const;
+    /// Reads those. Rows that are gone are not there afterwards. The first row is the one needed: when reading all of
+    /// them fails, it is tried by itself.
+    [[nodiscard]] model::Status fill(std::span<const store::RowId> rows);
+    /// False when it is not there.
+    bool take(store::RowId row, store::StoredItem& out);
+    /// Of an item that could not go yet.
+    void put_back(store::StoredItem item);
+    void forget(store::RowId row);
+
+    /// nullptr when the store does not know it.
+    [[nodiscard]] const LoadedProfile* profile(store::ProfileId id);
+
+  private:
+    void keep(store::StoredItem item);
+
+    store::Store& store_;
+    std::unique_ptr<store::Reader> reader_;
+    std::unordered_map<store::RowId, store::StoredItem> kept_;
+    std::size_t kept_octets_ = 0;
+    std::size_t average_ = 1024;
+    std::unordered_map<store::ProfileId, LoadedProfile> profiles_;
+};
+
+/// Whether items of both may share a message: all that the header says is the same.
+[[nodiscard]] bool same_header(const model::Profile& a, const model::Profile& b);
+
+}  // namespace lihandover::delivery

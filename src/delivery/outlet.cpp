@@ -1,0 +1,968 @@
+#include "outlet.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <exception>
+#include <limits>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "engine.hpp"
+#include "lihandover/etsi/validator.hpp"
+#include "lihandover/etsi/writer.hpp"
+#include "lihandover/model/uuid.hpp"
+
+namespace lihandover::delivery {
+
+namespace asio = boost::asio;
+
+namespace {
+
+/// Kept-alive connections end before the usual 60 or 75 seconds of servers, so that a message rarely meets a connection
+/// that is just being closed.
+constexpr std::chrono::seconds idle_close(50);
+constexpr std::uint8_t doubts_to_suspect = 3;
+constexpr std::size_t suspects_at_most = 64;
+constexpr std::uint64_t sample_one_in = 100;
+/// Buffers that one huge message blew up are given back.
+constexpr std::size_t kept_buffer = std::size_t{1} << 20;
+
+asio::awaitable<model::Status> validate_document(std::shared_ptr<const etsi::Validator> validator,
+                                                 std::string_view document) {
+    co_return validator->validate(document);
+}
+
+}  // namespace
+
+// -- StatusBoard ------------------------------------------------------------------------------------------------------
+
+DestinationStatus StatusBoard::read() const {
+    DestinationStatus status;
+    {
+        const std::lock_guard lock(mutex_);
+        status = rare_;
+    }
+    status.waiting = waiting.load(std::memory_order_relaxed);
+    status.in_flight = in_flight.load(std::memory_order_relaxed);
+    status.connections = connections.load(std::memory_order_relaxed);
+    if (const auto micros = last_success_micros.load(std::memory_order_relaxed); micros != 0) {
+        status.last_success = model::Instant::from_micros(micros);
+    }
+    return status;
+}
+
+void StatusBoard::set_pause(std::optional<metrics::Pause> reason, std::optional<model::Instant> next_attempt,
+                            model::Instant now) {
+    const std::lock_guard lock(mutex_);
+    if (!reason) {
+        rare_.paused_since.reset();
+    } else if (!rare_.paused) {
+        rare_.paused_since = now;
+    }
+    rare_.paused = reason;
+    rare_.next_attempt = next_attempt;
+}
+
+void StatusBoard::set_failure(metrics::Attempt attempt, model::Instant now) {
+    has_failure_ = true;
+    const std::lock_guard lock(mutex_);
+    rare_.last_failure = attempt;
+    rare_.last_failure_at = now;
+}
+
+void StatusBoard::clear_failure() {
+    if (has_failure_) {
+        has_failure_ = false;
+        const std::lock_guard lock(mutex_);
+        rare_.last_failure.reset();
+        rare_.last_failure_at.reset();
+    }
+}
+
+// -- Outlet: settings and events --------------------------------------------------------------------------------------
+
+struct Outlet::Worker {
+    explicit Worker(const asio::any_io_executor& executor) : bell(executor) {}
+
+    asio::steady_timer bell;  ///< rings when there is work
+    bool woken = false;
+    std::optional<http::Connection> connection;
+    std::uint64_t generation = 0;  ///< the outlet's when `connection` was made
+    bool counted = false;          ///< among the open connections
+    std::shared_ptr<const Target> target;
+
+    // The message at hand; the buffers are reused.
+    std::string message;
+    std::string head;
+    std::size_t head_size = 0;
+    std::shared_ptr<const model::Profile> profile;
+    model::Uuid transaction;
+    std::vector<Sending> batch;
+    std::vector<model::Uuid> objects;
+    Judgement judgement;
+    std::string failure;  ///< why there was no answer, for the log
+};
+
+Outlet::Outlet(Engine& engine, std::string name)
+    : engine_(engine),
+      name_(std::move(name)),
+      metrics_(engine.metrics().destination(name_)),
+      board_(std::make_shared<StatusBoard>(name_)),
+      gate_(Gate::Policy{}),
+      timer_(engine.executor()) {}
+
+Outlet::~Outlet() = default;
+
+void Outlet::configure(std::shared_ptr<const Target> target) {
+    const auto& options = target->destination.options;
+    const bool other_end = !target_ || target_->url != target->url ||
+                           target_->destination.tls != target->destination.tls ||
+                           target_->destination.options.timeout != options.timeout;
+    target_ = std::move(target);
+    gate_.set_policy({options.retry.initial, options.retry.maximum, options.connections});
+    if (other_end) {
+        ++generation_;
+        gate_.probe_now(engine_.clock().steady());
+    }
+    wake_workers();  // there may be fewer of them now
+    kick();
+}
+
+bool Outlet::is_empty() const {
+    return schedule_.waiting() == 0 && suspects_.empty() && active_ == 0;
+}
+
+void Outlet::retire() {
+    retired_ = true;
+    timer_.cancel();
+    wake_workers();
+}
+
+void Outlet::add(Lane& lane, store::RowId row, bool emergency) {
+    schedule_.add(lane, row, emergency);
+}
+
+void Outlet::withdraw(Lane& lane, store::RowId row) {
+    engine_.loader().forget(row);
+    if (schedule_.remove(lane, row)) {
+        engine_.lane_settled(lane);
+        return;
+    }
+    const auto suspect = std::ranges::find(suspects_, row, &Suspect::row);
+    if (suspect != suspects_.end()) {
+        suspects_.erase(suspect);
+        --lane.aside;
+        engine_.lane_settled(lane);
+        return;
+    }
+    for (const auto& worker : workers_) {
+        for (auto& item : worker->batch) {
+            if (item.row == row) {
+                item.withdrawn = true;
+                return;
+            }
+        }
+    }
+}
+
+void Outlet::probe_now() {
+    gate_.probe_now(engine_.clock().steady());
+    schedule_.wake_all();
+    kick();
+}
+
+void Outlet::wake_workers() {
+    for (auto* worker : idle_) {
+        worker->woken = true;
+        worker->bell.cancel();
+        ++woken_;
+    }
+    idle_.clear();
+}
+
+void Outlet::cut_connections() {
+    for (const auto& worker : workers_) {
+        if (worker->connection) {
+            worker->connection->close();
+        }
+    }
+}
+
+// -- Outlet: who works when -------------------------------------------------------------------------------------------
+
+unsigned Outlet::allowed() const {
+    return suspects_.empty() ? gate_.allowed() : 1;
+}
+
+std::size_t Outlet::choices() const {
+    const auto ready = schedule_.ready();
+    if (gate_.mode() == Gate::Mode::open) {
+        return ready;
+    }
+    return ready + schedule_.resting() > 0 ? 1 : 0;
+}
+
+bool Outlet::may_start(Gate::Time now) const {
+    return target_ && !retired_ && engine_.may_send() && choices() > 0 && gate_.may_start(now, active_) &&
+           (gate_.mode() != Gate::Mode::open || active_ < allowed());
+}
+
+void Outlet::kick(unsigned claimed) {
+    publish();
+    if (!target_ || retired_ || !engine_.may_send()) {
+        return;
+    }
+    const auto now = engine_.clock().steady();
+    schedule_.wake(now);
+    restore_due_suspects(now);
+    look_for_early_probe(now);
+    const auto begun = [&] { return woken_ + claimed; };
+    while (choices() > begun() && gate_.may_start(now, active_ + begun()) &&
+           (gate_.mode() == Gate::Mode::open ? active_ + begun() < allowed() : begun() == 0)) {
+        if (!idle_.empty()) {
+            auto* worker = idle_.back();
+            idle_.pop_back();
+            worker->woken = true;
+            worker->bell.cancel();
+        } else if (workers_.size() < target_->destination.options.connections) {
+            auto& worker = *workers_.emplace_back(std::make_unique<Worker>(engine_.executor()));
+            engine_.worker_began();
+            asio::co_spawn(engine_.executor(), run(engine_.shared_from_this(), shared_from_this(), &worker),
+                           asio::detached);
+        } else {
+            break;
+        }
+        ++woken_;
+    }
+    arm();
+}
+
+void Outlet::look_for_early_probe(Gate::Time now) {
+    if (!gate_.has_early_probes()) {
+        return;
+    }
+    bool found = false;
+    std::size_t seen = 0;
+    schedule_.for_each_ready([&](const Lane& lane) {
+        found = lane.blamed != gate_.pause_number();
+        return !found && ++seen < 64;
+    });
+    if (found) {
+        gate_.probe_early(now);
+    }
+}
+
+void Outlet::arm() {
+    const auto now = engine_.clock().steady();
+    std::optional<Gate::Time> next;
+    const auto consider = [&](Gate::Time at) {
+        // What is due already waits for something else than time.
+        if (at > now && (!next || at < *next)) {
+            next = at;
+        }
+    };
+    if (gate_.mode() != Gate::Mode::open && !gate_.probing() && (schedule_.waiting() > 0 || !suspects_.empty())) {
+        consider(gate_.resume_at());
+    }
+    if (const auto due = schedule_.next_due()) {
+        consider(*due);
+    }
+    for (const auto& suspect : suspects_) {
+        consider(suspect.due);
+    }
+    if (!next || (armed_ && *armed_ > now && *armed_ <= *next)) {
+        return;  // an earlier ring arms again
+    }
+    armed_ = next;
+    timer_.expires_after(*next - now);
+    timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+        if (const auto self = weak.lock(); self && !error) {
+            self->armed_.reset();
+            self->kick();
+        }
+    });
+}
+
+asio::awaitable<void> Outlet::run(std::shared_ptr<Engine> engine, std::shared_ptr<Outlet> self, Worker* worker) {
+    try {
+        co_await self->work(*worker);
+    } catch (const std::exception&) {
+        spdlog::error("delivery worker failed destination={}", self->name_);
+    }
+    if (worker->connection) {
+        worker->connection->close();
+    }
+    self->sync_connection(*worker);
+    std::erase(self->idle_, worker);
+    std::erase_if(self->workers_, [worker](const auto& one) { return one.get() == worker; });
+    self->kick();
+    engine->worker_ended();
+}
+
+asio::awaitable<void> Outlet::work(Worker& worker) {
+    --woken_;
+    while (!engine_.stopping() && !retired_ && target_ && workers_.size() <= target_->destination.options.connections) {
+        if (!may_start(engine_.clock().steady())) {
+            if (!co_await idle(worker)) {
+                break;
+            }
+            continue;
+        }
+        const auto ticket = gate_.start();
+        ++active_;
+        bool broken = false;
+        try {
+            co_await attempt(worker, ticket);
+        } catch (const std::exception&) {  // out of memory, most likely; nothing may be lost from the lanes
+            broken = true;
+        }
+        if (broken) {
+            spdlog::error("delivery attempt failed destination={}", name_);
+            worker.connection.reset();
+            return_all(worker, Then::rest);
+            gate_.unreachable(ticket, engine_.clock().steady(), dice());
+        }
+        --active_;
+        gate_.ended(ticket);
+        if (gate_.mode() == Gate::Mode::paused) {
+            restore_all_suspects();
+        }
+        sync_connection(worker);
+        log_gate(worker);
+        kick(1);  // this worker goes on by itself
+    }
+}
+
+asio::awaitable<bool> Outlet::idle(Worker& worker) {
+    worker.woken = false;
+    idle_.push_back(&worker);
+    worker.bell.expires_after(idle_close);
+    co_await worker.bell.async_wait(asio::as_tuple(asio::use_awaitable));
+    if (worker.woken) {
+        --woken_;
+        co_return true;
+    }
+    std::erase(idle_, &worker);
+    co_return false;
+}
+
+// -- Outlet: one attempt ----------------------------------------------------------------------------------------------
+
+asio::awaitable<void> Outlet::attempt(Worker& worker, Ticket ticket) {
+    worker.failure.clear();
+    if (!co_await connect(worker, ticket)) {
+        co_return;
+    }
+    // Connecting takes its time: somebody else may have learnt meanwhile that nothing should be sent.
+    if (!engine_.may_send() || retired_ || !gate_.is_current(ticket)) {
+        co_return;
+    }
+    fill(worker, ticket);
+    if (worker.batch.empty()) {
+        co_return;
+    }
+    in_flight_ += worker.batch.size();
+    publish();
+    bool valid = true;
+    if (wants_validation(worker)) {
+        valid = co_await validate(worker);
+        if (valid && !engine_.may_send()) {
+            return_all(worker, Then::ready);
+            valid = false;
+        }
+    }
+    if (valid) {
+        co_await exchange(worker, ticket);
+    }
+    in_flight_ -= worker.batch.size();
+    worker.batch.clear();
+    if (worker.message.capacity() > kept_buffer) {
+        worker.message = {};
+    }
+}
+
+asio::awaitable<bool> Outlet::connect(Worker& worker, Ticket ticket) {
+    if (worker.connection && worker.generation == generation_ && worker.connection->is_open()) {
+        co_return true;
+    }
+    if (!worker.connection || worker.generation != generation_) {
+        worker.target = target_;
+        worker.generation = generation_;
+        worker.connection.emplace(engine_.executor(), worker.target->url, worker.target->destination.tls,
+                                  worker.target->connection);
+    }
+    sync_connection(worker);
+    const auto connected = co_await worker.connection->connect();
+    sync_connection(worker);
+    if (connected) {
+        co_return true;
+    }
+    if (engine_.stopping()) {
+        co_return false;
+    }
+    auto& judgement = worker.judgement;
+    judge_failure(connected.error(), judgement);
+    worker.failure = connected.error().message;
+    note(judgement.attempt);
+    const auto now = engine_.clock().steady();
+    if (judgement.outcome == Outcome::tls) {
+        gate_.pause(ticket, Gate::Cause::tls, now);
+    } else {
+        gate_.unreachable(ticket, now, dice());
+    }
+    co_return false;
+}
+
+asio::awaitable<void> Outlet::exchange(Worker& worker, Ticket ticket) {
+    static constexpr std::array<http::Field, 1> fields = {{{"Content-Type", "application/xml"}}};
+    auto& judgement = worker.judgement;
+    for (bool repeated = false;; repeated = true) {
+        const std::array<std::string_view, 1> body = {worker.message};
+        const http::Request request{"POST", worker.target->url.target, fields, body};
+        const auto begun = engine_.clock().steady();
+        const auto answer = co_await worker.connection->exchange(request);
+        metrics_.post_seconds.observe(std::chrono::duration<double>(engine_.clock().steady() - begun).count());
+        if (answer) {
+            metrics_.sent_bytes.add(worker.message.size());
+            judge_answer(answer->status, answer->body, answer->header("Retry-After"),
+                         {worker.transaction, worker.objects}, worker.target->destination.options.retry.error_codes,
+                         engine_.clock().wall(), judgement);
+            break;
+        }
+        if (engine_.stopping()) {  // cut: says nothing about the LEA
+            return_all(worker, Then::ready);
+            co_return;
+        }
+        const auto& failure = answer.error();
+        judge_failure(failure, judgement);
+        worker.failure = failure.message;
+        if (repeated || !failure.reused || failure.kind != http::FailureKind::closed) {
+            break;
+        }
+        // The LEA closed a connection that had been idle. A fresh one, and its next failure counts.
+        metrics_.attempts(metrics::Attempt::disconnected).add();
+        if (!co_await connect(worker, ticket)) {
+            return_all(worker, Then::ready);
+            co_return;
+        }
+        worker.failure.clear();
+        write_head(worker);
+    }
+    note(judgement.attempt);
+    settle(worker, ticket);
+}
+
+asio::awaitable<bool> Outlet::validate(Worker& worker) {
+    const auto validator = engine_.validator();
+    const auto status = co_await asio::co_spawn(
+        engine_.workers(), validate_document(validator, std::string_view(worker.message)), asio::use_awaitable);
+    (status ? metrics_.documents_valid : metrics_.documents_invalid).add();
+    if (status) {
+        co_return true;
+    }
+    spdlog::error("document invalid, not sent destination={} actions={} problem=\"{}\"", name_, worker.batch.size(),
+                  status.error().message);
+    if (worker.batch.size() > 1) {
+        each_alone(worker);
+        co_return false;
+    }
+    auto& item = worker.batch.front();
+    auto& lane = *item.lane;
+    if (!item.withdrawn) {
+        engine_.refuse(lane, item.row, item.emergency,
+                       {0, store::Refusal::Kind::invalid_document, status.error().message});
+    }
+    left(lane);
+    release(lane, false, 0);
+    co_return false;
+}
+
+// -- Outlet: making a message -----------------------------------------------------------------------------------------
+
+Lane* Outlet::next_lane(const Ticket& ticket) {
+    if (ticket.probe) {
+        const auto pause = gate_.pause_number();
+        auto* lane = schedule_.take_preferring([pause](const Lane& one) { return one.blamed != pause; });
+        return lane != nullptr ? lane : schedule_.take_resting();
+    }
+    if (!suspects_.empty()) {
+        return schedule_.take_preferring([](const Lane& one) { return one.doubts == 0; });
+    }
+    return schedule_.take();
+}
+
+void Outlet::fill(Worker& worker, const Ticket& ticket) {
+    worker.batch.clear();
+    worker.objects.clear();
+    const bool lone = ticket.probe || !suspects_.empty();
+    const std::size_t most = lone ? 1 : std::max(target_->destination.options.max_actions_per_message, 1U);
+    auto* lane = next_lane(ticket);
+    while (lane != nullptr) {
+        const bool alone = lone || lane->alone > 0;
+        const auto before = worker.batch.size();
+        const auto taken = take_items(worker, *lane, alone ? 1 : most - before);
+        if (worker.batch.size() == before) {
+            release(*lane, false, 0);
+        }
+        if (taken == Taken::message_full || worker.batch.size() >= most || (alone && !worker.batch.empty())) {
+            break;
+        }
+        const auto* next = schedule_.peek();
+        if (next == nullptr || (next->alone > 0 && !worker.batch.empty())) {
+            break;
+        }
+        lane = schedule_.take();
+    }
+    if (!worker.batch.empty()) {
+        worker.message += etsi::message_tail;
+    }
+}
+
+Outlet::Taken Outlet::take_items(Worker& worker, Lane& lane, std::size_t most) {
+    auto& loader = engine_.loader();
+    store::StoredItem item;
+    std::size_t count = 0;
+    while (count < most && !lane.rows.empty()) {
+        const auto row = lane.rows.front().row();
+        if (!loader.has(row) && !load(lane)) {
+            return Taken::message_full;
+        }
+        if (!loader.take(row, item)) {  // gone from the store: an operator's decision that we have not heard of yet
+            schedule_.pop(lane);
+            continue;
+        }
+        switch (append_item(worker, lane, item)) {
+            case Taken::something:
+                ++count;
+                break;
+            case Taken::nothing:
+                break;
+            case Taken::message_full:
+                loader.put_back(std::move(item));
+                return Taken::message_full;
+        }
+    }
+    return count > 0 ? Taken::something : Taken::nothing;
+}
+
+bool Outlet::load(Lane& lane) {
+    auto& loader = engine_.loader();
+    const auto most = loader.ahead();
+    const std::size_t per_lane = std::max(target_->destination.options.max_actions_per_message, 1U);
+    std::array<store::RowId, Loader::max_ahead> rows{};
+    std::size_t count = 0;
+    const auto ask = [&](const Lane& of, std::size_t from, std::size_t to) {
+        for (auto i = from; i < std::min(to, of.rows.size()) && count < most; ++i) {
+            if (const auto row = of.rows[i].row(); !loader.has(row)) {
+                rows[count++] = row;
+            }
+        }
+    };
+    ask(lane, 0, per_lane);
+    std::size_t seen = 0;
+    schedule_.for_each_ready([&](const Lane& next) {
+        ask(next, 0, per_lane);
+        return count < most && ++seen < Loader::max_ahead;
+    });
+    ask(lane, per_lane, lane.rows.size());
+    const auto status = loader.fill(std::span(rows).first(count));
+    if (!status) {
+        engine_.read_failed(name_, status.error());
+        return false;
+    }
+    return true;
+}
+
+Outlet::Taken Outlet::append_item(Worker& worker, Lane& lane, store::StoredItem& item) {
+    const auto* profile = engine_.loader().profile(item.profile);
+    std::string problem;
+    if (profile == nullptr) {
+        problem = "the item's profile is unknown";
+    } else if (!profile->problem.empty()) {
+        problem = profile->problem;
+    } else if (!worker.batch.empty() && !same_header(*worker.profile, *profile->profile)) {
+        return Taken::message_full;
+    } else if (auto decoded = model::decode_share(item.share, engine_.share()); !decoded) {
+        problem = std::move(decoded).error().message;
+    } else {
+        if (worker.batch.empty()) {
+            worker.profile = profile->profile;
+            worker.message.clear();
+            worker.head_size = 0;
+            write_head(worker);
+        }
+        const auto before = worker.message.size();
+        etsi::append_action_head(worker.message, worker.batch.size());
+        const model::ItemIdentity identity{item.object_id, engine_.liid(lane), item.correlation, item.carries_schema};
+        if (auto written = etsi::append_deliver(worker.message, engine_.share(), identity, *profile->profile);
+            !written) {
+            problem = std::move(written).error().message;
+            worker.message.resize(before);
+        } else {
+            worker.message += etsi::action_tail;
+            if (!worker.batch.empty() &&
+                worker.message.size() + etsi::message_tail.size() > target_->destination.options.max_message_size) {
+                worker.message.resize(before);
+                return Taken::message_full;
+            }
+        }
+    }
+    const auto waiting = schedule_.pop(lane);
+    if (!problem.empty()) {
+        metrics_.documents_invalid.add();
+        spdlog::error("document cannot be written destination={} object={} problem=\"{}\"", name_,
+                      item.object_id.to_string(), problem);
+        engine_.refuse(lane, item.row, waiting.emergency(),
+                       {0, store::Refusal::Kind::invalid_document, std::move(problem)});
+        left(lane);
+        return Taken::nothing;
+    }
+    worker.batch.push_back(
+        {&lane, item.row, waiting.emergency(), item.carries_schema, false, item.profile, item.received_at});
+    worker.objects.push_back(item.object_id);
+    return Taken::something;
+}
+
+void Outlet::write_head(Worker& worker) {
+    worker.transaction = model::Uuid::random();
+    worker.head.clear();
+    etsi::append_message_head(worker.head, *worker.profile, worker.transaction, engine_.clock().wall());
+    worker.message.replace(0, worker.head_size, worker.head);
+    worker.head_size = worker.head.size();
+}
+
+bool Outlet::wants_validation(Worker& worker) {
+    if (engine_.validation() == config::SchemaValidation::off || !engine_.validator()) {
+        return false;
+    }
+    bool wanted = engine_.validation() == config::SchemaValidation::all || ++sample_counter_ % sample_one_in == 0;
+    for (const auto& item : worker.batch) {
+        wanted = wanted || !item.lane->sampled || item.lane->alone > 0 || !sampled_profiles_.contains(item.profile);
+    }
+    if (wanted) {
+        for (const auto& item : worker.batch) {
+            item.lane->sampled = true;
+            sampled_profiles_.insert(item.profile);
+        }
+    }
+    return wanted;
+}
+
+// -- Outlet: what came of it ------------------------------------------------------------------------------------------
+
+void Outlet::settle(Worker& worker, const Ticket& ticket) {
+    const auto now = engine_.clock().steady();
+    const auto& judgement = worker.judgement;
+    const auto lane = worker.batch.front().lane->id;
+    switch (judgement.outcome) {
+        case Outcome::answered:
+            settle_actions(worker, ticket);
+            return;
+        case Outcome::rejected:
+            settle_rejected(worker, ticket);
+            return;
+        case Outcome::unavailable:
+            if (judgement.retry_after) {
+                gate_.held(ticket, *judgement.retry_after, now, dice());
+                return_all(worker, Then::ready);
+                return;
+            }
+            [[fallthrough]];
+        case Outcome::interrupted:
+            gate_.failed(ticket, lane, now, dice());
+            return_all(worker, Then::rest);
+            return;
+        case Outcome::unreachable:
+            gate_.unreachable(ticket, now, dice());
+            return_all(worker, Then::ready);
+            return;
+        case Outcome::senseless:
+            gate_.senseless(ticket, lane, now, dice());
+            return_all(worker, Then::rest);
+            return;
+        case Outcome::credentials:
+            gate_.pause(ticket, Gate::Cause::credentials, now);
+            break;
+        case Outcome::redirected:
+            gate_.pause(ticket, Gate::Cause::redirect, now);
+            break;
+        case Outcome::tls:
+            gate_.pause(ticket, Gate::Cause::tls, now);
+            break;
+    }
+    return_all(worker, Then::ready);
+}
+
+void Outlet::settle_actions(Worker& worker, const Ticket& ticket) {
+    const auto now = engine_.clock().steady();
+    auto& verdicts = worker.judgement.actions;
+    bool any_accepted = false;
+    bool any_refused = false;
+    for (const auto& verdict : verdicts) {
+        any_accepted = any_accepted || verdict.verdict == Verdict::accepted;
+        any_refused = any_refused || verdict.verdict == Verdict::refused;
+    }
+    bool opened = false;
+    if (any_accepted) {
+        opened = gate_.accepted(ticket);
+        board_->last_success_micros.store(engine_.clock().wall().micros(), std::memory_order_relaxed);
+    } else if (any_refused) {
+        opened = gate_.answered(ticket, now);
+    } else {
+        gate_.failed(ticket, worker.batch.front().lane->id, now, dice());
+    }
+    auto& batch = worker.batch;
+    for (std::size_t first = 0; first < batch.size();) {
+        auto& lane = *batch[first].lane;
+        const auto failures = lane.failures;
+        bool again = false;
+        std::size_t i = first;
+        for (; i < batch.size() && batch[i].lane == &lane; ++i) {
+            auto& item = batch[i];
+            auto& verdict = verdicts[i];
+            if (verdict.verdict == Verdict::accepted) {
+                metrics_.items(metrics::ItemOutcome::delivered).add();
+                const auto took = engine_.clock().wall().micros() - item.received_at.micros();
+                metrics_.delivery_seconds.observe(static_cast<double>(std::max<std::int64_t>(took, 0)) / 1e6);
+                lane.blamed = 0;
+                left(lane);
+                engine_.accept({item.row, lane.id, item.profile, worker.objects[i], item.carries_schema});
+            } else if (verdict.verdict == Verdict::refused) {
+                lane.blamed = gate_.pause_number();
+                if (gate_.refused(ticket, verdict.error.code, any_accepted, now)) {
+                    left(lane);
+                    if (!item.withdrawn) {
+                        engine_.refuse(lane, item.row, item.emergency,
+                                       {verdict.error.code, store::Refusal::Kind::hi1_error,
+                                        std::move(verdict.error.description)});
+                    }
+                } else {
+                    return_item(item);
+                }
+            } else {
+                again = true;
+                return_item(item);
+            }
+        }
+        if (again) {  // what was accepted behind it does not make its own failures fewer
+            lane.failures = failures;
+        }
+        release(lane, again, batch.size() > 1 ? static_cast<std::uint32_t>(i - first) : 0);
+        first = i;
+    }
+    if (any_accepted) {
+        refuse_suspects(ticket);
+    }
+    if (opened) {
+        schedule_.wake_all();
+    }
+}
+
+void Outlet::settle_rejected(Worker& worker, const Ticket& ticket) {
+    const auto now = engine_.clock().steady();
+    if (worker.batch.size() > 1) {
+        each_alone(worker);
+        return;
+    }
+    const auto item = worker.batch.front();
+    auto& lane = *item.lane;
+    lane.blamed = gate_.pause_number();
+    const bool comparison =
+        std::ranges::any_of(suspects_, [&](const Suspect& one) { return one.since <= ticket.number; });
+    if (comparison && gate_.mode() == Gate::Mode::open) {
+        gate_.pause(ticket, Gate::Cause::rejections, now);
+    }
+    const bool blame = !comparison && gate_.rejected(ticket, now);
+    if (!blame) {
+        return_item(item);
+        release(lane, false, 0);
+        return;
+    }
+    lane.doubts = static_cast<std::uint8_t>(std::min(lane.doubts + 1, 255));
+    const auto due = now + back_off(lane.doubts, target_->destination.options.retry.initial,
+                                    target_->destination.options.retry.maximum, dice());
+    if (lane.doubts < doubts_to_suspect || item.withdrawn || suspects_.size() >= suspects_at_most ||
+        lane.aside == std::numeric_limits<std::uint8_t>::max()) {
+        return_item(item);
+        schedule_.rest(lane, due);
+        engine_.lane_settled(lane);
+        return;
+    }
+    suspects_.push_back(
+        {&lane, item.row, item.emergency, lane.doubts, std::move(worker.judgement.refusal), gate_.next_number(), due});
+    ++lane.aside;
+    left(lane);
+    release(lane, false, 0);
+}
+
+void Outlet::each_alone(Worker& worker) {
+    for (const auto& item : worker.batch) {
+        ++item.lane->alone;
+    }
+    return_all(worker, Then::ready);
+}
+
+void Outlet::return_item(const Sending& item) {
+    if (!item.withdrawn) {
+        schedule_.add(*item.lane, item.row, item.emergency);
+    }
+}
+
+void Outlet::return_all(Worker& worker, Then then) {
+    auto& batch = worker.batch;
+    for (std::size_t first = 0; first < batch.size();) {
+        auto& lane = *batch[first].lane;
+        std::size_t i = first;
+        for (; i < batch.size() && batch[i].lane == &lane; ++i) {
+            return_item(batch[i]);
+        }
+        release(lane, then == Then::rest, batch.size() > 1 ? static_cast<std::uint32_t>(i - first) : 0);
+        first = i;
+    }
+}
+
+void Outlet::release(Lane& lane, bool failed, std::uint32_t items_of_several) {
+    if (failed) {
+        lane.failures = static_cast<std::uint16_t>(std::min(lane.failures + 1, 1000));
+        if (items_of_several > 0 && lane.failures > 1) {
+            // Twice in company: by itself from now on, so that whatever fails takes nobody with it.
+            lane.alone = std::max(lane.alone, items_of_several);
+        }
+        const auto& retry = target_->destination.options.retry;
+        schedule_.rest(lane, engine_.clock().steady() + back_off(lane.failures, retry.initial, retry.maximum, dice()));
+    } else {
+        schedule_.finish(lane);
+    }
+    engine_.lane_settled(lane);
+}
+
+void Outlet::left(Lane& lane) {
+    lane.failures = 0;
+    lane.doubts = 0;
+    if (lane.alone > 0) {
+        --lane.alone;
+    }
+}
+
+// -- Outlet: suspects -------------------------------------------------------------------------------------------------
+
+void Outlet::restore(const Suspect& suspect, std::uint8_t doubts) {
+    auto& lane = *suspect.lane;
+    --lane.aside;
+    schedule_.add(lane, suspect.row, suspect.emergency);
+    if (lane.rows.front().row() == suspect.row) {
+        lane.doubts = doubts;
+        ++lane.alone;
+    }
+}
+
+void Outlet::restore_all_suspects() {
+    for (const auto& suspect : suspects_) {
+        restore(suspect, 0);
+    }
+    suspects_.clear();
+}
+
+void Outlet::restore_due_suspects(Gate::Time now) {
+    if (suspects_.empty() || active_ > 0 || woken_ > 0 || schedule_.ready() > 0) {
+        return;
+    }
+    std::erase_if(suspects_, [&](const Suspect& suspect) {
+        if (suspect.due > now) {
+            return false;
+        }
+        restore(suspect, suspect.doubts);
+        return true;
+    });
+}
+
+void Outlet::refuse_suspects(const Ticket& ticket) {
+    std::erase_if(suspects_, [&](Suspect& suspect) {
+        if (suspect.since > ticket.number) {
+            return false;
+        }
+        auto& lane = *suspect.lane;
+        engine_.refuse(lane, suspect.row, suspect.emergency, std::move(suspect.refusal));
+        --lane.aside;
+        engine_.lane_settled(lane);
+        return true;
+    });
+}
+
+// -- Outlet: what others see ------------------------------------------------------------------------------------------
+
+void Outlet::publish() {
+    board_->waiting.store(schedule_.waiting() + suspects_.size(), std::memory_order_relaxed);
+    board_->in_flight.store(in_flight_, std::memory_order_relaxed);
+    if (gate_.version() == published_version_) {
+        return;
+    }
+    published_version_ = gate_.version();
+    std::optional<metrics::Pause> reason;
+    std::optional<model::Instant> next;
+    const auto now = engine_.clock().wall();
+    if (gate_.mode() != Gate::Mode::open) {
+        const auto wait = gate_.resume_at() - engine_.clock().steady();
+        next = model::Instant::from_micros(now.micros() +
+                                           std::chrono::duration_cast<std::chrono::microseconds>(wait).count());
+    }
+    if (gate_.mode() == Gate::Mode::paused) {
+        reason = gate_.reason();
+    }
+    board_->set_pause(reason, next, now);
+}
+
+void Outlet::log_gate(const Worker& worker) {
+    if (gate_.mode() == logged_mode_) {
+        return;
+    }
+    logged_mode_ = gate_.mode();
+    switch (logged_mode_) {
+        case Gate::Mode::open:
+            spdlog::info("destination resumed destination={}", name_);
+            break;
+        case Gate::Mode::backing_off:
+            spdlog::warn("destination unavailable destination={} problem=\"{}\"", name_, worker.failure);
+            break;
+        case Gate::Mode::paused:
+            spdlog::error("destination paused destination={} reason={} problem=\"{}\"", name_,
+                          metrics::pause_names[static_cast<std::size_t>(gate_.reason())], worker.failure);
+            break;
+    }
+}
+
+void Outlet::note(metrics::Attempt attempt) {
+    metrics_.attempts(attempt).add();
+    if (attempt == metrics::Attempt::answered) {
+        board_->clear_failure();
+    } else {
+        board_->set_failure(attempt, engine_.clock().wall());
+    }
+}
+
+void Outlet::sync_connection(Worker& worker) {
+    const bool open = worker.connection && worker.connection->is_open();
+    if (open != worker.counted) {
+        worker.counted = open;
+        metrics_.connections.add(open ? 1 : -1);
+        if (open) {
+            board_->connections.fetch_add(1, std::memory_order_relaxed);
+        } else {
+            board_->connections.fetch_sub(1, std::memory_order_relaxed);
+        }
+    }
+}
+
+double Outlet::dice() {
+    static constexpr std::uint64_t sides = std::uint64_t{1} << 20;
+    return static_cast<double>(model::random_below(sides)) / static_cast<double>(sides);
+}
+
+}  // namespace lihandover::delivery

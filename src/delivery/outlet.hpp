@@ -1,0 +1,183 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "gate.hpp"
+#include "judge.hpp"
+#include "lanes.hpp"
+#include "lihandover/delivery/delivery.hpp"
+#include "lihandover/http/client.hpp"
+
+namespace lihandover::delivery {
+
+class Engine;
+
+/// A destination with its URL taken apart.
+struct Target {
+    Destination destination;
+    http::Url url;
+    http::ConnectionOptions connection;
+};
+
+/// What other threads may see of an outlet.
+class StatusBoard {
+  public:
+    explicit StatusBoard(std::string name) { rare_.name = std::move(name); }
+    [[nodiscard]] DestinationStatus read() const;
+
+    std::atomic<std::uint64_t> waiting{0};
+    std::atomic<std::uint64_t> in_flight{0};
+    std::atomic<std::uint64_t> connections{0};
+    std::atomic<std::int64_t> last_success_micros{0};  ///< 0: never
+
+    void set_pause(std::optional<metrics::Pause> reason, std::optional<model::Instant> next_attempt,
+                   model::Instant now);
+    void set_failure(metrics::Attempt attempt, model::Instant now);
+    void clear_failure();
+
+  private:
+    mutable std::mutex mutex_;
+    DestinationStatus rare_;
+    bool has_failure_ = false;  // of the delivery thread alone
+};
+
+/// Delivery to one destination: its lanes, its gate, and workers with a connection each, as many as there is work for.
+/// Everything on the delivery thread. Kept alive by its workers' coroutines.
+class Outlet : public std::enable_shared_from_this<Outlet> {
+  public:
+    Outlet(Engine& engine, std::string name);
+    Outlet(const Outlet&) = delete;
+    Outlet& operator=(const Outlet&) = delete;
+    ~Outlet();
+
+    [[nodiscard]] const std::string& name() const { return name_; }
+    [[nodiscard]] std::shared_ptr<const StatusBoard> board() const { return board_; }
+
+    /// The settings from now on. Without any (items wait for a destination that is not configured) nothing is sent.
+    void configure(std::shared_ptr<const Target> target);
+    /// Nothing waits, nothing is on its way.
+    [[nodiscard]] bool is_empty() const;
+    /// Ends the workers when they are through.
+    void retire();
+
+    void count(metrics::ItemOutcome outcome) const { metrics_.items(outcome).add(); }
+    void add(Lane& lane, store::RowId row, bool emergency);
+    void withdraw(Lane& lane, store::RowId row);
+    /// Begins what can begin. To be called after anything changed; cheap.
+    ///   claimed  so many messages will begin without being told
+    void kick(unsigned claimed = 0);
+    void probe_now();
+
+    [[nodiscard]] std::size_t workers() const { return workers_.size(); }
+    void wake_workers();
+    /// What is on its way ends as a failure now.
+    void cut_connections();
+
+  private:
+    /// One item of a message.
+    struct Sending {
+        Lane* lane = nullptr;
+        store::RowId row = 0;
+        bool emergency = false;
+        bool carries_schema = false;
+        bool withdrawn = false;  ///< an operator ended it meanwhile
+        store::ProfileId profile = 0;
+        model::Instant received_at;
+    };
+    struct Worker;
+    /// An item set aside: rejected three times by itself, to be compared with the next one.
+    struct Suspect {
+        Lane* lane = nullptr;
+        store::RowId row = 0;
+        bool emergency = false;
+        std::uint8_t doubts = 0;
+        store::Refusal refusal;
+        std::uint64_t since = 0;  ///< attempts from this number on are comparisons
+        Gate::Time due{};         ///< when it is tried again itself should there be nothing to compare with
+    };
+    enum class Taken : std::uint8_t { something, nothing, message_full };
+
+    static boost::asio::awaitable<void> run(std::shared_ptr<Engine> engine, std::shared_ptr<Outlet> self,
+                                            Worker* worker);
+    boost::asio::awaitable<void> work(Worker& worker);
+    /// False when the worker was idle for so long that it ends.
+    boost::asio::awaitable<bool> idle(Worker& worker);
+    boost::asio::awaitable<void> attempt(Worker& worker, Ticket ticket);
+    boost::asio::awaitable<bool> connect(Worker& worker, Ticket ticket);
+    boost::asio::awaitable<void> exchange(Worker& worker, Ticket ticket);
+    boost::asio::awaitable<bool> validate(Worker& worker);
+
+    [[nodiscard]] bool may_start(Gate::Time now) const;
+    [[nodiscard]] unsigned allowed() const;
+    /// Lanes a message could be made of now.
+    [[nodiscard]] std::size_t choices() const;
+
+    void fill(Worker& worker, const Ticket& ticket);
+    Lane* next_lane(const Ticket& ticket);
+    Taken take_items(Worker& worker, Lane& lane, std::size_t most);
+    Taken append_item(Worker& worker, Lane& lane, store::StoredItem& item);
+    bool load(Lane& lane);
+    void write_head(Worker& worker);
+    [[nodiscard]] bool wants_validation(Worker& worker);
+
+    void settle(Worker& worker, const Ticket& ticket);
+    void settle_actions(Worker& worker, const Ticket& ticket);
+    void settle_rejected(Worker& worker, const Ticket& ticket);
+    void each_alone(Worker& worker);
+    /// All items of the message wait again; its lanes rest, or are ready at once.
+    enum class Then : std::uint8_t { rest, ready };
+    void return_all(Worker& worker, Then then);
+    void return_item(const Sending& item);
+    void release(Lane& lane, bool failed, std::uint32_t items_in_message);
+    void left(Lane& lane);
+
+    void restore(const Suspect& suspect, std::uint8_t doubts);
+    void restore_all_suspects();
+    void restore_due_suspects(Gate::Time now);
+    void refuse_suspects(const Ticket& ticket);
+
+    void arm();
+    void look_for_early_probe(Gate::Time now);
+    void publish();
+    void log_gate(const Worker& worker);
+    void note(metrics::Attempt attempt);
+    void sync_connection(Worker& worker);
+    [[nodiscard]] static double dice();
+
+    Engine& engine_;
+    std::string name_;
+    const metrics::DestinationMetrics& metrics_;
+    std::shared_ptr<StatusBoard> board_;
+    std::shared_ptr<const Target> target_;
+    std::uint64_t generation_ = 0;  ///< of URL and TLS
+    bool retired_ = false;
+
+    Schedule schedule_;
+    Gate gate_;
+    Gate::Mode logged_mode_ = Gate::Mode::open;
+    std::uint32_t published_version_ = 0;
+    std::vector<Suspect> suspects_;
+    std::unordered_set<store::ProfileId> sampled_profiles_;
+    std::uint64_t sample_counter_ = 0;
+
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::vector<Worker*> idle_;  ///< the one that was busy last is woken first, so that the others' connections may end
+    unsigned active_ = 0;        ///< attempts
+    unsigned woken_ = 0;         ///< workers on their way to an attempt
+    std::uint64_t in_flight_ = 0;
+
+    boost::asio::steady_timer timer_;
+    std::optional<Gate::Time> armed_;
+};
+
+}  // namespace lihandover::delivery
