@@ -158,6 +158,40 @@ void write_warrant(JsonWriter& json, const warrants::InForce& in_force, model::I
         .close_object();
 }
 
+using WarrantKey = std::tuple<const std::string&, const std::string&>;
+
+WarrantKey key_of(const warrants::InForce& in_force) {
+    return std::tie(in_force.warrant->destination, in_force.warrant->liid);
+}
+
+/// One page of warrants, by destination and LIID.
+void write_warrants(std::string& out, const WarrantList* list, std::size_t limit, const WarrantKey& after,
+                    model::Instant now) {
+    std::vector<const warrants::InForce*> page;
+    if (list != nullptr) {
+        for (const auto& in_force : *list) {
+            if (key_of(in_force) > after) page.push_back(&in_force);
+        }
+    }
+    const auto size = std::min(limit, page.size());
+    std::partial_sort(page.begin(), page.begin() + static_cast<std::ptrdiff_t>(size), page.end(),
+                      [](const auto* left, const auto* right) { return key_of(*left) < key_of(*right); });
+    const bool more = page.size() > size;
+    page.resize(size);
+    JsonWriter json(out);
+    json.open_object().key("warrants").open_array();
+    for (const auto* in_force : page)
+        write_warrant(json, *in_force, now);
+    json.close_array().key("next");
+    if (more) {
+        json.text(page.back()->warrant->destination + "/" + page.back()->warrant->liid);
+    } else {
+        json.null();
+    }
+    json.close_object();
+    out += '\n';
+}
+
 /// The limit of a page; nullopt when it is not 1 to `maximum`.
 std::optional<std::size_t> parse_limit(std::string_view text, std::size_t maximum) {
     const auto value = parse_number(text);
@@ -410,31 +444,7 @@ boost::asio::awaitable<ControlApi::Answer> ControlApi::get_warrants(std::string_
     }
     auto write = [list = parts_.control.warrants(), limit, destination, liid, now = parts_.clock.wall()] {
         Answer result;
-        JsonWriter json(result.body);
-        json.open_object().key("warrants").open_array();
-        std::size_t written = 0;
-        const warrants::Warrant* last = nullptr;
-        bool more = false;
-        if (list) {
-            auto place =
-                std::upper_bound(list->begin(), list->end(), std::tie(destination, liid),
-                                 [](const auto& wanted, const warrants::InForce& candidate) {
-                                     return wanted < std::tie(candidate.warrant->destination, candidate.warrant->liid);
-                                 });
-            for (; place != list->end() && written < limit; ++place, ++written) {
-                write_warrant(json, *place, now);
-                last = place->warrant.get();
-            }
-            more = place != list->end();
-        }
-        json.close_array().key("next");
-        if (more) {
-            json.text(last->destination + "/" + last->liid);
-        } else {
-            json.null();
-        }
-        json.close_object();
-        result.body += '\n';
+        write_warrants(result.body, list.get(), limit, std::tie(destination, liid), now);
         return result;
     };
     co_return co_await run_on(worker_, std::move(write));

@@ -80,7 +80,7 @@ class Control {
     /// Quick, no I/O: /readyz asks.
     [[nodiscard]] virtual Stage stage() const = 0;
     [[nodiscard]] virtual Status status() const = 0;
-    /// Every warrant in force, in the order of destination and LIID; a snapshot. nullptr before the first loading.
+    /// Every warrant in force, in any order; a snapshot. nullptr before the first loading.
     [[nodiscard]] virtual std::shared_ptr<const WarrantList> warrants() const = 0;
     /// Starts a reload that `who` asked for. `done` is called once, on any thread, also when another reload is running
     /// (after that and one of its own, or with `failed` and a sentence in `problems`).
