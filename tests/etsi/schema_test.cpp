@@ -1,0 +1,69 @@
+#include <gtest/gtest.h>
+#include <openssl/evp.h>
+
+#include <array>
+#include <fstream>
+#include <iterator>
+#include <pugixml.hpp>
+#include <string>
+
+#include "corpus.hpp"
+
+namespace lihandover::etsi::test {
+namespace {
+
+std::string sha256(std::string_view text) {
+    std::array<unsigned char, 32> digest{};
+    EXPECT_EQ(EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr), 1);
+    std::string hex;
+    for (const unsigned char octet : digest) {
+        hex += "0123456789abcdef"[octet >> 4];
+        hex += "0123456789abcdef"[octet & 0x0F];
+    }
+    return hex;
+}
+
+// An LEA that has a schema under an identifier never gets another one under it (TS 103 707 table 9). If this fails, the
+// schema was changed: give it a new file, namespace, identifier and writer version.
+TEST(CspSchema, IsTheOneThatItsIdentifierNames) {
+    EXPECT_EQ(csp_schema_identifier, "urn:lihandover:csp:1.0");
+    EXPECT_EQ(sha256(csp_schema()), "caa7348947fa6a4e3b9afa4439da21b1003936dc2f28ffa5a769fe05c1bfe384");
+}
+
+TEST(CspSchema, IsTheFileThatIsPublished) {
+    std::ifstream in(schemas_dir() / "lihandover-csp-1.0.xsd", std::ios::binary);
+    const std::string file((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    EXPECT_EQ(csp_schema(), file);
+    pugi::xml_document document;
+    ASSERT_TRUE(document.load_buffer(file.data(), file.size()));
+    EXPECT_EQ(std::string_view(document.document_element().attribute("targetNamespace").value()),
+              csp_schema_identifier);
+}
+
+TEST(CspSchema, CanBeCarriedAsCharacterData) {
+    EXPECT_EQ(csp_schema().find("]]>"), std::string_view::npos);
+    EXPECT_EQ(csp_schema().find('\r'), std::string_view::npos);
+    EXPECT_LT(csp_schema().size(), 65536U);  // LongString, should an LEA's schema have that
+}
+
+std::vector<std::string> enumeration_of(std::string_view schema, const char* name) {
+    pugi::xml_document document;
+    EXPECT_TRUE(document.load_buffer(schema.data(), schema.size()));
+    std::vector<std::string> values;
+    for (const pugi::xml_node type : document.document_element().children("xs:simpleType")) {
+        if (std::string_view(type.attribute("name").value()) == name) {
+            for (const pugi::xml_node value : type.child("xs:restriction").children("xs:enumeration")) {
+                values.emplace_back(value.attribute("value").value());
+            }
+        }
+    }
+    return values;
+}
+
+TEST(CspSchema, KnowsEveryTypeOfEvent) {
+    EXPECT_EQ(enumeration_of(csp_schema(), "EventType"),
+              std::vector<std::string>(model::event_type_names.begin(), model::event_type_names.end()));
+}
+
+}  // namespace
+}  // namespace lihandover::etsi::test
