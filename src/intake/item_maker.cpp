@@ -1,0 +1,75 @@
+#include "lihandover/intake/item_maker.hpp"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <stdexcept>
+#include <string_view>
+
+namespace lihandover::intake {
+
+namespace {
+
+bool has_content(const model::Event& event, std::span<const std::string> metadata_parameters) {
+    const model::Conversation& conversation = event.conversation;
+    if (event.has_content || !conversation.title.empty() || !conversation.previous_title.empty() ||
+        !conversation.thread_title.empty()) {
+        return true;
+    }
+    if (std::ranges::any_of(event.parties, [](const model::Party& party) { return !party.nickname.empty(); })) {
+        return true;
+    }
+    return std::ranges::any_of(event.parameters, [&](const model::Property& parameter) {
+        return std::ranges::find(metadata_parameters, parameter.name) == metadata_parameters.end();
+    });
+}
+
+// The match's warrant lies in the index's list, whose places are those of the routes.
+const Route& route_of(const warrants::Match& match, const Snapshot& snapshot) {
+    const auto warrants = snapshot.index->warrants();
+    const warrants::WarrantPtr* const first = warrants.data();
+    const std::less<const warrants::WarrantPtr*> before;
+    if (before(match.warrant, first) || !before(match.warrant, first + warrants.size())) {
+        throw std::logic_error("a match of another snapshot");
+    }
+    return snapshot.routes.at(static_cast<std::size_t>(match.warrant - first));
+}
+
+}  // namespace
+
+bool leaves_something(const model::Event& event, const model::Deliver& deliver,
+                      std::span<const std::string> metadata_parameters) {
+    return deliver.metadata || (deliver.binary && event.attachments > 0) || (deliver.location && event.location) ||
+           (deliver.content && has_content(event, metadata_parameters));
+}
+
+void ItemMaker::append(const model::Event& event, std::span<const warrants::Match> matches, const Snapshot& snapshot,
+                       model::Instant received_at, std::vector<store::NewItem>& out) const {
+    for (const warrants::Match& match : matches) {
+        const warrants::Warrant& warrant = **match.warrant;
+        if (!leaves_something(event, warrant.deliver, snapshot.metadata_parameters)) {
+            continue;
+        }
+        const Route& route = route_of(match, snapshot);
+        store::NewItem& item = out.emplace_back();
+        item.lane = route.lane;
+        item.profile = route.profile;
+        item.object_id = model::Uuid::random();
+        item.emergency = warrant.priority == warrants::Priority::emergency;
+        item.schema_content = route.schema_content;
+        item.repeat_hash = store_.keyed_hash(
+            std::array<std::string_view, 4>{source_, event.event_id, warrant.destination, warrant.liid});
+        if (event.timestamp) {
+            item.event_seconds = event.timestamp->instant.seconds;
+        }
+        if (warrant.correlation == warrants::Correlation::conversation && !event.conversation.id.empty()) {
+            item.conversation_hash = store_.keyed_hash(
+                std::array<std::string_view, 3>{warrant.destination, warrant.liid, event.conversation.id});
+        }
+        item.received_at = received_at;
+        model::encode_share(event, match.targeted, warrant.deliver, received_at, snapshot.metadata_parameters,
+                            item.share);
+    }
+}
+
+}  // namespace lihandover::intake
