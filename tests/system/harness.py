@@ -228,13 +228,27 @@ def message(sender="u-1", receiver="u-2", text="See you at eight", conversation=
 class Item:
     """One DELIVER action as it came over the wire."""
 
-    def __init__(self, octets, document, action):
+    def __init__(self, octets, document, root, action, line):
         def text(path, node=action):
             found = node.find(path, NAMESPACES)
             return None if found is None else (found.text or "")
 
+        def end(name):
+            node = root.find(f"core:Header/core:{name}", NAMESPACES)
+            return text("core:CountryCode", node), text("core:UniqueIdentifier", node)
+
         self.octets = octets  # the DELIVER element
         self.document = document
+        self.outcome = line["outcome"]  # what lea-sim answered, or did instead
+        self.accepted = self.outcome == "accepted"
+        self.valid = line.get("valid")
+        self.problem = line.get("invalid")
+        self.transaction = text("core:Header/core:TransactionIdentifier", root)
+        self.header_sender = end("SenderIdentifier")
+        self.header_receiver = end("ReceiverIdentifier")
+        self.header_timestamp = text("core:Header/core:Timestamp", root)
+        self.header_version = tuple(text(f"core:Header/core:Version/core:{n}", root)
+                                    for n in ("ETSIVersion", "NationalProfileOwner", "NationalProfileVersion"))
         self.action_identifier = int(text("core:ActionIdentifier"))
         self.identifier = text("core:DELIVER/core:Identifier")
         hi1 = action.find("core:DELIVER/core:HI1Object", NAMESPACES)
@@ -291,14 +305,136 @@ def decode_text(element):
     return text
 
 
-def read_document(octets):
-    """The items of one HI1 message."""
-    root = ElementTree.fromstring(octets)
-    actions = root.findall("core:Payload/core:RequestPayload/core:ActionRequests/core:ActionRequest", NAMESPACES)
-    raw = re.findall(rb"<DELIVER[ >].*?</DELIVER>", octets, re.S)
-    if len(raw) != len(actions):
-        raise AssertionError("DELIVER elements are not where they were looked for")
-    return [Item(r, octets, a) for r, a in zip(raw, actions)]
+class Document:
+    """One stored HI1 message, taken apart once."""
+
+    def __init__(self, path):
+        with open(path, "rb") as file:
+            self.octets = file.read()
+        self.root = ElementTree.fromstring(self.octets)
+        self.actions = self.root.findall("core:Payload/core:RequestPayload/core:ActionRequests/core:ActionRequest",
+                                         NAMESPACES)
+        self.raw = re.findall(rb"<DELIVER[ >].*?</DELIVER>", self.octets, re.S)
+        if len(self.raw) != len(self.actions):
+            raise AssertionError("DELIVER elements are not where they were looked for")
+
+    def item(self, line):
+        number = int(line["action"])
+        return Item(self.raw[number], self.octets, self.root, self.actions[number], line)
+
+
+class Lea:
+    """A lea-sim with a port of its own that it keeps over restarts, and a directory for what it receives."""
+
+    WORDS = "words of an LEA for the operator alone"
+    RETRYABLE = 3900
+
+    def __init__(self, test, name="lea", certificate="lea", client_ca="lea-ca", port=None):
+        self.test = test
+        self.name = name
+        self.certificate = certificate
+        self.client_ca = client_ca
+        self.port = port or Ports.take()
+        self.directory = os.path.join(test.directory, name)
+        self.control = os.path.join(test.directory, f"{name}.sock")
+        self.process = None
+        self.outputs = []  # [path, octets read]
+        self.found = []
+        self.documents = {}
+
+    @classmethod
+    def rules(cls, chaos=None, refuse_liid=None, reject_message_liid=None, http_status=None, delay_ms=None, **flags):
+        """The rules of lea-sim for what a test wants of it."""
+        rules = []
+        chances = {
+            "drop_before": {"kind": "drop", "moment": "answering"},
+            "drop_after": {"kind": "drop", "moment": "answered"},
+            "drop_reading": {"kind": "drop", "moment": "reading"},
+            "garbage": {"kind": "garbage"},
+            "status_503": {"kind": "status", "status": 503},
+            "refuse_retryable": {"kind": "refuse", "code": cls.RETRYABLE, "description": cls.WORDS},
+        }
+        for name, value in (chaos or {}).items():
+            if name == "delay_ms":
+                rules.append({"kind": "delay", "delay": "0ms", "jitter": f"{value}ms"})
+            else:
+                rules.append({**chances[name], "probability": value})
+        for liid, code in (refuse_liid or {}).items():
+            rules.append({"kind": "refuse", "liid": liid, "code": code, "description": cls.WORDS})
+        for liid, status in (reject_message_liid or {}).items():
+            rules.append({"kind": "status", "liid": liid, "status": status})
+        if http_status:
+            rules.append({"kind": "status", "status": http_status})
+            if 300 <= http_status < 400:
+                rules[-1]["location"] = "https://127.0.0.1:1/elsewhere"
+        if delay_ms:
+            rules.append({"kind": "delay", "delay": f"{delay_ms}ms"})
+        for name in flags:
+            rules.append({"kind": "twice" if name == "answered_twice" else name})
+        return rules
+
+    def start(self, seed=1, **wishes):
+        arguments = [LEA_SIM, "--listen", f"127.0.0.1:{self.port}", "--output", self.directory, "--seed", str(seed),
+                     "--certificate", Certificates.path(f"{self.certificate}.pem"),
+                     "--private-key", Certificates.path(f"{self.certificate}.key"),
+                     "--client-ca", Certificates.path(f"{self.client_ca}.pem"),
+                     "--validate", SCHEMAS, "--control", "unix:" + self.control]
+        for rule in self.rules(**wishes):
+            arguments += ["--rule", ",".join(f"{k}={v}" for k, v in rule.items())]
+        self.process = Process(self.name, arguments, self.test.directory)
+        self.test.processes.append(self.process)
+        self.outputs.append([self.process.out_path, 0])
+
+        def listening():
+            if not self.process.running():
+                raise AssertionError(f"lea-sim ended with {self.process.popen.returncode}: {self.process.log()}")
+            return '"listening"' in self.process.out()
+        wait_until(listening, "lea-sim listens")
+
+    def behave(self, **wishes):
+        """Changes what it does from now on."""
+        self.ask("POST", "/behaviour", json.dumps({"rules": self.rules(**wishes)}))
+
+    def totals(self):
+        return self.ask("GET", "/totals")
+
+    def ask(self, method, path, body=None):
+        connection = UnixConnection(self.control)
+        try:
+            connection.request(method, path, body)
+            answer = Answer(connection.getresponse())
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise AssertionError(f"lea-sim: {answer}")
+        return answer.json()
+
+    def stop(self):
+        self.process.stop()
+
+    def kill(self):
+        self.process.kill()
+
+    def items(self):
+        """All that arrived so far, in that order."""
+        for output in self.outputs:
+            with open(output[0], "rb") as file:
+                file.seek(output[1])
+                text = file.read()
+            text = text[:text.rfind(b"\n") + 1]
+            output[1] += len(text)
+            for line in map(json.loads, text.splitlines()):
+                if line["event"] == "problem":
+                    raise AssertionError(f"lea-sim: {line}")
+                if line["event"] != "delivery" or "file" not in line:
+                    continue
+                if line["outcome"] == "unreadable":
+                    raise AssertionError(f"lea-sim could not read a message: {line}")
+                path = os.path.join(self.directory, line["file"])
+                if path not in self.documents:
+                    self.documents[path] = Document(path)
+                self.found.append(self.documents[path].item(line))
+        return list(self.found)
 
 
 # -- The daemon ------------------------------------------------------------------------------------------------------

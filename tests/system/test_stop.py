@@ -74,14 +74,14 @@ class Stop(SystemTest):
         self.daemon.configuration["destinations"]["lea-one"]["timeout"] = "10m"
         self.daemon.start()
         self.daemon.accept(message("u-1"))
-        wait_until(lambda: self.lea.items(), "the item is on its way")
+        wait_until(lambda: self.lea.totals()["messages"], "the item is on its way")
         # Far less than the LEA would take; wait() bounds it.
         self.daemon.stop()
         self.lea.kill()
         self.lea.start()
         self.daemon.start()
         self.daemon.wait_delivered()
-        self.assertEqual(1, len({i.octets for i in self.lea.items()}))
+        self.assertEqual(1, len(self.lea.items()))
 
     def test_second_instance_on_the_same_state_is_refused(self):
         self.daemon.start()

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""What scripts/demo needs beside the shell: reads what lea-sim stored, and shows it for people."""
+
+import base64
+import glob
+import json
+import os
+import socket
+import sys
+import xml.etree.ElementTree as ElementTree
+
+
+def local(element):
+    return element.tag.rsplit("}", 1)[-1]
+
+
+def find(element, name):
+    return next((e for e in element.iter() if local(e) == name), None)
+
+
+def text(element, name):
+    found = find(element, name)
+    return "" if found is None else found.text or ""
+
+
+def shown(element):
+    """Text of an element; decoded where it went as base64, unprintable characters escaped."""
+    value = element.text or ""
+    note = ""
+    if element.get("encoding") == "base64":
+        value = base64.b64decode(value).decode("utf-8", "surrogatepass")
+        note = "   (came as base64: XML cannot carry it)"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value) + note
+
+
+def lines(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file if line.endswith("\n")]
+
+
+def port(path):
+    return next(line["port"] for line in lines(path) if line["event"] == "listening")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def show_csp(event):
+    for part in event:
+        name = local(part)
+        if name in ("eventType", "time", "status", "refersTo"):
+            print(f"    {name:22} {shown(part)}")
+        elif name == "conversation":
+            for child in part:
+                print(f"    conversation {local(child):9} {shown(child)}")
+        elif name == "content":
+            print(f"    {'text':22} {shown(find(part, 'text'))}")
+        elif name in ("parameters", "device", "network"):
+            for each in part:
+                value = find(each, "value")
+                print(f"    {name + ' ' + text(each, 'name'):22} {shown(value if value is not None else find(each, 'json'))}")
+
+
+def show_party(role, party):
+    identifiers = ", ".join(e.text or "" for e in party.iter() if local(e) == "identifier")
+    mark = "   <- target of this warrant" if text(party, "isTargetedParty") == "true" else ""
+    print(f"    {role:22} {identifiers}{mark}")
+
+
+def documents(directory, report):
+    valid = {}
+    for line in lines(report):
+        if "valid" in line:
+            valid[line.get("file")] = line["valid"]
+    paths = sorted(glob.glob(os.path.join(directory, "*.xml")), key=os.path.getmtime)
+    for path in paths:
+        name = os.path.basename(path)
+        root = ElementTree.parse(path).getroot()
+        header = find(root, "Header")
+        ends = [find(header, e) for e in ("SenderIdentifier", "ReceiverIdentifier")]
+        sender, receiver = (f"{text(e, 'CountryCode')}/{text(e, 'UniqueIdentifier')}" for e in ends)
+        if name in valid and not valid[name]:
+            raise SystemExit(f"{name} is not valid against schemas/")
+        print(f"  {name}  {os.path.getsize(path)} octets, {sender} -> {receiver}, "
+              f"{'valid against schemas/' if valid.get(name) else 'not checked'}")
+        if not valid.get(name):
+            raise SystemExit(f"{name}: lea-sim has not checked it")
+        for action in (e for e in root.iter() if local(e) == "ActionRequest"):
+            item = find(action, "handoverItem")
+            print(f"    {'LIID':22} {text(action, 'LIID')}")
+            print(f"    {'ObjectIdentifier':22} {text(action, 'ObjectIdentifier')}")
+            if find(item, "applicationLevelID") is not None:
+                print(f"    {'correlation':22} {text(item, 'applicationLevelID')}, number "
+                      f"{text(item, 'applicationSequenceNumber')}")
+            for party in (e for e in item.iter() if local(e) in ("messageSender", "recipient")):
+                show_party("from" if local(party) == "messageSender" else "to", party)
+            show_csp(find(item, "xmlData")[0])
+            if find(item, "schemaContent") is not None:
+                print(f"    {'schema':22} comes with this item ({text(item, 'schemaIdentifier')})")
+        print()
+
+
+def expect(directory, count):
+    found = len(glob.glob(os.path.join(directory, "*.xml")))
+    if found != int(count):
+        raise SystemExit(f"{directory}: {found} documents instead of {count}")
+
+
+def main():
+    what, arguments = sys.argv[1], sys.argv[2:]
+    result = {"port": port, "free-port": free_port, "documents": documents, "expect": expect}[what](*arguments)
+    if result is not None:
+        print(result)
+
+
+if __name__ == "__main__":
+    main()
