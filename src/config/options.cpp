@@ -233,9 +233,7 @@ Schema<IntakeListener> listener_schema() {
         .section({.name = "tls", .help = "Needed for TCP, where every client must have a certificate."},
                  &IntakeListener::tls, server_tls_schema())
         .option({.name = "mode", .help = "Permissions of a Unix socket."}, &IntakeListener::mode, mode_type())
-        .option({.name = "group",
-                 .help = "Group of a Unix socket. Absent: the daemon's own.",
-                 .example = "messaging"},
+        .option({.name = "group", .help = "Group of a Unix socket. Absent: the daemon's own.", .example = "messaging"},
                 &IntakeListener::group, group_type())
         .check(check_listener);
 }
@@ -296,11 +294,9 @@ Schema<Intake> intake_schema() {
                  .example = "[status, device_id]",
                  .reloadable = true},
                 &Intake::metadata_parameters, list_type(text_type(1, 255), 0, 1000))
-        .option({.name = "max_object_size",
-                 .help = "The largest binary object taken.",
-                 .example = "8GiB",
-                 .built = false},
-                &Intake::max_object_size, size_type(1, 16 * tib))
+        .option(
+            {.name = "max_object_size", .help = "The largest binary object taken.", .example = "8GiB", .built = false},
+            &Intake::max_object_size, size_type(1, 16 * tib))
         .option({.name = "attachment_root",
                  .help = "Directory below which events may name files as attachments. Absent: they may not.",
                  .example = "/var/spool/messaging",
@@ -331,15 +327,15 @@ Schema<Store> store_schema() {
 
 Schema<CspSchema> csp_schema_schema() {
     return Schema<CspSchema>()
-        .option({.name = "content",
-                 .help = "Which items carry the text of the schema of their CSP-defined part: none, those of an LIID "
-                         "until one of them was accepted, or all.",
-                 .example = "first",
-                 .reloadable = true},
-                &CspSchema::content,
-                choice_type<SchemaContent>({{"never", SchemaContent::never},
-                                            {"first", SchemaContent::first},
-                                            {"always", SchemaContent::always}}))
+        .option(
+            {.name = "content",
+             .help = "Which items carry the text of the schema of their CSP-defined part: none, those of an LIID "
+                     "until one of them was accepted, or all.",
+             .example = "first",
+             .reloadable = true},
+            &CspSchema::content,
+            choice_type<SchemaContent>(
+                {{"never", SchemaContent::never}, {"first", SchemaContent::first}, {"always", SchemaContent::always}}))
         .option({.name = "url",
                  .help = "Where the schema of the CSP-defined part is published. Absent: items carry no URL of it.",
                  .example = "https://csp.example.com/schema/1.0",
@@ -356,7 +352,7 @@ Schema<Binary> binary_schema() {
                 &Binary::model, choice_type<BinaryModel>({{"A", BinaryModel::a}, {"B", BinaryModel::b}}))
         .option({.name = "url_template",
                  .help = "Model B: where objects go.",
-                 .example = "https://lea.example.com/binaryData/{object_identifier}/",
+                 .example = "\"https://lea.example.com/binaryData/{object_identifier}/\"",
                  .reloadable = true,
                  .secret = true},
                 &Binary::url_template, url_template_type())
@@ -370,12 +366,13 @@ Schema<Binary> binary_schema() {
                  .example = "5m",
                  .reloadable = true},
                 &Binary::continue_timeout, duration_type(seconds(1), days(1)))
-        .option({.name = "client_certificates",
-                 .help = "Model A: which client certificates may fetch, by SHA-256 of the certificate, or of its public "
-                         "key after `spki:`.",
-                 .example = "[\"spki:0c72e35be9d3a6e6c8f5ef0c1b5a0f3c7a1d2e4b5f60718293a4b5c6d7e8f901\"]",
-                 .reloadable = true},
-                &Binary::client_certificates, list_type(fingerprint_type(), 0, 1000));
+        .option(
+            {.name = "client_certificates",
+             .help = "Model A: which client certificates may fetch, by SHA-256 of the certificate, or of its public "
+                     "key after `spki:`.",
+             .example = "[\"spki:0c72e35be9d3a6e6c8f5ef0c1b5a0f3c7a1d2e4b5f60718293a4b5c6d7e8f901\"]",
+             .reloadable = true},
+            &Binary::client_certificates, list_type(fingerprint_type(), 0, 1000));
 }
 
 Schema<Retry> retry_schema() {
@@ -390,12 +387,12 @@ Schema<Retry> retry_schema() {
                  .example = "5m",
                  .reloadable = true},
                 &Retry::maximum, duration_type(Duration(1), days(1)))
-        .option({.name = "error_codes",
-                 .help = "HI1 error codes after which the same item is tried again. Any other code refuses it for good.",
-                 .example = "[3010]",
-                 .reloadable = true},
-                &Retry::error_codes,
-                list_type(integer_type(0, std::numeric_limits<std::uint32_t>::max()), 0, 1000))
+        .option(
+            {.name = "error_codes",
+             .help = "HI1 error codes after which the same item is tried again. Any other code refuses it for good.",
+             .example = "[3010]",
+             .reloadable = true},
+            &Retry::error_codes, list_type(integer_type(0, std::numeric_limits<std::uint32_t>::max()), 0, 1000))
         .check([](Reader& reader, const YamlNode& node, Retry& retry) {
             if (retry.initial > retry.maximum) {
                 const YamlNode* const initial = node.find("initial");
@@ -408,11 +405,9 @@ Schema<Retry> retry_schema() {
 
 Schema<NationalProfile> national_profile_schema() {
     return Schema<NationalProfile>()
-        .option({.name = "owner",
-                 .help = "NationalProfileOwner of the messages.",
-                 .example = "N/A",
-                 .reloadable = true},
-                &NationalProfile::owner, text_type(1, 255))
+        .option(
+            {.name = "owner", .help = "NationalProfileOwner of the messages.", .example = "N/A", .reloadable = true},
+            &NationalProfile::owner, text_type(1, 255))
         .option({.name = "version",
                  .help = "NationalProfileVersion of the messages.",
                  .example = "N/A",
@@ -599,15 +594,15 @@ log_level: info
 const Schema<Configuration>& configuration_schema() {
     static const Schema<Configuration> schema =
         Schema<Configuration>()
-            .section(required({.name = "csp", .help = "Who we are to every LEA that gave us no identifier of its own."}),
-                     &Configuration::csp,
-                     endpoint_schema(required({.name = "country_code",
-                                               .help = "SenderIdentifier's CountryCode.",
-                                               .example = "XX"}),
-                                     required({.name = "unique_identifier",
-                                               .help = "SenderIdentifier's UniqueIdentifier.",
-                                               .example = "EXAMPLE-CSP"}),
-                                     65'535))
+            .section(
+                required({.name = "csp", .help = "Who we are to every LEA that gave us no identifier of its own."}),
+                &Configuration::csp,
+                endpoint_schema(
+                    required({.name = "country_code", .help = "SenderIdentifier's CountryCode.", .example = "XX"}),
+                    required({.name = "unique_identifier",
+                              .help = "SenderIdentifier's UniqueIdentifier.",
+                              .example = "EXAMPLE-CSP"}),
+                    65'535))
             .option({.name = "state_dir",
                      .help = "The daemon's own directory: the store and its lock. One daemon for each.",
                      .example = "/var/lib/lihandoverd"},

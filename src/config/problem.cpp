@@ -22,7 +22,8 @@ std::string printable(std::string_view text) {
         if (out.size() >= shown_octets && !continuation) {
             return out + "…";
         }
-        const bool second_control = octet == 0xC2 && n + 1 < text.size() && static_cast<unsigned char>(text[n + 1]) < 0xA0;
+        const bool second_control =
+            octet == 0xC2 && n + 1 < text.size() && static_cast<unsigned char>(text[n + 1]) < 0xA0;
         if (octet < 0x20 || octet == 0x7F || second_control) {
             std::array<char, 8> escape{};
             const unsigned shown = second_control ? static_cast<unsigned char>(text[++n]) : octet;

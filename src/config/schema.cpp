@@ -70,6 +70,12 @@ bool has_controls(std::string_view text) {
     return text.find("\xEF\xBF\xBE") != std::string_view::npos || text.find("\xEF\xBF\xBF") != std::string_view::npos;
 }
 
+bool is_port(std::string_view text) {
+    std::uint16_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc{} && end == text.data() + text.size() && number != 0;
+}
+
 /// The text of a scalar, else a problem.
 const std::string* scalar_text(Reader& reader, const YamlNode& node, const std::string& needed) {
     if (node.kind != YamlNode::Kind::scalar) {
@@ -251,8 +257,8 @@ Type<std::string> text_type(std::size_t least, std::size_t most, std::string all
         }
         const std::size_t length = count_characters(*text);
         if (length < least || length > most) {
-            reader.problem(node.place,
-                           std::string(length < least ? "too short" : "too long") + "; allowed: " + allowed, *text);
+            reader.problem(node.place, std::string(length < least ? "too short" : "too long") + "; allowed: " + allowed,
+                           *text);
             return false;
         }
         if (has_controls(*text)) {
@@ -302,7 +308,7 @@ Type<std::string> https_url_type() {
             wrong = "a URL with a user is not allowed: certificates say who we are";
         } else if (url->encoded_host().empty()) {
             wrong = "a URL without a host; allowed: https://host[:port]/path";
-        } else if (url->has_port() && url->port_number() == 0) {
+        } else if (url->has_port() && !is_port(url->port())) {
             wrong = "a port is 1 to 65535";
         } else if (url->has_fragment()) {
             wrong = "a URL with a fragment (#) is not allowed";

@@ -37,6 +37,8 @@ class TreeBuilder : public YAML::EventHandler {
     TreeBuilder(const std::string& file, Problems& problems) : file_(file), problems_(problems) {}
 
     [[nodiscard]] YamlNode take_root() { return std::move(root_); }
+    /// Where the innermost list or mapping that is still open began; line 0: none is.
+    [[nodiscard]] Place innermost_open() const { return open_.empty() ? Place{} : open_.back()->place; }
 
     void OnDocumentStart(const YAML::Mark& /*mark*/) override {}  // NOLINT(readability-identifier-naming)
     void OnDocumentEnd() override {}                              // NOLINT(readability-identifier-naming)
@@ -187,7 +189,9 @@ bool is_clean(std::string_view text, const std::string& file, Problems& problems
         const char c = text.front();
         const auto octet = static_cast<unsigned char>(c);
         if ((octet < 0x20 && c != '\n' && c != '\r' && c != '\t') || octet == 0x7F) {
-            problems.push_back({file, place.line, place.column,
+            problems.push_back({file,
+                                place.line,
+                                place.column,
                                 "a control character; write it as an escape in double quotes, such as \"\\x01\"",
                                 {}});
             return false;
@@ -230,6 +234,11 @@ class Descriptor {
 };
 
 }  // namespace
+
+Place YamlNode::place_of(std::string_view key) const {
+    const auto found = std::find_if(keys.begin(), keys.end(), [&](const YamlKey& k) { return k.text == key; });
+    return found != keys.end() ? found->place : place;
+}
 
 const YamlNode* YamlNode::find(std::string_view key) const {
     const auto found = std::find_if(keys.begin(), keys.end(), [&](const YamlKey& k) { return k.text == key; });
@@ -285,10 +294,10 @@ std::optional<YamlNode> parse_yaml(std::string_view text, const std::string& fil
     if (!is_clean(text, file, problems)) {
         return std::nullopt;
     }
+    TreeBuilder builder(file, problems);
     try {
         std::istringstream stream{std::string(text)};
         YAML::Parser parser(stream);
-        TreeBuilder builder(file, problems);
         if (!parser.HandleNextDocument(builder)) {
             return YamlNode{YamlNode::Kind::null, true, {1, 1}, {}, {}, {}};
         }
@@ -309,8 +318,14 @@ std::optional<YamlNode> parse_yaml(std::string_view text, const std::string& fil
         const std::size_t colon = std::min(error.msg.find(':'), error.msg.size());
         problems.push_back(
             {file, place.line, place.column, "not YAML: " + error.msg.substr(0, colon), error.msg.substr(colon)});
+        // A bracket that is not closed is noticed far below it.
+        if (const Place open = builder.innermost_open(); error.msg.starts_with("end of") && open.line != 0) {
+            problems.push_back({file, open.line, open.column, "not YAML: what begins here has no end", {}});
+        }
     } catch (const TooDeep& deep) {
-        problems.push_back({file, deep.place.line, deep.place.column,
+        problems.push_back({file,
+                            deep.place.line,
+                            deep.place.column,
                             "nested too deeply; at most " + std::to_string(max_depth) + " levels are taken",
                             {}});
     }

@@ -17,9 +17,9 @@
 
 namespace lihandover::config {
 
-// Declaring the options of a file, once each. A Schema<S> lists the options of one mapping with the members of the struct
-// S that they fill; from it come reading with every problem of a file in one run, the reference in docs/, and the
-// comparison of two versions. Schemas are built once and read from any thread.
+// Declaring the options of a file, once each. A Schema<S> lists the options of one mapping with the members of the
+// struct S that they fill; from it come reading with every problem of a file in one run, the reference in docs/, and
+// the comparison of two versions. Schemas are built once and read from any thread.
 //
 //     const Schema<Store> schema = Schema<Store>()
 //         .option({.name = "max_bytes", .help = "…", .example = "50GiB", .reloadable = true}, &Store::max_bytes,
@@ -245,8 +245,8 @@ class Schema {
     template <typename Sub>
     Schema&& map(Facts facts, std::map<std::string, Sub> S::*member, Type<std::string> key, std::size_t most,
                  Schema<Sub> schema) &&;
-    /// Looks at options together, after all of the mapping were read (whether or not there were problems: an option that
-    /// had one holds its default). `node` is the mapping.
+    /// Looks at options together, after all of the mapping were read (whether or not there were problems: an option
+    /// that had one holds its default). `node` is the mapping.
     Schema&& check(std::function<void(Reader&, const YamlNode& node, S&)> function) &&;
 
     /// Reads the mapping; what is absent keeps its value in `out`. All problems go to the reader.
@@ -298,8 +298,8 @@ void Schema<S>::add_value(Facts facts, Type<V> type, Set set, Write write) {
     };
     entry.describe = [type, write](const Facts& facts_of_entry, const std::string& path, std::size_t depth,
                                    std::vector<OptionRow>& rows) {
-        rows.push_back({path, type.name, type.allowed, write(S{}), facts_of_entry, false, depth,
-                        OptionRow::Container::none});
+        rows.push_back(
+            {path, type.name, type.allowed, write(S{}), facts_of_entry, false, depth, OptionRow::Container::none});
     };
     entry.compare = [write](const Facts& facts_of_entry, const S& before, const S& after, const std::string& path,
                             std::vector<ChangedOption>& out) {

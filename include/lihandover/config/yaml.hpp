@@ -34,6 +34,8 @@ struct YamlNode {
 
     /// The value of a mapping's first key of that name; nullptr when there is none or this is no mapping.
     [[nodiscard]] const YamlNode* find(std::string_view key) const;
+    /// The place of that key itself; the mapping's own when it has none.
+    [[nodiscard]] Place place_of(std::string_view key) const;
 };
 
 /// What tells that a file was not touched since.
@@ -59,8 +61,8 @@ struct FileText {
 [[nodiscard]] model::Result<FileText> read_text_file(const std::string& path, std::size_t max_size);
 
 /// The one document of a text; an empty text is a null node. nullopt, with at least one problem, where the text is no
-/// YAML: of that only the first mistake is found, since what follows cannot be told apart. What is YAML but refused adds
-/// problems and comes back with the rest of the tree, so that its other mistakes are found in the same run.
+/// YAML: of that only the first mistake is found, since what follows cannot be told apart. What is YAML but refused
+/// adds problems and comes back with the rest of the tree, so that its other mistakes are found in the same run.
 [[nodiscard]] std::optional<YamlNode> parse_yaml(std::string_view text, const std::string& file, Problems& problems);
 
 }  // namespace lihandover::config

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lihandover/model/event.hpp"
@@ -30,6 +31,7 @@ class MatchScratch {
   private:
     friend class Index;
     std::string canonical_;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> hits_;  // warrant, party
 };
 
 /// Which warrants an event falls under. An immutable snapshot: any number of threads may match at once; a reload builds

@@ -1,0 +1,150 @@
+#include "declarations.hpp"
+
+#include "lihandover/metrics/metrics.hpp"
+
+namespace lihandover::metrics {
+
+namespace {
+
+constexpr Label source{"source", "names of `intake.http` listeners", {}};
+constexpr Label destination{"destination", "names of `destinations`", {}};
+
+constexpr std::array<std::string_view, 17> answer_codes = {"200", "202", "400", "404", "405",  "408",
+                                                           "411", "413", "414", "415", "417",  "422",
+                                                           "429", "431", "500", "503", "other"};
+constexpr std::array<std::string_view, 2> validation_outcomes = {"valid", "invalid"};
+constexpr std::array<std::string_view, 2> fill_thresholds = {"50", "80"};
+
+constexpr std::array<Label, 1> by_source = {source};
+constexpr std::array<Label, 2> by_source_and_reason = {source, {"reason", "why", rejection_names}};
+constexpr std::array<Label, 2> by_source_and_code = {source, {"code", "HTTP status", answer_codes}};
+constexpr std::array<Label, 1> by_destination = {destination};
+constexpr std::array<Label, 2> by_item_outcome = {destination, {"outcome", "what became of them", item_outcome_names}};
+constexpr std::array<Label, 2> by_waiting_state = {destination, {"state", "where they are", waiting_state_names}};
+constexpr std::array<Label, 2> by_attempt = {destination, {"outcome", "how it ended", attempt_names}};
+constexpr std::array<Label, 2> by_validation = {destination, {"outcome", "what was found", validation_outcomes}};
+constexpr std::array<Label, 2> by_pause = {destination, {"reason", "why", pause_names}};
+constexpr std::array<Label, 1> by_store_failure = {Label{"kind", "what failed", store_failure_names}};
+constexpr std::array<Label, 1> by_threshold = {Label{"percent", "of store.max_bytes", fill_thresholds}};
+constexpr std::array<Label, 1> by_warrant_state = {
+    Label{"state", "by their window and our clock", warrant_state_names}};
+constexpr std::array<Label, 1> by_reload_outcome = {Label{"outcome", "how it ended", reload_outcome_names}};
+constexpr std::array<Label, 2> by_certificate = {Label{"role", "what it is for", certificate_role_names},
+                                                 Label{"name", "names of the listener or destination", {}}};
+constexpr std::array<Label, 2> by_build = {Label{"version", "of the program", {}},
+                                           Label{"compiler", "and its version", {}}};
+
+constexpr std::array<double, 18> delivery_buckets = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,  0.5,
+                                                     1,     2.5,    5,     10,   30,    60,   300, 3'600, 86'400};
+constexpr std::array<double, 15> post_buckets = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                                 0.25,   0.5,   1,      2.5,   5,    10,    30};
+constexpr std::array<double, 13> commit_buckets = {0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                                   0.05,    0.1,    0.25,  0.5,    1,     5};
+
+constexpr std::array<Declaration, 32> all = {{
+    {"lihandover_events_received_total", Kind::counter, "Events read from a source, accepted or not.", by_source, {}},
+    {"lihandover_events_accepted_total",
+     Kind::counter,
+     "Events answered with success: under no warrant, or on disk.",
+     by_source,
+     {}},
+    {"lihandover_events_rejected_total",
+     Kind::counter,
+     "Events refused. `unavailable` ones were answered 503, so the source sends them again.",
+     by_source_and_reason,
+     {}},
+    {"lihandover_events_repeated_total",
+     Kind::counter,
+     "Items not made because the source had reported the same event_id before.",
+     by_source,
+     {}},
+    {"lihandover_intake_received_bytes_total", Kind::counter, "Octets of request bodies read.", by_source, {}},
+    {"lihandover_intake_answers_total", Kind::counter, "HTTP answers given to sources.", by_source_and_code, {}},
+    {"lihandover_intake_connections", Kind::gauge, "Connections open.", by_source, {}},
+    {"lihandover_items_total",
+     Kind::counter,
+     "Items by what became of them: `queued` when made and durable, `delivered` when the LEA accepted, `refused` by "
+     "the "
+     "LEA or by schema validation, `retried` by an operator after that, `rejected` by an operator for good.",
+     by_item_outcome,
+     {}},
+    {"lihandover_outbox_items", Kind::gauge, "Items that wait, counted when asked.", by_waiting_state, {}},
+    {"lihandover_outbox_bytes", Kind::gauge, "Octets of the items that wait.", {}, {}},
+    {"lihandover_outbox_oldest_age_seconds",
+     Kind::gauge,
+     "Age of the oldest queued item, 0 when none waits.",
+     by_destination,
+     {}},
+    {"lihandover_delivery_attempts_total",
+     Kind::counter,
+     "Messages posted, or not even connected for, by how that ended. `answered` says nothing of the single item.",
+     by_attempt,
+     {}},
+    {"lihandover_delivery_seconds", Kind::histogram,
+     "Time from the reception of an event to the LEA's acceptance of its item.", by_destination, delivery_buckets},
+    {"lihandover_delivery_post_seconds", Kind::histogram, "Time of one POST, from its first octet to the answer read.",
+     by_destination, post_buckets},
+    {"lihandover_delivery_sent_bytes_total", Kind::counter, "Octets of messages posted.", by_destination, {}},
+    {"lihandover_delivery_connections", Kind::gauge, "Connections open.", by_destination, {}},
+    {"lihandover_documents_validated_total",
+     Kind::counter,
+     "Documents checked against the schemas before sending.",
+     by_validation,
+     {}},
+    {"lihandover_destination_paused",
+     Kind::gauge,
+     "1 for the reason for which a destination is paused; all 0 when it is not.",
+     by_pause,
+     {}},
+    {"lihandover_store_commit_seconds", Kind::histogram, "Time of one group commit.", {}, commit_buckets},
+    {"lihandover_store_failures_total",
+     Kind::counter,
+     "Times that the store could not commit or take more.",
+     by_store_failure,
+     {}},
+    {"lihandover_store_bytes", Kind::gauge, "Octets that count against store.max_bytes.", {}, {}},
+    {"lihandover_store_max_bytes", Kind::gauge, "The option store.max_bytes.", {}, {}},
+    {"lihandover_store_fill_alarm", Kind::gauge, "1 when the store is at least this full.", by_threshold, {}},
+    {"lihandover_store_accepting",
+     Kind::gauge,
+     "1 when the store takes new items; 0 when sources are refused.",
+     {},
+     {}},
+    {"lihandover_warrants", Kind::gauge, "Warrants loaded.", by_warrant_state, {}},
+    {"lihandover_warrant_files_bad",
+     Kind::gauge,
+     "Warrant files with mistakes at the last reload. Their last good versions are in force.",
+     {},
+     {}},
+    {"lihandover_reloads_total",
+     Kind::counter,
+     "Reloads: `done`, `partial` (some warrant files are bad) or `failed` (nothing changed).",
+     by_reload_outcome,
+     {}},
+    {"lihandover_certificate_expiry_timestamp_seconds",
+     Kind::gauge,
+     "When a certificate of ours ends, in seconds since 1970.",
+     by_certificate,
+     {}},
+    {"lihandover_clock_unsynchronised",
+     Kind::gauge,
+     "1 when the kernel says that its clock is not synchronised.",
+     {},
+     {}},
+    {"lihandover_ready", Kind::gauge, "1 when /readyz answers 200.", {}, {}},
+    {"lihandover_start_time_seconds", Kind::gauge, "When the daemon started, in seconds since 1970.", {}, {}},
+    {"lihandover_build_info", Kind::gauge, "Always 1; the labels say what runs.", by_build, {}},
+}};
+static_assert(static_cast<std::size_t>(Metric::build_info) + 1 == all.size());
+
+}  // namespace
+
+std::span<const Declaration> declarations() {
+    return all;
+}
+
+const Declaration& declaration(Metric metric) {
+    return all.at(static_cast<std::size_t>(metric));
+}
+
+}  // namespace lihandover::metrics

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace lihandover::metrics {
+
+enum class Kind : std::uint8_t { counter, gauge, histogram };
+
+/// A label and what values it takes: names out of the configuration (`values` says which), or a fixed set.
+struct Label {
+    std::string_view name;
+    std::string_view values;                ///< in words, for the reference
+    std::span<const std::string_view> set;  ///< empty: names out of the configuration
+};
+
+/// One metric as everybody sees it.
+struct Declaration {
+    std::string_view name;
+    Kind kind{};
+    std::string_view help;
+    std::span<const Label> labels;
+    std::span<const double> buckets;  ///< of a histogram, in seconds
+};
+
+/// Names the declarations in code; the order is that of the reference.
+enum class Metric : std::uint8_t {
+    events_received,
+    events_accepted,
+    events_rejected,
+    events_repeated,
+    intake_received_bytes,
+    intake_answers,
+    intake_connections,
+    items,
+    outbox_items,
+    outbox_bytes,
+    outbox_oldest_age,
+    delivery_attempts,
+    delivery_seconds,
+    delivery_post_seconds,
+    delivery_sent_bytes,
+    delivery_connections,
+    documents_validated,
+    destination_paused,
+    store_commit_seconds,
+    store_failures,
+    store_bytes,
+    store_max_bytes,
+    store_fill_alarm,
+    store_accepting,
+    warrants,
+    warrant_files_bad,
+    reloads,
+    certificate_expiry,
+    clock_unsynchronised,
+    ready,
+    start_time,
+    build_info,
+};
+
+[[nodiscard]] std::span<const Declaration> declarations();
+[[nodiscard]] const Declaration& declaration(Metric metric);
+
+}  // namespace lihandover::metrics

@@ -1,0 +1,349 @@
+#include "lihandover/metrics/metrics.hpp"
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <stdexcept>
+#include <vector>
+
+#include "declarations.hpp"
+
+namespace lihandover::metrics {
+
+namespace {
+
+using Labels = std::map<std::string, std::string>;
+
+/// The labels of a declaration with these values, in its order. A value outside a fixed set, or the wrong number of
+/// them, is a programming mistake.
+Labels labels_of(const Declaration& declared, std::initializer_list<std::string_view> values) {
+    if (values.size() != declared.labels.size()) {
+        throw std::logic_error("a metric with the wrong number of labels");
+    }
+    Labels labels;
+    const Label* label = declared.labels.data();
+    for (const std::string_view value : values) {
+        if (!label->set.empty() && std::find(label->set.begin(), label->set.end(), value) == label->set.end()) {
+            throw std::logic_error("a metric with a label value that is not declared");
+        }
+        labels.emplace(label->name, value);
+        ++label;
+    }
+    return labels;
+}
+
+/// What one render() is told by those that are asked.
+class Samples : public Scrape {
+  public:
+    void outbox_items(std::string_view destination, WaitingState state, std::uint64_t count) override {
+        set(Metric::outbox_items, {destination, waiting_state_names.at(static_cast<std::size_t>(state))}, count);
+    }
+    void outbox_oldest_age(std::string_view destination, double seconds) override {
+        set(Metric::outbox_oldest_age, {destination}, seconds);
+    }
+    void outbox_bytes(std::uint64_t octets) override { set(Metric::outbox_bytes, {}, octets); }
+    void store_bytes(std::uint64_t used, std::uint64_t maximum) override {
+        set(Metric::store_bytes, {}, used);
+        set(Metric::store_max_bytes, {}, maximum);
+        const double filled = maximum == 0 ? 0.0 : static_cast<double>(used) / static_cast<double>(maximum);
+        set(Metric::store_fill_alarm, {"50"}, filled >= 0.5 ? 1.0 : 0.0);
+        set(Metric::store_fill_alarm, {"80"}, filled >= 0.8 ? 1.0 : 0.0);
+    }
+    void store_accepting(bool accepting) override { set_flag(Metric::store_accepting, accepting); }
+    void destination_paused(std::string_view destination, std::optional<Pause> reason) override {
+        for (std::size_t n = 0; n < pause_names.size(); ++n) {
+            const bool paused = reason && static_cast<std::size_t>(*reason) == n;
+            set(Metric::destination_paused, {destination, pause_names.at(n)}, paused ? 1.0 : 0.0);
+        }
+    }
+    void certificate_expiry(CertificateRole role, std::string_view name, model::Instant not_after) override {
+        set(Metric::certificate_expiry, {certificate_role_names.at(static_cast<std::size_t>(role)), name},
+            static_cast<double>(not_after.seconds));
+    }
+    void warrants(WarrantState state, std::uint64_t count) override {
+        set(Metric::warrants, {warrant_state_names.at(static_cast<std::size_t>(state))}, count);
+    }
+    void warrant_files_bad(std::uint64_t count) override { set(Metric::warrant_files_bad, {}, count); }
+    void clock_unsynchronised(bool unsynchronised) override { set_flag(Metric::clock_unsynchronised, unsynchronised); }
+    void ready(bool is_ready) override { set_flag(Metric::ready, is_ready); }
+
+    void add_to(std::vector<prometheus::MetricFamily>& families) const {
+        for (const auto& [metric, series] : samples_) {
+            prometheus::MetricFamily family;
+            family.name = declaration(metric).name;
+            family.help = declaration(metric).help;
+            family.type = prometheus::MetricType::Gauge;
+            for (const auto& [labels, value] : series) {
+                prometheus::ClientMetric& sample = family.metric.emplace_back();
+                for (const auto& [name, label] : labels) {
+                    sample.label.push_back({name, label});
+                }
+                sample.gauge.value = value;
+            }
+            families.push_back(std::move(family));
+        }
+    }
+
+  private:
+    void set(Metric metric, std::initializer_list<std::string_view> values, double value) {
+        samples_[metric][labels_of(declaration(metric), values)] = value;
+    }
+    void set(Metric metric, std::initializer_list<std::string_view> values, std::uint64_t value) {
+        set(metric, values, static_cast<double>(value));
+    }
+    void set_flag(Metric metric, bool value) { set(metric, {}, value ? 1.0 : 0.0); }
+
+    std::map<Metric, std::map<Labels, double>> samples_;
+};
+
+}  // namespace
+
+void Counter::add(std::uint64_t count) const {
+    counter_->Increment(static_cast<double>(count));
+}
+
+void Gauge::set(double value) const {
+    gauge_->Set(value);
+}
+
+void Gauge::add(double difference) const {
+    gauge_->Increment(difference);
+}
+
+void Histogram::observe(double seconds) const {
+    histogram_->Observe(seconds);
+}
+
+void SourceMetrics::answered(int status) const {
+    const auto* const found = std::find(statuses.begin(), statuses.end(), status);
+    answers_.at(static_cast<std::size_t>(found - statuses.begin())).add();
+}
+
+struct Metrics::Impl {
+    using LabelValues = std::initializer_list<std::string_view>;
+
+    Counter counter(Metric metric, LabelValues values) {
+        const Declaration& declared = declaration(metric);
+        return Counter(family<prometheus::Counter>(declared).Add(labels_of(declared, values)));
+    }
+    Gauge gauge(Metric metric, LabelValues values) {
+        const Declaration& declared = declaration(metric);
+        return Gauge(family<prometheus::Gauge>(declared).Add(labels_of(declared, values)));
+    }
+    Histogram histogram(Metric metric, LabelValues values) {
+        const Declaration& declared = declaration(metric);
+        return Histogram(family<prometheus::Histogram>(declared).Add(
+            labels_of(declared, values),
+            prometheus::Histogram::BucketBoundaries(declared.buckets.begin(), declared.buckets.end())));
+    }
+
+    /// A counter for each value of the last label's fixed set.
+    template <std::size_t N>
+    void counters(Metric metric, const std::string* name, const std::array<std::string_view, N>& values,
+                  std::array<Counter, N>& out) {
+        for (std::size_t n = 0; n < N; ++n) {
+            out[n] = name != nullptr ? counter(metric, {*name, values[n]}) : counter(metric, {values[n]});
+        }
+    }
+
+    template <typename T>
+    prometheus::Family<T>& family(const Declaration& declared) {
+        // The registry finds a family of the same name and help again.
+        if constexpr (std::is_same_v<T, prometheus::Counter>) {
+            return prometheus::BuildCounter()
+                .Name(std::string(declared.name))
+                .Help(std::string(declared.help))
+                .Register(registry);
+        } else if constexpr (std::is_same_v<T, prometheus::Gauge>) {
+            return prometheus::BuildGauge()
+                .Name(std::string(declared.name))
+                .Help(std::string(declared.help))
+                .Register(registry);
+        } else {
+            return prometheus::BuildHistogram()
+                .Name(std::string(declared.name))
+                .Help(std::string(declared.help))
+                .Register(registry);
+        }
+    }
+
+    prometheus::Registry registry{prometheus::Registry::InsertBehavior::Merge};
+
+    std::mutex handles_mutex;
+    // Guarded by handles_mutex; maps, as references into them last.
+    std::map<std::string, SourceMetrics> sources;
+    std::map<std::string, DestinationMetrics> destinations;
+
+    // Set by the constructor.
+    std::array<Counter, reload_outcome_names.size()> reloads;
+    std::array<Counter, store_failure_names.size()> store_failures;
+    Histogram store_commit_seconds;
+
+    /// Held while those that are asked run, which is what remove_scraped waits for.
+    std::mutex scrape_mutex;
+    std::map<std::uint64_t, ScrapeFunction> scraped;  // guarded by scrape_mutex
+    std::uint64_t next_scraped = 1;                   // guarded by scrape_mutex
+};
+
+Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
+    impl_->counters(Metric::reloads, nullptr, reload_outcome_names, impl_->reloads);
+    impl_->counters(Metric::store_failures, nullptr, store_failure_names, impl_->store_failures);
+    impl_->store_commit_seconds = impl_->histogram(Metric::store_commit_seconds, {});
+    const auto now =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+    impl_->gauge(Metric::start_time, {}).set(static_cast<double>(now.count()));
+    impl_->gauge(Metric::build_info, {LIHANDOVER_VERSION, "g++ " __VERSION__}).set(1);
+}
+
+Metrics::~Metrics() = default;
+
+const SourceMetrics& Metrics::source(const std::string& name) {
+    const std::lock_guard lock(impl_->handles_mutex);
+    const auto [found, is_new] = impl_->sources.try_emplace(name);
+    SourceMetrics& handles = found->second;
+    if (is_new) {
+        handles.received = impl_->counter(Metric::events_received, {name});
+        handles.accepted = impl_->counter(Metric::events_accepted, {name});
+        impl_->counters(Metric::events_rejected, &name, rejection_names, handles.rejected_by);
+        handles.repeated = impl_->counter(Metric::events_repeated, {name});
+        handles.received_bytes = impl_->counter(Metric::intake_received_bytes, {name});
+        handles.connections = impl_->gauge(Metric::intake_connections, {name});
+        for (std::size_t n = 0; n < SourceMetrics::statuses.size(); ++n) {
+            handles.answers_.at(n) =
+                impl_->counter(Metric::intake_answers, {name, std::to_string(SourceMetrics::statuses.at(n))});
+        }
+        handles.answers_.back() = impl_->counter(Metric::intake_answers, {name, "other"});
+    }
+    return handles;
+}
+
+const DestinationMetrics& Metrics::destination(const std::string& name) {
+    const std::lock_guard lock(impl_->handles_mutex);
+    const auto [found, is_new] = impl_->destinations.try_emplace(name);
+    DestinationMetrics& handles = found->second;
+    if (is_new) {
+        impl_->counters(Metric::items, &name, item_outcome_names, handles.items_by);
+        impl_->counters(Metric::delivery_attempts, &name, attempt_names, handles.attempts_by);
+        handles.documents_valid = impl_->counter(Metric::documents_validated, {name, "valid"});
+        handles.documents_invalid = impl_->counter(Metric::documents_validated, {name, "invalid"});
+        handles.sent_bytes = impl_->counter(Metric::delivery_sent_bytes, {name});
+        handles.delivery_seconds = impl_->histogram(Metric::delivery_seconds, {name});
+        handles.post_seconds = impl_->histogram(Metric::delivery_post_seconds, {name});
+        handles.connections = impl_->gauge(Metric::delivery_connections, {name});
+    }
+    return handles;
+}
+
+const Counter& Metrics::reloads(ReloadOutcome outcome) const {
+    return impl_->reloads.at(static_cast<std::size_t>(outcome));
+}
+
+const Counter& Metrics::store_failures(StoreFailure failure) const {
+    return impl_->store_failures.at(static_cast<std::size_t>(failure));
+}
+
+const Histogram& Metrics::store_commit_seconds() const {
+    return impl_->store_commit_seconds;
+}
+
+std::uint64_t Metrics::add_scraped(ScrapeFunction function) {
+    const std::lock_guard lock(impl_->scrape_mutex);
+    impl_->scraped.emplace(impl_->next_scraped, std::move(function));
+    return impl_->next_scraped++;
+}
+
+void Metrics::remove_scraped(std::uint64_t id) {
+    const std::lock_guard lock(impl_->scrape_mutex);
+    impl_->scraped.erase(id);
+}
+
+std::string Metrics::render() const {
+    Samples samples;
+    {
+        const std::lock_guard lock(impl_->scrape_mutex);
+        for (const auto& [id, function] : impl_->scraped) {
+            function(samples);
+        }
+    }
+    // Counters are read after the samples: an item that is delivered in between is then missing from the outbox only if
+    // it is counted as delivered already.
+    std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
+    samples.add_to(families);
+    std::erase_if(families, [](const prometheus::MetricFamily& family) { return family.metric.empty(); });
+    std::sort(families.begin(), families.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    return prometheus::TextSerializer().Serialize(families);
+}
+
+std::string reference_markdown() {
+    std::string text = R"(# Metrics
+
+`GET /metrics` on `admin.listen` answers in the Prometheus text format. Everything is in base units (seconds, octets).
+Label values are names out of the configuration or one of the sets below; no metric holds anything of an event, a
+warrant or an LEA's answer. Counters begin at zero when the daemon starts; the series of a source or destination are
+there as soon as it is configured.
+
+## How the counters add up
+
+Each line holds at any time but for what is on its way in that moment. Where one stays broken, something was lost.
+
+- For each source, `events_received_total` = `events_accepted_total` + the sum of `events_rejected_total` over its
+  reasons. A source that counts for itself compares its own sent events with `received`.
+- For each destination, since the daemon started: the change of `outbox_items{state="queued"}` plus that of
+  `{state="refused"}` = `items_total{outcome="queued"}` - `{outcome="delivered"}` - `{outcome="rejected"}`. Nothing leaves
+  the outbox but by the LEA's acceptance or an operator's decision.
+- For each destination, the change of `outbox_items{state="refused"}` = `items_total{outcome="refused"}` -
+  `{outcome="retried"}` - those of `{outcome="rejected"}` that were refused before.
+- `items_total{outcome="delivered"}` is counted once for each item. An LEA may have received more: delivery is at least
+  once, and it tells repeats by their ObjectIdentifier. `delivery_seconds_count` equals it.
+- `events_accepted_total` has no fixed relation to `items_total{outcome="queued"}`: an event is under no warrant, one or
+  many.
+
+## Alarms worth having
+
+| Expression | Meaning |
+|---|---|
+| `lihandover_ready == 0` or no answer | the daemon does not take events |
+| `lihandover_destination_paused == 1` | a destination is probed only, until whoever is at fault mends it |
+| `lihandover_outbox_items{state="refused"} > 0` | items wait for an operator (`lihandoverctl items --state refused`) |
+| `lihandover_outbox_oldest_age_seconds > 300` | an LEA does not take items as fast as they come, or at all |
+| `lihandover_store_fill_alarm == 1`, `lihandover_store_accepting == 0` | the store fills up; sources are refused |
+| `lihandover_warrant_files_bad > 0` | a warrant file has mistakes; `lihandoverd --check` explains them |
+| `increase(lihandover_reloads_total{outcome!="done"}[1h]) > 0` | a reload failed, or did so in part |
+| `lihandover_certificate_expiry_timestamp_seconds - time() < 14 * 86400` | a certificate ends within two weeks |
+| `lihandover_clock_unsynchronised == 1` | times in documents and validity of warrants are in doubt |
+| `increase(lihandover_documents_validated_total{outcome="invalid"}[1h]) > 0` | a document failed validation |
+
+## All metrics
+
+| Name | Type | Labels | Meaning |
+|---|---|---|---|
+)";
+    constexpr std::array<std::string_view, 3> kinds = {"counter", "gauge", "histogram"};
+    std::string values = "\n## Label values\n\n| Metric | Label | Values |\n|---|---|---|\n";
+    for (const Declaration& declared : declarations()) {
+        std::string labels;
+        for (const Label& label : declared.labels) {
+            labels += (labels.empty() ? "`" : ", `") + std::string(label.name) + "`";
+            values += "| `" + std::string(declared.name) + "` | `" + std::string(label.name) + "` | " +
+                      std::string(label.values);
+            for (const std::string_view value : label.set) {
+                values += (value == label.set.front() ? ": `" : ", `") + std::string(value) + "`";
+            }
+            values += " |\n";
+        }
+        text += "| `" + std::string(declared.name) + "` | " +
+                std::string(kinds.at(static_cast<std::size_t>(declared.kind))) + " | " + labels + " | " +
+                std::string(declared.help) + " |\n";
+    }
+    return text + values;
+}
+
+}  // namespace lihandover::metrics

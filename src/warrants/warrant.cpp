@@ -1,0 +1,201 @@
+#include "lihandover/warrants/warrant.hpp"
+
+#include <openssl/evp.h>
+
+#include <cstdlib>
+
+namespace lihandover::warrants {
+
+namespace {
+
+// One octet of version, then the members in their order: strings and lists with their length as four octets, times as
+// eight octets of seconds and four of nanoseconds, all least significant octet first; what may be absent behind an
+// octet 0 or 1. A change of the format needs a new version, and decode() for the old one kept: stores hold it for
+// years.
+constexpr std::uint8_t version = 1;
+
+class Writer {
+  public:
+    template <typename T>
+    void integer(T value) {
+        auto bits = static_cast<std::make_unsigned_t<T>>(value);
+        for (std::size_t n = 0; n < sizeof(T); ++n) {
+            out.push_back(static_cast<char>(bits & 0xFFU));
+            bits = static_cast<std::make_unsigned_t<T>>(static_cast<std::uint64_t>(bits) >> 8U);
+        }
+    }
+    void text(std::string_view value) {
+        integer(static_cast<std::uint32_t>(value.size()));
+        out.append(value);
+    }
+    void instant(const model::Instant& value) {
+        integer(value.seconds);
+        integer(value.nanos);
+    }
+    void optional_instant(const std::optional<model::Instant>& value) {
+        integer(static_cast<std::uint8_t>(value.has_value() ? 1 : 0));
+        if (value) {
+            instant(*value);
+        }
+    }
+
+    std::string out;
+};
+
+/// Reads what Writer wrote; after anything that does not fit, `good` is false and the rest reads as zeros.
+class OctetReader {
+  public:
+    explicit OctetReader(std::string_view octets) : left_(octets) {}
+
+    template <typename T>
+    [[nodiscard]] T integer() {
+        if (left_.size() < sizeof(T)) {
+            fail();
+            return T{};
+        }
+        std::uint64_t value = 0;
+        for (std::size_t n = sizeof(T); n-- > 0;) {
+            value = (value << 8U) | static_cast<unsigned char>(left_[n]);
+        }
+        left_.remove_prefix(sizeof(T));
+        return static_cast<T>(value);
+    }
+    [[nodiscard]] std::string text() {
+        const auto length = integer<std::uint32_t>();
+        if (length > left_.size()) {
+            fail();
+            return {};
+        }
+        std::string value(left_.substr(0, length));
+        left_.remove_prefix(length);
+        return value;
+    }
+    [[nodiscard]] model::Instant instant() {
+        model::Instant value;
+        value.seconds = integer<std::int64_t>();
+        value.nanos = integer<std::int32_t>();
+        if (value.nanos < 0 || value.nanos >= 1'000'000'000) {
+            fail();
+        }
+        return value;
+    }
+    [[nodiscard]] std::optional<model::Instant> optional_instant() {
+        return flag() ? std::optional(instant()) : std::nullopt;
+    }
+    [[nodiscard]] bool flag() { return number_below(2) == 1; }
+    [[nodiscard]] std::uint8_t number_below(std::size_t bound) {
+        const auto value = integer<std::uint8_t>();
+        if (value >= bound) {
+            fail();
+            return 0;
+        }
+        return value;
+    }
+    /// A count of things of at least `least` octets each, so that a broken one cannot ask for memory.
+    [[nodiscard]] std::size_t count(std::size_t least) {
+        const auto value = integer<std::uint32_t>();
+        if (value > left_.size() / least) {
+            fail();
+            return 0;
+        }
+        return value;
+    }
+    [[nodiscard]] bool good_to_the_end() const { return good_ && left_.empty(); }
+
+  private:
+    void fail() {
+        good_ = false;
+        left_ = {};
+    }
+    std::string_view left_;
+    bool good_ = true;
+};
+
+}  // namespace
+
+std::string encode(const Warrant& warrant) {
+    Writer writer;
+    writer.integer(version);
+    writer.text(warrant.liid);
+    writer.text(warrant.destination);
+    writer.instant(warrant.valid_from);
+    writer.instant(warrant.valid_until);
+    writer.integer(static_cast<std::uint32_t>(warrant.targets.size()));
+    for (const Target& target : warrant.targets) {
+        writer.integer(static_cast<std::uint8_t>(target.type));
+        writer.text(target.value);
+        writer.optional_instant(target.from);
+        writer.optional_instant(target.until);
+        writer.optional_instant(target.observed_at);
+    }
+    writer.integer(static_cast<std::uint32_t>(warrant.services.size()));
+    for (const std::string& service : warrant.services) {
+        writer.text(service);
+    }
+    for (const bool part :
+         {warrant.deliver.metadata, warrant.deliver.content, warrant.deliver.binary, warrant.deliver.location}) {
+        writer.integer(static_cast<std::uint8_t>(part ? 1 : 0));
+    }
+    writer.integer(static_cast<std::uint8_t>(warrant.priority));
+    writer.integer(static_cast<std::uint8_t>(warrant.review));
+    writer.integer(static_cast<std::uint8_t>(warrant.correlation));
+    writer.text(warrant.reference);
+    writer.integer(static_cast<std::uint8_t>(warrant.acknowledge_not_unique ? 1 : 0));
+    return std::move(writer.out);
+}
+
+model::Result<Warrant> decode(std::string_view octets) {
+    OctetReader reader(octets);
+    if (reader.integer<std::uint8_t>() != version) {
+        return model::Error{"the stored warrant is of a version that this program does not know"};
+    }
+    Warrant warrant;
+    warrant.liid = reader.text();
+    warrant.destination = reader.text();
+    warrant.valid_from = reader.instant();
+    warrant.valid_until = reader.instant();
+    constexpr std::size_t least_target = 8;
+    for (std::size_t left = reader.count(least_target); left > 0; --left) {
+        Target& target = warrant.targets.emplace_back();
+        target.type = static_cast<model::IdentifierType>(reader.number_below(model::identifier_type_names.size()));
+        target.value = reader.text();
+        target.from = reader.optional_instant();
+        target.until = reader.optional_instant();
+        target.observed_at = reader.optional_instant();
+    }
+    constexpr std::size_t least_text = 4;
+    for (std::size_t left = reader.count(least_text); left > 0; --left) {
+        warrant.services.push_back(reader.text());
+    }
+    warrant.deliver.metadata = reader.flag();
+    warrant.deliver.content = reader.flag();
+    warrant.deliver.binary = reader.flag();
+    warrant.deliver.location = reader.flag();
+    warrant.priority = static_cast<Priority>(reader.number_below(2));
+    warrant.review = static_cast<Review>(reader.number_below(3));
+    warrant.correlation = static_cast<Correlation>(reader.number_below(2));
+    warrant.reference = reader.text();
+    warrant.acknowledge_not_unique = reader.flag();
+    if (!reader.good_to_the_end()) {
+        return model::Error{"the stored warrant is damaged"};
+    }
+    return warrant;
+}
+
+Digest digest_of(const Warrant& warrant) {
+    const std::string octets = encode(warrant);
+    Digest digest{};
+    if (EVP_Digest(octets.data(), octets.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1) {
+        std::abort();  // SHA-256 of memory fails only where OpenSSL itself is broken
+    }
+    return digest;
+}
+
+State state_at(const Warrant& warrant, model::Instant now) {
+    if (now < warrant.valid_from) {
+        return State::pending;
+    }
+    return now < warrant.valid_until ? State::active : State::expired;
+}
+
+}  // namespace lihandover::warrants

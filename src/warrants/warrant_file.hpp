@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lihandover/config/problem.hpp"
+#include "lihandover/warrants/loader.hpp"
+#include "lihandover/warrants/warrant.hpp"
+
+namespace lihandover::warrants {
+
+/// A warrant file as read, before it is known which destinations and other warrants there are.
+struct ParsedFile {
+    std::optional<Warrant> warrant;  ///< set when there are no problems
+    config::Problems problems;
+    /// Where later checks point to.
+    config::Place liid;
+    config::Place destination;
+    config::Place binary;  ///< `binary` among the parts to deliver
+};
+
+/// `file` is the name in problems.
+[[nodiscard]] ParsedFile parse_warrant_file(std::string_view text, const std::string& file);
+
+/// What is wrong with a good file under these destinations.
+void check_destination(const Warrant& warrant, const ParsedFile& parsed, const std::string& file,
+                       const Destinations& destinations, config::Problems& problems);
+
+}  // namespace lihandover::warrants
