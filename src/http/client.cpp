@@ -36,8 +36,6 @@ constexpr std::size_t body_room = 16384;
 constexpr std::size_t body_step = 65536;
 constexpr std::size_t upload_step = std::size_t{64} * 1024;
 constexpr std::size_t max_fields = 128;
-// A connection unused for so long is looked at before it is used, which costs a system call.
-constexpr std::chrono::seconds stale_after{1};
 constexpr std::size_t max_addresses = 8;
 
 /// Between a resolver that cannot be interrupted and the connection that may have given up waiting for it.
@@ -397,7 +395,7 @@ asio::awaitable<ClientResult<void>> ConnectionImpl::secure(std::shared_ptr<Trans
 }
 
 bool ConnectionImpl::is_stale() {
-    if (Clock::now() - last_used_ < stale_after) {
+    if (Clock::now() - last_used_ < options_.check_after) {
         return false;
     }
     char octet = 0;

@@ -151,15 +151,16 @@ asio::awaitable<bool> Session::read_head() {
                 break;
             }
             if (error && error != beast_http::error::need_more) {
-                const unsigned status = head_.refusal != 0                         ? head_.refusal
-                                        : error == beast_http::error::header_limit ? 431
-                                                                                   : 400;
+                unsigned status = head_.refusal;
+                if (status == 0) {
+                    status = error == beast_http::error::header_limit ? oversize_status() : 400;
+                }
                 co_await refuse(status);
                 co_return false;
             }
         }
         if (end_ >= limits.max_header) {
-            co_await refuse(head_.target.empty() && !head_.method.empty() ? 414 : 431);
+            co_await refuse(oversize_status());
             co_return false;
         }
         if (buffer_.empty()) {
@@ -191,6 +192,12 @@ asio::awaitable<bool> Session::read_head() {
         co_return false;
     }
     co_return true;
+}
+
+/// For a head that does not end where it must: the target's fault (414) or that of something else.
+unsigned Session::oversize_status() const {
+    const bool in_request_line = head_.method.empty();
+    return in_request_line && buffered().find(' ') != std::string_view::npos ? 414 : 431;
 }
 
 unsigned Session::check_head() {

@@ -62,6 +62,7 @@ class Session final : public Exchange {
     boost::asio::awaitable<bool> read_head();
     /// What to refuse the request with before a handler sees it; 0: nothing.
     unsigned check_head();
+    [[nodiscard]] unsigned oversize_status() const;
     void start_request();
     boost::asio::awaitable<void> refuse(unsigned status);
     boost::asio::awaitable<void> call_handler();

@@ -101,6 +101,8 @@ struct ConnectionOptions {
     std::chrono::milliseconds send_stall{30'000};
     /// From the request's last octet to the end of the answer.
     std::chrono::milliseconds answer_timeout{30'000};
+    /// A connection unused for so long is asked (one system call) whether the peer has closed it before it is used.
+    std::chrono::milliseconds check_after{1'000};
     std::size_t max_answer_header = 16384;
     std::size_t max_answer_body = 1048576;
     /// 1xx answers borne with per exchange.
@@ -123,8 +125,9 @@ struct ExpectOutcome {
 /// exchange at a time. Lives on the one thread that runs `executor`'s io_context (the executor must be an io_context's
 /// own); every member is called there. Never follows redirects, never repeats a request by itself.
 ///
-/// A failed exchange leaves the connection closed. Asio cancellation of a running connect or exchange closes it too and
-/// surfaces as boost::system::system_error(operation_aborted), like every cancelled coroutine.
+/// A failed exchange leaves the connection closed; connect() opens it again once the failed call has returned. Asio
+/// cancellation of a running connect or exchange closes it too and surfaces as
+/// boost::system::system_error(operation_aborted), like every cancelled coroutine.
 class Connection {
   public:
     /// Only scheme, host and port of `url` are used. `https` needs a context; `http` ignores it.
@@ -151,8 +154,8 @@ class Connection {
     /// Sends the head with `Expect: 100-continue`, waits for `100 Continue` for at most `continue_timeout`, and only
     /// then the body (RFC 9110 10.1.1). A final status instead: the body is not sent, the answer is the outcome, and
     /// the connection closes, since the peer might still count on the body. The time passes: Failure{await_continue,
-    /// timeout}. An empty body (size() of 0) goes without Expect, as RFC 9110 wants it. A final answer while the body is
-    /// on its way ends the sending; the answer is the outcome with body_sent true, and the connection closes.
+    /// timeout}. An empty body (size() of 0) goes without Expect, as RFC 9110 wants it. A final answer while the body
+    /// is on its way ends the sending; the answer is the outcome with body_sent true, and the connection closes.
     [[nodiscard]] boost::asio::awaitable<ClientResult<ExpectOutcome>> exchange_expect(
         const Request& request, BodySource& source, std::chrono::milliseconds continue_timeout);
 
