@@ -1,0 +1,268 @@
+#include "lihandover/config/configuration.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "lihandover/config/options.hpp"
+#include "lihandover/config/schema.hpp"
+
+namespace lihandover::config {
+namespace {
+
+constexpr std::string_view good = R"(csp: {country_code: XX, unique_identifier: EXAMPLE-CSP}
+intake:
+  http:
+    - listen: unix:/run/x.sock
+destinations:
+  lea-one:
+    url: https://lea.example.com:8443/hi
+    tls: {certificate: /a.pem, private_key: /a.key, ca: /ca.pem}
+)";
+
+/// `good` with one line replaced, or added at the end of the file.
+std::string with(std::string_view line, std::string_view replacement) {
+    std::string text(good);
+    const std::size_t at = text.find(line);
+    if (line.empty() || at == std::string::npos) {
+        return text + std::string(replacement) + "\n";
+    }
+    return text.replace(at, line.size(), replacement);
+}
+
+std::string problems_of(std::string_view text) {
+    const Loaded loaded = load_text(text, "f");
+    EXPECT_EQ(loaded.configuration.has_value(), loaded.problems.empty());
+    std::string all;
+    for (const Problem& problem : loaded.problems) {
+        all += check_text(problem) + "\n";
+    }
+    return all;
+}
+
+TEST(Configuration, DefaultsAreThere) {
+    const Loaded loaded = load_text(good, "f");
+    ASSERT_TRUE(loaded.configuration.has_value()) << problems_of(good);
+    const Configuration& configuration = *loaded.configuration;
+    EXPECT_EQ(configuration.state_dir, "/var/lib/lihandoverd");
+    EXPECT_EQ(configuration.intake.http.at(0).name, "http-1");
+    EXPECT_EQ(configuration.intake.http.at(0).listen.path, "/run/x.sock");
+    EXPECT_EQ(configuration.intake.max_event_size, 1U << 20U);
+    EXPECT_EQ(configuration.intake.max_future, std::chrono::minutes(5));
+    EXPECT_EQ(configuration.schema_validation, SchemaValidation::sample);
+    EXPECT_EQ(configuration.shutdown_timeout, std::chrono::seconds(10));
+    const Destination& destination = configuration.destinations.at("lea-one");
+    EXPECT_EQ(destination.receiver.country_code, "XX");
+    EXPECT_EQ(destination.receiver.unique_identifier, "Not specified");
+    EXPECT_EQ(destination.etsi_version, "V1.14.1");
+    EXPECT_FALSE(destination.sender.has_value());
+    EXPECT_FALSE(destination.binary.has_value());
+}
+
+TEST(Configuration, EveryMistakeIsFoundInOneRun) {
+    constexpr std::string_view text = R"(csp: {country_code: xx}
+state_dir: var
+max_sise: 1
+intake:
+  http:
+    - {name: a, listen: "unix:/run/x.sock", tls: {certificate: /a}}
+    - {name: a, listen: 127.0.0.1:99999}
+    - {name: "b c", listen: 127.0.0.1:80, mode: 0660}
+  max_event_size: 1MB
+  max_event_size: 2MiB
+  max_future: 5
+  attachment_root: /spool
+store: ~
+csp_schema: {content: sometimes, url: "http://x.example/"}
+destinations:
+  LEA:
+    url: https://user:secret@lea.example.com/
+    tls: {certificate: a.pem, private_key: /a.key, ca: /ca.pem}
+    etsi_version: 1.14.1
+    connections: "4"
+    receiver: {unique_identifier: ""}
+    binary: {model: B}
+    retry: {initial: 2m, maximum: 1m, error_codes: [1, 1, x]}
+schema_validation: yes
+)";
+    EXPECT_EQ(problems_of(text), R"(f:1:6: csp.unique_identifier: missing; it has no default
+f:1:21: csp.country_code: a country code is two capital letters, or XX (found "xx")
+f:2:12: state_dir: an absolute path of at most 4095 octets is needed (found "var")
+f:3:1: unknown key; allowed: csp, state_dir, warrants_dir, intake, store, csp_schema, destinations, objectserver, admin, schema_validation, schemas_dir, shutdown_timeout or log_level (found "max_sise")
+f:6:50: intake.http[0].tls.private_key: missing; it has no default
+f:6:50: intake.http[0].tls.client_ca: missing; it has no default
+f:6:50: intake.http[0].tls: not for a Unix socket; its mode and group say who may talk
+f:7:14: intake.http[1].name: another listener has this name; names are unique (found "a")
+f:7:25: intake.http[1].listen: not an address to listen on; allowed: unix:/path, address:port or [v6]:port (found "127.0.0.1:99999")
+f:8:14: intake.http[2].name: not such a name; allowed: 1 to 64 of a-z, A-Z, 0-9, _, . and - (found "b c")
+f:8:29: intake.http[2].tls: missing; a TCP listener takes clients with certificates only
+f:8:49: intake.http[2].mode: only for a Unix socket
+f:9:19: intake.max_event_size: a size is needed, 1KiB to 256MiB, with B, KiB, MiB, GiB or TiB (found "1MB")
+f:10:3: intake.max_event_size: the same key a second time; one is allowed
+f:11:15: intake.max_future: a duration is needed, 0ms to 1d, with ms, s, m, h or d (found "5")
+f:12:20: intake.attachment_root: not built yet: leave it out (found "/spool")
+f:13:1: store: no value; give one or leave the key out
+f:14:23: csp_schema.content: not one of the choices; allowed: never, first or always (found "sometimes")
+f:14:39: csp_schema.url: only https is allowed (found "http://x.example/")
+f:16:3: destinations: not such a name; allowed: 1 to 64 of a-z, 0-9 and - (found "LEA")
+f:17:10: destinations.*.url: a URL with a user is not allowed: certificates say who we are
+f:18:24: destinations.*.tls.certificate: an absolute path of at most 4095 octets is needed (found "a.pem")
+f:19:19: destinations.*.etsi_version: a version of TS 103 120 is needed, such as V1.14.1 (found "1.14.1")
+f:20:18: destinations.*.connections: a whole number is needed, 1 to 256 (found "4")
+f:21:35: destinations.*.receiver.unique_identifier: too short; allowed: 1 to 255 characters
+f:22:13: destinations.*.binary: not built yet: leave it out
+f:23:22: destinations.*.retry.initial: longer than maximum; at most the same is allowed
+f:23:56: destinations.*.retry.error_codes[1]: twice in the list (found "1")
+f:23:59: destinations.*.retry.error_codes[2]: a whole number is needed, 0 to 4294967295 (found "x")
+f:24:20: schema_validation: not one of the choices; allowed: off, sample or all (found "yes")
+)");
+}
+
+TEST(Configuration, LogsNameKeysAndPlacesOnly) {
+    const Loaded loaded = load_text(with("EXAMPLE-CSP", "\"a\\nvery-own-value\""), "f");
+    ASSERT_EQ(loaded.problems.size(), 1U);
+    EXPECT_EQ(log_text(loaded.problems[0]),
+              "f:1:44: csp.unique_identifier: holds control characters; allowed: 1 to 65535 characters");
+}
+
+TEST(Configuration, AMisspeltKeyIsGuessed) {
+    EXPECT_EQ(problems_of(with("unique_identifier", "unique_identifer")),
+              "f:1:6: csp.unique_identifier: missing; it has no default\n"
+              "f:1:25: csp: unknown key; did you mean unique_identifier? (found \"unique_identifer\")\n");
+}
+
+TEST(Configuration, AnEmptyFileSaysWhatIsMissing) {
+    for (const std::string_view text : {"", "# nothing\n", "{}"}) {
+        EXPECT_EQ(problems_of(text),
+                  "f:1:1: csp: missing; it has no default\nf:1:1: intake: missing; it has no default\n");
+    }
+    EXPECT_EQ(problems_of("[1]"), "f:1:1: a mapping is needed: key: value\n");
+    EXPECT_EQ(problems_of("text"), "f:1:1: a mapping is needed: key: value\n");
+}
+
+TEST(Configuration, AddressesAreUnique) {
+    EXPECT_EQ(problems_of(with("unix:/run/x.sock", "unix:/run/x.sock\n    - listen: unix:/run/x.sock")),
+              "f:5:15: intake.http[1].listen: another listener has this address; addresses are unique (found "
+              "\"unix:/run/x.sock\")\n");
+    EXPECT_EQ(problems_of(with("", "admin: {control_socket: /run/x.sock}")),
+              "f:9:25: admin.control_socket: an intake listener has this path; paths are unique\n");
+    EXPECT_EQ(problems_of(with("", "admin: {listen: \"unix:/run/x.sock\"}")),
+              "f:9:17: admin.listen: an intake listener has this address; addresses are unique\n");
+}
+
+TEST(Configuration, AFileThatCannotBeReadIsAProblem) {
+    const Loaded loaded = load_file("/nonexistent/file.yaml");
+    EXPECT_FALSE(loaded.configuration.has_value());
+    ASSERT_EQ(loaded.problems.size(), 1U);
+    EXPECT_EQ(log_text(loaded.problems[0]), "/nonexistent/file.yaml:0:0: cannot be read: No such file or directory");
+}
+
+TEST(Configuration, SizesAndDurations) {
+    const auto size = [](const std::string& text) {
+        const Loaded loaded = load_text(with("", "store: {max_bytes: " + text + "}"), "f");
+        return loaded.configuration ? loaded.configuration->store.max_bytes : 0;
+    };
+    EXPECT_EQ(size("16777216B"), 16'777'216U);
+    EXPECT_EQ(size("20480KiB"), 20'971'520U);
+    EXPECT_EQ(size("\"3GiB\""), std::uint64_t{3} << 30U);
+    EXPECT_EQ(size("1TiB"), std::uint64_t{1} << 40U);
+    for (const char* const wrong : {"1", "1 GiB", "1.5GiB", "-1GiB", "GiB", "1GB", "1gib", "99999999999999TiB",
+                                    "18446744073709551616B", "2000TiB", "1MiB", "[1GiB]"}) {
+        EXPECT_EQ(size(wrong), 0U) << wrong;
+    }
+    const auto duration = [](const std::string& text) {
+        const Loaded loaded = load_text(with("", "shutdown_timeout: " + text), "f");
+        return loaded.configuration ? loaded.configuration->shutdown_timeout.count() : -1;
+    };
+    EXPECT_EQ(duration("0s"), 0);
+    EXPECT_EQ(duration("1500ms"), 1500);
+    EXPECT_EQ(duration("1m"), 60'000);
+    EXPECT_EQ(duration("1h"), 3'600'000);
+    for (const char* const wrong : {"1", "1d", "1h1m", "1 s", "61m", "-1s", "1.5s", "s"}) {
+        EXPECT_EQ(duration(wrong), -1) << wrong;
+    }
+    EXPECT_EQ(write_duration(std::chrono::milliseconds(90'000)), "90s");
+    EXPECT_EQ(write_duration(std::chrono::hours(72)), "3d");
+    EXPECT_EQ(write_duration({}), "0ms");
+    EXPECT_EQ(write_size(std::uint64_t{1536} << 10U), "1536KiB");
+}
+
+TEST(Configuration, Urls) {
+    for (const char* const right : {"https://lea.example.com", "https://lea.example.com:8443/hi?x=y",
+                                    "https://[2001:db8::1]/", "HTTPS://192.0.2.1/a%20b"}) {
+        EXPECT_EQ(problems_of(with("https://lea.example.com:8443/hi", right)), "") << right;
+    }
+    for (const char* const wrong :
+         {"http://lea.example.com/", "lea.example.com", "https:///hi", "https://x/#y", "https://u@x/", "https://x:0/",
+          "https://x:99999/", "\"https://x/ y\"", "[a]", "https://x y/", "//x/", "ftp://x/"}) {
+        EXPECT_NE(problems_of(with("https://lea.example.com:8443/hi", wrong)), "") << wrong;
+    }
+}
+
+TEST(ListenAddress, TakesItsThreeForms) {
+    EXPECT_EQ(parse_listen_address("unix:/run/x"), (ListenAddress{"/run/x", "", 0}));
+    EXPECT_EQ(parse_listen_address("127.0.0.1:0"), (ListenAddress{"", "127.0.0.1", 0}));
+    EXPECT_EQ(parse_listen_address("[::1]:9464"), (ListenAddress{"", "::1", 9464}));
+    for (const char* const text : {"unix:/run/x", "0.0.0.0:8444", "[2001:db8::1]:1"}) {
+        EXPECT_EQ(parse_listen_address(text)->to_string(), text);
+    }
+    for (const std::string& wrong :
+         {std::string("unix:x"), std::string("unix:"), std::string(":80"), std::string("localhost:80"),
+          std::string("127.0.0.1"), std::string("127.0.0.1:"), std::string("127.0.0.1:65536"), std::string("::1:80"),
+          std::string("[::1]"), std::string("127.0.0.1:80x"), "unix:/" + std::string(107, 'x')}) {
+        EXPECT_EQ(parse_listen_address(wrong), std::nullopt) << wrong;
+    }
+    EXPECT_TRUE(parse_listen_address("127.1.2.3:1")->is_loopback());
+    EXPECT_TRUE(parse_listen_address("[::1]:1")->is_loopback());
+    EXPECT_FALSE(parse_listen_address("0.0.0.0:1")->is_loopback());
+    EXPECT_FALSE(parse_listen_address("unix:/x")->is_loopback());
+}
+
+TEST(ChangedOptions, NamesWhatCameAndWent) {
+    Configuration before = *load_text(good, "f").configuration;
+    Configuration after = before;
+    after.destinations["lea-two"] = after.destinations["lea-one"];
+    after.destinations.erase("lea-one");
+    after.intake.http.push_back(after.intake.http[0]);
+    after.destinations["lea-two"].sender = model::Endpoint{"XX", "Y"};
+    std::map<std::string, bool> changed;
+    for (const ChangedOption& option : changed_options(before, after)) {
+        changed[option.path] = option.reloadable;
+    }
+    EXPECT_EQ(changed, (std::map<std::string, bool>{
+                           {"destinations.lea-one", true}, {"destinations.lea-two", true}, {"intake.http", false}}));
+
+    after = before;
+    after.destinations["lea-one"].sender = model::Endpoint{"XX", "Y"};
+    after.state_dir = "/elsewhere";
+    changed.clear();
+    for (const ChangedOption& option : changed_options(before, after)) {
+        changed[option.path] = option.reloadable;
+    }
+    EXPECT_EQ(changed, (std::map<std::string, bool>{{"destinations.lea-one.sender", true}, {"state_dir", false}}));
+}
+
+TEST(ProblemOf, StandsWhereTheOptionOrItsSectionDoes) {
+    const Loaded loaded = load_text(good, "f");
+    Problem problem = problem_of(loaded, "f", "destinations.lea-one.tls.ca", "is no PEM file");
+    EXPECT_EQ(check_text(problem), "f:8:57: destinations.lea-one.tls.ca: is no PEM file");
+    problem = problem_of(loaded, "f", "intake.http[0].mode", "is odd");
+    EXPECT_EQ(check_text(problem), "f:4:7: intake.http[0].mode: is odd");
+    problem = problem_of(loaded, "f", "schemas_dir", "does not exist");
+    EXPECT_EQ(check_text(problem), "f:1:1: schemas_dir: does not exist");
+}
+
+TEST(Configuration, ManyDestinationsAreRead) {
+    std::string text(good);
+    for (int n = 0; n < 1000; ++n) {
+        text += "  lea-" + std::to_string(n) +
+                ": {url: \"https://x.example/\", tls: {certificate: /a, private_key: /b, ca: /c}}\n";
+    }
+    const Loaded loaded = load_text(text, "f");
+    ASSERT_TRUE(loaded.configuration.has_value());
+    EXPECT_EQ(loaded.configuration->destinations.size(), 1001U);
+}
+
+}  // namespace
+}  // namespace lihandover::config
