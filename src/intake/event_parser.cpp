@@ -538,8 +538,7 @@ class EventParser::Impl {
 
     bool document() {
         if (peek() != '{') {
-            return starts_value(peek()) ? fail(Rejection::invalid_value, "must be an object")
-                                        : not_json("a value is missing");
+            return other_document();
         }
         if (!object<Shape::event>([this](std::uint8_t row, const Member& member) {
                 return event_member(static_cast<EventMember>(row), member);
@@ -547,6 +546,16 @@ class EventParser::Impl {
             return false;
         }
         return at_ == end_ ? true : not_json("something follows the event");
+    }
+
+    // JSON of another type is a wrong event, anything else is not JSON; the source should know which.
+    bool other_document() {
+        model::Property ignored;
+        if (!parameter_value(ignored)) {
+            return false;
+        }
+        return at_ == end_ ? fail(Rejection::invalid_value, "must be an object")
+                           : not_json("something follows the event");
     }
 
     bool event_member(EventMember which, const Member& member) {

@@ -61,6 +61,7 @@ void ItemMaker::append(const model::Event& event, std::span<const warrants::Matc
             std::array<std::string_view, 4>{source_, event.event_id, warrant.destination, warrant.liid});
         if (event.timestamp) {
             item.event_seconds = event.timestamp->instant.seconds;
+            item.event_nanos = event.timestamp->instant.nanos;
         }
         if (warrant.correlation == warrants::Correlation::conversation && !event.conversation.id.empty()) {
             item.conversation_hash = store_.keyed_hash(

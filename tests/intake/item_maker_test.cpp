@@ -1,0 +1,163 @@
+#include "lihandover/intake/item_maker.hpp"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "lihandover/intake/event_parser.hpp"
+#include "support.hpp"
+
+namespace lihandover::intake {
+namespace {
+
+using testing::event;
+using testing::noon;
+using testing::warrant;
+
+class ItemMakerTest : public ::testing::Test {
+  protected:
+    std::vector<store::NewItem> make(const std::string& json, const std::vector<warrants::Warrant>& warrants,
+                                     const std::string& source = "local",
+                                     const std::vector<std::string>& metadata_parameters = {}) {
+        json_ = json;
+        EXPECT_FALSE(parser_.parse(json_, noon, event_));
+        snapshot_ = testing::snapshot(warrants);
+        snapshot_->metadata_parameters = metadata_parameters;
+        warrants::MatchScratch scratch;
+        snapshot_->index->match(event_, noon, scratch, matches_);
+        std::vector<store::NewItem> items;
+        ItemMaker(source, store_).append(event_, matches_, *snapshot_, noon, items);
+        return items;
+    }
+
+    testing::FakeStore store_;
+    EventParser parser_;
+    std::string json_;
+    model::Event event_;
+    std::shared_ptr<Snapshot> snapshot_;
+    std::vector<warrants::Match> matches_;
+};
+
+TEST_F(ItemMakerTest, MakesOneIndependentItemPerWarrant) {
+    auto first = warrant("LIID-1", "u-1");
+    auto second = warrant("LIID-2", "u-2");
+    second.priority = warrants::Priority::emergency;
+    const auto items = make(event("e-1", "u-1",
+                                  R"(,"timestamp":"2026-01-22T11:00:00.5Z","conversation":{"id":"c-1"})"
+                                  R"(,"receivers":[{"identifiers":[{"type":"user_id","value":"u-2"}]}])"),
+                            {first, second, warrant("LIID-3", "u-3")});
+    ASSERT_EQ(items.size(), 2U);
+    EXPECT_EQ(items[0].lane, 100);
+    EXPECT_EQ(items[1].lane, 101);
+    EXPECT_EQ(items[0].profile, 7);
+    EXPECT_FALSE(items[0].emergency);
+    EXPECT_TRUE(items[1].emergency);
+    EXPECT_NE(items[0].object_id, items[1].object_id);
+    EXPECT_NE(items[0].repeat_hash, items[1].repeat_hash);
+    ASSERT_TRUE(items[0].conversation_hash && items[1].conversation_hash);
+    EXPECT_NE(*items[0].conversation_hash, *items[1].conversation_hash);
+    EXPECT_EQ(items[0].event_seconds, 1'769'079'600);
+    EXPECT_EQ(items[0].received_at, noon);
+    for (std::size_t i = 0; i < 2; ++i) {
+        model::Share share;
+        ASSERT_TRUE(model::decode_share(items[i].share, share));
+        EXPECT_EQ(share.event.event_id, "e-1");
+        EXPECT_EQ(share.received_at, noon);
+        ASSERT_EQ(share.targeted.size(), 2U);
+        EXPECT_EQ(share.targeted[0], i == 0) << "only the party that this warrant targets";
+        EXPECT_EQ(share.targeted[1], i == 1);
+    }
+}
+
+TEST_F(ItemMakerTest, RepeatsAreOfOneSourceEventAndWarrant) {
+    const auto hash = [this](const std::string& id, const std::string& liid, const std::string& destination,
+                             const std::string& source) {
+        auto made = warrant(liid, "u-1");
+        made.destination = destination;
+        return make(event(id, "u-1"), {made}, source).at(0).repeat_hash;
+    };
+    const auto base = hash("e-1", "LIID-1", "lea-one", "local");
+    EXPECT_EQ(hash("e-1", "LIID-1", "lea-one", "local"), base);
+    EXPECT_NE(hash("e-2", "LIID-1", "lea-one", "local"), base);
+    EXPECT_NE(hash("e-1", "LIID-2", "lea-one", "local"), base);
+    EXPECT_NE(hash("e-1", "LIID-1", "lea-two", "local"), base);
+    EXPECT_NE(hash("e-1", "LIID-1", "lea-one", "other"), base);
+}
+
+TEST_F(ItemMakerTest, CorrelatesByConversationWhereOrdered) {
+    auto one = warrant("LIID-1", "u-1");
+    const auto conversation = [this, &one](const std::string& rest) {
+        return make(event("e", "u-1", rest), {one}).at(0).conversation_hash;
+    };
+    EXPECT_FALSE(conversation(""));
+    EXPECT_FALSE(conversation(R"(,"conversation":{"title":"t"})"));
+    EXPECT_FALSE(conversation(R"(,"conversation":{"id":""})"));
+    const auto first = conversation(R"(,"conversation":{"id":"c-1"})");
+    ASSERT_TRUE(first);
+    EXPECT_EQ(conversation(R"(,"conversation":{"id":"c-1","title":"t"})"), first);
+    EXPECT_NE(conversation(R"(,"conversation":{"id":"c-2"})"), first);
+    one.correlation = warrants::Correlation::none;
+    EXPECT_FALSE(conversation(R"(,"conversation":{"id":"c-1"})"));
+}
+
+TEST_F(ItemMakerTest, KnowsEventsWithoutATime) {
+    const auto items = make(event("e", "u-1"), {warrant("LIID-1", "u-1")});
+    ASSERT_EQ(items.size(), 1U);
+    EXPECT_FALSE(items[0].event_seconds);
+}
+
+TEST_F(ItemMakerTest, MakesNothingWhereTheOrderFindsNothing) {
+    auto only_location = warrant("LIID-1", "u-1");
+    only_location.deliver = {.metadata = false, .content = false, .binary = false, .location = true};
+    EXPECT_TRUE(make(event("e", "u-1", R"(,"content":{"text":"hi"})"), {only_location}).empty());
+    EXPECT_EQ(make(event("e", "u-1", R"(,"location":{"cell":"1"})"), {only_location}).size(), 1U);
+
+    auto only_content = warrant("LIID-1", "u-1");
+    only_content.deliver = {.metadata = false, .content = true, .binary = false, .location = false};
+    EXPECT_TRUE(make(event("e", "u-1"), {only_content}).empty());
+    EXPECT_EQ(make(event("e", "u-1", R"(,"content":{"text":""})"), {only_content}).size(), 1U);
+    EXPECT_EQ(make(event("e", "u-1", R"(,"parameters":{"a":1})"), {only_content}).size(), 1U);
+    EXPECT_TRUE(make(event("e", "u-1", R"(,"parameters":{"a":1})"), {only_content}, "local", {"a"}).empty());
+
+    auto only_metadata = warrant("LIID-1", "u-1");
+    only_metadata.deliver = {.metadata = true, .content = false, .binary = false, .location = false};
+    EXPECT_EQ(make(event("e", "u-1"), {only_metadata}).size(), 1U);
+}
+
+// What leaves_something() says, against what a share then holds.
+TEST_F(ItemMakerTest, LeavesSomethingExactlyWhenTheShareHoldsSomething) {
+    const std::vector<std::string> metadata_parameters = {"m"};
+    for (const std::string& rest :
+         {std::string(), std::string(R"(,"content":{"text":""})"), std::string(R"(,"content":{"text":"x"})"),
+          std::string(R"(,"conversation":{"id":"c"})"), std::string(R"(,"conversation":{"title":"t"})"),
+          std::string(R"(,"conversation":{"previous_title":"t"})"),
+          std::string(R"(,"conversation":{"thread_title":"t"})"),
+          std::string(R"(,"actor":{"nickname":"n","identifiers":[{"type":"user_id","value":"u"}]})"),
+          std::string(R"(,"parameters":{"m":1})"), std::string(R"(,"parameters":{"m":1,"c":2})"),
+          std::string(R"(,"device":{"a":1})"), std::string(R"(,"location":{})"),
+          std::string(R"(,"location":{"latitude":1,"longitude":2})")}) {
+        json_ = event("e", "u-1", rest);
+        ASSERT_FALSE(parser_.parse(json_, noon, event_)) << json_;
+        for (unsigned bits = 0; bits < 16; ++bits) {
+            const model::Deliver deliver{.metadata = (bits & 1) != 0,
+                                         .content = (bits & 2) != 0,
+                                         .binary = (bits & 4) != 0,
+                                         .location = (bits & 8) != 0};
+            std::string octets;
+            model::encode_share(event_, std::vector<std::uint64_t>{1}, deliver, noon, metadata_parameters, octets);
+            model::Share share;
+            ASSERT_TRUE(model::decode_share(octets, share));
+            const model::Event& kept = share.event;
+            const bool holds = !kept.event_id.empty() || !kept.parties.empty() || !kept.parameters.empty() ||
+                               kept.has_content || kept.location || !kept.conversation.title.empty() ||
+                               !kept.conversation.previous_title.empty() || !kept.conversation.thread_title.empty();
+            EXPECT_EQ(leaves_something(event_, deliver, metadata_parameters), holds) << rest << ' ' << bits;
+        }
+    }
+}
+
+}  // namespace
+}  // namespace lihandover::intake

@@ -1,0 +1,288 @@
+#pragma once
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "lihandover/intake/snapshot.hpp"
+#include "lihandover/model/clock.hpp"
+#include "lihandover/store/store.hpp"
+#include "lihandover/warrants/index.hpp"
+
+namespace lihandover::intake::testing {
+
+/// Nothing in these tests takes near so long; it keeps a broken one from hanging.
+constexpr std::chrono::seconds guard{30};
+
+inline constexpr model::Instant noon{1'769'083'200, 250'000'000};  // 2026-01-22T12:00:00.25Z
+
+class FixedClock : public model::Clock {
+  public:
+    [[nodiscard]] model::Instant wall() const override { return {seconds_.load(), noon.nanos}; }
+    [[nodiscard]] SteadyTime steady() const override { return std::chrono::steady_clock::now(); }
+    void set(std::int64_t seconds) { seconds_ = seconds; }
+
+  private:
+    std::atomic<std::int64_t> seconds_{noon.seconds};
+};
+
+/// A store in memory that commits, fails or holds back what it is given.
+class FakeStore : public store::Store {
+  public:
+    enum class Mode : std::uint8_t { commit, fail, hold };
+
+    void mode(Mode mode) {
+        const std::lock_guard lock(mutex_);
+        mode_ = mode;
+    }
+    void accept(bool accepting) { accepting_ = accepting; }
+    /// Groups after the first `count` fail.
+    void fail_after(std::size_t count) {
+        const std::lock_guard lock(mutex_);
+        good_groups_ = count;
+    }
+
+    /// Waits until so many groups were submitted.
+    void wait_for_groups(std::size_t count) {
+        std::unique_lock lock(mutex_);
+        if (!changed_.wait_for(lock, guard, [&] { return groups_.size() >= count; })) {
+            throw std::runtime_error("the groups do not come");
+        }
+    }
+    /// Ends what was held back, and commits from now on.
+    void release() {
+        std::vector<Done> held;
+        {
+            const std::lock_guard lock(mutex_);
+            mode_ = Mode::commit;
+            held.swap(held_);
+        }
+        for (const Done& done : held) {
+            done(store::Outcome::committed);
+        }
+    }
+    [[nodiscard]] std::vector<std::vector<store::NewItem>> groups() const {
+        const std::lock_guard lock(mutex_);
+        return groups_;
+    }
+    [[nodiscard]] std::vector<store::NewItem> items() const {
+        std::vector<store::NewItem> all;
+        for (const auto& group : groups()) {
+            all.insert(all.end(), group.begin(), group.end());
+        }
+        return all;
+    }
+
+    void submit(std::vector<store::NewItem> items, Done done) override {
+        store::Outcome outcome{};
+        {
+            const std::lock_guard lock(mutex_);
+            groups_.push_back(std::move(items));
+            changed_.notify_all();
+            if (mode_ == Mode::hold) {
+                held_.push_back(std::move(done));
+                return;
+            }
+            const bool good = mode_ == Mode::commit && groups_.size() <= good_groups_;
+            outcome = good ? store::Outcome::committed : store::Outcome::failed;
+        }
+        done(outcome);
+    }
+    [[nodiscard]] bool accepting() const override { return accepting_; }
+    [[nodiscard]] store::Hash128 keyed_hash(std::span<const std::string_view> parts) const override {
+        std::string joined;
+        for (const std::string_view part : parts) {
+            joined += std::to_string(part.size()) + ':' + std::string(part);
+        }
+        store::Hash128 hash{};
+        for (std::size_t i = 0; i < 2; ++i) {
+            const std::size_t half = std::hash<std::string>{}(joined + std::to_string(i));
+            std::memcpy(hash.data() + 8 * i, &half, 8);
+        }
+        return hash;
+    }
+
+    void stop() override {}
+    void set_listener(store::Listener*) override {}
+    void set_commit_observer(std::function<void(double)>) override {}
+    void set_limits(std::uint64_t, std::chrono::seconds) override {}
+    [[nodiscard]] model::Result<std::unique_ptr<store::Reader>> reader() const override { return unused(); }
+    [[nodiscard]] model::Result<store::LaneId> lane(std::string_view, std::string_view) override { return unused(); }
+    [[nodiscard]] model::Result<std::vector<store::LaneId>> lanes(
+        std::span<const std::pair<std::string, std::string>>) override {
+        return unused();
+    }
+    [[nodiscard]] model::Result<store::ProfileId> profile(const model::Profile&) override { return unused(); }
+    [[nodiscard]] std::shared_ptr<const store::Lane> find_lane(store::LaneId) const override { return nullptr; }
+    [[nodiscard]] std::shared_ptr<const model::Profile> find_profile(store::ProfileId) const override {
+        return nullptr;
+    }
+    void accepted(std::vector<store::Acceptance>, Done) override {}
+    void refused(store::RowId, store::Refusal, Done) override {}
+    void retry(std::vector<model::Uuid>, std::string, DoneCount) override {}
+    void retry_all(std::string, std::optional<std::uint64_t>, std::string, DoneCount) override {}
+    void reject(std::vector<model::Uuid>, std::string, std::string, DoneCount) override {}
+    [[nodiscard]] model::Result<std::vector<store::StoredWarrant>> warrants() override { return unused(); }
+    [[nodiscard]] model::Status change_warrants(const store::WarrantChanges&) override { return unused(); }
+    [[nodiscard]] store::Statistics statistics() const override { return {}; }
+
+  private:
+    static model::Error unused() { return {"not part of these tests"}; }
+
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    Mode mode_ = Mode::commit;
+    std::size_t good_groups_ = SIZE_MAX;
+    std::atomic<bool> accepting_{true};
+    std::vector<std::vector<store::NewItem>> groups_;
+    std::vector<Done> held_;
+};
+
+/// A warrant for one user id, all of 2026.
+inline warrants::Warrant warrant(std::string liid, const std::string& user_id) {
+    warrants::Warrant made;
+    made.liid = std::move(liid);
+    made.destination = "lea-one";
+    made.valid_from = {1'767'225'600, 0};
+    made.valid_until = {1'798'761'600, 0};
+    made.targets.push_back({model::IdentifierType::user_id, user_id, {}, {}, {}});
+    made.deliver = {.metadata = true, .content = true, .binary = false, .location = true};
+    return made;
+}
+
+/// A snapshot of these warrants, with lane 100 + n and profile 7 for warrant n in the order of the index.
+inline std::shared_ptr<Snapshot> snapshot(const std::vector<warrants::Warrant>& all) {
+    std::vector<warrants::WarrantPtr> shared;
+    for (const warrants::Warrant& each : all) {
+        shared.push_back(std::make_shared<const warrants::Warrant>(each));
+    }
+    auto made = std::make_shared<Snapshot>();
+    made->index = std::make_shared<const warrants::Index>(std::move(shared));
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        made->routes.push_back({static_cast<store::LaneId>(100 + i), 7, store::SchemaContent::first});
+    }
+    return made;
+}
+
+/// The JSON of an event of one sender. `rest` begins with a comma.
+inline std::string event(const std::string& id, const std::string& user, const std::string& rest = {}) {
+    return R"({"event_id":")" + id + R"(","service":"examplechat","event_type":"message","sender":{"identifiers":[)" +
+           R"({"type":"user_id","value":")" + user + R"("}]})" + rest + '}';
+}
+
+struct Answer {
+    int status = 0;
+    std::string head;  ///< without the Date field
+    std::string body;
+
+    [[nodiscard]] std::string field(std::string_view name) const {
+        const std::string wanted = "\r\n" + std::string(name) + ": ";
+        const auto at = head.find(wanted);
+        if (at == std::string::npos) {
+            return "(none)";
+        }
+        const auto from = at + wanted.size();
+        return head.substr(from, head.find("\r\n", from) - from);
+    }
+};
+
+/// One connection to a Unix socket, blocking.
+class Client {
+  public:
+    explicit Client(const std::string& path) : descriptor_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        path.copy(address.sun_path, sizeof address.sun_path - 1);
+        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): what the system call wants
+        if (::connect(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+            throw std::runtime_error("cannot connect");
+        }
+        const timeval limit{guard.count(), 0};
+        ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        ::setsockopt(descriptor_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    }
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+    ~Client() { ::close(descriptor_); }
+
+    void send(std::string_view octets) {
+        while (!octets.empty()) {
+            const auto sent = ::send(descriptor_, octets.data(), octets.size(), MSG_NOSIGNAL);
+            if (sent <= 0) {
+                return;  // refused early: the answer is there to be read
+            }
+            octets.remove_prefix(static_cast<std::size_t>(sent));
+        }
+    }
+    void send_post(std::string_view type, std::string_view body, std::string_view fields = {}) {
+        send("POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: " + std::string(type) +
+             "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + std::string(fields) + "\r\n");
+        send(body);
+    }
+    Answer post(std::string_view type, std::string_view body, std::string_view fields = {}) {
+        send_post(type, body, fields);
+        return read();
+    }
+    Answer json(std::string_view body) { return post("application/json", body); }
+    Answer ndjson(std::string_view body) { return post("application/x-ndjson", body); }
+
+    Answer read() {
+        while (buffer_.find("\r\n\r\n") == std::string::npos) {
+            fill();
+        }
+        Answer answer;
+        const auto end = buffer_.find("\r\n\r\n");
+        answer.head = buffer_.substr(0, end + 2);
+        buffer_.erase(0, end + 4);
+        answer.status = std::stoi(answer.head.substr(9, 3));
+        const auto date = answer.head.find("\r\nDate: ");
+        if (date != std::string::npos) {
+            answer.head.erase(date, answer.head.find("\r\n", date + 2) - date);
+        }
+        const std::string length = answer.field("Content-Length");
+        const std::size_t size = length == "(none)" ? 0 : std::stoul(length);
+        while (buffer_.size() < size) {
+            fill();
+        }
+        answer.body = buffer_.substr(0, size);
+        buffer_.erase(0, size);
+        return answer;
+    }
+    /// Whether something can be read at once.
+    [[nodiscard]] bool readable() const {
+        pollfd waiting{descriptor_, POLLIN, 0};
+        return !buffer_.empty() || ::poll(&waiting, 1, 0) > 0;
+    }
+
+  private:
+    void fill() {
+        char octets[16384];
+        const auto got = ::recv(descriptor_, octets, sizeof octets, 0);
+        if (got <= 0) {
+            throw std::runtime_error("no whole answer");
+        }
+        buffer_.append(octets, static_cast<std::size_t>(got));
+    }
+
+    int descriptor_;
+    std::string buffer_;
+};
+
+}  // namespace lihandover::intake::testing
