@@ -36,7 +36,7 @@ std::optional<std::uint64_t> read_number(std::string_view text) {
         text.remove_prefix(1);
     }
     const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-    if (text.empty() || !std::all_of(text.begin(), text.end(), is_digit)) {
+    if (text.empty() || !std::ranges::all_of(text, is_digit)) {
         return std::nullopt;
     }
     std::uint64_t number = 0;
@@ -307,8 +307,8 @@ class Scanner {
                                                                                          {"&#9;", '\t'}}};
         std::string out;
         for (std::string_view rest = text; !rest.empty();) {
-            const auto reference = std::find_if(references.begin(), references.end(),
-                                                [rest](const auto& each) { return rest.starts_with(each.first); });
+            const auto reference =
+                std::ranges::find_if(references, [rest](const auto& each) { return rest.starts_with(each.first); });
             out += reference == references.end() ? rest.front() : reference->second;
             rest.remove_prefix(reference == references.end() ? 1 : reference->first.size());
         }

@@ -23,7 +23,7 @@ constexpr bool is_hex(char c) {
     return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f');
 }
 bool all_digits(std::string_view text) {
-    return std::all_of(text.begin(), text.end(), is_digit);
+    return std::ranges::all_of(text, is_digit);
 }
 
 bool is_international_e164(std::string_view text) {
@@ -50,7 +50,7 @@ bool is_email_address(std::string_view text) {
         const std::string_view label = domain.substr(0, dot);
         const auto inner = [](char c) { return is_letter(c) || is_digit(c) || c == '-'; };
         if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-' ||
-            !std::all_of(label.begin(), label.end(), inner)) {
+            !std::ranges::all_of(label, inner)) {
             return false;
         }
         if (dot == std::string_view::npos) {
@@ -95,7 +95,7 @@ struct Decimal {
 
 bool read_number(std::string_view text, Decimal& out) {
     const auto take_digits = [&text] {
-        const auto end = std::find_if_not(text.begin(), text.end(), is_digit);
+        const auto end = std::ranges::find_if_not(text, is_digit);
         const std::string_view digits = text.substr(0, static_cast<std::size_t>(end - text.begin()));
         text.remove_prefix(digits.size());
         return digits;
@@ -189,7 +189,7 @@ bool put_ip_address(std::string_view value, TypedProperty& out) {
     if (value.size() >= terminated.size() || value.find('\0') != std::string_view::npos) {
         return false;
     }
-    std::copy(value.begin(), value.end(), terminated.begin());
+    std::ranges::copy(value, terminated.begin());
     std::array<unsigned char, 16> octets{};
     if (inet_pton(AF_INET, terminated.data(), octets.data()) == 1) {
         out.element = "ipv4Address";
@@ -295,7 +295,7 @@ ShortText<32> exact_time(std::string_view rfc3339) {
     std::string_view decimals;
     if (rest.front() == '.') {
         rest.remove_prefix(1);
-        const auto end = std::find_if_not(rest.begin(), rest.end(), is_digit);
+        const auto end = std::ranges::find_if_not(rest, is_digit);
         decimals = rest.substr(0, static_cast<std::size_t>(end - rest.begin()));
         rest.remove_prefix(decimals.size());
         if (decimals.size() > 6 && decimals.find_first_not_of('0', 6) != std::string_view::npos) {

@@ -275,8 +275,7 @@ model::Result<std::vector<SchemaFile>> find_schemas(const std::filesystem::path&
     }
     for (const std::string_view needed :
          {core_namespace, delivery_namespace, types_namespace, messaging_namespace, csp_schema_identifier}) {
-        if (std::none_of(files.begin(), files.end(),
-                         [needed](const SchemaFile& file) { return file.target == needed; })) {
+        if (std::ranges::none_of(files, [needed](const SchemaFile& file) { return file.target == needed; })) {
             return model::Error{directory.string() + ": no *.xsd has the targetNamespace " + std::string(needed)};
         }
     }

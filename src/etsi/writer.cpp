@@ -216,7 +216,7 @@ void put_parties(std::string& out, const model::Share& share) {
         out += model::name_of(party.role);
         // Senders and receivers have their mark in the core parameters.
         const bool in_core = party.role == model::PartyRole::sender || party.role == model::PartyRole::receiver;
-        out += !in_core && is_targeted(share, at) ? "\" targeted=\"true\">" : "\">";
+        out += !in_core && is_targeted(share, at) ? R"(" targeted="true">)" : "\">";
         if (named) {
             put_text<"nickname">(out, party.nickname);
         }

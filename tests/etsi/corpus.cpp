@@ -150,7 +150,7 @@ std::vector<model::Property> random_properties(std::mt19937& random, Item& item)
                                                                 "1234567890123456",
                                                                 "",
                                                                 "12345"};
-    static constexpr std::array<std::string_view, 6> json = {"true", "null",           "[1,2]", "{\"a\":\"<\\u0000\"}",
+    static constexpr std::array<std::string_view, 6> json = {"true", "null",           "[1,2]", R"({"a":"<\u0000"})",
                                                              "-1e9", "234150999999999"};
     std::vector<model::Property> out;
     for (std::size_t left = random() % 5; left > 0; --left) {

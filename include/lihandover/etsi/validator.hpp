@@ -9,14 +9,15 @@
 namespace lihandover::etsi {
 
 /// Checks documents against XML Schemas with libxml2. The schemas are compiled once; validate() may be called from
-/// several threads at the same time, each call works on its own. No network, no DTD, no entities, and a document cannot
-/// name schemas of its own (xsi:schemaLocation is an error).
+/// several threads at the same time, each call works on its own. No network, no DTD, no entities; schemas that a
+/// document names itself (xsi:schemaLocation) are not looked at.
 class Validator {
   public:
     /// Loads every *.xsd of `schemas_dir` (not of folders below it) by its targetNamespace. Imports need no
     /// schemaLocation, and one that is given is not followed: so ETSI's own files may take the place of ours, as they
-    /// are. HI1Message of the Core namespace and handoverItem of the 707 namespace must be declared by them. Two files
-    /// with one targetNamespace are an error. The error names the file, and the line where there is one.
+    /// are. There must be one for each namespace that the documents use; two files with one targetNamespace are an
+    /// error, as are xs:include and xs:redefine. The error names the file, and the line where there is one.
+    /// Takes some milliseconds and reads files: not for an I/O thread.
     [[nodiscard]] static model::Result<Validator> load(const std::filesystem::path& schemas_dir);
 
     Validator(Validator&&) noexcept;
