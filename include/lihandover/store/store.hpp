@@ -17,9 +17,9 @@
 namespace lihandover::store {
 
 struct Options {
-    std::filesystem::path directory;  ///< state_dir; exists, mode 0700, held by one daemon only
-    std::uint64_t max_bytes = 0;      ///< store.max_bytes; 0: no limit
-    std::chrono::seconds record_retention{};
+    std::filesystem::path directory;          ///< state_dir; exists, mode 0700, held by one daemon only
+    std::uint64_t max_bytes = 0;              ///< store.max_bytes; 0: no limit
+    std::chrono::seconds record_retention{};  ///< 0: records are kept for ever
     std::chrono::seconds repeat_memory{std::chrono::hours(7 * 24)};  ///< how long repeats are recognised at least
 };
 

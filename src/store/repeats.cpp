@@ -1,0 +1,105 @@
+#include "repeats.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace lihandover::store {
+
+namespace {
+
+std::int64_t period_of(std::int64_t seconds) {
+    const std::int64_t quotient = seconds / Repeats::period;
+    return seconds % Repeats::period < 0 ? quotient - 1 : quotient;
+}
+
+}  // namespace
+
+std::int64_t Repeats::period_cutoff(model::Instant now) const {
+    return period_of(now.seconds - memory_ - clock_slack);
+}
+
+void Repeats::open(Connection& connection) {
+    connection_ = &connection;
+    insert_ = connection.prepare("INSERT OR IGNORE INTO repeats(event_micros, hash) VALUES(?, ?)");
+    insert_late_ = connection.prepare("INSERT OR IGNORE INTO late_repeats(period, hash) VALUES(?, ?)");
+    select_ = connection.prepare("SELECT 1 FROM repeats WHERE event_micros=? AND hash=?");
+    select_late_ = connection.prepare("SELECT 1 FROM late_repeats WHERE period=? AND hash=?");
+    first_event_ = connection.prepare("SELECT event_micros FROM repeats ORDER BY event_micros LIMIT 1");
+    first_period_ = connection.prepare("SELECT period FROM late_repeats ORDER BY period LIMIT 1");
+    event_edge_ = connection.prepare(
+        "SELECT event_micros, hash FROM repeats WHERE event_micros < ? ORDER BY event_micros, hash LIMIT 1 OFFSET ?");
+    period_edge_ = connection.prepare(
+        "SELECT period, hash FROM late_repeats WHERE period < ? ORDER BY period, hash LIMIT 1 OFFSET ?");
+    delete_events_ = connection.prepare("DELETE FROM repeats WHERE (event_micros, hash) < (?, ?)");
+    delete_periods_ = connection.prepare("DELETE FROM late_repeats WHERE (period, hash) < (?, ?)");
+    learn_oldest();
+}
+
+void Repeats::close() {
+    for (Statement* statement : {&insert_, &insert_late_, &select_, &select_late_, &first_event_, &first_period_,
+                                 &event_edge_, &period_edge_, &delete_events_, &delete_periods_}) {
+        *statement = Statement();
+    }
+    connection_ = nullptr;
+}
+
+void Repeats::learn_oldest() {
+    constexpr std::int64_t none = std::numeric_limits<std::int64_t>::max();
+    Rows events(first_event_);
+    oldest_event_ = events.next() ? events->integer(0) : none;
+    Rows periods(first_period_);
+    oldest_period_ = periods.next() ? periods->integer(0) : none;
+}
+
+bool Repeats::remember(const NewItem& item, model::Instant now) {
+    const std::span<const std::uint8_t> hash(item.repeat_hash);
+    const bool fresh = item.event_seconds.has_value() && *item.event_seconds >= now.seconds - fresh_window;
+    const bool surely_fresh = fresh && *item.event_seconds >= now.seconds - fresh_window + clock_slack;
+    const std::int64_t event =
+        item.event_seconds.has_value() ? *item.event_seconds * 1'000'000 + item.event_nanos / 1000 : 0;
+
+    if (!surely_fresh) {
+        if (item.event_seconds.has_value()) {
+            select_.bind(1, event).bind(2, hash);
+            Rows rows(select_);
+            if (rows.next()) return false;
+        }
+        const std::int64_t last = period_of(now.seconds + clock_slack);
+        for (std::int64_t at = period_cutoff(now); at <= last; ++at) {
+            select_late_.bind(1, at).bind(2, hash);
+            Rows rows(select_late_);
+            if (rows.next()) return false;
+        }
+    }
+    if (fresh) {
+        insert_.bind(1, event).bind(2, hash).run();
+        oldest_event_ = std::min(oldest_event_, event);
+    } else {
+        const std::int64_t received = period_of(now.seconds);
+        insert_late_.bind(1, received).bind(2, hash).run();
+        oldest_period_ = std::min(oldest_period_, received);
+    }
+    return connection_->changes() == 1;
+}
+
+void Repeats::prune(model::Instant now, std::int64_t limit) {
+    const auto prune_table = [limit](Statement& edge, Statement& erase, std::int64_t cutoff) {
+        // Up to the first that stays: the one at the limit, or the first at the cutoff (an empty hash is below any).
+        std::int64_t key = cutoff;
+        std::string hash;
+        {
+            edge.bind(1, cutoff).bind(2, limit);
+            Rows rows(edge);
+            if (rows.next()) {
+                key = rows->integer(0);
+                hash = rows->octets(1);
+            }
+        }
+        erase.bind(1, key).bind_blob(2, hash).run();
+    };
+    if (oldest_event_ < event_cutoff(now)) prune_table(event_edge_, delete_events_, event_cutoff(now));
+    if (oldest_period_ < period_cutoff(now)) prune_table(period_edge_, delete_periods_, period_cutoff(now));
+    learn_oldest();
+}
+
+}  // namespace lihandover::store

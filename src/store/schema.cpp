@@ -1,0 +1,203 @@
+#include "schema.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <array>
+#include <string>
+
+namespace lihandover::store {
+
+namespace {
+
+// docs/store.md explains every table and column.
+constexpr const char* version_1 = R"sql(
+CREATE TABLE meta(
+    name TEXT NOT NULL PRIMARY KEY,
+    value NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE filler(
+    id INTEGER PRIMARY KEY,
+    octets BLOB NOT NULL
+);
+
+CREATE TABLE schema_identifier(
+    id INTEGER PRIMARY KEY,
+    identifier TEXT NOT NULL UNIQUE
+);
+
+CREATE TABLE lane(
+    id INTEGER PRIMARY KEY,
+    destination TEXT NOT NULL,
+    liid TEXT NOT NULL,
+    provided INTEGER NOT NULL,
+    UNIQUE(destination, liid)
+);
+
+CREATE TABLE profile(
+    id INTEGER PRIMARY KEY,
+    sender_country TEXT NOT NULL,
+    sender_identifier TEXT NOT NULL,
+    receiver_country TEXT NOT NULL,
+    receiver_identifier TEXT NOT NULL,
+    etsi_version TEXT NOT NULL,
+    national_owner TEXT NOT NULL,
+    national_version TEXT NOT NULL,
+    schema_identifier TEXT NOT NULL,
+    schema_url TEXT NOT NULL,
+    writer_version INTEGER NOT NULL
+);
+
+CREATE TABLE item(
+    id INTEGER PRIMARY KEY,
+    lane INTEGER NOT NULL,
+    profile INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    object_id BLOB NOT NULL,
+    level_id INTEGER,
+    sequence INTEGER
+);
+
+CREATE TABLE share(
+    id INTEGER PRIMARY KEY,
+    octets BLOB NOT NULL
+);
+
+CREATE TABLE aside(
+    id INTEGER PRIMARY KEY,
+    state INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    lane INTEGER NOT NULL,
+    profile INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    object_id BLOB NOT NULL,
+    level_id INTEGER,
+    sequence INTEGER,
+    code INTEGER,
+    code_kind INTEGER,
+    words TEXT
+);
+CREATE INDEX aside_object ON aside(object_id);
+
+CREATE TABLE repeats(
+    event_micros INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY(event_micros, hash)
+) WITHOUT ROWID;
+
+CREATE TABLE late_repeats(
+    period INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY(period, hash)
+) WITHOUT ROWID;
+
+CREATE TABLE conversation(
+    lane INTEGER NOT NULL,
+    level_id INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    next_sequence INTEGER NOT NULL,
+    PRIMARY KEY(lane, level_id)
+) WITHOUT ROWID;
+
+CREATE TABLE record(
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    lane INTEGER NOT NULL,
+    object_id BLOB,
+    item INTEGER,
+    level_id INTEGER,
+    sequence INTEGER,
+    received INTEGER
+);
+CREATE INDEX record_ended ON record(item) WHERE kind IN (4, 7);
+
+CREATE TABLE record_note(
+    record INTEGER PRIMARY KEY,
+    who TEXT NOT NULL,
+    why TEXT NOT NULL,
+    code INTEGER,
+    code_kind INTEGER,
+    words TEXT
+);
+
+CREATE TABLE warrant(
+    destination TEXT NOT NULL,
+    liid TEXT NOT NULL,
+    file TEXT NOT NULL,
+    octets BLOB NOT NULL,
+    PRIMARY KEY(destination, liid)
+) WITHOUT ROWID;
+
+INSERT INTO filler(id, octets) VALUES(1, zeroblob(3000)), (2, zeroblob(3000)), (3, zeroblob(3000)), (4, zeroblob(3000));
+INSERT INTO meta(name, value) VALUES('secret', randomblob(32)), ('counters_upto', 0);
+)sql";
+
+constexpr std::array<MigrationStep, 1> steps_of_this_program = {{{1, version_1}}};
+
+}  // namespace
+
+std::span<const MigrationStep> migration_steps() {
+    return steps_of_this_program;
+}
+
+model::Status migrate(Connection& connection, std::span<const MigrationStep> steps) {
+    std::int64_t version = connection.integer("PRAGMA user_version");
+    const std::int64_t application = connection.integer("PRAGMA application_id");
+    const bool empty = connection.integer("SELECT count(*) FROM sqlite_schema") == 0;
+    if (application != application_id && !(application == 0 && version == 0 && empty)) {
+        return model::Error{
+            "the database is not a store of this daemon: give another state_dir, or move the file away"};
+    }
+    const std::int64_t newest = steps.empty() ? 0 : steps.back().version;
+    if (version > newest) {
+        return model::Error{"the store was written by a newer version of this daemon (its schema is " +
+                            std::to_string(version) + ", this program knows up to " + std::to_string(newest) +
+                            "): install that version again, or restore the store as it was before the upgrade"};
+    }
+    for (const MigrationStep& step : steps) {
+        if (step.version <= version) continue;
+        Transaction transaction(connection);
+        connection.execute(step.sql);
+        connection.execute("PRAGMA user_version=" + std::to_string(step.version));
+        connection.execute("PRAGMA application_id=" + std::to_string(application_id));
+        transaction.commit();
+        if (version > 0) spdlog::info("store: schema upgraded to version {}", step.version);
+        version = step.version;
+    }
+    return {};
+}
+
+void set_up_writer(Connection& connection) {
+    // The first three only count before a new file gets its first page.
+    connection.execute("PRAGMA page_size=4096");
+    connection.execute("PRAGMA auto_vacuum=NONE");
+    connection.execute("PRAGMA encoding='UTF-8'");
+    Statement mode = connection.prepare("PRAGMA journal_mode=WAL");
+    {
+        Rows rows(mode);
+        if (!rows.next() || rows->octets(0) != "wal") throw SqlFailure(Trouble::failing, SQLITE_IOERR);
+    }
+    connection.execute("PRAGMA synchronous=FULL");
+    // What is deleted is overwritten with zeros: 0.3 µs per item.
+    connection.execute("PRAGMA secure_delete=ON");
+    connection.execute("PRAGMA cache_size=-10240");
+    connection.execute("PRAGMA temp_store=MEMORY");
+    connection.execute("PRAGMA foreign_keys=OFF");
+    connection.execute("PRAGMA trusted_schema=OFF");
+    // The writer decides about checkpoints itself.
+    connection.execute("PRAGMA wal_autocheckpoint=0");
+}
+
+void set_up_reader(Connection& connection) {
+    connection.execute("PRAGMA query_only=ON");
+    connection.execute("PRAGMA cache_size=-2048");
+    connection.execute("PRAGMA temp_store=MEMORY");
+    connection.execute("PRAGMA trusted_schema=OFF");
+}
+
+}  // namespace lihandover::store

@@ -1,0 +1,192 @@
+#include "lihandover/store/store.hpp"
+
+#include <memory>
+#include <utility>
+
+#include "catalogue.hpp"
+#include "directory.hpp"
+#include "engine.hpp"
+#include "keeper.hpp"
+#include "reader.hpp"
+#include "secret.hpp"
+#include "writer.hpp"
+
+namespace lihandover::store {
+
+namespace {
+
+class SqliteStore final : public Store {
+  public:
+    SqliteStore(StateDirectory directory, const Options& options, const model::Clock& clock)
+        : directory_(std::move(directory)),
+          plan_(SpacePlan::of(directory_.total_octets(), options.max_bytes)),
+          engine_(directory_, clock, secret_, catalogue_, options.repeat_memory, plan_.wal_limit),
+          keeper_(directory_.database()),
+          writer_({&directory_, &catalogue_, &engine_, &keeper_, plan_, options.max_bytes, options.record_retention}) {}
+    SqliteStore(const SqliteStore&) = delete;
+    SqliteStore& operator=(const SqliteStore&) = delete;
+    SqliteStore(SqliteStore&&) = delete;
+    SqliteStore& operator=(SqliteStore&&) = delete;
+    ~SqliteStore() override { shut_down(); }
+
+    model::Status start() {
+        if (auto created = directory_.create_database(); !created) return created;
+        auto opened = try_open();
+        // Where the disk is full already, deliveries need what is set aside to get going.
+        if (!opened && failed_for_space_ && directory_.release()) opened = try_open();
+        if (!opened) return opened;
+        keeper_.start();
+        writer_.start();
+        return {};
+    }
+
+    void stop() override { shut_down(); }
+
+    void set_listener(Listener* listener) override { writer_.set_listener(listener); }
+    void set_commit_observer(std::function<void(double)> observer) override {
+        writer_.set_commit_observer(std::move(observer));
+    }
+    void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) override {
+        writer_.set_limits(max_bytes, record_retention);
+    }
+
+    model::Result<std::unique_ptr<Reader>> reader() const override {
+        return open_reader(directory_.database(), catalogue_);
+    }
+
+    Hash128 keyed_hash(std::span<const std::string_view> parts) const override { return secret_.hash(parts); }
+
+    model::Result<LaneId> lane(std::string_view destination, std::string_view liid) override {
+        const std::pair<std::string, std::string> pair(destination, liid);
+        auto ids = lanes(std::span(&pair, 1));
+        if (!ids) return ids.error();
+        return ids->front();
+    }
+    model::Result<std::vector<LaneId>> lanes(
+        std::span<const std::pair<std::string, std::string>> destination_and_liid) override {
+        std::vector<LaneId> ids;
+        const model::Status status = writer_.call([&](Engine& engine) {
+            ids.clear();
+            ids.reserve(destination_and_liid.size());
+            for (const auto& [destination, liid] : destination_and_liid) {
+                ids.push_back(engine.lane(destination, liid));
+            }
+        });
+        if (!status) return status.error();
+        return ids;
+    }
+    model::Result<ProfileId> profile(const model::Profile& profile) override {
+        if (const ProfileId known = catalogue_.find_profile_like(profile); known != 0) return known;
+        ProfileId id = 0;
+        const model::Status status = writer_.call([&](Engine& engine) { id = engine.profile(profile); });
+        if (!status) return status.error();
+        return id;
+    }
+
+    std::shared_ptr<const Lane> find_lane(LaneId id) const override { return catalogue_.find_lane(id); }
+    std::shared_ptr<const model::Profile> find_profile(ProfileId id) const override {
+        return catalogue_.find_profile(id);
+    }
+
+    bool accepting() const override { return writer_.accepting(); }
+
+    void submit(std::vector<NewItem> items, Done done) override { writer_.submit(std::move(items), std::move(done)); }
+    void accepted(std::vector<Acceptance> items, Done done) override {
+        writer_.accepted(std::move(items), std::move(done));
+    }
+    void refused(RowId row, Refusal refusal, Done done) override {
+        writer_.decide(Writer::Refuse{row, std::move(refusal), std::move(done)});
+    }
+    void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) override {
+        writer_.decide(Writer::Retry{std::move(object_ids), std::move(who), std::move(done)});
+    }
+    void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
+                   DoneCount done) override {
+        writer_.decide(
+            Writer::RetryAll{std::move(destination), code, std::move(who), std::move(done), std::nullopt, 0});
+    }
+    void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) override {
+        // There is no index over waiting items: they are looked for beside the writer, which only checks the find.
+        std::vector<model::Uuid> wanted = object_ids;
+        keeper_.locate(std::move(wanted),
+                       [this, object_ids = std::move(object_ids), who = std::move(who), why = std::move(why),
+                        done = std::move(done)](model::Result<std::vector<Located>> located) {
+                           if (!located) {
+                               if (done) done(Outcome::failed, 0);
+                               return;
+                           }
+                           writer_.decide(Writer::Reject{object_ids, std::move(*located), who, why, done});
+                       });
+    }
+
+    model::Result<std::vector<StoredWarrant>> warrants() override {
+        std::vector<StoredWarrant> warrants;
+        const model::Status status = writer_.call([&](Engine& engine) { warrants = engine.warrants(); });
+        if (!status) return status.error();
+        return warrants;
+    }
+    model::Status change_warrants(const WarrantChanges& changes) override {
+        return writer_.call([&](Engine& engine) { engine.change_warrants(changes); });
+    }
+
+    Statistics statistics() const override { return writer_.statistics(); }
+
+  private:
+    void shut_down() {
+        // The keeper hands on what it still has to do.
+        keeper_.stop();
+        writer_.stop();
+    }
+
+    model::Status try_open() {
+        failed_for_space_ = false;
+        try {
+            return engine_.open();
+        } catch (const SqlFailure& failure) {
+            engine_.close();
+            failed_for_space_ = failure.trouble() == Trouble::full;
+            return model::Error{what_to_do(failure)};
+        }
+    }
+
+    static std::string what_to_do(const SqlFailure& failure) {
+        const std::string what = "the store in state_dir cannot be opened: " + failure.describe();
+        switch (failure.trouble()) {
+            case Trouble::full:
+                return what + "; free space on its file system";
+            case Trouble::read_only:
+                return what + "; mount its file system read-write, or see to owner and mode of its files";
+            case Trouble::corrupt:
+                return what +
+                       "; keep a copy of state_dir, and restore a backup or recover the file with sqlite3's .recover "
+                       "(docs/store.md)";
+            case Trouble::busy:
+                return what + "; another process holds the database locked: end it";
+            case Trouble::failing:
+                break;
+        }
+        return what + "; look for disk errors in the system's log";
+    }
+
+    StateDirectory directory_;
+    Secret secret_;
+    Catalogue catalogue_;
+    SpacePlan plan_;
+    bool failed_for_space_ = false;
+    Engine engine_;
+    Keeper keeper_;
+    Writer writer_;
+};
+
+}  // namespace
+
+model::Result<std::unique_ptr<Store>> Store::open(const Options& options, const model::Clock& clock) {
+    if (!prepare_hashing()) return model::Error{"the system gives no random numbers"};
+    auto directory = StateDirectory::open(options.directory);
+    if (!directory) return directory.error();
+    auto store = std::make_unique<SqliteStore>(std::move(*directory), options, clock);
+    if (auto started = store->start(); !started) return started.error();
+    return std::unique_ptr<Store>(std::move(store));
+}
+
+}  // namespace lihandover::store

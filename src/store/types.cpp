@@ -1,0 +1,17 @@
+#include "lihandover/store/types.hpp"
+
+namespace lihandover::store {
+
+std::string_view name_of(Refusal::Kind kind) {
+    switch (kind) {
+        case Refusal::Kind::hi1_error:
+            return "hi1_error";
+        case Refusal::Kind::http_status:
+            return "http_status";
+        case Refusal::Kind::invalid_document:
+            return "invalid_document";
+    }
+    return "unknown";
+}
+
+}  // namespace lihandover::store

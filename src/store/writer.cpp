@@ -1,0 +1,719 @@
+#include "writer.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <iterator>
+#include <type_traits>
+#include <utility>
+
+namespace lihandover::store {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t group_items = 4096;
+constexpr std::uint64_t group_octets = 4U << 20U;
+constexpr std::size_t group_decisions = 256;
+constexpr std::size_t retry_step = 2000;
+constexpr std::int64_t prune_step = 1000;
+constexpr auto tick = 1s;
+constexpr auto first_pause = 100ms;
+constexpr std::chrono::milliseconds longest_pause = 5s;
+/// Work on a damaged file does no good: look whether somebody mended it, no more.
+constexpr std::chrono::milliseconds longest_pause_when_corrupt = 30s;
+constexpr auto log_kept_at_most = 60s;  ///< how long what was deleted may live on in the write-ahead log under load
+constexpr auto complaint_interval = 60s;
+
+std::uint64_t octets_of(const std::vector<NewItem>& items) {
+    std::uint64_t sum = 0;
+    for (const NewItem& item : items) {
+        sum += item.share.size() + sizeof(NewItem);
+    }
+    return sum;
+}
+
+void answer(const Store::Done& done, Outcome outcome) {
+    if (done) done(outcome);
+}
+
+void answer(const Store::DoneCount& done, Outcome outcome, std::size_t count) {
+    if (done) done(outcome, count);
+}
+
+void fail(Writer::Decision& decision) {
+    std::visit(
+        [](auto& command) {
+            using Command = std::decay_t<decltype(command)>;
+            if constexpr (std::is_same_v<Command, Writer::Refuse>) {
+                answer(command.done, Outcome::failed);
+            } else if constexpr (std::is_same_v<Command, Writer::RetryAll>) {
+                answer(command.done, Outcome::failed, command.taken);
+            } else {
+                answer(command.done, Outcome::failed, 0);
+            }
+        },
+        decision);
+}
+
+}  // namespace
+
+Writer::Writer(Setup setup)
+    : directory_(*setup.directory),
+      catalogue_(*setup.catalogue),
+      engine_(*setup.engine),
+      keeper_(*setup.keeper),
+      plan_(setup.plan),
+      max_bytes_(setup.max_bytes),
+      retention_(setup.record_retention) {
+    new_max_bytes_ = max_bytes_;
+    new_retention_ = retention_;
+}
+
+void Writer::start() {
+    last_work_ = next_tick_ = Steady::now();
+    reserved_ = directory_.set_aside(plan_.reserve);
+    look_at_space();
+    update_accepting();
+    update_statistics();
+    thread_ = std::thread([this] { run(); });
+}
+
+void Writer::stop() {
+    const std::lock_guard once(stop_mutex_);
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    wake_.notify_all();
+    if (thread_.joinable()) thread_.join();
+    accepting_.store(false, std::memory_order_release);
+}
+
+void Writer::submit(std::vector<NewItem> items, Store::Done done) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!stopping_) {
+            const std::uint64_t octets = octets_of(items);
+            const bool fits = pending_items_ < pending_items_limit && pending_octets_ < pending_octets_limit;
+            if (fits) {
+                pending_items_ += items.size();
+                pending_octets_ += octets;
+                submissions_.push_back({std::move(items), std::move(done), octets});
+            } else {
+                turned_away_.push_back(std::move(done));
+            }
+            wake_.notify_one();
+            return;
+        }
+    }
+    answer(done, Outcome::failed);
+}
+
+void Writer::accepted(std::vector<Acceptance> items, Store::Done done) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!stopping_) {
+            acceptances_.push_back({std::move(items), std::move(done)});
+            wake_.notify_one();
+            return;
+        }
+    }
+    answer(done, Outcome::failed);
+}
+
+void Writer::decide(Decision decision) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!stopping_) {
+            decisions_.push_back(std::move(decision));
+            wake_.notify_one();
+            return;
+        }
+    }
+    fail(decision);
+}
+
+model::Status Writer::call(std::function<void(Engine&)> work) {
+    Call call{std::move(work), {}};
+    std::future<model::Status> answered = call.answer.get_future();
+    {
+        const std::lock_guard lock(mutex_);
+        if (stopping_) return model::Error{"the store is stopping"};
+        if (thread_.get_id() == std::this_thread::get_id()) {
+            return model::Error{"the store's writer cannot wait for itself"};
+        }
+        calls_.push_back(std::move(call));
+        wake_.notify_one();
+    }
+    return answered.get();
+}
+
+void Writer::set_commit_observer(std::function<void(double)> observer) {
+    const std::lock_guard lock(mutex_);
+    new_observer_ = std::move(observer);
+    settings_changed_ = true;
+}
+
+void Writer::set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) {
+    {
+        const std::lock_guard lock(mutex_);
+        new_max_bytes_ = max_bytes;
+        new_retention_ = record_retention;
+        settings_changed_ = true;
+    }
+    wake_.notify_one();
+}
+
+Statistics Writer::statistics() const {
+    Statistics statistics;
+    {
+        const std::lock_guard lock(statistics_mutex_);
+        statistics = statistics_;
+    }
+    statistics.accepting = accepting();
+    return statistics;
+}
+
+bool Writer::take(Group& group) {
+    std::unique_lock lock(mutex_);
+    wake_.wait_until(lock, next_tick_, [this] {
+        return stopping_ || settings_changed_ || !submissions_.empty() || !acceptances_.empty() ||
+               !decisions_.empty() || !calls_.empty() || !turned_away_.empty();
+    });
+    if (settings_changed_) {
+        settings_changed_ = false;
+        max_bytes_ = new_max_bytes_;
+        retention_ = new_retention_;
+        observer_ = new_observer_;
+        const std::uint64_t reserve = plan_.reserve;
+        plan_ = SpacePlan::of(directory_.total_octets(), max_bytes_);
+        plan_.reserve = reserve;
+        next_tick_ = Steady::now();
+    }
+    group.acceptances = std::exchange(acceptances_, {});
+    group.turned_away = std::exchange(turned_away_, {});
+    group.calls = std::exchange(calls_, {});
+    while (!decisions_.empty() && group.decisions.size() < group_decisions) {
+        group.decisions.push_back(std::move(decisions_.front()));
+        decisions_.pop_front();
+    }
+    std::size_t items = 0;
+    std::uint64_t octets = 0;
+    const std::uint64_t most_octets = std::min(group_octets, plan_.wal_target / 2);
+    while (!submissions_.empty() && items < group_items && octets < most_octets) {
+        Submission& first = submissions_.front();
+        items += first.items.size();
+        octets += first.octets;
+        group.submissions.push_back(std::move(first));
+        submissions_.pop_front();
+    }
+    pending_items_ -= items;
+    pending_octets_ -= octets;
+    const bool anything = !group.acceptances.empty() || !group.decisions.empty() || !group.submissions.empty() ||
+                          !group.turned_away.empty() || !group.calls.empty();
+    return anything || !stopping_;
+}
+
+void Writer::run() {
+    while (true) {
+        Group group;
+        if (!take(group)) break;
+        const bool anything = !group.acceptances.empty() || !group.decisions.empty() || !group.submissions.empty() ||
+                              !group.calls.empty();
+        if (anything) last_work_ = Steady::now();
+        for (const Store::Done& done : group.turned_away) {
+            answer(done, Outcome::failed);
+        }
+        work_on(group);
+        for (Call& call : group.calls) {
+            run_call(call);
+        }
+        if (anything && engine_usable_ && !broken_) {
+            look_at_space();
+            look_after_log(false);
+            update_accepting();
+        }
+        if (Steady::now() >= next_tick_) housekeeping(Steady::now() - last_work_ >= tick);
+    }
+    finish_up();
+}
+
+void Writer::fail_submissions(Group& group) {
+    for (Submission& submission : group.submissions) {
+        answer(submission.done, Outcome::failed);
+    }
+    group.submissions.clear();
+}
+
+void Writer::fail_decisions(Group& group) {
+    for (Decision& decision : group.decisions) {
+        fail(decision);
+    }
+    group.decisions.clear();
+}
+
+void Writer::work_on(Group& group) {
+    if (broken_) {
+        fail_submissions(group);
+        fail_decisions(group);
+        std::move(group.acceptances.begin(), group.acceptances.end(), std::back_inserter(kept_));
+        return;
+    }
+    if (!accepting_) fail_submissions(group);
+    std::erase_if(group.submissions, [this](Submission& submission) {
+        const bool known = std::all_of(submission.items.begin(), submission.items.end(), [this](const NewItem& item) {
+            return catalogue_.lane_facts(item.lane) != nullptr && catalogue_.profile_facts(item.profile) != nullptr;
+        });
+        if (known) return false;
+        spdlog::error("store: items of an unknown lane or profile were turned away");
+        answer(submission.done, Outcome::failed);
+        return true;
+    });
+    if (group.acceptances.empty() && group.decisions.empty() && group.submissions.empty()) return;
+
+    std::optional<SqlFailure> failure = attempt(group, true);
+    if (!failure) {
+        finish(group);
+        return;
+    }
+    complain(*failure);
+    if (!group.submissions.empty()) {
+        blocked_ = true;
+        update_accepting();
+        fail_submissions(group);
+        if (group.acceptances.empty() && group.decisions.empty()) {
+            // A full disk says nothing of deletions yet; any other trouble is theirs as well.
+            if (failure->trouble() != Trouble::full) break_down(*failure);
+            return;
+        }
+        failure = attempt(group, false);
+    }
+    if (failure && failure->trouble() == Trouble::full) {
+        make_room();
+        failure = attempt(group, false);
+    }
+    if (!failure) {
+        finish(group);
+        return;
+    }
+    fail_decisions(group);
+    std::move(group.acceptances.begin(), group.acceptances.end(), std::back_inserter(kept_));
+    break_down(*failure);
+}
+
+std::optional<SqlFailure> Writer::attempt(Group& group, bool with_items) {
+    const auto began = Steady::now();
+    try {
+        engine_.begin();
+        for (const Acceptances& acceptances : group.acceptances) {
+            for (const Acceptance& item : acceptances.items) {
+                engine_.accepted(item);
+            }
+        }
+        group.verdicts.assign(group.decisions.size(), {});
+        for (std::size_t i = 0; i < group.decisions.size(); ++i) {
+            apply(group.decisions[i], group.verdicts[i]);
+        }
+        if (with_items && !group.submissions.empty()) {
+            for (const Submission& submission : group.submissions) {
+                for (const NewItem& item : submission.items) {
+                    engine_.insert(item);
+                }
+            }
+            if (engine_.effects().queued.empty()) engine_.filler();
+            const auto made = static_cast<std::int64_t>(engine_.effects().queued.size());
+            if (engine_.prune_due(retention_)) engine_.prune(retention_, std::max(prune_step, 3 * made));
+        }
+        if (engine_.flush_due()) engine_.flush();
+        engine_.commit();
+    } catch (const SqlFailure& failure) {
+        engine_.roll_back();
+        return failure;
+    }
+    if (observer_) observer_(std::chrono::duration<double>(Steady::now() - began).count());
+    {
+        const std::lock_guard lock(statistics_mutex_);
+        ++statistics_.commits;
+    }
+    if (!log_used_) log_used_since_ = Steady::now();
+    log_used_ = true;
+    return std::nullopt;
+}
+
+void Writer::apply(Decision& decision, Verdict& verdict) {
+    std::visit(
+        [&](auto& command) {
+            using Command = std::decay_t<decltype(command)>;
+            if constexpr (std::is_same_v<Command, Refuse>) {
+                engine_.refused(command.row, command.refusal);
+            } else if constexpr (std::is_same_v<Command, Retry>) {
+                for (const model::Uuid& object_id : command.object_ids) {
+                    if (engine_.retry(object_id, command.who)) ++verdict.count;
+                }
+            } else if constexpr (std::is_same_v<Command, RetryAll>) {
+                verdict.cursor = command.cursor;
+                verdict.count =
+                    engine_.retry_some(command.destination, command.code, command.who, verdict.cursor, retry_step);
+                verdict.unfinished = verdict.cursor.has_value();
+            } else {
+                for (const model::Uuid& object_id : command.object_ids) {
+                    if (engine_.reject(object_id, command.located, command.who, command.why)) ++verdict.count;
+                }
+            }
+        },
+        decision);
+}
+
+void Writer::tell_effects() {
+    Listener* listener = listener_;
+    Effects& effects = engine_.effects();
+    if (listener == nullptr) return;
+    if (!effects.retried.empty()) {
+        std::sort(effects.retried.begin(), effects.retried.end(),
+                  [](const QueuedItem& left, const QueuedItem& right) { return left.row < right.row; });
+        listener->on_queued(effects.retried, true);
+    }
+    if (!effects.queued.empty()) listener->on_queued(effects.queued, false);
+    if (!effects.withdrawn.empty()) listener->on_withdrawn(effects.withdrawn);
+}
+
+void Writer::finish(Group& group) {
+    {
+        const std::lock_guard lock(statistics_mutex_);
+        statistics_.repeats += engine_.effects().repeats;
+    }
+    update_statistics();
+    tell_effects();
+    engine_.publish();
+    for (const Acceptances& acceptances : group.acceptances) {
+        answer(acceptances.done, Outcome::committed);
+    }
+    for (std::size_t i = 0; i < group.decisions.size(); ++i) {
+        Verdict& verdict = group.verdicts[i];
+        if (verdict.unfinished) {
+            auto& command = std::get<RetryAll>(group.decisions[i]);
+            command.cursor = verdict.cursor;
+            command.taken += verdict.count;
+            const std::lock_guard lock(mutex_);
+            decisions_.push_front(std::move(group.decisions[i]));
+            continue;
+        }
+        std::visit(
+            [&](auto& command) {
+                using Command = std::decay_t<decltype(command)>;
+                if constexpr (std::is_same_v<Command, Refuse>) {
+                    answer(command.done, Outcome::committed);
+                } else if constexpr (std::is_same_v<Command, RetryAll>) {
+                    answer(command.done, Outcome::committed, command.taken + verdict.count);
+                } else {
+                    answer(command.done, Outcome::committed, verdict.count);
+                }
+            },
+            group.decisions[i]);
+    }
+    for (const Submission& submission : group.submissions) {
+        answer(submission.done, Outcome::committed);
+    }
+}
+
+void Writer::run_call(Call& call) {
+    if (broken_) {
+        call.answer.set_value(model::Error{"the store cannot be written at present; see the log"});
+        return;
+    }
+    try {
+        engine_.begin();
+        call.work(engine_);
+        engine_.commit();
+    } catch (const SqlFailure& failure) {
+        engine_.roll_back();
+        complain(failure);
+        if (failure.trouble() == Trouble::full) {
+            blocked_ = true;
+        } else {
+            break_down(failure);
+        }
+        update_accepting();
+        call.answer.set_value(model::Error{"the store cannot be written: " + failure.describe()});
+        return;
+    }
+    log_used_ = true;
+    engine_.publish();
+    update_statistics();
+    call.answer.set_value({});
+}
+
+void Writer::make_room() {
+    if (directory_.release()) spdlog::warn("store: the disk is full; the space set aside goes to deletions now");
+    reserved_ = false;
+    try {
+        engine_.checkpoint(Engine::Checkpoint::restart);
+    } catch (const SqlFailure&) {
+        // The next attempt to commit says whether it was enough.
+    }
+}
+
+void Writer::break_down(const SqlFailure& failure) {
+    trouble_ = failure.trouble();
+    complain(failure);
+    if (broken_) return;
+    broken_ = true;
+    blocked_ = true;
+    pause_ = first_pause;
+    next_try_ = next_tick_ = Steady::now() + pause_;
+    update_accepting();
+    if (Listener* listener = listener_) listener->on_health(false);
+}
+
+void Writer::try_to_recover() {
+    const auto once_more = [this]() -> std::optional<SqlFailure> {
+        Group group;
+        group.acceptances = std::move(kept_);
+        kept_.clear();
+        std::optional<SqlFailure> failure = attempt(group, false);
+        if (failure && failure->trouble() == Trouble::full) {
+            make_room();
+            failure = attempt(group, false);
+        }
+        if (failure) {
+            kept_ = std::move(group.acceptances);
+            return failure;
+        }
+        broken_ = false;
+        complained_about_.reset();
+        spdlog::info("store: commits work again");
+        if (Listener* listener = listener_) listener->on_health(true);
+        finish(group);
+        return std::nullopt;
+    };
+
+    std::optional<SqlFailure> failure;
+    // A full disk mends by itself; anything else may have left the connection with wrong ideas.
+    if (!engine_usable_ || (trouble_ != Trouble::full && trouble_ != Trouble::busy)) {
+        engine_usable_ = false;
+        try {
+            if (auto opened = engine_.reopen(); !opened) {
+                failure = SqlFailure(Trouble::failing, SQLITE_ERROR);
+                spdlog::error("store: {}", opened.error().message);
+            } else {
+                engine_usable_ = true;
+                // What a commit wrote although it failed is there for good now, and has to be delivered.
+                tell_effects();
+                engine_.publish();
+                update_statistics();
+            }
+        } catch (const SqlFailure& caught) {
+            engine_.close();
+            failure = caught;
+        }
+    }
+    if (!failure) failure = once_more();
+    if (!failure) return;
+    trouble_ = failure->trouble();
+    complain(*failure);
+    pause_ = std::min(pause_ * 2, trouble_ == Trouble::corrupt ? longest_pause_when_corrupt : longest_pause);
+    next_try_ = Steady::now() + pause_;
+}
+
+void Writer::probe() {
+    Group group;
+    group.submissions.emplace_back();
+    if (auto failure = attempt(group, true)) {
+        complain(*failure);
+        if (failure->trouble() != Trouble::full) break_down(*failure);
+        return;
+    }
+    blocked_ = false;
+    finish(group);
+}
+
+void Writer::housekeeping(bool idle) {
+    next_tick_ = Steady::now() + tick;
+    if (broken_ && Steady::now() >= next_try_) try_to_recover();
+    if (broken_) {
+        next_tick_ = next_try_;
+        return;
+    }
+    look_at_space();
+    look_after_log(idle);
+    if (!reserved_ && directory_.free_octets() >= plan_.reserve + plan_.wal_limit) {
+        reserved_ = directory_.set_aside(plan_.reserve);
+        look_at_space();
+    }
+    if (blocked_ && !short_of_space_) probe();
+    if (!broken_ && engine_.prune_due(retention_)) {
+        Group group;
+        try {
+            engine_.begin();
+            engine_.prune(retention_, prune_step);
+            engine_.commit();
+            engine_.publish();
+            log_used_ = true;
+            // The next step at once, unless there is other work.
+            if (engine_.prune_due(retention_)) next_tick_ = Steady::now();
+        } catch (const SqlFailure& failure) {
+            engine_.roll_back();
+            complain(failure);
+            if (failure.trouble() != Trouble::full) break_down(failure);
+        }
+    }
+    if (broken_) return;
+    update_accepting();
+    update_statistics();
+}
+
+void Writer::inline_checkpoint(Engine::Checkpoint kind) {
+    try {
+        const bool complete = engine_.checkpoint(kind);
+        next_inline_frames_ = complete ? 0 : engine_.wal_frames() + plan_.wal_target / 4 / engine_.page_size();
+        if (complete && kind == Engine::Checkpoint::truncate) log_used_ = false;
+    } catch (const SqlFailure& failure) {
+        complain(failure);
+        blocked_ = true;
+        next_inline_frames_ = engine_.wal_frames() + plan_.wal_target / 4 / engine_.page_size();
+        // The database has to grow by what is in the log: that is what the space is set aside for.
+        if (failure.trouble() == Trouble::full && reserved_) make_room();
+    }
+}
+
+void Writer::look_after_log(bool idle) {
+    const std::uint64_t frames = engine_.wal_frames();
+    const std::uint64_t octets = frames * engine_.page_size();
+    // Where space is short the log must stay small enough for what is set aside.
+    const bool tight = blocked_ || short_of_space_ || over_limit_;
+    if (copied_.exchange(false)) {
+        copying_ = false;
+        inline_checkpoint(Engine::Checkpoint::restart);
+    } else if (octets >= (tight ? plan_.wal_target / 4 : plan_.wal_limit) && frames >= next_inline_frames_) {
+        inline_checkpoint(Engine::Checkpoint::restart);
+    } else if (octets >= plan_.wal_target && !copying_) {
+        copying_ = true;
+        keeper_.checkpoint([this] { copied_ = true; });
+    }
+    // Deleted content lives on in the log's old frames until they are written over or cut off.
+    if (log_used_ && (idle || Steady::now() - log_used_since_ >= log_kept_at_most)) {
+        log_used_since_ = Steady::now();
+        inline_checkpoint(Engine::Checkpoint::truncate);
+    }
+}
+
+void Writer::look_at_space() {
+    const std::uint64_t for_log = directory_.free_octets() + directory_.wal_octets();
+    const std::uint64_t for_pages = for_log + engine_.free_page_octets();
+    const bool was_short = short_of_space_;
+    if (was_short) {
+        short_of_space_ =
+            !reserved_ || for_log < 2 * plan_.wal_limit || for_pages < 2 * plan_.low_water + plan_.wal_limit;
+    } else {
+        short_of_space_ = !reserved_ || for_log < plan_.wal_limit + plan_.wal_limit / 2 ||
+                          for_pages < plan_.low_water + plan_.wal_limit;
+    }
+    if (short_of_space_ && !was_short) {
+        spdlog::error(
+            "store: state_dir is short of disk space ({} MiB free): new events are refused until there is more; free "
+            "some, "
+            "or see why deliveries wait",
+            directory_.free_octets() >> 20U);
+    }
+    // The log counts with its allotment: what is in it right now goes up and down too fast to decide by.
+    const std::uint64_t used = engine_.live_octets() + plan_.wal_target;
+    const bool was_over = over_limit_;
+    over_limit_ = max_bytes_ != 0 && used > (was_over ? max_bytes_ - max_bytes_ / 20 : max_bytes_);
+    if (over_limit_ && !was_over) {
+        spdlog::error(
+            "store: store.max_bytes is reached ({} of {} octets): new events are refused until deliveries have made "
+            "room; "
+            "see why they wait, or raise the limit",
+            used, max_bytes_);
+    }
+}
+
+void Writer::update_accepting() {
+    const bool now = !broken_ && !blocked_ && !short_of_space_ && !over_limit_;
+    accepting_.store(now, std::memory_order_release);
+    if (now && !last_accepting_) spdlog::info("store: new events are taken again");
+    last_accepting_ = now;
+}
+
+void Writer::update_statistics() {
+    const std::lock_guard lock(statistics_mutex_);
+    const auto& destinations = catalogue_.destinations();
+    const auto& counts = engine_.counts();
+    while (statistics_.counts.size() < destinations.size()) {
+        statistics_.counts.push_back({destinations[statistics_.counts.size()]});
+    }
+    for (std::size_t i = 0; i < counts.size() && i < statistics_.counts.size(); ++i) {
+        statistics_.counts[i].held = static_cast<std::uint64_t>(counts[i].held);
+        statistics_.counts[i].queued = static_cast<std::uint64_t>(counts[i].queued);
+        statistics_.counts[i].refused = static_cast<std::uint64_t>(counts[i].refused);
+    }
+    statistics_.waiting_bytes = static_cast<std::uint64_t>(engine_.waiting_bytes());
+    statistics_.used_bytes =
+        engine_.live_octets() + std::max(plan_.wal_target, engine_.wal_frames() * engine_.page_size());
+    statistics_.max_bytes = max_bytes_;
+}
+
+void Writer::complain(const SqlFailure& failure) {
+    const auto now = Steady::now();
+    if (complained_about_ == failure.trouble() && now - complained_at_ < complaint_interval) return;
+    complained_about_ = failure.trouble();
+    complained_at_ = now;
+    const std::string what = failure.describe();
+    switch (failure.trouble()) {
+        case Trouble::full:
+            spdlog::error(
+                "store: no space left for state_dir: {}. New events are refused until there is; free space on its file "
+                "system, or see why deliveries wait. Nothing accepted is lost, and it goes on by itself",
+                what);
+            break;
+        case Trouble::read_only:
+            spdlog::error(
+                "store: state_dir cannot be written: {}. Mount its file system read-write, or see to owner and mode of "
+                "the "
+                "files. Nothing accepted is lost, and it goes on by itself",
+                what);
+            break;
+        case Trouble::corrupt:
+            spdlog::critical(
+                "store: the database is damaged: {}. Stop the daemon, keep a copy of state_dir, and restore a backup "
+                "or "
+                "recover the file with sqlite3's .recover (docs/store.md)",
+                what);
+            break;
+        case Trouble::busy:
+            spdlog::error("store: another process holds the database locked: {}. End it; it goes on by itself", what);
+            break;
+        case Trouble::failing:
+            spdlog::error(
+                "store: the database cannot be read or written: {}. Look for disk errors in the system's log. Nothing "
+                "accepted is lost, and it tries again by itself",
+                what);
+            break;
+    }
+}
+
+void Writer::finish_up() {
+    if (broken_) try_to_recover();
+    if (!broken_ && engine_usable_) {
+        try {
+            engine_.begin();
+            engine_.flush();
+            engine_.commit();
+            engine_.publish();
+            engine_.checkpoint(Engine::Checkpoint::truncate);
+        } catch (const SqlFailure& failure) {
+            // Nothing is lost: the next start reads the counters from the records, and the log as it is.
+            engine_.roll_back();
+            complain(failure);
+        }
+    }
+    for (const Acceptances& acceptances : kept_) {
+        answer(acceptances.done, Outcome::failed);
+    }
+    kept_.clear();
+    update_statistics();
+}
+
+}  // namespace lihandover::store

@@ -1,0 +1,643 @@
+#include "lihandover/store/store.hpp"
+
+#include <gmock/gmock.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+#include <fstream>
+#include <map>
+#include <set>
+
+#include "lihandover/store/async.hpp"
+#include "support.hpp"
+
+namespace lihandover::store::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class Outbox : public StoreTest {
+  protected:
+    void SetUp() override { open(); }
+    std::unique_ptr<Reader> reader() {
+        auto reader = store_->reader();
+        EXPECT_TRUE(reader) << reader.error().message;
+        return std::move(*reader);
+    }
+    std::vector<RecordKind> record_kinds() {
+        std::vector<RecordKind> kinds;
+        const auto records = reader()->records(0, 1000);
+        EXPECT_TRUE(records);
+        for (const Record& record : *records) {
+            kinds.push_back(record.kind);
+        }
+        return kinds;
+    }
+};
+
+TEST_F(Outbox, KeepsAllThatAnItemSays) {
+    NewItem made = item("all that was said");
+    made.emergency = true;
+    made.conversation_hash = hash_of(77);
+    made.schema_content = SchemaContent::never;
+    ASSERT_EQ(submit(made), Outcome::committed);
+
+    const auto items = queued();
+    ASSERT_THAT(items, SizeIs(1));
+    const StoredItem& stored = items.front();
+    EXPECT_EQ(stored.lane, lane_);
+    EXPECT_EQ(stored.profile, profile_);
+    EXPECT_EQ(stored.object_id, made.object_id);
+    EXPECT_TRUE(stored.emergency);
+    EXPECT_FALSE(stored.carries_schema);
+    ASSERT_TRUE(stored.correlation);
+    EXPECT_EQ(stored.correlation->sequence_number, 0U);
+    EXPECT_LT(stored.correlation->level_id, std::uint64_t{1} << 53);
+    EXPECT_EQ(stored.received_at.micros(), made.received_at.micros());
+    EXPECT_EQ(stored.share, made.share);
+
+    const auto heard = ear_.queued();
+    ASSERT_THAT(heard, SizeIs(1));
+    EXPECT_EQ(heard.front().row, stored.row);
+    EXPECT_EQ(heard.front().lane, lane_);
+    EXPECT_TRUE(heard.front().emergency);
+}
+
+TEST_F(Outbox, KeepsItemsOverARestartInTheirOrder) {
+    std::vector<model::Uuid> made;
+    for (int i = 0; i < 50; ++i) {
+        made.push_back(model::Uuid::random());
+        NewItem one = item(std::to_string(i));
+        one.object_id = made.back();
+        ASSERT_EQ(submit(std::move(one)), Outcome::committed);
+    }
+    const auto before = queued();
+    reopen();
+    const auto after = queued();
+    ASSERT_THAT(after, SizeIs(50));
+    for (std::size_t i = 0; i < after.size(); ++i) {
+        EXPECT_EQ(after[i].object_id, made[i]);
+        EXPECT_EQ(after[i].row, before[i].row);
+        EXPECT_EQ(after[i].share, std::to_string(i));
+    }
+    EXPECT_EQ(counts().queued, 50U);
+    EXPECT_EQ(store_->statistics().waiting_bytes > 50 * 1, true);
+}
+
+TEST_F(Outbox, TellsTheListenerInRowOrderBeforeTheCallersOnceForEach) {
+    constexpr int submissions = 200;
+    std::atomic<int> done{0};
+    for (int i = 0; i < submissions; ++i) {
+        std::vector<NewItem> items;
+        items.push_back(item());
+        items.push_back(item());
+        store_->submit(std::move(items), [&](Outcome outcome) {
+            EXPECT_EQ(outcome, Outcome::committed);
+            ++done;
+            // All that this group made was told before.
+            EXPECT_GE(ear_.queued().size(), static_cast<std::size_t>(2 * done.load()));
+        });
+    }
+    ASSERT_TRUE(eventually([&] { return done == submissions; }));
+    const auto heard = ear_.queued();
+    ASSERT_THAT(heard, SizeIs(2 * submissions));
+    EXPECT_TRUE(std::is_sorted(heard.begin(), heard.end(),
+                               [](const QueuedItem& a, const QueuedItem& b) { return a.row < b.row; }));
+}
+
+TEST_F(Outbox, LetsAnAcceptedItemGoAndSaysSo) {
+    NewItem made = item("secret words");
+    made.conversation_hash = hash_of(1);
+    ASSERT_EQ(submit(made), Outcome::committed);
+    const auto waiting = queued();
+    clock_.advance(std::chrono::seconds(5));
+    ASSERT_EQ(accept(waiting.front()), Outcome::committed);
+    EXPECT_THAT(queued(), IsEmpty());
+    EXPECT_EQ(counts().queued, 0U);
+    EXPECT_EQ(store_->statistics().waiting_bytes, 0U);
+    EXPECT_THAT(record_kinds(), ElementsAre(RecordKind::item_made, RecordKind::item_delivered));
+
+    const auto delivered = reader()->items(ItemState::delivered, 0, 10);
+    ASSERT_TRUE(delivered);
+    ASSERT_THAT(*delivered, SizeIs(1));
+    const ItemView& view = delivered->front();
+    EXPECT_EQ(view.object_id, made.object_id);
+    EXPECT_EQ(view.destination, "lea");
+    EXPECT_EQ(view.liid, "LIID-1");
+    EXPECT_EQ(view.row, waiting.front().row);
+    EXPECT_EQ(view.received_at.micros(), made.received_at.micros());
+    EXPECT_EQ(view.changed_at.micros(), clock_.wall().micros());
+    ASSERT_TRUE(view.correlation);
+    EXPECT_EQ(view.correlation->level_id, waiting.front().correlation->level_id);
+
+    const auto found = reader()->find(made.object_id);
+    ASSERT_TRUE(found);
+    ASSERT_TRUE(found->has_value());
+    EXPECT_EQ((*found)->state, ItemState::delivered);
+}
+
+TEST_F(Outbox, RecordsAnAcceptanceOnlyOnce) {
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    const auto waiting = queued();
+    ASSERT_EQ(accept(waiting.front()), Outcome::committed);
+    ASSERT_EQ(accept(waiting.front()), Outcome::committed);
+    EXPECT_THAT(record_kinds(), ElementsAre(RecordKind::item_made, RecordKind::item_delivered));
+    EXPECT_EQ(counts().queued, 0U);
+}
+
+TEST_F(Outbox, PutsARefusedItemAsideWithTheLeasWords) {
+    ASSERT_EQ(submit({item("one"), item("two")}), Outcome::committed);
+    const auto waiting = queued();
+    ASSERT_EQ(refuse(waiting[0].row, {3007, Refusal::Kind::hi1_error, "no such LIID"}), Outcome::committed);
+    EXPECT_EQ(counts().queued, 1U);
+    EXPECT_EQ(counts().refused, 1U);
+    ASSERT_THAT(queued(), SizeIs(1));
+    EXPECT_EQ(queued().front().row, waiting[1].row);
+
+    const auto views = reader()->items(ItemState::refused, 0, 10);
+    ASSERT_TRUE(views);
+    ASSERT_THAT(*views, SizeIs(1));
+    EXPECT_EQ(views->front().object_id, waiting[0].object_id);
+    ASSERT_TRUE(views->front().refusal);
+    EXPECT_EQ(views->front().refusal->code, 3007U);
+    EXPECT_EQ(views->front().refusal->kind, Refusal::Kind::hi1_error);
+    EXPECT_EQ(views->front().refusal->words, "no such LIID");
+
+    const auto all = reader()->items(std::nullopt, 0, 10);
+    ASSERT_TRUE(all);
+    ASSERT_THAT(*all, SizeIs(2));
+    EXPECT_EQ((*all)[0].state, ItemState::refused);
+    EXPECT_EQ((*all)[1].state, ItemState::queued);
+
+    reopen();
+    EXPECT_EQ(counts().refused, 1U);
+    EXPECT_EQ(counts().queued, 1U);
+}
+
+TEST_F(Outbox, GivesARetriedItemItsPlaceBack) {
+    ASSERT_EQ(submit({item("one"), item("two"), item("three")}), Outcome::committed);
+    const auto waiting = queued();
+    ASSERT_EQ(refuse(waiting[0].row, {1, Refusal::Kind::hi1_error, ""}), Outcome::committed);
+    ASSERT_EQ(refuse(waiting[1].row, {2, Refusal::Kind::http_status, ""}), Outcome::committed);
+
+    const auto [outcome, count] =
+        retry({waiting[1].object_id, model::Uuid::random(), waiting[0].object_id, waiting[2].object_id});
+    EXPECT_EQ(outcome, Outcome::committed);
+    EXPECT_EQ(count, 2U);
+    const auto again = queued();
+    ASSERT_THAT(again, SizeIs(3));
+    for (std::size_t i = 0; i < 3; ++i) {
+        EXPECT_EQ(again[i].row, waiting[i].row);
+        EXPECT_EQ(again[i].share, waiting[i].share);
+    }
+    const auto heard = ear_.retried();
+    ASSERT_THAT(heard, SizeIs(2));
+    EXPECT_EQ(heard[0].row, waiting[0].row);
+    EXPECT_EQ(heard[1].row, waiting[1].row);
+    EXPECT_EQ(ear_.calls(), "QR");
+    EXPECT_EQ(counts().refused, 0U);
+    EXPECT_EQ(counts().queued, 3U);
+}
+
+TEST_F(Outbox, RetriesAllOfADestinationOrOneCodeOfIt) {
+    const auto other = store_->lane("other", "LIID-1");
+    ASSERT_TRUE(other);
+    std::vector<NewItem> items;
+    for (int i = 0; i < 5000; ++i) {
+        items.push_back(item());
+        if (i % 5 == 0) items.back().lane = *other;
+    }
+    ASSERT_EQ(submit(std::move(items)), Outcome::committed);
+    const auto waiting = queued();
+    std::atomic<int> done{0};
+    for (std::size_t i = 0; i < waiting.size(); ++i) {
+        store_->refused(waiting[i].row, {i % 2, Refusal::Kind::hi1_error, ""}, [&](Outcome) { ++done; });
+    }
+    ASSERT_TRUE(eventually([&] { return done == 5000; }));
+    EXPECT_EQ(counts().refused, 4000U);
+
+    auto [outcome, count] = retry_all("lea", 1);
+    EXPECT_EQ(outcome, Outcome::committed);
+    EXPECT_EQ(count, 2000U);
+    std::tie(outcome, count) = retry_all("lea", std::nullopt);
+    EXPECT_EQ(count, 2000U);
+    EXPECT_EQ(counts().queued, 4000U);
+    EXPECT_EQ(counts("other").refused, 1000U);
+    EXPECT_THAT(ear_.retried(), SizeIs(4000));
+}
+
+TEST_F(Outbox, RejectsWaitingItemsForGoodAndTakesThemFromDelivery) {
+    ASSERT_EQ(submit({item("one"), item("two"), item("three")}), Outcome::committed);
+    const auto waiting = queued();
+    ASSERT_EQ(refuse(waiting[1].row, {9, Refusal::Kind::invalid_document, "bad"}), Outcome::committed);
+    const auto [outcome, count] = reject({waiting[0].object_id, waiting[1].object_id, model::Uuid::random()});
+    EXPECT_EQ(outcome, Outcome::committed);
+    EXPECT_EQ(count, 2U);
+    EXPECT_EQ(counts().queued, 1U);
+    EXPECT_EQ(counts().refused, 0U);
+    const auto withdrawn = ear_.withdrawn();
+    ASSERT_THAT(withdrawn, SizeIs(1));
+    EXPECT_EQ(withdrawn.front().row, waiting[0].row);
+
+    const auto views = reader()->items(ItemState::rejected, 0, 10);
+    ASSERT_TRUE(views);
+    ASSERT_THAT(*views, SizeIs(2));
+    EXPECT_EQ((*views)[0].who, "bob");
+    EXPECT_EQ((*views)[0].why, "sent by mistake");
+    EXPECT_FALSE((*views)[0].refusal);
+    ASSERT_TRUE((*views)[1].refusal);
+    EXPECT_EQ((*views)[1].refusal->words, "bad");
+}
+
+TEST_F(Outbox, RecordsAnAcceptanceThatCameAfterARejection) {
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    const auto waiting = queued();
+    ASSERT_EQ(reject({waiting[0].object_id}).second, 1U);
+    ASSERT_EQ(accept(waiting[0]), Outcome::committed);
+    EXPECT_THAT(record_kinds(),
+                ElementsAre(RecordKind::item_made, RecordKind::item_rejected, RecordKind::item_delivered));
+    const auto rejected = reader()->items(ItemState::rejected, 0, 10);
+    const auto delivered = reader()->items(ItemState::delivered, 0, 10);
+    EXPECT_THAT(*rejected, IsEmpty());
+    EXPECT_THAT(*delivered, SizeIs(1));
+}
+
+TEST_F(Outbox, PagesThroughItemsInRowOrder) {
+    std::vector<NewItem> items;
+    for (int i = 0; i < 25; ++i) {
+        items.push_back(item());
+    }
+    ASSERT_EQ(submit(std::move(items)), Outcome::committed);
+    const auto waiting = queued();
+    for (std::size_t i = 0; i < 25; i += 3) {
+        ASSERT_EQ(refuse(waiting[i].row, {}), Outcome::committed);
+    }
+    std::vector<RowId> seen;
+    RowId after = 0;
+    while (true) {
+        const auto page = reader()->items(std::nullopt, after, 4);
+        ASSERT_TRUE(page);
+        if (page->empty()) break;
+        EXPECT_LE(page->size(), 4U);
+        for (const ItemView& view : *page) {
+            seen.push_back(view.row);
+        }
+        after = page->back().row;
+    }
+    ASSERT_THAT(seen, SizeIs(25));
+    for (std::size_t i = 0; i < 25; ++i) {
+        EXPECT_EQ(seen[i], waiting[i].row);
+    }
+}
+
+TEST_F(Outbox, CommitsAFillerForAGroupWithoutItems) {
+    const auto before = store_->statistics().commits;
+    ASSERT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
+    EXPECT_EQ(store_->statistics().commits, before + 1);
+    EXPECT_THAT(ear_.queued(), IsEmpty());
+}
+
+TEST_F(Outbox, TurnsItemsOfAnUnknownLaneAway) {
+    NewItem wrong = item();
+    wrong.lane = 4711;
+    EXPECT_EQ(submit(std::move(wrong)), Outcome::failed);
+    NewItem no_profile = item();
+    no_profile.profile = -1;
+    EXPECT_EQ(submit(std::move(no_profile)), Outcome::failed);
+    EXPECT_EQ(submit(item()), Outcome::committed);
+    EXPECT_EQ(counts().queued, 1U);
+}
+
+TEST_F(Outbox, SaysWhenTheOldestOfADestinationCame) {
+    const auto other = store_->lane("other", "LIID-9");
+    ASSERT_TRUE(other);
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    const auto first = clock_.wall();
+    clock_.advance(std::chrono::minutes(3));
+    NewItem later = item();
+    later.lane = *other;
+    ASSERT_EQ(submit(std::move(later)), Outcome::committed);
+    EXPECT_EQ(reader()->oldest("lea").value()->micros(), first.micros());
+    EXPECT_EQ(reader()->oldest("other").value()->micros(), clock_.wall().micros());
+    EXPECT_FALSE(reader()->oldest("nobody").value().has_value());
+}
+
+TEST_F(Outbox, GivesTheSchemaWithEachItemUntilOneWasAccepted) {
+    ASSERT_EQ(submit({item(), item()}), Outcome::committed);
+    auto waiting = queued();
+    EXPECT_TRUE(waiting[0].carries_schema);
+    EXPECT_TRUE(waiting[1].carries_schema);
+    ASSERT_EQ(accept(waiting[0]), Outcome::committed);
+    NewItem always = item();
+    always.schema_content = SchemaContent::always;
+    ASSERT_EQ(submit({item(), always}), Outcome::committed);
+    EXPECT_FALSE(queued()[1].carries_schema);
+    EXPECT_TRUE(queued()[2].carries_schema);
+
+    reopen();
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    EXPECT_FALSE(queued().back().carries_schema);
+
+    // Another schema, or another lane, starts anew.
+    model::Profile newer = some_profile();
+    newer.schema_identifier = "urn:example:schema:2";
+    const auto profile = store_->profile(newer);
+    ASSERT_TRUE(profile);
+    NewItem changed = item();
+    changed.profile = *profile;
+    ASSERT_EQ(submit(std::move(changed)), Outcome::committed);
+    EXPECT_TRUE(queued().back().carries_schema);
+    const auto lane = store_->lane("lea", "LIID-2");
+    ASSERT_TRUE(lane);
+    NewItem elsewhere = item();
+    elsewhere.lane = *lane;
+    ASSERT_EQ(submit(std::move(elsewhere)), Outcome::committed);
+    EXPECT_TRUE(queued().back().carries_schema);
+}
+
+TEST_F(Outbox, NeverUsesARowTwice) {
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    const RowId first = queued().front().row;
+    ASSERT_EQ(accept(queued().front()), Outcome::committed);
+    // Even the records are gone.
+    options_.record_retention = std::chrono::seconds(1);
+    reopen();
+    clock_.advance(std::chrono::hours(1));
+    ASSERT_TRUE(eventually([&] {
+        EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
+        return reader()->records(0, 10)->empty();
+    }));
+    reopen();
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    EXPECT_GT(queued().front().row, first + 1);
+}
+
+TEST_F(Outbox, PrunesRecordsAfterTheirTime) {
+    options_.record_retention = std::chrono::hours(1);
+    reopen();
+    std::vector<NewItem> items;
+    for (int i = 0; i < 3000; ++i) {
+        items.push_back(item());
+    }
+    ASSERT_EQ(submit(std::move(items)), Outcome::committed);
+    clock_.advance(std::chrono::minutes(30));
+    ASSERT_EQ(accept(queued().front()), Outcome::committed);
+    clock_.advance(std::chrono::minutes(31));
+    ASSERT_TRUE(eventually([&] {
+        EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
+        return reader()->records(0, 10000)->size() == 1;
+    }));
+    EXPECT_THAT(record_kinds(), ElementsAre(RecordKind::item_delivered));
+    const auto delivered = reader()->items(ItemState::delivered, 0, 10);
+    ASSERT_THAT(*delivered, SizeIs(1));
+    EXPECT_EQ(counts().queued, 2999U);
+}
+
+TEST_F(Outbox, FindsLanesAndProfilesAgain) {
+    const std::vector<std::pair<std::string, std::string>> pairs = {
+        {"a", "L1"}, {"b", "L1"}, {"a", "L1"}, {"lea", "LIID-1"}};
+    const auto ids = store_->lanes(pairs);
+    ASSERT_TRUE(ids);
+    EXPECT_EQ((*ids)[0], (*ids)[2]);
+    EXPECT_NE((*ids)[0], (*ids)[1]);
+    EXPECT_EQ((*ids)[3], lane_);
+    ASSERT_TRUE(store_->find_lane((*ids)[1]));
+    EXPECT_EQ(store_->find_lane((*ids)[1])->destination, "b");
+    EXPECT_EQ(store_->find_lane(0), nullptr);
+    EXPECT_EQ(store_->find_lane(99), nullptr);
+
+    model::Profile other = some_profile();
+    other.receiver.unique_identifier = "SOMEBODY";
+    const auto second = store_->profile(other);
+    ASSERT_TRUE(second);
+    EXPECT_NE(*second, profile_);
+    const ProfileId first = profile_;
+    reopen();
+    EXPECT_EQ(store_->lanes(pairs).value(), *ids);
+    EXPECT_EQ(profile_, first);
+    EXPECT_EQ(store_->profile(other).value(), *second);
+    EXPECT_EQ(*store_->find_profile(*second), other);
+    EXPECT_EQ(store_->find_profile(17), nullptr);
+}
+
+TEST_F(Outbox, KeepsWarrantsAndSaysWhatBecameOfThem) {
+    WarrantChanges changes;
+    changes.in_force = {{"a.yaml", "lea", "LIID-1", std::string("octets\0of one", 13)},
+                        {"b.yaml", "lea", "LIID-2", "two"}};
+    changes.who = "carol";
+    ASSERT_TRUE(store_->change_warrants(changes));
+    WarrantChanges more;
+    more.changed = {{"c.yaml", "lea", "LIID-1", "newer"}};
+    more.ended = {{"b.yaml", "lea", "LIID-2", ""}};
+    ASSERT_TRUE(store_->change_warrants(more));
+    reopen();
+    const auto warrants = store_->warrants();
+    ASSERT_TRUE(warrants);
+    ASSERT_THAT(*warrants, SizeIs(1));
+    EXPECT_EQ(warrants->front().file, "c.yaml");
+    EXPECT_EQ(warrants->front().octets, "newer");
+    EXPECT_THAT(record_kinds(), ElementsAre(RecordKind::warrant_in_force, RecordKind::warrant_in_force,
+                                            RecordKind::warrant_changed, RecordKind::warrant_ended));
+    const auto records = reader()->records(0, 10);
+    EXPECT_EQ(records->front().who, "carol");
+    EXPECT_FALSE(records->front().object_id);
+    EXPECT_EQ(records->back().lane, store_->lane("lea", "LIID-2").value());
+}
+
+TEST_F(Outbox, HashesUnderItsOwnKey) {
+    const std::vector<std::string_view> one = {"ab", "c"};
+    const std::vector<std::string_view> two = {"a", "bc"};
+    const auto hash = store_->keyed_hash(one);
+    EXPECT_NE(hash, store_->keyed_hash(two));
+    EXPECT_EQ(hash, store_->keyed_hash(one));
+    reopen();
+    EXPECT_EQ(hash, store_->keyed_hash(one));
+    TempDirectory elsewhere;
+    auto other = Store::open({elsewhere.path(), 0, {}}, clock_);
+    ASSERT_TRUE(other);
+    EXPECT_NE(hash, (*other)->keyed_hash(one));
+}
+
+TEST_F(Outbox, AnswersAllThatWasSubmittedBeforeTheStop) {
+    constexpr int submissions = 3000;
+    std::atomic<int> committed{0};
+    std::atomic<int> failed{0};
+    for (int i = 0; i < submissions; ++i) {
+        std::vector<NewItem> items;
+        items.push_back(item());
+        store_->submit(std::move(items),
+                       [&](Outcome outcome) { ++(outcome == Outcome::committed ? committed : failed); });
+    }
+    store_->stop();
+    EXPECT_EQ(committed, submissions);
+    EXPECT_FALSE(store_->accepting());
+    EXPECT_EQ(submit(item()), Outcome::failed);
+    EXPECT_EQ(accept({1, lane_, profile_, {}, false, false, {}, {}, {}}), Outcome::failed);
+    EXPECT_EQ(retry({model::Uuid::random()}).first, Outcome::failed);
+    EXPECT_EQ(reject({model::Uuid::random()}).first, Outcome::failed);
+    EXPECT_FALSE(store_->lane("x", "y"));
+    store_->stop();
+    reopen();
+    EXPECT_EQ(counts().queued, static_cast<std::uint64_t>(submissions));
+}
+
+TEST_F(Outbox, BoundsWhatWaitsInMemory) {
+    // While the writer stands still in a callback, so much is taken and the rest fails.
+    std::mutex gate;
+    std::unique_lock closed(gate);
+    std::atomic<bool> standing{false};
+    store_->submit({}, [&](Outcome) {
+        standing = true;
+        const std::lock_guard wait(gate);
+    });
+    ASSERT_TRUE(eventually([&] { return standing.load(); }));
+    std::atomic<int> committed{0};
+    std::atomic<int> failed{0};
+    const std::string large(1U << 20U, 'x');
+    for (int i = 0; i < 100; ++i) {
+        std::vector<NewItem> items;
+        items.push_back(item(large));
+        store_->submit(std::move(items),
+                       [&](Outcome outcome) { ++(outcome == Outcome::committed ? committed : failed); });
+    }
+    closed.unlock();
+    ASSERT_TRUE(eventually([&] { return committed + failed == 100; }));
+    EXPECT_GE(committed, 31);
+    EXPECT_LE(committed, 33);
+    EXPECT_EQ(submit(item()), Outcome::committed);
+}
+
+TEST_F(Outbox, TakesOneSubmissionOfAnySize) {
+    std::vector<NewItem> items;
+    for (int i = 0; i < 20000; ++i) {
+        items.push_back(item(std::string(2000, 'y')));
+    }
+    EXPECT_EQ(submit(std::move(items)), Outcome::committed);
+    EXPECT_EQ(counts().queued, 20000U);
+}
+
+TEST_F(Outbox, CanBeAwaited) {
+    boost::asio::io_context context;
+    std::vector<NewItem> items;
+    items.push_back(item());
+    auto outcome =
+        async_submit(*store_, std::move(items), boost::asio::bind_executor(context, boost::asio::use_future));
+    context.run();
+    EXPECT_EQ(outcome.get(), Outcome::committed);
+}
+
+TEST_F(Outbox, ObservesCommits) {
+    std::atomic<int> seen{0};
+    store_->set_commit_observer([&](double seconds) {
+        EXPECT_GT(seconds, 0);
+        ++seen;
+    });
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    EXPECT_GE(seen, 1);
+    store_->stop();
+}
+
+TEST_F(Outbox, RefusesNewItemsAboveItsLimitUntilThereIsRoom) {
+    options_.max_bytes = 4 << 20;
+    reopen();
+    Outcome outcome = Outcome::committed;
+    int made = 0;
+    while (outcome == Outcome::committed) {
+        std::vector<NewItem> items;
+        for (int i = 0; i < 20; ++i) {
+            items.push_back(item(std::string(3000, 'z')));
+        }
+        outcome = submit(std::move(items));
+        if (outcome == Outcome::committed) made += 20;
+        ASSERT_LT(made, 3000);
+    }
+    EXPECT_FALSE(store_->accepting());
+    EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::failed) << "a refusal says nothing of warrants";
+    EXPECT_GT(made, 500);
+    EXPECT_EQ(counts().queued, static_cast<std::uint64_t>(made));
+    EXPECT_EQ(store_->statistics().max_bytes, options_.max_bytes);
+    for (const StoredItem& waiting : queued()) {
+        ASSERT_EQ(accept(waiting), Outcome::committed);
+    }
+    ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+    EXPECT_EQ(submit(item()), Outcome::committed);
+    EXPECT_THAT(ear_.health(), IsEmpty());
+
+    store_->set_limits(1, std::chrono::hours(1));
+    ASSERT_TRUE(eventually([&] { return !store_->accepting(); }));
+    store_->set_limits(0, std::chrono::hours(1));
+    ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+}
+
+TEST_F(Outbox, LeavesNoContentInItsFilesOnceItWasDelivered) {
+    const std::string words = "words that nobody is to find again";
+    std::vector<NewItem> items;
+    for (int i = 0; i < 500; ++i) {
+        items.push_back(item(words + std::string(i % 7 * 900, '.') + words));
+    }
+    ASSERT_EQ(submit(std::move(items)), Outcome::committed);
+    const auto holders = [&] {
+        std::vector<std::string> files;
+        for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
+            std::string octets(static_cast<std::size_t>(entry.file_size()), '\0');
+            std::ifstream(entry.path(), std::ios::binary)
+                .read(octets.data(), static_cast<std::streamsize>(octets.size()));
+            if (octets.find("nobody is to find") != std::string::npos) files.push_back(entry.path().filename());
+        }
+        return files;
+    };
+    EXPECT_THAT(holders(), testing::Not(IsEmpty()));
+    auto waiting = queued();
+    ASSERT_EQ(refuse(waiting[3].row, {}), Outcome::committed);
+    ASSERT_EQ(refuse(waiting[4].row, {}), Outcome::committed);
+    ASSERT_EQ(reject({waiting[0].object_id, waiting[3].object_id}).second, 2U);
+    for (std::size_t i = 1; i < waiting.size(); ++i) {
+        ASSERT_EQ(accept(waiting[i]), Outcome::committed);
+    }
+    ASSERT_TRUE(eventually([&] { return holders().empty(); })) << testing::PrintToString(holders());
+    const auto size = std::filesystem::file_size(options_.directory / "store.db-wal");
+    EXPECT_EQ(size, 0U);
+}
+
+TEST_F(Outbox, IsReadWhileItIsWritten) {
+    std::atomic<bool> end{false};
+    std::atomic<std::uint64_t> loaded{0};
+    std::thread looking([&] {
+        auto own = reader();
+        while (!end) {
+            std::vector<RowId> rows;
+            EXPECT_TRUE(own->for_each_queued([&](const QueuedItem& one) { rows.push_back(one.row); }));
+            const auto items = own->load(rows);
+            ASSERT_TRUE(items);
+            for (const StoredItem& one : *items) {
+                EXPECT_EQ(one.share, "share");
+                ++loaded;
+            }
+            EXPECT_TRUE(own->records(0, 100));
+        }
+    });
+    for (int round = 0; round < 30; ++round) {
+        std::vector<NewItem> items;
+        for (int i = 0; i < 100; ++i) {
+            items.push_back(item());
+        }
+        ASSERT_EQ(submit(std::move(items)), Outcome::committed);
+        for (const StoredItem& one : queued()) {
+            store_->accepted({{one.row, one.lane, one.profile, one.object_id, false}}, {});
+        }
+    }
+    ASSERT_TRUE(eventually([&] { return loaded > 0; }));
+    end = true;
+    looking.join();
+    ASSERT_TRUE(eventually([&] { return counts().queued == 0; }));
+}
+
+}  // namespace
+}  // namespace lihandover::store::test

@@ -1,0 +1,181 @@
+#include "support.hpp"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace lihandover::store::test {
+
+TempDirectory::TempDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "lihandover-store-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) std::abort();
+    path_ = name;
+}
+
+TempDirectory::~TempDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
+
+bool eventually(const std::function<bool()>& condition) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > end) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+}
+
+void Ear::on_queued(std::span<const QueuedItem> items, bool retried) noexcept {
+    const std::lock_guard lock(mutex_);
+    auto& list = retried ? retried_ : queued_;
+    list.insert(list.end(), items.begin(), items.end());
+    calls_ += retried ? 'R' : 'Q';
+}
+
+void Ear::on_withdrawn(std::span<const QueuedItem> items) noexcept {
+    const std::lock_guard lock(mutex_);
+    withdrawn_.insert(withdrawn_.end(), items.begin(), items.end());
+    calls_ += 'W';
+}
+
+void Ear::on_health(bool can_commit) noexcept {
+    const std::lock_guard lock(mutex_);
+    health_.push_back(can_commit);
+    calls_ += can_commit ? '+' : '-';
+}
+
+std::vector<QueuedItem> Ear::queued() const {
+    const std::lock_guard lock(mutex_);
+    return queued_;
+}
+
+std::vector<QueuedItem> Ear::retried() const {
+    const std::lock_guard lock(mutex_);
+    return retried_;
+}
+
+std::vector<QueuedItem> Ear::withdrawn() const {
+    const std::lock_guard lock(mutex_);
+    return withdrawn_;
+}
+
+std::vector<bool> Ear::health() const {
+    const std::lock_guard lock(mutex_);
+    return health_;
+}
+
+std::string Ear::calls() const {
+    const std::lock_guard lock(mutex_);
+    return calls_;
+}
+
+Hash128 hash_of(std::uint64_t number) {
+    Hash128 hash{};
+    std::memcpy(hash.data(), &number, sizeof number);
+    return hash;
+}
+
+model::Profile some_profile() {
+    model::Profile profile;
+    profile.sender = {"XX", "EXAMPLE-CSP"};
+    profile.receiver = {"GB", "LEA"};
+    profile.etsi_version = "V1.14.1";
+    profile.schema_identifier = "urn:example:schema:1";
+    profile.schema_url = "https://csp.example.com/schema/1.0";
+    return profile;
+}
+
+void StoreTest::open() {
+    auto opened = Store::open(options_, clock_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    store_ = std::move(*opened);
+    store_->set_listener(&ear_);
+    const auto lane = store_->lane("lea", "LIID-1");
+    ASSERT_TRUE(lane) << lane.error().message;
+    lane_ = *lane;
+    const auto profile = store_->profile(some_profile());
+    ASSERT_TRUE(profile) << profile.error().message;
+    profile_ = *profile;
+}
+
+NewItem StoreTest::item(std::string share) {
+    NewItem item;
+    item.lane = lane_;
+    item.profile = profile_;
+    item.object_id = model::Uuid::random();
+    item.repeat_hash = hash_of(next_hash_++);
+    item.event_seconds = clock_.seconds();
+    item.received_at = clock_.wall();
+    item.share = std::move(share);
+    return item;
+}
+
+Outcome StoreTest::submit(std::vector<NewItem> items) {
+    Answer<Outcome> answer;
+    store_->submit(std::move(items), answer.callback());
+    return answer.get();
+}
+
+Outcome StoreTest::submit(NewItem one) {
+    std::vector<NewItem> items;
+    items.push_back(std::move(one));
+    return submit(std::move(items));
+}
+
+Outcome StoreTest::accept(const StoredItem& item) {
+    Answer<Outcome> answer;
+    store_->accepted({{item.row, item.lane, item.profile, item.object_id, item.carries_schema}}, answer.callback());
+    return answer.get();
+}
+
+Outcome StoreTest::refuse(RowId row, Refusal refusal) {
+    Answer<Outcome> answer;
+    store_->refused(row, std::move(refusal), answer.callback());
+    return answer.get();
+}
+
+namespace {
+
+Store::DoneCount counting(Answer<std::pair<Outcome, std::size_t>>& answer) {
+    return [told = answer.callback()](Outcome outcome, std::size_t count) { told({outcome, count}); };
+}
+
+}  // namespace
+
+std::pair<Outcome, std::size_t> StoreTest::retry(std::vector<model::Uuid> ids) {
+    Answer<std::pair<Outcome, std::size_t>> answer;
+    store_->retry(std::move(ids), "alice", counting(answer));
+    return answer.get();
+}
+
+std::pair<Outcome, std::size_t> StoreTest::retry_all(const std::string& destination,
+                                                     std::optional<std::uint64_t> code) {
+    Answer<std::pair<Outcome, std::size_t>> answer;
+    store_->retry_all(destination, code, "alice", counting(answer));
+    return answer.get();
+}
+
+std::pair<Outcome, std::size_t> StoreTest::reject(std::vector<model::Uuid> ids) {
+    Answer<std::pair<Outcome, std::size_t>> answer;
+    store_->reject(std::move(ids), "bob", "sent by mistake", counting(answer));
+    return answer.get();
+}
+
+std::vector<StoredItem> StoreTest::queued() {
+    auto reader = store_->reader();
+    EXPECT_TRUE(reader) << reader.error().message;
+    std::vector<RowId> rows;
+    EXPECT_TRUE((*reader)->for_each_queued([&](const QueuedItem& item) { rows.push_back(item.row); }));
+    auto items = (*reader)->load(rows);
+    EXPECT_TRUE(items) << items.error().message;
+    return *items;
+}
+
+Count StoreTest::counts(const std::string& destination) {
+    for (const Count& count : store_->statistics().counts) {
+        if (count.destination == destination) return count;
+    }
+    return {};
+}
+
+}  // namespace lihandover::store::test

@@ -1,0 +1,146 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "lihandover/model/clock.hpp"
+#include "lihandover/model/uuid.hpp"
+#include "lihandover/store/store.hpp"
+
+namespace lihandover::store::test {
+
+/// Wall time stands still until a test moves it; steady time runs.
+class FakeClock final : public model::Clock {
+  public:
+    [[nodiscard]] model::Instant wall() const override { return model::Instant::from_micros(micros_.load()); }
+    [[nodiscard]] SteadyTime steady() const override { return std::chrono::steady_clock::now(); }
+    void advance(std::chrono::microseconds by) { micros_ += by.count(); }
+    [[nodiscard]] std::int64_t seconds() const { return wall().seconds; }
+
+  private:
+    std::atomic<std::int64_t> micros_{1'795'342'530'123'456};
+};
+
+class TempDirectory {
+  public:
+    TempDirectory();
+    ~TempDirectory();
+    TempDirectory(const TempDirectory&) = delete;
+    TempDirectory& operator=(const TempDirectory&) = delete;
+    TempDirectory(TempDirectory&&) = delete;
+    TempDirectory& operator=(TempDirectory&&) = delete;
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+  private:
+    std::filesystem::path path_;
+};
+
+/// Looks until `condition` holds; false after two minutes, which no working store takes.
+[[nodiscard]] bool eventually(const std::function<bool()>& condition);
+
+/// What a `done` callback said, waited for.
+template <typename T>
+class Answer {
+  public:
+    [[nodiscard]] std::function<void(T)> callback() {
+        return [state = state_](T value) {
+            const std::lock_guard lock(state->mutex);
+            state->value = std::move(value);
+            state->ready.notify_all();
+        };
+    }
+    [[nodiscard]] T get() {
+        std::unique_lock lock(state_->mutex);
+        EXPECT_TRUE(
+            state_->ready.wait_for(lock, std::chrono::minutes(2), [this] { return state_->value.has_value(); }));
+        return state_->value.value();
+    }
+
+  private:
+    struct State {
+        std::mutex mutex;
+        std::condition_variable ready;
+        std::optional<T> value;
+    };
+    std::shared_ptr<State> state_ = std::make_shared<State>();
+};
+
+/// Keeps what it hears.
+class Ear final : public Listener {
+  public:
+    struct Heard {
+        std::vector<QueuedItem> items;
+        bool retried = false;
+    };
+    void on_queued(std::span<const QueuedItem> items, bool retried) noexcept override;
+    void on_withdrawn(std::span<const QueuedItem> items) noexcept override;
+    void on_health(bool can_commit) noexcept override;
+
+    [[nodiscard]] std::vector<QueuedItem> queued() const;
+    [[nodiscard]] std::vector<QueuedItem> retried() const;
+    [[nodiscard]] std::vector<QueuedItem> withdrawn() const;
+    [[nodiscard]] std::vector<bool> health() const;
+    /// One letter for each call: Queued, Retried, Withdrawn, + and - for health.
+    [[nodiscard]] std::string calls() const;
+
+  private:
+    mutable std::mutex mutex_;
+    std::vector<QueuedItem> queued_;
+    std::vector<QueuedItem> retried_;
+    std::vector<QueuedItem> withdrawn_;
+    std::vector<bool> health_;
+    std::string calls_;
+};
+
+[[nodiscard]] Hash128 hash_of(std::uint64_t number);
+[[nodiscard]] model::Profile some_profile();
+
+/// Opens a store in `directory` and makes items for it.
+class StoreTest : public testing::Test {
+  protected:
+    void open();
+    void close() { store_.reset(); }
+    void reopen() {
+        close();
+        open();
+    }
+    /// An item of lane_ with ids of its own and an event of now.
+    [[nodiscard]] NewItem item(std::string share = "share");
+    [[nodiscard]] Outcome submit(std::vector<NewItem> items);
+    [[nodiscard]] Outcome submit(NewItem one);
+    [[nodiscard]] Outcome accept(const StoredItem& item);
+    [[nodiscard]] Outcome refuse(RowId row, Refusal refusal);
+    [[nodiscard]] std::pair<Outcome, std::size_t> retry(std::vector<model::Uuid> ids);
+    [[nodiscard]] std::pair<Outcome, std::size_t> retry_all(const std::string& destination,
+                                                            std::optional<std::uint64_t> code);
+    [[nodiscard]] std::pair<Outcome, std::size_t> reject(std::vector<model::Uuid> ids);
+    /// All items that wait in state queued, in row order, with everything.
+    [[nodiscard]] std::vector<StoredItem> queued();
+    [[nodiscard]] Count counts(const std::string& destination = "lea");
+
+    TempDirectory directory_;
+    FakeClock clock_;
+    Options options_{directory_.path() / "state", 0, std::chrono::hours(24 * 90)};
+    Ear ear_;
+    std::unique_ptr<Store> store_;
+    LaneId lane_ = 0;
+    ProfileId profile_ = 0;
+
+  private:
+    std::uint64_t next_hash_ = 1;
+};
+
+}  // namespace lihandover::store::test
