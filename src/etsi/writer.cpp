@@ -361,7 +361,8 @@ void put_handover_item(std::string& out, const model::Share& share, const model:
         put_number(out, identity.correlation->sequence_number);
         out += "</applicationSequenceNumber></applicationCorrelation></header>";
     }
-    out += "<payload xsi:type=\"MessagingPayload\">";
+    // With a prefix from the root: some validators resolve a name in an attribute with the root's declarations only.
+    out += "<payload xsi:type=\"m:MessagingPayload\">";
     put_core_parameters(out, share);
     out += "<cspDefinedParameters><cspDefinedMetadata><schemaDetails>";
     put_checked<"schemaIdentifier">(out, profile.schema_identifier);
@@ -481,6 +482,7 @@ void append_message_head(std::string& out, const model::Profile& profile, const 
         std::pair{"\" xmlns:xsi=\"", schema_instance_namespace},
         std::pair{"\" xmlns:d=\"", delivery_namespace},
         std::pair{"\" xmlns:c=\"", common_namespace},
+        std::pair{"\" xmlns:m=\"", messaging_namespace},
     };
     out += "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<HI1Message";
     for (const auto& [prefix, name] : declared) {

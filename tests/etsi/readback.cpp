@@ -260,7 +260,7 @@ void expect_says(std::string_view document, const Item& item) {
                   item.identity.correlation->sequence_number);
     }
     const pugi::xml_node payload = handover.child("payload");
-    EXPECT_EQ(std::string_view(payload.attribute("xsi:type").value()), "MessagingPayload");
+    EXPECT_EQ(std::string_view(payload.attribute("xsi:type").value()), "m:MessagingPayload");
     expect_core(payload.child("coreParameters"), item);
     const pugi::xml_node csp = payload.child("cspDefinedParameters").child("cspDefinedMetadata");
     const pugi::xml_node details = csp.child("schemaDetails");

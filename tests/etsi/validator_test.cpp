@@ -81,7 +81,7 @@ TEST(Validator, TellsGoodFromBad) {
              {".000007Z", "Z"},
              {"10:15:30Z", "10:15:30.5Z"},
              {"<d:LIID>LIID-0001", "<d:LIID>LIID 0001"},
-             {"xsi:type=\"MessagingPayload\"", ""},
+             {"xsi:type=\"m:MessagingPayload\"", ""},
              {"xsi:type=\"d:DeliveryObject\"", ""},
              {"<eventType>message<", "<eventType>messages<"},
              {"<internationalE164>447700900123", "<internationalE164>+447700900123"},

@@ -93,7 +93,7 @@ TEST(Writer, BytesOfVersionOneAreFixed) {
         "<handoverItem xmlns=\"http://uri.etsi.org/03707/2020/02\"><header><applicationCorrelation>"
         "<applicationLevelID>9007199254740991</applicationLevelID>"
         "<applicationSequenceNumber>0</applicationSequenceNumber></applicationCorrelation></header>"
-        "<payload xsi:type=\"MessagingPayload\"><coreParameters><messageSender><identifiers>"
+        "<payload xsi:type=\"m:MessagingPayload\"><coreParameters><messageSender><identifiers>"
         "<identifier>u-1001</identifier><identifier>447700900123</identifier></identifiers>"
         "<isTargetedParty>true</isTargetedParty></messageSender><messageReceivers><recipient><identifiers>"
         "<identifier>u-2002</identifier></identifiers></recipient></messageReceivers>"
