@@ -172,8 +172,13 @@ void Lea::release() {
         timer.cancel();
 }
 
+void Lea::hurry() {
+    hurried_ = true;
+    release();
+}
+
 boost::asio::awaitable<void> Lea::wait(std::chrono::milliseconds time) {
-    if (time.count() <= 0) co_return;
+    if (hurried_ || time.count() <= 0) co_return;
     const auto timer = timers_.emplace(timers_.end(), executor_, time);
     boost::system::error_code ignored;
     std::exception_ptr interrupted;

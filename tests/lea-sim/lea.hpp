@@ -62,6 +62,8 @@ class Lea final : public http::Handler {
 
     /// Ends the delays that run now. On the thread of the server.
     void release();
+    /// The same, and nothing is delayed from now on.
+    void hurry();
 
   private:
     struct Delivery;
@@ -88,6 +90,7 @@ class Lea final : public http::Handler {
     boost::asio::any_io_executor executor_;
     Shared& shared_;
     Random random_;
+    bool hurried_ = false;
     std::list<boost::asio::steady_timer> timers_;
     std::vector<std::unique_ptr<Delivery>> spare_;  ///< so that the fast path allocates nothing
 };

@@ -1,6 +1,5 @@
 #include "simulator.hpp"
 
-#include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -75,8 +74,8 @@ class Simulator::Impl {
 
     void stop() {
         if (!std::exchange(started_, false)) return;
-        release();
         for (auto& worker : workers_) {
+            boost::asio::post(worker.io, [&worker] { worker.lea.hurry(); });
             boost::asio::co_spawn(worker.io, stop_server(*worker.server), boost::asio::detached);
         }
         if (control_) boost::asio::co_spawn(workers_.front().io, stop_server(*control_), boost::asio::detached);

@@ -1,0 +1,418 @@
+#include "control_api.hpp"
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support.hpp"
+
+namespace lihandover::admin::test {
+namespace {
+
+using store::ItemState;
+using testing::HasSubstr;
+using testing::Not;
+
+class ControlApiTest : public AdminTest {
+  protected:
+    /// The user that this test runs as: the peer of all that it asks.
+    static std::string user() { return http::user_name(::getuid()); }
+
+    std::vector<Decided> decided() {
+        const std::lock_guard lock(store_.mutex);
+        return store_.decided;
+    }
+    static std::string ids(std::initializer_list<model::Uuid> list) {
+        std::string out;
+        for (const auto& id : list)
+            out += (out.empty() ? "\"" : ",\"") + id.to_string() + "\"";
+        return "\"ids\":[" + out + "]";
+    }
+    std::string rejected_metric(const std::string& destination) {
+        for (const auto& line : lines_of(metrics_.render())) {
+            if (line.find("\"" + destination + "\"") != std::string::npos &&
+                line.find("outcome=\"rejected\"") != std::string::npos) {
+                return line.substr(line.rfind(' ') + 1);
+            }
+        }
+        return "none";
+    }
+    static std::vector<std::string> lines_of(const std::string& text) {
+        std::vector<std::string> lines;
+        std::istringstream in(text);
+        for (std::string line; std::getline(in, line);)
+            lines.push_back(line);
+        return lines;
+    }
+};
+
+TEST_F(ControlApiTest, OpensItsSocketForItsUserOnly) {
+    start();
+    struct stat status {};
+    ASSERT_EQ(::stat(socket_.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777U, 0600U);
+    EXPECT_EQ(admin_->control_address(), "unix:" + socket_);
+    stop();
+    EXPECT_NE(::stat(socket_.c_str(), &status), 0) << "gone with the daemon";
+}
+
+TEST_F(ControlApiTest, TellsHowTheDaemonIs) {
+    store_.add(ItemState::queued);
+    store_.add(ItemState::refused);
+    store_.add(ItemState::held, "lea-gone");
+    auto& paused = control_.answer.destinations[1];
+    paused.paused = metrics::Pause::credentials;
+    paused.paused_since = model::Instant{1'795'342'500, 0};
+    paused.next_attempt = model::Instant{1'795'342'700, 0};
+    paused.last_failure = metrics::Attempt::unauthorised;
+    control_.answer.alarms = {"a certificate ends tomorrow"};
+    control_.answer.warrants_active = 3;
+    control_.answer.last_reload = control_.report;
+    start();
+    const auto answer = get("/v1/status");
+    ASSERT_EQ(answer.status, 200U);
+    const Json json(answer.body);
+    EXPECT_EQ(json.text("/version"), "1.2.3");
+    EXPECT_EQ(json.text("/stage"), "running");
+    EXPECT_EQ(json.text("/readiness"), "ready");
+    EXPECT_EQ(json.number("/store/used_bytes"), 8192);
+    EXPECT_EQ(json.number("/warrants/active"), 3);
+    EXPECT_EQ(json.text("/last_reload/outcome"), "done");
+    EXPECT_EQ(json.text("/alarms/0"), "a certificate ends tomorrow");
+    ASSERT_EQ(json.size("/destinations"), 3U);
+    EXPECT_EQ(json.text("/destinations/0/name"), "lea-gone") << "items of it wait, so it is shown";
+    EXPECT_EQ(json.number("/destinations/0/held"), 1);
+    EXPECT_EQ(json.text("/destinations/1/name"), "lea-one");
+    EXPECT_EQ(json.text("/destinations/1/state"), "running");
+    EXPECT_EQ(json.number("/destinations/1/queued"), 1);
+    EXPECT_EQ(json.number("/destinations/1/refused"), 1);
+    EXPECT_EQ(json.text("/destinations/1/oldest_queued"), "2026-11-22T10:15:31.000005Z");
+    EXPECT_TRUE(json.is_null("/destinations/1/paused"));
+    EXPECT_EQ(json.text("/destinations/2/state"), "paused");
+    EXPECT_EQ(json.text("/destinations/2/paused"), "credentials");
+    EXPECT_EQ(json.text("/destinations/2/last_failure"), "unauthorised");
+}
+
+TEST_F(ControlApiTest, TellsHowTheDaemonIsAlsoWhenTheStoreCannotBeRead) {
+    store_.add(ItemState::queued);
+    store_.readers_fail = true;
+    store_.accepts = false;
+    start();
+    const auto answer = get("/v1/status");
+    ASSERT_EQ(answer.status, 200U);
+    EXPECT_EQ(Json(answer.body).text("/readiness"), "store");
+    EXPECT_TRUE(Json(answer.body).is_null("/destinations/0/oldest_queued"));
+    EXPECT_EQ(get("/v1/items").status, 500U);
+    EXPECT_EQ(get("/v1/items/" + model::Uuid::random().to_string()).status, 500U);
+}
+
+TEST_F(ControlApiTest, ListsWhatWaits) {
+    const auto& queued = store_.add(ItemState::queued, "lea-one", "LIID-\"1");
+    const auto& refused = store_.add(ItemState::refused, "lea-two");
+    store_.add(ItemState::delivered);
+    const auto& held = store_.add(ItemState::held);
+    start();
+    const auto answer = get("/v1/items");
+    ASSERT_EQ(answer.status, 200U);
+    const Json json(answer.body);
+    ASSERT_EQ(json.size("/items"), 3U);
+    EXPECT_EQ(json.text("/items/0/id"), queued.object_id.to_string());
+    EXPECT_EQ(json.text("/items/0/liid"), "LIID-\"1");
+    EXPECT_EQ(json.text("/items/0/destination"), "lea-one");
+    EXPECT_EQ(json.text("/items/0/state"), "queued");
+    EXPECT_EQ(json.number("/items/0/application_level_id"), 7);
+    EXPECT_EQ(json.number("/items/0/application_sequence_number"), 1);
+    EXPECT_EQ(json.text("/items/0/received_at"), "2026-11-22T10:15:31.000005Z");
+    EXPECT_EQ(json.text("/items/1/id"), refused.object_id.to_string());
+    EXPECT_EQ(json.text("/items/1/refusal/words"), "not valid, says the LEA");
+    EXPECT_EQ(json.number("/items/1/refusal/code"), 3007);
+    EXPECT_EQ(json.text("/items/2/id"), held.object_id.to_string());
+    EXPECT_TRUE(json.is_null("/next"));
+}
+
+TEST_F(ControlApiTest, ListsItemsOfAStateOrADestination) {
+    for (const auto state : {ItemState::queued, ItemState::refused, ItemState::delivered, ItemState::rejected}) {
+        store_.add(state, "lea-one");
+        store_.add(state, "lea-two");
+    }
+    start();
+    for (const auto* state : {"queued", "refused", "delivered", "rejected"}) {
+        const Json json(get(std::string("/v1/items?destination=lea-two&state=") + state).body);
+        ASSERT_EQ(json.size("/items"), 1U) << state;
+        EXPECT_EQ(json.text("/items/0/state"), state);
+        EXPECT_EQ(json.text("/items/0/destination"), "lea-two");
+    }
+    EXPECT_EQ(Json(get("/v1/items?state=held").body).size("/items"), 0U);
+    EXPECT_EQ(Json(get("/v1/items?destination=nobody").body).size("/items"), 0U);
+}
+
+TEST_F(ControlApiTest, ListsPageByPage) {
+    std::vector<std::string> expected;
+    for (int i = 0; i < 25; ++i) {
+        const auto& item = store_.add(ItemState::queued, i % 2 == 0 ? "lea-one" : "lea-two");
+        if (i % 2 == 0) expected.push_back(item.object_id.to_string());
+    }
+    start();
+    std::vector<std::string> seen;
+    std::string after = "0";
+    int pages = 0;
+    while (after != "(none)" && pages < 100) {
+        const Json json(get("/v1/items?limit=4&destination=lea-one&after=" + after).body);
+        for (std::size_t i = 0; i < json.size("/items"); ++i) {
+            seen.push_back(json.text("/items/" + std::to_string(i) + "/id"));
+        }
+        after = json.text("/next");
+        ++pages;
+    }
+    EXPECT_EQ(seen, expected);
+    EXPECT_EQ(pages, 4);
+    // An ObjectIdentifier is a place too.
+    const Json json(get("/v1/items?limit=1&destination=lea-one&after=" + expected[3]).body);
+    EXPECT_EQ(json.text("/items/0/id"), expected[4]);
+    EXPECT_EQ(get("/v1/items?after=" + model::Uuid::random().to_string()).status, 404U);
+}
+
+TEST_F(ControlApiTest, LooksAtABoundedNumberOfItemsForOnePage) {
+    for (std::size_t i = 0; i < ControlApi::max_scan + 10; ++i)
+        store_.add(ItemState::queued, "lea-two");
+    const auto& last = store_.add(ItemState::queued, "lea-one");
+    start();
+    const Json first(get("/v1/items?destination=lea-one").body);
+    EXPECT_EQ(first.size("/items"), 0U);
+    ASSERT_NE(first.text("/next"), "(none)");
+    const Json second(get("/v1/items?destination=lea-one&after=" + first.text("/next")).body);
+    EXPECT_EQ(second.text("/items/0/id"), last.object_id.to_string());
+    EXPECT_TRUE(second.is_null("/next"));
+}
+
+TEST_F(ControlApiTest, ShowsOneItem) {
+    auto& item = store_.add(ItemState::rejected);
+    item.who = "anna";
+    item.why = "wrong person";
+    item.refusal = store::Refusal{417, store::Refusal::Kind::http_status, "\x1b[2J"};
+    start();
+    const auto answer = get("/v1/items/" + item.object_id.to_string());
+    ASSERT_EQ(answer.status, 200U);
+    const Json json(answer.body);
+    EXPECT_EQ(json.text("/state"), "rejected");
+    EXPECT_EQ(json.text("/who"), "anna");
+    EXPECT_EQ(json.text("/why"), "wrong person");
+    EXPECT_EQ(json.text("/refusal/words"), "\x1b[2J");
+    EXPECT_THAT(answer.body, Not(HasSubstr("\x1b")));
+    EXPECT_EQ(get("/v1/items/" + model::Uuid::random().to_string()).status, 404U);
+    EXPECT_EQ(get("/v1/items/17").status, 400U);
+}
+
+TEST_F(ControlApiTest, ListsWarrantsInOrderAndPageByPage) {
+    for (const auto* liid : {"C", "A/x", "B"})
+        control_.add_warrant("lea-two", liid);
+    control_.add_warrant("lea-one", "Z");
+    start();
+    const auto answer = get("/v1/warrants?limit=3");
+    const Json json(answer.body);
+    ASSERT_EQ(json.size("/warrants"), 3U);
+    EXPECT_EQ(json.text("/warrants/0/destination"), "lea-one");
+    EXPECT_EQ(json.text("/warrants/0/liid"), "Z");
+    EXPECT_EQ(json.text("/warrants/0/state"), "active");
+    EXPECT_EQ(json.text("/warrants/0/deliver/1"), "content");
+    EXPECT_EQ(json.text("/warrants/0/reference"), "W-17");
+    EXPECT_EQ(json.text("/warrants/0/file"), "Z.yaml");
+    EXPECT_EQ(json.number("/warrants/0/targets"), 1);
+    EXPECT_EQ(json.text("/warrants/1/liid"), "A/x");
+    EXPECT_EQ(json.text("/next"), "lea-two/B");
+    EXPECT_THAT(answer.body, Not(HasSubstr("secret-target")));
+    const Json rest(get("/v1/warrants?after=lea-two%2FB").body);
+    ASSERT_EQ(rest.size("/warrants"), 1U);
+    EXPECT_EQ(rest.text("/warrants/0/liid"), "C");
+    EXPECT_TRUE(rest.is_null("/next"));
+    EXPECT_EQ(Json(get("/v1/warrants?after=lea-two%2FA%2Fx").body).text("/warrants/0/liid"), "B");
+    EXPECT_EQ(get("/v1/warrants?after=nonsense").status, 400U);
+}
+
+TEST_F(ControlApiTest, HasNoWarrantsBeforeTheFirstLoading) {
+    control_.list = nullptr;
+    start();
+    EXPECT_EQ(Json(get("/v1/warrants").body).size("/warrants"), 0U);
+}
+
+TEST_F(ControlApiTest, RetriesRefusedItems) {
+    const auto one = store_.add(ItemState::refused).object_id;
+    const auto two = store_.add(ItemState::refused).object_id;
+    start();
+    const auto answer = post("/v1/retry", "{" + ids({one, two, one}) + "}");
+    ASSERT_EQ(answer.status, 200U) << answer.body;
+    EXPECT_EQ(Json(answer.body).number("/changed"), 2);
+    ASSERT_EQ(decided().size(), 1U);
+    EXPECT_EQ(decided()[0].what, "retry");
+    EXPECT_EQ(decided()[0].ids, (std::vector{one, two})) << "each once";
+    EXPECT_EQ(decided()[0].who, user());
+}
+
+TEST_F(ControlApiTest, RejectsForAReasonAndInAName) {
+    const auto one = store_.add(ItemState::queued).object_id;
+    const auto two = store_.add(ItemState::refused, "lea-two").object_id;
+    start();
+    const auto answer = post("/v1/reject", "{" + ids({one, two}) + R"(,"reason":"wrong person","operator":"Anna Q."})");
+    ASSERT_EQ(answer.status, 200U) << answer.body;
+    ASSERT_EQ(decided().size(), 1U);
+    EXPECT_EQ(decided()[0].what, "reject");
+    EXPECT_EQ(decided()[0].why, "wrong person");
+    EXPECT_EQ(decided()[0].who, "Anna Q. (uid " + user() + ")");
+    EXPECT_EQ(rejected_metric("lea-one"), "1");
+    EXPECT_EQ(rejected_metric("lea-two"), "1");
+}
+
+TEST_F(ControlApiTest, DoesAllOrNothing) {
+    const auto refused = store_.add(ItemState::refused).object_id;
+    const auto delivered = store_.add(ItemState::delivered).object_id;
+    const auto unknown = model::Uuid::random();
+    start();
+    const auto wrong_state = post("/v1/retry", "{" + ids({refused, delivered}) + "}");
+    EXPECT_EQ(wrong_state.status, 409U);
+    EXPECT_THAT(wrong_state.body, HasSubstr("nothing was changed"));
+    EXPECT_EQ(Json(wrong_state.body).size("/items"), 1U);
+    EXPECT_EQ(Json(wrong_state.body).text("/items/0/state"), "delivered");
+    const auto nobody = post("/v1/reject", "{" + ids({refused, unknown}) + R"(,"reason":"x"})");
+    EXPECT_EQ(nobody.status, 404U);
+    EXPECT_EQ(Json(nobody.body).text("/items/0/id"), unknown.to_string());
+    EXPECT_TRUE(decided().empty());
+}
+
+TEST_F(ControlApiTest, SaysWhenItemsWentTheirWayMeanwhile) {
+    const auto one = store_.add(ItemState::queued).object_id;
+    store_.finds_nothing = true;
+    start();
+    const auto answer = post("/v1/reject", "{" + ids({one}) + R"(,"reason":"x"})");
+    EXPECT_EQ(answer.status, 409U);
+    EXPECT_EQ(Json(answer.body).number("/changed"), 0);
+    EXPECT_EQ(rejected_metric("lea-one"), "none");
+}
+
+TEST_F(ControlApiTest, SaysWhenTheStoreCannotCommit) {
+    const auto one = store_.add(ItemState::refused).object_id;
+    store_.outcome = store::Outcome::failed;
+    start();
+    EXPECT_EQ(post("/v1/retry", "{" + ids({one}) + "}").status, 503U);
+    EXPECT_EQ(post("/v1/retry", R"({"destination":"lea-one"})").status, 503U);
+    EXPECT_EQ(post("/v1/reject", "{" + ids({one}) + R"(,"reason":"x"})").status, 503U);
+}
+
+TEST_F(ControlApiTest, RetriesInBulk) {
+    store_.add(ItemState::refused);
+    store_.add(ItemState::refused).refusal->code = 42;
+    store_.add(ItemState::refused, "lea-two");
+    start();
+    const auto answer = post("/v1/retry", R"({"destination":"lea-one","code":42})");
+    ASSERT_EQ(answer.status, 200U) << answer.body;
+    EXPECT_EQ(Json(answer.body).number("/changed"), 1);
+    EXPECT_EQ(Json(post("/v1/retry", R"({"destination":"lea-one"})").body).number("/changed"), 1);
+    EXPECT_EQ(Json(post("/v1/retry", R"({"destination":"lea-one"})").body).number("/changed"), 0);
+    EXPECT_EQ(decided()[0].what, "retry_all");
+    EXPECT_EQ(decided()[0].code, 42U);
+    EXPECT_FALSE(decided()[1].code);
+    EXPECT_EQ(post("/v1/retry", R"({"destination":"nobody"})").status, 404U);
+}
+
+TEST_F(ControlApiTest, ApprovesOnlyWhatIsHeld) {
+    const auto queued = store_.add(ItemState::queued).object_id;
+    start();
+    const auto wrong = post("/v1/approve", "{" + ids({queued}) + "}");
+    EXPECT_EQ(wrong.status, 409U);
+    EXPECT_THAT(wrong.body, HasSubstr("held"));
+    EXPECT_EQ(post("/v1/approve", "{" + ids({model::Uuid::random()}) + "}").status, 404U);
+}
+
+TEST_F(ControlApiTest, Reloads) {
+    control_.report.outcome = metrics::ReloadOutcome::partial;
+    control_.report.problems = {"w.yaml:1:1: unknown key \"colour\""};
+    control_.report.warrants_added = 2;
+    start();
+    const auto answer = post("/v1/reload", R"({"operator":"anna"})");
+    ASSERT_EQ(answer.status, 200U);
+    const Json json(answer.body);
+    EXPECT_EQ(json.text("/outcome"), "partial");
+    EXPECT_EQ(json.text("/problems/0"), "w.yaml:1:1: unknown key \"colour\"");
+    EXPECT_EQ(json.number("/warrants_added"), 2);
+    EXPECT_EQ(post("/v1/reload", "").status, 200U);
+    const std::lock_guard lock(control_.mutex);
+    EXPECT_EQ(control_.reloads_by, (std::vector<std::string>{"anna (uid " + user() + ")", user()}));
+}
+
+TEST_F(ControlApiTest, RefusesWhatMakesNoSense) {
+    const auto one = store_.add(ItemState::refused).object_id;
+    start();
+    const auto id = ids({one});
+    const std::vector<std::pair<std::string, std::string>> wrong = {
+        {"/v1/retry", ""},
+        {"/v1/retry", "{}"},
+        {"/v1/retry", "[]"},
+        {"/v1/retry", "{" + id},
+        {"/v1/retry", R"({"ids":[]})"},
+        {"/v1/retry", R"({"ids":["17"]})"},
+        {"/v1/retry", R"({"ids":"17"})"},
+        {"/v1/retry", "{" + id + "," + id + "}"},
+        {"/v1/retry", "{" + id + R"(,"colour":"blue"})"},
+        {"/v1/retry", "{" + id + R"(,"destination":"lea-one"})"},
+        {"/v1/retry", "{" + id + R"(,"reason":"x"})"},
+        {"/v1/retry", R"({"code":1})"},
+        {"/v1/retry", R"({"destination":"lea-one","code":-1})"},
+        {"/v1/retry", R"({"destination":"lea-one","code":"1"})"},
+        {"/v1/reject", "{" + id + "}"},
+        {"/v1/reject", "{" + id + R"(,"reason":""})"},
+        {"/v1/reject", "{" + id + R"(,"reason":"  "})"},
+        {"/v1/reject", "{" + id + R"(,"reason":"a\nb"})"},
+        {"/v1/reject", "{" + id + R"(,"reason":")" + std::string(1001, 'x') + "\"}"},
+        {"/v1/reject", R"({"destination":"lea-one","reason":"x"})"},
+        {"/v1/reject", "{" + id + R"(,"reason":"x","operator":""})"},
+        {"/v1/reject", "{" + id + R"(,"reason":"x","operator":")" + std::string(65, 'x') + "\"}"},
+        {"/v1/approve", "{}"},
+        {"/v1/reload", "{" + id + "}"},
+        {"/v1/reload", "nonsense"},
+    };
+    for (const auto& [target, body] : wrong) {
+        const auto answer = post(target, body);
+        EXPECT_EQ(answer.status, 400U) << target << " " << body;
+        EXPECT_NE(Json(answer.body).text("/error"), "(none)");
+    }
+    EXPECT_EQ(post("/v1/retry", std::string(ControlApi::max_body + 1, ' ')).status, 413U);
+    for (const auto* target :
+         {"/v1/items?limit=0", "/v1/items?limit=1001", "/v1/items?limit=x", "/v1/items?state=lost",
+          "/v1/items?colour=blue", "/v1/items?limit", "/v1/items?after=-1", "/v1/items?limit=1&limit=2",
+          "/v1/items?after=99999999999999999999", "/v1/warrants?limit=0", "/v1/warrants?x=1"}) {
+        EXPECT_EQ(get(target).status, 400U) << target;
+    }
+    EXPECT_EQ(get("/v1/nowhere").status, 404U);
+    EXPECT_EQ(get("/").status, 404U);
+    EXPECT_EQ(get("/metrics").status, 404U) << "the other door";
+    EXPECT_EQ(get("/v1/retry").status, 405U);
+    EXPECT_EQ(post("/v1/items", "{}").status, 405U);
+    EXPECT_TRUE(decided().empty());
+}
+
+TEST_F(ControlApiTest, TakesAThousandIdsAtOnce) {
+    std::string list;
+    for (std::size_t i = 0; i < ControlApi::max_ids; ++i) {
+        list += (i == 0 ? "\"" : ",\"") + store_.add(ItemState::refused).object_id.to_string() + "\"";
+    }
+    start();
+    EXPECT_EQ(Json(post("/v1/retry", "{\"ids\":[" + list + "]}").body).number("/changed"), 1000);
+    EXPECT_EQ(post("/v1/retry", "{\"ids\":[" + list + ",\"" + model::Uuid::random().to_string() + "\"]}").status, 400U);
+}
+
+TEST_F(ControlApiTest, FailsToStartWhereItCannotListen) {
+    config::Admin options;
+    options.listen.port = 0;
+    options.control_socket = directory_ + "/nowhere/control.sock";
+    const Parts parts{control_, store_, metrics_, clock_, workers_};
+    const auto socket = Admin::listen(io_.get_executor(), options, parts);
+    ASSERT_FALSE(socket);
+    EXPECT_THAT(socket.error().message, HasSubstr("admin.control_socket"));
+    options.listen.host = "192.0.2.1";
+    options.control_socket = socket_;
+    const auto listen = Admin::listen(io_.get_executor(), options, parts);
+    ASSERT_FALSE(listen);
+    EXPECT_THAT(listen.error().message, HasSubstr("admin.listen"));
+}
+
+}  // namespace
+}  // namespace lihandover::admin::test

@@ -1,0 +1,127 @@
+#include <gmock/gmock.h>
+
+#include "lihandover/http/client.hpp"
+#include "support.hpp"
+
+namespace lihandover::admin::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class MachineDoorTest : public AdminTest {
+  protected:
+    http::Answer ask(std::string target, std::string method = "GET") {
+        const auto url = http::parse_url("http://127.0.0.1:" + std::to_string(admin_->metrics_port()) + "/");
+        boost::asio::io_context io;
+        http::Connection connection(io.get_executor(), *url, nullptr);
+        std::optional<http::Answer> answer;
+        boost::asio::co_spawn(io, exchange(connection, std::move(target), std::move(method), answer), rethrow);
+        while (!answer) {
+            if (io.run_one() == 0) throw std::runtime_error("no answer");
+        }
+        return std::move(*answer);
+    }
+
+  private:
+    static boost::asio::awaitable<void> exchange(http::Connection& on, std::string target, std::string method,
+                                                 std::optional<http::Answer>& out) {
+        const auto connected = co_await on.connect();
+        if (!connected) throw std::runtime_error(connected.error().message);
+        http::Request request;
+        request.method = method;
+        request.target = target;
+        auto answer = co_await on.exchange(request);
+        if (!answer) throw std::runtime_error(answer.error().message);
+        out.emplace(std::move(*answer));
+    }
+    static void rethrow(const std::exception_ptr& failure) {
+        if (failure) std::rethrow_exception(failure);
+    }
+};
+
+TEST_F(MachineDoorTest, IsHealthyAsLongAsItAnswers) {
+    control_.now = Stage::starting;
+    start();
+    const auto answer = ask("/healthz");
+    EXPECT_EQ(answer.status, 200U);
+    EXPECT_EQ(answer.body, "ok\n");
+}
+
+TEST_F(MachineDoorTest, IsReadyOnlyWhenTheStoreAcceptsAndTheStartIsComplete) {
+    control_.now = Stage::starting;
+    start();
+    EXPECT_EQ(ask("/readyz").status, 503U);
+    EXPECT_EQ(ask("/readyz").body, "starting\n");
+    EXPECT_THAT(ask("/metrics").body, HasSubstr("lihandover_ready 0"));
+    control_.now = Stage::running;
+    EXPECT_EQ(ask("/readyz").status, 200U);
+    EXPECT_EQ(ask("/readyz").body, "ready\n");
+    EXPECT_THAT(ask("/metrics").body, HasSubstr("lihandover_ready 1"));
+    {
+        const std::lock_guard lock(store_.mutex);
+        store_.accepts = false;
+    }
+    EXPECT_EQ(ask("/readyz").status, 503U);
+    EXPECT_EQ(ask("/readyz").body, "store\n");
+    control_.now = Stage::stopping;
+    EXPECT_EQ(ask("/readyz").body, "stopping\n");
+}
+
+TEST_F(MachineDoorTest, CountsWhatWaitsExactly) {
+    store_.add(store::ItemState::queued);
+    start();
+    store_.add(store::ItemState::queued);
+    store_.add(store::ItemState::refused);
+    store_.add(store::ItemState::held, "lea-three");
+    store_.add(store::ItemState::delivered);
+    const auto answer = ask("/metrics");
+    EXPECT_EQ(answer.status, 200U);
+    EXPECT_EQ(answer.header("Content-Type"), "text/plain; version=0.0.4; charset=utf-8");
+    EXPECT_THAT(answer.body, HasSubstr(R"(lihandover_outbox_items{destination="lea-one",state="queued"} 2)"));
+    EXPECT_THAT(answer.body, HasSubstr(R"(lihandover_outbox_items{destination="lea-one",state="refused"} 1)"));
+    EXPECT_THAT(answer.body, HasSubstr(R"(lihandover_outbox_items{destination="lea-one",state="held"} 0)"));
+    EXPECT_THAT(answer.body, HasSubstr(R"(lihandover_outbox_items{destination="lea-two",state="queued"} 0)"))
+        << "a destination of which nothing waits counts zero";
+    EXPECT_THAT(answer.body, HasSubstr(R"(lihandover_outbox_items{destination="lea-three",state="held"} 1)"));
+    store_.add(store::ItemState::queued);
+    EXPECT_THAT(ask("/metrics").body, HasSubstr(R"(lihandover_outbox_items{destination="lea-one",state="queued"} 3)"));
+}
+
+TEST_F(MachineDoorTest, ToldAgesAreThoseOfTheOldestQueuedItem) {
+    store_.add(store::ItemState::queued).received_at = {1'795'342'531, 5'000};  // 100 s before the clock's time
+    start();
+    EXPECT_THAT(ask("/metrics").body, HasSubstr(R"(_oldest_age_seconds{destination="lea-one"} 100)"));
+    EXPECT_THAT(ask("/metrics").body, HasSubstr(R"(_oldest_age_seconds{destination="lea-two"} 0)"));
+    // Where the store cannot be read there is no age rather than a wrong one; the counts stay.
+    {
+        const std::lock_guard lock(store_.mutex);
+        store_.readers_fail = true;
+    }
+    EXPECT_THAT(ask("/metrics").body, HasSubstr(R"(lihandover_outbox_items{destination="lea-one",state="queued"} 1)"));
+}
+
+TEST_F(MachineDoorTest, TellsNothingOfItems) {
+    auto& item = store_.add(store::ItemState::refused, "lea-one", "SECRET-LIID");
+    control_.add_warrant("lea-one", "SECRET-LIID");
+    start();
+    for (const auto* target : {"/metrics", "/healthz", "/readyz", "/v1/items", "/v1/status", "/"}) {
+        const auto body = ask(target).body;
+        EXPECT_THAT(body, Not(HasSubstr("SECRET-LIID"))) << target;
+        EXPECT_THAT(body, Not(HasSubstr("says the LEA"))) << target;
+        EXPECT_THAT(body, Not(HasSubstr("secret-target"))) << target;
+        EXPECT_THAT(body, Not(HasSubstr(item.object_id.to_string()))) << target;
+    }
+}
+
+TEST_F(MachineDoorTest, AnswersAsHttpMeansIt) {
+    start();
+    EXPECT_EQ(ask("/nowhere").status, 404U);
+    const auto posted = ask("/metrics", "POST");
+    EXPECT_EQ(posted.status, 405U);
+    EXPECT_EQ(posted.header("Allow"), "GET");
+    EXPECT_EQ(ask("/metrics?x=1").status, 200U);
+}
+
+}  // namespace
+}  // namespace lihandover::admin::test
