@@ -1,0 +1,1170 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_future.hpp>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "fake_store.hpp"
+#include "lea.hpp"
+#include "lihandover/delivery/delivery.hpp"
+#include "tls/certificates.hpp"
+
+namespace lihandover::delivery::test {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAreArray;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::UnorderedElementsAreArray;
+
+constexpr auto patience = seconds(60);  // only ever waited for by a test that fails
+
+bool eventually(const std::function<bool()>& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > deadline) {
+            return false;
+        }
+        std::this_thread::sleep_for(milliseconds(1));
+    }
+    return true;
+}
+
+std::vector<model::Uuid> objects_of(const std::vector<FakeStore::Made>& made) {
+    std::vector<model::Uuid> objects;
+    for (const auto& one : made) {
+        objects.push_back(one.object);
+    }
+    return objects;
+}
+
+class Running : public testing::Test {
+  protected:
+    Running() { lea_ = std::make_unique<Lea>(accept); }
+    ~Running() override {
+        stop_delivery(seconds(10));
+        io_.stop();
+        if (thread_.joinable()) {
+            thread_.join();
+        }
+        store_.stop();
+        delivery_.reset();
+    }
+
+    Destination destination(const std::string& name, const Lea& lea) const {
+        Destination one;
+        one.name = name;
+        one.options = options_;
+        one.options.url = lea.url();
+        one.tls = tls_;
+        return one;
+    }
+    Settings settings() const {
+        Settings all;
+        all.destinations.push_back(destination("lea-one", *lea_));
+        all.schema_validation = validation_;
+        all.validator = validator_;
+        return all;
+    }
+    void start() { start(settings()); }
+    void start(Settings all) {
+        auto made = Delivery::create(io_.get_executor(),
+                                     {store_, metrics_, model::system_clock(), pool_.get_executor()}, std::move(all));
+        ASSERT_TRUE(made) << made.error().message;
+        delivery_ = std::move(*made);
+        store_.set_listener(delivery_.get());
+        const auto started = delivery_->start();
+        ASSERT_TRUE(started) << started.error().message;
+        thread_ = std::thread([this] { io_.run(); });
+    }
+    void stop_delivery(milliseconds grace) {
+        if (delivery_ && thread_.joinable()) {
+            boost::asio::co_spawn(io_, delivery_->stop(grace), boost::asio::use_future).get();
+        }
+    }
+    DestinationStatus status(const std::string& name = "lea-one") const {
+        for (auto& one : delivery_->status()) {
+            if (one.name == name) {
+                return one;
+            }
+        }
+        return {};
+    }
+    bool all_accepted(std::size_t count) {
+        return eventually([&] { return store_.accepted().size() >= count; });
+    }
+    bool paused(metrics::Pause reason) {
+        return eventually([&] { return status().paused == reason; });
+    }
+    std::string metric(const std::string& line_start) const {
+        const auto text = metrics_.render();
+        const auto at = text.find(line_start);
+        return at == std::string::npos
+                   ? ""
+                   : text.substr(at + line_start.size(), text.find('\n', at) - at - line_start.size());
+    }
+
+    config::Destination options_ = [] {
+        config::Destination options;
+        options.connections = 4;
+        options.timeout = seconds(30);
+        options.retry.initial = milliseconds(4);
+        options.retry.maximum = milliseconds(40);
+        return options;
+    }();
+    config::SchemaValidation validation_ = config::SchemaValidation::off;
+    std::shared_ptr<const etsi::Validator> validator_;
+    std::shared_ptr<const tls::ClientContext> tls_;
+    FakeStore store_;
+    metrics::Metrics metrics_;
+    boost::asio::thread_pool pool_{1};
+    boost::asio::io_context io_{1};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_ = make_work_guard(io_);
+    std::unique_ptr<Lea> lea_;
+    std::unique_ptr<Delivery> delivery_;
+    std::thread thread_;
+};
+
+// -- The good days ----------------------------------------------------------------------------------------------------
+
+TEST_F(Running, HandsOverWhatWaitsAtStartAndWhatComesLater) {
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    auto made = store_.queue(std::vector<FakeStore::Item>(3, {.lane = lane}), true);
+    start();
+    ASSERT_TRUE(all_accepted(3));
+    const auto later = store_.queue(lane, 3);
+    made.insert(made.end(), later.begin(), later.end());
+    ASSERT_TRUE(all_accepted(6));
+    EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(objects_of(made)));
+    EXPECT_THAT(lea_->objects(), ElementsAreArray(objects_of(made)));
+    EXPECT_EQ(lea_->arrivals().front().liids, std::vector<std::string>{"LIID-1"});
+    EXPECT_EQ(store_.waiting(), 0U);
+    ASSERT_TRUE(eventually([&] { return status().in_flight == 0; }));
+    EXPECT_EQ(status().waiting, 0U);
+    EXPECT_TRUE(status().last_success);
+    EXPECT_FALSE(status().paused);
+    EXPECT_GE(status().connections, 1U);
+    EXPECT_EQ(metric("lihandover_items_total{destination=\"lea-one\",outcome=\"delivered\"} "), "6");
+}
+
+TEST_F(Running, EachMessageHasATransactionOfItsOwn) {
+    store_.queue(std::vector<FakeStore::Item>(5, {.lane = store_.make_lane("lea-one", "LIID-1")}), true);
+    start();
+    ASSERT_TRUE(all_accepted(5));
+    std::set<model::Uuid> transactions;
+    for (const auto& arrival : lea_->arrivals()) {
+        transactions.insert(arrival.transaction);
+        EXPECT_EQ(arrival.objects.size(), 1U);
+    }
+    EXPECT_EQ(transactions.size(), 5U);
+}
+
+TEST_F(Running, TellsTheStoreWhatItHasToKnow) {
+    start();
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto made = store_.queue({{.lane = lane, .carries_schema = true}, {.lane = lane}});
+    ASSERT_TRUE(all_accepted(2));
+    const auto accepted = store_.accepted();
+    EXPECT_EQ(accepted[0].row, made[0].row);
+    EXPECT_EQ(accepted[0].lane, lane);
+    EXPECT_NE(accepted[0].profile, 0);
+    EXPECT_TRUE(accepted[0].carried_schema);
+    EXPECT_FALSE(accepted[1].carried_schema);
+}
+
+TEST_F(Running, OrderPerLiidAndOneMessageInFlightEach) {
+    start();
+    std::vector<store::LaneId> lanes;
+    for (int i = 0; i < 20; ++i) {
+        lanes.push_back(store_.make_lane("lea-one", "LIID-" + std::to_string(i)));
+    }
+    std::map<store::LaneId, std::vector<model::Uuid>> expected;
+    for (int round = 0; round < 20; ++round) {
+        std::vector<FakeStore::Item> items;
+        for (const auto lane : lanes) {
+            items.push_back({.lane = lane});
+        }
+        const auto made = store_.queue(items);
+        for (std::size_t i = 0; i < made.size(); ++i) {
+            expected[lanes[i]].push_back(made[i].object);
+        }
+    }
+    ASSERT_TRUE(all_accepted(400));
+    std::map<store::LaneId, std::vector<model::Uuid>> accepted;
+    for (const auto& one : store_.accepted()) {
+        accepted[one.lane].push_back(one.object_id);
+    }
+    EXPECT_EQ(accepted, expected);
+    EXPECT_FALSE(lea_->overlapped());
+    EXPECT_LE(lea_->most_at_once(), 4U);
+    EXPECT_LE(store_.loads(), 400U);
+}
+
+TEST_F(Running, UsesItsConnectionsSideBySide) {
+    lea_->set_script([](const Arrival& arrival) {
+        auto reply = accept(arrival);
+        reply.hold = true;
+        return reply;
+    });
+    start();
+    for (int i = 0; i < 6; ++i) {
+        store_.queue(store_.make_lane("lea-one", "LIID-" + std::to_string(i)), 2);
+    }
+    ASSERT_TRUE(eventually([&] { return lea_->held() == 4; }));
+    ASSERT_TRUE(eventually([&] { return status().in_flight == 4; }));
+    EXPECT_EQ(status().connections, 4U);
+    EXPECT_EQ(status().waiting, 8U);
+    lea_->release();
+    ASSERT_TRUE(all_accepted(12));
+    EXPECT_EQ(lea_->most_at_once(), 4U);
+    EXPECT_FALSE(lea_->overlapped());
+}
+
+TEST_F(Running, OneSlowLiidHoldsUpNoOther) {
+    lea_->set_script([](const Arrival& arrival) {
+        auto reply = accept(arrival);
+        reply.hold = arrival.liids.front() == "SLOW";
+        return reply;
+    });
+    start();
+    store_.queue(store_.make_lane("lea-one", "SLOW"), 50);
+    ASSERT_TRUE(eventually([&] { return lea_->held() == 1; }));
+    store_.queue(store_.make_lane("lea-one", "LIID-2"), 50);
+    ASSERT_TRUE(all_accepted(50));
+    EXPECT_EQ(lea_->held(), 1U);
+}
+
+TEST_F(Running, EmergenciesGoFirst) {
+    options_.connections = 1;
+    lea_->set_script([](const Arrival& arrival) {
+        auto reply = accept(arrival);
+        reply.hold = true;
+        return reply;
+    });
+    start();
+    const auto routine = store_.make_lane("lea-one", "ROUTINE");
+    const auto urgent = store_.make_lane("lea-one", "URGENT");
+    const auto other = store_.make_lane("lea-one", "OTHER");
+    store_.queue(routine, 3);
+    ASSERT_TRUE(eventually([&] { return lea_->held() == 1; }));
+    store_.queue(other, 1);
+    store_.queue({{.lane = urgent, .emergency = true}, {.lane = urgent, .emergency = true}});
+    ASSERT_TRUE(eventually([&] { return status().waiting == 5; }));
+    lea_->release();
+    ASSERT_TRUE(all_accepted(6));
+    std::vector<std::string> order;
+    for (const auto& arrival : lea_->arrivals()) {
+        order.push_back(arrival.liids.front());
+    }
+    EXPECT_THAT(order, ElementsAreArray({"ROUTINE", "URGENT", "URGENT", "OTHER", "ROUTINE", "ROUTINE"}));
+}
+
+TEST_F(Running, SeveralActionsPerMessageFromSeveralLanes) {
+    options_.connections = 1;
+    options_.max_actions_per_message = 5;
+    std::vector<FakeStore::Item> items;
+    for (int i = 0; i < 3; ++i) {
+        const auto lane = store_.make_lane("lea-one", "LIID-" + std::to_string(i));
+        items.insert(items.end(), 3, {.lane = lane});
+    }
+    store_.queue(items, true);
+    start();
+    ASSERT_TRUE(all_accepted(9));
+    const auto arrivals = lea_->arrivals();
+    ASSERT_THAT(arrivals, SizeIs(2));
+    EXPECT_THAT(arrivals[0].liids, ElementsAreArray({"LIID-0", "LIID-0", "LIID-0", "LIID-1", "LIID-1"}));
+    EXPECT_THAT(arrivals[1].objects, SizeIs(4));
+}
+
+TEST_F(Running, AMessageStaysBelowItsSizeButForALoneItem) {
+    options_.connections = 1;
+    options_.max_actions_per_message = 100;
+    options_.max_message_size = 60'000;
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const std::string long_text(20'000, 'x');
+    const std::string huge_text(200'000, 'y');
+    const auto made = store_.queue({{.lane = lane, .text = long_text},
+                                    {.lane = lane, .text = long_text},
+                                    {.lane = lane, .text = long_text},
+                                    {.lane = lane, .text = huge_text},
+                                    {.lane = lane, .text = "short"}},
+                                   true);
+    start();
+    ASSERT_TRUE(all_accepted(5));
+    EXPECT_THAT(lea_->objects(), ElementsAreArray(objects_of(made)));
+    const auto arrivals = lea_->arrivals();
+    for (const auto& arrival : arrivals) {
+        EXPECT_TRUE(arrival.size <= 60'000 || arrival.objects.size() == 1);
+    }
+    EXPECT_EQ(arrivals.front().objects.size(), 2U);
+}
+
+TEST_F(Running, ItemsWithDifferentHeadersDoNotShareAMessage) {
+    options_.connections = 1;
+    options_.max_actions_per_message = 10;
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    store_.queue(std::vector<FakeStore::Item>(2, {.lane = lane}), true);
+    model::Profile other;
+    other.sender = {"GB", "GIVEN-BY-LEA"};
+    other.receiver = {"GB", "LEA"};
+    other.etsi_version = "V1.15.1";
+    other.schema_identifier = "urn:lihandover:csp:1.0";
+    store_.use_profile(other);
+    store_.queue(std::vector<FakeStore::Item>(2, {.lane = lane}), true);
+    other.schema_url = "https://csp.example.com/schema";  // not in the header: may go together
+    store_.use_profile(other);
+    store_.queue(std::vector<FakeStore::Item>(2, {.lane = lane}), true);
+    start();
+    ASSERT_TRUE(all_accepted(6));
+    std::vector<std::size_t> sizes;
+    for (const auto& arrival : lea_->arrivals()) {
+        sizes.push_back(arrival.objects.size());
+    }
+    EXPECT_THAT(sizes, ElementsAreArray({2U, 4U}));
+}
+
+TEST_F(Running, TwoDestinationsDoNotKnowOfEachOther) {
+    Lea dead([](const Arrival&) { return http_status(500); });
+    auto all = settings();
+    all.destinations.push_back(destination("lea-two", dead));
+    start(std::move(all));
+    const auto bad = store_.make_lane("lea-two", "LIID-1");
+    store_.queue(bad, 20);
+    store_.queue(store_.make_lane("lea-one", "LIID-1"), 50);
+    ASSERT_TRUE(all_accepted(50));
+    for (const auto& one : store_.accepted()) {
+        EXPECT_NE(one.lane, bad);
+    }
+    dead.set_script(accept);
+    ASSERT_TRUE(all_accepted(70));
+}
+
+// -- Refusals ---------------------------------------------------------------------------------------------------------
+
+TEST_F(Running, ARefusedItemIsPutAsideAndTheNextGoes) {
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto made = store_.queue(std::vector<FakeStore::Item>(3, {.lane = lane}), true);
+    lea_->set_script([&](const Arrival& arrival) { return refuse(arrival, {{made[1].object, 3007}}); });
+    start();
+    ASSERT_TRUE(all_accepted(2));
+    ASSERT_TRUE(eventually([&] { return store_.refused().size() == 1; }));
+    const auto refusal = store_.refused().at(made[1].row);
+    EXPECT_EQ(refusal.code, 3007U);
+    EXPECT_EQ(refusal.kind, store::Refusal::Kind::hi1_error);
+    EXPECT_EQ(refusal.words, "the LEA's words");
+    EXPECT_EQ(lea_->count(), 3U);  // final at once
+    EXPECT_EQ(metric("lihandover_items_total{destination=\"lea-one\",outcome=\"refused\"} "), "1");
+
+    lea_->set_script(accept);
+    store_.retry(made[1].row);
+    ASSERT_TRUE(all_accepted(3));
+    EXPECT_EQ(store_.accepted().back().object_id, made[1].object);
+}
+
+TEST_F(Running, ACodeWorthRetryingKeepsTheOrder) {
+    options_.retry.error_codes = {3050};
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto made = store_.queue(std::vector<FakeStore::Item>(3, {.lane = lane}), true);
+    std::atomic<int> times = 3;
+    lea_->set_script([&](const Arrival& arrival) {
+        return times-- > 0 ? refuse(arrival, {{made[0].object, 3050}}) : accept(arrival);
+    });
+    start();
+    ASSERT_TRUE(all_accepted(3));
+    EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(objects_of(made)));
+    EXPECT_EQ(lea_->count(), 6U);
+    EXPECT_THAT(store_.refused(), IsEmpty());
+}
+
+TEST_F(Running, ActionsOfOneMessageAreJudgedEachByItself) {
+    options_.max_actions_per_message = 4;
+    options_.retry.error_codes = {3050};
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto made = store_.queue(std::vector<FakeStore::Item>(5, {.lane = lane}), true);
+    lea_->set_script([&](const Arrival& arrival) {
+        return arrival.number == 0 ? refuse(arrival, {{made[0].object, 3050}, {made[2].object, 3007}})
+                                   : accept(arrival);
+    });
+    start();
+    ASSERT_TRUE(all_accepted(4));
+    ASSERT_TRUE(eventually([&] { return store_.refused().size() == 1; }));
+    EXPECT_TRUE(store_.refused().contains(made[2].row));
+    // The later ones stay accepted, the one to be tried again goes next, before the fifth.
+    const std::vector<model::Uuid> order = {made[1].object, made[3].object, made[0].object, made[4].object};
+    EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(order));
+    EXPECT_EQ(lea_->arrivals().at(1).objects.front(), made[0].object);
+}
+
+TEST_F(Running, TenRefusalsRunningPauseAndNothingMoreIsRefused) {
+    options_.retry.maximum = std::chrono::hours(1);
+    for (int i = 0; i < 5; ++i) {
+        store_.queue(std::vector<FakeStore::Item>(10, {.lane = store_.make_lane("lea-one", "L" + std::to_string(i))}),
+                     true);
+    }
+    lea_->set_script([](const Arrival& arrival) { return refuse(arrival, {{arrival.objects.front(), 3001}}); });
+    start();
+    ASSERT_TRUE(paused(metrics::Pause::refusals));
+    ASSERT_TRUE(eventually([&] { return store_.refused().size() == 10 && status().in_flight == 0; }));
+    const auto probed = lea_->count();
+    delivery_->probe_now("lea-one");
+    ASSERT_TRUE(eventually([&] { return lea_->count() > probed; }));
+    ASSERT_TRUE(eventually([&] { return status().in_flight == 0; }));
+    EXPECT_EQ(store_.refused().size(), 10U);
+    EXPECT_TRUE(status().paused_since);
+    EXPECT_TRUE(status().next_attempt);
+    lea_->set_script(accept);
+    EXPECT_TRUE(delivery_->probe_now("lea-one"));
+    ASSERT_TRUE(all_accepted(40));
+    EXPECT_EQ(store_.refused().size(), 10U);
+    EXPECT_FALSE(status().paused);
+}
+
+TEST_F(Running, OneLiidRefusedThroughoutDoesNotStopTheOthers) {
+    options_.retry.maximum = std::chrono::hours(1);
+    lea_->set_script([](const Arrival& arrival) {
+        return arrival.liids.front() == "BAD" ? refuse(arrival, {{arrival.objects.front(), 3001}}) : accept(arrival);
+    });
+    start();
+    store_.queue(store_.make_lane("lea-one", "BAD"), 30);
+    ASSERT_TRUE(paused(metrics::Pause::refusals));
+    store_.queue(store_.make_lane("lea-one", "GOOD"), 30);  // had no part in it: tried at once
+    ASSERT_TRUE(all_accepted(30));
+}
+
+TEST_F(Running, ARefusalThatTheStoreDoesNotTakeIsNotForgotten) {
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto made = store_.queue(std::vector<FakeStore::Item>(1, {.lane = lane}), true);
+    store_.fail_refusals(true);
+    lea_->set_script([](const Arrival& arrival) {
+        return arrival.number < 3 ? refuse(arrival, {{arrival.objects.front(), 3000 + arrival.number}})
+                                  : accept(arrival);
+    });
+    start();
+    ASSERT_TRUE(all_accepted(1));
+    EXPECT_THAT(store_.refused(), IsEmpty());
+    EXPECT_EQ(lea_->count(), 4U);
+}
+
+// -- Rejected messages and suspects -----------------------------------------------------------------------------------
+
+TEST_F(Running, APoisonItemIsRefusedOnceTheNextOneIsAccepted) {
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto made = store_.queue(std::vector<FakeStore::Item>(3, {.lane = lane}), true);
+    lea_->set_script([&](const Arrival& arrival) {
+        return arrival.objects.front() == made[0].object ? http_status(400) : accept(arrival);
+    });
+    start();
+    ASSERT_TRUE(all_accepted(2));
+    ASSERT_TRUE(eventually([&] { return store_.refused().size() == 1; }));
+    const auto refusal = store_.refused().at(made[0].row);
+    EXPECT_EQ(refusal.code, 400U);
+    EXPECT_EQ(refusal.kind, store::Refusal::Kind::http_status);
+    const auto sent = lea_->objects();
+    ASSERT_THAT(sent, SizeIs(5));
+    EXPECT_EQ(std::ranges::count(sent, made[0].object), 3);
+    EXPECT_EQ(sent[3], made[1].object);
+}
+
+TEST_F(Running, AMessageLevelErrorOfALoneItemIsTreatedAlike) {
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto made = store_.queue(std::vector<FakeStore::Item>(2, {.lane = lane}), true);
+    lea_->set_script([&](const Arrival& arrival) {
+        return arrival.objects.front() == made[0].object ? message_error(3007) : accept(arrival);
+    });
+    start();
+    ASSERT_TRUE(all_accepted(1));
+    ASSERT_TRUE(eventually([&] { return store_.refused().size() == 1; }));
+    EXPECT_EQ(store_.refused().at(made[0].row).code, 3007U);
+    EXPECT_EQ(store_.refused().at(made[0].row).words, "the LEA's words");
+}
+
+TEST_F(Running, APoisonItemAloneWaitsForOneToCompareWith) {
+    const auto poison = store_.make_lane("lea-one", "POISON");
+    const auto made = store_.queue(std::vector<FakeStore::Item>(1, {.lane = poison}), true);
+    lea_->set_script([&](const Arrival& arrival) {
+        return arrival.objects.front() == made[0].object ? http_status(422) : accept(arrival);
+    });
+    start();
+    ASSERT_TRUE(eventually([&] { return lea_->count() >= 5; }));  // tried on, at growing distances
+    EXPECT_THAT(store_.refused(), IsEmpty());
+    EXPECT_EQ(status().waiting + status().in_flight, 1U);
+    const auto other = store_.make_lane("lea-one", "GOOD");
+    ASSERT_TRUE(eventually([&] {
+        if (store_.refused().empty()) {
+            store_.queue(other, 1);
+            std::this_thread::sleep_for(milliseconds(5));
+        }
+        return store_.refused().size() == 1;
+    }));
+    EXPECT_FALSE(status().paused);
+}
+
+TEST_F(Running, ABrokenLeaTurnsNothingIntoRefusals) {
+    options_.retry.maximum = std::chrono::hours(1);
+    std::vector<FakeStore::Made> all;
+    for (int i = 0; i < 3; ++i) {
+        const auto made = store_.queue(
+            std::vector<FakeStore::Item>(20, {.lane = store_.make_lane("lea-one", "L" + std::to_string(i))}), true);
+        all.insert(all.end(), made.begin(), made.end());
+    }
+    lea_->set_script([](const Arrival&) { return http_status(400); });
+    start();
+    ASSERT_TRUE(paused(metrics::Pause::refusals));
+    ASSERT_TRUE(eventually([&] { return status().in_flight == 0 && status().waiting == 60; }));
+    EXPECT_THAT(store_.refused(), IsEmpty());
+    EXPECT_LE(lea_->count(), 30U);
+    lea_->set_script(accept);
+    delivery_->probe_now("lea-one");
+    ASSERT_TRUE(all_accepted(60));
+    EXPECT_THAT(store_.refused(), IsEmpty());
+    std::map<store::LaneId, store::RowId> last;
+    for (const auto& one : store_.accepted()) {  // the order is what it was
+        EXPECT_LT(last[one.lane], one.row);
+        last[one.lane] = one.row;
+    }
+}
+
+TEST_F(Running, SuspectsComeBackInOrderWhenTheComparisonFails) {
+    options_.connections = 1;
+    options_.retry.maximum = milliseconds(300);
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto made = store_.queue(std::vector<FakeStore::Item>(4, {.lane = lane}), true);
+    lea_->set_script([](const Arrival&) { return http_status(400); });
+    start();
+    ASSERT_TRUE(paused(metrics::Pause::refusals));
+    const auto first = lea_->objects();
+    ASSERT_GE(first.size(), 4U);
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(first[static_cast<std::size_t>(i)], made[0].object);
+    }
+    EXPECT_EQ(first[3], made[1].object);
+    lea_->set_script(accept);
+    ASSERT_TRUE(all_accepted(4));
+    EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(objects_of(made)));
+    EXPECT_THAT(store_.refused(), IsEmpty());
+}
+
+TEST_F(Running, ARejectedMessageOfSeveralSendsEachAlone) {
+    options_.max_actions_per_message = 6;
+    options_.connections = 1;
+    const auto a = store_.make_lane("lea-one", "A");
+    const auto b = store_.make_lane("lea-one", "B");
+    auto made = store_.queue({{.lane = a}, {.lane = a}, {.lane = a}, {.lane = b}, {.lane = b}, {.lane = b}}, true);
+    const auto poison = made[1].object;
+    lea_->set_script([poison](const Arrival& arrival) {
+        return std::ranges::find(arrival.objects, poison) != arrival.objects.end() ? message_error(3007)
+                                                                                   : accept(arrival);
+    });
+    start();
+    ASSERT_TRUE(all_accepted(5));
+    ASSERT_TRUE(eventually([&] { return store_.refused().size() == 1; }));
+    EXPECT_TRUE(store_.refused().contains(made[1].row));
+    const auto arrivals = lea_->arrivals();
+    EXPECT_THAT(arrivals[0].objects, SizeIs(6));
+    for (std::size_t i = 1; i < arrivals.size(); ++i) {
+        EXPECT_THAT(arrivals[i].objects, SizeIs(1));
+    }
+    // Together again afterwards.
+    store_.queue({{.lane = a}, {.lane = a}, {.lane = b}});
+    ASSERT_TRUE(all_accepted(8));
+}
+
+// -- Pauses -----------------------------------------------------------------------------------------------------------
+
+TEST_F(Running, CredentialsAndRedirectsPauseAtOnceAndAreProbed) {
+    options_.connections = 1;
+    std::atomic<unsigned> code = 401;
+    lea_->set_script([&](const Arrival& arrival) { return code == 200 ? accept(arrival) : http_status(code); });
+    start();
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto made = store_.queue(lane, 3);
+    ASSERT_TRUE(paused(metrics::Pause::credentials));
+    EXPECT_THAT(store_.refused(), IsEmpty());
+    ASSERT_TRUE(eventually([&] { return lea_->count() >= 4; }));  // probed every retry.maximum
+    code = 307;
+    ASSERT_TRUE(paused(metrics::Pause::redirect));
+    code = 403;
+    ASSERT_TRUE(paused(metrics::Pause::credentials));
+    EXPECT_EQ(lea_->most_at_once(), 1U);
+    code = 200;
+    ASSERT_TRUE(all_accepted(3));
+    EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(objects_of(made)));
+    EXPECT_FALSE(status().paused);
+    EXPECT_FALSE(status().last_failure);
+}
+
+TEST_F(Running, APausedDestinationSendsNothingUntilProbed) {
+    options_.retry.maximum = std::chrono::hours(1);
+    std::atomic<bool> closed = true;
+    lea_->set_script([&](const Arrival& arrival) { return closed ? http_status(403) : accept(arrival); });
+    start();
+    for (int i = 0; i < 30; ++i) {
+        store_.queue(store_.make_lane("lea-one", "L" + std::to_string(i)), 2);
+    }
+    ASSERT_TRUE(paused(metrics::Pause::credentials));
+    ASSERT_TRUE(eventually([&] { return status().waiting == 60; }));
+    EXPECT_LE(lea_->count(), 4U);  // as many as there are connections
+    EXPECT_EQ(status().last_failure, metrics::Attempt::unauthorised);
+    EXPECT_FALSE(delivery_->probe_now("elsewhere"));
+    closed = false;
+    EXPECT_TRUE(delivery_->probe_now("lea-one"));
+    ASSERT_TRUE(all_accepted(60));
+}
+
+TEST_F(Running, ServerCertificateOfAnotherCaPausesWithoutSending) {
+    lea_ = std::make_unique<Lea>(accept, lihandover::test::server_context("other-server"));
+    tls_ = lihandover::test::client_context();
+    start();
+    store_.queue(store_.make_lane("lea-one", "LIID-1"), 2);
+    ASSERT_TRUE(paused(metrics::Pause::tls));
+    EXPECT_EQ(lea_->count(), 0U);
+    EXPECT_EQ(status().last_failure, metrics::Attempt::tls_failed);
+}
+
+TEST_F(Running, OurCertificateNotWantedPausesAndAReloadHeals) {
+    options_.retry.maximum = std::chrono::hours(1);
+    lea_ = std::make_unique<Lea>(accept, lihandover::test::server_context());
+    tls_ = lihandover::test::client_context("other-client");
+    start();
+    store_.queue(store_.make_lane("lea-one", "LIID-1"), 2);
+    ASSERT_TRUE(paused(metrics::Pause::tls));
+    EXPECT_EQ(lea_->count(), 0U);
+    tls_ = lihandover::test::client_context();
+    ASSERT_TRUE(delivery_->reconfigure(settings()));
+    ASSERT_TRUE(all_accepted(2));
+    EXPECT_FALSE(status().paused);
+}
+
+TEST_F(Running, SenselessAnswersAreRetriedAndPauseWhenTheyRun) {
+    options_.connections = 1;
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto made = store_.queue(std::vector<FakeStore::Item>(3, {.lane = lane}), true);
+    lea_->set_script([](const Arrival& arrival) {
+        auto reply = accept(arrival);
+        switch (arrival.number) {
+            case 0:
+                return garbage();
+            case 1:
+                reply.wrong_transaction = true;
+                return reply;
+            case 3:
+                reply.answers.clear();
+                reply.answers.push_back({5, etsi::ActionAnswer::Kind::accepted, arrival.objects.front(), {}});
+                return reply;
+            case 4:
+                return http_status(204);
+            default:
+                return reply;
+        }
+    });
+    start();
+    ASSERT_TRUE(all_accepted(3));
+    EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(objects_of(made)));
+    EXPECT_EQ(lea_->count(), 7U);
+    options_.retry.maximum = std::chrono::hours(1);
+    ASSERT_TRUE(delivery_->reconfigure(settings()));
+    lea_->set_script([](const Arrival&) { return garbage(); });
+    store_.queue(lane, 1);
+    ASSERT_TRUE(paused(metrics::Pause::senseless_answer));
+    EXPECT_THAT(store_.refused(), IsEmpty());
+}
+
+TEST_F(Running, UnansweredAndTwiceAnsweredActionsAreTriedAgain) {
+    options_.max_actions_per_message = 3;
+    options_.connections = 1;
+    const auto a = store_.make_lane("lea-one", "A");
+    const auto b = store_.make_lane("lea-one", "B");
+    const auto c = store_.make_lane("lea-one", "C");
+    const auto made = store_.queue({{.lane = a}, {.lane = b}, {.lane = c}}, true);
+    lea_->set_script([](const Arrival& arrival) {
+        auto reply = accept(arrival);
+        if (arrival.number == 0) {
+            reply.answers.push_back(reply.answers[1]);   // twice
+            reply.answers.erase(reply.answers.begin());  // not at all
+        }
+        return reply;
+    });
+    start();
+    ASSERT_TRUE(all_accepted(3));
+    EXPECT_EQ(store_.accepted().front().object_id, made[2].object);
+    EXPECT_THAT(store_.accepted_objects(), UnorderedElementsAreArray(objects_of(made)));
+    EXPECT_THAT(store_.refused(), IsEmpty());
+}
+
+// -- An LEA that is not there -----------------------------------------------------------------------------------------
+
+TEST_F(Running, DroppedConnectionsAndServerErrorsAreRetriedInOrder) {
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto made = store_.queue(std::vector<FakeStore::Item>(5, {.lane = lane}), true);
+    lea_->set_script([](const Arrival& arrival) {
+        auto reply = accept(arrival);
+        switch (arrival.number % 5) {
+            case 0:
+                reply.drop = true;
+                return reply;
+            case 1:
+                return http_status(503);
+            case 2:
+                return http_status(408);
+            case 3:
+                reply.close = true;
+                return reply;
+            default:
+                return reply;
+        }
+    });
+    start();
+    ASSERT_TRUE(all_accepted(5));
+    EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(objects_of(made)));
+    EXPECT_FALSE(lea_->overlapped());
+    EXPECT_THAT(store_.refused(), IsEmpty());
+}
+
+TEST_F(Running, ADownDestinationIsProbedByOneAndComesBack) {
+    options_.connections = 8;
+    options_.retry.maximum = milliseconds(20);
+    const auto port = lea_->port();
+    auto all = settings();
+    lea_.reset();  // nobody listens
+    std::size_t count = 0;
+    for (int i = 0; i < 20; ++i) {
+        store_.queue(std::vector<FakeStore::Item>(3, {.lane = store_.make_lane("lea-one", "L" + std::to_string(i))}),
+                     true);
+        count += 3;
+    }
+    start(std::move(all));
+    ASSERT_TRUE(eventually([&] { return status().last_failure == metrics::Attempt::connect_failed; }));
+    EXPECT_FALSE(status().paused);
+    ASSERT_TRUE(eventually([&] { return status().next_attempt.has_value(); }));
+    EXPECT_EQ(status().waiting, count);
+    lea_ = std::make_unique<Lea>(accept, nullptr, port);
+    ASSERT_TRUE(all_accepted(count));
+    EXPECT_FALSE(lea_->overlapped());
+}
+
+TEST_F(Running, AFailingDestinationIsNotHammered) {
+    options_.connections = 8;
+    options_.retry.initial = std::chrono::hours(1);
+    options_.retry.maximum = std::chrono::hours(1);
+    lea_->set_script([](const Arrival&) { return http_status(500); });
+    for (int i = 0; i < 100; ++i) {
+        store_.queue(std::vector<FakeStore::Item>(1, {.lane = store_.make_lane("lea-one", "L" + std::to_string(i))}),
+                     true);
+    }
+    start();
+    ASSERT_TRUE(eventually([&] { return status().next_attempt.has_value() && status().in_flight == 0; }));
+    EXPECT_LE(lea_->count(), 10U);
+    lea_->set_script(accept);
+    delivery_->probe_now("lea-one");
+    ASSERT_TRUE(all_accepted(100));
+}
+
+TEST_F(Running, RetryAfterHoldsTheDestination) {
+    options_.connections = 2;
+    lea_->set_script([](const Arrival&) { return http_status(429, "3600"); });
+    start();
+    for (int i = 0; i < 10; ++i) {
+        store_.queue(store_.make_lane("lea-one", "L" + std::to_string(i)), 1);
+    }
+    ASSERT_TRUE(eventually([&] { return status().next_attempt.has_value() && status().in_flight == 0; }));
+    const auto wait = status().next_attempt->seconds - model::system_clock().wall().seconds;
+    EXPECT_GT(wait, 3000);
+    EXPECT_LE(wait, 3600);
+    EXPECT_FALSE(status().paused);
+    EXPECT_LE(lea_->count(), 2U);
+    lea_->set_script(
+        [](const Arrival& arrival) { return arrival.number % 2 == 0 ? http_status(503, "0") : accept(arrival); });
+    delivery_->probe_now("lea-one");
+    ASSERT_TRUE(all_accepted(10));
+}
+
+TEST_F(Running, NoAnswerInTimeIsRetried) {
+    options_.timeout = milliseconds(200);
+    lea_->set_script([](const Arrival& arrival) {
+        auto reply = accept(arrival);
+        reply.hold = arrival.number == 0;
+        return reply;
+    });
+    start();
+    const auto made = store_.queue(store_.make_lane("lea-one", "LIID-1"), 2);
+    ASSERT_TRUE(all_accepted(2));
+    EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(objects_of(made)));
+    EXPECT_NE(metric("lihandover_delivery_attempts_total{destination=\"lea-one\",outcome=\"timed_out\"} "), "0");
+}
+
+TEST_F(Running, AConnectionClosedWhileIdleCostsNothing) {
+    options_.retry.initial = std::chrono::hours(1);
+    options_.retry.maximum = std::chrono::hours(1);
+    lea_->set_script([](const Arrival& arrival) {
+        auto reply = accept(arrival);
+        reply.drop = arrival.number == 1;  // the second message meets a connection that dies
+        return reply;
+    });
+    start();
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    store_.queue(lane, 1);
+    ASSERT_TRUE(all_accepted(1));
+    store_.queue(lane, 1);
+    ASSERT_TRUE(all_accepted(2));
+    const auto arrivals = lea_->arrivals();
+    ASSERT_THAT(arrivals, SizeIs(3));
+    EXPECT_EQ(arrivals[1].objects, arrivals[2].objects);
+    EXPECT_NE(arrivals[1].transaction, arrivals[2].transaction);  // another attempt, another transaction
+}
+
+// -- The store --------------------------------------------------------------------------------------------------------
+
+TEST_F(Running, NothingIsSentWhileTheStoreCannotCommit) {
+    start();
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    store_.say_health(false);
+    store_.queue(lane, 5);
+    ASSERT_TRUE(eventually([&] { return status().waiting == 5; }));
+    EXPECT_EQ(lea_->count(), 0U);
+    store_.say_health(true);
+    ASSERT_TRUE(all_accepted(5));
+}
+
+TEST_F(Running, AcceptancesOnTheirWayAreBounded) {
+    options_.connections = 8;
+    options_.max_actions_per_message = 100;
+    store_.set_committing(false);
+    const std::size_t count = 20'000;
+    for (int i = 0; i < 10; ++i) {
+        store_.queue(std::vector<FakeStore::Item>(
+                         count / 10, {.lane = store_.make_lane("lea-one", "L" + std::to_string(i)), .text = ""}),
+                     true);
+    }
+    start();
+    ASSERT_TRUE(eventually([&] { return lea_->objects().size() >= 16'384 && status().in_flight == 0; }));
+    EXPECT_LE(lea_->objects().size(), 16'384U + 8 * 100);
+    EXPECT_THAT(store_.accepted(), IsEmpty());
+    store_.set_committing(true);
+    ASSERT_TRUE(all_accepted(count));
+    EXPECT_EQ(lea_->objects().size(), count);
+}
+
+TEST_F(Running, AStoreThatCannotBeReadIsTriedAgain) {
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    start();
+    store_.fail_reads(true);
+    const auto made = store_.queue(lane, 2);
+    ASSERT_TRUE(eventually([&] { return store_.loads() > 0; }));
+    EXPECT_EQ(lea_->count(), 0U);
+    store_.fail_reads(false);
+    ASSERT_TRUE(all_accepted(2));
+    EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(objects_of(made)));
+}
+
+TEST_F(Running, AnItemThatCannotBeReadIsPutAsideAndTheNextGoes) {
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto made = store_.queue({{.lane = lane, .broken = true}, {.lane = lane}}, true);
+    start();
+    ASSERT_TRUE(all_accepted(1));
+    ASSERT_TRUE(eventually([&] { return store_.refused().size() == 1; }));
+    EXPECT_EQ(store_.refused().at(made[0].row).kind, store::Refusal::Kind::invalid_document);
+    EXPECT_EQ(lea_->count(), 1U);
+}
+
+TEST_F(Running, RejectedItemsAreNotSent) {
+    start();
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    store_.say_health(false);
+    const auto made = store_.queue(lane, 4);
+    ASSERT_TRUE(eventually([&] { return status().waiting == 4; }));
+    store_.reject(made[1].row);
+    store_.reject(made[2].row, false);  // nobody says so, but the row is gone
+    ASSERT_TRUE(eventually([&] { return status().waiting == 3 && store_.waiting() == 2; }));
+    store_.say_health(true);
+    ASSERT_TRUE(all_accepted(2));
+    const std::vector<model::Uuid> left = {made[0].object, made[3].object};
+    EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(left));
+    EXPECT_THAT(lea_->objects(), ElementsAreArray(left));
+    ASSERT_TRUE(eventually([&] { return status().waiting == 0; }));
+}
+
+TEST_F(Running, RejectedItemsThatWereReadAheadAreNotSentEither) {
+    options_.retry.maximum = std::chrono::hours(1);
+    std::atomic<bool> closed = true;
+    lea_->set_script([&](const Arrival& arrival) { return closed ? http_status(403) : accept(arrival); });
+    start();
+    const auto made = store_.queue(store_.make_lane("lea-one", "LIID-1"), 4);
+    ASSERT_TRUE(paused(metrics::Pause::credentials));
+    store_.reject(made[0].row);
+    store_.reject(made[2].row);
+    ASSERT_TRUE(eventually([&] { return status().waiting == 2; }));
+    closed = false;
+    delivery_->probe_now("lea-one");
+    ASSERT_TRUE(all_accepted(2));
+    const std::vector<model::Uuid> left = {made[1].object, made[3].object};
+    EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(left));
+}
+
+TEST_F(Running, AnItemRejectedInFlightIsNotSentAgain) {
+    lea_->set_script([](const Arrival& arrival) {
+        if (arrival.number == 0) {
+            auto reply = http_status(500);
+            reply.hold = true;
+            return reply;
+        }
+        return accept(arrival);
+    });
+    start();
+    const auto made = store_.queue(store_.make_lane("lea-one", "LIID-1"), 2);
+    ASSERT_TRUE(eventually([&] { return lea_->held() == 1; }));
+    store_.reject(made[0].row);
+    std::promise<void> heard;
+    store_.post([&] { boost::asio::post(io_, [&] { heard.set_value(); }); });
+    heard.get_future().wait();
+    lea_->release();
+    ASSERT_TRUE(all_accepted(1));
+    const std::vector<model::Uuid> sent = {made[0].object, made[1].object};
+    EXPECT_THAT(lea_->objects(), ElementsAreArray(sent));
+}
+
+// -- Validation -------------------------------------------------------------------------------------------------------
+
+class Validating : public Running {
+  protected:
+    Validating() {
+        auto loaded = etsi::Validator::load(std::string(LIHANDOVER_SOURCE_DIR) + "/schemas");
+        if (!loaded) {
+            throw std::runtime_error(loaded.error().message);
+        }
+        validator_ = std::make_shared<const etsi::Validator>(std::move(*loaded));
+    }
+    /// A lane whose LIID no schema takes.
+    store::LaneId invalid_lane() { return store_.make_lane("lea-one", std::string(60, 'Z')); }
+};
+
+TEST_F(Validating, WhatIsInvalidIsNeverSent) {
+    validation_ = config::SchemaValidation::all;
+    const auto bad = store_.queue(std::vector<FakeStore::Item>(1, {.lane = invalid_lane()}), true);
+    const auto good = store_.queue(std::vector<FakeStore::Item>(3, {.lane = store_.make_lane("lea-one", "L")}), true);
+    start();
+    ASSERT_TRUE(all_accepted(3));
+    ASSERT_TRUE(eventually([&] { return store_.refused().size() == 1; }));
+    EXPECT_EQ(store_.refused().at(bad[0].row).kind, store::Refusal::Kind::invalid_document);
+    EXPECT_THAT(lea_->objects(), ElementsAreArray(objects_of(good)));
+    EXPECT_EQ(metric("lihandover_documents_validated_total{destination=\"lea-one\",outcome=\"invalid\"} "), "1");
+}
+
+TEST_F(Validating, OneInvalidItemOfAMessageIsFound) {
+    validation_ = config::SchemaValidation::all;
+    options_.max_actions_per_message = 10;
+    options_.connections = 1;
+    const auto lane = store_.make_lane("lea-one", "L");
+    std::vector<FakeStore::Item> items(4, {.lane = lane});
+    items.push_back({.lane = invalid_lane()});
+    const auto made = store_.queue(items, true);
+    start();
+    ASSERT_TRUE(all_accepted(4));
+    ASSERT_TRUE(eventually([&] { return store_.refused().size() == 1; }));
+    EXPECT_TRUE(store_.refused().contains(made[4].row));
+    EXPECT_THAT(lea_->objects(), SizeIs(4));
+}
+
+TEST_F(Validating, ASampleTakesTheFirstOfEachLane) {
+    validation_ = config::SchemaValidation::sample;
+    const auto bad = store_.queue(std::vector<FakeStore::Item>(1, {.lane = invalid_lane()}), true);
+    start();
+    ASSERT_TRUE(eventually([&] { return store_.refused().contains(bad[0].row); }));
+    const auto lane = store_.make_lane("lea-one", "L");
+    store_.queue(lane, 50);
+    ASSERT_TRUE(all_accepted(50));
+    EXPECT_EQ(metric("lihandover_documents_validated_total{destination=\"lea-one\",outcome=\"valid\"} "), "1");
+}
+
+// -- Stop and reload --------------------------------------------------------------------------------------------------
+
+TEST_F(Running, AGentleStopLetsWhatIsOnItsWayFinish) {
+    lea_->set_script([](const Arrival& arrival) {
+        auto reply = accept(arrival);
+        reply.hold = true;
+        return reply;
+    });
+    start();
+    for (int i = 0; i < 4; ++i) {
+        store_.queue(store_.make_lane("lea-one", "L" + std::to_string(i)), 5);
+    }
+    ASSERT_TRUE(eventually([&] { return lea_->held() == 4; }));
+    auto stopped = boost::asio::co_spawn(io_, delivery_->stop(seconds(60)), boost::asio::use_future);
+    lea_->release();
+    stopped.get();
+    EXPECT_EQ(lea_->count(), 4U);
+    ASSERT_TRUE(all_accepted(4));
+    EXPECT_EQ(store_.waiting(), 16U);
+    EXPECT_EQ(status().in_flight, 0U);
+}
+
+TEST_F(Running, AStopCutsWhatDoesNotFinishAndLosesNothing) {
+    lea_->set_script([](const Arrival& arrival) {
+        auto reply = accept(arrival);
+        reply.hold = true;
+        return reply;
+    });
+    start();
+    const auto made = store_.queue(store_.make_lane("lea-one", "LIID-1"), 3);
+    ASSERT_TRUE(eventually([&] { return lea_->held() == 1; }));
+    stop_delivery(milliseconds(10));
+    EXPECT_THAT(store_.accepted(), IsEmpty());
+    EXPECT_EQ(store_.waiting(), 3U);
+    stop_delivery(milliseconds(10));  // twice does no harm
+}
+
+TEST_F(Running, AReloadChangesTheAddressWithoutLosingAnything) {
+    Lea second(accept);
+    lea_->set_script([](const Arrival& arrival) {
+        auto reply = accept(arrival);
+        reply.hold = arrival.number >= 5;
+        return reply;
+    });
+    options_.connections = 1;
+    start();
+    const auto made = store_.queue(store_.make_lane("lea-one", "LIID-1"), 20);
+    ASSERT_TRUE(eventually([&] { return lea_->held() == 1; }));
+    Settings changed;
+    changed.destinations.push_back(destination("lea-one", second));
+    changed.schema_validation = config::SchemaValidation::off;
+    ASSERT_TRUE(delivery_->reconfigure(changed));
+    lea_->release();
+    ASSERT_TRUE(all_accepted(20));
+    EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(objects_of(made)));
+    EXPECT_GE(second.count(), 14U);
+    EXPECT_LE(lea_->count() + second.count(), 20U);
+}
+
+TEST_F(Running, DestinationsComeAndGo) {
+    Lea second(accept);
+    const auto early = store_.make_lane("lea-two", "LIID-1");
+    store_.queue(std::vector<FakeStore::Item>(2, {.lane = early}), true);  // waits for one that is not configured
+    start();
+    EXPECT_EQ(delivery_->status().size(), 2U);
+    EXPECT_EQ(status("lea-two").waiting, 2U);
+    ASSERT_TRUE(delivery_->reconfigure(settings()));  // still waits
+    auto both = settings();
+    both.destinations.push_back(destination("lea-two", second));
+    ASSERT_TRUE(delivery_->reconfigure(both));
+    ASSERT_TRUE(all_accepted(2));
+    ASSERT_TRUE(eventually([&] { return status("lea-two").in_flight == 0; }));
+    ASSERT_TRUE(delivery_->reconfigure(settings()));
+    ASSERT_TRUE(eventually([&] { return delivery_->status().size() == 1; }));
+    ASSERT_TRUE(delivery_->reconfigure(both));
+    ASSERT_TRUE(eventually([&] { return delivery_->status().size() == 2; }));
+    store_.queue(early, 2);
+    ASSERT_TRUE(all_accepted(4));
+}
+
+TEST_F(Running, FewerConnectionsAfterAReload) {
+    start();
+    for (int i = 0; i < 8; ++i) {
+        store_.queue(store_.make_lane("lea-one", "L" + std::to_string(i)), 20);
+    }
+    ASSERT_TRUE(all_accepted(160));
+    options_.connections = 1;
+    ASSERT_TRUE(delivery_->reconfigure(settings()));
+    ASSERT_TRUE(eventually([&] { return status().connections <= 1; }));
+    store_.queue(store_.make_lane("lea-one", "M"), 20);
+    ASSERT_TRUE(all_accepted(180));
+}
+
+TEST_F(Running, BadSettingsAreRefused) {
+    const Parts parts{store_, metrics_, model::system_clock(), pool_.get_executor()};
+    auto all = settings();
+    all.destinations.front().options.url = "ftp://lea.example.com/";
+    EXPECT_FALSE(Delivery::create(io_.get_executor(), parts, all));
+    all = settings();
+    all.destinations.front().options.url = "https://lea.example.com/";
+    EXPECT_FALSE(Delivery::create(io_.get_executor(), parts, all));
+    all = settings();
+    all.schema_validation = config::SchemaValidation::all;
+    EXPECT_FALSE(Delivery::create(io_.get_executor(), parts, all));
+    all = settings();
+    all.destinations.push_back(all.destinations.front());
+    EXPECT_FALSE(Delivery::create(io_.get_executor(), parts, all));
+}
+
+TEST_F(Running, ChaosLosesNothingAndKeepsTheOrder) {
+    options_.connections = 6;
+    options_.max_actions_per_message = 3;
+    options_.retry.initial = milliseconds(1);
+    options_.retry.maximum = milliseconds(10);
+    options_.retry.error_codes = {3050};
+    std::atomic<unsigned> seed = 1;
+    lea_->set_script([&](const Arrival& arrival) {
+        const auto dice = (seed = seed * 1103515245U + 12345U) >> 16;
+        auto reply = accept(arrival);
+        switch (dice % 16) {
+            case 0:
+                return http_status(500);
+            case 1:
+                return http_status(503, "0");
+            case 2:
+                return garbage();
+            case 3:
+                reply.drop = true;
+                return reply;
+            case 4:
+                reply.wrong_transaction = true;
+                return reply;
+            case 5:
+                reply.answers.pop_back();
+                return reply;
+            case 6:
+                return refuse(arrival, {{arrival.objects.front(), 3050}});
+            case 7:
+                return http_status(401);
+            case 8:
+                reply.close = true;
+                return reply;
+            default:
+                return reply;
+        }
+    });
+    start();
+    std::map<store::LaneId, std::vector<model::Uuid>> expected;
+    std::vector<store::LaneId> lanes;
+    for (int i = 0; i < 10; ++i) {
+        lanes.push_back(store_.make_lane("lea-one", "L" + std::to_string(i)));
+    }
+    for (int round = 0; round < 10; ++round) {
+        for (const auto lane : lanes) {
+            for (const auto& made : store_.queue(lane, 2)) {
+                expected[lane].push_back(made.object);
+            }
+        }
+    }
+    ASSERT_TRUE(all_accepted(200));
+    EXPECT_FALSE(lea_->overlapped());
+    EXPECT_THAT(store_.refused(), IsEmpty());
+    std::map<store::LaneId, std::vector<model::Uuid>> accepted;
+    for (const auto& one : store_.accepted()) {
+        accepted[one.lane].push_back(one.object_id);
+    }
+    for (auto& [lane, objects] : accepted) {
+        EXPECT_THAT(objects, UnorderedElementsAreArray(expected[lane]));  // each exactly once
+    }
+    EXPECT_EQ(store_.waiting(), 0U);
+}
+
+}  // namespace
+}  // namespace lihandover::delivery::test

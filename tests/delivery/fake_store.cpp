@@ -1,0 +1,379 @@
+#include "fake_store.hpp"
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+#include "lihandover/etsi/names.hpp"
+#include "lihandover/model/clock.hpp"
+#include "lihandover/model/event.hpp"
+#include "lihandover/model/item.hpp"
+
+namespace lihandover::delivery::test {
+
+namespace {
+
+std::string share_of(const std::string& text) {
+    model::Event event;
+    event.event_id = "e-1";
+    event.service = "examplechat";
+    event.type = model::EventType::message;
+    event.identifiers = {{model::IdentifierType::user_id, "u-1"}, {model::IdentifierType::user_id, "u-2"}};
+    event.parties = {{model::PartyRole::sender, 0, 1, {}}, {model::PartyRole::receiver, 1, 2, {}}};
+    event.has_content = true;
+    event.content_type = "text/plain";
+    event.text = text;
+    const std::array<std::uint64_t, 1> targeted = {1};
+    std::string octets;
+    model::encode_share(event, targeted, {.metadata = true, .content = true, .binary = false, .location = false},
+                        model::system_clock().wall(), {}, octets);
+    return octets;
+}
+
+}  // namespace
+
+class FakeStore::FakeReader final : public store::Reader {
+  public:
+    explicit FakeReader(const FakeStore& store) : store_(store) {}
+
+    [[nodiscard]] model::Result<std::vector<store::StoredItem>> load(std::span<const store::RowId> rows) override {
+        const std::lock_guard lock(store_.mutex_);
+        ++store_.loads_;
+        if (store_.fail_reads_) {
+            return model::Error{"the disk is on fire"};
+        }
+        std::vector<store::StoredItem> items;
+        for (const auto row : rows) {
+            if (const auto found = store_.queued_.find(row); found != store_.queued_.end()) {
+                items.push_back(found->second);
+            }
+        }
+        return items;
+    }
+    [[nodiscard]] model::Status for_each_queued(const std::function<void(const store::QueuedItem&)>& visit) override {
+        std::vector<store::QueuedItem> all;
+        {
+            const std::lock_guard lock(store_.mutex_);
+            if (store_.fail_reads_) {
+                return model::Error{"the disk is on fire"};
+            }
+            for (const auto& [row, item] : store_.queued_) {
+                all.push_back({row, item.lane, item.emergency});
+            }
+        }
+        for (const auto& item : all) {
+            visit(item);
+        }
+        return {};
+    }
+    [[nodiscard]] model::Result<std::vector<store::ItemView>> items(std::optional<store::ItemState> /*state*/,
+                                                                    store::RowId /*after*/,
+                                                                    std::size_t /*limit*/) override {
+        return std::vector<store::ItemView>{};
+    }
+    [[nodiscard]] model::Result<std::optional<store::ItemView>> find(const model::Uuid& /*object_id*/) override {
+        return std::optional<store::ItemView>{};
+    }
+    [[nodiscard]] model::Result<std::vector<store::Record>> records(std::int64_t /*after*/,
+                                                                    std::size_t /*limit*/) override {
+        return std::vector<store::Record>{};
+    }
+    [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(std::string_view /*destination*/) override {
+        return std::optional<model::Instant>{};
+    }
+
+  private:
+    const FakeStore& store_;
+};
+
+FakeStore::FakeStore() : writer_([this] { write(); }) {
+    model::Profile profile;
+    profile.sender = {"XX", "EXAMPLE-CSP"};
+    profile.receiver = {"XX", "Not specified"};
+    profile.etsi_version = "V1.14.1";
+    profile.schema_identifier = etsi::csp_schema_identifier;
+    profile.writer_version = etsi::current_writer_version;
+    use_profile(profile);
+}
+
+FakeStore::~FakeStore() {
+    FakeStore::stop();
+}
+
+void FakeStore::stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        ending_ = true;
+        for (auto& work : kept_) {
+            work_.push_back(std::move(work));
+        }
+        kept_.clear();
+        committing_ = true;
+    }
+    wake_.notify_all();
+    if (writer_.joinable()) {
+        writer_.join();
+    }
+}
+
+void FakeStore::write() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        wake_.wait(lock, [this] { return ending_ || !work_.empty(); });
+        if (work_.empty()) {
+            return;
+        }
+        auto work = std::move(work_.front());
+        work_.pop_front();
+        lock.unlock();
+        work();
+        work = nullptr;
+        lock.lock();
+    }
+}
+
+void FakeStore::post(std::function<void()> work) {
+    {
+        const std::lock_guard lock(mutex_);
+        work_.push_back(std::move(work));
+    }
+    wake_.notify_all();
+}
+
+store::LaneId FakeStore::make_lane(const std::string& destination, const std::string& liid) {
+    return FakeStore::lane(destination, liid).value();
+}
+
+void FakeStore::use_profile(model::Profile profile) {
+    const std::lock_guard lock(mutex_);
+    ++profile_;
+    profiles_.emplace(profile_, std::make_shared<const model::Profile>(std::move(profile)));
+}
+
+std::vector<FakeStore::Made> FakeStore::queue(const std::vector<Item>& items, bool silent) {
+    std::vector<Made> made;
+    std::vector<store::QueuedItem> heard;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& item : items) {
+            store::StoredItem stored;
+            stored.row = next_row_++;
+            stored.lane = item.lane;
+            stored.profile = profile_;
+            stored.object_id = model::Uuid::random();
+            stored.emergency = item.emergency;
+            stored.carries_schema = item.carries_schema;
+            stored.received_at = model::system_clock().wall();
+            stored.share = item.broken ? std::string("\xff\xff") : share_of(item.text);
+            made.push_back({stored.row, stored.object_id});
+            heard.push_back({stored.row, stored.lane, stored.emergency});
+            queued_.emplace(stored.row, std::move(stored));
+        }
+    }
+    if (!silent) {
+        post([this, heard] { listener_->on_queued(heard, false); });
+    }
+    return made;
+}
+
+std::vector<FakeStore::Made> FakeStore::queue(store::LaneId lane, std::size_t count) {
+    return queue(std::vector<Item>(count, Item{.lane = lane}));
+}
+
+void FakeStore::retry(store::RowId row) {
+    post([this, row] {
+        store::QueuedItem item;
+        {
+            const std::lock_guard lock(mutex_);
+            auto node = put_aside_.extract(row);
+            if (node.empty()) {
+                throw std::logic_error("not refused");
+            }
+            item = {row, node.mapped().lane, node.mapped().emergency};
+            refused_.erase(row);
+            queued_.insert(std::move(node));
+        }
+        listener_->on_queued({&item, 1}, true);
+    });
+}
+
+void FakeStore::reject(store::RowId row, bool heard) {
+    post([this, row, heard] {
+        store::QueuedItem item;
+        {
+            const std::lock_guard lock(mutex_);
+            const auto found = queued_.find(row);
+            if (found == queued_.end()) {
+                return;
+            }
+            item = {row, found->second.lane, found->second.emergency};
+            queued_.erase(found);
+        }
+        if (heard) {
+            listener_->on_withdrawn({&item, 1});
+        }
+    });
+}
+
+void FakeStore::set_committing(bool committing) {
+    {
+        const std::lock_guard lock(mutex_);
+        committing_ = committing;
+        if (committing) {
+            for (auto& work : kept_) {
+                work_.push_back(std::move(work));
+            }
+            kept_.clear();
+        }
+    }
+    wake_.notify_all();
+}
+
+void FakeStore::fail_refusals(bool fail) {
+    const std::lock_guard lock(mutex_);
+    fail_refusals_ = fail;
+}
+
+void FakeStore::fail_reads(bool fail) {
+    const std::lock_guard lock(mutex_);
+    fail_reads_ = fail;
+}
+
+void FakeStore::say_health(bool can_commit) {
+    post([this, can_commit] { listener_->on_health(can_commit); });
+}
+
+std::vector<store::Acceptance> FakeStore::accepted() const {
+    const std::lock_guard lock(mutex_);
+    return accepted_;
+}
+
+std::vector<model::Uuid> FakeStore::accepted_objects() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<model::Uuid> objects;
+    for (const auto& item : accepted_) {
+        objects.push_back(item.object_id);
+    }
+    return objects;
+}
+
+std::map<store::RowId, store::Refusal> FakeStore::refused() const {
+    const std::lock_guard lock(mutex_);
+    return refused_;
+}
+
+std::size_t FakeStore::waiting() const {
+    const std::lock_guard lock(mutex_);
+    return queued_.size();
+}
+
+std::size_t FakeStore::loads() const {
+    const std::lock_guard lock(mutex_);
+    return loads_;
+}
+
+void FakeStore::set_listener(store::Listener* listener) {
+    const std::lock_guard lock(mutex_);
+    listener_ = listener;
+}
+
+model::Result<std::unique_ptr<store::Reader>> FakeStore::reader() const {
+    return std::unique_ptr<store::Reader>(std::make_unique<FakeReader>(*this));
+}
+
+model::Result<store::LaneId> FakeStore::lane(std::string_view destination, std::string_view liid) {
+    const std::lock_guard lock(mutex_);
+    const auto id = static_cast<store::LaneId>(lanes_.size() + 1);
+    lanes_.emplace(id,
+                   std::make_shared<const store::Lane>(store::Lane{id, std::string(destination), std::string(liid)}));
+    return id;
+}
+
+model::Result<std::vector<store::LaneId>> FakeStore::lanes(
+    std::span<const std::pair<std::string, std::string>> destination_and_liid) {
+    std::vector<store::LaneId> ids;
+    for (const auto& [destination, liid] : destination_and_liid) {
+        ids.push_back(make_lane(destination, liid));
+    }
+    return ids;
+}
+
+model::Result<store::ProfileId> FakeStore::profile(const model::Profile& profile) {
+    use_profile(profile);
+    return profile_;
+}
+
+std::shared_ptr<const store::Lane> FakeStore::find_lane(store::LaneId id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = lanes_.find(id);
+    return found == lanes_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<const model::Profile> FakeStore::find_profile(store::ProfileId id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = profiles_.find(id);
+    return found == profiles_.end() ? nullptr : found->second;
+}
+
+void FakeStore::submit(std::vector<store::NewItem> /*items*/, Done done) {
+    done(store::Outcome::failed);
+}
+
+void FakeStore::accepted(std::vector<store::Acceptance> items, Done done) {
+    auto work = [this, items = std::move(items), done = std::move(done)] {
+        {
+            const std::lock_guard lock(mutex_);
+            for (const auto& item : items) {
+                queued_.erase(item.row);
+                accepted_.push_back(item);
+            }
+        }
+        done(store::Outcome::committed);
+    };
+    const std::lock_guard lock(mutex_);
+    if (committing_) {
+        work_.emplace_back(std::move(work));
+    } else {
+        kept_.emplace_back(std::move(work));
+    }
+    wake_.notify_all();
+}
+
+void FakeStore::refused(store::RowId row, store::Refusal refusal, Done done) {
+    post([this, row, refusal = std::move(refusal), done = std::move(done)] {
+        auto outcome = store::Outcome::failed;
+        {
+            const std::lock_guard lock(mutex_);
+            if (auto node = fail_refusals_ ? decltype(queued_)::node_type{} : queued_.extract(row)) {
+                put_aside_.insert(std::move(node));
+                refused_.emplace(row, refusal);
+                outcome = store::Outcome::committed;
+            }
+        }
+        done(outcome);
+    });
+}
+
+void FakeStore::retry(std::vector<model::Uuid> /*object_ids*/, std::string /*who*/, DoneCount done) {
+    done(store::Outcome::failed, 0);
+}
+
+void FakeStore::retry_all(std::string /*destination*/, std::optional<std::uint64_t> /*code*/, std::string /*who*/,
+                          DoneCount done) {
+    done(store::Outcome::failed, 0);
+}
+
+void FakeStore::reject(std::vector<model::Uuid> /*object_ids*/, std::string /*who*/, std::string /*why*/,
+                       DoneCount done) {
+    done(store::Outcome::failed, 0);
+}
+
+model::Result<std::vector<store::StoredWarrant>> FakeStore::warrants() {
+    return std::vector<store::StoredWarrant>{};
+}
+
+model::Status FakeStore::change_warrants(const store::WarrantChanges& /*changes*/) {
+    return {};
+}
+
+}  // namespace lihandover::delivery::test
