@@ -205,7 +205,7 @@ def party(*identifiers, **more):
     return {"identifiers": [{"type": kind, "value": value} for kind, value in identifiers], **more}
 
 
-def message(sender="u-1", receiver="u-2", text="See you at eight", conversation=None, **more):
+def message(sender="u-1", receiver="somebody", text="See you at eight", conversation=None, **more):
     """A message between two users of examplechat."""
     event = {
         "event_id": str(uuid.uuid4()),

@@ -82,7 +82,7 @@ WARRANT_MISTAKES = [
     ("dual review is not built", "deliver: [metadata, content]", "deliver: [metadata, content]\nreview: dual", 8),
     ("X2/X3 is not built", "deliver: [metadata, content]",
      "deliver: [metadata, content]\nxid: [29f28e1c-f230-486a-a860-f5a784ab9177]", 8),
-    ("not YAML", "targets:", "targets: {", 5),
+    ("not YAML", "targets:", "targets: {", 6),
 ]
 
 

@@ -1,11 +1,13 @@
 """Who gets in: stalled clients, mutual TLS at the intake, modes of sockets."""
 
+import hashlib
 import http.client
 import os
 import socket
 import ssl
 import stat
 import unittest
+import warnings
 
 from harness import (PATIENCE, Answer, Certificates, Daemon, Lea, Ports, SystemTest, client_context, message,
                      raise_descriptor_limit, to_json, wait_until)
@@ -49,7 +51,9 @@ class Doors(SystemTest):
         self.daemon.start()
         old = client_context("source")
         old.set_ciphers("DEFAULT@SECLEVEL=0")
-        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
         for name, context in (("no certificate", client_context()), ("an unknown authority", client_context("stranger")),
                               ("another authority of ours", client_context("csp")), ("TLS 1.1", old)):
             with self.subTest(name):
@@ -67,7 +71,6 @@ class Doors(SystemTest):
     def test_only_named_clients_get_in_where_clients_are_named(self):
         with open(Certificates.path("source.pem"), encoding="ascii") as file:
             octets = ssl.PEM_cert_to_DER_cert(file.read())
-        import hashlib
         self.daemon.configuration["intake"]["http"][1]["tls"]["clients"] = [hashlib.sha256(octets).hexdigest()]
         self.daemon.start()
         self.assert_status(202, self.post_over_tls(client_context("source"), message("u-1")))

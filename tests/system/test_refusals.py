@@ -201,7 +201,14 @@ class Refusals(SystemTest):
         self.daemon.start()
         self.daemon.accept(message("u-1", text="poison"), message("u-2", text="fine"))
         self.arrived(lambda i: i.accepted and i.csp_text("text") == "fine", "the other LIID's item")
-        item, = self.refused_items(1)
+        # Judged only beside one that was accepted after it: alone it might as well be the LEA that is broken.
+        self.arrived(lambda i: len([j for j in self.lea.items() if j.object_id == i.object_id]) >= 3, "three tries")
+
+        def judged():
+            self.daemon.accept(message("u-2", text="fine too"))
+            return self.daemon.waiting(state="refused") == 1
+        wait_until(judged, "the poison is put aside")
+        item, = self.daemon.items("refused")
         self.assertEqual("LIID-1", item["liid"])
         self.assertFalse(self.paused())
 

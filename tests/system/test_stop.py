@@ -105,7 +105,7 @@ class Stop(SystemTest):
         self.daemon.configuration["colour"] = "blue"
         self.daemon.start(ready=False)
         self.assertEqual(1, self.daemon.process.wait())
-        self.assertIn("colour", self.daemon.process.log())
+        self.assertRegex(self.daemon.process.log(), r"lihandoverd\.yaml:\d+:\d+: unknown key")
         nothing = Process("lihandoverd", [LIHANDOVERD, "--config", os.path.join(self.directory, "nowhere.yaml")],
                           self.directory)
         self.processes.append(nothing)
