@@ -35,7 +35,7 @@ std::optional<ListenAddress> parse_listen_address(std::string_view text) {
     if (text.starts_with(unix_prefix)) {
         const std::string_view path = text.substr(unix_prefix.size());
         const bool good = path.starts_with('/') && path.size() <= max_socket_path &&
-                          std::all_of(path.begin(), path.end(), [](char c) { return c > ' ' && c != 0x7F; });
+                          std::ranges::all_of(path, [](char c) { return c > ' ' && c != 0x7F; });
         return good ? std::optional(ListenAddress{std::string(path), {}, 0}) : std::nullopt;
     }
     const std::size_t colon = text.rfind(':');

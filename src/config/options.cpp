@@ -24,7 +24,7 @@ constexpr std::uint64_t tib = std::uint64_t{1} << 40U;
 constexpr std::size_t max_socket_path = 107;  // sockaddr_un
 
 bool consists_of(std::string_view text, std::string_view punctuation, bool capitals) {
-    return std::all_of(text.begin(), text.end(), [&](char c) {
+    return std::ranges::all_of(text, [&](char c) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (capitals && c >= 'A' && c <= 'Z') ||
                punctuation.find(c) != std::string_view::npos;
     });
@@ -40,7 +40,7 @@ Type<std::string> name_type(std::string allowed, std::string_view punctuation, b
 
 Type<std::string> country_code_type() {
     return text_type(2, 2, "two capital letters, XX for none", [](std::string_view text) {
-        const bool letters = std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+        const bool letters = std::ranges::all_of(text, [](char c) { return c >= 'A' && c <= 'Z'; });
         return letters && text.size() == 2 ? std::nullopt
                                            : std::optional<std::string>("a country code is two capital letters, or XX");
     });

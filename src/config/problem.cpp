@@ -27,7 +27,7 @@ std::string printable(std::string_view text) {
         if (octet < 0x20 || octet == 0x7F || second_control) {
             std::array<char, 8> escape{};
             const unsigned shown = second_control ? static_cast<unsigned char>(text[++n]) : octet;
-            std::snprintf(escape.data(), escape.size(), "\\x%02x", shown);
+            static_cast<void>(std::snprintf(escape.data(), escape.size(), "\\x%02x", shown));
             out += escape.data();
         } else {
             out.push_back(text[n]);
@@ -43,7 +43,7 @@ std::string place_text(const Problem& problem) {
 }  // namespace
 
 void sort_by_place(Problems& problems) {
-    std::stable_sort(problems.begin(), problems.end(), [](const Problem& a, const Problem& b) {
+    std::ranges::stable_sort(problems, [](const Problem& a, const Problem& b) {
         return std::tie(a.file, a.line, a.column) < std::tie(b.file, b.line, b.column);
     });
 }

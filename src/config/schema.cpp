@@ -54,8 +54,8 @@ std::string write_with_unit(std::uint64_t number, const std::array<NamedUnit<std
 }
 
 std::size_t count_characters(std::string_view text) {
-    return static_cast<std::size_t>(std::count_if(
-        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+    return static_cast<std::size_t>(
+        std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
 /// Control characters of ASCII and Latin-1, and the two code points that XML 1.0 has no place for.
@@ -167,7 +167,7 @@ std::string write_text(std::string_view text) {
                c == '/' || c == '-' || c == '+';
     };
     const bool letter_first = !text.empty() && safe(text.front()) && text.front() != '-' && text.front() != '.';
-    if (letter_first && std::all_of(text.begin(), text.end(), safe)) {
+    if (letter_first && std::ranges::all_of(text, safe)) {
         return std::string(text);
     }
     constexpr std::string_view hex = "0123456789abcdef";

@@ -167,11 +167,11 @@ std::size_t character_length(std::string_view text) {
         return tail(1) ? 2 : 0;
     }
     if (first >= 0xE0 && first <= 0xEF) {
-        const bool second = tail(1) && !(first == 0xE0 && at(1) < 0xA0) && !(first == 0xED && at(1) > 0x9F);
+        const bool second = tail(1) && (first != 0xE0 || at(1) >= 0xA0) && (first != 0xED || at(1) <= 0x9F);
         return second && tail(2) ? 3 : 0;
     }
     if (first >= 0xF0 && first <= 0xF4) {
-        const bool second = tail(1) && !(first == 0xF0 && at(1) < 0x90) && !(first == 0xF4 && at(1) > 0x8F);
+        const bool second = tail(1) && (first != 0xF0 || at(1) >= 0x90) && (first != 0xF4 || at(1) <= 0x8F);
         return second && tail(2) && tail(3) ? 4 : 0;
     }
     return 0;
@@ -192,7 +192,7 @@ bool is_clean(std::string_view text, const std::string& file, Problems& problems
             problems.push_back({file,
                                 place.line,
                                 place.column,
-                                "a control character; write it as an escape in double quotes, such as \"\\x01\"",
+                                R"(a control character; write it as an escape in double quotes, such as "\x01")",
                                 {}});
             return false;
         }
@@ -236,12 +236,12 @@ class Descriptor {
 }  // namespace
 
 Place YamlNode::place_of(std::string_view key) const {
-    const auto found = std::find_if(keys.begin(), keys.end(), [&](const YamlKey& k) { return k.text == key; });
+    const auto found = std::ranges::find_if(keys, [&](const YamlKey& k) { return k.text == key; });
     return found != keys.end() ? found->place : place;
 }
 
 const YamlNode* YamlNode::find(std::string_view key) const {
-    const auto found = std::find_if(keys.begin(), keys.end(), [&](const YamlKey& k) { return k.text == key; });
+    const auto found = std::ranges::find_if(keys, [&](const YamlKey& k) { return k.text == key; });
     const auto index = static_cast<std::size_t>(found - keys.begin());
     return index < items.size() ? &items[index] : nullptr;
 }

@@ -31,7 +31,7 @@ Labels labels_of(const Declaration& declared, std::initializer_list<std::string_
     Labels labels;
     const Label* label = declared.labels.data();
     for (const std::string_view value : values) {
-        if (!label->set.empty() && std::find(label->set.begin(), label->set.end(), value) == label->set.end()) {
+        if (!label->set.empty() && std::ranges::find(label->set, value) == label->set.end()) {
             throw std::logic_error("a metric with a label value that is not declared");
         }
         labels.emplace(label->name, value);
@@ -123,7 +123,7 @@ void Histogram::observe(double seconds) const {
 }
 
 void SourceMetrics::answered(int status) const {
-    const auto* const found = std::find(statuses.begin(), statuses.end(), status);
+    const auto* const found = std::ranges::find(statuses, status);
     answers_.at(static_cast<std::size_t>(found - statuses.begin())).add();
 }
 
@@ -278,7 +278,7 @@ std::string Metrics::render() const {
     std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
     samples.add_to(families);
     std::erase_if(families, [](const prometheus::MetricFamily& family) { return family.metric.empty(); });
-    std::sort(families.begin(), families.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    std::ranges::sort(families, [](const auto& a, const auto& b) { return a.name < b.name; });
     return prometheus::TextSerializer().Serialize(families);
 }
 

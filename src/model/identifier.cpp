@@ -118,7 +118,7 @@ bool append_digits(std::string& out, std::string_view text, bool keep_plus, std:
 
 bool is_nfc_already(std::string_view text) {
     // Nothing below U+0300, whose UTF-8 begins with 0xCC, is changed by NFC.
-    return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0xCC; });
+    return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0xCC; });
 }
 
 const std::uint8_t* octets_of(std::string_view text) {
@@ -186,7 +186,8 @@ void append_unescaped(std::string& out, std::string_view text, bool lower) {
         const char c = was_escaped ? static_cast<char>(octet) : text.front();
         text.remove_prefix(was_escaped ? 3 : 1);
         const bool printable = c > ' ' && c < 0x7F && c != '%';
-        if (printable && !(was_escaped && uri_reserved.find(c) != std::string_view::npos)) {
+        const bool keeps_escape = was_escaped && uri_reserved.find(c) != std::string_view::npos;
+        if (printable && !keeps_escape) {
             out.push_back(lower ? to_lower(c) : c);
         } else {
             const auto value = static_cast<unsigned char>(c);
@@ -302,7 +303,7 @@ std::optional<SipParts> split_sip(std::string_view text) {
             return std::nullopt;
         }
         parts.port = text.substr(1);
-        if (parts.port.empty() || !std::all_of(parts.port.begin(), parts.port.end(), is_digit)) {
+        if (parts.port.empty() || !std::ranges::all_of(parts.port, is_digit)) {
             return std::nullopt;
         }
         while (parts.port.size() > 1 && parts.port.front() == '0') {
@@ -310,7 +311,7 @@ std::optional<SipParts> split_sip(std::string_view text) {
         }
     }
     const bool host_ok = !parts.host.empty() &&
-                         (parts.host.front() == '[' || std::all_of(parts.host.begin(), parts.host.end(), [](char c) {
+                         (parts.host.front() == '[' || std::ranges::all_of(parts.host, [](char c) {
                               return is_letter(c) || is_digit(c) || c == '.' || c == '-' || c == '_' || !is_ascii(c);
                           }));
     return host_ok ? std::optional(parts) : std::nullopt;
@@ -528,7 +529,7 @@ Form form_of_address(IdentifierType type, std::string_view value, std::string& s
     const bool number_type = type == IdentifierType::msisdn || type == IdentifierType::e164;
     if (number_type || type == IdentifierType::tel_uri) {
         const std::string_view digits = value.starts_with('+') ? value.substr(1) : value;
-        if (!digits.empty() && std::all_of(digits.begin(), digits.end(), is_digit)) {
+        if (!digits.empty() && std::ranges::all_of(digits, is_digit)) {
             return {IdentityClass::number, digits, false};
         }
         scratch.clear();
@@ -565,11 +566,11 @@ std::string_view form_of_email(std::string_view value, std::string& scratch) {
         return value;
     }
     const std::string_view domain = value.substr(at + 1);
-    if (std::all_of(domain.begin(), domain.end(), [](char c) { return is_ascii(c) && c == to_lower(c); })) {
+    if (std::ranges::all_of(domain, [](char c) { return is_ascii(c) && c == to_lower(c); })) {
         return value;
     }
     scratch.assign(value, 0, at + 1);
-    const bool ascii = std::all_of(domain.begin(), domain.end(), is_ascii);
+    const bool ascii = std::ranges::all_of(domain, is_ascii);
     if (ascii || !is_utf8(domain) || !append_transformed(scratch, domain, to_lower_nfc)) {
         append_lower(scratch, domain);
     }
@@ -663,7 +664,7 @@ std::optional<std::string_view> email_problem(std::string_view value) {
         return "an email address is needed, local-part@domain";
     }
     const std::string_view domain = value.substr(at + 1);
-    if (std::any_of(domain.begin(), domain.end(), [](char c) { return is_ascii(c) && (c <= ' ' || c == 0x7F); })) {
+    if (std::ranges::any_of(domain, [](char c) { return is_ascii(c) && (c <= ' ' || c == 0x7F); })) {
         return "the domain of an email address has no blanks or control characters";
     }
     const std::string_view local = value.substr(0, at);
@@ -685,8 +686,7 @@ std::optional<std::string_view> number_problem(IdentifierType type, std::string_
     }
     // A mistyped number must not pass for a name: names are short, hold a letter and no plus sign.
     const bool sender_name = type == IdentifierType::msisdn && value.size() <= 11 &&
-                             value.find('+') == std::string_view::npos &&
-                             std::any_of(value.begin(), value.end(), is_letter);
+                             value.find('+') == std::string_view::npos && std::ranges::any_of(value, is_letter);
     if (!sender_name) {
         return type == IdentifierType::msisdn
                    ? "a number of 3 to 15 digits is needed, or an alphanumeric sender of at most 11 characters"

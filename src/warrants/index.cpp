@@ -106,7 +106,7 @@ struct Index::Tables {
         }
         const Warrant& warrant = *warrants[posting.warrant];
         if (posting.restricts_services &&
-            std::find(warrant.services.begin(), warrant.services.end(), event.service) == warrant.services.end()) {
+            std::ranges::find(warrant.services, event.service) == warrant.services.end()) {
             return false;
         }
         if (posting.has_optional_parameters && has_optional_parameters) {
@@ -161,7 +161,7 @@ Index::Index() : Index(std::vector<WarrantPtr>{}) {}
 
 Index::Index(std::vector<WarrantPtr> warrants) {
     auto tables = std::make_unique<Tables>();
-    std::sort(warrants.begin(), warrants.end(), [](const WarrantPtr& a, const WarrantPtr& b) {
+    std::ranges::sort(warrants, [](const WarrantPtr& a, const WarrantPtr& b) {
         return std::tie(a->destination, a->liid) < std::tie(b->destination, b->liid);
     });
     tables->warrants = std::move(warrants);
@@ -171,7 +171,7 @@ Index::Index(std::vector<WarrantPtr> warrants) {
         return a.hash == b.hash && a.identity_class == b.identity_class && tables->octets_of(a) == tables->octets_of(b);
     };
     // Equal keys side by side; those of one hash that differ in their octets are told apart by these.
-    std::sort(entries.begin(), entries.end(), [&tables](const Entry& a, const Entry& b) {
+    std::ranges::sort(entries, [&tables](const Entry& a, const Entry& b) {
         if (a.key.hash != b.key.hash) {
             return a.key.hash < b.key.hash;
         }

@@ -220,17 +220,15 @@ model::Result<Reload> Loader::reload(const Destinations& destinations) {
         }
     }
     // Files that are gone go; those that are new come.
-    std::erase_if(impl_->files,
-                  [&names](const auto& file) { return !std::binary_search(names->begin(), names->end(), file.first); });
+    std::erase_if(impl_->files, [&names](const auto& file) { return !std::ranges::binary_search(*names, file.first); });
 
     Reload result;
     for (const std::string& name : *names) {
         File& file = impl_->files[name];
         result.read_files += impl_->look_at(name, file) ? 1 : 0;
         file.problems = file.parsed.problems;
-        if (file.current.warrant != nullptr) {
-            check_destination(*file.current.warrant, file.parsed, impl_->path_of(name), destinations, file.problems);
-        }
+        check_destination(file.parsed, impl_->path_of(name), destinations, file.problems);
+        config::sort_by_place(file.problems);
     }
     impl_->find_pairs_named_twice();
     impl_->find_pairs_held_by_stale();
@@ -258,7 +256,7 @@ model::Result<Reload> Loader::reload(const Destinations& destinations) {
     for (auto& [pair, ended] : before) {
         result.ended.push_back({ended.first, ended.second.warrant, ended.second.digest, false});
     }
-    std::sort(result.ended.begin(), result.ended.end(), [](const InForce& a, const InForce& b) {
+    std::ranges::sort(result.ended, [](const InForce& a, const InForce& b) {
         return std::tie(a.file, a.digest) < std::tie(b.file, b.digest);
     });
     return result;

@@ -12,7 +12,6 @@ namespace lihandover::warrants {
 
 namespace {
 
-using config::Choice;
 using config::Facts;
 using config::Place;
 using config::Reader;
@@ -370,6 +369,8 @@ ParsedFile parse_warrant_file(std::string_view text, const std::string& file) {
             parsed.destination = destination->place;
         }
         parsed.binary = place_of_binary(*root);
+        parsed.destination_name = contents.destination;
+        parsed.wants_binary = std::ranges::find(contents.deliver, Part::binary) != contents.deliver.end();
     }
     config::sort_by_place(parsed.problems);
     if (parsed.problems.empty()) {
@@ -378,17 +379,20 @@ ParsedFile parse_warrant_file(std::string_view text, const std::string& file) {
     return parsed;
 }
 
-void check_destination(const Warrant& warrant, const ParsedFile& parsed, const std::string& file,
-                       const Destinations& destinations, config::Problems& problems) {
-    if (!destinations.names.contains(warrant.destination)) {
+void check_destination(const ParsedFile& parsed, const std::string& file, const Destinations& destinations,
+                       config::Problems& problems) {
+    if (parsed.destination_name.empty()) {
+        return;  // said already
+    }
+    if (!destinations.names.contains(parsed.destination_name)) {
         constexpr std::size_t few = 20;
         const std::string allowed = destinations.names.size() <= few
                                         ? config::alternatives({destinations.names.begin(), destinations.names.end()})
                                         : "a name from destinations";
         problems.push_back({file, parsed.destination.line, parsed.destination.column,
                             "destination: no such destination; allowed: " + (allowed.empty() ? "none" : allowed),
-                            warrant.destination});
-    } else if (warrant.deliver.binary && !destinations.with_binary.contains(warrant.destination)) {
+                            parsed.destination_name});
+    } else if (parsed.wants_binary && !destinations.with_binary.contains(parsed.destination_name)) {
         problems.push_back({file,
                             parsed.binary.line,
                             parsed.binary.column,
@@ -401,11 +405,10 @@ config::Problems read_warrant(std::string_view text, const std::string& file, co
                               Warrant& out) {
     ParsedFile parsed = parse_warrant_file(text, file);
     config::Problems problems = std::move(parsed.problems);
-    if (parsed.warrant) {
-        check_destination(*parsed.warrant, parsed, file, destinations, problems);
-        if (problems.empty()) {
-            out = std::move(*parsed.warrant);
-        }
+    check_destination(parsed, file, destinations, problems);
+    config::sort_by_place(problems);
+    if (problems.empty()) {
+        out = std::move(*parsed.warrant);
     }
     return problems;
 }

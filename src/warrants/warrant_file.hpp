@@ -14,7 +14,10 @@ namespace lihandover::warrants {
 struct ParsedFile {
     std::optional<Warrant> warrant;  ///< set when there are no problems
     config::Problems problems;
-    /// Where later checks point to.
+    /// What later checks look at, also where there are problems; empty where it could not be read.
+    std::string destination_name;
+    bool wants_binary = false;
+    /// Where they point to.
     config::Place liid;
     config::Place destination;
     config::Place binary;  ///< `binary` among the parts to deliver
@@ -23,8 +26,8 @@ struct ParsedFile {
 /// `file` is the name in problems.
 [[nodiscard]] ParsedFile parse_warrant_file(std::string_view text, const std::string& file);
 
-/// What is wrong with a good file under these destinations.
-void check_destination(const Warrant& warrant, const ParsedFile& parsed, const std::string& file,
-                       const Destinations& destinations, config::Problems& problems);
+/// What is wrong with a file under these destinations.
+void check_destination(const ParsedFile& parsed, const std::string& file, const Destinations& destinations,
+                       config::Problems& problems);
 
 }  // namespace lihandover::warrants

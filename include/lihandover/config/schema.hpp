@@ -152,7 +152,7 @@ template <typename E>
 
 /// A list of distinct values, `least` to `most` of them.
 template <typename V>
-[[nodiscard]] Type<std::vector<V>> list_type(Type<V> element, std::size_t least, std::size_t most) {
+[[nodiscard]] Type<std::vector<V>> list_type(const Type<V>& element, std::size_t least, std::size_t most) {
     std::string allowed = element.allowed;
     if (least > 0) {
         allowed += allowed.empty() ? "not empty" : "; not empty";
@@ -229,10 +229,10 @@ class Schema {
   public:
     /// A value.
     template <typename V>
-    Schema&& option(Facts facts, V S::*member, Type<V> type) &&;
+    Schema&& option(Facts facts, V S::*member, const Type<V>& type) &&;
     /// A value that may be absent.
     template <typename V>
-    Schema&& option(Facts facts, std::optional<V> S::*member, Type<V> type) &&;
+    Schema&& option(Facts facts, std::optional<V> S::*member, const Type<V>& type) &&;
     /// A mapping below this one, with or without which there may be an S.
     template <typename Sub>
     Schema&& section(Facts facts, Sub S::*member, Schema<Sub> schema) &&;
@@ -243,7 +243,7 @@ class Schema {
     Schema&& list(Facts facts, std::vector<Sub> S::*member, std::size_t least, std::size_t most, Schema<Sub> schema) &&;
     /// A mapping from names, checked by `key`, to mappings.
     template <typename Sub>
-    Schema&& map(Facts facts, std::map<std::string, Sub> S::*member, Type<std::string> key, std::size_t most,
+    Schema&& map(Facts facts, std::map<std::string, Sub> S::*member, const Type<std::string>& key, std::size_t most,
                  Schema<Sub> schema) &&;
     /// Looks at options together, after all of the mapping were read (whether or not there were problems: an option
     /// that had one holds its default). `node` is the mapping.
@@ -264,7 +264,7 @@ class Schema {
             compare;
     };
     template <typename V, typename Set, typename Write>
-    void add_value(Facts facts, Type<V> type, Set set, Write write);
+    void add_value(Facts facts, const Type<V>& type, Set set, const Write& write);
     template <typename Sub>
     static void describe_below(const Schema<Sub>& schema, const Facts& facts, const std::string& path,
                                OptionRow::Container container, std::size_t depth, std::vector<OptionRow>& rows);
@@ -279,7 +279,7 @@ class Schema {
 
 template <typename S>
 template <typename V, typename Set, typename Write>
-void Schema<S>::add_value(Facts facts, Type<V> type, Set set, Write write) {
+void Schema<S>::add_value(Facts facts, const Type<V>& type, Set set, const Write& write) {
     Entry entry;
     entry.read = [type, set, write, built = facts.built](Reader& reader, const YamlNode& node, S& out) {
         V value{};
@@ -313,19 +313,19 @@ void Schema<S>::add_value(Facts facts, Type<V> type, Set set, Write write) {
 
 template <typename S>
 template <typename V>
-Schema<S>&& Schema<S>::option(Facts facts, V S::*member, Type<V> type) && {
+Schema<S>&& Schema<S>::option(Facts facts, V S::*member, const Type<V>& type) && {
     auto write = [member, text = type.write](const S& s) { return text(s.*member); };
     add_value(
-        std::move(facts), std::move(type), [member](S& s, V value) { s.*member = std::move(value); }, write);
+        std::move(facts), type, [member](S& s, V value) { s.*member = std::move(value); }, write);
     return std::move(*this);
 }
 
 template <typename S>
 template <typename V>
-Schema<S>&& Schema<S>::option(Facts facts, std::optional<V> S::*member, Type<V> type) && {
+Schema<S>&& Schema<S>::option(Facts facts, std::optional<V> S::*member, const Type<V>& type) && {
     auto write = [member, text = type.write](const S& s) { return s.*member ? text(*(s.*member)) : std::string{}; };
     add_value(
-        std::move(facts), std::move(type), [member](S& s, V value) { s.*member = std::move(value); }, write);
+        std::move(facts), type, [member](S& s, V value) { s.*member = std::move(value); }, write);
     return std::move(*this);
 }
 
@@ -442,8 +442,8 @@ Schema<S>&& Schema<S>::list(Facts facts, std::vector<Sub> S::*member, std::size_
 
 template <typename S>
 template <typename Sub>
-Schema<S>&& Schema<S>::map(Facts facts, std::map<std::string, Sub> S::*member, Type<std::string> key, std::size_t most,
-                           Schema<Sub> schema) && {
+Schema<S>&& Schema<S>::map(Facts facts, std::map<std::string, Sub> S::*member, const Type<std::string>& key,
+                           std::size_t most, Schema<Sub> schema) && {
     auto shared = std::make_shared<const Schema<Sub>>(std::move(schema));
     Entry entry;
     entry.read = [member, shared, key, most](Reader& reader, const YamlNode& node, S& out) {
@@ -504,6 +504,7 @@ Schema<S>&& Schema<S>::check(std::function<void(Reader&, const YamlNode&, S&)> f
 template <typename S>
 void Schema<S>::unknown_key(Reader& reader, const YamlKey& key) const {
     std::vector<std::string> known;
+    known.reserve(entries_.size());
     for (const Entry& entry : entries_) {
         known.push_back(entry.facts.name);
     }
