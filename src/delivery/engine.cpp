@@ -69,16 +69,28 @@ void Engine::apply(Plan plan) {
         outlet(name).configure(target);
     }
     if (started_) {  // before, nobody knows what waits
-        std::erase_if(outlets_, [this](const auto& entry) {
-            auto& one = *entry.second;
-            if (plan_.targets.contains(entry.first) || !one.is_empty()) {
-                return false;
-            }
-            forget(one);
-            one.retire();
-            return true;
-        });
+        sweep();
     }
+}
+
+void Engine::sweep() {
+    std::erase_if(outlets_, [this](const auto& entry) {
+        auto& one = *entry.second;
+        if (plan_.targets.contains(entry.first)) {
+            return false;
+        }
+        if (!one.is_empty()) {
+            one.leave();
+            return false;
+        }
+        forget(one);
+        one.retire();
+        return true;
+    });
+}
+
+void Engine::outlet_emptied() {
+    asio::post(executor_, [self = shared_from_this()] { self->sweep(); });
 }
 
 Outlet& Engine::outlet(const std::string& name) {

@@ -28,7 +28,7 @@ namespace lihandover::delivery {
 class Engine : public std::enable_shared_from_this<Engine> {
   public:
     /// Acceptances handed to the store and not on disk yet. Beyond, nothing is sent until the store has caught up.
-    static constexpr std::size_t max_uncommitted = 16'384;
+    static constexpr std::size_t max_uncommitted = 8'192;
     /// Lanes kept for what was seen of them; beyond, those without items are forgotten as they empty.
     static constexpr std::size_t max_idle_lanes = 16'384;
 
@@ -75,6 +75,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
     /// The item is out of memory; should the store not take the refusal, it waits again.
     void refuse(const Lane& lane, store::RowId row, bool emergency, store::Refusal refusal);
     void lane_settled(Lane& lane);
+    /// One that is leaving.
+    void outlet_emptied();
     void worker_began() { ++workers_running_; }
     void worker_ended();
     /// The store could not be read: nothing is sent for a moment.
@@ -98,6 +100,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
     void take(const Event& event);
     [[nodiscard]] Lane* find_lane(store::LaneId id);
     [[nodiscard]] Outlet& outlet(const std::string& name);
+    /// Ends outlets that are no longer configured and empty.
+    void sweep();
     void forget(const Outlet& outlet);
     void flush();
     void refusal_ended(store::Outcome outcome, store::LaneId id, store::RowId row, bool emergency);

@@ -9,14 +9,12 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
-#include <limits>
 #include <span>
 #include <string_view>
 #include <utility>
 
 #include "engine.hpp"
 #include "lihandover/etsi/validator.hpp"
-#include "lihandover/etsi/writer.hpp"
 #include "lihandover/model/uuid.hpp"
 
 namespace lihandover::delivery {
@@ -28,9 +26,6 @@ namespace {
 /// Kept-alive connections end before the usual 60 or 75 seconds of servers, so that a message rarely meets a connection
 /// that is just being closed.
 constexpr std::chrono::seconds idle_close(50);
-constexpr std::uint8_t doubts_to_suspect = 3;
-constexpr std::size_t suspects_at_most = 64;
-constexpr std::uint64_t sample_one_in = 100;
 /// Buffers that one huge message blew up are given back.
 constexpr std::size_t kept_buffer = std::size_t{1} << 20;
 
@@ -86,29 +81,7 @@ void StatusBoard::clear_failure() {
     }
 }
 
-// -- Outlet: settings and events --------------------------------------------------------------------------------------
-
-struct Outlet::Worker {
-    explicit Worker(const asio::any_io_executor& executor) : bell(executor) {}
-
-    asio::steady_timer bell;  ///< rings when there is work
-    bool woken = false;
-    std::optional<http::Connection> connection;
-    std::uint64_t generation = 0;  ///< the outlet's when `connection` was made
-    bool counted = false;          ///< among the open connections
-    std::shared_ptr<const Target> target;
-
-    // The message at hand; the buffers are reused.
-    std::string message;
-    std::string head;
-    std::size_t head_size = 0;
-    std::shared_ptr<const model::Profile> profile;
-    model::Uuid transaction;
-    std::vector<Sending> batch;
-    std::vector<model::Uuid> objects;
-    Judgement judgement;
-    std::string failure;  ///< why there was no answer, for the log
-};
+// -- Settings and events ----------------------------------------------------------------------------------------------
 
 Outlet::Outlet(Engine& engine, std::string name)
     : engine_(engine),
@@ -121,6 +94,7 @@ Outlet::Outlet(Engine& engine, std::string name)
 Outlet::~Outlet() = default;
 
 void Outlet::configure(std::shared_ptr<const Target> target) {
+    leaving_ = false;
     const auto& options = target->destination.options;
     const bool other_end = !target_ || target_->url != target->url ||
                            target_->destination.tls != target->destination.tls ||
@@ -195,7 +169,7 @@ void Outlet::cut_connections() {
     }
 }
 
-// -- Outlet: who works when -------------------------------------------------------------------------------------------
+// -- Who works when ---------------------------------------------------------------------------------------------------
 
 unsigned Outlet::allowed() const {
     return suspects_.empty() ? gate_.allowed() : 1;
@@ -329,6 +303,11 @@ asio::awaitable<void> Outlet::work(Worker& worker) {
             return_all(worker, Then::rest);
             gate_.unreachable(ticket, engine_.clock().steady(), dice());
         }
+        in_flight_ -= std::exchange(worker.in_flight, 0);
+        worker.batch.clear();
+        if (worker.message.capacity() > kept_buffer) {
+            worker.message = {};
+        }
         --active_;
         gate_.ended(ticket);
         if (gate_.mode() == Gate::Mode::paused) {
@@ -337,6 +316,9 @@ asio::awaitable<void> Outlet::work(Worker& worker) {
         sync_connection(worker);
         log_gate(worker);
         kick(1);  // this worker goes on by itself
+        if (leaving_ && is_empty()) {
+            engine_.outlet_emptied();
+        }
     }
 }
 
@@ -353,7 +335,7 @@ asio::awaitable<bool> Outlet::idle(Worker& worker) {
     co_return false;
 }
 
-// -- Outlet: one attempt ----------------------------------------------------------------------------------------------
+// -- One attempt ------------------------------------------------------------------------------------------------------
 
 asio::awaitable<void> Outlet::attempt(Worker& worker, Ticket ticket) {
     worker.failure.clear();
@@ -368,7 +350,8 @@ asio::awaitable<void> Outlet::attempt(Worker& worker, Ticket ticket) {
     if (worker.batch.empty()) {
         co_return;
     }
-    in_flight_ += worker.batch.size();
+    worker.in_flight = worker.batch.size();
+    in_flight_ += worker.in_flight;
     publish();
     bool valid = true;
     if (wants_validation(worker)) {
@@ -380,11 +363,6 @@ asio::awaitable<void> Outlet::attempt(Worker& worker, Ticket ticket) {
     }
     if (valid) {
         co_await exchange(worker, ticket);
-    }
-    in_flight_ -= worker.batch.size();
-    worker.batch.clear();
-    if (worker.message.capacity() > kept_buffer) {
-        worker.message = {};
     }
 }
 
@@ -484,419 +462,7 @@ asio::awaitable<bool> Outlet::validate(Worker& worker) {
     co_return false;
 }
 
-// -- Outlet: making a message -----------------------------------------------------------------------------------------
-
-Lane* Outlet::next_lane(const Ticket& ticket) {
-    if (ticket.probe) {
-        const auto pause = gate_.pause_number();
-        auto* lane = schedule_.take_preferring([pause](const Lane& one) { return one.blamed != pause; });
-        return lane != nullptr ? lane : schedule_.take_resting();
-    }
-    if (!suspects_.empty()) {
-        return schedule_.take_preferring([](const Lane& one) { return one.doubts == 0; });
-    }
-    return schedule_.take();
-}
-
-void Outlet::fill(Worker& worker, const Ticket& ticket) {
-    worker.batch.clear();
-    worker.objects.clear();
-    const bool lone = ticket.probe || !suspects_.empty();
-    const std::size_t most = lone ? 1 : std::max(target_->destination.options.max_actions_per_message, 1U);
-    auto* lane = next_lane(ticket);
-    while (lane != nullptr) {
-        const bool alone = lone || lane->alone > 0;
-        const auto before = worker.batch.size();
-        const auto taken = take_items(worker, *lane, alone ? 1 : most - before);
-        if (worker.batch.size() == before) {
-            release(*lane, false, 0);
-        }
-        if (taken == Taken::message_full || worker.batch.size() >= most || (alone && !worker.batch.empty())) {
-            break;
-        }
-        const auto* next = schedule_.peek();
-        if (next == nullptr || (next->alone > 0 && !worker.batch.empty())) {
-            break;
-        }
-        lane = schedule_.take();
-    }
-    if (!worker.batch.empty()) {
-        worker.message += etsi::message_tail;
-    }
-}
-
-Outlet::Taken Outlet::take_items(Worker& worker, Lane& lane, std::size_t most) {
-    auto& loader = engine_.loader();
-    store::StoredItem item;
-    std::size_t count = 0;
-    while (count < most && !lane.rows.empty()) {
-        const auto row = lane.rows.front().row();
-        if (!loader.has(row) && !load(lane)) {
-            return Taken::message_full;
-        }
-        if (!loader.take(row, item)) {  // gone from the store: an operator's decision that we have not heard of yet
-            schedule_.pop(lane);
-            continue;
-        }
-        switch (append_item(worker, lane, item)) {
-            case Taken::something:
-                ++count;
-                break;
-            case Taken::nothing:
-                break;
-            case Taken::message_full:
-                loader.put_back(std::move(item));
-                return Taken::message_full;
-        }
-    }
-    return count > 0 ? Taken::something : Taken::nothing;
-}
-
-bool Outlet::load(Lane& lane) {
-    auto& loader = engine_.loader();
-    const auto most = loader.ahead();
-    const std::size_t per_lane = std::max(target_->destination.options.max_actions_per_message, 1U);
-    std::array<store::RowId, Loader::max_ahead> rows{};
-    std::size_t count = 0;
-    const auto ask = [&](const Lane& of, std::size_t from, std::size_t to) {
-        for (auto i = from; i < std::min(to, of.rows.size()) && count < most; ++i) {
-            if (const auto row = of.rows[i].row(); !loader.has(row)) {
-                rows[count++] = row;
-            }
-        }
-    };
-    ask(lane, 0, per_lane);
-    std::size_t seen = 0;
-    schedule_.for_each_ready([&](const Lane& next) {
-        ask(next, 0, per_lane);
-        return count < most && ++seen < Loader::max_ahead;
-    });
-    ask(lane, per_lane, lane.rows.size());
-    const auto status = loader.fill(std::span(rows).first(count));
-    if (!status) {
-        engine_.read_failed(name_, status.error());
-        return false;
-    }
-    return true;
-}
-
-Outlet::Taken Outlet::append_item(Worker& worker, Lane& lane, store::StoredItem& item) {
-    const auto* profile = engine_.loader().profile(item.profile);
-    std::string problem;
-    if (profile == nullptr) {
-        problem = "the item's profile is unknown";
-    } else if (!profile->problem.empty()) {
-        problem = profile->problem;
-    } else if (!worker.batch.empty() && !same_header(*worker.profile, *profile->profile)) {
-        return Taken::message_full;
-    } else if (auto decoded = model::decode_share(item.share, engine_.share()); !decoded) {
-        problem = std::move(decoded).error().message;
-    } else {
-        if (worker.batch.empty()) {
-            worker.profile = profile->profile;
-            worker.message.clear();
-            worker.head_size = 0;
-            write_head(worker);
-        }
-        const auto before = worker.message.size();
-        etsi::append_action_head(worker.message, worker.batch.size());
-        const model::ItemIdentity identity{item.object_id, engine_.liid(lane), item.correlation, item.carries_schema};
-        if (auto written = etsi::append_deliver(worker.message, engine_.share(), identity, *profile->profile);
-            !written) {
-            problem = std::move(written).error().message;
-            worker.message.resize(before);
-        } else {
-            worker.message += etsi::action_tail;
-            if (!worker.batch.empty() &&
-                worker.message.size() + etsi::message_tail.size() > target_->destination.options.max_message_size) {
-                worker.message.resize(before);
-                return Taken::message_full;
-            }
-        }
-    }
-    const auto waiting = schedule_.pop(lane);
-    if (!problem.empty()) {
-        metrics_.documents_invalid.add();
-        spdlog::error("document cannot be written destination={} object={} problem=\"{}\"", name_,
-                      item.object_id.to_string(), problem);
-        engine_.refuse(lane, item.row, waiting.emergency(),
-                       {0, store::Refusal::Kind::invalid_document, std::move(problem)});
-        left(lane);
-        return Taken::nothing;
-    }
-    worker.batch.push_back(
-        {&lane, item.row, waiting.emergency(), item.carries_schema, false, item.profile, item.received_at});
-    worker.objects.push_back(item.object_id);
-    return Taken::something;
-}
-
-void Outlet::write_head(Worker& worker) {
-    worker.transaction = model::Uuid::random();
-    worker.head.clear();
-    etsi::append_message_head(worker.head, *worker.profile, worker.transaction, engine_.clock().wall());
-    worker.message.replace(0, worker.head_size, worker.head);
-    worker.head_size = worker.head.size();
-}
-
-bool Outlet::wants_validation(Worker& worker) {
-    if (engine_.validation() == config::SchemaValidation::off || !engine_.validator()) {
-        return false;
-    }
-    bool wanted = engine_.validation() == config::SchemaValidation::all || ++sample_counter_ % sample_one_in == 0;
-    for (const auto& item : worker.batch) {
-        wanted = wanted || !item.lane->sampled || item.lane->alone > 0 || !sampled_profiles_.contains(item.profile);
-    }
-    if (wanted) {
-        for (const auto& item : worker.batch) {
-            item.lane->sampled = true;
-            sampled_profiles_.insert(item.profile);
-        }
-    }
-    return wanted;
-}
-
-// -- Outlet: what came of it ------------------------------------------------------------------------------------------
-
-void Outlet::settle(Worker& worker, const Ticket& ticket) {
-    const auto now = engine_.clock().steady();
-    const auto& judgement = worker.judgement;
-    const auto lane = worker.batch.front().lane->id;
-    switch (judgement.outcome) {
-        case Outcome::answered:
-            settle_actions(worker, ticket);
-            return;
-        case Outcome::rejected:
-            settle_rejected(worker, ticket);
-            return;
-        case Outcome::unavailable:
-            if (judgement.retry_after) {
-                gate_.held(ticket, *judgement.retry_after, now, dice());
-                return_all(worker, Then::ready);
-                return;
-            }
-            [[fallthrough]];
-        case Outcome::interrupted:
-            gate_.failed(ticket, lane, now, dice());
-            return_all(worker, Then::rest);
-            return;
-        case Outcome::unreachable:
-            gate_.unreachable(ticket, now, dice());
-            return_all(worker, Then::ready);
-            return;
-        case Outcome::senseless:
-            gate_.senseless(ticket, lane, now, dice());
-            return_all(worker, Then::rest);
-            return;
-        case Outcome::credentials:
-            gate_.pause(ticket, Gate::Cause::credentials, now);
-            break;
-        case Outcome::redirected:
-            gate_.pause(ticket, Gate::Cause::redirect, now);
-            break;
-        case Outcome::tls:
-            gate_.pause(ticket, Gate::Cause::tls, now);
-            break;
-    }
-    return_all(worker, Then::ready);
-}
-
-void Outlet::settle_actions(Worker& worker, const Ticket& ticket) {
-    const auto now = engine_.clock().steady();
-    auto& verdicts = worker.judgement.actions;
-    bool any_accepted = false;
-    bool any_refused = false;
-    for (const auto& verdict : verdicts) {
-        any_accepted = any_accepted || verdict.verdict == Verdict::accepted;
-        any_refused = any_refused || verdict.verdict == Verdict::refused;
-    }
-    bool opened = false;
-    if (any_accepted) {
-        opened = gate_.accepted(ticket);
-        board_->last_success_micros.store(engine_.clock().wall().micros(), std::memory_order_relaxed);
-    } else if (any_refused) {
-        opened = gate_.answered(ticket, now);
-    } else {
-        gate_.failed(ticket, worker.batch.front().lane->id, now, dice());
-    }
-    auto& batch = worker.batch;
-    for (std::size_t first = 0; first < batch.size();) {
-        auto& lane = *batch[first].lane;
-        const auto failures = lane.failures;
-        bool again = false;
-        std::size_t i = first;
-        for (; i < batch.size() && batch[i].lane == &lane; ++i) {
-            auto& item = batch[i];
-            auto& verdict = verdicts[i];
-            if (verdict.verdict == Verdict::accepted) {
-                metrics_.items(metrics::ItemOutcome::delivered).add();
-                const auto took = engine_.clock().wall().micros() - item.received_at.micros();
-                metrics_.delivery_seconds.observe(static_cast<double>(std::max<std::int64_t>(took, 0)) / 1e6);
-                lane.blamed = 0;
-                left(lane);
-                engine_.accept({item.row, lane.id, item.profile, worker.objects[i], item.carries_schema});
-            } else if (verdict.verdict == Verdict::refused) {
-                lane.blamed = gate_.pause_number();
-                if (gate_.refused(ticket, verdict.error.code, any_accepted, now)) {
-                    left(lane);
-                    if (!item.withdrawn) {
-                        engine_.refuse(lane, item.row, item.emergency,
-                                       {verdict.error.code, store::Refusal::Kind::hi1_error,
-                                        std::move(verdict.error.description)});
-                    }
-                } else {
-                    return_item(item);
-                }
-            } else {
-                again = true;
-                return_item(item);
-            }
-        }
-        if (again) {  // what was accepted behind it does not make its own failures fewer
-            lane.failures = failures;
-        }
-        release(lane, again, batch.size() > 1 ? static_cast<std::uint32_t>(i - first) : 0);
-        first = i;
-    }
-    if (any_accepted) {
-        refuse_suspects(ticket);
-    }
-    if (opened) {
-        schedule_.wake_all();
-    }
-}
-
-void Outlet::settle_rejected(Worker& worker, const Ticket& ticket) {
-    const auto now = engine_.clock().steady();
-    if (worker.batch.size() > 1) {
-        each_alone(worker);
-        return;
-    }
-    const auto item = worker.batch.front();
-    auto& lane = *item.lane;
-    lane.blamed = gate_.pause_number();
-    const bool comparison =
-        std::ranges::any_of(suspects_, [&](const Suspect& one) { return one.since <= ticket.number; });
-    if (comparison && gate_.mode() == Gate::Mode::open) {
-        gate_.pause(ticket, Gate::Cause::rejections, now);
-    }
-    const bool blame = !comparison && gate_.rejected(ticket, now);
-    if (!blame) {
-        return_item(item);
-        release(lane, false, 0);
-        return;
-    }
-    lane.doubts = static_cast<std::uint8_t>(std::min(lane.doubts + 1, 255));
-    const auto due = now + back_off(lane.doubts, target_->destination.options.retry.initial,
-                                    target_->destination.options.retry.maximum, dice());
-    if (lane.doubts < doubts_to_suspect || item.withdrawn || suspects_.size() >= suspects_at_most ||
-        lane.aside == std::numeric_limits<std::uint8_t>::max()) {
-        return_item(item);
-        schedule_.rest(lane, due);
-        engine_.lane_settled(lane);
-        return;
-    }
-    suspects_.push_back(
-        {&lane, item.row, item.emergency, lane.doubts, std::move(worker.judgement.refusal), gate_.next_number(), due});
-    ++lane.aside;
-    left(lane);
-    release(lane, false, 0);
-}
-
-void Outlet::each_alone(Worker& worker) {
-    for (const auto& item : worker.batch) {
-        ++item.lane->alone;
-    }
-    return_all(worker, Then::ready);
-}
-
-void Outlet::return_item(const Sending& item) {
-    if (!item.withdrawn) {
-        schedule_.add(*item.lane, item.row, item.emergency);
-    }
-}
-
-void Outlet::return_all(Worker& worker, Then then) {
-    auto& batch = worker.batch;
-    for (std::size_t first = 0; first < batch.size();) {
-        auto& lane = *batch[first].lane;
-        std::size_t i = first;
-        for (; i < batch.size() && batch[i].lane == &lane; ++i) {
-            return_item(batch[i]);
-        }
-        release(lane, then == Then::rest, batch.size() > 1 ? static_cast<std::uint32_t>(i - first) : 0);
-        first = i;
-    }
-}
-
-void Outlet::release(Lane& lane, bool failed, std::uint32_t items_of_several) {
-    if (failed) {
-        lane.failures = static_cast<std::uint16_t>(std::min(lane.failures + 1, 1000));
-        if (items_of_several > 0 && lane.failures > 1) {
-            // Twice in company: by itself from now on, so that whatever fails takes nobody with it.
-            lane.alone = std::max(lane.alone, items_of_several);
-        }
-        const auto& retry = target_->destination.options.retry;
-        schedule_.rest(lane, engine_.clock().steady() + back_off(lane.failures, retry.initial, retry.maximum, dice()));
-    } else {
-        schedule_.finish(lane);
-    }
-    engine_.lane_settled(lane);
-}
-
-void Outlet::left(Lane& lane) {
-    lane.failures = 0;
-    lane.doubts = 0;
-    if (lane.alone > 0) {
-        --lane.alone;
-    }
-}
-
-// -- Outlet: suspects -------------------------------------------------------------------------------------------------
-
-void Outlet::restore(const Suspect& suspect, std::uint8_t doubts) {
-    auto& lane = *suspect.lane;
-    --lane.aside;
-    schedule_.add(lane, suspect.row, suspect.emergency);
-    if (lane.rows.front().row() == suspect.row) {
-        lane.doubts = doubts;
-        ++lane.alone;
-    }
-}
-
-void Outlet::restore_all_suspects() {
-    for (const auto& suspect : suspects_) {
-        restore(suspect, 0);
-    }
-    suspects_.clear();
-}
-
-void Outlet::restore_due_suspects(Gate::Time now) {
-    if (suspects_.empty() || active_ > 0 || woken_ > 0 || schedule_.ready() > 0) {
-        return;
-    }
-    std::erase_if(suspects_, [&](const Suspect& suspect) {
-        if (suspect.due > now) {
-            return false;
-        }
-        restore(suspect, suspect.doubts);
-        return true;
-    });
-}
-
-void Outlet::refuse_suspects(const Ticket& ticket) {
-    std::erase_if(suspects_, [&](Suspect& suspect) {
-        if (suspect.since > ticket.number) {
-            return false;
-        }
-        auto& lane = *suspect.lane;
-        engine_.refuse(lane, suspect.row, suspect.emergency, std::move(suspect.refusal));
-        --lane.aside;
-        engine_.lane_settled(lane);
-        return true;
-    });
-}
-
-// -- Outlet: what others see ------------------------------------------------------------------------------------------
+// -- What others see --------------------------------------------------------------------------------------------------
 
 void Outlet::publish() {
     board_->waiting.store(schedule_.waiting() + suspects_.size(), std::memory_order_relaxed);

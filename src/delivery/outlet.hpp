@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -65,6 +66,8 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
 
     /// The settings from now on. Without any (items wait for a destination that is not configured) nothing is sent.
     void configure(std::shared_ptr<const Target> target);
+    /// Not configured any more: goes on until it is empty, and says so then.
+    void leave() { leaving_ = true; }
     /// Nothing waits, nothing is on its way.
     [[nodiscard]] bool is_empty() const;
     /// Ends the workers when they are through.
@@ -94,7 +97,28 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
         store::ProfileId profile = 0;
         model::Instant received_at;
     };
-    struct Worker;
+    struct Worker {
+        explicit Worker(const boost::asio::any_io_executor& executor) : bell(executor) {}
+
+        boost::asio::steady_timer bell;  ///< rings when there is work
+        bool woken = false;
+        std::optional<http::Connection> connection;
+        std::uint64_t generation = 0;  ///< the outlet's when `connection` was made
+        bool counted = false;          ///< among the open connections
+        std::shared_ptr<const Target> target;
+
+        // The message at hand; the buffers are reused.
+        std::string message;
+        std::string head;
+        std::size_t head_size = 0;
+        std::shared_ptr<const model::Profile> profile;
+        model::Uuid transaction;
+        std::vector<Sending> batch;
+        std::size_t in_flight = 0;  ///< of `batch`, as counted by the outlet
+        std::vector<model::Uuid> objects;
+        Judgement judgement;
+        std::string failure;  ///< why there was no answer, for the log
+    };
     /// An item set aside: rejected three times by itself, to be compared with the next one.
     struct Suspect {
         Lane* lane = nullptr;
@@ -161,6 +185,7 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
     std::shared_ptr<const Target> target_;
     std::uint64_t generation_ = 0;  ///< of URL and TLS
     bool retired_ = false;
+    bool leaving_ = false;  ///< no longer configured, but not empty yet
 
     Schedule schedule_;
     Gate gate_;

@@ -1,0 +1,263 @@
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "engine.hpp"
+#include "outlet.hpp"
+
+// What an outlet does about what came of a message.
+
+namespace lihandover::delivery {
+
+namespace {
+
+constexpr std::uint8_t doubts_to_suspect = 3;
+constexpr std::size_t suspects_at_most = 64;
+
+}  // namespace
+
+void Outlet::settle(Worker& worker, const Ticket& ticket) {
+    const auto now = engine_.clock().steady();
+    const auto& judgement = worker.judgement;
+    const auto lane = worker.batch.front().lane->id;
+    switch (judgement.outcome) {
+        case Outcome::answered:
+            settle_actions(worker, ticket);
+            return;
+        case Outcome::rejected:
+            settle_rejected(worker, ticket);
+            return;
+        case Outcome::unavailable:
+            if (judgement.retry_after) {
+                gate_.held(ticket, *judgement.retry_after, now, dice());
+                return_all(worker, Then::ready);
+                return;
+            }
+            [[fallthrough]];
+        case Outcome::interrupted:
+            gate_.failed(ticket, lane, now, dice());
+            return_all(worker, Then::rest);
+            return;
+        case Outcome::unreachable:
+            gate_.unreachable(ticket, now, dice());
+            return_all(worker, Then::ready);
+            return;
+        case Outcome::senseless:
+            gate_.senseless(ticket, lane, now, dice());
+            return_all(worker, Then::rest);
+            return;
+        case Outcome::credentials:
+            gate_.pause(ticket, Gate::Cause::credentials, now);
+            break;
+        case Outcome::redirected:
+            gate_.pause(ticket, Gate::Cause::redirect, now);
+            break;
+        case Outcome::tls:
+            gate_.pause(ticket, Gate::Cause::tls, now);
+            break;
+    }
+    return_all(worker, Then::ready);
+}
+
+void Outlet::settle_actions(Worker& worker, const Ticket& ticket) {
+    const auto now = engine_.clock().steady();
+    auto& verdicts = worker.judgement.actions;
+    bool any_accepted = false;
+    bool any_refused = false;
+    for (const auto& verdict : verdicts) {
+        any_accepted = any_accepted || verdict.verdict == Verdict::accepted;
+        any_refused = any_refused || verdict.verdict == Verdict::refused;
+    }
+    bool opened = false;
+    if (any_accepted) {
+        opened = gate_.accepted(ticket);
+        board_->last_success_micros.store(engine_.clock().wall().micros(), std::memory_order_relaxed);
+    } else if (any_refused) {
+        opened = gate_.answered(ticket, now);
+    } else {
+        gate_.failed(ticket, worker.batch.front().lane->id, now, dice());
+    }
+    auto& batch = worker.batch;
+    for (std::size_t first = 0; first < batch.size();) {
+        auto& lane = *batch[first].lane;
+        const auto failures = lane.failures;
+        bool again = false;
+        std::size_t i = first;
+        for (; i < batch.size() && batch[i].lane == &lane; ++i) {
+            auto& item = batch[i];
+            auto& verdict = verdicts[i];
+            if (verdict.verdict == Verdict::accepted) {
+                metrics_.items(metrics::ItemOutcome::delivered).add();
+                const auto took = engine_.clock().wall().micros() - item.received_at.micros();
+                metrics_.delivery_seconds.observe(static_cast<double>(std::max<std::int64_t>(took, 0)) / 1e6);
+                lane.blamed = 0;
+                left(lane);
+                engine_.accept({item.row, lane.id, item.profile, worker.objects[i], item.carries_schema});
+            } else if (verdict.verdict == Verdict::refused) {
+                lane.blamed = gate_.pause_number();
+                if (gate_.refused(ticket, verdict.error.code, any_accepted, now)) {
+                    left(lane);
+                    if (!item.withdrawn) {
+                        engine_.refuse(lane, item.row, item.emergency,
+                                       {verdict.error.code, store::Refusal::Kind::hi1_error,
+                                        std::move(verdict.error.description)});
+                    }
+                } else {
+                    return_item(item);
+                }
+            } else {
+                again = true;
+                return_item(item);
+            }
+        }
+        if (again) {  // what was accepted behind it does not make its own failures fewer
+            lane.failures = failures;
+        }
+        release(lane, again, batch.size() > 1 ? static_cast<std::uint32_t>(i - first) : 0);
+        first = i;
+    }
+    if (any_accepted) {
+        refuse_suspects(ticket);
+    }
+    if (opened) {
+        schedule_.wake_all();
+    }
+}
+
+void Outlet::settle_rejected(Worker& worker, const Ticket& ticket) {
+    const auto now = engine_.clock().steady();
+    if (worker.batch.size() > 1) {
+        each_alone(worker);
+        return;
+    }
+    const auto item = worker.batch.front();
+    auto& lane = *item.lane;
+    lane.blamed = gate_.pause_number();
+    const bool comparison =
+        std::ranges::any_of(suspects_, [&](const Suspect& one) { return one.since <= ticket.number; });
+    if (comparison) {
+        gate_.pause(ticket, Gate::Cause::rejections, now);
+    }
+    const bool blame = !comparison && gate_.rejected(ticket, now);
+    if (!blame) {
+        return_item(item);
+        release(lane, false, 0);
+        return;
+    }
+    lane.doubts = static_cast<std::uint8_t>(std::min(lane.doubts + 1, 255));
+    const auto due = now + back_off(lane.doubts, target_->destination.options.retry.initial,
+                                    target_->destination.options.retry.maximum, dice());
+    if (lane.doubts < doubts_to_suspect || item.withdrawn || suspects_.size() >= suspects_at_most ||
+        lane.aside == std::numeric_limits<std::uint8_t>::max()) {
+        return_item(item);
+        schedule_.rest(lane, due);
+        engine_.lane_settled(lane);
+        return;
+    }
+    suspects_.push_back(
+        {&lane, item.row, item.emergency, lane.doubts, std::move(worker.judgement.refusal), gate_.next_number(), due});
+    ++lane.aside;
+    left(lane);
+    release(lane, false, 0);
+}
+
+void Outlet::each_alone(Worker& worker) {
+    for (const auto& item : worker.batch) {
+        ++item.lane->alone;
+    }
+    return_all(worker, Then::ready);
+}
+
+void Outlet::return_item(const Sending& item) {
+    if (!item.withdrawn) {
+        schedule_.add(*item.lane, item.row, item.emergency);
+    } else {  // what was seen of it is not its successor's fault
+        item.lane->failures = 0;
+        item.lane->doubts = 0;
+    }
+}
+
+void Outlet::return_all(Worker& worker, Then then) {
+    auto& batch = worker.batch;
+    for (std::size_t first = 0; first < batch.size();) {
+        auto& lane = *batch[first].lane;
+        std::size_t i = first;
+        for (; i < batch.size() && batch[i].lane == &lane; ++i) {
+            return_item(batch[i]);
+        }
+        if (lane.state == Lane::State::busy) {  // unless an exception ended the settling half way
+            release(lane, then == Then::rest, batch.size() > 1 ? static_cast<std::uint32_t>(i - first) : 0);
+        }
+        first = i;
+    }
+}
+
+void Outlet::release(Lane& lane, bool failed, std::uint32_t items_of_several) {
+    if (failed) {
+        lane.failures = static_cast<std::uint16_t>(std::min(lane.failures + 1, 1000));
+        if (items_of_several > 0 && lane.failures > 1) {
+            // Twice in company: by itself from now on, so that whatever fails takes nobody with it.
+            lane.alone = std::max(lane.alone, items_of_several);
+        }
+        const auto& retry = target_->destination.options.retry;
+        schedule_.rest(lane, engine_.clock().steady() + back_off(lane.failures, retry.initial, retry.maximum, dice()));
+    } else {
+        schedule_.finish(lane);
+    }
+    engine_.lane_settled(lane);
+}
+
+void Outlet::left(Lane& lane) {
+    lane.failures = 0;
+    lane.doubts = 0;
+    if (lane.alone > 0) {
+        --lane.alone;
+    }
+}
+
+// -- Suspects --------------------------------------------------------------------------------------------------------
+
+void Outlet::restore(const Suspect& suspect, std::uint8_t doubts) {
+    auto& lane = *suspect.lane;
+    --lane.aside;
+    schedule_.add(lane, suspect.row, suspect.emergency);
+    if (lane.rows.front().row() == suspect.row) {
+        lane.doubts = doubts;
+        ++lane.alone;
+    }
+}
+
+void Outlet::restore_all_suspects() {
+    for (const auto& suspect : suspects_) {
+        restore(suspect, 0);
+    }
+    suspects_.clear();
+}
+
+void Outlet::restore_due_suspects(Gate::Time now) {
+    if (suspects_.empty() || active_ > 0 || woken_ > 0 || schedule_.ready() > 0) {
+        return;
+    }
+    std::erase_if(suspects_, [&](const Suspect& suspect) {
+        if (suspect.due > now) {
+            return false;
+        }
+        restore(suspect, suspect.doubts);
+        return true;
+    });
+}
+
+void Outlet::refuse_suspects(const Ticket& ticket) {
+    std::erase_if(suspects_, [&](Suspect& suspect) {
+        if (suspect.since > ticket.number) {
+            return false;
+        }
+        auto& lane = *suspect.lane;
+        engine_.refuse(lane, suspect.row, suspect.emergency, std::move(suspect.refusal));
+        --lane.aside;
+        engine_.lane_settled(lane);
+        return true;
+    });
+}
+
+}  // namespace lihandover::delivery
