@@ -9,6 +9,8 @@ namespace {
 
 Trouble trouble_of(int code, int system_errno) {
     if (system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG) return Trouble::full;
+    // The index of the log, a file beside it, could not grow.
+    if (code == SQLITE_IOERR_SHMSIZE) return Trouble::full;
     switch (code & 0xff) {
         case SQLITE_FULL:
             return Trouble::full;
@@ -29,6 +31,21 @@ Trouble trouble_of(int code, int system_errno) {
     }
 }
 
+/// What the system said to a failed write, which SQLite only keeps with the file: a quota or a file size limit comes as
+/// a plain error otherwise.
+int errno_of_write(sqlite3* connection) {
+    for (const int which : {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER}) {
+        sqlite3_file* file = nullptr;
+        int code = 0;
+        if (sqlite3_file_control(connection, "main", which, static_cast<void*>(&file)) == SQLITE_OK &&
+            file != nullptr && file->pMethods != nullptr &&
+            file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &code) == SQLITE_OK && code != 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
 }  // namespace
 
 SqlFailure::SqlFailure(sqlite3* connection, int code) : code_(code) {
@@ -36,6 +53,7 @@ SqlFailure::SqlFailure(sqlite3* connection, int code) : code_(code) {
     const int kind = code & 0xff;
     if (connection != nullptr && (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN || kind == SQLITE_FULL)) {
         system_errno_ = sqlite3_system_errno(connection);
+        if (code == SQLITE_IOERR_WRITE && system_errno_ == 0) system_errno_ = errno_of_write(connection);
     }
     trouble_ = trouble_of(code, system_errno_);
 }

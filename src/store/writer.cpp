@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <iterator>
 #include <type_traits>
 #include <utility>
 
@@ -14,9 +13,12 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t group_items = 4096;
+constexpr std::size_t group_acceptances = 1024;
+/// Deletions overwrite what they delete: where space is short, their way through the log has to be narrow.
+constexpr std::size_t group_acceptances_when_tight = 32;
 constexpr std::uint64_t group_octets = 4U << 20U;
 constexpr std::size_t group_decisions = 256;
-constexpr std::size_t retry_step = 2000;
+constexpr std::size_t retry_step = 1000;
 constexpr std::int64_t prune_step = 1000;
 constexpr auto tick = 1s;
 constexpr auto first_pause = 100ms;
@@ -176,10 +178,28 @@ Statistics Writer::statistics() const {
     return statistics;
 }
 
+void Writer::take_acceptances(Group& group) {
+    const std::size_t most = tight() ? group_acceptances_when_tight : group_acceptances;
+    std::size_t items = 0;
+    while (!acceptances_.empty() && items < most) {
+        items += acceptances_.front().items.size();
+        group.acceptances.push_back(std::move(acceptances_.front()));
+        acceptances_.pop_front();
+    }
+}
+
+void Writer::put_back(Group& group, std::size_t from) {
+    const std::lock_guard lock(mutex_);
+    while (group.acceptances.size() > from) {
+        acceptances_.push_front(std::move(group.acceptances.back()));
+        group.acceptances.pop_back();
+    }
+}
+
 bool Writer::take(Group& group) {
     std::unique_lock lock(mutex_);
     wake_.wait_until(lock, next_tick_, [this] {
-        return stopping_ || settings_changed_ || !submissions_.empty() || !acceptances_.empty() ||
+        return stopping_ || settings_changed_ || !submissions_.empty() || (!broken_ && !acceptances_.empty()) ||
                !decisions_.empty() || !calls_.empty() || !turned_away_.empty();
     });
     if (settings_changed_) {
@@ -192,7 +212,8 @@ bool Writer::take(Group& group) {
         plan_.reserve = reserve;
         next_tick_ = Steady::now();
     }
-    group.acceptances = std::exchange(acceptances_, {});
+    // While broken they stay where they are.
+    if (!broken_) take_acceptances(group);
     group.turned_away = std::exchange(turned_away_, {});
     group.calls = std::exchange(calls_, {});
     while (!decisions_.empty() && group.decisions.size() < group_decisions) {
@@ -258,7 +279,6 @@ void Writer::work_on(Group& group) {
     if (broken_) {
         fail_submissions(group);
         fail_decisions(group);
-        std::move(group.acceptances.begin(), group.acceptances.end(), std::back_inserter(kept_));
         return;
     }
     if (!accepting_) fail_submissions(group);
@@ -292,6 +312,8 @@ void Writer::work_on(Group& group) {
     }
     if (failure && failure->trouble() == Trouble::full) {
         make_room();
+        // As little as possible at once.
+        put_back(group, 1);
         failure = attempt(group, false);
     }
     if (!failure) {
@@ -299,7 +321,7 @@ void Writer::work_on(Group& group) {
         return;
     }
     fail_decisions(group);
-    std::move(group.acceptances.begin(), group.acceptances.end(), std::back_inserter(kept_));
+    put_back(group, 0);
     break_down(*failure);
 }
 
@@ -470,15 +492,18 @@ void Writer::break_down(const SqlFailure& failure) {
 void Writer::try_to_recover() {
     const auto once_more = [this]() -> std::optional<SqlFailure> {
         Group group;
-        group.acceptances = std::move(kept_);
-        kept_.clear();
+        {
+            const std::lock_guard lock(mutex_);
+            take_acceptances(group);
+        }
         std::optional<SqlFailure> failure = attempt(group, false);
         if (failure && failure->trouble() == Trouble::full) {
             make_room();
+            put_back(group, 1);
             failure = attempt(group, false);
         }
         if (failure) {
-            kept_ = std::move(group.acceptances);
+            put_back(group, 0);
             return failure;
         }
         broken_ = false;
@@ -582,11 +607,10 @@ void Writer::look_after_log(bool idle) {
     const std::uint64_t frames = engine_.wal_frames();
     const std::uint64_t octets = frames * engine_.page_size();
     // Where space is short the log must stay small enough for what is set aside.
-    const bool tight = blocked_ || short_of_space_ || over_limit_;
     if (copied_.exchange(false)) {
         copying_ = false;
         inline_checkpoint(Engine::Checkpoint::restart);
-    } else if (octets >= (tight ? plan_.wal_target / 4 : plan_.wal_limit) && frames >= next_inline_frames_) {
+    } else if (octets >= (tight() ? plan_.wal_target / 4 : plan_.wal_limit) && frames >= next_inline_frames_) {
         inline_checkpoint(Engine::Checkpoint::restart);
     } else if (octets >= plan_.wal_target && !copying_) {
         copying_ = true;
@@ -695,7 +719,18 @@ void Writer::complain(const SqlFailure& failure) {
 }
 
 void Writer::finish_up() {
+    // What a failing disk still leaves of acceptances when the daemon has to go is lost to us: the LEA hears them
+    // again.
     if (broken_) try_to_recover();
+    while (!broken_) {
+        Group rest;
+        {
+            const std::lock_guard lock(mutex_);
+            take_acceptances(rest);
+        }
+        if (rest.acceptances.empty()) break;
+        work_on(rest);
+    }
     if (!broken_ && engine_usable_) {
         try {
             engine_.begin();
@@ -709,10 +744,14 @@ void Writer::finish_up() {
             complain(failure);
         }
     }
-    for (const Acceptances& acceptances : kept_) {
+    std::deque<Acceptances> lost;
+    {
+        const std::lock_guard lock(mutex_);
+        lost.swap(acceptances_);
+    }
+    for (const Acceptances& acceptances : lost) {
         answer(acceptances.done, Outcome::failed);
     }
-    kept_.clear();
     update_statistics();
 }
 

@@ -128,6 +128,11 @@ class Writer {
 
     void run();
     [[nodiscard]] bool take(Group& group);  ///< false at the end
+    void take_acceptances(Group& group);
+    /// The group's acceptances from number `from` on go back to the head of the queue.
+    void put_back(Group& group, std::size_t from);
+    /// Whether the log has to stay as small as it can.
+    [[nodiscard]] bool tight() const { return blocked_ || short_of_space_ || over_limit_; }
     void work_on(Group& group);
     [[nodiscard]] std::optional<SqlFailure> attempt(Group& group, bool with_items);
     void apply(Decision& decision, Verdict& verdict);
@@ -164,7 +169,7 @@ class Writer {
     std::condition_variable wake_;
     // Guarded by mutex_.
     std::deque<Submission> submissions_;
-    std::vector<Acceptances> acceptances_;
+    std::deque<Acceptances> acceptances_;  ///< those that a failed commit left included
     std::deque<Decision> decisions_;
     std::deque<Call> calls_;
     std::vector<Store::Done> turned_away_;
@@ -187,7 +192,6 @@ class Writer {
     std::uint64_t max_bytes_ = 0;
     std::chrono::seconds retention_{};
     std::function<void(double)> observer_;
-    std::vector<Acceptances> kept_;  ///< acceptances that a failed commit left
     bool broken_ = false;
     bool blocked_ = false;  ///< items failed; until a probe
     bool short_of_space_ = false;

@@ -1,0 +1,380 @@
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+#include <sqlite3.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "fault_vfs.hpp"
+#include "support.hpp"
+
+namespace lihandover::store::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class Faulty : public StoreTest {
+  protected:
+    void SetUp() override {
+        install_fault_vfs();
+        faults().none();
+        before_ = spdlog::default_logger();
+        spdlog::set_default_logger(
+            std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_)));
+    }
+    void TearDown() override {
+        faults().none();
+        close();
+        spdlog::set_default_logger(before_);
+    }
+    /// What was logged so far; only when the store is closed.
+    std::string log() { return log_.str(); }
+
+    std::vector<NewItem> some(std::size_t count) {
+        std::vector<NewItem> items;
+        for (std::size_t i = 0; i < count; ++i) {
+            items.push_back(item(std::string(300, 'a')));
+            items.back().conversation_hash = hash_of(i % 3);
+        }
+        return items;
+    }
+    void expect_sequences_without_gap() {
+        std::map<std::uint64_t, std::uint64_t> next;
+        sqlite3* database = nullptr;
+        ASSERT_EQ(sqlite3_open((options_.directory / "store.db").c_str(), &database), SQLITE_OK);
+        sqlite3_stmt* select = nullptr;
+        ASSERT_EQ(sqlite3_prepare_v2(database, "SELECT level_id, sequence FROM record WHERE kind=3 ORDER BY id", -1,
+                                     &select, nullptr),
+                  SQLITE_OK);
+        while (sqlite3_step(select) == SQLITE_ROW) {
+            const auto level = static_cast<std::uint64_t>(sqlite3_column_int64(select, 0));
+            EXPECT_EQ(static_cast<std::uint64_t>(sqlite3_column_int64(select, 1)), next[level]++);
+        }
+        sqlite3_finalize(select);
+        sqlite3_close(database);
+    }
+
+  private:
+    std::ostringstream log_;
+    std::shared_ptr<spdlog::logger> before_;
+};
+
+TEST_F(Faulty, FailsOneOperationAfterTheOtherWithoutLosingOrInventingAnything) {
+    for (const int code : {SQLITE_FULL, SQLITE_IOERR_WRITE}) {
+        std::int64_t operation = 0;
+        bool reached = true;
+        // Every operation would take long: each of the first, then with growing steps.
+        for (; reached; operation += 1 + operation / 15) {
+            SCOPED_TRACE("code " + std::to_string(code) + ", operation " + std::to_string(operation));
+            options_.directory = directory_.path() / (std::to_string(code) + "-" + std::to_string(operation));
+            std::set<model::Uuid> expected;
+            std::set<model::Uuid> accepted_ones;
+            faults().fail(code, operation, 1);
+            auto opened = Store::open(options_, clock_);
+            if (opened) {
+                store_ = std::move(*opened);
+                store_->set_listener(&ear_);
+                const auto lane = store_->lane("lea", "LIID-1");
+                const auto profile = store_->profile(some_profile());
+                if (lane && profile) {
+                    lane_ = *lane;
+                    profile_ = *profile;
+                    for (int round = 0; round < 3; ++round) {
+                        auto items = some(10);
+                        std::vector<model::Uuid> ids;
+                        for (const NewItem& one : items) {
+                            ids.push_back(one.object_id);
+                        }
+                        if (submit(std::move(items)) == Outcome::committed) expected.insert(ids.begin(), ids.end());
+                        if (round != 1) continue;
+                        for (const StoredItem& one : queued()) {
+                            ASSERT_EQ(accept(one), Outcome::committed) << "an acceptance is never lost";
+                            accepted_ones.insert(one.object_id);
+                        }
+                    }
+                }
+                close();
+            }
+            reached = faults().seen > operation;
+            faults().none();
+
+            open();
+            ASSERT_NE(store_, nullptr);
+            std::set<model::Uuid> found;
+            for (const StoredItem& one : queued()) {
+                EXPECT_FALSE(accepted_ones.contains(one.object_id)) << "accepted, and still here";
+                found.insert(one.object_id);
+            }
+            for (const model::Uuid& id : expected) {
+                EXPECT_TRUE(found.contains(id) || accepted_ones.contains(id)) << "committed, and gone";
+            }
+            for (const model::Uuid& id : found) {
+                EXPECT_TRUE(expected.contains(id)) << "failed, and here";
+            }
+            EXPECT_EQ(submit(some(5)), Outcome::committed);
+            close();
+            expect_sequences_without_gap();
+            std::filesystem::remove_all(options_.directory);
+            if (HasFailure()) return;
+        }
+        EXPECT_GT(operation, 40) << "the scenario ended before it began";
+    }
+}
+
+/// Code of SQLite and a word that the operator has to find in the log.
+class Trouble : public Faulty, public testing::WithParamInterface<std::pair<int, const char*>> {};
+
+TEST_P(Trouble, StopsBothWaysKeepsAcceptancesAndEndsByItself) {
+    open();
+    ASSERT_EQ(submit(some(20)), Outcome::committed);
+    const auto waiting = queued();
+    EXPECT_TRUE(store_->accepting());
+
+    faults().fail(GetParam().first);
+    EXPECT_EQ(submit(some(1)), Outcome::failed);
+    EXPECT_FALSE(store_->accepting());
+    EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::failed) << "nor is a filler committed";
+
+    std::atomic<int> committed{0};
+    for (const StoredItem& one : waiting) {
+        store_->accepted({{one.row, one.lane, one.profile, one.object_id, false}}, [&](Outcome outcome) {
+            EXPECT_EQ(outcome, Outcome::committed);
+            ++committed;
+        });
+    }
+    ASSERT_TRUE(eventually([&] { return ear_.health() == std::vector<bool>{false}; }));
+    EXPECT_EQ(committed, 0);
+    EXPECT_EQ(refuse(waiting[0].row, {}), Outcome::failed);
+    EXPECT_EQ(retry({waiting[0].object_id}).first, Outcome::failed);
+    EXPECT_FALSE(store_->lane("lea", "another"));
+
+    faults().none();
+    ASSERT_TRUE(eventually([&] { return committed == 20; }));
+    EXPECT_THAT(ear_.health(), ElementsAre(false, true));
+    ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+    EXPECT_EQ(submit(some(3)), Outcome::committed);
+    EXPECT_EQ(counts().queued, 3U);
+    EXPECT_THAT(queued(), SizeIs(3));
+    reopen();
+    EXPECT_THAT(queued(), SizeIs(3));
+    close();
+    expect_sequences_without_gap();
+    EXPECT_THAT(log(), HasSubstr(GetParam().second));
+    EXPECT_THAT(log(), HasSubstr("commits work again"));
+}
+
+INSTANTIATE_TEST_SUITE_P(OfEachKind, Trouble,
+                         testing::Values(std::pair(SQLITE_FULL, "free space"),
+                                         std::pair(SQLITE_IOERR_WRITE, "disk errors"),
+                                         std::pair(SQLITE_IOERR_FSYNC, "disk errors"),
+                                         std::pair(SQLITE_READONLY, "read-write"),
+                                         std::pair(SQLITE_CORRUPT, "restore a backup")));
+
+TEST_F(Faulty, GivesUpKeptAcceptancesOnlyWhenItStops) {
+    open();
+    ASSERT_EQ(submit(some(1)), Outcome::committed);
+    const auto waiting = queued();
+    faults().fail(SQLITE_IOERR_WRITE);
+    Answer<Outcome> answer;
+    store_->accepted({{waiting[0].row, waiting[0].lane, waiting[0].profile, waiting[0].object_id, false}},
+                     answer.callback());
+    ASSERT_TRUE(eventually([&] { return !ear_.health().empty(); }));
+    store_->stop();
+    EXPECT_EQ(answer.get(), Outcome::failed);
+    faults().none();
+    reopen();
+    EXPECT_THAT(queued(), SizeIs(1));
+}
+
+TEST_F(Faulty, NoticesADamagedFileWhileItRuns) {
+    open();
+    // More than the caches hold, so that the file has to be read.
+    for (int i = 0; i < 10; ++i) {
+        std::vector<NewItem> items;
+        for (int j = 0; j < 400; ++j) {
+            items.push_back(item(std::string(8000, 'b')));
+        }
+        ASSERT_EQ(submit(std::move(items)), Outcome::committed);
+    }
+    std::vector<QueuedItem> waiting = ear_.queued();
+    ASSERT_TRUE(eventually([&] { return std::filesystem::file_size(options_.directory / "store.db-wal") == 0; }));
+    faults().garbage = true;
+    auto reader = store_->reader();
+    if (reader) {
+        const std::vector<RowId> rows = {waiting.front().row};
+        EXPECT_FALSE((*reader)->load(rows));
+    }
+    std::atomic<int> committed{0};
+    for (const QueuedItem& one : waiting) {
+        store_->accepted({{one.row, one.lane, profile_, {}, false}}, [&](Outcome) { ++committed; });
+    }
+    ASSERT_TRUE(eventually([&] { return !ear_.health().empty(); }));
+    EXPECT_FALSE(store_->accepting());
+    faults().none();
+    ASSERT_TRUE(eventually([&] { return committed == 4000; }));
+    EXPECT_EQ(counts().queued, 0U);
+    close();
+    EXPECT_THAT(log(), HasSubstr("damaged"));
+}
+
+/// A file system of its own that can be filled up.
+class SmallDisk : public StoreTest {
+  protected:
+    void SetUp() override {
+        mounted_ = directory_.path() / "mounted";
+        std::filesystem::create_directory(mounted_);
+        if (mount("tmpfs", mounted_.c_str(), "tmpfs", 0, "size=24m,mode=0700") != 0) {
+            GTEST_SKIP() << "a small file system cannot be mounted here (needs root); the file size limit stands in";
+        }
+        is_mounted_ = true;
+        options_.directory = mounted_ / "state";
+        open();
+    }
+    void TearDown() override {
+        close();
+        if (is_mounted_) umount2(mounted_.c_str(), MNT_DETACH);
+    }
+    /// Takes all space that is left.
+    void fill_up() {
+        std::ofstream ballast(mounted_ / "ballast", std::ios::binary | std::ios::app);
+        const std::string block(4096, 'x');
+        while (ballast.write(block.data(), 4096).flush()) {
+        }
+        struct statvfs status {};
+        ASSERT_EQ(statvfs(mounted_.c_str(), &status), 0);
+        EXPECT_EQ(status.f_bavail, 0U);
+    }
+    void free_up() { std::filesystem::remove(mounted_ / "ballast"); }
+
+    /// Submits until the store takes no more.
+    std::size_t submit_until_refused() {
+        std::size_t made = 0;
+        while (store_->accepting() && made < 100'000) {
+            std::vector<NewItem> items;
+            for (int i = 0; i < 20; ++i) {
+                items.push_back(item(std::string(2000, 'c')));
+            }
+            if (submit(std::move(items)) != Outcome::committed) break;
+            made += 20;
+        }
+        return made;
+    }
+    std::filesystem::path mounted_;
+    bool is_mounted_ = false;
+};
+
+TEST_F(SmallDisk, IsUsedUpToAMarginThatDeliveriesDoNotNeedToTouch) {
+    const std::size_t made = submit_until_refused();
+    EXPECT_GT(made, 2000U);
+    EXPECT_LT(made, 12'000U);
+    EXPECT_EQ(counts().queued, made);
+    EXPECT_TRUE(std::filesystem::exists(options_.directory / "reserve"));
+    for (const StoredItem& one : queued()) {
+        store_->accepted({{one.row, one.lane, one.profile, one.object_id, false}}, {});
+    }
+    ASSERT_TRUE(eventually([&] { return counts().queued == 0; }));
+    ASSERT_TRUE(eventually([&] { return store_->accepting(); })) << "the pages that became free count";
+    EXPECT_THAT(ear_.health(), IsEmpty()) << "deletions worked all the time";
+    // And once more, now within the file.
+    EXPECT_GT(submit_until_refused(), 2000U);
+}
+
+TEST_F(SmallDisk, FullOfOtherThingsLetsDeliveriesThroughAndNothingIn) {
+    ASSERT_EQ(submit({item("one"), item("two")}), Outcome::committed);
+    const std::size_t made = submit_until_refused();
+    fill_up();
+    std::size_t accepted_ones = 0;
+    auto waiting = queued();
+    ASSERT_EQ(waiting.size(), made + 2);
+    for (std::size_t i = 0; i < waiting.size() - 500; i += i < 30 ? 3 : 1) {
+        ASSERT_EQ(accept(waiting[i]), Outcome::committed) << i;
+        ++accepted_ones;
+    }
+    ASSERT_EQ(refuse(waiting[1].row, {1, Refusal::Kind::hi1_error, "no"}), Outcome::committed);
+    EXPECT_EQ(submit(item()), Outcome::failed);
+    EXPECT_FALSE(store_->accepting());
+    EXPECT_THAT(ear_.health(), IsEmpty());
+    EXPECT_EQ(counts().queued, made + 2 - accepted_ones - 1);
+
+    free_up();
+    ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+    EXPECT_EQ(submit(item("three")), Outcome::committed);
+    EXPECT_TRUE(std::filesystem::exists(options_.directory / "reserve"));
+    reopen();
+    EXPECT_EQ(counts().queued, made + 2 - accepted_ones);
+    EXPECT_EQ(queued().size(), made + 2 - accepted_ones);
+}
+
+TEST_F(SmallDisk, FilledInTheMiddleOfTheWorkTakesNothingHalf) {
+    // No warning: the disk fills while items go in.
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    fill_up();
+    std::vector<NewItem> items;
+    for (int i = 0; i < 500; ++i) {
+        items.push_back(item(std::string(5000, 'd')));
+    }
+    EXPECT_EQ(submit(std::move(items)), Outcome::failed);
+    EXPECT_EQ(counts().queued, 1U);
+    ASSERT_EQ(accept(queued().front()), Outcome::committed);
+    free_up();
+    ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+    EXPECT_EQ(submit(item()), Outcome::committed);
+    EXPECT_THAT(queued(), SizeIs(1));
+}
+
+TEST_F(SmallDisk, FullAtTheStartIsNoReasonNotToDeliver) {
+    const std::size_t made = submit_until_refused();
+    close();
+    fill_up();
+    open();
+    ASSERT_NE(store_, nullptr);
+    EXPECT_FALSE(store_->accepting());
+    EXPECT_EQ(counts().queued, made);
+    for (const StoredItem& one : queued()) {
+        store_->accepted({{one.row, one.lane, one.profile, one.object_id, false}}, {});
+    }
+    ASSERT_TRUE(eventually([&] { return counts().queued == 0; }));
+    free_up();
+    ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+}
+
+TEST_F(Faulty, AtAFileSizeLimitFailsItemsAndLetsDeliveriesThrough) {
+    struct rlimit before {};
+    ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+    const auto signal_before = signal(SIGXFSZ, SIG_IGN);
+    open();
+    ASSERT_EQ(submit(some(50)), Outcome::committed);
+    // The log's file may not grow beyond what it has.
+    struct rlimit limited = before;
+    limited.rlim_cur = std::max<rlim_t>(std::filesystem::file_size(options_.directory / "store.db-wal"),
+                                        std::filesystem::file_size(options_.directory / "store.db")) +
+                       (1 << 20);
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limited), 0);
+    std::vector<NewItem> large;
+    for (int i = 0; i < 400; ++i) {
+        large.push_back(item(std::string(8000, 'e')));
+    }
+    EXPECT_EQ(submit(std::move(large)), Outcome::failed);
+    EXPECT_FALSE(store_->accepting());
+    for (const StoredItem& one : queued()) {
+        EXPECT_EQ(accept(one), Outcome::committed);
+    }
+    EXPECT_THAT(ear_.health(), IsEmpty()) << log();
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, signal_before);
+    ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+    EXPECT_EQ(submit(some(1)), Outcome::committed);
+    EXPECT_EQ(counts().queued, 1U);
+}
+
+}  // namespace
+}  // namespace lihandover::store::test

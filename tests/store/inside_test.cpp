@@ -1,0 +1,364 @@
+// The parts inside the room: migrations, counters, the state directory, the wrapper.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <fstream>
+#include <map>
+#include <set>
+
+#include "conversations.hpp"
+#include "directory.hpp"
+#include "schema.hpp"
+#include "secret.hpp"
+#include "sqlite.hpp"
+#include "support.hpp"
+
+namespace lihandover::store::test {
+namespace {
+
+using testing::HasSubstr;
+
+class Database : public testing::Test {
+  protected:
+    Connection connect() {
+        std::ofstream(file_, std::ios::app).flush();
+        Connection connection(file_);
+        set_up_writer(connection);
+        return connection;
+    }
+    TempDirectory directory_;
+    std::filesystem::path file_ = directory_.path() / "some.db";
+};
+
+constexpr const char* synthetic_step =
+    "ALTER TABLE lane ADD COLUMN note TEXT; CREATE TABLE added(id INTEGER PRIMARY KEY)";
+
+std::vector<MigrationStep> with_synthetic_step() {
+    std::vector<MigrationStep> steps(migration_steps().begin(), migration_steps().end());
+    steps.push_back({steps.back().version + 1, synthetic_step});
+    return steps;
+}
+
+TEST_F(Database, HasStepsWithoutGaps) {
+    std::int64_t expected = 1;
+    for (const MigrationStep& step : migration_steps()) {
+        EXPECT_EQ(step.version, expected++);
+    }
+}
+
+TEST_F(Database, IsBroughtToTheNewestVersionKeepingItsRows) {
+    const auto steps = with_synthetic_step();
+    {
+        Connection connection = connect();
+        ASSERT_TRUE(migrate(connection, migration_steps()));
+        connection.execute("INSERT INTO lane(destination, liid, provided) VALUES('lea', 'LIID-1', 0)");
+    }
+    Connection connection = connect();
+    ASSERT_TRUE(migrate(connection, steps));
+    EXPECT_EQ(connection.integer("PRAGMA user_version"), steps.back().version);
+    EXPECT_EQ(connection.integer("SELECT count(*) FROM lane WHERE note IS NULL"), 1);
+    EXPECT_EQ(connection.integer("SELECT count(*) FROM added"), 0);
+    ASSERT_TRUE(migrate(connection, steps)) << "a second time does nothing";
+}
+
+TEST_F(Database, KeepsTheOldVersionWhenAStepFailsHalfway) {
+    auto steps = with_synthetic_step();
+    steps.push_back(
+        {steps.back().version + 1, "CREATE TABLE half(id INTEGER PRIMARY KEY); INSERT INTO nowhere VALUES(1)"});
+    Connection connection = connect();
+    EXPECT_THROW(static_cast<void>(migrate(connection, steps)), SqlFailure);
+    EXPECT_EQ(connection.integer("PRAGMA user_version"), steps.back().version - 1);
+    EXPECT_EQ(connection.integer("SELECT count(*) FROM sqlite_schema WHERE name='half'"), 0);
+    steps.back().sql = "CREATE TABLE half(id INTEGER PRIMARY KEY)";
+    EXPECT_TRUE(migrate(connection, steps));
+    EXPECT_EQ(connection.integer("PRAGMA user_version"), steps.back().version);
+}
+
+TEST_F(Database, OfANewerVersionIsRefused) {
+    Connection connection = connect();
+    ASSERT_TRUE(migrate(connection, with_synthetic_step()));
+    const auto status = migrate(connection, migration_steps());
+    ASSERT_FALSE(status);
+    EXPECT_THAT(status.error().message, HasSubstr("newer version"));
+}
+
+TEST_F(Database, OfSomebodyElseIsRefused) {
+    Connection connection = connect();
+    connection.execute("CREATE TABLE cookies(id INTEGER)");
+    const auto status = migrate(connection, migration_steps());
+    ASSERT_FALSE(status);
+    EXPECT_THAT(status.error().message, HasSubstr("not a store"));
+}
+
+class Counters : public Database {
+  protected:
+    void SetUp() override {
+        ASSERT_TRUE(prepare_hashing());
+        ASSERT_TRUE(secret_.set(std::string(32, 'k')));
+        connection_ = connect();
+        ASSERT_TRUE(migrate(connection_, migration_steps()));
+        conversations_.open(connection_);
+    }
+    /// Gives the next number and writes the record that goes with it.
+    model::ApplicationCorrelation take(LaneId lane, std::uint64_t conversation) {
+        const auto correlation = conversations_.next(lane, hash_of(conversation));
+        connection_.prepare("INSERT INTO record(id, at, kind, lane, level_id, sequence) VALUES(?, 0, 3, ?, ?, ?)")
+            .bind(1, ++record_)
+            .bind(2, lane)
+            .bind(3, static_cast<std::int64_t>(correlation.level_id))
+            .bind(4, static_cast<std::int64_t>(correlation.sequence_number))
+            .run();
+        return correlation;
+    }
+    void restart() {
+        conversations_.close();
+        conversations_.open(connection_);
+    }
+    Secret secret_;
+    Connection connection_;
+    Conversations conversations_{secret_};
+    std::int64_t record_ = 0;
+};
+
+TEST_F(Counters, CountEachConversationOfEachLaneFromZero) {
+    Transaction transaction(connection_);
+    const auto first = take(1, 10);
+    EXPECT_EQ(first.sequence_number, 0U);
+    EXPECT_LT(first.level_id, std::uint64_t{1} << 53);
+    EXPECT_EQ(take(1, 10).sequence_number, 1U);
+    EXPECT_EQ(take(1, 10).level_id, first.level_id);
+    EXPECT_EQ(take(1, 11).sequence_number, 0U);
+    EXPECT_EQ(take(2, 10).sequence_number, 0U);
+    EXPECT_NE(take(2, 10).level_id, first.level_id);
+}
+
+TEST_F(Counters, AreKnownFromTheRecordsWhenTheTableIsBehind) {
+    {
+        Transaction transaction(connection_);
+        for (int i = 0; i < 10; ++i) {
+            static_cast<void>(take(1, 10));
+        }
+        transaction.commit();
+        conversations_.commit();
+    }
+    EXPECT_EQ(connection_.integer("SELECT max(next_sequence) FROM conversation"), 0);
+    restart();
+    Transaction transaction(connection_);
+    EXPECT_EQ(take(1, 10).sequence_number, 10U);
+    conversations_.flush(record_);
+    transaction.commit();
+    conversations_.commit();
+    EXPECT_EQ(conversations_.upto(), record_);
+    EXPECT_EQ(connection_.integer("SELECT max(next_sequence) FROM conversation"), 11);
+    restart();
+    EXPECT_EQ(conversations_.next(1, hash_of(10)).sequence_number, 11U);
+}
+
+TEST_F(Counters, GoBackWithARolledBackTransaction) {
+    {
+        Transaction transaction(connection_);
+        EXPECT_EQ(take(1, 10).sequence_number, 0U);
+        transaction.commit();
+        conversations_.commit();
+    }
+    {
+        Transaction transaction(connection_);
+        EXPECT_EQ(take(1, 10).sequence_number, 1U);
+        EXPECT_EQ(take(1, 10).sequence_number, 2U);
+        EXPECT_EQ(take(1, 12).sequence_number, 0U);
+        conversations_.flush(record_);
+    }
+    conversations_.roll_back();
+    record_ = 1;
+    Transaction transaction(connection_);
+    EXPECT_EQ(take(1, 10).sequence_number, 1U);
+    EXPECT_EQ(take(1, 12).sequence_number, 0U);
+    transaction.commit();
+    conversations_.commit();
+    EXPECT_EQ(connection_.integer("SELECT count(*) FROM conversation"), 2);
+    restart();
+    EXPECT_EQ(conversations_.next(1, hash_of(10)).sequence_number, 2U);
+    EXPECT_EQ(conversations_.next(1, hash_of(12)).sequence_number, 1U);
+}
+
+TEST_F(Counters, StayRightThroughManyConversationsFlushesAndRestarts) {
+    std::map<std::pair<LaneId, std::uint64_t>, std::uint64_t> expected;
+    std::map<std::pair<LaneId, std::uint64_t>, std::uint64_t> levels;
+    std::set<std::pair<LaneId, std::uint64_t>> seen_levels;
+    std::uint64_t state = 1;
+    for (int group = 0; group < 300; ++group) {
+        Transaction transaction(connection_);
+        auto before = expected;
+        for (int i = 0; i < 200; ++i) {
+            state = state * 6364136223846793005U + 1442695040888963407U;
+            const std::pair place(static_cast<LaneId>(1 + (state >> 33U) % 5), (state >> 40U) % 20'000);
+            const auto correlation = take(place.first, place.second);
+            ASSERT_EQ(correlation.sequence_number, expected[place]++);
+            const auto [known, added] = levels.try_emplace(place, correlation.level_id);
+            ASSERT_EQ(known->second, correlation.level_id);
+            if (added) seen_levels.emplace(place.first, correlation.level_id);
+        }
+        if (conversations_.flush_due(record_)) conversations_.flush(record_);
+        if (group % 7 == 3) {
+            connection_.roll_back();
+            conversations_.roll_back();
+            record_ -= 200;
+            expected = before;
+        } else {
+            transaction.commit();
+            conversations_.commit();
+        }
+        if (group % 50 == 49) restart();
+    }
+    EXPECT_EQ(seen_levels.size(), levels.size()) << "no two conversations of a lane share a level_id";
+}
+
+TEST(TheStateDirectory, IsMadeAndClosedToOthers) {
+    const TempDirectory parent;
+    const auto path = parent.path() / "made";
+    const mode_t mask = umask(0);
+    {
+        const auto directory = StateDirectory::open(path);
+        ASSERT_TRUE(directory) << directory.error().message;
+        ASSERT_TRUE(directory->create_database());
+        struct stat status {};
+        ASSERT_EQ(stat(path.c_str(), &status), 0);
+        EXPECT_EQ(status.st_mode & 0777U, 0700U);
+        ASSERT_EQ(stat(directory->database().c_str(), &status), 0);
+        EXPECT_EQ(status.st_mode & 0777U, 0600U);
+    }
+    ASSERT_EQ(chmod(path.c_str(), 0755), 0);
+    EXPECT_TRUE(StateDirectory::open(path));
+    struct stat status {};
+    ASSERT_EQ(stat(path.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777U, 0700U);
+    umask(mask);
+}
+
+TEST(TheStateDirectory, IsHeldByOneAtATime) {
+    const TempDirectory parent;
+    auto first = std::make_unique<model::Result<StateDirectory>>(StateDirectory::open(parent.path()));
+    ASSERT_TRUE(*first);
+    const auto second = StateDirectory::open(parent.path());
+    ASSERT_FALSE(second);
+    EXPECT_THAT(second.error().message, HasSubstr("in use by another daemon"));
+    EXPECT_THAT(second.error().message, HasSubstr(std::to_string(getpid())));
+    first.reset();
+    EXPECT_TRUE(StateDirectory::open(parent.path()));
+}
+
+TEST(TheStateDirectory, HasToBeADirectory) {
+    const TempDirectory parent;
+    std::ofstream(parent.path() / "file") << "x";
+    EXPECT_FALSE(StateDirectory::open(parent.path() / "file"));
+    EXPECT_FALSE(StateDirectory::open(parent.path() / "no" / "such"));
+}
+
+TEST(TheStateDirectory, SetsSpaceAsideAndGivesItBack) {
+    const TempDirectory parent;
+    const auto directory = StateDirectory::open(parent.path());
+    ASSERT_TRUE(directory);
+    EXPECT_FALSE(directory->release());
+    ASSERT_TRUE(directory->set_aside(1 << 20));
+    struct stat status {};
+    ASSERT_EQ(stat(directory->reserve().c_str(), &status), 0);
+    EXPECT_GE(status.st_blocks * 512, 1 << 20);
+    EXPECT_TRUE(directory->set_aside(1 << 20));
+    EXPECT_TRUE(directory->release());
+    EXPECT_FALSE(std::filesystem::exists(directory->reserve()));
+}
+
+TEST(TheSpacePlan, FitsTheFileSystemAndTheLimit) {
+    constexpr std::uint64_t mebi = 1 << 20;
+    const auto large = SpacePlan::of(1000ULL << 30, 0);
+    EXPECT_EQ(large.reserve, 64 * mebi);
+    EXPECT_EQ(large.wal_target, 16 * mebi);
+    const auto small = SpacePlan::of(16 * mebi, 0);
+    EXPECT_EQ(small.reserve, 2 * mebi);
+    EXPECT_LE(small.wal_limit, small.reserve / 2);
+    EXPECT_EQ(SpacePlan::of(1000ULL << 30, 8 * mebi).wal_target, mebi / 2);
+    EXPECT_GE(SpacePlan::of(0, 1).wal_target, 256U * 1024);
+}
+
+class Opening : public StoreTest {
+  protected:
+    std::string refusal() {
+        auto opened = Store::open(options_, clock_);
+        return opened ? std::string() : opened.error().message;
+    }
+    void change(const char* sql) {
+        Connection connection(options_.directory / "store.db");
+        connection.execute(sql);
+    }
+};
+
+TEST_F(Opening, RefusesANewerStore) {
+    open();
+    close();
+    change("PRAGMA user_version=999");
+    EXPECT_THAT(refusal(), HasSubstr("newer version"));
+    change("PRAGMA user_version=1");
+    EXPECT_EQ(refusal(), "");
+}
+
+TEST_F(Opening, RefusesAStoreThatIsInUse) {
+    open();
+    EXPECT_THAT(refusal(), HasSubstr("in use by another daemon"));
+}
+
+TEST_F(Opening, RefusesAFileThatIsNoDatabase) {
+    open();
+    close();
+    std::ofstream(options_.directory / "store.db", std::ios::binary) << std::string(8192, '?');
+    EXPECT_THAT(refusal(), HasSubstr("restore a backup"));
+}
+
+TEST_F(Opening, RefusesADamagedDatabase) {
+    open();
+    std::vector<NewItem> items;
+    for (int i = 0; i < 2000; ++i) {
+        items.push_back(item(std::string(500, 'x')));
+    }
+    ASSERT_EQ(submit(std::move(items)), Outcome::committed);
+    close();
+    {
+        std::fstream file(options_.directory / "store.db", std::ios::binary | std::ios::in | std::ios::out);
+        file.seekp(4096);
+        file << std::string(std::filesystem::file_size(options_.directory / "store.db") - 4096, '\x55');
+    }
+    EXPECT_THAT(refusal(), HasSubstr("restore a backup"));
+}
+
+TEST_F(Opening, RefusesAReadOnlyFileSystemWithAdvice) {
+    const auto mounted = directory_.path() / "mounted";
+    std::filesystem::create_directory(mounted);
+    if (mount("tmpfs", mounted.c_str(), "tmpfs", 0, "size=24m,mode=0700") != 0) {
+        GTEST_SKIP() << "a small file system cannot be mounted here";
+    }
+    options_.directory = mounted;
+    open();
+    close();
+    EXPECT_EQ(mount("tmpfs", mounted.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "size=24m"), 0);
+    EXPECT_THAT(refusal(), HasSubstr("Read-only file system"));
+    EXPECT_EQ(umount(mounted.c_str()), 0);
+}
+
+TEST_F(Opening, ClosesItsFilesToOthers) {
+    const mode_t mask = umask(0);
+    open();
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    umask(mask);
+    for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
+        struct stat status {};
+        ASSERT_EQ(stat(entry.path().c_str(), &status), 0);
+        EXPECT_EQ(status.st_mode & 0777U, 0600U) << entry.path();
+    }
+}
+
+}  // namespace
+}  // namespace lihandover::store::test
