@@ -104,8 +104,7 @@ model::Result<gid_t> group_id(const std::string& path, const std::string& name) 
     std::vector<char> buffer(16384);
     group entry{};
     group* found = nullptr;
-    int number = 0;
-    while ((number = getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found)) == ERANGE &&
+    while (getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) == ERANGE &&
            buffer.size() < (std::size_t{1} << 24U)) {
         buffer.resize(buffer.size() * 2);
     }

@@ -90,13 +90,15 @@ void append_date(std::string& head) {
     static constexpr std::array<std::string_view, 7> days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     static constexpr std::array<std::string_view, 12> months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    thread_local std::time_t made_at = -1;
-    thread_local std::string field;
+    static thread_local std::time_t made_at = -1;
+    static thread_local std::string field;
     const std::time_t now = std::time(nullptr);
     if (now != made_at) {
         made_at = now;
         std::tm parts{};
-        gmtime_r(&now, &parts);
+        if (gmtime_r(&now, &parts) == nullptr) {
+            return;  // RFC 9110 6.6.1: none without a clock
+        }
         // Not strftime, which would follow the locale.
         const auto two = [](int number) {
             return std::string{static_cast<char>('0' + number / 10), static_cast<char>('0' + number % 10)};

@@ -60,8 +60,7 @@ std::string user_name(uid_t uid) {
     std::vector<char> buffer(16384);
     passwd entry{};
     passwd* found = nullptr;
-    int number = 0;
-    while ((number = getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found)) == ERANGE &&
+    while (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == ERANGE &&
            buffer.size() < (std::size_t{1} << 20U)) {
         buffer.resize(buffer.size() * 2);
     }

@@ -115,6 +115,12 @@ asio::awaitable<void> Session::serve() {
     }
 }
 
+void Session::ensure_buffer() {
+    if (buffer_.empty()) {
+        buffer_.resize(state_->options.limits.max_header + body_room);
+    }
+}
+
 /// Reads the head of the next request. False: the connection is over.
 asio::awaitable<bool> Session::read_head() {
     const auto& limits = state_->options.limits;
@@ -163,9 +169,7 @@ asio::awaitable<bool> Session::read_head() {
             co_await refuse(oversize_status());
             co_return false;
         }
-        if (buffer_.empty()) {
-            buffer_.resize(limits.max_header + body_room);
-        }
+        ensure_buffer();
         const ReadOutcome outcome = co_await transport_.read(buffer_.data() + end_, buffer_.size() - end_);
         if (outcome.io == Io::timeout) {
             ++state_->stats.timed_out_total;
@@ -265,9 +269,7 @@ asio::awaitable<void> Session::call_handler() {
 asio::awaitable<void> Session::linger() {
     transport_.shutdown_send();
     transport_.expires_after(state_->options.timeouts.linger);
-    if (buffer_.empty()) {
-        buffer_.resize(state_->options.limits.max_header + body_room);
-    }
+    ensure_buffer();
     std::size_t total = 0;
     while (total < max_lingered) {
         const ReadOutcome outcome = co_await transport_.read_raw(buffer_.data(), buffer_.size());

@@ -24,8 +24,8 @@ namespace {
 namespace asio = boost::asio;
 
 // One TLS record of the largest size with its overhead, and a little more.
-constexpr std::size_t cipher_room = 17 * 1024;
-constexpr std::size_t record_room = 16 * 1024;
+constexpr std::size_t cipher_room = std::size_t{17} * 1024;
+constexpr std::size_t record_room = std::size_t{16} * 1024;
 constexpr std::size_t pieces_at_once = 16;
 
 [[noreturn]] void throw_cancelled() {

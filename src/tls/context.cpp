@@ -40,7 +40,7 @@ constexpr const char* tls12_suites =
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:"
     "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 constexpr std::string_view alpn = "\x08http/1.1";
-constexpr std::size_t max_file = 1024 * 1024;
+constexpr std::size_t max_file = std::size_t{1024} * 1024;
 constexpr std::size_t max_subject = 1024;
 constexpr std::size_t max_sessions_per_host = 16;
 constexpr std::size_t max_session_hosts = 64;
@@ -477,7 +477,7 @@ bool ClientContext::prepare(ssl_st* ssl, const std::string& host, const std::str
         SSL_set_session(ssl, session.get());
     }
     if (SSL_set_ex_data(ssl, session_key_index(), key.get()) == 1) {
-        static_cast<void>(key.release());  // freed with the SSL
+        key.release();  // NOLINT(bugprone-unused-return-value): freed with the SSL
     }
     return true;
 }
