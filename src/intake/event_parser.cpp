@@ -1,18 +1,13 @@
 #include "lihandover/intake/event_parser.hpp"
 
-#include <simdjson.h>
-
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <charconv>
 #include <cstdint>
-#include <cstring>
-#include <new>
-#include <span>
 #include <utility>
 #include <vector>
 
+#include "json_reader.hpp"
 #include "json_text.hpp"
 #include "member_tables.hpp"
 
@@ -23,18 +18,7 @@ namespace {
 using metrics::Rejection;
 using model::Event;
 
-constexpr std::size_t least_capacity = 16 * 1024;
-constexpr std::size_t kept_capacity = 64 * 1024;
 constexpr std::size_t max_reported_name = 64;
-
-constexpr bool is_space(char c) {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-// The first octet of a JSON value of any type.
-constexpr bool starts_value(char c) {
-    return c == '"' || c == '{' || c == '[' || c == '-' || (c >= '0' && c <= '9') || c == 't' || c == 'f' || c == 'n';
-}
 
 // At most `max_reported_name` octets, not cut within a character.
 std::string reported(std::string_view name) {
@@ -54,267 +38,114 @@ std::string counted(std::uint32_t count, std::string_view one, std::string_view 
 
 }  // namespace
 
-class EventParser::Impl {
+// As with JsonReader: what reads takes a place and returns the place behind it, nullptr after a fault.
+class EventParser::Impl : private JsonReader {
   public:
     std::optional<Fault> parse(std::string_view json, model::Instant latest, Event& out) {
         event_ = &out;
         latest_ = latest;
         out.clear();
-        if (!index(json) || !document() || !whole_event()) {
-            return std::move(fault_);
+        const Place first = open(json);
+        if (first == nullptr || !document(first) || !whole_event()) {
+            return std::move(fault());
         }
         return std::nullopt;
     }
 
-    void shrink() {
-        if (capacity_ > kept_capacity) {
-            stage1_.reset();
-            text_.reset();
-            capacity_ = 0;
-        }
-    }
+    using JsonReader::shrink;
 
   private:
-    // --- stage 1 ---
-
-    // Asks simdjson where the structure of the document is: the places of { } [ ] : , and of the first octet of every
-    // string and scalar. It refuses invalid UTF-8, open strings and control characters in strings.
-    bool index(std::string_view json) {
-        json_ = json.data();
-        size_ = json.size();
-        if (size_ > capacity_ && !grow()) {
-            return false;
-        }
-        free_text_ = text_.get();
-        const auto error =
-            stage1_->stage1(reinterpret_cast<const std::uint8_t*>(json_), size_, simdjson::stage1_mode::regular);
-        if (error != simdjson::SUCCESS) {
-            return not_json(error == simdjson::UTF8_ERROR        ? "it is not valid UTF-8"
-                            : error == simdjson::EMPTY           ? "there is nothing"
-                            : error == simdjson::UNCLOSED_STRING ? "a string does not end"
-                            : error == simdjson::UNESCAPED_CHARS ? "a control character in a string must be escaped"
-                                                                 : "it cannot be read");
-        }
-        at_ = stage1_->structural_indexes.get();
-        end_ = at_ + stage1_->n_structural_indexes;
-        // What follows the last token ends with the document; the index has room for a few more entries.
-        stage1_->structural_indexes[stage1_->n_structural_indexes] = static_cast<std::uint32_t>(size_);
-        const void* backslash = std::memchr(json_, '\\', size_);
-        first_escape_ =
-            backslash == nullptr ? size_ : static_cast<std::size_t>(static_cast<const char*>(backslash) - json_);
-        return true;
-    }
-
-    bool grow() {
-        if (size_ > simdjson::SIMDJSON_MAXSIZE_BYTES / 2) {
-            return fail(Rejection::too_large, "is larger than can be read");
-        }
-        const std::size_t wanted = std::max(std::bit_ceil(size_), least_capacity);
-        capacity_ = 0;
-        auto error = simdjson::SUCCESS;
-        if (stage1_ == nullptr) {
-            error = simdjson::get_active_implementation()->create_dom_parser_implementation(wanted, 1, stage1_);
-        } else {
-            error = stage1_->set_capacity(wanted);
-        }
-        if (error != simdjson::SUCCESS) {
-            stage1_.reset();
-            throw std::bad_alloc();
-        }
-        // Unescaped text is never longer than escaped text.
-        text_ = std::make_unique_for_overwrite<char[]>(wanted);
-        capacity_ = wanted;
-        return true;
-    }
-
-    // --- faults; all of these return false ---
-
-    bool fail(Rejection kind, std::string reason) {
-        fault_.kind = kind;
-        fault_.field.clear();
-        fault_.reason = std::move(reason);
-        return false;
-    }
-    bool fail_at(std::string_view name, Rejection kind, std::string reason) {
-        fail(kind, std::move(reason));
-        return within(name);
-    }
-    bool not_json(std::string_view why) { return fail(Rejection::malformed, "is not JSON: " + std::string(why)); }
-    // The place of a fault grows from the inside out, so that a good event pays nothing for it.
-    bool within(std::string_view name) {
-        std::string outer(name);
-        if (!fault_.field.empty() && fault_.field.front() != '[') {
-            outer += '.';
-        }
-        fault_.field.insert(0, outer);
-        return false;
-    }
-    bool within(std::size_t index) { return within("[" + std::to_string(index) + "]"); }
-
-    bool wrong_type(std::string_view wanted) {
-        if (!starts_value(peek())) {
-            return not_json("a value is missing");
-        }
-        return fail(Rejection::invalid_value, "must be " + std::string(wanted));
-    }
-
-    // --- tokens ---
-
-    [[nodiscard]] char peek() const { return at_ == end_ ? '\0' : json_[*at_]; }
-
-    // The octets from the current token up to the white space before the next one.
-    [[nodiscard]] std::string_view token() const {
-        std::size_t end = at_[1];
-        while (is_space(json_[end - 1])) {
-            --end;
-        }
-        return {json_ + *at_, end - *at_};
-    }
-
-    // Between the quotes of the string at the current token, as written.
-    bool raw_string(std::string_view& raw) {
-        const std::string_view quoted = token();
-        if (quoted.size() < 2 || quoted.back() != '"') {
-            return not_json("a string does not end");
-        }
-        raw = quoted.substr(1, quoted.size() - 2);
-        ++at_;
-        return true;
-    }
-
-    [[nodiscard]] bool has_escape(std::string_view raw) const {
-        // Most events have no escapes at all, or only in the text of the message.
-        return static_cast<std::size_t>(raw.data() + raw.size() - json_) > first_escape_ &&
-               std::memchr(raw.data(), '\\', raw.size()) != nullptr;
-    }
-
-    bool string(std::string_view& text) {
-        if (!raw_string(text)) {
-            return false;
-        }
-        if (!has_escape(text)) {
-            return true;
-        }
-        char* const begin = free_text_;
-        char* const end = unescape_json(text, begin);
-        if (end == nullptr) {
-            return not_json("a string has an escape that JSON does not know");
-        }
-        text = {begin, static_cast<std::size_t>(end - begin)};
-        free_text_ = end;
-        return true;
-    }
-
-    bool key(std::string_view& name) {
-        if (peek() != '"') {
-            return not_json("a member's name is missing");
-        }
-        if (!string(name)) {
-            return false;
-        }
-        if (peek() != ':') {
-            return not_json("a colon is missing");
-        }
-        ++at_;
-        return true;
-    }
-
-    // After a member or an element: true with `more` set to whether another one follows.
-    bool separator(char closing, bool& more) {
-        const char c = peek();
-        if (c != ',' && c != closing) {
-            return not_json(closing == '}' ? "an object does not end" : "an array does not end");
-        }
-        ++at_;
-        more = c == ',';
-        return true;
-    }
-
     // --- values ---
 
-    bool check_length(std::string_view text, std::uint32_t min, std::uint32_t max) {
+    // Returns the place where the length is right.
+    Place check_length(Place behind, std::string_view text, std::uint32_t min, std::uint32_t max) {
+        if (text.size() >= min && text.size() <= max) {
+            return behind;
+        }
         if (text.size() < min) {
             return fail(Rejection::invalid_value, "must not be empty");
         }
-        if (text.size() > max && count_characters(text) > max) {
+        if (count_characters(text) > max) {
             return fail(Rejection::too_large, "must have at most " + counted(max, "character", "characters"));
         }
-        return true;
+        return behind;
     }
 
-    bool text(const Member& member, std::string_view& out) {
-        if (peek() != '"') {
-            return wrong_type("a string");
+    Place text(Place at, const Member& member, std::string_view& out) {
+        if (peek(at) != '"') {
+            return wrong_type(at, "a string");
         }
-        return string(out) && check_length(out, member.min, member.max);
+        at = string(at, out);
+        return at == nullptr ? nullptr : check_length(at, out, member.min, member.max);
     }
 
-    template <typename Enum>
-    bool choice(std::optional<Enum> (&find)(std::string_view), Enum& out) {
-        if (peek() != '"') {
-            return wrong_type("a string");
+    template <typename Enum, std::size_t count>
+    Place choice(Place at, const NameIndex<count>& names, Enum& out) {
+        if (peek(at) != '"') {
+            return wrong_type(at, "a string");
         }
         std::string_view name;
-        if (!string(name)) {
-            return false;
+        at = string(at, name);
+        if (at == nullptr) {
+            return nullptr;
         }
-        const auto found = find(name);
-        if (!found) {
+        const std::uint8_t found = names.find(name);
+        if (found == names.none) {
             return fail(Rejection::invalid_value, "is not one of the names that this may be");
         }
-        out = *found;
-        return true;
+        out = static_cast<Enum>(found);
+        return at;
     }
 
-    bool time(const Member& member, std::optional<model::QualifiedTime>& out) {
+    Place time(Place at, const Member& member, std::optional<model::QualifiedTime>& out) {
         std::string_view written;
-        if (!text(member, written)) {
-            return false;
+        at = text(at, member, written);
+        if (at == nullptr) {
+            return nullptr;
         }
         out = model::parse_rfc3339(written);
-        return out ? true : fail(Rejection::invalid_value, "must be a time by RFC 3339 with an offset");
+        return out ? at : fail(Rejection::invalid_value, "must be a time by RFC 3339 with an offset");
     }
 
-    bool number(const Member& member, std::string_view& out) {
-        const char c = peek();
+    Place measure(Place at, const Member& member, std::string_view& out) {
+        const char c = peek(at);
         if (c != '-' && (c < '0' || c > '9')) {
-            return wrong_type("a number");
+            return wrong_type(at, "a number");
         }
-        out = token();
-        ++at_;
-        if (!is_json_number(out)) {
-            return not_json("a number is not written as one");
+        at = number(at, out);
+        if (at == nullptr) {
+            return nullptr;
         }
         if (out.size() > member.max) {
-            return fail(Rejection::too_large, "must be written with at most " + counted(member.max, "octet", "octets"));
+            return fail(Rejection::too_large,
+                        "must be written with at most " + counted(member.max, "character", "characters"));
         }
         double value = 0;
         const auto read = std::from_chars(out.data(), out.data() + out.size(), value);
         if (read.ec != std::errc{} || value < member.lowest || value > member.highest) {
             return fail(Rejection::invalid_value, "is out of its range");
         }
-        return true;
+        return at;
     }
 
-    // An object of a shape: `on_member(row, member)` reads the value of each member.
+    // An object of a shape: `on_member(at, row, member)` reads the value of each member.
     template <Shape shape, typename OnMember>
-    bool object(OnMember&& on_member) {
-        static constexpr auto table = table_of<shape>();
-        static_assert(table.size() <= 32);
-        if (peek() != '{') {
-            return wrong_type("an object");
+    Place object(Place at, OnMember&& on_member) {
+        using Table = ShapeTable<shape>;
+        if (peek(at) != '{') {
+            return wrong_type(at, "an object");
         }
-        ++at_;
         std::uint32_t seen = 0;
-        bool more = peek() != '}';
-        at_ += more ? 0 : 1;
+        bool more = false;
+        at = opened(at + 1, '}', more);
         while (more) {
             std::string_view name;
-            if (!key(name)) {
-                return false;
+            at = key(at, name);
+            if (at == nullptr) {
+                return nullptr;
             }
-            const std::uint8_t row = MemberIndex<shape>::find(name);
-            if (row == MemberIndex<shape>::none) {
+            const std::uint8_t row = Table::index.find(name);
+            if (row == Table::index.none) {
                 return fail_at(reported(name), Rejection::unknown_member, "is not known here");
             }
             const std::uint32_t bit = std::uint32_t{1} << row;
@@ -322,88 +153,90 @@ class EventParser::Impl {
                 return fail_at(name, Rejection::invalid_value, "is there twice");
             }
             seen |= bit;
-            const Member& member = table[row];
-            if (!on_member(row, member)) {
+            const Member& member = Table::members[row];
+            at = on_member(at, row, member);
+            if (at == nullptr) {
                 return within(member.name);
             }
-            if (!separator('}', more)) {
-                return false;
+            at = separator(at, '}', more);
+            if (at == nullptr) {
+                return nullptr;
             }
         }
-        return check_required(table, seen);
+        const std::uint32_t lacking = Table::required & ~seen;
+        return lacking == 0
+                   ? at
+                   : fail_at(Table::members[std::countr_zero(lacking)].name, Rejection::missing_member, "is missing");
     }
 
-    bool check_required(std::span<const Member> table, std::uint32_t seen) {
-        for (std::size_t row = 0; row < table.size(); ++row) {
-            if (table[row].required && (seen >> row & 1) == 0) {
-                return fail_at(table[row].name, Rejection::missing_member, "is missing");
-            }
-        }
-        return true;
-    }
-
-    // A list: `on_element()` reads each element.
+    // A list: `on_element(at)` reads each element.
     template <typename OnElement>
-    bool list(const Member& member, OnElement&& on_element) {
-        if (peek() != '[') {
-            return wrong_type("an array");
+    Place list(Place at, const Member& member, OnElement&& on_element) {
+        if (peek(at) != '[') {
+            return wrong_type(at, "an array");
         }
-        ++at_;
         std::uint32_t count = 0;
-        bool more = peek() != ']';
-        at_ += more ? 0 : 1;
+        bool more = false;
+        at = opened(at + 1, ']', more);
         while (more) {
             if (count == member.max) {
                 return fail(Rejection::too_large, "must have at most " + counted(member.max, "element", "elements"));
             }
-            if (!on_element()) {
+            at = on_element(at);
+            if (at == nullptr) {
                 return within(count);
             }
             ++count;
-            if (!separator(']', more)) {
-                return false;
+            at = separator(at, ']', more);
+            if (at == nullptr) {
+                return nullptr;
             }
         }
         if (count < member.min) {
             return fail(Rejection::invalid_value, "must have at least " + counted(member.min, "element", "elements"));
         }
-        return true;
+        return at;
     }
 
-    // An object of names that the source chose: `on_value(name)` reads the value of each.
+    // An object of names that the source chose: `on_value(at, property)` reads the value of each.
     template <typename OnValue>
-    bool named(const Member& member, std::uint32_t min_name, std::uint32_t max_name, std::vector<model::Property>& out,
-               OnValue&& on_value) {
-        if (peek() != '{') {
-            return wrong_type("an object");
+    Place named(Place at, const Member& member, std::uint32_t min_name, std::uint32_t max_name,
+                std::vector<model::Property>& out, OnValue&& on_value) {
+        if (peek(at) != '{') {
+            return wrong_type(at, "an object");
         }
-        ++at_;
-        bool more = peek() != '}';
-        at_ += more ? 0 : 1;
+        bool more = false;
+        at = opened(at + 1, '}', more);
         while (more) {
             model::Property property;
-            if (!key(property.name)) {
-                return false;
+            at = key(at, property.name);
+            if (at == nullptr) {
+                return nullptr;
             }
             if (out.size() == member.max) {
                 return fail(Rejection::too_large, "must have at most " + counted(member.max, "member", "members"));
             }
-            if (!check_length(property.name, min_name, max_name)) {
-                fault_.reason.insert(0, "a member's name ");
-                return false;
+            if (check_length(at, property.name, min_name, max_name) == nullptr) {
+                fault().reason.insert(0, "a member's name ");
+                return nullptr;
             }
-            if (!on_value(property)) {
+            at = on_value(at, property);
+            if (at == nullptr) {
                 return within(reported(property.name));
             }
             out.push_back(property);
-            if (!separator('}', more)) {
-                return false;
+            at = separator(at, '}', more);
+            if (at == nullptr) {
+                return nullptr;
             }
         }
-        return check_distinct(out);
+        return check_distinct(at, out);
     }
 
-    bool check_distinct(const std::vector<model::Property>& properties) {
+    Place check_distinct(Place behind, const std::vector<model::Property>& properties) {
+        if (properties.size() < 2) {
+            return behind;
+        }
         names_.clear();
         for (const model::Property& property : properties) {
             names_.push_back(property.name);
@@ -413,340 +246,250 @@ class EventParser::Impl {
         if (twice != names_.end()) {
             return fail_at(reported(*twice), Rejection::invalid_value, "is there twice");
         }
-        return true;
+        return behind;
     }
 
-    bool literal_or_number(std::string_view& out) {
-        if (at_ == end_) {
-            return not_json("a value is missing");
-        }
-        out = token();
-        ++at_;
-        if (out == "true" || out == "false" || out == "null" || is_json_number(out)) {
-            return true;
-        }
-        return not_json("a value is none of JSON's");
-    }
-
-    bool property_value(model::Property& property) {
-        const char c = peek();
+    Place property_value(Place at, model::Property& property) {
+        const char c = peek(at);
         if (c == '"') {
-            return string(property.value) && check_length(property.value, 0, max_property_value);
+            at = string(at, property.value);
+            return at == nullptr ? nullptr : check_length(at, property.value, 0, max_property_value);
         }
         if (c == '{' || c == '[' || c == 'n') {
-            return wrong_type("a string, a number, true or false");
+            return wrong_type(at, "a string, a number, true or false");
         }
         property.json = true;
-        if (!literal_or_number(property.value)) {
-            return false;
-        }
-        if (property.value.size() > max_number_text) {
+        at = scalar(at, property.value);
+        if (at != nullptr && property.value.size() > max_number_text) {
             return fail(Rejection::too_large,
-                        "must be written with at most " + counted(max_number_text, "octet", "octets"));
+                        "must be written with at most " + counted(max_number_text, "character", "characters"));
         }
-        return true;
+        return at;
     }
 
-    bool parameter_value(model::Property& property) {
-        if (peek() == '"') {
-            return string(property.value);
+    Place parameter_value(Place at, model::Property& property) {
+        const char c = peek(at);
+        if (c == '"') {
+            return string(at, property.value);
         }
         property.json = true;
-        if (peek() == '{' || peek() == '[') {
-            return nested(property.value);
-        }
-        return literal_or_number(property.value);
-    }
-
-    // The raw text of an object or array, checked for its grammar and depth. A bit per level says which of the two.
-    bool nested(std::string_view& out) {
-        const char* const begin = json_ + *at_;
-        std::uint64_t objects = 0;
-        std::uint32_t depth = 0;
-        static_assert(parameter_depth <= 64);
-        for (;;) {
-            bool value_ended = true;
-            const char c = peek();
-            if (c == '{' || c == '[') {
-                if (depth == parameter_depth) {
-                    return fail(Rejection::too_large,
-                                "must be nested at most " + std::to_string(parameter_depth) + " deep");
-                }
-                ++depth;
-                objects = objects << 1 | (c == '{' ? 1U : 0U);
-                ++at_;
-                value_ended = peek() == (c == '{' ? '}' : ']');
-                if (!value_ended && c == '{' && !skipped_key()) {
-                    return false;
-                }
-            } else if (c == '"') {
-                if (!skipped_string()) {
-                    return false;
-                }
-            } else {
-                std::string_view ignored;
-                if (!literal_or_number(ignored)) {
-                    return false;
-                }
-            }
-            bool more = !value_ended;
-            while (!more) {
-                const bool in_object = (objects & 1) != 0;
-                const char* const here = json_ + (at_ == end_ ? size_ : *at_);
-                if (!separator(in_object ? '}' : ']', more)) {
-                    return false;
-                }
-                if (more) {
-                    if (in_object && !skipped_key()) {
-                        return false;
-                    }
-                    break;
-                }
-                objects >>= 1;
-                if (--depth == 0) {
-                    out = {begin, static_cast<std::size_t>(here + 1 - begin)};
-                    return true;
-                }
-            }
-        }
-    }
-
-    bool skipped_string() {
-        std::string_view raw;
-        if (!raw_string(raw)) {
-            return false;
-        }
-        return !has_escape(raw) || has_good_escapes(raw) ? true
-                                                         : not_json("a string has an escape that JSON does not know");
-    }
-
-    bool skipped_key() {
-        if (peek() != '"') {
-            return not_json("a member's name is missing");
-        }
-        if (!skipped_string()) {
-            return false;
-        }
-        if (peek() != ':') {
-            return not_json("a colon is missing");
-        }
-        ++at_;
-        return true;
+        return c == '{' || c == '[' ? nested(at, parameter_depth, property.value) : scalar(at, property.value);
     }
 
     // --- shapes ---
 
-    bool document() {
-        if (peek() != '{') {
-            return other_document();
-        }
-        if (!object<Shape::event>([this](std::uint8_t row, const Member& member) {
-                return event_member(static_cast<EventMember>(row), member);
-            })) {
+    bool document(Place at) {
+        const bool is_object = peek(at) == '{';
+        // JSON of another type is a wrong event, anything else is not JSON; the source should know which.
+        model::Property other;
+        at = is_object ? event(at) : parameter_value(at, other);
+        if (at == nullptr) {
             return false;
         }
-        return at_ == end_ ? true : not_json("something follows the event");
-    }
-
-    // JSON of another type is a wrong event, anything else is not JSON; the source should know which.
-    bool other_document() {
-        model::Property ignored;
-        if (!parameter_value(ignored)) {
+        if (!is_end(at)) {
+            not_json("something follows the event");
             return false;
         }
-        return at_ == end_ ? fail(Rejection::invalid_value, "must be an object")
-                           : not_json("something follows the event");
+        if (!is_object) {
+            fail(Rejection::invalid_value, "must be an object");
+        }
+        return is_object;
     }
 
-    bool event_member(EventMember which, const Member& member) {
+    Place event(Place start) {
+        return object<Shape::event>(start, [this](Place at, std::uint8_t row, const Member& member) {
+            return event_member(at, static_cast<EventMember>(row), member);
+        });
+    }
+
+    Place event_member(Place at, EventMember which, const Member& member) {
         Event& event = *event_;
         switch (which) {
             case EventMember::event_id:
-                return text(member, event.event_id);
+                return text(at, member, event.event_id);
             case EventMember::service:
-                return text(member, event.service);
+                return text(at, member, event.service);
             case EventMember::event_type:
-                return choice(model::parse_event_type, event.type);
+                return choice(at, event_type_index, event.type);
             case EventMember::timestamp:
-                return timestamp(member);
+                return timestamp(at, member);
             case EventMember::sender:
-                return party(model::PartyRole::sender);
+                return party(at, model::PartyRole::sender);
             case EventMember::receivers:
-                return list(member, [this] { return party(model::PartyRole::receiver); });
+                return list(at, member, [this](Place element) { return party(element, model::PartyRole::receiver); });
             case EventMember::actor:
-                return party(model::PartyRole::actor);
+                return party(at, model::PartyRole::actor);
             case EventMember::members:
-                return list(member, [this] { return party(model::PartyRole::member); });
+                return list(at, member, [this](Place element) { return party(element, model::PartyRole::member); });
             case EventMember::refers_to:
-                return text(member, event.refers_to);
+                return text(at, member, event.refers_to);
             case EventMember::status:
-                return text(member, event.status);
+                return text(at, member, event.status);
             case EventMember::conversation:
                 event.has_conversation = true;
-                return conversation();
+                return conversation(at);
             case EventMember::content:
                 event.has_content = true;
-                return content();
+                return content(at);
             case EventMember::attachments:
-                return list(member, [this] { return attachment(); });
+                return list(at, member, [this](Place element) { return attachment(element); });
             case EventMember::location:
-                return location();
+                return location(at);
             case EventMember::device:
-                return properties(member, event.device);
+                return properties(at, member, event.device);
             case EventMember::network:
-                return properties(member, event.network);
+                return properties(at, member, event.network);
             case EventMember::parameters:
-                return named(member, 0, max_parameter_name, event.parameters,
-                             [this](model::Property& property) { return parameter_value(property); });
+                return named(
+                    at, member, 0, max_parameter_name, event.parameters,
+                    [this](Place value, model::Property& property) { return parameter_value(value, property); });
         }
-        return false;
+        return nullptr;
     }
 
-    bool timestamp(const Member& member) {
-        if (!time(member, event_->timestamp)) {
-            return false;
+    Place timestamp(Place at, const Member& member) {
+        at = time(at, member, event_->timestamp);
+        if (at != nullptr && event_->timestamp->instant > latest_) {
+            return fail(Rejection::future, "is too far in the future");
         }
-        return event_->timestamp->instant <= latest_ ? true : fail(Rejection::future, "is too far in the future");
+        return at;
     }
 
-    bool party(model::PartyRole role) {
+    Place party(Place start, model::PartyRole role) {
         model::Party party;
         party.role = role;
-        const bool good = object<Shape::party>([&](std::uint8_t row, const Member& member) {
-            switch (static_cast<PartyMember>(row)) {
-                case PartyMember::identifiers:
-                    party.first_identifier = static_cast<std::uint32_t>(event_->identifiers.size());
-                    return list(member, [this] { return identifier(); });
-                case PartyMember::nickname:
-                    return text(member, party.nickname);
-            }
-            return false;
-        });
-        if (!good) {
-            return false;
+        const Place behind =
+            object<Shape::party>(start, [&](Place at, std::uint8_t row, const Member& member) -> Place {
+                switch (static_cast<PartyMember>(row)) {
+                    case PartyMember::identifiers:
+                        party.first_identifier = static_cast<std::uint32_t>(event_->identifiers.size());
+                        return list(at, member, [this](Place element) { return identifier(element); });
+                    case PartyMember::nickname:
+                        return text(at, member, party.nickname);
+                }
+                return nullptr;
+            });
+        if (behind != nullptr) {
+            party.end_identifier = static_cast<std::uint32_t>(event_->identifiers.size());
+            event_->parties.push_back(party);
         }
-        party.end_identifier = static_cast<std::uint32_t>(event_->identifiers.size());
-        event_->parties.push_back(party);
-        return true;
+        return behind;
     }
 
-    bool identifier() {
+    Place identifier(Place start) {
         model::Identifier identifier;
-        const bool good = object<Shape::identifier>([&](std::uint8_t row, const Member& member) {
-            switch (static_cast<IdentifierMember>(row)) {
-                case IdentifierMember::type:
-                    return choice(model::parse_identifier_type, identifier.type);
-                case IdentifierMember::value:
-                    return text(member, identifier.value);
-            }
-            return false;
-        });
-        if (good) {
+        const Place behind =
+            object<Shape::identifier>(start, [&](Place at, std::uint8_t row, const Member& member) -> Place {
+                switch (static_cast<IdentifierMember>(row)) {
+                    case IdentifierMember::type:
+                        return choice(at, identifier_type_index, identifier.type);
+                    case IdentifierMember::value:
+                        return text(at, member, identifier.value);
+                }
+                return nullptr;
+            });
+        if (behind != nullptr) {
             event_->identifiers.push_back(identifier);
         }
-        return good;
+        return behind;
     }
 
-    bool conversation() {
+    Place conversation(Place start) {
         model::Conversation& out = event_->conversation;
-        return object<Shape::conversation>([&](std::uint8_t row, const Member& member) {
+        return object<Shape::conversation>(start, [&](Place at, std::uint8_t row, const Member& member) -> Place {
             switch (static_cast<ConversationMember>(row)) {
                 case ConversationMember::id:
-                    return text(member, out.id);
+                    return text(at, member, out.id);
                 case ConversationMember::kind:
-                    return text(member, out.kind);
+                    return text(at, member, out.kind);
                 case ConversationMember::thread_id:
-                    return text(member, out.thread_id);
+                    return text(at, member, out.thread_id);
                 case ConversationMember::title:
-                    return text(member, out.title);
+                    return text(at, member, out.title);
                 case ConversationMember::previous_title:
-                    return text(member, out.previous_title);
+                    return text(at, member, out.previous_title);
                 case ConversationMember::thread_title:
-                    return text(member, out.thread_title);
+                    return text(at, member, out.thread_title);
             }
-            return false;
+            return nullptr;
         });
     }
 
-    bool content() {
-        return object<Shape::content>([&](std::uint8_t row, const Member& member) {
+    Place content(Place start) {
+        return object<Shape::content>(start, [&](Place at, std::uint8_t row, const Member& member) -> Place {
             switch (static_cast<ContentMember>(row)) {
                 case ContentMember::type:
-                    return text(member, event_->content_type);
+                    return text(at, member, event_->content_type);
                 case ContentMember::text:
-                    return text(member, event_->text);
+                    return text(at, member, event_->text);
             }
-            return false;
+            return nullptr;
         });
     }
 
-    bool attachment() {
+    Place attachment(Place start) {
         std::uint32_t ways = 0;
-        const bool good = object<Shape::attachment>([&](std::uint8_t row, const Member& member) {
-            const auto which = static_cast<AttachmentMember>(row);
-            std::string_view value;
-            if (!text(member, value)) {
-                return false;
-            }
-            if (which == AttachmentMember::data && !is_base64(value)) {
-                return fail(Rejection::invalid_value, "must be base64");
-            }
-            ways += which >= AttachmentMember::data ? 1 : 0;
-            return true;
-        });
-        if (!good) {
-            return false;
-        }
-        if (ways != 1) {
+        const Place behind =
+            object<Shape::attachment>(start, [&](Place at, std::uint8_t row, const Member& member) -> Place {
+                const auto which = static_cast<AttachmentMember>(row);
+                std::string_view value;
+                at = text(at, member, value);
+                if (at != nullptr && which == AttachmentMember::data && !is_base64(value)) {
+                    return fail(Rejection::invalid_value, "must be base64");
+                }
+                ways += which >= AttachmentMember::data ? 1 : 0;
+                return at;
+            });
+        if (behind != nullptr && ways != 1) {
             return fail(Rejection::invalid_value, "must have one of data, object and file");
         }
         ++event_->attachments;
-        return true;
+        return behind;
     }
 
-    bool location() {
+    Place location(Place start) {
         model::Location& out = event_->location.emplace();
-        const bool good = object<Shape::location>([&](std::uint8_t row, const Member& member) {
-            switch (static_cast<LocationMember>(row)) {
-                case LocationMember::latitude:
-                    return number(member, out.latitude);
-                case LocationMember::longitude:
-                    return number(member, out.longitude);
-                case LocationMember::accuracy_metres:
-                    return number(member, out.accuracy_metres);
-                case LocationMember::altitude_metres:
-                    return number(member, out.altitude_metres);
-                case LocationMember::cell:
-                    return text(member, out.cell);
-                case LocationMember::description:
-                    return text(member, out.description);
-                case LocationMember::observed_at:
-                    return time(member, out.observed_at);
-            }
-            return false;
-        });
-        if (!good) {
-            return false;
-        }
-        if (out.latitude.empty() != out.longitude.empty()) {
+        const Place behind =
+            object<Shape::location>(start, [&](Place at, std::uint8_t row, const Member& member) -> Place {
+                switch (static_cast<LocationMember>(row)) {
+                    case LocationMember::latitude:
+                        return measure(at, member, out.latitude);
+                    case LocationMember::longitude:
+                        return measure(at, member, out.longitude);
+                    case LocationMember::accuracy_metres:
+                        return measure(at, member, out.accuracy_metres);
+                    case LocationMember::altitude_metres:
+                        return measure(at, member, out.altitude_metres);
+                    case LocationMember::cell:
+                        return text(at, member, out.cell);
+                    case LocationMember::description:
+                        return text(at, member, out.description);
+                    case LocationMember::observed_at:
+                        return time(at, member, out.observed_at);
+                }
+                return nullptr;
+            });
+        if (behind != nullptr && out.latitude.empty() != out.longitude.empty()) {
             return fail_at(out.latitude.empty() ? "latitude" : "longitude", Rejection::missing_member, "is missing");
         }
-        return true;
+        return behind;
     }
 
-    bool properties(const Member& member, std::vector<model::Property>& out) {
-        return named(member, 1, max_property_name, out,
-                     [this](model::Property& property) { return property_value(property); });
+    Place properties(Place at, const Member& member, std::vector<model::Property>& out) {
+        return named(at, member, 1, max_property_name, out,
+                     [this](Place value, model::Property& property) { return property_value(value, property); });
     }
 
     // What can only be said of the event as a whole.
     bool whole_event() {
         Event& event = *event_;
         if (event.parties.empty()) {
-            return fail(Rejection::missing_member, "names no party: sender, receivers, actor or members");
+            fail(Rejection::missing_member, "names no party: sender, receivers, actor or members");
+            return false;
         }
         if (event.attachments > 0) {
-            return fail_at("attachments", Rejection::attachments, "attachments cannot be handed over yet");
+            fail_at("attachments", Rejection::attachments, "attachments cannot be handed over yet");
+            return false;
         }
         const auto in_order = [](const model::Party& left, const model::Party& right) {
             return std::pair(left.role, left.first_identifier) < std::pair(right.role, right.first_identifier);
@@ -757,21 +500,8 @@ class EventParser::Impl {
         return true;
     }
 
-    // simdjson's parser itself would build a tree or walk the index for us; its index alone lets strings be viewed
-    // where they are, and lone surrogates, which it refuses, be decoded here.
-    std::unique_ptr<simdjson::internal::dom_parser_implementation> stage1_;
-    std::size_t capacity_ = 0;
-    std::unique_ptr<char[]> text_;
-    char* free_text_ = nullptr;
-
-    const char* json_ = nullptr;
-    std::size_t size_ = 0;
-    std::size_t first_escape_ = 0;
-    const std::uint32_t* at_ = nullptr;
-    const std::uint32_t* end_ = nullptr;
     Event* event_ = nullptr;
     model::Instant latest_;
-    Fault fault_;
     std::vector<std::string_view> names_;
 };
 

@@ -35,7 +35,7 @@ constexpr std::size_t group_octets = 1024 * 1024;
 constexpr std::size_t read_step = 64 * 1024;
 
 // Bodies up to this are read in one go, buffers up to twice of it are kept for the next request.
-constexpr std::size_t small_body = 256 * 1024;
+constexpr std::size_t small_body = BodyBudget::small_body;
 constexpr std::size_t kept_buffers = 8;
 
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";

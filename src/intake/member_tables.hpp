@@ -3,7 +3,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
+#include <type_traits>
 
 #include "lihandover/intake/event_members.hpp"
 #include "lihandover/model/event.hpp"
@@ -233,40 +235,77 @@ template <Shape shape>
     }
 }
 
-/// Finds a name in a table with one comparison: a hash of the name's length and three of its octets, its factors
-/// searched at compile time so that no two names of the table collide.
-template <Shape shape>
-class MemberIndex {
+/// Whether `text` is `name`, of which it has the size. Without a call: names are short, and there are many.
+[[nodiscard]] constexpr bool is_name(std::string_view text, std::string_view name) {
+    if (std::is_constant_evaluated()) {
+        return text == name;
+    }
+    const auto word = [](const char* from, auto zero) {
+        std::memcpy(&zero, from, sizeof zero);
+        return zero;
+    };
+    const char* const left = text.data();
+    const char* const right = name.data();
+    std::size_t size = name.size();
+    if (size >= 8) {
+        // The last eight octets overlap with what was compared before.
+        for (std::size_t at = 0; at + 8 < size; at += 8) {
+            if (word(left + at, std::uint64_t{}) != word(right + at, std::uint64_t{})) {
+                return false;
+            }
+        }
+        return word(left + size - 8, std::uint64_t{}) == word(right + size - 8, std::uint64_t{});
+    }
+    if (size >= 4) {
+        return word(left, std::uint32_t{}) == word(right, std::uint32_t{}) &&
+               word(left + size - 4, std::uint32_t{}) == word(right + size - 4, std::uint32_t{});
+    }
+    while (size > 0) {
+        --size;
+        if (left[size] != right[size]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// Finds a name in a list with one comparison: a hash of the name's length and three of its octets, its factors
+/// searched at compile time so that no two names collide.
+template <std::size_t count>
+class NameIndex {
   public:
     static constexpr std::uint8_t none = 0xff;
 
-    [[nodiscard]] static constexpr std::uint8_t find(std::string_view name) {
+    consteval explicit NameIndex(const std::array<std::string_view, count>& names) : names_(names) {
+        search();
+        slots_.fill(none);
+        for (std::size_t row = 0; row < count; ++row) {
+            slots_[hash(names_[row])] = static_cast<std::uint8_t>(row);
+        }
+    }
+
+    /// The place of a name in the list, or none.
+    [[nodiscard]] constexpr std::uint8_t find(std::string_view name) const {
         if (name.empty()) {
             return none;
         }
-        const std::uint8_t row = slots[hash(name, factors)];
-        return row != none && table[row].name == name ? row : none;
+        const std::uint8_t row = slots_[hash(name)];
+        return row != none && names_[row].size() == name.size() && is_name(name, names_[row]) ? row : none;
     }
 
   private:
-    static constexpr auto table = table_of<shape>();
     static constexpr std::size_t slot_count = 64;
-    struct Factors {
-        unsigned first = 0;
-        unsigned middle = 0;
-        unsigned last = 0;
-    };
 
-    [[nodiscard]] static constexpr std::size_t hash(std::string_view name, Factors by) {
-        return (name.size() + by.first * static_cast<unsigned char>(name.front()) +
-                by.middle * static_cast<unsigned char>(name[name.size() / 2]) +
-                by.last * static_cast<unsigned char>(name.back())) %
-               slot_count;
+    // Names differ in their middle: event types begin and end alike.
+    [[nodiscard]] constexpr std::size_t hash(std::string_view name) const {
+        const auto octet = [name](std::size_t at) { return std::size_t{static_cast<unsigned char>(name[at])}; };
+        const std::size_t size = name.size();
+        return (size + by_[0] * octet(size / 4) + by_[1] * octet(size / 2) + by_[2] * octet(size * 2 / 3)) % slot_count;
     }
-    [[nodiscard]] static constexpr bool collides(Factors by) {
+    [[nodiscard]] consteval bool collides() const {
         std::uint64_t taken = 0;
-        for (const Member& member : table) {
-            const std::uint64_t bit = std::uint64_t{1} << hash(member.name, by);
+        for (const std::string_view name : names_) {
+            const std::uint64_t bit = std::uint64_t{1} << hash(name);
             if ((taken & bit) != 0) {
                 return true;
             }
@@ -274,28 +313,48 @@ class MemberIndex {
         }
         return false;
     }
-    [[nodiscard]] static consteval Factors search() {
-        for (unsigned first = 1; first < 32; ++first) {
-            for (unsigned middle = 0; middle < 32; ++middle) {
-                for (unsigned last = 0; last < 32; ++last) {
-                    if (!collides({first, middle, last})) {
-                        return {first, middle, last};
+    consteval void search() {
+        for (by_[0] = 1; by_[0] < 32; ++by_[0]) {
+            for (by_[1] = 0; by_[1] < 32; ++by_[1]) {
+                for (by_[2] = 0; by_[2] < 32; ++by_[2]) {
+                    if (!collides()) {
+                        return;
                     }
                 }
             }
         }
-        throw "no factors without a collision: widen the search";
+        throw "no factors without a collision: take other octets";
     }
-    static constexpr Factors factors = search();
-    [[nodiscard]] static consteval std::array<std::uint8_t, slot_count> fill() {
-        std::array<std::uint8_t, slot_count> rows{};
-        rows.fill(none);
-        for (std::size_t row = 0; row < table.size(); ++row) {
-            rows[hash(table[row].name, factors)] = static_cast<std::uint8_t>(row);
-        }
-        return rows;
-    }
-    static constexpr std::array<std::uint8_t, slot_count> slots = fill();
+
+    std::array<std::string_view, count> names_;
+    std::array<std::size_t, 3> by_{};
+    std::array<std::uint8_t, slot_count> slots_{};
 };
+
+/// The table of a shape as the parser wants it.
+template <Shape shape>
+struct ShapeTable {
+    static constexpr auto members = table_of<shape>();
+    static_assert(members.size() <= 32, "a set of members is 32 bits");
+
+    static constexpr NameIndex<members.size()> index{[] {
+        std::array<std::string_view, members.size()> names;
+        for (std::size_t row = 0; row < members.size(); ++row) {
+            names[row] = members[row].name;
+        }
+        return names;
+    }()};
+    /// Bit n set: member n must be there.
+    static constexpr std::uint32_t required = [] {
+        std::uint32_t bits = 0;
+        for (std::size_t row = 0; row < members.size(); ++row) {
+            bits |= members[row].required ? std::uint32_t{1} << row : 0;
+        }
+        return bits;
+    }();
+};
+
+inline constexpr NameIndex event_type_index{model::event_type_names};
+inline constexpr NameIndex identifier_type_index{model::identifier_type_names};
 
 }  // namespace lihandover::intake
