@@ -30,7 +30,7 @@ bool consists_of(std::string_view text, std::string_view punctuation, bool capit
     });
 }
 
-Type<std::string> name_type(std::string allowed, std::string_view punctuation, bool capitals) {
+Type<std::string> name_type(const std::string& allowed, std::string_view punctuation, bool capitals) {
     TextCheck check = [punctuation, capitals, allowed](std::string_view text) {
         return consists_of(text, punctuation, capitals) ? std::nullopt
                                                         : std::optional("not such a name; allowed: " + allowed);

@@ -228,7 +228,7 @@ void Index::match(const model::Event& event, model::Instant received_at, MatchSc
     if (scratch.hits_.empty()) {
         return;
     }
-    std::sort(scratch.hits_.begin(), scratch.hits_.end());
+    std::ranges::sort(scratch.hits_);
     constexpr std::size_t word_bits = 64;
     for (const auto& [warrant, party] : scratch.hits_) {
         const WarrantPtr* const pointer = &tables_->warrants[warrant];

@@ -53,7 +53,7 @@ model::Result<std::vector<std::string>> list_files(const std::string& directory)
     if (error) {
         return model::Error{directory + ": cannot be read: " + error.message()};
     }
-    std::sort(names.begin(), names.end());
+    std::ranges::sort(names);
     return names;
 }
 

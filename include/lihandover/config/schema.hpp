@@ -477,16 +477,20 @@ Schema<S>&& Schema<S>::map(Facts facts, std::map<std::string, Sub> S::*member, c
                                      const std::string& path, std::vector<ChangedOption>& out) {
         const auto& old_values = before.*member;
         const auto& new_values = after.*member;
+        const auto path_of = [&path](const std::string& name) {
+            std::string below = path;
+            return below.append(".").append(name);
+        };
         for (const auto& [name, value] : old_values) {
             if (const auto found = new_values.find(name); found != new_values.end()) {
-                shared->compare(value, found->second, path + "." + name, out);
+                shared->compare(value, found->second, path_of(name), out);
             } else {
-                out.push_back({path + "." + name, facts_of_entry.reloadable});
+                out.push_back({path_of(name), facts_of_entry.reloadable});
             }
         }
         for (const auto& [name, value] : new_values) {
             if (!old_values.contains(name)) {
-                out.push_back({path + "." + name, facts_of_entry.reloadable});
+                out.push_back({path_of(name), facts_of_entry.reloadable});
             }
         }
     };
