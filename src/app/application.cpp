@@ -74,6 +74,12 @@ void log_problems(const config::Problems& problems) {
     }
 }
 
+void log_warnings(const config::Problems& warnings) {
+    for (const config::Problem& warning : warnings) {
+        spdlog::warn("{}", config::log_text(warning));
+    }
+}
+
 /// One intake listener with what answers on it. Kept on the intake thread.
 struct Listener {
     std::unique_ptr<intake::EventsHandler> events;
@@ -137,6 +143,8 @@ class Application final : public admin::Control {
         const std::lock_guard lock(in_force_mutex_);
         return in_force_;
     }
+    void forget_removed_destinations(std::shared_ptr<const Assembly> assembly, std::function<void()> then);
+    void end_reload(const WaitingReload& request, admin::ReloadReport report);
     void log_report(const admin::ReloadReport& report) const;
 
     const model::Clock& clock_ = model::system_clock();
@@ -168,6 +176,7 @@ class Application final : public admin::Control {
     // On the intake thread.
     std::deque<WaitingReload> waiting_reloads_;
     bool reloading_ = false;
+    bool removes_destinations_ = false;  ///< of the reload that runs: written by its worker, read when that has ended
     bool stopping_ = false;
 };
 
@@ -302,9 +311,7 @@ bool Application::prepare() {
         return false;
     }
     set_log_level(assembled.assembly->configuration.log_level);
-    for (const std::string& warning : assembled.assembly->warnings) {
-        spdlog::warn("{}", warning);
-    }
+    log_warnings(assembled.assembly->warnings);
     return open_store(*assembled.assembly) && load_warrants(assembled.assembly) && create_parts(*assembled.assembly) &&
            listen(*assembled.assembly);
 }
@@ -453,9 +460,6 @@ std::vector<std::string> Application::objections(const Assembly& next) const {
         const auto count = std::ranges::find(statistics.counts, name, &store::Count::destination);
         if (count != statistics.counts.end() && count->held + count->queued + count->refused > 0) {
             found.push_back(config_file_ + ": destination " + name + " still has items and cannot be removed");
-        } else if (keeper_->destinations_in_use().contains(name)) {
-            found.push_back(config_file_ + ": destination " + name +
-                            " is named by warrants in force; end them with a reload first");
         }
     }
     return found;
@@ -480,9 +484,17 @@ admin::ReloadReport Application::do_reload(const std::string& who, std::shared_p
         }
         return report;
     }
-    // Delivery learns of new destinations before intake can make items for them.
+    // Delivery learns of new destinations before intake can make items for them, and forgets removed ones only when it
+    // no longer can (forget_removed_destinations).
     const std::shared_ptr<const Assembly> before = in_force().assembly;
-    const model::Status reconfigured = delivery_->reconfigure(next.delivery);
+    delivery::Settings united = next.delivery;
+    for (const delivery::Destination& destination : before->delivery.destinations) {
+        if (!next.configuration.destinations.contains(destination.name)) {
+            united.destinations.push_back(destination);
+        }
+    }
+    const bool removes = united.destinations.size() > next.delivery.destinations.size();
+    const model::Status reconfigured = delivery_->reconfigure(std::move(united));
     auto loaded = reconfigured ? keeper_->load(next, who) : model::Result<WarrantsLoaded>(reconfigured.error());
     if (!loaded) {
         spdlog::error("{}", loaded.error().message);
@@ -499,9 +511,7 @@ admin::ReloadReport Application::do_reload(const std::string& who, std::shared_p
                        std::chrono::duration_cast<std::chrono::seconds>(next.configuration.store.record_retention));
     snapshot_->publish(loaded->snapshot);
     set_log_level(next.configuration.log_level);
-    for (const std::string& warning : next.warnings) {
-        spdlog::warn("{}", warning);
-    }
+    log_warnings(next.warnings);
     log_problems(loaded->problems);
     for (const config::Problem& problem : loaded->problems) {
         report.problems.push_back(config::check_text(problem));
@@ -516,6 +526,7 @@ admin::ReloadReport Application::do_reload(const std::string& who, std::shared_p
     in_force_.warrants = loaded->in_force;
     in_force_.bad_files = loaded->bad_files;
     taken = assembled.assembly;
+    removes_destinations_ = removes;
     return report;
 }
 
@@ -537,6 +548,28 @@ void Application::finish_reload(const WaitingReload& request, admin::ReloadRepor
         const std::lock_guard lock(in_force_mutex_);
         in_force_.last_reload = report;
     }
+    if (assembly && std::exchange(removes_destinations_, false)) {
+        forget_removed_destinations(std::move(assembly), [this, request, report = std::move(report)]() mutable {
+            end_reload(request, std::move(report));
+        });
+    } else {
+        end_reload(request, std::move(report));
+    }
+}
+
+void Application::forget_removed_destinations(std::shared_ptr<const Assembly> assembly, std::function<void()> then) {
+    // What intake matched with the old warrants it has handed to the store by now, being on this thread; a filler's
+    // commit comes after theirs. Should one of the removed destinations have got an item all the same, delivery keeps
+    // it until the item is gone.
+    store_->submit({}, [this, assembly = std::move(assembly), then = std::move(then)](store::Outcome) {
+        if (!delivery_->reconfigure(assembly->delivery)) {
+            spdlog::error("{}: the removed destinations could not be taken off", config_file_);
+        }
+        asio::post(intake_io_, then);
+    });
+}
+
+void Application::end_reload(const WaitingReload& request, admin::ReloadReport report) {
     reloading_ = false;
     if (!stopping_) {
         notify_ready();
@@ -577,6 +610,7 @@ admin::Status Application::status() const {
         to.last_failure = from.last_failure;
         to.last_failure_at = from.last_failure_at;
         to.connections = from.connections;
+        to.last_success = from.last_success;
         to.in_flight = from.in_flight;
         if (to.paused) {
             status.alarms.push_back("destination " + to.name + " is paused");

@@ -13,40 +13,46 @@ namespace {
 // Collects what goes wrong with the files that a configuration names.
 class Builder {
   public:
-    Builder(Assembly& assembly, config::Problems& problems, std::string config_file, model::Instant now)
-        : assembly_(assembly), problems_(problems), config_file_(std::move(config_file)), now_(now) {}
+    Builder(Assembly& assembly, config::Problems& problems, const config::Loaded& loaded,
+            const std::string& config_file, model::Instant now)
+        : assembly_(assembly), problems_(problems), loaded_(loaded), config_file_(config_file), now_(now) {}
 
     void intake_listeners() {
-        for (const config::IntakeListener& listener : assembly_.configuration.intake.http) {
+        const auto& listeners = assembly_.configuration.intake.http;
+        for (std::size_t i = 0; i < listeners.size(); ++i) {
+            const config::IntakeListener& listener = listeners[i];
             if (!listener.tls) {
                 continue;
             }
+            const std::string path = "intake.http[" + std::to_string(i) + "].tls";
             const tls::Files files{listener.tls->certificate, listener.tls->private_key, listener.tls->client_ca};
             const auto context = tls::ServerContext::load(files);
             if (!context) {
-                add_problem("intake.http " + listener.name + ": " + context.error().message);
+                add_problem(path_of_file(path, files, "client_ca", context.error().message), context.error().message);
                 continue;
             }
             watch(metrics::CertificateRole::intake, listener.name, **context);
+            warn_of(path, files, "client_ca", (*context)->problems(now_));
             assembly_.intake_tls.emplace(listener.name, *context);
         }
     }
 
     void destinations() {
         for (const auto& [name, options] : assembly_.configuration.destinations) {
-            const std::string place = "destinations." + name + ": ";
+            const std::string path = "destinations." + name;
             const tls::Files files{options.tls.certificate, options.tls.private_key, options.tls.ca};
             const auto context = tls::ClientContext::load(files);
             model::Profile profile = profile_of(options);
             const model::Status good_profile = etsi::check_profile(profile);
             if (!good_profile) {
-                add_problem(place + good_profile.error().message);
+                add_problem(path, good_profile.error().message);
             }
             if (!context) {
-                add_problem(place + context.error().message);
+                add_problem(path_of_file(path + ".tls", files, "ca", context.error().message), context.error().message);
                 continue;
             }
             watch(metrics::CertificateRole::destination, name, **context);
+            warn_of(path + ".tls", files, "ca", (*context)->problems(now_));
             assembly_.delivery.destinations.push_back({name, options, *context});
             assembly_.profiles.emplace(name, std::move(profile));
         }
@@ -59,7 +65,7 @@ class Builder {
         }
         auto validator = etsi::Validator::load(assembly_.configuration.schemas_dir);
         if (!validator) {
-            add_problem("schemas_dir: " + validator.error().message);
+            add_problem("schemas_dir", validator.error().message);
             return;
         }
         assembly_.delivery.validator = std::make_shared<const etsi::Validator>(std::move(*validator));
@@ -82,16 +88,37 @@ class Builder {
     template <typename Context>
     void watch(metrics::CertificateRole role, const std::string& name, const Context& context) {
         assembly_.certificates.push_back({role, name, context.certificate().not_after});
-        for (const std::string& warning : context.problems(now_)) {
-            assembly_.warnings.push_back(name + ": " + warning);
+    }
+
+    void warn_of(const std::string& path, const tls::Files& files, const std::string& ca_option,
+                 const std::vector<std::string>& warnings) {
+        for (const std::string& warning : warnings) {
+            assembly_.warnings.push_back(
+                config::problem_of(loaded_, config_file_, path_of_file(path, files, ca_option, warning), warning, {}));
         }
     }
 
-    void add_problem(std::string message) { problems_.push_back({config_file_, 1, 1, std::move(message), {}}); }
+    /// The option that a message of the tls room is about: it begins with the name of the file.
+    static std::string path_of_file(const std::string& path, const tls::Files& files, const std::string& ca_option,
+                                    const std::string& message) {
+        for (const auto& [file, option] :
+             {std::pair(&files.certificate, std::string("certificate")),
+              std::pair(&files.private_key, std::string("private_key")), std::pair(&files.ca, ca_option)}) {
+            if (message.starts_with(*file + ":")) {
+                return path + "." + option;
+            }
+        }
+        return path;
+    }
+
+    void add_problem(const std::string& path, const std::string& message) {
+        problems_.push_back(config::problem_of(loaded_, config_file_, path, message, {}));
+    }
 
     Assembly& assembly_;
     config::Problems& problems_;
-    std::string config_file_;
+    const config::Loaded& loaded_;
+    const std::string& config_file_;
     model::Instant now_;
 };
 
@@ -105,11 +132,12 @@ Assembled assemble(const std::string& config_file, model::Instant now) {
         return result;
     }
     auto assembly = std::make_shared<Assembly>();
-    assembly->configuration = std::move(*loaded.configuration);
-    Builder builder(*assembly, result.problems, config_file, now);
+    assembly->configuration = *loaded.configuration;
+    Builder builder(*assembly, result.problems, loaded, config_file, now);
     builder.intake_listeners();
     builder.destinations();
     builder.schemas();
+    config::sort_by_place(result.problems);
     if (result.problems.empty()) {
         result.assembly = std::move(assembly);
     }

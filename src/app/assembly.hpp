@@ -33,8 +33,8 @@ struct Assembly {
     std::map<std::string, model::Profile> profiles;
     std::vector<WatchedCertificate> certificates;
     /// Certificates that are expired or not yet valid: an alarm, not a reason to refuse (a renewed one may be on its
-    /// way). Sentences for the operator.
-    std::vector<std::string> warnings;
+    /// way).
+    config::Problems warnings;
 };
 
 struct Assembled {

@@ -14,9 +14,8 @@ bool check(const std::string& config_file, std::ostream& out) {
     const Assembled assembled = assemble(config_file, model::system_clock().wall());
     config::Problems problems = assembled.problems;
     if (assembled.assembly) {
-        for (const std::string& warning : assembled.assembly->warnings) {
-            problems.push_back({config_file, 1, 1, warning, {}});
-        }
+        const config::Problems& warnings = assembled.assembly->warnings;
+        problems.insert(problems.end(), warnings.begin(), warnings.end());
     }
     // Warrants refer to destinations, so they can be judged only under a configuration that could at least be read; a
     // certificate that is missing is no reason to keep quiet about them.

@@ -1,5 +1,6 @@
 #include "warrant_keeper.hpp"
 
+#include <set>
 #include <utility>
 
 #include "lihandover/warrants/index.hpp"
@@ -74,11 +75,9 @@ void WarrantKeeper::remember(const store::WarrantChanges& changes, const warrant
     for (const store::StoredWarrant& entry : changes.ended) {
         recorded_.erase({entry.destination, entry.liid});
     }
-    destinations_in_use_.clear();
     for (const warrants::InForce& entry : reload.in_force) {
         recorded_.insert_or_assign(Pair{entry.warrant->destination, entry.warrant->liid},
                                    Recorded{entry.file, entry.digest});
-        destinations_in_use_.insert(entry.warrant->destination);
     }
 }
 

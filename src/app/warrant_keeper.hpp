@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -40,9 +39,6 @@ class WarrantKeeper {
     /// error (DESIGN promise 10).
     [[nodiscard]] model::Result<WarrantsLoaded> load(const Assembly& assembly, const std::string& who);
 
-    /// Destinations that warrants in force name, as of the last load.
-    [[nodiscard]] const std::set<std::string>& destinations_in_use() const { return destinations_in_use_; }
-
   private:
     using Pair = std::pair<std::string, std::string>;  // destination, LIID
 
@@ -62,7 +58,6 @@ class WarrantKeeper {
     // What the store remembers. Changes are found against this rather than taken from the loader, so that a load whose
     // commit failed is made good by the next one.
     std::map<Pair, Recorded> recorded_;
-    std::set<std::string> destinations_in_use_;
 };
 
 }  // namespace lihandover::app

@@ -57,7 +57,7 @@ MISTAKES = [
     ("key of another certificate", "private_key: {c}/csp.key", "private_key: {c}/csp-two.key", 15),
     ("CA that is no certificate", "ca: {c}/lea-ca.pem", "ca: {c}/lea-ca.key", 15),
     ("expired certificate", "certificate: {c}/csp.pem, private_key: {c}/csp.key",
-     "certificate: {c}/csp-expired.pem, private_key: {c}/csp-expired.key", 1),
+     "certificate: {c}/csp-expired.pem, private_key: {c}/csp-expired.key", 15),
     ("schemas that are not there", "schemas_dir: {schemas}", "schemas_dir: {directory}", 4),
     ("feature that is not built", "    connections: 4", "    connections: 4\n    binary: {{model: B}}", 17),
     ("not YAML", "admin:", "admin: [", 17),
