@@ -55,8 +55,8 @@ constexpr const char* ended_page =
 
 class SqliteReader final : public Reader {
   public:
-    SqliteReader(std::filesystem::path database, const Catalogue& catalogue)
-        : database_(std::move(database)), catalogue_(catalogue) {}
+    SqliteReader(std::filesystem::path database, std::shared_ptr<const Catalogue> catalogue)
+        : database_(std::move(database)), catalogue_(std::move(catalogue)) {}
 
     /// Throws SqlFailure.
     void connect() {
@@ -209,7 +209,7 @@ class SqliteReader final : public Reader {
                 for (Rows rows(select); rows.next();) {
                     last = rows->integer(0);
                     more = true;
-                    const auto lane = catalogue_.find_lane(rows->integer(1));
+                    const auto lane = catalogue_->find_lane(rows->integer(1));
                     if (!lane || lane->destination != destination) continue;
                     oldest = model::Instant::from_micros(rows->integer(2));
                     more = false;
@@ -246,7 +246,7 @@ class SqliteReader final : public Reader {
         ItemView view;
         view.state = state;
         view.row = row.integer(0);
-        if (const auto lane = catalogue_.find_lane(row.integer(1))) {
+        if (const auto lane = catalogue_->find_lane(row.integer(1))) {
             view.destination = lane->destination;
             view.liid = lane->liid;
         }
@@ -305,15 +305,16 @@ class SqliteReader final : public Reader {
     }
 
     std::filesystem::path database_;
-    const Catalogue& catalogue_;
+    std::shared_ptr<const Catalogue> catalogue_;
     Connection connection_;
     Statement load_;
 };
 
 }  // namespace
 
-model::Result<std::unique_ptr<Reader>> open_reader(const std::filesystem::path& database, const Catalogue& catalogue) {
-    auto reader = std::make_unique<SqliteReader>(database, catalogue);
+model::Result<std::unique_ptr<Reader>> open_reader(const std::filesystem::path& database,
+                                                   std::shared_ptr<const Catalogue> catalogue) {
+    auto reader = std::make_unique<SqliteReader>(database, std::move(catalogue));
     try {
         reader->connect();
     } catch (const SqlFailure& failure) {

@@ -8,8 +8,8 @@
 
 namespace lihandover::store {
 
-/// A reader of the database; the catalogue outlives it.
+/// A reader of the database.
 [[nodiscard]] model::Result<std::unique_ptr<Reader>> open_reader(const std::filesystem::path& database,
-                                                                 const Catalogue& catalogue);
+                                                                 std::shared_ptr<const Catalogue> catalogue);
 
 }  // namespace lihandover::store

@@ -20,9 +20,10 @@ class SqliteStore final : public Store {
     SqliteStore(StateDirectory directory, const Options& options, const model::Clock& clock)
         : directory_(std::move(directory)),
           plan_(SpacePlan::of(directory_.total_octets(), options.max_bytes)),
-          engine_(directory_, clock, secret_, catalogue_, options.repeat_memory, plan_.wal_limit),
+          engine_(directory_, clock, secret_, *catalogue_, options.repeat_memory, plan_.wal_limit),
           keeper_(directory_.database()),
-          writer_({&directory_, &catalogue_, &engine_, &keeper_, plan_, options.max_bytes, options.record_retention}) {}
+          writer_({&directory_, catalogue_.get(), &engine_, &keeper_, plan_, options.max_bytes,
+                   options.record_retention}) {}
     SqliteStore(const SqliteStore&) = delete;
     SqliteStore& operator=(const SqliteStore&) = delete;
     SqliteStore(SqliteStore&&) = delete;
@@ -76,16 +77,16 @@ class SqliteStore final : public Store {
         return ids;
     }
     model::Result<ProfileId> profile(const model::Profile& profile) override {
-        if (const ProfileId known = catalogue_.find_profile_like(profile); known != 0) return known;
+        if (const ProfileId known = catalogue_->find_profile_like(profile); known != 0) return known;
         ProfileId id = 0;
         const model::Status status = writer_.call([&](Engine& engine) { id = engine.profile(profile); });
         if (!status) return status.error();
         return id;
     }
 
-    std::shared_ptr<const Lane> find_lane(LaneId id) const override { return catalogue_.find_lane(id); }
+    std::shared_ptr<const Lane> find_lane(LaneId id) const override { return catalogue_->find_lane(id); }
     std::shared_ptr<const model::Profile> find_profile(ProfileId id) const override {
-        return catalogue_.find_profile(id);
+        return catalogue_->find_profile(id);
     }
 
     bool accepting() const override { return writer_.accepting(); }
@@ -170,7 +171,8 @@ class SqliteStore final : public Store {
 
     StateDirectory directory_;
     Secret secret_;
-    Catalogue catalogue_;
+    /// Shared with readers, which may outlive the store by a little.
+    std::shared_ptr<Catalogue> catalogue_ = std::make_shared<Catalogue>();
     SpacePlan plan_;
     bool failed_for_space_ = false;
     Engine engine_;

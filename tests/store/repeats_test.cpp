@@ -150,14 +150,18 @@ TEST_F(Repeated, IsToldFromAnEventOfAnotherTime) {
 
 TEST_F(Repeated, IsForgottenInTheEndSoThatTheTablesStayBounded) {
     for (int day = 0; day < 60; ++day) {
+        std::vector<NewItem> items;
         for (int i = 0; i < 40; ++i) {
-            const auto hash = static_cast<std::uint64_t>(day * 1000 + i);
-            EXPECT_TRUE(makes(clock_.seconds() - i * 60, hash));
-            EXPECT_TRUE(makes(std::nullopt, 500'000 + hash));
-            EXPECT_TRUE(makes(clock_.seconds() - 400 * 24 * 3600, 900'000 + hash));
+            for (const auto& event : {std::optional(clock_.seconds() - i * 60), std::optional<std::int64_t>(),
+                                      std::optional(clock_.seconds() - 400 * 24 * 3600)}) {
+                items.push_back(item());
+                items.back().event_seconds = event;
+            }
         }
+        EXPECT_EQ(submit(std::move(items)), Outcome::committed);
         clock_.advance(days(1));
     }
+    EXPECT_EQ(store_->statistics().repeats, 0U);
     ASSERT_TRUE(eventually([&] {
         EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
         return rows_of("repeats") <= 40 * 9 && rows_of("late_repeats") <= 80 * 12;

@@ -531,6 +531,7 @@ TEST_F(Outbox, CanBeAwaited) {
         async_submit(*store_, std::move(items), boost::asio::bind_executor(context, boost::asio::use_future));
     context.run();
     EXPECT_EQ(outcome.get(), Outcome::committed);
+    store_->stop();  // the writer may still be leaving the context's post()
 }
 
 TEST_F(Outbox, ObservesCommits) {
