@@ -1,9 +1,11 @@
 """From an event at the intake to an accepted DELIVER at the LEA."""
 
+import json
+import os
 import re
 import unittest
 
-from harness import Daemon, Lea, SystemTest, message, now_text, party, wait_until
+from harness import SOURCE, Daemon, Lea, SystemTest, message, now_text, party, wait_until
 
 
 class Spine(SystemTest):
@@ -247,6 +249,36 @@ class Spine(SystemTest):
             self.assertEqual(["z", identifier[1]], item.identifiers(item.receivers[0]), "the value goes as given")
             self.assertTrue(item.targeted(item.receivers[0]))
             self.assertTrue(item.valid, item.problem)
+
+    def test_every_event_type_and_every_member_arrives(self):
+        self.daemon.warrant("LIID-0001", "lea-one", ("user_id", "u-1001"))
+        self.start()
+        with open(os.path.join(SOURCE, "schemas/event.schema.json"), encoding="utf-8") as file:
+            kinds = json.load(file)["properties"]["event_type"]["enum"]
+        for kind in kinds:
+            event = message("u-5", "u-6", f"text of {kind}", "c-1", event_type=kind, event_id=f"event-{kind}",
+                            refers_to="event-before", status="delivered",
+                            actor=party(("user_id", "u-7"), nickname="Seven"),
+                            members=[party(("user_id", "u-1001")), party(("email", "nine@example.com"))],
+                            location={"latitude": 52.0907, "longitude": 5.1214, "accuracy_metres": 12.5,
+                                      "description": "Utrecht"},
+                            device={"model": "Phone 3", "rooted": False}, network={"ip_address": "192.0.2.7", "port": 443},
+                            parameters={"status": "seen", "nested": {"a": [1, None, "x"]}})
+            event["conversation"].update(title="Weekend", thread_id="t-1", kind="group")
+            self.daemon.accept(event)
+        items = {i.csp_text("eventType"): i for i in self.delivered(len(kinds))}
+        self.assertEqual(sorted(kinds), sorted(items))
+        for kind, item in items.items():
+            self.assertTrue(item.valid, item.problem)
+            self.assertEqual(f"text of {kind}", item.csp_text("text"))
+            self.assertEqual("Weekend", item.csp_text("title"))
+            self.assertFalse(item.targeted(item.sender), "the target is a member, which the core parameters do not have")
+            parties = [(e.get("role"), e.get("targeted")) for e in item.csp().iter() if e.tag.endswith("}party")]
+            self.assertEqual([("sender", None), ("receiver", None), ("actor", None), ("member", "true"), ("member", None)],
+                             parties)
+            text = item.document.decode()
+            for word in ("event-before", "Utrecht", "52.0907", "Phone 3", "192.0.2.7", "nested", "Seven", "t-1"):
+                self.assertIn(word, text)
 
     def test_attachments_are_refused_whether_under_a_warrant_or_not(self):
         self.daemon.warrant("LIID-0001", "lea-one", ("user_id", "u-1001"))
