@@ -499,6 +499,21 @@ TEST(ClientCancel, AsioCancellationThrowsAndCloses) {
     EXPECT_EQ(client.get("/ignore")->body, "ignored");
 }
 
+boost::asio::awaitable<bool> connect_from_within(std::uint16_t port) {
+    const boost::asio::any_io_executor executor = co_await boost::asio::this_coro::executor;
+    Connection connection{executor, local_url(port), nullptr};
+    const ClientResult<void> connected = co_await connection.connect();
+    co_return connected.has_value();
+}
+
+TEST(Client, TakesTheExecutorOfACoroutine) {
+    TestServer server;
+    boost::asio::io_context context{1};
+    auto connected = boost::asio::co_spawn(context, connect_from_within(server.port()), boost::asio::use_future);
+    context.run();
+    EXPECT_TRUE(connected.get());
+}
+
 TEST(ClientMisuse, IsALogicError) {
     TestServer server;
     TestClient client{local_url(server.port()), nullptr};

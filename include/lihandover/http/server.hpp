@@ -179,7 +179,8 @@ class Server {
     [[nodiscard]] ServerStats stats() const;
 
     /// Stops accepting, removes the Unix socket, closes idle connections, lets running requests finish (their answers
-    /// say `Connection: close`); what still runs after `grace` is cut, and its handler sees failing reads and writes.
+    /// say `Connection: close`); what still runs after `grace` is cut: its handler sees failing
+    /// reads and writes, and what it waits for is cancelled (operation_aborted is thrown into it).
     /// Completes when the last handler has returned. May be called twice.
     [[nodiscard]] boost::asio::awaitable<void> stop(std::chrono::milliseconds grace);
 
