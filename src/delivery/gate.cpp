@@ -153,7 +153,7 @@ bool Gate::refused(const Ticket& ticket, std::uint64_t code, bool beside_accepte
     return true;
 }
 
-bool Gate::rejected(const Ticket& ticket, Time now) {
+bool Gate::rejected(const Ticket& ticket, bool known, Time now) {
     forget_failures();
     if (mode_ == Mode::backing_off && ticket.probe && is_current(ticket)) {
         open_up();  // it is up, whatever it dislikes about this message
@@ -165,7 +165,7 @@ bool Gate::rejected(const Ticket& ticket, Time now) {
     } else if (!is_current(ticket)) {
         return true;
     }
-    if (++rejections_ >= rejections_to_pause) {
+    if (!known && ++rejections_ >= rejections_to_pause) {
         rejections_ = 0;
         close_paused(Cause::rejections, now);
         return false;

@@ -96,8 +96,9 @@ class Gate {
     /// One action refused. `beside_accepted`: another action of its message was accepted. False: not to be taken as
     /// final, the gate was closed for such refusals.
     [[nodiscard]] bool refused(const Ticket& ticket, std::uint64_t code, bool beside_accepted, Time now);
-    /// A lone message rejected (message-level error or 4xx). False: the gate is closed and the item not to blame.
-    [[nodiscard]] bool rejected(const Ticket& ticket, Time now);
+    /// A lone message rejected (message-level error or 4xx). `known`: its item is under suspicion already, so that this
+    /// says nothing new about the destination. False: the gate is closed and the item not to blame.
+    [[nodiscard]] bool rejected(const Ticket& ticket, bool known, Time now);
     /// No answer, 5xx, or only errors worth retrying. True: the gate closed or stays closed.
     bool failed(const Ticket& ticket, store::LaneId lane, Time now, double dice);
     void senseless(const Ticket& ticket, store::LaneId lane, Time now, double dice);

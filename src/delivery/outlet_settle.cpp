@@ -138,7 +138,7 @@ void Outlet::settle_rejected(Worker& worker, const Ticket& ticket) {
     if (comparison) {
         gate_.pause(ticket, Gate::Cause::rejections, now);
     }
-    const bool blame = !comparison && gate_.rejected(ticket, now);
+    const bool blame = !comparison && gate_.rejected(ticket, lane.doubts >= doubts_to_suspect, now);
     if (!blame) {
         return_item(item);
         release(lane, false, 0);

@@ -34,8 +34,8 @@ class GateTest : public testing::Test {
             return gate_.refused(ticket, code, false, now_);
         });
     }
-    bool reject() {
-        return attempt([&](const Ticket& ticket) { return gate_.rejected(ticket, now_); });
+    bool reject(bool known = false) {
+        return attempt([&](const Ticket& ticket) { return gate_.rejected(ticket, known, now_); });
     }
     void unreachable() {
         attempt([&](const Ticket& ticket) {
@@ -226,6 +226,7 @@ TEST_F(GateTest, OtherCodesAndAcceptancesBreakTheRun) {
 TEST_F(GateTest, TenLoneRejectionsRunningPause) {
     for (int i = 0; i < 9; ++i) {
         EXPECT_TRUE(reject());
+        EXPECT_TRUE(reject(true));  // a suspect once more: nothing new
     }
     EXPECT_FALSE(reject());
     EXPECT_EQ(gate_.mode(), Mode::paused);
