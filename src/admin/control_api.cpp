@@ -41,7 +41,7 @@ std::string_view word_of(const std::array<std::string_view, Size>& names, Enum v
 
 /// Text that an operator types and others read later: no control characters, not only blanks.
 bool is_plain_text(std::string_view text) {
-    const bool control = std::any_of(text.begin(), text.end(), [](char octet) {
+    const bool control = std::ranges::any_of(text, [](char octet) {
         const auto value = static_cast<unsigned char>(octet);
         return value < 0x20 || value == 0x7F;
     });
@@ -57,7 +57,7 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
 
 std::optional<store::ItemState> parse_state(std::string_view text) {
     const auto& names = store::item_state_names;
-    const auto* const found = std::find(names.begin(), names.end(), text);
+    const auto* const found = std::ranges::find(names, text);
     if (found == names.end()) return std::nullopt;
     return static_cast<store::ItemState>(found - names.begin());
 }
@@ -196,7 +196,7 @@ void write_warrants(std::string& out, const WarrantList* list, std::size_t limit
 std::optional<std::size_t> parse_limit(std::string_view text, std::size_t maximum) {
     const auto value = parse_number(text);
     if (!value || *value < 1 || *value > maximum) return std::nullopt;
-    return *value;
+    return value;
 }
 
 using Counted = std::tuple<store::Outcome, std::size_t>;
@@ -224,7 +224,7 @@ boost::asio::awaitable<ReloadReport> reloaded(Control& control, std::string who)
 
 /// Who decides: the user that the kernel vouches for, and beside it the name that was given.
 std::string name_of_peer(const http::Peer& peer, std::string_view operator_name) {
-    const auto user = peer.process ? http::user_name(peer.process->uid) : std::string("unknown");
+    auto user = peer.process ? http::user_name(peer.process->uid) : std::string("unknown");
     if (operator_name.empty()) return user;
     return std::string(operator_name) + " (uid " + user + ")";
 }
@@ -244,20 +244,22 @@ model::Status take_text(dom::element value, std::string_view name, std::size_t m
     return {};
 }
 
-model::Result<std::vector<model::Uuid>> ids_of(dom::element value) {
-    const model::Error error{"ids: a list of 1 to " + std::to_string(ControlApi::max_ids) + " ObjectIdentifiers"};
+model::Status take_ids(dom::element value, std::vector<model::Uuid>& out) {
+    bool good = false;
     dom::array array;
-    if (value.get(array) != simdjson::SUCCESS || array.size() == 0 || array.size() > ControlApi::max_ids) return error;
-    std::vector<model::Uuid> ids;
     std::set<model::Uuid> seen;
-    for (const auto element : array) {
-        std::string_view text;
-        if (element.get(text) != simdjson::SUCCESS) return error;
-        const auto id = model::Uuid::parse(text);
-        if (!id) return error;
-        if (seen.insert(*id).second) ids.push_back(*id);
+    if (value.get(array) == simdjson::SUCCESS && array.size() != 0 && array.size() <= ControlApi::max_ids) {
+        good = true;
+        for (const auto element : array) {
+            std::string_view text;
+            const bool is_text = element.get(text) == simdjson::SUCCESS;
+            const auto id = is_text ? model::Uuid::parse(text) : std::nullopt;
+            good = good && id.has_value();
+            if (id && seen.insert(*id).second) out.push_back(*id);
+        }
     }
-    return ids;
+    if (good) return {};
+    return model::Error{"ids: a list of 1 to " + std::to_string(ControlApi::max_ids) + " ObjectIdentifiers"};
 }
 
 }  // namespace
@@ -274,9 +276,8 @@ model::Result<Decision> parse_decision(std::string_view body) {
     for (const auto [name, value] : object) {
         if (!seen.insert(name).second) return model::Error{"a member comes twice"};
         if (name == "ids") {
-            auto ids = ids_of(value);
-            if (!ids) return ids.error();
-            decision.ids = std::move(*ids);
+            auto taken = take_ids(value, decision.ids);
+            if (!taken) return taken.error();
         } else if (name == "destination") {
             auto taken = take_text(value, name, 64, decision.destination);
             if (!taken) return taken.error();
@@ -652,8 +653,8 @@ boost::asio::awaitable<ControlApi::Answer> ControlApi::decide(http::Exchange& ex
 
 boost::asio::awaitable<ControlApi::Answer> ControlApi::retry_all(Decision decision, std::string who) {
     const auto status = parts_.control.status();
-    const bool configured = std::any_of(status.destinations.begin(), status.destinations.end(),
-                                        [&](const auto& known) { return known.name == decision.destination; });
+    const bool configured =
+        std::ranges::any_of(status.destinations, [&](const auto& known) { return known.name == decision.destination; });
     if (!configured) co_return refuse(404, "destination: no such destination");
     auto start = [this, &decision, &who](store::Store::DoneCount done) {
         parts_.store.retry_all(decision.destination, decision.code, who, std::move(done));

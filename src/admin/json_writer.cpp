@@ -19,7 +19,7 @@ std::size_t character_size(std::string_view text) {
                              : lead < 0xF0 ? 3
                              : lead < 0xF5 ? 4
                                            : 0;
-    return size != 0 && size <= text.size() && simdjson::validate_utf8(text.data(), size) ? size : 0;
+    return size != 0 && size <= text.size() && simdjson::validate_utf8(text.substr(0, size)) ? size : 0;
 }
 
 void append_escaped(std::string& out, std::string_view text) {
@@ -84,7 +84,7 @@ JsonWriter& JsonWriter::key(std::string_view name) {
 JsonWriter& JsonWriter::text(std::string_view value) {
     separate();
     out_ += '"';
-    if (simdjson::validate_utf8(value.data(), value.size())) {
+    if (simdjson::validate_utf8(value)) {
         append_escaped(out_, value);
     } else {
         while (!value.empty()) {

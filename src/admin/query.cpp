@@ -36,8 +36,7 @@ std::optional<Query> parse_query(std::string_view query) {
         auto name = percent_decoded(pair.substr(0, mark));
         auto value = percent_decoded(pair.substr(mark + 1));
         if (!name || !value) return std::nullopt;
-        const bool repeated =
-            std::any_of(pairs.begin(), pairs.end(), [&](const auto& known) { return known.first == *name; });
+        const bool repeated = std::ranges::any_of(pairs, [&](const auto& known) { return known.first == *name; });
         if (repeated) return std::nullopt;
         pairs.emplace_back(std::move(*name), std::move(*value));
     }

@@ -45,7 +45,7 @@ class HomeBound {
 template <typename Executor, typename Function>
 boost::asio::awaitable<std::invoke_result_t<Function&>> run_on(Executor executor, Function function) {
     using Value = std::invoke_result_t<Function&>;
-    auto initiation = [](auto handler, Executor where, Function what) {
+    auto initiation = [](auto handler, const Executor& where, Function what) {
         HomeBound<decltype(handler)> home(std::move(handler));
         boost::asio::post(where, [home, what = std::move(what)]() mutable {
             std::exception_ptr failure;

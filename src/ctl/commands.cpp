@@ -117,15 +117,16 @@ std::string percent_coded(std::string_view text) {
 }
 
 /// Walks through the pages of a list and hands over each element, up to the limit. The exit status.
-int walk(const Wishes& wishes, const std::string& path, std::string_view member, std::string parameters,
+int walk(const Wishes& wishes, const std::string& path, std::string_view member, const std::string& parameters,
          const std::function<void(dom::element)>& visit, const std::function<void()>& page_done) {
     const Connection connection(wishes.socket);
     dom::parser parser;
     std::string after = wishes.after;
     auto left = wishes.limit.value_or(UINT64_MAX);
     while (left > 0) {
-        std::string target = path + "?limit=" + std::to_string(std::min(left, page_size)) + parameters;
-        if (!after.empty()) target += "&after=" + percent_coded(after);
+        std::string target = path;
+        target.append("?limit=").append(std::to_string(std::min(left, page_size))).append(parameters);
+        if (!after.empty()) target.append("&after=").append(percent_coded(after));
         const auto answer = connection.get(target);
         if (!answer.ok()) return complain(answer);
         dom::element body;
@@ -146,22 +147,22 @@ int walk(const Wishes& wishes, const std::string& path, std::string_view member,
 }
 
 /// A list as one JSON array, an element per line.
-int walk_json(const Wishes& wishes, const std::string& path, std::string_view member, std::string parameters) {
+int walk_json(const Wishes& wishes, const std::string& path, std::string_view member, const std::string& parameters) {
     bool first = true;
     const auto visit = [&first](dom::element element) {
         std::cout << (std::exchange(first, false) ? "[\n" : ",\n") << printable_json(simdjson::minify(element));
     };
-    const int status = walk(wishes, path, member, std::move(parameters), visit, [] {});
+    const int status = walk(wishes, path, member, parameters, visit, [] {});
     if (status != 0 && first) return status;
     // An array that is cut short by a failure is closed neither: nobody should take it for whole.
     if (status == 0) std::cout << (first ? "[]\n" : "\n]\n");
     return std::cout.flush() ? status : complain("the output cannot be written");
 }
 
-int walk_table(const Wishes& wishes, const std::string& path, std::string_view member, std::string parameters,
+int walk_table(const Wishes& wishes, const std::string& path, std::string_view member, const std::string& parameters,
                Table table, const std::function<std::vector<std::string>(dom::element)>& row) {
     return walk(
-        wishes, path, member, std::move(parameters), [&](dom::element element) { table.add(row(element)); },
+        wishes, path, member, parameters, [&](dom::element element) { table.add(row(element)); },
         [&] { table.print(std::cout); });
 }
 
@@ -274,7 +275,7 @@ int list_items(const Wishes& wishes) {
     std::string parameters;
     if (!wishes.state.empty()) parameters += "&state=" + percent_coded(wishes.state);
     if (!wishes.destination.empty()) parameters += "&destination=" + percent_coded(wishes.destination);
-    if (wishes.json) return walk_json(wishes, "/v1/items", "items", std::move(parameters));
+    if (wishes.json) return walk_json(wishes, "/v1/items", "items", parameters);
     Table table({"ID", "STATE", "DESTINATION", "LIID", "RECEIVED", "CHANGED", "REFUSAL"});
     const auto row = [](dom::element item) {
         return std::vector<std::string>{text_of(item, "id"),
@@ -285,7 +286,7 @@ int list_items(const Wishes& wishes) {
                                         text_of(item, "changed_at"),
                                         shortened(printable(refusal_text(item)), words_width)};
     };
-    return walk_table(wishes, "/v1/items", "items", std::move(parameters), std::move(table), row);
+    return walk_table(wishes, "/v1/items", "items", parameters, std::move(table), row);
 }
 
 int show_item(const Wishes& wishes) {

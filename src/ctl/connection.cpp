@@ -52,8 +52,7 @@ bool same_name(std::string_view left, std::string_view right) {
     constexpr auto lower = [](char octet) {
         return octet >= 'A' && octet <= 'Z' ? static_cast<char>(octet - 'A' + 'a') : octet;
     };
-    return std::equal(left.begin(), left.end(), right.begin(), right.end(),
-                      [&](char one, char other) { return lower(one) == lower(other); });
+    return std::ranges::equal(left, right, [&](char one, char other) { return lower(one) == lower(other); });
 }
 
 std::optional<std::size_t> to_size(std::string_view text) {
@@ -122,8 +121,8 @@ Answer Connection::request(const std::string& octets, std::chrono::seconds timeo
     wait.tv_sec = timeout.count();
     (void)::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
     (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
-    // The interface of the system wants the address by its general type.
-    const auto* const general = static_cast<const sockaddr*>(static_cast<const void*>(&address));
+    // The system wants the address by its general type.
+    const auto* const general = reinterpret_cast<const sockaddr*>(&address);
     if (::connect(socket.get(), general, sizeof address) != 0) {
         const int error = errno;
         const bool nobody = error == ENOENT || error == ECONNREFUSED;

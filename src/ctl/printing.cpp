@@ -25,7 +25,7 @@ Character first_character(std::string_view text) {
                              : lead < 0xF0 ? 3
                              : lead < 0xF5 ? 4
                                            : 0;
-    if (size == 0 || size > text.size() || !simdjson::validate_utf8(text.data(), size)) return {};
+    if (size == 0 || size > text.size() || !simdjson::validate_utf8(text.substr(0, size))) return {};
     char32_t value = size == 1 ? lead : lead & (0x7FU >> size);
     for (std::size_t i = 1; i < size; ++i)
         value = (value << 6U) | (static_cast<unsigned char>(text[i]) & 0x3FU);

@@ -84,8 +84,8 @@ using Settings = std::vector<std::pair<std::string, std::string>>;
 /// `{"rules":[{"kind":"status","status":503,"times":3}, …]}`
 [[nodiscard]] model::Result<std::vector<Rule>> rules_from_json(std::string_view json);
 
-/// Rules in force, each with its own count of what it saw. The first rule of a kind that applies is the one. Used from
-/// all threads.
+/// Rules in force, each with its own count of what it saw. The first rule of a kind that applies is the one.
+/// Thread-safe.
 class Behaviour {
   public:
     explicit Behaviour(std::vector<Rule> rules);

@@ -24,7 +24,7 @@
 
 namespace lihandover::lea_sim {
 
-/// What the threads have in common.
+/// What all requests have in common.
 struct Shared {
     explicit Shared(int output) : reporter(output) {}
 
@@ -50,7 +50,7 @@ struct Shared {
     std::shared_ptr<const Behaviour> behaviour_ = std::make_shared<Behaviour>(std::vector<Rule>());
 };
 
-/// Answers deliveries and uploads the way an LEA might. One per thread.
+/// Answers deliveries and uploads the way an LEA might. Lives on the server's thread.
 class Lea final : public http::Handler {
   public:
     Lea(boost::asio::any_io_executor executor, Shared& shared, std::uint64_t seed);

@@ -6,7 +6,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <chrono>
-#include <deque>
 #include <thread>
 #include <utility>
 
@@ -39,7 +38,8 @@ boost::asio::awaitable<void> stop_server(http::Server& server) {
 
 class Simulator::Impl {
   public:
-    explicit Impl(const Options& options) : shared_(options.report_to) {
+    explicit Impl(const Options& options)
+        : shared_(options.report_to), lea_(io_.get_executor(), shared_, options.seed) {
         shared_.quiet = options.quiet;
         shared_.upload_prefix = options.upload_prefix;
         shared_.set_behaviour(std::make_shared<Behaviour>(options.rules));
@@ -59,83 +59,66 @@ class Simulator::Impl {
             if (!validator) return model::prefixed("--validate: ", validator.error());
             shared_.validator.emplace(std::move(*validator));
         }
-        auto context = tls::ServerContext::load(options.tls);
-        if (!context) return context.error();
-        if (auto bound = bind(options, *context); !bound) return bound;
-        for (auto& worker : workers_)
-            worker.run();
-        started_ = true;
+        if (auto bound = bind(options); !bound) return bound;
+        server_->start();
+        if (control_) control_->start();
+        thread_ = std::thread([this] { io_.run(); });
         Line line("listening");
-        line.number("port", port()).text("address", workers_.front().server->address());
+        line.number("port", server_->port()).text("address", server_->address());
         if (control_) line.text("control", control_->address());
         shared_.reporter.write(line.finished());
         return {};
     }
 
     void stop() {
-        if (!std::exchange(started_, false)) return;
-        for (auto& worker : workers_) {
-            boost::asio::post(worker.io, [&worker] { worker.lea.hurry(); });
-            boost::asio::co_spawn(worker.io, stop_server(*worker.server), boost::asio::detached);
-        }
-        if (control_) boost::asio::co_spawn(workers_.front().io, stop_server(*control_), boost::asio::detached);
-        for (auto& worker : workers_)
-            worker.work.reset();
-        for (auto& worker : workers_)
-            worker.thread.join();
+        if (!thread_.joinable()) return;
+        boost::asio::post(io_, [this] { lea_.hurry(); });
+        boost::asio::co_spawn(io_, stop_server(*server_), boost::asio::detached);
+        if (control_) boost::asio::co_spawn(io_, stop_server(*control_), boost::asio::detached);
+        work_.reset();
+        thread_.join();
         shared_.reporter.write(shared_.totals.to_json("totals"));
     }
 
     void release() {
-        for (auto& worker : workers_)
-            boost::asio::post(worker.io, [&worker] { worker.lea.release(); });
+        boost::asio::post(io_, [this] { lea_.release(); });
     }
 
-    [[nodiscard]] std::uint16_t port() const { return workers_.front().server->port(); }
+    [[nodiscard]] const http::Server& server() const { return *server_; }
     [[nodiscard]] std::string control_address() const { return control_ ? control_->address() : std::string(); }
     [[nodiscard]] Shared& shared() { return shared_; }
 
   private:
-    struct Worker {
-        Worker(Shared& shared, std::uint64_t seed) : lea(io.get_executor(), shared, seed) {}
-        void run() {
-            server->start();
-            thread = std::thread([this] { io.run(); });
-        }
-        boost::asio::io_context io{1};
-        boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{io.get_executor()};
-        Lea lea;
-        std::unique_ptr<http::Server> server;
-        std::thread thread;
-    };
-
-    [[nodiscard]] model::Status bind(const Options& options, const std::shared_ptr<const tls::ServerContext>& context) {
+    [[nodiscard]] model::Status bind(const Options& options) {
+        auto context = tls::ServerContext::load(options.tls);
+        if (!context) return context.error();
         http::ServerOptions server;
         server.listen = options.listen;
-        server.tls = context;
+        server.tls = *context;
         server.timeouts = patient();
         server.limits.max_connections = 4096;
-        auto& worker = workers_.emplace_back(shared_, options.seed);
-        auto bound = http::Server::listen(worker.io.get_executor(), server, worker.lea);
+        auto bound = http::Server::listen(io_.get_executor(), std::move(server), lea_);
         if (!bound) return model::prefixed("--listen: ", bound.error());
-        worker.server = std::move(*bound);
+        server_ = std::move(*bound);
         if (options.control.empty()) return {};
         http::ServerOptions control;
         control.listen = options.control;
         control.unix_mode = 0600;
         control.timeouts = patient();
-        auto control_bound = http::Server::listen(workers_.front().io.get_executor(), control, door_);
+        auto control_bound = http::Server::listen(io_.get_executor(), std::move(control), door_);
         if (!control_bound) return model::prefixed("--control: ", control_bound.error());
         control_ = std::move(*control_bound);
-        control_->start();
         return {};
     }
 
     Shared shared_;
+    boost::asio::io_context io_{1};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io_.get_executor()};
+    Lea lea_;
     ControlDoor door_{shared_, [this] { release(); }};
-    std::deque<Worker> workers_;  ///< addresses of workers stay
+    std::unique_ptr<http::Server> server_;
     std::unique_ptr<http::Server> control_;
-    bool started_ = false;
+    std::thread thread_;
 };
 
 Simulator::Simulator(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -148,7 +131,7 @@ model::Result<std::unique_ptr<Simulator>> Simulator::start(const Options& option
 }
 
 std::uint16_t Simulator::port() const {
-    return impl_->port();
+    return impl_->server().port();
 }
 
 std::string Simulator::control_address() const {

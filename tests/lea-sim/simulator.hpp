@@ -19,13 +19,12 @@ struct Options {
     std::string validate;  ///< directory of schemas; empty: documents are not checked
     std::string upload_prefix = "/binaryData/";
     bool quiet = false;
-    unsigned threads = 1;
     std::uint64_t seed = 1;
     std::vector<Rule> rules;
     int report_to = 1;  ///< descriptor that lines go to
 };
 
-/// A test LEA: its threads, its listener and its control door.
+/// A test LEA: its thread, its listener and its control door.
 class Simulator {
   public:
     /// Binds, starts, and reports `{"event":"listening", …}`.
