@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
+#include <utility>
 
 namespace lihandover::intake {
 
@@ -34,8 +35,8 @@ struct BodyBudget::Waiter {
     std::list<Waiter*>::iterator place;
 };
 
-BodyBudget::BodyBudget(const asio::any_io_executor& executor, std::size_t octets, std::size_t exempt)
-    : executor_(executor), octets_(octets), exempt_(exempt) {}
+BodyBudget::BodyBudget(asio::any_io_executor executor, std::size_t octets, std::size_t exempt)
+    : executor_(std::move(executor)), octets_(octets), exempt_(exempt) {}
 
 void BodyBudget::wake() {
     while (!waiting_.empty()) {

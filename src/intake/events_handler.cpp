@@ -26,13 +26,13 @@ namespace {
 
 // After so many lines or octets the thread turns to other connections.
 constexpr std::size_t slice_lines = 128;
-constexpr std::size_t slice_octets = 128 * 1024;
+constexpr std::size_t slice_octets = std::size_t{128} * 1024;
 
 // What has gathered is committed after so many octets of a body, whether anything matched or not: the items of one
 // request stay bounded, and commits follow from the request alone (DESIGN promise 7).
-constexpr std::size_t group_octets = 1024 * 1024;
+constexpr std::size_t group_octets = std::size_t{1024} * 1024;
 
-constexpr std::size_t read_step = 64 * 1024;
+constexpr std::size_t read_step = std::size_t{64} * 1024;
 
 // Bodies up to this are read in one go, buffers up to twice of it are kept for the next request.
 constexpr std::size_t small_body = BodyBudget::small_body;

@@ -28,7 +28,7 @@ bool has_content(const model::Event& event, std::span<const std::string> metadat
 const Route& route_of(const warrants::Match& match, const Snapshot& snapshot) {
     const auto warrants = snapshot.index->warrants();
     const warrants::WarrantPtr* const first = warrants.data();
-    const std::less<const warrants::WarrantPtr*> before;
+    const std::less<> before;
     if (before(match.warrant, first) || !before(match.warrant, first + warrants.size())) {
         throw std::logic_error("a match of another snapshot");
     }

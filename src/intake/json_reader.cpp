@@ -15,8 +15,8 @@ namespace {
 
 using metrics::Rejection;
 
-constexpr std::size_t least_capacity = 16 * 1024;
-constexpr std::size_t kept_capacity = 64 * 1024;
+constexpr std::size_t least_capacity = std::size_t{16} * 1024;
+constexpr std::size_t kept_capacity = std::size_t{64} * 1024;
 
 // The first octet of a JSON value of any type.
 constexpr bool starts_value(char c) {
@@ -49,7 +49,7 @@ JsonReader::Place JsonReader::open(std::string_view json) {
     if (size_ > capacity_ && !grow()) {
         return nullptr;
     }
-    free_text_ = text_.get();
+    free_text_ = text_.data();
     const auto* const octets = reinterpret_cast<const std::uint8_t*>(json_);
     const auto error = stage1_->stage1(octets, size_, simdjson::stage1_mode::regular);
     if (error != simdjson::SUCCESS) {
@@ -82,7 +82,7 @@ bool JsonReader::grow() {
         throw std::bad_alloc();
     }
     // Text without its escapes is never longer than with them.
-    text_ = std::make_unique_for_overwrite<char[]>(wanted);
+    text_.resize(wanted);
     capacity_ = wanted;
     return true;
 }
@@ -90,7 +90,7 @@ bool JsonReader::grow() {
 void JsonReader::shrink() {
     if (capacity_ > kept_capacity) {
         stage1_.reset();
-        text_.reset();
+        text_ = {};
         capacity_ = 0;
     }
 }

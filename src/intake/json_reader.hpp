@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lihandover/intake/event_parser.hpp"
 
@@ -130,7 +131,7 @@ class JsonReader {
 
     std::unique_ptr<simdjson::internal::dom_parser_implementation> stage1_;
     std::size_t capacity_ = 0;
-    std::unique_ptr<char[]> text_;
+    std::vector<char> text_;
     Fault fault_;
 };
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -326,9 +327,9 @@ TEST_F(EventsHandlerTest, TakesChunkedBodies) {
         "Transfer-Encoding: chunked\r\n\r\n");
     for (std::size_t at = 0; at < body.size(); at += 50'000) {
         const std::string_view piece = std::string_view(body).substr(at, 50'000);
-        char size[32];
-        std::snprintf(size, sizeof size, "%zx\r\n", piece.size());
-        client_.send(size);
+        std::array<char, 32> size{};
+        std::snprintf(size.data(), size.size(), "%zx\r\n", piece.size());
+        client_.send(size.data());
         client_.send(piece);
         client_.send("\r\n");
     }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -273,12 +274,12 @@ class Client {
 
   private:
     void fill() {
-        char octets[16384];
-        const auto got = ::recv(descriptor_, octets, sizeof octets, 0);
+        std::array<char, 16384> octets{};
+        const auto got = ::recv(descriptor_, octets.data(), octets.size(), 0);
         if (got <= 0) {
             throw std::runtime_error("no whole answer");
         }
-        buffer_.append(octets, static_cast<std::size_t>(got));
+        buffer_.append(octets.data(), static_cast<std::size_t>(got));
     }
 
     int descriptor_;

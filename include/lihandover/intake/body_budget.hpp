@@ -18,7 +18,10 @@ namespace lihandover::intake {
 /// Used on one thread, that of `executor`'s io_context.
 class BodyBudget {
   public:
-    BodyBudget(const boost::asio::any_io_executor& executor, std::size_t octets, std::size_t exempt = 256 * 1024);
+    /// What a request may have without waiting: some hundred events of a batch.
+    static constexpr std::size_t small_body = std::size_t{128} * 1024;
+
+    BodyBudget(boost::asio::any_io_executor executor, std::size_t octets, std::size_t exempt = small_body);
     BodyBudget(const BodyBudget&) = delete;
     BodyBudget& operator=(const BodyBudget&) = delete;
 

@@ -29,17 +29,19 @@ inline constexpr std::size_t shape_count = 7;
 /// `max` of a text that only the event's own size bounds.
 inline constexpr std::uint32_t unbounded = UINT32_MAX;
 
+inline constexpr std::span<const std::string_view> no_choices;
+
 struct Member {
-    std::string_view name{};
+    std::string_view name;
     ValueKind kind{};
     bool required = false;
     std::uint32_t min = 0;
     std::uint32_t max = 0;
-    Shape shape{};                                ///< of object and list
-    double lowest = 0;                            ///< of number
-    double highest = 0;                           ///< of number
-    std::span<const std::string_view> choices{};  ///< of choice
-    std::string_view help{};                      ///< for docs/events.md and the schema's readers
+    Shape shape{};                                           ///< of object and list
+    double lowest = 0;                                       ///< of number
+    double highest = 0;                                      ///< of number
+    std::span<const std::string_view> choices = no_choices;  ///< of choice
+    std::string_view help = "";                              ///< for docs/events.md and the schema's readers
 };
 
 /// Bounds on what is below properties and parameters.
