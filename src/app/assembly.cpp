@@ -105,7 +105,7 @@ class Builder {
              {std::pair(&files.certificate, std::string("certificate")),
               std::pair(&files.private_key, std::string("private_key")), std::pair(&files.ca, ca_option)}) {
             if (message.starts_with(*file + ":")) {
-                return path + "." + option;
+                return std::string(path).append(".").append(option);
             }
         }
         return path;
