@@ -120,7 +120,7 @@ void Conversations::flush(std::int64_t last_record) {
         if (!entry->dirty) behind.push_back(entry);
     }
     // In key order each page is touched once.
-    std::sort(behind.begin(), behind.end(), [](const Entry* left, const Entry* right) {
+    std::ranges::sort(behind, [](const Entry* left, const Entry* right) {
         return std::tie(left->key.lane, left->level_id) < std::tie(right->key.lane, right->level_id);
     });
     for (const Entry* entry : behind) {

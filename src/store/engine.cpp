@@ -434,8 +434,7 @@ bool Engine::reject(const model::Uuid& object_id, const std::vector<Located>& lo
     if (const auto row = find_aside(object_id)) {
         waiting = find_aside(*row);
     } else {
-        const auto found = std::find_if(located.begin(), located.end(),
-                                        [&](const Located& item) { return item.object_id == object_id; });
+        const auto found = std::ranges::find(located, object_id, &Located::object_id);
         if (found != located.end()) waiting = find_queued(found->row);
     }
     if (!waiting || waiting->object_id != object_id) return false;

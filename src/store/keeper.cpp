@@ -63,7 +63,7 @@ Connection& Keeper::connection() {
 }
 
 void Keeper::checkpoint(std::function<void()> finished) {
-    post({[this, finished] {
+    post({[this, finished = std::move(finished)] {
               try {
                   copy_log();
               } catch (const SqlFailure&) {
@@ -94,7 +94,7 @@ void Keeper::copy_log() {
 }
 
 void Keeper::locate(std::vector<model::Uuid> object_ids,
-                    std::function<void(model::Result<std::vector<Located>>)> found) {
+                    const std::function<void(model::Result<std::vector<Located>>)>& found) {
     auto give_up = [found] { found(model::Error{"the store is stopping"}); };
     post({[this, object_ids = std::move(object_ids), found] {
               std::vector<Located> located;

@@ -37,7 +37,8 @@ class Keeper {
 
     /// The queued items with these ids; one that is not queued is left out. `found` runs on the keeper's thread, with
     /// an error when the database cannot be read.
-    void locate(std::vector<model::Uuid> object_ids, std::function<void(model::Result<std::vector<Located>>)> found);
+    void locate(std::vector<model::Uuid> object_ids,
+                const std::function<void(model::Result<std::vector<Located>>)>& found);
 
   private:
     struct Task {

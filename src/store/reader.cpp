@@ -149,8 +149,7 @@ class SqliteReader final : public Reader {
             }
         });
         if (!status) return status.error();
-        std::sort(views.begin(), views.end(),
-                  [](const ItemView& left, const ItemView& right) { return left.row < right.row; });
+        std::ranges::sort(views, {}, &ItemView::row);
         if (views.size() > limit) views.resize(limit);
         return views;
     }

@@ -20,12 +20,12 @@ namespace lihandover::store {
 /// Used by the writer only, inside its transactions.
 class Repeats {
   public:
-    static constexpr std::int64_t fresh_window = 24 * 3600;
+    static constexpr std::int64_t fresh_window = std::int64_t{24} * 3600;
     /// What a clock set back may do to the order of two receptions.
-    static constexpr std::int64_t clock_slack = 2 * 3600;
+    static constexpr std::int64_t clock_slack = std::int64_t{2} * 3600;
     /// Length of a period: short enough that not much more than repeat_memory is kept, long enough that few need a
     /// look.
-    static constexpr std::int64_t period = 84 * 3600;
+    static constexpr std::int64_t period = std::int64_t{84} * 3600;
 
     explicit Repeats(std::chrono::seconds memory) : memory_(memory.count()) {}
 

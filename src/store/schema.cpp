@@ -149,7 +149,8 @@ model::Status migrate(Connection& connection, std::span<const MigrationStep> ste
     std::int64_t version = connection.integer("PRAGMA user_version");
     const std::int64_t application = connection.integer("PRAGMA application_id");
     const bool empty = connection.integer("SELECT count(*) FROM sqlite_schema") == 0;
-    if (application != application_id && !(application == 0 && version == 0 && empty)) {
+    const bool fresh = application == 0 && version == 0 && empty;
+    if (application != application_id && !fresh) {
         return model::Error{
             "the database is not a store of this daemon: give another state_dir, or move the file away"};
     }

@@ -101,9 +101,9 @@ Statement& Statement::bind_null(int place) {
 void Statement::run() {
     const int code = sqlite3_step(handle_.get());
     if (code != SQLITE_DONE && code != SQLITE_ROW) {
-        const SqlFailure failure(sqlite3_db_handle(handle_.get()), code);
-        reset();
-        throw failure;
+        // Whoever catches it finds the statement reset, as after success.
+        const Rows reset_at_the_end(*this);
+        throw SqlFailure(sqlite3_db_handle(handle_.get()), code);
     }
     reset();
 }

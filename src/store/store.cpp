@@ -1,6 +1,9 @@
 #include "lihandover/store/store.hpp"
 
+#include <sqlite3.h>
+
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "catalogue.hpp"
@@ -183,6 +186,10 @@ class SqliteStore final : public Store {
 }  // namespace
 
 model::Result<std::unique_ptr<Store>> Store::open(const Options& options, const model::Clock& clock) {
+    // SQLite's own memory statistics cost a lock per allocation. Refused, which does no harm, when it is in use
+    // already.
+    static std::once_flag once;
+    std::call_once(once, [] { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); });
     if (!prepare_hashing()) return model::Error{"the system gives no random numbers"};
     auto directory = StateDirectory::open(options.directory);
     if (!directory) return directory.error();

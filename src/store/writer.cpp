@@ -283,7 +283,7 @@ void Writer::work_on(Group& group) {
     }
     if (!accepting_) fail_submissions(group);
     std::erase_if(group.submissions, [this](Submission& submission) {
-        const bool known = std::all_of(submission.items.begin(), submission.items.end(), [this](const NewItem& item) {
+        const bool known = std::ranges::all_of(submission.items, [this](const NewItem& item) {
             return catalogue_.lane_facts(item.lane) != nullptr && catalogue_.profile_facts(item.profile) != nullptr;
         });
         if (known) return false;
@@ -393,8 +393,7 @@ void Writer::tell_effects() {
     Effects& effects = engine_.effects();
     if (listener == nullptr) return;
     if (!effects.retried.empty()) {
-        std::sort(effects.retried.begin(), effects.retried.end(),
-                  [](const QueuedItem& left, const QueuedItem& right) { return left.row < right.row; });
+        std::ranges::sort(effects.retried, {}, &QueuedItem::row);
         listener->on_queued(effects.retried, true);
     }
     if (!effects.queued.empty()) listener->on_queued(effects.queued, false);
@@ -472,8 +471,9 @@ void Writer::make_room() {
     reserved_ = false;
     try {
         engine_.checkpoint(Engine::Checkpoint::restart);
-    } catch (const SqlFailure&) {
-        // The next attempt to commit says whether it was enough.
+    } catch (const SqlFailure& failure) {
+        // The next attempt to commit says whether there is room enough all the same.
+        spdlog::debug("store: checkpoint on a full disk: {}", failure.describe());
     }
 }
 
