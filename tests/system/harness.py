@@ -27,7 +27,8 @@ import unittest
 import uuid
 import xml.etree.ElementTree as ElementTree
 
-SOURCE = os.environ.get("LIHANDOVER_SOURCE") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.environ.get("LIHANDOVER_SOURCE") or os.path.dirname(os.path.dirname(HERE))
 LIHANDOVERD = os.environ.get("LIHANDOVERD", os.path.join(SOURCE, "build/src/app/lihandoverd"))
 LIHANDOVERCTL = os.environ.get("LIHANDOVERCTL", os.path.join(SOURCE, "build/src/ctl/lihandoverctl"))
 LEA_SIM = os.environ.get("LEA_SIM", os.path.join(SOURCE, "build/tests/lea-sim/lea-sim"))
@@ -520,7 +521,8 @@ class Daemon:
 
     def start(self, ready=True):
         self.write_configuration()
-        environment = {k: v for k, v in os.environ.items() if k not in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM")}
+        others = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM")
+        environment = {k: v for k, v in os.environ.items() if k not in others}
         environment.update(self.environment)
         self.process = Process("lihandoverd", [LIHANDOVERD, "--config", self.config_path], self.test.directory,
                                environment, self.prepare)

@@ -49,8 +49,8 @@ MISTAKES = [
     ("bad country code", "country_code: XX", "country_code: Elbonia", 1),
     ("missing section", "csp: {{country_code: XX, unique_identifier: EXAMPLE-CSP}}\n", "", 1),
     ("bad URL", "url: https://lea.example.com:8443/hi", "url: http://lea.example.com/hi", 14),
-    ("TCP without TLS", "      tls: {{certificate: {c}/intake.pem, private_key: {c}/intake.key, client_ca: {c}/csp-ca.pem}}\n",
-     "", 10),
+    ("TCP without TLS",
+     "      tls: {{certificate: {c}/intake.pem, private_key: {c}/intake.key, client_ca: {c}/csp-ca.pem}}\n", "", 10),
     ("no address", "listen: 127.0.0.1:18441", "listen: localhost", 10),
     ("relative path", "state_dir: {state}", "state_dir: state", 2),
     ("certificate that is not there", "certificate: {c}/csp.pem", "certificate: {c}/nowhere.pem", 15),
@@ -149,7 +149,8 @@ class Check(SystemTest):
         for name, line in told[:3]:
             self.assert_problem(name, output, self.config, line)
 
-        self.write(self.config, self.fill(self.changed(GOOD, "certificate: {c}/csp.pem", "certificate: {c}/nowhere.pem")))
+        text = self.changed(GOOD, "certificate: {c}/csp.pem", "certificate: {c}/nowhere.pem")
+        self.write(self.config, self.fill(text))
         both = WARRANT
         lines = []
         for name in ("bad LIID", "unknown destination", "no time", "unknown target", "unknown part"):
@@ -188,7 +189,8 @@ class Check(SystemTest):
                         "lea-one.pem": "csp.pem", "lea-one.key": "csp.key", "lea-one-ca.pem": "lea-ca.pem"}
         for name, made in certificates.items():
             text = self.changed(text, "/etc/lihandoverd/tls/" + name, Certificates.path(made))
-        text = text.replace("/etc/lihandoverd/warrants.d", self.warrants).replace("/usr/share/lihandoverd/schemas", SCHEMAS)
+        text = text.replace("/etc/lihandoverd/warrants.d", self.warrants)
+        text = text.replace("/usr/share/lihandoverd/schemas", SCHEMAS)
         text = text.replace("/var/lib/lihandoverd", os.path.join(self.directory, "state"))
         text = text.replace("/run/lihandoverd", self.directory)
         self.write(self.config, text)

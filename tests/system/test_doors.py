@@ -54,7 +54,8 @@ class Doors(SystemTest):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
-        for name, context in (("no certificate", client_context()), ("an unknown authority", client_context("stranger")),
+        for name, context in (("no certificate", client_context()),
+                              ("an unknown authority", client_context("stranger")),
                               ("another authority of ours", client_context("csp")), ("TLS 1.1", old)):
             with self.subTest(name):
                 with self.assertRaises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
@@ -106,12 +107,13 @@ class Doors(SystemTest):
 
     def test_garbage_is_refused_and_harms_nobody(self):
         self.daemon.start()
+        post = b"POST /v1/events HTTP/1.1\r\nHost: x\r\n"
         for octets in (b"\0" * 100000, b"GET " + b"x" * 100000 + b" HTTP/1.1\r\n\r\n",
                        b"POST /v1/events HTTP/1.1\r\n" + b"X: y\r\n" * 20000 + b"\r\n",
-                       b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-                       b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-                       b"POST /v1/events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\n",
-                       b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+                       post + b"Content-Length: -1\r\n\r\n",
+                       post + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                       post + b"Transfer-Encoding: chunked\r\n\r\nZZZ\r\n",
+                       post + b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
                        b"\x16\x03\x01garbage after a request"):
             with socket.socket(socket.AF_UNIX) as one:
                 one.settimeout(PATIENCE)

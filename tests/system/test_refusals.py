@@ -75,7 +75,8 @@ class Refusals(SystemTest):
         self.lea.stop()
         self.lea.start()
         self.daemon.ctl("retry", "--destination", "lea-one", "--code", "3999")
-        wait_until(lambda: [i["liid"] for i in self.daemon.items("refused")] == ["LIID-2"], "only the other code is left")
+        wait_until(lambda: [i["liid"] for i in self.daemon.items("refused")] == ["LIID-2"],
+                   "only the other code is left")
         self.daemon.wait_delivered()
         self.daemon.ctl("retry", "--destination", "lea-one")
         wait_until(lambda: self.daemon.items() == [], "nothing waits")
@@ -140,7 +141,8 @@ class Refusals(SystemTest):
                 self.assertFalse(self.daemon.items("refused"))
                 self.lea.stop()
                 self.lea.start()
-                wait_until(lambda: any(i.accepted and i.csp_text("text") == kind for i in self.lea.items()), "delivered")
+                wait_until(lambda: any(i.accepted and i.csp_text("text") == kind for i in self.lea.items()),
+                           "delivered")
                 self.daemon.wait_delivered()
                 self.lea.stop()
 
@@ -159,7 +161,8 @@ class Refusals(SystemTest):
                 self.assertEqual([], bad.items())
                 bad.stop()
                 self.lea.start()
-                wait_until(lambda: any(i.accepted and i.csp_text("text") == name for i in self.lea.items()), "delivered")
+                wait_until(lambda: any(i.accepted and i.csp_text("text") == name for i in self.lea.items()),
+                           "delivered")
                 wait_until(lambda: not self.paused(), "no longer paused")
                 self.lea.stop()
 
@@ -223,7 +226,8 @@ class Refusals(SystemTest):
         self.daemon.wait_delivered()
         texts = [i.csp_text("text") for i in self.lea.items() if i.accepted and i.liid == "LIID-1"]
         self.assertEqual(sorted(texts, key=int), texts, "in order all the same")
-        self.assertEqual(40, len({i.object_id for i in self.lea.items() if i.accepted}) + len(self.daemon.items("refused")))
+        accepted = {i.object_id for i in self.lea.items() if i.accepted}
+        self.assertEqual(40, len(accepted) + len(self.daemon.items("refused")))
 
     def test_logs_say_nothing_of_the_lea_or_the_parties(self):
         self.lea.start(refuse_liid={"LIID-1": 3999})

@@ -73,8 +73,9 @@ class TextEdges(SystemTest):
                 self.assertEqual(EDGES[name], item.csp_text(element), (name, element))
 
     def test_identifiers_that_fit_no_type_arrive_unchanged(self):
-        odd = [("sip_uri", "sip:[2001:db8::1]"), ("email", '"a b"@x'), ("msisdn", "CompanyName"), ("e164", "+1 (555) 010-0"),
-               ("sip_uri", "not a uri at all"), ("tel_uri", "tel:7042;phone-context=example.com"), ("user_id", "a\x01b"),
+        odd = [("sip_uri", "sip:[2001:db8::1]"), ("email", '"a b"@x'), ("msisdn", "CompanyName"),
+               ("e164", "+1 (555) 010-0"), ("sip_uri", "not a uri at all"),
+               ("tel_uri", "tel:7042;phone-context=example.com"), ("user_id", "a\x01b"),
                ("username", "z\ud800"), ("email", "jos\u00e9@ex\u00e4mple.com"), ("user_id", "x" * 500)]
         event = message("u-1", receivers=[party(*odd)])
         self.daemon.accept(event)
@@ -87,7 +88,8 @@ class TextEdges(SystemTest):
 
     def test_raw_utf8_and_escapes_mean_the_same(self):
         body = '{"event_id":"raw","service":"examplechat","event_type":"message","sender":{"identifiers":' \
-               '[{"type":"user_id","value":"u\\u002d1"}]},"content":{"type":"text/plain","text":"\u00e9\U0001f600\\u00e9\\ud83d\\ude00\\/"}}'
+               '[{"type":"user_id","value":"u\\u002d1"}]},"content":{"type":"text/plain",' \
+               '"text":"\u00e9\U0001f600\\u00e9\\ud83d\\ude00\\/"}}'
         self.daemon.accept(body.encode())
         self.assertEqual("\u00e9\U0001f600" * 2 + "/", self.arrived(1)["raw"].csp_text("text"))
 
