@@ -22,7 +22,7 @@ function(lihandover_test name)
   list(TRANSFORM TEST_ROOMS PREPEND lihandover::)
   target_link_libraries(${name} PRIVATE ${TEST_ROOMS} ${TEST_LIBRARIES} GTest::gmock GTest::gtest_main lihandover_flags)
   # GCC 12 raises false alarms at -O2 on coroutine frames and on a test's own operator new.
-  target_compile_options(${name} PRIVATE -Wno-mismatched-new-delete)
+  target_compile_options(${name} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-Wno-mismatched-new-delete>)
   target_compile_definitions(${name} PRIVATE LIHANDOVER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 120)
 endfunction()

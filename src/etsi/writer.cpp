@@ -478,10 +478,8 @@ model::Status check_profile(const model::Profile& profile) {
 void append_message_head(std::string& out, const model::Profile& profile, const model::Uuid& transaction,
                          model::Instant created) {
     static constexpr std::array declared = {
-        std::pair{" xmlns=\"", core_namespace},
-        std::pair{"\" xmlns:xsi=\"", schema_instance_namespace},
-        std::pair{"\" xmlns:d=\"", delivery_namespace},
-        std::pair{"\" xmlns:c=\"", common_namespace},
+        std::pair{" xmlns=\"", core_namespace},          std::pair{"\" xmlns:xsi=\"", schema_instance_namespace},
+        std::pair{"\" xmlns:d=\"", delivery_namespace},  std::pair{"\" xmlns:c=\"", common_namespace},
         std::pair{"\" xmlns:m=\"", messaging_namespace},
     };
     out += "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<HI1Message";
