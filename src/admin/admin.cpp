@@ -64,12 +64,6 @@ class Admin::Impl {
         control_server_->start();
     }
 
-    boost::asio::awaitable<void> stop(std::chrono::milliseconds grace) {
-        co_await control_server_->stop(grace);
-        co_await machine_server_->stop(grace);
-        let_metrics_go();
-    }
-
     [[nodiscard]] Readiness readiness() const {
         switch (parts_.control.stage()) {
             case Stage::starting:
@@ -82,14 +76,16 @@ class Admin::Impl {
         return parts_.store.accepting() ? Readiness::ready : Readiness::store;
     }
 
-    [[nodiscard]] const http::Server& machine_server() const { return *machine_server_; }
-    [[nodiscard]] const http::Server& control_server() const { return *control_server_; }
-
-  private:
     void let_metrics_go() {
-        if (scraped_) parts_.metrics.remove_scraped(*std::exchange(scraped_, std::nullopt));
+        if (scraped_) {
+            parts_.metrics.remove_scraped(*std::exchange(scraped_, std::nullopt));
+        }
     }
 
+    [[nodiscard]] http::Server& machine_server() { return *machine_server_; }
+    [[nodiscard]] http::Server& control_server() { return *control_server_; }
+
+  private:
     /// On the doors' thread: what Control may only be asked there.
     void prepare_scrape() {
         auto status = parts_.control.status();
@@ -166,7 +162,9 @@ void Admin::start() {
 }
 
 boost::asio::awaitable<void> Admin::stop(std::chrono::milliseconds grace) {
-    return impl_->stop(grace);
+    co_await impl_->control_server().stop(grace);
+    co_await impl_->machine_server().stop(grace);
+    impl_->let_metrics_go();
 }
 
 const std::string& Admin::metrics_address() const {
