@@ -86,7 +86,8 @@ void Gate::back_off_for(Milliseconds least, Time now, double dice) {
 void Gate::close_paused(Cause cause, Time now) {
     if (mode_ != Mode::paused) {
         move(Mode::paused);
-        eager_ = cause == Cause::refusals || cause == Cause::rejections ? eager_probes : 0;
+        const bool about_items = cause == Cause::refusals || cause == Cause::rejections || cause == Cause::senseless;
+        eager_ = about_items ? eager_probes : 0;
     }
     cause_ = cause;
     forget_failures();

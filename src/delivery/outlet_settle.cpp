@@ -43,6 +43,9 @@ void Outlet::settle(Worker& worker, const Ticket& ticket) {
             return_all(worker, Then::ready);
             return;
         case Outcome::senseless:
+            for (const auto& item : worker.batch) {
+                item.lane->blamed = gate_.pause_number();
+            }
             gate_.senseless(ticket, lane, now, dice());
             return_all(worker, Then::rest);
             return;

@@ -691,6 +691,17 @@ TEST_F(Running, SenselessAnswersAreRetriedAndPauseWhenTheyRun) {
     EXPECT_THAT(store_.refused(), IsEmpty());
 }
 
+TEST_F(Running, OneLiidAnsweredSenselesslyDoesNotStopTheOthers) {
+    options_.retry.maximum = std::chrono::hours(1);
+    lea_->set_script(
+        [](const Arrival& arrival) { return arrival.liids.front() == "BAD" ? garbage() : accept(arrival); });
+    start();
+    store_.queue(store_.make_lane("lea-one", "BAD"), 3);
+    ASSERT_TRUE(paused(metrics::Pause::senseless_answer));
+    store_.queue(store_.make_lane("lea-one", "GOOD"), 10);
+    ASSERT_TRUE(all_accepted(10));
+}
+
 TEST_F(Running, UnansweredAndTwiceAnsweredActionsAreTriedAgain) {
     options_.max_actions_per_message = 3;
     options_.connections = 1;
