@@ -156,14 +156,16 @@ TEST(Problem, AreSortedByPlace) {
 }
 
 class TextFile : public testing::Test {
+  public:
+    TextFile(const TextFile&) = delete;
+    TextFile& operator=(const TextFile&) = delete;
+
   protected:
     TextFile() {
         std::string name = (std::filesystem::temp_directory_path() / "config-XXXXXX").string();
         directory_ = ::mkdtemp(name.data()) != nullptr ? name : "";
     }
     ~TextFile() override { std::filesystem::remove_all(directory_); }
-    TextFile(const TextFile&) = delete;
-    TextFile& operator=(const TextFile&) = delete;
     [[nodiscard]] std::string path(const std::string& name) const { return directory_ + "/" + name; }
 
     std::string directory_;

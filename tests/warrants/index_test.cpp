@@ -148,6 +148,7 @@ TEST(Index, ManyPartiesHaveABitEach) {
         {share(make("L-1", {target(IdentifierType::user_id, "u-0"), target(IdentifierType::user_id, "u-64"),
                             target(IdentifierType::user_id, "u-199")}))});
     std::vector<std::string> names;
+    names.reserve(200);
     for (int n = 0; n < 200; ++n) {
         names.push_back("u-" + std::to_string(n));
     }
@@ -359,6 +360,7 @@ TEST(Index, MayBeAskedFromManyThreads) {
     const Index index(many_warrants(1'000));
     std::atomic<std::size_t> hits = 0;
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t) {
         threads.emplace_back([&] {
             MatchScratch scratch;

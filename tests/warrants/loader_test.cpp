@@ -13,6 +13,10 @@ namespace {
 namespace fs = std::filesystem;
 
 class LoaderTest : public testing::Test {
+  public:
+    LoaderTest(const LoaderTest&) = delete;
+    LoaderTest& operator=(const LoaderTest&) = delete;
+
   protected:
     LoaderTest() {
         std::string name = (fs::temp_directory_path() / "warrants-XXXXXX").string();
@@ -20,8 +24,6 @@ class LoaderTest : public testing::Test {
         loader_ = std::make_unique<Loader>(directory_.string());
     }
     ~LoaderTest() override { fs::remove_all(directory_); }
-    LoaderTest(const LoaderTest&) = delete;
-    LoaderTest& operator=(const LoaderTest&) = delete;
 
     void write(const std::string& file, const std::string& liid, const std::string& user,
                const std::string& destination = "lea-one") {
@@ -43,6 +45,7 @@ class LoaderTest : public testing::Test {
     }
     void restart(const Reload& last) {
         std::vector<Remembered> remembered;
+        remembered.reserve(last.in_force.size());
         for (const InForce& entry : last.in_force) {
             remembered.push_back({entry.file, encode(*entry.warrant)});
         }
