@@ -54,18 +54,18 @@ TEST(Metrics, CountsUnderItsOwnLabels) {
 
     const std::string text = metrics.render();
     for (const char* const line :
-         {"lihandover_events_received_total{source=\"local\"} 3",
-          "lihandover_events_accepted_total{source=\"local\"} 2",
-          "lihandover_events_rejected_total{reason=\"too_large\",source=\"local\"} 1",
-          "lihandover_events_rejected_total{reason=\"malformed\",source=\"local\"} 0",
-          "lihandover_intake_answers_total{code=\"202\",source=\"local\"} 2",
-          "lihandover_intake_answers_total{code=\"other\",source=\"local\"} 1",
-          "lihandover_intake_connections{source=\"local\"} 1",
-          "lihandover_items_total{destination=\"lea-one\",outcome=\"delivered\"} 5",
-          "lihandover_delivery_attempts_total{destination=\"lea-one\",outcome=\"tls_failed\"} 1",
-          "lihandover_documents_validated_total{destination=\"lea-one\",outcome=\"invalid\"} 1",
-          "lihandover_reloads_total{outcome=\"failed\"} 1", "lihandover_reloads_total{outcome=\"done\"} 0",
-          "lihandover_store_failures_total{kind=\"disk_full\"} 1"}) {
+         {R"(lihandover_events_received_total{source="local"} 3)",
+          R"(lihandover_events_accepted_total{source="local"} 2)",
+          R"(lihandover_events_rejected_total{reason="too_large",source="local"} 1)",
+          R"(lihandover_events_rejected_total{reason="malformed",source="local"} 0)",
+          R"(lihandover_intake_answers_total{code="202",source="local"} 2)",
+          R"(lihandover_intake_answers_total{code="other",source="local"} 1)",
+          R"(lihandover_intake_connections{source="local"} 1)",
+          R"(lihandover_items_total{destination="lea-one",outcome="delivered"} 5)",
+          R"(lihandover_delivery_attempts_total{destination="lea-one",outcome="tls_failed"} 1)",
+          R"(lihandover_documents_validated_total{destination="lea-one",outcome="invalid"} 1)",
+          R"(lihandover_reloads_total{outcome="failed"} 1)", R"(lihandover_reloads_total{outcome="done"} 0)",
+          R"(lihandover_store_failures_total{kind="disk_full"} 1)"}) {
         EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
     }
 }
@@ -110,14 +110,14 @@ TEST(Metrics, WhatIsAskedForIsAskedAtEachRender) {
     });
     std::string text = metrics.render();
     for (const char* const line :
-         {"lihandover_outbox_items{destination=\"lea-one\",state=\"queued\"} 7",
-          "lihandover_outbox_items{destination=\"lea-one\",state=\"refused\"} 1",
-          "lihandover_outbox_oldest_age_seconds{destination=\"lea-one\"} 2.5", "lihandover_outbox_bytes 4096",
-          "lihandover_destination_paused{destination=\"lea-one\",reason=\"tls\"} 1",
-          "lihandover_destination_paused{destination=\"lea-one\",reason=\"redirect\"} 0",
-          "lihandover_destination_paused{destination=\"lea-two\",reason=\"tls\"} 0",
-          "lihandover_certificate_expiry_timestamp_seconds{name=\"lea-one\",role=\"destination\"} 1800000000",
-          "lihandover_warrants{state=\"active\"} 3", "lihandover_warrant_files_bad 1",
+         {R"(lihandover_outbox_items{destination="lea-one",state="queued"} 7)",
+          R"(lihandover_outbox_items{destination="lea-one",state="refused"} 1)",
+          R"(lihandover_outbox_oldest_age_seconds{destination="lea-one"} 2.5)", "lihandover_outbox_bytes 4096",
+          R"(lihandover_destination_paused{destination="lea-one",reason="tls"} 1)",
+          R"(lihandover_destination_paused{destination="lea-one",reason="redirect"} 0)",
+          R"(lihandover_destination_paused{destination="lea-two",reason="tls"} 0)",
+          R"(lihandover_certificate_expiry_timestamp_seconds{name="lea-one",role="destination"} 1800000000)",
+          R"(lihandover_warrants{state="active"} 3)", "lihandover_warrant_files_bad 1",
           "lihandover_clock_unsynchronised 1", "lihandover_ready 1", "lihandover_store_accepting 0"}) {
         EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
     }
