@@ -11,7 +11,7 @@
 #include "lihandover/intake/event_parser.hpp"
 
 namespace simdjson::internal {
-class dom_parser_implementation;
+class dom_parser_implementation;  // NOLINT(readability-identifier-naming): simdjson's own name
 }
 
 namespace lihandover::intake {

@@ -7,16 +7,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
-#include <new>
 #include <optional>
 #include <random>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "allocations.hpp"
 #include "corpus.hpp"
 #include "lihandover/intake/event_members.hpp"
 
@@ -157,6 +154,7 @@ TEST_F(EventParserTest, PutsPartiesInTheOrderOfTheirRoles) {
     ASSERT_FALSE(
         parse(testing::read_file(testing::source_dir() / "tests/intake/corpus/valid/members_in_another_order.json")));
     std::vector<std::string> found;
+    found.reserve(event_.parties.size());
     for (const model::Party& party : event_.parties) {
         found.push_back(std::string(model::name_of(party.role)) + ' ' +
                         std::string(event_.identifiers_of(party)[0].value));
@@ -213,7 +211,8 @@ TEST_F(EventParserTest, BoundsTheDepthOfParameters) {
     const auto nested = [](std::uint32_t depth, char open, char close) {
         std::string value(open == '[' ? "" : "1");
         for (std::uint32_t i = 0; i < depth; ++i) {
-            value = open == '[' ? '[' + value + close : R"({"x":)" + value + close;
+            value.insert(0, open == '[' ? "[" : R"({"x":)");
+            value += close;
         }
         return event(R"(,"parameters":{"p":)" + value + '}');
     };
@@ -262,7 +261,7 @@ TEST_F(EventParserTest, BoundsTheNumberOfEverything) {
 
 TEST_F(EventParserTest, BoundsNamesAndNumbers) {
     const auto device = [](const std::string& name, const std::string& value) {
-        return event(",\"device\":{\"" + name + "\":" + value + '}');
+        return event(R"(,"device":{")" + name + R"(":)" + value + '}');
     };
     EXPECT_EQ(refusal(device(std::string(max_property_name, 'n'), "1")), "accepted");
     EXPECT_EQ(refusal(device(std::string(max_property_name + 1, 'n'), "1")), "too_large device");
@@ -271,7 +270,7 @@ TEST_F(EventParserTest, BoundsNamesAndNumbers) {
     EXPECT_EQ(refusal(device("n", std::string(max_number_text, '9'))), "accepted");
     EXPECT_EQ(refusal(device("n", std::string(max_number_text + 1, '9'))), "too_large device.n");
     const auto parameter = [](std::size_t size) {
-        return event(",\"parameters\":{\"" + std::string(size, 'n') + "\":1}");
+        return event(R"(,"parameters":{")" + std::string(size, 'n') + R"(":1})");
     };
     EXPECT_EQ(refusal(parameter(max_parameter_name)), "accepted");
     EXPECT_EQ(refusal(parameter(max_parameter_name + 1)), "too_large parameters");
@@ -325,9 +324,9 @@ TEST_F(EventParserTest, NamesWhatItRefusesButNoValue) {
 TEST_F(EventParserTest, AllocatesNothingForAnEventLikeTheOneBefore) {
     const std::string json = testing::read_file(testing::source_dir() / "tests/intake/corpus/valid/everything.json");
     EXPECT_FALSE(parser_.parse(json, now, event_));
-    const std::size_t before = allocations;
+    const std::size_t before = testing::allocations();
     const bool refused = parser_.parse(json, now, event_).has_value();
-    EXPECT_EQ(allocations, before);
+    EXPECT_EQ(testing::allocations(), before);
     EXPECT_FALSE(refused);
 }
 
@@ -343,7 +342,7 @@ TEST_F(EventParserTest, ReadsNothingBeyondTheText) {
         for (std::size_t cut = 0; cut < std::min<std::size_t>(sample.json.size(), 130); ++cut) {
             const std::string_view text = std::string_view(sample.json).substr(0, sample.json.size() - cut);
             char* const place = memory + size - text.size();
-            std::copy(text.begin(), text.end(), place);
+            std::ranges::copy(text, place);
             (void)parser_.parse({place, text.size()}, now, event_);
         }
     }

@@ -41,7 +41,7 @@ struct Member {
     double lowest = 0;                                       ///< of number
     double highest = 0;                                      ///< of number
     std::span<const std::string_view> choices = no_choices;  ///< of choice
-    std::string_view help = "";                              ///< for docs/events.md and the schema's readers
+    std::string_view help;                                   ///< for docs/events.md and the schema's readers
 };
 
 /// Bounds on what is below properties and parameters.
