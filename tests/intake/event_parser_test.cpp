@@ -17,27 +17,6 @@
 #include "corpus.hpp"
 #include "lihandover/intake/event_members.hpp"
 
-namespace {
-
-// Counts what this thread allocates, for the promise that an ordinary event allocates nothing.
-thread_local std::size_t allocations = 0;
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-    ++allocations;
-    if (void* const memory = std::malloc(size)) {
-        return memory;
-    }
-    throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept {
-    std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
-
 namespace lihandover::intake {
 namespace {
 
