@@ -56,7 +56,7 @@ double processor_seconds() {
 }
 
 [[noreturn]] void give_up(const std::string& why) {
-    std::fprintf(stderr, "bench_store: %s\n", why.c_str());
+    static_cast<void>(std::fprintf(stderr, "bench_store: %s\n", why.c_str()));
     std::exit(1);
 }
 
@@ -75,8 +75,8 @@ Resident resident() {
     Resident memory;
     std::ifstream status("/proc/self/status");
     for (std::string line; std::getline(status, line);) {
-        if (line.starts_with("VmRSS:")) memory.now_mib = std::atof(line.c_str() + 6) / 1024;
-        if (line.starts_with("VmHWM:")) memory.peak_mib = std::atof(line.c_str() + 6) / 1024;
+        if (line.starts_with("VmRSS:")) memory.now_mib = std::strtod(line.c_str() + 6, nullptr) / 1024;
+        if (line.starts_with("VmHWM:")) memory.peak_mib = std::strtod(line.c_str() + 6, nullptr) / 1024;
     }
     return memory;
 }
@@ -189,6 +189,7 @@ class Bench {
         if (!opened) give_up(opened.error().message);
         store_ = std::move(*opened);
         std::vector<std::pair<std::string, std::string>> pairs;
+        pairs.reserve(lanes);
         for (std::size_t i = 0; i < lanes; ++i) {
             pairs.emplace_back("lea", "LIID-" + std::to_string(i));
         }
@@ -294,7 +295,7 @@ class Bench {
 
     const Settings& settings_;
     std::filesystem::path state_;
-    std::mt19937_64 random_{1};
+    std::mt19937_64 random_{std::random_device{}()};
     std::array<char, share_size> share_{};
     std::vector<store::Hash128> conversations_;
     std::unique_ptr<store::Store> store_;

@@ -20,9 +20,9 @@ constexpr std::chrono::seconds read_again(1);
 
 }  // namespace
 
-Engine::Engine(asio::any_io_executor executor, const Parts& parts, std::unique_ptr<store::Reader> reader)
+Engine::Engine(asio::any_io_executor executor, Parts parts, std::unique_ptr<store::Reader> reader)
     : executor_(std::move(executor)),
-      parts_(parts),
+      parts_(std::move(parts)),
       loader_(parts_.store, std::move(reader)),
       read_pause_(executor_),
       commits_(std::make_shared<Commits>()) {}
@@ -304,8 +304,8 @@ bool Engine::may_send() {
     return commits_->open < max_uncommitted;  // they may have sunk before anybody saw the flag
 }
 
-void Engine::accept(store::Acceptance acceptance) {
-    acceptances_.push_back(std::move(acceptance));
+void Engine::accept(const store::Acceptance& acceptance) {
+    acceptances_.push_back(acceptance);
     ++commits_->open;
     if (!flush_posted_) {
         // Comes after what this turn of the loop still has to do: the acceptances of all of it go together.

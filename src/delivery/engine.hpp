@@ -32,7 +32,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     /// Lanes kept for what was seen of them; beyond, those without items are forgotten as they empty.
     static constexpr std::size_t max_idle_lanes = 16'384;
 
-    Engine(boost::asio::any_io_executor executor, const Parts& parts, std::unique_ptr<store::Reader> reader);
+    Engine(boost::asio::any_io_executor executor, Parts parts, std::unique_ptr<store::Reader> reader);
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
     ~Engine() = default;
@@ -71,7 +71,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     [[nodiscard]] bool stopping() const { return stopping_; }
     /// Whether messages may begin. False: kick() comes when they may again.
     [[nodiscard]] bool may_send();
-    void accept(store::Acceptance acceptance);
+    void accept(const store::Acceptance& acceptance);
     /// The item is out of memory; should the store not take the refusal, it waits again.
     void refuse(const Lane& lane, store::RowId row, bool emergency, store::Refusal refusal);
     void lane_settled(Lane& lane);

@@ -125,7 +125,7 @@ class Gate {
     Policy policy_;
     Mode mode_ = Mode::open;
     Cause cause_ = Cause::tls;
-    Time resume_at_{};
+    Time resume_at_;
     std::uint64_t next_number_ = 1;
     std::uint64_t epoch_ = 0;
     unsigned allowed_ = 1;

@@ -16,7 +16,7 @@ std::uint32_t RowQueue::lower_bound(store::RowId row) const {
 void RowQueue::relocate(std::size_t room_in_front, std::size_t room_behind) {
     const auto count = size();
     const auto capacity = room_in_front + count + room_behind;
-    auto block = std::make_unique<Waiting[]>(capacity);
+    auto block = std::make_unique<Waiting[]>(capacity);  // NOLINT(modernize-avoid-c-arrays)
     std::copy_n(block_.get() + begin_, count, block.get() + room_in_front);
     block_ = std::move(block);
     begin_ = static_cast<std::uint32_t>(room_in_front);

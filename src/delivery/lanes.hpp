@@ -59,7 +59,7 @@ class RowQueue {
     void relocate(std::size_t room_in_front, std::size_t room_behind);
     void shrink();
 
-    std::unique_ptr<Waiting[]> block_;
+    std::unique_ptr<Waiting[]> block_;  // NOLINT(modernize-avoid-c-arrays): a vector would be two words fatter
     std::uint32_t begin_ = 0;
     std::uint32_t end_ = 0;
     std::uint32_t capacity_ = 0;
@@ -83,7 +83,7 @@ struct Lane {
     RowQueue rows;
     Lane* previous = nullptr;  ///< in the list of ready lanes
     Lane* next = nullptr;
-    model::Clock::SteadyTime due{};  ///< while resting
+    model::Clock::SteadyTime due;  ///< while resting
     std::shared_ptr<const store::Lane> details;
     std::uint32_t emergencies = 0;  ///< of the waiting rows
     std::uint32_t alone = 0;        ///< so many items at the front go in messages of their own

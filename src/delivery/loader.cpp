@@ -34,7 +34,7 @@ model::Status Loader::fill(std::span<const store::RowId> rows) {
     return {};
 }
 
-void Loader::keep(store::StoredItem item) {
+void Loader::keep(store::StoredItem&& item) {
     const auto octets = item.share.size();
     if (kept_.try_emplace(item.row, std::move(item)).second) {
         kept_octets_ += octets;
@@ -52,7 +52,7 @@ bool Loader::take(store::RowId row, store::StoredItem& out) {
     return true;
 }
 
-void Loader::put_back(store::StoredItem item) {
+void Loader::put_back(store::StoredItem&& item) {
     keep(std::move(item));
 }
 

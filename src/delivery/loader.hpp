@@ -42,14 +42,14 @@ class Loader {
     /// False when it is not there.
     bool take(store::RowId row, store::StoredItem& out);
     /// Of an item that could not go yet.
-    void put_back(store::StoredItem item);
+    void put_back(store::StoredItem&& item);
     void forget(store::RowId row);
 
     /// nullptr when the store does not know it.
     [[nodiscard]] const LoadedProfile* profile(store::ProfileId id);
 
   private:
-    void keep(store::StoredItem item);
+    void keep(store::StoredItem&& item);
 
     store::Store& store_;
     std::unique_ptr<store::Reader> reader_;

@@ -398,40 +398,38 @@ asio::awaitable<bool> Outlet::connect(Worker& worker, Ticket ticket) {
     co_return false;
 }
 
-asio::awaitable<void> Outlet::exchange(Worker& worker, Ticket ticket) {
+asio::awaitable<http::ClientResult<http::Answer>> Outlet::post(Worker& worker) {
     static constexpr std::array<http::Field, 1> fields = {{{"Content-Type", "application/xml"}}};
-    auto& judgement = worker.judgement;
-    for (bool repeated = false;; repeated = true) {
-        const std::array<std::string_view, 1> body = {worker.message};
-        const http::Request request{"POST", worker.target->url.target, fields, body};
-        const auto begun = engine_.clock().steady();
-        const auto answer = co_await worker.connection->exchange(request);
-        metrics_.post_seconds.observe(std::chrono::duration<double>(engine_.clock().steady() - begun).count());
-        if (answer) {
-            metrics_.sent_bytes.add(worker.message.size());
-            judge_answer(answer->status, answer->body, answer->header("Retry-After"),
-                         {worker.transaction, worker.objects}, worker.target->destination.options.retry.error_codes,
-                         engine_.clock().wall(), judgement);
-            break;
-        }
-        if (engine_.stopping()) {  // cut: says nothing about the LEA
-            return_all(worker, Then::ready);
-            co_return;
-        }
-        const auto& failure = answer.error();
-        judge_failure(failure, judgement);
-        worker.failure = failure.message;
-        if (repeated || !failure.reused || failure.kind != http::FailureKind::closed) {
-            break;
-        }
+    worker.body = {worker.message};
+    worker.request = {"POST", worker.target->url.target, fields, worker.body};
+    worker.begun = engine_.clock().steady();
+    return worker.connection->exchange(worker.request);
+}
+
+asio::awaitable<void> Outlet::exchange(Worker& worker, Ticket ticket) {
+    auto answer = co_await post(worker);
+    if (!answer && !engine_.stopping() && answer.error().reused && answer.error().kind == http::FailureKind::closed) {
         // The LEA closed a connection that had been idle. A fresh one, and its next failure counts.
         metrics_.attempts(metrics::Attempt::disconnected).add();
         if (!co_await connect(worker, ticket)) {
             return_all(worker, Then::ready);
             co_return;
         }
-        worker.failure.clear();
         write_head(worker);
+        answer = co_await post(worker);
+    }
+    metrics_.post_seconds.observe(std::chrono::duration<double>(engine_.clock().steady() - worker.begun).count());
+    auto& judgement = worker.judgement;
+    if (answer) {
+        metrics_.sent_bytes.add(worker.message.size());
+        judge_answer(answer->status, answer->body, answer->header("Retry-After"), {worker.transaction, worker.objects},
+                     worker.target->destination.options.retry.error_codes, engine_.clock().wall(), judgement);
+    } else if (engine_.stopping()) {  // cut: says nothing about the LEA
+        return_all(worker, Then::ready);
+        co_return;
+    } else {
+        judge_failure(answer.error(), judgement);
+        worker.failure = answer.error().message;
     }
     note(judgement.attempt);
     settle(worker, ticket);

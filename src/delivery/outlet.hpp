@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -111,6 +112,9 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
         std::string message;
         std::string head;
         std::size_t head_size = 0;
+        std::array<std::string_view, 1> body;  ///< `message`, while it is sent
+        http::Request request;
+        Gate::Time begun;
         std::shared_ptr<const model::Profile> profile;
         model::Uuid transaction;
         std::vector<Sending> batch;
@@ -127,7 +131,7 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
         std::uint8_t doubts = 0;
         store::Refusal refusal;
         std::uint64_t since = 0;  ///< attempts from this number on are comparisons
-        Gate::Time due{};         ///< when it is tried again itself should there be nothing to compare with
+        Gate::Time due;           ///< when it is tried again itself should there be nothing to compare with
     };
     enum class Taken : std::uint8_t { something, nothing, message_full };
 
@@ -139,6 +143,7 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
     boost::asio::awaitable<void> attempt(Worker& worker, Ticket ticket);
     boost::asio::awaitable<bool> connect(Worker& worker, Ticket ticket);
     boost::asio::awaitable<void> exchange(Worker& worker, Ticket ticket);
+    boost::asio::awaitable<http::ClientResult<http::Answer>> post(Worker& worker);
     boost::asio::awaitable<bool> validate(Worker& worker);
 
     [[nodiscard]] bool may_start(Gate::Time now) const;
