@@ -294,19 +294,22 @@ Schema<Intake> intake_schema() {
                  .example = "[status, device_id]",
                  .reloadable = true},
                 &Intake::metadata_parameters, list_type(text_type(1, 255), 0, 1000))
-        .option(
-            {.name = "max_object_size", .help = "The largest binary object taken.", .example = "8GiB", .built = false},
-            &Intake::max_object_size, size_type(1, 16 * tib))
+        .option({.name = "max_object_size", .help = "The largest binary object taken.", .example = "8GiB"},
+                &Intake::max_object_size, size_type(1, 16 * tib))
+        .option({.name = "object_wait",
+                 .help = "How long an uploaded object waits for the event that names it; then it is deleted.",
+                 .example = "1h"},
+                &Intake::object_wait, duration_type(seconds(1), days(7)))
         .option({.name = "attachment_root",
                  .help = "Directory below which events may name files as attachments. Absent: they may not.",
-                 .example = "/var/spool/messaging",
-                 .built = false},
+                 .example = "/var/spool/messaging"},
                 &Intake::attachment_root, path_type())
-        .option({.name = "attachment_grace",
-                 .help = "How long a source leaves a named file in place after the answer.",
-                 .example = "10m",
-                 .built = false},
-                &Intake::attachment_grace, duration_type(seconds(1), days(1)))
+        .option(
+            {.name = "attachment_grace",
+             .help = "How long a source leaves a named file in place after the answer; an item whose file cannot be "
+                     "copied in that time goes without it.",
+             .example = "10m"},
+            &Intake::attachment_grace, duration_type(seconds(1), days(1)))
         .check(check_intake);
 }
 
@@ -343,6 +346,35 @@ Schema<CspSchema> csp_schema_schema() {
                 &CspSchema::url, https_url_type());
 }
 
+void check_binary(Reader& reader, const YamlNode& node, Binary& binary) {
+    const YamlNode* const model = node.find("model");
+    if (model == nullptr) {
+        return;  // said already
+    }
+    const bool pushes = binary.model == BinaryModel::b;
+    const char* const needed = pushes ? "url_template" : "client_certificates";
+    if (node.find(needed) == nullptr) {
+        reader.problem_below(needed, model->place,
+                             pushes ? "missing; model B needs to know where objects go"
+                                    : "missing; model A needs to know which certificates may fetch");
+    }
+    if (!pushes && node.find(needed) != nullptr && binary.client_certificates.empty()) {
+        reader.problem_below(needed, node.find(needed)->place, "empty; nobody could fetch an object");
+    }
+    const auto refuse = [&](std::initializer_list<const char*> keys, const char* sentence) {
+        for (const char* const key : keys) {
+            if (const YamlNode* const option = node.find(key)) {
+                reader.problem_below(key, option->place, sentence);
+            }
+        }
+    };
+    if (pushes) {
+        refuse({"client_certificates", "remove_when_fetched"}, "only for model A");
+    } else {
+        refuse({"url_template", "continue_timeout", "early_success"}, "only for model B");
+    }
+}
+
 Schema<Binary> binary_schema() {
     return Schema<Binary>()
         .option(required({.name = "model",
@@ -366,13 +398,26 @@ Schema<Binary> binary_schema() {
                  .example = "5m",
                  .reloadable = true},
                 &Binary::continue_timeout, duration_type(seconds(1), days(1)))
+        .option({.name = "early_success",
+                 .help = "Model B: what it means when the LEA answers with success before it asked for the body. "
+                         "`refused`: the object is put aside for an operator. `delivered`: the LEA has it already.",
+                 .example = "refused",
+                 .reloadable = true},
+                &Binary::early_success,
+                choice_type<EarlySuccess>({{"refused", EarlySuccess::refused}, {"delivered", EarlySuccess::delivered}}))
         .option(
             {.name = "client_certificates",
              .help = "Model A: which client certificates may fetch, by SHA-256 of the certificate, or of its public "
                      "key after `spki:`.",
              .example = "[\"spki:0c72e35be9d3a6e6c8f5ef0c1b5a0f3c7a1d2e4b5f60718293a4b5c6d7e8f901\"]",
              .reloadable = true},
-            &Binary::client_certificates, list_type(fingerprint_type(), 0, 1000));
+            &Binary::client_certificates, list_type(fingerprint_type(), 0, 1000))
+        .option({.name = "remove_when_fetched",
+                 .help = "Model A: whether an object goes once it was fetched whole, rather than when it expires.",
+                 .example = "false",
+                 .reloadable = true},
+                &Binary::remove_when_fetched, boolean_type())
+        .check(check_binary);
 }
 
 Schema<Retry> retry_schema() {
@@ -472,20 +517,23 @@ Schema<Destination> destination_schema() {
         .option({.name = "upload_connections",
                  .help = "The most connections at a time for binary objects (Model B).",
                  .example = "8",
-                 .reloadable = true,
-                 .built = false},
+                 .reloadable = true},
                 &Destination::upload_connections, integer_type(1, 256))
+        .option({.name = "upload_bandwidth",
+                 .help = "The most octets per second that all uploads to the destination take together. Absent: no "
+                         "limit.",
+                 .example = "12MiB",
+                 .reloadable = true},
+                &Destination::upload_bandwidth, size_type(kib, tib))
         .option({.name = "timeout",
                  .help = "How long each step of a delivery may take: to connect, to agree on TLS, to send, to be "
                          "answered.",
                  .example = "30s",
                  .reloadable = true},
                 &Destination::timeout, duration_type(Duration(100), hours(1)))
-        .section({.name = "binary",
-                  .help = "How binary objects reach the LEA. Absent: they do not.",
-                  .reloadable = true,
-                  .built = false},
-                 &Destination::binary, binary_schema())
+        .section(
+            {.name = "binary", .help = "How binary objects reach the LEA. Absent: they do not.", .reloadable = true},
+            &Destination::binary, binary_schema())
         .section({.name = "retry", .help = "When items are tried again.", .reloadable = true}, &Destination::retry,
                  retry_schema());
 }
@@ -524,6 +572,22 @@ Schema<Admin> admin_schema() {
 }
 
 void check_configuration(Reader& reader, const YamlNode& node, Configuration& configuration) {
+    const YamlNode* const destinations = node.find("destinations");
+    for (const auto& [name, destination] : configuration.destinations) {
+        if (destination.binary && destination.binary->model == BinaryModel::a && !configuration.objectserver) {
+            const YamlNode* const entry = destinations->find(name);
+            const YamlNode* const binary = entry != nullptr ? entry->find("binary") : nullptr;
+            reader.problem_below("destinations." + name + ".binary.model",
+                                 binary != nullptr ? binary->place : node.place,
+                                 "model A needs an `objectserver` that serves the objects");
+        }
+    }
+    if (configuration.objectserver && configuration.objectserver->listen.is_unix()) {
+        const YamlNode* const server = node.find("objectserver");
+        const YamlNode* const listen = server != nullptr ? server->find("listen") : nullptr;
+        reader.problem_below("objectserver.listen", listen != nullptr ? listen->place : node.place,
+                             "a Unix socket cannot serve LEAs; allowed: address:port or [v6]:port");
+    }
     const YamlNode* const admin = node.find("admin");
     const YamlNode* const control = admin != nullptr ? admin->find("control_socket") : nullptr;
     const YamlNode* const listen = admin != nullptr ? admin->find("listen") : nullptr;
@@ -621,7 +685,7 @@ const Schema<Configuration>& configuration_schema() {
                   .reloadable = true},
                  &Configuration::destinations, name_type("1 to 64 of a-z, 0-9 and -", "-", false), 10'000,
                  destination_schema())
-            .section({.name = "objectserver", .help = "Serves binary objects to LEAs (Model A).", .built = false},
+            .section({.name = "objectserver", .help = "Serves binary objects to LEAs (Model A)."},
                      &Configuration::objectserver, object_server_schema())
             .section({.name = "admin", .help = "What operators and their monitoring talk to."}, &Configuration::admin,
                      admin_schema())

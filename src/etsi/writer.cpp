@@ -341,9 +341,9 @@ void put_csp_event(std::string& out, const model::Share& share) {
     }
     // The share has only those parameters that were ordered, be it as metadata or as content.
     put_properties<"parameters">(out, event.parameters, Typing::none);
-    if (deliver.metadata && event.attachments != 0) {
+    if (deliver.metadata && share.attachment_count != 0) {
         out += "<attachments>";
-        put_number(out, event.attachments);
+        put_number(out, share.attachment_count);
         out += "</attachments>";
     }
     out += "</event>";
@@ -514,7 +514,7 @@ void append_action_head(std::string& out, std::size_t index) {
 }
 
 model::Status append_deliver(std::string& out, const model::Share& share, const model::ItemIdentity& identity,
-                             const model::Profile& profile) {
+                             const model::Profile& profile, std::span<const model::BinaryObject> /*objects*/) {
     if (profile.writer_version != current_writer_version) {
         return model::Error{"the item was made for a way of writing that this program does not have"};
     }

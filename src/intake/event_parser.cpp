@@ -443,7 +443,7 @@ class EventParser::Impl : private JsonReader {
         if (behind != nullptr && ways != 1) {
             return fail(Rejection::invalid_value, "must have one of data, object and file");
         }
-        ++event_->attachments;
+        event_->attachments.emplace_back();
         return behind;
     }
 
@@ -487,7 +487,7 @@ class EventParser::Impl : private JsonReader {
             fail(Rejection::missing_member, "names no party: sender, receivers, actor or members");
             return false;
         }
-        if (event.attachments > 0) {
+        if (!event.attachments.empty()) {
             fail_at("attachments", Rejection::attachments, "attachments cannot be handed over yet");
             return false;
         }

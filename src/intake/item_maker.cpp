@@ -39,7 +39,7 @@ const Route& route_of(const warrants::Match& match, const Snapshot& snapshot) {
 
 bool leaves_something(const model::Event& event, const model::Deliver& deliver,
                       std::span<const std::string> metadata_parameters) {
-    return deliver.metadata || (deliver.binary && event.attachments > 0) || (deliver.location && event.location) ||
+    return deliver.metadata || (deliver.binary && !event.attachments.empty()) || (deliver.location && event.location) ||
            (deliver.content && has_content(event, metadata_parameters));
 }
 

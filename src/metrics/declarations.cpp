@@ -23,6 +23,9 @@ constexpr std::array<Label, 2> by_item_outcome = {destination, {"outcome", "what
 constexpr std::array<Label, 2> by_waiting_state = {destination, {"state", "where they are", waiting_state_names}};
 constexpr std::array<Label, 2> by_attempt = {destination, {"outcome", "how it ended", attempt_names}};
 constexpr std::array<Label, 2> by_validation = {destination, {"outcome", "what was found", validation_outcomes}};
+constexpr std::array<Label, 2> by_object_state = {destination, {"state", "where they are", object_state_names}};
+constexpr std::array<Label, 2> by_upload = {destination, {"outcome", "how it ended", upload_names}};
+constexpr std::array<Label, 2> by_download = {destination, {"outcome", "how it ended", download_names}};
 constexpr std::array<Label, 2> by_pause = {destination, {"reason", "why", pause_names}};
 constexpr std::array<Label, 1> by_store_failure = {Label{"kind", "what failed", store_failure_names}};
 constexpr std::array<Label, 1> by_threshold = {Label{"percent", "of store.max_bytes", fill_thresholds}};
@@ -41,7 +44,7 @@ constexpr std::array<double, 15> post_buckets = {0.0005, 0.001, 0.0025, 0.005, 0
 constexpr std::array<double, 13> commit_buckets = {0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                                                    0.05,    0.1,    0.25,  0.5,    1,     5};
 
-constexpr std::array<Declaration, 32> all = {{
+constexpr std::array<Declaration, 43> all = {{
     {"lihandover_events_received_total", Kind::counter, "Events read from a source, accepted or not.", by_source, {}},
     {"lihandover_events_accepted_total",
      Kind::counter,
@@ -60,6 +63,8 @@ constexpr std::array<Declaration, 32> all = {{
      {}},
     {"lihandover_intake_received_bytes_total", Kind::counter, "Octets of request bodies read.", by_source, {}},
     {"lihandover_intake_answers_total", Kind::counter, "HTTP answers given to sources.", by_source_and_code, {}},
+    {"lihandover_intake_objects_total", Kind::counter, "Binary objects uploaded by a source.", by_source, {}},
+    {"lihandover_intake_object_bytes_total", Kind::counter, "Octets of them.", by_source, {}},
     {"lihandover_intake_connections", Kind::gauge, "Connections open.", by_source, {}},
     {"lihandover_items_total",
      Kind::counter,
@@ -90,6 +95,43 @@ constexpr std::array<Declaration, 32> all = {{
      Kind::counter,
      "Documents checked against the schemas before sending.",
      by_validation,
+     {}},
+    {"lihandover_objects",
+     Kind::gauge,
+     "Binary objects kept: `attached` to an item that was not accepted yet, `offered` to be fetched (Model A), "
+     "`queued` "
+     "to be pushed, `refused` by the LEA (Model B).",
+     by_object_state,
+     {}},
+    {"lihandover_object_bytes", Kind::gauge, "Octets of the binary objects kept.", {}, {}},
+    {"lihandover_objects_lost_total",
+     Kind::counter,
+     "Files named by sources that could not be copied in time; their items went without them.",
+     {},
+     {}},
+    {"lihandover_uploads_total",
+     Kind::counter,
+     "Attempts to push a binary object (Model B). `not_yet`, `no_continue` and `disconnected` are tried again; "
+     "`early`, "
+     "`refused` and `expired` put the object aside for an operator, `early` only where the configuration does not "
+     "count "
+     "it as delivered.",
+     by_upload,
+     {}},
+    {"lihandover_upload_bytes_total", Kind::counter, "Octets of binary objects pushed.", by_destination, {}},
+    {"lihandover_object_seconds", Kind::histogram,
+     "Time from the LEA's acceptance of an item to that of its binary object (Model B).", by_destination,
+     delivery_buckets},
+    {"lihandover_downloads_total",
+     Kind::counter,
+     "Requests for a binary object that were answered with more than 404 (Model A).",
+     by_download,
+     {}},
+    {"lihandover_download_bytes_total", Kind::counter, "Octets of binary objects fetched.", by_destination, {}},
+    {"lihandover_downloads_denied_total",
+     Kind::counter,
+     "Requests for a binary object that were answered 404: unknown, ended, or not for that certificate.",
+     {},
      {}},
     {"lihandover_destination_paused",
      Kind::gauge,

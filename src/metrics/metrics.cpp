@@ -50,6 +50,10 @@ class Samples : public Scrape {
         set(Metric::outbox_oldest_age, {destination}, seconds);
     }
     void outbox_bytes(std::uint64_t octets) override { set(Metric::outbox_bytes, {}, octets); }
+    void objects(std::string_view destination, ObjectState state, std::uint64_t count) override {
+        set(Metric::objects, {destination, object_state_names.at(static_cast<std::size_t>(state))}, count);
+    }
+    void object_bytes(std::uint64_t octets) override { set(Metric::object_bytes, {}, octets); }
     void store_bytes(std::uint64_t used, std::uint64_t maximum) override {
         set(Metric::store_bytes, {}, used);
         set(Metric::store_max_bytes, {}, maximum);
@@ -186,6 +190,8 @@ struct Metrics::Impl {
     std::array<Counter, reload_outcome_names.size()> reloads;
     std::array<Counter, store_failure_names.size()> store_failures;
     Histogram store_commit_seconds;
+    Counter downloads_denied;
+    Counter objects_lost;
 
     /// Held while those that are asked run, which is what remove_scraped waits for.
     std::mutex scrape_mutex;
@@ -197,6 +203,8 @@ Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
     impl_->counters(Metric::reloads, nullptr, reload_outcome_names, impl_->reloads);
     impl_->counters(Metric::store_failures, nullptr, store_failure_names, impl_->store_failures);
     impl_->store_commit_seconds = impl_->histogram(Metric::store_commit_seconds, {});
+    impl_->downloads_denied = impl_->counter(Metric::downloads_denied, {});
+    impl_->objects_lost = impl_->counter(Metric::objects_lost, {});
     const auto now =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
     impl_->gauge(Metric::start_time, {}).set(static_cast<double>(now.count()));
@@ -215,6 +223,8 @@ const SourceMetrics& Metrics::source(const std::string& name) {
         impl_->counters(Metric::events_rejected, &name, rejection_names, handles.rejected_by);
         handles.repeated = impl_->counter(Metric::events_repeated, {name});
         handles.received_bytes = impl_->counter(Metric::intake_received_bytes, {name});
+        handles.objects = impl_->counter(Metric::intake_objects, {name});
+        handles.object_bytes = impl_->counter(Metric::intake_object_bytes, {name});
         handles.connections = impl_->gauge(Metric::intake_connections, {name});
         for (std::size_t n = 0; n < SourceMetrics::statuses.size(); ++n) {
             handles.answers_.at(n) =
@@ -235,6 +245,11 @@ const DestinationMetrics& Metrics::destination(const std::string& name) {
         handles.documents_valid = impl_->counter(Metric::documents_validated, {name, "valid"});
         handles.documents_invalid = impl_->counter(Metric::documents_validated, {name, "invalid"});
         handles.sent_bytes = impl_->counter(Metric::delivery_sent_bytes, {name});
+        impl_->counters(Metric::uploads, &name, upload_names, handles.uploads_by);
+        handles.upload_bytes = impl_->counter(Metric::upload_bytes, {name});
+        handles.object_seconds = impl_->histogram(Metric::object_seconds, {name});
+        impl_->counters(Metric::downloads, &name, download_names, handles.downloads_by);
+        handles.download_bytes = impl_->counter(Metric::download_bytes, {name});
         handles.delivery_seconds = impl_->histogram(Metric::delivery_seconds, {name});
         handles.post_seconds = impl_->histogram(Metric::delivery_post_seconds, {name});
         handles.connections = impl_->gauge(Metric::delivery_connections, {name});
@@ -252,6 +267,14 @@ const Counter& Metrics::store_failures(StoreFailure failure) const {
 
 const Histogram& Metrics::store_commit_seconds() const {
     return impl_->store_commit_seconds;
+}
+
+const Counter& Metrics::downloads_denied() const {
+    return impl_->downloads_denied;
+}
+
+const Counter& Metrics::objects_lost() const {
+    return impl_->objects_lost;
 }
 
 std::uint64_t Metrics::add_scraped(ScrapeFunction function) {
@@ -313,6 +336,8 @@ Each line holds at any time but for what is on its way in that moment. Where one
 | `lihandover_ready == 0` or no answer | the daemon does not take events |
 | `lihandover_destination_paused == 1` | a destination is probed only, until whoever is at fault mends it |
 | `lihandover_outbox_items{state="refused"} > 0` | items wait for an operator (`lihandoverctl items --state refused`) |
+| `lihandover_objects{state="refused"} > 0` | binary objects wait for an operator; they are listed with the items |
+| `increase(lihandover_objects_lost_total[1h]) > 0` | a file that a source named could not be copied |
 | `lihandover_outbox_oldest_age_seconds > 300` | an LEA does not take items as fast as they come, or at all |
 | `lihandover_store_fill_alarm == 1`, `lihandover_store_accepting == 0` | the store fills up; sources are refused |
 | `lihandover_warrant_files_bad > 0` | a warrant file has mistakes; `lihandoverd --check` explains them |

@@ -43,7 +43,7 @@ void Event::clear() {
     parameters.clear();
     parties.clear();
     identifiers.clear();
-    attachments = 0;
+    attachments.clear();
 }
 
 }  // namespace lihandover::model

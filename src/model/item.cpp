@@ -205,9 +205,9 @@ void write_metadata(Writer& writer, const Event& event) {
     for (const Property& property : event.network) {
         writer.property(Tag::network, property);
     }
-    if (event.attachments > 0) {
+    if (!event.attachments.empty()) {
         writer.tag(Tag::attachments);
-        writer.number(event.attachments);
+        writer.number(event.attachments.size());
     }
 }
 
@@ -324,7 +324,7 @@ bool read_field(Tag tag, Octets& octets, Share& out) {
         case Tag::party:
             return read_party(octets, out);
         case Tag::attachments:
-            return octets.small(event.attachments, UINT32_MAX);
+            return octets.small(out.attachment_count, UINT32_MAX);
     }
     return false;
 }
@@ -367,6 +367,7 @@ Status decode_share(std::string_view octets, Share& out) {
     out.targeted.clear();
     out.deliver = {};
     out.received_at = {};
+    out.attachment_count = 0;
     Octets reader(octets);
     std::uint8_t version = 0;
     if (!reader.octet(version) || version != share_version) {

@@ -195,6 +195,10 @@ class SqliteReader final : public Reader {
         return records;
     }
 
+    model::Result<std::optional<StoredObject>> object(const model::Uuid& /*id*/) override {
+        return std::optional<StoredObject>{};
+    }
+    model::Status for_each_upload(const std::function<void(const QueuedObject&)>& /*visit*/) override { return {}; }
     model::Result<std::optional<model::Instant>> oldest(std::string_view destination) override {
         std::optional<model::Instant> oldest;
         RowId last = 0;

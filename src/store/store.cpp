@@ -18,6 +18,25 @@ namespace lihandover::store {
 
 namespace {
 
+class NoObjects final : public Objects {
+  public:
+    void set_listener(ObjectListener* /*listener*/) override {}
+    model::Result<std::unique_ptr<ObjectWriter>> writer() override { return model::Error{"no objects"}; }
+    model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& /*object*/) const override {
+        return model::Error{"no objects"};
+    }
+    model::Status write_filler(std::uint64_t /*octets*/) override { return model::Error{"no objects"}; }
+    model::Result<std::vector<std::shared_ptr<const SourceFile>>> pending_files() override {
+        return std::vector<std::shared_ptr<const SourceFile>>{};
+    }
+    void prepared(const model::Uuid& /*file*/, std::shared_ptr<const SealedObject> /*copy*/, model::ObjectLoss /*loss*/,
+                  Done /*done*/) override {}
+    void stamp(RowId /*item*/, model::Instant /*expiry*/, Done /*done*/) override {}
+    void pushed(const model::Uuid& /*object*/, Done /*done*/) override {}
+    void refused(const model::Uuid& /*object*/, Refusal /*refusal*/, Done /*done*/) override {}
+    void fetched(Fetch /*fetch*/, Done /*done*/) override {}
+};
+
 class SqliteStore final : public Store {
   public:
     SqliteStore(StateDirectory directory, const Options& options, const model::Clock& clock)
@@ -133,6 +152,8 @@ class SqliteStore final : public Store {
         return writer_.call([&](Engine& engine) { engine.change_warrants(changes); });
     }
 
+    Objects& objects() override { return objects_; }
+
     Statistics statistics() const override { return writer_.statistics(); }
 
   private:
@@ -172,6 +193,7 @@ class SqliteStore final : public Store {
         return what + "; look for disk errors in the system's log";
     }
 
+    NoObjects objects_;
     StateDirectory directory_;
     Secret secret_;
     /// Shared with readers, which may outlive the store by a little.

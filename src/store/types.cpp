@@ -10,6 +10,8 @@ std::string_view name_of(Refusal::Kind kind) {
             return "http_status";
         case Refusal::Kind::invalid_document:
             return "invalid_document";
+        case Refusal::Kind::expired:
+            return "expired";
     }
     return "unknown";
 }

@@ -43,6 +43,13 @@ class FakeStore::FakeReader final : public store::Reader {
                                                                     std::size_t /*limit*/) override {
         return model::Error{"not needed here"};
     }
+    [[nodiscard]] model::Result<std::optional<store::StoredObject>> object(const model::Uuid& /*id*/) override {
+        return std::optional<store::StoredObject>{};
+    }
+    [[nodiscard]] model::Status for_each_upload(
+        const std::function<void(const store::QueuedObject&)>& /*visit*/) override {
+        return {};
+    }
     [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(std::string_view destination) override {
         const std::lock_guard lock(store_.mutex);
         if (store_.readers_fail) return model::Error{"the store cannot be read"};

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../support/no_objects.hpp"
 #include "lihandover/store/store.hpp"
 
 namespace lihandover::admin::test {
@@ -65,11 +66,13 @@ class FakeStore final : public store::Store {
     void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) override;
     [[nodiscard]] model::Result<std::vector<store::StoredWarrant>> warrants() override;
     [[nodiscard]] model::Status change_warrants(const store::WarrantChanges& changes) override;
+    [[nodiscard]] store::Objects& objects() override { return objects_; }
     [[nodiscard]] store::Statistics statistics() const override;
 
   private:
     class FakeReader;
     void change(const Decided& decision, store::ItemState to, DoneCount done);
+    lihandover::test::NoObjects objects_;
     boost::asio::thread_pool writer_{1};
 };
 

@@ -78,6 +78,13 @@ class FakeStore::FakeReader final : public store::Reader {
                                                                     std::size_t /*limit*/) override {
         return std::vector<store::Record>{};
     }
+    [[nodiscard]] model::Result<std::optional<store::StoredObject>> object(const model::Uuid& /*id*/) override {
+        return std::optional<store::StoredObject>{};
+    }
+    [[nodiscard]] model::Status for_each_upload(
+        const std::function<void(const store::QueuedObject&)>& /*visit*/) override {
+        return {};
+    }
     [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(std::string_view /*destination*/) override {
         return std::optional<model::Instant>{};
     }

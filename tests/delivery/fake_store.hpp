@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "../support/no_objects.hpp"
 #include "lihandover/store/store.hpp"
 
 namespace lihandover::delivery::test {
@@ -87,6 +88,7 @@ class FakeStore final : public store::Store {
     void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) override;
     [[nodiscard]] model::Result<std::vector<store::StoredWarrant>> warrants() override;
     [[nodiscard]] model::Status change_warrants(const store::WarrantChanges& changes) override;
+    [[nodiscard]] store::Objects& objects() override { return objects_; }
     [[nodiscard]] store::Statistics statistics() const override { return {}; }
 
   private:
@@ -94,6 +96,7 @@ class FakeStore final : public store::Store {
 
     void write();
 
+    lihandover::test::NoObjects objects_;
     mutable std::mutex mutex_;
     mutable std::condition_variable wake_;
     std::deque<std::function<void()>> work_;

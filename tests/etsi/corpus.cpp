@@ -315,7 +315,8 @@ Item random_item(std::uint32_t seed) {
         }
         event.device = random_properties(random, item);
         event.network = random_properties(random, item);
-        event.attachments = chance(random, 20) ? static_cast<std::uint32_t>(random() % 100) : 0;
+        share.attachment_count = chance(random, 20) ? static_cast<std::uint32_t>(random() % 100) : 0;
+        event.attachments.resize(share.attachment_count);
     }
     random_parties(random, item);
     if (share.deliver.content) {

@@ -194,7 +194,7 @@ void expect_csp(const pugi::xml_node& csp, const Item& item) {
     expect_properties(csp.child("device"), event.device, metadata);
     expect_properties(csp.child("network"), event.network, metadata);
     expect_properties(csp.child("parameters"), event.parameters, true);
-    EXPECT_EQ(csp.child("attachments").text().as_ullong(0), metadata ? event.attachments : 0);
+    EXPECT_EQ(csp.child("attachments").text().as_ullong(0), metadata ? item.share.attachment_count : 0);
 }
 
 }  // namespace

@@ -79,7 +79,7 @@ TEST_F(EventParserTest, ReadsEveryMember) {
     EXPECT_TRUE(event_.has_content);
     EXPECT_EQ(event_.content_type, "text/plain");
     EXPECT_EQ(event_.text, "Hello");
-    EXPECT_EQ(event_.attachments, 0U);
+    EXPECT_TRUE(event_.attachments.empty());
     ASSERT_TRUE(event_.location);
     EXPECT_EQ(event_.location->latitude, "51.5007");
     EXPECT_EQ(event_.location->longitude, "-0.1246");

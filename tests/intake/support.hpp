@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "../support/no_objects.hpp"
 #include "lihandover/intake/snapshot.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/store/store.hpp"
@@ -142,11 +143,13 @@ class FakeStore : public store::Store {
     void reject(std::vector<model::Uuid>, std::string, std::string, DoneCount) override {}
     [[nodiscard]] model::Result<std::vector<store::StoredWarrant>> warrants() override { return unused(); }
     [[nodiscard]] model::Status change_warrants(const store::WarrantChanges&) override { return unused(); }
+    [[nodiscard]] store::Objects& objects() override { return objects_; }
     [[nodiscard]] store::Statistics statistics() const override { return {}; }
 
   private:
     static model::Error unused() { return {"not part of these tests"}; }
 
+    lihandover::test::NoObjects objects_;
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     Mode mode_ = Mode::commit;

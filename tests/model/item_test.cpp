@@ -40,7 +40,7 @@ Event full_event() {
     event.identifiers = {
         {IdentifierType::user_id, "u-1"}, {IdentifierType::msisdn, "447700900123"}, {IdentifierType::user_id, "u-2"}};
     event.parties = {{PartyRole::sender, 0, 2, "Al"}, {PartyRole::receiver, 2, 3, ""}};
-    event.attachments = 3;
+    event.attachments.resize(3);
     return event;
 }
 
@@ -100,7 +100,7 @@ TEST(Share, KeepsEverythingThatIsOrdered) {
     EXPECT_EQ(event.identifiers_of(event.parties[0])[1].value, "447700900123");
     EXPECT_EQ(event.parties[1].role, PartyRole::receiver);
     EXPECT_EQ(encoded.share.targeted, (std::vector<bool>{false, true}));
-    EXPECT_EQ(event.attachments, 3U);
+    EXPECT_EQ(encoded.share.attachment_count, 3U);
     EXPECT_EQ(encoded.share.received_at, received);
     EXPECT_EQ(encoded.share.deliver, (Deliver{true, true, true, true}));
 }

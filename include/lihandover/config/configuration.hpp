@@ -66,7 +66,8 @@ struct Intake {
     Duration max_future = std::chrono::minutes(5);
     std::vector<std::string> metadata_parameters;
     std::uint64_t max_object_size = std::uint64_t{8} << 30;
-    std::string attachment_root;
+    Duration object_wait = std::chrono::hours(1);  ///< an uploaded object that no event names goes after so long
+    std::string attachment_root;                   ///< empty: events may name no files
     Duration attachment_grace = std::chrono::minutes(10);
 };
 
@@ -83,7 +84,10 @@ struct CspSchema {
     std::string url;  ///< empty: none
 };
 
-enum class BinaryModel : std::uint8_t { a, b };
+using model::BinaryModel;
+
+/// What an LEA's success means that comes before it asked for the body (Model B).
+enum class EarlySuccess : std::uint8_t { refused, delivered };
 
 /// How binary objects reach a destination (TS 103 707 annex C).
 struct Binary {
@@ -91,7 +95,9 @@ struct Binary {
     std::string url_template;  ///< Model B; holds `{object_identifier}` once
     Duration expiry = std::chrono::hours(72);
     Duration continue_timeout = std::chrono::minutes(5);
+    EarlySuccess early_success = EarlySuccess::refused;
     std::vector<std::string> client_certificates;  ///< Model A; 64 hex digits, or the same after `spki:`
+    bool remove_when_fetched = false;              ///< Model A
 };
 
 struct Retry {
@@ -116,7 +122,8 @@ struct Destination {
     std::uint64_t max_message_size = std::uint64_t{4} << 20;  ///< of a message of several actions; one may be larger
     std::uint32_t connections = 16;
     std::uint32_t upload_connections = 8;
-    Duration timeout = std::chrono::seconds(30);  ///< of each step: connect, TLS, send, the answer
+    std::optional<std::uint64_t> upload_bandwidth;  ///< octets per second of all uploads together
+    Duration timeout = std::chrono::seconds(30);    ///< of each step: connect, TLS, send, the answer
     std::optional<Binary> binary;
     Retry retry;
 };

@@ -65,7 +65,7 @@ enum class Rejection : std::uint8_t {
     missing_member,
     too_large,    ///< larger than intake.max_event_size, or more of something than allowed
     future,       ///< timestamp further ahead than intake.max_future
-    attachments,  ///< has binary objects, which cannot be handed over (yet)
+    attachments,  ///< names a binary object that cannot be had, or that is not what the event says
     unavailable,  ///< the store takes nothing: answered 503, the source tries again
 };
 inline constexpr std::array<std::string_view, 8> rejection_names = {"malformed",      "unknown_member", "invalid_value",
@@ -100,6 +100,34 @@ enum class Attempt : std::uint8_t {
 inline constexpr std::array<std::string_view, 11> attempt_names = {
     "answered",     "connect_failed", "tls_failed",   "timed_out",    "disconnected",    "redirected",
     "unauthorised", "busy",           "client_error", "server_error", "senseless_answer"};
+
+/// How one attempt to push a binary object ended (Model B).
+enum class Upload : std::uint8_t {
+    delivered,     ///< the LEA has it
+    early,         ///< success before the body was asked for
+    refused,       ///< an answer that is final
+    not_yet,       ///< 404, 409, 417, 425, 408, 429, 5xx: tried again
+    no_continue,   ///< neither 100 Continue nor an answer in time
+    disconnected,  ///< no connection, or it broke
+    expired,       ///< given up
+    unreadable,    ///< our own copy could not be read
+};
+inline constexpr std::array<std::string_view, 8> upload_names = {
+    "delivered", "early", "refused", "not_yet", "no_continue", "disconnected", "expired", "unreadable"};
+
+/// How one request for a binary object ended (Model A).
+enum class Download : std::uint8_t {
+    complete,   ///< all that was asked for went out
+    partial,    ///< a range of it did
+    unchanged,  ///< 304, or HEAD
+    cut,        ///< the client went away
+    failed,     ///< our own copy could not be read
+};
+inline constexpr std::array<std::string_view, 5> download_names = {"complete", "partial", "unchanged", "cut", "failed"};
+
+/// States of binary objects.
+enum class ObjectState : std::uint8_t { attached, offered, queued, refused };
+inline constexpr std::array<std::string_view, 4> object_state_names = {"attached", "offered", "queued", "refused"};
 
 /// Why a destination is paused.
 enum class Pause : std::uint8_t {
@@ -144,6 +172,8 @@ struct SourceMetrics {
     std::array<Counter, rejection_names.size()> rejected_by;
     Counter repeated;  ///< accepted, but made no item for a warrant since an earlier one of its event_id had
     Counter received_bytes;
+    Counter objects;       ///< uploaded
+    Counter object_bytes;  ///< of them
     Gauge connections;
 
     [[nodiscard]] const Counter& rejected(Rejection reason) const {
@@ -166,6 +196,11 @@ struct DestinationMetrics {
     Counter documents_valid;
     Counter documents_invalid;
     Counter sent_bytes;
+    std::array<Counter, upload_names.size()> uploads_by;
+    Counter upload_bytes;
+    std::array<Counter, download_names.size()> downloads_by;
+    Counter download_bytes;
+    Histogram object_seconds;    ///< Model B: from the item's acceptance to the object's
     Histogram delivery_seconds;  ///< from the item's reception to the LEA's acceptance
     Histogram post_seconds;      ///< one POST, from the first octet to the answer read
     Gauge connections;
@@ -175,6 +210,10 @@ struct DestinationMetrics {
     }
     [[nodiscard]] const Counter& attempts(Attempt outcome) const {
         return attempts_by[static_cast<std::size_t>(outcome)];
+    }
+    [[nodiscard]] const Counter& uploads(Upload outcome) const { return uploads_by[static_cast<std::size_t>(outcome)]; }
+    [[nodiscard]] const Counter& downloads(Download outcome) const {
+        return downloads_by[static_cast<std::size_t>(outcome)];
     }
 };
 
@@ -186,6 +225,9 @@ class Scrape {
     virtual void outbox_items(std::string_view destination, WaitingState state, std::uint64_t count) = 0;
     /// Age of the destination's oldest queued item; 0 when none waits.
     virtual void outbox_oldest_age(std::string_view destination, double seconds) = 0;
+    virtual void objects(std::string_view destination, ObjectState state, std::uint64_t count) = 0;
+    /// Octets of all binary objects.
+    virtual void object_bytes(std::uint64_t octets) = 0;
     /// Octets of all waiting items.
     virtual void outbox_bytes(std::uint64_t octets) = 0;
     /// What counts against store.max_bytes; also raises the alarms at 50 % and 80 %.
@@ -218,6 +260,10 @@ class Metrics {
     [[nodiscard]] const Counter& reloads(ReloadOutcome outcome) const;
     [[nodiscard]] const Counter& store_failures(StoreFailure failure) const;
     [[nodiscard]] const Histogram& store_commit_seconds() const;
+    /// Requests for objects that were answered 404: unknown, ended, or not for that certificate.
+    [[nodiscard]] const Counter& downloads_denied() const;
+    /// Files named by sources that could not be copied: an alarm.
+    [[nodiscard]] const Counter& objects_lost() const;
 
     /// `function` is asked at every render(), on the thread that calls it, in the order of adding. Everything that
     /// `function` uses must outlive this object or be taken off before by remove_scraped.

@@ -123,6 +123,22 @@ struct Location {
     std::optional<QualifiedTime> observed_at;
 };
 
+/// A binary object that belongs to the event (TS 103 707 5.4.3).
+struct Attachment {
+    /// Where its octets are.
+    enum class Source : std::uint8_t {
+        data,    ///< in the event: `reference` is their base64
+        object,  ///< uploaded before: `reference` is the id they were put under
+        file,    ///< in a file: `reference` is its path below intake.attachment_root
+    };
+    std::string_view id;
+    std::string_view content_type;  ///< empty when absent
+    std::string_view filename;      ///< empty when absent
+    std::string_view sha256;        ///< 64 hex digits in any case; empty when absent
+    Source source{};
+    std::string_view reference;
+};
+
 struct Event {
     std::string_view event_id;
     std::string_view service;
@@ -142,7 +158,7 @@ struct Event {
     std::vector<Property> parameters;  ///< content, but for the names in intake.metadata_parameters
     std::vector<Party> parties;        ///< in the order sender, receivers, actor, members
     std::vector<Identifier> identifiers;
-    std::uint32_t attachments = 0;  ///< how many binary objects belong to the event
+    std::vector<Attachment> attachments;
 
     /// Empties the event; the lists keep their capacity.
     void clear();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -37,6 +38,8 @@ struct Share {
     Deliver deliver;
     /// When the daemon took the event in; with metadata only.
     Instant received_at;
+    /// How many binary objects the event has, delivered or not; with metadata only. `event.attachments` is empty.
+    std::uint32_t attachment_count = 0;
 };
 
 /// Appends the octets of the share to `out`.
@@ -61,6 +64,33 @@ struct Endpoint {
     std::string unique_identifier;
 
     friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+using Sha256 = std::array<std::uint8_t, 32>;
+
+/// How binary objects reach an LEA (TS 103 707 annex C): fetched from us, or pushed by us.
+enum class BinaryModel : std::uint8_t { a, b };
+
+/// Why an object's octets could not be had from the file that the source named.
+enum class ObjectLoss : std::uint8_t { none, vanished, changed, unreadable, checksum };
+inline constexpr std::array<std::string_view, 5> object_loss_names = {"none", "vanished", "changed", "unreadable",
+                                                                      "checksum"};
+[[nodiscard]] constexpr std::string_view name_of(ObjectLoss loss) {
+    return object_loss_names[static_cast<std::size_t>(loss)];
+}
+
+/// What a document says of one binary object (TS 103 707 table 8). Names and types are as the source gave them, not to
+/// be trusted.
+struct BinaryObject {
+    Uuid id;
+    std::string url;
+    std::optional<std::uint64_t> content_length;
+    std::string content_type;  ///< empty: none
+    std::optional<Instant> expiry;
+    std::optional<Sha256> checksum;      ///< of the octets as the source gave them
+    std::string original_filename;       ///< WTF-8; empty: none
+    std::string csp_defined_identifier;  ///< WTF-8; the attachment's id
+    ObjectLoss loss = ObjectLoss::none;
 };
 
 /// What documents of a destination say beyond the item itself; immutable once an item was made with it.

@@ -12,6 +12,7 @@
 
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
+#include "lihandover/store/objects.hpp"
 #include "lihandover/store/types.hpp"
 
 namespace lihandover::store {
@@ -21,12 +22,6 @@ struct Options {
     std::uint64_t max_bytes = 0;              ///< store.max_bytes; 0: no limit
     std::chrono::seconds record_retention{};  ///< 0: records are kept for ever
     std::chrono::seconds repeat_memory{std::chrono::hours(7 * 24)};  ///< how long repeats are recognised at least
-};
-
-/// How a submitted group ended.
-enum class Outcome : std::uint8_t {
-    committed,  ///< on disk (synchronous=FULL)
-    failed,     ///< nothing of it is on disk: full, failing or stopping store; worth another try later
 };
 
 /// Hears what became durable. Called on the writer thread after the commit, in order; must return quickly and not
@@ -61,6 +56,11 @@ class Reader {
     [[nodiscard]] virtual model::Result<std::vector<Record>> records(std::int64_t after, std::size_t limit) = 0;
     /// When the oldest queued item of a destination was received; nullopt when none waits. Costs a scan up to it.
     [[nodiscard]] virtual model::Result<std::optional<model::Instant>> oldest(std::string_view destination) = 0;
+    /// A binary object by the id in its URL; nullopt when unknown or ended. One look into an index, whatever the
+    /// answer.
+    [[nodiscard]] virtual model::Result<std::optional<StoredObject>> object(const model::Uuid& id) = 0;
+    /// Calls `visit` for every object that is to be pushed; how delivery begins.
+    [[nodiscard]] virtual model::Status for_each_upload(const std::function<void(const QueuedObject&)>& visit) = 0;
 };
 
 /// The durable state: SQLite in WAL mode with synchronous=FULL, written by one thread that commits whatever has
@@ -122,15 +122,20 @@ class Store {
     /// that an operator rejected meanwhile is recorded as delivered all the same: it is what happened.
     virtual void accepted(std::vector<Acceptance> items, Done done) = 0;
 
+    /// Binary objects: their files, and what becomes of them.
+    [[nodiscard]] virtual Objects& objects() = 0;
+
     /// The LEA refused this one for good: state `refused`.
     virtual void refused(RowId row, Refusal refusal, Done done) = 0;
 
-    /// Operator's decisions; `who` and `why` go into the records. retry: refused items go back to their place. The bulk
-    /// form takes all refused of a destination, with one code where given.
+    /// Operator's decisions; `who` and `why` go into the records. retry: refused items go back to their place, refused
+    /// binary objects (by their own id, or that of their item) are pushed again. The bulk form takes all refused of a
+    /// destination, with one code where given.
     virtual void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) = 0;
     virtual void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
                            DoneCount done) = 0;
-    /// Ends waiting items (queued, refused or held) without delivery; content goes at once.
+    /// Ends waiting items (queued, refused or held), or binary objects that wait by themselves, without delivery;
+    /// content goes at once.
     virtual void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) = 0;
 
     /// Last good versions of the warrants, as of open or the last change.

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,12 @@ using ProfileId = std::int64_t;
 /// A keyed hash under a secret that the store draws once: says nothing of what it stands for outside this store.
 using Hash128 = std::array<std::uint8_t, 16>;
 
+/// How a submitted group ended.
+enum class Outcome : std::uint8_t {
+    committed,  ///< on disk (synchronous=FULL)
+    failed,     ///< nothing of it is on disk: full, failing or stopping store; worth another try later
+};
+
 /// Who and what a lane is.
 struct Lane {
     LaneId id = 0;
@@ -35,6 +42,9 @@ struct Lane {
 
 /// Whether schemaContent goes with an item (TS 103 707 table 9): the option csp_schema.content.
 enum class SchemaContent : std::uint8_t { never, first, always };
+
+struct NewObject;     // objects.hpp
+struct StoredObject;  // objects.hpp
 
 /// One event's share for one warrant, to be made durable. The store adds its row, its correlation numbers and whether
 /// it carries the schema.
@@ -57,6 +67,8 @@ struct NewItem {
     model::Instant received_at;
     /// model::encode_share.
     std::string share;
+    /// Binary objects in the event's order; null for none, which is most items.
+    std::shared_ptr<const std::vector<NewObject>> objects;
 };
 
 /// Where an item is (DESIGN "Operator"). `delivered` and `rejected` are records without content.
@@ -85,6 +97,10 @@ struct StoredItem {
     std::optional<model::ApplicationCorrelation> correlation;
     model::Instant received_at;
     std::string share;
+    /// Its binary objects; null for none.
+    std::shared_ptr<const std::vector<StoredObject>> objects;
+    /// Some of them are still being copied: the item keeps its place and must not go yet (ObjectListener::on_prepared).
+    bool preparing = false;
 };
 
 /// An item that the LEA accepted; holds all that the writer has to know, so that it need not read the row first.
@@ -94,6 +110,7 @@ struct Acceptance {
     ProfileId profile = 0;
     model::Uuid object_id;
     bool carried_schema = false;  ///< the lane counts as provided with the profile's schema from now on
+    bool has_objects = false;     ///< its binary objects are offered or queued from now on
 };
 
 /// Why an item was put aside; what the operator sees beside it. `words` may be an LEA's text: for the control API and
@@ -101,14 +118,18 @@ struct Acceptance {
 struct Refusal {
     /// The LEA's HI1 ErrorCode, or an HTTP status, or 0.
     std::uint64_t code = 0;
-    enum class Kind : std::uint8_t { hi1_error, http_status, invalid_document } kind = Kind::hi1_error;
+    /// `expired`: of a binary object that could not be pushed in time.
+    enum class Kind : std::uint8_t { hi1_error, http_status, invalid_document, expired } kind = Kind::hi1_error;
     std::string words;
 };
 [[nodiscard]] std::string_view name_of(Refusal::Kind kind);
 
-/// An item for the operator (`items`, `show`): no content.
+/// An item, or a binary object that waits by itself, for the operator (`items`, `show`): no content.
 struct ItemView {
     model::Uuid object_id;
+    /// A binary object: `object_id` is its own, the one in its URL, and this that of its item. Listed with the items
+    /// while it is queued or refused.
+    std::optional<model::Uuid> object_of;
     std::string destination;
     std::string liid;
     ItemState state{};
@@ -131,10 +152,18 @@ enum class RecordKind : std::uint8_t {
     item_refused,
     item_retried,
     item_rejected,
+    object_lost,     ///< the file that the source named could not be copied; `why` says how it failed
+    object_pushed,   ///< Model B
+    object_fetched,  ///< Model A; `who` is the certificate's SHA-256, `why` the range and the outcome
+    object_refused,
+    object_retried,
+    object_rejected,  ///< by an operator
+    object_expired,   ///< Model A: it can no longer be fetched
 };
-inline constexpr std::array<std::string_view, 8> record_kind_names = {
-    "warrant_in_force", "warrant_changed", "warrant_ended", "item_made",
-    "item_delivered",   "item_refused",    "item_retried",  "item_rejected"};
+inline constexpr std::array<std::string_view, 15> record_kind_names = {
+    "warrant_in_force", "warrant_changed", "warrant_ended",  "item_made",       "item_delivered",
+    "item_refused",     "item_retried",    "item_rejected",  "object_lost",     "object_pushed",
+    "object_fetched",   "object_refused",  "object_retried", "object_rejected", "object_expired"};
 [[nodiscard]] constexpr std::string_view name_of(RecordKind kind) {
     return record_kind_names[static_cast<std::size_t>(kind)];
 }
@@ -171,6 +200,11 @@ struct Count {
     std::uint64_t held = 0;
     std::uint64_t queued = 0;
     std::uint64_t refused = 0;
+    // Binary objects by state.
+    std::uint64_t objects_attached = 0;
+    std::uint64_t objects_offered = 0;
+    std::uint64_t objects_queued = 0;
+    std::uint64_t objects_refused = 0;
 };
 
 struct Statistics {
@@ -178,7 +212,9 @@ struct Statistics {
     /// Octets of waiting items' rows (share and overhead), the figure that max_bytes bounds together with the database
     /// file's other content; see `used_bytes`.
     std::uint64_t waiting_bytes = 0;
-    std::uint64_t used_bytes = 0;  ///< live pages of the database plus the write-ahead log, or its allotment
+    /// Live pages of the database, the write-ahead log or its allotment, and the sealed objects.
+    std::uint64_t used_bytes = 0;
+    std::uint64_t object_bytes = 0;  ///< sealed objects alone
     std::uint64_t max_bytes = 0;
     std::uint64_t commits = 0;
     std::uint64_t repeats = 0;  ///< items dropped since one like them was remembered
