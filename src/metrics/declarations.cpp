@@ -9,8 +9,8 @@ namespace {
 constexpr Label source{"source", "names of `intake.http` listeners", {}};
 constexpr Label destination{"destination", "names of `destinations`", {}};
 
-constexpr std::array<std::string_view, 17> answer_codes = {"200", "202", "400", "404", "405",  "408",
-                                                           "411", "413", "414", "415", "417",  "422",
+constexpr std::array<std::string_view, 19> answer_codes = {"200", "201", "202", "204", "400",  "404", "405",
+                                                           "408", "411", "413", "414", "415",  "417", "422",
                                                            "429", "431", "500", "503", "other"};
 constexpr std::array<std::string_view, 2> validation_outcomes = {"valid", "invalid"};
 constexpr std::array<std::string_view, 2> fill_thresholds = {"50", "80"};

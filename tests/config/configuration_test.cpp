@@ -72,7 +72,7 @@ intake:
   max_event_size: 1MB
   max_event_size: 2MiB
   max_future: 5
-  attachment_root: /spool
+  attachment_root: spool
 store: ~
 csp_schema: {content: sometimes, url: "http://x.example/"}
 destinations:
@@ -101,7 +101,7 @@ f:8:49: intake.http[2].mode: only for a Unix socket
 f:9:19: intake.max_event_size: a size is needed, 1KiB to 256MiB, with B, KiB, MiB, GiB or TiB (found "1MB")
 f:10:3: intake.max_event_size: the same key a second time; one is allowed
 f:11:15: intake.max_future: a duration is needed, 0ms to 1d, with ms, s, m, h or d (found "5")
-f:12:20: intake.attachment_root: not built yet: leave it out (found "/spool")
+f:12:20: intake.attachment_root: an absolute path of at most 4095 octets is needed (found "spool")
 f:13:1: store: no value; give one or leave the key out
 f:14:23: csp_schema.content: not one of the choices; allowed: never, first or always (found "sometimes")
 f:14:39: csp_schema.url: only https is allowed (found "http://x.example/")
@@ -111,12 +111,40 @@ f:18:24: destinations.*.tls.certificate: an absolute path of at most 4095 octets
 f:19:19: destinations.*.etsi_version: a version of TS 103 120 is needed, such as V1.14.1 (found "1.14.1")
 f:20:18: destinations.*.connections: a whole number is needed, 1 to 256 (found "4")
 f:21:35: destinations.*.receiver.unique_identifier: too short; allowed: 1 to 255 characters
-f:22:13: destinations.*.binary: not built yet: leave it out
+f:22:21: destinations.*.binary.url_template: missing; model B needs to know where objects go
 f:23:22: destinations.*.retry.initial: longer than maximum; at most the same is allowed
 f:23:56: destinations.*.retry.error_codes[1]: twice in the list (found "1")
 f:23:59: destinations.*.retry.error_codes[2]: a whole number is needed, 0 to 4294967295 (found "x")
 f:24:20: schema_validation: not one of the choices; allowed: off, sample or all (found "yes")
 )");
+}
+
+TEST(Configuration, BinaryObjectsNeedWhatTheirModelNeeds) {
+    constexpr std::string_view server =
+        "objectserver: {listen: '127.0.0.1:1', public_url: https://csp.example/o/, tls: {certificate: /a, private_key: "
+        "/b, client_ca: /c}}\n";
+    const std::string certificate(64, 'a');
+    const auto problems = [](const std::string& binary, std::string_view rest) {
+        return problems_of(std::string(good) + "    binary: {" + binary + "}\n" + std::string(rest));
+    };
+    EXPECT_EQ(problems("model: B, url_template: 'https://x.example/{object_identifier}'", ""), "");
+    EXPECT_EQ(problems("model: A, client_certificates: [" + certificate + "]", server), "");
+    EXPECT_EQ(problems("model: A, client_certificates: [" + certificate + "]", ""),
+              "f:9:13: destinations.lea-one.binary.model: model A needs an `objectserver` that serves the objects\n");
+    EXPECT_EQ(problems("model: A", server),
+              "f:9:21: destinations.lea-one.binary.client_certificates: missing; model A needs to know which "
+              "certificates may "
+              "fetch\n");
+    EXPECT_EQ(problems("model: A, client_certificates: []", server),
+              "f:9:45: destinations.lea-one.binary.client_certificates: empty; nobody could fetch an object\n");
+    EXPECT_EQ(problems("model: A, client_certificates: [" + certificate + "], early_success: refused", server),
+              "f:9:128: destinations.lea-one.binary.early_success: only for model B\n");
+    EXPECT_EQ(
+        problems("model: B, url_template: 'https://x.example/{object_identifier}', remove_when_fetched: true", ""),
+        "f:9:100: destinations.lea-one.binary.remove_when_fetched: only for model A\n");
+    EXPECT_EQ(problems("model: B, url_template: 'https://x.example/'", ""),
+              "f:9:38: destinations.lea-one.binary.url_template: {object_identifier} is needed exactly once, after the "
+              "host\n");
 }
 
 TEST(Configuration, LogsNameKeysAndPlacesOnly) {

@@ -99,6 +99,8 @@ TEST(Metrics, WhatIsAskedForIsAskedAtEachRender) {
         scrape.outbox_items("lea-one", WaitingState::refused, 1);
         scrape.outbox_oldest_age("lea-one", 2.5);
         scrape.outbox_bytes(4096);
+        scrape.objects("lea-one", ObjectState::refused, 2);
+        scrape.object_bytes(8192);
         scrape.destination_paused("lea-one", Pause::tls);
         scrape.destination_paused("lea-two", std::nullopt);
         scrape.certificate_expiry(CertificateRole::destination, "lea-one", {1'800'000'000, 0});
@@ -113,6 +115,7 @@ TEST(Metrics, WhatIsAskedForIsAskedAtEachRender) {
          {R"(lihandover_outbox_items{destination="lea-one",state="queued"} 7)",
           R"(lihandover_outbox_items{destination="lea-one",state="refused"} 1)",
           R"(lihandover_outbox_oldest_age_seconds{destination="lea-one"} 2.5)", "lihandover_outbox_bytes 4096",
+          R"(lihandover_objects{destination="lea-one",state="refused"} 2)", "lihandover_object_bytes 8192",
           R"(lihandover_destination_paused{destination="lea-one",reason="tls"} 1)",
           R"(lihandover_destination_paused{destination="lea-one",reason="redirect"} 0)",
           R"(lihandover_destination_paused{destination="lea-two",reason="tls"} 0)",
@@ -166,6 +169,8 @@ TEST(Metrics, ExpositionHasEveryDeclaredMetricOnceWithItsType) {
         scrape.outbox_items("d", WaitingState::held, 0);
         scrape.outbox_oldest_age("d", 0);
         scrape.outbox_bytes(0);
+        scrape.objects("d", ObjectState::queued, 0);
+        scrape.object_bytes(0);
         scrape.store_bytes(0, 0);
         scrape.store_accepting(true);
         scrape.destination_paused("d", std::nullopt);

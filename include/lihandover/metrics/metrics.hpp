@@ -184,8 +184,8 @@ struct SourceMetrics {
 
   private:
     friend class Metrics;
-    static constexpr std::array<int, 16> statuses = {200, 202, 400, 404, 405, 408, 411, 413,
-                                                     414, 415, 417, 422, 429, 431, 500, 503};
+    static constexpr std::array<int, 18> statuses = {200, 201, 202, 204, 400, 404, 405, 408, 411,
+                                                     413, 414, 415, 417, 422, 429, 431, 500, 503};
     std::array<Counter, statuses.size() + 1> answers_;
 };
 
