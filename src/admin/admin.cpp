@@ -108,11 +108,19 @@ class Admin::Impl {
                 scrape.outbox_items(name, state, 0);
             }
             scrape.outbox_oldest_age(name, 0);
+            for (const auto state : {metrics::ObjectState::attached, metrics::ObjectState::offered,
+                                     metrics::ObjectState::queued, metrics::ObjectState::refused}) {
+                scrape.objects(name, state, 0);
+            }
         }
         for (const auto& count : statistics.counts) {
             scrape.outbox_items(count.destination, metrics::WaitingState::held, count.held);
             scrape.outbox_items(count.destination, metrics::WaitingState::queued, count.queued);
             scrape.outbox_items(count.destination, metrics::WaitingState::refused, count.refused);
+            scrape.objects(count.destination, metrics::ObjectState::attached, count.objects_attached);
+            scrape.objects(count.destination, metrics::ObjectState::offered, count.objects_offered);
+            scrape.objects(count.destination, metrics::ObjectState::queued, count.objects_queued);
+            scrape.objects(count.destination, metrics::ObjectState::refused, count.objects_refused);
             double age = 0;
             if (count.queued != 0) {
                 const auto oldest = scrape_reader_->oldest(count.destination);
@@ -122,6 +130,7 @@ class Admin::Impl {
             scrape.outbox_oldest_age(count.destination, age);
         }
         scrape.outbox_bytes(statistics.waiting_bytes);
+        scrape.object_bytes(statistics.object_bytes);
         scrape.store_bytes(statistics.used_bytes, statistics.max_bytes);
         scrape.store_accepting(statistics.accepting);
         scrape.ready(ready_);

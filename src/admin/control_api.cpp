@@ -71,6 +71,7 @@ void write_item_fields(JsonWriter& json, const store::ItemView& item) {
         .number("row", static_cast<std::uint64_t>(item.row))
         .time("received_at", item.received_at)
         .time("changed_at", item.changed_at);
+    if (item.object_of) json.text("object_of", item.object_of->to_string());
     if (item.correlation) {
         json.number("application_level_id", item.correlation->level_id)
             .number("application_sequence_number", item.correlation->sequence_number);
@@ -129,6 +130,10 @@ void write_destination(JsonWriter& json, const DestinationStatus& status, const 
         .number("held", count.held)
         .number("queued", count.queued)
         .number("refused", count.refused)
+        .number("objects_attached", count.objects_attached)
+        .number("objects_offered", count.objects_offered)
+        .number("objects_queued", count.objects_queued)
+        .number("objects_refused", count.objects_refused)
         .time("oldest_queued", oldest)
         .close_object();
 }
@@ -571,7 +576,7 @@ ControlApi::Checked ControlApi::check(const Decision& decision, Kind kind, const
             wrong.push_back({id.to_string(), store::name_of(state)});
             if (checked.status == 200) checked.status = 409;
         }
-        ++checked.destinations[(*found)->destination];
+        if (!(*found)->object_of) ++checked.destinations[(*found)->destination];
     }
     if (wrong.empty()) return checked;
     const std::string_view wanted = kind == Kind::retry     ? "only refused items can be retried"
@@ -590,7 +595,7 @@ ControlApi::Checked ControlApi::check(const Decision& decision, Kind kind, const
 std::string ControlApi::count_rejected(const std::vector<model::Uuid>& ids) const {
     for (const auto& id : ids) {
         const auto found = reader_->find(id);
-        if (found && *found && (*found)->state == store::ItemState::rejected) {
+        if (found && *found && !(*found)->object_of && (*found)->state == store::ItemState::rejected) {
             parts_.metrics.destination((*found)->destination).items(metrics::ItemOutcome::rejected).add();
         }
     }

@@ -225,7 +225,7 @@ bool Application::load_warrants(const std::shared_ptr<const Assembly>& assembly)
         return false;
     }
     for (const store::Count& count : store_->statistics().counts) {
-        if (count.held + count.queued + count.refused > 0 && !assembly->profiles.contains(count.destination)) {
+        if (count.any() && !assembly->profiles.contains(count.destination)) {
             spdlog::error(
                 "{}: destination {} is missing, and items wait for it; put it back until they are delivered or "
                 "rejected",
@@ -458,7 +458,7 @@ std::vector<std::string> Application::objections(const Assembly& next) const {
             continue;
         }
         const auto count = std::ranges::find(statistics.counts, name, &store::Count::destination);
-        if (count != statistics.counts.end() && count->held + count->queued + count->refused > 0) {
+        if (count != statistics.counts.end() && count->any()) {
             found.push_back(config_file_ + ": destination " + name + " still has items and cannot be removed");
         }
     }

@@ -234,8 +234,8 @@ int show_status(const Wishes& wishes) {
         if (alarm.get(text) == simdjson::SUCCESS) std::cout << "ALARM: " << printable(text) << '\n';
     }
     std::cout << '\n';
-    Table table({"DESTINATION", "STATE", "QUEUED", "HELD", "REFUSED", "IN FLIGHT", "CONNECTIONS", "OLDEST QUEUED",
-                 "LAST SUCCESS", "LAST FAILURE", "NEXT ATTEMPT"});
+    Table table({"DESTINATION", "STATE", "QUEUED", "HELD", "REFUSED", "IN FLIGHT", "CONNECTIONS", "OBJECTS QUEUED",
+                 "OBJECTS REFUSED", "OLDEST QUEUED", "LAST SUCCESS", "LAST FAILURE", "NEXT ATTEMPT"});
     for (const auto destination : elements_of(body, "destinations")) {
         const auto paused = text_of(destination, "paused");
         auto failure = text_of(destination, "last_failure");
@@ -244,6 +244,7 @@ int show_status(const Wishes& wishes) {
                    text_of(destination, "state") + (paused.empty() ? "" : " (" + paused + ")"),
                    number_of(destination, "queued"), number_of(destination, "held"), number_of(destination, "refused"),
                    number_of(destination, "in_flight"), number_of(destination, "connections"),
+                   number_of(destination, "objects_queued"), number_of(destination, "objects_refused"),
                    text_of(destination, "oldest_queued"), text_of(destination, "last_success"), failure,
                    text_of(destination, "next_attempt")});
     }
@@ -276,9 +277,10 @@ int list_items(const Wishes& wishes) {
     if (!wishes.state.empty()) parameters += "&state=" + percent_coded(wishes.state);
     if (!wishes.destination.empty()) parameters += "&destination=" + percent_coded(wishes.destination);
     if (wishes.json) return walk_json(wishes, "/v1/items", "items", parameters);
-    Table table({"ID", "STATE", "DESTINATION", "LIID", "RECEIVED", "CHANGED", "REFUSAL"});
+    Table table({"ID", "KIND", "STATE", "DESTINATION", "LIID", "RECEIVED", "CHANGED", "REFUSAL"});
     const auto row = [](dom::element item) {
         return std::vector<std::string>{text_of(item, "id"),
+                                        text_of(item, "object_of").empty() ? "item" : "object",
                                         text_of(item, "state"),
                                         text_of(item, "destination"),
                                         text_of(item, "liid"),
@@ -298,6 +300,7 @@ int show_item(const Wishes& wishes) {
     if (parser.parse(answer.body).get(item) != simdjson::SUCCESS) return complain("the daemon's answer makes no sense");
     const std::vector<std::pair<std::string, std::string>> lines = {
         {"id", text_of(item, "id")},
+        {"object of", text_of(item, "object_of")},
         {"state", text_of(item, "state")},
         {"destination", text_of(item, "destination")},
         {"liid", text_of(item, "liid")},

@@ -205,6 +205,11 @@ struct Count {
     std::uint64_t objects_offered = 0;
     std::uint64_t objects_queued = 0;
     std::uint64_t objects_refused = 0;
+
+    /// Whether anything of the destination is here still, which keeps it from being removed.
+    [[nodiscard]] bool any() const {
+        return held + queued + refused + objects_attached + objects_offered + objects_queued + objects_refused > 0;
+    }
 };
 
 struct Statistics {
