@@ -366,7 +366,7 @@ TEST_F(Running, TwoDestinationsDoNotKnowOfEachOther) {
 TEST_F(Running, ARefusedItemIsPutAsideAndTheNextGoes) {
     const auto lane = store_.make_lane("lea-one", "LIID-1");
     const auto made = store_.queue(std::vector<FakeStore::Item>(3, {.lane = lane}), true);
-    lea_->set_script([&](const Arrival& arrival) { return refuse(arrival, {{made[1].object, 3007}}); });
+    lea_->set_script([made](const Arrival& arrival) { return refuse(arrival, {{made[1].object, 3007}}); });
     start();
     ASSERT_TRUE(all_accepted(2));
     ASSERT_TRUE(eventually([&] { return store_.refused().size() == 1; }));
@@ -387,8 +387,7 @@ TEST_F(Running, ACodeWorthRetryingKeepsTheOrder) {
     options_.retry.error_codes = {3050};
     const auto lane = store_.make_lane("lea-one", "LIID-1");
     const auto made = store_.queue(std::vector<FakeStore::Item>(3, {.lane = lane}), true);
-    std::atomic<int> times = 3;
-    lea_->set_script([&](const Arrival& arrival) {
+    lea_->set_script([made, times = 3](const Arrival& arrival) mutable {
         return times-- > 0 ? refuse(arrival, {{made[0].object, 3050}}) : accept(arrival);
     });
     start();
@@ -403,7 +402,7 @@ TEST_F(Running, ActionsOfOneMessageAreJudgedEachByItself) {
     options_.retry.error_codes = {3050};
     const auto lane = store_.make_lane("lea-one", "LIID-1");
     const auto made = store_.queue(std::vector<FakeStore::Item>(5, {.lane = lane}), true);
-    lea_->set_script([&](const Arrival& arrival) {
+    lea_->set_script([made](const Arrival& arrival) {
         return arrival.number == 0 ? refuse(arrival, {{made[0].object, 3050}, {made[2].object, 3007}})
                                    : accept(arrival);
     });
@@ -472,7 +471,7 @@ TEST_F(Running, ARefusalThatTheStoreDoesNotTakeIsNotForgotten) {
 TEST_F(Running, APoisonItemIsRefusedOnceTheNextOneIsAccepted) {
     const auto lane = store_.make_lane("lea-one", "LIID-1");
     const auto made = store_.queue(std::vector<FakeStore::Item>(3, {.lane = lane}), true);
-    lea_->set_script([&](const Arrival& arrival) {
+    lea_->set_script([made](const Arrival& arrival) {
         return arrival.objects.front() == made[0].object ? http_status(400) : accept(arrival);
     });
     start();
@@ -490,7 +489,7 @@ TEST_F(Running, APoisonItemIsRefusedOnceTheNextOneIsAccepted) {
 TEST_F(Running, AMessageLevelErrorOfALoneItemIsTreatedAlike) {
     const auto lane = store_.make_lane("lea-one", "LIID-1");
     const auto made = store_.queue(std::vector<FakeStore::Item>(2, {.lane = lane}), true);
-    lea_->set_script([&](const Arrival& arrival) {
+    lea_->set_script([made](const Arrival& arrival) {
         return arrival.objects.front() == made[0].object ? message_error(3007) : accept(arrival);
     });
     start();
@@ -503,7 +502,7 @@ TEST_F(Running, AMessageLevelErrorOfALoneItemIsTreatedAlike) {
 TEST_F(Running, APoisonItemAloneWaitsForOneToCompareWith) {
     const auto poison = store_.make_lane("lea-one", "POISON");
     const auto made = store_.queue(std::vector<FakeStore::Item>(1, {.lane = poison}), true);
-    lea_->set_script([&](const Arrival& arrival) {
+    lea_->set_script([made](const Arrival& arrival) {
         return arrival.objects.front() == made[0].object ? http_status(422) : accept(arrival);
     });
     start();
@@ -595,20 +594,20 @@ TEST_F(Running, ARejectedMessageOfSeveralSendsEachAlone) {
 
 TEST_F(Running, CredentialsAndRedirectsPauseAtOnceAndAreProbed) {
     options_.connections = 1;
-    std::atomic<unsigned> code = 401;
-    lea_->set_script([&](const Arrival& arrival) { return code == 200 ? accept(arrival) : http_status(code); });
+    const auto code = std::make_shared<std::atomic<unsigned>>(401);  // the LEA outlives this function
+    lea_->set_script([code](const Arrival& arrival) { return *code == 200 ? accept(arrival) : http_status(*code); });
     start();
     const auto lane = store_.make_lane("lea-one", "LIID-1");
     const auto made = store_.queue(lane, 3);
     ASSERT_TRUE(paused(metrics::Pause::credentials));
     EXPECT_THAT(store_.refused(), IsEmpty());
     ASSERT_TRUE(eventually([&] { return lea_->count() >= 4; }));  // probed every retry.maximum
-    code = 307;
+    *code = 307;
     ASSERT_TRUE(paused(metrics::Pause::redirect));
-    code = 403;
+    *code = 403;
     ASSERT_TRUE(paused(metrics::Pause::credentials));
     EXPECT_EQ(lea_->most_at_once(), 1U);
-    code = 200;
+    *code = 200;
     ASSERT_TRUE(all_accepted(3));
     EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(objects_of(made)));
     EXPECT_FALSE(status().paused);
@@ -617,8 +616,8 @@ TEST_F(Running, CredentialsAndRedirectsPauseAtOnceAndAreProbed) {
 
 TEST_F(Running, APausedDestinationSendsNothingUntilProbed) {
     options_.retry.maximum = std::chrono::hours(1);
-    std::atomic<bool> closed = true;
-    lea_->set_script([&](const Arrival& arrival) { return closed ? http_status(403) : accept(arrival); });
+    const auto closed = std::make_shared<std::atomic<bool>>(true);  // the LEA outlives this function
+    lea_->set_script([closed](const Arrival& arrival) { return *closed ? http_status(403) : accept(arrival); });
     start();
     for (int i = 0; i < 30; ++i) {
         store_.queue(store_.make_lane("lea-one", "L" + std::to_string(i)), 2);
@@ -628,7 +627,7 @@ TEST_F(Running, APausedDestinationSendsNothingUntilProbed) {
     EXPECT_LE(lea_->count(), 4U);  // as many as there are connections
     EXPECT_EQ(status().last_failure, metrics::Attempt::unauthorised);
     EXPECT_FALSE(delivery_->probe_now("elsewhere"));
-    closed = false;
+    *closed = false;
     EXPECT_TRUE(delivery_->probe_now("lea-one"));
     ASSERT_TRUE(all_accepted(60));
 }
@@ -918,15 +917,15 @@ TEST_F(Running, RejectedItemsAreNotSent) {
 
 TEST_F(Running, RejectedItemsThatWereReadAheadAreNotSentEither) {
     options_.retry.maximum = std::chrono::hours(1);
-    std::atomic<bool> closed = true;
-    lea_->set_script([&](const Arrival& arrival) { return closed ? http_status(403) : accept(arrival); });
+    const auto closed = std::make_shared<std::atomic<bool>>(true);  // the LEA outlives this function
+    lea_->set_script([closed](const Arrival& arrival) { return *closed ? http_status(403) : accept(arrival); });
     start();
     const auto made = store_.queue(store_.make_lane("lea-one", "LIID-1"), 4);
     ASSERT_TRUE(paused(metrics::Pause::credentials));
     store_.reject(made[0].row);
     store_.reject(made[2].row);
     ASSERT_TRUE(eventually([&] { return status().waiting == 2; }));
-    closed = false;
+    *closed = false;
     delivery_->probe_now("lea-one");
     ASSERT_TRUE(all_accepted(2));
     const std::vector<model::Uuid> left = {made[1].object, made[3].object};
@@ -1140,8 +1139,7 @@ TEST_F(Running, ChaosLosesNothingAndKeepsTheOrder) {
     options_.retry.initial = milliseconds(1);
     options_.retry.maximum = milliseconds(10);
     options_.retry.error_codes = {3050};
-    std::atomic<unsigned> seed = 1;
-    lea_->set_script([&](const Arrival& arrival) {
+    lea_->set_script([seed = 1U](const Arrival& arrival) mutable {
         const auto dice = (seed = seed * 1103515245U + 12345U) >> 16;
         auto reply = accept(arrival);
         switch (dice % 16) {
