@@ -392,7 +392,7 @@ Schema<Binary> binary_schema() {
                  .help = "How long an object can be had or pushed after its item's first attempt.",
                  .example = "72h",
                  .reloadable = true},
-                &Binary::expiry, duration_type(minutes(1), days(365)))
+                &Binary::expiry, duration_type(seconds(1), days(365)))
         .option({.name = "continue_timeout",
                  .help = "Model B: how long to wait for the LEA's 100 Continue; never past the expiry.",
                  .example = "5m",

@@ -223,6 +223,11 @@ def message(sender="u-1", receiver="somebody", text="See you at eight", conversa
     return {name: value for name, value in event.items() if value is not None}
 
 
+def inline(name, octets, **more):
+    """An attachment whose octets are in the event."""
+    return {"id": name, "data": base64.b64encode(octets).decode("ascii"), **more}
+
+
 # -- What the LEA received -------------------------------------------------------------------------------------------
 
 
@@ -265,6 +270,9 @@ class Item:
         self.timestamp = text(".//messaging:coreParameters/messaging:timestamp", self.handover)
         self.schema_identifier = text(".//messaging:schemaDetails/messaging:schemaIdentifier", self.handover)
         self.schema_content = text(".//messaging:schemaDetails/messaging:schemaContent", self.handover)
+        self.objects = [{child.tag.rsplit("}", 1)[-1]: child.text or "" for child in record}
+                        for record in self.handover.findall(".//messaging:associatedBinaryData/messaging:binaryObject",
+                                                            NAMESPACES)]
         self.sender = self.handover.find(".//messaging:messageSender", NAMESPACES)
         self.receivers = self.handover.findall(".//messaging:messageReceivers/messaging:recipient", NAMESPACES)
 
@@ -341,6 +349,7 @@ class Lea:
         self.process = None
         self.outputs = []  # [path, octets read]
         self.found = []
+        self.uploads = []
         self.documents = {}
 
     @classmethod
@@ -396,6 +405,10 @@ class Lea:
         """Changes what it does from now on."""
         self.ask("POST", "/behaviour", json.dumps({"rules": self.rules(**wishes)}))
 
+    def obey(self, *rules):
+        """Rules of lea-sim as its README has them, from now on."""
+        self.ask("POST", "/behaviour", json.dumps({"rules": rules}))
+
     def totals(self):
         return self.ask("GET", "/totals")
 
@@ -416,6 +429,24 @@ class Lea:
     def kill(self):
         self.process.kill()
 
+    def objects(self):
+        """What lea-sim said of each upload of a binary object so far, in that order (Model B)."""
+        self.items()
+        return list(self.uploads)
+
+    def lines(self):
+        """All that lea-sim said, in that order."""
+        found = []
+        for path, _ in self.outputs:
+            with open(path, "rb") as file:
+                text = file.read()
+            found += map(json.loads, text[:text.rfind(b"\n") + 1].splitlines())
+        return found
+
+    def object_octets(self, line):
+        with open(os.path.join(self.directory, line["file"]), "rb") as file:
+            return file.read()
+
     def items(self):
         """All that arrived so far, in that order."""
         for output in self.outputs:
@@ -427,6 +458,8 @@ class Lea:
             for line in map(json.loads, text.splitlines()):
                 if line["event"] == "problem":
                     raise AssertionError(f"lea-sim: {line}")
+                if line["event"] == "object":
+                    self.uploads.append(line)
                 if line["event"] != "delivery" or "file" not in line:
                     continue
                 if line["outcome"] == "unreadable":
@@ -580,6 +613,10 @@ class Daemon:
         """One event as application/json."""
         body = event if isinstance(event, bytes) else to_json(event)
         return self.request("POST", "/v1/events", body, {"Content-Type": "application/json"})
+
+    def put(self, name, octets, **fields):
+        """Uploads an object under a name for a later event."""
+        return self.request("PUT", f"/v1/objects/{name}", octets, {k.replace("_", "-"): v for k, v in fields.items()})
 
     def post_many(self, events):
         """Events as application/x-ndjson."""

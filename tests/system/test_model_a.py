@@ -1,0 +1,250 @@
+"""Binary objects that the LEA fetches: TS 103 707 annex C.2."""
+
+import hashlib
+import http.client
+import os
+import shutil
+import ssl
+import subprocess
+import unittest
+import urllib.parse
+import uuid
+
+from harness import Certificates, Daemon, Lea, Ports, SystemTest, inline, message, wait_until
+
+OCTETS = bytes(range(256)) * 1000 + b"the end"
+
+# What a server may answer to these is nearly free; nginx's answers are what LEAs' clients know.
+RANGES = ["bytes=0-0", "bytes=0-99", "bytes=100-", "bytes=-7", "bytes=256000-256006", "bytes=256000-999999",
+          "bytes=-999999999", "bytes=0-", "bytes=256007-", "bytes=999999-", "bytes=5-4", "bytes=a-b", "bytes=", "bytes",
+          "bytes=--1", "bytes=-0", "octets=0-1", "bytes=0-0,-1", "bytes=0-9,20-29,40-49", "bytes=0-9,999999-",
+          "bytes=18446744073709551616-", "bytes= 0-5", "bytes=0-5 , 7-8", "bytes=99999999999999999999999999-1",
+          "Bytes=0-5"]
+
+
+def fingerprint(name):
+    with open(Certificates.path(f"{name}.pem"), encoding="ascii") as file:
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(file.read())).hexdigest()
+
+
+def key_fingerprint(name):
+    der = subprocess.run(["openssl", "pkey", "-in", Certificates.path(f"{name}.key"), "-pubout", "-outform", "DER"],
+                         check=True, capture_output=True).stdout
+    return "spki:" + hashlib.sha256(der).hexdigest()
+
+
+class Client:
+    """An LEA's client with a certificate."""
+
+    def __init__(self, port, certificate="lea-fetch", ca="csp-ca"):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.context.load_verify_locations(Certificates.path(f"{ca}.pem"))
+        if certificate:
+            self.context.load_cert_chain(Certificates.path(f"{certificate}.pem"),
+                                         Certificates.path(f"{certificate}.key"))
+        self.port = port
+
+    def ask(self, path, method="GET", **fields):
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, timeout=30)
+        try:
+            connection.request(method, path, headers={n.replace("_", "-"): v for n, v in fields.items()})
+            response = connection.getresponse()
+            body = response.read()
+            return response.status, sorted((n.lower(), v) for n, v in response.getheaders() if n.lower() != "date"), body
+        finally:
+            connection.close()
+
+
+def field(answer, name):
+    return dict(answer[1]).get(name)
+
+
+class ModelA(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.lea = Lea(self)
+        self.two = Lea(self, "lea-two", certificate="lea-two", client_ca="lea-two-ca")
+        self.daemon = Daemon(self)
+        self.port = Ports.take()
+        self.daemon.configuration["objectserver"] = {
+            "listen": f"127.0.0.1:{self.port}",
+            "public_url": f"https://127.0.0.1:{self.port}/objects/",
+            "tls": {"certificate": Certificates.path("objects.pem"), "private_key": Certificates.path("objects.key"),
+                    "client_ca": Certificates.path("leas-ca.pem")},
+        }
+        self.daemon.destination("lea-one", self.lea.port, binary={
+            "model": "A", "expiry": "1h",
+            "client_certificates": [fingerprint("lea-fetch"), key_fingerprint("lea-fetch-renewed")]})
+        self.daemon.destination("lea-two", self.two.port, certificate="csp-two", ca="lea-two-ca", binary={
+            "model": "A", "expiry": "1h", "client_certificates": [fingerprint("lea-two-fetch")],
+            "remove_when_fetched": True})
+        parts = ["metadata", "content", "binary"]
+        self.daemon.warrant("LIID-1", "lea-one", ("user_id", "u-1"), deliver=parts)
+        self.daemon.warrant("LIID-1", "lea-two", ("user_id", "u-2"), deliver=parts)
+
+    def begin(self):
+        self.lea.start()
+        self.two.start()
+        self.daemon.start()
+
+    def path_of(self, lea, **attachment):
+        self.daemon.accept(message("u-1" if lea is self.lea else "u-2",
+                                   attachments=[inline("a", OCTETS, **attachment)]))
+        item = wait_until(lambda: [i for i in lea.items() if i.objects], "the item")[-1]
+        self.assertTrue(item.valid, item.problem)
+        record, = item.objects
+        self.assertIn("expiry", record)
+        return urllib.parse.urlsplit(record["url"]).path
+
+    def test_lea_fetches_with_its_certificates_and_is_recorded(self):
+        self.begin()
+        path = self.path_of(self.lea, content_type="image/jpeg", filename="d\u00e4ch \"1\".jpg")
+        for certificate in ("lea-fetch", "lea-fetch-renewed"):
+            answer = Client(self.port, certificate).ask(path)
+            self.assertEqual((200, OCTETS), (answer[0], answer[2]))
+            self.assertEqual("image/jpeg", field(answer, "content-type"))
+            self.assertIn(hashlib.sha256(OCTETS).hexdigest(), field(answer, "etag"))
+            self.assertTrue(field(answer, "content-disposition").startswith("attachment"))
+            self.assertIn("filename*=UTF-8''d%C3%A4ch%20%221%22.jpg", field(answer, "content-disposition"))
+        client = Client(self.port)
+        head = client.ask(path, "HEAD")
+        self.assertEqual((200, b"", str(len(OCTETS))), (head[0], head[2], field(head, "content-length")))
+        etag = field(head, "etag")
+        self.assertEqual(304, client.ask(path, If_None_Match=etag)[0])
+        self.assertEqual(412, client.ask(path, If_Match='"another"')[0])
+        self.assertEqual((206, OCTETS[:5]), client.ask(path, Range="bytes=0-4", If_Range=etag)[::2])
+        self.assertEqual((200, OCTETS), client.ask(path, Range="bytes=0-4", If_Range='"another"')[::2])
+        wait_until(lambda: self.daemon.metric("lihandover_downloads_total", destination="lea-one",
+                                              outcome="complete") >= 2, "it is counted")
+        self.daemon.restart()
+        self.assertEqual((200, OCTETS), client.ask(path)[::2], "and still there after a restart")
+
+    def test_everybody_else_gets_the_same_answer(self):
+        self.begin()
+        path = self.path_of(self.lea)
+        other = self.path_of(self.two)
+        unknown = path.rsplit("/", 1)[0] + "/" + str(uuid.uuid4())
+        two = Client(self.port, "lea-two-fetch")
+        one = Client(self.port)
+        expected = two.ask(unknown)
+        self.assertEqual(404, expected[0])
+        for client, target in ((two, path), (one, other), (one, unknown), (one, path + "x"), (one, path.upper()),
+                               (one, "/"), (one, "/objects/"), (one, path + "/"), (one, "/objects/../etc/passwd"),
+                               (Client(self.port, "csp"), path), (Client(self.port, "csp"), unknown)):
+            for fields in ({}, {"Range": "bytes=0-1"}, {"If_None_Match": "*"}, {"If_Match": '"x"'}):
+                self.assertEqual(expected, client.ask(target, **fields), target)
+        head = two.ask(unknown, "HEAD")
+        self.assertEqual(head, two.ask(path, "HEAD"))
+        for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+            self.assertEqual(two.ask(unknown, method), one.ask(path, method), method)
+        for certificate in (None, "stranger", "lea-fetch-expired"):
+            with self.assertRaises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
+                Client(self.port, certificate).ask(path)
+        self.assertEqual(200, one.ask(path)[0])
+
+    def test_url_works_before_the_item_is_answered_and_not_while_it_is_refused(self):
+        self.begin()
+        self.lea.obey({"kind": "delay", "delay": "1h"})
+        path = self.path_of_undelivered()
+        self.assertEqual((200, OCTETS), Client(self.port).ask(path)[::2])
+        self.lea.ask("POST", "/release")
+        self.daemon.wait_delivered()
+        self.assertEqual((200, OCTETS), Client(self.port).ask(path)[::2])
+
+    def path_of_undelivered(self):
+        """lea-sim says what it received only when it answers: the document is on its disk before."""
+        self.daemon.accept(message("u-1", attachments=[inline("a", OCTETS)]))
+
+        def url():
+            for name in os.listdir(self.lea.directory):
+                if name.endswith(".xml"):
+                    with open(os.path.join(self.lea.directory, name), "rb") as file:
+                        text = file.read().decode()
+                    if "<url>" in text:
+                        return text.split("<url>")[1].split("</url>")[0]
+            return None
+        return urllib.parse.urlsplit(wait_until(url, "the document")).path
+
+    def test_expired_objects_are_gone(self):
+        self.daemon.configuration["destinations"]["lea-one"]["binary"]["expiry"] = "4s"
+        self.begin()
+        path = self.path_of(self.lea)
+        client = Client(self.port)
+        unknown = client.ask(path.rsplit("/", 1)[0] + "/" + str(uuid.uuid4()))
+        self.assertEqual(200, client.ask(path)[0])
+        wait_until(lambda: client.ask(path)[0] == 404, "the expiry")
+        self.assertEqual(unknown, client.ask(path))
+        wait_until(lambda: os.listdir(os.path.join(self.daemon.state, "objects")) == [], "its bytes are gone")
+
+    def test_fetched_objects_go_where_the_policy_says_so(self):
+        self.begin()
+        path = self.path_of(self.two)
+        client = Client(self.port, "lea-two-fetch")
+        self.assertEqual(206, client.ask(path, Range="bytes=0-9")[0])
+        self.assertEqual(200, client.ask(path, "HEAD")[0])
+        self.assertEqual((200, OCTETS), client.ask(path)[::2])
+        wait_until(lambda: client.ask(path)[0] == 404, "it is removed")
+        wait_until(lambda: os.listdir(os.path.join(self.daemon.state, "objects")) == [], "its bytes are gone")
+
+    def test_warrant_for_two_leas_makes_two_urls(self):
+        self.begin()
+        self.daemon.accept(message("u-1", "u-2", attachments=[inline("a", OCTETS)]))
+        paths = [urllib.parse.urlsplit(wait_until(lambda: [i for i in lea.items() if i.objects], "the item")[0]
+                                       .objects[0]["url"]).path for lea in (self.lea, self.two)]
+        self.assertNotEqual(*paths)
+        self.assertEqual(404, Client(self.port, "lea-two-fetch").ask(paths[0])[0])
+        self.assertEqual((200, OCTETS), Client(self.port, "lea-two-fetch").ask(paths[1])[::2])
+        self.assertEqual((200, OCTETS), Client(self.port).ask(paths[0])[::2])
+
+    @unittest.skipUnless(shutil.which("nginx"), "nginx-light is not installed")
+    def test_ranges_as_nginx_answers_them(self):
+        self.begin()
+        path = self.path_of(self.lea, content_type="image/jpeg")
+        root = os.path.join(self.directory, "nginx")
+        os.makedirs(os.path.join(root, "www"))
+        with open(os.path.join(root, "www", "object.jpg"), "wb") as file:
+            file.write(OCTETS)
+        port = Ports.take()
+        with open(os.path.join(root, "nginx.conf"), "w", encoding="ascii") as file:
+            file.write(f"""
+{"user root;" if os.geteuid() == 0 else ""}
+daemon off; pid {root}/pid; error_log {root}/error.log; worker_processes 1;
+events {{ worker_connections 64; }}
+http {{ access_log off; types {{ image/jpeg jpg; }} client_body_temp_path {root}/t1; proxy_temp_path {root}/t2;
+  fastcgi_temp_path {root}/t3; uwsgi_temp_path {root}/t4; scgi_temp_path {root}/t5; max_ranges 16;
+  server {{ listen 127.0.0.1:{port}; root {root}/www; }} }}""")
+        from harness import Process
+        process = Process("nginx", ["nginx", "-p", root, "-c", os.path.join(root, "nginx.conf")], self.directory)
+        self.processes.append(process)
+        client = Client(self.port)
+
+        def nginx(value):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            try:
+                connection.request("GET", "/object.jpg", headers={"Range": value})
+                response = connection.getresponse()
+                return response.status, {n.lower(): v for n, v in response.getheaders()}, response.read()
+            except ConnectionRefusedError:
+                return None
+            finally:
+                connection.close()
+        wait_until(lambda: nginx("bytes=0-0"), "nginx listens")
+        for value in RANGES:
+            with self.subTest(range=value):
+                theirs = nginx(value)
+                ours = client.ask(path, Range=value)
+                self.assertEqual(theirs[0], ours[0])
+                self.assertEqual(theirs[1].get("content-range"), field(ours, "content-range"))
+                if theirs[1].get("content-type", "").startswith("multipart/byteranges"):
+                    split = [[part.strip(b"\r\n-") for part in body.split(content_type.split("boundary=")[1].encode())]
+                             for body, content_type in ((theirs[2], theirs[1]["content-type"]),
+                                                        (ours[2], field(ours, "content-type")))]
+                    self.assertEqual([p.split(b"\r\n\r\n")[-1] for p in split[0]],
+                                     [p.split(b"\r\n\r\n")[-1] for p in split[1]])
+                elif theirs[0] in (200, 206):
+                    self.assertEqual(theirs[2], ours[2])
+        process.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
