@@ -97,10 +97,21 @@ def documents(directory, report):
                       f"{text(item, 'applicationSequenceNumber')}")
             for party in (e for e in item.iter() if local(e) in ("messageSender", "recipient")):
                 show_party("from" if local(party) == "messageSender" else "to", party)
+            for record in (e for e in item.iter() if local(e) == "binaryObject"):
+                print(f"    {'binary object':22} {text(record, 'originalFilename')}, {text(record, 'contentType')}, "
+                      f"{text(record, 'contentLength')} octets, until {text(record, 'expiry')}")
+                print(f"    {'':22} {text(record, 'url')}")
+                print(f"    {'':22} SHA-256 {text(record, 'checksum')}")
             show_csp(find(item, "xmlData")[0])
             if find(item, "schemaContent") is not None:
                 print(f"    {'schema':22} comes with this item ({text(item, 'schemaIdentifier')})")
         print()
+
+
+def urls(directory):
+    """Of all binary objects in the documents."""
+    roots = [ElementTree.parse(path).getroot() for path in glob.glob(os.path.join(directory, "*.xml"))]
+    return "\n".join(text(e, "url") for root in roots for e in root.iter() if local(e) == "binaryObject")
 
 
 def expect(directory, count):
@@ -111,7 +122,7 @@ def expect(directory, count):
 
 def main():
     what, arguments = sys.argv[1], sys.argv[2:]
-    result = {"port": port, "free-port": free_port, "documents": documents, "expect": expect}[what](*arguments)
+    result = {"port": port, "free-port": free_port, "documents": documents, "urls": urls, "expect": expect}[what](*arguments)
     if result is not None:
         print(result)
 
