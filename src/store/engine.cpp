@@ -9,6 +9,7 @@
 
 #include "lihandover/model/uuid.hpp"
 #include "schema.hpp"
+#include "wal_vfs.hpp"
 
 namespace lihandover::store {
 
@@ -88,7 +89,7 @@ void Engine::close() {
 }
 
 void Engine::connect() {
-    connection_ = Connection(directory_.database());
+    connection_ = Connection(directory_.database(), wal_vfs());
     set_up_writer(connection_);
     connection_.execute("PRAGMA journal_size_limit=" + std::to_string(wal_limit_));
     wal_frames_ = 0;

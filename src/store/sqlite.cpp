@@ -122,9 +122,9 @@ std::string_view Statement::octets(int column) const {
                      : std::string_view(static_cast<const char*>(data), static_cast<std::size_t>(size));
 }
 
-Connection::Connection(const std::filesystem::path& file) {
+Connection::Connection(const std::filesystem::path& file, const char* vfs) {
     sqlite3* raw = nullptr;
-    const int code = sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+    const int code = sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs);
     handle_.reset(raw);
     if (code != SQLITE_OK) throw SqlFailure(raw, raw == nullptr ? code : sqlite3_extended_errcode(raw));
     sqlite3_extended_result_codes(raw, 1);

@@ -96,7 +96,8 @@ class Connection {
   public:
     Connection() = default;
     /// Opens for reading and writing; the file must exist. Throws SqlFailure.
-    explicit Connection(const std::filesystem::path& file);
+    ///   vfs  SQLite's name of a file system; nullptr for the default
+    explicit Connection(const std::filesystem::path& file, const char* vfs = nullptr);
 
     void execute(const std::string& sql);
     /// For statements that are kept.
