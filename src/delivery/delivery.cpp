@@ -55,6 +55,10 @@ std::vector<DestinationStatus> Delivery::status() const {
     return impl_->status();
 }
 
+void Delivery::on_stored(std::span<store::StoredItem> items) noexcept {
+    impl_->stored(items);
+}
+
 void Delivery::on_queued(std::span<const store::QueuedItem> items, bool retried) noexcept {
     impl_->queued(items, retried);
 }

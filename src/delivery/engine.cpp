@@ -6,6 +6,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <iterator>
 #include <limits>
 #include <tuple>
 #include <utility>
@@ -206,6 +207,10 @@ void Engine::worker_ended() {
 
 // -- What the store says ----------------------------------------------------------------------------------------------
 
+void Engine::stored(std::span<store::StoredItem> items) {
+    announced_.assign(std::move_iterator(items.begin()), std::move_iterator(items.end()));
+}
+
 void Engine::queued(std::span<const store::QueuedItem> items, bool retried) {
     hear(items, retried ? Event::Kind::retried : Event::Kind::queued);
 }
@@ -220,6 +225,16 @@ void Engine::hear(std::span<const store::QueuedItem> items, Event::Kind kind) {
         const std::lock_guard lock(incoming_mutex_);
         for (const auto& item : items) {
             incoming_.push_back({item, kind});
+        }
+        if (kind == Event::Kind::queued) {
+            for (auto& item : announced_) {
+                if (handed_octets_ + item.share.size() > max_handed_octets) {
+                    break;
+                }
+                handed_octets_ += item.share.size();
+                handed_.push_back(std::move(item));
+            }
+            announced_.clear();
         }
         post = !items.empty() && !drain_posted_;
         drain_posted_ = drain_posted_ || post;
@@ -237,11 +252,17 @@ void Engine::drain() {
     {
         const std::lock_guard lock(incoming_mutex_);
         draining_.swap(incoming_);
+        draining_items_.swap(handed_);
+        handed_octets_ = 0;
         drain_posted_ = false;
     }
+    auto handed = draining_items_.begin();
     for (const auto& event : draining_) {
-        take(event);
+        const bool whole = event.kind == Event::Kind::queued && handed != draining_items_.end() &&
+                           handed->row == event.item.row;
+        take(event, whole ? &*handed++ : nullptr);
     }
+    draining_items_.clear();
     draining_.clear();
     if (draining_.capacity() > 65'536) {
         draining_.shrink_to_fit();
@@ -249,7 +270,7 @@ void Engine::drain() {
     kick_all();
 }
 
-void Engine::take(const Event& event) {
+void Engine::take(const Event& event, store::StoredItem* handed) {
     auto* lane = find_lane(event.item.lane);
     if (lane == nullptr) {
         return;
@@ -259,6 +280,9 @@ void Engine::take(const Event& event) {
         case Event::Kind::queued:
             outlet.count(metrics::ItemOutcome::queued);
             outlet.add(*lane, event.item.row, event.item.emergency);
+            if (handed != nullptr && outlet.sends_soon()) {
+                loader_.offer(std::move(*handed));
+            }
             break;
         case Event::Kind::retried:
             outlet.count(metrics::ItemOutcome::retried);

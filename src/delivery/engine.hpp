@@ -29,6 +29,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   public:
     /// Acceptances handed to the store and not on disk yet. Beyond, nothing is sent until the store has caught up.
     static constexpr std::size_t max_uncommitted = 8'192;
+    /// Of items that the store hands over whole, on their way to this thread. What is beyond is read back.
+    static constexpr std::size_t max_handed_octets = std::size_t{4} << 20;
     /// Lanes kept for what was seen of them; beyond, those without items are forgotten as they empty.
     static constexpr std::size_t max_idle_lanes = 16'384;
 
@@ -49,7 +51,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
     [[nodiscard]] model::Status start();
     boost::asio::awaitable<void> stop(std::chrono::milliseconds grace);
 
-    // Any thread.
+    // Any thread; stored() and queued() the store's writer alone.
+    void stored(std::span<store::StoredItem> items);
     void queued(std::span<const store::QueuedItem> items, bool retried);
     void withdrawn(std::span<const store::QueuedItem> items);
     void health(bool can_commit);
@@ -97,7 +100,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
     void hear(std::span<const store::QueuedItem> items, Event::Kind kind);
     void drain();
-    void take(const Event& event);
+    void take(const Event& event, store::StoredItem* handed);
     [[nodiscard]] Lane* find_lane(store::LaneId id);
     [[nodiscard]] Outlet& outlet(const std::string& name);
     /// Ends outlets that are no longer configured and empty.
@@ -129,10 +132,16 @@ class Engine : public std::enable_shared_from_this<Engine> {
     std::atomic<bool> healthy_{true};
     std::shared_ptr<Commits> commits_;
 
+    std::vector<store::StoredItem> announced_;  ///< on_queued() comes next for them; of the store's writer
+
     std::mutex incoming_mutex_;
     std::vector<Event> incoming_;
+    std::vector<store::StoredItem> handed_;  ///< of some of the items in `incoming_`, in that order
+    std::size_t handed_octets_ = 0;
     bool drain_posted_ = false;
+
     std::vector<Event> draining_;
+    std::vector<store::StoredItem> draining_items_;
 
     mutable std::mutex boards_mutex_;
     std::map<std::string, std::shared_ptr<const StatusBoard>, std::less<>> boards_;

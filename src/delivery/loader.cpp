@@ -23,15 +23,27 @@ model::Status Loader::fill(std::span<const store::RowId> rows) {
         return std::move(loaded).error();
     }
     if (kept_.size() + loaded->size() > max_kept || kept_octets_ > max_kept_octets) {
-        // Left over from lanes that were put off meanwhile. They are read again when their turn comes.
-        kept_.clear();
-        kept_octets_ = 0;
+        forget_all();
     }
     for (auto& item : *loaded) {
         average_ = (average_ * 15 + item.share.size()) / 16;
         keep(std::move(item));
     }
     return {};
+}
+
+void Loader::forget_all() {
+    // Left over from lanes that were put off meanwhile. They are read again when their turn comes.
+    kept_.clear();
+    kept_octets_ = 0;
+}
+
+void Loader::offer(store::StoredItem&& item) {
+    if (kept_.size() >= max_kept || kept_octets_ + item.share.size() > max_offered_octets) {
+        forget_all();
+    }
+    average_ = (average_ * 15 + item.share.size()) / 16;
+    keep(std::move(item));
 }
 
 void Loader::keep(store::StoredItem&& item) {

@@ -28,6 +28,7 @@ class Loader {
     static constexpr std::size_t ahead_octets = std::size_t{2} << 20;      ///< of shares per read, by the average seen
     static constexpr std::size_t max_kept = 1024;                          ///< items read and not taken
     static constexpr std::size_t max_kept_octets = std::size_t{16} << 20;  ///< of their shares
+    static constexpr std::size_t max_offered_octets = std::size_t{4} << 20;
 
     Loader(store::Store& store, std::unique_ptr<store::Reader> reader);
 
@@ -39,6 +40,8 @@ class Loader {
     /// Reads those. Rows that are gone are not there afterwards. The first row is the one needed: when reading all of
     /// them fails, it is tried by itself.
     [[nodiscard]] model::Status fill(std::span<const store::RowId> rows);
+    /// One that the store handed over; kept while there is room.
+    void offer(store::StoredItem&& item);
     /// False when it is not there.
     bool take(store::RowId row, store::StoredItem& out);
     /// Of an item that could not go yet.
@@ -50,6 +53,7 @@ class Loader {
 
   private:
     void keep(store::StoredItem&& item);
+    void forget_all();
 
     store::Store& store_;
     std::unique_ptr<store::Reader> reader_;

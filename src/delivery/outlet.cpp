@@ -26,6 +26,8 @@ namespace {
 /// Kept-alive connections end before the usual 60 or 75 seconds of servers, so that a message rarely meets a connection
 /// that is just being closed.
 constexpr std::chrono::seconds idle_close(50);
+/// Items beyond these wait too long to be kept in memory.
+constexpr std::size_t few_waiting = 256;
 /// Buffers that one huge message blew up are given back.
 constexpr std::size_t kept_buffer = std::size_t{1} << 20;
 
@@ -121,6 +123,10 @@ void Outlet::retire() {
 
 void Outlet::add(Lane& lane, store::RowId row, bool emergency) {
     schedule_.add(lane, row, emergency);
+}
+
+bool Outlet::sends_soon() const {
+    return target_ && gate_.mode() == Gate::Mode::open && schedule_.waiting() <= few_waiting;
 }
 
 void Outlet::withdraw(Lane& lane, store::RowId row) {

@@ -77,6 +77,8 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
     void count(metrics::ItemOutcome outcome) const { metrics_.items(outcome).add(); }
     void add(Lane& lane, store::RowId row, bool emergency);
     void withdraw(Lane& lane, store::RowId row);
+    /// Whether what is added now is likely to go out before long: worth keeping in memory till then.
+    [[nodiscard]] bool sends_soon() const;
     /// Begins what can begin. To be called after anything changed; cheap.
     ///   claimed  so many messages will begin without being told
     void kick(unsigned claimed = 0);

@@ -38,6 +38,7 @@ std::uint32_t bit_of(std::int64_t schema_number) {
 void Effects::clear() {
     counts.clear();
     queued.clear();
+    stored.clear();
     retried.clear();
     withdrawn.clear();
     provided.clear();
@@ -448,7 +449,7 @@ bool Engine::reject(const model::Uuid& object_id, const std::vector<Located>& lo
     return true;
 }
 
-void Engine::insert(const NewItem& item) {
+void Engine::insert(NewItem& item) {
     if (!repeats_.remember(item, now_)) {
         ++effects_.repeats;
         return;
@@ -497,6 +498,17 @@ void Engine::insert(const NewItem& item) {
     ++effects_.of(lane->destination).queued;
     effects_.waiting_bytes += size + item_overhead;
     effects_.queued.push_back({row, item.lane, item.emergency});
+    StoredItem& stored = effects_.stored.emplace_back();
+    stored.row = row;
+    stored.lane = item.lane;
+    stored.profile = item.profile;
+    stored.object_id = item.object_id;
+    stored.emergency = item.emergency;
+    stored.carries_schema = carries_schema;
+    stored.correlation = correlation;
+    // As it comes back from the disk: what is written of an item must not depend on its way.
+    stored.received_at = model::Instant::from_micros(item.received_at.micros());
+    stored.share = std::move(item.share);
 }
 
 void Engine::filler() {

@@ -28,6 +28,7 @@ struct Effects {
     };
     std::vector<Change> counts;  ///< by destination number
     std::vector<QueuedItem> queued;
+    std::vector<StoredItem> stored;  ///< those of `queued` that this process inserted
     std::vector<QueuedItem> retried;
     std::vector<QueuedItem> withdrawn;
     std::vector<std::pair<LaneId, std::uint32_t>> provided;  ///< lane and schema bit
@@ -86,8 +87,8 @@ class Engine {
                            std::optional<RowId>& cursor, std::size_t limit);
     bool reject(const model::Uuid& object_id, const std::vector<Located>& located, std::string_view who,
                 std::string_view why);
-    /// The lane and the profile are known.
-    void insert(const NewItem& item);
+    /// The lane and the profile are known. Takes the share out of the item.
+    void insert(NewItem& item);
     void filler();
     LaneId lane(std::string_view destination, std::string_view liid);
     ProfileId profile(const model::Profile& profile);

@@ -339,8 +339,8 @@ std::optional<SqlFailure> Writer::attempt(Group& group, bool with_items) {
             apply(group.decisions[i], group.verdicts[i]);
         }
         if (with_items && !group.submissions.empty()) {
-            for (const Submission& submission : group.submissions) {
-                for (const NewItem& item : submission.items) {
+            for (Submission& submission : group.submissions) {
+                for (NewItem& item : submission.items) {
                     engine_.insert(item);
                 }
             }
@@ -396,6 +396,7 @@ void Writer::tell_effects() {
         std::ranges::sort(effects.retried, {}, &QueuedItem::row);
         listener->on_queued(effects.retried, true);
     }
+    if (!effects.stored.empty()) listener->on_stored(effects.stored);
     if (!effects.queued.empty()) listener->on_queued(effects.queued, false);
     if (!effects.withdrawn.empty()) listener->on_withdrawn(effects.withdrawn);
 }

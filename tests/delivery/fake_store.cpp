@@ -160,6 +160,7 @@ void FakeStore::use_profile(model::Profile profile) {
 std::vector<FakeStore::Made> FakeStore::queue(const std::vector<Item>& items, bool silent) {
     std::vector<Made> made;
     std::vector<store::QueuedItem> heard;
+    std::vector<store::StoredItem> whole;
     {
         const std::lock_guard lock(mutex_);
         for (const auto& item : items) {
@@ -174,11 +175,19 @@ std::vector<FakeStore::Made> FakeStore::queue(const std::vector<Item>& items, bo
             stored.share = item.broken ? std::string("\xff\xff") : share_of(item.text);
             made.push_back({stored.row, stored.object_id});
             heard.push_back({stored.row, stored.lane, stored.emergency});
+            if (hands_over_) {
+                whole.push_back(stored);
+            }
             queued_.emplace(stored.row, std::move(stored));
         }
     }
     if (!silent) {
-        post([this, heard] { listener_->on_queued(heard, false); });
+        post([this, heard, whole]() mutable {
+            if (!whole.empty()) {
+                listener_->on_stored(whole);
+            }
+            listener_->on_queued(heard, false);
+        });
     }
     return made;
 }

@@ -43,6 +43,8 @@ class FakeStore final : public store::Store {
         bool carries_schema = false;
         bool broken = false;  ///< its share cannot be read
     };
+    /// From now on the listener gets new items whole.
+    void hand_over() { hands_over_ = true; }
     /// Makes items; the listener hears of them in one call, unless `silent`.
     std::vector<Made> queue(const std::vector<Item>& items, bool silent = false);
     std::vector<Made> queue(store::LaneId lane, std::size_t count);
@@ -104,6 +106,7 @@ class FakeStore final : public store::Store {
     bool committing_ = true;
     bool fail_refusals_ = false;
     bool fail_reads_ = false;
+    bool hands_over_ = false;  // of the test's thread
     mutable std::size_t loads_ = 0;
     store::Listener* listener_ = nullptr;
     std::vector<std::function<void()>> kept_;  // while not committing

@@ -70,6 +70,42 @@ TEST_F(Outbox, KeepsAllThatAnItemSays) {
     EXPECT_TRUE(heard.front().emergency);
 }
 
+TEST_F(Outbox, HandsNewItemsOverWholeAsTheyAreReadBack) {
+    NewItem plain = item("one");
+    NewItem full = item("two");
+    full.emergency = true;
+    full.conversation_hash = hash_of(7);
+    full.schema_content = SchemaContent::never;
+    full.received_at.nanos = 123'456'789;  // finer than the disk keeps it
+    NewItem repeat = item("three");
+    repeat.repeat_hash = plain.repeat_hash;
+    std::vector<NewItem> items;
+    items.push_back(std::move(plain));
+    items.push_back(std::move(full));
+    items.push_back(std::move(repeat));
+    ASSERT_EQ(submit(std::move(items)), Outcome::committed);
+
+    const auto heard = ear_.stored();
+    const auto read = queued();
+    ASSERT_THAT(heard, SizeIs(2));
+    ASSERT_THAT(read, SizeIs(2));
+    for (std::size_t i = 0; i < 2; ++i) {
+        EXPECT_EQ(heard[i].row, read[i].row);
+        EXPECT_EQ(heard[i].lane, read[i].lane);
+        EXPECT_EQ(heard[i].profile, read[i].profile);
+        EXPECT_EQ(heard[i].object_id, read[i].object_id);
+        EXPECT_EQ(heard[i].emergency, read[i].emergency);
+        EXPECT_EQ(heard[i].carries_schema, read[i].carries_schema);
+        ASSERT_EQ(heard[i].correlation.has_value(), read[i].correlation.has_value());
+        if (read[i].correlation) {
+            EXPECT_EQ(heard[i].correlation->level_id, read[i].correlation->level_id);
+            EXPECT_EQ(heard[i].correlation->sequence_number, read[i].correlation->sequence_number);
+        }
+        EXPECT_EQ(heard[i].received_at, read[i].received_at);
+        EXPECT_EQ(heard[i].share, read[i].share);
+    }
+}
+
 TEST_F(Outbox, KeepsItemsOverARestartInTheirOrder) {
     std::vector<model::Uuid> made;
     for (int i = 0; i < 50; ++i) {

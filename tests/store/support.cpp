@@ -25,6 +25,11 @@ bool eventually(const std::function<bool()>& condition) {
     return true;
 }
 
+void Ear::on_stored(std::span<StoredItem> items) noexcept {
+    const std::lock_guard lock(mutex_);
+    stored_.insert(stored_.end(), items.begin(), items.end());
+}
+
 void Ear::on_queued(std::span<const QueuedItem> items, bool retried) noexcept {
     const std::lock_guard lock(mutex_);
     auto& list = retried ? retried_ : queued_;
@@ -42,6 +47,11 @@ void Ear::on_health(bool can_commit) noexcept {
     const std::lock_guard lock(mutex_);
     health_.push_back(can_commit);
     calls_ += can_commit ? '+' : '-';
+}
+
+std::vector<StoredItem> Ear::stored() const {
+    const std::lock_guard lock(mutex_);
+    return stored_;
 }
 
 std::vector<QueuedItem> Ear::queued() const {

@@ -85,10 +85,13 @@ class Ear final : public Listener {
         std::vector<QueuedItem> items;
         bool retried = false;
     };
+    void on_stored(std::span<StoredItem> items) noexcept override;
     void on_queued(std::span<const QueuedItem> items, bool retried) noexcept override;
     void on_withdrawn(std::span<const QueuedItem> items) noexcept override;
     void on_health(bool can_commit) noexcept override;
 
+    /// Those that came whole.
+    [[nodiscard]] std::vector<StoredItem> stored() const;
     [[nodiscard]] std::vector<QueuedItem> queued() const;
     [[nodiscard]] std::vector<QueuedItem> retried() const;
     [[nodiscard]] std::vector<QueuedItem> withdrawn() const;
@@ -98,6 +101,7 @@ class Ear final : public Listener {
 
   private:
     mutable std::mutex mutex_;
+    std::vector<StoredItem> stored_;
     std::vector<QueuedItem> queued_;
     std::vector<QueuedItem> retried_;
     std::vector<QueuedItem> withdrawn_;

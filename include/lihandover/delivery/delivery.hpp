@@ -115,6 +115,7 @@ class Delivery final : public store::Listener {
     [[nodiscard]] std::vector<DestinationStatus> status() const;
 
     // store::Listener: called by the store's writer, hands over to the thread in bursts.
+    void on_stored(std::span<store::StoredItem> items) noexcept override;
     void on_queued(std::span<const store::QueuedItem> items, bool retried) noexcept override;
     void on_withdrawn(std::span<const store::QueuedItem> items) noexcept override;
     void on_health(bool can_commit) noexcept override;
