@@ -189,6 +189,18 @@ std::size_t Outlet::choices() const {
     return ready + schedule_.resting() > 0 ? 1 : 0;
 }
 
+void Outlet::set_empty_handed(Worker& worker, bool empty_handed) {
+    if (worker.empty_handed != empty_handed) {
+        worker.empty_handed = empty_handed;
+        empty_handed ? ++empty_handed_ : --empty_handed_;
+    }
+}
+
+bool Outlet::has_connected_idler() const {
+    return !idle_.empty() && idle_.back()->connection && idle_.back()->generation == generation_ &&
+           idle_.back()->connection->is_open();
+}
+
 bool Outlet::may_start(Gate::Time now) const {
     return target_ && !retired_ && engine_.may_send() && choices() > 0 && gate_.may_start(now, active_) &&
            (gate_.mode() != Gate::Mode::open || active_ < allowed());
@@ -204,7 +216,9 @@ void Outlet::kick(unsigned claimed) {
     restore_due_suspects(now);
     look_for_early_probe(now);
     const auto begun = [&] { return woken_ + claimed; };
-    while (choices() > begun() && gate_.may_start(now, active_ + begun()) &&
+    // Those that connect leave their items to whoever can go at once, but no further connection is made for these.
+    const auto spoken_for = [&] { return begun() + (has_connected_idler() ? 0 : empty_handed_); };
+    while (choices() > spoken_for() && gate_.may_start(now, active_ + begun()) &&
            (gate_.mode() == Gate::Mode::open ? active_ + begun() < allowed() : begun() == 0)) {
         if (!idle_.empty()) {
             auto* worker = idle_.back();
@@ -297,6 +311,7 @@ asio::awaitable<void> Outlet::work(Worker& worker) {
         }
         const auto ticket = gate_.start();
         ++active_;
+        set_empty_handed(worker, true);
         bool broken = false;
         try {
             co_await attempt(worker, ticket);
@@ -309,6 +324,7 @@ asio::awaitable<void> Outlet::work(Worker& worker) {
             return_all(worker, Then::rest);
             gate_.unreachable(ticket, engine_.clock().steady(), dice());
         }
+        set_empty_handed(worker, false);
         in_flight_ -= std::exchange(worker.in_flight, 0);
         worker.batch.clear();
         if (worker.message.capacity() > kept_buffer) {
@@ -353,6 +369,7 @@ asio::awaitable<void> Outlet::attempt(Worker& worker, Ticket ticket) {
         co_return;
     }
     fill(worker, ticket);
+    set_empty_handed(worker, false);
     if (worker.batch.empty()) {
         co_return;
     }

@@ -121,6 +121,7 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
         model::Uuid transaction;
         std::vector<Sending> batch;
         std::size_t in_flight = 0;  ///< of `batch`, as counted by the outlet
+        bool empty_handed = false;  ///< began an attempt and took no items yet
         std::vector<model::Uuid> objects;
         Judgement judgement;
         std::string failure;  ///< why there was no answer, for the log
@@ -148,6 +149,9 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
     boost::asio::awaitable<http::ClientResult<http::Answer>> post(Worker& worker);
     boost::asio::awaitable<bool> validate(Worker& worker);
 
+    void set_empty_handed(Worker& worker, bool empty_handed);
+    /// Whether the next worker to be woken need not connect first.
+    [[nodiscard]] bool has_connected_idler() const;
     [[nodiscard]] bool may_start(Gate::Time now) const;
     [[nodiscard]] unsigned allowed() const;
     /// Lanes a message could be made of now.
@@ -205,6 +209,7 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<Worker*> idle_;  ///< the one that was busy last is woken first, so that the others' connections may end
     unsigned active_ = 0;        ///< attempts
+    unsigned empty_handed_ = 0;  ///< of these, those that still connect: each will take items that seem free yet
     unsigned woken_ = 0;         ///< workers on their way to an attempt
     std::uint64_t in_flight_ = 0;
 

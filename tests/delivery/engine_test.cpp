@@ -6,6 +6,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
@@ -220,6 +221,71 @@ TEST_F(Running, OrderPerLiidAndOneMessageInFlightEach) {
     EXPECT_FALSE(lea_->overlapped());
     EXPECT_LE(lea_->most_at_once(), 4U);
     EXPECT_LE(store_.loads(), 400U);
+}
+
+TEST_F(Running, WhatTheStoreHandsOverWholeIsNotReadBack) {
+    store_.hand_over();
+    start();
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto other = store_.make_lane("lea-one", "LIID-2");
+    const auto made = store_.queue({{.lane = lane, .text = "one", .carries_schema = true},
+                                    {.lane = other, .text = "two"},
+                                    {.lane = lane, .text = "three"}});
+    ASSERT_TRUE(all_accepted(3));
+    EXPECT_THAT(store_.accepted_objects(), UnorderedElementsAreArray(objects_of(made)));
+    EXPECT_EQ(store_.loads(), 0U);
+    for (const auto& one : store_.accepted()) {
+        EXPECT_EQ(one.carried_schema, one.row == made[0].row);
+    }
+}
+
+TEST_F(Running, WhatWaitsLongIsReadBackAlthoughItWasHandedOver) {
+    store_.hand_over();
+    store_.say_health(false);
+    start();
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto gone = store_.queue(lane, 1);
+    const auto made = store_.queue(lane, 2'000);
+    store_.reject(gone.front().row);
+    store_.say_health(true);
+    ASSERT_TRUE(all_accepted(2'000));
+    EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(objects_of(made)));
+    EXPECT_GT(store_.loads(), 0U);
+    EXPECT_LT(store_.loads(), 100U);
+}
+
+TEST_F(Running, OneItemIsWorthOneConnectionHoweverOftenItIsLookedAt) {
+    // Takes connections, and never answers the handshake.
+    boost::asio::io_context io;
+    boost::asio::ip::tcp::acceptor deaf(io, {boost::asio::ip::address_v4::loopback(), 0});
+    deaf.non_blocking(true);
+    std::vector<boost::asio::ip::tcp::socket> sockets;
+    const auto connections = [&] {
+        for (;;) {
+            boost::system::error_code error;
+            boost::asio::ip::tcp::socket socket(io);
+            deaf.accept(socket, error);
+            if (error) {
+                return sockets.size();
+            }
+            sockets.push_back(std::move(socket));
+        }
+    };
+    tls_ = lihandover::test::client_context();
+    auto all = settings();
+    all.destinations.front().options.url =
+        "https://127.0.0.1:" + std::to_string(deaf.local_endpoint().port()) + "/hi";
+    start(std::move(all));
+    store_.queue(store_.make_lane("lea-one", "LIID-1"), 3);
+    ASSERT_TRUE(eventually([&] { return connections() == 1; }));
+    for (int i = 0; i < 20; ++i) {
+        store_.say_health(true);  // has the outlet look again
+    }
+    // Of another lane: one more, and behind all those looks.
+    store_.queue(store_.make_lane("lea-one", "LIID-2"), 1);
+    ASSERT_TRUE(eventually([&] { return connections() >= 2; }));
+    boost::asio::post(io_, boost::asio::use_future([] {})).get();
+    EXPECT_EQ(connections(), 2U);
 }
 
 TEST_F(Running, UsesItsConnectionsSideBySide) {
