@@ -498,6 +498,7 @@ void Engine::insert(NewItem& item) {
     ++effects_.of(lane->destination).queued;
     effects_.waiting_bytes += size + item_overhead;
     effects_.queued.push_back({row, item.lane, item.emergency});
+    if (item.objects) return;  // what becomes of these changes while the item waits: to be read when it goes
     StoredItem& stored = effects_.stored.emplace_back();
     stored.row = row;
     stored.lane = item.lane;
