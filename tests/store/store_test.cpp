@@ -515,7 +515,11 @@ TEST_F(Outbox, AnswersAllThatWasSubmittedBeforeTheStop) {
     EXPECT_EQ(committed, submissions);
     EXPECT_FALSE(store_->accepting());
     EXPECT_EQ(submit(item()), Outcome::failed);
-    EXPECT_EQ(accept({1, lane_, profile_, {}, false, false, {}, {}, {}}), Outcome::failed);
+    StoredItem late;
+    late.row = 1;
+    late.lane = lane_;
+    late.profile = profile_;
+    EXPECT_EQ(accept(late), Outcome::failed);
     EXPECT_EQ(retry({model::Uuid::random()}).first, Outcome::failed);
     EXPECT_EQ(reject({model::Uuid::random()}).first, Outcome::failed);
     EXPECT_FALSE(store_->lane("x", "y"));
