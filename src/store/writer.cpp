@@ -252,7 +252,7 @@ void Writer::run() {
             run_call(call);
         }
         if (anything && engine_usable_ && !broken_) {
-            look_at_space();
+            if (space_may_have_changed()) look_at_space();
             look_after_log(false);
             update_accepting();
         }
@@ -624,7 +624,15 @@ void Writer::look_after_log(bool idle) {
     }
 }
 
+bool Writer::space_may_have_changed() const {
+    // Between the ticks it matters what this thread itself takes, and how far the log has come tells that.
+    const std::uint64_t frames = engine_.wal_frames();
+    const std::uint64_t step = plan_.wal_target / 64 / engine_.page_size();
+    return tight() || frames < looked_at_frames_ || frames - looked_at_frames_ >= step;
+}
+
 void Writer::look_at_space() {
+    looked_at_frames_ = engine_.wal_frames();
     const std::uint64_t for_log = directory_.free_octets() + directory_.wal_octets();
     const std::uint64_t for_pages = for_log + engine_.free_page_octets();
     const bool was_short = short_of_space_;

@@ -147,6 +147,7 @@ class Writer {
     void look_after_log(bool idle);
     void inline_checkpoint(Engine::Checkpoint kind);
     void make_room();
+    [[nodiscard]] bool space_may_have_changed() const;
     void look_at_space();
     void break_down(const SqlFailure& failure);
     void try_to_recover();
@@ -207,6 +208,7 @@ class Writer {
     bool log_used_ = false;
     bool copying_ = false;
     std::uint64_t next_inline_frames_ = 0;
+    std::uint64_t looked_at_frames_ = 0;  ///< the log when the space was looked at
     bool last_accepting_ = true;
     std::optional<Trouble> complained_about_;
     Steady::time_point complained_at_;
