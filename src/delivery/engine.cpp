@@ -258,8 +258,8 @@ void Engine::drain() {
     }
     auto handed = draining_items_.begin();
     for (const auto& event : draining_) {
-        const bool whole = event.kind == Event::Kind::queued && handed != draining_items_.end() &&
-                           handed->row == event.item.row;
+        const bool whole =
+            event.kind == Event::Kind::queued && handed != draining_items_.end() && handed->row == event.item.row;
         take(event, whole ? &*handed++ : nullptr);
     }
     draining_items_.clear();

@@ -142,25 +142,10 @@ int characteristics(sqlite3_file* file) {
 }
 
 // Version 1: the methods of later ones are for database files.
-const sqlite3_io_methods log_methods = {1,
-                                        close_log,
-                                        read_log,
-                                        write_log,
-                                        truncate_log,
-                                        sync_log,
-                                        size_of_log,
-                                        lock_log,
-                                        unlock_log,
-                                        check_reserved,
-                                        control_log,
-                                        sector_size,
-                                        characteristics,
-                                        nullptr,
-                                        nullptr,
-                                        nullptr,
-                                        nullptr,
-                                        nullptr,
-                                        nullptr};
+const sqlite3_io_methods log_methods = {1,           close_log,   read_log,        write_log,  truncate_log,
+                                        sync_log,    size_of_log, lock_log,        unlock_log, check_reserved,
+                                        control_log, sector_size, characteristics, nullptr,    nullptr,
+                                        nullptr,     nullptr,     nullptr,         nullptr};
 
 struct Vfs {
     sqlite3_vfs* real = nullptr;

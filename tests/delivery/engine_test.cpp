@@ -273,8 +273,7 @@ TEST_F(Running, OneItemIsWorthOneConnectionHoweverOftenItIsLookedAt) {
     };
     tls_ = lihandover::test::client_context();
     auto all = settings();
-    all.destinations.front().options.url =
-        "https://127.0.0.1:" + std::to_string(deaf.local_endpoint().port()) + "/hi";
+    all.destinations.front().options.url = "https://127.0.0.1:" + std::to_string(deaf.local_endpoint().port()) + "/hi";
     start(std::move(all));
     store_.queue(store_.make_lane("lea-one", "LIID-1"), 3);
     ASSERT_TRUE(eventually([&] { return connections() == 1; }));
