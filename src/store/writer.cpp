@@ -93,9 +93,11 @@ void Writer::stop() {
     accepting_.store(false, std::memory_order_release);
 }
 
+// The writer is woken after the lock is given back: else it would wake only to wait for it.
+
 void Writer::submit(std::vector<NewItem> items, Store::Done done) {
     {
-        const std::lock_guard lock(mutex_);
+        std::unique_lock lock(mutex_);
         if (!stopping_) {
             const std::uint64_t octets = octets_of(items);
             const bool fits = pending_items_ < pending_items_limit && pending_octets_ < pending_octets_limit;
@@ -106,6 +108,7 @@ void Writer::submit(std::vector<NewItem> items, Store::Done done) {
             } else {
                 turned_away_.push_back(std::move(done));
             }
+            lock.unlock();
             wake_.notify_one();
             return;
         }
@@ -115,9 +118,10 @@ void Writer::submit(std::vector<NewItem> items, Store::Done done) {
 
 void Writer::accepted(std::vector<Acceptance> items, Store::Done done) {
     {
-        const std::lock_guard lock(mutex_);
+        std::unique_lock lock(mutex_);
         if (!stopping_) {
             acceptances_.push_back({std::move(items), std::move(done)});
+            lock.unlock();
             wake_.notify_one();
             return;
         }
@@ -127,9 +131,10 @@ void Writer::accepted(std::vector<Acceptance> items, Store::Done done) {
 
 void Writer::decide(Decision decision) {
     {
-        const std::lock_guard lock(mutex_);
+        std::unique_lock lock(mutex_);
         if (!stopping_) {
             decisions_.push_back(std::move(decision));
+            lock.unlock();
             wake_.notify_one();
             return;
         }
