@@ -241,8 +241,8 @@ TEST_F(Running, WhatTheStoreHandsOverWholeIsNotReadBack) {
 
 TEST_F(Running, WhatWaitsLongIsReadBackAlthoughItWasHandedOver) {
     store_.hand_over();
-    store_.say_health(false);
     start();
+    store_.say_health(false);
     const auto lane = store_.make_lane("lea-one", "LIID-1");
     const auto gone = store_.queue(lane, 1);
     const auto made = store_.queue(lane, 2'000);
