@@ -273,8 +273,10 @@ model::Result<std::vector<SchemaFile>> find_schemas(const std::filesystem::path&
         }
         files.push_back(std::move(file));
     }
-    for (const std::string_view needed :
-         {core_namespace, delivery_namespace, types_namespace, messaging_namespace, csp_schema_identifier}) {
+    // Items of every writer version may wait in the store.
+    std::vector<std::string_view> all = {core_namespace, delivery_namespace, types_namespace, messaging_namespace};
+    all.insert(all.end(), csp_schema_identifiers.begin(), csp_schema_identifiers.end());
+    for (const std::string_view needed : all) {
         if (std::ranges::none_of(files, [needed](const SchemaFile& file) { return file.target == needed; })) {
             return model::Error{directory.string() + ": no *.xsd has the targetNamespace " + std::string(needed)};
         }

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "lihandover/model/identifier.hpp"
+#include "lihandover/model/media_type.hpp"
 #include "typed.hpp"
 #include "xml_text.hpp"
 
@@ -103,7 +104,52 @@ bool is_targeted(const model::Share& share, std::size_t party) {
     return party < share.targeted.size() && share.targeted[party];
 }
 
-void put_core_parameters(std::string& out, const model::Share& share) {
+void put_checksum(std::string& out, const model::Sha256& checksum) {
+    static constexpr std::string_view digits = "0123456789abcdef";
+    out += "<checksum>";
+    for (const std::uint8_t octet : checksum) {
+        out += digits[octet >> 4];
+        out += digits[octet & 0x0F];
+    }
+    out += "</checksum>";
+}
+
+/// Table 8. Where XML cannot carry a name, or a type is none, the CSP-defined part has it as it was given. An object
+/// whose octets were lost keeps its record: it is a part of what was communicated.
+void put_binary_data(std::string& out, std::span<const model::BinaryObject> objects) {
+    if (objects.empty()) {
+        return;
+    }
+    out += "<associatedBinaryData>";
+    for (const model::BinaryObject& object : objects) {
+        out += "<binaryObject>";
+        put_checked<"url">(out, object.url);
+        if (object.content_length) {
+            out += "<contentLength>";
+            put_number(out, *object.content_length);
+            out += "</contentLength>";
+        }
+        if (model::is_media_type(object.content_type)) {
+            put_checked<"contentType">(out, object.content_type);
+        }
+        if (object.expiry) {
+            put_plain<"expiry">(out, model::to_qualified_date_time(*object.expiry));
+        }
+        if (object.checksum) {
+            put_checksum(out, *object.checksum);
+        }
+        if (!object.original_filename.empty()) {
+            put_checked<"originalFilename">(out, object.original_filename);
+        }
+        if (!object.csp_defined_identifier.empty()) {
+            put_checked<"cspDefinedIdentifier">(out, object.csp_defined_identifier);
+        }
+        out += "</binaryObject>";
+    }
+    out += "</associatedBinaryData>";
+}
+
+void put_core_parameters(std::string& out, const model::Share& share, std::span<const model::BinaryObject> objects) {
     out += "<coreParameters>";
     if (share.deliver.metadata) {
         const model::Event& event = share.event;
@@ -137,11 +183,11 @@ void put_core_parameters(std::string& out, const model::Share& share) {
             put_plain<"timestamp">(out, model::to_qualified_date_time(event.timestamp->text));
         }
     }
-    // Table 8's associatedBinaryData follows here where an item has binary objects.
+    put_binary_data(out, objects);
     out += "</coreParameters>";
 }
 
-// -- CSP-defined part (schemas/lihandover-csp-1.0.xsd) ---------------------------------------------------------------
+// -- CSP-defined part (schemas/lihandover-csp-*.xsd) -----------------------------------------------------------------
 
 void put_time(std::string& out, const model::QualifiedTime& time) {
     const auto exact = exact_time(time.text);
@@ -306,11 +352,26 @@ void put_ordered(std::string& out, const model::Deliver& deliver) {
     out += "</ordered>";
 }
 
-void put_csp_event(std::string& out, const model::Share& share) {
+/// From writer version 2 on.
+void put_csp_objects(std::string& out, std::span<const model::BinaryObject> objects) {
+    for (const model::BinaryObject& object : objects) {
+        out += "<binaryObject>";
+        put_text<"id">(out, object.csp_defined_identifier);
+        put_text_if_any<"filename">(out, object.original_filename);
+        put_text_if_any<"contentType">(out, object.content_type);
+        if (object.loss != model::ObjectLoss::none) {
+            put_plain<"lost">(out, model::name_of(object.loss));
+        }
+        out += "</binaryObject>";
+    }
+}
+
+void put_csp_event(std::string& out, const model::Share& share, std::span<const model::BinaryObject> objects,
+                   std::uint32_t version) {
     const model::Event& event = share.event;
     const model::Deliver& deliver = share.deliver;
     out += "<event xmlns=\"";
-    out += csp_schema_identifier;
+    out += csp_schema_identifiers[version - 1];
     out += "\">";
     put_ordered(out, deliver);
     put_text_if_any<"eventId">(out, event.event_id);
@@ -346,11 +407,14 @@ void put_csp_event(std::string& out, const model::Share& share) {
         put_number(out, share.attachment_count);
         out += "</attachments>";
     }
+    if (version >= 2) {
+        put_csp_objects(out, objects);
+    }
     out += "</event>";
 }
 
 void put_handover_item(std::string& out, const model::Share& share, const model::ItemIdentity& identity,
-                       const model::Profile& profile) {
+                       const model::Profile& profile, std::span<const model::BinaryObject> objects) {
     out += "<handoverItem xmlns=\"";
     out += messaging_namespace;
     out += "\">";
@@ -363,7 +427,7 @@ void put_handover_item(std::string& out, const model::Share& share, const model:
     }
     // With a prefix from the root: some validators resolve a name in an attribute with the root's declarations only.
     out += "<payload xsi:type=\"m:MessagingPayload\">";
-    put_core_parameters(out, share);
+    put_core_parameters(out, share, objects);
     out += "<cspDefinedParameters><cspDefinedMetadata><schemaDetails>";
     put_checked<"schemaIdentifier">(out, profile.schema_identifier);
     if (!profile.schema_url.empty()) {
@@ -373,19 +437,20 @@ void put_handover_item(std::string& out, const model::Share& share, const model:
         // As character data: the LEA gets the octets of the published file, comments and all. A test sees to it that
         // the file has no `]]>`.
         out += "<schemaContent><![CDATA[";
-        out += csp_schema();
+        out += csp_schema(profile.writer_version);
         out += "]]></schemaContent>";
     }
     out += "</schemaDetails><xmlData>";
-    put_csp_event(out, share);
+    put_csp_event(out, share, objects, profile.writer_version);
     out += "</xmlData></cspDefinedMetadata></cspDefinedParameters></payload></handoverItem>";
 }
 
 /// A little more than most items need, so that the string grows once.
-std::size_t expected_size(const model::Share& share, const model::ItemIdentity& identity) {
+std::size_t expected_size(const model::Share& share, const model::ItemIdentity& identity,
+                          std::span<const model::BinaryObject> objects) {
     const model::Event& event = share.event;
     return 2048 + event.text.size() + 256 * event.identifiers.size() +
-           128 * (event.device.size() + event.network.size() + event.parameters.size()) +
+           128 * (event.device.size() + event.network.size() + event.parameters.size()) + 1024 * objects.size() +
            (identity.carries_schema ? csp_schema().size() : 0);
 }
 
@@ -469,7 +534,7 @@ model::Status check_profile(const model::Profile& profile) {
     if (!profile.schema_url.empty() && boost::urls::parse_uri(profile.schema_url).has_error()) {
         return profile_error("schema_url", "must be a URL (RFC 3986)");
     }
-    if (profile.writer_version != current_writer_version) {
+    if (!has_writer(profile.writer_version)) {
         return profile_error("writer_version", "this program has no such writer");
     }
     return {};
@@ -514,11 +579,11 @@ void append_action_head(std::string& out, std::size_t index) {
 }
 
 model::Status append_deliver(std::string& out, const model::Share& share, const model::ItemIdentity& identity,
-                             const model::Profile& profile, std::span<const model::BinaryObject> /*objects*/) {
-    if (profile.writer_version != current_writer_version) {
+                             const model::Profile& profile, std::span<const model::BinaryObject> objects) {
+    if (!has_writer(profile.writer_version)) {
         return model::Error{"the item was made for a way of writing that this program does not have"};
     }
-    out.reserve(out.size() + expected_size(share, identity));
+    out.reserve(out.size() + expected_size(share, identity, objects));
     out += "<DELIVER><Identifier>";
     identity.object_id.append_to(out);
     out += "</Identifier><HI1Object xsi:type=\"d:DeliveryObject\"><ObjectIdentifier>";
@@ -531,7 +596,7 @@ model::Status append_deliver(std::string& out, const model::Share& share, const 
     out +=
         "</d:Reference><d:Manifest><d:Specification><c:Owner>ETSI</c:Owner><c:Name>ManifestSpecification</c:Name>"
         "<c:Value>TS103707</c:Value></d:Specification></d:Manifest><d:Delivery><d:XMLData>";
-    put_handover_item(out, share, identity, profile);
+    put_handover_item(out, share, identity, profile, objects);
     out += "</d:XMLData></d:Delivery></HI1Object></DELIVER>";
     return {};
 }

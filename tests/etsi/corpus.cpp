@@ -188,6 +188,34 @@ void random_parties(std::mt19937& random, Item& item) {
     }
 }
 
+void random_objects(std::mt19937& random, Item& item) {
+    static constexpr std::array<std::string_view, 9> types = {
+        "",      "image/jpeg",         "text/plain; charset=\"utf-8\"",
+        "image", "image/jpeg\r\nX: y", "video/mp4;",
+        "*/*",   "a/b;c=\"<&>\"",      "image/jp\xC3\xA9g"};
+    for (std::size_t left = random() % 4; left > 0; --left) {
+        model::BinaryObject object;
+        object.id = some_uuid(static_cast<std::uint8_t>(random()));
+        object.url = "https://lea.example.com/a?b=c&d={}/" + object.id.to_string();
+        if (chance(random, 70)) {
+            object.content_length = (std::uint64_t{random()} << 32) | random();
+        }
+        object.content_type = chance(random, 80) ? std::string(pick(random, types)) : hostile_text(random, 10);
+        if (chance(random, 70)) {
+            object.expiry = model::Instant{1'795'342'531 + static_cast<std::int64_t>(random()), 5};
+        }
+        if (chance(random, 70)) {
+            for (std::uint8_t& octet : object.checksum.emplace()) {
+                octet = static_cast<std::uint8_t>(random());
+            }
+        }
+        object.original_filename = chance(random, 70) ? hostile_text(random, 30) : std::string();
+        object.csp_defined_identifier = hostile_text(random, 6);
+        object.loss = chance(random, 80) ? model::ObjectLoss::none : static_cast<model::ObjectLoss>(random() % 5);
+        item.objects.push_back(std::move(object));
+    }
+}
+
 void random_location(std::mt19937& random, Item& item) {
     model::Location& location = item.share.event.location.emplace();
     location.latitude = item.keep(random_number(random));
@@ -228,12 +256,13 @@ model::Uuid some_uuid(std::uint8_t seed) {
     return uuid;
 }
 
-model::Profile usual_profile() {
+model::Profile usual_profile(std::uint32_t writer_version) {
     model::Profile profile;
+    profile.writer_version = writer_version;
     profile.sender = {"XX", "EXAMPLE-CSP"};
     profile.receiver = {"GB", "Not specified"};
     profile.etsi_version = "V1.14.1";
-    profile.schema_identifier = std::string(csp_schema_identifier);
+    profile.schema_identifier = std::string(csp_schema_identifiers.at(writer_version - 1));
     return profile;
 }
 
@@ -265,6 +294,19 @@ Item usual_item() {
     return item;
 }
 
+model::BinaryObject usual_object() {
+    model::BinaryObject object;
+    object.id = some_uuid(0x40);
+    object.url = "https://lea.example.com/binaryData/" + object.id.to_string() + "/";
+    object.content_length = 48'213;
+    object.content_type = "image/jpeg";
+    object.expiry = model::Instant{1'795'601'732, 999'999'999};
+    object.checksum.emplace().fill(0xA5);
+    object.original_filename = "roof.jpg";
+    object.csp_defined_identifier = "a1";
+    return object;
+}
+
 std::string hostile_text(std::mt19937& random, std::size_t longest) {
     std::string text;
     const bool uncarriable = chance(random, 25);
@@ -280,7 +322,7 @@ Item random_item(std::uint32_t seed) {
                                                               "0123456789abcdef0123456789abcdef0123456789abcdef01"};
     std::mt19937 random(seed);
     Item item;
-    item.profile = usual_profile();
+    item.profile = usual_profile(chance(random, 25) ? 1 : current_writer_version);
     if (chance(random, 30)) {
         item.profile.receiver.unique_identifier = "A & <B> \xD0\x96";
         item.profile.schema_url = "https://csp.example.com/schema/1.0?a=b&c=d";
@@ -333,12 +375,15 @@ Item random_item(std::uint32_t seed) {
         random_location(random, item);
     }
     event.parameters = random_properties(random, item);
+    if (share.deliver.binary && item.profile.writer_version >= 2) {
+        random_objects(random, item);
+    }
     return item;
 }
 
 std::string deliver_of(const Item& item) {
     std::string out;
-    const model::Status written = append_deliver(out, item.share, item.identity, item.profile);
+    const model::Status written = append_deliver(out, item.share, item.identity, item.profile, item.objects);
     EXPECT_TRUE(written.has_value());
     return out;
 }

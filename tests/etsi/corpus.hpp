@@ -20,6 +20,7 @@ struct Item {
     model::Share share;
     model::ItemIdentity identity;
     model::Profile profile;
+    std::vector<model::BinaryObject> objects;
     std::deque<std::string> memory;
 
     Item() = default;
@@ -35,10 +36,13 @@ struct Item {
 };
 
 /// A profile that check_profile takes.
-[[nodiscard]] model::Profile usual_profile();
+[[nodiscard]] model::Profile usual_profile(std::uint32_t writer_version = current_writer_version);
 
 /// A message from one party to another, everything ordered.
 [[nodiscard]] Item usual_item();
+
+/// An object that a source said everything of.
+[[nodiscard]] model::BinaryObject usual_object();
 
 /// Any event that a source might report, hostile text included; the same for the same seed.
 [[nodiscard]] Item random_item(std::uint32_t seed);

@@ -11,6 +11,7 @@ constexpr std::uint32_t seeds = 3000;
 TEST(AnyEvent, MakesAValidDocumentThatSaysIt) {
     std::size_t base64 = 0;
     std::size_t schemas = 0;
+    std::size_t objects = 0;
     for (std::uint32_t seed = 0; seed < seeds; ++seed) {
         const Item item = random_item(seed);
         ASSERT_TRUE(check_profile(item.profile).has_value());
@@ -20,11 +21,13 @@ TEST(AnyEvent, MakesAValidDocumentThatSaysIt) {
         expect_says(document, item);
         ASSERT_FALSE(HasFailure()) << "seed " << seed << '\n' << document;
         base64 += document.find("encoding=\"base64\"") != std::string::npos ? 1 : 0;
+        objects += item.objects.size();
         schemas += item.identity.carries_schema ? 1 : 0;
     }
     // The rare ways were gone.
     EXPECT_GT(base64, seeds / 10);
     EXPECT_GT(schemas, seeds / 100);
+    EXPECT_GT(objects, seeds / 4);
 }
 
 TEST(AnyEvent, MakesTheSameBytesWhenReadBackFromTheStoredShare) {
@@ -50,7 +53,7 @@ TEST(AnyEvent, MakesTheSameBytesWhenReadBackFromTheStoredShare) {
         model::Share decoded;
         ASSERT_TRUE(model::decode_share(octets, decoded).has_value());
         std::string deliver;
-        ASSERT_TRUE(append_deliver(deliver, decoded, item.identity, item.profile).has_value());
+        ASSERT_TRUE(append_deliver(deliver, decoded, item.identity, item.profile, item.objects).has_value());
         ASSERT_EQ(deliver, deliver_of(item)) << "seed " << seed;
     }
 }

@@ -6,6 +6,7 @@
 #include <pugixml.hpp>
 
 #include "lihandover/model/identifier.hpp"
+#include "lihandover/model/media_type.hpp"
 #include "typed.hpp"
 #include "xml_text.hpp"
 
@@ -54,11 +55,54 @@ void expect_core_party(const pugi::xml_node& element, const Item& item, std::siz
     EXPECT_EQ(element.child("isTargetedParty").empty(), !item.share.targeted[party]);
 }
 
+std::string hex(const model::Sha256& digest) {
+    std::string out;
+    for (const std::uint8_t octet : digest) {
+        out += "0123456789abcdef"[octet >> 4];
+        out += "0123456789abcdef"[octet & 0x0F];
+    }
+    return out;
+}
+
+/// Table 8, children in its order.
+void expect_binary_data(const pugi::xml_node& list, const Item& item) {
+    EXPECT_EQ(list.empty(), item.objects.empty());
+    pugi::xml_node element = list.first_child();
+    for (const model::BinaryObject& object : item.objects) {
+        std::vector<std::pair<std::string, std::string>> said;
+        for (const pugi::xml_node child : element.children()) {
+            said.emplace_back(child.name(), child.text().get());
+        }
+        std::vector<std::pair<std::string, std::string>> expected = {{"url", object.url}};
+        if (object.content_length) {
+            expected.emplace_back("contentLength", std::to_string(*object.content_length));
+        }
+        if (model::is_media_type(object.content_type)) {
+            expected.emplace_back("contentType", object.content_type);
+        }
+        if (object.expiry) {
+            expected.emplace_back("expiry", model::to_qualified_date_time(*object.expiry));
+        }
+        if (object.checksum) {
+            expected.emplace_back("checksum", hex(*object.checksum));
+        }
+        if (!object.original_filename.empty()) {
+            expected.emplace_back("originalFilename", carriable(object.original_filename));
+        }
+        expected.emplace_back("cspDefinedIdentifier", carriable(object.csp_defined_identifier));
+        EXPECT_EQ(said, expected);
+        element = element.next_sibling();
+    }
+    EXPECT_TRUE(element.empty());
+}
+
 void expect_core(const pugi::xml_node& core, const Item& item) {
     const model::Event& event = item.share.event;
     ASSERT_TRUE(core);
+    expect_binary_data(core.child("associatedBinaryData"), item);
     if (!item.share.deliver.metadata) {
-        EXPECT_TRUE(core.first_child().empty());
+        EXPECT_TRUE(core.first_child() == core.child("associatedBinaryData"));
+        EXPECT_TRUE(core.first_child() == core.last_child());
         return;
     }
     pugi::xml_node recipient = core.child("messageReceivers").child("recipient");
@@ -156,6 +200,24 @@ void expect_location(const pugi::xml_node& element, const model::Location& locat
     expect_time(element, location.observed_at);
 }
 
+/// What table 8 has no place for, and the exact form of what it has.
+void expect_objects(const pugi::xml_node& csp, const Item& item) {
+    pugi::xml_node element = csp.child("binaryObject");
+    if (item.profile.writer_version < 2) {
+        EXPECT_TRUE(element.empty());
+        return;
+    }
+    for (const model::BinaryObject& object : item.objects) {
+        EXPECT_EQ(text_of(element.child("id")), object.csp_defined_identifier);
+        EXPECT_EQ(text_of(element.child("filename")), given(object.original_filename));
+        EXPECT_EQ(text_of(element.child("contentType")), given(object.content_type));
+        EXPECT_EQ(text_of(element.child("lost")),
+                  given(model::name_of(object.loss), object.loss != model::ObjectLoss::none));
+        element = element.next_sibling();
+    }
+    EXPECT_TRUE(element.empty());
+}
+
 void expect_csp(const pugi::xml_node& csp, const Item& item) {
     const model::Event& event = item.share.event;
     const auto [metadata, content, binary, place] = item.share.deliver;
@@ -195,6 +257,7 @@ void expect_csp(const pugi::xml_node& csp, const Item& item) {
     expect_properties(csp.child("network"), event.network, metadata);
     expect_properties(csp.child("parameters"), event.parameters, true);
     EXPECT_EQ(csp.child("attachments").text().as_ullong(0), metadata ? item.share.attachment_count : 0);
+    expect_objects(csp, item);
 }
 
 }  // namespace
@@ -268,7 +331,8 @@ void expect_says(std::string_view document, const Item& item) {
     EXPECT_EQ(details.child_value("schemaURL"), profile.schema_url);
     EXPECT_EQ(details.child("schemaURL").empty(), profile.schema_url.empty());
     EXPECT_EQ(details.child("schemaContent").empty(), !item.identity.carries_schema);
-    EXPECT_EQ(details.child_value("schemaContent"), item.identity.carries_schema ? csp_schema() : "");
+    EXPECT_EQ(details.child_value("schemaContent"),
+              item.identity.carries_schema ? csp_schema(profile.writer_version) : "");
     expect_csp(csp.child("xmlData").child("event"), item);
 }
 

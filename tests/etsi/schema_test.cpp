@@ -26,24 +26,33 @@ std::string sha256(std::string_view text) {
 // An LEA that has a schema under an identifier never gets another one under it (TS 103 707 table 9). If this fails, the
 // schema was changed: give it a new file, namespace, identifier and writer version.
 TEST(CspSchema, IsTheOneThatItsIdentifierNames) {
-    EXPECT_EQ(csp_schema_identifier, "urn:lihandover:csp:1.0");
-    EXPECT_EQ(sha256(csp_schema()), "caa7348947fa6a4e3b9afa4439da21b1003936dc2f28ffa5a769fe05c1bfe384");
+    EXPECT_EQ(csp_schema_identifiers.at(0), "urn:lihandover:csp:1.0");
+    EXPECT_EQ(sha256(csp_schema(1)), "caa7348947fa6a4e3b9afa4439da21b1003936dc2f28ffa5a769fe05c1bfe384");
+    EXPECT_EQ(csp_schema_identifiers.at(1), "urn:lihandover:csp:1.1");
+    EXPECT_EQ(sha256(csp_schema(2)), "b4d5c05f5a0e1c170f8e94d545ad140b468bf8c07bbcf3a3cbd68a518b5904fe");
+    EXPECT_EQ(csp_schema_identifier, csp_schema_identifiers.back());
+    EXPECT_EQ(csp_schema(), csp_schema(current_writer_version));
 }
 
 TEST(CspSchema, IsTheFileThatIsPublished) {
-    std::ifstream in(schemas_dir() / "lihandover-csp-1.0.xsd", std::ios::binary);
-    const std::string file((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-    EXPECT_EQ(csp_schema(), file);
-    pugi::xml_document document;
-    ASSERT_TRUE(document.load_buffer(file.data(), file.size()));
-    EXPECT_EQ(std::string_view(document.document_element().attribute("targetNamespace").value()),
-              csp_schema_identifier);
+    for (std::uint32_t version = 1; version <= current_writer_version; ++version) {
+        const std::string_view identifier = csp_schema_identifiers.at(version - 1);
+        const std::string name = "lihandover-csp-" + std::string(identifier.substr(identifier.rfind(':') + 1)) + ".xsd";
+        std::ifstream in(schemas_dir() / name, std::ios::binary);
+        const std::string file((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+        EXPECT_EQ(csp_schema(version), file);
+        pugi::xml_document document;
+        ASSERT_TRUE(document.load_buffer(file.data(), file.size()));
+        EXPECT_EQ(std::string_view(document.document_element().attribute("targetNamespace").value()), identifier);
+    }
 }
 
 TEST(CspSchema, CanBeCarriedAsCharacterData) {
-    EXPECT_EQ(csp_schema().find("]]>"), std::string_view::npos);
-    EXPECT_EQ(csp_schema().find('\r'), std::string_view::npos);
-    EXPECT_LT(csp_schema().size(), 65536U);  // LongString, should an LEA's schema have that
+    for (std::uint32_t version = 1; version <= current_writer_version; ++version) {
+        EXPECT_EQ(csp_schema(version).find("]]>"), std::string_view::npos);
+        EXPECT_EQ(csp_schema(version).find('\r'), std::string_view::npos);
+        EXPECT_LT(csp_schema(version).size(), 65536U);  // LongString, should an LEA's schema have that
+    }
 }
 
 std::vector<std::string> enumeration_of(std::string_view schema, const char* name) {
@@ -63,6 +72,11 @@ std::vector<std::string> enumeration_of(std::string_view schema, const char* nam
 TEST(CspSchema, KnowsEveryTypeOfEvent) {
     EXPECT_EQ(enumeration_of(csp_schema(), "EventType"),
               std::vector<std::string>(model::event_type_names.begin(), model::event_type_names.end()));
+}
+
+TEST(CspSchema, KnowsEveryLoss) {
+    EXPECT_EQ(enumeration_of(csp_schema(), "Loss"),
+              std::vector<std::string>(model::object_loss_names.begin() + 1, model::object_loss_names.end()));
 }
 
 }  // namespace

@@ -82,8 +82,10 @@ TEST(Writer, TheSameItemGivesTheSameBytesInAnyMessage) {
 
 // Items of writer version 1 wait in stores: their bytes are fixed. If this fails, add a writer version instead.
 TEST(Writer, BytesOfVersionOneAreFixed) {
+    Item item = usual_item();
+    item.profile = usual_profile(1);
     EXPECT_EQ(
-        deliver_of(usual_item()),
+        deliver_of(item),
         "<DELIVER><Identifier>10111213-1415-1617-1819-1a1b1c1d1e1f</Identifier><HI1Object "
         "xsi:type=\"d:DeliveryObject\">"
         "<ObjectIdentifier>10111213-1415-1617-1819-1a1b1c1d1e1f</ObjectIdentifier><CountryCode>GB</CountryCode>"
@@ -110,6 +112,62 @@ TEST(Writer, BytesOfVersionOneAreFixed) {
         "</property><property><name>device_id</name><value>d-9</value></property></parameters></event></xmlData>"
         "</cspDefinedMetadata></cspDefinedParameters></payload></handoverItem></d:XMLData></d:Delivery></HI1Object>"
         "</DELIVER>");
+}
+
+// The same for version 2, with a binary object that says everything and one that was lost.
+TEST(Writer, BytesOfVersionTwoAreFixed) {
+    Item item = usual_item();
+    item.profile = usual_profile(2);
+    item.share.deliver.binary = true;
+    item.share.attachment_count = 2;
+    item.objects.push_back(usual_object());
+    model::BinaryObject& lost = item.objects.emplace_back();
+    lost.url = "https://csp.example.com/objects/x&y";
+    lost.content_type = "image";
+    lost.original_filename = std::string("a\0b", 3);
+    lost.csp_defined_identifier = "a2";
+    lost.loss = model::ObjectLoss::vanished;
+    EXPECT_EQ(
+        deliver_of(item),
+        "<DELIVER><Identifier>10111213-1415-1617-1819-1a1b1c1d1e1f</Identifier><HI1Object "
+        "xsi:type=\"d:DeliveryObject\">"
+        "<ObjectIdentifier>10111213-1415-1617-1819-1a1b1c1d1e1f</ObjectIdentifier><CountryCode>GB</CountryCode>"
+        "<OwnerIdentifier>Not specified</OwnerIdentifier><d:Reference><d:LIID>LIID-0001</d:LIID></d:Reference>"
+        "<d:Manifest><d:Specification><c:Owner>ETSI</c:Owner><c:Name>ManifestSpecification</c:Name>"
+        "<c:Value>TS103707</c:Value></d:Specification></d:Manifest><d:Delivery><d:XMLData>"
+        "<handoverItem xmlns=\"http://uri.etsi.org/03707/2020/02\"><header><applicationCorrelation>"
+        "<applicationLevelID>9007199254740991</applicationLevelID>"
+        "<applicationSequenceNumber>0</applicationSequenceNumber></applicationCorrelation></header>"
+        "<payload xsi:type=\"m:MessagingPayload\"><coreParameters><messageSender><identifiers>"
+        "<identifier>u-1001</identifier><identifier>447700900123</identifier></identifiers>"
+        "<isTargetedParty>true</isTargetedParty></messageSender><messageReceivers><recipient><identifiers>"
+        "<identifier>u-2002</identifier></identifiers></recipient></messageReceivers>"
+        "<timestamp>2026-11-22T10:15:30Z</timestamp><associatedBinaryData><binaryObject>"
+        "<url>https://lea.example.com/binaryData/40414243-4445-4647-4849-4a4b4c4d4e4f/</url>"
+        "<contentLength>48213</contentLength><contentType>image/jpeg</contentType><expiry>2026-11-25T10:15:32Z</expiry>"
+        "<checksum>a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5</checksum>"
+        "<originalFilename>roof.jpg</originalFilename><cspDefinedIdentifier>a1</cspDefinedIdentifier></binaryObject>"
+        "<binaryObject><url>https://csp.example.com/objects/x&amp;y</url>"
+        "<originalFilename>a\xEF\xBF\xBD"
+        "b</originalFilename><cspDefinedIdentifier>a2</cspDefinedIdentifier>"
+        "</binaryObject></associatedBinaryData></coreParameters><cspDefinedParameters><cspDefinedMetadata>"
+        "<schemaDetails><schemaIdentifier>urn:lihandover:csp:1.1</schemaIdentifier></schemaDetails><xmlData>"
+        "<event xmlns=\"urn:lihandover:csp:1.1\"><ordered>metadata content binary</ordered><eventId>5b0c</eventId>"
+        "<service>examplechat</service><eventType>message</eventType><time>2026-11-22T10:15:30.123456Z</time>"
+        "<received>2026-11-22T10:15:31.000005Z</received><conversation><id>c-77</id><kind>group</kind>"
+        "<title>Weekend</title></conversation><party role=\"sender\"><identifier type=\"user_id\">"
+        "<untyped>u-1001</untyped></identifier><identifier type=\"msisdn\">"
+        "<internationalE164>447700900123</internationalE164></identifier></party><party role=\"receiver\">"
+        "<identifier type=\"user_id\"><untyped>u-2002</untyped></identifier></party><content><type>text/plain</type>"
+        "<text>See you at eight</text></content><parameters><property><name>status</name><value>delivered</value>"
+        "</property><property><name>device_id</name><value>d-9</value></property></parameters><attachments>2</"
+        "attachments>"
+        "<binaryObject><id>a1</id><filename>roof.jpg</filename><contentType>image/jpeg</contentType></binaryObject>"
+        "<binaryObject><id>a2</id><filename encoding=\"base64\">YQBi</filename><contentType>image</contentType>"
+        "<lost>vanished</lost></binaryObject></event></xmlData>"
+        "</cspDefinedMetadata></cspDefinedParameters></payload></handoverItem></d:XMLData></d:Delivery></HI1Object>"
+        "</DELIVER>");
+    expect_good(item);
 }
 
 TEST(Writer, ManyActionsAreNumberedFromZero) {
@@ -327,6 +385,56 @@ TEST(Writer, LiidsOfBothForms) {
         item.identity.liid = liid;
         expect_good(item);
     }
+}
+
+TEST(Writer, BinaryObjectsOfAnyShape) {
+    Item item = usual_item();
+    item.share.deliver.binary = true;
+    model::BinaryObject object = usual_object();
+    for (const std::string& text : {std::string(), std::string(65'536, 'x'), std::string("\r\nX-Injected: y"),
+                                    std::string("\0", 1), std::string("\xED\xA0\xBD"), std::string("<&>]]>\"'"),
+                                    std::string(" "), std::string("../../etc/passwd"), std::string("\xFF\xFE")}) {
+        object.original_filename = text;
+        object.content_type = text;
+        object.csp_defined_identifier = text.empty() ? "a" : text;
+        item.objects.push_back(object);
+    }
+    model::BinaryObject& least = item.objects.emplace_back();
+    least.url = "https://lea.example.com/1";
+    least.csp_defined_identifier = "a";
+    model::BinaryObject& largest = item.objects.emplace_back(usual_object());
+    largest.content_length = UINT64_MAX;
+    largest.expiry = model::Instant{253'402'300'799, 0};
+    for (std::size_t loss = 0; loss < model::object_loss_names.size(); ++loss) {
+        item.objects.emplace_back(usual_object()).loss = static_cast<model::ObjectLoss>(loss);
+    }
+    expect_good(item);
+    // Without metadata the objects are all that the core parameters have.
+    item.share.deliver = {.binary = true};
+    expect_valid(document_of(item));
+}
+
+TEST(Writer, OnlyTheExpiryOfAnObjectMoves) {
+    Item item = usual_item();
+    item.objects.push_back(usual_object());
+    std::string before = deliver_of(item);
+    item.objects[0].expiry = model::Instant{1'795'861'732, 0};
+    std::string after = deliver_of(item);
+    const auto without = [](std::string& text) {
+        text.erase(text.find("<expiry>"), std::string("<expiry>2026-11-25T10:15:32Z").size());
+    };
+    EXPECT_NE(before, after);
+    without(before);
+    without(after);
+    EXPECT_EQ(before, after);
+}
+
+TEST(Writer, VersionOneSaysNothingOfObjectsInTheCspPart) {
+    Item item = usual_item();
+    item.profile = usual_profile(1);
+    item.objects.push_back(usual_object());
+    item.identity.carries_schema = true;
+    expect_good(item);
 }
 
 TEST(Writer, RefusesAWriterVersionThatItDoesNotHave) {

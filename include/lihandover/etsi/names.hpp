@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 
@@ -14,14 +15,27 @@ inline constexpr std::string_view types_namespace = "http://uri.etsi.org/03280/c
 inline constexpr std::string_view messaging_namespace = "http://uri.etsi.org/03707/2020/02";
 inline constexpr std::string_view schema_instance_namespace = "http://www.w3.org/2001/XMLSchema-instance";
 
-/// Namespace and schemaIdentifier (TS 103 707 table 9) of the CSP-defined part that this writer writes:
-/// schemas/lihandover-csp-1.0.xsd. A changed schema gets a new one, and a new writer version with it.
-inline constexpr std::string_view csp_schema_identifier = "urn:lihandover:csp:1.0";
+// Ways of writing items. Profile::writer_version says which one an item is written with for good, and each has the
+// schema of its CSP-defined part: a changed schema has a new namespace, which is its schemaIdentifier (TS 103 707 table
+// 9), and a new writer version.
+//   1  schemas/lihandover-csp-1.0.xsd: events as such
+//   2  schemas/lihandover-csp-1.1.xsd: and what the service said of binary objects
 
-/// The newest way of writing items. Profile::writer_version says which one an item is written with for good.
-inline constexpr std::uint32_t current_writer_version = 1;
+/// The newest: what new profiles are made with.
+inline constexpr std::uint32_t current_writer_version = 2;
+inline constexpr std::string_view csp_schema_identifier = "urn:lihandover:csp:1.1";
 
-/// The text of schemas/lihandover-csp-1.0.xsd as it was when the program was built. Lives as long as the program.
-[[nodiscard]] std::string_view csp_schema();
+/// schemaIdentifier by writer version, from version 1 on.
+inline constexpr std::array<std::string_view, current_writer_version> csp_schema_identifiers = {
+    "urn:lihandover:csp:1.0", csp_schema_identifier};
+
+/// Whether this program can write items that way.
+[[nodiscard]] constexpr bool has_writer(std::uint32_t version) {
+    return version >= 1 && version <= current_writer_version;
+}
+
+/// The text of the schema file of a version that has_writer takes, as it was when the program was built. Lives as long
+/// as the program.
+[[nodiscard]] std::string_view csp_schema(std::uint32_t writer_version = current_writer_version);
 
 }  // namespace lihandover::etsi

@@ -48,7 +48,8 @@ void append_action_head(std::string& out, std::size_t index);
 /// goes into and however often (DESIGN promise 3): nothing here looks at a clock or at anything but the arguments.
 /// Valid for every share: text that XML 1.0 cannot carry goes as base64 (docs/csp-schema.md).
 ///   identity.liid   an LIID by model::is_liid
-///   objects         the item's binary objects in the event's order (TS 103 707 5.4.3)
+///   objects         the item's binary objects in the event's order (TS 103 707 5.4.3); items of writer version 1 have
+///                   none, and would say nothing of them beyond table 8
 /// Fails, leaving `out` as it was, only where profile.writer_version is not one of this program's.
 [[nodiscard]] model::Status append_deliver(std::string& out, const model::Share& share,
                                            const model::ItemIdentity& identity, const model::Profile& profile,
