@@ -63,7 +63,9 @@ class EventParser::Impl : private JsonReader {
             return behind;
         }
         if (text.size() < min) {
-            return fail(Rejection::invalid_value, "must not be empty");
+            return fail(
+                Rejection::invalid_value,
+                min == 1 ? "must not be empty" : "must have at least " + counted(min, "character", "characters"));
         }
         if (count_characters(text) > max) {
             return fail(Rejection::too_large, "must have at most " + counted(max, "character", "characters"));
@@ -428,22 +430,45 @@ class EventParser::Impl : private JsonReader {
     }
 
     Place attachment(Place start) {
+        model::Attachment attachment;
         std::uint32_t ways = 0;
+        const auto source = [&](Place at, const Member& member, model::Attachment::Source kind) {
+            attachment.source = kind;
+            ++ways;
+            return text(at, member, attachment.reference);
+        };
         const Place behind =
             object<Shape::attachment>(start, [&](Place at, std::uint8_t row, const Member& member) -> Place {
-                const auto which = static_cast<AttachmentMember>(row);
-                std::string_view value;
-                at = text(at, member, value);
-                if (at != nullptr && which == AttachmentMember::data && !is_base64(value)) {
-                    return fail(Rejection::invalid_value, "must be base64");
+                switch (static_cast<AttachmentMember>(row)) {
+                    case AttachmentMember::id:
+                        return text(at, member, attachment.id);
+                    case AttachmentMember::content_type:
+                        return text(at, member, attachment.content_type);
+                    case AttachmentMember::filename:
+                        return text(at, member, attachment.filename);
+                    case AttachmentMember::sha256:
+                        at = text(at, member, attachment.sha256);
+                        return at == nullptr || is_hex(attachment.sha256)
+                                   ? at
+                                   : fail(Rejection::invalid_value, "must be hex digits");
+                    case AttachmentMember::data:
+                        at = source(at, member, model::Attachment::Source::data);
+                        return at == nullptr || is_base64(attachment.reference)
+                                   ? at
+                                   : fail(Rejection::invalid_value, "must be base64");
+                    case AttachmentMember::object:
+                        return source(at, member, model::Attachment::Source::object);
+                    case AttachmentMember::file:
+                        return source(at, member, model::Attachment::Source::file);
                 }
-                ways += which >= AttachmentMember::data ? 1 : 0;
-                return at;
+                return nullptr;
             });
-        if (behind != nullptr && ways != 1) {
-            return fail(Rejection::invalid_value, "must have one of data, object and file");
+        if (behind != nullptr) {
+            if (ways != 1) {
+                return fail(Rejection::invalid_value, "must have one of data, object and file");
+            }
+            event_->attachments.push_back(attachment);
         }
-        event_->attachments.emplace_back();
         return behind;
     }
 
@@ -487,8 +512,7 @@ class EventParser::Impl : private JsonReader {
             fail(Rejection::missing_member, "names no party: sender, receivers, actor or members");
             return false;
         }
-        if (!event.attachments.empty()) {
-            fail_at("attachments", Rejection::attachments, "attachments cannot be handed over yet");
+        if (event.attachments.size() > 1 && !distinct_attachments()) {
             return false;
         }
         const auto in_order = [](const model::Party& left, const model::Party& right) {
@@ -498,6 +522,25 @@ class EventParser::Impl : private JsonReader {
             std::ranges::sort(event.parties, in_order);
         }
         return true;
+    }
+
+    bool distinct_attachments() {
+        const std::vector<model::Attachment>& attachments = event_->attachments;
+        names_.clear();
+        for (const model::Attachment& attachment : attachments) {
+            names_.push_back(attachment.id);
+        }
+        std::ranges::sort(names_);
+        const auto twice = std::ranges::adjacent_find(names_);
+        if (twice == names_.end()) {
+            return true;
+        }
+        const auto first = std::ranges::find(attachments, *twice, &model::Attachment::id);
+        const auto second = std::ranges::find(first + 1, attachments.end(), *twice, &model::Attachment::id);
+        fail_at("id", Rejection::invalid_value, "is that of another attachment");
+        within(static_cast<std::size_t>(second - attachments.begin()));
+        within("attachments");
+        return false;
     }
 
     Event* event_ = nullptr;

@@ -47,7 +47,7 @@ std::string type_text(const Member& member) {
 }
 
 std::string range(std::uint32_t min, std::uint32_t max, std::string_view what) {
-    const std::string least = min == 0 ? "" : std::to_string(min) + " to ";
+    const std::string least = min == 0 || min == max ? "" : std::to_string(min) + " to ";
     return (min == 0 ? "up to " : least) + std::to_string(max) + ' ' + std::string(what);
 }
 

@@ -242,6 +242,11 @@ bool is_base64(std::string_view text) {
     });
 }
 
+bool is_hex(std::string_view text) {
+    return std::ranges::all_of(text,
+                               [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); });
+}
+
 void append_json_string(std::string& out, std::string_view text) {
     out += '"';
     while (!text.empty()) {

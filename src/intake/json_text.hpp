@@ -26,6 +26,9 @@ namespace lihandover::intake {
 /// Whether `text` is base64 by RFC 4648 section 4, padding included.
 [[nodiscard]] bool is_base64(std::string_view text);
 
+/// Whether `text` is hex digits only, in any case.
+[[nodiscard]] bool is_hex(std::string_view text);
+
 /// Appends `text`, any octets, as a JSON string with its quotes: pure ASCII, lone surrogates and everything else beyond
 /// it as \u escapes, invalid octets as U+FFFD.
 void append_json_string(std::string& out, std::string_view text);

@@ -87,7 +87,7 @@ inline constexpr std::array event_members = std::to_array<Member>({
      .kind = ValueKind::list,
      .max = 1000,
      .shape = Shape::attachment,
-     .help = "Binary objects. They cannot be handed over yet: an event that has any is refused"},
+     .help = "Binary objects that belong to the event"},
     {.name = "location", .kind = ValueKind::object, .shape = Shape::location, .help = "Where the device was"},
     {.name = "device",
      .kind = ValueKind::properties,
@@ -160,7 +160,7 @@ inline constexpr std::array content_members = std::to_array<Member>({
      .help = "The text, sent, edited or drafted; may be empty"},
 });
 
-enum class AttachmentMember : std::uint8_t { id, content_type, filename, data, object, file };
+enum class AttachmentMember : std::uint8_t { id, content_type, filename, sha256, data, object, file };
 
 inline constexpr std::array attachment_members = std::to_array<Member>({
     {.name = "id",
@@ -168,9 +168,14 @@ inline constexpr std::array attachment_members = std::to_array<Member>({
      .required = true,
      .min = 1,
      .max = 256,
-     .help = "Names the object within the event"},
+     .help = "Names the object within the event, which has no other of that id"},
     {.name = "content_type", .kind = ValueKind::text, .max = 255, .help = "Media type of the object"},
-    {.name = "filename", .kind = ValueKind::text, .max = 1024, .help = "Its name at the source"},
+    {.name = "filename", .kind = ValueKind::text, .max = 65'536, .help = "Its name at the source"},
+    {.name = "sha256",
+     .kind = ValueKind::text,
+     .min = 64,
+     .max = 64,
+     .help = "SHA-256 of the object, in hex digits; what the object does not agree with is refused"},
     {.name = "data", .kind = ValueKind::text, .max = unbounded, .help = "The object itself, in base64"},
     {.name = "object", .kind = ValueKind::text, .min = 1, .max = 256, .help = "The id of an object uploaded before"},
     {.name = "file", .kind = ValueKind::text, .min = 1, .max = 4096, .help = "A file below `intake.attachment_root`"},

@@ -79,7 +79,19 @@ TEST_F(EventParserTest, ReadsEveryMember) {
     EXPECT_TRUE(event_.has_content);
     EXPECT_EQ(event_.content_type, "text/plain");
     EXPECT_EQ(event_.text, "Hello");
-    EXPECT_TRUE(event_.attachments.empty());
+    ASSERT_EQ(event_.attachments.size(), 3U);
+    EXPECT_EQ(event_.attachments[0].id, "a1");
+    EXPECT_EQ(event_.attachments[0].content_type, "image/jpeg");
+    EXPECT_EQ(event_.attachments[0].filename, "roof.jpg");
+    EXPECT_EQ(event_.attachments[0].sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    EXPECT_EQ(event_.attachments[0].source, model::Attachment::Source::data);
+    EXPECT_EQ(event_.attachments[0].reference, "YWJj");
+    EXPECT_EQ(event_.attachments[1].id, "a2");
+    EXPECT_EQ(event_.attachments[1].source, model::Attachment::Source::object);
+    EXPECT_EQ(event_.attachments[1].reference, "o-1");
+    EXPECT_TRUE(event_.attachments[1].sha256.empty());
+    EXPECT_EQ(event_.attachments[2].source, model::Attachment::Source::file);
+    EXPECT_EQ(event_.attachments[2].reference, "x/y");
     ASSERT_TRUE(event_.location);
     EXPECT_EQ(event_.location->latitude, "51.5007");
     EXPECT_EQ(event_.location->longitude, "-0.1246");
@@ -147,6 +159,7 @@ TEST_F(EventParserTest, ForgetsTheEventBefore) {
     EXPECT_FALSE(event_.has_content || event_.has_conversation || event_.location || event_.timestamp);
     EXPECT_EQ(event_.parties.size(), 1U);
     EXPECT_TRUE(event_.parameters.empty() && event_.device.empty() && event_.network.empty());
+    EXPECT_TRUE(event_.attachments.empty());
 }
 
 TEST_F(EventParserTest, CarriesNestedParametersAsRawJson) {
@@ -155,6 +168,32 @@ TEST_F(EventParserTest, CarriesNestedParametersAsRawJson) {
     EXPECT_EQ(event_.parameters[0].value, R"([ 1, {"b" : "\ud800\u0041"} ])");
     EXPECT_TRUE(event_.parameters[0].json);
     EXPECT_EQ(event_.parameters[1].value, "{ }");
+}
+
+TEST_F(EventParserTest, CarriesHostileNamesOfAttachments) {
+    ASSERT_FALSE(
+        parse(testing::read_file(testing::source_dir() / "tests/intake/corpus/valid/attachment_hostile_names.json")));
+    using namespace std::string_view_literals;
+    ASSERT_EQ(event_.attachments.size(), 2U);
+    EXPECT_EQ(event_.attachments[0].id, "\0"sv);
+    EXPECT_EQ(event_.attachments[0].content_type, "image/jpeg\r\nX: y");
+    EXPECT_EQ(event_.attachments[0].filename, "../../\0\xED\xA0\x80<&>"sv);
+    EXPECT_EQ(event_.attachments[0].reference, "a\0b"sv);
+    ASSERT_FALSE(
+        parse(event(R"(,"attachments":[{"id":"a","data":"","filename":")" + std::string(65'536, 'n') + R"("}])")));
+    EXPECT_EQ(event_.attachments[0].filename.size(), 65'536U);
+}
+
+TEST_F(EventParserTest, BoundsTheNumberOfAttachments) {
+    const auto attachments = [](std::uint32_t count) {
+        std::string out;
+        for (std::uint32_t i = 0; i < count; ++i) {
+            out += (i == 0 ? R"({"id":")" : R"(,{"id":")") + std::to_string(i) + R"(","data":""})";
+        }
+        return event(R"(,"attachments":[)" + out + ']');
+    };
+    EXPECT_EQ(refusal(attachments(1000)), "accepted");
+    EXPECT_EQ(refusal(attachments(1001)), "too_large attachments");
 }
 
 TEST_F(EventParserTest, DecodesLoneSurrogatesToWtf8) {

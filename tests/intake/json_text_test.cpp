@@ -85,5 +85,13 @@ TEST(JsonTextTest, WritesAnyOctetsAsAString) {
     EXPECT_EQ(written("\xC0\xAF\xF4\x90\x80\x80"), R"(x"\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd")");
 }
 
+TEST(JsonTextTest, KnowsHexDigits) {
+    EXPECT_TRUE(is_hex(""));
+    EXPECT_TRUE(is_hex("0123456789abcdefABCDEF"));
+    for (const char* const bad : {"g", "G", "0x1", " 1", "/", ":", "@", "`", "\xC3\xA9"}) {
+        EXPECT_FALSE(is_hex(bad)) << bad;
+    }
+}
+
 }  // namespace
 }  // namespace lihandover::intake
