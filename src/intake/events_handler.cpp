@@ -13,10 +13,13 @@
 #include <vector>
 
 #include "answers.hpp"
+#include "attachments.hpp"
 #include "lihandover/intake/event_parser.hpp"
 #include "lihandover/intake/item_maker.hpp"
 #include "lihandover/store/async.hpp"
 #include "media_type.hpp"
+#include "object_desk.hpp"
+#include "objects_handler.hpp"
 
 namespace lihandover::intake {
 
@@ -109,9 +112,19 @@ class Lines {
 class EventsHandler::Impl {
   public:
     Impl(std::string source, const metrics::SourceMetrics& metrics, const Services& services)
-        : maker_(std::move(source), services.store), metrics_(metrics), services_(services) {}
+        : maker_(std::move(source), services.store),
+          metrics_(metrics),
+          services_(services),
+          desk_(services.snapshot, services.clock, services.budget.executor(), services.workers),
+          objects_(metrics_, services_, desk_) {}
+
+    void stop() { desk_.clear(); }
 
     asio::awaitable<void> handle(http::Exchange& exchange) {
+        if (exchange.path().starts_with(objects_path)) {
+            co_await objects_.handle(exchange);
+            co_return;
+        }
         BodyFormat format{};
         auto refusal = refuse_unread(exchange, format);
         if (refusal) {
@@ -140,7 +153,7 @@ class EventsHandler::Impl {
     // What is wrong before a body is looked at.
     std::optional<http::Response> refuse_unread(const http::Exchange& exchange, BodyFormat& format) const {
         if (exchange.path() != "/v1/events") {
-            return error_answer(404, "there is only /v1/events here");
+            return error_answer(404, "there are only /v1/events and /v1/objects/{id} here");
         }
         if (exchange.method() != "POST") {
             auto response = error_answer(405, "events are sent by POST");
@@ -242,24 +255,43 @@ class EventsHandler::Impl {
 
     // --- events ---
 
+    // What is committed together.
+    struct Group {
+        explicit Group(ObjectDesk& desk) : claims(desk) {}
+
+        std::vector<store::NewItem> items;
+        /// Uploaded objects that its events name, and files, which are copied once they are in committed items.
+        ObjectDesk::Claims claims;
+        std::vector<std::shared_ptr<const store::SourceFile>> files;
+    };
+
     // All of them, in slices, each group of them durable before the next is begun.
     asio::awaitable<http::Response> take_in(Lines& lines, BodyFormat format) {
         Tally tally;
-        std::vector<store::NewItem> items;
+        Group group(desk_);
         std::size_t gathered = 0;
         bool malformed = false;
         while (!lines.done()) {
-            gathered += take_slice(lines, tally, items, malformed);
+            std::string_view attached;
+            gathered += take_slice(lines, tally, group.items, malformed, attached);
+            if (!attached.empty() && !co_await take_attached(attached, lines.number(), tally, group)) {
+                metrics_.rejected(metrics::Rejection::unavailable).add(tally.accepted);
+                co_return unavailable_answer();
+            }
             if (!lines.done() && gathered < group_octets) {
                 co_await asio::post(asio::use_awaitable);
                 continue;
             }
             gathered = 0;
             const auto outcome =
-                co_await store::async_submit(services_.store, std::exchange(items, {}), asio::use_awaitable);
+                co_await store::async_submit(services_.store, std::exchange(group.items, {}), asio::use_awaitable);
             if (outcome != store::Outcome::committed) {
                 metrics_.rejected(metrics::Rejection::unavailable).add(tally.accepted);
                 co_return unavailable_answer();
+            }
+            group.claims.use_up();
+            if (!group.files.empty()) {
+                services_.copier->copy(std::exchange(group.files, {}));
             }
         }
         metrics_.accepted.add(tally.accepted);
@@ -267,15 +299,17 @@ class EventsHandler::Impl {
     }
 
     // Some events, without giving up the thread: parser, event and matches are shared by all requests. Says how many
-    // octets it worked off.
-    std::size_t take_slice(Lines& lines, Tally& tally, std::vector<store::NewItem>& items, bool& malformed) {
+    // octets it worked off. Ends early at an event with attachments, which is left to take_attached.
+    std::size_t take_slice(Lines& lines, Tally& tally, std::vector<store::NewItem>& items, bool& malformed,
+                           std::string_view& attached) {
         const auto snapshot = services_.snapshot.get();
         const model::Instant now = services_.clock.wall();
         const model::Instant latest = later(now, snapshot->limits.max_future);
         std::size_t octets = 0;
         std::size_t count = 0;
-        for (; count < slice_lines && octets < slice_octets && !lines.done(); ++count) {
+        while (count < slice_lines && octets < slice_octets && !lines.done() && attached.empty()) {
             const std::string_view line = lines.next();
+            ++count;
             octets += line.size() + 1;
             auto fault = line.size() > snapshot->limits.max_event_size
                              ? Fault{metrics::Rejection::too_large, {}, "is larger than intake.max_event_size"}
@@ -286,6 +320,10 @@ class EventsHandler::Impl {
                 tally.refuse(lines.number(), std::move(*fault));
                 continue;
             }
+            if (!event_.attachments.empty()) {
+                attached = line;
+                continue;
+            }
             ++tally.accepted;
             snapshot->index->match(event_, now, scratch_, matches_);
             if (!matches_.empty()) {
@@ -294,6 +332,48 @@ class EventsHandler::Impl {
         }
         metrics_.received.add(count);
         return octets;
+    }
+
+    // What reads an event that is held while others are served.
+    struct Reading {
+        EventParser parser;
+        model::Event event;
+        warrants::MatchScratch scratch;
+        std::vector<warrants::Match> matches;
+    };
+
+    // One event that has attachments and was read without a fault. Its objects are looked at, claimed and written by
+    // the same steps whether or not it is under a warrant (DESIGN promise 7). False where the store takes nothing.
+    asio::awaitable<bool> take_attached(std::string_view line, std::uint64_t number, Tally& tally, Group& group) {
+        const auto snapshot = services_.snapshot.get();
+        const model::Instant now = services_.clock.wall();
+        Reading reading;
+        auto fault = reading.parser.parse(line, later(now, snapshot->limits.max_future), reading.event);
+        const std::string* const root = services_.copier == nullptr ? nullptr : &services_.copier->root();
+        Attachments attachments(reading.event, snapshot->limits, root, now, services_.store.objects(),
+                                services_.workers);
+        if (!fault) {
+            fault = co_await attachments.check();
+        }
+        if (!fault) {
+            fault = attachments.claim(desk_, group.claims);
+        }
+        if (fault) {
+            metrics_.rejected(fault->kind).add();
+            tally.refuse(number, std::move(*fault));
+            co_return true;
+        }
+        ++tally.accepted;
+        snapshot->index->match(reading.event, now, reading.scratch, reading.matches);
+        const bool wanted = ItemMaker::takes_objects(reading.event, reading.matches, *snapshot);
+        if (!co_await attachments.seal(wanted)) {
+            co_return false;
+        }
+        maker_.append(reading.event, reading.matches, *snapshot, now, group.items, attachments.sources());
+        if (wanted) {
+            attachments.append_files(group.files);
+        }
+        co_return true;
     }
 
     // --- buffers ---
@@ -321,6 +401,8 @@ class EventsHandler::Impl {
     warrants::MatchScratch scratch_;
     std::vector<warrants::Match> matches_;
     std::vector<std::string> buffers_;
+    ObjectDesk desk_;
+    ObjectsHandler objects_;
 };
 
 EventsHandler::EventsHandler(std::string source, const metrics::SourceMetrics& metrics, const Services& services)
@@ -330,6 +412,10 @@ EventsHandler::~EventsHandler() = default;
 
 asio::awaitable<void> EventsHandler::handle(http::Exchange& exchange) {
     return impl_->handle(exchange);
+}
+
+void EventsHandler::stop() {
+    impl_->stop();
 }
 
 }  // namespace lihandover::intake

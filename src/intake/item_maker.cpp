@@ -35,6 +35,30 @@ const Route& route_of(const warrants::Match& match, const Snapshot& snapshot) {
     return snapshot.routes.at(static_cast<std::size_t>(match.warrant - first));
 }
 
+std::shared_ptr<const std::vector<store::NewObject>> objects_of(const model::Event& event, const BinaryRoute& route,
+                                                                std::span<const ObjectSource> sources) {
+    auto objects = std::make_shared<std::vector<store::NewObject>>();
+    objects->reserve(event.attachments.size());
+    for (std::size_t i = 0; i < event.attachments.size(); ++i) {
+        const model::Attachment& attachment = event.attachments[i];
+        store::NewObject& object = objects->emplace_back();
+        object.id = model::Uuid::random();
+        object.model = route.model;
+        object.url.reserve(route.url_prefix.size() + 36 + route.url_suffix.size());
+        object.url = route.url_prefix;
+        object.id.append_to(object.url);
+        object.url += route.url_suffix;
+        object.content_type = attachment.content_type;
+        object.original_filename = attachment.filename;
+        object.csp_defined_identifier = attachment.id;
+        object.lifetime = route.lifetime;
+        object.remove_when_fetched = route.remove_when_fetched;
+        object.sealed = sources[i].sealed;
+        object.file = sources[i].file;
+    }
+    return objects;
+}
+
 }  // namespace
 
 bool leaves_something(const model::Event& event, const model::Deliver& deliver,
@@ -43,8 +67,16 @@ bool leaves_something(const model::Event& event, const model::Deliver& deliver,
            (deliver.content && has_content(event, metadata_parameters));
 }
 
+bool ItemMaker::takes_objects(const model::Event& event, std::span<const warrants::Match> matches,
+                              const Snapshot& snapshot) {
+    return !event.attachments.empty() && std::ranges::any_of(matches, [&](const warrants::Match& match) {
+        return (*match.warrant)->deliver.binary && route_of(match, snapshot).binary;
+    });
+}
+
 void ItemMaker::append(const model::Event& event, std::span<const warrants::Match> matches, const Snapshot& snapshot,
-                       model::Instant received_at, std::vector<store::NewItem>& out) const {
+                       model::Instant received_at, std::vector<store::NewItem>& out,
+                       std::span<const ObjectSource> sources) const {
     for (const warrants::Match& match : matches) {
         const warrants::Warrant& warrant = **match.warrant;
         if (!leaves_something(event, warrant.deliver, snapshot.metadata_parameters)) {
@@ -70,6 +102,9 @@ void ItemMaker::append(const model::Event& event, std::span<const warrants::Matc
         item.received_at = received_at;
         model::encode_share(event, match.targeted, warrant.deliver, received_at, snapshot.metadata_parameters,
                             item.share);
+        if (warrant.deliver.binary && route.binary && !event.attachments.empty()) {
+            item.objects = objects_of(event, *route.binary, sources);
+        }
     }
 }
 

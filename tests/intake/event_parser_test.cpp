@@ -182,6 +182,9 @@ TEST_F(EventParserTest, CarriesHostileNamesOfAttachments) {
     ASSERT_FALSE(
         parse(event(R"(,"attachments":[{"id":"a","data":"","filename":")" + std::string(65'536, 'n') + R"("}])")));
     EXPECT_EQ(event_.attachments[0].filename.size(), 65'536U);
+    EXPECT_EQ(
+        refusal(event(R"(,"attachments":[{"id":"a","data":"","filename":")" + std::string(65'537, 'n') + R"("}])")),
+        "too_large attachments[0].filename");
 }
 
 TEST_F(EventParserTest, BoundsTheNumberOfAttachments) {

@@ -42,6 +42,8 @@ class BodyBudget {
         std::size_t held_ = 0;
     };
 
+    /// Of the thread that it is used on.
+    [[nodiscard]] const boost::asio::any_io_executor& executor() const { return executor_; }
     /// Octets held now, exempt ones included.
     [[nodiscard]] std::size_t held() const { return held_; }
     /// Bodies that wait.

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <string>
 
 #include "lihandover/http/server.hpp"
 #include "lihandover/intake/body_budget.hpp"
+#include "lihandover/intake/file_copier.hpp"
 #include "lihandover/intake/snapshot.hpp"
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
@@ -19,11 +21,18 @@ struct Services {
     const CurrentSnapshot& snapshot;
     BodyBudget& budget;
     const model::Clock& clock;
+    /// Where calls that block run: writing, hashing and syncing of binary objects, looking at named files. A thread
+    /// pool; it still runs while handlers do.
+    boost::asio::any_io_executor workers;
+    /// Copies the files that events name; null where none can be named (intake.attachment_root is not set).
+    FileCopier* copier = nullptr;
 };
 
-/// `POST /v1/events` of one source (one listener): reads events, matches them, makes items durable and answers
-/// (docs/events.md). What it answers depends on the request, the limits and the health of the store, never on what was
-/// matched, and every answer that follows the reading of events leaves with a commit (DESIGN promises 1 and 7).
+/// What one source (one listener) is served with:
+///   POST /v1/events         reads events, matches them, makes items durable and answers (docs/events.md)
+///   PUT /v1/objects/{id}    takes a binary object that a later event of this source names (docs/events.md)
+/// What it answers depends on the request, the limits and the health of the store, never on what was matched, and every
+/// answer that follows the reading of events leaves with a commit (DESIGN promises 1 and 7).
 ///
 /// One per listener, on the thread of its server. Exceptions: those of exhausted memory only.
 class EventsHandler final : public http::Handler {
@@ -35,6 +44,10 @@ class EventsHandler final : public http::Handler {
     ~EventsHandler() override;
 
     [[nodiscard]] boost::asio::awaitable<void> handle(http::Exchange& exchange) override;
+
+    /// Lets go of uploaded objects that no event named, and of the timer for them. After the server has stopped: until
+    /// then the timer may keep the thread's io_context from running out of work.
+    void stop();
 
   private:
     class Impl;

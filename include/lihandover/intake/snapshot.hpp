@@ -9,16 +9,31 @@
 #include <utility>
 #include <vector>
 
+#include "lihandover/model/item.hpp"
 #include "lihandover/store/types.hpp"
 #include "lihandover/warrants/index.hpp"
 
 namespace lihandover::intake {
+
+/// How binary objects reach the LEA of a destination (destinations.*.binary). Each object's URL is `url_prefix`, the
+/// object's UUID in lower case, `url_suffix`:
+///   Model A   prefix objectserver.public_url (which ends with a slash), no suffix
+///   Model B   what binary.url_template has before and behind `{object_identifier}`
+struct BinaryRoute {
+    model::BinaryModel model{};
+    std::string url_prefix;
+    std::string url_suffix;
+    std::chrono::seconds lifetime{};   ///< binary.expiry, cut to whole seconds
+    bool remove_when_fetched = false;  ///< binary.remove_when_fetched (Model A)
+};
 
 /// Where the items of one warrant go; what the store said when the warrant came into force.
 struct Route {
     store::LaneId lane = 0;
     store::ProfileId profile = 0;
     store::SchemaContent schema_content = store::SchemaContent::first;
+    /// Of the warrant's destination, one for all its warrants; null where that takes no binary objects.
+    std::shared_ptr<const BinaryRoute> binary = nullptr;
 };
 
 /// Bounds of what a source may send (options under `intake`).
@@ -26,6 +41,9 @@ struct Limits {
     std::size_t max_event_size = std::size_t{1} << 20;     ///< octets of one event's JSON
     std::size_t max_request_size = std::size_t{16} << 20;  ///< octets of one body
     std::chrono::milliseconds max_future{std::chrono::minutes(5)};
+    std::uint64_t max_object_size = std::uint64_t{8} << 30;        ///< octets of one uploaded or named object
+    std::chrono::milliseconds object_wait{std::chrono::hours(1)};  ///< an uploaded object no event names goes then
+    std::chrono::milliseconds attachment_grace{std::chrono::minutes(10)};  ///< a named file stays in place so long
 };
 
 /// Everything that decides what becomes of an event, as of one reload. Immutable once published, shared by threads.

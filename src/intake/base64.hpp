@@ -1,0 +1,33 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "lihandover/model/item.hpp"
+
+namespace lihandover::intake {
+
+/// Octets that a text stands for which is_base64 took.
+[[nodiscard]] std::size_t base64_size(std::string_view text);
+
+/// Decodes such a text piece by piece, so that an object is never in memory twice.
+class Base64Reader {
+  public:
+    explicit Base64Reader(std::string_view text) : rest_(text) {}
+
+    /// Some octets; empty at the end. They are valid until the next call.
+    [[nodiscard]] std::span<const char> next();
+
+  private:
+    std::string_view rest_;
+    std::array<char, std::size_t{48} * 1024> octets_{};
+};
+
+/// What 64 hex digits stand for; nullopt for anything else.
+[[nodiscard]] std::optional<model::Sha256> parse_sha256(std::string_view hex);
+
+}  // namespace lihandover::intake

@@ -1,0 +1,306 @@
+#include "lihandover/intake/file_copier.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "named_file.hpp"
+
+namespace lihandover::intake {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t at_once = 2;
+constexpr std::size_t buffer_size = std::size_t{256} * 1024;
+// Of one file before other work of the pool has its turn.
+constexpr std::size_t buffers_a_turn = 16;
+
+using SourceFilePtr = std::shared_ptr<const store::SourceFile>;
+
+// Why a file was not copied.
+enum class Failure : std::uint8_t { of_source, of_store };
+
+}  // namespace
+
+class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
+  public:
+    Impl(std::string root, store::Objects& objects, const metrics::Counter& lost, const model::Clock& clock,
+         const asio::any_io_executor& workers, CopyPauses pauses)
+        : root_(std::move(root)),
+          objects_(objects),
+          lost_(lost),
+          clock_(clock),
+          workers_(workers),
+          pauses_(pauses),
+          timer_(workers) {}
+
+    [[nodiscard]] const std::string& root() const { return root_; }
+
+    model::Status start() {
+        auto pending = objects_.pending_files();
+        if (!pending) {
+            return pending.error();
+        }
+        copy(*pending);
+        return {};
+    }
+
+    void copy(std::span<const SourceFilePtr> files) {
+        const std::lock_guard lock(mutex_);
+        for (const SourceFilePtr& file : files) {
+            ready_.push_back({file, pauses_.first});
+        }
+        begin_some();
+    }
+
+    void stop() {
+        std::unique_lock lock(mutex_);
+        stopped_ = true;
+        ready_.clear();
+        resting_.clear();
+        timer_.cancel();
+        ended_.wait(lock, [this] { return running_ == 0; });
+    }
+
+  private:
+    // A file to copy, and how long to wait after the next try that fails.
+    struct Task {
+        SourceFilePtr file;
+        std::chrono::milliseconds pause{};
+    };
+    struct Rest {
+        model::Clock::SteadyTime until;
+        Task task;
+    };
+    // One try. Used by one turn after the other.
+    struct Try {
+        Task task;
+        std::optional<NamedFile> source;
+        std::unique_ptr<store::ObjectWriter> writer;
+        std::vector<char> buffer;
+        model::ObjectLoss loss = model::ObjectLoss::none;
+    };
+
+    // --- under the mutex ---
+
+    void begin_some() {
+        while (!stopped_ && running_ < at_once && !ready_.empty()) {
+            auto next = std::make_shared<Try>();
+            next->task = std::move(ready_.front());
+            ready_.pop_front();
+            ++running_;
+            post_turn(std::move(next));
+        }
+    }
+
+    void post_turn(std::shared_ptr<Try> attempt) {
+        asio::post(workers_, [self = shared_from_this(), attempt = std::move(attempt)] { self->turn(attempt); });
+    }
+
+    void rest(Task task, std::chrono::milliseconds pause) {
+        task.pause = std::min(2 * task.pause, pauses_.longest);
+        resting_.push_back({clock_.steady() + pause, std::move(task)});
+        set_timer();
+    }
+
+    void set_timer() {
+        if (stopped_ || resting_.empty()) {
+            return;
+        }
+        const auto next = std::ranges::min(resting_, {}, &Rest::until).until;
+        timer_.expires_after(next - clock_.steady());
+        timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+            const auto self = weak.lock();
+            if (!error && self) {
+                self->wake();
+            }
+        });
+    }
+
+    // --- on the pool ---
+
+    void wake() {
+        const std::lock_guard lock(mutex_);
+        const auto now = clock_.steady();
+        const auto rested = std::ranges::stable_partition(resting_, [&](const Rest& each) { return each.until > now; });
+        for (Rest& each : rested) {
+            ready_.push_back(std::move(each.task));
+        }
+        resting_.erase(rested.begin(), rested.end());
+        begin_some();
+        set_timer();
+    }
+
+    bool is_stopped() {
+        const std::lock_guard lock(mutex_);
+        return stopped_;
+    }
+
+    void turn(const std::shared_ptr<Try>& attempt) {
+        if (is_stopped()) {
+            end(attempt, std::nullopt);
+            return;
+        }
+        if (!attempt->source) {
+            if (const auto failure = open(*attempt)) {
+                end(attempt, failure);
+                return;
+            }
+        }
+        for (std::size_t count = 0; count < buffers_a_turn; ++count) {
+            bool whole = false;
+            auto failure = copy_some(*attempt, whole);
+            if (!failure && whole) {
+                failure = finish(*attempt);
+            }
+            if (failure || whole) {
+                end(attempt, failure);
+                return;
+            }
+        }
+        post_turn(attempt);
+    }
+
+    std::optional<Failure> open(Try& attempt) {
+        const store::SourceFile& file = *attempt.task.file;
+        attempt.source = NamedFile::open(root_, file.path, attempt.loss);
+        if (!attempt.source) {
+            return Failure::of_source;
+        }
+        if (!is_same(attempt)) {
+            return Failure::of_source;
+        }
+        auto writer = objects_.writer();
+        if (!writer) {
+            return Failure::of_store;
+        }
+        attempt.writer = std::move(*writer);
+        attempt.buffer.resize(buffer_size);
+        return std::nullopt;
+    }
+
+    static bool is_same(Try& attempt) {
+        attempt.loss = model::ObjectLoss::changed;
+        return attempt.source->identity() == NamedFile::identity_of(*attempt.task.file);
+    }
+
+    static std::optional<Failure> copy_some(Try& attempt, bool& whole) {
+        const auto got = attempt.source->read(attempt.buffer);
+        if (!got) {
+            attempt.loss = model::ObjectLoss::unreadable;
+            return Failure::of_source;
+        }
+        if (*got == 0) {
+            whole = true;
+            return std::nullopt;
+        }
+        if (attempt.writer->size() + *got > attempt.task.file->size) {
+            attempt.loss = model::ObjectLoss::changed;
+            return Failure::of_source;
+        }
+        if (!attempt.writer->write(std::span(attempt.buffer).first(*got))) {
+            return Failure::of_store;
+        }
+        return std::nullopt;
+    }
+
+    std::optional<Failure> finish(Try& attempt) {
+        const store::SourceFile& file = *attempt.task.file;
+        if (!is_same(attempt) || attempt.writer->size() != file.size) {
+            return Failure::of_source;
+        }
+        auto copy = attempt.writer->finish();
+        if (!copy) {
+            return Failure::of_store;
+        }
+        if (file.sha256 && (*copy)->sha256() != *file.sha256) {
+            attempt.loss = model::ObjectLoss::checksum;
+            return Failure::of_source;
+        }
+        objects_.prepared(file.id, std::move(*copy), model::ObjectLoss::none, [](store::Outcome) {});
+        return std::nullopt;
+    }
+
+    void end(const std::shared_ptr<Try>& attempt, std::optional<Failure> failure) {
+        Task task = std::move(attempt->task);
+        // The half copy goes before anybody waits for nothing to run.
+        attempt->writer.reset();
+        attempt->source.reset();
+        std::chrono::milliseconds pause = task.pause;
+        if (failure == Failure::of_source) {
+            const auto left = until(task.file->give_up_at);
+            if (left <= std::chrono::milliseconds(0)) {
+                lost_.add();
+                objects_.prepared(task.file->id, nullptr, attempt->loss, [](store::Outcome) {});
+                failure.reset();
+            }
+            pause = std::min(pause, left);
+        }
+        const std::lock_guard lock(mutex_);
+        if (failure && !stopped_) {
+            rest(std::move(task), pause);
+        }
+        --running_;
+        begin_some();
+        if (running_ == 0) {
+            ended_.notify_all();
+        }
+    }
+
+    [[nodiscard]] std::chrono::milliseconds until(model::Instant when) const {
+        constexpr std::int64_t longest = std::int64_t{1} << 40;  // a sum that cannot overflow
+        const std::int64_t micros = when.micros() - clock_.wall().micros();
+        // Rounded up: a try at the very end must find that it is the end.
+        return std::chrono::milliseconds(std::clamp<std::int64_t>(micros / 1000 + (micros > 0 ? 1 : 0), 0, longest));
+    }
+
+    std::string root_;
+    store::Objects& objects_;
+    const metrics::Counter& lost_;
+    const model::Clock& clock_;
+    asio::any_io_executor workers_;
+    CopyPauses pauses_;
+
+    std::mutex mutex_;
+    std::condition_variable ended_;
+    asio::steady_timer timer_;
+    std::deque<Task> ready_;
+    std::vector<Rest> resting_;
+    std::size_t running_ = 0;
+    bool stopped_ = false;
+};
+
+FileCopier::FileCopier(std::string root, store::Objects& objects, const metrics::Counter& lost,
+                       const model::Clock& clock, const asio::any_io_executor& workers, CopyPauses pauses)
+    : impl_(std::make_shared<Impl>(std::move(root), objects, lost, clock, workers, pauses)) {}
+
+FileCopier::~FileCopier() {
+    stop();
+}
+
+const std::string& FileCopier::root() const {
+    return impl_->root();
+}
+
+model::Status FileCopier::start() {
+    return impl_->start();
+}
+
+void FileCopier::copy(std::span<const std::shared_ptr<const store::SourceFile>> files) {
+    impl_->copy(files);
+}
+
+void FileCopier::stop() {
+    impl_->stop();
+}
+
+}  // namespace lihandover::intake

@@ -1,0 +1,97 @@
+#include "named_file.hpp"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace lihandover::intake {
+
+namespace {
+
+// A rename somewhere in the way makes the kernel ask for another try; nobody can make us try for ever.
+constexpr int most_tries = 16;
+
+int open_below(int directory, const std::string& path) {
+    open_how how{};
+    // Not waiting for the other end of a pipe, not becoming anybody's terminal.
+    how.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
+    for (int tries = 1;; ++tries) {
+        // glibc has no function for it.
+        const auto descriptor = static_cast<int>(::syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how));
+        if (descriptor >= 0 || (errno != EAGAIN && errno != EINTR) || tries == most_tries) {
+            return descriptor;
+        }
+    }
+}
+
+std::int64_t nanos(const timespec& time) {
+    // Whoever owns a file can give it any time: one beyond the range wraps, which is as good for telling files apart.
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U +
+                                     static_cast<std::uint64_t>(time.tv_nsec));
+}
+
+std::optional<NamedFile::Identity> measure(int descriptor) {
+    struct stat status {};
+    if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+        return std::nullopt;
+    }
+    return NamedFile::Identity{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
+                               nanos(status.st_mtim), nanos(status.st_ctim)};
+}
+
+}  // namespace
+
+NamedFile::~NamedFile() {
+    if (descriptor_ >= 0) {
+        ::close(descriptor_);
+    }
+}
+
+std::optional<NamedFile> NamedFile::open(const std::string& root, std::string_view path, model::ObjectLoss& why) {
+    why = model::ObjectLoss::unreadable;
+    // The system would see the name only up to there.
+    if (path.find('\0') != std::string_view::npos) {
+        return std::nullopt;
+    }
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg,hicpp-vararg): what the system call is
+    const int directory = ::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0) {
+        return std::nullopt;
+    }
+    const int descriptor = open_below(directory, std::string(path));
+    if (descriptor < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        why = model::ObjectLoss::vanished;
+    }
+    ::close(directory);
+    if (descriptor < 0) {
+        return std::nullopt;
+    }
+    NamedFile file(descriptor);
+    if (!measure(descriptor)) {
+        return std::nullopt;
+    }
+    return file;
+}
+
+std::optional<NamedFile::Identity> NamedFile::identity() const {
+    return measure(descriptor_);
+}
+
+std::optional<std::size_t> NamedFile::read(std::span<char> out) {
+    for (;;) {
+        const auto got = ::read(descriptor_, out.data(), out.size());
+        if (got >= 0) {
+            return static_cast<std::size_t>(got);
+        }
+        if (errno != EINTR) {
+            return std::nullopt;
+        }
+    }
+}
+
+}  // namespace lihandover::intake
