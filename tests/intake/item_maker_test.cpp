@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
 #include <optional>
 #include <set>
 #include <string>
@@ -125,6 +127,88 @@ TEST_F(ItemMakerTest, MakesNothingWhereTheOrderFindsNothing) {
     auto only_metadata = warrant("LIID-1", "u-1");
     only_metadata.deliver = {.metadata = true, .content = false, .binary = false, .location = false};
     EXPECT_EQ(make(event("e", "u-1"), {only_metadata}).size(), 1U);
+}
+
+class ItemMakerObjectsTest : public ItemMakerTest {
+  protected:
+    // Two attachments: one sealed, one a file.
+    std::vector<store::NewItem> make_with_objects(const std::vector<warrants::Warrant>& all) {
+        (void)make(event("e", "u-1",
+                         R"(,"attachments":[{"id":"a1","content_type":"image/jpeg","filename":"roof.jpg","data":""},)"
+                         R"({"id":"a\u0000\ud800","file":"x"}])"),
+                   {});
+        snapshot_ = testing::snapshot(all);
+        warrants::MatchScratch scratch;
+        snapshot_->index->match(event_, noon, scratch, matches_);
+        sources_[0].sealed = std::make_shared<testing::FakeObjects::Sealed>("", model::Sha256{}, alive_);
+        sources_[1].file = std::make_shared<store::SourceFile>();
+        takes_ = ItemMaker::takes_objects(event_, matches_, *snapshot_);
+        std::vector<store::NewItem> items;
+        ItemMaker("local", store_).append(event_, matches_, *snapshot_, noon, items, sources_);
+        return items;
+    }
+    static warrants::Warrant with_binary(const std::string& liid) {
+        auto made = warrant(liid, "u-1");
+        made.deliver.binary = true;
+        return made;
+    }
+
+    std::atomic<int> alive_ = 0;
+    std::array<ObjectSource, 2> sources_;
+    bool takes_ = false;
+};
+
+TEST_F(ItemMakerObjectsTest, EachWarrantHasItsOwnRecordsOfTheSameOctets) {
+    const auto items = make_with_objects({with_binary("LIID-1"), warrant("LIID-2", "u-1"), with_binary("LIID-3")});
+    EXPECT_TRUE(takes_);
+    ASSERT_EQ(items.size(), 3U);
+    EXPECT_EQ(items[1].objects, nullptr) << "this warrant does not order them";
+    std::set<model::Uuid> ids;
+    for (const std::size_t which : {std::size_t{0}, std::size_t{2}}) {
+        ASSERT_TRUE(items[which].objects);
+        const auto& objects = *items[which].objects;
+        ASSERT_EQ(objects.size(), 2U);
+        for (const store::NewObject& object : objects) {
+            ids.insert(object.id);
+            EXPECT_EQ(object.url, "https://lea.example.com/binaryData/" + object.id.to_string() + "/x");
+            EXPECT_EQ(object.model, model::BinaryModel::b);
+            EXPECT_EQ(object.lifetime, std::chrono::hours(72));
+            EXPECT_FALSE(object.remove_when_fetched);
+        }
+        EXPECT_EQ(objects[0].content_type, "image/jpeg");
+        EXPECT_EQ(objects[0].original_filename, "roof.jpg");
+        EXPECT_EQ(objects[0].csp_defined_identifier, "a1");
+        EXPECT_EQ(objects[0].sealed, sources_[0].sealed);
+        EXPECT_EQ(objects[0].file, nullptr);
+        EXPECT_EQ(objects[1].content_type, "");
+        EXPECT_EQ(objects[1].original_filename, "");
+        EXPECT_EQ(objects[1].csp_defined_identifier, std::string("a\0\xED\xA0\x80", 5));
+        EXPECT_EQ(objects[1].sealed, nullptr);
+        EXPECT_EQ(objects[1].file, sources_[1].file);
+    }
+    EXPECT_EQ(ids.size(), 4U);
+}
+
+TEST_F(ItemMakerObjectsTest, NobodyTakesThemWhereNoneIsOrderedOrTheDestinationHasNoWay) {
+    EXPECT_EQ(make_with_objects({warrant("LIID-1", "u-1")}).at(0).objects, nullptr);
+    EXPECT_FALSE(takes_);
+    EXPECT_TRUE(make_with_objects({}).empty());
+    EXPECT_FALSE(takes_);
+    snapshot_ = testing::snapshot({with_binary("LIID-1")});
+    snapshot_->routes[0].binary = nullptr;
+    warrants::MatchScratch scratch;
+    snapshot_->index->match(event_, noon, scratch, matches_);
+    EXPECT_FALSE(ItemMaker::takes_objects(event_, matches_, *snapshot_));
+    std::vector<store::NewItem> items;
+    ItemMaker("local", store_).append(event_, matches_, *snapshot_, noon, items, sources_);
+    EXPECT_EQ(items.at(0).objects, nullptr);
+}
+
+TEST_F(ItemMakerObjectsTest, AWarrantForBinaryAloneGetsEventsThatHaveSome) {
+    auto only = with_binary("LIID-1");
+    only.deliver = {.metadata = false, .content = false, .binary = true, .location = false};
+    EXPECT_EQ(make_with_objects({only}).size(), 1U);
+    EXPECT_TRUE(make(event("e", "u-1"), {only}).empty());
 }
 
 // What leaves_something() says, against what a share then holds.

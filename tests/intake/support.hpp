@@ -22,9 +22,10 @@
 #include <utility>
 #include <vector>
 
-#include "../support/no_objects.hpp"
+#include "digest.hpp"
 #include "lihandover/intake/snapshot.hpp"
 #include "lihandover/model/clock.hpp"
+#include "lihandover/store/objects.hpp"
 #include "lihandover/store/store.hpp"
 #include "lihandover/warrants/index.hpp"
 
@@ -38,12 +39,163 @@ inline constexpr model::Instant noon{1'769'083'200, 250'000'000};  // 2026-01-22
 class FixedClock : public model::Clock {
   public:
     [[nodiscard]] model::Instant wall() const override { return {seconds_.load(), noon.nanos}; }
-    [[nodiscard]] SteadyTime steady() const override { return std::chrono::steady_clock::now(); }
+    [[nodiscard]] SteadyTime steady() const override {
+        return std::chrono::steady_clock::now() + std::chrono::milliseconds(ahead_);
+    }
     void set(std::int64_t seconds) { seconds_ = seconds; }
+    /// Steady time alone.
+    void advance(std::chrono::milliseconds by) { ahead_ += by.count(); }
 
   private:
     std::atomic<std::int64_t> seconds_{noon.seconds};
+    std::atomic<std::int64_t> ahead_{0};
 };
+
+/// Binary objects in memory, with a record of what was done.
+class FakeObjects : public store::Objects {
+  public:
+    class Sealed : public store::SealedObject {
+      public:
+        Sealed(std::string octets, model::Sha256 digest, std::atomic<int>& alive)
+            : octets_(std::move(octets)), digest_(digest), alive_(alive) {
+            ++alive_;
+        }
+        Sealed(const Sealed&) = delete;
+        Sealed& operator=(const Sealed&) = delete;
+        ~Sealed() override { --alive_; }
+        [[nodiscard]] std::uint64_t size() const override { return octets_.size(); }
+        [[nodiscard]] const model::Sha256& sha256() const override { return digest_; }
+        [[nodiscard]] const std::string& octets() const { return octets_; }
+
+      private:
+        std::string octets_;
+        model::Sha256 digest_;
+        std::atomic<int>& alive_;
+    };
+    struct Prepared {
+        model::Uuid file;
+        std::shared_ptr<const store::SealedObject> copy;
+        model::ObjectLoss loss{};
+    };
+
+    /// Writers that nobody has finished or dropped.
+    [[nodiscard]] int open_writers() const { return open_writers_; }
+    /// Sealed objects that somebody holds.
+    [[nodiscard]] int alive() const { return alive_; }
+    /// From now on nothing can be written, or nothing finished.
+    void refuse(bool refuse) { refusing_ = refuse; }
+    void fail_to_finish(bool fail) { failing_ = fail; }
+    /// Called before each write, on the thread that writes.
+    void before_write(std::function<void()> hook) {
+        const std::lock_guard lock(mutex_);
+        before_write_ = std::move(hook);
+    }
+    [[nodiscard]] std::size_t writers() const { return writers_; }
+    [[nodiscard]] std::vector<std::uint64_t> fillers() const {
+        const std::lock_guard lock(mutex_);
+        return fillers_;
+    }
+    void pending(std::vector<std::shared_ptr<const store::SourceFile>> files) { pending_ = std::move(files); }
+    /// Waits until so many files were prepared.
+    std::vector<Prepared> wait_for_prepared(std::size_t count) {
+        std::unique_lock lock(mutex_);
+        if (!changed_.wait_for(lock, guard, [&] { return prepared_.size() >= count; })) {
+            throw std::runtime_error("the files are not prepared");
+        }
+        return prepared_;
+    }
+
+    void set_listener(store::ObjectListener*) override {}
+    [[nodiscard]] model::Result<std::unique_ptr<store::ObjectWriter>> writer() override {
+        if (refusing_) {
+            return model::Error{"full"};
+        }
+        ++writers_;
+        return std::unique_ptr<store::ObjectWriter>(std::make_unique<Writer>(*this));
+    }
+    [[nodiscard]] model::Result<std::unique_ptr<store::ObjectReader>> open(const store::SealedObject&) const override {
+        return model::Error{"not part of these tests"};
+    }
+    [[nodiscard]] model::Status write_filler(std::uint64_t octets) override {
+        if (refusing_ || failing_) {
+            return model::Error{"full"};
+        }
+        const std::lock_guard lock(mutex_);
+        fillers_.push_back(octets);
+        return {};
+    }
+    [[nodiscard]] model::Result<std::vector<std::shared_ptr<const store::SourceFile>>> pending_files() override {
+        return pending_;
+    }
+    void prepared(const model::Uuid& file, std::shared_ptr<const store::SealedObject> copy, model::ObjectLoss loss,
+                  Done done) override {
+        {
+            const std::lock_guard lock(mutex_);
+            prepared_.push_back({file, std::move(copy), loss});
+            changed_.notify_all();
+        }
+        done(store::Outcome::committed);
+    }
+    void stamp(store::RowId, model::Instant, Done) override {}
+    void pushed(const model::Uuid&, Done) override {}
+    void refused(const model::Uuid&, store::Refusal, Done) override {}
+    void fetched(store::Fetch, Done) override {}
+
+  private:
+    class Writer : public store::ObjectWriter {
+      public:
+        explicit Writer(FakeObjects& objects) : objects_(objects) { ++objects_.open_writers_; }
+        Writer(const Writer&) = delete;
+        Writer& operator=(const Writer&) = delete;
+        ~Writer() override { --objects_.open_writers_; }
+        [[nodiscard]] model::Status write(std::span<const char> octets) override {
+            std::function<void()> hook;
+            {
+                const std::lock_guard lock(objects_.mutex_);
+                hook = objects_.before_write_;
+            }
+            if (hook) {
+                hook();
+            }
+            if (objects_.refusing_) {
+                return model::Error{"full"};
+            }
+            octets_.append(octets.data(), octets.size());
+            digest_.update(octets);
+            return {};
+        }
+        [[nodiscard]] std::uint64_t size() const override { return octets_.size(); }
+        [[nodiscard]] model::Result<std::shared_ptr<const store::SealedObject>> finish() override {
+            if (objects_.failing_) {
+                return model::Error{"full"};
+            }
+            return std::shared_ptr<const store::SealedObject>(
+                std::make_shared<Sealed>(std::move(octets_), digest_.finish(), objects_.alive_));
+        }
+
+      private:
+        FakeObjects& objects_;
+        std::string octets_;
+        Sha256Digest digest_;
+    };
+
+    std::atomic<bool> refusing_{false};
+    std::atomic<bool> failing_{false};
+    std::atomic<int> open_writers_{0};
+    std::atomic<int> alive_{0};
+    std::atomic<std::size_t> writers_{0};
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    std::function<void()> before_write_;
+    std::vector<std::uint64_t> fillers_;
+    std::vector<std::shared_ptr<const store::SourceFile>> pending_;
+    std::vector<Prepared> prepared_;
+};
+
+/// The octets of an object that FakeObjects sealed.
+inline std::string octets_of(const std::shared_ptr<const store::SealedObject>& object) {
+    return dynamic_cast<const FakeObjects::Sealed&>(*object).octets();
+}
 
 /// A store in memory that commits, fails or holds back what it is given.
 class FakeStore : public store::Store {
@@ -143,13 +295,13 @@ class FakeStore : public store::Store {
     void reject(std::vector<model::Uuid>, std::string, std::string, DoneCount) override {}
     [[nodiscard]] model::Result<std::vector<store::StoredWarrant>> warrants() override { return unused(); }
     [[nodiscard]] model::Status change_warrants(const store::WarrantChanges&) override { return unused(); }
-    [[nodiscard]] store::Objects& objects() override { return objects_; }
+    [[nodiscard]] FakeObjects& objects() override { return objects_; }
     [[nodiscard]] store::Statistics statistics() const override { return {}; }
 
   private:
     static model::Error unused() { return {"not part of these tests"}; }
 
-    lihandover::test::NoObjects objects_;
+    FakeObjects objects_;  // holds on longer than the items, which hold its objects
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     Mode mode_ = Mode::commit;
@@ -171,6 +323,15 @@ inline warrants::Warrant warrant(std::string liid, const std::string& user_id) {
     return made;
 }
 
+/// How the objects of the warrants in these tests reach their LEA.
+inline std::shared_ptr<const BinaryRoute> binary_route() {
+    return std::make_shared<const BinaryRoute>(BinaryRoute{.model = model::BinaryModel::b,
+                                                           .url_prefix = "https://lea.example.com/binaryData/",
+                                                           .url_suffix = "/x",
+                                                           .lifetime = std::chrono::hours(72),
+                                                           .remove_when_fetched = false});
+}
+
 /// A snapshot of these warrants, with lane 100 + n and profile 7 for warrant n in the order of the index.
 inline std::shared_ptr<Snapshot> snapshot(const std::vector<warrants::Warrant>& all) {
     std::vector<warrants::WarrantPtr> shared;
@@ -180,7 +341,8 @@ inline std::shared_ptr<Snapshot> snapshot(const std::vector<warrants::Warrant>& 
     auto made = std::make_shared<Snapshot>();
     made->index = std::make_shared<const warrants::Index>(std::move(shared));
     for (std::size_t i = 0; i < all.size(); ++i) {
-        made->routes.push_back({static_cast<store::LaneId>(100 + i), 7, store::SchemaContent::first});
+        made->routes.push_back({static_cast<store::LaneId>(100 + i), 7, store::SchemaContent::first,
+                                all[i].deliver.binary ? binary_route() : nullptr});
     }
     return made;
 }
@@ -234,6 +396,12 @@ class Client {
             }
             octets.remove_prefix(static_cast<std::size_t>(sent));
         }
+    }
+    Answer put(std::string_view path, std::string_view body, std::string_view fields = {}) {
+        send("PUT " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
+             std::to_string(body.size()) + "\r\n" + std::string(fields) + "\r\n");
+        send(body);
+        return read();
     }
     void send_post(std::string_view type, std::string_view body, std::string_view fields = {}) {
         send("POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: " + std::string(type) +
