@@ -46,6 +46,13 @@ std::uint64_t now_ns() {
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+// On the clock that lea-sim writes into its lines.
+std::uint64_t wall_ns() {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 [[noreturn]] void fail(const char* what) {
     throw std::runtime_error(std::string(what) + ": " + std::strerror(errno));
 }
@@ -239,7 +246,7 @@ class Load {
         head_ += "\r\nContent-Length: " + std::to_string(body_.size()) + "\r\n\r\n";
         connection.send(head_, body_);
         if (!options_.sent_times.empty()) {
-            sent_.push_back(now_ns());
+            sent_.push_back(wall_ns());
         }
     }
 

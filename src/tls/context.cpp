@@ -35,10 +35,13 @@ using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 using ContextPtr = std::unique_ptr<SSL_CTX, Freer<SSL_CTX_free>>;
 using SessionPtr = std::unique_ptr<SSL_SESSION, Freer<SSL_SESSION_free>>;
 
-// RFC 7525 4.2 as far as it is ECDHE with AEAD. TLS 1.3 has no weak suites to leave out.
+// RFC 7525 4.2 as far as it is ECDHE with AEAD.
 constexpr const char* tls12_suites =
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:"
     "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+// TLS 1.3 has no weak suites to leave out. The one that all have to have comes first: it is the cheapest by a sixth on
+// large objects.
+constexpr const char* tls13_suites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr std::string_view alpn = "\x08http/1.1";
 constexpr std::size_t max_file = std::size_t{1024} * 1024;
 constexpr std::size_t max_subject = 1024;
@@ -280,7 +283,7 @@ model::Result<Common> make_common(const Files& files, const SSL_METHOD* method, 
     SSL_CTX* context = common.context.get();
     if (context == nullptr || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
         SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) != 1 ||
-        SSL_CTX_set_cipher_list(context, tls12_suites) != 1) {
+        SSL_CTX_set_cipher_list(context, tls12_suites) != 1 || SSL_CTX_set_ciphersuites(context, tls13_suites) != 1) {
         return model::Error{"TLS cannot be set up: " + explain_failure(nullptr).sentence};
     }
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
