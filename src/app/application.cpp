@@ -281,7 +281,8 @@ bool Application::listen(const Assembly& assembly) {
         Listener listener;
         listener.name = options.name;
         listener.events = std::make_unique<intake::EventsHandler>(
-            options.name, metrics_.source(options.name), intake::Services{*store_, *snapshot_, *body_budget_, clock_});
+            options.name, metrics_.source(options.name),
+            intake::Services{*store_, *snapshot_, *body_budget_, clock_, workers_.get_executor()});
         listener.gate = std::make_unique<ClientGate>(*listener.events);
         http::ServerOptions server;
         server.listen = options.listen.to_string();
@@ -405,6 +406,7 @@ asio::awaitable<void> Application::stop() {
     };
     for (const Listener& listener : listeners_) {
         co_await listener.server->stop(until(intake_deadline));
+        listener.events->stop();
     }
     co_await asio::co_spawn(delivery_io_, stop_delivery(until(deadline)), asio::use_awaitable);
     co_await admin_->stop(until(deadline));
