@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::int64_t flag_emergency = 1;
 constexpr std::int64_t flag_carries_schema = 2;
+constexpr std::int64_t flag_has_objects = 4;
 
 std::int64_t number_of(ItemState state) {
     return static_cast<std::int64_t>(state);
@@ -41,6 +42,9 @@ void Effects::clear() {
     stored.clear();
     retried.clear();
     withdrawn.clear();
+    prepared.clear();
+    uploads.clear();
+    uploads_withdrawn.clear();
     provided.clear();
     lanes.clear();
     profiles.clear();
@@ -54,14 +58,19 @@ Effects::Change& Effects::of(std::uint32_t destination) {
 }
 
 Engine::Engine(const StateDirectory& directory, const model::Clock& clock, Secret& secret, Catalogue& catalogue,
-               std::chrono::seconds repeat_memory, std::uint64_t wal_limit)
+               std::chrono::seconds repeat_memory, std::uint64_t wal_limit, std::shared_ptr<ObjectFiles> files)
     : directory_(directory),
       clock_(clock),
       secret_(secret),
       catalogue_(catalogue),
       wal_limit_(wal_limit),
       conversations_(secret),
-      repeats_(repeat_memory) {}
+      repeats_(repeat_memory),
+      objects_(*this, std::move(files)) {}
+
+bool Engine::is_emergency(std::int64_t item_flags) {
+    return (item_flags & flag_emergency) != 0;
+}
 
 model::Status Engine::open() {
     connect();
@@ -76,14 +85,16 @@ model::Status Engine::reopen() {
     Statement left_behind = connection_.prepare("SELECT id, lane, flags FROM item WHERE id > ? ORDER BY id");
     left_behind.bind(1, last_known);
     for (Rows rows(left_behind); rows.next();) {
-        effects_.queued.push_back({rows->integer(0), rows->integer(1), (rows->integer(2) & flag_emergency) != 0});
+        effects_.queued.push_back({rows->integer(0), rows->integer(1), is_emergency(rows->integer(2))});
     }
+    objects_.resolve_doubts();
     return {};
 }
 
 void Engine::close() {
     conversations_.close();
     repeats_.close();
+    objects_.close();
     statements_ = {};
     effects_.clear();
     connection_ = Connection();
@@ -149,6 +160,8 @@ model::Status Engine::load() {
         "SELECT id, lane, profile, flags, size, received, object_id, level_id, sequence FROM aside WHERE id=?");
     s.aside_by_object = c.prepare("SELECT id FROM aside WHERE object_id=?");
     s.refused_after = c.prepare("SELECT id, state, lane, code FROM aside WHERE id > ? ORDER BY id LIMIT ?");
+    s.objects_after =
+        c.prepare("SELECT id, state, lane, code FROM object WHERE state IN (2, 3) AND id > ? ORDER BY id LIMIT ?");
     s.find_lane = c.prepare("SELECT id FROM lane WHERE destination=? AND liid=?");
     s.insert_lane = c.prepare("INSERT INTO lane(destination, liid, provided) VALUES(?, ?, 0)");
     s.first_records = c.prepare("SELECT id, at FROM record ORDER BY id LIMIT ?");
@@ -159,8 +172,10 @@ model::Status Engine::load() {
     conversations_.open(connection_);
     repeats_.open(connection_);
     load_counts();
+    objects_.open(connection_);
     next_id_ = 1 + std::max({c.integer("SELECT max(id) FROM record"), c.integer("SELECT max(id) FROM item"),
-                             c.integer("SELECT max(id) FROM aside"), conversations_.upto()});
+                             c.integer("SELECT max(id) FROM aside"), c.integer("SELECT max(id) FROM object"),
+                             conversations_.upto()});
     oldest_record_at_ = std::numeric_limits<std::int64_t>::max();
     {
         s.first_records.bind(1, std::int64_t{1});
@@ -242,13 +257,18 @@ void Engine::commit() {
         counts_[i].held += effects_.counts[i].held;
         counts_[i].queued += effects_.counts[i].queued;
         counts_[i].refused += effects_.counts[i].refused;
+        for (std::size_t state = 0; state < counts_[i].objects.size(); ++state) {
+            counts_[i].objects[state] += effects_.counts[i].objects[state];
+        }
     }
     waiting_bytes_ += effects_.waiting_bytes;
+    objects_.committed();
 }
 
 void Engine::roll_back() noexcept {
     connection_.roll_back();
     conversations_.roll_back();
+    objects_.rolled_back();
     next_id_ = begun_at_id_;
     for (const auto& [lane, bit] : effects_.provided) {
         catalogue_.lane_facts(lane)->provided &= ~bit;
@@ -289,6 +309,18 @@ void Engine::note(std::string_view who, std::string_view why, const Refusal* ref
             .bind(6, refusal->words);
     }
     insert.run();
+}
+
+void Engine::count_object(LaneId lane, ObjectState state, std::int64_t by) {
+    const auto* facts = catalogue_.lane_facts(lane);
+    if (facts == nullptr) throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    effects_.of(facts->destination).objects[static_cast<std::size_t>(state)] += by;
+}
+
+void Engine::loaded_objects(LaneId lane, ObjectState state, std::int64_t count) {
+    const auto* facts = catalogue_.lane_facts(lane);
+    if (facts == nullptr) throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    counts_[facts->destination].objects[static_cast<std::size_t>(state)] += count;
 }
 
 void Engine::count(const Waiting& waiting, ItemState state, std::int64_t by) {
@@ -362,6 +394,7 @@ void Engine::accepted(const Acceptance& item) {
         if (rows.next()) return;
     }
     record(RecordKind::item_delivered, item.lane, item.object_id.bytes, item.row);
+    if (item.has_objects || (waiting && (waiting->flags & flag_has_objects) != 0)) objects_.item_accepted(item.row);
 
     if (!item.carried_schema) return;
     const auto* profile = catalogue_.profile_facts(item.profile);
@@ -402,31 +435,48 @@ void Engine::back_to_queue(const Waiting& waiting, std::string_view who) {
 bool Engine::retry(const model::Uuid& object_id, std::string_view who) {
     const std::optional<RowId> row = find_aside(object_id);
     const std::optional<Waiting> waiting = row ? find_aside(*row) : std::nullopt;
-    if (!waiting || waiting->state != ItemState::refused) return false;
+    // Objects wait by themselves only once their item has gone.
+    if (!waiting) return objects_.retry(object_id, who);
+    if (waiting->state != ItemState::refused) return false;
     back_to_queue(*waiting, who);
     return true;
 }
 
 std::size_t Engine::retry_some(std::string_view destination, std::optional<std::uint64_t> code, std::string_view who,
                                std::optional<RowId>& cursor, std::size_t limit) {
-    std::vector<RowId> matching;
-    RowId last = cursor.value_or(0);
-    std::size_t seen = 0;
-    {
-        statements_.refused_after.bind(1, last).bind(2, static_cast<std::int64_t>(limit));
-        for (Rows rows(statements_.refused_after); rows.next(); ++seen) {
+    struct Match {
+        RowId id = 0;
+        bool object = false;
+    };
+    std::vector<Match> matching;
+    const RowId after = cursor.value_or(0);
+    RowId upto = std::numeric_limits<RowId>::max();
+    const auto look = [&](Statement& statement, std::int64_t wanted_state, bool object) {
+        RowId last = after;
+        std::size_t seen = 0;
+        statement.bind(1, after).bind(2, static_cast<std::int64_t>(limit));
+        for (Rows rows(statement); rows.next(); ++seen) {
             last = rows->integer(0);
             const auto* facts = catalogue_.lane_facts(rows->integer(2));
             if (facts == nullptr || catalogue_.destinations()[facts->destination] != destination) continue;
-            if (rows->integer(1) != number_of(ItemState::refused)) continue;
+            if (rows->integer(1) != wanted_state) continue;
             if (code && static_cast<std::uint64_t>(rows->integer(3)) != *code) continue;
-            matching.push_back(last);
+            matching.push_back({last, object});
+        }
+        // What lies beyond the end of the shorter look waits for the next step.
+        if (seen >= limit) upto = std::min(upto, last);
+    };
+    look(statements_.refused_after, number_of(ItemState::refused), false);
+    look(statements_.objects_after, static_cast<std::int64_t>(ObjectState::refused), true);
+    std::erase_if(matching, [upto](const Match& match) { return match.id > upto; });
+    for (const Match& match : matching) {
+        if (match.object) {
+            objects_.retry(match.id, who);
+        } else if (const auto waiting = find_aside(match.id)) {
+            back_to_queue(*waiting, who);
         }
     }
-    for (const RowId row : matching) {
-        if (const auto waiting = find_aside(row)) back_to_queue(*waiting, who);
-    }
-    cursor = seen < limit ? std::nullopt : std::optional(last);
+    cursor = upto == std::numeric_limits<RowId>::max() ? std::nullopt : std::optional(upto);
     return matching.size();
 }
 
@@ -439,10 +489,11 @@ bool Engine::reject(const model::Uuid& object_id, const std::vector<Located>& lo
         const auto found = std::ranges::find(located, object_id, &Located::object_id);
         if (found != located.end()) waiting = find_queued(found->row);
     }
-    if (!waiting || waiting->object_id != object_id) return false;
+    if (!waiting || waiting->object_id != object_id) return objects_.reject(object_id, who, why);
     erase(*waiting);
     record(RecordKind::item_rejected, waiting->lane, object_id.bytes, waiting->row);
     note(who, why, waiting->refusal ? &*waiting->refusal : nullptr);
+    if ((waiting->flags & flag_has_objects) != 0) objects_.item_rejected(waiting->row, who, why);
     if (waiting->state == ItemState::queued) {
         effects_.withdrawn.push_back({waiting->row, waiting->lane, (waiting->flags & flag_emergency) != 0});
     }
@@ -462,7 +513,9 @@ void Engine::insert(NewItem& item) {
     const bool carries_schema = item.schema_content == SchemaContent::always ||
                                 (item.schema_content == SchemaContent::first &&
                                  (profile->schema_bit == 0 || (lane->provided & profile->schema_bit) == 0));
-    const std::int64_t flags = (item.emergency ? flag_emergency : 0) | (carries_schema ? flag_carries_schema : 0);
+    const bool has_objects = item.objects && !item.objects->empty();
+    const std::int64_t flags = (item.emergency ? flag_emergency : 0) | (carries_schema ? flag_carries_schema : 0) |
+                               (has_objects ? flag_has_objects : 0);
     const auto size = static_cast<std::int64_t>(item.share.size());
     const std::span<const std::uint8_t> object_id(item.object_id.bytes);
 
@@ -493,6 +546,7 @@ void Engine::insert(NewItem& item) {
     insert_item.run();
     statements_.insert_share.bind(1, row).bind_blob(2, item.share).run();
     insert_made.run();
+    if (has_objects) objects_.insert(row, item);
     oldest_record_at_ = std::min(oldest_record_at_, now_.micros());
 
     ++effects_.of(lane->destination).queued;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +15,7 @@
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
 #include "lihandover/store/store.hpp"
+#include "object_table.hpp"
 #include "repeats.hpp"
 #include "secret.hpp"
 #include "sqlite.hpp"
@@ -25,12 +28,16 @@ struct Effects {
         std::int64_t held = 0;
         std::int64_t queued = 0;
         std::int64_t refused = 0;
+        std::array<std::int64_t, object_state_names.size()> objects{};  ///< by ObjectState
     };
     std::vector<Change> counts;  ///< by destination number
     std::vector<QueuedItem> queued;
     std::vector<StoredItem> stored;  ///< those of `queued` that this process inserted
     std::vector<QueuedItem> retried;
     std::vector<QueuedItem> withdrawn;
+    std::vector<QueuedItem> prepared;
+    std::vector<QueuedObject> uploads;
+    std::vector<model::Uuid> uploads_withdrawn;
     std::vector<std::pair<LaneId, std::uint32_t>> provided;  ///< lane and schema bit
     std::vector<Lane> lanes;
     struct NewProfile {
@@ -63,7 +70,7 @@ class Engine {
     static constexpr std::int64_t item_overhead = 96;
 
     Engine(const StateDirectory& directory, const model::Clock& clock, Secret& secret, Catalogue& catalogue,
-           std::chrono::seconds repeat_memory, std::uint64_t wal_limit);
+           std::chrono::seconds repeat_memory, std::uint64_t wal_limit, std::shared_ptr<ObjectFiles> files);
 
     /// Connects, brings the schema up to date and reads what is kept in memory.
     [[nodiscard]] model::Status open();
@@ -98,11 +105,26 @@ class Engine {
     /// Whether old repeats or records are there to be pruned; a step prunes about `limit` rows of each.
     [[nodiscard]] bool prune_due(std::chrono::seconds record_retention) const;
     void prune(std::chrono::seconds record_retention, std::int64_t limit);
+    [[nodiscard]] bool expire_due() const { return objects_.expire_due(clock_.wall()); }
     /// Whether the correlation counters are to be written back with the next transaction.
     [[nodiscard]] bool flush_due() const { return conversations_.flush_due(next_id_ - 1); }
     void flush() { conversations_.flush(next_id_ - 1); }
 
     [[nodiscard]] Effects& effects() { return effects_; }
+    [[nodiscard]] ObjectTable& objects() { return objects_; }
+
+    // For the parts of the engine that have tables of their own.
+    [[nodiscard]] model::Instant now() const { return now_; }  ///< of the transaction
+    [[nodiscard]] RowId take_id() { return next_id_++; }
+    [[nodiscard]] RowId last_id() const { return next_id_ - 1; }
+    [[nodiscard]] std::int64_t last_inserted() const { return sqlite3_last_insert_rowid(connection_.handle()); }
+    [[nodiscard]] Statement prepare(std::string_view sql) { return connection_.prepare(sql); }
+    [[nodiscard]] static bool is_emergency(std::int64_t item_flags);
+    /// Writes a record about an item (`item` 0: about none); note() adds to the last one.
+    void record(RecordKind kind, LaneId lane, std::span<const std::uint8_t> object_id, RowId item);
+    void note(std::string_view who, std::string_view why, const Refusal* refusal = nullptr);
+    void count_object(LaneId lane, ObjectState state, std::int64_t by);
+    void loaded_objects(LaneId lane, ObjectState state, std::int64_t count);
     /// Takes over the committed effects into the catalogue and forgets them.
     void publish();
 
@@ -125,9 +147,6 @@ class Engine {
     void load_catalogue();
     void load_counts();
     void measure();
-    /// Writes a record about an item (`item` 0: about none); note() adds to the last one.
-    void record(RecordKind kind, LaneId lane, std::span<const std::uint8_t> object_id, RowId item);
-    void note(std::string_view who, std::string_view why, const Refusal* refusal = nullptr);
 
     struct Waiting {
         RowId row = 0;
@@ -156,6 +175,7 @@ class Engine {
     Connection connection_;
     Conversations conversations_;
     Repeats repeats_;
+    ObjectTable objects_;
     Effects effects_;
 
     model::Instant now_;            ///< of the transaction
@@ -175,7 +195,7 @@ class Engine {
         Statement begin, commit, page_count, freelist_count;
         Statement insert_item, insert_share, insert_made, insert_record, insert_note, update_filler;
         Statement find_item, delete_item, delete_share, find_aside, delete_aside, was_delivered, provide;
-        Statement put_aside, take_back, aside_by_object, refused_after;
+        Statement put_aside, take_back, aside_by_object, refused_after, objects_after;
         Statement find_lane, insert_lane;
         Statement first_records, delete_records, delete_notes;
     } statements_;

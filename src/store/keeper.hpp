@@ -35,6 +35,9 @@ class Keeper {
     /// own checkpoint. `finished` runs on the keeper's thread.
     void checkpoint(std::function<void()> finished);
 
+    /// Runs what takes long; at once, on the caller's thread, when the keeper has stopped.
+    void run_aside(const std::function<void()>& work) { post({work, work}); }
+
     /// The queued items with these ids; one that is not queued is left out. `found` runs on the keeper's thread, with
     /// an error when the database cannot be read.
     void locate(std::vector<model::Uuid> object_ids,

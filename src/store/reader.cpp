@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "object_table.hpp"
 #include "schema.hpp"
 #include "sqlite.hpp"
 
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::int64_t flag_emergency = 1;
 constexpr std::int64_t flag_carries_schema = 2;
+constexpr std::int64_t flag_has_objects = 4;
 /// Rows of one read transaction in long scans: a longer one would keep the write-ahead log from beginning anew.
 constexpr std::int64_t scan_step = 20'000;
 
@@ -53,10 +55,35 @@ constexpr const char* ended_page =
     "WHERE e.kind IN (4, 7) AND e.kind=?3 AND e.item > ?1 AND (e.kind=4 OR NOT EXISTS(SELECT 1 FROM record d "
     "WHERE d.kind IN (4, 7) AND d.kind=4 AND d.item=e.item)) ORDER BY e.item LIMIT ?2";
 
+// Binary objects that wait by themselves, columns as above; their item, whose record knows when it was received, is
+// gone.
+#define LIHANDOVER_OBJECT_VIEW                                                                                  \
+    "SELECT o.id, o.lane, o.uuid, coalesce(m.received, o.changed), m.level_id, m.sequence, o.changed, o.code, " \
+    "o.code_kind, o.words, o.state, o.item_uuid FROM object o LEFT JOIN record m ON m.id=o.item AND m.kind=3 "
+constexpr const char* object_page =
+    LIHANDOVER_OBJECT_VIEW "WHERE o.state IN (2, 3) AND o.id > ?1 AND o.state IN (?3, ?4) ORDER BY o.id LIMIT ?2";
+constexpr const char* object_view = LIHANDOVER_OBJECT_VIEW "WHERE o.uuid=? AND o.state IN (2, 3)";
+#undef LIHANDOVER_OBJECT_VIEW
+constexpr const char* object_ended =
+    "SELECT e.id, e.lane, e.object_id, coalesce(m.received, e.at), m.level_id, m.sequence, e.at, n.code, n.code_kind, "
+    "n.words, n.who, n.why, e.kind, m.object_id FROM record e LEFT JOIN record m ON m.id=e.item AND m.kind=3 "
+    "LEFT JOIN record_note n ON n.record=e.id "
+    "WHERE e.kind IN (9, 13, 14) AND e.kind IN (9, 13) AND e.object_id=? ORDER BY e.id DESC LIMIT 1";
+
+// What StoredObject is read from.
+#define LIHANDOVER_STORED_OBJECT                                                                                      \
+    "SELECT o.uuid, o.url, o.content_type, o.filename, o.csp_identifier, o.expires_at, o.item, o.lane, o.item_uuid, " \
+    "o.flags, o.state, o.lifetime, o.code, o.code_kind, o.words, b.state, b.loss, b.size, b.sha256, b.file, b.key "   \
+    "FROM object o CROSS JOIN blob b ON b.id=o.blob "
+constexpr const char* object_by_uuid = LIHANDOVER_STORED_OBJECT "WHERE o.uuid=? LIMIT 1";
+constexpr const char* objects_of_item = LIHANDOVER_STORED_OBJECT "WHERE o.item=? ORDER BY o.position";
+#undef LIHANDOVER_STORED_OBJECT
+
 class SqliteReader final : public Reader {
   public:
-    SqliteReader(std::filesystem::path database, std::shared_ptr<const Catalogue> catalogue)
-        : database_(std::move(database)), catalogue_(std::move(catalogue)) {}
+    SqliteReader(std::filesystem::path database, std::shared_ptr<const Catalogue> catalogue,
+                 std::shared_ptr<ObjectFiles> files, const model::Clock& clock)
+        : database_(std::move(database)), catalogue_(std::move(catalogue)), files_(std::move(files)), clock_(clock) {}
 
     /// Throws SqlFailure.
     void connect() {
@@ -66,6 +93,8 @@ class SqliteReader final : public Reader {
         load_ = fresh.prepare(
             "SELECT i.id, i.lane, i.profile, i.object_id, i.flags, i.level_id, i.sequence, i.received, s.octets "
             "FROM item i JOIN share s ON s.id=i.id WHERE i.id=?");
+        object_ = fresh.prepare(object_by_uuid);
+        objects_of_item_ = fresh.prepare(objects_of_item);
         connection_ = std::move(fresh);
     }
 
@@ -88,6 +117,7 @@ class SqliteReader final : public Reader {
                 item.correlation = correlation_of(*found.operator->(), 5);
                 item.received_at = model::Instant::from_micros(found->integer(7));
                 item.share = found->octets(8);
+                if ((found->integer(4) & flag_has_objects) != 0) load_objects(item);
             }
         });
         if (!status) return status.error();
@@ -136,6 +166,16 @@ class SqliteReader final : public Reader {
                     views.push_back(view_of(*rows.operator->(), ItemState::queued));
                 }
             }
+            if (!state || state == ItemState::queued || state == ItemState::refused) {
+                Statement objects = connection_.prepare(object_page);
+                objects.bind(1, after)
+                    .bind(2, most)
+                    .bind(3, number_of(state == ItemState::refused ? ObjectState::refused : ObjectState::queued))
+                    .bind(4, number_of(state == ItemState::queued ? ObjectState::queued : ObjectState::refused));
+                for (Rows rows(objects); rows.next();) {
+                    views.push_back(view_of_object(*rows.operator->()));
+                }
+            }
             if (state == ItemState::queued) return;
             Statement aside = connection_.prepare(aside_page);
             aside.bind(1, after).bind(2, state ? std::int64_t{-1} : most);
@@ -159,7 +199,9 @@ class SqliteReader final : public Reader {
         const model::Status status = reading([&] {
             const Transaction snapshot(connection_, "BEGIN");
             view = find_aside(object_id);
+            if (!view) view = find_object(object_id);
             if (!view) view = find_queued(object_id);
+            if (!view) view = find_ended_object(object_id);
             if (!view) view = find_ended(object_id);
         });
         if (!status) return status.error();
@@ -195,10 +237,50 @@ class SqliteReader final : public Reader {
         return records;
     }
 
-    model::Result<std::optional<StoredObject>> object(const model::Uuid& /*id*/) override {
-        return std::optional<StoredObject>{};
+    model::Result<std::optional<StoredObject>> object(const model::Uuid& id) override {
+        std::optional<StoredObject> object;
+        const model::Status status = reading([&] {
+            object_.bind(1, std::span<const std::uint8_t>(id.bytes));
+            Rows rows(object_);
+            if (rows.next()) object = object_of(*rows.operator->());
+        });
+        if (!status) return status.error();
+        // Its row goes a little later, or its item is still to be sent with a new expiry.
+        if (object && object->model == model::BinaryModel::a && object->described.expiry &&
+            *object->described.expiry <= clock_.wall()) {
+            object.reset();
+        }
+        return object;
     }
-    model::Status for_each_upload(const std::function<void(const QueuedObject&)>& /*visit*/) override { return {}; }
+
+    model::Status for_each_upload(const std::function<void(const QueuedObject&)>& visit) override {
+        RowId last = 0;
+        while (true) {
+            std::vector<QueuedObject> page;
+            bool more = false;
+            model::Status status = reading([&] {
+                Statement select = connection_.prepare(
+                    "SELECT o.id, o.uuid, o.lane, o.flags, b.size, o.deadline, o.state, b.state FROM object o CROSS "
+                    "JOIN blob b ON b.id=o.blob WHERE o.state IN (2, 3) AND o.id > ? ORDER BY o.id LIMIT ?");
+                select.bind(1, last).bind(2, scan_step);
+                for (Rows rows(select); rows.next();) {
+                    last = rows->integer(0);
+                    more = true;
+                    if (rows->integer(6) != number_of(ObjectState::queued)) continue;
+                    if (rows->integer(7) != number_of(BlobState::ready)) continue;
+                    page.push_back(
+                        {uuid_of(rows->octets(1)), rows->integer(2), (rows->integer(3) & object_flag_emergency) != 0,
+                         static_cast<std::uint64_t>(rows->integer(4)), model::Instant::from_micros(rows->integer(5))});
+                }
+            });
+            if (!status) return status;
+            if (!more) return {};
+            for (const QueuedObject& object : page) {
+                visit(object);
+            }
+        }
+    }
+
     model::Result<std::optional<model::Instant>> oldest(std::string_view destination) override {
         std::optional<model::Instant> oldest;
         RowId last = 0;
@@ -235,9 +317,91 @@ class SqliteReader final : public Reader {
             return {};
         } catch (const SqlFailure& failure) {
             load_ = Statement();
+            object_ = Statement();
+            objects_of_item_ = Statement();
             connection_ = Connection();
             return model::Error{"the store cannot be read: " + failure.describe()};
         }
+    }
+
+    template <typename Enumerator>
+    static std::int64_t number_of(Enumerator value) {
+        return static_cast<std::int64_t>(value);
+    }
+
+    StoredObject object_of(const Statement& row) const {
+        StoredObject object;
+        model::BinaryObject& described = object.described;
+        described.id = uuid_of(row.octets(0));
+        described.url = row.octets(1);
+        described.content_type = row.octets(2);
+        described.original_filename = row.octets(3);
+        described.csp_defined_identifier = row.octets(4);
+        if (!row.is_null(5)) described.expiry = model::Instant::from_micros(row.integer(5));
+        object.item = row.integer(6);
+        object.lane = row.integer(7);
+        object.item_id = uuid_of(row.octets(8));
+        const std::int64_t flags = row.integer(9);
+        object.emergency = (flags & object_flag_emergency) != 0;
+        object.model = (flags & object_flag_model_b) != 0 ? model::BinaryModel::b : model::BinaryModel::a;
+        object.remove_when_fetched = (flags & object_flag_remove_when_fetched) != 0;
+        object.state = static_cast<ObjectState>(row.integer(10) & 3);
+        object.lifetime = std::chrono::seconds(row.integer(11));
+        object.refusal = refusal_of(row, 12);
+        described.content_length = static_cast<std::uint64_t>(row.integer(17));
+        if (const std::string_view sha256 = row.octets(18); sha256.size() == std::tuple_size_v<model::Sha256>) {
+            std::memcpy(described.checksum.emplace().data(), sha256.data(), sha256.size());
+        }
+        const std::int64_t blob_state = row.integer(15);
+        if (blob_state == number_of(BlobState::lost)) {
+            described.loss = static_cast<model::ObjectLoss>(
+                std::clamp<std::int64_t>(row.integer(16), 1, model::object_loss_names.size() - 1));
+        } else if (blob_state == number_of(BlobState::ready)) {
+            SealKey key;
+            if (!described.checksum || !key.set(row.octets(20))) throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+            object.sealed =
+                files_->of_row(uuid_of(row.octets(19)), std::move(key), *described.content_length, *described.checksum);
+        }
+        return object;
+    }
+
+    void load_objects(StoredItem& item) {
+        auto objects = std::make_shared<std::vector<StoredObject>>();
+        objects_of_item_.bind(1, item.row);
+        for (Rows rows(objects_of_item_); rows.next();) {
+            if (rows->integer(15) == number_of(BlobState::preparing)) item.preparing = true;
+            objects->push_back(object_of(*rows.operator->()));
+        }
+        item.objects = std::move(objects);
+    }
+
+    ItemView view_of_object(const Statement& row) const {
+        const bool waits = row.integer(10) == number_of(ObjectState::queued);
+        ItemView view = view_of(row, waits ? ItemState::queued : ItemState::refused);
+        view.refusal = refusal_of(row, 7);
+        view.object_of = uuid_of(row.octets(11));
+        return view;
+    }
+
+    std::optional<ItemView> find_object(const model::Uuid& uuid) {
+        Statement select = connection_.prepare(object_view);
+        select.bind(1, std::span<const std::uint8_t>(uuid.bytes));
+        Rows rows(select);
+        if (!rows.next()) return std::nullopt;
+        return view_of_object(*rows.operator->());
+    }
+
+    /// One that was pushed or rejected.
+    std::optional<ItemView> find_ended_object(const model::Uuid& uuid) {
+        Statement select = connection_.prepare(object_ended);
+        select.bind(1, std::span<const std::uint8_t>(uuid.bytes));
+        Rows rows(select);
+        if (!rows.next()) return std::nullopt;
+        const bool pushed = rows->integer(12) == number_of(RecordKind::object_pushed);
+        ItemView view = view_of_ended(*rows.operator->(), pushed ? ItemState::delivered : ItemState::rejected);
+        // The record of its item's making may be pruned already.
+        view.object_of = rows->is_null(13) ? model::Uuid{} : uuid_of(rows->octets(13));
+        return view;
     }
 
     static std::int64_t kind_of(ItemState state) {
@@ -309,15 +473,20 @@ class SqliteReader final : public Reader {
 
     std::filesystem::path database_;
     std::shared_ptr<const Catalogue> catalogue_;
+    std::shared_ptr<ObjectFiles> files_;
+    const model::Clock& clock_;
     Connection connection_;
     Statement load_;
+    Statement object_;
+    Statement objects_of_item_;
 };
 
 }  // namespace
 
 model::Result<std::unique_ptr<Reader>> open_reader(const std::filesystem::path& database,
-                                                   std::shared_ptr<const Catalogue> catalogue) {
-    auto reader = std::make_unique<SqliteReader>(database, std::move(catalogue));
+                                                   std::shared_ptr<const Catalogue> catalogue,
+                                                   std::shared_ptr<ObjectFiles> files, const model::Clock& clock) {
+    auto reader = std::make_unique<SqliteReader>(database, std::move(catalogue), std::move(files), clock);
     try {
         reader->connect();
     } catch (const SqlFailure& failure) {

@@ -137,7 +137,64 @@ INSERT INTO filler(id, octets) VALUES(1, zeroblob(3000)), (2, zeroblob(3000)), (
 INSERT INTO meta(name, value) VALUES('secret', randomblob(32)), ('counters_upto', 0);
 )sql";
 
-constexpr std::array<MigrationStep, 1> steps_of_this_program = {{{1, version_1}}};
+// Binary objects. An item of version 1 has none, so nothing is rewritten.
+constexpr const char* version_2 = R"sql(
+CREATE TABLE blob(
+    id INTEGER PRIMARY KEY,
+    state INTEGER NOT NULL,
+    loss INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 BLOB,
+    file BLOB,
+    key BLOB,
+    source BLOB
+);
+CREATE INDEX blob_file ON blob(file) WHERE file IS NOT NULL;
+CREATE INDEX blob_source ON blob(source) WHERE source IS NOT NULL;
+
+CREATE TABLE source_file(
+    blob INTEGER PRIMARY KEY,
+    path BLOB NOT NULL,
+    device INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    modified_nanos INTEGER NOT NULL,
+    changed_nanos INTEGER NOT NULL,
+    give_up_at INTEGER NOT NULL
+);
+
+CREATE TABLE object(
+    id INTEGER PRIMARY KEY,
+    uuid BLOB NOT NULL,
+    item INTEGER NOT NULL,
+    item_uuid BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    lane INTEGER NOT NULL,
+    blob INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    lifetime INTEGER NOT NULL,
+    expires_at INTEGER,
+    deadline INTEGER,
+    url TEXT NOT NULL,
+    content_type BLOB NOT NULL,
+    filename BLOB NOT NULL,
+    csp_identifier BLOB NOT NULL,
+    code INTEGER,
+    code_kind INTEGER,
+    words TEXT
+);
+CREATE INDEX object_uuid ON object(uuid);
+CREATE INDEX object_item ON object(item, position);
+CREATE INDEX object_blob ON object(blob);
+CREATE INDEX object_expiry ON object(expires_at) WHERE state=1;
+CREATE INDEX object_waiting ON object(id) WHERE state IN (2, 3);
+CREATE INDEX object_item_uuid ON object(item_uuid) WHERE state IN (1, 2, 3);
+
+CREATE INDEX record_object_ended ON record(object_id) WHERE kind IN (9, 13, 14);
+)sql";
+
+constexpr std::array<MigrationStep, 2> steps_of_this_program = {{{1, version_1}, {2, version_2}}};
 
 }  // namespace
 
@@ -167,7 +224,7 @@ model::Status migrate(Connection& connection, std::span<const MigrationStep> ste
         connection.execute("PRAGMA user_version=" + std::to_string(step.version));
         connection.execute("PRAGMA application_id=" + std::to_string(application_id));
         transaction.commit();
-        if (version > 0) spdlog::info("store: schema upgraded to version {}", step.version);
+        if (!fresh) spdlog::info("store: schema upgraded to version {}", step.version);
         version = step.version;
     }
     return {};

@@ -1,5 +1,6 @@
 #include "lihandover/store/store.hpp"
 
+#include <spdlog/spdlog.h>
 #include <sqlite3.h>
 
 #include <memory>
@@ -10,6 +11,7 @@
 #include "directory.hpp"
 #include "engine.hpp"
 #include "keeper.hpp"
+#include "object_files.hpp"
 #include "reader.hpp"
 #include "secret.hpp"
 #include "writer.hpp"
@@ -18,34 +20,82 @@ namespace lihandover::store {
 
 namespace {
 
-class NoObjects final : public Objects {
+class StoreObjects final : public Objects {
   public:
-    void set_listener(ObjectListener* /*listener*/) override {}
-    model::Result<std::unique_ptr<ObjectWriter>> writer() override { return model::Error{"no objects"}; }
-    model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& /*object*/) const override {
-        return model::Error{"no objects"};
+    StoreObjects(Writer& writer, ObjectFiles& files) : writer_(writer), files_(files) {}
+
+    void set_listener(ObjectListener* listener) override { writer_.set_object_listener(listener); }
+
+    model::Result<std::unique_ptr<ObjectWriter>> writer() override {
+        if (!writer_.accepting()) return not_accepting();
+        return files_.writer();
     }
-    model::Status write_filler(std::uint64_t /*octets*/) override { return model::Error{"no objects"}; }
+    model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& object) const override {
+        const auto* file = dynamic_cast<const SealedFile*>(&object);
+        if (file == nullptr || !file->in(files_)) return model::Error{"the binary object is not of this store"};
+        return files_.reader(*file);
+    }
+    model::Status write_filler(std::uint64_t octets) override {
+        if (!writer_.accepting()) return not_accepting();
+        return files_.write_filler(octets);
+    }
+
     model::Result<std::vector<std::shared_ptr<const SourceFile>>> pending_files() override {
-        return std::vector<std::shared_ptr<const SourceFile>>{};
+        std::vector<std::shared_ptr<const SourceFile>> files;
+        const model::Status status = writer_.call([&](Engine& engine) { files = engine.objects().pending_files(); });
+        if (!status) return status.error();
+        return files;
     }
-    void prepared(const model::Uuid& /*file*/, std::shared_ptr<const SealedObject> /*copy*/, model::ObjectLoss /*loss*/,
-                  Done /*done*/) override {}
-    void stamp(RowId /*item*/, model::Instant /*expiry*/, Done /*done*/) override {}
-    void pushed(const model::Uuid& /*object*/, Done /*done*/) override {}
-    void refused(const model::Uuid& /*object*/, Refusal /*refusal*/, Done /*done*/) override {}
-    void fetched(Fetch /*fetch*/, Done /*done*/) override {}
+    void prepared(const model::Uuid& file, std::shared_ptr<const SealedObject> copy, model::ObjectLoss loss,
+                  Done done) override {
+        keep([file, copy = std::move(copy), loss](ObjectTable& table) { table.prepared(file, copy, loss); },
+             std::move(done));
+    }
+
+    void stamp(RowId item, model::Instant expiry, Done done) override {
+        change([item, expiry](ObjectTable& table) { table.stamp(item, expiry); }, std::move(done));
+    }
+
+    void pushed(const model::Uuid& object, Done done) override {
+        keep([object](ObjectTable& table) { table.pushed(object); }, std::move(done));
+    }
+    void refused(const model::Uuid& object, Refusal refusal, Done done) override {
+        change([object, refusal = std::move(refusal)](ObjectTable& table) { table.refused(object, refusal); },
+               std::move(done));
+    }
+    void fetched(Fetch fetch, Done done) override {
+        keep([fetch = std::move(fetch)](ObjectTable& table) { table.fetched(fetch); }, std::move(done), true);
+    }
+
+  private:
+    static model::Error not_accepting() { return model::Error{"the store takes nothing at present; see the log"}; }
+    template <typename Work>
+    void keep(Work work, Done done, bool bounded = false) {
+        writer_.keep([work = std::move(work)](Engine& engine) { work(engine.objects()); }, std::move(done), bounded);
+    }
+    template <typename Work>
+    void change(Work work, Done done) {
+        writer_.decide(
+            Writer::Change{[work = std::move(work)](Engine& engine) { work(engine.objects()); }, std::move(done)});
+    }
+
+    Writer& writer_;
+    ObjectFiles& files_;
 };
 
 class SqliteStore final : public Store {
   public:
-    SqliteStore(StateDirectory directory, const Options& options, const model::Clock& clock)
-        : directory_(std::move(directory)),
+    SqliteStore(StateDirectory directory, std::shared_ptr<ObjectFiles> files, const Options& options,
+                const model::Clock& clock)
+        : clock_(clock),
+          directory_(std::move(directory)),
+          files_(std::move(files)),
           plan_(SpacePlan::of(directory_.total_octets(), options.max_bytes)),
-          engine_(directory_, clock, secret_, *catalogue_, options.repeat_memory, plan_.wal_limit),
+          engine_(directory_, clock, secret_, *catalogue_, options.repeat_memory, plan_.wal_limit, files_),
           keeper_(directory_.database()),
-          writer_({&directory_, catalogue_.get(), &engine_, &keeper_, plan_, options.max_bytes,
-                   options.record_retention}) {}
+          writer_({&directory_, catalogue_.get(), &engine_, &keeper_, files_.get(), plan_, options.max_bytes,
+                   options.record_retention}),
+          objects_(writer_, *files_) {}
     SqliteStore(const SqliteStore&) = delete;
     SqliteStore& operator=(const SqliteStore&) = delete;
     SqliteStore(SqliteStore&&) = delete;
@@ -58,6 +108,8 @@ class SqliteStore final : public Store {
         // Where the disk is full already, deliveries need what is set aside to get going.
         if (!opened && failed_for_space_ && directory_.release()) opened = try_open();
         if (!opened) return opened;
+        sweep();
+        files_->set_remover([this](const std::function<void()>& work) { keeper_.run_aside(work); });
         keeper_.start();
         writer_.start();
         return {};
@@ -74,7 +126,7 @@ class SqliteStore final : public Store {
     }
 
     model::Result<std::unique_ptr<Reader>> reader() const override {
-        return open_reader(directory_.database(), catalogue_);
+        return open_reader(directory_.database(), catalogue_, files_, clock_);
     }
 
     Hash128 keyed_hash(std::span<const std::string_view> parts) const override { return secret_.hash(parts); }
@@ -161,6 +213,24 @@ class SqliteStore final : public Store {
         // The keeper hands on what it still has to do.
         keeper_.stop();
         writer_.stop();
+        files_->set_remover({});
+    }
+
+    void sweep() {
+        try {
+            const std::uint64_t named = engine_.objects().files_named();
+            const std::uint64_t found =
+                files_->sweep([this](const model::Uuid& name) { return engine_.objects().names_file(name); });
+            if (found < named) {
+                spdlog::error(
+                    "store: {} sealed objects are missing from state_dir/objects: they cannot be handed over; restore "
+                    "them from a backup, or reject them",
+                    named - found);
+            }
+        } catch (const SqlFailure& failure) {
+            // They lie there until the next start.
+            spdlog::error("store: state_dir/objects could not be looked through: {}", failure.describe());
+        }
     }
 
     model::Status try_open() {
@@ -193,8 +263,9 @@ class SqliteStore final : public Store {
         return what + "; look for disk errors in the system's log";
     }
 
-    NoObjects objects_;
+    const model::Clock& clock_;
     StateDirectory directory_;
+    std::shared_ptr<ObjectFiles> files_;
     Secret secret_;
     /// Shared with readers, which may outlive the store by a little.
     std::shared_ptr<Catalogue> catalogue_ = std::make_shared<Catalogue>();
@@ -203,6 +274,7 @@ class SqliteStore final : public Store {
     Engine engine_;
     Keeper keeper_;
     Writer writer_;
+    StoreObjects objects_;
 };
 
 }  // namespace
@@ -215,7 +287,12 @@ model::Result<std::unique_ptr<Store>> Store::open(const Options& options, const 
     if (!prepare_hashing()) return model::Error{"the system gives no random numbers"};
     auto directory = StateDirectory::open(options.directory);
     if (!directory) return directory.error();
-    auto store = std::make_unique<SqliteStore>(std::move(*directory), options, clock);
+    bool no_space = false;
+    auto files = ObjectFiles::open(options.directory, no_space);
+    // The first start after an upgrade, on a full disk: deliveries need to get going.
+    if (!files && no_space && directory->release()) files = ObjectFiles::open(options.directory, no_space);
+    if (!files) return files.error();
+    auto store = std::make_unique<SqliteStore>(std::move(*directory), std::move(*files), options, clock);
     if (auto started = store->start(); !started) return started.error();
     return std::unique_ptr<Store>(std::move(store));
 }

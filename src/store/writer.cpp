@@ -20,6 +20,7 @@ constexpr std::uint64_t group_octets = 4U << 20U;
 constexpr std::size_t group_decisions = 256;
 constexpr std::size_t retry_step = 1000;
 constexpr std::int64_t prune_step = 1000;
+constexpr std::int64_t expire_step = 200;
 constexpr auto tick = 1s;
 constexpr auto first_pause = 100ms;
 constexpr std::chrono::milliseconds longest_pause = 5s;
@@ -48,7 +49,7 @@ void fail(Writer::Decision& decision) {
     std::visit(
         [](auto& command) {
             using Command = std::decay_t<decltype(command)>;
-            if constexpr (std::is_same_v<Command, Writer::Refuse>) {
+            if constexpr (std::is_same_v<Command, Writer::Refuse> || std::is_same_v<Command, Writer::Change>) {
                 answer(command.done, Outcome::failed);
             } else if constexpr (std::is_same_v<Command, Writer::RetryAll>) {
                 answer(command.done, Outcome::failed, command.taken);
@@ -66,6 +67,7 @@ Writer::Writer(Setup setup)
       catalogue_(*setup.catalogue),
       engine_(*setup.engine),
       keeper_(*setup.keeper),
+      files_(*setup.files),
       plan_(setup.plan),
       max_bytes_(setup.max_bytes),
       retention_(setup.record_retention) {
@@ -120,7 +122,20 @@ void Writer::accepted(std::vector<Acceptance> items, Store::Done done) {
     {
         std::unique_lock lock(mutex_);
         if (!stopping_) {
-            acceptances_.push_back({std::move(items), std::move(done)});
+            acceptances_.push_back({std::move(items), std::move(done), {}});
+            lock.unlock();
+            wake_.notify_one();
+            return;
+        }
+    }
+    answer(done, Outcome::failed);
+}
+
+void Writer::keep(std::function<void(Engine&)> change, Store::Done done, bool bounded) {
+    {
+        std::unique_lock lock(mutex_);
+        if (!stopping_ && (!bounded || acceptances_.size() < kept_limit)) {
+            acceptances_.push_back({{}, std::move(done), std::move(change)});
             lock.unlock();
             wake_.notify_one();
             return;
@@ -187,7 +202,7 @@ void Writer::take_acceptances(Group& group) {
     const std::size_t most = tight() ? group_acceptances_when_tight : group_acceptances;
     std::size_t items = 0;
     while (!acceptances_.empty() && items < most) {
-        items += acceptances_.front().items.size();
+        items += std::max<std::size_t>(acceptances_.front().items.size(), 1);
         group.acceptances.push_back(std::move(acceptances_.front()));
         acceptances_.pop_front();
     }
@@ -289,10 +304,11 @@ void Writer::work_on(Group& group) {
     if (!accepting_) fail_submissions(group);
     std::erase_if(group.submissions, [this](Submission& submission) {
         const bool known = std::ranges::all_of(submission.items, [this](const NewItem& item) {
-            return catalogue_.lane_facts(item.lane) != nullptr && catalogue_.profile_facts(item.profile) != nullptr;
+            return catalogue_.lane_facts(item.lane) != nullptr && catalogue_.profile_facts(item.profile) != nullptr &&
+                   engine_.objects().takes(item);
         });
         if (known) return false;
-        spdlog::error("store: items of an unknown lane or profile were turned away");
+        spdlog::error("store: items of an unknown lane or profile, or with objects from elsewhere, were turned away");
         answer(submission.done, Outcome::failed);
         return true;
     });
@@ -338,6 +354,7 @@ std::optional<SqlFailure> Writer::attempt(Group& group, bool with_items) {
             for (const Acceptance& item : acceptances.items) {
                 engine_.accepted(item);
             }
+            if (acceptances.change) acceptances.change(engine_);
         }
         group.verdicts.assign(group.decisions.size(), {});
         for (std::size_t i = 0; i < group.decisions.size(); ++i) {
@@ -375,6 +392,8 @@ void Writer::apply(Decision& decision, Verdict& verdict) {
             using Command = std::decay_t<decltype(command)>;
             if constexpr (std::is_same_v<Command, Refuse>) {
                 engine_.refused(command.row, command.refusal);
+            } else if constexpr (std::is_same_v<Command, Change>) {
+                command.work(engine_);
             } else if constexpr (std::is_same_v<Command, Retry>) {
                 for (const model::Uuid& object_id : command.object_ids) {
                     if (engine_.retry(object_id, command.who)) ++verdict.count;
@@ -396,6 +415,12 @@ void Writer::apply(Decision& decision, Verdict& verdict) {
 void Writer::tell_effects() {
     Listener* listener = listener_;
     Effects& effects = engine_.effects();
+    // Before the items: what is told of one is true when its item is heard of.
+    if (ObjectListener* objects = object_listener_) {
+        if (!effects.prepared.empty()) objects->on_prepared(effects.prepared);
+        if (!effects.uploads.empty()) objects->on_uploads(effects.uploads);
+        if (!effects.uploads_withdrawn.empty()) objects->on_uploads_withdrawn(effects.uploads_withdrawn);
+    }
     if (listener == nullptr) return;
     if (!effects.retried.empty()) {
         std::ranges::sort(effects.retried, {}, &QueuedItem::row);
@@ -430,7 +455,7 @@ void Writer::finish(Group& group) {
         std::visit(
             [&](auto& command) {
                 using Command = std::decay_t<decltype(command)>;
-                if constexpr (std::is_same_v<Command, Refuse>) {
+                if constexpr (std::is_same_v<Command, Refuse> || std::is_same_v<Command, Change>) {
                     answer(command.done, Outcome::committed);
                 } else if constexpr (std::is_same_v<Command, RetryAll>) {
                     answer(command.done, Outcome::committed, command.taken + verdict.count);
@@ -574,25 +599,34 @@ void Writer::housekeeping(bool idle) {
         look_at_space();
     }
     if (blocked_ && !short_of_space_) probe();
-    if (!broken_ && engine_.prune_due(retention_)) {
-        Group group;
-        try {
-            engine_.begin();
-            engine_.prune(retention_, prune_step);
-            engine_.commit();
-            engine_.publish();
-            log_used_ = true;
-            // The next step at once, unless there is other work.
-            if (engine_.prune_due(retention_)) next_tick_ = Steady::now();
-        } catch (const SqlFailure& failure) {
-            engine_.roll_back();
-            complain(failure);
-            if (failure.trouble() != Trouble::full) break_down(failure);
-        }
+    // The next step at once, unless there is other work.
+    if (!broken_ && engine_.prune_due(retention_) &&
+        step([this](Engine& engine) { engine.prune(retention_, prune_step); }) && engine_.prune_due(retention_)) {
+        next_tick_ = Steady::now();
+    }
+    if (!broken_ && engine_.expire_due() && step([](Engine& engine) { engine.objects().expire(expire_step); }) &&
+        engine_.expire_due()) {
+        next_tick_ = Steady::now();
     }
     if (broken_) return;
     update_accepting();
     update_statistics();
+}
+
+bool Writer::step(const std::function<void(Engine&)>& work) {
+    try {
+        engine_.begin();
+        work(engine_);
+        engine_.commit();
+    } catch (const SqlFailure& failure) {
+        engine_.roll_back();
+        complain(failure);
+        if (failure.trouble() != Trouble::full) break_down(failure);
+        return false;
+    }
+    engine_.publish();
+    log_used_ = true;
+    return true;
 }
 
 void Writer::inline_checkpoint(Engine::Checkpoint kind) {
@@ -656,7 +690,10 @@ void Writer::look_at_space() {
             directory_.free_octets() >> 20U);
     }
     // The log counts with its allotment: what is in it right now goes up and down too fast to decide by.
-    const std::uint64_t used = engine_.live_octets() + plan_.wal_target;
+    const std::uint64_t database = engine_.live_octets() + plan_.wal_target;
+    // Objects leave the room that items begin to run short of.
+    files_.set_budget(max_bytes_, database, 2 * (plan_.low_water + plan_.wal_limit));
+    const std::uint64_t used = database + files_.octets();
     const bool was_over = over_limit_;
     over_limit_ = max_bytes_ != 0 && used > (was_over ? max_bytes_ - max_bytes_ / 20 : max_bytes_);
     if (over_limit_ && !was_over) {
@@ -686,10 +723,19 @@ void Writer::update_statistics() {
         statistics_.counts[i].held = static_cast<std::uint64_t>(counts[i].held);
         statistics_.counts[i].queued = static_cast<std::uint64_t>(counts[i].queued);
         statistics_.counts[i].refused = static_cast<std::uint64_t>(counts[i].refused);
+        const auto of = [&](ObjectState state) {
+            return static_cast<std::uint64_t>(counts[i].objects[static_cast<std::size_t>(state)]);
+        };
+        statistics_.counts[i].objects_attached = of(ObjectState::attached);
+        statistics_.counts[i].objects_offered = of(ObjectState::offered);
+        statistics_.counts[i].objects_queued = of(ObjectState::queued);
+        statistics_.counts[i].objects_refused = of(ObjectState::refused);
     }
     statistics_.waiting_bytes = static_cast<std::uint64_t>(engine_.waiting_bytes());
-    statistics_.used_bytes =
-        engine_.live_octets() + std::max(plan_.wal_target, engine_.wal_frames() * engine_.page_size());
+    statistics_.object_bytes = files_.octets();
+    statistics_.used_bytes = engine_.live_octets() +
+                             std::max(plan_.wal_target, engine_.wal_frames() * engine_.page_size()) +
+                             statistics_.object_bytes;
     statistics_.max_bytes = max_bytes_;
 }
 

@@ -38,6 +38,7 @@ class Writer {
         Catalogue* catalogue = nullptr;
         Engine* engine = nullptr;  ///< open; used by the writer's thread alone from start() to stop()
         Keeper* keeper = nullptr;
+        ObjectFiles* files = nullptr;
         SpacePlan plan;
         std::uint64_t max_bytes = 0;
         std::chrono::seconds record_retention{};
@@ -52,10 +53,14 @@ class Writer {
         Store::Done done;
         std::uint64_t octets = 0;
     };
+    /// Told changes that are kept over failed commits: acceptances, or what became of a binary object.
     struct Acceptances {
         std::vector<Acceptance> items;
         Store::Done done;
+        std::function<void(Engine&)> change;  ///< may be called several times, in transactions that fail
     };
+    /// Fetches are the only ones of them that others can make at will: beyond so many that wait, they fail at once.
+    static constexpr std::size_t kept_limit = 65'536;
     struct Refuse {
         RowId row = 0;
         Refusal refusal;
@@ -81,7 +86,12 @@ class Writer {
         std::string why;
         Store::DoneCount done;
     };
-    using Decision = std::variant<Refuse, Retry, RetryAll, Reject>;
+    /// A change by one call to the engine.
+    struct Change {
+        std::function<void(Engine&)> work;
+        Store::Done done;
+    };
+    using Decision = std::variant<Refuse, Retry, RetryAll, Reject, Change>;
 
     explicit Writer(Setup setup);
     ~Writer() { stop(); }
@@ -95,11 +105,15 @@ class Writer {
 
     void submit(std::vector<NewItem> items, Store::Done done);
     void accepted(std::vector<Acceptance> items, Store::Done done);
+    /// A change that is kept over failed commits as acceptances are.
+    ///   bounded  whether it fails where too many wait already
+    void keep(std::function<void(Engine&)> change, Store::Done done, bool bounded);
     void decide(Decision decision);
     /// Runs `work` in a transaction of its own and waits for it; it throws SqlFailure when the database fails.
     [[nodiscard]] model::Status call(std::function<void(Engine&)> work);
 
     void set_listener(Listener* listener) { listener_ = listener; }
+    void set_object_listener(ObjectListener* listener) { object_listener_ = listener; }
     void set_commit_observer(std::function<void(double)> observer);
     void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention);
     [[nodiscard]] bool accepting() const { return accepting_.load(std::memory_order_acquire); }
@@ -152,6 +166,8 @@ class Writer {
     void break_down(const SqlFailure& failure);
     void try_to_recover();
     void probe();
+    /// Runs `work` in a transaction of its own, after which nobody waits; false where it failed.
+    bool step(const std::function<void(Engine&)>& work);
     void update_accepting();
     void update_statistics();
     void complain(const SqlFailure& failure);
@@ -160,9 +176,11 @@ class Writer {
     Catalogue& catalogue_;
     Engine& engine_;
     Keeper& keeper_;
+    ObjectFiles& files_;
     SpacePlan plan_;
 
     std::atomic<Listener*> listener_{nullptr};
+    std::atomic<ObjectListener*> object_listener_{nullptr};
     std::atomic<bool> accepting_{true};
     std::atomic<bool> copied_{false};  ///< the keeper is done
 

@@ -31,15 +31,6 @@ class Outbox : public StoreTest {
         EXPECT_TRUE(reader) << reader.error().message;
         return std::move(*reader);
     }
-    std::vector<RecordKind> record_kinds() {
-        std::vector<RecordKind> kinds;
-        const auto records = reader()->records(0, 1000);
-        EXPECT_TRUE(records);
-        for (const Record& record : *records) {
-            kinds.push_back(record.kind);
-        }
-        return kinds;
-    }
 };
 
 TEST_F(Outbox, KeepsAllThatAnItemSays) {
@@ -515,11 +506,7 @@ TEST_F(Outbox, AnswersAllThatWasSubmittedBeforeTheStop) {
     EXPECT_EQ(committed, submissions);
     EXPECT_FALSE(store_->accepting());
     EXPECT_EQ(submit(item()), Outcome::failed);
-    StoredItem late;
-    late.row = 1;
-    late.lane = lane_;
-    late.profile = profile_;
-    EXPECT_EQ(accept(late), Outcome::failed);
+    EXPECT_EQ(accept(StoredItem()), Outcome::failed);
     EXPECT_EQ(retry({model::Uuid::random()}).first, Outcome::failed);
     EXPECT_EQ(reject({model::Uuid::random()}).first, Outcome::failed);
     EXPECT_FALSE(store_->lane("x", "y"));
@@ -626,7 +613,8 @@ TEST_F(Outbox, LeavesNoContentInItsFilesOnceItWasDelivered) {
     ASSERT_EQ(submit(std::move(items)), Outcome::committed);
     const auto holders = [&] {
         std::vector<std::string> files;
-        for (const auto& entry : std::filesystem::directory_iterator(options_.directory)) {
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(options_.directory)) {
+            if (entry.is_directory()) continue;
             std::string octets(static_cast<std::size_t>(entry.file_size()), '\0');
             std::ifstream(entry.path(), std::ios::binary)
                 .read(octets.data(), static_cast<std::streamsize>(octets.size()));

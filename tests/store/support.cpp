@@ -79,6 +79,36 @@ std::string Ear::calls() const {
     return calls_;
 }
 
+void ObjectEar::on_prepared(std::span<const QueuedItem> items) noexcept {
+    const std::lock_guard lock(mutex_);
+    prepared_.insert(prepared_.end(), items.begin(), items.end());
+}
+
+void ObjectEar::on_uploads(std::span<const QueuedObject> objects) noexcept {
+    const std::lock_guard lock(mutex_);
+    uploads_.insert(uploads_.end(), objects.begin(), objects.end());
+}
+
+void ObjectEar::on_uploads_withdrawn(std::span<const model::Uuid> objects) noexcept {
+    const std::lock_guard lock(mutex_);
+    withdrawn_.insert(withdrawn_.end(), objects.begin(), objects.end());
+}
+
+std::vector<QueuedItem> ObjectEar::prepared() const {
+    const std::lock_guard lock(mutex_);
+    return prepared_;
+}
+
+std::vector<QueuedObject> ObjectEar::uploads() const {
+    const std::lock_guard lock(mutex_);
+    return uploads_;
+}
+
+std::vector<model::Uuid> ObjectEar::withdrawn() const {
+    const std::lock_guard lock(mutex_);
+    return withdrawn_;
+}
+
 Hash128 hash_of(std::uint64_t number) {
     Hash128 hash{};
     std::memcpy(hash.data(), &number, sizeof number);
@@ -100,6 +130,7 @@ void StoreTest::open() {
     ASSERT_TRUE(opened) << opened.error().message;
     store_ = std::move(*opened);
     store_->set_listener(&ear_);
+    store_->objects().set_listener(&object_ear_);
     const auto lane = store_->lane("lea", "LIID-1");
     ASSERT_TRUE(lane) << lane.error().message;
     lane_ = *lane;
@@ -134,7 +165,9 @@ Outcome StoreTest::submit(NewItem one) {
 
 Outcome StoreTest::accept(const StoredItem& item) {
     Answer<Outcome> answer;
-    store_->accepted({{item.row, item.lane, item.profile, item.object_id, item.carries_schema}}, answer.callback());
+    store_->accepted(
+        {{item.row, item.lane, item.profile, item.object_id, item.carries_schema, item.objects != nullptr}},
+        answer.callback());
     return answer.get();
 }
 
@@ -186,6 +219,104 @@ Count StoreTest::counts(const std::string& destination) {
         if (count.destination == destination) return count;
     }
     return {};
+}
+
+std::string StoreTest::some_octets(std::size_t size, std::uint64_t seed) {
+    std::string octets(size, '\0');
+    std::uint64_t state = seed * 2 + 1;
+    for (char& octet : octets) {
+        state = state * 6364136223846793005U + 1442695040888963407U;
+        octet = static_cast<char>(state >> 56U);
+    }
+    return octets;
+}
+
+std::shared_ptr<const SealedObject> StoreTest::seal(std::string_view octets) {
+    auto writer = store_->objects().writer();
+    if (!writer) {
+        ADD_FAILURE() << writer.error().message;
+        return nullptr;
+    }
+    EXPECT_TRUE((*writer)->write(octets));
+    auto sealed = (*writer)->finish();
+    if (!sealed) {
+        ADD_FAILURE() << sealed.error().message;
+        return nullptr;
+    }
+    return *sealed;
+}
+
+std::string StoreTest::unseal(const SealedObject& object) {
+    auto reader = store_->objects().open(object);
+    if (!reader) return "cannot be opened: " + reader.error().message;
+    std::string octets(static_cast<std::size_t>((*reader)->size()), '?');
+    const auto size = (*reader)->read(0, octets);
+    if (!size) return "cannot be read: " + size.error().message;
+    octets.resize(*size);
+    return octets;
+}
+
+NewObject StoreTest::object_of(std::shared_ptr<const SealedObject> sealed, model::BinaryModel model) {
+    NewObject object;
+    object.id = model::Uuid::random();
+    object.model = model;
+    object.url = "https://lea.example.com/binaryData/" + object.id.to_string() + "/";
+    object.content_type = "image/jpeg";
+    object.original_filename = "roof.jpg";
+    object.csp_defined_identifier = "a1";
+    object.lifetime = std::chrono::hours(72);
+    object.sealed = std::move(sealed);
+    return object;
+}
+
+NewObject StoreTest::object_of(std::shared_ptr<const SourceFile> file, model::BinaryModel model) {
+    NewObject object = object_of(std::shared_ptr<const SealedObject>(), model);
+    object.file = std::move(file);
+    return object;
+}
+
+std::shared_ptr<const SourceFile> StoreTest::source_file(std::uint64_t size) {
+    auto file = std::make_shared<SourceFile>();
+    file->id = model::Uuid::random();
+    file->path = "in/video.mp4";
+    file->device = 0xffff'ffff'ffff'fff0U;
+    file->inode = 77;
+    file->size = size;
+    file->modified_nanos = 1'700'000'000'123'456'789;
+    file->changed_nanos = -5;
+    file->give_up_at = clock_.wall();
+    return file;
+}
+
+NewItem StoreTest::item_with(std::vector<NewObject> objects) {
+    NewItem made = item();
+    made.objects = std::make_shared<const std::vector<NewObject>>(std::move(objects));
+    return made;
+}
+
+std::optional<StoredObject> StoreTest::find_object(const model::Uuid& id) {
+    auto reader = store_->reader();
+    EXPECT_TRUE(reader) << reader.error().message;
+    auto object = (*reader)->object(id);
+    EXPECT_TRUE(object) << object.error().message;
+    return *object;
+}
+
+std::size_t StoreTest::files() const {
+    const std::filesystem::directory_iterator all(options_.directory / "objects");
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+std::vector<RecordKind> StoreTest::record_kinds() {
+    std::vector<RecordKind> kinds;
+    auto reader = store_->reader();
+    EXPECT_TRUE(reader) << reader.error().message;
+    const auto records = (*reader)->records(0, 10'000);
+    EXPECT_TRUE(records);
+    for (const Record& record : *records) {
+        kinds.push_back(record.kind);
+    }
+    return kinds;
 }
 
 }  // namespace lihandover::store::test

@@ -109,6 +109,24 @@ class Ear final : public Listener {
     std::string calls_;
 };
 
+/// Keeps what it hears of binary objects.
+class ObjectEar final : public ObjectListener {
+  public:
+    void on_prepared(std::span<const QueuedItem> items) noexcept override;
+    void on_uploads(std::span<const QueuedObject> objects) noexcept override;
+    void on_uploads_withdrawn(std::span<const model::Uuid> objects) noexcept override;
+
+    [[nodiscard]] std::vector<QueuedItem> prepared() const;
+    [[nodiscard]] std::vector<QueuedObject> uploads() const;
+    [[nodiscard]] std::vector<model::Uuid> withdrawn() const;
+
+  private:
+    mutable std::mutex mutex_;
+    std::vector<QueuedItem> prepared_;
+    std::vector<QueuedObject> uploads_;
+    std::vector<model::Uuid> withdrawn_;
+};
+
 [[nodiscard]] Hash128 hash_of(std::uint64_t number);
 [[nodiscard]] model::Profile some_profile();
 
@@ -135,10 +153,32 @@ class StoreTest : public testing::Test {
     [[nodiscard]] std::vector<StoredItem> queued();
     [[nodiscard]] Count counts(const std::string& destination = "lea");
 
+    /// Octets that are different at every place and for every `seed`.
+    [[nodiscard]] static std::string some_octets(std::size_t size, std::uint64_t seed = 1);
+    [[nodiscard]] std::shared_ptr<const SealedObject> seal(std::string_view octets);
+    /// All octets of it.
+    [[nodiscard]] std::string unseal(const SealedObject& object);
+    [[nodiscard]] static NewObject object_of(std::shared_ptr<const SealedObject> sealed, model::BinaryModel model);
+    [[nodiscard]] NewObject object_of(std::shared_ptr<const SourceFile> file, model::BinaryModel model);
+    [[nodiscard]] std::shared_ptr<const SourceFile> source_file(std::uint64_t size);
+    [[nodiscard]] NewItem item_with(std::vector<NewObject> objects);
+    [[nodiscard]] std::optional<StoredObject> find_object(const model::Uuid& id);
+    /// What lies in state_dir/objects.
+    [[nodiscard]] std::size_t files() const;
+    [[nodiscard]] std::vector<RecordKind> record_kinds();
+    /// Waits for the answer of one of Objects' calls: `call([&](auto done) { objects.pushed(id, done); })`.
+    template <typename Start>
+    [[nodiscard]] static Outcome call(const Start& start) {
+        Answer<Outcome> answer;
+        start(answer.callback());
+        return answer.get();
+    }
+
     TempDirectory directory_;
     FakeClock clock_;
     Options options_{directory_.path() / "state", 0, std::chrono::hours(24 * 90)};
     Ear ear_;
+    ObjectEar object_ear_;
     std::unique_ptr<Store> store_;
     LaneId lane_ = 0;
     ProfileId profile_ = 0;

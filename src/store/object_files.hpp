@@ -1,0 +1,116 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "lihandover/model/result.hpp"
+#include "lihandover/model/uuid.hpp"
+#include "lihandover/store/objects.hpp"
+#include "seal.hpp"
+
+namespace lihandover::store {
+
+class ObjectFiles;
+
+/// A sealed file, its key and what was measured of its octets.
+///
+/// One that was just written (an owner) unlinks its file when it goes, unless a row has it: the writer keeps and
+/// releases it as rows come and go. One that was read from a row leaves the file alone.
+class SealedFile final : public SealedObject {
+  public:
+    SealedFile(std::shared_ptr<ObjectFiles> files, const model::Uuid& name, SealKey key, std::uint64_t size,
+               const model::Sha256& sha256, bool owner);
+    SealedFile(const SealedFile&) = delete;
+    SealedFile& operator=(const SealedFile&) = delete;
+    SealedFile(SealedFile&&) = delete;
+    SealedFile& operator=(SealedFile&&) = delete;
+    ~SealedFile() override;
+
+    [[nodiscard]] std::uint64_t size() const override { return size_; }
+    [[nodiscard]] const model::Sha256& sha256() const override { return sha256_; }
+    [[nodiscard]] const model::Uuid& name() const { return name_; }
+    [[nodiscard]] const SealKey& key() const { return key_; }
+    [[nodiscard]] bool in(const ObjectFiles& files) const { return files_.get() == &files; }
+
+    /// Whether the file outlives this handle.
+    void keep(bool kept) const { kept_.store(kept, std::memory_order_release); }
+
+  private:
+    std::shared_ptr<ObjectFiles> files_;
+    model::Uuid name_;
+    SealKey key_;
+    std::uint64_t size_;
+    model::Sha256 sha256_;
+    bool owner_;
+    mutable std::atomic<bool> kept_;
+};
+
+/// The directory of sealed files, and how much of the disk they may take. Thread-safe. Shared with handles, writers and
+/// readers, which may outlive the store by a little.
+class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
+  public:
+    /// Opens or makes `objects` below the state directory, mode 0700.
+    ///   no_space  set where the disk is too full for that
+    [[nodiscard]] static model::Result<std::shared_ptr<ObjectFiles>> open(const std::filesystem::path& state_directory,
+                                                                          bool& no_space);
+    ObjectFiles(const ObjectFiles&) = delete;
+    ObjectFiles& operator=(const ObjectFiles&) = delete;
+    ObjectFiles(ObjectFiles&&) = delete;
+    ObjectFiles& operator=(ObjectFiles&&) = delete;
+    ~ObjectFiles();
+
+    [[nodiscard]] model::Result<std::unique_ptr<ObjectWriter>> writer();
+    [[nodiscard]] model::Result<std::unique_ptr<ObjectReader>> reader(const SealedFile& file) const;
+    [[nodiscard]] model::Status write_filler(std::uint64_t octets);
+
+    /// The handle of a file that a row names.
+    [[nodiscard]] std::shared_ptr<const SealedFile> of_row(const model::Uuid& name, SealKey key, std::uint64_t size,
+                                                           const model::Sha256& sha256);
+    /// The row of this file is gone: the file goes too, now or with its owner's last handle (which may give it a row
+    /// again).
+    ///   octets  of the file
+    void release(const model::Uuid& name, std::uint64_t octets);
+    /// Who unlinks: removing a large file takes long on some file systems. Runs the work at some time, on any thread.
+    void set_remover(std::function<void(std::function<void()>)> remover);
+
+    /// Removes files whose names are like ours and that no row has, as a crash leaves them, and takes stock. Before
+    /// anything is written. Gives how many of those that rows name are there.
+    [[nodiscard]] std::uint64_t sweep(const std::function<bool(const model::Uuid&)>& has_row);
+
+    /// What may be written: the store's limit (0: none), what else counts towards it, and the room on the disk that
+    /// has to stay free.
+    void set_budget(std::uint64_t max_bytes, std::uint64_t other_octets, std::uint64_t room);
+    /// Of all files, unfinished ones included.
+    [[nodiscard]] std::uint64_t octets() const { return octets_.load(std::memory_order_relaxed); }
+
+  private:
+    friend class SealedFile;
+    friend class FileWriter;
+
+    explicit ObjectFiles(int directory) : directory_(directory) {}
+    /// Counts `octets` more, or says why they cannot be had.
+    [[nodiscard]] model::Status admit(std::uint64_t octets);
+    void give_back(std::uint64_t octets) { octets_.fetch_sub(octets, std::memory_order_relaxed); }
+    void unlink(const model::Uuid& name, std::uint64_t octets) noexcept;
+    void add_owner(const std::shared_ptr<const SealedFile>& owner);
+    void owner_gone(const model::Uuid& name) noexcept;
+
+    int directory_;
+    std::atomic<std::uint64_t> octets_{0};
+    std::atomic<std::uint64_t> max_bytes_{0};
+    std::atomic<std::uint64_t> other_octets_{0};
+    std::atomic<std::uint64_t> room_{0};
+
+    std::mutex mutex_;
+    // Guarded by mutex_.
+    std::unordered_map<model::Uuid, std::weak_ptr<const SealedFile>> owners_;
+    std::function<void(std::function<void()>)> remover_;
+};
+
+}  // namespace lihandover::store

@@ -1,0 +1,579 @@
+#include "object_table.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "engine.hpp"
+
+namespace lihandover::store {
+
+namespace {
+
+constexpr std::int64_t no_expiry = std::numeric_limits<std::int64_t>::max();
+
+template <typename Enumerator>
+std::int64_t number_of(Enumerator value) {
+    return static_cast<std::int64_t>(value);
+}
+
+std::span<const std::uint8_t> octets_of(const model::Uuid& uuid) {
+    return uuid.bytes;
+}
+
+model::Uuid uuid_of(std::string_view octets) {
+    model::Uuid uuid;
+    if (octets.size() != uuid.bytes.size()) throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    std::memcpy(uuid.bytes.data(), octets.data(), octets.size());
+    return uuid;
+}
+
+const SealedFile* file_of(const SealedObject* object) {
+    return dynamic_cast<const SealedFile*>(object);
+}
+
+/// Later by `seconds`, wherever that is.
+std::int64_t later(std::int64_t micros, std::int64_t seconds) {
+    std::int64_t sum = 0;
+    if (__builtin_mul_overflow(seconds, 1'000'000, &sum) || __builtin_add_overflow(sum, micros, &sum)) return no_expiry;
+    return sum;
+}
+
+QueuedObject queued(const model::Uuid& uuid, LaneId lane, std::int64_t flags, std::uint64_t size,
+                    std::int64_t deadline) {
+    return {uuid, lane, (flags & object_flag_emergency) != 0, size, model::Instant::from_micros(deadline)};
+}
+
+std::string words_of(const Fetch& fetch) {
+    std::string words;
+    if (fetch.end == 0) {
+        words = "no octets";
+    } else {
+        words = "octets " + std::to_string(fetch.begin) + " to " + std::to_string(fetch.end);
+    }
+    words += fetch.whole ? ", the whole object" : fetch.complete ? ", complete" : ", broken off";
+    return words;
+}
+
+}  // namespace
+
+ObjectTable::ObjectTable(Engine& engine, std::shared_ptr<ObjectFiles> files)
+    : engine_(engine), files_(std::move(files)) {}
+
+ObjectTable::~ObjectTable() {
+    // The next start sees what became of them.
+    for (const auto& [name, file] : doubts_.kept) {
+        file->keep(true);
+    }
+}
+
+#define LIHANDOVER_OBJECT_COLUMNS                                                                                    \
+    "SELECT o.id, o.uuid, o.item, o.lane, o.blob, o.state, o.flags, o.lifetime, o.expires_at, o.deadline, b.state, " \
+    "b.size, o.code, o.code_kind, o.words FROM object o CROSS JOIN blob b ON b.id=o.blob "
+
+void ObjectTable::open(Connection& c) {
+    s_.insert_blob =
+        c.prepare("INSERT INTO blob(state, loss, size, sha256, file, key, source) VALUES(?, 0, ?, ?, ?, ?, ?)");
+    s_.insert_source = c.prepare(
+        "INSERT INTO source_file(blob, path, device, inode, modified_nanos, changed_nanos, give_up_at) "
+        "VALUES(?, ?, ?, ?, ?, ?, ?)");
+    s_.insert_object = c.prepare(
+        "INSERT INTO object(id, uuid, item, item_uuid, position, lane, blob, state, flags, changed, lifetime, url, "
+        "content_type, filename, csp_identifier) VALUES(?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)");
+    s_.blob_by_file = c.prepare("SELECT id FROM blob WHERE file=?");
+    s_.blob_by_source = c.prepare("SELECT id, state FROM blob WHERE source=?");
+    s_.blob_file = c.prepare("SELECT file, size FROM blob WHERE id=?");
+    s_.other_with_blob = c.prepare("SELECT 1 FROM object WHERE blob=? LIMIT 1");
+    s_.delete_blob = c.prepare("DELETE FROM blob WHERE id=?");
+    s_.delete_source = c.prepare("DELETE FROM source_file WHERE blob=?");
+    s_.complete = c.prepare("UPDATE blob SET state=0, size=?2, sha256=?3, file=?4, key=?5 WHERE id=?1");
+    s_.lose = c.prepare("UPDATE blob SET state=2, loss=?2 WHERE id=?1");
+    s_.by_uuid = c.prepare(LIHANDOVER_OBJECT_COLUMNS "WHERE o.uuid=? LIMIT 1");
+    s_.by_item = c.prepare(LIHANDOVER_OBJECT_COLUMNS "WHERE o.item=? ORDER BY o.position");
+    s_.by_blob = c.prepare(LIHANDOVER_OBJECT_COLUMNS "WHERE o.blob=? ORDER BY o.id");
+    s_.by_id = c.prepare(LIHANDOVER_OBJECT_COLUMNS "WHERE o.id=?");
+    s_.by_item_uuid = c.prepare(LIHANDOVER_OBJECT_COLUMNS "WHERE o.state IN (1, 2, 3) AND o.item_uuid=? ORDER BY o.id");
+    s_.expired =
+        c.prepare(LIHANDOVER_OBJECT_COLUMNS "WHERE o.state=1 AND o.expires_at <= ? ORDER BY o.expires_at LIMIT ?");
+    s_.next_expiry = c.prepare("SELECT min(expires_at) FROM object WHERE state=1");
+    s_.set_state = c.prepare(
+        "UPDATE object SET state=?2, changed=?3, expires_at=?4, deadline=?5, code=NULL, code_kind=NULL, words=NULL "
+        "WHERE id=?1");
+    s_.set_refused = c.prepare("UPDATE object SET state=3, changed=?2, code=?3, code_kind=?4, words=?5 WHERE id=?1");
+    s_.set_fetched = c.prepare("UPDATE object SET flags=flags|8 WHERE id=?");
+    s_.stamp = c.prepare("UPDATE object SET expires_at=?2 WHERE item=?1 AND state=0");
+    s_.delete_object = c.prepare("DELETE FROM object WHERE id=?");
+    s_.item_prepared = c.prepare(
+        "SELECT i.lane, i.flags FROM item i WHERE i.id=?1 AND NOT EXISTS(SELECT 1 FROM object o JOIN blob b ON "
+        "b.id=o.blob WHERE o.item=?1 AND b.state=1)");
+    s_.ended = c.prepare(
+        "SELECT kind, lane, item FROM record WHERE kind IN (9, 13, 14) AND object_id=? ORDER BY id DESC LIMIT 1");
+
+    Statement counts = c.prepare("SELECT lane, state, count(*) FROM object GROUP BY lane, state");
+    for (Rows rows(counts); rows.next();) {
+        engine_.loaded_objects(rows->integer(0), static_cast<ObjectState>(rows->integer(1) & 3), rows->integer(2));
+    }
+    next_expiry_ = std::numeric_limits<std::int64_t>::min();  // the first step finds it
+}
+
+#undef LIHANDOVER_OBJECT_COLUMNS
+
+void ObjectTable::close() {
+    s_ = {};
+    changes_ = {};
+}
+
+bool ObjectTable::takes(const NewItem& item) const {
+    if (!item.objects) return true;
+    return std::ranges::all_of(*item.objects, [this](const NewObject& object) {
+        if (object.file) return !object.sealed;
+        const SealedFile* file = file_of(object.sealed.get());
+        return file != nullptr && file->in(*files_);
+    });
+}
+
+std::int64_t ObjectTable::blob_of(const NewObject& object) {
+    const SealedFile* sealed = file_of(object.sealed.get());
+    Statement& known = sealed != nullptr ? s_.blob_by_file : s_.blob_by_source;
+    known.bind(1, octets_of(sealed != nullptr ? sealed->name() : object.file->id));
+    {
+        Rows rows(known);
+        if (rows.next()) return rows->integer(0);
+    }
+    Statement& insert = s_.insert_blob;
+    if (sealed != nullptr) {
+        insert.bind(1, number_of(BlobState::ready))
+            .bind(2, static_cast<std::int64_t>(sealed->size()))
+            .bind(3, std::span<const std::uint8_t>(sealed->sha256()))
+            .bind(4, octets_of(sealed->name()))
+            .bind(5, std::span<const std::uint8_t>(sealed->key().octets()))
+            .bind_null(6)
+            .run();
+        changes_.released.erase(sealed->name());
+        changes_.kept.push_back(std::static_pointer_cast<const SealedFile>(object.sealed));
+        return engine_.last_inserted();
+    }
+    const SourceFile& source = *object.file;
+    insert.bind(1, number_of(BlobState::preparing)).bind(2, static_cast<std::int64_t>(source.size));
+    if (source.sha256) {
+        insert.bind(3, std::span<const std::uint8_t>(*source.sha256));
+    } else {
+        insert.bind_null(3);
+    }
+    insert.bind_null(4).bind_null(5).bind(6, octets_of(source.id)).run();
+    const std::int64_t blob = engine_.last_inserted();
+    s_.insert_source.bind(1, blob)
+        .bind_blob(2, source.path)
+        .bind(3, static_cast<std::int64_t>(source.device))
+        .bind(4, static_cast<std::int64_t>(source.inode))
+        .bind(5, source.modified_nanos)
+        .bind(6, source.changed_nanos)
+        .bind(7, source.give_up_at.micros())
+        .run();
+    return blob;
+}
+
+void ObjectTable::insert(RowId item, const NewItem& made) {
+    std::int64_t position = 0;
+    for (const NewObject& object : *made.objects) {
+        const std::int64_t blob = blob_of(object);
+        const std::int64_t flags = (made.emergency ? object_flag_emergency : 0) |
+                                   (object.model == model::BinaryModel::b ? object_flag_model_b : 0) |
+                                   (object.remove_when_fetched ? object_flag_remove_when_fetched : 0);
+        s_.insert_object.bind(1, engine_.take_id())
+            .bind(2, octets_of(object.id))
+            .bind(3, item)
+            .bind(4, octets_of(made.object_id))
+            .bind(5, position++)
+            .bind(6, made.lane)
+            .bind(7, blob)
+            .bind(8, flags)
+            .bind(9, engine_.now().micros())
+            .bind(10, std::int64_t{object.lifetime.count()})
+            .bind(11, std::string_view(object.url))
+            .bind_blob(12, object.content_type)
+            .bind_blob(13, object.original_filename)
+            .bind_blob(14, object.csp_defined_identifier)
+            .run();
+        count(made.lane, ObjectState::attached, 1);
+    }
+}
+
+std::vector<ObjectTable::Row> ObjectTable::rows_of(Statement& statement) {
+    std::vector<Row> found;
+    for (Rows rows(statement); rows.next();) {
+        Row& row = found.emplace_back();
+        row.id = rows->integer(0);
+        row.uuid = uuid_of(rows->octets(1));
+        row.item = rows->integer(2);
+        row.lane = rows->integer(3);
+        row.blob = rows->integer(4);
+        row.state = static_cast<ObjectState>(rows->integer(5) & 3);
+        row.flags = rows->integer(6);
+        row.lifetime = rows->integer(7);
+        if (!rows->is_null(8)) row.expires_at = rows->integer(8);
+        row.deadline = rows->integer(9);
+        row.blob_state = static_cast<BlobState>(rows->integer(10));
+        row.size = static_cast<std::uint64_t>(rows->integer(11));
+        if (!rows->is_null(12)) {
+            row.refusal = Refusal{static_cast<std::uint64_t>(rows->integer(12)),
+                                  static_cast<Refusal::Kind>(rows->integer(13)), std::string(rows->octets(14))};
+        }
+    }
+    return found;
+}
+
+std::optional<ObjectTable::Row> ObjectTable::find(const model::Uuid& uuid) {
+    s_.by_uuid.bind(1, octets_of(uuid));
+    auto rows = rows_of(s_.by_uuid);
+    if (rows.empty()) return std::nullopt;
+    return std::move(rows.front());
+}
+
+std::vector<ObjectTable::Row> ObjectTable::find_waiting(const model::Uuid& id) {
+    if (auto own = find(id)) {
+        if (own->state == ObjectState::attached) return {};
+        return {std::move(*own)};
+    }
+    s_.by_item_uuid.bind(1, octets_of(id));
+    return rows_of(s_.by_item_uuid);
+}
+
+void ObjectTable::count(LaneId lane, ObjectState state, std::int64_t by) {
+    engine_.count_object(lane, state, by);
+}
+
+void ObjectTable::record(RecordKind kind, const Row& row) {
+    engine_.record(kind, row.lane, octets_of(row.uuid), row.item);
+}
+
+void ObjectTable::record_late(RecordKind kind, const model::Uuid& uuid) {
+    LaneId lane = 0;
+    RowId item = 0;
+    {
+        s_.ended.bind(1, octets_of(uuid));
+        Rows rows(s_.ended);
+        if (rows.next()) {
+            // Told a second time.
+            if (kind == RecordKind::object_pushed && rows->integer(0) == number_of(kind)) return;
+            lane = rows->integer(1);
+            item = rows->integer(2);
+        }
+    }
+    // Without that record it is older than they are kept, and nobody can say whose it was.
+    if (item != 0) engine_.record(kind, lane, octets_of(uuid), item);
+}
+
+void ObjectTable::release_file(std::int64_t blob) {
+    s_.blob_file.bind(1, blob);
+    Rows rows(s_.blob_file);
+    if (!rows.next() || rows->is_null(0)) return;
+    changes_.released.emplace(uuid_of(rows->octets(0)), sealed_size_of(static_cast<std::uint64_t>(rows->integer(1))));
+}
+
+void ObjectTable::remove(const Row& row) {
+    s_.delete_object.bind(1, row.id).run();
+    count(row.lane, row.state, -1);
+    {
+        s_.other_with_blob.bind(1, row.blob);
+        Rows rows(s_.other_with_blob);
+        if (rows.next()) return;
+    }
+    release_file(row.blob);
+    s_.delete_blob.bind(1, row.blob).run();
+    if (row.blob_state != BlobState::ready) s_.delete_source.bind(1, row.blob).run();
+}
+
+void ObjectTable::end_expired(const Row& row, std::string_view why) {
+    record(RecordKind::object_expired, row);
+    if (!why.empty()) engine_.note("", why);
+    remove(row);
+}
+
+void ObjectTable::offer(const Row& row) {
+    const std::int64_t expires_at = row.expires_at.value_or(later(engine_.now().micros(), row.lifetime));
+    s_.set_state.bind(1, row.id)
+        .bind(2, number_of(ObjectState::offered))
+        .bind(3, engine_.now().micros())
+        .bind(4, expires_at)
+        .bind_null(5)
+        .run();
+    count(row.lane, row.state, -1);
+    count(row.lane, ObjectState::offered, 1);
+    next_expiry_ = std::min(next_expiry_, expires_at);
+}
+
+void ObjectTable::queue(const Row& row, std::int64_t deadline) {
+    s_.set_state.bind(1, row.id).bind(2, number_of(ObjectState::queued)).bind(3, engine_.now().micros());
+    if (row.expires_at) {
+        s_.set_state.bind(4, *row.expires_at);
+    } else {
+        s_.set_state.bind_null(4);
+    }
+    s_.set_state.bind(5, deadline).run();
+    count(row.lane, row.state, -1);
+    count(row.lane, ObjectState::queued, 1);
+    if (row.blob_state == BlobState::ready) {
+        engine_.effects().uploads.push_back(queued(row.uuid, row.lane, row.flags, row.size, deadline));
+    }
+}
+
+void ObjectTable::item_accepted(RowId item) {
+    s_.by_item.bind(1, item);
+    for (const Row& row : rows_of(s_.by_item)) {
+        if (row.state != ObjectState::attached) continue;
+        if (row.blob_state == BlobState::lost) {
+            remove(row);
+        } else if ((row.flags & object_flag_model_b) != 0) {
+            queue(row, later(engine_.now().micros(), row.lifetime));
+        } else if ((row.flags & object_flag_fetched) != 0) {
+            end_expired(row, "it was fetched before its item was accepted");
+        } else {
+            offer(row);
+        }
+    }
+}
+
+void ObjectTable::item_rejected(RowId item, std::string_view who, std::string_view why) {
+    s_.by_item.bind(1, item);
+    for (const Row& row : rows_of(s_.by_item)) {
+        reject_one(row, who, why);
+    }
+}
+
+void ObjectTable::prepared(const model::Uuid& source, const std::shared_ptr<const SealedObject>& copy,
+                           model::ObjectLoss loss) {
+    std::int64_t blob = 0;
+    {
+        s_.blob_by_source.bind(1, octets_of(source));
+        Rows rows(s_.blob_by_source);
+        // Its items were rejected meanwhile, or it is told a second time.
+        if (!rows.next() || rows->integer(1) != number_of(BlobState::preparing)) return;
+        blob = rows->integer(0);
+    }
+    const SealedFile* file = file_of(copy.get());
+    const bool complete = file != nullptr && file->in(*files_);
+    if (complete) {
+        s_.complete.bind(1, blob)
+            .bind(2, static_cast<std::int64_t>(file->size()))
+            .bind(3, std::span<const std::uint8_t>(file->sha256()))
+            .bind(4, octets_of(file->name()))
+            .bind(5, std::span<const std::uint8_t>(file->key().octets()))
+            .run();
+        changes_.released.erase(file->name());
+        changes_.kept.push_back(std::static_pointer_cast<const SealedFile>(copy));
+    } else {
+        if (loss == model::ObjectLoss::none) loss = model::ObjectLoss::unreadable;
+        s_.lose.bind(1, blob).bind(2, number_of(loss)).run();
+    }
+    s_.delete_source.bind(1, blob).run();
+
+    s_.by_blob.bind(1, blob);
+    for (const Row& row : rows_of(s_.by_blob)) {
+        if (!complete) {
+            record(RecordKind::object_lost, row);
+            engine_.note("", model::name_of(loss));
+        }
+        if (row.state == ObjectState::attached) {
+            s_.item_prepared.bind(1, row.item);
+            Rows rows(s_.item_prepared);
+            if (!rows.next()) continue;
+            auto& items = engine_.effects().prepared;
+            // An item may have the file twice.
+            if (items.empty() || items.back().row != row.item) {
+                items.push_back({row.item, rows->integer(0), (row.flags & object_flag_emergency) != 0});
+            }
+        } else if (!complete) {
+            remove(row);
+        } else if (row.state == ObjectState::queued) {
+            engine_.effects().uploads.push_back(queued(row.uuid, row.lane, row.flags, row.size, row.deadline));
+        }
+    }
+}
+
+void ObjectTable::stamp(RowId item, model::Instant expiry) {
+    s_.stamp.bind(1, item).bind(2, expiry.micros()).run();
+}
+
+void ObjectTable::pushed(const model::Uuid& uuid) {
+    const auto row = find(uuid);
+    if (!row) {
+        // An operator rejected it meanwhile: the LEA has it all the same.
+        record_late(RecordKind::object_pushed, uuid);
+        return;
+    }
+    record(RecordKind::object_pushed, *row);
+    remove(*row);
+}
+
+void ObjectTable::refused(const model::Uuid& uuid, const Refusal& refusal) {
+    const auto row = find(uuid);
+    if (!row || row->state != ObjectState::queued) return;
+    s_.set_refused.bind(1, row->id)
+        .bind(2, engine_.now().micros())
+        .bind(3, static_cast<std::int64_t>(refusal.code))
+        .bind(4, number_of(refusal.kind))
+        .bind(5, std::string_view(refusal.words))
+        .run();
+    count(row->lane, ObjectState::queued, -1);
+    count(row->lane, ObjectState::refused, 1);
+    record(RecordKind::object_refused, *row);
+    engine_.note("", "", &refusal);
+}
+
+void ObjectTable::fetched(const Fetch& fetch) {
+    const auto row = find(fetch.object);
+    if (!row) {
+        // It ended while it was on its way out.
+        const RowId before = engine_.last_id();
+        record_late(RecordKind::object_fetched, fetch.object);
+        if (engine_.last_id() != before) engine_.note(fetch.certificate_sha256, words_of(fetch));
+        return;
+    }
+    record(RecordKind::object_fetched, *row);
+    engine_.note(fetch.certificate_sha256, words_of(fetch));
+    if (!fetch.whole || (row->flags & object_flag_remove_when_fetched) == 0) return;
+    if (row->state == ObjectState::offered) {
+        end_expired(*row, "it was fetched");
+    } else if (row->state == ObjectState::attached) {
+        // Until its item was accepted, the next attempt names it again.
+        s_.set_fetched.bind(1, row->id).run();
+    }
+}
+
+void ObjectTable::back_to_queue(const Row& row, std::string_view who) {
+    record(RecordKind::object_retried, row);
+    engine_.note(who, "");
+    const std::int64_t now = engine_.now().micros();
+    const bool expired = row.deadline <= now || (row.refusal && row.refusal->kind == Refusal::Kind::expired);
+    queue(row, expired ? later(now, row.lifetime) : row.deadline);
+}
+
+bool ObjectTable::retry(const model::Uuid& id, std::string_view who) {
+    bool any = false;
+    for (const Row& row : find_waiting(id)) {
+        if (row.state != ObjectState::refused) continue;
+        back_to_queue(row, who);
+        any = true;
+    }
+    return any;
+}
+
+void ObjectTable::retry(RowId id, std::string_view who) {
+    s_.by_id.bind(1, id);
+    for (const Row& row : rows_of(s_.by_id)) {
+        if (row.state == ObjectState::refused) back_to_queue(row, who);
+    }
+}
+
+void ObjectTable::reject_one(const Row& row, std::string_view who, std::string_view why) {
+    record(RecordKind::object_rejected, row);
+    engine_.note(who, why, row.refusal ? &*row.refusal : nullptr);
+    remove(row);
+    if (row.state == ObjectState::queued) engine_.effects().uploads_withdrawn.push_back(row.uuid);
+}
+
+bool ObjectTable::reject(const model::Uuid& id, std::string_view who, std::string_view why) {
+    const auto waiting = find_waiting(id);
+    for (const Row& row : waiting) {
+        reject_one(row, who, why);
+    }
+    return !waiting.empty();
+}
+
+void ObjectTable::expire(std::int64_t limit) {
+    s_.expired.bind(1, engine_.now().micros()).bind(2, limit);
+    for (const Row& row : rows_of(s_.expired)) {
+        end_expired(row, "");
+    }
+    Rows rows(s_.next_expiry);
+    next_expiry_ = rows.next() && !rows->is_null(0) ? rows->integer(0) : no_expiry;
+}
+
+std::vector<std::shared_ptr<const SourceFile>> ObjectTable::pending_files() {
+    std::vector<std::shared_ptr<const SourceFile>> files;
+    Statement select = engine_.prepare(
+        "SELECT b.source, s.path, s.device, s.inode, b.size, s.modified_nanos, s.changed_nanos, b.sha256, s.give_up_at "
+        "FROM source_file s JOIN blob b ON b.id=s.blob WHERE b.state=1 ORDER BY s.blob");
+    for (Rows rows(select); rows.next();) {
+        auto file = std::make_shared<SourceFile>();
+        file->id = uuid_of(rows->octets(0));
+        file->path = rows->octets(1);
+        file->device = static_cast<std::uint64_t>(rows->integer(2));
+        file->inode = static_cast<std::uint64_t>(rows->integer(3));
+        file->size = static_cast<std::uint64_t>(rows->integer(4));
+        file->modified_nanos = rows->integer(5);
+        file->changed_nanos = rows->integer(6);
+        if (const auto sha256 = rows->octets(7); sha256.size() == std::tuple_size_v<model::Sha256>) {
+            std::memcpy(file->sha256.emplace().data(), sha256.data(), sha256.size());
+        }
+        file->give_up_at = model::Instant::from_micros(rows->integer(8));
+        files.push_back(std::move(file));
+    }
+    return files;
+}
+
+bool ObjectTable::names_file(const model::Uuid& file) {
+    s_.blob_by_file.bind(1, octets_of(file));
+    Rows rows(s_.blob_by_file);
+    return rows.next();
+}
+
+std::uint64_t ObjectTable::files_named() {
+    Statement select = engine_.prepare("SELECT count(*) FROM blob WHERE file IS NOT NULL");
+    Rows rows(select);
+    return rows.next() ? static_cast<std::uint64_t>(rows->integer(0)) : 0;
+}
+
+void ObjectTable::committed() {
+    for (const auto& file : changes_.kept) {
+        file->keep(true);
+    }
+    for (const auto& [name, octets] : changes_.released) {
+        files_->release(name, octets);
+    }
+    // What was in doubt is written over now.
+    changes_ = {};
+    doubts_ = {};
+}
+
+void ObjectTable::rolled_back() noexcept {
+    for (auto& file : changes_.kept) {
+        doubts_.kept[file->name()] = std::move(file);
+    }
+    doubts_.released.merge(changes_.released);
+    for (const QueuedObject& object : engine_.effects().uploads) {
+        doubts_.uploads.insert(object.id);
+    }
+    for (const QueuedItem& item : engine_.effects().prepared) {
+        doubts_.prepared.insert(item.row);
+    }
+    changes_ = {};
+    next_expiry_ = std::numeric_limits<std::int64_t>::min();
+}
+
+void ObjectTable::resolve_doubts() {
+    for (const auto& [name, file] : doubts_.kept) {
+        if (names_file(name)) file->keep(true);
+    }
+    for (const auto& [name, octets] : doubts_.released) {
+        if (!names_file(name)) files_->release(name, octets);
+    }
+    // None of these was so before that transaction.
+    for (const model::Uuid& uuid : doubts_.uploads) {
+        const auto row = find(uuid);
+        if (!row || row->state != ObjectState::queued || row->blob_state != BlobState::ready) continue;
+        engine_.effects().uploads.push_back(queued(uuid, row->lane, row->flags, row->size, row->deadline));
+    }
+    for (const RowId item : doubts_.prepared) {
+        s_.item_prepared.bind(1, item);
+        Rows rows(s_.item_prepared);
+        if (rows.next()) {
+            engine_.effects().prepared.push_back({item, rows->integer(0), Engine::is_emergency(rows->integer(1))});
+        }
+    }
+    doubts_ = {};
+}
+
+}  // namespace lihandover::store
