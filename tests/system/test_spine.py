@@ -283,19 +283,6 @@ class Spine(SystemTest):
             for word in ("event-before", "Utrecht", "52.0907", "Phone 3", "192.0.2.7", "nested", "Seven", "t-1"):
                 self.assertIn(word, text)
 
-    def test_attachments_are_refused_whether_under_a_warrant_or_not(self):
-        self.daemon.warrant("LIID-0001", "lea-one", ("user_id", "u-1001"))
-        self.start()
-        attachment = [{"id": "a1", "content_type": "image/jpeg", "filename": "roof.jpg", "data": "AAAA"}]
-        answers = [self.daemon.post(message(sender, attachments=attachment)) for sender in ("u-1001", "u-5")]
-        for answer in answers:
-            self.assert_status(422, answer)
-            self.assertEqual(0, answer.json()["accepted"])
-            self.assertIn("attachments", answer.json()["rejected"][0]["field"])
-        self.assertEqual(answers[0].body, answers[1].body)
-        self.assertEqual(set(answers[0].fields), set(answers[1].fields))
-        self.assertEqual(2, self.daemon.metric("lihandover_events_rejected_total", reason="attachments"))
-
     def test_refused_lines_do_not_hold_up_the_others(self):
         self.daemon.warrant("LIID-0001", "lea-one", ("user_id", "u-1001"))
         self.start()
