@@ -356,6 +356,7 @@ class SqliteReader final : public Reader {
         if (blob_state == number_of(BlobState::lost)) {
             described.loss = static_cast<model::ObjectLoss>(
                 std::clamp<std::int64_t>(row.integer(16), 1, model::object_loss_names.size() - 1));
+            described.checksum.reset();  // the source's word for octets that nobody has seen
         } else if (blob_state == number_of(BlobState::ready)) {
             SealKey key;
             if (!described.checksum || !key.set(row.octets(20))) throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
