@@ -17,7 +17,7 @@ namespace {
 
 /// What the child tells: 17 octets each, so that a pipe never tears one.
 struct Report {
-    char kind;  ///< M made durable, T acceptance begun, A accepted durably
+    char kind;  ///< M made durable, T acceptance begun, A accepted durably; P object pushed durably
     model::Uuid id;
 };
 static_assert(sizeof(Report) == 17);
@@ -28,13 +28,14 @@ void tell(int pipe, char kind, const model::Uuid& id) {
 }
 
 /// Makes items and accepts some of them again, until it is killed.
-class Load final : public Listener {
+class Load final : public Listener, public ObjectListener {
   public:
     Load(const Options& options, int pipe, std::uint64_t seed) : pipe_(pipe), random_(seed) {
         auto opened = Store::open(options, model::system_clock());
         if (!opened) _exit(4);
         store_ = std::move(*opened);
         store_->set_listener(this);
+        store_->objects().set_listener(this);
         for (int i = 0; i < 5; ++i) {
             lanes_.push_back(store_->lane("lea", "LIID-" + std::to_string(i)).value());
         }
@@ -57,6 +58,7 @@ class Load final : public Listener {
                 item.event_seconds = item.received_at.seconds;
                 item.conversation_hash = hash_of(random_() % 10);
                 item.share.assign(random_() % 3000, 's');
+                if (random_() % 16 == 0) item.objects = some_objects();
                 ids.push_back(item.object_id);
             }
             pending_ += 1;
@@ -71,6 +73,7 @@ class Load final : public Listener {
                 std::this_thread::yield();
             }
             accept_some();
+            push_some();
         }
     }
 
@@ -80,8 +83,37 @@ class Load final : public Listener {
     }
     void on_withdrawn(std::span<const QueuedItem>) noexcept override {}
     void on_health(bool) noexcept override {}
+    void on_prepared(std::span<const QueuedItem>) noexcept override {}
+    void on_uploads(std::span<const QueuedObject> objects) noexcept override {
+        const std::lock_guard lock(mutex_);
+        for (const QueuedObject& object : objects) {
+            uploads_.push_back(object.id);
+        }
+    }
+    void on_uploads_withdrawn(std::span<const model::Uuid>) noexcept override {}
 
   private:
+    /// What is in an object says which one it is.
+    std::shared_ptr<const std::vector<NewObject>> some_objects() {
+        auto list = std::make_shared<std::vector<NewObject>>(1 + random_() % 2);
+        for (NewObject& object : *list) {
+            const std::array<std::uint64_t, 2> id = {random_(), random_()};
+            std::memcpy(object.id.bytes.data(), id.data(), 16);
+            object.model = random_() % 3 == 0 ? model::BinaryModel::a : model::BinaryModel::b;
+            object.url = "https://lea.example.com/x";
+            object.lifetime = std::chrono::hours(1);
+            auto writer = store_->objects().writer();
+            if (!writer) _exit(8);
+            std::string octets = object.id.to_string();
+            if (random_() % 8 == 0) octets.append(random_() % 200'000, 'o');
+            if (!(*writer)->write(octets)) _exit(9);
+            auto sealed = (*writer)->finish();
+            if (!sealed) _exit(10);
+            object.sealed = *sealed;
+        }
+        return list;
+    }
+
     void accept_some() {
         std::vector<RowId> rows;
         {
@@ -99,7 +131,8 @@ class Load final : public Listener {
         std::vector<model::Uuid> ids;
         for (const StoredItem& item : *items) {
             tell(pipe_, 'T', item.object_id);
-            acceptances.push_back({item.row, item.lane, item.profile, item.object_id, item.carries_schema});
+            acceptances.push_back(
+                {item.row, item.lane, item.profile, item.object_id, item.carries_schema, item.objects != nullptr});
             ids.push_back(item.object_id);
         }
         store_->accepted(std::move(acceptances), [this, ids](Outcome outcome) {
@@ -108,6 +141,21 @@ class Load final : public Listener {
                 tell(pipe_, 'A', id);
             }
         });
+    }
+
+    void push_some() {
+        std::vector<model::Uuid> uploads;
+        {
+            const std::lock_guard lock(mutex_);
+            uploads.swap(uploads_);
+        }
+        for (const model::Uuid& id : uploads) {
+            if (random_() % 3 == 0) continue;
+            store_->objects().pushed(id, [this, id](Outcome outcome) {
+                if (outcome != Outcome::committed) _exit(11);
+                tell(pipe_, 'P', id);
+            });
+        }
     }
 
     int pipe_;
@@ -119,6 +167,7 @@ class Load final : public Listener {
     std::atomic<int> pending_{0};
     std::mutex mutex_;
     std::vector<QueuedItem> queued_;
+    std::vector<model::Uuid> uploads_;
 };
 
 class Crash : public StoreTest {
@@ -137,7 +186,8 @@ class Crash : public StoreTest {
         ASSERT_GE(child, 0);
         if (child == 0) {
             close_end(ends[0]);
-            Load(options_, ends[1], seed).run();
+            // A thread of its own draws names of its own: this one has what the parent drew in advance.
+            std::thread([&] { Load(options_, ends[1], seed).run(); }).join();
         }
         close_end(ends[1]);
         std::size_t seen = 0;
@@ -152,6 +202,10 @@ class Crash : public StoreTest {
             for (std::size_t i = 0; i < whole; ++i) {
                 Report report{};
                 std::memcpy(&report, octets + i * sizeof report, sizeof report);
+                if (report.kind == 'P') {
+                    pushed_.insert(report.id);
+                    continue;
+                }
                 Told& told = told_[report.id];
                 (report.kind == 'M' ? told.made : report.kind == 'T' ? told.begun : told.accepted) = true;
             }
@@ -186,7 +240,35 @@ class Crash : public StoreTest {
         EXPECT_LE(next.size(), 50U) << "a conversation keeps its number";
     }
 
+    /// Each object that is here is whole, and nothing else lies in the directory.
+    void expect_whole_objects(const std::vector<StoredItem>& waiting) {
+        std::vector<model::Uuid> ids;
+        for (const StoredItem& item : waiting) {
+            if (!item.objects) continue;
+            for (const StoredObject& object : *item.objects) {
+                ids.push_back(object.described.id);
+            }
+        }
+        const Count count = counts();
+        EXPECT_EQ(ids.size(), count.objects_attached);
+        auto reader = store_->reader();
+        ASSERT_TRUE(reader);
+        ASSERT_TRUE((*reader)->for_each_upload([&](const QueuedObject& object) { ids.push_back(object.id); }));
+        EXPECT_EQ(ids.size(), count.objects_attached + count.objects_queued);
+        for (const model::Uuid& id : ids) {
+            EXPECT_FALSE(pushed_.contains(id)) << "pushed, and still here";
+            const auto object = (*reader)->object(id);
+            ASSERT_TRUE(object && *object);
+            ASSERT_NE((*object)->sealed, nullptr);
+            ASSERT_EQ(unseal(*(*object)->sealed).substr(0, 36), id.to_string());
+        }
+        EXPECT_EQ(files(), ids.size() + count.objects_offered);
+        objects_seen_ += ids.size() + pushed_.size();
+    }
+
     std::map<model::Uuid, Told> told_;
+    std::set<model::Uuid> pushed_;
+    std::size_t objects_seen_ = 0;
 };
 
 TEST_F(Crash, LosesNothingThatWasSaidToBeDurable) {
@@ -202,7 +284,10 @@ TEST_F(Crash, LosesNothingThatWasSaidToBeDurable) {
         if (HasFatalFailure()) return;
         std::set<model::Uuid> waiting;
         RowId last = 0;
-        for (const StoredItem& item : queued()) {
+        const auto all = queued();
+        expect_whole_objects(all);
+        if (HasFatalFailure()) return;
+        for (const StoredItem& item : all) {
             EXPECT_TRUE(waiting.insert(item.object_id).second) << "twice in the outbox";
             EXPECT_GT(item.row, last);
             last = item.row;
@@ -241,6 +326,7 @@ TEST_F(Crash, LosesNothingThatWasSaidToBeDurable) {
         expect_counters_without_gap();
         if (HasFatalFailure()) return;
     }
+    EXPECT_GT(objects_seen_, 0U);
 }
 
 }  // namespace

@@ -63,6 +63,69 @@ class Faulty : public StoreTest {
         sqlite3_close(database);
     }
 
+    std::uint64_t ask(const std::string& sql) {
+        sqlite3* database = nullptr;
+        EXPECT_EQ(sqlite3_open((options_.directory / "store.db").c_str(), &database), SQLITE_OK);
+        sqlite3_stmt* select = nullptr;
+        EXPECT_EQ(sqlite3_prepare_v2(database, sql.c_str(), -1, &select, nullptr), SQLITE_OK);
+        EXPECT_EQ(sqlite3_step(select), SQLITE_ROW);
+        const auto value = static_cast<std::uint64_t>(sqlite3_column_int64(select, 0));
+        sqlite3_finalize(select);
+        sqlite3_close(database);
+        return value;
+    }
+    /// Items with objects through all that can become of them, whatever fails. What was told to be kept is asserted.
+    void run_through(std::map<model::Uuid, std::string>& content, std::set<model::Uuid>& made,
+                     std::set<model::Uuid>& ended) {
+        for (int round = 0; round < 3; ++round) {
+            std::vector<NewItem> items;
+            const auto source = source_file(4);
+            auto sealed = store_->accepting() ? seal("sealed " + std::to_string(round)) : nullptr;
+            if (!sealed) continue;
+            std::vector<NewObject> shared;
+            for (int i = 0; i < 2; ++i) {
+                std::vector<NewObject> list = {object_of(sealed, model::BinaryModel::b),
+                                               object_of(source, model::BinaryModel::b)};
+                content[list[0].id] = "sealed " + std::to_string(round);
+                content[list[1].id] = "copied";
+                shared.insert(shared.end(), list.begin(), list.end());
+                items.push_back(item_with(std::move(list)));
+            }
+            sealed.reset();
+            const bool committed = submit(std::move(items)) == Outcome::committed;
+            for (NewObject& object : shared) {
+                object.sealed.reset();
+                if (committed) made.insert(object.id);
+            }
+            if (!committed || round == 2) continue;
+            auto copy = store_->accepting() ? seal("copied") : nullptr;
+            ASSERT_EQ(call([&](const auto& done) {
+                          store_->objects().prepared(source->id, copy, model::ObjectLoss::vanished, done);
+                      }),
+                      Outcome::committed)
+                << "never lost";
+            const bool lost = copy == nullptr;
+            copy.reset();
+            if (round == 1) continue;
+            const auto waiting = queued();
+            for (const StoredItem& one : waiting) {
+                EXPECT_FALSE(one.preparing);
+                ASSERT_EQ(accept(one), Outcome::committed) << "never lost";
+                for (const StoredObject& object : *one.objects) {
+                    const model::Uuid id = object.described.id;
+                    const auto told = std::ranges::count(object_ear_.uploads(), id, &QueuedObject::id);
+                    EXPECT_EQ(told, object.sealed ? 1 : 0) << lost;
+                    if (!object.sealed) ended.insert(id);
+                }
+            }
+            for (const StoredObject& object : *waiting.front().objects) {
+                const model::Uuid id = object.described.id;
+                ASSERT_EQ(call([&](const auto& done) { store_->objects().pushed(id, done); }), Outcome::committed);
+                ended.insert(id);
+            }
+        }
+    }
+
   private:
     std::ostringstream log_;
     std::shared_ptr<spdlog::logger> before_;
@@ -128,6 +191,107 @@ TEST_F(Faulty, FailsOneOperationAfterTheOtherWithoutLosingOrInventingAnything) {
         }
         EXPECT_GT(operation, 40) << "the scenario ended before it began";
     }
+}
+
+TEST_F(Faulty, FailsOneOperationAfterTheOtherWithoutLosingAnObject) {
+    for (const int code : {SQLITE_FULL, SQLITE_IOERR_WRITE}) {
+        std::int64_t operation = 0;
+        bool reached = true;
+        for (; reached; operation += 1 + operation / 12) {
+            SCOPED_TRACE("code " + std::to_string(code) + ", operation " + std::to_string(operation));
+            options_.directory = directory_.path() / (std::to_string(code) + "-" + std::to_string(operation));
+            faults().fail(code, operation, 1);
+            std::map<model::Uuid, std::string> content;  // by object
+            std::set<model::Uuid> made;
+            std::set<model::Uuid> ended;
+            auto opened = Store::open(options_, clock_);
+            if (opened) {
+                store_ = std::move(*opened);
+                store_->set_listener(&ear_);
+                store_->objects().set_listener(&object_ear_);
+                const auto lane = store_->lane("lea", "LIID-1");
+                const auto profile = store_->profile(some_profile());
+                if (lane && profile) {
+                    lane_ = *lane;
+                    profile_ = *profile;
+                    run_through(content, made, ended);
+                }
+                close();
+            }
+            reached = faults().seen > operation;
+            faults().none();
+            if (HasFailure()) return;
+
+            open();
+            ASSERT_NE(store_, nullptr);
+            std::set<model::Uuid> found;
+            const auto look_at = [&](const StoredObject& object) {
+                found.insert(object.described.id);
+                if (object.sealed) {
+                    EXPECT_EQ(unseal(*object.sealed), content[object.described.id]);
+                }
+                return object.sealed != nullptr;
+            };
+            for (const StoredItem& one : queued()) {
+                for (const StoredObject& object : *one.objects) {
+                    look_at(object);
+                }
+            }
+            std::vector<model::Uuid> uploads;
+            ASSERT_TRUE((*store_->reader())->for_each_upload([&](const QueuedObject& object) {
+                uploads.push_back(object.id);
+            }));
+            for (const model::Uuid& id : uploads) {
+                EXPECT_TRUE(look_at(*find_object(id)));
+            }
+            for (const model::Uuid& id : made) {
+                EXPECT_NE(found.contains(id), ended.contains(id)) << "committed, and gone, or pushed, and still here";
+            }
+            for (const model::Uuid& id : found) {
+                EXPECT_TRUE(made.contains(id)) << "failed, and here";
+            }
+            const Count count = counts();
+            EXPECT_EQ(count.objects_attached + count.objects_queued, found.size());
+            close();
+            EXPECT_EQ(files(), ask("SELECT count(*) FROM blob WHERE file IS NOT NULL"));
+            EXPECT_EQ(ask("SELECT count(*) FROM blob WHERE id NOT IN (SELECT blob FROM object)"), 0U);
+            std::filesystem::remove_all(options_.directory);
+            if (HasFailure()) return;
+        }
+        EXPECT_GT(operation, 40) << "the scenario ended before it began";
+    }
+}
+
+TEST_F(Faulty, TellsOfObjectsWhoseCommitWasOnTheDiskAlthoughItFailed) {
+    open();
+    for (std::int64_t operation = 0; operation < 12; ++operation) {
+        SCOPED_TRACE(operation);
+        const auto source = source_file(4);
+        const NewItem made = item_with({object_of(source, model::BinaryModel::b)});
+        ASSERT_EQ(submit(made), Outcome::committed);
+        const StoredItem stored = queued().back();
+        // Whichever operation fails, a failed commit that turned up or one that did not: each is told in the end.
+        faults().fail(SQLITE_IOERR_FSYNC, operation, 1);
+        ASSERT_EQ(call([&](const auto& done) {
+                      store_->objects().prepared(source->id, seal("copy"), model::ObjectLoss::none, done);
+                  }),
+                  Outcome::committed);
+        const auto prepared = object_ear_.prepared();
+        ASSERT_FALSE(prepared.empty());
+        EXPECT_EQ(prepared.back().row, stored.row);
+        EXPECT_EQ(unseal(*queued().back().objects->front().sealed), "copy");
+        faults().fail(SQLITE_IOERR_FSYNC, operation, 1);
+        ASSERT_EQ(accept(stored), Outcome::committed);
+        const model::Uuid id = made.objects->front().id;
+        EXPECT_EQ(std::ranges::count(object_ear_.uploads(), id, &QueuedObject::id), 1);
+        faults().fail(SQLITE_IOERR_FSYNC, operation, 1);
+        ASSERT_EQ(call([&](const auto& done) { store_->objects().pushed(id, done); }), Outcome::committed);
+        faults().none();
+        EXPECT_TRUE(eventually([&] { return files() == 0; }));
+        ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+    }
+    EXPECT_EQ(std::ranges::count(record_kinds(), RecordKind::object_pushed), 12);
+    EXPECT_EQ(object_ear_.prepared().size(), 12U);
 }
 
 /// Code of SQLite and a word that the operator has to find in the log.
@@ -329,6 +493,40 @@ TEST_F(SmallDisk, FilledInTheMiddleOfTheWorkTakesNothingHalf) {
     ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
     EXPECT_EQ(submit(item()), Outcome::committed);
     EXPECT_THAT(queued(), SizeIs(1));
+}
+
+TEST_F(SmallDisk, IsNotFilledByObjects) {
+    const std::string block(1 << 16, 'o');
+    {
+        auto writer = store_->objects().writer();
+        ASSERT_TRUE(writer) << writer.error().message;
+        model::Status written;
+        while (written && (*writer)->size() < 1U << 30U) {
+            written = (*writer)->write(block);
+        }
+        ASSERT_FALSE(written);
+        EXPECT_THAT(written.error().message, HasSubstr("short of disk space"));
+        EXPECT_GT((*writer)->size(), 4U << 20U);
+        EXPECT_TRUE(store_->accepting()) << "what is left is for events";
+        EXPECT_EQ(submit(item()), Outcome::committed);
+    }
+    EXPECT_EQ(files(), 0U);
+
+    // Filled by others in the middle.
+    auto writer = store_->objects().writer();
+    ASSERT_TRUE(writer);
+    fill_up();
+    model::Status written;
+    for (int i = 0; written && i < 100; ++i) {
+        written = (*writer)->write(block);
+    }
+    EXPECT_FALSE(written);
+    EXPECT_FALSE((*writer)->finish());
+    writer = model::Error{""};
+    EXPECT_EQ(files(), 0U);
+    free_up();
+    ASSERT_TRUE(eventually([&] { return store_->accepting() && store_->objects().write_filler(1 << 20); }));
+    EXPECT_EQ(submit(item()), Outcome::committed);
 }
 
 TEST_F(SmallDisk, FullAtTheStartIsNoReasonNotToDeliver) {
