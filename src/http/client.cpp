@@ -823,6 +823,7 @@ asio::awaitable<ClientResult<ExpectOutcome>> ConnectionImpl::exchange_expect(
     if (answer->keeps_alive_) {
         use.keep();
     }
+    result.complete = result.body_sent && outcome.sent == Sent::all;
     result.answer = std::move(*answer);
     co_return result;
 }

@@ -55,6 +55,7 @@ TEST_F(ClientExpect, BodyFollowsTheContinue) {
     ASSERT_TRUE(outcome.has_value()) << outcome.error().message;
     EXPECT_EQ(outcome->answer.status, 201U);
     EXPECT_TRUE(outcome->body_sent);
+    EXPECT_TRUE(outcome->complete);
     EXPECT_TRUE(client_->connection().is_open());
     finish();
     EXPECT_THAT(head_, HasSubstr("POST /objects/1 HTTP/1.1\r\n"));
@@ -118,6 +119,7 @@ TEST_F(ClientExpect, FinalStatusInsteadMeansNoBody) {
         EXPECT_EQ(outcome->answer.body, "no");
         EXPECT_EQ(outcome->answer.header("retry-after"), "3");
         EXPECT_FALSE(outcome->body_sent);
+        EXPECT_FALSE(outcome->complete);
         EXPECT_FALSE(client_->connection().is_open());
         finish();
         EXPECT_EQ(rest_, "");
@@ -140,6 +142,7 @@ TEST_F(ClientExpect, FinalStatusOnTheWayEndsTheSending) {
     EXPECT_EQ(outcome->answer.status, 507U);
     EXPECT_EQ(outcome->answer.body, "full");
     EXPECT_TRUE(outcome->body_sent);
+    EXPECT_FALSE(outcome->complete);
     EXPECT_LT(source.given(), 1000000000U);
     EXPECT_FALSE(client_->connection().is_open());
 }
@@ -230,6 +233,7 @@ TEST_F(ClientExpect, AnEmptyBodyGoesWithoutExpect) {
     const auto outcome = client_->expect("/", source);
     ASSERT_TRUE(outcome.has_value());
     EXPECT_TRUE(outcome->body_sent);
+    EXPECT_TRUE(outcome->complete);
     EXPECT_TRUE(client_->connection().is_open());
     finish();
     EXPECT_THAT(head_, testing::Not(HasSubstr("Expect")));

@@ -119,6 +119,8 @@ struct ExpectOutcome {
     Answer answer;
     /// False: the peer answered finally without asking for the body, and got none.
     bool body_sent = false;
+    /// All of the body was given to the peer. False with body_sent: it answered while there was more to come.
+    bool complete = false;
 };
 
 /// One HTTP/1.1 connection, kept alive between exchanges, over mutual TLS or (without a context) in the clear. One
