@@ -116,6 +116,8 @@ bool Schedule::add(Lane& lane, store::RowId row, bool emergency) {
         make_ready(lane);
     } else if (lane.state == Lane::State::ready) {
         relist(lane);
+    } else if (lane.rows.front().row() == row) {
+        unpark(lane);
     }
     return true;
 }
@@ -137,13 +139,15 @@ bool Schedule::remove(Lane& lane, store::RowId row) {
     if (lane.rows.empty() && lane.state != Lane::State::busy) {
         if (lane.state == Lane::State::ready) {
             unlist(lane);
-        } else {
+        } else if (lane.state == Lane::State::resting) {
             resting_.erase(&lane);
         }
         lane.state = Lane::State::idle;
         lane.alone = 0;
     } else if (lane.state == Lane::State::ready) {
         relist(lane);
+    } else if (was_front) {
+        unpark(lane);
     }
     return true;
 }
@@ -204,6 +208,20 @@ void Schedule::rest(Lane& lane, model::Clock::SteadyTime due) {
     lane.due = due;
     lane.state = Lane::State::resting;
     resting_.insert(&lane);
+}
+
+void Schedule::park(Lane& lane) {
+    if (lane.rows.empty()) {
+        finish(lane);
+    } else {
+        lane.state = Lane::State::parked;
+    }
+}
+
+void Schedule::unpark(Lane& lane) {
+    if (lane.state == Lane::State::parked) {
+        make_ready(lane);
+    }
 }
 
 void Schedule::wake(model::Clock::SteadyTime now) {

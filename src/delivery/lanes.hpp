@@ -76,6 +76,7 @@ struct Lane {
         ready,    ///< in one of the schedule's lists
         resting,  ///< failed, not before `due`
         busy,     ///< has a message in flight
+        parked,   ///< the item in front waits for something else than time; see Schedule::park
     };
 
     store::LaneId id;
@@ -138,6 +139,10 @@ class Schedule {
     void finish(Lane& lane);
     /// Ends `busy`: not before `due`.
     void rest(Lane& lane, model::Clock::SteadyTime due);
+    /// Ends `busy`: not before unpark(), or before another item comes to the front. Neither time nor probes find it.
+    void park(Lane& lane);
+    /// Ready where it was parked.
+    void unpark(Lane& lane);
     /// Makes those ready that are due at `now`.
     void wake(model::Clock::SteadyTime now);
     /// Makes all resting ones ready.

@@ -244,6 +244,45 @@ TEST_F(ScheduleTest, AddingToARestingLaneDoesNotWakeIt) {
     EXPECT_TRUE(lane(1).listed_as_emergency);
 }
 
+TEST_F(ScheduleTest, AParkedLaneIsFoundByNobodyUntilItIsUnparked) {
+    schedule_.add(lane(1), 5, true);
+    schedule_.add(lane(1), 6, false);
+    schedule_.park(*schedule_.take());
+    EXPECT_EQ(lane(1).state, Lane::State::parked);
+    schedule_.add(lane(1), 7, true);  // behind: changes nothing
+    schedule_.wake_all();
+    EXPECT_EQ(schedule_.take(), nullptr);
+    EXPECT_EQ(schedule_.take_resting(), nullptr);
+    EXPECT_EQ(schedule_.ready() + schedule_.resting(), 0U);
+    EXPECT_EQ(schedule_.waiting(), 3U);
+    EXPECT_TRUE(schedule_.remove(lane(1), 6));  // nor does this
+    EXPECT_EQ(schedule_.take(), nullptr);
+    schedule_.unpark(lane(1));
+    schedule_.unpark(lane(1));
+    EXPECT_EQ(schedule_.take(), &lane(1));
+    EXPECT_EQ(schedule_.take(), nullptr);
+}
+
+TEST_F(ScheduleTest, AParkedLaneGoesOnWhenAnotherItemComesToTheFront) {
+    schedule_.add(lane(1), 5, false);
+    schedule_.park(*schedule_.take());
+    schedule_.add(lane(1), 4, false);  // an operator's retry
+    EXPECT_EQ(schedule_.take(), &lane(1));
+    schedule_.park(lane(1));
+    EXPECT_TRUE(schedule_.remove(lane(1), 4));
+    EXPECT_EQ(schedule_.take(), &lane(1));
+    schedule_.park(lane(1));
+    EXPECT_TRUE(schedule_.remove(lane(1), 5));
+    EXPECT_EQ(lane(1).state, Lane::State::idle);
+    schedule_.take_resting();
+    EXPECT_EQ(schedule_.take(), nullptr);
+    schedule_.add(lane(2), 9, false);
+    auto* taken = schedule_.take();
+    schedule_.pop(*taken);
+    schedule_.park(*taken);  // with nothing in it
+    EXPECT_EQ(lane(2).state, Lane::State::idle);
+}
+
 TEST_F(ScheduleTest, RemovingTheLastItemEmptiesTheLaneWhereverItIs) {
     schedule_.add(lane(1), 1, true);  // ready
     schedule_.add(lane(2), 2, false);
