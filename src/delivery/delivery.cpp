@@ -1,6 +1,7 @@
 #include "lihandover/delivery/delivery.hpp"
 
 #include <utility>
+#include <vector>
 
 #include "engine.hpp"
 
@@ -69,6 +70,35 @@ void Delivery::on_withdrawn(std::span<const store::QueuedItem> items) noexcept {
 
 void Delivery::on_health(bool can_commit) noexcept {
     impl_->health(can_commit);
+}
+
+void Delivery::on_prepared(std::span<const store::QueuedItem> items) noexcept {
+    std::vector<ObjectEvent> events;
+    events.reserve(items.size());
+    for (const auto& item : items) {
+        events.push_back({ObjectEvent::Kind::prepared, item, {}, {}});
+    }
+    impl_->object_events()->put(events);
+}
+
+void Delivery::on_uploads(std::span<const store::QueuedObject> objects) noexcept {
+    std::vector<ObjectEvent> events;
+    events.reserve(objects.size());
+    for (const auto& object : objects) {
+        events.push_back({ObjectEvent::Kind::upload, {}, object, {}});
+    }
+    impl_->object_events()->put(events);
+}
+
+void Delivery::on_uploads_withdrawn(std::span<const model::Uuid> objects) noexcept {
+    std::vector<ObjectEvent> events;
+    events.reserve(objects.size());
+    for (const auto& id : objects) {
+        ObjectEvent event{ObjectEvent::Kind::withdrawn, {}, {}, {}};
+        event.object.id = id;
+        events.push_back(event);
+    }
+    impl_->object_events()->put(events);
 }
 
 }  // namespace lihandover::delivery

@@ -25,6 +25,9 @@ Engine::Engine(asio::any_io_executor executor, Parts parts, std::unique_ptr<stor
     : executor_(std::move(executor)),
       parts_(std::move(parts)),
       loader_(parts_.store, std::move(reader)),
+      object_events_(std::make_shared<ObjectEvents>()),
+      stamps_(*this),
+      uploads_(*this),
       read_pause_(executor_),
       commits_(std::make_shared<Commits>()) {}
 
@@ -67,6 +70,7 @@ model::Result<Engine::Plan> Engine::plan(Settings settings) {
 void Engine::apply(Plan plan) {
     plan_ = std::move(plan);
     for (const auto& [name, target] : plan_.targets) {
+        uploads_.configure(name, target);
         outlet(name).configure(target);
     }
     if (started_) {  // before, nobody knows what waits
@@ -80,12 +84,14 @@ void Engine::sweep() {
         if (plan_.targets.contains(entry.first)) {
             return false;
         }
-        if (!one.is_empty()) {
+        if (!one.is_empty() || !uploads_.is_empty(entry.first)) {
             one.leave();
+            uploads_.leave(entry.first);
             return false;
         }
         forget(one);
         one.retire();
+        uploads_.forget(entry.first);
         return true;
     });
 }
@@ -132,6 +138,7 @@ bool Engine::probe_now(std::string_view destination) {
     asio::post(executor_, [self = shared_from_this(), name = std::string(destination)] {
         if (const auto found = self->outlets_.find(name); found != self->outlets_.end()) {
             found->second->probe_now();
+            self->uploads_.probe_now(name);
         }
     });
     return true;
@@ -143,6 +150,7 @@ std::vector<DestinationStatus> Engine::status() const {
     all.reserve(boards_.size());
     for (const auto& [name, board] : boards_) {
         all.push_back(board->read());
+        all.back().uploads = uploads_.status(name);
     }
     return all;
 }
@@ -158,11 +166,27 @@ model::Status Engine::start() {
     if (!read) {
         return read.error();
     }
+    const auto uploads = loader_.reader().for_each_upload([this](const store::QueuedObject& object) {
+        if (auto* lane = find_lane(object.lane)) {
+            uploads_.add(lane->outlet->name(), object);
+        }
+    });
+    if (!uploads) {
+        return uploads.error();
+    }
     // What was heard while reading is in the lanes already; an item is added once.
     started_ = true;
+    object_events_->open([weak = weak_from_this(), executor = executor_] {
+        asio::post(executor, [weak] {
+            if (const auto self = weak.lock()) {
+                self->drain_objects();
+            }
+        });
+    });
     drain();
+    drain_objects();
     for (const auto& [name, one] : outlets_) {
-        if (!plan_.targets.contains(name) && !one->is_empty()) {
+        if (!plan_.targets.contains(name) && !(one->is_empty() && uploads_.is_empty(name))) {
             spdlog::error("items wait for a destination that is not configured destination={}", name);
         }
     }
@@ -185,6 +209,7 @@ asio::awaitable<void> Engine::stop(std::chrono::milliseconds grace) {
             for (const auto& [name, one] : outlets_) {
                 one->cut_connections();
             }
+            uploads_.cut();
             // Validation cannot be cut, but it ends by itself.
             ended.expires_at(asio::steady_timer::time_point::max());
         }
@@ -193,8 +218,11 @@ asio::awaitable<void> Engine::stop(std::chrono::milliseconds grace) {
     for (const auto& [name, one] : outlets_) {
         one->retire();
     }
+    uploads_.retire();
+    stamps_.stop();
     flush();
     commits_->closed = true;
+    object_events_->close();
 }
 
 void Engine::worker_ended() {
@@ -291,6 +319,36 @@ void Engine::take(const Event& event, store::StoredItem* handed) {
         case Event::Kind::withdrawn:
             outlet.withdraw(*lane, event.item.row);
             break;
+    }
+}
+
+void Engine::drain_objects() {
+    for (const auto& event : object_events_->take()) {
+        switch (event.kind) {
+            case ObjectEvent::Kind::prepared:
+            case ObjectEvent::Kind::stamped:
+                stamps_.event(event);
+                break;
+            case ObjectEvent::Kind::upload:
+                if (auto* lane = find_lane(event.object.lane)) {
+                    uploads_.add(lane->outlet->name(), event.object);
+                }
+                break;
+            case ObjectEvent::Kind::withdrawn:
+                uploads_.withdraw(event.object.id);
+                break;
+            case ObjectEvent::Kind::settled:
+                uploads_.settled(event.object.id, event.outcome);
+                break;
+        }
+    }
+    kick_all();
+}
+
+void Engine::look_again(const store::QueuedItem& item) {
+    loader_.forget(item.row);
+    if (const auto found = lanes_.find(item.lane); found != lanes_.end()) {
+        found->second.outlet->look_again(found->second, item.row);
     }
 }
 
@@ -415,6 +473,7 @@ void Engine::kick_all() {
     for (const auto& [name, one] : outlets_) {
         one->kick();
     }
+    uploads_.kick();
 }
 
 }  // namespace lihandover::delivery

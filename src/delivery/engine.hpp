@@ -19,7 +19,10 @@
 #include "lihandover/delivery/delivery.hpp"
 #include "lihandover/model/item.hpp"
 #include "loader.hpp"
+#include "object_events.hpp"
 #include "outlet.hpp"
+#include "stamps.hpp"
+#include "uploads.hpp"
 
 namespace lihandover::delivery {
 
@@ -66,6 +69,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
     [[nodiscard]] metrics::Metrics& metrics() const { return parts_.metrics; }
     [[nodiscard]] const boost::asio::any_io_executor& workers() const { return parts_.workers; }
     [[nodiscard]] Loader& loader() { return loader_; }
+    [[nodiscard]] store::Objects& objects() const { return parts_.store.objects(); }
+    /// Any thread, and beyond the engine's life.
+    [[nodiscard]] const std::shared_ptr<ObjectEvents>& object_events() const { return object_events_; }
+    [[nodiscard]] Stamps& stamps() { return stamps_; }
     [[nodiscard]] const config::SchemaValidation& validation() const { return plan_.validation; }
     [[nodiscard]] const std::shared_ptr<const etsi::Validator>& validator() const { return plan_.validator; }
     /// For decoding, between two suspensions.
@@ -78,6 +85,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
     /// The item is out of memory; should the store not take the refusal, it waits again.
     void refuse(const Lane& lane, store::RowId row, bool emergency, store::Refusal refusal);
     void lane_settled(Lane& lane);
+    /// What is known of the item is out of date; its lane goes on where it was parked for it.
+    void look_again(const store::QueuedItem& item);
+    void kick_all();
     /// One that is leaving.
     void outlet_emptied();
     void worker_began() { ++workers_running_; }
@@ -108,7 +118,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     void forget(const Outlet& outlet);
     void flush();
     void refusal_ended(store::Outcome outcome, store::LaneId id, store::RowId row, bool emergency);
-    void kick_all();
+    void drain_objects();
     /// On the store's writer thread.
     static void committed(const std::shared_ptr<Commits>& commits, const std::weak_ptr<Engine>& engine,
                           std::size_t count);
@@ -118,6 +128,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
     Loader loader_;
     Plan plan_;
     model::Share share_;
+    std::shared_ptr<ObjectEvents> object_events_;
+    Stamps stamps_;
+    Uploads uploads_;
     std::map<std::string, std::shared_ptr<Outlet>, std::less<>> outlets_;
     std::unordered_map<store::LaneId, Lane> lanes_;
     std::vector<store::Acceptance> acceptances_;

@@ -152,6 +152,12 @@ void Outlet::withdraw(Lane& lane, store::RowId row) {
     }
 }
 
+void Outlet::look_again(Lane& lane, store::RowId row) {
+    if (!lane.rows.empty() && lane.rows.front().row() == row) {
+        schedule_.unpark(lane);
+    }
+}
+
 void Outlet::probe_now() {
     gate_.probe_now(engine_.clock().steady());
     schedule_.wake_all();

@@ -77,6 +77,8 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
     void count(metrics::ItemOutcome outcome) const { metrics_.items(outcome).add(); }
     void add(Lane& lane, store::RowId row, bool emergency);
     void withdraw(Lane& lane, store::RowId row);
+    /// The lane goes on if it is parked for this item.
+    void look_again(Lane& lane, store::RowId row);
     /// Whether what is added now is likely to go out before long: worth keeping in memory till then.
     [[nodiscard]] bool sends_soon() const;
     /// Begins what can begin. To be called after anything changed; cheap.
@@ -99,6 +101,7 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
         bool withdrawn = false;  ///< an operator ended it meanwhile
         store::ProfileId profile = 0;
         model::Instant received_at;
+        bool has_objects = false;
     };
     struct Worker {
         explicit Worker(const boost::asio::any_io_executor& executor) : bell(executor) {}
@@ -136,7 +139,12 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
         std::uint64_t since = 0;  ///< attempts from this number on are comparisons
         Gate::Time due;           ///< when it is tried again itself should there be nothing to compare with
     };
-    enum class Taken : std::uint8_t { something, nothing, message_full };
+    enum class Taken : std::uint8_t {
+        something,
+        nothing,
+        message_full,
+        waits,  ///< nothing, and the item in front cannot go yet
+    };
 
     static boost::asio::awaitable<void> run(std::shared_ptr<Engine> engine, std::shared_ptr<Outlet> self,
                                             Worker* worker);

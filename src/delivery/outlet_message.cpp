@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "engine.hpp"
 #include "lihandover/etsi/writer.hpp"
@@ -42,7 +44,9 @@ void Outlet::fill(Worker& worker, const Ticket& ticket) {
         const bool alone = lone || lane->alone > 0;
         const auto before = worker.batch.size();
         const auto taken = take_items(worker, *lane, alone ? 1 : most - before);
-        if (worker.batch.size() == before) {
+        if (taken == Taken::waits) {
+            schedule_.park(*lane);
+        } else if (worker.batch.size() == before) {
             release(*lane, false, 0);
         }
         if (taken == Taken::message_full || worker.batch.size() >= most || (alone && !worker.batch.empty())) {
@@ -72,11 +76,15 @@ Outlet::Taken Outlet::take_items(Worker& worker, Lane& lane, std::size_t most) {
             schedule_.pop(lane);
             continue;
         }
+        if ((item.preparing || item.objects) && !engine_.stamps().ready(item)) {
+            return count > 0 ? Taken::something : Taken::waits;
+        }
         switch (append_item(worker, lane, item)) {
             case Taken::something:
                 ++count;
                 break;
             case Taken::nothing:
+            case Taken::waits:
                 break;
             case Taken::message_full:
                 loader.put_back(std::move(item));
@@ -135,7 +143,11 @@ Outlet::Taken Outlet::append_item(Worker& worker, Lane& lane, store::StoredItem&
         const auto before = worker.message.size();
         etsi::append_action_head(worker.message, worker.batch.size());
         const model::ItemIdentity identity{item.object_id, engine_.liid(lane), item.correlation, item.carries_schema};
-        if (auto written = etsi::append_deliver(worker.message, engine_.share(), identity, *profile->profile);
+        std::vector<model::BinaryObject> objects;
+        if (item.objects) {
+            std::ranges::transform(*item.objects, std::back_inserter(objects), &store::StoredObject::described);
+        }
+        if (auto written = etsi::append_deliver(worker.message, engine_.share(), identity, *profile->profile, objects);
             !written) {
             problem = std::move(written).error().message;
             worker.message.resize(before);
@@ -158,8 +170,8 @@ Outlet::Taken Outlet::append_item(Worker& worker, Lane& lane, store::StoredItem&
         left(lane);
         return Taken::nothing;
     }
-    worker.batch.push_back(
-        {&lane, item.row, waiting.emergency(), item.carries_schema, false, item.profile, item.received_at});
+    worker.batch.push_back({&lane, item.row, waiting.emergency(), item.carries_schema, false, item.profile,
+                            item.received_at, item.objects && !item.objects->empty()});
     worker.objects.push_back(item.object_id);
     return Taken::something;
 }

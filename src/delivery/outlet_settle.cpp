@@ -95,7 +95,8 @@ void Outlet::settle_actions(Worker& worker, const Ticket& ticket) {
                 metrics_.delivery_seconds.observe(static_cast<double>(std::max<std::int64_t>(took, 0)) / 1e6);
                 lane.blamed = 0;
                 left(lane);
-                engine_.accept({item.row, lane.id, item.profile, worker.objects[i], item.carries_schema});
+                engine_.accept(
+                    {item.row, lane.id, item.profile, worker.objects[i], item.carries_schema, item.has_objects});
             } else if (verdict.verdict == Verdict::refused) {
                 lane.blamed = gate_.pause_number();
                 if (gate_.refused(ticket, verdict.error.code, any_accepted, now)) {

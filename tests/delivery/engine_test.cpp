@@ -25,6 +25,7 @@
 #include "fake_store.hpp"
 #include "lea.hpp"
 #include "lihandover/delivery/delivery.hpp"
+#include "running.hpp"
 #include "tls/certificates.hpp"
 
 namespace lihandover::delivery::test {
@@ -36,117 +37,6 @@ using testing::ElementsAreArray;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing::UnorderedElementsAreArray;
-
-constexpr auto patience = seconds(60);  // only ever waited for by a test that fails
-
-bool eventually(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > deadline) {
-            return false;
-        }
-        std::this_thread::sleep_for(milliseconds(1));
-    }
-    return true;
-}
-
-std::vector<model::Uuid> objects_of(const std::vector<FakeStore::Made>& made) {
-    std::vector<model::Uuid> objects;
-    for (const auto& one : made) {
-        objects.push_back(one.object);
-    }
-    return objects;
-}
-
-class Running : public testing::Test {
-  protected:
-    Running() { lea_ = std::make_unique<Lea>(accept); }
-    ~Running() override {
-        if (lea_) {
-            lea_->release();  // nothing to wait for
-        }
-        stop_delivery(seconds(10));
-        io_.stop();
-        if (thread_.joinable()) {
-            thread_.join();
-        }
-        store_.stop();
-        delivery_.reset();
-    }
-
-    Destination destination(const std::string& name, const Lea& lea) const {
-        Destination one;
-        one.name = name;
-        one.options = options_;
-        one.options.url = lea.url();
-        one.tls = tls_;
-        return one;
-    }
-    Settings settings() const {
-        Settings all;
-        all.destinations.push_back(destination("lea-one", *lea_));
-        all.schema_validation = validation_;
-        all.validator = validator_;
-        return all;
-    }
-    void start() { start(settings()); }
-    void start(Settings all) {
-        auto made = Delivery::create(io_.get_executor(),
-                                     {store_, metrics_, model::system_clock(), pool_.get_executor()}, std::move(all));
-        ASSERT_TRUE(made) << made.error().message;
-        delivery_ = std::move(*made);
-        store_.set_listener(delivery_.get());
-        const auto started = delivery_->start();
-        ASSERT_TRUE(started) << started.error().message;
-        thread_ = std::thread([this] { io_.run(); });
-    }
-    void stop_delivery(milliseconds grace) {
-        if (delivery_ && thread_.joinable()) {
-            boost::asio::co_spawn(io_, delivery_->stop(grace), boost::asio::use_future).get();
-        }
-    }
-    DestinationStatus status(const std::string& name = "lea-one") const {
-        for (auto& one : delivery_->status()) {
-            if (one.name == name) {
-                return one;
-            }
-        }
-        return {};
-    }
-    bool all_accepted(std::size_t count) {
-        return eventually([&] { return store_.accepted().size() >= count; });
-    }
-    bool paused(metrics::Pause reason) {
-        return eventually([&] { return status().paused == reason; });
-    }
-    std::string metric(const std::string& line_start) const {
-        const auto text = metrics_.render();
-        const auto at = text.find(line_start);
-        return at == std::string::npos
-                   ? ""
-                   : text.substr(at + line_start.size(), text.find('\n', at) - at - line_start.size());
-    }
-
-    config::Destination options_ = [] {
-        config::Destination options;
-        options.connections = 4;
-        options.timeout = seconds(30);
-        options.retry.initial = milliseconds(4);
-        options.retry.maximum = milliseconds(40);
-        return options;
-    }();
-    config::SchemaValidation validation_ = config::SchemaValidation::off;
-    std::shared_ptr<const etsi::Validator> validator_;
-    std::shared_ptr<const tls::ClientContext> tls_;
-    FakeStore store_;
-    metrics::Metrics metrics_;
-    boost::asio::thread_pool pool_{1};
-    boost::asio::io_context io_{1};
-    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_ = make_work_guard(io_);
-    std::unique_ptr<Lea> lea_;
-    std::unique_ptr<Delivery> delivery_;
-    std::thread thread_;
-};
 
 // -- The good days ----------------------------------------------------------------------------------------------------
 

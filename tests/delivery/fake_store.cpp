@@ -46,6 +46,7 @@ class FakeStore::FakeReader final : public store::Reader {
         for (const auto row : rows) {
             if (const auto found = store_.queued_.find(row); found != store_.queued_.end()) {
                 items.push_back(found->second);
+                items.back().objects = store_.binaries_of(row);
             }
         }
         return items;
@@ -78,11 +79,27 @@ class FakeStore::FakeReader final : public store::Reader {
                                                                     std::size_t /*limit*/) override {
         return std::vector<store::Record>{};
     }
-    [[nodiscard]] model::Result<std::optional<store::StoredObject>> object(const model::Uuid& /*id*/) override {
-        return std::optional<store::StoredObject>{};
+    [[nodiscard]] model::Result<std::optional<store::StoredObject>> object(const model::Uuid& id) override {
+        const std::lock_guard lock(store_.mutex_);
+        if (store_.fail_reads_) {
+            return model::Error{"the disk is on fire"};
+        }
+        const auto found = store_.binaries_.find(id);
+        return found == store_.binaries_.end() ? std::optional<store::StoredObject>{} : found->second;
     }
-    [[nodiscard]] model::Status for_each_upload(
-        const std::function<void(const store::QueuedObject&)>& /*visit*/) override {
+    [[nodiscard]] model::Status for_each_upload(const std::function<void(const store::QueuedObject&)>& visit) override {
+        std::vector<store::QueuedObject> all;
+        {
+            const std::lock_guard lock(store_.mutex_);
+            for (const auto& [id, object] : store_.binaries_) {
+                if (object.state == store::ObjectState::queued) {
+                    all.push_back(store_.queued_object(object));
+                }
+            }
+        }
+        for (const auto& object : all) {
+            visit(object);
+        }
         return {};
     }
     [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(std::string_view /*destination*/) override {
@@ -93,7 +110,97 @@ class FakeStore::FakeReader final : public store::Reader {
     const FakeStore& store_;
 };
 
-FakeStore::FakeStore() : writer_([this] { write(); }) {
+namespace {
+
+class FakeSealed final : public store::SealedObject {
+  public:
+    explicit FakeSealed(std::string octets) : octets_(std::make_shared<const std::string>(std::move(octets))) {}
+    [[nodiscard]] std::uint64_t size() const override { return octets_->size(); }
+    [[nodiscard]] const model::Sha256& sha256() const override { return sha256_; }
+    [[nodiscard]] const std::shared_ptr<const std::string>& octets() const { return octets_; }
+
+  private:
+    std::shared_ptr<const std::string> octets_;
+    model::Sha256 sha256_{};
+};
+
+class FakeUnsealing final : public store::ObjectReader {
+  public:
+    FakeUnsealing(const FakeSealed& object, const std::atomic<bool>& fails) : octets_(object.octets()), fails_(fails) {}
+    [[nodiscard]] std::uint64_t size() const override { return octets_->size(); }
+    [[nodiscard]] model::Result<std::size_t> read(std::uint64_t at, std::span<char> out) override {
+        if (fails_) {
+            return model::Error{"the disk is on fire"};
+        }
+        return octets_->copy(out.data(), out.size(), at);
+    }
+
+  private:
+    std::shared_ptr<const std::string> octets_;
+    const std::atomic<bool>& fails_;
+};
+
+}  // namespace
+
+class FakeStore::FakeObjects final : public lihandover::test::NoObjects {
+  public:
+    explicit FakeObjects(FakeStore& store) : store_(store) {}
+
+    void set_listener(store::ObjectListener* listener) override {
+        const std::lock_guard lock(store_.mutex_);
+        store_.object_listener_ = listener;
+    }
+    [[nodiscard]] model::Result<std::unique_ptr<store::ObjectReader>> open(
+        const store::SealedObject& object) const override {
+        return std::unique_ptr<store::ObjectReader>(
+            std::make_unique<FakeUnsealing>(dynamic_cast<const FakeSealed&>(object), store_.fail_binary_reads_));
+    }
+    void stamp(store::RowId item, model::Instant expiry, Done done) override {
+        store_.post([this, item, expiry, done = std::move(done)] {
+            bool failed = false;
+            {
+                const std::lock_guard lock(store_.mutex_);
+                failed = store_.fail_stamps_;
+                store_.stamps_.push_back({item, expiry});
+                for (const auto& id : failed ? std::vector<model::Uuid>{} : store_.by_item_[item]) {
+                    store_.binaries_.at(id).described.expiry = expiry;
+                }
+            }
+            done(failed ? store::Outcome::failed : store::Outcome::committed);
+        });
+    }
+    void pushed(const model::Uuid& object, Done done) override {
+        store_.commit([this, object, done = std::move(done)] {
+            {
+                const std::lock_guard lock(store_.mutex_);
+                store_.binaries_.erase(object);
+                store_.pushed_.push_back(object);
+            }
+            done(store::Outcome::committed);
+        });
+    }
+    void refused(const model::Uuid& object, store::Refusal refusal, Done done) override {
+        store_.post([this, object, refusal = std::move(refusal), done = std::move(done)] {
+            bool found = false;
+            {
+                const std::lock_guard lock(store_.mutex_);
+                const auto entry = store_.binaries_.find(object);
+                found = entry != store_.binaries_.end() && !store_.fail_refusals_;
+                if (found) {
+                    entry->second.state = store::ObjectState::refused;
+                    store_.refused_binaries_[object] = refusal;
+                }
+            }
+            done(found ? store::Outcome::committed : store::Outcome::failed);
+        });
+    }
+
+  private:
+    FakeStore& store_;
+};
+
+FakeStore::FakeStore(const model::Clock& clock)
+    : clock_(clock), objects_(std::make_unique<FakeObjects>(*this)), writer_([this] { write(); }) {
     model::Profile profile;
     profile.sender = {"XX", "EXAMPLE-CSP"};
     profile.receiver = {"XX", "Not specified"};
@@ -173,9 +280,13 @@ std::vector<FakeStore::Made> FakeStore::queue(const std::vector<Item>& items, bo
             stored.carries_schema = item.carries_schema;
             stored.received_at = model::system_clock().wall();
             stored.share = item.broken ? std::string("\xff\xff") : share_of(item.text);
-            made.push_back({stored.row, stored.object_id});
+            stored.preparing = item.preparing;
+            made.push_back({stored.row, stored.object_id, {}});
+            for (const auto& binary : item.binaries) {
+                made.back().binaries.push_back(make_binary(binary, stored));
+            }
             heard.push_back({stored.row, stored.lane, stored.emergency});
-            if (hands_over_) {
+            if (hands_over_ && item.binaries.empty()) {
                 whole.push_back(stored);
             }
             queued_.emplace(stored.row, std::move(stored));
@@ -229,6 +340,148 @@ void FakeStore::reject(store::RowId row, bool heard) {
             listener_->on_withdrawn({&item, 1});
         }
     });
+}
+
+store::Objects& FakeStore::objects() {
+    return *objects_;
+}
+
+model::Uuid FakeStore::make_binary(const Binary& binary, const store::StoredItem& item) {
+    store::StoredObject object;
+    object.described.id = model::Uuid::random();
+    object.described.url = binary.url.empty() ? binary.url_prefix + object.described.id.to_string() : binary.url;
+    object.described.content_length = binary.octets.size();
+    object.described.content_type = binary.content_type;
+    object.described.csp_defined_identifier = "a1";
+    object.item = item.row;
+    object.lane = item.lane;
+    object.item_id = item.object_id;
+    object.model = binary.model;
+    object.emergency = item.emergency;
+    object.lifetime = binary.lifetime;
+    object.sealed = std::make_shared<FakeSealed>(binary.octets);
+    const auto id = object.described.id;
+    by_item_[item.row].push_back(id);
+    binaries_.emplace(id, std::move(object));
+    return id;
+}
+
+std::shared_ptr<const std::vector<store::StoredObject>> FakeStore::binaries_of(store::RowId row) const {
+    const auto found = by_item_.find(row);
+    if (found == by_item_.end()) {
+        return nullptr;
+    }
+    auto all = std::make_shared<std::vector<store::StoredObject>>();
+    for (const auto& id : found->second) {
+        all->push_back(binaries_.at(id));
+    }
+    return all;
+}
+
+store::QueuedObject FakeStore::queued_object(const store::StoredObject& object) const {
+    return {object.described.id, object.lane, object.emergency, object.sealed->size(),
+            deadlines_.at(object.described.id)};
+}
+
+void FakeStore::commit(std::function<void()> work) {
+    const std::lock_guard lock(mutex_);
+    if (committing_) {
+        work_.emplace_back(std::move(work));
+    } else {
+        kept_.emplace_back(std::move(work));
+    }
+    wake_.notify_all();
+}
+
+void FakeStore::prepare(store::RowId row) {
+    post([this, row] {
+        store::QueuedItem item;
+        {
+            const std::lock_guard lock(mutex_);
+            auto& stored = queued_.at(row);
+            stored.preparing = false;
+            item = {row, stored.lane, stored.emergency};
+        }
+        object_listener_->on_prepared({&item, 1});
+    });
+}
+
+model::Uuid FakeStore::queue_binary(store::LaneId lane, const Binary& binary, bool emergency, bool silent) {
+    store::StoredItem item;
+    item.lane = lane;
+    item.emergency = emergency;
+    item.object_id = model::Uuid::random();
+    store::QueuedObject queued;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto id = make_binary(binary, item);
+        auto& object = binaries_.at(id);
+        object.state = store::ObjectState::queued;
+        deadlines_[id] = {clock_.wall().seconds + object.lifetime.count(), 0};
+        queued = queued_object(object);
+    }
+    if (!silent) {
+        post([this, queued] { object_listener_->on_uploads({&queued, 1}); });
+    }
+    return queued.id;
+}
+
+void FakeStore::retry_binary(const model::Uuid& id) {
+    post([this, id] {
+        store::QueuedObject queued;
+        {
+            const std::lock_guard lock(mutex_);
+            auto& object = binaries_.at(id);
+            if (object.state != store::ObjectState::refused) {
+                throw std::logic_error("not refused");
+            }
+            object.state = store::ObjectState::queued;
+            refused_binaries_.erase(id);
+            deadlines_[id] = {clock_.wall().seconds + object.lifetime.count(), 0};
+            queued = queued_object(object);
+        }
+        object_listener_->on_uploads({&queued, 1});
+    });
+}
+
+void FakeStore::withdraw_binary(const model::Uuid& id) {
+    post([this, id] {
+        {
+            const std::lock_guard lock(mutex_);
+            binaries_.erase(id);
+        }
+        object_listener_->on_uploads_withdrawn({&id, 1});
+    });
+}
+
+void FakeStore::fail_stamps(bool fail) {
+    const std::lock_guard lock(mutex_);
+    fail_stamps_ = fail;
+}
+
+void FakeStore::fail_binary_reads(bool fail) {
+    fail_binary_reads_ = fail;
+}
+
+std::vector<FakeStore::Stamp> FakeStore::stamps() const {
+    const std::lock_guard lock(mutex_);
+    return stamps_;
+}
+
+std::vector<model::Uuid> FakeStore::pushed() const {
+    const std::lock_guard lock(mutex_);
+    return pushed_;
+}
+
+std::map<model::Uuid, store::Refusal> FakeStore::refused_binaries() const {
+    const std::lock_guard lock(mutex_);
+    return refused_binaries_;
+}
+
+std::size_t FakeStore::binaries_queued() const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<std::size_t>(std::ranges::count_if(
+        binaries_, [](const auto& one) { return one.second.state == store::ObjectState::queued; }));
 }
 
 void FakeStore::set_committing(bool committing) {
@@ -336,23 +589,28 @@ void FakeStore::submit(std::vector<store::NewItem> /*items*/, Done done) {
 }
 
 void FakeStore::accepted(std::vector<store::Acceptance> items, Done done) {
-    auto work = [this, items = std::move(items), done = std::move(done)] {
+    commit([this, items = std::move(items), done = std::move(done)] {
+        std::vector<store::QueuedObject> uploads;
         {
             const std::lock_guard lock(mutex_);
             for (const auto& item : items) {
                 queued_.erase(item.row);
                 accepted_.push_back(item);
+                for (const auto& id : item.has_objects ? by_item_[item.row] : std::vector<model::Uuid>{}) {
+                    auto& object = binaries_.at(id);
+                    if (object.model == model::BinaryModel::b) {
+                        object.state = store::ObjectState::queued;
+                        deadlines_[id] = {clock_.wall().seconds + object.lifetime.count(), 0};
+                        uploads.push_back(queued_object(object));
+                    }
+                }
             }
         }
         done(store::Outcome::committed);
-    };
-    const std::lock_guard lock(mutex_);
-    if (committing_) {
-        work_.emplace_back(std::move(work));
-    } else {
-        kept_.emplace_back(std::move(work));
-    }
-    wake_.notify_all();
+        if (!uploads.empty()) {
+            object_listener_->on_uploads(uploads);
+        }
+    });
 }
 
 void FakeStore::refused(store::RowId row, store::Refusal refusal, Done done) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -14,6 +16,7 @@
 #include <vector>
 
 #include "../support/no_objects.hpp"
+#include "lihandover/model/clock.hpp"
 #include "lihandover/store/store.hpp"
 
 namespace lihandover::delivery::test {
@@ -22,7 +25,7 @@ namespace lihandover::delivery::test {
 /// The half that delivery does not use does nothing.
 class FakeStore final : public store::Store {
   public:
-    FakeStore();
+    explicit FakeStore(const model::Clock& clock = model::system_clock());
     FakeStore(const FakeStore&) = delete;
     FakeStore& operator=(const FakeStore&) = delete;
     ~FakeStore() override;
@@ -35,6 +38,15 @@ class FakeStore final : public store::Store {
     struct Made {
         store::RowId row = 0;
         model::Uuid object;
+        std::vector<model::Uuid> binaries;
+    };
+    struct Binary {
+        std::string url_prefix;  ///< of the URL, which ends with its id
+        std::string octets = "a photograph";
+        std::string content_type = "image/jpeg";
+        std::chrono::seconds lifetime{3600};
+        model::BinaryModel model = model::BinaryModel::b;
+        std::string url = {};  ///< instead
     };
     struct Item {
         store::LaneId lane = 0;
@@ -42,6 +54,8 @@ class FakeStore final : public store::Store {
         std::string text = "See you at eight";
         bool carries_schema = false;
         bool broken = false;  ///< its share cannot be read
+        std::vector<Binary> binaries = {};
+        bool preparing = false;
     };
     /// From now on the listener gets new items whole.
     void hand_over() { hands_over_ = true; }
@@ -57,6 +71,25 @@ class FakeStore final : public store::Store {
     void fail_refusals(bool fail);
     void fail_reads(bool fail);
     void say_health(bool can_commit);
+
+    // Binary objects.
+    /// The copies are made.
+    void prepare(store::RowId row);
+    /// One to push, of an item that was accepted.
+    model::Uuid queue_binary(store::LaneId lane, const Binary& binary, bool emergency = false, bool silent = false);
+    void retry_binary(const model::Uuid& id);
+    void withdraw_binary(const model::Uuid& id);
+    void fail_stamps(bool fail);
+    void fail_binary_reads(bool fail);
+    struct Stamp {
+        store::RowId row = 0;
+        model::Instant expiry;
+    };
+    [[nodiscard]] std::vector<Stamp> stamps() const;
+    [[nodiscard]] std::vector<model::Uuid> pushed() const;
+    [[nodiscard]] std::map<model::Uuid, store::Refusal> refused_binaries() const;
+    /// Still to be pushed.
+    [[nodiscard]] std::size_t binaries_queued() const;
 
     [[nodiscard]] std::vector<store::Acceptance> accepted() const;
     [[nodiscard]] std::vector<model::Uuid> accepted_objects() const;
@@ -90,15 +123,32 @@ class FakeStore final : public store::Store {
     void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) override;
     [[nodiscard]] model::Result<std::vector<store::StoredWarrant>> warrants() override;
     [[nodiscard]] model::Status change_warrants(const store::WarrantChanges& changes) override;
-    [[nodiscard]] store::Objects& objects() override { return objects_; }
+    [[nodiscard]] store::Objects& objects() override;
     [[nodiscard]] store::Statistics statistics() const override { return {}; }
 
   private:
     class FakeReader;
+    class FakeObjects;
 
     void write();
+    /// With the lock held.
+    model::Uuid make_binary(const Binary& binary, const store::StoredItem& item);
+    [[nodiscard]] std::shared_ptr<const std::vector<store::StoredObject>> binaries_of(store::RowId row) const;
+    [[nodiscard]] store::QueuedObject queued_object(const store::StoredObject& object) const;
+    /// Commits now, or later where nothing is committed.
+    void commit(std::function<void()> work);
 
-    lihandover::test::NoObjects objects_;
+    const model::Clock& clock_;
+    std::unique_ptr<FakeObjects> objects_;
+    store::ObjectListener* object_listener_ = nullptr;
+    std::map<model::Uuid, store::StoredObject> binaries_;
+    std::map<model::Uuid, model::Instant> deadlines_;
+    std::map<store::RowId, std::vector<model::Uuid>> by_item_;
+    std::vector<Stamp> stamps_;
+    std::vector<model::Uuid> pushed_;
+    std::map<model::Uuid, store::Refusal> refused_binaries_;
+    bool fail_stamps_ = false;
+    std::atomic<bool> fail_binary_reads_{false};
     mutable std::mutex mutex_;
     mutable std::condition_variable wake_;
     std::deque<std::function<void()>> work_;

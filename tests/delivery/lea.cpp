@@ -19,6 +19,12 @@ namespace lihandover::delivery::test {
 
 namespace asio = boost::asio;
 
+std::string Arrival::deliver() const {
+    const auto begin = body.find("<DELIVER>");
+    const auto end = body.rfind("</DELIVER>");
+    return begin < end ? body.substr(begin, end - begin) : std::string();
+}
+
 Reply accept(const Arrival& arrival) {
     Reply reply;
     for (std::size_t i = 0; i < arrival.objects.size(); ++i) {
@@ -137,7 +143,120 @@ bool Lea::overlapped() const {
     return overlapped_;
 }
 
+namespace {
+
+constexpr std::string_view objects_path = "/objects/";
+
+}  // namespace
+
+std::optional<model::Uuid> UploadArrival::id() const {
+    return model::Uuid::parse(std::string_view(path).substr(objects_path.size()));
+}
+
+void Lea::set_upload_script(UploadScript script) {
+    const std::lock_guard lock(mutex_);
+    upload_script_ = std::move(script);
+}
+
+std::string Lea::objects_url() const {
+    return std::string(secure_ ? "https" : "http") + "://127.0.0.1:" + std::to_string(port_) +
+           std::string(objects_path);
+}
+
+std::vector<UploadArrival> Lea::uploads() const {
+    const std::lock_guard lock(mutex_);
+    return uploads_;
+}
+
+std::vector<UploadArrival> Lea::uploads_of(const model::Uuid& object) const {
+    auto all = uploads();
+    std::erase_if(all, [&](const UploadArrival& one) { return one.id() != object; });
+    return all;
+}
+
+std::uint64_t Lea::upload_octets() const {
+    const std::lock_guard lock(mutex_);
+    std::uint64_t octets = 0;
+    for (const auto& one : uploads_) {
+        octets += one.octets.size();
+    }
+    return octets;
+}
+
+asio::awaitable<void> Lea::take_object(http::Exchange& exchange) {
+    UploadArrival arrival;
+    arrival.path = exchange.target();
+    arrival.content_type = exchange.header("Content-Type").value_or("");
+    arrival.content_length = exchange.content_length();
+    arrival.expects = exchange.header("Expect") == "100-continue";
+    arrival.peer = exchange.peer().address;
+    UploadReply reply;
+    {
+        const std::lock_guard lock(mutex_);
+        arrival.number = uploads_.size();
+        arrival.deliveries = answered_;
+        uploads_.push_back(arrival);
+        reply = upload_script_(arrival);
+    }
+    if (!reply.unasked) {
+        co_await take_octets(exchange, reply, arrival.number);
+    }
+    const bool whole = uploads()[arrival.number].whole;
+    if (whole || reply.unasked || uploads()[arrival.number].octets.size() >= reply.answer_after) {
+        http::Response response;
+        response.status = reply.status;
+        response.close = reply.close;
+        if (!reply.retry_after.empty()) {
+            response.fields.emplace_back("Retry-After", reply.retry_after);
+        }
+        co_await exchange.respond(std::move(response));
+    } else {
+        exchange.abort();
+    }
+    const std::lock_guard lock(mutex_);
+    uploads_[arrival.number].ended = true;
+}
+
+asio::awaitable<void> Lea::take_octets(http::Exchange& exchange, const UploadReply& reply, std::size_t number) {
+    if (reply.withhold) {
+        exchange.withhold_continue();
+    }
+    std::string buffer(std::size_t{64} * 1024, '\0');
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    for (;;) {
+        std::size_t had = 0;
+        bool held = false;
+        {
+            const std::lock_guard lock(mutex_);
+            had = uploads_[number].octets.size();
+            held = had >= reply.hold_after && !released_;
+        }
+        if (had >= reply.drop_after || had >= reply.answer_after) {
+            co_return;
+        }
+        if (held) {
+            timer.expires_after(std::chrono::milliseconds(1));
+            co_await timer.async_wait(asio::use_awaitable);
+            continue;
+        }
+        const auto count = co_await exchange.read_some(buffer);
+        if (!count) {
+            co_return;
+        }
+        const std::lock_guard lock(mutex_);
+        uploads_[number].octets.append(buffer, 0, *count);
+        if (*count == 0) {
+            uploads_[number].whole = true;
+            co_return;
+        }
+    }
+}
+
 asio::awaitable<void> Lea::handle(http::Exchange& exchange) {
+    if (exchange.target().starts_with(objects_path)) {
+        co_await take_object(exchange);
+        co_return;
+    }
     std::string body;
     if (!co_await exchange.read_body(body, std::size_t{64} << 20)) {
         co_return;
@@ -151,6 +270,7 @@ asio::awaitable<void> Lea::handle(http::Exchange& exchange) {
     Arrival arrival;
     arrival.transaction = request->transaction;
     arrival.size = body.size();
+    arrival.body = body;
     arrival.peer = exchange.peer().address;
     for (const auto& action : request->actions) {
         arrival.objects.push_back(action.identifier);
@@ -190,6 +310,8 @@ asio::awaitable<void> Lea::handle(http::Exchange& exchange) {
         }
     }
     co_await answer(exchange, *request, reply);
+    const std::lock_guard lock(mutex_);
+    ++answered_;
 }
 
 asio::awaitable<void> Lea::answer(http::Exchange& exchange, const etsi::Request& request, const Reply& reply) {

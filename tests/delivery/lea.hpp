@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -27,6 +28,9 @@ struct Arrival {
     std::vector<std::string> liids;
     std::size_t size = 0;
     std::string peer;  ///< tells connections apart
+    std::string body;
+    /// From the first DELIVER element to the last.
+    [[nodiscard]] std::string deliver() const;
 };
 
 /// What the LEA does about it. Made by the functions below.
@@ -49,6 +53,33 @@ struct Reply {
 [[nodiscard]] Reply http_status(unsigned status, std::string_view retry_after = {});
 [[nodiscard]] Reply garbage();
 
+/// A binary object that comes in (Model B).
+struct UploadArrival {
+    std::size_t number = 0;  ///< from 0
+    std::string path;
+    std::string content_type;
+    std::optional<std::uint64_t> content_length;
+    bool expects = false;        ///< 100-continue
+    std::size_t deliveries = 0;  ///< messages answered before it began
+    std::string peer;            ///< tells connections apart
+    std::string octets;          ///< of the body, as far as it came
+    bool whole = false;          ///< all of it came
+    bool ended = false;          ///< answered, or given up by either side
+    std::optional<model::Uuid> id() const;
+};
+
+/// What the LEA does about it.
+struct UploadReply {
+    unsigned status = 201;  ///< below 200: nothing but reading until the other side gives up
+    bool unasked = false;   ///< answers without asking for the body
+    bool withhold = false;  ///< neither asks nor answers
+    std::size_t drop_after = std::numeric_limits<std::size_t>::max();    ///< closes after so many octets
+    std::size_t hold_after = std::numeric_limits<std::size_t>::max();    ///< reads no further until Lea::release()
+    std::size_t answer_after = std::numeric_limits<std::size_t>::max();  ///< answers after so many octets
+    bool close = false;                                                  ///< after the answer
+    std::string retry_after = {};
+};
+
 /// An LEA on a thread of its own that does as its script says. Checks of itself that no two messages hold actions of
 /// one LIID at the same time.
 class Lea final : private http::Handler {
@@ -63,6 +94,15 @@ class Lea final : private http::Handler {
     [[nodiscard]] std::uint16_t port() const { return port_; }
     [[nodiscard]] std::string url() const;
     void set_script(Script script);
+    /// What it does about objects; at first it takes all of them.
+    using UploadScript = std::function<UploadReply(const UploadArrival&)>;
+    void set_upload_script(UploadScript script);
+    /// Below it, any path takes an object.
+    [[nodiscard]] std::string objects_url() const;
+    [[nodiscard]] std::vector<UploadArrival> uploads() const;
+    [[nodiscard]] std::vector<UploadArrival> uploads_of(const model::Uuid& object) const;
+    /// Octets of objects that came in.
+    [[nodiscard]] std::uint64_t upload_octets() const;
     /// Answers what was held; what comes later and would be held is answered too.
     void release();
 
@@ -79,6 +119,8 @@ class Lea final : private http::Handler {
 
   private:
     boost::asio::awaitable<void> handle(http::Exchange& exchange) override;
+    boost::asio::awaitable<void> take_object(http::Exchange& exchange);
+    boost::asio::awaitable<void> take_octets(http::Exchange& exchange, const UploadReply& reply, std::size_t number);
     boost::asio::awaitable<void> answer(http::Exchange& exchange, const etsi::Request& request, const Reply& reply);
     static boost::asio::awaitable<void> stop_server(http::Server* server);
 
@@ -88,6 +130,9 @@ class Lea final : private http::Handler {
     mutable std::mutex mutex_;
     Script script_;
     std::vector<Arrival> arrivals_;
+    UploadScript upload_script_ = [](const UploadArrival&) { return UploadReply{}; };
+    std::vector<UploadArrival> uploads_;
+    std::size_t answered_ = 0;
     std::map<std::string, int> in_flight_;
     std::size_t at_once_ = 0;
     std::size_t most_at_once_ = 0;

@@ -41,13 +41,32 @@ struct Settings {
     std::shared_ptr<const etsi::Validator> validator;
 };
 
-/// What Delivery works with. All of it outlives the Delivery and the last handler of its io_context.
+/// What Delivery works with. All of it outlives the Delivery and the last handler of its io_context; the store also
+/// what still runs on `workers` (an upload that was cut may be in the middle of reading its object).
 struct Parts {
     store::Store& store;
     metrics::Metrics& metrics;
     const model::Clock& clock;
-    /// Where documents are validated: a thread pool's.
+    /// Where documents are validated and binary objects unsealed: a thread pool's.
     boost::asio::any_io_executor workers;
+};
+
+/// How the pushing of binary objects to one destination goes (Model B), as of now. It has pauses of its own: an LEA may
+/// take messages and no objects.
+struct UploadStatus {
+    /// Objects that wait in memory.
+    std::uint64_t waiting = 0;
+    /// Objects being uploaded, or waiting for `100 Continue`.
+    std::uint64_t running = 0;
+    /// Open connections.
+    std::uint64_t connections = 0;
+    /// Set: waits for the next probe, an alarm.
+    std::optional<metrics::Pause> paused;
+    std::optional<model::Instant> paused_since;
+    /// When uploads that are paused or backing off as a whole are tried again.
+    std::optional<model::Instant> next_attempt;
+    /// When the LEA last took an object.
+    std::optional<model::Instant> last_success;
 };
 
 /// How delivery to one destination goes, as of now.
@@ -69,6 +88,7 @@ struct DestinationStatus {
     std::optional<model::Instant> last_failure_at;
     /// When an item was last accepted.
     std::optional<model::Instant> last_success;
+    UploadStatus uploads;
 };
 
 /// Takes what the store holds for each destination there: in order per lane, side by side across lanes, over kept-alive
@@ -76,39 +96,48 @@ struct DestinationStatus {
 /// waits here that is not in the store: it keeps row numbers (at most 24 octets per item) and reads items when their
 /// turn comes.
 ///
+/// An item with binary objects goes once they are there (until then its lane, and no other, waits) and their expiry is
+/// stamped: at its first attempt, and once more at a later one when less than half of the lifetime is left. Its
+/// acceptance says that it has objects; those of Model B come back through on_uploads and are pushed to their URLs
+/// (TS 103 707 annex C), over connections of their own and never before their item was accepted. Their octets are
+/// unsealed on `workers`, a few hundred kilobytes ahead per upload.
+///
 /// Works on the one thread that runs `executor`'s io_context (the executor must be an io_context's own), and reads the
-/// store on that thread. Members are called on that thread, or while it does not run, unless said otherwise.
+/// store on that thread, the octets of objects excepted. Members are called on that thread, or while it does not run,
+/// unless said otherwise.
 ///
 /// Counts the items' outcomes queued, retried, delivered and refused; rejected ones are an operator's doing and are
 /// counted where they are decided. Destinations' attempts, bytes, latencies, validated documents and connections are
 /// counted here too.
-class Delivery final : public store::Listener {
+class Delivery final : public store::Listener, public store::ObjectListener {
   public:
     /// Errors: an URL that http::parse_url refuses, a missing TLS context or validator, a store that cannot be read.
     [[nodiscard]] static model::Result<std::unique_ptr<Delivery>> create(const boost::asio::any_io_executor& executor,
                                                                          const Parts& parts, Settings settings);
     Delivery(const Delivery&) = delete;
     Delivery& operator=(const Delivery&) = delete;
-    /// Only when stop() has completed or start() was never called. The store must no longer call it as a listener.
+    /// Only when stop() has completed or start() was never called. Neither the store nor its objects may call it as a
+    /// listener any more.
     ~Delivery() override;
 
-    /// Reads what is queued and begins. To be called once, with this object already set as the store's listener, so
-    /// that nothing falls between. Blocks on the disk.
+    /// Reads what is queued, items and objects, and begins. To be called once, with this object already set as the
+    /// listener of the store and of its objects(), so that nothing falls between. Blocks on the disk.
     [[nodiscard]] model::Status start();
 
-    /// Begins nothing new, lets messages on their way finish for at most `grace`, then drops their connections, and
-    /// completes when every worker has ended and all acceptances are handed to the store (whose stop() commits them).
-    /// What was not answered stays in the store. May be called twice.
+    /// Begins nothing new, lets messages and uploads on their way finish for at most `grace`, then drops their
+    /// connections, and completes when every worker has ended and all acceptances are handed to the store (whose stop()
+    /// commits them). What was not answered stays in the store; an upload that was cut starts over after the next
+    /// start. May be called twice.
     [[nodiscard]] boost::asio::awaitable<void> stop(std::chrono::milliseconds grace);
 
     /// Takes over new settings: at once for limits and times, at the next message for address and TLS. A destination
-    /// that is missing ends when nothing of it waits; while something does (the caller refuses such a configuration),
-    /// it stays as it was. A paused destination whose URL or TLS changed is tried at once. Errors as create(), and then
-    /// nothing changed. Thread-safe; takes effect in the order of the calls.
+    /// that is missing ends when no item or object of it waits; while something does (the caller refuses such a
+    /// configuration), it stays as it was. A paused destination whose URL or TLS changed is tried at once. Errors as
+    /// create(), and then nothing changed. Thread-safe; takes effect in the order of the calls.
     [[nodiscard]] model::Status reconfigure(Settings settings);
 
-    /// Tries a paused or backing-off destination now rather than at its time. False when there is no such destination.
-    /// Thread-safe.
+    /// Tries a paused or backing-off destination, messages and uploads, now rather than at its time. False when there
+    /// is no such destination. Thread-safe.
     bool probe_now(std::string_view destination);
 
     /// In order of names. Thread-safe.
@@ -119,6 +148,11 @@ class Delivery final : public store::Listener {
     void on_queued(std::span<const store::QueuedItem> items, bool retried) noexcept override;
     void on_withdrawn(std::span<const store::QueuedItem> items) noexcept override;
     void on_health(bool can_commit) noexcept override;
+
+    // store::ObjectListener: the same.
+    void on_prepared(std::span<const store::QueuedItem> items) noexcept override;
+    void on_uploads(std::span<const store::QueuedObject> objects) noexcept override;
+    void on_uploads_withdrawn(std::span<const model::Uuid> objects) noexcept override;
 
   private:
     class Impl;

@@ -1,0 +1,81 @@
+#include "stamps.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "engine.hpp"
+
+namespace lihandover::delivery {
+
+namespace {
+
+constexpr std::chrono::seconds stamp_again(1);
+
+/// Half of the lifetime or more is left, which is as much as an LEA can count on.
+bool lasts(const store::StoredObject& object, model::Instant now) {
+    const auto& expiry = object.described.expiry;
+    return expiry && (expiry->micros() - now.micros()) * 2 >=
+                         std::chrono::duration_cast<std::chrono::microseconds>(object.lifetime).count();
+}
+
+}  // namespace
+
+Stamps::Stamps(Engine& engine) : engine_(engine), timer_(engine.executor()) {}
+
+bool Stamps::ready(const store::StoredItem& item) {
+    if (item.preparing || on_their_way_.contains(item.row)) {
+        return false;
+    }
+    if (!item.objects || item.objects->empty()) {
+        return true;
+    }
+    const auto now = engine_.clock().wall();
+    if (std::ranges::all_of(*item.objects, [now](const auto& object) { return lasts(object, now); })) {
+        return true;
+    }
+    const auto longest = std::ranges::max_element(*item.objects, {}, &store::StoredObject::lifetime)->lifetime;
+    // Whole seconds, rounded up: what the document says is what is kept.
+    const model::Instant expiry{now.seconds + longest.count() + 1, 0};
+    on_their_way_.insert(item.row);
+    const ObjectEvent ended{ObjectEvent::Kind::stamped, {item.row, item.lane, item.emergency}, {}, {}};
+    engine_.objects().stamp(item.row, expiry, [events = engine_.object_events(), ended](store::Outcome outcome) {
+        auto event = ended;
+        event.outcome = outcome;
+        events->put(event);
+    });
+    return false;
+}
+
+void Stamps::event(const ObjectEvent& event) {
+    if (event.kind == ObjectEvent::Kind::stamped) {
+        on_their_way_.erase(event.item.row);
+        if (event.outcome != store::Outcome::committed) {
+            try_again_later(event.item);
+            return;
+        }
+    }
+    engine_.look_again(event.item);
+}
+
+void Stamps::try_again_later(const store::QueuedItem& item) {
+    failed_.push_back(item);
+    if (failed_.size() > 1 || engine_.stopping()) {
+        return;
+    }
+    timer_.expires_after(stamp_again);
+    timer_.async_wait([this, keep = engine_.weak_from_this()](const boost::system::error_code& error) {
+        if (const auto engine = keep.lock(); engine && !error) {
+            for (const auto& one : std::exchange(failed_, {})) {
+                engine->look_again(one);
+            }
+            engine->kick_all();
+        }
+    });
+}
+
+void Stamps::stop() {
+    timer_.cancel();
+}
+
+}  // namespace lihandover::delivery

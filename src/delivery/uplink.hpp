@@ -1,0 +1,138 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gate.hpp"
+#include "lihandover/http/client.hpp"
+#include "outlet.hpp"
+#include "upload_judge.hpp"
+#include "upload_queue.hpp"
+#include "upload_source.hpp"
+
+namespace lihandover::delivery {
+
+/// Pushes binary objects to one destination (TS 103 707 annex C, Model B): what waits, a gate of its own, and
+/// connections of its own, so that messages and uploads do not wait for each other. Everything on the delivery thread.
+/// Kept alive by its uploads' coroutines.
+///
+/// Nothing here needs to survive: an upload is done when the store has committed Objects::pushed, and until then it
+/// starts over from the first octet, at the same URL.
+class Uplink : public std::enable_shared_from_this<Uplink> {
+  public:
+    Uplink(Engine& engine, std::string name);
+    Uplink(const Uplink&) = delete;
+    Uplink& operator=(const Uplink&) = delete;
+    ~Uplink();
+
+    [[nodiscard]] std::shared_ptr<const StatusBoard> board() const { return board_; }
+
+    /// The settings from now on. Without any, objects only wait and expire.
+    void configure(std::shared_ptr<const Target> target);
+    /// Not configured any more: goes on until it is empty, and says so then.
+    void leave() { leaving_ = true; }
+    /// Nothing waits, runs, or is on its way into the store.
+    [[nodiscard]] bool is_empty() const { return queue_.empty(); }
+    /// Ends what is idle; nothing begins any more.
+    void retire();
+
+    void add(const store::QueuedObject& object) { queue_.add(object); }
+    /// False when it is not known here.
+    bool withdraw(const model::Uuid& object);
+    /// The store's answer to pushed or refused.
+    void settled(const model::Uuid& object, store::Outcome outcome);
+    /// Begins what can begin. To be called after anything changed; cheap.
+    void kick();
+    void probe_now();
+    /// What is on its way ends now.
+    void cut();
+
+    /// How many of so many connections large objects leave to small ones.
+    [[nodiscard]] static unsigned reserved(unsigned connections);
+
+  private:
+    /// A connection and the upload on it.
+    struct Slot {
+        std::optional<http::Connection> connection;
+        http::Url origin;              ///< of `connection`
+        std::uint64_t generation = 0;  ///< the uplink's when `connection` was made
+        bool counted = false;          ///< among the open connections
+        Gate::Time idle_since;
+        Upload* upload = nullptr;        ///< null: idle
+        UploadSource* source = nullptr;  ///< while its octets may be asked for
+        std::uint64_t given = 0;         ///< octets that the last exchange sent
+        std::shared_ptr<const Target> target;
+    };
+    /// How an attempt ended.
+    struct Ended {
+        enum class Kind : std::uint8_t {
+            judged,
+            gone,      ///< the store no longer has it to push
+            unusable,  ///< its URL is none that can be posted to
+            put_back,  ///< it did not come to an attempt
+        };
+        Kind kind = Kind::put_back;
+        UploadVerdict verdict;
+        model::Uuid item;                          ///< for the log
+        std::optional<model::Instant> item_taken;  ///< when its item was accepted
+    };
+
+    static boost::asio::awaitable<void> run(std::shared_ptr<Engine> engine, std::shared_ptr<Uplink> self, Slot* slot,
+                                            Ticket ticket);
+    boost::asio::awaitable<Ended> attempt(Slot& slot, Ticket ticket);
+    boost::asio::awaitable<http::ClientResult<void>> connect(Slot& slot, const http::Url& url);
+    boost::asio::awaitable<http::ClientResult<http::ExpectOutcome>> post(Slot& slot, const store::StoredObject& object,
+                                                                         const http::Url& url, Ticket ticket);
+    [[nodiscard]] std::chrono::milliseconds continue_timeout(const Slot& slot) const;
+    [[nodiscard]] bool may_go_on(const Slot& slot, const Ticket& ticket) const;
+
+    [[nodiscard]] bool begin_one(Gate::Time now);
+    [[nodiscard]] Slot& idle_slot();
+    void wanted(Ticket ticket);
+    void finish(Slot& slot, const Ticket& ticket, const Ended& ended);
+    void settle(Upload& upload, const Ticket& ticket, const Ended& ended);
+    void delivered(Upload& upload, const Ended& ended);
+    void refused(Upload& upload, const Ticket& ticket, const UploadVerdict& verdict);
+    void refuse(Upload& upload, store::Refusal refusal);
+    void later(Upload& upload, const UploadVerdict& verdict);
+    void expire();
+
+    void close_idle(Gate::Time now);
+    void arm(Gate::Time now);
+    void publish();
+    void log_gate(std::string_view problem);
+    void sync_connection(Slot& slot);
+    [[nodiscard]] static double dice();
+
+    Engine& engine_;
+    std::string name_;
+    const metrics::DestinationMetrics& metrics_;
+    std::shared_ptr<StatusBoard> board_;
+    std::shared_ptr<const Target> target_;
+    std::uint64_t generation_ = 0;  ///< of TLS and times
+    bool retired_ = false;
+    bool leaving_ = false;
+    bool kicking_ = false;
+
+    UploadQueue queue_;
+    Gate gate_;
+    Gate::Mode logged_mode_ = Gate::Mode::open;
+    std::uint32_t published_version_ = 0;
+    std::shared_ptr<Pump> pump_;
+    std::vector<std::unique_ptr<Slot>> slots_;
+    unsigned running_ = 0;
+    unsigned running_large_ = 0;
+    std::size_t settling_ = 0;
+
+    boost::asio::steady_timer timer_;
+    std::optional<Gate::Time> armed_;
+};
+
+}  // namespace lihandover::delivery

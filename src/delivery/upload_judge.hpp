@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "lihandover/http/client.hpp"
+#include "lihandover/metrics/metrics.hpp"
+#include "lihandover/model/time.hpp"
+
+namespace lihandover::delivery {
+
+// What came of an attempt to push a binary object (TS 103 707 annex C, Model B). Pure functions: what is then done
+// about it depends on the object's deadline and the destination's history.
+
+/// What the attempt says.
+enum class UploadOutcome : std::uint8_t {
+    delivered,    ///< success, and the whole object went
+    early,        ///< success before all of it went
+    refused,      ///< an answer that is final
+    later,        ///< about this object: 404, 409, 417, 425, or no `100 Continue` in time
+    unavailable,  ///< 5xx, 408, or no whole answer: the LEA may not be able to now
+    busy,         ///< 429: too many of ours
+    unreachable,  ///< no connection
+    credentials,  ///< 401, 403
+    tls,          ///< certificates or TLS fail
+    unreadable,   ///< our own copy cannot be read
+};
+
+struct UploadVerdict {
+    UploadOutcome outcome = UploadOutcome::unavailable;
+    metrics::Upload metric = metrics::Upload::disconnected;
+    unsigned status = 0;  ///< of the answer; 0: there was none
+    /// The LEA asked for patience; at most max_retry_after.
+    std::optional<std::chrono::seconds> retry_after;
+    std::string_view problem;  ///< for the log; no LEA's word, no URL
+};
+
+/// Judges an answer.
+///   now  for a Retry-After that names a date
+[[nodiscard]] UploadVerdict judge_upload(const http::ExpectOutcome& outcome, model::Instant now);
+/// Judges an attempt that brought none.
+[[nodiscard]] UploadVerdict judge_upload(const http::Failure& failure);
+
+/// The Content-Type to send for what a source called its type: itself where it is a media type with parameters as RFC
+/// 9110 8.3.1 has them and no longer than 255 octets, else `application/octet-stream`.
+[[nodiscard]] std::string_view safe_content_type(std::string_view given);
+
+}  // namespace lihandover::delivery

@@ -1,0 +1,116 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+
+#include "lihandover/model/clock.hpp"
+#include "lihandover/model/time.hpp"
+#include "lihandover/model/uuid.hpp"
+#include "lihandover/store/objects.hpp"
+
+namespace lihandover::delivery {
+
+/// An object to push: what the store said of it, and what was seen of it since. Stays where it is in memory until
+/// UploadQueue::erase.
+struct Upload {
+    enum class State : std::uint8_t {
+        ready,     ///< in one of the queue's lists
+        resting,   ///< failed, not before `due`
+        running,   ///< being uploaded
+        settling,  ///< done with; the store has been told and has not answered yet
+    };
+
+    explicit Upload(const store::QueuedObject& queued) : object(queued) {}
+    /// Small ones have connections of their own and go before the others' next octets.
+    [[nodiscard]] bool small() const { return object.size <= small_size; }
+
+    static constexpr std::uint64_t small_size = std::uint64_t{1} << 20;
+
+    store::QueuedObject object;
+    Upload* previous = nullptr;  ///< in the list of ready ones
+    Upload* next = nullptr;
+    model::Clock::SteadyTime due;   ///< while resting
+    std::uint16_t failures = 0;     ///< running
+    std::uint16_t last_status = 0;  ///< of the last answer; 0: there was none
+    State state = State::ready;
+    bool withdrawn = false;  ///< an operator ended it while it was running
+};
+
+/// What waits to be uploaded to one destination, and which is next: emergencies before the others, small ones before
+/// large ones, otherwise in the order in which they came. No I/O and no clock of its own.
+class UploadQueue {
+  public:
+    using Time = model::Clock::SteadyTime;
+
+    UploadQueue() = default;
+    UploadQueue(const UploadQueue&) = delete;
+    UploadQueue& operator=(const UploadQueue&) = delete;
+    ~UploadQueue() = default;
+
+    /// Ready, behind all others of its kind; nothing where it is known already.
+    void add(const store::QueuedObject& object);
+    /// nullptr when unknown.
+    [[nodiscard]] Upload* find(const model::Uuid& object);
+    void erase(Upload& upload);
+
+    /// Next ready one, running from now on; nullptr when there is none.
+    ///   large  large ones too
+    Upload* take(bool large);
+    /// The resting one that is due first, running from now on, ready or not: for probes. nullptr when none rests.
+    Upload* take_resting();
+    /// Running or settling: ready once more, behind all others of its kind.
+    void again(Upload& upload);
+    /// Running or settling: not before `due`.
+    void rest(Upload& upload, Time due);
+    /// Out of the lists until again(), rest() or erase().
+    void settle(Upload& upload);
+    /// Makes those ready that are due at `now`.
+    void wake(Time now);
+    void wake_all() { wake(Time::max()); }
+
+    /// One that waits and whose deadline has come, else nullptr.
+    [[nodiscard]] Upload* expired(model::Instant now) const;
+    [[nodiscard]] std::optional<model::Instant> next_deadline() const;
+    [[nodiscard]] std::optional<Time> next_due() const;
+    [[nodiscard]] std::size_t ready_small() const { return ready_[0]; }
+    [[nodiscard]] std::size_t ready_large() const { return ready_[1]; }
+    [[nodiscard]] std::size_t resting() const { return resting_.size(); }
+    /// Ready and resting ones.
+    [[nodiscard]] std::size_t waiting() const { return by_deadline_.size(); }
+    /// All of them, the running and settling ones included.
+    [[nodiscard]] bool empty() const { return uploads_.empty(); }
+
+  private:
+    struct List {
+        Upload* first = nullptr;
+        Upload* last = nullptr;
+    };
+    struct ByDue {
+        bool operator()(const Upload* a, const Upload* b) const {
+            return std::pair(a->due, a->object.id) < std::pair(b->due, b->object.id);
+        }
+    };
+    struct ByDeadline {
+        bool operator()(const Upload* a, const Upload* b) const {
+            return std::tie(a->object.deadline, a->object.id) < std::tie(b->object.deadline, b->object.id);
+        }
+    };
+
+    [[nodiscard]] List& list_of(const Upload& upload);
+    void append(Upload& upload);
+    void unlist(Upload& upload);
+
+    std::unordered_map<model::Uuid, Upload> uploads_;
+    std::array<List, 4> lists_;           ///< small and large emergencies, then the small and large others
+    std::array<std::size_t, 2> ready_{};  ///< small, large
+    std::set<Upload*, ByDue> resting_;
+    std::set<Upload*, ByDeadline> by_deadline_;
+};
+
+}  // namespace lihandover::delivery

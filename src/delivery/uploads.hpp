@@ -1,0 +1,57 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "lihandover/delivery/delivery.hpp"
+#include "lihandover/store/objects.hpp"
+
+namespace lihandover::delivery {
+
+class Engine;
+class StatusBoard;
+class Uplink;
+struct Target;
+
+/// The uplinks of all destinations. On the delivery thread, but for what says otherwise.
+class Uploads {
+  public:
+    explicit Uploads(Engine& engine);
+    Uploads(const Uploads&) = delete;
+    Uploads& operator=(const Uploads&) = delete;
+    ~Uploads();
+
+    void configure(const std::string& destination, std::shared_ptr<const Target> target);
+    /// Not configured any more, but not empty.
+    void leave(std::string_view destination);
+    void forget(const std::string& destination);
+    [[nodiscard]] bool is_empty(std::string_view destination) const;
+
+    void add(const std::string& destination, const store::QueuedObject& object);
+    void withdraw(const model::Uuid& object);
+    void settled(const model::Uuid& object, store::Outcome outcome);
+    /// Begins what can begin.
+    void kick();
+    void probe_now(std::string_view destination);
+    /// Ends what is on its way.
+    void cut();
+    /// Begins nothing any more.
+    void retire();
+
+    /// Any thread.
+    [[nodiscard]] UploadStatus status(std::string_view destination) const;
+
+  private:
+    [[nodiscard]] Uplink& uplink(const std::string& destination);
+    [[nodiscard]] Uplink* find(std::string_view destination) const;
+
+    Engine& engine_;
+    std::map<std::string, std::shared_ptr<Uplink>, std::less<>> uplinks_;
+    mutable std::mutex boards_mutex_;
+    std::map<std::string, std::shared_ptr<const StatusBoard>, std::less<>> boards_;
+};
+
+}  // namespace lihandover::delivery

@@ -1,0 +1,119 @@
+#include "upload_queue.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <vector>
+
+namespace lihandover::delivery {
+namespace {
+
+using std::chrono::seconds;
+using Time = UploadQueue::Time;
+
+class UploadQueueTest : public testing::Test {
+  protected:
+    model::Uuid add(std::uint64_t size, bool emergency = false, std::int64_t deadline = 1000) {
+        const auto id = model::Uuid::random();
+        queue_.add({id, 1, emergency, size, {deadline, 0}});
+        return id;
+    }
+    static model::Uuid id_of(const Upload* upload) { return upload == nullptr ? model::Uuid{} : upload->object.id; }
+
+    UploadQueue queue_;
+};
+
+constexpr std::uint64_t large = Upload::small_size + 1;
+
+TEST_F(UploadQueueTest, EmergenciesThenSmallOnesThenInOrder) {
+    const auto a = add(large);
+    const auto b = add(Upload::small_size);
+    const auto c = add(0);
+    const auto d = add(large, true);
+    const auto e = add(5, true);
+    EXPECT_EQ(queue_.ready_small(), 3U);
+    EXPECT_EQ(queue_.ready_large(), 2U);
+    std::vector<model::Uuid> order;
+    while (auto* upload = queue_.take(true)) {
+        EXPECT_EQ(upload->state, Upload::State::running);
+        order.push_back(upload->object.id);
+    }
+    EXPECT_EQ(order, (std::vector{e, d, b, c, a}));
+    EXPECT_EQ(queue_.waiting(), 0U);
+    EXPECT_FALSE(queue_.empty());
+}
+
+TEST_F(UploadQueueTest, LargeOnesCanBePassedBy) {
+    add(large, true);
+    const auto small = add(5);
+    EXPECT_EQ(id_of(queue_.take(false)), small);
+    EXPECT_EQ(queue_.take(false), nullptr);
+    EXPECT_EQ(queue_.ready_large(), 1U);
+}
+
+TEST_F(UploadQueueTest, KnownOnesAreAddedOnce) {
+    const auto id = add(5);
+    queue_.add({id, 1, false, 5, {1000, 0}});
+    EXPECT_EQ(queue_.waiting(), 1U);
+    auto* upload = queue_.take(true);
+    queue_.add({id, 1, false, 5, {1000, 0}});
+    EXPECT_EQ(queue_.waiting(), 0U);
+    queue_.erase(*upload);
+    EXPECT_TRUE(queue_.empty());
+    EXPECT_EQ(queue_.find(id), nullptr);
+}
+
+TEST_F(UploadQueueTest, RestingOnesComeBackWhenDue) {
+    const auto a = add(5);
+    const auto b = add(5);
+    auto* first = queue_.take(true);
+    auto* second = queue_.take(true);
+    queue_.rest(*first, Time(seconds(20)));
+    queue_.rest(*second, Time(seconds(10)));
+    EXPECT_EQ(queue_.next_due(), Time(seconds(10)));
+    EXPECT_EQ(queue_.resting(), 2U);
+    EXPECT_EQ(queue_.waiting(), 2U);
+    queue_.wake(Time(seconds(9)));
+    EXPECT_EQ(queue_.take(true), nullptr);
+    queue_.wake(Time(seconds(10)));
+    EXPECT_EQ(id_of(queue_.take(true)), b);
+    EXPECT_EQ(id_of(queue_.take_resting()), a);
+    EXPECT_EQ(queue_.take_resting(), nullptr);
+    queue_.again(*first);
+    EXPECT_EQ(id_of(queue_.take(true)), a);
+    EXPECT_FALSE(queue_.next_due());
+}
+
+TEST_F(UploadQueueTest, DeadlinesAreThoseOfWaitingOnes) {
+    const auto late = add(5, false, 300);
+    const auto soon = add(large, false, 100);
+    const auto later = add(5, true, 200);
+    EXPECT_EQ(queue_.next_deadline(), (model::Instant{100, 0}));
+    EXPECT_EQ(queue_.expired({99, 0}), nullptr);
+    auto* found = queue_.expired({100, 0});
+    ASSERT_EQ(id_of(found), soon);
+    queue_.settle(*found);
+    EXPECT_EQ(queue_.expired({199, 0}), nullptr);
+    EXPECT_EQ(id_of(queue_.take(true)), later);  // running: not to be interrupted
+    EXPECT_EQ(queue_.expired({299, 0}), nullptr);
+    EXPECT_EQ(id_of(queue_.expired({300, 0})), late);
+    queue_.erase(*queue_.find(late));
+    EXPECT_FALSE(queue_.next_deadline());
+}
+
+TEST_F(UploadQueueTest, ErasesFromWhereverItIs) {
+    const auto a = add(5);
+    const auto b = add(5);
+    const auto c = add(5);
+    queue_.erase(*queue_.find(b));
+    auto* first = queue_.take(true);
+    EXPECT_EQ(id_of(first), a);
+    queue_.rest(*first, Time(seconds(5)));
+    queue_.erase(*first);
+    EXPECT_EQ(queue_.resting(), 0U);
+    EXPECT_EQ(id_of(queue_.take(true)), c);
+    EXPECT_EQ(queue_.ready_small(), 0U);
+}
+
+}  // namespace
+}  // namespace lihandover::delivery

@@ -1,0 +1,650 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "running.hpp"
+#include "tls/certificates.hpp"
+
+// Binary objects on their way to the LEA (TS 103 707 annex C, Model B).
+
+namespace lihandover::delivery::test {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Key;
+using testing::SizeIs;
+using testing::UnorderedElementsAreArray;
+
+constexpr std::size_t mebi = std::size_t{1} << 20;
+
+std::string octets_of(std::size_t size) {
+    std::string octets(size + 8, '\0');
+    std::uint64_t state = 1;
+    for (std::size_t at = 0; at < size; at += 8) {
+        state = state * 6364136223846793005U + 1442695040888963407U;
+        std::memcpy(octets.data() + at, &state, 8);
+    }
+    octets.resize(size);
+    return octets;
+}
+
+class UploadsTest : public Running {
+  protected:
+    UploadsTest() {
+        options_.binary.emplace();
+        options_.upload_connections = 4;
+        lane_ = store_.make_lane("lea-one", "LIID-1");
+    }
+    FakeStore::Binary binary(std::string octets = "a photograph") const {
+        return {.url_prefix = lea_->objects_url(), .octets = std::move(octets)};
+    }
+    model::Uuid queue(std::string octets = "a photograph") {
+        return store_.queue_binary(lane_, binary(std::move(octets)));
+    }
+    bool pushed(std::size_t count) {
+        return eventually([&] { return store_.pushed().size() >= count; });
+    }
+    bool refused(std::size_t count) {
+        return eventually([&] { return store_.refused_binaries().size() >= count; });
+    }
+    /// `reply` to the first `count` objects that come, and then as usual.
+    void answer_first(std::size_t count, const UploadReply& reply) {
+        lea_->set_upload_script(
+            [=](const UploadArrival& arrival) { return arrival.number < count ? reply : UploadReply{}; });
+    }
+    void answer(const UploadReply& reply) {
+        lea_->set_upload_script([=](const UploadArrival&) { return reply; });
+    }
+    /// Lets everything be looked at again, as after advancing the clock.
+    void look() { store_.say_health(true); }
+    std::string uploads(const std::string& outcome) const {
+        return metric("lihandover_uploads_total{destination=\"lea-one\",outcome=\"" + outcome + "\"} ");
+    }
+
+    store::LaneId lane_ = 0;
+};
+
+// -- The good days ----------------------------------------------------------------------------------------------------
+
+TEST_F(UploadsTest, ObjectsFollowTheirItem) {
+    start();
+    const auto octets = octets_of(700'000);
+    const auto made = store_.queue({{.lane = lane_, .binaries = {binary(octets), binary("b"), binary("")}}});
+    ASSERT_TRUE(pushed(3));
+    EXPECT_THAT(store_.pushed(), UnorderedElementsAreArray(made[0].binaries));
+    for (const auto& upload : lea_->uploads()) {
+        EXPECT_GE(upload.deliveries, 1U);
+        EXPECT_EQ(upload.content_type, "image/jpeg");
+        EXPECT_EQ(upload.content_length, upload.octets.size());
+        EXPECT_EQ(upload.expects, !upload.octets.empty());
+    }
+    EXPECT_EQ(lea_->uploads_of(made[0].binaries[0])[0].octets, octets);
+    EXPECT_EQ(lea_->uploads_of(made[0].binaries[1])[0].octets, "b");
+    EXPECT_EQ(store_.binaries_queued(), 0U);
+    EXPECT_EQ(uploads("delivered"), "3");
+    EXPECT_EQ(metric("lihandover_upload_bytes_total{destination=\"lea-one\"} "), "700001");
+    ASSERT_TRUE(eventually([&] { return status().uploads.running == 0; }));
+    EXPECT_EQ(status().uploads.waiting, 0U);
+    EXPECT_GE(status().uploads.connections, 1U);
+    EXPECT_TRUE(status().uploads.last_success);
+    EXPECT_FALSE(status().uploads.paused);
+}
+
+TEST_F(UploadsTest, ObjectsOfARefusedItemStayWhereTheyAre) {
+    lea_->set_script([](const Arrival& arrival) { return refuse(arrival, {{arrival.objects[0], 3007}}); });
+    start();
+    const auto made = store_.queue({{.lane = lane_, .binaries = {binary()}}});
+    ASSERT_TRUE(eventually([&] { return store_.refused().size() == 1; }));
+    lea_->set_script(accept);
+    store_.queue({{.lane = lane_, .binaries = {binary()}}});
+    ASSERT_TRUE(pushed(1));
+    EXPECT_THAT(lea_->uploads_of(made[0].binaries[0]), IsEmpty());
+}
+
+TEST_F(UploadsTest, WhatWaitedAtTheStartGoes) {
+    std::vector<model::Uuid> ids;
+    for (int i = 0; i < 20; ++i) {
+        ids.push_back(store_.queue_binary(lane_, binary(octets_of(1000)), false, true));
+    }
+    start();
+    ASSERT_TRUE(pushed(20));
+    EXPECT_THAT(store_.pushed(), UnorderedElementsAreArray(ids));
+    EXPECT_THAT(lea_->uploads(), SizeIs(20));
+}
+
+TEST_F(UploadsTest, ConnectionsAreUsedAgainAndBounded) {
+    start();
+    for (int i = 0; i < 100; ++i) {
+        queue(octets_of(2000));
+    }
+    ASSERT_TRUE(pushed(100));
+    std::set<std::string> peers;
+    for (const auto& one : lea_->uploads()) {
+        peers.insert(one.peer);
+    }
+    EXPECT_LE(peers.size(), 4U);
+}
+
+TEST_F(UploadsTest, HostileTypesAreNotSent) {
+    start();
+    auto hostile = binary();
+    hostile.content_type = "text/plain\r\nX-Evil: 1";
+    store_.queue_binary(lane_, hostile);
+    ASSERT_TRUE(pushed(1));
+    EXPECT_EQ(lea_->uploads()[0].content_type, "application/octet-stream");
+}
+
+TEST_F(UploadsTest, OverTlsAndOnlyOverTls) {
+    lea_ = std::make_unique<Lea>(accept, lihandover::test::server_context());
+    tls_ = lihandover::test::client_context();
+    start();
+    const auto id = queue(octets_of(3 * mebi));
+    auto plain = binary();
+    plain.url = "http" + lea_->objects_url().substr(5) + "x";
+    const auto never = store_.queue_binary(lane_, plain);
+    ASSERT_TRUE(pushed(1));
+    ASSERT_TRUE(refused(1));
+    EXPECT_EQ(lea_->uploads_of(id)[0].octets, octets_of(3 * mebi));
+    EXPECT_EQ(store_.refused_binaries().at(never).kind, store::Refusal::Kind::invalid_document);
+    EXPECT_THAT(lea_->uploads(), SizeIs(1));
+}
+
+TEST_F(UploadsTest, TlsThatFailsPausesUntilItIsPutRight) {
+    lea_ = std::make_unique<Lea>(accept, lihandover::test::server_context());
+    options_.retry.maximum = std::chrono::hours(1);
+    tls_ = lihandover::test::client_context("other-client");
+    start();
+    queue();
+    ASSERT_TRUE(eventually([&] { return status().uploads.paused == metrics::Pause::tls; }));
+    EXPECT_THAT(store_.refused_binaries(), IsEmpty());
+    tls_ = lihandover::test::client_context();
+    ASSERT_TRUE(delivery_->reconfigure(settings()));
+    ASSERT_TRUE(pushed(1));
+}
+
+// -- Answers ----------------------------------------------------------------------------------------------------------
+
+TEST_F(UploadsTest, NoBodyWithoutContinueAndTheUrlStays) {
+    options_.binary->continue_timeout = milliseconds(50);
+    answer_first(2, {.withhold = true});
+    start();
+    const auto id = queue(octets_of(5000));
+    ASSERT_TRUE(pushed(1));
+    const auto seen = lea_->uploads_of(id);
+    ASSERT_THAT(seen, SizeIs(3));
+    EXPECT_EQ(seen[0].octets, "");
+    EXPECT_EQ(seen[1].octets, "");
+    EXPECT_EQ(seen[2].octets, octets_of(5000));
+    EXPECT_EQ(seen[0].path, seen[2].path);
+    EXPECT_NE(seen[0].peer, seen[1].peer);  // the connection was closed
+    EXPECT_EQ(uploads("no_continue"), "2");
+}
+
+TEST_F(UploadsTest, AnswersThatMayChangeAreTriedAgain) {
+    for (const unsigned status : {404U, 409U, 417U, 425U, 408U, 500U, 503U}) {
+        const auto before = lea_->uploads().size();
+        lea_->set_upload_script([=](const UploadArrival& arrival) {
+            return arrival.number < before + 2 ? UploadReply{.status = status, .unasked = true} : UploadReply{};
+        });
+        if (!delivery_) {
+            start();
+        }
+        const auto pushed_before = store_.pushed().size();
+        const auto id = queue();
+        ASSERT_TRUE(pushed(pushed_before + 1)) << status;
+        const auto seen = lea_->uploads_of(id);
+        EXPECT_THAT(seen, SizeIs(3)) << status;
+        EXPECT_EQ(seen[0].octets, "");
+        EXPECT_EQ(seen[2].octets, "a photograph");
+    }
+    EXPECT_EQ(uploads("not_yet"), "14");
+    EXPECT_THAT(store_.refused_binaries(), IsEmpty());
+}
+
+TEST_F(UploadsTest, TooManyRequestsHoldUpAllUploadsAndNoMessage) {
+    answer_first(1, {.status = 429, .unasked = true, .retry_after = "3000"});
+    start();
+    const auto id = queue();
+    ASSERT_TRUE(eventually([&] { return status().uploads.next_attempt.has_value(); }));
+    queue("another");
+    store_.queue(lane_, 3);
+    ASSERT_TRUE(all_accepted(3));
+    EXPECT_THAT(lea_->uploads(), SizeIs(1));
+    EXPECT_FALSE(status().next_attempt);
+    clock_.advance(seconds(3001));
+    look();
+    ASSERT_TRUE(pushed(2));
+    EXPECT_THAT(lea_->uploads_of(id), SizeIs(2));
+}
+
+TEST_F(UploadsTest, OneObjectsRetryAfterIsItsOwn) {
+    answer_first(1, {.status = 404, .unasked = true, .retry_after = "3000"});
+    start();
+    const auto id = queue();
+    ASSERT_TRUE(eventually([&] { return lea_->uploads().size() == 1; }));
+    queue("another");
+    ASSERT_TRUE(pushed(1));
+    EXPECT_THAT(lea_->uploads_of(id), SizeIs(1));
+    clock_.advance(seconds(3001));
+    look();
+    ASSERT_TRUE(pushed(2));
+}
+
+TEST_F(UploadsTest, ABrokenUploadBeginsAgainFromTheFirstOctet) {
+    const auto octets = octets_of(3 * mebi);
+    answer_first(1, {.drop_after = 500'000});
+    start();
+    const auto id = queue(octets);
+    ASSERT_TRUE(pushed(1));
+    const auto seen = lea_->uploads_of(id);
+    ASSERT_THAT(seen, SizeIs(2));
+    EXPECT_LT(seen[0].octets.size(), octets.size());
+    EXPECT_EQ(seen[1].octets, octets);
+    EXPECT_EQ(uploads("disconnected"), "1");
+}
+
+TEST_F(UploadsTest, EarlySuccessIsRefusedAsConfigured) {
+    answer({.status = 201, .unasked = true});
+    start();
+    const auto id = queue();
+    ASSERT_TRUE(refused(1));
+    const auto refusal = store_.refused_binaries().at(id);
+    EXPECT_EQ(refusal.code, 201U);
+    EXPECT_EQ(refusal.kind, store::Refusal::Kind::http_status);
+    EXPECT_EQ(lea_->uploads()[0].octets, "");
+    EXPECT_EQ(uploads("early"), "1");
+    answer({});
+    store_.retry_binary(id);
+    ASSERT_TRUE(pushed(1));
+    EXPECT_EQ(lea_->uploads().back().octets, "a photograph");
+}
+
+TEST_F(UploadsTest, EarlySuccessCountsWhereItIsConfigured) {
+    options_.binary->early_success = config::EarlySuccess::delivered;
+    answer({.status = 201, .unasked = true});
+    start();
+    queue();
+    ASSERT_TRUE(pushed(1));
+    EXPECT_EQ(lea_->uploads()[0].octets, "");
+    EXPECT_EQ(uploads("early"), "1");
+}
+
+TEST_F(UploadsTest, SuccessInTheMiddleIsEarlyToo) {
+    answer_first(1, {.status = 201, .answer_after = 100'000});
+    start();
+    const auto id = queue(octets_of(8 * mebi));
+    ASSERT_TRUE(refused(1));
+    EXPECT_EQ(store_.refused_binaries().at(id).code, 201U);
+}
+
+TEST_F(UploadsTest, SuccessForAnEmptyObjectIsNeverEarly) {
+    answer({.status = 201, .unasked = true});
+    start();
+    queue("");
+    ASSERT_TRUE(pushed(1));
+    EXPECT_FALSE(lea_->uploads()[0].expects);
+    EXPECT_EQ(lea_->uploads()[0].content_length, 0U);
+}
+
+TEST_F(UploadsTest, FinalAnswersPutTheObjectAside) {
+    start();
+    for (const unsigned status : {301U, 307U, 400U, 405U, 410U, 413U, 415U}) {
+        answer({.status = status, .unasked = true});
+        const auto id = queue();
+        ASSERT_TRUE(eventually([&] { return store_.refused_binaries().contains(id); }));
+        EXPECT_EQ(store_.refused_binaries().at(id).code, status);
+        EXPECT_EQ(store_.refused_binaries().at(id).kind, store::Refusal::Kind::http_status);
+        EXPECT_THAT(lea_->uploads_of(id), SizeIs(1));
+    }
+    EXPECT_FALSE(status().uploads.paused);
+    EXPECT_EQ(uploads("refused"), "7");
+}
+
+TEST_F(UploadsTest, AnObjectRefusedAfterItsBodyCanBeRetried) {
+    const auto reply = UploadReply{.status = 422};
+    answer_first(1, reply);
+    start();
+    const auto id = queue();
+    ASSERT_TRUE(refused(1));
+    store_.retry_binary(id);
+    ASSERT_TRUE(pushed(1));
+    EXPECT_EQ(lea_->uploads_of(id)[0].path, lea_->uploads_of(id)[1].path);
+}
+
+TEST_F(UploadsTest, ALeaThatRefusesEverythingIsNotGivenEverything) {
+    answer({.status = 405, .unasked = true});
+    start();
+    for (int i = 0; i < 30; ++i) {
+        queue();
+    }
+    ASSERT_TRUE(eventually([&] { return status().uploads.paused == metrics::Pause::refusals; }));
+    ASSERT_TRUE(eventually([&] { return status().uploads.running == 0; }));
+    EXPECT_LE(store_.refused_binaries().size(), 10U);
+    answer({});
+    ASSERT_TRUE(eventually([&] { return store_.binaries_queued() == 0; }));
+    EXPECT_FALSE(status().uploads.paused);
+}
+
+TEST_F(UploadsTest, ARefusalThatTheStoreCannotTakeIsMadeAgain) {
+    store_.fail_refusals(true);
+    answer({.status = 413, .unasked = true});
+    start();
+    const auto id = queue();
+    ASSERT_TRUE(eventually([&] { return !lea_->uploads_of(id).empty(); }));
+    store_.fail_refusals(false);
+    clock_.advance(seconds(2));
+    look();
+    ASSERT_TRUE(eventually([&] {
+        look();
+        return store_.refused_binaries().contains(id);
+    }));
+}
+
+// -- The deadline -----------------------------------------------------------------------------------------------------
+
+TEST_F(UploadsTest, AfterTheDeadlineItIsRefusedAsExpired) {
+    answer({.status = 404, .unasked = true});
+    start();
+    const auto id = queue();
+    ASSERT_TRUE(eventually([&] { return lea_->uploads().size() >= 2; }));
+    clock_.advance(seconds(3601));
+    look();
+    ASSERT_TRUE(refused(1));
+    EXPECT_EQ(store_.refused_binaries().at(id).kind, store::Refusal::Kind::expired);
+    EXPECT_EQ(store_.refused_binaries().at(id).code, 404U);
+    EXPECT_EQ(uploads("expired"), "1");
+    answer({});
+    store_.retry_binary(id);
+    ASSERT_TRUE(pushed(1));
+}
+
+TEST_F(UploadsTest, TheContinueTimeoutDoesNotOutlastTheDeadline) {
+    options_.binary->continue_timeout = std::chrono::hours(24);
+    answer({.withhold = true});
+    start();
+    auto brief = binary();
+    brief.lifetime = seconds(1);
+    const auto id = store_.queue_binary(lane_, brief);
+    ASSERT_TRUE(refused(1));
+    EXPECT_EQ(store_.refused_binaries().at(id).kind, store::Refusal::Kind::expired);
+    EXPECT_EQ(store_.refused_binaries().at(id).code, 0U);
+}
+
+TEST_F(UploadsTest, WhatWaitsForAPausedDestinationExpiresToo) {
+    answer({.status = 403, .unasked = true});
+    start();
+    queue();
+    queue();
+    ASSERT_TRUE(eventually([&] { return status().uploads.paused == metrics::Pause::credentials; }));
+    clock_.advance(seconds(3601));
+    look();
+    ASSERT_TRUE(refused(2));
+}
+
+// -- The destination as a whole ---------------------------------------------------------------------------------------
+
+TEST_F(UploadsTest, CredentialsThatFailPauseUploadsAndNotMessages) {
+    answer({.status = 403, .unasked = true});
+    start();
+    for (int i = 0; i < 20; ++i) {
+        queue();
+    }
+    ASSERT_TRUE(eventually([&] { return status().uploads.paused == metrics::Pause::credentials; }));
+    EXPECT_FALSE(status().paused);
+    store_.queue(lane_, 3);
+    ASSERT_TRUE(all_accepted(3));
+    EXPECT_THAT(store_.refused_binaries(), IsEmpty());
+    answer({});  // found out by a probe
+    ASSERT_TRUE(pushed(20));
+    EXPECT_FALSE(status().uploads.paused);
+}
+
+TEST_F(UploadsTest, AnOperatorCanProbeAPausedDestination) {
+    options_.retry.maximum = std::chrono::hours(1);
+    answer({.status = 401, .unasked = true});
+    start();
+    queue();
+    ASSERT_TRUE(eventually([&] { return status().uploads.paused.has_value() && status().uploads.running == 0; }));
+    answer({});
+    EXPECT_TRUE(delivery_->probe_now("lea-one"));
+    ASSERT_TRUE(pushed(1));
+}
+
+TEST_F(UploadsTest, NobodyThereBurnsNoAttempts) {
+    auto elsewhere = std::make_unique<Lea>(accept);
+    const auto port = elsewhere->port();
+    elsewhere->stop();
+    start();
+    auto lost = binary();
+    lost.url = "http://127.0.0.1:" + std::to_string(port) + "/objects/x";
+    store_.queue_binary(lane_, lost);
+    ASSERT_TRUE(eventually([&] { return status().uploads.next_attempt.has_value(); }));
+    EXPECT_THAT(store_.refused_binaries(), IsEmpty());
+}
+
+TEST_F(UploadsTest, TheUrlsHostMayBeAnother) {
+    Lea elsewhere(accept);
+    start();
+    store_.queue_binary(lane_, {.url_prefix = elsewhere.objects_url()});
+    queue();
+    store_.queue_binary(lane_, {.url_prefix = elsewhere.objects_url()});
+    ASSERT_TRUE(pushed(3));
+    EXPECT_THAT(elsewhere.uploads(), SizeIs(2));
+    EXPECT_THAT(lea_->uploads(), SizeIs(1));
+}
+
+TEST_F(UploadsTest, AUrlThatCannotBePostedToIsRefused) {
+    start();
+    for (const std::string url : {"gopher://example.com/", "http://user@example.com/", "https://127.0.0.1:1/x"}) {
+        auto odd = binary();
+        odd.url = url;
+        const auto id = store_.queue_binary(lane_, odd);
+        ASSERT_TRUE(eventually([&] { return store_.refused_binaries().contains(id); })) << url;
+        EXPECT_EQ(store_.refused_binaries().at(id).kind, store::Refusal::Kind::invalid_document);
+    }
+}
+
+TEST_F(UploadsTest, OurCopyThatCannotBeReadIsTriedAgain) {
+    store_.fail_binary_reads(true);
+    start();
+    const auto id = queue();
+    ASSERT_TRUE(eventually([&] { return lea_->uploads_of(id).size() >= 2; }));
+    EXPECT_THAT(store_.pushed(), IsEmpty());
+    store_.fail_binary_reads(false);
+    ASSERT_TRUE(pushed(1));
+    EXPECT_EQ(lea_->uploads().back().octets, "a photograph");
+}
+
+TEST_F(UploadsTest, NothingBeginsWhileTheStoreCannotCommit) {
+    start();
+    answer({.status = 201, .hold_after = 1000});
+    const auto first = queue(octets_of(2 * mebi));
+    ASSERT_TRUE(eventually([&] { return lea_->upload_octets() >= 1000; }));
+    store_.set_committing(false);
+    store_.say_health(false);
+    queue();
+    lea_->release();
+    ASSERT_TRUE(eventually([&] { return status().uploads.running == 0; }));
+    EXPECT_THAT(lea_->uploads(), SizeIs(1));  // the result of the first was handed over and is kept
+    EXPECT_THAT(store_.pushed(), IsEmpty());
+    store_.set_committing(true);
+    store_.say_health(true);
+    ASSERT_TRUE(pushed(2));
+    EXPECT_EQ(store_.pushed().front(), first);
+    EXPECT_THAT(lea_->uploads_of(first), SizeIs(1));
+}
+
+// -- Ends -------------------------------------------------------------------------------------------------------------
+
+TEST_F(UploadsTest, AWithdrawnObjectIsNotSent) {
+    answer({.status = 404, .unasked = true});
+    options_.retry.initial = options_.retry.maximum = std::chrono::hours(1);
+    start();
+    const auto waiting = queue();
+    ASSERT_TRUE(eventually([&] { return status().uploads.waiting == 1 && !lea_->uploads().empty(); }));
+    store_.withdraw_binary(waiting);
+    ASSERT_TRUE(eventually([&] { return status().uploads.waiting == 0; }));
+    EXPECT_THAT(lea_->uploads_of(waiting), SizeIs(1));
+}
+
+TEST_F(UploadsTest, AWithdrawnObjectIsCutInTheMiddle) {
+    answer_first(1, {.hold_after = 100'000});
+    start();
+    const auto id = queue(octets_of(16 * mebi));
+    ASSERT_TRUE(eventually([&] { return lea_->upload_octets() >= 100'000; }));
+    store_.withdraw_binary(id);
+    ASSERT_TRUE(eventually([&] { return status().uploads.running == 0; }));
+    EXPECT_EQ(status().uploads.waiting, 0U);
+    EXPECT_THAT(store_.pushed(), IsEmpty());
+    queue();
+    ASSERT_TRUE(pushed(1));
+}
+
+TEST_F(UploadsTest, AWithdrawnObjectIsCutWhileItWaitsForContinue) {
+    answer_first(1, {.withhold = true});
+    start();
+    const auto id = queue();
+    ASSERT_TRUE(eventually([&] { return lea_->uploads().size() == 1; }));
+    store_.withdraw_binary(id);
+    ASSERT_TRUE(eventually([&] { return status().uploads.running == 0; }));
+    EXPECT_EQ(uploads("no_continue"), "0");
+}
+
+TEST_F(UploadsTest, StoppingLetsUploadsFinish) {
+    answer({.status = 201, .hold_after = 1000});
+    start();
+    queue(octets_of(2 * mebi));
+    ASSERT_TRUE(eventually([&] { return lea_->upload_octets() >= 1000; }));
+    lea_->release();
+    stop_delivery(std::chrono::seconds(60));
+    ASSERT_TRUE(pushed(1));
+}
+
+TEST_F(UploadsTest, StoppingCutsWhatTakesLongerAndItStartsOverLater) {
+    answer({.status = 201, .hold_after = 1000});
+    start();
+    const auto id = queue(octets_of(16 * mebi));
+    const auto other = queue("waits for continue");
+    lea_->set_upload_script([](const UploadArrival&) { return UploadReply{.withhold = true}; });
+    const auto third = queue("waits for continue");
+    ASSERT_TRUE(eventually([&] { return lea_->uploads().size() == 3; }));
+    stop_delivery(milliseconds(10));
+    EXPECT_THAT(store_.refused_binaries(), IsEmpty());
+    io_.stop();
+    thread_.join();
+    store_.set_listener(nullptr);
+    store_.objects().set_listener(nullptr);
+    delivery_.reset();
+    io_.restart();
+    answer({});
+    lea_->release();
+    start();
+    ASSERT_TRUE(eventually([&] { return store_.binaries_queued() == 0; }));
+    EXPECT_THAT(store_.pushed(), testing::IsSupersetOf({id, third}));
+    EXPECT_THAT(store_.pushed(), Contains(other));
+    EXPECT_EQ(lea_->uploads_of(id).back().octets, octets_of(16 * mebi));
+}
+
+TEST_F(UploadsTest, ADestinationIsKeptUntilItsObjectsAreGone) {
+    answer({.status = 404, .unasked = true});
+    start();
+    queue();
+    ASSERT_TRUE(eventually([&] { return !lea_->uploads().empty(); }));
+    Settings none = settings();
+    none.destinations.clear();
+    ASSERT_TRUE(delivery_->reconfigure(none));
+    answer({});
+    ASSERT_TRUE(pushed(1));
+    ASSERT_TRUE(eventually([&] { return delivery_->status().empty(); }));
+}
+
+// -- Sharing the link -------------------------------------------------------------------------------------------------
+
+TEST_F(UploadsTest, SmallOnesPassLargeOnesThatTakeAllTheirConnections) {
+    lea_->set_upload_script([](const UploadArrival& arrival) {
+        return arrival.content_length > mebi ? UploadReply{.hold_after = 1000} : UploadReply{};
+    });
+    start();
+    for (int i = 0; i < 6; ++i) {
+        queue(octets_of(2 * mebi));
+    }
+    ASSERT_TRUE(eventually([&] { return lea_->uploads().size() == 3; }));
+    for (int i = 0; i < 5; ++i) {
+        queue("small");
+    }
+    ASSERT_TRUE(pushed(5));
+    EXPECT_THAT(lea_->uploads(), SizeIs(8));  // and never more than three large ones at a time
+    lea_->release();
+    ASSERT_TRUE(pushed(11));
+}
+
+TEST_F(UploadsTest, EmergenciesGoFirst) {
+    options_.upload_connections = 1;
+    lea_->set_upload_script([](const UploadArrival& arrival) {
+        return arrival.number == 0 ? UploadReply{.hold_after = 1} : UploadReply{};
+    });
+    start();
+    const auto first = queue(octets_of(2 * mebi));
+    ASSERT_TRUE(eventually([&] { return lea_->uploads().size() == 1; }));
+    const auto large = queue(octets_of(2 * mebi));
+    const auto small = queue();
+    const auto urgent_large = store_.queue_binary(lane_, binary(octets_of(2 * mebi)), true);
+    const auto urgent_small = store_.queue_binary(lane_, binary(), true);
+    ASSERT_TRUE(eventually([&] { return status().uploads.waiting == 4; }));
+    lea_->release();
+    ASSERT_TRUE(pushed(5));
+    std::vector<model::Uuid> order;
+    for (const auto& one : lea_->uploads()) {
+        order.push_back(*one.id());
+    }
+    EXPECT_THAT(order, ElementsAre(first, urgent_small, urgent_large, small, large));
+}
+
+TEST_F(UploadsTest, TheBandwidthLimitHolds) {
+    options_.upload_bandwidth = 100'000;
+    clock_.freeze();
+    start();
+    queue(octets_of(50'000));
+    queue(octets_of(50'000));
+    ASSERT_TRUE(eventually([&] { return status().uploads.running == 2; }));
+    std::uint64_t allowed = 0;
+    while (store_.pushed().size() < 2) {
+        ASSERT_LE(lea_->upload_octets(), allowed);
+        clock_.advance(milliseconds(50));
+        allowed += 5'000;
+        ASSERT_LE(allowed, 200'000U);
+        const auto wanted = std::min<std::uint64_t>(allowed / 10'000 * 10'000, 100'000);
+        ASSERT_TRUE(eventually([&] { return lea_->upload_octets() >= wanted; }));
+        if (wanted == 100'000) {
+            ASSERT_TRUE(pushed(2));
+        }
+    }
+}
+
+TEST_F(UploadsTest, MessagesGoOnBesideUploads) {
+    start();
+    for (int i = 0; i < 4; ++i) {
+        queue(octets_of(8 * mebi));
+    }
+    store_.queue(lane_, 200);
+    ASSERT_TRUE(all_accepted(200));
+    ASSERT_TRUE(pushed(4));
+    for (const auto& one : lea_->uploads()) {
+        EXPECT_EQ(one.octets.size(), 8 * mebi);
+    }
+}
+
+}  // namespace
+}  // namespace lihandover::delivery::test
