@@ -536,6 +536,20 @@ asio::awaitable<bool> Session::send_source(BodySource& source, std::optional<std
     }
 }
 
+asio::awaitable<bool> Session::confirmed() {
+    if (!answered_ || aborted_) {
+        co_return false;
+    }
+    const Io io = co_await transport_.wait_confirmed(state_->options.timeouts.write_stall);
+    if (io == Io::timeout) {
+        ++state_->stats.timed_out_total;
+    }
+    if (io != Io::ok) {
+        keep_alive_ = false;
+    }
+    co_return io == Io::ok;
+}
+
 void Session::abort() {
     aborted_ = true;
     transport_.close();

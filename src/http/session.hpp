@@ -54,6 +54,7 @@ class Session final : public Exchange {
     void withhold_continue() override { withhold_ = true; }
     boost::asio::awaitable<bool> respond(Response response) override;
     boost::asio::awaitable<bool> respond(Response response, BodySource& source) override;
+    boost::asio::awaitable<bool> confirmed() override;
     void abort() override;
 
   private:

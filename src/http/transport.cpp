@@ -1,8 +1,11 @@
 #include "transport.hpp"
 
+#include <linux/sockios.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -17,6 +20,7 @@
 #include <boost/system/system_error.hpp>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 namespace lihandover::http {
 namespace {
@@ -27,6 +31,8 @@ namespace asio = boost::asio;
 constexpr std::size_t cipher_room = std::size_t{17} * 1024;
 constexpr std::size_t record_room = std::size_t{16} * 1024;
 constexpr std::size_t pieces_at_once = 16;
+constexpr std::chrono::milliseconds first_confirm_pause{1};
+constexpr std::chrono::milliseconds last_confirm_pause{64};
 
 [[noreturn]] void throw_cancelled() {
     throw boost::system::system_error{asio::error::make_error_code(asio::error::operation_aborted)};
@@ -527,6 +533,46 @@ asio::awaitable<Io> Transport::write(std::span<const std::string_view> parts, Cl
         }
     }
     co_return io;
+}
+
+asio::awaitable<Io> Transport::wait_confirmed(Clock::duration stall) {
+    asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor> timer{executor_};
+    Clock::duration pause = first_confirm_pause;
+    auto moved_at = Clock::now();
+    int least = std::numeric_limits<int>::max();
+    for (;;) {
+        int left = 0;
+        if (closed_) {
+            co_return Io::closed;
+        }
+        if (::ioctl(socket_.native_handle(), SIOCOUTQ, &left) != 0) {
+            co_return Io::reset;
+        }
+        // Asked after the queue, which is empty too once a reset has thrown it away.
+        if (is_reset()) {
+            send_broken_ = true;
+            co_return Io::reset;
+        }
+        if (left == 0) {
+            co_return Io::ok;
+        }
+        const auto now = Clock::now();
+        if (left < least) {
+            least = left;
+            moved_at = now;
+        } else if (now - moved_at >= stall) {
+            co_return Io::timeout;
+        }
+        const Waiting waiting{*this};
+        timer.expires_at(now + pause);
+        co_await timer.async_wait(asio::use_awaitable);
+        pause = std::min<Clock::duration>(pause * 2, last_confirm_pause);
+    }
+}
+
+bool Transport::is_reset() {
+    pollfd entry{socket_.native_handle(), 0, 0};
+    return ::poll(&entry, 1, 0) > 0 && (entry.revents & (POLLERR | POLLHUP)) != 0;
 }
 
 void Transport::set_deadline(Clock::time_point when) {

@@ -91,6 +91,9 @@ class Transport {
     boost::asio::awaitable<ReadOutcome> read_raw(char* out, std::size_t room);
     /// All of it. `stall` bounds each wait for the peer to take more; the deadline set before is lost.
     boost::asio::awaitable<Io> write(std::span<const std::string_view> parts, Clock::duration stall);
+    /// Until the peer's system has confirmed all that was sent, as long as it goes on confirming within `stall`. The
+    /// kernel gives no event for it, so it is asked again and again.
+    boost::asio::awaitable<Io> wait_confirmed(Clock::duration stall);
     /// As much as goes without waiting: `ok` means all of it. `blocked` must be followed by a call with the same
     /// Gather.
     Io try_write(Gather& gather);
@@ -134,6 +137,8 @@ class Transport {
     Io try_write_tls(Gather& gather);
     Io tls_result(int result, bool& wants_write, bool& broken);
     Io judge(const boost::system::error_code& error) const;
+    /// The peer has broken the connection, as far as the kernel knows.
+    bool is_reset();
     void arm(Clock::time_point when);
     void on_timer(std::uint64_t generation);
 

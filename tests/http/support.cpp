@@ -294,6 +294,10 @@ asio::awaitable<void> TestHandler::handle(Exchange& exchange) {
     } else if (path == "/abort") {
         exchange.abort();
         co_await respond(exchange, 200, "too late");
+    } else if (path == "/confirmed") {
+        co_await respond(exchange, 200, std::string(100'000, 'x'));
+        const bool confirmed = co_await exchange.confirmed();
+        events.emplace_back(confirmed ? "confirmed" : "not confirmed");
     } else if (path == "/twice") {
         co_await respond(exchange, 200, "once");
         co_await respond(exchange, 200, "twice");

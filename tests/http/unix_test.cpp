@@ -46,6 +46,46 @@ TEST_F(UnixSocket, SaysWhoIsThere) {
                                 " user=" + user_name(getuid()) + " host=localhost");
 }
 
+// Of a Unix socket, since there it is known what its buffers take and when the peer has it.
+TEST_F(UnixSocket, ConfirmsWhatThePeerHasTaken) {
+    TestServer server{options()};
+    Raw client{path()};
+    client.send("GET /confirmed HTTP/1.1\r\nHost: x\r\n\r\n");
+    ASSERT_TRUE(server.wait_event("sent"));
+    server.run([&] { EXPECT_THAT(server.handler().events, testing::Not(testing::Contains("confirmed"))); });
+    EXPECT_EQ(client.read_message().body.size(), 100'000U);
+    EXPECT_TRUE(server.wait_event("confirmed"));
+    client.send("GET /ignore HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_EQ(client.read_message().body, "ignored");
+}
+
+TEST_F(UnixSocket, DoesNotConfirmWhatThePeerLeftUnread) {
+    TestServer server{options()};
+    Raw client{path()};
+    client.send("GET /confirmed HTTP/1.1\r\nHost: x\r\n\r\n");
+    ASSERT_TRUE(server.wait_event("sent"));
+    client.close();
+    EXPECT_TRUE(server.wait_event("not confirmed"));
+}
+
+TEST_F(UnixSocket, ConfirmingEndsWhenThePeerTakesNothing) {
+    auto impatient = options();
+    impatient.timeouts.write_stall = std::chrono::milliseconds{50};
+    TestServer server{impatient};
+    Raw client{path()};
+    client.send("GET /confirmed HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_TRUE(server.wait_event("not confirmed"));
+    EXPECT_EQ(server.stats().timed_out_total, 1U);
+}
+
+TEST_F(UnixSocket, ConfirmingEndsWithTheServer) {
+    TestServer server{options()};
+    Raw client{path()};
+    client.send("GET /confirmed HTTP/1.1\r\nHost: x\r\n\r\n");
+    ASSERT_TRUE(server.wait_event("sent"));
+    EXPECT_EQ(server.stop(std::chrono::milliseconds{1}).wait_for(guard), std::future_status::ready);
+}
+
 TEST_F(UnixSocket, HasItsMode) {
     for (const unsigned mode : {0660U, 0600U, 0666U}) {
         auto wanted = options();

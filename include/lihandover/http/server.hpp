@@ -105,6 +105,10 @@ class Exchange {
     [[nodiscard]] virtual boost::asio::awaitable<bool> respond(Response response) = 0;
     /// The same with a streamed body (`response.body` is ignored).
     [[nodiscard]] virtual boost::asio::awaitable<bool> respond(Response response, BodySource& source) = 0;
+    /// After an answer that was sent in full: waits until the peer's own system has confirmed every octet of it. False
+    /// when the connection broke first, or when nothing moved for Timeouts::write_stall. For those who destroy what
+    /// they sent; it says nothing of what the peer made of it. (The default is for handlers' tests: yes.)
+    [[nodiscard]] virtual boost::asio::awaitable<bool> confirmed() { co_return true; }
     /// Drops the connection at once, without an answer or in the middle of one (a test LEA's failure).
     virtual void abort() = 0;
 };
