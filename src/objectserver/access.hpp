@@ -1,0 +1,60 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lihandover/model/result.hpp"
+#include "lihandover/model/time.hpp"
+#include "lihandover/model/uuid.hpp"
+#include "lihandover/store/objects.hpp"
+#include "lihandover/tls/context.hpp"
+
+namespace lihandover::objectserver {
+
+/// The path and query that a request asks for, without the scheme and host of the absolute form (RFC 9112 3.2.2).
+[[nodiscard]] std::string_view origin_form(std::string_view target);
+
+/// The UUID that ends a path as our URLs do: in lower case, behind a slash or whatever else the configured beginning
+/// ends with. nullopt for anything else.
+[[nodiscard]] std::optional<model::Uuid> object_id_of(std::string_view origin);
+
+/// Which certificates may fetch what. Immutable.
+class AccessList {
+  public:
+    /// `destinations`: by name, certificates as config::Binary::client_certificates has them. `clients`: those that may
+    /// talk to this listener at all (config::ServerTls::clients); empty: all. Errors: what is no fingerprint.
+    [[nodiscard]] static model::Result<AccessList> make(
+        const std::map<std::string, std::vector<std::string>, std::less<>>& destinations,
+        const std::vector<std::string>& clients);
+
+    /// Whether the certificate is one of the destination's. Looks at every fingerprint there is, whatever the answer,
+    /// and at each for the same time.
+    [[nodiscard]] bool allows(std::string_view destination, const tls::PeerIdentity& peer) const;
+
+  private:
+    using Digest = std::array<std::uint8_t, 32>;
+    struct Entry {
+        Digest digest{};
+        bool of_key = false;
+        std::size_t destination = 0;  ///< listener_entry: of the listener
+    };
+
+    static model::Result<Entry> entry_of(std::string_view text, std::size_t destination);
+    static std::optional<Digest> digest_of(std::string_view hex);
+
+    std::vector<Entry> entries_;
+    std::map<std::string, std::size_t, std::less<>> destinations_;
+    bool all_may_talk_ = true;
+};
+
+/// Whether the object is on offer at `now` by its own state: its item was sent once (which stamps the expiry) and it
+/// has not expired, and its octets are here.
+[[nodiscard]] bool is_offered(const store::StoredObject& object, model::Instant now);
+
+}  // namespace lihandover::objectserver

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "access.hpp"
+#include "lihandover/http/server.hpp"
+#include "lihandover/objectserver/objectserver.hpp"
+#include "lookup.hpp"
+
+namespace lihandover::objectserver {
+
+/// Answers the requests. On the server's thread.
+class Service final : public http::Handler {
+  public:
+    /// Denials leave this long after their request came, or a multiple of it: what was looked at meanwhile takes well
+    /// under one, so the time of an answer says nothing of it.
+    static constexpr std::chrono::milliseconds denial_step{20};
+
+    Service(const boost::asio::any_io_executor& executor, const Parts& parts, std::unique_ptr<store::Reader> reader)
+        : executor_(executor), parts_(parts), lookup_(parts.workers, std::move(reader)) {}
+
+    void use(std::shared_ptr<const AccessList> access) { access_ = std::move(access); }
+
+    [[nodiscard]] boost::asio::awaitable<void> handle(http::Exchange& exchange) override;
+
+  private:
+    /// An object and the destination that may fetch it.
+    struct Granted {
+        store::StoredObject object;
+        std::string destination;
+        std::string certificate_sha256;
+    };
+    /// What to answer with.
+    struct Plan;
+    class Account;
+
+    boost::asio::awaitable<std::optional<Granted>> look_up(const http::Exchange& exchange);
+    [[nodiscard]] bool may_fetch(const http::Exchange& exchange, std::string_view origin,
+                                 const store::StoredObject* object, std::string& destination) const;
+    boost::asio::awaitable<void> deny(http::Exchange& exchange, std::chrono::steady_clock::time_point came);
+    boost::asio::awaitable<void> serve(http::Exchange& exchange, const Granted& granted);
+    boost::asio::awaitable<void> send(http::Exchange& exchange, const Granted& granted, Plan plan);
+    boost::asio::awaitable<std::shared_ptr<store::ObjectReader>> open(const Granted& granted);
+    void note_lookup(bool worked, const std::string& problem);
+
+    boost::asio::any_io_executor executor_;
+    Parts parts_;
+    Lookup lookup_;
+    std::shared_ptr<const AccessList> access_;
+    bool lookups_fail_ = false;
+};
+
+}  // namespace lihandover::objectserver

@@ -1,0 +1,529 @@
+#include "support.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_future.hpp>
+#include <stdexcept>
+
+namespace lihandover::objectserver::test {
+
+namespace asio = boost::asio;
+
+model::Instant MovedClock::wall() const {
+    model::Instant now = model::system_clock().wall();
+    now.seconds += moved_;
+    return now;
+}
+
+char octet_at(std::uint64_t at) {
+    return static_cast<char>((at * 2654435761U) >> 13U);
+}
+
+std::string octets(std::uint64_t begin, std::uint64_t end) {
+    std::string text;
+    for (auto at = begin; at < end; ++at) {
+        text += octet_at(at);
+    }
+    return text;
+}
+
+// -- FakeStore
+
+namespace {
+
+struct Leaving {
+    explicit Leaving(std::atomic<bool>& its_busy) : busy(its_busy) {}
+    Leaving(const Leaving&) = delete;
+    Leaving& operator=(const Leaving&) = delete;
+    ~Leaving() { busy = false; }
+    std::atomic<bool>& busy;
+};
+
+}  // namespace
+
+class FakeStore::FakeReader final : public store::Reader {
+  public:
+    explicit FakeReader(FakeStore& store) : store_(store) {}
+    [[nodiscard]] model::Result<std::vector<store::StoredItem>> load(std::span<const store::RowId> /*rows*/) override {
+        return model::Error{"not here"};
+    }
+    [[nodiscard]] model::Status for_each_queued(
+        const std::function<void(const store::QueuedItem&)>& /*visit*/) override {
+        return model::Error{"not here"};
+    }
+    [[nodiscard]] model::Result<std::vector<store::ItemView>> items(std::optional<store::ItemState> /*state*/,
+                                                                    store::RowId /*after*/,
+                                                                    std::size_t /*limit*/) override {
+        return model::Error{"not here"};
+    }
+    [[nodiscard]] model::Result<std::optional<store::ItemView>> find(const model::Uuid& /*object_id*/) override {
+        return model::Error{"not here"};
+    }
+    [[nodiscard]] model::Result<std::vector<store::Record>> records(std::int64_t /*after*/,
+                                                                    std::size_t /*limit*/) override {
+        return model::Error{"not here"};
+    }
+    [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(std::string_view /*destination*/) override {
+        return model::Error{"not here"};
+    }
+    [[nodiscard]] model::Result<std::optional<store::StoredObject>> object(const model::Uuid& id) override {
+        if (busy_.exchange(true)) {
+            throw std::logic_error{"two threads use one reader"};
+        }
+        const Leaving leaving{busy_};
+        return store_.find(id);
+    }
+    [[nodiscard]] model::Status for_each_upload(
+        const std::function<void(const store::QueuedObject&)>& /*visit*/) override {
+        return model::Error{"not here"};
+    }
+
+  private:
+    FakeStore& store_;
+    std::atomic<bool> busy_{false};
+};
+
+class FakeStore::FakeObjectReader final : public store::ObjectReader {
+  public:
+    FakeObjectReader(FakeStore& store, std::uint64_t size) : store_(store), size_(size) {}
+    [[nodiscard]] std::uint64_t size() const override { return size_; }
+    [[nodiscard]] model::Result<std::size_t> read(std::uint64_t at, std::span<char> out) override {
+        if (busy_.exchange(true)) {
+            throw std::logic_error{"two threads use one reader"};
+        }
+        const Leaving leaving{busy_};
+        return store_.read(size_, at, out);
+    }
+
+  private:
+    FakeStore& store_;
+    std::uint64_t size_;
+    std::atomic<bool> busy_{false};
+};
+
+model::Uuid FakeStore::put(const std::string& destination, std::uint64_t size,
+                           const std::function<void(store::StoredObject&)>& change) {
+    store::StoredObject object;
+    object.described.id = model::Uuid::random();
+    object.described.url = "https://csp.example.com:8444/objects/" + object.described.id.to_string();
+    object.described.content_length = size;
+    object.described.expiry = model::system_clock().wall();
+    object.described.expiry->seconds += 3600;
+    object.item_id = model::Uuid::random();
+    object.model = model::BinaryModel::a;
+    object.state = store::ObjectState::offered;
+    object.sealed = std::make_shared<FakeSealed>(size);
+    object.lane = lane(destination, "LIID-1").value();
+    if (change) {
+        change(object);
+    }
+    const std::lock_guard lock{mutex_};
+    stored_[object.described.id] = object;
+    return object.described.id;
+}
+
+void FakeStore::change(const model::Uuid& id, const std::function<void(store::StoredObject&)>& change) {
+    const std::lock_guard lock{mutex_};
+    change(stored_.at(id));
+}
+
+std::string FakeStore::target_of(const model::Uuid& id) const {
+    return "/objects/" + id.to_string();
+}
+
+std::vector<store::Fetch> FakeStore::fetches() const {
+    const std::lock_guard lock{mutex_};
+    return fetches_;
+}
+
+std::vector<model::Uuid> FakeStore::lookups() const {
+    const std::lock_guard lock{mutex_};
+    return lookups_;
+}
+
+std::size_t FakeStore::opened() const {
+    const std::lock_guard lock{mutex_};
+    return opened_;
+}
+
+void FakeStore::fail_lookups(bool fail) {
+    const std::lock_guard lock{mutex_};
+    fail_lookups_ = fail;
+}
+
+void FakeStore::throw_lookups(bool fail) {
+    const std::lock_guard lock{mutex_};
+    throw_lookups_ = fail;
+}
+
+void FakeStore::fail_opening(bool fail) {
+    const std::lock_guard lock{mutex_};
+    fail_opening_ = fail;
+}
+
+void FakeStore::fail_reading_from(std::uint64_t octet) {
+    const std::lock_guard lock{mutex_};
+    fail_from_ = octet;
+}
+
+void FakeStore::hold_reading_from(std::uint64_t octet) {
+    const std::lock_guard lock{mutex_};
+    hold_from_ = octet;
+}
+
+void FakeStore::let_read() {
+    const std::lock_guard lock{mutex_};
+    hold_from_.reset();
+    wake_.notify_all();
+}
+
+bool FakeStore::holds() const {
+    const std::lock_guard lock{mutex_};
+    return holds_;
+}
+
+model::Result<std::optional<store::StoredObject>> FakeStore::find(const model::Uuid& id) {
+    const std::lock_guard lock{mutex_};
+    lookups_.push_back(id);
+    if (throw_lookups_) {
+        throw std::bad_alloc{};
+    }
+    if (fail_lookups_) {
+        return model::Error{"the disk is broken"};
+    }
+    const auto found = stored_.find(id);
+    return found == stored_.end() ? std::nullopt : std::optional{found->second};
+}
+
+model::Result<std::size_t> FakeStore::read(std::uint64_t size, std::uint64_t at, std::span<char> out) {
+    std::unique_lock lock{mutex_};
+    const std::uint64_t end = std::min<std::uint64_t>(size, at + out.size());
+    while (hold_from_ && end > *hold_from_) {
+        holds_ = true;
+        wake_.wait(lock);
+    }
+    holds_ = false;
+    if (fail_from_ && end > *fail_from_) {
+        return model::Error{"the seal is broken"};
+    }
+    for (std::uint64_t place = at; place < end; ++place) {
+        out[place - at] = octet_at(place);
+    }
+    return static_cast<std::size_t>(end - std::min(at, end));
+}
+
+model::Result<std::unique_ptr<store::ObjectReader>> FakeStore::FakeObjects::open(
+    const store::SealedObject& object) const {
+    const std::lock_guard lock{store_.mutex_};
+    ++store_.opened_;
+    if (store_.fail_opening_) {
+        return model::Error{"the file is gone"};
+    }
+    return std::unique_ptr<store::ObjectReader>{std::make_unique<FakeObjectReader>(store_, object.size())};
+}
+
+void FakeStore::FakeObjects::fetched(store::Fetch fetch, Done done) {
+    {
+        const std::lock_guard lock{store_.mutex_};
+        // As the store does it.
+        const auto found = store_.stored_.find(fetch.object);
+        if (found != store_.stored_.end() && found->second.remove_when_fetched && fetch.whole && fetch.complete) {
+            store_.stored_.erase(found);
+        }
+        store_.fetches_.push_back(std::move(fetch));
+    }
+    if (done) {
+        done(store::Outcome::committed);
+    }
+}
+
+model::Result<std::unique_ptr<store::Reader>> FakeStore::reader() const {
+    return std::unique_ptr<store::Reader>{std::make_unique<FakeReader>(const_cast<FakeStore&>(*this))};
+}
+
+model::Result<store::LaneId> FakeStore::lane(std::string_view destination, std::string_view liid) {
+    const std::lock_guard lock{mutex_};
+    for (const auto& [id, lane] : lanes_) {
+        if (lane->destination == destination && lane->liid == liid) {
+            return id;
+        }
+    }
+    const auto id = static_cast<store::LaneId>(lanes_.size() + 1);
+    lanes_[id] = std::make_shared<const store::Lane>(store::Lane{id, std::string{destination}, std::string{liid}});
+    return id;
+}
+
+model::Result<std::vector<store::LaneId>> FakeStore::lanes(
+    std::span<const std::pair<std::string, std::string>> destination_and_liid) {
+    std::vector<store::LaneId> ids;
+    for (const auto& [destination, liid] : destination_and_liid) {
+        ids.push_back(lane(destination, liid).value());
+    }
+    return ids;
+}
+
+model::Result<store::ProfileId> FakeStore::profile(const model::Profile& /*profile*/) {
+    return model::Error{"not here"};
+}
+
+std::shared_ptr<const store::Lane> FakeStore::find_lane(store::LaneId id) const {
+    const std::lock_guard lock{mutex_};
+    const auto found = lanes_.find(id);
+    return found == lanes_.end() ? nullptr : found->second;
+}
+
+void FakeStore::submit(std::vector<store::NewItem> /*items*/, Done done) {
+    done(store::Outcome::failed);
+}
+
+void FakeStore::accepted(std::vector<store::Acceptance> /*items*/, Done done) {
+    done(store::Outcome::failed);
+}
+
+void FakeStore::refused(store::RowId /*row*/, store::Refusal /*refusal*/, Done done) {
+    done(store::Outcome::failed);
+}
+
+void FakeStore::retry(std::vector<model::Uuid> /*object_ids*/, std::string /*who*/, DoneCount done) {
+    done(store::Outcome::failed, 0);
+}
+
+void FakeStore::retry_all(std::string /*destination*/, std::optional<std::uint64_t> /*code*/, std::string /*who*/,
+                          DoneCount done) {
+    done(store::Outcome::failed, 0);
+}
+
+void FakeStore::reject(std::vector<model::Uuid> /*object_ids*/, std::string /*who*/, std::string /*why*/,
+                       DoneCount done) {
+    done(store::Outcome::failed, 0);
+}
+
+model::Result<std::vector<store::StoredWarrant>> FakeStore::warrants() {
+    return std::vector<store::StoredWarrant>{};
+}
+
+model::Status FakeStore::change_warrants(const store::WarrantChanges& /*changes*/) {
+    return model::Error{"not here"};
+}
+
+// -- Answer
+
+unsigned Answer::status() const {
+    return head.size() < 12 ? 0 : static_cast<unsigned>(std::stoul(head.substr(9, 3)));
+}
+
+std::string Answer::field(std::string_view name) const {
+    const std::string start = "\r\n" + std::string{name} + ": ";
+    const auto at = head.find(start);
+    if (at == std::string::npos) {
+        return {};
+    }
+    const auto begin = at + start.size();
+    return head.substr(begin, head.find("\r\n", begin) - begin);
+}
+
+std::string Answer::without_date() const {
+    const auto at = head.find("\r\nDate: ");
+    std::string text = head;
+    if (at != std::string::npos) {
+        text.erase(at, head.find("\r\n", at + 2) - at);
+    }
+    return text + body;
+}
+
+// -- TlsClient
+
+TlsClient::TlsClient(std::uint16_t port, const std::string& certificate, int receive_buffer) {
+    static std::map<std::string, std::shared_ptr<const tls::ClientContext>> contexts;
+    auto& context = contexts[certificate];
+    if (!context) {
+        context = lihandover::test::client_context(certificate);
+    }
+    descriptor_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (receive_buffer > 0) {
+        ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+    }
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::connect(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+        throw std::runtime_error{"cannot connect"};
+    }
+    const timeval limit{guard.count(), 0};
+    ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    ::setsockopt(descriptor_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    ssl_ = SSL_new(context->native());
+    SSL_set_fd(ssl_, descriptor_);
+    connected_ = SSL_connect(ssl_) == 1;
+    ERR_clear_error();
+}
+
+TlsClient::~TlsClient() {
+    SSL_free(ssl_);
+    if (descriptor_ >= 0) {
+        ::close(descriptor_);
+    }
+}
+
+void TlsClient::send(std::string_view octets) {
+    SSL_write(ssl_, octets.data(), static_cast<int>(octets.size()));
+    ERR_clear_error();
+}
+
+bool TlsClient::fill() {
+    std::array<char, 16384> chunk{};
+    const int count = SSL_read(ssl_, chunk.data(), static_cast<int>(chunk.size()));
+    ERR_clear_error();
+    if (count <= 0) {
+        return false;
+    }
+    buffer_.append(chunk.data(), static_cast<std::size_t>(count));
+    return true;
+}
+
+std::optional<std::string> TlsClient::read_head() {
+    std::size_t end = 0;
+    while ((end = buffer_.find("\r\n\r\n")) == std::string::npos) {
+        if (!fill()) {
+            return std::nullopt;
+        }
+    }
+    std::string head = buffer_.substr(0, end + 4);
+    buffer_.erase(0, end + 4);
+    return head;
+}
+
+std::string TlsClient::read(std::size_t size) {
+    while (buffer_.size() < size && fill()) {
+    }
+    std::string text = buffer_.substr(0, size);
+    buffer_.erase(0, text.size());
+    return text;
+}
+
+std::optional<Answer> TlsClient::receive(bool without_body) {
+    auto head = read_head();
+    if (!head) {
+        return std::nullopt;
+    }
+    Answer answer{std::move(*head), {}};
+    const std::string length = answer.field("Content-Length");
+    if (!without_body && !length.empty()) {
+        const std::size_t size = std::stoull(length);
+        answer.body = read(size);
+        if (answer.body.size() < size) {
+            return std::nullopt;
+        }
+    }
+    return answer;
+}
+
+Answer TlsClient::ask(std::string_view method, std::string_view target, std::string_view fields) {
+    std::string request{method};
+    request += ' ';
+    request += target;
+    request += " HTTP/1.1\r\nHost: csp.example.com\r\n";
+    request += fields;
+    request += "\r\n";
+    send(request);
+    return receive(method == "HEAD").value_or(Answer{});
+}
+
+bool TlsClient::closes() {
+    return buffer_.empty() && !fill();
+}
+
+void TlsClient::reset() {
+    const linger at_once{1, 0};
+    ::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    ::close(descriptor_);
+    descriptor_ = -1;
+}
+
+std::string fingerprint(const std::string& certificate) {
+    return lihandover::test::client_context(certificate)->certificate().sha256;
+}
+
+// -- TestServer
+
+Settings TestServer::settings() {
+    static const bool made = [] {
+        lihandover::test::certificates().make("second", "ca",
+                                              {.common_name = "Second Client", .names = {}, .addresses = {}});
+        lihandover::test::certificates().make(
+            "short", "ca", {.common_name = "Short Client", .names = {}, .addresses = {}, .until = 3600});
+        return true;
+    }();
+    static_cast<void>(made);
+    static const auto tls = lihandover::test::server_context();
+    Settings settings;
+    settings.tls = tls;
+    settings.certificates["lea-one"] = {fingerprint("client")};
+    settings.certificates["lea-two"] = {fingerprint("second")};
+    return settings;
+}
+
+TestServer::TestServer() : TestServer(settings()) {}
+
+TestServer::TestServer(Settings settings) {
+    const Parts parts{store, metrics, clock, pool_.get_executor()};
+    Options options;
+    options.listen = "127.0.0.1:0";
+    server_ = std::move(ObjectServer::create(context_.get_executor(), parts, options, settings)).value();
+    server_->start();
+    thread_ = std::thread{[this] {
+        const auto work = asio::make_work_guard(context_);
+        context_.run();
+    }};
+}
+
+TestServer::~TestServer() {
+    store.let_read();
+    stop(std::chrono::milliseconds{0}).wait();
+    context_.stop();
+    thread_.join();
+    pool_.join();
+}
+
+std::future<void> TestServer::stop(std::chrono::milliseconds grace) {
+    return asio::co_spawn(context_, server_->stop(grace), asio::use_future);
+}
+
+void TestServer::run(const std::function<void()>& work) {
+    asio::post(context_, asio::use_future([&work] { work(); })).get();
+}
+
+bool TestServer::wait_for(const std::function<bool()>& condition) const {
+    const auto end = std::chrono::steady_clock::now() + guard;
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > end) {
+            return false;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+    return true;
+}
+
+std::vector<store::Fetch> TestServer::wait_fetches(std::size_t count) const {
+    static_cast<void>(wait_for([&] { return store.fetches().size() >= count; }));
+    return store.fetches();
+}
+
+double TestServer::metric(const std::string& series) const {
+    const std::string text = '\n' + metrics.render();
+    const auto at = text.find('\n' + series + ' ');
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + series.size() + 2));
+}
+
+}  // namespace lihandover::objectserver::test

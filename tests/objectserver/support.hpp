@@ -1,0 +1,236 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "../support/no_objects.hpp"
+#include "lihandover/metrics/metrics.hpp"
+#include "lihandover/model/clock.hpp"
+#include "lihandover/objectserver/objectserver.hpp"
+#include "lihandover/store/store.hpp"
+#include "tls/certificates.hpp"
+
+struct ssl_st;
+
+namespace lihandover::objectserver::test {
+
+/// Nothing in these tests takes near so long; it keeps a broken one from hanging.
+constexpr std::chrono::seconds guard{30};
+
+/// The machine's time, moved by what a test adds.
+class MovedClock final : public model::Clock {
+  public:
+    [[nodiscard]] model::Instant wall() const override;
+    [[nodiscard]] SteadyTime steady() const override { return std::chrono::steady_clock::now(); }
+    void move(std::chrono::seconds by) { moved_ += by.count(); }
+
+  private:
+    std::atomic<std::int64_t> moved_{0};
+};
+
+/// Octets at any place of an object of any size, without keeping them.
+[[nodiscard]] char octet_at(std::uint64_t at);
+[[nodiscard]] std::string octets(std::uint64_t begin, std::uint64_t end);
+
+/// An object of the fake store, whose octets are octet_at.
+class FakeSealed final : public store::SealedObject {
+  public:
+    explicit FakeSealed(std::uint64_t size) : size_(size) { sha256_.fill(0xAB); }
+    [[nodiscard]] std::uint64_t size() const override { return size_; }
+    [[nodiscard]] const model::Sha256& sha256() const override { return sha256_; }
+
+  private:
+    std::uint64_t size_;
+    model::Sha256 sha256_{};
+};
+
+/// The half of a store that the object server uses. Thread-safe.
+class FakeStore final : public store::Store {
+  public:
+    FakeStore() : objects_(*this) {}
+
+    // -- What a test does
+
+    /// Puts an object into the store, offered to the lane of `destination` for an hour; `change` changes that.
+    model::Uuid put(const std::string& destination, std::uint64_t size,
+                    const std::function<void(store::StoredObject&)>& change = {});
+    void change(const model::Uuid& id, const std::function<void(store::StoredObject&)>& change);
+    [[nodiscard]] std::string target_of(const model::Uuid& id) const;
+
+    [[nodiscard]] std::vector<store::Fetch> fetches() const;
+    /// Ids looked for, in order.
+    [[nodiscard]] std::vector<model::Uuid> lookups() const;
+    [[nodiscard]] std::size_t opened() const;
+    void fail_lookups(bool fail);
+    void throw_lookups(bool fail);
+    void fail_opening(bool fail);
+    /// Reading at or beyond this octet fails.
+    void fail_reading_from(std::uint64_t octet);
+    /// Reading at or beyond this octet waits until let_read().
+    void hold_reading_from(std::uint64_t octet);
+    void let_read();
+    [[nodiscard]] bool holds() const;
+
+    // -- store::Store
+
+    void stop() override {}
+    void set_listener(store::Listener* /*listener*/) override {}
+    void set_commit_observer(std::function<void(double)> /*observer*/) override {}
+    void set_limits(std::uint64_t /*max_bytes*/, std::chrono::seconds /*record_retention*/) override {}
+    [[nodiscard]] model::Result<std::unique_ptr<store::Reader>> reader() const override;
+    [[nodiscard]] store::Hash128 keyed_hash(std::span<const std::string_view> /*parts*/) const override { return {}; }
+    [[nodiscard]] model::Result<store::LaneId> lane(std::string_view destination, std::string_view liid) override;
+    [[nodiscard]] model::Result<std::vector<store::LaneId>> lanes(
+        std::span<const std::pair<std::string, std::string>> destination_and_liid) override;
+    [[nodiscard]] model::Result<store::ProfileId> profile(const model::Profile& profile) override;
+    [[nodiscard]] std::shared_ptr<const store::Lane> find_lane(store::LaneId id) const override;
+    [[nodiscard]] std::shared_ptr<const model::Profile> find_profile(store::ProfileId /*id*/) const override {
+        return nullptr;
+    }
+    [[nodiscard]] bool accepting() const override { return true; }
+    void submit(std::vector<store::NewItem> items, Done done) override;
+    void accepted(std::vector<store::Acceptance> items, Done done) override;
+    void refused(store::RowId row, store::Refusal refusal, Done done) override;
+    void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) override;
+    void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
+                   DoneCount done) override;
+    void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) override;
+    [[nodiscard]] model::Result<std::vector<store::StoredWarrant>> warrants() override;
+    [[nodiscard]] model::Status change_warrants(const store::WarrantChanges& changes) override;
+    [[nodiscard]] store::Objects& objects() override { return objects_; }
+    [[nodiscard]] store::Statistics statistics() const override { return {}; }
+
+  private:
+    class FakeReader;
+    class FakeObjectReader;
+
+    class FakeObjects final : public lihandover::test::NoObjects {
+      public:
+        explicit FakeObjects(FakeStore& store) : store_(store) {}
+        [[nodiscard]] model::Result<std::unique_ptr<store::ObjectReader>> open(
+            const store::SealedObject& object) const override;
+        void fetched(store::Fetch fetch, Done done) override;
+
+      private:
+        FakeStore& store_;
+    };
+
+    model::Result<std::optional<store::StoredObject>> find(const model::Uuid& id);
+    model::Result<std::size_t> read(std::uint64_t size, std::uint64_t at, std::span<char> out);
+
+    FakeObjects objects_;
+    mutable std::mutex mutex_;
+    std::condition_variable wake_;
+    std::map<model::Uuid, store::StoredObject> stored_;
+    std::map<store::LaneId, std::shared_ptr<const store::Lane>> lanes_;
+    std::vector<store::Fetch> fetches_;
+    std::vector<model::Uuid> lookups_;
+    std::size_t opened_ = 0;
+    bool fail_lookups_ = false;
+    bool throw_lookups_ = false;
+    bool fail_opening_ = false;
+    std::optional<std::uint64_t> fail_from_;
+    std::optional<std::uint64_t> hold_from_;
+    bool holds_ = false;
+};
+
+/// An answer as it came over the wire.
+struct Answer {
+    std::string head;  ///< status line and fields, with the empty line
+    std::string body;
+
+    [[nodiscard]] unsigned status() const;
+    /// Of the field, or empty.
+    [[nodiscard]] std::string field(std::string_view name) const;
+    /// Head and body without the Date, which is of no object's doing.
+    [[nodiscard]] std::string without_date() const;
+};
+
+/// A client over mutual TLS that says exactly what it is told. Blocking.
+class TlsClient {
+  public:
+    /// With one of the test certificates. `connected()` is false when the handshake failed.
+    explicit TlsClient(std::uint16_t port, const std::string& certificate = "client", int receive_buffer = 0);
+    TlsClient(const TlsClient&) = delete;
+    TlsClient& operator=(const TlsClient&) = delete;
+    ~TlsClient();
+
+    [[nodiscard]] bool connected() const { return connected_; }
+    void send(std::string_view octets);
+    /// nullopt when the connection ended before the end of the answer.
+    [[nodiscard]] std::optional<Answer> receive(bool without_body = false);
+    [[nodiscard]] std::optional<std::string> read_head();
+    /// As far as it comes.
+    [[nodiscard]] std::string read(std::size_t size);
+    /// `METHOD TARGET` with the fields (each with its line end), and its answer.
+    [[nodiscard]] Answer ask(std::string_view method, std::string_view target, std::string_view fields = {});
+    [[nodiscard]] Answer get(std::string_view target, std::string_view fields = {}) {
+        return ask("GET", target, fields);
+    }
+    /// The server closes without another octet.
+    [[nodiscard]] bool closes();
+    /// With a reset.
+    void reset();
+
+  private:
+    bool fill();
+
+    int descriptor_ = -1;
+    ssl_st* ssl_ = nullptr;
+    bool connected_ = false;
+    std::string buffer_;
+};
+
+/// SHA-256 of a test certificate, in hex.
+[[nodiscard]] std::string fingerprint(const std::string& certificate);
+
+/// An object server on a thread of its own, with a pool of two.
+class TestServer {
+  public:
+    TestServer();
+    explicit TestServer(Settings settings);
+    TestServer(const TestServer&) = delete;
+    TestServer& operator=(const TestServer&) = delete;
+    ~TestServer();
+
+    /// lea-one: the certificate `client`; lea-two: `second`.
+    [[nodiscard]] static Settings settings();
+    [[nodiscard]] std::uint16_t port() const { return server_->port(); }
+    [[nodiscard]] ObjectServer& server() { return *server_; }
+    std::future<void> stop(std::chrono::milliseconds grace);
+    void run(const std::function<void()>& work);
+    /// Fetches on record once there are so many.
+    [[nodiscard]] std::vector<store::Fetch> wait_fetches(std::size_t count) const;
+    [[nodiscard]] bool wait_for(const std::function<bool()>& condition) const;
+    /// The value of a series, by its name and labels as /metrics has it.
+    [[nodiscard]] double metric(const std::string& series) const;
+
+    FakeStore store;
+    metrics::Metrics metrics;
+    MovedClock clock;
+
+  private:
+    boost::asio::io_context context_{1};
+    boost::asio::thread_pool pool_{2};
+    std::unique_ptr<ObjectServer> server_;
+    std::thread thread_;
+};
+
+}  // namespace lihandover::objectserver::test
