@@ -34,9 +34,11 @@
 #include "lihandover/http/server.hpp"
 #include "lihandover/intake/body_budget.hpp"
 #include "lihandover/intake/events_handler.hpp"
+#include "lihandover/intake/file_copier.hpp"
 #include "lihandover/intake/snapshot.hpp"
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
+#include "lihandover/objectserver/objectserver.hpp"
 #include "lihandover/store/store.hpp"
 #include "logging.hpp"
 #include "process.hpp"
@@ -132,6 +134,7 @@ class Application final : public admin::Control {
     [[nodiscard]] asio::awaitable<void> feed_watchdog(std::chrono::microseconds interval);
     [[nodiscard]] asio::awaitable<void> stop();
     [[nodiscard]] asio::awaitable<void> stop_delivery(std::chrono::milliseconds grace);
+    [[nodiscard]] asio::awaitable<void> stop_object_server(std::chrono::milliseconds grace);
 
     // Reload.
     void start_next_reload();
@@ -166,6 +169,8 @@ class Application final : public admin::Control {
     asio::io_context intake_io_{1};
     asio::executor_work_guard<asio::io_context::executor_type> delivery_work_{delivery_io_.get_executor()};
     std::unique_ptr<delivery::Delivery> delivery_;
+    std::unique_ptr<objectserver::ObjectServer> object_server_;  ///< null without Model A; on the delivery thread
+    std::unique_ptr<intake::FileCopier> copier_;                 ///< null without intake.attachment_root
     std::unique_ptr<admin::Admin> admin_;
     std::unique_ptr<intake::BodyBudget> body_budget_;
     std::vector<Listener> listeners_;
@@ -186,10 +191,14 @@ Application::~Application() {
         delivery_io_.stop();
         delivery_thread_.join();
     }
+    if (copier_) {
+        copier_->stop();
+    }
     workers_.join();
     if (store_) {
         store_->stop();
         store_->set_listener(nullptr);
+        store_->objects().set_listener(nullptr);
     }
     if (scraped_ != 0) {
         metrics_.remove_scraped(scraped_);
@@ -262,6 +271,21 @@ bool Application::create_parts(const Assembly& assembly) {
     }
     delivery_ = std::move(*created);
     store_->set_listener(delivery_.get());
+    store_->objects().set_listener(delivery_.get());
+    if (const auto& options = assembly.configuration.objectserver) {
+        auto serving = objectserver::ObjectServer::create(
+            delivery_io_.get_executor(), {*store_, metrics_, clock_, workers_.get_executor()},
+            {.listen = options->listen.to_string()}, *assembly.objectserver);
+        if (!serving) {
+            spdlog::error("objectserver: {}", serving.error().message);
+            return false;
+        }
+        object_server_ = std::move(*serving);
+    }
+    if (const std::string& root = assembly.configuration.intake.attachment_root; !root.empty()) {
+        copier_ = std::make_unique<intake::FileCopier>(root, store_->objects(), metrics_.objects_lost(), clock_,
+                                                       workers_.get_executor());
+    }
     auto listening = admin::Admin::listen(intake_io_.get_executor(), assembly.configuration.admin,
                                           {*this, *store_, metrics_, clock_, workers_});
     if (!listening) {
@@ -282,7 +306,7 @@ bool Application::listen(const Assembly& assembly) {
         listener.name = options.name;
         listener.events = std::make_unique<intake::EventsHandler>(
             options.name, metrics_.source(options.name),
-            intake::Services{*store_, *snapshot_, *body_budget_, clock_, workers_.get_executor()});
+            intake::Services{*store_, *snapshot_, *body_budget_, clock_, workers_.get_executor(), copier_.get()});
         listener.gate = std::make_unique<ClientGate>(*listener.events);
         http::ServerOptions server;
         server.listen = options.listen.to_string();
@@ -337,7 +361,14 @@ bool Application::run() {
 }
 
 void Application::run_delivery() {
-    const model::Status started = delivery_->start();
+    model::Status started = delivery_->start();
+    if (started && copier_) {
+        started = copier_->start();
+    }
+    if (started && object_server_) {
+        object_server_->start();
+        spdlog::info("objectserver listens address={}", object_server_->address());
+    }
     if (!started) {
         spdlog::error("delivery: {}", started.error().message);
         failed_ = true;
@@ -396,6 +427,10 @@ asio::awaitable<void> Application::stop_delivery(std::chrono::milliseconds grace
     return delivery_->stop(grace);
 }
 
+asio::awaitable<void> Application::stop_object_server(std::chrono::milliseconds grace) {
+    return object_server_->stop(grace);
+}
+
 asio::awaitable<void> Application::stop() {
     const auto timeout = in_force().assembly->configuration.shutdown_timeout;
     const auto deadline = clock_.steady() + timeout;
@@ -408,7 +443,13 @@ asio::awaitable<void> Application::stop() {
         co_await listener.server->stop(until(intake_deadline));
         listener.events->stop();
     }
+    if (copier_) {
+        copier_->stop();
+    }
     co_await asio::co_spawn(delivery_io_, stop_delivery(until(deadline)), asio::use_awaitable);
+    if (object_server_) {
+        co_await asio::co_spawn(delivery_io_, stop_object_server(until(deadline)), asio::use_awaitable);
+    }
     co_await admin_->stop(until(deadline));
 }
 
@@ -505,6 +546,9 @@ admin::ReloadReport Application::do_reload(const std::string& who, std::shared_p
             spdlog::error("{}: the destinations could not be put back as they were", config_file_);
         }
         return report;
+    }
+    if (object_server_ && !object_server_->reconfigure(*next.objectserver)) {
+        spdlog::error("{}: the object server goes on as it was", config_file_);
     }
     for (const auto& [name, options] : next.configuration.destinations) {
         (void)metrics_.destination(name);

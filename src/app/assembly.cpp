@@ -58,6 +58,38 @@ class Builder {
         }
     }
 
+    void object_server() {
+        const auto& configured = assembly_.configuration.objectserver;
+        if (!configured) {
+            return;
+        }
+        const tls::Files files{configured->tls.certificate, configured->tls.private_key, configured->tls.client_ca};
+        const auto context = tls::ServerContext::load(files);
+        if (!context) {
+            add_problem(path_of_file("objectserver.tls", files, "client_ca", context.error().message),
+                        context.error().message);
+            return;
+        }
+        watch(metrics::CertificateRole::objectserver, "objectserver", **context);
+        warn_of("objectserver.tls", files, "client_ca", (*context)->problems(now_));
+        objectserver::Settings& settings = assembly_.objectserver.emplace();
+        settings.tls = *context;
+        settings.clients = configured->tls.clients;
+        for (const auto& [name, options] : assembly_.configuration.destinations) {
+            if (options.binary && options.binary->model == config::BinaryModel::a) {
+                settings.certificates.emplace(name, options.binary->client_certificates);
+            }
+        }
+    }
+
+    void binary_routes() {
+        for (const auto& [name, options] : assembly_.configuration.destinations) {
+            if (options.binary) {
+                assembly_.binary_routes.emplace(name, binary_route(*options.binary));
+            }
+        }
+    }
+
     void schemas() {
         assembly_.delivery.schema_validation = assembly_.configuration.schema_validation;
         if (assembly_.configuration.schema_validation == config::SchemaValidation::off) {
@@ -83,6 +115,25 @@ class Builder {
         profile.schema_url = assembly_.configuration.csp_schema.url;
         profile.writer_version = etsi::current_writer_version;
         return profile;
+    }
+
+    [[nodiscard]] std::shared_ptr<const intake::BinaryRoute> binary_route(const config::Binary& binary) const {
+        constexpr std::string_view parameter = "{object_identifier}";
+        intake::BinaryRoute route;
+        route.model = binary.model;
+        route.lifetime = std::chrono::duration_cast<std::chrono::seconds>(binary.expiry);
+        route.remove_when_fetched = binary.remove_when_fetched;
+        if (binary.model == config::BinaryModel::b) {
+            const std::size_t at = binary.url_template.find(parameter);
+            route.url_prefix = binary.url_template.substr(0, at);
+            route.url_suffix = binary.url_template.substr(at + parameter.size());
+        } else {
+            route.url_prefix = assembly_.configuration.objectserver->public_url;
+            if (!route.url_prefix.ends_with('/')) {
+                route.url_prefix += '/';
+            }
+        }
+        return std::make_shared<const intake::BinaryRoute>(std::move(route));
     }
 
     template <typename Context>
@@ -136,6 +187,8 @@ Assembled assemble(const std::string& config_file, model::Instant now) {
     Builder builder(*assembly, result.problems, loaded, config_file, now);
     builder.intake_listeners();
     builder.destinations();
+    builder.object_server();
+    builder.binary_routes();
     builder.schemas();
     config::sort_by_place(result.problems);
     if (result.problems.empty()) {

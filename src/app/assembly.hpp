@@ -2,15 +2,18 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lihandover/config/configuration.hpp"
 #include "lihandover/config/problem.hpp"
 #include "lihandover/delivery/delivery.hpp"
+#include "lihandover/intake/snapshot.hpp"
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/item.hpp"
 #include "lihandover/model/time.hpp"
+#include "lihandover/objectserver/objectserver.hpp"
 #include "lihandover/tls/context.hpp"
 #include "lihandover/warrants/loader.hpp"
 
@@ -29,6 +32,10 @@ struct Assembly {
     /// By listener name; only TLS listeners.
     std::map<std::string, std::shared_ptr<const tls::ServerContext>> intake_tls;
     delivery::Settings delivery;
+    /// Only where there is an `objectserver`.
+    std::optional<objectserver::Settings> objectserver;
+    /// By destination name; only destinations that take binary objects.
+    std::map<std::string, std::shared_ptr<const intake::BinaryRoute>> binary_routes;
     /// By destination name.
     std::map<std::string, model::Profile> profiles;
     std::vector<WatchedCertificate> certificates;

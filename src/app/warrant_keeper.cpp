@@ -110,14 +110,19 @@ model::Result<std::shared_ptr<const intake::Snapshot>> WarrantKeeper::make_snaps
     }
     snapshot->routes.reserve(pairs.size());
     for (std::size_t i = 0; i < pairs.size(); ++i) {
-        snapshot->routes.push_back(
-            {(*lanes)[i], profiles.at(pairs[i].first), schema_content(configuration.csp_schema.content)});
+        const auto binary = assembly.binary_routes.find(pairs[i].first);
+        snapshot->routes.push_back({(*lanes)[i], profiles.at(pairs[i].first),
+                                    schema_content(configuration.csp_schema.content),
+                                    binary == assembly.binary_routes.end() ? nullptr : binary->second});
     }
     snapshot->index = std::move(index);
     snapshot->metadata_parameters = configuration.intake.metadata_parameters;
     snapshot->limits = {.max_event_size = configuration.intake.max_event_size,
                         .max_request_size = configuration.intake.max_request_size,
-                        .max_future = configuration.intake.max_future};
+                        .max_future = configuration.intake.max_future,
+                        .max_object_size = configuration.intake.max_object_size,
+                        .object_wait = configuration.intake.object_wait,
+                        .attachment_grace = configuration.intake.attachment_grace};
     return snapshot;
 }
 
