@@ -135,10 +135,11 @@ asio::awaitable<bool> Session::read_head() {
         begin_ = 0;
     }
     bool started = end_ > 0;
+    const auto idle_end = Transport::Clock::now() + timeouts.idle;
     if (started) {
         transport_.expires_after(timeouts.header);
     } else {
-        transport_.expires_after(timeouts.idle);
+        transport_.expires_after(std::min(timeouts.idle, timeouts.keep_buffers));
     }
     for (;;) {
         // RFC 9112 2.2: an empty line before a request is passed over.
@@ -170,7 +171,13 @@ asio::awaitable<bool> Session::read_head() {
             co_return false;
         }
         ensure_buffer();
-        const ReadOutcome outcome = co_await transport_.read(buffer_.data() + end_, buffer_.size() - end_);
+        ReadOutcome outcome = co_await transport_.read(buffer_.data() + end_, buffer_.size() - end_);
+        if (outcome.io == Io::timeout && !started && Transport::Clock::now() < idle_end) {
+            outcome.io = co_await sleep_until(idle_end);
+            if (outcome.io == Io::ok) {
+                continue;
+            }
+        }
         if (outcome.io == Io::timeout) {
             ++state_->stats.timed_out_total;
             if (started) {
@@ -196,6 +203,22 @@ asio::awaitable<bool> Session::read_head() {
         co_return false;
     }
     co_return true;
+}
+
+asio::awaitable<Io> Session::sleep_until(Transport::Clock::time_point end) {
+    struct Dormant {
+        explicit Dormant(ServerStats& its_stats) : stats(its_stats) { ++stats.dormant; }
+        Dormant(const Dormant&) = delete;
+        Dormant& operator=(const Dormant&) = delete;
+        ~Dormant() { --stats.dormant; }
+        ServerStats& stats;
+    };
+    std::vector<char>{}.swap(buffer_);
+    std::string{}.swap(out_);
+    transport_.release_memory();
+    transport_.set_deadline(end);
+    const Dormant dormant{state_->stats};
+    co_return co_await transport_.wait_readable();
 }
 
 /// For a head that does not end where it must: the target's fault (414) or that of something else.

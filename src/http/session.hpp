@@ -61,6 +61,8 @@ class Session final : public Exchange {
     boost::asio::awaitable<bool> secure();
     boost::asio::awaitable<void> serve();
     boost::asio::awaitable<bool> read_head();
+    /// Waits for the next request without the buffers of the last one.
+    boost::asio::awaitable<Io> sleep_until(Transport::Clock::time_point end);
     /// What to refuse the request with before a handler sees it; 0: nothing.
     unsigned check_head();
     [[nodiscard]] unsigned oversize_status() const;

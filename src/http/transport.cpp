@@ -188,7 +188,6 @@ ssl_st* Transport::start_tls(ssl_ctx_st* context, bool server) {
     } else {
         SSL_set_connect_state(ssl_.get());
     }
-    cipher_.resize(cipher_room);
     cipher_begin_ = cipher_end_ = 0;
     cipher_eof_ = handshake_done_ = tls_broken_ = send_broken_ = false;
     record_.clear();
@@ -270,13 +269,10 @@ Io Transport::judge(const boost::system::error_code& error) const {
     return error == asio::error::eof ? Io::eof : Io::reset;
 }
 
-/// Receives ciphertext. `eof` is noted for OpenSSL to judge.
-asio::awaitable<Io> Transport::fill() {
-    if (cipher_eof_) {
-        co_return Io::eof;
-    }
-    if (expired_) {
-        co_return Io::timeout;
+/// Behind the ciphertext that there is.
+void Transport::make_room() {
+    if (cipher_.empty()) {
+        cipher_.resize(cipher_room);
     }
     if (cipher_begin_ == cipher_end_) {
         cipher_begin_ = cipher_end_ = 0;
@@ -285,6 +281,28 @@ asio::awaitable<Io> Transport::fill() {
         cipher_end_ -= cipher_begin_;
         cipher_begin_ = 0;
     }
+}
+
+void Transport::release_memory() {
+    if (cipher_begin_ == cipher_end_) {
+        cipher_begin_ = cipher_end_ = 0;
+        std::vector<char>{}.swap(cipher_);
+    }
+    if (record_sent_ == record_.size()) {
+        record_sent_ = 0;
+        std::string{}.swap(record_);
+    }
+}
+
+/// Receives ciphertext. `eof` is noted for OpenSSL to judge.
+asio::awaitable<Io> Transport::fill() {
+    if (cipher_eof_) {
+        co_return Io::eof;
+    }
+    if (expired_) {
+        co_return Io::timeout;
+    }
+    make_room();
     boost::system::error_code error;
     std::size_t count = 0;
     {
@@ -306,9 +324,8 @@ Io Transport::try_fill() {
     if (cipher_eof_) {
         return Io::eof;
     }
-    if (cipher_begin_ == cipher_end_) {
-        cipher_begin_ = cipher_end_ = 0;
-    } else if (cipher_end_ == cipher_.size()) {
+    make_room();
+    if (cipher_end_ == cipher_.size()) {
         return Io::ok;
     }
     const auto count =
@@ -485,6 +502,21 @@ Io Transport::try_write_tls(Gather& gather) {
             record_sent_ += count;
         }
     }
+}
+
+asio::awaitable<Io> Transport::wait_readable() {
+    if (closed_) {
+        co_return Io::closed;
+    }
+    if (expired_) {
+        co_return Io::timeout;
+    }
+    boost::system::error_code error;
+    {
+        const Waiting waiting{*this};
+        co_await socket_.async_wait(Socket::wait_read, asio::redirect_error(asio::use_awaitable, error));
+    }
+    co_return judge(error);
 }
 
 asio::awaitable<Io> Transport::wait_writable() {

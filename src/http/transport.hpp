@@ -97,9 +97,14 @@ class Transport {
     /// As much as goes without waiting: `ok` means all of it. `blocked` must be followed by a call with the same
     /// Gather.
     Io try_write(Gather& gather);
+    /// Waits until something came in (or the peer has closed).
+    boost::asio::awaitable<Io> wait_readable();
     /// Waits until more can be sent, or until something came in.
     boost::asio::awaitable<Io> wait_writable();
     boost::asio::awaitable<Io> wait_either();
+
+    /// Gives back the buffers that hold nothing. They come again with the next octets.
+    void release_memory();
 
     /// Waits end with `timeout` at `when`. Cheap to move: the timer behind it is set anew only for an earlier time.
     void set_deadline(Clock::time_point when);
@@ -131,6 +136,7 @@ class Transport {
     static int bio_read(bio_st* bio, char* out, int size);
     static long bio_control(bio_st* bio, int command, long number, void* pointer);
 
+    void make_room();
     boost::asio::awaitable<Io> fill();
     Io try_fill();
     Io try_write_plain(Gather& gather);

@@ -715,5 +715,48 @@ TEST(ServerExpect, MeansNothingWithoutABodyOrInHttp10) {
     EXPECT_EQ(old.read_message().first_line, "HTTP/1.1 200 OK");
 }
 
+TEST(Server, DormantConnectionsWakeUp) {
+    ServerOptions options;
+    options.timeouts.keep_buffers = 1ms;
+    TestServer server{options};
+    Raw client = server.connect();
+    for (int round = 0; round < 3; ++round) {
+        ASSERT_TRUE(server.wait_for([&] { return server.server().stats().dormant == 1; }));
+        client.send("GET /ignore HTTP/1.1\r\n");
+        ASSERT_TRUE(server.wait_for([&] { return server.server().stats().dormant == 0; }));
+        client.send("Host: x\r\n\r\nGET /who HTTP/1.1\r\nHost: x\r\n\r\n");
+        EXPECT_EQ(client.read_message().body, "ignored");
+        EXPECT_EQ(client.read_message().status(), 200U);
+    }
+    client.close();
+    EXPECT_TRUE(server.wait_for([&] { return server.server().stats().connections == 0; }));
+}
+
+TEST(Server, DormantConnectionsEndWhenTheirTimeIsUp) {
+    ServerOptions options;
+    options.timeouts.keep_buffers = 1ms;
+    options.timeouts.idle = 100ms;
+    TestServer server{options};
+    Raw client = server.connect();
+    client.send("GET /ignore HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_EQ(client.read_message().body, "ignored");
+    EXPECT_TRUE(client.closes());
+    EXPECT_EQ(server.stats().timed_out_total, 1U);
+    EXPECT_EQ(server.stats().dormant, 0U);
+}
+
+TEST(Server, DormantConnectionsMakeRoom) {
+    ServerOptions options;
+    options.timeouts.keep_buffers = 1ms;
+    options.limits.max_connections = 1;
+    TestServer server{options};
+    Raw dormant = server.connect();
+    ASSERT_TRUE(server.wait_for([&] { return server.server().stats().dormant == 1; }));
+    Raw client = server.connect();
+    client.send("GET /ignore HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_EQ(client.read_message().body, "ignored");
+    EXPECT_TRUE(dormant.closes());
+}
+
 }  // namespace
 }  // namespace lihandover::http::test

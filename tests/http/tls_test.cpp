@@ -223,6 +223,25 @@ TEST(Tls, AnswerUpToTheEndNeedsACleanEnd) {
     EXPECT_EQ(answer.error().kind, FailureKind::closed);
 }
 
+TEST(Tls, DormantConnectionsWakeUp) {
+    auto options = secured();
+    options.timeouts.keep_buffers = 1ms;
+    TestServer server{options};
+    TestClient client{secure_url(server.port()), client_context()};
+    ASSERT_TRUE(client.connect().has_value());
+    const std::string body = PatternSource::pattern(100'000);
+    for (int round = 0; round < 3; ++round) {
+        ASSERT_TRUE(server.wait_for([&] { return server.server().stats().dormant == 1; }));
+        const auto answer = client.post("/echo", body);
+        ASSERT_TRUE(answer.has_value());
+        EXPECT_EQ(answer->body, body);
+    }
+    EXPECT_EQ(server.stats().connections, 1U);
+    ASSERT_TRUE(server.wait_for([&] { return server.server().stats().dormant == 1; }));
+    EXPECT_EQ(server.stop(guard).wait_for(guard), std::future_status::ready);
+    EXPECT_EQ(server.stats().dormant, 0U);
+}
+
 TEST(Tls, StopLetsTheRunningRequestFinish) {
     TestServer server{secured()};
     TestClient idle{secure_url(server.port()), client_context()};

@@ -132,6 +132,7 @@ struct Timeouts {
     std::chrono::milliseconds handshake{10'000};    ///< whole TLS handshake
     std::chrono::milliseconds header{10'000};       ///< from the first octet of a request to the end of its fields: 408
     std::chrono::milliseconds idle{75'000};         ///< without a request: closed
+    std::chrono::milliseconds keep_buffers{1'000};  ///< without a request: its buffers are given back
     std::chrono::milliseconds body_stall{15'000};   ///< without an octet of the body
     std::size_t min_body_rate = 1024;               ///< octets per second, on average, after body_stall's grace
     std::chrono::milliseconds write_stall{30'000};  ///< the peer takes nothing of the answer
@@ -152,6 +153,7 @@ struct ServerOptions {
 
 struct ServerStats {
     std::size_t connections = 0;  ///< open now
+    std::size_t dormant = 0;      ///< of them, idle so long that they have no buffers
     std::uint64_t accepted_total = 0;
     std::uint64_t evicted_total = 0;  ///< stalled ones closed in favour of new ones
     std::uint64_t timed_out_total = 0;
