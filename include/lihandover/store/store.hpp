@@ -30,8 +30,9 @@ class Listener {
   public:
     virtual ~Listener() = default;
     /// The new items without binary objects that the next on_queued() tells of, whole, as load() would give them: for a
-    /// listener that sends them soon and would read them back otherwise. It may move out of them what it wants; nothing is lost by those that
-    /// it leaves, or that it never hears of here (after a restart or a failed commit), since all of them are on disk.
+    /// listener that sends them soon and would read them back otherwise. It may move out of them what it wants; nothing
+    /// is lost by those that it leaves, or that it never hears of here (after a restart or a failed commit), since all
+    /// of them are on disk.
     virtual void on_stored(std::span<StoredItem> /*items*/) noexcept {}
     /// Items ready for delivery in row order within each lane: new ones, and retried ones (whose rows may be lower than
     /// rows heard of before: they go next).
