@@ -1,0 +1,70 @@
+// The steps that a binary object's octets go through, each alone on one core. Prints one line of JSON: octets per
+// second.
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <span>
+#include <vector>
+
+#include "seal.hpp"
+
+namespace {
+
+using namespace lihandover;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t block = std::size_t{256} * 1024;  // as the store reads and writes
+constexpr std::chrono::seconds at_least(2);
+
+template <typename Step>
+double octets_per_second(const Step& step) {
+    std::uint64_t octets = 0;
+    const auto begun = Clock::now();
+    while (Clock::now() - begun < at_least) {
+        if (!step()) {
+            return 0;
+        }
+        octets += block;
+    }
+    return static_cast<double>(octets) / std::chrono::duration<double>(Clock::now() - begun).count();
+}
+
+}  // namespace
+
+int main() {
+    const std::vector<char> octets(block, 'x');
+    std::vector<char> sealed(block + (block / store::seal_chunk) * store::seal_tag);
+    std::vector<char> opened(block);
+    const store::SealKey key = store::SealKey::random();
+    store::ChunkCipher sealing(key, store::ChunkCipher::Direction::seal);
+    store::ChunkCipher opening(key, store::ChunkCipher::Direction::unseal);
+    store::StreamDigest digest;
+    const auto chunks = [&](const auto& one) {
+        for (std::size_t number = 0; number < block / store::seal_chunk; ++number) {
+            if (!one(number)) {
+                return false;
+            }
+        }
+        return true;
+    };
+    const double hash = octets_per_second([&] { return digest.update(octets); });
+    const double seal = octets_per_second([&] {
+        return chunks([&](std::size_t number) {
+            return sealing.seal(number, false, std::span(octets).subspan(number * store::seal_chunk, store::seal_chunk),
+                                sealed.data() + number * (store::seal_chunk + store::seal_tag));
+        });
+    });
+    const double unseal = octets_per_second([&] {
+        return chunks([&](std::size_t number) {
+            return opening.unseal(number, false,
+                                  std::span<const char>(sealed).subspan(number * (store::seal_chunk + store::seal_tag),
+                                                                        store::seal_chunk + store::seal_tag),
+                                  opened.data() + number * store::seal_chunk);
+        });
+    });
+    std::printf(R"({"hash":%.0f,"seal":%.0f,"unseal":%.0f})"
+                "\n",
+                hash, seal, unseal);
+    return opened == octets ? 0 : 1;
+}
