@@ -8,6 +8,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -57,6 +58,7 @@ constexpr int intake_share_of_stop = 4;
 constexpr auto certificate_warning_time = std::chrono::days(14);
 constexpr std::size_t max_intake_connections = 4096;
 
+/// The object server counts as two listeners, since a client that fetches takes a file as well.
 std::size_t connections_per_listener(std::size_t listeners) {
     rlimit files{};
     if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) {
@@ -64,6 +66,11 @@ std::size_t connections_per_listener(std::size_t listeners) {
     }
     const std::size_t left = files.rlim_cur > 1024 ? files.rlim_cur - 512 : files.rlim_cur / 2;
     return std::clamp<std::size_t>(left / std::max<std::size_t>(listeners, 1), 16, max_intake_connections);
+}
+
+/// Whether the destination's LEA fetches from us (Model A).
+bool serves(const config::Destination& destination) {
+    return destination.binary && destination.binary->model == config::BinaryModel::a;
 }
 
 void log_problems(const config::Problems& problems) {
@@ -133,8 +140,7 @@ class Application final : public admin::Control {
     [[nodiscard]] asio::awaitable<void> watch_signals();
     [[nodiscard]] asio::awaitable<void> feed_watchdog(std::chrono::microseconds interval);
     [[nodiscard]] asio::awaitable<void> stop();
-    [[nodiscard]] asio::awaitable<void> stop_delivery(std::chrono::milliseconds grace);
-    [[nodiscard]] asio::awaitable<void> stop_object_server(std::chrono::milliseconds grace);
+    [[nodiscard]] asio::awaitable<void> stop_handing_over(std::chrono::milliseconds grace);
 
     // Reload.
     void start_next_reload();
@@ -164,7 +170,7 @@ class Application final : public admin::Control {
     mutable std::mutex in_force_mutex_;
     InForce in_force_;
 
-    asio::thread_pool workers_{2};
+    asio::thread_pool workers_{3};  ///< one more than there may be long tasks (a reload, a validation) at a time
     asio::io_context delivery_io_{1};
     asio::io_context intake_io_{1};
     asio::executor_work_guard<asio::io_context::executor_type> delivery_work_{delivery_io_.get_executor()};
@@ -275,7 +281,9 @@ bool Application::create_parts(const Assembly& assembly) {
     if (const auto& options = assembly.configuration.objectserver) {
         auto serving = objectserver::ObjectServer::create(
             delivery_io_.get_executor(), {*store_, metrics_, clock_, workers_.get_executor()},
-            {.listen = options->listen.to_string()}, *assembly.objectserver);
+            {.listen = options->listen.to_string(),
+             .max_connections = connections_per_listener(assembly.configuration.intake.http.size() + 2)},
+            *assembly.objectserver);
         if (!serving) {
             spdlog::error("objectserver: {}", serving.error().message);
             return false;
@@ -300,7 +308,7 @@ bool Application::create_parts(const Assembly& assembly) {
 bool Application::listen(const Assembly& assembly) {
     const auto& configured = assembly.configuration.intake.http;
     body_budget_ = std::make_unique<intake::BodyBudget>(intake_io_.get_executor(), body_budget_octets);
-    const std::size_t connections = connections_per_listener(configured.size());
+    const std::size_t connections = connections_per_listener(configured.size() + (object_server_ ? 2 : 0));
     for (const config::IntakeListener& options : configured) {
         Listener listener;
         listener.name = options.name;
@@ -423,12 +431,14 @@ asio::awaitable<void> Application::feed_watchdog(std::chrono::microseconds inter
     }
 }
 
-asio::awaitable<void> Application::stop_delivery(std::chrono::milliseconds grace) {
-    return delivery_->stop(grace);
-}
-
-asio::awaitable<void> Application::stop_object_server(std::chrono::milliseconds grace) {
-    return object_server_->stop(grace);
+// On the delivery thread: both within the same time.
+asio::awaitable<void> Application::stop_handing_over(std::chrono::milliseconds grace) {
+    if (!object_server_) {
+        co_await delivery_->stop(grace);
+        co_return;
+    }
+    using boost::asio::experimental::awaitable_operators::operator&&;
+    co_await (delivery_->stop(grace) && object_server_->stop(grace));
 }
 
 asio::awaitable<void> Application::stop() {
@@ -446,10 +456,7 @@ asio::awaitable<void> Application::stop() {
     if (copier_) {
         copier_->stop();
     }
-    co_await asio::co_spawn(delivery_io_, stop_delivery(until(deadline)), asio::use_awaitable);
-    if (object_server_) {
-        co_await asio::co_spawn(delivery_io_, stop_object_server(until(deadline)), asio::use_awaitable);
-    }
+    co_await asio::co_spawn(delivery_io_, stop_handing_over(until(deadline)), asio::use_awaitable);
     co_await admin_->stop(until(deadline));
 }
 
@@ -497,7 +504,15 @@ std::vector<std::string> Application::objections(const Assembly& next) const {
     }
     const store::Statistics statistics = store_->statistics();
     for (const auto& [name, options] : now.assembly->configuration.destinations) {
-        if (next.configuration.destinations.contains(name)) {
+        if (const auto kept = next.configuration.destinations.find(name);
+            kept != next.configuration.destinations.end()) {
+            // What was offered has to stay where its document says that it is.
+            const auto count = std::ranges::find(statistics.counts, name, &store::Count::destination);
+            if (serves(options) && !serves(kept->second) && count != statistics.counts.end() &&
+                count->objects_attached + count->objects_offered > 0) {
+                found.push_back(config_file_ + ": destination " + name +
+                                " still has binary objects to be fetched; its binary.model stays A until they expire");
+            }
             continue;
         }
         const auto count = std::ranges::find(statistics.counts, name, &store::Count::destination);
@@ -661,6 +676,10 @@ admin::Status Application::status() const {
         if (to.paused) {
             status.alarms.push_back("destination " + to.name + " is paused");
         }
+        if (from.uploads.paused) {
+            const auto reason = metrics::pause_names.at(static_cast<std::size_t>(*from.uploads.paused));
+            status.alarms.push_back("uploads of binary objects to " + to.name + " are paused: " + std::string(reason));
+        }
         status.destinations.push_back(std::move(to));
     }
     for (const warrants::InForce& entry : *now.warrants) {
@@ -706,6 +725,7 @@ void Application::scrape(metrics::Scrape& scrape) const {
     const InForce now = in_force();
     for (const delivery::DestinationStatus& destination : delivery_->status()) {
         scrape.destination_paused(destination.name, destination.paused);
+        scrape.uploads_paused(destination.name, destination.uploads.paused);
     }
     for (const WatchedCertificate& certificate : now.assembly->certificates) {
         scrape.certificate_expiry(certificate.role, certificate.name, certificate.not_after);

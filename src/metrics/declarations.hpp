@@ -56,6 +56,7 @@ enum class Metric : std::uint8_t {
     download_bytes,
     downloads_denied,
     destination_paused,
+    uploads_paused,
     store_commit_seconds,
     store_failures,
     store_bytes,

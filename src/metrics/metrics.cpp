@@ -63,10 +63,10 @@ class Samples : public Scrape {
     }
     void store_accepting(bool accepting) override { set_flag(Metric::store_accepting, accepting); }
     void destination_paused(std::string_view destination, std::optional<Pause> reason) override {
-        for (std::size_t n = 0; n < pause_names.size(); ++n) {
-            const bool paused = reason && static_cast<std::size_t>(*reason) == n;
-            set(Metric::destination_paused, {destination, pause_names.at(n)}, paused ? 1.0 : 0.0);
-        }
+        set_pause(Metric::destination_paused, destination, reason);
+    }
+    void uploads_paused(std::string_view destination, std::optional<Pause> reason) override {
+        set_pause(Metric::uploads_paused, destination, reason);
     }
     void certificate_expiry(CertificateRole role, std::string_view name, model::Instant not_after) override {
         set(Metric::certificate_expiry, {certificate_role_names.at(static_cast<std::size_t>(role)), name},
@@ -102,6 +102,12 @@ class Samples : public Scrape {
     }
     void set(Metric metric, std::initializer_list<std::string_view> values, std::uint64_t value) {
         set(metric, values, static_cast<double>(value));
+    }
+    void set_pause(Metric metric, std::string_view destination, std::optional<Pause> reason) {
+        for (std::size_t n = 0; n < pause_names.size(); ++n) {
+            const bool paused = reason && static_cast<std::size_t>(*reason) == n;
+            set(metric, {destination, pause_names.at(n)}, paused ? 1.0 : 0.0);
+        }
     }
     void set_flag(Metric metric, bool value) { set(metric, {}, value ? 1.0 : 0.0); }
 
@@ -335,6 +341,7 @@ Each line holds at any time but for what is on its way in that moment. Where one
 |---|---|
 | `lihandover_ready == 0` or no answer | the daemon does not take events |
 | `lihandover_destination_paused == 1` | a destination is probed only, until whoever is at fault mends it |
+| `lihandover_uploads_paused == 1` | the same of binary objects pushed to it; they are refused when they expire |
 | `lihandover_outbox_items{state="refused"} > 0` | items wait for an operator (`lihandoverctl items --state refused`) |
 | `lihandover_objects{state="refused"} > 0` | binary objects wait for an operator; they are listed with the items |
 | `increase(lihandover_objects_lost_total[1h]) > 0` | a file that a source named could not be copied |

@@ -103,6 +103,7 @@ TEST(Metrics, WhatIsAskedForIsAskedAtEachRender) {
         scrape.object_bytes(8192);
         scrape.destination_paused("lea-one", Pause::tls);
         scrape.destination_paused("lea-two", std::nullopt);
+        scrape.uploads_paused("lea-two", Pause::credentials);
         scrape.certificate_expiry(CertificateRole::destination, "lea-one", {1'800'000'000, 0});
         scrape.warrants(WarrantState::active, 3);
         scrape.warrant_files_bad(1);
@@ -115,6 +116,7 @@ TEST(Metrics, WhatIsAskedForIsAskedAtEachRender) {
          {R"(lihandover_outbox_items{destination="lea-one",state="queued"} 7)",
           R"(lihandover_outbox_items{destination="lea-one",state="refused"} 1)",
           R"(lihandover_outbox_oldest_age_seconds{destination="lea-one"} 2.5)", "lihandover_outbox_bytes 4096",
+          R"(lihandover_uploads_paused{destination="lea-two",reason="credentials"} 1)",
           R"(lihandover_objects{destination="lea-one",state="refused"} 2)", "lihandover_object_bytes 8192",
           R"(lihandover_destination_paused{destination="lea-one",reason="tls"} 1)",
           R"(lihandover_destination_paused{destination="lea-one",reason="redirect"} 0)",
@@ -174,6 +176,7 @@ TEST(Metrics, ExpositionHasEveryDeclaredMetricOnceWithItsType) {
         scrape.store_bytes(0, 0);
         scrape.store_accepting(true);
         scrape.destination_paused("d", std::nullopt);
+        scrape.uploads_paused("d", std::nullopt);
         scrape.certificate_expiry(CertificateRole::intake, "s", {});
         scrape.warrants(WarrantState::pending, 0);
         scrape.warrant_files_bad(0);

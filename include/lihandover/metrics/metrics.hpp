@@ -235,6 +235,8 @@ class Scrape {
     virtual void store_accepting(bool accepting) = 0;
     /// nullopt: not paused.
     virtual void destination_paused(std::string_view destination, std::optional<Pause> reason) = 0;
+    /// The same of uploads to it, which pause by themselves (Model B).
+    virtual void uploads_paused(std::string_view destination, std::optional<Pause> reason) = 0;
     /// `name`: of the listener or the destination.
     virtual void certificate_expiry(CertificateRole role, std::string_view name, model::Instant not_after) = 0;
     virtual void warrants(WarrantState state, std::uint64_t count) = 0;
