@@ -279,14 +279,11 @@ int list_items(const Wishes& wishes) {
     if (wishes.json) return walk_json(wishes, "/v1/items", "items", parameters);
     Table table({"ID", "KIND", "STATE", "DESTINATION", "LIID", "RECEIVED", "CHANGED", "REFUSAL"});
     const auto row = [](dom::element item) {
-        return std::vector<std::string>{text_of(item, "id"),
-                                        text_of(item, "object_of").empty() ? "item" : "object",
-                                        text_of(item, "state"),
-                                        text_of(item, "destination"),
-                                        text_of(item, "liid"),
-                                        text_of(item, "received_at"),
-                                        text_of(item, "changed_at"),
-                                        shortened(printable(refusal_text(item)), words_width)};
+        return std::vector<std::string>{
+            text_of(item, "id"),         text_of(item, "object_of").empty() ? "item" : "object",
+            text_of(item, "state"),      text_of(item, "destination"),
+            text_of(item, "liid"),       text_of(item, "received_at"),
+            text_of(item, "changed_at"), shortened(printable(refusal_text(item)), words_width)};
     };
     return walk_table(wishes, "/v1/items", "items", parameters, std::move(table), row);
 }
