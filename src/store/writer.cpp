@@ -614,14 +614,28 @@ void Writer::housekeeping(bool idle) {
 }
 
 bool Writer::step(const std::function<void(Engine&)>& work) {
-    try {
-        engine_.begin();
-        work(engine_);
-        engine_.commit();
-    } catch (const SqlFailure& failure) {
-        engine_.roll_back();
-        complain(failure);
-        if (failure.trouble() != Trouble::full) break_down(failure);
+    const auto once = [&]() -> std::optional<SqlFailure> {
+        try {
+            engine_.begin();
+            work(engine_);
+            engine_.commit();
+        } catch (const SqlFailure& failure) {
+            engine_.roll_back();
+            return failure;
+        }
+        return std::nullopt;
+    };
+    std::optional<SqlFailure> failure = once();
+    if (failure && failure->trouble() == Trouble::full) {
+        // What goes here makes room as deliveries do, and may be all that does.
+        complain(*failure);
+        make_room();
+        look_at_space();
+        failure = once();
+    }
+    if (failure) {
+        complain(*failure);
+        if (failure->trouble() != Trouble::full) break_down(*failure);
         return false;
     }
     engine_.publish();

@@ -532,6 +532,21 @@ TEST_F(SmallDisk, IsNotFilledByObjects) {
     EXPECT_EQ(submit(item()), Outcome::committed);
 }
 
+TEST_F(SmallDisk, FullOfOtherThingsLetsExpiredObjectsGo) {
+    const NewItem made = item_with({object_of(seal("octets"), model::BinaryModel::a)});
+    ASSERT_EQ(submit(made), Outcome::committed);
+    ASSERT_EQ(accept(queued().front()), Outcome::committed);
+    ASSERT_EQ(counts().objects_offered, 1U);
+    // Once the log was cut there is not a page left for it.
+    ASSERT_TRUE(eventually([&] { return std::filesystem::file_size(options_.directory / "store.db-wal") == 0; }));
+    fill_up();
+    clock_.advance(std::chrono::hours(100));
+    ASSERT_TRUE(eventually([&] { return counts().objects_offered == 0; }));
+    free_up();
+    ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+    EXPECT_EQ(submit(item()), Outcome::committed);
+}
+
 TEST_F(SmallDisk, FullAtTheStartIsNoReasonNotToDeliver) {
     const std::size_t made = submit_until_refused();
     close();
