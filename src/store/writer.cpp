@@ -29,10 +29,20 @@ constexpr std::chrono::milliseconds longest_pause_when_corrupt = 30s;
 constexpr auto log_kept_at_most = 60s;  ///< how long what was deleted may live on in the write-ahead log under load
 constexpr auto complaint_interval = 60s;
 
+/// What a binary object writes beyond what it says: two rows and their indexes, parts of pages all over the tables.
+constexpr std::uint64_t object_rows = 1024;
+
+/// In memory while they wait and, about, in the log of their transaction.
 std::uint64_t octets_of(const std::vector<NewItem>& items) {
     std::uint64_t sum = 0;
     for (const NewItem& item : items) {
         sum += item.share.size() + sizeof(NewItem);
+        if (!item.objects) continue;
+        for (const NewObject& object : *item.objects) {
+            sum += sizeof(NewObject) + object_rows + object.url.size() + object.content_type.size() +
+                   object.original_filename.size() + object.csp_defined_identifier.size();
+            if (object.file) sum += sizeof(SourceFile) + object.file->path.size();
+        }
     }
     return sum;
 }

@@ -541,6 +541,37 @@ TEST_F(Outbox, BoundsWhatWaitsInMemory) {
     EXPECT_EQ(submit(item()), Outcome::committed);
 }
 
+TEST_F(Outbox, BoundsWhatBinaryObjectsThatWaitTakeInMemory) {
+    std::mutex gate;
+    std::unique_lock closed(gate);
+    std::atomic<bool> standing{false};
+    store_->submit({}, [&](Outcome) {
+        standing = true;
+        const std::lock_guard wait(gate);
+    });
+    ASSERT_TRUE(eventually([&] { return standing.load(); }));
+    std::atomic<int> committed{0};
+    std::atomic<int> failed{0};
+    const auto source = source_file(4);
+    // A hundred objects with a name of 10 KiB each are above 1 MiB.
+    for (int i = 0; i < 40; ++i) {
+        std::vector<NewObject> objects(100);
+        for (NewObject& object : objects) {
+            object = object_of(source, model::BinaryModel::b);
+            object.original_filename.assign(10U << 10U, 'n');
+        }
+        std::vector<NewItem> items;
+        items.push_back(item_with(std::move(objects)));
+        store_->submit(std::move(items),
+                       [&](Outcome outcome) { ++(outcome == Outcome::committed ? committed : failed); });
+    }
+    closed.unlock();
+    ASSERT_TRUE(eventually([&] { return committed + failed == 40; }));
+    EXPECT_GE(committed, 20);
+    EXPECT_LE(committed, 33);
+    EXPECT_EQ(submit(item()), Outcome::committed);
+}
+
 TEST_F(Outbox, TakesOneSubmissionOfAnySize) {
     std::vector<NewItem> items;
     for (int i = 0; i < 20000; ++i) {
