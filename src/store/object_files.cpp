@@ -18,6 +18,8 @@ namespace {
 
 /// Chunks that go to and come from the disk at once.
 constexpr std::uint64_t block_chunks = 4;
+/// Sizes of files end at 2^63 − 1, and what is added to this stays far below it.
+constexpr std::uint64_t largest_object = std::uint64_t{1} << 62U;
 constexpr std::size_t block_octets = block_chunks * sealed_chunk;
 /// How much may lie dirty in the system's cache before the disk is asked to begin: the sync at the end is short then.
 constexpr std::uint64_t flush_step = 8U << 20U;
@@ -233,9 +235,19 @@ class FileWriter final : public ObjectWriter {
     FileWriter& operator=(FileWriter&&) = delete;
     ~FileWriter() override {
         if (pending_) wipe({pending_.get(), pending_size_});
-        if (file_ < 0) return;
+        files_->promised_.fetch_sub(promised_, std::memory_order_relaxed);
+        if (file_ < 0) {
+            files_->give_back(counted_);
+            return;
+        }
         ::close(file_);
         if (!finished_) files_->unlink(name_, counted_);
+    }
+
+    /// So many octets of the file were admitted already.
+    void hold(std::uint64_t admitted) {
+        counted_ = promised_ = admitted;
+        files_->promised_.fetch_add(admitted, std::memory_order_relaxed);
     }
 
     model::Status create() {
@@ -284,6 +296,9 @@ class FileWriter final : public ObjectWriter {
         if (fdatasync(file_) != 0 || fsync(files_->directory_) != 0) return failed(cannot_write(errno)).error();
         const auto handle = std::make_shared<const SealedFile>(files_, name_, key_, size_, sha256, true);
         finished_ = true;
+        // The file was shorter than was thought.
+        files_->promised_.fetch_sub(std::exchange(promised_, 0), std::memory_order_relaxed);
+        if (counted_ > written_) files_->give_back(counted_ - written_);
         files_->add_owner(handle);
         return std::shared_ptr<const SealedObject>(handle);
     }
@@ -309,9 +324,14 @@ class FileWriter final : public ObjectWriter {
     }
 
     model::Status flush() {
-        if (auto admitted = files_->admit(used_); !admitted) return failed(admitted.error());
-        counted_ += used_;
+        const std::uint64_t held = std::min<std::uint64_t>(used_, promised_);
+        if (used_ > held) {
+            if (auto admitted = files_->admit(used_ - held); !admitted) return failed(admitted.error());
+            counted_ += used_ - held;
+        }
         if (!write_all(file_, {block_.get(), used_}, written_)) return failed(cannot_write(errno));
+        promised_ -= held;
+        files_->promised_.fetch_sub(held, std::memory_order_relaxed);
         written_ += used_;
         used_ = 0;
         if (written_ - asked_for_ >= flush_step) {
@@ -337,6 +357,7 @@ class FileWriter final : public ObjectWriter {
     std::uint64_t written_ = 0;
     std::uint64_t asked_for_ = 0;
     std::uint64_t counted_ = 0;
+    std::uint64_t promised_ = 0;  ///< of those, not written yet
     int file_ = -1;
     bool finished_ = false;
     std::optional<model::Error> failure_;
@@ -392,6 +413,25 @@ model::Result<std::unique_ptr<ObjectWriter>> ObjectFiles::writer() {
     auto writer = std::make_unique<FileWriter>(shared_from_this());
     if (auto created = writer->create(); !created) return created.error();
     return std::unique_ptr<ObjectWriter>(std::move(writer));
+}
+
+model::Result<std::unique_ptr<ObjectWriter>> ObjectFiles::copy_writer(std::uint64_t size) {
+    if (!fits(size)) return model::Error{"the binary object is larger than store.max_bytes allows"};
+    // Beyond what any file can have the arithmetic has no meaning.
+    if (size > largest_object) return cannot_write(EFBIG);
+    const std::uint64_t octets = sealed_size_of(size);
+    if (auto admitted = admit(octets, copy_room_.load(std::memory_order_relaxed)); !admitted) return admitted.error();
+    auto writer = std::make_unique<FileWriter>(shared_from_this());
+    writer->hold(octets);
+    if (auto created = writer->create(); !created) return created.error();
+    return std::unique_ptr<ObjectWriter>(std::move(writer));
+}
+
+bool ObjectFiles::fits(std::uint64_t size) const {
+    const std::uint64_t most = max_bytes_.load(std::memory_order_relaxed);
+    if (most == 0) return true;
+    const std::uint64_t least = least_octets_.load(std::memory_order_relaxed);
+    return least < most && size < most - least && sealed_size_of(size) <= most - least;
 }
 
 model::Result<std::unique_ptr<ObjectReader>> ObjectFiles::reader(const SealedFile& file) const {
@@ -480,13 +520,15 @@ std::uint64_t ObjectFiles::sweep(const std::function<bool(const model::Uuid&)>& 
     return found;
 }
 
-void ObjectFiles::set_budget(std::uint64_t max_bytes, std::uint64_t other_octets, std::uint64_t room) {
-    max_bytes_.store(max_bytes, std::memory_order_relaxed);
-    other_octets_.store(other_octets, std::memory_order_relaxed);
-    room_.store(room, std::memory_order_relaxed);
+void ObjectFiles::set_budget(const Budget& budget) {
+    max_bytes_.store(budget.max_bytes, std::memory_order_relaxed);
+    other_octets_.store(budget.other_octets, std::memory_order_relaxed);
+    room_.store(budget.room, std::memory_order_relaxed);
+    copy_room_.store(budget.copy_room, std::memory_order_relaxed);
+    least_octets_.store(budget.least_octets, std::memory_order_relaxed);
 }
 
-model::Status ObjectFiles::admit(std::uint64_t octets) {
+model::Status ObjectFiles::admit(std::uint64_t octets, std::uint64_t room) {
     const std::uint64_t with = octets_.fetch_add(octets, std::memory_order_relaxed) + octets;
     const std::uint64_t most = max_bytes_.load(std::memory_order_relaxed);
     if (most != 0 && with + other_octets_.load(std::memory_order_relaxed) > most) {
@@ -499,7 +541,8 @@ model::Status ObjectFiles::admit(std::uint64_t octets) {
         give_back(octets);
         return cannot_write(code);
     }
-    if (std::uint64_t{status.f_bavail} * status.f_frsize < room_.load(std::memory_order_relaxed) + octets) {
+    const std::uint64_t taken = room + promised_.load(std::memory_order_relaxed) + octets;
+    if (std::uint64_t{status.f_bavail} * status.f_frsize < taken) {
         give_back(octets);
         return model::Error{"state_dir is short of disk space: no binary object is taken until there is more"};
     }

@@ -66,6 +66,9 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
     ~ObjectFiles();
 
     [[nodiscard]] model::Result<std::unique_ptr<ObjectWriter>> writer();
+    /// Room for an object of so many octets is held until the writer finished it or is gone.
+    [[nodiscard]] model::Result<std::unique_ptr<ObjectWriter>> copy_writer(std::uint64_t size);
+    [[nodiscard]] bool fits(std::uint64_t size) const;
     [[nodiscard]] model::Result<std::unique_ptr<ObjectReader>> reader(const SealedFile& file) const;
     [[nodiscard]] model::Status write_filler(std::uint64_t octets);
 
@@ -83,9 +86,15 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
     /// anything is written. Gives how many of those that rows name are there.
     [[nodiscard]] std::uint64_t sweep(const std::function<bool(const model::Uuid&)>& has_row);
 
-    /// What may be written: the store's limit (0: none), what else counts towards it, and the room on the disk that
-    /// has to stay free.
-    void set_budget(std::uint64_t max_bytes, std::uint64_t other_octets, std::uint64_t room);
+    /// What may be written.
+    struct Budget {
+        std::uint64_t max_bytes = 0;     ///< the store's limit; 0: none
+        std::uint64_t other_octets = 0;  ///< what else counts towards it now,
+        std::uint64_t room = 0;          ///< on the disk that has to stay free,
+        std::uint64_t copy_room = 0;     ///< and that copies have to leave
+        std::uint64_t least_octets = 0;  ///< what else counts in an empty store
+    };
+    void set_budget(const Budget& budget);
     /// Of all files, unfinished ones included.
     [[nodiscard]] std::uint64_t octets() const { return octets_.load(std::memory_order_relaxed); }
 
@@ -95,7 +104,11 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
 
     explicit ObjectFiles(int directory) : directory_(directory) {}
     /// Counts `octets` more, or says why they cannot be had.
-    [[nodiscard]] model::Status admit(std::uint64_t octets);
+    ///   room  on the disk that has to stay free
+    [[nodiscard]] model::Status admit(std::uint64_t octets, std::uint64_t room);
+    [[nodiscard]] model::Status admit(std::uint64_t octets) {
+        return admit(octets, room_.load(std::memory_order_relaxed));
+    }
     void give_back(std::uint64_t octets) { octets_.fetch_sub(octets, std::memory_order_relaxed); }
     void unlink(const model::Uuid& name, std::uint64_t octets) noexcept;
     void add_owner(const std::shared_ptr<const SealedFile>& owner);
@@ -106,6 +119,9 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
     std::atomic<std::uint64_t> max_bytes_{0};
     std::atomic<std::uint64_t> other_octets_{0};
     std::atomic<std::uint64_t> room_{0};
+    std::atomic<std::uint64_t> copy_room_{0};
+    std::atomic<std::uint64_t> least_octets_{0};
+    std::atomic<std::uint64_t> promised_{0};  ///< admitted for copies and not written yet, so that the disk has it still
 
     std::mutex mutex_;
     // Guarded by mutex_.

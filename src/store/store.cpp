@@ -30,6 +30,11 @@ class StoreObjects final : public Objects {
         if (!writer_.accepting()) return not_accepting();
         return files_.writer();
     }
+    model::Result<std::unique_ptr<ObjectWriter>> copy_writer(std::uint64_t size) override {
+        if (!writer_.can_commit()) return model::Error{"the store cannot be written at present; see the log"};
+        return files_.copy_writer(size);
+    }
+    bool fits(std::uint64_t size) const override { return files_.fits(size); }
     model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& object) const override {
         const auto* file = dynamic_cast<const SealedFile*>(&object);
         if (file == nullptr || !file->in(files_)) return model::Error{"the binary object is not of this store"};

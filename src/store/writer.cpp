@@ -29,6 +29,8 @@ constexpr std::chrono::milliseconds longest_pause_when_corrupt = 30s;
 constexpr auto log_kept_at_most = 60s;  ///< how long what was deleted may live on in the write-ahead log under load
 constexpr auto complaint_interval = 60s;
 
+/// No database of this schema is smaller: about 40 pages of 4 KiB are its tables and indexes, empty.
+constexpr std::uint64_t empty_database = 128U << 10U;
 /// What a binary object writes beyond what it says: two rows and their indexes, parts of pages all over the tables.
 constexpr std::uint64_t object_rows = 1024;
 
@@ -103,6 +105,7 @@ void Writer::stop() {
     wake_.notify_all();
     if (thread_.joinable()) thread_.join();
     accepting_.store(false, std::memory_order_release);
+    can_commit_.store(false, std::memory_order_release);
 }
 
 // The writer is woken after the lock is given back: else it would wake only to wait for it.
@@ -523,6 +526,7 @@ void Writer::break_down(const SqlFailure& failure) {
     complain(failure);
     if (broken_) return;
     broken_ = true;
+    can_commit_.store(false, std::memory_order_release);
     blocked_ = true;
     pause_ = first_pause;
     next_try_ = next_tick_ = Steady::now() + pause_;
@@ -548,6 +552,7 @@ void Writer::try_to_recover() {
             return failure;
         }
         broken_ = false;
+        can_commit_.store(true, std::memory_order_release);
         complained_about_.reset();
         spdlog::info("store: commits work again");
         if (Listener* listener = listener_) listener->on_health(true);
@@ -715,8 +720,10 @@ void Writer::look_at_space() {
     }
     // The log counts with its allotment: what is in it right now goes up and down too fast to decide by.
     const std::uint64_t database = engine_.live_octets() + plan_.wal_target;
-    // Objects leave the room that items begin to run short of.
-    files_.set_budget(max_bytes_, database, 2 * (plan_.low_water + plan_.wal_limit));
+    // Objects leave the room that items begin to run short of. Copies for items that are here already leave what
+    // deliveries need: the log, and what is to be set aside.
+    files_.set_budget({max_bytes_, database, 2 * (plan_.low_water + plan_.wal_limit),
+                       plan_.wal_limit + (reserved_ ? 0 : plan_.reserve), plan_.wal_target + empty_database});
     const std::uint64_t used = database + files_.octets();
     const bool was_over = over_limit_;
     over_limit_ = max_bytes_ != 0 && used > (was_over ? max_bytes_ - max_bytes_ / 20 : max_bytes_);

@@ -117,6 +117,8 @@ class Writer {
     void set_commit_observer(std::function<void(double)> observer);
     void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention);
     [[nodiscard]] bool accepting() const { return accepting_.load(std::memory_order_acquire); }
+    /// Whether at least deletions can be committed.
+    [[nodiscard]] bool can_commit() const { return can_commit_.load(std::memory_order_acquire); }
     [[nodiscard]] Statistics statistics() const;
 
   private:
@@ -182,6 +184,7 @@ class Writer {
     std::atomic<Listener*> listener_{nullptr};
     std::atomic<ObjectListener*> object_listener_{nullptr};
     std::atomic<bool> accepting_{true};
+    std::atomic<bool> can_commit_{true};  ///< not broken, for other threads
     std::atomic<bool> copied_{false};  ///< the keeper is done
 
     mutable std::mutex mutex_;

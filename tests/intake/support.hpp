@@ -113,6 +113,10 @@ class FakeObjects : public store::Objects {
         ++writers_;
         return std::unique_ptr<store::ObjectWriter>(std::make_unique<Writer>(*this));
     }
+    [[nodiscard]] model::Result<std::unique_ptr<store::ObjectWriter>> copy_writer(std::uint64_t /*size*/) override {
+        return writer();
+    }
+    [[nodiscard]] bool fits(std::uint64_t /*size*/) const override { return true; }
     [[nodiscard]] model::Result<std::unique_ptr<store::ObjectReader>> open(const store::SealedObject&) const override {
         return model::Error{"not part of these tests"};
     }

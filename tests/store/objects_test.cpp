@@ -746,6 +746,26 @@ TEST_F(ObjectsTest, CountTowardsTheLimit) {
     EXPECT_FALSE(objects().write_filler(1));
 }
 
+TEST_F(ObjectsTest, AreCopiedForCommittedItemsWhereNewOnesAreNotTaken) {
+    close();
+    options_.max_bytes = 16U << 20U;
+    open();
+    auto held = seal(some_octets(2 << 20));
+    // A little above the limit, until it fell well below it.
+    const std::uint64_t used = store_->statistics().used_bytes;
+    store_->set_limits(used - 1, options_.record_retention);
+    ASSERT_TRUE(eventually([&] { return !store_->accepting(); }));
+    EXPECT_FALSE(objects().copy_writer(1));
+    store_->set_limits(used + (32U << 10U), options_.record_retention);
+    ASSERT_TRUE(eventually([&] { return store_->accepting() || objects().copy_writer(1000).has_value(); }));
+    EXPECT_FALSE(store_->accepting());
+    EXPECT_FALSE(objects().writer());
+    EXPECT_TRUE(objects().fits(1 << 20)) << "once there is room";
+    EXPECT_FALSE(objects().fits(16U << 20U)) << "never";
+    store_->stop();
+    EXPECT_FALSE(objects().copy_writer(1));
+}
+
 TEST_F(ObjectsTest, ComeWithAStoreThatHadNone) {
     ASSERT_EQ(submit({item("one"), item("two")}), Outcome::committed);
     const auto before = queued();

@@ -261,11 +261,56 @@ TEST_F(Sealed, FillersWriteTheSameAndLeaveNothing) {
 }
 
 TEST_F(Sealed, IsRefusedWhereTheDiskIsShort) {
-    files_->set_budget(0, 0, std::uint64_t{1} << 62U);
+    files_->set_budget({0, 0, std::uint64_t{1} << 62U, 0, 0});
     const auto writer = files_->writer();
     ASSERT_FALSE(writer);
     EXPECT_THAT(writer.error().message, HasSubstr("short of disk space"));
     EXPECT_FALSE(files_->write_filler(1));
+}
+
+TEST_F(Sealed, CopiesHoldTheirRoomUntilTheyEnd) {
+    const std::uint64_t sealed = sealed_size_of(100'000);
+    files_->set_budget({sealed + 2000, 1000, std::uint64_t{1} << 62U, 0, 500});
+    EXPECT_TRUE(files_->fits(100'000));
+    EXPECT_FALSE(files_->fits(102'000)) << "never";
+    EXPECT_FALSE(files_->fits(std::numeric_limits<std::uint64_t>::max()));
+    EXPECT_FALSE(files_->copy_writer(101'200)) << "not now";
+    EXPECT_TRUE(files_->fits(101'200));
+    EXPECT_FALSE(files_->writer()) << "other objects leave more room on the disk";
+    EXPECT_EQ(files_->octets(), 0U);
+    {
+        auto writer = files_->copy_writer(100'000);
+        ASSERT_TRUE(writer) << writer.error().message;
+        EXPECT_EQ(files_->octets(), sealed);
+        EXPECT_FALSE(files_->copy_writer(1000)) << "what is held is held";
+        EXPECT_TRUE((*writer)->write(std::string(100'000, 'c')));
+        const auto copy = (*writer)->finish();
+        ASSERT_TRUE(copy) << copy.error().message;
+        EXPECT_EQ(files_->octets(), sealed);
+    }
+    EXPECT_EQ(files_->octets(), 0U);
+    {
+        // It got shorter, and then longer, meanwhile.
+        auto shorter = files_->copy_writer(90'000);
+        ASSERT_TRUE(shorter && (*shorter)->write("abc"));
+        const auto copy = (*shorter)->finish();
+        ASSERT_TRUE(copy);
+        EXPECT_EQ(files_->octets(), sealed_size_of(3));
+        auto longer = files_->copy_writer(10);
+        ASSERT_TRUE(longer && (*longer)->write("abcdefghijk"));
+        EXPECT_FALSE((*longer)->finish());
+    }
+    EXPECT_EQ(files_->octets(), 0U);
+    {
+        const auto given_up = files_->copy_writer(90'000);
+        ASSERT_TRUE(given_up);
+    }
+    EXPECT_EQ(files_->octets(), 0U);
+    files_->set_budget({0, 0, 0, std::uint64_t{1} << 61U, 0});
+    EXPECT_TRUE(files_->fits(std::numeric_limits<std::uint64_t>::max())) << "there is no limit";
+    EXPECT_FALSE(files_->copy_writer(1)) << "but the disk";
+    EXPECT_FALSE(files_->copy_writer(std::numeric_limits<std::uint64_t>::max()));
+    EXPECT_EQ(files_->octets(), 0U);
 }
 
 TEST_F(Sealed, FarBeyondFourGibibytesIsReadFromItsPlace) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,10 @@ class NoObjects : public store::Objects {
   public:
     void set_listener(store::ObjectListener* /*listener*/) override {}
     [[nodiscard]] model::Result<std::unique_ptr<store::ObjectWriter>> writer() override { return refusal(); }
+    [[nodiscard]] model::Result<std::unique_ptr<store::ObjectWriter>> copy_writer(std::uint64_t /*size*/) override {
+        return refusal();
+    }
+    [[nodiscard]] bool fits(std::uint64_t /*size*/) const override { return true; }
     [[nodiscard]] model::Result<std::unique_ptr<store::ObjectReader>> open(
         const store::SealedObject& /*object*/) const override {
         return refusal();

@@ -155,6 +155,14 @@ class Objects {
 
     /// A file of its own. Fails where the store takes nothing (promise 11).
     [[nodiscard]] virtual model::Result<std::unique_ptr<ObjectWriter>> writer() = 0;
+    /// For a copy of a named file whose item is committed: with it the item can go, and what goes makes room, so it is
+    /// taken where new items are not. Needs only that the store can commit, and that `size` octets fit below max_bytes
+    /// and on the disk beside what deliveries need; they are held for it until it is finished or gone. More than that
+    /// is admitted as for any other object. Fails where that is so now; see fits().
+    [[nodiscard]] virtual model::Result<std::unique_ptr<ObjectWriter>> copy_writer(std::uint64_t size) = 0;
+    /// False where an object of so many octets is larger than max_bytes allows even in an empty store: waiting for room
+    /// is of no use. A reload may change the answer.
+    [[nodiscard]] virtual bool fits(std::uint64_t size) const = 0;
     [[nodiscard]] virtual model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& object) const = 0;
     /// Does to the disk what writing an object of so many octets does, and leaves nothing: an answer's time must not
     /// tell whether the event was under a warrant (promise 7). Blocks.
