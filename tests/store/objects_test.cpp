@@ -751,13 +751,20 @@ TEST_F(ObjectsTest, AreCopiedForCommittedItemsWhereNewOnesAreNotTaken) {
     options_.max_bytes = 16U << 20U;
     open();
     auto held = seal(some_octets(2 << 20));
-    // A little above the limit, until it fell well below it.
-    const std::uint64_t used = store_->statistics().used_bytes;
-    store_->set_limits(used - 1, options_.record_retention);
+    store_->set_limits(1, options_.record_retention);
     ASSERT_TRUE(eventually([&] { return !store_->accepting(); }));
     EXPECT_FALSE(objects().copy_writer(1));
+    EXPECT_FALSE(objects().fits(1));
+    // Without what is in the log: a little below the limit, which is no reason yet to take new items again.
+    std::uint64_t used = 0;
+    ASSERT_TRUE(eventually([&] {
+        const std::int64_t pages = ask("PRAGMA page_count") - ask("PRAGMA freelist_count");
+        const Statistics now = store_->statistics();
+        used = now.used_bytes;
+        return used == static_cast<std::uint64_t>(pages) * 4096 + (256U << 10U) + now.object_bytes;
+    }));
     store_->set_limits(used + (32U << 10U), options_.record_retention);
-    ASSERT_TRUE(eventually([&] { return store_->accepting() || objects().copy_writer(1000).has_value(); }));
+    ASSERT_TRUE(eventually([&] { return objects().copy_writer(1000).has_value(); }));
     EXPECT_FALSE(store_->accepting());
     EXPECT_FALSE(objects().writer());
     EXPECT_TRUE(objects().fits(1 << 20)) << "once there is room";
