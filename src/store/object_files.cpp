@@ -492,23 +492,37 @@ void ObjectFiles::set_remover(std::function<void(std::function<void()>)> remover
     remover_ = std::move(remover);
 }
 
-std::uint64_t ObjectFiles::sweep(const std::function<bool(const model::Uuid&)>& has_row) {
+model::Result<std::uint64_t> ObjectFiles::sweep(const std::function<bool(const model::Uuid&)>& has_row) {
+    const auto failed = [](int code) {
+        return model::Error{"state_dir/objects could not be looked through: " + system_words(code)};
+    };
     // A descriptor of its own: closing the stream closes it.
     const int again = openat(directory_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (again < 0) return 0;
+    if (again < 0) return failed(errno);
     const std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(again), closedir);
     if (!stream) {
+        const int code = errno;
         ::close(again);
-        return 0;
+        return failed(code);
     }
     std::uint64_t found = 0;
     std::uint64_t octets = 0;
-    while (const dirent* entry = readdir(stream.get())) {
+    while (true) {
+        // Only this tells an error from the end.
+        errno = 0;
+        const dirent* entry = readdir(stream.get());
+        if (entry == nullptr) {
+            if (errno != 0) return failed(errno);
+            break;
+        }
         // Whatever else somebody put there is not ours to remove.
         const auto name = model::Uuid::parse(static_cast<const char*>(entry->d_name));
         if (!name) continue;
         struct stat status {};
-        if (fstatat(directory_, static_cast<const char*>(entry->d_name), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+        if (fstatat(directory_, static_cast<const char*>(entry->d_name), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+            if (errno == ENOENT) continue;
+            return failed(errno);
+        }
         if (has_row(*name)) {
             ++found;
             octets += static_cast<std::uint64_t>(status.st_size);
@@ -516,8 +530,15 @@ std::uint64_t ObjectFiles::sweep(const std::function<bool(const model::Uuid&)>& 
             unlinkat(directory_, static_cast<const char*>(entry->d_name), 0);
         }
     }
-    octets_.store(octets, std::memory_order_relaxed);
+    take_stock(octets);
     return found;
+}
+
+void ObjectFiles::give_back(std::uint64_t octets) noexcept {
+    // Files that somebody cut or put there were counted otherwise: never below nothing, which would be a full store.
+    std::uint64_t now = octets_.load(std::memory_order_relaxed);
+    while (!octets_.compare_exchange_weak(now, now - std::min(now, octets), std::memory_order_relaxed)) {
+    }
 }
 
 void ObjectFiles::set_budget(const Budget& budget) {

@@ -83,8 +83,10 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
     void set_remover(std::function<void(std::function<void()>)> remover);
 
     /// Removes files whose names are like ours and that no row has, as a crash leaves them, and takes stock. Before
-    /// anything is written. Gives how many of those that rows name are there.
-    [[nodiscard]] std::uint64_t sweep(const std::function<bool(const model::Uuid&)>& has_row);
+    /// anything is written. Gives how many of those that rows name are there. Where it fails, take_stock() has to say
+    /// how much there is.
+    [[nodiscard]] model::Result<std::uint64_t> sweep(const std::function<bool(const model::Uuid&)>& has_row);
+    void take_stock(std::uint64_t octets) { octets_.store(octets, std::memory_order_relaxed); }
 
     /// What may be written.
     struct Budget {
@@ -109,7 +111,7 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
     [[nodiscard]] model::Status admit(std::uint64_t octets) {
         return admit(octets, room_.load(std::memory_order_relaxed));
     }
-    void give_back(std::uint64_t octets) { octets_.fetch_sub(octets, std::memory_order_relaxed); }
+    void give_back(std::uint64_t octets) noexcept;
     void unlink(const model::Uuid& name, std::uint64_t octets) noexcept;
     void add_owner(const std::shared_ptr<const SealedFile>& owner);
     void owner_gone(const model::Uuid& name) noexcept;

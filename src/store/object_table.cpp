@@ -520,10 +520,14 @@ bool ObjectTable::names_file(const model::Uuid& file) {
     return rows.next();
 }
 
-std::uint64_t ObjectTable::files_named() {
-    Statement select = engine_.prepare("SELECT count(*) FROM blob WHERE file IS NOT NULL");
-    Rows rows(select);
-    return rows.next() ? static_cast<std::uint64_t>(rows->integer(0)) : 0;
+ObjectTable::Named ObjectTable::files_named() {
+    Named named;
+    Statement select = engine_.prepare("SELECT size FROM blob WHERE file IS NOT NULL");
+    for (Rows rows(select); rows.next();) {
+        ++named.files;
+        named.octets += sealed_size_of(static_cast<std::uint64_t>(rows->integer(0)));
+    }
+    return named;
 }
 
 void ObjectTable::committed() {

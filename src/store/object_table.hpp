@@ -70,8 +70,12 @@ class ObjectTable {
 
     [[nodiscard]] std::vector<std::shared_ptr<const SourceFile>> pending_files();
     [[nodiscard]] bool names_file(const model::Uuid& file);
-    /// How many files the rows name.
-    [[nodiscard]] std::uint64_t files_named();
+    /// The files that rows name.
+    struct Named {
+        std::uint64_t files = 0;
+        std::uint64_t octets = 0;  ///< sealed
+    };
+    [[nodiscard]] Named files_named();
 
     /// After the engine's commit, or its failure. A failed commit may be on the disk all the same: until the next one
     /// that succeeds, or until the database was opened anew and looked at, no file of it is removed.

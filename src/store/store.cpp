@@ -223,17 +223,21 @@ class SqliteStore final : public Store {
 
     void sweep() {
         try {
-            const std::uint64_t named = engine_.objects().files_named();
-            const std::uint64_t found =
+            const ObjectTable::Named named = engine_.objects().files_named();
+            // What rows name counts also where the files cannot be looked at.
+            files_->take_stock(named.octets);
+            const auto found =
                 files_->sweep([this](const model::Uuid& name) { return engine_.objects().names_file(name); });
-            if (found < named) {
+            if (!found) {
+                // What has no row lies there until the next start.
+                spdlog::error("store: {}", found.error().message);
+            } else if (*found < named.files) {
                 spdlog::error(
                     "store: {} sealed objects are missing from state_dir/objects: they cannot be handed over; restore "
                     "them from a backup, or reject them",
-                    named - found);
+                    named.files - *found);
             }
         } catch (const SqlFailure& failure) {
-            // They lie there until the next start.
             spdlog::error("store: state_dir/objects could not be looked through: {}", failure.describe());
         }
     }

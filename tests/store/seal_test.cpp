@@ -268,6 +268,14 @@ TEST_F(Sealed, IsRefusedWhereTheDiskIsShort) {
     EXPECT_FALSE(files_->write_filler(1));
 }
 
+TEST_F(Sealed, FilesThatWereCountedOtherwiseLeaveNoLessThanNothing) {
+    {
+        const auto one = seal("octets");
+        files_->take_stock(3);
+    }
+    EXPECT_EQ(files_->octets(), 0U);
+}
+
 TEST_F(Sealed, CopiesHoldTheirRoomUntilTheyEnd) {
     const std::uint64_t sealed = sealed_size_of(100'000);
     files_->set_budget({sealed + 2000, 1000, std::uint64_t{1} << 62U, 0, 500});
