@@ -109,6 +109,7 @@ void Engine::connect() {
         connection_.handle(),
         [](void* engine, sqlite3*, const char*, int frames) {
             static_cast<Engine*>(engine)->wal_frames_ = static_cast<std::uint64_t>(frames);
+            static_cast<Engine*>(engine)->wrote_ = true;
             return SQLITE_OK;
         },
         this);
@@ -250,6 +251,7 @@ void Engine::begin() {
 
 void Engine::commit() {
     measure();
+    wrote_ = false;  // SQLite calls the hook for commits that have something to write
     statements_.commit.run();
     conversations_.commit();
     if (counts_.size() < effects_.counts.size()) counts_.resize(effects_.counts.size());

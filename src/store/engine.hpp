@@ -128,6 +128,8 @@ class Engine {
     /// Takes over the committed effects into the catalogue and forgets them.
     void publish();
 
+    /// Whether the last commit wrote to the log at all.
+    [[nodiscard]] bool wrote() const { return wrote_; }
     /// As of the last commit.
     [[nodiscard]] const std::vector<Effects::Change>& counts() const { return counts_; }
     [[nodiscard]] std::int64_t waiting_bytes() const { return waiting_bytes_; }

@@ -537,9 +537,9 @@ void ObjectTable::committed() {
     for (const auto& [name, octets] : changes_.released) {
         files_->release(name, octets);
     }
-    // What was in doubt is written over now.
     changes_ = {};
-    doubts_ = {};
+    // What was in doubt is written over now, but only by a commit that wrote something.
+    if (engine_.wrote()) doubts_ = {};
 }
 
 void ObjectTable::rolled_back() noexcept {

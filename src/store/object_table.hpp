@@ -78,7 +78,7 @@ class ObjectTable {
     [[nodiscard]] Named files_named();
 
     /// After the engine's commit, or its failure. A failed commit may be on the disk all the same: until the next one
-    /// that succeeds, or until the database was opened anew and looked at, no file of it is removed.
+    /// that succeeds and writes, or until the database was opened anew and looked at, no file of it is removed.
     void committed();
     void rolled_back() noexcept;
     void resolve_doubts();
