@@ -79,15 +79,18 @@ model::Status Engine::open() {
 }
 
 model::Status Engine::reopen() {
-    const RowId last_known = next_id_ - 1;
+    // A look at the tables alone moves next_id_ on: were what follows to fail then, the next try would know no more
+    // which rows nobody heard of.
+    if (!last_known_) last_known_ = next_id_ - 1;
     close();
     if (auto opened = open(); !opened) return opened;
     Statement left_behind = connection_.prepare("SELECT id, lane, flags FROM item WHERE id > ? ORDER BY id");
-    left_behind.bind(1, last_known);
+    left_behind.bind(1, *last_known_);
     for (Rows rows(left_behind); rows.next();) {
         effects_.queued.push_back({rows->integer(0), rows->integer(1), is_emergency(rows->integer(2))});
     }
     objects_.resolve_doubts();
+    last_known_.reset();
     return {};
 }
 

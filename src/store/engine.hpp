@@ -192,6 +192,9 @@ class Engine {
     std::uint64_t live_pages_ = 0;
     std::uint64_t free_pages_ = 0;
     std::uint64_t wal_frames_ = 0;
+    bool wrote_ = false;
+    /// Up to where rows were told of, from the beginning of a reopen until one was complete.
+    std::optional<RowId> last_known_;
 
     struct Statements {
         Statement begin, commit, page_count, freelist_count;
