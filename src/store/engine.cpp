@@ -505,10 +505,10 @@ bool Engine::reject(const model::Uuid& object_id, const std::vector<Located>& lo
     return true;
 }
 
-void Engine::insert(NewItem& item) {
+bool Engine::insert(NewItem& item) {
     if (!repeats_.remember(item, now_)) {
         ++effects_.repeats;
-        return;
+        return false;
     }
     const auto* lane = catalogue_.lane_facts(item.lane);
     const auto* profile = catalogue_.profile_facts(item.profile);
@@ -557,7 +557,7 @@ void Engine::insert(NewItem& item) {
     ++effects_.of(lane->destination).queued;
     effects_.waiting_bytes += size + item_overhead;
     effects_.queued.push_back({row, item.lane, item.emergency});
-    if (item.objects) return;  // what becomes of these changes while the item waits: to be read when it goes
+    if (item.objects) return true;  // what becomes of these changes while the item waits: to be read when it goes
     StoredItem& stored = effects_.stored.emplace_back();
     stored.row = row;
     stored.lane = item.lane;
@@ -569,6 +569,7 @@ void Engine::insert(NewItem& item) {
     // As it comes back from the disk: what is written of an item must not depend on its way.
     stored.received_at = model::Instant::from_micros(item.received_at.micros());
     stored.share = std::move(item.share);
+    return true;
 }
 
 void Engine::filler() {

@@ -94,8 +94,8 @@ class Engine {
                            std::optional<RowId>& cursor, std::size_t limit);
     bool reject(const model::Uuid& object_id, const std::vector<Located>& located, std::string_view who,
                 std::string_view why);
-    /// The lane and the profile are known. Takes the share out of the item.
-    void insert(NewItem& item);
+    /// The lane and the profile are known. Takes the share out of the item. False for a repeat, which is dropped.
+    bool insert(NewItem& item);
     void filler();
     LaneId lane(std::string_view destination, std::string_view liid);
     ProfileId profile(const model::Profile& profile);

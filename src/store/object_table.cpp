@@ -1,6 +1,7 @@
 #include "object_table.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -104,6 +105,8 @@ void ObjectTable::open(Connection& c) {
     s_.set_fetched = c.prepare("UPDATE object SET flags=flags|8 WHERE id=?");
     s_.stamp = c.prepare("UPDATE object SET expires_at=?2 WHERE item=?1 AND state=0");
     s_.delete_object = c.prepare("DELETE FROM object WHERE id=?");
+    s_.delete_objects_from = c.prepare("DELETE FROM object WHERE id >= ?");
+    s_.delete_blobs_from = c.prepare("DELETE FROM blob WHERE id >= ?");
     s_.item_prepared = c.prepare(
         "SELECT i.lane, i.flags FROM item i WHERE i.id=?1 AND NOT EXISTS(SELECT 1 FROM object o JOIN blob b ON "
         "b.id=o.blob WHERE o.item=?1 AND b.state=1)");
@@ -198,6 +201,47 @@ void ObjectTable::insert(RowId item, const NewItem& made) {
             .run();
         count(made.lane, ObjectState::attached, 1);
     }
+}
+
+void ObjectTable::filler(std::size_t objects) {
+    if (objects == 0) return;
+    // Rows and index entries in the same places as real ones, gone again before the commit: the pages that they were on
+    // are written all the same. The numbers are above all others and are not used up.
+    static constexpr std::array<std::uint8_t, 32> zeros{};
+    static constexpr std::array<char, 96> words{};
+    const RowId first = engine_.last_id() + 1;
+    const model::Uuid item = model::Uuid::random();
+    std::int64_t first_blob = 0;
+    for (std::size_t i = 0; i < objects; ++i) {
+        const model::Uuid uuid = model::Uuid::random();
+        s_.insert_blob.bind(1, number_of(BlobState::ready))
+            .bind(2, std::int64_t{0})
+            .bind(3, std::span<const std::uint8_t>(zeros))
+            .bind(4, octets_of(uuid))
+            .bind(5, std::span<const std::uint8_t>(zeros))
+            .bind_null(6)
+            .run();
+        const std::int64_t blob = engine_.last_inserted();
+        if (i == 0) first_blob = blob;
+        const auto number = static_cast<std::int64_t>(i);
+        s_.insert_object.bind(1, first + number)
+            .bind(2, octets_of(uuid))
+            .bind(3, first)
+            .bind(4, octets_of(item))
+            .bind(5, number)
+            .bind(6, std::int64_t{0})
+            .bind(7, blob)
+            .bind(8, std::int64_t{0})
+            .bind(9, engine_.now().micros())
+            .bind(10, std::int64_t{0})
+            .bind(11, std::string_view(words.data(), words.size()))
+            .bind_blob(12, std::string_view(words.data(), 16))
+            .bind_blob(13, std::string_view(words.data(), 16))
+            .bind_blob(14, std::string_view(words.data(), 36))
+            .run();
+    }
+    s_.delete_objects_from.bind(1, first).run();
+    s_.delete_blobs_from.bind(1, first_blob).run();
 }
 
 std::vector<ObjectTable::Row> ObjectTable::rows_of(Statement& statement) {

@@ -50,6 +50,8 @@ class ObjectTable {
     [[nodiscard]] bool takes(const NewItem& item) const;
 
     void insert(RowId item, const NewItem& made);
+    /// Writes as many pages as so many objects of an item do, and leaves no row.
+    void filler(std::size_t objects);
     void item_accepted(RowId item);
     void item_rejected(RowId item, std::string_view who, std::string_view why);
 
@@ -138,7 +140,7 @@ class ObjectTable {
         Statement insert_blob, insert_source, insert_object;
         Statement blob_by_file, blob_by_source, blob_file, other_with_blob, delete_blob, delete_source, complete, lose;
         Statement by_uuid, by_item, by_blob, by_id, by_item_uuid, expired, next_expiry;
-        Statement set_state, set_refused, set_fetched, stamp, delete_object;
+        Statement set_state, set_refused, set_fetched, stamp, delete_object, delete_objects_from, delete_blobs_from;
         Statement item_prepared, ended;
     } s_;
 };

@@ -170,7 +170,12 @@ class SqliteStore final : public Store {
 
     bool accepting() const override { return writer_.accepting(); }
 
-    void submit(std::vector<NewItem> items, Done done) override { writer_.submit(std::move(items), std::move(done)); }
+    void submit(std::vector<NewItem> items, Done done) override {
+        writer_.submit(std::move(items), 0, std::move(done));
+    }
+    void submit(std::vector<NewItem> items, std::size_t idle_objects, Done done) override {
+        writer_.submit(std::move(items), idle_objects, std::move(done));
+    }
     void accepted(std::vector<Acceptance> items, Done done) override {
         writer_.accepted(std::move(items), std::move(done));
     }

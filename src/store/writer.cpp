@@ -33,6 +33,8 @@ constexpr auto complaint_interval = 60s;
 constexpr std::uint64_t empty_database = 128U << 10U;
 /// What a binary object writes beyond what it says: two rows and their indexes, parts of pages all over the tables.
 constexpr std::uint64_t object_rows = 1024;
+/// As many as no event names, whatever the caller says.
+constexpr std::size_t idle_objects_limit = 10'000;
 
 /// In memory while they wait and, about, in the log of their transaction.
 std::uint64_t octets_of(const std::vector<NewItem>& items) {
@@ -110,16 +112,17 @@ void Writer::stop() {
 
 // The writer is woken after the lock is given back: else it would wake only to wait for it.
 
-void Writer::submit(std::vector<NewItem> items, Store::Done done) {
+void Writer::submit(std::vector<NewItem> items, std::size_t idle_objects, Store::Done done) {
+    idle_objects = std::min(idle_objects, idle_objects_limit);
     {
         std::unique_lock lock(mutex_);
         if (!stopping_) {
-            const std::uint64_t octets = octets_of(items);
+            const std::uint64_t octets = octets_of(items) + idle_objects * (sizeof(NewObject) + object_rows);
             const bool fits = pending_items_ < pending_items_limit && pending_octets_ < pending_octets_limit;
             if (fits) {
                 pending_items_ += items.size();
                 pending_octets_ += octets;
-                submissions_.push_back({std::move(items), std::move(done), octets});
+                submissions_.push_back({std::move(items), std::move(done), octets, idle_objects});
             } else {
                 turned_away_.push_back(std::move(done));
             }
@@ -374,12 +377,16 @@ std::optional<SqlFailure> Writer::attempt(Group& group, bool with_items) {
             apply(group.decisions[i], group.verdicts[i]);
         }
         if (with_items && !group.submissions.empty()) {
+            std::size_t idle_objects = 0;
             for (Submission& submission : group.submissions) {
+                idle_objects += submission.idle_objects;
                 for (NewItem& item : submission.items) {
-                    engine_.insert(item);
+                    // A repeat's objects come to nothing either.
+                    if (!engine_.insert(item) && item.objects) idle_objects += item.objects->size();
                 }
             }
             if (engine_.effects().queued.empty()) engine_.filler();
+            engine_.objects().filler(idle_objects);
             const auto made = static_cast<std::int64_t>(engine_.effects().queued.size());
             if (engine_.prune_due(retention_)) engine_.prune(retention_, std::max(prune_step, 3 * made));
         }

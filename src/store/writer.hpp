@@ -52,6 +52,7 @@ class Writer {
         std::vector<NewItem> items;
         Store::Done done;
         std::uint64_t octets = 0;
+        std::size_t idle_objects = 0;
     };
     /// Told changes that are kept over failed commits: acceptances, or what became of a binary object.
     struct Acceptances {
@@ -103,7 +104,7 @@ class Writer {
     void start();
     void stop();
 
-    void submit(std::vector<NewItem> items, Store::Done done);
+    void submit(std::vector<NewItem> items, std::size_t idle_objects, Store::Done done);
     void accepted(std::vector<Acceptance> items, Store::Done done);
     /// A change that is kept over failed commits as acceptances are.
     ///   bounded  whether it fails where too many wait already

@@ -331,6 +331,38 @@ TEST_F(Outbox, CommitsAFillerForAGroupWithoutItems) {
     EXPECT_THAT(ear_.queued(), IsEmpty());
 }
 
+TEST_F(Outbox, FillersOfObjectsLeaveNothingAndWriteAsMuch) {
+    const auto wal = [this] { return std::filesystem::file_size(options_.directory / "store.db-wal"); };
+    const auto cut = [&] { return eventually([&] { return wal() == 0; }); };
+    const NewItem made = item_with(std::vector<NewObject>(100, object_of(source_file(4), model::BinaryModel::b)));
+    ASSERT_EQ(submit(made), Outcome::committed);
+    const auto before = queued();
+    const auto idle = [&](std::size_t objects) {
+        Answer<Outcome> answer;
+        store_->submit({}, objects, answer.callback());
+        return answer.get();
+    };
+    ASSERT_TRUE(cut());
+    ASSERT_EQ(idle(0), Outcome::committed);
+    const auto without = wal();
+    ASSERT_TRUE(cut());
+    ASSERT_EQ(idle(1000), Outcome::committed);
+    const auto with = wal();
+    EXPECT_GT(with, without + 100U * 4096U);
+    ASSERT_TRUE(cut());
+    // A repeat has none either.
+    ASSERT_EQ(submit(made), Outcome::committed);
+    EXPECT_GT(wal(), without + 10U * 4096U);
+    EXPECT_EQ(counts().objects_attached, 100U);
+    reopen();
+    EXPECT_EQ(counts().objects_attached, 100U);
+    const auto after = queued();
+    ASSERT_EQ(after.size(), 1U);
+    EXPECT_EQ(after[0].row, before[0].row);
+    EXPECT_EQ(after[0].objects->size(), 100U);
+    ASSERT_EQ(submit(item()), Outcome::committed);
+}
+
 TEST_F(Outbox, TurnsItemsOfAnUnknownLaneAway) {
     NewItem wrong = item();
     wrong.lane = 4711;

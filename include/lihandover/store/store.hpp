@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lihandover/model/clock.hpp"
@@ -121,6 +122,11 @@ class Store {
     /// Makes the items durable, together with their repeat hashes, counters and records. An empty list is committed too
     /// (a filler row): every answer to a source leaves with a commit (promise 7).
     virtual void submit(std::vector<NewItem> items, Done done) = 0;
+    /// The same for an event that named `idle_objects` binary objects which none of the items has, since no warrant
+    /// matched: the commit writes as much as if one item had them. A store that keeps nothing needs not care.
+    virtual void submit(std::vector<NewItem> items, std::size_t /*idle_objects*/, Done done) {
+        submit(std::move(items), std::move(done));
+    }
 
     /// The LEA accepted these: rows go, content is overwritten, records say so. Never lost: kept over failed commits
     /// until on disk, `done` hears `committed` then (or `failed` when the store stops before). An acceptance of a row
