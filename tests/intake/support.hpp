@@ -85,6 +85,11 @@ class FakeObjects : public store::Objects {
     /// From now on nothing can be written, or nothing finished.
     void refuse(bool refuse) { refusing_ = refuse; }
     void fail_to_finish(bool fail) { failing_ = fail; }
+    /// From now on no copy can be begun. refuse() does not keep copies from being begun.
+    void refuse_copies(bool refuse) { refusing_copies_ = refuse; }
+    [[nodiscard]] std::size_t copy_tries() const { return copy_tries_; }
+    /// Larger objects can never be held.
+    void hold_at_most(std::uint64_t octets) { most_ = octets; }
     /// Called before each write, on the thread that writes.
     void before_write(std::function<void()> hook) {
         const std::lock_guard lock(mutex_);
@@ -114,9 +119,14 @@ class FakeObjects : public store::Objects {
         return std::unique_ptr<store::ObjectWriter>(std::make_unique<Writer>(*this));
     }
     [[nodiscard]] model::Result<std::unique_ptr<store::ObjectWriter>> copy_writer(std::uint64_t /*size*/) override {
-        return writer();
+        ++copy_tries_;
+        if (refusing_copies_) {
+            return model::Error{"full"};
+        }
+        ++writers_;
+        return std::unique_ptr<store::ObjectWriter>(std::make_unique<Writer>(*this));
     }
-    [[nodiscard]] bool fits(std::uint64_t /*size*/) const override { return true; }
+    [[nodiscard]] bool fits(std::uint64_t size) const override { return size <= most_; }
     [[nodiscard]] model::Result<std::unique_ptr<store::ObjectReader>> open(const store::SealedObject&) const override {
         return model::Error{"not part of these tests"};
     }
@@ -185,6 +195,9 @@ class FakeObjects : public store::Objects {
 
     std::atomic<bool> refusing_{false};
     std::atomic<bool> failing_{false};
+    std::atomic<bool> refusing_copies_{false};
+    std::atomic<std::size_t> copy_tries_{0};
+    std::atomic<std::uint64_t> most_{UINT64_MAX};
     std::atomic<int> open_writers_{0};
     std::atomic<int> alive_{0};
     std::atomic<std::size_t> writers_{0};
