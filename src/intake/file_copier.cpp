@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <condition_variable>
+#include <boost/asio/thread_pool.hpp>
 #include <cstddef>
 #include <deque>
 #include <mutex>
@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t at_once = 2;
 constexpr std::size_t buffer_size = std::size_t{256} * 1024;
-// Of one file before other work of the pool has its turn.
+// Of one file before it is asked whether to stop.
 constexpr std::size_t buffers_a_turn = 16;
 
 using SourceFilePtr = std::shared_ptr<const store::SourceFile>;
@@ -34,14 +34,8 @@ enum class Failure : std::uint8_t { of_source, of_store };
 class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
   public:
     Impl(std::string root, store::Objects& objects, const metrics::Counter& lost, const model::Clock& clock,
-         const asio::any_io_executor& workers, CopyPauses pauses)
-        : root_(std::move(root)),
-          objects_(objects),
-          lost_(lost),
-          clock_(clock),
-          workers_(workers),
-          pauses_(pauses),
-          timer_(workers) {}
+         CopyPauses pauses)
+        : root_(std::move(root)), objects_(objects), lost_(lost), clock_(clock), pauses_(pauses) {}
 
     [[nodiscard]] const std::string& root() const { return root_; }
 
@@ -63,12 +57,15 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
     }
 
     void stop() {
-        std::unique_lock lock(mutex_);
-        stopped_ = true;
-        ready_.clear();
-        resting_.clear();
-        timer_.cancel();
-        ended_.wait(lock, [this] { return running_ == 0; });
+        {
+            const std::lock_guard lock(mutex_);
+            stopped_ = true;
+            ready_.clear();
+            resting_.clear();
+            timer_.cancel();
+        }
+        // Nothing is left that could be the last to hold this, and end the pool on a thread of its own.
+        std::call_once(joined_, [this] { workers_.join(); });
     }
 
   private:
@@ -232,7 +229,6 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
 
     void end(const std::shared_ptr<Try>& attempt, std::optional<Failure> failure) {
         Task task = std::move(attempt->task);
-        // The half copy goes before anybody waits for nothing to run.
         attempt->writer.reset();
         attempt->source.reset();
         std::chrono::milliseconds pause = task.pause;
@@ -251,9 +247,6 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
         }
         --running_;
         begin_some();
-        if (running_ == 0) {
-            ended_.notify_all();
-        }
     }
 
     [[nodiscard]] std::chrono::milliseconds until(model::Instant when) const {
@@ -267,12 +260,12 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
     store::Objects& objects_;
     const metrics::Counter& lost_;
     const model::Clock& clock_;
-    asio::any_io_executor workers_;
     CopyPauses pauses_;
 
+    asio::thread_pool workers_{at_once};
+    std::once_flag joined_;
     std::mutex mutex_;
-    std::condition_variable ended_;
-    asio::steady_timer timer_;
+    asio::steady_timer timer_{workers_};
     std::deque<Task> ready_;
     std::vector<Rest> resting_;
     std::size_t running_ = 0;
@@ -280,8 +273,8 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
 };
 
 FileCopier::FileCopier(std::string root, store::Objects& objects, const metrics::Counter& lost,
-                       const model::Clock& clock, const asio::any_io_executor& workers, CopyPauses pauses)
-    : impl_(std::make_shared<Impl>(std::move(root), objects, lost, clock, workers, pauses)) {}
+                       const model::Clock& clock, CopyPauses pauses)
+    : impl_(std::make_shared<Impl>(std::move(root), objects, lost, clock, pauses)) {}
 
 FileCopier::~FileCopier() {
     stop();

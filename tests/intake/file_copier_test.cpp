@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -22,7 +21,6 @@
 namespace lihandover::intake {
 namespace {
 
-namespace asio = boost::asio;
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using testing::noon;
@@ -36,11 +34,6 @@ model::Sha256 digest_of(std::string_view text) {
 
 class FileCopierTest : public ::testing::Test {
   protected:
-    ~FileCopierTest() override {
-        copier_.stop();
-        workers_.join();
-    }
-
     void write(const std::string& name, std::string_view text) const {
         std::ofstream(directory_.path() / name, std::ios::binary) << text;
     }
@@ -77,9 +70,7 @@ class FileCopierTest : public ::testing::Test {
     testing::FixedClock clock_;
     testing::FakeObjects objects_;
     metrics::Metrics metrics_;
-    asio::thread_pool workers_{2};
-    FileCopier copier_{directory_.path().string(), objects_,  metrics_.objects_lost(), clock_,
-                       workers_.get_executor(),    {1ms, 4ms}};
+    FileCopier copier_{directory_.path().string(), objects_, metrics_.objects_lost(), clock_, {1ms, 4ms}};
 };
 
 TEST_F(FileCopierTest, CopiesTheFile) {

@@ -52,7 +52,7 @@ class Intake {
         : snapshot_(std::move(first)),
           budget_(io_.get_executor(), std::size_t{64} << 20),
           copier_((std::filesystem::create_directory(root()), root().string()), store.objects(),
-                  metrics_.objects_lost(), clock_, workers_.get_executor(), {std::chrono::milliseconds(1)}),
+                  metrics_.objects_lost(), clock_, {std::chrono::milliseconds(1)}),
           handler_("local", metrics_.source("local"),
                    {store, snapshot_, budget_, clock_, workers_.get_executor(), &copier_}) {
         http::ServerOptions options;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
 #include <chrono>
 #include <memory>
 #include <span>
@@ -21,20 +20,21 @@ struct CopyPauses {
 
 /// Copies the files that events named (intake.attachment_root) into the store, after the events were answered, and
 /// tells the store how each copy ended (Objects::prepared). What is copied are the octets of the file that the event
-/// named, or none: device, inode, size and times are those of then, before the first octet and after the last, and the
-/// SHA-256 is the source's, where it gave one.
+/// named, or none: inode, size and times are those of then, before the first octet and after the last, and the SHA-256
+/// is the source's, where it gave one.
 ///
 /// A copy that fails is tried again, with growing pauses, until the file's give_up_at; then the item goes without it,
-/// and `lost` counts. Where it is the store that fails, it goes on being tried: the file may still be there.
+/// and `lost` counts. So it is with a file that the store could not hold even when empty. Where the store fails
+/// otherwise, it goes on being tried, and the log says so: the file may still be there.
 ///
-/// At most two files at a time, a few MiB at a turn, so that other work of the pool gets its turns. Thread-safe.
+/// At most two files at a time, on two threads of its own: a slow file system keeps nobody waiting for an answer.
+/// Thread-safe.
 class FileCopier {
   public:
     /// What it uses outlives its stop().
-    ///   root      intake.attachment_root
-    ///   workers   a thread pool
+    ///   root   intake.attachment_root
     FileCopier(std::string root, store::Objects& objects, const metrics::Counter& lost, const model::Clock& clock,
-               const boost::asio::any_io_executor& workers, CopyPauses pauses = {});
+               CopyPauses pauses = {});
     FileCopier(const FileCopier&) = delete;
     FileCopier& operator=(const FileCopier&) = delete;
     /// Stops.
@@ -50,7 +50,7 @@ class FileCopier {
     void copy(std::span<const std::shared_ptr<const store::SourceFile>> files);
 
     /// Drops what waits and what is half copied (it stays pending in the store), and returns when nothing of it runs
-    /// any more. The pool must still run, and the caller must not be one of its threads. Idempotent.
+    /// any more. Idempotent.
     void stop();
 
   private:
