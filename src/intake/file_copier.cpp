@@ -1,5 +1,7 @@
 #include "lihandover/intake/file_copier.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -23,6 +25,9 @@ constexpr std::size_t at_once = 2;
 constexpr std::size_t buffer_size = std::size_t{256} * 1024;
 // Of one file before it is asked whether to stop.
 constexpr std::size_t buffers_a_turn = 16;
+
+// Between two lines of the log about a store that takes no copies.
+constexpr std::chrono::minutes between_complaints{10};
 
 using SourceFilePtr = std::shared_ptr<const store::SourceFile>;
 
@@ -85,6 +90,8 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
         std::unique_ptr<store::ObjectWriter> writer;
         std::vector<char> buffer;
         model::ObjectLoss loss = model::ObjectLoss::none;
+        bool never_fits = false;
+        std::string store_problem;
     };
 
     // --- under the mutex ---
@@ -121,6 +128,16 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
                 self->wake();
             }
         });
+    }
+
+    // Every file that waits fails again and again, all for one reason.
+    void complain(const std::string& problem) {
+        const auto now = clock_.steady();
+        if (complained_ && now < *complained_ + between_complaints) {
+            return;
+        }
+        complained_ = now;
+        spdlog::error("named files cannot be copied into the store, which is tried again problem=\"{}\"", problem);
     }
 
     // --- on the pool ---
@@ -176,13 +193,23 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
         if (!is_same(attempt)) {
             return Failure::of_source;
         }
-        auto writer = objects_.writer();
+        if (!objects_.fits(file.size)) {
+            attempt.loss = model::ObjectLoss::unreadable;
+            attempt.never_fits = true;
+            return Failure::of_source;
+        }
+        auto writer = objects_.copy_writer(file.size);
         if (!writer) {
-            return Failure::of_store;
+            return of_store(attempt, writer.error());
         }
         attempt.writer = std::move(*writer);
         attempt.buffer.resize(buffer_size);
         return std::nullopt;
+    }
+
+    static Failure of_store(Try& attempt, const model::Error& error) {
+        attempt.store_problem = error.message;
+        return Failure::of_store;
     }
 
     static bool is_same(Try& attempt) {
@@ -204,8 +231,8 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
             attempt.loss = model::ObjectLoss::changed;
             return Failure::of_source;
         }
-        if (!attempt.writer->write(std::span(attempt.buffer).first(*got))) {
-            return Failure::of_store;
+        if (const auto written = attempt.writer->write(std::span(attempt.buffer).first(*got)); !written) {
+            return of_store(attempt, written.error());
         }
         return std::nullopt;
     }
@@ -217,7 +244,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
         }
         auto copy = attempt.writer->finish();
         if (!copy) {
-            return Failure::of_store;
+            return of_store(attempt, copy.error());
         }
         if (file.sha256 && (*copy)->sha256() != *file.sha256) {
             attempt.loss = model::ObjectLoss::checksum;
@@ -236,12 +263,18 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
             const auto left = until(task.file->give_up_at);
             if (left <= std::chrono::milliseconds(0)) {
                 lost_.add();
+                if (attempt->never_fits) {
+                    spdlog::error("a named file is larger than store.max_bytes allows, its item goes without it");
+                }
                 objects_.prepared(task.file->id, nullptr, attempt->loss, [](store::Outcome) {});
                 failure.reset();
             }
             pause = std::min(pause, left);
         }
         const std::lock_guard lock(mutex_);
+        if (failure == Failure::of_store) {
+            complain(attempt->store_problem);
+        }
         if (failure && !stopped_) {
             rest(std::move(task), pause);
         }
@@ -269,6 +302,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
     std::deque<Task> ready_;
     std::vector<Rest> resting_;
     std::size_t running_ = 0;
+    std::optional<model::Clock::SteadyTime> complained_;
     bool stopped_ = false;
 };
 

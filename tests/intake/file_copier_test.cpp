@@ -55,8 +55,12 @@ class FileCopierTest : public ::testing::Test {
     void copy(const FilePtr& file) { copier_.copy(std::vector<FilePtr>{file}); }
     /// Waits until a try was made and failed.
     void wait_for_tries(std::size_t count) {
+        wait_until([&] { return objects_.writers() >= count; });
+    }
+    template <typename Condition>
+    static void wait_until(const Condition& condition) {
         const auto until = std::chrono::steady_clock::now() + testing::guard;
-        while (objects_.writers() < count) {
+        while (!condition()) {
             ASSERT_LT(std::chrono::steady_clock::now(), until);
             std::this_thread::yield();
         }
@@ -215,6 +219,40 @@ TEST_F(FileCopierTest, AStoreThatTakesNothingLosesNoFile) {
     EXPECT_FALSE(counted_as_lost());
     objects_.fail_to_finish(false);
     EXPECT_EQ(testing::octets_of(objects_.wait_for_prepared(1)[0].copy), "octets");
+}
+
+TEST_F(FileCopierTest, AStoreThatTakesNoEventsTakesCopies) {
+    write("file", "octets");
+    objects_.fail_to_open(true);
+    copy(named("file"));
+    EXPECT_EQ(testing::octets_of(objects_.wait_for_prepared(1)[0].copy), "octets");
+}
+
+TEST_F(FileCopierTest, AStoreWithoutRoomIsTriedUntilThereIsSome) {
+    write("file", "octets");
+    objects_.refuse_copies(true);
+    past_the_grace();
+    copy(named("file"));
+    wait_until([this] { return objects_.copy_tries() >= 3; });
+    EXPECT_FALSE(counted_as_lost());
+    objects_.refuse_copies(false);
+    EXPECT_EQ(testing::octets_of(objects_.wait_for_prepared(1)[0].copy), "octets");
+}
+
+TEST_F(FileCopierTest, AFileThatCanNeverFitIsGivenUpAfterItsGrace) {
+    write("file", "octets");
+    write("small", "octet");
+    objects_.hold_at_most(5);
+    copy(named("file"));
+    copy(named("small"));
+    EXPECT_EQ(testing::octets_of(objects_.wait_for_prepared(1)[0].copy), "octet") << "the other has its grace";
+    past_the_grace();
+    const auto prepared = objects_.wait_for_prepared(2);
+    EXPECT_EQ(prepared[1].copy, nullptr);
+    EXPECT_EQ(prepared[1].loss, model::ObjectLoss::unreadable);
+    copier_.stop();
+    EXPECT_TRUE(counted_as_lost());
+    EXPECT_EQ(objects_.copy_tries(), 1U);
 }
 
 TEST_F(FileCopierTest, CopiesAtMostTwoAtATime) {

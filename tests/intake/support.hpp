@@ -85,6 +85,8 @@ class FakeObjects : public store::Objects {
     /// From now on nothing can be written, or nothing finished.
     void refuse(bool refuse) { refusing_ = refuse; }
     void fail_to_finish(bool fail) { failing_ = fail; }
+    /// From now on nothing new is taken.
+    void fail_to_open(bool fail) { taking_none_ = fail; }
     /// From now on no copy can be begun. refuse() does not keep copies from being begun.
     void refuse_copies(bool refuse) { refusing_copies_ = refuse; }
     [[nodiscard]] std::size_t copy_tries() const { return copy_tries_; }
@@ -112,7 +114,7 @@ class FakeObjects : public store::Objects {
 
     void set_listener(store::ObjectListener*) override {}
     [[nodiscard]] model::Result<std::unique_ptr<store::ObjectWriter>> writer() override {
-        if (refusing_) {
+        if (refusing_ || taking_none_) {
             return model::Error{"full"};
         }
         ++writers_;
@@ -195,6 +197,7 @@ class FakeObjects : public store::Objects {
 
     std::atomic<bool> refusing_{false};
     std::atomic<bool> failing_{false};
+    std::atomic<bool> taking_none_{false};
     std::atomic<bool> refusing_copies_{false};
     std::atomic<std::size_t> copy_tries_{0};
     std::atomic<std::uint64_t> most_{UINT64_MAX};
