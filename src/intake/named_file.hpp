@@ -18,7 +18,8 @@ namespace lihandover::intake {
 /// and no other file system is entered. Calls block.
 class NamedFile {
   public:
-    /// What decides whether a file is still the same, octets included.
+    /// What decides whether a file is still the same, octets included. The device does not: it may be another number
+    /// after a restart, and no other file system than that of the directory is entered.
     struct Identity {
         std::uint64_t device = 0;
         std::uint64_t inode = 0;
@@ -26,7 +27,10 @@ class NamedFile {
         std::int64_t modified_nanos = 0;
         std::int64_t changed_nanos = 0;
 
-        friend bool operator==(const Identity&, const Identity&) = default;
+        friend bool operator==(const Identity& a, const Identity& b) {
+            return a.inode == b.inode && a.size == b.size && a.modified_nanos == b.modified_nanos &&
+                   a.changed_nanos == b.changed_nanos;
+        }
     };
     [[nodiscard]] static Identity identity_of(const store::SourceFile& file) {
         return {file.device, file.inode, file.size, file.modified_nanos, file.changed_nanos};
