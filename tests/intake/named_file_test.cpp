@@ -1,5 +1,6 @@
 #include "named_file.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -77,6 +78,16 @@ TEST_F(NamedFileTest, OnlyRegularFilesThatMayBeRead) {
     EXPECT_EQ(read(std::string(5000, 'x')), "(unreadable)");
     fs::permissions(root() / "file", fs::perms::none);
     EXPECT_EQ(read("file"), ::geteuid() == 0 ? "inside" : "(unreadable)");
+}
+
+TEST_F(NamedFileTest, ReadingLeavesTheTimeOfAccessAlone) {
+    // So long ago that a file system with relatime would set it anew.
+    const std::array<timespec, 2> times{timespec{1'000'000, 0}, timespec{2'000'000, 0}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, (root() / "file").c_str(), times.data(), 0), 0);
+    EXPECT_EQ(read("file"), "inside");
+    struct stat status {};
+    ASSERT_EQ(::stat((root() / "file").c_str(), &status), 0);
+    EXPECT_EQ(status.st_atim.tv_sec, 1'000'000);
 }
 
 TEST_F(NamedFileTest, TellsAChangedFile) {
