@@ -146,25 +146,18 @@ std::optional<Fault> Attachments::claim(ObjectDesk& desk, ObjectDesk::Claims& cl
 }
 
 asio::awaitable<bool> Attachments::seal(bool wanted) {
-    if (!has(Source::data)) {
-        co_return true;
-    }
-    co_return co_await run_on(workers_, [this, wanted] { return seal_all(wanted); });
-}
-
-bool Attachments::seal_all(bool wanted) {
     for (std::size_t at = 0; at < event_.attachments.size(); ++at) {
-        const model::Attachment& attachment = event_.attachments[at];
-        if (attachment.source != Source::data) {
+        if (event_.attachments[at].source != Source::data) {
             continue;
         }
-        // One for one, so that the disk has the same to do.
-        const bool done = wanted ? seal_data(at) : objects_.write_filler(base64_size(attachment.reference)).has_value();
+        // One for one, so that the disk has the same to do; and one at a time, so that others have their turns.
+        const bool done =
+            co_await run_on(workers_, [this, wanted, at] { return wanted ? seal_data(at) : fill_data(at); });
         if (!done) {
-            return false;
+            co_return false;
         }
     }
-    return true;
+    co_return true;
 }
 
 bool Attachments::seal_data(std::size_t at) {
@@ -184,6 +177,10 @@ bool Attachments::seal_data(std::size_t at) {
     }
     sources_[at].sealed = std::move(*sealed);
     return true;
+}
+
+bool Attachments::fill_data(std::size_t at) {
+    return objects_.write_filler(base64_size(event_.attachments[at].reference)).has_value();
 }
 
 void Attachments::append_files(std::vector<std::shared_ptr<const store::SourceFile>>& out) const {

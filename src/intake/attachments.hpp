@@ -47,8 +47,8 @@ class Attachments {
     [[nodiscard]] std::optional<Fault> check_all();
     [[nodiscard]] std::optional<Fault> check_file(std::size_t at);
     [[nodiscard]] std::optional<Fault> check_data(std::size_t at) const;
-    [[nodiscard]] bool seal_all(bool wanted);
     [[nodiscard]] bool seal_data(std::size_t at);
+    [[nodiscard]] bool fill_data(std::size_t at);
 
     const model::Event& event_;
     const Limits& limits_;
