@@ -260,6 +260,8 @@ class EventsHandler::Impl {
         explicit Group(ObjectDesk& desk) : claims(desk) {}
 
         std::vector<store::NewItem> items;
+        /// Attachments that are no objects of these items: the commit does as much for them (DESIGN promise 7).
+        std::size_t idle_objects = 0;
         /// Uploaded objects that its events name, and files, which are copied once they are in committed items.
         ObjectDesk::Claims claims;
         std::vector<std::shared_ptr<const store::SourceFile>> files;
@@ -284,7 +286,8 @@ class EventsHandler::Impl {
             }
             gathered = 0;
             const auto outcome =
-                co_await store::async_submit(services_.store, std::exchange(group.items, {}), asio::use_awaitable);
+                co_await store::async_submit(services_.store, std::exchange(group.items, {}),
+                                             std::exchange(group.idle_objects, 0), asio::use_awaitable);
             if (outcome != store::Outcome::committed) {
                 metrics_.rejected(metrics::Rejection::unavailable).add(tally.accepted);
                 co_return unavailable_answer();
@@ -372,6 +375,8 @@ class EventsHandler::Impl {
         maker_.append(reading.event, reading.matches, *snapshot, now, group.items, attachments.sources());
         if (wanted) {
             attachments.append_files(group.files);
+        } else {
+            group.idle_objects += reading.event.attachments.size();
         }
         co_return true;
     }
