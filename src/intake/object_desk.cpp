@@ -76,17 +76,22 @@ void ObjectDesk::move_out(std::string_view id, Entries& to) {
 void ObjectDesk::give_back(Entries& claimed) {
     std::vector<Sealed> gone;
     claimed_ -= claimed.size();
+    claimed.sort([](const Entry& a, const Entry& b) { return a.since < b.since; });
+    // Once through from the youngest, however many come back.
+    auto place = entries_.end();
     while (!claimed.empty()) {
-        const auto entry = claimed.begin();
+        const auto entry = std::prev(claimed.end());
         if (places_.contains(entry->id)) {
             gone.push_back(std::move(entry->object));
-            claimed.pop_front();
+            claimed.pop_back();
             continue;
         }
-        const auto place =
-            std::ranges::find_if(entries_, [&](const Entry& other) { return other.since > entry->since; });
+        while (place != entries_.begin() && std::prev(place)->since > entry->since) {
+            --place;
+        }
         entries_.splice(place, claimed, entry);
         places_.emplace(entry->id, entry);
+        place = entry;
     }
     if (!entries_.empty()) {
         wait();

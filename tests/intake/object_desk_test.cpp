@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
@@ -121,6 +122,39 @@ TEST_F(ObjectDeskTest, ObjectsThatNobodyNamesGo) {
     EXPECT_EQ(desk_.find("b"), nullptr) << "a reload counts at once";
     settle();
     EXPECT_EQ(alive_, 0);
+}
+
+TEST_F(ObjectDeskTest, ClaimsComeBackInTheirOrderByAge) {
+    ObjectDesk desk(current_, clock_, io_.get_executor(), workers_.get_executor());
+    const std::array<std::string, 6> ids = {"a", "b", "c", "d", "e", "f"};
+    for (const std::string& id : ids) {
+        desk.put(id, object(id));
+        clock_.advance(1min);
+    }
+    {
+        ObjectDesk::Claims claims(desk);
+        for (const char* const id : {"f", "b", "e", "a", "d"}) {
+            claims.take(id);
+        }
+        EXPECT_EQ(desk.put("e", object("new")), ObjectDesk::Put::added);
+        EXPECT_EQ(desk.size(), 2U);
+    }
+    EXPECT_EQ(desk.size(), 6U);
+    EXPECT_EQ(testing::octets_of(desk.find("e")), "new");
+    clock_.advance(53min + 30s);  // `a` is half a minute short of an hour
+    std::size_t left = 6;
+    for (const char* const id : {"a", "b", "c", "d"}) {
+        EXPECT_TRUE(desk.find(id)) << id;
+        clock_.advance(1min);
+        EXPECT_FALSE(desk.find(id)) << id;
+        EXPECT_EQ(desk.size(), --left);
+    }
+    clock_.advance(1min);
+    EXPECT_EQ(desk.size(), 2U) << "`e` is the new one";
+    clock_.advance(1min);
+    EXPECT_FALSE(desk.find("f"));
+    EXPECT_TRUE(desk.find("e"));
+    desk.clear();
 }
 
 TEST_F(ObjectDeskTest, TheyGoWithoutAnybodyAsking) {
