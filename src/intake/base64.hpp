@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -18,6 +19,10 @@ namespace lihandover::intake {
 class Base64Reader {
   public:
     explicit Base64Reader(std::string_view text) : rest_(text) {}
+    Base64Reader(const Base64Reader&) = delete;
+    Base64Reader& operator=(const Base64Reader&) = delete;
+    /// Leaves nothing behind of what it decoded.
+    ~Base64Reader() { explicit_bzero(octets_.data(), octets_.size()); }
 
     /// Some octets; empty at the end. They are valid until the next call.
     [[nodiscard]] std::span<const char> next();

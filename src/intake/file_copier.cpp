@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "named_file.hpp"
+#include "wiped_buffer.hpp"
 
 namespace lihandover::intake {
 
@@ -88,7 +89,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
         Task task;
         std::optional<NamedFile> source;
         std::unique_ptr<store::ObjectWriter> writer;
-        std::vector<char> buffer;
+        WipedBuffer buffer;
         model::ObjectLoss loss = model::ObjectLoss::none;
         bool never_fits = false;
         std::string store_problem;
@@ -203,7 +204,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
             return of_store(attempt, writer.error());
         }
         attempt.writer = std::move(*writer);
-        attempt.buffer.resize(buffer_size);
+        attempt.buffer.allocate(buffer_size);
         return std::nullopt;
     }
 
@@ -218,7 +219,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
     }
 
     static std::optional<Failure> copy_some(Try& attempt, bool& whole) {
-        const auto got = attempt.source->read(attempt.buffer);
+        const auto got = attempt.source->read(attempt.buffer.octets());
         if (!got) {
             attempt.loss = model::ObjectLoss::unreadable;
             return Failure::of_source;
@@ -231,7 +232,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
             attempt.loss = model::ObjectLoss::changed;
             return Failure::of_source;
         }
-        if (const auto written = attempt.writer->write(std::span(attempt.buffer).first(*got)); !written) {
+        if (const auto written = attempt.writer->write(attempt.buffer.octets().first(*got)); !written) {
             return of_store(attempt, written.error());
         }
         return std::nullopt;

@@ -10,6 +10,7 @@
 
 #include "answers.hpp"
 #include "run_on.hpp"
+#include "wiped_buffer.hpp"
 
 namespace lihandover::intake {
 
@@ -141,7 +142,7 @@ asio::awaitable<std::optional<http::Response>> ObjectsHandler::receive(http::Exc
         std::clamp<std::uint64_t>(exchange.content_length().value_or(buffer_size), 1, buffer_size));
     BodyBudget::Share share(services_.budget);
     co_await share.take(size);
-    std::string buffer(size, '\0');
+    WipedBuffer buffer(size);
 
     auto opened = co_await run_on(services_.workers, [&objects] { return objects.writer(); });
     if (!opened) {
@@ -150,7 +151,7 @@ asio::awaitable<std::optional<http::Response>> ObjectsHandler::receive(http::Exc
     const Writing writing(services_.workers, std::move(*opened));
     std::uint64_t total = 0;
     for (;;) {
-        const auto got = co_await fill(exchange, buffer);
+        const auto got = co_await fill(exchange, buffer.octets());
         if (got.has_error()) {
             // Not finished: the earlier object of that id stays.
             co_return got.error() == http::BodyFailure::timeout
@@ -161,7 +162,7 @@ asio::awaitable<std::optional<http::Response>> ObjectsHandler::receive(http::Exc
         if (total > max) {
             co_return too_large_answer();
         }
-        const std::span<const char> octets = std::span(buffer).first(*got);
+        const std::span<const char> octets = buffer.octets().first(*got);
         if (!octets.empty()) {
             const auto written = co_await run_on(services_.workers, [&] { return writing->write(octets); });
             if (!written) {
