@@ -292,7 +292,6 @@ bool Application::create_parts(const Assembly& assembly) {
     }
     if (const std::string& root = assembly.configuration.intake.attachment_root; !root.empty()) {
         copier_ = std::make_unique<intake::FileCopier>(root, store_->objects(), metrics_.objects_lost(), clock_);
-                                                       workers_.get_executor());
     }
     auto listening = admin::Admin::listen(intake_io_.get_executor(), assembly.configuration.admin,
                                           {*this, *store_, metrics_, clock_, workers_});
