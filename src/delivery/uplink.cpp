@@ -119,7 +119,11 @@ void Uplink::settled(const model::Uuid& object, store::Outcome outcome) {
         return;
     }
     --settling_;
-    if (outcome == store::Outcome::committed || upload->withdrawn) {
+    if (upload->withdrawn) {
+        queue_.erase(*upload);
+    } else if (upload->again) {
+        queue_.again(*upload);  // a retry of the same commit was heard of before its answer
+    } else if (outcome == store::Outcome::committed) {
         queue_.erase(*upload);
     } else {
         queue_.rest(*upload, engine_.clock().steady() + tell_again);

@@ -4,9 +4,14 @@ namespace lihandover::delivery {
 
 void UploadQueue::add(const store::QueuedObject& object) {
     const auto [found, made] = uploads_.try_emplace(object.id, object);
+    auto& upload = found->second;
     if (made) {
-        append(found->second);
-        by_deadline_.insert(&found->second);
+        append(upload);
+        by_deadline_.insert(&upload);
+    } else if (upload.state == Upload::State::settling) {
+        upload = Upload(object);  // in no list, as long as it settles
+        upload.state = Upload::State::settling;
+        upload.again = true;
     }
 }
 
@@ -44,6 +49,7 @@ Upload* UploadQueue::take_resting() {
 
 void UploadQueue::again(Upload& upload) {
     settle(upload);
+    upload.again = false;
     append(upload);
     by_deadline_.insert(&upload);
 }

@@ -40,6 +40,7 @@ struct Upload {
     std::uint16_t last_status = 0;  ///< of the last answer; 0: there was none
     State state = State::ready;
     bool withdrawn = false;  ///< an operator ended it while it was running
+    bool again = false;      ///< added once more while it was settling: retried before the store's answer came
 };
 
 /// What waits to be uploaded to one destination, and which is next: emergencies before the others, small ones before
@@ -53,7 +54,8 @@ class UploadQueue {
     UploadQueue& operator=(const UploadQueue&) = delete;
     ~UploadQueue() = default;
 
-    /// Ready, behind all others of its kind; nothing where it is known already.
+    /// Ready, behind all others of its kind. Nothing where it is known already; but one that is settling takes over
+    /// what `object` says and is marked as `again`.
     void add(const store::QueuedObject& object);
     /// nullptr when unknown.
     [[nodiscard]] Upload* find(const model::Uuid& object);

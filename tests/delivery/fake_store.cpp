@@ -191,6 +191,9 @@ class FakeStore::FakeObjects final : public lihandover::test::NoObjects {
                     store_.refused_binaries_[object] = refusal;
                 }
             }
+            if (found && store_.retries_next_.exchange(false)) {
+                store_.retry_now(object);
+            }
             done(found ? store::Outcome::committed : store::Outcome::failed);
         });
     }
@@ -427,21 +430,23 @@ model::Uuid FakeStore::queue_binary(store::LaneId lane, const Binary& binary, bo
 }
 
 void FakeStore::retry_binary(const model::Uuid& id) {
-    post([this, id] {
-        store::QueuedObject queued;
-        {
-            const std::lock_guard lock(mutex_);
-            auto& object = binaries_.at(id);
-            if (object.state != store::ObjectState::refused) {
-                throw std::logic_error("not refused");
-            }
-            object.state = store::ObjectState::queued;
-            refused_binaries_.erase(id);
-            deadlines_[id] = {clock_.wall().seconds + object.lifetime.count(), 0};
-            queued = queued_object(object);
+    post([this, id] { retry_now(id); });
+}
+
+void FakeStore::retry_now(const model::Uuid& id) {
+    store::QueuedObject queued;
+    {
+        const std::lock_guard lock(mutex_);
+        auto& object = binaries_.at(id);
+        if (object.state != store::ObjectState::refused) {
+            throw std::logic_error("not refused");
         }
-        object_listener_->on_uploads({&queued, 1});
-    });
+        object.state = store::ObjectState::queued;
+        refused_binaries_.erase(id);
+        deadlines_[id] = {clock_.wall().seconds + object.lifetime.count(), 0};
+        queued = queued_object(object);
+    }
+    object_listener_->on_uploads({&queued, 1});
 }
 
 void FakeStore::withdraw_binary(const model::Uuid& id) {

@@ -78,6 +78,9 @@ class FakeStore final : public store::Store {
     /// One to push, of an item that was accepted.
     model::Uuid queue_binary(store::LaneId lane, const Binary& binary, bool emergency = false, bool silent = false);
     void retry_binary(const model::Uuid& id);
+    /// The next refusal of one is retried in the same commit: the listener hears of the retry before the refusal is
+    /// answered, as with the real store.
+    void retry_next_refusal() { retries_next_ = true; }
     void withdraw_binary(const model::Uuid& id);
     void fail_stamps(bool fail);
     void fail_binary_reads(bool fail);
@@ -131,6 +134,7 @@ class FakeStore final : public store::Store {
     class FakeObjects;
 
     void write();
+    void retry_now(const model::Uuid& id);
     /// With the lock held.
     model::Uuid make_binary(const Binary& binary, const store::StoredItem& item);
     [[nodiscard]] std::shared_ptr<const std::vector<store::StoredObject>> binaries_of(store::RowId row) const;
@@ -148,6 +152,7 @@ class FakeStore final : public store::Store {
     std::vector<model::Uuid> pushed_;
     std::map<model::Uuid, store::Refusal> refused_binaries_;
     bool fail_stamps_ = false;
+    std::atomic<bool> retries_next_{false};
     std::atomic<bool> fail_binary_reads_{false};
     mutable std::mutex mutex_;
     mutable std::condition_variable wake_;

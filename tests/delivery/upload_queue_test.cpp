@@ -63,6 +63,24 @@ TEST_F(UploadQueueTest, KnownOnesAreAddedOnce) {
     EXPECT_EQ(queue_.find(id), nullptr);
 }
 
+TEST_F(UploadQueueTest, OneThatSettlesTakesOverWhatIsAdded) {
+    const auto id = add(5, false, 100);
+    auto* upload = queue_.take(true);
+    upload->failures = 3;
+    queue_.settle(*upload);
+    queue_.add({id, 1, true, 5, {900, 0}});
+    EXPECT_EQ(queue_.waiting(), 0U);  // not before the store has answered
+    EXPECT_EQ(queue_.take(true), nullptr);
+    ASSERT_EQ(queue_.find(id), upload);
+    EXPECT_EQ(upload->state, Upload::State::settling);
+    EXPECT_TRUE(upload->again);
+    EXPECT_EQ(upload->failures, 0U);
+    queue_.again(*upload);
+    EXPECT_FALSE(upload->again);
+    EXPECT_EQ(queue_.next_deadline(), (model::Instant{900, 0}));
+    EXPECT_EQ(id_of(queue_.take(true)), id);
+}
+
 TEST_F(UploadQueueTest, RestingOnesComeBackWhenDue) {
     const auto a = add(5);
     const auto b = add(5);

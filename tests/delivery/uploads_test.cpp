@@ -323,6 +323,15 @@ TEST_F(UploadsTest, AnObjectRefusedAfterItsBodyCanBeRetried) {
     EXPECT_EQ(lea_->uploads_of(id)[0].path, lea_->uploads_of(id)[1].path);
 }
 
+TEST_F(UploadsTest, ARetryThatOvertakesTheAnswerToItsRefusalIsNotLost) {
+    answer_first(1, {.status = 413, .unasked = true});
+    store_.retry_next_refusal();
+    start();
+    const auto id = queue();
+    ASSERT_TRUE(pushed(1));
+    EXPECT_THAT(lea_->uploads_of(id), SizeIs(2));
+}
+
 TEST_F(UploadsTest, ALeaThatRefusesEverythingIsNotGivenEverything) {
     answer({.status = 405, .unasked = true});
     start();
