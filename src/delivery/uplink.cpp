@@ -397,6 +397,7 @@ asio::awaitable<http::ClientResult<http::ExpectOutcome>> Uplink::post(Slot& slot
     http::Request request;
     request.target = url.target;
     request.fields = fields;
+    request.answer_timeout = answer_timeout(slot.target->destination.options.timeout, object.sealed->size());
     auto outcome = co_await slot.connection->exchange_expect(request, source, continue_timeout(slot));
     slot.source = nullptr;
     slot.given = source.given();

@@ -177,6 +177,12 @@ UploadVerdict judge_upload(const http::Failure& failure) {
     return verdict;
 }
 
+std::chrono::milliseconds answer_timeout(std::chrono::milliseconds timeout, std::uint64_t octets) {
+    // Bounded, since timers cannot count further than that by far: more than any object needs.
+    static constexpr std::uint64_t longest = std::uint64_t{30} * 24 * 3600;
+    return timeout + std::chrono::seconds(std::min(octets / least_answer_rate, longest));
+}
+
 std::string_view safe_content_type(std::string_view given) {
     return is_media_type(given) ? given : std::string_view("application/octet-stream");
 }

@@ -132,7 +132,7 @@ class ConnectionImpl : public std::enable_shared_from_this<ConnectionImpl> {
     asio::awaitable<SendOutcome> send(Transport& transport, std::span<const std::string_view> parts);
     asio::awaitable<SendOutcome> send_source(Transport& transport, BodySource& source);
 
-    void start_answer(std::string_view method);
+    void start_answer(const Request& request);
     /// Parses what is buffered, up to the end of a head.
     HeadState parse_head();
     HeadState parse_more();
@@ -171,6 +171,7 @@ class ConnectionImpl : public std::enable_shared_from_this<ConnectionImpl> {
     std::string out_;
     std::vector<std::string_view> parts_;
     bool sent_all_ = false;
+    std::chrono::milliseconds answer_timeout_{};
 
     std::vector<char> buffer_;
     std::size_t begin_ = 0;
@@ -494,13 +495,14 @@ asio::awaitable<SendOutcome> ConnectionImpl::send_source(Transport& transport, B
     }
 }
 
-void ConnectionImpl::start_answer(std::string_view method) {
+void ConnectionImpl::start_answer(const Request& request) {
     begin_ = end_ = 0;
     parser_.reset();
     refused_.reset();
     answer_begun_ = got_continue_ = sent_all_ = false;
     interim_ = 0;
-    head_request_ = method == "HEAD";
+    head_request_ = request.method == "HEAD";
+    answer_timeout_ = request.answer_timeout.value_or(options_.answer_timeout);
     if (buffer_.empty()) {
         buffer_.resize(options_.max_answer_header + body_room);
     }
@@ -741,7 +743,7 @@ asio::awaitable<ClientResult<Answer>> ConnectionImpl::answer_after(Transport& tr
         co_return failure(transport, Phase::send, outcome.io);
     }
     // A peer that has had enough may have answered before it closed.
-    transport.expires_after(options_.answer_timeout);
+    transport.expires_after(answer_timeout_);
     ClientResult<Answer> answer = co_await read_answer(transport);
     if (!answer && broke_off && !answer_begun_ && answer.error().kind != FailureKind::certificate) {
         co_return failure(transport, Phase::send, outcome.io);
@@ -756,7 +758,7 @@ asio::awaitable<ClientResult<Answer>> ConnectionImpl::exchange(std::shared_ptr<C
     Use use{*self};
     const std::shared_ptr<Transport> transport = self->transport_;
     transport->reset_sent();
-    self->start_answer(request.method);
+    self->start_answer(request);
     if (self->is_stale()) {
         co_return self->failure(Phase::send, FailureKind::closed, "the peer closed the connection while it was idle");
     }
@@ -789,7 +791,7 @@ asio::awaitable<ClientResult<ExpectOutcome>> ConnectionImpl::exchange_expect(
     Use use{*self};
     const std::shared_ptr<Transport> transport = self->transport_;
     transport->reset_sent();
-    self->start_answer(request.method);
+    self->start_answer(request);
     if (self->is_stale()) {
         co_return self->failure(Phase::send, FailureKind::closed, "the peer closed the connection while it was idle");
     }

@@ -32,6 +32,14 @@ TEST(UploadJudge, SuccessCountsOnceTheWholeBodyWent) {
     }
 }
 
+TEST(UploadJudge, LargeObjectsHaveLongerToBeAnswered) {
+    using std::chrono::seconds;
+    EXPECT_EQ(answer_timeout(seconds(30), 0), seconds(30));
+    EXPECT_EQ(answer_timeout(seconds(30), std::uint64_t{100} << 20), seconds(40));
+    EXPECT_EQ(answer_timeout(seconds(30), std::uint64_t{8} << 30), seconds(849));
+    EXPECT_LE(answer_timeout(seconds(30), ~std::uint64_t{0}), std::chrono::days(31));
+}
+
 TEST(UploadJudge, StatusesThatMayChange) {
     for (const bool complete : {false, true}) {
         for (const unsigned status : {404U, 409U, 417U, 425U}) {

@@ -369,6 +369,23 @@ TEST(ClientFailure, AnswerTimesOut) {
     }
 }
 
+TEST(ClientFailure, ARequestMayHaveAnAnswerTimeoutOfItsOwn) {
+    ConnectionOptions options;
+    options.answer_timeout = std::chrono::hours(1);
+    const Script script{[&](Raw& raw) {
+        raw.read_until("\r\n\r\n");
+        raw.read_all();
+    }};
+    TestClient client{local_url(script.port()), nullptr, options};
+    ASSERT_TRUE(client.connect().has_value());
+    Request request;
+    request.answer_timeout = 50ms;
+    const auto answer = client.exchange(request);
+    ASSERT_FALSE(answer.has_value());
+    EXPECT_EQ(answer.error().kind, FailureKind::timeout);
+    EXPECT_EQ(answer.error().phase, Phase::receive);
+}
+
 TEST(ClientFailure, PeerThatTakesNothingTimesOut) {
     ConnectionOptions options;
     options.send_stall = 50ms;

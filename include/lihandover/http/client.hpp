@@ -90,6 +90,8 @@ struct Request {
     std::span<const Field> fields;
     /// Sent one after another without being joined in memory first. Unused by exchange_expect.
     std::span<const std::string_view> body;
+    /// Instead of ConnectionOptions::answer_timeout.
+    std::optional<std::chrono::milliseconds> answer_timeout{};
 };
 
 /// Deadlines and bounds of connections to one destination.
