@@ -55,6 +55,7 @@ enum class Metric : std::uint8_t {
     downloads,
     download_bytes,
     downloads_denied,
+    downloads_unrecorded,
     destination_paused,
     uploads_paused,
     store_commit_seconds,

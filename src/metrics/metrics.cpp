@@ -197,6 +197,7 @@ struct Metrics::Impl {
     std::array<Counter, store_failure_names.size()> store_failures;
     Histogram store_commit_seconds;
     Counter downloads_denied;
+    Counter downloads_unrecorded;
     Counter objects_lost;
 
     /// Held while those that are asked run, which is what remove_scraped waits for.
@@ -210,6 +211,7 @@ Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
     impl_->counters(Metric::store_failures, nullptr, store_failure_names, impl_->store_failures);
     impl_->store_commit_seconds = impl_->histogram(Metric::store_commit_seconds, {});
     impl_->downloads_denied = impl_->counter(Metric::downloads_denied, {});
+    impl_->downloads_unrecorded = impl_->counter(Metric::downloads_unrecorded, {});
     impl_->objects_lost = impl_->counter(Metric::objects_lost, {});
     const auto now =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
@@ -277,6 +279,10 @@ const Histogram& Metrics::store_commit_seconds() const {
 
 const Counter& Metrics::downloads_denied() const {
     return impl_->downloads_denied;
+}
+
+const Counter& Metrics::downloads_unrecorded() const {
+    return impl_->downloads_unrecorded;
 }
 
 const Counter& Metrics::objects_lost() const {
@@ -347,6 +353,7 @@ Each line holds at any time but for what is on its way in that moment. Where one
 | `increase(lihandover_objects_lost_total[1h]) > 0` | a file that a source named could not be copied |
 | `lihandover_outbox_oldest_age_seconds > 300` | an LEA does not take items as fast as they come, or at all |
 | `lihandover_store_fill_alarm == 1`, `lihandover_store_accepting == 0` | the store fills up; sources are refused |
+| `increase(lihandover_downloads_unrecorded_total[1h]) > 0` | the record lacks what was fetched; see the store's troubles |
 | `lihandover_warrant_files_bad > 0` | a warrant file has mistakes; `lihandoverd --check` explains them |
 | `increase(lihandover_reloads_total{outcome!="done"}[1h]) > 0` | a reload failed, or did so in part |
 | `lihandover_certificate_expiry_timestamp_seconds - time() < 14 * 86400` | a certificate ends within two weeks |

@@ -41,6 +41,23 @@ void add_field(http::Response& response, std::string_view name, std::string valu
     response.fields.emplace_back(name, std::move(value));
 }
 
+/// For whom another try is worth while.
+http::Response sorry() {
+    http::Response response;
+    response.status = 503;
+    add_field(response, "Cache-Control", "no-store");
+    add_field(response, "Retry-After", std::string{retry_after_seconds});
+    return response;
+}
+
+/// On the writer thread.
+void note_record(const metrics::Counter& unrecorded, store::Outcome outcome) {
+    if (outcome == store::Outcome::failed) {
+        unrecorded.add();
+        spdlog::error("a download could not be put on record: the store does not take it");
+    }
+}
+
 }  // namespace
 
 struct Service::Plan {
@@ -62,6 +79,7 @@ class Service::Account {
         try {
             settle();
         } catch (const std::exception&) {
+            parts_->metrics.downloads_unrecorded().add();
             spdlog::error("a download could not be put on record for want of memory");
         }
     }
@@ -105,7 +123,10 @@ class Service::Account {
         fetch.end = range.end;
         fetch.complete = complete;
         fetch.whole = complete && whole();
-        parts_->store.objects().fetched(std::move(fetch), [](store::Outcome /*outcome*/) {});
+        parts_->store.objects().fetched(std::move(fetch),
+                                        [unrecorded = &parts_->metrics.downloads_unrecorded()](store::Outcome outcome) {
+                                            note_record(*unrecorded, outcome);
+                                        });
     }
 
     [[nodiscard]] metrics::Download outcome() const {
@@ -132,11 +153,34 @@ class Service::Account {
 asio::awaitable<void> Service::handle(http::Exchange& exchange) {
     const auto came = std::chrono::steady_clock::now();
     const auto granted = co_await look_up(exchange);
-    if (granted) {
-        co_await serve(exchange, *granted);
-    } else {
+    if (!granted) {
         co_await deny(exchange, came);
+    } else if (!can_commit()) {
+        co_await put_off(exchange, *granted);
+    } else {
+        co_await serve(exchange, *granted);
     }
+}
+
+/// What cannot be put on record is not handed over (promise 11).
+asio::awaitable<void> Service::put_off(http::Exchange& exchange, const Granted& granted) {
+    parts_.metrics.destination(granted.destination).downloads(metrics::Download::failed).add();
+    http::Response response = sorry();
+    co_await exchange.respond(std::move(response));
+}
+
+/// Logged when it begins and when it ends, not for each request.
+bool Service::can_commit() {
+    const bool can = !parts_.can_commit || parts_.can_commit();
+    if (can == commits_fail_) {
+        commits_fail_ = !can;
+        if (can) {
+            spdlog::info("binary objects are served again");
+        } else {
+            spdlog::error("the store cannot commit: no binary objects are served until it can");
+        }
+    }
+    return can;
 }
 
 /// One look into the store whatever was asked for, and then the same questions.
@@ -253,11 +297,8 @@ asio::awaitable<void> Service::send(http::Exchange& exchange, const Granted& gra
     std::shared_ptr<store::ObjectReader> reader = co_await open(granted);
     if (!reader) {
         account.failed();
-        http::Response sorry;
-        sorry.status = 503;
-        add_field(sorry, "Cache-Control", "no-store");
-        add_field(sorry, "Retry-After", std::string{retry_after_seconds});
-        co_await exchange.respond(std::move(sorry));
+        http::Response response_to_failure = sorry();
+        co_await exchange.respond(std::move(response_to_failure));
         co_return;
     }
     ObjectBody::Reading reading{executor_, parts_.workers, std::move(reader)};

@@ -44,6 +44,8 @@ class Service final : public http::Handler {
     [[nodiscard]] bool may_fetch(const http::Exchange& exchange, std::string_view origin,
                                  const store::StoredObject* object, std::string& destination) const;
     boost::asio::awaitable<void> deny(http::Exchange& exchange, std::chrono::steady_clock::time_point came);
+    boost::asio::awaitable<void> put_off(http::Exchange& exchange, const Granted& granted);
+    [[nodiscard]] bool can_commit();
     boost::asio::awaitable<void> serve(http::Exchange& exchange, const Granted& granted);
     boost::asio::awaitable<void> send(http::Exchange& exchange, const Granted& granted, Plan plan);
     boost::asio::awaitable<std::shared_ptr<store::ObjectReader>> open(const Granted& granted);
@@ -54,6 +56,7 @@ class Service final : public http::Handler {
     Lookup lookup_;
     std::shared_ptr<const AccessList> access_;
     bool lookups_fail_ = false;
+    bool commits_fail_ = false;
 };
 
 }  // namespace lihandover::objectserver

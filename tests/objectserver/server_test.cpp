@@ -534,6 +534,50 @@ TEST(ObjectServer, AFileThatCannotBeOpenedIsWorthAnotherTry) {
     EXPECT_EQ(server.metric(downloads("lea-one", "failed")), 1);
 }
 
+TEST(ObjectServer, NothingIsHandedOverWhileNothingCanBeRecorded) {
+    TestServer server;
+    TlsClient client{server.port()};
+    TlsClient second{server.port(), "second"};
+    const std::string target = put(server, {});
+    const Answer denied = second.get(target);
+    server.can_commit = false;
+    for (const std::string fields : {"", "Range: bytes=0-9\r\n", "Range: bytes=5000-\r\n", "If-None-Match: *\r\n"}) {
+        const Answer answer = client.get(target, fields);
+        EXPECT_EQ(answer.status(), 503U) << fields;
+        EXPECT_EQ(answer.field("Retry-After"), "30");
+        EXPECT_EQ(answer.field("Cache-Control"), "no-store");
+        EXPECT_EQ(answer.field("ETag"), "");
+        EXPECT_EQ(answer.body, "");
+    }
+    EXPECT_EQ(client.ask("HEAD", target).status(), 503U);
+    // Who has no right to the object learns nothing of it.
+    EXPECT_EQ(second.get(target).without_date(), denied.without_date());
+    EXPECT_EQ(client.get("/nothing").without_date(), denied.without_date());
+    EXPECT_EQ(server.store.opened(), 0U);
+    EXPECT_TRUE(server.store.fetches().empty());
+    EXPECT_EQ(server.metric(downloads("lea-one", "failed")), 5);
+
+    server.can_commit = true;
+    EXPECT_EQ(client.get(target).body, octets(0, 1000));
+    const auto fetches = server.wait_fetches(1);
+    ASSERT_EQ(fetches.size(), 1U);
+    EXPECT_TRUE(fetches[0].complete);
+}
+
+TEST(ObjectServer, WhatTheRecordLacksIsCounted) {
+    TestServer server;
+    TlsClient client{server.port()};
+    const std::string target = put(server, {});
+    EXPECT_EQ(server.metric("lihandover_downloads_unrecorded_total"), 0);
+    server.store.fail_fetches(true);
+    EXPECT_EQ(client.get(target).status(), 200U);
+    EXPECT_TRUE(server.wait_for([&] { return server.metric("lihandover_downloads_unrecorded_total") == 1; }));
+    server.store.fail_fetches(false);
+    EXPECT_EQ(client.get(target).status(), 200U);
+    EXPECT_EQ(server.wait_fetches(1).size(), 1U);
+    EXPECT_EQ(server.metric("lihandover_downloads_unrecorded_total"), 1);
+}
+
 TEST(ObjectServer, ABrokenSealEndsTheAnswerUnfinished) {
     TestServer server;
     const auto id =

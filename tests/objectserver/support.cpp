@@ -171,6 +171,11 @@ void FakeStore::fail_opening(bool fail) {
     fail_opening_ = fail;
 }
 
+void FakeStore::fail_fetches(bool fail) {
+    const std::lock_guard lock{mutex_};
+    fail_fetches_ = fail;
+}
+
 void FakeStore::fail_reading_from(std::uint64_t octet) {
     const std::lock_guard lock{mutex_};
     fail_from_ = octet;
@@ -233,18 +238,20 @@ model::Result<std::unique_ptr<store::ObjectReader>> FakeStore::FakeObjects::open
 }
 
 void FakeStore::FakeObjects::fetched(store::Fetch fetch, Done done) {
+    bool failed = false;
     {
         const std::lock_guard lock{store_.mutex_};
-        // As the store does it.
-        const auto found = store_.stored_.find(fetch.object);
-        if (found != store_.stored_.end() && found->second.remove_when_fetched && fetch.whole && fetch.complete) {
-            store_.stored_.erase(found);
+        failed = store_.fail_fetches_;
+        if (!failed) {
+            // As the store does it.
+            const auto found = store_.stored_.find(fetch.object);
+            if (found != store_.stored_.end() && found->second.remove_when_fetched && fetch.whole && fetch.complete) {
+                store_.stored_.erase(found);
+            }
+            store_.fetches_.push_back(std::move(fetch));
         }
-        store_.fetches_.push_back(std::move(fetch));
     }
-    if (done) {
-        done(store::Outcome::committed);
-    }
+    done(failed ? store::Outcome::failed : store::Outcome::committed);
 }
 
 model::Result<std::unique_ptr<store::Reader>> FakeStore::reader() const {
@@ -477,7 +484,7 @@ Settings TestServer::settings() {
 TestServer::TestServer() : TestServer(settings()) {}
 
 TestServer::TestServer(Settings settings) {
-    const Parts parts{store, metrics, clock, pool_.get_executor()};
+    const Parts parts{store, metrics, clock, pool_.get_executor(), [this] { return can_commit.load(); }};
     Options options;
     options.listen = "127.0.0.1:0";
     server_ = std::move(ObjectServer::create(context_.get_executor(), parts, options, settings)).value();

@@ -81,6 +81,8 @@ class FakeStore final : public store::Store {
     void fail_lookups(bool fail);
     void throw_lookups(bool fail);
     void fail_opening(bool fail);
+    /// Fetches are not taken: Outcome::failed.
+    void fail_fetches(bool fail);
     /// Reading at or beyond this octet fails.
     void fail_reading_from(std::uint64_t octet);
     /// Reading at or beyond this octet waits until let_read().
@@ -146,6 +148,7 @@ class FakeStore final : public store::Store {
     bool fail_lookups_ = false;
     bool throw_lookups_ = false;
     bool fail_opening_ = false;
+    bool fail_fetches_ = false;
     std::optional<std::uint64_t> fail_from_;
     std::optional<std::uint64_t> hold_from_;
     bool holds_ = false;
@@ -225,6 +228,8 @@ class TestServer {
     FakeStore store;
     metrics::Metrics metrics;
     MovedClock clock;
+    /// What Parts::can_commit says.
+    std::atomic<bool> can_commit{true};
 
   private:
     boost::asio::io_context context_{1};

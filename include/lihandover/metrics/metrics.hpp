@@ -121,7 +121,7 @@ enum class Download : std::uint8_t {
     partial,    ///< a range of it did
     unchanged,  ///< 304, or HEAD
     cut,        ///< the client went away
-    failed,     ///< our own copy could not be read
+    failed,     ///< our own copy could not be read, or nothing can be put on record
 };
 inline constexpr std::array<std::string_view, 5> download_names = {"complete", "partial", "unchanged", "cut", "failed"};
 
@@ -264,6 +264,7 @@ class Metrics {
     [[nodiscard]] const Histogram& store_commit_seconds() const;
     /// Requests for objects that were answered 404: unknown, ended, or not for that certificate.
     [[nodiscard]] const Counter& downloads_denied() const;
+    [[nodiscard]] const Counter& downloads_unrecorded() const;
     /// Files named by sources that could not be copied: an alarm.
     [[nodiscard]] const Counter& objects_lost() const;
 

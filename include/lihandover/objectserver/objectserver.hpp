@@ -20,13 +20,19 @@
 
 namespace lihandover::objectserver {
 
-/// What the object server works with. All of it outlives the ObjectServer and the last handler of its io_context.
+/// What the object server works with. All of it outlives the ObjectServer and the last handler of its io_context; the
+/// metrics outlive the store's stop(), too, which answers what was given to be recorded.
 struct Parts {
     store::Store& store;
     metrics::Metrics& metrics;
     const model::Clock& clock;
     /// Where the disk is read: a thread pool's. A thread of it is taken for as long as reading 256 KiB takes.
     boost::asio::any_io_executor workers;
+    /// Whether the store can commit: what store::Listener::on_health said last, true before it said anything. While it
+    /// says no, nothing is handed over (DESIGN promise 11). Not Store::accepting(), which is false as well when the
+    /// store is merely full, and fetching makes room then. Asked on the server's thread for each granted request; must
+    /// be quick and not throw. Empty: always.
+    std::function<bool()> can_commit = {};
 };
 
 /// Settled at the start.
@@ -57,6 +63,10 @@ struct Settings {
 /// very item. Everything else gets one and the same 404, at a time that depends on nothing but the clock: an unknown
 /// or malformed URL, another method, another's object, an object not offered yet or no longer, a store that cannot be
 /// read (which is logged). Answers of the HTTP server to what is no proper HTTP/1.1 request come before any of that.
+///
+/// While Parts::can_commit says no, whatever would be granted gets 503 with Retry-After, is counted as failed and is
+/// not put on record, since nothing went out and the record could only wait in memory. Answers that are under way go
+/// on.
 ///
 /// Every other request is put on record when its answer is done, however that ended, one store::Fetch per range. A
 /// fetch of the whole object counts as complete once the peer's system has confirmed every octet where the object is
