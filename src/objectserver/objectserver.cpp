@@ -33,8 +33,9 @@ model::Result<Plan> plan_of(const Settings& settings) {
 
 class ObjectServer::Impl {
   public:
-    Impl(const asio::any_io_executor& executor, const Parts& parts, std::unique_ptr<store::Reader> reader)
-        : executor_(executor), service_(executor, parts, std::move(reader)) {}
+    Impl(const asio::any_io_executor& executor, const Parts& parts, const Options& options,
+         std::unique_ptr<store::Reader> reader)
+        : executor_(executor), service_(executor, parts, options, std::move(reader)) {}
 
     model::Status listen(const Options& options, Plan plan) {
         service_.use(std::move(plan.access));
@@ -82,7 +83,7 @@ model::Result<std::unique_ptr<ObjectServer>> ObjectServer::create(const asio::an
     if (!reader) {
         return std::move(reader).error();
     }
-    auto impl = std::make_shared<Impl>(executor, parts, std::move(*reader));
+    auto impl = std::make_shared<Impl>(executor, parts, options, std::move(*reader));
     if (auto status = impl->listen(options, std::move(*plan)); !status) {
         return std::move(status).error();
     }

@@ -3,8 +3,11 @@
 #include <spdlog/spdlog.h>
 
 #include <array>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
 #include <exception>
 #include <utility>
 #include <vector>
@@ -23,6 +26,18 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::string_view retry_after_seconds = "30";
+
+/// A body of more octets of the object is put on record before it begins. Below, a crash finds the answer in our own
+/// system's buffers or gone, and a commit before each would cost more than most answers.
+constexpr std::uint64_t recorded_first = std::uint64_t{1} << 20U;
+
+std::uint64_t octets_of(const std::vector<ByteRange>& ranges) {
+    std::uint64_t octets = 0;
+    for (const ByteRange& range : ranges) {
+        octets += range.size();  // at most the object's size: choose_ranges
+    }
+    return octets;
+}
 
 /// 128 random bits: whoever chose the object's octets could not know them.
 std::string random_boundary() {
@@ -67,6 +82,25 @@ struct Service::Plan {
     std::string tag;
 };
 
+/// What waits for its entries to be committed. On the server's thread; owned by the coroutine alone, so that an entry
+/// that is committed later finds nobody.
+struct Service::Beginning {
+    Beginning(const asio::any_io_executor& executor, std::size_t entries) : timer(executor), missing(entries) {}
+
+    void heard(store::Outcome outcome) {
+        --missing;
+        failed = failed || outcome == store::Outcome::failed;
+        if (done()) {
+            timer.cancel();
+        }
+    }
+    [[nodiscard]] bool done() const { return missing == 0 || failed; }
+
+    asio::steady_timer timer;
+    std::size_t missing;
+    bool failed = false;
+};
+
 /// Puts a request on record and counts it when its answer is over, also when it is over because the connection was cut
 /// and the coroutine with it.
 class Service::Account {
@@ -88,6 +122,11 @@ class Service::Account {
     void follow(const ObjectBody& body) { body_ = &body; }
     void answered(bool complete) { complete_ = complete; }
     void failed() { failed_ = true; }
+    /// Nothing went out, and the store would not take the entry.
+    void put_off() {
+        failed_ = true;
+        recorded_ = false;
+    }
 
     [[nodiscard]] bool whole() const {
         return ranges_->size() == 1 && ranges_->front() == ByteRange{0, granted_->object.sealed->size()};
@@ -98,10 +137,10 @@ class Service::Account {
         // Of one range alone it is the answer's end that tells, which may mean more than sent (confirmed).
         const std::size_t sent_parts = body_ != nullptr && ranges_->size() > 1 ? body_->sent_parts() : 0;
         const std::size_t begun_parts = body_ != nullptr ? body_->begun_parts() : 0;
-        if (ranges_->empty()) {
+        if (ranges_->empty() && recorded_) {
             record({}, complete_);
         }
-        for (std::size_t index = 0; index < ranges_->size(); ++index) {
+        for (std::size_t index = 0; recorded_ && index < ranges_->size(); ++index) {
             const bool complete = complete_ || index < sent_parts;
             // Of several ranges only those that were begun; of one it is known in any case that it was asked for.
             if (complete || index == 0 || index < begun_parts) {
@@ -116,11 +155,7 @@ class Service::Account {
     }
 
     void record(ByteRange range, bool complete) const {
-        store::Fetch fetch;
-        fetch.object = granted_->object.described.id;
-        fetch.certificate_sha256 = granted_->certificate_sha256;
-        fetch.begin = range.begin;
-        fetch.end = range.end;
+        store::Fetch fetch = granted_->entry(range);
         fetch.complete = complete;
         fetch.whole = complete && whole();
         parts_->store.objects().fetched(std::move(fetch),
@@ -148,7 +183,17 @@ class Service::Account {
     const ObjectBody* body_ = nullptr;
     bool complete_ = false;
     bool failed_ = false;
+    bool recorded_ = true;
 };
+
+store::Fetch Service::Granted::entry(ByteRange range) const {
+    store::Fetch fetch;
+    fetch.object = object.described.id;
+    fetch.certificate_sha256 = certificate_sha256;
+    fetch.begin = range.begin;
+    fetch.end = range.end;
+    return fetch;
+}
 
 asio::awaitable<void> Service::handle(http::Exchange& exchange) {
     const auto came = std::chrono::steady_clock::now();
@@ -301,6 +346,16 @@ asio::awaitable<void> Service::send(http::Exchange& exchange, const Granted& gra
         co_await exchange.respond(std::move(response_to_failure));
         co_return;
     }
+    bool may_begin = true;
+    if (octets_of(plan.ranges) > recorded_first) {
+        may_begin = co_await record_beginning(granted, plan.ranges);
+    }
+    if (!may_begin) {
+        account.put_off();
+        http::Response response_to_failure = sorry();
+        co_await exchange.respond(std::move(response_to_failure));
+        co_return;
+    }
     ObjectBody::Reading reading{executor_, parts_.workers, std::move(reader)};
     if (plan.ranges.size() > 1) {
         const std::string boundary = random_boundary();
@@ -326,6 +381,35 @@ asio::awaitable<void> Service::send(http::Exchange& exchange, const Granted& gra
         spdlog::error("a binary object of item {} cannot be read: {}", object.item_id.to_string(),
                       body->failure()->message);
     }
+}
+
+/// Whether it is on the disk that the ranges were asked for. Cancellable: a store that cannot commit answers when it
+/// stops, which may wait for us.
+asio::awaitable<bool> Service::record_beginning(const Granted& granted, const std::vector<ByteRange>& ranges) {
+    const auto beginning = std::make_shared<Beginning>(executor_, ranges.size());
+    beginning->timer.expires_after(record_wait_);
+    for (const ByteRange& range : ranges) {
+        parts_.store.objects().fetched(granted.entry(range),
+                                       [weak = std::weak_ptr{beginning}, executor = executor_,
+                                        unrecorded = &parts_.metrics.downloads_unrecorded()](store::Outcome outcome) {
+                                           note_record(*unrecorded, outcome);
+                                           asio::post(executor, [weak, outcome] {
+                                               if (const auto waiting = weak.lock()) {
+                                                   waiting->heard(outcome);
+                                               }
+                                           });
+                                       });
+    }
+    boost::system::error_code error;
+    co_await beginning->timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    if (beginning->done()) {
+        co_return !beginning->failed;
+    }
+    if (error) {
+        throw boost::system::system_error{error};  // cancelled by Asio's means
+    }
+    spdlog::warn("a download was put off: the store took too long to put its beginning on record");
+    co_return false;
 }
 
 asio::awaitable<std::shared_ptr<store::ObjectReader>> Service::open(const Granted& granted) {

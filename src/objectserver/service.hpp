@@ -7,11 +7,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "access.hpp"
 #include "lihandover/http/server.hpp"
 #include "lihandover/objectserver/objectserver.hpp"
 #include "lookup.hpp"
+#include "ranges.hpp"
 
 namespace lihandover::objectserver {
 
@@ -22,8 +24,12 @@ class Service final : public http::Handler {
     /// under one, so the time of an answer says nothing of it.
     static constexpr std::chrono::milliseconds denial_step{20};
 
-    Service(const boost::asio::any_io_executor& executor, const Parts& parts, std::unique_ptr<store::Reader> reader)
-        : executor_(executor), parts_(parts), lookup_(parts.workers, std::move(reader)) {}
+    Service(const boost::asio::any_io_executor& executor, const Parts& parts, const Options& options,
+            std::unique_ptr<store::Reader> reader)
+        : executor_(executor),
+          parts_(parts),
+          record_wait_(options.record_wait),
+          lookup_(parts.workers, std::move(reader)) {}
 
     void use(std::shared_ptr<const AccessList> access) { access_ = std::move(access); }
 
@@ -35,10 +41,14 @@ class Service final : public http::Handler {
         store::StoredObject object;
         std::string destination;
         std::string certificate_sha256;
+
+        /// For the record: that the range was asked for, not complete.
+        [[nodiscard]] store::Fetch entry(ByteRange range) const;
     };
     /// What to answer with.
     struct Plan;
     class Account;
+    struct Beginning;
 
     boost::asio::awaitable<std::optional<Granted>> look_up(const http::Exchange& exchange);
     [[nodiscard]] bool may_fetch(const http::Exchange& exchange, std::string_view origin,
@@ -49,10 +59,12 @@ class Service final : public http::Handler {
     boost::asio::awaitable<void> serve(http::Exchange& exchange, const Granted& granted);
     boost::asio::awaitable<void> send(http::Exchange& exchange, const Granted& granted, Plan plan);
     boost::asio::awaitable<std::shared_ptr<store::ObjectReader>> open(const Granted& granted);
+    boost::asio::awaitable<bool> record_beginning(const Granted& granted, const std::vector<ByteRange>& ranges);
     void note_lookup(bool worked, const std::string& problem);
 
     boost::asio::any_io_executor executor_;
     Parts parts_;
+    std::chrono::milliseconds record_wait_;
     Lookup lookup_;
     std::shared_ptr<const AccessList> access_;
     bool lookups_fail_ = false;

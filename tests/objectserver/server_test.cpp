@@ -603,11 +603,13 @@ TEST(ObjectServer, AClientThatGoesAwayIsOnRecord) {
     ASSERT_TRUE(client.read_head().has_value());
     EXPECT_EQ(client.read(100'000), octets(0, 100'000));
     client.reset();
-    const auto fetches = server.wait_fetches(1);
-    ASSERT_EQ(fetches.size(), 1U);
-    EXPECT_FALSE(fetches[0].complete);
-    EXPECT_FALSE(fetches[0].whole);
-    EXPECT_EQ(fetches[0].end, std::uint64_t{1} << 32U);
+    const auto fetches = server.wait_fetches(2);
+    ASSERT_EQ(fetches.size(), 2U);  // of its beginning and its end
+    for (const auto& fetch : fetches) {
+        EXPECT_FALSE(fetch.complete);
+        EXPECT_FALSE(fetch.whole);
+        EXPECT_EQ(fetch.end, std::uint64_t{1} << 32U);
+    }
     EXPECT_TRUE(server.wait_for([&] { return server.metric(downloads("lea-one", "cut")) == 1; }));
 }
 
@@ -628,6 +630,123 @@ TEST(ObjectServer, OfSeveralRangesThoseBegunAreOnRecord) {
     EXPECT_FALSE(fetches[1].complete);
 }
 
+// -- The record of what begins
+
+constexpr std::uint64_t mebibyte = 1'048'576;
+
+TEST(ObjectServer, ALargeFetchIsOnRecordBeforeItsFirstOctetLeaves) {
+    TestServer server;
+    const auto id =
+        server.store.put("lea-one", 2'000'000, [](store::StoredObject& object) { object.remove_when_fetched = true; });
+    server.store.hold_fetches(true);
+    server.store.hold_reading_from(100'000);
+    TlsClient client{server.port()};
+    client.send("GET " + server.store.target_of(id) + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    ASSERT_TRUE(server.wait_for([&] { return server.store.held_fetches() == 1; }));
+    // Small ones do not wait, and by the time that two of them are served the large one would have begun.
+    TlsClient other{server.port()};
+    const std::string small = put(server, {});
+    EXPECT_EQ(other.get(small).body, octets(0, 1000));
+    EXPECT_EQ(other.get(small).body, octets(0, 1000));
+    EXPECT_FALSE(server.store.holds());
+    EXPECT_TRUE(server.store.fetches().empty());
+
+    server.store.hold_fetches(false);
+    ASSERT_TRUE(server.wait_for([&] { return server.store.holds(); }));
+    // If it ended here, this is what would be left.
+    const auto begun = server.store.fetches();
+    ASSERT_FALSE(begun.empty());
+    EXPECT_EQ(begun[0].object, id);
+    EXPECT_EQ(begun[0].certificate_sha256, fingerprint("client"));
+    EXPECT_EQ(begun[0].begin, 0U);
+    EXPECT_EQ(begun[0].end, 2'000'000U);
+    EXPECT_FALSE(begun[0].complete);
+    EXPECT_FALSE(begun[0].whole);
+
+    server.store.let_read();
+    const auto answer = client.receive();
+    ASSERT_TRUE(answer.has_value());
+    EXPECT_TRUE(answer->body == octets(0, 2'000'000));
+    const auto fetches = server.wait_fetches(4);
+    ASSERT_EQ(fetches.size(), 4U);
+    EXPECT_EQ(fetches[3].object, id);
+    EXPECT_TRUE(fetches[3].complete && fetches[3].whole);
+    EXPECT_EQ(server.metric(downloads("lea-one", "complete")), 3);
+}
+
+TEST(ObjectServer, OnlyLargeFetchesAreRecordedTwice) {
+    TestServer server;
+    TlsClient client{server.port()};
+    const auto id = server.store.put("lea-one", 4 * mebibyte);
+    const std::string target = server.store.target_of(id);
+    EXPECT_EQ(client.ask("HEAD", target).status(), 200U);
+    EXPECT_EQ(client.get(target, "If-None-Match: *\r\n").status(), 304U);
+    EXPECT_EQ(client.get(target, "Range: bytes=0-1048575\r\n").body.size(), mebibyte);
+    EXPECT_EQ(server.wait_fetches(3).size(), 3U);
+    EXPECT_EQ(client.get(target, "Range: bytes=0-1048576\r\n").body.size(), mebibyte + 1);
+    EXPECT_EQ(server.wait_fetches(5).size(), 5U);
+    // What counts is all that is asked for.
+    EXPECT_EQ(client.get(target, "Range: bytes=0-599999,1000000-1599999\r\n").status(), 206U);
+    const auto fetches = server.wait_fetches(9);
+    ASSERT_EQ(fetches.size(), 9U);
+    for (std::size_t index = 5; index < 9; ++index) {
+        EXPECT_EQ(fetches[index].begin, index % 2 == 1 ? 0U : 1'000'000U);
+        EXPECT_EQ(fetches[index].end, index % 2 == 1 ? 600'000U : 1'600'000U);
+        EXPECT_EQ(fetches[index].complete, index >= 7);
+    }
+}
+
+TEST(ObjectServer, ALargeFetchThatCannotBeRecordedDoesNotBegin) {
+    TestServer server;
+    TlsClient client{server.port()};
+    const auto id = server.store.put("lea-one", 2 * mebibyte);
+    server.store.fail_fetches(true);
+    const Answer answer = client.get(server.store.target_of(id));
+    EXPECT_EQ(answer.status(), 503U);
+    EXPECT_EQ(answer.field("Retry-After"), "30");
+    EXPECT_EQ(answer.body, "");
+    EXPECT_TRUE(server.wait_for([&] { return server.metric(downloads("lea-one", "failed")) == 1; }));
+    EXPECT_EQ(server.metric("lihandover_downloads_unrecorded_total"), 1);
+    server.store.fail_fetches(false);
+    EXPECT_EQ(client.get(server.store.target_of(id)).body.size(), 2 * mebibyte);
+}
+
+TEST(ObjectServer, AStoreThatTakesTooLongPutsLargeFetchesOff) {
+    Options options;
+    options.record_wait = 20ms;
+    TestServer server{options};
+    TlsClient client{server.port()};
+    const auto id = server.store.put("lea-one", 2 * mebibyte);
+    server.store.hold_fetches(true);
+    EXPECT_EQ(client.get(server.store.target_of(id)).status(), 503U);
+    EXPECT_EQ(client.get(put(server, {})).status(), 200U);
+    server.store.hold_fetches(false);
+    const auto fetches = server.wait_fetches(2);
+    ASSERT_EQ(fetches.size(), 2U);
+    EXPECT_EQ(fetches[0].object, id);
+    EXPECT_FALSE(fetches[0].complete);
+    EXPECT_TRUE(fetches[1].complete);
+}
+
+TEST(ObjectServer, StopDoesNotWaitForTheStore) {
+    Options options;
+    options.record_wait = guard * 2;
+    TestServer server{options};
+    const auto id = server.store.put("lea-one", 2 * mebibyte);
+    server.store.hold_fetches(true);
+    TlsClient client{server.port()};
+    client.send("GET " + server.store.target_of(id) + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    ASSERT_TRUE(server.wait_for([&] { return server.store.held_fetches() == 1; }));
+    auto stopped = server.stop(1ms);
+    ASSERT_EQ(stopped.wait_for(guard), std::future_status::ready);
+    EXPECT_FALSE(client.receive().has_value());
+    server.store.hold_fetches(false);
+    for (const auto& fetch : server.store.fetches()) {
+        EXPECT_FALSE(fetch.complete);
+    }
+    EXPECT_EQ(server.store.fetches().size(), 2U);
+}
+
 // -- Removal
 
 TEST(ObjectServer, IsRemovedOnceFetchedWhole) {
@@ -639,11 +758,13 @@ TEST(ObjectServer, IsRemovedOnceFetchedWhole) {
     EXPECT_EQ(client.ask("HEAD", target).status(), 200U);
     EXPECT_EQ(client.get(target, "Range: bytes=0-2999998\r\n").status(), 206U);
     EXPECT_TRUE(client.get(target).body == octets(0, 3'000'000));
-    const auto fetches = server.wait_fetches(3);
-    ASSERT_EQ(fetches.size(), 3U);
-    EXPECT_FALSE(fetches[0].whole);
-    EXPECT_FALSE(fetches[1].whole);
-    EXPECT_TRUE(fetches[2].whole && fetches[2].complete);
+    const auto fetches = server.wait_fetches(5);
+    ASSERT_EQ(fetches.size(), 5U);  // HEAD, and beginning and end of the others
+    for (std::size_t index = 0; index < 4; ++index) {
+        EXPECT_FALSE(fetches[index].whole);
+    }
+    EXPECT_TRUE(fetches[2].complete);
+    EXPECT_TRUE(fetches[4].whole && fetches[4].complete);
     const Answer gone = client.get(target);
     EXPECT_EQ(gone.without_date(), client.get("/nothing").without_date());
 }

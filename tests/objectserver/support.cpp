@@ -176,6 +176,25 @@ void FakeStore::fail_fetches(bool fail) {
     fail_fetches_ = fail;
 }
 
+void FakeStore::hold_fetches(bool hold) {
+    std::vector<std::pair<store::Fetch, Done>> held;
+    {
+        const std::lock_guard lock{mutex_};
+        hold_fetches_ = hold;
+        if (!hold) {
+            held.swap(held_);
+        }
+    }
+    for (auto& [fetch, done] : held) {
+        commit(std::move(fetch), done);
+    }
+}
+
+std::size_t FakeStore::held_fetches() const {
+    const std::lock_guard lock{mutex_};
+    return held_.size();
+}
+
 void FakeStore::fail_reading_from(std::uint64_t octet) {
     const std::lock_guard lock{mutex_};
     fail_from_ = octet;
@@ -238,17 +257,28 @@ model::Result<std::unique_ptr<store::ObjectReader>> FakeStore::FakeObjects::open
 }
 
 void FakeStore::FakeObjects::fetched(store::Fetch fetch, Done done) {
-    bool failed = false;
     {
         const std::lock_guard lock{store_.mutex_};
-        failed = store_.fail_fetches_;
+        if (store_.hold_fetches_) {
+            store_.held_.emplace_back(std::move(fetch), std::move(done));
+            return;
+        }
+    }
+    store_.commit(std::move(fetch), done);
+}
+
+void FakeStore::commit(store::Fetch fetch, const store::Objects::Done& done) {
+    bool failed = false;
+    {
+        const std::lock_guard lock{mutex_};
+        failed = fail_fetches_;
         if (!failed) {
             // As the store does it.
-            const auto found = store_.stored_.find(fetch.object);
-            if (found != store_.stored_.end() && found->second.remove_when_fetched && fetch.whole && fetch.complete) {
-                store_.stored_.erase(found);
+            const auto found = stored_.find(fetch.object);
+            if (found != stored_.end() && found->second.remove_when_fetched && fetch.whole && fetch.complete) {
+                stored_.erase(found);
             }
-            store_.fetches_.push_back(std::move(fetch));
+            fetches_.push_back(std::move(fetch));
         }
     }
     done(failed ? store::Outcome::failed : store::Outcome::committed);
@@ -483,9 +513,10 @@ Settings TestServer::settings() {
 
 TestServer::TestServer() : TestServer(settings()) {}
 
-TestServer::TestServer(Settings settings) {
+TestServer::TestServer(Options options) : TestServer(settings(), std::move(options)) {}
+
+TestServer::TestServer(Settings settings, Options options) {
     const Parts parts{store, metrics, clock, pool_.get_executor(), [this] { return can_commit.load(); }};
-    Options options;
     options.listen = "127.0.0.1:0";
     server_ = std::move(ObjectServer::create(context_.get_executor(), parts, options, settings)).value();
     server_->start();
@@ -498,6 +529,7 @@ TestServer::TestServer(Settings settings) {
 TestServer::~TestServer() {
     store.let_read();
     stop(std::chrono::milliseconds{0}).wait();
+    store.hold_fetches(false);
     context_.stop();
     thread_.join();
     pool_.join();

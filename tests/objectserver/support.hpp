@@ -83,6 +83,9 @@ class FakeStore final : public store::Store {
     void fail_opening(bool fail);
     /// Fetches are not taken: Outcome::failed.
     void fail_fetches(bool fail);
+    /// Fetches wait to be committed until this says false.
+    void hold_fetches(bool hold);
+    [[nodiscard]] std::size_t held_fetches() const;
     /// Reading at or beyond this octet fails.
     void fail_reading_from(std::uint64_t octet);
     /// Reading at or beyond this octet waits until let_read().
@@ -135,6 +138,7 @@ class FakeStore final : public store::Store {
     };
 
     model::Result<std::optional<store::StoredObject>> find(const model::Uuid& id);
+    void commit(store::Fetch fetch, const store::Objects::Done& done);
     model::Result<std::size_t> read(std::uint64_t size, std::uint64_t at, std::span<char> out);
 
     FakeObjects objects_;
@@ -149,6 +153,8 @@ class FakeStore final : public store::Store {
     bool throw_lookups_ = false;
     bool fail_opening_ = false;
     bool fail_fetches_ = false;
+    bool hold_fetches_ = false;
+    std::vector<std::pair<store::Fetch, Done>> held_;
     std::optional<std::uint64_t> fail_from_;
     std::optional<std::uint64_t> hold_from_;
     bool holds_ = false;
@@ -208,7 +214,8 @@ class TlsClient {
 class TestServer {
   public:
     TestServer();
-    explicit TestServer(Settings settings);
+    explicit TestServer(Settings settings, Options options = {});
+    explicit TestServer(Options options);
     TestServer(const TestServer&) = delete;
     TestServer& operator=(const TestServer&) = delete;
     ~TestServer();

@@ -20,8 +20,8 @@
 
 namespace lihandover::objectserver {
 
-/// What the object server works with. All of it outlives the ObjectServer and the last handler of its io_context; the
-/// metrics outlive the store's stop(), too, which answers what was given to be recorded.
+/// What the object server works with. All of it outlives the ObjectServer and the last handler of its io_context. The
+/// metrics and the io_context outlive the store's stop(), which answers what was given to be recorded.
 struct Parts {
     store::Store& store;
     metrics::Metrics& metrics;
@@ -41,6 +41,8 @@ struct Options {
     std::string listen;
     /// Beyond, the connection that has waited longest for its client makes room.
     std::size_t max_connections = 4096;
+    /// For how long a large download waits until its beginning is on the disk's record; then it gets 503.
+    std::chrono::milliseconds record_wait{10'000};
 };
 
 /// What a reload may change.
@@ -71,6 +73,10 @@ struct Settings {
 /// Every other request is put on record when its answer is done, however that ended, one store::Fetch per range. A
 /// fetch of the whole object counts as complete once the peer's system has confirmed every octet where the object is
 /// to be removed then, else once our own system has taken every octet.
+///
+/// One that asks for more than 1 MiB of an object is put on record when it begins as well, as not complete, and no
+/// octet leaves before that is committed: the record knows of it also when we are killed meanwhile. Where the store
+/// does not take that, or not in Options::record_wait, the answer is 503 as above.
 ///
 /// Lives on the one thread that runs `executor`'s io_context (the executor must be an io_context's own), and reads the
 /// disk on the workers. Members are called on that thread, or while it does not run, unless said otherwise.
