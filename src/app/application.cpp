@@ -280,7 +280,8 @@ bool Application::create_parts(const Assembly& assembly) {
     store_->objects().set_listener(delivery_.get());
     if (const auto& options = assembly.configuration.objectserver) {
         auto serving = objectserver::ObjectServer::create(
-            delivery_io_.get_executor(), {*store_, metrics_, clock_, workers_.get_executor()},
+            delivery_io_.get_executor(),
+            {*store_, metrics_, clock_, workers_.get_executor(), [this] { return delivery_->store_commits(); }},
             {.listen = options->listen.to_string(),
              .max_connections = connections_per_listener(assembly.configuration.intake.http.size() + 2)},
             *assembly.objectserver);

@@ -52,6 +52,10 @@ bool Delivery::probe_now(std::string_view destination) {
     return impl_->probe_now(destination);
 }
 
+bool Delivery::store_commits() const {
+    return impl_->healthy();
+}
+
 std::vector<DestinationStatus> Delivery::status() const {
     return impl_->status();
 }

@@ -61,6 +61,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     void health(bool can_commit);
     void post_plan(Plan plan);
     bool probe_now(std::string_view destination);
+    [[nodiscard]] bool healthy() const { return healthy_; }
     [[nodiscard]] std::vector<DestinationStatus> status() const;
 
     // For the outlets.

@@ -44,7 +44,7 @@ constexpr std::array<double, 15> post_buckets = {0.0005, 0.001, 0.0025, 0.005, 0
 constexpr std::array<double, 13> commit_buckets = {0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                                                    0.05,    0.1,    0.25,  0.5,    1,     5};
 
-constexpr std::array<Declaration, 44> all = {{
+constexpr std::array<Declaration, 45> all = {{
     {"lihandover_events_received_total", Kind::counter, "Events read from a source, accepted or not.", by_source, {}},
     {"lihandover_events_accepted_total",
      Kind::counter,

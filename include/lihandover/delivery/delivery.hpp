@@ -141,6 +141,9 @@ class Delivery final : public store::Listener, public store::ObjectListener {
     /// is no such destination. Thread-safe.
     bool probe_now(std::string_view destination);
 
+    /// Whether the store can commit, as on_health last said; true before. Thread-safe.
+    [[nodiscard]] bool store_commits() const;
+
     /// In order of names. Thread-safe.
     [[nodiscard]] std::vector<DestinationStatus> status() const;
 
