@@ -55,6 +55,7 @@ class Session final : public Exchange {
     boost::asio::awaitable<bool> respond(Response response) override;
     boost::asio::awaitable<bool> respond(Response response, BodySource& source) override;
     boost::asio::awaitable<bool> confirmed() override;
+    [[nodiscard]] bool gone() override { return transport_.gone(); }
     void abort() override;
 
   private:

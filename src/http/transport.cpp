@@ -649,6 +649,15 @@ void Transport::on_timer(std::uint64_t generation) {
     socket_.cancel(ignored);
 }
 
+bool Transport::gone() {
+    if (closed_) {
+        return true;
+    }
+    // Not by reading: what the peer sent before it went may lie in front of the end.
+    pollfd entry{socket_.native_handle(), POLLRDHUP, 0};
+    return ::poll(&entry, 1, 0) > 0;
+}
+
 void Transport::shutdown_send() {
     if (closed_ || shut_) {
         return;

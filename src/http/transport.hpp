@@ -119,6 +119,8 @@ class Transport {
 
     /// No more from us (close_notify and FIN); reading goes on.
     void shutdown_send();
+    /// The peer ended or reset the connection, or we closed it.
+    [[nodiscard]] bool gone();
     /// Ends it and every wait. Over TLS with a close_notify, unless the kernel would not take it at once.
     void close();
     [[nodiscard]] bool is_open() const { return socket_.is_open(); }

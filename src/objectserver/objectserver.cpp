@@ -61,6 +61,7 @@ class ObjectServer::Impl {
     }
 
     http::Server& server() { return *server_; }
+    [[nodiscard]] const Service& service() const { return service_; }
 
   private:
     asio::any_io_executor executor_;
@@ -78,6 +79,9 @@ model::Result<std::unique_ptr<ObjectServer>> ObjectServer::create(const asio::an
     auto plan = plan_of(settings);
     if (!plan) {
         return std::move(plan).error();
+    }
+    if (options.max_bodies == 0) {
+        return model::Error{"the object server must be able to send one body at least"};
     }
     auto reader = parts.store.reader();
     if (!reader) {
@@ -113,6 +117,10 @@ const std::string& ObjectServer::address() const {
 
 std::uint16_t ObjectServer::port() const {
     return impl_->server().port();
+}
+
+Load ObjectServer::load() const {
+    return impl_->service().load();
 }
 
 http::ServerStats ObjectServer::stats() const {

@@ -31,6 +31,9 @@ constexpr std::string_view retry_after_seconds = "30";
 /// system's buffers or gone, and a commit before each would cost more than most answers.
 constexpr std::uint64_t recorded_first = std::uint64_t{1} << 20U;
 
+/// A body of so many octets at most has small buffers, and waits for nobody.
+constexpr std::uint64_t at_once = std::uint64_t{64} << 10U;
+
 std::uint64_t octets_of(const std::vector<ByteRange>& ranges) {
     std::uint64_t octets = 0;
     for (const ByteRange& range : ranges) {
@@ -310,6 +313,7 @@ asio::awaitable<void> Service::send(http::Exchange& exchange, const Granted& gra
     const store::StoredObject& object = granted.object;
     const std::string size = std::to_string(object.sealed->size());
     std::string type;
+    Turns::Turn turn{executor_, turns_};  // given back when the body's buffers are gone
     std::optional<ObjectBody> body;
     Account account{parts_, granted, plan.ranges};
 
@@ -338,6 +342,20 @@ asio::awaitable<void> Service::send(http::Exchange& exchange, const Granted& gra
         co_return;
     }
 
+    if (octets_of(plan.ranges) > at_once) {
+        const bool there = co_await turn.come(exchange);
+        if (!there) {
+            exchange.abort();
+            co_return;
+        }
+        // It may have been a long wait.
+        if (!can_commit()) {
+            account.put_off();
+            http::Response response_to_trouble = sorry();
+            co_await exchange.respond(std::move(response_to_trouble));
+            co_return;
+        }
+    }
     // Apart from the aggregate, which GCC 12 would destroy twice around the co_await.
     std::shared_ptr<store::ObjectReader> reader = co_await open(granted);
     if (!reader) {

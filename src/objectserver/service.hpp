@@ -14,6 +14,7 @@
 #include "lihandover/objectserver/objectserver.hpp"
 #include "lookup.hpp"
 #include "ranges.hpp"
+#include "turns.hpp"
 
 namespace lihandover::objectserver {
 
@@ -29,9 +30,12 @@ class Service final : public http::Handler {
         : executor_(executor),
           parts_(parts),
           record_wait_(options.record_wait),
+          turns_(options.max_bodies),
           lookup_(parts.workers, std::move(reader)) {}
 
     void use(std::shared_ptr<const AccessList> access) { access_ = std::move(access); }
+
+    [[nodiscard]] Load load() const { return {turns_.taken(), turns_.waiting()}; }
 
     [[nodiscard]] boost::asio::awaitable<void> handle(http::Exchange& exchange) override;
 
@@ -65,6 +69,7 @@ class Service final : public http::Handler {
     boost::asio::any_io_executor executor_;
     Parts parts_;
     std::chrono::milliseconds record_wait_;
+    Turns turns_;
     Lookup lookup_;
     std::shared_ptr<const AccessList> access_;
     bool lookups_fail_ = false;

@@ -814,6 +814,144 @@ TEST(ObjectServer, ServesManyAtOnce) {
     EXPECT_EQ(right, 30);
 }
 
+// -- Turns
+
+Options one_at_a_time() {
+    Options options;
+    options.max_bodies = 1;
+    return options;
+}
+
+Load load_of(TestServer& server) {
+    Load load;
+    server.run([&] { load = server.server().load(); });
+    return load;
+}
+
+void ask_for(TlsClient& client, const std::string& target) {
+    client.send("GET " + target + " HTTP/1.1\r\nHost: x\r\n\r\n");
+}
+
+TEST(ObjectServer, BodiesWaitForTheirTurnInOrder) {
+    TestServer server{one_at_a_time()};
+    server.store.hold_reading_from(100'000);
+    std::vector<model::Uuid> ids;
+    std::vector<std::unique_ptr<TlsClient>> clients;
+    for (std::size_t index = 0; index < 4; ++index) {
+        ids.push_back(server.store.put("lea-one", 300'000 + index));
+        clients.push_back(std::make_unique<TlsClient>(server.port()));
+        ask_for(*clients.back(), server.store.target_of(ids.back()));
+        ASSERT_TRUE(server.wait_for([&] {
+            const Load load = load_of(server);
+            return load.bodies == 1 && load.waiting == index;
+        }));
+    }
+    ASSERT_TRUE(server.wait_for([&] { return server.store.holds(); }));
+    EXPECT_EQ(server.store.opened(), 1U) << "what waits has no file open";
+
+    // What costs little is not held up.
+    TlsClient other{server.port()};
+    const std::string target = server.store.target_of(ids[0]);
+    EXPECT_EQ(other.ask("HEAD", target).status(), 200U);
+    EXPECT_EQ(other.get(target, "If-None-Match: *\r\n").status(), 304U);
+    EXPECT_EQ(other.get(target, "Range: bytes=900000-\r\n").status(), 416U);
+    EXPECT_EQ(other.get(target, "Range: bytes=0-65535\r\n").body, octets(0, 65'536));
+    EXPECT_EQ(other.get("/nothing").status(), 404U);
+    EXPECT_EQ(load_of(server).waiting, 3U);
+
+    server.store.let_read();
+    for (std::size_t index = 0; index < 4; ++index) {
+        const auto answer = clients[index]->receive();
+        ASSERT_TRUE(answer.has_value());
+        EXPECT_TRUE(answer->body == octets(0, 300'000 + index));
+    }
+    const auto fetches = server.wait_fetches(8);
+    ASSERT_EQ(fetches.size(), 8U);
+    for (std::size_t index = 0; index < 4; ++index) {
+        EXPECT_EQ(fetches[4 + index].object, ids[index]);
+        EXPECT_TRUE(fetches[4 + index].complete);
+    }
+    EXPECT_TRUE(server.wait_for([&] { return load_of(server).bodies == 0; }));
+}
+
+TEST(ObjectServer, ACutDownloadGivesItsTurnAway) {
+    TestServer server{one_at_a_time()};
+    const auto endless = server.store.put("lea-one", std::uint64_t{1} << 32U);
+    const auto id = server.store.put("lea-one", 300'000);
+    TlsClient first{server.port()};
+    ask_for(first, server.store.target_of(endless));
+    ASSERT_TRUE(first.read_head().has_value());
+    TlsClient second{server.port()};
+    ask_for(second, server.store.target_of(id));
+    ASSERT_TRUE(server.wait_for([&] { return load_of(server).waiting == 1; }));
+    first.reset();
+    const auto answer = second.receive();
+    ASSERT_TRUE(answer.has_value());
+    EXPECT_TRUE(answer->body == octets(0, 300'000));
+}
+
+TEST(ObjectServer, WhoGoesAwayLeavesTheQueue) {
+    TestServer server{one_at_a_time()};
+    server.store.hold_reading_from(100'000);
+    const std::string target = server.store.target_of(server.store.put("lea-one", 300'000));
+    TlsClient first{server.port()};
+    ask_for(first, target);
+    ASSERT_TRUE(server.wait_for([&] { return server.store.holds(); }));
+    {
+        TlsClient closes{server.port()};
+        TlsClient resets{server.port()};
+        ask_for(closes, target);
+        ask_for(resets, target);
+        ASSERT_TRUE(server.wait_for([&] { return load_of(server).waiting == 2; }));
+        resets.reset();
+    }
+    EXPECT_TRUE(server.wait_for([&] { return load_of(server).waiting == 0; }));
+    EXPECT_EQ(server.store.opened(), 1U);
+    const auto fetches = server.wait_fetches(2);
+    ASSERT_EQ(fetches.size(), 2U);
+    EXPECT_FALSE(fetches[0].complete || fetches[1].complete);
+    server.store.let_read();
+    EXPECT_TRUE(first.receive().has_value());
+}
+
+TEST(ObjectServer, StopCutsThoseWhoWait) {
+    TestServer server{one_at_a_time()};
+    server.store.hold_reading_from(100'000);
+    const std::string target = server.store.target_of(server.store.put("lea-one", 300'000));
+    TlsClient first{server.port()};
+    TlsClient second{server.port()};
+    ask_for(first, target);
+    ASSERT_TRUE(server.wait_for([&] { return server.store.holds(); }));
+    ask_for(second, target);
+    ASSERT_TRUE(server.wait_for([&] { return load_of(server).waiting == 1; }));
+    auto stopped = server.stop(1ms);
+    ASSERT_EQ(stopped.wait_for(guard), std::future_status::ready);
+    EXPECT_EQ(server.store.opened(), 1U);
+    EXPECT_EQ(load_of(server).waiting, 0U);
+    EXPECT_EQ(load_of(server).bodies, 0U);
+    ASSERT_EQ(server.store.fetches().size(), 2U);
+    EXPECT_FALSE(server.store.fetches()[0].complete || server.store.fetches()[1].complete);
+    server.store.let_read();
+}
+
+TEST(ObjectServer, AStoreThatFailsMeanwhileCountsWhenTheTurnComes) {
+    TestServer server{one_at_a_time()};
+    server.store.hold_reading_from(100'000);
+    const std::string target = server.store.target_of(server.store.put("lea-one", 300'000));
+    TlsClient first{server.port()};
+    TlsClient second{server.port()};
+    ask_for(first, target);
+    ASSERT_TRUE(server.wait_for([&] { return server.store.holds(); }));
+    ask_for(second, target);
+    ASSERT_TRUE(server.wait_for([&] { return load_of(server).waiting == 1; }));
+    server.can_commit = false;
+    server.store.let_read();
+    EXPECT_TRUE(first.receive().has_value());
+    const auto answer = second.receive();
+    ASSERT_TRUE(answer.has_value());
+    EXPECT_EQ(answer->status(), 503U);
+}
+
 TEST(ObjectServer, StopLetsRunningAnswersFinish) {
     TestServer server;
     const auto id = server.store.put("lea-one", 1'000'000);
@@ -881,6 +1019,9 @@ TEST(ObjectServer, CreateSaysWhatIsWrong) {
     settings.clients = {"nonsense"};
     EXPECT_FALSE(ObjectServer::create(context.get_executor(), parts, options, settings).has_value());
     settings = TestServer::settings();
+    options.max_bodies = 0;
+    EXPECT_FALSE(ObjectServer::create(context.get_executor(), parts, options, settings).has_value());
+    options.max_bodies = 1;
     options.listen = server.server().address();
     EXPECT_FALSE(ObjectServer::create(context.get_executor(), parts, options, settings).has_value());
 }

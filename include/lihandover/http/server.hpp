@@ -109,6 +109,10 @@ class Exchange {
     /// when the connection broke first, or when nothing moved for Timeouts::write_stall. For those who destroy what
     /// they sent; it says nothing of what the peer made of it. (The default is for handlers' tests: yes.)
     [[nodiscard]] virtual boost::asio::awaitable<bool> confirmed() { co_return true; }
+    /// Whether the peer has ended or reset the connection, as far as our system knows. For handlers that wait for
+    /// something else than the peer; where they read or write, they hear of it anyway. Costs a call into the system.
+    /// (The default is for handlers' tests: no.)
+    [[nodiscard]] virtual bool gone() { return false; }
     /// Drops the connection at once, without an answer or in the middle of one (a test LEA's failure).
     virtual void abort() = 0;
 };

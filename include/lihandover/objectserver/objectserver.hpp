@@ -41,8 +41,17 @@ struct Options {
     std::string listen;
     /// Beyond, the connection that has waited longest for its client makes room.
     std::size_t max_connections = 4096;
+    /// Bodies of more than 64 KiB that are sent at a time, each with up to 0.85 MB of buffers; further ones wait for
+    /// their turn, in the order in which they came. At least 1.
+    std::size_t max_bodies = 128;
     /// For how long a large download waits until its beginning is on the disk's record; then it gets 503.
     std::chrono::milliseconds record_wait{10'000};
+};
+
+/// What it is at.
+struct Load {
+    std::size_t bodies = 0;   ///< of those that Options::max_bodies bounds, under way
+    std::size_t waiting = 0;  ///< granted requests that wait for their turn
 };
 
 /// What a reload may change.
@@ -105,6 +114,7 @@ class ObjectServer {
     [[nodiscard]] const std::string& address() const;
     [[nodiscard]] std::uint16_t port() const;
     [[nodiscard]] http::ServerStats stats() const;
+    [[nodiscard]] Load load() const;
 
   private:
     class Impl;
