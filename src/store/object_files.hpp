@@ -123,7 +123,8 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
     std::atomic<std::uint64_t> room_{0};
     std::atomic<std::uint64_t> copy_room_{0};
     std::atomic<std::uint64_t> least_octets_{0};
-    std::atomic<std::uint64_t> promised_{0};  ///< admitted for copies and not written yet, so that the disk has it still
+    std::atomic<std::uint64_t> promised_{
+        0};  ///< admitted for copies and not written yet, so that the disk has it still
 
     std::mutex mutex_;
     // Guarded by mutex_.

@@ -186,7 +186,7 @@ class Writer {
     std::atomic<ObjectListener*> object_listener_{nullptr};
     std::atomic<bool> accepting_{true};
     std::atomic<bool> can_commit_{true};  ///< not broken, for other threads
-    std::atomic<bool> copied_{false};  ///< the keeper is done
+    std::atomic<bool> copied_{false};     ///< the keeper is done
 
     mutable std::mutex mutex_;
     std::condition_variable wake_;

@@ -300,12 +300,12 @@ TEST_F(Sealed, CopiesHoldTheirRoomUntilTheyEnd) {
     {
         // It got shorter, and then longer, meanwhile.
         auto shorter = files_->copy_writer(90'000);
-        ASSERT_TRUE(shorter && (*shorter)->write("abc"));
+        ASSERT_TRUE(shorter && (*shorter)->write(std::string_view("abc")));
         const auto copy = (*shorter)->finish();
         ASSERT_TRUE(copy);
         EXPECT_EQ(files_->octets(), sealed_size_of(3));
         auto longer = files_->copy_writer(10);
-        ASSERT_TRUE(longer && (*longer)->write("abcdefghijk"));
+        ASSERT_TRUE(longer && (*longer)->write(std::string_view("abcdefghijk")));
         EXPECT_FALSE((*longer)->finish());
     }
     EXPECT_EQ(files_->octets(), 0U);
