@@ -133,6 +133,25 @@ bool Gate::answered(const Ticket& ticket, Time now) {
     return true;
 }
 
+bool Gate::reached(const Ticket& ticket, Time now) {
+    if (!is_current(ticket)) {
+        return false;
+    }
+    if (mode_ == Mode::open) {
+        allowed_ = std::min(allowed_ * 2, policy_.connections);
+        return false;
+    }
+    if (!ticket.probe) {
+        return false;
+    }
+    if (mode_ == Mode::paused && cause_ != Cause::tls) {
+        probe_later(now);  // what it disliked it may dislike still
+        return false;
+    }
+    open_up();
+    return true;
+}
+
 bool Gate::refused(const Ticket& ticket, std::uint64_t code, bool beside_accepted, Time now) {
     if (mode_ == Mode::paused && cause_ == Cause::refusals) {
         return false;

@@ -29,7 +29,8 @@ struct Ticket {
 ///     │       └─ refusals or rejections ──► paused: an alarm, probed every `maximum`
 ///     └──── a probe is answered well ─────────┘
 ///
-/// After a probe went well the number of messages in flight doubles with each good answer, from two.
+/// After a probe went well the number of messages in flight doubles with each good answer, from two. Uploads that are
+/// not asked for their body in time count as well, but for a pause that answers brought about.
 ///
 /// Attempts that began before the gate last moved are late: what they say about the destination is out of date, so
 /// their failures move nothing.
@@ -93,6 +94,9 @@ class Gate {
     bool accepted(const Ticket& ticket);
     /// Answered with sense, though nothing was accepted. True when that opened the gate.
     bool answered(const Ticket& ticket, Time now);
+    /// Connected and the request taken, but no answer that tells more: nothing good is known of what it does with
+    /// requests, only that it is there. True when that opened the gate.
+    bool reached(const Ticket& ticket, Time now);
     /// One action refused. `beside_accepted`: another action of its message was accepted. False: not to be taken as
     /// final, the gate was closed for such refusals.
     [[nodiscard]] bool refused(const Ticket& ticket, std::uint64_t code, bool beside_accepted, Time now);

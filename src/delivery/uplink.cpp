@@ -301,11 +301,14 @@ bool Uplink::may_go_on(const Slot& slot, const Ticket& ticket) const {
     return !slot.upload->withdrawn && !retired_ && engine_.may_send() && gate_.is_current(ticket);
 }
 
-std::chrono::milliseconds Uplink::continue_timeout(const Slot& slot) const {
+std::chrono::milliseconds Uplink::continue_timeout(const Slot& slot, const Ticket& ticket) const {
     const auto left = slot.upload->object.deadline.micros() - engine_.clock().wall().micros();
     const auto& binary = slot.target->destination.options.binary;
-    const std::chrono::milliseconds configured = binary ? binary->continue_timeout : config::Binary{}.continue_timeout;
-    return std::max(std::min(configured, std::chrono::milliseconds(left / 1000)), std::chrono::milliseconds(1));
+    std::chrono::milliseconds most = binary ? binary->continue_timeout : config::Binary{}.continue_timeout;
+    if (ticket.probe) {  // all others wait for it
+        most = std::min<std::chrono::milliseconds>(most, slot.target->destination.options.timeout);
+    }
+    return std::max(std::min(most, std::chrono::milliseconds(left / 1000)), std::chrono::milliseconds(1));
 }
 
 asio::awaitable<Uplink::Ended> Uplink::attempt(Slot& slot, Ticket ticket) {
@@ -391,26 +394,45 @@ asio::awaitable<http::ClientResult<http::ExpectOutcome>> Uplink::post(Slot& slot
                                                                       const http::Url& url, Ticket ticket) {
     UploadSource source({engine_.executor(), engine_.workers(), engine_.objects(), object.sealed, pump_,
                          slot.upload->small(), slot.upload->object.emergency, metrics_.upload_bytes,
-                         [this, ticket] { wanted(ticket); }});
+                         [this, &slot, ticket] { wanted(slot, ticket); }});
     slot.source = &source;
+    slot.body_wanted = object.sealed->size() == 0;
     const std::array<http::Field, 1> fields = {{{"Content-Type", safe_content_type(object.described.content_type)}}};
     http::Request request;
     request.target = url.target;
     request.fields = fields;
     request.answer_timeout = answer_timeout(slot.target->destination.options.timeout, object.sealed->size());
-    auto outcome = co_await slot.connection->exchange_expect(request, source, continue_timeout(slot));
+    const auto wait = continue_timeout(slot, ticket);
+    const auto& timeout = slot.target->destination.options.timeout;
+    const auto here = std::make_shared<char>();  // a timer that has rung cannot be called back
+    asio::steady_timer patience(engine_.executor());
+    if (!slot.body_wanted && wait > timeout) {
+        patience.expires_after(timeout);
+        patience.async_wait([this, &slot, ticket, still = std::weak_ptr(here)](const boost::system::error_code& error) {
+            if (!error && !still.expired() && !slot.body_wanted) {
+                waits_long(ticket);
+            }
+        });
+    }
+    auto outcome = co_await slot.connection->exchange_expect(request, source, wait);
     slot.source = nullptr;
     slot.given = source.given();
     co_return outcome;
 }
 
-void Uplink::wanted(Ticket ticket) {
+void Uplink::wanted(Slot& slot, const Ticket& ticket) {
+    slot.body_wanted = true;
     if (gate_.answered(ticket, engine_.clock().steady())) {
         queue_.wake_all();
         log_gate({});
         asio::post(engine_.executor(),
                    [self = shared_from_this(), engine = engine_.shared_from_this()] { self->kick(); });
     }
+}
+
+void Uplink::waits_long(const Ticket& ticket) {
+    gate_.reached(ticket, engine_.clock().steady());  // no probe waits for so long: opens nothing
+    kick();
 }
 
 // -- What came of it --------------------------------------------------------------------------------------------------
@@ -474,11 +496,7 @@ void Uplink::settle(Upload& upload, const Ticket& ticket, const Ended& ended) {
             refused(upload, ticket, verdict);
             break;
         case UploadOutcome::later:
-            if (verdict.status != 0) {
-                opened = gate_.answered(ticket, now);
-            } else if (ticket.probe) {
-                gate_.unreachable(ticket, now, dice());
-            }
+            opened = verdict.status != 0 ? gate_.answered(ticket, now) : gate_.reached(ticket, now);
             later(upload, verdict);
             break;
         case UploadOutcome::unavailable:

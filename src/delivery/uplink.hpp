@@ -68,6 +68,7 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
         Upload* upload = nullptr;        ///< null: idle
         UploadSource* source = nullptr;  ///< while its octets may be asked for
         std::uint64_t given = 0;         ///< octets that the last exchange sent
+        bool body_wanted = false;        ///< the LEA has asked for the body of `upload`, or there is none to wait for
         std::shared_ptr<const Target> target;
     };
     /// How an attempt ended.
@@ -90,12 +91,15 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
     boost::asio::awaitable<http::ClientResult<void>> connect(Slot& slot, const http::Url& url);
     boost::asio::awaitable<http::ClientResult<http::ExpectOutcome>> post(Slot& slot, const store::StoredObject& object,
                                                                          const http::Url& url, Ticket ticket);
-    [[nodiscard]] std::chrono::milliseconds continue_timeout(const Slot& slot) const;
+    [[nodiscard]] std::chrono::milliseconds continue_timeout(const Slot& slot, const Ticket& ticket) const;
     [[nodiscard]] bool may_go_on(const Slot& slot, const Ticket& ticket) const;
 
     [[nodiscard]] bool begin_one(Gate::Time now);
     [[nodiscard]] Slot& idle_slot();
-    void wanted(Ticket ticket);
+    /// The body is asked for.
+    void wanted(Slot& slot, const Ticket& ticket);
+    /// It has not been asked for all the time that an answer may take: the LEA is there all the same.
+    void waits_long(const Ticket& ticket);
     void finish(Slot& slot, const Ticket& ticket, const Ended& ended);
     void settle(Upload& upload, const Ticket& ticket, const Ended& ended);
     void delivered(Upload& upload, const Ended& ended);

@@ -34,6 +34,9 @@ class GateTest : public testing::Test {
             return gate_.refused(ticket, code, false, now_);
         });
     }
+    bool reach() {
+        return attempt([&](const Ticket& ticket) { return gate_.reached(ticket, now_); });
+    }
     bool reject(bool known = false) {
         return attempt([&](const Ticket& ticket) { return gate_.rejected(ticket, known, now_); });
     }
@@ -114,6 +117,43 @@ TEST_F(GateTest, ItComesBackGradually) {
     }
     unreachable();
     EXPECT_EQ(gate_.resume_at(), now_ + seconds(1));  // from the beginning
+}
+
+TEST_F(GateTest, BeingReachedOpensItAndLetsItComeBack) {
+    unreachable();
+    now_ += seconds(1);
+    EXPECT_TRUE(reach());
+    EXPECT_EQ(gate_.mode(), Mode::open);
+    for (const unsigned allowed : {2U, 4U, 8U, 8U}) {
+        EXPECT_EQ(gate_.allowed(), allowed);
+        EXPECT_FALSE(reach());
+    }
+    attempt([&](const Ticket& ticket) {
+        gate_.pause(ticket, Cause::tls, now_);
+        return 0;
+    });
+    EXPECT_TRUE(reach());
+    EXPECT_EQ(gate_.mode(), Mode::open);
+}
+
+TEST_F(GateTest, BeingReachedIsNoAnswer) {
+    fail(1);
+    fail(2);
+    reach();
+    EXPECT_TRUE(fail(3));  // still three running
+    EXPECT_EQ(gate_.mode(), Mode::backing_off);
+    for (const auto cause : {Cause::credentials, Cause::refusals}) {
+        now_ += seconds(60);
+        accept();
+        attempt([&](const Ticket& ticket) {
+            gate_.pause(ticket, cause, now_);
+            return 0;
+        });
+        now_ += seconds(60);
+        EXPECT_FALSE(reach());
+        EXPECT_EQ(gate_.mode(), Mode::paused);
+        EXPECT_EQ(gate_.resume_at(), now_ + seconds(60));
+    }
 }
 
 TEST_F(GateTest, WhatBeganBeforeItClosedMovesNothing) {

@@ -454,6 +454,37 @@ TEST_F(UploadsTest, TheUrlsHostMayBeAnother) {
     EXPECT_THAT(lea_->uploads(), SizeIs(1));
 }
 
+TEST_F(UploadsTest, ObjectsWhoseContinueIsWithheldDoNotKeepTheOthersFromComingBack) {
+    options_.binary->continue_timeout = std::chrono::hours(24);
+    options_.timeout = milliseconds(200);
+    options_.retry.maximum = seconds(1);
+    for (const std::size_t stuck : {1U, 3U}) {  // the probe; and all that may begin at first after it
+        answer({.status = 503, .unasked = true});
+        if (!delivery_) {
+            start();
+        }
+        std::vector<model::Uuid> ids;
+        for (int i = 0; i < 4; ++i) {
+            ids.push_back(queue());
+        }
+        ASSERT_TRUE(eventually([&] { return status().uploads.next_attempt.has_value(); }));
+        lea_->set_upload_script([=, seen = std::set<std::string>()](const UploadArrival& arrival) mutable {
+            if (seen.size() < stuck) {
+                seen.insert(arrival.path);
+            }
+            return UploadReply{.withhold = seen.contains(arrival.path)};
+        });
+        const auto before = store_.pushed().size();
+        ASSERT_TRUE(pushed(before + 4 - stuck));
+        EXPECT_NE(uploads("no_continue"), "0");  // the probe does not wait for a day
+        for (const auto& id : ids) {
+            store_.withdraw_binary(id);
+        }
+        ASSERT_TRUE(eventually([&] { return status().uploads.waiting + status().uploads.running == 0; }));
+    }
+    EXPECT_THAT(store_.refused_binaries(), IsEmpty());
+}
+
 TEST_F(UploadsTest, AUrlThatCannotBePostedToIsRefused) {
     start();
     for (const std::string url : {"gopher://example.com/", "http://user@example.com/", "https://127.0.0.1:1/x"}) {
