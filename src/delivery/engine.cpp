@@ -200,6 +200,7 @@ asio::awaitable<void> Engine::stop(std::chrono::milliseconds grace) {
     for (const auto& [name, one] : outlets_) {
         one->wake_workers();
     }
+    uploads_.cut(true);  // those that wait for `100 Continue` lose nothing
     asio::steady_timer ended(executor_);
     stoppers_.push_back(&ended);
     ended.expires_after(grace);
@@ -209,7 +210,7 @@ asio::awaitable<void> Engine::stop(std::chrono::milliseconds grace) {
             for (const auto& [name, one] : outlets_) {
                 one->cut_connections();
             }
-            uploads_.cut();
+            uploads_.cut(false);
             // Validation cannot be cut, but it ends by itself.
             ended.expires_at(asio::steady_timer::time_point::max());
         }

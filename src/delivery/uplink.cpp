@@ -139,9 +139,9 @@ void Uplink::probe_now() {
     kick();
 }
 
-void Uplink::cut() {
+void Uplink::cut(bool waiting) {
     for (const auto& slot : slots_) {
-        if (slot->upload != nullptr) {
+        if (slot->upload != nullptr && !(waiting && slot->body_wanted)) {
             if (slot->connection) {
                 slot->connection->close();
             }
@@ -204,6 +204,7 @@ bool Uplink::begin_one(Gate::Time now) {
     }
     auto& slot = idle_slot();
     slot.upload = upload;
+    slot.body_wanted = false;
     ++running_;
     running_large_ += upload->small() ? 0 : 1;
     engine_.worker_began();
@@ -343,6 +344,9 @@ asio::awaitable<Uplink::Ended> Uplink::attempt(Slot& slot, Ticket ticket) {
         co_return ended;
     }
     for (;;) {
+        if (engine_.stopping()) {
+            co_return ended;
+        }
         const auto connected = co_await connect(slot, *url);
         if (!connected) {
             if (!engine_.stopping()) {

@@ -52,7 +52,8 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
     void kick();
     void probe_now();
     /// What is on its way ends now.
-    void cut();
+    ///   waiting  only what has sent nothing of its object yet
+    void cut(bool waiting);
 
     /// How many of so many connections large objects leave to small ones.
     [[nodiscard]] static unsigned reserved(unsigned connections);

@@ -85,9 +85,9 @@ void Uploads::probe_now(std::string_view destination) {
     }
 }
 
-void Uploads::cut() {
+void Uploads::cut(bool waiting) {
     for (const auto& [name, one] : uplinks_) {
-        one->cut();
+        one->cut(waiting);
     }
 }
 

@@ -37,7 +37,8 @@ class Uploads {
     void kick();
     void probe_now(std::string_view destination);
     /// Ends what is on its way.
-    void cut();
+    ///   waiting  only what has sent nothing of its object yet
+    void cut(bool waiting);
     /// Begins nothing any more.
     void retire();
 

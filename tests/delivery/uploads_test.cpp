@@ -572,6 +572,18 @@ TEST_F(UploadsTest, StoppingLetsUploadsFinish) {
     ASSERT_TRUE(pushed(1));
 }
 
+TEST_F(UploadsTest, StoppingDoesNotWaitForContinue) {
+    options_.binary->continue_timeout = std::chrono::hours(24);
+    answer({.withhold = true});
+    start();
+    queue();
+    ASSERT_TRUE(eventually([&] { return lea_->uploads().size() == 1; }));
+    auto stopped = boost::asio::co_spawn(io_, delivery_->stop(std::chrono::hours(1)), boost::asio::use_future);
+    EXPECT_EQ(stopped.wait_for(patience), std::future_status::ready);
+    EXPECT_EQ(store_.binaries_queued(), 1U);
+    EXPECT_EQ(uploads("no_continue"), "0");
+}
+
 TEST_F(UploadsTest, StoppingCutsWhatTakesLongerAndItStartsOverLater) {
     answer({.status = 201, .hold_after = 1000});
     start();
