@@ -79,6 +79,18 @@ void Engine::apply(Plan plan) {
 }
 
 void Engine::sweep() {
+    if (std::ranges::all_of(outlets_, [this](const auto& entry) { return plan_.targets.contains(entry.first); })) {
+        return;
+    }
+    // An acceptance brings objects to push once it is on disk, and a refusal may bring its item back.
+    if (commits_->open > 0) {
+        commits_->sweeps = true;
+        if (commits_->open > 0) {  // it may have sunk before anybody saw the flag
+            return;
+        }
+    }
+    drain();  // what those brought was heard of before they ended
+    drain_objects();
     std::erase_if(outlets_, [this](const auto& entry) {
         auto& one = *entry.second;
         if (plan_.targets.contains(entry.first)) {
@@ -399,11 +411,16 @@ void Engine::accept(const store::Acceptance& acceptance) {
 
 void Engine::committed(const std::shared_ptr<Commits>& commits, const std::weak_ptr<Engine>& engine,
                        std::size_t count) {
-    commits->open -= count;
-    if (!commits->closed && commits->starved.exchange(false)) {
-        if (const auto self = engine.lock()) {
-            asio::post(self->executor_, [self] { self->kick_all(); });
-        }
+    const bool none = (commits->open -= count) == 0;
+    const auto self = commits->closed ? nullptr : engine.lock();
+    if (!self) {
+        return;
+    }
+    if (commits->starved.exchange(false)) {
+        asio::post(self->executor_, [self] { self->kick_all(); });
+    }
+    if (none && commits->sweeps.exchange(false)) {
+        asio::post(self->executor_, [self] { self->sweep(); });
     }
 }
 
@@ -428,9 +445,11 @@ void Engine::refuse(const Lane& lane, store::RowId row, bool emergency, store::R
             if (const auto self = engine.lock(); self && !commits->closed) {
                 asio::post(self->executor_, [self, lane, row, emergency, outcome] {
                     self->refusal_ended(outcome, lane, row, emergency);
+                    committed(self->commits_, self, 1);  // not before: its outlet is needed till then
                 });
+            } else {
+                committed(commits, engine, 1);
             }
-            committed(commits, engine, 1);
         });
 }
 

@@ -101,6 +101,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     struct Commits {
         std::atomic<std::size_t> open{0};  ///< acceptances and refusals on their way to the disk
         std::atomic<bool> starved{false};  ///< somebody waits for `open` to sink
+        std::atomic<bool> sweeps{false};   ///< sweep() waits for `open` to be none
         std::atomic<bool> closed{false};   ///< stopped: nothing is posted any more
     };
     struct Event {
@@ -114,13 +115,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
     void take(const Event& event, store::StoredItem* handed);
     [[nodiscard]] Lane* find_lane(store::LaneId id);
     [[nodiscard]] Outlet& outlet(const std::string& name);
-    /// Ends outlets that are no longer configured and empty.
+    /// Ends outlets that are no longer configured and empty, once all that was made of items is on disk.
     void sweep();
     void forget(const Outlet& outlet);
     void flush();
     void refusal_ended(store::Outcome outcome, store::LaneId id, store::RowId row, bool emergency);
     void drain_objects();
-    /// On the store's writer thread.
+    /// Any thread.
     static void committed(const std::shared_ptr<Commits>& commits, const std::weak_ptr<Engine>& engine,
                           std::size_t count);
 

@@ -611,10 +611,10 @@ void FakeStore::accepted(std::vector<store::Acceptance> items, Done done) {
                 }
             }
         }
-        done(store::Outcome::committed);
         if (!uploads.empty()) {
             object_listener_->on_uploads(uploads);
         }
+        done(store::Outcome::committed);  // after what came of it, as the real store does
     });
 }
 

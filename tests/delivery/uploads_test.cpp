@@ -622,6 +622,23 @@ TEST_F(UploadsTest, ADestinationIsKeptUntilItsObjectsAreGone) {
     ASSERT_TRUE(eventually([&] { return delivery_->status().empty(); }));
 }
 
+TEST_F(UploadsTest, ADestinationIsKeptUntilItsAcceptancesBroughtTheirObjects) {
+    Lea other(accept);
+    start();
+    store_.set_committing(false);
+    store_.queue({{.lane = lane_, .binaries = {binary()}}});
+    ASSERT_TRUE(eventually([&] { return lea_->count() == 1 && status().waiting + status().in_flight == 0; }));
+    for (const std::string name : {"lea-two", "lea-three"}) {  // the second comes after all of the first
+        Settings without = settings();
+        without.destinations = {destination(name, other)};
+        ASSERT_TRUE(delivery_->reconfigure(without));
+        ASSERT_TRUE(eventually([&] { return status(name).name == name; }));
+    }
+    store_.set_committing(true);
+    ASSERT_TRUE(pushed(1));
+    ASSERT_TRUE(eventually([&] { return delivery_->status().size() == 1; }));
+}
+
 // -- Sharing the link -------------------------------------------------------------------------------------------------
 
 TEST_F(UploadsTest, SmallOnesPassLargeOnesThatTakeAllTheirConnections) {
