@@ -525,6 +525,9 @@ void Uplink::settle(Upload& upload, const Ticket& ticket, const Ended& ended) {
             break;
         case UploadOutcome::unreadable:
             spdlog::error("binary object cannot be read destination={} item={}", name_, ended.item.to_string());
+            if (ticket.probe) {
+                gate_.unreachable(ticket, now, dice());  // or it would be the next probe, at once
+            }
             later(upload, verdict);
             break;
     }
