@@ -107,7 +107,7 @@ TEST_F(CtlTest, PrintsTables) {
     const auto items = ctl({"items"});
     EXPECT_EQ(items.status, 0);
     EXPECT_THAT(items.out, StartsWith("ID"));
-    EXPECT_THAT(items.out, HasSubstr(item.object_id.to_string() + "  refused  lea-one      LIID-1"));
+    EXPECT_THAT(items.out, HasSubstr(item.object_id.to_string() + "  item  refused  lea-one      LIID-1"));
     EXPECT_THAT(items.out, HasSubstr("\\x1b[2Jgo away\\u009b"));
     const auto shown = ctl({"show", item.object_id.to_string()});
     EXPECT_EQ(shown.status, 0);
