@@ -98,6 +98,26 @@ class FullDisk(SystemTest):
         self.lea.start()
         self.check_recovery(daemon, accepted)
 
+    def test_upload_that_fills_the_disk_is_refused_and_leaves_nothing(self):
+        state = self.small_disk("48m")
+        daemon = self.daemon_on(state)
+        self.lea.start()
+        daemon.start()
+        self.assert_status(201, daemon.put("small", b"it fits"))
+        # The daemon answers before it has read all of it, and closes.
+        try:
+            answer = daemon.put("large", iter([b"x" * 1_000_000] * 200))
+            self.assert_status(503, answer)
+            self.assertGreater(int(answer.fields["retry-after"]), 0)
+        except ConnectionError:
+            pass
+        wait_until(lambda: len(os.listdir(os.path.join(state, "objects"))) == 1, "only the small one is left")
+        wait_until(lambda: daemon.ready_status() == 200, "ready")
+        self.assert_status(422, daemon.post(message("u-1", attachments=[{"id": "a", "object": "large"}])))
+        daemon.accept(message("u-1", text="the last", attachments=[{"id": "a", "object": "small"}]))
+        daemon.wait_delivered()
+        self.assertEqual(["the last"], [i.csp_text("text") for i in self.lea.items()])
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -1,5 +1,6 @@
 """Binary objects that the LEA fetches: TS 103 707 annex C.2."""
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -43,6 +44,16 @@ class Client:
             self.context.load_cert_chain(Certificates.path(f"{certificate}.pem"),
                                          Certificates.path(f"{certificate}.key"))
         self.port = port
+
+    @contextlib.contextmanager
+    def open(self, path):
+        """The response to a GET, to be read by the caller."""
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, timeout=60)
+        try:
+            connection.request("GET", path)
+            yield connection.getresponse()
+        finally:
+            connection.close()
 
     def ask(self, path, method="GET", **fields):
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, timeout=30)
@@ -195,6 +206,44 @@ class ModelA(SystemTest):
         self.assertEqual(404, Client(self.port, "lea-two-fetch").ask(paths[0])[0])
         self.assertEqual((200, OCTETS), Client(self.port, "lea-two-fetch").ask(paths[1])[::2])
         self.assertEqual((200, OCTETS), Client(self.port).ask(paths[0])[::2])
+
+    def test_object_of_5_gib_needs_no_memory(self):
+        spool = os.path.join(self.directory, "spool")
+        os.makedirs(spool)
+        size = 5 << 30
+        if shutil.disk_usage(spool).free < 3 * size:
+            self.skipTest("an object of 5 GiB needs 15 GiB free")
+        with open(os.path.join(spool, "sparse.bin"), "wb") as file:
+            file.truncate(size - 3)
+            file.seek(0, os.SEEK_END)
+            file.write(b"end")
+        self.daemon.configuration["intake"]["attachment_root"] = spool
+        self.begin()
+        self.daemon.accept(message("u-1", attachments=[{"id": "a", "file": "sparse.bin"}]))
+        item = wait_until(lambda: [i for i in self.lea.items() if i.objects], "the item", timeout=240)[0]
+        self.assertEqual(str(size), item.objects[0]["contentLength"])
+        client = Client(self.port)
+        path = urllib.parse.urlsplit(item.objects[0]["url"]).path
+        self.assertEqual((206, b"\0\0end"), client.ask(path, Range="bytes=-5")[::2])
+        with client.open(path) as response:
+            self.assertEqual(200, response.status)
+            seen = 0
+            while chunk := response.read(1 << 20):
+                seen += len(chunk)
+        self.assertEqual(size, seen)
+        with open(f"/proc/{self.daemon.process.pid}/status", encoding="ascii") as file:
+            peak = next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+        self.assertLess(peak / 1024, 600 if os.environ.get("LIHANDOVER_SANITIZED") else 100)
+
+    def test_fetch_survives_a_kill(self):
+        self.begin()
+        path = self.path_of(self.lea)
+        client = Client(self.port)
+        with client.open(path) as response:
+            self.assertEqual(OCTETS[:1000], response.read(1000))
+            self.daemon.process.kill()
+        self.daemon.start()
+        self.assertEqual((200, OCTETS), client.ask(path)[::2])
 
     @unittest.skipUnless(shutil.which("nginx"), "nginx-light is not installed")
     def test_ranges_as_nginx_answers_them(self):
