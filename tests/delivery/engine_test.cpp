@@ -190,7 +190,7 @@ TEST_F(Running, UsesItsConnectionsSideBySide) {
     ASSERT_TRUE(eventually([&] { return lea_->held() == 4; }));
     ASSERT_TRUE(eventually([&] { return status().in_flight == 4; }));
     EXPECT_EQ(status().connections, 4U);
-    EXPECT_EQ(status().waiting, 8U);
+    ASSERT_TRUE(eventually([&] { return status().waiting == 8; }));  // the last ones may be on their way to it
     lea_->release();
     ASSERT_TRUE(all_accepted(12));
     EXPECT_EQ(lea_->most_at_once(), 4U);

@@ -100,8 +100,8 @@ struct DestinationStatus {
 /// stamped: at its first attempt, and once more at a later one when less than half of the lifetime is left. Its
 /// acceptance says that it has objects; those of Model B come back through on_uploads and are pushed to their URLs
 /// (TS 103 707 annex C), over connections of their own and never before their item was accepted. Their octets are
-/// unsealed on `workers`, a few hundred kilobytes ahead per upload. The answer to an object is waited for as long as the
-/// destination's timeout and a second for each 10 MiB of it.
+/// unsealed on `workers`, a few hundred kilobytes ahead per upload. The answer to an object is waited for as long as
+/// the destination's timeout and a second for each 10 MiB of it.
 ///
 /// Works on the one thread that runs `executor`'s io_context (the executor must be an io_context's own), and reads the
 /// store on that thread, the octets of objects excepted. Members are called on that thread, or while it does not run,
