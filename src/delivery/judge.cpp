@@ -6,6 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include "lihandover/model/uuid.hpp"
+
 namespace lihandover::delivery {
 
 namespace {
@@ -223,6 +225,11 @@ std::chrono::milliseconds back_off(unsigned failures, std::chrono::milliseconds 
     delay = std::min(delay, maximum);
     const auto less = static_cast<std::int64_t>(static_cast<double>(delay.count()) * dice / 2.0);
     return std::max(delay - std::chrono::milliseconds(less), std::chrono::milliseconds(1));
+}
+
+double jitter_dice() {
+    static constexpr std::uint64_t sides = std::uint64_t{1} << 20;
+    return static_cast<double>(model::random_below(sides)) / static_cast<double>(sides);
 }
 
 }  // namespace lihandover::delivery

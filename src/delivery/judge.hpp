@@ -83,4 +83,7 @@ void judge_failure(const http::Failure& failure, Judgement& out);
 [[nodiscard]] std::chrono::milliseconds back_off(unsigned failures, std::chrono::milliseconds initial,
                                                  std::chrono::milliseconds maximum, double dice);
 
+/// From 0 to 1, for what takes a `dice`.
+[[nodiscard]] double jitter_dice();
+
 }  // namespace lihandover::delivery

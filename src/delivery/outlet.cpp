@@ -328,7 +328,7 @@ asio::awaitable<void> Outlet::work(Worker& worker) {
             spdlog::error("delivery attempt failed destination={}", name_);
             worker.connection.reset();
             return_all(worker, Then::rest);
-            gate_.unreachable(ticket, engine_.clock().steady(), dice());
+            gate_.unreachable(ticket, engine_.clock().steady(), jitter_dice());
         }
         set_empty_handed(worker, false);
         in_flight_ -= std::exchange(worker.in_flight, 0);
@@ -422,7 +422,7 @@ asio::awaitable<bool> Outlet::connect(Worker& worker, Ticket ticket) {
     if (judgement.outcome == Outcome::tls) {
         gate_.pause(ticket, Gate::Cause::tls, now);
     } else {
-        gate_.unreachable(ticket, now, dice());
+        gate_.unreachable(ticket, now, jitter_dice());
     }
     co_return false;
 }
@@ -541,21 +541,7 @@ void Outlet::note(metrics::Attempt attempt) {
 }
 
 void Outlet::sync_connection(Worker& worker) {
-    const bool open = worker.connection && worker.connection->is_open();
-    if (open != worker.counted) {
-        worker.counted = open;
-        metrics_.connections.add(open ? 1 : -1);
-        if (open) {
-            board_->connections.fetch_add(1, std::memory_order_relaxed);
-        } else {
-            board_->connections.fetch_sub(1, std::memory_order_relaxed);
-        }
-    }
-}
-
-double Outlet::dice() {
-    static constexpr std::uint64_t sides = std::uint64_t{1} << 20;
-    return static_cast<double>(model::random_below(sides)) / static_cast<double>(sides);
+    worker.counted.note(worker.connection && worker.connection->is_open(), metrics_.connections, board_->connections);
 }
 
 }  // namespace lihandover::delivery

@@ -19,6 +19,7 @@
 #include "lanes.hpp"
 #include "lihandover/delivery/delivery.hpp"
 #include "lihandover/http/client.hpp"
+#include "open_connection.hpp"
 
 namespace lihandover::delivery {
 
@@ -110,7 +111,7 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
         bool woken = false;
         std::optional<http::Connection> connection;
         std::uint64_t generation = 0;  ///< the outlet's when `connection` was made
-        bool counted = false;          ///< among the open connections
+        OpenConnection counted;
         std::shared_ptr<const Target> target;
 
         // The message at hand; the buffers are reused.
@@ -195,7 +196,6 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
     void log_gate(const Worker& worker);
     void note(metrics::Attempt attempt);
     void sync_connection(Worker& worker);
-    [[nodiscard]] static double dice();
 
     Engine& engine_;
     std::string name_;

@@ -29,24 +29,24 @@ void Outlet::settle(Worker& worker, const Ticket& ticket) {
             return;
         case Outcome::unavailable:
             if (judgement.retry_after) {
-                gate_.held(ticket, *judgement.retry_after, now, dice());
+                gate_.held(ticket, *judgement.retry_after, now, jitter_dice());
                 return_all(worker, Then::ready);
                 return;
             }
             [[fallthrough]];
         case Outcome::interrupted:
-            gate_.failed(ticket, lane, now, dice());
+            gate_.failed(ticket, lane, now, jitter_dice());
             return_all(worker, Then::rest);
             return;
         case Outcome::unreachable:
-            gate_.unreachable(ticket, now, dice());
+            gate_.unreachable(ticket, now, jitter_dice());
             return_all(worker, Then::ready);
             return;
         case Outcome::senseless:
             for (const auto& item : worker.batch) {
                 item.lane->blamed = gate_.pause_number();
             }
-            gate_.senseless(ticket, lane, now, dice());
+            gate_.senseless(ticket, lane, now, jitter_dice());
             return_all(worker, Then::rest);
             return;
         case Outcome::credentials:
@@ -78,7 +78,7 @@ void Outlet::settle_actions(Worker& worker, const Ticket& ticket) {
     } else if (any_refused) {
         opened = gate_.answered(ticket, now);
     } else {
-        gate_.failed(ticket, worker.batch.front().lane->id, now, dice());
+        gate_.failed(ticket, worker.batch.front().lane->id, now, jitter_dice());
     }
     auto& batch = worker.batch;
     for (std::size_t first = 0; first < batch.size();) {
@@ -150,7 +150,7 @@ void Outlet::settle_rejected(Worker& worker, const Ticket& ticket) {
     }
     lane.doubts = static_cast<std::uint8_t>(std::min(lane.doubts + 1, 255));
     const auto due = now + back_off(lane.doubts, target_->destination.options.retry.initial,
-                                    target_->destination.options.retry.maximum, dice());
+                                    target_->destination.options.retry.maximum, jitter_dice());
     if (lane.doubts < doubts_to_suspect || item.withdrawn || suspects_.size() >= suspects_at_most ||
         lane.aside == std::numeric_limits<std::uint8_t>::max()) {
         return_item(item);
@@ -204,7 +204,8 @@ void Outlet::release(Lane& lane, bool failed, std::uint32_t items_of_several) {
             lane.alone = std::max(lane.alone, items_of_several);
         }
         const auto& retry = target_->destination.options.retry;
-        schedule_.rest(lane, engine_.clock().steady() + back_off(lane.failures, retry.initial, retry.maximum, dice()));
+        schedule_.rest(lane,
+                       engine_.clock().steady() + back_off(lane.failures, retry.initial, retry.maximum, jitter_dice()));
     } else {
         schedule_.finish(lane);
     }

@@ -504,15 +504,15 @@ void Uplink::settle(Upload& upload, const Ticket& ticket, const Ended& ended) {
             later(upload, verdict);
             break;
         case UploadOutcome::unavailable:
-            gate_.failed(ticket, key_of(upload), now, dice());
+            gate_.failed(ticket, key_of(upload), now, jitter_dice());
             later(upload, verdict);
             break;
         case UploadOutcome::busy:
-            gate_.held(ticket, verdict.retry_after.value_or(std::chrono::seconds(0)), now, dice());
+            gate_.held(ticket, verdict.retry_after.value_or(std::chrono::seconds(0)), now, jitter_dice());
             queue_.again(upload);
             break;
         case UploadOutcome::unreachable:
-            gate_.unreachable(ticket, now, dice());
+            gate_.unreachable(ticket, now, jitter_dice());
             queue_.again(upload);
             break;
         case UploadOutcome::credentials:
@@ -526,7 +526,7 @@ void Uplink::settle(Upload& upload, const Ticket& ticket, const Ended& ended) {
         case UploadOutcome::unreadable:
             spdlog::error("binary object cannot be read destination={} item={}", name_, ended.item.to_string());
             if (ticket.probe) {
-                gate_.unreachable(ticket, now, dice());  // or it would be the next probe, at once
+                gate_.unreachable(ticket, now, jitter_dice());  // or it would be the next probe, at once
             }
             later(upload, verdict);
             break;
@@ -577,7 +577,7 @@ void Uplink::later(Upload& upload, const UploadVerdict& verdict) {
     upload.failures = static_cast<std::uint16_t>(std::min(upload.failures + 1, 1000));
     const auto retry = target_ ? target_->destination.options.retry : config::Retry{};
     const std::chrono::milliseconds wait =
-        std::max<std::chrono::milliseconds>(back_off(upload.failures, retry.initial, retry.maximum, dice()),
+        std::max<std::chrono::milliseconds>(back_off(upload.failures, retry.initial, retry.maximum, jitter_dice()),
                                             verdict.retry_after.value_or(std::chrono::seconds(0)));
     queue_.rest(upload, engine_.clock().steady() + wait);
 }
@@ -625,21 +625,7 @@ void Uplink::log_gate(std::string_view problem) {
 }
 
 void Uplink::sync_connection(Slot& slot) {
-    const bool open = slot.connection && slot.connection->is_open();
-    if (open != slot.counted) {
-        slot.counted = open;
-        metrics_.connections.add(open ? 1 : -1);
-        if (open) {
-            board_->connections.fetch_add(1, std::memory_order_relaxed);
-        } else {
-            board_->connections.fetch_sub(1, std::memory_order_relaxed);
-        }
-    }
-}
-
-double Uplink::dice() {
-    static constexpr std::uint64_t sides = std::uint64_t{1} << 20;
-    return static_cast<double>(model::random_below(sides)) / static_cast<double>(sides);
+    slot.counted.note(slot.connection && slot.connection->is_open(), metrics_.connections, board_->connections);
 }
 
 }  // namespace lihandover::delivery

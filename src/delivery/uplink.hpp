@@ -12,6 +12,7 @@
 
 #include "gate.hpp"
 #include "lihandover/http/client.hpp"
+#include "open_connection.hpp"
 #include "outlet.hpp"
 #include "upload_judge.hpp"
 #include "upload_queue.hpp"
@@ -64,7 +65,7 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
         std::optional<http::Connection> connection;
         http::Url origin;              ///< of `connection`
         std::uint64_t generation = 0;  ///< the uplink's when `connection` was made
-        bool counted = false;          ///< among the open connections
+        OpenConnection counted;
         Gate::Time idle_since;
         Upload* upload = nullptr;        ///< null: idle
         UploadSource* source = nullptr;  ///< while its octets may be asked for
@@ -114,7 +115,6 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
     void publish();
     void log_gate(std::string_view problem);
     void sync_connection(Slot& slot);
-    [[nodiscard]] static double dice();
 
     Engine& engine_;
     std::string name_;

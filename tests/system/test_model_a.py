@@ -177,7 +177,7 @@ class ModelA(SystemTest):
         return urllib.parse.urlsplit(wait_until(url, "the document")).path
 
     def test_expired_objects_are_gone(self):
-        self.daemon.configuration["destinations"]["lea-one"]["binary"]["expiry"] = "4s"
+        self.daemon.configuration["destinations"]["lea-one"]["binary"]["expiry"] = "10s"
         self.begin()
         path = self.path_of(self.lea)
         client = Client(self.port)

@@ -239,7 +239,7 @@ class ModelB(SystemTest):
 
     def test_vanished_file_holds_up_its_own_liid_and_is_stated(self):
         self.daemon.warrant("LIID-2", "lea-one", ("user_id", "u-2"))
-        self.daemon.configuration["intake"]["attachment_grace"] = "3s"
+        self.daemon.configuration["intake"]["attachment_grace"] = "10s"
         self.lea.start()
         self.daemon.start()
         path = os.path.join(self.spool, "gone.bin")
