@@ -94,7 +94,8 @@ void ObjectTable::open(Connection& c) {
     s_.by_item = c.prepare(LIHANDOVER_OBJECT_COLUMNS "WHERE o.item=? ORDER BY o.position");
     s_.by_blob = c.prepare(LIHANDOVER_OBJECT_COLUMNS "WHERE o.blob=? ORDER BY o.id");
     s_.by_id = c.prepare(LIHANDOVER_OBJECT_COLUMNS "WHERE o.id=?");
-    s_.by_item_uuid = c.prepare(LIHANDOVER_OBJECT_COLUMNS "WHERE o.state IN (1, 2, 3) AND o.item_uuid=? ORDER BY o.id");
+    s_.by_item_uuid = c.prepare(LIHANDOVER_OBJECT_COLUMNS
+                                "WHERE (o.state=1 OR o.state=2 OR o.state=3) AND o.item_uuid=? ORDER BY o.id");
     s_.expired =
         c.prepare(LIHANDOVER_OBJECT_COLUMNS "WHERE o.state=1 AND o.expires_at <= ? ORDER BY o.expires_at LIMIT ?");
     s_.next_expiry = c.prepare("SELECT min(expires_at) FROM object WHERE state=1");
@@ -111,7 +112,8 @@ void ObjectTable::open(Connection& c) {
         "SELECT i.lane, i.flags FROM item i WHERE i.id=?1 AND NOT EXISTS(SELECT 1 FROM object o JOIN blob b ON "
         "b.id=o.blob WHERE o.item=?1 AND b.state=1)");
     s_.ended = c.prepare(
-        "SELECT kind, lane, item FROM record WHERE kind IN (9, 13, 14) AND object_id=? ORDER BY id DESC LIMIT 1");
+        "SELECT kind, lane, item FROM record WHERE (kind=9 OR kind=13 OR kind=14) AND object_id=? ORDER BY id DESC "
+        "LIMIT 1");
 
     Statement counts = c.prepare("SELECT lane, state, count(*) FROM object GROUP BY lane, state");
     for (Rows rows(counts); rows.next();) {

@@ -68,7 +68,7 @@ constexpr const char* object_ended =
     "SELECT e.id, e.lane, e.object_id, coalesce(m.received, e.at), m.level_id, m.sequence, e.at, n.code, n.code_kind, "
     "n.words, n.who, n.why, e.kind, m.object_id FROM record e LEFT JOIN record m ON m.id=e.item AND m.kind=3 "
     "LEFT JOIN record_note n ON n.record=e.id "
-    "WHERE e.kind IN (9, 13, 14) AND e.kind IN (9, 13) AND e.object_id=? ORDER BY e.id DESC LIMIT 1";
+    "WHERE (e.kind=9 OR e.kind=13 OR e.kind=14) AND e.kind IN (9, 13) AND e.object_id=? ORDER BY e.id DESC LIMIT 1";
 
 // What StoredObject is read from.
 #define LIHANDOVER_STORED_OBJECT                                                                                      \

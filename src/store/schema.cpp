@@ -194,7 +194,16 @@ CREATE INDEX object_item_uuid ON object(item_uuid) WHERE state IN (1, 2, 3);
 CREATE INDEX record_object_ended ON record(object_id) WHERE kind IN (9, 13, 14);
 )sql";
 
-constexpr std::array<MigrationStep, 2> steps_of_this_program = {{{1, version_1}, {2, version_2}}};
+// SQLite makes a table of its own of an IN with more than two values, for each row that is inserted: a sixth of the
+// writer's time. Queries have to say the condition with the same words to use the index.
+constexpr const char* version_3 = R"sql(
+DROP INDEX record_object_ended;
+CREATE INDEX record_object_ended ON record(object_id) WHERE kind=9 OR kind=13 OR kind=14;
+DROP INDEX object_item_uuid;
+CREATE INDEX object_item_uuid ON object(item_uuid) WHERE state=1 OR state=2 OR state=3;
+)sql";
+
+constexpr std::array<MigrationStep, 3> steps_of_this_program = {{{1, version_1}, {2, version_2}, {3, version_3}}};
 
 }  // namespace
 

@@ -66,6 +66,48 @@ TEST_F(Database, IsBroughtToTheNewestVersionKeepingItsRows) {
     ASSERT_TRUE(migrate(connection, steps)) << "a second time does nothing";
 }
 
+/// The operations that SQLite makes of a statement.
+std::vector<std::string> operations(Connection& connection, const std::string& sql) {
+    std::vector<std::string> out;
+    Statement explain = connection.prepare("EXPLAIN " + sql);
+    for (Rows rows(explain); rows.next();) {
+        out.emplace_back(rows->octets(1));
+    }
+    return out;
+}
+
+TEST_F(Database, MakesNoTableForEachRowThatIsInserted) {
+    Connection connection = connect();
+    ASSERT_TRUE(migrate(connection, migration_steps()));
+    std::vector<std::string> tables;
+    {
+        Statement names = connection.prepare("SELECT name FROM sqlite_schema WHERE type='table'");
+        for (Rows rows(names); rows.next();) {
+            tables.emplace_back(rows->octets(0));
+        }
+    }
+    ASSERT_THAT(tables, testing::IsSupersetOf({"record", "object", "item", "aside"}));
+    for (const std::string& table : tables) {
+        const auto made = operations(connection, "INSERT INTO " + table + " DEFAULT VALUES");
+        EXPECT_FALSE(made.empty()) << table;
+        EXPECT_THAT(made, testing::Not(testing::Contains("OpenEphemeral"))) << table;
+    }
+}
+
+TEST_F(Database, FindsEndedObjectsByAnIndex) {
+    Connection connection = connect();
+    ASSERT_TRUE(migrate(connection, migration_steps()));
+    const auto plan = [&](const std::string& sql) {
+        Statement explain = connection.prepare("EXPLAIN QUERY PLAN " + sql);
+        Rows rows(explain);
+        return rows.next() ? std::string(rows->octets(3)) : std::string();
+    };
+    EXPECT_THAT(plan("SELECT item FROM record WHERE (kind=9 OR kind=13 OR kind=14) AND object_id=?"),
+                testing::HasSubstr("record_object_ended"));
+    EXPECT_THAT(plan("SELECT id FROM object WHERE (state=1 OR state=2 OR state=3) AND item_uuid=?"),
+                testing::HasSubstr("object_item_uuid"));
+}
+
 TEST_F(Database, KeepsTheOldVersionWhenAStepFailsHalfway) {
     auto steps = with_synthetic_step();
     steps.push_back(
