@@ -16,6 +16,10 @@ constexpr std::size_t group_items = 4096;
 constexpr std::size_t group_acceptances = 1024;
 /// Deletions overwrite what they delete: where space is short, their way through the log has to be narrow.
 constexpr std::size_t group_acceptances_when_tight = 32;
+/// Nobody waits for an acceptance to be on disk, unless it brings something with it: so many together, or so long, wait
+/// for what else there is to commit. Were the machine to fail meanwhile, their items would go out once more.
+constexpr std::size_t gathered_acceptances = 256;
+constexpr auto gathering = 4ms;
 constexpr std::uint64_t group_octets = 4U << 20U;
 constexpr std::size_t group_decisions = 256;
 constexpr std::size_t retry_step = 1000;
@@ -135,12 +139,19 @@ void Writer::submit(std::vector<NewItem> items, std::size_t idle_objects, Store:
 }
 
 void Writer::accepted(std::vector<Acceptance> items, Store::Done done) {
+    // Objects are pushed, and the schema left out, from the commit on.
+    const bool prompt =
+        std::ranges::any_of(items, [](const Acceptance& item) { return item.has_objects || item.carried_schema; });
     {
         std::unique_lock lock(mutex_);
         if (!stopping_) {
+            gathered_ += items.size();
             acceptances_.push_back({std::move(items), std::move(done), {}});
+            const auto due = prompt || gathered_ >= gathered_acceptances ? at_once : Steady::now() + gathering;
+            const bool sooner = due < acceptances_due_;
+            if (sooner) acceptances_due_ = due;
             lock.unlock();
-            wake_.notify_one();
+            if (sooner) wake_.notify_one();
             return;
         }
     }
@@ -152,6 +163,7 @@ void Writer::keep(std::function<void(Engine&)> change, Store::Done done, bool bo
         std::unique_lock lock(mutex_);
         if (!stopping_ && (!bounded || acceptances_.size() < kept_limit)) {
             acceptances_.push_back({{}, std::move(done), std::move(change)});
+            acceptances_due_ = at_once;
             lock.unlock();
             wake_.notify_one();
             return;
@@ -219,14 +231,18 @@ void Writer::take_acceptances(Group& group) {
     std::size_t items = 0;
     while (!acceptances_.empty() && items < most) {
         items += std::max<std::size_t>(acceptances_.front().items.size(), 1);
+        gathered_ -= acceptances_.front().items.size();
         group.acceptances.push_back(std::move(acceptances_.front()));
         acceptances_.pop_front();
     }
+    acceptances_due_ = acceptances_.empty() ? never : at_once;
 }
 
 void Writer::put_back(Group& group, std::size_t from) {
     const std::lock_guard lock(mutex_);
     while (group.acceptances.size() > from) {
+        gathered_ += group.acceptances.back().items.size();
+        acceptances_due_ = at_once;
         acceptances_.push_front(std::move(group.acceptances.back()));
         group.acceptances.pop_back();
     }
@@ -234,10 +250,15 @@ void Writer::put_back(Group& group, std::size_t from) {
 
 bool Writer::take(Group& group) {
     std::unique_lock lock(mutex_);
-    wake_.wait_until(lock, next_tick_, [this] {
-        return stopping_ || settings_changed_ || !submissions_.empty() || (!broken_ && !acceptances_.empty()) ||
-               !decisions_.empty() || !calls_.empty() || !turned_away_.empty();
-    });
+    const auto awaited = [this] {
+        return stopping_ || settings_changed_ || !submissions_.empty() || !decisions_.empty() || !calls_.empty() ||
+               !turned_away_.empty();
+    };
+    while (!awaited()) {
+        const auto until = broken_ ? next_tick_ : std::min(next_tick_, acceptances_due_);
+        if (Steady::now() >= until) break;
+        wake_.wait_until(lock, until);
+    }
     if (settings_changed_) {
         settings_changed_ = false;
         max_bytes_ = new_max_bytes_;

@@ -124,6 +124,8 @@ class Writer {
 
   private:
     using Steady = std::chrono::steady_clock;
+    static constexpr Steady::time_point at_once = Steady::time_point::min();
+    static constexpr Steady::time_point never = Steady::time_point::max();
 
     struct Call {
         std::function<void(Engine&)> work;
@@ -193,6 +195,8 @@ class Writer {
     // Guarded by mutex_.
     std::deque<Submission> submissions_;
     std::deque<Acceptances> acceptances_;  ///< those that a failed commit left included
+    std::size_t gathered_ = 0;             ///< items in `acceptances_`
+    Steady::time_point acceptances_due_ = never;
     std::deque<Decision> decisions_;
     std::deque<Call> calls_;
     std::vector<Store::Done> turned_away_;
