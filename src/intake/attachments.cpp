@@ -6,7 +6,8 @@
 #include <utility>
 
 #include "base64.hpp"
-#include "digest.hpp"
+#include "lihandover/model/hex.hpp"
+#include "lihandover/store/digest.hpp"
 #include "named_file.hpp"
 #include "run_on.hpp"
 
@@ -81,12 +82,11 @@ std::optional<Fault> Attachments::check_file(std::size_t at) {
     auto source = std::make_shared<store::SourceFile>();
     source->id = model::Uuid::random();
     source->path = attachment.reference;
-    source->device = identity->device;
     source->inode = identity->inode;
     source->size = identity->size;
     source->modified_nanos = identity->modified_nanos;
     source->changed_nanos = identity->changed_nanos;
-    source->sha256 = parse_sha256(attachment.sha256);
+    source->sha256 = model::parse_hex<32>(attachment.sha256);
     source->give_up_at = later(now_, limits_.attachment_grace);
     sources_[at].file = std::move(source);
     return std::nullopt;
@@ -97,11 +97,11 @@ std::optional<Fault> Attachments::check_data(std::size_t at) const {
     if (base64_size(attachment.reference) > limits_.max_object_size) {
         return fault_of(at, "data", "is larger than intake.max_object_size");
     }
-    const auto expected = parse_sha256(attachment.sha256);
+    const auto expected = model::parse_hex<32>(attachment.sha256);
     if (!expected) {
         return std::nullopt;
     }
-    Sha256Digest digest;
+    store::Sha256Digest digest;
     Base64Reader reader(attachment.reference);
     for (auto octets = reader.next(); !octets.empty(); octets = reader.next()) {
         digest.update(octets);
@@ -120,7 +120,7 @@ std::optional<Fault> Attachments::claim(ObjectDesk& desk, ObjectDesk::Claims& cl
         if (!sealed) {
             return fault_of(at, "object", "is not the id of an uploaded object that no event has named before");
         }
-        if (const auto expected = parse_sha256(attachment.sha256); expected && sealed->sha256() != *expected) {
+        if (const auto expected = model::parse_hex<32>(attachment.sha256); expected && sealed->sha256() != *expected) {
             return wrong_checksum(at);
         }
         sources_[at].sealed = std::move(sealed);

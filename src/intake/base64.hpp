@@ -2,13 +2,9 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
 #include <cstring>
-#include <optional>
 #include <span>
 #include <string_view>
-
-#include "lihandover/model/item.hpp"
 
 namespace lihandover::intake {
 
@@ -31,8 +27,5 @@ class Base64Reader {
     std::string_view rest_;
     std::array<char, std::size_t{48} * 1024> octets_{};
 };
-
-/// What 64 hex digits stand for; nullopt for anything else.
-[[nodiscard]] std::optional<model::Sha256> parse_sha256(std::string_view hex);
 
 }  // namespace lihandover::intake

@@ -45,8 +45,8 @@ std::optional<NamedFile::Identity> measure(int descriptor) {
     if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
         return std::nullopt;
     }
-    return NamedFile::Identity{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
-                               nanos(status.st_mtim), nanos(status.st_ctim)};
+    return NamedFile::Identity{status.st_ino, static_cast<std::uint64_t>(status.st_size), nanos(status.st_mtim),
+                               nanos(status.st_ctim)};
 }
 
 }  // namespace

@@ -21,19 +21,15 @@ class NamedFile {
     /// What decides whether a file is still the same, octets included. The device does not: it may be another number
     /// after a restart, and no other file system than that of the directory is entered.
     struct Identity {
-        std::uint64_t device = 0;
         std::uint64_t inode = 0;
         std::uint64_t size = 0;
         std::int64_t modified_nanos = 0;
         std::int64_t changed_nanos = 0;
 
-        friend bool operator==(const Identity& a, const Identity& b) {
-            return a.inode == b.inode && a.size == b.size && a.modified_nanos == b.modified_nanos &&
-                   a.changed_nanos == b.changed_nanos;
-        }
+        friend bool operator==(const Identity&, const Identity&) = default;
     };
     [[nodiscard]] static Identity identity_of(const store::SourceFile& file) {
-        return {file.device, file.inode, file.size, file.modified_nanos, file.changed_nanos};
+        return {file.inode, file.size, file.modified_nanos, file.changed_nanos};
     }
 
     /// Nullopt where there is none, or none that may be read; `why` is `vanished` or `unreadable` then.

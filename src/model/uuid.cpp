@@ -1,5 +1,7 @@
 #include "lihandover/model/uuid.hpp"
 
+#include "lihandover/model/hex.hpp"
+
 namespace lihandover::model {
 
 namespace {
@@ -8,19 +10,6 @@ constexpr std::string_view hex_digits = "0123456789abcdef";
 
 constexpr bool hyphen_before(std::size_t octet) {
     return octet == 4 || octet == 6 || octet == 8 || octet == 10;
-}
-
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "lihandover/model/hex.hpp"
 #include "text.hpp"
 
 namespace lihandover::objectserver {
@@ -15,14 +16,8 @@ constexpr std::string_view key_prefix = "spki:";
 constexpr std::size_t listener_entry = std::numeric_limits<std::size_t>::max();
 constexpr std::size_t no_destination = listener_entry - 1;
 
-std::optional<std::uint8_t> hex_value(char letter) {
-    if (is_digit(letter)) {
-        return static_cast<std::uint8_t>(letter - '0');
-    }
-    if (letter >= 'a' && letter <= 'f') {
-        return static_cast<std::uint8_t>(letter - 'a' + 10);
-    }
-    return std::nullopt;
+bool is_upper(char letter) {
+    return letter >= 'A' && letter <= 'Z';
 }
 
 }  // namespace
@@ -43,26 +38,17 @@ std::optional<model::Uuid> object_id_of(std::string_view origin) {
     }
     const std::string_view text = origin.substr(origin.size() - uuid_size);
     // One object has one URL: in upper case it is another.
-    if (std::ranges::any_of(text, [](char letter) { return letter >= 'A' && letter <= 'Z'; })) {
+    if (std::ranges::any_of(text, is_upper)) {
         return std::nullopt;
     }
     return model::Uuid::parse(text);
 }
 
 std::optional<AccessList::Digest> AccessList::digest_of(std::string_view hex) {
-    Digest digest{};
-    if (hex.size() != digest.size() * 2) {
+    if (std::ranges::any_of(hex, is_upper)) {
         return std::nullopt;
     }
-    for (std::size_t index = 0; index < digest.size(); ++index) {
-        const auto high = hex_value(hex[index * 2]);
-        const auto low = hex_value(hex[index * 2 + 1]);
-        if (!high || !low) {
-            return std::nullopt;
-        }
-        digest.at(index) = static_cast<std::uint8_t>(*high << 4U | *low);
-    }
-    return digest;
+    return model::parse_hex<std::tuple_size_v<Digest>>(hex);
 }
 
 model::Result<AccessList::Entry> AccessList::entry_of(std::string_view text, std::size_t destination) {

@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#include "lihandover/store/digest.hpp"
+
 namespace lihandover::store {
 
 namespace {
@@ -251,7 +253,7 @@ class FileWriter final : public ObjectWriter {
     }
 
     model::Status create() {
-        if (!cipher_.ready() || !digest_.ready()) return cannot_seal();
+        if (!cipher_.ready()) return cannot_seal();
         file_ = openat(files_->directory_, name_.to_string().c_str(),
                        O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (file_ < 0) return cannot_write(errno);
@@ -264,7 +266,7 @@ class FileWriter final : public ObjectWriter {
 
     model::Status write(std::span<const char> octets) override {
         if (auto going = usable(); !going) return going;
-        if (!digest_.update(octets)) return failed(cannot_seal());
+        digest_.update(octets);
         size_ += octets.size();
         while (!octets.empty()) {
             // A chunk goes once something follows: the last one is marked.
@@ -289,8 +291,7 @@ class FileWriter final : public ObjectWriter {
 
     model::Result<std::shared_ptr<const SealedObject>> finish() override {
         if (auto going = usable(); !going) return going.error();
-        model::Sha256 sha256{};
-        if (!digest_.finish(sha256)) return failed(cannot_seal()).error();
+        const model::Sha256 sha256 = digest_.finish();
         if (auto sealed = seal({pending_.get(), pending_size_}, true); !sealed) return sealed.error();
         if (auto flushed = flush(); !flushed) return flushed.error();
         if (fdatasync(file_) != 0 || fsync(files_->directory_) != 0) return failed(cannot_write(errno)).error();
@@ -347,7 +348,7 @@ class FileWriter final : public ObjectWriter {
     model::Uuid name_;
     SealKey key_;
     ChunkCipher cipher_;
-    StreamDigest digest_;
+    Sha256Digest digest_;
     std::unique_ptr<char[]> block_;  ///< sealed, on its way to the disk
     std::size_t used_ = 0;
     std::unique_ptr<char[]> pending_;  ///< a chunk that may be the last

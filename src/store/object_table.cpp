@@ -77,8 +77,8 @@ void ObjectTable::open(Connection& c) {
     s_.insert_blob =
         c.prepare("INSERT INTO blob(state, loss, size, sha256, file, key, source) VALUES(?, 0, ?, ?, ?, ?, ?)");
     s_.insert_source = c.prepare(
-        "INSERT INTO source_file(blob, path, device, inode, modified_nanos, changed_nanos, give_up_at) "
-        "VALUES(?, ?, ?, ?, ?, ?, ?)");
+        "INSERT INTO source_file(blob, path, inode, modified_nanos, changed_nanos, give_up_at) "
+        "VALUES(?, ?, ?, ?, ?, ?)");
     s_.insert_object = c.prepare(
         "INSERT INTO object(id, uuid, item, item_uuid, position, lane, blob, state, flags, changed, lifetime, url, "
         "content_type, filename, csp_identifier) VALUES(?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)");
@@ -170,11 +170,10 @@ std::int64_t ObjectTable::blob_of(const NewObject& object) {
     const std::int64_t blob = engine_.last_inserted();
     s_.insert_source.bind(1, blob)
         .bind_blob(2, source.path)
-        .bind(3, static_cast<std::int64_t>(source.device))
-        .bind(4, static_cast<std::int64_t>(source.inode))
-        .bind(5, source.modified_nanos)
-        .bind(6, source.changed_nanos)
-        .bind(7, source.give_up_at.micros())
+        .bind(3, static_cast<std::int64_t>(source.inode))
+        .bind(4, source.modified_nanos)
+        .bind(5, source.changed_nanos)
+        .bind(6, source.give_up_at.micros())
         .run();
     return blob;
 }
@@ -540,21 +539,20 @@ void ObjectTable::expire(std::int64_t limit) {
 std::vector<std::shared_ptr<const SourceFile>> ObjectTable::pending_files() {
     std::vector<std::shared_ptr<const SourceFile>> files;
     Statement select = engine_.prepare(
-        "SELECT b.source, s.path, s.device, s.inode, b.size, s.modified_nanos, s.changed_nanos, b.sha256, s.give_up_at "
+        "SELECT b.source, s.path, s.inode, b.size, s.modified_nanos, s.changed_nanos, b.sha256, s.give_up_at "
         "FROM source_file s JOIN blob b ON b.id=s.blob WHERE b.state=1 ORDER BY s.blob");
     for (Rows rows(select); rows.next();) {
         auto file = std::make_shared<SourceFile>();
         file->id = uuid_of(rows->octets(0));
         file->path = rows->octets(1);
-        file->device = static_cast<std::uint64_t>(rows->integer(2));
-        file->inode = static_cast<std::uint64_t>(rows->integer(3));
-        file->size = static_cast<std::uint64_t>(rows->integer(4));
-        file->modified_nanos = rows->integer(5);
-        file->changed_nanos = rows->integer(6);
-        if (const auto sha256 = rows->octets(7); sha256.size() == std::tuple_size_v<model::Sha256>) {
+        file->inode = static_cast<std::uint64_t>(rows->integer(2));
+        file->size = static_cast<std::uint64_t>(rows->integer(3));
+        file->modified_nanos = rows->integer(4);
+        file->changed_nanos = rows->integer(5);
+        if (const auto sha256 = rows->octets(6); sha256.size() == std::tuple_size_v<model::Sha256>) {
             std::memcpy(file->sha256.emplace().data(), sha256.data(), sha256.size());
         }
-        file->give_up_at = model::Instant::from_micros(rows->integer(8));
+        file->give_up_at = model::Instant::from_micros(rows->integer(7));
         files.push_back(std::move(file));
     }
     return files;

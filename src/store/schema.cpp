@@ -201,6 +201,8 @@ DROP INDEX record_object_ended;
 CREATE INDEX record_object_ended ON record(object_id) WHERE kind=9 OR kind=13 OR kind=14;
 DROP INDEX object_item_uuid;
 CREATE INDEX object_item_uuid ON object(item_uuid) WHERE state=1 OR state=2 OR state=3;
+
+ALTER TABLE source_file DROP COLUMN device;
 )sql";
 
 constexpr std::array<MigrationStep, 3> steps_of_this_program = {{{1, version_1}, {2, version_2}, {3, version_3}}};

@@ -57,10 +57,6 @@ void FreeCipher::operator()(evp_cipher_ctx_st* context) const noexcept {
     EVP_CIPHER_CTX_free(context);  // wipes the key schedule
 }
 
-void FreeDigest::operator()(evp_md_ctx_st* context) const noexcept {
-    EVP_MD_CTX_free(context);
-}
-
 ChunkCipher::ChunkCipher(const SealKey& key, Direction direction)
     : context_(EVP_CIPHER_CTX_new()), direction_(direction) {
     if (context_ == nullptr) return;
@@ -116,19 +112,6 @@ bool ChunkCipher::unseal(std::uint64_t number, bool last, std::span<const char> 
     }
     if (octets != 0) sodium_memzero(out, octets);
     return false;
-}
-
-StreamDigest::StreamDigest() : context_(EVP_MD_CTX_new()) {
-    if (context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) context_.reset();
-}
-
-bool StreamDigest::update(std::span<const char> octets) {
-    return octets.empty() || EVP_DigestUpdate(context_.get(), octets.data(), octets.size()) == 1;
-}
-
-bool StreamDigest::finish(model::Sha256& out) {
-    unsigned size = 0;
-    return EVP_DigestFinal_ex(context_.get(), out.data(), &size) == 1 && size == out.size();
 }
 
 void wipe(std::span<char> octets) {

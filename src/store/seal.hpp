@@ -10,7 +10,6 @@
 #include "lihandover/model/item.hpp"
 
 struct evp_cipher_ctx_st;
-struct evp_md_ctx_st;
 
 namespace lihandover::store {
 
@@ -67,9 +66,6 @@ class SealKey {
 struct FreeCipher {
     void operator()(evp_cipher_ctx_st* context) const noexcept;
 };
-struct FreeDigest {
-    void operator()(evp_md_ctx_st* context) const noexcept;
-};
 
 /// AES-256-GCM over the chunks of one file, in one direction. Not thread-safe. Every function says whether it worked;
 /// what does not work when sealing is the library's fault (memory), and when unsealing the file's.
@@ -90,18 +86,6 @@ class ChunkCipher {
 
     std::unique_ptr<evp_cipher_ctx_st, FreeCipher> context_;
     Direction direction_;
-};
-
-/// SHA-256 of what streams by. Not thread-safe.
-class StreamDigest {
-  public:
-    StreamDigest();
-    [[nodiscard]] bool ready() const { return context_ != nullptr; }
-    [[nodiscard]] bool update(std::span<const char> octets);
-    [[nodiscard]] bool finish(model::Sha256& out);
-
-  private:
-    std::unique_ptr<evp_md_ctx_st, FreeDigest> context_;
 };
 
 /// Overwrites what must not stay in memory.

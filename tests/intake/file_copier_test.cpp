@@ -13,7 +13,6 @@
 #include <thread>
 #include <vector>
 
-#include "digest.hpp"
 #include "intake_server.hpp"
 #include "named_file.hpp"
 #include "support.hpp"
@@ -27,7 +26,7 @@ using testing::noon;
 using FilePtr = std::shared_ptr<const store::SourceFile>;
 
 model::Sha256 digest_of(std::string_view text) {
-    Sha256Digest digest;
+    store::Sha256Digest digest;
     digest.update(text);
     return digest.finish();
 }
@@ -44,7 +43,6 @@ class FileCopierTest : public ::testing::Test {
         auto file = std::make_shared<store::SourceFile>();
         file->id = model::Uuid::random();
         file->path = name;
-        file->device = identity.device;
         file->inode = identity.inode;
         file->size = identity.size;
         file->modified_nanos = identity.modified_nanos;

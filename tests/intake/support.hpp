@@ -22,9 +22,9 @@
 #include <utility>
 #include <vector>
 
-#include "digest.hpp"
 #include "lihandover/intake/snapshot.hpp"
 #include "lihandover/model/clock.hpp"
+#include "lihandover/store/digest.hpp"
 #include "lihandover/store/objects.hpp"
 #include "lihandover/store/store.hpp"
 #include "lihandover/warrants/index.hpp"
@@ -192,7 +192,7 @@ class FakeObjects : public store::Objects {
       private:
         FakeObjects& objects_;
         std::string octets_;
-        Sha256Digest digest_;
+        store::Sha256Digest digest_;
     };
 
     std::atomic<bool> refusing_{false};

@@ -649,7 +649,6 @@ TEST_F(ObjectsTest, NamedAsFilesHoldTheirItemUntilTheyAreCopied) {
         const SourceFile& file = *pending->front();
         EXPECT_EQ(file.id, expected->id);
         EXPECT_EQ(file.path, expected->path);
-        EXPECT_EQ(file.device, expected->device);
         EXPECT_EQ(file.inode, expected->inode);
         EXPECT_EQ(file.size, expected->size);
         EXPECT_EQ(file.modified_nanos, expected->modified_nanos);

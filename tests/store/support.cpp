@@ -279,7 +279,6 @@ std::shared_ptr<const SourceFile> StoreTest::source_file(std::uint64_t size) {
     auto file = std::make_shared<SourceFile>();
     file->id = model::Uuid::random();
     file->path = "in/video.mp4";
-    file->device = 0xffff'ffff'ffff'fff0U;
     file->inode = 77;
     file->size = size;
     file->modified_nanos = 1'700'000'000'123'456'789;

@@ -59,7 +59,6 @@ class ObjectReader {
 struct SourceFile {
     model::Uuid id;    ///< one per file and event: two warrants on one message share the copy
     std::string path;  ///< below intake.attachment_root, relative
-    std::uint64_t device = 0;
     std::uint64_t inode = 0;
     std::uint64_t size = 0;
     std::int64_t modified_nanos = 0;  ///< since 1970
