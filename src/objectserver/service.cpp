@@ -159,8 +159,8 @@ class Service::Account {
 
     void record(ByteRange range, bool complete) const {
         store::Fetch fetch = granted_->entry(range);
-        fetch.complete = complete;
-        fetch.whole = complete && whole();
+        using Extent = store::Fetch::Extent;
+        fetch.extent = !complete ? Extent::broken_off : whole() ? Extent::whole : Extent::complete;
         parts_->store.objects().fetched(std::move(fetch),
                                         [unrecorded = &parts_->metrics.downloads_unrecorded()](store::Outcome outcome) {
                                             note_record(*unrecorded, outcome);

@@ -53,7 +53,16 @@ std::string words_of(const Fetch& fetch) {
     } else {
         words = "octets " + std::to_string(fetch.begin) + " to " + std::to_string(fetch.end);
     }
-    words += fetch.whole ? ", the whole object" : fetch.complete ? ", complete" : ", broken off";
+    switch (fetch.extent) {
+        case Fetch::Extent::begun:
+            return words + ", begun";
+        case Fetch::Extent::broken_off:
+            return words + ", broken off";
+        case Fetch::Extent::complete:
+            return words + ", complete";
+        case Fetch::Extent::whole:
+            return words + ", the whole object";
+    }
     return words;
 }
 
@@ -478,7 +487,7 @@ void ObjectTable::fetched(const Fetch& fetch) {
     }
     record(RecordKind::object_fetched, *row);
     engine_.note(fetch.certificate_sha256, words_of(fetch));
-    if (!fetch.whole || (row->flags & object_flag_remove_when_fetched) == 0) return;
+    if (!fetch.whole() || (row->flags & object_flag_remove_when_fetched) == 0) return;
     if (row->state == ObjectState::offered) {
         end_expired(*row, "it was fetched");
     } else if (row->state == ObjectState::attached) {

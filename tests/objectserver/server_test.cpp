@@ -58,8 +58,8 @@ TEST(ObjectServer, ServesAnObjectWhole) {
     EXPECT_EQ(fetches[0].certificate_sha256, fingerprint("client"));
     EXPECT_EQ(fetches[0].begin, 0U);
     EXPECT_EQ(fetches[0].end, 1'000'000U);
-    EXPECT_TRUE(fetches[0].complete);
-    EXPECT_TRUE(fetches[0].whole);
+    EXPECT_TRUE(fetches[0].complete());
+    EXPECT_TRUE(fetches[0].whole());
     EXPECT_EQ(server.metric(downloads("lea-one", "complete")), 1);
     EXPECT_EQ(server.metric("lihandover_download_bytes_total{destination=\"lea-one\"}"), 1'000'000);
     EXPECT_EQ(server.metric("lihandover_downloads_denied_total"), 0);
@@ -80,7 +80,7 @@ TEST(ObjectServer, ServesObjectsOfManySizes) {
     const auto fetches = server.wait_fetches(8);
     EXPECT_EQ(fetches.size(), 8U);
     for (const auto& fetch : fetches) {
-        EXPECT_TRUE(fetch.whole && fetch.complete);
+        EXPECT_TRUE(fetch.whole() && fetch.complete());
     }
 }
 
@@ -135,8 +135,8 @@ TEST(ObjectServer, HeadIsTheHeadOfGet) {
     const auto fetches = server.wait_fetches(3);
     ASSERT_EQ(fetches.size(), 3U);
     EXPECT_EQ(fetches[0].end, 0U);
-    EXPECT_TRUE(fetches[0].complete);
-    EXPECT_FALSE(fetches[0].whole);
+    EXPECT_TRUE(fetches[0].complete());
+    EXPECT_FALSE(fetches[0].whole());
     EXPECT_EQ(server.store.opened(), 1U);
     EXPECT_EQ(server.metric(downloads("lea-one", "unchanged")), 2);
 }
@@ -182,10 +182,10 @@ TEST(ObjectServer, SendsOneRange) {
     ASSERT_EQ(fetches.size(), 3U);
     EXPECT_EQ(fetches[0].begin, 262'100U);
     EXPECT_EQ(fetches[0].end, 600'001U);
-    EXPECT_TRUE(fetches[0].complete);
-    EXPECT_FALSE(fetches[0].whole);
-    EXPECT_FALSE(fetches[1].whole);
-    EXPECT_TRUE(fetches[2].whole && fetches[2].complete);
+    EXPECT_TRUE(fetches[0].complete());
+    EXPECT_FALSE(fetches[0].whole());
+    EXPECT_FALSE(fetches[1].whole());
+    EXPECT_TRUE(fetches[2].whole() && fetches[2].complete());
     EXPECT_EQ(server.metric(downloads("lea-one", "partial")), 2);
     EXPECT_EQ(server.metric(downloads("lea-one", "complete")), 1);
 }
@@ -221,8 +221,8 @@ TEST(ObjectServer, SendsSeveralRanges) {
     EXPECT_EQ(fetches[1].end, 1U);
     EXPECT_EQ(fetches[2].begin, 999'998U);
     for (const auto& fetch : fetches) {
-        EXPECT_TRUE(fetch.complete);
-        EXPECT_FALSE(fetch.whole);
+        EXPECT_TRUE(fetch.complete());
+        EXPECT_FALSE(fetch.whole());
     }
     EXPECT_EQ(server.metric(downloads("lea-one", "partial")), 1);
     EXPECT_EQ(server.metric("lihandover_download_bytes_total{destination=\"lea-one\"}"), 400'003);
@@ -241,7 +241,7 @@ TEST(ObjectServer, RefusesRangesBeyondTheEnd) {
     const auto fetches = server.wait_fetches(1);
     ASSERT_EQ(fetches.size(), 1U);
     EXPECT_EQ(fetches[0].end, 0U);
-    EXPECT_FALSE(fetches[0].whole);
+    EXPECT_FALSE(fetches[0].whole());
 }
 
 TEST(ObjectServer, IfRangeTellsWhetherTheRangeCounts) {
@@ -528,8 +528,8 @@ TEST(ObjectServer, AFileThatCannotBeOpenedIsWorthAnotherTry) {
     EXPECT_EQ(client.get(target).status(), 200U);
     const auto fetches = server.wait_fetches(2);
     ASSERT_EQ(fetches.size(), 2U);
-    EXPECT_FALSE(fetches[0].complete);
-    EXPECT_FALSE(fetches[0].whole);
+    EXPECT_FALSE(fetches[0].complete());
+    EXPECT_FALSE(fetches[0].whole());
     EXPECT_EQ(fetches[0].end, 1000U);
     EXPECT_EQ(server.metric(downloads("lea-one", "failed")), 1);
 }
@@ -561,7 +561,7 @@ TEST(ObjectServer, NothingIsHandedOverWhileNothingCanBeRecorded) {
     EXPECT_EQ(client.get(target).body, octets(0, 1000));
     const auto fetches = server.wait_fetches(1);
     ASSERT_EQ(fetches.size(), 1U);
-    EXPECT_TRUE(fetches[0].complete);
+    EXPECT_TRUE(fetches[0].complete());
 }
 
 TEST(ObjectServer, WhatTheRecordLacksIsCounted) {
@@ -589,8 +589,8 @@ TEST(ObjectServer, ABrokenSealEndsTheAnswerUnfinished) {
     EXPECT_EQ(client.read(1'000'000).size(), 524'288U);
     const auto fetches = server.wait_fetches(1);
     ASSERT_EQ(fetches.size(), 1U);
-    EXPECT_FALSE(fetches[0].complete);
-    EXPECT_FALSE(fetches[0].whole);
+    EXPECT_FALSE(fetches[0].complete());
+    EXPECT_FALSE(fetches[0].whole());
     EXPECT_EQ(server.metric(downloads("lea-one", "failed")), 1);
     EXPECT_EQ(server.metric("lihandover_download_bytes_total{destination=\"lea-one\"}"), 524'288);
 }
@@ -606,8 +606,8 @@ TEST(ObjectServer, AClientThatGoesAwayIsOnRecord) {
     const auto fetches = server.wait_fetches(2);
     ASSERT_EQ(fetches.size(), 2U);  // of its beginning and its end
     for (const auto& fetch : fetches) {
-        EXPECT_FALSE(fetch.complete);
-        EXPECT_FALSE(fetch.whole);
+        EXPECT_FALSE(fetch.complete());
+        EXPECT_FALSE(fetch.whole());
         EXPECT_EQ(fetch.end, std::uint64_t{1} << 32U);
     }
     EXPECT_TRUE(server.wait_for([&] { return server.metric(downloads("lea-one", "cut")) == 1; }));
@@ -625,9 +625,9 @@ TEST(ObjectServer, OfSeveralRangesThoseBegunAreOnRecord) {
     const auto fetches = server.wait_fetches(2);
     ASSERT_EQ(fetches.size(), 2U);
     EXPECT_EQ(fetches[0].end, 100U);
-    EXPECT_TRUE(fetches[0].complete);
+    EXPECT_TRUE(fetches[0].complete());
     EXPECT_EQ(fetches[1].begin, 200'000U);
-    EXPECT_FALSE(fetches[1].complete);
+    EXPECT_FALSE(fetches[1].complete());
 }
 
 // -- The record of what begins
@@ -660,8 +660,7 @@ TEST(ObjectServer, ALargeFetchIsOnRecordBeforeItsFirstOctetLeaves) {
     EXPECT_EQ(begun[0].certificate_sha256, fingerprint("client"));
     EXPECT_EQ(begun[0].begin, 0U);
     EXPECT_EQ(begun[0].end, 2'000'000U);
-    EXPECT_FALSE(begun[0].complete);
-    EXPECT_FALSE(begun[0].whole);
+    EXPECT_EQ(begun[0].extent, store::Fetch::Extent::begun);
 
     server.store.let_read();
     const auto answer = client.receive();
@@ -670,7 +669,7 @@ TEST(ObjectServer, ALargeFetchIsOnRecordBeforeItsFirstOctetLeaves) {
     const auto fetches = server.wait_fetches(4);
     ASSERT_EQ(fetches.size(), 4U);
     EXPECT_EQ(fetches[3].object, id);
-    EXPECT_TRUE(fetches[3].complete && fetches[3].whole);
+    EXPECT_TRUE(fetches[3].complete() && fetches[3].whole());
     EXPECT_EQ(server.metric(downloads("lea-one", "complete")), 3);
 }
 
@@ -692,7 +691,7 @@ TEST(ObjectServer, OnlyLargeFetchesAreRecordedTwice) {
     for (std::size_t index = 5; index < 9; ++index) {
         EXPECT_EQ(fetches[index].begin, index % 2 == 1 ? 0U : 1'000'000U);
         EXPECT_EQ(fetches[index].end, index % 2 == 1 ? 600'000U : 1'600'000U);
-        EXPECT_EQ(fetches[index].complete, index >= 7);
+        EXPECT_EQ(fetches[index].complete(), index >= 7);
     }
 }
 
@@ -724,8 +723,8 @@ TEST(ObjectServer, AStoreThatTakesTooLongPutsLargeFetchesOff) {
     const auto fetches = server.wait_fetches(2);
     ASSERT_EQ(fetches.size(), 2U);
     EXPECT_EQ(fetches[0].object, id);
-    EXPECT_FALSE(fetches[0].complete);
-    EXPECT_TRUE(fetches[1].complete);
+    EXPECT_FALSE(fetches[0].complete());
+    EXPECT_TRUE(fetches[1].complete());
 }
 
 TEST(ObjectServer, StopDoesNotWaitForTheStore) {
@@ -742,7 +741,7 @@ TEST(ObjectServer, StopDoesNotWaitForTheStore) {
     EXPECT_FALSE(client.receive().has_value());
     server.store.hold_fetches(false);
     for (const auto& fetch : server.store.fetches()) {
-        EXPECT_FALSE(fetch.complete);
+        EXPECT_FALSE(fetch.complete());
     }
     EXPECT_EQ(server.store.fetches().size(), 2U);
 }
@@ -761,10 +760,10 @@ TEST(ObjectServer, IsRemovedOnceFetchedWhole) {
     const auto fetches = server.wait_fetches(5);
     ASSERT_EQ(fetches.size(), 5U);  // HEAD, and beginning and end of the others
     for (std::size_t index = 0; index < 4; ++index) {
-        EXPECT_FALSE(fetches[index].whole);
+        EXPECT_FALSE(fetches[index].whole());
     }
-    EXPECT_TRUE(fetches[2].complete);
-    EXPECT_TRUE(fetches[4].whole && fetches[4].complete);
+    EXPECT_TRUE(fetches[2].complete());
+    EXPECT_TRUE(fetches[4].whole() && fetches[4].complete());
     const Answer gone = client.get(target);
     EXPECT_EQ(gone.without_date(), client.get("/nothing").without_date());
 }
@@ -784,10 +783,10 @@ TEST(ObjectServer, IsNotRemovedWhileItsLastOctetsAreOnTheirWay) {
     }
     const auto fetches = server.wait_fetches(1);
     ASSERT_EQ(fetches.size(), 1U);
-    EXPECT_FALSE(fetches[0].complete);
+    EXPECT_FALSE(fetches[0].complete());
     TlsClient again{server.port()};
     EXPECT_TRUE(again.get(target).body == octets(0, 60000));
-    EXPECT_TRUE(server.wait_fetches(2).back().complete);
+    EXPECT_TRUE(server.wait_fetches(2).back().complete());
 }
 
 // -- Life
@@ -869,7 +868,7 @@ TEST(ObjectServer, BodiesWaitForTheirTurnInOrder) {
     ASSERT_EQ(fetches.size(), 8U);
     for (std::size_t index = 0; index < 4; ++index) {
         EXPECT_EQ(fetches[4 + index].object, ids[index]);
-        EXPECT_TRUE(fetches[4 + index].complete);
+        EXPECT_TRUE(fetches[4 + index].complete());
     }
     EXPECT_TRUE(server.wait_for([&] { return load_of(server).bodies == 0; }));
 }
@@ -909,7 +908,7 @@ TEST(ObjectServer, WhoGoesAwayLeavesTheQueue) {
     EXPECT_EQ(server.store.opened(), 1U);
     const auto fetches = server.wait_fetches(2);
     ASSERT_EQ(fetches.size(), 2U);
-    EXPECT_FALSE(fetches[0].complete || fetches[1].complete);
+    EXPECT_FALSE(fetches[0].complete() || fetches[1].complete());
     server.store.let_read();
     EXPECT_TRUE(first.receive().has_value());
 }
@@ -930,7 +929,7 @@ TEST(ObjectServer, StopCutsThoseWhoWait) {
     EXPECT_EQ(load_of(server).waiting, 0U);
     EXPECT_EQ(load_of(server).bodies, 0U);
     ASSERT_EQ(server.store.fetches().size(), 2U);
-    EXPECT_FALSE(server.store.fetches()[0].complete || server.store.fetches()[1].complete);
+    EXPECT_FALSE(server.store.fetches()[0].complete() || server.store.fetches()[1].complete());
     server.store.let_read();
 }
 
@@ -966,7 +965,7 @@ TEST(ObjectServer, StopLetsRunningAnswersFinish) {
     EXPECT_TRUE(answer->body == octets(0, 1'000'000));
     ASSERT_EQ(stopped.wait_for(guard), std::future_status::ready);
     ASSERT_EQ(server.store.fetches().size(), 1U);
-    EXPECT_TRUE(server.store.fetches()[0].complete);
+    EXPECT_TRUE(server.store.fetches()[0].complete());
 }
 
 TEST(ObjectServer, StopCutsWhatTakesTooLongAndRecordsIt) {
@@ -979,7 +978,7 @@ TEST(ObjectServer, StopCutsWhatTakesTooLongAndRecordsIt) {
     auto stopped = server.stop(1ms);
     ASSERT_EQ(stopped.wait_for(guard), std::future_status::ready);
     ASSERT_EQ(server.store.fetches().size(), 1U);
-    EXPECT_FALSE(server.store.fetches()[0].complete);
+    EXPECT_FALSE(server.store.fetches()[0].complete());
     EXPECT_EQ(server.stop(1ms).wait_for(guard), std::future_status::ready);
     server.store.let_read();
 }

@@ -275,7 +275,7 @@ void FakeStore::commit(store::Fetch fetch, const store::Objects::Done& done) {
         if (!failed) {
             // As the store does it.
             const auto found = stored_.find(fetch.object);
-            if (found != stored_.end() && found->second.remove_when_fetched && fetch.whole && fetch.complete) {
+            if (found != stored_.end() && found->second.remove_when_fetched && fetch.whole() && fetch.complete()) {
                 stored_.erase(found);
             }
             fetches_.push_back(std::move(fetch));

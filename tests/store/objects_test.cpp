@@ -250,17 +250,18 @@ TEST_F(ObjectsTest, OfAnItemThatWaitsLongOnlyRestTillTheNextAttempt) {
 TEST_F(ObjectsTest, FetchedAreOnRecordAndGoWhereTheyAreToGo) {
     const model::Uuid stays = offered(false);
     const model::Uuid goes = offered(true);
-    ASSERT_EQ(fetched({stays, "ab12", 0, 3, true, false}), Outcome::committed);
-    ASSERT_EQ(fetched({stays, "ab12", 0, 6, true, true}), Outcome::committed);
-    ASSERT_EQ(fetched({goes, "cd34", 0, 0, true, false}), Outcome::committed);
-    ASSERT_EQ(fetched({goes, "cd34", 2, 6, false, false}), Outcome::committed);
+    ASSERT_EQ(fetched({stays, "ab12", 0, 3, Fetch::Extent::complete}), Outcome::committed);
+    ASSERT_EQ(fetched({stays, "ab12", 0, 6, Fetch::Extent::whole}), Outcome::committed);
+    ASSERT_EQ(fetched({goes, "cd34", 0, 0, Fetch::Extent::complete}), Outcome::committed);
+    ASSERT_EQ(fetched({goes, "cd34", 2, 6, Fetch::Extent::begun}), Outcome::committed);
+    ASSERT_EQ(fetched({goes, "cd34", 2, 6, Fetch::Extent::broken_off}), Outcome::committed);
     EXPECT_TRUE(find_object(goes));
-    ASSERT_EQ(fetched({goes, "cd34", 0, 6, true, true}), Outcome::committed);
+    ASSERT_EQ(fetched({goes, "cd34", 0, 6, Fetch::Extent::whole}), Outcome::committed);
     EXPECT_FALSE(find_object(goes));
     EXPECT_TRUE(find_object(stays));
     EXPECT_TRUE(eventually([&] { return files() == 1; }));
     // One that was under way when the object went.
-    ASSERT_EQ(fetched({goes, "ef56", 0, 6, true, true}), Outcome::committed);
+    ASSERT_EQ(fetched({goes, "ef56", 0, 6, Fetch::Extent::whole}), Outcome::committed);
 
     const auto records = (*store_->reader())->records(0, 100);
     ASSERT_TRUE(records);
@@ -272,9 +273,9 @@ TEST_F(ObjectsTest, FetchedAreOnRecordAndGoWhereTheyAreToGo) {
         told.push_back(record.who + ": " + record.why);
     }
     EXPECT_THAT(told, ElementsAre("ab12: octets 0 to 3, complete", "ab12: octets 0 to 6, the whole object",
-                                  "cd34: no octets, complete", "cd34: octets 2 to 6, broken off",
-                                  "cd34: octets 0 to 6, the whole object", ": it was fetched",
-                                  "ef56: octets 0 to 6, the whole object"));
+                                  "cd34: no octets, complete", "cd34: octets 2 to 6, begun",
+                                  "cd34: octets 2 to 6, broken off", "cd34: octets 0 to 6, the whole object",
+                                  ": it was fetched", "ef56: octets 0 to 6, the whole object"));
 }
 
 TEST_F(ObjectsTest, FetchedBeforeTheirItemWasAcceptedGoWithItsAcceptance) {
@@ -282,7 +283,7 @@ TEST_F(ObjectsTest, FetchedBeforeTheirItemWasAcceptedGoWithItsAcceptance) {
     object.remove_when_fetched = true;
     const StoredItem item = made({object});
     object.sealed.reset();
-    ASSERT_EQ(fetched({object.id, "ab12", 0, 7, true, true}), Outcome::committed);
+    ASSERT_EQ(fetched({object.id, "ab12", 0, 7, Fetch::Extent::whole}), Outcome::committed);
     EXPECT_TRUE(find_object(object.id)) << "the next attempt names it again";
     ASSERT_EQ(accept(item), Outcome::committed);
     EXPECT_FALSE(find_object(object.id));

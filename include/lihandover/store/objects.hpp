@@ -126,8 +126,16 @@ struct Fetch {
     std::string certificate_sha256;
     std::uint64_t begin = 0;  ///< of the octets asked for; end 0: none (HEAD, 304, 416)
     std::uint64_t end = 0;
-    bool complete = false;  ///< all that was asked for went out
-    bool whole = false;     ///< and it was the whole object
+    enum class Extent : std::uint8_t {
+        begun,       ///< its octets are about to leave; what became of it is an entry of its own
+        broken_off,  ///< not all that was asked for went out
+        complete,    ///< all of it went out
+        whole,       ///< and it was the whole object
+    };
+    Extent extent = Extent::begun;
+
+    [[nodiscard]] bool complete() const { return extent >= Extent::complete; }
+    [[nodiscard]] bool whole() const { return extent == Extent::whole; }
 };
 
 /// Hears what became durable, on the writer thread as store::Listener does.
