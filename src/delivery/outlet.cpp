@@ -40,49 +40,6 @@ asio::awaitable<model::Status> validate_document(std::shared_ptr<const etsi::Val
 
 // -- StatusBoard ------------------------------------------------------------------------------------------------------
 
-DestinationStatus StatusBoard::read() const {
-    DestinationStatus status;
-    {
-        const std::lock_guard lock(mutex_);
-        status = rare_;
-    }
-    status.waiting = waiting.load(std::memory_order_relaxed);
-    status.in_flight = in_flight.load(std::memory_order_relaxed);
-    status.connections = connections.load(std::memory_order_relaxed);
-    if (const auto micros = last_success_micros.load(std::memory_order_relaxed); micros != 0) {
-        status.last_success = model::Instant::from_micros(micros);
-    }
-    return status;
-}
-
-void StatusBoard::set_pause(std::optional<metrics::Pause> reason, std::optional<model::Instant> next_attempt,
-                            model::Instant now) {
-    const std::lock_guard lock(mutex_);
-    if (!reason) {
-        rare_.paused_since.reset();
-    } else if (!rare_.paused) {
-        rare_.paused_since = now;
-    }
-    rare_.paused = reason;
-    rare_.next_attempt = next_attempt;
-}
-
-void StatusBoard::set_failure(metrics::Attempt attempt, model::Instant now) {
-    has_failure_ = true;
-    const std::lock_guard lock(mutex_);
-    rare_.last_failure = attempt;
-    rare_.last_failure_at = now;
-}
-
-void StatusBoard::clear_failure() {
-    if (has_failure_) {
-        has_failure_ = false;
-        const std::lock_guard lock(mutex_);
-        rare_.last_failure.reset();
-        rare_.last_failure_at.reset();
-    }
-}
-
 // -- Settings and events ----------------------------------------------------------------------------------------------
 
 Outlet::Outlet(Engine& engine, std::string name)
@@ -91,7 +48,8 @@ Outlet::Outlet(Engine& engine, std::string name)
       metrics_(engine.metrics().destination(name_)),
       board_(std::make_shared<StatusBoard>(name_)),
       gate_(Gate::Policy{}),
-      timer_(engine.executor()) {}
+      report_(gate_, *board_, engine.clock(), {"destination resumed", "destination unavailable", "destination paused"}),
+      alarm_(engine.executor()) {}
 
 Outlet::~Outlet() = default;
 
@@ -117,7 +75,7 @@ bool Outlet::is_empty() const {
 
 void Outlet::retire() {
     retired_ = true;
-    timer_.cancel();
+    alarm_.cancel();
     wake_workers();
 }
 
@@ -260,34 +218,17 @@ void Outlet::look_for_early_probe(Gate::Time now) {
 }
 
 void Outlet::arm() {
-    const auto now = engine_.clock().steady();
-    std::optional<Gate::Time> next;
-    const auto consider = [&](Gate::Time at) {
-        // What is due already waits for something else than time.
-        if (at > now && (!next || at < *next)) {
-            next = at;
-        }
-    };
+    Earliest times(engine_.clock().steady());
     if (gate_.mode() != Gate::Mode::open && !gate_.probing() && (schedule_.waiting() > 0 || !suspects_.empty())) {
-        consider(gate_.resume_at());
+        times.consider(gate_.resume_at());
     }
     if (const auto due = schedule_.next_due()) {
-        consider(*due);
+        times.consider(*due);
     }
     for (const auto& suspect : suspects_) {
-        consider(suspect.due);
+        times.consider(suspect.due);
     }
-    if (!next || (armed_ && *armed_ > now && *armed_ <= *next)) {
-        return;  // an earlier ring arms again
-    }
-    armed_ = next;
-    timer_.expires_after(*next - now);
-    timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
-        if (const auto self = weak.lock(); self && !error) {
-            self->armed_.reset();
-            self->kick();
-        }
-    });
+    alarm_.set(times, weak_from_this());
 }
 
 asio::awaitable<void> Outlet::run(std::shared_ptr<Engine> engine, std::shared_ptr<Outlet> self, Worker* worker) {
@@ -342,7 +283,7 @@ asio::awaitable<void> Outlet::work(Worker& worker) {
             restore_all_suspects();
         }
         sync_connection(worker);
-        log_gate(worker);
+        report_.log(name_, worker.failure);
         kick(1);  // this worker goes on by itself
         if (leaving_ && is_empty()) {
             engine_.outlet_emptied();
@@ -494,41 +435,7 @@ asio::awaitable<bool> Outlet::validate(Worker& worker) {
 void Outlet::publish() {
     board_->waiting.store(schedule_.waiting() + suspects_.size(), std::memory_order_relaxed);
     board_->in_flight.store(in_flight_, std::memory_order_relaxed);
-    if (gate_.version() == published_version_) {
-        return;
-    }
-    published_version_ = gate_.version();
-    std::optional<metrics::Pause> reason;
-    std::optional<model::Instant> next;
-    const auto now = engine_.clock().wall();
-    if (gate_.mode() != Gate::Mode::open) {
-        const auto wait = gate_.resume_at() - engine_.clock().steady();
-        next = model::Instant::from_micros(now.micros() +
-                                           std::chrono::duration_cast<std::chrono::microseconds>(wait).count());
-    }
-    if (gate_.mode() == Gate::Mode::paused) {
-        reason = gate_.reason();
-    }
-    board_->set_pause(reason, next, now);
-}
-
-void Outlet::log_gate(const Worker& worker) {
-    if (gate_.mode() == logged_mode_) {
-        return;
-    }
-    logged_mode_ = gate_.mode();
-    switch (logged_mode_) {
-        case Gate::Mode::open:
-            spdlog::info("destination resumed destination={}", name_);
-            break;
-        case Gate::Mode::backing_off:
-            spdlog::warn("destination unavailable destination={} problem=\"{}\"", name_, worker.failure);
-            break;
-        case Gate::Mode::paused:
-            spdlog::error("destination paused destination={} reason={} problem=\"{}\"", name_,
-                          metrics::pause_names[static_cast<std::size_t>(gate_.reason())], worker.failure);
-            break;
-    }
+    report_.publish();
 }
 
 void Outlet::note(metrics::Attempt attempt) {

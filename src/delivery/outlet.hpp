@@ -14,12 +14,15 @@
 #include <unordered_set>
 #include <vector>
 
+#include "alarm.hpp"
 #include "gate.hpp"
+#include "gate_report.hpp"
 #include "judge.hpp"
 #include "lanes.hpp"
 #include "lihandover/delivery/delivery.hpp"
 #include "lihandover/http/client.hpp"
 #include "open_connection.hpp"
+#include "status_board.hpp"
 
 namespace lihandover::delivery {
 
@@ -30,28 +33,6 @@ struct Target {
     Destination destination;
     http::Url url;
     http::ConnectionOptions connection;
-};
-
-/// What other threads may see of an outlet.
-class StatusBoard {
-  public:
-    explicit StatusBoard(std::string name) { rare_.name = std::move(name); }
-    [[nodiscard]] DestinationStatus read() const;
-
-    std::atomic<std::uint64_t> waiting{0};
-    std::atomic<std::uint64_t> in_flight{0};
-    std::atomic<std::uint64_t> connections{0};
-    std::atomic<std::int64_t> last_success_micros{0};  ///< 0: never
-
-    void set_pause(std::optional<metrics::Pause> reason, std::optional<model::Instant> next_attempt,
-                   model::Instant now);
-    void set_failure(metrics::Attempt attempt, model::Instant now);
-    void clear_failure();
-
-  private:
-    mutable std::mutex mutex_;
-    DestinationStatus rare_;
-    bool has_failure_ = false;  // of the delivery thread alone
 };
 
 /// Delivery to one destination: its lanes, its gate, and workers with a connection each, as many as there is work for.
@@ -193,7 +174,6 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
     void arm();
     void look_for_early_probe(Gate::Time now);
     void publish();
-    void log_gate(const Worker& worker);
     void note(metrics::Attempt attempt);
     void sync_connection(Worker& worker);
 
@@ -208,8 +188,7 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
 
     Schedule schedule_;
     Gate gate_;
-    Gate::Mode logged_mode_ = Gate::Mode::open;
-    std::uint32_t published_version_ = 0;
+    GateReport report_;
     std::vector<Suspect> suspects_;
     std::unordered_set<store::ProfileId> sampled_profiles_;
     std::uint64_t sample_counter_ = 0;
@@ -221,8 +200,7 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
     unsigned woken_ = 0;         ///< workers on their way to an attempt
     std::uint64_t in_flight_ = 0;
 
-    boost::asio::steady_timer timer_;
-    std::optional<Gate::Time> armed_;
+    Alarm alarm_;
 };
 
 }  // namespace lihandover::delivery

@@ -44,8 +44,9 @@ Uplink::Uplink(Engine& engine, std::string name)
       metrics_(engine.metrics().destination(name_)),
       board_(std::make_shared<StatusBoard>(name_)),
       gate_(Gate::Policy{}),
+      report_(gate_, *board_, engine.clock(), {"uploads resumed", "uploads back off", "uploads paused"}),
       pump_(std::make_shared<Pump>(engine.executor(), engine.clock())),
-      timer_(engine.executor()) {}
+      alarm_(engine.executor()) {}
 
 Uplink::~Uplink() = default;
 
@@ -71,7 +72,7 @@ void Uplink::configure(std::shared_ptr<const Target> target) {
 
 void Uplink::retire() {
     retired_ = true;
-    timer_.cancel();
+    alarm_.cancel();
     for (const auto& slot : slots_) {
         if (slot->upload == nullptr && slot->connection) {
             slot->connection->close();
@@ -238,39 +239,23 @@ void Uplink::close_idle(Gate::Time now) {
 }
 
 void Uplink::arm(Gate::Time now) {
-    std::optional<Gate::Time> next;
-    const auto consider = [&](Gate::Time at) {
-        // What is due already waits for something else than time.
-        if (at > now && (!next || at < *next)) {
-            next = at;
-        }
-    };
+    Earliest times(now);
     if (gate_.mode() != Gate::Mode::open && !gate_.probing() && queue_.waiting() > 0) {
-        consider(gate_.resume_at());
+        times.consider(gate_.resume_at());
     }
     if (const auto due = queue_.next_due()) {
-        consider(*due);
+        times.consider(*due);
     }
     if (const auto deadline = queue_.next_deadline()) {
         const auto left = std::chrono::microseconds(deadline->micros() - engine_.clock().wall().micros());
-        consider(now + std::min<std::chrono::microseconds>(left, look_at_deadlines));
+        times.consider(now + std::min<std::chrono::microseconds>(left, look_at_deadlines));
     }
     for (const auto& slot : slots_) {
         if (slot->upload == nullptr) {
-            consider(slot->idle_since + idle_close);
+            times.consider(slot->idle_since + idle_close);
         }
     }
-    if (!next || (armed_ && *armed_ > now && *armed_ <= *next)) {
-        return;  // an earlier ring arms again
-    }
-    armed_ = next;
-    timer_.expires_after(*next - now);
-    timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
-        if (const auto self = weak.lock(); self && !error) {
-            self->armed_.reset();
-            self->kick();
-        }
-    });
+    alarm_.set(times, weak_from_this());
 }
 
 // -- One attempt ------------------------------------------------------------------------------------------------------
@@ -428,7 +413,7 @@ void Uplink::wanted(Slot& slot, const Ticket& ticket) {
     slot.body_wanted = true;
     if (gate_.answered(ticket, engine_.clock().steady())) {
         queue_.wake_all();
-        log_gate({});
+        report_.log(name_, {});
         asio::post(engine_.executor(),
                    [self = shared_from_this(), engine = engine_.shared_from_this()] { self->kick(); });
     }
@@ -469,7 +454,7 @@ void Uplink::finish(Slot& slot, const Ticket& ticket, const Ended& ended) {
             break;
     }
     gate_.ended(ticket);
-    log_gate(ended.verdict.problem);
+    report_.log(name_, ended.verdict.problem);
 }
 
 void Uplink::settle(Upload& upload, const Ticket& ticket, const Ended& ended) {
@@ -587,41 +572,7 @@ void Uplink::later(Upload& upload, const UploadVerdict& verdict) {
 void Uplink::publish() {
     board_->waiting.store(queue_.waiting(), std::memory_order_relaxed);
     board_->in_flight.store(running_, std::memory_order_relaxed);
-    if (gate_.version() == published_version_) {
-        return;
-    }
-    published_version_ = gate_.version();
-    std::optional<metrics::Pause> reason;
-    std::optional<model::Instant> next;
-    const auto now = engine_.clock().wall();
-    if (gate_.mode() != Gate::Mode::open) {
-        const auto wait = gate_.resume_at() - engine_.clock().steady();
-        next = model::Instant::from_micros(now.micros() +
-                                           std::chrono::duration_cast<std::chrono::microseconds>(wait).count());
-    }
-    if (gate_.mode() == Gate::Mode::paused) {
-        reason = gate_.reason();
-    }
-    board_->set_pause(reason, next, now);
-}
-
-void Uplink::log_gate(std::string_view problem) {
-    if (gate_.mode() == logged_mode_) {
-        return;
-    }
-    logged_mode_ = gate_.mode();
-    switch (logged_mode_) {
-        case Gate::Mode::open:
-            spdlog::info("uploads resumed destination={}", name_);
-            break;
-        case Gate::Mode::backing_off:
-            spdlog::warn("uploads back off destination={} problem=\"{}\"", name_, problem);
-            break;
-        case Gate::Mode::paused:
-            spdlog::error("uploads paused destination={} reason={} problem=\"{}\"", name_,
-                          metrics::pause_names[static_cast<std::size_t>(gate_.reason())], problem);
-            break;
-    }
+    report_.publish();
 }
 
 void Uplink::sync_connection(Slot& slot) {

@@ -10,10 +10,13 @@
 #include <string>
 #include <vector>
 
+#include "alarm.hpp"
 #include "gate.hpp"
+#include "gate_report.hpp"
 #include "lihandover/http/client.hpp"
 #include "open_connection.hpp"
 #include "outlet.hpp"
+#include "status_board.hpp"
 #include "upload_judge.hpp"
 #include "upload_queue.hpp"
 #include "upload_source.hpp"
@@ -113,7 +116,6 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
     void close_idle(Gate::Time now);
     void arm(Gate::Time now);
     void publish();
-    void log_gate(std::string_view problem);
     void sync_connection(Slot& slot);
 
     Engine& engine_;
@@ -128,16 +130,14 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
 
     UploadQueue queue_;
     Gate gate_;
-    Gate::Mode logged_mode_ = Gate::Mode::open;
-    std::uint32_t published_version_ = 0;
+    GateReport report_;
     std::shared_ptr<Pump> pump_;
     std::vector<std::unique_ptr<Slot>> slots_;
     unsigned running_ = 0;
     unsigned running_large_ = 0;
     std::size_t settling_ = 0;
 
-    boost::asio::steady_timer timer_;
-    std::optional<Gate::Time> armed_;
+    Alarm alarm_;
 };
 
 }  // namespace lihandover::delivery

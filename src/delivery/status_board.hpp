@@ -1,0 +1,38 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "lihandover/delivery/delivery.hpp"
+#include "lihandover/metrics/metrics.hpp"
+#include "lihandover/model/clock.hpp"
+
+namespace lihandover::delivery {
+
+/// What other threads may see of an outlet, or of an uplink.
+class StatusBoard {
+  public:
+    explicit StatusBoard(std::string name) { rare_.name = std::move(name); }
+    [[nodiscard]] DestinationStatus read() const;
+
+    std::atomic<std::uint64_t> waiting{0};
+    std::atomic<std::uint64_t> in_flight{0};
+    std::atomic<std::uint64_t> connections{0};
+    std::atomic<std::int64_t> last_success_micros{0};  ///< 0: never
+
+    void set_pause(std::optional<metrics::Pause> reason, std::optional<model::Instant> next_attempt,
+                   model::Instant now);
+    void set_failure(metrics::Attempt attempt, model::Instant now);
+    void clear_failure();
+
+  private:
+    mutable std::mutex mutex_;
+    DestinationStatus rare_;
+    bool has_failure_ = false;  // of the delivery thread alone
+};
+
+}  // namespace lihandover::delivery
