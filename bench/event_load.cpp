@@ -1,5 +1,6 @@
 // Sends generated messaging events to an intake socket as fast as it answers, or at a fixed rate, and prints one line
-// of JSON with what it reached. Plain system calls and one thread: it shares the machine with what it measures.
+// of JSON with what it reached. Plain system calls and one thread: it shares the machine with what it measures. With
+// --raw the same events go as lines to a socket that answers nothing, as syslog-ng's.
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -35,9 +36,13 @@ struct Options {
     std::uint64_t users = 1000;      // senders u-0 … u-(users-1), in turn
     std::string user_prefix = "u-";  // another prefix: nobody's target
     std::size_t size = 1024;         // octets of one event's JSON
-    double rate = 0;                 // events per second over all connections; 0: as fast as it goes
-    std::uint64_t first = 0;         // number of the first event; ids never repeat between runs with distinct ranges
-    std::string sent_times;          // file for the time each event's last octet was sent, nanoseconds
+    std::uint64_t hit_every = 1;     // every so-manieth event is of a sender as above, the others are of nobody's
+    std::uint64_t attach_every = 0;  // every so-manieth event has an inline attachment; 0: none
+    std::size_t attach_size = 30'000;
+    bool raw = false;         // lines without HTTP, and nothing is read
+    double rate = 0;          // events per second over all connections; 0: as fast as it goes
+    std::uint64_t first = 0;  // number of the first event; ids never repeat between runs with distinct ranges
+    std::string sent_times;   // file for the time each event's last octet was sent, nanoseconds
 };
 
 std::uint64_t now_ns() {
@@ -61,46 +66,72 @@ std::string timestamp() {
     return lihandover::model::to_microsecond_date_time(lihandover::model::system_clock().wall());
 }
 
-// An event of the wanted size; the text is what is left.
+// An event of the wanted size; the text is what is left. What need not be there goes where it would not fit.
 class EventWriter {
   public:
     explicit EventWriter(const Options& options) : options_(options) {
         std::string bare;
-        append(bare, 0, {});
+        append_message(bare, 0, {});
+        lean_ = options.size < bare.size();
+        if (lean_) {
+            bare.clear();
+            append_message(bare, 0, {});
+        }
         if (options.size > bare.size()) {
             filler_.assign(options.size - bare.size(), 'x');
             for (std::size_t i = 0; i < filler_.size(); i += 7) {
                 filler_[i] = ' ';
             }
         }
+        attachment_.assign((options.attach_size + 2) / 3 * 4, 'A');
     }
-    void append(std::string& out, std::uint64_t number) const { append(out, number, filler_); }
+    void append(std::string& out, std::uint64_t number) const {
+        append_message(out, number, filler_);
+        if (options_.attach_every != 0 && number % options_.attach_every == 0) {
+            out += R"(,"attachments":[{"id":"a","content_type":"image/jpeg","filename":"a.jpg","data":")";
+            out += attachment_;
+            out += R"("}])";
+        }
+        out += '}';
+    }
 
   private:
-    void append(std::string& out, std::uint64_t number, std::string_view text) const {
-        if (number % 256 == 0) {
+    void append_message(std::string& out, std::uint64_t number, std::string_view text) const {
+        if (number % 256 == 0 || now_.empty()) {
             now_ = timestamp();
         }
-        const std::uint64_t user = number % options_.users;
+        const bool hit = number % options_.hit_every == 0;
+        const std::uint64_t user = (number / options_.hit_every) % options_.users;
+        const auto count = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
+        const char* prefix = hit ? options_.user_prefix.c_str() : "nobody-";
         std::array<char, 512> head{};
-        const int size = std::snprintf(
-            head.data(), head.size(),
-            R"({"event_id":"%012llu","service":"examplechat","event_type":"message","timestamp":"%s",)"
-            R"("sender":{"identifiers":[{"type":"user_id","value":"%s%llu"},{"type":"msisdn","value":"4477%08llu"}]},)"
-            R"("receivers":[{"identifiers":[{"type":"user_id","value":"r-%llu"}]}],)"
-            R"("conversation":{"id":"c-%llu","kind":"direct"},"parameters":{"status":"sent","device_id":"d-%llu"},)"
-            R"("content":{"type":"text/plain","text":")",
-            static_cast<unsigned long long>(number), now_.c_str(), options_.user_prefix.c_str(),
-            static_cast<unsigned long long>(user), static_cast<unsigned long long>(user),
-            static_cast<unsigned long long>(number % 9973), static_cast<unsigned long long>(user),
-            static_cast<unsigned long long>(user));
-        out.append(head.data(), static_cast<std::size_t>(size));
+        int size = 0;
+        if (lean_) {
+            size = std::snprintf(head.data(), head.size(),
+                                 R"({"event_id":"%012llu","service":"examplechat","event_type":"message",)"
+                                 R"("timestamp":"%s","sender":{"identifiers":[{"type":"user_id","value":"%s%llu"}]},)"
+                                 R"("content":{"type":"text/plain","text":")",
+                                 count(number), now_.c_str(), prefix, count(user));
+        } else {
+            size = std::snprintf(
+                head.data(), head.size(),
+                R"({"event_id":"%012llu","service":"examplechat","event_type":"message","timestamp":"%s",)"
+                R"("sender":{"identifiers":[{"type":"user_id","value":"%s%llu"},{"type":"msisdn","value":"4477%08llu"}]},)"
+                R"("receivers":[{"identifiers":[{"type":"user_id","value":"r-%llu"}]}],)"
+                R"("conversation":{"id":"c-%llu","kind":"direct"},"parameters":{"status":"sent","device_id":"d-%llu"},)"
+                R"("content":{"type":"text/plain","text":")",
+                count(number), now_.c_str(), prefix, count(user), count(user), count(number % 9973), count(user),
+                count(user));
+        }
+        out.append(head.data(), std::min(static_cast<std::size_t>(size), head.size() - 1));
         out += text;
-        out += "\"}}";
+        out += "\"}";
     }
 
     const Options& options_;
+    bool lean_ = false;
     std::string filler_;
+    std::string attachment_;
     mutable std::string now_;
 };
 
@@ -194,6 +225,7 @@ class Load {
         }
         const std::uint64_t start = now_ns();
         const std::uint64_t end = options_.first + options_.events;
+        double latest = 0;
         std::uint64_t answered = options_.first;
         while (answered < end) {
             int wait = -1;
@@ -205,6 +237,7 @@ class Load {
                         wait = static_cast<int>(-late / 1e6) + 1;
                         break;
                     }
+                    latest = std::max(latest, late / 1e9);
                 }
                 send(*idle.back(), end);
                 idle.pop_back();
@@ -224,23 +257,43 @@ class Load {
                 idle.push_back(connection);
             }
         }
-        const double seconds = static_cast<double>(now_ns() - start) / 1e9;
-        std::printf("{\"events\":%llu,\"seconds\":%.6f,\"per_second\":%.1f}\n",
-                    static_cast<unsigned long long>(options_.events), seconds,
-                    static_cast<double>(options_.events) / seconds);
+        report(start, latest);
         ::close(poll);
         write_times();
     }
 
+    // Lines only. Blocks where the reader does not keep up.
+    void run_raw() {
+        const Connection connection(options_.socket);
+        const std::uint64_t start = now_ns();
+        const std::uint64_t end = options_.first + options_.events;
+        while (next_ < end) {
+            gather(end);
+            connection.send({}, body_);
+        }
+        report(start, 0);
+    }
+
   private:
-    void send(const Connection& connection, std::uint64_t end) {
+    void report(std::uint64_t start, double latest) const {
+        const double seconds = static_cast<double>(now_ns() - start) / 1e9;
+        std::printf("{\"events\":%llu,\"seconds\":%.6f,\"per_second\":%.1f,\"latest_seconds\":%.6f}\n",
+                    static_cast<unsigned long long>(options_.events), seconds,
+                    static_cast<double>(options_.events) / seconds, latest);
+    }
+
+    // The next batch as lines.
+    void gather(std::uint64_t end) {
         body_.clear();
-        const int count =
-            static_cast<int>(std::min<std::uint64_t>(static_cast<std::uint64_t>(options_.batch), end - next_));
-        for (int i = 0; i < count; ++i) {
+        const auto count = std::min<std::uint64_t>(static_cast<std::uint64_t>(options_.batch), end - next_);
+        for (std::uint64_t i = 0; i < count; ++i) {
             writer_.append(body_, next_++);
             body_ += '\n';
         }
+    }
+
+    void send(const Connection& connection, std::uint64_t end) {
+        gather(end);
         head_ = "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: ";
         head_ += options_.batch == 1 ? "application/json" : "application/x-ndjson";
         head_ += "\r\nContent-Length: " + std::to_string(body_.size()) + "\r\n\r\n";
@@ -278,14 +331,22 @@ int main(int argc, char** argv) {
     app.add_option("--events", options.events)->check(CLI::Range(1ULL, 1'000'000'000ULL));
     app.add_option("--batch", options.batch, "Events per request; more than one: NDJSON")->check(CLI::Range(1, 10'000));
     app.add_option("--users", options.users)->check(CLI::Range(1ULL, 100'000'000ULL));
-    app.add_option("--user-prefix", options.user_prefix);
+    app.add_option("--user-prefix", options.user_prefix)->check([](const std::string& prefix) {
+        return prefix.size() <= 32 ? std::string() : "at most 32 octets";
+    });
     app.add_option("--size", options.size)->check(CLI::Range(0, 1'000'000));
-    app.add_option("--rate", options.rate);
+    app.add_option("--hit-every", options.hit_every, "One in so many events has such a sender, the others nobody's")
+        ->check(CLI::Range(1ULL, 1'000'000ULL));
+    app.add_option("--attach-every", options.attach_every, "One in so many events has an inline attachment; 0: none");
+    app.add_option("--attach-size", options.attach_size)->check(CLI::Range(0, 700'000));
+    app.add_option("--rate", options.rate, "Events per second; 0: as fast as it goes");
     app.add_option("--first", options.first);
-    app.add_option("--sent-times", options.sent_times);
+    app.add_option("--sent-times", options.sent_times, "File for the time of each request, nanoseconds since 1970");
+    app.add_flag("--raw", options.raw, "Lines without HTTP over one connection, and no answers are read");
     CLI11_PARSE(app, argc, argv);
     try {
-        Load(options).run();
+        Load load(options);
+        options.raw ? load.run_raw() : load.run();
         return 0;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "event_load: %s\n", error.what());
