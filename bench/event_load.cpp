@@ -112,6 +112,15 @@ class EventWriter {
                                  R"("timestamp":"%s","sender":{"identifiers":[{"type":"user_id","value":"%s%llu"}]},)"
                                  R"("content":{"type":"text/plain","text":")",
                                  count(number), now_.c_str(), prefix, count(user));
+        } else if (options_.raw) {  // without lists of objects, which syslog-ng does not take apart
+            size = std::snprintf(
+                head.data(), head.size(),
+                R"({"event_id":"%012llu","service":"examplechat","event_type":"message","timestamp":"%s",)"
+                R"("sender":{"user_id":"%s%llu","msisdn":"4477%08llu"},"receiver":{"user_id":"r-%llu"},)"
+                R"("conversation":{"id":"c-%llu","kind":"direct"},"parameters":{"status":"sent","device_id":"d-%llu"},)"
+                R"("content":{"type":"text/plain","text":")",
+                count(number), now_.c_str(), prefix, count(user), count(user), count(number % 9973), count(user),
+                count(user));
         } else {
             size = std::snprintf(
                 head.data(), head.size(),

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import pathlib
 import sys
@@ -30,7 +31,7 @@ def list_all() -> None:
             print(f"  {figure.name:24} {figure.measures}{against}  [{figure.unit}; {figure.target or 'no target'}]")
     print("Sweeps (--sweeps):")
     for sweep in SWEEPS:
-        print(f"  {sweep.name:24} {sweep.title}: {', '.join(f'{x:,g}' for x in sweep.points)}")
+        print(f"  {sweep.name:24} {sweep.title}: {', '.join(map(report.plain, sweep.points))}")
 
 
 def options(arguments: list[str]) -> argparse.Namespace:
@@ -81,12 +82,9 @@ class Run:
         begun = time.monotonic()
         try:
             work()
-        except (BenchError, OSError, KeyError, ValueError, ArithmeticError, AssertionError) as error:
+        except Exception as error:  # whatever it is, the others are still worth measuring
             self.failures.append(name)
-            say(f"{name} FAILED: {type(error).__name__}: {error}")
-        except __import__("subprocess").SubprocessError as error:
-            self.failures.append(name)
-            say(f"{name} FAILED: {error}: {getattr(error, 'stderr', '')}")
+            say(f"{name} FAILED: {type(error).__name__}: {error} {getattr(error, 'stderr', '') or ''}")
         for process in list(self.rig.processes):  # what a failure left
             self.rig.stop(process)
         say(f"{name}: {time.monotonic() - begun:.0f} s")
@@ -116,7 +114,7 @@ class Run:
             print(f"\n{sweep.title}", flush=True)
 
             def point(label: str, found: dict[str, Any], sweep: Any = sweep) -> None:
-                print(f"  {found['x']:>10,g} {sweep.x}: {report.number(found['rate']):>8} {sweep.item}s/s, "
+                print(f"  {report.plain(found['x']):>10} {sweep.x}: {report.number(found['rate']):>8} {sweep.item}s/s, "
                       f"{report.number(found['cost_us'])} µs of the daemon each ({label})", flush=True)
 
             def measure(sweep: Any = sweep) -> None:
@@ -141,7 +139,6 @@ def main(arguments: list[str]) -> int:
         return 1 if found else 0
     sizes = QUICK if chosen.quick else FULL if chosen.full else DEFAULT
     if chosen.repeat:
-        import dataclasses
         sizes = dataclasses.replace(sizes, repeat=chosen.repeat)
     rig = Rig((ROOT / chosen.build_dir).resolve(), sizes, say)
     try:

@@ -82,6 +82,6 @@ def bars(path: pathlib.Path, title: str, rows: list[tuple[str, float]]) -> None:
                "set ytics (" + ", ".join(f'{_text(name)} {i}' for i, (name, _) in enumerate(rows)) + ")",
                "set arrow from 1, graph 0 to 1, graph 1 nohead lc rgb '#222222' dt 2 lw 1.5", "$bars << end"]
     script += [f"{value:g} {i} {0 if value >= 1 else 1}" for i, (_, value) in enumerate(rows)]
-    script += ["end", f"rgb(bad) = bad ? {int(COLOURS[1][1:], 16)} : {int(COLOURS[0][1:], 16)}",
+    script += ["end", f"rgb(bad) = bad > 0 ? {int(COLOURS[1][1:], 16)} : {int(COLOURS[0][1:], 16)}",
                "plot $bars using ($1/2):2:($1/2):(0.32):(rgb($3)) with boxxyerror lc rgb variable"]
     _gnuplot("\n".join(script) + "\n", path)

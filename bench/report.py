@@ -85,6 +85,11 @@ def number(value: float | None) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
+def plain(value: float) -> str:
+    """What a sweep goes by, as it is."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:,}"
+
+
 def figure_row(row: dict[str, Any]) -> str:
     judged = "" if row["met"] is None else " met" if row["met"] else " **missed**"
     ratio = "–" if row["ratio"] is None else f"{row['ratio']:.2f}"
@@ -136,16 +141,16 @@ def curve_verdict(sweep: dict[str, Any], curve: dict[str, Any]) -> str:
     """One line: how the cost grows, and where the curve bends."""
     points = curve["points"]
     first, last = points[0], points[-1]
-    text = f"{curve['label']}: {number(first['cost_us'])} µs per {sweep['item']} at {first['x']:,g}"
+    text = f"{curve['label']}: {number(first['cost_us'])} µs per {sweep['item']} at {plain(first['x'])}"
     if len(points) > 1:
-        text += f", {number(last['cost_us'])} µs at {last['x']:,g}"
+        text += f", {number(last['cost_us'])} µs at {plain(last['x'])}"
         steep = curve["steepest"]
         if steep and steep["exponent"] > 0.1:
-            text += f"; steepest from {steep['from']:,g} to {steep['to']:,g}, as x^{steep['exponent']:.2f}"
+            text += f"; steepest from {plain(steep['from'])} to {plain(steep['to'])}, as x^{steep['exponent']:.2f}"
         text += "; grows no worse than linearly" if curve["linear"] else "; **grows worse than linearly**"
         best = max(points, key=lambda point: point["rate"])
-        text += f". Best rate {number(best['rate'])}/s at {best['x']:,g}"
-        text += f", less than 0.7 of that from {curve['bend']:,g} on" if curve["bend"] is not None else ""
+        text += f". Best rate {number(best['rate'])}/s at {plain(best['x'])}"
+        text += f", less than 0.7 of that from {plain(curve['bend'])} on" if curve["bend"] is not None else ""
     return text + "."
 
 
@@ -165,7 +170,7 @@ def sweeps_block(results: dict[str, Any]) -> str:
                 + " | ".join([names[key] for key in extra] + ["curve"]) + " |", "|---" * (4 + len(extra)) + "|"]
         for curve in sweep["curves"]:
             for point in curve["points"]:
-                cells = [f"{point['x']:,g}", number(point["rate"]), number(point["cost_us"])]
+                cells = [f"{plain(point['x'])}", number(point["rate"]), number(point["cost_us"])]
                 cells += [number(point[key]) if point.get(key) else "–" for key in extra] + [curve["label"]]
                 out.append("| " + " | ".join(cells) + " |")
         out += ["", f"`{sweep['command']}`", ""]

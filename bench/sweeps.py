@@ -1,6 +1,7 @@
 """How throughput and the cost of an item change when one thing grows. Each point is a run of a few seconds."""
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -38,12 +39,13 @@ def sweeps(name: str, title: str, x: str, *points: float, item: str = "item") ->
 
 
 def steady(rig: Rig, daemon: Any, leas: list[Any], *options: Any, first: int = WARM_UP, most: int = MOST_EVENTS) -> Point:
-    """A warm-up, which tells how many events last for the time of a point, and then that many. The median by rate."""
-    # The warm-up includes the opening of connections, so its rate is a little low: a second look costs little.
+    """A warm-up, a short look at how fast it goes, and then as many events as last for the time of a point. The median of
+    the runs by rate."""
     guess = rig.deliver(daemon, leas, first, *options)["rate"]
+    guess = rig.deliver(daemon, leas, int(max(first / 4, guess * rig.sizes.point_seconds / 5)), *options)["rate"]
     runs = []
     for _ in range(rig.sizes.point_repeat):
-        events = int(min(most, max(first, guess * rig.sizes.point_seconds)))
+        events = int(min(most, max(first / 4, guess * rig.sizes.point_seconds)))
         run = rig.deliver(daemon, leas, events, *options)
         guess = run["rate"]
         runs.append(run)
@@ -52,19 +54,14 @@ def steady(rig: Rig, daemon: Any, leas: list[Any], *options: Any, first: int = W
             "resident_mib": resident_mib(daemon.pid)}
 
 
-def alone(rig: Rig, warrants: int, destinations: int = 1, delay_ms: float = 0, **settings: Any) -> Any:
-    """One daemon for one point: (daemon, [lea]) as a context."""
-    import contextlib
-
-    @contextlib.contextmanager
-    def both() -> Iterator[tuple[Any, list[Any]]]:
-        delay = ("--delay", f"{delay_ms:g}ms") if delay_ms else ()
-        with rig.lea(*delay) as lea:
-            names = [f"lea-{i}" for i in range(destinations)]
-            with rig.daemon([Destination(name, lea.port, **settings) for name in names], warrants) as daemon:
-                yield daemon, [lea]
-
-    return both()
+@contextlib.contextmanager
+def alone(rig: Rig, warrants: int, destinations: int = 1, delay_ms: float = 0, **settings: Any) -> Iterator[Any]:
+    """One daemon and its LEA, for one point: (daemon, [lea])."""
+    delay = ("--delay", f"{delay_ms:g}ms") if delay_ms else ()
+    with rig.lea(*delay) as lea:
+        names = [f"lea-{i}" for i in range(destinations)]
+        with rig.daemon([Destination(name, lea.port, **settings) for name in names], warrants) as daemon:
+            yield daemon, [lea]
 
 
 @sweeps("liids", "number of LIIDs with traffic", "LIIDs", 1, 10, 100, 1000, 10_000)
