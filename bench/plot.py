@@ -30,6 +30,11 @@ def _text(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', "'").replace("@", "\\\\@").replace("_", "\\\\_") + '"'
 
 
+def _places(most: float) -> str:
+    """Numbers on an axis up to that."""
+    return "%.0f" if most >= 5 else "%.1f" if most >= 0.5 else "%.2f"
+
+
 def _gnuplot(script: str, path: pathlib.Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(["gnuplot"], input=script, capture_output=True, text=True)
@@ -40,16 +45,20 @@ def _gnuplot(script: str, path: pathlib.Path) -> None:
 def _head(path: pathlib.Path, title: str, width: int, height: int) -> list[str]:
     return [f'set terminal svg size {width},{height} dynamic background "#ffffff" font "sans-serif,13"',
             f'set output "{path}"', f'set title {_text(title)}', 'set border 3 lc rgb "#555555"', "set tics nomirror",
-            'set grid lc rgb "#dddddd"', "set key top left samplen 2", "set format y '%.3s%c'"]
+            'set grid lc rgb "#cccccc"', "set key below left Left reverse maxcols 1 samplen 2"]
 
 
 def draw(path: pathlib.Path, title: str, panels: list[Panel]) -> None:
     """Diagrams beside each other."""
-    script = _head(path, "", 420 * len(panels), 340)
+    script = _head(path, "", 420 * len(panels), 350 + 18 * max(len(panel.curves) for panel in panels))
     script.append(f"set multiplot layout 1,{len(panels)} title {_text(title)}")
     for number, panel in enumerate(panels):
         script += ["unset title", f"set xlabel {_text(panel.x)}", f"set ylabel {_text(panel.y)}", "unset logscale",
-                   "set xtics autofreq", "set xrange [*:*]", "set yrange [0:*]", "set format x '%.0s%c'"]
+                   "set xtics autofreq", "set xrange [*:*]", "set yrange [0:*]",
+                   "set key" if len(panel.curves) > 1 else "unset key"]
+        most = max((y for curve in panel.curves for _, y in curve.points), default=1)
+        script.append(f"set format y '{'%.0s%c' if panel.log_y else _places(most)}'")
+        script.append("set format x '%.0s%c'" if panel.log_x else "set format x '%h'")
         values = sorted({x for curve in panel.curves for x, _ in curve.points})
         above = [x for x in values if x > 0]
         zero = (above[0] / 10) if above else 1

@@ -181,11 +181,12 @@ def soak_block(results: dict[str, Any]) -> str:
     soak = results["soak"]
     if not soak:
         return "Not measured: `scripts/soak --docs` fills this in."
-    out = ["![What the soak saw](plots/soak.svg)", "", soak["summary"], "",
+    out = ["![Memory, descriptors and files](plots/soak.svg)", "![Latency, waiting items, time, database](plots/soak-2.svg)",
+           "", soak["summary"], "",
            "| what | after warm-up | at the end | growth | bound | |", "|---|---|---|---|---|---|"]
     for check in soak["checks"]:
         bound = "–" if check["bound"] is None else f"≤ {number(check['bound'])} {check['growth_unit']}"
-        judged = {None: "grows by design", True: "flat", False: "**not flat**"}[check["flat"]]
+        judged = {None: "grows by design", True: "flat", False: "**not as it should be**"}[check["flat"]]
         out.append(f"| {check['name']} | {number(check['begin'])} {check['unit']} | {number(check['end'])} {check['unit']} | "
                    f"{number(check['growth'])} {check['growth_unit']} | {bound} | {judged} |")
     return "\n".join([*out, "", f"`{soak['command']}`. Measured {when(soak)}."])
@@ -250,17 +251,18 @@ def draw_sweep(sweep: dict[str, Any], folder: pathlib.Path) -> None:
 def draw_soak(soak: dict[str, Any], folder: pathlib.Path) -> None:
     samples = soak["samples"]
 
-    def curve(label: str, key: str, scale: float = 1) -> plot.Curve:
-        return plot.Curve(label, [(one["minute"], one[key] / scale) for one in samples if one.get(key) is not None])
+    def panel(y: str, *curves: tuple[str, str]) -> plot.Panel:
+        return plot.Panel(y, [plot.Curve(label, [(one["minute"], one[key]) for one in samples if one.get(key) is not None])
+                              for label, key in curves], "minutes")
 
-    plot.draw(folder / "soak.svg", soak["title"], [
-        plot.Panel("MiB", [curve("resident", "resident_mib")], "minutes"),
-        plot.Panel("descriptors", [curve("open", "descriptors")], "minutes"),
-        plot.Panel("MB", [curve("store.db", "db_bytes", 1e6), curve("log", "wal_bytes", 1e6),
-                          curve("objects", "objects_bytes", 1e6)], "minutes"),
-        plot.Panel("ms", [curve("latency, median", "latency_50_ms"), curve("latency, 99 %", "latency_99_ms")], "minutes"),
-        plot.Panel("items waiting", [curve("waiting", "waiting")], "minutes"),
-    ])
+    rows = [[panel("MiB resident", ("daemon", "resident_mib"), ("test LEA", "receiver_resident_mib")),
+             panel("descriptors", ("open", "descriptors")),
+             panel("MB", ("log", "wal_mb"), ("sealed objects", "objects_mb"))],
+            [panel("ms from sending to arrival", ("median", "latency_50_ms"), ("99 %", "latency_99_ms")),
+             panel("items waiting", ("waiting", "waiting")),
+             panel("µs of the daemon per event", ("time", "cpu_us")), panel("MB of store.db", ("store.db", "db_mb"))]]
+    plot.draw(folder / "soak.svg", soak["title"], rows[0])
+    plot.draw(folder / "soak-2.svg", "", rows[1])
 
 
 def draw(results: dict[str, Any], folder: pathlib.Path) -> None:
