@@ -125,7 +125,8 @@ class EventWriter {
             size = std::snprintf(
                 head.data(), head.size(),
                 R"({"event_id":"%012llu","service":"examplechat","event_type":"message","timestamp":"%s",)"
-                R"("sender":{"identifiers":[{"type":"user_id","value":"%s%llu"},{"type":"msisdn","value":"4477%08llu"}]},)"
+                R"("sender":{"identifiers":[{"type":"user_id","value":"%s%llu"},)"
+                R"({"type":"msisdn","value":"4477%08llu"}]},)"
                 R"("receivers":[{"identifiers":[{"type":"user_id","value":"r-%llu"}]}],)"
                 R"("conversation":{"id":"c-%llu","kind":"direct"},"parameters":{"status":"sent","device_id":"d-%llu"},)"
                 R"("content":{"type":"text/plain","text":")",

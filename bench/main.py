@@ -9,8 +9,9 @@ import sys
 import time
 from typing import Any
 
-from bench import figures, report  # noqa: F401  (figures: declares them)
-from bench.measure import DEFAULT, FULL, GROUPS, QUICK, BenchError, judge
+import bench.figures  # noqa: F401  (declares them)
+from bench import prepare, report
+from bench.measure import DEFAULT, FULL, GROUPS, QUICK, judge
 from bench.rig import ROOT, Rig
 from bench.sweeps import SWEEPS
 from bench.sweeps import run as run_sweep
@@ -35,8 +36,8 @@ def list_all() -> None:
 
 
 def options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="scripts/bench", description="Installs what is missing, builds release, measures "
-                                     "figures beside their baselines, and says which targets are met.")
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Installs what is missing, builds release, "
+                                     "measures figures beside their baselines, and says which targets are met.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="figures, with --sweeps also sweeps; none: all")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="tiny sizes: only shows that everything works")
@@ -137,6 +138,8 @@ def main(arguments: list[str]) -> int:
         found = report.disagreements()
         print("\n".join(found) if found else "docs/performance.md agrees with docs/performance.json")
         return 1 if found else 0
+    if not chosen.no_build:
+        prepare.build(chosen.build_dir)
     sizes = QUICK if chosen.quick else FULL if chosen.full else DEFAULT
     if chosen.repeat:
         sizes = dataclasses.replace(sizes, repeat=chosen.repeat)

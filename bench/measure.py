@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -99,7 +100,8 @@ def judge(figure: Figure, samples: Samples) -> dict[str, Any]:
     target = samples.target or figure.target
     met = None if target is None else target.met_by(value if ratio is None else ratio)
     return {
-        "figure": figure.name, "measures": figure.measures, "unit": figure.unit, "command": f"scripts/bench {figure.name}",
+        "figure": figure.name, "measures": figure.measures, "unit": figure.unit,
+        "command": f"scripts/bench {figure.name}",
         "value": value, "values": samples.values, "spread_percent": spread_percent(samples.values),
         "baseline": figure.baseline, "baseline_value": base, "baseline_values": samples.baseline,
         "baseline_spread_percent": spread_percent(samples.baseline), "ratio": ratio,
@@ -110,14 +112,13 @@ def judge(figure: Figure, samples: Samples) -> dict[str, Any]:
 
 def exponent(x_one: float, y_one: float, x_two: float, y_two: float) -> float:
     """p in y ~ x^p between two points."""
-    import math
     return math.log(y_two / y_one) / math.log(x_two / x_one)
 
 
 def judge_growth(points: list[dict[str, Any]]) -> dict[str, Any]:
-    """How the cost of one item grows along a sweep. No worse than linearly: no point costs more than 1.25 times what its
-    distance from any earlier one allows; the quarter is for the noise of short runs. Beside it the steepest stretch, and
-    where the rate has fallen to less than 0.7 of its best at a smaller value."""
+    """How the cost of one item grows along a sweep. No worse than linearly: no point costs more than 1.25 times what
+    its distance from any earlier one allows; the quarter is for the noise of short runs. Beside it the steepest
+    stretch, and where the rate has fallen to less than 0.7 of its best at a smaller value."""
     known = [point for point in points if point["x"] > 0 and point["cost_us"] > 0]
     linear, steepest = True, None
     for i, later in enumerate(known):

@@ -60,7 +60,7 @@ def save(results: dict[str, Any], path: pathlib.Path) -> None:
 
 
 def merge(into: dict[str, Any], results: dict[str, Any], order: dict[str, list[str]]) -> None:
-    """New results take the places of those of the same name; all in the declared order, others of old names fall out."""
+    """New results take the places of those of the same name. All in the declared order; names of old fall out."""
     for kind, key in KINDS.items():
         found = {row[key]: row for row in into.get(kind, [])}
         found.update({row[key]: row for row in results.get(kind, [])})
@@ -93,9 +93,11 @@ def plain(value: float) -> str:
 def figure_row(row: dict[str, Any]) -> str:
     judged = "" if row["met"] is None else " met" if row["met"] else " **missed**"
     ratio = "–" if row["ratio"] is None else f"{row['ratio']:.2f}"
-    base = "–" if row["baseline_value"] is None else f"{number(row['baseline_value'])} ±{row['baseline_spread_percent']:.0f} %"
-    return (f"| {row['figure']} | {number(row['value'])} {row['unit']} | {base} | {ratio} | {row['target'] or '–'}{judged} "
-            f"| ±{row['spread_percent']:.0f} % |")
+    base = "–"
+    if row["baseline_value"] is not None:
+        base = f"{number(row['baseline_value'])} ±{row['baseline_spread_percent']:.0f} %"
+    return (f"| {row['figure']} | {number(row['value'])} {row['unit']} | {base} | {ratio} | "
+            f"{row['target'] or '–'}{judged} | ±{row['spread_percent']:.0f} % |")
 
 
 FIGURE_HEAD = "| figure | value | baseline | ratio | target | spread |\n|---|---|---|---|---|---|"
@@ -103,7 +105,7 @@ FIGURE_HEAD = "| figure | value | baseline | ratio | target | spread |\n|---|---
 
 def when(row: dict[str, Any]) -> str:
     run = row["run"]
-    return (f"{run['when']}, {run['mode']} sizes, commit {run['commit']}, {run['processors']}, {run['memory_gib']} GiB, "
+    return (f"{run['when']}, {run['mode']}, commit {run['commit']}, {run['processors']}, {run['memory_gib']} GiB, "
             f"Linux {run['kernel']}")
 
 
@@ -162,7 +164,8 @@ def sweeps_block(results: dict[str, Any]) -> str:
     for sweep in sweeps:
         extra = [key for key in ("bound", "start_seconds", "filled_per_second", "resident_mib")
                  if any(point.get(key) for curve in sweep["curves"] for point in curve["points"])]
-        names = {"bound": "bound /s", "start_seconds": "start s", "filled_per_second": "filled /s", "resident_mib": "MiB"}
+        names = {"bound": "bound /s", "start_seconds": "start s", "filled_per_second": "filled /s",
+                 "resident_mib": "MiB"}
         out += [f"### {sweep['title'][0].upper()}{sweep['title'][1:]}", "",
                 f"![{sweep['title']}](plots/sweep-{sweep['sweep']}.svg)", ""]
         out += [f"- {curve_verdict(sweep, curve)}" for curve in sweep["curves"]]
@@ -181,13 +184,14 @@ def soak_block(results: dict[str, Any]) -> str:
     soak = results["soak"]
     if not soak:
         return "Not measured: `scripts/soak --docs` fills this in."
-    out = ["![Memory, descriptors and files](plots/soak.svg)", "![Latency, waiting items, time, database](plots/soak-2.svg)",
-           "", soak["summary"], "",
+    out = ["![Memory, descriptors and files](plots/soak.svg)",
+           "![Latency, waiting items, time, database](plots/soak-2.svg)", "", soak["summary"], "",
            "| what | after warm-up | at the end | growth | bound | |", "|---|---|---|---|---|---|"]
     for check in soak["checks"]:
         bound = "–" if check["bound"] is None else f"≤ {number(check['bound'])} {check['growth_unit']}"
         judged = {None: "grows by design", True: "flat", False: "**not as it should be**"}[check["flat"]]
-        out.append(f"| {check['name']} | {number(check['begin'])} {check['unit']} | {number(check['end'])} {check['unit']} | "
+        unit = check["unit"]
+        out.append(f"| {check['name']} | {number(check['begin'])} {unit} | {number(check['end'])} {unit} | "
                    f"{number(check['growth'])} {check['growth_unit']} | {bound} | {judged} |")
     return "\n".join([*out, "", f"`{soak['command']}`. Measured {when(soak)}."])
 
@@ -252,8 +256,10 @@ def draw_soak(soak: dict[str, Any], folder: pathlib.Path) -> None:
     samples = soak["samples"]
 
     def panel(y: str, *curves: tuple[str, str]) -> plot.Panel:
-        return plot.Panel(y, [plot.Curve(label, [(one["minute"], one[key]) for one in samples if one.get(key) is not None])
-                              for label, key in curves], "minutes")
+        def points(key: str) -> list[tuple[float, float]]:
+            return [(one["minute"], one[key]) for one in samples if one.get(key) is not None]
+
+        return plot.Panel(y, [plot.Curve(label, points(key)) for label, key in curves], "minutes")
 
     rows = [[panel("MiB resident", ("daemon", "resident_mib"), ("test LEA", "receiver_resident_mib")),
              panel("descriptors", ("open", "descriptors")),

@@ -1,4 +1,5 @@
-"""The rig: the programs under test, started with certificates and directories of their own, and what is read off them."""
+"""The rig: the programs under test, started with certificates and directories of their own, and what is read off
+them."""
 from __future__ import annotations
 
 import contextlib
@@ -277,8 +278,8 @@ class Rig:
             self.stop(process)
 
     def remember_events(self) -> str:
-        """A state directory whose memory of repeats is as full as a week of traffic makes it; its name. Made once: it is
-        used again by all that want it, since what they add does not count beside what is there."""
+        """A state directory whose memory of repeats is as full as a week of traffic makes it; its name. Made once and
+        used by all that want it, since what they add does not count beside what is there."""
         name, count = "remembering", self.sizes.remembered
         if (self.work / name / "store.db").exists():
             return name
@@ -335,8 +336,8 @@ class Rig:
 
     def deliver(self, daemon: subprocess.Popen[bytes], leas: list[Lea], events: int, *options: Any,
                 seconds: float = 600) -> dict[str, float]:
-        """Sends so many events under a warrant and waits until the LEAs have accepted as many. The rate is from the first
-        request to the last answer, as they count."""
+        """Sends so many events under a warrant and waits until the LEAs have accepted as many. The rate is from the
+        first request to the last answer, as they count."""
         before = sum(lea.accepted() for lea in leas)
         busy, lea_busy = cpu_seconds(daemon.pid), sum(cpu_seconds(lea.process.pid) for lea in leas)
         start = time.monotonic()

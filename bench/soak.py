@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Any
 
-from bench import report
+from bench import prepare, report
 from bench.figures.delivery import wall_ns
 from bench.main import ORDER, say
 from bench.measure import DEFAULT, BenchError
@@ -41,8 +41,8 @@ def robust_slope(points: list[tuple[float, float]]) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Flat:
-    """What should not grow. Bound to its growth over the time judged: a share of what it began with, or an amount, whichever
-    is more."""
+    """What should not grow. Bound to its growth over the time judged: a share of what it began with, or an amount,
+    whichever is more."""
     name: str
     key: str
     unit: str
@@ -310,7 +310,8 @@ class Soak:
         seconds = self.chosen.minutes * 60
         every = max(1.0, min(5.0, seconds / 60))
         with open(self.rig.work / "sender.err", "w+") as errors:
-            sender = self.rig.start(*self.send(int(rate * seconds), "--rate", rate), stdout=subprocess.PIPE, stderr=errors)
+            sender = self.rig.start(*self.send(int(rate * seconds), "--rate", rate), stdout=subprocess.PIPE,
+                                    stderr=errors)
             begun, told, turn = time.monotonic(), 0.0, 1
             while sender.poll() is None:
                 try:
@@ -325,8 +326,8 @@ class Soak:
                     told = sample["minute"] + min(1.0, self.chosen.minutes / 10)
                     say(f"{sample['minute']:5.1f} min: {sample['event_rate']:,.0f} events/s, "
                         f"{sample['resident_mib']:.1f} MiB, {sample['descriptors']} descriptors, store.db "
-                        f"{sample['db_mb']:,.0f} MB, log {sample['wal_mb']:.1f} MB, {sample['waiting']:.0f} waiting, latency "
-                        f"{report.number(sample['latency_50_ms'])}/{report.number(sample['latency_99_ms'])} ms")
+                        f"{sample['db_mb']:,.0f} MB, log {sample['wal_mb']:.1f} MB, {sample['waiting']:.0f} waiting, "
+                        f"latency {report.number(sample['latency_50_ms'])}/{report.number(sample['latency_99_ms'])} ms")
             output = sender.stdout.read() if sender.stdout else b""
             errors.seek(0)
             if sender.returncode != 0:
@@ -347,7 +348,8 @@ class Soak:
             self.wrong.append(str(error))
         found = metrics(self.rig)
         for what, expected, got in (
-                ("items at the LEA", self.items, totals["accepted"]), ("objects at the LEA", self.objects, totals["objects"]),
+                ("items at the LEA", self.items, totals["accepted"]),
+                ("objects at the LEA", self.objects, totals["objects"]),
                 ("probes at their LEA", probe.sent, probed["accepted"]),
                 ("events that the daemon accepted", self.events + probe.sent,
                  total(found, "lihandover_events_accepted_total")),
@@ -374,27 +376,28 @@ class Soak:
             self.wrong.append(f"a request was sent {late:.1f} s late: the load was not constant")
         keep = max(1, len(samples) // 180)
         source = "as given" if self.chosen.rate else f"half of the {report.number(measured)} measured before it"
-        text = (f"{self.chosen.minutes:g} minutes at {report.number(rate)} events/s ({source}): {self.events:,} events in all, "
-                f"one in {HIT_EVERY} under one of {LIIDS:,} warrants, one in {ATTACH_EVERY} with an attachment of "
-                f"{ATTACH_SIZE:,} octets; {self.items:,} items and {self.objects:,} objects (Model B) arrived, {self.twice:,} "
-                f"items twice. The latest request of the load left {report.number(late * 1000)} ms after its time. "
+        text = (f"{self.chosen.minutes:g} minutes at {report.number(rate)} events/s ({source}): {self.events:,} "
+                f"events in all, one in {HIT_EVERY} under one of {LIIDS:,} warrants, one in {ATTACH_EVERY} with an attachment "
+                f"of {ATTACH_SIZE:,} octets; {self.items:,} items and {self.objects:,} objects (Model B) arrived, "
+                f"{self.twice:,} items twice. The latest request of the load left {report.number(late * 1000)} ms after "
+                "its time. "
                 + ("Nothing was lost and nothing grew that should not." if not self.wrong else
                    "**Failed**: " + "; ".join(self.wrong) + "."))
         return {"title": f"{self.chosen.minutes:g} minutes at {report.number(rate)} events/s", "summary": text,
                 "command": f"scripts/soak --minutes {self.chosen.minutes:g}"
                            + (f" --rate {self.chosen.rate:g}" if self.chosen.rate else ""),
                 "rate": rate, "measured": measured, "events": self.events, "items": self.items, "objects": self.objects,
-                "twice": self.twice, "probes": probe.sent, "latest_seconds": late, "wrong": self.wrong, "checks": checks,
-                "samples": samples[::keep]}
+                "twice": self.twice, "probes": probe.sent, "latest_seconds": late, "wrong": self.wrong,
+                "checks": checks, "samples": samples[::keep]}
 
 
 def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=45)
-    parser.add_argument("--rate", type=float, help="events per second; default: half of what a short calibration reaches")
+    parser.add_argument("--rate", type=float, help="events per second; default: half of what a calibration reaches")
     parser.add_argument("--json", metavar="FILE", help="writes the results there as well")
     parser.add_argument("--plots", metavar="DIR", help="draws them there")
-    parser.add_argument("--docs", action="store_true", help="writes them into docs/performance.json, its plots and tables")
+    parser.add_argument("--docs", action="store_true", help="writes docs/performance.json, its plots and tables")
     parser.add_argument("--build-dir", default="build-bench", help="default: build-bench")
     parser.add_argument("--no-build", action="store_true", help="takes what is built there as it is")
     return parser.parse_args(arguments)
@@ -402,6 +405,8 @@ def options(arguments: list[str]) -> argparse.Namespace:
 
 def main(arguments: list[str]) -> int:
     chosen = options(arguments)
+    if not chosen.no_build:
+        prepare.build(chosen.build_dir)
     rig = Rig((ROOT / chosen.build_dir).resolve(), DEFAULT, say)
     try:
         soak = {**Soak(rig, chosen).run(), "run": report.circumstances(f"{chosen.minutes:g} minutes")}

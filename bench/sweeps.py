@@ -38,14 +38,14 @@ def sweeps(name: str, title: str, x: str, *points: float, item: str = "item") ->
     return declare
 
 
-def steady(rig: Rig, daemon: Any, leas: list[Any], *options: Any, first: int = WARM_UP, most: int = MOST_EVENTS) -> Point:
-    """A warm-up, a short look at how fast it goes, and then as many events as last for the time of a point. The median of
-    the runs by rate."""
+def steady(rig: Rig, daemon: Any, leas: list[Any], *options: Any, first: int = WARM_UP) -> Point:
+    """A warm-up, a short look at how fast it goes, and then as many events as last for the time of a point. The median
+    of the runs by rate."""
     guess = rig.deliver(daemon, leas, first, *options)["rate"]
     guess = rig.deliver(daemon, leas, int(max(first / 4, guess * rig.sizes.point_seconds / 5)), *options)["rate"]
     runs = []
     for _ in range(rig.sizes.point_repeat):
-        events = int(min(most, max(first / 4, guess * rig.sizes.point_seconds)))
+        events = int(min(MOST_EVENTS, max(first / 4, guess * rig.sizes.point_seconds)))
         run = rig.deliver(daemon, leas, events, *options)
         guess = run["rate"]
         runs.append(run)
@@ -71,14 +71,16 @@ def liids(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
             yield "one action per message", {"x": x, **steady(rig, daemon, leas, "--batch", 20, "--users", int(x))}
 
 
-@sweeps("destinations", "number of destinations, 1,000 LIIDs shared out among them", "destinations", 1, 2, 5, 10, 20, 50)
+@sweeps("destinations", "number of destinations, 1,000 LIIDs shared out among them", "destinations", 1, 2, 5, 10, 20,
+        50)
 def destinations(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
     for x in points:
         with alone(rig, 1000, destinations=int(x)) as (daemon, leas):
             yield "one action per message", {"x": x, **steady(rig, daemon, leas, "--batch", 20, "--users", 1000)}
 
 
-@sweeps("event-size", "size of an event", "octets", 220, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000)
+@sweeps("event-size", "size of an event", "octets", 220, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000,
+        200_000)
 def event_size(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
     with alone(rig, 1000) as (daemon, leas):
         for x in points:
@@ -88,8 +90,8 @@ def event_size(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
                                                               "--users", 1000, first=first)}
 
 
-@sweeps("warrants", "number of warrants; events of nobody, batches of 100", "warrants", 1, 100, 10_000, 100_000, 1_000_000,
-        item="event")
+@sweeps("warrants", "number of warrants; events of nobody, batches of 100", "warrants", 1, 100, 10_000, 100_000,
+        1_000_000, item="event")
 def warrants(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
     """Beside rate and cost of matching: how long the daemon takes to start with them, and what it keeps in memory."""
     # A million small files: in memory where there is some, since it is not the file system that is measured.
@@ -134,7 +136,8 @@ def connections(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
 def sources(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
     with alone(rig, 1000) as (daemon, leas):
         for x in points:
-            yield "one action per message", {"x": x, **steady(rig, daemon, leas, "--connections", int(x), "--users", 1000)}
+            yield "one action per message", {"x": x, **steady(rig, daemon, leas, "--connections", int(x), "--users",
+                                                              1000)}
 
 
 @sweeps("actions", "actions per message", "actions", 1, 2, 5, 10, 20, 50, 100)
@@ -158,8 +161,8 @@ def round_trip(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
 
 @sweeps("backlog", "items that wait for another destination", "items", 0, 1000, 10_000, 100_000, 500_000, 2_000_000)
 def backlog(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
-    """Throughput to one LEA while so many wait for another, which nobody answers for; at the end the other one comes back,
-    and hands over for the time of two points."""
+    """Throughput to one LEA while so many wait for another, which nobody answers for; at the end the other one comes
+    back, and is handed over to for the time of two points."""
     away = free_port()
     rig.write_warrants(1000, ["lea"])
     rig.write_warrants(1000, ["away"], user="away-", begin=True)

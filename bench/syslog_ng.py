@@ -1,5 +1,5 @@
-"""syslog-ng as an operator would set it up in the daemon's place: JSON lines in on a Unix socket, a template that writes
-the document, a reliable disk buffer, and http() with mutual TLS to the LEA."""
+"""syslog-ng as an operator would set it up in the daemon's place: JSON lines in on a Unix socket, a template that
+writes the document, a reliable disk buffer, and http() with mutual TLS to the LEA."""
 from __future__ import annotations
 
 import contextlib
@@ -16,9 +16,9 @@ WORKERS = (1, 2, 4, 8, 16)
 SENDERS = 4
 
 # Its JSON parser does not take lists of objects apart, so the events have their identifiers as plain members.
-# The free text is escaped as XML wants it, which syslog-ng does by substitution, field by field. The other fields are left
-# as they are, and so are the warrant's name, counters and everything else that would need a look at more than the event:
-# all of it is in syslog-ng's favour.
+# The free text is escaped as XML wants it, which syslog-ng does by substitution, field by field. The other fields are
+# left as they are, and so are the warrant's name, counters and everything else that would need a look at more than the
+# event: all of it is in syslog-ng's favour.
 CONFIG = """@version: 3.38
 options {{ threaded(yes); log-msg-size(1048576); use-dns(no); keep-hostname(yes); stats-freq(0); ts-format(iso);
            frac-digits(6); }};
@@ -45,8 +45,8 @@ log {{ source(s_events); parser(p_event); rewrite(r_document); destination(d_lea
 
 
 def template(document: str) -> tuple[str, str, str]:
-    """What comes before the action, the action and what comes after it, of a document of ours, with syslog-ng's macros in
-    the places of what the event said."""
+    """What comes before the action, the action and what comes after it, of a document of ours, with syslog-ng's macros
+    in the places of what the event said."""
     document = document.replace("?>\n", "?>", 1)
     if "'" in document or "$" in document:
         raise BenchError("the document cannot be quoted for syslog-ng")
@@ -108,7 +108,8 @@ def syslog_ng(rig: Rig, lea: Lea, workers: int, lines: int) -> Iterator[SyslogNg
     for name in ("syslog-ng.sock", "syslog-ng.persist"):
         (rig.work / name).unlink(missing_ok=True)
     config = rig.work / "syslog-ng.conf"
-    config.write_text(CONFIG.format(work=rig.work, certs=rig.certs, port=lea.port, body=body, workers=workers, lines=lines))
+    config.write_text(CONFIG.format(work=rig.work, certs=rig.certs, port=lea.port, body=body, workers=workers,
+                                    lines=lines))
     log = rig.work / "syslog-ng.log"
     with open(log, "wb") as out:
         process = rig.start("syslog-ng", "-F", "--no-caps", "-f", config, "-R", rig.work / "syslog-ng.persist", "-p",

@@ -17,9 +17,9 @@ LIIDS = 1000
 
 
 def beside_peers(rig: Rig, actions: int, ours: dict[str, int], peers: tuple[str, str]) -> dict[str, Samples]:
-    """In turn: ab, each way of sending events in (figure and events per request), and syslog-ng at its best. Ours remembers
-    as many events as a week brings. The figures of `peers` are: the way of sending that is compared with syslog-ng, and the
-    comparison."""
+    """In turn: ab, each way of sending events in (figure and events per request), and syslog-ng at its best. Ours
+    remembers as many events as a week brings. The figures of `peers` are: the way of sending that is compared with
+    syslog-ng, and the comparison."""
     state = rig.remember_events()
     document = rig.sample_document()
     samples = {name: Samples(notes={"document_octets": document.stat().st_size}) for name in (*ours, peers[1])}
@@ -48,7 +48,8 @@ def beside_peers(rig: Rig, actions: int, ours: dict[str, int], peers: tuple[str,
 @measures(
     Figure("one-action", "end to end, one action per message, events in NDJSON batches of 20", "items/s", AB,
            Target(0.33)),
-    Figure("one-action-singly", "end to end, one action per message, one event per request", "items/s", AB, Target(0.33)),
+    Figure("one-action-singly", "end to end, one action per message, one event per request", "items/s", AB,
+           Target(0.33)),
     Figure("syslog-ng-one", "as one-action, beside syslog-ng with batch-lines(1)", "items/s", SYSLOG_NG, Target(1.3)))
 def one_action(rig: Rig) -> dict[str, Samples]:
     return beside_peers(rig, 1, {"one-action": 20, "one-action-singly": 1}, ("one-action", "syslog-ng-one"))

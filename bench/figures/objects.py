@@ -25,11 +25,12 @@ IDLE_CLIENTS = 1000
 
 @contextlib.contextmanager
 def object_daemon(rig: Rig, lea_port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """The daemon with a destination of each model, `push` for user u-push and `fetch`; files may be named in `spool`."""
+    """The daemon with a destination of each model, `push` for user u-push and `fetch`; files may lie in `spool`."""
     rig.empty("state", "warrants.d", "spool")
     for name in ("push", "fetch"):
         (rig.work / "warrants.d" / f"{name}.yaml").write_text(
-            WARRANT.format(liid=f"LIID-{name}", user=f"u-{name}", destination=name, deliver="metadata, content, binary"))
+            WARRANT.format(liid=f"LIID-{name}", user=f"u-{name}", destination=name,
+                           deliver="metadata, content, binary"))
     fetcher = hashlib.sha256(ssl.PEM_cert_to_DER_cert((rig.certs / "lea-fetch.pem").read_text())).hexdigest()
     port = free_port()
     config = rig.configure(
@@ -178,7 +179,8 @@ def steps(rig: Rig) -> dict[str, Samples]:
     samples = {name: Samples() for name in ("hash", "seal", "unseal")}
     for _ in range(rig.sizes.repeat):
         samples["hash"].baseline.append(openssl_sha256() / 1e6)
-        found = json.loads(subprocess.run([rig.program("bench_seal")], check=True, capture_output=True, text=True).stdout)
+        found = json.loads(subprocess.run([rig.program("bench_seal")], check=True, capture_output=True,
+                                          text=True).stdout)
         for name, values in samples.items():
             values.values.append(found[name] / 1e6)
     return samples

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """What judges and reports measurements. No program is measured here."""
+import contextlib
 import copy
+import io
 import pathlib
 import sys
 import unittest
@@ -15,8 +17,8 @@ RUN = {"when": "2026-01-02 03:04 UTC", "mode": "default", "commit": "abc", "proc
 
 def figure_results():
     figure = measure.Figure("one", "what", "items/s", "peer", measure.Target(0.5))
-    return {"figures": [{**measure.judge(figure, measure.Samples([10, 12, 11], [20, 20, 24])), "run": RUN}], "sweeps": [],
-            "soak": None}
+    row = {**measure.judge(figure, measure.Samples([10, 12, 11], [20, 20, 24])), "run": RUN}
+    return {"figures": [row], "sweeps": [], "soak": None}
 
 
 def curve(*points):
@@ -141,15 +143,16 @@ class Declaring(unittest.TestCase):
         self.assertEqual(len(names), len(set(names)))
 
     def test_quick_results_stay_out_of_documents(self):
-        with self.assertRaises(SystemExit):
+        with self.assertRaises(SystemExit), contextlib.redirect_stderr(io.StringIO()):
             main.options(["--quick", "--docs"])
 
     def test_syslog_ng_is_given_what_the_event_says(self):
         person = "<identifiers><identifier>u-0</identifier><identifier>447700000000</identifier></identifiers>"
         document = ('<?xml version="1.0"?>\n<HI1Message><ActionRequest><Identifier>11-22</Identifier>'
                     f"<ObjectIdentifier>11-22</ObjectIdentifier><d:LIID>LIID-0000000</d:LIID>{person}"
-                    "<identifier>r-1</identifier><untyped>u-0</untyped><internationalE164>447700000000</internationalE164>"
-                    "<untyped>r-1</untyped><timestamp>t</timestamp><eventId>1</eventId><service>s</service>"
+                    "<identifier>r-1</identifier><untyped>u-0</untyped>"
+                    "<internationalE164>447700000000</internationalE164><untyped>r-1</untyped>"
+                    "<timestamp>t</timestamp><eventId>1</eventId><service>s</service>"
                     "<eventType>e</eventType><time>t</time><received>t</received><conversation><id>c-0</id>"
                     "<kind>direct</kind></conversation><text>words</text><name>status</name><value>sent</value>"
                     "<name>device_id</name><value>d</value></ActionRequest></HI1Message>")
