@@ -377,8 +377,8 @@ class Soak:
         keep = max(1, len(samples) // 180)
         source = "as given" if self.chosen.rate else f"half of the {report.number(measured)} measured before it"
         text = (f"{self.chosen.minutes:g} minutes at {report.number(rate)} events/s ({source}): {self.events:,} "
-                f"events in all, one in {HIT_EVERY} under one of {LIIDS:,} warrants, one in {ATTACH_EVERY} with an attachment "
-                f"of {ATTACH_SIZE:,} octets; {self.items:,} items and {self.objects:,} objects (Model B) arrived, "
+                f"events in all, one in {HIT_EVERY} under one of {LIIDS:,} warrants, one in {ATTACH_EVERY} with an "
+                f"attachment of {ATTACH_SIZE:,} octets; {self.items:,} items and {self.objects:,} objects (Model B) arrived, "
                 f"{self.twice:,} items twice. The latest request of the load left {report.number(late * 1000)} ms after "
                 "its time. "
                 + ("Nothing was lost and nothing grew that should not." if not self.wrong else

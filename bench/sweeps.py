@@ -140,6 +140,16 @@ def sources(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
                                                               1000)}
 
 
+@sweeps("request", "events per request, 8 connections, 1,000 LIIDs", "events", 1, 2, 5, 10, 20, 50, 100, 200)
+def request(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
+    """A source waits for the commit that holds its request, so this is how many events share one."""
+    for many in (1, 20):
+        with alone(rig, 1000, actions=many) as (daemon, leas):
+            for x in points:
+                yield f"{many} action{'s' if many > 1 else ''} per message", {
+                    "x": x, **steady(rig, daemon, leas, "--batch", int(x), "--users", 1000)}
+
+
 @sweeps("actions", "actions per message", "actions", 1, 2, 5, 10, 20, 50, 100)
 def actions(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
     for x in points:

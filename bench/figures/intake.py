@@ -38,7 +38,8 @@ def parse_and_match(rig: Rig) -> dict[str, Samples]:
     output = subprocess.run(
         [rig.program("bench_intake"), "--benchmark_filter=walk_on_demand|walk_tree|parse_and_match",
          "--benchmark_format=json", f"--benchmark_repetitions={rig.sizes.repeat}",
-         "--benchmark_enable_random_interleaving=true", f"--benchmark_min_time={min(0.5, rig.sizes.seconds / 3)}"], check=True, capture_output=True, text=True).stdout
+         "--benchmark_enable_random_interleaving=true",
+         f"--benchmark_min_time={min(0.5, rig.sizes.seconds / 3)}"], check=True, capture_output=True, text=True).stdout
     walks: dict[str, dict[str, list[float]]] = {"0": {}, "1": {}}
     for line in json.loads(output)["benchmarks"]:
         if line["run_type"] != "iteration":
