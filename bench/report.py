@@ -28,8 +28,11 @@ def circumstances(mode: str) -> dict[str, Any]:
     """When and on what."""
     model = next((line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
                   if line.startswith("model name")), platform.machine())
-    commit = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=10"],
-                            capture_output=True, text=True).stdout.strip()
+    git = ["git", "-C", str(ROOT)]
+    commit = subprocess.run([*git, "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True).stdout.strip()
+    # What a run writes into docs/ does not change what is measured.
+    if subprocess.run([*git, "status", "--porcelain", "--", ":!docs"], capture_output=True, text=True).stdout.strip():
+        commit += " with changes"
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {"when": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "mode": mode,
             "commit": commit, "processors": f"{len(os.sched_getaffinity(0))} × {model}", "memory_gib": round(memory),
@@ -152,7 +155,8 @@ def curve_verdict(sweep: dict[str, Any], curve: dict[str, Any]) -> str:
         text += "; grows no worse than linearly" if curve["linear"] else "; **grows worse than linearly**"
         best = max(points, key=lambda point: point["rate"])
         text += f". Best rate {number(best['rate'])}/s at {plain(best['x'])}"
-        text += f", less than 0.7 of that from {plain(curve['bend'])} on" if curve["bend"] is not None else ""
+        if curve["bend"] is not None:
+            text += f"; at {plain(curve['bend'])} it is less than 0.7 of the best before"
     return text + "."
 
 

@@ -131,7 +131,7 @@ class Reporting(unittest.TestCase):
                  "curves": [{"label": "label", "points": points, **measure.judge_growth(points)}]}
         text = report.sweeps_block({"sweeps": [sweep]})
         self.assertIn("**grows worse than linearly**", text)
-        self.assertIn("less than 0.7 of that from 10 on", text)
+        self.assertIn("at 10 it is less than 0.7 of the best before", text)
 
     def test_the_document_agrees_with_the_results(self):
         self.assertEqual(report.disagreements(), [])
