@@ -13,6 +13,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -129,6 +130,7 @@ class Rig:
         self.next_event = 1  # no number is used twice, so that no event is a repeat
         self.leas = 0
         self.have_warrants: tuple[Any, ...] = ()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that close() is reached
         subprocess.run([ROOT / "scripts/make-test-certificates", self.certs], check=True, stdout=subprocess.DEVNULL)
 
     # -- processes ---------------------------------------------------------------------------------------------------

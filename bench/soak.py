@@ -52,7 +52,7 @@ class Flat:
 
 FLAT = (
     Flat("resident memory", "resident_mib", "MiB", 0.05, 3),
-    Flat("open descriptors", "descriptors", "", 0, 3),
+    Flat("open descriptors", "descriptors", "", 0, 8),
     Flat("log (store.db-wal)", "wal_mb", "MB", 0.25, 8),
     Flat("sealed objects", "objects_mb", "MB", 0.5, 8),
     Flat("items waiting", "waiting", "", 0.5, 1000),
