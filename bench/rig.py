@@ -247,7 +247,7 @@ class Rig:
         path.write_text(json.dumps(configuration, indent=1))
         return path
 
-    def start_daemon(self, config: pathlib.Path, seconds: float = 300) -> subprocess.Popen[bytes]:
+    def start_daemon(self, config: pathlib.Path, seconds: float = 900) -> subprocess.Popen[bytes]:
         with open(self.work / "daemon.log", "ab") as log:
             process = self.start(self.program("lihandoverd"), "--config", config, stderr=log)
 
