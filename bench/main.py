@@ -101,6 +101,9 @@ class Run:
             def measure(group: Any = group) -> None:
                 samples = group.run(self.rig)
                 for figure in group.figures:
+                    if not samples[figure.name].values:
+                        self.failures.append(figure.name)
+                        continue
                     row = {**judge(figure, samples[figure.name]), "run": self.run}
                     self.results["figures"].append(row)
                     print(report.figure_row(row), flush=True)

@@ -1,12 +1,12 @@
 """From an event to the LEA's acceptance."""
 from __future__ import annotations
 
+import datetime
 import os
 import statistics
 import time
-import datetime
 
-from bench.measure import Figure, Samples, Target, measures
+from bench.measure import BenchError, Figure, Samples, Target, measures
 from bench.peers import ab, nginx_taking_documents
 from bench.rig import Destination, Lea, Rig, WARM_UP, wait_until
 from bench.syslog_ng import best_workers, syslog_ng
@@ -24,8 +24,7 @@ def beside_peers(rig: Rig, actions: int, ours: dict[str, int], peers: tuple[str,
     document = rig.sample_document()
     samples = {name: Samples(notes={"document_octets": document.stat().st_size}) for name in (*ours, peers[1])}
     with rig.lea() as lea, nginx_taking_documents(rig) as nginx:
-        workers, tried = best_workers(rig, lea, actions)
-        samples[peers[1]].notes.update(workers=workers, rates_by_workers=tried)
+        workers = tuned_workers(rig, lea, actions, samples[peers[1]])
         with rig.daemon([Destination("lea", lea.port, actions)], LIIDS, state=state, fresh=False) as daemon:
             rig.deliver(daemon, [lea], WARM_UP, "--users", LIIDS)
             for _ in range(rig.sizes.repeat):
@@ -37,12 +36,32 @@ def beside_peers(rig: Rig, actions: int, ours: dict[str, int], peers: tuple[str,
                     samples[name].notes.update(daemon_us_per_item=round(run["cost_us"], 1),
                                                receiver_us_per_item=round(run["lea_cost_us"], 1),
                                                intake_per_second=round(run["intake_rate"]))
-                with syslog_ng(rig, lea, workers, actions) as peer:
-                    run = peer.send(rig.sizes.events)
-                samples[peers[1]].values.append(samples[peers[0]].values[-1])
-                samples[peers[1]].baseline.append(run["rate"])
-                samples[peers[1]].notes["syslog_ng_us_per_item"] = round(run["cost_us"], 1)
+                if workers:
+                    compare(rig, lea, workers, actions, samples[peers[1]], samples[peers[0]].values[-1])
     return samples
+
+
+def tuned_workers(rig: Rig, lea: Lea, lines: int, samples: Samples) -> int:
+    """How many workers make syslog-ng the fastest here; 0 where it does not work, which costs only the comparison."""
+    try:
+        workers, tried = best_workers(rig, lea, lines)
+    except BenchError as error:
+        rig.say(f"no syslog-ng to compare with: {error}")
+        return 0
+    samples.notes.update(workers=workers, rates_by_workers=tried)
+    return workers
+
+
+def compare(rig: Rig, lea: Lea, workers: int, lines: int, samples: Samples, ours: float) -> None:
+    try:
+        with syslog_ng(rig, lea, workers, lines) as peer:
+            run = peer.send(rig.sizes.events)
+    except BenchError as error:
+        rig.say(f"syslog-ng failed in this round: {error}")
+        return
+    samples.values.append(ours)
+    samples.baseline.append(run["rate"])
+    samples.notes["syslog_ng_us_per_item"] = round(run["cost_us"], 1)
 
 
 @measures(
