@@ -1,0 +1,272 @@
+"""What each fault of a plan does to an episode, and how it is undone.
+
+Each function gets the episode and the fault out of the plan, works in a thread of its own, and ends when the fault is
+over. Faults overlap: who undoes something puts it back to what is good, and the episode makes everything good at its end.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import harness
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def kill(episode, fault):
+    episode.keeper.kill(fault["pause"])
+
+
+def kill_starting(episode, fault):
+    episode.keeper.kill_starting(fault["after"])
+
+
+def freeze(episode, fault):
+    process = episode.daemon.process
+    process.signal(signal.SIGSTOP)
+    time.sleep(fault["for"])
+    process.signal(signal.SIGCONT)
+
+
+def stop(episode, _fault):
+    with episode.keeper.lock:
+        episode.keeper.stop()
+        episode.keeper.start()
+
+
+def reload(episode, fault):
+    for _ in range(fault["times"]):
+        with episode.keeper.lock:
+            # Before it takes signals, SIGHUP ends a program as it ends any other.
+            if episode.keeper.settled:
+                episode.daemon.process.signal(signal.SIGHUP)
+        time.sleep(fault["for"] / fault["times"])
+
+
+def control(episode, *arguments):
+    """lihandoverctl, which may find nobody at home; its output, None when it failed."""
+    try:
+        done = subprocess.run([harness.LIHANDOVERCTL, "--socket", episode.daemon.control, *arguments, "--json"],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                              timeout=episode.patience(60))
+    except subprocess.TimeoutExpired:
+        episode.trouble(0, "lihandoverctl to end", arguments)
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def reload_now(episode):
+    begun = time.monotonic()
+    told = control(episode, "reload")
+    if told is not None and json.loads(told).get("outcome") in ("done", "partial"):
+        episode.warrants.settled(begun)
+
+
+def reconfigure(episode, fault):
+    """Another configuration for a while. What items say was fixed when they were made."""
+    daemon = episode.daemon
+    with episode.lock:
+        destination = daemon.configuration["destinations"][fault["lea"]]
+        number, change = fault["number"], fault["change"]
+        if change == "actions":
+            destination["max_actions_per_message"] = number
+        elif change == "connections":
+            destination["connections"] = destination["upload_connections"] = number
+        elif change == "sender":
+            destination["sender"] = {"country_code": "GB", "unique_identifier": f"SENDER-{number}"}
+        elif change == "receiver":
+            destination["receiver"] = {"country_code": "GB", "unique_identifier": f"RECEIVER-{number}"}
+        elif change == "schema":
+            daemon.configuration["csp_schema"]["url"] = f"https://csp.example.com/schema/{number}"
+        elif change == "model" and "binary" in destination:
+            destination["binary"]["expiry"] = f"{20 + number}d"
+        daemon.write_configuration()
+        if change == "bad":
+            with open(daemon.config_path, "a", encoding="ascii") as file:
+                file.write("\nunheard_of: 1\n")
+    try:
+        if change == "bad":
+            told = control(episode, "reload")
+            if told is not None and json.loads(told).get("outcome") != "failed":
+                episode.trouble(10, "a bad configuration to change nothing", told)
+        else:
+            reload_now(episode)
+    finally:
+        if change == "bad":
+            with episode.lock:
+                daemon.write_configuration()
+
+
+def restore_configuration(episode):
+    with episode.lock:
+        for lea in episode.leas.values():
+            destination = episode.daemon.configuration["destinations"][lea.plan["name"]]
+            destination["connections"] = lea.plan["connections"]
+        episode.daemon.write_configuration()
+
+
+def warrant_of(episode, fault):
+    return next(w for w in episode.plan["warrants"] if w["file"] == fault["warrant"])
+
+
+def warrant_goes(episode, fault):
+    """A warrant ends by its file, and comes back. Others are not touched."""
+    warrant = warrant_of(episode, fault)
+    key = f"{warrant['destination']}|{warrant['liid']}"
+    episode.warrants.change(key, False)
+    episode.remove_warrant(warrant)
+    reload_now(episode)
+    time.sleep(fault["for"])
+    episode.warrants.change(key, True)
+    episode.write_warrant(warrant)
+    reload_now(episode)
+
+
+def warrant_spoiled(episode, fault):
+    """A bad file: the last good version stays in force, also across a restart."""
+    warrant = warrant_of(episode, fault)
+    if fault["restart"]:
+        # The version in the store is that of the last start or reload that saw the file.
+        reload_now(episode)
+    episode.write_warrant(warrant, spoiled=True)
+    reload_now(episode)
+    if fault["restart"]:
+        episode.keeper.kill()
+    time.sleep(fault["for"])
+    episode.write_warrant(warrant)
+    reload_now(episode)
+
+
+def lea_of(episode, fault):
+    return episode.leas[fault["lea"]]
+
+
+def lea_kill(episode, fault):
+    lea = lea_of(episode, fault)
+    for _ in range(fault["times"]):
+        with lea.lock:
+            lea.kill()
+            time.sleep(fault["for"] / fault["times"])
+            lea.begin()
+        time.sleep(0.1)
+
+
+def lea_freeze(episode, fault):
+    process = lea_of(episode, fault).process
+    process.signal(signal.SIGSTOP)
+    time.sleep(fault["for"])
+    process.signal(signal.SIGCONT)
+
+
+def lea_rules(episode, fault):
+    lea = lea_of(episode, fault)
+    lea.rule(fault["rules"])
+    time.sleep(fault["for"])
+    lea.rule([])
+
+
+def proxy(episode, fault):
+    lea = lea_of(episode, fault)
+    lea.between(fault["behaviour"])
+    time.sleep(fault["for"])
+    lea.between({"mode": "pass"})
+
+
+def lea_certificate(episode, fault):
+    """The LEA comes with a certificate that nobody should trust, or that ends while it is in use."""
+    lea = lea_of(episode, fault)
+    with lea.lock:
+        episode.certificate(lea, fault["certificate"])
+        lea.again()
+    time.sleep(fault["for"])
+    with lea.lock:
+        episode.certificate(lea, "good")
+        lea.again()
+
+
+def own_certificate(episode, fault):
+    """The operator's certificate at the LEA is replaced by one that is no good, and back."""
+    lea = lea_of(episode, fault)
+    with lea.lock:
+        episode.own_certificate(lea, fault["certificate"])
+    reload_now(episode)
+    time.sleep(fault["for"])
+    with lea.lock:
+        episode.own_certificate(lea, "good")
+    reload_now(episode)
+
+
+def slow_clients(episode, fault):
+    count = min(fault["count"], episode.descriptors())
+    clients = harness.Process("slow_clients", [sys.executable, os.path.join(HERE, "slow_clients.py"), episode.daemon.intake,
+                                               str(count), str(fault["for"]), str(fault["seed"])], episode.directory)
+    clients.wait(episode.patience(60) + fault["for"])
+
+
+def operator(episode, fault):
+    """Looks at items, rejects a few, and puts refused ones back."""
+    chance = random.Random(fault["seed"])
+    end = time.monotonic() + fault["for"]
+    while True:
+        told = control(episode, "items", "--limit", "50")
+        items = json.loads(told) if told else []
+        if items and chance.random() < 0.7:
+            chosen = [each["id"] for each in chance.sample(items, min(len(items), chance.randint(1, 3)))]
+            with episode.lock:
+                episode.rejected.update(dict.fromkeys(chosen, "by an operator of the fault harness"))
+            control(episode, "reject", *chosen, "--reason", "by an operator of the fault harness")
+        for lea in episode.leas:
+            control(episode, "retry", "--destination", lea)
+        control(episode, "status")
+        if time.monotonic() > end:
+            return
+        time.sleep(0.2)
+
+
+def disk_fails(episode):
+    entry = [time.monotonic(), None]
+    with episode.lock:
+        episode.disk_faults.append(entry)
+    return entry
+
+
+def disk_errors(episode, fault):
+    entry = disk_fails(episode)
+    episode.shim.set(**fault["errors"])
+    time.sleep(fault["for"])
+    episode.shim.set(**{name: 0 for name in fault["errors"]})
+    entry[1] = time.monotonic()
+
+
+def disk_full(episode, fault):
+    entry = disk_fails(episode)
+    episode.small_disk.fill(fault["leave"])
+    time.sleep(fault["for"])
+    episode.small_disk.free()
+    entry[1] = time.monotonic()
+
+
+def dns(episode, fault):
+    table = {f"{name}.test": "address 127.0.0.1" for name in episode.leas}
+    table[f"{fault['lea']}.test"] = fault["answer"]
+    episode.shim.resolve(table)
+    # Names are asked for where connections are made.
+    lea_of(episode, fault).between({"mode": "cut"})
+    time.sleep(fault["for"])
+    episode.names_good()
+
+
+def clock(episode, fault):
+    episode.clock_moved = True
+    episode.set_clock(fault["offset"])
+    time.sleep(fault["for"])
+    episode.set_clock(0)
+
+
+RUN = {function.__name__: function for function in (
+    kill, kill_starting, freeze, stop, reload, reconfigure, warrant_goes, warrant_spoiled, lea_kill, lea_freeze, lea_rules,
+    proxy, lea_certificate, own_certificate, slow_clients, operator, disk_errors, disk_full, dns, clock)}

@@ -1,0 +1,491 @@
+"""The sources: hand in events of every kind, keep to their part of the bargain, and remember what they were told."""
+
+import base64
+import datetime
+import hashlib
+import http.client
+import os
+import random
+import threading
+import time
+import urllib.parse
+import uuid
+
+import harness
+
+FIELDS_APART = ("date", "connection", "retry-after", "keep-alive")
+SERVICES = ("examplechat", "otherchat")
+
+
+def rfc3339(seconds):
+    at = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class Warrants:
+    """Which warrants there are, and when each was surely or possibly in force. Times of changes are monotonic ones."""
+
+    def __init__(self, plan):
+        self.lock = threading.Lock()
+        self.all = {f"{w['destination']}|{w['liid']}": w for w in plan["warrants"]}
+        self.present = {key: w["present"] for key, w in self.all.items()}
+        self.changes = {key: [] for key in self.all}  # [begun, over or None, present afterwards]
+
+    def change(self, key, present):
+        """Called before the file is touched."""
+        with self.lock:
+            self.changes[key].append([time.monotonic(), None, present])
+
+    def settled(self, since):
+        """A reload or start that began at `since` is over, and read all files."""
+        now = time.monotonic()
+        with self.lock:
+            for changes in self.changes.values():
+                for change in changes:
+                    if change[1] is None and change[0] < since:
+                        change[1] = now
+
+    def surely(self, key, begun, over):
+        with self.lock:
+            present = self.present[key]
+            for begin, end, after in self.changes[key]:
+                if begin <= over and (end is None or end >= begun):
+                    return False
+                if end is not None and end < begun:
+                    present = after
+            return present
+
+    def possibly(self, key, begun, over):
+        with self.lock:
+            present = self.present[key]
+            for begin, end, after in self.changes[key]:
+                if begin <= over and (end is None or end >= begun):
+                    return True
+                if end is not None and end < begun:
+                    present = after
+            return present
+
+    def matching(self, users, service, seconds):
+        """(warrant, whether its window is beyond doubt) for all that an event falls under. Seconds in whole
+        microseconds as text would have them; None where the event has no time."""
+        found = []
+        for key, warrant in self.all.items():
+            if not set(warrant["users"]) & set(users):
+                continue
+            if warrant["services"] and service not in warrant["services"]:
+                continue
+            since, until = warrant["from"], warrant["until"]
+            if seconds is None:
+                found.append((key, since is None and until is None))
+            elif (since is None or seconds >= since) and (until is None or seconds < until):
+                found.append((key, True))
+        return found
+
+
+class Event:
+    def __init__(self, source, body, matching, text, attachments):
+        self.id = body["event_id"]
+        self.source = source
+        self.body = body
+        self.matching = matching
+        self.text = text
+        self.attachments = attachments  # [{"id", "sha256", "size", "how"}]
+        self.attempts = []
+        self.answer = "none"
+        self.answered_by = None
+
+
+class Ledger:
+    """All that was submitted and answered, by all sources."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.events = {}
+        self.taken = {}
+        self.pairs = []
+        self.breaches = []
+        self.counts = {}
+
+    def add(self, event):
+        with self.lock:
+            self.events[event.id] = event
+
+    def count(self, what, number=1):
+        with self.lock:
+            self.counts[what] = self.counts.get(what, 0) + number
+
+    def breach(self, promise, expected, found):
+        with self.lock:
+            self.breaches.append({"promise": promise, "expected": expected, "found": str(found)[:1000]})
+
+    def shape(self, kind, warranted, answer):
+        fields = sorted((n, v) for n, v in answer.fields.items() if n not in FIELDS_APART)
+        with self.lock:
+            self.taken.setdefault((kind, warranted, f"{answer.status} {fields} {answer.body!r}"), None)
+
+    def evidence(self, warrants):
+        events = {}
+        for event in self.events.values():
+            must, may = [], []
+            for key, certain in event.matching:
+                if event.answered_by and certain and warrants.surely(key, *event.answered_by):
+                    must.append(key)
+                elif any(warrants.possibly(key, *attempt) for attempt in event.attempts):
+                    may.append(key)
+            events[event.id] = {"answer": event.answer, "must": must, "may": may, "text": event.text,
+                                "attachments": event.attachments, "source": event.source,
+                                "attempts": len(event.attempts)}
+        answers = {"taken": [{"kind": k, "warranted": w, "shape": s} for k, w, s in self.taken],
+                   "pairs": self.pairs, "breaches": self.breaches}
+        return events, answers
+
+
+class TlsConnection(http.client.HTTPSConnection):
+    def __init__(self, port, timeout):
+        super().__init__("127.0.0.1", port, context=harness.client_context("source"), timeout=timeout)
+
+
+class Source(threading.Thread):
+    """One client of one listener. Sends again what was not answered, as docs/events.md asks of sources."""
+
+    def __init__(self, episode, number, listener, seed):
+        super().__init__(daemon=True)
+        self.episode = episode
+        self.ledger = episode.ledger
+        self.number = number
+        self.listener = listener  # "local" or "messaging"
+        self.chance = random.Random(seed)
+        self.quiet = threading.Event()  # nothing new from now on
+        self.abandon = threading.Event()  # not even what is unanswered
+        self.failure = None
+        self.connection = None
+        self.remembered = []
+
+    def run(self):
+        try:
+            while not self.quiet.is_set():
+                self.step()
+                time.sleep(self.chance.uniform(0, 2 * self.episode.plan["pace"]))
+        except Exception as error:  # shown with the episode
+            self.failure = error
+        finally:
+            self.drop()
+
+    # HTTP
+
+    def drop(self):
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def ask(self, method, path, body=None, fields=None):
+        """One request on a kept connection, or a new one."""
+        timeout = self.episode.patience(6)
+        if self.connection is None or self.chance.random() < 0.05:
+            self.drop()
+            if self.listener == "local":
+                self.connection = harness.UnixConnection(self.episode.daemon.intake, timeout)
+            else:
+                self.connection = TlsConnection(self.episode.intake_port, timeout)
+        try:
+            self.connection.request(method, path, body, fields or {})
+            return harness.Answer(self.connection.getresponse())
+        except BaseException:
+            self.drop()
+            raise
+
+    def pause(self):
+        time.sleep(self.chance.uniform(0.01, 0.1))
+
+    # Events
+
+    def octets(self, most):
+        size = self.chance.choice([0, 1, 17, 1000, 65536, 65537, most])
+        return self.chance.randbytes(min(size, most))
+
+    def new_event(self, attachments=()):
+        """An event of random people; what is under no warrant carries the marker of what must leave no trace."""
+        plan, chance = self.episode.plan, self.chance
+        people = plan["users"]
+        users = [chance.choice(people) for _ in range(chance.choice([1, 1, 1, 2]))]
+        service = SERVICES[chance.random() < 0.15]
+        how = chance.random()
+        now = time.time()
+        edges = [w[edge] for w in plan["warrants"] for edge in ("from", "until") if w[edge] is not None and w["users"][0] in users]
+        if how < 0.1:
+            seconds = None
+        elif how < 0.2:
+            seconds = now - chance.choice([3600, 86400, 2 * 86400, 30 * 86400])
+        elif how < 0.6 and edges:
+            seconds = chance.choice(edges) + chance.choice([-0.000001, 0, 0.000001, -1, 1])
+        else:
+            seconds = now
+        if seconds is not None:
+            seconds = round(seconds, 6)
+            stamp = rfc3339(seconds)
+            seconds = datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+        matching = self.episode.warrants.matching(users, service, seconds)
+        marker = plan["matched"] if matching else plan["unmatched"]
+        text = f"{marker} text {self.number} {len(self.remembered)} " + "x" * chance.choice([0, 10, 300, 20000])
+        if chance.random() < 0.1:
+            text += "\u0000\ud83d \ufffe \u00e4 \U0001f600"
+        event_id = f"{marker}-{uuid.UUID(int=chance.getrandbits(128))}"
+        conversation = chance.choice([None, f"{marker}-c-{users[0]}", f"{marker}-c-{chance.randrange(3)}"])
+        named = [u if u in plan["targets"] else f"{marker}-{u}" for u in users]
+        body = harness.message(named[0], named[1] if len(named) > 1 else f"{marker}-peer", text, conversation,
+                               event_id=event_id, service=service, timestamp=None if seconds is None else stamp,
+                               parameters={"marker": marker})
+        given = []
+        for number, octets in enumerate(attachments):
+            body.setdefault("attachments", []).append(
+                harness.inline(f"a{number}", octets, **self.details(octets)))
+            given.append(self.given(f"a{number}", octets, "inline"))
+        event = Event(self.listener, body, matching, text, given)
+        self.ledger.add(event)
+        return event
+
+    def details(self, octets):
+        details = {"filename": "roof.jpg", "content_type": "image/jpeg"}
+        if self.chance.random() < 0.5:
+            details["sha256"] = hashlib.sha256(octets).hexdigest()
+        return details
+
+    @staticmethod
+    def given(name, octets, how):
+        return {"id": name, "sha256": hashlib.sha256(octets).hexdigest(), "size": len(octets), "how": how}
+
+    # Handing in
+
+    def hand_in(self, events, uploads=None, give_up=False):
+        """Until all of them are answered, however often that takes. `uploads` are the objects that they name."""
+        left, first = list(events), True
+        while left and not self.abandon.is_set():
+            if uploads and not first:
+                if not self.upload(uploads):
+                    return
+            first = False
+            begun = time.monotonic()
+            single = len(left) == 1 and self.chance.random() < 0.5
+            if single:
+                body, kind = harness.to_json(left[0].body), "application/json"
+            else:
+                body = b"".join(harness.to_json(e.body) + b"\n" for e in left)
+                kind = "application/x-ndjson"
+            try:
+                answer = self.ask("POST", "/v1/events", body, {"Content-Type": kind})
+            except (OSError, http.client.HTTPException):
+                for event in left:
+                    event.attempts.append((begun, time.monotonic()))
+                self.ledger.count("unanswered")
+                if give_up:
+                    return
+                self.pause()
+                continue
+            span = (begun, time.monotonic())
+            for event in left:
+                event.attempts.append(span)
+            self.ledger.count(f"answered {answer.status}")
+            if answer.status == 202:
+                if answer.json() != {"accepted": len(left)}:
+                    self.ledger.breach(1, f"{len(left)} accepted", answer)
+                for event in left:
+                    event.answer, event.answered_by = "accepted", span
+                if len(left) == 1:
+                    self.ledger.shape("one event", bool(left[0].matching), answer)
+                return
+            if answer.status == 422:
+                left = self.mend(left, answer, span, uploads)
+            elif answer.status == 503:
+                if int(answer.fields.get("retry-after", 0)) < 1:
+                    self.ledger.breach(11, "503 with Retry-After", answer)
+            elif answer.status != 408:
+                self.ledger.breach(11, "events taken, or put off with 503", answer)
+                return
+            self.pause()
+
+    def mend(self, events, answer, span, uploads):
+        """What of a 422 is worth another try; the others are accepted, or refused for their time."""
+        told = answer.json()
+        rejected = {r["line"]: r for r in told["rejected"]}
+        if told["accepted"] + len(rejected) + told.get("unlisted", 0) != len(events):
+            self.ledger.breach(1, f"{len(events)} events told of", answer)
+        left = []
+        for number, event in enumerate(events, 1):
+            reason = rejected.get(number)
+            if reason is None:
+                event.answer, event.answered_by = "accepted", span
+            elif reason["field"].endswith(".object") and uploads:
+                left.append(event)
+            elif reason["field"] == "timestamp" and self.episode.clock_in_doubt:
+                # Ahead of a clock that was set back. An attempt before it may have been taken.
+                event.answer = "refused" if len(event.attempts) == 1 else "none"
+            else:
+                self.ledger.breach(1, "a good event taken", f"{reason} for {event.id}")
+        return left
+
+    def upload(self, uploads):
+        """PUTs each; whether all of them are there."""
+        for name, octets in uploads.items():
+            while True:
+                if self.abandon.is_set():
+                    return False
+                try:
+                    answer = self.ask("PUT", "/v1/objects/" + urllib.parse.quote(name, safe=""), octets)
+                except (OSError, http.client.HTTPException):
+                    self.pause()
+                    continue
+                if answer.status in (201, 204):
+                    break
+                if answer.status not in (503, 408):
+                    self.ledger.breach(11, "an object taken, or put off with 503", answer)
+                    return False
+                self.pause()
+        return True
+
+    # What a source does
+
+    def step(self):
+        draw = self.chance.random()
+        if draw < 0.3:
+            self.hand_in_new(1)
+        elif draw < 0.6:
+            self.hand_in_new(self.chance.randint(2, 25))
+        elif draw < 0.7 and self.remembered:
+            event = self.chance.choice(self.remembered)
+            if event.answer == "accepted" and not event.attachments:
+                self.repeat(event)
+        elif draw < 0.78:
+            event = self.new_event([self.octets(200000) for _ in range(self.chance.randint(1, 3))])
+            self.hand_in([event])
+        elif draw < 0.88:
+            self.hand_in_uploaded()
+        elif draw < 0.92 and self.episode.spool:
+            self.hand_in_named()
+        elif draw < 0.96:
+            self.refused_pair()
+        else:
+            self.nuisance()
+
+    def hand_in_new(self, count):
+        events = [self.new_event() for _ in range(count)]
+        self.hand_in(events, give_up=self.chance.random() < 0.1)
+        self.remembered += events
+        del self.remembered[:-200]
+
+    def repeat(self, event):
+        """Told again though it was answered: there is no second item."""
+        begun = time.monotonic()
+        try:
+            answer = self.ask("POST", "/v1/events", harness.to_json(event.body), {"Content-Type": "application/json"})
+        except (OSError, http.client.HTTPException):
+            answer = None
+        event.attempts.append((begun, time.monotonic()))
+        if answer is not None and answer.status not in (202, 503, 408):
+            if not (answer.status == 422 and self.episode.clock_in_doubt):
+                self.ledger.breach(1, "a repeated event taken", answer)
+
+    def hand_in_uploaded(self):
+        uploads, given, named = {}, [], []
+        for number in range(self.chance.randint(1, 2)):
+            octets = self.octets(self.chance.choice([300000, 3000000]))
+            name = f"{self.number}/{uuid.UUID(int=self.chance.getrandbits(128))}"
+            uploads[name] = octets
+            named.append({"id": f"u{number}", "object": name, **self.details(octets)})
+            given.append(self.given(f"u{number}", octets, "upload"))
+        if not self.upload(uploads):
+            return
+        if self.chance.random() < 0.1:
+            return  # an object that no event ever names
+        event = self.new_event()
+        event.body["attachments"], event.attachments = named, given
+        self.hand_in([event], uploads)
+
+    def hand_in_named(self):
+        event = self.new_event()
+        name = uuid.UUID(int=self.chance.getrandbits(128)).hex
+        octets = (self.episode.plan["unmatched"].encode() if not event.matching else b"") + self.octets(500000)
+        path = os.path.join(self.episode.spool, name)
+        with open(path + ".part", "wb") as file:
+            file.write(octets)
+        os.rename(path + ".part", path)
+        event.body["attachments"] = [{"id": "f0", "file": name}]
+        event.attachments = [self.given("f0", octets, "file")]
+        self.hand_in([event])
+
+    def refused_pair(self):
+        """The same mistake about a target and about somebody else."""
+        plan = self.episode.plan
+        marker = plan["unmatched"]
+        mistake = self.chance.choice(["unknown member", "no time", "future", "object", "empty", "type", "base64"])
+        seen = []
+        for user in (self.chance.choice(sorted(plan["targets"])), f"{marker}-user"):
+            event = harness.message(user, f"{marker}-peer", f"{marker}-text", event_id=f"{marker}-refused-{uuid.uuid4()}")
+            if mistake == "unknown member":
+                event["unheard_of"] = marker
+            elif mistake == "no time":
+                event["timestamp"] = marker
+            elif mistake == "future":
+                event["timestamp"] = rfc3339(time.time() + 400 * 86400)
+            elif mistake == "object":
+                event["attachments"] = [{"id": "x", "object": f"never-{uuid.uuid4()}"}]
+            elif mistake == "empty":
+                event["receivers"] = [{"identifiers": []}]
+            elif mistake == "type":
+                event["receivers"] = [{"identifiers": [{"type": marker, "value": marker}]}]
+            else:
+                event["attachments"] = [{"id": "x", "data": "====" + marker}]
+            try:
+                answer = self.ask("POST", "/v1/events", harness.to_json(event), {"Content-Type": "application/json"})
+            except (OSError, http.client.HTTPException):
+                return
+            if answer.status in (503, 408):
+                return
+            if answer.status != 422:
+                self.ledger.breach(7, f"422 for {mistake}", answer)
+            fields = sorted((n, v) for n, v in answer.fields.items() if n not in FIELDS_APART)
+            seen.append(f"{answer.status} {fields} {answer.body!r}")
+        with self.ledger.lock:
+            self.ledger.pairs.append([mistake, *seen])
+
+    def nuisance(self):
+        """Requests that nobody should send."""
+        marker = self.episode.plan["unmatched"].encode()
+        kind = self.chance.randrange(8)
+        fields = {"Content-Type": "application/json"}
+        try:
+            if kind == 0:
+                answer = self.ask("POST", "/v1/events", b'{"event_id": "' + marker + b'", ' + b"[" * 100000, fields)
+            elif kind == 1:
+                answer = self.ask("POST", "/v1/events", b'{"event_id":"' + marker * 100000 + b'"}', fields)
+            elif kind == 2:
+                answer = self.ask("POST", "/v1/events", b"", {"Content-Type": "text/" + "x" * 3000})
+            elif kind == 3:
+                answer = self.ask("GET", "/" + marker.decode() * 100)
+            elif kind == 4:
+                answer = self.ask("PUT", "/v1/objects/" + "%00" * 10, marker)
+            elif kind == 5:
+                answer = self.ask("POST", "/v1/events", b"\x00\xff\xfe" + marker + b"\n" * 5000,
+                                  {"Content-Type": "application/x-ndjson"})
+            elif kind == 6:
+                answer = self.ask("POST", "/v1/events", base64.b64encode(marker) * 10, fields)
+            else:
+                self.drop()
+                self.half_a_request(marker)
+                return
+        except (OSError, http.client.HTTPException):
+            return
+        if answer.status < 400 or answer.status == 500:
+            self.ledger.breach(11, "nonsense refused", answer)
+
+    def half_a_request(self, marker):
+        connection = (harness.UnixConnection(self.episode.daemon.intake, 5) if self.listener == "local"
+                      else TlsConnection(self.episode.intake_port, 5))
+        try:
+            connection.connect()
+            event = harness.to_json(harness.message(f"{marker.decode()}-x", text=marker.decode() * 50))
+            connection.sock.sendall(b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                                    b"Content-Length: %d\r\n\r\n" % (len(event) + 100) + event)
+            if self.chance.random() < 0.5:
+                time.sleep(self.chance.uniform(0, 0.2))
+        finally:
+            connection.close()

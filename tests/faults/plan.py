@@ -1,0 +1,186 @@
+"""Draws an episode from its seed: what is configured, who hands in what, and which faults come when.
+
+A plan is plain JSON; an episode does what its plan says and draws nothing itself but what its sources and programs get
+seeds for.
+"""
+
+import random
+
+# What an episode needs beyond Python: faults that need what is not there are left out, and said so.
+SHIM, CLOCK, DISK = "the shim", "libfaketime", "a tmpfs of its own"
+
+PROXY_MODES = ("refuse", "blackhole", "reset", "half_close", "trickle", "late", "limit", "cut")
+
+
+def proxy(chance, plan):
+    mode = chance.choice(PROXY_MODES)
+    more = {"reset": {"after": chance.choice([0, 100, 1500, 3000, 10000])},
+            "half_close": {"after": chance.choice([0, 10, 1500, 2500, 4000])},
+            "trickle": {"rate": chance.choice([200, 2000, 20000])},
+            "late": {"delay": chance.choice([0.1, 0.5, 1.5, 3])},
+            "limit": {"connections": chance.choice([0, 1, 2])}}.get(mode, {})
+    return {"lea": lea(chance, plan), "behaviour": {"mode": mode, **more}}
+
+
+def lea(chance, plan):
+    return chance.choice(plan["leas"])["name"]
+
+
+def warrant(chance, plan):
+    return chance.choice(plan["warrants"])["file"]
+
+
+def rules(chance, plan):
+    """Misbehaviour of the LEA itself; see the rules in tests/lea-sim/README.md."""
+    liids = [w["liid"] for w in plan["warrants"]]
+    kinds = [
+        {"kind": "drop", "moment": "reading", "on": "all"}, {"kind": "drop", "moment": "answering", "on": "all"},
+        {"kind": "drop", "moment": "answered"}, {"kind": "garbage"}, {"kind": "truncated"}, {"kind": "wrong_transaction"},
+        {"kind": "status", "status": 503, "on": "all"}, {"kind": "status", "status": 503, "retry_after": 1},
+        {"kind": "status", "status": 429, "retry_after": 1}, {"kind": "status", "status": 400},
+        {"kind": "status", "status": 404, "on": "uploads"}, {"kind": "status", "status": 413, "on": "uploads"},
+        {"kind": "status", "status": 403, "on": "all"}, {"kind": "status", "status": 302, "location": "https://127.0.0.1:1/x"},
+        {"kind": "status", "status": 201, "on": "uploads"},
+        {"kind": "error", "code": 3999, "description": plan["words"]}, {"kind": "error", "code": 3900},
+        {"kind": "refuse", "code": 3900, "description": plan["words"]},
+        {"kind": "refuse", "code": 3007, "description": plan["words"], "liid": chance.choice(liids)},
+        {"kind": "refuse", "code": 3007, "description": plan["words"]},
+        {"kind": "unanswered"}, {"kind": "twice"}, {"kind": "oversized", "size": 40000000},
+        {"kind": "slow_read", "rate": 20000, "on": "all"}, {"kind": "withhold_continue", "on": "uploads"},
+        {"kind": "delay", "delay": "0ms", "jitter": "300ms"}, {"kind": "delay", "delay": "2500ms", "jitter": "500ms"},
+    ]
+    chosen = chance.sample(kinds, chance.randint(1, 5))
+    return {"lea": lea(chance, plan),
+            "rules": [{**rule, "probability": round(chance.choice([0.05, 0.2, 0.6, 1]), 2)} for rule in chosen]}
+
+
+def disk_errors(chance, plan):
+    names = ["write_eio", "write_enospc", "write_short", "sync_eio", "read_eio", "grow_enospc", "create_emfile",
+             "unlink_eio"]
+    fields = {name: chance.choice([0.001, 0.01, 0.1, 0.5, 1]) for name in chance.sample(names, chance.randint(1, 3))}
+    if chance.random() < 0.3:
+        fields["slow_sync_ms"] = chance.choice([1, 20, 300])
+    return {"errors": fields}
+
+
+def dns(chance, plan):
+    return {"lea": lea(chance, plan), "answer": chance.choice(["nxdomain", "again", "address 127.0.0.2",
+                                                               "address 127.0.0.3", "address 127.0.0.1 3000"])}
+
+
+def clock(chance, plan):
+    return {"offset": chance.choice([-172800, -90000, -7200, -301, -30, 30, 301, 7200, 90000, 172800])}
+
+
+# name: (weight, what is drawn beside "at" and "for", what it needs)
+FAULTS = {
+    "kill": (6, lambda chance, plan: {"pause": chance.choice([0, 0, 0.1, 1])}, None),
+    "kill_starting": (3, lambda chance, plan: {"after": [round(chance.uniform(0, 0.4), 3)
+                                                         for _ in range(chance.randint(1, 5))]}, None),
+    "freeze": (2, lambda chance, plan: {}, None),
+    "stop": (2, lambda chance, plan: {}, None),
+    "reload": (2, lambda chance, plan: {"times": chance.randint(1, 10)}, None),
+    "reconfigure": (3, lambda chance, plan: {"lea": lea(chance, plan), "change": chance.choice(
+        ["actions", "connections", "sender", "receiver", "schema", "model", "bad"]),
+        "number": chance.choice([1, 2, 5, 20, 100])}, None),
+    "warrant_goes": (3, lambda chance, plan: {"warrant": warrant(chance, plan)}, None),
+    "warrant_spoiled": (2, lambda chance, plan: {"warrant": warrant(chance, plan), "restart": chance.random() < 0.5}, None),
+    "lea_kill": (4, lambda chance, plan: {"lea": lea(chance, plan), "times": chance.choice([1, 1, 1, 4])}, None),
+    "lea_freeze": (2, lambda chance, plan: {"lea": lea(chance, plan)}, None),
+    "lea_rules": (8, rules, None),
+    "proxy": (8, proxy, None),
+    "lea_certificate": (2, lambda chance, plan: {"lea": lea(chance, plan), "certificate": chance.choice(
+        ["expired", "expiring", "other_name", "stranger"])}, None),
+    "own_certificate": (2, lambda chance, plan: {"lea": lea(chance, plan), "certificate": chance.choice(
+        ["expired", "stranger", "garbage"])}, None),
+    "slow_clients": (2, lambda chance, plan: {"count": chance.choice([200, 1000, 2500]), "seed": chance.randrange(10**6)},
+                     None),
+    "operator": (3, lambda chance, plan: {"seed": chance.randrange(10**6)}, None),
+    "disk_errors": (8, disk_errors, SHIM),
+    "dns": (3, dns, SHIM),
+    "disk_full": (3, lambda chance, plan: {"leave": chance.choice([0, 4096, 200000, 1000000])}, DISK),
+    "clock": (4, clock, CLOCK),
+}
+
+
+def draw(seed, quick=False):
+    """The plan of an episode; a quick one is short and light, for a test."""
+    chance = random.Random(seed)
+    token = f"{chance.getrandbits(48):012x}"
+    duration = chance.uniform(6, 8) if quick else chance.uniform(12, 35)
+    plan = {
+        "seed": seed,
+        "duration": round(duration, 1),
+        "matched": f"somebody-{token}",
+        "unmatched": f"nobody-{token}",
+        "words": "words of an LEA for the operator alone",
+        "pace": chance.choice([0.02, 0.05] if quick else [0.005, 0.02, 0.05]),
+        "leas": [],
+        "warrants": [],
+        "sources": [],
+        "disk": chance.choice([None, None, 40, 80]),
+        "max_bytes": chance.choice([None, None, None, "24MiB"]),
+        "clock": chance.random() < 0.35,
+        "validation": chance.choice(["all", "sample"]),
+        "named_files": chance.random() < 0.6,
+        "schema_content": chance.choice(["first", "always", "never"]),
+    }
+    for number in range(chance.randint(1, 3)):
+        plan["leas"].append({
+            "name": f"lea-{number}",
+            "binary": chance.choice([None, "A", "B", "B"]),
+            "actions": chance.choice([1, 1, 3, 20]),
+            "connections": chance.choice([1, 2, 8]),
+            "upload_connections": chance.choice([1, 2, 4]),
+            "timeout": chance.choice(["1s", "2s"]),
+            "retry": {"initial": chance.choice(["5ms", "50ms"]), "maximum": chance.choice(["100ms", "500ms"]),
+                      "error_codes": [3900]},
+            "early_success": chance.choice(["refused", "delivered"]),
+            "named": chance.random() < 0.5,
+            "resets_tickets": True,
+            "seed": chance.randrange(10**6),
+        })
+    people = [f"t-{token}-{n}" for n in range(chance.randint(2, 8))]
+    emergency = chance.random() < 0.7
+    for number in range(chance.randint(1, 9)):
+        agency = chance.choice(plan["leas"])
+        deliver = ["metadata"] + [part for part in ("content", "location") if chance.random() < 0.7]
+        if agency["binary"] and chance.random() < 0.8:
+            deliver.append("binary")
+        window = chance.choice(["open", "open", "open", "opens", "closes", "both"])
+        plan["warrants"].append({
+            "file": f"w{number}.yaml", "destination": agency["name"], "liid": f"LI-{token}-{number}",
+            "users": chance.sample(people, chance.choice([1, 1, 2]) if len(people) > 1 else 1),
+            "deliver": deliver,
+            "services": ["examplechat"] if chance.random() < 0.2 else [],
+            "priority": "emergency" if emergency and number == 0 else "routine",
+            "correlation": chance.choice(["conversation", "conversation", "none"]),
+            "opens": round(duration * 0.3, 6) if window in ("opens", "both") else None,
+            "closes": round(duration * 0.7, 6) if window in ("closes", "both") else None,
+            "present": True,
+        })
+    plan["targets"] = people
+    plan["users"] = people * chance.choice([1, 2]) + [f"n{n}" for n in range(chance.choice([2, len(people)]))]
+    for number in range(chance.randint(2, 3) if quick else chance.randint(2, 6)):
+        plan["sources"].append({"listener": chance.choice(["local", "local", "messaging"]), "seed": chance.randrange(10**9)})
+    names = [name for name, (_, _, needs) in FAULTS.items()
+             if not (needs == CLOCK and not plan["clock"]) and not (needs == DISK and not plan["disk"])
+             and not (quick and name == "slow_clients")]
+    # A few kinds for each episode, so that each comes about often enough together with each other.
+    names = chance.sample(names, min(len(names), chance.randint(2, 7)))
+    weights = [FAULTS[name][0] for name in names]
+    plan["faults"] = []
+    for _ in range(int(duration / chance.uniform(1, 4)) + 1):
+        name = chance.choices(names, weights)[0]
+        plan["faults"].append({"kind": name, "at": round(chance.uniform(0, duration - 1), 2),
+                               "for": round(min(chance.expovariate(0.5) + 0.1, duration / 2), 2),
+                               **FAULTS[name][1](chance, plan)})
+    plan["faults"].sort(key=lambda fault: fault["at"])
+    return plan
+
+
+def seeds(seed):
+    """Episode seeds, one after the other."""
+    chance = random.Random(f"episodes of {seed}")
+    while True:
+        yield chance.randrange(10**9)
