@@ -26,6 +26,7 @@ void Repeats::open(Connection& connection) {
     select_late_ = connection.prepare("SELECT 1 FROM late_repeats WHERE period=? AND hash=?");
     first_event_ = connection.prepare("SELECT event_micros FROM repeats ORDER BY event_micros LIMIT 1");
     first_period_ = connection.prepare("SELECT period FROM late_repeats ORDER BY period LIMIT 1");
+    last_period_ = connection.prepare("SELECT period FROM late_repeats ORDER BY period DESC LIMIT 1");
     event_edge_ = connection.prepare(
         "SELECT event_micros, hash FROM repeats WHERE event_micros < ? ORDER BY event_micros, hash LIMIT 1 OFFSET ?");
     period_edge_ = connection.prepare(
@@ -37,7 +38,7 @@ void Repeats::open(Connection& connection) {
 
 void Repeats::close() {
     for (Statement* statement : {&insert_, &insert_late_, &select_, &select_late_, &first_event_, &first_period_,
-                                 &event_edge_, &period_edge_, &delete_events_, &delete_periods_}) {
+                                 &last_period_, &event_edge_, &period_edge_, &delete_events_, &delete_periods_}) {
         *statement = Statement();
     }
     connection_ = nullptr;
@@ -49,6 +50,8 @@ void Repeats::learn_oldest() {
     oldest_event_ = events.next() ? events->integer(0) : none;
     Rows periods(first_period_);
     oldest_period_ = periods.next() ? periods->integer(0) : none;
+    Rows latest(last_period_);
+    newest_period_ = latest.next() ? latest->integer(0) : std::numeric_limits<std::int64_t>::min();
 }
 
 bool Repeats::remember(const NewItem& item, model::Instant now) {
@@ -64,20 +67,26 @@ bool Repeats::remember(const NewItem& item, model::Instant now) {
             Rows rows(select_);
             if (rows.next()) return false;
         }
-        const std::int64_t last = period_of(now.seconds + clock_slack);
+        // Later periods are there when the clock was ahead for a while.
+        const std::int64_t present = period_of(now.seconds + clock_slack);
+        const std::int64_t last = std::clamp(newest_period_, present, present + periods_ahead);
         for (std::int64_t at = period_cutoff(now); at <= last; ++at) {
             select_late_.bind(1, at).bind(2, hash);
             Rows rows(select_late_);
             if (rows.next()) return false;
         }
     }
-    if (fresh) {
+    // An event that is old by a clock that runs ahead is fresh again, and looked for under its own time alone, once the
+    // clock is set right: so that time gets an entry, too, as long as it is one of those kept.
+    if (fresh || (item.event_seconds.has_value() && event >= event_cutoff(now))) {
         insert_.bind(1, event).bind(2, hash).run();
         oldest_event_ = std::min(oldest_event_, event);
-    } else {
+    }
+    if (!fresh) {
         const std::int64_t received = period_of(now.seconds);
         insert_late_.bind(1, received).bind(2, hash).run();
         oldest_period_ = std::min(oldest_period_, received);
+        newest_period_ = std::max(newest_period_, received);
     }
     return connection_->changes() == 1;
 }

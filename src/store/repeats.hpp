@@ -15,7 +15,8 @@ namespace lihandover::store {
 /// An item whose event is younger than `fresh_window` is remembered under the event's own time, so that entries lie in
 /// about the order they are made in and old ones go by range. An item whose event has no time, or an older one, is
 /// remembered under the period it was received in; an event that was fresh at first and is old when it is told again is
-/// therefore looked for in both places.
+/// therefore looked for in both places. One that was old when it was told first, but young enough to be kept under its
+/// own time, is remembered under both: what is old by a clock that runs ahead is young once that is set right.
 ///
 /// Used by the writer only, inside its transactions.
 class Repeats {
@@ -26,6 +27,8 @@ class Repeats {
     /// Length of a period: short enough that not much more than repeat_memory is kept, long enough that few need a
     /// look.
     static constexpr std::int64_t period = std::int64_t{84} * 3600;
+    /// How many later periods are looked into, when a clock that was ahead left entries there: two weeks.
+    static constexpr std::int64_t periods_ahead = 4;
 
     explicit Repeats(std::chrono::seconds memory) : memory_(memory.count()) {}
 
@@ -52,6 +55,8 @@ class Repeats {
     /// Lower bounds of what the tables hold; a rollback may leave them too low, which costs a look.
     std::int64_t oldest_event_ = std::numeric_limits<std::int64_t>::max();
     std::int64_t oldest_period_ = std::numeric_limits<std::int64_t>::max();
+    /// The last period that the table holds; too high after a rollback, which costs a look.
+    std::int64_t newest_period_ = std::numeric_limits<std::int64_t>::min();
 
     Connection* connection_ = nullptr;
     Statement insert_;
@@ -60,6 +65,7 @@ class Repeats {
     Statement select_late_;
     Statement first_event_;
     Statement first_period_;
+    Statement last_period_;
     Statement event_edge_;
     Statement period_edge_;
     Statement delete_events_;

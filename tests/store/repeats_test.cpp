@@ -180,5 +180,32 @@ TEST_F(Repeated, IsSeenThroughAClockThatWasSetBackALittle) {
     EXPECT_FALSE(makes(std::nullopt, 2));
 }
 
+TEST_F(Repeated, IsSeenOnceAClockThatWasDaysAheadIsSetRight) {
+    constexpr std::int64_t day = 24 * 3600;
+    std::uint64_t hash = 1;
+    // From several places within a period.
+    for (int round = 0; round < 4; ++round) {
+        for (const std::int64_t ahead : {day - 3600, day + 3600, 2 * day, 5 * day}) {
+            const std::int64_t now = clock_.seconds();
+            const std::vector<std::optional<std::int64_t>> events = {now, now - 3600, now - 3 * day, std::nullopt};
+            const std::uint64_t first = hash;
+            clock_.advance(seconds(ahead));
+            for (const auto& event : events) {
+                EXPECT_TRUE(makes(event, hash++));
+            }
+            clock_.advance(-seconds(ahead));
+            for (std::size_t i = 0; i < events.size(); ++i) {
+                EXPECT_FALSE(makes(events[i], first + i)) << i << ", " << ahead << " s ahead";
+            }
+            // The store knows it from the disk, too.
+            reopen();
+            for (std::size_t i = 0; i < events.size(); ++i) {
+                EXPECT_FALSE(makes(events[i], first + i)) << i << ", " << ahead << " s ahead, opened anew";
+            }
+        }
+        clock_.advance(hours(23));
+    }
+}
+
 }  // namespace
 }  // namespace lihandover::store::test
