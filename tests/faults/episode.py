@@ -48,7 +48,8 @@ def faketime_library():
 
 
 def shim_library():
-    path = os.environ.get("LIHANDOVER_FAULTS_SHIM") or os.path.join(harness.SOURCE, "build/tests/faults/libfaults-shim.so")
+    path = os.environ.get("LIHANDOVER_FAULTS_SHIM",
+                          os.path.join(harness.SOURCE, "build/tests/faults/libfaults-shim.so"))
     return path if os.path.exists(path) else None
 
 
@@ -191,6 +192,73 @@ class Keeper:
             return status
 
 
+class Fetcher(threading.Thread):
+    """An LEA of Model A: fetches the objects of what it accepted, until it has each of them whole."""
+
+    def __init__(self, episode, lea):
+        super().__init__(daemon=True)
+        self.episode = episode
+        self.lea = lea
+        self.over = threading.Event()
+        self.left = {}  # what its URL gave last, while that was not the whole object
+        self.had = {}
+        self.connection = None
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.context.load_verify_locations(harness.Certificates.path("csp-ca.pem"))
+        self.context.load_cert_chain(harness.Certificates.path("lea-fetch.pem"),
+                                     harness.Certificates.path("lea-fetch.key"))
+
+    def run(self):
+        while not self.over.wait(0.2):
+            self.round()
+
+    def round(self):
+        for item in self.lea.items():
+            if item.accepted:
+                for record in item.objects:
+                    path = urllib.parse.urlsplit(record["url"]).path
+                    if path not in self.had:
+                        self.left.setdefault(path, "nothing")
+        for path in list(self.left):
+            if not self.fetch(path):
+                return
+
+    def fetch(self, path):
+        """False where there is no point in going on just now."""
+        try:
+            if self.connection is None:
+                self.connection = http.client.HTTPSConnection("127.0.0.1", self.episode.object_port,
+                                                              context=self.context, timeout=self.episode.patience(10))
+            self.connection.request("GET", path)
+            response = self.connection.getresponse()
+            octets = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.connection = None
+            self.left[path] = repr(error)
+            return False
+        if response.status == 200:
+            self.had[path] = hashlib.sha256(octets).hexdigest()
+            del self.left[path]
+            return True
+        # Also 404: so it is while the store cannot be read.
+        self.left[path] = f"status {response.status}"
+        return response.status == 404
+
+    def finish(self):
+        """{UUID: SHA-256, or what came instead}"""
+        self.over.set()
+        self.join()
+        self.round()
+        if not self.lea.plan["removes"]:
+            for path in self.had:  # still there, and the same
+                self.left[path] = "nothing"
+            for path in list(self.left):
+                self.fetch(path)
+        if self.connection is not None:
+            self.connection.close()
+        return {path.rsplit("/", 1)[-1]: found for path, found in {**self.had, **self.left}.items()}
+
+
 class Episode:
     def __init__(self, plan, directory, say=print):
         self.plan = plan
@@ -308,6 +376,7 @@ class Episode:
             "client_ca": harness.Certificates.path("csp-ca.pem")}})
         intake["max_event_size"] = "4MiB"
         intake["max_future"] = "5m"
+        intake["object_wait"] = plan["object_wait"]
         intake["metadata_parameters"] = ["marker"]
         if plan["named_files"]:
             self.spool = os.path.join(self.directory, "spool")
@@ -337,7 +406,8 @@ class Episode:
             elif lea.plan["binary"] == "A":
                 with open(harness.Certificates.path("lea-fetch.pem"), encoding="ascii") as file:
                     print_ = hashlib.sha256(ssl.PEM_cert_to_DER_cert(file.read())).hexdigest()
-                destination["binary"] = {"model": "A", "expiry": "30d", "client_certificates": [print_]}
+                destination["binary"] = {"model": "A", "expiry": "30d", "client_certificates": [print_],
+                                         "remove_when_fetched": lea.plan["removes"]}
 
     def write_warrant(self, warrant, spoiled=False):
         if spoiled:
@@ -399,6 +469,7 @@ class Episode:
                            "the daemon is ready", self.patience(60))
         self.keeper = Keeper(self)
         self.keeper.thread.start()
+        self.fetchers = {name: Fetcher(self, lea) for name, lea in self.leas.items() if lea.plan["binary"] == "A"}
         self.sources = [load.Source(self, number, each["listener"], each["seed"])
                         for number, each in enumerate(self.plan["sources"])]
 
@@ -467,8 +538,8 @@ class Episode:
 
     def let_loose(self):
         begun = time.monotonic()
-        for source in self.sources:
-            source.start()
+        for thread in (*self.sources, *self.fetchers.values()):
+            thread.start()
         threads = []
         for fault in self.plan["faults"]:
             if not self.available(plans.FAULTS[fault["kind"]][2]):
@@ -570,7 +641,7 @@ class Episode:
         for name, lea in self.leas.items():
             evidence["arrivals"][name], evidence["uploads"][name] = self.received(lea)
             if lea.plan["binary"] == "A":
-                evidence["fetched"][name] = self.fetch(evidence["arrivals"][name])
+                evidence["fetched"][name] = self.fetchers[name].finish()
         metrics = self.daemon.metrics_text()
         self.search_told(metrics, "metrics")
         evidence["metrics"] = {
@@ -609,8 +680,9 @@ class Episode:
                 digest = None
                 if line["outcome"] == "stored":
                     digest = hashlib.sha256(lea.object_octets(line)).hexdigest()
-                uploads.append({"at": at, "uuid": line["path"].rstrip("/").rsplit("/", 1)[-1], "outcome": line["outcome"],
-                                "status": line.get("status"), "sha256": digest, "size": line["size"]})
+                uploads.append({"at": at, "uuid": line["path"].rstrip("/").rsplit("/", 1)[-1],
+                                "outcome": line["outcome"], "status": line.get("status"), "sha256": digest,
+                                "size": line["size"]})
             elif line["event"] == "delivery" and "file" in line:
                 path = os.path.join(lea.directory, line["file"])
                 if path not in documents:
@@ -638,23 +710,6 @@ class Episode:
                         if o.get("cspDefinedIdentifier") not in lost],
             "lost": lost, "valid": item.valid, "invalid": item.problem,
         }
-
-    def fetch(self, arrivals):
-        """What an LEA of Model A gets for each object."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(harness.Certificates.path("csp-ca.pem"))
-        context.load_cert_chain(harness.Certificates.path("lea-fetch.pem"), harness.Certificates.path("lea-fetch.key"))
-        connection = http.client.HTTPSConnection("127.0.0.1", self.object_port, context=context,
-                                                 timeout=self.patience(30))
-        fetched = {}
-        for url in sorted({o["url"] for a in arrivals if a["outcome"] == "accepted" for o in a["objects"]}):
-            connection.request("GET", urllib.parse.urlsplit(url).path)
-            response = connection.getresponse()
-            octets = response.read()
-            fetched[url.rsplit("/", 1)[-1]] = (hashlib.sha256(octets).hexdigest() if response.status == 200
-                                               else f"status {response.status}")
-        connection.close()
-        return fetched
 
     def read_store(self):
         def text(octets):
@@ -687,6 +742,10 @@ class Episode:
     def clean_up(self):
         if hasattr(self, "keeper"):
             self.keeper.over.set()
+            if self.keeper.thread.ident:
+                self.keeper.thread.join()
+        for fetcher in getattr(self, "fetchers", {}).values():
+            fetcher.over.set()
         for source in getattr(self, "sources", []):
             source.quiet.set()
             source.abandon.set()

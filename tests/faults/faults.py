@@ -1,7 +1,8 @@
 """What each fault of a plan does to an episode, and how it is undone.
 
 Each function gets the episode and the fault out of the plan, works in a thread of its own, and ends when the fault is
-over. Faults overlap: who undoes something puts it back to what is good, and the episode makes everything good at its end.
+over. Faults overlap: who undoes something puts it back to what is good, and the episode makes everything good at its
+end.
 """
 
 import json
@@ -202,8 +203,10 @@ def own_certificate(episode, fault):
 
 def slow_clients(episode, fault):
     count = min(fault["count"], episode.descriptors())
-    clients = harness.Process("slow_clients", [sys.executable, os.path.join(HERE, "slow_clients.py"), episode.daemon.intake,
-                                               str(count), str(fault["for"]), str(fault["seed"])], episode.directory)
+    clients = harness.Process("slow_clients", [sys.executable, os.path.join(HERE, "slow_clients.py"),
+                                               episode.daemon.intake, str(count), str(fault["for"]),
+                                               str(fault["seed"])],
+                              episode.directory)
     clients.wait(episode.patience(60) + fault["for"])
 
 
@@ -268,5 +271,5 @@ def clock(episode, fault):
 
 
 RUN = {function.__name__: function for function in (
-    kill, kill_starting, freeze, stop, reload, reconfigure, warrant_goes, warrant_spoiled, lea_kill, lea_freeze, lea_rules,
-    proxy, lea_certificate, own_certificate, slow_clients, operator, disk_errors, disk_full, dns, clock)}
+    kill, kill_starting, freeze, stop, reload, reconfigure, warrant_goes, warrant_spoiled, lea_kill, lea_freeze,
+    lea_rules, proxy, lea_certificate, own_certificate, slow_clients, operator, disk_errors, disk_full, dns, clock)}

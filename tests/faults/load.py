@@ -211,7 +211,8 @@ class Source(threading.Thread):
         service = SERVICES[chance.random() < 0.15]
         how = chance.random()
         now = time.time()
-        edges = [w[edge] for w in plan["warrants"] for edge in ("from", "until") if w[edge] is not None and w["users"][0] in users]
+        edges = [w[edge] for w in plan["warrants"] for edge in ("from", "until")
+                 if w[edge] is not None and w["users"][0] in users]
         if how < 0.1:
             seconds = None
         elif how < 0.2:
@@ -419,7 +420,8 @@ class Source(threading.Thread):
         mistake = self.chance.choice(["unknown member", "no time", "future", "object", "empty", "type", "base64"])
         seen = []
         for user in (self.chance.choice(sorted(plan["targets"])), f"{marker}-user"):
-            event = harness.message(user, f"{marker}-peer", f"{marker}-text", event_id=f"{marker}-refused-{uuid.uuid4()}")
+            event = harness.message(user, f"{marker}-peer", f"{marker}-text",
+                                    event_id=f"{marker}-refused-{uuid.uuid4()}")
             if mistake == "unknown member":
                 event["unheard_of"] = marker
             elif mistake == "no time":

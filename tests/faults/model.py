@@ -6,11 +6,12 @@ that somebody has doctored (test_model.py), and again on an episode that is long
 Evidence:
   warrants   {"DESTINATION|LIID": {"deliver": […]}}
   events     {EVENT_ID: {"answer": "accepted", "refused" or "none", "must": [warrants], "may": [warrants], "text",
-             "attachments": [{"id", "sha256", "size", "how": "inline", "upload" or "file"}]}}; "must" are the warrants that
-             were surely in force for it, "may" those that changed while it was being submitted
+             "attachments": [{"id", "sha256", "size", "how": "inline", "upload" or "file"}]}}; "must" are the warrants
+             that were surely in force for it, "may" those that changed while it was being submitted
   arrivals   {DESTINATION: [{"at", "object_id", "liid", "event_id", "digest", "outcome", "level", "sequence", "text",
-             "objects": [{"id", "uuid", "sha256", "size"}], "lost": [ids], "valid", "invalid"}]}, in the order in which the
-             LEA took them; "digest" is that of the DELIVER element but for its expiries, "at" the place among all lines
+             "objects": [{"id", "uuid", "sha256", "size"}], "lost": [ids], "valid", "invalid"}]}, in the order in which
+             the LEA took them; "digest" is that of the DELIVER element but for its expiries, "at" the place among all
+             lines
   uploads    {DESTINATION: [{"at", "uuid", "outcome", "status", "sha256", "size"}]} (Model B)
   early      destinations where success before the body was asked for counts as delivered
   fetched    {DESTINATION: {UUID: sha256}} (Model A)
@@ -28,7 +29,7 @@ Evidence:
 import collections
 import dataclasses
 
-MADE, DELIVERED, REFUSED, RETRIED, REJECTED = "item_made", "item_delivered", "item_refused", "item_retried", "item_rejected"
+DELIVERED, REFUSED, REJECTED = "item_delivered", "item_refused", "item_rejected"
 
 
 @dataclasses.dataclass
@@ -61,8 +62,8 @@ class Check:
                 self.records[record["object_id"]].append(record["kind"])
         self.waiting = set(store["waiting"])
         self.objects_left = {each["uuid"]: each for each in store["objects"]}
-        self.arrivals = [{**arrival, "destination": destination} for destination, arrivals in evidence["arrivals"].items()
-                         for arrival in arrivals]
+        self.arrivals = [{**arrival, "destination": destination}
+                         for destination, arrivals in evidence["arrivals"].items() for arrival in arrivals]
         self.taken = {a["object_id"] for a in self.arrivals if a["outcome"] == "accepted"}
         self.seen = {a["object_id"] for a in self.arrivals}
 
@@ -174,7 +175,8 @@ class Check:
                 numbers[made["lane"], made["level"]].append(made["sequence"])
         for (lane, level), sequence in numbers.items():
             if sequence != list(range(len(sequence))):
-                self.breach(4, f"numbers from 0 without a gap in {self.lane_of[lane]}, level {level}", some(sequence, 40))
+                self.breach(4, f"numbers from 0 without a gap in {self.lane_of[lane]}, level {level}",
+                            some(sequence, 40))
         first = collections.defaultdict(dict)
         for arrival in self.arrivals:
             made = self.made_by_id.get(arrival["object_id"])
@@ -224,7 +226,8 @@ class Check:
             given = {a["id"]: a for a in event["attachments"]}
             named = {o["id"]: o for o in arrival["objects"]}
             if set(named) | set(arrival["lost"]) != set(given):
-                self.breach(1, f"item {item} to name the objects {sorted(given)}", f"{sorted(named)}, lost {arrival['lost']}")
+                self.breach(1, f"item {item} to name the objects {sorted(given)}",
+                            f"{sorted(named)}, lost {arrival['lost']}")
             for name in arrival["lost"]:
                 excused = self.evidence["faults"]["clock"] or self.evidence["faults"]["disk"]
                 if name in given and (given[name]["how"] != "file" or not excused):
@@ -255,7 +258,8 @@ class Check:
                 self.breach(7, f"one answer to {kind}, whomever it concerns", some(found))
         for what, warranted, other in self.evidence["answers"]["pairs"]:
             if warranted != other:
-                self.breach(7, f"the same refusal ({what}) whether or not it concerns a target", f"{warranted} and {other}")
+                self.breach(7, f"the same refusal ({what}) whether or not it concerns a target",
+                            f"{warranted} and {other}")
         for each in self.evidence["answers"]["breaches"]:
             self.breach(each["promise"], each["expected"], each["found"])
         for source, counts in self.evidence["metrics"].items():

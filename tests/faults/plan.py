@@ -35,11 +35,13 @@ def rules(chance, plan):
     liids = [w["liid"] for w in plan["warrants"]]
     kinds = [
         {"kind": "drop", "moment": "reading", "on": "all"}, {"kind": "drop", "moment": "answering", "on": "all"},
-        {"kind": "drop", "moment": "answered"}, {"kind": "garbage"}, {"kind": "truncated"}, {"kind": "wrong_transaction"},
+        {"kind": "drop", "moment": "answered"}, {"kind": "garbage"}, {"kind": "truncated"},
+        {"kind": "wrong_transaction"},
         {"kind": "status", "status": 503, "on": "all"}, {"kind": "status", "status": 503, "retry_after": 1},
         {"kind": "status", "status": 429, "retry_after": 1}, {"kind": "status", "status": 400},
         {"kind": "status", "status": 404, "on": "uploads"}, {"kind": "status", "status": 413, "on": "uploads"},
-        {"kind": "status", "status": 403, "on": "all"}, {"kind": "status", "status": 302, "location": "https://127.0.0.1:1/x"},
+        {"kind": "status", "status": 403, "on": "all"},
+        {"kind": "status", "status": 302, "location": "https://127.0.0.1:1/x"},
         {"kind": "status", "status": 201, "on": "uploads"},
         {"kind": "error", "code": 3999, "description": plan["words"]}, {"kind": "error", "code": 3900},
         {"kind": "refuse", "code": 3900, "description": plan["words"]},
@@ -84,7 +86,8 @@ FAULTS = {
         ["actions", "connections", "sender", "receiver", "schema", "model", "bad"]),
         "number": chance.choice([1, 2, 5, 20, 100])}, None),
     "warrant_goes": (3, lambda chance, plan: {"warrant": warrant(chance, plan)}, None),
-    "warrant_spoiled": (2, lambda chance, plan: {"warrant": warrant(chance, plan), "restart": chance.random() < 0.5}, None),
+    "warrant_spoiled": (2, lambda chance, plan: {"warrant": warrant(chance, plan),
+                                                 "restart": chance.random() < 0.5}, None),
     "lea_kill": (4, lambda chance, plan: {"lea": lea(chance, plan), "times": chance.choice([1, 1, 1, 4])}, None),
     "lea_freeze": (2, lambda chance, plan: {"lea": lea(chance, plan)}, None),
     "lea_rules": (8, rules, None),
@@ -93,8 +96,8 @@ FAULTS = {
         ["expired", "expiring", "other_name", "stranger"])}, None),
     "own_certificate": (2, lambda chance, plan: {"lea": lea(chance, plan), "certificate": chance.choice(
         ["expired", "stranger", "garbage"])}, None),
-    "slow_clients": (2, lambda chance, plan: {"count": chance.choice([200, 1000, 2500]), "seed": chance.randrange(10**6)},
-                     None),
+    "slow_clients": (2, lambda chance, plan: {"count": chance.choice([200, 1000, 2500]),
+                                              "seed": chance.randrange(10**6)}, None),
     "operator": (3, lambda chance, plan: {"seed": chance.randrange(10**6)}, None),
     "disk_errors": (8, disk_errors, SHIM),
     "dns": (3, dns, SHIM),
@@ -122,6 +125,8 @@ def draw(seed, quick=False):
         "max_bytes": chance.choice([None, None, None, "24MiB"]),
         "clock": chance.random() < 0.35,
         "validation": chance.choice(["all", "sample"]),
+        # Objects that no event names fill a small disk until then.
+        "object_wait": chance.choice(["3s", "15s"]),
         "named_files": chance.random() < 0.6,
         "schema_content": chance.choice(["first", "always", "never"]),
     }
@@ -137,7 +142,8 @@ def draw(seed, quick=False):
                       "error_codes": [3900]},
             "early_success": chance.choice(["refused", "delivered"]),
             "named": chance.random() < 0.5,
-            "resets_tickets": True,
+            # Otherwise a small store fills up with what is there to be fetched.
+            "removes": bool(plan["disk"] or plan["max_bytes"]) or chance.random() < 0.5,
             "seed": chance.randrange(10**6),
         })
     people = [f"t-{token}-{n}" for n in range(chance.randint(2, 8))]
@@ -162,7 +168,8 @@ def draw(seed, quick=False):
     plan["targets"] = people
     plan["users"] = people * chance.choice([1, 2]) + [f"n{n}" for n in range(chance.choice([2, len(people)]))]
     for number in range(chance.randint(2, 3) if quick else chance.randint(2, 6)):
-        plan["sources"].append({"listener": chance.choice(["local", "local", "messaging"]), "seed": chance.randrange(10**9)})
+        plan["sources"].append({"listener": chance.choice(["local", "local", "messaging"]),
+                                "seed": chance.randrange(10**9)})
     names = [name for name, (_, _, needs) in FAULTS.items()
              if not (needs == CLOCK and not plan["clock"]) and not (needs == DISK and not plan["disk"])
              and not (quick and name == "slow_clients")]

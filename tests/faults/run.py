@@ -8,10 +8,12 @@
 """
 
 import argparse
+import faulthandler
 import json
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -73,6 +75,7 @@ def main():
         print("\n".join(map(str, breaches)) or "all promises kept")
         return 1 if breaches else 0
     harness.raise_descriptor_limit(20000)
+    faulthandler.register(signal.SIGUSR1)  # says where it hangs
     directory = options.keep or tempfile.mkdtemp(prefix="lihandover-faults-")
     os.makedirs(directory, exist_ok=True)
     good, bad = 0, []

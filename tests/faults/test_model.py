@@ -37,7 +37,8 @@ def good():
         "store": {
             "integrity": "ok", "lanes": {"1": ["lea-0", "LI-0"]},
             "made": [{"id": n + 1, "lane": 1, "object_id": f"o{n}", "level": 7, "sequence": n} for n in range(3)],
-            "records": [{"kind": kind, "object_id": f"o{n}"} for n in range(3) for kind in ("item_made", "item_delivered")],
+            "records": [{"kind": kind, "object_id": f"o{n}"}
+                        for n in range(3) for kind in ("item_made", "item_delivered")],
             "waiting": [], "objects": [], "files": [],
         },
         "listed": [],
