@@ -184,12 +184,13 @@ class Keeper:
         """The gentle end; it has its own time limit to keep."""
         with self.lock:
             self.wanted = False
-            process = self.daemon_.process
+            process, ready = self.daemon_.process, self.settled
             process.signal(signal.SIGTERM)
             status = process.wait(self.episode.patience(60))
+            if status == -signal.SIGTERM and not ready:
+                return  # it had only just begun
             if status != 0 and not self.episode.disk_in_doubt(self.started):
                 self.episode.trouble(0, "a gentle stop to end with 0", status)
-            return status
 
 
 class Fetcher(threading.Thread):
@@ -778,4 +779,5 @@ class Episode:
     def summary(self):
         counts = self.ledger.counts
         told = ", ".join(f"{what} {number}" for what, number in sorted(counts.items()))
-        return f"{len(self.ledger.events)} events ({told}), {len(self.plan['faults'])} faults"
+        injected = f", {self.shim.injected()} calls failed" if self.shim is not None and self.shim.injected() else ""
+        return f"{len(self.ledger.events)} events ({told}), {len(self.plan['faults'])} faults{injected}"

@@ -24,9 +24,9 @@ import model
 import plan as plans
 
 
-def run_one(seed, directory, quick=False, keep=False, say=print):
+def run_one(seed, directory, quick=False, keep=False, only=(), say=print):
     """Whether all promises were kept. The directory goes when they were."""
-    plan = plans.draw(seed, quick)
+    plan = plans.draw(seed, quick, only)
     place = os.path.join(directory, f"episode-{seed}")
     shutil.rmtree(place, ignore_errors=True)
     os.makedirs(place)
@@ -42,7 +42,8 @@ def run_one(seed, directory, quick=False, keep=False, say=print):
         say(f"  left out for want of the shim, libfaketime or a tmpfs: {dict(episode.left_out)}")
     say(f"  {episode.summary()}, {time.monotonic() - begun:.0f} s", flush=True)
     if breaches:
-        say(f"  BROKEN: replay with scripts/faults --replay {seed}; all of it is in {place}")
+        more = (" --quick" if quick else "") + (f" --only {','.join(only)}" if only else "")
+        say(f"  BROKEN: replay with scripts/faults --replay {seed}{more}; all of it is in {place}")
         for breach in breaches[:20]:
             say(f"  {breach}")
         if len(breaches) > 20:
@@ -65,9 +66,14 @@ def main():
     parser.add_argument("--quick", action="store_true", help="short episodes, as in the tests")
     parser.add_argument("--plan", metavar="EPISODE", type=int)
     parser.add_argument("--check", metavar="EVIDENCE")
+    parser.add_argument("--only", metavar="KIND,…", default="", help="no other faults; part of what replays need")
     options = parser.parse_args()
+    only = tuple(filter(None, options.only.split(",")))
+    for kind in only:
+        if kind not in plans.FAULTS:
+            parser.error(f"no fault {kind}; there are {', '.join(plans.FAULTS)}")
     if options.plan is not None:
-        print(json.dumps(plans.draw(options.plan, options.quick), indent=1))
+        print(json.dumps(plans.draw(options.plan, options.quick, only), indent=1))
         return 0
     if options.check:
         with open(options.check, encoding="utf-8", errors="surrogatepass") as file:
@@ -89,7 +95,7 @@ def main():
     for number in numbers:
         if time.monotonic() > end:
             break
-        if run_one(number, directory, options.quick, bool(options.keep)):
+        if run_one(number, directory, options.quick, bool(options.keep), only):
             good += 1
         else:
             bad.append(number)
