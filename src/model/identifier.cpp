@@ -438,13 +438,22 @@ bool shared_parameters_agree(std::string_view left, std::string_view right) {
             }
         }
     };
-    bool agree = true;
-    for_each(left, [&](std::string_view left_name, std::string_view left_value) {
-        for_each(right, [&](std::string_view right_name, std::string_view right_value) {
-            agree = agree && (left_name != right_name || left_value == right_value);
+    // No parameter may come twice, but in what a source reports one can: then any of its values will do, or such a URI
+    // would not even be equivalent to itself.
+    const auto agrees_with = [&for_each](std::string_view one, std::string_view other) {
+        bool agree = true;
+        for_each(one, [&](std::string_view name, std::string_view value) {
+            bool shared = false;
+            bool same = false;
+            for_each(other, [&](std::string_view other_name, std::string_view other_value) {
+                shared = shared || other_name == name;
+                same = same || (other_name == name && other_value == value);
+            });
+            agree = agree && (!shared || same);
         });
-    });
-    return agree;
+        return agree;
+    };
+    return agrees_with(left, right) && agrees_with(right, left);
 }
 
 struct Tel {
