@@ -46,7 +46,7 @@ JsonReader::~JsonReader() = default;
 JsonReader::Place JsonReader::open(std::string_view json) {
     json_ = json.data();
     size_ = json.size();
-    if (size_ > capacity_ && !grow()) {
+    if ((stage1_ == nullptr || size_ > capacity_) && !grow()) {
         return nullptr;
     }
     free_text_ = text_.data();

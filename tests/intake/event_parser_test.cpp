@@ -52,6 +52,12 @@ class EventParserTest : public ::testing::Test {
     std::vector<char> text_;
 };
 
+TEST_F(EventParserTest, AnEmptyTextIsNoEventEvenForAParserThatHasReadNothing) {
+    const auto fault = parse("");
+    ASSERT_TRUE(fault.has_value());
+    EXPECT_EQ(fault->kind, metrics::Rejection::malformed);
+}
+
 TEST_F(EventParserTest, JudgesEveryEventOfTheCorpus) {
     for (const Sample& sample : testing::corpus()) {
         const std::string expected = sample.valid ? "accepted" : sample.reason + ' ' + sample.field;
