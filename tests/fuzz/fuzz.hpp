@@ -1,0 +1,90 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <source_location>
+#include <string>
+#include <string_view>
+
+namespace lihandover::fuzz {
+
+/// Ends the program, which is how a fuzzer reports: what was found is in the input that it then keeps.
+inline void must(bool holds, const char* what, std::source_location place = std::source_location::current()) {
+    if (!holds) {
+        std::fprintf(stderr, "%s:%u: does not hold: %s\n", place.file_name(), static_cast<unsigned>(place.line()),
+                     what);
+        std::abort();
+    }
+}
+
+/// The octets of an input, taken from the front. Where they end, numbers are 0.
+class Input {
+  public:
+    Input(const std::uint8_t* data, std::size_t size) : rest_(reinterpret_cast<const char*>(data), size) {}
+
+    std::uint8_t octet() {
+        if (rest_.empty()) {
+            return 0;
+        }
+        const auto first = static_cast<std::uint8_t>(rest_.front());
+        rest_.remove_prefix(1);
+        return first;
+    }
+    /// Below `bound`, which is 1 to 256.
+    std::size_t below(std::size_t bound) { return octet() % bound; }
+    std::uint64_t number() {
+        std::uint64_t value = 0;
+        for (int i = 0; i < 8; ++i) {
+            value = value << 8U | octet();
+        }
+        return value;
+    }
+    /// Up to a line end, which is taken too.
+    std::string_view line() {
+        const std::size_t end = std::min(rest_.find('\n'), rest_.size());
+        const std::string_view taken = rest_.substr(0, end);
+        rest_.remove_prefix(std::min(end + 1, rest_.size()));
+        return taken;
+    }
+    [[nodiscard]] std::string_view rest() const { return rest_; }
+    [[nodiscard]] bool done() const { return rest_.empty(); }
+
+  private:
+    std::string_view rest_;
+};
+
+/// A copy in memory of exactly its size, so that a sanitizer sees a step beyond it.
+class Exact {
+  public:
+    explicit Exact(std::string_view text)
+        : octets_(std::make_unique<char[]>(text.size())), view_(octets_.get(), text.size()) {
+        std::ranges::copy(text, octets_.get());
+    }
+    [[nodiscard]] std::string_view view() const { return view_; }
+
+  private:
+    std::unique_ptr<char[]> octets_;
+    std::string_view view_;
+};
+
+[[nodiscard]] inline bool is_ascii_text(std::string_view text) {
+    return std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7f; });
+}
+
+/// Reads every octet, for the sanitizers' sake.
+inline void touch(std::string_view text) {
+    unsigned sum = 0;
+    for (const char c : text) {
+        sum += static_cast<unsigned char>(c);
+    }
+    volatile unsigned kept = sum;
+    static_cast<void>(kept);
+}
+
+}  // namespace lihandover::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);

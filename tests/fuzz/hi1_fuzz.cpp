@@ -1,0 +1,134 @@
+// An LEA's answer to a message, and what is made of it. The first octet is about the HTTP answer, a line is its
+// Retry-After; what follows is the body. The same octets are read as a request, as the test LEA would.
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "fuzz.hpp"
+#include "judge.hpp"
+#include "lihandover/etsi/message.hpp"
+
+namespace {
+
+using namespace lihandover;
+using fuzz::must;
+
+constexpr std::array<unsigned, 16> statuses{200, 200, 200, 200, 200, 200, 201, 204,
+                                            301, 400, 401, 404, 408, 429, 500, 503};
+
+bool names(std::string_view body, const model::Uuid& id) {
+    std::string lower(body);
+    for (char& c : lower) {
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    }
+    return lower.find(id.to_string()) != std::string::npos;
+}
+
+// A document may write its digits as references, then nothing can be found in it.
+bool is_plain(std::string_view body) {
+    return body.find('&') == std::string_view::npos && body.find("<!") == std::string_view::npos &&
+           body.find('\0') == std::string_view::npos && !body.starts_with("\xFF\xFE") && !body.starts_with("\xFE\xFF");
+}
+
+void check_response(std::string_view body) {
+    const auto response = etsi::parse_response(body);
+    if (!response) {
+        must(fuzz::is_ascii_text(response.error().message), "a problem is a sentence of ours");
+        return;
+    }
+    must(response->actions.size() <= etsi::max_actions, "actions have their bound");
+    must(!response->message_error || response->actions.empty(), "an error of the message is all there is");
+    must(!is_plain(body) || names(body, response->transaction), "the transaction is the document's");
+    for (const auto& action : response->actions) {
+        must(action.action <= etsi::max_number, "numbers have their bound");
+        must(action.error.code <= etsi::max_number && action.error.description.size() <= etsi::max_description,
+             "errors have their bounds");
+        must(action.kind == etsi::ActionAnswer::Kind::refused || action.error == etsi::ErrorInformation{},
+             "only a refusal has an error");
+        if (action.kind == etsi::ActionAnswer::Kind::accepted && is_plain(body)) {
+            must(names(body, action.identifier), "what is accepted is named");
+        }
+    }
+}
+
+void check_judgement(unsigned status, std::string_view retry_after, std::string_view body) {
+    // The ids of the kept inputs.
+    static const model::Uuid transaction = *model::Uuid::parse("00000000-0000-4000-8000-000000000001");
+    static const std::array<model::Uuid, 3> objects{*model::Uuid::parse("00000000-0000-4000-8000-00000000000a"),
+                                                    *model::Uuid::parse("00000000-0000-4000-8000-00000000000b"),
+                                                    *model::Uuid::parse("00000000-0000-4000-8000-00000000000c")};
+    static constexpr std::array<std::uint32_t, 2> retry_codes{1001, 3001};
+    delivery::Judgement judgement;
+    const delivery::Sent sent{.transaction = transaction, .objects = objects};
+    delivery::judge_answer(status, body, retry_after, sent, retry_codes, {1'790'000'000, 0}, judgement);
+    must(!judgement.retry_after || *judgement.retry_after <= delivery::max_retry_after, "patience has its bound");
+    if (judgement.outcome != delivery::Outcome::answered) {
+        must(std::ranges::all_of(judgement.actions,
+                                 [](const auto& one) { return one.verdict == delivery::Verdict::unanswered; }),
+             "verdicts on actions come with an answer only");
+        return;
+    }
+    must(status >= 200 && status < 300, "what answers is a success");
+    must(judgement.actions.size() == objects.size(), "one verdict for each action");
+    const auto response = etsi::parse_response(body);
+    must(response && response->transaction == transaction, "what answers can be read and is about this message");
+    bool any = false;
+    for (std::size_t i = 0; i < objects.size(); ++i) {
+        const auto& verdict = judgement.actions[i];
+        std::size_t of_this = 0;
+        std::size_t good = 0;
+        for (const auto& action : response->actions) {
+            of_this += action.action == i ? 1 : 0;
+            const bool fits = action.action == i && action.kind == etsi::ActionAnswer::Kind::accepted;
+            good += fits && action.identifier == objects.at(i) ? 1 : 0;
+        }
+        any = any || verdict.verdict != delivery::Verdict::unanswered;
+        const bool accepted = verdict.verdict == delivery::Verdict::accepted;
+        must(!accepted || (of_this == 1 && good == 1), "accepted is what the LEA accepted, once and by its id");
+        const bool listed = verdict.error.code == retry_codes[0] || verdict.error.code == retry_codes[1];
+        must(verdict.verdict != delivery::Verdict::again || listed, "again is for listed codes");
+        must(verdict.verdict != delivery::Verdict::refused || !listed, "refused is for all others");
+    }
+    must(any, "what answers has an answer");
+}
+
+void check_request(std::string_view body) {
+    const auto request = etsi::read_request(body, 1U << 20U);
+    if (!request) {
+        return;
+    }
+    must(request->actions.size() <= etsi::max_actions, "actions have their bound");
+    std::vector<etsi::ActionAnswer> answers;
+    for (const auto& action : request->actions) {
+        etsi::ActionAnswer answer;
+        answer.action = action.action;
+        answer.kind = action.deliver ? etsi::ActionAnswer::Kind::accepted : etsi::ActionAnswer::Kind::refused;
+        answer.identifier = action.deliver ? action.identifier : model::Uuid{};
+        if (!action.deliver) {
+            answer.error = {7, "not known"};
+        }
+        answers.push_back(answer);
+    }
+    if (answers.empty()) {
+        return;
+    }
+    std::string out;
+    etsi::append_response(out, *request, {0, 0}, answers);
+    const auto response = etsi::parse_response(out);
+    must(response && response->transaction == request->transaction, "an answer of ours can be read");
+    must(response->actions == answers, "and says what it was to say");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    fuzz::Input input(data, size);
+    const unsigned status = statuses.at(input.below(statuses.size()));
+    const fuzz::Exact retry_after(input.line());
+    const fuzz::Exact body(input.rest());
+    check_response(body.view());
+    check_judgement(status, retry_after.view(), body.view());
+    check_request(body.view());
+    return 0;
+}

@@ -1,0 +1,185 @@
+// Our HTTP client against whatever a server answers: it ends, an answer has its bounds, and neither depends on the
+// pieces in which the answer came. The first octet says in what pieces, the second what is asked.
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/un.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lihandover/http/client.hpp"
+#include "loop.hpp"
+
+namespace {
+
+using namespace lihandover;
+using fuzz::must;
+namespace asio = boost::asio;
+
+constexpr std::size_t max_body = 4096;
+
+/// A socket in a directory of its own.
+class Listener {
+  public:
+    Listener() {
+        std::string name = (std::filesystem::temp_directory_path() / "fuzz-XXXXXX").string();
+        must(::mkdtemp(name.data()) != nullptr, "a directory can be had");
+        directory_ = name;
+        path_ = name + "/s";
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        must(path_.size() < sizeof address.sun_path, "the directory's path is short");
+        path_.copy(address.sun_path, sizeof address.sun_path - 1);
+        descriptor_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        must(::bind(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+                 ::listen(descriptor_, 4) == 0,
+             "a socket can be listened on");
+    }
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+    ~Listener() {
+        ::close(descriptor_);
+        std::error_code ignored;
+        std::filesystem::remove_all(directory_, ignored);
+    }
+    [[nodiscard]] const std::string& path() const { return path_; }
+    [[nodiscard]] int accept() const {
+        const int taken = ::accept4(descriptor_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        must(taken >= 0, "the client has connected");
+        return taken;
+    }
+
+  private:
+    std::string directory_;
+    std::string path_;
+    int descriptor_ = -1;
+};
+
+class Body final : public http::BodySource {
+  public:
+    explicit Body(bool known) : known_(known) {}
+    [[nodiscard]] std::optional<std::uint64_t> size() const override {
+        return known_ ? std::optional<std::uint64_t>(total) : std::nullopt;
+    }
+    [[nodiscard]] asio::awaitable<model::Result<std::size_t>> read(std::span<char> buffer) override {
+        const std::size_t count = std::min({buffer.size(), total - given_, std::size_t{333}});
+        std::fill_n(buffer.begin(), count, 'x');
+        given_ += count;
+        co_return count;
+    }
+
+  private:
+    static constexpr std::size_t total = 1000;
+    bool known_;
+    std::size_t given_ = 0;
+};
+
+/// What came of one exchange.
+struct Outcome {
+    std::optional<http::FailureKind> failure;
+    unsigned status = 0;
+    std::string body;
+    std::string type;
+    bool keeps_alive = false;
+
+    friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+
+void note(Outcome& outcome, const http::ClientResult<http::Answer>& answer) {
+    if (!answer) {
+        outcome.failure = answer.error().kind;
+        must(fuzz::is_ascii_text(answer.error().message), "a failure's words are ours");
+        return;
+    }
+    must(answer->status >= 200 && answer->status <= 599, "an answer is final");
+    must(answer->body.size() <= max_body, "a body has its bound");
+    must(!answer->header("no-such-field"), "there is no such field");
+    outcome.status = answer->status;
+    outcome.body = answer->body;
+    outcome.type = answer->header("content-type").value_or("(none)");
+    must(outcome.type.find_first_of("\r\n") == std::string::npos, "a field is one line");
+    outcome.keeps_alive = answer->keeps_alive();
+}
+
+asio::awaitable<void> exchange(http::Connection& connection, std::uint8_t what, Outcome& outcome) {
+    static constexpr std::array<std::string_view, 1> parts{"hello"};
+    static constexpr std::array<std::string_view, 4> methods{"POST", "PUT", "HEAD", "GET"};
+    http::Request request;
+    request.method = methods.at(what >> 2U & 3U);
+    if ((what & 1U) == 0) {
+        request.body = parts;
+        note(outcome, co_await connection.exchange(request));
+        co_return;
+    }
+    Body body((what & 2U) != 0);
+    const auto expected = co_await connection.exchange_expect(request, body, std::chrono::seconds(10));
+    if (!expected) {
+        note(outcome, expected.error());
+        co_return;
+    }
+    must(expected->body_sent || !expected->complete, "a body that was not sent is not complete");
+    must(!expected->answer.keeps_alive() || expected->complete || !connection.is_open(),
+         "a connection that owes a body is closed");
+    note(outcome, expected->answer);
+}
+
+Outcome ask(std::string_view octets, std::size_t piece, std::uint8_t what) {
+    static const Listener listener;
+    static asio::io_context context{1};
+    http::ConnectionOptions options;
+    options.max_answer_header = 1024;
+    options.max_answer_body = max_body;
+    http::Connection connection(context.get_executor(), http::UnixPath{listener.path()}, options);
+    bool connected = false;
+    asio::co_spawn(context, connection.connect(), [&](const std::exception_ptr& failure, auto result) {
+        must(failure == nullptr && result.has_value(), "the client connects");
+        connected = true;
+    });
+    while (!connected) {
+        context.restart();
+        context.run_one_for(std::chrono::milliseconds(100));
+    }
+    fuzz::FarEnd server(listener.accept());
+    Outcome outcome;
+    bool done = false;
+    asio::co_spawn(context, exchange(connection, what, outcome), [&](const std::exception_ptr& failure) {
+        must(failure == nullptr, "nothing is thrown");
+        done = true;
+    });
+    server.serve(context, octets, piece, [&] { return done; });
+    must(outcome.failure || octets.find(std::to_string(outcome.status)) != std::string_view::npos,
+         "the status is the server's");
+    must(!outcome.failure || !connection.is_open(), "after a failure the connection is closed");
+    connection.close();
+    context.restart();
+    context.poll();
+    return outcome;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    if (size > 32768) {
+        return 0;
+    }
+    fuzz::Input input(data, size);
+    const std::size_t piece = input.octet();
+    const std::uint8_t what = input.octet();
+    const Outcome whole = ask(input.rest(), 0, what);
+    if (piece != 0 && (what & 1U) == 0) {
+        // In what way what is none fails may: an end in the middle of nonsense can be taken for either.
+        Outcome pieces = ask(input.rest(), piece, what);
+        // Whether the connection can go on depends on what came with the answer that belongs to none.
+        pieces.keeps_alive = whole.keeps_alive;
+        must(pieces == whole || (pieces.failure && whole.failure), "what is read does not depend on the pieces");
+    } else if (piece != 0) {
+        // Whether an answer came before or during the body depends on when it came.
+        static_cast<void>(ask(input.rest(), piece, what));
+    }
+    return 0;
+}

@@ -1,0 +1,66 @@
+// Range, If-Range, If-Match and If-None-Match. Eight octets of the object's size, then a line for each of the fields.
+
+#include <string>
+
+#include "conditions.hpp"
+#include "fuzz.hpp"
+#include "ranges.hpp"
+
+namespace {
+
+using namespace lihandover;
+using namespace lihandover::objectserver;
+using fuzz::must;
+
+void check_ranges(std::string_view field, std::uint64_t size) {
+    const RangeChoice choice = choose_ranges(field, size);
+    must((choice.kind == RangeChoice::Kind::ranges) == !choice.ranges.empty(), "ranges are chosen, or there are none");
+    must(choice.ranges.size() <= max_ranges, "ranges are few");
+    std::uint64_t left = size;
+    for (const ByteRange& range : choice.ranges) {
+        must(range.begin < range.end && range.end <= size, "a range is of the object and not empty");
+        must(range.size() <= left, "ranges are no longer than the object");
+        left -= range.size();
+    }
+    // What was chosen, asked for in plain words, is chosen again.
+    if (choice.kind == RangeChoice::Kind::ranges) {
+        std::string plain = "bytes=";
+        for (const ByteRange& range : choice.ranges) {
+            plain += (plain.size() > 6 ? "," : "") + std::to_string(range.begin) + '-' + std::to_string(range.end - 1);
+        }
+        must(choose_ranges(plain, size).ranges == choice.ranges, "the same ranges in plain words");
+    }
+}
+
+void check_conditions(std::string_view first, std::string_view second, std::string_view if_range) {
+    model::Sha256 digest{};
+    digest.fill(0xab);
+    const std::string tag = entity_tag(digest);
+    const Verdict neither = judge({}, tag);
+    const Verdict match = judge({.if_match = first, .if_none_match = {}}, tag);
+    const Verdict none_match = judge({.if_match = {}, .if_none_match = second}, tag);
+    const Verdict both = judge({.if_match = first, .if_none_match = second}, tag);
+    must(neither == Verdict::proceed, "no condition, no objection");
+    must(match != Verdict::not_modified, "If-Match never says 304");
+    must(none_match != Verdict::precondition_failed, "If-None-Match says 304 to a GET");
+    must(both == (match == Verdict::proceed ? none_match : match), "If-Match goes first");
+    const bool named = first.find(tag) != std::string_view::npos || first.find('*') != std::string_view::npos;
+    must(match == Verdict::precondition_failed || named, "what matches is named");
+    const bool weakly = second.find(tag) != std::string_view::npos || second.find('*') != std::string_view::npos;
+    must(none_match == Verdict::proceed || weakly, "what matches weakly is named");
+    must(range_counts(if_range, tag) == (if_range == tag), "If-Range is the tag and nothing else");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    fuzz::Input input(data, size);
+    const std::uint64_t object = input.number();
+    const fuzz::Exact range(input.line());
+    const fuzz::Exact if_match(input.line());
+    const fuzz::Exact if_none_match(input.line());
+    check_ranges(range.view(), object);
+    check_ranges(range.view(), object % 1000);
+    check_conditions(if_match.view(), if_none_match.view(), fuzz::Exact(input.rest()).view());
+    return 0;
+}
