@@ -15,7 +15,8 @@ function(lihandover_room name)
 endfunction()
 
 # lihandover_test(NAME SOURCES a_test.cpp … ROOMS model …)
-#   A GoogleTest program of one room; every case becomes a ctest of its own.
+#   A GoogleTest program of one room; every case becomes a ctest of its own, labelled with the folder's name. Building
+#   tests_FOLDER builds all programs of that folder.
 function(lihandover_test name)
   cmake_parse_arguments(TEST "" "" "SOURCES;ROOMS;LIBRARIES" ${ARGN})
   add_executable(${name} ${TEST_SOURCES})
@@ -24,5 +25,10 @@ function(lihandover_test name)
   # GCC 12 raises false alarms at -O2 on coroutine frames and on a test's own operator new.
   target_compile_options(${name} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-Wno-mismatched-new-delete>)
   target_compile_definitions(${name} PRIVATE LIHANDOVER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 120)
+  get_filename_component(folder ${CMAKE_CURRENT_SOURCE_DIR} NAME)
+  if(NOT TARGET tests_${folder})
+    add_custom_target(tests_${folder})
+  endif()
+  add_dependencies(tests_${folder} ${name})
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 120 LABELS ${folder})
 endfunction()

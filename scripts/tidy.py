@@ -1,24 +1,110 @@
 #!/usr/bin/env python3
 """Runs clang-tidy over the project's sources, several at a time.
 
-  scripts/tidy.py BUILD_DIR [--all] [FILE…]
+  scripts/tidy.py BUILD_DIR [--all] [--changed] [--seconds N] [FILE…]
 
 A file that was clean before is left out as long as nothing that the compiler sees of it has changed; --all looks at
-every one. What was clean is remembered in $XDG_CACHE_HOME/lihandoverd-tidy.
+every one. What was clean is remembered beside the compiler's cache (ccache), which is what a machine keeps between
+clones, or where there is none in $XDG_CACHE_HOME/lihandoverd-tidy.
+
+--changed: only files that changed, or that include one that did: since they left origin's main branch, or, on that very
+branch, in its last 25 commits (TIDY_SINCE names another commit). What changed itself comes first, the latest before the
+others. --seconds: begins no file after so long; what was left out for that is said, and is no failure.
 """
 
+import argparse
 import concurrent.futures
 import hashlib
 import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TIDY = os.environ.get("CLANG_TIDY", "clang-tidy-19")
-MEMORY = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "lihandoverd-tidy")
+COMMITS = 25
+
+
+def memory():
+    done = subprocess.run(["ccache", "--get-config", "cache_dir"], capture_output=True, text=True) \
+        if shutil.which("ccache") else None
+    if done is not None and done.returncode == 0 and os.path.isabs(done.stdout.strip()):
+        return os.path.join(done.stdout.strip(), "lihandoverd-tidy")
+    return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "lihandoverd-tidy")
+
+
+MEMORY = memory()
+
+
+def git(*arguments):
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.rstrip() if done.returncode == 0 else None
+
+
+def since():
+    """The commit that changes are counted from, or None where the history does not say."""
+    if os.environ.get("TIDY_SINCE"):
+        return git("rev-parse", "--verify", os.environ["TIDY_SINCE"] + "^{commit}")
+    head, main = git("rev-parse", "HEAD"), git("rev-parse", "--verify", "origin/main") or git("rev-parse", "main")
+    fork = git("merge-base", head, main) if head and main else None
+    if fork and fork != head:
+        return fork
+    commits = (git("rev-list", f"--max-count={COMMITS + 1}", "HEAD") or "").split()
+    return commits[-1] if len(commits) > 1 else None
+
+
+def changed_files():
+    """Changed files with a number, the lowest for the latest; None where that cannot be told."""
+    base = since()
+    if base is None:
+        return None
+    paths = (git("status", "--porcelain", "--no-renames", "--untracked-files=all") or "").splitlines()
+    order = [path[3:] for path in paths]
+    order += (git("log", "--format=", "--name-only", "--no-renames", f"{base}..HEAD") or "").split("\n")
+    # What was changed and changed back is as it was.
+    real = set((git("diff", "--name-only", "--no-renames", base) or "").split("\n")) | {path[3:] for path in paths}
+    ranks = {}
+    for path in order:
+        if path in real:
+            ranks.setdefault(os.path.join(ROOT, path), len(ranks))
+    return ranks
+
+
+def included(build):
+    """What each object file was made from, as the build noted it."""
+    done = subprocess.run(["ninja", "-C", build, "-t", "deps"], capture_output=True, text=True)
+    objects, files = {}, []
+    for line in done.stdout.splitlines():
+        if line and not line.startswith(" "):
+            files = objects.setdefault(line.split(":")[0], [])
+        elif line:
+            files.append(os.path.normpath(os.path.join(build, line.strip())))
+    return objects
+
+
+def only_changed(entries, build):
+    ranks = changed_files()
+    if ranks is None:
+        print("clang-tidy: no history to tell what changed; looking at everything")
+        return entries
+    objects = included(build)
+    worst = len(ranks)
+    ranked = []
+    for path, entry in entries.items():
+        made_from = objects.get(entry.get("output") or object_of(entry), [])
+        rank = ranks.get(path, min((worst + ranks[file] for file in made_from if file in ranks), default=None))
+        if rank is not None:
+            ranked.append((rank, path))
+    return {path: entries[path] for _, path in sorted(ranked)}
+
+
+def object_of(entry):
+    words = shlex.split(entry["command"])
+    return words[words.index("-o") + 1]
 
 
 def preprocessed(entry):
@@ -52,32 +138,47 @@ def look(entry, salt, everything):
 
 
 def main():
-    arguments = [a for a in sys.argv[1:] if not a.startswith("--")]
-    everything = "--all" in sys.argv
-    if not arguments:
-        print(__doc__, file=sys.stderr)
-        return 2
-    build, wanted = os.path.abspath(arguments[0]), {os.path.abspath(a) for a in arguments[1:]}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build")
+    parser.add_argument("files", nargs="*")
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--changed", action="store_true")
+    parser.add_argument("--seconds", type=float, default=float("inf"))
+    options = parser.parse_args()
+    until = time.monotonic() + options.seconds
+
+    build, wanted = os.path.abspath(options.build), {os.path.abspath(a) for a in options.files}
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
         entries = json.load(file)
     own = re.compile(re.escape(ROOT) + r"/(src|tests|bench)/.*\.cpp$")
     entries = {e["file"]: dict(e, build=build) for e in entries
                if own.match(e["file"]) and "/src/boost/" not in e["file"] and (not wanted or e["file"] in wanted)}
+    if options.changed:
+        entries = only_changed(entries, build)
     os.makedirs(MEMORY, exist_ok=True)
     version = subprocess.run([TIDY, "--version"], capture_output=True, check=True).stdout
     with open(os.path.join(ROOT, ".clang-tidy"), "rb") as file:
         salt = version + file.read()
+
+    def look_in_time(entry):
+        return look(entry, salt, options.all) if time.monotonic() < until else (None, "", entry["file"])
+
     bad = 0
+    left_out = []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        work = [pool.submit(look, e, salt, everything) for e in entries.values()]
+        work = [pool.submit(look_in_time, entry) for entry in entries.values()]
         for one in concurrent.futures.as_completed(work):
             clean, output, path = one.result()
             if output.strip():
                 print(output.rstrip(), flush=True)
-            if not clean:
+            if clean is None:
+                left_out.append(os.path.relpath(path, ROOT))
+            elif not clean:
                 bad += 1
                 print(f"clang-tidy: {os.path.relpath(path, ROOT)}", flush=True)
-    print(f"clang-tidy: {len(entries)} files, {bad} with findings")
+    print(f"clang-tidy: {len(entries) - len(left_out)} files, {bad} with findings")
+    if left_out:
+        print(f"clang-tidy: left out for want of time: {len(left_out)} files, {', '.join(sorted(left_out)[:5])} …")
     return 1 if bad else 0
 
 
