@@ -34,7 +34,7 @@ std::size_t depth_of(const config::YamlNode& node) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     const fuzz::Exact octets({reinterpret_cast<const char*>(data), size});
     const std::string_view text = octets.view();
     config::Problems problems;
@@ -53,5 +53,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         must(again.configuration && config::changed_options(*loaded.configuration, *again.configuration).empty(),
              "the same text is the same configuration");
     }
-    return 0;
 }

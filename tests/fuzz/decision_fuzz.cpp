@@ -49,12 +49,12 @@ std::string written(const admin::Decision& decision) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     const fuzz::Exact body({reinterpret_cast<const char*>(data), size});
     const auto decision = admin::parse_decision(body.view());
     if (!decision) {
         must(!decision.error().message.empty(), "a refusal has its reason");
-        return 0;
+        return;
     }
     must(decision->ids.size() <= admin::ControlApi::max_ids, "a decision is about so many");
     must(decision->reason.size() <= admin::ControlApi::max_reason, "a reason has its bound");
@@ -68,5 +68,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     must(again->ids == decision->ids && again->destination == decision->destination && again->code == decision->code &&
              again->reason == decision->reason && again->operator_name == decision->operator_name,
          "and the same");
-    return 0;
 }

@@ -109,7 +109,7 @@ void write_document(const model::Event& event) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     static intake::EventParser parser;
     static model::Event event;
     const fuzz::Exact json({reinterpret_cast<const char*>(data), size});
@@ -128,5 +128,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         write_document(event);
     }
     parser.shrink();
-    return 0;
 }

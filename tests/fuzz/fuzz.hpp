@@ -12,6 +12,9 @@
 
 namespace lihandover::fuzz {
 
+/// What each fuzzer is: takes an input and says what has to hold then (must).
+void try_input(const std::uint8_t* data, std::size_t size);
+
 /// Ends the program, which is how a fuzzer reports: what was found is in the input that it then keeps.
 inline void must(bool holds, const char* what, std::source_location place = std::source_location::current()) {
     if (!holds) {
@@ -86,5 +89,3 @@ inline void touch(std::string_view text) {
 }
 
 }  // namespace lihandover::fuzz
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);

@@ -122,7 +122,7 @@ void check_request(std::string_view body) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     fuzz::Input input(data, size);
     const unsigned status = statuses.at(input.below(statuses.size()));
     const fuzz::Exact retry_after(input.line());
@@ -130,5 +130,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_response(body.view());
     check_judgement(status, retry_after.view(), body.view());
     check_request(body.view());
-    return 0;
 }

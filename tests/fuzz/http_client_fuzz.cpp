@@ -163,9 +163,9 @@ Outcome ask(std::string_view octets, std::size_t piece, std::uint8_t what) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     if (size > 32768) {
-        return 0;
+        return;
     }
     fuzz::Input input(data, size);
     const std::size_t piece = input.octet();
@@ -181,5 +181,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         // Whether an answer came before or during the body depends on when it came.
         static_cast<void>(ask(input.rest(), piece, what));
     }
-    return 0;
 }

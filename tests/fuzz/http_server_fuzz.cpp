@@ -291,9 +291,9 @@ Outcome serve(std::string_view octets, std::size_t piece) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     if (size > 32768) {
-        return 0;
+        return;
     }
     fuzz::Input input(data, size);
     const std::size_t piece = input.octet();
@@ -309,5 +309,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             must(whole.statuses == pieces.statuses, "nor what is answered");
         }
     }
-    return 0;
 }

@@ -66,7 +66,7 @@ void check_ids(std::string_view text) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     fuzz::Input input(data, size);
     const std::uint8_t types = input.octet();
     constexpr std::size_t count = model::identifier_type_names.size();
@@ -78,5 +78,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_one(right);
     check_two(left, right);
     check_ids(first.view());
-    return 0;
 }

@@ -222,7 +222,7 @@ std::shared_ptr<Snapshot> limited(const std::vector<warrants::Warrant>& all) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     static const auto nobody = limited({});
     static const auto everybody = [] {
         auto one = intake::testing::warrant("LIID-1", "u-1");
@@ -252,5 +252,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             must(answer.body.empty() || parser.parse(answer.body).is_object(), "an answer is JSON");
         }
     }
-    return 0;
 }

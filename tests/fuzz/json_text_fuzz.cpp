@@ -135,7 +135,7 @@ void check_number(std::string_view text) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     const fuzz::Exact octets({reinterpret_cast<const char*>(data), size});
     const std::string_view text = octets.view();
     check_base64(text);
@@ -143,5 +143,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_string(text);
     check_any_octets(text);
     check_number(text);
-    return 0;
 }

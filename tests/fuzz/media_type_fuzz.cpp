@@ -27,7 +27,7 @@ bool fits_header(std::string_view text) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     const fuzz::Exact octets({reinterpret_cast<const char*>(data), size});
     const std::string_view text = octets.view();
     const auto format = intake::body_format(text);
@@ -56,5 +56,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     must(disposition.starts_with("attachment"), "objects are attachments");
     must(disposition.size() < 2048, "a disposition is bounded");
     must(disposition.find_first_of("/\\") == std::string::npos, "no name leads elsewhere");
-    return 0;
 }

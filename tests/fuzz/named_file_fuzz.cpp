@@ -57,17 +57,16 @@ class Tree {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     static const Tree tree;
     const fuzz::Exact name({reinterpret_cast<const char*>(data), size});
     model::ObjectLoss why = model::ObjectLoss::none;
     const auto file = intake::NamedFile::open(tree.root().string(), name.view(), why);
     if (!file) {
         must(why == model::ObjectLoss::vanished || why == model::ObjectLoss::unreadable, "there is a reason");
-        return 0;
+        return;
     }
     const auto identity = file->identity();
     must(identity && tree.is_inside(identity->inode), "what is opened lies below the directory");
     must(identity->size == 6, "and is a file of it");
-    return 0;
 }

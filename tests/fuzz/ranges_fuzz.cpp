@@ -53,7 +53,7 @@ void check_conditions(std::string_view first, std::string_view second, std::stri
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     fuzz::Input input(data, size);
     const std::uint64_t object = input.number();
     const fuzz::Exact range(input.line());
@@ -62,5 +62,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_ranges(range.view(), object);
     check_ranges(range.view(), object % 1000);
     check_conditions(if_match.view(), if_none_match.view(), fuzz::Exact(input.rest()).view());
-    return 0;
 }

@@ -83,7 +83,7 @@ std::size_t size_of(std::uint8_t octet) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     static const Directory directory;
     static bool no_space = false;
     static const auto files = ObjectFiles::open(directory.path(), no_space).value();
@@ -109,7 +109,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     auto reader = files->reader(file);
     if (!reader) {
         must(after != before, "an untouched file can be read");
-        return 0;
+        return;
     }
     must((*reader)->size() == object.size(), "the size is the record's");
     const std::uint64_t from = object.empty() ? 0 : input.number() % object.size();
@@ -129,5 +129,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                  "nothing is given out that was not written");
         }
     }
-    return 0;
 }

@@ -42,11 +42,11 @@ std::vector<std::uint64_t> bits_of(const std::vector<bool>& flags) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     const fuzz::Exact octets({reinterpret_cast<const char*>(data), size});
     model::Share share;
     if (!model::decode_share(octets.view(), share)) {
-        return 0;
+        return;
     }
     check_places(share);
     const auto bits = bits_of(share.targeted);
@@ -74,5 +74,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     etsi::append_message(message, profile, {}, {0, 0}, std::span(&one, 1));
     pugi::xml_document document;
     must(document.load_buffer(message.data(), message.size()).status == pugi::status_ok, "a document is XML");
-    return 0;
 }

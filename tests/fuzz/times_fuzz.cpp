@@ -67,9 +67,8 @@ void check_retry_after(std::string_view text) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     const fuzz::Exact octets({reinterpret_cast<const char*>(data), size});
     check_time(octets.view());
     check_retry_after(octets.view());
-    return 0;
 }

@@ -101,7 +101,7 @@ void check_access(std::string_view text) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     const fuzz::Exact octets({reinterpret_cast<const char*>(data), size});
     const std::string_view text = octets.view();
     check_url(text);
@@ -111,5 +111,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_access(text);
     const auto address = config::parse_listen_address(text);
     must(!address || text.size() < 4200, "an address is bounded");
-    return 0;
 }

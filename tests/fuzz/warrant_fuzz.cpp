@@ -51,7 +51,7 @@ void check_in_force(const warrants::Warrant& warrant) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     static const warrants::Destinations destinations{.names = {"lea-one", "lea-two"}, .with_binary = {"lea-one"}};
     const fuzz::Exact octets({reinterpret_cast<const char*>(data), size});
     warrants::Warrant warrant;
@@ -69,5 +69,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto again = warrants::decode(warrants::encode(*remembered));
         must(again && *again == *remembered, "what was remembered can be written again");
     }
-    return 0;
 }
