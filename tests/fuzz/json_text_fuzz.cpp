@@ -7,6 +7,7 @@
 #include "base64.hpp"
 #include "fuzz.hpp"
 #include "json_text.hpp"
+#include "lihandover/model/hex.hpp"
 
 namespace {
 
@@ -44,7 +45,7 @@ void check_base64(std::string_view text) {
 }
 
 void check_sha256(std::string_view text) {
-    const auto digest = intake::parse_sha256(text);
+    const auto digest = model::parse_hex<32>(text);
     must(digest.has_value() == (text.size() == 64 && intake::is_hex(text)), "a digest is 64 hex digits");
     if (digest) {
         std::string back;

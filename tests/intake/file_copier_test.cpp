@@ -164,14 +164,6 @@ TEST_F(FileCopierTest, AChangedFileIsNotTheOneThatWasNamed) {
     EXPECT_EQ(objects_.wait_for_prepared(3)[2].loss, model::ObjectLoss::unreadable);
 }
 
-TEST_F(FileCopierTest, TheDeviceMayHaveAnotherNumberAfterARestart) {
-    write("file", "octets");
-    const auto file = named("file");
-    ++file->device;
-    copy(file);
-    EXPECT_EQ(testing::octets_of(objects_.wait_for_prepared(1)[0].copy), "octets");
-}
-
 TEST_F(FileCopierTest, AChangeWhileItIsCopiedIsSeen) {
     write("file", std::string(600'000, 'a'));
     const auto file = named("file");
