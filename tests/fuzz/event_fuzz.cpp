@@ -96,7 +96,6 @@ void write_document(const model::Event& event) {
     must(share.event.text == event.text && share.event.event_id == event.event_id, "texts are as they were");
     must(share.event.parties.size() == event.parties.size(), "parties are as they were");
 
-    std::string again;
     must(share.deliver == everything, "what is ordered is as it was");
     const model::ItemIdentity identity{.object_id = {}, .liid = "LIID-1", .correlation = {}, .carries_schema = false};
     std::string deliver;

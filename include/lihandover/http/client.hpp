@@ -91,7 +91,7 @@ struct Request {
     /// Sent one after another without being joined in memory first. Unused by exchange_expect.
     std::span<const std::string_view> body;
     /// Instead of ConnectionOptions::answer_timeout.
-    std::optional<std::chrono::milliseconds> answer_timeout{};
+    std::optional<std::chrono::milliseconds> answer_timeout{};  // NOLINT(readability-redundant-member-init): for GCC
 };
 
 /// Deadlines and bounds of connections to one destination.
