@@ -402,7 +402,7 @@ class Episode:
             destination["url"] = f"https://{host}:{lea.proxy_port}/hi"
             if lea.plan["binary"] == "B":
                 destination["binary"] = {
-                    "model": "B", "expiry": "10d", "continue_timeout": "2s", "early_success": lea.plan["early_success"],
+                    "model": "B", "expiry": lea.plan["expiry"], "continue_timeout": "2s", "early_success": lea.plan["early_success"],
                     "url_template": f"https://{host}:{lea.proxy_port}/binaryData/{{object_identifier}}/"}
             elif lea.plan["binary"] == "A":
                 with open(harness.Certificates.path("lea-fetch.pem"), encoding="ascii") as file:

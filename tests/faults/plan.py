@@ -121,9 +121,9 @@ def draw(seed, quick=False, only=()):
         "leas": [],
         "warrants": [],
         "sources": [],
-        "disk": chance.choice([None, None, 40, 80]),
+        "disk": chance.choice([None, None, 40, 80] if "disk_full" not in only else [40, 80]),
         "max_bytes": chance.choice([None, None, None, "24MiB"]),
-        "clock": chance.random() < 0.35,
+        "clock": chance.random() < 0.35 or "clock" in only,
         "validation": chance.choice(["all", "sample"]),
         # Objects that no event names fill a small disk until then.
         "object_wait": chance.choice(["3s", "15s"]),
@@ -140,6 +140,8 @@ def draw(seed, quick=False, only=()):
             "timeout": chance.choice(["1s", "2s"]),
             "retry": {"initial": chance.choice(["5ms", "50ms"]), "maximum": chance.choice(["100ms", "500ms"]),
                       "error_codes": [3900]},
+            # Shorter than some of the clock's jumps: what has expired is put back by the operator.
+            "expiry": chance.choice(["1h", "10d"]),
             "early_success": chance.choice(["refused", "delivered"]),
             "named": chance.random() < 0.5,
             # Otherwise a small store fills up with what is there to be fetched.
