@@ -178,6 +178,19 @@ int escaped_octet(std::string_view text) {
 
 /// Appends a URI component in its one spelling: characters that are not reserved equal their escapes (RFC 3261 section
 /// 19.1.4), so these are written plain where they are printable ASCII, and everything else escaped in capitals.
+/// Beyond what RFC 3261 gives a host: what is no ASCII, as it is or escaped, which is how documents have it.
+bool is_host_name(std::string_view text) {
+    while (!text.empty()) {
+        const char c = text.front();
+        const bool escaped = escaped_octet(text) >= 0x80;
+        if (!escaped && !is_letter(c) && !is_digit(c) && c != '.' && c != '-' && c != '_' && is_ascii(c)) {
+            return false;
+        }
+        text.remove_prefix(escaped ? 3 : 1);
+    }
+    return true;
+}
+
 void append_unescaped(std::string& out, std::string_view text, bool lower) {
     constexpr std::string_view hex = "0123456789ABCDEF";
     while (!text.empty()) {
@@ -310,10 +323,7 @@ std::optional<SipParts> split_sip(std::string_view text) {
             parts.port.remove_prefix(1);
         }
     }
-    const bool host_ok = !parts.host.empty() &&
-                         (parts.host.front() == '[' || std::ranges::all_of(parts.host, [](char c) {
-                              return is_letter(c) || is_digit(c) || c == '.' || c == '-' || c == '_' || !is_ascii(c);
-                          }));
+    const bool host_ok = !parts.host.empty() && (parts.host.front() == '[' || is_host_name(parts.host));
     return host_ok ? std::optional(parts) : std::nullopt;
 }
 

@@ -24,12 +24,8 @@ void check_one(const model::Identifier& one) {
     must(canonical.octets.size() <= 16 * one.value.size() + 64, "what is canonical is bounded");
 
     const std::string normal = model::normalised(one.type, one.value);
-    // A host that is no ASCII is escaped for documents, and escapes are nothing that a host can have.
-    const bool ascii = std::ranges::all_of(one.value, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-    if (ascii || canonical.identity_class != model::IdentityClass::sip) {
-        must(model::normalised(one.type, normal) == normal, "normalising twice is normalising once");
-        must(model::equivalent(one, {one.type, normal}), "the normalised is the same party");
-    }
+    must(model::normalised(one.type, normal) == normal, "normalising twice is normalising once");
+    must(model::equivalent(one, {one.type, normal}), "the normalised is the same party");
     const auto problem = model::target_problem(one.type, one.value);
     must(!problem || fuzz::is_ascii_text(*problem), "a problem is a phrase of ours");
     must(model::target_problem(one.type, one.value).has_value() == problem.has_value(), "a problem stays one");

@@ -212,7 +212,7 @@ TEST(Identifier, ASipUriWithAParameterTwiceIsItself) {  // which no URI may have
 TEST(Identifier, BrokenUrisAreComparedAsText) {
     for (const std::string_view text :
          {"sip:", "sip:@host", "sip:a@", "sip:a@[::1", "sip:a@host:", "sip:a@host:x", "sip:a@ho st", "sip:a@[::1]x",
-          "alice", "im:alice@example.com", "%", "tel:+x"}) {
+          "sip:a@h%41", "sip:a@h%", "sip:a@h%C", "sip:a@%2F", "alice", "im:alice@example.com", "%", "tel:+x"}) {
         std::string scratch;
         EXPECT_EQ(canonical(sip_uri, text, scratch).identity_class, IdentityClass::uri_text) << text;
         EXPECT_TRUE(same(sip_uri, text, sip_uri, text));
@@ -238,6 +238,7 @@ TEST(Identifier, NormalisingTwiceChangesNothing) {
          std::vector<Identifier>{{sip_uri, "SIP:%61lice@Example.COM:5060;LR;a=B?x=Y&Subject=%20"},
                                  {sip_uri, "tel:+44 7700"},
                                  {sip_uri, "sip:a%@h;x=%3b"},
+                                 {sip_uri, "sip:%30lice@IM\xC3\xA4.e"},
                                  {tel_uri, "tel:70-42;phone-context=Example.com"},
                                  {msisdn, "+44 (0) 77"},
                                  {email, "A@B.C"},
