@@ -7,9 +7,9 @@ A file that was clean before is left out as long as nothing that the compiler se
 every one. What was clean is remembered beside the compiler's cache (ccache), which is what a machine keeps between
 clones, or where there is none in $XDG_CACHE_HOME/lihandoverd-tidy.
 
---changed: only files that changed, or that include one that did: since they left origin's main branch, or, on that very
-branch, in its last 25 commits (TIDY_SINCE names another commit). What changed itself comes first, the latest before the
-others. --seconds: begins no file after so long; what was left out for that is said, and is no failure.
+--changed: only sources that changed, and one that includes it for each header that did: since they left origin's main
+branch, or, on that very branch, in its last 25 commits (TIDY_SINCE names another commit). The latest come first, headers
+last. --seconds: begins no file after so long; what was left out for that is said, and is no failure.
 """
 
 import argparse
@@ -91,15 +91,20 @@ def only_changed(entries, build):
     if ranks is None:
         print("clang-tidy: no history to tell what changed; looking at everything")
         return entries
+    chosen = {path: ranks[path] for path in entries if path in ranks}
     objects = included(build)
-    worst = len(ranks)
-    ranked = []
-    for path, entry in entries.items():
-        made_from = objects.get(entry.get("output") or object_of(entry), [])
-        rank = ranks.get(path, min((worst + ranks[file] for file in made_from if file in ranks), default=None))
-        if rank is not None:
-            ranked.append((rank, path))
-    return {path: entries[path] for _, path in sorted(ranked)}
+    made_from = {path: set(objects.get(entry.get("output") or object_of(entry), ())) for path, entry in entries.items()}
+    for header, rank in ranks.items():
+        includers = [path for path in entries if header in made_from[path]]
+        if header not in entries and includers and not any(path in chosen for path in includers):
+            # Its own source, if it has one.
+            one = min(includers, key=lambda path: (stem(path) != stem(header), path))
+            chosen[one] = rank + len(ranks)
+    return {path: entries[path] for path in sorted(chosen, key=lambda path: (chosen[path], path))}
+
+
+def stem(path):
+    return os.path.splitext(os.path.basename(path))[0]
 
 
 def object_of(entry):
