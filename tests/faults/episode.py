@@ -595,38 +595,39 @@ class Episode:
         harness.wait_until(lambda: self.daemon.ready_status() == 200 and self.daemon.intake_listens(),
                            "ready again by itself", deadline)
         self.daemon.ctl("reload", expect=None)
-        end = time.monotonic() + deadline
         for source in self.sources:
             source.quiet.set()
+        self.drain(deadline)
         for source in self.sources:
-            source.join(max(0.1, end - time.monotonic()))
-            if source.is_alive():
-                self.trouble(11, "every source to get an answer in the end", f"source {source.number} still tries")
-                source.abandon.set()
-                source.join(self.patience(10))
+            source.abandon.set()
+            source.join(self.patience(10))
             if source.failure:
                 self.trouble(0, "sources that work",
                              "".join(traceback.format_exception(source.failure)))
-        self.drain(deadline)
 
     def drain(self, deadline):
-        """Until nothing waits, however long that takes as long as it gets less. What an LEA refused is put back by the
-        operator."""
+        """Until every source has its answers and nothing waits, however long that takes as long as it gets less: where
+        room is short, what comes waits for what goes. What an LEA refused is put back by the operator."""
         kinds = ("queued", "refused", "held", "objects_queued", "objects_refused", "objects_attached")
-        least, end = float("inf"), time.monotonic() + deadline
+        least, fewest, end = float("inf"), float("inf"), time.monotonic() + deadline
         while True:
+            trying = [source.number for source in self.sources if source.is_alive()]
             status = self.daemon.ctl_json("status")
             waiting = [d for d in status["destinations"] if any(d.get(kind) for kind in kinds)]
-            if not waiting:
+            if not waiting and not trying:
                 return
             left = sum(d.get(kind) or 0 for d in waiting for kind in kinds)
-            if left < least:
-                least, end = left, time.monotonic() + deadline
+            if left < least or len(trying) < fewest:
+                end = time.monotonic() + deadline
+            least, fewest = min(least, left), min(fewest, len(trying))
             for destination in waiting:
                 if destination.get("refused") or destination.get("objects_refused"):
                     self.daemon.ctl("retry", "--destination", destination["name"], expect=None)
             if time.monotonic() > end:
-                self.trouble(2, "everything delivered once all faults are over", json.dumps(waiting))
+                if trying:
+                    self.trouble(11, "every source to get an answer in the end", f"sources {trying} still try")
+                if waiting:
+                    self.trouble(2, "everything delivered once all faults are over", json.dumps(waiting))
                 return
             time.sleep(0.1)
 

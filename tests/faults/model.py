@@ -132,7 +132,9 @@ class Check:
             name = f"{made['object_id']} ({self.lane_of[made['lane']]}, row {made['id']})"
             here = made["object_id"] in self.waiting
             delivered, rejected = kinds.count(DELIVERED), kinds.count(REJECTED)
-            if here + delivered + rejected != 1:
+            # One that was on its way when it was rejected may still be accepted, and the record says both.
+            crossed = [kind for kind in kinds if kind in (DELIVERED, REJECTED)] == [REJECTED, DELIVERED]
+            if here + delivered + rejected != 1 and (here or not crossed):
                 self.breach(2, f"item {name} to wait, or to have been delivered or rejected, once",
                             f"waiting: {here}, delivered: {delivered}, rejected: {rejected}")
             if delivered and made["object_id"] not in self.taken:

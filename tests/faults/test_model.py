@@ -128,6 +128,17 @@ class Model(unittest.TestCase):
         self.evidence["rejected"]["o1"] = "why"
         self.keeps_quiet()
 
+    def test_rejected_on_its_way(self):
+        delivered = self.store["records"].index({"kind": "item_delivered", "object_id": "o1"})
+        self.store["records"].insert(delivered, {"kind": "item_rejected", "object_id": "o1"})
+        self.evidence["rejected"]["o1"] = "why"
+        self.keeps_quiet()
+
+    def test_rejected_when_it_was_delivered(self):
+        self.store["records"].append({"kind": "item_rejected", "object_id": "o1"})
+        self.evidence["rejected"]["o1"] = "why"
+        self.objects(2)
+
     def test_repeat_with_other_bytes(self):
         self.arrivals[1]["digest"] = digest("x")
         self.objects(3)
