@@ -8,7 +8,6 @@
 namespace {
 
 using namespace lihandover;
-using fuzz::must;
 
 std::string in_quotes(std::string_view text) {
     std::string out = "\"";

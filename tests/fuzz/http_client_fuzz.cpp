@@ -2,10 +2,10 @@
 // pieces in which the answer came. The first octet says in what pieces, the second what is asked.
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/un.h>
 
 #include <boost/asio/co_spawn.hpp>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <optional>
@@ -36,6 +36,7 @@ class Listener {
         must(path_.size() < sizeof address.sun_path, "the directory's path is short");
         path_.copy(address.sun_path, sizeof address.sun_path - 1);
         descriptor_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        must(descriptor_ >= 0, "a socket can be had");
         must(::bind(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
                  ::listen(descriptor_, 4) == 0,
              "a socket can be listened on");
@@ -106,21 +107,11 @@ void note(Outcome& outcome, const http::ClientResult<http::Answer>& answer) {
     outcome.keeps_alive = answer->keeps_alive();
 }
 
-asio::awaitable<void> exchange(http::Connection& connection, std::uint8_t what, Outcome& outcome) {
-    static constexpr std::array<std::string_view, 1> parts{"hello"};
-    static constexpr std::array<std::string_view, 4> methods{"POST", "PUT", "HEAD", "GET"};
-    http::Request request;
-    request.method = methods.at(what >> 2U & 3U);
-    if ((what & 1U) == 0) {
-        request.body = parts;
-        note(outcome, co_await connection.exchange(request));
-        co_return;
-    }
-    Body body((what & 2U) != 0);
-    const auto expected = co_await connection.exchange_expect(request, body, std::chrono::seconds(10));
+void note_expected(Outcome& outcome, const http::ClientResult<http::ExpectOutcome>& expected,
+                   const http::Connection& connection) {
     if (!expected) {
         note(outcome, expected.error());
-        co_return;
+        return;
     }
     must(expected->body_sent || !expected->complete, "a body that was not sent is not complete");
     must(!expected->answer.keeps_alive() || expected->complete || !connection.is_open(),
@@ -136,7 +127,7 @@ Outcome ask(std::string_view octets, std::size_t piece, std::uint8_t what) {
     options.max_answer_body = max_body;
     http::Connection connection(context.get_executor(), http::UnixPath{listener.path()}, options);
     bool connected = false;
-    asio::co_spawn(context, connection.connect(), [&](const std::exception_ptr& failure, auto result) {
+    asio::co_spawn(context, connection.connect(), [&](const std::exception_ptr& failure, const auto& result) {
         must(failure == nullptr && result.has_value(), "the client connects");
         connected = true;
     });
@@ -147,10 +138,27 @@ Outcome ask(std::string_view octets, std::size_t piece, std::uint8_t what) {
     fuzz::FarEnd server(listener.accept());
     Outcome outcome;
     bool done = false;
-    asio::co_spawn(context, exchange(connection, what, outcome), [&](const std::exception_ptr& failure) {
-        must(failure == nullptr, "nothing is thrown");
-        done = true;
-    });
+    static constexpr std::array<std::string_view, 1> parts{"hello"};
+    static constexpr std::array<std::string_view, 4> methods{"POST", "PUT", "HEAD", "GET"};
+    http::Request request;
+    request.method = methods.at(what >> 2U & 3U);
+    Body body((what & 2U) != 0);
+    if ((what & 1U) == 0) {
+        request.body = parts;
+        asio::co_spawn(context, connection.exchange(request),
+                       [&](const std::exception_ptr& failure, const auto& answer) {
+                           must(failure == nullptr, "nothing is thrown");
+                           note(outcome, answer);
+                           done = true;
+                       });
+    } else {
+        asio::co_spawn(context, connection.exchange_expect(request, body, std::chrono::seconds(10)),
+                       [&](const std::exception_ptr& failure, const auto& answer) {
+                           must(failure == nullptr, "nothing is thrown");
+                           note_expected(outcome, answer, connection);
+                           done = true;
+                       });
+    }
     server.serve(context, octets, piece, [&] { return done; });
     must(outcome.failure || octets.find(std::to_string(outcome.status)) != std::string_view::npos,
          "the status is the server's");

@@ -71,7 +71,7 @@ class Handler final : public http::Handler {
         if (seen.body && length) {
             must(seen.body->size() == *length, "a body is as long as it was said to be");
         }
-        must(exchange.header("no-such-field-here") == std::nullopt || true, "fields can be asked for");
+        fuzz::touch(exchange.header("no-such-field-here").value_or(""));
         requests.push_back(seen);
         if (path == "/silent") {
             co_return;

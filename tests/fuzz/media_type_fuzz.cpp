@@ -11,7 +11,6 @@
 namespace {
 
 using namespace lihandover;
-using fuzz::must;
 
 std::string lower(std::string_view text) {
     std::string out(text);

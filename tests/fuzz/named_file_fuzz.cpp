@@ -1,10 +1,10 @@
 // Names of files that events give: whatever they are, only what lies below the directory is opened.
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>

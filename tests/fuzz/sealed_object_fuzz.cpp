@@ -2,10 +2,10 @@
 //   input   octets of the object's size, then changes: a kind, a place, and what it needs
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>

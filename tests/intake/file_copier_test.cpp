@@ -274,7 +274,7 @@ TEST_F(FileCopierTest, CopiesAtMostTwoAtATime) {
 }
 
 TEST_F(FileCopierTest, StopsInTheMiddleOfACopy) {
-    write("file", std::string(50'000'000, 'x'));
+    write("file", std::string(8'000'000, 'x'));
     std::mutex mutex;
     std::condition_variable changed;
     bool writing = false;
