@@ -1,10 +1,10 @@
 // Gives a fuzzer's function the kept inputs, one after another: the fuzzers as ordinary tests, with any compiler.
 //   TARGET DIRECTORY_OR_FILE…
 
-#include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <stdexcept>
 #include <string>
@@ -23,7 +23,7 @@ void replay(const fs::path& path) {
     }
     const std::string octets{std::istreambuf_iterator<char>(file), {}};
     // The last one that is named is the one that broke it.
-    std::fprintf(stderr, "%s\n", path.c_str());
+    std::cerr << path.c_str() << std::endl;  // NOLINT(performance-avoid-endl): seen even if it breaks
     // In memory of its own size, as the engine has it.
     const std::vector<std::uint8_t> input(octets.begin(), octets.end());
     lihandover::fuzz::try_input(input.data(), input.size());
@@ -50,10 +50,10 @@ int main(int count, char** arguments) {
         }
         const std::vector<std::uint8_t> nothing;
         lihandover::fuzz::try_input(nothing.data(), 0);
-        std::printf("%zu inputs\n", replayed);
+        std::cout << replayed << " inputs\n";
         return replayed == 0 ? 1 : 0;
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "%s\n", error.what());
+        std::cerr << error.what() << '\n';
         return 1;
     }
 }
