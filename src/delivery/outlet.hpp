@@ -154,6 +154,7 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
     bool load(Lane& lane);
     void write_head(Worker& worker);
     [[nodiscard]] bool wants_validation(Worker& worker);
+    [[nodiscard]] bool sample_is_due();
 
     void settle(Worker& worker, const Ticket& ticket);
     void settle_actions(Worker& worker, const Ticket& ticket);
@@ -191,7 +192,8 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
     GateReport report_;
     std::vector<Suspect> suspects_;
     std::unordered_set<store::ProfileId> sampled_profiles_;
-    std::uint64_t sample_counter_ = 0;
+    std::uint64_t sample_counter_ = 0;  ///< messages since the last one of the sample
+    std::optional<Gate::Time> last_sample_;
 
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<Worker*> idle_;  ///< the one that was busy last is woken first, so that the others' connections may end

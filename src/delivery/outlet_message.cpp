@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <iterator>
 #include <span>
 #include <string>
@@ -18,7 +19,9 @@ namespace lihandover::delivery {
 
 namespace {
 
+/// Of the messages, but not oftener than so: a validation takes as long as ten messages.
 constexpr std::uint64_t sample_one_in = 100;
+constexpr std::chrono::milliseconds sample_interval{100};
 
 }  // namespace
 
@@ -184,11 +187,24 @@ void Outlet::write_head(Worker& worker) {
     worker.head_size = worker.head.size();
 }
 
+bool Outlet::sample_is_due() {
+    if (++sample_counter_ < sample_one_in) {
+        return false;
+    }
+    const auto now = engine_.clock().steady();
+    if (last_sample_ && now - *last_sample_ < sample_interval) {
+        return false;
+    }
+    sample_counter_ = 0;
+    last_sample_ = now;
+    return true;
+}
+
 bool Outlet::wants_validation(Worker& worker) {
     if (engine_.validation() == config::SchemaValidation::off || !engine_.validator()) {
         return false;
     }
-    bool wanted = engine_.validation() == config::SchemaValidation::all || ++sample_counter_ % sample_one_in == 0;
+    bool wanted = engine_.validation() == config::SchemaValidation::all || sample_is_due();
     for (const auto& item : worker.batch) {
         wanted = wanted || !item.lane->sampled || item.lane->alone > 0 || !sampled_profiles_.contains(item.profile);
     }

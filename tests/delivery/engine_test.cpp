@@ -962,6 +962,35 @@ TEST_F(Validating, ASampleTakesTheFirstOfEachLane) {
     EXPECT_EQ(metric("lihandover_documents_validated_total{destination=\"lea-one\",outcome=\"valid\"} "), "1");
 }
 
+TEST_F(Validating, ASampleIsOneInAHundredButNotManyASecond) {
+    clock_.freeze();
+    validation_ = config::SchemaValidation::sample;
+    options_.connections = 1;
+    options_.max_actions_per_message = 1;
+    start();
+    const auto lane = store_.make_lane("lea-one", "L");
+    const auto valid = [this] {
+        return metric("lihandover_documents_validated_total{destination=\"lea-one\",outcome=\"valid\"} ");
+    };
+    store_.queue(lane, 99);
+    ASSERT_TRUE(all_accepted(99));
+    EXPECT_EQ(valid(), "1") << "the lane's first";
+    store_.queue(lane, 300);
+    ASSERT_TRUE(all_accepted(399));
+    EXPECT_EQ(valid(), "2") << "no time has passed";
+    clock_.advance(milliseconds(100));
+    store_.queue(lane, 1);
+    ASSERT_TRUE(all_accepted(400));
+    EXPECT_EQ(valid(), "3") << "more than a hundred since";
+    clock_.advance(milliseconds(100));
+    store_.queue(lane, 99);
+    ASSERT_TRUE(all_accepted(499));
+    EXPECT_EQ(valid(), "3");
+    store_.queue(lane, 1);
+    ASSERT_TRUE(all_accepted(500));
+    EXPECT_EQ(valid(), "4");
+}
+
 // -- Stop and reload --------------------------------------------------------------------------------------------------
 
 TEST_F(Running, AGentleStopLetsWhatIsOnItsWayFinish) {
