@@ -78,11 +78,11 @@ def one_action(rig: Rig) -> dict[str, Samples]:
     Figure("twenty-actions", "end to end, 20 actions per message, events in NDJSON batches of 20", "items/s", AB,
            Target(0.6)),
     Figure("twenty-actions-by-100", "the same, events in NDJSON batches of 100", "items/s", AB),
-    Figure("syslog-ng-twenty", "as twenty-actions, beside syslog-ng with batch-lines(20)", "items/s", SYSLOG_NG,
+    Figure("syslog-ng-twenty", "as twenty-actions-by-100, beside syslog-ng with batch-lines(20)", "items/s", SYSLOG_NG,
            Target(1.2)))
 def twenty_actions(rig: Rig) -> dict[str, Samples]:
     return beside_peers(rig, 20, {"twenty-actions": 20, "twenty-actions-by-100": 100},
-                        ("twenty-actions", "syslog-ng-twenty"))
+                        ("twenty-actions-by-100", "syslog-ng-twenty"))
 
 
 def fdatasync_ms(rig: Rig) -> float:
