@@ -18,8 +18,8 @@ constexpr std::size_t group_acceptances = 1024;
 constexpr std::size_t group_acceptances_when_tight = 32;
 /// Nobody waits for an acceptance to be on disk, unless it brings something with it: so many together, or so long, wait
 /// for what else there is to commit. Were the machine to fail meanwhile, their items would go out once more.
-constexpr std::size_t gathered_acceptances = 256;
-constexpr auto gathering = 4ms;
+constexpr std::size_t gathered_acceptances = 512;
+constexpr auto gathering = 10ms;
 constexpr std::uint64_t group_octets = 4U << 20U;
 constexpr std::size_t group_decisions = 256;
 constexpr std::size_t retry_step = 1000;
