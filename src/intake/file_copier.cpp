@@ -22,7 +22,10 @@ namespace asio = boost::asio;
 
 namespace {
 
+// One place is for files that are not large: what takes a moment does not wait for what takes minutes.
 constexpr std::size_t at_once = 2;
+constexpr std::size_t large_at_once = 1;
+constexpr std::uint64_t large = std::uint64_t{16} << 20;
 constexpr std::size_t buffer_size = std::size_t{256} * 1024;
 // Of one file before it is asked whether to stop.
 constexpr std::size_t buffers_a_turn = 16;
@@ -57,7 +60,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
     void copy(std::span<const SourceFilePtr> files) {
         const std::lock_guard lock(mutex_);
         for (const SourceFilePtr& file : files) {
-            ready_.push_back({file, pauses_.first});
+            make_ready({file, pauses_.first});
         }
         begin_some();
     }
@@ -67,6 +70,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
             const std::lock_guard lock(mutex_);
             stopped_ = true;
             ready_.clear();
+            ready_large_.clear();
             resting_.clear();
             timer_.cancel();
         }
@@ -84,6 +88,8 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
         model::Clock::SteadyTime until;
         Task task;
     };
+    static bool is_large(const Task& task) { return task.file->size >= large; }
+
     // One try. Used by one turn after the other.
     struct Try {
         Task task;
@@ -97,12 +103,24 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
 
     // --- under the mutex ---
 
+    void make_ready(Task task) {
+        auto& queue = is_large(task) ? ready_large_ : ready_;
+        queue.push_back(std::move(task));
+    }
+
     void begin_some() {
-        while (!stopped_ && running_ < at_once && !ready_.empty()) {
+        while (!stopped_ && running_ < at_once) {
+            // A large one first, if it may: many small ones are not to keep it waiting either.
+            const bool takes_large = running_large_ < large_at_once && !ready_large_.empty();
+            auto& queue = takes_large ? ready_large_ : ready_;
+            if (queue.empty()) {
+                return;
+            }
             auto next = std::make_shared<Try>();
-            next->task = std::move(ready_.front());
-            ready_.pop_front();
+            next->task = std::move(queue.front());
+            queue.pop_front();
             ++running_;
+            running_large_ += takes_large ? 1 : 0;
             post_turn(std::move(next));
         }
     }
@@ -148,7 +166,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
         const auto now = clock_.steady();
         const auto rested = std::ranges::stable_partition(resting_, [&](const Rest& each) { return each.until > now; });
         for (Rest& each : rested) {
-            ready_.push_back(std::move(each.task));
+            make_ready(std::move(each.task));
         }
         resting_.erase(rested.begin(), rested.end());
         begin_some();
@@ -276,10 +294,11 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
         if (failure == Failure::of_store) {
             complain(attempt->store_problem);
         }
+        running_large_ -= is_large(task) ? 1 : 0;
+        --running_;
         if (failure && !stopped_) {
             rest(std::move(task), pause);
         }
-        --running_;
         begin_some();
     }
 
@@ -301,8 +320,10 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
     std::mutex mutex_;
     asio::steady_timer timer_{workers_};
     std::deque<Task> ready_;
+    std::deque<Task> ready_large_;
     std::vector<Rest> resting_;
     std::size_t running_ = 0;
+    std::size_t running_large_ = 0;  ///< of them
     std::optional<model::Clock::SteadyTime> complained_;
     bool stopped_ = false;
 };

@@ -168,7 +168,7 @@ TEST_F(FileCopierTest, AChangeWhileItIsCopiedIsSeen) {
     write("file", std::string(600'000, 'a'));
     const auto file = named("file");
     std::atomic<bool> once = true;
-    objects_.before_write([&] {
+    objects_.before_write([&](std::size_t /*octets*/) {
         if (once.exchange(false)) {
             std::ofstream(directory_.path() / "file", std::ios::in | std::ios::binary) << 'b';
             past_the_grace();
@@ -186,7 +186,7 @@ TEST_F(FileCopierTest, AChangeWhileItIsCopiedIsSeen) {
 TEST_F(FileCopierTest, AFileThatGrowsIsNotReadForEver) {
     write("file", std::string(10, 'a'));
     const auto file = named("file");
-    objects_.before_write([&] {
+    objects_.before_write([&](std::size_t /*octets*/) {
         std::ofstream(directory_.path() / "file", std::ios::app) << std::string(1000, 'b');
         past_the_grace();
     });
@@ -255,7 +255,7 @@ TEST_F(FileCopierTest, AFileThatCanNeverFitIsGivenUpAfterItsGrace) {
 
 TEST_F(FileCopierTest, CopiesAtMostTwoAtATime) {
     std::atomic<int> most = 0;
-    objects_.before_write([&] {
+    objects_.before_write([&](std::size_t /*octets*/) {
         const int now = objects_.open_writers();
         int seen = most;
         while (seen < now && !most.compare_exchange_weak(seen, now)) {
@@ -273,12 +273,35 @@ TEST_F(FileCopierTest, CopiesAtMostTwoAtATime) {
     EXPECT_LE(most, 2);
 }
 
+TEST_F(FileCopierTest, ALargeFileKeepsNoSmallOneWaiting) {
+    constexpr std::size_t large = std::size_t{16} << 20;
+    std::vector<FilePtr> files;
+    for (const char* name : {"large", "large too"}) {
+        write(name, "");
+        fs::resize_file(directory_.path() / name, large);
+        files.push_back(named(name));
+    }
+    write("small", "octets");
+    files.push_back(named("small"));
+    std::atomic<bool> goes_on = false;
+    objects_.before_write([&](std::size_t octets) {
+        if (octets > 6) {
+            goes_on.wait(false);
+        }
+    });
+    copier_.copy(files);
+    EXPECT_EQ(objects_.wait_for_prepared(1)[0].file, files[2]->id);
+    goes_on = true;
+    goes_on.notify_all();
+    EXPECT_EQ(objects_.wait_for_prepared(3).size(), 3U);
+}
+
 TEST_F(FileCopierTest, StopsInTheMiddleOfACopy) {
     write("file", std::string(8'000'000, 'x'));
     std::mutex mutex;
     std::condition_variable changed;
     bool writing = false;
-    objects_.before_write([&] {
+    objects_.before_write([&](std::size_t /*octets*/) {
         const std::lock_guard lock(mutex);
         writing = true;
         changed.notify_all();

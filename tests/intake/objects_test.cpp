@@ -285,7 +285,7 @@ TEST_F(ObjectsTest, RefusesUploadsThatCannotBeStored) {
     objects().refuse(true);
     EXPECT_EQ(refused(), 503);
     objects().refuse(false);
-    objects().before_write([this] { objects().refuse(true); });
+    objects().before_write([this](std::size_t /*octets*/) { objects().refuse(true); });
     EXPECT_EQ(refused(), 503);
     objects().before_write(nullptr);
     objects().refuse(false);

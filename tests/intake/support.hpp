@@ -92,8 +92,8 @@ class FakeObjects : public store::Objects {
     [[nodiscard]] std::size_t copy_tries() const { return copy_tries_; }
     /// Larger objects can never be held.
     void hold_at_most(std::uint64_t octets) { most_ = octets; }
-    /// Called before each write, on the thread that writes.
-    void before_write(std::function<void()> hook) {
+    /// Called before each write, with its size, on the thread that writes.
+    void before_write(std::function<void(std::size_t octets)> hook) {
         const std::lock_guard lock(mutex_);
         before_write_ = std::move(hook);
     }
@@ -165,13 +165,13 @@ class FakeObjects : public store::Objects {
         Writer& operator=(const Writer&) = delete;
         ~Writer() override { --objects_.open_writers_; }
         [[nodiscard]] model::Status write(std::span<const char> octets) override {
-            std::function<void()> hook;
+            std::function<void(std::size_t)> hook;
             {
                 const std::lock_guard lock(objects_.mutex_);
                 hook = objects_.before_write_;
             }
             if (hook) {
-                hook();
+                hook(octets.size());
             }
             if (objects_.refusing_) {
                 return model::Error{"full"};
@@ -206,7 +206,7 @@ class FakeObjects : public store::Objects {
     std::atomic<std::size_t> writers_{0};
     mutable std::mutex mutex_;
     std::condition_variable changed_;
-    std::function<void()> before_write_;
+    std::function<void(std::size_t)> before_write_;
     std::vector<std::uint64_t> fillers_;
     std::vector<std::shared_ptr<const store::SourceFile>> pending_;
     std::vector<Prepared> prepared_;

@@ -27,7 +27,8 @@ struct CopyPauses {
 /// and `lost` counts. So it is with a file that the store could not hold even when empty. Where the store fails
 /// otherwise, it goes on being tried, and the log says so: the file may still be there.
 ///
-/// At most two files at a time, on two threads of its own: a slow file system keeps nobody waiting for an answer.
+/// At most two files at a time, of which one has 16 MiB or more, on two threads of its own: a slow file system keeps
+/// nobody waiting for an answer, and a large file keeps no small one.
 /// Thread-safe.
 class FileCopier {
   public:
