@@ -36,7 +36,7 @@ def circumstances(mode: str) -> dict[str, Any]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {"when": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "mode": mode,
             "commit": commit, "processors": f"{len(os.sched_getaffinity(0))} × {model}", "memory_gib": round(memory),
-            "kernel": platform.release()}
+            "kernel": ".".join(platform.release().split(".")[:2])}
 
 
 def load(path: pathlib.Path = RESULTS) -> dict[str, Any]:
