@@ -353,6 +353,7 @@ Each line holds at any time but for what is on its way in that moment. Where one
 | `increase(lihandover_objects_lost_total[1h]) > 0` | a file that a source named could not be copied |
 | `lihandover_outbox_oldest_age_seconds > 300` | an LEA does not take items as fast as they come, or at all |
 | `lihandover_store_fill_alarm == 1`, `lihandover_store_accepting == 0` | the store fills up; sources are refused |
+| `increase(lihandover_intake_answers_total{code="503"}[15m]) > 0` | sources are refused for a while: no room for events, or none for binary objects only (those that no event names yet, and those that an LEA has not fetched, count) |
 | `increase(lihandover_downloads_unrecorded_total[1h]) > 0` | the record lacks what was fetched; see the store's troubles |
 | `lihandover_warrant_files_bad > 0` | a warrant file has mistakes; `lihandoverd --check` explains them |
 | `increase(lihandover_reloads_total{outcome!="done"}[1h]) > 0` | a reload failed, or did so in part |
