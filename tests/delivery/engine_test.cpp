@@ -88,12 +88,14 @@ TEST_F(Running, TellsTheStoreWhatItHasToKnow) {
 TEST_F(Running, OrderPerLiidAndOneMessageInFlightEach) {
     start();
     std::vector<store::LaneId> lanes;
+    lanes.reserve(20);
     for (int i = 0; i < 20; ++i) {
         lanes.push_back(store_.make_lane("lea-one", "LIID-" + std::to_string(i)));
     }
     std::map<store::LaneId, std::vector<model::Uuid>> expected;
     for (int round = 0; round < 20; ++round) {
         std::vector<FakeStore::Item> items;
+        items.reserve(lanes.size());
         for (const auto lane : lanes) {
             items.push_back({.lane = lane});
         }
@@ -970,7 +972,7 @@ TEST_F(Validating, ASampleIsOneInAHundredButNotManyASecond) {
     start();
     const auto lane = store_.make_lane("lea-one", "L");
     const auto valid = [this] {
-        return metric("lihandover_documents_validated_total{destination=\"lea-one\",outcome=\"valid\"} ");
+        return metric(R"(lihandover_documents_validated_total{destination="lea-one",outcome="valid"} )");
     };
     store_.queue(lane, 99);
     ASSERT_TRUE(all_accepted(99));
@@ -1156,6 +1158,7 @@ TEST_F(Running, ChaosLosesNothingAndKeepsTheOrder) {
     start();
     std::map<store::LaneId, std::vector<model::Uuid>> expected;
     std::vector<store::LaneId> lanes;
+    lanes.reserve(10);
     for (int i = 0; i < 10; ++i) {
         lanes.push_back(store_.make_lane("lea-one", "L" + std::to_string(i)));
     }
