@@ -380,12 +380,24 @@ std::string Answer::without_date() const {
 
 // -- TlsClient
 
-TlsClient::TlsClient(std::uint16_t port, const std::string& certificate, int receive_buffer) {
+namespace {
+
+/// One context per certificate for the whole program: clients are made on many threads.
+std::shared_ptr<const tls::ClientContext> context_for(const std::string& certificate) {
+    static std::mutex mutex;
     static std::map<std::string, std::shared_ptr<const tls::ClientContext>> contexts;
+    const std::lock_guard lock{mutex};
     auto& context = contexts[certificate];
     if (!context) {
         context = lihandover::test::client_context(certificate);
     }
+    return context;
+}
+
+}  // namespace
+
+TlsClient::TlsClient(std::uint16_t port, const std::string& certificate, int receive_buffer) {
+    const auto context = context_for(certificate);
     descriptor_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (receive_buffer > 0) {
         ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
