@@ -59,9 +59,115 @@ bool declares(std::string_view attribute, std::string_view prefix) {
     return attribute.starts_with("xmlns:") && attribute.substr(6) == prefix;
 }
 
-bool in_namespace(const pugi::xml_node& element, std::string_view prefix, std::string_view name) {
-    for (pugi::xml_node at = element; at.type() == pugi::node_element; at = at.parent()) {
-        for (const pugi::xml_attribute attribute : at.attributes()) {
+bool declares_namespace(std::string_view attribute) {
+    return attribute.starts_with("xmlns") && (attribute.size() == 5 || attribute[5] == ':');
+}
+
+class Document;
+
+/// An element of a document that was read, or none. What is asked of none is not there.
+class Element {
+  public:
+    Element() = default;
+    Element(const Document* document, pugi::xml_node node) : document_(document), node_(node) {}
+
+    explicit operator bool() const { return static_cast<bool>(node_); }
+    [[nodiscard]] bool is(std::string_view local, std::string_view name = core_namespace) const;
+    /// The first child of the name.
+    [[nodiscard]] Element child(std::string_view local, std::string_view name = core_namespace) const;
+    /// The first element in it, and the next one beside it.
+    [[nodiscard]] Element first() const { return {document_, element_from(node_.first_child())}; }
+    [[nodiscard]] Element next() const { return {document_, element_from(node_.next_sibling())}; }
+    /// All character data directly in it; comments do not cut it.
+    [[nodiscard]] std::string text() const;
+    [[nodiscard]] std::optional<model::Uuid> uuid() const;
+
+  private:
+    static pugi::xml_node element_from(pugi::xml_node node) {
+        while (node && node.type() != pugi::node_element) {
+            node = node.next_sibling();
+        }
+        return node;
+    }
+
+    const Document* document_ = nullptr;
+    pugi::xml_node node_;
+};
+
+/// A message as XML, within its bounds: size, depth, attributes, no DTD, one root.
+class Document {
+  public:
+    [[nodiscard]] model::Status read(std::string_view body, std::size_t max_size);
+    [[nodiscard]] Element root() const { return {this, document_.document_element()}; }
+    /// Whether `prefix`, as used on `element`, stands for the namespace `name`.
+    [[nodiscard]] bool in_namespace(pugi::xml_node element, std::string_view prefix, std::string_view name) const;
+
+  private:
+    model::Status check_bounds();
+
+    pugi::xml_document document_;
+    /// Nearly always the root alone declares namespaces; then no element has to ask all its ancestors.
+    bool declared_below_root_ = false;
+};
+
+bool is_text(const pugi::xml_node& node) {
+    return node.type() == pugi::node_pcdata || node.type() == pugi::node_cdata;
+}
+
+bool Element::is(std::string_view local, std::string_view name) const {
+    if (node_.type() != pugi::node_element) {
+        return false;
+    }
+    const auto [prefix, own_local] = prefix_and_local(node_.name());
+    return own_local == local && document_->in_namespace(node_, prefix, name);
+}
+
+Element Element::child(std::string_view local, std::string_view name) const {
+    for (Element each = first(); each; each = each.next()) {
+        if (each.is(local, name)) {
+            return each;
+        }
+    }
+    return {};
+}
+
+std::string Element::text() const {
+    std::string text;
+    for (auto node = node_.first_child(); node; node = node.next_sibling()) {
+        if (is_text(node)) {
+            text += node.value();
+        }
+    }
+    return text;
+}
+
+std::optional<model::Uuid> Element::uuid() const {
+    const auto only = node_.first_child();
+    if (is_text(only) && !only.next_sibling()) {  // as all are but those that somebody made strange
+        return model::Uuid::parse(trimmed(only.value()));
+    }
+    return model::Uuid::parse(trimmed(text()));
+}
+
+model::Status Document::read(std::string_view body, std::size_t max_size) {
+    if (body.size() > max_size) {
+        return model::Error{"the message is too large"};
+    }
+    const auto parsed =
+        document_.load_buffer(body.data(), body.size(), pugi::parse_default | pugi::parse_doctype, pugi::encoding_auto);
+    if (!parsed) {
+        // pugixml's description speaks of its own grammar rules only.
+        return model::Error{std::string("the message is not well-formed XML: ") + parsed.description()};
+    }
+    return check_bounds();
+}
+
+bool Document::in_namespace(pugi::xml_node element, std::string_view prefix, std::string_view name) const {
+    if (!declared_below_root_) {
+        element = document_.document_element();
+    }
+    for (; element.type() == pugi::node_element; element = element.parent()) {
+        for (auto attribute = element.first_attribute(); attribute; attribute = attribute.next_attribute()) {
             if (declares(attribute.name(), prefix)) {
                 return attribute.value() == name;
             }
@@ -70,40 +176,45 @@ bool in_namespace(const pugi::xml_node& element, std::string_view prefix, std::s
     return false;
 }
 
-bool is_element(const pugi::xml_node& node, std::string_view local, std::string_view name = core_namespace) {
-    if (node.type() != pugi::node_element) {
-        return false;
-    }
-    const auto [prefix, own_local] = prefix_and_local(node.name());
-    return own_local == local && in_namespace(node, prefix, name);
-}
-
-/// The first child of the name, or a null node, which has no children itself.
-pugi::xml_node child(const pugi::xml_node& parent, std::string_view local, std::string_view name = core_namespace) {
-    for (const pugi::xml_node node : parent.children()) {
-        if (is_element(node, local, name)) {
-            return node;
+model::Status Document::check_bounds() {
+    std::size_t roots = 0;
+    for (const pugi::xml_node node : document_.children()) {
+        if (node.type() == pugi::node_doctype) {
+            return model::Error{"the message has a DTD"};
         }
+        roots += node.type() == pugi::node_element ? 1 : 0;
     }
-    return {};
-}
-
-/// All character data directly in the element; comments do not cut it.
-std::string text_of(const pugi::xml_node& element) {
-    std::string text;
-    for (const pugi::xml_node node : element.children()) {
-        if (node.type() == pugi::node_pcdata || node.type() == pugi::node_cdata) {
-            text += node.value();
+    if (roots != 1) {
+        return model::Error{"the message is not one XML document"};
+    }
+    std::size_t depth = 0;
+    pugi::xml_node node = document_.document_element();
+    while (true) {
+        std::size_t attributes = 0;
+        for (auto attribute = node.first_attribute(); attribute; attribute = attribute.next_attribute()) {
+            if (++attributes > max_attributes) {
+                return model::Error{"the message has an element with too many attributes"};
+            }
+            declared_below_root_ = declared_below_root_ || (depth > 0 && declares_namespace(attribute.name()));
         }
+        if (const auto below = node.first_child()) {
+            node = below;
+            if (++depth > max_xml_depth) {
+                return model::Error{"the message is nested too deep"};
+            }
+            continue;
+        }
+        pugi::xml_node beside;
+        for (; depth > 0 && !beside; --depth) {
+            beside = node.next_sibling();
+            node = node.parent();
+        }
+        if (!beside) {
+            return {};
+        }
+        node = beside;
+        ++depth;
     }
-    return text;
-}
-
-std::optional<model::Uuid> uuid_in(const pugi::xml_node& element) {
-    if (!element) {
-        return std::nullopt;
-    }
-    return model::Uuid::parse(trimmed(text_of(element)));
 }
 
 /// At most max_description octets, UTF-8 that XML could carry whatever the LEA sent.
@@ -119,77 +230,26 @@ std::string bounded_description(const std::string& text) {
     return out;
 }
 
-std::optional<ErrorInformation> read_error(const pugi::xml_node& element) {
-    const pugi::xml_node code_element = child(element, "ErrorCode");
-    const auto code = code_element ? read_number(text_of(code_element)) : std::nullopt;
+std::optional<ErrorInformation> read_error(const Element& element) {
+    const Element code_element = element.child("ErrorCode");
+    const auto code = code_element ? read_number(code_element.text()) : std::nullopt;
     if (!code) {
         return std::nullopt;
     }
-    return ErrorInformation{*code, bounded_description(text_of(child(element, "ErrorDescription")))};
+    return ErrorInformation{*code, bounded_description(element.child("ErrorDescription").text())};
 }
 
-/// Depth, attributes, no DTD, one root.
-model::Status check_bounds(const pugi::xml_document& document) {
-    std::size_t roots = 0;
-    for (const pugi::xml_node node : document.children()) {
-        if (node.type() == pugi::node_doctype) {
-            return model::Error{"the message has a DTD"};
-        }
-        roots += node.type() == pugi::node_element ? 1 : 0;
+/// Reads and finds the HI1Message and the transaction.
+model::Result<Element> read_message(std::string_view body, std::size_t max_size, Document& document,
+                                    model::Uuid& transaction) {
+    if (const model::Status status = document.read(body, max_size); status.has_error()) {
+        return status.error();
     }
-    if (roots != 1) {
-        return model::Error{"the message is not one XML document"};
-    }
-    std::size_t depth = 0;
-    pugi::xml_node node = document.document_element();
-    while (true) {
-        std::size_t attributes = 0;
-        for (auto attribute = node.first_attribute(); attribute; attribute = attribute.next_attribute()) {
-            if (++attributes > max_attributes) {
-                return model::Error{"the message has an element with too many attributes"};
-            }
-        }
-        if (node.first_child()) {
-            node = node.first_child();
-            if (++depth > max_xml_depth) {
-                return model::Error{"the message is nested too deep"};
-            }
-            continue;
-        }
-        while (!node.next_sibling()) {
-            if (depth == 0) {
-                return {};
-            }
-            node = node.parent();
-            --depth;
-        }
-        if (depth == 0) {
-            return {};
-        }
-        node = node.next_sibling();
-    }
-}
-
-/// Parses and finds the HI1Message and the transaction.
-model::Result<pugi::xml_node> read_message(std::string_view body, std::size_t max_size, pugi::xml_document& document,
-                                           model::Uuid& transaction) {
-    if (body.size() > max_size) {
-        return model::Error{"the message is too large"};
-    }
-    const auto parsed =
-        document.load_buffer(body.data(), body.size(), pugi::parse_default | pugi::parse_doctype, pugi::encoding_auto);
-    if (!parsed) {
-        // pugixml's description speaks of its own grammar rules only.
-        return model::Error{std::string("the message is not well-formed XML: ") + parsed.description()};
-    }
-    if (const model::Status bounds = check_bounds(document); bounds.has_error()) {
-        return bounds.error();
-    }
-    const pugi::xml_node message = document.document_element();
-    if (!is_element(message, "HI1Message")) {
+    const Element message = document.root();
+    if (!message.is("HI1Message")) {
         return model::Error{"the message is not an HI1Message of TS 103 120"};
     }
-    const auto found = uuid_in(child(child(message, "Header"), "TransactionIdentifier"));
+    const auto found = message.child("Header").child("TransactionIdentifier").uuid();
     if (!found) {
         return model::Error{"the message has no readable TransactionIdentifier"};
     }
@@ -197,27 +257,27 @@ model::Result<pugi::xml_node> read_message(std::string_view body, std::size_t ma
     return message;
 }
 
-ActionAnswer read_answer(const pugi::xml_node& response) {
+ActionAnswer read_answer(const Element& response) {
     ActionAnswer answer;
-    if (const pugi::xml_node identifier = child(response, "ActionIdentifier")) {
-        answer.action = read_number(text_of(identifier)).value_or(max_number);
+    if (const Element identifier = response.child("ActionIdentifier")) {
+        answer.action = read_number(identifier.text()).value_or(max_number);
     }
-    pugi::xml_node result;
-    for (const pugi::xml_node node : response.children()) {
-        if (node.type() != pugi::node_element || is_element(node, "ActionIdentifier")) {
+    Element result;
+    for (Element each = response.first(); each; each = each.next()) {
+        if (each.is("ActionIdentifier")) {
             continue;
         }
         if (result) {
             return answer;  // yes and no at once
         }
-        result = node;
+        result = each;
     }
-    if (is_element(result, "DELIVERResponse")) {
-        if (const auto identifier = uuid_in(child(result, "Identifier"))) {
+    if (result.is("DELIVERResponse")) {
+        if (const auto identifier = result.child("Identifier").uuid()) {
             answer.kind = ActionAnswer::Kind::accepted;
             answer.identifier = *identifier;
         }
-    } else if (is_element(result, "ErrorInformation")) {
+    } else if (result.is("ErrorInformation")) {
         if (auto error = read_error(result)) {
             answer.kind = ActionAnswer::Kind::refused;
             answer.error = std::move(*error);
@@ -226,23 +286,23 @@ ActionAnswer read_answer(const pugi::xml_node& response) {
     return answer;
 }
 
-model::Endpoint read_endpoint(const pugi::xml_node& element) {
-    return {text_of(child(element, "CountryCode")), text_of(child(element, "UniqueIdentifier"))};
+model::Endpoint read_endpoint(const Element& element) {
+    return {element.child("CountryCode").text(), element.child("UniqueIdentifier").text()};
 }
 
-RequestedAction read_action(const pugi::xml_node& request) {
+RequestedAction read_action(const Element& request) {
     RequestedAction action;
-    action.action = read_number(text_of(child(request, "ActionIdentifier"))).value_or(max_number);
-    const pugi::xml_node deliver = child(request, "DELIVER");
-    const auto identifier = uuid_in(child(deliver, "Identifier"));
+    action.action = read_number(request.child("ActionIdentifier").text()).value_or(max_number);
+    const Element deliver = request.child("DELIVER");
+    const auto identifier = deliver.child("Identifier").uuid();
     if (!identifier) {
         return action;
     }
     action.deliver = true;
     action.identifier = *identifier;
-    const pugi::xml_node object = child(deliver, "HI1Object");
-    action.object_matches = uuid_in(child(object, "ObjectIdentifier")) == identifier;
-    action.liid = text_of(child(child(object, "Reference", delivery_namespace), "LIID", delivery_namespace));
+    const Element object = deliver.child("HI1Object");
+    action.object_matches = object.child("ObjectIdentifier").uuid() == identifier;
+    action.liid = object.child("Reference", delivery_namespace).child("LIID", delivery_namespace).text();
     return action;
 }
 
@@ -392,15 +452,15 @@ void put_error(std::string& out, const ErrorInformation& error) {
 
 model::Result<Response> parse_response(std::string_view body) {
     Response response;
-    pugi::xml_document document;
+    Document document;
     const auto message = read_message(body, max_response_size, document, response.transaction);
     if (message.has_error()) {
         return message.error();
     }
-    const pugi::xml_node payload = child(child(*message, "Payload"), "ResponsePayload");
-    const pugi::xml_node error = child(payload, "ErrorInformation");
-    const pugi::xml_node responses = child(payload, "ActionResponses");
-    if (error.empty() == responses.empty()) {
+    const Element payload = message->child("Payload").child("ResponsePayload");
+    const Element error = payload.child("ErrorInformation");
+    const Element responses = payload.child("ActionResponses");
+    if (static_cast<bool>(error) == static_cast<bool>(responses)) {
         return model::Error{"the message has not one of ActionResponses and ErrorInformation"};
     }
     if (error) {
@@ -410,44 +470,44 @@ model::Result<Response> parse_response(std::string_view body) {
         }
         return response;
     }
-    for (const pugi::xml_node node : responses.children()) {
-        if (!is_element(node, "ActionResponse")) {
+    for (Element each = responses.first(); each; each = each.next()) {
+        if (!each.is("ActionResponse")) {
             continue;
         }
         if (response.actions.size() == max_actions) {
             return model::Error{"the message has too many actions"};
         }
-        response.actions.push_back(read_answer(node));
+        response.actions.push_back(read_answer(each));
     }
     return response;
 }
 
 model::Result<Request> read_request(std::string_view body, std::size_t max_size) {
     Request request;
-    pugi::xml_document document;
+    Document document;
     const auto message = read_message(body, max_size, document, request.transaction);
     if (message.has_error()) {
         return message.error();
     }
-    const pugi::xml_node header = child(*message, "Header");
-    request.sender = read_endpoint(child(header, "SenderIdentifier"));
-    request.receiver = read_endpoint(child(header, "ReceiverIdentifier"));
-    const pugi::xml_node version = child(header, "Version");
-    request.etsi_version = text_of(child(version, "ETSIVersion"));
-    request.national_profile_owner = text_of(child(version, "NationalProfileOwner"));
-    request.national_profile_version = text_of(child(version, "NationalProfileVersion"));
-    const pugi::xml_node actions = child(child(child(*message, "Payload"), "RequestPayload"), "ActionRequests");
+    const Element header = message->child("Header");
+    request.sender = read_endpoint(header.child("SenderIdentifier"));
+    request.receiver = read_endpoint(header.child("ReceiverIdentifier"));
+    const Element version = header.child("Version");
+    request.etsi_version = version.child("ETSIVersion").text();
+    request.national_profile_owner = version.child("NationalProfileOwner").text();
+    request.national_profile_version = version.child("NationalProfileVersion").text();
+    const Element actions = message->child("Payload").child("RequestPayload").child("ActionRequests");
     if (!actions) {
         return model::Error{"the message has no ActionRequests"};
     }
-    for (const pugi::xml_node node : actions.children()) {
-        if (!is_element(node, "ActionRequest")) {
+    for (Element each = actions.first(); each; each = each.next()) {
+        if (!each.is("ActionRequest")) {
             continue;
         }
         if (request.actions.size() == max_actions) {
             return model::Error{"the message has too many actions"};
         }
-        request.actions.push_back(read_action(node));
+        request.actions.push_back(read_action(each));
     }
     return request;
 }

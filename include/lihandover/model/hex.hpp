@@ -8,18 +8,20 @@
 
 namespace lihandover::model {
 
+/// By octet: what it stands for as a hex digit of either case, -1 for what is none.
+inline constexpr std::array<std::int8_t, 256> hex_values = [] {
+    std::array<std::int8_t, 256> values{};
+    values.fill(-1);
+    for (std::size_t value = 0; value < 16; ++value) {
+        values[static_cast<unsigned char>("0123456789abcdef"[value])] = static_cast<std::int8_t>(value);
+        values[static_cast<unsigned char>("0123456789ABCDEF"[value])] = static_cast<std::int8_t>(value);
+    }
+    return values;
+}();
+
 /// What a hex digit of either case stands for; -1 for anything else.
 constexpr int hex_value(char digit) {
-    if (digit >= '0' && digit <= '9') {
-        return digit - '0';
-    }
-    if (digit >= 'a' && digit <= 'f') {
-        return digit - 'a' + 10;
-    }
-    if (digit >= 'A' && digit <= 'F') {
-        return digit - 'A' + 10;
-    }
-    return -1;
+    return hex_values[static_cast<unsigned char>(digit)];
 }
 
 /// The `Size` octets that exactly twice as many hex digits of either case stand for; nullopt for anything else.
