@@ -126,6 +126,16 @@ def preprocessed(entry):
     return done.stdout.replace(ROOT.encode(), b"")
 
 
+def only_misread_coroutines(output):
+    """Clang's analyzer goes through a coroutine as if it were a function, and finds Boost's frame of it uninitialised.
+    The place is in Boost's header, where no NOLINT of ours can stand."""
+    places = re.findall(r"^(\S+?):\d+:\d+: (?:error|warning): .*\[(\S+?)[,\]]", output, flags=re.M)
+    others = re.findall(r"^(?:fatal )?error: ", output, flags=re.M)
+    return bool(places) and not others and all(
+        path.endswith("/boost/asio/impl/awaitable.hpp") and check == "clang-analyzer-core.NullDereference"
+        for path, check in places)
+
+
 def look(entry, salt, everything):
     text = preprocessed(entry)
     mark = os.path.join(MEMORY, hashlib.sha256(salt + text).hexdigest()) if text is not None else None
@@ -134,11 +144,11 @@ def look(entry, salt, everything):
     # The compile commands are GCC's, with warnings that clang has not.
     done = subprocess.run([TIDY, "-p", entry["build"], "--quiet", "--extra-arg=-Wno-unknown-warning-option",
                            entry["file"]], cwd=ROOT, capture_output=True, text=True)
-    clean = done.returncode == 0
+    clean = done.returncode == 0 or only_misread_coroutines(done.stdout)
     if clean and mark:
         with open(mark, "w", encoding="ascii"):
             pass
-    output = re.sub(r"^\d+ warnings? .*\n", "", done.stdout + ("" if clean else done.stderr), flags=re.M)
+    output = "" if clean else re.sub(r"^\d+ warnings? .*\n", "", done.stdout + done.stderr, flags=re.M)
     return clean, output, entry["file"]
 
 

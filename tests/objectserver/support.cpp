@@ -527,7 +527,7 @@ TestServer::TestServer() : TestServer(settings()) {}
 
 TestServer::TestServer(Options options) : TestServer(settings(), std::move(options)) {}
 
-TestServer::TestServer(Settings settings, Options options) {
+TestServer::TestServer(const Settings& settings, Options options) {
     const Parts parts{store, metrics, clock, pool_.get_executor(), [this] { return can_commit.load(); }};
     options.listen = "127.0.0.1:0";
     server_ = std::move(ObjectServer::create(context_.get_executor(), parts, options, settings)).value();

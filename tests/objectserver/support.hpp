@@ -214,7 +214,7 @@ class TlsClient {
 class TestServer {
   public:
     TestServer();
-    explicit TestServer(Settings settings, Options options = {});
+    explicit TestServer(const Settings& settings, Options options = {});
     explicit TestServer(Options options);
     TestServer(const TestServer&) = delete;
     TestServer& operator=(const TestServer&) = delete;

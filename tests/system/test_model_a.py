@@ -233,7 +233,8 @@ class ModelA(SystemTest):
         self.assertEqual(size, seen)
         with open(f"/proc/{self.daemon.process.pid}/status", encoding="ascii") as file:
             peak = next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
-        self.assertLess(peak / 1024, 600 if os.environ.get("LIHANDOVER_SANITIZED") else 100)
+        # The address sanitizer keeps a quarter of a gigabyte of what was freed, and half as much beside it.
+        self.assertLess(peak / 1024, 1200 if os.environ.get("LIHANDOVER_SANITIZED") else 100)
 
     def test_fetch_survives_a_kill(self):
         self.begin()

@@ -32,7 +32,7 @@ struct Parts {
     /// says no, nothing is handed over (DESIGN promise 11). Not Store::accepting(), which is false as well when the
     /// store is merely full, and fetching makes room then. Asked on the server's thread for each granted request; must
     /// be quick and not throw. Empty: always.
-    std::function<bool()> can_commit = {};
+    std::function<bool()> can_commit = {};  // NOLINT(readability-redundant-member-init): for GCC
 };
 
 /// Settled at the start.
