@@ -155,8 +155,13 @@ class Keeper:
         self.deaths[status] += 1
         if status < 0:
             self.episode.trouble(0, "the daemon to live", f"it died of signal {-status}")
-        elif not self.episode.disk_in_doubt(self.started):
+        elif not self.may_fail(status):
             self.episode.trouble(0, "the daemon to live", f"it ended with {status}")
+
+    def may_fail(self, status):
+        """A disk that fails, or a configuration that must not be started with, as a certificate of no use is."""
+        return self.episode.disk_in_doubt(self.started) or (
+            status == 1 and not self.settled and self.episode.start_in_doubt(self.started))
 
     def start(self):
         with self.lock:
@@ -189,7 +194,7 @@ class Keeper:
             status = process.wait(self.episode.patience(60))
             if status == -signal.SIGTERM and not ready:
                 return  # it had only just begun
-            if status != 0 and not self.episode.disk_in_doubt(self.started):
+            if status != 0 and not self.may_fail(status):
                 self.episode.trouble(0, "a gentle stop to end with 0", status)
 
 
@@ -271,6 +276,7 @@ class Episode:
         self.rejected = {}
         self.lock = threading.Lock()
         self.disk_faults = []  # [begun, over or None]
+        self.unreadable = []  # [begun, over or None, LEA] of the daemon's own certificates
         self.clock_offset = 0
         self.clock_moved = False
         self.left_out = collections.Counter()
@@ -307,6 +313,11 @@ class Episode:
         """Whether the disk failed on purpose at any time from then on."""
         with self.lock:
             return any(end is None or end >= since - 1 for _, end in self.disk_faults)
+
+    def start_in_doubt(self, since):
+        """Whether a certificate of the daemon's own, or its key, could not be used at any time from then on."""
+        with self.lock:
+            return any(end is None or end >= since for _, end, _ in self.unreadable)
 
     @property
     def clock_in_doubt(self):
@@ -357,6 +368,8 @@ class Episode:
     def own_certificate(self, lea, kind):
         """The daemon's certificate at that LEA."""
         names = {"good": "csp", "expired": "csp-expired", "stranger": "stranger", "garbage": "csp"}
+        with self.lock:
+            self.unreadable.append([time.monotonic(), None, lea.plan["name"]])  # the two are not replaced at once
         for suffix in ("pem", "key"):
             with open(harness.Certificates.path(f"{names[kind]}.{suffix}"), "rb") as file:
                 octets = file.read()
@@ -364,6 +377,11 @@ class Episode:
             with open(path + ".fresh", "wb") as file:
                 file.write(octets[:100] if kind == "garbage" else octets)
             os.rename(path + ".fresh", path)
+        if kind != "garbage":
+            with self.lock:
+                for each in self.unreadable:
+                    if each[2] == lea.plan["name"]:
+                        each[1] = each[1] or time.monotonic()
 
     def configure(self):
         plan, daemon = self.plan, self.daemon
