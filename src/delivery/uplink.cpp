@@ -169,7 +169,8 @@ void Uplink::kick() {
     close_idle(now);
     if (!retired_ && engine_.may_send()) {
         expire();
-        while (target_ && begin_one(now)) {
+        // An attempt may end before begin_one() returns, and with it the permission to send.
+        while (target_ && engine_.may_send() && begin_one(now)) {
         }
     }
     kicking_ = false;

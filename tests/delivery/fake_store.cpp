@@ -81,6 +81,7 @@ class FakeStore::FakeReader final : public store::Reader {
     }
     [[nodiscard]] model::Result<std::optional<store::StoredObject>> object(const model::Uuid& id) override {
         const std::lock_guard lock(store_.mutex_);
+        ++store_.loads_;
         if (store_.fail_reads_) {
             return model::Error{"the disk is on fire"};
         }

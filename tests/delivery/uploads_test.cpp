@@ -124,6 +124,21 @@ TEST_F(UploadsTest, WhatWaitedAtTheStartGoes) {
     EXPECT_THAT(lea_->uploads(), SizeIs(20));
 }
 
+// An attempt that ends at once, over a connection that is open, is not begun again before anything else had its turn.
+TEST_F(UploadsTest, AStoreThatCannotBeReadIsTriedAgain) {
+    start();
+    queue();
+    ASSERT_TRUE(pushed(1));
+    ASSERT_TRUE(eventually([&] { return status().uploads.running == 0; }));
+    const auto before = store_.loads();
+    store_.fail_reads(true);
+    queue();
+    queue();
+    ASSERT_TRUE(eventually([&] { return store_.loads() > before; }));
+    store_.fail_reads(false);
+    ASSERT_TRUE(pushed(3));
+}
+
 TEST_F(UploadsTest, ConnectionsAreUsedAgainAndBounded) {
     start();
     for (int i = 0; i < 100; ++i) {
