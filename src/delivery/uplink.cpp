@@ -120,12 +120,10 @@ void Uplink::settled(const model::Uuid& object, store::Outcome outcome) {
         return;
     }
     --settling_;
-    if (upload->withdrawn) {
+    if (upload->withdrawn || (outcome == store::Outcome::committed && !upload->again)) {
         queue_.erase(*upload);
     } else if (upload->again) {
         queue_.again(*upload);  // a retry of the same commit was heard of before its answer
-    } else if (outcome == store::Outcome::committed) {
-        queue_.erase(*upload);
     } else {
         queue_.rest(*upload, engine_.clock().steady() + tell_again);
     }

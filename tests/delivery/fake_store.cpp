@@ -526,6 +526,7 @@ std::vector<store::Acceptance> FakeStore::accepted() const {
 std::vector<model::Uuid> FakeStore::accepted_objects() const {
     const std::lock_guard lock(mutex_);
     std::vector<model::Uuid> objects;
+    objects.reserve(accepted_.size());
     for (const auto& item : accepted_) {
         objects.push_back(item.object_id);
     }

@@ -430,7 +430,7 @@ TEST(ObjectServer, ConnectionsLiveOnAfterADenial) {
     client.send("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\nGET " + target + " HTTP/1.1\r\nHost: x\r\n\r\n");
     EXPECT_EQ(client.receive()->status(), 404U);
     EXPECT_EQ(client.receive()->body, octets(0, 1000));
-    EXPECT_EQ(server.server().stats().accepted_total, 1U);
+    server.run([&] { EXPECT_EQ(server.server().stats().accepted_total, 1U); });
 }
 
 TEST(ObjectServer, StopsAnsweringAtTheExpiry) {
