@@ -141,7 +141,8 @@ def idle_client(rig: Rig, url: str) -> http.client.HTTPSConnection:
     return connection
 
 
-@measures(Figure("small-object", "a 5 KB object beside six large ones of another LIID, from the event to its arrival", "ms"))
+@measures(Figure("small-object", "a 5 KB object beside six large ones of another LIID, from the event to its arrival",
+                 "ms"))
 def small_object(rig: Rig) -> dict[str, Samples]:
     """At most three times what it takes alone, and 100 ms. It is of another LIID: within one, an item waits until the
     files of those before it are copied."""
