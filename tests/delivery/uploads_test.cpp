@@ -23,7 +23,6 @@ using std::chrono::seconds;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
-using testing::Key;
 using testing::SizeIs;
 using testing::UnorderedElementsAreArray;
 
@@ -70,7 +69,7 @@ class UploadsTest : public Running {
     /// Lets everything be looked at again, as after advancing the clock.
     void look() { store_.say_health(true); }
     std::string uploads(const std::string& outcome) const {
-        return metric("lihandover_uploads_total{destination=\"lea-one\",outcome=\"" + outcome + "\"} ");
+        return metric(R"(lihandover_uploads_total{destination="lea-one",outcome=")" + outcome + "\"} ");
     }
 
     store::LaneId lane_ = 0;
@@ -115,6 +114,7 @@ TEST_F(UploadsTest, ObjectsOfARefusedItemStayWhereTheyAre) {
 
 TEST_F(UploadsTest, WhatWaitedAtTheStartGoes) {
     std::vector<model::Uuid> ids;
+    ids.reserve(20);
     for (int i = 0; i < 20; ++i) {
         ids.push_back(store_.queue_binary(lane_, binary(octets_of(1000)), false, true));
     }
@@ -479,6 +479,7 @@ TEST_F(UploadsTest, ObjectsWhoseContinueIsWithheldDoNotKeepTheOthersFromComingBa
             start();
         }
         std::vector<model::Uuid> ids;
+        ids.reserve(4);
         for (int i = 0; i < 4; ++i) {
             ids.push_back(queue());
         }

@@ -296,7 +296,7 @@ std::string put(TestServer& server, const std::function<void(store::StoredObject
 std::vector<Denial> denials() {
     const auto offered = [](TestServer& server) { return put(server, {}); };
     const auto changed = [](auto change) { return [change](TestServer& server) { return put(server, change); }; };
-    const auto fixed = [](std::string target) { return [target](TestServer& /*server*/) { return target; }; };
+    const auto fixed = [](const std::string& target) { return [target](TestServer& /*server*/) { return target; }; };
     std::vector<Denial> list{
         {"Unknown", [](TestServer&) { return "/objects/" + model::Uuid::random().to_string(); }},
         {"OfAnother", offered, "GET", "second"},
@@ -798,6 +798,7 @@ TEST(ObjectServer, ServesManyAtOnce) {
     const std::string expected = octets(0, 700'000);
     std::vector<std::thread> threads;
     std::atomic<int> right{0};
+    threads.reserve(6);
     for (int index = 0; index < 6; ++index) {
         threads.emplace_back([&, index] {
             TlsClient client{server.port(), index % 2 == 0 ? "client" : "second"};
