@@ -1,4 +1,4 @@
-// What it costs to write a document, to read an answer, and, for scale, to copy the document's octets.
+// What it costs to write a document, to read an answer, and, for scale, to copy the document's bytes.
 #include <benchmark/benchmark.h>
 
 #include <cstring>
@@ -75,28 +75,28 @@ void write_message(benchmark::State& state, const char* words) {
         benchmark::DoNotOptimize(out.data());
     }
     state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * out.size()));
-    state.counters["octets"] = static_cast<double>(out.size());
+    state.counters["bytes"] = static_cast<double>(out.size());
 }
 BENCHMARK_CAPTURE(write_message, ascii, "See you at eight, bring <your> & my things. ");
 BENCHMARK_CAPTURE(write_message, cyrillic,
                   "\xD0\xA3\xD0\xB2\xD0\xB8\xD0\xB4\xD0\xB8\xD0\xBC\xD1\x81\xD1\x8F \xD0\xB2 ");
 BENCHMARK_CAPTURE(write_message, base64, "text with a \x01 in it, ");
 
-void write_message_from_stored_octets(benchmark::State& state) {
+void write_message_from_stored_bytes(benchmark::State& state) {
     const Sample sample("See you at eight, bring <your> & my things. ");
-    std::string octets;
+    std::string bytes;
     const std::vector<std::uint64_t> targeted = {1};
-    model::encode_share(sample.share.event, targeted, sample.share.deliver, sample.share.received_at, {}, octets);
+    model::encode_share(sample.share.event, targeted, sample.share.deliver, sample.share.received_at, {}, bytes);
     std::string out;
     model::Share share;
     for (auto unused : state) {
         out.clear();
-        benchmark::DoNotOptimize(model::decode_share(octets, share).has_value());
+        benchmark::DoNotOptimize(model::decode_share(bytes, share).has_value());
         benchmark::DoNotOptimize(etsi::append_deliver(out, share, sample.identity, sample.profile).has_value());
         benchmark::DoNotOptimize(out.data());
     }
 }
-BENCHMARK(write_message_from_stored_octets);
+BENCHMARK(write_message_from_stored_bytes);
 
 void copy_message(benchmark::State& state) {
     std::string message;

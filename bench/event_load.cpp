@@ -35,14 +35,14 @@ struct Options {
     int batch = 1;
     std::uint64_t users = 1000;      // senders u-0 … u-(users-1), in turn
     std::string user_prefix = "u-";  // another prefix: nobody's target
-    std::size_t size = 1024;         // octets of one event's JSON
+    std::size_t size = 1024;         // bytes of one event's JSON
     std::uint64_t hit_every = 1;     // every so-manieth event is of a sender as above, the others are of nobody's
     std::uint64_t attach_every = 0;  // every so-manieth event has an inline attachment; 0: none
     std::size_t attach_size = 30'000;
     bool raw = false;         // lines without HTTP, and nothing is read
     double rate = 0;          // events per second over all connections; 0: as fast as it goes
     std::uint64_t first = 0;  // number of the first event; ids never repeat between runs with distinct ranges
-    std::string sent_times;   // file for the time each event's last octet was sent, nanoseconds
+    std::string sent_times;   // file for the time each event's last byte was sent, nanoseconds
 };
 
 std::uint64_t now_ns() {
@@ -180,12 +180,12 @@ class Connection {
 
     // Reads what is there; the status once a whole answer is in, else 0.
     int receive() {
-        std::array<char, 4096> octets{};
-        const ssize_t got = ::recv(descriptor_, octets.data(), octets.size(), 0);
+        std::array<char, 4096> bytes{};
+        const ssize_t got = ::recv(descriptor_, bytes.data(), bytes.size(), 0);
         if (got <= 0) {
             fail("the daemon closed the connection");
         }
-        answer_.append(octets.data(), static_cast<std::size_t>(got));
+        answer_.append(bytes.data(), static_cast<std::size_t>(got));
         const std::size_t end = answer_.find("\r\n\r\n");
         if (end == std::string::npos) {
             return 0;
@@ -342,7 +342,7 @@ int main(int argc, char** argv) {
     app.add_option("--batch", options.batch, "Events per request; more than one: NDJSON")->check(CLI::Range(1, 10'000));
     app.add_option("--users", options.users)->check(CLI::Range(1ULL, 100'000'000ULL));
     app.add_option("--user-prefix", options.user_prefix)->check([](const std::string& prefix) {
-        return prefix.size() <= 32 ? std::string() : "at most 32 octets";
+        return prefix.size() <= 32 ? std::string() : "at most 32 bytes";
     });
     app.add_option("--size", options.size)->check(CLI::Range(0, 1'000'000));
     app.add_option("--hit-every", options.hit_every, "One in so many events has such a sender, the others nobody's")

@@ -104,7 +104,7 @@ def ab(rig: Rig, document: pathlib.Path, port: int, connections: int = 16, secon
 
 
 def curl_upload(rig: Rig, port: int, path: pathlib.Path) -> float:
-    """Octets per second of curl with the same certificate, cipher, Expect field and receiver as Model B."""
+    """Bytes per second of curl with the same certificate, cipher, Expect field and receiver as Model B."""
     output = subprocess.run(
         ["curl", "-sS", "-X", "POST", "-T", str(path), "-H", "Expect: 100-continue", *CIPHER, "--expect100-timeout",
          "60", "--cacert", str(rig.certs / "lea-ca.pem"), "--cert", str(rig.certs / "csp.pem"), "--key",
@@ -117,7 +117,7 @@ def curl_upload(rig: Rig, port: int, path: pathlib.Path) -> float:
 
 
 def curl_fetch(rig: Rig, url: str, size: int) -> float:
-    """Octets per second of a download as an LEA makes it."""
+    """Bytes per second of a download as an LEA makes it."""
     output = subprocess.run(
         ["curl", "-sS", *CIPHER, "--cacert", str(rig.certs / "csp-ca.pem"), "--cert", str(rig.certs / "lea-fetch.pem"),
          "--key", str(rig.certs / "lea-fetch.key"), "-o", "/dev/null", "-w",
@@ -128,7 +128,7 @@ def curl_fetch(rig: Rig, url: str, size: int) -> float:
 
 
 def openssl_sha256() -> float:
-    """Octets per second of SHA-256 over blocks of 256 KiB."""
+    """Bytes per second of SHA-256 over blocks of 256 KiB."""
     output = subprocess.run(["openssl", "speed", "-elapsed", "-seconds", "2", "-bytes", "262144", "-evp", "sha256",
                              "-mr"], check=True, capture_output=True, text=True).stdout
     found = re.search(r"\+F:\d+:\S+?:([\d.]+)", output)

@@ -1,4 +1,4 @@
-// The steps that a binary object's octets go through, each alone on one core. Prints one line of JSON: octets per
+// The steps that a binary object's bytes go through, each alone on one core. Prints one line of JSON: bytes per
 // second.
 
 #include <array>
@@ -19,22 +19,22 @@ constexpr std::size_t block = std::size_t{256} * 1024;  // as the store reads an
 constexpr std::chrono::seconds at_least(2);
 
 template <typename Step>
-double octets_per_second(const Step& step) {
-    std::uint64_t octets = 0;
+double bytes_per_second(const Step& step) {
+    std::uint64_t bytes = 0;
     const auto begun = Clock::now();
     while (Clock::now() - begun < at_least) {
         if (!step()) {
             return 0;
         }
-        octets += block;
+        bytes += block;
     }
-    return static_cast<double>(octets) / std::chrono::duration<double>(Clock::now() - begun).count();
+    return static_cast<double>(bytes) / std::chrono::duration<double>(Clock::now() - begun).count();
 }
 
 }  // namespace
 
 int main() {
-    const std::vector<char> octets(block, 'x');
+    const std::vector<char> bytes(block, 'x');
     std::vector<char> sealed(block + (block / store::seal_chunk) * store::seal_tag);
     std::vector<char> opened(block);
     const store::SealKey key = store::SealKey::random();
@@ -49,17 +49,17 @@ int main() {
         }
         return true;
     };
-    const double hash = octets_per_second([&] {
-        digest.update(octets);
+    const double hash = bytes_per_second([&] {
+        digest.update(bytes);
         return true;
     });
-    const double seal = octets_per_second([&] {
+    const double seal = bytes_per_second([&] {
         return chunks([&](std::size_t number) {
-            return sealing.seal(number, false, std::span(octets).subspan(number * store::seal_chunk, store::seal_chunk),
+            return sealing.seal(number, false, std::span(bytes).subspan(number * store::seal_chunk, store::seal_chunk),
                                 sealed.data() + number * (store::seal_chunk + store::seal_tag));
         });
     });
-    const double unseal = octets_per_second([&] {
+    const double unseal = bytes_per_second([&] {
         return chunks([&](std::size_t number) {
             return opening.unseal(number, false,
                                   std::span<const char>(sealed).subspan(number * (store::seal_chunk + store::seal_tag),
@@ -70,5 +70,5 @@ int main() {
     std::printf(R"({"hash":%.0f,"seal":%.0f,"unseal":%.0f})"
                 "\n",
                 hash, seal, unseal);
-    return opened == octets ? 0 : 1;
+    return opened == bytes ? 0 : 1;
 }

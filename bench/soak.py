@@ -60,7 +60,7 @@ FLAT = (
     Flat("latency, 99 %", "latency_99_ms", "ms", 0.5, 5),
     Flat("daemon's time per event", "cpu_us", "µs", 0.1, 0.5),
 )
-DB_PER_ITEM = 250  # octets: two records with their index and one repeat are about 150, and pages are not always full
+DB_PER_ITEM = 250  # bytes: two records with their index and one repeat are about 150, and pages are not always full
 
 
 def judge(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -85,7 +85,7 @@ def judge(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
     items = last["delivered"] - first["delivered"]
     per_item = (last["db_mb"] - first["db_mb"]) * 1e6 / items if items else 0
     rows.append({"name": "store.db: records and remembered events", "unit": "MB", "begin": first["db_mb"],
-                 "end": last["db_mb"], "growth": per_item, "growth_unit": "octets per item", "bound": DB_PER_ITEM,
+                 "end": last["db_mb"], "growth": per_item, "growth_unit": "bytes per item", "bound": DB_PER_ITEM,
                  "flat": None if per_item <= DB_PER_ITEM else False})
     return rows
 
@@ -187,15 +187,15 @@ def histogram(found: list[tuple[str, str, float]], name: str, label: str) -> dic
 
 
 def folder_size(path: pathlib.Path) -> tuple[int, int]:
-    """Octets and files below it, some of which may vanish meanwhile."""
-    octets = files = 0
+    """Bytes and files below it, some of which may vanish meanwhile."""
+    bytes = files = 0
     for entry in os.scandir(path):
         try:
-            octets += entry.stat().st_size
+            bytes += entry.stat().st_size
             files += 1
         except FileNotFoundError:
             pass
-    return octets, files
+    return bytes, files
 
 
 class Sampler:
@@ -378,7 +378,7 @@ class Soak:
         source = "as given" if self.chosen.rate else f"half of the {report.number(measured)} measured before it"
         text = (f"{self.chosen.minutes:g} minutes at {report.number(rate)} events/s ({source}): {self.events:,} "
                 f"events in all, one in {HIT_EVERY} under one of {LIIDS:,} warrants, one in {ATTACH_EVERY} with an "
-                f"attachment of {ATTACH_SIZE:,} octets; {self.items:,} items and {self.objects:,} objects (Model B) arrived, "
+                f"attachment of {ATTACH_SIZE:,} bytes; {self.items:,} items and {self.objects:,} objects (Model B) arrived, "
                 f"{self.twice:,} items twice. The latest request of the load left {report.number(late * 1000)} ms after "
                 "its time. "
                 + ("Nothing was lost and nothing grew that should not." if not self.wrong else

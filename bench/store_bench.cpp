@@ -75,8 +75,12 @@ Resident resident() {
     Resident memory;
     std::ifstream status("/proc/self/status");
     for (std::string line; std::getline(status, line);) {
-        if (line.starts_with("VmRSS:")) memory.now_mib = std::strtod(line.c_str() + 6, nullptr) / 1024;
-        if (line.starts_with("VmHWM:")) memory.peak_mib = std::strtod(line.c_str() + 6, nullptr) / 1024;
+        if (line.starts_with("VmRSS:")) {
+            memory.now_mib = std::strtod(line.c_str() + 6, nullptr) / 1024;
+        }
+        if (line.starts_with("VmHWM:")) {
+            memory.peak_mib = std::strtod(line.c_str() + 6, nullptr) / 1024;
+        }
     }
     return memory;
 }
@@ -85,7 +89,9 @@ Resident resident() {
 double baseline(const Settings& settings) {
     const auto file = settings.directory / "baseline.db";
     sqlite3* database = nullptr;
-    if (sqlite3_open(file.c_str(), &database) != SQLITE_OK) give_up("cannot open the baseline's file");
+    if (sqlite3_open(file.c_str(), &database) != SQLITE_OK) {
+        give_up("cannot open the baseline's file");
+    }
     run_sql(database, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF");
     run_sql(database, "CREATE TABLE m(id INTEGER PRIMARY KEY, body BLOB NOT NULL)");
     sqlite3_stmt* insert = nullptr;
@@ -105,15 +111,21 @@ double baseline(const Settings& settings) {
                 if (putting) {
                     sqlite3_bind_int64(insert, 1, id);
                     sqlite3_bind_blob(insert, 2, body.data(), static_cast<int>(body.size()), nullptr);
-                    if (sqlite3_step(insert) != SQLITE_DONE) give_up("baseline insert");
+                    if (sqlite3_step(insert) != SQLITE_DONE) {
+                        give_up("baseline insert");
+                    }
                     sqlite3_reset(insert);
                     continue;
                 }
                 sqlite3_bind_int64(select, 1, id);
-                if (sqlite3_step(select) != SQLITE_ROW) give_up("baseline select");
+                if (sqlite3_step(select) != SQLITE_ROW) {
+                    give_up("baseline select");
+                }
                 sqlite3_reset(select);
                 sqlite3_bind_int64(erase, 1, id);
-                if (sqlite3_step(erase) != SQLITE_DONE) give_up("baseline delete");
+                if (sqlite3_step(erase) != SQLITE_DONE) {
+                    give_up("baseline delete");
+                }
                 sqlite3_reset(erase);
             }
             run_sql(database, "COMMIT");
@@ -133,7 +145,9 @@ double baseline(const Settings& settings) {
 /// Fills the memory of repeats as weeks of traffic would.
 void preload(const Settings& settings, const std::filesystem::path& state) {
     sqlite3* database = nullptr;
-    if (sqlite3_open((state / "store.db").c_str(), &database) != SQLITE_OK) give_up("cannot preload");
+    if (sqlite3_open((state / "store.db").c_str(), &database) != SQLITE_OK) {
+        give_up("cannot preload");
+    }
     run_sql(database, "PRAGMA synchronous=OFF");
     const std::int64_t now = model::system_clock().wall().micros();
     const std::int64_t week = 7LL * 24 * 3600 * 1'000'000;
@@ -186,7 +200,9 @@ class Bench {
     void open() {
         const auto start = Steady::now();
         auto opened = store::Store::open({state_, 0, std::chrono::hours(24 * 90)}, model::system_clock());
-        if (!opened) give_up(opened.error().message);
+        if (!opened) {
+            give_up(opened.error().message);
+        }
         store_ = std::move(*opened);
         std::vector<std::pair<std::string, std::string>> pairs;
         pairs.reserve(lanes);
@@ -238,7 +254,9 @@ class Bench {
         const auto start = Steady::now();
         for (std::size_t made = 0; made < count; made += settings_.group) {
             submit();
-            if (pending_ >= 8) wait(4);
+            if (pending_ >= 8) {
+                wait(4);
+            }
         }
         wait();
         return static_cast<double>(count) / seconds_since(start);
@@ -247,10 +265,14 @@ class Bench {
     double visit_all(std::size_t& count) {
         const auto start = Steady::now();
         auto reader = store_->reader();
-        if (!reader) give_up(reader.error().message);
+        if (!reader) {
+            give_up(reader.error().message);
+        }
         count = 0;
         const auto status = (*reader)->for_each_queued([&](const store::QueuedItem&) { ++count; });
-        if (!status) give_up(status.error().message);
+        if (!status) {
+            give_up(status.error().message);
+        }
         return seconds_since(start);
     }
 
@@ -283,7 +305,9 @@ class Bench {
         store_->submit(std::move(items), [this](store::Outcome outcome) { done(outcome); });
     }
     void done(store::Outcome outcome) {
-        if (outcome != store::Outcome::committed) give_up("a group failed");
+        if (outcome != store::Outcome::committed) {
+            give_up("a group failed");
+        }
         const std::lock_guard lock(mutex_);
         pending_ -= 1;
         finished_.notify_one();
@@ -316,7 +340,9 @@ Settings read_arguments(std::span<char*> arguments) {
             settings.whole_seconds = true;
             continue;
         }
-        if (i + 1 == arguments.size()) give_up("a value is missing");
+        if (i + 1 == arguments.size()) {
+            give_up("a value is missing");
+        }
         const char* value = arguments[++i];
         if (name == "--dir") {
             settings.directory = value;
@@ -346,7 +372,9 @@ Settings read_arguments(std::span<char*> arguments) {
 int main(int count, char** arguments) {
     Settings settings = read_arguments(std::span(arguments, static_cast<std::size_t>(count)));
     std::string name = (settings.directory / "bench-store-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) give_up("cannot make a directory");
+    if (mkdtemp(name.data()) == nullptr) {
+        give_up("cannot make a directory");
+    }
     settings.directory = name;
 
     const double bare = baseline(settings);
@@ -355,7 +383,9 @@ int main(int count, char** arguments) {
         Bench bench(settings);
         bench.open();
         bench.close();
-        if (settings.preload > 0) preload(settings, bench.state());
+        if (settings.preload > 0) {
+            preload(settings, bench.state());
+        }
         bench.open();
         const double rate = bench.cycle();
         std::printf(

@@ -81,7 +81,7 @@ def destinations(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
             yield "one action per message", {"x": x, **steady(rig, daemon, leas, "--batch", 20, "--users", 1000)}
 
 
-@sweeps("event-size", "size of an event", "octets", 220, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000,
+@sweeps("event-size", "size of an event", "bytes", 220, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000,
         200_000)
 def event_size(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
     with alone(rig, 1000) as (daemon, leas):

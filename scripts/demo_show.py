@@ -84,7 +84,7 @@ def documents(directory, report):
         sender, receiver = (f"{text(e, 'CountryCode')}/{text(e, 'UniqueIdentifier')}" for e in ends)
         if name in valid and not valid[name]:
             raise SystemExit(f"{name} is not valid against schemas/")
-        print(f"  {name}  {os.path.getsize(path)} octets, {sender} -> {receiver}, "
+        print(f"  {name}  {os.path.getsize(path)} bytes, {sender} -> {receiver}, "
               f"{'valid against schemas/' if valid.get(name) else 'not checked'}")
         if not valid.get(name):
             raise SystemExit(f"{name}: lea-sim has not checked it")
@@ -99,7 +99,7 @@ def documents(directory, report):
                 show_party("from" if local(party) == "messageSender" else "to", party)
             for record in (e for e in item.iter() if local(e) == "binaryObject"):
                 print(f"    {'binary object':22} {text(record, 'originalFilename')}, {text(record, 'contentType')}, "
-                      f"{text(record, 'contentLength')} octets, until {text(record, 'expiry')}")
+                      f"{text(record, 'contentLength')} bytes, until {text(record, 'expiry')}")
                 print(f"    {'':22} {text(record, 'url')}")
                 print(f"    {'':22} SHA-256 {text(record, 'checksum')}")
             show_csp(find(item, "xmlData")[0])

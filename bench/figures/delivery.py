@@ -22,7 +22,7 @@ def beside_peers(rig: Rig, actions: int, ours: dict[str, int], peers: tuple[str,
     syslog-ng, and the comparison."""
     state = rig.remember_events()
     document = rig.sample_document()
-    samples = {name: Samples(notes={"document_octets": document.stat().st_size}) for name in (*ours, peers[1])}
+    samples = {name: Samples(notes={"document_bytes": document.stat().st_size}) for name in (*ours, peers[1])}
     with rig.lea() as lea, nginx_taking_documents(rig) as nginx:
         workers = tuned_workers(rig, lea, actions, samples[peers[1]])
         with rig.daemon([Destination("lea", lea.port, actions)], LIIDS, state=state, fresh=False) as daemon:
@@ -112,7 +112,7 @@ def latencies_ms(rig: Rig, lea: Lea, events: int) -> list[float]:
     return [(there - here) / 1e6 for here, there in zip(sent, arrived)]
 
 
-@measures(Figure("latency", "at 200 events/s, from the request's last octet to the LEA's answer, median", "ms",
+@measures(Figure("latency", "at 200 events/s, from the request's last byte to the LEA's answer, median", "ms",
                  "one fdatasync and one bare POST", Target(3, at_most=True)))
 def latency(rig: Rig) -> dict[str, Samples]:
     document = rig.sample_document()

@@ -34,7 +34,7 @@ def store(rig: Rig) -> dict[str, Samples]:
 def documents(rig: Rig) -> dict[str, Samples]:
     samples = Samples()
     output = subprocess.run(
-        [rig.program("etsi_bench"), "--benchmark_filter=write_message_from_stored_octets|read_response/1",
+        [rig.program("etsi_bench"), "--benchmark_filter=write_message_from_stored_bytes|read_response/1",
          "--benchmark_format=json", f"--benchmark_repetitions={rig.sizes.repeat}",
          "--benchmark_enable_random_interleaving=true", f"--benchmark_min_time={min(0.5, rig.sizes.seconds / 3)}"],
         check=True, capture_output=True, text=True).stdout
@@ -43,6 +43,6 @@ def documents(rig: Rig) -> dict[str, Samples]:
         if line["run_type"] != "iteration":
             continue
         per_second = 1e9 / line["cpu_time"]
-        (samples.values if line["run_name"] == "write_message_from_stored_octets" else answers).append(per_second)
+        (samples.values if line["run_name"] == "write_message_from_stored_bytes" else answers).append(per_second)
     samples.notes["responses_read_per_second"] = round(sum(answers) / len(answers))
     return {"documents": samples}

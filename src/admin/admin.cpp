@@ -46,14 +46,18 @@ class Admin::Impl {
         machine.listen = options.listen.to_string();
         machine.limits = small_limits();
         auto machine_server = http::Server::listen(executor, std::move(machine), machine_door_);
-        if (!machine_server) return model::prefixed("admin.listen: ", machine_server.error());
+        if (!machine_server) {
+            return model::prefixed("admin.listen: ", machine_server.error());
+        }
         http::ServerOptions control;
         control.listen = "unix:" + options.control_socket;
         control.unix_mode = options.mode;
         control.unix_group = options.group;
         control.limits = small_limits();
         auto control_server = http::Server::listen(executor, std::move(control), control_api_);
-        if (!control_server) return model::prefixed("admin.control_socket: ", control_server.error());
+        if (!control_server) {
+            return model::prefixed("admin.control_socket: ", control_server.error());
+        }
         machine_server_ = std::move(*machine_server);
         control_server_ = std::move(*control_server);
         return {};
@@ -92,8 +96,9 @@ class Admin::Impl {
         const std::lock_guard lock(scrape_mutex_);
         ready_ = readiness() == Readiness::ready;
         destinations_.clear();
-        for (auto& destination : status.destinations)
+        for (auto& destination : status.destinations) {
             destinations_.push_back(std::move(destination.name));
+        }
     }
 
     /// On whichever thread renders.
@@ -124,8 +129,12 @@ class Admin::Impl {
             double age = 0;
             if (count.queued != 0) {
                 const auto oldest = scrape_reader_->oldest(count.destination);
-                if (!oldest) continue;  // no sample is truer than a wrong one
-                if (*oldest) age = std::max(0.0, seconds_between(**oldest, now));
+                if (!oldest) {
+                    continue;  // no sample is truer than a wrong one
+                }
+                if (*oldest) {
+                    age = std::max(0.0, seconds_between(**oldest, now));
+                }
             }
             scrape.outbox_oldest_age(count.destination, age);
         }
@@ -155,11 +164,17 @@ class Admin::Impl {
 model::Result<std::unique_ptr<Admin>> Admin::listen(const boost::asio::any_io_executor& executor,
                                                     const config::Admin& options, const Parts& parts) {
     auto api_reader = parts.store.reader();
-    if (!api_reader) return api_reader.error();
+    if (!api_reader) {
+        return api_reader.error();
+    }
     auto scrape_reader = parts.store.reader();
-    if (!scrape_reader) return scrape_reader.error();
+    if (!scrape_reader) {
+        return scrape_reader.error();
+    }
     auto impl = std::make_unique<Impl>(parts, std::move(*api_reader), std::move(*scrape_reader));
-    if (auto bound = impl->listen(executor, options); !bound) return bound.error();
+    if (auto bound = impl->listen(executor, options); !bound) {
+        return bound.error();
+    }
     return std::unique_ptr<Admin>(new Admin(std::move(impl)));
 }
 

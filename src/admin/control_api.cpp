@@ -41,8 +41,8 @@ std::string_view word_of(const std::array<std::string_view, Size>& names, Enum v
 
 /// Text that an operator types and others read later: no control characters, not only blanks.
 bool is_plain_text(std::string_view text) {
-    const bool control = std::ranges::any_of(text, [](char octet) {
-        const auto value = static_cast<unsigned char>(octet);
+    const bool control = std::ranges::any_of(text, [](char byte) {
+        const auto value = static_cast<unsigned char>(byte);
         return value < 0x20 || value == 0x7F;
     });
     return !control && text.find_first_not_of(' ') != std::string_view::npos;
@@ -51,14 +51,18 @@ bool is_plain_text(std::string_view text) {
 std::optional<std::uint64_t> parse_number(std::string_view text) {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    if (error != std::errc{} || end != text.data() + text.size()) {
+        return std::nullopt;
+    }
     return value;
 }
 
 std::optional<store::ItemState> parse_state(std::string_view text) {
     const auto& names = store::item_state_names;
     const auto* const found = std::ranges::find(names, text);
-    if (found == names.end()) return std::nullopt;
+    if (found == names.end()) {
+        return std::nullopt;
+    }
     return static_cast<store::ItemState>(found - names.begin());
 }
 
@@ -71,7 +75,9 @@ void write_item_fields(JsonWriter& json, const store::ItemView& item) {
         .number("row", static_cast<std::uint64_t>(item.row))
         .time("received_at", item.received_at)
         .time("changed_at", item.changed_at);
-    if (item.object_of) json.text("object_of", item.object_of->to_string());
+    if (item.object_of) {
+        json.text("object_of", item.object_of->to_string());
+    }
     if (item.correlation) {
         json.number("application_level_id", item.correlation->level_id)
             .number("application_sequence_number", item.correlation->sequence_number);
@@ -84,8 +90,12 @@ void write_item_fields(JsonWriter& json, const store::ItemView& item) {
             .text("words", item.refusal->words)
             .close_object();
     }
-    if (!item.who.empty()) json.text("who", item.who);
-    if (!item.why.empty()) json.text("why", item.why);
+    if (!item.who.empty()) {
+        json.text("who", item.who);
+    }
+    if (!item.why.empty()) {
+        json.text("why", item.why);
+    }
     json.close_object();
 }
 
@@ -98,8 +108,9 @@ void write_report(JsonWriter& json, const ReloadReport& report) {
         .number("warrants_ended", report.warrants_ended)
         .number("warrant_files_bad", report.warrant_files_bad);
     json.key("problems").open_array();
-    for (const auto& problem : report.problems)
+    for (const auto& problem : report.problems) {
         json.text(problem);
+    }
     json.close_array().close_object();
 }
 
@@ -149,13 +160,22 @@ void write_warrant(JsonWriter& json, const warrants::InForce& in_force, model::I
         .text("priority", warrant.priority == warrants::Priority::emergency ? "emergency" : "routine")
         .number("targets", warrant.targets.size());
     json.key("deliver").open_array();
-    if (warrant.deliver.metadata) json.text("metadata");
-    if (warrant.deliver.content) json.text("content");
-    if (warrant.deliver.binary) json.text("binary");
-    if (warrant.deliver.location) json.text("location");
+    if (warrant.deliver.metadata) {
+        json.text("metadata");
+    }
+    if (warrant.deliver.content) {
+        json.text("content");
+    }
+    if (warrant.deliver.binary) {
+        json.text("binary");
+    }
+    if (warrant.deliver.location) {
+        json.text("location");
+    }
     json.close_array().key("services").open_array();
-    for (const auto& service : warrant.services)
+    for (const auto& service : warrant.services) {
         json.text(service);
+    }
     json.close_array()
         .text("reference", warrant.reference)
         .text("file", in_force.file)
@@ -175,7 +195,9 @@ void write_warrants(std::string& out, const WarrantList* list, std::size_t limit
     std::vector<const warrants::InForce*> page;
     if (list != nullptr) {
         for (const auto& in_force : *list) {
-            if (key_of(in_force) > after) page.push_back(&in_force);
+            if (key_of(in_force) > after) {
+                page.push_back(&in_force);
+            }
         }
     }
     const auto size = std::min(limit, page.size());
@@ -185,8 +207,9 @@ void write_warrants(std::string& out, const WarrantList* list, std::size_t limit
     page.resize(size);
     JsonWriter json(out);
     json.open_object().key("warrants").open_array();
-    for (const auto* in_force : page)
+    for (const auto* in_force : page) {
         write_warrant(json, *in_force, now);
+    }
     json.close_array().key("next");
     if (more) {
         json.text(page.back()->warrant->destination + "/" + page.back()->warrant->liid);
@@ -200,7 +223,9 @@ void write_warrants(std::string& out, const WarrantList* list, std::size_t limit
 /// The limit of a page; nullopt when it is not 1 to `maximum`.
 std::optional<std::size_t> parse_limit(std::string_view text, std::size_t maximum) {
     const auto value = parse_number(text);
-    if (!value || *value < 1 || *value > maximum) return std::nullopt;
+    if (!value || *value < 1 || *value > maximum) {
+        return std::nullopt;
+    }
     return value;
 }
 
@@ -230,7 +255,9 @@ boost::asio::awaitable<ReloadReport> reloaded(Control& control, std::string who)
 /// Who decides: the user that the kernel vouches for, and beside it the name that was given.
 std::string name_of_peer(const http::Peer& peer, std::string_view operator_name) {
     auto user = peer.process ? http::user_name(peer.process->uid) : std::string("unknown");
-    if (operator_name.empty()) return user;
+    if (operator_name.empty()) {
+        return user;
+    }
     return std::string(operator_name) + " (uid " + user + ")";
 }
 
@@ -243,7 +270,7 @@ model::Status take_text(dom::element value, std::string_view name, std::size_t m
     std::string_view text;
     if (value.get(text) != simdjson::SUCCESS || text.size() > maximum || !is_plain_text(text)) {
         return model::Error{std::string(name) + ": a text of 1 to " + std::to_string(maximum) +
-                            " octets without control characters"};
+                            " bytes without control characters"};
     }
     out = text;
     return {};
@@ -260,10 +287,14 @@ model::Status take_ids(dom::element value, std::vector<model::Uuid>& out) {
             const bool is_text = element.get(text) == simdjson::SUCCESS;
             const auto id = is_text ? model::Uuid::parse(text) : std::nullopt;
             good = good && id.has_value();
-            if (id && seen.insert(*id).second) out.push_back(*id);
+            if (id && seen.insert(*id).second) {
+                out.push_back(*id);
+            }
         }
     }
-    if (good) return {};
+    if (good) {
+        return {};
+    }
     return model::Error{"ids: a list of 1 to " + std::to_string(ControlApi::max_ids) + " ObjectIdentifiers"};
 }
 
@@ -271,7 +302,9 @@ model::Status take_ids(dom::element value, std::vector<model::Uuid>& out) {
 
 model::Result<Decision> parse_decision(std::string_view body) {
     Decision decision;
-    if (body.empty()) return decision;
+    if (body.empty()) {
+        return decision;
+    }
     dom::parser parser;
     dom::object object;
     if (parser.parse(body.data(), body.size()).get(object) != simdjson::SUCCESS) {
@@ -279,23 +312,35 @@ model::Result<Decision> parse_decision(std::string_view body) {
     }
     std::set<std::string_view> seen;
     for (const auto [name, value] : object) {
-        if (!seen.insert(name).second) return model::Error{"a member comes twice"};
+        if (!seen.insert(name).second) {
+            return model::Error{"a member comes twice"};
+        }
         if (name == "ids") {
             auto taken = take_ids(value, decision.ids);
-            if (!taken) return taken.error();
+            if (!taken) {
+                return taken.error();
+            }
         } else if (name == "destination") {
             auto taken = take_text(value, name, 64, decision.destination);
-            if (!taken) return taken.error();
+            if (!taken) {
+                return taken.error();
+            }
         } else if (name == "code") {
             std::uint64_t code = 0;
-            if (value.get(code) != simdjson::SUCCESS) return model::Error{"code: a number, zero or more"};
+            if (value.get(code) != simdjson::SUCCESS) {
+                return model::Error{"code: a number, zero or more"};
+            }
             decision.code = code;
         } else if (name == "reason") {
             auto taken = take_text(value, name, ControlApi::max_reason, decision.reason);
-            if (!taken) return taken.error();
+            if (!taken) {
+                return taken.error();
+            }
         } else if (name == "operator") {
             auto taken = take_text(value, name, ControlApi::max_operator, decision.operator_name);
-            if (!taken) return taken.error();
+            if (!taken) {
+                return taken.error();
+            }
         } else {
             return model::Error{"an unknown member; known are ids, destination, code, reason, operator"};
         }
@@ -333,7 +378,9 @@ boost::asio::awaitable<void> ControlApi::handle(http::Exchange& exchange) {
     response.status = result.status;
     response.content_type = json_type;
     response.body = std::move(result.body);
-    if (result.status == 503) response.fields.emplace_back("Retry-After", "1");
+    if (result.status == 503) {
+        response.fields.emplace_back("Retry-After", "1");
+    }
     (void)co_await exchange.respond(std::move(response));
 }
 
@@ -345,18 +392,38 @@ boost::asio::awaitable<ControlApi::Answer> ControlApi::answer(http::Exchange& ex
     const bool one_item = path.starts_with(items_path);
     const bool read = path == "/v1/status" || path == "/v1/warrants" || path == "/v1/items" || one_item;
     const bool write = path == "/v1/retry" || path == "/v1/reject" || path == "/v1/approve" || path == "/v1/reload";
-    if (!read && !write) co_return refuse(404, "no such resource");
-    if (read ? !get : !post) co_return refuse(405, read ? "only GET is known here" : "only POST is known here");
+    if (!read && !write) {
+        co_return refuse(404, "no such resource");
+    }
+    if (read ? !get : !post) {
+        co_return refuse(405, read ? "only GET is known here" : "only POST is known here");
+    }
     // The socket's mode decides who may connect; a peer that the kernel does not vouch for is nobody.
-    if (!exchange.peer().process) co_return refuse(403, "the peer has no user");
+    if (!exchange.peer().process) {
+        co_return refuse(403, "the peer has no user");
+    }
 
-    if (path == "/v1/status") co_return co_await get_status();
-    if (path == "/v1/warrants") co_return co_await get_warrants(exchange.query());
-    if (path == "/v1/items") co_return co_await get_items(exchange.query());
-    if (one_item) co_return co_await get_item(path.substr(items_path.size()));
-    if (path == "/v1/retry") co_return co_await decide(exchange, Kind::retry);
-    if (path == "/v1/reject") co_return co_await decide(exchange, Kind::reject);
-    if (path == "/v1/approve") co_return co_await decide(exchange, Kind::approve);
+    if (path == "/v1/status") {
+        co_return co_await get_status();
+    }
+    if (path == "/v1/warrants") {
+        co_return co_await get_warrants(exchange.query());
+    }
+    if (path == "/v1/items") {
+        co_return co_await get_items(exchange.query());
+    }
+    if (one_item) {
+        co_return co_await get_item(path.substr(items_path.size()));
+    }
+    if (path == "/v1/retry") {
+        co_return co_await decide(exchange, Kind::retry);
+    }
+    if (path == "/v1/reject") {
+        co_return co_await decide(exchange, Kind::reject);
+    }
+    if (path == "/v1/approve") {
+        co_return co_await decide(exchange, Kind::approve);
+    }
     co_return co_await reload(exchange);
 }
 
@@ -369,8 +436,9 @@ boost::asio::awaitable<ControlApi::Answer> ControlApi::get_status() {
 ControlApi::Answer ControlApi::write_status(const Status& status, Readiness readiness) const {
     const auto statistics = parts_.store.statistics();
     std::map<std::string_view, store::Count> counts;
-    for (const auto& count : statistics.counts)
+    for (const auto& count : statistics.counts) {
         counts.emplace(count.destination, count);
+    }
     std::map<std::string_view, const DestinationStatus*> running;
     for (const auto& destination : status.destinations) {
         running.emplace(destination.name, &destination);
@@ -400,7 +468,9 @@ ControlApi::Answer ControlApi::write_status(const Status& status, Readiness read
         if (count.queued != 0) {
             const auto found = reader_->oldest(name);
             // The rest of the status matters most when the store cannot be read, so this one stays unknown.
-            if (found) oldest = *found;
+            if (found) {
+                oldest = *found;
+            }
         }
         const auto known = running.find(name);
         write_destination(json, known != running.end() ? *known->second : DestinationStatus{}, count, oldest);
@@ -420,8 +490,9 @@ ControlApi::Answer ControlApi::write_status(const Status& status, Readiness read
         json.null();
     }
     json.key("alarms").open_array();
-    for (const auto& alarm : status.alarms)
+    for (const auto& alarm : status.alarms) {
         json.text(alarm);
+    }
     json.close_array().close_object();
     result.body += '\n';
     return result;
@@ -429,19 +500,25 @@ ControlApi::Answer ControlApi::write_status(const Status& status, Readiness read
 
 boost::asio::awaitable<ControlApi::Answer> ControlApi::get_warrants(std::string_view query) {
     const auto pairs = parse_query(query);
-    if (!pairs) co_return refuse(400, "the query cannot be read");
+    if (!pairs) {
+        co_return refuse(400, "the query cannot be read");
+    }
     std::size_t limit = 100;
     std::string destination;
     std::string liid;
     for (const auto& [name, value] : *pairs) {
         if (name == "limit") {
             const auto number = parse_limit(value, max_page);
-            if (!number) co_return refuse(400, "limit: 1 to 1000");
+            if (!number) {
+                co_return refuse(400, "limit: 1 to 1000");
+            }
             limit = *number;
         } else if (name == "after") {
             // Names of destinations hold no slash, LIIDs may.
             const auto slash = value.find('/');
-            if (slash == std::string::npos) co_return refuse(400, "after: what an earlier answer gave as next");
+            if (slash == std::string::npos) {
+                co_return refuse(400, "after: what an earlier answer gave as next");
+            }
             destination = value.substr(0, slash);
             liid = value.substr(slash + 1);
         } else {
@@ -458,16 +535,22 @@ boost::asio::awaitable<ControlApi::Answer> ControlApi::get_warrants(std::string_
 
 boost::asio::awaitable<ControlApi::Answer> ControlApi::get_items(std::string_view query) {
     const auto pairs = parse_query(query);
-    if (!pairs) co_return refuse(400, "the query cannot be read");
+    if (!pairs) {
+        co_return refuse(400, "the query cannot be read");
+    }
     Page page;
     for (const auto& [name, value] : *pairs) {
         if (name == "limit") {
             const auto number = parse_limit(value, max_page);
-            if (!number) co_return refuse(400, "limit: 1 to 1000");
+            if (!number) {
+                co_return refuse(400, "limit: 1 to 1000");
+            }
             page.limit = *number;
         } else if (name == "state") {
             page.state = parse_state(value);
-            if (!page.state) co_return refuse(400, "state: held, queued, refused, delivered or rejected");
+            if (!page.state) {
+                co_return refuse(400, "state: held, queued, refused, delivered or rejected");
+            }
         } else if (name == "destination") {
             page.destination = value;
         } else if (name == "after") {
@@ -491,8 +574,12 @@ ControlApi::Answer ControlApi::write_items(const Page& page) const {
     auto after = page.after;
     if (page.after_id) {
         const auto found = reader_->find(*page.after_id);
-        if (!found) return refuse(500, found.error().message);
-        if (!*found) return refuse(404, "after: no such item");
+        if (!found) {
+            return refuse(500, found.error().message);
+        }
+        if (!*found) {
+            return refuse(404, "after: no such item");
+        }
         after = (*found)->row;
     }
     Answer result;
@@ -504,7 +591,9 @@ ControlApi::Answer ControlApi::write_items(const Page& page) const {
     while (more && written < page.limit && looked_at < max_scan) {
         const auto asked = page.destination.empty() ? page.limit - written : max_page;
         const auto items = reader_->items(page.state, after, asked);
-        if (!items) return refuse(500, items.error().message);
+        if (!items) {
+            return refuse(500, items.error().message);
+        }
         looked_at += asked;
         more = items->size() >= asked;
         for (const auto& item : *items) {
@@ -513,7 +602,9 @@ ControlApi::Answer ControlApi::write_items(const Page& page) const {
                 break;
             }
             after = item.row;
-            if (!page.destination.empty() && item.destination != page.destination) continue;
+            if (!page.destination.empty() && item.destination != page.destination) {
+                continue;
+            }
             write_item_fields(json, item);
             ++written;
         }
@@ -531,15 +622,21 @@ ControlApi::Answer ControlApi::write_items(const Page& page) const {
 
 boost::asio::awaitable<ControlApi::Answer> ControlApi::get_item(std::string_view id) {
     const auto uuid = model::Uuid::parse(id);
-    if (!uuid) co_return refuse(400, "an item is named by its ObjectIdentifier, a UUID");
+    if (!uuid) {
+        co_return refuse(400, "an item is named by its ObjectIdentifier, a UUID");
+    }
     auto write = [this, wanted = *uuid] { return write_item(wanted); };
     co_return co_await run_on(worker_, std::move(write));
 }
 
 ControlApi::Answer ControlApi::write_item(const model::Uuid& id) const {
     const auto found = reader_->find(id);
-    if (!found) return refuse(500, found.error().message);
-    if (!*found) return refuse(404, "no such item");
+    if (!found) {
+        return refuse(500, found.error().message);
+    }
+    if (!*found) {
+        return refuse(404, "no such item");
+    }
     Answer result;
     JsonWriter json(result.body);
     write_item_fields(json, **found);
@@ -574,18 +671,25 @@ ControlApi::Checked ControlApi::check(const Decision& decision, Kind kind, const
                               : state != store::ItemState::delivered && state != store::ItemState::rejected;
         if (!fits) {
             wrong.push_back({id.to_string(), store::name_of(state)});
-            if (checked.status == 200) checked.status = 409;
+            if (checked.status == 200) {
+                checked.status = 409;
+            }
         }
-        if (!(*found)->object_of) ++checked.destinations[(*found)->destination];
+        if (!(*found)->object_of) {
+            ++checked.destinations[(*found)->destination];
+        }
     }
-    if (wrong.empty()) return checked;
+    if (wrong.empty()) {
+        return checked;
+    }
     const std::string_view wanted = kind == Kind::retry     ? "only refused items can be retried"
                                     : kind == Kind::approve ? "only held items can be approved"
                                                             : "only waiting items can be rejected";
     JsonWriter json(checked.body);
     json.open_object().text("error", std::string(wanted) + "; nothing was changed").key("items").open_array();
-    for (const auto& one : wrong)
+    for (const auto& one : wrong) {
         json.open_object().text("id", one.id).text("state", one.state).close_object();
+    }
     json.close_array().close_object();
     checked.body += '\n';
     return checked;
@@ -605,24 +709,42 @@ std::string ControlApi::count_rejected(const std::vector<model::Uuid>& ids) cons
 boost::asio::awaitable<ControlApi::Answer> ControlApi::decide(http::Exchange& exchange, Kind kind) {
     std::string body;
     const auto read = co_await exchange.read_body(body, max_body);
-    if (!read) co_return refuse(read.error() == http::BodyFailure::too_large ? 413 : 408, "the body cannot be read");
+    if (!read) {
+        co_return refuse(read.error() == http::BodyFailure::too_large ? 413 : 408, "the body cannot be read");
+    }
     auto parsed = parse_decision(body);
-    if (!parsed) co_return refuse(400, parsed.error().message);
+    if (!parsed) {
+        co_return refuse(400, parsed.error().message);
+    }
     auto& decision = *parsed;
     const bool in_bulk = !decision.destination.empty() || decision.code.has_value();
-    if (kind != Kind::retry && in_bulk) co_return refuse(400, "destination and code are for retry only");
+    if (kind != Kind::retry && in_bulk) {
+        co_return refuse(400, "destination and code are for retry only");
+    }
     if (in_bulk && (!decision.ids.empty() || decision.destination.empty())) {
         co_return refuse(400, "either ids, or a destination with or without a code");
     }
-    if (!in_bulk && decision.ids.empty()) co_return refuse(400, "ids: a list of ObjectIdentifiers is needed");
-    if (kind == Kind::reject && decision.reason.empty()) co_return refuse(400, "reason: is needed to reject an item");
-    if (kind != Kind::reject && !decision.reason.empty()) co_return refuse(400, "reason: is for reject only");
+    if (!in_bulk && decision.ids.empty()) {
+        co_return refuse(400, "ids: a list of ObjectIdentifiers is needed");
+    }
+    if (kind == Kind::reject && decision.reason.empty()) {
+        co_return refuse(400, "reason: is needed to reject an item");
+    }
+    if (kind != Kind::reject && !decision.reason.empty()) {
+        co_return refuse(400, "reason: is for reject only");
+    }
 
     auto look = [this, &decision, kind, &peer = exchange.peer()] { return check(decision, kind, peer); };
     auto checked = co_await run_on(worker_, std::move(look));
-    if (checked.status != 200) co_return Answer{checked.status, std::move(checked.body)};
-    if (in_bulk) co_return co_await retry_all(std::move(decision), std::move(checked.who));
-    if (kind == Kind::approve) co_return refuse(409, "no item is held for review");
+    if (checked.status != 200) {
+        co_return Answer{checked.status, std::move(checked.body)};
+    }
+    if (in_bulk) {
+        co_return co_await retry_all(std::move(decision), std::move(checked.who));
+    }
+    if (kind == Kind::approve) {
+        co_return refuse(409, "no item is held for review");
+    }
 
     auto start = [this, &decision, &checked, kind](store::Store::DoneCount done) {
         if (kind == Kind::retry) {
@@ -660,7 +782,9 @@ boost::asio::awaitable<ControlApi::Answer> ControlApi::retry_all(Decision decisi
     const auto status = parts_.control.status();
     const bool configured =
         std::ranges::any_of(status.destinations, [&](const auto& known) { return known.name == decision.destination; });
-    if (!configured) co_return refuse(404, "destination: no such destination");
+    if (!configured) {
+        co_return refuse(404, "destination: no such destination");
+    }
     auto start = [this, &decision, &who](store::Store::DoneCount done) {
         parts_.store.retry_all(decision.destination, decision.code, who, std::move(done));
     };
@@ -677,9 +801,13 @@ boost::asio::awaitable<ControlApi::Answer> ControlApi::retry_all(Decision decisi
 boost::asio::awaitable<ControlApi::Answer> ControlApi::reload(http::Exchange& exchange) {
     std::string body;
     const auto read = co_await exchange.read_body(body, max_body);
-    if (!read) co_return refuse(read.error() == http::BodyFailure::too_large ? 413 : 408, "the body cannot be read");
+    if (!read) {
+        co_return refuse(read.error() == http::BodyFailure::too_large ? 413 : 408, "the body cannot be read");
+    }
     auto parsed = parse_decision(body);
-    if (!parsed) co_return refuse(400, parsed.error().message);
+    if (!parsed) {
+        co_return refuse(400, parsed.error().message);
+    }
     const auto& decision = *parsed;
     if (!decision.ids.empty() || !decision.destination.empty() || decision.code || !decision.reason.empty()) {
         co_return refuse(400, "reload takes operator only");

@@ -38,8 +38,8 @@ class ControlApi final : public http::Handler {
     static constexpr std::size_t max_ids = 1000;      ///< of one decision
     static constexpr std::size_t max_page = 1000;     ///< items or warrants of one answer
     static constexpr std::size_t max_scan = 100'000;  ///< items looked at for one answer
-    static constexpr std::size_t max_reason = 1000;   ///< octets
-    static constexpr std::size_t max_operator = 64;   ///< octets
+    static constexpr std::size_t max_reason = 1000;   ///< bytes
+    static constexpr std::size_t max_operator = 64;   ///< bytes
 
   private:
     struct Answer {

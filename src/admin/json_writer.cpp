@@ -10,7 +10,7 @@ namespace lihandover::admin {
 
 namespace {
 
-/// How many octets at the start of `text` are one well-formed UTF-8 character; 0 where there is none.
+/// How many bytes at the start of `text` are one well-formed UTF-8 character; 0 where there is none.
 std::size_t character_size(std::string_view text) {
     const auto lead = static_cast<unsigned char>(text.front());
     const std::size_t size = lead < 0x80   ? 1
@@ -24,17 +24,17 @@ std::size_t character_size(std::string_view text) {
 
 void append_escaped(std::string& out, std::string_view text) {
     constexpr std::string_view hex = "0123456789abcdef";
-    for (const char octet : text) {
-        const auto value = static_cast<unsigned char>(octet);
-        if (octet == '"' || octet == '\\') {
+    for (const char byte : text) {
+        const auto value = static_cast<unsigned char>(byte);
+        if (byte == '"' || byte == '\\') {
             out += '\\';
-            out += octet;
+            out += byte;
         } else if (value < 0x20 || value == 0x7F) {
             out += "\\u00";
             out += hex[value >> 4U];
             out += hex[value & 15U];
         } else {
-            out += octet;
+            out += byte;
         }
     }
 }
@@ -42,7 +42,9 @@ void append_escaped(std::string& out, std::string_view text) {
 }  // namespace
 
 void JsonWriter::separate() {
-    if (!first_) out_ += ',';
+    if (!first_) {
+        out_ += ',';
+    }
     first_ = false;
 }
 

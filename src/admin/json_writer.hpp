@@ -21,7 +21,7 @@ class JsonWriter {
     /// The name of the next value.
     JsonWriter& key(std::string_view name);
 
-    /// Octets that are no UTF-8 become U+FFFD.
+    /// Bytes that are no UTF-8 become U+FFFD.
     JsonWriter& text(std::string_view value);
     JsonWriter& number(std::uint64_t value);
     JsonWriter& boolean(bool value);

@@ -14,11 +14,15 @@ std::optional<std::string> percent_decoded(std::string_view text) {
             out += text[i];
             continue;
         }
-        if (text.size() - i < 3) return std::nullopt;
+        if (text.size() - i < 3) {
+            return std::nullopt;
+        }
         unsigned value = 0;
         const char* const end = text.data() + i + 3;
         const auto [stopped, error] = std::from_chars(text.data() + i + 1, end, value, 16);
-        if (error != std::errc{} || stopped != end) return std::nullopt;
+        if (error != std::errc{} || stopped != end) {
+            return std::nullopt;
+        }
         out += static_cast<char>(value);
         i += 2;
     }
@@ -32,12 +36,18 @@ std::optional<Query> parse_query(std::string_view query) {
         const auto pair = query.substr(0, end);
         query.remove_prefix(std::min(end + 1, query.size()));
         const auto mark = pair.find('=');
-        if (mark == std::string_view::npos) return std::nullopt;
+        if (mark == std::string_view::npos) {
+            return std::nullopt;
+        }
         auto name = percent_decoded(pair.substr(0, mark));
         auto value = percent_decoded(pair.substr(mark + 1));
-        if (!name || !value) return std::nullopt;
+        if (!name || !value) {
+            return std::nullopt;
+        }
         const bool repeated = std::ranges::any_of(pairs, [&](const auto& known) { return known.first == *name; });
-        if (repeated) return std::nullopt;
+        if (repeated) {
+            return std::nullopt;
+        }
         pairs.emplace_back(std::move(*name), std::move(*value));
     }
     return pairs;

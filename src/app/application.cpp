@@ -52,7 +52,7 @@ namespace {
 namespace asio = boost::asio;
 
 /// Bodies of all intake connections together; beyond it reading waits.
-constexpr std::size_t body_budget_octets = std::size_t{64} << 20;
+constexpr std::size_t body_budget_bytes = std::size_t{64} << 20;
 /// How much of shutdown_timeout running intake requests may take before delivery gets the rest.
 constexpr int intake_share_of_stop = 4;
 constexpr auto certificate_warning_time = std::chrono::days(14);
@@ -307,7 +307,7 @@ bool Application::create_parts(const Assembly& assembly) {
 
 bool Application::listen(const Assembly& assembly) {
     const auto& configured = assembly.configuration.intake.http;
-    body_budget_ = std::make_unique<intake::BodyBudget>(intake_io_.get_executor(), body_budget_octets);
+    body_budget_ = std::make_unique<intake::BodyBudget>(intake_io_.get_executor(), body_budget_bytes);
     const std::size_t connections = connections_per_listener(configured.size() + (object_server_ ? 2 : 0));
     for (const config::IntakeListener& options : configured) {
         Listener listener;

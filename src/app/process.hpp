@@ -7,7 +7,7 @@
 namespace lihandover::app {
 
 /// What the process does about itself before it touches anything: no core dumps and no debugger of the same user
-/// (events without a warrant are in memory only, DESIGN promise 6), as many descriptors as the system allows, new
+/// (events without a warrant are in memory only, promise 6), as many descriptors as the system allows, new
 /// files for the owner alone, broken pipes as errors.
 void harden_process();
 

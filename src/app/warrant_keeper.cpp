@@ -40,12 +40,12 @@ model::Status WarrantKeeper::restore() {
     remembered.reserve(kept->size());
     for (const store::StoredWarrant& entry : *kept) {
         Recorded recorded{entry.file, {}};
-        const auto warrant = warrants::decode(entry.octets);
+        const auto warrant = warrants::decode(entry.bytes);
         if (warrant) {
             recorded.digest = warrants::digest_of(*warrant);
         }
         recorded_.emplace(Pair{entry.destination, entry.liid}, std::move(recorded));
-        remembered.push_back({entry.file, entry.octets});
+        remembered.push_back({entry.file, entry.bytes});
     }
     return loader_.restore(remembered);
 }

@@ -36,7 +36,7 @@ class WarrantKeeper {
     [[nodiscard]] model::Status restore();
 
     /// An error means that nothing changed: what was in force before still is, here and in the store. Bad files are no
-    /// error (DESIGN promise 10).
+    /// error (promise 10).
     [[nodiscard]] model::Result<WarrantsLoaded> load(const Assembly& assembly, const std::string& who);
 
   private:

@@ -81,7 +81,7 @@ Loaded load_file(const std::string& path) {
         loaded.problems.push_back({path, 0, 0, "cannot be read: " + text.error().message, {}});
         return loaded;
     }
-    return load_text(text->octets, path);
+    return load_text(text->bytes, path);
 }
 
 Problem problem_of(const Loaded& loaded, const std::string& file, const std::string& path, std::string_view message,

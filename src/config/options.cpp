@@ -520,7 +520,7 @@ Schema<Destination> destination_schema() {
                  .reloadable = true},
                 &Destination::upload_connections, integer_type(1, 256))
         .option({.name = "upload_bandwidth",
-                 .help = "The most octets per second that all uploads to the destination take together. Absent: no "
+                 .help = "The most bytes per second that all uploads to the destination take together. Absent: no "
                          "limit.",
                  .example = "12MiB",
                  .reloadable = true},

@@ -61,9 +61,9 @@ std::size_t count_characters(std::string_view text) {
 /// Control characters of ASCII and Latin-1, and the two code points that XML 1.0 has no place for.
 bool has_controls(std::string_view text) {
     for (std::size_t n = 0; n < text.size(); ++n) {
-        const auto octet = static_cast<unsigned char>(text[n]);
+        const auto byte = static_cast<unsigned char>(text[n]);
         const auto next = n + 1 < text.size() ? static_cast<unsigned char>(text[n + 1]) : 0U;
-        if (octet < 0x20 || octet == 0x7F || (octet == 0xC2 && next < 0xA0)) {
+        if (byte < 0x20 || byte == 0x7F || (byte == 0xC2 && next < 0xA0)) {
             return true;
         }
     }
@@ -153,8 +153,8 @@ std::optional<std::string> nearest(std::string_view typed, const std::vector<std
     return best;
 }
 
-std::string write_size(std::uint64_t octets) {
-    return write_with_unit(octets, size_units);
+std::string write_size(std::uint64_t bytes) {
+    return write_with_unit(bytes, size_units);
 }
 
 std::string write_duration(std::chrono::milliseconds duration) {
@@ -173,11 +173,11 @@ std::string write_text(std::string_view text) {
     constexpr std::string_view hex = "0123456789abcdef";
     std::string out = "\"";
     for (const char c : text) {
-        const auto octet = static_cast<unsigned char>(c);
+        const auto byte = static_cast<unsigned char>(c);
         if (c == '"' || c == '\\') {
             out += {'\\', c};
-        } else if (octet < 0x20 || octet == 0x7F) {
-            out += {'\\', 'x', hex[octet >> 4U], hex[octet & 15U]};
+        } else if (byte < 0x20 || byte == 0x7F) {
+            out += {'\\', 'x', hex[byte >> 4U], hex[byte & 15U]};
         } else {
             out.push_back(c);
         }
@@ -280,7 +280,7 @@ Type<std::string> path_type(std::size_t most) {
     Type<std::string> type = text_type(1, most, "an absolute path", [most](std::string_view text) {
         return text.starts_with('/') && text.size() <= most
                    ? std::nullopt
-                   : std::optional("an absolute path of at most " + std::to_string(most) + " octets is needed");
+                   : std::optional("an absolute path of at most " + std::to_string(most) + " bytes is needed");
     });
     type.name = "path";
     return type;
@@ -301,7 +301,7 @@ Type<std::string> https_url_type() {
         const auto url = boost::urls::parse_uri(*text);
         const char* wrong = nullptr;
         if (!url || text->size() > max_url) {
-            wrong = "not a URL; allowed: https://host[:port]/path of at most 2048 octets";
+            wrong = "not a URL; allowed: https://host[:port]/path of at most 2048 bytes";
         } else if (url->scheme_id() != boost::urls::scheme::https) {
             wrong = "only https is allowed";
         } else if (url->has_userinfo()) {

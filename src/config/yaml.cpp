@@ -177,7 +177,7 @@ std::size_t character_length(std::string_view text) {
     return 0;
 }
 
-/// YAML's parser takes some broken texts as something else, so the octets are looked at first.
+/// YAML's parser takes some broken texts as something else, so the bytes are looked at first.
 bool is_clean(std::string_view text, const std::string& file, Problems& problems) {
     Place place{1, 1};
     while (!text.empty()) {
@@ -187,8 +187,8 @@ bool is_clean(std::string_view text, const std::string& file, Problems& problems
             return false;
         }
         const char c = text.front();
-        const auto octet = static_cast<unsigned char>(c);
-        if ((octet < 0x20 && c != '\n' && c != '\r' && c != '\t') || octet == 0x7F) {
+        const auto byte = static_cast<unsigned char>(c);
+        if ((byte < 0x20 && c != '\n' && c != '\r' && c != '\t') || byte == 0x7F) {
             problems.push_back({file,
                                 place.line,
                                 place.column,
@@ -273,18 +273,18 @@ model::Result<FileText> read_text_file(const std::string& path, std::size_t max_
     constexpr std::size_t block = std::size_t{64} << 10U;
     std::size_t length = 0;
     while (length <= max_size) {
-        result.octets.resize(length + std::min(block, max_size + 1 - length));
-        const ssize_t got = ::read(file.get(), result.octets.data() + length, result.octets.size() - length);
+        result.bytes.resize(length + std::min(block, max_size + 1 - length));
+        const ssize_t got = ::read(file.get(), result.bytes.data() + length, result.bytes.size() - length);
         if (got < 0 && errno != EINTR) {
             return system_error(errno);
         }
         if (got == 0) {
-            result.octets.resize(length);
+            result.bytes.resize(length);
             return result;
         }
         length += got > 0 ? static_cast<std::size_t>(got) : 0;
     }
-    return model::Error{"larger than " + std::to_string(max_size) + " octets, the most that is read"};
+    return model::Error{"larger than " + std::to_string(max_size) + " bytes, the most that is read"};
 }
 
 std::optional<YamlNode> parse_yaml(std::string_view text, const std::string& file, Problems& problems) {

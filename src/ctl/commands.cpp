@@ -31,13 +31,17 @@ int complain(std::string_view sentence) {
 
 std::string text_of(dom::element object, std::string_view name) {
     std::string_view text;
-    if (object[name].get(text) == simdjson::SUCCESS) return std::string(text);
+    if (object[name].get(text) == simdjson::SUCCESS) {
+        return std::string(text);
+    }
     return {};
 }
 
 std::string number_of(dom::element object, std::string_view name) {
     std::uint64_t number = 0;
-    if (object[name].get(number) == simdjson::SUCCESS) return std::to_string(number);
+    if (object[name].get(number) == simdjson::SUCCESS) {
+        return std::to_string(number);
+    }
     return {};
 }
 
@@ -54,13 +58,17 @@ bool flag_of(dom::element object, std::string_view name) {
 /// The elements of a member that is an array; none where it is something else or missing.
 std::vector<dom::element> elements_of(dom::element object, std::string_view name) {
     dom::array array;
-    if (object[name].get(array) != simdjson::SUCCESS) return {};
+    if (object[name].get(array) != simdjson::SUCCESS) {
+        return {};
+    }
     return {array.begin(), array.end()};
 }
 
 /// An answer that should have been good and is not.
 int complain(const Answer& answer) {
-    if (answer.status == 0) return complain(answer.failure);
+    if (answer.status == 0) {
+        return complain(answer.failure);
+    }
     dom::parser parser;
     dom::element body;
     if (parser.parse(answer.body).get(body) != simdjson::SUCCESS || text_of(body, "error").empty()) {
@@ -75,24 +83,26 @@ int complain(const Answer& answer) {
 
 int print_json(std::string_view body) {
     std::cout << printable_json(body);
-    if (!body.ends_with('\n')) std::cout << '\n';
+    if (!body.ends_with('\n')) {
+        std::cout << '\n';
+    }
     return std::cout.flush() ? 0 : complain("the output cannot be written");
 }
 
 std::string json_text(std::string_view text) {
     std::string out = "\"";
-    for (const char octet : text) {
-        const auto value = static_cast<unsigned char>(octet);
-        if (octet == '"' || octet == '\\') {
+    for (const char byte : text) {
+        const auto value = static_cast<unsigned char>(byte);
+        if (byte == '"' || byte == '\\') {
             out += '\\';
-            out += octet;
+            out += byte;
         } else if (value < 0x20) {
             constexpr std::string_view hex = "0123456789abcdef";
             out += "\\u00";
             out += hex[value >> 4U];
             out += hex[value & 15U];
         } else {
-            out += octet;
+            out += byte;
         }
     }
     return out + '"';
@@ -101,12 +111,12 @@ std::string json_text(std::string_view text) {
 std::string percent_coded(std::string_view text) {
     constexpr std::string_view hex = "0123456789ABCDEF";
     std::string out;
-    for (const char octet : text) {
-        const auto value = static_cast<unsigned char>(octet);
-        const bool plain = (octet >= '0' && octet <= '9') || (octet >= 'A' && octet <= 'Z') ||
-                           (octet >= 'a' && octet <= 'z') || octet == '-' || octet == '.' || octet == '_';
+    for (const char byte : text) {
+        const auto value = static_cast<unsigned char>(byte);
+        const bool plain = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
+                           (byte >= 'a' && byte <= 'z') || byte == '-' || byte == '.' || byte == '_';
         if (plain) {
-            out += octet;
+            out += byte;
         } else {
             out += '%';
             out += hex[value >> 4U];
@@ -126,21 +136,29 @@ int walk(const Wishes& wishes, const std::string& path, std::string_view member,
     while (left > 0) {
         std::string target = path;
         target.append("?limit=").append(std::to_string(std::min(left, page_size))).append(parameters);
-        if (!after.empty()) target.append("&after=").append(percent_coded(after));
+        if (!after.empty()) {
+            target.append("&after=").append(percent_coded(after));
+        }
         const auto answer = connection.get(target);
-        if (!answer.ok()) return complain(answer);
+        if (!answer.ok()) {
+            return complain(answer);
+        }
         dom::element body;
         if (parser.parse(answer.body).get(body) != simdjson::SUCCESS || !body[member].is_array()) {
             return complain("the daemon's answer makes no sense");
         }
         for (const auto element : elements_of(body, member)) {
-            if (left == 0) break;
+            if (left == 0) {
+                break;
+            }
             visit(element);
             --left;
         }
         page_done();
         const auto next = text_of(body, "next");
-        if (next.empty() || next == after) break;
+        if (next.empty() || next == after) {
+            break;
+        }
         after = next;
     }
     return std::cout.flush() ? 0 : complain("the output cannot be written");
@@ -153,9 +171,13 @@ int walk_json(const Wishes& wishes, const std::string& path, std::string_view me
         std::cout << (std::exchange(first, false) ? "[\n" : ",\n") << printable_json(simdjson::minify(element));
     };
     const int status = walk(wishes, path, member, parameters, visit, [] {});
-    if (status != 0 && first) return status;
+    if (status != 0 && first) {
+        return status;
+    }
     // An array that is cut short by a failure is closed neither: nobody should take it for whole.
-    if (status == 0) std::cout << (first ? "[]\n" : "\n]\n");
+    if (status == 0) {
+        std::cout << (first ? "[]\n" : "\n]\n");
+    }
     return std::cout.flush() ? status : complain("the output cannot be written");
 }
 
@@ -168,7 +190,9 @@ int walk_table(const Wishes& wishes, const std::string& path, std::string_view m
 
 std::string refusal_text(dom::element item) {
     dom::element refusal;
-    if (item["refusal"].get(refusal) != simdjson::SUCCESS) return {};
+    if (item["refusal"].get(refusal) != simdjson::SUCCESS) {
+        return {};
+    }
     const auto kind = text_of(refusal, "kind");
     const auto words = text_of(refusal, "words");
     return kind + " " + number_of(refusal, "code") + (words.empty() ? "" : ": " + words);
@@ -183,7 +207,9 @@ std::string joined(const std::vector<dom::element>& values) {
     std::string out;
     for (const auto value : values) {
         std::string_view text;
-        if (value.get(text) == simdjson::SUCCESS) out += (out.empty() ? "" : ", ") + std::string(text);
+        if (value.get(text) == simdjson::SUCCESS) {
+            out += (out.empty() ? "" : ", ") + std::string(text);
+        }
     }
     return out;
 }
@@ -196,7 +222,9 @@ void print_report(dom::element report, std::ostream& out, std::ostream& problems
     out.flush();
     for (const auto problem : elements_of(report, "problems")) {
         std::string_view text;
-        if (problem.get(text) == simdjson::SUCCESS) problems << "  " << printable(text) << '\n';
+        if (problem.get(text) == simdjson::SUCCESS) {
+            problems << "  " << printable(text) << '\n';
+        }
     }
 }
 
@@ -204,8 +232,12 @@ void print_report(dom::element report, std::ostream& out, std::ostream& problems
 
 int show_status(const Wishes& wishes) {
     const auto answer = Connection(wishes.socket).get("/v1/status");
-    if (!answer.ok()) return complain(answer);
-    if (wishes.json) return print_json(answer.body);
+    if (!answer.ok()) {
+        return complain(answer);
+    }
+    if (wishes.json) {
+        return print_json(answer.body);
+    }
     dom::parser parser;
     dom::element body;
     dom::element store;
@@ -231,7 +263,9 @@ int show_status(const Wishes& wishes) {
     }
     for (const auto alarm : elements_of(body, "alarms")) {
         std::string_view text;
-        if (alarm.get(text) == simdjson::SUCCESS) std::cout << "ALARM: " << printable(text) << '\n';
+        if (alarm.get(text) == simdjson::SUCCESS) {
+            std::cout << "ALARM: " << printable(text) << '\n';
+        }
     }
     std::cout << '\n';
     Table table({"DESTINATION", "STATE", "QUEUED", "HELD", "REFUSED", "IN FLIGHT", "CONNECTIONS", "OBJECTS QUEUED",
@@ -239,7 +273,9 @@ int show_status(const Wishes& wishes) {
     for (const auto destination : elements_of(body, "destinations")) {
         const auto paused = text_of(destination, "paused");
         auto failure = text_of(destination, "last_failure");
-        if (!failure.empty()) failure += " " + text_of(destination, "last_failure_at");
+        if (!failure.empty()) {
+            failure += " " + text_of(destination, "last_failure_at");
+        }
         table.add({text_of(destination, "name"),
                    text_of(destination, "state") + (paused.empty() ? "" : " (" + paused + ")"),
                    number_of(destination, "queued"), number_of(destination, "held"), number_of(destination, "refused"),
@@ -253,7 +289,9 @@ int show_status(const Wishes& wishes) {
 }
 
 int list_warrants(const Wishes& wishes) {
-    if (wishes.json) return walk_json(wishes, "/v1/warrants", "warrants", {});
+    if (wishes.json) {
+        return walk_json(wishes, "/v1/warrants", "warrants", {});
+    }
     Table table(
         {"DESTINATION", "LIID", "STATE", "FROM", "UNTIL", "PRIORITY", "TARGETS", "DELIVER", "REFERENCE", "FILE"});
     const auto row = [](dom::element warrant) {
@@ -274,9 +312,15 @@ int list_warrants(const Wishes& wishes) {
 
 int list_items(const Wishes& wishes) {
     std::string parameters;
-    if (!wishes.state.empty()) parameters += "&state=" + percent_coded(wishes.state);
-    if (!wishes.destination.empty()) parameters += "&destination=" + percent_coded(wishes.destination);
-    if (wishes.json) return walk_json(wishes, "/v1/items", "items", parameters);
+    if (!wishes.state.empty()) {
+        parameters += "&state=" + percent_coded(wishes.state);
+    }
+    if (!wishes.destination.empty()) {
+        parameters += "&destination=" + percent_coded(wishes.destination);
+    }
+    if (wishes.json) {
+        return walk_json(wishes, "/v1/items", "items", parameters);
+    }
     Table table({"ID", "KIND", "STATE", "DESTINATION", "LIID", "RECEIVED", "CHANGED", "REFUSAL"});
     const auto row = [](dom::element item) {
         return std::vector<std::string>{
@@ -290,11 +334,17 @@ int list_items(const Wishes& wishes) {
 
 int show_item(const Wishes& wishes) {
     const auto answer = Connection(wishes.socket).get("/v1/items/" + percent_coded(wishes.ids.front()));
-    if (!answer.ok()) return complain(answer);
-    if (wishes.json) return print_json(answer.body);
+    if (!answer.ok()) {
+        return complain(answer);
+    }
+    if (wishes.json) {
+        return print_json(answer.body);
+    }
     dom::parser parser;
     dom::element item;
-    if (parser.parse(answer.body).get(item) != simdjson::SUCCESS) return complain("the daemon's answer makes no sense");
+    if (parser.parse(answer.body).get(item) != simdjson::SUCCESS) {
+        return complain("the daemon's answer makes no sense");
+    }
     const std::vector<std::pair<std::string, std::string>> lines = {
         {"id", text_of(item, "id")},
         {"object of", text_of(item, "object_of")},
@@ -309,7 +359,9 @@ int show_item(const Wishes& wishes) {
         {"reason", text_of(item, "why")},
     };
     for (const auto& [name, value] : lines) {
-        if (!value.empty()) std::cout << name << ": " << std::string(12 - name.size(), ' ') << printable(value) << '\n';
+        if (!value.empty()) {
+            std::cout << name << ": " << std::string(12 - name.size(), ' ') << printable(value) << '\n';
+        }
     }
     return std::cout.flush() ? 0 : complain("the output cannot be written");
 }
@@ -317,27 +369,43 @@ int show_item(const Wishes& wishes) {
 int decide(const Wishes& wishes, const std::string& command) {
     std::string body = "{";
     const auto add = [&body](std::string_view name, std::string_view json) {
-        if (body.size() > 1) body += ',';
+        if (body.size() > 1) {
+            body += ',';
+        }
         body.append("\"").append(name).append("\":").append(json);
     };
     if (!wishes.ids.empty()) {
         std::string list = "[";
-        for (const auto& id : wishes.ids)
+        for (const auto& id : wishes.ids) {
             list += (list.size() > 1 ? "," : "") + json_text(id);
+        }
         add("ids", list + "]");
     }
-    if (!wishes.destination.empty()) add("destination", json_text(wishes.destination));
-    if (wishes.code) add("code", std::to_string(*wishes.code));
-    if (!wishes.reason.empty()) add("reason", json_text(wishes.reason));
-    if (!wishes.operator_name.empty()) add("operator", json_text(wishes.operator_name));
+    if (!wishes.destination.empty()) {
+        add("destination", json_text(wishes.destination));
+    }
+    if (wishes.code) {
+        add("code", std::to_string(*wishes.code));
+    }
+    if (!wishes.reason.empty()) {
+        add("reason", json_text(wishes.reason));
+    }
+    if (!wishes.operator_name.empty()) {
+        add("operator", json_text(wishes.operator_name));
+    }
     body += '}';
     const auto answer = Connection(wishes.socket).post("/v1/" + command, body, decision_timeout);
-    if (!answer.ok()) return complain(answer);
-    if (wishes.json) return print_json(answer.body);
+    if (!answer.ok()) {
+        return complain(answer);
+    }
+    if (wishes.json) {
+        return print_json(answer.body);
+    }
     dom::parser parser;
     dom::element result;
-    if (parser.parse(answer.body).get(result) != simdjson::SUCCESS)
+    if (parser.parse(answer.body).get(result) != simdjson::SUCCESS) {
         return complain("the daemon's answer makes no sense");
+    }
     const auto changed = count_of(result, "changed");
     const std::string_view done = command == "retry" ? "queued again" : command == "reject" ? "rejected" : "approved";
     std::cout << changed << (changed == 1 ? " item " : " items ") << done << '\n';
@@ -348,19 +416,28 @@ int reload(const Wishes& wishes) {
     const std::string body =
         wishes.operator_name.empty() ? "{}" : "{\"operator\":" + json_text(wishes.operator_name) + "}";
     const auto answer = Connection(wishes.socket).post("/v1/reload", body, reload_timeout);
-    if (!answer.ok()) return complain(answer);
+    if (!answer.ok()) {
+        return complain(answer);
+    }
     dom::parser parser;
     dom::element report;
-    if (parser.parse(answer.body).get(report) != simdjson::SUCCESS)
+    if (parser.parse(answer.body).get(report) != simdjson::SUCCESS) {
         return complain("the daemon's answer makes no sense");
+    }
     if (wishes.json) {
-        if (print_json(answer.body) != 0) return 1;
+        if (print_json(answer.body) != 0) {
+            return 1;
+        }
     } else {
         print_report(report, std::cout, std::cerr);
     }
     const auto outcome = text_of(report, "outcome");
-    if (outcome == "done") return 0;
-    if (outcome == "partial") return complain("bad warrant files: their last good versions stay in force");
+    if (outcome == "done") {
+        return 0;
+    }
+    if (outcome == "partial") {
+        return complain("bad warrant files: their last good versions stay in force");
+    }
     return complain("the reload failed: nothing was changed");
 }
 

@@ -27,7 +27,9 @@ class Socket {
   public:
     Socket() : descriptor_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
     ~Socket() {
-        if (descriptor_ >= 0) ::close(descriptor_);
+        if (descriptor_ >= 0) {
+            ::close(descriptor_);
+        }
     }
     Socket(const Socket&) = delete;
     Socket& operator=(const Socket&) = delete;
@@ -49,8 +51,8 @@ Answer failed(std::string why) {
 
 /// Whether two names of fields are the same but for case.
 bool same_name(std::string_view left, std::string_view right) {
-    constexpr auto lower = [](char octet) {
-        return octet >= 'A' && octet <= 'Z' ? static_cast<char>(octet - 'A' + 'a') : octet;
+    constexpr auto lower = [](char byte) {
+        return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte - 'A' + 'a') : byte;
     };
     return std::ranges::equal(left, right, [&](char one, char other) { return lower(one) == lower(other); });
 }
@@ -58,7 +60,9 @@ bool same_name(std::string_view left, std::string_view right) {
 std::optional<std::size_t> to_size(std::string_view text) {
     std::size_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    if (error != std::errc{} || end != text.data() + text.size()) {
+        return std::nullopt;
+    }
     return value;
 }
 
@@ -69,7 +73,9 @@ std::optional<std::size_t> content_length(std::string_view head) {
         const auto line = head.substr(0, end);
         head.remove_prefix(std::min(end + 2, head.size()));
         const auto colon = line.find(':');
-        if (colon == std::string_view::npos || !same_name(line.substr(0, colon), "Content-Length")) continue;
+        if (colon == std::string_view::npos || !same_name(line.substr(0, colon), "Content-Length")) {
+            continue;
+        }
         auto value = line.substr(colon + 1);
         value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
         return to_size(value.substr(0, value.find_last_not_of(" \t") + 1));
@@ -77,9 +83,9 @@ std::optional<std::size_t> content_length(std::string_view head) {
     return std::nullopt;
 }
 
-/// The answer in the octets that came before the daemon closed the connection.
-Answer taken_apart(const std::string& octets) {
-    const std::string_view text = octets;
+/// The answer in the bytes that came before the daemon closed the connection.
+Answer taken_apart(const std::string& bytes) {
+    const std::string_view text = bytes;
     const auto head_end = text.find("\r\n\r\n");
     if (head_end == std::string_view::npos || !text.starts_with("HTTP/1.") || text.size() < 12) {
         return failed("what answers there does not speak HTTP");
@@ -88,7 +94,9 @@ Answer taken_apart(const std::string& octets) {
     const auto head = text.substr(0, head_end);
     const auto length = content_length(head.substr(std::min(head.find("\r\n"), head.size())));
     const auto body = text.substr(head_end + 4);
-    if (!status || !length || body.size() != *length) return failed("the answer is not whole");
+    if (!status || !length || body.size() != *length) {
+        return failed("the answer is not whole");
+    }
     Answer answer;
     answer.status = static_cast<unsigned>(*status);
     answer.body = body;
@@ -102,21 +110,25 @@ Answer Connection::get(const std::string& target) const {
 }
 
 Answer Connection::post(const std::string& target, std::string_view body, std::chrono::seconds timeout) const {
-    std::string octets = "POST " + target +
-                         " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
-                         "Content-Length: " +
-                         std::to_string(body.size()) + "\r\n\r\n";
-    octets += body;
-    return request(octets, timeout);
+    std::string bytes = "POST " + target +
+                        " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
+                        "Content-Length: " +
+                        std::to_string(body.size()) + "\r\n\r\n";
+    bytes += body;
+    return request(bytes, timeout);
 }
 
-Answer Connection::request(const std::string& octets, std::chrono::seconds timeout) const {
+Answer Connection::request(const std::string& bytes, std::chrono::seconds timeout) const {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (path_.empty() || path_.size() >= sizeof address.sun_path) return failed("the socket's path is too long");
+    if (path_.empty() || path_.size() >= sizeof address.sun_path) {
+        return failed("the socket's path is too long");
+    }
     std::memcpy(address.sun_path, path_.data(), path_.size());
     const Socket socket;
-    if (socket.get() < 0) return failed(words_of(errno));
+    if (socket.get() < 0) {
+        return failed(words_of(errno));
+    }
     timeval wait{};
     wait.tv_sec = timeout.count();
     (void)::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
@@ -129,28 +141,40 @@ Answer Connection::request(const std::string& octets, std::chrono::seconds timeo
         return failed("no connection to " + path_ + ": " + words_of(error) +
                       (nobody ? " (is lihandoverd running?)" : ""));
     }
-    std::string_view rest = octets;
+    std::string_view rest = bytes;
     while (!rest.empty()) {
         const auto sent = ::send(socket.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR) continue;
+        if (sent < 0 && errno == EINTR) {
+            continue;
+        }
         // A daemon that refuses early may have answered all the same.
-        if (sent < 0) break;
+        if (sent < 0) {
+            break;
+        }
         rest.remove_prefix(static_cast<std::size_t>(sent));
     }
     std::string received;
     std::array<char, 65536> buffer{};
     for (;;) {
         const auto count = ::recv(socket.get(), buffer.data(), buffer.size(), 0);
-        if (count < 0 && errno == EINTR) continue;
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
         if (count < 0) {
             const bool late = errno == EAGAIN || errno == EWOULDBLOCK;
             return failed(late ? "the daemon does not answer in time" : "no answer: " + words_of(errno));
         }
-        if (count == 0) break;
+        if (count == 0) {
+            break;
+        }
         received.append(buffer.data(), static_cast<std::size_t>(count));
-        if (received.size() > max_answer) return failed("the answer is too large");
+        if (received.size() > max_answer) {
+            return failed("the answer is too large");
+        }
     }
-    if (received.empty()) return failed("the daemon closed the connection without an answer");
+    if (received.empty()) {
+        return failed("the daemon closed the connection without an answer");
+    }
     return taken_apart(received);
 }
 

@@ -24,7 +24,7 @@ class Connection {
     [[nodiscard]] Answer post(const std::string& target, std::string_view body, std::chrono::seconds timeout) const;
 
   private:
-    [[nodiscard]] Answer request(const std::string& octets, std::chrono::seconds timeout) const;
+    [[nodiscard]] Answer request(const std::string& bytes, std::chrono::seconds timeout) const;
     std::string path_;
 };
 

@@ -1,4 +1,4 @@
-// lihandoverctl: the operator's command (DESIGN "Operator").
+// lihandoverctl: the operator's command.
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -60,7 +60,9 @@ void declare(CLI::App& app, Wishes& wishes, std::function<int()>& command) {
     retry->add_option("--code", wishes.code, "only those refused with this code")->needs(destination);
     ids->excludes(destination);
     retry->callback([&] {
-        if (wishes.ids.empty() && wishes.destination.empty()) throw CLI::RequiredError("ID or --destination");
+        if (wishes.ids.empty() && wishes.destination.empty()) {
+            throw CLI::RequiredError("ID or --destination");
+        }
         command = [&] { return ctl::decide(wishes, "retry"); };
     });
 

@@ -14,7 +14,7 @@ namespace {
 
 struct Character {
     char32_t value = 0;
-    std::size_t size = 0;  ///< octets; 0: no UTF-8
+    std::size_t size = 0;  ///< bytes; 0: no UTF-8
 };
 
 Character first_character(std::string_view text) {
@@ -25,10 +25,13 @@ Character first_character(std::string_view text) {
                              : lead < 0xF0 ? 3
                              : lead < 0xF5 ? 4
                                            : 0;
-    if (size == 0 || size > text.size() || !simdjson::validate_utf8(text.substr(0, size))) return {};
+    if (size == 0 || size > text.size() || !simdjson::validate_utf8(text.substr(0, size))) {
+        return {};
+    }
     char32_t value = size == 1 ? lead : lead & (0x7FU >> size);
-    for (std::size_t i = 1; i < size; ++i)
+    for (std::size_t i = 1; i < size; ++i) {
         value = (value << 6U) | (static_cast<unsigned char>(text[i]) & 0x3FU);
+    }
     return {value, size};
 }
 
@@ -46,7 +49,7 @@ std::string escaped(const char* format, unsigned value) {
 
 std::size_t width_of(std::string_view text) {
     return static_cast<std::size_t>(std::count_if(
-        text.begin(), text.end(), [](char octet) { return (static_cast<unsigned char>(octet) & 0xC0U) != 0x80; }));
+        text.begin(), text.end(), [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80; }));
 }
 
 void print_row(std::ostream& out, const std::vector<std::string>& cells, const std::vector<std::size_t>& widths) {
@@ -93,30 +96,36 @@ std::string printable_json(std::string_view json) {
 }
 
 std::string shortened(std::string text, std::size_t width) {
-    if (width_of(text) <= width) return text;
+    if (width_of(text) <= width) {
+        return text;
+    }
     std::size_t end = 0;
     for (std::size_t kept = 0; end < text.size(); ++end) {
         const bool starts = (static_cast<unsigned char>(text[end]) & 0xC0U) != 0x80;
-        if (starts && kept++ == width - 1) break;
+        if (starts && kept++ == width - 1) {
+            break;
+        }
     }
     text.erase(end);
     return text + "…";
 }
 
-std::string size_text(std::uint64_t octets) {
+std::string size_text(std::uint64_t bytes) {
     constexpr std::array<const char*, 7> units = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    auto value = static_cast<double>(octets);
+    auto value = static_cast<double>(bytes);
     std::size_t unit = 0;
-    for (; value >= 1024 && unit + 1 < units.size(); ++unit)
+    for (; value >= 1024 && unit + 1 < units.size(); ++unit) {
         value /= 1024;
+    }
     std::array<char, 32> buffer{};
     (void)std::snprintf(buffer.data(), buffer.size(), unit == 0 ? "%.0f %s" : "%.1f %s", value, units.at(unit));
     return buffer.data();
 }
 
 Table::Table(std::vector<std::string> heading) : heading_(std::move(heading)) {
-    for (const auto& cell : heading_)
+    for (const auto& cell : heading_) {
         widths_.push_back(width_of(cell));
+    }
 }
 
 void Table::add(std::vector<std::string> cells) {
@@ -129,9 +138,12 @@ void Table::add(std::vector<std::string> cells) {
 }
 
 void Table::print(std::ostream& out) {
-    if (!std::exchange(headed_, true)) print_row(out, heading_, widths_);
-    for (const auto& row : rows_)
+    if (!std::exchange(headed_, true)) {
+        print_row(out, heading_, widths_);
+    }
+    for (const auto& row : rows_) {
         print_row(out, row, widths_);
+    }
     rows_.clear();
 }
 

@@ -9,7 +9,7 @@
 namespace lihandover::ctl {
 
 /// Text that a terminal may show: control characters (also those above U+0080), line ends, marks that turn the writing
-/// direction, and octets that are no UTF-8 become `\x1b`, `\u202e`.
+/// direction, and bytes that are no UTF-8 become `\x1b`, `\u202e`.
 [[nodiscard]] std::string printable(std::string_view text);
 
 /// The same for a JSON document: such characters inside its strings become `\u009b`. Still the same document.
@@ -19,7 +19,7 @@ namespace lihandover::ctl {
 [[nodiscard]] std::string shortened(std::string text, std::size_t width);
 
 /// `1.5 GiB`
-[[nodiscard]] std::string size_text(std::uint64_t octets);
+[[nodiscard]] std::string size_text(std::uint64_t bytes);
 
 /// Rows of cells under a heading, each column as wide as it needs. Cells are made printable.
 class Table {

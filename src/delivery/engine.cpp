@@ -269,10 +269,10 @@ void Engine::hear(std::span<const store::QueuedItem> items, Event::Kind kind) {
         }
         if (kind == Event::Kind::queued) {
             for (auto& item : announced_) {
-                if (handed_octets_ + item.share.size() > max_handed_octets) {
+                if (handed_bytes_ + item.share.size() > max_handed_bytes) {
                     break;
                 }
-                handed_octets_ += item.share.size();
+                handed_bytes_ += item.share.size();
                 handed_.push_back(std::move(item));
             }
             announced_.clear();
@@ -294,7 +294,7 @@ void Engine::drain() {
         const std::lock_guard lock(incoming_mutex_);
         draining_.swap(incoming_);
         draining_items_.swap(handed_);
-        handed_octets_ = 0;
+        handed_bytes_ = 0;
         drain_posted_ = false;
     }
     auto handed = draining_items_.begin();

@@ -33,7 +33,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     /// Acceptances handed to the store and not on disk yet. Beyond, nothing is sent until the store has caught up.
     static constexpr std::size_t max_uncommitted = 8'192;
     /// Of items that the store hands over whole, on their way to this thread. What is beyond is read back.
-    static constexpr std::size_t max_handed_octets = std::size_t{4} << 20;
+    static constexpr std::size_t max_handed_bytes = std::size_t{4} << 20;
     /// Lanes kept for what was seen of them; beyond, those without items are forgotten as they empty.
     static constexpr std::size_t max_idle_lanes = 16'384;
 
@@ -152,7 +152,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     std::mutex incoming_mutex_;
     std::vector<Event> incoming_;
     std::vector<store::StoredItem> handed_;  ///< of some of the items in `incoming_`, in that order
-    std::size_t handed_octets_ = 0;
+    std::size_t handed_bytes_ = 0;
     bool drain_posted_ = false;
 
     std::vector<Event> draining_;

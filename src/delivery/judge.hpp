@@ -16,7 +16,7 @@
 
 namespace lihandover::delivery {
 
-// What an LEA's answer, or its absence, means (DESIGN "Answers of an LEA"). Pure functions: what is then done about it
+// What an LEA's answer, or its absence, means (docs/delivery.md). Pure functions: what is then done about it
 // depends on the history of lane and destination, which is the engine's.
 
 /// What the answer says about one action.

@@ -15,7 +15,7 @@
 
 namespace lihandover::delivery {
 
-/// A waiting item: its row and whether it is an emergency, in eight octets.
+/// A waiting item: its row and whether it is an emergency, in eight bytes.
 class Waiting {
   public:
     Waiting() = default;
@@ -28,7 +28,7 @@ class Waiting {
     std::uint64_t value_ = 0;
 };
 
-/// The rows of one lane, lowest first, each once. One block of memory that grows by a quarter: about 10 octets per item
+/// The rows of one lane, lowest first, each once. One block of memory that grows by a quarter: about 10 bytes per item
 /// in long lanes, and nothing but the three words here in empty ones. Taking the first, putting it back and adding a
 /// higher one are cheap; so is adding many lower ones (an operator's retry in bulk).
 class RowQueue {
@@ -43,7 +43,7 @@ class RowQueue {
     /// index < size().
     [[nodiscard]] Waiting operator[](std::size_t index) const { return block_[begin_ + index]; }
     [[nodiscard]] Waiting front() const { return block_[begin_]; }
-    /// Octets of the block.
+    /// Bytes of the block.
     [[nodiscard]] std::size_t memory() const { return std::size_t{capacity_} * sizeof(Waiting); }
 
     /// False when the row is there already.

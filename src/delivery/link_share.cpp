@@ -30,12 +30,12 @@ void LinkShare::limit(std::optional<std::uint64_t> rate, Time now) {
     }
 }
 
-void LinkShare::ask(Member& member, std::uint64_t octets) {
+void LinkShare::ask(Member& member, std::uint64_t bytes) {
     if (member.asking) {
         return;
     }
     member.asking = true;
-    member.wanted = octets;
+    member.wanted = bytes;
     // Who had nothing to send has saved nothing up.
     member.virtual_time = std::max(member.virtual_time, virtual_now_);
     asking_.push_back(&member);
@@ -75,10 +75,10 @@ LinkShare::Grant LinkShare::next(Time now) {
     if (member == nullptr) {
         return {};
     }
-    const auto octets = std::min(member->wanted, step_);
+    const auto bytes = std::min(member->wanted, step_);
     if (rate_) {
         const auto rate = static_cast<double>(*rate_);
-        const auto needed = static_cast<double>(octets);
+        const auto needed = static_cast<double>(bytes);
         const std::chrono::duration<double> passed = std::max(now, filled_at_) - filled_at_;
         tokens_ = std::min(tokens_ + rate * passed.count(), capacity_);
         filled_at_ = std::max(now, filled_at_);
@@ -94,9 +94,9 @@ LinkShare::Grant LinkShare::next(Time now) {
     } else {
         run_ = 0;
         virtual_now_ = member->virtual_time;
-        member->virtual_time += octets * emergency_weight / (member->emergency ? emergency_weight : 1);
+        member->virtual_time += bytes * emergency_weight / (member->emergency ? emergency_weight : 1);
     }
-    return {member, static_cast<std::size_t>(octets), std::nullopt};
+    return {member, static_cast<std::size_t>(bytes), std::nullopt};
 }
 
 }  // namespace lihandover::delivery

@@ -9,12 +9,12 @@
 
 namespace lihandover::delivery {
 
-/// Which of a destination's uploads may send its next octets: the small ones first, the large ones by weight, all of
+/// Which of a destination's uploads may send its next bytes: the small ones first, the large ones by weight, all of
 /// them together within a limit. No I/O and no clock of its own.
 ///
-/// An upload asks when it has octets to send and its peer takes them, and is granted a quantum; one whose peer is slow
+/// An upload asks when it has bytes to send and its peer takes them, and is granted a quantum; one whose peer is slow
 /// does not ask and so holds up nobody. Large ones share by start-time fair queueing: each has a virtual time that a
-/// grant moves on by its octets over its weight, and the one that is behind goes next.
+/// grant moves on by its bytes over its weight, and the one that is behind goes next.
 class LinkShare {
   public:
     using Time = model::Clock::SteadyTime;
@@ -32,20 +32,20 @@ class LinkShare {
         bool small = false;
         bool emergency = false;
 
-        std::uint64_t wanted = 0;  ///< octets, while it asks
+        std::uint64_t wanted = 0;  ///< bytes, while it asks
         std::uint64_t virtual_time = 0;
         bool asking = false;
     };
 
-    /// Octets per second from now on; nullopt: no limit.
+    /// Bytes per second from now on; nullopt: no limit.
     void limit(std::optional<std::uint64_t> rate, Time now);
-    /// `octets` > 0. Once more while it asks: nothing.
-    void ask(Member& member, std::uint64_t octets);
+    /// `bytes` > 0. Once more while it asks: nothing.
+    void ask(Member& member, std::uint64_t bytes);
     void leave(Member& member);
 
     struct Grant {
         Member* member = nullptr;  ///< null: nobody may send now
-        std::size_t octets = 0;
+        std::size_t bytes = 0;
         /// Without a member: when somebody may, should the limit be what they wait for.
         std::optional<Time> due;
     };
@@ -64,7 +64,7 @@ class LinkShare {
     std::optional<std::uint64_t> rate_;
     std::uint64_t step_ = quantum;
     double capacity_ = 0;
-    double tokens_ = 0;  ///< octets
+    double tokens_ = 0;  ///< bytes
     Time filled_at_;
 };
 

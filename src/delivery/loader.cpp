@@ -11,7 +11,7 @@ Loader::Loader(store::Store& store, std::unique_ptr<store::Reader> reader)
     : store_(store), reader_(std::move(reader)) {}
 
 std::size_t Loader::ahead() const {
-    return std::clamp<std::size_t>(ahead_octets / (average_ + 1), 1, max_ahead);
+    return std::clamp<std::size_t>(ahead_bytes / (average_ + 1), 1, max_ahead);
 }
 
 model::Status Loader::fill(std::span<const store::RowId> rows) {
@@ -22,7 +22,7 @@ model::Status Loader::fill(std::span<const store::RowId> rows) {
     if (!loaded) {
         return std::move(loaded).error();
     }
-    if (kept_.size() + loaded->size() > max_kept || kept_octets_ > max_kept_octets) {
+    if (kept_.size() + loaded->size() > max_kept || kept_bytes_ > max_kept_bytes) {
         forget_all();
     }
     for (auto& item : *loaded) {
@@ -35,11 +35,11 @@ model::Status Loader::fill(std::span<const store::RowId> rows) {
 void Loader::forget_all() {
     // Left over from lanes that were put off meanwhile. They are read again when their turn comes.
     kept_.clear();
-    kept_octets_ = 0;
+    kept_bytes_ = 0;
 }
 
 void Loader::offer(store::StoredItem&& item) {
-    if (kept_.size() >= max_kept || kept_octets_ + item.share.size() > max_offered_octets) {
+    if (kept_.size() >= max_kept || kept_bytes_ + item.share.size() > max_offered_bytes) {
         forget_all();
     }
     average_ = (average_ * 15 + item.share.size()) / 16;
@@ -47,9 +47,9 @@ void Loader::offer(store::StoredItem&& item) {
 }
 
 void Loader::keep(store::StoredItem&& item) {
-    const auto octets = item.share.size();
+    const auto bytes = item.share.size();
     if (kept_.try_emplace(item.row, std::move(item)).second) {
-        kept_octets_ += octets;
+        kept_bytes_ += bytes;
     }
 }
 
@@ -58,7 +58,7 @@ bool Loader::take(store::RowId row, store::StoredItem& out) {
     if (found == kept_.end()) {
         return false;
     }
-    kept_octets_ -= found->second.share.size();
+    kept_bytes_ -= found->second.share.size();
     out = std::move(found->second);
     kept_.erase(found);
     return true;
@@ -71,7 +71,7 @@ void Loader::put_back(store::StoredItem&& item) {
 void Loader::forget(store::RowId row) {
     const auto found = kept_.find(row);
     if (found != kept_.end()) {
-        kept_octets_ -= found->second.share.size();
+        kept_bytes_ -= found->second.share.size();
         kept_.erase(found);
     }
 }

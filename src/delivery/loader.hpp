@@ -24,11 +24,11 @@ struct LoadedProfile {
 /// Keeps what was read ahead until it is taken, within bounds. One thread.
 class Loader {
   public:
-    static constexpr std::size_t max_ahead = 64;                           ///< items per read
-    static constexpr std::size_t ahead_octets = std::size_t{2} << 20;      ///< of shares per read, by the average seen
-    static constexpr std::size_t max_kept = 1024;                          ///< items read and not taken
-    static constexpr std::size_t max_kept_octets = std::size_t{16} << 20;  ///< of their shares
-    static constexpr std::size_t max_offered_octets = std::size_t{4} << 20;
+    static constexpr std::size_t max_ahead = 64;                          ///< items per read
+    static constexpr std::size_t ahead_bytes = std::size_t{2} << 20;      ///< of shares per read, by the average seen
+    static constexpr std::size_t max_kept = 1024;                         ///< items read and not taken
+    static constexpr std::size_t max_kept_bytes = std::size_t{16} << 20;  ///< of their shares
+    static constexpr std::size_t max_offered_bytes = std::size_t{4} << 20;
 
     Loader(store::Store& store, std::unique_ptr<store::Reader> reader);
 
@@ -58,7 +58,7 @@ class Loader {
     store::Store& store_;
     std::unique_ptr<store::Reader> reader_;
     std::unordered_map<store::RowId, store::StoredItem> kept_;
-    std::size_t kept_octets_ = 0;
+    std::size_t kept_bytes_ = 0;
     std::size_t average_ = 1024;
     std::unordered_map<store::ProfileId, LoadedProfile> profiles_;
 };

@@ -12,7 +12,7 @@ namespace lihandover::delivery {
 class Engine;
 
 /// Says when an item with binary objects may go: once they are there, and their expiry is stamped and far enough away
-/// (DESIGN promise 3). Until then its lane is parked; event() brings it back. On the delivery thread.
+/// (promise 3). Until then its lane is parked; event() brings it back. On the delivery thread.
 class Stamps {
   public:
     explicit Stamps(Engine& engine);

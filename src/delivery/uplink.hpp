@@ -28,7 +28,7 @@ namespace lihandover::delivery {
 /// Kept alive by its uploads' coroutines.
 ///
 /// Nothing here needs to survive: an upload is done when the store has committed Objects::pushed, and until then it
-/// starts over from the first octet, at the same URL.
+/// starts over from the first byte, at the same URL.
 class Uplink : public std::enable_shared_from_this<Uplink> {
   public:
     Uplink(Engine& engine, std::string name);
@@ -71,8 +71,8 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
         OpenConnection counted;
         Gate::Time idle_since;
         Upload* upload = nullptr;        ///< null: idle
-        UploadSource* source = nullptr;  ///< while its octets may be asked for
-        std::uint64_t given = 0;         ///< octets that the last exchange sent
+        UploadSource* source = nullptr;  ///< while its bytes may be asked for
+        std::uint64_t given = 0;         ///< bytes that the last exchange sent
         bool body_wanted = false;        ///< the LEA has asked for the body of `upload`, or there is none to wait for
         std::shared_ptr<const Target> target;
     };

@@ -177,10 +177,10 @@ UploadVerdict judge_upload(const http::Failure& failure) {
     return verdict;
 }
 
-std::chrono::milliseconds answer_timeout(std::chrono::milliseconds timeout, std::uint64_t octets) {
+std::chrono::milliseconds answer_timeout(std::chrono::milliseconds timeout, std::uint64_t bytes) {
     // Bounded, since timers cannot count further than that by far: more than any object needs.
     static constexpr std::uint64_t longest = std::uint64_t{30} * 24 * 3600;
-    return timeout + std::chrono::seconds(std::min(octets / least_answer_rate, longest));
+    return timeout + std::chrono::seconds(std::min(bytes / least_answer_rate, longest));
 }
 
 std::string_view safe_content_type(std::string_view given) {

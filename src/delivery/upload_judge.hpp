@@ -43,15 +43,15 @@ struct UploadVerdict {
 /// Judges an attempt that brought none.
 [[nodiscard]] UploadVerdict judge_upload(const http::Failure& failure);
 
-/// What an LEA is trusted to check, copy and sync of an object before it answers, at least, in octets per second.
+/// What an LEA is trusted to check, copy and sync of an object before it answers, at least, in bytes per second.
 inline constexpr std::uint64_t least_answer_rate = std::uint64_t{10} << 20;
 
-/// How long the answer to an object of so many octets is waited for once its last octet is sent.
+/// How long the answer to an object of so many bytes is waited for once its last byte is sent.
 ///   timeout  the destination's, as for messages
-[[nodiscard]] std::chrono::milliseconds answer_timeout(std::chrono::milliseconds timeout, std::uint64_t octets);
+[[nodiscard]] std::chrono::milliseconds answer_timeout(std::chrono::milliseconds timeout, std::uint64_t bytes);
 
 /// The Content-Type to send for what a source called its type: itself where it is a media type with parameters as RFC
-/// 9110 8.3.1 has them and no longer than 255 octets, else `application/octet-stream`.
+/// 9110 8.3.1 has them and no longer than 255 bytes, else `application/octet-stream`.
 [[nodiscard]] std::string_view safe_content_type(std::string_view given);
 
 }  // namespace lihandover::delivery

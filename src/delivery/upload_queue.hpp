@@ -27,7 +27,7 @@ struct Upload {
     };
 
     explicit Upload(const store::QueuedObject& queued) : object(queued) {}
-    /// Small ones have connections of their own and go before the others' next octets.
+    /// Small ones have connections of their own and go before the others' next bytes.
     [[nodiscard]] bool small() const { return object.size <= small_size; }
 
     static constexpr std::uint64_t small_size = std::uint64_t{1} << 20;

@@ -53,10 +53,10 @@ Pump::Member::~Member() {
     pump_->share_.leave(*this);
 }
 
-asio::awaitable<std::size_t> Pump::Member::turn(std::uint64_t octets) {
+asio::awaitable<std::size_t> Pump::Member::turn(std::uint64_t bytes) {
     granted_ = 0;
     while (granted_ == 0 && !cancelled_) {
-        pump_->share_.ask(*this, octets);
+        pump_->share_.ask(*this, bytes);
         pump_->post_step();
         bell_.expires_at(asio::steady_timer::time_point::max());
         boost::system::error_code error;
@@ -74,8 +74,8 @@ void Pump::Member::cancel() {
 Pump::Pump(const asio::any_io_executor& executor, const model::Clock& clock)
     : executor_(executor), clock_(clock), timer_(executor) {}
 
-void Pump::limit(std::optional<std::uint64_t> octets_per_second) {
-    share_.limit(octets_per_second, clock_.steady());
+void Pump::limit(std::optional<std::uint64_t> bytes_per_second) {
+    share_.limit(bytes_per_second, clock_.steady());
     post_step();  // those that waited under the old one
 }
 
@@ -93,7 +93,7 @@ void Pump::step() {
     const auto grant = share_.next(now);
     if (grant.member != nullptr) {
         auto& member = static_cast<Member&>(*grant.member);
-        member.granted_ = grant.octets;
+        member.granted_ = grant.bytes;
         member.bell_.cancel();
         post_step();
     } else if (grant.due) {

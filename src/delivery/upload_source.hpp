@@ -30,8 +30,8 @@ class Pump : public std::enable_shared_from_this<Pump> {
         Member& operator=(const Member&) = delete;
         ~Member();
 
-        /// Waits until some of `octets` may be sent; 0 after cancel().
-        boost::asio::awaitable<std::size_t> turn(std::uint64_t octets);
+        /// Waits until some of `bytes` may be sent; 0 after cancel().
+        boost::asio::awaitable<std::size_t> turn(std::uint64_t bytes);
         /// Ends turn(), also later ones.
         void cancel();
 
@@ -44,7 +44,7 @@ class Pump : public std::enable_shared_from_this<Pump> {
     };
 
     Pump(const boost::asio::any_io_executor& executor, const model::Clock& clock);
-    void limit(std::optional<std::uint64_t> octets_per_second);
+    void limit(std::optional<std::uint64_t> bytes_per_second);
 
   private:
     void post_step();
@@ -69,7 +69,7 @@ class UploadSource final : public http::BodySource {
         bool small = false;
         bool emergency = false;
         metrics::Counter sent;
-        /// Called when the first octets are asked for: the peer wants the body.
+        /// Called when the first bytes are asked for: the peer wants the body.
         std::function<void()> wanted;
     };
     explicit UploadSource(Parts parts);
@@ -79,7 +79,7 @@ class UploadSource final : public http::BodySource {
 
     /// Ends what it waits for.
     void cancel();
-    /// Octets given to the connection.
+    /// Bytes given to the connection.
     [[nodiscard]] std::uint64_t given() const { return given_; }
 
   private:

@@ -217,7 +217,7 @@ model::Status Document::check_bounds() {
     }
 }
 
-/// At most max_description octets, UTF-8 that XML could carry whatever the LEA sent.
+/// At most max_description bytes, UTF-8 that XML could carry whatever the LEA sent.
 std::string bounded_description(const std::string& text) {
     std::string out = carriable(text);
     if (out.size() > max_description) {

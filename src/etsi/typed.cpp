@@ -190,21 +190,21 @@ bool put_ip_address(std::string_view value, TypedProperty& out) {
         return false;
     }
     std::ranges::copy(value, terminated.begin());
-    std::array<unsigned char, 16> octets{};
-    if (inet_pton(AF_INET, terminated.data(), octets.data()) == 1) {
+    std::array<unsigned char, 16> bytes{};
+    if (inet_pton(AF_INET, terminated.data(), bytes.data()) == 1) {
         out.element = "ipv4Address";
         out.text.push(value);
         return true;
     }
-    if (inet_pton(AF_INET6, terminated.data(), octets.data()) == 1) {
+    if (inet_pton(AF_INET6, terminated.data(), bytes.data()) == 1) {
         static constexpr std::string_view hex = "0123456789abcdef";
         out.element = "ipv6Address";
-        for (std::size_t at = 0; at < octets.size(); ++at) {
+        for (std::size_t at = 0; at < bytes.size(); ++at) {
             if (at != 0 && at % 2 == 0) {
                 out.text.push(':');
             }
-            out.text.push(hex[octets[at] >> 4]);
-            out.text.push(hex[octets[at] & 0x0F]);
+            out.text.push(hex[bytes[at] >> 4]);
+            out.text.push(hex[bytes[at] & 0x0F]);
         }
         return true;
     }
@@ -334,7 +334,7 @@ TypedProperty typed_property(const model::Property& property) {
     }
     std::array<char, longest_name + 1> word{};
     std::size_t length = 0;
-    // One more than the name's octets, so that the last word ends as well.
+    // One more than the name's bytes, so that the last word ends as well.
     for (std::size_t at = 0; at <= property.name.size(); ++at) {
         const char c = at < property.name.size() ? property.name[at] : '\0';
         if (is_letter(c) || is_digit(c)) {

@@ -91,7 +91,7 @@ void put_number(std::string& out, std::uint64_t number) {
 void put_messaging_party(std::string& out, const model::Event& event, const model::Party& party, bool targeted) {
     out += "<identifiers>";
     for (const model::Identifier& identifier : event.identifiers_of(party)) {
-        // Where XML cannot carry the value, the CSP-defined part has its octets.
+        // Where XML cannot carry the value, the CSP-defined part has its bytes.
         put_checked<"identifier">(out, identifier.value);
     }
     out += "</identifiers>";
@@ -107,15 +107,15 @@ bool is_targeted(const model::Share& share, std::size_t party) {
 void put_checksum(std::string& out, const model::Sha256& checksum) {
     static constexpr std::string_view digits = "0123456789abcdef";
     out += "<checksum>";
-    for (const std::uint8_t octet : checksum) {
-        out += digits[octet >> 4];
-        out += digits[octet & 0x0F];
+    for (const std::uint8_t byte : checksum) {
+        out += digits[byte >> 4];
+        out += digits[byte & 0x0F];
     }
     out += "</checksum>";
 }
 
 /// Table 8. Where XML cannot carry a name, or a type is none, the CSP-defined part has it as it was given. An object
-/// whose octets were lost keeps its record: it is a part of what was communicated.
+/// whose bytes were lost keeps its record: it is a part of what was communicated.
 void put_binary_data(std::string& out, std::span<const model::BinaryObject> objects) {
     if (objects.empty()) {
         return;
@@ -434,7 +434,7 @@ void put_handover_item(std::string& out, const model::Share& share, const model:
         put_checked<"schemaURL">(out, profile.schema_url);
     }
     if (identity.carries_schema) {
-        // As character data: the LEA gets the octets of the published file, comments and all. A test sees to it that
+        // As character data: the LEA gets the bytes of the published file, comments and all. A test sees to it that
         // the file has no `]]>`.
         out += "<schemaContent><![CDATA[";
         out += csp_schema(profile.writer_version);

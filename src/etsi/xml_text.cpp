@@ -10,26 +10,26 @@ namespace {
 
 constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
 
-constexpr std::uint64_t every(std::uint64_t octet) {
-    return octet * 0x0101'0101'0101'0101;
+constexpr std::uint64_t every(std::uint64_t byte) {
+    return byte * 0x0101'0101'0101'0101;
 }
 
-constexpr std::uint64_t zero_octets(std::uint64_t word) {
+constexpr std::uint64_t zero_bytes(std::uint64_t word) {
     return (word - every(0x01)) & ~word & every(0x80);
 }
 
-/// Not 0 if one of eight octets is not plain ASCII that goes out as it is. May be wrong about which one.
+/// Not 0 if one of eight bytes is not plain ASCII that goes out as it is. May be wrong about which one.
 constexpr std::uint64_t not_plain(std::uint64_t word) {
     const std::uint64_t control = (word - every(0x20)) & ~word & every(0x80);
-    const std::uint64_t angle = zero_octets((word | every(0x02)) ^ every(0x3E));  // '<' and '>' differ in one bit
-    return (word & every(0x80)) | control | angle | zero_octets(word ^ every('&'));
+    const std::uint64_t angle = zero_bytes((word | every(0x02)) ^ every(0x3E));  // '<' and '>' differ in one bit
+    return (word & every(0x80)) | control | angle | zero_bytes(word ^ every('&'));
 }
 
 constexpr bool is_plain(unsigned char c) {
     return c >= 0x20 && c < 0x80 && c != '<' && c != '>' && c != '&';
 }
 
-/// How many octets at the start of `text` go out as they are.
+/// How many bytes at the start of `text` go out as they are.
 std::size_t plain_prefix(std::string_view text) {
     std::size_t at = 0;
     for (; at + 8 <= text.size(); at += 8) {
@@ -75,7 +75,7 @@ bool only_white_space(std::string_view text) {
 }
 
 /// A sequence in the form of UTF-8 whose character XML has no place for (a surrogate, U+FFFE, U+FFFF) counts as one
-/// character; other octets each count as one.
+/// character; other bytes each count as one.
 std::size_t uncarriable_length(std::string_view text) {
     const bool three = text.size() >= 3 && (static_cast<unsigned char>(text[0]) & 0xF0) == 0xE0 && continues(text[1]) &&
                        continues(text[2]);
@@ -134,8 +134,8 @@ std::size_t xml_character(std::string_view text) {
     if (text.empty()) {
         return 0;
     }
-    const auto octet = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-    const unsigned char first = octet(0);
+    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+    const unsigned char first = byte(0);
     if (first < 0x80) {
         return first >= 0x20 || first == '\t' || first == '\n' || first == '\r' ? 1 : 0;
     }
@@ -151,11 +151,11 @@ std::size_t xml_character(std::string_view text) {
             return 0;
         }
     }
-    const bool refused = (first == 0xE0 && octet(1) < 0xA0) ||                       // overlong
-                         (first == 0xED && octet(1) >= 0xA0) ||                      // surrogates
-                         (first == 0xEF && octet(1) == 0xBF && octet(2) >= 0xBE) ||  // U+FFFE, U+FFFF
-                         (first == 0xF0 && octet(1) < 0x90) ||                       // overlong
-                         (first == 0xF4 && octet(1) >= 0x90);                        // beyond U+10FFFF
+    const bool refused = (first == 0xE0 && byte(1) < 0xA0) ||                      // overlong
+                         (first == 0xED && byte(1) >= 0xA0) ||                     // surrogates
+                         (first == 0xEF && byte(1) == 0xBF && byte(2) >= 0xBE) ||  // U+FFFE, U+FFFF
+                         (first == 0xF0 && byte(1) < 0x90) ||                      // overlong
+                         (first == 0xF4 && byte(1) >= 0x90);                       // beyond U+10FFFF
     return refused ? 0 : length;
 }
 
@@ -191,15 +191,15 @@ std::string carriable(std::string_view text) {
     return out;
 }
 
-void append_base64(std::string& out, std::string_view octets) {
+void append_base64(std::string& out, std::string_view bytes) {
     static constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::size_t at = out.size();
-    out.resize(at + (octets.size() + 2) / 3 * 4, '=');
-    const auto octet = [&](std::size_t index) { return std::uint32_t{static_cast<unsigned char>(octets[index])}; };
-    for (std::size_t index = 0; index < octets.size(); index += 3, at += 4) {
-        const std::size_t have = std::min<std::size_t>(3, octets.size() - index);
+    out.resize(at + (bytes.size() + 2) / 3 * 4, '=');
+    const auto byte = [&](std::size_t index) { return std::uint32_t{static_cast<unsigned char>(bytes[index])}; };
+    for (std::size_t index = 0; index < bytes.size(); index += 3, at += 4) {
+        const std::size_t have = std::min<std::size_t>(3, bytes.size() - index);
         const std::uint32_t group =
-            (octet(index) << 16) | (have > 1 ? octet(index + 1) << 8 : 0) | (have > 2 ? octet(index + 2) : 0);
+            (byte(index) << 16) | (have > 1 ? byte(index + 1) << 8 : 0) | (have > 2 ? byte(index + 2) : 0);
         for (std::size_t digit = 0; digit <= have; ++digit) {
             out[at + digit] = digits[(group >> (18 - 6 * digit)) & 0x3F];
         }

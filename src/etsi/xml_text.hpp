@@ -25,6 +25,6 @@ void append_escaped_lossy(std::string& out, std::string_view text);
 [[nodiscard]] std::string carriable(std::string_view text);
 
 /// RFC 4648 section 4, with padding.
-void append_base64(std::string& out, std::string_view octets);
+void append_base64(std::string& out, std::string_view bytes);
 
 }  // namespace lihandover::etsi

@@ -55,7 +55,7 @@ bool announces_empty_body(std::string_view method) {
 /// How sending went.
 enum class Sent : std::uint8_t {
     all,
-    early,   ///< octets of an answer came in before everything was sent
+    early,   ///< bytes of an answer came in before everything was sent
     failed,  ///< see `io`
     source,  ///< the body source failed
 };
@@ -399,8 +399,8 @@ bool ConnectionImpl::is_stale() {
     if (Clock::now() - last_used_ < options_.check_after) {
         return false;
     }
-    char octet = 0;
-    return transport_->try_read(&octet, 1).io != Io::blocked;
+    char byte = 0;
+    return transport_->try_read(&byte, 1).io != Io::blocked;
 }
 
 /// Writes the head of a request to out_. A `length` of nullopt means chunked.
@@ -477,16 +477,16 @@ asio::awaitable<SendOutcome> ConnectionImpl::send_source(Transport& transport, B
         if (io != Io::blocked && io != Io::ok) {
             co_return SendOutcome{Sent::failed, io};
         }
-        const std::string_view octets{buffer.data(), *count};
+        const std::string_view bytes{buffer.data(), *count};
         SendOutcome outcome;
         if (!size) {
             std::array<char, 16> digits{};
             const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), *count, 16).ptr;
             const std::string_view length{digits.data(), static_cast<std::size_t>(end - digits.data())};
-            const std::array<std::string_view, 4> parts{length, "\r\n", octets, "\r\n"};
+            const std::array<std::string_view, 4> parts{length, "\r\n", bytes, "\r\n"};
             outcome = co_await send(transport, parts);
-        } else if (!octets.empty()) {
-            const std::array<std::string_view, 1> parts{octets};
+        } else if (!bytes.empty()) {
+            const std::array<std::string_view, 1> parts{bytes};
             outcome = co_await send(transport, parts);
         }
         if (outcome.sent != Sent::all || *count == 0 || (size && sent == *size)) {
@@ -666,7 +666,7 @@ asio::awaitable<ClientResult<void>> ConnectionImpl::read_body(Transport& transpo
     if (declared && *declared > options_.max_answer_body) {
         co_return refusal(FailureKind::too_large, "the body of the answer is too large");
     }
-    // Without a length the body ends with the connection; one octet beyond the bound proves it too large.
+    // Without a length the body ends with the connection; one byte beyond the bound proves it too large.
     const std::size_t whole = declared ? static_cast<std::size_t>(*declared) : options_.max_answer_body + 1;
     std::size_t size = std::min(whole, end_ - begin_);
     answer.body.assign(buffer_.data() + begin_, size);

@@ -192,7 +192,7 @@ model::Result<Listener> Listener::open_tcp(const std::string& where) {
 model::Result<Listener> Listener::open_unix(const std::string& path, unsigned mode, const std::string& group) {
     sockaddr_un address{};
     if (!fill_address(address, path)) {
-        return error_of(path, "not a path for a Unix socket; allowed are 1 to 107 octets");
+        return error_of(path, "not a path for a Unix socket; allowed are 1 to 107 bytes");
     }
     if (auto status = remove_stale(path, address); !status) {
         return status.error();

@@ -61,7 +61,7 @@ std::size_t HeadParser<IsRequest>::decode(std::string_view input, ChunkSink& sin
     sink_ = &sink;
     std::size_t used = 0;
     ec = {};
-    // put() takes one step (a chunk's head, some of its octets) at a time.
+    // put() takes one step (a chunk's head, some of its bytes) at a time.
     while (!this->is_done() && sink.written < sink.room) {
         const auto rest = input.substr(used);
         if (rest.empty()) {

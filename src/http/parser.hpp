@@ -32,7 +32,7 @@ struct Head {
     void clear();
 };
 
-/// Where decoded octets of a chunked body go.
+/// Where decoded bytes of a chunked body go.
 struct ChunkSink {
     char* out = nullptr;
     std::size_t room = 0;
@@ -47,7 +47,7 @@ class HeadParser final : public boost::beast::http::basic_parser<IsRequest> {
   public:
     HeadParser(Head& head, std::size_t max_header);
 
-    /// Decodes chunked body octets from `input` into `sink`; says how many it used. `ec` is need_more when it cannot go
+    /// Decodes chunked body bytes from `input` into `sink`; says how many it used. `ec` is need_more when it cannot go
     /// on with what is there.
     std::size_t decode(std::string_view input, ChunkSink& sink, boost::beast::error_code& ec);
 

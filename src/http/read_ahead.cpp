@@ -34,18 +34,18 @@ struct ReadAhead::Bell {
     bool rung = false;
 };
 
-/// Between the two threads. A ring of blocks: the `full` ones from `first` on hold octets and belong to the connection,
+/// Between the two threads. A ring of blocks: the `full` ones from `first` on hold bytes and belong to the connection,
 /// the one behind them belongs to the pool while `reading`.
 struct ReadAhead::State : std::enable_shared_from_this<State> {
     struct Block {
-        std::unique_ptr<char[]> octets;  // NOLINT(modernize-avoid-c-arrays): not to be zeroed before it is filled
+        std::unique_ptr<char[]> bytes;  // NOLINT(modernize-avoid-c-arrays): not to be zeroed before it is filled
         std::size_t room = 0;
         std::size_t size = 0;
     };
 
     State(asio::any_io_executor its_pool, BlockRead its_read, std::uint64_t from, std::uint64_t to,
-          std::size_t octets_per_block, std::size_t count)
-        : pool(std::move(its_pool)), read(std::move(its_read)), block(octets_per_block), next(from), end(to) {
+          std::size_t bytes_per_block, std::size_t count)
+        : pool(std::move(its_pool)), read(std::move(its_read)), block(bytes_per_block), next(from), end(to) {
         blocks.resize(count);
     }
 
@@ -91,15 +91,15 @@ struct ReadAhead::State : std::enable_shared_from_this<State> {
     std::optional<model::Error> fill(Block& target, std::uint64_t at, std::size_t size) const {
         try {
             if (target.room < size) {
-                target.octets.reset(new char[size]);
+                target.bytes.reset(new char[size]);
                 target.room = size;
             }
-            const auto count = read(at, {target.octets.get(), size});
+            const auto count = read(at, {target.bytes.get(), size});
             if (!count) {
                 return count.error();
             }
             if (*count != size) {
-                return model::Error{"fewer octets than there should be"};
+                return model::Error{"fewer bytes than there should be"};
             }
             target.size = size;
             return std::nullopt;
@@ -181,7 +181,7 @@ asio::awaitable<model::Result<std::size_t>> ReadAhead::read(std::span<char> buff
         }
         if (front != nullptr) {
             const auto count = std::min(buffer.size(), front->size - taken_);
-            std::memcpy(buffer.data(), front->octets.get() + taken_, count);
+            std::memcpy(buffer.data(), front->bytes.get() + taken_, count);
             taken_ += count;
             if (taken_ == front->size) {
                 taken_ = 0;

@@ -18,7 +18,7 @@ namespace beast_http = boost::beast::http;
 // Room behind the head for what comes with it: small bodies whole, and lines of a chunked body, which are bounded by
 // it.
 constexpr std::size_t body_room = 8192;
-// A body of declared length gets its memory as its octets arrive, so that a mere claim costs us nothing.
+// A body of declared length gets its memory as its bytes arrive, so that a mere claim costs us nothing.
 constexpr std::size_t body_step = std::size_t{128} * 1024;
 constexpr std::size_t chunk_step = std::size_t{16} * 1024;
 constexpr std::size_t stream_step = std::size_t{64} * 1024;
@@ -86,7 +86,7 @@ asio::awaitable<bool> Session::secure() {
     }
     ++state_->stats.handshake_failed_total;
     if (io == Io::tls) {
-        // The peer still has to read our alert; closing over unread octets would reset the connection and lose it.
+        // The peer still has to read our alert; closing over unread bytes would reset the connection and lose it.
         co_await linger();
     }
     co_return false;
@@ -288,7 +288,7 @@ asio::awaitable<void> Session::call_handler() {
     }
 }
 
-/// Lets the peer read our last words: closing over octets that it sent and we have not read would reset the connection.
+/// Lets the peer read our last words: closing over bytes that it sent and we have not read would reset the connection.
 asio::awaitable<void> Session::linger() {
     transport_.shutdown_send();
     transport_.expires_after(state_->options.timeouts.linger);
@@ -362,7 +362,7 @@ asio::awaitable<BodyResult<std::size_t>> Session::read_some(std::span<char> buff
     co_return co_await read_more(buffer);
 }
 
-/// Octets of a body of known length.
+/// Bytes of a body of known length.
 asio::awaitable<BodyResult<std::size_t>> Session::read_more(std::span<char> out) {
     const auto room = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), remaining_));
     std::size_t count = std::min(room, end_ - begin_);
@@ -428,7 +428,7 @@ asio::awaitable<BodyResult<void>> Session::read_body(std::string& body, std::siz
         if (!chunked_) {
             room = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, std::max(size, body_step)));
         }
-        // One octet beyond the bound tells a body that ends there from one that goes on.
+        // One byte beyond the bound tells a body that ends there from one that goes on.
         if (max - size < room) {
             room = max - size + 1;
         }
@@ -539,15 +539,15 @@ asio::awaitable<bool> Session::send_source(BodySource& source, std::optional<std
         }
         sent += *count;
         Io io = Io::ok;
-        const std::string_view octets{buffer.data(), *count};
+        const std::string_view bytes{buffer.data(), *count};
         if (chunked) {
             std::array<char, 16> digits{};
             const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), *count, 16).ptr;
             const std::string_view length{digits.data(), static_cast<std::size_t>(end - digits.data())};
-            const std::array<std::string_view, 4> parts{length, "\r\n", octets, "\r\n"};
+            const std::array<std::string_view, 4> parts{length, "\r\n", bytes, "\r\n"};
             io = co_await transport_.write(parts, stall);
-        } else if (!octets.empty()) {
-            const std::array<std::string_view, 1> parts{octets};
+        } else if (!bytes.empty()) {
+            const std::array<std::string_view, 1> parts{bytes};
             io = co_await transport_.write(parts, stall);
         }
         if (io != Io::ok) {

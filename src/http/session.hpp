@@ -68,7 +68,7 @@ class Session final : public Exchange {
     unsigned check_head();
     [[nodiscard]] unsigned oversize_status() const;
     void start_request();
-    /// Made at the first octet: many connections never send one.
+    /// Made at the first byte: many connections never send one.
     void ensure_buffer();
     boost::asio::awaitable<void> refuse(unsigned status);
     boost::asio::awaitable<void> call_handler();

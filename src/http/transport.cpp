@@ -196,7 +196,7 @@ ssl_st* Transport::start_tls(ssl_ctx_st* context, bool server) {
 }
 
 /// What an OpenSSL call came to; notes in `broken` that no other is to follow. `blocked` with `wants_write` set means
-/// waiting for the peer to take octets.
+/// waiting for the peer to take bytes.
 Io Transport::tls_result(int result, bool& wants_write, bool& broken) {
     wants_write = false;
     switch (SSL_get_error(ssl_.get(), result)) {
@@ -493,7 +493,7 @@ Io Transport::try_write_tls(Gather& gather) {
         bool wants_write = false;
         const int result = SSL_write_ex(ssl_.get(), next.data(), next.size(), &count);
         if (result != 1) {
-            // Without renegotiation a write never waits for octets to come in.
+            // Without renegotiation a write never waits for bytes to come in.
             return tls_result(result, wants_write, send_broken_);
         }
         if (direct) {

@@ -39,7 +39,7 @@ struct ReadOutcome {
     Io io = Io::ok;
 };
 
-/// Octets to send, lying in several places; keeps the place when only some could be sent.
+/// Bytes to send, lying in several places; keeps the place when only some could be sent.
 class Gather {
   public:
     explicit Gather(std::span<const std::string_view> parts) : parts_(parts) { skip_empty(); }
@@ -84,10 +84,10 @@ class Transport {
     [[nodiscard]] ssl_st* ssl() const { return ssl_.get(); }
     [[nodiscard]] const tls::Explanation& tls_failure() const { return tls_failure_; }
 
-    /// At least one octet, or why not.
+    /// At least one byte, or why not.
     boost::asio::awaitable<ReadOutcome> read(char* out, std::size_t room);
     ReadOutcome try_read(char* out, std::size_t room);
-    /// Octets as they come from the network, TLS or not: for whoever throws them away.
+    /// Bytes as they come from the network, TLS or not: for whoever throws them away.
     boost::asio::awaitable<ReadOutcome> read_raw(char* out, std::size_t room);
     /// All of it. `stall` bounds each wait for the peer to take more; the deadline set before is lost.
     boost::asio::awaitable<Io> write(std::span<const std::string_view> parts, Clock::duration stall);
@@ -103,7 +103,7 @@ class Transport {
     boost::asio::awaitable<Io> wait_writable();
     boost::asio::awaitable<Io> wait_either();
 
-    /// Gives back the buffers that hold nothing. They come again with the next octets.
+    /// Gives back the buffers that hold nothing. They come again with the next bytes.
     void release_memory();
 
     /// Waits end with `timeout` at `when`. Cheap to move: the timer behind it is set anew only for an earlier time.

@@ -42,7 +42,7 @@ std::string Url::endpoint() const {
 
 model::Result<Url> parse_url(std::string_view text) {
     if (text.size() > max_url) {
-        return model::Error{"the URL is longer than 8192 octets"};
+        return model::Error{"the URL is longer than 8192 bytes"};
     }
     const auto parsed = boost::urls::parse_uri({text.data(), text.size()});
     if (parsed.has_error()) {

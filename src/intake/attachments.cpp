@@ -103,8 +103,8 @@ std::optional<Fault> Attachments::check_data(std::size_t at) const {
     }
     store::Sha256Digest digest;
     Base64Reader reader(attachment.reference);
-    for (auto octets = reader.next(); !octets.empty(); octets = reader.next()) {
-        digest.update(octets);
+    for (auto bytes = reader.next(); !bytes.empty(); bytes = reader.next()) {
+        digest.update(bytes);
     }
     return digest.finish() == *expected ? std::nullopt : std::optional(wrong_checksum(at));
 }
@@ -167,8 +167,8 @@ bool Attachments::seal_data(std::size_t at) {
         return false;
     }
     Base64Reader reader(event_.attachments[at].reference);
-    for (auto octets = reader.next(); !octets.empty(); octets = reader.next()) {
-        if (!(*writer)->write(octets)) {
+    for (auto bytes = reader.next(); !bytes.empty(); bytes = reader.next()) {
+        if (!(*writer)->write(bytes)) {
             return false;
         }
     }
@@ -182,12 +182,12 @@ bool Attachments::seal_data(std::size_t at) {
 
 bool Attachments::fill_data(std::size_t at) {
     // Decoded as it would be for an item: the time it takes must not tell (promise 7).
-    std::uint64_t octets = 0;
+    std::uint64_t bytes = 0;
     Base64Reader reader(event_.attachments[at].reference);
     for (auto piece = reader.next(); !piece.empty(); piece = reader.next()) {
-        octets += piece.size();
+        bytes += piece.size();
     }
-    return objects_.write_filler(octets).has_value();
+    return objects_.write_filler(bytes).has_value();
 }
 
 void Attachments::append_files(std::vector<std::shared_ptr<const store::SourceFile>>& out) const {

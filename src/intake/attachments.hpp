@@ -26,14 +26,14 @@ class Attachments {
     Attachments(const model::Event& event, const Limits& limits, const std::string* root, model::Instant now,
                 store::Objects& objects, boost::asio::any_io_executor workers);
 
-    /// Looks at the named files, and whether the octets in the event are what the event says.
+    /// Looks at the named files, and whether the bytes in the event are what the event says.
     [[nodiscard]] boost::asio::awaitable<std::optional<Fault>> check();
 
     /// Whether all uploaded objects are there and are what the event says; then, and only then, all of them are
     /// claimed.
     [[nodiscard]] std::optional<Fault> claim(ObjectDesk& desk, ObjectDesk::Claims& claims);
 
-    /// After claim(): what is in the event goes to the disk, sealed where `wanted`, else as octets that mean nothing.
+    /// After claim(): what is in the event goes to the disk, sealed where `wanted`, else as bytes that mean nothing.
     /// False where the store takes nothing.
     [[nodiscard]] boost::asio::awaitable<bool> seal(bool wanted);
 

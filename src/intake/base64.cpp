@@ -10,14 +10,14 @@ std::size_t base64_size(std::string_view text) {
 }
 
 std::span<const char> Base64Reader::next() {
-    const std::string_view piece = rest_.substr(0, octets_.size() / 3 * 4);
+    const std::string_view piece = rest_.substr(0, bytes_.size() / 3 * 4);
     rest_.remove_prefix(piece.size());
-    if (EVP_DecodeBlock(reinterpret_cast<unsigned char*>(octets_.data()),
+    if (EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes_.data()),
                         reinterpret_cast<const unsigned char*>(piece.data()), static_cast<int>(piece.size())) < 0) {
         rest_ = {};
         return {};
     }
-    return std::span(octets_).first(base64_size(piece));
+    return std::span(bytes_).first(base64_size(piece));
 }
 
 }  // namespace lihandover::intake

@@ -8,7 +8,7 @@
 
 namespace lihandover::intake {
 
-/// Octets that a text stands for which is_base64 took.
+/// Bytes that a text stands for which is_base64 took.
 [[nodiscard]] std::size_t base64_size(std::string_view text);
 
 /// Decodes such a text piece by piece, so that an object is never in memory twice.
@@ -18,14 +18,14 @@ class Base64Reader {
     Base64Reader(const Base64Reader&) = delete;
     Base64Reader& operator=(const Base64Reader&) = delete;
     /// Leaves nothing behind of what it decoded.
-    ~Base64Reader() { explicit_bzero(octets_.data(), octets_.size()); }
+    ~Base64Reader() { explicit_bzero(bytes_.data(), bytes_.size()); }
 
-    /// Some octets; empty at the end. They are valid until the next call.
+    /// Some bytes; empty at the end. They are valid until the next call.
     [[nodiscard]] std::span<const char> next();
 
   private:
     std::string_view rest_;
-    std::array<char, std::size_t{48} * 1024> octets_{};
+    std::array<char, std::size_t{48} * 1024> bytes_{};
 };
 
 }  // namespace lihandover::intake

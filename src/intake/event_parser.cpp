@@ -20,7 +20,7 @@ using model::Event;
 
 constexpr std::size_t max_reported_name = 64;
 
-// At most `max_reported_name` octets, not cut within a character.
+// At most `max_reported_name` bytes, not cut within a character.
 std::string reported(std::string_view name) {
     if (name.size() > max_reported_name) {
         std::size_t end = max_reported_name;

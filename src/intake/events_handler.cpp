@@ -27,13 +27,13 @@ namespace asio = boost::asio;
 
 namespace {
 
-// After so many lines or octets the thread turns to other connections.
+// After so many lines or bytes the thread turns to other connections.
 constexpr std::size_t slice_lines = 128;
-constexpr std::size_t slice_octets = std::size_t{128} * 1024;
+constexpr std::size_t slice_bytes = std::size_t{128} * 1024;
 
-// What has gathered is committed after so many octets of a body, whether anything matched or not: the items of one
-// request stay bounded, and commits follow from the request alone (DESIGN promise 7).
-constexpr std::size_t group_octets = std::size_t{1024} * 1024;
+// What has gathered is committed after so many bytes of a body, whether anything matched or not: the items of one
+// request stay bounded, and commits follow from the request alone (promise 7).
+constexpr std::size_t group_bytes = std::size_t{1024} * 1024;
 
 constexpr std::size_t read_step = std::size_t{64} * 1024;
 
@@ -260,7 +260,7 @@ class EventsHandler::Impl {
         explicit Group(ObjectDesk& desk) : claims(desk) {}
 
         std::vector<store::NewItem> items;
-        /// Attachments that are no objects of these items: the commit does as much for them (DESIGN promise 7).
+        /// Attachments that are no objects of these items: the commit does as much for them (promise 7).
         std::size_t idle_objects = 0;
         /// Uploaded objects that its events name, and files, which are copied once they are in committed items.
         ObjectDesk::Claims claims;
@@ -280,7 +280,7 @@ class EventsHandler::Impl {
                 metrics_.rejected(metrics::Rejection::unavailable).add(tally.accepted);
                 co_return unavailable_answer();
             }
-            if (!lines.done() && gathered < group_octets) {
+            if (!lines.done() && gathered < group_bytes) {
                 co_await asio::post(asio::use_awaitable);
                 continue;
             }
@@ -302,18 +302,18 @@ class EventsHandler::Impl {
     }
 
     // Some events, without giving up the thread: parser, event and matches are shared by all requests. Says how many
-    // octets it worked off. Ends early at an event with attachments, which is left to take_attached.
+    // bytes it worked off. Ends early at an event with attachments, which is left to take_attached.
     std::size_t take_slice(Lines& lines, Tally& tally, std::vector<store::NewItem>& items, bool& malformed,
                            std::string_view& attached) {
         const auto snapshot = services_.snapshot.get();
         const model::Instant now = services_.clock.wall();
         const model::Instant latest = later(now, snapshot->limits.max_future);
-        std::size_t octets = 0;
+        std::size_t bytes = 0;
         std::size_t count = 0;
-        while (count < slice_lines && octets < slice_octets && !lines.done() && attached.empty()) {
+        while (count < slice_lines && bytes < slice_bytes && !lines.done() && attached.empty()) {
             const std::string_view line = lines.next();
             ++count;
-            octets += line.size() + 1;
+            bytes += line.size() + 1;
             auto fault = line.size() > snapshot->limits.max_event_size
                              ? Fault{metrics::Rejection::too_large, {}, "is larger than intake.max_event_size"}
                              : parser_.parse(line, latest, event_);
@@ -334,7 +334,7 @@ class EventsHandler::Impl {
             }
         }
         metrics_.received.add(count);
-        return octets;
+        return bytes;
     }
 
     // What reads an event that is held while others are served.
@@ -346,7 +346,7 @@ class EventsHandler::Impl {
     };
 
     // One event that has attachments and was read without a fault. Its objects are looked at, claimed and written by
-    // the same steps whether or not it is under a warrant (DESIGN promise 7). False where the store takes nothing.
+    // the same steps whether or not it is under a warrant (promise 7). False where the store takes nothing.
     asio::awaitable<bool> take_attached(std::string_view line, std::uint64_t number, Tally& tally, Group& group) {
         const auto snapshot = services_.snapshot.get();
         const model::Instant now = services_.clock.wall();

@@ -237,7 +237,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
     }
 
     static std::optional<Failure> copy_some(Try& attempt, bool& whole) {
-        const auto got = attempt.source->read(attempt.buffer.octets());
+        const auto got = attempt.source->read(attempt.buffer.bytes());
         if (!got) {
             attempt.loss = model::ObjectLoss::unreadable;
             return Failure::of_source;
@@ -250,7 +250,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
             attempt.loss = model::ObjectLoss::changed;
             return Failure::of_source;
         }
-        if (const auto written = attempt.writer->write(attempt.buffer.octets().first(*got)); !written) {
+        if (const auto written = attempt.writer->write(attempt.buffer.bytes().first(*got)); !written) {
             return of_store(attempt, written.error());
         }
         return std::nullopt;

@@ -18,7 +18,7 @@ using metrics::Rejection;
 constexpr std::size_t least_capacity = std::size_t{16} * 1024;
 constexpr std::size_t kept_capacity = std::size_t{64} * 1024;
 
-// The first octet of a JSON value of any type.
+// The first byte of a JSON value of any type.
 constexpr bool starts_value(char c) {
     return c == '"' || c == '{' || c == '[' || c == '-' || (c >= '0' && c <= '9') || c == 't' || c == 'f' || c == 'n';
 }
@@ -50,8 +50,8 @@ JsonReader::Place JsonReader::open(std::string_view json) {
         return nullptr;
     }
     free_text_ = text_.data();
-    const auto* const octets = reinterpret_cast<const std::uint8_t*>(json_);
-    const auto error = stage1_->stage1(octets, size_, simdjson::stage1_mode::regular);
+    const auto* const bytes = reinterpret_cast<const std::uint8_t*>(json_);
+    const auto error = stage1_->stage1(bytes, size_, simdjson::stage1_mode::regular);
     if (error != simdjson::SUCCESS) {
         return not_json(explain(error));
     }

@@ -17,7 +17,7 @@ class dom_parser_implementation;  // NOLINT(readability-identifier-naming): simd
 namespace lihandover::intake {
 
 /// Reads the tokens of one JSON document off the structural index that simdjson's first stage makes of it: the places
-/// of { } [ ] : , and of the first octet of every string and scalar. The rest of simdjson would copy each string and
+/// of { } [ ] : , and of the first byte of every string and scalar. The rest of simdjson would copy each string and
 /// refuse lone surrogates; with the index alone, strings are viewed where they lie and decoded here.
 ///
 /// A reading function takes the place it begins at and returns the place behind what it read, or nullptr after a fault
@@ -53,7 +53,7 @@ class JsonReader {
 
     // --- tokens ---
 
-    /// The first octet of the token; '\0' at the end.
+    /// The first byte of the token; '\0' at the end.
     [[nodiscard]] char peek(Place at) const { return at == end_ ? '\0' : json_[*at]; }
     [[nodiscard]] bool is_end(Place at) const { return at == end_; }
 
@@ -109,7 +109,7 @@ class JsonReader {
   private:
     static constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-    // The octets of a token, up to the white space before the next one.
+    // The bytes of a token, up to the white space before the next one.
     [[nodiscard]] std::string_view token(Place at) const {
         std::size_t end = at[1];
         while (is_space(json_[end - 1])) {

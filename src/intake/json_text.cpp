@@ -50,8 +50,8 @@ constexpr bool is_low_surrogate(std::int32_t unit) {
     return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-char* put(char* out, std::int32_t octet) {
-    *out = static_cast<char>(octet);
+char* put(char* out, std::int32_t byte) {
+    *out = static_cast<char>(byte);
     return out + 1;
 }
 
@@ -74,7 +74,7 @@ char* put_code_point(char* out, std::int32_t point) {
     return put(out, 0x80 | (point & 0x3f));
 }
 
-// The octet that `\c` stands for; '\0' for none (\u is not one of these).
+// The byte that `\c` stands for; '\0' for none (\u is not one of these).
 constexpr char simple_escape(char c) {
     switch (c) {
         case '"':
@@ -128,11 +128,11 @@ void append_unit(std::string& out, std::uint32_t unit) {
     }
 }
 
-// How many octets the character at the front of `text` has by its first octet, and its value; 0 for invalid ones.
+// How many bytes the character at the front of `text` has by its first byte, and its value; 0 for invalid ones.
 // Surrogates count as characters (WTF-8).
 std::size_t decode_character(std::string_view text, std::uint32_t& point) {
-    const auto octet = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
-    const std::uint32_t first = octet(0);
+    const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
+    const std::uint32_t first = byte(0);
     const std::size_t size = first < 0x80                     ? 1
                              : first >= 0xc2 && first <= 0xdf ? 2
                              : first >= 0xe0 && first <= 0xef ? 3
@@ -143,10 +143,10 @@ std::size_t decode_character(std::string_view text, std::uint32_t& point) {
     }
     point = size == 1 ? first : first & (0x7fU >> size);
     for (std::size_t i = 1; i < size; ++i) {
-        if ((octet(i) & 0xc0) != 0x80) {
+        if ((byte(i) & 0xc0) != 0x80) {
             return 0;
         }
-        point = point << 6 | (octet(i) & 0x3f);
+        point = point << 6 | (byte(i) & 0x3f);
     }
     const bool overlong = (size == 3 && point < 0x800) || (size == 4 && point < 0x10000);
     return overlong || point > 0x10ffff ? 0 : size;
@@ -175,11 +175,11 @@ char* unescape_json(std::string_view text, char* out) {
             }
             out = put_code_point(out, point);
         } else {
-            const char octet = simple_escape(escape);
-            if (octet == '\0') {
+            const char byte = simple_escape(escape);
+            if (byte == '\0') {
                 return nullptr;
             }
-            *out++ = octet;
+            *out++ = byte;
         }
     }
     return out;

@@ -6,11 +6,11 @@
 
 namespace lihandover::intake {
 
-// The parts of JSON that simdjson's index leaves to us. All take octets that are valid UTF-8 without control
+// The parts of JSON that simdjson's index leaves to us. All take bytes that are valid UTF-8 without control
 // characters.
 
-/// Decodes what stands between the quotes of a string to `out`, which has room for text.size() octets, and returns the
-/// end; nullptr for an escape that JSON does not know. A lone surrogate becomes the three octets that WTF-8 has for it,
+/// Decodes what stands between the quotes of a string to `out`, which has room for text.size() bytes, and returns the
+/// end; nullptr for an escape that JSON does not know. A lone surrogate becomes the three bytes that WTF-8 has for it,
 /// a pair becomes its character.
 [[nodiscard]] char* unescape_json(std::string_view text, char* out);
 
@@ -29,8 +29,8 @@ namespace lihandover::intake {
 /// Whether `text` is hex digits only, in any case.
 [[nodiscard]] bool is_hex(std::string_view text);
 
-/// Appends `text`, any octets, as a JSON string with its quotes: pure ASCII, lone surrogates and everything else beyond
-/// it as \u escapes, invalid octets as U+FFFD.
+/// Appends `text`, any bytes, as a JSON string with its quotes: pure ASCII, lone surrogates and everything else beyond
+/// it as \u escapes, invalid bytes as U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 
 }  // namespace lihandover::intake

@@ -253,7 +253,7 @@ template <Shape shape>
     const char* const right = name.data();
     std::size_t size = name.size();
     if (size >= 8) {
-        // The last eight octets overlap with what was compared before.
+        // The last eight bytes overlap with what was compared before.
         for (std::size_t at = 0; at + 8 < size; at += 8) {
             if (word(left + at, std::uint64_t{}) != word(right + at, std::uint64_t{})) {
                 return false;
@@ -274,7 +274,7 @@ template <Shape shape>
     return true;
 }
 
-/// Finds a name in a list with one comparison: a hash of the name's length and three of its octets, its factors
+/// Finds a name in a list with one comparison: a hash of the name's length and three of its bytes, its factors
 /// searched at compile time so that no two names collide.
 template <std::size_t count>
 class NameIndex {
@@ -303,9 +303,9 @@ class NameIndex {
 
     // Names differ in their middle: event types begin and end alike.
     [[nodiscard]] constexpr std::size_t hash(std::string_view name) const {
-        const auto octet = [name](std::size_t at) { return std::size_t{static_cast<unsigned char>(name[at])}; };
+        const auto byte = [name](std::size_t at) { return std::size_t{static_cast<unsigned char>(name[at])}; };
         const std::size_t size = name.size();
-        return (size + by_[0] * octet(size / 4) + by_[1] * octet(size / 2) + by_[2] * octet(size * 2 / 3)) % slot_count;
+        return (size + by_[0] * byte(size / 4) + by_[1] * byte(size / 2) + by_[2] * byte(size * 2 / 3)) % slot_count;
     }
     [[nodiscard]] consteval bool collides() const {
         std::uint64_t taken = 0;
@@ -328,7 +328,7 @@ class NameIndex {
                 }
             }
         }
-        throw "no factors without a collision: take other octets";
+        throw "no factors without a collision: take other bytes";
     }
 
     std::array<std::string_view, count> names_;

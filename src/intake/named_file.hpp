@@ -18,7 +18,7 @@ namespace lihandover::intake {
 /// and no other file system is entered. Calls block.
 class NamedFile {
   public:
-    /// What decides whether a file is still the same, octets included. The device does not: it may be another number
+    /// What decides whether a file is still the same, bytes included. The device does not: it may be another number
     /// after a restart, and no other file system than that of the directory is entered.
     struct Identity {
         std::uint64_t inode = 0;
@@ -46,7 +46,7 @@ class NamedFile {
 
     /// As of now; nullopt when the system does not say.
     [[nodiscard]] std::optional<Identity> identity() const;
-    /// The next octets of the file; 0 at its end, nullopt when they cannot be read.
+    /// The next bytes of the file; 0 at its end, nullopt when they cannot be read.
     [[nodiscard]] std::optional<std::size_t> read(std::span<char> out);
 
   private:

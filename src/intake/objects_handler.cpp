@@ -115,7 +115,7 @@ std::optional<http::Response> ObjectsHandler::refuse_unread(const http::Exchange
         return response;
     }
     if (!id) {
-        return error_answer(400, "an object's id has 1 to 256 octets of visible ASCII, percent-encoded where needed");
+        return error_answer(400, "an object's id has 1 to 256 bytes of visible ASCII, percent-encoded where needed");
     }
     const auto encoding = exchange.header("Content-Encoding");
     if (encoding && *encoding != "identity") {
@@ -151,7 +151,7 @@ asio::awaitable<std::optional<http::Response>> ObjectsHandler::receive(http::Exc
     const Writing writing(services_.workers, std::move(*opened));
     std::uint64_t total = 0;
     for (;;) {
-        const auto got = co_await fill(exchange, buffer.octets());
+        const auto got = co_await fill(exchange, buffer.bytes());
         if (got.has_error()) {
             // Not finished: the earlier object of that id stays.
             co_return got.error() == http::BodyFailure::timeout
@@ -162,9 +162,9 @@ asio::awaitable<std::optional<http::Response>> ObjectsHandler::receive(http::Exc
         if (total > max) {
             co_return too_large_answer();
         }
-        const std::span<const char> octets = buffer.octets().first(*got);
-        if (!octets.empty()) {
-            const auto written = co_await run_on(services_.workers, [&] { return writing->write(octets); });
+        const std::span<const char> bytes = buffer.bytes().first(*got);
+        if (!bytes.empty()) {
+            const auto written = co_await run_on(services_.workers, [&] { return writing->write(bytes); });
             if (!written) {
                 co_return unavailable_answer();
             }

@@ -13,7 +13,7 @@ namespace lihandover::intake {
 
 inline constexpr std::string_view objects_path = "/v1/objects/";
 
-/// The id that a path below objects_path names: percent-decoded, 1 to 256 octets of ASCII that can be seen (0x21 to
+/// The id that a path below objects_path names: percent-decoded, 1 to 256 bytes of ASCII that can be seen (0x21 to
 /// 0x7E). nullopt for anything else.
 [[nodiscard]] std::optional<std::string> object_id_of(std::string_view path);
 

@@ -49,11 +49,11 @@ class Samples : public Scrape {
     void outbox_oldest_age(std::string_view destination, double seconds) override {
         set(Metric::outbox_oldest_age, {destination}, seconds);
     }
-    void outbox_bytes(std::uint64_t octets) override { set(Metric::outbox_bytes, {}, octets); }
+    void outbox_bytes(std::uint64_t bytes) override { set(Metric::outbox_bytes, {}, bytes); }
     void objects(std::string_view destination, ObjectState state, std::uint64_t count) override {
         set(Metric::objects, {destination, object_state_names.at(static_cast<std::size_t>(state))}, count);
     }
-    void object_bytes(std::uint64_t octets) override { set(Metric::object_bytes, {}, octets); }
+    void object_bytes(std::uint64_t bytes) override { set(Metric::object_bytes, {}, bytes); }
     void store_bytes(std::uint64_t used, std::uint64_t maximum) override {
         set(Metric::store_bytes, {}, used);
         set(Metric::store_max_bytes, {}, maximum);
@@ -320,7 +320,7 @@ std::string Metrics::render() const {
 std::string reference_markdown() {
     std::string text = R"(# Metrics
 
-`GET /metrics` on `admin.listen` answers in the Prometheus text format. Everything is in base units (seconds, octets).
+`GET /metrics` on `admin.listen` answers in the Prometheus text format. Everything is in base units (seconds, bytes).
 Label values are names out of the configuration or one of the sets below; no metric holds anything of an event, a
 warrant or an LEA's answer. Counters begin at zero when the daemon starts; the series of a source or destination are
 there as soon as it is configured.

@@ -15,7 +15,7 @@ namespace lihandover::model {
 namespace {
 
 constexpr std::size_t max_components = 32;  // parameters or headers of one URI; more than any real one has
-constexpr std::size_t max_target_octets = 2048;
+constexpr std::size_t max_target_bytes = 2048;
 
 // Locale has no say in what identifiers mean, so <cctype> is of no use here.
 constexpr bool is_digit(char c) {
@@ -121,12 +121,12 @@ bool is_nfc_already(std::string_view text) {
     return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0xCC; });
 }
 
-const std::uint8_t* octets_of(std::string_view text) {
+const std::uint8_t* bytes_of(std::string_view text) {
     return reinterpret_cast<const std::uint8_t*>(text.data());
 }
 
 bool is_utf8(std::string_view text) {
-    return u8_check(octets_of(text), text.size()) == nullptr;
+    return u8_check(bytes_of(text), text.size()) == nullptr;
 }
 
 using Transform = std::uint8_t* (*)(std::string_view, std::uint8_t*, std::size_t*);
@@ -148,19 +148,19 @@ bool append_transformed(std::string& out, std::string_view text, Transform trans
 }
 
 std::uint8_t* to_nfc(std::string_view text, std::uint8_t* buffer, std::size_t* length) {
-    return u8_normalize(UNINORM_NFC, octets_of(text), text.size(), buffer, length);
+    return u8_normalize(UNINORM_NFC, bytes_of(text), text.size(), buffer, length);
 }
 
 std::uint8_t* to_lower_nfc(std::string_view text, std::uint8_t* buffer, std::size_t* length) {
-    return u8_tolower(octets_of(text), text.size(), nullptr, UNINORM_NFC, buffer, length);
+    return u8_tolower(bytes_of(text), text.size(), nullptr, UNINORM_NFC, buffer, length);
 }
 
 // ---- URIs
 
 constexpr std::string_view uri_reserved = ";/?:@&=+$,";  // RFC 3261 section 25.1
 
-/// The octet that an escape at the start of `text` stands for, or -1.
-int escaped_octet(std::string_view text) {
+/// The byte that an escape at the start of `text` stands for, or -1.
+int escaped_byte(std::string_view text) {
     const auto digit = [](char c) {
         if (is_digit(c)) {
             return c - '0';
@@ -182,7 +182,7 @@ int escaped_octet(std::string_view text) {
 bool is_host_name(std::string_view text) {
     while (!text.empty()) {
         const char c = text.front();
-        const bool escaped = escaped_octet(text) >= 0x80;
+        const bool escaped = escaped_byte(text) >= 0x80;
         if (!escaped && !is_letter(c) && !is_digit(c) && c != '.' && c != '-' && c != '_' && is_ascii(c)) {
             return false;
         }
@@ -194,9 +194,9 @@ bool is_host_name(std::string_view text) {
 void append_unescaped(std::string& out, std::string_view text, bool lower) {
     constexpr std::string_view hex = "0123456789ABCDEF";
     while (!text.empty()) {
-        const int octet = escaped_octet(text);
-        const bool was_escaped = octet >= 0;
-        const char c = was_escaped ? static_cast<char>(octet) : text.front();
+        const int byte = escaped_byte(text);
+        const bool was_escaped = byte >= 0;
+        const char c = was_escaped ? static_cast<char>(byte) : text.front();
         text.remove_prefix(was_escaped ? 3 : 1);
         const bool printable = c > ' ' && c < 0x7F && c != '%';
         const bool keeps_escape = was_escaped && uri_reserved.find(c) != std::string_view::npos;
@@ -213,9 +213,9 @@ void append_unescaped(std::string& out, std::string_view text, bool lower) {
 
 void append_decoded(std::string& out, std::string_view text) {
     while (!text.empty()) {
-        const int octet = escaped_octet(text);
-        out.push_back(octet >= 0 ? static_cast<char>(octet) : text.front());
-        text.remove_prefix(octet >= 0 ? 3 : 1);
+        const int byte = escaped_byte(text);
+        out.push_back(byte >= 0 ? static_cast<char>(byte) : text.front());
+        text.remove_prefix(byte >= 0 ? 3 : 1);
     }
 }
 
@@ -470,10 +470,10 @@ struct Tel {
     bool global = false;
     bool has_context = false;
     bool has_parameters = false;
-    std::string_view octets;  // `+44…` or local digits, then the parameters in order
+    std::string_view bytes;  // `+44…` or local digits, then the parameters in order
 };
 
-/// Replaces `out`; the octets view it. nullopt when `text` is no tel URI (RFC 3966 section 3).
+/// Replaces `out`; the bytes view it. nullopt when `text` is no tel URI (RFC 3966 section 3).
 std::optional<Tel> write_tel(std::string_view text, std::string& out) {
     if (!starts_with_scheme(text, "tel:")) {
         return std::nullopt;
@@ -528,13 +528,13 @@ std::optional<Tel> write_tel(std::string_view text, std::string& out) {
         out.push_back(';');
         parameters.append(n);
     }
-    tel.octets = std::string_view(out).substr(start);
+    tel.bytes = std::string_view(out).substr(start);
     return tel;
 }
 
 struct Form {
     IdentityClass identity_class{};
-    std::string_view octets;
+    std::string_view bytes;
     bool has_optional_parameters = false;
 };
 
@@ -558,9 +558,9 @@ Form form_of_address(IdentifierType type, std::string_view value, std::string& s
     }
     if (const std::optional<Tel> tel = write_tel(value, scratch)) {
         if (tel->global && !tel->has_parameters) {
-            return {IdentityClass::number, tel->octets.substr(1), false};
+            return {IdentityClass::number, tel->bytes.substr(1), false};
         }
-        return {IdentityClass::tel, tel->octets, false};
+        return {IdentityClass::tel, tel->bytes, false};
     }
     if (!number_type) {
         bool has_optional = false;
@@ -615,12 +615,12 @@ Form form_of(IdentifierType type, std::string_view value, std::string& scratch) 
 
 }  // namespace
 
-std::uint64_t identity_hash(IdentityClass identity_class, std::string_view octets) {
+std::uint64_t identity_hash(IdentityClass identity_class, std::string_view bytes) {
     constexpr std::uint64_t first = 0x9E3779B97F4A7C15U;
     constexpr std::uint64_t second = 0xD1B54A32D192ED03U;
-    std::uint64_t state = fold(first ^ static_cast<std::uint64_t>(identity_class), second ^ octets.size());
-    const char* from = octets.data();
-    std::size_t left = octets.size();
+    std::uint64_t state = fold(first ^ static_cast<std::uint64_t>(identity_class), second ^ bytes.size());
+    const char* from = bytes.data();
+    std::size_t left = bytes.size();
     while (left > 16) {
         state = fold(load(from, 8) ^ state, load(from + 8, 8) ^ second);
         from += 16;
@@ -634,8 +634,8 @@ std::uint64_t identity_hash(IdentityClass identity_class, std::string_view octet
 
 CanonicalIdentifier canonical(IdentifierType type, std::string_view value, std::string& scratch) {
     const Form form = form_of(type, value, scratch);
-    return {form.identity_class, form.has_optional_parameters, form.octets,
-            identity_hash(form.identity_class, form.octets)};
+    return {form.identity_class, form.has_optional_parameters, form.bytes,
+            identity_hash(form.identity_class, form.bytes)};
 }
 
 bool equivalent(const Identifier& left, const Identifier& right) {
@@ -643,7 +643,7 @@ bool equivalent(const Identifier& left, const Identifier& right) {
     std::string right_scratch;
     const Form a = form_of(left.type, left.value, left_scratch);
     const Form b = form_of(right.type, right.value, right_scratch);
-    if (a.identity_class != b.identity_class || a.octets != b.octets) {
+    if (a.identity_class != b.identity_class || a.bytes != b.bytes) {
         return false;
     }
     return !(a.has_optional_parameters && b.has_optional_parameters) ||
@@ -656,10 +656,10 @@ std::string normalised(IdentifierType type, std::string_view value) {
     switch (form.identity_class) {
         case IdentityClass::number: {
             const bool uri = type == IdentifierType::tel_uri || type == IdentifierType::sip_uri;
-            return (uri && starts_with_scheme(value, "tel:") ? "tel:+" : "") + std::string(form.octets);
+            return (uri && starts_with_scheme(value, "tel:") ? "tel:+" : "") + std::string(form.bytes);
         }
         case IdentityClass::tel:
-            return "tel:" + std::string(form.octets);
+            return "tel:" + std::string(form.bytes);
         case IdentityClass::sip: {
             std::string out;
             bool has_optional = false;
@@ -672,7 +672,7 @@ std::string normalised(IdentifierType type, std::string_view value) {
         case IdentityClass::uri_text:
             break;
     }
-    return std::string(form.octets);
+    return std::string(form.bytes);
 }
 
 namespace {
@@ -695,7 +695,7 @@ std::optional<std::string_view> email_problem(std::string_view value) {
 
 std::optional<std::string_view> number_problem(IdentifierType type, std::string_view value, const Form& form) {
     if (form.identity_class == IdentityClass::number) {
-        if (form.octets.size() < 3 || form.octets.size() > 15) {
+        if (form.bytes.size() < 3 || form.bytes.size() > 15) {
             return "a number has 3 to 15 digits";
         }
         return std::nullopt;
@@ -719,12 +719,12 @@ std::optional<std::string_view> uri_problem(IdentifierType type, std::string_vie
         return type == IdentifierType::sip_uri ? "a SIP or SIPS URI is needed, sip:user@host"
                                                : "a tel URI is needed, tel:+447700900123";
     }
-    const bool local = form.identity_class == IdentityClass::tel && form.octets.front() != '+';
+    const bool local = form.identity_class == IdentityClass::tel && form.bytes.front() != '+';
     std::string scratch;
     if (local && !write_tel(value, scratch)->has_context) {
         return "a tel URI begins with + and the country code, or names its phone-context";
     }
-    if (form.identity_class == IdentityClass::number && (form.octets.size() < 3 || form.octets.size() > 15)) {
+    if (form.identity_class == IdentityClass::number && (form.bytes.size() < 3 || form.bytes.size() > 15)) {
         return "a number has 3 to 15 digits";
     }
     return std::nullopt;
@@ -736,8 +736,8 @@ std::optional<std::string_view> target_problem(IdentifierType type, std::string_
     if (value.empty()) {
         return "an identifier is not empty";
     }
-    if (value.size() > max_target_octets) {
-        return "an identifier has at most 2048 octets";
+    if (value.size() > max_target_bytes) {
+        return "an identifier has at most 2048 bytes";
     }
     std::string scratch;
     const Form form = form_of(type, value, scratch);

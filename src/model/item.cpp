@@ -6,8 +6,8 @@ namespace lihandover::model {
 
 namespace {
 
-// The octets of a share, version 1: the version, then fields of (tag, value) until the end. Numbers are base-128 with
-// the low groups first; strings are their length and their octets. An absent field is not written.
+// The bytes of a share, version 1: the version, then fields of (tag, value) until the end. Numbers are base-128 with
+// the low groups first; strings are their length and their bytes. An absent field is not written.
 constexpr std::uint8_t share_version = 1;
 
 enum class Tag : std::uint8_t {
@@ -41,14 +41,14 @@ class Writer {
   public:
     explicit Writer(std::string& out) : out_(out) {}
 
-    void octet(std::uint8_t value) { out_ += static_cast<char>(value); }
-    void tag(Tag tag) { octet(static_cast<std::uint8_t>(tag)); }
+    void byte(std::uint8_t value) { out_ += static_cast<char>(value); }
+    void tag(Tag tag) { byte(static_cast<std::uint8_t>(tag)); }
     void number(std::uint64_t value) {
         while (value >= 0x80) {
-            octet(static_cast<std::uint8_t>(value | 0x80));
+            byte(static_cast<std::uint8_t>(value | 0x80));
             value >>= 7;
         }
-        octet(static_cast<std::uint8_t>(value));
+        byte(static_cast<std::uint8_t>(value));
     }
     void string(std::string_view value) {
         number(value.size());
@@ -67,7 +67,7 @@ class Writer {
     void time(const QualifiedTime& value) { string(value.text); }
     void property(Tag name, const Property& value) {
         tag(name);
-        octet(value.json ? 1 : 0);
+        byte(value.json ? 1 : 0);
         string(value.name);
         string(value.value);
     }
@@ -76,12 +76,12 @@ class Writer {
     std::string& out_;
 };
 
-class Octets {
+class Bytes {
   public:
-    explicit Octets(std::string_view octets) : left_(octets) {}
+    explicit Bytes(std::string_view bytes) : left_(bytes) {}
 
     [[nodiscard]] bool done() const { return left_.empty(); }
-    bool octet(std::uint8_t& value) {
+    bool byte(std::uint8_t& value) {
         if (left_.empty()) {
             return false;
         }
@@ -93,7 +93,7 @@ class Octets {
         value = 0;
         std::uint8_t part = 0;
         for (unsigned shift = 0; shift < 64; shift += 7) {
-            if (!octet(part)) {
+            if (!byte(part)) {
                 return false;
             }
             value |= static_cast<std::uint64_t>(part & 0x7f) << shift;
@@ -140,7 +140,7 @@ class Octets {
     bool property(std::vector<Property>& list) {
         Property value;
         std::uint8_t json = 0;
-        if (!octet(json) || !string(value.name) || !string(value.value)) {
+        if (!byte(json) || !string(value.name) || !string(value.value)) {
             return false;
         }
         value.json = json != 0;
@@ -171,13 +171,13 @@ bool is_targeted(std::span<const std::uint64_t> targeted, std::size_t party) {
 // Identifiers and mark are metadata, the nickname is content.
 void write_party(Writer& writer, const Event& event, const Party& party, bool targeted, const Deliver& deliver) {
     writer.tag(Tag::party);
-    writer.octet(static_cast<std::uint8_t>(party.role));
-    writer.octet(deliver.metadata && targeted ? 1 : 0);
+    writer.byte(static_cast<std::uint8_t>(party.role));
+    writer.byte(deliver.metadata && targeted ? 1 : 0);
     writer.string(deliver.content ? party.nickname : std::string_view{});
     const auto identifiers = deliver.metadata ? event.identifiers_of(party) : std::span<const Identifier>{};
     writer.number(identifiers.size());
     for (const Identifier& identifier : identifiers) {
-        writer.octet(static_cast<std::uint8_t>(identifier.type));
+        writer.byte(static_cast<std::uint8_t>(identifier.type));
         writer.string(identifier.value);
     }
 }
@@ -230,25 +230,25 @@ void write_location(Writer& writer, const Location& location) {
     writer.string(location.altitude_metres);
     writer.string(location.cell);
     writer.string(location.description);
-    writer.octet(location.observed_at ? 1 : 0);
+    writer.byte(location.observed_at ? 1 : 0);
     if (location.observed_at) {
         writer.time(*location.observed_at);
     }
 }
 
-bool read_party(Octets& octets, Share& out) {
+bool read_party(Bytes& bytes, Share& out) {
     Party party;
     std::uint8_t targeted = 0;
     std::uint64_t count = 0;
-    if (!octets.small(party.role, party_role_names.size()) || !octets.octet(targeted) ||
-        !octets.string(party.nickname) || !octets.number(count)) {
+    if (!bytes.small(party.role, party_role_names.size()) || !bytes.byte(targeted) || !bytes.string(party.nickname) ||
+        !bytes.number(count)) {
         return false;
     }
     Event& event = out.event;
     party.first_identifier = static_cast<std::uint32_t>(event.identifiers.size());
     for (std::uint64_t i = 0; i < count; ++i) {
         Identifier identifier;
-        if (!octets.small(identifier.type, identifier_type_names.size()) || !octets.string(identifier.value)) {
+        if (!bytes.small(identifier.type, identifier_type_names.size()) || !bytes.string(identifier.value)) {
             return false;
         }
         event.identifiers.push_back(identifier);
@@ -259,72 +259,72 @@ bool read_party(Octets& octets, Share& out) {
     return true;
 }
 
-bool read_location(Octets& octets, Event& event) {
+bool read_location(Bytes& bytes, Event& event) {
     Location& location = event.location.emplace();
     std::uint8_t timed = 0;
-    return octets.string(location.latitude) && octets.string(location.longitude) &&
-           octets.string(location.accuracy_metres) && octets.string(location.altitude_metres) &&
-           octets.string(location.cell) && octets.string(location.description) && octets.octet(timed) &&
-           (timed == 0 || octets.time(location.observed_at));
+    return bytes.string(location.latitude) && bytes.string(location.longitude) &&
+           bytes.string(location.accuracy_metres) && bytes.string(location.altitude_metres) &&
+           bytes.string(location.cell) && bytes.string(location.description) && bytes.byte(timed) &&
+           (timed == 0 || bytes.time(location.observed_at));
 }
 
-bool read_field(Tag tag, Octets& octets, Share& out) {
+bool read_field(Tag tag, Bytes& bytes, Share& out) {
     Event& event = out.event;
     switch (tag) {
         case Tag::deliver: {
             std::uint8_t bits = 0;
-            const bool good = octets.octet(bits);
+            const bool good = bytes.byte(bits);
             out.deliver = deliver_of(bits);
             return good;
         }
         case Tag::received_at:
-            return octets.instant(out.received_at);
+            return bytes.instant(out.received_at);
         case Tag::event_id:
-            return octets.string(event.event_id);
+            return bytes.string(event.event_id);
         case Tag::service:
-            return octets.string(event.service);
+            return bytes.string(event.service);
         case Tag::type:
-            return octets.small(event.type, event_type_names.size());
+            return bytes.small(event.type, event_type_names.size());
         case Tag::timestamp:
-            return octets.time(event.timestamp);
+            return bytes.time(event.timestamp);
         case Tag::refers_to:
-            return octets.string(event.refers_to);
+            return bytes.string(event.refers_to);
         case Tag::status:
-            return octets.string(event.status);
+            return bytes.string(event.status);
         case Tag::has_conversation:
             event.has_conversation = true;
             return true;
         case Tag::conversation_id:
-            return octets.string(event.conversation.id);
+            return bytes.string(event.conversation.id);
         case Tag::conversation_kind:
-            return octets.string(event.conversation.kind);
+            return bytes.string(event.conversation.kind);
         case Tag::conversation_thread:
-            return octets.string(event.conversation.thread_id);
+            return bytes.string(event.conversation.thread_id);
         case Tag::conversation_title:
-            return octets.string(event.conversation.title);
+            return bytes.string(event.conversation.title);
         case Tag::conversation_previous_title:
-            return octets.string(event.conversation.previous_title);
+            return bytes.string(event.conversation.previous_title);
         case Tag::conversation_thread_title:
-            return octets.string(event.conversation.thread_title);
+            return bytes.string(event.conversation.thread_title);
         case Tag::has_content:
             event.has_content = true;
             return true;
         case Tag::content_type:
-            return octets.string(event.content_type);
+            return bytes.string(event.content_type);
         case Tag::text:
-            return octets.string(event.text);
+            return bytes.string(event.text);
         case Tag::location:
-            return read_location(octets, event);
+            return read_location(bytes, event);
         case Tag::device:
-            return octets.property(event.device);
+            return bytes.property(event.device);
         case Tag::network:
-            return octets.property(event.network);
+            return bytes.property(event.network);
         case Tag::parameter:
-            return octets.property(event.parameters);
+            return bytes.property(event.parameters);
         case Tag::party:
-            return read_party(octets, out);
+            return read_party(bytes, out);
         case Tag::attachments:
-            return octets.small(out.attachment_count, UINT32_MAX);
+            return bytes.small(out.attachment_count, UINT32_MAX);
     }
     return false;
 }
@@ -334,9 +334,9 @@ bool read_field(Tag tag, Octets& octets, Share& out) {
 void encode_share(const Event& event, std::span<const std::uint64_t> targeted, const Deliver& deliver,
                   Instant received_at, std::span<const std::string> metadata_parameters, std::string& out) {
     Writer writer(out);
-    writer.octet(share_version);
+    writer.byte(share_version);
     writer.tag(Tag::deliver);
-    writer.octet(deliver_bits(deliver));
+    writer.byte(deliver_bits(deliver));
     if (deliver.metadata) {
         writer.tag(Tag::received_at);
         writer.instant(received_at);
@@ -362,20 +362,20 @@ void encode_share(const Event& event, std::span<const std::uint64_t> targeted, c
     }
 }
 
-Status decode_share(std::string_view octets, Share& out) {
+Status decode_share(std::string_view bytes, Share& out) {
     out.event.clear();
     out.targeted.clear();
     out.deliver = {};
     out.received_at = {};
     out.attachment_count = 0;
-    Octets reader(octets);
+    Bytes reader(bytes);
     std::uint8_t version = 0;
-    if (!reader.octet(version) || version != share_version) {
+    if (!reader.byte(version) || version != share_version) {
         return Error{"a stored item is of a version that this program does not read"};
     }
     while (!reader.done()) {
         std::uint8_t tag = 0;
-        if (!reader.octet(tag) || !read_field(static_cast<Tag>(tag), reader, out)) {
+        if (!reader.byte(tag) || !read_field(static_cast<Tag>(tag), reader, out)) {
             return Error{"a stored item is damaged"};
         }
     }

@@ -24,27 +24,27 @@ void fill_from_kernel(unsigned char* out, std::size_t size) {
     }
 }
 
-// One system call for many small draws. Octets are wiped as they are handed out, so that a core or a later read of the
+// One system call for many small draws. Bytes are wiped as they are handed out, so that a core or a later read of the
 // pool cannot tell an id that was drawn from it.
 class Pool {
   public:
     void draw(unsigned char* out, std::size_t size) {
-        if (size > sizeof octets_) {
+        if (size > sizeof bytes_) {
             fill_from_kernel(out, size);
             return;
         }
-        if (size > sizeof octets_ - used_) {
-            fill_from_kernel(octets_, sizeof octets_);
+        if (size > sizeof bytes_ - used_) {
+            fill_from_kernel(bytes_, sizeof bytes_);
             used_ = 0;
         }
-        std::memcpy(out, octets_ + used_, size);
-        explicit_bzero(octets_ + used_, size);
+        std::memcpy(out, bytes_ + used_, size);
+        explicit_bzero(bytes_ + used_, size);
         used_ += size;
     }
 
   private:
-    unsigned char octets_[1024];
-    std::size_t used_ = sizeof octets_;
+    unsigned char bytes_[1024];
+    std::size_t used_ = sizeof bytes_;
 };
 
 }  // namespace

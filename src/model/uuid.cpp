@@ -8,8 +8,8 @@ namespace {
 
 constexpr std::string_view hex_digits = "0123456789abcdef";
 
-constexpr bool hyphen_before(std::size_t octet) {
-    return octet == 4 || octet == 6 || octet == 8 || octet == 10;
+constexpr bool hyphen_before(std::size_t byte) {
+    return byte == 4 || byte == 6 || byte == 8 || byte == 10;
 }
 
 }  // namespace
@@ -28,8 +28,8 @@ std::optional<Uuid> Uuid::parse(std::string_view text) {
     }
     Uuid uuid;
     std::size_t at = 0;
-    for (std::size_t octet = 0; octet < uuid.bytes.size(); ++octet) {
-        if (hyphen_before(octet) && text[at++] != '-') {
+    for (std::size_t byte = 0; byte < uuid.bytes.size(); ++byte) {
+        if (hyphen_before(byte) && text[at++] != '-') {
             return std::nullopt;
         }
         const int high = hex_value(text[at]);
@@ -37,7 +37,7 @@ std::optional<Uuid> Uuid::parse(std::string_view text) {
         if (high < 0 || low < 0) {
             return std::nullopt;
         }
-        uuid.bytes[octet] = static_cast<std::uint8_t>(high << 4 | low);
+        uuid.bytes[byte] = static_cast<std::uint8_t>(high << 4 | low);
         at += 2;
     }
     return uuid;
@@ -46,12 +46,12 @@ std::optional<Uuid> Uuid::parse(std::string_view text) {
 void Uuid::append_to(std::string& out) const {
     char text[36];
     char* at = text;
-    for (std::size_t octet = 0; octet < bytes.size(); ++octet) {
-        if (hyphen_before(octet)) {
+    for (std::size_t byte = 0; byte < bytes.size(); ++byte) {
+        if (hyphen_before(byte)) {
             *at++ = '-';
         }
-        *at++ = hex_digits[bytes[octet] >> 4];
-        *at++ = hex_digits[bytes[octet] & 0x0f];
+        *at++ = hex_digits[bytes[byte] >> 4];
+        *at++ = hex_digits[bytes[byte] & 0x0f];
     }
     out.append(text, sizeof text);
 }

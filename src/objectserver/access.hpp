@@ -54,7 +54,7 @@ class AccessList {
 };
 
 /// Whether the object is on offer at `now` by its own state: its item was sent once (which stamps the expiry) and it
-/// has not expired, and its octets are here.
+/// has not expired, and its bytes are here.
 [[nodiscard]] bool is_offered(const store::StoredObject& object, model::Instant now);
 
 }  // namespace lihandover::objectserver

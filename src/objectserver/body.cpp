@@ -47,7 +47,7 @@ std::size_t ObjectBody::give_text(std::span<char> buffer) {
 }
 
 void ObjectBody::next_part() {
-    octets_.reset();
+    bytes_.reset();
     ++part_;
     text_given_ = 0;
     range_given_ = 0;
@@ -66,14 +66,14 @@ asio::awaitable<model::Result<std::size_t>> ObjectBody::read(std::span<char> buf
             next_part();
             continue;
         }
-        if (!octets_) {
+        if (!bytes_) {
             http::BlockRead read = [reader = reading_.reader](std::uint64_t at, std::span<char> out) {
                 return reader->read(at, out);
             };
-            octets_ = std::make_unique<http::ReadAhead>(reading_.executor, reading_.pool, std::move(read),
-                                                        part.range.begin, part.range.end);
+            bytes_ = std::make_unique<http::ReadAhead>(reading_.executor, reading_.pool, std::move(read),
+                                                       part.range.begin, part.range.end);
         }
-        const model::Result<std::size_t> count = co_await octets_->read(buffer);
+        const model::Result<std::size_t> count = co_await bytes_->read(buffer);
         if (!count) {
             failure_ = count.error();
             co_return count;

@@ -48,9 +48,9 @@ class ObjectBody final : public http::BodySource {
     [[nodiscard]] boost::asio::awaitable<model::Result<std::size_t>> read(std::span<char> buffer) override;
 
     // What surely went out before the connection broke.
-    [[nodiscard]] std::uint64_t sent() const { return sent_; }            ///< octets of the object
+    [[nodiscard]] std::uint64_t sent() const { return sent_; }            ///< bytes of the object
     [[nodiscard]] std::size_t sent_parts() const { return sent_parts_; }  ///< ranges, to their end
-    /// Ranges of which some octet may have gone out.
+    /// Ranges of which some byte may have gone out.
     [[nodiscard]] std::size_t begun_parts() const { return part_ + (range_given_ > 0 ? 1 : 0); }
     /// Reading the object failed, and why.
     [[nodiscard]] const std::optional<model::Error>& failure() const { return failure_; }
@@ -74,7 +74,7 @@ class ObjectBody final : public http::BodySource {
     std::size_t part_ = 0;           // the one being given
     std::size_t text_given_ = 0;     // of it
     std::uint64_t range_given_ = 0;  // of it
-    std::unique_ptr<http::ReadAhead> octets_;
+    std::unique_ptr<http::ReadAhead> bytes_;
     std::optional<model::Error> failure_;
 };
 

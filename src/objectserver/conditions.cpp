@@ -6,7 +6,7 @@ namespace lihandover::objectserver {
 
 namespace {
 
-/// RFC 9110 8.8.3: any octet but control characters, blanks and quotes.
+/// RFC 9110 8.8.3: any byte but control characters, blanks and quotes.
 constexpr bool is_tag_character(char letter) {
     const auto code = static_cast<unsigned char>(letter);
     return code >= 0x21 && code != '"' && code != 0x7F;
@@ -59,9 +59,9 @@ std::string entity_tag(const model::Sha256& sha256) {
     static constexpr std::string_view digits = "0123456789abcdef";
     std::string tag = "\"";
     tag.reserve(sha256.size() * 2 + 2);
-    for (const unsigned octet : sha256) {
-        tag += digits[octet >> 4U];
-        tag += digits[octet & 15U];
+    for (const unsigned byte : sha256) {
+        tag += digits[byte >> 4U];
+        tag += digits[byte & 15U];
     }
     tag += '"';
     return tag;

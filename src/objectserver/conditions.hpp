@@ -9,7 +9,7 @@
 
 namespace lihandover::objectserver {
 
-/// The entity tag of an object: its checksum in hex, in quotes. Strong, since the octets behind a URL never change.
+/// The entity tag of an object: its checksum in hex, in quotes. Strong, since the bytes behind a URL never change.
 [[nodiscard]] std::string entity_tag(const model::Sha256& sha256);
 
 /// The fields of a request that make it conditional, as sent. There is no Last-Modified, so the conditions on dates

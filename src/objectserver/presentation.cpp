@@ -83,10 +83,10 @@ bool is_media_type(std::string_view text) {
 }
 
 /// Takes one character of WTF-8 from `text`, which is not empty. What is no scalar value comes out as U+FFFD, one for a
-/// lone surrogate or a stray octet.
+/// lone surrogate or a stray byte.
 std::uint32_t take_character(std::string_view& text) {
-    const auto octet = [&text](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-    const std::uint32_t first = octet(0);
+    const auto byte = [&text](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+    const std::uint32_t first = byte(0);
     std::size_t length = 1;
     std::uint32_t code = first;
     std::uint32_t least = 0;
@@ -108,8 +108,8 @@ std::uint32_t take_character(std::string_view& text) {
     }
     bool whole = length <= text.size();
     for (std::size_t index = 1; whole && index < length; ++index) {
-        whole = (octet(index) & 0xC0U) == 0x80U;
-        code = code << 6U | (octet(index) & 0x3FU);
+        whole = (byte(index) & 0xC0U) == 0x80U;
+        code = code << 6U | (byte(index) & 0x3FU);
     }
     if (!whole || code < least || code > 0x10FFFF) {
         text.remove_prefix(1);
@@ -120,7 +120,7 @@ std::uint32_t take_character(std::string_view& text) {
 }
 
 void append_utf8(std::string& out, std::uint32_t code) {
-    const auto add = [&out](std::uint32_t octet) { out += static_cast<char>(static_cast<unsigned char>(octet)); };
+    const auto add = [&out](std::uint32_t byte) { out += static_cast<char>(static_cast<unsigned char>(byte)); };
     if (code < 0x80) {
         add(code);
     } else if (code < 0x800) {
@@ -155,7 +155,7 @@ bool is_unfit(std::uint32_t code) {
            within(code, 0xE0000, 0xE0FFF);                                 // tags
 }
 
-/// The name made fit, as UTF-8 of at most `room` octets.
+/// The name made fit, as UTF-8 of at most `room` bytes.
 std::string fit(std::string_view name, std::size_t room) {
     std::string out;
     while (!name.empty()) {
@@ -217,10 +217,10 @@ void append_encoded(std::string& out, std::string_view text) {
         if (is_alphanumeric(letter) || std::string_view{"!#$&+-.^_`|~"}.find(letter) != std::string_view::npos) {
             out += letter;
         } else {
-            const auto octet = static_cast<unsigned char>(letter);
+            const auto byte = static_cast<unsigned char>(letter);
             out += '%';
-            out += digits[octet >> 4U];
-            out += digits[octet & 15U];
+            out += digits[byte >> 4U];
+            out += digits[byte & 15U];
         }
     }
 }

@@ -7,7 +7,7 @@
 
 namespace lihandover::objectserver {
 
-/// The octets [begin, end) of an object.
+/// The bytes [begin, end) of an object.
 struct ByteRange {
     std::uint64_t begin = 0;
     std::uint64_t end = 0;
@@ -30,7 +30,7 @@ struct RangeChoice {
 /// More ranges than these at once are not worth their trouble: the whole object is sent.
 inline constexpr std::size_t max_ranges = 16;
 
-/// Reads a Range field (RFC 9110 14.1.2 and 14.2) against an object of `size` octets. Where the RFC leaves the choice
+/// Reads a Range field (RFC 9110 14.1.2 and 14.2) against an object of `size` bytes. Where the RFC leaves the choice
 /// it is nginx's: a malformed set is unsatisfiable; ranges that together are longer than the object (they overlap) are
 /// ignored, as are other units than bytes. Empty list elements and numbers beyond 64 bits are taken as the RFC wants
 /// them. Never fails, allocates for max_ranges at most.

@@ -27,30 +27,30 @@ namespace {
 
 constexpr std::string_view retry_after_seconds = "30";
 
-/// A body of more octets of the object is put on record before it begins. Below, a crash finds the answer in our own
+/// A body of more bytes of the object is put on record before it begins. Below, a crash finds the answer in our own
 /// system's buffers or gone, and a commit before each would cost more than most answers.
 constexpr std::uint64_t recorded_first = std::uint64_t{1} << 20U;
 
-/// A body of so many octets at most has small buffers, and waits for nobody.
+/// A body of so many bytes at most has small buffers, and waits for nobody.
 constexpr std::uint64_t at_once = std::uint64_t{64} << 10U;
 
-std::uint64_t octets_of(const std::vector<ByteRange>& ranges) {
-    std::uint64_t octets = 0;
+std::uint64_t bytes_of(const std::vector<ByteRange>& ranges) {
+    std::uint64_t bytes = 0;
     for (const ByteRange& range : ranges) {
-        octets += range.size();  // at most the object's size: choose_ranges
+        bytes += range.size();  // at most the object's size: choose_ranges
     }
-    return octets;
+    return bytes;
 }
 
-/// 128 random bits: whoever chose the object's octets could not know them.
+/// 128 random bits: whoever chose the object's bytes could not know them.
 std::string random_boundary() {
     static constexpr std::string_view digits = "0123456789abcdef";
-    std::array<unsigned char, 16> octets{};
-    model::random_bytes(octets.data(), octets.size());
+    std::array<unsigned char, 16> bytes{};
+    model::random_bytes(bytes.data(), bytes.size());
     std::string text;
-    for (const unsigned octet : octets) {
-        text += digits[octet >> 4U];
-        text += digits[octet & 15U];
+    for (const unsigned byte : bytes) {
+        text += digits[byte >> 4U];
+        text += digits[byte & 15U];
     }
     return text;
 }
@@ -342,7 +342,7 @@ asio::awaitable<void> Service::send(http::Exchange& exchange, const Granted& gra
         co_return;
     }
 
-    if (octets_of(plan.ranges) > at_once) {
+    if (bytes_of(plan.ranges) > at_once) {
         const bool there = co_await turn.come(exchange);
         if (!there) {
             exchange.abort();
@@ -365,7 +365,7 @@ asio::awaitable<void> Service::send(http::Exchange& exchange, const Granted& gra
         co_return;
     }
     bool may_begin = true;
-    if (octets_of(plan.ranges) > recorded_first) {
+    if (bytes_of(plan.ranges) > recorded_first) {
         may_begin = co_await record_beginning(granted, plan.ranges);
     }
     if (!may_begin) {

@@ -9,14 +9,18 @@ namespace {
 
 template <typename T>
 std::shared_ptr<const T> find_in(const std::vector<std::shared_ptr<const T>>& rows, std::int64_t id) {
-    if (id < 1 || static_cast<std::uint64_t>(id) > rows.size()) return nullptr;
+    if (id < 1 || static_cast<std::uint64_t>(id) > rows.size()) {
+        return nullptr;
+    }
     return rows[static_cast<std::size_t>(id) - 1];
 }
 
 template <typename T>
 void put_at(std::vector<T>& rows, std::int64_t id, T value) {
     const auto place = static_cast<std::size_t>(id) - 1;
-    if (place >= rows.size()) rows.resize(place + 1);
+    if (place >= rows.size()) {
+        rows.resize(place + 1);
+    }
     rows[place] = std::move(value);
 }
 
@@ -35,7 +39,9 @@ std::shared_ptr<const model::Profile> Catalogue::find_profile(ProfileId id) cons
 void Catalogue::add_lane(Lane lane, std::uint32_t provided) {
     const auto [found, added] =
         destination_numbers_.try_emplace(lane.destination, static_cast<std::uint32_t>(destinations_.size()));
-    if (added) destinations_.push_back(lane.destination);
+    if (added) {
+        destinations_.push_back(lane.destination);
+    }
     put_at(lane_facts_, lane.id, {found->second, provided});
     const LaneId id = lane.id;
     auto shared = std::make_shared<const Lane>(std::move(lane));
@@ -53,7 +59,9 @@ void Catalogue::add_profile(ProfileId id, model::Profile profile, std::uint32_t 
 ProfileId Catalogue::find_profile_like(const model::Profile& profile) const {
     const std::shared_lock lock(mutex_);
     for (std::size_t i = 0; i < profiles_.size(); ++i) {
-        if (profiles_[i] && *profiles_[i] == profile) return static_cast<ProfileId>(i) + 1;
+        if (profiles_[i] && *profiles_[i] == profile) {
+            return static_cast<ProfileId>(i) + 1;
+        }
     }
     return 0;
 }

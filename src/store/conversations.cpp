@@ -53,10 +53,14 @@ void Conversations::open(Connection& connection) {
     for (const auto& [place, next] : behind) {
         select_.bind(1, place.first).bind(2, static_cast<std::int64_t>(place.second));
         const Rows rows(select_);
-        if (!select_.step()) throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
-        const std::string_view hash = select_.octets(0);
+        if (!select_.step()) {
+            throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+        }
+        const std::string_view hash = select_.bytes(0);
         Key key{place.first, {}};
-        if (hash.size() != key.hash.size()) throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+        if (hash.size() != key.hash.size()) {
+            throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+        }
         std::memcpy(key.hash.data(), hash.data(), hash.size());
         Entry& entry = add(key, place.second, next);
         entry.dirty = true;
@@ -84,7 +88,9 @@ Conversations::Entry& Conversations::add(const Key& key, std::uint64_t level_id,
 }
 
 Conversations::Entry& Conversations::find_or_make(const Key& key) {
-    if (const auto found = young_.find(key); found != young_.end()) return found->second;
+    if (const auto found = young_.find(key); found != young_.end()) {
+        return found->second;
+    }
     if (const auto found = old_.find(key); found != old_.end()) {
         return young_.insert(old_.extract(found)).position->second;
     }
@@ -94,7 +100,9 @@ Conversations::Entry& Conversations::find_or_make(const Key& key) {
             select_.bind(1, key.lane).bind(2, static_cast<std::int64_t>(level_id));
             Rows rows(select_);
             if (rows.next()) {
-                if (rows->octets(0) != as_text(key.hash.data(), key.hash.size())) continue;
+                if (rows->bytes(0) != as_text(key.hash.data(), key.hash.size())) {
+                    continue;
+                }
                 return add(key, level_id, static_cast<std::uint64_t>(rows->integer(1)));
             }
         }
@@ -117,7 +125,9 @@ model::ApplicationCorrelation Conversations::next(LaneId lane, const Hash128& ha
 void Conversations::flush(std::int64_t last_record) {
     std::vector<const Entry*> behind(dirty_.begin(), dirty_.end());
     for (const Entry* entry : touched_) {
-        if (!entry->dirty) behind.push_back(entry);
+        if (!entry->dirty) {
+            behind.push_back(entry);
+        }
     }
     // In key order each page is touched once.
     std::ranges::sort(behind, [](const Entry* left, const Entry* right) {
@@ -144,7 +154,9 @@ void Conversations::commit() {
         }
     }
     touched_.clear();
-    if (!flushed) return;
+    if (!flushed) {
+        return;
+    }
     upto_ = *flushing_upto_;
     flushing_upto_.reset();
     for (Entry* entry : dirty_) {
@@ -163,7 +175,9 @@ void Conversations::roll_back() {
         entry->next = entry->committed;
         entry->touched = false;
         // Its row is gone with the transaction.
-        if (entry->fresh) young_.erase(Key(entry->key));
+        if (entry->fresh) {
+            young_.erase(Key(entry->key));
+        }
     }
     touched_.clear();
 }

@@ -24,8 +24,8 @@ Sha256Digest::Sha256Digest() : context_(EVP_MD_CTX_new()) {
     expect(context_ != nullptr ? EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) : 0);
 }
 
-void Sha256Digest::update(std::span<const char> octets) {
-    expect(octets.empty() ? 1 : EVP_DigestUpdate(context_.get(), octets.data(), octets.size()));
+void Sha256Digest::update(std::span<const char> bytes) {
+    expect(bytes.empty() ? 1 : EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()));
 }
 
 model::Sha256 Sha256Digest::finish() {

@@ -44,18 +44,22 @@ void write_own_id(int file) {
     *end++ = '\n';
     const auto size = static_cast<std::size_t>(end - text.data());
     // For people only: the lock itself is what counts, so that a full disk is no reason to stop here.
-    if (ftruncate(file, 0) != 0 || pwrite(file, text.data(), size, 0) != static_cast<ssize_t>(size)) return;
+    if (ftruncate(file, 0) != 0 || pwrite(file, text.data(), size, 0) != static_cast<ssize_t>(size)) {
+        return;
+    }
 }
 
 }  // namespace
 
-SpacePlan SpacePlan::of(std::uint64_t file_system_octets, std::uint64_t max_bytes) {
+SpacePlan SpacePlan::of(std::uint64_t file_system_bytes, std::uint64_t max_bytes) {
     SpacePlan plan;
-    plan.reserve = std::clamp(file_system_octets / 8, 1 * mebi, 64 * mebi) / (4 * kibi) * (4 * kibi);
+    plan.reserve = std::clamp(file_system_bytes / 8, 1 * mebi, 64 * mebi) / (4 * kibi) * (4 * kibi);
     plan.low_water = plan.reserve;
     plan.wal_target = plan.reserve / 4;
     // The log counts towards max_bytes, of which it must not be a large part.
-    if (max_bytes != 0) plan.wal_target = std::min(plan.wal_target, std::max(max_bytes / 16, 256 * kibi));
+    if (max_bytes != 0) {
+        plan.wal_target = std::min(plan.wal_target, std::max(max_bytes / 16, 256 * kibi));
+    }
     // A checkpoint may have to write all of the log into the database once more, after it grew by the deletions.
     plan.wal_limit = plan.wal_target * 2;
     return plan;
@@ -102,22 +106,28 @@ StateDirectory::StateDirectory(StateDirectory&& other) noexcept
     : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
 
 StateDirectory::~StateDirectory() {
-    if (lock_ >= 0) close(lock_);
+    if (lock_ >= 0) {
+        close(lock_);
+    }
 }
 
-std::uint64_t StateDirectory::free_octets() const {
+std::uint64_t StateDirectory::free_bytes() const {
     struct statvfs status {};
-    if (statvfs(path_.c_str(), &status) != 0) return 0;
+    if (statvfs(path_.c_str(), &status) != 0) {
+        return 0;
+    }
     return std::uint64_t{status.f_bavail} * status.f_frsize;
 }
 
-std::uint64_t StateDirectory::total_octets() const {
+std::uint64_t StateDirectory::total_bytes() const {
     struct statvfs status {};
-    if (statvfs(path_.c_str(), &status) != 0) return 0;
+    if (statvfs(path_.c_str(), &status) != 0) {
+        return 0;
+    }
     return std::uint64_t{status.f_blocks} * status.f_frsize;
 }
 
-std::uint64_t StateDirectory::wal_octets() const {
+std::uint64_t StateDirectory::wal_bytes() const {
     struct stat status {};
     return stat((path_ / "store.db-wal").c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
 }
@@ -134,19 +144,25 @@ model::Status StateDirectory::create_database() const {
     const bool narrowed = fchmod(file, 0600) == 0;
     const int code = errno;
     close(file);
-    if (!narrowed) return model::Error{"the store's file mode cannot be set to 0600: " + system_words(code)};
+    if (!narrowed) {
+        return model::Error{"the store's file mode cannot be set to 0600: " + system_words(code)};
+    }
     return {};
 }
 
-bool StateDirectory::set_aside(std::uint64_t octets) const {
+bool StateDirectory::set_aside(std::uint64_t bytes) const {
     const int file = ::open(reserve().c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0) return false;
+    if (file < 0) {
+        return false;
+    }
     struct stat status {};
-    bool complete = fstat(file, &status) == 0 && static_cast<std::uint64_t>(status.st_size) == octets &&
-                    static_cast<std::uint64_t>(status.st_blocks) * 512 >= octets;
+    bool complete = fstat(file, &status) == 0 && static_cast<std::uint64_t>(status.st_size) == bytes &&
+                    static_cast<std::uint64_t>(status.st_blocks) * 512 >= bytes;
     if (!complete) {
-        complete = ftruncate(file, 0) == 0 && posix_fallocate(file, 0, static_cast<off_t>(octets)) == 0;
-        if (!complete) unlink(reserve().c_str());
+        complete = ftruncate(file, 0) == 0 && posix_fallocate(file, 0, static_cast<off_t>(bytes)) == 0;
+        if (!complete) {
+            unlink(reserve().c_str());
+        }
     }
     close(file);
     return complete;
@@ -154,7 +170,9 @@ bool StateDirectory::set_aside(std::uint64_t octets) const {
 
 bool StateDirectory::release() const {
     struct stat status {};
-    if (stat(reserve().c_str(), &status) != 0) return false;
+    if (stat(reserve().c_str(), &status) != 0) {
+        return false;
+    }
     const bool held_any = status.st_blocks > 0;
     return unlink(reserve().c_str()) == 0 && held_any;
 }

@@ -23,10 +23,12 @@ std::int64_t number_of(ItemState state) {
     return static_cast<std::int64_t>(state);
 }
 
-model::Uuid uuid_of(std::string_view octets) {
+model::Uuid uuid_of(std::string_view bytes) {
     model::Uuid uuid;
-    if (octets.size() != uuid.bytes.size()) throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
-    std::memcpy(uuid.bytes.data(), octets.data(), octets.size());
+    if (bytes.size() != uuid.bytes.size()) {
+        throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    }
+    std::memcpy(uuid.bytes.data(), bytes.data(), bytes.size());
     return uuid;
 }
 
@@ -53,7 +55,9 @@ void Effects::clear() {
 }
 
 Effects::Change& Effects::of(std::uint32_t destination) {
-    if (destination >= counts.size()) counts.resize(destination + 1);
+    if (destination >= counts.size()) {
+        counts.resize(destination + 1);
+    }
     return counts[destination];
 }
 
@@ -74,16 +78,22 @@ bool Engine::is_emergency(std::int64_t item_flags) {
 
 model::Status Engine::open() {
     connect();
-    if (auto migrated = migrate(connection_, migration_steps()); !migrated) return migrated;
+    if (auto migrated = migrate(connection_, migration_steps()); !migrated) {
+        return migrated;
+    }
     return load();
 }
 
 model::Status Engine::reopen() {
     // A look at the tables alone moves next_id_ on: were what follows to fail then, the next try would know no more
     // which rows nobody heard of.
-    if (!last_known_) last_known_ = next_id_ - 1;
+    if (!last_known_) {
+        last_known_ = next_id_ - 1;
+    }
     close();
-    if (auto opened = open(); !opened) return opened;
+    if (auto opened = open(); !opened) {
+        return opened;
+    }
     Statement left_behind = connection_.prepare("SELECT id, lane, flags FROM item WHERE id > ? ORDER BY id");
     left_behind.bind(1, *last_known_);
     for (Rows rows(left_behind); rows.next();) {
@@ -123,7 +133,7 @@ model::Status Engine::load() {
         Statement secret = connection_.prepare("SELECT value FROM meta WHERE name='secret'");
         Rows rows(secret);
         const bool known = rows.next();
-        if (!opened_before_ && (!known || !secret_.set(rows->octets(0)))) {
+        if (!opened_before_ && (!known || !secret_.set(rows->bytes(0)))) {
             return model::Error{"the store holds no key for its hashes: restore it from a backup"};
         }
     }
@@ -184,7 +194,9 @@ model::Status Engine::load() {
     {
         s.first_records.bind(1, std::int64_t{1});
         Rows rows(s.first_records);
-        if (rows.next()) oldest_record_at_ = rows->integer(1);
+        if (rows.next()) {
+            oldest_record_at_ = rows->integer(1);
+        }
     }
     measure();
     opened_before_ = true;
@@ -198,19 +210,19 @@ void Engine::load_catalogue() {
         "(SELECT s.id FROM schema_identifier s WHERE s.identifier=profile.schema_identifier) FROM profile ORDER BY id");
     for (Rows rows(profiles); rows.next();) {
         model::Profile profile;
-        profile.sender = {std::string(rows->octets(1)), std::string(rows->octets(2))};
-        profile.receiver = {std::string(rows->octets(3)), std::string(rows->octets(4))};
-        profile.etsi_version = rows->octets(5);
-        profile.national_profile_owner = rows->octets(6);
-        profile.national_profile_version = rows->octets(7);
-        profile.schema_identifier = rows->octets(8);
-        profile.schema_url = rows->octets(9);
+        profile.sender = {std::string(rows->bytes(1)), std::string(rows->bytes(2))};
+        profile.receiver = {std::string(rows->bytes(3)), std::string(rows->bytes(4))};
+        profile.etsi_version = rows->bytes(5);
+        profile.national_profile_owner = rows->bytes(6);
+        profile.national_profile_version = rows->bytes(7);
+        profile.schema_identifier = rows->bytes(8);
+        profile.schema_url = rows->bytes(9);
         profile.writer_version = static_cast<std::uint32_t>(rows->integer(10));
         catalogue_.add_profile(rows->integer(0), std::move(profile), bit_of(rows->integer(11)));
     }
     Statement lanes = connection_.prepare("SELECT id, destination, liid, provided FROM lane ORDER BY id");
     for (Rows rows(lanes); rows.next();) {
-        catalogue_.add_lane({rows->integer(0), std::string(rows->octets(1)), std::string(rows->octets(2))},
+        catalogue_.add_lane({rows->integer(0), std::string(rows->bytes(1)), std::string(rows->bytes(2))},
                             static_cast<std::uint32_t>(rows->integer(3)));
     }
 }
@@ -220,7 +232,9 @@ void Engine::load_counts() {
     waiting_bytes_ = 0;
     const auto lane_counts = [this](LaneId lane) -> Effects::Change& {
         const auto* facts = catalogue_.lane_facts(lane);
-        if (facts == nullptr) throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+        if (facts == nullptr) {
+            throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+        }
         return counts_[facts->destination];
     };
     Statement items = connection_.prepare("SELECT lane, size FROM item");
@@ -257,7 +271,9 @@ void Engine::commit() {
     wrote_ = false;  // SQLite calls the hook for commits that have something to write
     statements_.commit.run();
     conversations_.commit();
-    if (counts_.size() < effects_.counts.size()) counts_.resize(effects_.counts.size());
+    if (counts_.size() < effects_.counts.size()) {
+        counts_.resize(effects_.counts.size());
+    }
     for (std::size_t i = 0; i < effects_.counts.size(); ++i) {
         counts_[i].held += effects_.counts[i].held;
         counts_[i].queued += effects_.counts[i].queued;
@@ -318,19 +334,25 @@ void Engine::note(std::string_view who, std::string_view why, const Refusal* ref
 
 void Engine::count_object(LaneId lane, ObjectState state, std::int64_t by) {
     const auto* facts = catalogue_.lane_facts(lane);
-    if (facts == nullptr) throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    if (facts == nullptr) {
+        throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    }
     effects_.of(facts->destination).objects[static_cast<std::size_t>(state)] += by;
 }
 
 void Engine::loaded_objects(LaneId lane, ObjectState state, std::int64_t count) {
     const auto* facts = catalogue_.lane_facts(lane);
-    if (facts == nullptr) throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    if (facts == nullptr) {
+        throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    }
     counts_[facts->destination].objects[static_cast<std::size_t>(state)] += count;
 }
 
 void Engine::count(const Waiting& waiting, ItemState state, std::int64_t by) {
     const auto* facts = catalogue_.lane_facts(waiting.lane);
-    if (facts == nullptr) throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    if (facts == nullptr) {
+        throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    }
     Effects::Change& change = effects_.of(facts->destination);
     switch (state) {
         case ItemState::held:
@@ -348,26 +370,30 @@ void Engine::count(const Waiting& waiting, ItemState state, std::int64_t by) {
 std::optional<Engine::Waiting> Engine::find_queued(RowId row) {
     statements_.find_item.bind(1, row);
     Rows rows(statements_.find_item);
-    if (!rows.next()) return std::nullopt;
+    if (!rows.next()) {
+        return std::nullopt;
+    }
     return Waiting{
-        row,         ItemState::queued, rows->integer(0), rows->integer(1), rows->integer(2), uuid_of(rows->octets(3)),
+        row,         ItemState::queued, rows->integer(0), rows->integer(1), rows->integer(2), uuid_of(rows->bytes(3)),
         std::nullopt};
 }
 
 std::optional<Engine::Waiting> Engine::find_aside(RowId row) {
     statements_.find_aside.bind(1, row);
     Rows rows(statements_.find_aside);
-    if (!rows.next()) return std::nullopt;
+    if (!rows.next()) {
+        return std::nullopt;
+    }
     Waiting waiting{row,
                     rows->integer(0) == number_of(ItemState::held) ? ItemState::held : ItemState::refused,
                     rows->integer(1),
                     rows->integer(2),
                     rows->integer(3),
-                    uuid_of(rows->octets(4)),
+                    uuid_of(rows->bytes(4)),
                     std::nullopt};
     if (!rows->is_null(5)) {
         waiting.refusal = Refusal{static_cast<std::uint64_t>(rows->integer(5)),
-                                  static_cast<Refusal::Kind>(rows->integer(6)), std::string(rows->octets(7))};
+                                  static_cast<Refusal::Kind>(rows->integer(6)), std::string(rows->bytes(7))};
     }
     return waiting;
 }
@@ -389,22 +415,32 @@ void Engine::erase(const Waiting& waiting) {
 
 void Engine::accepted(const Acceptance& item) {
     std::optional<Waiting> waiting = find_queued(item.row);
-    if (!waiting) waiting = find_aside(item.row);
+    if (!waiting) {
+        waiting = find_aside(item.row);
+    }
     if (waiting) {
         erase(*waiting);
     } else {
         // An operator rejected it meanwhile, or this acceptance is told a second time.
         statements_.was_delivered.bind(1, item.row);
         Rows rows(statements_.was_delivered);
-        if (rows.next()) return;
+        if (rows.next()) {
+            return;
+        }
     }
     record(RecordKind::item_delivered, item.lane, item.object_id.bytes, item.row);
-    if (item.has_objects || (waiting && (waiting->flags & flag_has_objects) != 0)) objects_.item_accepted(item.row);
+    if (item.has_objects || (waiting && (waiting->flags & flag_has_objects) != 0)) {
+        objects_.item_accepted(item.row);
+    }
 
-    if (!item.carried_schema) return;
+    if (!item.carried_schema) {
+        return;
+    }
     const auto* profile = catalogue_.profile_facts(item.profile);
     auto* lane = catalogue_.lane_facts(item.lane);
-    if (profile == nullptr || lane == nullptr || (lane->provided | profile->schema_bit) == lane->provided) return;
+    if (profile == nullptr || lane == nullptr || (lane->provided | profile->schema_bit) == lane->provided) {
+        return;
+    }
     lane->provided |= profile->schema_bit;
     effects_.provided.emplace_back(item.lane, profile->schema_bit);
     statements_.provide.bind(1, std::int64_t{lane->provided}).bind(2, item.lane).run();
@@ -412,7 +448,9 @@ void Engine::accepted(const Acceptance& item) {
 
 void Engine::refused(RowId row, const Refusal& refusal) {
     const std::optional<Waiting> waiting = find_queued(row);
-    if (!waiting) return;
+    if (!waiting) {
+        return;
+    }
     statements_.put_aside.bind(1, row)
         .bind(2, number_of(ItemState::refused))
         .bind(3, now_.micros())
@@ -441,8 +479,12 @@ bool Engine::retry(const model::Uuid& object_id, std::string_view who) {
     const std::optional<RowId> row = find_aside(object_id);
     const std::optional<Waiting> waiting = row ? find_aside(*row) : std::nullopt;
     // Objects wait by themselves only once their item has gone.
-    if (!waiting) return objects_.retry(object_id, who);
-    if (waiting->state != ItemState::refused) return false;
+    if (!waiting) {
+        return objects_.retry(object_id, who);
+    }
+    if (waiting->state != ItemState::refused) {
+        return false;
+    }
     back_to_queue(*waiting, who);
     return true;
 }
@@ -463,13 +505,21 @@ std::size_t Engine::retry_some(std::string_view destination, std::optional<std::
         for (Rows rows(statement); rows.next(); ++seen) {
             last = rows->integer(0);
             const auto* facts = catalogue_.lane_facts(rows->integer(2));
-            if (facts == nullptr || catalogue_.destinations()[facts->destination] != destination) continue;
-            if (rows->integer(1) != wanted_state) continue;
-            if (code && static_cast<std::uint64_t>(rows->integer(3)) != *code) continue;
+            if (facts == nullptr || catalogue_.destinations()[facts->destination] != destination) {
+                continue;
+            }
+            if (rows->integer(1) != wanted_state) {
+                continue;
+            }
+            if (code && static_cast<std::uint64_t>(rows->integer(3)) != *code) {
+                continue;
+            }
             matching.push_back({last, object});
         }
         // What lies beyond the end of the shorter look waits for the next step.
-        if (seen >= limit) upto = std::min(upto, last);
+        if (seen >= limit) {
+            upto = std::min(upto, last);
+        }
     };
     look(statements_.refused_after, number_of(ItemState::refused), false);
     look(statements_.objects_after, static_cast<std::int64_t>(ObjectState::refused), true);
@@ -492,13 +542,19 @@ bool Engine::reject(const model::Uuid& object_id, const std::vector<Located>& lo
         waiting = find_aside(*row);
     } else {
         const auto found = std::ranges::find(located, object_id, &Located::object_id);
-        if (found != located.end()) waiting = find_queued(found->row);
+        if (found != located.end()) {
+            waiting = find_queued(found->row);
+        }
     }
-    if (!waiting || waiting->object_id != object_id) return objects_.reject(object_id, who, why);
+    if (!waiting || waiting->object_id != object_id) {
+        return objects_.reject(object_id, who, why);
+    }
     erase(*waiting);
     record(RecordKind::item_rejected, waiting->lane, object_id.bytes, waiting->row);
     note(who, why, waiting->refusal ? &*waiting->refusal : nullptr);
-    if ((waiting->flags & flag_has_objects) != 0) objects_.item_rejected(waiting->row, who, why);
+    if ((waiting->flags & flag_has_objects) != 0) {
+        objects_.item_rejected(waiting->row, who, why);
+    }
     if (waiting->state == ItemState::queued) {
         effects_.withdrawn.push_back({waiting->row, waiting->lane, (waiting->flags & flag_emergency) != 0});
     }
@@ -514,7 +570,9 @@ bool Engine::insert(NewItem& item) {
     const auto* profile = catalogue_.profile_facts(item.profile);
     const RowId row = next_id_++;
     std::optional<model::ApplicationCorrelation> correlation;
-    if (item.conversation_hash) correlation = conversations_.next(item.lane, *item.conversation_hash);
+    if (item.conversation_hash) {
+        correlation = conversations_.next(item.lane, *item.conversation_hash);
+    }
     const bool carries_schema = item.schema_content == SchemaContent::always ||
                                 (item.schema_content == SchemaContent::first &&
                                  (profile->schema_bit == 0 || (lane->provided & profile->schema_bit) == 0));
@@ -551,13 +609,17 @@ bool Engine::insert(NewItem& item) {
     insert_item.run();
     statements_.insert_share.bind(1, row).bind_blob(2, item.share).run();
     insert_made.run();
-    if (has_objects) objects_.insert(row, item);
+    if (has_objects) {
+        objects_.insert(row, item);
+    }
     oldest_record_at_ = std::min(oldest_record_at_, now_.micros());
 
     ++effects_.of(lane->destination).queued;
     effects_.waiting_bytes += size + item_overhead;
     effects_.queued.push_back({row, item.lane, item.emergency});
-    if (item.objects) return true;  // what becomes of these changes while the item waits: to be read when it goes
+    if (item.objects) {
+        return true;  // what becomes of these changes while the item waits: to be read when it goes
+    }
     StoredItem& stored = effects_.stored.emplace_back();
     stored.row = row;
     stored.lane = item.lane;
@@ -574,10 +636,10 @@ bool Engine::insert(NewItem& item) {
 
 void Engine::filler() {
     // As many pages as one item touches, so that the time of a commit does not tell one from the other.
-    std::array<std::uint8_t, 3000> octets{};
-    model::random_bytes(octets.data(), 16);
+    std::array<std::uint8_t, 3000> bytes{};
+    model::random_bytes(bytes.data(), 16);
     for (std::int64_t id = 1; id <= 4; ++id) {
-        statements_.update_filler.bind(1, std::span<const std::uint8_t>(octets)).bind(2, id).run();
+        statements_.update_filler.bind(1, std::span<const std::uint8_t>(bytes)).bind(2, id).run();
     }
 }
 
@@ -585,7 +647,9 @@ LaneId Engine::lane(std::string_view destination, std::string_view liid) {
     {
         statements_.find_lane.bind(1, destination).bind(2, liid);
         Rows rows(statements_.find_lane);
-        if (rows.next()) return rows->integer(0);
+        if (rows.next()) {
+            return rows->integer(0);
+        }
     }
     statements_.insert_lane.bind(1, destination).bind(2, liid).run();
     const LaneId id = sqlite3_last_insert_rowid(connection_.handle());
@@ -598,14 +662,18 @@ std::int64_t Engine::schema_number(std::string_view identifier) {
     {
         find.bind(1, identifier);
         Rows rows(find);
-        if (rows.next()) return rows->integer(0);
+        if (rows.next()) {
+            return rows->integer(0);
+        }
     }
     connection_.prepare("INSERT INTO schema_identifier(identifier) VALUES(?)").bind(1, identifier).run();
     return sqlite3_last_insert_rowid(connection_.handle());
 }
 
 ProfileId Engine::profile(const model::Profile& profile) {
-    if (const ProfileId known = catalogue_.find_profile_like(profile); known != 0) return known;
+    if (const ProfileId known = catalogue_.find_profile_like(profile); known != 0) {
+        return known;
+    }
     const std::int64_t schema = schema_number(profile.schema_identifier);
     Statement insert = connection_.prepare(
         "INSERT INTO profile(sender_country, sender_identifier, receiver_country, receiver_identifier, etsi_version, "
@@ -631,8 +699,8 @@ std::vector<StoredWarrant> Engine::warrants() {
     std::vector<StoredWarrant> warrants;
     Statement select = connection_.prepare("SELECT file, destination, liid, octets FROM warrant");
     for (Rows rows(select); rows.next();) {
-        warrants.push_back({std::string(rows->octets(0)), std::string(rows->octets(1)), std::string(rows->octets(2)),
-                            std::string(rows->octets(3))});
+        warrants.push_back({std::string(rows->bytes(0)), std::string(rows->bytes(1)), std::string(rows->bytes(2)),
+                            std::string(rows->bytes(3))});
     }
     return warrants;
 }
@@ -652,7 +720,7 @@ void Engine::change_warrants(const WarrantChanges& changes) {
             put.bind(1, warrant.destination)
                 .bind(2, warrant.liid)
                 .bind(3, warrant.file)
-                .bind_blob(4, warrant.octets)
+                .bind_blob(4, warrant.bytes)
                 .run();
             tell(kind, warrant);
         }
@@ -670,9 +738,13 @@ bool Engine::prune_due(std::chrono::seconds record_retention) const {
 }
 
 void Engine::prune(std::chrono::seconds record_retention, std::int64_t limit) {
-    if (repeats_.prune_due(now_)) repeats_.prune(now_, limit);
+    if (repeats_.prune_due(now_)) {
+        repeats_.prune(now_, limit);
+    }
     const std::int64_t cutoff = now_.micros() - record_retention.count() * 1'000'000;
-    if (record_retention.count() <= 0 || oldest_record_at_ >= cutoff) return;
+    if (record_retention.count() <= 0 || oldest_record_at_ >= cutoff) {
+        return;
+    }
 
     std::int64_t edge = 0;
     bool needed_for_counters = false;
@@ -681,31 +753,47 @@ void Engine::prune(std::chrono::seconds record_retention, std::int64_t limit) {
         statements_.first_records.bind(1, limit);
         for (Rows rows(statements_.first_records); rows.next();) {
             oldest_record_at_ = rows->integer(1);
-            if (oldest_record_at_ >= cutoff) break;
+            if (oldest_record_at_ >= cutoff) {
+                break;
+            }
             needed_for_counters = rows->integer(0) > conversations_.upto();
-            if (needed_for_counters) break;
+            if (needed_for_counters) {
+                break;
+            }
             edge = rows->integer(0);
         }
     }
     statements_.delete_records.bind(1, edge).run();
     statements_.delete_notes.bind(1, edge).run();
     // They go with the next step, once the counters are known without them.
-    if (needed_for_counters) flush();
+    if (needed_for_counters) {
+        flush();
+    }
 }
 
 bool Engine::checkpoint(Checkpoint kind) {
     int mode = SQLITE_CHECKPOINT_PASSIVE;
-    if (kind == Checkpoint::restart) mode = SQLITE_CHECKPOINT_RESTART;
-    if (kind == Checkpoint::truncate) mode = SQLITE_CHECKPOINT_TRUNCATE;
+    if (kind == Checkpoint::restart) {
+        mode = SQLITE_CHECKPOINT_RESTART;
+    }
+    if (kind == Checkpoint::truncate) {
+        mode = SQLITE_CHECKPOINT_TRUNCATE;
+    }
     // Readers are short; the writer must not stand still for one that is not.
     sqlite3_busy_timeout(connection_.handle(), 20);
     int frames = 0;
     int copied = 0;
     const int code = sqlite3_wal_checkpoint_v2(connection_.handle(), nullptr, mode, &frames, &copied);
     sqlite3_busy_timeout(connection_.handle(), 5000);
-    if (code == SQLITE_BUSY || code == SQLITE_LOCKED) return false;
-    if (code != SQLITE_OK) throw SqlFailure(connection_.handle(), code);
-    if (frames == copied) wal_frames_ = 0;
+    if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
+        return false;
+    }
+    if (code != SQLITE_OK) {
+        throw SqlFailure(connection_.handle(), code);
+    }
+    if (frames == copied) {
+        wal_frames_ = 0;
+    }
     return frames == copied;
 }
 

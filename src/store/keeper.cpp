@@ -21,7 +21,9 @@ void Keeper::stop() {
         stopping_ = true;
     }
     wake_.notify_all();
-    if (thread_.joinable()) thread_.join();
+    if (thread_.joinable()) {
+        thread_.join();
+    }
 }
 
 void Keeper::post(Task task) {
@@ -42,7 +44,9 @@ void Keeper::run() {
         {
             std::unique_lock lock(mutex_);
             wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
-            if (tasks_.empty()) break;
+            if (tasks_.empty()) {
+                break;
+            }
             task = std::move(tasks_.front());
             tasks_.pop_front();
         }
@@ -82,14 +86,22 @@ void Keeper::copy_log() {
         int frames = 0;
         int copied = 0;
         const int code = sqlite3_wal_checkpoint_v2(handle, nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames, &copied);
-        if (code == SQLITE_BUSY) return;
-        if (code != SQLITE_OK) throw SqlFailure(handle, code);
-        if (frames == copied) return;  // synced with it
+        if (code == SQLITE_BUSY) {
+            return;
+        }
+        if (code != SQLITE_OK) {
+            throw SqlFailure(handle, code);
+        }
+        if (frames == copied) {
+            return;  // synced with it
+        }
         sqlite3_file* file = nullptr;
         sqlite3_file_control(handle, "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file));
         // Without this the writer's checkpoint, which has to sync before the log can begin anew, would wait for all of
         // it.
-        if (file != nullptr && file->pMethods != nullptr) file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+        if (file != nullptr && file->pMethods != nullptr) {
+            file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+        }
     }
 }
 
@@ -102,11 +114,15 @@ void Keeper::locate(std::vector<model::Uuid> object_ids,
                   std::unordered_set<model::Uuid> wanted(object_ids.begin(), object_ids.end());
                   Statement scan = connection().prepare("SELECT id, object_id FROM item");
                   for (Rows rows(scan); !wanted.empty() && rows.next();) {
-                      const std::string_view octets = rows->octets(1);
+                      const std::string_view bytes = rows->bytes(1);
                       Located item{rows->integer(0), {}};
-                      if (octets.size() != item.object_id.bytes.size()) continue;
-                      std::memcpy(item.object_id.bytes.data(), octets.data(), octets.size());
-                      if (wanted.erase(item.object_id) != 0) located.push_back(item);
+                      if (bytes.size() != item.object_id.bytes.size()) {
+                          continue;
+                      }
+                      std::memcpy(item.object_id.bytes.data(), bytes.data(), bytes.size());
+                      if (wanted.erase(item.object_id) != 0) {
+                          located.push_back(item);
+                      }
                   }
               } catch (const SqlFailure& failure) {
                   connection_ = Connection();

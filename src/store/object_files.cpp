@@ -22,7 +22,7 @@ namespace {
 constexpr std::uint64_t block_chunks = 4;
 /// Sizes of files end at 2^63 − 1, and what is added to this stays far below it.
 constexpr std::uint64_t largest_object = std::uint64_t{1} << 62U;
-constexpr std::size_t block_octets = block_chunks * sealed_chunk;
+constexpr std::size_t block_bytes = block_chunks * sealed_chunk;
 /// How much may lie dirty in the system's cache before the disk is asked to begin: the sync at the end is short then.
 constexpr std::uint64_t flush_step = 8U << 20U;
 
@@ -40,7 +40,9 @@ class File {
     File& operator=(const File&) = delete;
     ~File() { reset(); }
     void reset() {
-        if (descriptor_ >= 0) ::close(descriptor_);
+        if (descriptor_ >= 0) {
+            ::close(descriptor_);
+        }
         descriptor_ = -1;
     }
     [[nodiscard]] int get() const { return descriptor_; }
@@ -49,18 +51,20 @@ class File {
     int descriptor_;
 };
 
-bool write_all(int file, std::span<const char> octets, std::uint64_t at) {
-    while (!octets.empty()) {
-        const ssize_t written = pwrite(file, octets.data(), octets.size(), static_cast<off_t>(at));
+bool write_all(int file, std::span<const char> bytes, std::uint64_t at) {
+    while (!bytes.empty()) {
+        const ssize_t written = pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(at));
         if (written < 0) {
-            if (errno == EINTR) continue;
+            if (errno == EINTR) {
+                continue;
+            }
             return false;
         }
         if (written == 0) {
             errno = ENOSPC;
             return false;
         }
-        octets = octets.subspan(static_cast<std::size_t>(written));
+        bytes = bytes.subspan(static_cast<std::size_t>(written));
         at += static_cast<std::uint64_t>(written);
     }
     return true;
@@ -71,7 +75,9 @@ bool read_all(int file, std::span<char> out, std::uint64_t at) {
     while (!out.empty()) {
         const ssize_t size = pread(file, out.data(), out.size(), static_cast<off_t>(at));
         if (size < 0) {
-            if (errno == EINTR) continue;
+            if (errno == EINTR) {
+                continue;
+            }
             return false;
         }
         if (size == 0) {
@@ -110,19 +116,33 @@ class FileReader final : public ObjectReader {
     FileReader(FileReader&&) = delete;
     FileReader& operator=(FileReader&&) = delete;
     ~FileReader() override {
-        if (plain_) wipe({plain_.get(), seal_chunk});
+        if (plain_) {
+            wipe({plain_.get(), seal_chunk});
+        }
     }
 
     model::Status prepare() {
-        if (!cipher_.ready()) return cannot_seal();
+        if (!cipher_.ready()) {
+            return cannot_seal();
+        }
         struct stat status {};
         std::array<char, seal_header> header{};
-        if (fstat(file_.get(), &status) != 0) return cannot_read(errno);
-        if (static_cast<std::uint64_t>(status.st_size) != sealed_size_of(size_)) return not_authentic();
-        if (!read_all(file_.get(), header, 0)) return cannot_read(errno);
-        if (!std::ranges::equal(header, seal_header_octets())) return not_authentic();
-        // An empty object gives out no octets that could be checked later.
-        if (size_ == 0) return hold(0);
+        if (fstat(file_.get(), &status) != 0) {
+            return cannot_read(errno);
+        }
+        if (static_cast<std::uint64_t>(status.st_size) != sealed_size_of(size_)) {
+            return not_authentic();
+        }
+        if (!read_all(file_.get(), header, 0)) {
+            return cannot_read(errno);
+        }
+        if (!std::ranges::equal(header, seal_header_bytes())) {
+            return not_authentic();
+        }
+        // An empty object gives out no bytes that could be checked later.
+        if (size_ == 0) {
+            return hold(0);
+        }
         // Advice only.
         static_cast<void>(posix_fadvise(file_.get(), 0, 0, POSIX_FADV_SEQUENTIAL));
         return {};
@@ -131,14 +151,16 @@ class FileReader final : public ObjectReader {
     [[nodiscard]] std::uint64_t size() const override { return size_; }
 
     model::Result<std::size_t> read(std::uint64_t at, std::span<char> out) override {
-        if (at >= size_) return std::size_t{0};
+        if (at >= size_) {
+            return std::size_t{0};
+        }
         out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), size_ - at)));
         const std::uint64_t last_chunk = out.empty() ? 0 : (at + out.size() - 1) / seal_chunk;
         std::size_t done = 0;
         while (done < out.size()) {
             const std::uint64_t chunk = (at + done) / seal_chunk;
             const auto offset = static_cast<std::size_t>((at + done) % seal_chunk);
-            const std::size_t whole = octets_in_chunk(chunk, size_);
+            const std::size_t whole = bytes_in_chunk(chunk, size_);
             const std::size_t part = std::min(whole - offset, out.size() - done);
             char* to = out.data() + done;
             if (part == whole && held_ != chunk) {
@@ -162,28 +184,40 @@ class FileReader final : public ObjectReader {
     static constexpr std::uint64_t none = ~std::uint64_t{0};
 
     static model::Error cannot_read(int code) {
-        if (code == 0) return not_authentic();
+        if (code == 0) {
+            return not_authentic();
+        }
         return model::Error{"a sealed object in state_dir/objects cannot be read: " + system_words(code)};
     }
 
     /// Brings one chunk into plain_, for requests that want a part of it, and probably the next part next.
     model::Status hold(std::uint64_t chunk) {
-        if (held_ == chunk) return {};
-        if (!plain_) plain_ = std::make_unique_for_overwrite<char[]>(seal_chunk);
+        if (held_ == chunk) {
+            return {};
+        }
+        if (!plain_) {
+            plain_ = std::make_unique_for_overwrite<char[]>(seal_chunk);
+        }
         held_ = none;
-        if (auto unsealed = unseal(chunk, chunk, plain_.get()); !unsealed) return unsealed;
+        if (auto unsealed = unseal(chunk, chunk, plain_.get()); !unsealed) {
+            return unsealed;
+        }
         held_ = chunk;
         return {};
     }
 
     model::Status unseal(std::uint64_t chunk, std::uint64_t last_wanted, char* out) {
         if (chunk < fetched_first_ || chunk >= fetched_first_ + fetched_count_) {
-            if (auto fetched = fetch(chunk, last_wanted); !fetched) return fetched;
+            if (auto fetched = fetch(chunk, last_wanted); !fetched) {
+                return fetched;
+            }
         }
         const std::span<const char> sealed(
             sealed_.get() + static_cast<std::size_t>(chunk - fetched_first_) * sealed_chunk,
-            octets_in_chunk(chunk, size_) + seal_tag);
-        if (!cipher_.unseal(chunk, chunk + 1 == chunks_of(size_), sealed, out)) return not_authentic();
+            bytes_in_chunk(chunk, size_) + seal_tag);
+        if (!cipher_.unseal(chunk, chunk + 1 == chunks_of(size_), sealed, out)) {
+            return not_authentic();
+        }
         return {};
     }
 
@@ -197,7 +231,7 @@ class FileReader final : public ObjectReader {
         if (!sealed_ || sealed_capacity_ < end - begin) {
             // The first read says whether small requests come: most objects are small.
             sealed_capacity_ = static_cast<std::size_t>(
-                onwards ? std::min<std::uint64_t>(block_octets, sealed_size_of(size_)) : end - begin);
+                onwards ? std::min<std::uint64_t>(block_bytes, sealed_size_of(size_)) : end - begin);
             sealed_ = std::make_unique_for_overwrite<char[]>(sealed_capacity_);
         }
         fetched_count_ = 0;
@@ -230,84 +264,114 @@ class FileWriter final : public ObjectWriter {
           name_(model::Uuid::random()),
           key_(SealKey::random()),
           cipher_(key_, ChunkCipher::Direction::seal),
-          block_(std::make_unique_for_overwrite<char[]>(seal_header + block_octets)) {}
+          block_(std::make_unique_for_overwrite<char[]>(seal_header + block_bytes)) {}
     FileWriter(const FileWriter&) = delete;
     FileWriter& operator=(const FileWriter&) = delete;
     FileWriter(FileWriter&&) = delete;
     FileWriter& operator=(FileWriter&&) = delete;
     ~FileWriter() override {
-        if (pending_) wipe({pending_.get(), pending_size_});
+        if (pending_) {
+            wipe({pending_.get(), pending_size_});
+        }
         files_->promised_.fetch_sub(promised_, std::memory_order_relaxed);
         if (file_ < 0) {
             files_->give_back(counted_);
             return;
         }
         ::close(file_);
-        if (!finished_) files_->unlink(name_, counted_);
+        if (!finished_) {
+            files_->unlink(name_, counted_);
+        }
     }
 
-    /// So many octets of the file were admitted already.
+    /// So many bytes of the file were admitted already.
     void hold(std::uint64_t admitted) {
         counted_ = promised_ = admitted;
         files_->promised_.fetch_add(admitted, std::memory_order_relaxed);
     }
 
     model::Status create() {
-        if (!cipher_.ready()) return cannot_seal();
+        if (!cipher_.ready()) {
+            return cannot_seal();
+        }
         file_ = openat(files_->directory_, name_.to_string().c_str(),
                        O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (file_ < 0) return cannot_write(errno);
-        std::ranges::copy(seal_header_octets(), block_.get());
+        if (file_ < 0) {
+            return cannot_write(errno);
+        }
+        std::ranges::copy(seal_header_bytes(), block_.get());
         used_ = seal_header;
         return {};
     }
 
     [[nodiscard]] std::uint64_t size() const override { return size_; }
 
-    model::Status write(std::span<const char> octets) override {
-        if (auto going = usable(); !going) return going;
-        digest_.update(octets);
-        size_ += octets.size();
-        while (!octets.empty()) {
+    model::Status write(std::span<const char> bytes) override {
+        if (auto going = usable(); !going) {
+            return going;
+        }
+        digest_.update(bytes);
+        size_ += bytes.size();
+        while (!bytes.empty()) {
             // A chunk goes once something follows: the last one is marked.
             if (pending_size_ == seal_chunk) {
                 const std::span<const char> chunk(pending_.get(), seal_chunk);
-                if (auto sealed = seal(chunk, false); !sealed) return sealed;
+                if (auto sealed = seal(chunk, false); !sealed) {
+                    return sealed;
+                }
                 pending_size_ = 0;
             }
-            if (pending_size_ == 0 && octets.size() > seal_chunk) {
-                if (auto sealed = seal(octets.first(seal_chunk), false); !sealed) return sealed;
-                octets = octets.subspan(seal_chunk);
+            if (pending_size_ == 0 && bytes.size() > seal_chunk) {
+                if (auto sealed = seal(bytes.first(seal_chunk), false); !sealed) {
+                    return sealed;
+                }
+                bytes = bytes.subspan(seal_chunk);
                 continue;
             }
-            if (!pending_) pending_ = std::make_unique_for_overwrite<char[]>(seal_chunk);
-            const std::size_t part = std::min(octets.size(), seal_chunk - pending_size_);
-            std::memcpy(pending_.get() + pending_size_, octets.data(), part);
+            if (!pending_) {
+                pending_ = std::make_unique_for_overwrite<char[]>(seal_chunk);
+            }
+            const std::size_t part = std::min(bytes.size(), seal_chunk - pending_size_);
+            std::memcpy(pending_.get() + pending_size_, bytes.data(), part);
             pending_size_ += part;
-            octets = octets.subspan(part);
+            bytes = bytes.subspan(part);
         }
         return {};
     }
 
     model::Result<std::shared_ptr<const SealedObject>> finish() override {
-        if (auto going = usable(); !going) return going.error();
+        if (auto going = usable(); !going) {
+            return going.error();
+        }
         const model::Sha256 sha256 = digest_.finish();
-        if (auto sealed = seal({pending_.get(), pending_size_}, true); !sealed) return sealed.error();
-        if (auto flushed = flush(); !flushed) return flushed.error();
-        if (fdatasync(file_) != 0 || fsync(files_->directory_) != 0) return failed(cannot_write(errno)).error();
+        if (auto sealed = seal({pending_.get(), pending_size_}, true); !sealed) {
+            return sealed.error();
+        }
+        if (auto flushed = flush(); !flushed) {
+            return flushed.error();
+        }
+        if (fdatasync(file_) != 0 || fsync(files_->directory_) != 0) {
+            return failed(cannot_write(errno)).error();
+        }
         const auto handle = std::make_shared<const SealedFile>(files_, name_, key_, size_, sha256, true);
         finished_ = true;
         // The file was shorter than was thought.
         files_->promised_.fetch_sub(std::exchange(promised_, 0), std::memory_order_relaxed);
-        if (counted_ > written_) files_->give_back(counted_ - written_);
+        if (counted_ > written_) {
+            files_->give_back(counted_ - written_);
+        }
         files_->add_owner(handle);
         return std::shared_ptr<const SealedObject>(handle);
     }
 
   private:
     model::Status usable() const {
-        if (failure_) return *failure_;
-        if (finished_) return model::Error{"the binary object is complete already"};
+        if (failure_) {
+            return *failure_;
+        }
+        if (finished_) {
+            return model::Error{"the binary object is complete already"};
+        }
         return {};
     }
     model::Status failed(model::Error error) {
@@ -316,10 +380,14 @@ class FileWriter final : public ObjectWriter {
     }
 
     model::Status seal(std::span<const char> chunk, bool last) {
-        if (used_ + chunk.size() + seal_tag > seal_header + block_octets) {
-            if (auto flushed = flush(); !flushed) return flushed;
+        if (used_ + chunk.size() + seal_tag > seal_header + block_bytes) {
+            if (auto flushed = flush(); !flushed) {
+                return flushed;
+            }
         }
-        if (!cipher_.seal(chunk_++, last, chunk, block_.get() + used_)) return failed(cannot_seal());
+        if (!cipher_.seal(chunk_++, last, chunk, block_.get() + used_)) {
+            return failed(cannot_seal());
+        }
         used_ += chunk.size() + seal_tag;
         return {};
     }
@@ -327,10 +395,14 @@ class FileWriter final : public ObjectWriter {
     model::Status flush() {
         const std::uint64_t held = std::min<std::uint64_t>(used_, promised_);
         if (used_ > held) {
-            if (auto admitted = files_->admit(used_ - held); !admitted) return failed(admitted.error());
+            if (auto admitted = files_->admit(used_ - held); !admitted) {
+                return failed(admitted.error());
+            }
             counted_ += used_ - held;
         }
-        if (!write_all(file_, {block_.get(), used_}, written_)) return failed(cannot_write(errno));
+        if (!write_all(file_, {block_.get(), used_}, written_)) {
+            return failed(cannot_write(errno));
+        }
         promised_ -= held;
         files_->promised_.fetch_sub(held, std::memory_order_relaxed);
         written_ += used_;
@@ -375,9 +447,13 @@ SealedFile::SealedFile(std::shared_ptr<ObjectFiles> files, const model::Uuid& na
       kept_(!owner) {}
 
 SealedFile::~SealedFile() {
-    if (!owner_) return;
+    if (!owner_) {
+        return;
+    }
     files_->owner_gone(name_);
-    if (!kept_.load(std::memory_order_acquire)) files_->unlink(name_, sealed_size_of(size_));
+    if (!kept_.load(std::memory_order_acquire)) {
+        files_->unlink(name_, sealed_size_of(size_));
+    }
 }
 
 model::Result<std::shared_ptr<ObjectFiles>> ObjectFiles::open(const std::filesystem::path& state_directory,
@@ -386,15 +462,21 @@ model::Result<std::shared_ptr<ObjectFiles>> ObjectFiles::open(const std::filesys
         return model::Error{"the directory \"objects\" in state_dir cannot be used: " + system_words(code)};
     };
     const File parent(::open(state_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (parent.get() < 0) return failed(errno);
+    if (parent.get() < 0) {
+        return failed(errno);
+    }
     const bool made = mkdirat(parent.get(), "objects", 0700) == 0;
     if (!made && errno != EEXIST) {
         no_space = errno == ENOSPC || errno == EDQUOT;
         return failed(errno);
     }
-    if (made && fsync(parent.get()) != 0) return failed(errno);
+    if (made && fsync(parent.get()) != 0) {
+        return failed(errno);
+    }
     const int directory = openat(parent.get(), "objects", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (directory < 0) return failed(errno);
+    if (directory < 0) {
+        return failed(errno);
+    }
     std::shared_ptr<ObjectFiles> files(new ObjectFiles(directory));
     struct stat status {};
     if (fstat(directory, &status) != 0 || ((status.st_mode & 0077) != 0 && fchmod(directory, 0700) != 0)) {
@@ -409,29 +491,43 @@ ObjectFiles::~ObjectFiles() {
 
 model::Result<std::unique_ptr<ObjectWriter>> ObjectFiles::writer() {
     // What the smallest object takes; the rest is looked at as it comes.
-    if (auto admitted = admit(sealed_size_of(0)); !admitted) return admitted.error();
+    if (auto admitted = admit(sealed_size_of(0)); !admitted) {
+        return admitted.error();
+    }
     give_back(sealed_size_of(0));
     auto writer = std::make_unique<FileWriter>(shared_from_this());
-    if (auto created = writer->create(); !created) return created.error();
+    if (auto created = writer->create(); !created) {
+        return created.error();
+    }
     return std::unique_ptr<ObjectWriter>(std::move(writer));
 }
 
 model::Result<std::unique_ptr<ObjectWriter>> ObjectFiles::copy_writer(std::uint64_t size) {
-    if (!fits(size)) return model::Error{"the binary object is larger than store.max_bytes allows"};
+    if (!fits(size)) {
+        return model::Error{"the binary object is larger than store.max_bytes allows"};
+    }
     // Beyond what any file can have the arithmetic has no meaning.
-    if (size > largest_object) return cannot_write(EFBIG);
-    const std::uint64_t octets = sealed_size_of(size);
-    if (auto admitted = admit(octets, copy_room_.load(std::memory_order_relaxed)); !admitted) return admitted.error();
+    if (size > largest_object) {
+        return cannot_write(EFBIG);
+    }
+    const std::uint64_t bytes = sealed_size_of(size);
+    if (auto admitted = admit(bytes, copy_room_.load(std::memory_order_relaxed)); !admitted) {
+        return admitted.error();
+    }
     auto writer = std::make_unique<FileWriter>(shared_from_this());
-    writer->hold(octets);
-    if (auto created = writer->create(); !created) return created.error();
+    writer->hold(bytes);
+    if (auto created = writer->create(); !created) {
+        return created.error();
+    }
     return std::unique_ptr<ObjectWriter>(std::move(writer));
 }
 
 bool ObjectFiles::fits(std::uint64_t size) const {
     const std::uint64_t most = max_bytes_.load(std::memory_order_relaxed);
-    if (most == 0) return true;
-    const std::uint64_t least = least_octets_.load(std::memory_order_relaxed);
+    if (most == 0) {
+        return true;
+    }
+    const std::uint64_t least = least_bytes_.load(std::memory_order_relaxed);
     return least < most && size < most - least && sealed_size_of(size) <= most - least;
 }
 
@@ -441,21 +537,29 @@ model::Result<std::unique_ptr<ObjectReader>> ObjectFiles::reader(const SealedFil
         return model::Error{"a sealed object in state_dir/objects cannot be opened: " + system_words(errno)};
     }
     auto reader = std::make_unique<FileReader>(std::move(opened), file.key(), file.size());
-    if (auto prepared = reader->prepare(); !prepared) return prepared.error();
+    if (auto prepared = reader->prepare(); !prepared) {
+        return prepared.error();
+    }
     return std::unique_ptr<ObjectReader>(std::move(reader));
 }
 
-model::Status ObjectFiles::write_filler(std::uint64_t octets) {
+model::Status ObjectFiles::write_filler(std::uint64_t bytes) {
     static constexpr std::array<char, seal_chunk> zeros{};
     auto filler = writer();
-    if (!filler) return filler.error();
-    while (octets > 0) {
-        const std::size_t part = static_cast<std::size_t>(std::min<std::uint64_t>(octets, zeros.size()));
-        if (auto written = (*filler)->write({zeros.data(), part}); !written) return written;
-        octets -= part;
+    if (!filler) {
+        return filler.error();
+    }
+    while (bytes > 0) {
+        const std::size_t part = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, zeros.size()));
+        if (auto written = (*filler)->write({zeros.data(), part}); !written) {
+            return written;
+        }
+        bytes -= part;
     }
     auto finished = (*filler)->finish();
-    if (!finished) return finished.error();
+    if (!finished) {
+        return finished.error();
+    }
     return {};
 }
 
@@ -464,13 +568,15 @@ std::shared_ptr<const SealedFile> ObjectFiles::of_row(const model::Uuid& name, S
     return std::make_shared<const SealedFile>(shared_from_this(), name, std::move(key), size, sha256, false);
 }
 
-void ObjectFiles::release(const model::Uuid& name, std::uint64_t octets) {
+void ObjectFiles::release(const model::Uuid& name, std::uint64_t bytes) {
     std::shared_ptr<const SealedFile> owner;
     std::function<void(std::function<void()>)> remover;
     {
         const std::lock_guard lock(mutex_);
         const auto found = owners_.find(name);
-        if (found != owners_.end()) owner = found->second.lock();
+        if (found != owners_.end()) {
+            owner = found->second.lock();
+        }
         remover = remover_;
     }
     std::function<void()> work;
@@ -479,7 +585,7 @@ void ObjectFiles::release(const model::Uuid& name, std::uint64_t octets) {
         owner->keep(false);
         work = [owner = std::move(owner)]() mutable { owner.reset(); };
     } else {
-        work = [self = shared_from_this(), name, octets] { self->unlink(name, octets); };
+        work = [self = shared_from_this(), name, bytes] { self->unlink(name, bytes); };
     }
     if (remover) {
         remover(std::move(work));
@@ -499,7 +605,9 @@ model::Result<std::uint64_t> ObjectFiles::sweep(const std::function<bool(const m
     };
     // A descriptor of its own: closing the stream closes it.
     const int again = openat(directory_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (again < 0) return failed(errno);
+    if (again < 0) {
+        return failed(errno);
+    }
     const std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(again), closedir);
     if (!stream) {
         const int code = errno;
@@ -507,73 +615,81 @@ model::Result<std::uint64_t> ObjectFiles::sweep(const std::function<bool(const m
         return failed(code);
     }
     std::uint64_t found = 0;
-    std::uint64_t octets = 0;
+    std::uint64_t bytes = 0;
     while (true) {
         // Only this tells an error from the end.
         errno = 0;
         const dirent* entry = readdir(stream.get());
         if (entry == nullptr) {
-            if (errno != 0) return failed(errno);
+            if (errno != 0) {
+                return failed(errno);
+            }
             break;
         }
         // Whatever else somebody put there is not ours to remove.
         const auto name = model::Uuid::parse(static_cast<const char*>(entry->d_name));
-        if (!name) continue;
+        if (!name) {
+            continue;
+        }
         struct stat status {};
         if (fstatat(directory_, static_cast<const char*>(entry->d_name), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-            if (errno == ENOENT) continue;
+            if (errno == ENOENT) {
+                continue;
+            }
             return failed(errno);
         }
         if (has_row(*name)) {
             ++found;
-            octets += static_cast<std::uint64_t>(status.st_size);
+            bytes += static_cast<std::uint64_t>(status.st_size);
         } else {
             unlinkat(directory_, static_cast<const char*>(entry->d_name), 0);
         }
     }
-    take_stock(octets);
+    take_stock(bytes);
     return found;
 }
 
-void ObjectFiles::give_back(std::uint64_t octets) noexcept {
+void ObjectFiles::give_back(std::uint64_t bytes) noexcept {
     // Files that somebody cut or put there were counted otherwise: never below nothing, which would be a full store.
-    std::uint64_t now = octets_.load(std::memory_order_relaxed);
-    while (!octets_.compare_exchange_weak(now, now - std::min(now, octets), std::memory_order_relaxed)) {
+    std::uint64_t now = bytes_.load(std::memory_order_relaxed);
+    while (!bytes_.compare_exchange_weak(now, now - std::min(now, bytes), std::memory_order_relaxed)) {
     }
 }
 
 void ObjectFiles::set_budget(const Budget& budget) {
     max_bytes_.store(budget.max_bytes, std::memory_order_relaxed);
-    other_octets_.store(budget.other_octets, std::memory_order_relaxed);
+    other_bytes_.store(budget.other_bytes, std::memory_order_relaxed);
     room_.store(budget.room, std::memory_order_relaxed);
     copy_room_.store(budget.copy_room, std::memory_order_relaxed);
-    least_octets_.store(budget.least_octets, std::memory_order_relaxed);
+    least_bytes_.store(budget.least_bytes, std::memory_order_relaxed);
 }
 
-model::Status ObjectFiles::admit(std::uint64_t octets, std::uint64_t room) {
-    const std::uint64_t with = octets_.fetch_add(octets, std::memory_order_relaxed) + octets;
+model::Status ObjectFiles::admit(std::uint64_t bytes, std::uint64_t room) {
+    const std::uint64_t with = bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
     const std::uint64_t most = max_bytes_.load(std::memory_order_relaxed);
-    if (most != 0 && with + other_octets_.load(std::memory_order_relaxed) > most) {
-        give_back(octets);
+    if (most != 0 && with + other_bytes_.load(std::memory_order_relaxed) > most) {
+        give_back(bytes);
         return model::Error{"store.max_bytes is reached: no binary object is taken until deliveries have made room"};
     }
     struct statvfs status {};
     if (fstatvfs(directory_, &status) != 0) {
         const int code = errno;
-        give_back(octets);
+        give_back(bytes);
         return cannot_write(code);
     }
-    const std::uint64_t taken = room + promised_.load(std::memory_order_relaxed) + octets;
+    const std::uint64_t taken = room + promised_.load(std::memory_order_relaxed) + bytes;
     if (std::uint64_t{status.f_bavail} * status.f_frsize < taken) {
-        give_back(octets);
+        give_back(bytes);
         return model::Error{"state_dir is short of disk space: no binary object is taken until there is more"};
     }
     return {};
 }
 
-void ObjectFiles::unlink(const model::Uuid& name, std::uint64_t octets) noexcept {
+void ObjectFiles::unlink(const model::Uuid& name, std::uint64_t bytes) noexcept {
     // What cannot be removed now counts on, and goes at the next start.
-    if (unlinkat(directory_, name.to_string().c_str(), 0) == 0) give_back(octets);
+    if (unlinkat(directory_, name.to_string().c_str(), 0) == 0) {
+        give_back(bytes);
+    }
 }
 
 void ObjectFiles::add_owner(const std::shared_ptr<const SealedFile>& owner) {

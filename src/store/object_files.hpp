@@ -18,7 +18,7 @@ namespace lihandover::store {
 
 class ObjectFiles;
 
-/// A sealed file, its key and what was measured of its octets.
+/// A sealed file, its key and what was measured of its bytes.
 ///
 /// One that was just written (an owner) unlinks its file when it goes, unless a row has it: the writer keeps and
 /// releases it as rows come and go. One that was read from a row leaves the file alone.
@@ -66,19 +66,19 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
     ~ObjectFiles();
 
     [[nodiscard]] model::Result<std::unique_ptr<ObjectWriter>> writer();
-    /// Room for an object of so many octets is held until the writer finished it or is gone.
+    /// Room for an object of so many bytes is held until the writer finished it or is gone.
     [[nodiscard]] model::Result<std::unique_ptr<ObjectWriter>> copy_writer(std::uint64_t size);
     [[nodiscard]] bool fits(std::uint64_t size) const;
     [[nodiscard]] model::Result<std::unique_ptr<ObjectReader>> reader(const SealedFile& file) const;
-    [[nodiscard]] model::Status write_filler(std::uint64_t octets);
+    [[nodiscard]] model::Status write_filler(std::uint64_t bytes);
 
     /// The handle of a file that a row names.
     [[nodiscard]] std::shared_ptr<const SealedFile> of_row(const model::Uuid& name, SealKey key, std::uint64_t size,
                                                            const model::Sha256& sha256);
     /// The row of this file is gone: the file goes too, now or with its owner's last handle (which may give it a row
     /// again).
-    ///   octets  of the file
-    void release(const model::Uuid& name, std::uint64_t octets);
+    ///   bytes  of the file
+    void release(const model::Uuid& name, std::uint64_t bytes);
     /// Who unlinks: removing a large file takes long on some file systems. Runs the work at some time, on any thread.
     void set_remover(std::function<void(std::function<void()>)> remover);
 
@@ -86,43 +86,43 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
     /// anything is written. Gives how many of those that rows name are there. Where it fails, take_stock() has to say
     /// how much there is.
     [[nodiscard]] model::Result<std::uint64_t> sweep(const std::function<bool(const model::Uuid&)>& has_row);
-    void take_stock(std::uint64_t octets) { octets_.store(octets, std::memory_order_relaxed); }
+    void take_stock(std::uint64_t bytes) { bytes_.store(bytes, std::memory_order_relaxed); }
 
     /// What may be written.
     struct Budget {
-        std::uint64_t max_bytes = 0;     ///< the store's limit; 0: none
-        std::uint64_t other_octets = 0;  ///< what else counts towards it now,
-        std::uint64_t room = 0;          ///< on the disk that has to stay free,
-        std::uint64_t copy_room = 0;     ///< and that copies have to leave
-        std::uint64_t least_octets = 0;  ///< what else counts in an empty store
+        std::uint64_t max_bytes = 0;    ///< the store's limit; 0: none
+        std::uint64_t other_bytes = 0;  ///< what else counts towards it now,
+        std::uint64_t room = 0;         ///< on the disk that has to stay free,
+        std::uint64_t copy_room = 0;    ///< and that copies have to leave
+        std::uint64_t least_bytes = 0;  ///< what else counts in an empty store
     };
     void set_budget(const Budget& budget);
     /// Of all files, unfinished ones included.
-    [[nodiscard]] std::uint64_t octets() const { return octets_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
   private:
     friend class SealedFile;
     friend class FileWriter;
 
     explicit ObjectFiles(int directory) : directory_(directory) {}
-    /// Counts `octets` more, or says why they cannot be had.
+    /// Counts `bytes` more, or says why they cannot be had.
     ///   room  on the disk that has to stay free
-    [[nodiscard]] model::Status admit(std::uint64_t octets, std::uint64_t room);
-    [[nodiscard]] model::Status admit(std::uint64_t octets) {
-        return admit(octets, room_.load(std::memory_order_relaxed));
+    [[nodiscard]] model::Status admit(std::uint64_t bytes, std::uint64_t room);
+    [[nodiscard]] model::Status admit(std::uint64_t bytes) {
+        return admit(bytes, room_.load(std::memory_order_relaxed));
     }
-    void give_back(std::uint64_t octets) noexcept;
-    void unlink(const model::Uuid& name, std::uint64_t octets) noexcept;
+    void give_back(std::uint64_t bytes) noexcept;
+    void unlink(const model::Uuid& name, std::uint64_t bytes) noexcept;
     void add_owner(const std::shared_ptr<const SealedFile>& owner);
     void owner_gone(const model::Uuid& name) noexcept;
 
     int directory_;
-    std::atomic<std::uint64_t> octets_{0};
+    std::atomic<std::uint64_t> bytes_{0};
     std::atomic<std::uint64_t> max_bytes_{0};
-    std::atomic<std::uint64_t> other_octets_{0};
+    std::atomic<std::uint64_t> other_bytes_{0};
     std::atomic<std::uint64_t> room_{0};
     std::atomic<std::uint64_t> copy_room_{0};
-    std::atomic<std::uint64_t> least_octets_{0};
+    std::atomic<std::uint64_t> least_bytes_{0};
     std::atomic<std::uint64_t> promised_{
         0};  ///< admitted for copies and not written yet, so that the disk has it still
 

@@ -19,14 +19,16 @@ std::int64_t number_of(Enumerator value) {
     return static_cast<std::int64_t>(value);
 }
 
-std::span<const std::uint8_t> octets_of(const model::Uuid& uuid) {
+std::span<const std::uint8_t> bytes_of(const model::Uuid& uuid) {
     return uuid.bytes;
 }
 
-model::Uuid uuid_of(std::string_view octets) {
+model::Uuid uuid_of(std::string_view bytes) {
     model::Uuid uuid;
-    if (octets.size() != uuid.bytes.size()) throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
-    std::memcpy(uuid.bytes.data(), octets.data(), octets.size());
+    if (bytes.size() != uuid.bytes.size()) {
+        throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    }
+    std::memcpy(uuid.bytes.data(), bytes.data(), bytes.size());
     return uuid;
 }
 
@@ -37,7 +39,9 @@ const SealedFile* file_of(const SealedObject* object) {
 /// Later by `seconds`, wherever that is.
 std::int64_t later(std::int64_t micros, std::int64_t seconds) {
     std::int64_t sum = 0;
-    if (__builtin_mul_overflow(seconds, 1'000'000, &sum) || __builtin_add_overflow(sum, micros, &sum)) return no_expiry;
+    if (__builtin_mul_overflow(seconds, 1'000'000, &sum) || __builtin_add_overflow(sum, micros, &sum)) {
+        return no_expiry;
+    }
     return sum;
 }
 
@@ -49,9 +53,9 @@ QueuedObject queued(const model::Uuid& uuid, LaneId lane, std::int64_t flags, st
 std::string words_of(const Fetch& fetch) {
     std::string words;
     if (fetch.end == 0) {
-        words = "no octets";
+        words = "no bytes";
     } else {
-        words = "octets " + std::to_string(fetch.begin) + " to " + std::to_string(fetch.end);
+        words = "bytes " + std::to_string(fetch.begin) + " to " + std::to_string(fetch.end);
     }
     switch (fetch.extent) {
         case Fetch::Extent::begun:
@@ -139,9 +143,13 @@ void ObjectTable::close() {
 }
 
 bool ObjectTable::takes(const NewItem& item) const {
-    if (!item.objects) return true;
+    if (!item.objects) {
+        return true;
+    }
     return std::ranges::all_of(*item.objects, [this](const NewObject& object) {
-        if (object.file) return !object.sealed;
+        if (object.file) {
+            return !object.sealed;
+        }
         const SealedFile* file = file_of(object.sealed.get());
         return file != nullptr && file->in(*files_);
     });
@@ -150,18 +158,20 @@ bool ObjectTable::takes(const NewItem& item) const {
 std::int64_t ObjectTable::blob_of(const NewObject& object) {
     const SealedFile* sealed = file_of(object.sealed.get());
     Statement& known = sealed != nullptr ? s_.blob_by_file : s_.blob_by_source;
-    known.bind(1, octets_of(sealed != nullptr ? sealed->name() : object.file->id));
+    known.bind(1, bytes_of(sealed != nullptr ? sealed->name() : object.file->id));
     {
         Rows rows(known);
-        if (rows.next()) return rows->integer(0);
+        if (rows.next()) {
+            return rows->integer(0);
+        }
     }
     Statement& insert = s_.insert_blob;
     if (sealed != nullptr) {
         insert.bind(1, number_of(BlobState::ready))
             .bind(2, static_cast<std::int64_t>(sealed->size()))
             .bind(3, std::span<const std::uint8_t>(sealed->sha256()))
-            .bind(4, octets_of(sealed->name()))
-            .bind(5, std::span<const std::uint8_t>(sealed->key().octets()))
+            .bind(4, bytes_of(sealed->name()))
+            .bind(5, std::span<const std::uint8_t>(sealed->key().bytes()))
             .bind_null(6)
             .run();
         changes_.released.erase(sealed->name());
@@ -175,7 +185,7 @@ std::int64_t ObjectTable::blob_of(const NewObject& object) {
     } else {
         insert.bind_null(3);
     }
-    insert.bind_null(4).bind_null(5).bind(6, octets_of(source.id)).run();
+    insert.bind_null(4).bind_null(5).bind(6, bytes_of(source.id)).run();
     const std::int64_t blob = engine_.last_inserted();
     s_.insert_source.bind(1, blob)
         .bind_blob(2, source.path)
@@ -195,9 +205,9 @@ void ObjectTable::insert(RowId item, const NewItem& made) {
                                    (object.model == model::BinaryModel::b ? object_flag_model_b : 0) |
                                    (object.remove_when_fetched ? object_flag_remove_when_fetched : 0);
         s_.insert_object.bind(1, engine_.take_id())
-            .bind(2, octets_of(object.id))
+            .bind(2, bytes_of(object.id))
             .bind(3, item)
-            .bind(4, octets_of(made.object_id))
+            .bind(4, bytes_of(made.object_id))
             .bind(5, position++)
             .bind(6, made.lane)
             .bind(7, blob)
@@ -214,7 +224,9 @@ void ObjectTable::insert(RowId item, const NewItem& made) {
 }
 
 void ObjectTable::filler(std::size_t objects) {
-    if (objects == 0) return;
+    if (objects == 0) {
+        return;
+    }
     // Rows and index entries in the same places as real ones, gone again before the commit: the pages that they were on
     // are written all the same. The numbers are above all others and are not used up.
     static constexpr std::array<std::uint8_t, 32> zeros{};
@@ -227,17 +239,19 @@ void ObjectTable::filler(std::size_t objects) {
         s_.insert_blob.bind(1, number_of(BlobState::ready))
             .bind(2, std::int64_t{0})
             .bind(3, std::span<const std::uint8_t>(zeros))
-            .bind(4, octets_of(uuid))
+            .bind(4, bytes_of(uuid))
             .bind(5, std::span<const std::uint8_t>(zeros))
             .bind_null(6)
             .run();
         const std::int64_t blob = engine_.last_inserted();
-        if (i == 0) first_blob = blob;
+        if (i == 0) {
+            first_blob = blob;
+        }
         const auto number = static_cast<std::int64_t>(i);
         s_.insert_object.bind(1, first + number)
-            .bind(2, octets_of(uuid))
+            .bind(2, bytes_of(uuid))
             .bind(3, first)
-            .bind(4, octets_of(item))
+            .bind(4, bytes_of(item))
             .bind(5, number)
             .bind(6, std::int64_t{0})
             .bind(7, blob)
@@ -259,38 +273,44 @@ std::vector<ObjectTable::Row> ObjectTable::rows_of(Statement& statement) {
     for (Rows rows(statement); rows.next();) {
         Row& row = found.emplace_back();
         row.id = rows->integer(0);
-        row.uuid = uuid_of(rows->octets(1));
+        row.uuid = uuid_of(rows->bytes(1));
         row.item = rows->integer(2);
         row.lane = rows->integer(3);
         row.blob = rows->integer(4);
         row.state = static_cast<ObjectState>(rows->integer(5) & 3);
         row.flags = rows->integer(6);
         row.lifetime = rows->integer(7);
-        if (!rows->is_null(8)) row.expires_at = rows->integer(8);
+        if (!rows->is_null(8)) {
+            row.expires_at = rows->integer(8);
+        }
         row.deadline = rows->integer(9);
         row.blob_state = static_cast<BlobState>(rows->integer(10));
         row.size = static_cast<std::uint64_t>(rows->integer(11));
         if (!rows->is_null(12)) {
             row.refusal = Refusal{static_cast<std::uint64_t>(rows->integer(12)),
-                                  static_cast<Refusal::Kind>(rows->integer(13)), std::string(rows->octets(14))};
+                                  static_cast<Refusal::Kind>(rows->integer(13)), std::string(rows->bytes(14))};
         }
     }
     return found;
 }
 
 std::optional<ObjectTable::Row> ObjectTable::find(const model::Uuid& uuid) {
-    s_.by_uuid.bind(1, octets_of(uuid));
+    s_.by_uuid.bind(1, bytes_of(uuid));
     auto rows = rows_of(s_.by_uuid);
-    if (rows.empty()) return std::nullopt;
+    if (rows.empty()) {
+        return std::nullopt;
+    }
     return std::move(rows.front());
 }
 
 std::vector<ObjectTable::Row> ObjectTable::find_waiting(const model::Uuid& id) {
     if (auto own = find(id)) {
-        if (own->state == ObjectState::attached) return {};
+        if (own->state == ObjectState::attached) {
+            return {};
+        }
         return {std::move(*own)};
     }
-    s_.by_item_uuid.bind(1, octets_of(id));
+    s_.by_item_uuid.bind(1, bytes_of(id));
     return rows_of(s_.by_item_uuid);
 }
 
@@ -299,31 +319,37 @@ void ObjectTable::count(LaneId lane, ObjectState state, std::int64_t by) {
 }
 
 void ObjectTable::record(RecordKind kind, const Row& row) {
-    engine_.record(kind, row.lane, octets_of(row.uuid), row.item);
+    engine_.record(kind, row.lane, bytes_of(row.uuid), row.item);
 }
 
 void ObjectTable::record_late(RecordKind kind, const model::Uuid& uuid) {
     LaneId lane = 0;
     RowId item = 0;
     {
-        s_.ended.bind(1, octets_of(uuid));
+        s_.ended.bind(1, bytes_of(uuid));
         Rows rows(s_.ended);
         if (rows.next()) {
             // Told a second time.
-            if (kind == RecordKind::object_pushed && rows->integer(0) == number_of(kind)) return;
+            if (kind == RecordKind::object_pushed && rows->integer(0) == number_of(kind)) {
+                return;
+            }
             lane = rows->integer(1);
             item = rows->integer(2);
         }
     }
     // Without that record it is older than they are kept, and nobody can say whose it was.
-    if (item != 0) engine_.record(kind, lane, octets_of(uuid), item);
+    if (item != 0) {
+        engine_.record(kind, lane, bytes_of(uuid), item);
+    }
 }
 
 void ObjectTable::release_file(std::int64_t blob) {
     s_.blob_file.bind(1, blob);
     Rows rows(s_.blob_file);
-    if (!rows.next() || rows->is_null(0)) return;
-    changes_.released.emplace(uuid_of(rows->octets(0)), sealed_size_of(static_cast<std::uint64_t>(rows->integer(1))));
+    if (!rows.next() || rows->is_null(0)) {
+        return;
+    }
+    changes_.released.emplace(uuid_of(rows->bytes(0)), sealed_size_of(static_cast<std::uint64_t>(rows->integer(1))));
 }
 
 void ObjectTable::remove(const Row& row) {
@@ -332,16 +358,22 @@ void ObjectTable::remove(const Row& row) {
     {
         s_.other_with_blob.bind(1, row.blob);
         Rows rows(s_.other_with_blob);
-        if (rows.next()) return;
+        if (rows.next()) {
+            return;
+        }
     }
     release_file(row.blob);
     s_.delete_blob.bind(1, row.blob).run();
-    if (row.blob_state != BlobState::ready) s_.delete_source.bind(1, row.blob).run();
+    if (row.blob_state != BlobState::ready) {
+        s_.delete_source.bind(1, row.blob).run();
+    }
 }
 
 void ObjectTable::end_expired(const Row& row, std::string_view why) {
     record(RecordKind::object_expired, row);
-    if (!why.empty()) engine_.note("", why);
+    if (!why.empty()) {
+        engine_.note("", why);
+    }
     remove(row);
 }
 
@@ -376,7 +408,9 @@ void ObjectTable::queue(const Row& row, std::int64_t deadline) {
 void ObjectTable::item_accepted(RowId item) {
     s_.by_item.bind(1, item);
     for (const Row& row : rows_of(s_.by_item)) {
-        if (row.state != ObjectState::attached) continue;
+        if (row.state != ObjectState::attached) {
+            continue;
+        }
         if (row.blob_state == BlobState::lost) {
             remove(row);
         } else if ((row.flags & object_flag_model_b) != 0) {
@@ -400,10 +434,12 @@ void ObjectTable::prepared(const model::Uuid& source, const std::shared_ptr<cons
                            model::ObjectLoss loss) {
     std::int64_t blob = 0;
     {
-        s_.blob_by_source.bind(1, octets_of(source));
+        s_.blob_by_source.bind(1, bytes_of(source));
         Rows rows(s_.blob_by_source);
         // Its items were rejected meanwhile, or it is told a second time.
-        if (!rows.next() || rows->integer(1) != number_of(BlobState::preparing)) return;
+        if (!rows.next() || rows->integer(1) != number_of(BlobState::preparing)) {
+            return;
+        }
         blob = rows->integer(0);
     }
     const SealedFile* file = file_of(copy.get());
@@ -412,13 +448,15 @@ void ObjectTable::prepared(const model::Uuid& source, const std::shared_ptr<cons
         s_.complete.bind(1, blob)
             .bind(2, static_cast<std::int64_t>(file->size()))
             .bind(3, std::span<const std::uint8_t>(file->sha256()))
-            .bind(4, octets_of(file->name()))
-            .bind(5, std::span<const std::uint8_t>(file->key().octets()))
+            .bind(4, bytes_of(file->name()))
+            .bind(5, std::span<const std::uint8_t>(file->key().bytes()))
             .run();
         changes_.released.erase(file->name());
         changes_.kept.push_back(std::static_pointer_cast<const SealedFile>(copy));
     } else {
-        if (loss == model::ObjectLoss::none) loss = model::ObjectLoss::unreadable;
+        if (loss == model::ObjectLoss::none) {
+            loss = model::ObjectLoss::unreadable;
+        }
         s_.lose.bind(1, blob).bind(2, number_of(loss)).run();
     }
     s_.delete_source.bind(1, blob).run();
@@ -432,7 +470,9 @@ void ObjectTable::prepared(const model::Uuid& source, const std::shared_ptr<cons
         if (row.state == ObjectState::attached) {
             s_.item_prepared.bind(1, row.item);
             Rows rows(s_.item_prepared);
-            if (!rows.next()) continue;
+            if (!rows.next()) {
+                continue;
+            }
             auto& items = engine_.effects().prepared;
             // An item may have the file twice.
             if (items.empty() || items.back().row != row.item) {
@@ -463,7 +503,9 @@ void ObjectTable::pushed(const model::Uuid& uuid) {
 
 void ObjectTable::refused(const model::Uuid& uuid, const Refusal& refusal) {
     const auto row = find(uuid);
-    if (!row || row->state != ObjectState::queued) return;
+    if (!row || row->state != ObjectState::queued) {
+        return;
+    }
     s_.set_refused.bind(1, row->id)
         .bind(2, engine_.now().micros())
         .bind(3, static_cast<std::int64_t>(refusal.code))
@@ -482,12 +524,16 @@ void ObjectTable::fetched(const Fetch& fetch) {
         // It ended while it was on its way out.
         const RowId before = engine_.last_id();
         record_late(RecordKind::object_fetched, fetch.object);
-        if (engine_.last_id() != before) engine_.note(fetch.certificate_sha256, words_of(fetch));
+        if (engine_.last_id() != before) {
+            engine_.note(fetch.certificate_sha256, words_of(fetch));
+        }
         return;
     }
     record(RecordKind::object_fetched, *row);
     engine_.note(fetch.certificate_sha256, words_of(fetch));
-    if (!fetch.whole() || (row->flags & object_flag_remove_when_fetched) == 0) return;
+    if (!fetch.whole() || (row->flags & object_flag_remove_when_fetched) == 0) {
+        return;
+    }
     if (row->state == ObjectState::offered) {
         end_expired(*row, "it was fetched");
     } else if (row->state == ObjectState::attached) {
@@ -507,7 +553,9 @@ void ObjectTable::back_to_queue(const Row& row, std::string_view who) {
 bool ObjectTable::retry(const model::Uuid& id, std::string_view who) {
     bool any = false;
     for (const Row& row : find_waiting(id)) {
-        if (row.state != ObjectState::refused) continue;
+        if (row.state != ObjectState::refused) {
+            continue;
+        }
         back_to_queue(row, who);
         any = true;
     }
@@ -517,7 +565,9 @@ bool ObjectTable::retry(const model::Uuid& id, std::string_view who) {
 void ObjectTable::retry(RowId id, std::string_view who) {
     s_.by_id.bind(1, id);
     for (const Row& row : rows_of(s_.by_id)) {
-        if (row.state == ObjectState::refused) back_to_queue(row, who);
+        if (row.state == ObjectState::refused) {
+            back_to_queue(row, who);
+        }
     }
 }
 
@@ -525,7 +575,9 @@ void ObjectTable::reject_one(const Row& row, std::string_view who, std::string_v
     record(RecordKind::object_rejected, row);
     engine_.note(who, why, row.refusal ? &*row.refusal : nullptr);
     remove(row);
-    if (row.state == ObjectState::queued) engine_.effects().uploads_withdrawn.push_back(row.uuid);
+    if (row.state == ObjectState::queued) {
+        engine_.effects().uploads_withdrawn.push_back(row.uuid);
+    }
 }
 
 bool ObjectTable::reject(const model::Uuid& id, std::string_view who, std::string_view why) {
@@ -552,13 +604,13 @@ std::vector<std::shared_ptr<const SourceFile>> ObjectTable::pending_files() {
         "FROM source_file s JOIN blob b ON b.id=s.blob WHERE b.state=1 ORDER BY s.blob");
     for (Rows rows(select); rows.next();) {
         auto file = std::make_shared<SourceFile>();
-        file->id = uuid_of(rows->octets(0));
-        file->path = rows->octets(1);
+        file->id = uuid_of(rows->bytes(0));
+        file->path = rows->bytes(1);
         file->inode = static_cast<std::uint64_t>(rows->integer(2));
         file->size = static_cast<std::uint64_t>(rows->integer(3));
         file->modified_nanos = rows->integer(4);
         file->changed_nanos = rows->integer(5);
-        if (const auto sha256 = rows->octets(6); sha256.size() == std::tuple_size_v<model::Sha256>) {
+        if (const auto sha256 = rows->bytes(6); sha256.size() == std::tuple_size_v<model::Sha256>) {
             std::memcpy(file->sha256.emplace().data(), sha256.data(), sha256.size());
         }
         file->give_up_at = model::Instant::from_micros(rows->integer(7));
@@ -568,7 +620,7 @@ std::vector<std::shared_ptr<const SourceFile>> ObjectTable::pending_files() {
 }
 
 bool ObjectTable::names_file(const model::Uuid& file) {
-    s_.blob_by_file.bind(1, octets_of(file));
+    s_.blob_by_file.bind(1, bytes_of(file));
     Rows rows(s_.blob_by_file);
     return rows.next();
 }
@@ -578,7 +630,7 @@ ObjectTable::Named ObjectTable::files_named() {
     Statement select = engine_.prepare("SELECT size FROM blob WHERE file IS NOT NULL");
     for (Rows rows(select); rows.next();) {
         ++named.files;
-        named.octets += sealed_size_of(static_cast<std::uint64_t>(rows->integer(0)));
+        named.bytes += sealed_size_of(static_cast<std::uint64_t>(rows->integer(0)));
     }
     return named;
 }
@@ -587,12 +639,14 @@ void ObjectTable::committed() {
     for (const auto& file : changes_.kept) {
         file->keep(true);
     }
-    for (const auto& [name, octets] : changes_.released) {
-        files_->release(name, octets);
+    for (const auto& [name, bytes] : changes_.released) {
+        files_->release(name, bytes);
     }
     changes_ = {};
     // What was in doubt is written over now, but only by a commit that wrote something.
-    if (engine_.wrote()) doubts_ = {};
+    if (engine_.wrote()) {
+        doubts_ = {};
+    }
 }
 
 void ObjectTable::rolled_back() noexcept {
@@ -612,15 +666,21 @@ void ObjectTable::rolled_back() noexcept {
 
 void ObjectTable::resolve_doubts() {
     for (const auto& [name, file] : doubts_.kept) {
-        if (names_file(name)) file->keep(true);
+        if (names_file(name)) {
+            file->keep(true);
+        }
     }
-    for (const auto& [name, octets] : doubts_.released) {
-        if (!names_file(name)) files_->release(name, octets);
+    for (const auto& [name, bytes] : doubts_.released) {
+        if (!names_file(name)) {
+            files_->release(name, bytes);
+        }
     }
     // None of these was so before that transaction.
     for (const model::Uuid& uuid : doubts_.uploads) {
         const auto row = find(uuid);
-        if (!row || row->state != ObjectState::queued || row->blob_state != BlobState::ready) continue;
+        if (!row || row->state != ObjectState::queued || row->blob_state != BlobState::ready) {
+            continue;
+        }
         engine_.effects().uploads.push_back(queued(uuid, row->lane, row->flags, row->size, row->deadline));
     }
     for (const RowId item : doubts_.prepared) {

@@ -25,7 +25,7 @@ inline constexpr std::int64_t object_flag_model_b = 2;
 inline constexpr std::int64_t object_flag_remove_when_fetched = 4;
 inline constexpr std::int64_t object_flag_fetched = 8;  ///< whole, before its item was accepted
 
-/// State of a row of `blob`: the octets that one or more objects have.
+/// State of a row of `blob`: the bytes that one or more objects have.
 enum class BlobState : std::uint8_t {
     ready,      ///< a sealed file
     preparing,  ///< still to be copied from the file that the source named
@@ -46,7 +46,7 @@ class ObjectTable {
     void open(Connection& connection);
     void close();
 
-    /// Whether each object of the item has its octets from exactly one place, and from here.
+    /// Whether each object of the item has its bytes from exactly one place, and from here.
     [[nodiscard]] bool takes(const NewItem& item) const;
 
     void insert(RowId item, const NewItem& made);
@@ -75,7 +75,7 @@ class ObjectTable {
     /// The files that rows name.
     struct Named {
         std::uint64_t files = 0;
-        std::uint64_t octets = 0;  ///< sealed
+        std::uint64_t bytes = 0;  ///< sealed
     };
     [[nodiscard]] Named files_named();
 
@@ -104,7 +104,7 @@ class ObjectTable {
     /// What a transaction did to files.
     struct Changes {
         std::vector<std::shared_ptr<const SealedFile>> kept;  ///< got a row
-        std::map<model::Uuid, std::uint64_t> released;        ///< lost it, with the file's octets
+        std::map<model::Uuid, std::uint64_t> released;        ///< lost it, with the file's bytes
     };
     struct Doubts {
         std::map<model::Uuid, std::shared_ptr<const SealedFile>> kept;

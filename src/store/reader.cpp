@@ -20,23 +20,29 @@ constexpr std::int64_t flag_has_objects = 4;
 /// Rows of one read transaction in long scans: a longer one would keep the write-ahead log from beginning anew.
 constexpr std::int64_t scan_step = 20'000;
 
-model::Uuid uuid_of(std::string_view octets) {
+model::Uuid uuid_of(std::string_view bytes) {
     model::Uuid uuid;
-    if (octets.size() != uuid.bytes.size()) throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
-    std::memcpy(uuid.bytes.data(), octets.data(), octets.size());
+    if (bytes.size() != uuid.bytes.size()) {
+        throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    }
+    std::memcpy(uuid.bytes.data(), bytes.data(), bytes.size());
     return uuid;
 }
 
 std::optional<model::ApplicationCorrelation> correlation_of(const Statement& row, int level_column) {
-    if (row.is_null(level_column)) return std::nullopt;
+    if (row.is_null(level_column)) {
+        return std::nullopt;
+    }
     return model::ApplicationCorrelation{static_cast<std::uint64_t>(row.integer(level_column)),
                                          static_cast<std::uint64_t>(row.integer(level_column + 1))};
 }
 
 std::optional<Refusal> refusal_of(const Statement& row, int code_column) {
-    if (row.is_null(code_column)) return std::nullopt;
+    if (row.is_null(code_column)) {
+        return std::nullopt;
+    }
     return Refusal{static_cast<std::uint64_t>(row.integer(code_column)),
-                   static_cast<Refusal::Kind>(row.integer(code_column + 1)), std::string(row.octets(code_column + 2))};
+                   static_cast<Refusal::Kind>(row.integer(code_column + 1)), std::string(row.bytes(code_column + 2))};
 }
 
 // Columns of these: id, lane, object_id, received, level_id, sequence, changed, then what belongs to the state.
@@ -87,7 +93,9 @@ class SqliteReader final : public Reader {
 
     /// Throws SqlFailure.
     void connect() {
-        if (connection_) return;
+        if (connection_) {
+            return;
+        }
         Connection fresh(database_);
         set_up_reader(fresh);
         load_ = fresh.prepare(
@@ -106,21 +114,27 @@ class SqliteReader final : public Reader {
             for (const RowId row : rows) {
                 load_.bind(1, row);
                 Rows found(load_);
-                if (!found.next()) continue;
+                if (!found.next()) {
+                    continue;
+                }
                 StoredItem& item = items.emplace_back();
                 item.row = row;
                 item.lane = found->integer(1);
                 item.profile = found->integer(2);
-                item.object_id = uuid_of(found->octets(3));
+                item.object_id = uuid_of(found->bytes(3));
                 item.emergency = (found->integer(4) & flag_emergency) != 0;
                 item.carries_schema = (found->integer(4) & flag_carries_schema) != 0;
                 item.correlation = correlation_of(*found.operator->(), 5);
                 item.received_at = model::Instant::from_micros(found->integer(7));
-                item.share = found->octets(8);
-                if ((found->integer(4) & flag_has_objects) != 0) load_objects(item);
+                item.share = found->bytes(8);
+                if ((found->integer(4) & flag_has_objects) != 0) {
+                    load_objects(item);
+                }
             }
         });
-        if (!status) return status.error();
+        if (!status) {
+            return status.error();
+        }
         return items;
     }
 
@@ -136,8 +150,12 @@ class SqliteReader final : public Reader {
                     page.push_back({rows->integer(0), rows->integer(1), (rows->integer(2) & flag_emergency) != 0});
                 }
             });
-            if (!status) return status;
-            if (page.empty()) return {};
+            if (!status) {
+                return status;
+            }
+            if (page.empty()) {
+                return {};
+            }
             last = page.back().row;
             for (const QueuedItem& item : page) {
                 visit(item);
@@ -176,21 +194,29 @@ class SqliteReader final : public Reader {
                     views.push_back(view_of_object(*rows.operator->()));
                 }
             }
-            if (state == ItemState::queued) return;
+            if (state == ItemState::queued) {
+                return;
+            }
             Statement aside = connection_.prepare(aside_page);
             aside.bind(1, after).bind(2, state ? std::int64_t{-1} : most);
             std::size_t taken = 0;
             for (Rows rows(aside); taken < limit && rows.next();) {
                 const auto found = static_cast<ItemState>(rows->integer(10));
-                if (state && found != *state) continue;
+                if (state && found != *state) {
+                    continue;
+                }
                 views.push_back(view_of(*rows.operator->(), found));
                 views.back().refusal = refusal_of(*rows.operator->(), 7);
                 ++taken;
             }
         });
-        if (!status) return status.error();
+        if (!status) {
+            return status.error();
+        }
         std::ranges::sort(views, {}, &ItemView::row);
-        if (views.size() > limit) views.resize(limit);
+        if (views.size() > limit) {
+            views.resize(limit);
+        }
         return views;
     }
 
@@ -199,12 +225,22 @@ class SqliteReader final : public Reader {
         const model::Status status = reading([&] {
             const Transaction snapshot(connection_, "BEGIN");
             view = find_aside(object_id);
-            if (!view) view = find_object(object_id);
-            if (!view) view = find_queued(object_id);
-            if (!view) view = find_ended_object(object_id);
-            if (!view) view = find_ended(object_id);
+            if (!view) {
+                view = find_object(object_id);
+            }
+            if (!view) {
+                view = find_queued(object_id);
+            }
+            if (!view) {
+                view = find_ended_object(object_id);
+            }
+            if (!view) {
+                view = find_ended(object_id);
+            }
         });
-        if (!status) return status.error();
+        if (!status) {
+            return status.error();
+        }
         return view;
     }
 
@@ -223,17 +259,25 @@ class SqliteReader final : public Reader {
                 record.at = model::Instant::from_micros(rows->integer(1));
                 record.kind = static_cast<RecordKind>(rows->integer(2));
                 record.lane = rows->integer(3);
-                if (!rows->is_null(4)) record.object_id = uuid_of(rows->octets(4));
-                record.who = rows->octets(5);
-                record.why = rows->octets(6);
+                if (!rows->is_null(4)) {
+                    record.object_id = uuid_of(rows->bytes(4));
+                }
+                record.who = rows->bytes(5);
+                record.why = rows->bytes(6);
                 if (const auto refusal = refusal_of(*rows.operator->(), 7)) {
-                    if (!record.why.empty()) record.why += "; was refused: ";
+                    if (!record.why.empty()) {
+                        record.why += "; was refused: ";
+                    }
                     record.why += std::string(name_of(refusal->kind)) + ' ' + std::to_string(refusal->code);
-                    if (!refusal->words.empty()) record.why += ": " + refusal->words;
+                    if (!refusal->words.empty()) {
+                        record.why += ": " + refusal->words;
+                    }
                 }
             }
         });
-        if (!status) return status.error();
+        if (!status) {
+            return status.error();
+        }
         return records;
     }
 
@@ -242,9 +286,13 @@ class SqliteReader final : public Reader {
         const model::Status status = reading([&] {
             object_.bind(1, std::span<const std::uint8_t>(id.bytes));
             Rows rows(object_);
-            if (rows.next()) object = object_of(*rows.operator->());
+            if (rows.next()) {
+                object = object_of(*rows.operator->());
+            }
         });
-        if (!status) return status.error();
+        if (!status) {
+            return status.error();
+        }
         // Its row goes a little later, or its item is still to be sent with a new expiry.
         if (object && object->model == model::BinaryModel::a && object->described.expiry &&
             *object->described.expiry <= clock_.wall()) {
@@ -266,15 +314,23 @@ class SqliteReader final : public Reader {
                 for (Rows rows(select); rows.next();) {
                     last = rows->integer(0);
                     more = true;
-                    if (rows->integer(6) != number_of(ObjectState::queued)) continue;
-                    if (rows->integer(7) != number_of(BlobState::ready)) continue;
+                    if (rows->integer(6) != number_of(ObjectState::queued)) {
+                        continue;
+                    }
+                    if (rows->integer(7) != number_of(BlobState::ready)) {
+                        continue;
+                    }
                     page.push_back(
-                        {uuid_of(rows->octets(1)), rows->integer(2), (rows->integer(3) & object_flag_emergency) != 0,
+                        {uuid_of(rows->bytes(1)), rows->integer(2), (rows->integer(3) & object_flag_emergency) != 0,
                          static_cast<std::uint64_t>(rows->integer(4)), model::Instant::from_micros(rows->integer(5))});
                 }
             });
-            if (!status) return status;
-            if (!more) return {};
+            if (!status) {
+                return status;
+            }
+            if (!more) {
+                return {};
+            }
             for (const QueuedObject& object : page) {
                 visit(object);
             }
@@ -295,13 +351,17 @@ class SqliteReader final : public Reader {
                     last = rows->integer(0);
                     more = true;
                     const auto lane = catalogue_->find_lane(rows->integer(1));
-                    if (!lane || lane->destination != destination) continue;
+                    if (!lane || lane->destination != destination) {
+                        continue;
+                    }
                     oldest = model::Instant::from_micros(rows->integer(2));
                     more = false;
                     return;
                 }
             });
-            if (!status) return status.error();
+            if (!status) {
+                return status.error();
+            }
         }
         return oldest;
     }
@@ -332,15 +392,17 @@ class SqliteReader final : public Reader {
     StoredObject object_of(const Statement& row) const {
         StoredObject object;
         model::BinaryObject& described = object.described;
-        described.id = uuid_of(row.octets(0));
-        described.url = row.octets(1);
-        described.content_type = row.octets(2);
-        described.original_filename = row.octets(3);
-        described.csp_defined_identifier = row.octets(4);
-        if (!row.is_null(5)) described.expiry = model::Instant::from_micros(row.integer(5));
+        described.id = uuid_of(row.bytes(0));
+        described.url = row.bytes(1);
+        described.content_type = row.bytes(2);
+        described.original_filename = row.bytes(3);
+        described.csp_defined_identifier = row.bytes(4);
+        if (!row.is_null(5)) {
+            described.expiry = model::Instant::from_micros(row.integer(5));
+        }
         object.item = row.integer(6);
         object.lane = row.integer(7);
-        object.item_id = uuid_of(row.octets(8));
+        object.item_id = uuid_of(row.bytes(8));
         const std::int64_t flags = row.integer(9);
         object.emergency = (flags & object_flag_emergency) != 0;
         object.model = (flags & object_flag_model_b) != 0 ? model::BinaryModel::b : model::BinaryModel::a;
@@ -349,19 +411,21 @@ class SqliteReader final : public Reader {
         object.lifetime = std::chrono::seconds(row.integer(11));
         object.refusal = refusal_of(row, 12);
         described.content_length = static_cast<std::uint64_t>(row.integer(17));
-        if (const std::string_view sha256 = row.octets(18); sha256.size() == std::tuple_size_v<model::Sha256>) {
+        if (const std::string_view sha256 = row.bytes(18); sha256.size() == std::tuple_size_v<model::Sha256>) {
             std::memcpy(described.checksum.emplace().data(), sha256.data(), sha256.size());
         }
         const std::int64_t blob_state = row.integer(15);
         if (blob_state == number_of(BlobState::lost)) {
             described.loss = static_cast<model::ObjectLoss>(
                 std::clamp<std::int64_t>(row.integer(16), 1, model::object_loss_names.size() - 1));
-            described.checksum.reset();  // the source's word for octets that nobody has seen
+            described.checksum.reset();  // the source's word for bytes that nobody has seen
         } else if (blob_state == number_of(BlobState::ready)) {
             SealKey key;
-            if (!described.checksum || !key.set(row.octets(20))) throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+            if (!described.checksum || !key.set(row.bytes(20))) {
+                throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+            }
             object.sealed =
-                files_->of_row(uuid_of(row.octets(19)), std::move(key), *described.content_length, *described.checksum);
+                files_->of_row(uuid_of(row.bytes(19)), std::move(key), *described.content_length, *described.checksum);
         }
         return object;
     }
@@ -370,7 +434,9 @@ class SqliteReader final : public Reader {
         auto objects = std::make_shared<std::vector<StoredObject>>();
         objects_of_item_.bind(1, item.row);
         for (Rows rows(objects_of_item_); rows.next();) {
-            if (rows->integer(15) == number_of(BlobState::preparing)) item.preparing = true;
+            if (rows->integer(15) == number_of(BlobState::preparing)) {
+                item.preparing = true;
+            }
             objects->push_back(object_of(*rows.operator->()));
         }
         item.objects = std::move(objects);
@@ -380,7 +446,7 @@ class SqliteReader final : public Reader {
         const bool waits = row.integer(10) == number_of(ObjectState::queued);
         ItemView view = view_of(row, waits ? ItemState::queued : ItemState::refused);
         view.refusal = refusal_of(row, 7);
-        view.object_of = uuid_of(row.octets(11));
+        view.object_of = uuid_of(row.bytes(11));
         return view;
     }
 
@@ -388,7 +454,9 @@ class SqliteReader final : public Reader {
         Statement select = connection_.prepare(object_view);
         select.bind(1, std::span<const std::uint8_t>(uuid.bytes));
         Rows rows(select);
-        if (!rows.next()) return std::nullopt;
+        if (!rows.next()) {
+            return std::nullopt;
+        }
         return view_of_object(*rows.operator->());
     }
 
@@ -397,11 +465,13 @@ class SqliteReader final : public Reader {
         Statement select = connection_.prepare(object_ended);
         select.bind(1, std::span<const std::uint8_t>(uuid.bytes));
         Rows rows(select);
-        if (!rows.next()) return std::nullopt;
+        if (!rows.next()) {
+            return std::nullopt;
+        }
         const bool pushed = rows->integer(12) == number_of(RecordKind::object_pushed);
         ItemView view = view_of_ended(*rows.operator->(), pushed ? ItemState::delivered : ItemState::rejected);
         // The record of its item's making may be pruned already.
-        view.object_of = rows->is_null(13) ? model::Uuid{} : uuid_of(rows->octets(13));
+        view.object_of = rows->is_null(13) ? model::Uuid{} : uuid_of(rows->bytes(13));
         return view;
     }
 
@@ -418,7 +488,7 @@ class SqliteReader final : public Reader {
             view.destination = lane->destination;
             view.liid = lane->liid;
         }
-        view.object_id = uuid_of(row.octets(2));
+        view.object_id = uuid_of(row.bytes(2));
         view.received_at = model::Instant::from_micros(row.integer(3));
         view.correlation = correlation_of(row, 4);
         view.changed_at = model::Instant::from_micros(row.integer(6));
@@ -428,8 +498,8 @@ class SqliteReader final : public Reader {
     ItemView view_of_ended(const Statement& row, ItemState state) const {
         ItemView view = view_of(row, state);
         view.refusal = refusal_of(row, 7);
-        view.who = row.octets(10);
-        view.why = row.octets(11);
+        view.who = row.bytes(10);
+        view.why = row.bytes(11);
         return view;
     }
 
@@ -440,7 +510,9 @@ class SqliteReader final : public Reader {
             "WHERE object_id=?");
         select.bind(1, std::span<const std::uint8_t>(object_id.bytes));
         Rows rows(select);
-        if (!rows.next()) return std::nullopt;
+        if (!rows.next()) {
+            return std::nullopt;
+        }
         ItemView view = view_of(*rows.operator->(), static_cast<ItemState>(rows->integer(10)));
         view.refusal = refusal_of(*rows.operator->(), 7);
         return view;
@@ -451,7 +523,9 @@ class SqliteReader final : public Reader {
             "SELECT id, lane, object_id, received, level_id, sequence, received FROM item WHERE object_id=?");
         select.bind(1, std::span<const std::uint8_t>(object_id.bytes));
         Rows rows(select);
-        if (!rows.next()) return std::nullopt;
+        if (!rows.next()) {
+            return std::nullopt;
+        }
         return view_of(*rows.operator->(), ItemState::queued);
     }
 
@@ -461,14 +535,18 @@ class SqliteReader final : public Reader {
             "SELECT item, kind FROM record WHERE object_id=? AND kind IN (4, 7) ORDER BY id DESC LIMIT 1");
         select.bind(1, std::span<const std::uint8_t>(object_id.bytes));
         Rows rows(select);
-        if (!rows.next()) return std::nullopt;
+        if (!rows.next()) {
+            return std::nullopt;
+        }
         const RowId row = rows->integer(0);
         const ItemState state =
             rows->integer(1) == kind_of(ItemState::delivered) ? ItemState::delivered : ItemState::rejected;
         Statement page = connection_.prepare(ended_page);
         page.bind(1, row - 1).bind(2, std::int64_t{1}).bind(3, kind_of(state));
         Rows found(page);
-        if (!found.next() || found->integer(0) != row) return std::nullopt;
+        if (!found.next() || found->integer(0) != row) {
+            return std::nullopt;
+        }
         return view_of_ended(*found.operator->(), state);
     }
 

@@ -65,7 +65,9 @@ bool Repeats::remember(const NewItem& item, model::Instant now) {
         if (item.event_seconds.has_value()) {
             select_.bind(1, event).bind(2, hash);
             Rows rows(select_);
-            if (rows.next()) return false;
+            if (rows.next()) {
+                return false;
+            }
         }
         // Later periods are there when the clock was ahead for a while.
         const std::int64_t present = period_of(now.seconds + clock_slack);
@@ -73,7 +75,9 @@ bool Repeats::remember(const NewItem& item, model::Instant now) {
         for (std::int64_t at = period_cutoff(now); at <= last; ++at) {
             select_late_.bind(1, at).bind(2, hash);
             Rows rows(select_late_);
-            if (rows.next()) return false;
+            if (rows.next()) {
+                return false;
+            }
         }
     }
     // An event that is old by a clock that runs ahead is fresh again, and looked for under its own time alone, once the
@@ -101,13 +105,17 @@ void Repeats::prune(model::Instant now, std::int64_t limit) {
             Rows rows(edge);
             if (rows.next()) {
                 key = rows->integer(0);
-                hash = rows->octets(1);
+                hash = rows->bytes(1);
             }
         }
         erase.bind(1, key).bind_blob(2, hash).run();
     };
-    if (oldest_event_ < event_cutoff(now)) prune_table(event_edge_, delete_events_, event_cutoff(now));
-    if (oldest_period_ < period_cutoff(now)) prune_table(period_edge_, delete_periods_, period_cutoff(now));
+    if (oldest_event_ < event_cutoff(now)) {
+        prune_table(event_edge_, delete_events_, event_cutoff(now));
+    }
+    if (oldest_period_ < period_cutoff(now)) {
+        prune_table(period_edge_, delete_periods_, period_cutoff(now));
+    }
     learn_oldest();
 }
 

@@ -229,13 +229,17 @@ model::Status migrate(Connection& connection, std::span<const MigrationStep> ste
                             "): install that version again, or restore the store as it was before the upgrade"};
     }
     for (const MigrationStep& step : steps) {
-        if (step.version <= version) continue;
+        if (step.version <= version) {
+            continue;
+        }
         Transaction transaction(connection);
         connection.execute(step.sql);
         connection.execute("PRAGMA user_version=" + std::to_string(step.version));
         connection.execute("PRAGMA application_id=" + std::to_string(application_id));
         transaction.commit();
-        if (!fresh) spdlog::info("store: schema upgraded to version {}", step.version);
+        if (!fresh) {
+            spdlog::info("store: schema upgraded to version {}", step.version);
+        }
         version = step.version;
     }
     return {};
@@ -249,7 +253,9 @@ void set_up_writer(Connection& connection) {
     Statement mode = connection.prepare("PRAGMA journal_mode=WAL");
     {
         Rows rows(mode);
-        if (!rows.next() || rows->octets(0) != "wal") throw SqlFailure(Trouble::failing, SQLITE_IOERR);
+        if (!rows.next() || rows->bytes(0) != "wal") {
+            throw SqlFailure(Trouble::failing, SQLITE_IOERR);
+        }
     }
     connection.execute("PRAGMA synchronous=FULL");
     // What is deleted is overwritten with zeros: 0.3 µs per item.

@@ -13,19 +13,19 @@ struct evp_cipher_ctx_st;
 
 namespace lihandover::store {
 
-// The sealed form of binary objects, which docs/store.md describes octet by octet: a header, then chunks of 64 KiB,
+// The sealed form of binary objects, which docs/store.md describes byte by byte: a header, then chunks of 64 KiB,
 // each encrypted and authenticated by itself, so that any range can be read without the rest. An object always has a
 // last chunk: that of an empty one is empty.
 
-inline constexpr std::size_t seal_chunk = 65'536;  ///< octets of the object in each chunk but the last
+inline constexpr std::size_t seal_chunk = 65'536;  ///< bytes of the object in each chunk but the last
 inline constexpr std::size_t seal_tag = 16;
 inline constexpr std::size_t sealed_chunk = seal_chunk + seal_tag;
 inline constexpr std::size_t seal_header = 16;
 
 /// What a sealed file begins with: magic, version, chunk size.
-[[nodiscard]] std::span<const char, seal_header> seal_header_octets();
+[[nodiscard]] std::span<const char, seal_header> seal_header_bytes();
 
-/// How many chunks an object of `size` octets has.
+/// How many chunks an object of `size` bytes has.
 [[nodiscard]] constexpr std::uint64_t chunks_of(std::uint64_t size) {
     return size == 0 ? 1 : (size - 1) / seal_chunk + 1;
 }
@@ -37,8 +37,8 @@ inline constexpr std::size_t seal_header = 16;
 [[nodiscard]] constexpr std::uint64_t place_of_chunk(std::uint64_t number) {
     return seal_header + number * sealed_chunk;
 }
-/// How many octets of the object are in a chunk.
-[[nodiscard]] constexpr std::size_t octets_in_chunk(std::uint64_t number, std::uint64_t size) {
+/// How many bytes of the object are in a chunk.
+[[nodiscard]] constexpr std::size_t bytes_in_chunk(std::uint64_t number, std::uint64_t size) {
     return number + 1 < chunks_of(size) ? seal_chunk : static_cast<std::size_t>(size - number * seal_chunk);
 }
 
@@ -55,12 +55,12 @@ class SealKey {
     ~SealKey();
 
     [[nodiscard]] static SealKey random();
-    /// False when `octets` is not a key.
-    [[nodiscard]] bool set(std::string_view octets);
-    [[nodiscard]] std::span<const std::uint8_t, size> octets() const { return octets_; }
+    /// False when `bytes` is not a key.
+    [[nodiscard]] bool set(std::string_view bytes);
+    [[nodiscard]] std::span<const std::uint8_t, size> bytes() const { return bytes_; }
 
   private:
-    std::array<std::uint8_t, size> octets_{};
+    std::array<std::uint8_t, size> bytes_{};
 };
 
 struct FreeCipher {
@@ -76,9 +76,9 @@ class ChunkCipher {
     ChunkCipher(const SealKey& key, Direction direction);
     [[nodiscard]] bool ready() const { return context_ != nullptr; }
 
-    /// Writes the sealed chunk, tag included: `octets.size() + seal_tag` octets at `out`.
-    [[nodiscard]] bool seal(std::uint64_t number, bool last, std::span<const char> octets, char* out);
-    /// Writes `sealed.size() - seal_tag` octets at `out`; they are wiped again where the chunk is not authentic.
+    /// Writes the sealed chunk, tag included: `bytes.size() + seal_tag` bytes at `out`.
+    [[nodiscard]] bool seal(std::uint64_t number, bool last, std::span<const char> bytes, char* out);
+    /// Writes `sealed.size() - seal_tag` bytes at `out`; they are wiped again where the chunk is not authentic.
     [[nodiscard]] bool unseal(std::uint64_t number, bool last, std::span<const char> sealed, char* out);
 
   private:
@@ -89,6 +89,6 @@ class ChunkCipher {
 };
 
 /// Overwrites what must not stay in memory.
-void wipe(std::span<char> octets);
+void wipe(std::span<char> bytes);
 
 }  // namespace lihandover::store

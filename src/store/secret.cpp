@@ -8,7 +8,7 @@ namespace lihandover::store {
 
 namespace {
 
-const unsigned char* octets_of(const void* data) {
+const unsigned char* bytes_of(const void* data) {
     return static_cast<const unsigned char*>(data);
 }
 
@@ -18,9 +18,11 @@ Secret::~Secret() {
     sodium_memzero(key_.data(), key_.size());
 }
 
-bool Secret::set(std::string_view octets) {
-    if (octets.size() != key_.size()) return false;
-    std::copy_n(octets_of(octets.data()), key_.size(), key_.begin());
+bool Secret::set(std::string_view bytes) {
+    if (bytes.size() != key_.size()) {
+        return false;
+    }
+    std::copy_n(bytes_of(bytes.data()), key_.size(), key_.begin());
     return true;
 }
 
@@ -34,7 +36,7 @@ Hash128 Secret::hash(std::span<const std::string_view> parts) const {
             length[i] = static_cast<unsigned char>(std::uint64_t{part.size()} >> (8 * i));
         }
         crypto_generichash_update(&state, length.data(), length.size());
-        crypto_generichash_update(&state, octets_of(part.data()), part.size());
+        crypto_generichash_update(&state, bytes_of(part.data()), part.size());
     }
     crypto_generichash_final(&state, result.data(), result.size());
     return result;

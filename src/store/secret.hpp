@@ -21,8 +21,8 @@ class Secret {
     Secret& operator=(Secret&&) = delete;
     ~Secret();
 
-    /// False when `octets` is not a key.
-    [[nodiscard]] bool set(std::string_view octets);
+    /// False when `bytes` is not a key.
+    [[nodiscard]] bool set(std::string_view bytes);
     /// Of the parts, each with its length in front.
     [[nodiscard]] Hash128 hash(std::span<const std::string_view> parts) const;
 

@@ -8,9 +8,13 @@ namespace lihandover::store {
 namespace {
 
 Trouble trouble_of(int code, int system_errno) {
-    if (system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG) return Trouble::full;
+    if (system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG) {
+        return Trouble::full;
+    }
     // The index of the log, a file beside it, could not grow.
-    if (code == SQLITE_IOERR_SHMSIZE) return Trouble::full;
+    if (code == SQLITE_IOERR_SHMSIZE) {
+        return Trouble::full;
+    }
     switch (code & 0xff) {
         case SQLITE_FULL:
             return Trouble::full;
@@ -53,7 +57,9 @@ SqlFailure::SqlFailure(sqlite3* connection, int code) : code_(code) {
     const int kind = code & 0xff;
     if (connection != nullptr && (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN || kind == SQLITE_FULL)) {
         system_errno_ = sqlite3_system_errno(connection);
-        if (code == SQLITE_IOERR_WRITE && system_errno_ == 0) system_errno_ = errno_of_write(connection);
+        if (code == SQLITE_IOERR_WRITE && system_errno_ == 0) {
+            system_errno_ = errno_of_write(connection);
+        }
     }
     trouble_ = trouble_of(code, system_errno_);
 }
@@ -61,13 +67,17 @@ SqlFailure::SqlFailure(sqlite3* connection, int code) : code_(code) {
 std::string SqlFailure::describe() const {
     std::string text = sqlite3_errstr(code_);
     text += " (SQLite " + std::to_string(code_);
-    if (system_errno_ != 0) text += ", " + std::generic_category().message(system_errno_);
+    if (system_errno_ != 0) {
+        text += ", " + std::generic_category().message(system_errno_);
+    }
     text += ')';
     return text;
 }
 
 void Statement::check(int code) const {
-    if (code != SQLITE_OK) throw SqlFailure(sqlite3_db_handle(handle_.get()), code);
+    if (code != SQLITE_OK) {
+        throw SqlFailure(sqlite3_db_handle(handle_.get()), code);
+    }
 }
 
 Statement& Statement::bind(int place, std::int64_t value) {
@@ -87,9 +97,9 @@ Statement& Statement::bind(int place, std::span<const std::uint8_t> blob) {
     return *this;
 }
 
-Statement& Statement::bind_blob(int place, std::string_view octets) {
-    check(sqlite3_bind_blob64(handle_.get(), place, octets.data() == nullptr ? "" : octets.data(), octets.size(),
-                              nullptr));
+Statement& Statement::bind_blob(int place, std::string_view bytes) {
+    check(
+        sqlite3_bind_blob64(handle_.get(), place, bytes.data() == nullptr ? "" : bytes.data(), bytes.size(), nullptr));
     return *this;
 }
 
@@ -110,12 +120,16 @@ void Statement::run() {
 
 bool Statement::step() {
     const int code = sqlite3_step(handle_.get());
-    if (code == SQLITE_ROW) return true;
-    if (code == SQLITE_DONE) return false;
+    if (code == SQLITE_ROW) {
+        return true;
+    }
+    if (code == SQLITE_DONE) {
+        return false;
+    }
     throw SqlFailure(sqlite3_db_handle(handle_.get()), code);
 }
 
-std::string_view Statement::octets(int column) const {
+std::string_view Statement::bytes(int column) const {
     const void* data = sqlite3_column_blob(handle_.get(), column);
     const int size = sqlite3_column_bytes(handle_.get(), column);
     return size == 0 ? std::string_view{}
@@ -126,7 +140,9 @@ Connection::Connection(const std::filesystem::path& file, const char* vfs) {
     sqlite3* raw = nullptr;
     const int code = sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs);
     handle_.reset(raw);
-    if (code != SQLITE_OK) throw SqlFailure(raw, raw == nullptr ? code : sqlite3_extended_errcode(raw));
+    if (code != SQLITE_OK) {
+        throw SqlFailure(raw, raw == nullptr ? code : sqlite3_extended_errcode(raw));
+    }
     sqlite3_extended_result_codes(raw, 1);
     // Only this process uses the file; another one is an operator with the sqlite3 shell or a backup in a short lock.
     sqlite3_busy_timeout(raw, 5000);
@@ -134,14 +150,18 @@ Connection::Connection(const std::filesystem::path& file, const char* vfs) {
 
 void Connection::execute(const std::string& sql) {
     const int code = sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr);
-    if (code != SQLITE_OK) throw SqlFailure(handle_.get(), code);
+    if (code != SQLITE_OK) {
+        throw SqlFailure(handle_.get(), code);
+    }
 }
 
 Statement Connection::prepare(std::string_view sql) {
     sqlite3_stmt* raw = nullptr;
     const int code = sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()),
                                         SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
-    if (code != SQLITE_OK) throw SqlFailure(handle_.get(), code);
+    if (code != SQLITE_OK) {
+        throw SqlFailure(handle_.get(), code);
+    }
     Statement statement;
     statement.handle_.reset(raw);
     return statement;
@@ -153,7 +173,9 @@ std::int64_t Connection::integer(std::string_view sql) {
 }
 
 void Connection::roll_back() noexcept {
-    if (in_transaction()) sqlite3_exec(handle_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+    if (in_transaction()) {
+        sqlite3_exec(handle_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+    }
 }
 
 }  // namespace lihandover::store

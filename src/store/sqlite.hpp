@@ -50,7 +50,7 @@ class Statement {
     Statement& bind(int place, std::int64_t value);
     Statement& bind(int place, std::string_view text);
     Statement& bind(int place, std::span<const std::uint8_t> blob);
-    Statement& bind_blob(int place, std::string_view octets);
+    Statement& bind_blob(int place, std::string_view bytes);
     Statement& bind_null(int place);
 
     /// Runs a statement that gives no rows, then resets it.
@@ -62,7 +62,7 @@ class Statement {
     [[nodiscard]] std::int64_t integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
     [[nodiscard]] bool is_null(int column) const { return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL; }
     /// Views the row; valid until the next step or reset.
-    [[nodiscard]] std::string_view octets(int column) const;
+    [[nodiscard]] std::string_view bytes(int column) const;
 
   private:
     friend class Connection;

@@ -27,28 +27,38 @@ class StoreObjects final : public Objects {
     void set_listener(ObjectListener* listener) override { writer_.set_object_listener(listener); }
 
     model::Result<std::unique_ptr<ObjectWriter>> writer() override {
-        if (!writer_.accepting()) return not_accepting();
+        if (!writer_.accepting()) {
+            return not_accepting();
+        }
         return files_.writer();
     }
     model::Result<std::unique_ptr<ObjectWriter>> copy_writer(std::uint64_t size) override {
-        if (!writer_.can_commit()) return model::Error{"the store cannot be written at present; see the log"};
+        if (!writer_.can_commit()) {
+            return model::Error{"the store cannot be written at present; see the log"};
+        }
         return files_.copy_writer(size);
     }
     bool fits(std::uint64_t size) const override { return files_.fits(size); }
     model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& object) const override {
         const auto* file = dynamic_cast<const SealedFile*>(&object);
-        if (file == nullptr || !file->in(files_)) return model::Error{"the binary object is not of this store"};
+        if (file == nullptr || !file->in(files_)) {
+            return model::Error{"the binary object is not of this store"};
+        }
         return files_.reader(*file);
     }
-    model::Status write_filler(std::uint64_t octets) override {
-        if (!writer_.accepting()) return not_accepting();
-        return files_.write_filler(octets);
+    model::Status write_filler(std::uint64_t bytes) override {
+        if (!writer_.accepting()) {
+            return not_accepting();
+        }
+        return files_.write_filler(bytes);
     }
 
     model::Result<std::vector<std::shared_ptr<const SourceFile>>> pending_files() override {
         std::vector<std::shared_ptr<const SourceFile>> files;
         const model::Status status = writer_.call([&](Engine& engine) { files = engine.objects().pending_files(); });
-        if (!status) return status.error();
+        if (!status) {
+            return status.error();
+        }
         return files;
     }
     void prepared(const model::Uuid& file, std::shared_ptr<const SealedObject> copy, model::ObjectLoss loss,
@@ -95,7 +105,7 @@ class SqliteStore final : public Store {
         : clock_(clock),
           directory_(std::move(directory)),
           files_(std::move(files)),
-          plan_(SpacePlan::of(directory_.total_octets(), options.max_bytes)),
+          plan_(SpacePlan::of(directory_.total_bytes(), options.max_bytes)),
           engine_(directory_, clock, secret_, *catalogue_, options.repeat_memory, plan_.wal_limit, files_),
           keeper_(directory_.database()),
           writer_({&directory_, catalogue_.get(), &engine_, &keeper_, files_.get(), plan_, options.max_bytes,
@@ -108,11 +118,17 @@ class SqliteStore final : public Store {
     ~SqliteStore() override { shut_down(); }
 
     model::Status start() {
-        if (auto created = directory_.create_database(); !created) return created;
+        if (auto created = directory_.create_database(); !created) {
+            return created;
+        }
         auto opened = try_open();
         // Where the disk is full already, deliveries need what is set aside to get going.
-        if (!opened && failed_for_space_ && directory_.release()) opened = try_open();
-        if (!opened) return opened;
+        if (!opened && failed_for_space_ && directory_.release()) {
+            opened = try_open();
+        }
+        if (!opened) {
+            return opened;
+        }
         sweep();
         files_->set_remover([this](const std::function<void()>& work) { keeper_.run_aside(work); });
         keeper_.start();
@@ -139,7 +155,9 @@ class SqliteStore final : public Store {
     model::Result<LaneId> lane(std::string_view destination, std::string_view liid) override {
         const std::pair<std::string, std::string> pair(destination, liid);
         auto ids = lanes(std::span(&pair, 1));
-        if (!ids) return ids.error();
+        if (!ids) {
+            return ids.error();
+        }
         return ids->front();
     }
     model::Result<std::vector<LaneId>> lanes(
@@ -152,14 +170,20 @@ class SqliteStore final : public Store {
                 ids.push_back(engine.lane(destination, liid));
             }
         });
-        if (!status) return status.error();
+        if (!status) {
+            return status.error();
+        }
         return ids;
     }
     model::Result<ProfileId> profile(const model::Profile& profile) override {
-        if (const ProfileId known = catalogue_->find_profile_like(profile); known != 0) return known;
+        if (const ProfileId known = catalogue_->find_profile_like(profile); known != 0) {
+            return known;
+        }
         ProfileId id = 0;
         const model::Status status = writer_.call([&](Engine& engine) { id = engine.profile(profile); });
-        if (!status) return status.error();
+        if (!status) {
+            return status.error();
+        }
         return id;
     }
 
@@ -197,7 +221,9 @@ class SqliteStore final : public Store {
                        [this, object_ids = std::move(object_ids), who = std::move(who), why = std::move(why),
                         done = std::move(done)](model::Result<std::vector<Located>> located) {
                            if (!located) {
-                               if (done) done(Outcome::failed, 0);
+                               if (done) {
+                                   done(Outcome::failed, 0);
+                               }
                                return;
                            }
                            writer_.decide(Writer::Reject{object_ids, std::move(*located), who, why, done});
@@ -207,7 +233,9 @@ class SqliteStore final : public Store {
     model::Result<std::vector<StoredWarrant>> warrants() override {
         std::vector<StoredWarrant> warrants;
         const model::Status status = writer_.call([&](Engine& engine) { warrants = engine.warrants(); });
-        if (!status) return status.error();
+        if (!status) {
+            return status.error();
+        }
         return warrants;
     }
     model::Status change_warrants(const WarrantChanges& changes) override {
@@ -230,7 +258,7 @@ class SqliteStore final : public Store {
         try {
             const ObjectTable::Named named = engine_.objects().files_named();
             // What rows name counts also where the files cannot be looked at.
-            files_->take_stock(named.octets);
+            files_->take_stock(named.bytes);
             const auto found =
                 files_->sweep([this](const model::Uuid& name) { return engine_.objects().names_file(name); });
             if (!found) {
@@ -298,16 +326,26 @@ model::Result<std::unique_ptr<Store>> Store::open(const Options& options, const 
     // already.
     static std::once_flag once;
     std::call_once(once, [] { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); });
-    if (!prepare_hashing()) return model::Error{"the system gives no random numbers"};
+    if (!prepare_hashing()) {
+        return model::Error{"the system gives no random numbers"};
+    }
     auto directory = StateDirectory::open(options.directory);
-    if (!directory) return directory.error();
+    if (!directory) {
+        return directory.error();
+    }
     bool no_space = false;
     auto files = ObjectFiles::open(options.directory, no_space);
     // The first start after an upgrade, on a full disk: deliveries need to get going.
-    if (!files && no_space && directory->release()) files = ObjectFiles::open(options.directory, no_space);
-    if (!files) return files.error();
+    if (!files && no_space && directory->release()) {
+        files = ObjectFiles::open(options.directory, no_space);
+    }
+    if (!files) {
+        return files.error();
+    }
     auto store = std::make_unique<SqliteStore>(std::move(*directory), std::move(*files), options, clock);
-    if (auto started = store->start(); !started) return started.error();
+    if (auto started = store->start(); !started) {
+        return started.error();
+    }
     return std::unique_ptr<Store>(std::move(store));
 }
 

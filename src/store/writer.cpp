@@ -20,7 +20,7 @@ constexpr std::size_t group_acceptances_when_tight = 32;
 /// for what else there is to commit. Were the machine to fail meanwhile, their items would go out once more.
 constexpr std::size_t gathered_acceptances = 512;
 constexpr auto gathering = 10ms;
-constexpr std::uint64_t group_octets = 4U << 20U;
+constexpr std::uint64_t group_bytes = 4U << 20U;
 constexpr std::size_t group_decisions = 256;
 constexpr std::size_t retry_step = 1000;
 constexpr std::int64_t prune_step = 1000;
@@ -41,26 +41,34 @@ constexpr std::uint64_t object_rows = 1024;
 constexpr std::size_t idle_objects_limit = 10'000;
 
 /// In memory while they wait and, about, in the log of their transaction.
-std::uint64_t octets_of(const std::vector<NewItem>& items) {
+std::uint64_t bytes_of(const std::vector<NewItem>& items) {
     std::uint64_t sum = 0;
     for (const NewItem& item : items) {
         sum += item.share.size() + sizeof(NewItem);
-        if (!item.objects) continue;
+        if (!item.objects) {
+            continue;
+        }
         for (const NewObject& object : *item.objects) {
             sum += sizeof(NewObject) + object_rows + object.url.size() + object.content_type.size() +
                    object.original_filename.size() + object.csp_defined_identifier.size();
-            if (object.file) sum += sizeof(SourceFile) + object.file->path.size();
+            if (object.file) {
+                sum += sizeof(SourceFile) + object.file->path.size();
+            }
         }
     }
     return sum;
 }
 
 void answer(const Store::Done& done, Outcome outcome) {
-    if (done) done(outcome);
+    if (done) {
+        done(outcome);
+    }
 }
 
 void answer(const Store::DoneCount& done, Outcome outcome, std::size_t count) {
-    if (done) done(outcome, count);
+    if (done) {
+        done(outcome, count);
+    }
 }
 
 void fail(Writer::Decision& decision) {
@@ -109,7 +117,9 @@ void Writer::stop() {
         stopping_ = true;
     }
     wake_.notify_all();
-    if (thread_.joinable()) thread_.join();
+    if (thread_.joinable()) {
+        thread_.join();
+    }
     accepting_.store(false, std::memory_order_release);
     can_commit_.store(false, std::memory_order_release);
 }
@@ -121,12 +131,12 @@ void Writer::submit(std::vector<NewItem> items, std::size_t idle_objects, Store:
     {
         std::unique_lock lock(mutex_);
         if (!stopping_) {
-            const std::uint64_t octets = octets_of(items) + idle_objects * (sizeof(NewObject) + object_rows);
-            const bool fits = pending_items_ < pending_items_limit && pending_octets_ < pending_octets_limit;
+            const std::uint64_t bytes = bytes_of(items) + idle_objects * (sizeof(NewObject) + object_rows);
+            const bool fits = pending_items_ < pending_items_limit && pending_bytes_ < pending_bytes_limit;
             if (fits) {
                 pending_items_ += items.size();
-                pending_octets_ += octets;
-                submissions_.push_back({std::move(items), std::move(done), octets, idle_objects});
+                pending_bytes_ += bytes;
+                submissions_.push_back({std::move(items), std::move(done), bytes, idle_objects});
             } else {
                 turned_away_.push_back(std::move(done));
             }
@@ -149,9 +159,13 @@ void Writer::accepted(std::vector<Acceptance> items, Store::Done done) {
             acceptances_.push_back({std::move(items), std::move(done), {}});
             const auto due = prompt || gathered_ >= gathered_acceptances ? at_once : Steady::now() + gathering;
             const bool sooner = due < acceptances_due_;
-            if (sooner) acceptances_due_ = due;
+            if (sooner) {
+                acceptances_due_ = due;
+            }
             lock.unlock();
-            if (sooner) wake_.notify_one();
+            if (sooner) {
+                wake_.notify_one();
+            }
             return;
         }
     }
@@ -190,7 +204,9 @@ model::Status Writer::call(std::function<void(Engine&)> work) {
     std::future<model::Status> answered = call.answer.get_future();
     {
         const std::lock_guard lock(mutex_);
-        if (stopping_) return model::Error{"the store is stopping"};
+        if (stopping_) {
+            return model::Error{"the store is stopping"};
+        }
         if (thread_.get_id() == std::this_thread::get_id()) {
             return model::Error{"the store's writer cannot wait for itself"};
         }
@@ -256,7 +272,9 @@ bool Writer::take(Group& group) {
     };
     while (!awaited()) {
         const auto until = broken_ ? next_tick_ : std::min(next_tick_, acceptances_due_);
-        if (Steady::now() >= until) break;
+        if (Steady::now() >= until) {
+            break;
+        }
         wake_.wait_until(lock, until);
     }
     if (settings_changed_) {
@@ -265,12 +283,14 @@ bool Writer::take(Group& group) {
         retention_ = new_retention_;
         observer_ = new_observer_;
         const std::uint64_t reserve = plan_.reserve;
-        plan_ = SpacePlan::of(directory_.total_octets(), max_bytes_);
+        plan_ = SpacePlan::of(directory_.total_bytes(), max_bytes_);
         plan_.reserve = reserve;
         next_tick_ = Steady::now();
     }
     // While broken they stay where they are.
-    if (!broken_) take_acceptances(group);
+    if (!broken_) {
+        take_acceptances(group);
+    }
     group.turned_away = std::exchange(turned_away_, {});
     group.calls = std::exchange(calls_, {});
     while (!decisions_.empty() && group.decisions.size() < group_decisions) {
@@ -278,17 +298,17 @@ bool Writer::take(Group& group) {
         decisions_.pop_front();
     }
     std::size_t items = 0;
-    std::uint64_t octets = 0;
-    const std::uint64_t most_octets = std::min(group_octets, plan_.wal_target / 2);
-    while (!submissions_.empty() && items < group_items && octets < most_octets) {
+    std::uint64_t bytes = 0;
+    const std::uint64_t most_bytes = std::min(group_bytes, plan_.wal_target / 2);
+    while (!submissions_.empty() && items < group_items && bytes < most_bytes) {
         Submission& first = submissions_.front();
         items += first.items.size();
-        octets += first.octets;
+        bytes += first.bytes;
         group.submissions.push_back(std::move(first));
         submissions_.pop_front();
     }
     pending_items_ -= items;
-    pending_octets_ -= octets;
+    pending_bytes_ -= bytes;
     const bool anything = !group.acceptances.empty() || !group.decisions.empty() || !group.submissions.empty() ||
                           !group.turned_away.empty() || !group.calls.empty();
     return anything || !stopping_;
@@ -297,10 +317,14 @@ bool Writer::take(Group& group) {
 void Writer::run() {
     while (true) {
         Group group;
-        if (!take(group)) break;
+        if (!take(group)) {
+            break;
+        }
         const bool anything = !group.acceptances.empty() || !group.decisions.empty() || !group.submissions.empty() ||
                               !group.calls.empty();
-        if (anything) last_work_ = Steady::now();
+        if (anything) {
+            last_work_ = Steady::now();
+        }
         for (const Store::Done& done : group.turned_away) {
             answer(done, Outcome::failed);
         }
@@ -309,11 +333,15 @@ void Writer::run() {
             run_call(call);
         }
         if (anything && engine_usable_ && !broken_) {
-            if (space_may_have_changed()) look_at_space();
+            if (space_may_have_changed()) {
+                look_at_space();
+            }
             look_after_log(false);
             update_accepting();
         }
-        if (Steady::now() >= next_tick_) housekeeping(Steady::now() - last_work_ >= tick);
+        if (Steady::now() >= next_tick_) {
+            housekeeping(Steady::now() - last_work_ >= tick);
+        }
     }
     finish_up();
 }
@@ -338,18 +366,24 @@ void Writer::work_on(Group& group) {
         fail_decisions(group);
         return;
     }
-    if (!accepting_) fail_submissions(group);
+    if (!accepting_) {
+        fail_submissions(group);
+    }
     std::erase_if(group.submissions, [this](Submission& submission) {
         const bool known = std::ranges::all_of(submission.items, [this](const NewItem& item) {
             return catalogue_.lane_facts(item.lane) != nullptr && catalogue_.profile_facts(item.profile) != nullptr &&
                    engine_.objects().takes(item);
         });
-        if (known) return false;
+        if (known) {
+            return false;
+        }
         spdlog::error("store: items of an unknown lane or profile, or with objects from elsewhere, were turned away");
         answer(submission.done, Outcome::failed);
         return true;
     });
-    if (group.acceptances.empty() && group.decisions.empty() && group.submissions.empty()) return;
+    if (group.acceptances.empty() && group.decisions.empty() && group.submissions.empty()) {
+        return;
+    }
 
     std::optional<SqlFailure> failure = attempt(group, true);
     if (!failure) {
@@ -363,7 +397,9 @@ void Writer::work_on(Group& group) {
         fail_submissions(group);
         if (group.acceptances.empty() && group.decisions.empty()) {
             // A full disk says nothing of deletions yet; any other trouble is theirs as well.
-            if (failure->trouble() != Trouble::full) break_down(*failure);
+            if (failure->trouble() != Trouble::full) {
+                break_down(*failure);
+            }
             return;
         }
         failure = attempt(group, false);
@@ -391,7 +427,9 @@ std::optional<SqlFailure> Writer::attempt(Group& group, bool with_items) {
             for (const Acceptance& item : acceptances.items) {
                 engine_.accepted(item);
             }
-            if (acceptances.change) acceptances.change(engine_);
+            if (acceptances.change) {
+                acceptances.change(engine_);
+            }
         }
         group.verdicts.assign(group.decisions.size(), {});
         for (std::size_t i = 0; i < group.decisions.size(); ++i) {
@@ -403,26 +441,38 @@ std::optional<SqlFailure> Writer::attempt(Group& group, bool with_items) {
                 idle_objects += submission.idle_objects;
                 for (NewItem& item : submission.items) {
                     // A repeat's objects come to nothing either.
-                    if (!engine_.insert(item) && item.objects) idle_objects += item.objects->size();
+                    if (!engine_.insert(item) && item.objects) {
+                        idle_objects += item.objects->size();
+                    }
                 }
             }
-            if (engine_.effects().queued.empty()) engine_.filler();
+            if (engine_.effects().queued.empty()) {
+                engine_.filler();
+            }
             engine_.objects().filler(idle_objects);
             const auto made = static_cast<std::int64_t>(engine_.effects().queued.size());
-            if (engine_.prune_due(retention_)) engine_.prune(retention_, std::max(prune_step, 3 * made));
+            if (engine_.prune_due(retention_)) {
+                engine_.prune(retention_, std::max(prune_step, 3 * made));
+            }
         }
-        if (engine_.flush_due()) engine_.flush();
+        if (engine_.flush_due()) {
+            engine_.flush();
+        }
         engine_.commit();
     } catch (const SqlFailure& failure) {
         engine_.roll_back();
         return failure;
     }
-    if (observer_) observer_(std::chrono::duration<double>(Steady::now() - began).count());
+    if (observer_) {
+        observer_(std::chrono::duration<double>(Steady::now() - began).count());
+    }
     {
         const std::lock_guard lock(statistics_mutex_);
         ++statistics_.commits;
     }
-    if (!log_used_) log_used_since_ = Steady::now();
+    if (!log_used_) {
+        log_used_since_ = Steady::now();
+    }
     log_used_ = true;
     return std::nullopt;
 }
@@ -437,7 +487,9 @@ void Writer::apply(Decision& decision, Verdict& verdict) {
                 command.work(engine_);
             } else if constexpr (std::is_same_v<Command, Retry>) {
                 for (const model::Uuid& object_id : command.object_ids) {
-                    if (engine_.retry(object_id, command.who)) ++verdict.count;
+                    if (engine_.retry(object_id, command.who)) {
+                        ++verdict.count;
+                    }
                 }
             } else if constexpr (std::is_same_v<Command, RetryAll>) {
                 verdict.cursor = command.cursor;
@@ -446,7 +498,9 @@ void Writer::apply(Decision& decision, Verdict& verdict) {
                 verdict.unfinished = verdict.cursor.has_value();
             } else {
                 for (const model::Uuid& object_id : command.object_ids) {
-                    if (engine_.reject(object_id, command.located, command.who, command.why)) ++verdict.count;
+                    if (engine_.reject(object_id, command.located, command.who, command.why)) {
+                        ++verdict.count;
+                    }
                 }
             }
         },
@@ -458,18 +512,32 @@ void Writer::tell_effects() {
     Effects& effects = engine_.effects();
     // Before the items: what is told of one is true when its item is heard of.
     if (ObjectListener* objects = object_listener_) {
-        if (!effects.prepared.empty()) objects->on_prepared(effects.prepared);
-        if (!effects.uploads.empty()) objects->on_uploads(effects.uploads);
-        if (!effects.uploads_withdrawn.empty()) objects->on_uploads_withdrawn(effects.uploads_withdrawn);
+        if (!effects.prepared.empty()) {
+            objects->on_prepared(effects.prepared);
+        }
+        if (!effects.uploads.empty()) {
+            objects->on_uploads(effects.uploads);
+        }
+        if (!effects.uploads_withdrawn.empty()) {
+            objects->on_uploads_withdrawn(effects.uploads_withdrawn);
+        }
     }
-    if (listener == nullptr) return;
+    if (listener == nullptr) {
+        return;
+    }
     if (!effects.retried.empty()) {
         std::ranges::sort(effects.retried, {}, &QueuedItem::row);
         listener->on_queued(effects.retried, true);
     }
-    if (!effects.stored.empty()) listener->on_stored(effects.stored);
-    if (!effects.queued.empty()) listener->on_queued(effects.queued, false);
-    if (!effects.withdrawn.empty()) listener->on_withdrawn(effects.withdrawn);
+    if (!effects.stored.empty()) {
+        listener->on_stored(effects.stored);
+    }
+    if (!effects.queued.empty()) {
+        listener->on_queued(effects.queued, false);
+    }
+    if (!effects.withdrawn.empty()) {
+        listener->on_withdrawn(effects.withdrawn);
+    }
 }
 
 void Writer::finish(Group& group) {
@@ -539,7 +607,9 @@ void Writer::run_call(Call& call) {
 }
 
 void Writer::make_room() {
-    if (directory_.release()) spdlog::warn("store: the disk is full; the space set aside goes to deletions now");
+    if (directory_.release()) {
+        spdlog::warn("store: the disk is full; the space set aside goes to deletions now");
+    }
     reserved_ = false;
     try {
         engine_.checkpoint(Engine::Checkpoint::restart);
@@ -552,14 +622,18 @@ void Writer::make_room() {
 void Writer::break_down(const SqlFailure& failure) {
     trouble_ = failure.trouble();
     complain(failure);
-    if (broken_) return;
+    if (broken_) {
+        return;
+    }
     broken_ = true;
     can_commit_.store(false, std::memory_order_release);
     blocked_ = true;
     pause_ = first_pause;
     next_try_ = next_tick_ = Steady::now() + pause_;
     update_accepting();
-    if (Listener* listener = listener_) listener->on_health(false);
+    if (Listener* listener = listener_) {
+        listener->on_health(false);
+    }
 }
 
 void Writer::try_to_recover() {
@@ -583,7 +657,9 @@ void Writer::try_to_recover() {
         can_commit_.store(true, std::memory_order_release);
         complained_about_.reset();
         spdlog::info("store: commits work again");
-        if (Listener* listener = listener_) listener->on_health(true);
+        if (Listener* listener = listener_) {
+            listener->on_health(true);
+        }
         finish(group);
         return std::nullopt;
     };
@@ -608,8 +684,12 @@ void Writer::try_to_recover() {
             failure = caught;
         }
     }
-    if (!failure) failure = once_more();
-    if (!failure) return;
+    if (!failure) {
+        failure = once_more();
+    }
+    if (!failure) {
+        return;
+    }
     trouble_ = failure->trouble();
     complain(*failure);
     pause_ = std::min(pause_ * 2, trouble_ == Trouble::corrupt ? longest_pause_when_corrupt : longest_pause);
@@ -621,7 +701,9 @@ void Writer::probe() {
     group.submissions.emplace_back();
     if (auto failure = attempt(group, true)) {
         complain(*failure);
-        if (failure->trouble() != Trouble::full) break_down(*failure);
+        if (failure->trouble() != Trouble::full) {
+            break_down(*failure);
+        }
         return;
     }
     blocked_ = false;
@@ -630,18 +712,22 @@ void Writer::probe() {
 
 void Writer::housekeeping(bool idle) {
     next_tick_ = Steady::now() + tick;
-    if (broken_ && Steady::now() >= next_try_) try_to_recover();
+    if (broken_ && Steady::now() >= next_try_) {
+        try_to_recover();
+    }
     if (broken_) {
         next_tick_ = next_try_;
         return;
     }
     look_at_space();
     look_after_log(idle);
-    if (!reserved_ && directory_.free_octets() >= plan_.reserve + plan_.wal_limit) {
+    if (!reserved_ && directory_.free_bytes() >= plan_.reserve + plan_.wal_limit) {
         reserved_ = directory_.set_aside(plan_.reserve);
         look_at_space();
     }
-    if (blocked_ && !short_of_space_) probe();
+    if (blocked_ && !short_of_space_) {
+        probe();
+    }
     // The next step at once, unless there is other work.
     if (!broken_ && engine_.prune_due(retention_) &&
         step([this](Engine& engine) { engine.prune(retention_, prune_step); }) && engine_.prune_due(retention_)) {
@@ -651,7 +737,9 @@ void Writer::housekeeping(bool idle) {
         engine_.expire_due()) {
         next_tick_ = Steady::now();
     }
-    if (broken_) return;
+    if (broken_) {
+        return;
+    }
     update_accepting();
     update_statistics();
 }
@@ -678,7 +766,9 @@ bool Writer::step(const std::function<void(Engine&)>& work) {
     }
     if (failure) {
         complain(*failure);
-        if (failure->trouble() != Trouble::full) break_down(*failure);
+        if (failure->trouble() != Trouble::full) {
+            break_down(*failure);
+        }
         return false;
     }
     engine_.publish();
@@ -690,26 +780,30 @@ void Writer::inline_checkpoint(Engine::Checkpoint kind) {
     try {
         const bool complete = engine_.checkpoint(kind);
         next_inline_frames_ = complete ? 0 : engine_.wal_frames() + plan_.wal_target / 4 / engine_.page_size();
-        if (complete && kind == Engine::Checkpoint::truncate) log_used_ = false;
+        if (complete && kind == Engine::Checkpoint::truncate) {
+            log_used_ = false;
+        }
     } catch (const SqlFailure& failure) {
         complain(failure);
         blocked_ = true;
         next_inline_frames_ = engine_.wal_frames() + plan_.wal_target / 4 / engine_.page_size();
         // The database has to grow by what is in the log: that is what the space is set aside for.
-        if (failure.trouble() == Trouble::full && reserved_) make_room();
+        if (failure.trouble() == Trouble::full && reserved_) {
+            make_room();
+        }
     }
 }
 
 void Writer::look_after_log(bool idle) {
     const std::uint64_t frames = engine_.wal_frames();
-    const std::uint64_t octets = frames * engine_.page_size();
+    const std::uint64_t bytes = frames * engine_.page_size();
     // Where space is short the log must stay small enough for what is set aside.
     if (copied_.exchange(false)) {
         copying_ = false;
         inline_checkpoint(Engine::Checkpoint::restart);
-    } else if (octets >= (tight() ? plan_.wal_target / 4 : plan_.wal_limit) && frames >= next_inline_frames_) {
+    } else if (bytes >= (tight() ? plan_.wal_target / 4 : plan_.wal_limit) && frames >= next_inline_frames_) {
         inline_checkpoint(Engine::Checkpoint::restart);
-    } else if (octets >= plan_.wal_target && !copying_) {
+    } else if (bytes >= plan_.wal_target && !copying_) {
         copying_ = true;
         keeper_.checkpoint([this] { copied_ = true; });
     }
@@ -729,8 +823,8 @@ bool Writer::space_may_have_changed() const {
 
 void Writer::look_at_space() {
     looked_at_frames_ = engine_.wal_frames();
-    const std::uint64_t for_log = directory_.free_octets() + directory_.wal_octets();
-    const std::uint64_t for_pages = for_log + engine_.free_page_octets();
+    const std::uint64_t for_log = directory_.free_bytes() + directory_.wal_bytes();
+    const std::uint64_t for_pages = for_log + engine_.free_page_bytes();
     const bool was_short = short_of_space_;
     if (was_short) {
         short_of_space_ =
@@ -744,20 +838,20 @@ void Writer::look_at_space() {
             "store: state_dir is short of disk space ({} MiB free): new events are refused until there is more; free "
             "some, "
             "or see why deliveries wait",
-            directory_.free_octets() >> 20U);
+            directory_.free_bytes() >> 20U);
     }
     // The log counts with its allotment: what is in it right now goes up and down too fast to decide by.
-    const std::uint64_t database = engine_.live_octets() + plan_.wal_target;
+    const std::uint64_t database = engine_.live_bytes() + plan_.wal_target;
     // Objects leave the room that items begin to run short of. Copies for items that are here already leave what
     // deliveries need: the log, and what is to be set aside.
     files_.set_budget({max_bytes_, database, 2 * (plan_.low_water + plan_.wal_limit),
                        plan_.wal_limit + (reserved_ ? 0 : plan_.reserve), plan_.wal_target + empty_database});
-    const std::uint64_t used = database + files_.octets();
+    const std::uint64_t used = database + files_.bytes();
     const bool was_over = over_limit_;
     over_limit_ = max_bytes_ != 0 && used > (was_over ? max_bytes_ - max_bytes_ / 20 : max_bytes_);
     if (over_limit_ && !was_over) {
         spdlog::error(
-            "store: store.max_bytes is reached ({} of {} octets): new events are refused until deliveries have made "
+            "store: store.max_bytes is reached ({} of {} bytes): new events are refused until deliveries have made "
             "room; "
             "see why they wait, or raise the limit",
             used, max_bytes_);
@@ -767,7 +861,9 @@ void Writer::look_at_space() {
 void Writer::update_accepting() {
     const bool now = !broken_ && !blocked_ && !short_of_space_ && !over_limit_;
     accepting_.store(now, std::memory_order_release);
-    if (now && !last_accepting_) spdlog::info("store: new events are taken again");
+    if (now && !last_accepting_) {
+        spdlog::info("store: new events are taken again");
+    }
     last_accepting_ = now;
 }
 
@@ -791,8 +887,8 @@ void Writer::update_statistics() {
         statistics_.counts[i].objects_refused = of(ObjectState::refused);
     }
     statistics_.waiting_bytes = static_cast<std::uint64_t>(engine_.waiting_bytes());
-    statistics_.object_bytes = files_.octets();
-    statistics_.used_bytes = engine_.live_octets() +
+    statistics_.object_bytes = files_.bytes();
+    statistics_.used_bytes = engine_.live_bytes() +
                              std::max(plan_.wal_target, engine_.wal_frames() * engine_.page_size()) +
                              statistics_.object_bytes;
     statistics_.max_bytes = max_bytes_;
@@ -800,7 +896,9 @@ void Writer::update_statistics() {
 
 void Writer::complain(const SqlFailure& failure) {
     const auto now = Steady::now();
-    if (complained_about_ == failure.trouble() && now - complained_at_ < complaint_interval) return;
+    if (complained_about_ == failure.trouble() && now - complained_at_ < complaint_interval) {
+        return;
+    }
     complained_about_ = failure.trouble();
     complained_at_ = now;
     const std::string what = failure.describe();
@@ -840,14 +938,18 @@ void Writer::complain(const SqlFailure& failure) {
 void Writer::finish_up() {
     // What a failing disk still leaves of acceptances when the daemon has to go is lost to us: the LEA hears them
     // again.
-    if (broken_) try_to_recover();
+    if (broken_) {
+        try_to_recover();
+    }
     while (!broken_) {
         Group rest;
         {
             const std::lock_guard lock(mutex_);
             take_acceptances(rest);
         }
-        if (rest.acceptances.empty()) break;
+        if (rest.acceptances.empty()) {
+            break;
+        }
         work_on(rest);
     }
     if (!broken_ && engine_usable_) {

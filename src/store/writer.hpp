@@ -46,12 +46,12 @@ class Writer {
 
     /// Submissions beyond these fail at once, unless nothing else waits: memory stays bounded whatever the callers do.
     static constexpr std::size_t pending_items_limit = 65'536;
-    static constexpr std::uint64_t pending_octets_limit = 32U << 20U;
+    static constexpr std::uint64_t pending_bytes_limit = 32U << 20U;
 
     struct Submission {
         std::vector<NewItem> items;
         Store::Done done;
-        std::uint64_t octets = 0;
+        std::uint64_t bytes = 0;
         std::size_t idle_objects = 0;
     };
     /// Told changes that are kept over failed commits: acceptances, or what became of a binary object.
@@ -201,7 +201,7 @@ class Writer {
     std::deque<Call> calls_;
     std::vector<Store::Done> turned_away_;
     std::size_t pending_items_ = 0;
-    std::uint64_t pending_octets_ = 0;
+    std::uint64_t pending_bytes_ = 0;
     bool stopping_ = false;
     bool ended_ = false;
     std::uint64_t new_max_bytes_ = 0;

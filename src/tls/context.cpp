@@ -142,13 +142,13 @@ model::Instant instant_of(const ASN1_TIME* time) {
     return {timegm(&parts), 0};
 }
 
-std::string hex_of(std::span<const unsigned char> octets) {
+std::string hex_of(std::span<const unsigned char> bytes) {
     static constexpr std::string_view digits = "0123456789abcdef";
     std::string text;
-    text.reserve(octets.size() * 2);
-    for (const unsigned char octet : octets) {
-        text += digits[octet >> 4U];
-        text += digits[octet & 15U];
+    text.reserve(bytes.size() * 2);
+    for (const unsigned char byte : bytes) {
+        text += digits[byte >> 4U];
+        text += digits[byte & 15U];
     }
     return text;
 }
@@ -168,7 +168,7 @@ std::string sha256_of_public_key(X509* certificate) {
     if (size <= 0) {
         return {};
     }
-    const std::unique_ptr<unsigned char, decltype([](unsigned char* octets) { OPENSSL_free(octets); })> owner{der};
+    const std::unique_ptr<unsigned char, decltype([](unsigned char* bytes) { OPENSSL_free(bytes); })> owner{der};
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned digest_size = 0;
     if (EVP_Digest(der, static_cast<std::size_t>(size), digest.data(), &digest_size, EVP_sha256(), nullptr) != 1) {

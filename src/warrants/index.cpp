@@ -11,17 +11,17 @@ namespace lihandover::warrants {
 
 namespace {
 
-// The table of keys is probed by groups of eight slots. Each slot has a tag of one octet: 0 when empty, else 0x80 and
+// The table of keys is probed by groups of eight slots. Each slot has a tag of one byte: 0 when empty, else 0x80 and
 // seven bits of the hash. A miss, which is nearly every lookup, reads one group of tags and nothing else: at half load
-// that is two octets per key, which stay in the processor's cache for hundreds of thousands of targets.
+// that is two bytes per key, which stay in the processor's cache for hundreds of thousands of targets.
 constexpr std::size_t group_size = 8;
-static_assert(std::endian::native == std::endian::little, "find() counts a group's slots from its lowest octet");
+static_assert(std::endian::native == std::endian::little, "find() counts a group's slots from its lowest byte");
 constexpr std::uint64_t ones = 0x0101010101010101U;
 constexpr std::uint64_t high_bits = 0x8080808080808080U;
 
-/// The high bit of each octet of `group` that is zero; of octets above a zero one it may be set as well, so that a
+/// The high bit of each byte of `group` that is zero; of bytes above a zero one it may be set as well, so that a
 /// match has to be looked at.
-std::uint64_t zero_octets(std::uint64_t group) {
+std::uint64_t zero_bytes(std::uint64_t group) {
     return (group - ones) & ~group & high_bits;
 }
 
@@ -41,7 +41,7 @@ struct Posting {
 
 struct Key {
     std::uint64_t hash = 0;
-    std::size_t offset = 0;  // of its octets in the arena
+    std::size_t offset = 0;  // of its bytes in the arena
     std::uint32_t size = 0;
     model::IdentityClass identity_class{};
     std::uint32_t first_posting = 0;
@@ -58,7 +58,7 @@ struct Index::Tables {
     std::string arena;
     std::size_t keys = 0;
 
-    [[nodiscard]] std::string_view octets_of(const Key& key) const {
+    [[nodiscard]] std::string_view bytes_of(const Key& key) const {
         return std::string_view(arena).substr(key.offset, key.size);
     }
 
@@ -71,15 +71,15 @@ struct Index::Tables {
         for (std::size_t group = identifier.hash & mask;; group = (group + 1) & mask) {
             std::uint64_t word = 0;
             std::memcpy(&word, tags.data() + group * group_size, group_size);
-            for (std::uint64_t matches = zero_octets(word ^ wanted); matches != 0; matches &= matches - 1) {
-                const std::size_t octet = static_cast<std::size_t>(std::countr_zero(matches)) / 8;
-                const Key& key = slots[group * group_size + octet];
+            for (std::uint64_t matches = zero_bytes(word ^ wanted); matches != 0; matches &= matches - 1) {
+                const std::size_t byte = static_cast<std::size_t>(std::countr_zero(matches)) / 8;
+                const Key& key = slots[group * group_size + byte];
                 if (key.hash == identifier.hash && key.identity_class == identifier.identity_class &&
-                    octets_of(key) == identifier.octets) {
+                    bytes_of(key) == identifier.bytes) {
                     return &key;
                 }
             }
-            if (zero_octets(word) != 0) {
+            if (zero_bytes(word) != 0) {
                 return nullptr;
             }
         }
@@ -141,9 +141,9 @@ std::vector<Entry> entries_of(const std::vector<WarrantPtr>& warrants, std::stri
             Entry& entry = entries.emplace_back();
             entry.key.hash = canonical.hash;
             entry.key.offset = arena.size();
-            entry.key.size = static_cast<std::uint32_t>(canonical.octets.size());
+            entry.key.size = static_cast<std::uint32_t>(canonical.bytes.size());
             entry.key.identity_class = canonical.identity_class;
-            arena.append(canonical.octets);
+            arena.append(canonical.bytes);
             entry.posting.from = std::max(warrant.valid_from, target.from.value_or(warrant.valid_from));
             entry.posting.until = std::min(warrant.valid_until, target.until.value_or(warrant.valid_until));
             entry.posting.warrant = static_cast<std::uint32_t>(w);
@@ -168,15 +168,15 @@ Index::Index(std::vector<WarrantPtr> warrants) {
 
     std::vector<Entry> entries = entries_of(tables->warrants, tables->arena);
     const auto same_key = [&tables](const Key& a, const Key& b) {
-        return a.hash == b.hash && a.identity_class == b.identity_class && tables->octets_of(a) == tables->octets_of(b);
+        return a.hash == b.hash && a.identity_class == b.identity_class && tables->bytes_of(a) == tables->bytes_of(b);
     };
-    // Equal keys side by side; those of one hash that differ in their octets are told apart by these.
+    // Equal keys side by side; those of one hash that differ in their bytes are told apart by these.
     std::ranges::sort(entries, [&tables](const Entry& a, const Entry& b) {
         if (a.key.hash != b.key.hash) {
             return a.key.hash < b.key.hash;
         }
-        const std::string_view left = tables->octets_of(a.key);
-        const std::string_view right = tables->octets_of(b.key);
+        const std::string_view left = tables->bytes_of(a.key);
+        const std::string_view right = tables->bytes_of(b.key);
         return std::tie(a.key.identity_class, left, a.posting.warrant, a.posting.target) <
                std::tie(b.key.identity_class, right, b.posting.warrant, b.posting.target);
     });

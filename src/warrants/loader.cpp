@@ -113,7 +113,7 @@ bool Loader::Impl::look_at(const std::string& name, File& file) const {
     }
     file.stamp = text->stamp;
     file.settled = is_settled(text->stamp, read_at);
-    file.parsed = parse_warrant_file(text->octets, path);
+    file.parsed = parse_warrant_file(text->bytes, path);
     if (file.parsed.warrant) {
         file.current = version_of(std::move(*file.parsed.warrant));
         file.parsed.warrant.reset();
@@ -193,7 +193,7 @@ Loader::~Loader() = default;
 model::Status Loader::restore(const std::vector<Remembered>& remembered) {
     std::size_t unreadable = 0;
     for (const Remembered& entry : remembered) {
-        model::Result<Warrant> warrant = decode(entry.octets);
+        model::Result<Warrant> warrant = decode(entry.bytes);
         if (warrant) {
             impl_->files[entry.file].last_good = version_of(std::move(*warrant));
         } else {

@@ -8,9 +8,9 @@ namespace lihandover::warrants {
 
 namespace {
 
-// One octet of version, then the members in their order: strings and lists with their length as four octets, times as
-// eight octets of seconds and four of nanoseconds, all least significant octet first; what may be absent behind an
-// octet 0 or 1. A change of the format needs a new version, and decode() for the old one kept: stores hold it for
+// One byte of version, then the members in their order: strings and lists with their length as four bytes, times as
+// eight bytes of seconds and four of nanoseconds, all least significant byte first; what may be absent behind an
+// byte 0 or 1. A change of the format needs a new version, and decode() for the old one kept: stores hold it for
 // years.
 constexpr std::uint8_t version = 1;
 
@@ -43,9 +43,9 @@ class Writer {
 };
 
 /// Reads what Writer wrote; after anything that does not fit, `good` is false and the rest reads as zeros.
-class OctetReader {
+class ByteReader {
   public:
-    explicit OctetReader(std::string_view octets) : left_(octets) {}
+    explicit ByteReader(std::string_view bytes) : left_(bytes) {}
 
     template <typename T>
     [[nodiscard]] T integer() {
@@ -91,7 +91,7 @@ class OctetReader {
         }
         return value;
     }
-    /// A count of things of at least `least` octets each, so that a broken one cannot ask for memory.
+    /// A count of things of at least `least` bytes each, so that a broken one cannot ask for memory.
     [[nodiscard]] std::size_t count(std::size_t least) {
         const auto value = integer<std::uint32_t>();
         if (value > left_.size() / least) {
@@ -144,8 +144,8 @@ std::string encode(const Warrant& warrant) {
     return std::move(writer.out);
 }
 
-model::Result<Warrant> decode(std::string_view octets) {
-    OctetReader reader(octets);
+model::Result<Warrant> decode(std::string_view bytes) {
+    ByteReader reader(bytes);
     if (reader.integer<std::uint8_t>() != version) {
         return model::Error{"the stored warrant is of a version that this program does not know"};
     }
@@ -183,9 +183,9 @@ model::Result<Warrant> decode(std::string_view octets) {
 }
 
 Digest digest_of(const Warrant& warrant) {
-    const std::string octets = encode(warrant);
+    const std::string bytes = encode(warrant);
     Digest digest{};
-    if (EVP_Digest(octets.data(), octets.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1) {
+    if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1) {
         std::abort();  // SHA-256 of memory fails only where OpenSSL itself is broken
     }
     return digest;

@@ -175,11 +175,11 @@ void check_file(Reader& reader, const YamlNode& node, WarrantFile& file) {
 Schema<TargetEntry> target_schema() {
     return Schema<TargetEntry>()
         .option({.name = "user_id", .help = "The service's own id of an account: exact.", .example = "u-1001"},
-                &TargetEntry::user_id, identifier_type(IdentifierType::user_id, "1 to 2048 octets"))
+                &TargetEntry::user_id, identifier_type(IdentifierType::user_id, "1 to 2048 bytes"))
         .option({.name = "username",
                  .help = "A name chosen freely, compared in NFC. Never unique: see `acknowledge_not_unique`.",
                  .example = "alice"},
-                &TargetEntry::username, identifier_type(IdentifierType::username, "1 to 2048 octets"))
+                &TargetEntry::username, identifier_type(IdentifierType::username, "1 to 2048 bytes"))
         .option({.name = "msisdn",
                  .help = "A telephone number, compared by its digits; or an alphanumeric sender, exact.",
                  .example = "\"447700900123\""},

@@ -24,8 +24,9 @@ class ControlApiTest : public AdminTest {
     }
     static std::string ids(std::initializer_list<model::Uuid> list) {
         std::string out;
-        for (const auto& id : list)
+        for (const auto& id : list) {
             out += (out.empty() ? "\"" : ",\"") + id.to_string() + "\"";
+        }
         return "\"ids\":[" + out + "]";
     }
     std::string rejected_metric(const std::string& destination) {
@@ -40,8 +41,9 @@ class ControlApiTest : public AdminTest {
     static std::vector<std::string> lines_of(const std::string& text) {
         std::vector<std::string> lines;
         std::istringstream in(text);
-        for (std::string line; std::getline(in, line);)
+        for (std::string line; std::getline(in, line);) {
             lines.push_back(line);
+        }
         return lines;
     }
 };
@@ -150,7 +152,9 @@ TEST_F(ControlApiTest, ListsPageByPage) {
     std::vector<std::string> expected;
     for (int i = 0; i < 25; ++i) {
         const auto& item = store_.add(ItemState::queued, i % 2 == 0 ? "lea-one" : "lea-two");
-        if (i % 2 == 0) expected.push_back(item.object_id.to_string());
+        if (i % 2 == 0) {
+            expected.push_back(item.object_id.to_string());
+        }
     }
     start();
     std::vector<std::string> seen;
@@ -173,8 +177,9 @@ TEST_F(ControlApiTest, ListsPageByPage) {
 }
 
 TEST_F(ControlApiTest, LooksAtABoundedNumberOfItemsForOnePage) {
-    for (std::size_t i = 0; i < ControlApi::max_scan + 10; ++i)
+    for (std::size_t i = 0; i < ControlApi::max_scan + 10; ++i) {
         store_.add(ItemState::queued, "lea-two");
+    }
     const auto& last = store_.add(ItemState::queued, "lea-one");
     start();
     const Json first(get("/v1/items?destination=lea-one").body);
@@ -204,8 +209,9 @@ TEST_F(ControlApiTest, ShowsOneItem) {
 }
 
 TEST_F(ControlApiTest, ListsWarrantsInOrderAndPageByPage) {
-    for (const auto* liid : {"C", "A/x", "B"})
+    for (const auto* liid : {"C", "A/x", "B"}) {
         control_.add_warrant("lea-two", liid);
+    }
     control_.add_warrant("lea-one", "Z");
     start();
     const auto answer = get("/v1/warrants?limit=3");

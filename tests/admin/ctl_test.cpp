@@ -37,8 +37,9 @@ class CtlTest : public AdminTest {
     Ended run(std::vector<std::string> arguments) const {
         arguments.insert(arguments.begin(), LIHANDOVERCTL_PROGRAM);
         std::vector<char*> pointers;
-        for (auto& argument : arguments)
+        for (auto& argument : arguments) {
             pointers.push_back(argument.data());
+        }
         pointers.push_back(nullptr);
         const auto out = directory_ + "/out";
         const auto error = directory_ + "/error";
@@ -50,7 +51,9 @@ class CtlTest : public AdminTest {
         pid_t pid = 0;
         const int failed = ::posix_spawn(&pid, pointers.front(), &actions, nullptr, pointers.data(), environ);
         posix_spawn_file_actions_destroy(&actions);
-        if (failed != 0) throw std::runtime_error("no process");
+        if (failed != 0) {
+            throw std::runtime_error("no process");
+        }
         int status = 0;
         (void)::waitpid(pid, &status, 0);
         return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(out), read_file(error)};
@@ -88,8 +91,9 @@ TEST_F(CtlTest, PrintsAnArrayOfItems) {
 
 TEST_F(CtlTest, PrintsAllPages) {
     std::vector<std::string> ids;
-    for (int i = 0; i < 2500; ++i)
+    for (int i = 0; i < 2500; ++i) {
         ids.push_back(store_.add(ItemState::queued).object_id.to_string());
+    }
     start();
     const Json all(ctl({"items", "--json"}).out);
     ASSERT_EQ(all.size(""), ids.size());

@@ -21,21 +21,31 @@ class FakeStore::FakeReader final : public store::Reader {
     [[nodiscard]] model::Result<std::vector<store::ItemView>> items(std::optional<store::ItemState> state,
                                                                     store::RowId after, std::size_t limit) override {
         const std::lock_guard lock(store_.mutex);
-        if (store_.readers_fail) return model::Error{"the store cannot be read"};
+        if (store_.readers_fail) {
+            return model::Error{"the store cannot be read"};
+        }
         std::vector<store::ItemView> page;
         for (const auto& item : store_.items) {
             const bool waits = item.state <= store::ItemState::refused;
-            if (item.row <= after || (state ? item.state != *state : !waits)) continue;
-            if (page.size() == limit) break;
+            if (item.row <= after || (state ? item.state != *state : !waits)) {
+                continue;
+            }
+            if (page.size() == limit) {
+                break;
+            }
             page.push_back(item);
         }
         return page;
     }
     [[nodiscard]] model::Result<std::optional<store::ItemView>> find(const model::Uuid& object_id) override {
         const std::lock_guard lock(store_.mutex);
-        if (store_.readers_fail) return model::Error{"the store cannot be read"};
+        if (store_.readers_fail) {
+            return model::Error{"the store cannot be read"};
+        }
         for (const auto& item : store_.items) {
-            if (item.object_id == object_id) return std::optional(item);
+            if (item.object_id == object_id) {
+                return std::optional(item);
+            }
         }
         return std::optional<store::ItemView>();
     }
@@ -52,7 +62,9 @@ class FakeStore::FakeReader final : public store::Reader {
     }
     [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(std::string_view destination) override {
         const std::lock_guard lock(store_.mutex);
-        if (store_.readers_fail) return model::Error{"the store cannot be read"};
+        if (store_.readers_fail) {
+            return model::Error{"the store cannot be read"};
+        }
         for (const auto& item : store_.items) {
             if (item.state == store::ItemState::queued && item.destination == destination) {
                 return std::optional(item.received_at);
@@ -131,7 +143,9 @@ void FakeStore::change(const Decided& decision, store::ItemState to, DoneCount d
                                              item.state == store::ItemState::refused &&
                                              (!decision.code || (item.refusal && item.refusal->code == *decision.code))
                                        : named;
-                if (!meant || finds_nothing || result != store::Outcome::committed) continue;
+                if (!meant || finds_nothing || result != store::Outcome::committed) {
+                    continue;
+                }
                 item.state = to;
                 if (to == store::ItemState::rejected) {
                     item.who = decision.who;
@@ -176,8 +190,9 @@ store::Statistics FakeStore::statistics() const {
         count.refused += item.state == store::ItemState::refused ? 1 : 0;
     }
     store::Statistics statistics;
-    for (auto& [name, count] : counts)
+    for (auto& [name, count] : counts) {
         statistics.counts.push_back(std::move(count));
+    }
     statistics.waiting_bytes = 4096;
     statistics.used_bytes = 8192;
     statistics.max_bytes = std::uint64_t{50} << 30;

@@ -18,7 +18,9 @@ class MachineDoorTest : public AdminTest {
         std::optional<http::Answer> answer;
         boost::asio::co_spawn(io, exchange(connection, std::move(target), std::move(method), answer), rethrow);
         while (!answer) {
-            if (io.run_one() == 0) throw std::runtime_error("no answer");
+            if (io.run_one() == 0) {
+                throw std::runtime_error("no answer");
+            }
         }
         return std::move(*answer);
     }
@@ -27,16 +29,22 @@ class MachineDoorTest : public AdminTest {
     static boost::asio::awaitable<void> exchange(http::Connection& on, std::string target, std::string method,
                                                  std::optional<http::Answer>& out) {
         const auto connected = co_await on.connect();
-        if (!connected) throw std::runtime_error(connected.error().message);
+        if (!connected) {
+            throw std::runtime_error(connected.error().message);
+        }
         http::Request request;
         request.method = method;
         request.target = target;
         auto answer = co_await on.exchange(request);
-        if (!answer) throw std::runtime_error(answer.error().message);
+        if (!answer) {
+            throw std::runtime_error(answer.error().message);
+        }
         out.emplace(std::move(*answer));
     }
     static void rethrow(const std::exception_ptr& failure) {
-        if (failure) std::rethrow_exception(failure);
+        if (failure) {
+            std::rethrow_exception(failure);
+        }
     }
 };
 

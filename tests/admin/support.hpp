@@ -49,12 +49,15 @@ class FakeControl final : public Control {
         answer.version = "1.2.3";
         answer.stage = Stage::running;
         answer.started_at = {1'795'342'000, 0};
-        for (const auto* name : {"lea-one", "lea-two"})
+        for (const auto* name : {"lea-one", "lea-two"}) {
             answer.destinations.emplace_back().name = name;
+        }
         report.outcome = metrics::ReloadOutcome::done;
     }
     ~FakeControl() override {
-        if (reloading_.joinable()) reloading_.join();
+        if (reloading_.joinable()) {
+            reloading_.join();
+        }
     }
     FakeControl(const FakeControl&) = delete;
     FakeControl& operator=(const FakeControl&) = delete;
@@ -81,7 +84,9 @@ class FakeControl final : public Control {
     void reload(std::string who, std::function<void(ReloadReport)> done) override {
         const std::lock_guard lock(mutex);
         reloads_by.push_back(std::move(who));
-        if (reloading_.joinable()) reloading_.join();
+        if (reloading_.joinable()) {
+            reloading_.join();
+        }
         reloading_ = std::thread([this, done = std::move(done)] { done(report); });
     }
 
@@ -94,7 +99,9 @@ class AdminTest : public testing::Test {
   protected:
     AdminTest() {
         std::string name = (std::filesystem::temp_directory_path() / "lihandover-test-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no directory");
+        if (::mkdtemp(name.data()) == nullptr) {
+            throw std::runtime_error("no directory");
+        }
         directory_ = name;
         socket_ = directory_ + "/control.sock";
     }
@@ -116,7 +123,9 @@ class AdminTest : public testing::Test {
     }
 
     void stop() {
-        if (!thread_.joinable()) return;
+        if (!thread_.joinable()) {
+            return;
+        }
         boost::asio::co_spawn(io_, admin_->stop(std::chrono::seconds(10)), boost::asio::use_future).get();
         work_.reset();
         thread_.join();
@@ -146,7 +155,9 @@ class AdminTest : public testing::Test {
 class Json {
   public:
     explicit Json(const std::string& text) {
-        if (parser_.parse(text).get(root_) != simdjson::SUCCESS) throw std::runtime_error("no JSON: " + text);
+        if (parser_.parse(text).get(root_) != simdjson::SUCCESS) {
+            throw std::runtime_error("no JSON: " + text);
+        }
     }
     [[nodiscard]] std::string text(std::string_view pointer) const {
         std::string_view value;

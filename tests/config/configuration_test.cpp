@@ -88,7 +88,7 @@ schema_validation: yes
 )";
     EXPECT_EQ(problems_of(text), R"(f:1:6: csp.unique_identifier: missing; it has no default
 f:1:21: csp.country_code: a country code is two capital letters, or XX (found "xx")
-f:2:12: state_dir: an absolute path of at most 4095 octets is needed (found "var")
+f:2:12: state_dir: an absolute path of at most 4095 bytes is needed (found "var")
 f:3:1: unknown key; allowed: csp, state_dir, warrants_dir, intake, store, csp_schema, destinations, objectserver, admin, schema_validation, schemas_dir, shutdown_timeout or log_level (found "max_sise")
 f:6:50: intake.http[0].tls.private_key: missing; it has no default
 f:6:50: intake.http[0].tls.client_ca: missing; it has no default
@@ -101,13 +101,13 @@ f:8:49: intake.http[2].mode: only for a Unix socket
 f:9:19: intake.max_event_size: a size is needed, 1KiB to 256MiB, with B, KiB, MiB, GiB or TiB (found "1MB")
 f:10:3: intake.max_event_size: the same key a second time; one is allowed
 f:11:15: intake.max_future: a duration is needed, 0ms to 1d, with ms, s, m, h or d (found "5")
-f:12:20: intake.attachment_root: an absolute path of at most 4095 octets is needed (found "spool")
+f:12:20: intake.attachment_root: an absolute path of at most 4095 bytes is needed (found "spool")
 f:13:1: store: no value; give one or leave the key out
 f:14:23: csp_schema.content: not one of the choices; allowed: never, first or always (found "sometimes")
 f:14:39: csp_schema.url: only https is allowed (found "http://x.example/")
 f:16:3: destinations: not such a name; allowed: 1 to 64 of a-z, 0-9 and - (found "LEA")
 f:17:10: destinations.*.url: a URL with a user is not allowed: certificates say who we are
-f:18:24: destinations.*.tls.certificate: an absolute path of at most 4095 octets is needed (found "a.pem")
+f:18:24: destinations.*.tls.certificate: an absolute path of at most 4095 bytes is needed (found "a.pem")
 f:19:19: destinations.*.etsi_version: a version of TS 103 120 is needed, such as V1.14.1 (found "1.14.1")
 f:20:18: destinations.*.connections: a whole number is needed, 1 to 256 (found "4")
 f:21:35: destinations.*.receiver.unique_identifier: too short; allowed: 1 to 255 characters

@@ -174,7 +174,7 @@ class TextFile : public testing::Test {
 TEST_F(TextFile, IsReadUpToItsLimit) {
     std::ofstream(path("f")) << std::string(1000, 'x');
     ASSERT_TRUE(read_text_file(path("f"), 1000).has_value());
-    EXPECT_EQ(read_text_file(path("f"), 1000)->octets.size(), 1000U);
+    EXPECT_EQ(read_text_file(path("f"), 1000)->bytes.size(), 1000U);
     EXPECT_TRUE(read_text_file(path("f"), 999).has_error());
     EXPECT_EQ(read_text_file(path("f"), 1000)->stamp, *stamp_of(path("f")));
 }

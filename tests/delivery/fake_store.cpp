@@ -24,10 +24,10 @@ std::string share_of(const std::string& text) {
     event.content_type = "text/plain";
     event.text = text;
     const std::array<std::uint64_t, 1> targeted = {1};
-    std::string octets;
+    std::string bytes;
     model::encode_share(event, targeted, {.metadata = true, .content = true, .binary = false, .location = false},
-                        model::system_clock().wall(), {}, octets);
-    return octets;
+                        model::system_clock().wall(), {}, bytes);
+    return bytes;
 }
 
 }  // namespace
@@ -115,29 +115,29 @@ namespace {
 
 class FakeSealed final : public store::SealedObject {
   public:
-    explicit FakeSealed(std::string octets) : octets_(std::make_shared<const std::string>(std::move(octets))) {}
-    [[nodiscard]] std::uint64_t size() const override { return octets_->size(); }
+    explicit FakeSealed(std::string bytes) : bytes_(std::make_shared<const std::string>(std::move(bytes))) {}
+    [[nodiscard]] std::uint64_t size() const override { return bytes_->size(); }
     [[nodiscard]] const model::Sha256& sha256() const override { return sha256_; }
-    [[nodiscard]] const std::shared_ptr<const std::string>& octets() const { return octets_; }
+    [[nodiscard]] const std::shared_ptr<const std::string>& bytes() const { return bytes_; }
 
   private:
-    std::shared_ptr<const std::string> octets_;
+    std::shared_ptr<const std::string> bytes_;
     model::Sha256 sha256_{};
 };
 
 class FakeUnsealing final : public store::ObjectReader {
   public:
-    FakeUnsealing(const FakeSealed& object, const std::atomic<bool>& fails) : octets_(object.octets()), fails_(fails) {}
-    [[nodiscard]] std::uint64_t size() const override { return octets_->size(); }
+    FakeUnsealing(const FakeSealed& object, const std::atomic<bool>& fails) : bytes_(object.bytes()), fails_(fails) {}
+    [[nodiscard]] std::uint64_t size() const override { return bytes_->size(); }
     [[nodiscard]] model::Result<std::size_t> read(std::uint64_t at, std::span<char> out) override {
         if (fails_) {
             return model::Error{"the disk is on fire"};
         }
-        return octets_->copy(out.data(), out.size(), at);
+        return bytes_->copy(out.data(), out.size(), at);
     }
 
   private:
-    std::shared_ptr<const std::string> octets_;
+    std::shared_ptr<const std::string> bytes_;
     const std::atomic<bool>& fails_;
 };
 
@@ -354,7 +354,7 @@ model::Uuid FakeStore::make_binary(const Binary& binary, const store::StoredItem
     store::StoredObject object;
     object.described.id = model::Uuid::random();
     object.described.url = binary.url.empty() ? binary.url_prefix + object.described.id.to_string() : binary.url;
-    object.described.content_length = binary.octets.size();
+    object.described.content_length = binary.bytes.size();
     object.described.content_type = binary.content_type;
     object.described.csp_defined_identifier = "a1";
     object.item = item.row;
@@ -363,7 +363,7 @@ model::Uuid FakeStore::make_binary(const Binary& binary, const store::StoredItem
     object.model = binary.model;
     object.emergency = item.emergency;
     object.lifetime = binary.lifetime;
-    object.sealed = std::make_shared<FakeSealed>(binary.octets);
+    object.sealed = std::make_shared<FakeSealed>(binary.bytes);
     const auto id = object.described.id;
     by_item_[item.row].push_back(id);
     binaries_.emplace(id, std::move(object));

@@ -42,7 +42,7 @@ class FakeStore final : public store::Store {
     };
     struct Binary {
         std::string url_prefix;  ///< of the URL, which ends with its id
-        std::string octets = "a photograph";
+        std::string bytes = "a photograph";
         std::string content_type = "image/jpeg";
         std::chrono::seconds lifetime{3600};
         model::BinaryModel model = model::BinaryModel::b;

@@ -23,7 +23,7 @@ std::vector<store::RowId> rows_of(const RowQueue& queue) {
     return rows;
 }
 
-TEST(Waiting, KeepsRowAndEmergencyInEightOctets) {
+TEST(Waiting, KeepsRowAndEmergencyInEightBytes) {
     static_assert(sizeof(Waiting) == 8);
     const Waiting item((store::RowId{1} << 62) - 1, true);
     EXPECT_EQ(item.row(), (store::RowId{1} << 62) - 1);
@@ -121,12 +121,12 @@ TEST(Lane, TwoMillionItemsInManyLanesStayWithinTheBound) {
     for (std::size_t i = 0; i < items; ++i) {
         schedule.add(all[i % lanes], static_cast<store::RowId>(i), false);
     }
-    std::size_t octets = lanes * (sizeof(Lane) + node);
+    std::size_t bytes = lanes * (sizeof(Lane) + node);
     for (const auto& lane : all) {
-        octets += lane.rows.memory() + 16;
+        bytes += lane.rows.memory() + 16;
     }
     EXPECT_EQ(schedule.waiting(), items);
-    EXPECT_LE(static_cast<double>(octets) / static_cast<double>(items), 24.0);
+    EXPECT_LE(static_cast<double>(bytes) / static_cast<double>(items), 24.0);
 }
 
 class ScheduleTest : public testing::Test {

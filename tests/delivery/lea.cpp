@@ -174,13 +174,13 @@ std::vector<UploadArrival> Lea::uploads_of(const model::Uuid& object) const {
     return all;
 }
 
-std::uint64_t Lea::upload_octets() const {
+std::uint64_t Lea::upload_bytes() const {
     const std::lock_guard lock(mutex_);
-    std::uint64_t octets = 0;
+    std::uint64_t bytes = 0;
     for (const auto& one : uploads_) {
-        octets += one.octets.size();
+        bytes += one.bytes.size();
     }
-    return octets;
+    return bytes;
 }
 
 asio::awaitable<void> Lea::take_object(http::Exchange& exchange) {
@@ -199,10 +199,10 @@ asio::awaitable<void> Lea::take_object(http::Exchange& exchange) {
         reply = upload_script_(arrival);
     }
     if (!reply.unasked) {
-        co_await take_octets(exchange, reply, arrival.number);
+        co_await take_bytes(exchange, reply, arrival.number);
     }
     const bool whole = uploads()[arrival.number].whole;
-    if (whole || reply.unasked || uploads()[arrival.number].octets.size() >= reply.answer_after) {
+    if (whole || reply.unasked || uploads()[arrival.number].bytes.size() >= reply.answer_after) {
         http::Response response;
         response.status = reply.status;
         response.close = reply.close;
@@ -217,7 +217,7 @@ asio::awaitable<void> Lea::take_object(http::Exchange& exchange) {
     uploads_[arrival.number].ended = true;
 }
 
-asio::awaitable<void> Lea::take_octets(http::Exchange& exchange, const UploadReply& reply, std::size_t number) {
+asio::awaitable<void> Lea::take_bytes(http::Exchange& exchange, const UploadReply& reply, std::size_t number) {
     if (reply.withhold) {
         exchange.withhold_continue();
     }
@@ -228,7 +228,7 @@ asio::awaitable<void> Lea::take_octets(http::Exchange& exchange, const UploadRep
         bool held = false;
         {
             const std::lock_guard lock(mutex_);
-            had = uploads_[number].octets.size();
+            had = uploads_[number].bytes.size();
             held = had >= reply.hold_after && !released_;
         }
         if (had >= reply.drop_after || had >= reply.answer_after) {
@@ -244,7 +244,7 @@ asio::awaitable<void> Lea::take_octets(http::Exchange& exchange, const UploadRep
             co_return;
         }
         const std::lock_guard lock(mutex_);
-        uploads_[number].octets.append(buffer, 0, *count);
+        uploads_[number].bytes.append(buffer, 0, *count);
         if (*count == 0) {
             uploads_[number].whole = true;
             co_return;

@@ -62,7 +62,7 @@ struct UploadArrival {
     bool expects = false;        ///< 100-continue
     std::size_t deliveries = 0;  ///< messages answered before it began
     std::string peer;            ///< tells connections apart
-    std::string octets;          ///< of the body, as far as it came
+    std::string bytes;           ///< of the body, as far as it came
     bool whole = false;          ///< all of it came
     bool ended = false;          ///< answered, or given up by either side
     std::optional<model::Uuid> id() const;
@@ -73,9 +73,9 @@ struct UploadReply {
     unsigned status = 201;  ///< below 200: nothing but reading until the other side gives up
     bool unasked = false;   ///< answers without asking for the body
     bool withhold = false;  ///< neither asks nor answers
-    std::size_t drop_after = std::numeric_limits<std::size_t>::max();    ///< closes after so many octets
+    std::size_t drop_after = std::numeric_limits<std::size_t>::max();    ///< closes after so many bytes
     std::size_t hold_after = std::numeric_limits<std::size_t>::max();    ///< reads no further until Lea::release()
-    std::size_t answer_after = std::numeric_limits<std::size_t>::max();  ///< answers after so many octets
+    std::size_t answer_after = std::numeric_limits<std::size_t>::max();  ///< answers after so many bytes
     bool close = false;                                                  ///< after the answer
     std::string retry_after = {};
 };
@@ -101,8 +101,8 @@ class Lea final : private http::Handler {
     [[nodiscard]] std::string objects_url() const;
     [[nodiscard]] std::vector<UploadArrival> uploads() const;
     [[nodiscard]] std::vector<UploadArrival> uploads_of(const model::Uuid& object) const;
-    /// Octets of objects that came in.
-    [[nodiscard]] std::uint64_t upload_octets() const;
+    /// Bytes of objects that came in.
+    [[nodiscard]] std::uint64_t upload_bytes() const;
     /// Answers what was held; what comes later and would be held is answered too.
     void release();
 
@@ -120,7 +120,7 @@ class Lea final : private http::Handler {
   private:
     boost::asio::awaitable<void> handle(http::Exchange& exchange) override;
     boost::asio::awaitable<void> take_object(http::Exchange& exchange);
-    boost::asio::awaitable<void> take_octets(http::Exchange& exchange, const UploadReply& reply, std::size_t number);
+    boost::asio::awaitable<void> take_bytes(http::Exchange& exchange, const UploadReply& reply, std::size_t number);
     boost::asio::awaitable<void> answer(http::Exchange& exchange, const etsi::Request& request, const Reply& reply);
     static boost::asio::awaitable<void> stop_server(http::Server* server);
 

@@ -18,19 +18,19 @@ constexpr auto quantum = LinkShare::quantum;
 
 class LinkShareTest : public testing::Test {
   protected:
-    /// Octets granted to each in `count` grants, all of them asking all the time.
+    /// Bytes granted to each in `count` grants, all of them asking all the time.
     std::vector<std::uint64_t> share(const std::vector<Member*>& members, std::size_t count) {
-        std::vector<std::uint64_t> octets(members.size());
+        std::vector<std::uint64_t> bytes(members.size());
         for (std::size_t i = 0; i < count; ++i) {
             for (auto* member : members) {
                 link_.ask(*member, much);
             }
             const auto grant = link_.next(now_);
             for (std::size_t n = 0; n < members.size(); ++n) {
-                octets[n] += members[n] == grant.member ? grant.octets : 0;
+                bytes[n] += members[n] == grant.member ? grant.bytes : 0;
             }
         }
-        return octets;
+        return bytes;
     }
 
     LinkShare link_;
@@ -52,13 +52,13 @@ TEST_F(LinkShareTest, NobodyAsksNobodyIsServed) {
 TEST_F(LinkShareTest, AQuantumAtATimeAndNoMoreThanWasAskedFor) {
     link_.ask(large_, quantum + 1);
     EXPECT_TRUE(link_.asked());
-    EXPECT_EQ(link_.next(now_).octets, quantum);
+    EXPECT_EQ(link_.next(now_).bytes, quantum);
     EXPECT_FALSE(link_.asked());
     link_.ask(large_, 1);
     link_.ask(large_, 5);  // asks already
     const auto grant = link_.next(now_);
     EXPECT_EQ(grant.member, &large_);
-    EXPECT_EQ(grant.octets, 1U);
+    EXPECT_EQ(grant.bytes, 1U);
 }
 
 TEST_F(LinkShareTest, SmallOnesGoFirstAndEmergenciesBeforeThem) {
@@ -72,25 +72,25 @@ TEST_F(LinkShareTest, SmallOnesGoFirstAndEmergenciesBeforeThem) {
 }
 
 TEST_F(LinkShareTest, LargeOnesShareEvenly) {
-    const auto octets = share({&large_, &other_}, 100);
-    EXPECT_EQ(octets[0], octets[1]);
+    const auto bytes = share({&large_, &other_}, 100);
+    EXPECT_EQ(bytes[0], bytes[1]);
 }
 
 TEST_F(LinkShareTest, AnEmergencyGetsItsWeightAndNobodyStarves) {
-    const auto octets = share({&large_, &urgent_, &other_}, 1000);
-    EXPECT_NEAR(static_cast<double>(octets[1]) / static_cast<double>(octets[0]), LinkShare::emergency_weight, 0.5);
-    EXPECT_NEAR(static_cast<double>(octets[2]) / static_cast<double>(octets[0]), 1, 0.05);
+    const auto bytes = share({&large_, &urgent_, &other_}, 1000);
+    EXPECT_NEAR(static_cast<double>(bytes[1]) / static_cast<double>(bytes[0]), LinkShare::emergency_weight, 0.5);
+    EXPECT_NEAR(static_cast<double>(bytes[2]) / static_cast<double>(bytes[0]), 1, 0.05);
 }
 
 TEST_F(LinkShareTest, WhoComesLateOrWasSlowHasSavedNothingUp) {
     (void)share({&large_}, 1000);
-    const auto octets = share({&large_, &other_}, 100);
-    EXPECT_NEAR(static_cast<double>(octets[0]), static_cast<double>(octets[1]), static_cast<double>(quantum));
+    const auto bytes = share({&large_, &other_}, 100);
+    EXPECT_NEAR(static_cast<double>(bytes[0]), static_cast<double>(bytes[1]), static_cast<double>(quantum));
 }
 
 TEST_F(LinkShareTest, AStreamOfSmallOnesDoesNotStarveALargeOne) {
-    const auto octets = share({&small_, &large_}, 170);
-    EXPECT_EQ(octets[1], 10 * quantum);
+    const auto bytes = share({&small_, &large_}, 170);
+    EXPECT_EQ(bytes[1], 10 * quantum);
 }
 
 TEST_F(LinkShareTest, WhoLeavesIsNotServed) {
@@ -114,7 +114,7 @@ TEST_F(LinkShareTest, NoMoreThanTheLimitInAnyTime) {
             link.ask(small_, much);
             const auto grant = link.next(now);
             if (grant.member != nullptr) {
-                granted += grant.octets;
+                granted += grant.bytes;
                 const std::chrono::duration<double> passed = now - start;
                 EXPECT_LE(static_cast<double>(granted), static_cast<double>(rate) * passed.count() + 1);
             } else {
@@ -148,7 +148,7 @@ TEST_F(LinkShareTest, AnIdleLinkSavesLittleUp) {
         if (grant.member == nullptr) {
             break;
         }
-        granted += grant.octets;
+        granted += grant.bytes;
     }
     EXPECT_LE(granted, 100'000U);
 }
@@ -158,7 +158,7 @@ TEST_F(LinkShareTest, TheLimitCanBeTakenOff) {
     link_.ask(large_, much);
     EXPECT_EQ(link_.next(now_).member, nullptr);
     link_.limit(std::nullopt, now_);
-    EXPECT_EQ(link_.next(now_).octets, quantum);
+    EXPECT_EQ(link_.next(now_).bytes, quantum);
 }
 
 }  // namespace

@@ -28,15 +28,15 @@ using testing::UnorderedElementsAreArray;
 
 constexpr std::size_t mebi = std::size_t{1} << 20;
 
-std::string octets_of(std::size_t size) {
-    std::string octets(size + 8, '\0');
+std::string bytes_of(std::size_t size) {
+    std::string bytes(size + 8, '\0');
     std::uint64_t state = 1;
     for (std::size_t at = 0; at < size; at += 8) {
         state = state * 6364136223846793005U + 1442695040888963407U;
-        std::memcpy(octets.data() + at, &state, 8);
+        std::memcpy(bytes.data() + at, &state, 8);
     }
-    octets.resize(size);
-    return octets;
+    bytes.resize(size);
+    return bytes;
 }
 
 class UploadsTest : public Running {
@@ -46,11 +46,11 @@ class UploadsTest : public Running {
         options_.upload_connections = 4;
         lane_ = store_.make_lane("lea-one", "LIID-1");
     }
-    FakeStore::Binary binary(std::string octets = "a photograph") const {
-        return {.url_prefix = lea_->objects_url(), .octets = std::move(octets)};
+    FakeStore::Binary binary(std::string bytes = "a photograph") const {
+        return {.url_prefix = lea_->objects_url(), .bytes = std::move(bytes)};
     }
-    model::Uuid queue(std::string octets = "a photograph") {
-        return store_.queue_binary(lane_, binary(std::move(octets)));
+    model::Uuid queue(std::string bytes = "a photograph") {
+        return store_.queue_binary(lane_, binary(std::move(bytes)));
     }
     bool pushed(std::size_t count) {
         return eventually([&] { return store_.pushed().size() >= count; });
@@ -79,18 +79,18 @@ class UploadsTest : public Running {
 
 TEST_F(UploadsTest, ObjectsFollowTheirItem) {
     start();
-    const auto octets = octets_of(700'000);
-    const auto made = store_.queue({{.lane = lane_, .binaries = {binary(octets), binary("b"), binary("")}}});
+    const auto bytes = bytes_of(700'000);
+    const auto made = store_.queue({{.lane = lane_, .binaries = {binary(bytes), binary("b"), binary("")}}});
     ASSERT_TRUE(pushed(3));
     EXPECT_THAT(store_.pushed(), UnorderedElementsAreArray(made[0].binaries));
     for (const auto& upload : lea_->uploads()) {
         EXPECT_GE(upload.deliveries, 1U);
         EXPECT_EQ(upload.content_type, "image/jpeg");
-        EXPECT_EQ(upload.content_length, upload.octets.size());
-        EXPECT_EQ(upload.expects, !upload.octets.empty());
+        EXPECT_EQ(upload.content_length, upload.bytes.size());
+        EXPECT_EQ(upload.expects, !upload.bytes.empty());
     }
-    EXPECT_EQ(lea_->uploads_of(made[0].binaries[0])[0].octets, octets);
-    EXPECT_EQ(lea_->uploads_of(made[0].binaries[1])[0].octets, "b");
+    EXPECT_EQ(lea_->uploads_of(made[0].binaries[0])[0].bytes, bytes);
+    EXPECT_EQ(lea_->uploads_of(made[0].binaries[1])[0].bytes, "b");
     EXPECT_EQ(store_.binaries_queued(), 0U);
     EXPECT_EQ(uploads("delivered"), "3");
     EXPECT_EQ(metric("lihandover_upload_bytes_total{destination=\"lea-one\"} "), "700001");
@@ -116,7 +116,7 @@ TEST_F(UploadsTest, WhatWaitedAtTheStartGoes) {
     std::vector<model::Uuid> ids;
     ids.reserve(20);
     for (int i = 0; i < 20; ++i) {
-        ids.push_back(store_.queue_binary(lane_, binary(octets_of(1000)), false, true));
+        ids.push_back(store_.queue_binary(lane_, binary(bytes_of(1000)), false, true));
     }
     start();
     ASSERT_TRUE(pushed(20));
@@ -142,7 +142,7 @@ TEST_F(UploadsTest, AStoreThatCannotBeReadIsTriedAgain) {
 TEST_F(UploadsTest, ConnectionsAreUsedAgainAndBounded) {
     start();
     for (int i = 0; i < 100; ++i) {
-        queue(octets_of(2000));
+        queue(bytes_of(2000));
     }
     ASSERT_TRUE(pushed(100));
     std::set<std::string> peers;
@@ -165,13 +165,13 @@ TEST_F(UploadsTest, OverTlsAndOnlyOverTls) {
     lea_ = std::make_unique<Lea>(accept, lihandover::test::server_context());
     tls_ = lihandover::test::client_context();
     start();
-    const auto id = queue(octets_of(3 * mebi));
+    const auto id = queue(bytes_of(3 * mebi));
     auto plain = binary();
     plain.url = "http" + lea_->objects_url().substr(5) + "x";
     const auto never = store_.queue_binary(lane_, plain);
     ASSERT_TRUE(pushed(1));
     ASSERT_TRUE(refused(1));
-    EXPECT_EQ(lea_->uploads_of(id)[0].octets, octets_of(3 * mebi));
+    EXPECT_EQ(lea_->uploads_of(id)[0].bytes, bytes_of(3 * mebi));
     EXPECT_EQ(store_.refused_binaries().at(never).kind, store::Refusal::Kind::invalid_document);
     EXPECT_THAT(lea_->uploads(), SizeIs(1));
 }
@@ -195,13 +195,13 @@ TEST_F(UploadsTest, NoBodyWithoutContinueAndTheUrlStays) {
     options_.binary->continue_timeout = milliseconds(50);
     answer_first(2, {.withhold = true});
     start();
-    const auto id = queue(octets_of(5000));
+    const auto id = queue(bytes_of(5000));
     ASSERT_TRUE(pushed(1));
     const auto seen = lea_->uploads_of(id);
     ASSERT_THAT(seen, SizeIs(3));
-    EXPECT_EQ(seen[0].octets, "");
-    EXPECT_EQ(seen[1].octets, "");
-    EXPECT_EQ(seen[2].octets, octets_of(5000));
+    EXPECT_EQ(seen[0].bytes, "");
+    EXPECT_EQ(seen[1].bytes, "");
+    EXPECT_EQ(seen[2].bytes, bytes_of(5000));
     EXPECT_EQ(seen[0].path, seen[2].path);
     EXPECT_NE(seen[0].peer, seen[1].peer);  // the connection was closed
     EXPECT_EQ(uploads("no_continue"), "2");
@@ -221,8 +221,8 @@ TEST_F(UploadsTest, AnswersThatMayChangeAreTriedAgain) {
         ASSERT_TRUE(pushed(pushed_before + 1)) << status;
         const auto seen = lea_->uploads_of(id);
         EXPECT_THAT(seen, SizeIs(3)) << status;
-        EXPECT_EQ(seen[0].octets, "");
-        EXPECT_EQ(seen[2].octets, "a photograph");
+        EXPECT_EQ(seen[0].bytes, "");
+        EXPECT_EQ(seen[2].bytes, "a photograph");
     }
     EXPECT_EQ(uploads("not_yet"), "14");
     EXPECT_THAT(store_.refused_binaries(), IsEmpty());
@@ -257,16 +257,16 @@ TEST_F(UploadsTest, OneObjectsRetryAfterIsItsOwn) {
     ASSERT_TRUE(pushed(2));
 }
 
-TEST_F(UploadsTest, ABrokenUploadBeginsAgainFromTheFirstOctet) {
-    const auto octets = octets_of(3 * mebi);
+TEST_F(UploadsTest, ABrokenUploadBeginsAgainFromTheFirstByte) {
+    const auto bytes = bytes_of(3 * mebi);
     answer_first(1, {.drop_after = 500'000});
     start();
-    const auto id = queue(octets);
+    const auto id = queue(bytes);
     ASSERT_TRUE(pushed(1));
     const auto seen = lea_->uploads_of(id);
     ASSERT_THAT(seen, SizeIs(2));
-    EXPECT_LT(seen[0].octets.size(), octets.size());
-    EXPECT_EQ(seen[1].octets, octets);
+    EXPECT_LT(seen[0].bytes.size(), bytes.size());
+    EXPECT_EQ(seen[1].bytes, bytes);
     EXPECT_EQ(uploads("disconnected"), "1");
 }
 
@@ -278,12 +278,12 @@ TEST_F(UploadsTest, EarlySuccessIsRefusedAsConfigured) {
     const auto refusal = store_.refused_binaries().at(id);
     EXPECT_EQ(refusal.code, 201U);
     EXPECT_EQ(refusal.kind, store::Refusal::Kind::http_status);
-    EXPECT_EQ(lea_->uploads()[0].octets, "");
+    EXPECT_EQ(lea_->uploads()[0].bytes, "");
     EXPECT_EQ(uploads("early"), "1");
     answer({});
     store_.retry_binary(id);
     ASSERT_TRUE(pushed(1));
-    EXPECT_EQ(lea_->uploads().back().octets, "a photograph");
+    EXPECT_EQ(lea_->uploads().back().bytes, "a photograph");
 }
 
 TEST_F(UploadsTest, EarlySuccessCountsWhereItIsConfigured) {
@@ -292,14 +292,14 @@ TEST_F(UploadsTest, EarlySuccessCountsWhereItIsConfigured) {
     start();
     queue();
     ASSERT_TRUE(pushed(1));
-    EXPECT_EQ(lea_->uploads()[0].octets, "");
+    EXPECT_EQ(lea_->uploads()[0].bytes, "");
     EXPECT_EQ(uploads("early"), "1");
 }
 
 TEST_F(UploadsTest, SuccessInTheMiddleIsEarlyToo) {
     answer_first(1, {.status = 201, .answer_after = 100'000});
     start();
-    const auto id = queue(octets_of(8 * mebi));
+    const auto id = queue(bytes_of(8 * mebi));
     ASSERT_TRUE(refused(1));
     EXPECT_EQ(store_.refused_binaries().at(id).code, 201U);
 }
@@ -520,14 +520,14 @@ TEST_F(UploadsTest, OurCopyThatCannotBeReadIsTriedAgain) {
     EXPECT_THAT(store_.pushed(), IsEmpty());
     store_.fail_binary_reads(false);
     ASSERT_TRUE(pushed(1));
-    EXPECT_EQ(lea_->uploads().back().octets, "a photograph");
+    EXPECT_EQ(lea_->uploads().back().bytes, "a photograph");
 }
 
 TEST_F(UploadsTest, NothingBeginsWhileTheStoreCannotCommit) {
     start();
     answer({.status = 201, .hold_after = 1000});
-    const auto first = queue(octets_of(2 * mebi));
-    ASSERT_TRUE(eventually([&] { return lea_->upload_octets() >= 1000; }));
+    const auto first = queue(bytes_of(2 * mebi));
+    ASSERT_TRUE(eventually([&] { return lea_->upload_bytes() >= 1000; }));
     store_.set_committing(false);
     store_.say_health(false);
     queue();
@@ -558,8 +558,8 @@ TEST_F(UploadsTest, AWithdrawnObjectIsNotSent) {
 TEST_F(UploadsTest, AWithdrawnObjectIsCutInTheMiddle) {
     answer_first(1, {.hold_after = 100'000});
     start();
-    const auto id = queue(octets_of(16 * mebi));
-    ASSERT_TRUE(eventually([&] { return lea_->upload_octets() >= 100'000; }));
+    const auto id = queue(bytes_of(16 * mebi));
+    ASSERT_TRUE(eventually([&] { return lea_->upload_bytes() >= 100'000; }));
     store_.withdraw_binary(id);
     ASSERT_TRUE(eventually([&] { return status().uploads.running == 0; }));
     EXPECT_EQ(status().uploads.waiting, 0U);
@@ -581,8 +581,8 @@ TEST_F(UploadsTest, AWithdrawnObjectIsCutWhileItWaitsForContinue) {
 TEST_F(UploadsTest, StoppingLetsUploadsFinish) {
     answer({.status = 201, .hold_after = 1000});
     start();
-    queue(octets_of(2 * mebi));
-    ASSERT_TRUE(eventually([&] { return lea_->upload_octets() >= 1000; }));
+    queue(bytes_of(2 * mebi));
+    ASSERT_TRUE(eventually([&] { return lea_->upload_bytes() >= 1000; }));
     lea_->release();
     stop_delivery(std::chrono::seconds(60));
     ASSERT_TRUE(pushed(1));
@@ -603,7 +603,7 @@ TEST_F(UploadsTest, StoppingDoesNotWaitForContinue) {
 TEST_F(UploadsTest, StoppingCutsWhatTakesLongerAndItStartsOverLater) {
     answer({.status = 201, .hold_after = 1000});
     start();
-    const auto id = queue(octets_of(16 * mebi));
+    const auto id = queue(bytes_of(16 * mebi));
     const auto other = queue("waits for continue");
     lea_->set_upload_script([](const UploadArrival&) { return UploadReply{.withhold = true}; });
     const auto third = queue("waits for continue");
@@ -622,7 +622,7 @@ TEST_F(UploadsTest, StoppingCutsWhatTakesLongerAndItStartsOverLater) {
     ASSERT_TRUE(eventually([&] { return store_.binaries_queued() == 0; }));
     EXPECT_THAT(store_.pushed(), testing::IsSupersetOf({id, third}));
     EXPECT_THAT(store_.pushed(), Contains(other));
-    EXPECT_EQ(lea_->uploads_of(id).back().octets, octets_of(16 * mebi));
+    EXPECT_EQ(lea_->uploads_of(id).back().bytes, bytes_of(16 * mebi));
 }
 
 TEST_F(UploadsTest, ADestinationIsKeptUntilItsObjectsAreGone) {
@@ -663,7 +663,7 @@ TEST_F(UploadsTest, SmallOnesPassLargeOnesThatTakeAllTheirConnections) {
     });
     start();
     for (int i = 0; i < 6; ++i) {
-        queue(octets_of(2 * mebi));
+        queue(bytes_of(2 * mebi));
     }
     ASSERT_TRUE(eventually([&] { return lea_->uploads().size() == 3; }));
     for (int i = 0; i < 5; ++i) {
@@ -681,11 +681,11 @@ TEST_F(UploadsTest, EmergenciesGoFirst) {
         return arrival.number == 0 ? UploadReply{.hold_after = 1} : UploadReply{};
     });
     start();
-    const auto first = queue(octets_of(2 * mebi));
+    const auto first = queue(bytes_of(2 * mebi));
     ASSERT_TRUE(eventually([&] { return lea_->uploads().size() == 1; }));
-    const auto large = queue(octets_of(2 * mebi));
+    const auto large = queue(bytes_of(2 * mebi));
     const auto small = queue();
-    const auto urgent_large = store_.queue_binary(lane_, binary(octets_of(2 * mebi)), true);
+    const auto urgent_large = store_.queue_binary(lane_, binary(bytes_of(2 * mebi)), true);
     const auto urgent_small = store_.queue_binary(lane_, binary(), true);
     ASSERT_TRUE(eventually([&] { return status().uploads.waiting == 4; }));
     lea_->release();
@@ -701,17 +701,17 @@ TEST_F(UploadsTest, TheBandwidthLimitHolds) {
     options_.upload_bandwidth = 100'000;
     clock_.freeze();
     start();
-    queue(octets_of(50'000));
-    queue(octets_of(50'000));
+    queue(bytes_of(50'000));
+    queue(bytes_of(50'000));
     ASSERT_TRUE(eventually([&] { return status().uploads.running == 2; }));
     std::uint64_t allowed = 0;
     while (store_.pushed().size() < 2) {
-        ASSERT_LE(lea_->upload_octets(), allowed);
+        ASSERT_LE(lea_->upload_bytes(), allowed);
         clock_.advance(milliseconds(50));
         allowed += 5'000;
         ASSERT_LE(allowed, 200'000U);
         const auto wanted = std::min<std::uint64_t>(allowed / 10'000 * 10'000, 100'000);
-        ASSERT_TRUE(eventually([&] { return lea_->upload_octets() >= wanted; }));
+        ASSERT_TRUE(eventually([&] { return lea_->upload_bytes() >= wanted; }));
         if (wanted == 100'000) {
             ASSERT_TRUE(pushed(2));
         }
@@ -721,13 +721,13 @@ TEST_F(UploadsTest, TheBandwidthLimitHolds) {
 TEST_F(UploadsTest, MessagesGoOnBesideUploads) {
     start();
     for (int i = 0; i < 4; ++i) {
-        queue(octets_of(8 * mebi));
+        queue(bytes_of(8 * mebi));
     }
     store_.queue(lane_, 200);
     ASSERT_TRUE(all_accepted(200));
     ASSERT_TRUE(pushed(4));
     for (const auto& one : lea_->uploads()) {
-        EXPECT_EQ(one.octets.size(), 8 * mebi);
+        EXPECT_EQ(one.bytes.size(), 8 * mebi);
     }
 }
 

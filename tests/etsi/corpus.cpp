@@ -205,8 +205,8 @@ void random_objects(std::mt19937& random, Item& item) {
             object.expiry = model::Instant{1'795'342'531 + static_cast<std::int64_t>(random()), 5};
         }
         if (chance(random, 70)) {
-            for (std::uint8_t& octet : object.checksum.emplace()) {
-                octet = static_cast<std::uint8_t>(random());
+            for (std::uint8_t& byte : object.checksum.emplace()) {
+                byte = static_cast<std::uint8_t>(random());
             }
         }
         object.original_filename = chance(random, 70) ? hostile_text(random, 30) : std::string();
@@ -250,8 +250,8 @@ void Item::party(PartyRole role, const std::vector<std::pair<IdentifierType, std
 
 model::Uuid some_uuid(std::uint8_t seed) {
     model::Uuid uuid;
-    for (std::uint8_t& octet : uuid.bytes) {
-        octet = seed++;
+    for (std::uint8_t& byte : uuid.bytes) {
+        byte = seed++;
     }
     return uuid;
 }

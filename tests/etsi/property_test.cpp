@@ -47,11 +47,11 @@ TEST(AnyEvent, MakesTheSameBytesWhenReadBackFromTheStoredShare) {
         if (!item.share.deliver.metadata && !item.share.deliver.content && !item.share.event.parameters.empty()) {
             continue;
         }
-        std::string octets;
+        std::string bytes;
         model::encode_share(item.share.event, targeted, item.share.deliver, item.share.received_at, metadata_parameters,
-                            octets);
+                            bytes);
         model::Share decoded;
-        ASSERT_TRUE(model::decode_share(octets, decoded).has_value());
+        ASSERT_TRUE(model::decode_share(bytes, decoded).has_value());
         std::string deliver;
         ASSERT_TRUE(append_deliver(deliver, decoded, item.identity, item.profile, item.objects).has_value());
         ASSERT_EQ(deliver, deliver_of(item)) << "seed " << seed;

@@ -15,7 +15,7 @@ namespace {
 
 using model::PartyRole;
 
-/// The CSP schema's Text, as octets; nullopt for a missing element.
+/// The CSP schema's Text, as bytes; nullopt for a missing element.
 std::optional<std::string> text_of(const pugi::xml_node& element) {
     if (!element) {
         return std::nullopt;
@@ -57,9 +57,9 @@ void expect_core_party(const pugi::xml_node& element, const Item& item, std::siz
 
 std::string hex(const model::Sha256& digest) {
     std::string out;
-    for (const std::uint8_t octet : digest) {
-        out += "0123456789abcdef"[octet >> 4];
-        out += "0123456789abcdef"[octet & 0x0F];
+    for (const std::uint8_t byte : digest) {
+        out += "0123456789abcdef"[byte >> 4];
+        out += "0123456789abcdef"[byte & 0x0F];
     }
     return out;
 }

@@ -16,9 +16,9 @@ std::string sha256(std::string_view text) {
     std::array<unsigned char, 32> digest{};
     EXPECT_EQ(EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr), 1);
     std::string hex;
-    for (const unsigned char octet : digest) {
-        hex += "0123456789abcdef"[octet >> 4];
-        hex += "0123456789abcdef"[octet & 0x0F];
+    for (const unsigned char byte : digest) {
+        hex += "0123456789abcdef"[byte >> 4];
+        hex += "0123456789abcdef"[byte & 0x0F];
     }
     return hex;
 }

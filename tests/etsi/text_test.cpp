@@ -32,7 +32,7 @@ TEST(XmlText, WhiteSpaceAloneStartsWithAReference) {
 TEST(XmlText, TakesEveryCharacterOfXmlAndNoOther) {
     const auto utf8 = [](char32_t c) {
         std::string out;
-        const auto put = [&out](char32_t octet) { out += static_cast<char>(octet); };
+        const auto put = [&out](char32_t byte) { out += static_cast<char>(byte); };
         if (c < 0x80) {
             put(c);
         } else if (c < 0x800) {
@@ -83,9 +83,9 @@ TEST(XmlText, TheLossyFormKeepsTheRest) {
 }
 
 TEST(XmlText, Base64) {
-    const auto base64 = [](std::string_view octets) {
+    const auto base64 = [](std::string_view bytes) {
         std::string out;
-        append_base64(out, octets);
+        append_base64(out, bytes);
         return out;
     };
     EXPECT_EQ(base64(""), "");

@@ -237,13 +237,13 @@ class Fetcher(threading.Thread):
                                                               context=self.context, timeout=self.episode.patience(10))
             self.connection.request("GET", path)
             response = self.connection.getresponse()
-            octets = response.read()
+            bytes = response.read()
         except (OSError, http.client.HTTPException) as error:
             self.connection = None
             self.left[path] = repr(error)
             return False
         if response.status == 200:
-            self.had[path] = hashlib.sha256(octets).hexdigest()
+            self.had[path] = hashlib.sha256(bytes).hexdigest()
             del self.left[path]
             return True
         # Also 404: so it is while the store cannot be read.
@@ -372,10 +372,10 @@ class Episode:
             self.unreadable.append([time.monotonic(), None, lea.plan["name"]])  # the two are not replaced at once
         for suffix in ("pem", "key"):
             with open(harness.Certificates.path(f"{names[kind]}.{suffix}"), "rb") as file:
-                octets = file.read()
+                bytes = file.read()
             path = os.path.join(self.directory, f"csp-{lea.plan['name']}.{suffix}")
             with open(path + ".fresh", "wb") as file:
-                file.write(octets[:100] if kind == "garbage" else octets)
+                file.write(bytes[:100] if kind == "garbage" else bytes)
             os.rename(path + ".fresh", path)
         if kind != "garbage":
             with self.lock:
@@ -511,8 +511,8 @@ class Episode:
                     path = os.path.join(folder, name)
                     with contextlib.suppress(OSError):
                         with open(path, "rb") as file:
-                            octets = file.read()
-                        if any(needle in octets for needle in needles):
+                            bytes = file.read()
+                        if any(needle in bytes for needle in needles):
                             self.leaks.append({"promise": promise, "what": what, "where": path})
 
     def search_state(self):
@@ -703,7 +703,7 @@ class Episode:
             elif line["event"] == "object":
                 digest = None
                 if line["outcome"] == "stored":
-                    digest = hashlib.sha256(lea.object_octets(line)).hexdigest()
+                    digest = hashlib.sha256(lea.object_bytes(line)).hexdigest()
                 uploads.append({"at": at, "uuid": line["path"].rstrip("/").rsplit("/", 1)[-1],
                                 "outcome": line["outcome"], "status": line.get("status"), "sha256": digest,
                                 "size": line["size"]})
@@ -726,7 +726,7 @@ class Episode:
         ordered = " ".join(ordered).split()
         return {
             "at": at, "object_id": item.object_id, "liid": item.liid, "event_id": item.csp_text("eventId"),
-            "digest": hashlib.sha256(EXPIRY.sub(rb"<\1></", item.octets)).hexdigest(), "outcome": item.outcome,
+            "digest": hashlib.sha256(EXPIRY.sub(rb"<\1></", item.bytes)).hexdigest(), "outcome": item.outcome,
             "level": item.level, "sequence": item.sequence, "text": item.csp_text("text"), "ordered": ordered,
             "objects": [{"id": o.get("cspDefinedIdentifier"), "uuid": o["url"].rstrip("/").rsplit("/", 1)[-1],
                          "url": o["url"], "sha256": (o.get("checksum") or "").lower(),
@@ -736,8 +736,8 @@ class Episode:
         }
 
     def read_store(self):
-        def text(octets):
-            return str(uuid.UUID(bytes=bytes(octets))) if octets else None
+        def text(bytes):
+            return str(uuid.UUID(bytes=bytes(bytes))) if bytes else None
         connection = sqlite3.connect(os.path.join(self.daemon.state, "store.db"))
         try:
             integrity = connection.execute("PRAGMA integrity_check").fetchone()[0]

@@ -199,7 +199,7 @@ class Source(threading.Thread):
 
     # Events
 
-    def octets(self, most):
+    def bytes(self, most):
         size = self.chance.choice([0, 1, 17, 1000, 65536, 65537, most])
         return self.chance.randbytes(min(size, most))
 
@@ -237,23 +237,23 @@ class Source(threading.Thread):
                                event_id=event_id, service=service, timestamp=None if seconds is None else stamp,
                                parameters={"marker": marker})
         given = []
-        for number, octets in enumerate(attachments):
+        for number, bytes in enumerate(attachments):
             body.setdefault("attachments", []).append(
-                harness.inline(f"a{number}", octets, **self.details(octets)))
-            given.append(self.given(f"a{number}", octets, "inline"))
+                harness.inline(f"a{number}", bytes, **self.details(bytes)))
+            given.append(self.given(f"a{number}", bytes, "inline"))
         event = Event(self.listener, body, matching, text, given)
         self.ledger.add(event)
         return event
 
-    def details(self, octets):
+    def details(self, bytes):
         details = {"filename": "roof.jpg", "content_type": "image/jpeg"}
         if self.chance.random() < 0.5:
-            details["sha256"] = hashlib.sha256(octets).hexdigest()
+            details["sha256"] = hashlib.sha256(bytes).hexdigest()
         return details
 
     @staticmethod
-    def given(name, octets, how):
-        return {"id": name, "sha256": hashlib.sha256(octets).hexdigest(), "size": len(octets), "how": how}
+    def given(name, bytes, how):
+        return {"id": name, "sha256": hashlib.sha256(bytes).hexdigest(), "size": len(bytes), "how": how}
 
     # Handing in
 
@@ -326,12 +326,12 @@ class Source(threading.Thread):
 
     def upload(self, uploads):
         """PUTs each; whether all of them are there."""
-        for name, octets in uploads.items():
+        for name, bytes in uploads.items():
             while True:
                 if self.abandon.is_set():
                     return False
                 try:
-                    answer = self.ask("PUT", "/v1/objects/" + urllib.parse.quote(name, safe=""), octets)
+                    answer = self.ask("PUT", "/v1/objects/" + urllib.parse.quote(name, safe=""), bytes)
                 except (OSError, http.client.HTTPException):
                     self.pause()
                     continue
@@ -356,7 +356,7 @@ class Source(threading.Thread):
             if event.answer == "accepted" and not event.attachments:
                 self.repeat(event)
         elif draw < 0.78:
-            event = self.new_event([self.octets(200000) for _ in range(self.chance.randint(1, 3))])
+            event = self.new_event([self.bytes(200000) for _ in range(self.chance.randint(1, 3))])
             self.hand_in([event])
         elif draw < 0.88:
             self.hand_in_uploaded()
@@ -388,11 +388,11 @@ class Source(threading.Thread):
     def hand_in_uploaded(self):
         uploads, given, named = {}, [], []
         for number in range(self.chance.randint(1, 2)):
-            octets = self.octets(self.chance.choice([300000, 3000000]))
+            bytes = self.bytes(self.chance.choice([300000, 3000000]))
             name = f"{self.number}/{uuid.UUID(int=self.chance.getrandbits(128))}"
-            uploads[name] = octets
-            named.append({"id": f"u{number}", "object": name, **self.details(octets)})
-            given.append(self.given(f"u{number}", octets, "upload"))
+            uploads[name] = bytes
+            named.append({"id": f"u{number}", "object": name, **self.details(bytes)})
+            given.append(self.given(f"u{number}", bytes, "upload"))
         if not self.upload(uploads):
             return
         if self.chance.random() < 0.1:
@@ -404,13 +404,13 @@ class Source(threading.Thread):
     def hand_in_named(self):
         event = self.new_event()
         name = uuid.UUID(int=self.chance.getrandbits(128)).hex
-        octets = (self.episode.plan["unmatched"].encode() if not event.matching else b"") + self.octets(500000)
+        bytes = (self.episode.plan["unmatched"].encode() if not event.matching else b"") + self.bytes(500000)
         path = os.path.join(self.episode.spool, name)
         with open(path + ".part", "wb") as file:
-            file.write(octets)
+            file.write(bytes)
         os.rename(path + ".part", path)
         event.body["attachments"] = [{"id": "f0", "file": name}]
-        event.attachments = [self.given("f0", octets, "file")]
+        event.attachments = [self.given("f0", bytes, "file")]
         self.hand_in([event])
 
     def refused_pair(self):

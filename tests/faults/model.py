@@ -34,7 +34,7 @@ DELIVERED, REFUSED, REJECTED = "item_delivered", "item_refused", "item_rejected"
 
 @dataclasses.dataclass
 class Breach:
-    promise: int  # of DESIGN; 0: the programs' own health
+    promise: int  # of docs/promises.md; 0: the programs' own health
     expected: str
     found: str
 

@@ -8,9 +8,9 @@ a line:
   {"mode": "pass"}
   {"mode": "refuse"}                        nobody listens any more; what is open is reset
   {"mode": "blackhole"}                     takes everything, forwards nothing
-  {"mode": "reset", "after": N}             resets a connection after N octets of the answer
-  {"mode": "half_close", "after": N}        ends the answer after N octets, goes on reading the request
-  {"mode": "trickle", "rate": N}            N octets a second in each direction
+  {"mode": "reset", "after": N}             resets a connection after N bytes of the answer
+  {"mode": "half_close", "after": N}        ends the answer after N bytes, goes on reading the request
+  {"mode": "trickle", "rate": N}            N bytes a second in each direction
   {"mode": "late", "delay": S}              answers arrive S seconds late
   {"mode": "limit", "connections": N}       further connections are reset at once
   {"mode": "cut"}                           resets all open connections once, then passes

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Thousands of clients that hardly move: slow_clients.py SOCKET COUNT SECONDS SEED
 
-Each connects to the intake socket and sends a request's octets one at a time, or its beginning and then nothing, or a
+Each connects to the intake socket and sends a request's bytes one at a time, or its beginning and then nothing, or a
 body that never comes; one that is cut off comes again. Prints how many were answered or cut off.
 """
 

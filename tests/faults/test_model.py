@@ -23,13 +23,13 @@ def good():
                 "digest": digest(str(number)), "outcome": "accepted", "level": 7, "sequence": number,
                 "text": f"text {number}", "ordered": ["metadata", "content", "binary"], "objects": [], "lost": [],
                 "valid": True, "invalid": None, **more}
-    octets = {"id": "a", "sha256": digest("f"), "size": 3}
+    bytes = {"id": "a", "sha256": digest("f"), "size": 3}
     return {
         "warrants": {HERE: {"deliver": ["metadata", "content", "binary"]}},
-        "events": {"e0": event(0), "e1": event(1), "e2": event(2, attachments=[{**octets, "how": "inline"}]),
+        "events": {"e0": event(0), "e1": event(1), "e2": event(2, attachments=[{**bytes, "how": "inline"}]),
                    "e3": event(3, must=())},
         "arrivals": {"lea-0": [arrival(0), arrival(1, outcome="dropped"), arrival(1, at=2),
-                               arrival(2, at=3, objects=[{**octets, "uuid": "u2"}])]},
+                               arrival(2, at=3, objects=[{**bytes, "uuid": "u2"}])]},
         "uploads": {"lea-0": [{"at": 4, "uuid": "u2", "outcome": "stored", "status": None, "sha256": digest("f"),
                                "size": 3}]},
         "fetched": {},
@@ -190,7 +190,7 @@ class Model(unittest.TestCase):
         del self.evidence["uploads"]["lea-0"][0]
         self.objects(1)
 
-    def test_object_with_other_octets(self):
+    def test_object_with_other_bytes(self):
         self.evidence["uploads"]["lea-0"][0]["sha256"] = digest("e")
         self.objects(1)
 

@@ -25,8 +25,8 @@ class OpenSsl:
         with open(self.log_path, "rb") as file:
             return file.read()
 
-    def say(self, octets):
-        self.popen.stdin.write(octets)
+    def say(self, bytes):
+        self.popen.stdin.write(bytes)
         self.popen.stdin.flush()
 
     def end(self):

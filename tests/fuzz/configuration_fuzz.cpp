@@ -35,8 +35,8 @@ std::size_t depth_of(const config::YamlNode& node) {
 }  // namespace
 
 void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
-    const fuzz::Exact octets({reinterpret_cast<const char*>(data), size});
-    const std::string_view text = octets.view();
+    const fuzz::Exact bytes({reinterpret_cast<const char*>(data), size});
+    const std::string_view text = bytes.view();
     config::Problems problems;
     const auto tree = config::parse_yaml(text, "f.yaml", problems);
     must(tree.has_value() || !problems.empty(), "what is no YAML has a reason");

@@ -52,7 +52,7 @@ void touch_all(const model::Event& event) {
     std::string scratch;
     for (const auto& identifier : event.identifiers) {
         must(!identifier.value.empty(), "an identifier has a value");
-        fuzz::touch(model::canonical(identifier.type, identifier.value, scratch).octets);
+        fuzz::touch(model::canonical(identifier.type, identifier.value, scratch).bytes);
     }
 }
 
@@ -88,10 +88,10 @@ void write_document(const model::Event& event) {
     const std::vector<std::uint64_t> targeted(event.parties.size() / 64 + 1, 0x5555555555555555U);
     const std::vector<std::string> metadata_parameters{"status"};
     constexpr model::Deliver everything{.metadata = true, .content = true, .binary = true, .location = true};
-    std::string octets;
-    model::encode_share(event, targeted, everything, latest, metadata_parameters, octets);
+    std::string bytes;
+    model::encode_share(event, targeted, everything, latest, metadata_parameters, bytes);
     model::Share share;
-    must(model::decode_share(octets, share).has_value(), "what was stored can be read");
+    must(model::decode_share(bytes, share).has_value(), "what was stored can be read");
     must(share.attachment_count == event.attachments.size(), "attachments are counted");
     must(share.event.text == event.text && share.event.event_id == event.event_id, "texts are as they were");
     must(share.event.parties.size() == event.parties.size(), "parties are as they were");

@@ -24,12 +24,12 @@ inline void must(bool holds, const char* what, std::source_location place = std:
     }
 }
 
-/// The octets of an input, taken from the front. Where they end, numbers are 0.
+/// The bytes of an input, taken from the front. Where they end, numbers are 0.
 class Input {
   public:
     Input(const std::uint8_t* data, std::size_t size) : rest_(reinterpret_cast<const char*>(data), size) {}
 
-    std::uint8_t octet() {
+    std::uint8_t byte() {
         if (rest_.empty()) {
             return 0;
         }
@@ -38,11 +38,11 @@ class Input {
         return first;
     }
     /// Below `bound`, which is 1 to 256.
-    std::size_t below(std::size_t bound) { return octet() % bound; }
+    std::size_t below(std::size_t bound) { return byte() % bound; }
     std::uint64_t number() {
         std::uint64_t value = 0;
         for (int i = 0; i < 8; ++i) {
-            value = value << 8U | octet();
+            value = value << 8U | byte();
         }
         return value;
     }
@@ -64,13 +64,13 @@ class Input {
 class Exact {
   public:
     explicit Exact(std::string_view text)
-        : octets_(std::make_unique<char[]>(text.size())), view_(octets_.get(), text.size()) {
-        std::ranges::copy(text, octets_.get());
+        : bytes_(std::make_unique<char[]>(text.size())), view_(bytes_.get(), text.size()) {
+        std::ranges::copy(text, bytes_.get());
     }
     [[nodiscard]] std::string_view view() const { return view_; }
 
   private:
-    std::unique_ptr<char[]> octets_;
+    std::unique_ptr<char[]> bytes_;
     std::string_view view_;
 };
 
@@ -78,7 +78,7 @@ class Exact {
     return std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7f; });
 }
 
-/// Reads every octet, for the sanitizers' sake.
+/// Reads every byte, for the sanitizers' sake.
 inline void touch(std::string_view text) {
     unsigned sum = 0;
     for (const char c : text) {

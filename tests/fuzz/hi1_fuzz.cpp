@@ -1,5 +1,5 @@
-// An LEA's answer to a message, and what is made of it. The first octet is about the HTTP answer, a line is its
-// Retry-After; what follows is the body. The same octets are read as a request, as the test LEA would.
+// An LEA's answer to a message, and what is made of it. The first byte is about the HTTP answer, a line is its
+// Retry-After; what follows is the body. The same bytes are read as a request, as the test LEA would.
 
 #include <array>
 #include <string>

@@ -1,5 +1,5 @@
 // Our HTTP client against whatever a server answers: it ends, an answer has its bounds, and neither depends on the
-// pieces in which the answer came. The first octet says in what pieces, the second what is asked.
+// pieces in which the answer came. The first byte says in what pieces, the second what is asked.
 
 #include <fcntl.h>
 #include <sys/un.h>
@@ -119,7 +119,7 @@ void note_expected(Outcome& outcome, const http::ClientResult<http::ExpectOutcom
     note(outcome, expected->answer);
 }
 
-Outcome ask(std::string_view octets, std::size_t piece, std::uint8_t what) {
+Outcome ask(std::string_view bytes, std::size_t piece, std::uint8_t what) {
     static const Listener listener;
     static asio::io_context context{1};
     http::ConnectionOptions options;
@@ -159,8 +159,8 @@ Outcome ask(std::string_view octets, std::size_t piece, std::uint8_t what) {
                            done = true;
                        });
     }
-    server.serve(context, octets, piece, [&] { return done; });
-    must(outcome.failure || octets.find(std::to_string(outcome.status)) != std::string_view::npos,
+    server.serve(context, bytes, piece, [&] { return done; });
+    must(outcome.failure || bytes.find(std::to_string(outcome.status)) != std::string_view::npos,
          "the status is the server's");
     must(!outcome.failure || !connection.is_open(), "after a failure the connection is closed");
     connection.close();
@@ -176,8 +176,8 @@ void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
         return;
     }
     fuzz::Input input(data, size);
-    const std::size_t piece = input.octet();
-    const std::uint8_t what = input.octet();
+    const std::size_t piece = input.byte();
+    const std::uint8_t what = input.byte();
     const Outcome whole = ask(input.rest(), 0, what);
     if (piece != 0 && (what & 1U) == 0) {
         // In what way what is none fails may: an end in the middle of nonsense can be taken for either.

@@ -1,5 +1,5 @@
 // Our HTTP server against whatever a client sends: it ends, it answers by its rules, and it sees the requests that a
-// plain reading of RFC 9112 finds, whatever pieces they came in. The first octet says in what pieces.
+// plain reading of RFC 9112 finds, whatever pieces they came in. The first byte says in what pieces.
 
 #include <boost/asio/co_spawn.hpp>
 #include <map>
@@ -215,27 +215,27 @@ bool take_request(std::string_view& rest, Seen& out) {
     }
 }
 
-void check_seen(const std::vector<Seen>& requests, std::string_view octets) {
+void check_seen(const std::vector<Seen>& requests, std::string_view bytes) {
     for (const Seen& seen : requests) {
         Seen plain;
-        must(take_request(octets, plain), "what the handler saw is a request");
+        must(take_request(bytes, plain), "what the handler saw is a request");
         must(plain.method == seen.method && plain.target == seen.target, "the handler saw this request");
         must(!seen.body || seen.body == plain.body, "and this body");
     }
 }
 
 /// Statuses of the final answers, in order.
-std::vector<int> check_answers(std::string_view octets, const Handler& handler) {
+std::vector<int> check_answers(std::string_view bytes, const Handler& handler) {
     std::vector<int> statuses;
     bool closes = false;
     std::size_t interim = 0;
-    while (!octets.empty()) {
+    while (!bytes.empty()) {
         must(!closes, "nothing follows the last answer");
-        must(octets.starts_with("HTTP/1.1 "), "an answer begins like one");
-        const auto end = octets.find("\r\n\r\n");
+        must(bytes.starts_with("HTTP/1.1 "), "an answer begins like one");
+        const auto end = bytes.find("\r\n\r\n");
         must(end != std::string_view::npos, "a head ends");
-        const std::string head(octets.substr(0, end + 2));
-        octets.remove_prefix(end + 4);
+        const std::string head(bytes.substr(0, end + 2));
+        bytes.remove_prefix(end + 4);
         const int status = std::stoi(head.substr(9, 3));
         if (status == 100) {
             must(head == "HTTP/1.1 100 Continue\r\n", "an interim answer says no more");
@@ -250,8 +250,8 @@ std::vector<int> check_answers(std::string_view octets, const Handler& handler) 
         const bool head_only = answer < handler.requests.size() && handler.requests[answer].method == "HEAD";
         std::size_t length = at == std::string::npos ? 0 : std::stoul(head.substr(at + 18));
         length = head_only ? 0 : length;
-        must(length <= octets.size(), "an answer is whole");
-        octets.remove_prefix(length);
+        must(length <= bytes.size(), "an answer is whole");
+        bytes.remove_prefix(length);
         statuses.push_back(status);
     }
     must(statuses.size() <= handler.requests.size() + 1, "one answer for each request, and one to what is none");
@@ -265,7 +265,7 @@ struct Outcome {
     bool ignored = false;
 };
 
-Outcome serve(std::string_view octets, std::size_t piece) {
+Outcome serve(std::string_view bytes, std::size_t piece) {
     static asio::io_context context{1};
     std::array<int, 2> pair{};
     must(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair.data()) == 0, "sockets can be had");
@@ -281,11 +281,11 @@ Outcome serve(std::string_view octets, std::size_t piece) {
         must(failure == nullptr, "nothing is thrown");
         done = true;
     });
-    client.serve(context, octets, piece, [&] { return done; });
+    client.serve(context, bytes, piece, [&] { return done; });
     session.reset();
     context.restart();
     context.poll();
-    check_seen(handler.requests, octets);
+    check_seen(handler.requests, bytes);
     return {handler.requests, check_answers(client.taken(), handler), handler.ignored};
 }
 
@@ -296,7 +296,7 @@ void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
         return;
     }
     fuzz::Input input(data, size);
-    const std::size_t piece = input.octet();
+    const std::size_t piece = input.byte();
     auto whole = serve(input.rest(), 0);
     if (piece != 0) {
         auto pieces = serve(input.rest(), piece);

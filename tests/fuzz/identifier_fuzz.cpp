@@ -1,4 +1,4 @@
-// Identifiers: when two are one party. A line of the first, the rest is the second; the first octet says of what types.
+// Identifiers: when two are one party. A line of the first, the rest is the second; the first byte says of what types.
 
 #include <string>
 
@@ -15,13 +15,13 @@ using fuzz::must;
 void check_one(const model::Identifier& one) {
     std::string scratch;
     const auto canonical = model::canonical(one.type, one.value, scratch);
-    fuzz::touch(canonical.octets);
-    must(canonical.hash == model::identity_hash(canonical.identity_class, canonical.octets), "the hash is the octets'");
+    fuzz::touch(canonical.bytes);
+    must(canonical.hash == model::identity_hash(canonical.identity_class, canonical.bytes), "the hash is the bytes'");
     must(model::equivalent(one, one), "an identifier is itself");
     std::string scratch_again = "left over";
     const auto again = model::canonical(one.type, one.value, scratch_again);
-    must(again.octets == canonical.octets && again.hash == canonical.hash, "a used scratch changes nothing");
-    must(canonical.octets.size() <= 16 * one.value.size() + 64, "what is canonical is bounded");
+    must(again.bytes == canonical.bytes && again.hash == canonical.hash, "a used scratch changes nothing");
+    must(canonical.bytes.size() <= 16 * one.value.size() + 64, "what is canonical is bounded");
 
     const std::string normal = model::normalised(one.type, one.value);
     must(model::normalised(one.type, normal) == normal, "normalising twice is normalising once");
@@ -36,7 +36,7 @@ void check_two(const model::Identifier& left, const model::Identifier& right) {
     std::string right_scratch;
     const auto a = model::canonical(left.type, left.value, left_scratch);
     const auto b = model::canonical(right.type, right.value, right_scratch);
-    const bool same_key = a.identity_class == b.identity_class && a.octets == b.octets;
+    const bool same_key = a.identity_class == b.identity_class && a.bytes == b.bytes;
     const bool equivalent = model::equivalent(left, right);
     must(equivalent == model::equivalent(right, left), "which is first does not matter");
     must(!equivalent || same_key, "the same party has the same key");
@@ -64,7 +64,7 @@ void check_ids(std::string_view text) {
 
 void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     fuzz::Input input(data, size);
-    const std::uint8_t types = input.octet();
+    const std::uint8_t types = input.byte();
     constexpr std::size_t count = model::identifier_type_names.size();
     const fuzz::Exact first(input.line());
     const fuzz::Exact second(input.rest());

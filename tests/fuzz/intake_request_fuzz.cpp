@@ -1,6 +1,6 @@
 // Requests to intake, events with their attachments and uploaded objects alike: answered once, with a right count, and
-// alike whether or not anything in them is under a warrant (DESIGN promise 7).
-//   input   an octet of flags, then requests: a line `METHOD TARGET`, fields, an empty line, octets of the body up to a
+// alike whether or not anything in them is under a warrant (promise 7).
+//   input   an byte of flags, then requests: a line `METHOD TARGET`, fields, an empty line, bytes of the body up to a
 //           line of three dashes
 
 #include <simdjson.h>
@@ -233,7 +233,7 @@ void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
         return limited({one, two, three});
     }();
     fuzz::Input input(data, size);
-    const bool chunked = (input.octet() & 1U) != 0;
+    const bool chunked = (input.byte() & 1U) != 0;
     const auto requests = read_requests(input, chunked);
     const Result without = run(requests, nobody);
     const Result with = run(requests, everybody);

@@ -49,9 +49,9 @@ void check_sha256(std::string_view text) {
     must(digest.has_value() == (text.size() == 64 && intake::is_hex(text)), "a digest is 64 hex digits");
     if (digest) {
         std::string back;
-        for (const unsigned octet : *digest) {
-            back += "0123456789abcdef"[octet >> 4U];
-            back += "0123456789abcdef"[octet & 15U];
+        for (const unsigned byte : *digest) {
+            back += "0123456789abcdef"[byte >> 4U];
+            back += "0123456789abcdef"[byte & 15U];
         }
         for (std::size_t i = 0; i < text.size(); ++i) {
             must((text[i] | 0x20) == back[i], "a digest is what its digits say");
@@ -91,7 +91,7 @@ void check_string(std::string_view text) {
     if (known && text.find("\\u") == std::string_view::npos) {
         must(out == theirs, "a string is what it means");
     }
-    must(intake::count_characters(out) <= out.size(), "no more characters than octets");
+    must(intake::count_characters(out) <= out.size(), "no more characters than bytes");
     std::string written;
     intake::append_json_string(written, out);
     must(fuzz::is_ascii_text(written), "a written string is ASCII");
@@ -107,7 +107,7 @@ void check_string(std::string_view text) {
     must(rewritten == written || back != out, "reading what we wrote is stable");
 }
 
-void check_any_octets(std::string_view text) {
+void check_any_bytes(std::string_view text) {
     static simdjson::dom::parser parser;
     std::string written;
     intake::append_json_string(written, text);
@@ -137,11 +137,11 @@ void check_number(std::string_view text) {
 }  // namespace
 
 void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
-    const fuzz::Exact octets({reinterpret_cast<const char*>(data), size});
-    const std::string_view text = octets.view();
+    const fuzz::Exact bytes({reinterpret_cast<const char*>(data), size});
+    const std::string_view text = bytes.view();
     check_base64(text);
     check_sha256(text);
     check_string(text);
-    check_any_octets(text);
+    check_any_bytes(text);
     check_number(text);
 }

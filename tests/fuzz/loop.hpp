@@ -27,8 +27,8 @@ class FarEnd {
     ~FarEnd() { ::close(descriptor_); }
 
     /// Until `done`. It has to come: the far end has closed its side by then, so nobody waits for it.
-    ///   piece  octets to send at a time; 0: all at once
-    void serve(boost::asio::io_context& context, std::string_view octets, std::size_t piece,
+    ///   piece  bytes to send at a time; 0: all at once
+    void serve(boost::asio::io_context& context, std::string_view bytes, std::size_t piece,
                const std::function<bool()>& done) {
         constexpr std::chrono::seconds guard{20};
         const auto end = std::chrono::steady_clock::now() + guard;
@@ -41,13 +41,13 @@ class FarEnd {
                 take();
                 return;
             }
-            if (!octets.empty()) {
-                const auto sent = ::send(descriptor_, octets.data(),
-                                         piece == 0 ? octets.size() : std::min(piece, octets.size()), MSG_NOSIGNAL);
+            if (!bytes.empty()) {
+                const auto sent = ::send(descriptor_, bytes.data(),
+                                         piece == 0 ? bytes.size() : std::min(piece, bytes.size()), MSG_NOSIGNAL);
                 if (sent < 0 && errno != EAGAIN) {
-                    octets = {};  // nobody takes them any more
+                    bytes = {};  // nobody takes them any more
                 }
-                octets.remove_prefix(sent > 0 ? static_cast<std::size_t>(sent) : 0);
+                bytes.remove_prefix(sent > 0 ? static_cast<std::size_t>(sent) : 0);
                 moved = moved || sent > 0;
             } else if (!shut) {
                 ::shutdown(descriptor_, SHUT_WR);

@@ -27,8 +27,8 @@ bool fits_header(std::string_view text) {
 }  // namespace
 
 void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
-    const fuzz::Exact octets({reinterpret_cast<const char*>(data), size});
-    const std::string_view text = octets.view();
+    const fuzz::Exact bytes({reinterpret_cast<const char*>(data), size});
+    const std::string_view text = bytes.view();
     const auto format = intake::body_format(text);
     if (format) {
         const std::string name = lower(text);

@@ -49,7 +49,7 @@ class Tree {
     [[nodiscard]] bool is_inside(std::uint64_t inode) const { return inside_.contains(inode); }
 
   private:
-    static void write(const fs::path& path) { std::ofstream(path) << "octets"; }
+    static void write(const fs::path& path) { std::ofstream(path) << "bytes"; }
 
     fs::path top_;
     std::set<std::uint64_t> inside_;

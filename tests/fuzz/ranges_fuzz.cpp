@@ -1,4 +1,4 @@
-// Range, If-Range, If-Match and If-None-Match. Eight octets of the object's size, then a line for each of the fields.
+// Range, If-Range, If-Match and If-None-Match. Eight bytes of the object's size, then a line for each of the fields.
 
 #include <string>
 

@@ -21,11 +21,11 @@ void replay(const fs::path& path) {
     if (!file) {
         throw std::runtime_error("cannot read " + path.string());
     }
-    const std::string octets{std::istreambuf_iterator<char>(file), {}};
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
     // The last one that is named is the one that broke it.
     std::cerr << path.c_str() << std::endl;  // NOLINT(performance-avoid-endl): seen even if it breaks
     // In memory of its own size, as the engine has it.
-    const std::vector<std::uint8_t> input(octets.begin(), octets.end());
+    const std::vector<std::uint8_t> input(bytes.begin(), bytes.end());
     lihandover::fuzz::try_input(input.data(), input.size());
 }
 

@@ -1,5 +1,5 @@
 // A sealed file that somebody changed: what is read of it is what was written, or nothing.
-//   input   octets of the object's size, then changes: a kind, a place, and what it needs
+//   input   bytes of the object's size, then changes: a kind, a place, and what it needs
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -46,39 +46,39 @@ std::string read_file(const fs::path& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-void change(std::string& octets, fuzz::Input& input) {
+void change(std::string& bytes, fuzz::Input& input) {
     const std::size_t kind = input.below(5);
-    const std::size_t at = octets.empty() ? 0 : static_cast<std::size_t>(input.number() % octets.size());
+    const std::size_t at = bytes.empty() ? 0 : static_cast<std::size_t>(input.number() % bytes.size());
     switch (kind) {
         case 0:
-            if (!octets.empty()) {
-                octets[at] = static_cast<char>(static_cast<unsigned char>(octets[at]) ^ input.octet());
+            if (!bytes.empty()) {
+                bytes[at] = static_cast<char>(static_cast<unsigned char>(bytes[at]) ^ input.byte());
             }
             break;
         case 1:
-            octets.resize(at);
+            bytes.resize(at);
             break;
         case 2:
-            octets.append(input.below(200), static_cast<char>(input.octet()));
+            bytes.append(input.below(200), static_cast<char>(input.byte()));
             break;
         case 3:  // chunks change places
-            if (octets.size() >= place_of_chunk(2)) {
-                std::swap_ranges(octets.begin() + static_cast<std::ptrdiff_t>(place_of_chunk(0)),
-                                 octets.begin() + static_cast<std::ptrdiff_t>(place_of_chunk(1)),
-                                 octets.begin() + static_cast<std::ptrdiff_t>(place_of_chunk(1)));
+            if (bytes.size() >= place_of_chunk(2)) {
+                std::swap_ranges(bytes.begin() + static_cast<std::ptrdiff_t>(place_of_chunk(0)),
+                                 bytes.begin() + static_cast<std::ptrdiff_t>(place_of_chunk(1)),
+                                 bytes.begin() + static_cast<std::ptrdiff_t>(place_of_chunk(1)));
             }
             break;
         default:
-            octets.insert(at, 1, static_cast<char>(input.octet()));
+            bytes.insert(at, 1, static_cast<char>(input.byte()));
             break;
     }
 }
 
 // One of a few sizes around the bounds of chunks.
-std::size_t size_of(std::uint8_t octet) {
+std::size_t size_of(std::uint8_t byte) {
     constexpr std::size_t bounds = 3;
-    const std::size_t near = octet % bounds * seal_chunk;
-    return near + octet / bounds % 5 < 2 ? octet : near + octet / bounds % 5 - 2;
+    const std::size_t near = byte % bounds * seal_chunk;
+    return near + byte / bounds % 5 < 2 ? byte : near + byte / bounds % 5 - 2;
 }
 
 }  // namespace
@@ -88,7 +88,7 @@ void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     static bool no_space = false;
     static const auto files = ObjectFiles::open(directory.path(), no_space).value();
     fuzz::Input input(data, size);
-    std::string object(size_of(input.octet()), '\0');
+    std::string object(size_of(input.byte()), '\0');
     for (std::size_t i = 0; i < object.size(); ++i) {
         object[i] = static_cast<char>(i * 31 >> 3U);
     }

@@ -1,4 +1,4 @@
-// An item's share as the store has it: whatever its octets, it is refused or it becomes a document.
+// An item's share as the store has it: whatever its bytes, it is refused or it becomes a document.
 
 #include <pugixml.hpp>
 #include <string>
@@ -43,9 +43,9 @@ std::vector<std::uint64_t> bits_of(const std::vector<bool>& flags) {
 }  // namespace
 
 void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
-    const fuzz::Exact octets({reinterpret_cast<const char*>(data), size});
+    const fuzz::Exact bytes({reinterpret_cast<const char*>(data), size});
     model::Share share;
-    if (!model::decode_share(octets.view(), share)) {
+    if (!model::decode_share(bytes.view(), share)) {
         return;
     }
     check_places(share);

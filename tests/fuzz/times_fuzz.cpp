@@ -68,7 +68,7 @@ void check_retry_after(std::string_view text) {
 }  // namespace
 
 void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
-    const fuzz::Exact octets({reinterpret_cast<const char*>(data), size});
-    check_time(octets.view());
-    check_retry_after(octets.view());
+    const fuzz::Exact bytes({reinterpret_cast<const char*>(data), size});
+    check_time(bytes.view());
+    check_retry_after(bytes.view());
 }

@@ -70,10 +70,10 @@ void check_query(std::string_view text) {
         coded += coded.empty() ? "" : "&";
         for (const auto* part : {&name, &value}) {
             for (const char c : *part) {
-                const auto octet = static_cast<unsigned char>(c);
+                const auto byte = static_cast<unsigned char>(c);
                 coded += '%';
-                coded += "0123456789abcdef"[octet >> 4U];
-                coded += "0123456789abcdef"[octet & 15U];
+                coded += "0123456789abcdef"[byte >> 4U];
+                coded += "0123456789abcdef"[byte & 15U];
             }
             coded += part == &name ? "=" : "";
         }
@@ -102,8 +102,8 @@ void check_access(std::string_view text) {
 }  // namespace
 
 void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
-    const fuzz::Exact octets({reinterpret_cast<const char*>(data), size});
-    const std::string_view text = octets.view();
+    const fuzz::Exact bytes({reinterpret_cast<const char*>(data), size});
+    const std::string_view text = bytes.view();
     check_url(text);
     check_target(text);
     check_upload(text);

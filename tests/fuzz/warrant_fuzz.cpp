@@ -15,15 +15,15 @@ using namespace lihandover;
 using fuzz::must;
 
 void check_warrant(const warrants::Warrant& warrant) {
-    const std::string octets = warrants::encode(warrant);
-    const auto decoded = warrants::decode(octets);
+    const std::string bytes = warrants::encode(warrant);
+    const auto decoded = warrants::decode(bytes);
     must(decoded && *decoded == warrant, "a warrant is remembered as it was");
-    must(warrants::encode(*decoded) == octets, "the same warrant gives the same octets");
+    must(warrants::encode(*decoded) == bytes, "the same warrant gives the same bytes");
     must(warrants::digest_of(*decoded) == warrants::digest_of(warrant), "and the same digest");
-    for (const std::size_t cut : {std::size_t{0}, octets.size() / 2, octets.size() - 1}) {
-        must(!warrants::decode(std::string_view(octets).substr(0, cut)), "a part of it is no warrant");
+    for (const std::size_t cut : {std::size_t{0}, bytes.size() / 2, bytes.size() - 1}) {
+        must(!warrants::decode(std::string_view(bytes).substr(0, cut)), "a part of it is no warrant");
     }
-    must(!warrants::decode(octets + '\0'), "nor is more than it");
+    must(!warrants::decode(bytes + '\0'), "nor is more than it");
 }
 
 void check_in_force(const warrants::Warrant& warrant) {
@@ -53,9 +53,9 @@ void check_in_force(const warrants::Warrant& warrant) {
 
 void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     static const warrants::Destinations destinations{.names = {"lea-one", "lea-two"}, .with_binary = {"lea-one"}};
-    const fuzz::Exact octets({reinterpret_cast<const char*>(data), size});
+    const fuzz::Exact bytes({reinterpret_cast<const char*>(data), size});
     warrants::Warrant warrant;
-    const auto problems = warrants::read_warrant(octets.view(), "w.yaml", destinations, warrant);
+    const auto problems = warrants::read_warrant(bytes.view(), "w.yaml", destinations, warrant);
     for (const auto& problem : problems) {
         must(fuzz::is_ascii_text(config::log_text(problem)), "a problem fits into a line of the log");
     }
@@ -64,7 +64,7 @@ void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
         check_warrant(warrant);
         check_in_force(warrant);
     }
-    const auto remembered = warrants::decode(octets.view());
+    const auto remembered = warrants::decode(bytes.view());
     if (remembered) {
         const auto again = warrants::decode(warrants::encode(*remembered));
         must(again && *again == *remembered, "what was remembered can be written again");

@@ -20,7 +20,7 @@ namespace lihandover::http::test {
 namespace {
 
 namespace asio = boost::asio;
-using Octets = model::Result<std::string>;
+using Bytes = model::Result<std::string>;
 
 /// What is read: a pattern, through a function that notes its calls and can be held up.
 class Disk {
@@ -92,7 +92,7 @@ class Ahead : public testing::Test {
         return std::make_unique<ReadAhead>(io_.get_executor(), pool_.get_executor(), disk_.reader(), begin, end,
                                            options);
     }
-    static asio::awaitable<void> read_into(BodySource* source, std::size_t step, std::size_t most, Octets* out) {
+    static asio::awaitable<void> read_into(BodySource* source, std::size_t step, std::size_t most, Bytes* out) {
         std::string all;
         std::string buffer(step, '\0');
         while (all.size() < most) {
@@ -106,10 +106,10 @@ class Ahead : public testing::Test {
             }
             all.append(buffer, 0, *count);
         }
-        *out = Octets(boost::system::in_place_value, std::move(all));
+        *out = Bytes(boost::system::in_place_value, std::move(all));
     }
-    Octets read(BodySource& source, std::size_t step = 65536, std::size_t most = std::string::npos) {
-        Octets out{model::Error{"did not end"}};
+    Bytes read(BodySource& source, std::size_t step = 65536, std::size_t most = std::string::npos) {
+        Bytes out{model::Error{"did not end"}};
         io_.restart();
         asio::co_spawn(io_, read_into(&source, step, most, &out), [](const std::exception_ptr& error) {
             if (error) {
@@ -132,9 +132,9 @@ TEST_F(Ahead, GivesTheWholeRangeInOrder) {
         for (const auto& [begin, end] : ranges) {
             const auto source = open(begin, end, {.block = 4096, .blocks = blocks});
             EXPECT_EQ(source->size(), end - begin);
-            const auto octets = read(*source, 3000);
-            ASSERT_TRUE(octets) << octets.error().message;
-            EXPECT_EQ(*octets, disk_.content().substr(begin, end - begin));
+            const auto bytes = read(*source, 3000);
+            ASSERT_TRUE(bytes) << bytes.error().message;
+            EXPECT_EQ(*bytes, disk_.content().substr(begin, end - begin));
         }
     }
     EXPECT_FALSE(disk_.overlapped());
@@ -189,7 +189,7 @@ TEST_F(Ahead, AnExceptionIsAFailure) {
     EXPECT_FALSE(read(*source));
 }
 
-TEST_F(Ahead, TooFewOctetsAreAFailure) {
+TEST_F(Ahead, TooFewBytesAreAFailure) {
     const auto source = open(900'000, 1'000'001);
     EXPECT_FALSE(read(*source));
 }
@@ -212,7 +212,7 @@ TEST_F(Ahead, MayGoWhileTheDiskIsRead) {
     {
         asio::io_context short_lived{1};
         ReadAhead source(short_lived.get_executor(), pool_.get_executor(), disk_.reader(), 0, 20'000);
-        Octets out{model::Error{"did not end"}};
+        Bytes out{model::Error{"did not end"}};
         asio::co_spawn(short_lived, read_into(&source, 100, 100, &out), [](const std::exception_ptr&) {});
         short_lived.poll();
         disk_.wait_for_calls(1);
@@ -228,7 +228,7 @@ TEST_F(Ahead, AsioCancellationIsAnException) {
     disk_.hold(true);
     const auto source = open(0, 20'000);
     asio::cancellation_signal signal;
-    Octets out{model::Error{"did not end"}};
+    Bytes out{model::Error{"did not end"}};
     std::exception_ptr thrown;
     asio::co_spawn(
         io_, read_into(source.get(), 100, 100, &out),

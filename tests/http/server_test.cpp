@@ -58,11 +58,11 @@ TEST(Server, AnswersPipelinedRequestsInOrder) {
     }
 }
 
-TEST(Server, TakesARequestOctetByOctet) {
+TEST(Server, TakesARequestByteByByte) {
     TestServer server;
     Raw client = server.connect();
-    for (const char octet : post("/echo", "slow but steady")) {
-        client.send({&octet, 1});
+    for (const char byte : post("/echo", "slow but steady")) {
+        client.send({&byte, 1});
     }
     EXPECT_EQ(client.read_message().body, "slow but steady");
 }
@@ -283,7 +283,7 @@ TEST(Server, RefusesBadAddresses) {
 
 struct Bad {
     const char* what;
-    std::string octets;
+    std::string bytes;
     unsigned status;
 };
 
@@ -292,7 +292,7 @@ class BadRequest : public testing::TestWithParam<Bad> {};
 TEST_P(BadRequest, IsRefusedAndTheConnectionCloses) {
     TestServer server;
     Raw client = server.connect();
-    client.send(GetParam().octets);
+    client.send(GetParam().bytes);
     const Message answer = client.read_message();
     EXPECT_EQ(answer.status(), GetParam().status);
     EXPECT_EQ(answer.field("Connection"), "close");
@@ -458,7 +458,7 @@ TEST(Slow, HeadMayNotDripOnForever) {
     TestServer server{options};
     Raw client = server.connect();
     client.send("GET /ignore HTTP/1.1\r\nHost: x\r\nX: ");
-    // Every octet is progress, but the deadline counts from the first.
+    // Every byte is progress, but the deadline counts from the first.
     while (!client.readable(5ms)) {
         client.try_send("y");
     }

@@ -122,19 +122,19 @@ void Raw::reset() {
     close();
 }
 
-bool Raw::try_send(std::string_view octets) {
-    while (!octets.empty()) {
-        const auto count = ::send(descriptor_, octets.data(), octets.size(), MSG_NOSIGNAL);
+bool Raw::try_send(std::string_view bytes) {
+    while (!bytes.empty()) {
+        const auto count = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
         if (count <= 0) {
             return false;
         }
-        octets.remove_prefix(static_cast<std::size_t>(count));
+        bytes.remove_prefix(static_cast<std::size_t>(count));
     }
     return true;
 }
 
-void Raw::send(std::string_view octets) {
-    demand(try_send(octets), "send");
+void Raw::send(std::string_view bytes) {
+    demand(try_send(bytes), "send");
 }
 
 bool Raw::fill() {
@@ -475,7 +475,7 @@ std::string PatternSource::pattern(std::uint64_t total) {
 
 asio::awaitable<model::Result<std::size_t>> PatternSource::read(std::span<char> buffer) {
     if (fail_after_ && given_ >= *fail_after_) {
-        co_return model::Error{"out of octets"};
+        co_return model::Error{"out of bytes"};
     }
     const auto left = static_cast<std::size_t>(total_ - given_);
     const std::size_t count = std::min({left, step_, buffer.size()});

@@ -41,18 +41,18 @@ class Raw {
     Raw& operator=(Raw&& other) noexcept;
     ~Raw();
 
-    void send(std::string_view octets);
+    void send(std::string_view bytes);
     /// False when the peer does not take them any more.
-    bool try_send(std::string_view octets);
+    bool try_send(std::string_view bytes);
     /// Until `what` was received; returns everything up to and with it, and keeps the rest.
     std::string read_until(std::string_view what);
-    /// Exactly so many octets.
+    /// Exactly so many bytes.
     std::string read(std::size_t count);
     /// One message with its body (Content-Length, chunked, or, for answers, to the end).
     Message read_message(bool without_body = false);
     /// Everything until the peer closes.
     std::string read_all();
-    /// True when the peer closes (or resets) without another octet.
+    /// True when the peer closes (or resets) without another byte.
     bool closes();
     /// Something to read, or the end, is there within `time`.
     bool readable(std::chrono::milliseconds time);
@@ -142,8 +142,8 @@ class PatternSource : public BodySource {
     PatternSource(std::uint64_t total, bool known, std::size_t step = 7000);
     [[nodiscard]] std::optional<std::uint64_t> size() const override;
     [[nodiscard]] boost::asio::awaitable<model::Result<std::size_t>> read(std::span<char> buffer) override;
-    /// Fails once so many octets were given.
-    void fail_after(std::uint64_t octets) { fail_after_ = octets; }
+    /// Fails once so many bytes were given.
+    void fail_after(std::uint64_t bytes) { fail_after_ = bytes; }
     /// Claims another length than it has.
     void claim(std::uint64_t size) { claimed_ = size; }
     [[nodiscard]] std::uint64_t given() const { return given_; }

@@ -107,7 +107,7 @@ TEST_P(TlsMismatch, IsACertificateFailure) {
     Failure failure;
     const auto connected = client.connect();
     if (connected) {
-        // With TLS 1.3 the server's verdict on us comes with its first octets.
+        // With TLS 1.3 the server's verdict on us comes with its first bytes.
         EXPECT_FALSE(parameter.server_to_blame);
         const auto answer = client.post("/echo", "hello");
         ASSERT_FALSE(answer.has_value());

@@ -10,8 +10,8 @@ namespace {
 std::string decoded(std::string_view text) {
     std::string out;
     Base64Reader reader(text);
-    for (auto octets = reader.next(); !octets.empty(); octets = reader.next()) {
-        out.append(octets.data(), octets.size());
+    for (auto bytes = reader.next(); !bytes.empty(); bytes = reader.next()) {
+        out.append(bytes.data(), bytes.size());
     }
     EXPECT_EQ(out.size(), base64_size(text));
     return out;

@@ -13,13 +13,13 @@ namespace {
 
 namespace asio = boost::asio;
 
-// A body that takes octets step by step, each step when told to.
+// A body that takes bytes step by step, each step when told to.
 class Body {
   public:
     Body(asio::io_context& io, BodyBudget& budget) : io_(io), share_(std::make_unique<BodyBudget::Share>(budget)) {}
 
-    void take(std::size_t octets) {
-        asio::co_spawn(io_, run(octets), asio::detached);
+    void take(std::size_t bytes) {
+        asio::co_spawn(io_, run(bytes), asio::detached);
         io_.restart();
         io_.poll();
     }
@@ -32,8 +32,8 @@ class Body {
     [[nodiscard]] std::size_t held() const { return share_->held(); }
 
   private:
-    asio::awaitable<void> run(std::size_t octets) {
-        co_await share_->take(octets);
+    asio::awaitable<void> run(std::size_t bytes) {
+        co_await share_->take(bytes);
         ++taken_;
     }
 
@@ -106,7 +106,7 @@ TEST_F(BodyBudgetTest, ServesInTheOrderOfArrival) {
     EXPECT_EQ(second.taken() + third.taken(), 0);
     first.end();
     EXPECT_EQ(second.taken(), 1);
-    EXPECT_EQ(third.taken(), 1);  // beyond the budget by one octet, and alone in that
+    EXPECT_EQ(third.taken(), 1);  // beyond the budget by one byte, and alone in that
     Body fourth(io_, budget_);
     fourth.take(200);
     EXPECT_EQ(fourth.taken(), 0);
@@ -116,8 +116,8 @@ TEST_F(BodyBudgetTest, ServesInTheOrderOfArrival) {
     fourth.end();
 }
 
-asio::awaitable<void> take(BodyBudget::Share& share, std::size_t octets) {
-    co_await share.take(octets);
+asio::awaitable<void> take(BodyBudget::Share& share, std::size_t bytes) {
+    co_await share.take(bytes);
 }
 
 TEST(BodyBudgetEndTest, ForgetsWhoNoLongerWaits) {

@@ -308,7 +308,7 @@ TEST_F(EventParserTest, BoundsNamesAndNumbers) {
     EXPECT_EQ(refusal(latitude(max_number_text - 1)), "too_large location.latitude");
 }
 
-TEST_F(EventParserTest, CountsCharactersNotOctets) {
+TEST_F(EventParserTest, CountsCharactersNotBytes) {
     const auto status = [](const std::string& character, std::size_t count) {
         std::string out;
         for (std::size_t i = 0; i < count; ++i) {
@@ -357,7 +357,7 @@ TEST_F(EventParserTest, AllocatesNothingForAnEventLikeTheOneBefore) {
     EXPECT_FALSE(refused);
 }
 
-// The octet after the text is not ours to read: it may lie beyond the end of memory.
+// The byte after the text is not ours to read: it may lie beyond the end of memory.
 TEST_F(EventParserTest, ReadsNothingBeyondTheText) {
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     const std::size_t size = 4 * page;
@@ -410,17 +410,17 @@ TEST_F(EventParserTest, BearsRandomChanges) {
             continue;
         }
         ++accepted;
-        std::size_t octets = event_.text.size() + event_.event_id.size();
+        std::size_t bytes = event_.text.size() + event_.event_id.size();
         for (const model::Party& party : event_.parties) {
             ASSERT_LT(party.first_identifier, party.end_identifier);
             for (const model::Identifier& identifier : event_.identifiers_of(party)) {
-                octets += std::string(identifier.value).size();
+                bytes += std::string(identifier.value).size();
             }
         }
         for (const model::Property& parameter : event_.parameters) {
-            octets += std::string(parameter.value).size();
+            bytes += std::string(parameter.value).size();
         }
-        ASSERT_LE(octets, json.size());
+        ASSERT_LE(bytes, json.size());
     }
     EXPECT_GT(accepted, 100U);
 }

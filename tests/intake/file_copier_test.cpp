@@ -76,10 +76,10 @@ class FileCopierTest : public ::testing::Test {
 };
 
 TEST_F(FileCopierTest, CopiesTheFile) {
-    write("small", "octets");
+    write("small", "bytes");
     write("empty", "");
     auto small = named("small");
-    small->sha256 = digest_of("octets");
+    small->sha256 = digest_of("bytes");
     const auto empty = named("empty");
     copy(small);
     copy(empty);
@@ -87,7 +87,7 @@ TEST_F(FileCopierTest, CopiesTheFile) {
     for (const auto& each : prepared) {
         ASSERT_TRUE(each.copy);
         EXPECT_EQ(each.loss, model::ObjectLoss::none);
-        EXPECT_EQ(testing::octets_of(each.copy), each.file == small->id ? "octets" : "");
+        EXPECT_EQ(testing::bytes_of(each.copy), each.file == small->id ? "bytes" : "");
     }
     EXPECT_NE(prepared[0].file, prepared[1].file);
     EXPECT_FALSE(counted_as_lost());
@@ -100,18 +100,18 @@ TEST_F(FileCopierTest, CopiesALargeFileInManyTurns) {
     }
     write("large", text);
     copy(named("large"));
-    EXPECT_TRUE(testing::octets_of(objects_.wait_for_prepared(1).at(0).copy) == text);
+    EXPECT_TRUE(testing::bytes_of(objects_.wait_for_prepared(1).at(0).copy) == text);
 }
 
 TEST_F(FileCopierTest, TakesUpWhatWasPending) {
-    write("file", "octets");
+    write("file", "bytes");
     objects_.pending({named("file")});
     ASSERT_TRUE(copier_.start());
-    EXPECT_EQ(testing::octets_of(objects_.wait_for_prepared(1).at(0).copy), "octets");
+    EXPECT_EQ(testing::bytes_of(objects_.wait_for_prepared(1).at(0).copy), "bytes");
 }
 
 TEST_F(FileCopierTest, AVanishedFileIsGivenUpAfterItsGrace) {
-    write("file", "octets");
+    write("file", "bytes");
     const auto file = named("file");
     fs::remove(directory_.path() / "file");
     past_the_grace();
@@ -126,7 +126,7 @@ TEST_F(FileCopierTest, AVanishedFileIsGivenUpAfterItsGrace) {
 }
 
 TEST_F(FileCopierTest, AFileThatComesBackWithinItsGraceIsCopied) {
-    write("file", "octets");
+    write("file", "bytes");
     fs::create_directory(directory_.path() / "aside");
     const auto file = named("file");
     // A rename of the directory leaves the file's own times alone.
@@ -138,25 +138,25 @@ TEST_F(FileCopierTest, AFileThatComesBackWithinItsGraceIsCopied) {
     fs::rename(directory_.path() / "gone", directory_.path() / "dir");
     const auto prepared = objects_.wait_for_prepared(1);
     ASSERT_TRUE(prepared[0].copy);
-    EXPECT_EQ(testing::octets_of(prepared[0].copy), "octets");
+    EXPECT_EQ(testing::bytes_of(prepared[0].copy), "bytes");
 }
 
 TEST_F(FileCopierTest, AChangedFileIsNotTheOneThatWasNamed) {
-    write("file", "octets");
+    write("file", "bytes");
     const auto file = named("file");
     fs::last_write_time(directory_.path() / "file", fs::file_time_type::clock::now() + 1h);
     past_the_grace();
     copy(file);
     EXPECT_EQ(objects_.wait_for_prepared(1)[0].loss, model::ObjectLoss::changed);
     // Another file in its place.
-    write("other", "octets");
+    write("other", "bytes");
     const auto other = named("other");
-    write("new", "octets");
+    write("new", "bytes");
     fs::rename(directory_.path() / "new", directory_.path() / "other");
     copy(other);
     EXPECT_EQ(objects_.wait_for_prepared(2)[1].loss, model::ObjectLoss::changed);
     // A link in its place, which is never followed.
-    write("third", "octets");
+    write("third", "bytes");
     const auto third = named("third");
     fs::rename(directory_.path() / "third", directory_.path() / "real");
     fs::create_symlink("real", directory_.path() / "third");
@@ -168,7 +168,7 @@ TEST_F(FileCopierTest, AChangeWhileItIsCopiedIsSeen) {
     write("file", std::string(600'000, 'a'));
     const auto file = named("file");
     std::atomic<bool> once = true;
-    objects_.before_write([&](std::size_t /*octets*/) {
+    objects_.before_write([&](std::size_t /*bytes*/) {
         if (once.exchange(false)) {
             std::ofstream(directory_.path() / "file", std::ios::in | std::ios::binary) << 'b';
             past_the_grace();
@@ -186,7 +186,7 @@ TEST_F(FileCopierTest, AChangeWhileItIsCopiedIsSeen) {
 TEST_F(FileCopierTest, AFileThatGrowsIsNotReadForEver) {
     write("file", std::string(10, 'a'));
     const auto file = named("file");
-    objects_.before_write([&](std::size_t /*octets*/) {
+    objects_.before_write([&](std::size_t /*bytes*/) {
         std::ofstream(directory_.path() / "file", std::ios::app) << std::string(1000, 'b');
         past_the_grace();
     });
@@ -195,7 +195,7 @@ TEST_F(FileCopierTest, AFileThatGrowsIsNotReadForEver) {
 }
 
 TEST_F(FileCopierTest, AWrongChecksumIsALoss) {
-    write("file", "octets");
+    write("file", "bytes");
     auto file = named("file");
     file->sha256 = digest_of("others");
     copy(file);
@@ -209,41 +209,41 @@ TEST_F(FileCopierTest, AWrongChecksumIsALoss) {
 }
 
 TEST_F(FileCopierTest, AStoreThatTakesNothingLosesNoFile) {
-    write("file", "octets");
+    write("file", "bytes");
     objects_.fail_to_finish(true);
     past_the_grace();
     copy(named("file"));
     wait_for_tries(3);
     EXPECT_FALSE(counted_as_lost());
     objects_.fail_to_finish(false);
-    EXPECT_EQ(testing::octets_of(objects_.wait_for_prepared(1)[0].copy), "octets");
+    EXPECT_EQ(testing::bytes_of(objects_.wait_for_prepared(1)[0].copy), "bytes");
 }
 
 TEST_F(FileCopierTest, AStoreThatTakesNoEventsTakesCopies) {
-    write("file", "octets");
+    write("file", "bytes");
     objects_.fail_to_open(true);
     copy(named("file"));
-    EXPECT_EQ(testing::octets_of(objects_.wait_for_prepared(1)[0].copy), "octets");
+    EXPECT_EQ(testing::bytes_of(objects_.wait_for_prepared(1)[0].copy), "bytes");
 }
 
 TEST_F(FileCopierTest, AStoreWithoutRoomIsTriedUntilThereIsSome) {
-    write("file", "octets");
+    write("file", "bytes");
     objects_.refuse_copies(true);
     past_the_grace();
     copy(named("file"));
     wait_until([this] { return objects_.copy_tries() >= 3; });
     EXPECT_FALSE(counted_as_lost());
     objects_.refuse_copies(false);
-    EXPECT_EQ(testing::octets_of(objects_.wait_for_prepared(1)[0].copy), "octets");
+    EXPECT_EQ(testing::bytes_of(objects_.wait_for_prepared(1)[0].copy), "bytes");
 }
 
 TEST_F(FileCopierTest, AFileThatCanNeverFitIsGivenUpAfterItsGrace) {
-    write("file", "octets");
-    write("small", "octet");
+    write("file", "bytes");
+    write("small", "byte");
     objects_.hold_at_most(5);
     copy(named("file"));
     copy(named("small"));
-    EXPECT_EQ(testing::octets_of(objects_.wait_for_prepared(1)[0].copy), "octet") << "the other has its grace";
+    EXPECT_EQ(testing::bytes_of(objects_.wait_for_prepared(1)[0].copy), "byte") << "the other has its grace";
     past_the_grace();
     const auto prepared = objects_.wait_for_prepared(2);
     EXPECT_EQ(prepared[1].copy, nullptr);
@@ -255,7 +255,7 @@ TEST_F(FileCopierTest, AFileThatCanNeverFitIsGivenUpAfterItsGrace) {
 
 TEST_F(FileCopierTest, CopiesAtMostTwoAtATime) {
     std::atomic<int> most = 0;
-    objects_.before_write([&](std::size_t /*octets*/) {
+    objects_.before_write([&](std::size_t /*bytes*/) {
         const int now = objects_.open_writers();
         int seen = most;
         while (seen < now && !most.compare_exchange_weak(seen, now)) {
@@ -281,11 +281,11 @@ TEST_F(FileCopierTest, ALargeFileKeepsNoSmallOneWaiting) {
         fs::resize_file(directory_.path() / name, large);
         files.push_back(named(name));
     }
-    write("small", "octets");
+    write("small", "bytes");
     files.push_back(named("small"));
     std::atomic<bool> goes_on = false;
-    objects_.before_write([&](std::size_t octets) {
-        if (octets > 6) {
+    objects_.before_write([&](std::size_t bytes) {
+        if (bytes > 6) {
             goes_on.wait(false);
         }
     });
@@ -301,7 +301,7 @@ TEST_F(FileCopierTest, StopsInTheMiddleOfACopy) {
     std::mutex mutex;
     std::condition_variable changed;
     bool writing = false;
-    objects_.before_write([&](std::size_t /*octets*/) {
+    objects_.before_write([&](std::size_t /*bytes*/) {
         const std::lock_guard lock(mutex);
         writing = true;
         changed.notify_all();

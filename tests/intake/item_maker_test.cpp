@@ -158,7 +158,7 @@ class ItemMakerObjectsTest : public ItemMakerTest {
     bool takes_ = false;
 };
 
-TEST_F(ItemMakerObjectsTest, EachWarrantHasItsOwnRecordsOfTheSameOctets) {
+TEST_F(ItemMakerObjectsTest, EachWarrantHasItsOwnRecordsOfTheSameBytes) {
     const auto items = make_with_objects({with_binary("LIID-1"), warrant("LIID-2", "u-1"), with_binary("LIID-3")});
     EXPECT_TRUE(takes_);
     ASSERT_EQ(items.size(), 3U);
@@ -230,10 +230,10 @@ TEST_F(ItemMakerTest, LeavesSomethingExactlyWhenTheShareHoldsSomething) {
                                          .content = (bits & 2) != 0,
                                          .binary = (bits & 4) != 0,
                                          .location = (bits & 8) != 0};
-            std::string octets;
-            model::encode_share(event_, std::vector<std::uint64_t>{1}, deliver, noon, metadata_parameters, octets);
+            std::string bytes;
+            model::encode_share(event_, std::vector<std::uint64_t>{1}, deliver, noon, metadata_parameters, bytes);
             model::Share share;
-            ASSERT_TRUE(model::decode_share(octets, share));
+            ASSERT_TRUE(model::decode_share(bytes, share));
             const model::Event& kept = share.event;
             const bool holds = !kept.event_id.empty() || !kept.parties.empty() || !kept.parameters.empty() ||
                                kept.has_content || kept.location || !kept.conversation.title.empty() ||

@@ -72,7 +72,7 @@ TEST(JsonTextTest, KnowsBase64) {
     }
 }
 
-TEST(JsonTextTest, WritesAnyOctetsAsAString) {
+TEST(JsonTextTest, WritesAnyBytesAsAString) {
     const auto written = [](std::string_view text) {
         std::string out = "x";
         append_json_string(out, text);

@@ -35,9 +35,9 @@ class NamedFileTest : public ::testing::Test {
         if (!file) {
             return "(" + std::string(model::name_of(why)) + ")";
         }
-        std::array<char, 100> octets{};
-        const auto got = file->read(octets);
-        return got ? std::string(octets.data(), *got) : "(read)";
+        std::array<char, 100> bytes{};
+        const auto got = file->read(bytes);
+        return got ? std::string(bytes.data(), *got) : "(read)";
     }
 
     testing::TemporaryDirectory directory_;
@@ -98,7 +98,7 @@ TEST_F(NamedFileTest, TellsAChangedFile) {
     ASSERT_TRUE(before);
     EXPECT_EQ(before->size, 6U);
     EXPECT_EQ(file->identity(), before);
-    // The same octets at another time, in place.
+    // The same bytes at another time, in place.
     struct stat status {};
     ASSERT_EQ(::stat((root() / "file").c_str(), &status), 0);
     fs::last_write_time(root() / "file", fs::file_time_type::clock::now() + std::chrono::hours(1));

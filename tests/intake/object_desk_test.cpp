@@ -26,8 +26,8 @@ class ObjectDeskTest : public ::testing::Test {
         next->limits.object_wait = wait;
         current_.publish(next);
     }
-    ObjectDesk::Sealed object(const std::string& octets = "x") {
-        return std::make_shared<testing::FakeObjects::Sealed>(octets, model::Sha256{}, alive_);
+    ObjectDesk::Sealed object(const std::string& bytes = "x") {
+        return std::make_shared<testing::FakeObjects::Sealed>(bytes, model::Sha256{}, alive_);
     }
     // Lets go of what the workers were left.
     void settle() {
@@ -47,7 +47,7 @@ TEST_F(ObjectDeskTest, ALaterObjectTakesThePlaceOfAnEarlierOne) {
     EXPECT_EQ(desk_.put("a", object("1")), ObjectDesk::Put::added);
     EXPECT_EQ(desk_.put("a", object("2")), ObjectDesk::Put::replaced);
     ASSERT_TRUE(desk_.find("a"));
-    EXPECT_EQ(testing::octets_of(desk_.find("a")), "2");
+    EXPECT_EQ(testing::bytes_of(desk_.find("a")), "2");
     EXPECT_EQ(desk_.find("b"), nullptr);
     EXPECT_EQ(desk_.size(), 1U);
     EXPECT_EQ(alive_, 2) << "files are not removed on this thread";
@@ -101,7 +101,7 @@ TEST_F(ObjectDeskTest, AnObjectUploadedMeanwhileStays) {
         claims.take("a");
         EXPECT_EQ(desk_.put("a", object("2")), ObjectDesk::Put::added);
     }
-    EXPECT_EQ(testing::octets_of(desk_.find("a")), "2");
+    EXPECT_EQ(testing::bytes_of(desk_.find("a")), "2");
     EXPECT_EQ(desk_.size(), 1U);
 }
 
@@ -140,7 +140,7 @@ TEST_F(ObjectDeskTest, ClaimsComeBackInTheirOrderByAge) {
         EXPECT_EQ(desk.size(), 2U);
     }
     EXPECT_EQ(desk.size(), 6U);
-    EXPECT_EQ(testing::octets_of(desk.find("e")), "new");
+    EXPECT_EQ(testing::bytes_of(desk.find("e")), "new");
     clock_.advance(53min + 30s);  // `a` is half a minute short of an hour
     std::size_t left = 6;
     for (const char* const id : {"a", "b", "c", "d"}) {

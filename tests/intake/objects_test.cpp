@@ -23,13 +23,13 @@ namespace {
 namespace fs = std::filesystem;
 
 using testing::Answer;
+using testing::bytes_of;
 using testing::Client;
 using ::testing::ElementsAre;
 using testing::event;
 using testing::FakeStore;
 using ::testing::HasSubstr;
 using testing::Intake;
-using testing::octets_of;
 using testing::warrant;
 
 const std::string abc_sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -111,7 +111,7 @@ TEST_F(ObjectsTest, AnUploadedObjectGoesWithTheEventThatNamesIt) {
     EXPECT_EQ(post("u-1", {named("o-1") + R"(,"content_type":"image/jpeg","filename":"x\u0000")"}), "accepted");
     const auto found = last_objects();
     ASSERT_EQ(found.size(), 2U) << "two warrants";
-    EXPECT_EQ(octets_of(found[0].sealed), "abc");
+    EXPECT_EQ(bytes_of(found[0].sealed), "abc");
     EXPECT_EQ(found[0].sealed, found[1].sealed) << "stored once";
     EXPECT_NE(found[0].id, found[1].id);
     EXPECT_NE(found[0].url, found[1].url);
@@ -186,11 +186,11 @@ TEST_F(ObjectsTest, ALaterUploadReplacesTheEarlierOneWhenItIsWhole) {
         std::this_thread::yield();
     }
     EXPECT_EQ(post("u-1", {named("o-1")}), "accepted");
-    EXPECT_EQ(octets_of(last_objects().at(0).sealed), "first");
+    EXPECT_EQ(bytes_of(last_objects().at(0).sealed), "first");
     EXPECT_EQ(client_.put("/v1/objects/o-1", "third").status, 201);
     EXPECT_EQ(client_.put("/v1/objects/o-1", "fourth").status, 204);
     EXPECT_EQ(post("u-1", {named("o-1")}), "accepted");
-    EXPECT_EQ(octets_of(last_objects().at(0).sealed), "fourth");
+    EXPECT_EQ(bytes_of(last_objects().at(0).sealed), "fourth");
 }
 
 TEST_F(ObjectsTest, UploadsOfEverySize) {
@@ -202,7 +202,7 @@ TEST_F(ObjectsTest, UploadsOfEverySize) {
         }
         EXPECT_EQ(client_.put("/v1/objects/o", body).status, 201) << size;
         EXPECT_EQ(post("u-1", {named("o")}), "accepted");
-        EXPECT_TRUE(octets_of(last_objects().at(0).sealed) == body) << size;
+        EXPECT_TRUE(bytes_of(last_objects().at(0).sealed) == body) << size;
     }
 }
 
@@ -211,11 +211,11 @@ TEST_F(ObjectsTest, ChunkedUploads) {
     client_.send("3\r\nabc\r\n5\r\ndefgh\r\n0\r\n\r\n");
     EXPECT_EQ(client_.read().status, 201);
     EXPECT_EQ(post("u-1", {named("o")}), "accepted");
-    EXPECT_EQ(octets_of(last_objects().at(0).sealed), "abcdefgh");
+    EXPECT_EQ(bytes_of(last_objects().at(0).sealed), "abcdefgh");
     client_.send(chunked_put("/v1/objects/empty") + "0\r\n\r\n");
     EXPECT_EQ(client_.read().status, 201);
     EXPECT_EQ(post("u-1", {named("empty") + R"(,"sha256":")" + empty_sha256 + '"'}), "accepted");
-    EXPECT_EQ(octets_of(last_objects().at(0).sealed), "");
+    EXPECT_EQ(bytes_of(last_objects().at(0).sealed), "");
 }
 
 TEST_F(ObjectsTest, SendsTheContinueThatAClientWaitsFor) {
@@ -285,7 +285,7 @@ TEST_F(ObjectsTest, RefusesUploadsThatCannotBeStored) {
     objects().refuse(true);
     EXPECT_EQ(refused(), 503);
     objects().refuse(false);
-    objects().before_write([this](std::size_t /*octets*/) { objects().refuse(true); });
+    objects().before_write([this](std::size_t /*bytes*/) { objects().refuse(true); });
     EXPECT_EQ(refused(), 503);
     objects().before_write(nullptr);
     objects().refuse(false);
@@ -314,19 +314,19 @@ TEST(ObjectsTimeoutTest, GivesUpOnStalledUploads) {
 
 // --- in the event ---
 
-TEST_F(ObjectsTest, InlineOctetsAreSealedForThoseWhoOrderThem) {
+TEST_F(ObjectsTest, InlineBytesAreSealedForThoseWhoOrderThem) {
     EXPECT_EQ(post("u-1", {R"("data":"YWJj")", R"("data":"")", R"("data":"\/\/8=")"}), "accepted");
     const auto found = last_objects();
     ASSERT_EQ(found.size(), 6U);
-    EXPECT_EQ(octets_of(found[0].sealed), "abc");
-    EXPECT_EQ(octets_of(found[1].sealed), "");
-    EXPECT_EQ(octets_of(found[2].sealed), "\xFF\xFF");
+    EXPECT_EQ(bytes_of(found[0].sealed), "abc");
+    EXPECT_EQ(bytes_of(found[1].sealed), "");
+    EXPECT_EQ(bytes_of(found[2].sealed), "\xFF\xFF");
     EXPECT_EQ(found[0].sealed, found[3].sealed) << "stored once for both warrants";
     EXPECT_EQ(objects().writers(), 3U);
     EXPECT_TRUE(objects().fillers().empty());
 }
 
-TEST_F(ObjectsTest, InlineOctetsThatNobodyOrdersStayInMemory) {
+TEST_F(ObjectsTest, InlineBytesThatNobodyOrdersStayInMemory) {
     for (const char* const user : {"u-9", "u-3"}) {
         EXPECT_EQ(post(user, {R"("data":"YWJj")", R"("data":"")", R"("data":"YWI=")"}), "accepted");
     }
@@ -347,7 +347,7 @@ TEST_F(ObjectsTest, ChecksumsAreCheckedForEveryEventAlike) {
     }
 }
 
-TEST_F(ObjectsTest, AStoreThatTakesNoOctetsTakesNoEvent) {
+TEST_F(ObjectsTest, AStoreThatTakesNoBytesTakesNoEvent) {
     for (const char* const user : {"u-1", "u-9"}) {
         EXPECT_EQ(client_.put("/v1/objects/o", "abc").status, 201);
         objects().fail_to_finish(true);
@@ -358,7 +358,7 @@ TEST_F(ObjectsTest, AStoreThatTakesNoOctetsTakesNoEvent) {
     EXPECT_EQ(objects().open_writers(), 0);
 }
 
-TEST_F(ObjectsTest, InlineOctetsAreBoundedToo) {
+TEST_F(ObjectsTest, InlineBytesAreBoundedToo) {
     auto small = usual_snapshot();
     small->limits.max_object_size = 2;
     intake_.publish(small);
@@ -388,7 +388,7 @@ TEST_F(ObjectsTest, NamedFilesAreCopiedAfterTheCommit) {
     EXPECT_EQ(found[0].file->give_up_at, (model::Instant{testing::noon.seconds + 600, testing::noon.nanos}));
     const auto prepared = objects().wait_for_prepared(1);
     EXPECT_EQ(prepared[0].file, found[0].file->id);
-    EXPECT_EQ(octets_of(prepared[0].copy), "abc");
+    EXPECT_EQ(bytes_of(prepared[0].copy), "abc");
 }
 
 TEST_F(ObjectsTest, NamedFilesOfOtherEventsAreLookedAtAndLeftAlone) {
@@ -441,7 +441,7 @@ TEST(ObjectsWithoutRootTest, FilesCannotBeNamed) {
 
 // --- answers ---
 
-// DESIGN promise 7, as far as it can be seen from outside.
+// promise 7, as far as it can be seen from outside.
 TEST_F(ObjectsTest, AnswersDoNotTellWhetherAnEventWasUnderAWarrant) {
     const auto answers = [this](const std::string& user) {
         std::ofstream(intake_.root() / "file") << "abc";

@@ -56,19 +56,19 @@ class FakeObjects : public store::Objects {
   public:
     class Sealed : public store::SealedObject {
       public:
-        Sealed(std::string octets, model::Sha256 digest, std::atomic<int>& alive)
-            : octets_(std::move(octets)), digest_(digest), alive_(alive) {
+        Sealed(std::string bytes, model::Sha256 digest, std::atomic<int>& alive)
+            : bytes_(std::move(bytes)), digest_(digest), alive_(alive) {
             ++alive_;
         }
         Sealed(const Sealed&) = delete;
         Sealed& operator=(const Sealed&) = delete;
         ~Sealed() override { --alive_; }
-        [[nodiscard]] std::uint64_t size() const override { return octets_.size(); }
+        [[nodiscard]] std::uint64_t size() const override { return bytes_.size(); }
         [[nodiscard]] const model::Sha256& sha256() const override { return digest_; }
-        [[nodiscard]] const std::string& octets() const { return octets_; }
+        [[nodiscard]] const std::string& bytes() const { return bytes_; }
 
       private:
-        std::string octets_;
+        std::string bytes_;
         model::Sha256 digest_;
         std::atomic<int>& alive_;
     };
@@ -91,9 +91,9 @@ class FakeObjects : public store::Objects {
     void refuse_copies(bool refuse) { refusing_copies_ = refuse; }
     [[nodiscard]] std::size_t copy_tries() const { return copy_tries_; }
     /// Larger objects can never be held.
-    void hold_at_most(std::uint64_t octets) { most_ = octets; }
+    void hold_at_most(std::uint64_t bytes) { most_ = bytes; }
     /// Called before each write, with its size, on the thread that writes.
-    void before_write(std::function<void(std::size_t octets)> hook) {
+    void before_write(std::function<void(std::size_t bytes)> hook) {
         const std::lock_guard lock(mutex_);
         before_write_ = std::move(hook);
     }
@@ -132,12 +132,12 @@ class FakeObjects : public store::Objects {
     [[nodiscard]] model::Result<std::unique_ptr<store::ObjectReader>> open(const store::SealedObject&) const override {
         return model::Error{"not part of these tests"};
     }
-    [[nodiscard]] model::Status write_filler(std::uint64_t octets) override {
+    [[nodiscard]] model::Status write_filler(std::uint64_t bytes) override {
         if (refusing_ || failing_) {
             return model::Error{"full"};
         }
         const std::lock_guard lock(mutex_);
-        fillers_.push_back(octets);
+        fillers_.push_back(bytes);
         return {};
     }
     [[nodiscard]] model::Result<std::vector<std::shared_ptr<const store::SourceFile>>> pending_files() override {
@@ -164,34 +164,34 @@ class FakeObjects : public store::Objects {
         Writer(const Writer&) = delete;
         Writer& operator=(const Writer&) = delete;
         ~Writer() override { --objects_.open_writers_; }
-        [[nodiscard]] model::Status write(std::span<const char> octets) override {
+        [[nodiscard]] model::Status write(std::span<const char> bytes) override {
             std::function<void(std::size_t)> hook;
             {
                 const std::lock_guard lock(objects_.mutex_);
                 hook = objects_.before_write_;
             }
             if (hook) {
-                hook(octets.size());
+                hook(bytes.size());
             }
             if (objects_.refusing_) {
                 return model::Error{"full"};
             }
-            octets_.append(octets.data(), octets.size());
-            digest_.update(octets);
+            bytes_.append(bytes.data(), bytes.size());
+            digest_.update(bytes);
             return {};
         }
-        [[nodiscard]] std::uint64_t size() const override { return octets_.size(); }
+        [[nodiscard]] std::uint64_t size() const override { return bytes_.size(); }
         [[nodiscard]] model::Result<std::shared_ptr<const store::SealedObject>> finish() override {
             if (objects_.failing_) {
                 return model::Error{"full"};
             }
             return std::shared_ptr<const store::SealedObject>(
-                std::make_shared<Sealed>(std::move(octets_), digest_.finish(), objects_.alive_));
+                std::make_shared<Sealed>(std::move(bytes_), digest_.finish(), objects_.alive_));
         }
 
       private:
         FakeObjects& objects_;
-        std::string octets_;
+        std::string bytes_;
         store::Sha256Digest digest_;
     };
 
@@ -212,9 +212,9 @@ class FakeObjects : public store::Objects {
     std::vector<Prepared> prepared_;
 };
 
-/// The octets of an object that FakeObjects sealed.
-inline std::string octets_of(const std::shared_ptr<const store::SealedObject>& object) {
-    return dynamic_cast<const FakeObjects::Sealed&>(*object).octets();
+/// The bytes of an object that FakeObjects sealed.
+inline std::string bytes_of(const std::shared_ptr<const store::SealedObject>& object) {
+    return dynamic_cast<const FakeObjects::Sealed&>(*object).bytes();
 }
 
 /// A store in memory that commits, fails or holds back what it is given.
@@ -408,13 +408,13 @@ class Client {
     Client& operator=(const Client&) = delete;
     ~Client() { ::close(descriptor_); }
 
-    void send(std::string_view octets) {
-        while (!octets.empty()) {
-            const auto sent = ::send(descriptor_, octets.data(), octets.size(), MSG_NOSIGNAL);
+    void send(std::string_view bytes) {
+        while (!bytes.empty()) {
+            const auto sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
             if (sent <= 0) {
                 return;  // refused early: the answer is there to be read
             }
-            octets.remove_prefix(static_cast<std::size_t>(sent));
+            bytes.remove_prefix(static_cast<std::size_t>(sent));
         }
     }
     Answer put(std::string_view path, std::string_view body, std::string_view fields = {}) {
@@ -465,12 +465,12 @@ class Client {
 
   private:
     void fill() {
-        std::array<char, 16384> octets{};
-        const auto got = ::recv(descriptor_, octets.data(), octets.size(), 0);
+        std::array<char, 16384> bytes{};
+        const auto got = ::recv(descriptor_, bytes.data(), bytes.size(), 0);
         if (got <= 0) {
             throw std::runtime_error("no whole answer");
         }
-        buffer_.append(octets.data(), static_cast<std::size_t>(got));
+        buffer_.append(bytes.data(), static_cast<std::size_t>(got));
     }
 
     int descriptor_;

@@ -20,12 +20,16 @@ model::Error system_error(std::string_view what, int error) {
     return {std::string(what) + ": " + std::error_code(error, std::system_category()).message()};
 }
 
-model::Status write_all(int descriptor, std::string_view octets) {
-    while (!octets.empty()) {
-        const auto written = ::write(descriptor, octets.data(), octets.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return system_error("writing below --output", errno);
-        octets.remove_prefix(static_cast<std::size_t>(written));
+model::Status write_all(int descriptor, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const auto written = ::write(descriptor, bytes.data(), bytes.size());
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written < 0) {
+            return system_error("writing below --output", errno);
+        }
+        bytes.remove_prefix(static_cast<std::size_t>(written));
     }
     return {};
 }
@@ -33,8 +37,12 @@ model::Status write_all(int descriptor, std::string_view octets) {
 }  // namespace
 
 IncomingFile::~IncomingFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    if (!path_.empty()) ::unlink(path_.c_str());
+    if (descriptor_ >= 0) {
+        ::close(descriptor_);
+    }
+    if (!path_.empty()) {
+        ::unlink(path_.c_str());
+    }
 }
 
 IncomingFile::IncomingFile(IncomingFile&& other) noexcept
@@ -48,24 +56,34 @@ model::Result<IncomingFile> IncomingFile::create(const std::filesystem::path& di
     file.directory_ = directory;
     auto path = directory / (".incoming-" + std::to_string(::getpid()) + "-" + std::to_string(++number));
     file.descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, file_mode);
-    if (file.descriptor_ < 0) return system_error("making a file below --output", errno);
+    if (file.descriptor_ < 0) {
+        return system_error("making a file below --output", errno);
+    }
     file.path_ = std::move(path);
     return file;
 }
 
-model::Status IncomingFile::write(std::string_view octets) {
-    return write_all(descriptor_, octets);
+model::Status IncomingFile::write(std::string_view bytes) {
+    return write_all(descriptor_, bytes);
 }
 
 model::Status IncomingFile::finish(std::string_view stem, std::string_view suffix, std::string& name) {
-    if (::close(std::exchange(descriptor_, -1)) != 0) return system_error("closing a file below --output", errno);
+    if (::close(std::exchange(descriptor_, -1)) != 0) {
+        return system_error("closing a file below --output", errno);
+    }
     for (unsigned number = 1;; ++number) {
         name = stem;
-        if (number > 1) name += "." + std::to_string(number);
+        if (number > 1) {
+            name += "." + std::to_string(number);
+        }
         name += suffix;
         const auto target = directory_ / name;
-        if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0) break;
-        if (errno != EEXIST) return system_error("naming a file below --output", errno);
+        if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0) {
+            break;
+        }
+        if (errno != EEXIST) {
+            return system_error("naming a file below --output", errno);
+        }
     }
     path_.clear();
     return {};
@@ -77,15 +95,21 @@ model::Result<Archive> Archive::open(const std::filesystem::path& directory) {
     std::error_code error;
     for (const auto& path : {directory, directory / "objects", directory / "index"}) {
         std::filesystem::create_directories(path, error);
-        if (error) return model::Error{"--output: " + error.message()};
+        if (error) {
+            return model::Error{"--output: " + error.message()};
+        }
     }
     return archive;
 }
 
 model::Status Archive::store(std::string_view document, std::string_view stem, std::string& name) const {
     auto file = IncomingFile::create(directory_);
-    if (!file) return file.error();
-    if (auto written = file->write(document); !written) return written;
+    if (!file) {
+        return file.error();
+    }
+    if (auto written = file->write(document); !written) {
+        return written;
+    }
     return file->finish(stem, ".xml", name);
 }
 
@@ -105,9 +129,13 @@ model::Result<IncomingFile> Archive::begin_object() const {
 model::Status Archive::add_to_index(const model::Uuid& object, std::string_view line) const {
     const auto path = directory_ / "index" / (object.to_string() + ".jsonl");
     const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, file_mode);
-    if (descriptor < 0) return system_error("making a file below --output", errno);
+    if (descriptor < 0) {
+        return system_error("making a file below --output", errno);
+    }
     auto written = write_all(descriptor, line);
-    if (::close(descriptor) != 0 && written) return system_error("closing a file below --output", errno);
+    if (::close(descriptor) != 0 && written) {
+        return system_error("closing a file below --output", errno);
+    }
     return written;
 }
 

@@ -21,7 +21,7 @@ class IncomingFile {
     IncomingFile& operator=(const IncomingFile&) = delete;
 
     [[nodiscard]] static model::Result<IncomingFile> create(const std::filesystem::path& directory);
-    [[nodiscard]] model::Status write(std::string_view octets);
+    [[nodiscard]] model::Status write(std::string_view bytes);
     /// Gives it the name `stem + suffix`, or `stem.2 + suffix` and so on where that is taken; the name it got.
     [[nodiscard]] model::Status finish(std::string_view stem, std::string_view suffix, std::string& name);
 

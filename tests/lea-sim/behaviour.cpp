@@ -22,29 +22,36 @@ constexpr std::array<std::string_view, 3> scope_names = {"deliveries", "uploads"
 template <std::size_t Size>
 std::string listed(const std::array<std::string_view, Size>& names) {
     std::string out;
-    for (const auto name : names)
+    for (const auto name : names) {
         out.append(out.empty() ? "" : ", ").append(name);
+    }
     return out;
 }
 
 template <typename Enum, std::size_t Size>
 std::optional<Enum> named(const std::array<std::string_view, Size>& names, std::string_view text) {
     const auto* const found = std::find(names.begin(), names.end(), text);
-    if (found == names.end()) return std::nullopt;
+    if (found == names.end()) {
+        return std::nullopt;
+    }
     return static_cast<Enum>(found - names.begin());
 }
 
 std::optional<std::uint64_t> parse_number(std::string_view text, std::uint64_t least, std::uint64_t most) {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most) return std::nullopt;
+    if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most) {
+        return std::nullopt;
+    }
     return value;
 }
 
 std::optional<double> parse_probability(std::string_view text) {
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || !(value >= 0 && value <= 1)) return std::nullopt;
+    if (error != std::errc{} || end != text.data() + text.size() || !(value >= 0 && value <= 1)) {
+        return std::nullopt;
+    }
     return value;
 }
 
@@ -90,7 +97,9 @@ bool set(Rule& rule, std::string_view name, std::string_view value, std::string&
         }
     } else if (name == "object") {
         rule.object = model::Uuid::parse(value);
-        if (!rule.object) allowed = "a UUID";
+        if (!rule.object) {
+            allowed = "a UUID";
+        }
     } else if (name == "probability") {
         const auto parsed = parse_probability(value);
         if (parsed) {
@@ -104,8 +113,10 @@ bool set(Rule& rule, std::string_view name, std::string_view value, std::string&
         rule.description = value;
     } else if (name == "location") {
         rule.location = value;
-        const bool control = std::any_of(value.begin(), value.end(), [](char octet) { return octet < 0x20; });
-        if (control) allowed = "a URL";
+        const bool control = std::any_of(value.begin(), value.end(), [](char byte) { return byte < 0x20; });
+        if (control) {
+            allowed = "a URL";
+        }
     } else if (name == "skip") {
         number(rule.skip, 0, any);
     } else if (name == "every") {
@@ -143,9 +154,13 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
         {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
     const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
     const auto value = parse_number(text.substr(0, digits), 0, 1'000'000'000);
-    if (!value) return std::nullopt;
+    if (!value) {
+        return std::nullopt;
+    }
     for (const auto& [name, factor] : units) {
-        if (text.substr(digits) == name) return std::chrono::milliseconds(*value * factor);
+        if (text.substr(digits) == name) {
+            return std::chrono::milliseconds(*value * factor);
+        }
     }
     return std::nullopt;
 }
@@ -156,13 +171,21 @@ model::Result<Rule> make_rule(const Settings& settings) {
     bool has_scope = false;
     for (const auto& [name, value] : settings) {
         std::string allowed;
-        if (!set(rule, name, value, allowed)) return model::Error{"unknown setting of a rule: " + name};
-        if (!allowed.empty()) return model::Error{name + ": allowed is " + allowed};
+        if (!set(rule, name, value, allowed)) {
+            return model::Error{"unknown setting of a rule: " + name};
+        }
+        if (!allowed.empty()) {
+            return model::Error{name + ": allowed is " + allowed};
+        }
         has_kind = has_kind || name == "kind";
         has_scope = has_scope || name == "on";
     }
-    if (!has_kind) return model::Error{"kind: is missing; allowed is " + listed(kind_names)};
-    if (rule.kind == Kind::withhold_continue && !has_scope) rule.on = Scope::uploads;
+    if (!has_kind) {
+        return model::Error{"kind: is missing; allowed is " + listed(kind_names)};
+    }
+    if (rule.kind == Kind::withhold_continue && !has_scope) {
+        rule.on = Scope::uploads;
+    }
     const bool unread = rule.kind == Kind::slow_read || rule.kind == Kind::withhold_continue ||
                         (rule.kind == Kind::drop && rule.moment == Moment::reading);
     if (unread && rule.on != Scope::uploads && (!rule.liid.empty() || rule.object)) {
@@ -177,7 +200,9 @@ model::Status parse_settings(std::string_view text, Settings& out) {
         const auto pair = text.substr(0, end);
         text.remove_prefix(std::min(end + 1, text.size()));
         const auto mark = pair.find('=');
-        if (mark == std::string_view::npos) return model::Error{"settings have the form name=value,name=value"};
+        if (mark == std::string_view::npos) {
+            return model::Error{"settings have the form name=value,name=value"};
+        }
         out.emplace_back(pair.substr(0, mark), pair.substr(mark + 1));
     }
     return {};
@@ -185,14 +210,22 @@ model::Status parse_settings(std::string_view text, Settings& out) {
 
 model::Result<std::vector<Rule>> chaos_rules(std::string_view text) {
     Settings pairs;
-    if (auto parsed = parse_settings(text, pairs); !parsed) return parsed.error();
+    if (auto parsed = parse_settings(text, pairs); !parsed) {
+        return parsed.error();
+    }
     std::vector<Rule> rules;
     for (const auto& [kind, probability] : pairs) {
         Settings settings = {{"kind", kind}, {"probability", probability}};
-        if (kind == "delay") settings.insert(settings.end(), {{"delay", "1ms"}, {"jitter", "200ms"}});
-        if (kind == "drop") settings.emplace_back("moment", "any");
+        if (kind == "delay") {
+            settings.insert(settings.end(), {{"delay", "1ms"}, {"jitter", "200ms"}});
+        }
+        if (kind == "drop") {
+            settings.emplace_back("moment", "any");
+        }
         auto rule = make_rule(settings);
-        if (!rule) return rule.error();
+        if (!rule) {
+            return rule.error();
+        }
         rules.push_back(std::move(*rule));
     }
     return rules;
@@ -204,12 +237,18 @@ model::Result<std::vector<Rule>> rules_from_json(std::string_view json) {
     dom::object object;
     dom::array array;
     const model::Error shape{R"(expected {"rules":[{"kind":"…", …}, …]})"};
-    if (parser.parse(json.data(), json.size()).get(object) != simdjson::SUCCESS) return shape;
-    if (object.size() != 1 || object["rules"].get(array) != simdjson::SUCCESS) return shape;
+    if (parser.parse(json.data(), json.size()).get(object) != simdjson::SUCCESS) {
+        return shape;
+    }
+    if (object.size() != 1 || object["rules"].get(array) != simdjson::SUCCESS) {
+        return shape;
+    }
     std::vector<Rule> rules;
     for (const auto element : array) {
         dom::object members;
-        if (element.get(members) != simdjson::SUCCESS) return shape;
+        if (element.get(members) != simdjson::SUCCESS) {
+            return shape;
+        }
         Settings settings;
         for (const auto [name, value] : members) {
             std::string_view text;
@@ -220,7 +259,9 @@ model::Result<std::vector<Rule>> rules_from_json(std::string_view json) {
             }
         }
         auto rule = make_rule(settings);
-        if (!rule) return rule.error();
+        if (!rule) {
+            return rule.error();
+        }
         rules.push_back(std::move(*rule));
     }
     return rules;
@@ -242,11 +283,16 @@ const Rule* Behaviour::apply(std::size_t index, std::span<const Subject> subject
         return (rule.on == Scope::all || rule.on == subject.what) && (rule.liid.empty() || rule.liid == subject.liid) &&
                (!rule.object || (subject.object != nullptr && *subject.object == *rule.object));
     });
-    if (!fits) return nullptr;
-    const auto number = state.seen.fetch_add(1, std::memory_order_relaxed) + 1;
-    if (number <= rule.skip || (number - rule.skip) % rule.every != 0) return nullptr;
-    if (rule.probability < 1 && !(std::uniform_real_distribution<double>(0, 1)(random) < rule.probability))
+    if (!fits) {
         return nullptr;
+    }
+    const auto number = state.seen.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (number <= rule.skip || (number - rule.skip) % rule.every != 0) {
+        return nullptr;
+    }
+    if (rule.probability < 1 && !(std::uniform_real_distribution<double>(0, 1)(random) < rule.probability)) {
+        return nullptr;
+    }
     const auto before = state.applied.fetch_add(1, std::memory_order_relaxed);
     if (rule.times != 0 && before >= rule.times) {
         state.applied.fetch_sub(1, std::memory_order_relaxed);

@@ -29,10 +29,10 @@ enum class Kind : std::uint8_t {
     wrong_transaction,  ///< answers with another TransactionIdentifier
     garbage,            ///< answers 200 with what is no HI1 response
     truncated,          ///< ends the connection in the middle of the answer
-    oversized,          ///< a good answer with blanks behind it, `size` octets in all
+    oversized,          ///< a good answer with blanks behind it, `size` bytes in all
     unanswered,         ///< leaves an action out of the answer
     twice,              ///< answers an action twice
-    slow_read,          ///< reads `rate` octets per second
+    slow_read,          ///< reads `rate` bytes per second
     withhold_continue,  ///< never sends 100 Continue
 };
 

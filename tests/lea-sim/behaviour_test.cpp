@@ -21,7 +21,9 @@ Rule rule_of(std::string_view text) {
 
 std::string error_of(std::string_view text) {
     Settings settings;
-    if (auto parsed = parse_settings(text, settings); !parsed) return parsed.error().message;
+    if (auto parsed = parse_settings(text, settings); !parsed) {
+        return parsed.error().message;
+    }
     const auto rule = make_rule(settings);
     return rule ? "" : rule.error().message;
 }

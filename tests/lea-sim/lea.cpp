@@ -118,8 +118,12 @@ http::Response status_response(const Rule& rule) {
     response.status = rule.status;
     response.content_type = "text/plain";
     response.body = "the test LEA was told to say so\n";
-    if (rule.retry_after) response.fields.emplace_back("Retry-After", std::to_string(*rule.retry_after));
-    if (!rule.location.empty()) response.fields.emplace_back("Location", rule.location);
+    if (rule.retry_after) {
+        response.fields.emplace_back("Retry-After", std::to_string(*rule.retry_after));
+    }
+    if (!rule.location.empty()) {
+        response.fields.emplace_back("Location", rule.location);
+    }
     return response;
 }
 
@@ -168,8 +172,9 @@ Lea::Lea(boost::asio::any_io_executor executor, Shared& shared, std::uint64_t se
 Lea::~Lea() = default;
 
 void Lea::release() {
-    for (auto& timer : timers_)
+    for (auto& timer : timers_) {
         timer.cancel();
+    }
 }
 
 void Lea::hurry() {
@@ -178,7 +183,9 @@ void Lea::hurry() {
 }
 
 boost::asio::awaitable<void> Lea::wait(std::chrono::milliseconds time) {
-    if (hurried_ || time.count() <= 0) co_return;
+    if (hurried_ || time.count() <= 0) {
+        co_return;
+    }
     const auto timer = timers_.emplace(timers_.end(), executor_, time);
     boost::system::error_code ignored;
     std::exception_ptr interrupted;
@@ -188,22 +195,32 @@ boost::asio::awaitable<void> Lea::wait(std::chrono::milliseconds time) {
         interrupted = std::current_exception();
     }
     timers_.erase(timer);
-    if (interrupted) std::rethrow_exception(interrupted);
+    if (interrupted) {
+        std::rethrow_exception(interrupted);
+    }
 }
 
 const Rule* Lea::first(const Behaviour& behaviour, Kind kind, Subjects subjects) {
     for (std::size_t i = 0; i < behaviour.size(); ++i) {
-        if (behaviour.rule(i).kind != kind) continue;
-        if (const auto* rule = behaviour.apply(i, subjects, random_)) return rule;
+        if (behaviour.rule(i).kind != kind) {
+            continue;
+        }
+        if (const auto* rule = behaviour.apply(i, subjects, random_)) {
+            return rule;
+        }
     }
     return nullptr;
 }
 
 const Rule* Lea::first_drop(const Behaviour& behaviour, Subjects subjects, Moment& moment) {
     for (std::size_t i = 0; i < behaviour.size(); ++i) {
-        if (!is_early(behaviour.rule(i))) continue;
+        if (!is_early(behaviour.rule(i))) {
+            continue;
+        }
         const auto* rule = behaviour.apply(i, subjects, random_);
-        if (rule == nullptr) continue;
+        if (rule == nullptr) {
+            continue;
+        }
         moment = rule->moment == Moment::any ? static_cast<Moment>(std::uniform_int_distribution<int>(0, 2)(random_))
                                              : rule->moment;
         return rule;
@@ -214,9 +231,13 @@ const Rule* Lea::first_drop(const Behaviour& behaviour, Subjects subjects, Momen
 std::chrono::milliseconds Lea::delay_for(const Behaviour& behaviour, Subjects subjects) {
     std::chrono::milliseconds sum{0};
     for (std::size_t i = 0; i < behaviour.size(); ++i) {
-        if (behaviour.rule(i).kind != Kind::delay) continue;
+        if (behaviour.rule(i).kind != Kind::delay) {
+            continue;
+        }
         const auto* rule = behaviour.apply(i, subjects, random_);
-        if (rule == nullptr) continue;
+        if (rule == nullptr) {
+            continue;
+        }
         sum += rule->delay;
         using Count = std::chrono::milliseconds::rep;
         sum += std::chrono::milliseconds(std::uniform_int_distribution<Count>(0, rule->jitter.count())(random_));
@@ -235,7 +256,9 @@ boost::asio::awaitable<void> Lea::handle(http::Exchange& exchange) {
     }
     if (path.starts_with(shared_.upload_prefix)) {
         auto name = path.substr(shared_.upload_prefix.size());
-        if (name.ends_with('/')) name.remove_suffix(1);
+        if (name.ends_with('/')) {
+            name.remove_suffix(1);
+        }
         co_await take_upload(exchange, name);
         co_return;
     }
@@ -265,8 +288,12 @@ boost::asio::awaitable<bool> Lea::read_delivery(http::Exchange& exchange, const 
         body.resize(before + step);
         const auto read = co_await exchange.read_some(std::span(body).subspan(before));
         body.resize(before + (read ? *read : 0));
-        if (!read || body.size() > max_message) co_return false;
-        if (*read == 0) co_return true;
+        if (!read || body.size() > max_message) {
+            co_return false;
+        }
+        if (*read == 0) {
+            co_return true;
+        }
         co_await wait(slow_step);
     }
 }
@@ -291,7 +318,9 @@ boost::asio::awaitable<void> Lea::take_delivery(http::Exchange& exchange, Delive
             co_return;
         }
         slow = first(behaviour, Kind::slow_read, unread);
-        if (first(behaviour, Kind::withhold_continue, unread) != nullptr) exchange.withhold_continue();
+        if (first(behaviour, Kind::withhold_continue, unread) != nullptr) {
+            exchange.withhold_continue();
+        }
     }
     if (!co_await read_delivery(exchange, slow, delivery.body)) {
         http::Response response;
@@ -300,7 +329,7 @@ boost::asio::awaitable<void> Lea::take_delivery(http::Exchange& exchange, Delive
         co_return;
     }
     count(shared_.totals.messages);
-    count(shared_.totals.octets, delivery.body.size());
+    count(shared_.totals.bytes, delivery.body.size());
     understand(delivery);
     keep(delivery);
     if (!delivery.readable) {
@@ -314,7 +343,9 @@ boost::asio::awaitable<void> Lea::take_delivery(http::Exchange& exchange, Delive
         co_return;
     }
     judge(delivery);
-    if (!behaviour.empty()) co_await wait(delay_for(behaviour, delivery.subjects));
+    if (!behaviour.empty()) {
+        co_await wait(delay_for(behaviour, delivery.subjects));
+    }
     report(delivery, exchange);
     co_await answer(exchange, delivery);
 }
@@ -323,9 +354,13 @@ void Lea::understand(Delivery& delivery) {
     // The cheap way is enough where nobody looks at more than the ids.
     const bool fast = shared_.quiet && !shared_.archive && !shared_.validator && !delivery.behaviour->needs_liids();
     delivery.readable = fast && etsi::scan_request(delivery.body, delivery.request).has_value();
-    if (delivery.readable) return;
+    if (delivery.readable) {
+        return;
+    }
     auto request = etsi::read_request(delivery.body, max_message);
-    if (!request) return;
+    if (!request) {
+        return;
+    }
     delivery.readable = true;
     delivery.request = std::move(*request);
     if (shared_.validator) {
@@ -346,7 +381,9 @@ void Lea::understand(Delivery& delivery) {
 }
 
 void Lea::keep(Delivery& delivery) {
-    if (!shared_.archive) return;
+    if (!shared_.archive) {
+        return;
+    }
     const auto stored = delivery.readable
                             ? shared_.archive->store_message(delivery.request.transaction, delivery.body, delivery.file)
                             : shared_.archive->store_unreadable(delivery.body, delivery.file);
@@ -365,9 +402,13 @@ void Lea::judge(Delivery& delivery) {
             delivery.subjects.push_back({Scope::deliveries, action.liid, &action.identifier});
         }
         for (std::size_t i = 0; i < behaviour.size() && delivery.rule == nullptr; ++i) {
-            if (!is_message_kind(behaviour.rule(i).kind) || is_early(behaviour.rule(i))) continue;
+            if (!is_message_kind(behaviour.rule(i).kind) || is_early(behaviour.rule(i))) {
+                continue;
+            }
             delivery.rule = behaviour.apply(i, delivery.subjects, random_);
-            if (delivery.rule == nullptr || delivery.rule->kind != Kind::drop) continue;
+            if (delivery.rule == nullptr || delivery.rule->kind != Kind::drop) {
+                continue;
+            }
             delivery.moment = delivery.rule->moment == Moment::any
                                   ? static_cast<Moment>(std::uniform_int_distribution<int>(1, 2)(random_))
                                   : delivery.rule->moment;
@@ -399,8 +440,9 @@ void Lea::judge(Delivery& delivery) {
                 times = 2;
             }
         }
-        for (; times > 0; --times)
+        for (; times > 0; --times) {
             delivery.answers.push_back(answer);
+        }
     }
     count(shared_.totals.actions, actions.size());
     const bool answered =
@@ -420,7 +462,9 @@ void Lea::judge(Delivery& delivery) {
 }
 
 void Lea::report(const Delivery& delivery, const http::Exchange& exchange) {
-    if (shared_.quiet) return;
+    if (shared_.quiet) {
+        return;
+    }
     std::string lines;
     const auto time = now_text();
     const auto head = [&] {
@@ -430,10 +474,18 @@ void Lea::report(const Delivery& delivery, const http::Exchange& exchange) {
     };
     const auto tail = [&](Line& line) {
         line.text("path", exchange.path()).number("size", delivery.body.size());
-        if (!delivery.file.empty()) line.text("file", delivery.file);
-        if (exchange.peer().certificate) line.text("client", exchange.peer().certificate->subject);
-        if (delivery.validated) line.boolean("valid", delivery.invalid.empty());
-        if (!delivery.invalid.empty()) line.text("invalid", delivery.invalid);
+        if (!delivery.file.empty()) {
+            line.text("file", delivery.file);
+        }
+        if (exchange.peer().certificate) {
+            line.text("client", exchange.peer().certificate->subject);
+        }
+        if (delivery.validated) {
+            line.boolean("valid", delivery.invalid.empty());
+        }
+        if (!delivery.invalid.empty()) {
+            line.text("invalid", delivery.invalid);
+        }
     };
     if (!delivery.readable) {
         auto line = head();
@@ -458,8 +510,12 @@ void Lea::report(const Delivery& delivery, const http::Exchange& exchange) {
         }
         if (!answered) {
             line.text("outcome", rule->kind == Kind::drop ? "dropped" : name_of(rule->kind));
-            if (rule->kind == Kind::status) line.number("status", rule->status);
-            if (rule->kind == Kind::error) line.number("code", rule->code);
+            if (rule->kind == Kind::status) {
+                line.number("status", rule->status);
+            }
+            if (rule->kind == Kind::error) {
+                line.number("code", rule->code);
+            }
         } else if (!action.deliver || !action.object_matches) {
             line.text("outcome", "refused").number("code", action.deliver ? not_valid : unsupported_action);
         } else if (own == nullptr) {
@@ -469,12 +525,16 @@ void Lea::report(const Delivery& delivery, const http::Exchange& exchange) {
         } else {
             line.text("outcome", name_of(own->kind));
         }
-        if (answered && rule != nullptr) line.text("then", "dropped");
+        if (answered && rule != nullptr) {
+            line.text("then", "dropped");
+        }
         tail(line);
         auto text = line.finished();
         if (shared_.archive) {
             const auto indexed = shared_.archive->add_to_index(action.identifier, text);
-            if (!indexed) lines += Line("problem").text("reason", indexed.error().message).finished();
+            if (!indexed) {
+                lines += Line("problem").text("reason", indexed.error().message).finished();
+            }
         }
         lines += text;
     }
@@ -493,8 +553,9 @@ std::string Lea::garbage() {
             return "<?xml version=\"1.0\"?><!DOCTYPE x [<!ENTITY a \"&b;&b;&b;\"><!ENTITY b \"ha\">]><x>&a;</x>";
         default: {
             std::string noise(512, '\0');
-            for (auto& octet : noise)
-                octet = static_cast<char>(std::uniform_int_distribution<int>(0, 255)(random_));
+            for (auto& byte : noise) {
+                byte = static_cast<char>(std::uniform_int_distribution<int>(0, 255)(random_));
+            }
             return noise;
         }
     }
@@ -544,18 +605,24 @@ boost::asio::awaitable<void> Lea::answer(http::Exchange& exchange, const Deliver
     }
     response.body = kind == Kind::garbage ? garbage() : write_answer(delivery);
     (void)co_await exchange.respond(std::move(response));
-    if (kind == Kind::drop) exchange.abort();
+    if (kind == Kind::drop) {
+        exchange.abort();
+    }
 }
 
 boost::asio::awaitable<bool> Lea::read_upload(http::Exchange& exchange, const Rule* slow, IncomingFile* file,
-                                              std::uint64_t& octets) {
+                                              std::uint64_t& bytes) {
     const auto step = slow != nullptr ? std::clamp<std::uint64_t>(slow->rate / 10, 1, chunk) : chunk;
     std::vector<char> buffer(static_cast<std::size_t>(step));
     for (;;) {
         const auto read = co_await exchange.read_some(buffer);
-        if (!read) co_return false;
-        if (*read == 0) co_return true;
-        octets += *read;
+        if (!read) {
+            co_return false;
+        }
+        if (*read == 0) {
+            co_return true;
+        }
+        bytes += *read;
         if (file != nullptr) {
             const auto written = file->write({buffer.data(), *read});
             if (!written) {
@@ -563,7 +630,9 @@ boost::asio::awaitable<bool> Lea::read_upload(http::Exchange& exchange, const Ru
                 co_return false;
             }
         }
-        if (slow != nullptr) co_await wait(slow_step);
+        if (slow != nullptr) {
+            co_await wait(slow_step);
+        }
     }
 }
 
@@ -581,16 +650,24 @@ boost::asio::awaitable<void> Lea::take_upload(http::Exchange& exchange, std::str
     line.text("object", object->to_string()).text("path", exchange.path());
     line.text("content_type", exchange.header("Content-Type").value_or(std::string_view{}));
     line.boolean("expected_continue", exchange.expects_continue());
-    if (const auto length = exchange.content_length()) line.number("content_length", *length);
-    if (exchange.peer().certificate) line.text("client", exchange.peer().certificate->subject);
+    if (const auto length = exchange.content_length()) {
+        line.number("content_length", *length);
+    }
+    if (exchange.peer().certificate) {
+        line.text("client", exchange.peer().certificate->subject);
+    }
 
     auto moment = Moment::answering;
     const auto* rule = first_drop(*behaviour, subjects, moment);
     for (std::size_t i = 0; i < behaviour->size() && rule == nullptr; ++i) {
         const auto& candidate = behaviour->rule(i);
-        if (!is_message_kind(candidate.kind) || is_early(candidate)) continue;
+        if (!is_message_kind(candidate.kind) || is_early(candidate)) {
+            continue;
+        }
         rule = behaviour->apply(i, subjects, random_);
-        if (rule != nullptr) moment = rule->moment;
+        if (rule != nullptr) {
+            moment = rule->moment;
+        }
     }
     const bool early = rule != nullptr && (rule->kind == Kind::status || moment == Moment::reading);
     const auto* slow = first(*behaviour, Kind::slow_read, subjects);
@@ -599,41 +676,59 @@ boost::asio::awaitable<void> Lea::take_upload(http::Exchange& exchange, std::str
         line.boolean("continue_withheld", true);
     }
 
-    std::uint64_t octets = 0;
+    std::uint64_t bytes = 0;
     bool whole = false;
     if (!early) {
         std::optional<IncomingFile> file;
         if (shared_.archive) {
             auto begun = shared_.archive->begin_object();
-            if (begun) file.emplace(std::move(*begun));
+            if (begun) {
+                file.emplace(std::move(*begun));
+            }
         }
-        whole = co_await read_upload(exchange, slow, file ? &*file : nullptr, octets);
+        whole = co_await read_upload(exchange, slow, file ? &*file : nullptr, bytes);
         std::string stored_as;
-        if (whole && file && !file->finish(object->to_string(), "", stored_as)) whole = false;
+        if (whole && file && !file->finish(object->to_string(), "", stored_as)) {
+            whole = false;
+        }
         if (whole) {
             count(shared_.totals.objects);
-            count(shared_.totals.object_octets, octets);
-            if (!stored_as.empty()) line.text("file", "objects/" + stored_as);
+            count(shared_.totals.object_bytes, bytes);
+            if (!stored_as.empty()) {
+                line.text("file", "objects/" + stored_as);
+            }
         }
     }
     co_await wait(delay_for(*behaviour, subjects));
     const bool dropped = rule != nullptr && rule->kind == Kind::drop && moment != Moment::answered;
     const bool refused = rule != nullptr && rule->kind != Kind::drop;
-    line.number("size", octets).text("time", now_text());
+    line.number("size", bytes).text("time", now_text());
     line.text("outcome", dropped ? "dropped" : refused ? name_of(rule->kind) : whole ? "stored" : "unfinished");
-    if (refused) line.number("status", rule->status);
-    if (rule != nullptr) count(shared_.totals.failed);
+    if (refused) {
+        line.number("status", rule->status);
+    }
+    if (rule != nullptr) {
+        count(shared_.totals.failed);
+    }
     const auto text = line.finished();
-    if (shared_.archive) (void)shared_.archive->add_to_index(*object, text).has_value();
-    if (!shared_.quiet) shared_.reporter.write(text);
+    if (shared_.archive) {
+        (void)shared_.archive->add_to_index(*object, text).has_value();
+    }
+    if (!shared_.quiet) {
+        shared_.reporter.write(text);
+    }
     if (dropped || (!whole && !early)) {
         exchange.abort();
         co_return;
     }
     http::Response response;
-    if (refused) response = status_response(*rule);
+    if (refused) {
+        response = status_response(*rule);
+    }
     (void)co_await exchange.respond(std::move(response));
-    if (rule != nullptr && rule->kind == Kind::drop) exchange.abort();
+    if (rule != nullptr && rule->kind == Kind::drop) {
+        exchange.abort();
+    }
 }
 
 }  // namespace lihandover::lea_sim

@@ -72,7 +72,7 @@ class Lea final : public http::Handler {
     boost::asio::awaitable<void> take_delivery(http::Exchange& exchange, Delivery& delivery);
     boost::asio::awaitable<void> take_upload(http::Exchange& exchange, std::string_view name);
     boost::asio::awaitable<bool> read_upload(http::Exchange& exchange, const Rule* slow, IncomingFile* file,
-                                             std::uint64_t& octets);
+                                             std::uint64_t& bytes);
     boost::asio::awaitable<bool> read_delivery(http::Exchange& exchange, const Rule* slow, std::string& body);
     boost::asio::awaitable<void> answer(http::Exchange& exchange, const Delivery& delivery);
     boost::asio::awaitable<void> wait(std::chrono::milliseconds time);

@@ -1,4 +1,4 @@
-// lea-sim: a test LEA (DESIGN "Test LEA"). See README.md beside it.
+// lea-sim: a test LEA. See README.md beside it.
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -35,7 +35,9 @@ struct Wishes {
 
 model::Status add_rule(std::vector<lea_sim::Rule>& rules, lea_sim::Settings settings) {
     auto rule = lea_sim::make_rule(settings);
-    if (!rule) return rule.error();
+    if (!rule) {
+        return rule.error();
+    }
     rules.push_back(std::move(*rule));
     return {};
 }
@@ -44,9 +46,15 @@ model::Status add_rules(std::vector<lea_sim::Rule>& rules, const std::string& ki
                         const std::vector<std::string>& texts) {
     for (const auto& text : texts) {
         lea_sim::Settings settings;
-        if (!kind.empty()) settings.emplace_back("kind", kind);
-        if (auto parsed = lea_sim::parse_settings(text, settings); !parsed) return parsed;
-        if (auto added = add_rule(rules, std::move(settings)); !added) return added;
+        if (!kind.empty()) {
+            settings.emplace_back("kind", kind);
+        }
+        if (auto parsed = lea_sim::parse_settings(text, settings); !parsed) {
+            return parsed;
+        }
+        if (auto added = add_rule(rules, std::move(settings)); !added) {
+            return added;
+        }
     }
     return {};
 }
@@ -61,7 +69,9 @@ model::Result<std::vector<lea_sim::Rule>> rules_of(const Wishes& wishes) {
     }
     if (wishes.status) {
         single.push_back({{"kind", "status"}, {"status", std::to_string(*wishes.status)}});
-        if (wishes.retry_after) single.back().emplace_back("retry_after", std::to_string(*wishes.retry_after));
+        if (wishes.retry_after) {
+            single.back().emplace_back("retry_after", std::to_string(*wishes.retry_after));
+        }
     }
     if (wishes.expect_status) {
         single.push_back({{"kind", "status"}, {"on", "uploads"}, {"status", std::to_string(*wishes.expect_status)}});
@@ -69,19 +79,29 @@ model::Result<std::vector<lea_sim::Rule>> rules_of(const Wishes& wishes) {
     if (wishes.read_rate) {
         single.push_back({{"kind", "slow_read"}, {"on", "all"}, {"rate", std::to_string(*wishes.read_rate)}});
     }
-    if (wishes.garbage) single.push_back({{"kind", "garbage"}});
-    if (wishes.withhold_continue) single.push_back({{"kind", "withhold_continue"}});
+    if (wishes.garbage) {
+        single.push_back({{"kind", "garbage"}});
+    }
+    if (wishes.withhold_continue) {
+        single.push_back({{"kind", "withhold_continue"}});
+    }
     for (auto& settings : single) {
-        if (auto added = add_rule(rules, std::move(settings)); !added) return added.error();
+        if (auto added = add_rule(rules, std::move(settings)); !added) {
+            return added.error();
+        }
     }
     const std::vector<std::pair<std::string, const std::vector<std::string>*>> repeated = {
         {"refuse", &wishes.refuse}, {"error", &wishes.error}, {"drop", &wishes.drop}, {"", &wishes.rule}};
     for (const auto& [kind, texts] : repeated) {
-        if (auto added = add_rules(rules, kind, *texts); !added) return added.error();
+        if (auto added = add_rules(rules, kind, *texts); !added) {
+            return added.error();
+        }
     }
     for (const auto& text : wishes.chaos) {
         auto chaos = lea_sim::chaos_rules(text);
-        if (!chaos) return chaos.error();
+        if (!chaos) {
+            return chaos.error();
+        }
         rules.insert(rules.end(), chaos->begin(), chaos->end());
     }
     return rules;
@@ -113,7 +133,7 @@ int run(int argc, char** argv) {
     app.add_option("--drop", wishes.drop, "moment=reading|answering|answered|any: drops connections")
         ->allow_extra_args(false);
     app.add_flag("--garbage", wishes.garbage, "answers with nonsense");
-    app.add_option("--read-rate", wishes.read_rate, "octets per second that are read");
+    app.add_option("--read-rate", wishes.read_rate, "bytes per second that are read");
     app.add_flag("--withhold-continue", wishes.withhold_continue, "never sends 100 Continue");
     app.add_option("--expect-status", wishes.expect_status, "HTTP status instead of 100 Continue, such as 417");
     app.add_option("--rule", wishes.rule, "kind=…,…: any rule, see README.md")->allow_extra_args(false);
@@ -121,7 +141,9 @@ int run(int argc, char** argv) {
         ->allow_extra_args(false);
     try {
         app.parse(argc, argv);
-        if (options.output.empty() && !discard) throw CLI::RequiredError("--output or --discard");
+        if (options.output.empty() && !discard) {
+            throw CLI::RequiredError("--output or --discard");
+        }
     } catch (const CLI::ParseError& error) {
         return app.exit(error);
     }

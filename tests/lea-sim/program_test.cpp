@@ -22,12 +22,15 @@ class Program {
   public:
     explicit Program(const std::vector<std::string>& arguments) {
         std::array<int, 2> ends{};
-        if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
+        if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+            throw std::runtime_error("no pipe");
+        }
         std::vector<std::string> all = {LEA_SIM_PROGRAM};
         all.insert(all.end(), arguments.begin(), arguments.end());
         std::vector<char*> pointers;
-        for (auto& argument : all)
+        for (auto& argument : all) {
             pointers.push_back(argument.data());
+        }
         pointers.push_back(nullptr);
         posix_spawn_file_actions_t actions{};
         posix_spawn_file_actions_init(&actions);
@@ -37,7 +40,9 @@ class Program {
         posix_spawn_file_actions_destroy(&actions);
         ::close(ends[1]);
         output_ = ends[0];
-        if (error != 0) throw std::runtime_error("no process");
+        if (error != 0) {
+            throw std::runtime_error("no process");
+        }
     }
     ~Program() {
         if (pid_ != 0) {
@@ -52,14 +57,16 @@ class Program {
     /// The next line, without its end; what is left at the end of the output.
     std::string line() {
         std::string text;
-        for (char octet = 0; ::read(output_, &octet, 1) == 1 && octet != '\n';)
-            text += octet;
+        for (char byte = 0; ::read(output_, &byte, 1) == 1 && byte != '\n';) {
+            text += byte;
+        }
         return text;
     }
     std::string rest() {
         std::string text;
-        for (char octet = 0; ::read(output_, &octet, 1) == 1;)
-            text += octet;
+        for (char byte = 0; ::read(output_, &byte, 1) == 1;) {
+            text += byte;
+        }
         return text;
     }
     void signal(int number) const { (void)::kill(pid_, number); }

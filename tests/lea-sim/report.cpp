@@ -13,18 +13,18 @@ namespace {
 void append_quoted(std::string& out, std::string_view text) {
     constexpr std::string_view hex = "0123456789abcdef";
     out += '"';
-    for (const char octet : text) {
-        const auto value = static_cast<unsigned char>(octet);
-        if (octet == '"' || octet == '\\') {
+    for (const char byte : text) {
+        const auto value = static_cast<unsigned char>(byte);
+        if (byte == '"' || byte == '\\') {
             out += '\\';
-            out += octet;
+            out += byte;
         } else if (value < 0x20 || value >= 0x7F) {
-            // Octets rather than characters: what is said here is ASCII unless a peer misbehaves.
+            // Bytes rather than characters: what is said here is ASCII unless a peer misbehaves.
             out += "\\u00";
             out += hex[value >> 4U];
             out += hex[value & 15U];
         } else {
-            out += octet;
+            out += byte;
         }
     }
     out += '"';
@@ -37,7 +37,9 @@ Line::Line(std::string_view event) : out_("{") {
 }
 
 void Line::key(std::string_view name) {
-    if (out_.size() > 1) out_ += ',';
+    if (out_.size() > 1) {
+        out_ += ',';
+    }
     append_quoted(out_, name);
     out_ += ':';
 }
@@ -70,7 +72,7 @@ std::string Totals::to_json(std::string_view event) const {
     Line line(event);
     const std::array<std::pair<std::string_view, const std::atomic<std::uint64_t>*>, 10> counts = {
         {{"messages", &messages},
-         {"octets", &octets},
+         {"bytes", &bytes},
          {"actions", &actions},
          {"accepted", &accepted},
          {"refused", &refused},
@@ -78,9 +80,10 @@ std::string Totals::to_json(std::string_view event) const {
          {"invalid", &invalid},
          {"failed", &failed},
          {"objects", &objects},
-         {"object_octets", &object_octets}}};
-    for (const auto& [name, count] : counts)
+         {"object_bytes", &object_bytes}}};
+    for (const auto& [name, count] : counts) {
         line.number(name, count->load(std::memory_order_relaxed));
+    }
     return line.finished();
 }
 
@@ -88,8 +91,12 @@ void Reporter::write(std::string_view lines) {
     const std::lock_guard lock(mutex_);
     while (!lines.empty()) {
         const auto written = ::write(descriptor_, lines.data(), lines.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return;
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            return;
+        }
         lines.remove_prefix(static_cast<std::size_t>(written));
     }
 }

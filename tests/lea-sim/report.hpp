@@ -28,7 +28,7 @@ class Line {
 /// Counts since the start.
 struct Totals {
     std::atomic<std::uint64_t> messages{0};    ///< requests whose body was read
-    std::atomic<std::uint64_t> octets{0};      ///< of their bodies
+    std::atomic<std::uint64_t> bytes{0};       ///< of their bodies
     std::atomic<std::uint64_t> actions{0};     ///< in them
     std::atomic<std::uint64_t> accepted{0};    ///< actions answered so, whether the answer arrived or not
     std::atomic<std::uint64_t> refused{0};     ///< actions
@@ -36,7 +36,7 @@ struct Totals {
     std::atomic<std::uint64_t> invalid{0};     ///< messages that the schemas do not allow (--validate)
     std::atomic<std::uint64_t> failed{0};      ///< messages answered otherwise or not at all, as a rule said
     std::atomic<std::uint64_t> objects{0};     ///< binary objects stored
-    std::atomic<std::uint64_t> object_octets{0};
+    std::atomic<std::uint64_t> object_bytes{0};
 
     [[nodiscard]] std::string to_json(std::string_view event) const;
 };

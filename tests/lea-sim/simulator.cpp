@@ -51,30 +51,44 @@ class Simulator::Impl {
     [[nodiscard]] model::Status start(const Options& options) {
         if (!options.output.empty()) {
             auto archive = Archive::open(options.output);
-            if (!archive) return archive.error();
+            if (!archive) {
+                return archive.error();
+            }
             shared_.archive.emplace(std::move(*archive));
         }
         if (!options.validate.empty()) {
             auto validator = etsi::Validator::load(options.validate);
-            if (!validator) return model::prefixed("--validate: ", validator.error());
+            if (!validator) {
+                return model::prefixed("--validate: ", validator.error());
+            }
             shared_.validator.emplace(std::move(*validator));
         }
-        if (auto bound = bind(options); !bound) return bound;
+        if (auto bound = bind(options); !bound) {
+            return bound;
+        }
         server_->start();
-        if (control_) control_->start();
+        if (control_) {
+            control_->start();
+        }
         thread_ = std::thread([this] { io_.run(); });
         Line line("listening");
         line.number("port", server_->port()).text("address", server_->address());
-        if (control_) line.text("control", control_->address());
+        if (control_) {
+            line.text("control", control_->address());
+        }
         shared_.reporter.write(line.finished());
         return {};
     }
 
     void stop() {
-        if (!thread_.joinable()) return;
+        if (!thread_.joinable()) {
+            return;
+        }
         boost::asio::post(io_, [this] { lea_.hurry(); });
         boost::asio::co_spawn(io_, stop_server(*server_), boost::asio::detached);
-        if (control_) boost::asio::co_spawn(io_, stop_server(*control_), boost::asio::detached);
+        if (control_) {
+            boost::asio::co_spawn(io_, stop_server(*control_), boost::asio::detached);
+        }
         work_.reset();
         thread_.join();
         shared_.reporter.write(shared_.totals.to_json("totals"));
@@ -91,22 +105,30 @@ class Simulator::Impl {
   private:
     [[nodiscard]] model::Status bind(const Options& options) {
         auto context = tls::ServerContext::load(options.tls);
-        if (!context) return context.error();
+        if (!context) {
+            return context.error();
+        }
         http::ServerOptions server;
         server.listen = options.listen;
         server.tls = *context;
         server.timeouts = patient();
         server.limits.max_connections = 4096;
         auto bound = http::Server::listen(io_.get_executor(), std::move(server), lea_);
-        if (!bound) return model::prefixed("--listen: ", bound.error());
+        if (!bound) {
+            return model::prefixed("--listen: ", bound.error());
+        }
         server_ = std::move(*bound);
-        if (options.control.empty()) return {};
+        if (options.control.empty()) {
+            return {};
+        }
         http::ServerOptions control;
         control.listen = options.control;
         control.unix_mode = 0600;
         control.timeouts = patient();
         auto control_bound = http::Server::listen(io_.get_executor(), std::move(control), door_);
-        if (!control_bound) return model::prefixed("--control: ", control_bound.error());
+        if (!control_bound) {
+            return model::prefixed("--control: ", control_bound.error());
+        }
         control_ = std::move(*control_bound);
         return {};
     }
@@ -126,7 +148,9 @@ Simulator::~Simulator() = default;
 
 model::Result<std::unique_ptr<Simulator>> Simulator::start(const Options& options) {
     auto impl = std::make_unique<Impl>(options);
-    if (auto started = impl->start(options); !started) return started.error();
+    if (auto started = impl->start(options); !started) {
+        return started.error();
+    }
     return std::unique_ptr<Simulator>(new Simulator(std::move(impl)));
 }
 

@@ -103,7 +103,7 @@ class TextSource final : public http::BodySource {
     std::size_t given_ = 0;
 };
 
-boost::asio::awaitable<void> upload_on(http::Connection& connection, std::string target, std::string octets,
+boost::asio::awaitable<void> upload_on(http::Connection& connection, std::string target, std::string bytes,
                                        std::chrono::milliseconds continue_timeout, std::optional<Uploaded>& out) {
     const auto connected = co_await connection.connect();
     if (!connected) {
@@ -114,7 +114,7 @@ boost::asio::awaitable<void> upload_on(http::Connection& connection, std::string
     http::Request request;
     request.target = target;
     request.fields = {&field, 1};
-    TextSource source(std::move(octets));
+    TextSource source(std::move(bytes));
     out.emplace(co_await connection.exchange_expect(request, source, continue_timeout));
 }
 
@@ -168,7 +168,9 @@ class SimulatorTest : public testing::Test {
     void run(const std::optional<Result>& out) {
         io_.restart();
         while (!out) {
-            if (io_.run_one() == 0) throw std::logic_error("nothing is left to do, and no result");
+            if (io_.run_one() == 0) {
+                throw std::logic_error("nothing is left to do, and no result");
+            }
         }
     }
 
@@ -182,15 +184,17 @@ class SimulatorTest : public testing::Test {
         run(out);
         return std::move(*out);
     }
-    Uploaded upload(const std::string& target, const std::string& octets, std::chrono::milliseconds wait = patience) {
+    Uploaded upload(const std::string& target, const std::string& bytes, std::chrono::milliseconds wait = patience) {
         auto own = connection();
         std::optional<Uploaded> out;
-        boost::asio::co_spawn(io_, upload_on(*own, target, octets, wait, out), rethrow);
+        boost::asio::co_spawn(io_, upload_on(*own, target, bytes, wait, out), rethrow);
         run(out);
         return std::move(*out);
     }
     static void rethrow(const std::exception_ptr& failure) {
-        if (failure) std::rethrow_exception(failure);
+        if (failure) {
+            std::rethrow_exception(failure);
+        }
     }
 
     /// POST, or GET where the body is none, to the control door.
@@ -214,7 +218,9 @@ class SimulatorTest : public testing::Test {
         http::Request request;
         request.method = body ? "POST" : "GET";
         request.target = target;
-        if (body) request.body = {&view, 1};
+        if (body) {
+            request.body = {&view, 1};
+        }
         out.emplace(co_await on.exchange(request));
     }
     std::int64_t total(std::string_view name) { return ParsedLine(control("/totals").body).number(name); }
@@ -227,8 +233,9 @@ class SimulatorTest : public testing::Test {
     }
     std::vector<std::string> outcomes() {
         std::vector<std::string> out;
-        for (const auto& line : lines())
+        for (const auto& line : lines()) {
             out.push_back(ParsedLine(line).text("outcome"));
+        }
         return out;
     }
     [[nodiscard]] std::filesystem::path output(const std::string& name) const {
@@ -244,8 +251,9 @@ class SimulatorTest : public testing::Test {
     }
     static std::vector<AnswerKind> kinds_of(const etsi::Response& response) {
         std::vector<AnswerKind> kinds;
-        for (const auto& action : response.actions)
+        for (const auto& action : response.actions) {
             kinds.push_back(action.kind);
+        }
         return kinds;
     }
 
@@ -306,8 +314,9 @@ TEST_F(SimulatorTest, KeepsEveryAttemptOfATransactionAndOfAnObject) {
 TEST_F(SimulatorTest, ServesManyRequestsOnOneConnection) {
     start();
     auto own = connection();
-    for (int i = 0; i < 20; ++i)
+    for (int i = 0; i < 20; ++i) {
         EXPECT_EQ(kinds_of(response_of(post(*own, message_of({"A"}).document))).size(), 1U);
+    }
     EXPECT_EQ(own->exchanges(), 20U);
 }
 
@@ -434,8 +443,9 @@ TEST_F(SimulatorTest, DelaysUntilReleased) {
     std::thread client([this, &out] { run(out); });
     // Stored, and still without an answer.
     const auto file = output(message.transaction.to_string() + ".xml");
-    while (!std::filesystem::exists(file))
+    while (!std::filesystem::exists(file)) {
         std::this_thread::yield();
+    }
     EXPECT_TRUE(lines().empty());
     // Until the delay itself has begun there is nothing to release.
     std::atomic<bool> done = false;
@@ -458,8 +468,9 @@ TEST_F(SimulatorTest, EndsWhileItDelays) {
     std::optional<Posted> out;
     boost::asio::co_spawn(io_, post_on(*own, "/hi", message.document, out), rethrow);
     std::thread client([this, &out] { run(out); });
-    while (!std::filesystem::exists(output(message.transaction.to_string() + ".xml")))
+    while (!std::filesystem::exists(output(message.transaction.to_string() + ".xml"))) {
         std::this_thread::yield();
+    }
     simulator_->stop();
     client.join();
     ASSERT_TRUE(out);
@@ -549,10 +560,16 @@ TEST_F(SimulatorTest, ForgetsNothingInTheMiddleOfChaos) {
     for (int i = 0; i < 200; ++i) {
         const auto message = message_of({"A"});
         const auto posted = post(message.document);
-        if (!posted || posted->status != 200) continue;
+        if (!posted || posted->status != 200) {
+            continue;
+        }
         const auto response = etsi::parse_response(posted->body);
-        if (!response || response->transaction != message.transaction) continue;
-        if (kinds_of(*response) != std::vector{AnswerKind::accepted}) continue;
+        if (!response || response->transaction != message.transaction) {
+            continue;
+        }
+        if (kinds_of(*response) != std::vector{AnswerKind::accepted}) {
+            continue;
+        }
         ++accepted;
         EXPECT_THAT(read_file(output("index/" + message.objects[0].to_string() + ".jsonl")), HasSubstr("accepted"));
     }
@@ -581,14 +598,14 @@ TEST_F(SimulatorTest, KnowsOnlyPost) {
 TEST_F(SimulatorTest, StoresUploads) {
     start();
     const auto object = model::Uuid::random();
-    std::string octets(300'000, 'x');
-    octets[5] = '\0';
+    std::string bytes(300'000, 'x');
+    bytes[5] = '\0';
     const auto path = "/binaryData/" + object.to_string() + "/";
-    const auto uploaded = upload(path, octets);
+    const auto uploaded = upload(path, bytes);
     ASSERT_TRUE(uploaded) << uploaded.error().message;
     EXPECT_EQ(uploaded->answer.status, 200U);
     EXPECT_TRUE(uploaded->body_sent);
-    EXPECT_EQ(read_file(output("objects/" + object.to_string())), octets);
+    EXPECT_EQ(read_file(output("objects/" + object.to_string())), bytes);
     const ParsedLine line(lines("object").at(0));
     EXPECT_EQ(line.text("object"), object.to_string());
     EXPECT_EQ(line.text("outcome"), "stored");
@@ -596,7 +613,7 @@ TEST_F(SimulatorTest, StoresUploads) {
     EXPECT_EQ(line.text("path"), path);
     EXPECT_EQ(line.number("size"), 300'000);
     EXPECT_TRUE(line.flag("expected_continue"));
-    EXPECT_EQ(upload("/binaryData/no-uuid/", octets)->answer.status, 404U);
+    EXPECT_EQ(upload("/binaryData/no-uuid/", bytes)->answer.status, 404U);
 }
 
 TEST_F(SimulatorTest, StoresEmptyUploads) {
@@ -612,7 +629,7 @@ TEST_F(SimulatorTest, StoresEmptyUploads) {
 TEST_F(SimulatorTest, RefusesUploadsInsteadOfContinue) {
     start({"kind=status,on=uploads,status=417"});
     const auto object = model::Uuid::random();
-    const auto uploaded = upload("/binaryData/" + object.to_string() + "/", "octets");
+    const auto uploaded = upload("/binaryData/" + object.to_string() + "/", "bytes");
     ASSERT_TRUE(uploaded) << uploaded.error().message;
     EXPECT_EQ(uploaded->answer.status, 417U);
     EXPECT_FALSE(uploaded->body_sent);
@@ -623,12 +640,13 @@ TEST_F(SimulatorTest, RefusesUploadsInsteadOfContinue) {
 TEST_F(SimulatorTest, WithholdsContinue) {
     start({"kind=withhold_continue"});
     const auto object = model::Uuid::random();
-    const auto uploaded = upload("/binaryData/" + object.to_string() + "/", "octets", std::chrono::milliseconds(50));
+    const auto uploaded = upload("/binaryData/" + object.to_string() + "/", "bytes", std::chrono::milliseconds(50));
     ASSERT_FALSE(uploaded);
     EXPECT_EQ(uploaded.error().phase, http::Phase::await_continue);
     EXPECT_EQ(uploaded.error().kind, FailureKind::timeout);
-    while (lines("object").empty())
+    while (lines("object").empty()) {
         std::this_thread::yield();
+    }
     EXPECT_EQ(ParsedLine(lines("object")[0]).text("outcome"), "unfinished");
     EXPECT_FALSE(std::filesystem::exists(output("objects/" + object.to_string())));
 }

@@ -20,7 +20,9 @@ class Directory {
   public:
     Directory() {
         std::string name = (std::filesystem::temp_directory_path() / "lihandover-test-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no directory");
+        if (::mkdtemp(name.data()) == nullptr) {
+            throw std::runtime_error("no directory");
+        }
         path_ = name;
     }
     ~Directory() {
@@ -50,8 +52,9 @@ class Certificates {
     Certificates() {
         const auto command =
             std::string(LIHANDOVER_SOURCE_DIR) + "/scripts/make-test-certificates " + directory_.path().string();
-        if (std::system(command.c_str()) != 0)
+        if (std::system(command.c_str()) != 0) {
             throw std::runtime_error("no test certificates");  // NOLINT(cert-env33-c)
+        }
     }
     Directory directory_;
 };
@@ -67,7 +70,9 @@ inline std::string read_file(const std::filesystem::path& path) {
 class ParsedLine {
   public:
     explicit ParsedLine(const std::string& line) {
-        if (parser_.parse(line).get(element_) != simdjson::SUCCESS) throw std::runtime_error("no JSON: " + line);
+        if (parser_.parse(line).get(element_) != simdjson::SUCCESS) {
+            throw std::runtime_error("no JSON: " + line);
+        }
     }
     [[nodiscard]] std::string text(std::string_view name) const {
         std::string_view value;
@@ -91,8 +96,9 @@ class ParsedLine {
 inline std::vector<std::string> lines_of(const std::string& text) {
     std::vector<std::string> lines;
     std::istringstream in(text);
-    for (std::string line; std::getline(in, line);)
+    for (std::string line; std::getline(in, line);) {
         lines.push_back(line);
+    }
     return lines;
 }
 

@@ -149,8 +149,8 @@ TEST(Metrics, FillAlarms) {
     std::uint64_t used = 0;
     std::uint64_t maximum = 100;
     metrics.add_scraped([&](Scrape& scrape) { scrape.store_bytes(used, maximum); });
-    const auto alarms = [&](std::uint64_t octets) {
-        used = octets;
+    const auto alarms = [&](std::uint64_t bytes) {
+        used = bytes;
         const std::string text = metrics.render();
         const bool half = text.find("lihandover_store_fill_alarm{percent=\"50\"} 1\n") != std::string::npos;
         const bool most = text.find("lihandover_store_fill_alarm{percent=\"80\"} 1\n") != std::string::npos;

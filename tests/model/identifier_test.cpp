@@ -20,7 +20,7 @@ bool same(IdentifierType left_type, std::string_view left, IdentifierType right_
     std::string right_scratch;
     const CanonicalIdentifier a = canonical(left_type, left, left_scratch);
     const CanonicalIdentifier b = canonical(right_type, right, right_scratch);
-    const bool keys = a.identity_class == b.identity_class && a.octets == b.octets;
+    const bool keys = a.identity_class == b.identity_class && a.bytes == b.bytes;
     EXPECT_EQ(keys, a.hash == b.hash && a.identity_class == b.identity_class);
     if (!(a.has_optional_parameters && b.has_optional_parameters)) {
         EXPECT_EQ(forward, keys) << left << " / " << right;
@@ -30,9 +30,9 @@ bool same(IdentifierType left_type, std::string_view left, IdentifierType right_
     return forward;
 }
 
-std::string octets(IdentifierType type, std::string_view value) {
+std::string bytes(IdentifierType type, std::string_view value) {
     std::string scratch;
-    return std::string(canonical(type, value, scratch).octets);
+    return std::string(canonical(type, value, scratch).bytes);
 }
 
 TEST(Identifier, NumbersAreComparedByTheirDigits) {
@@ -94,7 +94,7 @@ TEST(Identifier, UserNamesAreComparedInNfc) {
     EXPECT_EQ(normalised(username, "Ame\xCC\x81lie"), "Am\xC3\xA9lie");
 }
 
-TEST(Identifier, UserNamesThatAreNotUtf8AreComparedAsOctets) {
+TEST(Identifier, UserNamesThatAreNotUtf8AreComparedAsBytes) {
     const std::string lone_surrogate = "e\xCC\x81\xED\xA0\x80";
     EXPECT_TRUE(same(username, lone_surrogate, username, lone_surrogate));
     EXPECT_FALSE(same(username, lone_surrogate, username, "\xC3\xA9\xED\xA0\x80"));
@@ -111,7 +111,7 @@ TEST(Identifier, LongUserNamesAreNormalisedToo) {
     EXPECT_TRUE(same(username, decomposed, username, composed));
 }
 
-TEST(Identifier, UserIdsAreExactOctets) {
+TEST(Identifier, UserIdsAreExactBytes) {
     EXPECT_TRUE(same(user_id, "u-1001", user_id, "u-1001"));
     EXPECT_FALSE(same(user_id, "u-1001", user_id, "U-1001"));
     EXPECT_FALSE(same(user_id, "e\xCC\x81", user_id, "\xC3\xA9"));
@@ -249,7 +249,7 @@ TEST(Identifier, NormalisingTwiceChangesNothing) {
     }
 }
 
-TEST(Identifier, AnyOctetsAreTaken) {
+TEST(Identifier, AnyBytesAreTaken) {
     std::mt19937 random(7);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same every time
     constexpr std::string_view alphabet = "sip:tel@;?&=%%4a[]+-.0123456789 \xC2\xA0\xE2\x80\xCC\x81\xFF";
     for (int n = 0; n < 20'000; ++n) {
@@ -272,8 +272,8 @@ TEST(Identifier, CommonFormsAreViewsOfTheValue) {
         {user_id, "u-1001"}, {username, "alice"}, {msisdn, "+447700900123"}, {email, "alice@example.com"}};
     for (const auto& [type, value] : forms) {
         const CanonicalIdentifier key = canonical(type, value, scratch);
-        EXPECT_GE(key.octets.data(), value.data());
-        EXPECT_LE(key.octets.data() + key.octets.size(), value.data() + value.size());
+        EXPECT_GE(key.bytes.data(), value.data());
+        EXPECT_LE(key.bytes.data() + key.bytes.size(), value.data() + value.size());
     }
 }
 
@@ -345,10 +345,10 @@ TEST(Identifier, WhatMayBeTargeted) {
     }
 }
 
-TEST(Identifier, CanonicalOctetsOfEachClassDiffer) {
-    EXPECT_EQ(octets(sip_uri, "sip:alice@Example.com;lr"), "sip:alice@example.com");
-    EXPECT_EQ(octets(tel_uri, "tel:+44-77"), "4477");
-    EXPECT_EQ(octets(tel_uri, "tel:+44-77;ext=1"), "+4477;ext=1");
+TEST(Identifier, CanonicalBytesOfEachClassDiffer) {
+    EXPECT_EQ(bytes(sip_uri, "sip:alice@Example.com;lr"), "sip:alice@example.com");
+    EXPECT_EQ(bytes(tel_uri, "tel:+44-77"), "4477");
+    EXPECT_EQ(bytes(tel_uri, "tel:+44-77;ext=1"), "+4477;ext=1");
 }
 
 }  // namespace

@@ -45,15 +45,15 @@ Event full_event() {
 }
 
 struct Encoded {
-    std::string octets;
+    std::string bytes;
     Share share;
 };
 
 void encode(const Deliver& deliver, Encoded& out) {
     const std::vector<std::uint64_t> targeted = {0b10};
     const std::vector<std::string> metadata_names = {"status"};
-    encode_share(full_event(), targeted, deliver, received, metadata_names, out.octets);
-    const Status status = decode_share(out.octets, out.share);
+    encode_share(full_event(), targeted, deliver, received, metadata_names, out.bytes);
+    const Status status = decode_share(out.bytes, out.share);
     ASSERT_TRUE(status) << status.error().message;
 }
 
@@ -114,7 +114,7 @@ TEST(Share, WithMetadataAloneHoldsNoContent) {
     ASSERT_EQ(event.parameters.size(), 1U);
     EXPECT_EQ(event.parameters[0].name, "status");
     for (const char* secret : {"See you", "Weekend", "Boat", "Al", "mood", "51.5", "Pier", "text/plain"}) {
-        EXPECT_EQ(encoded.octets.find(secret), std::string::npos) << secret;
+        EXPECT_EQ(encoded.bytes.find(secret), std::string::npos) << secret;
     }
 }
 
@@ -128,7 +128,7 @@ TEST(Share, WithContentAloneHoldsNoMetadata) {
     EXPECT_EQ(event.parties[0].nickname, "Al");
     EXPECT_TRUE(event.identifiers.empty());
     for (const char* secret : {"e-1", "examplechat", "u-1", "4477", "c-77", "status", "X1", "51.5", "2026"}) {
-        EXPECT_EQ(encoded.octets.find(secret), std::string::npos) << secret;
+        EXPECT_EQ(encoded.bytes.find(secret), std::string::npos) << secret;
     }
 }
 
@@ -137,22 +137,22 @@ TEST(Share, WithLocationAloneHoldsOnlyThat) {
     encode({.location = true}, encoded);
     EXPECT_TRUE(encoded.share.event.location);
     EXPECT_TRUE(encoded.share.event.parties.empty());
-    EXPECT_LT(encoded.octets.size(), 80U);
+    EXPECT_LT(encoded.bytes.size(), 80U);
 }
 
 TEST(Share, RefusesEveryCutAndAnotherVersion) {
     Encoded encoded;
     encode({.metadata = true, .content = true, .binary = true, .location = true}, encoded);
-    std::string newer = encoded.octets;
+    std::string newer = encoded.bytes;
     newer[0] = 2;
     Share share;
     EXPECT_FALSE(decode_share(newer, share));
     EXPECT_FALSE(decode_share("", share));
     std::size_t refused = 0;
-    for (std::size_t size = 0; size < encoded.octets.size(); ++size) {
-        refused += decode_share(std::string_view(encoded.octets).substr(0, size), share) ? 0 : 1;
+    for (std::size_t size = 0; size < encoded.bytes.size(); ++size) {
+        refused += decode_share(std::string_view(encoded.bytes).substr(0, size), share) ? 0 : 1;
     }
-    EXPECT_GT(refused, encoded.octets.size() / 2) << "only cuts between fields can pass";
+    EXPECT_GT(refused, encoded.bytes.size() / 2) << "only cuts between fields can pass";
 }
 
 TEST(Share, SurvivesRandomDamage) {
@@ -160,7 +160,7 @@ TEST(Share, SurvivesRandomDamage) {
     encode({.metadata = true, .content = true, .binary = true, .location = true}, encoded);
     std::mt19937 random(7);
     for (int round = 0; round < 20'000; ++round) {
-        std::string damaged = encoded.octets;
+        std::string damaged = encoded.bytes;
         for (int i = 0; i < 3; ++i) {
             damaged[random() % damaged.size()] = static_cast<char>(random());
         }

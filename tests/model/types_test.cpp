@@ -78,9 +78,9 @@ TEST(SystemClock, Runs) {
 }
 
 TEST(Hex, IsReadInBothCasesAndOfOneLength) {
-    const std::array<std::uint8_t, 4> octets = {0x00, 0x9f, 0xa1, 0xff};
-    EXPECT_EQ(parse_hex<4>("009fa1ff"), octets);
-    EXPECT_EQ(parse_hex<4>("009FA1Ff"), octets);
+    const std::array<std::uint8_t, 4> bytes = {0x00, 0x9f, 0xa1, 0xff};
+    EXPECT_EQ(parse_hex<4>("009fa1ff"), bytes);
+    EXPECT_EQ(parse_hex<4>("009FA1Ff"), bytes);
     for (const char* bad : {"", "009fa1f", "009fa1ff0", "009fa1ff00", "g09fa1ff", "009fa1f/", "009fa1f:", "009fa1f@",
                             "009fa1f`", " 09fa1ff"}) {
         EXPECT_FALSE(parse_hex<4>(bad)) << bad;

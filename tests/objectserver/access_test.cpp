@@ -76,7 +76,7 @@ TEST(AccessList, AllowsADestinationsCertificatesAndKeys) {
     EXPECT_FALSE(list->allows("one", {}));
 }
 
-TEST(AccessList, EveryOctetOfADigestCounts) {
+TEST(AccessList, EveryByteOfADigestCounts) {
     const auto list = AccessList::make(Certificates{{"one", {certificate('a')}}}, {});
     for (std::size_t at = 0; at < 64; ++at) {
         auto nearly = peer('a', 'a');
@@ -137,7 +137,7 @@ TEST(Offer, LastsFromTheFirstAttemptToTheExpiry) {
     EXPECT_FALSE(is_offered(unsent, {0, 0}));
 }
 
-TEST(Offer, IsOfModelAWithOctets) {
+TEST(Offer, IsOfModelAWithBytes) {
     auto offered = object();
     offered.state = store::ObjectState::offered;
     EXPECT_TRUE(is_offered(offered, {0, 0}));

@@ -24,7 +24,7 @@ TEST(ContentType, MediaTypesStayAsTheyAre) {
     EXPECT_EQ(content_type("\timage/png "), "image/png");
 }
 
-TEST(ContentType, AnythingElseIsOctets) {
+TEST(ContentType, AnythingElseIsBytes) {
     for (const std::string& type : {""s,
                                     "image"s,
                                     "image/"s,
@@ -108,7 +108,7 @@ TEST(ContentDisposition, OfNames) {
         {"\xE2\x82\xAC rates", "attachment; filename=\"_ rates\"; filename*=UTF-8''%E2%82%AC%20rates"},
         {"\xF0\x9F\x90\xB4.png", "attachment; filename=\"_.png\"; filename*=UTF-8''%F0%9F%90%B4.png"},
         {"\xC3\xA9'(*)", "attachment; filename=\"_'(_)\"; filename*=UTF-8''%C3%A9%27%28_%29"},
-        // No UTF-8: lone surrogates as WTF-8 has them, stray octets, overlong, beyond Unicode, cut
+        // No UTF-8: lone surrogates as WTF-8 has them, stray bytes, overlong, beyond Unicode, cut
         {"a\xED\xA0\xBD"
          "b",
          "attachment; filename=\"a_b\"; filename*=UTF-8''a%EF%BF%BDb"},
@@ -144,7 +144,7 @@ TEST(ContentDisposition, LongNamesAreCutAndKeepTheirExtension) {
     EXPECT_LT(field.size(), 1000U);
 }
 
-TEST(ContentDisposition, AnyOctetsGiveAWholesomeField) {
+TEST(ContentDisposition, AnyBytesGiveAWholesomeField) {
     std::mt19937_64 random{20261122};
     for (int round = 0; round < 20'000; ++round) {
         std::string name;

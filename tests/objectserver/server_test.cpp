@@ -40,7 +40,7 @@ TEST(ObjectServer, ServesAnObjectWhole) {
     TlsClient client{server.port()};
     const Answer answer = client.get(server.store.target_of(id));
     EXPECT_EQ(answer.status(), 200U);
-    EXPECT_EQ(answer.body, octets(0, 1'000'000));
+    EXPECT_EQ(answer.body, bytes(0, 1'000'000));
     EXPECT_EQ(answer.field("Content-Length"), "1000000");
     EXPECT_EQ(answer.field("Content-Type"), "image/jpeg");
     EXPECT_EQ(answer.field("Content-Disposition"),
@@ -73,7 +73,7 @@ TEST(ObjectServer, ServesObjectsOfManySizes) {
         const Answer answer = client.get(server.store.target_of(id));
         EXPECT_EQ(answer.status(), 200U);
         EXPECT_EQ(answer.field("Content-Length"), std::to_string(size));
-        EXPECT_TRUE(answer.body == octets(0, size)) << size;
+        EXPECT_TRUE(answer.body == bytes(0, size)) << size;
         EXPECT_EQ(answer.field("Content-Type"), "application/octet-stream");
         EXPECT_EQ(answer.field("Content-Disposition"), "attachment");
     }
@@ -171,9 +171,9 @@ TEST(ObjectServer, SendsOneRange) {
     const Answer answer = client.get(target, "Range: bytes=262100-600000\r\n");
     EXPECT_EQ(answer.status(), 206U);
     EXPECT_EQ(answer.field("Content-Range"), "bytes 262100-600000/1000000");
-    EXPECT_TRUE(answer.body == octets(262'100, 600'001));
+    EXPECT_TRUE(answer.body == bytes(262'100, 600'001));
     EXPECT_EQ(answer.field("ETag"), checksum_tag());
-    EXPECT_EQ(client.get(target, "Range: bytes=-1\r\n").body, octets(999'999, 1'000'000));
+    EXPECT_EQ(client.get(target, "Range: bytes=-1\r\n").body, bytes(999'999, 1'000'000));
     const Answer whole = client.get(target, "Range: bytes=0-\r\n");
     EXPECT_EQ(whole.status(), 206U);
     EXPECT_EQ(whole.body.size(), 1'000'000U);
@@ -206,7 +206,7 @@ TEST(ObjectServer, SendsSeveralRanges) {
     std::string expected;
     const auto part = [&](std::uint64_t begin, std::uint64_t end) {
         expected += "\r\n--" + boundary + "\r\nContent-Type: image/jpeg\r\nContent-Range: bytes " +
-                    std::to_string(begin) + '-' + std::to_string(end - 1) + "/1000000\r\n\r\n" + octets(begin, end);
+                    std::to_string(begin) + '-' + std::to_string(end - 1) + "/1000000\r\n\r\n" + bytes(begin, end);
     };
     part(500'000, 900'000);
     part(0, 1);
@@ -270,7 +270,7 @@ TEST(ObjectServer, ConditionsAreMet) {
     const Answer failed = client.get(target, "If-Match: " + tag + "\r\n");
     EXPECT_EQ(failed.status(), 412U);
     EXPECT_EQ(failed.body, "");
-    EXPECT_EQ(client.get(target, "If-Match: " + checksum_tag() + "\r\nRange: bytes=1-2\r\n").body, octets(1, 3));
+    EXPECT_EQ(client.get(target, "If-Match: " + checksum_tag() + "\r\nRange: bytes=1-2\r\n").body, bytes(1, 3));
     EXPECT_EQ(client.get(target, "If-None-Match: *\r\nRange: bytes=1-2\r\n").status(), 304U);
     // There is no Last-Modified.
     EXPECT_EQ(client.get(target, "If-Modified-Since: Sun, 22 Nov 2099 10:15:30 GMT\r\n").status(), 200U);
@@ -429,7 +429,7 @@ TEST(ObjectServer, ConnectionsLiveOnAfterADenial) {
     // Pipelined
     client.send("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\nGET " + target + " HTTP/1.1\r\nHost: x\r\n\r\n");
     EXPECT_EQ(client.receive()->status(), 404U);
-    EXPECT_EQ(client.receive()->body, octets(0, 1000));
+    EXPECT_EQ(client.receive()->body, bytes(0, 1000));
     server.run([&] { EXPECT_EQ(server.server().stats().accepted_total, 1U); });
 }
 
@@ -449,7 +449,7 @@ TEST(ObjectServer, StopsAnsweringAtTheExpiry) {
     server.store.let_read();
     const auto running = client.receive();
     ASSERT_TRUE(running.has_value());
-    EXPECT_TRUE(running->body == octets(0, 2'000'000));
+    EXPECT_TRUE(running->body == bytes(0, 2'000'000));
     EXPECT_EQ(client.get(target).status(), 404U);
     // Stamped anew by a later attempt
     server.store.change(id, [](store::StoredObject& object) { object.described.expiry->seconds += 3600; });
@@ -558,7 +558,7 @@ TEST(ObjectServer, NothingIsHandedOverWhileNothingCanBeRecorded) {
     EXPECT_EQ(server.metric(downloads("lea-one", "failed")), 5);
 
     server.can_commit = true;
-    EXPECT_EQ(client.get(target).body, octets(0, 1000));
+    EXPECT_EQ(client.get(target).body, bytes(0, 1000));
     const auto fetches = server.wait_fetches(1);
     ASSERT_EQ(fetches.size(), 1U);
     EXPECT_TRUE(fetches[0].complete());
@@ -601,7 +601,7 @@ TEST(ObjectServer, AClientThatGoesAwayIsOnRecord) {
     TlsClient client{server.port()};
     client.send("GET " + server.store.target_of(id) + " HTTP/1.1\r\nHost: x\r\n\r\n");
     ASSERT_TRUE(client.read_head().has_value());
-    EXPECT_EQ(client.read(100'000), octets(0, 100'000));
+    EXPECT_EQ(client.read(100'000), bytes(0, 100'000));
     client.reset();
     const auto fetches = server.wait_fetches(2);
     ASSERT_EQ(fetches.size(), 2U);  // of its beginning and its end
@@ -634,7 +634,7 @@ TEST(ObjectServer, OfSeveralRangesThoseBegunAreOnRecord) {
 
 constexpr std::uint64_t mebibyte = 1'048'576;
 
-TEST(ObjectServer, ALargeFetchIsOnRecordBeforeItsFirstOctetLeaves) {
+TEST(ObjectServer, ALargeFetchIsOnRecordBeforeItsFirstByteLeaves) {
     TestServer server;
     const auto id =
         server.store.put("lea-one", 2'000'000, [](store::StoredObject& object) { object.remove_when_fetched = true; });
@@ -646,8 +646,8 @@ TEST(ObjectServer, ALargeFetchIsOnRecordBeforeItsFirstOctetLeaves) {
     // Small ones do not wait, and by the time that two of them are served the large one would have begun.
     TlsClient other{server.port()};
     const std::string small = put(server, {});
-    EXPECT_EQ(other.get(small).body, octets(0, 1000));
-    EXPECT_EQ(other.get(small).body, octets(0, 1000));
+    EXPECT_EQ(other.get(small).body, bytes(0, 1000));
+    EXPECT_EQ(other.get(small).body, bytes(0, 1000));
     EXPECT_FALSE(server.store.holds());
     EXPECT_TRUE(server.store.fetches().empty());
 
@@ -665,7 +665,7 @@ TEST(ObjectServer, ALargeFetchIsOnRecordBeforeItsFirstOctetLeaves) {
     server.store.let_read();
     const auto answer = client.receive();
     ASSERT_TRUE(answer.has_value());
-    EXPECT_TRUE(answer->body == octets(0, 2'000'000));
+    EXPECT_TRUE(answer->body == bytes(0, 2'000'000));
     const auto fetches = server.wait_fetches(4);
     ASSERT_EQ(fetches.size(), 4U);
     EXPECT_EQ(fetches[3].object, id);
@@ -756,7 +756,7 @@ TEST(ObjectServer, IsRemovedOnceFetchedWhole) {
     TlsClient client{server.port()};
     EXPECT_EQ(client.ask("HEAD", target).status(), 200U);
     EXPECT_EQ(client.get(target, "Range: bytes=0-2999998\r\n").status(), 206U);
-    EXPECT_TRUE(client.get(target).body == octets(0, 3'000'000));
+    EXPECT_TRUE(client.get(target).body == bytes(0, 3'000'000));
     const auto fetches = server.wait_fetches(5);
     ASSERT_EQ(fetches.size(), 5U);  // HEAD, and beginning and end of the others
     for (std::size_t index = 0; index < 4; ++index) {
@@ -768,7 +768,7 @@ TEST(ObjectServer, IsRemovedOnceFetchedWhole) {
     EXPECT_EQ(gone.without_date(), client.get("/nothing").without_date());
 }
 
-TEST(ObjectServer, IsNotRemovedWhileItsLastOctetsAreOnTheirWay) {
+TEST(ObjectServer, IsNotRemovedWhileItsLastBytesAreOnTheirWay) {
     TestServer server;
     // More than the client's system takes unread, and little enough for our own to take the rest.
     const auto id =
@@ -785,7 +785,7 @@ TEST(ObjectServer, IsNotRemovedWhileItsLastOctetsAreOnTheirWay) {
     ASSERT_EQ(fetches.size(), 1U);
     EXPECT_FALSE(fetches[0].complete());
     TlsClient again{server.port()};
-    EXPECT_TRUE(again.get(target).body == octets(0, 60000));
+    EXPECT_TRUE(again.get(target).body == bytes(0, 60000));
     EXPECT_TRUE(server.wait_fetches(2).back().complete());
 }
 
@@ -795,7 +795,7 @@ TEST(ObjectServer, ServesManyAtOnce) {
     TestServer server;
     const std::string target =
         put(server, [](store::StoredObject& object) { object.sealed = std::make_shared<FakeSealed>(700'000); });
-    const std::string expected = octets(0, 700'000);
+    const std::string expected = bytes(0, 700'000);
     std::vector<std::thread> threads;
     std::atomic<int> right{0};
     threads.reserve(6);
@@ -855,7 +855,7 @@ TEST(ObjectServer, BodiesWaitForTheirTurnInOrder) {
     EXPECT_EQ(other.ask("HEAD", target).status(), 200U);
     EXPECT_EQ(other.get(target, "If-None-Match: *\r\n").status(), 304U);
     EXPECT_EQ(other.get(target, "Range: bytes=900000-\r\n").status(), 416U);
-    EXPECT_EQ(other.get(target, "Range: bytes=0-65535\r\n").body, octets(0, 65'536));
+    EXPECT_EQ(other.get(target, "Range: bytes=0-65535\r\n").body, bytes(0, 65'536));
     EXPECT_EQ(other.get("/nothing").status(), 404U);
     EXPECT_EQ(load_of(server).waiting, 3U);
 
@@ -863,7 +863,7 @@ TEST(ObjectServer, BodiesWaitForTheirTurnInOrder) {
     for (std::size_t index = 0; index < 4; ++index) {
         const auto answer = clients[index]->receive();
         ASSERT_TRUE(answer.has_value());
-        EXPECT_TRUE(answer->body == octets(0, 300'000 + index));
+        EXPECT_TRUE(answer->body == bytes(0, 300'000 + index));
     }
     const auto fetches = server.wait_fetches(8);
     ASSERT_EQ(fetches.size(), 8U);
@@ -887,7 +887,7 @@ TEST(ObjectServer, ACutDownloadGivesItsTurnAway) {
     first.reset();
     const auto answer = second.receive();
     ASSERT_TRUE(answer.has_value());
-    EXPECT_TRUE(answer->body == octets(0, 300'000));
+    EXPECT_TRUE(answer->body == bytes(0, 300'000));
 }
 
 TEST(ObjectServer, WhoGoesAwayLeavesTheQueue) {
@@ -963,7 +963,7 @@ TEST(ObjectServer, StopLetsRunningAnswersFinish) {
     server.store.let_read();
     const auto answer = client.receive();
     ASSERT_TRUE(answer.has_value());
-    EXPECT_TRUE(answer->body == octets(0, 1'000'000));
+    EXPECT_TRUE(answer->body == bytes(0, 1'000'000));
     ASSERT_EQ(stopped.wait_for(guard), std::future_status::ready);
     ASSERT_EQ(server.store.fetches().size(), 1U);
     EXPECT_TRUE(server.store.fetches()[0].complete());

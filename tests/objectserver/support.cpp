@@ -25,14 +25,14 @@ model::Instant MovedClock::wall() const {
     return now;
 }
 
-char octet_at(std::uint64_t at) {
+char byte_at(std::uint64_t at) {
     return static_cast<char>((at * 2654435761U) >> 13U);
 }
 
-std::string octets(std::uint64_t begin, std::uint64_t end) {
+std::string bytes(std::uint64_t begin, std::uint64_t end) {
     std::string text;
     for (auto at = begin; at < end; ++at) {
-        text += octet_at(at);
+        text += byte_at(at);
     }
     return text;
 }
@@ -195,14 +195,14 @@ std::size_t FakeStore::held_fetches() const {
     return held_.size();
 }
 
-void FakeStore::fail_reading_from(std::uint64_t octet) {
+void FakeStore::fail_reading_from(std::uint64_t byte) {
     const std::lock_guard lock{mutex_};
-    fail_from_ = octet;
+    fail_from_ = byte;
 }
 
-void FakeStore::hold_reading_from(std::uint64_t octet) {
+void FakeStore::hold_reading_from(std::uint64_t byte) {
     const std::lock_guard lock{mutex_};
-    hold_from_ = octet;
+    hold_from_ = byte;
 }
 
 void FakeStore::let_read() {
@@ -241,7 +241,7 @@ model::Result<std::size_t> FakeStore::read(std::uint64_t size, std::uint64_t at,
         return model::Error{"the seal is broken"};
     }
     for (std::uint64_t place = at; place < end; ++place) {
-        out[place - at] = octet_at(place);
+        out[place - at] = byte_at(place);
     }
     return static_cast<std::size_t>(end - std::min(at, end));
 }
@@ -425,8 +425,8 @@ TlsClient::~TlsClient() {
     }
 }
 
-void TlsClient::send(std::string_view octets) {
-    SSL_write(ssl_, octets.data(), static_cast<int>(octets.size()));
+void TlsClient::send(std::string_view bytes) {
+    SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size()));
     ERR_clear_error();
 }
 

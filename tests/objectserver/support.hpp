@@ -45,11 +45,11 @@ class MovedClock final : public model::Clock {
     std::atomic<std::int64_t> moved_{0};
 };
 
-/// Octets at any place of an object of any size, without keeping them.
-[[nodiscard]] char octet_at(std::uint64_t at);
-[[nodiscard]] std::string octets(std::uint64_t begin, std::uint64_t end);
+/// Bytes at any place of an object of any size, without keeping them.
+[[nodiscard]] char byte_at(std::uint64_t at);
+[[nodiscard]] std::string bytes(std::uint64_t begin, std::uint64_t end);
 
-/// An object of the fake store, whose octets are octet_at.
+/// An object of the fake store, whose bytes are byte_at.
 class FakeSealed final : public store::SealedObject {
   public:
     explicit FakeSealed(std::uint64_t size) : size_(size) { sha256_.fill(0xAB); }
@@ -86,10 +86,10 @@ class FakeStore final : public store::Store {
     /// Fetches wait to be committed until this says false.
     void hold_fetches(bool hold);
     [[nodiscard]] std::size_t held_fetches() const;
-    /// Reading at or beyond this octet fails.
-    void fail_reading_from(std::uint64_t octet);
-    /// Reading at or beyond this octet waits until let_read().
-    void hold_reading_from(std::uint64_t octet);
+    /// Reading at or beyond this byte fails.
+    void fail_reading_from(std::uint64_t byte);
+    /// Reading at or beyond this byte waits until let_read().
+    void hold_reading_from(std::uint64_t byte);
     void let_read();
     [[nodiscard]] bool holds() const;
 
@@ -182,7 +182,7 @@ class TlsClient {
     ~TlsClient();
 
     [[nodiscard]] bool connected() const { return connected_; }
-    void send(std::string_view octets);
+    void send(std::string_view bytes);
     /// nullopt when the connection ended before the end of the answer.
     [[nodiscard]] std::optional<Answer> receive(bool without_body = false);
     [[nodiscard]] std::optional<std::string> read_head();
@@ -193,7 +193,7 @@ class TlsClient {
     [[nodiscard]] Answer get(std::string_view target, std::string_view fields = {}) {
         return ask("GET", target, fields);
     }
-    /// The server closes without another octet.
+    /// The server closes without another byte.
     [[nodiscard]] bool closes();
     /// With a reset.
     void reset();

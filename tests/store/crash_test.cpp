@@ -15,7 +15,7 @@
 namespace lihandover::store::test {
 namespace {
 
-/// What the child tells: 17 octets each, so that a pipe never tears one.
+/// What the child tells: 17 bytes each, so that a pipe never tears one.
 struct Report {
     char kind;  ///< M made durable, T acceptance begun, A accepted durably; P object pushed durably
     model::Uuid id;
@@ -24,7 +24,9 @@ static_assert(sizeof(Report) == 17);
 
 void tell(int pipe, char kind, const model::Uuid& id) {
     const Report report{kind, id};
-    if (write(pipe, &report, sizeof report) != static_cast<ssize_t>(sizeof report)) _exit(3);
+    if (write(pipe, &report, sizeof report) != static_cast<ssize_t>(sizeof report)) {
+        _exit(3);
+    }
 }
 
 /// Makes items and accepts some of them again, until it is killed.
@@ -32,7 +34,9 @@ class Load final : public Listener, public ObjectListener {
   public:
     Load(const Options& options, int pipe, std::uint64_t seed) : pipe_(pipe), random_(seed) {
         auto opened = Store::open(options, model::system_clock());
-        if (!opened) _exit(4);
+        if (!opened) {
+            _exit(4);
+        }
         store_ = std::move(*opened);
         store_->set_listener(this);
         store_->objects().set_listener(this);
@@ -58,12 +62,16 @@ class Load final : public Listener, public ObjectListener {
                 item.event_seconds = item.received_at.seconds;
                 item.conversation_hash = hash_of(random_() % 10);
                 item.share.assign(random_() % 3000, 's');
-                if (random_() % 16 == 0) item.objects = some_objects();
+                if (random_() % 16 == 0) {
+                    item.objects = some_objects();
+                }
                 ids.push_back(item.object_id);
             }
             pending_ += 1;
             store_->submit(std::move(items), [this, ids](Outcome outcome) {
-                if (outcome != Outcome::committed) _exit(5);
+                if (outcome != Outcome::committed) {
+                    _exit(5);
+                }
                 for (const model::Uuid& id : ids) {
                     tell(pipe_, 'M', id);
                 }
@@ -103,12 +111,20 @@ class Load final : public Listener, public ObjectListener {
             object.url = "https://lea.example.com/x";
             object.lifetime = std::chrono::hours(1);
             auto writer = store_->objects().writer();
-            if (!writer) _exit(8);
-            std::string octets = object.id.to_string();
-            if (random_() % 8 == 0) octets.append(random_() % 200'000, 'o');
-            if (!(*writer)->write(octets)) _exit(9);
+            if (!writer) {
+                _exit(8);
+            }
+            std::string bytes = object.id.to_string();
+            if (random_() % 8 == 0) {
+                bytes.append(random_() % 200'000, 'o');
+            }
+            if (!(*writer)->write(bytes)) {
+                _exit(9);
+            }
             auto sealed = (*writer)->finish();
-            if (!sealed) _exit(10);
+            if (!sealed) {
+                _exit(10);
+            }
             object.sealed = *sealed;
         }
         return list;
@@ -119,14 +135,22 @@ class Load final : public Listener, public ObjectListener {
         {
             const std::lock_guard lock(mutex_);
             while (queued_.size() > 50) {
-                if (random_() % 4 != 0) rows.push_back(queued_.front().row);
+                if (random_() % 4 != 0) {
+                    rows.push_back(queued_.front().row);
+                }
                 queued_.erase(queued_.begin());
             }
         }
-        if (rows.empty()) return;
-        if (!reader_) reader_ = std::move(*store_->reader());
+        if (rows.empty()) {
+            return;
+        }
+        if (!reader_) {
+            reader_ = std::move(*store_->reader());
+        }
         auto items = reader_->load(rows);
-        if (!items) _exit(6);
+        if (!items) {
+            _exit(6);
+        }
         std::vector<Acceptance> acceptances;
         std::vector<model::Uuid> ids;
         for (const StoredItem& item : *items) {
@@ -136,7 +160,9 @@ class Load final : public Listener, public ObjectListener {
             ids.push_back(item.object_id);
         }
         store_->accepted(std::move(acceptances), [this, ids](Outcome outcome) {
-            if (outcome != Outcome::committed) _exit(7);
+            if (outcome != Outcome::committed) {
+                _exit(7);
+            }
             for (const model::Uuid& id : ids) {
                 tell(pipe_, 'A', id);
             }
@@ -150,9 +176,13 @@ class Load final : public Listener, public ObjectListener {
             uploads.swap(uploads_);
         }
         for (const model::Uuid& id : uploads) {
-            if (random_() % 3 == 0) continue;
+            if (random_() % 3 == 0) {
+                continue;
+            }
             store_->objects().pushed(id, [this, id](Outcome outcome) {
-                if (outcome != Outcome::committed) _exit(11);
+                if (outcome != Outcome::committed) {
+                    _exit(11);
+                }
                 tell(pipe_, 'P', id);
             });
         }
@@ -194,14 +224,16 @@ class Crash : public StoreTest {
         std::array<Report, 512> buffer{};
         std::size_t have = 0;
         while (true) {
-            char* octets = static_cast<char*>(static_cast<void*>(buffer.data()));
-            const ssize_t size = read(ends[0], octets + have, sizeof buffer - have);
-            if (size <= 0) break;
+            char* bytes = static_cast<char*>(static_cast<void*>(buffer.data()));
+            const ssize_t size = read(ends[0], bytes + have, sizeof buffer - have);
+            if (size <= 0) {
+                break;
+            }
             have += static_cast<std::size_t>(size);
             const std::size_t whole = have / sizeof(Report);
             for (std::size_t i = 0; i < whole; ++i) {
                 Report report{};
-                std::memcpy(&report, octets + i * sizeof report, sizeof report);
+                std::memcpy(&report, bytes + i * sizeof report, sizeof report);
                 if (report.kind == 'P') {
                     pushed_.insert(report.id);
                     continue;
@@ -210,8 +242,10 @@ class Crash : public StoreTest {
                 (report.kind == 'M' ? told.made : report.kind == 'T' ? told.begun : told.accepted) = true;
             }
             have -= whole * sizeof(Report);
-            std::memmove(octets, octets + whole * sizeof(Report), have);
-            if (seen < reports && seen + whole >= reports) kill(child, SIGKILL);
+            std::memmove(bytes, bytes + whole * sizeof(Report), have);
+            if (seen < reports && seen + whole >= reports) {
+                kill(child, SIGKILL);
+            }
             seen += whole;
         }
         close_end(ends[0]);
@@ -244,7 +278,9 @@ class Crash : public StoreTest {
     void expect_whole_objects(const std::vector<StoredItem>& waiting) {
         std::vector<model::Uuid> ids;
         for (const StoredItem& item : waiting) {
-            if (!item.objects) continue;
+            if (!item.objects) {
+                continue;
+            }
             for (const StoredObject& object : *item.objects) {
                 ids.push_back(object.described.id);
             }
@@ -278,15 +314,21 @@ TEST_F(Crash, LosesNothingThatWasSaidToBeDurable) {
     random.seed(seed);
     for (int round = 0; round < 6; ++round) {
         load_and_kill(200 + random() % 4000, seed + static_cast<std::uint64_t>(round));
-        if (HasFatalFailure()) return;
+        if (HasFatalFailure()) {
+            return;
+        }
 
         open();
-        if (HasFatalFailure()) return;
+        if (HasFatalFailure()) {
+            return;
+        }
         std::set<model::Uuid> waiting;
         RowId last = 0;
         const auto all = queued();
         expect_whole_objects(all);
-        if (HasFatalFailure()) return;
+        if (HasFatalFailure()) {
+            return;
+        }
         for (const StoredItem& item : all) {
             EXPECT_TRUE(waiting.insert(item.object_id).second) << "twice in the outbox";
             EXPECT_GT(item.row, last);
@@ -298,7 +340,9 @@ TEST_F(Crash, LosesNothingThatWasSaidToBeDurable) {
         for (RowId after = 0;;) {
             const auto page = (*reader)->items(ItemState::delivered, after, 500);
             ASSERT_TRUE(page);
-            if (page->empty()) break;
+            if (page->empty()) {
+                break;
+            }
             for (const ItemView& view : *page) {
                 EXPECT_TRUE(delivered.insert(view.object_id).second) << "delivered twice";
             }
@@ -324,7 +368,9 @@ TEST_F(Crash, LosesNothingThatWasSaidToBeDurable) {
         reader = model::Error{""};
         close();
         expect_counters_without_gap();
-        if (HasFatalFailure()) return;
+        if (HasFatalFailure()) {
+            return;
+        }
     }
     EXPECT_GT(objects_seen_, 0U);
 }

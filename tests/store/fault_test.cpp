@@ -81,7 +81,9 @@ class Faulty : public StoreTest {
             std::vector<NewItem> items;
             const auto source = source_file(4);
             auto sealed = store_->accepting() ? seal("sealed " + std::to_string(round)) : nullptr;
-            if (!sealed) continue;
+            if (!sealed) {
+                continue;
+            }
             std::vector<NewObject> shared;
             for (int i = 0; i < 2; ++i) {
                 std::vector<NewObject> list = {object_of(sealed, model::BinaryModel::b),
@@ -95,9 +97,13 @@ class Faulty : public StoreTest {
             const bool committed = submit(std::move(items)) == Outcome::committed;
             for (NewObject& object : shared) {
                 object.sealed.reset();
-                if (committed) made.insert(object.id);
+                if (committed) {
+                    made.insert(object.id);
+                }
             }
-            if (!committed || round == 2) continue;
+            if (!committed || round == 2) {
+                continue;
+            }
             auto copy = store_->accepting() ? seal("copied") : nullptr;
             ASSERT_EQ(call([&](const auto& done) {
                           store_->objects().prepared(source->id, copy, model::ObjectLoss::vanished, done);
@@ -106,7 +112,9 @@ class Faulty : public StoreTest {
                 << "never lost";
             const bool lost = copy == nullptr;
             copy.reset();
-            if (round == 1) continue;
+            if (round == 1) {
+                continue;
+            }
             const auto waiting = queued();
             for (const StoredItem& one : waiting) {
                 EXPECT_FALSE(one.preparing);
@@ -115,7 +123,9 @@ class Faulty : public StoreTest {
                     const model::Uuid id = object.described.id;
                     const auto told = std::ranges::count(object_ear_.uploads(), id, &QueuedObject::id);
                     EXPECT_EQ(told, object.sealed ? 1 : 0) << lost;
-                    if (!object.sealed) ended.insert(id);
+                    if (!object.sealed) {
+                        ended.insert(id);
+                    }
                 }
             }
             for (const StoredObject& object : *waiting.front().objects) {
@@ -157,8 +167,12 @@ TEST_F(Faulty, FailsOneOperationAfterTheOtherWithoutLosingOrInventingAnything) {
                         for (const NewItem& one : items) {
                             ids.push_back(one.object_id);
                         }
-                        if (submit(std::move(items)) == Outcome::committed) expected.insert(ids.begin(), ids.end());
-                        if (round != 1) continue;
+                        if (submit(std::move(items)) == Outcome::committed) {
+                            expected.insert(ids.begin(), ids.end());
+                        }
+                        if (round != 1) {
+                            continue;
+                        }
                         for (const StoredItem& one : queued()) {
                             ASSERT_EQ(accept(one), Outcome::committed) << "an acceptance is never lost";
                             accepted_ones.insert(one.object_id);
@@ -187,7 +201,9 @@ TEST_F(Faulty, FailsOneOperationAfterTheOtherWithoutLosingOrInventingAnything) {
             close();
             expect_sequences_without_gap();
             std::filesystem::remove_all(options_.directory);
-            if (HasFailure()) return;
+            if (HasFailure()) {
+                return;
+            }
         }
         EXPECT_GT(operation, 40) << "the scenario ended before it began";
     }
@@ -222,7 +238,9 @@ TEST_F(Faulty, FailsOneOperationAfterTheOtherWithoutLosingAnObject) {
             }
             reached = faults().seen > operation;
             faults().none();
-            if (HasFailure()) return;
+            if (HasFailure()) {
+                return;
+            }
 
             open();
             ASSERT_NE(store_, nullptr);
@@ -259,7 +277,9 @@ TEST_F(Faulty, FailsOneOperationAfterTheOtherWithoutLosingAnObject) {
             EXPECT_EQ(files(), ask("SELECT count(*) FROM blob WHERE file IS NOT NULL"));
             EXPECT_EQ(ask("SELECT count(*) FROM blob WHERE id NOT IN (SELECT blob FROM object)"), 0U);
             std::filesystem::remove_all(options_.directory);
-            if (HasFailure()) return;
+            if (HasFailure()) {
+                return;
+            }
         }
         EXPECT_GT(operation, 40) << "the scenario ended before it began";
     }
@@ -408,7 +428,9 @@ class SmallDisk : public StoreTest {
     }
     void TearDown() override {
         close();
-        if (is_mounted_) umount2(mounted_.c_str(), MNT_DETACH);
+        if (is_mounted_) {
+            umount2(mounted_.c_str(), MNT_DETACH);
+        }
     }
     /// Takes all space that is left.
     void fill_up() {
@@ -430,7 +452,9 @@ class SmallDisk : public StoreTest {
             for (int i = 0; i < 20; ++i) {
                 items.push_back(item(std::string(2000, 'c')));
             }
-            if (submit(std::move(items)) != Outcome::committed) break;
+            if (submit(std::move(items)) != Outcome::committed) {
+                break;
+            }
             made += 20;
         }
         return made;
@@ -533,7 +557,7 @@ TEST_F(SmallDisk, IsNotFilledByObjects) {
 }
 
 TEST_F(SmallDisk, FullOfOtherThingsLetsExpiredObjectsGo) {
-    const NewItem made = item_with({object_of(seal("octets"), model::BinaryModel::a)});
+    const NewItem made = item_with({object_of(seal("bytes"), model::BinaryModel::a)});
     ASSERT_EQ(submit(made), Outcome::committed);
     ASSERT_EQ(accept(queued().front()), Outcome::committed);
     ASSERT_EQ(counts().objects_offered, 1U);

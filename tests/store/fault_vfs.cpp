@@ -33,8 +33,12 @@ int judge() {
     Faults& state = faults();
     ++state.seen;
     const int code = state.code;
-    if (code == 0) return SQLITE_OK;
-    if (state.after.fetch_sub(1) > 0) return SQLITE_OK;
+    if (code == 0) {
+        return SQLITE_OK;
+    }
+    if (state.after.fetch_sub(1) > 0) {
+        return SQLITE_OK;
+    }
     if (state.times >= 0 && state.times.fetch_sub(1) <= 0) {
         state.times = 0;
         return SQLITE_OK;
@@ -53,15 +57,21 @@ int read_file(sqlite3_file* file, void* out, int size, sqlite3_int64 offset) {
     return code;
 }
 int write_file(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
-    if (const int code = judge()) return code;
+    if (const int code = judge()) {
+        return code;
+    }
     return methods_of(file)->xWrite(real_of(file), data, size, offset);
 }
 int truncate_file(sqlite3_file* file, sqlite3_int64 size) {
-    if (const int code = judge()) return code;
+    if (const int code = judge()) {
+        return code;
+    }
     return methods_of(file)->xTruncate(real_of(file), size);
 }
 int sync_file(sqlite3_file* file, int flags) {
-    if (const int code = judge()) return code;
+    if (const int code = judge()) {
+        return code;
+    }
     return methods_of(file)->xSync(real_of(file), flags);
 }
 int file_size(sqlite3_file* file, sqlite3_int64* size) {
@@ -108,7 +118,9 @@ int open_file(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int
     opened->base.pMethods = nullptr;
     opened->database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
     const int code = real_vfs->xOpen(real_vfs, name, opened->real(), flags, out_flags);
-    if (opened->real()->pMethods != nullptr) opened->base.pMethods = &shim_methods;
+    if (opened->real()->pMethods != nullptr) {
+        opened->base.pMethods = &shim_methods;
+    }
     return code;
 }
 

@@ -71,7 +71,7 @@ std::vector<std::string> operations(Connection& connection, const std::string& s
     std::vector<std::string> out;
     Statement explain = connection.prepare("EXPLAIN " + sql);
     for (Rows rows(explain); rows.next();) {
-        out.emplace_back(rows->octets(1));
+        out.emplace_back(rows->bytes(1));
     }
     return out;
 }
@@ -83,7 +83,7 @@ TEST_F(Database, MakesNoTableForEachRowThatIsInserted) {
     {
         Statement names = connection.prepare("SELECT name FROM sqlite_schema WHERE type='table'");
         for (Rows rows(names); rows.next();) {
-            tables.emplace_back(rows->octets(0));
+            tables.emplace_back(rows->bytes(0));
         }
     }
     ASSERT_THAT(tables, testing::IsSupersetOf({"record", "object", "item", "aside"}));
@@ -100,7 +100,7 @@ TEST_F(Database, FindsEndedObjectsByAnIndex) {
     const auto plan = [&](const std::string& sql) {
         Statement explain = connection.prepare("EXPLAIN QUERY PLAN " + sql);
         Rows rows(explain);
-        return rows.next() ? std::string(rows->octets(3)) : std::string();
+        return rows.next() ? std::string(rows->bytes(3)) : std::string();
     };
     EXPECT_THAT(plan("SELECT item FROM record WHERE (kind=9 OR kind=13 OR kind=14) AND object_id=?"),
                 testing::HasSubstr("record_object_ended"));
@@ -245,9 +245,13 @@ TEST_F(Counters, StayRightThroughManyConversationsFlushesAndRestarts) {
             ASSERT_EQ(correlation.sequence_number, expected[place]++);
             const auto [known, added] = levels.try_emplace(place, correlation.level_id);
             ASSERT_EQ(known->second, correlation.level_id);
-            if (added) seen_levels.emplace(place.first, correlation.level_id);
+            if (added) {
+                seen_levels.emplace(place.first, correlation.level_id);
+            }
         }
-        if (conversations_.flush_due(record_)) conversations_.flush(record_);
+        if (conversations_.flush_due(record_)) {
+            conversations_.flush(record_);
+        }
         if (group % 7 == 3) {
             connection_.roll_back();
             conversations_.roll_back();
@@ -257,7 +261,9 @@ TEST_F(Counters, StayRightThroughManyConversationsFlushesAndRestarts) {
             transaction.commit();
             conversations_.commit();
         }
-        if (group % 50 == 49) restart();
+        if (group % 50 == 49) {
+            restart();
+        }
     }
     EXPECT_EQ(seen_levels.size(), levels.size()) << "no two conversations of a lane share a level_id";
 }

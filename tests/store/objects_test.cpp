@@ -33,14 +33,14 @@ class ObjectsTest : public StoreTest {
         return queued().back();
     }
     /// One object of model B whose item was accepted.
-    model::Uuid waiting_upload(std::string_view octets = "octets") {
-        NewObject object = object_of(seal(octets), model_b);
+    model::Uuid waiting_upload(std::string_view bytes = "bytes") {
+        NewObject object = object_of(seal(bytes), model_b);
         const model::Uuid id = object.id;
         EXPECT_EQ(accept(made({object})), Outcome::committed);
         return id;
     }
-    model::Uuid offered(bool remove_when_fetched = false, std::string_view octets = "octets") {
-        NewObject object = object_of(seal(octets), model_a);
+    model::Uuid offered(bool remove_when_fetched = false, std::string_view bytes = "bytes") {
+        NewObject object = object_of(seal(bytes), model_a);
         object.remove_when_fetched = remove_when_fetched;
         const model::Uuid id = object.id;
         EXPECT_EQ(accept(made({object})), Outcome::committed);
@@ -84,8 +84,8 @@ class ObjectsTest : public StoreTest {
 };
 
 TEST_F(ObjectsTest, KeepAllThatWasSaidOfThem) {
-    const std::string octets = some_octets(100'000);
-    NewObject one = object_of(seal(octets), model_b);
+    const std::string bytes = some_bytes(100'000);
+    NewObject one = object_of(seal(bytes), model_b);
     one.original_filename = std::string("zero\0and\xed\xa0\x80", 11);
     one.content_type = "";
     NewObject two = object_of(seal(""), model_a);
@@ -121,7 +121,7 @@ TEST_F(ObjectsTest, KeepAllThatWasSaidOfThem) {
         EXPECT_EQ(first.lifetime, std::chrono::hours(72));
         EXPECT_FALSE(first.refusal);
         ASSERT_NE(first.sealed, nullptr);
-        EXPECT_EQ(unseal(*first.sealed), octets);
+        EXPECT_EQ(unseal(*first.sealed), bytes);
         const StoredObject& second = items[0].objects->at(1);
         EXPECT_EQ(second.model, model_a);
         EXPECT_TRUE(second.remove_when_fetched);
@@ -132,7 +132,9 @@ TEST_F(ObjectsTest, KeepAllThatWasSaidOfThem) {
         const auto found = find_object(two.id);
         ASSERT_TRUE(found);
         EXPECT_EQ(found->described.url, two.url);
-        if (round == 0) reopen();
+        if (round == 0) {
+            reopen();
+        }
     }
 }
 
@@ -149,12 +151,12 @@ TEST_F(ObjectsTest, OfAnItemWithoutAnyTouchNothing) {
 }
 
 TEST_F(ObjectsTest, OfModelBArePushedOnceTheirItemWasAccepted) {
-    const std::string octets = some_octets(70'000);
-    NewObject object = object_of(seal(octets), model_b);
+    const std::string bytes = some_bytes(70'000);
+    NewObject object = object_of(seal(bytes), model_b);
     NewItem item = item_with({object});
     item.emergency = true;
     ASSERT_EQ(submit(item), Outcome::committed);
-    EXPECT_THAT(object_ear_.uploads(), IsEmpty()) << "DESIGN promise 5";
+    EXPECT_THAT(object_ear_.uploads(), IsEmpty()) << "promise 5";
     item.objects.reset();
     object.sealed.reset();
     const auto items = queued();
@@ -187,7 +189,7 @@ TEST_F(ObjectsTest, OfModelBArePushedOnceTheirItemWasAccepted) {
     ASSERT_TRUE(found);
     EXPECT_EQ(found->state, ObjectState::queued);
     EXPECT_EQ(found->described.expiry->micros(), expiry.micros());
-    EXPECT_EQ(unseal(*found->sealed), octets);
+    EXPECT_EQ(unseal(*found->sealed), bytes);
 
     ASSERT_EQ(pushed(object.id), Outcome::committed);
     EXPECT_FALSE(find_object(object.id));
@@ -267,15 +269,17 @@ TEST_F(ObjectsTest, FetchedAreOnRecordAndGoWhereTheyAreToGo) {
     ASSERT_TRUE(records);
     std::vector<std::string> told;
     for (const Record& record : *records) {
-        if (record.kind != RecordKind::object_fetched && record.kind != RecordKind::object_expired) continue;
+        if (record.kind != RecordKind::object_fetched && record.kind != RecordKind::object_expired) {
+            continue;
+        }
         EXPECT_EQ(record.lane, lane_);
         EXPECT_TRUE(record.object_id == stays || record.object_id == goes);
         told.push_back(record.who + ": " + record.why);
     }
-    EXPECT_THAT(told, ElementsAre("ab12: octets 0 to 3, complete", "ab12: octets 0 to 6, the whole object",
-                                  "cd34: no octets, complete", "cd34: octets 2 to 6, begun",
-                                  "cd34: octets 2 to 6, broken off", "cd34: octets 0 to 6, the whole object",
-                                  ": it was fetched", "ef56: octets 0 to 6, the whole object"));
+    EXPECT_THAT(told, ElementsAre("ab12: bytes 0 to 3, complete", "ab12: bytes 0 to 6, the whole object",
+                                  "cd34: no bytes, complete", "cd34: bytes 2 to 6, begun",
+                                  "cd34: bytes 2 to 6, broken off", "cd34: bytes 0 to 6, the whole object",
+                                  ": it was fetched", "ef56: bytes 0 to 6, the whole object"));
 }
 
 TEST_F(ObjectsTest, FetchedBeforeTheirItemWasAcceptedGoWithItsAcceptance) {
@@ -290,7 +294,7 @@ TEST_F(ObjectsTest, FetchedBeforeTheirItemWasAcceptedGoWithItsAcceptance) {
     EXPECT_TRUE(no_files());
 }
 
-TEST_F(ObjectsTest, RefusedKeepTheirOctetsUntilAnOperatorDecides) {
+TEST_F(ObjectsTest, RefusedKeepTheirBytesUntilAnOperatorDecides) {
     const model::Uuid one = waiting_upload("one");
     const model::Uuid two = waiting_upload("two");
     ASSERT_EQ(refuse_object(one, {404, Refusal::Kind::http_status, "gone"}), Outcome::committed);
@@ -456,7 +460,9 @@ TEST_F(ObjectsTest, ThatWaitAreListedWithTheItemsInAStableOrder) {
     for (RowId at = 0;;) {
         const auto page = (*reader)->items(std::nullopt, at, 1);
         ASSERT_TRUE(page);
-        if (page->empty()) break;
+        if (page->empty()) {
+            break;
+        }
         at = page->front().row;
         walked.push_back(at);
     }
@@ -524,17 +530,17 @@ TEST_F(ObjectsTest, SharedByTwoItemsAreStoredOnceAndGoWithTheLast) {
 }
 
 TEST_F(ObjectsTest, ThatAreStillReadCanBeReadToTheEnd) {
-    const std::string octets = some_octets(1'000'000);
-    const model::Uuid id = waiting_upload(octets);
+    const std::string bytes = some_bytes(1'000'000);
+    const model::Uuid id = waiting_upload(bytes);
     const auto found = find_object(id);
     auto reader = objects().open(*found->sealed);
     ASSERT_TRUE(reader);
     ASSERT_EQ(pushed(id), Outcome::committed);
     EXPECT_TRUE(no_files());
     EXPECT_FALSE(objects().open(*found->sealed));
-    std::string all(octets.size(), '\0');
-    ASSERT_EQ((*reader)->read(0, all).value(), octets.size());
-    EXPECT_EQ(all, octets);
+    std::string all(bytes.size(), '\0');
+    ASSERT_EQ((*reader)->read(0, all).value(), bytes.size());
+    EXPECT_EQ(all, bytes);
 }
 
 TEST_F(ObjectsTest, ThatNoItemNamesAreGoneWithTheirLastHandle) {
@@ -545,12 +551,12 @@ TEST_F(ObjectsTest, ThatNoItemNamesAreGoneWithTheirLastHandle) {
     {
         auto writer = objects().writer();
         ASSERT_TRUE(writer);
-        ASSERT_TRUE((*writer)->write(some_octets(1'000'000)));
+        ASSERT_TRUE((*writer)->write(some_bytes(1'000'000)));
         EXPECT_EQ(files(), 1U);
         EXPECT_EQ((*writer)->size(), 1'000'000U);
     }
     EXPECT_EQ(files(), 0U);
-    // A repeat makes no item, and keeps no octets.
+    // A repeat makes no item, and keeps no bytes.
     NewItem first = item_with({object_of(seal("1"), model_b)});
     NewItem again = item_with({object_of(seal("2"), model_b)});
     again.repeat_hash = first.repeat_hash;
@@ -657,7 +663,9 @@ TEST_F(ObjectsTest, NamedAsFilesHoldTheirItemUntilTheyAreCopied) {
         EXPECT_EQ(file.sha256, expected->sha256);
         EXPECT_EQ(file.give_up_at.micros(), expected->give_up_at.micros());
         EXPECT_FALSE(pending->back()->sha256);
-        if (round == 0) reopen();
+        if (round == 0) {
+            reopen();
+        }
     }
 
     const auto copy = seal("the video");
@@ -710,7 +718,7 @@ TEST_F(ObjectsTest, CountTowardsTheLimit) {
     options_.max_bytes = 16U << 20U;
     open();
     const std::uint64_t before = store_->statistics().used_bytes;
-    const std::string mebi = some_octets(1 << 20);
+    const std::string mebi = some_bytes(1 << 20);
     ASSERT_EQ(submit(item_with({object_of(seal(mebi), model_b)})), Outcome::committed);
     const Statistics with = store_->statistics();
     EXPECT_GE(with.object_bytes, 1U << 20U);
@@ -721,7 +729,7 @@ TEST_F(ObjectsTest, CountTowardsTheLimit) {
     EXPECT_EQ(again.object_bytes, with.object_bytes);
 
     // Room for half a mebibyte stays.
-    auto held = seal(some_octets(static_cast<std::size_t>(options_.max_bytes - again.used_bytes - (1U << 19U))));
+    auto held = seal(some_bytes(static_cast<std::size_t>(options_.max_bytes - again.used_bytes - (1U << 19U))));
     ASSERT_NE(held, nullptr);
     {
         auto writer = objects().writer();
@@ -750,7 +758,7 @@ TEST_F(ObjectsTest, AreCopiedForCommittedItemsWhereNewOnesAreNotTaken) {
     close();
     options_.max_bytes = 16U << 20U;
     open();
-    auto held = seal(some_octets(2 << 20));
+    auto held = seal(some_bytes(2 << 20));
     store_->set_limits(1, options_.record_retention);
     ASSERT_TRUE(eventually([&] { return !store_->accepting(); }));
     EXPECT_FALSE(objects().copy_writer(1));

@@ -128,7 +128,9 @@ TEST_F(Repeated, IsSeenForAtLeastSevenDaysWhateverTheEventsTime) {
         std::vector<Told> told;
         for (const auto& age : ages) {
             std::optional<std::int64_t> event;
-            if (age) event = clock_.seconds() - *age;
+            if (age) {
+                event = clock_.seconds() - *age;
+            }
             told.push_back({event, age, ++hash});
             EXPECT_TRUE(makes(event, hash));
         }

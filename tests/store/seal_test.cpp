@@ -28,9 +28,9 @@ TEST(TheSealedForm, HasTheSizesThatItsDescriptionSays) {
     EXPECT_EQ(chunks_of(large + 1), 81'921U);
     EXPECT_EQ(place_of_chunk(81'920), 16U + 81'920ULL * 65'552U);
     EXPECT_EQ(sealed_size_of(large), place_of_chunk(81'920));
-    EXPECT_EQ(octets_in_chunk(81'919, large), 65'536U);
-    EXPECT_EQ(octets_in_chunk(81'920, large + 7), 7U);
-    EXPECT_EQ(octets_in_chunk(0, 0), 0U);
+    EXPECT_EQ(bytes_in_chunk(81'919, large), 65'536U);
+    EXPECT_EQ(bytes_in_chunk(81'920, large + 7), 7U);
+    EXPECT_EQ(bytes_in_chunk(0, 0), 0U);
 }
 
 class Sealed : public testing::Test {
@@ -44,19 +44,19 @@ class Sealed : public testing::Test {
     }
     static std::string some(std::size_t size) {
         std::mt19937_64 random(size);
-        std::string octets(size, '\0');
-        for (char& octet : octets) {
-            octet = static_cast<char>(random());
+        std::string bytes(size, '\0');
+        for (char& byte : bytes) {
+            byte = static_cast<char>(random());
         }
-        return octets;
+        return bytes;
     }
-    std::shared_ptr<const SealedFile> seal(std::string_view octets, std::size_t step = 100'000) {
+    std::shared_ptr<const SealedFile> seal(std::string_view bytes, std::size_t step = 100'000) {
         auto writer = files_->writer();
         EXPECT_TRUE(writer) << writer.error().message;
-        while (!octets.empty()) {
-            const auto part = octets.substr(0, step);
+        while (!bytes.empty()) {
+            const auto part = bytes.substr(0, step);
             EXPECT_TRUE((*writer)->write(part));
-            octets.remove_prefix(part.size());
+            bytes.remove_prefix(part.size());
         }
         auto sealed = (*writer)->finish();
         EXPECT_TRUE(sealed) << sealed.error().message;
@@ -69,20 +69,26 @@ class Sealed : public testing::Test {
         std::ifstream in(path, std::ios::binary);
         return {std::istreambuf_iterator<char>(in), {}};
     }
-    static void put(const std::filesystem::path& path, std::string_view octets) {
-        std::ofstream(path, std::ios::binary | std::ios::trunc) << octets;
+    static void put(const std::filesystem::path& path, std::string_view bytes) {
+        std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
     }
-    /// What reading all of it in steps gives: the octets, or the error.
+    /// What reading all of it in steps gives: the bytes, or the error.
     model::Result<std::string> unseal(const SealedFile& file, std::size_t step = 1 << 20) const {
         auto reader = files_->reader(file);
-        if (!reader) return reader.error();
-        std::string octets;
+        if (!reader) {
+            return reader.error();
+        }
+        std::string bytes;
         std::string part(step, '\0');
         while (true) {
-            auto size = (*reader)->read(octets.size(), part);
-            if (!size) return size.error();
-            if (*size == 0) return model::Result<std::string>(boost::system::in_place_value, std::move(octets));
-            octets.append(part, 0, *size);
+            auto size = (*reader)->read(bytes.size(), part);
+            if (!size) {
+                return size.error();
+            }
+            if (*size == 0) {
+                return model::Result<std::string>(boost::system::in_place_value, std::move(bytes));
+            }
+            bytes.append(part, 0, *size);
         }
     }
     TempDirectory directory_;
@@ -94,27 +100,27 @@ TEST_F(Sealed, IsReadBackWhateverItsSizeAndTheSteps) {
          {std::size_t{0}, std::size_t{1}, std::size_t{65'535}, std::size_t{65'536}, std::size_t{65'537},
           std::size_t{131'072}, std::size_t{262'144}, std::size_t{262'145}, std::size_t{1'000'000}}) {
         SCOPED_TRACE(size);
-        const std::string octets = some(size);
+        const std::string bytes = some(size);
         for (const std::size_t step :
              {std::size_t{1000}, std::size_t{65'536}, std::size_t{65'537}, std::size_t{400'000}}) {
-            const auto file = seal(octets, step);
+            const auto file = seal(bytes, step);
             EXPECT_EQ(file->size(), size);
             EXPECT_EQ(std::filesystem::file_size(path_of(*file)), sealed_size_of(size));
             const auto back = unseal(*file, step);
             ASSERT_TRUE(back) << back.error().message;
-            EXPECT_TRUE(*back == octets);
+            EXPECT_TRUE(*back == bytes);
             model::Sha256 digest{};
             unsigned length = 0;
-            ASSERT_EQ(EVP_Digest(octets.data(), octets.size(), digest.data(), &length, EVP_sha256(), nullptr), 1);
+            ASSERT_EQ(EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr), 1);
             EXPECT_EQ(file->sha256(), digest);
         }
     }
-    EXPECT_EQ(files_->octets(), 0U);
+    EXPECT_EQ(files_->bytes(), 0U);
 }
 
 TEST_F(Sealed, GivesAnyRange) {
-    const std::string octets = some(700'000);
-    const auto file = seal(octets);
+    const std::string bytes = some(700'000);
+    const auto file = seal(bytes);
     std::mt19937_64 random(7);
     auto reader = files_->reader(*file);
     ASSERT_TRUE(reader);
@@ -123,7 +129,7 @@ TEST_F(Sealed, GivesAnyRange) {
         std::string part(i % 2 == 0 ? random() % 200 : random() % 300'000, '?');
         const auto size = (*reader)->read(at, part);
         ASSERT_TRUE(size) << size.error().message;
-        const std::string expected = at < octets.size() ? octets.substr(at, part.size()) : "";
+        const std::string expected = at < bytes.size() ? bytes.substr(at, part.size()) : "";
         ASSERT_EQ(*size, expected.size());
         part.resize(*size);
         ASSERT_TRUE(part == expected) << at;
@@ -133,16 +139,16 @@ TEST_F(Sealed, GivesAnyRange) {
 
 TEST_F(Sealed, IsLaidOutAsDescribed) {
     // Unsealed with nothing but the library, by what docs/store.md says.
-    const std::string octets = some(65'536 + 10);
-    const auto file = seal(octets);
+    const std::string bytes = some(65'536 + 10);
+    const auto file = seal(bytes);
     const std::string on_disk = content(path_of(*file));
     ASSERT_EQ(on_disk.size(), 16U + 65'536U + 16U + 10U + 16U);
     EXPECT_EQ(on_disk.substr(0, 16), std::string("LIHOSEAL\0\0\0\1\0\1\0\0", 16));
-    EXPECT_EQ(on_disk.find(octets.substr(0, 16)), std::string::npos);
+    EXPECT_EQ(on_disk.find(bytes.substr(0, 16)), std::string::npos);
     std::string back;
     const std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context(EVP_CIPHER_CTX_new(),
                                                                                   EVP_CIPHER_CTX_free);
-    const auto octet = [](const char* data) {
+    const auto byte = [](const char* data) {
         return static_cast<const unsigned char*>(static_cast<const void*>(data));
     };
     for (int chunk = 0; chunk < 2; ++chunk) {
@@ -156,22 +162,21 @@ TEST_F(Sealed, IsLaidOutAsDescribed) {
         std::string tag = on_disk.substr(begin + plain.size(), 16);
         int length = 0;
         ASSERT_EQ(
-            EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, file->key().octets().data(), nonce.data()),
-            1);
-        ASSERT_EQ(EVP_DecryptUpdate(context.get(), nullptr, &length, octet(additional.data()),
+            EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, file->key().bytes().data(), nonce.data()), 1);
+        ASSERT_EQ(EVP_DecryptUpdate(context.get(), nullptr, &length, byte(additional.data()),
                                     static_cast<int>(additional.size())),
                   1);
-        ASSERT_EQ(EVP_DecryptUpdate(context.get(), plain.data(), &length, octet(on_disk.data() + begin), size), 1);
+        ASSERT_EQ(EVP_DecryptUpdate(context.get(), plain.data(), &length, byte(on_disk.data() + begin), size), 1);
         ASSERT_EQ(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_SET_TAG, 16, tag.data()), 1);
         ASSERT_EQ(EVP_DecryptFinal_ex(context.get(), plain.data() + length, &length), 1);
         back.append(plain.begin(), plain.end());
     }
-    EXPECT_TRUE(back == octets);
+    EXPECT_TRUE(back == bytes);
 }
 
-TEST_F(Sealed, NoticesEveryOctetThatWasChanged) {
-    const std::string octets = some(65'536 * 2 + 100);
-    const auto file = seal(octets);
+TEST_F(Sealed, NoticesEveryByteThatWasChanged) {
+    const std::string bytes = some(65'536 * 2 + 100);
+    const auto file = seal(bytes);
     const std::string whole = content(path_of(*file));
     for (const std::size_t place : {std::size_t{0}, std::size_t{11}, std::size_t{15}, std::size_t{16},
                                     std::size_t{16 + 65'535}, std::size_t{16 + 65'536}, std::size_t{16 + 65'551},
@@ -189,8 +194,8 @@ TEST_F(Sealed, NoticesEveryOctetThatWasChanged) {
 }
 
 TEST_F(Sealed, WipesWhatItCannotVouchFor) {
-    const std::string octets(200'000, 'p');
-    const auto file = seal(octets);
+    const std::string bytes(200'000, 'p');
+    const auto file = seal(bytes);
     std::string changed = content(path_of(*file));
     changed[16 + 65'552 + 7] = static_cast<char>(changed[16 + 65'552 + 7] ^ 1);
     put(path_of(*file), changed);
@@ -204,8 +209,8 @@ TEST_F(Sealed, WipesWhatItCannotVouchFor) {
 }
 
 TEST_F(Sealed, NoticesCutsAndChunksInTheWrongPlace) {
-    const std::string octets = some(65'536 * 3);
-    const auto file = seal(octets);
+    const std::string bytes = some(65'536 * 3);
+    const auto file = seal(bytes);
     const std::string whole = content(path_of(*file));
     const auto chunk = [&](std::size_t number) { return whole.substr(16 + number * 65'552, 65'552); };
     put(path_of(*file), whole.substr(0, 16) + chunk(1) + chunk(0) + chunk(2));
@@ -245,10 +250,10 @@ TEST_F(Sealed, FollowsNoLink) {
 }
 
 TEST_F(Sealed, HasAKeyOfItsOwnEachTime) {
-    const std::string octets(1000, 'x');
-    const auto one = seal(octets);
-    const auto two = seal(octets);
-    EXPECT_FALSE(std::ranges::equal(one->key().octets(), two->key().octets()));
+    const std::string bytes(1000, 'x');
+    const auto one = seal(bytes);
+    const auto two = seal(bytes);
+    EXPECT_FALSE(std::ranges::equal(one->key().bytes(), two->key().bytes()));
     EXPECT_NE(content(path_of(*one)), content(path_of(*two)));
 }
 
@@ -256,7 +261,7 @@ TEST_F(Sealed, FillersWriteTheSameAndLeaveNothing) {
     for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{200'000}}) {
         EXPECT_TRUE(files_->write_filler(size));
     }
-    EXPECT_EQ(files_->octets(), 0U);
+    EXPECT_EQ(files_->bytes(), 0U);
     EXPECT_TRUE(std::filesystem::is_empty(directory_.path() / "state" / "objects"));
 }
 
@@ -270,10 +275,10 @@ TEST_F(Sealed, IsRefusedWhereTheDiskIsShort) {
 
 TEST_F(Sealed, FilesThatWereCountedOtherwiseLeaveNoLessThanNothing) {
     {
-        const auto one = seal("octets");
+        const auto one = seal("bytes");
         files_->take_stock(3);
     }
-    EXPECT_EQ(files_->octets(), 0U);
+    EXPECT_EQ(files_->bytes(), 0U);
 }
 
 TEST_F(Sealed, CopiesHoldTheirRoomUntilTheyEnd) {
@@ -285,40 +290,40 @@ TEST_F(Sealed, CopiesHoldTheirRoomUntilTheyEnd) {
     EXPECT_FALSE(files_->copy_writer(101'200)) << "not now";
     EXPECT_TRUE(files_->fits(101'200));
     EXPECT_FALSE(files_->writer()) << "other objects leave more room on the disk";
-    EXPECT_EQ(files_->octets(), 0U);
+    EXPECT_EQ(files_->bytes(), 0U);
     {
         auto writer = files_->copy_writer(100'000);
         ASSERT_TRUE(writer) << writer.error().message;
-        EXPECT_EQ(files_->octets(), sealed);
+        EXPECT_EQ(files_->bytes(), sealed);
         EXPECT_FALSE(files_->copy_writer(1000)) << "what is held is held";
         EXPECT_TRUE((*writer)->write(std::string(100'000, 'c')));
         const auto copy = (*writer)->finish();
         ASSERT_TRUE(copy) << copy.error().message;
-        EXPECT_EQ(files_->octets(), sealed);
+        EXPECT_EQ(files_->bytes(), sealed);
     }
-    EXPECT_EQ(files_->octets(), 0U);
+    EXPECT_EQ(files_->bytes(), 0U);
     {
         // It got shorter, and then longer, meanwhile.
         auto shorter = files_->copy_writer(90'000);
         ASSERT_TRUE(shorter && (*shorter)->write(std::string_view("abc")));
         const auto copy = (*shorter)->finish();
         ASSERT_TRUE(copy);
-        EXPECT_EQ(files_->octets(), sealed_size_of(3));
+        EXPECT_EQ(files_->bytes(), sealed_size_of(3));
         auto longer = files_->copy_writer(10);
         ASSERT_TRUE(longer && (*longer)->write(std::string_view("abcdefghijk")));
         EXPECT_FALSE((*longer)->finish());
     }
-    EXPECT_EQ(files_->octets(), 0U);
+    EXPECT_EQ(files_->bytes(), 0U);
     {
         const auto given_up = files_->copy_writer(90'000);
         ASSERT_TRUE(given_up);
     }
-    EXPECT_EQ(files_->octets(), 0U);
+    EXPECT_EQ(files_->bytes(), 0U);
     files_->set_budget({0, 0, 0, std::uint64_t{1} << 61U, 0});
     EXPECT_TRUE(files_->fits(std::numeric_limits<std::uint64_t>::max())) << "there is no limit";
     EXPECT_FALSE(files_->copy_writer(1)) << "but the disk";
     EXPECT_FALSE(files_->copy_writer(std::numeric_limits<std::uint64_t>::max()));
-    EXPECT_EQ(files_->octets(), 0U);
+    EXPECT_EQ(files_->bytes(), 0U);
 }
 
 TEST_F(Sealed, FarBeyondFourGibibytesIsReadFromItsPlace) {

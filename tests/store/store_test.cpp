@@ -239,7 +239,9 @@ TEST_F(Outbox, RetriesAllOfADestinationOrOneCodeOfIt) {
     std::vector<NewItem> items;
     for (int i = 0; i < 5000; ++i) {
         items.push_back(item());
-        if (i % 5 == 0) items.back().lane = *other;
+        if (i % 5 == 0) {
+            items.back().lane = *other;
+        }
     }
     ASSERT_EQ(submit(std::move(items)), Outcome::committed);
     const auto waiting = queued();
@@ -311,7 +313,9 @@ TEST_F(Outbox, PagesThroughItemsInRowOrder) {
     while (true) {
         const auto page = reader()->items(std::nullopt, after, 4);
         ASSERT_TRUE(page);
-        if (page->empty()) break;
+        if (page->empty()) {
+            break;
+        }
         EXPECT_LE(page->size(), 4U);
         for (const ItemView& view : *page) {
             seen.push_back(view.row);
@@ -488,7 +492,7 @@ TEST_F(Outbox, FindsLanesAndProfilesAgain) {
 
 TEST_F(Outbox, KeepsWarrantsAndSaysWhatBecameOfThem) {
     WarrantChanges changes;
-    changes.in_force = {{"a.yaml", "lea", "LIID-1", std::string("octets\0of one", 13)},
+    changes.in_force = {{"a.yaml", "lea", "LIID-1", std::string("bytes\0of one", 13)},
                         {"b.yaml", "lea", "LIID-2", "two"}};
     changes.who = "carol";
     ASSERT_TRUE(store_->change_warrants(changes));
@@ -501,7 +505,7 @@ TEST_F(Outbox, KeepsWarrantsAndSaysWhatBecameOfThem) {
     ASSERT_TRUE(warrants);
     ASSERT_THAT(*warrants, SizeIs(1));
     EXPECT_EQ(warrants->front().file, "c.yaml");
-    EXPECT_EQ(warrants->front().octets, "newer");
+    EXPECT_EQ(warrants->front().bytes, "newer");
     EXPECT_THAT(record_kinds(), ElementsAre(RecordKind::warrant_in_force, RecordKind::warrant_in_force,
                                             RecordKind::warrant_changed, RecordKind::warrant_ended));
     const auto records = reader()->records(0, 10);
@@ -646,7 +650,9 @@ TEST_F(Outbox, RefusesNewItemsAboveItsLimitUntilThereIsRoom) {
             items.push_back(item(std::string(3000, 'z')));
         }
         outcome = submit(std::move(items));
-        if (outcome == Outcome::committed) made += 20;
+        if (outcome == Outcome::committed) {
+            made += 20;
+        }
         ASSERT_LT(made, 3000);
     }
     EXPECT_FALSE(store_->accepting());
@@ -677,11 +683,15 @@ TEST_F(Outbox, LeavesNoContentInItsFilesOnceItWasDelivered) {
     const auto holders = [&] {
         std::vector<std::string> files;
         for (const auto& entry : std::filesystem::recursive_directory_iterator(options_.directory)) {
-            if (entry.is_directory()) continue;
-            std::string octets(static_cast<std::size_t>(entry.file_size()), '\0');
+            if (entry.is_directory()) {
+                continue;
+            }
+            std::string bytes(static_cast<std::size_t>(entry.file_size()), '\0');
             std::ifstream(entry.path(), std::ios::binary)
-                .read(octets.data(), static_cast<std::streamsize>(octets.size()));
-            if (octets.find("nobody is to find") != std::string::npos) files.push_back(entry.path().filename());
+                .read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+            if (bytes.find("nobody is to find") != std::string::npos) {
+                files.push_back(entry.path().filename());
+            }
         }
         return files;
     };

@@ -7,7 +7,9 @@ namespace lihandover::store::test {
 
 TempDirectory::TempDirectory() {
     std::string name = (std::filesystem::temp_directory_path() / "lihandover-store-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) std::abort();
+    if (mkdtemp(name.data()) == nullptr) {
+        std::abort();
+    }
     path_ = name;
 }
 
@@ -19,7 +21,9 @@ TempDirectory::~TempDirectory() {
 bool eventually(const std::function<bool()>& condition) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
     while (!condition()) {
-        if (std::chrono::steady_clock::now() > end) return false;
+        if (std::chrono::steady_clock::now() > end) {
+            return false;
+        }
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     return true;
@@ -216,28 +220,30 @@ std::vector<StoredItem> StoreTest::queued() {
 
 Count StoreTest::counts(const std::string& destination) {
     for (const Count& count : store_->statistics().counts) {
-        if (count.destination == destination) return count;
+        if (count.destination == destination) {
+            return count;
+        }
     }
     return {};
 }
 
-std::string StoreTest::some_octets(std::size_t size, std::uint64_t seed) {
-    std::string octets(size, '\0');
+std::string StoreTest::some_bytes(std::size_t size, std::uint64_t seed) {
+    std::string bytes(size, '\0');
     std::uint64_t state = seed * 2 + 1;
-    for (char& octet : octets) {
+    for (char& byte : bytes) {
         state = state * 6364136223846793005U + 1442695040888963407U;
-        octet = static_cast<char>(state >> 56U);
+        byte = static_cast<char>(state >> 56U);
     }
-    return octets;
+    return bytes;
 }
 
-std::shared_ptr<const SealedObject> StoreTest::seal(std::string_view octets) {
+std::shared_ptr<const SealedObject> StoreTest::seal(std::string_view bytes) {
     auto writer = store_->objects().writer();
     if (!writer) {
         ADD_FAILURE() << writer.error().message;
         return nullptr;
     }
-    EXPECT_TRUE((*writer)->write(octets));
+    EXPECT_TRUE((*writer)->write(bytes));
     auto sealed = (*writer)->finish();
     if (!sealed) {
         ADD_FAILURE() << sealed.error().message;
@@ -248,12 +254,16 @@ std::shared_ptr<const SealedObject> StoreTest::seal(std::string_view octets) {
 
 std::string StoreTest::unseal(const SealedObject& object) {
     auto reader = store_->objects().open(object);
-    if (!reader) return "cannot be opened: " + reader.error().message;
-    std::string octets(static_cast<std::size_t>((*reader)->size()), '?');
-    const auto size = (*reader)->read(0, octets);
-    if (!size) return "cannot be read: " + size.error().message;
-    octets.resize(*size);
-    return octets;
+    if (!reader) {
+        return "cannot be opened: " + reader.error().message;
+    }
+    std::string bytes(static_cast<std::size_t>((*reader)->size()), '?');
+    const auto size = (*reader)->read(0, bytes);
+    if (!size) {
+        return "cannot be read: " + size.error().message;
+    }
+    bytes.resize(*size);
+    return bytes;
 }
 
 NewObject StoreTest::object_of(std::shared_ptr<const SealedObject> sealed, model::BinaryModel model) {

@@ -153,10 +153,10 @@ class StoreTest : public testing::Test {
     [[nodiscard]] std::vector<StoredItem> queued();
     [[nodiscard]] Count counts(const std::string& destination = "lea");
 
-    /// Octets that are different at every place and for every `seed`.
-    [[nodiscard]] static std::string some_octets(std::size_t size, std::uint64_t seed = 1);
-    [[nodiscard]] std::shared_ptr<const SealedObject> seal(std::string_view octets);
-    /// All octets of it.
+    /// Bytes that are different at every place and for every `seed`.
+    [[nodiscard]] static std::string some_bytes(std::size_t size, std::uint64_t seed = 1);
+    [[nodiscard]] std::shared_ptr<const SealedObject> seal(std::string_view bytes);
+    /// All bytes of it.
     [[nodiscard]] std::string unseal(const SealedObject& object);
     [[nodiscard]] static NewObject object_of(std::shared_ptr<const SealedObject> sealed, model::BinaryModel model);
     [[nodiscard]] NewObject object_of(std::shared_ptr<const SourceFile> file, model::BinaryModel model);

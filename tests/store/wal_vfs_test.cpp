@@ -19,7 +19,7 @@ namespace lihandover::store::test {
 namespace {
 
 constexpr int rows = 200;
-constexpr std::int64_t row_octets = 3000;
+constexpr std::int64_t row_bytes = 3000;
 
 class GatheredLog : public testing::Test {
   protected:
@@ -37,7 +37,7 @@ class GatheredLog : public testing::Test {
     void insert(int count, int round) {
         Statement statement = writer_.prepare("INSERT INTO t(octets, round) VALUES(zeroblob(?), ?)");
         for (int i = 0; i < count; ++i) {
-            statement.bind(1, row_octets).bind(2, std::int64_t{round}).run();
+            statement.bind(1, row_bytes).bind(2, std::int64_t{round}).run();
         }
     }
     /// Everything again, so that pages change that went to the log in the same transaction before.
@@ -48,14 +48,14 @@ class GatheredLog : public testing::Test {
         writer_.execute("PRAGMA cache_spill=10");
     }
     static std::int64_t rows_of(Connection& connection, int round) {
-        return connection.integer("SELECT count(*) FROM t WHERE length(octets)=" + std::to_string(row_octets) +
+        return connection.integer("SELECT count(*) FROM t WHERE length(octets)=" + std::to_string(row_bytes) +
                                   " AND round=" + std::to_string(round));
     }
     static void expect_sound(Connection& connection) {
         Statement check = connection.prepare("PRAGMA integrity_check");
         Rows found(check);
         ASSERT_TRUE(found.next());
-        EXPECT_EQ(found->octets(0), "ok");
+        EXPECT_EQ(found->bytes(0), "ok");
     }
 
     TempDirectory directory_;

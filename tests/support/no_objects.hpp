@@ -22,7 +22,7 @@ class NoObjects : public store::Objects {
         const store::SealedObject& /*object*/) const override {
         return refusal();
     }
-    [[nodiscard]] model::Status write_filler(std::uint64_t /*octets*/) override { return refusal(); }
+    [[nodiscard]] model::Status write_filler(std::uint64_t /*bytes*/) override { return refusal(); }
     [[nodiscard]] model::Result<std::vector<std::shared_ptr<const store::SourceFile>>> pending_files() override {
         return std::vector<std::shared_ptr<const store::SourceFile>>{};
     }

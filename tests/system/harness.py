@@ -223,9 +223,9 @@ def message(sender="u-1", receiver="somebody", text="See you at eight", conversa
     return {name: value for name, value in event.items() if value is not None}
 
 
-def inline(name, octets, **more):
-    """An attachment whose octets are in the event."""
-    return {"id": name, "data": base64.b64encode(octets).decode("ascii"), **more}
+def inline(name, bytes, **more):
+    """An attachment whose bytes are in the event."""
+    return {"id": name, "data": base64.b64encode(bytes).decode("ascii"), **more}
 
 
 # -- What the LEA received -------------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ def inline(name, octets, **more):
 class Item:
     """One DELIVER action as it came over the wire."""
 
-    def __init__(self, octets, document, root, action, line):
+    def __init__(self, bytes, document, root, action, line):
         def text(path, node=action):
             found = node.find(path, NAMESPACES)
             return None if found is None else (found.text or "")
@@ -243,7 +243,7 @@ class Item:
             node = root.find(f"core:Header/core:{name}", NAMESPACES)
             return text("core:CountryCode", node), text("core:UniqueIdentifier", node)
 
-        self.octets = octets  # the DELIVER element
+        self.bytes = bytes  # the DELIVER element
         self.document = document
         self.outcome = line["outcome"]  # what lea-sim answered, or did instead
         self.accepted = self.outcome == "accepted"
@@ -319,17 +319,17 @@ class Document:
 
     def __init__(self, path):
         with open(path, "rb") as file:
-            self.octets = file.read()
-        self.root = ElementTree.fromstring(self.octets)
+            self.bytes = file.read()
+        self.root = ElementTree.fromstring(self.bytes)
         self.actions = self.root.findall("core:Payload/core:RequestPayload/core:ActionRequests/core:ActionRequest",
                                          NAMESPACES)
-        self.raw = re.findall(rb"<DELIVER[ >].*?</DELIVER>", self.octets, re.S)
+        self.raw = re.findall(rb"<DELIVER[ >].*?</DELIVER>", self.bytes, re.S)
         if len(self.raw) != len(self.actions):
             raise AssertionError("DELIVER elements are not where they were looked for")
 
     def item(self, line):
         number = int(line["action"])
-        return Item(self.raw[number], self.octets, self.root, self.actions[number], line)
+        return Item(self.raw[number], self.bytes, self.root, self.actions[number], line)
 
 
 class Lea:
@@ -347,7 +347,7 @@ class Lea:
         self.directory = os.path.join(test.directory, name)
         self.control = os.path.join(test.directory, f"{name}.sock")
         self.process = None
-        self.outputs = []  # [path, octets read]
+        self.outputs = []  # [path, bytes read]
         self.found = []
         self.uploads = []
         self.documents = {}
@@ -443,7 +443,7 @@ class Lea:
             found += map(json.loads, text[:text.rfind(b"\n") + 1].splitlines())
         return found
 
-    def object_octets(self, line):
+    def object_bytes(self, line):
         with open(os.path.join(self.directory, line["file"]), "rb") as file:
             return file.read()
 
@@ -614,9 +614,9 @@ class Daemon:
         body = event if isinstance(event, bytes) else to_json(event)
         return self.request("POST", "/v1/events", body, {"Content-Type": "application/json"})
 
-    def put(self, name, octets, **fields):
+    def put(self, name, bytes, **fields):
         """Uploads an object under a name for a later event."""
-        return self.request("PUT", f"/v1/objects/{name}", octets, {k.replace("_", "-"): v for k, v in fields.items()})
+        return self.request("PUT", f"/v1/objects/{name}", bytes, {k.replace("_", "-"): v for k, v in fields.items()})
 
     def post_many(self, events):
         """Events as application/x-ndjson."""

@@ -114,7 +114,7 @@ class Crash(SystemTest):
         for item in items:
             event_id = item.csp_text("eventId")
             if item.object_id in by_object:
-                self.assertEqual(by_object[item.object_id].octets, item.octets, "a repeat is the same bytes")
+                self.assertEqual(by_object[item.object_id].bytes, item.bytes, "a repeat is the same bytes")
             else:
                 by_object[item.object_id] = item
                 key = (item.liid, event_id)

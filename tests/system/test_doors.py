@@ -71,8 +71,8 @@ class Doors(SystemTest):
 
     def test_only_named_clients_get_in_where_clients_are_named(self):
         with open(Certificates.path("source.pem"), encoding="ascii") as file:
-            octets = ssl.PEM_cert_to_DER_cert(file.read())
-        self.daemon.configuration["intake"]["http"][1]["tls"]["clients"] = [hashlib.sha256(octets).hexdigest()]
+            bytes = ssl.PEM_cert_to_DER_cert(file.read())
+        self.daemon.configuration["intake"]["http"][1]["tls"]["clients"] = [hashlib.sha256(bytes).hexdigest()]
         self.daemon.start()
         self.assert_status(202, self.post_over_tls(client_context("source"), message("u-1")))
         self.assert_status(403, self.post_over_tls(client_context("source-two"), message("u-1")))
@@ -108,7 +108,7 @@ class Doors(SystemTest):
     def test_garbage_is_refused_and_harms_nobody(self):
         self.daemon.start()
         post = b"POST /v1/events HTTP/1.1\r\nHost: x\r\n"
-        for octets in (b"\0" * 100000, b"GET " + b"x" * 100000 + b" HTTP/1.1\r\n\r\n",
+        for bytes in (b"\0" * 100000, b"GET " + b"x" * 100000 + b" HTTP/1.1\r\n\r\n",
                        b"POST /v1/events HTTP/1.1\r\n" + b"X: y\r\n" * 20000 + b"\r\n",
                        post + b"Content-Length: -1\r\n\r\n",
                        post + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -120,7 +120,7 @@ class Doors(SystemTest):
                 one.connect(self.daemon.intake)
                 received = b""
                 try:
-                    one.sendall(octets)
+                    one.sendall(bytes)
                     one.shutdown(socket.SHUT_WR)
                     while more := one.recv(65536):
                         received += more

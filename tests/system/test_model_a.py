@@ -13,7 +13,7 @@ import uuid
 
 from harness import Certificates, Daemon, Lea, Ports, SystemTest, inline, message, wait_until
 
-OCTETS = bytes(range(256)) * 1000 + b"the end"
+BYTES = bytes(range(256)) * 1000 + b"the end"
 
 # What a server may answer to these is nearly free; nginx's answers are what LEAs' clients know.
 RANGES = ["bytes=0-0", "bytes=0-99", "bytes=100-", "bytes=-7", "bytes=256000-256006", "bytes=256000-999999",
@@ -100,7 +100,7 @@ class ModelA(SystemTest):
 
     def path_of(self, lea, **attachment):
         self.daemon.accept(message("u-1" if lea is self.lea else "u-2",
-                                   attachments=[inline("a", OCTETS, **attachment)]))
+                                   attachments=[inline("a", BYTES, **attachment)]))
         item = wait_until(lambda: [i for i in lea.items() if i.objects], "the item")[-1]
         self.assertTrue(item.valid, item.problem)
         record, = item.objects
@@ -112,23 +112,23 @@ class ModelA(SystemTest):
         path = self.path_of(self.lea, content_type="image/jpeg", filename="d\u00e4ch \"1\".jpg")
         for certificate in ("lea-fetch", "lea-fetch-renewed"):
             answer = Client(self.port, certificate).ask(path)
-            self.assertEqual((200, OCTETS), (answer[0], answer[2]))
+            self.assertEqual((200, BYTES), (answer[0], answer[2]))
             self.assertEqual("image/jpeg", field(answer, "content-type"))
-            self.assertIn(hashlib.sha256(OCTETS).hexdigest(), field(answer, "etag"))
+            self.assertIn(hashlib.sha256(BYTES).hexdigest(), field(answer, "etag"))
             self.assertTrue(field(answer, "content-disposition").startswith("attachment"))
             self.assertIn("filename*=UTF-8''d%C3%A4ch%20", field(answer, "content-disposition"))
         client = Client(self.port)
         head = client.ask(path, "HEAD")
-        self.assertEqual((200, b"", str(len(OCTETS))), (head[0], head[2], field(head, "content-length")))
+        self.assertEqual((200, b"", str(len(BYTES))), (head[0], head[2], field(head, "content-length")))
         etag = field(head, "etag")
         self.assertEqual(304, client.ask(path, If_None_Match=etag)[0])
         self.assertEqual(412, client.ask(path, If_Match='"another"')[0])
-        self.assertEqual((206, OCTETS[:5]), client.ask(path, Range="bytes=0-4", If_Range=etag)[::2])
-        self.assertEqual((200, OCTETS), client.ask(path, Range="bytes=0-4", If_Range='"another"')[::2])
+        self.assertEqual((206, BYTES[:5]), client.ask(path, Range="bytes=0-4", If_Range=etag)[::2])
+        self.assertEqual((200, BYTES), client.ask(path, Range="bytes=0-4", If_Range='"another"')[::2])
         wait_until(lambda: self.daemon.metric("lihandover_downloads_total", destination="lea-one",
                                               outcome="complete") >= 2, "it is counted")
         self.daemon.restart()
-        self.assertEqual((200, OCTETS), client.ask(path)[::2], "and still there after a restart")
+        self.assertEqual((200, BYTES), client.ask(path)[::2], "and still there after a restart")
 
     def test_everybody_else_gets_the_same_answer(self):
         self.begin()
@@ -157,14 +157,14 @@ class ModelA(SystemTest):
         self.begin()
         self.lea.obey({"kind": "delay", "delay": "1h"})
         path = self.path_of_undelivered()
-        self.assertEqual((200, OCTETS), Client(self.port).ask(path)[::2])
+        self.assertEqual((200, BYTES), Client(self.port).ask(path)[::2])
         self.lea.ask("POST", "/release")
         self.daemon.wait_delivered()
-        self.assertEqual((200, OCTETS), Client(self.port).ask(path)[::2])
+        self.assertEqual((200, BYTES), Client(self.port).ask(path)[::2])
 
     def path_of_undelivered(self):
         """lea-sim says what it received only when it answers: the document is on its disk before."""
-        self.daemon.accept(message("u-1", attachments=[inline("a", OCTETS)]))
+        self.daemon.accept(message("u-1", attachments=[inline("a", BYTES)]))
 
         def url():
             for name in os.listdir(self.lea.directory):
@@ -193,19 +193,19 @@ class ModelA(SystemTest):
         client = Client(self.port, "lea-two-fetch")
         self.assertEqual(206, client.ask(path, Range="bytes=0-9")[0])
         self.assertEqual(200, client.ask(path, "HEAD")[0])
-        self.assertEqual((200, OCTETS), client.ask(path)[::2])
+        self.assertEqual((200, BYTES), client.ask(path)[::2])
         wait_until(lambda: client.ask(path)[0] == 404, "it is removed")
         wait_until(lambda: os.listdir(os.path.join(self.daemon.state, "objects")) == [], "its bytes are gone")
 
     def test_warrant_for_two_leas_makes_two_urls(self):
         self.begin()
-        self.daemon.accept(message("u-1", "u-2", attachments=[inline("a", OCTETS)]))
+        self.daemon.accept(message("u-1", "u-2", attachments=[inline("a", BYTES)]))
         paths = [urllib.parse.urlsplit(wait_until(lambda: [i for i in lea.items() if i.objects], "the item")[0]
                                        .objects[0]["url"]).path for lea in (self.lea, self.two)]
         self.assertNotEqual(*paths)
         self.assertEqual(404, Client(self.port, "lea-two-fetch").ask(paths[0])[0])
-        self.assertEqual((200, OCTETS), Client(self.port, "lea-two-fetch").ask(paths[1])[::2])
-        self.assertEqual((200, OCTETS), Client(self.port).ask(paths[0])[::2])
+        self.assertEqual((200, BYTES), Client(self.port, "lea-two-fetch").ask(paths[1])[::2])
+        self.assertEqual((200, BYTES), Client(self.port).ask(paths[0])[::2])
 
     def test_object_of_5_gib_needs_no_memory(self):
         spool = os.path.join(self.directory, "spool")
@@ -241,10 +241,10 @@ class ModelA(SystemTest):
         path = self.path_of(self.lea)
         client = Client(self.port)
         with client.open(path) as response:
-            self.assertEqual(OCTETS[:1000], response.read(1000))
+            self.assertEqual(BYTES[:1000], response.read(1000))
             self.daemon.process.kill()
         self.daemon.start()
-        self.assertEqual((200, OCTETS), client.ask(path)[::2])
+        self.assertEqual((200, BYTES), client.ask(path)[::2])
 
     @unittest.skipUnless(shutil.which("nginx"), "nginx-light is not installed")
     def test_ranges_as_nginx_answers_them(self):
@@ -253,7 +253,7 @@ class ModelA(SystemTest):
         root = os.path.join(self.directory, "nginx")
         os.makedirs(os.path.join(root, "www"))
         with open(os.path.join(root, "www", "object.jpg"), "wb") as file:
-            file.write(OCTETS)
+            file.write(BYTES)
         port = Ports.take()
         with open(os.path.join(root, "nginx.conf"), "w", encoding="ascii") as file:
             file.write(f"""

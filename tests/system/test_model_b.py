@@ -59,19 +59,19 @@ class ModelB(SystemTest):
         self.assertTrue(item.valid, item.problem)
         self.assertEqual(["a1", "a2", "a3", "a4"], [o["cspDefinedIdentifier"] for o in item.objects])
         wanted = [PHOTOGRAPH, PHOTOGRAPH * 30, PHOTOGRAPH[::-1], b""]
-        for record, octets in zip(item.objects, wanted):
-            self.assertEqual(str(len(octets)), record["contentLength"])
-            self.assertEqual(hashlib.sha256(octets).hexdigest(), record["checksum"].lower())
+        for record, bytes in zip(item.objects, wanted):
+            self.assertEqual(str(len(bytes)), record["contentLength"])
+            self.assertEqual(hashlib.sha256(bytes).hexdigest(), record["checksum"].lower())
             self.assertRegex(record["expiry"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
         self.assertEqual("roof.jpg", item.objects[0]["originalFilename"])
         self.assertEqual(4, len({o["url"] for o in item.objects}))
         wait_until(lambda: len([o for o in self.lea.objects() if o["outcome"] == "stored"]) == 4, "all four objects")
         by_path = {o["path"]: o for o in self.lea.objects()}
-        for record, octets in zip(item.objects, wanted):
+        for record, bytes in zip(item.objects, wanted):
             line = by_path[record["url"].split(f":{self.lea.port}", 1)[1]]
-            self.assertEqual(octets, self.lea.object_octets(line))
-            self.assertEqual(bool(octets), line["expected_continue"], "an empty object goes without Expect")
-            self.assertEqual(len(octets), line["content_length"])
+            self.assertEqual(bytes, self.lea.object_bytes(line))
+            self.assertEqual(bool(bytes), line["expected_continue"], "an empty object goes without Expect")
+            self.assertEqual(len(bytes), line["content_length"])
         self.assertEqual("image/jpeg", by_path[item.objects[0]["url"].split(f":{self.lea.port}", 1)[1]]["content_type"])
         order = [line["event"] for line in self.lea.lines()]
         self.assertLess(order.index("delivery"), order.index("object"), "the item goes first")
@@ -82,8 +82,8 @@ class ModelB(SystemTest):
         self.begin()
         secret = b"a photograph of nobody's business " * 5000
         self.daemon.put("clip-1", secret)
-        for octets in (self.daemon.state,):
-            for directory, _, names in os.walk(octets):
+        for bytes in (self.daemon.state,):
+            for directory, _, names in os.walk(bytes):
                 for name in names:
                     with open(os.path.join(directory, name), "rb") as file:
                         self.assertNotIn(secret[:34], file.read(), "sealed as long as no warrant matched")
@@ -127,13 +127,13 @@ class ModelB(SystemTest):
         self.assertEqual({0}, {o["size"] for o in lines if o["outcome"] != "stored"})
         self.assertEqual(1, len({o["path"] for o in lines}))
         self.assertGreaterEqual(len(lines), 4)
-        self.assertEqual(PHOTOGRAPH, self.lea.object_octets(line))
+        self.assertEqual(PHOTOGRAPH, self.lea.object_bytes(line))
 
     def test_upload_that_breaks_in_the_middle_begins_again(self):
         self.begin({"kind": "drop", "moment": "answering", "on": "uploads", "times": 2})
         self.daemon.accept(message("u-1", attachments=[inline("a", PHOTOGRAPH)]))
         line, = self.stored()
-        self.assertEqual(PHOTOGRAPH, self.lea.object_octets(line))
+        self.assertEqual(PHOTOGRAPH, self.lea.object_bytes(line))
         self.assertEqual(1, len({o["path"] for o in self.lea.objects()}))
 
     def test_refused_object_waits_for_an_operator(self):
@@ -177,8 +177,8 @@ class ModelB(SystemTest):
 
     def test_uploads_survive_a_kill(self):
         self.begin({"kind": "withhold_continue", "on": "uploads"})
-        octets = os.urandom(3_000_000)
-        self.daemon.put("big", octets)
+        bytes = os.urandom(3_000_000)
+        self.daemon.put("big", bytes)
         self.daemon.accept(message("u-1", attachments=[{"id": "a", "object": "big"}]))
         url = self.item().objects[0]["url"]
         wait_until(lambda: self.object_count("queued") == 1, "the upload is on its way")
@@ -187,7 +187,7 @@ class ModelB(SystemTest):
         self.daemon.start()
         line, = self.stored()
         self.assertTrue(url.endswith(line["path"]))
-        self.assertEqual(octets, self.lea.object_octets(line))
+        self.assertEqual(bytes, self.lea.object_bytes(line))
         wait_until(lambda: self.left_behind() == [], "nothing is left")
 
     def test_upload_that_no_event_names_does_not_survive_a_restart(self):
@@ -206,17 +206,17 @@ class ModelB(SystemTest):
         self.assert_status(415, self.daemon.put("p", b"\x1f\x8b", Content_Encoding="gzip"))
         self.daemon.accept(message("u-1", attachments=[{"id": "a", "object": "p"}]))
         line, = self.stored()
-        self.assertEqual(b"second", self.lea.object_octets(line))
+        self.assertEqual(b"second", self.lea.object_bytes(line))
 
     def test_checksum_of_the_source_must_agree(self):
         self.begin()
-        self.daemon.put("p", b"octets")
+        self.daemon.put("p", b"bytes")
         wrong = "0" * 64
-        for attachment in ({"id": "a", "object": "p", "sha256": wrong}, inline("a", b"octets", sha256=wrong)):
+        for attachment in ({"id": "a", "object": "p", "sha256": wrong}, inline("a", b"bytes", sha256=wrong)):
             for sender in ("u-1", "u-9"):
                 answer = self.daemon.post(message(sender, attachments=[attachment]))
                 self.assert_status(422, answer)
-        right = hashlib.sha256(b"octets").hexdigest()
+        right = hashlib.sha256(b"bytes").hexdigest()
         self.daemon.accept(message("u-1", attachments=[{"id": "a", "object": "p", "sha256": right}]))
         self.stored()
 
@@ -268,7 +268,7 @@ class ModelB(SystemTest):
         self.assertTrue(item.valid, item.problem)
         line, = self.stored()
         self.assertEqual("application/octet-stream", line["content_type"])
-        self.assertEqual(PHOTOGRAPH, self.lea.object_octets(line))
+        self.assertEqual(PHOTOGRAPH, self.lea.object_bytes(line))
 
     def test_large_objects_do_not_hold_up_items_or_small_ones(self):
         self.daemon.configuration["destinations"]["lea-one"]["upload_connections"] = 4

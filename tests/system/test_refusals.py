@@ -46,7 +46,7 @@ class Refusals(SystemTest):
         self.daemon.ctl("retry", item["id"])
         again, = self.arrived(lambda i: i.accepted and i.liid == "LIID-1", "the retried item")
         self.assertEqual(item["id"], again.object_id)
-        self.assertEqual(1, len({i.octets for i in self.lea.items() if i.object_id == item["id"]}))
+        self.assertEqual(1, len({i.bytes for i in self.lea.items() if i.object_id == item["id"]}))
         wait_until(lambda: self.daemon.items() == [], "nothing waits")
 
     def test_rejected_item_is_never_delivered(self):
@@ -105,7 +105,7 @@ class Refusals(SystemTest):
                 self.lea.stop()
                 self.lea.start()
                 wait_until(lambda: any(i.accepted for i in tries()), "the acceptance")
-                self.assertEqual(1, len({i.octets for i in tries()}))
+                self.assertEqual(1, len({i.bytes for i in tries()}))
                 transactions = [i.transaction for i in tries()]
                 self.assertEqual(len(transactions), len(set(transactions)), "a new transaction for each attempt")
                 self.lea.stop()

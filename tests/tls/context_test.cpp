@@ -65,8 +65,8 @@ class Pair {
             return;
         }
         ERR_clear_error();
-        char octet = 0;
-        const int result = SSL_is_init_finished(ssl) == 1 ? SSL_read(ssl, &octet, 1) : SSL_do_handshake(ssl);
+        char byte = 0;
+        const int result = SSL_is_init_finished(ssl) == 1 ? SSL_read(ssl, &byte, 1) : SSL_do_handshake(ssl);
         const int error = SSL_get_error(ssl, result);
         if (error == SSL_ERROR_SSL || error == SSL_ERROR_SYSCALL) {
             failure = explain_failure(ssl);

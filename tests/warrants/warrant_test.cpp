@@ -28,7 +28,7 @@ Warrant full_warrant() {
     return warrant;
 }
 
-TEST(Warrant, ComesBackFromItsOctets) {
+TEST(Warrant, ComesBackFromItsBytes) {
     for (const Warrant& warrant : {full_warrant(), Warrant{}}) {
         const auto again = decode(encode(warrant));
         ASSERT_TRUE(again.has_value());
@@ -62,7 +62,7 @@ TEST(Warrant, EveryMemberIsInTheDigest) {
     EXPECT_EQ(digest_of(full_warrant()), digest_of(full_warrant()));
 }
 
-TEST(Warrant, TheFormOfTheOctetsStays) {
+TEST(Warrant, TheFormOfTheBytesStays) {
     // Stores keep them for years: a change of this form needs a new version and the old one read for ever.
     Warrant warrant;
     warrant.liid = "L";
@@ -95,7 +95,7 @@ TEST(Warrant, TheFormOfTheOctetsStays) {
               "00");
 }
 
-TEST(Warrant, DamagedOctetsAreAnError) {
+TEST(Warrant, DamagedBytesAreAnError) {
     const std::string good = encode(full_warrant());
     EXPECT_TRUE(decode("").has_error());
     EXPECT_TRUE(decode(good + "x").has_error());

@@ -21,7 +21,7 @@ namespace lihandover::admin {
 enum class Readiness : std::uint8_t {
     ready,     ///< 200 `ready`
     starting,  ///< 503 `starting`
-    store,     ///< 503 `store`: full, at its limit or failing (DESIGN promise 11)
+    store,     ///< 503 `store`: full, at its limit or failing (promise 11)
     stopping,  ///< 503 `stopping`
 };
 
@@ -36,7 +36,7 @@ struct Parts {
     boost::asio::thread_pool& workers;
 };
 
-/// The operator's two doors (DESIGN "Operator", "Metrics"):
+/// The operator's two doors:
 ///
 /// - in the clear on a loopback address, for machines: GET /metrics, /healthz, /readyz. Nothing there tells of content,
 ///   parties, LIIDs or an LEA's words.
@@ -44,7 +44,7 @@ struct Parts {
 ///   the LEAs' words, and decides about items in the name of the user that the kernel vouches for.
 ///
 /// Lives on the one thread that runs `executor`'s io_context; every member is called there, or while that thread does
-/// not run. Also feeds the metrics that are read at scrape: waiting items, their octets and age, the store's size and
+/// not run. Also feeds the metrics that are read at scrape: waiting items, their bytes and age, the store's size and
 /// whether it accepts, readiness.
 class Admin {
   public:

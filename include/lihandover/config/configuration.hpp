@@ -14,7 +14,7 @@
 
 namespace lihandover::config {
 
-// The configuration as typed values (DESIGN "Configuration"). The defaults are the members' initialisers; everything
+// The configuration as typed values. The defaults are the members' initialisers; everything
 // else about an option (bounds, help, whether a reload may change it) is declared once in src/config/options.cpp.
 // Plain values: copy them, compare them with changed_options(), share a const one between threads.
 
@@ -122,7 +122,7 @@ struct Destination {
     std::uint64_t max_message_size = std::uint64_t{4} << 20;  ///< of a message of several actions; one may be larger
     std::uint32_t connections = 16;
     std::uint32_t upload_connections = 8;
-    std::optional<std::uint64_t> upload_bandwidth;  ///< octets per second of all uploads together
+    std::optional<std::uint64_t> upload_bandwidth;  ///< bytes per second of all uploads together
     Duration timeout = std::chrono::seconds(30);    ///< of each step: connect, TLS, send, the answer
     std::optional<Binary> binary;
     Retry retry;
@@ -170,7 +170,7 @@ struct Loaded {
     std::map<std::string, Place> places;
 };
 
-/// Reads and checks a file of at most max_file_size octets. Files that the options name are not opened.
+/// Reads and checks a file of at most max_file_size bytes. Files that the options name are not opened.
 [[nodiscard]] Loaded load_file(const std::string& path);
 /// The same for a text; `file` is the name in problems.
 [[nodiscard]] Loaded load_text(std::string_view text, const std::string& file);

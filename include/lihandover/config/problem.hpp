@@ -6,18 +6,18 @@
 
 namespace lihandover::config {
 
-/// Lines and columns (in octets) from 1; 0: unknown.
+/// Lines and columns (in bytes) from 1; 0: unknown.
 struct Place {
     std::size_t line = 0;
     std::size_t column = 0;
 };
 
 /// One mistake in a file that an operator wrote. `message` says what is wrong and what is allowed and holds no value
-/// out of the file, so it may be logged (DESIGN promise 8); `value` is for the operator's own eyes (`--check`).
+/// out of the file, so it may be logged (promise 8); `value` is for the operator's own eyes (`--check`).
 struct Problem {
     std::string file;
     std::size_t line = 0;    ///< from 1; 0 when the problem is the file's (missing, unreadable)
-    std::size_t column = 0;  ///< octets from 1
+    std::size_t column = 0;  ///< bytes from 1
     std::string message;
     std::string value;  ///< what was found; empty when there is nothing to show or the option is secret
 };

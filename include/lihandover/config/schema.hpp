@@ -83,21 +83,21 @@ using TextCheck = std::function<std::optional<std::string>(std::string_view)>;
 [[nodiscard]] Type<bool> boolean_type();
 /// A whole number.
 [[nodiscard]] Type<std::uint32_t> integer_type(std::uint32_t least, std::uint32_t most);
-/// Octets: a whole number with B, KiB, MiB, GiB or TiB.
+/// Bytes: a whole number with B, KiB, MiB, GiB or TiB.
 [[nodiscard]] Type<std::uint64_t> size_type(std::uint64_t least, std::uint64_t most);
 /// A whole number with ms, s, m, h or d.
 [[nodiscard]] Type<std::chrono::milliseconds> duration_type(std::chrono::milliseconds least,
                                                             std::chrono::milliseconds most);
-/// Text without control characters, of `least` to `most` characters (not octets).
+/// Text without control characters, of `least` to `most` characters (not bytes).
 [[nodiscard]] Type<std::string> text_type(std::size_t least, std::size_t most, std::string allowed = {},
                                           TextCheck check = {});
-/// The absolute path of a file or directory, at most `most` octets.
+/// The absolute path of a file or directory, at most `most` bytes.
 [[nodiscard]] Type<std::string> path_type(std::size_t most = 4095);
 [[nodiscard]] Type<std::string> https_url_type();
 
 /// The nearest of `known` to what somebody typed, if one is near.
 [[nodiscard]] std::optional<std::string> nearest(std::string_view typed, const std::vector<std::string>& known);
-[[nodiscard]] std::string write_size(std::uint64_t octets);
+[[nodiscard]] std::string write_size(std::uint64_t bytes);
 [[nodiscard]] std::string write_duration(std::chrono::milliseconds duration);
 /// A text as a YAML scalar: plain where that is safe, else in double quotes.
 [[nodiscard]] std::string write_text(std::string_view text);

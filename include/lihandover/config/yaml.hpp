@@ -54,7 +54,7 @@ struct FileStamp {
 [[nodiscard]] model::Result<FileStamp> stamp_of(const std::string& path);
 
 struct FileText {
-    std::string octets;
+    std::string bytes;
     FileStamp stamp;  ///< of the file that was read
 };
 /// An error also for a file longer than `max_size`.

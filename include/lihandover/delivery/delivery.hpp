@@ -92,19 +92,19 @@ struct DestinationStatus {
 };
 
 /// Takes what the store holds for each destination there: in order per lane, side by side across lanes, over kept-alive
-/// connections, and judges the answers (DESIGN promises 2 to 4, 11 and "Answers of an LEA"; docs/delivery.md). Nothing
-/// waits here that is not in the store: it keeps row numbers (at most 24 octets per item) and reads items when their
+/// connections, and judges the answers (promises 2 to 4, 11; docs/delivery.md). Nothing
+/// waits here that is not in the store: it keeps row numbers (at most 24 bytes per item) and reads items when their
 /// turn comes.
 ///
 /// An item with binary objects goes once they are there (until then its lane, and no other, waits) and their expiry is
 /// stamped: at its first attempt, and once more at a later one when less than half of the lifetime is left. Its
 /// acceptance says that it has objects; those of Model B come back through on_uploads and are pushed to their URLs
-/// (TS 103 707 annex C), over connections of their own and never before their item was accepted. Their octets are
+/// (TS 103 707 annex C), over connections of their own and never before their item was accepted. Their bytes are
 /// unsealed on `workers`, a few hundred kilobytes ahead per upload. The answer to an object is waited for as long as
 /// the destination's timeout and a second for each 10 MiB of it.
 ///
 /// Works on the one thread that runs `executor`'s io_context (the executor must be an io_context's own), and reads the
-/// store on that thread, the octets of objects excepted. Members are called on that thread, or while it does not run,
+/// store on that thread, the bytes of objects excepted. Members are called on that thread, or while it does not run,
 /// unless said otherwise.
 ///
 /// Counts the items' outcomes queued, retried, delivered and refused; rejected ones are an operator's doing and are

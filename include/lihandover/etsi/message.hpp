@@ -20,10 +20,10 @@ namespace lihandover::etsi {
 // size, depth and counts. Any prefix is taken, but the namespace must be Core's. All functions may be called from any
 // thread. Errors name what is wrong, never a value.
 
-inline constexpr std::size_t max_response_size = std::size_t{4} << 20;     ///< octets; larger is an error
+inline constexpr std::size_t max_response_size = std::size_t{4} << 20;     ///< bytes; larger is an error
 inline constexpr std::size_t max_xml_depth = 64;                           ///< elements; deeper is an error
 inline constexpr std::size_t max_actions = 10'000;                         ///< per message; more is an error
-inline constexpr std::size_t max_description = 4096;                       ///< octets kept of an ErrorDescription
+inline constexpr std::size_t max_description = 4096;                       ///< bytes kept of an ErrorDescription
 inline constexpr std::uint64_t max_number = (std::uint64_t{1} << 63) - 1;  ///< numbers above are read as this one
 
 /// TS 103 120 ErrorInformation. `description` is the LEA's words (cut at max_description, on a character): never
@@ -85,7 +85,7 @@ struct Request {
     std::vector<RequestedAction> actions;
 };
 
-/// Reads a request of any shape that the schemas allow. `max_size` bounds the body in octets.
+/// Reads a request of any shape that the schemas allow. `max_size` bounds the body in bytes.
 [[nodiscard]] model::Result<Request> read_request(std::string_view body, std::size_t max_size = std::size_t{64} << 20);
 
 /// The cheap way, for benchmarks: finds header, ActionIdentifiers and DELIVER/Identifiers by looking for the tags as

@@ -45,7 +45,7 @@ void append_message_head(std::string& out, const model::Profile& profile, const 
 void append_action_head(std::string& out, std::size_t index);
 
 /// Appends the DELIVER element: Identifier and HI1Object. The same arguments give the same bytes, whatever message it
-/// goes into and however often (DESIGN promise 3): nothing here looks at a clock or at anything but the arguments.
+/// goes into and however often (promise 3): nothing here looks at a clock or at anything but the arguments.
 /// Valid for every share: text that XML 1.0 cannot carry goes as base64 (docs/csp-schema.md).
 ///   identity.liid   an LIID by model::is_liid
 ///   objects         the item's binary objects in the event's order (TS 103 707 5.4.3); items of writer version 1 have
@@ -58,10 +58,10 @@ void append_action_head(std::string& out, std::size_t index);
 inline constexpr std::string_view action_tail = "</ActionRequest>";
 inline constexpr std::string_view message_tail = "</ActionRequests></RequestPayload></Payload></HI1Message>";
 
-/// At most this many octets go round the DELIVER of one action (action head and tail).
+/// At most this many bytes go round the DELIVER of one action (action head and tail).
 inline constexpr std::size_t action_overhead = 96;
 
-/// Octets of head and tail together, for cutting messages to a size.
+/// Bytes of head and tail together, for cutting messages to a size.
 [[nodiscard]] std::size_t message_overhead(const model::Profile& profile);
 
 /// A whole message from DELIVER elements that were written before.

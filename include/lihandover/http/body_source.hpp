@@ -19,7 +19,7 @@ class BodySource {
     [[nodiscard]] virtual std::optional<std::uint64_t> size() const = 0;
 
     /// Fills some of `buffer` and says how much; 0 is the end. An error ends the message unfinished and closes the
-    /// connection, so that the receiver cannot take it for whole; so does an end before or octets beyond size().
+    /// connection, so that the receiver cannot take it for whole; so does an end before or bytes beyond size().
     [[nodiscard]] virtual boost::asio::awaitable<model::Result<std::size_t>> read(std::span<char> buffer) = 0;
 };
 

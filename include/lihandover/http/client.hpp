@@ -28,7 +28,7 @@ enum class FailureKind : std::uint8_t {
     certificate,  ///< the peer's certificate is not acceptable (chain, name, validity), or ours is not to the peer
     handshake,    ///< any other TLS failure (no common version or suite, …)
     timeout,      ///< the deadline of `phase` passed
-    closed,       ///< the peer closed before an octet of an answer
+    closed,       ///< the peer closed before an byte of an answer
     truncated,    ///< the peer closed in the middle of an answer
     malformed,    ///< the answer is no HTTP/1.x response
     too_large,    ///< the answer exceeds a bound
@@ -101,7 +101,7 @@ struct ConnectionOptions {
     std::chrono::milliseconds handshake_timeout{10'000};
     /// The peer takes nothing of the request for so long.
     std::chrono::milliseconds send_stall{30'000};
-    /// From the request's last octet to the end of the answer.
+    /// From the request's last byte to the end of the answer.
     std::chrono::milliseconds answer_timeout{30'000};
     /// A connection unused for so long is asked (one system call) whether the peer has closed it before it is used.
     std::chrono::milliseconds check_after{1'000};

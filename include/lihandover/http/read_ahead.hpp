@@ -14,13 +14,13 @@
 
 namespace lihandover::http {
 
-/// Fills `out` with the octets from `at` on and says how many; less than asked for counts as an error. May block and
+/// Fills `out` with the bytes from `at` on and says how many; less than asked for counts as an error. May block and
 /// may throw. Called on the pool, one call at a time, never twice for the same place; destroyed there or with the
 /// ReadAhead, whichever lets go last.
 using BlockRead = std::function<model::Result<std::size_t>(std::uint64_t at, std::span<char> out)>;
 
 struct ReadAheadOptions {
-    /// Octets per call. Calls end at multiples of it, whatever the range begins with, so that a reader with chunks of
+    /// Bytes per call. Calls end at multiples of it, whatever the range begins with, so that a reader with chunks of
     /// its own that fit into it never has to take one twice. Not 0.
     std::size_t block = std::size_t{256} * 1024;
     /// Blocks in memory at most, the one being sent included: what bounds the memory. At least 1; from 2 on reading and
@@ -28,12 +28,12 @@ struct ReadAheadOptions {
     std::size_t blocks = 2;
 };
 
-/// The octets [begin, end) of something that can only be read by blocking, as a body: a pool's thread reads ahead while
+/// The bytes [begin, end) of something that can only be read by blocking, as a body: a pool's thread reads ahead while
 /// the connection's thread sends, so that both are at work. Nothing is read before the first read(): the body of an
 /// upload that never gets its `100 Continue` costs nothing.
 ///
 /// Used on the thread of `executor` (an io_context's own, run by one thread), but for the calls of BlockRead. May be
-/// destroyed at any time when no read() runs, also while a call of BlockRead does: that call ends by itself, its octets
+/// destroyed at any time when no read() runs, also while a call of BlockRead does: that call ends by itself, its bytes
 /// are dropped, and it touches nothing of `executor`, which need not outlive this object's destruction. A failed read
 /// stays failed.
 class ReadAhead final : public BodySource {

@@ -85,14 +85,14 @@ class Exchange {
     [[nodiscard]] virtual std::optional<std::uint64_t> content_length() const = 0;
     [[nodiscard]] virtual const Peer& peer() const = 0;
 
-    /// Octets of capacity that read_body leaves behind the body, for parsers that read beyond the end (simdjson).
+    /// Bytes of capacity that read_body leaves behind the body, for parsers that read beyond the end (simdjson).
     static constexpr std::size_t body_slack = 64;
 
     /// Reads the whole body into `body` (its capacity is reused; afterwards at least size + body_slack). A declared
     /// length above `max` fails with too_large before anything is read. Sends the `100 Continue` that the peer expects.
     /// Waits for the peer are bounded by Timeouts; time the handler takes itself does not count.
     [[nodiscard]] virtual boost::asio::awaitable<BodyResult<void>> read_body(std::string& body, std::size_t max) = 0;
-    /// Reads some octets of the body; 0 is its end. Never mix with read_body on one request. Sends `100 Continue` too.
+    /// Reads some bytes of the body; 0 is its end. Never mix with read_body on one request. Sends `100 Continue` too.
     [[nodiscard]] virtual boost::asio::awaitable<BodyResult<std::size_t>> read_some(std::span<char> buffer) = 0;
     /// True while the peer waits for a `100 Continue` that has not been sent.
     [[nodiscard]] virtual bool expects_continue() const = 0;
@@ -105,7 +105,7 @@ class Exchange {
     [[nodiscard]] virtual boost::asio::awaitable<bool> respond(Response response) = 0;
     /// The same with a streamed body (`response.body` is ignored).
     [[nodiscard]] virtual boost::asio::awaitable<bool> respond(Response response, BodySource& source) = 0;
-    /// After an answer that was sent in full: waits until the peer's own system has confirmed every octet of it. False
+    /// After an answer that was sent in full: waits until the peer's own system has confirmed every byte of it. False
     /// when the connection broke first, or when nothing moved for Timeouts::write_stall. For those who destroy what
     /// they sent; it says nothing of what the peer made of it. (The default is for handlers' tests: yes.)
     [[nodiscard]] virtual boost::asio::awaitable<bool> confirmed() { co_return true; }
@@ -126,19 +126,19 @@ class Handler {
 };
 
 struct Limits {
-    std::size_t max_header = 8192;       ///< octets of request line and fields: 431
+    std::size_t max_header = 8192;       ///< bytes of request line and fields: 431
     std::size_t max_fields = 64;         ///< 431
-    std::size_t max_target = 2048;       ///< octets: 414
+    std::size_t max_target = 2048;       ///< bytes: 414
     std::size_t max_connections = 1024;  ///< beyond: the one stalled longest is closed for the new one
 };
 
 struct Timeouts {
     std::chrono::milliseconds handshake{10'000};    ///< whole TLS handshake
-    std::chrono::milliseconds header{10'000};       ///< from the first octet of a request to the end of its fields: 408
+    std::chrono::milliseconds header{10'000};       ///< from the first byte of a request to the end of its fields: 408
     std::chrono::milliseconds idle{75'000};         ///< without a request: closed
     std::chrono::milliseconds keep_buffers{1'000};  ///< without a request: its buffers are given back
-    std::chrono::milliseconds body_stall{15'000};   ///< without an octet of the body
-    std::size_t min_body_rate = 1024;               ///< octets per second, on average, after body_stall's grace
+    std::chrono::milliseconds body_stall{15'000};   ///< without an byte of the body
+    std::size_t min_body_rate = 1024;               ///< bytes per second, on average, after body_stall's grace
     std::chrono::milliseconds write_stall{30'000};  ///< the peer takes nothing of the answer
     std::chrono::milliseconds linger{2'000};        ///< for the peer to read a last answer and close
 };

@@ -29,7 +29,7 @@ struct Url {
 };
 
 /// Refuses anything but http and https, user information, fragments, a missing host, port 0, and texts longer than
-/// 8192 octets. The error says what is wrong and does not repeat the URL.
+/// 8192 bytes. The error says what is wrong and does not repeat the URL.
 [[nodiscard]] model::Result<Url> parse_url(std::string_view text);
 
 }  // namespace lihandover::http

@@ -7,10 +7,10 @@
 
 namespace lihandover::intake {
 
-/// Bounds the octets of request bodies that are in memory at one time, over all connections and sources. A body that
+/// Bounds the bytes of request bodies that are in memory at one time, over all connections and sources. A body that
 /// wants more than there is waits, and its connection is not read meanwhile: backpressure, no refusal.
 ///
-/// Each body takes its octets as they arrive, so that a declared length costs nothing. The first `exempt` octets of a
+/// Each body takes its bytes as they arrive, so that a declared length costs nothing. The first `exempt` bytes of a
 /// body never wait: small requests get through however many large ones are stuck (they are bounded by the number of
 /// connections). Of the bodies that wait, the one that came first goes on beyond the budget: so at least one of them
 /// ends, and no number of half-read bodies can block one another for good.
@@ -21,7 +21,7 @@ class BodyBudget {
     /// What a request may have without waiting: some hundred events of a batch.
     static constexpr std::size_t small_body = std::size_t{128} * 1024;
 
-    BodyBudget(boost::asio::any_io_executor executor, std::size_t octets, std::size_t exempt = small_body);
+    BodyBudget(boost::asio::any_io_executor executor, std::size_t bytes, std::size_t exempt = small_body);
     BodyBudget(const BodyBudget&) = delete;
     BodyBudget& operator=(const BodyBudget&) = delete;
 
@@ -33,8 +33,8 @@ class BodyBudget {
         Share& operator=(const Share&) = delete;
         ~Share();
 
-        /// Completes once `octets` more may be held. Throws only when cancelled (boost::system::system_error).
-        [[nodiscard]] boost::asio::awaitable<void> take(std::size_t octets);
+        /// Completes once `bytes` more may be held. Throws only when cancelled (boost::system::system_error).
+        [[nodiscard]] boost::asio::awaitable<void> take(std::size_t bytes);
         [[nodiscard]] std::size_t held() const { return held_; }
 
       private:
@@ -44,7 +44,7 @@ class BodyBudget {
 
     /// Of the thread that it is used on.
     [[nodiscard]] const boost::asio::any_io_executor& executor() const { return executor_; }
-    /// Octets held now, exempt ones included.
+    /// Bytes held now, exempt ones included.
     [[nodiscard]] std::size_t held() const { return held_; }
     /// Bodies that wait.
     [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
@@ -54,7 +54,7 @@ class BodyBudget {
     void wake();
 
     boost::asio::any_io_executor executor_;
-    std::size_t octets_;
+    std::size_t bytes_;
     std::size_t exempt_;
     std::size_t held_ = 0;
     std::list<Waiter*> waiting_;

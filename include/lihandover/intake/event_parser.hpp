@@ -37,7 +37,7 @@ class EventParser {
     ~EventParser();
 
     /// Replaces `out` by the event. Its texts view `json` and the parser: they are valid until the next parse() or
-    /// shrink(), as long as `json` is. After a fault `out` is of no use. No octet beyond `json` is read.
+    /// shrink(), as long as `json` is. After a fault `out` is of no use. No byte beyond `json` is read.
     ///   latest   a later timestamp is refused (now and intake.max_future), whoever it concerns
     [[nodiscard]] std::optional<Fault> parse(std::string_view json, model::Instant latest, model::Event& out);
 

@@ -32,7 +32,7 @@ struct Services {
 ///   POST /v1/events         reads events, matches them, makes items durable and answers (docs/events.md)
 ///   PUT /v1/objects/{id}    takes a binary object that a later event of this source names (docs/events.md)
 /// What it answers depends on the request, the limits and the health of the store, never on what was matched, and every
-/// answer that follows the reading of events leaves with a commit (DESIGN promises 1 and 7).
+/// answer that follows the reading of events leaves with a commit (promises 1 and 7).
 ///
 /// One per listener, on the thread of its server. Exceptions: those of exhausted memory only.
 class EventsHandler final : public http::Handler {

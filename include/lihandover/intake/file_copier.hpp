@@ -19,8 +19,8 @@ struct CopyPauses {
 };
 
 /// Copies the files that events named (intake.attachment_root) into the store, after the events were answered, and
-/// tells the store how each copy ended (Objects::prepared). What is copied are the octets of the file that the event
-/// named, or none: inode, size and times are those of then, before the first octet and after the last, and the SHA-256
+/// tells the store how each copy ended (Objects::prepared). What is copied are the bytes of the file that the event
+/// named, or none: inode, size and times are those of then, before the first byte and after the last, and the SHA-256
 /// is the source's, where it gave one.
 ///
 /// A copy that fails is tried again, with growing pauses, until the file's give_up_at; then the item goes without it,

@@ -22,7 +22,7 @@ namespace lihandover::intake {
 [[nodiscard]] bool leaves_something(const model::Event& event, const model::Deliver& deliver,
                                     std::span<const std::string> metadata_parameters);
 
-/// Where the octets of an attachment are: one of the two, or neither where nobody takes them.
+/// Where the bytes of an attachment are: one of the two, or neither where nobody takes them.
 struct ObjectSource {
     std::shared_ptr<const store::SealedObject> sealed;
     std::shared_ptr<const store::SourceFile> file;

@@ -38,10 +38,10 @@ struct Route {
 
 /// Bounds of what a source may send (options under `intake`).
 struct Limits {
-    std::size_t max_event_size = std::size_t{1} << 20;     ///< octets of one event's JSON
-    std::size_t max_request_size = std::size_t{16} << 20;  ///< octets of one body
+    std::size_t max_event_size = std::size_t{1} << 20;     ///< bytes of one event's JSON
+    std::size_t max_request_size = std::size_t{16} << 20;  ///< bytes of one body
     std::chrono::milliseconds max_future{std::chrono::minutes(5)};
-    std::uint64_t max_object_size = std::uint64_t{8} << 30;        ///< octets of one uploaded or named object
+    std::uint64_t max_object_size = std::uint64_t{8} << 30;        ///< bytes of one uploaded or named object
     std::chrono::milliseconds object_wait{std::chrono::hours(1)};  ///< an uploaded object no event names goes then
     std::chrono::milliseconds attachment_grace{std::chrono::minutes(10)};  ///< a named file stays in place so long
 };

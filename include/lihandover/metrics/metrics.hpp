@@ -20,7 +20,7 @@ namespace lihandover::metrics {
 
 // Every metric is declared once, in src/metrics/declarations.cpp: name, type, help, labels and what values they take.
 // Label values are names out of the configuration (sources, destinations, certificate names) or one of the fixed sets
-// below; nothing that an event, a warrant or an LEA says ever becomes one (DESIGN promise 8).
+// below; nothing that an event, a warrant or an LEA says ever becomes one (promise 8).
 //
 // Handles are pointers into the registry: copy them freely, use them from any thread, as long as the Metrics lives.
 
@@ -202,7 +202,7 @@ struct DestinationMetrics {
     Counter download_bytes;
     Histogram object_seconds;    ///< Model B: from the item's acceptance to the object's
     Histogram delivery_seconds;  ///< from the item's reception to the LEA's acceptance
-    Histogram post_seconds;      ///< one POST, from the first octet to the answer read
+    Histogram post_seconds;      ///< one POST, from the first byte to the answer read
     Gauge connections;
 
     [[nodiscard]] const Counter& items(ItemOutcome outcome) const {
@@ -226,10 +226,10 @@ class Scrape {
     /// Age of the destination's oldest queued item; 0 when none waits.
     virtual void outbox_oldest_age(std::string_view destination, double seconds) = 0;
     virtual void objects(std::string_view destination, ObjectState state, std::uint64_t count) = 0;
-    /// Octets of all binary objects.
-    virtual void object_bytes(std::uint64_t octets) = 0;
-    /// Octets of all waiting items.
-    virtual void outbox_bytes(std::uint64_t octets) = 0;
+    /// Bytes of all binary objects.
+    virtual void object_bytes(std::uint64_t bytes) = 0;
+    /// Bytes of all waiting items.
+    virtual void outbox_bytes(std::uint64_t bytes) = 0;
     /// What counts against store.max_bytes; also raises the alarms at 50 % and 80 %.
     virtual void store_bytes(std::uint64_t used, std::uint64_t maximum) = 0;
     virtual void store_accepting(bool accepting) = 0;

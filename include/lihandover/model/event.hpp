@@ -12,7 +12,7 @@
 namespace lihandover::model {
 
 // One messaging event as a source reported it. All text is views into memory that somebody else owns (the parser's
-// buffer, or an item's stored octets) and lives as long as that does: an event under no warrant, which is most of
+// buffer, or an item's stored bytes) and lives as long as that does: an event under no warrant, which is most of
 // them, costs no copies. Text is WTF-8: UTF-8 that may hold lone surrogates, since intercepted JSON can.
 //
 // An Event is reused: clear() keeps the capacity of its lists.
@@ -125,7 +125,7 @@ struct Location {
 
 /// A binary object that belongs to the event (TS 103 707 5.4.3).
 struct Attachment {
-    /// Where its octets are.
+    /// Where its bytes are.
     enum class Source : std::uint8_t {
         data,    ///< in the event: `reference` is their base64
         object,  ///< uploaded before: `reference` is the id they were put under

@@ -8,7 +8,7 @@
 
 namespace lihandover::model {
 
-/// By octet: what it stands for as a hex digit of either case, -1 for what is none.
+/// By byte: what it stands for as a hex digit of either case, -1 for what is none.
 inline constexpr std::array<std::int8_t, 256> hex_values = [] {
     std::array<std::int8_t, 256> values{};
     values.fill(-1);
@@ -24,22 +24,22 @@ constexpr int hex_value(char digit) {
     return hex_values[static_cast<unsigned char>(digit)];
 }
 
-/// The `Size` octets that exactly twice as many hex digits of either case stand for; nullopt for anything else.
+/// The `Size` bytes that exactly twice as many hex digits of either case stand for; nullopt for anything else.
 template <std::size_t Size>
 constexpr std::optional<std::array<std::uint8_t, Size>> parse_hex(std::string_view text) {
     if (text.size() != 2 * Size) {
         return std::nullopt;
     }
-    std::array<std::uint8_t, Size> octets{};
+    std::array<std::uint8_t, Size> bytes{};
     for (std::size_t i = 0; i < Size; ++i) {
         const int high = hex_value(text[2 * i]);
         const int low = hex_value(text[2 * i + 1]);
         if (high < 0 || low < 0) {
             return std::nullopt;
         }
-        octets[i] = static_cast<std::uint8_t>(high << 4 | low);
+        bytes[i] = static_cast<std::uint8_t>(high << 4 | low);
     }
-    return octets;
+    return bytes;
 }
 
 }  // namespace lihandover::model

@@ -15,9 +15,9 @@
 namespace lihandover::model {
 
 // A handover item: one event's share for one warrant. What it says is fixed when it is made; the store keeps the share
-// as compact octets (encode_share), and the document is written from them at each attempt (DESIGN promise 3).
+// as compact bytes (encode_share), and the document is written from them at each attempt (promise 3).
 
-/// What a warrant orders (DESIGN "Configuration"): which parts of an event go into the item.
+/// What a warrant orders: which parts of an event go into the item.
 struct Deliver {
     bool metadata = false;  ///< parties, times, ids, service, type, status, device, network, number of attachments
     bool content = false;   ///< text, titles, nicknames, parameters that are not listed as metadata
@@ -27,7 +27,7 @@ struct Deliver {
     friend bool operator==(const Deliver&, const Deliver&) = default;
 };
 
-/// The part of an event that goes to one warrant, read back from its octets. Views the octets it was decoded from.
+/// The part of an event that goes to one warrant, read back from its bytes. Views the bytes it was decoded from.
 ///
 /// Without `deliver.metadata` the event has no id, service, time or identifiers, `type` and `received_at` mean nothing,
 /// and a party is there only for its nickname (then with no identifiers at all).
@@ -42,15 +42,15 @@ struct Share {
     std::uint32_t attachment_count = 0;
 };
 
-/// Appends the octets of the share to `out`.
+/// Appends the bytes of the share to `out`.
 ///   targeted             bit n set: party n of the event holds a target of the warrant
 ///   metadata_parameters  names below `parameters` that count as metadata
 /// Fields that `deliver` does not order are left out, so that they never reach a disk.
 void encode_share(const Event& event, std::span<const std::uint64_t> targeted, const Deliver& deliver,
                   Instant received_at, std::span<const std::string> metadata_parameters, std::string& out);
 
-/// Reads octets written by encode_share of this or an earlier version of it. The first octet is the version.
-[[nodiscard]] Status decode_share(std::string_view octets, Share& out);
+/// Reads bytes written by encode_share of this or an earlier version of it. The first byte is the version.
+[[nodiscard]] Status decode_share(std::string_view bytes, Share& out);
 
 /// Related items of one LIID (TS 103 707 5.3.2).
 struct ApplicationCorrelation {
@@ -71,7 +71,7 @@ using Sha256 = std::array<std::uint8_t, 32>;
 /// How binary objects reach an LEA (TS 103 707 annex C): fetched from us, or pushed by us.
 enum class BinaryModel : std::uint8_t { a, b };
 
-/// Why an object's octets could not be had from the file that the source named.
+/// Why an object's bytes could not be had from the file that the source named.
 enum class ObjectLoss : std::uint8_t { none, vanished, changed, unreadable, checksum };
 inline constexpr std::array<std::string_view, 5> object_loss_names = {"none", "vanished", "changed", "unreadable",
                                                                       "checksum"};
@@ -87,7 +87,7 @@ struct BinaryObject {
     std::optional<std::uint64_t> content_length;
     std::string content_type;  ///< empty: none
     std::optional<Instant> expiry;
-    std::optional<Sha256> checksum;      ///< of the octets as the source gave them
+    std::optional<Sha256> checksum;      ///< of the bytes as the source gave them
     std::string original_filename;       ///< WTF-8; empty: none
     std::string csp_defined_identifier;  ///< WTF-8; the attachment's id
     ObjectLoss loss = ObjectLoss::none;

@@ -6,7 +6,7 @@ namespace lihandover::model {
 
 /// Whether `text` is a media type that may stand in a Content-Type (RFC 9110 8.3.1): type and subtype by the grammar of
 /// RFC 6838 4.2, then any number of parameters; ASCII without control characters (a tab counts as one), at most 255
-/// octets. What sources say of binary objects goes into header fields and contentType only when it passes.
+/// bytes. What sources say of binary objects goes into header fields and contentType only when it passes.
 [[nodiscard]] bool is_media_type(std::string_view text);
 
 }  // namespace lihandover::model

@@ -7,7 +7,7 @@
 namespace lihandover::model {
 
 /// What went wrong, in a sentence for the operator. Never holds content, a target's or party's identifier, an LIID, a
-/// binary URL or a word of an LEA's error text (DESIGN promise 8): it may be logged as it is.
+/// binary URL or a word of an LEA's error text (promise 8): it may be logged as it is.
 struct Error {
     std::string message;
 };

@@ -27,7 +27,7 @@ struct Uuid {
     void append_to(std::string& out) const;
 };
 
-/// Fills `size` octets from the kernel's random source. Ends the program where the kernel has none: there is no safe
+/// Fills `size` bytes from the kernel's random source. Ends the program where the kernel has none: there is no safe
 /// way to go on.
 void random_bytes(void* out, std::size_t size);
 

@@ -29,7 +29,7 @@ struct Parts {
     /// Where the disk is read: a thread pool's. A thread of it is taken for as long as reading 256 KiB takes.
     boost::asio::any_io_executor workers;
     /// Whether the store can commit: what store::Listener::on_health said last, true before it said anything. While it
-    /// says no, nothing is handed over (DESIGN promise 11). Not Store::accepting(), which is false as well when the
+    /// says no, nothing is handed over (promise 11). Not Store::accepting(), which is false as well when the
     /// store is merely full, and fetching makes room then. Asked on the server's thread for each granted request; must
     /// be quick and not throw. Empty: always.
     std::function<bool()> can_commit = {};  // NOLINT(readability-redundant-member-init): for GCC
@@ -80,11 +80,11 @@ struct Settings {
 /// on.
 ///
 /// Every other request is put on record when its answer is done, however that ended, one store::Fetch per range. A
-/// fetch of the whole object counts as complete once the peer's system has confirmed every octet where the object is
-/// to be removed then, else once our own system has taken every octet.
+/// fetch of the whole object counts as complete once the peer's system has confirmed every byte where the object is
+/// to be removed then, else once our own system has taken every byte.
 ///
 /// One that asks for more than 1 MiB of an object is put on record when it begins as well, as not complete, and no
-/// octet leaves before that is committed: the record knows of it also when we are killed meanwhile. Where the store
+/// byte leaves before that is committed: the record knows of it also when we are killed meanwhile. Where the store
 /// does not take that, or not in Options::record_wait, the answer is 503 as above.
 ///
 /// Lives on the one thread that runs `executor`'s io_context (the executor must be an io_context's own), and reads the

@@ -20,7 +20,7 @@
 
 namespace lihandover::store {
 
-// Binary objects (TS 103 707 5.4.3 and annex C). Their octets lie sealed in files beside the database, each file under
+// Binary objects (TS 103 707 5.4.3 and annex C). Their bytes lie sealed in files beside the database, each file under
 // a key of its own (docs/store.md "Sealed objects"). Until an item that names the object is committed, the key is in
 // memory only: no match, or a restart, and the file is unreadable for ever.
 
@@ -29,7 +29,7 @@ namespace lihandover::store {
 class SealedObject {
   public:
     virtual ~SealedObject() = default;
-    [[nodiscard]] virtual std::uint64_t size() const = 0;  ///< octets of the object, unsealed
+    [[nodiscard]] virtual std::uint64_t size() const = 0;  ///< bytes of the object, unsealed
     [[nodiscard]] virtual const model::Sha256& sha256() const = 0;
 };
 
@@ -38,24 +38,24 @@ class SealedObject {
 class ObjectWriter {
   public:
     virtual ~ObjectWriter() = default;
-    [[nodiscard]] virtual model::Status write(std::span<const char> octets) = 0;
+    [[nodiscard]] virtual model::Status write(std::span<const char> bytes) = 0;
     [[nodiscard]] virtual std::uint64_t size() const = 0;
     /// On the disk, file and directory, when it returns.
     [[nodiscard]] virtual model::Result<std::shared_ptr<const SealedObject>> finish() = 0;
 };
 
 /// Reads a sealed object from any place. Blocks on the disk; one thread at a time; goes on working when the object is
-/// removed meanwhile. Every octet given out was authenticated.
+/// removed meanwhile. Every byte given out was authenticated.
 class ObjectReader {
   public:
     virtual ~ObjectReader() = default;
     [[nodiscard]] virtual std::uint64_t size() const = 0;
-    /// Fills `out` with what begins at octet `at`, as far as the object goes: less than asked for only at its end.
+    /// Fills `out` with what begins at byte `at`, as far as the object goes: less than asked for only at its end.
     [[nodiscard]] virtual model::Result<std::size_t> read(std::uint64_t at, std::span<char> out) = 0;
 };
 
 /// A file that a source named, to be copied after the answer. What is known of it when the event comes in decides
-/// whether the copy is of the same octets.
+/// whether the copy is of the same bytes.
 struct SourceFile {
     model::Uuid id;    ///< one per file and event: two warrants on one message share the copy
     std::string path;  ///< below intake.attachment_root, relative
@@ -67,7 +67,7 @@ struct SourceFile {
     model::Instant give_up_at;            ///< from then on the item goes without it (intake.attachment_grace)
 };
 
-/// One object of a NewItem, its id and URL fixed for good (DESIGN promise 3).
+/// One object of a NewItem, its id and URL fixed for good (promise 3).
 struct NewObject {
     model::Uuid id;
     model::BinaryModel model{};
@@ -77,7 +77,7 @@ struct NewObject {
     std::string csp_defined_identifier;  ///< WTF-8
     std::chrono::seconds lifetime{};     ///< binary.expiry
     bool remove_when_fetched = false;    ///< Model A: goes once it was fetched whole
-    /// Exactly one of the two. Objects of several items may share one: the octets are stored once and removed with the
+    /// Exactly one of the two. Objects of several items may share one: the bytes are stored once and removed with the
     /// last object that has them.
     std::shared_ptr<const SealedObject> sealed;
     std::shared_ptr<const SourceFile> file;
@@ -106,7 +106,7 @@ struct StoredObject {
     bool emergency = false;
     bool remove_when_fetched = false;
     std::chrono::seconds lifetime{};
-    /// Its octets; null while they are being copied and when they were lost.
+    /// Its bytes; null while they are being copied and when they were lost.
     std::shared_ptr<const SealedObject> sealed;
     std::optional<Refusal> refusal;  ///< while refused
 };
@@ -124,10 +124,10 @@ struct QueuedObject {
 struct Fetch {
     model::Uuid object;
     std::string certificate_sha256;
-    std::uint64_t begin = 0;  ///< of the octets asked for; end 0: none (HEAD, 304, 416)
+    std::uint64_t begin = 0;  ///< of the bytes asked for; end 0: none (HEAD, 304, 416)
     std::uint64_t end = 0;
     enum class Extent : std::uint8_t {
-        begun,       ///< its octets are about to leave; what became of it is an entry of its own
+        begun,       ///< its bytes are about to leave; what became of it is an entry of its own
         broken_off,  ///< not all that was asked for went out
         complete,    ///< all of it went out
         whole,       ///< and it was the whole object
@@ -163,17 +163,17 @@ class Objects {
     /// A file of its own. Fails where the store takes nothing (promise 11).
     [[nodiscard]] virtual model::Result<std::unique_ptr<ObjectWriter>> writer() = 0;
     /// For a copy of a named file whose item is committed: with it the item can go, and what goes makes room, so it is
-    /// taken where new items are not. Needs only that the store can commit, and that `size` octets fit below max_bytes
+    /// taken where new items are not. Needs only that the store can commit, and that `size` bytes fit below max_bytes
     /// and on the disk beside what deliveries need; they are held for it until it is finished or gone. More than that
     /// is admitted as for any other object. Fails where that is so now; see fits().
     [[nodiscard]] virtual model::Result<std::unique_ptr<ObjectWriter>> copy_writer(std::uint64_t size) = 0;
-    /// False where an object of so many octets is larger than max_bytes allows even in an empty store: waiting for room
+    /// False where an object of so many bytes is larger than max_bytes allows even in an empty store: waiting for room
     /// is of no use. A reload may change the answer.
     [[nodiscard]] virtual bool fits(std::uint64_t size) const = 0;
     [[nodiscard]] virtual model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& object) const = 0;
-    /// Does to the disk what writing an object of so many octets does, and leaves nothing: an answer's time must not
+    /// Does to the disk what writing an object of so many bytes does, and leaves nothing: an answer's time must not
     /// tell whether the event was under a warrant (promise 7). Blocks.
-    [[nodiscard]] virtual model::Status write_filler(std::uint64_t octets) = 0;
+    [[nodiscard]] virtual model::Status write_filler(std::uint64_t bytes) = 0;
 
     /// Files named by committed items and not copied yet; for a start.
     [[nodiscard]] virtual model::Result<std::vector<std::shared_ptr<const SourceFile>>> pending_files() = 0;

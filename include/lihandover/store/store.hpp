@@ -40,7 +40,7 @@ class Listener {
     virtual void on_queued(std::span<const QueuedItem> items, bool retried) noexcept = 0;
     /// Items that left the outbox by an operator's decision (rejected) while they may wait in memory.
     virtual void on_withdrawn(std::span<const QueuedItem> items) noexcept = 0;
-    /// The store can commit (true) or cannot (false): while false, nothing may be sent (DESIGN promise 11).
+    /// The store can commit (true) or cannot (false): while false, nothing may be sent (promise 11).
     virtual void on_health(bool can_commit) noexcept = 0;
 };
 

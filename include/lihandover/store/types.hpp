@@ -15,7 +15,7 @@
 namespace lihandover::store {
 
 /// An item's place: rows are numbered in the order of their first queueing, which is the order within a lane
-/// (DESIGN promise 4). Kept through refusal and retry.
+/// (promise 4). Kept through refusal and retry.
 using RowId = std::int64_t;
 
 /// A lane is one warrant's line of items: the pair (destination, LIID). Numbers are stable for the life of the store.
@@ -71,7 +71,7 @@ struct NewItem {
     std::shared_ptr<const std::vector<NewObject>> objects;
 };
 
-/// Where an item is (DESIGN "Operator"). `delivered` and `rejected` are records without content.
+/// Where an item is. `delivered` and `rejected` are records without content.
 enum class ItemState : std::uint8_t { held, queued, refused, delivered, rejected };
 inline constexpr std::array<std::string_view, 5> item_state_names = {"held", "queued", "refused", "delivered",
                                                                      "rejected"};
@@ -79,7 +79,7 @@ inline constexpr std::array<std::string_view, 5> item_state_names = {"held", "qu
     return item_state_names[static_cast<std::size_t>(state)];
 }
 
-/// A committed item as delivery hears of it; 24 octets at most are kept of it in memory while it waits.
+/// A committed item as delivery hears of it; 24 bytes at most are kept of it in memory while it waits.
 struct QueuedItem {
     RowId row = 0;
     LaneId lane = 0;
@@ -142,7 +142,7 @@ struct ItemView {
     std::string why;
 };
 
-/// A decision that touches evidence (DESIGN promise 12).
+/// A decision that touches evidence (promise 12).
 enum class RecordKind : std::uint8_t {
     warrant_in_force,
     warrant_changed,
@@ -178,19 +178,19 @@ struct Record {
     std::string why;
 };
 
-/// A warrant file's state as the store keeps it: the last good version (DESIGN promise 10).
+/// A warrant file's state as the store keeps it: the last good version (promise 10).
 struct StoredWarrant {
     std::string file;         ///< name within warrants_dir
     std::string destination;  ///< of the pair that names it
     std::string liid;
-    std::string octets;  ///< what the warrants room wrote
+    std::string bytes;  ///< what the warrants room wrote
 };
 
 /// One reload's consequences, written in one transaction with their records.
 struct WarrantChanges {
     std::vector<StoredWarrant> in_force;  ///< new ones
     std::vector<StoredWarrant> changed;   ///< same pair, other content
-    std::vector<StoredWarrant> ended;     ///< octets not needed
+    std::vector<StoredWarrant> ended;     ///< bytes not needed
     std::string who;                      ///< operator who asked for the reload, or empty
 };
 
@@ -214,7 +214,7 @@ struct Count {
 
 struct Statistics {
     std::vector<Count> counts;
-    /// Octets of waiting items' rows (share and overhead), the figure that max_bytes bounds together with the database
+    /// Bytes of waiting items' rows (share and overhead), the figure that max_bytes bounds together with the database
     /// file's other content; see `used_bytes`.
     std::uint64_t waiting_bytes = 0;
     /// Live pages of the database, the write-ahead log or its allotment, and the sealed objects.

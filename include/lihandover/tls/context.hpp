@@ -26,7 +26,7 @@ struct Files {
 
 /// Who the other end proved to be.
 struct PeerIdentity {
-    /// RFC 2253 text of the certificate's subject, for the audit record. At most 1024 octets.
+    /// RFC 2253 text of the certificate's subject, for the audit record. At most 1024 bytes.
     std::string subject;
     /// SHA-256 of the certificate (DER), 64 lower-case hexadecimal digits.
     std::string certificate_sha256;

@@ -48,7 +48,7 @@ class Index {
 
     /// Replaces `out` by one match for each warrant that the event falls under, in the order of their destinations and
     /// LIIDs, each at most once. A warrant applies by the event's own time, else by `received_at`, within its window
-    /// and its target's, both half-open; every party in every role counts (DESIGN promise 9, "Contracts").
+    /// and its target's, both half-open; every party in every role counts (promise 9).
     void match(const model::Event& event, model::Instant received_at, MatchScratch& scratch,
                std::vector<Match>& out) const;
 

@@ -22,8 +22,8 @@ struct Destinations {
 
 /// The last good version of one file, as the store keeps it across restarts.
 struct Remembered {
-    std::string file;    ///< name within warrants_dir, `w-17.yaml`
-    std::string octets;  ///< encode() of the warrant
+    std::string file;   ///< name within warrants_dir, `w-17.yaml`
+    std::string bytes;  ///< encode() of the warrant
 };
 
 /// A warrant in force and the file it came from.
@@ -55,7 +55,7 @@ class Loader {
     Loader(const Loader&) = delete;
     Loader& operator=(const Loader&) = delete;
 
-    /// Before the first reload: what was in force when the daemon stopped. Octets that cannot be read are an error, and
+    /// Before the first reload: what was in force when the daemon stopped. Bytes that cannot be read are an error, and
     /// the others are taken all the same.
     [[nodiscard]] model::Status restore(const std::vector<Remembered>& remembered);
 

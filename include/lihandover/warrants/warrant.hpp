@@ -55,10 +55,10 @@ using WarrantPtr = std::shared_ptr<const Warrant>;
 using Digest = std::array<std::uint8_t, 32>;
 [[nodiscard]] Digest digest_of(const Warrant& warrant);
 
-/// The warrant as octets for the store, and back. The same warrant always gives the same octets; decode reads what
+/// The warrant as bytes for the store, and back. The same warrant always gives the same bytes; decode reads what
 /// this or an earlier version wrote, and nothing else.
 [[nodiscard]] std::string encode(const Warrant& warrant);
-[[nodiscard]] model::Result<Warrant> decode(std::string_view octets);
+[[nodiscard]] model::Result<Warrant> decode(std::string_view bytes);
 
 /// Where a warrant stands at a time; the label set of `lihandover_warrants`.
 enum class State : std::uint8_t { pending, active, expired };

@@ -50,13 +50,19 @@ constexpr std::size_t path_room = 4096;
 
 Control* map_control() {
     const char* path = std::getenv("LIHANDOVER_FAULTS_CONTROL");
-    if (path == nullptr) return nullptr;
+    if (path == nullptr) {
+        return nullptr;
+    }
     // Not by open(): that is the one below, which would ask for the control file again.
     const int file = static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC));
-    if (file < 0) return nullptr;
+    if (file < 0) {
+        return nullptr;
+    }
     void* mapped = ::mmap(nullptr, sizeof(Control), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     ::close(file);
-    if (mapped == MAP_FAILED) return nullptr;
+    if (mapped == MAP_FAILED) {
+        return nullptr;
+    }
     auto* control = static_cast<Control*>(mapped);
     return control->magic == expected_magic ? control : nullptr;
 }
@@ -68,7 +74,9 @@ Control* control() {
 
 bool below_root(const char* path) {
     static const char* const root = std::getenv("LIHANDOVER_FAULTS_ROOT");
-    if (root == nullptr) return false;
+    if (root == nullptr) {
+        return false;
+    }
     const auto size = std::strlen(root);
     return std::strncmp(path, root, size) == 0 && (path[size] == '/' || path[size] == '\0');
 }
@@ -78,7 +86,9 @@ bool below_root(int file) {
     char path[path_room];
     std::snprintf(link, sizeof link, "/proc/self/fd/%d", file);
     const auto size = ::readlink(link, path, sizeof path - 1);
-    if (size <= 0) return false;
+    if (size <= 0) {
+        return false;
+    }
     path[size] = '\0';
     return below_root(path);
 }
@@ -99,7 +109,9 @@ std::uint32_t draw() {
 }
 
 bool happens(std::uint32_t chance) {
-    if (chance == 0 || (draw() & 0xffffU) >= chance) return false;
+    if (chance == 0 || (draw() & 0xffffU) >= chance) {
+        return false;
+    }
     __atomic_fetch_add(&control()->injected, 1, __ATOMIC_RELAXED);
     return true;
 }
@@ -111,14 +123,18 @@ Function real(const char* name) {
 #define REAL(name) \
     static const auto next = real<decltype(&name)>(#name)  // NOLINT(cppcoreguidelines-macro-usage): one name, twice
 
-/// What a write comes to: 0 goes on, -1 fails with errno set, else the octets that it is cut to.
+/// What a write comes to: 0 goes on, -1 fails with errno set, else the bytes that it is cut to.
 ssize_t fate_of_write(int file, std::size_t size) {
     const auto* shared = control();
-    if (shared == nullptr) return 0;
+    if (shared == nullptr) {
+        return 0;
+    }
     const auto eio = load(shared->write_eio);
     const auto enospc = load(shared->write_enospc);
     const auto cut = load(shared->write_short);
-    if ((eio | enospc | cut) == 0 || !below_root(file)) return 0;
+    if ((eio | enospc | cut) == 0 || !below_root(file)) {
+        return 0;
+    }
     if (happens(eio)) {
         errno = EIO;
         return -1;
@@ -127,55 +143,77 @@ ssize_t fate_of_write(int file, std::size_t size) {
         errno = ENOSPC;
         return -1;
     }
-    if (size > 1 && happens(cut)) return static_cast<ssize_t>(1 + draw() % (size - 1));
+    if (size > 1 && happens(cut)) {
+        return static_cast<ssize_t>(1 + draw() % (size - 1));
+    }
     return 0;
 }
 
 bool sync_fails(int file) {
     const auto* shared = control();
-    if (shared == nullptr) return false;
+    if (shared == nullptr) {
+        return false;
+    }
     const auto eio = load(shared->sync_eio);
     const auto slow = load(shared->slow_sync_ms);
-    if ((eio | slow) == 0 || !below_root(file)) return false;
+    if ((eio | slow) == 0 || !below_root(file)) {
+        return false;
+    }
     if (slow != 0) {
         const timespec time = {static_cast<time_t>(slow / 1000), static_cast<long>(slow % 1000) * 1'000'000};
         ::nanosleep(&time, nullptr);
     }
-    if (!happens(eio)) return false;
+    if (!happens(eio)) {
+        return false;
+    }
     errno = EIO;
     return true;
 }
 
 bool read_fails(int file) {
     const auto* shared = control();
-    if (shared == nullptr) return false;
+    if (shared == nullptr) {
+        return false;
+    }
     const auto eio = load(shared->read_eio);
-    if (eio == 0 || !below_root(file) || !happens(eio)) return false;
+    if (eio == 0 || !below_root(file) || !happens(eio)) {
+        return false;
+    }
     errno = EIO;
     return true;
 }
 
 bool grow_fails(int file) {
     const auto* shared = control();
-    if (shared == nullptr) return false;
+    if (shared == nullptr) {
+        return false;
+    }
     const auto enospc = load(shared->grow_enospc);
     return enospc != 0 && below_root(file) && happens(enospc);
 }
 
 bool open_fails(const char* path, int flags) {
     const auto* shared = control();
-    if (shared == nullptr || (flags & O_PATH) != 0) return false;
+    if (shared == nullptr || (flags & O_PATH) != 0) {
+        return false;
+    }
     const auto chance = load(shared->create_emfile);
-    if (chance == 0 || path[0] != '/' || !below_root(path) || !happens(chance)) return false;
+    if (chance == 0 || path[0] != '/' || !below_root(path) || !happens(chance)) {
+        return false;
+    }
     errno = EMFILE;
     return true;
 }
 
 bool unlink_fails(const char* path) {
     const auto* shared = control();
-    if (shared == nullptr) return false;
+    if (shared == nullptr) {
+        return false;
+    }
     const auto chance = load(shared->unlink_eio);
-    if (chance == 0 || path[0] != '/' || !below_root(path) || !happens(chance)) return false;
+    if (chance == 0 || path[0] != '/' || !below_root(path) || !happens(chance)) {
+        return false;
+    }
     errno = EIO;
     return true;
 }
@@ -188,7 +226,9 @@ mode_t mode_of(int flags, va_list arguments) {
 int look_up(const char* node, char* address, std::size_t room) {
     const char* path = std::getenv("LIHANDOVER_FAULTS_NAMES");
     std::FILE* file = path != nullptr ? std::fopen(path, "re") : nullptr;
-    if (file == nullptr) return EAI_NONAME;
+    if (file == nullptr) {
+        return EAI_NONAME;
+    }
     char line[512];
     int result = EAI_NONAME;
     while (std::fgets(line, sizeof line, file) != nullptr) {
@@ -197,8 +237,12 @@ int look_up(const char* node, char* address, std::size_t room) {
         char where[64] = "";
         unsigned milliseconds = 0;
         std::sscanf(line, "%127s %31s %63s %u", name, kind, where, &milliseconds);
-        if (std::strcmp(name, node) != 0) continue;
-        if (std::strcmp(kind, "again") == 0) result = EAI_AGAIN;
+        if (std::strcmp(name, node) != 0) {
+            continue;
+        }
+        if (std::strcmp(kind, "again") == 0) {
+            result = EAI_AGAIN;
+        }
         if (std::strcmp(kind, "address") == 0) {
             std::snprintf(address, room, "%s", where);
             const timespec time = {static_cast<time_t>(milliseconds / 1000),
@@ -237,13 +281,17 @@ ssize_t pwrite64(int file, const void* data, std::size_t size, off64_t offset) {
 
 ssize_t writev(int file, const iovec* parts, int count) {
     REAL(writev);
-    if (fate_of_write(file, 2) < 0) return -1;
+    if (fate_of_write(file, 2) < 0) {
+        return -1;
+    }
     return next(file, parts, count);
 }
 
 ssize_t pwritev(int file, const iovec* parts, int count, off_t offset) {
     REAL(pwritev);
-    if (fate_of_write(file, 2) < 0) return -1;
+    if (fate_of_write(file, 2) < 0) {
+        return -1;
+    }
     return next(file, parts, count, offset);
 }
 
@@ -303,7 +351,9 @@ int unlink(const char* path) noexcept {
 int getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** result) {
     REAL(getaddrinfo);
     const auto size = node != nullptr ? std::strlen(node) : 0;
-    if (size < 6 || std::strcmp(node + size - 5, ".test") != 0) return next(node, service, hints, result);
+    if (size < 6 || std::strcmp(node + size - 5, ".test") != 0) {
+        return next(node, service, hints, result);
+    }
     char address[64];
     const int error = look_up(node, address, sizeof address);
     return error != 0 ? error : next(address, service, hints, result);
