@@ -12,6 +12,10 @@ std::string_view name_of(Refusal::Kind kind) {
             return "invalid_document";
         case Refusal::Kind::expired:
             return "expired";
+        case Refusal::Kind::no_answer:
+            return "no_answer";
+        case Refusal::Kind::unreadable:
+            return "unreadable";
     }
     return "unknown";
 }

@@ -16,11 +16,11 @@
 
 namespace lihandover::store {
 
-/// store.submit as an Asio operation: `co_await async_submit(store, std::move(items), boost::asio::use_awaitable)`
-/// gives the Outcome on the caller's executor. Not cancellable: a group on its way to the disk cannot be called back.
+/// ItemIntake::submit as an Asio operation: `co_await async_submit(intake, std::move(items), 0, use_awaitable)` gives
+/// the Outcome on the caller's executor. Not cancellable: a group on its way to the disk cannot be called back.
 /// The store outlives the operation, since stop() answers all that was submitted.
 template <typename Token>
-auto async_submit(Store& store, std::vector<NewItem> items, std::size_t idle_objects, Token&& token) {
+auto async_submit(ItemIntake& store, std::vector<NewItem> items, std::size_t idle_objects, Token&& token) {
     return boost::asio::async_initiate<Token, void(Outcome)>(
         [&store, idle_objects](auto handler, std::vector<NewItem> moved_items) {
             using Handler = decltype(handler);
@@ -37,6 +37,11 @@ auto async_submit(Store& store, std::vector<NewItem> items, std::size_t idle_obj
             });
         },
         token, std::move(items));
+}
+
+template <typename Token>
+auto async_submit(Store& store, std::vector<NewItem> items, std::size_t idle_objects, Token&& token) {
+    return async_submit(store.item_intake(), std::move(items), idle_objects, std::forward<Token>(token));
 }
 
 template <typename Token>

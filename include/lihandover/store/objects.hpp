@@ -83,14 +83,17 @@ struct NewObject {
     std::shared_ptr<const SourceFile> file;
 };
 
-/// Where an object is in its life. Those that ended have no row any more, only records.
+/// Where an object is in its life. Those that ended have no row any more, only records. The numbers are on disk: never
+/// change them, only add.
 enum class ObjectState : std::uint8_t {
-    attached,  ///< its item was not accepted yet
-    offered,   ///< Model A: its item was accepted; can be fetched until it expires
-    queued,    ///< Model B: its item was accepted; to be pushed
-    refused,   ///< Model B: the LEA will not have it, or it expired; bytes kept until an operator decides
+    attached = 0,   ///< its item was not accepted yet
+    offered = 1,    ///< Model A: its item was accepted; can be fetched until it expires
+    queued = 2,     ///< Model B: its item was accepted; to be pushed
+    refused = 3,    ///< Model B: the LEA will not have it, or it expired; bytes kept until an operator decides
+    set_aside = 4,  ///< Model B: fails where others succeed; passed by, tried again at growing distances
 };
-inline constexpr std::array<std::string_view, 4> object_state_names = {"attached", "offered", "queued", "refused"};
+inline constexpr std::array<std::string_view, 5> object_state_names = {"attached", "offered", "queued", "refused",
+                                                                       "set_aside"};
 [[nodiscard]] constexpr std::string_view name_of(ObjectState state) {
     return object_state_names[static_cast<std::size_t>(state)];
 }
@@ -108,7 +111,7 @@ struct StoredObject {
     std::chrono::seconds lifetime{};
     /// Its bytes; null while they are being copied and when they were lost.
     std::shared_ptr<const SealedObject> sealed;
-    std::optional<Refusal> refusal;  ///< while refused
+    std::optional<Refusal> refusal;  ///< while refused or set aside
 };
 
 /// An object to push, as delivery hears of it.
@@ -138,7 +141,7 @@ struct Fetch {
     [[nodiscard]] bool whole() const { return extent == Extent::whole; }
 };
 
-/// Hears what became durable, on the writer thread as store::Listener does.
+/// Hears what became durable, as OutboxListener does.
 class ObjectListener {
   public:
     virtual ~ObjectListener() = default;
@@ -150,7 +153,54 @@ class ObjectListener {
     virtual void on_uploads_withdrawn(std::span<const model::Uuid> objects) noexcept = 0;
 };
 
-/// The store's side for binary objects. Thread-safe; `done` callbacks as in Store.
+/// The store's side for binary objects. Thread-safe. Calls that return values may block on the disk.
+class BinaryObjects {
+  public:
+    virtual ~BinaryObjects() = default;
+
+    /// Set before the first submission; outlives the store, or is taken off with nullptr after Store::stop().
+    virtual void set_listener(ObjectListener* listener) = 0;
+
+    /// A file of its own. Fails where the store takes nothing (promise 11).
+    [[nodiscard]] virtual model::Result<std::unique_ptr<ObjectWriter>> writer() = 0;
+    /// For a copy of a named file whose item is committed: with it the item can go, and what goes makes room, so it is
+    /// taken where new items are not. Needs only that the store can commit, and that `size` bytes fit below max_bytes
+    /// and on the disk beside what deliveries need; they are held for it until it is finished or gone. More than that
+    /// is admitted as for any other object. Fails where that is so now; see fits().
+    [[nodiscard]] virtual model::Result<std::unique_ptr<ObjectWriter>> copy_writer(std::uint64_t size) = 0;
+    /// False where an object of so many bytes is larger than max_bytes allows even in an empty store: waiting for room
+    /// is of no use. A reload may change the answer.
+    [[nodiscard]] virtual bool fits(std::uint64_t size) const = 0;
+    [[nodiscard]] virtual model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& object) const = 0;
+    /// Does to the disk what writing an object of so many bytes does, and leaves nothing: an answer's time must not
+    /// tell whether the event was under a warrant (promise 7).
+    [[nodiscard]] virtual model::Status write_filler(std::uint64_t bytes) = 0;
+
+    /// Files named by committed items and not copied yet; for a start.
+    [[nodiscard]] virtual model::Result<std::vector<std::shared_ptr<const SourceFile>>> pending_files() = 0;
+    /// The copy was made, or given up for `loss`. Kept over failed commits, as acceptances are.
+    virtual void prepared(const model::Uuid& file, std::shared_ptr<const SealedObject> copy, model::ObjectLoss loss,
+                          Done done) = 0;
+
+    /// A binary object by the id in its URL; nullopt when unknown or ended. Costs the same whatever the answer.
+    [[nodiscard]] virtual model::Result<std::optional<StoredObject>> find_object(const model::Uuid& id) = 0;
+    /// Model A, for the record; the object goes where it was fetched whole and is to be removed then. Kept over failed
+    /// commits.
+    virtual void fetched(Fetch fetch, Done done) = 0;
+
+    /// Calls `visit` for every object that is to be pushed; how delivery begins.
+    [[nodiscard]] virtual model::Status for_each_upload(const std::function<void(const QueuedObject&)>& visit) = 0;
+    /// The same for every object that is set aside.
+    [[nodiscard]] virtual model::Status for_each_set_aside(const std::function<void(const QueuedObject&)>& visit) = 0;
+    /// Model B: the LEA has it. It goes, its bytes too once no other object has them. Kept over failed commits.
+    virtual void pushed(const model::Uuid& object, Done done) = 0;
+    /// The LEA will not have it, or it expired. From `queued` and `set_aside`.
+    virtual void refused(const model::Uuid& object, Refusal refusal, Done done) = 0;
+    /// It fails where others succeed; as Outbox::set_aside.
+    virtual void set_aside(const model::Uuid& object, Refusal refusal, Done done) = 0;
+};
+
+/// What BinaryObjects replaces; goes when nobody uses it.
 class Objects {
   public:
     using Done = std::function<void(Outcome)>;
@@ -187,6 +237,7 @@ class Objects {
     /// Model B: the LEA has it. Its row goes, its bytes too once no other object has them. Kept over failed commits.
     virtual void pushed(const model::Uuid& object, Done done) = 0;
     virtual void refused(const model::Uuid& object, Refusal refusal, Done done) = 0;
+    virtual void set_aside(const model::Uuid& /*object*/, Refusal /*refusal*/, Done done) { done(Outcome::failed); }
     /// Model A: for the record; the object goes where it was fetched whole and is to be removed then. Kept over failed
     /// commits.
     virtual void fetched(Fetch fetch, Done done) = 0;

@@ -13,7 +13,11 @@
 
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
+#include "lihandover/store/intake.hpp"
 #include "lihandover/store/objects.hpp"
+#include "lihandover/store/operator_view.hpp"
+#include "lihandover/store/outbox.hpp"
+#include "lihandover/store/register.hpp"
 #include "lihandover/store/types.hpp"
 
 namespace lihandover::store {
@@ -25,24 +29,7 @@ struct Options {
     std::chrono::seconds repeat_memory{std::chrono::hours(7 * 24)};  ///< how long repeats are recognised at least
 };
 
-/// Hears what became durable. Called on the writer thread after the commit, in order; must return quickly and not
-/// throw.
-class Listener {
-  public:
-    virtual ~Listener() = default;
-    /// The new items without binary objects that the next on_queued() tells of, whole, as load() would give them: for a
-    /// listener that sends them soon and would read them back otherwise. It may move out of them what it wants; nothing
-    /// is lost by those that it leaves, or that it never hears of here (after a restart or a failed commit), since all
-    /// of them are on disk.
-    virtual void on_stored(std::span<StoredItem> /*items*/) noexcept {}
-    /// Items ready for delivery in row order within each lane: new ones, and retried ones (whose rows may be lower than
-    /// rows heard of before: they go next).
-    virtual void on_queued(std::span<const QueuedItem> items, bool retried) noexcept = 0;
-    /// Items that left the outbox by an operator's decision (rejected) while they may wait in memory.
-    virtual void on_withdrawn(std::span<const QueuedItem> items) noexcept = 0;
-    /// The store can commit (true) or cannot (false): while false, nothing may be sent (promise 11).
-    virtual void on_health(bool can_commit) noexcept = 0;
-};
+using Listener = OutboxListener;
 
 /// Reads the store beside the writer, on a connection of its own. One object per thread; calls block on the disk.
 class Reader {
@@ -67,7 +54,16 @@ class Reader {
     [[nodiscard]] virtual model::Result<std::optional<StoredObject>> object(const model::Uuid& id) = 0;
     /// Calls `visit` for every object that is to be pushed; how delivery begins.
     [[nodiscard]] virtual model::Status for_each_upload(const std::function<void(const QueuedObject&)>& visit) = 0;
+    [[nodiscard]] virtual model::Status for_each_set_aside(const std::function<void(const QueuedItem&)>& /*visit*/) {
+        return {};
+    }
+    [[nodiscard]] virtual model::Status for_each_upload_set_aside(
+        const std::function<void(const QueuedObject&)>& /*visit*/) {
+        return {};
+    }
 };
+
+class InterfacesOfStore;
 
 /// The durable state: SQLite in WAL mode with synchronous=FULL, written by one thread that commits whatever has
 /// gathered while the last commit ran (group commit, no timed delay).
@@ -78,13 +74,25 @@ class Reader {
 ///
 /// Where the disk is full, max_bytes is reached or the store fails, accepting() turns false, listeners hear
 /// on_health(false) where not even deletions can be committed, and the writer tries again by itself until it works.
+///
+/// One interface for each user; the members beside them do the same and go when nobody uses them.
 class Store {
   public:
-    using Done = std::function<void(Outcome)>;
-    /// How many items a retry or reject found and changed.
-    using DoneCount = std::function<void(Outcome, std::size_t)>;
+    using Done = store::Done;
+    using DoneCount = store::DoneCount;
 
-    virtual ~Store() = default;
+    Store();
+    virtual ~Store();
+    Store(const Store&) = delete;
+    Store& operator=(const Store&) = delete;
+    Store(Store&&) = delete;
+    Store& operator=(Store&&) = delete;
+
+    [[nodiscard]] ItemIntake& item_intake();
+    [[nodiscard]] Outbox& outbox();
+    [[nodiscard]] BinaryObjects& binary_objects();
+    [[nodiscard]] OperatorView& operator_view();
+    [[nodiscard]] Register& warrant_register();
 
     /// Opens or creates the store, migrates an older schema, refuses a newer one, and starts the writer. The error says
     /// what an operator can do.
@@ -138,6 +146,7 @@ class Store {
 
     /// The LEA refused this one for good: state `refused`.
     virtual void refused(RowId row, Refusal refusal, Done done) = 0;
+    virtual void set_aside(RowId /*row*/, Refusal /*refusal*/, Done done) { done(Outcome::failed); }
 
     /// Operator's decisions; `who` and `why` go into the records. retry: refused items go back to their place, refused
     /// binary objects (by their own id, or that of their item) are pushed again. The bulk form takes all refused of a
@@ -155,6 +164,9 @@ class Store {
     [[nodiscard]] virtual model::Status change_warrants(const WarrantChanges& changes) = 0;
 
     [[nodiscard]] virtual Statistics statistics() const = 0;
+
+  private:
+    std::unique_ptr<InterfacesOfStore> interfaces_;
 };
 
 }  // namespace lihandover::store

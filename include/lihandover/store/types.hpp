@@ -1,7 +1,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,8 +16,7 @@
 
 namespace lihandover::store {
 
-/// An item's place: rows are numbered in the order of their first queueing, which is the order within a lane
-/// (promise 4). Kept through refusal and retry.
+/// An item's place: within a lane, a larger number was queued later (promise 4). Kept for the life of the item.
 using RowId = std::int64_t;
 
 /// A lane is one warrant's line of items: the pair (destination, LIID). Numbers are stable for the life of the store.
@@ -32,6 +33,11 @@ enum class Outcome : std::uint8_t {
     committed,  ///< on disk (synchronous=FULL)
     failed,     ///< nothing of it is on disk: full, failing or stopping store; worth another try later
 };
+
+/// Hears how a submission ended, once, on a thread of the store; must be quick and not throw.
+using Done = std::function<void(Outcome)>;
+/// The same, with how many items a decision found and changed.
+using DoneCount = std::function<void(Outcome, std::size_t)>;
 
 /// Who and what a lane is.
 struct Lane {
@@ -71,10 +77,17 @@ struct NewItem {
     std::shared_ptr<const std::vector<NewObject>> objects;
 };
 
-/// Where an item is. `delivered` and `rejected` are records without content.
-enum class ItemState : std::uint8_t { held, queued, refused, delivered, rejected };
-inline constexpr std::array<std::string_view, 5> item_state_names = {"held", "queued", "refused", "delivered",
-                                                                     "rejected"};
+/// Where an item is. The numbers are on disk: never change them, only add.
+enum class ItemState : std::uint8_t {
+    held = 0,       ///< waits for review
+    queued = 1,     ///< goes in its turn
+    refused = 2,    ///< the LEA said no for good; an operator decides
+    delivered = 3,  ///< a record without content
+    rejected = 4,   ///< by an operator; a record without content
+    set_aside = 5,  ///< fails where others succeed: passed by, tried again at growing distances
+};
+inline constexpr std::array<std::string_view, 6> item_state_names = {"held",      "queued",   "refused",
+                                                                     "delivered", "rejected", "set_aside"};
 [[nodiscard]] constexpr std::string_view name_of(ItemState state) {
     return item_state_names[static_cast<std::size_t>(state)];
 }
@@ -113,13 +126,21 @@ struct Acceptance {
     bool has_objects = false;     ///< its binary objects are offered or queued from now on
 };
 
-/// Why an item was put aside; what the operator sees beside it. `words` may be an LEA's text: for the control API and
+/// Why an item does not go; what the operator sees beside it. `words` may be an LEA's text: for the control API and
 /// the record only, never for a log.
 struct Refusal {
     /// The LEA's HI1 ErrorCode, or an HTTP status, or 0.
     std::uint64_t code = 0;
     /// `expired`: of a binary object that could not be pushed in time.
-    enum class Kind : std::uint8_t { hi1_error, http_status, invalid_document, expired } kind = Kind::hi1_error;
+    /// The numbers are on disk: never change them, only add.
+    enum class Kind : std::uint8_t {
+        hi1_error = 0,
+        http_status = 1,
+        invalid_document = 2,
+        expired = 3,
+        no_answer = 4,   ///< the connection ended, or the time ran out, without an answer
+        unreadable = 5,  ///< an answer that is none of HI1
+    } kind = Kind::hi1_error;
     std::string words;
 };
 [[nodiscard]] std::string_view name_of(Refusal::Kind kind);
@@ -137,33 +158,35 @@ struct ItemView {
     std::optional<model::ApplicationCorrelation> correlation;
     model::Instant received_at;
     model::Instant changed_at;
-    std::optional<Refusal> refusal;  ///< for refused, and for rejected that were refused before
+    std::optional<Refusal> refusal;  ///< for refused and set aside, and for rejected that were so before
     std::string who;                 ///< who decided, for rejected; empty otherwise
     std::string why;
 };
 
-/// A decision that touches evidence (promise 12).
+/// A decision that touches evidence (promise 12). The numbers are on disk: never change them, only add.
 enum class RecordKind : std::uint8_t {
-    warrant_in_force,
-    warrant_changed,
-    warrant_ended,
-    item_made,
-    item_delivered,
-    item_refused,
-    item_retried,
-    item_rejected,
-    object_lost,     ///< the file that the source named could not be copied; `why` says how it failed
-    object_pushed,   ///< Model B
-    object_fetched,  ///< Model A; `who` is the certificate's SHA-256, `why` the range and the outcome
-    object_refused,
-    object_retried,
-    object_rejected,  ///< by an operator
-    object_expired,   ///< Model A: it can no longer be fetched
+    warrant_in_force = 0,
+    warrant_changed = 1,
+    warrant_ended = 2,
+    item_made = 3,
+    item_delivered = 4,
+    item_refused = 5,
+    item_retried = 6,
+    item_rejected = 7,
+    object_lost = 8,      ///< the file that the source named could not be copied; `why` says how it failed
+    object_pushed = 9,    ///< Model B
+    object_fetched = 10,  ///< Model A; `who` is the certificate's SHA-256, `why` the range and the outcome
+    object_refused = 11,
+    object_retried = 12,
+    object_rejected = 13,  ///< by an operator
+    object_expired = 14,   ///< Model A: it can no longer be fetched
+    item_set_aside = 15,
+    object_set_aside = 16,
 };
-inline constexpr std::array<std::string_view, 15> record_kind_names = {
-    "warrant_in_force", "warrant_changed", "warrant_ended",  "item_made",       "item_delivered",
-    "item_refused",     "item_retried",    "item_rejected",  "object_lost",     "object_pushed",
-    "object_fetched",   "object_refused",  "object_retried", "object_rejected", "object_expired"};
+inline constexpr std::array<std::string_view, 17> record_kind_names = {
+    "warrant_in_force", "warrant_changed", "warrant_ended",  "item_made",      "item_delivered",  "item_refused",
+    "item_retried",     "item_rejected",   "object_lost",    "object_pushed",  "object_fetched",  "object_refused",
+    "object_retried",   "object_rejected", "object_expired", "item_set_aside", "object_set_aside"};
 [[nodiscard]] constexpr std::string_view name_of(RecordKind kind) {
     return record_kind_names[static_cast<std::size_t>(kind)];
 }
@@ -200,15 +223,19 @@ struct Count {
     std::uint64_t held = 0;
     std::uint64_t queued = 0;
     std::uint64_t refused = 0;
+    std::uint64_t set_aside = 0;
     // Binary objects by state.
     std::uint64_t objects_attached = 0;
     std::uint64_t objects_offered = 0;
     std::uint64_t objects_queued = 0;
     std::uint64_t objects_refused = 0;
+    std::uint64_t objects_set_aside = 0;
 
     /// Whether anything of the destination is here still, which keeps it from being removed.
     [[nodiscard]] bool any() const {
-        return held + queued + refused + objects_attached + objects_offered + objects_queued + objects_refused > 0;
+        return held + queued + refused + set_aside + objects_attached + objects_offered + objects_queued +
+                   objects_refused + objects_set_aside >
+               0;
     }
 };
 

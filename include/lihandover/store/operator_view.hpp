@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lihandover/model/result.hpp"
+#include "lihandover/store/types.hpp"
+
+namespace lihandover::store {
+
+/// What operators see and decide. Thread-safe. Calls that return values block on the disk.
+class OperatorView {
+  public:
+    virtual ~OperatorView() = default;
+
+    /// A page of items after `after` (0: from the start), at most `limit`, of one state, or of all that wait when
+    /// nullopt. ItemView::row of the last one is the next page's `after`. `delivered` and `rejected` come from the
+    /// records.
+    [[nodiscard]] virtual model::Result<std::vector<ItemView>> items(std::optional<ItemState> state, RowId after,
+                                                                     std::size_t limit) = 0;
+    /// One item, or one binary object that waits by itself, by its id; nullopt when unknown.
+    [[nodiscard]] virtual model::Result<std::optional<ItemView>> find(const model::Uuid& object_id) = 0;
+    /// Records after `after`, oldest first.
+    [[nodiscard]] virtual model::Result<std::vector<Record>> records(std::int64_t after, std::size_t limit) = 0;
+    /// When the oldest queued item of a destination was received; nullopt when none waits.
+    [[nodiscard]] virtual model::Result<std::optional<model::Instant>> oldest(std::string_view destination) = 0;
+
+    /// Refused and set aside items go back to their place in the queue; binary objects in these states (by their own
+    /// id, or that of their item) are pushed again. `who` and `why` of all decisions go into the records.
+    virtual void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) = 0;
+    /// The same for all of a destination, of one code where given.
+    virtual void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
+                           DoneCount done) = 0;
+    /// Ends waiting items (of any state), or binary objects that wait by themselves, without delivery; content goes at
+    /// once.
+    virtual void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) = 0;
+
+    /// Exact as of the last commit.
+    [[nodiscard]] virtual Statistics statistics() const = 0;
+};
+
+}  // namespace lihandover::store

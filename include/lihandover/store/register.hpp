@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "lihandover/model/item.hpp"
+#include "lihandover/model/result.hpp"
+#include "lihandover/store/types.hpp"
+
+namespace lihandover::store {
+
+/// Lanes, profiles, and the last good versions of the warrants. Thread-safe. Calls that make or change something block
+/// on a commit: for start and reload, not for the hot path.
+class Register {
+  public:
+    virtual ~Register() = default;
+
+    /// Finds or makes, durably.
+    [[nodiscard]] virtual model::Result<std::vector<LaneId>> lanes(
+        std::span<const std::pair<std::string, std::string>> destination_and_liid) = 0;
+    [[nodiscard]] model::Result<LaneId> lane(std::string_view destination, std::string_view liid) {
+        const std::pair<std::string, std::string> pair(destination, liid);
+        const auto ids = lanes(std::span(&pair, 1));
+        return ids ? model::Result<LaneId>(ids->front()) : model::Result<LaneId>(ids.error());
+    }
+    [[nodiscard]] virtual model::Result<ProfileId> profile(const model::Profile& profile) = 0;
+
+    /// Known rows by number, from memory; nullptr when there is none.
+    [[nodiscard]] virtual std::shared_ptr<const Lane> find_lane(LaneId id) const = 0;
+    [[nodiscard]] virtual std::shared_ptr<const model::Profile> find_profile(ProfileId id) const = 0;
+
+    /// Last good versions of the warrants, as of the last change.
+    [[nodiscard]] virtual model::Result<std::vector<StoredWarrant>> warrants() = 0;
+    /// One reload's consequences with their audit entries, in one transaction.
+    [[nodiscard]] virtual model::Status change_warrants(const WarrantChanges& changes) = 0;
+};
+
+}  // namespace lihandover::store
