@@ -1,6 +1,7 @@
 # lihandover_room(NAME SOURCES a.cpp … [ROOMS model …] [LIBRARIES lib …])
 #   A room is one static library lihandover_NAME (alias lihandover::NAME). ROOMS lists the rooms whose public headers
-#   it may include, and nothing else is on its include path by way of the link.
+#   it may include, and nothing else is on its include path by way of the link. Every room has base; one that uses Asio
+#   names base_async for the headers of base that need it.
 function(lihandover_room name)
   cmake_parse_arguments(ROOM "" "" "SOURCES;ROOMS;LIBRARIES;PRIVATE_LIBRARIES" ${ARGN})
   add_library(lihandover_${name} STATIC ${ROOM_SOURCES})
@@ -9,6 +10,9 @@ function(lihandover_room name)
     PUBLIC ${PROJECT_SOURCE_DIR}/include
     PRIVATE ${PROJECT_SOURCE_DIR}/src/${name})
   list(TRANSFORM ROOM_ROOMS PREPEND lihandover::)
+  if(NOT name STREQUAL base)
+    list(PREPEND ROOM_ROOMS lihandover::base)
+  endif()
   target_link_libraries(lihandover_${name}
     PUBLIC ${ROOM_ROOMS} ${ROOM_LIBRARIES}
     PRIVATE ${ROOM_PRIVATE_LIBRARIES} lihandover_flags)

@@ -9,11 +9,12 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # Which rooms' headers a room may include beside its own (docs/how-it-works.md). Nothing calls back up the line.
-BASE = {"model", "config", "metrics"}
+BASE = {"base", "model", "config", "metrics"}
 ROOMS = {
-    "model": set(),
-    "config": {"model"},
-    "metrics": {"model", "config"},
+    "base": set(),
+    "model": {"base"},
+    "config": {"base", "model"},
+    "metrics": {"base", "model", "config"},
     "tls": BASE,
     "http": BASE | {"tls"},
     "warrants": BASE,
@@ -23,7 +24,7 @@ ROOMS = {
     "intake": BASE | {"warrants", "store", "http", "ims"},
     "delivery": BASE | {"etsi", "store", "http"},
     "objectserver": BASE | {"store", "http"},
-    "ctl": set(),  # knows the control API and nothing else
+    "ctl": {"base"},  # knows the control API and nothing else
 }
 # tls's contexts and peer identities are part of http's interface: who may use the one sees the other.
 for allowed in ROOMS.values():
