@@ -19,10 +19,11 @@ ROOMS = {
     "http": BASE | {"tls"},
     "warrants": BASE,
     "ims": BASE,
-    "etsi": BASE,
+    "hi1": BASE,
+    "handover": BASE | {"hi1"},
     "store": BASE,
     "intake": BASE | {"warrants", "store", "http", "ims"},
-    "delivery": BASE | {"etsi", "store", "http"},
+    "delivery": BASE | {"handover", "hi1", "store", "http"},
     "objectserver": BASE | {"store", "http"},
     "ctl": {"base"},  # knows the control API and nothing else
 }

@@ -34,7 +34,7 @@ def store(rig: Rig) -> dict[str, Samples]:
 def documents(rig: Rig) -> dict[str, Samples]:
     samples = Samples()
     output = subprocess.run(
-        [rig.program("etsi_bench"), "--benchmark_filter=write_message_from_stored_bytes|read_response/1",
+        [rig.program("bench_handover"), "--benchmark_filter=write_message_from_stored_bytes|read_response/1",
          "--benchmark_format=json", f"--benchmark_repetitions={rig.sizes.repeat}",
          "--benchmark_enable_random_interleaving=true", f"--benchmark_min_time={min(0.5, rig.sizes.seconds / 3)}"],
         check=True, capture_output=True, text=True).stdout

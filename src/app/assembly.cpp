@@ -2,9 +2,9 @@
 
 #include <utility>
 
-#include "lihandover/etsi/names.hpp"
-#include "lihandover/etsi/validator.hpp"
-#include "lihandover/etsi/writer.hpp"
+#include "lihandover/handover/names.hpp"
+#include "lihandover/handover/validator.hpp"
+#include "lihandover/handover/writer.hpp"
 
 namespace lihandover::app {
 
@@ -43,7 +43,7 @@ class Builder {
             const tls::Files files{options.tls.certificate, options.tls.private_key, options.tls.ca};
             const auto context = tls::ClientContext::load(files);
             model::Profile profile = profile_of(options);
-            const model::Status good_profile = etsi::check_profile(profile);
+            const model::Status good_profile = handover::check_profile(profile);
             if (!good_profile) {
                 add_problem(path, good_profile.error().message);
             }
@@ -95,12 +95,12 @@ class Builder {
         if (assembly_.configuration.schema_validation == config::SchemaValidation::off) {
             return;
         }
-        auto validator = etsi::Validator::load(assembly_.configuration.schemas_dir);
+        auto validator = handover::Validator::load(assembly_.configuration.schemas_dir);
         if (!validator) {
             add_problem("schemas_dir", validator.error().message);
             return;
         }
-        assembly_.delivery.validator = std::make_shared<const etsi::Validator>(std::move(*validator));
+        assembly_.delivery.validator = std::make_shared<const handover::Validator>(std::move(*validator));
     }
 
   private:
@@ -111,9 +111,9 @@ class Builder {
         profile.etsi_version = options.etsi_version;
         profile.national_profile_owner = options.national_profile.owner;
         profile.national_profile_version = options.national_profile.version;
-        profile.schema_identifier = etsi::csp_schema_identifier;
+        profile.schema_identifier = handover::csp_schema_identifier;
         profile.schema_url = assembly_.configuration.csp_schema.url;
-        profile.writer_version = etsi::current_writer_version;
+        profile.writer_version = handover::current_writer_version;
         return profile;
     }
 

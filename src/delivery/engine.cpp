@@ -57,7 +57,7 @@ model::Result<Engine::Plan> Engine::plan(Settings settings) {
         target->connection.handshake_timeout = timeout;
         target->connection.send_stall = timeout;
         target->connection.answer_timeout = timeout;
-        target->connection.max_answer_body = etsi::max_response_size;
+        target->connection.max_answer_body = hi1::max_response_size;
         target->destination = std::move(destination);
         auto name = target->destination.name;
         if (!plan.targets.emplace(std::move(name), std::move(target)).second) {

@@ -46,7 +46,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     struct Plan {
         std::map<std::string, std::shared_ptr<const Target>, std::less<>> targets;
         config::SchemaValidation validation{};
-        std::shared_ptr<const etsi::Validator> validator;
+        std::shared_ptr<const handover::Validator> validator;
     };
     [[nodiscard]] static model::Result<Plan> plan(Settings settings);
 
@@ -75,7 +75,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     [[nodiscard]] const std::shared_ptr<ObjectEvents>& object_events() const { return object_events_; }
     [[nodiscard]] Stamps& stamps() { return stamps_; }
     [[nodiscard]] const config::SchemaValidation& validation() const { return plan_.validation; }
-    [[nodiscard]] const std::shared_ptr<const etsi::Validator>& validator() const { return plan_.validator; }
+    [[nodiscard]] const std::shared_ptr<const handover::Validator>& validator() const { return plan_.validator; }
     /// For decoding, between two suspensions.
     [[nodiscard]] model::Share& share() { return share_; }
     [[nodiscard]] static const std::string& liid(const Lane& lane);

@@ -21,14 +21,14 @@ bool is_listed(std::uint64_t code, std::span<const std::uint32_t> codes) {
     return std::ranges::find(codes, code) != codes.end();
 }
 
-void judge_error(etsi::ErrorInformation error, std::span<const std::uint32_t> retry_codes, ActionVerdict& out) {
+void judge_error(hi1::ErrorInformation error, std::span<const std::uint32_t> retry_codes, ActionVerdict& out) {
     out.verdict = is_listed(error.code, retry_codes) ? Verdict::again : Verdict::refused;
     out.error = std::move(error);
 }
 
 /// Each of our actions by itself. Answers to actions that we did not ask for are passed over: they change nothing about
 /// ours.
-void judge_actions(etsi::Response& response, const Sent& sent, std::span<const std::uint32_t> retry_codes,
+void judge_actions(hi1::Response& response, const Sent& sent, std::span<const std::uint32_t> retry_codes,
                    Judgement& out) {
     out.actions.assign(sent.objects.size(), {});
     std::vector<bool> seen(sent.objects.size());
@@ -45,15 +45,15 @@ void judge_actions(etsi::Response& response, const Sent& sent, std::span<const s
         }
         seen[index] = true;
         switch (answer.kind) {
-            case etsi::ActionAnswer::Kind::accepted:
+            case hi1::ActionAnswer::Kind::accepted:
                 if (answer.identifier == sent.objects[index]) {
                     verdict.verdict = Verdict::accepted;
                 }
                 break;
-            case etsi::ActionAnswer::Kind::refused:
+            case hi1::ActionAnswer::Kind::refused:
                 judge_error(std::move(answer.error), retry_codes, verdict);
                 break;
-            case etsi::ActionAnswer::Kind::unreadable:
+            case hi1::ActionAnswer::Kind::unreadable:
                 break;
         }
     }
@@ -67,8 +67,8 @@ void judge_actions(etsi::Response& response, const Sent& sent, std::span<const s
 
 void judge_response(std::string_view body, const Sent& sent, std::span<const std::uint32_t> retry_codes,
                     Judgement& out) {
-    auto parsed = etsi::parse_response(body);
-    if (!parsed || parsed->transaction != sent.transaction) {
+    auto parsed = hi1::parse_response(body);
+    if (!parsed || parsed->header.transaction != sent.transaction) {
         return;
     }
     if (!parsed->message_error) {

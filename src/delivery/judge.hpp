@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "lihandover/etsi/message.hpp"
+#include "lihandover/hi1/message.hpp"
 #include "lihandover/http/client.hpp"
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/time.hpp"
@@ -29,7 +29,7 @@ enum class Verdict : std::uint8_t {
 
 struct ActionVerdict {
     Verdict verdict = Verdict::unanswered;
-    etsi::ErrorInformation error;  ///< of refused and again
+    hi1::ErrorInformation error;  ///< of refused and again
 };
 
 /// What became of a message as a whole.

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "lihandover/etsi/writer.hpp"
+#include "lihandover/handover/writer.hpp"
 
 namespace lihandover::delivery {
 
@@ -86,7 +86,7 @@ const LoadedProfile* Loader::profile(store::ProfileId id) {
         return nullptr;
     }
     LoadedProfile loaded{std::move(profile), {}};
-    if (const auto checked = etsi::check_profile(*loaded.profile); !checked) {
+    if (const auto checked = handover::check_profile(*loaded.profile); !checked) {
         loaded.problem = checked.error().message;
     }
     return &profiles_.emplace(id, std::move(loaded)).first->second;

@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "engine.hpp"
-#include "lihandover/etsi/validator.hpp"
+#include "lihandover/handover/validator.hpp"
 #include "lihandover/model/uuid.hpp"
 
 namespace lihandover::delivery {
@@ -31,7 +31,7 @@ constexpr std::size_t few_waiting = 256;
 /// Buffers that one huge message blew up are given back.
 constexpr std::size_t kept_buffer = std::size_t{1} << 20;
 
-asio::awaitable<model::Status> validate_document(std::shared_ptr<const etsi::Validator> validator,
+asio::awaitable<model::Status> validate_document(std::shared_ptr<const handover::Validator> validator,
                                                  std::string_view document) {
     co_return validator->validate(document);
 }

@@ -10,7 +10,8 @@
 #include <vector>
 
 #include "engine.hpp"
-#include "lihandover/etsi/writer.hpp"
+#include "lihandover/handover/writer.hpp"
+#include "lihandover/hi1/writer.hpp"
 #include "outlet.hpp"
 
 // How an outlet makes a message out of what waits.
@@ -62,7 +63,7 @@ void Outlet::fill(Worker& worker, const Ticket& ticket) {
         lane = schedule_.take();
     }
     if (!worker.batch.empty()) {
-        worker.message += etsi::message_tail;
+        worker.message += hi1::message_tail;
     }
 }
 
@@ -144,20 +145,21 @@ Outlet::Taken Outlet::append_item(Worker& worker, Lane& lane, store::StoredItem&
             write_head(worker);
         }
         const auto before = worker.message.size();
-        etsi::append_action_head(worker.message, worker.batch.size());
+        hi1::append_action_head(worker.message, worker.batch.size());
         const model::ItemIdentity identity{item.object_id, engine_.liid(lane), item.correlation, item.carries_schema};
         std::vector<model::BinaryObject> objects;
         if (item.objects) {
             std::ranges::transform(*item.objects, std::back_inserter(objects), &store::StoredObject::described);
         }
-        if (auto written = etsi::append_deliver(worker.message, engine_.share(), identity, *profile->profile, objects);
+        if (auto written =
+                handover::append_deliver(worker.message, engine_.share(), identity, *profile->profile, objects);
             !written) {
             problem = std::move(written).error().message;
             worker.message.resize(before);
         } else {
-            worker.message += etsi::action_tail;
+            worker.message += hi1::action_tail;
             if (!worker.batch.empty() &&
-                worker.message.size() + etsi::message_tail.size() > target_->destination.options.max_message_size) {
+                worker.message.size() + hi1::message_tail.size() > target_->destination.options.max_message_size) {
                 worker.message.resize(before);
                 return Taken::message_full;
             }
@@ -182,7 +184,7 @@ Outlet::Taken Outlet::append_item(Worker& worker, Lane& lane, store::StoredItem&
 void Outlet::write_head(Worker& worker) {
     worker.transaction = model::Uuid::random();
     worker.head.clear();
-    etsi::append_message_head(worker.head, *worker.profile, worker.transaction, engine_.clock().wall());
+    handover::append_message_head(worker.head, *worker.profile, worker.transaction, engine_.clock().wall());
     worker.message.replace(0, worker.head_size, worker.head);
     worker.head_size = worker.head.size();
 }

@@ -627,7 +627,7 @@ TEST_F(Running, SenselessAnswersAreRetriedAndPauseWhenTheyRun) {
                 return reply;
             case 3:
                 reply.answers.clear();
-                reply.answers.push_back({5, etsi::ActionAnswer::Kind::accepted, arrival.objects.front(), {}});
+                reply.answers.push_back({5, hi1::ActionAnswer::Kind::accepted, arrival.objects.front(), {}});
                 return reply;
             case 4:
                 return http_status(204);
@@ -916,11 +916,11 @@ TEST_F(Running, AnItemRejectedInFlightIsNotSentAgain) {
 class Validating : public Running {
   protected:
     Validating() {
-        auto loaded = etsi::Validator::load(std::string(LIHANDOVER_SOURCE_DIR) + "/schemas");
+        auto loaded = handover::Validator::load(std::string(LIHANDOVER_SOURCE_DIR) + "/schemas");
         if (!loaded) {
             throw std::runtime_error(loaded.error().message);
         }
-        validator_ = std::make_shared<const etsi::Validator>(std::move(*loaded));
+        validator_ = std::make_shared<const handover::Validator>(std::move(*loaded));
     }
     /// A lane whose LIID no schema takes.
     store::LaneId invalid_lane() { return store_.make_lane("lea-one", std::string(60, 'Z')); }

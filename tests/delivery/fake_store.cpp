@@ -4,7 +4,7 @@
 #include <array>
 #include <stdexcept>
 
-#include "lihandover/etsi/names.hpp"
+#include "lihandover/handover/names.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/event.hpp"
 #include "lihandover/model/item.hpp"
@@ -209,8 +209,8 @@ FakeStore::FakeStore(const model::Clock& clock)
     profile.sender = {"XX", "EXAMPLE-CSP"};
     profile.receiver = {"XX", "Not specified"};
     profile.etsi_version = "V1.14.1";
-    profile.schema_identifier = etsi::csp_schema_identifier;
-    profile.writer_version = etsi::current_writer_version;
+    profile.schema_identifier = handover::csp_schema_identifier;
+    profile.writer_version = handover::current_writer_version;
     use_profile(profile);
 }
 

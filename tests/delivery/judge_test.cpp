@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "lihandover/etsi/message.hpp"
+#include "lihandover/hi1/message.hpp"
 
 namespace lihandover::delivery {
 
@@ -24,7 +24,7 @@ namespace {
 using metrics::Attempt;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using Kind = etsi::ActionAnswer::Kind;
+using Kind = hi1::ActionAnswer::Kind;
 
 constexpr std::array<std::uint32_t, 2> retry_codes = {3050, 3051};
 constexpr model::Instant now{1'795'000'000, 0};
@@ -37,29 +37,27 @@ class Judging : public testing::Test {
         }
     }
 
-    etsi::ActionAnswer accepted(std::uint64_t action) const {
-        return {action, Kind::accepted, objects_.at(action), {}};
-    }
-    static etsi::ActionAnswer refused(std::uint64_t action, std::uint64_t code) {
+    hi1::ActionAnswer accepted(std::uint64_t action) const { return {action, Kind::accepted, objects_.at(action), {}}; }
+    static hi1::ActionAnswer refused(std::uint64_t action, std::uint64_t code) {
         return {action, Kind::refused, {}, {code, "words"}};
     }
-    std::string response(const std::vector<etsi::ActionAnswer>& answers) const {
-        etsi::Request request;
-        request.transaction = transaction_;
-        request.sender = {"XX", "CSP"};
-        request.receiver = {"GB", "LEA"};
-        request.etsi_version = "V1.14.1";
-        request.national_profile_owner = "N/A";
-        request.national_profile_version = "N/A";
+    std::string response(const std::vector<hi1::ActionAnswer>& answers) const {
+        hi1::Request request;
+        request.header.transaction = transaction_;
+        request.header.sender = {"XX", "CSP"};
+        request.header.receiver = {"GB", "LEA"};
+        request.header.etsi_version = "V1.14.1";
+        request.header.national_profile_owner = "N/A";
+        request.header.national_profile_version = "N/A";
         std::string body;
-        etsi::append_response(body, request, now, answers);
+        hi1::append_response(body, request, now, answers);
         return body;
     }
     std::string error_response(std::uint64_t code) const {
-        etsi::Request request;
-        request.transaction = transaction_;
+        hi1::Request request;
+        request.header.transaction = transaction_;
         std::string body;
-        etsi::append_error_response(body, request, now, {code, "words"});
+        hi1::append_error_response(body, request, now, {code, "words"});
         return body;
     }
     const Judgement& judge(unsigned status, std::string_view body,
@@ -67,7 +65,7 @@ class Judging : public testing::Test {
         judge_answer(status, body, retry_after, {transaction_, objects_}, retry_codes, now, judgement_);
         return judgement_;
     }
-    std::vector<Verdict> verdicts(const std::vector<etsi::ActionAnswer>& answers) {
+    std::vector<Verdict> verdicts(const std::vector<hi1::ActionAnswer>& answers) {
         judge(200, response(answers));
         std::vector<Verdict> all;
         for (const auto& action : judgement_.actions) {
@@ -98,7 +96,7 @@ TEST_F(Judging, AnswersMayComeInAnyOrder) {
 TEST_F(Judging, UnansweredTwiceAnsweredAndMisfitting) {
     auto wrong = accepted(1);
     wrong.identifier = objects_[2];
-    const std::vector<std::pair<std::vector<etsi::ActionAnswer>, std::vector<Verdict>>> cases = {
+    const std::vector<std::pair<std::vector<hi1::ActionAnswer>, std::vector<Verdict>>> cases = {
         {{accepted(0), accepted(2)}, {Verdict::accepted, Verdict::unanswered, Verdict::accepted}},
         {{accepted(0), accepted(1), accepted(1), accepted(2)},
          {Verdict::accepted, Verdict::unanswered, Verdict::accepted}},
@@ -117,8 +115,8 @@ TEST_F(Judging, UnansweredTwiceAnsweredAndMisfitting) {
 }
 
 TEST_F(Judging, AnAnswerWithoutASingleFittingActionMakesNoSense) {
-    for (const auto& answers : {std::vector<etsi::ActionAnswer>{{9, Kind::accepted, objects_[0], {}}},
-                                std::vector<etsi::ActionAnswer>{{0, Kind::accepted, model::Uuid::random(), {}}}}) {
+    for (const auto& answers : {std::vector<hi1::ActionAnswer>{{9, Kind::accepted, objects_[0], {}}},
+                                std::vector<hi1::ActionAnswer>{{0, Kind::accepted, model::Uuid::random(), {}}}}) {
         EXPECT_EQ(judge(200, response(answers)).outcome, Outcome::senseless);
         EXPECT_EQ(judgement_.attempt, Attempt::senseless_answer);
     }
@@ -150,7 +148,7 @@ TEST_F(Judging, UnreadableBodies) {
     for (const std::string& body :
          {std::string(), std::string("OK"), std::string("<html>busy</html>"), good.substr(0, good.size() - 5),
           std::string("<?xml version=\"1.0\"?><!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>"),
-          std::string(etsi::max_response_size + 1, ' ')}) {
+          std::string(hi1::max_response_size + 1, ' ')}) {
         EXPECT_EQ(judge(200, body).outcome, Outcome::senseless);
     }
 }

@@ -28,7 +28,7 @@ std::string Arrival::deliver() const {
 Reply accept(const Arrival& arrival) {
     Reply reply;
     for (std::size_t i = 0; i < arrival.objects.size(); ++i) {
-        reply.answers.push_back({i, etsi::ActionAnswer::Kind::accepted, arrival.objects[i], {}});
+        reply.answers.push_back({i, hi1::ActionAnswer::Kind::accepted, arrival.objects[i], {}});
     }
     return reply;
 }
@@ -37,7 +37,7 @@ Reply refuse(const Arrival& arrival, const std::map<model::Uuid, std::uint64_t>&
     auto reply = accept(arrival);
     for (std::size_t i = 0; i < arrival.objects.size(); ++i) {
         if (const auto found = codes.find(arrival.objects[i]); found != codes.end()) {
-            reply.answers[i] = {i, etsi::ActionAnswer::Kind::refused, {}, {found->second, "the LEA's words"}};
+            reply.answers[i] = {i, hi1::ActionAnswer::Kind::refused, {}, {found->second, "the LEA's words"}};
         }
     }
     return reply;
@@ -45,7 +45,7 @@ Reply refuse(const Arrival& arrival, const std::map<model::Uuid, std::uint64_t>&
 
 Reply message_error(std::uint64_t code) {
     Reply reply;
-    reply.message_error = etsi::ErrorInformation{code, "the LEA's words"};
+    reply.message_error = hi1::ErrorInformation{code, "the LEA's words"};
     return reply;
 }
 
@@ -261,14 +261,14 @@ asio::awaitable<void> Lea::handle(http::Exchange& exchange) {
     if (!co_await exchange.read_body(body, std::size_t{64} << 20)) {
         co_return;
     }
-    auto request = etsi::read_request(body);
+    auto request = hi1::read_request(body);
     if (!request || exchange.method() != "POST" || exchange.header("Content-Type") != "application/xml" ||
         exchange.target() != "/hi") {
         co_await exchange.respond({.status = 500, .content_type = {}, .body = "unreadable", .fields = {}});
         co_return;
     }
     Arrival arrival;
-    arrival.transaction = request->transaction;
+    arrival.transaction = request->header.transaction;
     arrival.size = body.size();
     arrival.body = body;
     arrival.peer = exchange.peer().address;
@@ -314,7 +314,7 @@ asio::awaitable<void> Lea::handle(http::Exchange& exchange) {
     ++answered_;
 }
 
-asio::awaitable<void> Lea::answer(http::Exchange& exchange, const etsi::Request& request, const Reply& reply) {
+asio::awaitable<void> Lea::answer(http::Exchange& exchange, const hi1::Request& request, const Reply& reply) {
     if (reply.drop) {
         exchange.abort();
         co_return;
@@ -326,15 +326,15 @@ asio::awaitable<void> Lea::answer(http::Exchange& exchange, const etsi::Request&
     response.close = reply.close;
     auto answered = request;
     if (reply.wrong_transaction) {
-        answered.transaction = model::Uuid::random();
+        answered.header.transaction = model::Uuid::random();
     }
     const auto now = model::system_clock().wall();
     if (reply.body) {
         response.body = *reply.body;
     } else if (reply.message_error) {
-        etsi::append_error_response(response.body, answered, now, *reply.message_error);
+        hi1::append_error_response(response.body, answered, now, *reply.message_error);
     } else {
-        etsi::append_response(response.body, answered, now, reply.answers);
+        hi1::append_response(response.body, answered, now, reply.answers);
     }
     co_await exchange.respond(std::move(response));
 }

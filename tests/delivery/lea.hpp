@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "lihandover/etsi/message.hpp"
+#include "lihandover/hi1/message.hpp"
 #include "lihandover/http/server.hpp"
 #include "lihandover/tls/context.hpp"
 
@@ -38,8 +38,8 @@ struct Reply {
     unsigned status = 200;
     std::optional<std::string> body;  ///< else an HI1 response
     std::vector<std::pair<std::string, std::string>> fields;
-    std::vector<etsi::ActionAnswer> answers;  ///< for the HI1 response
-    std::optional<etsi::ErrorInformation> message_error;
+    std::vector<hi1::ActionAnswer> answers;  ///< for the HI1 response
+    std::optional<hi1::ErrorInformation> message_error;
     bool wrong_transaction = false;
     bool drop = false;   ///< close without an answer
     bool close = false;  ///< after the answer
@@ -121,7 +121,7 @@ class Lea final : private http::Handler {
     boost::asio::awaitable<void> handle(http::Exchange& exchange) override;
     boost::asio::awaitable<void> take_object(http::Exchange& exchange);
     boost::asio::awaitable<void> take_bytes(http::Exchange& exchange, const UploadReply& reply, std::size_t number);
-    boost::asio::awaitable<void> answer(http::Exchange& exchange, const etsi::Request& request, const Reply& reply);
+    boost::asio::awaitable<void> answer(http::Exchange& exchange, const hi1::Request& request, const Reply& reply);
     static boost::asio::awaitable<void> stop_server(http::Server* server);
 
     boost::asio::io_context io_{1};

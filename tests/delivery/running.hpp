@@ -148,7 +148,7 @@ class Running : public testing::Test {
         return options;
     }();
     config::SchemaValidation validation_ = config::SchemaValidation::off;
-    std::shared_ptr<const etsi::Validator> validator_;
+    std::shared_ptr<const handover::Validator> validator_;
     std::shared_ptr<const tls::ClientContext> tls_;
     FakeClock clock_;
     FakeStore store_{clock_};

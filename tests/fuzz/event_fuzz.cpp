@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "fuzz.hpp"
-#include "lihandover/etsi/names.hpp"
-#include "lihandover/etsi/validator.hpp"
-#include "lihandover/etsi/writer.hpp"
+#include "lihandover/handover/names.hpp"
+#include "lihandover/handover/validator.hpp"
+#include "lihandover/handover/writer.hpp"
 #include "lihandover/intake/event_parser.hpp"
 #include "lihandover/model/identifier.hpp"
 #include "lihandover/model/item.hpp"
@@ -77,14 +77,14 @@ const model::Profile& profile() {
     static const model::Profile made{.sender = {"XX", "EXAMPLE-CSP"},
                                      .receiver = {"XX", "Not specified"},
                                      .etsi_version = "V1.14.1",
-                                     .schema_identifier = std::string(etsi::csp_schema_identifier),
+                                     .schema_identifier = std::string(handover::csp_schema_identifier),
                                      .schema_url = {},
-                                     .writer_version = etsi::current_writer_version};
+                                     .writer_version = handover::current_writer_version};
     return made;
 }
 
 void write_document(const model::Event& event) {
-    static const etsi::Validator validator = etsi::Validator::load(LIHANDOVER_SOURCE_DIR "/schemas").value();
+    static const handover::Validator validator = handover::Validator::load(LIHANDOVER_SOURCE_DIR "/schemas").value();
     const std::vector<std::uint64_t> targeted(event.parties.size() / 64 + 1, 0x5555555555555555U);
     const std::vector<std::string> metadata_parameters{"status"};
     constexpr model::Deliver everything{.metadata = true, .content = true, .binary = true, .location = true};
@@ -99,10 +99,10 @@ void write_document(const model::Event& event) {
     must(share.deliver == everything, "what is ordered is as it was");
     const model::ItemIdentity identity{.object_id = {}, .liid = "LIID-1", .correlation = {}, .carries_schema = false};
     std::string deliver;
-    must(etsi::append_deliver(deliver, share, identity, profile()).has_value(), "a document can be written");
+    must(handover::append_deliver(deliver, share, identity, profile()).has_value(), "a document can be written");
     std::string message;
     const std::string_view one = deliver;
-    etsi::append_message(message, profile(), {}, latest, std::span(&one, 1));
+    handover::append_message(message, profile(), {}, latest, std::span(&one, 1));
     must(validator.validate(message).has_value(), "the document is valid");
 }
 

@@ -7,7 +7,7 @@
 
 #include "fuzz.hpp"
 #include "judge.hpp"
-#include "lihandover/etsi/message.hpp"
+#include "lihandover/hi1/message.hpp"
 
 namespace {
 
@@ -32,21 +32,21 @@ bool is_plain(std::string_view body) {
 }
 
 void check_response(std::string_view body) {
-    const auto response = etsi::parse_response(body);
+    const auto response = hi1::parse_response(body);
     if (!response) {
         must(fuzz::is_ascii_text(response.error().message), "a problem is a sentence of ours");
         return;
     }
-    must(response->actions.size() <= etsi::max_actions, "actions have their bound");
+    must(response->actions.size() <= hi1::max_actions, "actions have their bound");
     must(!response->message_error || response->actions.empty(), "an error of the message is all there is");
-    must(!is_plain(body) || names(body, response->transaction), "the transaction is the document's");
+    must(!is_plain(body) || names(body, response->header.transaction), "the transaction is the document's");
     for (const auto& action : response->actions) {
-        must(action.action <= etsi::max_number, "numbers have their bound");
-        must(action.error.code <= etsi::max_number && action.error.description.size() <= etsi::max_description,
+        must(action.action <= hi1::max_number, "numbers have their bound");
+        must(action.error.code <= hi1::max_number && action.error.description.size() <= hi1::max_description,
              "errors have their bounds");
-        must(action.kind == etsi::ActionAnswer::Kind::refused || action.error == etsi::ErrorInformation{},
+        must(action.kind == hi1::ActionAnswer::Kind::refused || action.error == hi1::ErrorInformation{},
              "only a refusal has an error");
-        if (action.kind == etsi::ActionAnswer::Kind::accepted && is_plain(body)) {
+        if (action.kind == hi1::ActionAnswer::Kind::accepted && is_plain(body)) {
             must(names(body, action.identifier), "what is accepted is named");
         }
     }
@@ -71,8 +71,8 @@ void check_judgement(unsigned status, std::string_view retry_after, std::string_
     }
     must(status >= 200 && status < 300, "what answers is a success");
     must(judgement.actions.size() == objects.size(), "one verdict for each action");
-    const auto response = etsi::parse_response(body);
-    must(response && response->transaction == transaction, "what answers can be read and is about this message");
+    const auto response = hi1::parse_response(body);
+    must(response && response->header.transaction == transaction, "what answers can be read and is about this message");
     bool any = false;
     for (std::size_t i = 0; i < objects.size(); ++i) {
         const auto& verdict = judgement.actions[i];
@@ -80,7 +80,7 @@ void check_judgement(unsigned status, std::string_view retry_after, std::string_
         std::size_t good = 0;
         for (const auto& action : response->actions) {
             of_this += action.action == i ? 1 : 0;
-            const bool fits = action.action == i && action.kind == etsi::ActionAnswer::Kind::accepted;
+            const bool fits = action.action == i && action.kind == hi1::ActionAnswer::Kind::accepted;
             good += fits && action.identifier == objects.at(i) ? 1 : 0;
         }
         any = any || verdict.verdict != delivery::Verdict::unanswered;
@@ -94,16 +94,16 @@ void check_judgement(unsigned status, std::string_view retry_after, std::string_
 }
 
 void check_request(std::string_view body) {
-    const auto request = etsi::read_request(body, 1U << 20U);
+    const auto request = hi1::read_request(body, 1U << 20U);
     if (!request) {
         return;
     }
-    must(request->actions.size() <= etsi::max_actions, "actions have their bound");
-    std::vector<etsi::ActionAnswer> answers;
+    must(request->actions.size() <= hi1::max_actions, "actions have their bound");
+    std::vector<hi1::ActionAnswer> answers;
     for (const auto& action : request->actions) {
-        etsi::ActionAnswer answer;
+        hi1::ActionAnswer answer;
         answer.action = action.action;
-        answer.kind = action.deliver ? etsi::ActionAnswer::Kind::accepted : etsi::ActionAnswer::Kind::refused;
+        answer.kind = action.deliver ? hi1::ActionAnswer::Kind::accepted : hi1::ActionAnswer::Kind::refused;
         answer.identifier = action.deliver ? action.identifier : model::Uuid{};
         if (!action.deliver) {
             answer.error = {7, "not known"};
@@ -114,9 +114,9 @@ void check_request(std::string_view body) {
         return;
     }
     std::string out;
-    etsi::append_response(out, *request, {0, 0}, answers);
-    const auto response = etsi::parse_response(out);
-    must(response && response->transaction == request->transaction, "an answer of ours can be read");
+    hi1::append_response(out, *request, {0, 0}, answers);
+    const auto response = hi1::parse_response(out);
+    must(response && response->header.transaction == request->header.transaction, "an answer of ours can be read");
     must(response->actions == answers, "and says what it was to say");
 }
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "fuzz.hpp"
-#include "lihandover/etsi/names.hpp"
-#include "lihandover/etsi/writer.hpp"
+#include "lihandover/handover/names.hpp"
+#include "lihandover/handover/writer.hpp"
 #include "lihandover/model/item.hpp"
 
 namespace {
@@ -62,16 +62,16 @@ void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     static const model::Profile profile{.sender = {"XX", "EXAMPLE-CSP"},
                                         .receiver = {"XX", "Not specified"},
                                         .etsi_version = "V1.14.1",
-                                        .schema_identifier = std::string(etsi::csp_schema_identifier),
+                                        .schema_identifier = std::string(handover::csp_schema_identifier),
                                         .schema_url = {},
-                                        .writer_version = etsi::current_writer_version};
+                                        .writer_version = handover::current_writer_version};
     const model::ItemIdentity identity{.object_id = {}, .liid = "LIID-1", .correlation = {}, .carries_schema = false};
     std::string deliver;
-    must(etsi::append_deliver(deliver, share, identity, profile).has_value(), "a document can be written");
+    must(handover::append_deliver(deliver, share, identity, profile).has_value(), "a document can be written");
     must(deliver.size() <= 64 * size + 8192, "a document is bounded");
     const std::string_view one = deliver;
     std::string message;
-    etsi::append_message(message, profile, {}, {0, 0}, std::span(&one, 1));
+    handover::append_message(message, profile, {}, {0, 0}, std::span(&one, 1));
     pugi::xml_document document;
     must(document.load_buffer(message.data(), message.size()).status == pugi::status_ok, "a document is XML");
 }

@@ -137,7 +137,7 @@ std::string now_text() {
 struct Lea::Delivery {
     std::shared_ptr<const Behaviour> behaviour;
     std::string body;
-    etsi::Request request;
+    hi1::Request request;
     bool readable = false;
     std::string invalid;  ///< why the schemas do not allow it; empty: they do, or nobody asked
     bool validated = false;
@@ -147,7 +147,7 @@ struct Lea::Delivery {
 
     const Rule* rule = nullptr;         ///< what happens to the whole message, when something does
     Moment moment = Moment::answering;  ///< when `rule` is a drop
-    std::vector<etsi::ActionAnswer> answers;
+    std::vector<hi1::ActionAnswer> answers;
     std::vector<const Rule*> action_rules;  ///< by action: why it is not accepted; nullptr: nothing said so
 
     void reset() {
@@ -353,11 +353,11 @@ boost::asio::awaitable<void> Lea::take_delivery(http::Exchange& exchange, Delive
 void Lea::understand(Delivery& delivery) {
     // The cheap way is enough where nobody looks at more than the ids.
     const bool fast = shared_.quiet && !shared_.archive && !shared_.validator && !delivery.behaviour->needs_liids();
-    delivery.readable = fast && etsi::scan_request(delivery.body, delivery.request).has_value();
+    delivery.readable = fast && hi1::scan_request(delivery.body, delivery.request).has_value();
     if (delivery.readable) {
         return;
     }
-    auto request = etsi::read_request(delivery.body, max_message);
+    auto request = hi1::read_request(delivery.body, max_message);
     if (!request) {
         return;
     }
@@ -384,9 +384,9 @@ void Lea::keep(Delivery& delivery) {
     if (!shared_.archive) {
         return;
     }
-    const auto stored = delivery.readable
-                            ? shared_.archive->store_message(delivery.request.transaction, delivery.body, delivery.file)
-                            : shared_.archive->store_unreadable(delivery.body, delivery.file);
+    const auto stored = delivery.readable ? shared_.archive->store_message(delivery.request.header.transaction,
+                                                                           delivery.body, delivery.file)
+                                          : shared_.archive->store_unreadable(delivery.body, delivery.file);
     if (!stored) {
         delivery.file.clear();
         shared_.reporter.write(Line("problem").text("reason", stored.error().message).finished());
@@ -417,19 +417,19 @@ void Lea::judge(Delivery& delivery) {
     delivery.action_rules.resize(actions.size(), nullptr);
     for (std::size_t i = 0; i < actions.size(); ++i) {
         const auto& action = actions[i];
-        etsi::ActionAnswer answer;
+        hi1::ActionAnswer answer;
         answer.action = action.action;
         answer.identifier = action.identifier;
-        answer.kind = etsi::ActionAnswer::Kind::accepted;
+        answer.kind = hi1::ActionAnswer::Kind::accepted;
         unsigned times = 1;
         if (!action.deliver || !action.object_matches) {
-            answer.kind = etsi::ActionAnswer::Kind::refused;
-            answer.error = action.deliver ? etsi::ErrorInformation{not_valid, "ObjectIdentifier and Identifier differ"}
-                                          : etsi::ErrorInformation{unsupported_action, "only DELIVER is known here"};
+            answer.kind = hi1::ActionAnswer::Kind::refused;
+            answer.error = action.deliver ? hi1::ErrorInformation{not_valid, "ObjectIdentifier and Identifier differ"}
+                                          : hi1::ErrorInformation{unsupported_action, "only DELIVER is known here"};
         } else if (rules) {
             const auto subject = Subjects(delivery.subjects).subspan(i, 1);
             if (const auto* rule = first(behaviour, Kind::refuse, subject)) {
-                answer.kind = etsi::ActionAnswer::Kind::refused;
+                answer.kind = hi1::ActionAnswer::Kind::refused;
                 answer.error = {rule->code, rule->description};
                 delivery.action_rules[i] = rule;
             } else if (const auto* left_out = first(behaviour, Kind::unanswered, subject)) {
@@ -500,7 +500,7 @@ void Lea::report(const Delivery& delivery, const http::Exchange& exchange) {
         const auto& action = delivery.request.actions[i];
         const auto* own = delivery.action_rules[i];
         auto line = head();
-        line.text("transaction", delivery.request.transaction.to_string())
+        line.text("transaction", delivery.request.header.transaction.to_string())
             .number("action", action.action)
             .text("object", action.identifier.to_string())
             .text("liid", action.liid);
@@ -566,13 +566,13 @@ std::string Lea::write_answer(const Delivery& delivery) const {
     out.reserve(1024 + delivery.answers.size() * 320);
     const auto now = model::system_clock().wall();
     if (delivery.rule != nullptr && delivery.rule->kind == Kind::error) {
-        etsi::append_error_response(out, delivery.request, now, {delivery.rule->code, delivery.rule->description});
+        hi1::append_error_response(out, delivery.request, now, {delivery.rule->code, delivery.rule->description});
     } else if (delivery.rule != nullptr && delivery.rule->kind == Kind::wrong_transaction) {
         auto other = delivery.request;
-        other.transaction = model::Uuid::random();
-        etsi::append_response(out, other, now, delivery.answers);
+        other.header.transaction = model::Uuid::random();
+        hi1::append_response(out, other, now, delivery.answers);
     } else {
-        etsi::append_response(out, delivery.request, now, delivery.answers);
+        hi1::append_response(out, delivery.request, now, delivery.answers);
     }
     return out;
 }

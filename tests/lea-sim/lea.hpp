@@ -17,8 +17,8 @@
 
 #include "archive.hpp"
 #include "behaviour.hpp"
-#include "lihandover/etsi/message.hpp"
-#include "lihandover/etsi/validator.hpp"
+#include "lihandover/handover/validator.hpp"
+#include "lihandover/hi1/message.hpp"
 #include "lihandover/http/server.hpp"
 #include "report.hpp"
 
@@ -39,7 +39,7 @@ struct Shared {
     }
 
     std::optional<Archive> archive;  ///< none: everything is discarded
-    std::optional<etsi::Validator> validator;
+    std::optional<handover::Validator> validator;
     bool quiet = false;
     std::string upload_prefix = "/binaryData/";
     Totals totals;

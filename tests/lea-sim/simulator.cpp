@@ -57,7 +57,7 @@ class Simulator::Impl {
             shared_.archive.emplace(std::move(*archive));
         }
         if (!options.validate.empty()) {
-            auto validator = etsi::Validator::load(options.validate);
+            auto validator = handover::Validator::load(options.validate);
             if (!validator) {
                 return model::prefixed("--validate: ", validator.error());
             }

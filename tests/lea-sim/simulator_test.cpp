@@ -16,8 +16,9 @@
 #include <optional>
 #include <thread>
 
-#include "lihandover/etsi/message.hpp"
-#include "lihandover/etsi/writer.hpp"
+#include "lihandover/handover/writer.hpp"
+#include "lihandover/hi1/message.hpp"
+#include "lihandover/hi1/writer.hpp"
 #include "lihandover/http/client.hpp"
 #include "lihandover/model/clock.hpp"
 #include "test_support.hpp"
@@ -25,7 +26,7 @@
 namespace lihandover::lea_sim::test {
 namespace {
 
-using etsi::ActionAnswer;
+using hi1::ActionAnswer;
 using http::FailureKind;
 using testing::HasSubstr;
 using AnswerKind = ActionAnswer::Kind;
@@ -46,9 +47,9 @@ Message message_of(const std::vector<std::string>& liids) {
     profile.sender = {"XX", "EXAMPLE-CSP"};
     profile.receiver = {"XX", "Not specified"};
     profile.etsi_version = "V1.14.1";
-    profile.schema_identifier = std::string(etsi::csp_schema_identifier);
+    profile.schema_identifier = std::string(handover::csp_schema_identifier);
     Message message;
-    etsi::append_message_head(message.document, profile, message.transaction, model::system_clock().wall());
+    handover::append_message_head(message.document, profile, message.transaction, model::system_clock().wall());
     for (std::size_t i = 0; i < liids.size(); ++i) {
         model::Share share;
         share.deliver.metadata = true;
@@ -63,11 +64,11 @@ Message message_of(const std::vector<std::string>& liids) {
         identity.object_id = message.objects.emplace_back(model::Uuid::random());
         identity.liid = liids[i];
         identity.correlation = model::ApplicationCorrelation{77, i};
-        etsi::append_action_head(message.document, i);
-        EXPECT_TRUE(etsi::append_deliver(message.document, share, identity, profile));
-        message.document += etsi::action_tail;
+        hi1::append_action_head(message.document, i);
+        EXPECT_TRUE(handover::append_deliver(message.document, share, identity, profile));
+        message.document += hi1::action_tail;
     }
-    message.document += etsi::message_tail;
+    message.document += hi1::message_tail;
     return message;
 }
 
@@ -242,14 +243,14 @@ class SimulatorTest : public testing::Test {
         return std::filesystem::path(options_.output) / name;
     }
 
-    static etsi::Response response_of(const Posted& posted) {
+    static hi1::Response response_of(const Posted& posted) {
         EXPECT_TRUE(posted) << posted.error().message;
         EXPECT_EQ(posted->status, 200U);
-        auto response = etsi::parse_response(posted->body);
+        auto response = hi1::parse_response(posted->body);
         EXPECT_TRUE(response) << response.error().message;
-        return response ? std::move(*response) : etsi::Response();
+        return response ? std::move(*response) : hi1::Response();
     }
-    static std::vector<AnswerKind> kinds_of(const etsi::Response& response) {
+    static std::vector<AnswerKind> kinds_of(const hi1::Response& response) {
         std::vector<AnswerKind> kinds;
         for (const auto& action : response.actions) {
             kinds.push_back(action.kind);
@@ -271,7 +272,7 @@ TEST_F(SimulatorTest, AcceptsStoresAndReports) {
     const auto posted = post(message.document, "/hi?x=1");
     const auto response = response_of(posted);
     EXPECT_EQ(posted->header("Content-Type"), "application/xml");
-    EXPECT_EQ(response.transaction, message.transaction);
+    EXPECT_EQ(response.header.transaction, message.transaction);
     ASSERT_EQ(response.actions.size(), 2U);
     for (std::size_t i = 0; i < 2; ++i) {
         EXPECT_EQ(response.actions[i].action, i);
@@ -324,7 +325,7 @@ TEST_F(SimulatorTest, RefusesActionsByLiid) {
     start({"kind=refuse,code=3999,description=no such LIID,liid=LIID-1"});
     const auto response = response_of(post(message_of({"LIID-1", "LIID-2"}).document));
     EXPECT_EQ(kinds_of(response), (std::vector{AnswerKind::refused, AnswerKind::accepted}));
-    EXPECT_EQ(response.actions[0].error, (etsi::ErrorInformation{3999, "no such LIID"}));
+    EXPECT_EQ(response.actions[0].error, (hi1::ErrorInformation{3999, "no such LIID"}));
     EXPECT_EQ(outcomes(), (std::vector<std::string>{"refused", "accepted"}));
     EXPECT_EQ(ParsedLine(lines()[0]).number("code"), 3999);
     EXPECT_EQ(total("refused"), 1);
@@ -340,7 +341,7 @@ TEST_F(SimulatorTest, RefusesWholeMessages) {
     start({"kind=error,code=3002,description=not now,times=1"});
     const auto response = response_of(post(message_of({"A", "B"}).document));
     ASSERT_TRUE(response.message_error);
-    EXPECT_EQ(*response.message_error, (etsi::ErrorInformation{3002, "not now"}));
+    EXPECT_EQ(*response.message_error, (hi1::ErrorInformation{3002, "not now"}));
     EXPECT_EQ(outcomes(), (std::vector<std::string>{"error", "error"}));
     EXPECT_FALSE(response_of(post(message_of({"A"}).document)).message_error) << "times=1 is over";
 }
@@ -395,7 +396,7 @@ TEST_F(SimulatorTest, DropsAfterTheAnswer) {
 TEST_F(SimulatorTest, AnswersAnotherTransaction) {
     start({"kind=wrong_transaction"});
     const auto message = message_of({"A"});
-    EXPECT_NE(response_of(post(message.document)).transaction, message.transaction);
+    EXPECT_NE(response_of(post(message.document)).header.transaction, message.transaction);
     EXPECT_EQ(outcomes(), std::vector<std::string>{"wrong_transaction"});
 }
 
@@ -405,7 +406,7 @@ TEST_F(SimulatorTest, AnswersNonsense) {
         const auto posted = post(message_of({"A"}).document);
         ASSERT_TRUE(posted);
         EXPECT_EQ(posted->status, 200U);
-        EXPECT_FALSE(etsi::parse_response(posted->body));
+        EXPECT_FALSE(hi1::parse_response(posted->body));
     }
 }
 
@@ -518,7 +519,7 @@ TEST_F(SimulatorTest, AnswersWithoutKeepingAnything) {
     auto own = connection();
     for (int i = 0; i < 3; ++i) {
         const auto response = response_of(post(*own, message.document));
-        EXPECT_EQ(response.transaction, message.transaction);
+        EXPECT_EQ(response.header.transaction, message.transaction);
         EXPECT_EQ(kinds_of(response), (std::vector{AnswerKind::accepted, AnswerKind::accepted}));
     }
     EXPECT_TRUE(lines().empty());
@@ -563,8 +564,8 @@ TEST_F(SimulatorTest, ForgetsNothingInTheMiddleOfChaos) {
         if (!posted || posted->status != 200) {
             continue;
         }
-        const auto response = etsi::parse_response(posted->body);
-        if (!response || response->transaction != message.transaction) {
+        const auto response = hi1::parse_response(posted->body);
+        if (!response || response->header.transaction != message.transaction) {
             continue;
         }
         if (kinds_of(*response) != std::vector{AnswerKind::accepted}) {

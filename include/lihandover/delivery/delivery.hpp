@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "lihandover/config/configuration.hpp"
-#include "lihandover/etsi/validator.hpp"
+#include "lihandover/handover/validator.hpp"
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
@@ -38,7 +38,7 @@ struct Settings {
     std::vector<Destination> destinations;
     config::SchemaValidation schema_validation = config::SchemaValidation::sample;
     /// Needed unless schema_validation is off.
-    std::shared_ptr<const etsi::Validator> validator;
+    std::shared_ptr<const handover::Validator> validator;
 };
 
 /// What Delivery works with. All of it outlives the Delivery and the last handler of its io_context; the store also

@@ -1,0 +1,209 @@
+#include "lihandover/hi1/xml_text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+namespace lihandover::hi1 {
+namespace {
+
+constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
+
+constexpr std::uint64_t every(std::uint64_t byte) {
+    return byte * 0x0101'0101'0101'0101;
+}
+
+constexpr std::uint64_t zero_bytes(std::uint64_t word) {
+    return (word - every(0x01)) & ~word & every(0x80);
+}
+
+/// Not 0 if one of eight bytes is not plain ASCII that goes out as it is. May be wrong about which one.
+constexpr std::uint64_t not_plain(std::uint64_t word) {
+    const std::uint64_t control = (word - every(0x20)) & ~word & every(0x80);
+    const std::uint64_t angle = zero_bytes((word | every(0x02)) ^ every(0x3E));  // '<' and '>' differ in one bit
+    return (word & every(0x80)) | control | angle | zero_bytes(word ^ every('&'));
+}
+
+constexpr bool is_plain(unsigned char c) {
+    return c >= 0x20 && c < 0x80 && c != '<' && c != '>' && c != '&';
+}
+
+/// How many bytes at the start of `text` go out as they are.
+std::size_t plain_prefix(std::string_view text) {
+    std::size_t at = 0;
+    for (; at + 8 <= text.size(); at += 8) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, text.data() + at, 8);
+        if (not_plain(word) != 0) {
+            break;
+        }
+    }
+    while (at < text.size() && is_plain(static_cast<unsigned char>(text[at]))) {
+        ++at;
+    }
+    return at;
+}
+
+/// What stands for an ASCII character, empty where XML cannot carry it.
+std::string_view reference(char c) {
+    switch (c) {
+        case '<':
+            return "&lt;";
+        case '>':  // only `]]>` needs it, but so nobody has to look back
+            return "&gt;";
+        case '&':
+            return "&amp;";
+        case '\r':  // a parser would make a line feed of it
+            return "&#13;";
+        case '\n':
+            return "\n";
+        case '\t':
+            return "\t";
+        default:
+            return {};
+    }
+}
+
+constexpr bool continues(char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
+}
+
+bool only_white_space(std::string_view text) {
+    return !text.empty() && static_cast<unsigned char>(text.front()) <= ' ' &&
+           text.find_first_not_of(" \t\n") == std::string_view::npos;
+}
+
+/// A sequence in the form of UTF-8 whose character XML has no place for (a surrogate, U+FFFE, U+FFFF) counts as one
+/// character; other bytes each count as one.
+std::size_t uncarriable_length(std::string_view text) {
+    const bool three = text.size() >= 3 && (static_cast<unsigned char>(text[0]) & 0xF0) == 0xE0 && continues(text[1]) &&
+                       continues(text[2]);
+    const bool overlong = three && text[0] == '\xE0' && static_cast<unsigned char>(text[1]) < 0xA0;
+    return three && !overlong ? 3 : 1;
+}
+
+template <typename OnUncarriable>
+bool escape(std::string& out, std::string_view text, OnUncarriable on_uncarriable) {
+    if (only_white_space(text)) {
+        out += text[0] == ' ' ? "&#32;" : text[0] == '\t' ? "&#9;" : "&#10;";
+        out += text.substr(1);
+        return true;
+    }
+    while (true) {
+        const std::size_t plain = plain_prefix(text);
+        out += text.substr(0, plain);
+        text.remove_prefix(plain);
+        if (text.empty()) {
+            return true;
+        }
+        std::size_t length = 1;
+        if (static_cast<unsigned char>(text[0]) < 0x80) {
+            const std::string_view written = reference(text[0]);
+            if (written.empty() && !on_uncarriable()) {
+                return false;
+            }
+            out += written;
+        } else {
+            // Text in other scripts comes in runs.
+            std::size_t run = 0;
+            while (run < text.size() && static_cast<unsigned char>(text[run]) >= 0x80) {
+                const std::size_t character = xml_character(text.substr(run));
+                if (character == 0) {
+                    break;
+                }
+                run += character;
+            }
+            if (run == 0) {
+                if (!on_uncarriable()) {
+                    return false;
+                }
+                length = uncarriable_length(text);
+            } else {
+                out += text.substr(0, run);
+                length = run;
+            }
+        }
+        text.remove_prefix(length);
+    }
+}
+
+}  // namespace
+
+std::size_t xml_character(std::string_view text) {
+    if (text.empty()) {
+        return 0;
+    }
+    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+    const unsigned char first = byte(0);
+    if (first < 0x80) {
+        return first >= 0x20 || first == '\t' || first == '\n' || first == '\r' ? 1 : 0;
+    }
+    if (first < 0xC2 || first > 0xF4) {
+        return 0;
+    }
+    const std::size_t length = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    if (text.size() < length) {
+        return 0;
+    }
+    for (std::size_t at = 1; at < length; ++at) {
+        if (!continues(text[at])) {
+            return 0;
+        }
+    }
+    const bool refused = (first == 0xE0 && byte(1) < 0xA0) ||                      // overlong
+                         (first == 0xED && byte(1) >= 0xA0) ||                     // surrogates
+                         (first == 0xEF && byte(1) == 0xBF && byte(2) >= 0xBE) ||  // U+FFFE, U+FFFF
+                         (first == 0xF0 && byte(1) < 0x90) ||                      // overlong
+                         (first == 0xF4 && byte(1) >= 0x90);                       // beyond U+10FFFF
+    return refused ? 0 : length;
+}
+
+bool append_escaped(std::string& out, std::string_view text) {
+    const std::size_t before = out.size();
+    if (!escape(out, text, [] { return false; })) {
+        out.resize(before);
+        return false;
+    }
+    return true;
+}
+
+void append_escaped_lossy(std::string& out, std::string_view text) {
+    escape(out, text, [&out] {
+        out += replacement;
+        return true;
+    });
+}
+
+std::string carriable(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    while (!text.empty()) {
+        std::size_t length = xml_character(text);
+        if (length != 0) {
+            out += text.substr(0, length);
+        } else {
+            out += replacement;
+            length = uncarriable_length(text);
+        }
+        text.remove_prefix(length);
+    }
+    return out;
+}
+
+void append_base64(std::string& out, std::string_view bytes) {
+    static constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::size_t at = out.size();
+    out.resize(at + (bytes.size() + 2) / 3 * 4, '=');
+    const auto byte = [&](std::size_t index) { return std::uint32_t{static_cast<unsigned char>(bytes[index])}; };
+    for (std::size_t index = 0; index < bytes.size(); index += 3, at += 4) {
+        const std::size_t have = std::min<std::size_t>(3, bytes.size() - index);
+        const std::uint32_t group =
+            (byte(index) << 16) | (have > 1 ? byte(index + 1) << 8 : 0) | (have > 2 ? byte(index + 2) : 0);
+        for (std::size_t digit = 0; digit <= have; ++digit) {
+            out[at + digit] = digits[(group >> (18 - 6 * digit)) & 0x3F];
+        }
+    }
+}
+
+}  // namespace lihandover::hi1
