@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "lihandover/intake/event_parser.hpp"
+#include "lihandover/intake/http/event_parser.hpp"
 #include "lihandover/model/event.hpp"
 #include "lihandover/warrants/index.hpp"
 

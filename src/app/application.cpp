@@ -33,10 +33,10 @@
 #include "lihandover/admin/control.hpp"
 #include "lihandover/delivery/delivery.hpp"
 #include "lihandover/http/server.hpp"
-#include "lihandover/intake/body_budget.hpp"
-#include "lihandover/intake/events_handler.hpp"
-#include "lihandover/intake/file_copier.hpp"
-#include "lihandover/intake/snapshot.hpp"
+#include "lihandover/intake/http/body_budget.hpp"
+#include "lihandover/intake/http/events_handler.hpp"
+#include "lihandover/intake/pipeline/file_copier.hpp"
+#include "lihandover/intake/pipeline/snapshot.hpp"
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/objectserver/objectserver.hpp"
@@ -292,7 +292,7 @@ bool Application::create_parts(const Assembly& assembly) {
         object_server_ = std::move(*serving);
     }
     if (const std::string& root = assembly.configuration.intake.attachment_root; !root.empty()) {
-        copier_ = std::make_unique<intake::FileCopier>(root, store_->objects(), metrics_.objects_lost(), clock_);
+        copier_ = std::make_unique<intake::FileCopier>(root, store_->binary_objects(), metrics_.objects_lost(), clock_);
     }
     auto listening = admin::Admin::listen(intake_io_.get_executor(), assembly.configuration.admin,
                                           {*this, *store_, metrics_, clock_, workers_});
@@ -314,7 +314,8 @@ bool Application::listen(const Assembly& assembly) {
         listener.name = options.name;
         listener.events = std::make_unique<intake::EventsHandler>(
             options.name, metrics_.source(options.name),
-            intake::Services{*store_, *snapshot_, *body_budget_, clock_, workers_.get_executor(), copier_.get()});
+            intake::Services{store_->item_intake(), store_->binary_objects(), *snapshot_, *body_budget_, clock_,
+                             workers_.get_executor(), copier_.get()});
         listener.gate = std::make_unique<ClientGate>(*listener.events);
         http::ServerOptions server;
         server.listen = options.listen.to_string();

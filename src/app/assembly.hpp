@@ -9,7 +9,7 @@
 #include "lihandover/config/configuration.hpp"
 #include "lihandover/config/problem.hpp"
 #include "lihandover/delivery/delivery.hpp"
-#include "lihandover/intake/snapshot.hpp"
+#include "lihandover/intake/pipeline/snapshot.hpp"
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/item.hpp"
 #include "lihandover/model/time.hpp"

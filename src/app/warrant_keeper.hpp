@@ -8,7 +8,7 @@
 
 #include "assembly.hpp"
 #include "lihandover/admin/control.hpp"
-#include "lihandover/intake/snapshot.hpp"
+#include "lihandover/intake/pipeline/snapshot.hpp"
 #include "lihandover/model/result.hpp"
 #include "lihandover/store/store.hpp"
 #include "lihandover/warrants/loader.hpp"

@@ -10,7 +10,7 @@
 #include "lihandover/handover/names.hpp"
 #include "lihandover/handover/validator.hpp"
 #include "lihandover/handover/writer.hpp"
-#include "lihandover/intake/event_parser.hpp"
+#include "lihandover/intake/http/event_parser.hpp"
 #include "lihandover/model/identifier.hpp"
 #include "lihandover/model/item.hpp"
 

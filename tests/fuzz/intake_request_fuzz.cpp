@@ -14,7 +14,7 @@
 
 #include "../intake/support.hpp"
 #include "fuzz.hpp"
-#include "lihandover/intake/events_handler.hpp"
+#include "lihandover/intake/http/events_handler.hpp"
 
 namespace {
 
@@ -179,8 +179,9 @@ Result run(const std::vector<Request>& requests, std::shared_ptr<const Snapshot>
     intake::testing::FakeStore store;
     const CurrentSnapshot snapshot(std::move(first));
     BodyBudget budget(io.get_executor(), std::size_t{1} << 20U);
-    EventsHandler handler("local", metrics.source("local"),
-                          {store, snapshot, budget, clock, io.get_executor(), nullptr});
+    EventsHandler handler(
+        "local", metrics.source("local"),
+        {store.item_intake(), store.binary_objects(), snapshot, budget, clock, io.get_executor(), nullptr});
     Result result;
     for (const Request& request : requests) {
         Exchange exchange(request);

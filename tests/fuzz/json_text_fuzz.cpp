@@ -4,10 +4,10 @@
 
 #include <string>
 
-#include "base64.hpp"
 #include "fuzz.hpp"
-#include "json_text.hpp"
-#include "lihandover/model/hex.hpp"
+#include "http/json_text.hpp"
+#include "lihandover/base/hex.hpp"
+#include "pipeline/base64.hpp"
 
 namespace {
 
@@ -45,8 +45,8 @@ void check_base64(std::string_view text) {
 }
 
 void check_sha256(std::string_view text) {
-    const auto digest = model::parse_hex<32>(text);
-    must(digest.has_value() == (text.size() == 64 && intake::is_hex(text)), "a digest is 64 hex digits");
+    const auto digest = base::parse_hex<32>(text);
+    must(digest.has_value() == (text.size() == 64 && base::is_hex(text)), "a digest is 64 hex digits");
     if (digest) {
         std::string back;
         for (const unsigned byte : *digest) {

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "fuzz.hpp"
+#include "http/body_format.hpp"
 #include "lihandover/model/media_type.hpp"
-#include "media_type.hpp"
 #include "presentation.hpp"
 #include "upload_judge.hpp"
 

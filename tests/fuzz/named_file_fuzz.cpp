@@ -11,7 +11,7 @@
 #include <string>
 
 #include "fuzz.hpp"
-#include "named_file.hpp"
+#include "pipeline/named_file.hpp"
 
 namespace {
 

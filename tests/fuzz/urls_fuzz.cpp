@@ -4,9 +4,9 @@
 
 #include "access.hpp"
 #include "fuzz.hpp"
+#include "http/objects_handler.hpp"
 #include "lihandover/config/configuration.hpp"
 #include "lihandover/http/url.hpp"
-#include "objects_handler.hpp"
 #include "query.hpp"
 
 namespace {

@@ -1,4 +1,4 @@
-#include "lihandover/intake/body_budget.hpp"
+#include "lihandover/intake/http/body_budget.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "lihandover/intake/event_parser.hpp"
+#include "lihandover/intake/http/event_parser.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@
 
 #include "allocations.hpp"
 #include "corpus.hpp"
-#include "lihandover/intake/event_members.hpp"
+#include "lihandover/intake/http/event_members.hpp"
 
 namespace lihandover::intake {
 namespace {

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "corpus.hpp"
-#include "lihandover/intake/event_members.hpp"
+#include "lihandover/intake/http/event_members.hpp"
 
 namespace lihandover::intake {
 namespace {

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "corpus.hpp"
-#include "lihandover/intake/event_members.hpp"
-#include "lihandover/intake/event_parser.hpp"
+#include "lihandover/intake/http/event_members.hpp"
+#include "lihandover/intake/http/event_parser.hpp"
 #include "schema_checker.hpp"
 
 namespace lihandover::intake {

@@ -1,4 +1,4 @@
-#include "lihandover/intake/events_handler.hpp"
+#include "lihandover/intake/http/events_handler.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -398,7 +398,8 @@ TEST(EventsHandlerFairnessTest, ServesOthersBetweenTheLinesOfALongBody) {
     CurrentSnapshot snapshot(testing::snapshot({warrant("LIID-1", "u-1")}));
     asio::io_context io;
     BodyBudget budget(io.get_executor(), 1 << 20);
-    EventsHandler handler("local", metrics.source("local"), {store, snapshot, budget, clock, io.get_executor()});
+    EventsHandler handler("local", metrics.source("local"),
+                          {store.item_intake(), store.binary_objects(), snapshot, budget, clock, io.get_executor()});
     std::string lines;
     for (int i = 0; i < 500; ++i) {
         lines += event("long", "u-1") + '\n';
@@ -428,7 +429,8 @@ TEST(EventsHandlerFairnessTest, DropsTheBodyOfABrokenRequest) {
     CurrentSnapshot snapshot(testing::snapshot({}));
     asio::io_context io;
     BodyBudget budget(io.get_executor(), 1 << 20);
-    EventsHandler handler("local", metrics.source("local"), {store, snapshot, budget, clock, io.get_executor()});
+    EventsHandler handler("local", metrics.source("local"),
+                          {store.item_intake(), store.binary_objects(), snapshot, budget, clock, io.get_executor()});
     ScriptedExchange broken(std::string(300'000, ' '));  // large: read piece by piece, which fails here
     asio::co_spawn(io, handler.handle(broken), asio::detached);
     io.run();

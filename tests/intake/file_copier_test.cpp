@@ -1,4 +1,4 @@
-#include "lihandover/intake/file_copier.hpp"
+#include "lihandover/intake/pipeline/file_copier.hpp"
 
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "intake_server.hpp"
-#include "named_file.hpp"
+#include "pipeline/named_file.hpp"
 #include "support.hpp"
 
 namespace lihandover::intake {
@@ -70,9 +70,11 @@ class FileCopierTest : public ::testing::Test {
 
     testing::TemporaryDirectory directory_;
     testing::FixedClock clock_;
-    testing::FakeObjects objects_;
+    testing::FakeStore store_;
+    testing::FakeObjects& objects_ = store_.objects();
     metrics::Metrics metrics_;
-    FileCopier copier_{directory_.path().string(), objects_, metrics_.objects_lost(), clock_, {1ms, 4ms}};
+    FileCopier copier_{
+        directory_.path().string(), store_.binary_objects(), metrics_.objects_lost(), clock_, {1ms, 4ms}};
 };
 
 TEST_F(FileCopierTest, CopiesTheFile) {

@@ -17,8 +17,8 @@
 #include <utility>
 
 #include "lihandover/http/server.hpp"
-#include "lihandover/intake/events_handler.hpp"
-#include "lihandover/intake/file_copier.hpp"
+#include "lihandover/intake/http/events_handler.hpp"
+#include "lihandover/intake/pipeline/file_copier.hpp"
 #include "lihandover/metrics/metrics.hpp"
 #include "support.hpp"
 
@@ -51,10 +51,11 @@ class Intake {
     Intake(store::Store& store, std::shared_ptr<const Snapshot> first, http::Timeouts timeouts = {})
         : snapshot_(std::move(first)),
           budget_(io_.get_executor(), std::size_t{64} << 20),
-          copier_((std::filesystem::create_directory(root()), root().string()), store.objects(),
+          copier_((std::filesystem::create_directory(root()), root().string()), store.binary_objects(),
                   metrics_.objects_lost(), clock_, {std::chrono::milliseconds(1)}),
           handler_("local", metrics_.source("local"),
-                   {store, snapshot_, budget_, clock_, workers_.get_executor(), &copier_}) {
+                   {store.item_intake(), store.binary_objects(), snapshot_, budget_, clock_, workers_.get_executor(),
+                    &copier_}) {
         http::ServerOptions options;
         options.listen = "unix:" + socket();
         options.timeouts = timeouts;

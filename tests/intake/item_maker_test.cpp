@@ -1,4 +1,4 @@
-#include "lihandover/intake/item_maker.hpp"
+#include "pipeline/item_maker.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "lihandover/intake/event_parser.hpp"
+#include "lihandover/intake/http/event_parser.hpp"
 #include "support.hpp"
 
 namespace lihandover::intake {
@@ -31,7 +31,7 @@ class ItemMakerTest : public ::testing::Test {
         warrants::MatchScratch scratch;
         snapshot_->index->match(event_, noon, scratch, matches_);
         std::vector<store::NewItem> items;
-        ItemMaker(source, store_).append(event_, matches_, *snapshot_, noon, items);
+        ItemMaker(source, store_.item_intake()).append(event_, matches_, *snapshot_, noon, items);
         return items;
     }
 
@@ -144,7 +144,7 @@ class ItemMakerObjectsTest : public ItemMakerTest {
         sources_[1].file = std::make_shared<store::SourceFile>();
         takes_ = ItemMaker::takes_objects(event_, matches_, *snapshot_);
         std::vector<store::NewItem> items;
-        ItemMaker("local", store_).append(event_, matches_, *snapshot_, noon, items, sources_);
+        ItemMaker("local", store_.item_intake()).append(event_, matches_, *snapshot_, noon, items, sources_);
         return items;
     }
     static warrants::Warrant with_binary(const std::string& liid) {
@@ -200,7 +200,7 @@ TEST_F(ItemMakerObjectsTest, NobodyTakesThemWhereNoneIsOrderedOrTheDestinationHa
     snapshot_->index->match(event_, noon, scratch, matches_);
     EXPECT_FALSE(ItemMaker::takes_objects(event_, matches_, *snapshot_));
     std::vector<store::NewItem> items;
-    ItemMaker("local", store_).append(event_, matches_, *snapshot_, noon, items, sources_);
+    ItemMaker("local", store_.item_intake()).append(event_, matches_, *snapshot_, noon, items, sources_);
     EXPECT_EQ(items.at(0).objects, nullptr);
 }
 

@@ -1,4 +1,4 @@
-#include "named_file.hpp"
+#include "pipeline/named_file.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "http/objects_handler.hpp"
 #include "intake_server.hpp"
 #include "lihandover/model/item.hpp"
-#include "objects_handler.hpp"
 #include "support.hpp"
 
 namespace lihandover::intake {
@@ -425,7 +425,8 @@ TEST(ObjectsWithoutRootTest, FilesCannotBeNamed) {
     CurrentSnapshot snapshot(usual_snapshot());
     boost::asio::io_context io;
     BodyBudget budget(io.get_executor(), 1 << 20);
-    EventsHandler handler("local", metrics.source("local"), {store, snapshot, budget, clock, io.get_executor()});
+    EventsHandler handler("local", metrics.source("local"),
+                          {store.item_intake(), store.binary_objects(), snapshot, budget, clock, io.get_executor()});
     http::ServerOptions options;
     testing::TemporaryDirectory directory;
     options.listen = "unix:" + (directory.path() / "s").string();

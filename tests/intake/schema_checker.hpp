@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "json_text.hpp"
+#include "http/json_text.hpp"
 #include "lihandover/model/time.hpp"
 
 namespace lihandover::intake::testing {

@@ -22,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-#include "lihandover/intake/snapshot.hpp"
+#include "lihandover/intake/pipeline/snapshot.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/store/digest.hpp"
 #include "lihandover/store/objects.hpp"

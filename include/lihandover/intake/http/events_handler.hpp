@@ -1,0 +1,59 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <string>
+
+#include "lihandover/http/server.hpp"
+#include "lihandover/intake/http/body_budget.hpp"
+#include "lihandover/intake/pipeline/file_copier.hpp"
+#include "lihandover/intake/pipeline/snapshot.hpp"
+#include "lihandover/metrics/metrics.hpp"
+#include "lihandover/model/clock.hpp"
+#include "lihandover/store/intake.hpp"
+#include "lihandover/store/objects.hpp"
+
+namespace lihandover::intake {
+
+/// What handlers work with; all of it outlives them.
+struct Services {
+    store::ItemIntake& items;
+    store::BinaryObjects& objects;
+    const CurrentSnapshot& snapshot;
+    BodyBudget& budget;
+    const model::Clock& clock;
+    /// Where calls that block run: writing, hashing and syncing of binary objects, looking at named files. A thread
+    /// pool; it still runs while handlers do.
+    boost::asio::any_io_executor workers;
+    /// Copies the files that events name; null where none can be named (intake.attachment_root is not set).
+    FileCopier* copier = nullptr;
+};
+
+/// What one source (one listener) is served with:
+///   POST /v1/events         reads events, matches them, makes items durable and answers (docs/events.md)
+///   PUT /v1/objects/{id}    takes a binary object that a later event of this source names (docs/events.md)
+/// What it answers depends on the request, the limits and the health of the store, never on what was matched, and every
+/// answer that follows the reading of events leaves with a commit (promises 1 and 7).
+///
+/// One per listener, on the thread of its server. Exceptions: those of exhausted memory only.
+class EventsHandler final : public http::Handler {
+  public:
+    /// `source` is the listener's name: a part of what makes event ids unique. `metrics` outlives the handler.
+    EventsHandler(std::string source, const metrics::SourceMetrics& metrics, const Services& services);
+    EventsHandler(const EventsHandler&) = delete;
+    EventsHandler& operator=(const EventsHandler&) = delete;
+    ~EventsHandler() override;
+
+    [[nodiscard]] boost::asio::awaitable<void> handle(http::Exchange& exchange) override;
+
+    /// Lets go of uploaded objects that no event named, and of the timer for them. After the server has stopped: until
+    /// then the timer may keep the thread's io_context from running out of work.
+    void stop();
+
+  private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lihandover::intake

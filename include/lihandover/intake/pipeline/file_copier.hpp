@@ -1,0 +1,62 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "lihandover/metrics/metrics.hpp"
+#include "lihandover/model/clock.hpp"
+#include "lihandover/model/result.hpp"
+#include "lihandover/store/objects.hpp"
+
+namespace lihandover::intake {
+
+/// Between two tries to copy a file: each twice as long as the one before.
+struct CopyPauses {
+    std::chrono::milliseconds first{1000};
+    std::chrono::milliseconds longest{60'000};
+};
+
+/// Copies the files that events named (intake.attachment_root) into the store, after the events were answered, and
+/// tells the store how each copy ended (BinaryObjects::prepared). What is copied are the bytes of the file that the
+/// event named, or none: inode, size and times are those of then, before the first byte and after the last, and the
+/// SHA-256 is the source's, where it gave one.
+///
+/// A copy that fails is tried again, with growing pauses, until the file's give_up_at; then the item goes without it,
+/// and `lost` counts. So it is with a file that the store could not hold even when empty. Where the store fails
+/// otherwise, it goes on being tried, and the log says so: the file may still be there.
+///
+/// At most two files at a time, of which one has 16 MiB or more, on two threads of its own: a slow file system keeps
+/// nobody waiting for an answer, and a large file keeps no small one.
+/// Thread-safe.
+class FileCopier {
+  public:
+    /// What it uses outlives its stop().
+    ///   root   intake.attachment_root
+    FileCopier(std::string root, store::BinaryObjects& objects, const metrics::Counter& lost, const model::Clock& clock,
+               CopyPauses pauses = {});
+    FileCopier(const FileCopier&) = delete;
+    FileCopier& operator=(const FileCopier&) = delete;
+    /// Stops.
+    ~FileCopier();
+
+    [[nodiscard]] const std::string& root() const;
+
+    /// Takes up the files that were not copied when the daemon last ended (BinaryObjects::pending_files, which blocks).
+    /// Once, before the first event is taken.
+    [[nodiscard]] model::Status start();
+
+    /// For files whose items were committed.
+    void copy(std::span<const std::shared_ptr<const store::SourceFile>> files);
+
+    /// Drops what waits and what is half copied (it stays pending in the store), and returns when nothing of it runs
+    /// any more. Idempotent.
+    void stop();
+
+  private:
+    class Impl;
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace lihandover::intake

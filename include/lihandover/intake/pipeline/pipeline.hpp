@@ -1,0 +1,142 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lihandover/intake/pipeline/fault.hpp"
+#include "lihandover/intake/pipeline/file_copier.hpp"
+#include "lihandover/intake/pipeline/snapshot.hpp"
+#include "lihandover/model/clock.hpp"
+#include "lihandover/model/event.hpp"
+#include "lihandover/store/intake.hpp"
+#include "lihandover/store/objects.hpp"
+
+namespace lihandover::intake {
+
+// What every door of intake hands its events to: one event in, one outcome out. A door reads what its sources send,
+// makes a model::Event of it and answers; what falls under which warrant, which items are made of it and what is
+// written for the others is decided here, and no door learns it (promise 7).
+//
+// How a door works:
+//
+//     Group group(pipeline);
+//     for each event that there is:
+//         const Moment now = pipeline.now();
+//         group.take(event, size, now);                        // or co_await group.take(event, size, objects, now)
+//         if (group.is_full())  co_await group.commit();
+//     co_await group.commit();                                 // now all of them are on disk, and may be answered
+//
+// A door that answers each request makes a group per request. A door of long-lived connections, whose peers get no
+// answers, makes one per connection and commits when it has read all that has arrived: while commit() waits for the
+// store it reads nothing more, and that is the back-pressure.
+
+/// What pipelines work with; all of it outlives them.
+struct PipelineParts {
+    store::ItemIntake& items;
+    store::BinaryObjects& objects;
+    const CurrentSnapshot& snapshot;
+    const model::Clock& clock;
+    /// Where calls that block run: sealing of binary objects. A thread pool.
+    boost::asio::any_io_executor workers;
+    /// Copies the files that events name; null where none can be named (intake.attachment_root is not set).
+    FileCopier* copier = nullptr;
+};
+
+/// By what an event, or a few of them, are judged: taken once for a stretch of work that does not suspend.
+struct Moment {
+    std::shared_ptr<const Snapshot> snapshot;  ///< never null
+    model::Instant received_at;
+
+    /// The latest time an event of now may bear (intake.max_future).
+    [[nodiscard]] model::Instant latest() const;
+};
+
+/// The bytes of one attachment, as a door has them: one of the three.
+struct AttachedObject {
+    enum class Encoding : std::uint8_t { raw, base64 };
+
+    std::string_view bytes;  ///< in the event itself; valid as long as the event
+    Encoding encoding = Encoding::raw;
+    std::shared_ptr<const store::SealedObject> sealed;  ///< uploaded before
+    std::shared_ptr<const store::SourceFile> file;      ///< to be copied after the commit
+
+    [[nodiscard]] bool is_inline() const { return !sealed && !file; }
+};
+
+/// What became of an event.
+struct Outcome {
+    enum class Kind : std::uint8_t {
+        accepted,     ///< on disk, or under no warrant, as soon as its group is committed
+        refused,      ///< by what it is, whoever it concerns: `fault` is for its source
+        unavailable,  ///< nothing can be stored at present: the event can be sent again
+    };
+    Kind kind = Kind::accepted;
+    std::optional<Fault> fault;  ///< of a refused one
+};
+
+/// Of one source, on one thread. Groups of it may be open at the same time, also across suspensions.
+class Pipeline {
+  public:
+    /// `source` is what event ids are unique within: the name of a listener.
+    Pipeline(std::string source, const PipelineParts& parts);
+    Pipeline(const Pipeline&) = delete;
+    Pipeline& operator=(const Pipeline&) = delete;
+    ~Pipeline();
+
+    [[nodiscard]] Moment now() const;
+    /// Whether the store takes new items, as far as it knows. A door that can refuse asks before it reads much.
+    [[nodiscard]] bool accepting() const;
+
+  private:
+    friend class Group;
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// Events that are committed together. Its pipeline outlives it. What was not committed when it goes is let go:
+/// nothing of it was made durable.
+class Group {
+  public:
+    explicit Group(Pipeline& pipeline);
+    Group(const Group&) = delete;
+    Group& operator=(const Group&) = delete;
+    ~Group();
+
+    /// Takes in an event without attachments; it is always accepted. Nothing of the event is needed afterwards. Costs a
+    /// look into the index where no warrant matches.
+    ///   bytes   of the event as it came
+    void take(const model::Event& event, std::size_t bytes, const Moment& moment);
+
+    /// Takes in an event with attachments, by the same steps whether or not a warrant wants them. `event` and `objects`
+    /// stay valid until it completes.
+    ///   objects   of the event's attachments, in their order
+    [[nodiscard]] boost::asio::awaitable<Outcome> take(const model::Event& event, std::size_t bytes,
+                                                       std::span<const AttachedObject> objects, const Moment& moment);
+
+    /// Whether so much has gathered that it is to be committed before more is taken. Depends on the bytes of the events
+    /// alone, so that commits follow from what a source sent (promise 7).
+    [[nodiscard]] bool is_full() const;
+
+    /// Makes durable what was taken since the last commit, and waits for it. The same for no items as for many. After
+    /// `unavailable` nothing of it is on disk. The group can be used again either way.
+    [[nodiscard]] boost::asio::awaitable<Outcome::Kind> commit();
+
+  private:
+    Pipeline::Impl& pipeline_;
+    std::size_t bytes_ = 0;
+    std::vector<store::NewItem> items_;
+    /// Attachments that are no objects of these items: the commit does as much for them (promise 7).
+    std::size_t idle_objects_ = 0;
+    /// Copied once they are in committed items.
+    std::vector<std::shared_ptr<const store::SourceFile>> files_;
+};
+
+}  // namespace lihandover::intake

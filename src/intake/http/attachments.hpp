@@ -1,0 +1,48 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "http/pending_uploads.hpp"
+#include "lihandover/intake/pipeline/pipeline.hpp"
+#include "lihandover/model/event.hpp"
+
+namespace lihandover::intake {
+
+/// Finds out where the bytes of one event's attachments are, and whether they are what the event says. The same for
+/// every event, before anything is matched (promise 7). `event`, `moment` and `root` outlive it.
+class Attachments {
+  public:
+    ///   root   directory below which files may be named; null: they may not
+    Attachments(const model::Event& event, const Moment& moment, const std::string* root,
+                boost::asio::any_io_executor workers);
+
+    /// Looks at the named files, and whether the bytes in the event are what the event says.
+    [[nodiscard]] boost::asio::awaitable<std::optional<Fault>> check();
+
+    /// After check(): whether all uploaded objects are there and are what the event says; then, and only then, all of
+    /// them are claimed.
+    [[nodiscard]] std::optional<Fault> claim(PendingUploads& uploads, PendingUploads::Claims& claims);
+
+    /// In the order of the event's attachments; whole after claim().
+    [[nodiscard]] std::span<const AttachedObject> objects() const { return objects_; }
+
+  private:
+    [[nodiscard]] bool has(model::Attachment::Source source) const;
+    [[nodiscard]] std::optional<Fault> check_all();
+    [[nodiscard]] std::optional<Fault> check_file(std::size_t at);
+    [[nodiscard]] std::optional<Fault> check_data(std::size_t at);
+
+    const model::Event& event_;
+    const Moment& moment_;
+    const std::string* root_;
+    boost::asio::any_io_executor workers_;
+    std::vector<AttachedObject> objects_;
+};
+
+}  // namespace lihandover::intake

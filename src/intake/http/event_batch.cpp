@@ -1,0 +1,108 @@
+#include "http/event_batch.hpp"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <optional>
+#include <utility>
+
+#include "http/attachments.hpp"
+
+namespace lihandover::intake {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// After so many lines or bytes the thread turns to other connections.
+constexpr std::size_t slice_lines = 128;
+constexpr std::size_t slice_bytes = std::size_t{128} * 1024;
+
+}  // namespace
+
+EventBatch::EventBatch(const BatchParts& parts, std::string_view body, BodyFormat format)
+    : parts_(parts), lines_(body, format), format_(format), group_(parts.pipeline), claims_(parts.uploads) {}
+
+asio::awaitable<http::Response> EventBatch::take_in() {
+    while (!lines_.done()) {
+        const std::string_view attached = take_slice();
+        if (!attached.empty() && !co_await take_attached(attached)) {
+            co_return unavailable();
+        }
+        if (!lines_.done() && !group_.is_full()) {
+            co_await asio::post(asio::use_awaitable);
+            continue;
+        }
+        if (co_await group_.commit() != Outcome::Kind::accepted) {
+            co_return unavailable();
+        }
+        claims_.use_up();
+    }
+    parts_.metrics.accepted.add(tally_.accepted);
+    co_return tally_answer(tally_, format_ == BodyFormat::json && malformed_ ? 400 : 422);
+}
+
+std::string_view EventBatch::take_slice() {
+    const Moment moment = parts_.pipeline.now();
+    const model::Instant latest = moment.latest();
+    const std::size_t max_event_size = moment.snapshot->limits.max_event_size;
+    std::string_view attached;
+    std::size_t bytes = 0;
+    std::size_t count = 0;
+    while (count < slice_lines && bytes < slice_bytes && !lines_.done() && attached.empty()) {
+        const std::string_view line = lines_.next();
+        ++count;
+        bytes += line.size() + 1;
+        auto fault = line.size() > max_event_size
+                         ? Fault{metrics::Rejection::too_large, {}, "is larger than intake.max_event_size"}
+                         : parts_.parser.parse(line, latest, parts_.event);
+        if (fault) {
+            refuse(std::move(*fault));
+        } else if (parts_.event.attachments.empty()) {
+            ++tally_.accepted;
+            group_.take(parts_.event, line.size() + 1, moment);
+        } else {
+            attached = line;
+        }
+    }
+    parts_.metrics.received.add(count);
+    return attached;
+}
+
+asio::awaitable<bool> EventBatch::take_attached(std::string_view line) {
+    // A parser and an event of its own: others are served while the workers look at its objects.
+    const Moment moment = parts_.pipeline.now();
+    EventParser parser;
+    model::Event event;
+    auto fault = parser.parse(line, moment.latest(), event);
+    Attachments attachments(event, moment, parts_.attachment_root, parts_.workers);
+    if (!fault) {
+        fault = co_await attachments.check();
+    }
+    if (!fault) {
+        fault = attachments.claim(parts_.uploads, claims_);
+    }
+    if (fault) {
+        refuse(std::move(*fault));
+        co_return true;
+    }
+    auto outcome = co_await group_.take(event, line.size() + 1, attachments.objects(), moment);
+    if (outcome.kind == Outcome::Kind::refused) {
+        refuse(std::move(*outcome.fault));
+        co_return true;
+    }
+    ++tally_.accepted;
+    co_return outcome.kind == Outcome::Kind::accepted;
+}
+
+void EventBatch::refuse(Fault fault) {
+    malformed_ = fault.kind == metrics::Rejection::malformed;
+    parts_.metrics.rejected(fault.kind).add();
+    tally_.refuse(lines_.number(), std::move(fault));
+}
+
+http::Response EventBatch::unavailable() const {
+    parts_.metrics.rejected(metrics::Rejection::unavailable).add(tally_.accepted);
+    return unavailable_answer();
+}
+
+}  // namespace lihandover::intake

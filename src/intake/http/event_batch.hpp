@@ -1,0 +1,62 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "http/answers.hpp"
+#include "http/body_format.hpp"
+#include "http/event_lines.hpp"
+#include "http/pending_uploads.hpp"
+#include "lihandover/http/server.hpp"
+#include "lihandover/intake/http/event_parser.hpp"
+#include "lihandover/intake/pipeline/pipeline.hpp"
+#include "lihandover/metrics/metrics.hpp"
+
+namespace lihandover::intake {
+
+/// What the batches of one listener work with; all of it outlives them.
+struct BatchParts {
+    Pipeline& pipeline;
+    PendingUploads& uploads;
+    const metrics::SourceMetrics& metrics;
+    boost::asio::any_io_executor workers;  ///< where calls that block run
+    const std::string* attachment_root;    ///< null: no files can be named
+    // Shared by all batches, and used within one slice only: nothing is allocated for an event under no warrant.
+    EventParser& parser;
+    model::Event& event;
+};
+
+/// The events of one request's body: reads them, hands them to the pipeline, and makes the answer of what becomes of
+/// them. Works in slices, between which the thread serves others.
+class EventBatch {
+  public:
+    /// `body` outlives it, with room behind it as EventParser wants.
+    EventBatch(const BatchParts& parts, std::string_view body, BodyFormat format);
+
+    [[nodiscard]] bool empty() const { return lines_.done(); }
+    /// Once. Every group of events is durable before the next is begun.
+    [[nodiscard]] boost::asio::awaitable<http::Response> take_in();
+
+  private:
+    /// Some events, without giving up the thread. Ends early at an event with attachments, which it returns.
+    [[nodiscard]] std::string_view take_slice();
+    /// One event with attachments, which was read without a fault. False where the store takes nothing.
+    [[nodiscard]] boost::asio::awaitable<bool> take_attached(std::string_view line);
+    void refuse(Fault fault);
+    [[nodiscard]] http::Response unavailable() const;
+
+    BatchParts parts_;
+    EventLines lines_;
+    BodyFormat format_;
+    Group group_;
+    /// Uploaded objects that events of the group name.
+    PendingUploads::Claims claims_;
+    Tally tally_;
+    bool malformed_ = false;
+};
+
+}  // namespace lihandover::intake

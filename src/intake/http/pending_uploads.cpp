@@ -1,0 +1,156 @@
+#include "http/pending_uploads.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <iterator>
+#include <utility>
+
+namespace lihandover::intake {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// A reload may have made the wait shorter, so the timer looks in between.
+constexpr std::chrono::milliseconds longest_look = std::chrono::minutes(1);
+constexpr std::chrono::milliseconds shortest_look = std::chrono::milliseconds(10);
+
+}  // namespace
+
+PendingUploads::PendingUploads(const CurrentSnapshot& snapshot, const model::Clock& clock,
+                               const asio::any_io_executor& executor, asio::any_io_executor workers, std::size_t limit)
+    : snapshot_(snapshot), clock_(clock), timer_(executor), workers_(std::move(workers)), limit_(limit) {}
+
+bool PendingUploads::has_room(std::string_view id) {
+    expire();
+    return places_.size() + claimed_ < limit_ || places_.contains(id);
+}
+
+PendingUploads::Put PendingUploads::put(std::string id, Sealed object) {
+    if (!has_room(id)) {
+        drop({std::move(object)});
+        return Put::full;
+    }
+    std::vector<Sealed> gone;
+    if (const auto found = places_.find(id); found != places_.end()) {
+        remove(found->second, gone);
+    }
+    entries_.push_back({std::move(id), std::move(object), clock_.steady()});
+    places_.emplace(entries_.back().id, std::prev(entries_.end()));
+    wait();
+    const Put outcome = gone.empty() ? Put::added : Put::replaced;
+    drop(std::move(gone));
+    return outcome;
+}
+
+PendingUploads::Sealed PendingUploads::find(std::string_view id) {
+    expire();
+    const auto found = places_.find(id);
+    return found == places_.end() ? nullptr : found->second->object;
+}
+
+void PendingUploads::clear() {
+    places_.clear();
+    std::vector<Sealed> gone;
+    for (Entry& entry : entries_) {
+        gone.push_back(std::move(entry.object));
+    }
+    entries_.clear();
+    timer_.cancel();
+    timing_ = false;
+    drop(std::move(gone));
+}
+
+void PendingUploads::move_out(std::string_view id, Entries& to) {
+    const auto found = places_.find(id);
+    if (found == places_.end()) {
+        return;
+    }
+    const auto entry = found->second;
+    places_.erase(found);
+    to.splice(to.end(), entries_, entry);
+    ++claimed_;
+}
+
+// To their places by age; one that was uploaded anew meanwhile stays as it is now.
+void PendingUploads::give_back(Entries& claimed) {
+    std::vector<Sealed> gone;
+    claimed_ -= claimed.size();
+    claimed.sort([](const Entry& a, const Entry& b) { return a.since < b.since; });
+    // Once through from the youngest, however many come back.
+    auto place = entries_.end();
+    while (!claimed.empty()) {
+        const auto entry = std::prev(claimed.end());
+        if (places_.contains(entry->id)) {
+            gone.push_back(std::move(entry->object));
+            claimed.pop_back();
+            continue;
+        }
+        while (place != entries_.begin() && std::prev(place)->since > entry->since) {
+            --place;
+        }
+        entries_.splice(place, claimed, entry);
+        places_.emplace(entry->id, entry);
+        place = entry;
+    }
+    if (!entries_.empty()) {
+        wait();
+    }
+    drop(std::move(gone));
+}
+
+void PendingUploads::use_up(Entries& claimed) {
+    claimed_ -= claimed.size();
+    std::vector<Sealed> gone;
+    for (Entry& entry : claimed) {
+        gone.push_back(std::move(entry.object));
+    }
+    claimed.clear();
+    drop(std::move(gone));
+}
+
+void PendingUploads::remove(Entries::iterator entry, std::vector<Sealed>& gone) {
+    places_.erase(entry->id);
+    gone.push_back(std::move(entry->object));
+    entries_.erase(entry);
+}
+
+void PendingUploads::expire() {
+    if (entries_.empty()) {
+        return;
+    }
+    const auto latest = clock_.steady() - snapshot_.get()->limits.object_wait;
+    std::vector<Sealed> gone;
+    while (!entries_.empty() && entries_.front().since <= latest) {
+        remove(entries_.begin(), gone);
+    }
+    drop(std::move(gone));
+}
+
+void PendingUploads::wait() {
+    if (timing_) {
+        return;
+    }
+    timing_ = true;
+    const auto left = entries_.front().since + snapshot_.get()->limits.object_wait - clock_.steady();
+    timer_.expires_after(std::clamp<model::Clock::SteadyTime::duration>(left, shortest_look, longest_look));
+    timer_.async_wait([this](const boost::system::error_code& error) {
+        if (error) {
+            return;  // cleared or gone: nothing of it may be touched
+        }
+        timing_ = false;
+        expire();
+        if (!entries_.empty()) {
+            wait();
+        }
+    });
+}
+
+// The last handle of an object takes its file along, which may take a while for a large one.
+void PendingUploads::drop(std::vector<Sealed> gone) {
+    if (!gone.empty()) {
+        asio::post(workers_, [held = std::move(gone)] {});
+    }
+}
+
+}  // namespace lihandover::intake

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "lihandover/intake/pipeline/snapshot.hpp"
+#include "lihandover/model/clock.hpp"
+#include "lihandover/store/objects.hpp"
+
+namespace lihandover::intake {
+
+/// The uploaded objects of one source that no event has named yet. Each waits as long as intake.object_wait says; it is
+/// gone with the daemon, since its key is nowhere but in it. Used on the thread of `executor`; what blocks (the removal
+/// of files with their last handles) is left to `workers`.
+class PendingUploads {
+  public:
+    using Sealed = std::shared_ptr<const store::SealedObject>;
+
+    /// More are refused: every one of them is a file.
+    static constexpr std::size_t default_limit = 100'000;
+
+    PendingUploads(const CurrentSnapshot& snapshot, const model::Clock& clock,
+                   const boost::asio::any_io_executor& executor, boost::asio::any_io_executor workers,
+                   std::size_t limit = default_limit);
+    PendingUploads(const PendingUploads&) = delete;
+    PendingUploads& operator=(const PendingUploads&) = delete;
+    ~PendingUploads() = default;
+
+    enum class Put : std::uint8_t { added, replaced, full };
+
+    /// Whether an object of that id could be put now.
+    [[nodiscard]] bool has_room(std::string_view id);
+    /// Replaces an earlier one of the same id.
+    Put put(std::string id, Sealed object);
+    /// Null where there is none.
+    [[nodiscard]] Sealed find(std::string_view id);
+    [[nodiscard]] std::size_t size() const { return places_.size(); }
+
+    /// Drops them all, and the timer.
+    void clear();
+
+  private:
+    struct Entry {
+        std::string id;
+        Sealed object;
+        model::Clock::SteadyTime since;
+    };
+    using Entries = std::list<Entry>;
+
+  public:
+    /// Objects that events have named whose commit is not certain yet: nobody else can name them meanwhile, and they go
+    /// wait again unless use_up() is called.
+    class Claims {
+      public:
+        explicit Claims(PendingUploads& uploads) : uploads_(uploads) {}
+        Claims(const Claims&) = delete;
+        Claims& operator=(const Claims&) = delete;
+        ~Claims() { uploads_.give_back(entries_); }
+
+        /// Of an id that find() finds.
+        void take(std::string_view id) { uploads_.move_out(id, entries_); }
+        void use_up() { uploads_.use_up(entries_); }
+
+      private:
+        PendingUploads& uploads_;
+        Entries entries_;
+    };
+
+  private:
+    void move_out(std::string_view id, Entries& to);
+    void give_back(Entries& claimed);
+    void use_up(Entries& claimed);
+    void remove(Entries::iterator entry, std::vector<Sealed>& gone);
+    void expire();
+    void wait();
+    void drop(std::vector<Sealed> gone);
+
+    const CurrentSnapshot& snapshot_;
+    const model::Clock& clock_;
+    boost::asio::steady_timer timer_;
+    boost::asio::any_io_executor workers_;
+    std::size_t limit_;
+    std::size_t claimed_ = 0;
+    bool timing_ = false;
+    Entries entries_;                                                 ///< the oldest first
+    std::unordered_map<std::string_view, Entries::iterator> places_;  ///< by the entry's own id
+};
+
+}  // namespace lihandover::intake

@@ -1,0 +1,111 @@
+#include "pipeline/item_maker.hpp"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <stdexcept>
+#include <string_view>
+
+namespace lihandover::intake {
+
+namespace {
+
+bool has_content(const model::Event& event, std::span<const std::string> metadata_parameters) {
+    const model::Conversation& conversation = event.conversation;
+    if (event.has_content || !conversation.title.empty() || !conversation.previous_title.empty() ||
+        !conversation.thread_title.empty()) {
+        return true;
+    }
+    if (std::ranges::any_of(event.parties, [](const model::Party& party) { return !party.nickname.empty(); })) {
+        return true;
+    }
+    return std::ranges::any_of(event.parameters, [&](const model::Property& parameter) {
+        return std::ranges::find(metadata_parameters, parameter.name) == metadata_parameters.end();
+    });
+}
+
+// The match's warrant lies in the index's list, whose places are those of the routes.
+const Route& route_of(const warrants::Match& match, const Snapshot& snapshot) {
+    const auto warrants = snapshot.index->warrants();
+    const warrants::WarrantPtr* const first = warrants.data();
+    const std::less<> before;
+    if (before(match.warrant, first) || !before(match.warrant, first + warrants.size())) {
+        throw std::logic_error("a match of another snapshot");
+    }
+    return snapshot.routes.at(static_cast<std::size_t>(match.warrant - first));
+}
+
+std::shared_ptr<const std::vector<store::NewObject>> objects_of(const model::Event& event, const BinaryRoute& route,
+                                                                std::span<const ObjectSource> sources) {
+    auto objects = std::make_shared<std::vector<store::NewObject>>();
+    objects->reserve(event.attachments.size());
+    for (std::size_t i = 0; i < event.attachments.size(); ++i) {
+        const model::Attachment& attachment = event.attachments[i];
+        store::NewObject& object = objects->emplace_back();
+        object.id = model::Uuid::random();
+        object.model = route.model;
+        object.url.reserve(route.url_prefix.size() + 36 + route.url_suffix.size());
+        object.url = route.url_prefix;
+        object.id.append_to(object.url);
+        object.url += route.url_suffix;
+        object.content_type = attachment.content_type;
+        object.original_filename = attachment.filename;
+        object.csp_defined_identifier = attachment.id;
+        object.lifetime = route.lifetime;
+        object.remove_when_fetched = route.remove_when_fetched;
+        object.sealed = sources[i].sealed;
+        object.file = sources[i].file;
+    }
+    return objects;
+}
+
+}  // namespace
+
+bool leaves_something(const model::Event& event, const model::Deliver& deliver,
+                      std::span<const std::string> metadata_parameters) {
+    return deliver.metadata || (deliver.binary && !event.attachments.empty()) || (deliver.location && event.location) ||
+           (deliver.content && has_content(event, metadata_parameters));
+}
+
+bool ItemMaker::takes_objects(const model::Event& event, std::span<const warrants::Match> matches,
+                              const Snapshot& snapshot) {
+    return !event.attachments.empty() && std::ranges::any_of(matches, [&](const warrants::Match& match) {
+        return (*match.warrant)->deliver.binary && route_of(match, snapshot).binary;
+    });
+}
+
+void ItemMaker::append(const model::Event& event, std::span<const warrants::Match> matches, const Snapshot& snapshot,
+                       model::Instant received_at, std::vector<store::NewItem>& out,
+                       std::span<const ObjectSource> sources) const {
+    for (const warrants::Match& match : matches) {
+        const warrants::Warrant& warrant = **match.warrant;
+        if (!leaves_something(event, warrant.deliver, snapshot.metadata_parameters)) {
+            continue;
+        }
+        const Route& route = route_of(match, snapshot);
+        store::NewItem& item = out.emplace_back();
+        item.lane = route.lane;
+        item.profile = route.profile;
+        item.object_id = model::Uuid::random();
+        item.emergency = warrant.priority == warrants::Priority::emergency;
+        item.schema_content = route.schema_content;
+        item.repeat_hash = store_.keyed_hash(
+            std::array<std::string_view, 4>{source_, event.event_id, warrant.destination, warrant.liid});
+        if (event.timestamp) {
+            item.event_seconds = event.timestamp->instant.seconds;
+            item.event_nanos = event.timestamp->instant.nanos;
+        }
+        if (warrant.correlation == warrants::Correlation::conversation && !event.conversation.id.empty()) {
+            item.conversation_hash = store_.keyed_hash(
+                std::array<std::string_view, 3>{warrant.destination, warrant.liid, event.conversation.id});
+        }
+        item.received_at = received_at;
+        model::encode_share(event, match.targeted, warrant.deliver, received_at, snapshot.metadata_parameters,
+                            item.share);
+        if (warrant.deliver.binary && route.binary && !event.attachments.empty()) {
+            item.objects = objects_of(event, *route.binary, sources);
+        }
+    }
+}
+
+}  // namespace lihandover::intake

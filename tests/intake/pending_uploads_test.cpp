@@ -1,0 +1,185 @@
+#include "http/pending_uploads.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "support.hpp"
+
+namespace lihandover::intake {
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+class PendingUploadsTest : public ::testing::Test {
+  protected:
+    PendingUploadsTest() { set_wait(1h); }
+
+    void set_wait(std::chrono::milliseconds wait) {
+        auto next = testing::snapshot({});
+        next->limits.object_wait = wait;
+        current_.publish(next);
+    }
+    PendingUploads::Sealed object(const std::string& bytes = "x") {
+        return std::make_shared<testing::FakeObjects::Sealed>(bytes, model::Sha256{}, alive_);
+    }
+    // Lets go of what the workers were left.
+    void settle() {
+        workers_.restart();
+        workers_.poll();
+    }
+
+    std::atomic<int> alive_ = 0;
+    testing::FixedClock clock_;
+    CurrentSnapshot current_{testing::snapshot({})};
+    asio::io_context io_;
+    asio::io_context workers_;
+    PendingUploads uploads_{current_, clock_, io_.get_executor(), workers_.get_executor(), 3};
+};
+
+TEST_F(PendingUploadsTest, ALaterObjectTakesThePlaceOfAnEarlierOne) {
+    EXPECT_EQ(uploads_.put("a", object("1")), PendingUploads::Put::added);
+    EXPECT_EQ(uploads_.put("a", object("2")), PendingUploads::Put::replaced);
+    ASSERT_TRUE(uploads_.find("a"));
+    EXPECT_EQ(testing::bytes_of(uploads_.find("a")), "2");
+    EXPECT_EQ(uploads_.find("b"), nullptr);
+    EXPECT_EQ(uploads_.size(), 1U);
+    EXPECT_EQ(alive_, 2) << "files are not removed on this thread";
+    settle();
+    EXPECT_EQ(alive_, 1);
+}
+
+TEST_F(PendingUploadsTest, HasBoundedRoom) {
+    for (const char* const id : {"a", "b", "c"}) {
+        EXPECT_EQ(uploads_.put(id, object()), PendingUploads::Put::added);
+    }
+    EXPECT_FALSE(uploads_.has_room("d"));
+    EXPECT_EQ(uploads_.put("d", object()), PendingUploads::Put::full);
+    EXPECT_TRUE(uploads_.has_room("a"));
+    EXPECT_EQ(uploads_.put("a", object()), PendingUploads::Put::replaced);
+    {
+        PendingUploads::Claims claims(uploads_);
+        claims.take("a");
+        EXPECT_FALSE(uploads_.has_room("d")) << "it may come back";
+        claims.use_up();
+        EXPECT_TRUE(uploads_.has_room("d"));
+    }
+    EXPECT_EQ(uploads_.put("d", object()), PendingUploads::Put::added);
+    settle();
+    EXPECT_EQ(alive_, 3);
+}
+
+TEST_F(PendingUploadsTest, ClaimedObjectsComeBackUnlessTheyAreUsedUp) {
+    uploads_.put("a", object("1"));
+    uploads_.put("b", object("2"));
+    {
+        PendingUploads::Claims claims(uploads_);
+        claims.take("a");
+        EXPECT_EQ(uploads_.find("a"), nullptr);
+        EXPECT_TRUE(uploads_.find("b"));
+    }
+    EXPECT_TRUE(uploads_.find("a"));
+    {
+        PendingUploads::Claims claims(uploads_);
+        claims.take("a");
+        claims.use_up();
+    }
+    EXPECT_EQ(uploads_.find("a"), nullptr);
+    EXPECT_TRUE(uploads_.find("b"));
+}
+
+TEST_F(PendingUploadsTest, AnObjectUploadedMeanwhileStays) {
+    uploads_.put("a", object("1"));
+    {
+        PendingUploads::Claims claims(uploads_);
+        claims.take("a");
+        EXPECT_EQ(uploads_.put("a", object("2")), PendingUploads::Put::added);
+    }
+    EXPECT_EQ(testing::bytes_of(uploads_.find("a")), "2");
+    EXPECT_EQ(uploads_.size(), 1U);
+}
+
+TEST_F(PendingUploadsTest, ObjectsThatNobodyNamesGo) {
+    uploads_.put("a", object());
+    clock_.advance(30min);
+    uploads_.put("b", object());
+    {
+        PendingUploads::Claims claims(uploads_);
+        claims.take("a");
+        clock_.advance(20min);
+    }
+    EXPECT_TRUE(uploads_.find("a")) << "back in its place by age";
+    clock_.advance(11min);
+    EXPECT_EQ(uploads_.find("a"), nullptr);
+    EXPECT_TRUE(uploads_.find("b"));
+    set_wait(10min);
+    EXPECT_EQ(uploads_.find("b"), nullptr) << "a reload counts at once";
+    settle();
+    EXPECT_EQ(alive_, 0);
+}
+
+TEST_F(PendingUploadsTest, ClaimsComeBackInTheirOrderByAge) {
+    PendingUploads uploads(current_, clock_, io_.get_executor(), workers_.get_executor());
+    const std::array<std::string, 6> ids = {"a", "b", "c", "d", "e", "f"};
+    for (const std::string& id : ids) {
+        uploads.put(id, object(id));
+        clock_.advance(1min);
+    }
+    {
+        PendingUploads::Claims claims(uploads);
+        for (const char* const id : {"f", "b", "e", "a", "d"}) {
+            claims.take(id);
+        }
+        EXPECT_EQ(uploads.put("e", object("new")), PendingUploads::Put::added);
+        EXPECT_EQ(uploads.size(), 2U);
+    }
+    EXPECT_EQ(uploads.size(), 6U);
+    EXPECT_EQ(testing::bytes_of(uploads.find("e")), "new");
+    clock_.advance(53min + 30s);  // `a` is half a minute short of an hour
+    std::size_t left = 6;
+    for (const char* const id : {"a", "b", "c", "d"}) {
+        EXPECT_TRUE(uploads.find(id)) << id;
+        clock_.advance(1min);
+        EXPECT_FALSE(uploads.find(id)) << id;
+        EXPECT_EQ(uploads.size(), --left);
+    }
+    clock_.advance(1min);
+    EXPECT_EQ(uploads.size(), 2U) << "`e` is the new one";
+    clock_.advance(1min);
+    EXPECT_FALSE(uploads.find("f"));
+    EXPECT_TRUE(uploads.find("e"));
+    uploads.clear();
+}
+
+TEST_F(PendingUploadsTest, TheyGoWithoutAnybodyAsking) {
+    set_wait(20ms);
+    uploads_.put("a", object());
+    clock_.advance(1h);
+    io_.run();  // ends with the timer
+    EXPECT_EQ(uploads_.size(), 0U);
+    settle();
+    EXPECT_EQ(alive_, 0);
+    io_.restart();
+    uploads_.put("b", object());
+    clock_.advance(1h);
+    io_.run();
+    EXPECT_EQ(uploads_.size(), 0U) << "and again";
+}
+
+TEST_F(PendingUploadsTest, ClearingEndsTheTimer) {
+    uploads_.put("a", object());
+    uploads_.clear();
+    io_.run();  // would last a minute
+    EXPECT_EQ(uploads_.size(), 0U);
+    settle();
+    EXPECT_EQ(alive_, 0);
+}
+
+}  // namespace
+}  // namespace lihandover::intake
