@@ -242,7 +242,7 @@ TEST_F(FileCopierTest, AStoreWithoutRoomIsTriedUntilThereIsSome) {
 TEST_F(FileCopierTest, AFileThatCanNeverFitIsGivenUpAfterItsGrace) {
     write("file", "bytes");
     write("small", "byte");
-    objects_.hold_at_most(5);
+    objects_.hold_at_most(4);
     copy(named("file"));
     copy(named("small"));
     EXPECT_EQ(testing::bytes_of(objects_.wait_for_prepared(1)[0].copy), "byte") << "the other has its grace";
