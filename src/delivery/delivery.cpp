@@ -3,18 +3,18 @@
 #include <utility>
 #include <vector>
 
-#include "engine.hpp"
+#include "dispatcher.hpp"
 
 namespace lihandover::delivery {
 
-class Delivery::Impl : public Engine {
+class Delivery::Impl : public Dispatcher {
   public:
-    using Engine::Engine;
+    using Dispatcher::Dispatcher;
 };
 
 model::Result<std::unique_ptr<Delivery>> Delivery::create(const boost::asio::any_io_executor& executor,
                                                           const Parts& parts, Settings settings) {
-    auto plan = Engine::plan(std::move(settings));
+    auto plan = Dispatcher::plan(std::move(settings));
     if (!plan) {
         return std::move(plan).error();
     }
@@ -40,7 +40,7 @@ boost::asio::awaitable<void> Delivery::stop(std::chrono::milliseconds grace) {
 }
 
 model::Status Delivery::reconfigure(Settings settings) {
-    auto plan = Engine::plan(std::move(settings));
+    auto plan = Dispatcher::plan(std::move(settings));
     if (!plan) {
         return std::move(plan).error();
     }

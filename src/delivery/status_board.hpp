@@ -13,7 +13,7 @@
 
 namespace lihandover::delivery {
 
-/// What other threads may see of an outlet, or of an uplink.
+/// What other threads may see of an sender, or of an uploader.
 class StatusBoard {
   public:
     explicit StatusBoard(std::string name) { rare_.name = std::move(name); }

@@ -39,9 +39,9 @@ std::string bytes_of(std::size_t size) {
     return bytes;
 }
 
-class UploadsTest : public Running {
+class ObjectUploadsTest : public Running {
   protected:
-    UploadsTest() {
+    ObjectUploadsTest() {
         options_.binary.emplace();
         options_.upload_connections = 4;
         lane_ = store_.make_lane("lea-one", "LIID-1");
@@ -77,7 +77,7 @@ class UploadsTest : public Running {
 
 // -- The good days ----------------------------------------------------------------------------------------------------
 
-TEST_F(UploadsTest, ObjectsFollowTheirItem) {
+TEST_F(ObjectUploadsTest, ObjectsFollowTheirItem) {
     start();
     const auto bytes = bytes_of(700'000);
     const auto made = store_.queue({{.lane = lane_, .binaries = {binary(bytes), binary("b"), binary("")}}});
@@ -101,7 +101,7 @@ TEST_F(UploadsTest, ObjectsFollowTheirItem) {
     EXPECT_FALSE(status().uploads.paused);
 }
 
-TEST_F(UploadsTest, ObjectsOfARefusedItemStayWhereTheyAre) {
+TEST_F(ObjectUploadsTest, ObjectsOfARefusedItemStayWhereTheyAre) {
     lea_->set_script([](const Arrival& arrival) { return refuse(arrival, {{arrival.objects[0], 3007}}); });
     start();
     const auto made = store_.queue({{.lane = lane_, .binaries = {binary()}}});
@@ -112,7 +112,7 @@ TEST_F(UploadsTest, ObjectsOfARefusedItemStayWhereTheyAre) {
     EXPECT_THAT(lea_->uploads_of(made[0].binaries[0]), IsEmpty());
 }
 
-TEST_F(UploadsTest, WhatWaitedAtTheStartGoes) {
+TEST_F(ObjectUploadsTest, WhatWaitedAtTheStartGoes) {
     std::vector<model::Uuid> ids;
     ids.reserve(20);
     for (int i = 0; i < 20; ++i) {
@@ -125,7 +125,7 @@ TEST_F(UploadsTest, WhatWaitedAtTheStartGoes) {
 }
 
 // An attempt that ends at once, over a connection that is open, is not begun again before anything else had its turn.
-TEST_F(UploadsTest, AStoreThatCannotBeReadIsTriedAgain) {
+TEST_F(ObjectUploadsTest, AStoreThatCannotBeReadIsTriedAgain) {
     start();
     queue();
     ASSERT_TRUE(pushed(1));
@@ -139,7 +139,7 @@ TEST_F(UploadsTest, AStoreThatCannotBeReadIsTriedAgain) {
     ASSERT_TRUE(pushed(3));
 }
 
-TEST_F(UploadsTest, ConnectionsAreUsedAgainAndBounded) {
+TEST_F(ObjectUploadsTest, ConnectionsAreUsedAgainAndBounded) {
     start();
     for (int i = 0; i < 100; ++i) {
         queue(bytes_of(2000));
@@ -152,7 +152,7 @@ TEST_F(UploadsTest, ConnectionsAreUsedAgainAndBounded) {
     EXPECT_LE(peers.size(), 4U);
 }
 
-TEST_F(UploadsTest, HostileTypesAreNotSent) {
+TEST_F(ObjectUploadsTest, HostileTypesAreNotSent) {
     start();
     auto hostile = binary();
     hostile.content_type = "text/plain\r\nX-Evil: 1";
@@ -161,7 +161,7 @@ TEST_F(UploadsTest, HostileTypesAreNotSent) {
     EXPECT_EQ(lea_->uploads()[0].content_type, "application/octet-stream");
 }
 
-TEST_F(UploadsTest, OverTlsAndOnlyOverTls) {
+TEST_F(ObjectUploadsTest, OverTlsAndOnlyOverTls) {
     lea_ = std::make_unique<Lea>(accept, lihandover::test::server_context());
     tls_ = lihandover::test::client_context();
     start();
@@ -176,7 +176,7 @@ TEST_F(UploadsTest, OverTlsAndOnlyOverTls) {
     EXPECT_THAT(lea_->uploads(), SizeIs(1));
 }
 
-TEST_F(UploadsTest, TlsThatFailsPausesUntilItIsPutRight) {
+TEST_F(ObjectUploadsTest, TlsThatFailsPausesUntilItIsPutRight) {
     lea_ = std::make_unique<Lea>(accept, lihandover::test::server_context());
     options_.retry.maximum = std::chrono::hours(1);
     tls_ = lihandover::test::client_context("other-client");
@@ -191,7 +191,7 @@ TEST_F(UploadsTest, TlsThatFailsPausesUntilItIsPutRight) {
 
 // -- Answers ----------------------------------------------------------------------------------------------------------
 
-TEST_F(UploadsTest, NoBodyWithoutContinueAndTheUrlStays) {
+TEST_F(ObjectUploadsTest, NoBodyWithoutContinueAndTheUrlStays) {
     options_.binary->continue_timeout = milliseconds(50);
     answer_first(2, {.withhold = true});
     start();
@@ -207,7 +207,7 @@ TEST_F(UploadsTest, NoBodyWithoutContinueAndTheUrlStays) {
     EXPECT_EQ(uploads("no_continue"), "2");
 }
 
-TEST_F(UploadsTest, AnswersThatMayChangeAreTriedAgain) {
+TEST_F(ObjectUploadsTest, AnswersThatMayChangeAreTriedAgain) {
     for (const unsigned status : {404U, 409U, 417U, 425U, 408U, 500U, 503U}) {
         const auto before = lea_->uploads().size();
         lea_->set_upload_script([=](const UploadArrival& arrival) {
@@ -228,7 +228,7 @@ TEST_F(UploadsTest, AnswersThatMayChangeAreTriedAgain) {
     EXPECT_THAT(store_.refused_binaries(), IsEmpty());
 }
 
-TEST_F(UploadsTest, TooManyRequestsHoldUpAllUploadsAndNoMessage) {
+TEST_F(ObjectUploadsTest, TooManyRequestsHoldUpAllUploadsAndNoMessage) {
     answer_first(1, {.status = 429, .unasked = true, .retry_after = "3000"});
     start();
     const auto id = queue();
@@ -244,7 +244,7 @@ TEST_F(UploadsTest, TooManyRequestsHoldUpAllUploadsAndNoMessage) {
     EXPECT_THAT(lea_->uploads_of(id), SizeIs(2));
 }
 
-TEST_F(UploadsTest, OneObjectsRetryAfterIsItsOwn) {
+TEST_F(ObjectUploadsTest, OneObjectsRetryAfterIsItsOwn) {
     answer_first(1, {.status = 404, .unasked = true, .retry_after = "3000"});
     start();
     const auto id = queue();
@@ -257,7 +257,7 @@ TEST_F(UploadsTest, OneObjectsRetryAfterIsItsOwn) {
     ASSERT_TRUE(pushed(2));
 }
 
-TEST_F(UploadsTest, ABrokenUploadBeginsAgainFromTheFirstByte) {
+TEST_F(ObjectUploadsTest, ABrokenUploadBeginsAgainFromTheFirstByte) {
     const auto bytes = bytes_of(3 * mebi);
     answer_first(1, {.drop_after = 500'000});
     start();
@@ -270,7 +270,7 @@ TEST_F(UploadsTest, ABrokenUploadBeginsAgainFromTheFirstByte) {
     EXPECT_EQ(uploads("disconnected"), "1");
 }
 
-TEST_F(UploadsTest, EarlySuccessIsRefusedAsConfigured) {
+TEST_F(ObjectUploadsTest, EarlySuccessIsRefusedAsConfigured) {
     answer({.status = 201, .unasked = true});
     start();
     const auto id = queue();
@@ -286,7 +286,7 @@ TEST_F(UploadsTest, EarlySuccessIsRefusedAsConfigured) {
     EXPECT_EQ(lea_->uploads().back().bytes, "a photograph");
 }
 
-TEST_F(UploadsTest, EarlySuccessCountsWhereItIsConfigured) {
+TEST_F(ObjectUploadsTest, EarlySuccessCountsWhereItIsConfigured) {
     options_.binary->early_success = config::EarlySuccess::delivered;
     answer({.status = 201, .unasked = true});
     start();
@@ -296,7 +296,7 @@ TEST_F(UploadsTest, EarlySuccessCountsWhereItIsConfigured) {
     EXPECT_EQ(uploads("early"), "1");
 }
 
-TEST_F(UploadsTest, SuccessInTheMiddleIsEarlyToo) {
+TEST_F(ObjectUploadsTest, SuccessInTheMiddleIsEarlyToo) {
     answer_first(1, {.status = 201, .answer_after = 100'000});
     start();
     const auto id = queue(bytes_of(8 * mebi));
@@ -304,7 +304,7 @@ TEST_F(UploadsTest, SuccessInTheMiddleIsEarlyToo) {
     EXPECT_EQ(store_.refused_binaries().at(id).code, 201U);
 }
 
-TEST_F(UploadsTest, SuccessForAnEmptyObjectIsNeverEarly) {
+TEST_F(ObjectUploadsTest, SuccessForAnEmptyObjectIsNeverEarly) {
     answer({.status = 201, .unasked = true});
     start();
     queue("");
@@ -313,7 +313,7 @@ TEST_F(UploadsTest, SuccessForAnEmptyObjectIsNeverEarly) {
     EXPECT_EQ(lea_->uploads()[0].content_length, 0U);
 }
 
-TEST_F(UploadsTest, FinalAnswersPutTheObjectAside) {
+TEST_F(ObjectUploadsTest, FinalAnswersPutTheObjectAside) {
     start();
     for (const unsigned status : {301U, 307U, 400U, 405U, 410U, 413U, 415U}) {
         answer({.status = status, .unasked = true});
@@ -327,7 +327,7 @@ TEST_F(UploadsTest, FinalAnswersPutTheObjectAside) {
     EXPECT_EQ(uploads("refused"), "7");
 }
 
-TEST_F(UploadsTest, AnObjectRefusedAfterItsBodyCanBeRetried) {
+TEST_F(ObjectUploadsTest, AnObjectRefusedAfterItsBodyCanBeRetried) {
     const auto reply = UploadReply{.status = 422};
     answer_first(1, reply);
     start();
@@ -338,7 +338,7 @@ TEST_F(UploadsTest, AnObjectRefusedAfterItsBodyCanBeRetried) {
     EXPECT_EQ(lea_->uploads_of(id)[0].path, lea_->uploads_of(id)[1].path);
 }
 
-TEST_F(UploadsTest, ARetryThatOvertakesTheAnswerToItsRefusalIsNotLost) {
+TEST_F(ObjectUploadsTest, ARetryThatOvertakesTheAnswerToItsRefusalIsNotLost) {
     answer_first(1, {.status = 413, .unasked = true});
     store_.retry_next_refusal();
     start();
@@ -347,7 +347,7 @@ TEST_F(UploadsTest, ARetryThatOvertakesTheAnswerToItsRefusalIsNotLost) {
     EXPECT_THAT(lea_->uploads_of(id), SizeIs(2));
 }
 
-TEST_F(UploadsTest, ALeaThatRefusesEverythingIsNotGivenEverything) {
+TEST_F(ObjectUploadsTest, ALeaThatRefusesEverythingIsNotGivenEverything) {
     answer({.status = 405, .unasked = true});
     start();
     for (int i = 0; i < 30; ++i) {
@@ -361,7 +361,7 @@ TEST_F(UploadsTest, ALeaThatRefusesEverythingIsNotGivenEverything) {
     EXPECT_FALSE(status().uploads.paused);
 }
 
-TEST_F(UploadsTest, ARefusalThatTheStoreCannotTakeIsMadeAgain) {
+TEST_F(ObjectUploadsTest, ARefusalThatTheStoreCannotTakeIsMadeAgain) {
     store_.fail_refusals(true);
     answer({.status = 413, .unasked = true});
     start();
@@ -378,7 +378,7 @@ TEST_F(UploadsTest, ARefusalThatTheStoreCannotTakeIsMadeAgain) {
 
 // -- The deadline -----------------------------------------------------------------------------------------------------
 
-TEST_F(UploadsTest, AfterTheDeadlineItIsRefusedAsExpired) {
+TEST_F(ObjectUploadsTest, AfterTheDeadlineItIsRefusedAsExpired) {
     answer({.status = 404, .unasked = true});
     start();
     const auto id = queue();
@@ -394,7 +394,7 @@ TEST_F(UploadsTest, AfterTheDeadlineItIsRefusedAsExpired) {
     ASSERT_TRUE(pushed(1));
 }
 
-TEST_F(UploadsTest, TheContinueTimeoutDoesNotOutlastTheDeadline) {
+TEST_F(ObjectUploadsTest, TheContinueTimeoutDoesNotOutlastTheDeadline) {
     options_.binary->continue_timeout = std::chrono::hours(24);
     answer({.withhold = true});
     start();
@@ -406,7 +406,7 @@ TEST_F(UploadsTest, TheContinueTimeoutDoesNotOutlastTheDeadline) {
     EXPECT_EQ(store_.refused_binaries().at(id).code, 0U);
 }
 
-TEST_F(UploadsTest, WhatWaitsForAPausedDestinationExpiresToo) {
+TEST_F(ObjectUploadsTest, WhatWaitsForAPausedDestinationExpiresToo) {
     answer({.status = 403, .unasked = true});
     start();
     queue();
@@ -419,7 +419,7 @@ TEST_F(UploadsTest, WhatWaitsForAPausedDestinationExpiresToo) {
 
 // -- The destination as a whole ---------------------------------------------------------------------------------------
 
-TEST_F(UploadsTest, CredentialsThatFailPauseUploadsAndNotMessages) {
+TEST_F(ObjectUploadsTest, CredentialsThatFailPauseUploadsAndNotMessages) {
     answer({.status = 403, .unasked = true});
     start();
     for (int i = 0; i < 20; ++i) {
@@ -435,7 +435,7 @@ TEST_F(UploadsTest, CredentialsThatFailPauseUploadsAndNotMessages) {
     EXPECT_FALSE(status().uploads.paused);
 }
 
-TEST_F(UploadsTest, AnOperatorCanProbeAPausedDestination) {
+TEST_F(ObjectUploadsTest, AnOperatorCanProbeAPausedDestination) {
     options_.retry.maximum = std::chrono::hours(1);
     answer({.status = 401, .unasked = true});
     start();
@@ -446,7 +446,7 @@ TEST_F(UploadsTest, AnOperatorCanProbeAPausedDestination) {
     ASSERT_TRUE(pushed(1));
 }
 
-TEST_F(UploadsTest, NobodyThereBurnsNoAttempts) {
+TEST_F(ObjectUploadsTest, NobodyThereBurnsNoAttempts) {
     auto elsewhere = std::make_unique<Lea>(accept);
     const auto port = elsewhere->port();
     elsewhere->stop();
@@ -458,7 +458,7 @@ TEST_F(UploadsTest, NobodyThereBurnsNoAttempts) {
     EXPECT_THAT(store_.refused_binaries(), IsEmpty());
 }
 
-TEST_F(UploadsTest, TheUrlsHostMayBeAnother) {
+TEST_F(ObjectUploadsTest, TheUrlsHostMayBeAnother) {
     Lea elsewhere(accept);
     start();
     store_.queue_binary(lane_, {.url_prefix = elsewhere.objects_url()});
@@ -469,7 +469,7 @@ TEST_F(UploadsTest, TheUrlsHostMayBeAnother) {
     EXPECT_THAT(lea_->uploads(), SizeIs(1));
 }
 
-TEST_F(UploadsTest, ObjectsWhoseContinueIsWithheldDoNotKeepTheOthersFromComingBack) {
+TEST_F(ObjectUploadsTest, ObjectsWhoseContinueIsWithheldDoNotKeepTheOthersFromComingBack) {
     options_.binary->continue_timeout = std::chrono::hours(24);
     options_.timeout = milliseconds(200);
     options_.retry.maximum = seconds(1);
@@ -501,7 +501,7 @@ TEST_F(UploadsTest, ObjectsWhoseContinueIsWithheldDoNotKeepTheOthersFromComingBa
     EXPECT_THAT(store_.refused_binaries(), IsEmpty());
 }
 
-TEST_F(UploadsTest, AUrlThatCannotBePostedToIsRefused) {
+TEST_F(ObjectUploadsTest, AUrlThatCannotBePostedToIsRefused) {
     start();
     for (const std::string url : {"gopher://example.com/", "http://user@example.com/", "https://127.0.0.1:1/x"}) {
         auto odd = binary();
@@ -512,7 +512,7 @@ TEST_F(UploadsTest, AUrlThatCannotBePostedToIsRefused) {
     }
 }
 
-TEST_F(UploadsTest, OurCopyThatCannotBeReadIsTriedAgain) {
+TEST_F(ObjectUploadsTest, OurCopyThatCannotBeReadIsTriedAgain) {
     store_.fail_binary_reads(true);
     start();
     const auto id = queue();
@@ -523,7 +523,7 @@ TEST_F(UploadsTest, OurCopyThatCannotBeReadIsTriedAgain) {
     EXPECT_EQ(lea_->uploads().back().bytes, "a photograph");
 }
 
-TEST_F(UploadsTest, NothingBeginsWhileTheStoreCannotCommit) {
+TEST_F(ObjectUploadsTest, NothingBeginsWhileTheStoreCannotCommit) {
     start();
     answer({.status = 201, .hold_after = 1000});
     const auto first = queue(bytes_of(2 * mebi));
@@ -544,7 +544,7 @@ TEST_F(UploadsTest, NothingBeginsWhileTheStoreCannotCommit) {
 
 // -- Ends -------------------------------------------------------------------------------------------------------------
 
-TEST_F(UploadsTest, AWithdrawnObjectIsNotSent) {
+TEST_F(ObjectUploadsTest, AWithdrawnObjectIsNotSent) {
     answer({.status = 404, .unasked = true});
     options_.retry.initial = options_.retry.maximum = std::chrono::hours(1);
     start();
@@ -555,7 +555,7 @@ TEST_F(UploadsTest, AWithdrawnObjectIsNotSent) {
     EXPECT_THAT(lea_->uploads_of(waiting), SizeIs(1));
 }
 
-TEST_F(UploadsTest, AWithdrawnObjectIsCutInTheMiddle) {
+TEST_F(ObjectUploadsTest, AWithdrawnObjectIsCutInTheMiddle) {
     answer_first(1, {.hold_after = 100'000});
     start();
     const auto id = queue(bytes_of(16 * mebi));
@@ -568,7 +568,7 @@ TEST_F(UploadsTest, AWithdrawnObjectIsCutInTheMiddle) {
     ASSERT_TRUE(pushed(1));
 }
 
-TEST_F(UploadsTest, AWithdrawnObjectIsCutWhileItWaitsForContinue) {
+TEST_F(ObjectUploadsTest, AWithdrawnObjectIsCutWhileItWaitsForContinue) {
     answer_first(1, {.withhold = true});
     start();
     const auto id = queue();
@@ -578,7 +578,7 @@ TEST_F(UploadsTest, AWithdrawnObjectIsCutWhileItWaitsForContinue) {
     EXPECT_EQ(uploads("no_continue"), "0");
 }
 
-TEST_F(UploadsTest, StoppingLetsUploadsFinish) {
+TEST_F(ObjectUploadsTest, StoppingLetsUploadsFinish) {
     answer({.status = 201, .hold_after = 1000});
     start();
     queue(bytes_of(2 * mebi));
@@ -588,7 +588,7 @@ TEST_F(UploadsTest, StoppingLetsUploadsFinish) {
     ASSERT_TRUE(pushed(1));
 }
 
-TEST_F(UploadsTest, StoppingDoesNotWaitForContinue) {
+TEST_F(ObjectUploadsTest, StoppingDoesNotWaitForContinue) {
     options_.binary->continue_timeout = std::chrono::hours(24);
     answer({.withhold = true});
     start();
@@ -600,7 +600,7 @@ TEST_F(UploadsTest, StoppingDoesNotWaitForContinue) {
     EXPECT_EQ(uploads("no_continue"), "0");
 }
 
-TEST_F(UploadsTest, StoppingCutsWhatTakesLongerAndItStartsOverLater) {
+TEST_F(ObjectUploadsTest, StoppingCutsWhatTakesLongerAndItStartsOverLater) {
     answer({.status = 201, .hold_after = 1000});
     start();
     const auto id = queue(bytes_of(16 * mebi));
@@ -625,7 +625,7 @@ TEST_F(UploadsTest, StoppingCutsWhatTakesLongerAndItStartsOverLater) {
     EXPECT_EQ(lea_->uploads_of(id).back().bytes, bytes_of(16 * mebi));
 }
 
-TEST_F(UploadsTest, ADestinationIsKeptUntilItsObjectsAreGone) {
+TEST_F(ObjectUploadsTest, ADestinationIsKeptUntilItsObjectsAreGone) {
     answer({.status = 404, .unasked = true});
     start();
     queue();
@@ -638,7 +638,7 @@ TEST_F(UploadsTest, ADestinationIsKeptUntilItsObjectsAreGone) {
     ASSERT_TRUE(eventually([&] { return delivery_->status().empty(); }));
 }
 
-TEST_F(UploadsTest, ADestinationIsKeptUntilItsAcceptancesBroughtTheirObjects) {
+TEST_F(ObjectUploadsTest, ADestinationIsKeptUntilItsAcceptancesBroughtTheirObjects) {
     Lea other(accept);
     start();
     store_.set_committing(false);
@@ -657,7 +657,7 @@ TEST_F(UploadsTest, ADestinationIsKeptUntilItsAcceptancesBroughtTheirObjects) {
 
 // -- Sharing the link -------------------------------------------------------------------------------------------------
 
-TEST_F(UploadsTest, SmallOnesPassLargeOnesThatTakeAllTheirConnections) {
+TEST_F(ObjectUploadsTest, SmallOnesPassLargeOnesThatTakeAllTheirConnections) {
     lea_->set_upload_script([](const UploadArrival& arrival) {
         return arrival.content_length > mebi ? UploadReply{.hold_after = 1000} : UploadReply{};
     });
@@ -675,7 +675,7 @@ TEST_F(UploadsTest, SmallOnesPassLargeOnesThatTakeAllTheirConnections) {
     ASSERT_TRUE(pushed(11));
 }
 
-TEST_F(UploadsTest, EmergenciesGoFirst) {
+TEST_F(ObjectUploadsTest, EmergenciesGoFirst) {
     options_.upload_connections = 1;
     lea_->set_upload_script([](const UploadArrival& arrival) {
         return arrival.number == 0 ? UploadReply{.hold_after = 1} : UploadReply{};
@@ -697,7 +697,7 @@ TEST_F(UploadsTest, EmergenciesGoFirst) {
     EXPECT_THAT(order, ElementsAre(first, urgent_small, urgent_large, small, large));
 }
 
-TEST_F(UploadsTest, TheBandwidthLimitHolds) {
+TEST_F(ObjectUploadsTest, TheBandwidthLimitHolds) {
     options_.upload_bandwidth = 100'000;
     clock_.freeze();
     start();
@@ -718,7 +718,7 @@ TEST_F(UploadsTest, TheBandwidthLimitHolds) {
     }
 }
 
-TEST_F(UploadsTest, MessagesGoOnBesideUploads) {
+TEST_F(ObjectUploadsTest, MessagesGoOnBesideUploads) {
     start();
     for (int i = 0; i < 4; ++i) {
         queue(bytes_of(8 * mebi));

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "answer_classifier.hpp"
 #include "fuzz.hpp"
-#include "judge.hpp"
 #include "lihandover/hi1/message.hpp"
 
 namespace {
@@ -59,23 +59,23 @@ void check_judgement(unsigned status, std::string_view retry_after, std::string_
                                                     *model::Uuid::parse("00000000-0000-4000-8000-00000000000b"),
                                                     *model::Uuid::parse("00000000-0000-4000-8000-00000000000c")};
     static constexpr std::array<std::uint32_t, 2> retry_codes{1001, 3001};
-    delivery::Judgement judgement;
+    delivery::AnswerClass answer_class;
     const delivery::Sent sent{.transaction = transaction, .objects = objects};
-    delivery::judge_answer(status, body, retry_after, sent, retry_codes, {1'790'000'000, 0}, judgement);
-    must(!judgement.retry_after || *judgement.retry_after <= delivery::max_retry_after, "patience has its bound");
-    if (judgement.outcome != delivery::Outcome::answered) {
-        must(std::ranges::all_of(judgement.actions,
+    delivery::classify_answer(status, body, retry_after, sent, retry_codes, {1'790'000'000, 0}, answer_class);
+    must(!answer_class.retry_after || *answer_class.retry_after <= delivery::max_retry_after, "patience has its bound");
+    if (answer_class.outcome != delivery::Outcome::answered) {
+        must(std::ranges::all_of(answer_class.actions,
                                  [](const auto& one) { return one.verdict == delivery::Verdict::unanswered; }),
              "verdicts on actions come with an answer only");
         return;
     }
     must(status >= 200 && status < 300, "what answers is a success");
-    must(judgement.actions.size() == objects.size(), "one verdict for each action");
+    must(answer_class.actions.size() == objects.size(), "one verdict for each action");
     const auto response = hi1::parse_response(body);
     must(response && response->header.transaction == transaction, "what answers can be read and is about this message");
     bool any = false;
     for (std::size_t i = 0; i < objects.size(); ++i) {
-        const auto& verdict = judgement.actions[i];
+        const auto& verdict = answer_class.actions[i];
         std::size_t of_this = 0;
         std::size_t good = 0;
         for (const auto& action : response->actions) {

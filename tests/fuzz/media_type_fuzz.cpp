@@ -6,7 +6,7 @@
 #include "http/body_format.hpp"
 #include "lihandover/model/media_type.hpp"
 #include "presentation.hpp"
-#include "upload_judge.hpp"
+#include "upload_classifier.hpp"
 
 namespace {
 

@@ -3,8 +3,8 @@
 #include <ctime>
 #include <string>
 
+#include "answer_classifier.hpp"
 #include "fuzz.hpp"
-#include "judge.hpp"
 #include "lihandover/model/time.hpp"
 
 namespace {

@@ -1,4 +1,4 @@
-#include "judge.hpp"
+#include "answer_classifier.hpp"
 
 #include <algorithm>
 #include <array>
@@ -12,7 +12,7 @@ namespace lihandover::delivery {
 
 namespace {
 
-void set(Judgement& out, Outcome outcome, metrics::Attempt attempt) {
+void set(AnswerClass& out, Outcome outcome, metrics::Attempt attempt) {
     out.outcome = outcome;
     out.attempt = attempt;
 }
@@ -21,15 +21,15 @@ bool is_listed(std::uint64_t code, std::span<const std::uint32_t> codes) {
     return std::ranges::find(codes, code) != codes.end();
 }
 
-void judge_error(hi1::ErrorInformation error, std::span<const std::uint32_t> retry_codes, ActionVerdict& out) {
+void classify_error(hi1::ErrorInformation error, std::span<const std::uint32_t> retry_codes, ActionVerdict& out) {
     out.verdict = is_listed(error.code, retry_codes) ? Verdict::again : Verdict::refused;
     out.error = std::move(error);
 }
 
 /// Each of our actions by itself. Answers to actions that we did not ask for are passed over: they change nothing about
 /// ours.
-void judge_actions(hi1::Response& response, const Sent& sent, std::span<const std::uint32_t> retry_codes,
-                   Judgement& out) {
+void classify_actions(hi1::Response& response, const Sent& sent, std::span<const std::uint32_t> retry_codes,
+                      AnswerClass& out) {
     out.actions.assign(sent.objects.size(), {});
     std::vector<bool> seen(sent.objects.size());
     bool any = false;
@@ -51,7 +51,7 @@ void judge_actions(hi1::Response& response, const Sent& sent, std::span<const st
                 }
                 break;
             case hi1::ActionAnswer::Kind::refused:
-                judge_error(std::move(answer.error), retry_codes, verdict);
+                classify_error(std::move(answer.error), retry_codes, verdict);
                 break;
             case hi1::ActionAnswer::Kind::unreadable:
                 break;
@@ -65,14 +65,14 @@ void judge_actions(hi1::Response& response, const Sent& sent, std::span<const st
     }
 }
 
-void judge_response(std::string_view body, const Sent& sent, std::span<const std::uint32_t> retry_codes,
-                    Judgement& out) {
+void classify_response(std::string_view body, const Sent& sent, std::span<const std::uint32_t> retry_codes,
+                       AnswerClass& out) {
     auto parsed = hi1::parse_response(body);
     if (!parsed || parsed->header.transaction != sent.transaction) {
         return;
     }
     if (!parsed->message_error) {
-        judge_actions(*parsed, sent, retry_codes, out);
+        classify_actions(*parsed, sent, retry_codes, out);
         return;
     }
     auto& error = *parsed->message_error;
@@ -87,14 +87,15 @@ void judge_response(std::string_view body, const Sent& sent, std::span<const std
 
 }  // namespace
 
-void judge_answer(unsigned status, std::string_view body, std::optional<std::string_view> retry_after, const Sent& sent,
-                  std::span<const std::uint32_t> retry_codes, model::Instant now, Judgement& out) {
+void classify_answer(unsigned status, std::string_view body, std::optional<std::string_view> retry_after,
+                     const Sent& sent, std::span<const std::uint32_t> retry_codes, model::Instant now,
+                     AnswerClass& out) {
     out.actions.clear();
     out.refusal = {};
     out.retry_after.reset();
     set(out, Outcome::senseless, metrics::Attempt::senseless_answer);
     if (status == 200) {
-        judge_response(body, sent, retry_codes, out);
+        classify_response(body, sent, retry_codes, out);
         return;
     }
     if (status < 300 || status > 599) {  // another success says nothing about the actions
@@ -123,7 +124,7 @@ void judge_answer(unsigned status, std::string_view body, std::optional<std::str
     out.refusal = {status, store::Refusal::Kind::http_status, {}};
 }
 
-void judge_failure(const http::Failure& failure, Judgement& out) {
+void classify_failure(const http::Failure& failure, AnswerClass& out) {
     out.actions.clear();
     out.refusal = {};
     out.retry_after.reset();

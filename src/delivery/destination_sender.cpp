@@ -1,4 +1,4 @@
-#include "outlet.hpp"
+#include "destination_sender.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -13,7 +13,7 @@
 #include <string_view>
 #include <utility>
 
-#include "engine.hpp"
+#include "dispatcher.hpp"
 #include "lihandover/handover/validator.hpp"
 #include "lihandover/model/uuid.hpp"
 
@@ -42,62 +42,63 @@ asio::awaitable<model::Status> validate_document(std::shared_ptr<const handover:
 
 // -- Settings and events ----------------------------------------------------------------------------------------------
 
-Outlet::Outlet(Engine& engine, std::string name)
-    : engine_(engine),
+DestinationSender::DestinationSender(Dispatcher& dispatcher, std::string name)
+    : dispatcher_(dispatcher),
       name_(std::move(name)),
-      metrics_(engine.metrics().destination(name_)),
+      metrics_(dispatcher.metrics().destination(name_)),
       board_(std::make_shared<StatusBoard>(name_)),
-      gate_(Gate::Policy{}),
-      report_(gate_, *board_, engine.clock(), {"destination resumed", "destination unavailable", "destination paused"}),
-      alarm_(engine.executor()) {}
+      health_(DestinationHealth::Policy{}),
+      report_(health_, *board_, dispatcher.clock(),
+              {"destination resumed", "destination unavailable", "destination paused"}),
+      wake_timer_(dispatcher.executor()) {}
 
-Outlet::~Outlet() = default;
+DestinationSender::~DestinationSender() = default;
 
-void Outlet::configure(std::shared_ptr<const Target> target) {
+void DestinationSender::configure(std::shared_ptr<const Target> target) {
     leaving_ = false;
     const auto& options = target->destination.options;
     const bool other_end = !target_ || target_->url != target->url ||
                            target_->destination.tls != target->destination.tls ||
                            target_->destination.options.timeout != options.timeout;
     target_ = std::move(target);
-    gate_.set_policy({options.retry.initial, options.retry.maximum, options.connections});
+    health_.set_policy({options.retry.initial, options.retry.maximum, options.connections});
     if (other_end) {
         ++generation_;
-        gate_.probe_now(engine_.clock().steady());
+        health_.probe_now(dispatcher_.clock().steady());
     }
     wake_workers();  // there may be fewer of them now
     kick();
 }
 
-bool Outlet::is_empty() const {
-    return schedule_.waiting() == 0 && suspects_.empty() && active_ == 0;
+bool DestinationSender::is_empty() const {
+    return scheduler_.waiting() == 0 && suspects_.empty() && active_ == 0;
 }
 
-void Outlet::retire() {
+void DestinationSender::retire() {
     retired_ = true;
-    alarm_.cancel();
+    wake_timer_.cancel();
     wake_workers();
 }
 
-void Outlet::add(Lane& lane, store::RowId row, bool emergency) {
-    schedule_.add(lane, row, emergency);
+void DestinationSender::add(Lane& lane, store::RowId row, bool emergency) {
+    scheduler_.add(lane, row, emergency);
 }
 
-bool Outlet::sends_soon() const {
-    return target_ && gate_.mode() == Gate::Mode::open && schedule_.waiting() <= few_waiting;
+bool DestinationSender::sends_soon() const {
+    return target_ && health_.mode() == DestinationHealth::Mode::open && scheduler_.waiting() <= few_waiting;
 }
 
-void Outlet::withdraw(Lane& lane, store::RowId row) {
-    engine_.loader().forget(row);
-    if (schedule_.remove(lane, row)) {
-        engine_.lane_settled(lane);
+void DestinationSender::withdraw(Lane& lane, store::RowId row) {
+    dispatcher_.loader().forget(row);
+    if (scheduler_.remove(lane, row)) {
+        dispatcher_.lane_settled(lane);
         return;
     }
     const auto suspect = std::ranges::find(suspects_, row, &Suspect::row);
     if (suspect != suspects_.end()) {
         suspects_.erase(suspect);
         --lane.aside;
-        engine_.lane_settled(lane);
+        dispatcher_.lane_settled(lane);
         return;
     }
     for (const auto& worker : workers_) {
@@ -110,19 +111,19 @@ void Outlet::withdraw(Lane& lane, store::RowId row) {
     }
 }
 
-void Outlet::look_again(Lane& lane, store::RowId row) {
+void DestinationSender::look_again(Lane& lane, store::RowId row) {
     if (!lane.rows.empty() && lane.rows.front().row() == row) {
-        schedule_.unpark(lane);
+        scheduler_.unpark(lane);
     }
 }
 
-void Outlet::probe_now() {
-    gate_.probe_now(engine_.clock().steady());
-    schedule_.wake_all();
+void DestinationSender::probe_now() {
+    health_.probe_now(dispatcher_.clock().steady());
+    scheduler_.wake_all();
     kick();
 }
 
-void Outlet::wake_workers() {
+void DestinationSender::wake_workers() {
     for (auto* worker : idle_) {
         worker->woken = true;
         worker->bell.cancel();
@@ -131,7 +132,7 @@ void Outlet::wake_workers() {
     idle_.clear();
 }
 
-void Outlet::cut_connections() {
+void DestinationSender::cut_connections() {
     for (const auto& worker : workers_) {
         if (worker->connection) {
             worker->connection->close();
@@ -141,58 +142,58 @@ void Outlet::cut_connections() {
 
 // -- Who works when ---------------------------------------------------------------------------------------------------
 
-unsigned Outlet::allowed() const {
-    return suspects_.empty() ? gate_.allowed() : 1;
+unsigned DestinationSender::allowed() const {
+    return suspects_.empty() ? health_.allowed() : 1;
 }
 
-std::size_t Outlet::choices() const {
-    const auto ready = schedule_.ready();
-    if (gate_.mode() == Gate::Mode::open) {
+std::size_t DestinationSender::choices() const {
+    const auto ready = scheduler_.ready();
+    if (health_.mode() == DestinationHealth::Mode::open) {
         return ready;
     }
-    return ready + schedule_.resting() > 0 ? 1 : 0;
+    return ready + scheduler_.resting() > 0 ? 1 : 0;
 }
 
-void Outlet::set_empty_handed(Worker& worker, bool empty_handed) {
+void DestinationSender::set_empty_handed(Worker& worker, bool empty_handed) {
     if (worker.empty_handed != empty_handed) {
         worker.empty_handed = empty_handed;
         empty_handed ? ++empty_handed_ : --empty_handed_;
     }
 }
 
-bool Outlet::has_connected_idler() const {
+bool DestinationSender::has_connected_idler() const {
     return !idle_.empty() && idle_.back()->connection && idle_.back()->generation == generation_ &&
            idle_.back()->connection->is_open();
 }
 
-bool Outlet::may_start(Gate::Time now) const {
-    return target_ && !retired_ && engine_.may_send() && choices() > 0 && gate_.may_start(now, active_) &&
-           (gate_.mode() != Gate::Mode::open || active_ < allowed());
+bool DestinationSender::may_start(DestinationHealth::Time now) const {
+    return target_ && !retired_ && dispatcher_.may_send() && choices() > 0 && health_.may_start(now, active_) &&
+           (health_.mode() != DestinationHealth::Mode::open || active_ < allowed());
 }
 
-void Outlet::kick(unsigned claimed) {
+void DestinationSender::kick(unsigned claimed) {
     publish();
-    if (!target_ || retired_ || !engine_.may_send()) {
+    if (!target_ || retired_ || !dispatcher_.may_send()) {
         return;
     }
-    const auto now = engine_.clock().steady();
-    schedule_.wake(now);
+    const auto now = dispatcher_.clock().steady();
+    scheduler_.wake(now);
     restore_due_suspects(now);
     look_for_early_probe(now);
     const auto begun = [&] { return woken_ + claimed; };
     // Those that connect leave their items to whoever can go at once, but no further connection is made for these.
     const auto spoken_for = [&] { return begun() + (has_connected_idler() ? 0 : empty_handed_); };
-    while (choices() > spoken_for() && gate_.may_start(now, active_ + begun()) &&
-           (gate_.mode() == Gate::Mode::open ? active_ + begun() < allowed() : begun() == 0)) {
+    while (choices() > spoken_for() && health_.may_start(now, active_ + begun()) &&
+           (health_.mode() == DestinationHealth::Mode::open ? active_ + begun() < allowed() : begun() == 0)) {
         if (!idle_.empty()) {
             auto* worker = idle_.back();
             idle_.pop_back();
             worker->woken = true;
             worker->bell.cancel();
         } else if (workers_.size() < target_->destination.options.connections) {
-            auto& worker = *workers_.emplace_back(std::make_unique<Worker>(engine_.executor()));
-            engine_.worker_began();
-            asio::co_spawn(engine_.executor(), run(engine_.shared_from_this(), shared_from_this(), &worker),
+            auto& worker = *workers_.emplace_back(std::make_unique<Worker>(dispatcher_.executor()));
+            dispatcher_.worker_began();
+            asio::co_spawn(dispatcher_.executor(), run(dispatcher_.shared_from_this(), shared_from_this(), &worker),
                            asio::detached);
         } else {
             break;
@@ -202,36 +203,38 @@ void Outlet::kick(unsigned claimed) {
     arm();
 }
 
-void Outlet::look_for_early_probe(Gate::Time now) {
-    if (!gate_.has_early_probes()) {
+void DestinationSender::look_for_early_probe(DestinationHealth::Time now) {
+    if (!health_.has_early_probes()) {
         return;
     }
     bool found = false;
     std::size_t seen = 0;
-    schedule_.for_each_ready([&](const Lane& lane) {
-        found = lane.blamed != gate_.pause_number();
+    scheduler_.for_each_ready([&](const Lane& lane) {
+        found = lane.blamed != health_.pause_number();
         return !found && ++seen < 64;
     });
     if (found) {
-        gate_.probe_early(now);
+        health_.probe_early(now);
     }
 }
 
-void Outlet::arm() {
-    Earliest times(engine_.clock().steady());
-    if (gate_.mode() != Gate::Mode::open && !gate_.probing() && (schedule_.waiting() > 0 || !suspects_.empty())) {
-        times.consider(gate_.resume_at());
+void DestinationSender::arm() {
+    Earliest times(dispatcher_.clock().steady());
+    if (health_.mode() != DestinationHealth::Mode::open && !health_.probing() &&
+        (scheduler_.waiting() > 0 || !suspects_.empty())) {
+        times.consider(health_.resume_at());
     }
-    if (const auto due = schedule_.next_due()) {
+    if (const auto due = scheduler_.next_due()) {
         times.consider(*due);
     }
     for (const auto& suspect : suspects_) {
         times.consider(suspect.due);
     }
-    alarm_.set(times, weak_from_this());
+    wake_timer_.set(times, weak_from_this());
 }
 
-asio::awaitable<void> Outlet::run(std::shared_ptr<Engine> engine, std::shared_ptr<Outlet> self, Worker* worker) {
+asio::awaitable<void> DestinationSender::run(std::shared_ptr<Dispatcher> dispatcher,
+                                             std::shared_ptr<DestinationSender> self, Worker* worker) {
     try {
         co_await self->work(*worker);
     } catch (const std::exception&) {
@@ -244,19 +247,20 @@ asio::awaitable<void> Outlet::run(std::shared_ptr<Engine> engine, std::shared_pt
     std::erase(self->idle_, worker);
     std::erase_if(self->workers_, [worker](const auto& one) { return one.get() == worker; });
     self->kick();
-    engine->worker_ended();
+    dispatcher->worker_ended();
 }
 
-asio::awaitable<void> Outlet::work(Worker& worker) {
+asio::awaitable<void> DestinationSender::work(Worker& worker) {
     --woken_;
-    while (!engine_.stopping() && !retired_ && target_ && workers_.size() <= target_->destination.options.connections) {
-        if (!may_start(engine_.clock().steady())) {
+    while (!dispatcher_.stopping() && !retired_ && target_ &&
+           workers_.size() <= target_->destination.options.connections) {
+        if (!may_start(dispatcher_.clock().steady())) {
             if (!co_await idle(worker)) {
                 break;
             }
             continue;
         }
-        const auto ticket = gate_.start();
+        const auto ticket = health_.start();
         ++active_;
         set_empty_handed(worker, true);
         bool broken = false;
@@ -269,7 +273,7 @@ asio::awaitable<void> Outlet::work(Worker& worker) {
             spdlog::error("delivery attempt failed destination={}", name_);
             worker.connection.reset();
             return_all(worker, Then::rest);
-            gate_.unreachable(ticket, engine_.clock().steady(), jitter_dice());
+            health_.unreachable(ticket, dispatcher_.clock().steady(), jitter_dice());
         }
         set_empty_handed(worker, false);
         in_flight_ -= std::exchange(worker.in_flight, 0);
@@ -278,20 +282,20 @@ asio::awaitable<void> Outlet::work(Worker& worker) {
             worker.message = {};
         }
         --active_;
-        gate_.ended(ticket);
-        if (gate_.mode() == Gate::Mode::paused) {
+        health_.ended(ticket);
+        if (health_.mode() == DestinationHealth::Mode::paused) {
             restore_all_suspects();
         }
         sync_connection(worker);
         report_.log(name_, worker.failure);
         kick(1);  // this worker goes on by itself
         if (leaving_ && is_empty()) {
-            engine_.outlet_emptied();
+            dispatcher_.sender_emptied();
         }
     }
 }
 
-asio::awaitable<bool> Outlet::idle(Worker& worker) {
+asio::awaitable<bool> DestinationSender::idle(Worker& worker) {
     worker.woken = false;
     idle_.push_back(&worker);
     worker.bell.expires_after(idle_close);
@@ -306,13 +310,13 @@ asio::awaitable<bool> Outlet::idle(Worker& worker) {
 
 // -- One attempt ------------------------------------------------------------------------------------------------------
 
-asio::awaitable<void> Outlet::attempt(Worker& worker, Ticket ticket) {
+asio::awaitable<void> DestinationSender::attempt(Worker& worker, Ticket ticket) {
     worker.failure.clear();
     if (!co_await connect(worker, ticket)) {
         co_return;
     }
     // Connecting takes its time: somebody else may have learnt meanwhile that nothing should be sent.
-    if (!engine_.may_send() || retired_ || !gate_.is_current(ticket)) {
+    if (!dispatcher_.may_send() || retired_ || !health_.is_current(ticket)) {
         co_return;
     }
     fill(worker, ticket);
@@ -326,7 +330,7 @@ asio::awaitable<void> Outlet::attempt(Worker& worker, Ticket ticket) {
     bool valid = true;
     if (wants_validation(worker)) {
         valid = co_await validate(worker);
-        if (valid && !engine_.may_send()) {
+        if (valid && !dispatcher_.may_send()) {
             return_all(worker, Then::ready);
             valid = false;
         }
@@ -336,14 +340,14 @@ asio::awaitable<void> Outlet::attempt(Worker& worker, Ticket ticket) {
     }
 }
 
-asio::awaitable<bool> Outlet::connect(Worker& worker, Ticket ticket) {
+asio::awaitable<bool> DestinationSender::connect(Worker& worker, Ticket ticket) {
     if (worker.connection && worker.generation == generation_ && worker.connection->is_open()) {
         co_return true;
     }
     if (!worker.connection || worker.generation != generation_) {
         worker.target = target_;
         worker.generation = generation_;
-        worker.connection.emplace(engine_.executor(), worker.target->url, worker.target->destination.tls,
+        worker.connection.emplace(dispatcher_.executor(), worker.target->url, worker.target->destination.tls,
                                   worker.target->connection);
     }
     sync_connection(worker);
@@ -352,33 +356,34 @@ asio::awaitable<bool> Outlet::connect(Worker& worker, Ticket ticket) {
     if (connected) {
         co_return true;
     }
-    if (engine_.stopping()) {
+    if (dispatcher_.stopping()) {
         co_return false;
     }
-    auto& judgement = worker.judgement;
-    judge_failure(connected.error(), judgement);
+    auto& answer_class = worker.answer_class;
+    classify_failure(connected.error(), answer_class);
     worker.failure = connected.error().message;
-    note(judgement.attempt);
-    const auto now = engine_.clock().steady();
-    if (judgement.outcome == Outcome::tls) {
-        gate_.pause(ticket, Gate::Cause::tls, now);
+    note(answer_class.attempt);
+    const auto now = dispatcher_.clock().steady();
+    if (answer_class.outcome == Outcome::tls) {
+        health_.pause(ticket, DestinationHealth::Cause::tls, now);
     } else {
-        gate_.unreachable(ticket, now, jitter_dice());
+        health_.unreachable(ticket, now, jitter_dice());
     }
     co_return false;
 }
 
-asio::awaitable<http::ClientResult<http::Answer>> Outlet::post(Worker& worker) {
+asio::awaitable<http::ClientResult<http::Answer>> DestinationSender::post(Worker& worker) {
     static constexpr std::array<http::Field, 1> fields = {{{"Content-Type", "application/xml"}}};
     worker.body = {worker.message};
     worker.request = {"POST", worker.target->url.target, fields, worker.body};
-    worker.begun = engine_.clock().steady();
+    worker.begun = dispatcher_.clock().steady();
     return worker.connection->exchange(worker.request);
 }
 
-asio::awaitable<void> Outlet::exchange(Worker& worker, Ticket ticket) {
+asio::awaitable<void> DestinationSender::exchange(Worker& worker, Ticket ticket) {
     auto answer = co_await post(worker);
-    if (!answer && !engine_.stopping() && answer.error().reused && answer.error().kind == http::FailureKind::closed) {
+    if (!answer && !dispatcher_.stopping() && answer.error().reused &&
+        answer.error().kind == http::FailureKind::closed) {
         // The LEA closed a connection that had been idle. A fresh one, and its next failure counts.
         metrics_.attempts(metrics::Attempt::disconnected).add();
         if (!co_await connect(worker, ticket)) {
@@ -388,27 +393,28 @@ asio::awaitable<void> Outlet::exchange(Worker& worker, Ticket ticket) {
         write_head(worker);
         answer = co_await post(worker);
     }
-    metrics_.post_seconds.observe(std::chrono::duration<double>(engine_.clock().steady() - worker.begun).count());
-    auto& judgement = worker.judgement;
+    metrics_.post_seconds.observe(std::chrono::duration<double>(dispatcher_.clock().steady() - worker.begun).count());
+    auto& answer_class = worker.answer_class;
     if (answer) {
         metrics_.sent_bytes.add(worker.message.size());
-        judge_answer(answer->status, answer->body, answer->header("Retry-After"), {worker.transaction, worker.objects},
-                     worker.target->destination.options.retry.error_codes, engine_.clock().wall(), judgement);
-    } else if (engine_.stopping()) {  // cut: says nothing about the LEA
+        classify_answer(answer->status, answer->body, answer->header("Retry-After"),
+                        {worker.transaction, worker.objects}, worker.target->destination.options.retry.error_codes,
+                        dispatcher_.clock().wall(), answer_class);
+    } else if (dispatcher_.stopping()) {  // cut: says nothing about the LEA
         return_all(worker, Then::ready);
         co_return;
     } else {
-        judge_failure(answer.error(), judgement);
+        classify_failure(answer.error(), answer_class);
         worker.failure = answer.error().message;
     }
-    note(judgement.attempt);
+    note(answer_class.attempt);
     settle(worker, ticket);
 }
 
-asio::awaitable<bool> Outlet::validate(Worker& worker) {
-    const auto validator = engine_.validator();
+asio::awaitable<bool> DestinationSender::validate(Worker& worker) {
+    const auto validator = dispatcher_.validator();
     const auto status = co_await asio::co_spawn(
-        engine_.workers(), validate_document(validator, std::string_view(worker.message)), asio::use_awaitable);
+        dispatcher_.workers(), validate_document(validator, std::string_view(worker.message)), asio::use_awaitable);
     (status ? metrics_.documents_valid : metrics_.documents_invalid).add();
     if (status) {
         co_return true;
@@ -422,8 +428,8 @@ asio::awaitable<bool> Outlet::validate(Worker& worker) {
     auto& item = worker.batch.front();
     auto& lane = *item.lane;
     if (!item.withdrawn) {
-        engine_.refuse(lane, item.row, item.emergency,
-                       {0, store::Refusal::Kind::invalid_document, status.error().message});
+        dispatcher_.refuse(lane, item.row, item.emergency,
+                           {0, store::Refusal::Kind::invalid_document, status.error().message});
     }
     left(lane);
     release(lane, false, 0);
@@ -432,22 +438,22 @@ asio::awaitable<bool> Outlet::validate(Worker& worker) {
 
 // -- What others see --------------------------------------------------------------------------------------------------
 
-void Outlet::publish() {
-    board_->waiting.store(schedule_.waiting() + suspects_.size(), std::memory_order_relaxed);
+void DestinationSender::publish() {
+    board_->waiting.store(scheduler_.waiting() + suspects_.size(), std::memory_order_relaxed);
     board_->in_flight.store(in_flight_, std::memory_order_relaxed);
     report_.publish();
 }
 
-void Outlet::note(metrics::Attempt attempt) {
+void DestinationSender::note(metrics::Attempt attempt) {
     metrics_.attempts(attempt).add();
     if (attempt == metrics::Attempt::answered) {
         board_->clear_failure();
     } else {
-        board_->set_failure(attempt, engine_.clock().wall());
+        board_->set_failure(attempt, dispatcher_.clock().wall());
     }
 }
 
-void Outlet::sync_connection(Worker& worker) {
+void DestinationSender::sync_connection(Worker& worker) {
     worker.counted.note(worker.connection && worker.connection->is_open(), metrics_.connections, board_->connections);
 }
 

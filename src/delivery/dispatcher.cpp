@@ -1,4 +1,4 @@
-#include "engine.hpp"
+#include "dispatcher.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -21,7 +21,7 @@ constexpr std::chrono::seconds read_again(1);
 
 }  // namespace
 
-Engine::Engine(asio::any_io_executor executor, Parts parts, std::unique_ptr<store::Reader> reader)
+Dispatcher::Dispatcher(asio::any_io_executor executor, Parts parts, std::unique_ptr<store::Reader> reader)
     : executor_(std::move(executor)),
       parts_(std::move(parts)),
       loader_(parts_.store, std::move(reader)),
@@ -33,7 +33,7 @@ Engine::Engine(asio::any_io_executor executor, Parts parts, std::unique_ptr<stor
 
 // -- Settings ---------------------------------------------------------------------------------------------------------
 
-model::Result<Engine::Plan> Engine::plan(Settings settings) {
+model::Result<Dispatcher::Plan> Dispatcher::plan(Settings settings) {
     Plan plan;
     plan.validation = settings.schema_validation;
     plan.validator = std::move(settings.validator);
@@ -67,19 +67,19 @@ model::Result<Engine::Plan> Engine::plan(Settings settings) {
     return plan;
 }
 
-void Engine::apply(Plan plan) {
+void Dispatcher::apply(Plan plan) {
     plan_ = std::move(plan);
     for (const auto& [name, target] : plan_.targets) {
         uploads_.configure(name, target);
-        outlet(name).configure(target);
+        sender(name).configure(target);
     }
     if (started_) {  // before, nobody knows what waits
         sweep();
     }
 }
 
-void Engine::sweep() {
-    if (std::ranges::all_of(outlets_, [this](const auto& entry) { return plan_.targets.contains(entry.first); })) {
+void Dispatcher::sweep() {
+    if (std::ranges::all_of(senders_, [this](const auto& entry) { return plan_.targets.contains(entry.first); })) {
         return;
     }
     // An acceptance brings objects to push once it is on disk, and a refusal may bring its item back.
@@ -91,7 +91,7 @@ void Engine::sweep() {
     }
     drain();  // what those brought was heard of before they ended
     drain_objects();
-    std::erase_if(outlets_, [this](const auto& entry) {
+    std::erase_if(senders_, [this](const auto& entry) {
         auto& one = *entry.second;
         if (plan_.targets.contains(entry.first)) {
             return false;
@@ -108,30 +108,30 @@ void Engine::sweep() {
     });
 }
 
-void Engine::outlet_emptied() {
+void Dispatcher::sender_emptied() {
     asio::post(executor_, [self = shared_from_this()] { self->sweep(); });
 }
 
-Outlet& Engine::outlet(const std::string& name) {
-    const auto found = outlets_.find(name);
-    if (found != outlets_.end()) {
+DestinationSender& Dispatcher::sender(const std::string& name) {
+    const auto found = senders_.find(name);
+    if (found != senders_.end()) {
         return *found->second;
     }
-    auto made = std::make_shared<Outlet>(*this, name);
+    auto made = std::make_shared<DestinationSender>(*this, name);
     {
         const std::lock_guard lock(boards_mutex_);
         boards_.emplace(name, made->board());
     }
-    return *outlets_.emplace(name, std::move(made)).first->second;
+    return *senders_.emplace(name, std::move(made)).first->second;
 }
 
-void Engine::forget(const Outlet& outlet) {
-    std::erase_if(lanes_, [&outlet](const auto& entry) { return entry.second.outlet == &outlet; });
+void Dispatcher::forget(const DestinationSender& sender) {
+    std::erase_if(lanes_, [&sender](const auto& entry) { return entry.second.sender == &sender; });
     const std::lock_guard lock(boards_mutex_);
-    boards_.erase(outlet.name());
+    boards_.erase(sender.name());
 }
 
-void Engine::post_plan(Plan plan) {
+void Dispatcher::post_plan(Plan plan) {
     // std::function is not involved: Asio moves handlers.
     asio::post(executor_, [self = shared_from_this(), moved = std::move(plan)]() mutable {
         if (!self->stopping_) {
@@ -140,7 +140,7 @@ void Engine::post_plan(Plan plan) {
     });
 }
 
-bool Engine::probe_now(std::string_view destination) {
+bool Dispatcher::probe_now(std::string_view destination) {
     {
         const std::lock_guard lock(boards_mutex_);
         if (!boards_.contains(destination)) {
@@ -148,7 +148,7 @@ bool Engine::probe_now(std::string_view destination) {
         }
     }
     asio::post(executor_, [self = shared_from_this(), name = std::string(destination)] {
-        if (const auto found = self->outlets_.find(name); found != self->outlets_.end()) {
+        if (const auto found = self->senders_.find(name); found != self->senders_.end()) {
             found->second->probe_now();
             self->uploads_.probe_now(name);
         }
@@ -156,7 +156,7 @@ bool Engine::probe_now(std::string_view destination) {
     return true;
 }
 
-std::vector<DestinationStatus> Engine::status() const {
+std::vector<DestinationStatus> Dispatcher::status() const {
     std::vector<DestinationStatus> all;
     const std::lock_guard lock(boards_mutex_);
     all.reserve(boards_.size());
@@ -169,10 +169,10 @@ std::vector<DestinationStatus> Engine::status() const {
 
 // -- Start and stop ---------------------------------------------------------------------------------------------------
 
-model::Status Engine::start() {
+model::Status Dispatcher::start() {
     const auto read = loader_.reader().for_each_queued([this](const store::QueuedItem& item) {
         if (auto* lane = find_lane(item.lane)) {
-            lane->outlet->add(*lane, item.row, item.emergency);
+            lane->sender->add(*lane, item.row, item.emergency);
         }
     });
     if (!read) {
@@ -180,7 +180,7 @@ model::Status Engine::start() {
     }
     const auto uploads = loader_.reader().for_each_upload([this](const store::QueuedObject& object) {
         if (auto* lane = find_lane(object.lane)) {
-            uploads_.add(lane->outlet->name(), object);
+            uploads_.add(lane->sender->name(), object);
         }
     });
     if (!uploads) {
@@ -197,7 +197,7 @@ model::Status Engine::start() {
     });
     drain();
     drain_objects();
-    for (const auto& [name, one] : outlets_) {
+    for (const auto& [name, one] : senders_) {
         if (!plan_.targets.contains(name) && !(one->is_empty() && uploads_.is_empty(name))) {
             spdlog::error("items wait for a destination that is not configured destination={}", name);
         }
@@ -206,10 +206,10 @@ model::Status Engine::start() {
     return {};
 }
 
-asio::awaitable<void> Engine::stop(std::chrono::milliseconds grace) {
+asio::awaitable<void> Dispatcher::stop(std::chrono::milliseconds grace) {
     stopping_ = true;
     read_pause_.cancel();
-    for (const auto& [name, one] : outlets_) {
+    for (const auto& [name, one] : senders_) {
         one->wake_workers();
     }
     uploads_.cut(true);  // those that wait for `100 Continue` lose nothing
@@ -219,7 +219,7 @@ asio::awaitable<void> Engine::stop(std::chrono::milliseconds grace) {
     while (workers_running_ > 0) {
         const auto [error] = co_await ended.async_wait(asio::as_tuple(asio::use_awaitable));
         if (!error) {
-            for (const auto& [name, one] : outlets_) {
+            for (const auto& [name, one] : senders_) {
                 one->cut_connections();
             }
             uploads_.cut(false);
@@ -228,7 +228,7 @@ asio::awaitable<void> Engine::stop(std::chrono::milliseconds grace) {
         }
     }
     std::erase(stoppers_, &ended);
-    for (const auto& [name, one] : outlets_) {
+    for (const auto& [name, one] : senders_) {
         one->retire();
     }
     uploads_.retire();
@@ -238,7 +238,7 @@ asio::awaitable<void> Engine::stop(std::chrono::milliseconds grace) {
     object_events_->close();
 }
 
-void Engine::worker_ended() {
+void Dispatcher::worker_ended() {
     if (--workers_running_ == 0) {
         for (auto* stopper : stoppers_) {
             stopper->cancel();
@@ -248,19 +248,19 @@ void Engine::worker_ended() {
 
 // -- What the store says ----------------------------------------------------------------------------------------------
 
-void Engine::stored(std::span<store::StoredItem> items) {
+void Dispatcher::stored(std::span<store::StoredItem> items) {
     announced_.assign(std::move_iterator(items.begin()), std::move_iterator(items.end()));
 }
 
-void Engine::queued(std::span<const store::QueuedItem> items, bool retried) {
+void Dispatcher::queued(std::span<const store::QueuedItem> items, bool retried) {
     hear(items, retried ? Event::Kind::retried : Event::Kind::queued);
 }
 
-void Engine::withdrawn(std::span<const store::QueuedItem> items) {
+void Dispatcher::withdrawn(std::span<const store::QueuedItem> items) {
     hear(items, Event::Kind::withdrawn);
 }
 
-void Engine::hear(std::span<const store::QueuedItem> items, Event::Kind kind) {
+void Dispatcher::hear(std::span<const store::QueuedItem> items, Event::Kind kind) {
     bool post = false;
     {
         const std::lock_guard lock(incoming_mutex_);
@@ -285,7 +285,7 @@ void Engine::hear(std::span<const store::QueuedItem> items, Event::Kind kind) {
     }
 }
 
-void Engine::drain() {
+void Dispatcher::drain() {
     if (!started_) {
         // start() has the reading to do first, and comes here itself. The flag stays set: no more posts until then.
         return;
@@ -311,31 +311,31 @@ void Engine::drain() {
     kick_all();
 }
 
-void Engine::take(const Event& event, store::StoredItem* handed) {
+void Dispatcher::take(const Event& event, store::StoredItem* handed) {
     auto* lane = find_lane(event.item.lane);
     if (lane == nullptr) {
         return;
     }
-    auto& outlet = *lane->outlet;
+    auto& sender = *lane->sender;
     switch (event.kind) {
         case Event::Kind::queued:
-            outlet.count(metrics::ItemOutcome::queued);
-            outlet.add(*lane, event.item.row, event.item.emergency);
-            if (handed != nullptr && outlet.sends_soon()) {
+            sender.count(metrics::ItemOutcome::queued);
+            sender.add(*lane, event.item.row, event.item.emergency);
+            if (handed != nullptr && sender.sends_soon()) {
                 loader_.offer(std::move(*handed));
             }
             break;
         case Event::Kind::retried:
-            outlet.count(metrics::ItemOutcome::retried);
-            outlet.add(*lane, event.item.row, event.item.emergency);
+            sender.count(metrics::ItemOutcome::retried);
+            sender.add(*lane, event.item.row, event.item.emergency);
             break;
         case Event::Kind::withdrawn:
-            outlet.withdraw(*lane, event.item.row);
+            sender.withdraw(*lane, event.item.row);
             break;
     }
 }
 
-void Engine::drain_objects() {
+void Dispatcher::drain_objects() {
     for (const auto& event : object_events_->take()) {
         switch (event.kind) {
             case ObjectEvent::Kind::prepared:
@@ -344,7 +344,7 @@ void Engine::drain_objects() {
                 break;
             case ObjectEvent::Kind::upload:
                 if (auto* lane = find_lane(event.object.lane)) {
-                    uploads_.add(lane->outlet->name(), event.object);
+                    uploads_.add(lane->sender->name(), event.object);
                 }
                 break;
             case ObjectEvent::Kind::withdrawn:
@@ -358,14 +358,14 @@ void Engine::drain_objects() {
     kick_all();
 }
 
-void Engine::look_again(const store::QueuedItem& item) {
+void Dispatcher::look_again(const store::QueuedItem& item) {
     loader_.forget(item.row);
     if (const auto found = lanes_.find(item.lane); found != lanes_.end()) {
-        found->second.outlet->look_again(found->second, item.row);
+        found->second.sender->look_again(found->second, item.row);
     }
 }
 
-Lane* Engine::find_lane(store::LaneId id) {
+Lane* Dispatcher::find_lane(store::LaneId id) {
     if (const auto found = lanes_.find(id); found != lanes_.end()) {
         return &found->second;
     }
@@ -374,21 +374,21 @@ Lane* Engine::find_lane(store::LaneId id) {
         spdlog::error("item of an unknown lane lane={}", id);
         return nullptr;
     }
-    auto& lane = lanes_.try_emplace(id, id, &outlet(details->destination)).first->second;
+    auto& lane = lanes_.try_emplace(id, id, &sender(details->destination)).first->second;
     lane.details = std::move(details);
     return &lane;
 }
 
-void Engine::health(bool can_commit) {
+void Dispatcher::health(bool can_commit) {
     healthy_ = can_commit;
     if (can_commit) {
         asio::post(executor_, [self = shared_from_this()] { self->kick_all(); });
     }
 }
 
-// -- For the outlets --------------------------------------------------------------------------------------------------
+// -- For the senders --------------------------------------------------------------------------------------------------
 
-bool Engine::may_send() {
+bool Dispatcher::may_send() {
     if (!started_ || stopping_ || reads_off_ || !healthy_) {
         return false;
     }
@@ -399,7 +399,7 @@ bool Engine::may_send() {
     return commits_->open < max_uncommitted;  // they may have sunk before anybody saw the flag
 }
 
-void Engine::accept(const store::Acceptance& acceptance) {
+void Dispatcher::accept(const store::Acceptance& acceptance) {
     acceptances_.push_back(acceptance);
     ++commits_->open;
     if (!flush_posted_) {
@@ -409,10 +409,10 @@ void Engine::accept(const store::Acceptance& acceptance) {
     }
 }
 
-void Engine::committed(const std::shared_ptr<Commits>& commits, const std::weak_ptr<Engine>& engine,
-                       std::size_t count) {
+void Dispatcher::committed(const std::shared_ptr<Commits>& commits, const std::weak_ptr<Dispatcher>& dispatcher,
+                           std::size_t count) {
     const bool none = (commits->open -= count) == 0;
-    const auto self = commits->closed ? nullptr : engine.lock();
+    const auto self = commits->closed ? nullptr : dispatcher.lock();
     if (!self) {
         return;
     }
@@ -424,60 +424,60 @@ void Engine::committed(const std::shared_ptr<Commits>& commits, const std::weak_
     }
 }
 
-void Engine::flush() {
+void Dispatcher::flush() {
     flush_posted_ = false;
     if (acceptances_.empty()) {
         return;
     }
     const auto count = acceptances_.size();
     parts_.store.accepted(std::exchange(acceptances_, {}),
-                          [commits = commits_, engine = weak_from_this(), count](store::Outcome) {
+                          [commits = commits_, dispatcher = weak_from_this(), count](store::Outcome) {
                               // `failed` comes when the store stops only: the LEA gets these items once more.
-                              committed(commits, engine, count);
+                              committed(commits, dispatcher, count);
                           });
 }
 
-void Engine::refuse(const Lane& lane, store::RowId row, bool emergency, store::Refusal refusal) {
+void Dispatcher::refuse(const Lane& lane, store::RowId row, bool emergency, store::Refusal refusal) {
     ++commits_->open;
     parts_.store.refused(
         row, std::move(refusal),
-        [commits = commits_, engine = weak_from_this(), lane = lane.id, row, emergency](store::Outcome outcome) {
-            if (const auto self = engine.lock(); self && !commits->closed) {
+        [commits = commits_, dispatcher = weak_from_this(), lane = lane.id, row, emergency](store::Outcome outcome) {
+            if (const auto self = dispatcher.lock(); self && !commits->closed) {
                 asio::post(self->executor_, [self, lane, row, emergency, outcome] {
                     self->refusal_ended(outcome, lane, row, emergency);
-                    committed(self->commits_, self, 1);  // not before: its outlet is needed till then
+                    committed(self->commits_, self, 1);  // not before: its sender is needed till then
                 });
             } else {
-                committed(commits, engine, 1);
+                committed(commits, dispatcher, 1);
             }
         });
 }
 
-void Engine::refusal_ended(store::Outcome outcome, store::LaneId id, store::RowId row, bool emergency) {
+void Dispatcher::refusal_ended(store::Outcome outcome, store::LaneId id, store::RowId row, bool emergency) {
     auto* lane = find_lane(id);
     if (lane == nullptr) {
         return;
     }
-    auto& outlet = *lane->outlet;
+    auto& sender = *lane->sender;
     if (outcome == store::Outcome::committed) {
-        outlet.count(metrics::ItemOutcome::refused);
+        sender.count(metrics::ItemOutcome::refused);
     } else {
-        outlet.add(*lane, row, emergency);
-        outlet.kick();
+        sender.add(*lane, row, emergency);
+        sender.kick();
     }
 }
 
-const std::string& Engine::liid(const Lane& lane) {
+const std::string& Dispatcher::liid(const Lane& lane) {
     return lane.details->liid;
 }
 
-void Engine::lane_settled(Lane& lane) {
+void Dispatcher::lane_settled(Lane& lane) {
     if (lane.state == Lane::State::idle && lane.aside == 0 && lanes_.size() > max_idle_lanes) {
         lanes_.erase(lane.id);
     }
 }
 
-void Engine::read_failed(std::string_view destination, const model::Error& error) {
+void Dispatcher::read_failed(std::string_view destination, const model::Error& error) {
     spdlog::error("store cannot be read, delivery waits destination={} problem=\"{}\"", destination, error.message);
     reads_off_ = true;
     read_pause_.expires_after(read_again);
@@ -489,8 +489,8 @@ void Engine::read_failed(std::string_view destination, const model::Error& error
     });
 }
 
-void Engine::kick_all() {
-    for (const auto& [name, one] : outlets_) {
+void Dispatcher::kick_all() {
+    for (const auto& [name, one] : senders_) {
         one->kick();
     }
     uploads_.kick();

@@ -1,9 +1,9 @@
-#include "upload_judge.hpp"
+#include "upload_classifier.hpp"
 
 #include <algorithm>
 #include <cstddef>
 
-#include "judge.hpp"
+#include "answer_classifier.hpp"
 
 namespace lihandover::delivery {
 
@@ -131,8 +131,8 @@ bool is_media_type(std::string_view text) {
 
 }  // namespace
 
-UploadVerdict judge_upload(const http::ExpectOutcome& outcome, model::Instant now) {
-    UploadVerdict verdict;
+UploadClass classify_upload(const http::ExpectOutcome& outcome, model::Instant now) {
+    UploadClass verdict;
     verdict.status = outcome.answer.status;
     verdict.outcome = outcome_of(verdict.status, outcome.complete);
     verdict.metric = metric_of(verdict.outcome);
@@ -145,8 +145,8 @@ UploadVerdict judge_upload(const http::ExpectOutcome& outcome, model::Instant no
     return verdict;
 }
 
-UploadVerdict judge_upload(const http::Failure& failure) {
-    UploadVerdict verdict;
+UploadClass classify_upload(const http::Failure& failure) {
+    UploadClass verdict;
     if (failure.kind == http::FailureKind::source) {
         verdict.outcome = UploadOutcome::unreadable;
         verdict.metric = metrics::Upload::unreadable;
@@ -159,9 +159,9 @@ UploadVerdict judge_upload(const http::Failure& failure) {
         verdict.problem = "no 100 Continue in time";
         return verdict;
     }
-    Judgement judgement;
-    judge_failure(failure, judgement);
-    switch (judgement.outcome) {
+    AnswerClass answer_class;
+    classify_failure(failure, answer_class);
+    switch (answer_class.outcome) {
         case Outcome::tls:
             verdict.outcome = UploadOutcome::tls;
             verdict.problem = "TLS or certificates fail";

@@ -1,4 +1,4 @@
-#include "lanes.hpp"
+#include "lane_scheduler.hpp"
 
 #include <algorithm>
 
@@ -102,9 +102,10 @@ std::optional<Waiting> RowQueue::erase(store::RowId row) {
     return item;
 }
 
-// -- Schedule ---------------------------------------------------------------------------------------------------------
+// -- LaneScheduler
+// ---------------------------------------------------------------------------------------------------------
 
-bool Schedule::add(Lane& lane, store::RowId row, bool emergency) {
+bool LaneScheduler::add(Lane& lane, store::RowId row, bool emergency) {
     if (!lane.rows.insert(Waiting(row, emergency))) {
         return false;
     }
@@ -122,7 +123,7 @@ bool Schedule::add(Lane& lane, store::RowId row, bool emergency) {
     return true;
 }
 
-bool Schedule::remove(Lane& lane, store::RowId row) {
+bool LaneScheduler::remove(Lane& lane, store::RowId row) {
     const bool was_front = !lane.rows.empty() && lane.rows.front().row() == row;
     const auto item = lane.rows.erase(row);
     if (!item) {
@@ -152,7 +153,7 @@ bool Schedule::remove(Lane& lane, store::RowId row) {
     return true;
 }
 
-Waiting Schedule::pop(Lane& lane) {
+Waiting LaneScheduler::pop(Lane& lane) {
     const auto item = lane.rows.pop_front();
     --waiting_;
     if (item.emergency()) {
@@ -161,11 +162,11 @@ Waiting Schedule::pop(Lane& lane) {
     return item;
 }
 
-Lane* Schedule::peek() const {
+Lane* LaneScheduler::peek() const {
     return emergency_.first != nullptr ? emergency_.first : routine_.first;
 }
 
-Lane* Schedule::take() {
+Lane* LaneScheduler::take() {
     auto* lane = peek();
     if (lane != nullptr) {
         occupy(*lane);
@@ -173,7 +174,7 @@ Lane* Schedule::take() {
     return lane;
 }
 
-Lane* Schedule::take_resting() {
+Lane* LaneScheduler::take_resting() {
     if (resting_.empty()) {
         return nullptr;
     }
@@ -182,7 +183,7 @@ Lane* Schedule::take_resting() {
     return lane;
 }
 
-void Schedule::occupy(Lane& lane) {
+void LaneScheduler::occupy(Lane& lane) {
     if (lane.state == Lane::State::ready) {
         unlist(lane);
     } else {
@@ -191,7 +192,7 @@ void Schedule::occupy(Lane& lane) {
     lane.state = Lane::State::busy;
 }
 
-void Schedule::finish(Lane& lane) {
+void LaneScheduler::finish(Lane& lane) {
     if (lane.rows.empty()) {
         lane.state = Lane::State::idle;
         lane.alone = 0;
@@ -200,7 +201,7 @@ void Schedule::finish(Lane& lane) {
     }
 }
 
-void Schedule::rest(Lane& lane, model::Clock::SteadyTime due) {
+void LaneScheduler::rest(Lane& lane, model::Clock::SteadyTime due) {
     if (lane.rows.empty()) {
         finish(lane);
         return;
@@ -210,7 +211,7 @@ void Schedule::rest(Lane& lane, model::Clock::SteadyTime due) {
     resting_.insert(&lane);
 }
 
-void Schedule::park(Lane& lane) {
+void LaneScheduler::park(Lane& lane) {
     if (lane.rows.empty()) {
         finish(lane);
     } else {
@@ -218,13 +219,13 @@ void Schedule::park(Lane& lane) {
     }
 }
 
-void Schedule::unpark(Lane& lane) {
+void LaneScheduler::unpark(Lane& lane) {
     if (lane.state == Lane::State::parked) {
         make_ready(lane);
     }
 }
 
-void Schedule::wake(model::Clock::SteadyTime now) {
+void LaneScheduler::wake(model::Clock::SteadyTime now) {
     while (!resting_.empty() && (*resting_.begin())->due <= now) {
         auto* lane = *resting_.begin();
         resting_.erase(resting_.begin());
@@ -232,15 +233,15 @@ void Schedule::wake(model::Clock::SteadyTime now) {
     }
 }
 
-void Schedule::wake_all() {
+void LaneScheduler::wake_all() {
     wake(model::Clock::SteadyTime::max());
 }
 
-std::optional<model::Clock::SteadyTime> Schedule::next_due() const {
+std::optional<model::Clock::SteadyTime> LaneScheduler::next_due() const {
     return resting_.empty() ? std::nullopt : std::optional((*resting_.begin())->due);
 }
 
-void Schedule::make_ready(Lane& lane) {
+void LaneScheduler::make_ready(Lane& lane) {
     lane.state = Lane::State::ready;
     lane.listed_as_emergency = lane.emergencies > 0;
     auto& list = lane.listed_as_emergency ? emergency_ : routine_;
@@ -251,7 +252,7 @@ void Schedule::make_ready(Lane& lane) {
     ++ready_;
 }
 
-void Schedule::unlist(Lane& lane) {
+void LaneScheduler::unlist(Lane& lane) {
     auto& list = lane.listed_as_emergency ? emergency_ : routine_;
     (lane.previous != nullptr ? lane.previous->next : list.first) = lane.next;
     (lane.next != nullptr ? lane.next->previous : list.last) = lane.previous;
@@ -259,7 +260,7 @@ void Schedule::unlist(Lane& lane) {
     --ready_;
 }
 
-void Schedule::relist(Lane& lane) {
+void LaneScheduler::relist(Lane& lane) {
     if (lane.listed_as_emergency != (lane.emergencies > 0)) {
         unlist(lane);
         make_ready(lane);

@@ -15,20 +15,20 @@
 #include <unordered_map>
 #include <vector>
 
-#include "lanes.hpp"
+#include "destination_sender.hpp"
+#include "expiry_stamps.hpp"
+#include "item_loader.hpp"
+#include "lane_scheduler.hpp"
 #include "lihandover/delivery/delivery.hpp"
 #include "lihandover/model/item.hpp"
-#include "loader.hpp"
 #include "object_events.hpp"
-#include "outlet.hpp"
-#include "stamps.hpp"
-#include "uploads.hpp"
+#include "object_uploaders.hpp"
 
 namespace lihandover::delivery {
 
 /// What the destinations share: the store on both sides, the lanes by number, starting and stopping. On the delivery
 /// thread, but for what says otherwise.
-class Engine : public std::enable_shared_from_this<Engine> {
+class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   public:
     /// Acceptances handed to the store and not on disk yet. Beyond, nothing is sent until the store has caught up.
     static constexpr std::size_t max_uncommitted = 8'192;
@@ -37,10 +37,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
     /// Lanes kept for what was seen of them; beyond, those without items are forgotten as they empty.
     static constexpr std::size_t max_idle_lanes = 16'384;
 
-    Engine(boost::asio::any_io_executor executor, Parts parts, std::unique_ptr<store::Reader> reader);
-    Engine(const Engine&) = delete;
-    Engine& operator=(const Engine&) = delete;
-    ~Engine() = default;
+    Dispatcher(boost::asio::any_io_executor executor, Parts parts, std::unique_ptr<store::Reader> reader);
+    Dispatcher(const Dispatcher&) = delete;
+    Dispatcher& operator=(const Dispatcher&) = delete;
+    ~Dispatcher() = default;
 
     /// Settings taken apart and checked.
     struct Plan {
@@ -64,16 +64,16 @@ class Engine : public std::enable_shared_from_this<Engine> {
     [[nodiscard]] bool healthy() const { return healthy_; }
     [[nodiscard]] std::vector<DestinationStatus> status() const;
 
-    // For the outlets.
+    // For the senders.
     [[nodiscard]] const boost::asio::any_io_executor& executor() const { return executor_; }
     [[nodiscard]] const model::Clock& clock() const { return parts_.clock; }
     [[nodiscard]] metrics::Metrics& metrics() const { return parts_.metrics; }
     [[nodiscard]] const boost::asio::any_io_executor& workers() const { return parts_.workers; }
-    [[nodiscard]] Loader& loader() { return loader_; }
+    [[nodiscard]] ItemLoader& loader() { return loader_; }
     [[nodiscard]] store::Objects& objects() const { return parts_.store.objects(); }
-    /// Any thread, and beyond the engine's life.
+    /// Any thread, and beyond the dispatcher's life.
     [[nodiscard]] const std::shared_ptr<ObjectEvents>& object_events() const { return object_events_; }
-    [[nodiscard]] Stamps& stamps() { return stamps_; }
+    [[nodiscard]] ExpiryStamps& stamps() { return stamps_; }
     [[nodiscard]] const config::SchemaValidation& validation() const { return plan_.validation; }
     [[nodiscard]] const std::shared_ptr<const handover::Validator>& validator() const { return plan_.validator; }
     /// For decoding, between two suspensions.
@@ -90,14 +90,14 @@ class Engine : public std::enable_shared_from_this<Engine> {
     void look_again(const store::QueuedItem& item);
     void kick_all();
     /// One that is leaving.
-    void outlet_emptied();
+    void sender_emptied();
     void worker_began() { ++workers_running_; }
     void worker_ended();
     /// The store could not be read: nothing is sent for a moment.
     void read_failed(std::string_view destination, const model::Error& error);
 
   private:
-    /// What the store's callbacks touch, on its writer thread and perhaps after the engine is gone.
+    /// What the store's callbacks touch, on its writer thread and perhaps after the dispatcher is gone.
     struct Commits {
         std::atomic<std::size_t> open{0};  ///< acceptances and refusals on their way to the disk
         std::atomic<bool> starved{false};  ///< somebody waits for `open` to sink
@@ -114,26 +114,26 @@ class Engine : public std::enable_shared_from_this<Engine> {
     void drain();
     void take(const Event& event, store::StoredItem* handed);
     [[nodiscard]] Lane* find_lane(store::LaneId id);
-    [[nodiscard]] Outlet& outlet(const std::string& name);
-    /// Ends outlets that are no longer configured and empty, once all that was made of items is on disk.
+    [[nodiscard]] DestinationSender& sender(const std::string& name);
+    /// Ends senders that are no longer configured and empty, once all that was made of items is on disk.
     void sweep();
-    void forget(const Outlet& outlet);
+    void forget(const DestinationSender& sender);
     void flush();
     void refusal_ended(store::Outcome outcome, store::LaneId id, store::RowId row, bool emergency);
     void drain_objects();
     /// Any thread.
-    static void committed(const std::shared_ptr<Commits>& commits, const std::weak_ptr<Engine>& engine,
+    static void committed(const std::shared_ptr<Commits>& commits, const std::weak_ptr<Dispatcher>& dispatcher,
                           std::size_t count);
 
     boost::asio::any_io_executor executor_;
     Parts parts_;
-    Loader loader_;
+    ItemLoader loader_;
     Plan plan_;
     model::Share share_;
     std::shared_ptr<ObjectEvents> object_events_;
-    Stamps stamps_;
-    Uploads uploads_;
-    std::map<std::string, std::shared_ptr<Outlet>, std::less<>> outlets_;
+    ExpiryStamps stamps_;
+    ObjectUploaders uploads_;
+    std::map<std::string, std::shared_ptr<DestinationSender>, std::less<>> senders_;
     std::unordered_map<store::LaneId, Lane> lanes_;
     std::vector<store::Acceptance> acceptances_;
     bool flush_posted_ = false;

@@ -5,32 +5,32 @@
 #include <memory>
 #include <optional>
 
-#include "gate.hpp"
+#include "destination_health.hpp"
 
 namespace lihandover::delivery {
 
 /// The earliest of some times that are still to come. What is due already waits for something else than time.
 class Earliest {
   public:
-    explicit Earliest(Gate::Time now) : now_(now) {}
+    explicit Earliest(DestinationHealth::Time now) : now_(now) {}
 
-    void consider(Gate::Time at) {
+    void consider(DestinationHealth::Time at) {
         if (at > now_ && (!next_ || at < *next_)) {
             next_ = at;
         }
     }
-    [[nodiscard]] Gate::Time now() const { return now_; }
-    [[nodiscard]] const std::optional<Gate::Time>& next() const { return next_; }
+    [[nodiscard]] DestinationHealth::Time now() const { return now_; }
+    [[nodiscard]] const std::optional<DestinationHealth::Time>& next() const { return next_; }
 
   private:
-    Gate::Time now_;
-    std::optional<Gate::Time> next_;
+    DestinationHealth::Time now_;
+    std::optional<DestinationHealth::Time> next_;
 };
 
 /// Has its owner, of which it is a member, look again (`kick()`) when the time has come. On one thread.
-class Alarm {
+class WakeTimer {
   public:
-    explicit Alarm(const boost::asio::any_io_executor& executor) : timer_(executor) {}
+    explicit WakeTimer(const boost::asio::any_io_executor& executor) : timer_(executor) {}
 
     /// Nothing changes where it rings earlier anyway: who looks again sets it again.
     template <class Owner>
@@ -52,7 +52,7 @@ class Alarm {
 
   private:
     boost::asio::steady_timer timer_;
-    std::optional<Gate::Time> armed_;
+    std::optional<DestinationHealth::Time> armed_;
 };
 
 }  // namespace lihandover::delivery

@@ -2,10 +2,10 @@
 #include <limits>
 #include <utility>
 
-#include "engine.hpp"
-#include "outlet.hpp"
+#include "destination_sender.hpp"
+#include "dispatcher.hpp"
 
-// What an outlet does about what came of a message.
+// What an sender does about what came of a message.
 
 namespace lihandover::delivery {
 
@@ -16,11 +16,11 @@ constexpr std::size_t suspects_at_most = 64;
 
 }  // namespace
 
-void Outlet::settle(Worker& worker, const Ticket& ticket) {
-    const auto now = engine_.clock().steady();
-    const auto& judgement = worker.judgement;
+void DestinationSender::settle(Worker& worker, const Ticket& ticket) {
+    const auto now = dispatcher_.clock().steady();
+    const auto& answer_class = worker.answer_class;
     const auto lane = worker.batch.front().lane->id;
-    switch (judgement.outcome) {
+    switch (answer_class.outcome) {
         case Outcome::answered:
             settle_actions(worker, ticket);
             return;
@@ -28,43 +28,43 @@ void Outlet::settle(Worker& worker, const Ticket& ticket) {
             settle_rejected(worker, ticket);
             return;
         case Outcome::unavailable:
-            if (judgement.retry_after) {
-                gate_.held(ticket, *judgement.retry_after, now, jitter_dice());
+            if (answer_class.retry_after) {
+                health_.held(ticket, *answer_class.retry_after, now, jitter_dice());
                 return_all(worker, Then::ready);
                 return;
             }
             [[fallthrough]];
         case Outcome::interrupted:
-            gate_.failed(ticket, lane, now, jitter_dice());
+            health_.failed(ticket, lane, now, jitter_dice());
             return_all(worker, Then::rest);
             return;
         case Outcome::unreachable:
-            gate_.unreachable(ticket, now, jitter_dice());
+            health_.unreachable(ticket, now, jitter_dice());
             return_all(worker, Then::ready);
             return;
         case Outcome::senseless:
             for (const auto& item : worker.batch) {
-                item.lane->blamed = gate_.pause_number();
+                item.lane->blamed = health_.pause_number();
             }
-            gate_.senseless(ticket, lane, now, jitter_dice());
+            health_.senseless(ticket, lane, now, jitter_dice());
             return_all(worker, Then::rest);
             return;
         case Outcome::credentials:
-            gate_.pause(ticket, Gate::Cause::credentials, now);
+            health_.pause(ticket, DestinationHealth::Cause::credentials, now);
             break;
         case Outcome::redirected:
-            gate_.pause(ticket, Gate::Cause::redirect, now);
+            health_.pause(ticket, DestinationHealth::Cause::redirect, now);
             break;
         case Outcome::tls:
-            gate_.pause(ticket, Gate::Cause::tls, now);
+            health_.pause(ticket, DestinationHealth::Cause::tls, now);
             break;
     }
     return_all(worker, Then::ready);
 }
 
-void Outlet::settle_actions(Worker& worker, const Ticket& ticket) {
-    const auto now = engine_.clock().steady();
-    auto& verdicts = worker.judgement.actions;
+void DestinationSender::settle_actions(Worker& worker, const Ticket& ticket) {
+    const auto now = dispatcher_.clock().steady();
+    auto& verdicts = worker.answer_class.actions;
     bool any_accepted = false;
     bool any_refused = false;
     for (const auto& verdict : verdicts) {
@@ -73,12 +73,12 @@ void Outlet::settle_actions(Worker& worker, const Ticket& ticket) {
     }
     bool opened = false;
     if (any_accepted) {
-        opened = gate_.accepted(ticket);
-        board_->last_success_micros.store(engine_.clock().wall().micros(), std::memory_order_relaxed);
+        opened = health_.accepted(ticket);
+        board_->last_success_micros.store(dispatcher_.clock().wall().micros(), std::memory_order_relaxed);
     } else if (any_refused) {
-        opened = gate_.answered(ticket, now);
+        opened = health_.answered(ticket, now);
     } else {
-        gate_.failed(ticket, worker.batch.front().lane->id, now, jitter_dice());
+        health_.failed(ticket, worker.batch.front().lane->id, now, jitter_dice());
     }
     auto& batch = worker.batch;
     for (std::size_t first = 0; first < batch.size();) {
@@ -91,20 +91,20 @@ void Outlet::settle_actions(Worker& worker, const Ticket& ticket) {
             auto& verdict = verdicts[i];
             if (verdict.verdict == Verdict::accepted) {
                 metrics_.items(metrics::ItemOutcome::delivered).add();
-                const auto took = engine_.clock().wall().micros() - item.received_at.micros();
+                const auto took = dispatcher_.clock().wall().micros() - item.received_at.micros();
                 metrics_.delivery_seconds.observe(static_cast<double>(std::max<std::int64_t>(took, 0)) / 1e6);
                 lane.blamed = 0;
                 left(lane);
-                engine_.accept(
+                dispatcher_.accept(
                     {item.row, lane.id, item.profile, worker.objects[i], item.carries_schema, item.has_objects});
             } else if (verdict.verdict == Verdict::refused) {
-                lane.blamed = gate_.pause_number();
-                if (gate_.refused(ticket, verdict.error.code, any_accepted, now)) {
+                lane.blamed = health_.pause_number();
+                if (health_.refused(ticket, verdict.error.code, any_accepted, now)) {
                     left(lane);
                     if (!item.withdrawn) {
-                        engine_.refuse(lane, item.row, item.emergency,
-                                       {verdict.error.code, store::Refusal::Kind::hi1_error,
-                                        std::move(verdict.error.description)});
+                        dispatcher_.refuse(lane, item.row, item.emergency,
+                                           {verdict.error.code, store::Refusal::Kind::hi1_error,
+                                            std::move(verdict.error.description)});
                     }
                 } else {
                     return_item(item);
@@ -124,25 +124,25 @@ void Outlet::settle_actions(Worker& worker, const Ticket& ticket) {
         refuse_suspects(ticket);
     }
     if (opened) {
-        schedule_.wake_all();
+        scheduler_.wake_all();
     }
 }
 
-void Outlet::settle_rejected(Worker& worker, const Ticket& ticket) {
-    const auto now = engine_.clock().steady();
+void DestinationSender::settle_rejected(Worker& worker, const Ticket& ticket) {
+    const auto now = dispatcher_.clock().steady();
     if (worker.batch.size() > 1) {
         each_alone(worker);
         return;
     }
     const auto item = worker.batch.front();
     auto& lane = *item.lane;
-    lane.blamed = gate_.pause_number();
+    lane.blamed = health_.pause_number();
     const bool comparison =
         std::ranges::any_of(suspects_, [&](const Suspect& one) { return one.since <= ticket.number; });
     if (comparison) {
-        gate_.pause(ticket, Gate::Cause::rejections, now);
+        health_.pause(ticket, DestinationHealth::Cause::rejections, now);
     }
-    const bool blame = !comparison && gate_.rejected(ticket, lane.doubts >= doubts_to_suspect, now);
+    const bool blame = !comparison && health_.rejected(ticket, lane.doubts >= doubts_to_suspect, now);
     if (!blame) {
         return_item(item);
         release(lane, false, 0);
@@ -154,34 +154,34 @@ void Outlet::settle_rejected(Worker& worker, const Ticket& ticket) {
     if (lane.doubts < doubts_to_suspect || item.withdrawn || suspects_.size() >= suspects_at_most ||
         lane.aside == std::numeric_limits<std::uint8_t>::max()) {
         return_item(item);
-        schedule_.rest(lane, due);
-        engine_.lane_settled(lane);
+        scheduler_.rest(lane, due);
+        dispatcher_.lane_settled(lane);
         return;
     }
-    suspects_.push_back(
-        {&lane, item.row, item.emergency, lane.doubts, std::move(worker.judgement.refusal), gate_.next_number(), due});
+    suspects_.push_back({&lane, item.row, item.emergency, lane.doubts, std::move(worker.answer_class.refusal),
+                         health_.next_number(), due});
     ++lane.aside;
     left(lane);
     release(lane, false, 0);
 }
 
-void Outlet::each_alone(Worker& worker) {
+void DestinationSender::each_alone(Worker& worker) {
     for (const auto& item : worker.batch) {
         ++item.lane->alone;
     }
     return_all(worker, Then::ready);
 }
 
-void Outlet::return_item(const Sending& item) {
+void DestinationSender::return_item(const Sending& item) {
     if (!item.withdrawn) {
-        schedule_.add(*item.lane, item.row, item.emergency);
+        scheduler_.add(*item.lane, item.row, item.emergency);
     } else {  // what was seen of it is not its successor's fault
         item.lane->failures = 0;
         item.lane->doubts = 0;
     }
 }
 
-void Outlet::return_all(Worker& worker, Then then) {
+void DestinationSender::return_all(Worker& worker, Then then) {
     auto& batch = worker.batch;
     for (std::size_t first = 0; first < batch.size();) {
         auto& lane = *batch[first].lane;
@@ -196,7 +196,7 @@ void Outlet::return_all(Worker& worker, Then then) {
     }
 }
 
-void Outlet::release(Lane& lane, bool failed, std::uint32_t items_of_several) {
+void DestinationSender::release(Lane& lane, bool failed, std::uint32_t items_of_several) {
     if (failed) {
         lane.failures = static_cast<std::uint16_t>(std::min(lane.failures + 1, 1000));
         if (items_of_several > 0 && lane.failures > 1) {
@@ -204,15 +204,15 @@ void Outlet::release(Lane& lane, bool failed, std::uint32_t items_of_several) {
             lane.alone = std::max(lane.alone, items_of_several);
         }
         const auto& retry = target_->destination.options.retry;
-        schedule_.rest(lane,
-                       engine_.clock().steady() + back_off(lane.failures, retry.initial, retry.maximum, jitter_dice()));
+        scheduler_.rest(
+            lane, dispatcher_.clock().steady() + back_off(lane.failures, retry.initial, retry.maximum, jitter_dice()));
     } else {
-        schedule_.finish(lane);
+        scheduler_.finish(lane);
     }
-    engine_.lane_settled(lane);
+    dispatcher_.lane_settled(lane);
 }
 
-void Outlet::left(Lane& lane) {
+void DestinationSender::left(Lane& lane) {
     lane.failures = 0;
     lane.doubts = 0;
     if (lane.alone > 0) {
@@ -222,25 +222,25 @@ void Outlet::left(Lane& lane) {
 
 // -- Suspects --------------------------------------------------------------------------------------------------------
 
-void Outlet::restore(const Suspect& suspect, std::uint8_t doubts) {
+void DestinationSender::restore(const Suspect& suspect, std::uint8_t doubts) {
     auto& lane = *suspect.lane;
     --lane.aside;
-    schedule_.add(lane, suspect.row, suspect.emergency);
+    scheduler_.add(lane, suspect.row, suspect.emergency);
     if (lane.rows.front().row() == suspect.row) {
         lane.doubts = doubts;
         ++lane.alone;
     }
 }
 
-void Outlet::restore_all_suspects() {
+void DestinationSender::restore_all_suspects() {
     for (const auto& suspect : suspects_) {
         restore(suspect, 0);
     }
     suspects_.clear();
 }
 
-void Outlet::restore_due_suspects(Gate::Time now) {
-    if (suspects_.empty() || active_ > 0 || woken_ > 0 || schedule_.ready() > 0) {
+void DestinationSender::restore_due_suspects(DestinationHealth::Time now) {
+    if (suspects_.empty() || active_ > 0 || woken_ > 0 || scheduler_.ready() > 0) {
         return;
     }
     std::erase_if(suspects_, [&](const Suspect& suspect) {
@@ -252,15 +252,15 @@ void Outlet::restore_due_suspects(Gate::Time now) {
     });
 }
 
-void Outlet::refuse_suspects(const Ticket& ticket) {
+void DestinationSender::refuse_suspects(const Ticket& ticket) {
     std::erase_if(suspects_, [&](Suspect& suspect) {
         if (suspect.since > ticket.number) {
             return false;
         }
         auto& lane = *suspect.lane;
-        engine_.refuse(lane, suspect.row, suspect.emergency, std::move(suspect.refusal));
+        dispatcher_.refuse(lane, suspect.row, suspect.emergency, std::move(suspect.refusal));
         --lane.aside;
-        engine_.lane_settled(lane);
+        dispatcher_.lane_settled(lane);
         return true;
     });
 }

@@ -9,12 +9,12 @@
 #include <utility>
 #include <vector>
 
-#include "engine.hpp"
+#include "destination_sender.hpp"
+#include "dispatcher.hpp"
 #include "lihandover/handover/writer.hpp"
 #include "lihandover/hi1/writer.hpp"
-#include "outlet.hpp"
 
-// How an outlet makes a message out of what waits.
+// How an sender makes a message out of what waits.
 
 namespace lihandover::delivery {
 
@@ -26,19 +26,19 @@ constexpr std::chrono::milliseconds sample_interval{100};
 
 }  // namespace
 
-Lane* Outlet::next_lane(const Ticket& ticket) {
+Lane* DestinationSender::next_lane(const Ticket& ticket) {
     if (ticket.probe) {
-        const auto pause = gate_.pause_number();
-        auto* lane = schedule_.take_preferring([pause](const Lane& one) { return one.blamed != pause; });
-        return lane != nullptr ? lane : schedule_.take_resting();
+        const auto pause = health_.pause_number();
+        auto* lane = scheduler_.take_preferring([pause](const Lane& one) { return one.blamed != pause; });
+        return lane != nullptr ? lane : scheduler_.take_resting();
     }
     if (!suspects_.empty()) {
-        return schedule_.take_preferring([](const Lane& one) { return one.doubts == 0; });
+        return scheduler_.take_preferring([](const Lane& one) { return one.doubts == 0; });
     }
-    return schedule_.take();
+    return scheduler_.take();
 }
 
-void Outlet::fill(Worker& worker, const Ticket& ticket) {
+void DestinationSender::fill(Worker& worker, const Ticket& ticket) {
     worker.batch.clear();
     worker.objects.clear();
     const bool lone = ticket.probe || !suspects_.empty();
@@ -49,26 +49,26 @@ void Outlet::fill(Worker& worker, const Ticket& ticket) {
         const auto before = worker.batch.size();
         const auto taken = take_items(worker, *lane, alone ? 1 : most - before);
         if (taken == Taken::waits) {
-            schedule_.park(*lane);
+            scheduler_.park(*lane);
         } else if (worker.batch.size() == before) {
             release(*lane, false, 0);
         }
         if (taken == Taken::message_full || worker.batch.size() >= most || (alone && !worker.batch.empty())) {
             break;
         }
-        const auto* next = schedule_.peek();
+        const auto* next = scheduler_.peek();
         if (next == nullptr || (next->alone > 0 && !worker.batch.empty())) {
             break;
         }
-        lane = schedule_.take();
+        lane = scheduler_.take();
     }
     if (!worker.batch.empty()) {
         worker.message += hi1::message_tail;
     }
 }
 
-Outlet::Taken Outlet::take_items(Worker& worker, Lane& lane, std::size_t most) {
-    auto& loader = engine_.loader();
+DestinationSender::Taken DestinationSender::take_items(Worker& worker, Lane& lane, std::size_t most) {
+    auto& loader = dispatcher_.loader();
     store::StoredItem item;
     std::size_t count = 0;
     while (count < most && !lane.rows.empty()) {
@@ -77,10 +77,10 @@ Outlet::Taken Outlet::take_items(Worker& worker, Lane& lane, std::size_t most) {
             return Taken::message_full;
         }
         if (!loader.take(row, item)) {  // gone from the store: an operator's decision that we have not heard of yet
-            schedule_.pop(lane);
+            scheduler_.pop(lane);
             continue;
         }
-        if ((item.preparing || item.objects) && !engine_.stamps().ready(item)) {
+        if ((item.preparing || item.objects) && !dispatcher_.stamps().ready(item)) {
             return count > 0 ? Taken::something : Taken::waits;
         }
         switch (append_item(worker, lane, item)) {
@@ -98,11 +98,11 @@ Outlet::Taken Outlet::take_items(Worker& worker, Lane& lane, std::size_t most) {
     return count > 0 ? Taken::something : Taken::nothing;
 }
 
-bool Outlet::load(Lane& lane) {
-    auto& loader = engine_.loader();
+bool DestinationSender::load(Lane& lane) {
+    auto& loader = dispatcher_.loader();
     const auto most = loader.ahead();
     const std::size_t per_lane = std::max(target_->destination.options.max_actions_per_message, 1U);
-    std::array<store::RowId, Loader::max_ahead> rows{};
+    std::array<store::RowId, ItemLoader::max_ahead> rows{};
     std::size_t count = 0;
     const auto ask = [&](const Lane& of, std::size_t from, std::size_t to) {
         for (auto i = from; i < std::min(to, of.rows.size()) && count < most; ++i) {
@@ -113,21 +113,21 @@ bool Outlet::load(Lane& lane) {
     };
     ask(lane, 0, per_lane);
     std::size_t seen = 0;
-    schedule_.for_each_ready([&](const Lane& next) {
+    scheduler_.for_each_ready([&](const Lane& next) {
         ask(next, 0, per_lane);
-        return count < most && ++seen < Loader::max_ahead;
+        return count < most && ++seen < ItemLoader::max_ahead;
     });
     ask(lane, per_lane, lane.rows.size());
     const auto status = loader.fill(std::span(rows).first(count));
     if (!status) {
-        engine_.read_failed(name_, status.error());
+        dispatcher_.read_failed(name_, status.error());
         return false;
     }
     return true;
 }
 
-Outlet::Taken Outlet::append_item(Worker& worker, Lane& lane, store::StoredItem& item) {
-    const auto* profile = engine_.loader().profile(item.profile);
+DestinationSender::Taken DestinationSender::append_item(Worker& worker, Lane& lane, store::StoredItem& item) {
+    const auto* profile = dispatcher_.loader().profile(item.profile);
     std::string problem;
     if (profile == nullptr) {
         problem = "the item's profile is unknown";
@@ -135,7 +135,7 @@ Outlet::Taken Outlet::append_item(Worker& worker, Lane& lane, store::StoredItem&
         problem = profile->problem;
     } else if (!worker.batch.empty() && !same_header(*worker.profile, *profile->profile)) {
         return Taken::message_full;
-    } else if (auto decoded = model::decode_share(item.share, engine_.share()); !decoded) {
+    } else if (auto decoded = model::decode_share(item.share, dispatcher_.share()); !decoded) {
         problem = std::move(decoded).error().message;
     } else {
         if (worker.batch.empty()) {
@@ -146,13 +146,14 @@ Outlet::Taken Outlet::append_item(Worker& worker, Lane& lane, store::StoredItem&
         }
         const auto before = worker.message.size();
         hi1::append_action_head(worker.message, worker.batch.size());
-        const model::ItemIdentity identity{item.object_id, engine_.liid(lane), item.correlation, item.carries_schema};
+        const model::ItemIdentity identity{item.object_id, dispatcher_.liid(lane), item.correlation,
+                                           item.carries_schema};
         std::vector<model::BinaryObject> objects;
         if (item.objects) {
             std::ranges::transform(*item.objects, std::back_inserter(objects), &store::StoredObject::described);
         }
         if (auto written =
-                handover::append_deliver(worker.message, engine_.share(), identity, *profile->profile, objects);
+                handover::append_deliver(worker.message, dispatcher_.share(), identity, *profile->profile, objects);
             !written) {
             problem = std::move(written).error().message;
             worker.message.resize(before);
@@ -165,13 +166,13 @@ Outlet::Taken Outlet::append_item(Worker& worker, Lane& lane, store::StoredItem&
             }
         }
     }
-    const auto waiting = schedule_.pop(lane);
+    const auto waiting = scheduler_.pop(lane);
     if (!problem.empty()) {
         metrics_.documents_invalid.add();
         spdlog::error("document cannot be written destination={} object={} problem=\"{}\"", name_,
                       item.object_id.to_string(), problem);
-        engine_.refuse(lane, item.row, waiting.emergency(),
-                       {0, store::Refusal::Kind::invalid_document, std::move(problem)});
+        dispatcher_.refuse(lane, item.row, waiting.emergency(),
+                           {0, store::Refusal::Kind::invalid_document, std::move(problem)});
         left(lane);
         return Taken::nothing;
     }
@@ -181,19 +182,19 @@ Outlet::Taken Outlet::append_item(Worker& worker, Lane& lane, store::StoredItem&
     return Taken::something;
 }
 
-void Outlet::write_head(Worker& worker) {
+void DestinationSender::write_head(Worker& worker) {
     worker.transaction = model::Uuid::random();
     worker.head.clear();
-    handover::append_message_head(worker.head, *worker.profile, worker.transaction, engine_.clock().wall());
+    handover::append_message_head(worker.head, *worker.profile, worker.transaction, dispatcher_.clock().wall());
     worker.message.replace(0, worker.head_size, worker.head);
     worker.head_size = worker.head.size();
 }
 
-bool Outlet::sample_is_due() {
+bool DestinationSender::sample_is_due() {
     if (++sample_counter_ < sample_one_in) {
         return false;
     }
-    const auto now = engine_.clock().steady();
+    const auto now = dispatcher_.clock().steady();
     if (last_sample_ && now - *last_sample_ < sample_interval) {
         return false;
     }
@@ -202,11 +203,11 @@ bool Outlet::sample_is_due() {
     return true;
 }
 
-bool Outlet::wants_validation(Worker& worker) {
-    if (engine_.validation() == config::SchemaValidation::off || !engine_.validator()) {
+bool DestinationSender::wants_validation(Worker& worker) {
+    if (dispatcher_.validation() == config::SchemaValidation::off || !dispatcher_.validator()) {
         return false;
     }
-    bool wanted = engine_.validation() == config::SchemaValidation::all || sample_is_due();
+    bool wanted = dispatcher_.validation() == config::SchemaValidation::all || sample_is_due();
     for (const auto& item : worker.batch) {
         wanted = wanted || !item.lane->sampled || item.lane->alone > 0 || !sampled_profiles_.contains(item.profile);
     }

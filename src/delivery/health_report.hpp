@@ -3,15 +3,15 @@
 #include <cstdint>
 #include <string_view>
 
-#include "gate.hpp"
+#include "destination_health.hpp"
 #include "lihandover/model/clock.hpp"
 #include "status_board.hpp"
 
 namespace lihandover::delivery {
 
-/// Tells of a gate's moves: other threads by a status board, the operator by a line of the log for each. On the gate's
-/// thread.
-class GateReport {
+/// Tells of a state's moves: other threads by a status board, the operator by a line of the log for each. On the
+/// state's thread.
+class HealthReport {
   public:
     /// How the lines of the log begin.
     struct Words {
@@ -20,22 +20,22 @@ class GateReport {
         std::string_view paused;
     };
 
-    GateReport(const Gate& gate, StatusBoard& board, const model::Clock& clock, const Words& words)
-        : gate_(gate), board_(board), clock_(clock), words_(words) {}
+    HealthReport(const DestinationHealth& state, StatusBoard& board, const model::Clock& clock, const Words& words)
+        : health_(state), board_(board), clock_(clock), words_(words) {}
 
     /// What the board says of a pause, and of when the next attempt is due.
     void publish();
-    /// If the gate has moved since the last line.
+    /// If the state has moved since the last line.
     ///   problem  what moved it; of our own words only
     void log(std::string_view destination, std::string_view problem);
 
   private:
-    const Gate& gate_;
+    const DestinationHealth& health_;
     StatusBoard& board_;
     const model::Clock& clock_;
     Words words_;
-    Gate::Mode logged_ = Gate::Mode::open;
-    std::uint32_t published_ = 0;  ///< version of the gate
+    DestinationHealth::Mode logged_ = DestinationHealth::Mode::open;
+    std::uint32_t published_ = 0;  ///< version of the state
 };
 
 }  // namespace lihandover::delivery

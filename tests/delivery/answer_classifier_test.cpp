@@ -1,4 +1,4 @@
-#include "judge.hpp"
+#include "answer_classifier.hpp"
 
 #include <gtest/gtest.h>
 
@@ -29,9 +29,9 @@ using Kind = hi1::ActionAnswer::Kind;
 constexpr std::array<std::uint32_t, 2> retry_codes = {3050, 3051};
 constexpr model::Instant now{1'795'000'000, 0};
 
-class Judging : public testing::Test {
+class ClassifyAnswer : public testing::Test {
   protected:
-    Judging() {
+    ClassifyAnswer() {
         for (int i = 0; i < 3; ++i) {
             objects_.push_back(model::Uuid::random());
         }
@@ -60,9 +60,9 @@ class Judging : public testing::Test {
         hi1::append_error_response(body, request, now, {code, "words"});
         return body;
     }
-    const Judgement& judge(unsigned status, std::string_view body,
-                           std::optional<std::string_view> retry_after = std::nullopt) {
-        judge_answer(status, body, retry_after, {transaction_, objects_}, retry_codes, now, judgement_);
+    const AnswerClass& judge(unsigned status, std::string_view body,
+                             std::optional<std::string_view> retry_after = std::nullopt) {
+        classify_answer(status, body, retry_after, {transaction_, objects_}, retry_codes, now, judgement_);
         return judgement_;
     }
     std::vector<Verdict> verdicts(const std::vector<hi1::ActionAnswer>& answers) {
@@ -76,10 +76,10 @@ class Judging : public testing::Test {
 
     model::Uuid transaction_ = model::Uuid::random();
     std::vector<model::Uuid> objects_;
-    Judgement judgement_;
+    AnswerClass judgement_;
 };
 
-TEST_F(Judging, EachActionByItself) {
+TEST_F(ClassifyAnswer, EachActionByItself) {
     EXPECT_EQ(verdicts({accepted(0), refused(1, 3007), refused(2, 3051)}),
               (std::vector{Verdict::accepted, Verdict::refused, Verdict::again}));
     EXPECT_EQ(judgement_.outcome, Outcome::answered);
@@ -88,12 +88,12 @@ TEST_F(Judging, EachActionByItself) {
     EXPECT_EQ(judgement_.actions[1].error.description, "words");
 }
 
-TEST_F(Judging, AnswersMayComeInAnyOrder) {
+TEST_F(ClassifyAnswer, AnswersMayComeInAnyOrder) {
     EXPECT_EQ(verdicts({refused(2, 1), accepted(0), accepted(1)}),
               (std::vector{Verdict::accepted, Verdict::accepted, Verdict::refused}));
 }
 
-TEST_F(Judging, UnansweredTwiceAnsweredAndMisfitting) {
+TEST_F(ClassifyAnswer, UnansweredTwiceAnsweredAndMisfitting) {
     auto wrong = accepted(1);
     wrong.identifier = objects_[2];
     const std::vector<std::pair<std::vector<hi1::ActionAnswer>, std::vector<Verdict>>> cases = {
@@ -114,7 +114,7 @@ TEST_F(Judging, UnansweredTwiceAnsweredAndMisfitting) {
     }
 }
 
-TEST_F(Judging, AnAnswerWithoutASingleFittingActionMakesNoSense) {
+TEST_F(ClassifyAnswer, AnAnswerWithoutASingleFittingActionMakesNoSense) {
     for (const auto& answers : {std::vector<hi1::ActionAnswer>{{9, Kind::accepted, objects_[0], {}}},
                                 std::vector<hi1::ActionAnswer>{{0, Kind::accepted, model::Uuid::random(), {}}}}) {
         EXPECT_EQ(judge(200, response(answers)).outcome, Outcome::senseless);
@@ -122,7 +122,7 @@ TEST_F(Judging, AnAnswerWithoutASingleFittingActionMakesNoSense) {
     }
 }
 
-TEST_F(Judging, MessageLevelError) {
+TEST_F(ClassifyAnswer, MessageLevelError) {
     EXPECT_EQ(judge(200, error_response(3007)).outcome, Outcome::rejected);
     EXPECT_EQ(judgement_.attempt, Attempt::answered);
     EXPECT_EQ(judgement_.refusal.code, 3007U);
@@ -136,14 +136,14 @@ TEST_F(Judging, MessageLevelError) {
     }
 }
 
-TEST_F(Judging, WrongTransaction) {
+TEST_F(ClassifyAnswer, WrongTransaction) {
     const auto body = response({accepted(0), accepted(1), accepted(2)});
     transaction_ = model::Uuid::random();
     EXPECT_EQ(judge(200, body).outcome, Outcome::senseless);
     EXPECT_TRUE(judgement_.actions.empty());
 }
 
-TEST_F(Judging, UnreadableBodies) {
+TEST_F(ClassifyAnswer, UnreadableBodies) {
     const auto good = response({accepted(0), accepted(1), accepted(2)});
     for (const std::string& body :
          {std::string(), std::string("OK"), std::string("<html>busy</html>"), good.substr(0, good.size() - 5),
@@ -153,7 +153,7 @@ TEST_F(Judging, UnreadableBodies) {
     }
 }
 
-TEST_F(Judging, Statuses) {
+TEST_F(ClassifyAnswer, Statuses) {
     struct Case {
         unsigned status;
         Outcome outcome;
@@ -188,18 +188,18 @@ TEST_F(Judging, Statuses) {
     }
 }
 
-TEST_F(Judging, AJudgementIsNotMixedUpWithTheOneBefore) {
+TEST_F(ClassifyAnswer, AJudgementIsNotMixedUpWithTheOneBefore) {
     judge(400, "");
     judge(503, "", "7");
     EXPECT_EQ(judgement_.refusal.code, 0U);
     EXPECT_EQ(judgement_.retry_after, seconds(7));
     judge(200, response({accepted(0), accepted(1), accepted(2)}));
     EXPECT_FALSE(judgement_.retry_after);
-    judge_failure({http::Phase::receive, http::FailureKind::timeout, false, false, ""}, judgement_);
+    classify_failure({http::Phase::receive, http::FailureKind::timeout, false, false, ""}, judgement_);
     EXPECT_TRUE(judgement_.actions.empty());
 }
 
-TEST_F(Judging, RetryAfterBelongsToTheUnavailable) {
+TEST_F(ClassifyAnswer, RetryAfterBelongsToTheUnavailable) {
     EXPECT_EQ(judge(503, "", "120").retry_after, seconds(120));
     EXPECT_EQ(judge(429, "", "5").retry_after, seconds(5));
     EXPECT_EQ(judge(429, "").retry_after, seconds(0));  // about all that we send, however long it lasts
@@ -245,7 +245,7 @@ TEST(RetryAfter, TakesSecondsAndDatesWithinBounds) {
     }
 }
 
-TEST(JudgeFailure, Table) {
+TEST(ClassifyFailure, Table) {
     using http::FailureKind;
     using http::Phase;
     struct Case {
@@ -273,10 +273,10 @@ TEST(JudgeFailure, Table) {
              {Phase::receive, FailureKind::malformed, Outcome::senseless, Attempt::senseless_answer},
              {Phase::receive, FailureKind::too_large, Outcome::senseless, Attempt::senseless_answer},
          }) {
-        Judgement judgement;
-        judge_failure({phase, kind, false, false, ""}, judgement);
-        EXPECT_EQ(judgement.outcome, outcome) << static_cast<int>(phase) << ' ' << static_cast<int>(kind);
-        EXPECT_EQ(judgement.attempt, attempt) << static_cast<int>(phase) << ' ' << static_cast<int>(kind);
+        AnswerClass answer_class;
+        classify_failure({phase, kind, false, false, ""}, answer_class);
+        EXPECT_EQ(answer_class.outcome, outcome) << static_cast<int>(phase) << ' ' << static_cast<int>(kind);
+        EXPECT_EQ(answer_class.attempt, attempt) << static_cast<int>(phase) << ' ' << static_cast<int>(kind);
     }
 }
 

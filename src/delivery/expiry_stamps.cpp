@@ -1,10 +1,10 @@
-#include "stamps.hpp"
+#include "expiry_stamps.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <utility>
 
-#include "engine.hpp"
+#include "dispatcher.hpp"
 
 namespace lihandover::delivery {
 
@@ -21,16 +21,16 @@ bool lasts(const store::StoredObject& object, model::Instant now) {
 
 }  // namespace
 
-Stamps::Stamps(Engine& engine) : engine_(engine), timer_(engine.executor()) {}
+ExpiryStamps::ExpiryStamps(Dispatcher& dispatcher) : dispatcher_(dispatcher), timer_(dispatcher.executor()) {}
 
-bool Stamps::ready(const store::StoredItem& item) {
+bool ExpiryStamps::ready(const store::StoredItem& item) {
     if (item.preparing || on_their_way_.contains(item.row)) {
         return false;
     }
     if (!item.objects || item.objects->empty()) {
         return true;
     }
-    const auto now = engine_.clock().wall();
+    const auto now = dispatcher_.clock().wall();
     if (std::ranges::all_of(*item.objects, [now](const auto& object) { return lasts(object, now); })) {
         return true;
     }
@@ -39,15 +39,16 @@ bool Stamps::ready(const store::StoredItem& item) {
     const model::Instant expiry{now.seconds + longest.count() + 1, 0};
     on_their_way_.insert(item.row);
     const ObjectEvent ended{ObjectEvent::Kind::stamped, {item.row, item.lane, item.emergency}, {}, {}};
-    engine_.objects().stamp(item.row, expiry, [events = engine_.object_events(), ended](store::Outcome outcome) {
-        auto event = ended;
-        event.outcome = outcome;
-        events->put(event);
-    });
+    dispatcher_.objects().stamp(item.row, expiry,
+                                [events = dispatcher_.object_events(), ended](store::Outcome outcome) {
+                                    auto event = ended;
+                                    event.outcome = outcome;
+                                    events->put(event);
+                                });
     return false;
 }
 
-void Stamps::event(const ObjectEvent& event) {
+void ExpiryStamps::event(const ObjectEvent& event) {
     if (event.kind == ObjectEvent::Kind::stamped) {
         on_their_way_.erase(event.item.row);
         if (event.outcome != store::Outcome::committed) {
@@ -55,26 +56,26 @@ void Stamps::event(const ObjectEvent& event) {
             return;
         }
     }
-    engine_.look_again(event.item);
+    dispatcher_.look_again(event.item);
 }
 
-void Stamps::try_again_later(const store::QueuedItem& item) {
+void ExpiryStamps::try_again_later(const store::QueuedItem& item) {
     failed_.push_back(item);
-    if (failed_.size() > 1 || engine_.stopping()) {
+    if (failed_.size() > 1 || dispatcher_.stopping()) {
         return;
     }
     timer_.expires_after(stamp_again);
-    timer_.async_wait([this, keep = engine_.weak_from_this()](const boost::system::error_code& error) {
-        if (const auto engine = keep.lock(); engine && !error) {
+    timer_.async_wait([this, keep = dispatcher_.weak_from_this()](const boost::system::error_code& error) {
+        if (const auto dispatcher = keep.lock(); dispatcher && !error) {
             for (const auto& one : std::exchange(failed_, {})) {
-                engine->look_again(one);
+                dispatcher->look_again(one);
             }
-            engine->kick_all();
+            dispatcher->kick_all();
         }
     });
 }
 
-void Stamps::stop() {
+void ExpiryStamps::stop() {
     timer_.cancel();
 }
 

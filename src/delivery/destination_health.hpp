@@ -11,7 +11,8 @@
 
 namespace lihandover::delivery {
 
-/// Names one attempt: its number, counted per destination, and whether it is the probe of a closed gate.
+/// Names one attempt: its number, counted per destination, and whether it is the probe of a destination that is not
+/// open.
 struct Ticket {
     std::uint64_t number = 0;
     bool probe = false;
@@ -29,12 +30,12 @@ struct Ticket {
 ///     │       └─ refusals or rejections ──► paused: an alarm, probed every `maximum`
 ///     └──── a probe is answered well ─────────┘
 ///
-/// After a probe went well the number of messages in flight doubles with each good answer, from two. Uploads that are
-/// not asked for their body in time count as well, but for a pause that answers brought about.
+/// After a probe went well the number of messages in flight doubles with each good answer, from two. ObjectUploaders
+/// that are not asked for their body in time count as well, but for a pause that answers brought about.
 ///
-/// Attempts that began before the gate last moved are late: what they say about the destination is out of date, so
+/// Attempts that began before the state last moved are late: what they say about the destination is out of date, so
 /// their failures move nothing.
-class Gate {
+class DestinationHealth {
   public:
     using Time = model::Clock::SteadyTime;
     using Milliseconds = std::chrono::milliseconds;
@@ -61,14 +62,14 @@ class Gate {
     /// Probes out of turn per pause, for lanes that had no part in it.
     static constexpr unsigned eager_probes = 3;
 
-    explicit Gate(const Policy& policy) { set_policy(policy); }
+    explicit DestinationHealth(const Policy& policy) { set_policy(policy); }
     void set_policy(const Policy& policy);
 
     [[nodiscard]] Mode mode() const { return mode_; }
     /// While paused.
     [[nodiscard]] metrics::Pause reason() const;
     [[nodiscard]] Cause cause() const { return cause_; }
-    /// Of a gate that is not open: when the next probe is due.
+    /// Of a state that is not open: when the next probe is due.
     [[nodiscard]] Time resume_at() const { return resume_at_; }
     /// Counts the pauses; the number of the present or, while there is none, of the next one.
     [[nodiscard]] std::uint32_t pause_number() const { return pause_number_; }
@@ -85,25 +86,25 @@ class Gate {
     [[nodiscard]] std::uint64_t next_number() const { return next_number_; }
     /// Every started ticket ends, after what came of it was told below.
     void ended(const Ticket& ticket);
-    /// Whether the gate stands as it did when the attempt began.
+    /// Whether the state stands as it did when the attempt began.
     [[nodiscard]] bool is_current(const Ticket& ticket) const { return ticket.number >= epoch_; }
 
     // What came of an attempt. `dice` is uniform in [0, 1).
 
-    /// An action was accepted. True when that opened the gate.
+    /// An action was accepted. True when that opened the state.
     bool accepted(const Ticket& ticket);
-    /// Answered with sense, though nothing was accepted. True when that opened the gate.
+    /// Answered with sense, though nothing was accepted. True when that opened the state.
     bool answered(const Ticket& ticket, Time now);
     /// Connected and the request taken, but no answer that tells more: nothing good is known of what it does with
-    /// requests, only that it is there. True when that opened the gate.
+    /// requests, only that it is there. True when that opened the state.
     bool reached(const Ticket& ticket, Time now);
     /// One action refused. `beside_accepted`: another action of its message was accepted. False: not to be taken as
-    /// final, the gate was closed for such refusals.
+    /// final, the state was closed for such refusals.
     [[nodiscard]] bool refused(const Ticket& ticket, std::uint64_t code, bool beside_accepted, Time now);
     /// A lone message rejected (message-level error or 4xx). `known`: its item is under suspicion already, so that this
-    /// says nothing new about the destination. False: the gate is closed and the item not to blame.
+    /// says nothing new about the destination. False: the state is closed and the item not to blame.
     [[nodiscard]] bool rejected(const Ticket& ticket, bool known, Time now);
-    /// No answer, 5xx, or only errors worth retrying. True: the gate closed or stays closed.
+    /// No answer, 5xx, or only errors worth retrying. True: the state closed or stays closed.
     bool failed(const Ticket& ticket, store::LaneId lane, Time now, double dice);
     void senseless(const Ticket& ticket, store::LaneId lane, Time now, double dice);
     void unreachable(const Ticket& ticket, Time now, double dice);
@@ -111,7 +112,7 @@ class Gate {
     void held(const Ticket& ticket, std::chrono::seconds patience, Time now, double dice);
     void pause(const Ticket& ticket, Cause cause, Time now);
 
-    /// An operator or a reload wants to know now. True when the gate was not open.
+    /// An operator or a reload wants to know now. True when the state was not open.
     bool probe_now(Time now);
     [[nodiscard]] bool has_early_probes() const { return mode_ == Mode::paused && eager_ > 0; }
     /// A lane that had no part in the pause has something to send: true when a probe out of turn is due for it.

@@ -17,7 +17,7 @@
 namespace lihandover::delivery {
 
 // What an LEA's answer, or its absence, means (docs/delivery.md). Pure functions: what is then done about it
-// depends on the history of lane and destination, which is the engine's.
+// depends on the history of lane and destination, which is the dispatcher's.
 
 /// What the answer says about one action.
 enum class Verdict : std::uint8_t {
@@ -45,7 +45,7 @@ enum class Outcome : std::uint8_t {
     tls,          ///< certificates or TLS fail
 };
 
-struct Judgement {
+struct AnswerClass {
     Outcome outcome = Outcome::senseless;
     metrics::Attempt attempt = metrics::Attempt::senseless_answer;
     /// Of `answered`: one for each action sent, in order.
@@ -69,11 +69,12 @@ struct Sent {
 /// Judges an HTTP answer. `out` is reused.
 ///   retry_codes  retry.error_codes of the destination
 ///   now          for a Retry-After that names a date
-void judge_answer(unsigned status, std::string_view body, std::optional<std::string_view> retry_after, const Sent& sent,
-                  std::span<const std::uint32_t> retry_codes, model::Instant now, Judgement& out);
+void classify_answer(unsigned status, std::string_view body, std::optional<std::string_view> retry_after,
+                     const Sent& sent, std::span<const std::uint32_t> retry_codes, model::Instant now,
+                     AnswerClass& out);
 
 /// Judges an exchange or connect that brought no answer.
-void judge_failure(const http::Failure& failure, Judgement& out);
+void classify_failure(const http::Failure& failure, AnswerClass& out);
 
 /// Retry-After: seconds or an IMF-fixdate (RFC 9110 10.2.3), within [0, max_retry_after]. nullopt for anything else.
 [[nodiscard]] std::optional<std::chrono::seconds> parse_retry_after(std::string_view text, model::Instant now);

@@ -1,3 +1,5 @@
+#include "lihandover/delivery/delivery.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -24,7 +26,6 @@
 
 #include "fake_store.hpp"
 #include "lea.hpp"
-#include "lihandover/delivery/delivery.hpp"
 #include "running.hpp"
 #include "tls/certificates.hpp"
 
@@ -170,7 +171,7 @@ TEST_F(Running, OneItemIsWorthOneConnectionHoweverOftenItIsLookedAt) {
     store_.queue(store_.make_lane("lea-one", "LIID-1"), 3);
     ASSERT_TRUE(eventually([&] { return connections() == 1; }));
     for (int i = 0; i < 20; ++i) {
-        store_.say_health(true);  // has the outlet look again
+        store_.say_health(true);  // has the sender look again
     }
     // Of another lane: one more, and behind all those looks.
     store_.queue(store_.make_lane("lea-one", "LIID-2"), 1);

@@ -1,10 +1,10 @@
-#include "upload_judge.hpp"
+#include "upload_classifier.hpp"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "judge.hpp"
+#include "answer_classifier.hpp"
 
 namespace lihandover::delivery {
 namespace {
@@ -13,16 +13,16 @@ UploadOutcome of(unsigned status, bool complete) {
     http::ExpectOutcome outcome;
     outcome.answer.status = status;
     outcome.body_sent = outcome.complete = complete;
-    const auto verdict = judge_upload(outcome, {});
+    const auto verdict = classify_upload(outcome, {});
     EXPECT_EQ(verdict.status, status);
     return verdict.outcome;
 }
 
-UploadVerdict of(http::Phase phase, http::FailureKind kind) {
+UploadClass of(http::Phase phase, http::FailureKind kind) {
     http::Failure failure;
     failure.phase = phase;
     failure.kind = kind;
-    return judge_upload(failure);
+    return classify_upload(failure);
 }
 
 TEST(UploadJudge, SuccessCountsOnceTheWholeBodyWent) {

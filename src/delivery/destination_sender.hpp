@@ -14,19 +14,19 @@
 #include <unordered_set>
 #include <vector>
 
-#include "alarm.hpp"
-#include "gate.hpp"
-#include "gate_report.hpp"
-#include "judge.hpp"
-#include "lanes.hpp"
+#include "answer_classifier.hpp"
+#include "destination_health.hpp"
+#include "health_report.hpp"
+#include "lane_scheduler.hpp"
 #include "lihandover/delivery/delivery.hpp"
 #include "lihandover/http/client.hpp"
 #include "open_connection.hpp"
 #include "status_board.hpp"
+#include "wake_timer.hpp"
 
 namespace lihandover::delivery {
 
-class Engine;
+class Dispatcher;
 
 /// A destination with its URL taken apart.
 struct Target {
@@ -37,12 +37,12 @@ struct Target {
 
 /// Delivery to one destination: its lanes, its gate, and workers with a connection each, as many as there is work for.
 /// Everything on the delivery thread. Kept alive by its workers' coroutines.
-class Outlet : public std::enable_shared_from_this<Outlet> {
+class DestinationSender : public std::enable_shared_from_this<DestinationSender> {
   public:
-    Outlet(Engine& engine, std::string name);
-    Outlet(const Outlet&) = delete;
-    Outlet& operator=(const Outlet&) = delete;
-    ~Outlet();
+    DestinationSender(Dispatcher& dispatcher, std::string name);
+    DestinationSender(const DestinationSender&) = delete;
+    DestinationSender& operator=(const DestinationSender&) = delete;
+    ~DestinationSender();
 
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] std::shared_ptr<const StatusBoard> board() const { return board_; }
@@ -91,7 +91,7 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
         boost::asio::steady_timer bell;  ///< rings when there is work
         bool woken = false;
         std::optional<http::Connection> connection;
-        std::uint64_t generation = 0;  ///< the outlet's when `connection` was made
+        std::uint64_t generation = 0;  ///< the sender's when `connection` was made
         OpenConnection counted;
         std::shared_ptr<const Target> target;
 
@@ -101,14 +101,14 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
         std::size_t head_size = 0;
         std::array<std::string_view, 1> body;  ///< `message`, while it is sent
         http::Request request;
-        Gate::Time begun;
+        DestinationHealth::Time begun;
         std::shared_ptr<const model::Profile> profile;
         model::Uuid transaction;
         std::vector<Sending> batch;
-        std::size_t in_flight = 0;  ///< of `batch`, as counted by the outlet
+        std::size_t in_flight = 0;  ///< of `batch`, as counted by the sender
         bool empty_handed = false;  ///< began an attempt and took no items yet
         std::vector<model::Uuid> objects;
-        Judgement judgement;
+        AnswerClass answer_class;
         std::string failure;  ///< why there was no answer, for the log
     };
     /// An item set aside: rejected three times by itself, to be compared with the next one.
@@ -118,8 +118,8 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
         bool emergency = false;
         std::uint8_t doubts = 0;
         store::Refusal refusal;
-        std::uint64_t since = 0;  ///< attempts from this number on are comparisons
-        Gate::Time due;           ///< when it is tried again itself should there be nothing to compare with
+        std::uint64_t since = 0;      ///< attempts from this number on are comparisons
+        DestinationHealth::Time due;  ///< when it is tried again itself should there be nothing to compare with
     };
     enum class Taken : std::uint8_t {
         something,
@@ -128,8 +128,8 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
         waits,  ///< nothing, and the item in front cannot go yet
     };
 
-    static boost::asio::awaitable<void> run(std::shared_ptr<Engine> engine, std::shared_ptr<Outlet> self,
-                                            Worker* worker);
+    static boost::asio::awaitable<void> run(std::shared_ptr<Dispatcher> dispatcher,
+                                            std::shared_ptr<DestinationSender> self, Worker* worker);
     boost::asio::awaitable<void> work(Worker& worker);
     /// False when the worker was idle for so long that it ends.
     boost::asio::awaitable<bool> idle(Worker& worker);
@@ -142,7 +142,7 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
     void set_empty_handed(Worker& worker, bool empty_handed);
     /// Whether the next worker to be woken need not connect first.
     [[nodiscard]] bool has_connected_idler() const;
-    [[nodiscard]] bool may_start(Gate::Time now) const;
+    [[nodiscard]] bool may_start(DestinationHealth::Time now) const;
     [[nodiscard]] unsigned allowed() const;
     /// Lanes a message could be made of now.
     [[nodiscard]] std::size_t choices() const;
@@ -169,16 +169,16 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
 
     void restore(const Suspect& suspect, std::uint8_t doubts);
     void restore_all_suspects();
-    void restore_due_suspects(Gate::Time now);
+    void restore_due_suspects(DestinationHealth::Time now);
     void refuse_suspects(const Ticket& ticket);
 
     void arm();
-    void look_for_early_probe(Gate::Time now);
+    void look_for_early_probe(DestinationHealth::Time now);
     void publish();
     void note(metrics::Attempt attempt);
     void sync_connection(Worker& worker);
 
-    Engine& engine_;
+    Dispatcher& dispatcher_;
     std::string name_;
     const metrics::DestinationMetrics& metrics_;
     std::shared_ptr<StatusBoard> board_;
@@ -187,13 +187,13 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
     bool retired_ = false;
     bool leaving_ = false;  ///< no longer configured, but not empty yet
 
-    Schedule schedule_;
-    Gate gate_;
-    GateReport report_;
+    LaneScheduler scheduler_;
+    DestinationHealth health_;
+    HealthReport report_;
     std::vector<Suspect> suspects_;
     std::unordered_set<store::ProfileId> sampled_profiles_;
     std::uint64_t sample_counter_ = 0;  ///< messages since the last one of the sample
-    std::optional<Gate::Time> last_sample_;
+    std::optional<DestinationHealth::Time> last_sample_;
 
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<Worker*> idle_;  ///< the one that was busy last is woken first, so that the others' connections may end
@@ -202,7 +202,7 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
     unsigned woken_ = 0;         ///< workers on their way to an attempt
     std::uint64_t in_flight_ = 0;
 
-    Alarm alarm_;
+    WakeTimer wake_timer_;
 };
 
 }  // namespace lihandover::delivery

@@ -65,22 +65,22 @@ class RowQueue {
     std::uint32_t capacity_ = 0;
 };
 
-class Outlet;
+class DestinationSender;
 
 /// One warrant's line of items and what was seen of it lately. Stays where it is in memory.
 struct Lane {
-    Lane(store::LaneId number, Outlet* its_outlet) : id(number), outlet(its_outlet) {}
+    Lane(store::LaneId number, DestinationSender* its_sender) : id(number), sender(its_sender) {}
 
     enum class State : std::uint8_t {
         idle,     ///< no items
         ready,    ///< in one of the schedule's lists
         resting,  ///< failed, not before `due`
         busy,     ///< has a message in flight
-        parked,   ///< the item in front waits for something else than time; see Schedule::park
+        parked,   ///< the item in front waits for something else than time; see LaneScheduler::park
     };
 
     store::LaneId id;
-    Outlet* outlet;  ///< where its items go; whose schedule it is in
+    DestinationSender* sender;  ///< where its items go; whose schedule it is in
     RowQueue rows;
     Lane* previous = nullptr;  ///< in the list of ready lanes
     Lane* next = nullptr;
@@ -88,7 +88,7 @@ struct Lane {
     std::shared_ptr<const store::Lane> details;
     std::uint32_t emergencies = 0;  ///< of the waiting rows
     std::uint32_t alone = 0;        ///< so many items at the front go in messages of their own
-    std::uint32_t blamed = 0;       ///< Gate::pause_number of the pause it had a part in
+    std::uint32_t blamed = 0;       ///< DestinationHealth::pause_number of the pause it had a part in
     std::uint16_t failures = 0;     ///< running, of the item in front
     std::uint8_t doubts = 0;        ///< running: lone messages of the item in front that were rejected
     std::uint8_t aside = 0;         ///< items set aside as suspects
@@ -100,12 +100,12 @@ struct Lane {
 /// Which lane of a destination comes next: those with emergencies first, otherwise one after the other, so that a lane
 /// with a million items waits for each of the others after every message. A lane that is taken is out of the way until
 /// finish() or rest(), which is what keeps one message per LIID in flight.
-class Schedule {
+class LaneScheduler {
   public:
-    Schedule() = default;
-    Schedule(const Schedule&) = delete;
-    Schedule& operator=(const Schedule&) = delete;
-    ~Schedule() = default;
+    LaneScheduler() = default;
+    LaneScheduler(const LaneScheduler&) = delete;
+    LaneScheduler& operator=(const LaneScheduler&) = delete;
+    ~LaneScheduler() = default;
 
     /// Adds an item in its place; false when it is there already.
     bool add(Lane& lane, store::RowId row, bool emergency);

@@ -1,19 +1,19 @@
-#include "gate.hpp"
+#include "destination_health.hpp"
 
 #include <algorithm>
 
-#include "judge.hpp"
+#include "answer_classifier.hpp"
 
 namespace lihandover::delivery {
 
-void Gate::set_policy(const Policy& policy) {
+void DestinationHealth::set_policy(const Policy& policy) {
     const bool at_full = allowed_ >= policy_.connections;
     policy_ = policy;
     policy_.connections = std::max(policy.connections, 1U);
     allowed_ = at_full ? policy_.connections : std::min(allowed_, policy_.connections);
 }
 
-metrics::Pause Gate::reason() const {
+metrics::Pause DestinationHealth::reason() const {
     switch (cause_) {
         case Cause::tls:
             return metrics::Pause::tls;
@@ -30,35 +30,35 @@ metrics::Pause Gate::reason() const {
     return metrics::Pause::refusals;
 }
 
-bool Gate::may_start(Time now, unsigned in_flight) const {
-    // A probe need not wait for what was on its way when the gate closed.
+bool DestinationHealth::may_start(Time now, unsigned in_flight) const {
+    // A probe need not wait for what was on its way when the state closed.
     return mode_ == Mode::open ? in_flight < allowed_ : !probing_ && now >= resume_at_;
 }
 
-Ticket Gate::start() {
+Ticket DestinationHealth::start() {
     const Ticket ticket{next_number_++, mode_ != Mode::open};
     probing_ = probing_ || ticket.probe;
     return ticket;
 }
 
-void Gate::ended(const Ticket& ticket) {
+void DestinationHealth::ended(const Ticket& ticket) {
     if (ticket.probe) {
         probing_ = false;
     }
 }
 
-void Gate::move(Mode mode) {
+void DestinationHealth::move(Mode mode) {
     mode_ = mode;
     epoch_ = next_number_;
     ++version_;
 }
 
-void Gate::set_resume(Time at) {
+void DestinationHealth::set_resume(Time at) {
     resume_at_ = at;
     ++version_;
 }
 
-void Gate::open_up() {
+void DestinationHealth::open_up() {
     if (mode_ == Mode::paused) {
         ++pause_number_;
     }
@@ -69,12 +69,12 @@ void Gate::open_up() {
     allowed_ = std::min(2U, policy_.connections);
 }
 
-void Gate::forget_failures() {
+void DestinationHealth::forget_failures() {
     failing_count_ = 0;
     senseless_ = 0;
 }
 
-void Gate::back_off_for(Milliseconds least, Time now, double dice) {
+void DestinationHealth::back_off_for(Milliseconds least, Time now, double dice) {
     if (mode_ != Mode::backing_off) {
         move(Mode::backing_off);
     }
@@ -83,7 +83,7 @@ void Gate::back_off_for(Milliseconds least, Time now, double dice) {
     set_resume(now + std::max(least, back_off(closings_, policy_.initial, policy_.maximum, dice)));
 }
 
-void Gate::close_paused(Cause cause, Time now) {
+void DestinationHealth::close_paused(Cause cause, Time now) {
     if (mode_ != Mode::paused) {
         move(Mode::paused);
         const bool about_items = cause == Cause::refusals || cause == Cause::rejections || cause == Cause::senseless;
@@ -94,7 +94,7 @@ void Gate::close_paused(Cause cause, Time now) {
     probe_later(now);
 }
 
-bool Gate::accepted(const Ticket& ticket) {
+bool DestinationHealth::accepted(const Ticket& ticket) {
     forget_failures();
     refusals_ = 0;
     rejections_ = 0;
@@ -112,7 +112,7 @@ bool Gate::accepted(const Ticket& ticket) {
     return true;
 }
 
-bool Gate::answered(const Ticket& ticket, Time now) {
+bool DestinationHealth::answered(const Ticket& ticket, Time now) {
     forget_failures();
     rejections_ = 0;
     if (mode_ == Mode::open) {
@@ -133,7 +133,7 @@ bool Gate::answered(const Ticket& ticket, Time now) {
     return true;
 }
 
-bool Gate::reached(const Ticket& ticket, Time now) {
+bool DestinationHealth::reached(const Ticket& ticket, Time now) {
     if (!is_current(ticket)) {
         return false;
     }
@@ -152,7 +152,7 @@ bool Gate::reached(const Ticket& ticket, Time now) {
     return true;
 }
 
-bool Gate::refused(const Ticket& ticket, std::uint64_t code, bool beside_accepted, Time now) {
+bool DestinationHealth::refused(const Ticket& ticket, std::uint64_t code, bool beside_accepted, Time now) {
     if (mode_ == Mode::paused && cause_ == Cause::refusals) {
         return false;
     }
@@ -173,7 +173,7 @@ bool Gate::refused(const Ticket& ticket, std::uint64_t code, bool beside_accepte
     return true;
 }
 
-bool Gate::rejected(const Ticket& ticket, bool known, Time now) {
+bool DestinationHealth::rejected(const Ticket& ticket, bool known, Time now) {
     forget_failures();
     if (mode_ == Mode::backing_off && ticket.probe && is_current(ticket)) {
         open_up();  // it is up, whatever it dislikes about this message
@@ -193,7 +193,7 @@ bool Gate::rejected(const Ticket& ticket, bool known, Time now) {
     return true;
 }
 
-bool Gate::failed(const Ticket& ticket, store::LaneId lane, Time now, double dice) {
+bool DestinationHealth::failed(const Ticket& ticket, store::LaneId lane, Time now, double dice) {
     if (!is_current(ticket)) {
         return mode_ != Mode::open;
     }
@@ -216,7 +216,7 @@ bool Gate::failed(const Ticket& ticket, store::LaneId lane, Time now, double dic
     return true;
 }
 
-void Gate::senseless(const Ticket& ticket, store::LaneId lane, Time now, double dice) {
+void DestinationHealth::senseless(const Ticket& ticket, store::LaneId lane, Time now, double dice) {
     if (!is_current(ticket)) {
         return;
     }
@@ -229,7 +229,7 @@ void Gate::senseless(const Ticket& ticket, store::LaneId lane, Time now, double 
     senseless_ = count;
 }
 
-void Gate::unreachable(const Ticket& ticket, Time now, double dice) {
+void DestinationHealth::unreachable(const Ticket& ticket, Time now, double dice) {
     if (!is_current(ticket)) {
         return;
     }
@@ -240,7 +240,7 @@ void Gate::unreachable(const Ticket& ticket, Time now, double dice) {
     }
 }
 
-void Gate::held(const Ticket& ticket, std::chrono::seconds patience, Time now, double dice) {
+void DestinationHealth::held(const Ticket& ticket, std::chrono::seconds patience, Time now, double dice) {
     if (mode_ == Mode::paused) {
         if (is_current(ticket)) {
             set_resume(now + std::max<Milliseconds>(policy_.maximum, patience));
@@ -252,13 +252,13 @@ void Gate::held(const Ticket& ticket, std::chrono::seconds patience, Time now, d
     }
 }
 
-void Gate::pause(const Ticket& ticket, Cause cause, Time now) {
+void DestinationHealth::pause(const Ticket& ticket, Cause cause, Time now) {
     if (is_current(ticket)) {
         close_paused(cause, now);
     }
 }
 
-bool Gate::probe_now(Time now) {
+bool DestinationHealth::probe_now(Time now) {
     if (mode_ == Mode::open) {
         return false;
     }
@@ -266,7 +266,7 @@ bool Gate::probe_now(Time now) {
     return true;
 }
 
-bool Gate::probe_early(Time now) {
+bool DestinationHealth::probe_early(Time now) {
     if (mode_ != Mode::paused || eager_ == 0 || probing_ || resume_at_ <= now) {
         return false;
     }

@@ -22,7 +22,7 @@ struct LoadedProfile {
 
 /// Reads items when their turn is near: several at a time, since a call into the store costs as much as several rows.
 /// Keeps what was read ahead until it is taken, within bounds. One thread.
-class Loader {
+class ItemLoader {
   public:
     static constexpr std::size_t max_ahead = 64;                          ///< items per read
     static constexpr std::size_t ahead_bytes = std::size_t{2} << 20;      ///< of shares per read, by the average seen
@@ -30,7 +30,7 @@ class Loader {
     static constexpr std::size_t max_kept_bytes = std::size_t{16} << 20;  ///< of their shares
     static constexpr std::size_t max_offered_bytes = std::size_t{4} << 20;
 
-    Loader(store::Store& store, std::unique_ptr<store::Reader> reader);
+    ItemLoader(store::Store& store, std::unique_ptr<store::Reader> reader);
 
     [[nodiscard]] store::Reader& reader() { return *reader_; }
 

@@ -1,4 +1,4 @@
-#include "gate_report.hpp"
+#include "health_report.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -7,40 +7,40 @@
 
 namespace lihandover::delivery {
 
-void GateReport::publish() {
-    if (gate_.version() == published_) {
+void HealthReport::publish() {
+    if (health_.version() == published_) {
         return;
     }
-    published_ = gate_.version();
+    published_ = health_.version();
     std::optional<metrics::Pause> reason;
     std::optional<model::Instant> next;
     const auto now = clock_.wall();
-    if (gate_.mode() != Gate::Mode::open) {
-        const auto wait = gate_.resume_at() - clock_.steady();
+    if (health_.mode() != DestinationHealth::Mode::open) {
+        const auto wait = health_.resume_at() - clock_.steady();
         next = model::Instant::from_micros(now.micros() +
                                            std::chrono::duration_cast<std::chrono::microseconds>(wait).count());
     }
-    if (gate_.mode() == Gate::Mode::paused) {
-        reason = gate_.reason();
+    if (health_.mode() == DestinationHealth::Mode::paused) {
+        reason = health_.reason();
     }
     board_.set_pause(reason, next, now);
 }
 
-void GateReport::log(std::string_view destination, std::string_view problem) {
-    if (gate_.mode() == logged_) {
+void HealthReport::log(std::string_view destination, std::string_view problem) {
+    if (health_.mode() == logged_) {
         return;
     }
-    logged_ = gate_.mode();
+    logged_ = health_.mode();
     switch (logged_) {
-        case Gate::Mode::open:
+        case DestinationHealth::Mode::open:
             spdlog::info("{} destination={}", words_.resumed, destination);
             break;
-        case Gate::Mode::backing_off:
+        case DestinationHealth::Mode::backing_off:
             spdlog::warn("{} destination={} problem=\"{}\"", words_.backs_off, destination, problem);
             break;
-        case Gate::Mode::paused:
+        case DestinationHealth::Mode::paused:
             spdlog::error("{} destination={} reason={} problem=\"{}\"", words_.paused, destination,
-                          metrics::pause_names[static_cast<std::size_t>(gate_.reason())], problem);
+                          metrics::pause_names[static_cast<std::size_t>(health_.reason())], problem);
             break;
     }
 }

@@ -11,18 +11,18 @@
 
 namespace lihandover::delivery {
 
-class Engine;
+class Dispatcher;
 class StatusBoard;
-class Uplink;
+class ObjectUploader;
 struct Target;
 
-/// The uplinks of all destinations. On the delivery thread, but for what says otherwise.
-class Uploads {
+/// The uploaders of all destinations. On the delivery thread, but for what says otherwise.
+class ObjectUploaders {
   public:
-    explicit Uploads(Engine& engine);
-    Uploads(const Uploads&) = delete;
-    Uploads& operator=(const Uploads&) = delete;
-    ~Uploads();
+    explicit ObjectUploaders(Dispatcher& dispatcher);
+    ObjectUploaders(const ObjectUploaders&) = delete;
+    ObjectUploaders& operator=(const ObjectUploaders&) = delete;
+    ~ObjectUploaders();
 
     void configure(const std::string& destination, std::shared_ptr<const Target> target);
     /// Not configured any more, but not empty.
@@ -46,11 +46,11 @@ class Uploads {
     [[nodiscard]] UploadStatus status(std::string_view destination) const;
 
   private:
-    [[nodiscard]] Uplink& uplink(const std::string& destination);
-    [[nodiscard]] Uplink* find(std::string_view destination) const;
+    [[nodiscard]] ObjectUploader& uploader(const std::string& destination);
+    [[nodiscard]] ObjectUploader* find(std::string_view destination) const;
 
-    Engine& engine_;
-    std::map<std::string, std::shared_ptr<Uplink>, std::less<>> uplinks_;
+    Dispatcher& dispatcher_;
+    std::map<std::string, std::shared_ptr<ObjectUploader>, std::less<>> uploaders_;
     mutable std::mutex boards_mutex_;
     std::map<std::string, std::shared_ptr<const StatusBoard>, std::less<>> boards_;
 };

@@ -1,4 +1,4 @@
-#include "loader.hpp"
+#include "item_loader.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -7,14 +7,14 @@
 
 namespace lihandover::delivery {
 
-Loader::Loader(store::Store& store, std::unique_ptr<store::Reader> reader)
+ItemLoader::ItemLoader(store::Store& store, std::unique_ptr<store::Reader> reader)
     : store_(store), reader_(std::move(reader)) {}
 
-std::size_t Loader::ahead() const {
+std::size_t ItemLoader::ahead() const {
     return std::clamp<std::size_t>(ahead_bytes / (average_ + 1), 1, max_ahead);
 }
 
-model::Status Loader::fill(std::span<const store::RowId> rows) {
+model::Status ItemLoader::fill(std::span<const store::RowId> rows) {
     auto loaded = reader_->load(rows);
     if (!loaded && rows.size() > 1) {
         loaded = reader_->load(rows.first(1));
@@ -32,13 +32,13 @@ model::Status Loader::fill(std::span<const store::RowId> rows) {
     return {};
 }
 
-void Loader::forget_all() {
+void ItemLoader::forget_all() {
     // Left over from lanes that were put off meanwhile. They are read again when their turn comes.
     kept_.clear();
     kept_bytes_ = 0;
 }
 
-void Loader::offer(store::StoredItem&& item) {
+void ItemLoader::offer(store::StoredItem&& item) {
     if (kept_.size() >= max_kept || kept_bytes_ + item.share.size() > max_offered_bytes) {
         forget_all();
     }
@@ -46,14 +46,14 @@ void Loader::offer(store::StoredItem&& item) {
     keep(std::move(item));
 }
 
-void Loader::keep(store::StoredItem&& item) {
+void ItemLoader::keep(store::StoredItem&& item) {
     const auto bytes = item.share.size();
     if (kept_.try_emplace(item.row, std::move(item)).second) {
         kept_bytes_ += bytes;
     }
 }
 
-bool Loader::take(store::RowId row, store::StoredItem& out) {
+bool ItemLoader::take(store::RowId row, store::StoredItem& out) {
     const auto found = kept_.find(row);
     if (found == kept_.end()) {
         return false;
@@ -64,11 +64,11 @@ bool Loader::take(store::RowId row, store::StoredItem& out) {
     return true;
 }
 
-void Loader::put_back(store::StoredItem&& item) {
+void ItemLoader::put_back(store::StoredItem&& item) {
     keep(std::move(item));
 }
 
-void Loader::forget(store::RowId row) {
+void ItemLoader::forget(store::RowId row) {
     const auto found = kept_.find(row);
     if (found != kept_.end()) {
         kept_bytes_ -= found->second.share.size();
@@ -76,7 +76,7 @@ void Loader::forget(store::RowId row) {
     }
 }
 
-const LoadedProfile* Loader::profile(store::ProfileId id) {
+const LoadedProfile* ItemLoader::profile(store::ProfileId id) {
     const auto found = profiles_.find(id);
     if (found != profiles_.end()) {
         return &found->second;

@@ -10,16 +10,16 @@
 #include <string>
 #include <vector>
 
-#include "alarm.hpp"
-#include "gate.hpp"
-#include "gate_report.hpp"
+#include "destination_health.hpp"
+#include "destination_sender.hpp"
+#include "health_report.hpp"
 #include "lihandover/http/client.hpp"
 #include "open_connection.hpp"
-#include "outlet.hpp"
 #include "status_board.hpp"
-#include "upload_judge.hpp"
+#include "upload_classifier.hpp"
 #include "upload_queue.hpp"
 #include "upload_source.hpp"
+#include "wake_timer.hpp"
 
 namespace lihandover::delivery {
 
@@ -29,12 +29,12 @@ namespace lihandover::delivery {
 ///
 /// Nothing here needs to survive: an upload is done when the store has committed Objects::pushed, and until then it
 /// starts over from the first byte, at the same URL.
-class Uplink : public std::enable_shared_from_this<Uplink> {
+class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
   public:
-    Uplink(Engine& engine, std::string name);
-    Uplink(const Uplink&) = delete;
-    Uplink& operator=(const Uplink&) = delete;
-    ~Uplink();
+    ObjectUploader(Dispatcher& dispatcher, std::string name);
+    ObjectUploader(const ObjectUploader&) = delete;
+    ObjectUploader& operator=(const ObjectUploader&) = delete;
+    ~ObjectUploader();
 
     [[nodiscard]] std::shared_ptr<const StatusBoard> board() const { return board_; }
 
@@ -67,9 +67,9 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
     struct Slot {
         std::optional<http::Connection> connection;
         http::Url origin;              ///< of `connection`
-        std::uint64_t generation = 0;  ///< the uplink's when `connection` was made
+        std::uint64_t generation = 0;  ///< the uploader's when `connection` was made
         OpenConnection counted;
-        Gate::Time idle_since;
+        DestinationHealth::Time idle_since;
         Upload* upload = nullptr;        ///< null: idle
         UploadSource* source = nullptr;  ///< while its bytes may be asked for
         std::uint64_t given = 0;         ///< bytes that the last exchange sent
@@ -85,13 +85,13 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
             put_back,  ///< it did not come to an attempt
         };
         Kind kind = Kind::put_back;
-        UploadVerdict verdict;
+        UploadClass verdict;
         model::Uuid item;                          ///< for the log
         std::optional<model::Instant> item_taken;  ///< when its item was accepted
     };
 
-    static boost::asio::awaitable<void> run(std::shared_ptr<Engine> engine, std::shared_ptr<Uplink> self, Slot* slot,
-                                            Ticket ticket);
+    static boost::asio::awaitable<void> run(std::shared_ptr<Dispatcher> dispatcher,
+                                            std::shared_ptr<ObjectUploader> self, Slot* slot, Ticket ticket);
     boost::asio::awaitable<Ended> attempt(Slot& slot, Ticket ticket);
     boost::asio::awaitable<http::ClientResult<void>> connect(Slot& slot, const http::Url& url);
     boost::asio::awaitable<http::ClientResult<http::ExpectOutcome>> post(Slot& slot, const store::StoredObject& object,
@@ -99,7 +99,7 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
     [[nodiscard]] std::chrono::milliseconds continue_timeout(const Slot& slot, const Ticket& ticket) const;
     [[nodiscard]] bool may_go_on(const Slot& slot, const Ticket& ticket) const;
 
-    [[nodiscard]] bool begin_one(Gate::Time now);
+    [[nodiscard]] bool begin_one(DestinationHealth::Time now);
     [[nodiscard]] Slot& idle_slot();
     /// The body is asked for.
     void wanted(Slot& slot, const Ticket& ticket);
@@ -108,17 +108,17 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
     void finish(Slot& slot, const Ticket& ticket, const Ended& ended);
     void settle(Upload& upload, const Ticket& ticket, const Ended& ended);
     void delivered(Upload& upload, const Ended& ended);
-    void refused(Upload& upload, const Ticket& ticket, const UploadVerdict& verdict);
+    void refused(Upload& upload, const Ticket& ticket, const UploadClass& verdict);
     void refuse(Upload& upload, store::Refusal refusal);
-    void later(Upload& upload, const UploadVerdict& verdict);
+    void later(Upload& upload, const UploadClass& verdict);
     void expire();
 
-    void close_idle(Gate::Time now);
-    void arm(Gate::Time now);
+    void close_idle(DestinationHealth::Time now);
+    void arm(DestinationHealth::Time now);
     void publish();
     void sync_connection(Slot& slot);
 
-    Engine& engine_;
+    Dispatcher& dispatcher_;
     std::string name_;
     const metrics::DestinationMetrics& metrics_;
     std::shared_ptr<StatusBoard> board_;
@@ -129,15 +129,15 @@ class Uplink : public std::enable_shared_from_this<Uplink> {
     bool kicking_ = false;
 
     UploadQueue queue_;
-    Gate gate_;
-    GateReport report_;
+    DestinationHealth health_;
+    HealthReport report_;
     std::shared_ptr<Pump> pump_;
     std::vector<std::unique_ptr<Slot>> slots_;
     unsigned running_ = 0;
     unsigned running_large_ = 0;
     std::size_t settling_ = 0;
 
-    Alarm alarm_;
+    WakeTimer wake_timer_;
 };
 
 }  // namespace lihandover::delivery

@@ -28,7 +28,7 @@ enum class UploadOutcome : std::uint8_t {
     unreadable,   ///< our own copy cannot be read
 };
 
-struct UploadVerdict {
+struct UploadClass {
     UploadOutcome outcome = UploadOutcome::unavailable;
     metrics::Upload metric = metrics::Upload::disconnected;
     unsigned status = 0;  ///< of the answer; 0: there was none
@@ -39,9 +39,9 @@ struct UploadVerdict {
 
 /// Judges an answer.
 ///   now  for a Retry-After that names a date
-[[nodiscard]] UploadVerdict judge_upload(const http::ExpectOutcome& outcome, model::Instant now);
+[[nodiscard]] UploadClass classify_upload(const http::ExpectOutcome& outcome, model::Instant now);
 /// Judges an attempt that brought none.
-[[nodiscard]] UploadVerdict judge_upload(const http::Failure& failure);
+[[nodiscard]] UploadClass classify_upload(const http::Failure& failure);
 
 /// What an LEA is trusted to check, copy and sync of an object before it answers, at least, in bytes per second.
 inline constexpr std::uint64_t least_answer_rate = std::uint64_t{10} << 20;
