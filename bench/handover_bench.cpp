@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "lihandover/handover/writer.hpp"
-#include "lihandover/hi1/message.hpp"
+#include "lihandover/hi1/request.hpp"
 #include "lihandover/hi1/writer.hpp"
 #include "lihandover/model/item.hpp"
 
@@ -120,7 +120,7 @@ std::string response_to(const Sample& sample, std::size_t actions) {
     const std::vector<hi1::ActionAnswer> answers(
         actions, {.action = 0, .kind = hi1::ActionAnswer::Kind::accepted, .identifier = {}, .error = {}});
     std::string response;
-    hi1::append_response(response, request, sample.share.received_at, answers);
+    hi1::append_response(response, request.header, sample.share.received_at, answers);
     return response;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lihandover/hi1/message.hpp"
+#include "lihandover/hi1/writer.hpp"
 
 namespace lihandover::delivery {
 
@@ -42,20 +43,20 @@ class ClassifyAnswer : public testing::Test {
         return {action, Kind::refused, {}, {code, "words"}};
     }
     std::string response(const std::vector<hi1::ActionAnswer>& answers) const {
-        hi1::Request request;
-        request.header.transaction = transaction_;
-        request.header.sender = {"XX", "CSP"};
-        request.header.receiver = {"GB", "LEA"};
-        request.header.etsi_version = "V1.14.1";
-        request.header.national_profile_owner = "N/A";
-        request.header.national_profile_version = "N/A";
+        hi1::Header request;
+        request.transaction = transaction_;
+        request.sender = {"XX", "CSP"};
+        request.receiver = {"GB", "LEA"};
+        request.etsi_version = "V1.14.1";
+        request.national_profile_owner = "N/A";
+        request.national_profile_version = "N/A";
         std::string body;
         hi1::append_response(body, request, now, answers);
         return body;
     }
     std::string error_response(std::uint64_t code) const {
-        hi1::Request request;
-        request.header.transaction = transaction_;
+        hi1::Header request;
+        request.transaction = transaction_;
         std::string body;
         hi1::append_error_response(body, request, now, {code, "words"});
         return body;

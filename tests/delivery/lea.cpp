@@ -13,6 +13,7 @@
 #include <future>
 #include <utility>
 
+#include "lihandover/hi1/writer.hpp"
 #include "lihandover/model/clock.hpp"
 
 namespace lihandover::delivery::test {
@@ -273,8 +274,8 @@ asio::awaitable<void> Lea::handle(http::Exchange& exchange) {
     arrival.body = body;
     arrival.peer = exchange.peer().address;
     for (const auto& action : request->actions) {
-        arrival.objects.push_back(action.identifier);
-        arrival.liids.push_back(action.liid);
+        arrival.objects.push_back(action.identifier.value_or(model::Uuid{}));
+        arrival.liids.push_back(hi1::liid_of(action.object));
     }
     Reply reply;
     {
@@ -324,9 +325,9 @@ asio::awaitable<void> Lea::answer(http::Exchange& exchange, const hi1::Request& 
     response.content_type = "application/xml";
     response.fields = reply.fields;
     response.close = reply.close;
-    auto answered = request;
+    auto answered = request.header;
     if (reply.wrong_transaction) {
-        answered.header.transaction = model::Uuid::random();
+        answered.transaction = model::Uuid::random();
     }
     const auto now = model::system_clock().wall();
     if (reply.body) {

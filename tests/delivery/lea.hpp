@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "lihandover/hi1/message.hpp"
+#include "lihandover/hi1/request.hpp"
 #include "lihandover/http/server.hpp"
 #include "lihandover/tls/context.hpp"
 

@@ -7,7 +7,8 @@
 
 #include "answer_classifier.hpp"
 #include "fuzz.hpp"
-#include "lihandover/hi1/message.hpp"
+#include "lihandover/hi1/request.hpp"
+#include "lihandover/hi1/writer.hpp"
 
 namespace {
 
@@ -39,7 +40,9 @@ void check_response(std::string_view body) {
     }
     must(response->actions.size() <= hi1::max_actions, "actions have their bound");
     must(!response->message_error || response->actions.empty(), "an error of the message is all there is");
-    must(!is_plain(body) || names(body, response->header.transaction), "the transaction is the document's");
+    const bool named = response->header.transaction != model::Uuid{};
+    must(named || response->message_error, "actions are of a transaction");
+    must(!named || !is_plain(body) || names(body, response->header.transaction), "the transaction is the document's");
     for (const auto& action : response->actions) {
         must(action.action <= hi1::max_number, "numbers have their bound");
         must(action.error.code <= hi1::max_number && action.error.description.size() <= hi1::max_description,
@@ -103,9 +106,10 @@ void check_request(std::string_view body) {
     for (const auto& action : request->actions) {
         hi1::ActionAnswer answer;
         answer.action = action.action;
-        answer.kind = action.deliver ? hi1::ActionAnswer::Kind::accepted : hi1::ActionAnswer::Kind::refused;
-        answer.identifier = action.deliver ? action.identifier : model::Uuid{};
-        if (!action.deliver) {
+        const bool delivered = action.verb == hi1::Verb::deliver && action.identifier;
+        answer.kind = delivered ? hi1::ActionAnswer::Kind::accepted : hi1::ActionAnswer::Kind::refused;
+        answer.identifier = delivered ? *action.identifier : model::Uuid{};
+        if (!delivered) {
             answer.error = {7, "not known"};
         }
         answers.push_back(answer);
@@ -114,7 +118,7 @@ void check_request(std::string_view body) {
         return;
     }
     std::string out;
-    hi1::append_response(out, *request, {0, 0}, answers);
+    hi1::append_response(out, request->header, {0, 0}, answers);
     const auto response = hi1::parse_response(out);
     must(response && response->header.transaction == request->header.transaction, "an answer of ours can be read");
     must(response->actions == answers, "and says what it was to say");

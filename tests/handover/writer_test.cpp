@@ -6,6 +6,7 @@
 #include <pugixml.hpp>
 #include <string>
 
+#include "lihandover/hi1/request.hpp"
 #include "lihandover/hi1/writer.hpp"
 #include "readback.hpp"
 

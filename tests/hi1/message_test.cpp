@@ -7,7 +7,10 @@
 #include <string>
 
 #include "corpus.hpp"
+#include "lihandover/hi1/error_codes.hpp"
 #include "lihandover/hi1/names.hpp"
+#include "lihandover/hi1/request.hpp"
+#include "lihandover/hi1/writer.hpp"
 
 namespace lihandover::hi1::test {
 
@@ -92,6 +95,54 @@ TEST(Response, AMessageLevelError) {
     ASSERT_TRUE(response->message_error);
     EXPECT_EQ(*response->message_error, (ErrorInformation{.code = 1001, .description = "what?"}));
     EXPECT_TRUE(response->actions.empty());
+}
+
+TEST(Response, AMessageLevelErrorNeedsNoTransactionOfOurs) {
+    const std::string payload =
+        "<ResponsePayload>" + error_information("+3020", "cannot read that") + "</ResponsePayload>";
+    // Who could not read the request does not know its transaction, nor who sent it.
+    const std::string stranger =
+        "<Header><SenderIdentifier><CountryCode>ZZ</CountryCode><UniqueIdentifier>UNKNOWN</UniqueIdentifier>"
+        "</SenderIdentifier><TransactionIdentifier>00000000-0000-0000-0000-000000000007</TransactionIdentifier></"
+        "Header>";
+    for (const std::string& head : {stranger, header(""), header("none"), std::string("<Header/>")}) {
+        const auto response = parse_response(message(payload, head));
+        ASSERT_TRUE(response.has_value()) << head;
+        EXPECT_EQ(response->message_error, (ErrorInformation{.code = 3020, .description = "cannot read that"})) << head;
+    }
+    // Actions are those of a transaction.
+    EXPECT_EQ(problem_of(message("<ResponsePayload><ActionResponses/></ResponsePayload>", header(""))),
+              "the message has no readable TransactionIdentifier");
+}
+
+TEST(Response, ElementsThatTheSchemaDoesNotHaveChangeNothing) {
+    const std::string extra = "<Note>hello</Note><x:Note xmlns:x=\"urn:other\"><ErrorInformation/></x:Note>";
+    EXPECT_EQ(only_answer("<ActionResponse>" + extra + "<ActionIdentifier>0</ActionIdentifier>" + extra +
+                          "<DELIVERResponse>" + extra + "<Identifier>" + std::string(uuid_text) +
+                          "</Identifier></DELIVERResponse>" + extra + "</ActionResponse>")
+                  .kind,
+              Kind::accepted);
+    EXPECT_EQ(only_answer("<ActionResponse><ActionIdentifier>0</ActionIdentifier>" + error_information("3003", "busy") +
+                          extra + "</ActionResponse>")
+                  .kind,
+              Kind::refused);
+    // Signatures follow the payload, in any of three ways.
+    std::string body = responses(extra + accepted("0") + extra);
+    body.insert(
+        body.rfind("</HI1Message>"),
+        "<Signature><x/></Signature><s:Signature xmlns:s=\"http://www.w3.org/2000/09/xmldsig#\"/><Signatures/>");
+    const auto response = parse_response(body);
+    ASSERT_TRUE(response.has_value());
+    ASSERT_EQ(response->actions.size(), 1U);
+    EXPECT_EQ(response->actions[0].kind, Kind::accepted);
+}
+
+TEST(Response, SenderAndReceiverAreReadAsTheyAre) {
+    const auto response = parse_response(responses(accepted("0")));
+    ASSERT_TRUE(response.has_value());
+    EXPECT_EQ(response->header.sender, (model::Endpoint{"GB", "LEA"}));
+    EXPECT_EQ(response->header.receiver, (model::Endpoint{"XX", "CSP"}));
+    EXPECT_EQ(response->header.etsi_version, "V1.14.1");
 }
 
 TEST(Response, DuplicatesAndGapsAreReportedAsTheyAre) {
@@ -303,7 +354,7 @@ TEST(Response, GarbageNeverHurts) {
     }
 }
 
-// -- What the test LEA uses ------------------------------------------------------------------------------------------
+// -- The side that answers -------------------------------------------------------------------------------------------
 
 TEST(Request, IsReadAsWritten) {
     Item item = usual_item();
@@ -325,10 +376,12 @@ TEST(Request, IsReadAsWritten) {
     ASSERT_EQ(request->actions.size(), 2U);
     for (std::size_t at = 0; at < 2; ++at) {
         EXPECT_EQ(request->actions[at].action, at);
-        EXPECT_TRUE(request->actions[at].deliver);
-        EXPECT_TRUE(request->actions[at].object_matches);
-        EXPECT_EQ(request->actions[at].identifier, item.identity.object_id);
-        EXPECT_EQ(request->actions[at].liid, "a&b");
+        const RequestedAction& action = request->actions[at];
+        EXPECT_EQ(action.verb, Verb::deliver);
+        EXPECT_EQ(action.identifier, item.identity.object_id);
+        EXPECT_EQ(action.object.child("ObjectIdentifier").uuid(), item.identity.object_id);
+        EXPECT_EQ(action.object.type(), (QualifiedName{delivery_namespace, "DeliveryObject"}));
+        EXPECT_EQ(liid_of(action.object), "a&b");
     }
     EXPECT_TRUE(read_request(body, 100).has_error());
 
@@ -344,7 +397,7 @@ TEST(Request, IsReadAsWritten) {
         ASSERT_EQ(scanned.actions.size(), 2U);
         for (std::size_t at = 0; at < 2; ++at) {
             EXPECT_EQ(scanned.actions[at].action, at);
-            EXPECT_TRUE(scanned.actions[at].deliver);
+            EXPECT_EQ(scanned.actions[at].verb, Verb::deliver);
             EXPECT_EQ(scanned.actions[at].identifier, item.identity.object_id);
         }
     }
@@ -365,7 +418,7 @@ TEST(Request, HostileContentDoesNotFoolTheScan) {
         ASSERT_EQ(scanned.actions.size(), 1U);
         ASSERT_EQ(read->actions.size(), 1U);
         EXPECT_EQ(scanned.actions[0].identifier, read->actions[0].identifier);
-        EXPECT_EQ(read->actions[0].liid, item.identity.liid);
+        EXPECT_EQ(liid_of(read->actions[0].object), item.identity.liid);
         EXPECT_EQ(scanned.header.receiver, read->header.receiver);
     }
 }
@@ -382,16 +435,78 @@ TEST(Request, OtherActionsAndBadOnes) {
         "</DELIVER></ActionRequest></ActionRequests></RequestPayload>"));
     ASSERT_TRUE(request.has_value());
     ASSERT_EQ(request->actions.size(), 3U);
-    EXPECT_FALSE(request->actions[0].deliver);
-    EXPECT_FALSE(request->actions[1].deliver);
-    EXPECT_TRUE(request->actions[2].deliver);
-    EXPECT_FALSE(request->actions[2].object_matches);
+    EXPECT_EQ(request->actions[0].verb, Verb::get);
+    EXPECT_TRUE(request->actions[0].identifier);
+    EXPECT_EQ(request->actions[1].verb, Verb::deliver);
+    EXPECT_FALSE(request->actions[1].identifier);
+    EXPECT_EQ(request->actions[2].verb, Verb::deliver);
+    EXPECT_NE(request->actions[2].object.child("ObjectIdentifier").uuid(), request->actions[2].identifier);
     EXPECT_TRUE(read_request(responses(accepted("0"))).has_error());
     Request scanned;
     EXPECT_TRUE(scan_request("", scanned).has_error());
     EXPECT_TRUE(scan_request("<HI1Message>", scanned).has_error());
     EXPECT_TRUE(scan_request(responses(""), scanned).has_error());
     EXPECT_TRUE(scan_request(header() + "<ActionIdentifier>x</ActionIdentifier>", scanned).has_error());
+}
+
+std::string action_request(std::string_view number, std::string_view content) {
+    return "<ActionRequest><ActionIdentifier>" + std::string(number) + "</ActionIdentifier>" + std::string(content) +
+           "</ActionRequest>";
+}
+
+model::Result<Request> request_of(std::string_view actions) {
+    return read_request(
+        message("<RequestPayload><ActionRequests>" + std::string(actions) + "</ActionRequests></RequestPayload>"));
+}
+
+TEST(Request, EveryVerbIsTakenApart) {
+    const std::string identifier = "<Identifier>" + std::string(uuid_text) + "</Identifier>";
+    const std::string object =
+        "<HI1Object xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns:t=\"urn:tasks\" xsi:type=\" "
+        "t:LITaskObject\"><ObjectIdentifier>" +
+        std::string(uuid_text) + "</ObjectIdentifier><t:Reference>LIID-1</t:Reference></HI1Object>";
+    const auto request = request_of(
+        action_request("0", "<GET>" + identifier + "</GET>") + action_request("1", "<CREATE>" + object + "</CREATE>") +
+        action_request("2", "<UPDATE>" + identifier + object + "</UPDATE>") +
+        action_request("3", "<LIST><ObjectType/></LIST>") + action_request("4", "<GETCSPCONFIG/>") +
+        action_request("5", "<ERASE>" + identifier + "</ERASE>") +
+        action_request("6", "<GET>" + identifier + "</GET><CREATE>" + object + "</CREATE>") + action_request("7", ""));
+    ASSERT_TRUE(request.has_value());
+    std::vector<Verb> verbs;
+    for (const RequestedAction& action : request->actions) {
+        verbs.push_back(action.verb);
+    }
+    EXPECT_EQ(verbs, (std::vector{Verb::get, Verb::create, Verb::update, Verb::list, Verb::get_csp_config,
+                                  Verb::unknown, Verb::unknown, Verb::unknown}));
+    EXPECT_EQ(request->actions[0].identifier, some_uuid(0x80));
+    EXPECT_FALSE(request->actions[0].object);
+    const RequestedAction& update = request->actions[2];
+    EXPECT_EQ(update.identifier, some_uuid(0x80));
+    EXPECT_EQ(update.object.type(), (QualifiedName{"urn:tasks", "LITaskObject"}));
+    EXPECT_EQ(update.object.child("Reference", "urn:tasks").text(), "LIID-1");
+    EXPECT_EQ(update.object.first().name(), (QualifiedName{core_namespace, "ObjectIdentifier"}));
+    EXPECT_EQ(request->actions[5].content.name().local, "ERASE");
+    EXPECT_FALSE(request->actions[6].identifier);
+    EXPECT_FALSE(action_order_error(request->actions));
+}
+
+TEST(Request, ActionIdentifiersBeginAtZeroAndRiseByOne) {
+    const auto code_of = [](std::initializer_list<std::string_view> numbers) -> std::uint64_t {
+        std::string actions;
+        for (const std::string_view number : numbers) {
+            actions += action_request(number, "<GETCSPCONFIG/>");
+        }
+        const auto request = request_of(actions);
+        const auto error = action_order_error(request.value().actions);
+        return error ? error->code : 0;
+    };
+    EXPECT_EQ(code_of({}), 0U);
+    EXPECT_EQ(code_of({"0", "01", "+2"}), 0U);
+    EXPECT_EQ(code_of({"0", "0"}), duplicate_action_identifier);
+    EXPECT_EQ(code_of({"0", "1", "0"}), duplicate_action_identifier);
+    EXPECT_EQ(code_of({"1"}), improper_value);
+    EXPECT_EQ(code_of({"0", "2", "1"}), improper_value);
+    EXPECT_EQ(code_of({"0", "x"}), improper_value);
 }
 
 TEST(Request, ResponsesOfTheTestLeaAreValidAndRead) {
@@ -406,7 +521,7 @@ TEST(Request, ResponsesOfTheTestLeaAreValidAndRead) {
         {.action = 2, .kind = Kind::unreadable, .identifier = {}, .error = {}},
     };
     std::string body;
-    append_response(body, *request, {1'795'342'531, 0}, answers);
+    append_response(body, request->header, {1'795'342'531, 0}, answers);
     EXPECT_TRUE(validator().validate(body).has_value()) << body;
     const auto response = parse_response(body);
     ASSERT_TRUE(response.has_value());
@@ -416,7 +531,7 @@ TEST(Request, ResponsesOfTheTestLeaAreValidAndRead) {
     EXPECT_EQ(response->actions[1].error.description, "<no> & \xEF\xBF\xBD never");
 
     std::string error_body;
-    append_error_response(error_body, *request, {1'795'342'531, 0}, {.code = 1001, .description = "broken"});
+    append_error_response(error_body, request->header, {1'795'342'531, 0}, {.code = 1001, .description = "broken"});
     EXPECT_TRUE(validator().validate(error_body).has_value()) << error_body;
     const auto error = parse_response(error_body);
     ASSERT_TRUE(error.has_value());

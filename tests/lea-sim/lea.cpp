@@ -9,6 +9,7 @@
 #include <iterator>
 #include <pugixml.hpp>
 
+#include "lihandover/hi1/writer.hpp"
 #include "lihandover/model/clock.hpp"
 
 namespace lihandover::lea_sim {
@@ -133,11 +134,22 @@ std::string now_text() {
 
 }  // namespace
 
+/// One action, as far as a test LEA looks.
+struct Taken {
+    bool deliver = false;        ///< a DELIVER with a readable Identifier; else an action this LEA does not know
+    bool object_matches = true;  ///< its object has the same identifier, or nobody looked
+    model::Uuid identifier;
+    std::string liid;  ///< empty where nobody looked
+
+    [[nodiscard]] bool good() const { return deliver && object_matches; }
+};
+
 /// One request on its way through.
 struct Lea::Delivery {
     std::shared_ptr<const Behaviour> behaviour;
     std::string body;
     hi1::Request request;
+    std::vector<Taken> taken;  ///< by action of `request`
     bool readable = false;
     std::string invalid;  ///< why the schemas do not allow it; empty: they do, or nobody asked
     bool validated = false;
@@ -153,6 +165,7 @@ struct Lea::Delivery {
     void reset() {
         behaviour.reset();
         body.clear();
+        taken.clear();
         readable = false;
         invalid.clear();
         validated = false;
@@ -355,6 +368,10 @@ void Lea::understand(Delivery& delivery) {
     const bool fast = shared_.quiet && !shared_.archive && !shared_.validator && !delivery.behaviour->needs_liids();
     delivery.readable = fast && hi1::scan_request(delivery.body, delivery.request).has_value();
     if (delivery.readable) {
+        for (const auto& action : delivery.request.actions) {
+            delivery.taken.push_back(
+                {action.verb == hi1::Verb::deliver, true, action.identifier.value_or(model::Uuid{}), {}});
+        }
         return;
     }
     auto request = hi1::read_request(delivery.body, max_message);
@@ -363,6 +380,11 @@ void Lea::understand(Delivery& delivery) {
     }
     delivery.readable = true;
     delivery.request = std::move(*request);
+    for (const auto& action : delivery.request.actions) {
+        delivery.taken.push_back({action.verb == hi1::Verb::deliver && action.identifier.has_value(),
+                                  action.object.child("ObjectIdentifier").uuid() == action.identifier,
+                                  action.identifier.value_or(model::Uuid{}), hi1::liid_of(action.object)});
+    }
     if (shared_.validator) {
         const auto valid = shared_.validator->validate(delivery.body);
         delivery.validated = true;
@@ -398,7 +420,7 @@ void Lea::judge(Delivery& delivery) {
     const auto& actions = delivery.request.actions;
     const bool rules = !behaviour.empty();
     if (rules) {
-        for (const auto& action : actions) {
+        for (const auto& action : delivery.taken) {
             delivery.subjects.push_back({Scope::deliveries, action.liid, &action.identifier});
         }
         for (std::size_t i = 0; i < behaviour.size() && delivery.rule == nullptr; ++i) {
@@ -416,13 +438,13 @@ void Lea::judge(Delivery& delivery) {
     }
     delivery.action_rules.resize(actions.size(), nullptr);
     for (std::size_t i = 0; i < actions.size(); ++i) {
-        const auto& action = actions[i];
+        const auto& action = delivery.taken[i];
         hi1::ActionAnswer answer;
-        answer.action = action.action;
+        answer.action = actions[i].action;
         answer.identifier = action.identifier;
         answer.kind = hi1::ActionAnswer::Kind::accepted;
         unsigned times = 1;
-        if (!action.deliver || !action.object_matches) {
+        if (!action.good()) {
             answer.kind = hi1::ActionAnswer::Kind::refused;
             answer.error = action.deliver ? hi1::ErrorInformation{not_valid, "ObjectIdentifier and Identifier differ"}
                                           : hi1::ErrorInformation{unsupported_action, "only DELIVER is known here"};
@@ -452,7 +474,7 @@ void Lea::judge(Delivery& delivery) {
         return;
     }
     for (std::size_t i = 0; i < actions.size(); ++i) {
-        if (!actions[i].deliver || !actions[i].object_matches ||
+        if (!delivery.taken[i].good() ||
             (delivery.action_rules[i] != nullptr && delivery.action_rules[i]->kind == Kind::refuse)) {
             count(shared_.totals.refused);
         } else if (delivery.action_rules[i] == nullptr) {
@@ -496,12 +518,12 @@ void Lea::report(const Delivery& delivery, const http::Exchange& exchange) {
     }
     const auto* rule = delivery.rule;
     const bool answered = rule == nullptr || (rule->kind == Kind::drop && delivery.moment == Moment::answered);
-    for (std::size_t i = 0; i < delivery.request.actions.size(); ++i) {
-        const auto& action = delivery.request.actions[i];
+    for (std::size_t i = 0; i < delivery.taken.size(); ++i) {
+        const auto& action = delivery.taken[i];
         const auto* own = delivery.action_rules[i];
         auto line = head();
         line.text("transaction", delivery.request.header.transaction.to_string())
-            .number("action", action.action)
+            .number("action", delivery.request.actions[i].action)
             .text("object", action.identifier.to_string())
             .text("liid", action.liid);
         if (i < delivery.correlations.size() && is_number(delivery.correlations[i].level) &&
@@ -516,7 +538,7 @@ void Lea::report(const Delivery& delivery, const http::Exchange& exchange) {
             if (rule->kind == Kind::error) {
                 line.number("code", rule->code);
             }
-        } else if (!action.deliver || !action.object_matches) {
+        } else if (!action.good()) {
             line.text("outcome", "refused").number("code", action.deliver ? not_valid : unsupported_action);
         } else if (own == nullptr) {
             line.text("outcome", "accepted");
@@ -566,13 +588,14 @@ std::string Lea::write_answer(const Delivery& delivery) const {
     out.reserve(1024 + delivery.answers.size() * 320);
     const auto now = model::system_clock().wall();
     if (delivery.rule != nullptr && delivery.rule->kind == Kind::error) {
-        hi1::append_error_response(out, delivery.request, now, {delivery.rule->code, delivery.rule->description});
+        hi1::append_error_response(out, delivery.request.header, now,
+                                   {delivery.rule->code, delivery.rule->description});
     } else if (delivery.rule != nullptr && delivery.rule->kind == Kind::wrong_transaction) {
-        auto other = delivery.request;
-        other.header.transaction = model::Uuid::random();
+        auto other = delivery.request.header;
+        other.transaction = model::Uuid::random();
         hi1::append_response(out, other, now, delivery.answers);
     } else {
-        hi1::append_response(out, delivery.request, now, delivery.answers);
+        hi1::append_response(out, delivery.request.header, now, delivery.answers);
     }
     return out;
 }

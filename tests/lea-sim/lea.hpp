@@ -18,7 +18,7 @@
 #include "archive.hpp"
 #include "behaviour.hpp"
 #include "lihandover/handover/validator.hpp"
-#include "lihandover/hi1/message.hpp"
+#include "lihandover/hi1/request.hpp"
 #include "lihandover/http/server.hpp"
 #include "report.hpp"
 

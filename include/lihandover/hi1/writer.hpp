@@ -11,9 +11,14 @@
 
 namespace lihandover::hi1 {
 
-// Requests out (TS 103 120 clause 6), in pieces, so that actions written elsewhere are not copied: a head, each action
-// between append_action_head and action_tail, and message_tail. All functions append to a string that the caller owns
-// and may reuse, keep no state and may be called from any thread. The result is UTF-8 with an XML declaration.
+// HI1 messages out (TS 103 120 clause 6). All functions append to a string that the caller owns and may reuse, keep no
+// state and may be called from any thread. The result is UTF-8 with an XML declaration.
+
+/// The Header element. `created` is its Timestamp.
+void append_header(std::string& out, const Header& header, model::Instant created);
+
+// -- Requests: in pieces, so that actions written elsewhere are not copied. A head, each action between
+//    append_action_head and action_tail, and message_tail.
 
 /// A namespace declared on the root: prefix and name.
 using Declaration = std::pair<std::string_view, std::string_view>;
@@ -31,5 +36,16 @@ inline constexpr std::string_view message_tail = "</ActionRequests></RequestPayl
 
 /// At most this many bytes go round one action (action head and tail).
 inline constexpr std::size_t action_overhead = 96;
+
+// -- Responses to the request with the given header: sender and receiver the other way round, its TransactionIdentifier
+//    and versions. What the header lacks gets values that are valid.
+
+/// One ActionResponse for each of `answers`; those of kind unreadable are left out.
+void append_response(std::string& out, const Header& request, model::Instant created,
+                     std::span<const ActionAnswer> answers);
+
+/// Says that the whole message failed.
+void append_error_response(std::string& out, const Header& request, model::Instant created,
+                           const ErrorInformation& error);
 
 }  // namespace lihandover::hi1
