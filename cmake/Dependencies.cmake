@@ -13,4 +13,5 @@ find_package(pugixml REQUIRED)
 find_package(prometheus-cpp REQUIRED COMPONENTS core)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
-find_library(UNISTRING_LIBRARY unistring REQUIRED) # NFC for user names; CLI11 is headers only
+find_library(UNISTRING_LIBRARY unistring REQUIRED) # NFC and case of names; CLI11 is headers only
+find_library(IDN2_LIBRARY idn2 REQUIRED) # domain names as A-labels

@@ -1,5 +1,6 @@
 #include "warrant_keeper.hpp"
 
+#include <chrono>
 #include <set>
 #include <utility>
 
@@ -98,7 +99,14 @@ model::Result<std::shared_ptr<const intake::Snapshot>> WarrantKeeper::make_snaps
         warrants.push_back(entry.warrant);
     }
     auto snapshot = std::make_shared<intake::Snapshot>();
-    auto index = std::make_shared<const warrants::Index>(std::move(warrants));
+    const auto late_events = std::chrono::duration_cast<std::chrono::seconds>(configuration.late_events);
+    auto index = std::make_shared<const warrants::Index>(std::move(warrants),
+                                                         warrants::MatchRules{configuration.matching, late_events});
+    for (const config::IntakeListener& listener : configuration.intake.http) {
+        if (listener.numbers) {
+            snapshot->numbers.emplace(listener.name, *listener.numbers);
+        }
+    }
     std::vector<Pair> pairs;
     pairs.reserve(index->warrants().size());
     for (const warrants::WarrantPtr& warrant : index->warrants()) {

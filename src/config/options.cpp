@@ -199,6 +199,42 @@ Schema<ClientTls> client_tls_schema() {
                 &ClientTls::ca, path_type());
 }
 
+Type<std::string> digits_type(std::size_t least, std::size_t most, const std::string& allowed) {
+    return text_type(least, most, allowed, [allowed](std::string_view text) {
+        const bool digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+        return digits ? std::nullopt : std::optional("not digits; allowed: " + allowed);
+    });
+}
+
+Type<std::string> calling_code_type() {
+    const std::string allowed = "1 to 3 digits, the first not 0";
+    return text_type(1, 3, allowed, [allowed](std::string_view text) {
+        const bool digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+        return digits && !text.starts_with('0') ? std::nullopt
+                                                : std::optional("not a country code; allowed: " + allowed);
+    });
+}
+
+Schema<model::NumberPlan> number_plan_schema() {
+    return Schema<model::NumberPlan>()
+        .option(required({.name = "country_code",
+                          .help = "What a national number gets in front in place of its trunk prefix.",
+                          .example = "\"44\"",
+                          .reloadable = true}),
+                &model::NumberPlan::country_code, calling_code_type())
+        .option({.name = "trunk_prefix",
+                 .help = "What a national number begins with. Empty: national numbers begin with none, and every "
+                         "number without + and `international_prefix` is a national one. Absent: no number is.",
+                 .example = "\"0\"",
+                 .reloadable = true},
+                &model::NumberPlan::trunk_prefix, digits_type(0, 5, "at most 5 digits"))
+        .option({.name = "international_prefix",
+                 .help = "What an international number begins with where it is not +; 00 counts beside it.",
+                 .example = "\"00\"",
+                 .reloadable = true},
+                &model::NumberPlan::international_prefix, digits_type(1, 6, "1 to 6 digits"));
+}
+
 void check_listener(Reader& reader, const YamlNode& node, IntakeListener& listener) {
     const YamlNode* const listen = node.find("listen");
     const YamlNode* const tls = node.find("tls");
@@ -235,6 +271,11 @@ Schema<IntakeListener> listener_schema() {
         .option({.name = "mode", .help = "Permissions of a Unix socket."}, &IntakeListener::mode, mode_type())
         .option({.name = "group", .help = "Group of a Unix socket. Absent: the daemon's own.", .example = "messaging"},
                 &IntakeListener::group, group_type())
+        .section({.name = "numbers",
+                  .help = "How this source writes telephone numbers that are not in international form "
+                          "(docs/identifiers.md). Absent: a number that begins with a single 0 equals no other.",
+                  .reloadable = true},
+                 &IntakeListener::numbers, number_plan_schema())
         .check(check_listener);
 }
 
@@ -311,6 +352,37 @@ Schema<Intake> intake_schema() {
              .example = "10m"},
             &Intake::attachment_grace, duration_type(seconds(1), days(1)))
         .check(check_intake);
+}
+
+Type<model::CaseRule> case_rule_type() {
+    return choice_type<model::CaseRule>(
+        {{"exact", model::CaseRule::exact}, {"insensitive", model::CaseRule::insensitive}});
+}
+
+Schema<model::ServiceMatching> service_matching_schema() {
+    return Schema<model::ServiceMatching>()
+        .option({.name = "email_local_part", .help = "As for all services.", .example = "exact", .reloadable = true},
+                &model::ServiceMatching::email_local_part, case_rule_type())
+        .option({.name = "username", .help = "As for all services.", .example = "insensitive", .reloadable = true},
+                &model::ServiceMatching::username, case_rule_type());
+}
+
+Schema<model::Matching> matching_schema() {
+    return Schema<model::Matching>()
+        .option({.name = "email_local_part",
+                 .help = "Whether email addresses that differ in the case of what is before the @ are the same.",
+                 .example = "exact",
+                 .reloadable = true},
+                &model::Matching::email_local_part, case_rule_type())
+        .option({.name = "username",
+                 .help = "Whether user names that differ in case are the same.",
+                 .example = "insensitive",
+                 .reloadable = true},
+                &model::Matching::username, case_rule_type())
+        .map({.name = "services",
+              .help = "What differs for the events of single services, by the service's name.",
+              .reloadable = true},
+             &model::Matching::services, text_type(1, 255, "1 to 255 characters"), 100, service_matching_schema());
 }
 
 Schema<Store> store_schema() {
@@ -677,6 +749,17 @@ const Schema<Configuration>& configuration_schema() {
                     &Configuration::warrants_dir, path_type())
             .section(required({.name = "intake", .help = "Where events come from and what is taken."}),
                      &Configuration::intake, intake_schema())
+            .section({.name = "matching",
+                      .help = "Which identifiers are the same (docs/identifiers.md).",
+                      .reloadable = true},
+                     &Configuration::matching, matching_schema())
+            .option(
+                {.name = "late_events",
+                 .help = "How long after a warrant's end an event that happened before it, and comes in late, still "
+                         "counts.",
+                 .example = "7d",
+                 .reloadable = true},
+                &Configuration::late_events, duration_type(seconds(0), days(366)))
             .section({.name = "store", .help = "The durable state."}, &Configuration::store, store_schema())
             .section({.name = "csp_schema", .help = "How LEAs learn the schema of our CSP-defined part."},
                      &Configuration::csp_schema, csp_schema_schema())

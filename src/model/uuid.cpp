@@ -1,12 +1,10 @@
 #include "lihandover/model/uuid.hpp"
 
-#include "lihandover/model/hex.hpp"
+#include "lihandover/base/hex.hpp"
 
 namespace lihandover::model {
 
 namespace {
-
-constexpr std::string_view hex_digits = "0123456789abcdef";
 
 constexpr bool hyphen_before(std::size_t byte) {
     return byte == 4 || byte == 6 || byte == 8 || byte == 10;
@@ -32,12 +30,11 @@ std::optional<Uuid> Uuid::parse(std::string_view text) {
         if (hyphen_before(byte) && text[at++] != '-') {
             return std::nullopt;
         }
-        const int high = hex_value(text[at]);
-        const int low = hex_value(text[at + 1]);
-        if (high < 0 || low < 0) {
+        const int value = base::hex_byte(text.substr(at));
+        if (value < 0) {
             return std::nullopt;
         }
-        uuid.bytes[byte] = static_cast<std::uint8_t>(high << 4 | low);
+        uuid.bytes[byte] = static_cast<std::uint8_t>(value);
         at += 2;
     }
     return uuid;
@@ -50,8 +47,8 @@ void Uuid::append_to(std::string& out) const {
         if (hyphen_before(byte)) {
             *at++ = '-';
         }
-        *at++ = hex_digits[bytes[byte] >> 4];
-        *at++ = hex_digits[bytes[byte] & 0x0f];
+        *at++ = base::hex_digits[bytes[byte] >> 4];
+        *at++ = base::hex_digits[bytes[byte] & 0x0f];
     }
     out.append(text, sizeof text);
 }

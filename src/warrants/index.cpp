@@ -51,6 +51,7 @@ struct Key {
 }  // namespace
 
 struct Index::Tables {
+    MatchRules rules;
     std::vector<WarrantPtr> warrants;
     std::vector<std::uint8_t> tags;  // a power of two of groups; empty when there are no keys
     std::vector<Key> slots;
@@ -62,7 +63,7 @@ struct Index::Tables {
         return std::string_view(arena).substr(key.offset, key.size);
     }
 
-    [[nodiscard]] const Key* find(const model::CanonicalIdentifier& identifier) const {
+    [[nodiscard]] const Key* find(const model::IdentifierKey& identifier) const {
         if (tags.empty()) {
             return nullptr;
         }
@@ -98,20 +99,24 @@ struct Index::Tables {
         }
     }
 
-    /// Whether a posting under the event's key applies to the event.
+    /// Whether a posting under the event's key applies to the event, which happened then and came in then.
     [[nodiscard]] bool applies(const Posting& posting, const model::Event& event, model::Instant at,
-                               const model::Identifier& identifier, bool has_optional_parameters) const {
+                               model::Instant received_at, const model::Identifier& identifier,
+                               bool has_optional_parameters) const {
         if (at < posting.from || at >= posting.until) {
             return false;
         }
         const Warrant& warrant = *warrants[posting.warrant];
+        if (received_at >= takes_until(warrant, rules.late_events)) {
+            return false;
+        }
         if (posting.restricts_services &&
             std::ranges::find(warrant.services, event.service) == warrant.services.end()) {
             return false;
         }
         if (posting.has_optional_parameters && has_optional_parameters) {
             const Target& target = warrant.targets[posting.target];
-            return model::equivalent({target.type, target.value}, identifier);
+            return model::parameters_agree(target.value, identifier.value);
         }
         return true;
     }
@@ -125,31 +130,71 @@ struct Entry {
     Posting posting;
 };
 
-std::vector<Entry> entries_of(const std::vector<WarrantPtr>& warrants, std::string& arena) {
+/// The keys of a target under every set of rules that events can have, each once, go to the arena.
+class TargetKeys {
+  public:
+    TargetKeys(const model::Matching& matching, std::string& arena) : rules_(matching.all_rules()), arena_(arena) {}
+
+    struct One {
+        Key key;
+        bool has_optional_parameters = false;
+    };
+    std::span<const One> of(const Target& target) {
+        keys_.clear();
+        for (const model::KeyRules& rules : rules_) {
+            for (const model::IdentifierKey& key : model::keys_of(target.type, target.value, rules, scratch_)) {
+                add(key);
+            }
+        }
+        return keys_;
+    }
+
+  private:
+    void add(const model::IdentifierKey& key) {
+        for (const One& known : keys_) {
+            if (known.key.identity_class == key.identity_class &&
+                std::string_view(arena_).substr(known.key.offset, known.key.size) == key.bytes) {
+                return;
+            }
+        }
+        One& one = keys_.emplace_back();
+        one.key.hash = key.hash;
+        one.key.offset = arena_.size();
+        one.key.size = static_cast<std::uint32_t>(key.bytes.size());
+        one.key.identity_class = key.identity_class;
+        one.has_optional_parameters = key.has_optional_parameters;
+        arena_.append(key.bytes);
+    }
+
+    std::vector<model::KeyRules> rules_;
+    std::string& arena_;
+    model::IdentifierScratch scratch_;
+    std::vector<One> keys_;
+};
+
+std::vector<Entry> entries_of(const std::vector<WarrantPtr>& warrants, const model::Matching& matching,
+                              std::string& arena) {
     std::size_t targets = 0;
     for (const WarrantPtr& warrant : warrants) {
         targets += warrant->targets.size();
     }
     std::vector<Entry> entries;
     entries.reserve(targets);
-    std::string scratch;
+    TargetKeys keys(matching, arena);
     for (std::size_t w = 0; w < warrants.size(); ++w) {
         const Warrant& warrant = *warrants[w];
         for (std::size_t t = 0; t < warrant.targets.size(); ++t) {
             const Target& target = warrant.targets[t];
-            const model::CanonicalIdentifier canonical = model::canonical(target.type, target.value, scratch);
-            Entry& entry = entries.emplace_back();
-            entry.key.hash = canonical.hash;
-            entry.key.offset = arena.size();
-            entry.key.size = static_cast<std::uint32_t>(canonical.bytes.size());
-            entry.key.identity_class = canonical.identity_class;
-            arena.append(canonical.bytes);
-            entry.posting.from = std::max(warrant.valid_from, target.from.value_or(warrant.valid_from));
-            entry.posting.until = std::min(warrant.valid_until, target.until.value_or(warrant.valid_until));
-            entry.posting.warrant = static_cast<std::uint32_t>(w);
-            entry.posting.target = static_cast<std::uint32_t>(t);
-            entry.posting.has_optional_parameters = canonical.has_optional_parameters;
-            entry.posting.restricts_services = !warrant.services.empty();
+            Posting posting;
+            posting.from = std::max(warrant.valid_from, target.from.value_or(warrant.valid_from));
+            posting.until = std::min(warrant.valid_until, target.until.value_or(warrant.valid_until));
+            posting.warrant = static_cast<std::uint32_t>(w);
+            posting.target = static_cast<std::uint32_t>(t);
+            posting.restricts_services = !warrant.services.empty();
+            for (const TargetKeys::One& one : keys.of(target)) {
+                posting.has_optional_parameters = one.has_optional_parameters;
+                entries.push_back({one.key, posting});
+            }
         }
     }
     return entries;
@@ -159,14 +204,15 @@ std::vector<Entry> entries_of(const std::vector<WarrantPtr>& warrants, std::stri
 
 Index::Index() : Index(std::vector<WarrantPtr>{}) {}
 
-Index::Index(std::vector<WarrantPtr> warrants) {
+Index::Index(std::vector<WarrantPtr> warrants, MatchRules rules) {
     auto tables = std::make_unique<Tables>();
+    tables->rules = std::move(rules);
     std::ranges::sort(warrants, [](const WarrantPtr& a, const WarrantPtr& b) {
         return std::tie(a->destination, a->liid) < std::tie(b->destination, b->liid);
     });
     tables->warrants = std::move(warrants);
 
-    std::vector<Entry> entries = entries_of(tables->warrants, tables->arena);
+    std::vector<Entry> entries = entries_of(tables->warrants, tables->rules.matching, tables->arena);
     const auto same_key = [&tables](const Key& a, const Key& b) {
         return a.hash == b.hash && a.identity_class == b.identity_class && tables->bytes_of(a) == tables->bytes_of(b);
     };
@@ -204,23 +250,27 @@ Index::Index(std::vector<WarrantPtr> warrants) {
 
 Index::~Index() = default;
 
-void Index::match(const model::Event& event, model::Instant received_at, MatchScratch& scratch,
-                  std::vector<Match>& out) const {
+void Index::match(const model::Event& event, model::Instant received_at, MatchScratch& scratch, std::vector<Match>& out,
+                  const model::NumberPlan* numbers) const {
     out.clear();
     scratch.hits_.clear();
     const model::Instant at = event.timestamp ? event.timestamp->instant : received_at;
+    model::KeyRules rules = tables_->rules.matching.rules_of(event.service);
+    rules.numbers = numbers;
     for (std::size_t p = 0; p < event.parties.size(); ++p) {
         for (const model::Identifier& identifier : event.identifiers_of(event.parties[p])) {
-            const model::CanonicalIdentifier key =
-                model::canonical(identifier.type, identifier.value, scratch.canonical_);
-            const Key* const found = tables_->find(key);
-            if (found == nullptr) {
-                continue;
-            }
-            const std::span postings = std::span(tables_->postings).subspan(found->first_posting, found->posting_count);
-            for (const Posting& posting : postings) {
-                if (tables_->applies(posting, event, at, identifier, key.has_optional_parameters)) {
-                    scratch.hits_.emplace_back(posting.warrant, static_cast<std::uint32_t>(p));
+            for (const model::IdentifierKey& key :
+                 model::keys_of(identifier.type, identifier.value, rules, scratch.keys_)) {
+                const Key* const found = tables_->find(key);
+                if (found == nullptr) {
+                    continue;
+                }
+                const std::span postings =
+                    std::span(tables_->postings).subspan(found->first_posting, found->posting_count);
+                for (const Posting& posting : postings) {
+                    if (tables_->applies(posting, event, at, received_at, identifier, key.has_optional_parameters)) {
+                        scratch.hits_.emplace_back(posting.warrant, static_cast<std::uint32_t>(p));
+                    }
                 }
             }
         }

@@ -198,4 +198,8 @@ State state_at(const Warrant& warrant, model::Instant now) {
     return now < warrant.valid_until ? State::active : State::expired;
 }
 
+model::Instant takes_until(const Warrant& warrant, std::chrono::seconds late_events) {
+    return {warrant.valid_until.seconds + late_events.count(), warrant.valid_until.nanos};
+}
+
 }  // namespace lihandover::warrants

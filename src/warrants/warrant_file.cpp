@@ -177,31 +177,39 @@ Schema<TargetEntry> target_schema() {
         .option({.name = "user_id", .help = "The service's own id of an account: exact.", .example = "u-1001"},
                 &TargetEntry::user_id, identifier_type(IdentifierType::user_id, "1 to 2048 bytes"))
         .option({.name = "username",
-                 .help = "A name chosen freely, compared in NFC. Never unique: see `acknowledge_not_unique`.",
+                 .help = "A name chosen freely; its case counts as `matching.username` says. Never unique: see "
+                         "`acknowledge_not_unique`.",
                  .example = "alice"},
                 &TargetEntry::username, identifier_type(IdentifierType::username, "1 to 2048 bytes"))
         .option({.name = "msisdn",
-                 .help = "A telephone number, compared by its digits; or an alphanumeric sender, exact.",
+                 .help = "A telephone number in international form; or an alphanumeric sender, exact.",
                  .example = "\"447700900123\""},
                 &TargetEntry::msisdn,
-                identifier_type(IdentifierType::msisdn,
-                                "3 to 15 digits with separators and +, or a name of at most 11 characters"))
+                identifier_type(
+                    IdentifierType::msisdn,
+                    "3 to 15 digits, the first not 0, with separators and +; or a name of at most 11 characters"))
         .option({.name = "e164", .help = "The same as `msisdn`, numbers only.", .example = "\"+44 7700 900123\""},
-                &TargetEntry::e164, identifier_type(IdentifierType::e164, "3 to 15 digits with separators and +"))
-        .option({.name = "email",
-                 .help = "The domain is compared without regard to case, the local part is exact.",
-                 .example = "alice@example.com"},
-                &TargetEntry::email, identifier_type(IdentifierType::email, "local-part@domain"))
-        .option({.name = "sip_uri",
-                 .help = "Compared as RFC 3261 section 19.1.4 says.",
-                 .example = "sip:alice@ims.example.com"},
-                &TargetEntry::sip_uri, identifier_type(IdentifierType::sip_uri, "a SIP or SIPS URI"))
-        .option({.name = "tel_uri",
-                 .help = "Compared as RFC 3966 section 4 says; a global number without parameters is the `msisdn` of "
-                         "its digits.",
-                 .example = "tel:+447700900123"},
-                &TargetEntry::tel_uri,
-                identifier_type(IdentifierType::tel_uri, "a tel URI, global or with a phone-context"))
+                &TargetEntry::e164,
+                identifier_type(IdentifierType::e164, "3 to 15 digits, the first not 0, with separators and +"))
+        .option(
+            {.name = "email",
+             .help = "The case of what is before the @ counts as `matching.email_local_part` says; a domain equals its "
+                     "A-labels.",
+             .example = "alice@example.com"},
+            &TargetEntry::email, identifier_type(IdentifierType::email, "local-part@domain"))
+        .option(
+            {.name = "sip_uri",
+             .help = "A number, with + or `user=phone`, is the `msisdn` of its digits; other URIs compare as RFC 3261 "
+                     "section 19.1.4 says.",
+             .example = "sip:alice@ims.example.com"},
+            &TargetEntry::sip_uri, identifier_type(IdentifierType::sip_uri, "a SIP or SIPS URI"))
+        .option(
+            {.name = "tel_uri",
+             .help = "A global number is the `msisdn` of its digits, whatever its parameters; a local one compares as "
+                     "RFC 3966 section 4 says.",
+             .example = "tel:+447700900123"},
+            &TargetEntry::tel_uri,
+            identifier_type(IdentifierType::tel_uri, "a tel URI, global or with a phone-context"))
         .option({.name = "from",
                  .help = "The target counts from this time on; within the warrant's window.",
                  .example = "2026-02-01T00:00:00Z"},

@@ -101,6 +101,11 @@ void add_company(const std::string& path, Tree& tree) {
         for (const char* const file : {"certificate", "private_key", "client_ca"}) {
             tree.set(std::string("intake.http[].tls.") + file, "/x");
         }
+    } else if (path.starts_with("intake.http[].numbers.")) {
+        tree.set("intake.http[].numbers.country_code", "\"44\"");
+    } else if (path.starts_with("matching.services.*.")) {
+        const bool name = path.ends_with(".username");
+        tree.set(std::string("matching.services.lea-one.") + (name ? "email_local_part" : "username"), "exact");
     } else if (path.find(".sender.") != std::string::npos) {
         tree.set("destinations.lea-one.sender.country_code", "XX");
         tree.set("destinations.lea-one.sender.unique_identifier", "X");
@@ -152,6 +157,13 @@ std::string other_value(const OptionRow& row) {
         {"destinations.*.binary.early_success", "delivered"},
         {"destinations.*.binary.continue_timeout", "7m"},
         {"destinations.*.binary.url_template", "\"https://y.example/{object_identifier}\""},
+        {"intake.http[].numbers.country_code", "\"49\""},
+        {"intake.http[].numbers.trunk_prefix", "\"8\""},
+        {"intake.http[].numbers.international_prefix", "\"011\""},
+        {"matching.email_local_part", "exact"},
+        {"matching.username", "insensitive"},
+        {"matching.services.*.email_local_part", "exact"},
+        {"matching.services.*.username", "insensitive"},
         {"shutdown_timeout", "7s"}};
     if (const auto found = by_path.find(row.path); found != by_path.end()) {
         return found->second;
@@ -193,6 +205,25 @@ TEST_P(EachOption, IsReadComparedAndRefusedWhereItIsNotBuilt) {
     EXPECT_EQ(changed[0].path, path);
     EXPECT_EQ(changed[0].reloadable, row.facts.reloadable);
     EXPECT_TRUE(changed_options(*loaded.configuration, *loaded.configuration).empty());
+}
+
+TEST(Options, NumbersOfASource) {
+    const auto numbers = [](const std::string& text) {
+        Tree tree = least();
+        tree.set("intake.http[].numbers", text);
+        return load_text(tree.flow(), "f");
+    };
+    const Loaded british = numbers(R"({country_code: "44", trunk_prefix: "0"})");
+    ASSERT_TRUE(british.configuration);
+    EXPECT_EQ(british.configuration->intake.http[0].numbers, (model::NumberPlan{"44", "0", "00"}));
+    const Loaded danish = numbers(R"({country_code: "45", trunk_prefix: ""})");
+    ASSERT_TRUE(danish.configuration);
+    EXPECT_EQ(danish.configuration->intake.http[0].numbers->trunk_prefix, "") << "there, and empty";
+    for (const char* const bad :
+         {"{}", R"({country_code: "0"})", R"({country_code: "+44"})", R"({country_code: "4444"})",
+          R"({country_code: "44", trunk_prefix: "x"})", R"({country_code: "44", international_prefix: ""})"}) {
+        EXPECT_FALSE(numbers(bad).configuration) << bad;
+    }
 }
 
 TEST_P(EachOption, HasAnExampleThatIsTaken) {

@@ -49,10 +49,10 @@ void touch_all(const model::Event& event) {
         identifiers += party.end_identifier - party.first_identifier;
     }
     must(identifiers == event.identifiers.size(), "every identifier is of one party");
-    std::string scratch;
+    model::IdentifierScratch scratch;
     for (const auto& identifier : event.identifiers) {
         must(!identifier.value.empty(), "an identifier has a value");
-        fuzz::touch(model::canonical(identifier.type, identifier.value, scratch).bytes);
+        fuzz::touch(model::keys_of(identifier.type, identifier.value, {}, scratch).front().bytes);
     }
 }
 

@@ -12,17 +12,33 @@ namespace {
 using namespace lihandover;
 using fuzz::must;
 
-void check_one(const model::Identifier& one) {
-    std::string scratch;
-    const auto canonical = model::canonical(one.type, one.value, scratch);
-    fuzz::touch(canonical.bytes);
-    must(canonical.hash == model::identity_hash(canonical.identity_class, canonical.bytes), "the hash is the bytes'");
-    must(model::equivalent(one, one), "an identifier is itself");
-    std::string scratch_again = "left over";
-    const auto again = model::canonical(one.type, one.value, scratch_again);
-    must(again.bytes == canonical.bytes && again.hash == canonical.hash, "a used scratch changes nothing");
-    must(canonical.bytes.size() <= 16 * one.value.size() + 64, "what is canonical is bounded");
+constexpr model::KeyRules exact{model::CaseRule::exact, model::CaseRule::exact, nullptr};
+constexpr model::KeyRules folded{model::CaseRule::insensitive, model::CaseRule::insensitive, nullptr};
 
+void check_keys(const model::Identifier& one, const model::KeyRules& rules) {
+    model::IdentifierScratch scratch;
+    const auto keys = model::keys_of(one.type, one.value, rules, scratch);
+    must(keys.size() >= 1, "an identifier has a key");
+    model::IdentifierScratch used{"left", "over", "here"};
+    const auto again = model::keys_of(one.type, one.value, rules, used);
+    must(again.size() == keys.size(), "a used scratch changes nothing");
+    for (std::size_t n = 0; n < keys.size(); ++n) {
+        const model::IdentifierKey& key = keys.begin()[n];
+        fuzz::touch(key.bytes);
+        must(key.hash == model::identity_hash(key.identity_class, key.bytes), "the hash is the bytes'");
+        must(again.begin()[n].bytes == key.bytes && again.begin()[n].hash == key.hash, "nor does it change a key");
+        must(key.bytes.size() <= 16 * one.value.size() + 64, "a key is bounded");
+    }
+    must(model::equivalent(one, one, rules), "an identifier is itself");
+}
+
+void check_one(const model::Identifier& one) {
+    const model::NumberPlan plan{"44", "0", "00"};
+    model::KeyRules national = exact;
+    national.numbers = &plan;
+    for (const model::KeyRules& rules : {exact, folded, national}) {
+        check_keys(one, rules);
+    }
     const std::string normal = model::normalised(one.type, one.value);
     must(model::normalised(one.type, normal) == normal, "normalising twice is normalising once");
     must(model::equivalent(one, {one.type, normal}), "the normalised is the same party");
@@ -32,18 +48,9 @@ void check_one(const model::Identifier& one) {
 }
 
 void check_two(const model::Identifier& left, const model::Identifier& right) {
-    std::string left_scratch;
-    std::string right_scratch;
-    const auto a = model::canonical(left.type, left.value, left_scratch);
-    const auto b = model::canonical(right.type, right.value, right_scratch);
-    const bool same_key = a.identity_class == b.identity_class && a.bytes == b.bytes;
     const bool equivalent = model::equivalent(left, right);
     must(equivalent == model::equivalent(right, left), "which is first does not matter");
-    must(!equivalent || same_key, "the same party has the same key");
-    must(!same_key || a.hash == b.hash, "the same key has the same hash");
-    if (same_key && !(a.has_optional_parameters && b.has_optional_parameters)) {
-        must(equivalent, "the same key is the same party");
-    }
+    must(model::equivalent(left, right, folded) == model::equivalent(right, left, folded), "nor with regard to case");
 }
 
 void check_ids(std::string_view text) {

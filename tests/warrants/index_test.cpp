@@ -322,6 +322,8 @@ TEST(Index, AgreesWithComparingEverything) {
                                           {IdentifierType::sip_uri, "sip:a@b;x=1"},
                                           {IdentifierType::sip_uri, "sip:a@B;x=2"},
                                           {IdentifierType::sip_uri, "sip:a@b;user=phone"},
+                                          {IdentifierType::sip_uri, "sip:1234567@b;user=phone"},
+                                          {IdentifierType::sip_uri, "sip:+1234@b"},
                                           {IdentifierType::sip_uri, "sips:a@b"},
                                           {IdentifierType::sip_uri, "tel:+1234"}};
     for (int round = 0; round < 300; ++round) {
@@ -354,6 +356,63 @@ TEST(Index, AgreesWithComparingEverything) {
         }
         ASSERT_EQ(matches(Index(warrants), event.event), expected);
     }
+}
+
+TEST(Index, ASourceThatSaysHowItWritesNationalNumbersIsUnderstood) {
+    const Index index({share(make("L-1", {target(IdentifierType::msisdn, "447700900128")}))});
+    const model::NumberPlan british{"44", "0", "00"};
+    const EventOf event({{{IdentifierType::msisdn, "07700900128"}}});
+    MatchScratch scratch;
+    std::vector<Match> found;
+    index.match(event.event, within, scratch, found);
+    EXPECT_TRUE(found.empty());
+    index.match(event.event, within, scratch, found, &british);
+    EXPECT_EQ(found.size(), 1U);
+}
+
+TEST(Index, AUriThatIsANumberMatchesOnceHoweverManyKeysItHas) {
+    const Index index({share(make("L-1", {target(IdentifierType::msisdn, "447700900128"),
+                                          target(IdentifierType::sip_uri, "sip:447700900128@a.example;user=phone")}))});
+    EXPECT_EQ(matches(index, EventOf({{{IdentifierType::sip_uri, "sip:447700900128@a.example;user=phone"}}}).event),
+              "L-1:0");
+    EXPECT_EQ(matches(index, EventOf({{{IdentifierType::sip_uri, "sip:+447700900128@b.example"}}}).event), "L-1:0");
+}
+
+TEST(Index, CaseCountsAsTheRulesOfTheServiceSay) {
+    MatchRules rules;
+    rules.matching.services["loose"].username = model::CaseRule::insensitive;
+    rules.matching.services["mail"].email_local_part = model::CaseRule::exact;
+    const Index index({share(make("L-1", {target(IdentifierType::username, "Alice"),
+                                          target(IdentifierType::email, "Alice@Example.com")}))},
+                      rules);
+    const auto under = [&index](std::string_view service, const Identifier& identifier) {
+        EventOf event({{identifier}});
+        event.event.service = service;
+        return matches(index, event.event) == "L-1:0";
+    };
+    EXPECT_TRUE(under("any", {IdentifierType::username, "Alice"}));
+    EXPECT_FALSE(under("any", {IdentifierType::username, "alice"}));
+    EXPECT_TRUE(under("loose", {IdentifierType::username, "aLICE"}));
+    EXPECT_TRUE(under("any", {IdentifierType::email, "alice@example.com"}));
+    EXPECT_FALSE(under("mail", {IdentifierType::email, "alice@example.com"}));
+    EXPECT_TRUE(under("mail", {IdentifierType::email, "Alice@example.COM"}));
+    EXPECT_EQ(index.distinct_targets(), 4U) << "both are there under both rules";
+}
+
+TEST(Index, AnEventThatComesInLateCountsForAWhile) {
+    constexpr std::int64_t week = 7 * 24 * 3600;
+    const Index index({share(make("L-1", {target(IdentifierType::user_id, "u-1")}))});
+    const std::vector<Identifier> who = {{IdentifierType::user_id, "u-1"}};
+    EXPECT_EQ(matches(index, EventOf({who}).at(within).event, {end.seconds + week - 1, 999'999'999}), "L-1:0");
+    EXPECT_EQ(matches(index, EventOf({who}).at(within).event, {end.seconds + week, 0}), "");
+    EXPECT_EQ(matches(index, EventOf({who}).at({1'999, 999'999'999}).event, end), "L-1:0") << "at full precision";
+    EXPECT_EQ(matches(index, EventOf({who}).at(end).event, end), "");
+    EXPECT_EQ(matches(index, EventOf({who}).event, end), "") << "one without a time counts by its receipt";
+    EXPECT_EQ(matches(index, EventOf({who}).at({999, 999'999'999}).event, within), "");
+    const Index none({share(make("L-1", {target(IdentifierType::user_id, "u-1")}))},
+                     {.matching = {}, .late_events = {}});
+    EXPECT_EQ(matches(none, EventOf({who}).at(within).event, {1'999, 999'999'999}), "L-1:0");
+    EXPECT_EQ(matches(none, EventOf({who}).at(within).event, end), "");
 }
 
 TEST(Index, MayBeAskedFromManyThreads) {

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "lihandover/config/problem.hpp"
+#include "lihandover/model/identifier.hpp"
 #include "lihandover/model/item.hpp"
+#include "lihandover/model/matching.hpp"
 
 namespace lihandover::config {
 
@@ -57,6 +59,7 @@ struct IntakeListener {
     std::optional<ServerTls> tls;  ///< always there for TCP, never for a Unix socket
     std::uint32_t mode = 0660;     ///< of the Unix socket
     std::string group;             ///< of the Unix socket; empty: the daemon's own
+    std::optional<model::NumberPlan> numbers;  ///< absent: its numbers are international, whatever they look like
 };
 
 struct Intake {
@@ -149,7 +152,9 @@ struct Configuration {
     model::Endpoint csp;
     std::string state_dir = "/var/lib/lihandoverd";
     std::string warrants_dir = "/etc/lihandoverd/warrants.d";
+    Duration late_events = std::chrono::days(7);  ///< how long after a warrant's end what happened before still counts
     Intake intake;
+    model::Matching matching;
     Store store;
     CspSchema csp_schema;
     std::map<std::string, Destination> destinations;  ///< by name, `[a-z0-9-]{1,64}`

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -9,60 +12,104 @@
 
 namespace lihandover::model {
 
-// When two identifiers name the same party (TS 103 707 annex A, SPEC section 5):
-//   user_id          the same bytes
-//   username         the same text in NFC; what is not valid UTF-8 is compared as bytes
-//   msisdn, e164     the same digits, without `+`, separators and visual spaces; what holds anything else (an
-//                    alphanumeric sender) is compared as text and never equals a number
-//   email            the same local part and, without regard to case, the same domain
-//   tel_uri          RFC 3966 section 4; a global number without parameters equals the MSISDN of its digits
-//   sip_uri          RFC 3261 section 19.1.4; SIP and SIPS differ
-// A tel URI in a sip_uri, msisdn or e164, and a SIP URI in a tel_uri, count as what they are. All functions take any
-// bytes, are thread-safe and never throw but for exhausted memory.
+// When two identifiers name the same party (docs/identifiers.md; TS 103 707 annex A). An identifier gives one or two
+// keys, and two identifiers are the same when they share one. All functions take any bytes, are thread-safe and never
+// throw but for exhausted memory.
 
-/// What a canonical identifier is compared within. Keys of different classes are never equal.
+/// What keys are compared within: keys of different classes are never equal.
 enum class IdentityClass : std::uint8_t {
     user_id,
-    username,
-    number,       ///< digits only
-    number_text,  ///< given as a number, but not one
+    username,         ///< in NFC
+    username_folded,  ///< in NFC, without regard to case
+    number,           ///< digits; E.164 unless they begin with a zero
+    number_text,      ///< given as a number, but not one: an alphanumeric sender
     email,
-    tel,  ///< a tel URI that is more than a global number
+    email_folded,  ///< the local part without regard to case
+    tel,           ///< a tel URI of a local number
     sip,
     uri_text,  ///< given as a URI, but neither a SIP nor a tel URI
 };
 
-/// An identifier in the form in which equal bytes of one class mean the same party.
-struct CanonicalIdentifier {
+/// Whether texts that differ in case alone are the same.
+enum class CaseRule : std::uint8_t { exact, insensitive };
+
+/// How a source writes telephone numbers that are not in international form (`numbers` of a listener).
+struct NumberPlan {
+    std::string country_code;  ///< digits, without `+`
+    /// What a national number begins with, which is left out of its international form. Empty: national numbers are
+    /// written without one, and every number without `+` and international prefix is national. Absent: there are none.
+    std::optional<std::string> trunk_prefix;
+    std::string international_prefix = "00";
+
+    friend bool operator==(const NumberPlan&, const NumberPlan&) = default;
+};
+
+/// What decides, besides the identifier itself, which keys it gives.
+struct KeyRules {
+    CaseRule email_local_part = CaseRule::insensitive;
+    CaseRule username = CaseRule::exact;
+    /// Of the source that the identifier comes from; null where it has none, and for targets.
+    const NumberPlan* numbers = nullptr;
+
+    friend bool operator==(const KeyRules&, const KeyRules&) = default;
+};
+
+/// An identifier in a form in which equal bytes of one class mean the same party.
+struct IdentifierKey {
     IdentityClass identity_class{};
     /// Equal keys are not enough: the URI has parameters that count only when both sides have them, which no key can
-    /// say (the relation is not transitive). Ask equivalent() when both sides have it set.
+    /// say (the relation is not transitive). Ask parameters_agree() when both sides have it set.
     bool has_optional_parameters = false;
-    /// Views `value` or `scratch`, whichever was given to canonical().
-    std::string_view bytes;
+    std::string_view bytes;  ///< views the identifier's value or the scratch
     /// Of class and bytes. The same within one build of the program; not to be stored.
     std::uint64_t hash = 0;
 };
 
-/// The canonical form of an identifier. The common forms need no copy; the others are written to `scratch` (replaced;
-/// its capacity is kept), so that a reused scratch makes this free of allocation but for user names and email domains
-/// that are not in NFC already.
-[[nodiscard]] CanonicalIdentifier canonical(IdentifierType type, std::string_view value, std::string& scratch);
+/// The keys of one identifier: one, or two where it is both a number and a URI.
+class IdentifierKeys {
+  public:
+    static constexpr std::size_t max = 2;
+    void add(const IdentifierKey& key) { keys_.at(size_++) = key; }
+    [[nodiscard]] const IdentifierKey* begin() const { return keys_.data(); }
+    [[nodiscard]] const IdentifierKey* end() const { return keys_.data() + size_; }
+    [[nodiscard]] std::size_t size() const { return size_; }
+    [[nodiscard]] const IdentifierKey& front() const { return keys_.front(); }
 
-/// The hash that canonical() gives for class and bytes.
+  private:
+    std::array<IdentifierKey, max> keys_;
+    std::size_t size_ = 0;
+};
+
+/// Buffers that keys are written to. Reused from call to call, which replaces what they held, they make keys_of() free
+/// of allocation but for names that are neither ASCII nor in NFC, and domains that are not ASCII.
+struct IdentifierScratch {
+    std::string number;
+    std::string text;
+    std::string work;
+};
+
+/// The keys of an identifier, at least one. They are valid until the scratch is used again or the value goes.
+[[nodiscard]] IdentifierKeys keys_of(IdentifierType type, std::string_view value, const KeyRules& rules,
+                                     IdentifierScratch& scratch);
+
+/// The hash of a key of this class and these bytes.
 [[nodiscard]] std::uint64_t identity_hash(IdentityClass identity_class, std::string_view bytes);
 
-/// Whether two identifiers name the same party; exact for every type, slower than comparing keys.
-[[nodiscard]] bool equivalent(const Identifier& left, const Identifier& right);
+/// For two identifiers that share a key of SIP URIs: whether the parameters that both have agree.
+[[nodiscard]] bool parameters_agree(std::string_view left, std::string_view right);
 
-/// The normalised value for people and documents: digits for a number, `tel:+44…` for a tel URI, `sip:…` with all its
-/// parameters for a SIP URI, else the canonical bytes. ASCII for URIs and numbers that are ones; otherwise WTF-8 if
-/// `value` is.
+/// Whether two identifiers name the same party under these rules; slower than comparing keys.
+[[nodiscard]] bool equivalent(const Identifier& left, const Identifier& right, const KeyRules& rules = {});
+
+/// The value as documents write it: digits for a number, `tel:+44…` for a tel URI, `sip:…` with all its parameters for
+/// a SIP URI, an email with its domain in lower case, a user name in NFC. ASCII for URIs and numbers that are ones;
+/// otherwise WTF-8 if `value` is. What it gives for a value never changes from version to version, since stored items
+/// are written with it at each attempt (promise 3).
 [[nodiscard]] std::string normalised(IdentifierType type, std::string_view value);
 
 /// What is wrong with an identifier that somebody wants to target, as a phrase for an operator (`a SIP or SIPS URI is
-/// needed, sip:user@host`), or nullopt. It never repeats the value. Events are never judged by it: what a source
-/// reports is matched and delivered as it is.
+/// needed, sip:user@host`), or nullopt. It never repeats the value. One that no identifier of an event can ever equal
+/// is wrong. Events are never judged by it: what a source reports is matched and delivered as it is.
 [[nodiscard]] std::optional<std::string_view> target_problem(IdentifierType type, std::string_view value);
 
 }  // namespace lihandover::model

@@ -1,14 +1,16 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "lihandover/model/event.hpp"
+#include "lihandover/model/identifier.hpp"
+#include "lihandover/model/matching.hpp"
 #include "lihandover/model/time.hpp"
 #include "lihandover/warrants/warrant.hpp"
 
@@ -26,12 +28,23 @@ struct Match {
 /// event under no warrant. One per thread.
 class MatchScratch {
   public:
-    MatchScratch() { canonical_.reserve(512); }
+    MatchScratch() {
+        keys_.number.reserve(64);
+        keys_.text.reserve(512);
+        keys_.work.reserve(512);
+    }
 
   private:
     friend class Index;
-    std::string canonical_;
+    model::IdentifierScratch keys_;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> hits_;  // warrant, party
+};
+
+/// What decides which events fall under a warrant, besides the warrant.
+struct MatchRules {
+    model::Matching matching;
+    /// How long after a warrant's end an event that happened before it still counts (promise 9).
+    std::chrono::seconds late_events = std::chrono::days(7);
 };
 
 /// Which warrants an event falls under. An immutable snapshot: any number of threads may match at once; a reload builds
@@ -41,16 +54,19 @@ class Index {
   public:
     /// An index of no warrants.
     Index();
-    explicit Index(std::vector<WarrantPtr> warrants);
+    explicit Index(std::vector<WarrantPtr> warrants, MatchRules rules = {});
     ~Index();
     Index(const Index&) = delete;
     Index& operator=(const Index&) = delete;
 
     /// Replaces `out` by one match for each warrant that the event falls under, in the order of their destinations and
     /// LIIDs, each at most once. A warrant applies by the event's own time, else by `received_at`, within its window
-    /// and its target's, both half-open; every party in every role counts (promise 9).
-    void match(const model::Event& event, model::Instant received_at, MatchScratch& scratch,
-               std::vector<Match>& out) const;
+    /// and its target's, both half-open; every party in every role counts. One that has ended takes what happened
+    /// before its end for `late_events` more (promise 9).
+    ///
+    /// `numbers` says how the source of the event writes national numbers; null: it does not.
+    void match(const model::Event& event, model::Instant received_at, MatchScratch& scratch, std::vector<Match>& out,
+               const model::NumberPlan* numbers = nullptr) const;
 
     /// All of them, in the order of destination and LIID.
     [[nodiscard]] std::span<const WarrantPtr> warrants() const;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -64,5 +65,9 @@ using Digest = std::array<std::uint8_t, 32>;
 enum class State : std::uint8_t { pending, active, expired };
 inline constexpr std::array<std::string_view, 3> state_names = {"pending", "active", "expired"};
 [[nodiscard]] State state_at(const Warrant& warrant, model::Instant now);
+
+/// The first moment at which nothing that comes in counts any more, however late it is: the warrant's end and
+/// `late_events` (promise 9).
+[[nodiscard]] model::Instant takes_until(const Warrant& warrant, std::chrono::seconds late_events);
 
 }  // namespace lihandover::warrants

@@ -26,8 +26,15 @@ model::Instant Moment::latest() const {
 
 class Pipeline::Impl {
   public:
-    Impl(std::string source, const PipelineParts& given) : parts(given), maker(std::move(source), given.items) {}
+    Impl(std::string named, const PipelineParts& given)
+        : source(named), parts(given), maker(std::move(named), given.items) {}
 
+    /// What `event` falls under at that moment, under the number plan of the source.
+    void match(const model::Event& event, const Moment& moment, std::vector<warrants::Match>& out) {
+        moment.snapshot->index->match(event, moment.received_at, scratch, out, moment.snapshot->numbers_of(source));
+    }
+
+    std::string source;
     PipelineParts parts;
     ItemMaker maker;
     // Used within one call of take(), never across a suspension: an event under no warrant costs no allocation.
@@ -55,7 +62,7 @@ Group::~Group() = default;
 void Group::take(const model::Event& event, std::size_t bytes, const Moment& moment) {
     bytes_ += bytes;
     Pipeline::Impl& pipeline = pipeline_;
-    moment.snapshot->index->match(event, moment.received_at, pipeline.scratch, pipeline.matches);
+    pipeline.match(event, moment, pipeline.matches);
     if (!pipeline.matches.empty()) {
         pipeline.maker.append(event, pipeline.matches, *moment.snapshot, moment.received_at, items_);
     }
@@ -66,7 +73,7 @@ asio::awaitable<Outcome> Group::take(const model::Event& event, std::size_t byte
     bytes_ += bytes;
     // Its own, since it keeps them while others are served.
     std::vector<warrants::Match> matches;
-    moment.snapshot->index->match(event, moment.received_at, pipeline_.scratch, matches);
+    pipeline_.match(event, moment, matches);
     const bool wanted = ItemMaker::takes_objects(event, matches, *moment.snapshot);
     store::BinaryObjects& store = pipeline_.parts.objects;
     std::vector<ObjectSource> sources;

@@ -3,12 +3,16 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "lihandover/model/identifier.hpp"
 #include "lihandover/model/item.hpp"
 #include "lihandover/store/types.hpp"
 #include "lihandover/warrants/index.hpp"
@@ -51,9 +55,17 @@ struct Snapshot {
     std::shared_ptr<const warrants::Index> index;
     /// routes[i] belongs to index->warrants()[i]; of the same length.
     std::vector<Route> routes;
+    /// How sources write national numbers (intake.http[].numbers), by the source's name.
+    std::map<std::string, model::NumberPlan, std::less<>> numbers;
     /// Names below `parameters` that count as metadata (intake.metadata_parameters).
     std::vector<std::string> metadata_parameters;
     Limits limits;
+
+    /// Null for a source that says nothing of its numbers.
+    [[nodiscard]] const model::NumberPlan* numbers_of(std::string_view source) const {
+        const auto found = numbers.find(source);
+        return found == numbers.end() ? nullptr : &found->second;
+    }
 };
 
 /// The snapshot in force. Thread-safe: a reload publishes from its thread, intake takes it anew for every stretch of

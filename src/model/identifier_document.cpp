@@ -1,0 +1,69 @@
+// How documents write identifiers. A stored item is written anew at each attempt, also by later versions of the
+// program, and has to give the same bytes each time (promise 3): what normalised() gives for a value never changes. How
+// identifiers compare may, and is in identifier.cpp.
+#include "ascii.hpp"
+#include "lihandover/model/identifier.hpp"
+#include "phone_number.hpp"
+#include "unicode.hpp"
+#include "uri.hpp"
+
+namespace lihandover::model {
+
+namespace {
+
+std::string username_text(std::string_view value) {
+    std::string out;
+    return !is_nfc_already(value) && append_nfc(out, value) ? out : std::string(value);
+}
+
+std::string email_text(std::string_view value) {
+    const std::size_t at = value.rfind('@');
+    if (at == std::string_view::npos) {
+        return std::string(value);
+    }
+    const std::string_view domain = value.substr(at + 1);
+    std::string out(value, 0, at + 1);
+    if (is_ascii(domain) || !append_lower_nfc(out, domain)) {
+        append_lower(out, domain);
+    }
+    return out;
+}
+
+/// A number or a URI of any kind, by what it looks like.
+std::string address_text(IdentifierType type, std::string_view value) {
+    const bool number_type = type == IdentifierType::msisdn || type == IdentifierType::e164;
+    const bool uri_type = type == IdentifierType::sip_uri || type == IdentifierType::tel_uri;
+    std::string out;
+    if (type != IdentifierType::sip_uri && append_digits(out, value, false, {})) {
+        return out;
+    }
+    if (const std::optional<Tel> tel = write_tel(value, out)) {
+        const bool number = tel->global && !tel->has_parameters;
+        const bool plain = number && !uri_type;
+        return plain ? std::string(tel->bytes.substr(1)) : "tel:" + std::string(tel->bytes);
+    }
+    bool has_optional = false;
+    const auto sip = number_type ? std::nullopt : write_sip(value, SipForm::document, out, has_optional);
+    return std::string(sip.value_or(value));
+}
+
+}  // namespace
+
+std::string normalised(IdentifierType type, std::string_view value) {
+    switch (type) {
+        case IdentifierType::user_id:
+            return std::string(value);
+        case IdentifierType::username:
+            return username_text(value);
+        case IdentifierType::email:
+            return email_text(value);
+        case IdentifierType::msisdn:
+        case IdentifierType::e164:
+        case IdentifierType::sip_uri:
+        case IdentifierType::tel_uri:
+            break;
+    }
+    return address_text(type, value);
+}
+
+}  // namespace lihandover::model
