@@ -13,9 +13,10 @@ namespace lihandover::lea_sim {
 
 namespace {
 
-constexpr std::array<std::string_view, 13> kind_names = {
-    "delay",     "refuse",    "error",      "status", "drop",      "wrong_transaction", "garbage",
-    "truncated", "oversized", "unanswered", "twice",  "slow_read", "withhold_continue"};
+constexpr std::array<std::string_view, 19> kind_names = {
+    "delay",     "refuse",     "error",      "status",       "drop",      "wrong_transaction", "garbage",
+    "truncated", "oversized",  "unanswered", "twice",        "slow_read", "withhold_continue", "exists",
+    "stranger",  "first_only", "foreign",    "under_status", "gzip"};
 constexpr std::array<std::string_view, 4> moment_names = {"reading", "answering", "answered", "any"};
 constexpr std::array<std::string_view, 3> scope_names = {"deliveries", "uploads", "all"};
 
@@ -109,6 +110,12 @@ bool set(Rule& rule, std::string_view name, std::string_view value, std::string&
         }
     } else if (name == "liid") {
         rule.liid = value;
+    } else if (name == "contains") {
+        rule.contains = value;
+    } else if (name == "nodes") {
+        number(rule.nodes, 1, 1000);
+    } else if (name == "node") {
+        number(rule.node.emplace(), 0, 999);
     } else if (name == "description") {
         rule.description = value;
     } else if (name == "location") {
@@ -188,8 +195,11 @@ model::Result<Rule> make_rule(const Settings& settings) {
     }
     const bool unread = rule.kind == Kind::slow_read || rule.kind == Kind::withhold_continue ||
                         (rule.kind == Kind::drop && rule.moment == Moment::reading);
-    if (unread && rule.on != Scope::uploads && (!rule.liid.empty() || rule.object)) {
-        return model::Error{"liid, object: not known before a delivery is read"};
+    if (unread && rule.on != Scope::uploads && (!rule.liid.empty() || rule.object || !rule.contains.empty())) {
+        return model::Error{"liid, object, contains: not known before a delivery is read"};
+    }
+    if (rule.node && *rule.node >= rule.nodes) {
+        return model::Error{"node: allowed is 0 to one less than nodes"};
     }
     return rule;
 }
@@ -270,6 +280,7 @@ model::Result<std::vector<Rule>> rules_from_json(std::string_view json) {
 Behaviour::Behaviour(std::vector<Rule> rules) {
     for (auto& rule : rules) {
         needs_liids_ = needs_liids_ || !rule.liid.empty();
+        needs_nodes_ = needs_nodes_ || rule.node;
         auto state = std::make_unique<State>();
         state->rule = std::move(rule);
         states_.push_back(std::move(state));
@@ -281,7 +292,9 @@ const Rule* Behaviour::apply(std::size_t index, std::span<const Subject> subject
     const auto& rule = state.rule;
     const bool fits = std::any_of(subjects.begin(), subjects.end(), [&](const Subject& subject) {
         return (rule.on == Scope::all || rule.on == subject.what) && (rule.liid.empty() || rule.liid == subject.liid) &&
-               (!rule.object || (subject.object != nullptr && *subject.object == *rule.object));
+               (!rule.object || (subject.object != nullptr && *subject.object == *rule.object)) &&
+               (rule.contains.empty() || subject.text.find(rule.contains) != std::string_view::npos) &&
+               (!rule.node || subject.connection % rule.nodes == *rule.node);
     });
     if (!fits) {
         return nullptr;

@@ -34,6 +34,12 @@ enum class Kind : std::uint8_t {
     twice,              ///< answers an action twice
     slow_read,          ///< reads `rate` bytes per second
     withhold_continue,  ///< never sends 100 Continue
+    exists,             ///< answers 3010 for an object that was accepted before
+    stranger,           ///< `error` as whoever could not read the request gives it: a new transaction, sender unknown
+    first_only,         ///< answers the first action alone
+    foreign,            ///< a good answer as others write it: parties not swapped, more elements, a signature, text/xml
+    under_status,       ///< the answer under `status`; from 400 on ErrorInformation `code` rather than acceptances
+    gzip,               ///< a good answer with Content-Encoding: gzip
 };
 
 /// When a connection is dropped.
@@ -53,6 +59,9 @@ struct Rule {
     Scope on = Scope::deliveries;
     std::string liid;                   ///< only messages or actions with this LIID
     std::optional<model::Uuid> object;  ///< only messages or actions with this object; uploads of it
+    std::string contains;               ///< only messages with these bytes in them; uploads: in path or Content-Type
+    std::uint64_t nodes = 1;            ///< connections go to so many nodes by turns,
+    std::optional<std::uint64_t> node;  ///< and only this one of them does it, counted from 0
     std::uint64_t skip = 0;             ///< not the first so many that fit
     std::uint64_t every = 1;            ///< then each so-manieth
     std::uint64_t times = 0;            ///< at most so often; 0: without end
@@ -95,11 +104,15 @@ class Behaviour {
         Scope what = Scope::deliveries;  ///< deliveries or uploads
         std::string_view liid;
         const model::Uuid* object = nullptr;
+        std::string_view text;         ///< of deliveries the body; of uploads path and Content-Type
+        std::uint64_t connection = 0;  ///< counted from 0
     };
 
     [[nodiscard]] bool empty() const { return states_.empty(); }
     /// Some rule asks for an LIID: requests have to be read in full.
     [[nodiscard]] bool needs_liids() const { return needs_liids_; }
+    /// Some rule asks for a node: connections have to be counted.
+    [[nodiscard]] bool needs_nodes() const { return needs_nodes_; }
 
     /// The rule number `index` if it is of `kind` and applies to one of `subjects`; counts it as seen then.
     [[nodiscard]] const Rule* apply(std::size_t index, std::span<const Subject> subjects, Random& random) const;
@@ -116,6 +129,7 @@ class Behaviour {
     };
     std::vector<std::unique_ptr<State>> states_;
     bool needs_liids_ = false;
+    bool needs_nodes_ = false;
 };
 
 [[nodiscard]] std::string_view name_of(Kind kind);

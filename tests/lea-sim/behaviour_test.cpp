@@ -88,8 +88,8 @@ TEST(Rules, ApplyToEveryNthAfterTheSkippedAndAtMostSoOften) {
 TEST(Rules, LookAtWhatTheyAreFor) {
     const auto one = model::Uuid::random();
     const auto other = model::Uuid::random();
-    const Behaviour::Subject delivery{Scope::deliveries, "LIID-1", &one};
-    const Behaviour::Subject upload{Scope::uploads, {}, &one};
+    const Behaviour::Subject delivery{Scope::deliveries, "LIID-1", &one, {}, 0};
+    const Behaviour::Subject upload{Scope::uploads, {}, &one, {}, 0};
     EXPECT_EQ(pattern(rule_of("kind=refuse,liid=LIID-1"), 1, delivery), "x");
     EXPECT_EQ(pattern(rule_of("kind=refuse,liid=LIID-2"), 1, delivery), ".");
     EXPECT_EQ(pattern(rule_of("kind=refuse,object=" + one.to_string()), 1, delivery), "x");
@@ -106,6 +106,26 @@ TEST(Rules, HappenAtRandomAsTheSeedSays) {
     EXPECT_EQ(first, pattern(rule, 200));
     EXPECT_THAT(first, HasSubstr("x"));
     EXPECT_THAT(first, HasSubstr("."));
+}
+
+TEST(Rules, LookAtTextAndNode) {
+    const auto filter = rule_of("kind=status,status=403,contains=poison");
+    Behaviour::Subject subject;
+    subject.text = "no harm in it";
+    EXPECT_EQ(pattern(filter, 2, subject), "..");
+    subject.text = "some poison in it";
+    EXPECT_EQ(pattern(filter, 2, subject), "xx");
+
+    const auto node = rule_of("kind=status,status=404,nodes=3,node=1");
+    std::string hit;
+    for (subject.connection = 0; subject.connection < 6; ++subject.connection) {
+        hit += pattern(node, 1, subject);
+    }
+    EXPECT_EQ(hit, ".x..x.");
+    EXPECT_TRUE(Behaviour({node}).needs_nodes());
+    EXPECT_FALSE(Behaviour({filter}).needs_nodes());
+    EXPECT_THAT(error_of("kind=status,nodes=2,node=2"), HasSubstr("one less than nodes"));
+    EXPECT_THAT(error_of("kind=slow_read,contains=x"), HasSubstr("not known before"));
 }
 
 TEST(Rules, SayWhetherTheyNeedLiids) {

@@ -4,11 +4,13 @@
 #include <array>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/crc.hpp>
 #include <cstddef>
 #include <exception>
 #include <iterator>
 #include <pugixml.hpp>
 
+#include "lihandover/hi1/error_codes.hpp"
 #include "lihandover/hi1/writer.hpp"
 #include "lihandover/model/clock.hpp"
 
@@ -23,8 +25,8 @@ constexpr std::chrono::milliseconds slow_step{100};
 constexpr std::string_view xml_type = "application/xml";
 
 // TS 103 120's own tools answer with these.
-constexpr std::uint64_t unsupported_action = 3001;
-constexpr std::uint64_t not_valid = 3007;
+constexpr std::uint64_t unsupported_action = hi1::unsupported_feature;
+constexpr std::uint64_t not_valid = hi1::improper_value;
 
 /// The place of an item in its conversation (TS 103 707 5.3.2), as the texts in the document.
 struct Correlation {
@@ -97,6 +99,30 @@ bool is_message_kind(Kind kind) {
         case Kind::garbage:
         case Kind::truncated:
         case Kind::oversized:
+        case Kind::stranger:
+        case Kind::first_only:
+        case Kind::foreign:
+        case Kind::under_status:
+        case Kind::gzip:
+            return true;
+        default:
+            return false;
+    }
+}
+
+/// Whether the message's actions are answered one by one, whatever else `rule` does.
+bool answers_actions(const Rule* rule, Moment moment) {
+    if (rule == nullptr) {
+        return true;
+    }
+    switch (rule->kind) {
+        case Kind::drop:
+            return moment == Moment::answered;
+        case Kind::under_status:
+            return rule->status < 400;
+        case Kind::first_only:
+        case Kind::foreign:
+        case Kind::gzip:
             return true;
         default:
             return false;
@@ -105,7 +131,7 @@ bool is_message_kind(Kind kind) {
 
 /// Whether a drop is decided before the body is read.
 bool is_early(const Rule& rule) {
-    const bool unconditional = rule.liid.empty() && !rule.object;
+    const bool unconditional = rule.liid.empty() && !rule.object && rule.contains.empty();
     return rule.kind == Kind::drop && (rule.moment == Moment::reading ||
                                        (rule.moment == Moment::any && (unconditional || rule.on == Scope::uploads)));
 }
@@ -126,6 +152,44 @@ http::Response status_response(const Rule& rule) {
         response.fields.emplace_back("Location", rule.location);
     }
     return response;
+}
+
+/// gzip (RFC 1952) of stored blocks (RFC 1951 3.2.4): nothing is compressed, and every reader takes it.
+std::string gzipped(std::string_view text) {
+    std::string out("\x1f\x8b\x08\0\0\0\0\0\0\xff", 10);
+    const auto put = [&out](std::uint64_t value, int bytes) {
+        for (int at = 0; at < bytes; ++at) {
+            out += static_cast<char>(value >> (8 * at) & 0xFF);
+        }
+    };
+    boost::crc_32_type sum;
+    sum.process_bytes(text.data(), text.size());
+    const auto size = text.size();
+    do {
+        const auto block = text.substr(0, 0xFFFF);
+        text.remove_prefix(block.size());
+        put(text.empty() ? 1 : 0, 1);
+        put(block.size(), 2);
+        put(~block.size(), 2);
+        out += block;
+    } while (!text.empty());
+    put(sum.checksum(), 4);
+    put(size, 4);
+    return out;
+}
+
+void replace(std::string& text, std::string_view what, std::string_view by) {
+    if (const auto at = text.find(what); at != std::string::npos) {
+        text.replace(at, what.size(), by);
+    }
+}
+
+/// Says the same with what the schema leaves open, and with what it does not have.
+std::string in_foreign_words(std::string text) {
+    replace(text, "<ActionResponse>", "<ActionResponse><Note xmlns=\"urn:example:lea\">hello</Note>");
+    replace(text, "</ActionResponse>", "<Remark>as you wished</Remark></ActionResponse>");
+    replace(text, "</HI1Message>", "<Signature><Value>none</Value></Signature></HI1Message>");
+    return text;
 }
 
 std::string now_text() {
@@ -150,6 +214,7 @@ struct Lea::Delivery {
     std::string body;
     hi1::Request request;
     std::vector<Taken> taken;  ///< by action of `request`
+    std::uint64_t connection = 0;
     bool readable = false;
     std::string invalid;  ///< why the schemas do not allow it; empty: they do, or nobody asked
     bool validated = false;
@@ -211,6 +276,19 @@ boost::asio::awaitable<void> Lea::wait(std::chrono::milliseconds time) {
     if (interrupted) {
         std::rethrow_exception(interrupted);
     }
+}
+
+std::uint64_t Lea::connection_of(const Behaviour& behaviour, const http::Exchange& exchange) {
+    static constexpr std::size_t most = 100'000;
+    if (!behaviour.needs_nodes()) {
+        return 0;
+    }
+    if (connections_.size() >= most) {
+        connections_.clear();
+    }
+    const auto [found, fresh] = connections_.try_emplace(exchange.peer().address, next_connection_);
+    next_connection_ += fresh ? 1 : 0;
+    return found->second;
 }
 
 const Rule* Lea::first(const Behaviour& behaviour, Kind kind, Subjects subjects) {
@@ -313,7 +391,10 @@ boost::asio::awaitable<bool> Lea::read_delivery(http::Exchange& exchange, const 
 
 boost::asio::awaitable<void> Lea::take_delivery(http::Exchange& exchange, Delivery& delivery) {
     const auto& behaviour = *delivery.behaviour;
-    const std::array<Behaviour::Subject, 1> unread = {Behaviour::Subject{}};
+    delivery.connection = connection_of(behaviour, exchange);
+    Behaviour::Subject not_read;
+    not_read.connection = delivery.connection;
+    const std::array<Behaviour::Subject, 1> unread = {not_read};
     const Rule* slow = nullptr;
     if (!behaviour.empty()) {
         delivery.rule = first_drop(behaviour, unread, delivery.moment);
@@ -421,7 +502,8 @@ void Lea::judge(Delivery& delivery) {
     const bool rules = !behaviour.empty();
     if (rules) {
         for (const auto& action : delivery.taken) {
-            delivery.subjects.push_back({Scope::deliveries, action.liid, &action.identifier});
+            delivery.subjects.push_back(
+                {Scope::deliveries, action.liid, &action.identifier, delivery.body, delivery.connection});
         }
         for (std::size_t i = 0; i < behaviour.size() && delivery.rule == nullptr; ++i) {
             if (!is_message_kind(behaviour.rule(i).kind) || is_early(behaviour.rule(i))) {
@@ -450,16 +532,14 @@ void Lea::judge(Delivery& delivery) {
                                           : hi1::ErrorInformation{unsupported_action, "only DELIVER is known here"};
         } else if (rules) {
             const auto subject = Subjects(delivery.subjects).subspan(i, 1);
-            if (const auto* rule = first(behaviour, Kind::refuse, subject)) {
+            const auto* const rule = own_rule(delivery, i, subject);
+            delivery.action_rules[i] = rule;
+            if (rule != nullptr && (rule->kind == Kind::refuse || rule->kind == Kind::exists)) {
                 answer.kind = hi1::ActionAnswer::Kind::refused;
-                answer.error = {rule->code, rule->description};
-                delivery.action_rules[i] = rule;
-            } else if (const auto* left_out = first(behaviour, Kind::unanswered, subject)) {
-                delivery.action_rules[i] = left_out;
-                times = 0;
-            } else if (const auto* repeated = first(behaviour, Kind::twice, subject)) {
-                delivery.action_rules[i] = repeated;
-                times = 2;
+                answer.error = {rule->kind == Kind::exists ? hi1::object_already_exists : rule->code,
+                                rule->description};
+            } else if (rule != nullptr) {
+                times = rule->kind == Kind::twice ? 2 : 0;
             }
         }
         for (; times > 0; --times) {
@@ -467,20 +547,42 @@ void Lea::judge(Delivery& delivery) {
         }
     }
     count(shared_.totals.actions, actions.size());
-    const bool answered =
-        delivery.rule == nullptr || (delivery.rule->kind == Kind::drop && delivery.moment == Moment::answered);
-    if (!answered) {
+    if (!answers_actions(delivery.rule, delivery.moment)) {
         count(shared_.totals.failed);
         return;
     }
     for (std::size_t i = 0; i < actions.size(); ++i) {
         if (!delivery.taken[i].good() ||
-            (delivery.action_rules[i] != nullptr && delivery.action_rules[i]->kind == Kind::refuse)) {
+            (delivery.action_rules[i] != nullptr &&
+             (delivery.action_rules[i]->kind == Kind::refuse || delivery.action_rules[i]->kind == Kind::exists))) {
             count(shared_.totals.refused);
         } else if (delivery.action_rules[i] == nullptr) {
             count(shared_.totals.accepted);
         }
     }
+}
+
+const Rule* Lea::own_rule(const Delivery& delivery, std::size_t action, Subjects subject) {
+    const auto& behaviour = *delivery.behaviour;
+    bool asks = false;
+    for (std::size_t i = 0; i < behaviour.size(); ++i) {
+        asks = asks || behaviour.rule(i).kind == Kind::exists;
+    }
+    const bool stored = answers_actions(delivery.rule, delivery.moment) || delivery.rule->kind == Kind::drop;
+    if (asks && stored && !accepted_.insert(delivery.taken[action].identifier).second) {
+        if (const auto* rule = first(behaviour, Kind::exists, subject)) {
+            return rule;
+        }
+    }
+    for (const Kind kind : {Kind::refuse, Kind::unanswered, Kind::twice}) {
+        if (const auto* rule = first(behaviour, kind, subject)) {
+            return rule;
+        }
+    }
+    if (action > 0 && delivery.rule != nullptr && delivery.rule->kind == Kind::first_only) {
+        return delivery.rule;
+    }
+    return nullptr;
 }
 
 void Lea::report(const Delivery& delivery, const http::Exchange& exchange) {
@@ -517,7 +619,7 @@ void Lea::report(const Delivery& delivery, const http::Exchange& exchange) {
         return;
     }
     const auto* rule = delivery.rule;
-    const bool answered = rule == nullptr || (rule->kind == Kind::drop && delivery.moment == Moment::answered);
+    const bool answered = answers_actions(rule, delivery.moment);
     for (std::size_t i = 0; i < delivery.taken.size(); ++i) {
         const auto& action = delivery.taken[i];
         const auto* own = delivery.action_rules[i];
@@ -535,7 +637,10 @@ void Lea::report(const Delivery& delivery, const http::Exchange& exchange) {
             if (rule->kind == Kind::status) {
                 line.number("status", rule->status);
             }
-            if (rule->kind == Kind::error) {
+            if (rule->kind == Kind::under_status) {
+                line.number("status", rule->status);
+            }
+            if (rule->kind == Kind::error || rule->kind == Kind::stranger || rule->kind == Kind::under_status) {
                 line.number("code", rule->code);
             }
         } else if (!action.good()) {
@@ -544,10 +649,14 @@ void Lea::report(const Delivery& delivery, const http::Exchange& exchange) {
             line.text("outcome", "accepted");
         } else if (own->kind == Kind::refuse) {
             line.text("outcome", "refused").number("code", own->code);
+        } else if (own->kind == Kind::exists) {
+            line.text("outcome", "refused").number("code", hi1::object_already_exists);
+        } else if (own->kind == Kind::first_only) {
+            line.text("outcome", name_of(Kind::unanswered));
         } else {
             line.text("outcome", name_of(own->kind));
         }
-        if (answered && rule != nullptr) {
+        if (answered && rule != nullptr && rule->kind == Kind::drop) {
             line.text("then", "dropped");
         }
         tail(line);
@@ -587,17 +696,27 @@ std::string Lea::write_answer(const Delivery& delivery) const {
     std::string out;
     out.reserve(1024 + delivery.answers.size() * 320);
     const auto now = model::system_clock().wall();
-    if (delivery.rule != nullptr && delivery.rule->kind == Kind::error) {
-        hi1::append_error_response(out, delivery.request.header, now,
-                                   {delivery.rule->code, delivery.rule->description});
-    } else if (delivery.rule != nullptr && delivery.rule->kind == Kind::wrong_transaction) {
-        auto other = delivery.request.header;
-        other.transaction = model::Uuid::random();
-        hi1::append_response(out, other, now, delivery.answers);
-    } else {
-        hi1::append_response(out, delivery.request.header, now, delivery.answers);
+    const auto* const rule = delivery.rule;
+    const auto kind = rule != nullptr ? rule->kind : Kind::delay;
+    hi1::Header header = delivery.request.header;
+    if (kind == Kind::wrong_transaction || kind == Kind::stranger) {
+        header.transaction = model::Uuid::random();
     }
-    return out;
+    if (kind == Kind::stranger) {
+        header.receiver = {"ZZ", "UNKNOWN"};  // the response's sender
+    }
+    if (kind == Kind::foreign) {
+        std::swap(header.sender, header.receiver);  // and so neither is, in the response
+    }
+    if (kind == Kind::error || kind == Kind::stranger || (kind == Kind::under_status && rule->status >= 400)) {
+        hi1::append_error_response(out, header, now, {rule->code, rule->description});
+    } else {
+        hi1::append_response(out, header, now, delivery.answers);
+    }
+    if (kind == Kind::foreign) {
+        return in_foreign_words(std::move(out));
+    }
+    return kind == Kind::gzip ? gzipped(out) : out;
 }
 
 boost::asio::awaitable<void> Lea::answer(http::Exchange& exchange, const Delivery& delivery) {
@@ -625,6 +744,13 @@ boost::asio::awaitable<void> Lea::answer(http::Exchange& exchange, const Deliver
         PaddedSource source(write_answer(delivery), rule->size, true);
         (void)co_await exchange.respond(std::move(response), source);
         co_return;
+    }
+    if (kind == Kind::under_status) {
+        response.status = rule->status;
+    } else if (kind == Kind::foreign) {
+        response.content_type = "text/xml; charset=utf-8";
+    } else if (kind == Kind::gzip) {
+        response.fields.emplace_back("Content-Encoding", "gzip");
     }
     response.body = kind == Kind::garbage ? garbage() : write_answer(delivery);
     (void)co_await exchange.respond(std::move(response));
@@ -668,7 +794,10 @@ boost::asio::awaitable<void> Lea::take_upload(http::Exchange& exchange, std::str
         co_return;
     }
     const auto behaviour = shared_.behaviour();
-    const std::array<Behaviour::Subject, 1> subjects = {Behaviour::Subject{Scope::uploads, {}, &*object}};
+    std::string words(exchange.path());
+    words.append(" ").append(exchange.header("Content-Type").value_or(std::string_view{}));
+    const std::array<Behaviour::Subject, 1> subjects = {
+        Behaviour::Subject{Scope::uploads, {}, &*object, words, connection_of(*behaviour, exchange)}};
     Line line("object");
     line.text("object", object->to_string()).text("path", exchange.path());
     line.text("content_type", exchange.header("Content-Type").value_or(std::string_view{}));

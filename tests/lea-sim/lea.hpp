@@ -6,9 +6,11 @@
 #include <chrono>
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -85,6 +87,9 @@ class Lea final : public http::Handler {
     void judge(Delivery& delivery);
     void report(const Delivery& delivery, const http::Exchange& exchange);
     [[nodiscard]] std::string write_answer(const Delivery& delivery) const;
+    /// Which connection that is, counted from 0, while some rule asks for it.
+    [[nodiscard]] std::uint64_t connection_of(const Behaviour& behaviour, const http::Exchange& exchange);
+    [[nodiscard]] const Rule* own_rule(const Delivery& delivery, std::size_t action, Subjects subject);
     [[nodiscard]] std::string garbage();
 
     boost::asio::any_io_executor executor_;
@@ -92,6 +97,9 @@ class Lea final : public http::Handler {
     Random random_;
     bool hurried_ = false;
     std::list<boost::asio::steady_timer> timers_;
+    std::map<std::string, std::uint64_t> connections_;  ///< by the peer's address
+    std::uint64_t next_connection_ = 0;
+    std::set<model::Uuid> accepted_;                ///< while some rule asks what exists
     std::vector<std::unique_ptr<Delivery>> spare_;  ///< so that the fast path allocates nothing
 };
 

@@ -17,7 +17,7 @@ namespace {
 using namespace lihandover;  // NOLINT(google-build-using-namespace): a program's own file
 
 /// What the command line says about behaviour, before it is made into rules.
-struct Wishes {
+struct BehaviourOptions {
     std::string delay;
     std::string jitter;
     std::vector<std::string> refuse;
@@ -59,30 +59,30 @@ model::Status add_rules(std::vector<lea_sim::Rule>& rules, const std::string& ki
     return {};
 }
 
-model::Result<std::vector<lea_sim::Rule>> rules_of(const Wishes& wishes) {
+model::Result<std::vector<lea_sim::Rule>> rules_of(const BehaviourOptions& asked) {
     std::vector<lea_sim::Rule> rules;
     std::vector<lea_sim::Settings> single;
-    if (!wishes.delay.empty() || !wishes.jitter.empty()) {
+    if (!asked.delay.empty() || !asked.jitter.empty()) {
         single.push_back({{"kind", "delay"},
-                          {"delay", wishes.delay.empty() ? "0ms" : wishes.delay},
-                          {"jitter", wishes.jitter.empty() ? "0ms" : wishes.jitter}});
+                          {"delay", asked.delay.empty() ? "0ms" : asked.delay},
+                          {"jitter", asked.jitter.empty() ? "0ms" : asked.jitter}});
     }
-    if (wishes.status) {
-        single.push_back({{"kind", "status"}, {"status", std::to_string(*wishes.status)}});
-        if (wishes.retry_after) {
-            single.back().emplace_back("retry_after", std::to_string(*wishes.retry_after));
+    if (asked.status) {
+        single.push_back({{"kind", "status"}, {"status", std::to_string(*asked.status)}});
+        if (asked.retry_after) {
+            single.back().emplace_back("retry_after", std::to_string(*asked.retry_after));
         }
     }
-    if (wishes.expect_status) {
-        single.push_back({{"kind", "status"}, {"on", "uploads"}, {"status", std::to_string(*wishes.expect_status)}});
+    if (asked.expect_status) {
+        single.push_back({{"kind", "status"}, {"on", "uploads"}, {"status", std::to_string(*asked.expect_status)}});
     }
-    if (wishes.read_rate) {
-        single.push_back({{"kind", "slow_read"}, {"on", "all"}, {"rate", std::to_string(*wishes.read_rate)}});
+    if (asked.read_rate) {
+        single.push_back({{"kind", "slow_read"}, {"on", "all"}, {"rate", std::to_string(*asked.read_rate)}});
     }
-    if (wishes.garbage) {
+    if (asked.garbage) {
         single.push_back({{"kind", "garbage"}});
     }
-    if (wishes.withhold_continue) {
+    if (asked.withhold_continue) {
         single.push_back({{"kind", "withhold_continue"}});
     }
     for (auto& settings : single) {
@@ -91,13 +91,13 @@ model::Result<std::vector<lea_sim::Rule>> rules_of(const Wishes& wishes) {
         }
     }
     const std::vector<std::pair<std::string, const std::vector<std::string>*>> repeated = {
-        {"refuse", &wishes.refuse}, {"error", &wishes.error}, {"drop", &wishes.drop}, {"", &wishes.rule}};
+        {"refuse", &asked.refuse}, {"error", &asked.error}, {"drop", &asked.drop}, {"", &asked.rule}};
     for (const auto& [kind, texts] : repeated) {
         if (auto added = add_rules(rules, kind, *texts); !added) {
             return added.error();
         }
     }
-    for (const auto& text : wishes.chaos) {
+    for (const auto& text : asked.chaos) {
         auto chaos = lea_sim::chaos_rules(text);
         if (!chaos) {
             return chaos.error();
@@ -110,7 +110,7 @@ model::Result<std::vector<lea_sim::Rule>> rules_of(const Wishes& wishes) {
 int run(int argc, char** argv) {
     CLI::App app("A test LEA: takes TS 103 707 deliveries over mutual TLS and answers as it is told to.", "lea-sim");
     lea_sim::Options options;
-    Wishes wishes;
+    BehaviourOptions asked;
     bool discard = false;
     app.add_option("--listen", options.listen, "address and port; port 0 takes any free one")->capture_default_str();
     app.add_option("--certificate", options.tls.certificate, "PEM file")->required();
@@ -124,21 +124,20 @@ int run(int argc, char** argv) {
     app.add_option("--validate", options.validate, "directory of XML Schemas to check each document against");
     app.add_option("--upload-prefix", options.upload_prefix, "paths of binary objects begin so")->capture_default_str();
     app.add_option("--seed", options.seed, "of all that happens at random")->capture_default_str();
-    app.add_option("--delay", wishes.delay, "time before each answer, such as 200ms");
-    app.add_option("--jitter", wishes.jitter, "random time more");
-    app.add_option("--refuse", wishes.refuse, "code=3007,liid=…,every=10: refuses actions")->allow_extra_args(false);
-    app.add_option("--error", wishes.error, "code=…,times=…: refuses whole messages")->allow_extra_args(false);
-    auto* const status = app.add_option("--status", wishes.status, "HTTP status instead of an answer");
-    app.add_option("--retry-after", wishes.retry_after, "seconds, beside --status")->needs(status);
-    app.add_option("--drop", wishes.drop, "moment=reading|answering|answered|any: drops connections")
+    app.add_option("--delay", asked.delay, "time before each answer, such as 200ms");
+    app.add_option("--jitter", asked.jitter, "random time more");
+    app.add_option("--refuse", asked.refuse, "code=3007,liid=…,every=10: refuses actions")->allow_extra_args(false);
+    app.add_option("--error", asked.error, "code=…,times=…: refuses whole messages")->allow_extra_args(false);
+    auto* const status = app.add_option("--status", asked.status, "HTTP status instead of an answer");
+    app.add_option("--retry-after", asked.retry_after, "seconds, beside --status")->needs(status);
+    app.add_option("--drop", asked.drop, "moment=reading|answering|answered|any: drops connections")
         ->allow_extra_args(false);
-    app.add_flag("--garbage", wishes.garbage, "answers with nonsense");
-    app.add_option("--read-rate", wishes.read_rate, "bytes per second that are read");
-    app.add_flag("--withhold-continue", wishes.withhold_continue, "never sends 100 Continue");
-    app.add_option("--expect-status", wishes.expect_status, "HTTP status instead of 100 Continue, such as 417");
-    app.add_option("--rule", wishes.rule, "kind=…,…: any rule, see README.md")->allow_extra_args(false);
-    app.add_option("--chaos", wishes.chaos, "drop=0.05,delay=0.1,refuse=0.01: a mix at random")
-        ->allow_extra_args(false);
+    app.add_flag("--garbage", asked.garbage, "answers with nonsense");
+    app.add_option("--read-rate", asked.read_rate, "bytes per second that are read");
+    app.add_flag("--withhold-continue", asked.withhold_continue, "never sends 100 Continue");
+    app.add_option("--expect-status", asked.expect_status, "HTTP status instead of 100 Continue, such as 417");
+    app.add_option("--rule", asked.rule, "kind=…,…: any rule, see README.md")->allow_extra_args(false);
+    app.add_option("--chaos", asked.chaos, "drop=0.05,delay=0.1,refuse=0.01: a mix at random")->allow_extra_args(false);
     try {
         app.parse(argc, argv);
         if (options.output.empty() && !discard) {
@@ -147,7 +146,7 @@ int run(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error);
     }
-    auto rules = rules_of(wishes);
+    auto rules = rules_of(asked);
     if (!rules) {
         std::cerr << "lea-sim: " << rules.error().message << '\n';
         return 2;

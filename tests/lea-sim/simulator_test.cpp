@@ -400,6 +400,75 @@ TEST_F(SimulatorTest, AnswersAnotherTransaction) {
     EXPECT_EQ(outcomes(), std::vector<std::string>{"wrong_transaction"});
 }
 
+TEST_F(SimulatorTest, SaysThatAnObjectExistsOnceItHasIt) {
+    start({"kind=drop,moment=answering,times=1", "kind=exists"});
+    const auto message = message_of({"LIID-1"});
+    EXPECT_FALSE(post(message.document));  // stored, and the answer lost
+    const auto again = response_of(post(message.document));
+    ASSERT_EQ(again.actions.size(), 1U);
+    EXPECT_EQ(again.actions[0].error.code, 3010U);
+    EXPECT_EQ(kinds_of(response_of(post(message_of({"LIID-1"}).document))),
+              std::vector<AnswerKind>{AnswerKind::accepted});
+    EXPECT_EQ(outcomes(), (std::vector<std::string>{"dropped", "refused", "accepted"}));
+}
+
+TEST_F(SimulatorTest, HasNotTakenWhatAFilterAnswered) {
+    start({"kind=status,status=503,times=1", "kind=exists"});
+    const auto message = message_of({"LIID-1"});
+    EXPECT_EQ(post(message.document)->status, 503U);
+    EXPECT_EQ(kinds_of(response_of(post(message.document))), std::vector<AnswerKind>{AnswerKind::accepted});
+}
+
+TEST_F(SimulatorTest, FiltersByText) {
+    start({"kind=status,status=403,contains=LIID-poison"});
+    EXPECT_EQ(post(message_of({"LIID-1"}).document)->status, 200U);
+    EXPECT_EQ(post(message_of({"LIID-poison"}).document)->status, 403U);
+}
+
+TEST_F(SimulatorTest, OneNodeOfSeveralIsBroken) {
+    start({"kind=status,status=404,nodes=2,node=1"});
+    const auto good = connection();
+    const auto bad = connection();
+    for (int times = 0; times < 3; ++times) {
+        EXPECT_EQ(post(*good, message_of({"LIID-1"}).document)->status, 200U);
+        EXPECT_EQ(post(*bad, message_of({"LIID-1"}).document)->status, 404U);
+    }
+}
+
+TEST_F(SimulatorTest, AnswersAsOthersWriteIt) {
+    start({"kind=foreign,times=1", "kind=first_only,times=1", "kind=stranger,code=3020,times=1",
+           "kind=under_status,status=202,times=1", "kind=under_status,status=500,code=500,times=1"});
+    const auto message = message_of({"LIID-1", "LIID-2"});
+    const auto foreign = post(message.document);
+    EXPECT_THAT(foreign->body, HasSubstr("<Remark>"));
+    const auto read = response_of(foreign);
+    EXPECT_EQ(kinds_of(read), (std::vector<AnswerKind>{AnswerKind::accepted, AnswerKind::accepted}));
+    EXPECT_EQ(read.header.sender.unique_identifier, "EXAMPLE-CSP");
+
+    EXPECT_EQ(response_of(post(message.document)).actions.size(), 1U);
+
+    const auto stranger = response_of(post(message.document));
+    EXPECT_NE(stranger.header.transaction, message.transaction);
+    EXPECT_EQ(stranger.header.sender.unique_identifier, "UNKNOWN");
+    EXPECT_EQ(stranger.message_error->code, 3020U);
+
+    const auto accepted = post(message.document);
+    EXPECT_EQ(accepted->status, 202U);
+    EXPECT_EQ(hi1::parse_response(accepted->body)->actions.size(), 2U);
+    const auto failed = post(message.document);
+    EXPECT_EQ(failed->status, 500U);
+    EXPECT_EQ(hi1::parse_response(failed->body)->message_error->code, 500U);
+}
+
+TEST_F(SimulatorTest, CompressesUnasked) {
+    start({"kind=gzip"});
+    const auto posted = post(message_of({"LIID-1"}).document);
+    if (posted) {  // a client may refuse what it did not ask for
+        EXPECT_TRUE(posted->body.starts_with("\x1f\x8b"));
+    }
+    EXPECT_EQ(outcomes(), std::vector<std::string>{"accepted"});
+}
+
 TEST_F(SimulatorTest, AnswersNonsense) {
     start({"kind=garbage"});
     for (int i = 0; i < 30; ++i) {
