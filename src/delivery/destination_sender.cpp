@@ -64,6 +64,8 @@ void DestinationSender::configure(std::shared_ptr<const Target> target) {
     health_.set_policy({options.retry.initial, options.retry.maximum, options.connections});
     if (other_end) {
         ++generation_;
+        connector_ = std::make_shared<http::Connector>(dispatcher_.executor(), target_->url, target_->destination.tls,
+                                                       target_->connection);
         health_.probe_now(dispatcher_.clock().steady());
     }
     wake_workers();  // there may be fewer of them now
@@ -133,6 +135,9 @@ void DestinationSender::wake_workers() {
 }
 
 void DestinationSender::cut_connections() {
+    if (connector_) {
+        connector_->cancel();
+    }
     for (const auto& worker : workers_) {
         if (worker->connection) {
             worker->connection->close();
@@ -344,16 +349,15 @@ asio::awaitable<bool> DestinationSender::connect(Worker& worker, Ticket ticket) 
     if (worker.connection && worker.generation == generation_ && worker.connection->is_open()) {
         co_return true;
     }
-    if (!worker.connection || worker.generation != generation_) {
-        worker.target = target_;
-        worker.generation = generation_;
-        worker.connection.emplace(dispatcher_.executor(), worker.target->url, worker.target->destination.tls,
-                                  worker.target->connection);
-    }
+    worker.target = target_;
+    worker.generation = generation_;
+    worker.connection.reset();
     sync_connection(worker);
-    const auto connected = co_await worker.connection->connect();
-    sync_connection(worker);
+    const auto connector = connector_;  // a reload may bring another one meanwhile
+    auto connected = co_await connector->connect();
     if (connected) {
+        worker.connection = std::move(*connected);
+        sync_connection(worker);
         co_return true;
     }
     if (dispatcher_.stopping()) {

@@ -32,7 +32,7 @@ class Dispatcher;
 struct Target {
     Destination destination;
     http::Url url;
-    http::ConnectionOptions connection;
+    http::ConnectorOptions connection;
 };
 
 /// Delivery to one destination: its lanes, its gate, and workers with a connection each, as many as there is work for.
@@ -184,6 +184,7 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
     std::shared_ptr<StatusBoard> board_;
     std::shared_ptr<const Target> target_;
     std::uint64_t generation_ = 0;  ///< of URL and TLS
+    std::shared_ptr<http::Connector> connector_;
     bool retired_ = false;
     bool leaving_ = false;  ///< no longer configured, but not empty yet
 

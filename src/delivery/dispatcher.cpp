@@ -55,9 +55,9 @@ model::Result<Dispatcher::Plan> Dispatcher::plan(Settings settings) {
         target->connection.resolve_timeout = timeout;
         target->connection.connect_timeout = timeout;
         target->connection.handshake_timeout = timeout;
-        target->connection.send_stall = timeout;
-        target->connection.answer_timeout = timeout;
-        target->connection.max_answer_body = hi1::max_response_size;
+        target->connection.exchange.send_stall = timeout;
+        target->connection.exchange.answer_timeout = timeout;
+        target->connection.exchange.max_answer_body = hi1::max_response_size;
         target->destination = std::move(destination);
         auto name = target->destination.name;
         if (!plan.targets.emplace(std::move(name), std::move(target)).second) {

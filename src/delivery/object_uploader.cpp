@@ -66,6 +66,7 @@ void ObjectUploader::configure(std::shared_ptr<const Target> target) {
     pump_->limit(options.upload_bandwidth);
     if (other_end) {
         ++generation_;
+        connectors_.clear();
         health_.probe_now(dispatcher_.clock().steady());
     }
 }
@@ -139,6 +140,9 @@ void ObjectUploader::probe_now() {
 }
 
 void ObjectUploader::cut(bool waiting) {
+    for (const auto& [origin, connector] : connectors_) {
+        connector->cancel();
+    }
     for (const auto& slot : slots_) {
         if (slot->upload != nullptr && !(waiting && slot->body_wanted)) {
             if (slot->connection) {
@@ -364,18 +368,31 @@ asio::awaitable<ObjectUploader::Ended> ObjectUploader::attempt(Slot& slot, Ticke
 }
 
 asio::awaitable<http::ClientResult<void>> ObjectUploader::connect(Slot& slot, const http::Url& url) {
-    if (!slot.connection || slot.generation != generation_ || !same_origin(slot.origin, url)) {
-        if (slot.connection) {
-            slot.connection->close();
-            sync_connection(slot);
-        }
-        slot.origin = url;
-        slot.generation = generation_;
-        slot.connection.emplace(dispatcher_.executor(), url, slot.target->destination.tls, slot.target->connection);
+    if (slot.connection && slot.connection->is_open() && slot.generation == generation_ &&
+        same_origin(slot.origin, url)) {
+        co_return http::ClientResult<void>{};
     }
-    auto connected = co_await slot.connection->connect();
+    slot.connection.reset();
     sync_connection(slot);
-    co_return connected;
+    slot.origin = url;
+    slot.generation = generation_;
+    const auto connector = connector_to(*slot.target, url);  // a reload may bring another one meanwhile
+    auto connected = co_await connector->connect();
+    if (!connected) {
+        co_return connected.error();
+    }
+    slot.connection = std::move(*connected);
+    sync_connection(slot);
+    co_return http::ClientResult<void>{};
+}
+
+std::shared_ptr<http::Connector> ObjectUploader::connector_to(const Target& target, const http::Url& url) {
+    auto& connector = connectors_[url.scheme + "://" + url.endpoint()];
+    if (!connector) {
+        connector =
+            std::make_shared<http::Connector>(dispatcher_.executor(), url, target.destination.tls, target.connection);
+    }
+    return connector;
 }
 
 asio::awaitable<http::ClientResult<http::ExpectOutcome>> ObjectUploader::post(Slot& slot,

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -96,6 +97,7 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
     boost::asio::awaitable<http::ClientResult<void>> connect(Slot& slot, const http::Url& url);
     boost::asio::awaitable<http::ClientResult<http::ExpectOutcome>> post(Slot& slot, const store::StoredObject& object,
                                                                          const http::Url& url, Ticket ticket);
+    std::shared_ptr<http::Connector> connector_to(const Target& target, const http::Url& url);
     [[nodiscard]] std::chrono::milliseconds continue_timeout(const Slot& slot, const Ticket& ticket) const;
     [[nodiscard]] bool may_go_on(const Slot& slot, const Ticket& ticket) const;
 
@@ -123,7 +125,8 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
     const metrics::DestinationMetrics& metrics_;
     std::shared_ptr<StatusBoard> board_;
     std::shared_ptr<const Target> target_;
-    std::uint64_t generation_ = 0;  ///< of TLS and times
+    std::uint64_t generation_ = 0;                                        ///< of TLS and times
+    std::map<std::string, std::shared_ptr<http::Connector>> connectors_;  ///< by origin, of this generation
     bool retired_ = false;
     bool leaving_ = false;
     bool kicking_ = false;

@@ -5,7 +5,7 @@
 #include <ctime>
 #include <stdexcept>
 
-#include "lihandover/http/client.hpp"
+#include "lihandover/http/failure.hpp"
 #include "lihandover/http/server.hpp"
 
 namespace lihandover::http {

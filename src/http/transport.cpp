@@ -1,6 +1,7 @@
 #include "transport.hpp"
 
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -15,6 +16,7 @@
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/experimental/parallel_group.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
@@ -101,12 +103,22 @@ bool Transport::adopt(int descriptor, int family) {
     return !error;
 }
 
-asio::awaitable<Io> Transport::connect(const asio::generic::stream_protocol::endpoint& endpoint) {
+asio::awaitable<Io> Transport::connect(const asio::generic::stream_protocol::endpoint& endpoint,
+                                       const std::optional<asio::ip::address>& source) {
+    if (closed_) {
+        co_return Io::closed;
+    }
     boost::system::error_code error;
     if (socket_.is_open()) {
         socket_.close(error);
     }
     socket_.open(endpoint.protocol(), error);
+    if (!error && source) {
+        // The port is chosen on connecting, so that connections to several peers can share one.
+        const int on = 1;
+        setsockopt(socket_.native_handle(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+        socket_.bind(asio::ip::tcp::endpoint{*source, 0}, error);
+    }
     if (error) {
         co_return Io::reset;
     }

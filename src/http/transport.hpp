@@ -6,6 +6,7 @@
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -76,8 +77,10 @@ class Transport {
 
     /// Takes over a connected socket. False when Asio cannot.
     bool adopt(int descriptor, int family);
-    /// A new socket, connected to `endpoint`. `ok`, `reset` (refused, unreachable, …), `timeout` or `closed`.
-    boost::asio::awaitable<Io> connect(const boost::asio::generic::stream_protocol::endpoint& endpoint);
+    /// A new socket, connected to `endpoint` from `source` where one is given. `ok`, `reset` (refused, unreachable,
+    /// `source` is not ours, …), `timeout` or `closed`.
+    boost::asio::awaitable<Io> connect(const boost::asio::generic::stream_protocol::endpoint& endpoint,
+                                       const std::optional<boost::asio::ip::address>& source = std::nullopt);
     /// Readies TLS; nullptr when OpenSSL cannot. The handshake follows.
     ssl_st* start_tls(ssl_ctx_st* context, bool server);
     boost::asio::awaitable<Io> handshake();

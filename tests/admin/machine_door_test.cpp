@@ -14,9 +14,9 @@ class MachineDoorTest : public AdminTest {
     http::Answer ask(std::string target, std::string method = "GET") {
         const auto url = http::parse_url("http://127.0.0.1:" + std::to_string(admin_->metrics_port()) + "/");
         boost::asio::io_context io;
-        http::Connection connection(io.get_executor(), *url, nullptr);
+        http::Connector connector(io.get_executor(), *url, nullptr);
         std::optional<http::Answer> answer;
-        boost::asio::co_spawn(io, exchange(connection, std::move(target), std::move(method), answer), rethrow);
+        boost::asio::co_spawn(io, exchange(connector, std::move(target), std::move(method), answer), rethrow);
         while (!answer) {
             if (io.run_one() == 0) {
                 throw std::runtime_error("no answer");
@@ -26,16 +26,16 @@ class MachineDoorTest : public AdminTest {
     }
 
   private:
-    static boost::asio::awaitable<void> exchange(http::Connection& on, std::string target, std::string method,
+    static boost::asio::awaitable<void> exchange(http::Connector& to, std::string target, std::string method,
                                                  std::optional<http::Answer>& out) {
-        const auto connected = co_await on.connect();
+        auto connected = co_await to.connect();
         if (!connected) {
             throw std::runtime_error(connected.error().message);
         }
         http::Request request;
         request.method = method;
         request.target = target;
-        auto answer = co_await on.exchange(request);
+        auto answer = co_await connected->exchange(request);
         if (!answer) {
             throw std::runtime_error(answer.error().message);
         }

@@ -122,16 +122,16 @@ void note_expected(Outcome& outcome, const http::ClientResult<http::ExpectOutcom
 Outcome ask(std::string_view bytes, std::size_t piece, std::uint8_t what) {
     static const Listener listener;
     static asio::io_context context{1};
-    http::ConnectionOptions options;
-    options.max_answer_header = 1024;
-    options.max_answer_body = max_body;
-    http::Connection connection(context.get_executor(), http::UnixPath{listener.path()}, options);
-    bool connected = false;
-    asio::co_spawn(context, connection.connect(), [&](const std::exception_ptr& failure, const auto& result) {
+    http::ConnectorOptions options;
+    options.exchange.max_answer_header = 1024;
+    options.exchange.max_answer_body = max_body;
+    http::Connector connector(context.get_executor(), http::UnixPath{listener.path()}, options);
+    http::Connection connection;
+    asio::co_spawn(context, connector.connect(), [&](const std::exception_ptr& failure, auto result) {
         must(failure == nullptr && result.has_value(), "the client connects");
-        connected = true;
+        connection = std::move(*result);
     });
-    while (!connected) {
+    while (!connection.is_open()) {
         context.restart();
         context.run_one_for(std::chrono::milliseconds(100));
     }

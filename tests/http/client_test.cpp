@@ -331,7 +331,7 @@ TEST(ClientFailure, NobodyThere) {
 }
 
 TEST(ClientFailure, NameWithoutAddress) {
-    ConnectionOptions options;
+    ConnectorOptions options;
     options.resolve_timeout = 500ms;
     TestClient client{local_url(80, "http", "no-such-host.invalid"), nullptr, options};
     const auto connected = client.connect();
@@ -453,12 +453,12 @@ TEST(ClientCancel, CloseEndsARunningExchange) {
     EXPECT_FALSE(client.connection().is_open());
 }
 
-TEST(ClientCancel, CloseEndsConnecting) {
+TEST(ClientCancel, CancelEndsConnecting) {
     RawListener listener;  // accepts nothing by itself, but the kernel does
     TestClient client{local_url(listener.port()), nullptr};
-    boost::asio::post(client.context(), [&] { client.connection().close(); });
+    boost::asio::post(client.context(), [&] { client.connector().cancel(); });
     const auto connected = client.connect();
-    // The close may come before the connect even began, or after it was done.
+    // That may come before the connect even began, or after it was done.
     if (!connected) {
         EXPECT_EQ(connected.error().kind, FailureKind::cancelled);
         EXPECT_FALSE(client.connection().is_open());
@@ -518,8 +518,8 @@ TEST(ClientCancel, AsioCancellationThrowsAndCloses) {
 
 boost::asio::awaitable<bool> connect_from_within(std::uint16_t port) {
     const boost::asio::any_io_executor executor = co_await boost::asio::this_coro::executor;
-    Connection connection{executor, local_url(port), nullptr};
-    const ClientResult<void> connected = co_await connection.connect();
+    Connector connector{executor, local_url(port), nullptr};
+    const ClientResult<Connection> connected = co_await connector.connect();
     co_return connected.has_value();
 }
 
@@ -545,7 +545,7 @@ TEST(ClientMisuse, IsALogicError) {
     EXPECT_THROW(client.exchange(request), std::logic_error);
     EXPECT_THROW(TestClient(local_url(1, "https"), nullptr), std::logic_error);
     boost::asio::io_context context;
-    EXPECT_THROW(Connection(boost::asio::system_executor{}, UnixPath{"/x"}), std::invalid_argument);
+    EXPECT_THROW(Connector(boost::asio::system_executor{}, UnixPath{"/x"}), std::invalid_argument);
     EXPECT_TRUE(server.handler().seen.empty());
 }
 

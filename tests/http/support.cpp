@@ -503,18 +503,31 @@ T complete(asio::io_context& context, asio::awaitable<T> work) {
 
 }  // namespace
 
-TestClient::TestClient(const Url& url, std::shared_ptr<const tls::ClientContext> tls, const ConnectionOptions& options)
-    : connection_(std::make_unique<Connection>(context_.get_executor(), url, std::move(tls), options)) {}
+TestClient::TestClient(const Url& url, std::shared_ptr<const tls::ClientContext> tls, const ConnectorOptions& options)
+    : connector_(std::make_unique<Connector>(context_.get_executor(), url, std::move(tls), options)) {}
 
-TestClient::TestClient(const UnixPath& path)
-    : connection_(std::make_unique<Connection>(context_.get_executor(), path)) {}
+TestClient::TestClient(const Url& url, std::shared_ptr<const tls::ClientContext> tls, const ConnectionOptions& exchange)
+    : TestClient(url, std::move(tls), [&] {
+          ConnectorOptions options;
+          options.exchange = exchange;
+          return options;
+      }()) {}
+
+TestClient::TestClient(const UnixPath& path) : connector_(std::make_unique<Connector>(context_.get_executor(), path)) {}
 
 ClientResult<void> TestClient::connect() {
-    return complete(context_, connection_->connect());
+    if (!connection_.is_open()) {
+        auto connected = complete(context_, connector_->connect());
+        if (!connected) {
+            return connected.error();
+        }
+        connection_ = std::move(*connected);
+    }
+    return {};
 }
 
 ClientResult<Answer> TestClient::exchange(const Request& request) {
-    return complete(context_, connection_->exchange(request));
+    return complete(context_, connection_.exchange(request));
 }
 
 ClientResult<Answer> TestClient::post(std::string_view target, std::string_view body) {
@@ -538,7 +551,7 @@ ClientResult<ExpectOutcome> TestClient::expect(std::string_view target, BodySour
                                                std::chrono::milliseconds continue_timeout) {
     Request request;
     request.target = target;
-    return complete(context_, connection_->exchange_expect(request, source, continue_timeout));
+    return complete(context_, connection_.exchange_expect(request, source, continue_timeout));
 }
 
 Url local_url(std::uint16_t port, const std::string& scheme, const std::string& host) {

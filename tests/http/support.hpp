@@ -161,22 +161,26 @@ class PatternSource : public BodySource {
 /// Drives a Connection from a test in straight lines.
 class TestClient {
   public:
-    TestClient(const Url& url, std::shared_ptr<const tls::ClientContext> tls, const ConnectionOptions& options = {});
+    TestClient(const Url& url, std::shared_ptr<const tls::ClientContext> tls, const ConnectorOptions& options = {});
+    TestClient(const Url& url, std::shared_ptr<const tls::ClientContext> tls, const ConnectionOptions& exchange);
     explicit TestClient(const UnixPath& path);
 
+    /// Replaces the connection there was, unless that is open.
     ClientResult<void> connect();
     ClientResult<Answer> exchange(const Request& request);
     ClientResult<Answer> post(std::string_view target, std::string_view body);
     ClientResult<Answer> get(std::string_view target, std::string_view method = "GET");
     ClientResult<ExpectOutcome> expect(std::string_view target, BodySource& source,
                                        std::chrono::milliseconds continue_timeout = guard);
-    Connection& connection() { return *connection_; }
+    Connection& connection() { return connection_; }
+    Connector& connector() { return *connector_; }
     boost::asio::io_context& context() { return context_; }
-    void destroy() { connection_.reset(); }
+    void destroy() { connection_ = {}; }
 
   private:
     boost::asio::io_context context_{1};
-    std::unique_ptr<Connection> connection_;
+    std::unique_ptr<Connector> connector_;
+    Connection connection_;
 };
 
 Url local_url(std::uint16_t port, const std::string& scheme = "http", const std::string& host = "127.0.0.1");

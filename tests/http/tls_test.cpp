@@ -161,7 +161,7 @@ TEST(Tls, SilentClientIsCut) {
 
 TEST(Tls, SilentServerTimesOut) {
     RawListener listener;
-    ConnectionOptions options;
+    ConnectorOptions options;
     options.handshake_timeout = 50ms;
     TestClient client{secure_url(listener.port()), client_context(), options};
     const auto connected = client.connect();

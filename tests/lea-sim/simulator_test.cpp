@@ -72,9 +72,26 @@ Message message_of(const std::vector<std::string>& liids) {
     return message;
 }
 
-boost::asio::awaitable<void> post_on(http::Connection& connection, std::string target, std::string document,
+/// A connection to the simulator, made when it is first needed.
+struct Client {
+    http::Connector connector;
+    http::Connection connection{};
+
+    boost::asio::awaitable<http::ClientResult<void>> connect() {
+        if (!connection.is_open()) {
+            auto connected = co_await connector.connect();
+            if (!connected) {
+                co_return connected.error();
+            }
+            connection = std::move(*connected);
+        }
+        co_return http::ClientResult<void>{};
+    }
+};
+
+boost::asio::awaitable<void> post_on(Client& client, std::string target, std::string document,
                                      std::optional<Posted>& out) {
-    const auto connected = co_await connection.connect();
+    const auto connected = co_await client.connect();
     if (!connected) {
         out.emplace(connected.error());
         co_return;
@@ -85,7 +102,7 @@ boost::asio::awaitable<void> post_on(http::Connection& connection, std::string t
     request.target = target;
     request.fields = {&field, 1};
     request.body = {&body, 1};
-    out.emplace(co_await connection.exchange(request));
+    out.emplace(co_await client.connection.exchange(request));
 }
 
 class TextSource final : public http::BodySource {
@@ -104,9 +121,9 @@ class TextSource final : public http::BodySource {
     std::size_t given_ = 0;
 };
 
-boost::asio::awaitable<void> upload_on(http::Connection& connection, std::string target, std::string bytes,
+boost::asio::awaitable<void> upload_on(Client& client, std::string target, std::string bytes,
                                        std::chrono::milliseconds continue_timeout, std::optional<Uploaded>& out) {
-    const auto connected = co_await connection.connect();
+    const auto connected = co_await client.connect();
     if (!connected) {
         out.emplace(connected.error());
         co_return;
@@ -116,7 +133,7 @@ boost::asio::awaitable<void> upload_on(http::Connection& connection, std::string
     request.target = target;
     request.fields = {&field, 1};
     TextSource source(std::move(bytes));
-    out.emplace(co_await connection.exchange_expect(request, source, continue_timeout));
+    out.emplace(co_await client.connection.exchange_expect(request, source, continue_timeout));
 }
 
 class SimulatorTest : public testing::Test {
@@ -154,14 +171,14 @@ class SimulatorTest : public testing::Test {
         return rules;
     }
 
-    std::unique_ptr<http::Connection> connection(const tls::Files& files = Certificates::csp()) {
+    std::unique_ptr<Client> connection(const tls::Files& files = Certificates::csp()) {
         auto context = tls::ClientContext::load(files);
         EXPECT_TRUE(context);
         const auto url = http::parse_url("https://127.0.0.1:" + std::to_string(simulator_->port()) + "/hi");
-        http::ConnectionOptions connection_options;
-        connection_options.answer_timeout = patience;
-        connection_options.max_answer_body = 1 << 20;
-        return std::make_unique<http::Connection>(io_.get_executor(), *url, *context, connection_options);
+        http::ConnectorOptions options;
+        options.exchange.answer_timeout = patience;
+        options.exchange.max_answer_body = 1 << 20;
+        return std::unique_ptr<Client>(new Client{{io_.get_executor(), *url, *context, options}});
     }
 
     /// Runs until there is a result. An open connection may have timers of its own, so the context need not run dry.
@@ -179,7 +196,7 @@ class SimulatorTest : public testing::Test {
         auto own = connection();
         return post(*own, document, target);
     }
-    Posted post(http::Connection& on, const std::string& document, const std::string& target = "/hi") {
+    Posted post(Client& on, const std::string& document, const std::string& target = "/hi") {
         std::optional<Posted> out;
         boost::asio::co_spawn(io_, post_on(on, target, document, out), rethrow);
         run(out);
@@ -201,15 +218,15 @@ class SimulatorTest : public testing::Test {
     /// POST, or GET where the body is none, to the control door.
     http::Answer control(const std::string& target, const std::optional<std::string>& body = std::nullopt) {
         const auto url = http::parse_url("http://" + simulator_->control_address() + target);
-        http::Connection plain(io_.get_executor(), *url, nullptr);
+        Client plain{{io_.get_executor(), *url, nullptr}};
         std::optional<Posted> out;
         boost::asio::co_spawn(io_, control_on(plain, target, body, out), rethrow);
         run(out);
         EXPECT_TRUE(out && *out) << target;
         return std::move(**out);
     }
-    static boost::asio::awaitable<void> control_on(http::Connection& on, std::string target,
-                                                   std::optional<std::string> body, std::optional<Posted>& out) {
+    static boost::asio::awaitable<void> control_on(Client& on, std::string target, std::optional<std::string> body,
+                                                   std::optional<Posted>& out) {
         const auto connected = co_await on.connect();
         if (!connected) {
             out.emplace(connected.error());
@@ -222,7 +239,7 @@ class SimulatorTest : public testing::Test {
         if (body) {
             request.body = {&view, 1};
         }
-        out.emplace(co_await on.exchange(request));
+        out.emplace(co_await on.connection.exchange(request));
     }
     std::int64_t total(std::string_view name) { return ParsedLine(control("/totals").body).number(name); }
 
@@ -318,7 +335,7 @@ TEST_F(SimulatorTest, ServesManyRequestsOnOneConnection) {
     for (int i = 0; i < 20; ++i) {
         EXPECT_EQ(kinds_of(response_of(post(*own, message_of({"A"}).document))).size(), 1U);
     }
-    EXPECT_EQ(own->exchanges(), 20U);
+    EXPECT_EQ(own->connection.exchanges(), 20U);
 }
 
 TEST_F(SimulatorTest, RefusesActionsByLiid) {
@@ -386,7 +403,7 @@ TEST_F(SimulatorTest, DropsAfterTheAnswer) {
     EXPECT_EQ(ParsedLine(lines()[0]).text("then"), "dropped");
     EXPECT_EQ(total("accepted"), 1);
     // The connection is gone: the next exchange fails on it.
-    if (own->is_open()) {
+    if (own->connection.is_open()) {
         const auto next = post(*own, message_of({"A"}).document);
         ASSERT_FALSE(next);
         EXPECT_TRUE(next.error().reused);

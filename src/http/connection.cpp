@@ -1,22 +1,14 @@
-#include "lihandover/http/client.hpp"
-
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
+#include "lihandover/http/connection.hpp"
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/ip/basic_resolver.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/error.hpp>
 #include <charconv>
 #include <cstring>
 #include <stdexcept>
 #include <utility>
 
+#include "connection_impl.hpp"
 #include "message.hpp"
 #include "parser.hpp"
 #include "transport.hpp"
@@ -27,164 +19,33 @@ namespace {
 namespace asio = boost::asio;
 namespace beast_http = boost::beast::http;
 using Clock = Transport::Clock;
-using Endpoint = asio::generic::stream_protocol::endpoint;
-using Resolver = asio::ip::basic_resolver<asio::ip::tcp, Executor>;
-using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;
 
 // Behind the head: room for what comes with it, and for lines of the chunked coding, which are bounded by it.
 constexpr std::size_t body_room = 16384;
 constexpr std::size_t body_step = 65536;
 constexpr std::size_t upload_step = std::size_t{64} * 1024;
 constexpr std::size_t max_fields = 128;
-constexpr std::size_t max_addresses = 8;
-
-/// Between a resolver that cannot be interrupted and the connection that may have given up waiting for it.
-struct Resolution {
-    explicit Resolution(const Executor& executor) : resolver(executor), wake(executor) {}
-    Resolver resolver;
-    Timer wake;
-    bool done = false;
-    std::vector<Endpoint> endpoints;
-};
 
 /// Whether a request without a body says `Content-Length: 0`.
 bool announces_empty_body(std::string_view method) {
     return method == "POST" || method == "PUT" || method == "PATCH";
 }
 
-/// How sending went.
-enum class Sent : std::uint8_t {
-    all,
-    early,   ///< bytes of an answer came in before everything was sent
-    failed,  ///< see `io`
-    source,  ///< the body source failed
-};
-
-struct SendOutcome {
-    Sent sent = Sent::all;
-    Io io = Io::ok;
-};
-
-/// Where reading an answer has got to.
-enum class HeadState : std::uint8_t { partial, interim, final, malformed, too_large };
+Failure not_connected() {
+    Failure failure;
+    failure.kind = FailureKind::closed;
+    failure.message = "not connected";
+    return failure;
+}
 
 }  // namespace
 
-class ConnectionImpl : public std::enable_shared_from_this<ConnectionImpl> {
-  public:
-    ConnectionImpl(const Executor& executor, const Url& url, std::shared_ptr<const tls::ClientContext> context,
-                   const ConnectionOptions& options)
-        : executor_(executor), host_(url.host), port_(url.port), authority_(url.authority()), options_(options) {
-        if (url.secure()) {
-            if (!context) {
-                throw std::logic_error{"an https connection needs a TLS context"};
-            }
-            context_ = std::move(context);
-        }
-        ready_head();
-    }
-
-    ConnectionImpl(const Executor& executor, UnixPath path, const ConnectionOptions& options)
-        : executor_(executor), unix_path_(std::move(path.path)), authority_("localhost"), options_(options) {
-        ready_head();
-    }
-
-    [[nodiscard]] bool is_open() const { return transport_ && open_; }
-    [[nodiscard]] std::uint64_t exchanges() const { return exchanges_; }
-
-    [[nodiscard]] std::optional<tls::PeerIdentity> peer() const {
-        return is_open() && transport_->ssl() != nullptr ? tls::peer_identity(transport_->ssl()) : std::nullopt;
-    }
-
-    void close() {
-        open_ = false;
-        ++closings_;
-        if (resolution_) {
-            resolution_->wake.cancel();
-        }
-        if (transport_) {
-            transport_->close();
-        }
-    }
-
-    static asio::awaitable<ClientResult<void>> connect(std::shared_ptr<ConnectionImpl> self);
-    static asio::awaitable<ClientResult<Answer>> exchange(std::shared_ptr<ConnectionImpl> self, Request request);
-    static asio::awaitable<ClientResult<ExpectOutcome>> exchange_expect(std::shared_ptr<ConnectionImpl> self,
-                                                                        Request request, BodySource* source,
-                                                                        std::chrono::milliseconds continue_timeout);
-
-  private:
-    /// Marks the connection as in use; closes it when the exchange is left by an exception or with a failure.
-    class Use;
-
-    void ready_head() {
-        head_.max_fields = max_fields;
-        head_.max_target = 0;
-    }
-    asio::awaitable<ClientResult<std::vector<Endpoint>>> resolve();
-    asio::awaitable<ClientResult<void>> connect_to(std::shared_ptr<Transport> transport,
-                                                   std::vector<Endpoint> endpoints);
-    asio::awaitable<ClientResult<void>> secure(std::shared_ptr<Transport> transport);
-
-    void start_request(const Request& request, std::optional<std::uint64_t> length, bool expect);
-    /// The peer has closed, or sent what nobody asked for, while the connection lay idle.
-    [[nodiscard]] bool is_stale();
-    asio::awaitable<SendOutcome> send(Transport& transport, std::span<const std::string_view> parts);
-    asio::awaitable<SendOutcome> send_source(Transport& transport, BodySource& source);
-
-    void start_answer(const Request& request);
-    /// Parses what is buffered, up to the end of a head.
-    HeadState parse_head();
-    HeadState parse_more();
-    /// Looks for an answer without waiting.
-    HeadState poll_head(Transport& transport, Io& io);
-    void make_room();
-    asio::awaitable<ClientResult<void>> read_head(Transport& transport, Phase phase, bool stop_at_continue);
-    asio::awaitable<ClientResult<Answer>> read_answer(Transport& transport);
-    asio::awaitable<ClientResult<void>> read_body(Transport& transport, Answer& answer);
-    asio::awaitable<ClientResult<void>> read_chunked(Transport& transport, std::string& body);
-    void take_head(Answer& answer);
-    asio::awaitable<ClientResult<Answer>> answer_after(Transport& transport, SendOutcome outcome);
-
-    Failure failure(Phase phase, FailureKind kind, std::string message) const;
-    Failure failure(Transport& transport, Phase phase, Io io) const;
-    /// An answer that came but is not acceptable.
-    Failure refusal(FailureKind kind, std::string message) const;
-
-    Executor executor_;
-    std::string host_;
-    std::uint16_t port_ = 0;
-    std::string unix_path_;
-    std::string authority_;
-    std::shared_ptr<const tls::ClientContext> context_;
-    ConnectionOptions options_;
-
-    // A new one for every connect; running operations hold theirs.
-    std::shared_ptr<Transport> transport_;
-    std::shared_ptr<Resolution> resolution_;
-    bool open_ = false;
-    bool in_use_ = false;
-    std::uint64_t closings_ = 0;
-    std::uint64_t exchanges_ = 0;
-    Clock::time_point last_used_;
-
-    std::string out_;
-    std::vector<std::string_view> parts_;
-    bool sent_all_ = false;
-    std::chrono::milliseconds answer_timeout_{};
-
-    std::vector<char> buffer_;
-    std::size_t begin_ = 0;
-    std::size_t end_ = 0;
-    std::size_t head_size_ = 0;
-    Head head_;
-    std::optional<AnswerParser> parser_;
-    bool answer_begun_ = false;
-    bool got_continue_ = false;
-    std::optional<HeadState> refused_;
-    unsigned interim_ = 0;
-    bool head_request_ = false;
-};
+ConnectionImpl::ConnectionImpl(std::shared_ptr<Transport> transport, std::string authority,
+                               const ConnectionOptions& options)
+    : transport_(std::move(transport)), authority_(std::move(authority)), options_(options), last_used_(Clock::now()) {
+    head_.max_fields = max_fields;
+    head_.max_target = 0;
+}
 
 class ConnectionImpl::Use {
   public:
@@ -266,133 +127,6 @@ Failure ConnectionImpl::refusal(FailureKind kind, std::string message) const {
     Failure result = failure(Phase::receive, kind, std::move(message));
     result.nothing_sent = false;
     return result;
-}
-
-asio::awaitable<ClientResult<void>> ConnectionImpl::connect(std::shared_ptr<ConnectionImpl> self) {
-    if (self->is_open()) {
-        co_return ClientResult<void>{};
-    }
-    Use use{*self};
-    self->exchanges_ = 0;
-    const auto closings = self->closings_;
-    ClientResult<std::vector<Endpoint>> endpoints = co_await self->resolve();
-    if (!endpoints) {
-        co_return endpoints.error();
-    }
-    if (self->closings_ != closings) {
-        co_return self->failure(Phase::resolve, FailureKind::cancelled, "closed by us");
-    }
-    // Connecting may replace it, one per address.
-    ClientResult<void> connected = co_await self->connect_to(nullptr, std::move(*endpoints));
-    if (!connected) {
-        co_return connected;
-    }
-    if (self->context_) {
-        ClientResult<void> secured = co_await self->secure(self->transport_);
-        if (!secured) {
-            co_return secured;
-        }
-    }
-    if (self->closings_ != closings) {
-        co_return self->failure(Phase::connect, FailureKind::cancelled, "closed by us");
-    }
-    self->transport_->clear_deadline();
-    self->begin_ = self->end_ = 0;
-    self->parser_.reset();
-    self->open_ = true;
-    self->last_used_ = Clock::now();
-    use.keep();
-    co_return ClientResult<void>{};
-}
-
-asio::awaitable<ClientResult<std::vector<Endpoint>>> ConnectionImpl::resolve() {
-    std::vector<Endpoint> endpoints;
-    if (!unix_path_.empty()) {
-        if (unix_path_.size() >= 108) {
-            co_return failure(Phase::resolve, FailureKind::dns, "the path of the Unix socket is too long");
-        }
-        endpoints.emplace_back(asio::local::stream_protocol::endpoint{unix_path_});
-        co_return endpoints;
-    }
-    boost::system::error_code error;
-    const auto literal = asio::ip::make_address(host_, error);
-    if (!error) {
-        endpoints.emplace_back(asio::ip::tcp::endpoint{literal, port_});
-        co_return endpoints;
-    }
-    const auto resolution = std::make_shared<Resolution>(executor_);
-    resolution_ = resolution;
-    resolution->wake.expires_after(options_.resolve_timeout);
-    resolution->resolver.async_resolve(
-        host_, std::to_string(port_), Resolver::numeric_service | Resolver::address_configured,
-        [resolution](const boost::system::error_code& failed, const Resolver::results_type& results) {
-            if (!failed) {
-                for (const auto& entry : results) {
-                    if (resolution->endpoints.size() < max_addresses) {
-                        resolution->endpoints.emplace_back(entry.endpoint());
-                    }
-                }
-            }
-            resolution->done = true;
-            resolution->wake.cancel();
-        });
-    const auto closings = closings_;
-    co_await resolution->wake.async_wait(asio::redirect_error(asio::use_awaitable, error));
-    resolution_.reset();
-    if (closings != closings_) {
-        co_return failure(Phase::resolve, FailureKind::cancelled, "closed by us");
-    }
-    if (!resolution->done) {
-        resolution->resolver.cancel();
-        if (error) {
-            throw boost::system::system_error{error};  // cancelled by Asio's means
-        }
-        co_return failure(Phase::resolve, FailureKind::timeout, "the name server did not answer in time");
-    }
-    if (resolution->endpoints.empty()) {
-        co_return failure(Phase::resolve, FailureKind::dns, "the host name has no address");
-    }
-    co_return std::move(resolution->endpoints);
-}
-
-asio::awaitable<ClientResult<void>> ConnectionImpl::connect_to(std::shared_ptr<Transport> transport,
-                                                               std::vector<Endpoint> endpoints) {
-    Failure last = failure(Phase::connect, FailureKind::connect, "nobody there");
-    for (const auto& endpoint : endpoints) {
-        transport = std::make_shared<Transport>(executor_);
-        transport_ = transport;
-        transport->expires_after(options_.connect_timeout);
-        const Io io = co_await transport->connect(endpoint);
-        if (io == Io::ok) {
-            if (unix_path_.empty()) {
-                const int on = 1;
-                setsockopt(transport->native(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-            }
-            co_return ClientResult<void>{};
-        }
-        last = failure(*transport, Phase::connect, io);
-        if (io == Io::closed) {
-            break;
-        }
-    }
-    co_return last;
-}
-
-asio::awaitable<ClientResult<void>> ConnectionImpl::secure(std::shared_ptr<Transport> transport) {
-    ssl_st* ssl = transport->start_tls(context_->native(), false);
-    if (ssl == nullptr || !context_->prepare(ssl, host_, std::to_string(port_))) {
-        co_return failure(Phase::handshake, FailureKind::handshake, "TLS cannot be set up for this host name");
-    }
-    transport->expires_after(options_.handshake_timeout);
-    const Io io = co_await transport->handshake();
-    if (io != Io::ok) {
-        co_return failure(*transport, Phase::handshake, io);
-    }
-    if (!tls::peer_certificate_current(ssl)) {
-        co_return failure(Phase::handshake, FailureKind::certificate,
-                          "the peer's certificate is not within its validity");
-    }
-    co_return ClientResult<void>{};
 }
 
 bool ConnectionImpl::is_stale() {
@@ -752,8 +486,8 @@ asio::awaitable<ClientResult<Answer>> ConnectionImpl::answer_after(Transport& tr
 }
 
 asio::awaitable<ClientResult<Answer>> ConnectionImpl::exchange(std::shared_ptr<ConnectionImpl> self, Request request) {
-    if (!self->is_open()) {
-        co_return self->failure(Phase::connect, FailureKind::closed, "not connected");
+    if (!self || !self->is_open()) {
+        co_return not_connected();
     }
     Use use{*self};
     const std::shared_ptr<Transport> transport = self->transport_;
@@ -785,8 +519,8 @@ asio::awaitable<ClientResult<Answer>> ConnectionImpl::exchange(std::shared_ptr<C
 asio::awaitable<ClientResult<ExpectOutcome>> ConnectionImpl::exchange_expect(
     std::shared_ptr<ConnectionImpl> self, Request request, BodySource* source,
     std::chrono::milliseconds continue_timeout) {
-    if (!self->is_open()) {
-        co_return self->failure(Phase::connect, FailureKind::closed, "not connected");
+    if (!self || !self->is_open()) {
+        co_return not_connected();
     }
     Use use{*self};
     const std::shared_ptr<Transport> transport = self->transport_;
@@ -840,27 +574,26 @@ std::optional<std::string_view> Answer::header(std::string_view name) const {
     return std::nullopt;
 }
 
-Connection::Connection(const asio::any_io_executor& executor, const Url& url,
-                       std::shared_ptr<const tls::ClientContext> context, const ConnectionOptions& options)
-    : impl_(std::make_shared<ConnectionImpl>(concrete(executor), url, std::move(context), options)) {}
+Connection::Connection(std::shared_ptr<ConnectionImpl> impl) : impl_(std::move(impl)) {}
 
-Connection::Connection(const asio::any_io_executor& executor, const UnixPath& path, const ConnectionOptions& options)
-    : impl_(std::make_shared<ConnectionImpl>(concrete(executor), path, options)) {}
-
-Connection::~Connection() {
-    impl_->close();
+Connection& Connection::operator=(Connection&& other) noexcept {
+    if (this != &other) {
+        close();
+        impl_ = std::move(other.impl_);
+    }
+    return *this;
 }
 
-asio::awaitable<ClientResult<void>> Connection::connect() {
-    return ConnectionImpl::connect(impl_);
+Connection::~Connection() {
+    close();
 }
 
 bool Connection::is_open() const {
-    return impl_->is_open();
+    return impl_ && impl_->is_open();
 }
 
 std::uint64_t Connection::exchanges() const {
-    return impl_->exchanges();
+    return impl_ ? impl_->exchanges() : 0;
 }
 
 asio::awaitable<ClientResult<Answer>> Connection::exchange(const Request& request) {
@@ -873,11 +606,13 @@ asio::awaitable<ClientResult<ExpectOutcome>> Connection::exchange_expect(const R
 }
 
 std::optional<tls::PeerIdentity> Connection::peer() const {
-    return impl_->peer();
+    return impl_ ? impl_->peer() : std::nullopt;
 }
 
 void Connection::close() {
-    impl_->close();
+    if (impl_) {
+        impl_->close();
+    }
 }
 
 }  // namespace lihandover::http

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lihandover/http/connection.hpp"
+#include "lihandover/http/failure.hpp"
+#include "lihandover/http/url.hpp"
+#include "lihandover/tls/context.hpp"
+
+namespace lihandover::http {
+
+/// A server behind a Unix socket instead of a URL.
+struct UnixPath {
+    std::string path;
+};
+
+/// How a name becomes numeric addresses (`192.0.2.1`, `2001:db8::1`), best first: none when the name has none, nullopt
+/// when the name service cannot tell. May block for as long as it likes: it is called on a thread of its own, which is
+/// left behind when it takes too long.
+using NameLookup = std::function<std::optional<std::vector<std::string>>(const std::string& name)>;
+
+struct ConnectorOptions {
+    std::chrono::milliseconds resolve_timeout{5'000};
+    std::chrono::milliseconds connect_timeout{5'000};     ///< of each address
+    std::chrono::milliseconds handshake_timeout{10'000};  ///< of each address
+    /// An address that has not come to an end after so long is joined by the next one (RFC 8305 5).
+    std::chrono::milliseconds attempt_delay{250};
+    /// The system's (getaddrinfo) when empty.
+    NameLookup lookup;
+    /// Of the connections made.
+    ConnectionOptions exchange;
+};
+
+/// Makes connections to one server. Looks its name up apart from all others' names, tries the addresses as RFC 8305 has
+/// it, the TLS handshake included, and tries an address that failed after those that did not.
+///
+/// Lives on the one thread that runs `executor`'s io_context (the executor must be an io_context's own); every member
+/// is called there. Several connect() may run at once. Destruction ends running ones as cancelled.
+class Connector {
+  public:
+    /// Only scheme, host and port of `url` are used. `https` needs a context; `http` ignores it.
+    Connector(const boost::asio::any_io_executor& executor, const Url& url,
+              std::shared_ptr<const tls::ClientContext> context, ConnectorOptions options = {});
+    /// In the clear, to a Unix socket.
+    Connector(const boost::asio::any_io_executor& executor, const UnixPath& path, ConnectorOptions options = {});
+    Connector(const Connector&) = delete;
+    Connector& operator=(const Connector&) = delete;
+    ~Connector();
+
+    /// A fresh connection. Asio cancellation surfaces as boost::system::system_error(operation_aborted).
+    [[nodiscard]] boost::asio::awaitable<ClientResult<Connection>> connect();
+    /// Ends every running connect() as cancelled.
+    void cancel();
+
+  private:
+    class Impl;
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace lihandover::http

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "lihandover/model/result.hpp"
+
+namespace lihandover::http {
+
+/// How far a connect or an exchange had come when it failed.
+enum class Phase : std::uint8_t { resolve, connect, handshake, send, await_continue, receive };
+
+enum class FailureKind : std::uint8_t {
+    dns,          ///< the name has no address
+    connect,      ///< nobody there, no route
+    certificate,  ///< the peer's certificate is not acceptable (chain, name, validity), or ours is not to the peer
+    handshake,    ///< any other TLS failure (no common version or suite, …)
+    timeout,      ///< the deadline of `phase` passed
+    closed,       ///< the peer closed before a byte of an answer
+    truncated,    ///< the peer closed in the middle of an answer
+    malformed,    ///< the answer is no HTTP/1.x response
+    too_large,    ///< the answer exceeds a bound
+    source,       ///< the body source failed (exchange_expect)
+    cancelled,    ///< close() or Connector::cancel() was called meanwhile
+};
+
+/// Why there is no connection, or no answer. `phase` and `kind` decide, `message` is for the log.
+struct Failure {
+    Phase phase = Phase::connect;
+    FailureKind kind = FailureKind::connect;
+    /// The connection had carried an exchange before: with `closed`, the peer most likely closed it while idle, and a
+    /// fresh connection is worth an immediate try.
+    bool reused = false;
+    /// Nothing of the request had been given to the kernel: the peer cannot have seen it.
+    bool nothing_sent = true;
+    /// A sentence without content, host or URL.
+    std::string message;
+};
+[[noreturn]] void throw_exception_from_error(const Failure& failure, const boost::source_location& location);
+
+template <typename T>
+using ClientResult = boost::system::result<T, Failure>;
+
+}  // namespace lihandover::http
