@@ -429,10 +429,19 @@ class Episode:
                 destination["binary"] = {"model": "A", "expiry": "30d", "client_certificates": [print_],
                                          "remove_when_fetched": lea.plan["removes"]}
 
-    def write_warrant(self, warrant, spoiled=False):
-        if spoiled:
-            self.daemon.warrant_text(warrant["file"], "liid: [spoiled\n")
-            return
+    def touch_warrant(self, warrant, fault, number):
+        """One more fault of that kind is at the warrant's file, or one less."""
+        with self.warrants.files_lock:
+            after = self.warrants.file_becomes(f"{warrant['destination']}|{warrant['liid']}", fault, number)
+            if after == load.ABSENT:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.daemon.warrants, warrant["file"]))
+            elif after == load.SPOILED:
+                self.daemon.warrant_text(warrant["file"], "liid: [spoiled\n")
+            elif after == load.GOOD:
+                self.write_warrant(warrant)
+
+    def write_warrant(self, warrant):
         self.daemon.warrant(
             warrant["liid"], warrant["destination"], *(("user_id", user) for user in warrant["users"]),
             file=warrant["file"], deliver=warrant["deliver"], priority=warrant["priority"],
@@ -440,10 +449,6 @@ class Episode:
             **({"services": warrant["services"]} if warrant["services"] else {}),
             **({"valid_from": load.rfc3339(warrant["from"])} if warrant["from"] is not None else {}),
             **({"valid_until": load.rfc3339(warrant["until"])} if warrant["until"] is not None else {}))
-
-    def remove_warrant(self, warrant):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(self.daemon.warrants, warrant["file"]))
 
     def names_good(self):
         if self.shim is not None:

@@ -14,6 +14,7 @@ import sys
 import time
 
 import harness
+import load
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -117,13 +118,10 @@ def warrant_of(episode, fault):
 def warrant_goes(episode, fault):
     """A warrant ends by its file, and comes back. Others are not touched."""
     warrant = warrant_of(episode, fault)
-    key = f"{warrant['destination']}|{warrant['liid']}"
-    episode.warrants.change(key, False)
-    episode.remove_warrant(warrant)
+    episode.touch_warrant(warrant, load.ABSENT, 1)
     reload_now(episode)
     time.sleep(fault["for"])
-    episode.warrants.change(key, True)
-    episode.write_warrant(warrant)
+    episode.touch_warrant(warrant, load.ABSENT, -1)
     reload_now(episode)
 
 
@@ -133,12 +131,12 @@ def warrant_spoiled(episode, fault):
     if fault["restart"]:
         # The version in the store is that of the last start or reload that saw the file.
         reload_now(episode)
-    episode.write_warrant(warrant, spoiled=True)
+    episode.touch_warrant(warrant, load.SPOILED, 1)
     reload_now(episode)
     if fault["restart"]:
         episode.keeper.kill()
     time.sleep(fault["for"])
-    episode.write_warrant(warrant)
+    episode.touch_warrant(warrant, load.SPOILED, -1)
     reload_now(episode)
 
 

@@ -22,19 +22,63 @@ def rfc3339(seconds):
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+GOOD, SPOILED, ABSENT = "good", "spoiled", "absent"
+
+
 class Warrants:
-    """Which warrants there are, and when each was surely or possibly in force. Times of changes are monotonic ones."""
+    """Which warrants there are, and when each was surely or possibly in force. Times of changes are monotonic ones.
+
+    Faults on one file overlap: each says what it does to the file and when it stops doing so, and what the file then is
+    follows from all of them. A warrant is in force afterwards, or not, or (None) nobody can say from outside."""
 
     def __init__(self, plan):
         self.lock = threading.Lock()
         self.all = {f"{w['destination']}|{w['liid']}": w for w in plan["warrants"]}
         self.present = {key: w["present"] for key, w in self.all.items()}
-        self.changes = {key: [] for key in self.all}  # [begun, over or None, present afterwards]
+        self.changes = {key: [] for key in self.all}  # [begun, over or None, in force afterwards]
+        self.files_lock = threading.Lock()  # held while a file is touched, so that ledger and directory agree
+        self.faults = {key: {ABSENT: 0, SPOILED: 0} for key in self.all}
 
-    def change(self, key, present):
-        """Called before the file is touched."""
+    def file_of(self, key):
+        faults = self.faults[key]
+        return ABSENT if faults[ABSENT] else SPOILED if faults[SPOILED] else GOOD
+
+    def file_becomes(self, key, fault, number):
+        """Called under files_lock before the file is touched: `number` (1 or -1) more faults of that kind are at it.
+        What the file has to become, or None where it stays as it is."""
+        before = self.file_of(key)
+        self.faults[key][fault] += number
+        after = self.file_of(key)
+        if after == before:
+            return None
         with self.lock:
-            self.changes[key].append([time.monotonic(), None, present])
+            if after == ABSENT:
+                self.change(key, False)
+                self.going_at_once()
+            elif after == GOOD:
+                self.change(key, True)
+            elif before == ABSENT or self.unsettled(key):
+                self.change(key, None)  # whether a good version was ever seen before it was spoiled
+            # Otherwise the last good version stays in force.
+        return after
+
+    def change(self, key, in_force):
+        self.changes[key].append([time.monotonic(), None, in_force])
+
+    def unsettled(self, key):
+        return any(change[1] is None for change in self.changes[key])
+
+    def going_at_once(self):
+        """Where no file is left, or more than half of at least four warrants go at once, nothing ends until an operator
+        confirms it (promise 10): when that took effect cannot be seen from outside."""
+        gone = [key for key in self.all if self.file_of(key) == ABSENT and self.unsettled(key)]
+        in_force = sum(1 for key in self.all if self.file_of(key) != ABSENT or key in gone)
+        nothing_left = all(self.file_of(key) == ABSENT for key in self.all)
+        if nothing_left or (in_force >= 4 and 2 * len(gone) > in_force):
+            for key in gone:
+                for change in self.changes[key]:
+                    if change[1] is None and change[2] is False:
+                        change[2] = None
 
     def settled(self, since):
         """A reload or start that began at `since` is over, and read all files."""
@@ -53,7 +97,7 @@ class Warrants:
                     return False
                 if end is not None and end < begun:
                     present = after
-            return present
+            return present is True
 
     def possibly(self, key, begun, over):
         with self.lock:
@@ -63,7 +107,7 @@ class Warrants:
                     return True
                 if end is not None and end < begun:
                     present = after
-            return present
+            return present is not False
 
     def matching(self, users, service, seconds):
         """(warrant, whether its window is beyond doubt) for all that an event falls under. Seconds in whole
