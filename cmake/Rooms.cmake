@@ -1,7 +1,8 @@
 # lihandover_room(NAME SOURCES a.cpp … [ROOMS model …] [LIBRARIES lib …])
 #   A room is one static library lihandover_NAME (alias lihandover::NAME). ROOMS lists the rooms whose public headers
 #   it may include, and nothing else is on its include path by way of the link. Every room has base; one that uses Asio
-#   names base_async for the headers of base that need it.
+#   names base_async for the headers of base that need it. A room that names asio, base_async or http gets Asio's
+#   precompiled headers, any other those of the standard library.
 function(lihandover_room name)
   cmake_parse_arguments(ROOM "" "" "SOURCES;ROOMS;LIBRARIES;PRIVATE_LIBRARIES" ${ARGN})
   add_library(lihandover_${name} STATIC ${ROOM_SOURCES})
@@ -16,6 +17,12 @@ function(lihandover_room name)
   target_link_libraries(lihandover_${name}
     PUBLIC ${ROOM_ROOMS} ${ROOM_LIBRARIES}
     PRIVATE ${ROOM_PRIVATE_LIBRARIES} lihandover_flags)
+  set(linked ${ROOM_ROOMS} ${ROOM_LIBRARIES})
+  if(lihandover::asio IN_LIST linked OR lihandover::base_async IN_LIST linked OR lihandover::http IN_LIST linked)
+    target_precompile_headers(lihandover_${name} REUSE_FROM precompiled_asio)
+  else()
+    target_precompile_headers(lihandover_${name} REUSE_FROM precompiled_standard)
+  endif()
 endfunction()
 
 # lihandover_test(NAME SOURCES a_test.cpp … ROOMS model …)
@@ -25,7 +32,9 @@ function(lihandover_test name)
   cmake_parse_arguments(TEST "" "" "SOURCES;ROOMS;LIBRARIES" ${ARGN})
   add_executable(${name} ${TEST_SOURCES})
   list(TRANSFORM TEST_ROOMS PREPEND lihandover::)
-  target_link_libraries(${name} PRIVATE ${TEST_ROOMS} ${TEST_LIBRARIES} GTest::gmock GTest::gtest_main lihandover_flags)
+  target_link_libraries(${name} PRIVATE ${TEST_ROOMS} ${TEST_LIBRARIES} lihandover::asio GTest::gmock GTest::gtest_main
+    lihandover_flags)
+  target_precompile_headers(${name} REUSE_FROM precompiled_tests)
   # GCC 12 raises false alarms at -O2 on coroutine frames and on a test's own operator new.
   target_compile_options(${name} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-Wno-mismatched-new-delete>)
   target_compile_definitions(${name} PRIVATE LIHANDOVER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")

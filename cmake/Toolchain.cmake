@@ -2,8 +2,11 @@
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
-  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  # Without these ccache passes by every file that uses a precompiled header.
+  set(ccache_launcher ${CMAKE_COMMAND} -E env
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE_PROGRAM})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${ccache_launcher})
+  set(CMAKE_C_COMPILER_LAUNCHER ${ccache_launcher})
 endif()
 
 find_program(MOLD_PROGRAM mold)
@@ -14,12 +17,17 @@ endif()
 add_library(lihandover_flags INTERFACE)
 target_compile_options(lihandover_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wcast-qual
-  -Wno-restrict) # GCC 12 raises false alarms in std::string with it
+  -Wno-restrict # GCC 12 raises false alarms in std::string with it
+  $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>) # the preprocessed text names the precompiled header, for ccache
 if(LIHANDOVER_WERROR)
   target_compile_options(lihandover_flags INTERFACE -Werror)
 endif()
 
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# Everything is linked into position-independent executables. The same option for all, since a precompiled header is good
+# for one setting; a shared library brings its own.
+add_compile_options($<$<NOT:$<STREQUAL:$<TARGET_PROPERTY:TYPE>,SHARED_LIBRARY>>:-fPIE>)
+add_link_options($<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-pie>)
+add_compile_options($<$<CONFIG:Debug,RelWithDebInfo>:-g${LIHANDOVER_DEBUG_INFO}>)
 if(LIHANDOVER_FUZZ)
   if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
     message(FATAL_ERROR "LIHANDOVER_FUZZ needs Clang: scripts/fuzz configures with it")
