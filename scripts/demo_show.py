@@ -70,6 +70,12 @@ def show_party(role, party):
     print(f"    {role:22} {identifiers}{mark}")
 
 
+def binary_objects(element):
+    """The records of TS 103 707 table 8. The CSP-defined part has elements of the same name for what those cannot say."""
+    data = find(element, "associatedBinaryData")
+    return [] if data is None else [record for record in data if local(record) == "binaryObject"]
+
+
 def documents(directory, report):
     valid = {}
     for line in lines(report):
@@ -97,7 +103,7 @@ def documents(directory, report):
                       f"{text(item, 'applicationSequenceNumber')}")
             for party in (e for e in item.iter() if local(e) in ("messageSender", "recipient")):
                 show_party("from" if local(party) == "messageSender" else "to", party)
-            for record in (e for e in item.iter() if local(e) == "binaryObject"):
+            for record in binary_objects(item):
                 print(f"    {'binary object':22} {text(record, 'originalFilename')}, {text(record, 'contentType')}, "
                       f"{text(record, 'contentLength')} bytes, until {text(record, 'expiry')}")
                 print(f"    {'':22} {text(record, 'url')}")
@@ -111,7 +117,7 @@ def documents(directory, report):
 def urls(directory):
     """Of all binary objects in the documents."""
     roots = [ElementTree.parse(path).getroot() for path in glob.glob(os.path.join(directory, "*.xml"))]
-    return "\n".join(text(e, "url") for root in roots for e in root.iter() if local(e) == "binaryObject")
+    return "\n".join(text(record, "url") for root in roots for record in binary_objects(root))
 
 
 def expect(directory, count):
