@@ -22,6 +22,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -112,10 +113,17 @@ def object_of(entry):
     return words[words.index("-o") + 1]
 
 
+def without_precompiled_headers(command):
+    """clang-tidy cannot read GCC's; and a file has to include what it uses."""
+    words = shlex.split(command)
+    for at in reversed(range(len(words))):
+        if words[at] == "-include" and words[at + 1].endswith("/cmake_pch.hxx"):
+            del words[at:at + 2]
+    return shlex.join(word for word in words if word not in ("-Winvalid-pch", "-fpch-preprocess"))
+
+
 def preprocessed(entry):
     words = shlex.split(entry["command"])
-    if os.path.basename(words[0]) == "ccache":
-        words = words[1:]
     at = words.index("-o")
     del words[at:at + 2]
     words = [w for w in words if w != "-c"] + ["-E", "-C", "-o", "-"]
@@ -136,13 +144,13 @@ def only_misread_coroutines(output):
         for path, check in places)
 
 
-def look(entry, salt, everything):
+def look(entry, commands, salt, everything):
     text = preprocessed(entry)
     mark = os.path.join(MEMORY, hashlib.sha256(salt + text).hexdigest()) if text is not None else None
     if mark and not everything and os.path.exists(mark):
         return True, "", entry["file"]
     # The compile commands are GCC's, with warnings that clang has not.
-    done = subprocess.run([TIDY, "-p", entry["build"], "--quiet", "--extra-arg=-Wno-unknown-warning-option",
+    done = subprocess.run([TIDY, "-p", commands, "--quiet", "--extra-arg=-Wno-unknown-warning-option",
                            entry["file"]], cwd=ROOT, capture_output=True, text=True)
     clean = done.returncode == 0 or only_misread_coroutines(done.stdout)
     if clean and mark:
@@ -165,8 +173,9 @@ def main():
     build, wanted = os.path.abspath(options.build), {os.path.abspath(a) for a in options.files}
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
         entries = json.load(file)
+    entries = [dict(e, command=without_precompiled_headers(e["command"])) for e in entries]
     own = re.compile(re.escape(ROOT) + r"/(src|tests|bench)/.*\.cpp$")
-    entries = {e["file"]: dict(e, build=build) for e in entries
+    entries = {e["file"]: e for e in entries
                if own.match(e["file"]) and "/src/boost/" not in e["file"] and (not wanted or e["file"] in wanted)}
     if options.changed:
         entries = only_changed(entries, build)
@@ -175,8 +184,12 @@ def main():
     with open(os.path.join(ROOT, ".clang-tidy"), "rb") as file:
         salt = version + file.read()
 
+    held = tempfile.TemporaryDirectory()
+    with open(os.path.join(held.name, "compile_commands.json"), "w", encoding="utf-8") as file:
+        json.dump(list(entries.values()), file)
+
     def look_in_time(entry):
-        return look(entry, salt, options.all) if time.monotonic() < until else (None, "", entry["file"])
+        return look(entry, held.name, salt, options.all) if time.monotonic() < until else (None, "", entry["file"])
 
     bad = 0
     left_out = []
