@@ -107,7 +107,8 @@ std::string reference_markdown() {
     std::string text = R"(# Configuration
 
 The daemon reads one YAML file, `lihandoverd --config FILE`. `lihandoverd --check --config FILE` prints every problem of
-it, of the warrants, certificates and schemas, each as `FILE:LINE:COLUMN: what is wrong, what is allowed`.
+it, of the warrants, certificates and schemas, each as `FILE:LINE:COLUMN: what is wrong, what is allowed`, and ends with
+0 (good), 1 (it would not start, or refuse the reload) or 2 (it would run, but something is wrong).
 
 - Keys that are not listed here are errors, and so is a key given twice. Anchors, aliases, merge keys and tags are not
   taken.

@@ -619,6 +619,23 @@ Schema<ObjectServer> object_server_schema() {
                           .example = "https://csp.example.com:8444/objects/",
                           .secret = true}),
                 &ObjectServer::public_url, https_url_type())
+        .option({.name = "requests_per_second",
+                 .help = "The most requests of one client certificate, on average; ten times as many at once. Beyond "
+                         "it: 429. 0: no limit.",
+                 .example = "100",
+                 .reloadable = true},
+                &ObjectServer::requests_per_second, integer_type(0, 1'000'000))
+        .option({.name = "min_rate",
+                 .help = "The fewest bytes per second of a download, on average since it began. A slower one is ended. "
+                         "0: any will do.",
+                 .example = "8KiB",
+                 .reloadable = true},
+                &ObjectServer::min_rate, size_type(0, gib))
+        .option({.name = "min_rate_after",
+                 .help = "For so long a download may be slower.",
+                 .example = "60s",
+                 .reloadable = true},
+                &ObjectServer::min_rate_after, duration_type(Duration(100), hours(24)))
         .section(required({.name = "tls", .help = "Our certificate and the LEAs' CAs."}), &ObjectServer::tls,
                  server_tls_schema());
 }
@@ -626,9 +643,19 @@ Schema<ObjectServer> object_server_schema() {
 Schema<Admin> admin_schema() {
     return Schema<Admin>()
         .option({.name = "listen",
-                 .help = "Where `/metrics`, `/healthz` and `/readyz` are served, over plain HTTP.",
+                 .help = "Where `/metrics`, `/healthz` and `/readyz` are served, over plain HTTP: an "
+                         "address, or `unix:` and a path.",
                  .example = "127.0.0.1:9464"},
                 &Admin::listen, listen_type())
+        .option({.name = "listen_mode",
+                 .help = "Permissions of `listen` where it is a Unix socket. Counts tell much to somebody who can also "
+                         "send a message: the metrics are for those who may know.",
+                 .example = "0660"},
+                &Admin::listen_mode, mode_type())
+        .option({.name = "listen_group",
+                 .help = "Group of `listen` where it is a Unix socket. Absent: the daemon's own.",
+                 .example = "li-monitoring"},
+                &Admin::listen_group, group_type())
         .option({.name = "control_socket",
                  .help = "Unix socket that `lihandoverctl` speaks to.",
                  .example = "/run/lihandoverd/control.sock"},
@@ -663,6 +690,10 @@ void check_configuration(Reader& reader, const YamlNode& node, Configuration& co
     const YamlNode* const admin = node.find("admin");
     const YamlNode* const control = admin != nullptr ? admin->find("control_socket") : nullptr;
     const YamlNode* const listen = admin != nullptr ? admin->find("listen") : nullptr;
+    if (configuration.admin.listen.path == configuration.admin.control_socket) {
+        reader.problem_below("admin.listen", listen != nullptr ? listen->place : node.place,
+                             "the control socket has this path; paths are unique");
+    }
     for (const IntakeListener& listener : configuration.intake.http) {
         const bool any_port = !listener.listen.is_unix() && listener.listen.port == 0;
         if (listener.listen.path == configuration.admin.control_socket) {
@@ -785,6 +816,19 @@ const Schema<Configuration>& configuration_schema() {
                      .help = "Directory of the schemas.",
                      .example = "/usr/share/lihandoverd/schemas"},
                     &Configuration::schemas_dir, path_type())
+            .option(
+                {.name = "clock_tolerance",
+                 .help = "How far the wall clock may be from where it ought to be by the steady one before it is no "
+                         "longer trusted for what cannot be undone: retention, the memory of repeats, expiry.",
+                 .example = "5m",
+                 .reloadable = true},
+                &Configuration::clock_tolerance, duration_type(seconds(1), hours(24)))
+            .option({.name = "clock_trust",
+                     .help = "Who says that the wall clock is right again after a start or a jump: the kernel, which "
+                             "hears of a time source (`lihandoverctl clock accept` does as well), or nobody, where the "
+                             "kernel cannot know."},
+                    &Configuration::clock_trust,
+                    choice_type<ClockTrust>({{"kernel", ClockTrust::kernel}, {"always", ClockTrust::always}}))
             .option({.name = "shutdown_timeout",
                      .help = "How long a gentle stop may take; what is not done then stays in the store.",
                      .example = "10s",

@@ -44,7 +44,7 @@ constexpr std::array<double, 15> post_buckets = {0.0005, 0.001, 0.0025, 0.005, 0
 constexpr std::array<double, 13> commit_buckets = {0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                                                    0.05,    0.1,    0.25,  0.5,    1,     5};
 
-constexpr std::array<Declaration, 45> all = {{
+constexpr std::array<Declaration, 49> all = {{
     {"lihandover_events_received_total", Kind::counter, "Events read from a source, accepted or not.", by_source, {}},
     {"lihandover_events_accepted_total",
      Kind::counter,
@@ -135,7 +135,13 @@ constexpr std::array<Declaration, 45> all = {{
      {}},
     {"lihandover_downloads_unrecorded_total",
      Kind::counter,
-     "Entries about fetched binary objects that the store could not take: the record lacks them.",
+     "Entries about fetched binary objects that the store could not take, or that are beyond their share of it: the "
+     "record lacks them.",
+     {},
+     {}},
+    {"lihandover_downloads_limited_total",
+     Kind::counter,
+     "Requests for a binary object that were answered 429: their client asks too often.",
      {},
      {}},
     {"lihandover_destination_paused",
@@ -168,6 +174,16 @@ constexpr std::array<Declaration, 45> all = {{
      "Warrant files with mistakes at the last reload. Their last good versions are in force.",
      {},
      {}},
+    {"lihandover_warrants_unconfirmed",
+     Kind::gauge,
+     "Warrants whose files are gone and that stay in force until an operator confirms their end.",
+     {},
+     {}},
+    {"lihandover_warrants_withdrawn_total",
+     Kind::counter,
+     "Warrants that ended before their time, since their file went.",
+     {},
+     {}},
     {"lihandover_reloads_total",
      Kind::counter,
      "Reloads: `done`, `partial` (some warrant files are bad) or `failed` (nothing changed).",
@@ -181,6 +197,12 @@ constexpr std::array<Declaration, 45> all = {{
     {"lihandover_clock_unsynchronised",
      Kind::gauge,
      "1 when the kernel says that its clock is not synchronised.",
+     {},
+     {}},
+    {"lihandover_clock_untrusted",
+     Kind::gauge,
+     "1 while the wall clock is further from the trusted time than clock_tolerance: nothing is pruned or expired by "
+     "it.",
      {},
      {}},
     {"lihandover_ready", Kind::gauge, "1 when /readyz answers 200.", {}, {}},

@@ -76,6 +76,8 @@ class Samples : public Scrape {
         set(Metric::warrants, {warrant_state_names.at(static_cast<std::size_t>(state))}, count);
     }
     void warrant_files_bad(std::uint64_t count) override { set(Metric::warrant_files_bad, {}, count); }
+    void warrants_unconfirmed(std::uint64_t count) override { set(Metric::warrants_unconfirmed, {}, count); }
+    void clock_untrusted(bool untrusted) override { set_flag(Metric::clock_untrusted, untrusted); }
     void clock_unsynchronised(bool unsynchronised) override { set_flag(Metric::clock_unsynchronised, unsynchronised); }
     void ready(bool is_ready) override { set_flag(Metric::ready, is_ready); }
 
@@ -198,6 +200,8 @@ struct Metrics::Impl {
     Histogram store_commit_seconds;
     Counter downloads_denied;
     Counter downloads_unrecorded;
+    Counter downloads_limited;
+    Counter warrants_withdrawn;
     Counter objects_lost;
 
     /// Held while those that are asked run, which is what remove_scraped waits for.
@@ -212,6 +216,8 @@ Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
     impl_->store_commit_seconds = impl_->histogram(Metric::store_commit_seconds, {});
     impl_->downloads_denied = impl_->counter(Metric::downloads_denied, {});
     impl_->downloads_unrecorded = impl_->counter(Metric::downloads_unrecorded, {});
+    impl_->downloads_limited = impl_->counter(Metric::downloads_limited, {});
+    impl_->warrants_withdrawn = impl_->counter(Metric::warrants_withdrawn, {});
     impl_->objects_lost = impl_->counter(Metric::objects_lost, {});
     const auto now =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
@@ -285,6 +291,14 @@ const Counter& Metrics::downloads_unrecorded() const {
     return impl_->downloads_unrecorded;
 }
 
+const Counter& Metrics::downloads_limited() const {
+    return impl_->downloads_limited;
+}
+
+const Counter& Metrics::warrants_withdrawn() const {
+    return impl_->warrants_withdrawn;
+}
+
 const Counter& Metrics::objects_lost() const {
     return impl_->objects_lost;
 }
@@ -317,8 +331,10 @@ std::string Metrics::render() const {
     return prometheus::TextSerializer().Serialize(families);
 }
 
-std::string reference_markdown() {
-    std::string text = R"(# Metrics
+namespace {
+
+/// What stands in docs/metrics.md before the tables.
+constexpr std::string_view introduction = R"(# Metrics
 
 `GET /metrics` on `admin.listen` answers in the Prometheus text format. Everything is in base units (seconds, bytes).
 Label values are names out of the configuration or one of the sets below; no metric holds anything of an event, a
@@ -349,16 +365,22 @@ Each line holds at any time but for what is on its way in that moment. Where one
 | `lihandover_destination_paused == 1` | a destination is probed only, until whoever is at fault mends it |
 | `lihandover_uploads_paused == 1` | the same of binary objects pushed to it; they are refused when they expire |
 | `lihandover_outbox_items{state="refused"} > 0` | items wait for an operator (`lihandoverctl items --state refused`) |
+| `lihandover_outbox_items{state="set_aside"} > 0` | single items fail where others succeed; `lihandoverctl items --state set_aside` names them |
+| `lihandover_objects{state="set_aside"} > 0` | the same of binary objects |
 | `lihandover_objects{state="refused"} > 0` | binary objects wait for an operator; they are listed with the items |
 | `increase(lihandover_objects_lost_total[1h]) > 0` | a file that a source named could not be copied |
 | `lihandover_outbox_oldest_age_seconds > 300` | an LEA does not take items as fast as they come, or at all |
 | `lihandover_store_fill_alarm == 1`, `lihandover_store_accepting == 0` | the store fills up; sources are refused |
 | `increase(lihandover_intake_answers_total{code="503"}[15m]) > 0` | sources are refused for a while: no room for events, or none for binary objects only (those that no event names yet, and those that an LEA has not fetched, count) |
-| `increase(lihandover_downloads_unrecorded_total[1h]) > 0` | the record lacks what was fetched; see the store's troubles |
+| `increase(lihandover_downloads_unrecorded_total[1h]) > 0` | the record lacks what was fetched: the store has troubles, or somebody fetches without end |
+| `increase(lihandover_downloads_limited_total[1h]) > 0` | an LEA asks for objects more often than `objectserver.requests_per_second` |
 | `lihandover_warrant_files_bad > 0` | a warrant file has mistakes; `lihandoverd --check` explains them |
 | `increase(lihandover_reloads_total{outcome!="done"}[1h]) > 0` | a reload failed, or did so in part |
 | `lihandover_certificate_expiry_timestamp_seconds - time() < 14 * 86400` | a certificate ends within two weeks |
+| `lihandover_warrants_unconfirmed > 0` | so many warrant files are gone at once that nothing ends until `lihandoverctl reload --confirm-ended` |
+| `increase(lihandover_warrants_withdrawn_total[1h]) > 0` | a warrant ended before its time, since its file went |
 | `lihandover_clock_unsynchronised == 1` | times in documents and validity of warrants are in doubt |
+| `lihandover_clock_untrusted == 1` | the clock jumped, or was off at the start: retention and expiry wait until the kernel, or `lihandoverctl clock accept`, says that it is right |
 | `increase(lihandover_documents_validated_total{outcome="invalid"}[1h]) > 0` | a document failed validation |
 
 ## All metrics
@@ -366,6 +388,11 @@ Each line holds at any time but for what is on its way in that moment. Where one
 | Name | Type | Labels | Meaning |
 |---|---|---|---|
 )";
+
+}  // namespace
+
+std::string reference_markdown() {
+    std::string text(introduction);
     constexpr std::array<std::string_view, 3> kinds = {"counter", "gauge", "histogram"};
     std::string values = "\n## Label values\n\n| Metric | Label | Values |\n|---|---|---|\n";
     for (const Declaration& declared : declarations()) {

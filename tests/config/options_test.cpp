@@ -164,6 +164,9 @@ std::string other_value(const OptionRow& row) {
         {"matching.username", "insensitive"},
         {"matching.services.*.email_local_part", "exact"},
         {"matching.services.*.username", "insensitive"},
+        {"objectserver.min_rate_after", "7s"},
+        {"clock_tolerance", "7m"},
+        {"clock_trust", "always"},
         {"shutdown_timeout", "7s"}};
     if (const auto found = by_path.find(row.path); found != by_path.end()) {
         return found->second;

@@ -180,6 +180,8 @@ TEST(Metrics, ExpositionHasEveryDeclaredMetricOnceWithItsType) {
         scrape.certificate_expiry(CertificateRole::intake, "s", {});
         scrape.warrants(WarrantState::pending, 0);
         scrape.warrant_files_bad(0);
+        scrape.warrants_unconfirmed(0);
+        scrape.clock_untrusted(false);
         scrape.clock_unsynchronised(false);
         scrape.ready(false);
     });

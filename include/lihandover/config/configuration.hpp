@@ -135,16 +135,27 @@ struct ObjectServer {
     ListenAddress listen;
     std::string public_url;
     ServerTls tls;
+    std::uint32_t requests_per_second = 100;             ///< of one client certificate; 0: no limit
+    std::uint64_t min_rate = std::uint64_t{8} << 10;     ///< bytes per second; 0: any
+    Duration min_rate_after = std::chrono::seconds(60);  ///< that long a download may be slower
 };
 
 struct Admin {
     ListenAddress listen{{}, "127.0.0.1", 9464};
+    std::uint32_t listen_mode = 0660;  ///< where `listen` is a Unix socket
+    std::string listen_group;          ///< of it; empty: the daemon's own
     std::string control_socket = "/run/lihandoverd/control.sock";
     std::uint32_t mode = 0600;  ///< of the control socket
     std::string group;          ///< of the control socket; empty: the daemon's own
 };
 
 enum class SchemaValidation : std::uint8_t { off, sample, all };
+
+/// Who says that the wall clock is right after a start or a jump.
+enum class ClockTrust : std::uint8_t {
+    kernel,  ///< the kernel, which hears of a time source
+    always,  ///< nobody has to: for machines whose kernel cannot know
+};
 
 enum class LogLevel : std::uint8_t { trace, debug, info, warning, error };
 
@@ -162,6 +173,8 @@ struct Configuration {
     Admin admin;
     SchemaValidation schema_validation = SchemaValidation::sample;
     std::string schemas_dir = "/usr/share/lihandoverd/schemas";
+    Duration clock_tolerance = std::chrono::minutes(5);
+    ClockTrust clock_trust = ClockTrust::kernel;
     Duration shutdown_timeout = std::chrono::seconds(10);
     LogLevel log_level = LogLevel::info;
 };

@@ -122,12 +122,15 @@ enum class Download : std::uint8_t {
     unchanged,  ///< 304, or HEAD
     cut,        ///< the client went away
     failed,     ///< our own copy could not be read, or nothing can be put on record
+    too_slow,   ///< ended by us: slower than objectserver.min_rate
 };
-inline constexpr std::array<std::string_view, 5> download_names = {"complete", "partial", "unchanged", "cut", "failed"};
+inline constexpr std::array<std::string_view, 6> download_names = {"complete", "partial", "unchanged",
+                                                                   "cut",      "failed",  "too_slow"};
 
 /// States of binary objects.
-enum class ObjectState : std::uint8_t { attached, offered, queued, refused };
-inline constexpr std::array<std::string_view, 4> object_state_names = {"attached", "offered", "queued", "refused"};
+enum class ObjectState : std::uint8_t { attached, offered, queued, refused, set_aside };
+inline constexpr std::array<std::string_view, 5> object_state_names = {"attached", "offered", "queued", "refused",
+                                                                       "set_aside"};
 
 /// Why a destination is paused.
 enum class Pause : std::uint8_t {
@@ -141,8 +144,8 @@ inline constexpr std::array<std::string_view, 5> pause_names = {"tls", "credenti
                                                                 "refusals"};
 
 /// States of waiting items.
-enum class WaitingState : std::uint8_t { held, queued, refused };
-inline constexpr std::array<std::string_view, 3> waiting_state_names = {"held", "queued", "refused"};
+enum class WaitingState : std::uint8_t { held, queued, refused, set_aside };
+inline constexpr std::array<std::string_view, 4> waiting_state_names = {"held", "queued", "refused", "set_aside"};
 
 enum class WarrantState : std::uint8_t { pending, active, expired };
 inline constexpr std::array<std::string_view, 3> warrant_state_names = {"pending", "active", "expired"};
@@ -241,7 +244,9 @@ class Scrape {
     virtual void certificate_expiry(CertificateRole role, std::string_view name, model::Instant not_after) = 0;
     virtual void warrants(WarrantState state, std::uint64_t count) = 0;
     virtual void warrant_files_bad(std::uint64_t count) = 0;
+    virtual void warrants_unconfirmed(std::uint64_t count) = 0;
     virtual void clock_unsynchronised(bool unsynchronised) = 0;
+    virtual void clock_untrusted(bool untrusted) = 0;
     virtual void ready(bool ready) = 0;
 };
 
@@ -265,6 +270,10 @@ class Metrics {
     /// Requests for objects that were answered 404: unknown, ended, or not for that certificate.
     [[nodiscard]] const Counter& downloads_denied() const;
     [[nodiscard]] const Counter& downloads_unrecorded() const;
+    /// Requests for objects that were answered 429: their client asks too often.
+    [[nodiscard]] const Counter& downloads_limited() const;
+    /// Warrants that ended before their time, since their file went: an alarm.
+    [[nodiscard]] const Counter& warrants_withdrawn() const;
     /// Files named by sources that could not be copied: an alarm.
     [[nodiscard]] const Counter& objects_lost() const;
 

@@ -6,8 +6,9 @@
 
 namespace lihandover::model {
 
-/// The one source of time, handed to whoever needs it, so that tests can move it. Wall time decides validity, expiry
-/// and time stamps; steady time drives timers, deadlines and latencies. Implementations are thread-safe.
+/// The one source of time, handed to whoever needs it, so that tests can move it. Wall time decides validity and time
+/// stamps; trusted time decides what cannot be undone (retention, the memory of repeats, expiry of objects: promise
+/// 13); steady time drives timers, deadlines and latencies. Implementations are thread-safe.
 class Clock {
   public:
     using SteadyTime = std::chrono::steady_clock::time_point;
@@ -15,6 +16,12 @@ class Clock {
     virtual ~Clock() = default;
     [[nodiscard]] virtual Instant wall() const = 0;
     [[nodiscard]] virtual SteadyTime steady() const = 0;
+
+    /// The wall time as far as it can be trusted: never ahead of it, and behind it after a jump.
+    [[nodiscard]] virtual Instant trusted() const { return wall(); }
+    /// Whether the wall time is the trusted time. While it is not, what a source says of time may be right and ours
+    /// wrong.
+    [[nodiscard]] virtual bool is_trusted() const { return true; }
 };
 
 /// The machine's own clocks. Lives for the whole program.
