@@ -1,13 +1,14 @@
 #include "lihandover/admin/admin.hpp"
 
 #include <algorithm>
+#include <boost/asio/strand.hpp>
 #include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "control_api.hpp"
-#include "machine_door.hpp"
+#include "health_endpoint.hpp"
 
 namespace lihandover::admin {
 
@@ -28,13 +29,12 @@ double seconds_between(model::Instant from, model::Instant until) {
 
 class Admin::Impl {
   public:
-    Impl(const Parts& parts, std::unique_ptr<store::Reader> api_reader, std::unique_ptr<store::Reader> scrape_reader)
+    explicit Impl(const Parts& parts)
         : parts_(parts),
           worker_(boost::asio::make_strand(parts.workers)),
-          scrape_reader_(std::move(scrape_reader)),
-          machine_door_(
+          health_endpoint_(
               parts.metrics, worker_, [this] { return readiness(); }, [this] { prepare_scrape(); }),
-          control_api_(parts, worker_, std::move(api_reader), [this] { return readiness(); }) {
+          control_api_(parts, worker_, [this] { return readiness(); }) {
         scraped_ = parts_.metrics.add_scraped([this](metrics::Scrape& scrape) { feed(scrape); });
     }
     ~Impl() { let_metrics_go(); }
@@ -42,12 +42,14 @@ class Admin::Impl {
     Impl& operator=(const Impl&) = delete;
 
     [[nodiscard]] model::Status listen(const boost::asio::any_io_executor& executor, const config::Admin& options) {
-        http::ServerOptions machine;
-        machine.listen = options.listen.to_string();
-        machine.limits = small_limits();
-        auto machine_server = http::Server::listen(executor, std::move(machine), machine_door_);
-        if (!machine_server) {
-            return model::prefixed("admin.listen: ", machine_server.error());
+        http::ServerOptions health;
+        health.listen = options.listen.to_string();
+        health.unix_mode = options.listen_mode;
+        health.unix_group = options.listen_group;
+        health.limits = small_limits();
+        auto health_server = http::Server::listen(executor, std::move(health), health_endpoint_);
+        if (!health_server) {
+            return model::prefixed("admin.listen: ", health_server.error());
         }
         http::ServerOptions control;
         control.listen = "unix:" + options.control_socket;
@@ -58,13 +60,13 @@ class Admin::Impl {
         if (!control_server) {
             return model::prefixed("admin.control_socket: ", control_server.error());
         }
-        machine_server_ = std::move(*machine_server);
+        health_server_ = std::move(*health_server);
         control_server_ = std::move(*control_server);
         return {};
     }
 
     void start() {
-        machine_server_->start();
+        health_server_->start();
         control_server_->start();
     }
 
@@ -77,7 +79,7 @@ class Admin::Impl {
             case Stage::running:
                 break;
         }
-        return parts_.store.accepting() ? Readiness::ready : Readiness::store;
+        return parts_.intake.accepting() ? Readiness::ready : Readiness::store;
     }
 
     void let_metrics_go() {
@@ -86,7 +88,7 @@ class Admin::Impl {
         }
     }
 
-    [[nodiscard]] http::Server& machine_server() { return *machine_server_; }
+    [[nodiscard]] http::Server& health_server() { return *health_server_; }
     [[nodiscard]] http::Server& control_server() { return *control_server_; }
 
   private:
@@ -103,40 +105,18 @@ class Admin::Impl {
 
     /// On whichever thread renders.
     void feed(metrics::Scrape& scrape) {
-        const auto statistics = parts_.store.statistics();
-        const auto now = parts_.clock.wall();
+        const auto statistics = parts_.items.statistics();
         const std::lock_guard lock(scrape_mutex_);
         // A destination without items counts zero, so that nobody has to guess what a missing series means.
         for (const auto& name : destinations_) {
-            for (const auto state :
-                 {metrics::WaitingState::held, metrics::WaitingState::queued, metrics::WaitingState::refused}) {
-                scrape.outbox_items(name, state, 0);
-            }
+            store::Count none;
+            none.destination = name;
+            feed_counts(scrape, none);
             scrape.outbox_oldest_age(name, 0);
-            for (const auto state : {metrics::ObjectState::attached, metrics::ObjectState::offered,
-                                     metrics::ObjectState::queued, metrics::ObjectState::refused}) {
-                scrape.objects(name, state, 0);
-            }
         }
         for (const auto& count : statistics.counts) {
-            scrape.outbox_items(count.destination, metrics::WaitingState::held, count.held);
-            scrape.outbox_items(count.destination, metrics::WaitingState::queued, count.queued);
-            scrape.outbox_items(count.destination, metrics::WaitingState::refused, count.refused);
-            scrape.objects(count.destination, metrics::ObjectState::attached, count.objects_attached);
-            scrape.objects(count.destination, metrics::ObjectState::offered, count.objects_offered);
-            scrape.objects(count.destination, metrics::ObjectState::queued, count.objects_queued);
-            scrape.objects(count.destination, metrics::ObjectState::refused, count.objects_refused);
-            double age = 0;
-            if (count.queued != 0) {
-                const auto oldest = scrape_reader_->oldest(count.destination);
-                if (!oldest) {
-                    continue;  // no sample is truer than a wrong one
-                }
-                if (*oldest) {
-                    age = std::max(0.0, seconds_between(**oldest, now));
-                }
-            }
-            scrape.outbox_oldest_age(count.destination, age);
+            feed_counts(scrape, count);
+            feed_age(scrape, count);
         }
         scrape.outbox_bytes(statistics.waiting_bytes);
         scrape.object_bytes(statistics.object_bytes);
@@ -145,33 +125,55 @@ class Admin::Impl {
         scrape.ready(ready_);
     }
 
+    static void feed_counts(metrics::Scrape& scrape, const store::Count& count) {
+        using metrics::ObjectState;
+        using metrics::WaitingState;
+        for (const auto& [state, items] :
+             {std::pair(WaitingState::held, count.held), std::pair(WaitingState::queued, count.queued),
+              std::pair(WaitingState::refused, count.refused), std::pair(WaitingState::set_aside, count.set_aside)}) {
+            scrape.outbox_items(count.destination, state, items);
+        }
+        for (const auto& [state, objects] : {std::pair(ObjectState::attached, count.objects_attached),
+                                             std::pair(ObjectState::offered, count.objects_offered),
+                                             std::pair(ObjectState::queued, count.objects_queued),
+                                             std::pair(ObjectState::refused, count.objects_refused),
+                                             std::pair(ObjectState::set_aside, count.objects_set_aside)}) {
+            scrape.objects(count.destination, state, objects);
+        }
+    }
+
+    void feed_age(metrics::Scrape& scrape, const store::Count& count) {
+        double age = 0;
+        if (count.queued != 0) {
+            const auto oldest = parts_.items.oldest(count.destination);
+            if (!oldest) {
+                return;  // no sample is truer than a wrong one
+            }
+            if (*oldest) {
+                age = std::max(0.0, seconds_between(**oldest, parts_.clock.wall()));
+            }
+        }
+        scrape.outbox_oldest_age(count.destination, age);
+    }
+
     Parts parts_;
-    WorkerStrand worker_;
+    boost::asio::any_io_executor worker_;
     std::mutex scrape_mutex_;
     // Under scrape_mutex_:
     bool ready_ = false;
     std::vector<std::string> destinations_;
-    std::unique_ptr<store::Reader> scrape_reader_;
 
-    MachineDoor machine_door_;
+    HealthEndpoint health_endpoint_;
     ControlApi control_api_;
     std::optional<std::uint64_t> scraped_;
     // Last: their connections use the doors.
-    std::unique_ptr<http::Server> machine_server_;
+    std::unique_ptr<http::Server> health_server_;
     std::unique_ptr<http::Server> control_server_;
 };
 
 model::Result<std::unique_ptr<Admin>> Admin::listen(const boost::asio::any_io_executor& executor,
                                                     const config::Admin& options, const Parts& parts) {
-    auto api_reader = parts.store.reader();
-    if (!api_reader) {
-        return api_reader.error();
-    }
-    auto scrape_reader = parts.store.reader();
-    if (!scrape_reader) {
-        return scrape_reader.error();
-    }
-    auto impl = std::make_unique<Impl>(parts, std::move(*api_reader), std::move(*scrape_reader));
+    auto impl = std::make_unique<Impl>(parts);
     if (auto bound = impl->listen(executor, options); !bound) {
         return bound.error();
     }
@@ -187,16 +189,16 @@ void Admin::start() {
 
 boost::asio::awaitable<void> Admin::stop(std::chrono::milliseconds grace) {
     co_await impl_->control_server().stop(grace);
-    co_await impl_->machine_server().stop(grace);
+    co_await impl_->health_server().stop(grace);
     impl_->let_metrics_go();
 }
 
 const std::string& Admin::metrics_address() const {
-    return impl_->machine_server().address();
+    return impl_->health_server().address();
 }
 
 std::uint16_t Admin::metrics_port() const {
-    return impl_->machine_server().port();
+    return impl_->health_server().port();
 }
 
 const std::string& Admin::control_address() const {

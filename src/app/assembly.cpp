@@ -75,6 +75,12 @@ class Builder {
         objectserver::Settings& settings = assembly_.objectserver.emplace();
         settings.tls = *context;
         settings.clients = configured->tls.clients;
+        const config::Store& store = assembly_.configuration.store;
+        settings.bounds.requests_per_second = configured->requests_per_second;
+        settings.bounds.min_rate = configured->min_rate;
+        settings.bounds.min_rate_after = configured->min_rate_after;
+        settings.bounds.store_bytes = store.max_bytes;
+        settings.bounds.record_retention = std::chrono::duration_cast<std::chrono::seconds>(store.record_retention);
         for (const auto& [name, options] : assembly_.configuration.destinations) {
             if (options.binary && options.binary->model == config::BinaryModel::a) {
                 settings.certificates.emplace(name, options.binary->client_certificates);

@@ -1,6 +1,5 @@
 #include "check.hpp"
 
-#include <optional>
 #include <ostream>
 
 #include "assembly.hpp"
@@ -10,39 +9,54 @@
 
 namespace lihandover::app {
 
-bool check(const std::string& config_file, std::ostream& out) {
-    const Assembled assembled = assemble(config_file, model::system_clock().wall());
-    config::Problems problems = assembled.problems;
-    if (assembled.assembly) {
-        const config::Problems& warnings = assembled.assembly->warnings;
-        problems.insert(problems.end(), warnings.begin(), warnings.end());
+namespace {
+
+/// What is wrong with the warrants, and how many there are.
+std::size_t check_warrants(const config::Configuration& configuration, const std::string& config_file,
+                           config::Problems& problems) {
+    warrants::Loader loader(configuration.warrants_dir);
+    auto reload = loader.reload(warrant_destinations(configuration));
+    if (!reload) {
+        problems.push_back({config_file, 1, 1, "warrants_dir: " + reload.error().message, {}});
+        return 0;
     }
+    problems.insert(problems.end(), reload->problems.begin(), reload->problems.end());
+    return reload->in_force.size();
+}
+
+}  // namespace
+
+Verdict check(const std::string& config_file, std::ostream& out) {
+    const Assembled assembled = assemble(config_file, model::system_clock().wall());
     // Warrants refer to destinations, so they can be judged only under a configuration that could at least be read; a
     // certificate that is missing is no reason to keep quiet about them.
     const config::Loaded loaded = config::load_file(config_file);
+    config::Problems warnings;
     std::size_t warrants_read = 0;
+    if (assembled.assembly) {
+        warnings = assembled.assembly->warnings;
+    }
     if (loaded.configuration) {
-        warrants::Loader loader(loaded.configuration->warrants_dir);
-        const auto reload = loader.reload(warrant_destinations(*loaded.configuration));
-        if (reload) {
-            problems.insert(problems.end(), reload->problems.begin(), reload->problems.end());
-            warrants_read = reload->in_force.size();
-        } else {
-            problems.push_back({config_file, 1, 1, "warrants_dir: " + reload.error().message, {}});
+        warrants_read = check_warrants(*loaded.configuration, config_file, warnings);
+    }
+    for (const config::Problems* const list : {&assembled.problems, static_cast<const config::Problems*>(&warnings)}) {
+        for (const config::Problem& problem : *list) {
+            out << config::check_text(problem) << '\n';
         }
     }
-    for (const config::Problem& problem : problems) {
-        out << config::check_text(problem) << '\n';
+    if (!loaded.configuration) {
+        out << config_file << ": the warrants were not looked at, since the configuration cannot be read\n";
     }
-    if (problems.empty()) {
-        out << config_file << ": good, with " << warrants_read << " warrant(s)\n";
-    } else {
-        if (!loaded.configuration) {
-            out << config_file << ": the warrants were not looked at, since the configuration cannot be read\n";
-        }
-        out << problems.size() << " problem(s)\n";
+    if (!assembled.problems.empty()) {
+        out << assembled.problems.size() + warnings.size() << " problem(s): it would not start, or refuse the reload\n";
+        return Verdict::refused;
     }
-    return problems.empty();
+    if (!warnings.empty()) {
+        out << warnings.size() << " problem(s): it would run all the same\n";
+        return Verdict::runs_with_problems;
+    }
+    out << config_file << ": good, with " << warrants_read << " warrant(s)\n";
+    return Verdict::good;
 }
 
 }  // namespace lihandover::app

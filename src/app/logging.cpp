@@ -79,4 +79,32 @@ void set_log_level(config::LogLevel level) {
     }
 }
 
+void log_info(const std::string& line) {
+    spdlog::info("{}", line);
+}
+
+void log_warning(const std::string& line) {
+    spdlog::warn("{}", line);
+}
+
+void log_error(const std::string& line) {
+    spdlog::error("{}", line);
+}
+
+void log_problems(const config::Problems& problems) {
+    constexpr std::size_t most = 100;
+    for (std::size_t i = 0; i < problems.size() && i < most; ++i) {
+        log_error(config::log_text(problems[i]));
+    }
+    if (problems.size() > most) {
+        log_error(std::to_string(problems.size() - most) + " more problems; --check prints all of them");
+    }
+}
+
+void log_warnings(const config::Problems& warnings) {
+    for (const config::Problem& warning : warnings) {
+        log_warning(config::log_text(warning));
+    }
+}
+
 }  // namespace lihandover::app

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <string>
+
 #include "lihandover/config/configuration.hpp"
+#include "lihandover/config/problem.hpp"
 
 namespace lihandover::app {
 
@@ -10,5 +13,15 @@ void start_logging();
 
 /// Thread-safe; the option log_level, also at reload.
 void set_log_level(config::LogLevel level);
+
+// One line of the log each, as it stands; for the files of this room, which need not see the log's library then.
+// Thread-safe.
+void log_info(const std::string& line);
+void log_warning(const std::string& line);
+void log_error(const std::string& line);
+
+/// A line for each, by key and place (promise 8); of errors the first hundred.
+void log_problems(const config::Problems& problems);
+void log_warnings(const config::Problems& warnings);
 
 }  // namespace lihandover::app

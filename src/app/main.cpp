@@ -1,4 +1,6 @@
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -9,6 +11,7 @@
 #include "lihandover/config/configuration.hpp"
 #include "logging.hpp"
 #include "process.hpp"
+#include "signals.hpp"
 
 namespace {
 
@@ -19,20 +22,25 @@ int run(int argc, char** argv) {
     std::string config_file;
     bool only_check = false;
     app.add_option("--config", config_file, "The main configuration file (YAML)")->required();
-    app.add_flag("--check", only_check, "Check the configuration, certificates, schemas and warrants, and end");
+    app.add_flag("--check", only_check,
+                 "Check the configuration, certificates, schemas and warrants, print what is wrong, and end");
     CLI11_PARSE(app, argc, argv);
 
     if (only_check) {
-        return lihandover::app::check(config_file, std::cout) ? EXIT_SUCCESS : EXIT_FAILURE;
+        lihandover::app::let_signals_through();
+        return static_cast<int>(lihandover::app::check(config_file, std::cout));
     }
     lihandover::app::start_logging();
     lihandover::app::harden_process();
+    lihandover::app::lock_memory();
     return lihandover::app::run_daemon(config_file) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+    // One that comes now is answered with a gentle stop, as soon as there is something to stop.
+    lihandover::app::hold_back_signals();
     try {
         return run(argc, argv);
     } catch (const std::exception& error) {

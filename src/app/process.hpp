@@ -11,6 +11,10 @@ namespace lihandover::app {
 /// files for the owner alone, broken pipes as errors.
 void harden_process();
 
+/// Keeps what is in memory from being swapped out, where the limit allows it (the unit raises it). Called before
+/// threads are started.
+void lock_memory();
+
 /// sd_notify(3); does nothing without a service manager.
 void notify_ready();
 void notify_stopping();

@@ -127,12 +127,12 @@ std::string percent_coded(std::string_view text) {
 }
 
 /// Walks through the pages of a list and hands over each element, up to the limit. The exit status.
-int walk(const Wishes& wishes, const std::string& path, std::string_view member, const std::string& parameters,
+int walk(const Options& options, const std::string& path, std::string_view member, const std::string& parameters,
          const std::function<void(dom::element)>& visit, const std::function<void()>& page_done) {
-    const Connection connection(wishes.socket);
+    const Connection connection(options.socket);
     dom::parser parser;
-    std::string after = wishes.after;
-    auto left = wishes.limit.value_or(UINT64_MAX);
+    std::string after = options.after;
+    auto left = options.limit.value_or(UINT64_MAX);
     while (left > 0) {
         std::string target = path;
         target.append("?limit=").append(std::to_string(std::min(left, page_size))).append(parameters);
@@ -165,12 +165,12 @@ int walk(const Wishes& wishes, const std::string& path, std::string_view member,
 }
 
 /// A list as one JSON array, an element per line.
-int walk_json(const Wishes& wishes, const std::string& path, std::string_view member, const std::string& parameters) {
+int walk_json(const Options& options, const std::string& path, std::string_view member, const std::string& parameters) {
     bool first = true;
     const auto visit = [&first](dom::element element) {
         std::cout << (std::exchange(first, false) ? "[\n" : ",\n") << printable_json(simdjson::minify(element));
     };
-    const int status = walk(wishes, path, member, parameters, visit, [] {});
+    const int status = walk(options, path, member, parameters, visit, [] {});
     if (status != 0 && first) {
         return status;
     }
@@ -181,10 +181,10 @@ int walk_json(const Wishes& wishes, const std::string& path, std::string_view me
     return std::cout.flush() ? status : complain("the output cannot be written");
 }
 
-int walk_table(const Wishes& wishes, const std::string& path, std::string_view member, const std::string& parameters,
+int walk_table(const Options& options, const std::string& path, std::string_view member, const std::string& parameters,
                Table table, const std::function<std::vector<std::string>(dom::element)>& row) {
     return walk(
-        wishes, path, member, parameters, [&](dom::element element) { table.add(row(element)); },
+        options, path, member, parameters, [&](dom::element element) { table.add(row(element)); },
         [&] { table.print(std::cout); });
 }
 
@@ -196,6 +196,12 @@ std::string refusal_text(dom::element item) {
     const auto kind = text_of(refusal, "kind");
     const auto words = text_of(refusal, "words");
     return kind + " " + number_of(refusal, "code") + (words.empty() ? "" : ": " + words);
+}
+
+/// What TS 103 120 says of the code; empty where it is none of HI1.
+std::string meaning_of(dom::element item) {
+    dom::element refusal;
+    return item["refusal"].get(refusal) == simdjson::SUCCESS ? text_of(refusal, "meaning") : "";
 }
 
 std::string correlation_text(dom::element item) {
@@ -228,14 +234,45 @@ void print_report(dom::element report, std::ostream& out, std::ostream& problems
     }
 }
 
+/// The body of a request: all that the command line says, which is what the command allows.
+std::string order_of(const Options& options) {
+    std::string body = "{";
+    const auto add = [&body](std::string_view name, std::string_view json) {
+        if (body.size() > 1) {
+            body += ',';
+        }
+        body.append("\"").append(name).append("\":").append(json);
+    };
+    if (!options.ids.empty()) {
+        std::string list = "[";
+        for (const auto& id : options.ids) {
+            list += (list.size() > 1 ? "," : "") + json_text(id);
+        }
+        add("ids", list + "]");
+    }
+    if (!options.destination.empty()) {
+        add("destination", json_text(options.destination));
+    }
+    if (options.code) {
+        add("code", std::to_string(*options.code));
+    }
+    if (!options.reason.empty()) {
+        add("reason", json_text(options.reason));
+    }
+    if (!options.operator_name.empty()) {
+        add("operator", json_text(options.operator_name));
+    }
+    return body + '}';
+}
+
 }  // namespace
 
-int show_status(const Wishes& wishes) {
-    const auto answer = Connection(wishes.socket).get("/v1/status");
+int show_status(const Options& options) {
+    const auto answer = Connection(options.socket).get("/v1/status");
     if (!answer.ok()) {
         return complain(answer);
     }
-    if (wishes.json) {
+    if (options.json) {
         return print_json(answer.body);
     }
     dom::parser parser;
@@ -268,29 +305,29 @@ int show_status(const Wishes& wishes) {
         }
     }
     std::cout << '\n';
-    Table table({"DESTINATION", "STATE", "QUEUED", "HELD", "REFUSED", "IN FLIGHT", "CONNECTIONS", "OBJECTS QUEUED",
-                 "OBJECTS REFUSED", "OLDEST QUEUED", "LAST SUCCESS", "LAST FAILURE", "NEXT ATTEMPT"});
+    Table table({"DESTINATION", "STATE", "QUEUED", "HELD", "SET ASIDE", "REFUSED", "IN FLIGHT", "CONNECTIONS",
+                 "OBJECTS QUEUED", "OBJECTS REFUSED", "OLDEST QUEUED", "LAST SUCCESS", "LAST FAILURE", "NEXT ATTEMPT"});
     for (const auto destination : elements_of(body, "destinations")) {
         const auto paused = text_of(destination, "paused");
         auto failure = text_of(destination, "last_failure");
         if (!failure.empty()) {
             failure += " " + text_of(destination, "last_failure_at");
         }
-        table.add({text_of(destination, "name"),
-                   text_of(destination, "state") + (paused.empty() ? "" : " (" + paused + ")"),
-                   number_of(destination, "queued"), number_of(destination, "held"), number_of(destination, "refused"),
-                   number_of(destination, "in_flight"), number_of(destination, "connections"),
-                   number_of(destination, "objects_queued"), number_of(destination, "objects_refused"),
-                   text_of(destination, "oldest_queued"), text_of(destination, "last_success"), failure,
-                   text_of(destination, "next_attempt")});
+        table.add(
+            {text_of(destination, "name"), text_of(destination, "state") + (paused.empty() ? "" : " (" + paused + ")"),
+             number_of(destination, "queued"), number_of(destination, "held"), number_of(destination, "set_aside"),
+             number_of(destination, "refused"), number_of(destination, "in_flight"),
+             number_of(destination, "connections"), number_of(destination, "objects_queued"),
+             number_of(destination, "objects_refused"), text_of(destination, "oldest_queued"),
+             text_of(destination, "last_success"), failure, text_of(destination, "next_attempt")});
     }
     table.print(std::cout);
     return std::cout.flush() ? 0 : complain("the output cannot be written");
 }
 
-int list_warrants(const Wishes& wishes) {
-    if (wishes.json) {
-        return walk_json(wishes, "/v1/warrants", "warrants", {});
+int list_warrants(const Options& options) {
+    if (options.json) {
+        return walk_json(options, "/v1/warrants", "warrants", {});
     }
     Table table(
         {"DESTINATION", "LIID", "STATE", "FROM", "UNTIL", "PRIORITY", "TARGETS", "DELIVER", "REFERENCE", "FILE"});
@@ -307,19 +344,19 @@ int list_warrants(const Wishes& wishes) {
             text_of(warrant, "reference"),
             text_of(warrant, "file") + (flag_of(warrant, "stale") ? " (bad now: last good version)" : "")};
     };
-    return walk_table(wishes, "/v1/warrants", "warrants", {}, std::move(table), row);
+    return walk_table(options, "/v1/warrants", "warrants", {}, std::move(table), row);
 }
 
-int list_items(const Wishes& wishes) {
+int list_items(const Options& options) {
     std::string parameters;
-    if (!wishes.state.empty()) {
-        parameters += "&state=" + percent_coded(wishes.state);
+    if (!options.state.empty()) {
+        parameters += "&state=" + percent_coded(options.state);
     }
-    if (!wishes.destination.empty()) {
-        parameters += "&destination=" + percent_coded(wishes.destination);
+    if (!options.destination.empty()) {
+        parameters += "&destination=" + percent_coded(options.destination);
     }
-    if (wishes.json) {
-        return walk_json(wishes, "/v1/items", "items", parameters);
+    if (options.json) {
+        return walk_json(options, "/v1/items", "items", parameters);
     }
     Table table({"ID", "KIND", "STATE", "DESTINATION", "LIID", "RECEIVED", "CHANGED", "REFUSAL"});
     const auto row = [](dom::element item) {
@@ -329,15 +366,15 @@ int list_items(const Wishes& wishes) {
             text_of(item, "liid"),       text_of(item, "received_at"),
             text_of(item, "changed_at"), shortened(printable(refusal_text(item)), words_width)};
     };
-    return walk_table(wishes, "/v1/items", "items", parameters, std::move(table), row);
+    return walk_table(options, "/v1/items", "items", parameters, std::move(table), row);
 }
 
-int show_item(const Wishes& wishes) {
-    const auto answer = Connection(wishes.socket).get("/v1/items/" + percent_coded(wishes.ids.front()));
+int show_item(const Options& options) {
+    const auto answer = Connection(options.socket).get("/v1/items/" + percent_coded(options.ids.front()));
     if (!answer.ok()) {
         return complain(answer);
     }
-    if (wishes.json) {
+    if (options.json) {
         return print_json(answer.body);
     }
     dom::parser parser;
@@ -355,6 +392,7 @@ int show_item(const Wishes& wishes) {
         {"received", text_of(item, "received_at")},
         {"changed", text_of(item, "changed_at")},
         {"refusal", refusal_text(item)},
+        {"meaning", meaning_of(item)},
         {"decided by", text_of(item, "who")},
         {"reason", text_of(item, "why")},
     };
@@ -366,39 +404,12 @@ int show_item(const Wishes& wishes) {
     return std::cout.flush() ? 0 : complain("the output cannot be written");
 }
 
-int decide(const Wishes& wishes, const std::string& command) {
-    std::string body = "{";
-    const auto add = [&body](std::string_view name, std::string_view json) {
-        if (body.size() > 1) {
-            body += ',';
-        }
-        body.append("\"").append(name).append("\":").append(json);
-    };
-    if (!wishes.ids.empty()) {
-        std::string list = "[";
-        for (const auto& id : wishes.ids) {
-            list += (list.size() > 1 ? "," : "") + json_text(id);
-        }
-        add("ids", list + "]");
-    }
-    if (!wishes.destination.empty()) {
-        add("destination", json_text(wishes.destination));
-    }
-    if (wishes.code) {
-        add("code", std::to_string(*wishes.code));
-    }
-    if (!wishes.reason.empty()) {
-        add("reason", json_text(wishes.reason));
-    }
-    if (!wishes.operator_name.empty()) {
-        add("operator", json_text(wishes.operator_name));
-    }
-    body += '}';
-    const auto answer = Connection(wishes.socket).post("/v1/" + command, body, decision_timeout);
+int decide(const Options& options, const std::string& command) {
+    const auto answer = Connection(options.socket).post("/v1/" + command, order_of(options), decision_timeout);
     if (!answer.ok()) {
         return complain(answer);
     }
-    if (wishes.json) {
+    if (options.json) {
         return print_json(answer.body);
     }
     dom::parser parser;
@@ -412,10 +423,8 @@ int decide(const Wishes& wishes, const std::string& command) {
     return std::cout.flush() ? 0 : complain("the output cannot be written");
 }
 
-int reload(const Wishes& wishes) {
-    const std::string body =
-        wishes.operator_name.empty() ? "{}" : "{\"operator\":" + json_text(wishes.operator_name) + "}";
-    const auto answer = Connection(wishes.socket).post("/v1/reload", body, reload_timeout);
+int reload(const Options& options) {
+    const auto answer = Connection(options.socket).post("/v1/reload", order_of(options), reload_timeout);
     if (!answer.ok()) {
         return complain(answer);
     }
@@ -424,7 +433,7 @@ int reload(const Wishes& wishes) {
     if (parser.parse(answer.body).get(report) != simdjson::SUCCESS) {
         return complain("the daemon's answer makes no sense");
     }
-    if (wishes.json) {
+    if (options.json) {
         if (print_json(answer.body) != 0) {
             return 1;
         }
@@ -439,6 +448,18 @@ int reload(const Wishes& wishes) {
         return complain("bad warrant files: their last good versions stay in force");
     }
     return complain("the reload failed: nothing was changed");
+}
+
+int accept_clock(const Options& options) {
+    const auto answer = Connection(options.socket).post("/v1/accept-clock", order_of(options), decision_timeout);
+    if (!answer.ok()) {
+        return complain(answer);
+    }
+    if (options.json) {
+        return print_json(answer.body);
+    }
+    std::cout << "the wall clock is taken as right\n";
+    return std::cout.flush() ? 0 : complain("the output cannot be written");
 }
 
 }  // namespace lihandover::ctl

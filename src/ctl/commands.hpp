@@ -10,7 +10,7 @@
 namespace lihandover::ctl {
 
 /// What the command line asks for, whichever command it is.
-struct Wishes {
+struct Options {
     std::string socket = "/run/lihandoverd/control.sock";
     bool json = false;
     std::string operator_name;
@@ -26,12 +26,13 @@ struct Wishes {
 // Each prints its result to stdout, or what went wrong to stderr, and gives the exit status: 0 only when all that was
 // asked for was done.
 
-[[nodiscard]] int show_status(const Wishes& wishes);
-[[nodiscard]] int list_warrants(const Wishes& wishes);
-[[nodiscard]] int list_items(const Wishes& wishes);
-[[nodiscard]] int show_item(const Wishes& wishes);
+[[nodiscard]] int show_status(const Options& options);
+[[nodiscard]] int list_warrants(const Options& options);
+[[nodiscard]] int list_items(const Options& options);
+[[nodiscard]] int show_item(const Options& options);
 /// `command` is approve, reject or retry.
-[[nodiscard]] int decide(const Wishes& wishes, const std::string& command);
-[[nodiscard]] int reload(const Wishes& wishes);
+[[nodiscard]] int decide(const Options& options, const std::string& command);
+[[nodiscard]] int reload(const Options& options);
+[[nodiscard]] int accept_clock(const Options& options);
 
 }  // namespace lihandover::ctl

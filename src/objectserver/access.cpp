@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "lihandover/model/hex.hpp"
+#include "lihandover/base/hex.hpp"
 #include "text.hpp"
 
 namespace lihandover::objectserver {
@@ -48,7 +48,7 @@ std::optional<AccessList::Digest> AccessList::digest_of(std::string_view hex) {
     if (std::ranges::any_of(hex, is_upper)) {
         return std::nullopt;
     }
-    return model::parse_hex<std::tuple_size_v<Digest>>(hex);
+    return base::parse_hex<std::tuple_size_v<Digest>>(hex);
 }
 
 model::Result<AccessList::Entry> AccessList::entry_of(std::string_view text, std::size_t destination) {

@@ -33,6 +33,9 @@ class AccessList {
         const std::map<std::string, std::vector<std::string>, std::less<>>& destinations,
         const std::vector<std::string>& clients);
 
+    /// How many destinations there are.
+    [[nodiscard]] std::size_t destinations() const { return destinations_.size(); }
+
     /// Whether the certificate is one of the destination's. Looks at every fingerprint there is, whatever the answer,
     /// and at each for the same time.
     [[nodiscard]] bool allows(std::string_view destination, const tls::PeerIdentity& peer) const;

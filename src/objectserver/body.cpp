@@ -56,7 +56,6 @@ void ObjectBody::next_part() {
 asio::awaitable<model::Result<std::size_t>> ObjectBody::read(std::span<char> buffer) {
     // Whoever asks for more has sent what it was given.
     sent_ = given_;
-    sent_parts_ = part_;
     while (part_ < parts_.size()) {
         const Part& part = parts_[part_];
         if (text_given_ < part.text.size()) {

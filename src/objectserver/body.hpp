@@ -47,11 +47,10 @@ class ObjectBody final : public http::BodySource {
     [[nodiscard]] std::optional<std::uint64_t> size() const override { return size_; }
     [[nodiscard]] boost::asio::awaitable<model::Result<std::size_t>> read(std::span<char> buffer) override;
 
-    // What surely went out before the connection broke.
-    [[nodiscard]] std::uint64_t sent() const { return sent_; }            ///< bytes of the object
-    [[nodiscard]] std::size_t sent_parts() const { return sent_parts_; }  ///< ranges, to their end
-    /// Ranges of which some byte may have gone out.
-    [[nodiscard]] std::size_t begun_parts() const { return part_ + (range_given_ > 0 ? 1 : 0); }
+    /// Bytes of the object that surely went out before the connection broke.
+    [[nodiscard]] std::uint64_t sent() const { return sent_; }
+    /// Bytes of the object that were given away to be sent.
+    [[nodiscard]] std::uint64_t given() const { return given_; }
     /// Reading the object failed, and why.
     [[nodiscard]] const std::optional<model::Error>& failure() const { return failure_; }
 
@@ -70,7 +69,6 @@ class ObjectBody final : public http::BodySource {
     std::uint64_t size_ = 0;
     std::uint64_t given_ = 0;
     std::uint64_t sent_ = 0;
-    std::size_t sent_parts_ = 0;
     std::size_t part_ = 0;           // the one being given
     std::size_t text_given_ = 0;     // of it
     std::uint64_t range_given_ = 0;  // of it

@@ -2,19 +2,19 @@
 
 #include <exception>
 
-#include "on_pool.hpp"
+#include "lihandover/base/background.hpp"
 
 namespace lihandover::objectserver {
 
 boost::asio::awaitable<Lookup::Found> Lookup::find(model::Uuid id) const {
-    auto look = [reader = reader_, id]() -> Found {
+    auto look = [objects = &objects_, id]() -> Found {
         try {
-            return reader->object(id);
+            return objects->find_object(id);
         } catch (const std::exception&) {
             return model::Error{"looking for a binary object failed"};
         }
     };
-    co_return co_await on_pool<Found>(strand_, std::move(look));
+    co_return co_await base::run_on(strand_, std::move(look));
 }
 
 }  // namespace lihandover::objectserver

@@ -16,6 +16,7 @@ namespace {
 struct Plan {
     std::shared_ptr<const AccessList> access;
     std::shared_ptr<const tls::ServerContext> tls;
+    Bounds bounds;
 };
 
 model::Result<Plan> plan_of(const Settings& settings) {
@@ -26,19 +27,18 @@ model::Result<Plan> plan_of(const Settings& settings) {
     if (!access) {
         return std::move(access).error();
     }
-    return Plan{std::make_shared<const AccessList>(std::move(*access)), settings.tls};
+    return Plan{std::make_shared<const AccessList>(std::move(*access)), settings.tls, settings.bounds};
 }
 
 }  // namespace
 
 class ObjectServer::Impl {
   public:
-    Impl(const asio::any_io_executor& executor, const Parts& parts, const Options& options,
-         std::unique_ptr<store::Reader> reader)
-        : executor_(executor), service_(executor, parts, options, std::move(reader)) {}
+    Impl(const asio::any_io_executor& executor, const Parts& parts, const Options& options)
+        : executor_(executor), service_(executor, parts, options) {}
 
     model::Status listen(const Options& options, Plan plan) {
-        service_.use(std::move(plan.access));
+        service_.use(std::move(plan.access), plan.bounds);
         http::ServerOptions server;
         server.listen = options.listen;
         server.tls = std::move(plan.tls);
@@ -54,7 +54,7 @@ class ObjectServer::Impl {
     static void post(const std::shared_ptr<Impl>& self, Plan plan) {
         asio::post(self->executor_, [weak = std::weak_ptr{self}, plan = std::move(plan)]() mutable {
             if (const auto impl = weak.lock()) {
-                impl->service_.use(std::move(plan.access));
+                impl->service_.use(std::move(plan.access), plan.bounds);
                 impl->server_->set_tls(std::move(plan.tls));
             }
         });
@@ -83,11 +83,7 @@ model::Result<std::unique_ptr<ObjectServer>> ObjectServer::create(const asio::an
     if (options.max_bodies == 0) {
         return model::Error{"the object server must be able to send one body at least"};
     }
-    auto reader = parts.store.reader();
-    if (!reader) {
-        return std::move(reader).error();
-    }
-    auto impl = std::make_shared<Impl>(executor, parts, options, std::move(*reader));
+    auto impl = std::make_shared<Impl>(executor, parts, options);
     if (auto status = impl->listen(options, std::move(*plan)); !status) {
         return std::move(status).error();
     }

@@ -7,69 +7,51 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "access.hpp"
+#include "download.hpp"
+#include "download_slots.hpp"
 #include "lihandover/http/server.hpp"
 #include "lihandover/objectserver/objectserver.hpp"
 #include "lookup.hpp"
-#include "ranges.hpp"
-#include "turns.hpp"
+#include "record_quota.hpp"
+#include "request_rate.hpp"
 
 namespace lihandover::objectserver {
 
-/// Answers the requests. On the server's thread.
+/// Answers the requests: who may have what. On the server's thread.
 class Service final : public http::Handler {
   public:
     /// Denials leave this long after their request came, or a multiple of it: what was looked at meanwhile takes well
     /// under one, so the time of an answer says nothing of it.
     static constexpr std::chrono::milliseconds denial_step{20};
 
-    Service(const boost::asio::any_io_executor& executor, const Parts& parts, const Options& options,
-            std::unique_ptr<store::Reader> reader)
-        : executor_(executor),
-          parts_(parts),
-          record_wait_(options.record_wait),
-          turns_(options.max_bodies),
-          lookup_(parts.workers, std::move(reader)) {}
+    Service(const boost::asio::any_io_executor& executor, const Parts& parts, const Options& options);
 
-    void use(std::shared_ptr<const AccessList> access) { access_ = std::move(access); }
+    void use(std::shared_ptr<const AccessList> access, const Bounds& bounds);
 
-    [[nodiscard]] Load load() const { return {turns_.taken(), turns_.waiting()}; }
+    [[nodiscard]] Load load() const { return {slots_.taken(), slots_.waiting()}; }
 
     [[nodiscard]] boost::asio::awaitable<void> handle(http::Exchange& exchange) override;
 
   private:
-    /// An object and the destination that may fetch it.
-    struct Granted {
-        store::StoredObject object;
-        std::string destination;
-        std::string certificate_sha256;
-
-        /// For the record: that the range was asked for, not complete.
-        [[nodiscard]] store::Fetch entry(ByteRange range) const;
-    };
-    /// What to answer with.
-    struct Plan;
-    class Account;
-    struct Beginning;
-
+    [[nodiscard]] bool too_many(const http::Exchange& exchange);
     boost::asio::awaitable<std::optional<Granted>> look_up(const http::Exchange& exchange);
     [[nodiscard]] bool may_fetch(const http::Exchange& exchange, std::string_view origin,
                                  const store::StoredObject* object, std::string& destination) const;
     boost::asio::awaitable<void> deny(http::Exchange& exchange, std::chrono::steady_clock::time_point came);
     boost::asio::awaitable<void> put_off(http::Exchange& exchange, const Granted& granted);
-    [[nodiscard]] bool can_commit();
     boost::asio::awaitable<void> serve(http::Exchange& exchange, const Granted& granted);
-    boost::asio::awaitable<void> send(http::Exchange& exchange, const Granted& granted, Plan plan);
-    boost::asio::awaitable<std::shared_ptr<store::ObjectReader>> open(const Granted& granted);
-    boost::asio::awaitable<bool> record_beginning(const Granted& granted, const std::vector<ByteRange>& ranges);
+    [[nodiscard]] bool can_commit();
     void note_lookup(bool worked, const std::string& problem);
 
     boost::asio::any_io_executor executor_;
     Parts parts_;
     std::chrono::milliseconds record_wait_;
-    Turns turns_;
+    LeastRate least_rate_;
+    DownloadSlots slots_;
+    RequestRate rate_;
+    RecordQuota quota_;
     Lookup lookup_;
     std::shared_ptr<const AccessList> access_;
     bool lookups_fail_ = false;

@@ -57,6 +57,12 @@ std::string words_of(const Fetch& fetch) {
     } else {
         words = "bytes " + std::to_string(fetch.begin) + " to " + std::to_string(fetch.end);
     }
+    if (fetch.ranges > 1) {
+        words += " in " + std::to_string(fetch.ranges) + " ranges";
+    }
+    if (fetch.unrecorded > 0) {
+        words += ", after " + std::to_string(fetch.unrecorded) + " requests without an entry";
+    }
     switch (fetch.extent) {
         case Fetch::Extent::begun:
             return words + ", begun";

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lihandover/hi1/error_codes.hpp"
 #include "support.hpp"
 
 namespace lihandover::admin::test {
@@ -128,6 +129,7 @@ TEST_F(ControlApiTest, ListsWhatWaits) {
     EXPECT_EQ(json.text("/items/1/id"), refused.object_id.to_string());
     EXPECT_EQ(json.text("/items/1/refusal/words"), "not valid, says the LEA");
     EXPECT_EQ(json.number("/items/1/refusal/code"), 3007);
+    EXPECT_EQ(json.text("/items/1/refusal/meaning"), hi1::meaning_of(3007));
     EXPECT_EQ(json.text("/items/2/id"), held.object_id.to_string());
     EXPECT_TRUE(json.is_null("/next"));
 }
@@ -177,7 +179,7 @@ TEST_F(ControlApiTest, ListsPageByPage) {
 }
 
 TEST_F(ControlApiTest, LooksAtABoundedNumberOfItemsForOnePage) {
-    for (std::size_t i = 0; i < ControlApi::max_scan + 10; ++i) {
+    for (std::size_t i = 0; i < ItemResource::max_scan + 10; ++i) {
         store_.add(ItemState::queued, "lea-two");
     }
     const auto& last = store_.add(ItemState::queued, "lea-one");
@@ -252,6 +254,35 @@ TEST_F(ControlApiTest, RetriesRefusedItems) {
     EXPECT_EQ(decided()[0].what, "retry");
     EXPECT_EQ(decided()[0].ids, (std::vector{one, two})) << "each once";
     EXPECT_EQ(decided()[0].who, user());
+}
+
+TEST_F(ControlApiTest, ShowsAndDecidesAboutWhatIsSetAside) {
+    const auto one = store_.add(ItemState::set_aside).object_id;
+    const auto two = store_.add(ItemState::set_aside).object_id;
+    store_.add(ItemState::queued);
+    start();
+    const Json listed(get("/v1/items?state=set_aside").body);
+    ASSERT_EQ(listed.size("/items"), 2U);
+    EXPECT_EQ(listed.text("/items/0/id"), one.to_string());
+    EXPECT_EQ(listed.text("/items/0/state"), "set_aside");
+    EXPECT_EQ(Json(get("/v1/items").body).size("/items"), 3U) << "it waits";
+    const Json status(get("/v1/status").body);
+    EXPECT_EQ(status.number("/destinations/0/set_aside"), 2);
+    ASSERT_EQ(status.size("/destinations/0/set_aside_items"), 2U);
+    EXPECT_EQ(status.text("/destinations/0/set_aside_items/1"), two.to_string());
+    EXPECT_EQ(post("/v1/retry", "{" + ids({one}) + "}").status, 200U);
+    EXPECT_EQ(post("/v1/reject", "{" + ids({two}) + R"(,"reason":"x"})").status, 200U);
+    EXPECT_EQ(Json(get("/v1/items?state=set_aside").body).size("/items"), 0U);
+}
+
+TEST_F(ControlApiTest, NamesABoundedNumberOfItemsThatAreSetAside) {
+    for (std::size_t i = 0; i < StatusResource::named_items + 5; ++i) {
+        store_.add(ItemState::set_aside);
+    }
+    start();
+    const Json status(get("/v1/status").body);
+    EXPECT_EQ(status.number("/destinations/0/set_aside"), 15);
+    EXPECT_EQ(status.size("/destinations/0/set_aside_items"), StatusResource::named_items);
 }
 
 TEST_F(ControlApiTest, RejectsForAReasonAndInAName) {
@@ -380,7 +411,7 @@ TEST_F(ControlApiTest, RefusesWhatMakesNoSense) {
         EXPECT_EQ(answer.status, 400U) << target << " " << body;
         EXPECT_NE(Json(answer.body).text("/error"), "(none)");
     }
-    EXPECT_EQ(post("/v1/retry", std::string(ControlApi::max_body + 1, ' ')).status, 413U);
+    EXPECT_EQ(post("/v1/retry", std::string(Order::max_body + 1, ' ')).status, 413U);
     for (const auto* target :
          {"/v1/items?limit=0", "/v1/items?limit=1001", "/v1/items?limit=x", "/v1/items?state=lost",
           "/v1/items?colour=blue", "/v1/items?limit", "/v1/items?after=-1", "/v1/items?limit=1&limit=2",
@@ -397,7 +428,7 @@ TEST_F(ControlApiTest, RefusesWhatMakesNoSense) {
 
 TEST_F(ControlApiTest, TakesAThousandIdsAtOnce) {
     std::string list;
-    for (std::size_t i = 0; i < ControlApi::max_ids; ++i) {
+    for (std::size_t i = 0; i < Order::max_ids; ++i) {
         list += (i == 0 ? "\"" : ",\"") + store_.add(ItemState::refused).object_id.to_string() + "\"";
     }
     start();
@@ -409,7 +440,8 @@ TEST_F(ControlApiTest, FailsToStartWhereItCannotListen) {
     config::Admin options;
     options.listen.port = 0;
     options.control_socket = directory_ + "/nowhere/control.sock";
-    const Parts parts{control_, store_, metrics_, clock_, workers_};
+    const Parts parts{control_, store_.operator_view(), store_.item_intake(), metrics_,
+                      clock_,   workers_.get_executor()};
     const auto socket = Admin::listen(io_.get_executor(), options, parts);
     ASSERT_FALSE(socket);
     EXPECT_THAT(socket.error().message, HasSubstr("admin.control_socket"));

@@ -8,6 +8,7 @@
 
 #include <array>
 
+#include "lihandover/hi1/error_codes.hpp"
 #include "lihandover/http/server.hpp"
 #include "support.hpp"
 
@@ -116,6 +117,7 @@ TEST_F(CtlTest, PrintsTables) {
     const auto shown = ctl({"show", item.object_id.to_string()});
     EXPECT_EQ(shown.status, 0);
     EXPECT_THAT(shown.out, HasSubstr("3007: \\x1b[2Jgo away\\u009b"));
+    EXPECT_THAT(shown.out, HasSubstr("meaning:      " + std::string(hi1::meaning_of(3007))));
     EXPECT_THAT(shown.out, Not(HasSubstr("\x1b")));
     const auto json = ctl({"show", item.object_id.to_string(), "--json"});
     EXPECT_EQ(Json(json.out).text("/refusal/words"), item.refusal->words);
@@ -192,6 +194,14 @@ TEST_F(CtlTest, EndsWithZeroOnlyOnSuccess) {
     fails({"approve", "--reason", "x", queued}, "--reason");
     const std::lock_guard lock(store_.mutex);
     EXPECT_TRUE(store_.decided.empty());
+}
+
+TEST_F(CtlTest, AcceptsTheClock) {
+    start();
+    EXPECT_EQ(ctl({"clock", "accept"}).status, 0);
+    EXPECT_EQ(control_.clock_accepted, 1);
+    EXPECT_NE(ctl({"clock"}).status, 0);
+    EXPECT_EQ(control_.clock_accepted, 1);
 }
 
 TEST_F(CtlTest, SaysHowAReloadEnded) {

@@ -26,7 +26,7 @@ class FakeStore::FakeReader final : public store::Reader {
         }
         std::vector<store::ItemView> page;
         for (const auto& item : store_.items) {
-            const bool waits = item.state <= store::ItemState::refused;
+            const bool waits = item.state <= store::ItemState::refused || item.state == store::ItemState::set_aside;
             if (item.row <= after || (state ? item.state != *state : !waits)) {
                 continue;
             }
@@ -88,7 +88,7 @@ store::ItemView& FakeStore::add(store::ItemState state, const std::string& desti
     item.correlation = model::ApplicationCorrelation{7, items.size()};
     item.received_at = {1'795'342'531, 5'000};
     item.changed_at = {1'795'342'532, 0};
-    if (state == store::ItemState::refused) {
+    if (state == store::ItemState::refused || state == store::ItemState::set_aside) {
         item.refusal = store::Refusal{3007, store::Refusal::Kind::hi1_error, "not valid, says the LEA"};
     }
     return item;
@@ -188,6 +188,7 @@ store::Statistics FakeStore::statistics() const {
         count.held += item.state == store::ItemState::held ? 1 : 0;
         count.queued += item.state == store::ItemState::queued ? 1 : 0;
         count.refused += item.state == store::ItemState::refused ? 1 : 0;
+        count.set_aside += item.state == store::ItemState::set_aside ? 1 : 0;
     }
     store::Statistics statistics;
     for (auto& [name, count] : counts) {

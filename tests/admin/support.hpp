@@ -81,9 +81,11 @@ class FakeControl final : public Control {
     [[nodiscard]] Stage stage() const override { return now; }
     [[nodiscard]] Status status() const override { return answer; }
     [[nodiscard]] std::shared_ptr<const WarrantList> warrants() const override { return list; }
-    void reload(std::string who, std::function<void(ReloadReport)> done) override {
+    std::atomic<int> clock_accepted = 0;
+    void accept_clock() override { ++clock_accepted; }
+    void reload(ReloadRequest request, std::function<void(ReloadReport)> done) override {
         const std::lock_guard lock(mutex);
-        reloads_by.push_back(std::move(who));
+        reloads_by.push_back(std::move(request.who));
         if (reloading_.joinable()) {
             reloading_.join();
         }
@@ -115,7 +117,9 @@ class AdminTest : public testing::Test {
         config::Admin options;
         options.listen.port = 0;
         options.control_socket = socket_;
-        auto admin = Admin::listen(io_.get_executor(), options, Parts{control_, store_, metrics_, clock_, workers_});
+        auto admin = Admin::listen(
+            io_.get_executor(), options,
+            Parts{control_, store_.operator_view(), store_.item_intake(), metrics_, clock_, workers_.get_executor()});
         ASSERT_TRUE(admin) << admin.error().message;
         admin_ = std::move(*admin);
         admin_->start();

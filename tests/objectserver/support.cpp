@@ -528,7 +528,9 @@ TestServer::TestServer() : TestServer(settings()) {}
 TestServer::TestServer(Options options) : TestServer(settings(), std::move(options)) {}
 
 TestServer::TestServer(const Settings& settings, Options options) {
-    const Parts parts{store, metrics, clock, pool_.get_executor(), [this] { return can_commit.load(); }};
+    const Parts parts{store.binary_objects(), store.warrant_register(), metrics, clock, pool_.get_executor(), [this] {
+                          return can_commit.load();
+                      }};
     options.listen = "127.0.0.1:0";
     server_ = std::move(ObjectServer::create(context_.get_executor(), parts, options, settings)).value();
     server_->start();
@@ -575,6 +577,34 @@ double TestServer::metric(const std::string& series) const {
     const std::string text = '\n' + metrics.render();
     const auto at = text.find('\n' + series + ' ');
     return at == std::string::npos ? -1 : std::stod(text.substr(at + series.size() + 2));
+}
+
+// -- Shorthand
+
+std::string checksum_tag() {
+    std::string text = "\"";
+    for (int count = 0; count < 32; ++count) {
+        text += "ab";
+    }
+    return text + '"';
+}
+
+std::string downloads(const std::string& destination, const std::string& outcome) {
+    return "lihandover_downloads_total{destination=\"" + destination + "\",outcome=\"" + outcome + "\"}";
+}
+
+std::string put(TestServer& server, const std::function<void(store::StoredObject&)>& change) {
+    return server.store.target_of(server.store.put("lea-one", 1000, change));
+}
+
+Load load_of(TestServer& server) {
+    Load load;
+    server.run([&] { load = server.server().load(); });
+    return load;
+}
+
+void ask_for(TlsClient& client, const std::string& target) {
+    client.send("GET " + target + " HTTP/1.1\r\nHost: x\r\n\r\n");
 }
 
 }  // namespace lihandover::objectserver::test

@@ -245,4 +245,16 @@ class TestServer {
     std::thread thread_;
 };
 
+constexpr std::uint64_t mebibyte = 1'048'576;
+
+/// The entity tag of every object of the fake store.
+[[nodiscard]] std::string checksum_tag();
+/// The series of downloads to that destination that ended so.
+[[nodiscard]] std::string downloads(const std::string& destination, const std::string& outcome);
+/// Puts an object of 1,000 bytes for lea-one into the server's store; the target to ask for.
+[[nodiscard]] std::string put(TestServer& server, const std::function<void(store::StoredObject&)>& change);
+[[nodiscard]] Load load_of(TestServer& server);
+/// Sends a GET and does not wait for its answer.
+void ask_for(TlsClient& client, const std::string& target);
+
 }  // namespace lihandover::objectserver::test

@@ -32,6 +32,7 @@ SOURCE = os.environ.get("LIHANDOVER_SOURCE") or os.path.dirname(os.path.dirname(
 LIHANDOVERD = os.environ.get("LIHANDOVERD", os.path.join(SOURCE, "build/src/app/lihandoverd"))
 LIHANDOVERCTL = os.environ.get("LIHANDOVERCTL", os.path.join(SOURCE, "build/src/ctl/lihandoverctl"))
 LEA_SIM = os.environ.get("LEA_SIM", os.path.join(SOURCE, "build/tests/lea-sim/lea-sim"))
+MACHINE_SHIM = os.environ.get("MACHINE_SHIM", os.path.join(SOURCE, "build/tests/system/libmachine_shim.so"))
 SCHEMAS = os.path.join(SOURCE, "schemas")
 
 # Only a bound on how long a broken program can keep a test busy: nothing is measured against it.
@@ -748,6 +749,12 @@ class SystemTest(unittest.TestCase):
         shutil.rmtree(self.directory, ignore_errors=True)
         if crashed:
             raise AssertionError("; ".join(crashed))
+
+    def preload_shim(self, daemon, **told):
+        """Runs a daemon with a disk, a name server and a clock that do as they are told (machine_shim.cpp)."""
+        if os.environ.get("LIHANDOVER_SANITIZED"):
+            self.skipTest("a sanitizer wants to be loaded first")
+        daemon.environment = {**daemon.environment, "LD_PRELOAD": MACHINE_SHIM, **told}
 
     def in_background(self, function, *arguments):
         thread = threading.Thread(target=function, args=arguments, daemon=True)

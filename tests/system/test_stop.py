@@ -101,6 +101,62 @@ class Stop(SystemTest):
         self.daemon.stop()
         self.assertTrue(notify.heard("STOPPING=1"), notify.text)
 
+    def test_sigterm_in_the_first_moments_is_a_gentle_stop(self):
+        def holds_signals_back():
+            with open(f"/proc/{self.daemon.process.pid}/status", encoding="ascii") as file:
+                mask = next(line.split()[1] for line in file if line.startswith("SigBlk"))
+            return int(mask, 16) >> (signal.SIGTERM - 1) & 1
+
+        for _ in range(5):
+            self.daemon.start(ready=False)
+            wait_until(holds_signals_back, "main has begun")
+            self.assertEqual(0, self.daemon.process.stop(), self.daemon.process.log())
+        self.lea.start()
+        self.daemon.start()
+        self.daemon.accept(message("u-1"))
+
+    def test_a_disk_that_hangs_does_not_hold_up_a_stop(self):
+        hangs = os.path.join(self.directory, "hangs")
+        self.daemon.configuration["shutdown_timeout"] = "1s"
+        self.preload_shim(self.daemon, SHIM_SYNCS_HANG=hangs)
+        self.lea.start()
+        self.daemon.start()
+        self.daemon.accept(message("u-1"))
+        self.daemon.wait_delivered()
+        open(hangs, "w", encoding="ascii").close()
+        self.in_background(self.post_in_vain)
+        wait_until(lambda: self.daemon.metric("lihandover_events_received_total") == 2, "the event is on its way")
+        # The disk hangs for ever, so any end is one that did not wait for it; wait() bounds it.
+        self.daemon.process.signal(signal.SIGTERM)
+        self.assertEqual(1, self.daemon.process.wait())
+        self.assertIn("stopped by force", self.daemon.process.log())
+        os.unlink(hangs)
+        self.daemon.start()
+        self.daemon.accept(message("u-1"))
+        self.daemon.wait_delivered()
+
+    def post_in_vain(self):
+        try:
+            self.daemon.post(message("u-1"))
+        except OSError:
+            pass
+
+    def test_a_name_server_that_hangs_does_not_hold_up_a_stop(self):
+        asked = os.path.join(self.directory, "asked")
+        self.daemon.configuration["shutdown_timeout"] = "1s"
+        self.preload_shim(self.daemon, SHIM_NAME_ASKED=asked)
+        self.daemon.configuration["destinations"]["lea-one"]["url"] = "https://lea.hangs.example:8443/hi"
+        self.daemon.start()
+        self.daemon.accept(message("u-1"))
+        wait_until(lambda: os.path.exists(asked), "the name is looked up")
+        self.daemon.process.signal(signal.SIGTERM)
+        self.assertEqual(0, self.daemon.process.wait(), "nothing was left to lose")
+        self.lea.start()
+        self.daemon.environment = {}
+        self.daemon.destination("lea-one", self.lea.port)
+        self.daemon.start()
+        self.daemon.wait_delivered()
+
     def test_bad_configuration_does_not_start(self):
         self.daemon.configuration["colour"] = "blue"
         self.daemon.start(ready=False)

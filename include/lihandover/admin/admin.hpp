@@ -2,7 +2,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -13,7 +12,8 @@
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
-#include "lihandover/store/store.hpp"
+#include "lihandover/store/intake.hpp"
+#include "lihandover/store/operator_view.hpp"
 
 namespace lihandover::admin {
 
@@ -28,12 +28,14 @@ enum class Readiness : std::uint8_t {
 /// What Admin works with. All of it outlives the Admin.
 struct Parts {
     Control& control;
-    store::Store& store;
+    store::OperatorView& items;
+    /// Asked whether it accepts, for /readyz.
+    const store::ItemIntake& intake;
     metrics::Metrics& metrics;
     const model::Clock& clock;
-    /// Runs what blocks: the store's reader, the user names of peers, writing out long answers. One task at a time is
-    /// enough.
-    boost::asio::thread_pool& workers;
+    /// A thread pool's: runs what blocks (reading the store, the user names of peers, writing out long answers), one
+    /// task at a time.
+    boost::asio::any_io_executor workers;
 };
 
 /// The operator's two doors:

@@ -42,6 +42,11 @@ struct DestinationStatus {
     std::size_t in_flight = 0;
 };
 
+/// A reload that somebody asked for.
+struct ReloadRequest {
+    std::string who;
+};
+
 /// A reload as it ended.
 struct ReloadReport {
     metrics::ReloadOutcome outcome = metrics::ReloadOutcome::failed;
@@ -82,9 +87,11 @@ class Control {
     [[nodiscard]] virtual Status status() const = 0;
     /// Every warrant in force, in any order; a snapshot. nullptr before the first loading.
     [[nodiscard]] virtual std::shared_ptr<const WarrantList> warrants() const = 0;
-    /// Starts a reload that `who` asked for. `done` is called once, on any thread, also when another reload is running
+    /// Starts a reload. `done` is called once, on any thread, also when another reload is running
     /// (after that and one of its own, or with `failed` and a sentence in `problems`).
-    virtual void reload(std::string who, std::function<void(ReloadReport)> done) = 0;
+    virtual void reload(ReloadRequest request, std::function<void(ReloadReport)> done) = 0;
+    /// An operator says that the wall clock is right (promise 13).
+    virtual void accept_clock() = 0;
 };
 
 }  // namespace lihandover::admin

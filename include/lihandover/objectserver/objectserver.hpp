@@ -15,7 +15,8 @@
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
-#include "lihandover/store/store.hpp"
+#include "lihandover/store/objects.hpp"
+#include "lihandover/store/register.hpp"
 #include "lihandover/tls/context.hpp"
 
 namespace lihandover::objectserver {
@@ -23,15 +24,16 @@ namespace lihandover::objectserver {
 /// What the object server works with. All of it outlives the ObjectServer and the last handler of its io_context. The
 /// metrics and the io_context outlive the store's stop(), which answers what was given to be recorded.
 struct Parts {
-    store::Store& store;
+    store::BinaryObjects& objects;
+    const store::Register& lanes;
     metrics::Metrics& metrics;
     const model::Clock& clock;
     /// Where the disk is read: a thread pool's. A thread of it is taken for as long as reading 256 KiB takes.
     boost::asio::any_io_executor workers;
-    /// Whether the store can commit: what store::Listener::on_health said last, true before it said anything. While it
-    /// says no, nothing is handed over (promise 11). Not Store::accepting(), which is false as well when the
-    /// store is merely full, and fetching makes room then. Asked on the server's thread for each granted request; must
-    /// be quick and not throw. Empty: always.
+    /// Whether the store can commit: what store::OutboxListener::on_health said last, true before it said anything.
+    /// While it says no, nothing is handed over (promise 11). Not ItemIntake::accepting(), which is false as well when
+    /// the store is merely full, and fetching makes room then. Asked on the server's thread for each granted request;
+    /// must be quick and not throw. Empty: always.
     std::function<bool()> can_commit = {};  // NOLINT(readability-redundant-member-init): for GCC
 };
 
@@ -41,8 +43,8 @@ struct Options {
     std::string listen;
     /// Beyond, the connection that has waited longest for its client makes room.
     std::size_t max_connections = 4096;
-    /// Bodies of more than 64 KiB that are sent at a time, each with up to 0.85 MB of buffers; further ones wait for
-    /// their turn, in the order in which they came. At least 1.
+    /// Bodies of more than 64 KiB that are sent at a time, each with up to 0.85 MB of buffers, in equal shares for the
+    /// destinations, of one at least; further ones wait for their turn, in the order in which they came. At least 1.
     std::size_t max_bodies = 128;
     /// For how long a large download waits until its beginning is on the disk's record; then it gets 503.
     std::chrono::milliseconds record_wait{10'000};
@@ -52,6 +54,15 @@ struct Options {
 struct Load {
     std::size_t bodies = 0;   ///< of those that Options::max_bodies bounds, under way
     std::size_t waiting = 0;  ///< granted requests that wait for their turn
+};
+
+/// What clients may take. A reload may change it.
+struct Bounds {
+    std::uint32_t requests_per_second = 0;  ///< of one certificate; beyond: 429. 0: no limit
+    std::uint64_t min_rate = 0;             ///< bytes per second, on average, or the download is ended; 0: any
+    std::chrono::milliseconds min_rate_after{60'000};  ///< that long it may be slower
+    std::uint64_t store_bytes = 0;            ///< store.max_bytes, a tenth of which entries may take; 0: no limit
+    std::chrono::seconds record_retention{};  ///< store.record_retention; 0: for ever
 };
 
 /// What a reload may change.
@@ -64,6 +75,7 @@ struct Settings {
     /// the certificate, 64 lower-case hex digits, or of its public key after `spki:`. A destination that is missing has
     /// none.
     std::map<std::string, std::vector<std::string>, std::less<>> certificates;
+    Bounds bounds;
 };
 
 /// Serves binary objects to the LEAs that their items were delivered to: Model A of TS 103 707 annex C (SPEC section 3;
@@ -79,13 +91,19 @@ struct Settings {
 /// not put on record, since nothing went out and the record could only wait in memory. Answers that are under way go
 /// on.
 ///
-/// Every other request is put on record when its answer is done, however that ended, one store::Fetch per range. A
-/// fetch of the whole object counts as complete once the peer's system has confirmed every byte where the object is
-/// to be removed then, else once our own system has taken every byte.
+/// A client that asks too often gets 429 with Retry-After, before anything is looked at. A download that is too slow is
+/// ended. One LEA's downloads take no slots from another's.
+///
+/// Every other request is put on record when its answer is done, however that ended, as one store::Fetch, however many
+/// ranges it asks for. A fetch of the whole object counts as complete once the peer's system has confirmed every byte
+/// where the object is to be removed then, else once our own system has taken every byte.
 ///
 /// One that asks for more than 1 MiB of an object is put on record when it begins as well, as not complete, and no
 /// byte leaves before that is committed: the record knows of it also when we are killed meanwhile. Where the store
 /// does not take that, or not in Options::record_wait, the answer is 503 as above.
+///
+/// Entries take a tenth of the store at most, spread over the time for which they are kept. Requests beyond are served,
+/// counted as unrecorded, and their number stands in the destination's next entry.
 ///
 /// Lives on the one thread that runs `executor`'s io_context (the executor must be an io_context's own), and reads the
 /// disk on the workers. Members are called on that thread, or while it does not run, unless said otherwise.

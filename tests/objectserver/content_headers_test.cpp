@@ -1,4 +1,4 @@
-#include "presentation.hpp"
+#include "content_headers.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

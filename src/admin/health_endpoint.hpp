@@ -1,7 +1,6 @@
 #pragma once
 
-#include <boost/asio/strand.hpp>
-#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/any_io_executor.hpp>
 #include <functional>
 #include <string_view>
 
@@ -10,17 +9,15 @@
 
 namespace lihandover::admin {
 
-using WorkerStrand = boost::asio::strand<boost::asio::thread_pool::executor_type>;
-
 /// The word of a readiness, the whole body of /readyz.
 [[nodiscard]] std::string_view word_of(Readiness readiness);
 
 /// GET /metrics, /healthz, /readyz.
-class MachineDoor final : public http::Handler {
+class HealthEndpoint final : public http::Handler {
   public:
     /// Both functions are called on the server's thread; `before_scrape` before each rendering on the worker.
-    MachineDoor(metrics::Metrics& metrics, WorkerStrand worker, std::function<Readiness()> readiness,
-                std::function<void()> before_scrape)
+    HealthEndpoint(metrics::Metrics& metrics, boost::asio::any_io_executor worker, std::function<Readiness()> readiness,
+                   std::function<void()> before_scrape)
         : metrics_(metrics),
           worker_(std::move(worker)),
           readiness_(std::move(readiness)),
@@ -30,7 +27,7 @@ class MachineDoor final : public http::Handler {
 
   private:
     metrics::Metrics& metrics_;
-    WorkerStrand worker_;
+    boost::asio::any_io_executor worker_;
     std::function<Readiness()> readiness_;
     std::function<void()> before_scrape_;
 };

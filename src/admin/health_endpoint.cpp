@@ -1,9 +1,9 @@
-#include "machine_door.hpp"
+#include "health_endpoint.hpp"
 
 #include <string>
 #include <utility>
 
-#include "worker.hpp"
+#include "lihandover/base/background.hpp"
 
 namespace lihandover::admin {
 
@@ -21,7 +21,7 @@ std::string_view word_of(Readiness readiness) {
     return "";
 }
 
-boost::asio::awaitable<void> MachineDoor::handle(http::Exchange& exchange) {
+boost::asio::awaitable<void> HealthEndpoint::handle(http::Exchange& exchange) {
     const auto path = exchange.path();
     http::Response response;
     response.content_type = "text/plain; charset=utf-8";
@@ -44,7 +44,7 @@ boost::asio::awaitable<void> MachineDoor::handle(http::Exchange& exchange) {
         before_scrape_();
         auto render = [metrics = &metrics_] { return metrics->render(); };
         response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-        response.body = co_await run_on(worker_, std::move(render));
+        response.body = co_await base::run_on(worker_, std::move(render));
     }
     (void)co_await exchange.respond(std::move(response));
 }

@@ -1,4 +1,4 @@
-#include "presentation.hpp"
+#include "content_headers.hpp"
 
 #include <cstdint>
 

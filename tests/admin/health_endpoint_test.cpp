@@ -9,7 +9,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-class MachineDoorTest : public AdminTest {
+class HealthEndpointTest : public AdminTest {
   protected:
     http::Answer ask(std::string target, std::string method = "GET") {
         const auto url = http::parse_url("http://127.0.0.1:" + std::to_string(admin_->metrics_port()) + "/");
@@ -48,7 +48,7 @@ class MachineDoorTest : public AdminTest {
     }
 };
 
-TEST_F(MachineDoorTest, IsHealthyAsLongAsItAnswers) {
+TEST_F(HealthEndpointTest, IsHealthyAsLongAsItAnswers) {
     control_.now = Stage::starting;
     start();
     const auto answer = ask("/healthz");
@@ -56,7 +56,7 @@ TEST_F(MachineDoorTest, IsHealthyAsLongAsItAnswers) {
     EXPECT_EQ(answer.body, "ok\n");
 }
 
-TEST_F(MachineDoorTest, IsReadyOnlyWhenTheStoreAcceptsAndTheStartIsComplete) {
+TEST_F(HealthEndpointTest, IsReadyOnlyWhenTheStoreAcceptsAndTheStartIsComplete) {
     control_.now = Stage::starting;
     start();
     EXPECT_EQ(ask("/readyz").status, 503U);
@@ -76,12 +76,13 @@ TEST_F(MachineDoorTest, IsReadyOnlyWhenTheStoreAcceptsAndTheStartIsComplete) {
     EXPECT_EQ(ask("/readyz").body, "stopping\n");
 }
 
-TEST_F(MachineDoorTest, CountsWhatWaitsExactly) {
+TEST_F(HealthEndpointTest, CountsWhatWaitsExactly) {
     store_.add(store::ItemState::queued);
     start();
     store_.add(store::ItemState::queued);
     store_.add(store::ItemState::refused);
     store_.add(store::ItemState::held, "lea-three");
+    store_.add(store::ItemState::set_aside);
     store_.add(store::ItemState::delivered);
     const auto answer = ask("/metrics");
     EXPECT_EQ(answer.status, 200U);
@@ -89,6 +90,7 @@ TEST_F(MachineDoorTest, CountsWhatWaitsExactly) {
     EXPECT_THAT(answer.body, HasSubstr(R"(lihandover_outbox_items{destination="lea-one",state="queued"} 2)"));
     EXPECT_THAT(answer.body, HasSubstr(R"(lihandover_outbox_items{destination="lea-one",state="refused"} 1)"));
     EXPECT_THAT(answer.body, HasSubstr(R"(lihandover_outbox_items{destination="lea-one",state="held"} 0)"));
+    EXPECT_THAT(answer.body, HasSubstr(R"(lihandover_outbox_items{destination="lea-one",state="set_aside"} 1)"));
     EXPECT_THAT(answer.body, HasSubstr(R"(lihandover_outbox_items{destination="lea-two",state="queued"} 0)"))
         << "a destination of which nothing waits counts zero";
     EXPECT_THAT(answer.body, HasSubstr(R"(lihandover_outbox_items{destination="lea-three",state="held"} 1)"));
@@ -96,7 +98,7 @@ TEST_F(MachineDoorTest, CountsWhatWaitsExactly) {
     EXPECT_THAT(ask("/metrics").body, HasSubstr(R"(lihandover_outbox_items{destination="lea-one",state="queued"} 3)"));
 }
 
-TEST_F(MachineDoorTest, ToldAgesAreThoseOfTheOldestQueuedItem) {
+TEST_F(HealthEndpointTest, ToldAgesAreThoseOfTheOldestQueuedItem) {
     store_.add(store::ItemState::queued).received_at = {1'795'342'531, 5'000};  // 100 s before the clock's time
     start();
     EXPECT_THAT(ask("/metrics").body, HasSubstr(R"(_oldest_age_seconds{destination="lea-one"} 100)"));
@@ -109,7 +111,7 @@ TEST_F(MachineDoorTest, ToldAgesAreThoseOfTheOldestQueuedItem) {
     EXPECT_THAT(ask("/metrics").body, HasSubstr(R"(lihandover_outbox_items{destination="lea-one",state="queued"} 1)"));
 }
 
-TEST_F(MachineDoorTest, TellsNothingOfItems) {
+TEST_F(HealthEndpointTest, TellsNothingOfItems) {
     auto& item = store_.add(store::ItemState::refused, "lea-one", "SECRET-LIID");
     control_.add_warrant("lea-one", "SECRET-LIID");
     start();
@@ -122,7 +124,7 @@ TEST_F(MachineDoorTest, TellsNothingOfItems) {
     }
 }
 
-TEST_F(MachineDoorTest, AnswersAsHttpMeansIt) {
+TEST_F(HealthEndpointTest, AnswersAsHttpMeansIt) {
     start();
     EXPECT_EQ(ask("/nowhere").status, 404U);
     const auto posted = ask("/metrics", "POST");

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "json_writer.hpp"
+
+namespace lihandover::admin {
+
+/// What the control API answers: a JSON document.
+struct Answer {
+    unsigned status = 200;
+    std::string body;
+};
+
+/// `sentence` is for the operator.
+[[nodiscard]] inline Answer refuse(unsigned status, std::string_view sentence) {
+    return {status, error_body(sentence)};
+}
+
+}  // namespace lihandover::admin

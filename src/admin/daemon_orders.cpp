@@ -1,0 +1,50 @@
+#include "daemon_orders.hpp"
+
+#include <string>
+
+#include "lihandover/base/background.hpp"
+#include "status_resource.hpp"
+
+namespace lihandover::admin {
+
+boost::asio::awaitable<std::string> DaemonOrders::who_of(const http::Exchange& exchange, const Order& order) const {
+    auto look = [&order, &peer = exchange.peer()] { return name_of_peer(peer, order.operator_name); };
+    co_return co_await base::run_on(worker_, std::move(look));
+}
+
+boost::asio::awaitable<Answer> DaemonOrders::reload(http::Exchange& exchange) const {
+    const auto read = co_await read_order(exchange);
+    if (!read.order) {
+        co_return refuse(read.bad.status, read.bad.sentence);
+    }
+    const Order& order = *read.order;
+    if (!order.ids.empty() || !order.destination.empty() || order.code || !order.reason.empty()) {
+        co_return refuse(400, "reload takes operator only");
+    }
+    ReloadRequest request;
+    request.who = co_await who_of(exchange, order);
+    auto start = [this, &request](auto done) {
+        control_.reload(std::move(request), [done](ReloadReport report) { done(std::move(report)); });
+    };
+    const auto report = co_await base::await_callback<ReloadReport>(std::move(start));
+    Answer result;
+    JsonWriter json(result.body);
+    write_report(json, report);
+    result.body += '\n';
+    co_return result;
+}
+
+boost::asio::awaitable<Answer> DaemonOrders::accept_clock(http::Exchange& exchange) const {
+    const auto read = co_await read_order(exchange);
+    if (!read.order) {
+        co_return refuse(read.bad.status, read.bad.sentence);
+    }
+    const Order& order = *read.order;
+    if (!order.ids.empty() || !order.destination.empty() || order.code || !order.reason.empty()) {
+        co_return refuse(400, "accept-clock takes operator only");
+    }
+    control_.accept_clock();
+    co_return Answer{200, "{}\n"};
+}
+
+}  // namespace lihandover::admin

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <string>
+#include <utility>
+
+#include "answer.hpp"
+#include "lihandover/admin/admin.hpp"
+#include "lihandover/http/server.hpp"
+#include "order.hpp"
+
+namespace lihandover::admin {
+
+/// POST /v1/reload and /v1/accept-clock: what an operator orders the daemon to do. On the server's thread.
+class DaemonOrders {
+  public:
+    DaemonOrders(const Parts& parts, boost::asio::any_io_executor worker)
+        : control_(parts.control), worker_(std::move(worker)) {}
+
+    [[nodiscard]] boost::asio::awaitable<Answer> reload(http::Exchange& exchange) const;
+
+    [[nodiscard]] boost::asio::awaitable<Answer> accept_clock(http::Exchange& exchange) const;
+
+  private:
+    [[nodiscard]] boost::asio::awaitable<std::string> who_of(const http::Exchange& exchange, const Order& order) const;
+
+    Control& control_;
+    boost::asio::any_io_executor worker_;
+};
+
+}  // namespace lihandover::admin

@@ -1,0 +1,206 @@
+#include "item_decisions.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <tuple>
+
+#include "lihandover/base/background.hpp"
+
+namespace lihandover::admin {
+
+namespace {
+
+using Kind = ItemDecisions::Kind;
+
+bool allows(Kind kind, store::ItemState state) {
+    switch (kind) {
+        case Kind::retry:
+            return state == store::ItemState::refused || state == store::ItemState::set_aside;
+        case Kind::approve:
+            return state == store::ItemState::held;
+        case Kind::reject:
+            return state != store::ItemState::delivered && state != store::ItemState::rejected;
+    }
+    return false;
+}
+
+std::string_view rule_of(Kind kind) {
+    switch (kind) {
+        case Kind::retry:
+            return "only refused items, and those set aside, can be retried";
+        case Kind::approve:
+            return "only held items can be approved";
+        case Kind::reject:
+            return "only waiting items can be rejected";
+    }
+    return "";
+}
+
+/// What is wrong with an order of that kind, whatever the items; empty where nothing is.
+std::string_view fault_of(const Order& order, Kind kind) {
+    const bool in_bulk = !order.destination.empty() || order.code.has_value();
+    if (kind != Kind::retry && in_bulk) {
+        return "destination and code are for retry only";
+    }
+    if (in_bulk && (!order.ids.empty() || order.destination.empty())) {
+        return "either ids, or a destination with or without a code";
+    }
+    if (!in_bulk && order.ids.empty()) {
+        return "ids: a list of ObjectIdentifiers is needed";
+    }
+    if (kind == Kind::reject && order.reason.empty()) {
+        return "reason: is needed to reject an item";
+    }
+    if (kind != Kind::reject && !order.reason.empty()) {
+        return "reason: is for reject only";
+    }
+    return {};
+}
+
+struct Wrong {
+    std::string id;
+    std::string_view state;
+};
+
+std::string body_of(const std::vector<Wrong>& wrong, Kind kind) {
+    std::string body;
+    JsonWriter json(body);
+    json.open_object().text("error", std::string(rule_of(kind)) + "; nothing was changed").key("items").open_array();
+    for (const Wrong& one : wrong) {
+        json.open_object().text("id", one.id).text("state", one.state).close_object();
+    }
+    json.close_array().close_object();
+    body += '\n';
+    return body;
+}
+
+/// "item" or "items".
+std::string items_text(std::size_t count) {
+    return std::to_string(count) + (count == 1 ? " item" : " items");
+}
+
+Answer cannot_commit() {
+    return refuse(503, "the store cannot commit now; nothing was changed");
+}
+
+}  // namespace
+
+ItemDecisions::Checked ItemDecisions::check(const Order& order, Kind kind, const http::Peer& peer) const {
+    Checked checked;
+    checked.who = name_of_peer(peer, order.operator_name);
+    std::vector<Wrong> wrong;
+    for (const auto& id : order.ids) {
+        const auto found = parts_.items.find(id);
+        if (!found) {
+            checked.status = 500;
+            checked.body = error_body(found.error().message);
+            return checked;
+        }
+        if (!*found) {
+            wrong.push_back({id.to_string(), "unknown"});
+            checked.status = 404;
+            continue;
+        }
+        if (!allows(kind, (*found)->state)) {
+            wrong.push_back({id.to_string(), store::name_of((*found)->state)});
+            if (checked.status == 200) {
+                checked.status = 409;
+            }
+        }
+        if (!(*found)->object_of) {
+            ++checked.destinations[(*found)->destination];
+        }
+    }
+    if (!wrong.empty()) {
+        checked.body = body_of(wrong, kind);
+    }
+    return checked;
+}
+
+/// Counts what an operator ended, by destination; for a reject that found some items gone meanwhile.
+void ItemDecisions::count_rejected(const std::vector<model::Uuid>& ids) const {
+    for (const auto& id : ids) {
+        const auto found = parts_.items.find(id);
+        if (found && *found && !(*found)->object_of && (*found)->state == store::ItemState::rejected) {
+            parts_.metrics.destination((*found)->destination).items(metrics::ItemOutcome::rejected).add();
+        }
+    }
+}
+
+boost::asio::awaitable<Answer> ItemDecisions::decide(http::Exchange& exchange, Kind kind) const {
+    auto read = co_await read_order(exchange);
+    if (!read.order) {
+        co_return refuse(read.bad.status, read.bad.sentence);
+    }
+    Order& order = *read.order;
+    if (const std::string_view fault = fault_of(order, kind); !fault.empty()) {
+        co_return refuse(400, fault);
+    }
+    auto look = [this, &order, kind, &peer = exchange.peer()] { return check(order, kind, peer); };
+    auto checked = co_await base::run_on(worker_, std::move(look));
+    if (checked.status != 200) {
+        co_return Answer{checked.status, std::move(checked.body)};
+    }
+    if (kind == Kind::approve) {
+        co_return refuse(409, "no item is held for review");
+    }
+    if (order.ids.empty()) {
+        co_return co_await retry_all(std::move(order), std::move(checked.who));
+    }
+    co_return co_await decide_about_ids(std::move(order), kind, std::move(checked));
+}
+
+boost::asio::awaitable<Answer> ItemDecisions::decide_about_ids(Order order, Kind kind, Checked checked) const {
+    auto start = [this, &order, &checked, kind](store::DoneCount done) {
+        if (kind == Kind::retry) {
+            parts_.items.retry(order.ids, checked.who, std::move(done));
+        } else {
+            parts_.items.reject(order.ids, checked.who, order.reason, std::move(done));
+        }
+    };
+    const auto [outcome, count] = co_await base::await_callback<store::Outcome, std::size_t>(std::move(start));
+    if (outcome != store::Outcome::committed) {
+        co_return cannot_commit();
+    }
+    if (kind == Kind::reject && count == order.ids.size()) {
+        for (const auto& [destination, items] : checked.destinations) {
+            parts_.metrics.destination(destination).items(metrics::ItemOutcome::rejected).add(items);
+        }
+    } else if (kind == Kind::reject && count != 0) {
+        auto recount = [this, &order] { count_rejected(order.ids); };
+        co_await base::run_on(worker_, std::move(recount));
+    }
+    Answer result;
+    JsonWriter json(result.body);
+    json.open_object();
+    if (count != order.ids.size()) {
+        result.status = 409;
+        json.text("error", "only " + std::to_string(count) + " of " + items_text(order.ids.size()) +
+                               " could be changed; the others went their way meanwhile");
+    }
+    json.number("changed", count).close_object();
+    result.body += '\n';
+    co_return result;
+}
+
+boost::asio::awaitable<Answer> ItemDecisions::retry_all(Order order, std::string who) const {
+    const auto status = parts_.control.status();
+    const bool configured =
+        std::ranges::any_of(status.destinations, [&](const auto& known) { return known.name == order.destination; });
+    if (!configured) {
+        co_return refuse(404, "destination: no such destination");
+    }
+    auto start = [this, &order, &who](store::DoneCount done) {
+        parts_.items.retry_all(order.destination, order.code, who, std::move(done));
+    };
+    const auto [outcome, count] = co_await base::await_callback<store::Outcome, std::size_t>(std::move(start));
+    if (outcome != store::Outcome::committed) {
+        co_return cannot_commit();
+    }
+    Answer result;
+    JsonWriter(result.body).open_object().number("changed", count).close_object();
+    result.body += '\n';
+    co_return result;
+}
+
+}  // namespace lihandover::admin

@@ -1,0 +1,183 @@
+#include "item_resource.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "lihandover/base/background.hpp"
+#include "lihandover/hi1/error_codes.hpp"
+#include "query.hpp"
+#include "words.hpp"
+
+namespace lihandover::admin {
+
+namespace {
+
+std::optional<store::ItemState> parse_state(std::string_view text) {
+    const auto& names = store::item_state_names;
+    const auto* const found = std::ranges::find(names, text);
+    if (found == names.end()) {
+        return std::nullopt;
+    }
+    return static_cast<store::ItemState>(found - names.begin());
+}
+
+void write_item_fields(JsonWriter& json, const store::ItemView& item) {
+    json.open_object()
+        .text("id", item.object_id.to_string())
+        .text("liid", item.liid)
+        .text("destination", item.destination)
+        .text("state", store::name_of(item.state))
+        .number("row", static_cast<std::uint64_t>(item.row))
+        .time("received_at", item.received_at)
+        .time("changed_at", item.changed_at);
+    if (item.object_of) {
+        json.text("object_of", item.object_of->to_string());
+    }
+    if (item.correlation) {
+        json.number("application_level_id", item.correlation->level_id)
+            .number("application_sequence_number", item.correlation->sequence_number);
+    }
+    if (item.refusal) {
+        json.key("refusal")
+            .open_object()
+            .text("kind", store::name_of(item.refusal->kind))
+            .number("code", item.refusal->code)
+            .text("words", item.refusal->words);
+        if (item.refusal->kind == store::Refusal::Kind::hi1_error) {
+            json.text("meaning", hi1::meaning_of(item.refusal->code));
+        }
+        json.close_object();
+    }
+    if (!item.who.empty()) {
+        json.text("who", item.who);
+    }
+    if (!item.why.empty()) {
+        json.text("why", item.why);
+    }
+    json.close_object();
+}
+
+}  // namespace
+
+struct ItemResource::Page {
+    std::optional<store::ItemState> state;
+    std::string destination;
+    store::RowId after = 0;
+    std::optional<model::Uuid> after_id;
+    std::size_t limit = 100;
+};
+
+boost::asio::awaitable<Answer> ItemResource::list(std::string_view query) const {
+    const auto pairs = parse_query(query);
+    if (!pairs) {
+        co_return refuse(400, "the query cannot be read");
+    }
+    Page page;
+    for (const auto& [name, value] : *pairs) {
+        if (name == "limit") {
+            const auto number = parse_limit(value, max_page);
+            if (!number) {
+                co_return refuse(400, "limit: 1 to 1000");
+            }
+            page.limit = *number;
+        } else if (name == "state") {
+            page.state = parse_state(value);
+            if (!page.state) {
+                co_return refuse(400, "state: held, queued, set_aside, refused, delivered or rejected");
+            }
+        } else if (name == "destination") {
+            page.destination = value;
+        } else if (name == "after") {
+            page.after_id = model::Uuid::parse(value);
+            if (!page.after_id) {
+                const auto row = parse_number(value);
+                if (!row || *row > static_cast<std::uint64_t>(INT64_MAX)) {
+                    co_return refuse(400, "after: an ObjectIdentifier, or what an earlier answer gave as next");
+                }
+                page.after = static_cast<store::RowId>(*row);
+            }
+        } else {
+            co_return refuse(400, "an unknown parameter; known are state, destination, limit and after");
+        }
+    }
+    auto write = [this, page] { return write_items(page); };
+    co_return co_await base::run_on(worker_, std::move(write));
+}
+
+Answer ItemResource::write_items(const Page& page) const {
+    auto after = page.after;
+    if (page.after_id) {
+        const auto found = items_.find(*page.after_id);
+        if (!found) {
+            return refuse(500, found.error().message);
+        }
+        if (!*found) {
+            return refuse(404, "after: no such item");
+        }
+        after = (*found)->row;
+    }
+    Answer result;
+    JsonWriter json(result.body);
+    json.open_object().key("items").open_array();
+    std::size_t written = 0;
+    std::size_t looked_at = 0;
+    bool more = true;
+    while (more && written < page.limit && looked_at < max_scan) {
+        const auto asked = page.destination.empty() ? page.limit - written : max_page;
+        const auto items = items_.items(page.state, after, asked);
+        if (!items) {
+            return refuse(500, items.error().message);
+        }
+        looked_at += asked;
+        more = items->size() >= asked;
+        for (const auto& item : *items) {
+            if (written == page.limit) {
+                more = true;
+                break;
+            }
+            after = item.row;
+            if (!page.destination.empty() && item.destination != page.destination) {
+                continue;
+            }
+            write_item_fields(json, item);
+            ++written;
+        }
+    }
+    json.close_array().key("next");
+    if (more) {
+        json.text(std::to_string(after));
+    } else {
+        json.null();
+    }
+    json.close_object();
+    result.body += '\n';
+    return result;
+}
+
+boost::asio::awaitable<Answer> ItemResource::show(std::string_view id) const {
+    const auto uuid = model::Uuid::parse(id);
+    if (!uuid) {
+        co_return refuse(400, "an item is named by its ObjectIdentifier, a UUID");
+    }
+    auto write = [this, wanted = *uuid] { return write_item(wanted); };
+    co_return co_await base::run_on(worker_, std::move(write));
+}
+
+Answer ItemResource::write_item(const model::Uuid& id) const {
+    const auto found = items_.find(id);
+    if (!found) {
+        return refuse(500, found.error().message);
+    }
+    if (!*found) {
+        return refuse(404, "no such item");
+    }
+    Answer result;
+    JsonWriter json(result.body);
+    write_item_fields(json, **found);
+    result.body += '\n';
+    return result;
+}
+
+}  // namespace lihandover::admin

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lihandover/http/server.hpp"
+#include "lihandover/model/result.hpp"
+#include "lihandover/model/uuid.hpp"
+
+namespace lihandover::admin {
+
+/// What an operator orders: the body of a POST. Which members belong to which request is the resource's to check.
+struct Order {
+    std::vector<model::Uuid> ids;  ///< each once, in the order given
+    std::string destination;
+    std::optional<std::uint64_t> code;
+    std::string reason;
+    std::string operator_name;  ///< empty: the peer's user alone
+
+    static constexpr std::size_t max_body = std::size_t{128} << 10;
+    static constexpr std::size_t max_ids = 1000;
+    static constexpr std::size_t max_destination = 64;  ///< bytes
+    static constexpr std::size_t max_reason = 1000;     ///< bytes
+    static constexpr std::size_t max_operator = 64;     ///< bytes
+};
+
+/// Reads a body, which may be empty. The error is for the operator.
+[[nodiscard]] model::Result<Order> parse_order(std::string_view body);
+
+/// The status to refuse with, and why.
+struct BadOrder {
+    unsigned status = 400;
+    std::string sentence;
+};
+
+struct ReadOrder {
+    std::optional<Order> order;
+    BadOrder bad;  ///< where there is none
+};
+
+/// The order of a request.
+[[nodiscard]] boost::asio::awaitable<ReadOrder> read_order(http::Exchange& exchange);
+
+/// Who decides: the user that the kernel vouches for, and beside it the name that was given. Looks the user up, which
+/// may block.
+[[nodiscard]] std::string name_of_peer(const http::Peer& peer, std::string_view operator_name);
+
+}  // namespace lihandover::admin

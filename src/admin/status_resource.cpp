@@ -1,0 +1,188 @@
+#include "status_resource.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "health_endpoint.hpp"
+#include "lihandover/base/background.hpp"
+#include "words.hpp"
+
+namespace lihandover::admin {
+
+namespace {
+
+std::string_view word_of(Stage stage) {
+    switch (stage) {
+        case Stage::starting:
+            return "starting";
+        case Stage::running:
+            return "running";
+        case Stage::stopping:
+            return "stopping";
+    }
+    return "";
+}
+
+/// What is told of one destination.
+struct Told {
+    const DestinationStatus* status = nullptr;  ///< null: it is configured no longer, and items of it wait
+    store::Count count;
+    std::optional<model::Instant> oldest;
+    std::vector<model::Uuid> set_aside;
+};
+
+void write_ids(JsonWriter& json, std::string_view name, const std::vector<model::Uuid>& ids) {
+    json.key(name).open_array();
+    for (const model::Uuid& id : ids) {
+        json.text(id.to_string());
+    }
+    json.close_array();
+}
+
+void write_counts(JsonWriter& json, const store::Count& count) {
+    json.number("held", count.held)
+        .number("queued", count.queued)
+        .number("set_aside", count.set_aside)
+        .number("refused", count.refused)
+        .number("objects_attached", count.objects_attached)
+        .number("objects_offered", count.objects_offered)
+        .number("objects_queued", count.objects_queued)
+        .number("objects_set_aside", count.objects_set_aside)
+        .number("objects_refused", count.objects_refused);
+}
+
+void write_destination(JsonWriter& json, const Told& told) {
+    const DestinationStatus unknown;
+    const DestinationStatus& status = told.status != nullptr ? *told.status : unknown;
+    const bool backing_off = status.last_failure.has_value() && status.next_attempt.has_value();
+    json.open_object()
+        .text("name", told.count.destination)
+        .text("state", status.paused ? "paused"
+                       : backing_off ? "backing_off"
+                                     : "running");
+    json.key("paused");
+    if (status.paused) {
+        json.text(admin::word_of(metrics::pause_names, *status.paused));
+    } else {
+        json.null();
+    }
+    json.time("paused_since", status.paused_since).time("next_attempt", status.next_attempt).key("last_failure");
+    if (status.last_failure) {
+        json.text(admin::word_of(metrics::attempt_names, *status.last_failure));
+    } else {
+        json.null();
+    }
+    json.time("last_failure_at", status.last_failure_at)
+        .time("last_success", status.last_success)
+        .number("connections", status.connections)
+        .number("in_flight", status.in_flight);
+    write_counts(json, told.count);
+    write_ids(json, "set_aside_items", told.set_aside);
+    json.time("oldest_queued", told.oldest).close_object();
+}
+
+}  // namespace
+
+void write_report(JsonWriter& json, const ReloadReport& report) {
+    json.open_object()
+        .text("outcome", word_of(metrics::reload_outcome_names, report.outcome))
+        .time("at", report.at)
+        .number("warrants_added", report.warrants_added)
+        .number("warrants_changed", report.warrants_changed)
+        .number("warrants_ended", report.warrants_ended)
+        .number("warrant_files_bad", report.warrant_files_bad);
+    json.key("problems").open_array();
+    for (const auto& problem : report.problems) {
+        json.text(problem);
+    }
+    json.close_array().close_object();
+}
+
+boost::asio::awaitable<Answer> StatusResource::get() const {
+    const auto readiness = readiness_();
+    auto work = [this, readiness, status = parts_.control.status()] { return write(status, readiness); };
+    co_return co_await base::run_on(worker_, std::move(work));
+}
+
+Answer StatusResource::write(const Status& status, Readiness readiness) const {
+    const store::Statistics statistics = parts_.items.statistics();
+    Answer result;
+    JsonWriter json(result.body);
+    json.open_object()
+        .text("version", status.version)
+        .text("stage", word_of(status.stage))
+        .text("readiness", admin::word_of(readiness))
+        .time("started_at", status.started_at)
+        .time("now", parts_.clock.wall());
+    write_store(json, statistics);
+    write_destinations(json, status, statistics);
+    json.key("warrants")
+        .open_object()
+        .number("pending", status.warrants_pending)
+        .number("active", status.warrants_active)
+        .number("expired", status.warrants_expired)
+        .number("files_bad", status.warrant_files_bad)
+        .close_object();
+    json.key("last_reload");
+    if (status.last_reload) {
+        write_report(json, *status.last_reload);
+    } else {
+        json.null();
+    }
+    json.key("alarms").open_array();
+    for (const auto& alarm : status.alarms) {
+        json.text(alarm);
+    }
+    json.close_array().close_object();
+    result.body += '\n';
+    return result;
+}
+
+void StatusResource::write_store(JsonWriter& json, const store::Statistics& statistics) const {
+    json.key("store")
+        .open_object()
+        .boolean("accepting", statistics.accepting)
+        .number("used_bytes", statistics.used_bytes)
+        .number("max_bytes", statistics.max_bytes)
+        .number("waiting_bytes", statistics.waiting_bytes)
+        .number("commits", statistics.commits)
+        .number("repeats", statistics.repeats)
+        .close_object();
+}
+
+void StatusResource::write_destinations(JsonWriter& json, const Status& status,
+                                        const store::Statistics& statistics) const {
+    std::map<std::string_view, Told> destinations;
+    for (const auto& count : statistics.counts) {
+        destinations[count.destination].count = count;
+    }
+    for (const auto& destination : status.destinations) {
+        Told& told = destinations[destination.name];
+        told.status = &destination;
+        told.count.destination = destination.name;
+    }
+    // The rest of the status matters most when the store cannot be read, so what is read here may stay unknown.
+    if (const auto items = parts_.items.items(store::ItemState::set_aside, 0, max_page)) {
+        for (const store::ItemView& item : *items) {
+            const auto told = destinations.find(item.destination);
+            if (told != destinations.end() && told->second.set_aside.size() < named_items) {
+                told->second.set_aside.push_back(item.object_id);
+            }
+        }
+    }
+    json.key("destinations").open_array();
+    for (auto& [name, told] : destinations) {
+        if (told.count.queued != 0) {
+            if (const auto oldest = parts_.items.oldest(name)) {
+                told.oldest = *oldest;
+            }
+        }
+        write_destination(json, told);
+    }
+    json.close_array();
+}
+
+}  // namespace lihandover::admin

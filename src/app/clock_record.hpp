@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "lihandover/model/time.hpp"
+
+namespace lihandover::app {
+
+/// The last trusted time, in a file of the state directory, so that a start knows of a time that has surely passed. A
+/// file that is lost or spoiled is like a first start. Calls block on the disk; one at a time.
+class ClockRecord {
+  public:
+    explicit ClockRecord(const std::string& state_dir) : path_(state_dir + "/trusted-time") {}
+
+    [[nodiscard]] std::optional<model::Instant> read() const;
+    /// Replaces the file in one step. Failures are ignored: the next one is soon.
+    void write(model::Instant trusted) const;
+
+  private:
+    std::string path_;
+};
+
+}  // namespace lihandover::app

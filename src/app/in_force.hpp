@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "assembly.hpp"
+#include "lihandover/admin/control.hpp"
+
+namespace lihandover::app {
+
+/// What a reload replaces.
+struct InForce {
+    std::shared_ptr<const Assembly> assembly;
+    std::shared_ptr<const admin::WarrantList> warrants;
+    std::size_t bad_files = 0;
+    std::optional<admin::ReloadReport> last_reload;
+};
+
+/// What is in force now. Thread-safe.
+class CurrentInForce {
+  public:
+    [[nodiscard]] InForce get() const {
+        const std::lock_guard lock(mutex_);
+        return value_;
+    }
+    /// All but the report.
+    void set(std::shared_ptr<const Assembly> assembly, std::shared_ptr<const admin::WarrantList> warrants,
+             std::size_t bad_files) {
+        const std::lock_guard lock(mutex_);
+        value_.assembly = std::move(assembly);
+        value_.warrants = std::move(warrants);
+        value_.bad_files = bad_files;
+    }
+    void set_report(admin::ReloadReport report) {
+        const std::lock_guard lock(mutex_);
+        value_.last_reload = std::move(report);
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    InForce value_;
+};
+
+}  // namespace lihandover::app

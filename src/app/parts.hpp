@@ -1,0 +1,88 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "client_gate.hpp"
+#include "in_force.hpp"
+#include "lihandover/admin/admin.hpp"
+#include "lihandover/delivery/delivery.hpp"
+#include "lihandover/http/server.hpp"
+#include "lihandover/intake/http/body_budget.hpp"
+#include "lihandover/intake/http/events_handler.hpp"
+#include "lihandover/intake/pipeline/file_copier.hpp"
+#include "lihandover/intake/pipeline/snapshot.hpp"
+#include "lihandover/metrics/metrics.hpp"
+#include "lihandover/model/trusted_clock.hpp"
+#include "lihandover/objectserver/objectserver.hpp"
+#include "lihandover/store/store.hpp"
+#include "stop_list.hpp"
+#include "warrant_keeper.hpp"
+
+namespace lihandover::app {
+
+/// One intake listener with what answers on it. Used on the intake thread.
+struct IntakeListener {
+    std::string name;
+    std::unique_ptr<intake::EventsHandler> events;
+    std::unique_ptr<ClientGate> gate;
+    std::unique_ptr<http::Server> server;
+};
+
+/// The daemon's parts and threads. Members are declared in the order of their making, so that they go in the reverse:
+/// whoever is used outlives its users.
+struct Parts {
+    explicit Parts(model::TrustedClock& time) : clock(time) {}
+    Parts(const Parts&) = delete;
+    Parts& operator=(const Parts&) = delete;
+    /// When what was started has been stopped (`stops`).
+    ~Parts();
+
+    model::TrustedClock& clock;
+    metrics::Metrics metrics;
+    std::unique_ptr<store::Store> store;
+    std::unique_ptr<WarrantKeeper> keeper;
+    std::unique_ptr<intake::CurrentSnapshot> snapshot;
+    CurrentInForce in_force;
+
+    /// What blocks; one more than there may be long tasks (a reload, a validation) at a time.
+    boost::asio::thread_pool workers{3};
+    /// Of delivery and the object server, which share a thread.
+    boost::asio::io_context delivery_io{1};
+    /// Of intake and admin: the main thread.
+    boost::asio::io_context intake_io{1};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> delivery_work{delivery_io.get_executor()};
+    std::unique_ptr<delivery::Delivery> delivery;
+    std::unique_ptr<objectserver::ObjectServer> object_server;  ///< null without Model A; on the delivery thread
+    std::unique_ptr<intake::FileCopier> copier;                 ///< null without intake.attachment_root
+    std::unique_ptr<admin::Admin> admin;
+    std::unique_ptr<intake::BodyBudget> body_budget;
+    std::vector<IntakeListener> listeners;
+    std::thread delivery_thread;
+    /// The store has been stopped: what was answered is on disk, and nothing more comes.
+    std::atomic<bool> store_closed = false;
+
+    StopList stops;
+};
+
+// Wiring: each step makes parts, connects them, and adds to `stops` how they stop. All on the main thread. What an
+// error says is for the log.
+
+[[nodiscard]] model::Status open_store(Parts& parts, const config::Configuration& configuration);
+/// Makes what sends, serves and answers, and binds its addresses; nothing runs yet.
+[[nodiscard]] model::Status create_parts(Parts& parts, const Assembly& assembly, admin::Control& control);
+/// Starts the doors of admin, then delivery and the object server on their thread. `started` is called on the intake
+/// thread when they run, or with what went wrong.
+void start_handing_over(Parts& parts, std::function<void(model::Status)> started);
+/// Opens the doors for events, the last step.
+void start_intake(Parts& parts);
+
+}  // namespace lihandover::app

@@ -1,0 +1,240 @@
+#include "reloader.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "lihandover/config/configuration.hpp"
+#include "logging.hpp"
+#include "parts.hpp"
+#include "process.hpp"
+
+namespace lihandover::app {
+
+namespace {
+
+namespace asio = boost::asio;
+
+/// Whether the destination's LEA fetches from us (Model A).
+bool serves(const config::Destination& destination) {
+    return destination.binary && destination.binary->model == config::BinaryModel::a;
+}
+
+admin::ReloadReport failed(std::vector<std::string> problems, model::Instant at) {
+    admin::ReloadReport report;
+    report.at = at;
+    report.problems = std::move(problems);
+    return report;
+}
+
+std::vector<std::string> texts_of(const config::Problems& problems) {
+    std::vector<std::string> texts;
+    texts.reserve(problems.size());
+    for (const config::Problem& problem : problems) {
+        texts.push_back(config::check_text(problem));
+    }
+    return texts;
+}
+
+}  // namespace
+
+admin::ReloadReport report_of(const WarrantsLoaded& loaded, model::Instant at) {
+    admin::ReloadReport report;
+    report.outcome = loaded.bad_files == 0 ? metrics::ReloadOutcome::done : metrics::ReloadOutcome::partial;
+    report.at = at;
+    report.problems = texts_of(loaded.problems);
+    report.warrants_added = loaded.added;
+    report.warrants_changed = loaded.changed;
+    report.warrants_ended = loaded.ended;
+    report.warrant_files_bad = loaded.bad_files;
+    return report;
+}
+
+void log_report(const admin::ReloadReport& report) {
+    const auto outcome = metrics::reload_outcome_names.at(static_cast<std::size_t>(report.outcome));
+    const std::string line = "loaded outcome=" + std::string(outcome) +
+                             " warrants_added=" + std::to_string(report.warrants_added) +
+                             " warrants_changed=" + std::to_string(report.warrants_changed) +
+                             " warrants_ended=" + std::to_string(report.warrants_ended) +
+                             " warrant_files_bad=" + std::to_string(report.warrant_files_bad);
+    if (report.outcome == metrics::ReloadOutcome::done) {
+        log_info(line);
+    } else {
+        log_error(line);
+    }
+}
+
+void Reloader::request(admin::ReloadRequest request, std::function<void(admin::ReloadReport)> done) {
+    waiting_.push_back({std::move(request), std::move(done)});
+    start_next();
+}
+
+void Reloader::close() {
+    open_ = false;
+    start_next();
+}
+
+void Reloader::start_next() {
+    while (!running_ && !waiting_.empty()) {
+        Request request = std::move(waiting_.front());
+        waiting_.pop_front();
+        if (!open_) {
+            if (request.done) {
+                request.done(failed({"the daemon is starting or stopping; nothing was reloaded"}, parts_.clock.wall()));
+            }
+            continue;
+        }
+        running_ = true;
+        notify_reloading();
+        asio::post(parts_.workers, [this, request = std::move(request)] {
+            auto ended = std::make_shared<Ended>(run(request.what));
+            asio::post(parts_.intake_io, [this, request, ended] { finish(request, std::move(*ended)); });
+        });
+    }
+}
+
+std::vector<std::string> Reloader::objections(const Assembly& next) const {
+    std::vector<std::string> found;
+    const InForce now = parts_.in_force.get();
+    const config::Configuration& running = now.assembly->configuration;
+    for (const config::ChangedOption& option : config::changed_options(running, next.configuration)) {
+        if (!option.reloadable) {
+            found.push_back(config_file_ + ": " + option.path + " cannot be changed by a reload; restart the daemon");
+        }
+    }
+    const store::Statistics statistics = parts_.store->statistics();
+    for (const auto& [name, options] : running.destinations) {
+        const auto count = std::ranges::find(statistics.counts, name, &store::Count::destination);
+        if (count == statistics.counts.end()) {
+            continue;
+        }
+        const auto kept = next.configuration.destinations.find(name);
+        const bool is_kept = kept != next.configuration.destinations.end();
+        if (!is_kept && count->any()) {
+            found.push_back(config_file_ + ": destination " + name + " still has items and cannot be removed");
+        }
+        // What was offered has to stay where its document says that it is.
+        if (is_kept && serves(options) && !serves(kept->second) &&
+            count->objects_attached + count->objects_offered > 0) {
+            found.push_back(config_file_ + ": destination " + name +
+                            " still has binary objects to be fetched; its binary.model stays A until they expire");
+        }
+    }
+    return found;
+}
+
+Reloader::Ended Reloader::run(const admin::ReloadRequest& request) const {
+    const model::Instant now = parts_.clock.wall();
+    const Assembled assembled = assemble(config_file_, now);
+    if (!assembled.assembly) {
+        log_problems(assembled.problems);
+        return {failed(texts_of(assembled.problems), now), nullptr, false};
+    }
+    if (std::vector<std::string> found = objections(*assembled.assembly); !found.empty()) {
+        for (const std::string& objection : found) {
+            log_error(objection);
+        }
+        return {failed(std::move(found), now), nullptr, false};
+    }
+    bool removes = false;
+    auto loaded = take(*assembled.assembly, *parts_.in_force.get().assembly, request, removes);
+    if (!loaded) {
+        log_error(loaded.error().message);
+        return {failed({loaded.error().message}, now), nullptr, false};
+    }
+    bring_into_force(assembled.assembly, *loaded);
+    return {report_of(*loaded, now), assembled.assembly, removes};
+}
+
+/// The steps that can fail, and can be taken back.
+model::Result<WarrantsLoaded> Reloader::take(const Assembly& next, const Assembly& before,
+                                             const admin::ReloadRequest& request, bool& removes) const {
+    // Delivery learns of new destinations before intake can make items for them, and forgets removed ones only when it
+    // no longer can (forget_removed_destinations).
+    delivery::Settings united = next.delivery;
+    for (const delivery::Destination& destination : before.delivery.destinations) {
+        if (!next.configuration.destinations.contains(destination.name)) {
+            united.destinations.push_back(destination);
+        }
+    }
+    removes = united.destinations.size() > next.delivery.destinations.size();
+    if (const model::Status reconfigured = parts_.delivery->reconfigure(std::move(united)); !reconfigured) {
+        return reconfigured.error();
+    }
+    auto loaded = parts_.keeper->load(next, request.who);
+    if (!loaded && !parts_.delivery->reconfigure(before.delivery)) {
+        log_error(config_file_ + ": the destinations could not be put back as they were");
+    }
+    return loaded;
+}
+
+void Reloader::bring_into_force(const std::shared_ptr<const Assembly>& next, const WarrantsLoaded& loaded) const {
+    const config::Configuration& configuration = next->configuration;
+    if (parts_.object_server && !parts_.object_server->reconfigure(*next->objectserver)) {
+        log_error(config_file_ + ": the object server goes on as it was");
+    }
+    for (const auto& [name, options] : configuration.destinations) {
+        (void)parts_.metrics.destination(name);
+    }
+    parts_.store->set_limits(configuration.store.max_bytes,
+                             std::chrono::duration_cast<std::chrono::seconds>(configuration.store.record_retention));
+    parts_.snapshot->publish(loaded.snapshot);
+    deadline_.set_timeout(std::chrono::duration_cast<std::chrono::milliseconds>(configuration.shutdown_timeout));
+    parts_.clock.set_tolerance(configuration.clock_tolerance);
+    set_log_level(configuration.log_level);
+    log_warnings(next->warnings);
+    log_problems(loaded.problems);
+    parts_.in_force.set(next, loaded.in_force, loaded.bad_files);
+}
+
+void Reloader::renew_listeners(const Assembly& assembly) const {
+    for (const IntakeListener& listener : parts_.listeners) {
+        const auto& configured = assembly.configuration.intake.http;
+        const auto options = std::ranges::find(configured, listener.name, &config::IntakeListener::name);
+        if (options != configured.end() && options->tls) {
+            listener.server->set_tls(assembly.intake_tls.at(listener.name));
+            listener.gate->allow(options->tls->clients);
+        }
+    }
+}
+
+void Reloader::finish(const Request& request, Ended ended) {
+    if (ended.taken) {
+        renew_listeners(*ended.taken);
+    }
+    parts_.metrics.reloads(ended.report.outcome).add();
+    log_report(ended.report);
+    parts_.in_force.set_report(ended.report);
+    if (!ended.removes_destinations) {
+        end(request, std::move(ended.report));
+        return;
+    }
+    forget_removed_destinations(std::move(ended.taken), [this, request, report = std::move(ended.report)]() mutable {
+        end(request, std::move(report));
+    });
+}
+
+void Reloader::forget_removed_destinations(std::shared_ptr<const Assembly> assembly, std::function<void()> then) {
+    // What intake matched with the old warrants it has handed to the store by now, being on this thread; a filler's
+    // commit comes after theirs. Should one of the removed destinations have got an item all the same, delivery keeps
+    // it until the item is gone.
+    parts_.store->submit({}, [this, assembly = std::move(assembly), then = std::move(then)](store::Outcome) {
+        if (!parts_.delivery->reconfigure(assembly->delivery)) {
+            log_error(config_file_ + ": the removed destinations could not be taken off");
+        }
+        asio::post(parts_.intake_io, then);
+    });
+}
+
+void Reloader::end(const Request& request, admin::ReloadReport report) {
+    running_ = false;
+    if (open_) {
+        notify_ready();
+    }
+    if (request.done) {
+        request.done(std::move(report));
+    }
+    start_next();
+}
+
+}  // namespace lihandover::app

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "assembly.hpp"
+#include "lihandover/admin/control.hpp"
+#include "lihandover/config/problem.hpp"
+#include "stop_deadline.hpp"
+#include "warrant_keeper.hpp"
+
+namespace lihandover::app {
+
+struct Parts;
+
+/// What the first loading of the warrants, or a reload, came to.
+[[nodiscard]] admin::ReloadReport report_of(const WarrantsLoaded& loaded, model::Instant at);
+void log_report(const admin::ReloadReport& report);
+
+/// Reads configuration and warrants anew, one reload at a time, and brings them into force as a whole or not at all
+/// (promise 10). On the intake thread; what blocks runs on the workers.
+class Reloader {
+  public:
+    /// `deadline` hears of a new shutdown_timeout. Both outlive the reloader and what runs on the workers.
+    Reloader(std::string config_file, Parts& parts, StopDeadline& deadline)
+        : config_file_(std::move(config_file)), parts_(parts), deadline_(deadline) {}
+
+    /// `done`, which may be empty, is called once, on the intake thread.
+    void request(admin::ReloadRequest request, std::function<void(admin::ReloadReport)> done);
+
+    /// From here on reloads are taken: the daemon is up.
+    void open() { open_ = true; }
+    /// No reload begins any more; one that runs ends, and nobody is told that the daemon is ready again.
+    void close();
+
+  private:
+    struct Request {
+        admin::ReloadRequest what;
+        std::function<void(admin::ReloadReport)> done;
+    };
+    /// A reload that has run on a worker.
+    struct Ended {
+        admin::ReloadReport report;
+        std::shared_ptr<const Assembly> taken;  ///< null: nothing changed
+        bool removes_destinations = false;
+    };
+
+    void start_next();
+    void finish(const Request& request, Ended ended);
+    void end(const Request& request, admin::ReloadReport report);
+    void forget_removed_destinations(std::shared_ptr<const Assembly> assembly, std::function<void()> then);
+    void renew_listeners(const Assembly& assembly) const;
+
+    // On a worker:
+    [[nodiscard]] Ended run(const admin::ReloadRequest& request) const;
+    [[nodiscard]] std::vector<std::string> objections(const Assembly& next) const;
+    [[nodiscard]] model::Result<WarrantsLoaded> take(const Assembly& next, const Assembly& before,
+                                                     const admin::ReloadRequest& request, bool& removes) const;
+    void bring_into_force(const std::shared_ptr<const Assembly>& next, const WarrantsLoaded& loaded) const;
+
+    std::string config_file_;
+    Parts& parts_;
+    StopDeadline& deadline_;
+    std::deque<Request> waiting_;
+    bool running_ = false;
+    bool open_ = false;
+};
+
+}  // namespace lihandover::app

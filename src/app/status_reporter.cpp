@@ -1,0 +1,146 @@
+#include "status_reporter.hpp"
+
+#include <array>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include "process.hpp"
+
+namespace lihandover::app {
+
+namespace {
+
+constexpr auto certificate_warning_time = std::chrono::days(14);
+
+std::string word_of(metrics::Pause pause) {
+    return std::string(metrics::pause_names.at(static_cast<std::size_t>(pause)));
+}
+
+using WarrantCounts = std::array<std::uint64_t, metrics::warrant_state_names.size()>;
+
+/// By warrants::State.
+WarrantCounts count_warrants(const admin::WarrantList& list, model::Instant now) {
+    WarrantCounts counts{};
+    for (const warrants::InForce& entry : list) {
+        ++counts.at(static_cast<std::size_t>(warrants::state_at(*entry.warrant, now)));
+    }
+    return counts;
+}
+
+std::uint64_t count_of(const WarrantCounts& counts, warrants::State state) {
+    return counts.at(static_cast<std::size_t>(state));
+}
+
+admin::DestinationStatus destination_status(const delivery::DestinationStatus& from) {
+    admin::DestinationStatus to;
+    to.name = from.name;
+    to.paused = from.paused;
+    to.paused_since = from.paused_since;
+    to.next_attempt = from.next_attempt;
+    to.last_failure = from.last_failure;
+    to.last_failure_at = from.last_failure_at;
+    to.connections = from.connections;
+    to.last_success = from.last_success;
+    to.in_flight = from.in_flight;
+    return to;
+}
+
+}  // namespace
+
+StatusReporter::StatusReporter(const model::Clock& clock, const CurrentInForce& in_force,
+                               const delivery::Delivery& delivery, const store::Store& store, metrics::Metrics& metrics)
+    : clock_(clock),
+      in_force_(in_force),
+      delivery_(delivery),
+      store_(store),
+      metrics_(metrics),
+      scraped_(metrics.add_scraped([this](metrics::Scrape& into) { scrape(into); })) {}
+
+StatusReporter::~StatusReporter() {
+    metrics_.remove_scraped(scraped_);
+}
+
+admin::Status StatusReporter::status() const {
+    const InForce now = in_force_.get();
+    admin::Status status;
+    add_destinations(status);
+    add_warrants(status, now);
+    add_certificates(status, now);
+    add_store(status);
+    if (clock_unsynchronised()) {
+        status.alarms.emplace_back("the clock is not synchronised");
+    }
+    if (!clock_.is_trusted()) {
+        status.alarms.emplace_back(
+            "the clock is not where it ought to be: retention and expiry wait until the kernel says that it is "
+            "synchronised, or `lihandoverctl clock accept` that it is right");
+    }
+    return status;
+}
+
+void StatusReporter::add_destinations(admin::Status& status) const {
+    for (const delivery::DestinationStatus& destination : delivery_.status()) {
+        if (destination.paused) {
+            status.alarms.push_back("destination " + destination.name + " is paused: " + word_of(*destination.paused));
+        }
+        if (destination.uploads.paused) {
+            status.alarms.push_back("uploads of binary objects to " + destination.name +
+                                    " are paused: " + word_of(*destination.uploads.paused));
+        }
+        status.destinations.push_back(destination_status(destination));
+    }
+}
+
+void StatusReporter::add_warrants(admin::Status& status, const InForce& now) const {
+    const WarrantCounts counts = count_warrants(*now.warrants, clock_.wall());
+    status.warrants_pending = count_of(counts, warrants::State::pending);
+    status.warrants_active = count_of(counts, warrants::State::active);
+    status.warrants_expired = count_of(counts, warrants::State::expired);
+    status.warrant_files_bad = now.bad_files;
+    status.last_reload = now.last_reload;
+    if (now.bad_files > 0) {
+        status.alarms.push_back(std::to_string(now.bad_files) + " warrant file(s) are bad");
+    }
+}
+
+void StatusReporter::add_certificates(admin::Status& status, const InForce& now) const {
+    const std::int64_t soon =
+        clock_.wall().seconds + std::chrono::duration_cast<std::chrono::seconds>(certificate_warning_time).count();
+    for (const WatchedCertificate& certificate : now.assembly->certificates) {
+        if (certificate.not_after.seconds < soon) {
+            status.alarms.push_back("the certificate of " + certificate.name + " ends at " +
+                                    model::to_qualified_date_time(certificate.not_after));
+        }
+    }
+}
+
+void StatusReporter::add_store(admin::Status& status) const {
+    const store::Statistics statistics = store_.statistics();
+    if (!statistics.accepting) {
+        status.alarms.emplace_back("the store takes nothing: events are refused");
+    } else if (statistics.max_bytes > 0 && statistics.used_bytes * 2 >= statistics.max_bytes) {
+        status.alarms.push_back("the store is " + std::to_string(statistics.used_bytes * 100 / statistics.max_bytes) +
+                                " % full");
+    }
+}
+
+void StatusReporter::scrape(metrics::Scrape& scrape) const {
+    const InForce now = in_force_.get();
+    for (const delivery::DestinationStatus& destination : delivery_.status()) {
+        scrape.destination_paused(destination.name, destination.paused);
+        scrape.uploads_paused(destination.name, destination.uploads.paused);
+    }
+    for (const WatchedCertificate& certificate : now.assembly->certificates) {
+        scrape.certificate_expiry(certificate.role, certificate.name, certificate.not_after);
+    }
+    const WarrantCounts counts = count_warrants(*now.warrants, clock_.wall());
+    scrape.warrants(metrics::WarrantState::pending, count_of(counts, warrants::State::pending));
+    scrape.warrants(metrics::WarrantState::active, count_of(counts, warrants::State::active));
+    scrape.warrants(metrics::WarrantState::expired, count_of(counts, warrants::State::expired));
+    scrape.warrant_files_bad(now.bad_files);
+    scrape.clock_unsynchronised(clock_unsynchronised());
+    scrape.clock_untrusted(!clock_.is_trusted());
+}
+
+}  // namespace lihandover::app

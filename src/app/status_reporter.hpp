@@ -1,0 +1,43 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "in_force.hpp"
+#include "lihandover/admin/control.hpp"
+#include "lihandover/delivery/delivery.hpp"
+#include "lihandover/metrics/metrics.hpp"
+#include "lihandover/model/clock.hpp"
+#include "lihandover/store/store.hpp"
+
+namespace lihandover::app {
+
+/// How the daemon is, for operators and for the metrics. Thread-safe, as what it asks is.
+class StatusReporter {
+  public:
+    /// All of it outlives the reporter.
+    StatusReporter(const model::Clock& clock, const CurrentInForce& in_force, const delivery::Delivery& delivery,
+                   const store::Store& store, metrics::Metrics& metrics);
+    StatusReporter(const StatusReporter&) = delete;
+    StatusReporter& operator=(const StatusReporter&) = delete;
+    ~StatusReporter();
+
+    /// All but version, stage and start.
+    [[nodiscard]] admin::Status status() const;
+
+  private:
+    void add_destinations(admin::Status& status) const;
+    void add_warrants(admin::Status& status, const InForce& now) const;
+    void add_certificates(admin::Status& status, const InForce& now) const;
+    void add_store(admin::Status& status) const;
+    void scrape(metrics::Scrape& scrape) const;
+
+    const model::Clock& clock_;
+    const CurrentInForce& in_force_;
+    const delivery::Delivery& delivery_;
+    const store::Store& store_;
+    metrics::Metrics& metrics_;
+    std::uint64_t scraped_;
+};
+
+}  // namespace lihandover::app

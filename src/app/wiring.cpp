@@ -1,0 +1,220 @@
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "lihandover/base/background.hpp"
+#include "logging.hpp"
+#include "parts.hpp"
+
+namespace lihandover::app {
+
+namespace {
+
+namespace asio = boost::asio;
+
+/// Bodies of all intake connections together; beyond it reading waits.
+constexpr std::size_t body_budget_bytes = std::size_t{64} << 20;
+/// How much of shutdown_timeout running intake requests may take before delivery gets the rest.
+constexpr int intake_share_of_stop = 4;
+constexpr std::size_t max_intake_connections = 4096;
+
+/// The object server counts as two listeners, since a client that fetches takes a file as well.
+std::size_t connections_per_listener(std::size_t listeners) {
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) {
+        return max_intake_connections;
+    }
+    const std::size_t left = files.rlim_cur > 1024 ? files.rlim_cur - 512 : files.rlim_cur / 2;
+    return std::clamp<std::size_t>(left / std::max<std::size_t>(listeners, 1), 16, max_intake_connections);
+}
+
+model::Status create_object_server(Parts& parts, const Assembly& assembly) {
+    const auto& options = assembly.configuration.objectserver;
+    if (!options) {
+        return {};
+    }
+    auto serving = objectserver::ObjectServer::create(
+        parts.delivery_io.get_executor(),
+        {parts.store->binary_objects(), parts.store->warrant_register(), parts.metrics, parts.clock,
+         parts.workers.get_executor(), [&parts] { return parts.delivery->store_commits(); }},
+        {.listen = options->listen.to_string(),
+         .max_connections = connections_per_listener(assembly.configuration.intake.http.size() + 2)},
+        *assembly.objectserver);
+    if (!serving) {
+        return model::prefixed("objectserver: ", serving.error());
+    }
+    parts.object_server = std::move(*serving);
+    return {};
+}
+
+model::Status create_listener(Parts& parts, const Assembly& assembly, const config::IntakeListener& options,
+                              std::size_t connections) {
+    IntakeListener listener;
+    listener.name = options.name;
+    listener.events = std::make_unique<intake::EventsHandler>(
+        options.name, parts.metrics.source(options.name),
+        intake::Services{parts.store->item_intake(), parts.store->binary_objects(), *parts.snapshot, *parts.body_budget,
+                         parts.clock, parts.workers.get_executor(), parts.copier.get()});
+    listener.gate = std::make_unique<ClientGate>(*listener.events);
+    http::ServerOptions server;
+    server.listen = options.listen.to_string();
+    server.unix_mode = options.mode;
+    server.unix_group = options.group;
+    server.limits.max_connections = connections;
+    if (options.tls) {
+        server.tls = assembly.intake_tls.at(options.name);
+        listener.gate->allow(options.tls->clients);
+    }
+    auto listening = http::Server::listen(parts.intake_io.get_executor(), std::move(server), *listener.gate);
+    if (!listening) {
+        return model::prefixed("intake " + options.name + ": ", listening.error());
+    }
+    listener.server = std::move(*listening);
+    parts.listeners.push_back(std::move(listener));
+    return {};
+}
+
+/// For what blocks: the thread that stops the parts has to go on with the next one.
+asio::awaitable<void> on_worker(Parts& parts, std::function<void()> work) {
+    return base::run_on(parts.workers.get_executor(), std::move(work));
+}
+
+/// On the delivery thread: both within the same time.
+asio::awaitable<void> stop_handing_over(Parts& parts, std::chrono::milliseconds grace) {
+    if (!parts.object_server) {
+        co_await parts.delivery->stop(grace);
+        co_return;
+    }
+    using boost::asio::experimental::awaitable_operators::operator&&;
+    co_await (parts.delivery->stop(grace) && parts.object_server->stop(grace));
+}
+
+asio::awaitable<void> stop_delivery_thread(Parts& parts, StopTime time) {
+    co_await asio::co_spawn(parts.delivery_io, stop_handing_over(parts, time.left()), asio::use_awaitable);
+    parts.delivery_work.reset();
+    auto joined = on_worker(parts, [&parts] { parts.delivery_thread.join(); });
+    co_await std::move(joined);
+}
+
+asio::awaitable<void> stop_intake(Parts& parts, StopTime time) {
+    for (const IntakeListener& listener : parts.listeners) {
+        co_await listener.server->stop(time.left_of_share(intake_share_of_stop));
+        listener.events->stop();
+    }
+}
+
+model::Status run_parts(Parts& parts) {
+    if (model::Status started = parts.delivery->start(); !started) {
+        return started;
+    }
+    if (parts.copier) {
+        if (model::Status started = parts.copier->start(); !started) {
+            return started;
+        }
+    }
+    if (parts.object_server) {
+        parts.object_server->start();
+        log_info("objectserver listens address=" + parts.object_server->address());
+    }
+    return {};
+}
+
+}  // namespace
+
+Parts::~Parts() {
+    workers.join();
+    if (store) {
+        store->stop();
+        store->set_listener(nullptr);
+        store->objects().set_listener(nullptr);
+    }
+}
+
+model::Status open_store(Parts& parts, const config::Configuration& configuration) {
+    store::Options options;
+    options.directory = configuration.state_dir;
+    options.max_bytes = configuration.store.max_bytes;
+    options.record_retention = std::chrono::duration_cast<std::chrono::seconds>(configuration.store.record_retention);
+    auto opened = store::Store::open(options, parts.clock);
+    if (!opened) {
+        return opened.error();
+    }
+    parts.store = std::move(*opened);
+    const metrics::Histogram commits = parts.metrics.store_commit_seconds();
+    parts.store->set_commit_observer([commits](double seconds) { commits.observe(seconds); });
+    parts.stops.add([&parts](StopTime) {
+        return on_worker(parts, [&parts] {
+            parts.store->stop();
+            parts.store_closed = true;
+        });
+    });
+    return {};
+}
+
+model::Status create_parts(Parts& parts, const Assembly& assembly, admin::Control& control) {
+    for (const auto& [name, options] : assembly.configuration.destinations) {
+        (void)parts.metrics.destination(name);
+    }
+    auto delivery = delivery::Delivery::create(parts.delivery_io.get_executor(),
+                                               {*parts.store, parts.metrics, parts.clock, parts.workers.get_executor()},
+                                               assembly.delivery);
+    if (!delivery) {
+        return delivery.error();
+    }
+    parts.delivery = std::move(*delivery);
+    parts.store->set_listener(parts.delivery.get());
+    parts.store->objects().set_listener(parts.delivery.get());
+    if (model::Status created = create_object_server(parts, assembly); !created) {
+        return created;
+    }
+    const config::Intake& intake = assembly.configuration.intake;
+    if (const std::string& root = intake.attachment_root; !root.empty()) {
+        parts.copier = std::make_unique<intake::FileCopier>(root, parts.store->binary_objects(),
+                                                            parts.metrics.objects_lost(), parts.clock);
+    }
+    auto admin = admin::Admin::listen(parts.intake_io.get_executor(), assembly.configuration.admin,
+                                      {control, parts.store->operator_view(), parts.store->item_intake(), parts.metrics,
+                                       parts.clock, parts.workers.get_executor()});
+    if (!admin) {
+        return model::prefixed("admin: ", admin.error());
+    }
+    parts.admin = std::move(*admin);
+    parts.body_budget = std::make_unique<intake::BodyBudget>(parts.intake_io.get_executor(), body_budget_bytes);
+    const std::size_t connections = connections_per_listener(intake.http.size() + (parts.object_server ? 2 : 0));
+    for (const config::IntakeListener& options : intake.http) {
+        if (model::Status created = create_listener(parts, assembly, options, connections); !created) {
+            return created;
+        }
+    }
+    return {};
+}
+
+void start_handing_over(Parts& parts, std::function<void(model::Status)> started) {
+    parts.admin->start();
+    parts.stops.add([&parts](StopTime time) { return parts.admin->stop(time.left()); });
+    parts.delivery_thread = std::thread([&parts, started = std::move(started)] {
+        asio::post(parts.intake_io, [started, status = run_parts(parts)] { started(status); });
+        parts.delivery_io.run();
+    });
+    parts.stops.add([&parts](StopTime time) { return stop_delivery_thread(parts, time); });
+    if (parts.copier) {
+        parts.stops.add([&parts](StopTime) { return on_worker(parts, [&parts] { parts.copier->stop(); }); });
+    }
+}
+
+void start_intake(Parts& parts) {
+    parts.stops.add([&parts](StopTime time) { return stop_intake(parts, time); });
+    for (const IntakeListener& listener : parts.listeners) {
+        listener.server->start();
+        log_info("intake listens source=" + listener.name + " address=" + listener.server->address());
+    }
+}
+
+}  // namespace lihandover::app
