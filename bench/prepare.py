@@ -11,6 +11,7 @@ def build(directory: str) -> None:
     """Installs what is missing and builds release with the benchmarks into that directory; ends the program where it
     cannot."""
     for command in (["scripts/install-deps", "--bench"],
-                    ["scripts/build", "--bench", "--dir", directory, "lihandoverd", "lea-sim", "benchmarks"]):
+                    ["scripts/build", "--bench", "--dir", directory, "lihandoverd", "lea-sim", "benchmarks",
+                     "lihandover_faults_shim"]):
         if subprocess.run(command, cwd=ROOT, stdout=sys.stderr).returncode != 0:
             sys.exit(2)

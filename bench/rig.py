@@ -42,6 +42,7 @@ class Destination:
     connections: int = 16
     binary: dict[str, Any] | None = None
     retry_seconds: int | None = None  # at most, between two attempts
+    host: str = "127.0.0.1"
 
 
 @dataclasses.dataclass
@@ -130,6 +131,7 @@ class Rig:
         self.next_event = 1  # no number is used twice, so that no event is a repeat
         self.leas = 0
         self.have_warrants: tuple[Any, ...] = ()
+        self.daemon_environment: dict[str, str] = {}  # beside our own
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that close() is reached
         subprocess.run([ROOT / "scripts/make-test-certificates", self.certs], check=True, stdout=subprocess.DEVNULL)
 
@@ -236,7 +238,7 @@ class Rig:
         }
         for destination in destinations:
             configuration["destinations"][destination.name] = {
-                "url": f"https://127.0.0.1:{destination.port}/hi", "tls": tls,
+                "url": f"https://{destination.host}:{destination.port}/hi", "tls": tls,
                 "max_actions_per_message": destination.actions, "connections": destination.connections,
                 **({"binary": destination.binary} if destination.binary else {}),
                 **({"retry": {"initial": "1s", "maximum": f"{destination.retry_seconds}s"}} if destination.retry_seconds
@@ -249,7 +251,8 @@ class Rig:
 
     def start_daemon(self, config: pathlib.Path, seconds: float = 900) -> subprocess.Popen[bytes]:
         with open(self.work / "daemon.log", "ab") as log:
-            process = self.start(self.program("lihandoverd"), "--config", config, stderr=log)
+            process = self.start(self.program("lihandoverd"), "--config", config, stderr=log,
+                                 env={**os.environ, **self.daemon_environment})
 
         def ready() -> bool:
             if process.poll() is not None:

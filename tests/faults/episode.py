@@ -4,6 +4,7 @@ the model then judges."""
 import base64
 import collections
 import contextlib
+import datetime
 import hashlib
 import http.client
 import json
@@ -276,6 +277,7 @@ class Episode:
         self.rejected = {}
         self.lock = threading.Lock()
         self.disk_faults = []  # [begun, over or None]
+        self.spans = []  # of all faults, by the wall clock
         self.unreadable = []  # [begun, over or None, LEA] of the daemon's own certificates
         self.clock_offset = 0
         self.clock_moved = False
@@ -581,10 +583,15 @@ class Episode:
 
     def one_fault(self, fault, begun):
         time.sleep(max(0, begun + fault["at"] - time.monotonic()))
+        span = {"kind": fault["kind"], "destination": fault.get("lea"), "liid": fault.get("liid"),
+                "from": time.time(), "until": None}
+        with self.lock:
+            self.spans.append(span)
         try:
             faults.RUN[fault["kind"]](self, fault)
         except Exception as error:
             self.trouble(0, f"fault {fault} to be made", "".join(traceback.format_exception(error)))
+        span["until"] = time.time()
 
     def make_good(self):
         """All faults end; faults themselves have undone what they did, as far as they overlapped."""
@@ -661,6 +668,7 @@ class Episode:
         evidence = {
             "plan": self.plan,
             "faults": {"disk": bool(self.disk_faults), "clock": self.clock_moved},
+            "spans": self.spans, "patience": self.patience(model.ALLOWANCE),
             "warrants": {key: {"deliver": warrant["deliver"]} for key, warrant in self.warrants.all.items()},
             "listed": listed,
             "rejected": self.rejected,
@@ -732,6 +740,7 @@ class Episode:
         return {
             "at": at, "object_id": item.object_id, "liid": item.liid, "event_id": item.csp_text("eventId"),
             "digest": hashlib.sha256(EXPIRY.sub(rb"<\1></", item.bytes)).hexdigest(), "outcome": item.outcome,
+            "code": item.code, "time": datetime.datetime.fromisoformat(item.time).timestamp(),
             "level": item.level, "sequence": item.sequence, "text": item.csp_text("text"), "ordered": ordered,
             "objects": [{"id": o.get("cspDefinedIdentifier"), "uuid": o["url"].rstrip("/").rsplit("/", 1)[-1],
                          "url": o["url"], "sha256": (o.get("checksum") or "").lower(),
@@ -741,8 +750,8 @@ class Episode:
         }
 
     def read_store(self):
-        def text(bytes):
-            return str(uuid.UUID(bytes=bytes(bytes))) if bytes else None
+        def text(value):
+            return str(uuid.UUID(bytes=bytes(value))) if value else None
         connection = sqlite3.connect(os.path.join(self.daemon.state, "store.db"))
         try:
             integrity = connection.execute("PRAGMA integrity_check").fetchone()[0]

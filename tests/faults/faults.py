@@ -168,6 +168,19 @@ def lea_rules(episode, fault):
     lea.rule([])
 
 
+def poison(episode, fault):
+    """One LIID's messages fail; whoever else has something at that LEA is served (promise 4)."""
+    lea = lea_of(episode, fault)
+    lea.rule([fault["rule"]])
+    time.sleep(fault["for"])
+    lea.rule([])
+
+
+def node(episode, fault):
+    """One of several nodes fails; everybody is served by the others."""
+    poison(episode, fault)
+
+
 def proxy(episode, fault):
     lea = lea_of(episode, fault)
     lea.between(fault["behaviour"])
@@ -270,4 +283,4 @@ def clock(episode, fault):
 
 RUN = {function.__name__: function for function in (
     kill, kill_starting, freeze, stop, reload, reconfigure, warrant_goes, warrant_spoiled, lea_kill, lea_freeze,
-    lea_rules, proxy, lea_certificate, own_certificate, slow_clients, operator, disk_errors, disk_full, dns, clock)}
+    lea_rules, poison, node, proxy, lea_certificate, own_certificate, slow_clients, operator, disk_errors, disk_full, dns, clock)}

@@ -169,6 +169,7 @@ class Ledger:
 
     def evidence(self, warrants):
         events = {}
+        wall = time.time() - time.monotonic()
         for event in self.events.values():
             must, may = [], []
             for key, certain in event.matching:
@@ -178,7 +179,8 @@ class Ledger:
                     may.append(key)
             events[event.id] = {"answer": event.answer, "must": must, "may": may, "text": event.text,
                                 "attachments": event.attachments, "source": event.source,
-                                "attempts": len(event.attempts)}
+                                "attempts": len(event.attempts),
+                                "answered_at": event.answered_by and event.answered_by[1] + wall}
         answers = {"taken": [{"kind": k, "warranted": w, "shape": s} for k, w, s in self.taken],
                    "pairs": self.pairs, "breaches": self.breaches}
         return events, answers

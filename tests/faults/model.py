@@ -24,11 +24,21 @@ Evidence:
   metrics    {"received", "accepted", "rejected"} of the last run of the daemon, per source
   troubles   [{"promise", "expected", "found"}] seen while the episode ran
   faults     {"disk": bool, "clock": bool}: which kinds there were, for what they excuse
+  spans      [{"kind", "destination" or None, "liid" or None, "from", "until"}]: when each fault was on, whom it was about
+  patience   seconds in which whoever need not wait is served
 """
 
 import collections
 import dataclasses
 
+# Seconds in which an item is delivered that has nothing to do with a fault, on a machine of ordinary speed.
+ALLOWANCE = 6
+# Faults that hold up nobody's delivery, whatever else is going on.
+HARMLESS = {"operator", "warrant_goes"}
+# Faults that only whom they name may wait for; others at the same destination, and (the second) everybody, may not.
+OF_ONE_LIID, OF_NOBODY = {"poison"}, {"node"}
+
+EXISTS = 3010  # TS 103 120: the object already exists
 DELIVERED, REFUSED, REJECTED = "item_delivered", "item_refused", "item_rejected"
 
 
@@ -64,7 +74,8 @@ class Check:
         self.objects_left = {each["uuid"]: each for each in store["objects"]}
         self.arrivals = [{**arrival, "destination": destination}
                          for destination, arrivals in evidence["arrivals"].items() for arrival in arrivals]
-        self.taken = {a["object_id"] for a in self.arrivals if a["outcome"] == "accepted"}
+        # An LEA that says that it exists has it, whatever became of its first answer.
+        self.taken = {a["object_id"] for a in self.arrivals if a["outcome"] == "accepted" or a.get("code") == EXISTS}
         self.seen = {a["object_id"] for a in self.arrivals}
 
     def breach(self, promise, expected, found):
@@ -84,6 +95,7 @@ class Check:
         self.nothing_let_go()
         self.nothing_changed()
         self.order()
+        self.waiting_for_others()
         self.objects()
         self.answers()
         self.store()
@@ -196,6 +208,41 @@ class Check:
                     self.breach(4, f"first arrivals of {key} in the order in which they were queued",
                                 f"row {after} ({name}) after row {before}")
                     break
+
+    def waiting_for_others(self):
+        """4: no item and no LIID stops another, and no destination another one. While one fault is on, whoever it is
+        not about is served; where faults overlap, nobody can say who waits for whom."""
+        spans = [span for span in self.evidence.get("spans", ()) if span["kind"] not in HARMLESS]
+        patience = self.evidence.get("patience", ALLOWANCE)
+        served = {}
+        if not spans:
+            return
+        for arrival in self.arrivals:
+            if arrival["outcome"] == "accepted":
+                key = arrival["event_id"], arrival["destination"], arrival["liid"]
+                served[key] = min(arrival["time"], served.get(key, float("inf")))
+        for span in spans:
+            since, until = span["from"], span["until"]
+            alone = all(other is span or other["until"] < since - patience or other["from"] > until for other in spans)
+            if span["destination"] is None or until - since < patience or not alone:
+                continue
+            late = [f"{event_id} at {destination} for {liid}"
+                    for event_id, destination, liid in self.bystanders(span, since, until - patience)
+                    if served.get((event_id, destination, liid), float("inf")) > until]
+            self.expect_none(4, f"items to be delivered during {span['kind']} of {span['liid'] or span['destination']}, "
+                             "which they have nothing to do with", late)
+
+    def bystanders(self, span, since, until):
+        """What was handed in in that time for warrants that the fault is not about."""
+        for event_id, event in self.events.items():
+            answered = event.get("answered_at")
+            if event["answer"] != "accepted" or answered is None or not since <= answered <= until:
+                continue
+            for warrant in event["must"]:
+                destination, liid = warrant.split("|", 1)
+                elsewhere = destination != span["destination"]
+                if elsewhere or span["kind"] in OF_NOBODY or (span["kind"] in OF_ONE_LIID and liid != span["liid"]):
+                    yield event_id, destination, liid
 
     def objects(self):
         """5: pushed after the item was accepted only; and whole, whichever way they go."""

@@ -9,7 +9,8 @@ import random
 # What an episode needs beyond Python: faults that need what is not there are left out, and said so.
 SHIM, CLOCK, DISK = "the shim", "libfaketime", "a tmpfs of its own"
 
-PROXY_MODES = ("refuse", "blackhole", "reset", "half_close", "trickle", "late", "limit", "cut")
+PROXY_MODES = ("refuse", "blackhole", "reset", "half_close", "trickle", "late", "limit", "cut", "handshake_close",
+               "handshake_reset")
 
 
 def proxy(chance, plan):
@@ -49,11 +50,40 @@ def rules(chance, plan):
         {"kind": "refuse", "code": 3007, "description": plan["words"]},
         {"kind": "unanswered"}, {"kind": "twice"}, {"kind": "oversized", "size": 40000000},
         {"kind": "slow_read", "rate": 20000, "on": "all"}, {"kind": "withhold_continue", "on": "uploads"},
+        {"kind": "exists", "description": plan["words"]}, {"kind": "first_only"}, {"kind": "foreign"},
+        {"kind": "stranger", "code": 3900}, {"kind": "stranger", "code": 3007, "description": plan["words"]},
+        {"kind": "under_status", "status": 202}, {"kind": "under_status", "status": 500, "code": 500},
+        {"kind": "gzip"}, {"kind": "status", "status": 404, "nodes": 3, "node": 0},
         {"kind": "delay", "delay": "0ms", "jitter": "300ms"}, {"kind": "delay", "delay": "2500ms", "jitter": "500ms"},
     ]
     chosen = chance.sample(kinds, chance.randint(1, 5))
     return {"lea": lea(chance, plan),
             "rules": [{**rule, "probability": round(chance.choice([0.05, 0.2, 0.6, 1]), 2)} for rule in chosen]}
+
+
+# Long enough that somebody who does not have to wait is served before it ends (model.py).
+TELLING = 14
+BETWEEN = 10
+
+
+def poison(chance, plan):
+    """Something that one LIID's messages, and only they, do to the LEA or what stands before it."""
+    victim = chance.choice(plan["warrants"])
+    rule = chance.choice([
+        {"kind": "status", "status": 403}, {"kind": "status", "status": 302, "location": "https://127.0.0.1:1/x"},
+        {"kind": "status", "status": 429, "retry_after": 60}, {"kind": "status", "status": 503, "retry_after": 60},
+        {"kind": "status", "status": 500}, {"kind": "status", "status": 400},
+        {"kind": "drop", "moment": "answering"}, {"kind": "garbage"}, {"kind": "truncated"},
+        {"kind": "error", "code": 3900}, {"kind": "refuse", "code": 3900}])
+    return {"for": TELLING, "lea": victim["destination"], "liid": victim["liid"],
+            "rule": {**rule, "contains": victim["liid"]}}
+
+
+def node(chance, plan):
+    """One of three nodes behind a balancer is broken, which deals out connections or requests."""
+    rule = {"kind": "status", "status": chance.choice([404, 500, 503])}
+    return {"for": TELLING, "lea": lea(chance, plan),
+            "rule": {**rule, **chance.choice([{"nodes": 3, "node": 0}, {"every": 3}])}}
 
 
 def disk_errors(chance, plan):
@@ -92,6 +122,8 @@ FAULTS = {
     "lea_freeze": (2, lambda chance, plan: {"lea": lea(chance, plan)}, None),
     "lea_rules": (8, rules, None),
     "proxy": (8, proxy, None),
+    "poison": (3, poison, None),
+    "node": (2, node, None),
     "lea_certificate": (2, lambda chance, plan: {"lea": lea(chance, plan), "certificate": chance.choice(
         ["expired", "expiring", "other_name", "stranger"])}, None),
     "own_certificate": (2, lambda chance, plan: {"lea": lea(chance, plan), "certificate": chance.choice(
@@ -109,8 +141,13 @@ FAULTS = {
 def draw(seed, quick=False, only=()):
     """The plan of an episode; a quick one is short and light, for a test. `only`: no other kinds of faults."""
     chance = random.Random(seed)
+    # Where nothing but poison and broken nodes is tried, one comes after the other: who waits for whom can be told then,
+    # and nobody gets through by waiting for the next turn.
+    telling = bool(only) and not set(only) - {"poison", "node"}
     token = f"{chance.getrandbits(48):012x}"
     duration = chance.uniform(6, 8) if quick else chance.uniform(12, 35)
+    if telling:
+        duration = 2 * (TELLING + BETWEEN)
     plan = {
         "seed": seed,
         "duration": round(duration, 1),
@@ -138,8 +175,8 @@ def draw(seed, quick=False, only=()):
             "connections": chance.choice([1, 2, 8]),
             "upload_connections": chance.choice([1, 2, 4]),
             "timeout": chance.choice(["1s", "2s"]),
-            "retry": {"initial": chance.choice(["5ms", "50ms"]), "maximum": chance.choice(["100ms", "500ms"]),
-                      "error_codes": [3900]},
+            "retry": {"initial": chance.choice(["5ms", "50ms"]), "error_codes": [3900],
+                      "maximum": "60s" if telling else chance.choice(["100ms", "500ms"])},
             # Shorter than some of the clock's jumps: what has expired is put back by the operator.
             "expiry": chance.choice(["1h", "10d"]),
             "early_success": chance.choice(["refused", "delivered"]),
@@ -184,6 +221,9 @@ def draw(seed, quick=False, only=()):
         plan["faults"].append({"kind": name, "at": round(chance.uniform(0, duration - 1), 2),
                                "for": round(min(chance.expovariate(0.5) + 0.1, duration / 2), 2),
                                **FAULTS[name][1](chance, plan)})
+    if telling:
+        plan["faults"] = [{"kind": name, "at": BETWEEN / 2 + turn * (TELLING + BETWEEN), **FAULTS[name][1](chance, plan)}
+                          for turn, name in enumerate(chance.choices(names, k=2))]
     plan["faults"].sort(key=lambda fault: fault["at"])
     return plan
 

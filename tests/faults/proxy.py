@@ -13,6 +13,8 @@ a line:
   {"mode": "trickle", "rate": N}            N bytes a second in each direction
   {"mode": "late", "delay": S}              answers arrive S seconds late
   {"mode": "limit", "connections": N}       further connections are reset at once
+  {"mode": "handshake_close"}               new connections are closed in the handshake
+  {"mode": "handshake_reset"}               and these are reset
   {"mode": "cut"}                           resets all open connections once, then passes
 Ends when its standard input does.
 """
@@ -74,6 +76,13 @@ class Proxy:
     async def serve(self, reader, writer):
         if self.behaviour["mode"] == "limit" and len(self.open) >= self.behaviour["connections"]:
             self.reset(writer)
+            return
+        if self.behaviour["mode"] in ("handshake_close", "handshake_reset"):
+            with contextlib.suppress(OSError):
+                await reader.read(CHUNK)
+            if self.behaviour["mode"] == "handshake_reset":
+                self.reset(writer)
+            writer.close()
             return
         try:
             lea_reader, lea_writer = await asyncio.open_connection("127.0.0.1", self.target)

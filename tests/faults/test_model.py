@@ -52,6 +52,85 @@ def good():
     }
 
 
+def in_time(evidence):
+    """The same over some seconds: an event each second, delivered half a second later, for two LIIDs and another
+    destination."""
+    keys = ("lea-0|LI-0", "lea-0|LI-1", "lea-1|LI-2")
+    evidence["arrivals"] = {"lea-0": [], "lea-1": []}
+    evidence["events"] = {}
+    evidence["warrants"] = {key: {"deliver": ["metadata"]} for key in keys}
+    store = evidence["store"]
+    store["lanes"] = {str(number): key.split("|") for number, key in enumerate(keys)}
+    store["made"], store["records"] = [], []
+    for second in range(20):
+        for number, key in enumerate(keys):
+            name = f"e{second}-{number}"
+            destination, liid = key.split("|")
+            evidence["events"][name] = {"answer": "accepted", "must": [key], "may": [], "text": None, "attachments": [],
+                                        "answered_at": 1000.0 + second}
+            store["made"].append({"id": len(store["made"]), "lane": number, "object_id": f"o-{name}", "level": None,
+                                  "sequence": None})
+            store["records"] += [{"kind": kind, "object_id": f"o-{name}"} for kind in ("item_made", "item_delivered")]
+            evidence["arrivals"][destination].append({
+                "at": len(store["made"]), "object_id": f"o-{name}", "liid": liid, "event_id": name, "digest": digest("a"),
+                "outcome": "accepted", "level": None, "sequence": None, "text": None, "ordered": ["metadata"],
+                "objects": [], "lost": [], "valid": True, "invalid": None, "code": None, "time": 1000.5 + second})
+    evidence["uploads"] = {}
+    evidence["patience"] = 6
+    return evidence
+
+
+class Waiting(unittest.TestCase):
+    """Who may wait for whom while a fault is on."""
+
+    def setUp(self):
+        self.evidence = in_time(good())
+
+    def broken(self, *spans):
+        self.evidence["spans"] = [{"kind": kind, "destination": destination, "liid": liid, "from": since, "until": until}
+                                  for kind, destination, liid, since, until in spans]
+        return {each.promise for each in model.check(self.evidence)}
+
+    def delay(self, *liids):
+        """What is handed in between 1002 and 1016 is delivered at 1020."""
+        for arrivals in self.evidence["arrivals"].values():
+            for arrival in arrivals:
+                if arrival["liid"] in liids and 1002 < arrival["time"] < 1016:
+                    arrival["time"] = 1020
+
+    def test_whom_it_is_about_may_wait(self):
+        self.delay("LI-0")
+        self.assertEqual(set(), self.broken(("poison", "lea-0", "LI-0", 1002, 1016)))
+
+    def test_another_of_the_same_destination_may_not(self):
+        self.delay("LI-0", "LI-1")
+        self.assertEqual({4}, self.broken(("poison", "lea-0", "LI-0", 1002, 1016)))
+
+    def test_a_broken_node_holds_up_nobody(self):
+        self.assertEqual(set(), self.broken(("node", "lea-0", None, 1002, 1016)))
+        self.delay("LI-1")
+        self.assertEqual({4}, self.broken(("node", "lea-0", None, 1002, 1016)))
+
+    def test_another_destination_may_not_wait_for_a_broken_one(self):
+        self.delay("LI-0", "LI-1")
+        self.assertEqual(set(), self.broken(("lea_freeze", "lea-0", None, 1002, 1016)))
+        self.delay("LI-2")
+        self.assertEqual({4}, self.broken(("lea_freeze", "lea-0", None, 1002, 1016)))
+
+    def test_where_faults_overlap_nobody_can_say(self):
+        self.delay("LI-0", "LI-1", "LI-2")
+        both = ("poison", "lea-0", "LI-0", 1002, 1016), ("freeze", None, None, 1010, 1012)
+        self.assertEqual(set(), self.broken(*both))
+        self.assertEqual({4}, self.broken(both[0], ("operator", None, None, 1010, 1012)))
+
+    def test_it_exists_means_that_they_have_it(self):
+        arrival = self.evidence["arrivals"]["lea-0"][0]
+        arrival["outcome"] = "refused"
+        self.assertEqual({2}, self.broken())
+        arrival["code"] = 3010
+        self.assertEqual(set(), self.broken())
+
+
 class Model(unittest.TestCase):
     def setUp(self):
         self.evidence = good()

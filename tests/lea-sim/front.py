@@ -96,7 +96,7 @@ class Front:
 
     async def listen(self):
         while self.listener is None:
-            listener = socket.socket()
+            listener = socket.socket(socket.AF_INET6 if ":" in self.listen_on[0] else socket.AF_INET)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.setblocking(False)
             try:

@@ -15,9 +15,9 @@ FRONT = os.path.join(SOURCE, "tests/lea-sim/front.py")
 class Front:
     """A front.py before one LEA or several; with `tls` it ends TLS itself, with the LEA's certificate."""
 
-    def __init__(self, test, *leas, tls=False, port=None):
+    def __init__(self, test, *leas, tls=False, port=None, address="127.0.0.1"):
         self.port = port or Ports.take()
-        arguments = [sys.executable, FRONT, "--listen", f"127.0.0.1:{self.port}",
+        arguments = [sys.executable, FRONT, "--listen", f"{address}:{self.port}",
                      "--to", ",".join(f"127.0.0.1:{lea.port}" for lea in leas)]
         if tls:
             for option, file in (("certificate", "lea.pem"), ("private-key", "lea.key"), ("client-ca", "lea-ca.pem"),

@@ -248,6 +248,8 @@ class Item:
         self.document = document
         self.outcome = line["outcome"]  # what lea-sim answered, or did instead
         self.accepted = self.outcome == "accepted"
+        self.code = line.get("code")  # of an ErrorInformation
+        self.time = line.get("time")  # when it was answered
         self.valid = line.get("valid")
         self.problem = line.get("invalid")
         self.transaction = text("core:Header/core:TransactionIdentifier", root)
