@@ -1,5 +1,6 @@
 """From an event at the intake to an accepted DELIVER at the LEA."""
 
+import datetime
 import json
 import os
 import re
@@ -170,14 +171,18 @@ class Spine(SystemTest):
                           ("LIID-0002", "once", 0)], found)
 
     def test_window_is_half_open_and_by_the_events_own_time(self):
-        begin, end = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
+        # Not long ago: an event counts for `late_events` after the end of its warrant.
+        today = datetime.datetime.now(datetime.timezone.utc).date()
+        first, last, after = ((today - datetime.timedelta(days=ago)).isoformat() for ago in (3, 2, 1))
+        begin, end = f"{first}T00:00:00Z", f"{after}T00:00:00Z"
         self.daemon.warrant("LIID-0001", "lea-one", ("user_id", "u-1001"), valid_from=begin, valid_until=end)
         self.start()
-        for stamp in ("2025-12-31T23:59:59.999999Z", begin, "2026-02-01T00:59:59.999999+01:00", end,
-                      "2026-01-31T23:59:59.999999999Z"):
+        before = (today - datetime.timedelta(days=4)).isoformat()
+        for stamp in (f"{before}T23:59:59.999999Z", begin, f"{after}T00:59:59.999999+01:00", end,
+                      f"{last}T23:59:59.999999999Z"):
             self.daemon.accept(message("u-1001", timestamp=stamp))
         self.daemon.wait_delivered()
-        self.assertEqual(["2026-01-01T00:00:00Z", "2026-01-31T23:59:59Z", "2026-02-01T00:59:59+01:00"],
+        self.assertEqual([begin, f"{last}T23:59:59Z", f"{after}T00:59:59+01:00"],
                          sorted(i.timestamp for i in self.delivered(3)))
 
     def test_event_without_a_time_counts_by_its_receipt(self):
