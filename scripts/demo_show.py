@@ -1,12 +1,8 @@
-#!/usr/bin/env python3
-"""What scripts/demo needs beside the shell: reads what lea-sim stored, and shows it for people."""
+"""Shows for people what lea-sim stored (scripts/demo)."""
 
 import base64
 import glob
-import json
 import os
-import socket
-import sys
 import xml.etree.ElementTree as ElementTree
 
 
@@ -31,21 +27,6 @@ def shown(element):
         value = base64.b64decode(value).decode("utf-8", "surrogatepass")
         note = "   (came as base64: XML cannot carry it)"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value) + note
-
-
-def lines(path):
-    with open(path, encoding="utf-8") as file:
-        return [json.loads(line) for line in file if line.endswith("\n")]
-
-
-def port(path):
-    return next(line["port"] for line in lines(path) if line["event"] == "listening")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def show_csp(event):
@@ -76,11 +57,9 @@ def binary_objects(element):
     return [] if data is None else [record for record in data if local(record) == "binaryObject"]
 
 
-def documents(directory, report):
-    valid = {}
-    for line in lines(report):
-        if "valid" in line:
-            valid[line.get("file")] = line["valid"]
+def documents(directory, deliveries):
+    """Those in a directory, of which lea-sim said so much."""
+    valid = {line.get("file"): line["valid"] for line in deliveries if "valid" in line}
     paths = sorted(glob.glob(os.path.join(directory, "*.xml")), key=os.path.getmtime)
     for path in paths:
         name = os.path.basename(path)
@@ -89,11 +68,11 @@ def documents(directory, report):
         ends = [find(header, e) for e in ("SenderIdentifier", "ReceiverIdentifier")]
         sender, receiver = (f"{text(e, 'CountryCode')}/{text(e, 'UniqueIdentifier')}" for e in ends)
         if name in valid and not valid[name]:
-            raise SystemExit(f"{name} is not valid against schemas/")
+            raise AssertionError(f"{name} is not valid against schemas/")
         print(f"  {name}  {os.path.getsize(path)} bytes, {sender} -> {receiver}, "
               f"{'valid against schemas/' if valid.get(name) else 'not checked'}")
         if not valid.get(name):
-            raise SystemExit(f"{name}: lea-sim has not checked it")
+            raise AssertionError(f"{name}: lea-sim has not checked it")
         for action in (e for e in root.iter() if local(e) == "ActionRequest"):
             item = find(action, "handoverItem")
             print(f"    {'LIID':22} {text(action, 'LIID')}")
@@ -122,16 +101,5 @@ def urls(directory):
 
 def expect(directory, count):
     found = len(glob.glob(os.path.join(directory, "*.xml")))
-    if found != int(count):
-        raise SystemExit(f"{directory}: {found} documents instead of {count}")
-
-
-def main():
-    what, arguments = sys.argv[1], sys.argv[2:]
-    result = {"port": port, "free-port": free_port, "documents": documents, "urls": urls, "expect": expect}[what](*arguments)
-    if result is not None:
-        print(result)
-
-
-if __name__ == "__main__":
-    main()
+    if found != count:
+        raise AssertionError(f"{directory}: {found} documents instead of {count}")

@@ -2,7 +2,6 @@
 """What the demo shows of a document with a binary object."""
 import contextlib
 import io
-import json
 import pathlib
 import sys
 import tempfile
@@ -40,13 +39,11 @@ class BinaryObjects(unittest.TestCase):
         self.addCleanup(held.cleanup)
         self.directory = pathlib.Path(held.name)
         (self.directory / "1.xml").write_text(DOCUMENT, encoding="utf-8")
-        self.report = self.directory / "lea.jsonl"
-        self.report.write_text(json.dumps({"event": "delivery", "file": "1.xml", "valid": True}) + "\n", encoding="utf-8")
 
     def test_each_is_shown_once(self):
         shown = io.StringIO()
         with contextlib.redirect_stdout(shown):
-            demo_show.documents(self.directory, self.report)
+            demo_show.documents(self.directory, [{"file": "1.xml", "valid": True}])
         self.assertEqual(1, shown.getvalue().count("binary object"), shown.getvalue())
         self.assertIn("roof.jpg, image/jpeg, 12 bytes", shown.getvalue())
 
