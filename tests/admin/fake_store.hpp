@@ -2,13 +2,14 @@
 
 #include <boost/asio/thread_pool.hpp>
 #include <deque>
-#include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "../support/no_objects.hpp"
-#include "lihandover/store/store.hpp"
+#include "lihandover/store/intake.hpp"
+#include "lihandover/store/operator_view.hpp"
 
 namespace lihandover::admin::test {
 
@@ -22,8 +23,8 @@ struct Decided {
     std::string why;
 };
 
-/// A store of items in memory, as far as admin looks at one. Answers come from a thread of its own, like the writer's.
-class FakeStore final : public store::Store {
+/// Items in memory, as far as admin looks at a store. Answers come from a thread of its own, like the writer's.
+class FakeStore final : public store::OperatorView, public store::ItemIntake {
   public:
     ~FakeStore() override { writer_.join(); }
 
@@ -32,8 +33,8 @@ class FakeStore final : public store::Store {
                          const std::string& liid = "LIID-1");
 
     // For tests to change before the server runs, or under `mutex`.
-    std::mutex mutex;
-    std::deque<store::ItemView> items;  ///< references stay good
+    mutable std::mutex mutex;
+    std::deque<store::ItemView> stored;  ///< references stay good
     std::vector<Decided> decided;
     bool accepts = true;
     store::Outcome outcome = store::Outcome::committed;
@@ -41,38 +42,25 @@ class FakeStore final : public store::Store {
     bool finds_nothing = false;
     bool readers_fail = false;
 
-    void stop() override {}
-    void set_listener(store::Listener* /*listener*/) override {}
-    void set_commit_observer(std::function<void(double)> /*observer*/) override {}
-    void set_limits(std::uint64_t /*max_bytes*/, std::chrono::seconds /*record_retention*/) override {}
-    [[nodiscard]] model::Result<std::unique_ptr<store::Reader>> reader() const override;
-    [[nodiscard]] store::Hash128 keyed_hash(std::span<const std::string_view> /*parts*/) const override { return {}; }
-    [[nodiscard]] model::Result<store::LaneId> lane(std::string_view /*destination*/,
-                                                    std::string_view /*liid*/) override;
-    [[nodiscard]] model::Result<std::vector<store::LaneId>> lanes(
-        std::span<const std::pair<std::string, std::string>> /*pairs*/) override;
-    [[nodiscard]] model::Result<store::ProfileId> profile(const model::Profile& /*profile*/) override;
-    [[nodiscard]] std::shared_ptr<const store::Lane> find_lane(store::LaneId /*id*/) const override { return nullptr; }
-    [[nodiscard]] std::shared_ptr<const model::Profile> find_profile(store::ProfileId /*id*/) const override {
-        return nullptr;
-    }
-    [[nodiscard]] bool accepting() const override;
-    void submit(std::vector<store::NewItem> items, Done done) override;
-    void accepted(std::vector<store::Acceptance> items, Done done) override;
-    void refused(store::RowId row, store::Refusal refusal, Done done) override;
-    void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) override;
+    // -- store::OperatorView
+    [[nodiscard]] model::Result<std::vector<store::ItemView>> items(std::optional<store::ItemState> state,
+                                                                    store::RowId after, std::size_t limit) override;
+    [[nodiscard]] model::Result<std::optional<store::ItemView>> find(const model::Uuid& object_id) override;
+    [[nodiscard]] model::Result<std::vector<store::Record>> records(std::int64_t after, std::size_t limit) override;
+    [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(std::string_view destination) override;
+    void retry(std::vector<model::Uuid> object_ids, std::string who, store::DoneCount done) override;
     void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
-                   DoneCount done) override;
-    void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) override;
-    [[nodiscard]] model::Result<std::vector<store::StoredWarrant>> warrants() override;
-    [[nodiscard]] model::Status change_warrants(const store::WarrantChanges& changes) override;
-    [[nodiscard]] store::Objects& objects() override { return objects_; }
+                   store::DoneCount done) override;
+    void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, store::DoneCount done) override;
     [[nodiscard]] store::Statistics statistics() const override;
 
+    // -- store::ItemIntake
+    [[nodiscard]] bool accepting() const override;
+    void submit(std::vector<store::NewItem> items, std::size_t idle_objects, store::Done done) override;
+    [[nodiscard]] store::Hash128 keyed_hash(std::span<const std::string_view> /*parts*/) const override { return {}; }
+
   private:
-    class FakeReader;
-    void change(const Decided& decision, store::ItemState to, DoneCount done);
-    lihandover::test::NoObjects objects_;
+    void change(const Decided& decision, store::ItemState to, store::DoneCount done);
     boost::asio::thread_pool writer_{1};
 };
 

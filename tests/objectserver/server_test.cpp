@@ -385,8 +385,7 @@ TEST(ObjectServer, ReconfigureIsAllOrNothing) {
 TEST(ObjectServer, CreateSaysWhatIsWrong) {
     TestServer server;
     boost::asio::io_context context{1};
-    const Parts parts{server.store.binary_objects(), server.store.warrant_register(), server.metrics, server.clock,
-                      context.get_executor()};
+    const Parts parts{server.store, server.store, server.metrics, server.clock, context.get_executor()};
     Options options;
     options.listen = "127.0.0.1:0";
     auto settings = TestServer::settings();

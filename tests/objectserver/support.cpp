@@ -51,51 +51,9 @@ struct Leaving {
 
 }  // namespace
 
-class FakeStore::FakeReader final : public store::Reader {
-  public:
-    explicit FakeReader(FakeStore& store) : store_(store) {}
-    [[nodiscard]] model::Result<std::vector<store::StoredItem>> load(std::span<const store::RowId> /*rows*/) override {
-        return model::Error{"not here"};
-    }
-    [[nodiscard]] model::Status for_each_queued(
-        const std::function<void(const store::QueuedItem&)>& /*visit*/) override {
-        return model::Error{"not here"};
-    }
-    [[nodiscard]] model::Result<std::vector<store::ItemView>> items(std::optional<store::ItemState> /*state*/,
-                                                                    store::RowId /*after*/,
-                                                                    std::size_t /*limit*/) override {
-        return model::Error{"not here"};
-    }
-    [[nodiscard]] model::Result<std::optional<store::ItemView>> find(const model::Uuid& /*object_id*/) override {
-        return model::Error{"not here"};
-    }
-    [[nodiscard]] model::Result<std::vector<store::Record>> records(std::int64_t /*after*/,
-                                                                    std::size_t /*limit*/) override {
-        return model::Error{"not here"};
-    }
-    [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(std::string_view /*destination*/) override {
-        return model::Error{"not here"};
-    }
-    [[nodiscard]] model::Result<std::optional<store::StoredObject>> object(const model::Uuid& id) override {
-        if (busy_.exchange(true)) {
-            throw std::logic_error{"two threads use one reader"};
-        }
-        const Leaving leaving{busy_};
-        return store_.find(id);
-    }
-    [[nodiscard]] model::Status for_each_upload(
-        const std::function<void(const store::QueuedObject&)>& /*visit*/) override {
-        return model::Error{"not here"};
-    }
-
-  private:
-    FakeStore& store_;
-    std::atomic<bool> busy_{false};
-};
-
 class FakeStore::FakeObjectReader final : public store::ObjectReader {
   public:
-    FakeObjectReader(FakeStore& store, std::uint64_t size) : store_(store), size_(size) {}
+    FakeObjectReader(FakeStore& from, std::uint64_t size) : store_(from), size_(size) {}
     [[nodiscard]] std::uint64_t size() const override { return size_; }
     [[nodiscard]] model::Result<std::size_t> read(std::uint64_t at, std::span<char> out) override {
         if (busy_.exchange(true)) {
@@ -123,7 +81,8 @@ model::Uuid FakeStore::put(const std::string& destination, std::uint64_t size,
     object.model = model::BinaryModel::a;
     object.state = store::ObjectState::offered;
     object.sealed = std::make_shared<FakeSealed>(size);
-    object.lane = lane(destination, "LIID-1").value();
+    const std::pair<std::string, std::string> pair(destination, "LIID-1");
+    object.lane = lanes(std::span(&pair, 1)).value().front();
     if (change) {
         change(object);
     }
@@ -177,7 +136,7 @@ void FakeStore::fail_fetches(bool fail) {
 }
 
 void FakeStore::hold_fetches(bool hold) {
-    std::vector<std::pair<store::Fetch, Done>> held;
+    std::vector<std::pair<store::Fetch, store::Done>> held;
     {
         const std::lock_guard lock{mutex_};
         hold_fetches_ = hold;
@@ -216,7 +175,7 @@ bool FakeStore::holds() const {
     return holds_;
 }
 
-model::Result<std::optional<store::StoredObject>> FakeStore::find(const model::Uuid& id) {
+model::Result<std::optional<store::StoredObject>> FakeStore::find_object(const model::Uuid& id) {
     const std::lock_guard lock{mutex_};
     lookups_.push_back(id);
     if (throw_lookups_) {
@@ -246,28 +205,29 @@ model::Result<std::size_t> FakeStore::read(std::uint64_t size, std::uint64_t at,
     return static_cast<std::size_t>(end - std::min(at, end));
 }
 
-model::Result<std::unique_ptr<store::ObjectReader>> FakeStore::FakeObjects::open(
-    const store::SealedObject& object) const {
-    const std::lock_guard lock{store_.mutex_};
-    ++store_.opened_;
-    if (store_.fail_opening_) {
+model::Result<std::unique_ptr<store::ObjectReader>> FakeStore::open(const store::SealedObject& object) const {
+    const std::lock_guard lock{mutex_};
+    ++opened_;
+    if (fail_opening_) {
         return model::Error{"the file is gone"};
     }
-    return std::unique_ptr<store::ObjectReader>{std::make_unique<FakeObjectReader>(store_, object.size())};
+    // Reading is told to hang and to fail from without, which changes the fake.
+    auto& self = const_cast<FakeStore&>(*this);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+    return std::unique_ptr<store::ObjectReader>{std::make_unique<FakeObjectReader>(self, object.size())};
 }
 
-void FakeStore::FakeObjects::fetched(store::Fetch fetch, Done done) {
+void FakeStore::fetched(store::Fetch fetch, store::Done done) {
     {
-        const std::lock_guard lock{store_.mutex_};
-        if (store_.hold_fetches_) {
-            store_.held_.emplace_back(std::move(fetch), std::move(done));
+        const std::lock_guard lock{mutex_};
+        if (hold_fetches_) {
+            held_.emplace_back(std::move(fetch), std::move(done));
             return;
         }
     }
-    store_.commit(std::move(fetch), done);
+    commit(std::move(fetch), done);
 }
 
-void FakeStore::commit(store::Fetch fetch, const store::Objects::Done& done) {
+void FakeStore::commit(store::Fetch fetch, const store::Done& done) {
     bool failed = false;
     {
         const std::lock_guard lock{mutex_};
@@ -284,73 +244,26 @@ void FakeStore::commit(store::Fetch fetch, const store::Objects::Done& done) {
     done(failed ? store::Outcome::failed : store::Outcome::committed);
 }
 
-model::Result<std::unique_ptr<store::Reader>> FakeStore::reader() const {
-    return std::unique_ptr<store::Reader>{std::make_unique<FakeReader>(const_cast<FakeStore&>(*this))};
-}
-
-model::Result<store::LaneId> FakeStore::lane(std::string_view destination, std::string_view liid) {
-    const std::lock_guard lock{mutex_};
-    for (const auto& [id, lane] : lanes_) {
-        if (lane->destination == destination && lane->liid == liid) {
-            return id;
-        }
-    }
-    const auto id = static_cast<store::LaneId>(lanes_.size() + 1);
-    lanes_[id] = std::make_shared<const store::Lane>(store::Lane{id, std::string{destination}, std::string{liid}});
-    return id;
-}
-
 model::Result<std::vector<store::LaneId>> FakeStore::lanes(
     std::span<const std::pair<std::string, std::string>> destination_and_liid) {
+    const std::lock_guard lock{mutex_};
     std::vector<store::LaneId> ids;
     for (const auto& [destination, liid] : destination_and_liid) {
-        ids.push_back(lane(destination, liid).value());
+        const auto same = [&](const auto& known) {
+            return known.second->destination == destination && known.second->liid == liid;
+        };
+        const auto found = std::ranges::find_if(lanes_, same);
+        const auto id = found != lanes_.end() ? found->first : static_cast<store::LaneId>(lanes_.size() + 1);
+        lanes_.try_emplace(id, std::make_shared<const store::Lane>(store::Lane{id, destination, liid}));
+        ids.push_back(id);
     }
     return ids;
-}
-
-model::Result<store::ProfileId> FakeStore::profile(const model::Profile& /*profile*/) {
-    return model::Error{"not here"};
 }
 
 std::shared_ptr<const store::Lane> FakeStore::find_lane(store::LaneId id) const {
     const std::lock_guard lock{mutex_};
     const auto found = lanes_.find(id);
     return found == lanes_.end() ? nullptr : found->second;
-}
-
-void FakeStore::submit(std::vector<store::NewItem> /*items*/, Done done) {
-    done(store::Outcome::failed);
-}
-
-void FakeStore::accepted(std::vector<store::Acceptance> /*items*/, Done done) {
-    done(store::Outcome::failed);
-}
-
-void FakeStore::refused(store::RowId /*row*/, store::Refusal /*refusal*/, Done done) {
-    done(store::Outcome::failed);
-}
-
-void FakeStore::retry(std::vector<model::Uuid> /*object_ids*/, std::string /*who*/, DoneCount done) {
-    done(store::Outcome::failed, 0);
-}
-
-void FakeStore::retry_all(std::string /*destination*/, std::optional<std::uint64_t> /*code*/, std::string /*who*/,
-                          DoneCount done) {
-    done(store::Outcome::failed, 0);
-}
-
-void FakeStore::reject(std::vector<model::Uuid> /*object_ids*/, std::string /*who*/, std::string /*why*/,
-                       DoneCount done) {
-    done(store::Outcome::failed, 0);
-}
-
-model::Result<std::vector<store::StoredWarrant>> FakeStore::warrants() {
-    return std::vector<store::StoredWarrant>{};
-}
-
-model::Status FakeStore::change_warrants(const store::WarrantChanges& /*changes*/) {
-    return model::Error{"not here"};
 }
 
 // -- Answer
@@ -528,9 +441,8 @@ TestServer::TestServer() : TestServer(settings()) {}
 TestServer::TestServer(Options options) : TestServer(settings(), std::move(options)) {}
 
 TestServer::TestServer(const Settings& settings, Options options) {
-    const Parts parts{store.binary_objects(), store.warrant_register(), metrics, clock, pool_.get_executor(), [this] {
-                          return can_commit.load();
-                      }};
+    const Parts parts{store, store, metrics, clock, pool_.get_executor(), [this] {
+                          return can_commit.load(); }};
     options.listen = "127.0.0.1:0";
     server_ = std::move(ObjectServer::create(context_.get_executor(), parts, options, settings)).value();
     server_->start();

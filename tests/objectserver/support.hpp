@@ -20,11 +20,11 @@
 #include <utility>
 #include <vector>
 
-#include "../support/no_objects.hpp"
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/objectserver/objectserver.hpp"
-#include "lihandover/store/store.hpp"
+#include "lihandover/store/objects.hpp"
+#include "lihandover/store/register.hpp"
 #include "tls/certificates.hpp"
 
 struct ssl_st;
@@ -61,11 +61,9 @@ class FakeSealed final : public store::SealedObject {
     model::Sha256 sha256_{};
 };
 
-/// The half of a store that the object server uses. Thread-safe.
-class FakeStore final : public store::Store {
+/// What the object server uses of a store. Thread-safe.
+class FakeStore final : public store::BinaryObjects, public store::Register {
   public:
-    FakeStore() : objects_(*this) {}
-
     // -- What a test does
 
     /// Puts an object into the store, offered to the lane of `destination` for an hour; `change` changes that.
@@ -93,68 +91,76 @@ class FakeStore final : public store::Store {
     void let_read();
     [[nodiscard]] bool holds() const;
 
-    // -- store::Store
+    // -- store::BinaryObjects; what the object server does not use finds nothing.
 
-    void stop() override {}
-    void set_listener(store::Listener* /*listener*/) override {}
-    void set_commit_observer(std::function<void(double)> /*observer*/) override {}
-    void set_limits(std::uint64_t /*max_bytes*/, std::chrono::seconds /*record_retention*/) override {}
-    [[nodiscard]] model::Result<std::unique_ptr<store::Reader>> reader() const override;
-    [[nodiscard]] store::Hash128 keyed_hash(std::span<const std::string_view> /*parts*/) const override { return {}; }
-    [[nodiscard]] model::Result<store::LaneId> lane(std::string_view destination, std::string_view liid) override;
+    void set_listener(store::ObjectListener* /*listener*/) override {}
+    [[nodiscard]] model::Result<std::unique_ptr<store::ObjectWriter>> writer() override { return unused(); }
+    [[nodiscard]] model::Result<std::unique_ptr<store::ObjectWriter>> copy_writer(std::uint64_t /*size*/) override {
+        return unused();
+    }
+    [[nodiscard]] bool fits(std::uint64_t /*size*/) const override { return true; }
+    [[nodiscard]] model::Result<std::unique_ptr<store::ObjectReader>> open(
+        const store::SealedObject& object) const override;
+    [[nodiscard]] model::Status write_filler(std::uint64_t /*bytes*/) override { return unused(); }
+    [[nodiscard]] model::Result<std::vector<std::shared_ptr<const store::SourceFile>>> pending_files() override {
+        return unused();
+    }
+    void prepared(const model::Uuid& /*file*/, std::shared_ptr<const store::SealedObject> /*copy*/,
+                  model::ObjectLoss /*loss*/, store::Done done) override {
+        done(store::Outcome::failed);
+    }
+    [[nodiscard]] model::Result<std::optional<store::StoredObject>> find_object(const model::Uuid& id) override;
+    void fetched(store::Fetch fetch, store::Done done) override;
+    [[nodiscard]] model::Status for_each_upload(
+        const std::function<void(const store::QueuedObject&)>& /*visit*/) override {
+        return {};
+    }
+    [[nodiscard]] model::Status for_each_set_aside(
+        const std::function<void(const store::QueuedObject&)>& /*visit*/) override {
+        return {};
+    }
+    void pushed(const model::Uuid& /*object*/, store::Done done) override { done(store::Outcome::failed); }
+    void refused(const model::Uuid& /*object*/, store::Refusal /*refusal*/, store::Done done) override {
+        done(store::Outcome::failed);
+    }
+    void set_aside(const model::Uuid& /*object*/, store::Refusal /*refusal*/, store::Done done) override {
+        done(store::Outcome::failed);
+    }
+
+    // -- store::Register
+
     [[nodiscard]] model::Result<std::vector<store::LaneId>> lanes(
         std::span<const std::pair<std::string, std::string>> destination_and_liid) override;
-    [[nodiscard]] model::Result<store::ProfileId> profile(const model::Profile& profile) override;
+    [[nodiscard]] model::Result<store::ProfileId> profile(const model::Profile& /*profile*/) override {
+        return unused();
+    }
     [[nodiscard]] std::shared_ptr<const store::Lane> find_lane(store::LaneId id) const override;
     [[nodiscard]] std::shared_ptr<const model::Profile> find_profile(store::ProfileId /*id*/) const override {
         return nullptr;
     }
-    [[nodiscard]] bool accepting() const override { return true; }
-    void submit(std::vector<store::NewItem> items, Done done) override;
-    void accepted(std::vector<store::Acceptance> items, Done done) override;
-    void refused(store::RowId row, store::Refusal refusal, Done done) override;
-    void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) override;
-    void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
-                   DoneCount done) override;
-    void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) override;
-    [[nodiscard]] model::Result<std::vector<store::StoredWarrant>> warrants() override;
-    [[nodiscard]] model::Status change_warrants(const store::WarrantChanges& changes) override;
-    [[nodiscard]] store::Objects& objects() override { return objects_; }
-    [[nodiscard]] store::Statistics statistics() const override { return {}; }
+    [[nodiscard]] model::Result<std::vector<store::StoredWarrant>> warrants() override { return unused(); }
+    [[nodiscard]] model::Status change_warrants(const store::WarrantChanges& /*changes*/) override { return unused(); }
 
   private:
-    class FakeReader;
     class FakeObjectReader;
 
-    class FakeObjects final : public lihandover::test::NoObjects {
-      public:
-        explicit FakeObjects(FakeStore& store) : store_(store) {}
-        [[nodiscard]] model::Result<std::unique_ptr<store::ObjectReader>> open(
-            const store::SealedObject& object) const override;
-        void fetched(store::Fetch fetch, Done done) override;
-
-      private:
-        FakeStore& store_;
-    };
-
-    model::Result<std::optional<store::StoredObject>> find(const model::Uuid& id);
-    void commit(store::Fetch fetch, const store::Objects::Done& done);
+    static model::Error unused() { return model::Error{"not here"}; }
+    void commit(store::Fetch fetch, const store::Done& done);
     model::Result<std::size_t> read(std::uint64_t size, std::uint64_t at, std::span<char> out);
 
-    FakeObjects objects_;
     mutable std::mutex mutex_;
     std::condition_variable wake_;
     std::map<model::Uuid, store::StoredObject> stored_;
     std::map<store::LaneId, std::shared_ptr<const store::Lane>> lanes_;
     std::vector<store::Fetch> fetches_;
     std::vector<model::Uuid> lookups_;
-    std::size_t opened_ = 0;
+    mutable std::size_t opened_ = 0;
     bool fail_lookups_ = false;
     bool throw_lookups_ = false;
     bool fail_opening_ = false;
     bool fail_fetches_ = false;
     bool hold_fetches_ = false;
-    std::vector<std::pair<store::Fetch, Done>> held_;
+    std::vector<std::pair<store::Fetch, store::Done>> held_;
     std::optional<std::uint64_t> fail_from_;
     std::optional<std::uint64_t> hold_from_;
     bool holds_ = false;
