@@ -117,6 +117,14 @@ void StatusReporter::add_certificates(admin::Status& status, const InForce& now)
 
 void StatusReporter::add_store(admin::Status& status) const {
     const store::Statistics statistics = store_.statistics();
+    for (const store::Count& count : statistics.counts) {
+        if (count.set_aside + count.objects_set_aside > 0) {
+            status.alarms.push_back(std::to_string(count.set_aside + count.objects_set_aside) + " item(s) for " +
+                                    count.destination +
+                                    " are set aside: they fail where others succeed (lihandoverctl items --state "
+                                    "set_aside)");
+        }
+    }
     if (!statistics.accepting) {
         status.alarms.emplace_back("the store takes nothing: events are refused");
     } else if (statistics.max_bytes > 0 && statistics.used_bytes * 2 >= statistics.max_bytes) {

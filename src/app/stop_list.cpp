@@ -6,6 +6,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
+#include <iterator>
 #include <memory>
 
 namespace lihandover::app {
@@ -29,7 +30,8 @@ asio::awaitable<bool> StopList::stop(StopTime time) {
     // Kept to the end: one that was given up still runs.
     for (auto next = stops_.rbegin(); next != stops_.rend(); ++next) {
         const auto waiting = std::make_shared<Waiting>(executor);
-        waiting->timer.expires_after(time.left() + patience);
+        const bool last = std::next(next) == stops_.rend();
+        waiting->timer.expires_after(last ? time.left_and(beyond) : time.left() + patience);
         asio::co_spawn(executor, (*next)(time), [waiting](const std::exception_ptr& thrown) {
             waiting->stopped = !thrown;
             waiting->timer.cancel();

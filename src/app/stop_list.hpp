@@ -19,6 +19,10 @@ class StopTime {
 
     /// What is left of it; never below zero.
     [[nodiscard]] std::chrono::milliseconds left() const { return left_of(timeout_); }
+    /// What is left of it and of so much beyond.
+    [[nodiscard]] std::chrono::milliseconds left_and(std::chrono::milliseconds beyond) const {
+        return left_of(timeout_ + beyond);
+    }
     /// What is left of its first `divisor`th.
     [[nodiscard]] std::chrono::milliseconds left_of_share(int divisor) const { return left_of(timeout_ / divisor); }
 
@@ -40,8 +44,10 @@ class StopList {
     /// To be awaited on that thread, which it must not block.
     using Stop = std::function<boost::asio::awaitable<void>(StopTime)>;
 
-    /// How long a part may take beyond the stop's time before the next one is stopped all the same.
-    static constexpr std::chrono::milliseconds patience{300};
+    /// How long a part may take beyond the stop's time before the next one is stopped all the same,
+    static constexpr std::chrono::milliseconds patience{200};
+    /// and how long the stop may go on beyond its time for the last part: the store, which closes with a commit.
+    static constexpr std::chrono::milliseconds beyond{1400};
 
     void add(Stop stop) { stops_.push_back(std::move(stop)); }
 

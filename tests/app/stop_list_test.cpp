@@ -61,6 +61,17 @@ TEST_F(StopListTest, APartThatHangsIsGivenUpAndTheOthersStop) {
     EXPECT_EQ(order_, "ca");
 }
 
+TEST_F(StopListTest, TheFirstPartIsGivenMoreTime) {
+    const auto begun = std::chrono::steady_clock::now();
+    asio::steady_timer slow(io_, StopList::patience + std::chrono::milliseconds(100));
+    stops_.add([this, &slow](StopTime) -> asio::awaitable<void> {
+        co_await slow.async_wait(asio::use_awaitable);
+        order_ += 'a';
+    });
+    EXPECT_TRUE(stop()) << "after " << (std::chrono::steady_clock::now() - begun).count() << " ns";
+    EXPECT_EQ(order_, "a");
+}
+
 TEST_F(StopListTest, APartThatFailsIsGivenUp) {
     add('a');
     stops_.add([](StopTime) -> asio::awaitable<void> {

@@ -9,8 +9,8 @@ import stat
 import unittest
 import warnings
 
-from harness import (PATIENCE, Answer, Certificates, Daemon, Lea, Ports, SystemTest, client_context, message,
-                     raise_descriptor_limit, to_json, wait_until)
+from harness import (PATIENCE, Answer, Certificates, Daemon, Lea, Ports, SystemTest, UnixConnection, client_context,
+                     message, raise_descriptor_limit, to_json, wait_until)
 
 
 class Doors(SystemTest):
@@ -142,6 +142,28 @@ class Doors(SystemTest):
         self.daemon.accept(message("u-1"))
         self.daemon.stop()
         self.assertFalse(os.path.exists(self.daemon.intake))
+
+    def test_metrics_on_a_unix_socket_are_for_those_who_may_open_it(self):
+        path = os.path.join(self.directory, "metrics.sock")
+        self.daemon.configuration["admin"].update({"listen": "unix:" + path, "listen_mode": "0600"})
+        self.daemon.start(ready=False)
+
+        def get(target):
+            connection = UnixConnection(path)
+            try:
+                connection.request("GET", target)
+                return Answer(connection.getresponse())
+            except OSError:
+                return None
+            finally:
+                connection.close()
+
+        def ready():
+            answer = get("/readyz")
+            return answer is not None and answer.status == 200
+        wait_until(ready, "it is ready")
+        self.assertEqual(0o600, stat.S_IMODE(os.stat(path).st_mode))
+        self.assertIn(b"lihandover_ready 1", get("/metrics").body)
 
 
 if __name__ == "__main__":

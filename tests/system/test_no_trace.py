@@ -102,6 +102,17 @@ class NoTrace(SystemTest):
             core = next(line for line in file if line.startswith("Max core file size")).split()
         self.assertEqual("0", core[4], "no core dumps")
 
+    def test_memory_reaches_no_disk(self):
+        self.daemon.start()
+        with open(f"/proc/{self.daemon.process.pid}/limits", encoding="ascii") as file:
+            limits = {line[:26].strip(): line[26:].split() for line in file}
+        self.assertEqual(["0", "0"], limits["Max core file size"][:2], "whatever starts it")
+        with open(f"/proc/{self.daemon.process.pid}/status", encoding="ascii") as file:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        may_lock = int(status["CapEff"], 16) >> 14 & 1 or limits["Max locked memory"][1] == "unlimited"
+        locked = int(status["VmLck"].split()[0])
+        self.assertEqual(bool(may_lock), locked > 0, status)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
