@@ -129,7 +129,7 @@ void classify_failure(const http::Failure& failure, AnswerClass& out) {
     out.refusal = {};
     out.retry_after.reset();
     const bool connecting = failure.phase == http::Phase::resolve || failure.phase == http::Phase::connect ||
-                            failure.phase == http::Phase::handshake;
+                            failure.phase == http::Phase::proxy || failure.phase == http::Phase::handshake;
     switch (failure.kind) {
         case http::FailureKind::certificate:
         case http::FailureKind::handshake:
@@ -144,6 +144,7 @@ void classify_failure(const http::Failure& failure, AnswerClass& out) {
             return;
         case http::FailureKind::dns:
         case http::FailureKind::connect:
+        case http::FailureKind::proxy:
             set(out, Outcome::unreachable, metrics::Attempt::connect_failed);
             return;
         case http::FailureKind::closed:

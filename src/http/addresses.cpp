@@ -29,6 +29,11 @@ std::vector<Endpoint> by_turns(const std::vector<Endpoint>& addresses) {
 
 }  // namespace
 
+bool AddressOrder::all_failed(const std::vector<Endpoint>& addresses) const {
+    return !addresses.empty() &&
+           std::ranges::all_of(addresses, [&](const auto& address) { return failures_.contains(address); });
+}
+
 std::vector<Endpoint> AddressOrder::sorted(const std::vector<Endpoint>& addresses, Time now) {
     std::erase_if(failures_, [&](const auto& failure) {
         return now - failure.second >= memory || std::ranges::find(addresses, failure.first) == addresses.end();

@@ -21,6 +21,8 @@ class AddressOrder {
 
     void failed(const Endpoint& address, Time now) { failures_[address] = now; }
     void worked(const Endpoint& address) { failures_.erase(address); }
+    /// Whether each of `addresses`, of which there is one at least, failed.
+    [[nodiscard]] bool all_failed(const std::vector<Endpoint>& addresses) const;
     /// `addresses` in the order to try them in. Forgets what is not among them any more.
     [[nodiscard]] std::vector<Endpoint> sorted(const std::vector<Endpoint>& addresses, Time now);
 

@@ -2,34 +2,21 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/beast/http/error.hpp>
-#include <charconv>
-#include <cstring>
 #include <stdexcept>
 #include <utility>
 
 #include "connection_impl.hpp"
+#include "framed_source.hpp"
 #include "message.hpp"
-#include "parser.hpp"
-#include "transport.hpp"
+#include "request_head.hpp"
 
 namespace lihandover::http {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast_http = boost::beast::http;
-using Clock = Transport::Clock;
 
 // Behind the head: room for what comes with it, and for lines of the chunked coding, which are bounded by it.
 constexpr std::size_t body_room = 16384;
-constexpr std::size_t body_step = 65536;
-constexpr std::size_t upload_step = std::size_t{64} * 1024;
-constexpr std::size_t max_fields = 128;
-
-/// Whether a request without a body says `Content-Length: 0`.
-bool announces_empty_body(std::string_view method) {
-    return method == "POST" || method == "PUT" || method == "PATCH";
-}
 
 Failure not_connected() {
     Failure failure;
@@ -38,13 +25,32 @@ Failure not_connected() {
     return failure;
 }
 
+std::uint64_t size_of(std::span<const std::string_view> parts) {
+    std::uint64_t size = 0;
+    for (const auto part : parts) {
+        size += part.size();
+    }
+    return size;
+}
+
 }  // namespace
 
-ConnectionImpl::ConnectionImpl(std::shared_ptr<Transport> transport, std::string authority,
-                               const ConnectionOptions& options)
-    : transport_(std::move(transport)), authority_(std::move(authority)), options_(options), last_used_(Clock::now()) {
-    head_.max_fields = max_fields;
-    head_.max_target = 0;
+ConnectionImpl::ConnectionImpl(std::shared_ptr<Transport> transport, std::shared_ptr<const Origin> origin,
+                               Endpoint address, const ConnectionOptions& options, Clock::time_point ends_at)
+    : transport_(std::move(transport)),
+      origin_(std::move(origin)),
+      address_(std::move(address)),
+      options_(options),
+      ends_at_(ends_at),
+      answer_head_(options.max_answer_header, options.max_interim) {}
+
+std::optional<tls::PeerIdentity> ConnectionImpl::peer() const {
+    return open_ && transport_->ssl() != nullptr ? tls::peer_identity(transport_->ssl()) : std::nullopt;
+}
+
+void ConnectionImpl::close() {
+    open_ = false;
+    transport_->close();
 }
 
 class ConnectionImpl::Use {
@@ -70,445 +76,272 @@ class ConnectionImpl::Use {
     bool fit_ = false;
 };
 
+// -- What went wrong --------------------------------------------------------------------------------------------------
+
 Failure ConnectionImpl::failure(Phase phase, FailureKind kind, std::string message) const {
     Failure failure;
     failure.phase = phase;
     failure.kind = kind;
     failure.reused = exchanges_ > 0;
-    failure.nothing_sent = true;
+    failure.nothing_sent = !transport_->sent_anything();
     failure.message = std::move(message);
     return failure;
 }
 
-Failure ConnectionImpl::failure(Transport& transport, Phase phase, Io io) const {
-    const bool exchanging = phase == Phase::send || phase == Phase::await_continue || phase == Phase::receive;
-    Failure result = failure(phase, FailureKind::closed, {});
-    result.nothing_sent = !exchanging || !transport.sent_anything();
+Failure ConnectionImpl::failure(Phase phase, Io io) const {
+    const bool begun = answer_head_.begun(buffer_);
+    const auto broken = begun ? FailureKind::truncated : FailureKind::closed;
     switch (io) {
         case Io::timeout:
-            result.kind = FailureKind::timeout;
-            result.message = "the deadline passed";
-            break;
+            return failure(phase, FailureKind::timeout, "the deadline passed");
         case Io::closed:
-            result.kind = FailureKind::cancelled;
-            result.message = "closed by us";
-            break;
-        case Io::tls:
-            if (transport.tls_failure().certificate) {
+            return failure(phase, FailureKind::cancelled, "closed by us");
+        case Io::tls: {
+            const auto& explained = transport_->tls_failure();
+            if (explained.certificate) {
                 // With TLS 1.3 the peer's verdict on our certificate arrives after the handshake.
-                result.phase = Phase::handshake;
-                result.kind = FailureKind::certificate;
-            } else if (phase == Phase::handshake) {
-                result.kind = FailureKind::handshake;
-            } else {
-                result.kind = answer_begun_ ? FailureKind::truncated : FailureKind::closed;
+                return failure(Phase::handshake, FailureKind::certificate, explained.sentence);
             }
-            result.message = transport.tls_failure().sentence;
-            break;
+            return failure(phase, broken, explained.sentence);
+        }
         default:
-            if (phase == Phase::handshake) {
-                result.kind = FailureKind::handshake;
-                result.message = "the peer closed the connection during the TLS handshake";
-            } else if (phase == Phase::connect) {
-                result.kind = FailureKind::connect;
-                result.message = "nobody there";
-            } else if (answer_begun_) {
-                result.kind = FailureKind::truncated;
-                result.message = "the peer closed the connection in the middle of its answer";
-            } else {
-                result.message = "the peer closed the connection without an answer";
-            }
-            break;
+            return failure(phase, broken,
+                           begun ? "the peer closed the connection in the middle of its answer"
+                                 : "the peer closed the connection without an answer");
     }
-    return result;
 }
 
-Failure ConnectionImpl::refusal(FailureKind kind, std::string message) const {
-    Failure result = failure(Phase::receive, kind, std::move(message));
-    result.nothing_sent = false;
-    return result;
+Failure ConnectionImpl::unacceptable_head(Phase phase, AnswerHead::State state) const {
+    switch (state) {
+        case AnswerHead::State::too_large:
+            return failure(phase, FailureKind::too_large, "the head of the answer is too large");
+        case AnswerHead::State::too_many:
+            return failure(phase, FailureKind::malformed, "too many interim answers");
+        default:
+            return failure(phase, FailureKind::malformed, "not an HTTP answer");
+    }
 }
 
-bool ConnectionImpl::is_stale() {
-    if (Clock::now() - last_used_ < options_.check_after) {
-        return false;
-    }
+// -- Sending ----------------------------------------------------------------------------------------------------------
+
+std::optional<Failure> ConnectionImpl::begin(const Request& request) {
+    transport_->reset_sent();
+    buffer_.clear();
+    buffer_.reserve(options_.max_answer_header + body_room);
+    answer_head_.start();
+    sent_all_ = false;
+    head_request_ = request.method == "HEAD";
+    answer_timeout_ = request.answer_timeout.value_or(options_.answer_timeout);
+    // What lies here now, in OpenSSL or in the kernel, would be taken for the answer to this request.
     char byte = 0;
-    return transport_->try_read(&byte, 1).io != Io::blocked;
+    switch (transport_->try_read(&byte, 1).io) {
+        case Io::blocked:
+            return std::nullopt;
+        case Io::ok:
+            return failure(Phase::send, FailureKind::closed, "the peer sent what nobody asked for");
+        case Io::tls:
+            return failure(Phase::send, Io::tls);
+        default:
+            return failure(Phase::send, FailureKind::closed, "the peer closed the connection while it was idle");
+    }
 }
 
-/// Writes the head of a request to out_. A `length` of nullopt means chunked.
-void ConnectionImpl::start_request(const Request& request, std::optional<std::uint64_t> length, bool expect) {
-    out_ = request.method;
-    out_ += ' ';
-    out_ += request.target;
-    out_ += " HTTP/1.1\r\n";
-    // A space or a line end in the method or the target would make another request of it.
-    if (request.target.empty() || request.method.empty() ||
-        std::ranges::any_of(out_.substr(0, out_.size() - 11),
-                            [](char letter) { return static_cast<unsigned char>(letter) < 0x20 || letter == 0x7F; }) ||
-        std::ranges::count(out_, ' ') != 2) {
-        throw std::logic_error{"the request line holds characters that HTTP does not allow"};
+std::optional<ConnectionImpl::SendOutcome> ConnectionImpl::look_for_answer() {
+    Io io = Io::ok;
+    if (const auto room = buffer_.room(); !room.empty()) {
+        const ReadOutcome outcome = transport_->try_read(room.data(), room.size());
+        io = outcome.io;
+        buffer_.received(outcome.size);
     }
-    append_field(out_, "Host", authority_);
-    for (const auto& field : request.fields) {
-        append_field(out_, field.name, field.value);
+    AnswerHead::State state = AnswerHead::State::interim;
+    while (state == AnswerHead::State::interim) {
+        state = answer_head_.parse(buffer_);
     }
-    if (!length) {
-        out_ += "Transfer-Encoding: chunked\r\n";
-    } else if (*length > 0 || announces_empty_body(request.method)) {
-        append_field(out_, "Content-Length", *length);
+    if (state != AnswerHead::State::partial) {
+        return SendOutcome{Sent::early, Io::ok};
     }
-    if (expect) {
-        out_ += "Expect: 100-continue\r\n";
+    if (io != Io::blocked && io != Io::ok) {
+        return SendOutcome{Sent::failed, io};
     }
-    out_ += "\r\n";
+    return std::nullopt;
 }
 
 /// Sends all parts unless an answer turns up while the peer takes no more.
-asio::awaitable<SendOutcome> ConnectionImpl::send(Transport& transport, std::span<const std::string_view> parts) {
+asio::awaitable<ConnectionImpl::SendOutcome> ConnectionImpl::send(std::span<const std::string_view> parts) {
     Gather gather{parts};
     for (;;) {
-        Io io = transport.try_write(gather);
+        Io io = transport_->try_write(gather);
         if (io == Io::ok) {
             co_return SendOutcome{Sent::all, Io::ok};
         }
         if (io != Io::blocked) {
             co_return SendOutcome{Sent::failed, io};
         }
-        transport.expires_after(options_.send_stall);
-        io = co_await transport.wait_either();
-        transport.clear_deadline();
+        transport_->expires_after(options_.send_stall);
+        io = co_await transport_->wait_either();
+        transport_->clear_deadline();
         if (io != Io::ok) {
             co_return SendOutcome{Sent::failed, io};
         }
-        const HeadState state = poll_head(transport, io);
-        if (state != HeadState::partial) {
-            co_return SendOutcome{Sent::early, Io::ok};
-        }
-        if (io != Io::blocked && io != Io::ok) {
-            co_return SendOutcome{Sent::failed, io};
+        if (const auto outcome = look_for_answer()) {
+            co_return *outcome;
         }
     }
 }
 
-asio::awaitable<SendOutcome> ConnectionImpl::send_source(Transport& transport, BodySource& source) {
+asio::awaitable<ConnectionImpl::SendOutcome> ConnectionImpl::send_source(BodySource& source) {
     const auto size = source.size();
-    std::vector<char> buffer(upload_step);
-    std::uint64_t sent = 0;
+    FramedSource framed{source, size, !size};
     for (;;) {
-        const model::Result<std::size_t> count = co_await source.read(buffer);
-        if (!count || *count > buffer.size() || (size && (*count > *size - sent || (*count == 0 && sent != *size)))) {
+        const bool good = co_await framed.next();
+        if (!good) {
             co_return SendOutcome{Sent::source, Io::ok};
         }
-        sent += *count;
-        Io io = Io::ok;
         // The peer may have had enough.
-        const HeadState state = poll_head(transport, io);
-        if (state != HeadState::partial) {
-            co_return SendOutcome{Sent::early, Io::ok};
+        if (const auto outcome = look_for_answer()) {
+            co_return *outcome;
         }
-        if (io != Io::blocked && io != Io::ok) {
-            co_return SendOutcome{Sent::failed, io};
-        }
-        const std::string_view bytes{buffer.data(), *count};
-        SendOutcome outcome;
-        if (!size) {
-            std::array<char, 16> digits{};
-            const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), *count, 16).ptr;
-            const std::string_view length{digits.data(), static_cast<std::size_t>(end - digits.data())};
-            const std::array<std::string_view, 4> parts{length, "\r\n", bytes, "\r\n"};
-            outcome = co_await send(transport, parts);
-        } else if (!bytes.empty()) {
-            const std::array<std::string_view, 1> parts{bytes};
-            outcome = co_await send(transport, parts);
-        }
-        if (outcome.sent != Sent::all || *count == 0 || (size && sent == *size)) {
+        const SendOutcome outcome = co_await send(framed.parts());
+        if (outcome.sent != Sent::all || framed.complete()) {
             co_return outcome;
         }
     }
 }
 
-void ConnectionImpl::start_answer(const Request& request) {
-    begin_ = end_ = 0;
-    parser_.reset();
-    refused_.reset();
-    answer_begun_ = got_continue_ = sent_all_ = false;
-    interim_ = 0;
-    head_request_ = request.method == "HEAD";
-    answer_timeout_ = request.answer_timeout.value_or(options_.answer_timeout);
-    if (buffer_.empty()) {
-        buffer_.resize(options_.max_answer_header + body_room);
-    }
-}
+// -- The answer -------------------------------------------------------------------------------------------------------
 
-/// Keeps what is buffered in front, so that a head always begins at 0.
-void ConnectionImpl::make_room() {
-    if (begin_ == end_) {
-        begin_ = end_ = 0;
-    } else if (begin_ > 0 && !parser_) {
-        std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
-        end_ -= begin_;
-        begin_ = 0;
-    }
-}
-
-HeadState ConnectionImpl::parse_head() {
-    if (refused_) {
-        return *refused_;
-    }
-    const HeadState state = parse_more();
-    if (state == HeadState::malformed || state == HeadState::too_large) {
-        refused_ = state;  // Beast's parser is not to be asked again
-    }
-    return state;
-}
-
-HeadState ConnectionImpl::parse_more() {
-    while (begin_ < end_) {
-        if (!parser_) {
-            make_room();
-            parser_.emplace(head_, options_.max_answer_header);
-        }
-        boost::beast::error_code error;
-        begin_ += parser_->put(asio::const_buffer{buffer_.data() + begin_, end_ - begin_}, error);
-        if (error && error != beast_http::error::need_more) {
-            return error == beast_http::error::header_limit || head_.refusal != 0 ? HeadState::too_large
-                                                                                  : HeadState::malformed;
-        }
-        if (!parser_->is_header_done()) {
-            return begin_ > options_.max_answer_header || end_ >= buffer_.size() ? HeadState::too_large
-                                                                                 : HeadState::partial;
-        }
-        if (head_.status >= 200) {
-            head_size_ = begin_;
-            return HeadState::final;
-        }
-        // 101 would hand the connection over to a protocol we did not ask for.
-        if (head_.status == 101 || ++interim_ > options_.max_interim) {
-            return HeadState::malformed;
-        }
-        parser_.reset();
-        answer_begun_ = begin_ < end_;
-        if (head_.status == 100) {
-            got_continue_ = true;
-            return HeadState::interim;
-        }
-    }
-    return HeadState::partial;
-}
-
-HeadState ConnectionImpl::poll_head(Transport& transport, Io& io) {
-    io = Io::ok;
-    if (end_ < buffer_.size()) {
-        const ReadOutcome outcome = transport.try_read(buffer_.data() + end_, buffer_.size() - end_);
-        io = outcome.io;
-        if (io == Io::ok) {
-            end_ += outcome.size;
-            answer_begun_ = true;
-        }
-    }
-    HeadState state = HeadState::interim;
-    while (state == HeadState::interim) {
-        state = parse_head();
-    }
-    return state;
+asio::awaitable<ReadOutcome> ConnectionImpl::receive(char* out, std::size_t room) {
+    return transport_->read(out, room);
 }
 
 /// Up to the end of the final head; with `stop_at_continue` also to a 100.
-asio::awaitable<ClientResult<void>> ConnectionImpl::read_head(Transport& transport, Phase phase,
-                                                              bool stop_at_continue) {
-    // Sending may have come upon the head already.
-    bool complete = parser_ && parser_->is_header_done();
-    while (!complete) {
-        const HeadState state = parse_head();
-        switch (state) {
-            case HeadState::final:
-                complete = true;
-                continue;
-            case HeadState::interim:
-                if (stop_at_continue) {
-                    co_return ClientResult<void>{};
-                }
-                continue;
-            case HeadState::malformed:
-            case HeadState::too_large: {
-                const bool large = state == HeadState::too_large;
-                Failure failed = failure(phase, large ? FailureKind::too_large : FailureKind::malformed,
-                                         large ? "the head of the answer is too large" : "not an HTTP answer");
-                failed.nothing_sent = false;
-                co_return failed;
-            }
-            case HeadState::partial:
-                break;
+asio::awaitable<ClientResult<void>> ConnectionImpl::read_head(Phase phase, bool stop_at_continue) {
+    for (;;) {
+        const AnswerHead::State state = answer_head_.parse(buffer_);
+        if (state == AnswerHead::State::final || (state == AnswerHead::State::interim && stop_at_continue)) {
+            co_return ClientResult<void>{};
         }
-        if (!parser_) {
-            make_room();
+        if (state == AnswerHead::State::interim) {
+            continue;
         }
-        const ReadOutcome outcome = co_await transport.read(buffer_.data() + end_, buffer_.size() - end_);
+        if (state != AnswerHead::State::partial) {
+            co_return unacceptable_head(phase, state);
+        }
+        const auto room = buffer_.room();
+        const ReadOutcome outcome = co_await transport_->read(room.data(), room.size());
         if (outcome.io != Io::ok) {
-            co_return failure(transport, phase, outcome.io);
+            co_return failure(phase, outcome.io);
         }
-        end_ += outcome.size;
-        answer_begun_ = true;
-    }
-    co_return ClientResult<void>{};
-}
-
-void ConnectionImpl::take_head(Answer& answer) {
-    answer.status = head_.status;
-    answer.head_.assign(buffer_.data(), head_size_);
-    answer.fields_.reserve(head_.fields.size());
-    const auto offset = [this](std::string_view text) {
-        return static_cast<std::uint32_t>(text.data() - buffer_.data());
-    };
-    for (const auto& field : head_.fields) {
-        Answer::Span span;
-        span.name = offset(field.name);
-        span.name_size = static_cast<std::uint32_t>(field.name.size());
-        span.value = offset(field.value);
-        span.value_size = static_cast<std::uint32_t>(field.value.size());
-        answer.fields_.push_back(span);
+        buffer_.received(outcome.size);
     }
 }
 
-asio::awaitable<ClientResult<Answer>> ConnectionImpl::read_answer(Transport& transport) {
-    const ClientResult<void> head = co_await read_head(transport, Phase::receive, false);
+void ConnectionImpl::take_head(Answer& answer) const {
+    const Head& head = answer_head_.head();
+    const std::string_view text = buffer_.head();
+    answer.status = head.status;
+    answer.reused = exchanges_ > 0;
+    answer.head_ = text;
+    answer.fields_.reserve(head.fields.size());
+    const auto offset = [&](std::string_view part) { return static_cast<std::uint32_t>(part.data() - text.data()); };
+    for (const auto& field : head.fields) {
+        answer.fields_.push_back({offset(field.name), static_cast<std::uint32_t>(field.name.size()),
+                                  offset(field.value), static_cast<std::uint32_t>(field.value.size())});
+    }
+}
+
+/// RFC 9112 6.3.
+void ConnectionImpl::start_body(unsigned status) {
+    AnswerParser& parser = answer_head_.parser();
+    const auto length = parser.content_length();
+    if (head_request_ || status == 204 || status == 304) {
+        body_.start_empty();
+    } else if (parser.chunked()) {
+        body_.start_chunked(parser);
+    } else if (length) {
+        body_.start_length(*length);
+    } else {
+        body_.start_to_end();
+    }
+}
+
+asio::awaitable<std::optional<Failure>> ConnectionImpl::read_body(Answer& answer) {
+    const BodyReader::Outcome outcome = co_await body_.read_all(answer.body, options_.max_answer_body, 0);
+    switch (outcome.status) {
+        case BodyReader::Status::ok:
+            co_return std::nullopt;
+        case BodyReader::Status::too_large:
+            co_return failure(Phase::receive, FailureKind::too_large, "the body of the answer is too large");
+        case BodyReader::Status::broken:
+            co_return failure(Phase::receive, FailureKind::malformed, "the answer's chunked coding is broken");
+        case BodyReader::Status::line_too_large:
+            co_return failure(Phase::receive, FailureKind::too_large,
+                              "a line of the answer's chunked coding is too large");
+        case BodyReader::Status::network:
+            break;
+    }
+    co_return failure(Phase::receive, outcome.io);
+}
+
+asio::awaitable<ClientResult<Answer>> ConnectionImpl::read_answer() {
+    const ClientResult<void> head = co_await read_head(Phase::receive, false);
     if (!head) {
         co_return head.error();
     }
     Answer answer;
     take_head(answer);
-    const ClientResult<void> body = co_await read_body(transport, answer);
-    if (!body) {
-        co_return body.error();
+    start_body(answer.status);
+    std::optional<Failure> failed = co_await read_body(answer);
+    if (failed) {
+        const bool bounded = failed->kind != FailureKind::too_large && failed->kind != FailureKind::cancelled;
+        if (bounded) {
+            failed->cut_off = std::make_shared<const Answer>(std::move(answer));
+        }
+        co_return std::move(*failed);
     }
-    transport.clear_deadline();
-    answer.keeps_alive_ = sent_all_ && parser_->keep_alive() && begin_ == end_;
+    transport_->clear_deadline();
+    answer.keeps_alive_ = sent_all_ && answer_head_.parser().keep_alive() && buffer_.empty() && Clock::now() < ends_at_;
     co_return answer;
-}
-
-asio::awaitable<ClientResult<void>> ConnectionImpl::read_body(Transport& transport, Answer& answer) {
-    if (head_request_ || answer.status == 204 || answer.status == 304) {
-        co_return ClientResult<void>{};
-    }
-    if (parser_->chunked()) {
-        co_return co_await read_chunked(transport, answer.body);
-    }
-    const auto declared = parser_->content_length();
-    const bool to_end = !declared;
-    if (declared && *declared > options_.max_answer_body) {
-        co_return refusal(FailureKind::too_large, "the body of the answer is too large");
-    }
-    // Without a length the body ends with the connection; one byte beyond the bound proves it too large.
-    const std::size_t whole = declared ? static_cast<std::size_t>(*declared) : options_.max_answer_body + 1;
-    std::size_t size = std::min(whole, end_ - begin_);
-    answer.body.assign(buffer_.data() + begin_, size);
-    begin_ += size;
-    while (size < whole) {
-        const std::size_t room = std::min(whole - size, std::max(size, body_step));
-        answer.body.resize(size + room);
-        const ReadOutcome outcome = co_await transport.read(answer.body.data() + size, room);
-        if (outcome.io == Io::eof && to_end) {
-            break;
-        }
-        if (outcome.io != Io::ok) {
-            co_return failure(transport, Phase::receive, outcome.io);
-        }
-        size += outcome.size;
-    }
-    answer.body.resize(size);
-    if (size > options_.max_answer_body) {
-        co_return refusal(FailureKind::too_large, "the body of the answer is too large");
-    }
-    co_return ClientResult<void>{};
-}
-
-asio::awaitable<ClientResult<void>> ConnectionImpl::read_chunked(Transport& transport, std::string& body) {
-    std::size_t size = 0;
-    for (;;) {
-        const std::size_t room = std::min(options_.max_answer_body - size + 1, std::max(size, body_room));
-        body.resize(size + room);
-        ChunkSink sink{body.data() + size, room, 0};
-        boost::beast::error_code error;
-        begin_ += parser_->decode({buffer_.data() + begin_, end_ - begin_}, sink, error);
-        size += sink.written;
-        if (error && error != beast_http::error::need_more) {
-            co_return refusal(FailureKind::malformed, "the answer's chunked coding is broken");
-        }
-        if (size > options_.max_answer_body) {
-            co_return refusal(FailureKind::too_large, "the body of the answer is too large");
-        }
-        if (parser_->is_done()) {
-            body.resize(size);
-            co_return ClientResult<void>{};
-        }
-        if (sink.written == room) {
-            continue;
-        }
-        if (begin_ == end_) {
-            begin_ = end_ = head_size_;
-        } else if (end_ == buffer_.size()) {
-            if (begin_ == head_size_) {
-                co_return refusal(FailureKind::too_large, "a line of the answer's chunked coding is too large");
-            }
-            std::memmove(buffer_.data() + head_size_, buffer_.data() + begin_, end_ - begin_);
-            end_ -= begin_ - head_size_;
-            begin_ = head_size_;
-        }
-        const ReadOutcome outcome = co_await transport.read(buffer_.data() + end_, buffer_.size() - end_);
-        if (outcome.io != Io::ok) {
-            co_return failure(transport, Phase::receive, outcome.io);
-        }
-        end_ += outcome.size;
-    }
 }
 
 /// The answer, after sending ended in whatever way.
-asio::awaitable<ClientResult<Answer>> ConnectionImpl::answer_after(Transport& transport, SendOutcome outcome) {
+asio::awaitable<ClientResult<Answer>> ConnectionImpl::answer_after(SendOutcome outcome) {
     sent_all_ = outcome.sent == Sent::all;
     if (outcome.sent == Sent::source) {
-        Failure failed = failure(Phase::send, FailureKind::source, "the body could not be read");
-        failed.nothing_sent = !transport.sent_anything();
-        co_return failed;
+        co_return failure(Phase::send, FailureKind::source, "the body could not be read");
     }
     const bool broke_off = outcome.sent == Sent::failed && (outcome.io == Io::reset || outcome.io == Io::eof);
     if (outcome.sent == Sent::failed && !broke_off) {
-        co_return failure(transport, Phase::send, outcome.io);
+        co_return failure(Phase::send, outcome.io);
     }
     // A peer that has had enough may have answered before it closed.
-    transport.expires_after(answer_timeout_);
-    ClientResult<Answer> answer = co_await read_answer(transport);
-    if (!answer && broke_off && !answer_begun_ && answer.error().kind != FailureKind::certificate) {
-        co_return failure(transport, Phase::send, outcome.io);
+    transport_->expires_after(answer_timeout_);
+    ClientResult<Answer> answer = co_await read_answer();
+    if (!answer && broke_off && !answer_head_.begun(buffer_) && answer.error().kind != FailureKind::certificate) {
+        co_return failure(Phase::send, outcome.io);
     }
     co_return answer;
 }
+
+// -- Exchanges --------------------------------------------------------------------------------------------------------
 
 asio::awaitable<ClientResult<Answer>> ConnectionImpl::exchange(std::shared_ptr<ConnectionImpl> self, Request request) {
     if (!self || !self->is_open()) {
         co_return not_connected();
     }
     Use use{*self};
-    const std::shared_ptr<Transport> transport = self->transport_;
-    transport->reset_sent();
-    self->start_answer(request);
-    if (self->is_stale()) {
-        co_return self->failure(Phase::send, FailureKind::closed, "the peer closed the connection while it was idle");
+    if (auto failed = self->begin(request)) {
+        co_return std::move(*failed);
     }
-    std::uint64_t length = 0;
-    for (const auto part : request.body) {
-        length += part.size();
-    }
-    self->start_request(request, length, false);
+    write_request_head(self->out_, request,
+                       {self->origin_->authority, self->origin_->fixed_fields, size_of(request.body)});
     self->parts_.clear();
     self->parts_.push_back(self->out_);
     self->parts_.insert(self->parts_.end(), request.body.begin(), request.body.end());
-    const SendOutcome outcome = co_await self->send(*transport, self->parts_);
-    ClientResult<Answer> answer = co_await self->answer_after(*transport, outcome);
+    const SendOutcome outcome = co_await self->send(self->parts_);
+    ClientResult<Answer> answer = co_await self->answer_after(outcome);
     if (answer) {
         ++self->exchanges_;
-        self->last_used_ = Clock::now();
         if (answer->keeps_alive_) {
             use.keep();
         }
@@ -523,39 +356,35 @@ asio::awaitable<ClientResult<ExpectOutcome>> ConnectionImpl::exchange_expect(
         co_return not_connected();
     }
     Use use{*self};
-    const std::shared_ptr<Transport> transport = self->transport_;
-    transport->reset_sent();
-    self->start_answer(request);
-    if (self->is_stale()) {
-        co_return self->failure(Phase::send, FailureKind::closed, "the peer closed the connection while it was idle");
+    if (auto failed = self->begin(request)) {
+        co_return std::move(*failed);
     }
     const auto size = source->size();
     const bool empty = size && *size == 0;
-    self->start_request(request, size, !empty);
+    write_request_head(self->out_, request, {self->origin_->authority, self->origin_->fixed_fields, size, !empty});
     const std::array<std::string_view, 1> head{self->out_};
-    SendOutcome outcome = co_await self->send(*transport, head);
+    SendOutcome outcome = co_await self->send(head);
     ExpectOutcome result;
     result.body_sent = empty;
     if (outcome.sent == Sent::all && !empty) {
-        transport->expires_after(continue_timeout);
-        const ClientResult<void> permission = co_await self->read_head(*transport, Phase::await_continue, true);
+        self->transport_->expires_after(continue_timeout);
+        const ClientResult<void> permission = co_await self->read_head(Phase::await_continue, true);
         if (!permission) {
             co_return permission.error();
         }
-        if (self->got_continue_) {
-            transport->clear_deadline();
+        if (self->answer_head_.got_continue()) {
+            self->transport_->clear_deadline();
             result.body_sent = true;
-            outcome = co_await self->send_source(*transport, *source);
+            outcome = co_await self->send_source(*source);
         } else {
             outcome.sent = Sent::early;  // the peer may still count on the body: this connection ends
         }
     }
-    ClientResult<Answer> answer = co_await self->answer_after(*transport, outcome);
+    ClientResult<Answer> answer = co_await self->answer_after(outcome);
     if (!answer) {
         co_return answer.error();
     }
     ++self->exchanges_;
-    self->last_used_ = Clock::now();
     if (answer->keeps_alive_) {
         use.keep();
     }
@@ -563,6 +392,8 @@ asio::awaitable<ClientResult<ExpectOutcome>> ConnectionImpl::exchange_expect(
     result.answer = std::move(*answer);
     co_return result;
 }
+
+// -- What others see --------------------------------------------------------------------------------------------------
 
 std::optional<std::string_view> Answer::header(std::string_view name) const {
     const std::string_view head{head_};
@@ -572,6 +403,11 @@ std::optional<std::string_view> Answer::header(std::string_view name) const {
         }
     }
     return std::nullopt;
+}
+
+std::string_view Answer::content_coding() const {
+    const auto coding = header("Content-Encoding");
+    return !coding || same_name(*coding, "identity") ? std::string_view{} : *coding;
 }
 
 Connection::Connection(std::shared_ptr<ConnectionImpl> impl) : impl_(std::move(impl)) {}
@@ -594,6 +430,10 @@ bool Connection::is_open() const {
 
 std::uint64_t Connection::exchanges() const {
     return impl_ ? impl_->exchanges() : 0;
+}
+
+std::string_view Connection::target() const {
+    return impl_ ? std::string_view{impl_->origin().target} : std::string_view{"/"};
 }
 
 asio::awaitable<ClientResult<Answer>> Connection::exchange(const Request& request) {

@@ -86,6 +86,14 @@ void append_field(std::string& head, std::string_view name, std::uint64_t number
     head += "\r\n";
 }
 
+void append_framing(std::string& head, std::optional<std::uint64_t> length) {
+    if (length) {
+        append_field(head, "Content-Length", *length);
+    } else {
+        head += "Transfer-Encoding: chunked\r\n";
+    }
+}
+
 void append_date(std::string& head) {
     static constexpr std::array<std::string_view, 7> days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     static constexpr std::array<std::string_view, 12> months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",

@@ -2,6 +2,8 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,6 +24,9 @@ void append_field(std::string& head, std::string_view name, std::string_view val
 
 /// Appends `name: number` and a line end.
 void append_field(std::string& head, std::string_view name, std::uint64_t number);
+
+/// Appends how a body of `length` bytes is framed; nullopt means by the chunked coding.
+void append_framing(std::string& head, std::optional<std::uint64_t> length);
 
 /// Appends a Date field for now; the text is made once a second.
 void append_date(std::string& head);

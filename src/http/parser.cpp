@@ -114,8 +114,9 @@ void HeadParser<IsRequest>::on_field_impl(beast_http::field field, Text name, Te
     }
     switch (field) {
         case beast_http::field::content_length:
-            // Beast takes lists of equal numbers.
-            if (++lengths_ > 1 || value.find(',') != Text::npos) {
+            // Beast takes equal numbers, which RFC 9110 8.6 allows. An answer's reader may; two readers of a request
+            // had better not have to agree.
+            if (IsRequest && (++lengths_ > 1 || value.find(',') != Text::npos)) {
                 ec = beast_http::error::multiple_content_length;
             }
             break;

@@ -39,17 +39,33 @@ struct ChunkSink {
     std::size_t written = 0;
 };
 
+/// The chunked coding of a message whose head was read.
+class ChunkDecoder {
+  public:
+    /// Decodes body bytes from `input` into `sink`; says how many it used. `ec` is need_more when it cannot go on with
+    /// what is there.
+    virtual std::size_t decode(std::string_view input, ChunkSink& sink, boost::beast::error_code& ec) = 0;
+    /// The last chunk and what follows it were read.
+    [[nodiscard]] virtual bool is_decoded() const = 0;
+
+  protected:
+    ChunkDecoder() = default;
+    ChunkDecoder(const ChunkDecoder&) = default;
+    ChunkDecoder& operator=(const ChunkDecoder&) = default;
+    ~ChunkDecoder() = default;
+};
+
 /// Beast's parser with the fields left where they are in the buffer, which must therefore not move until the head is
 /// done with. Stricter than Beast where Beast's tolerance would let two readers disagree on where a message ends:
-/// no folded fields, Content-Length once, Transfer-Encoding once and exactly `chunked`. One per message.
+/// no folded fields, Transfer-Encoding once and exactly `chunked`, and in a request Content-Length once. One per
+/// message.
 template <bool IsRequest>
-class HeadParser final : public boost::beast::http::basic_parser<IsRequest> {
+class HeadParser final : public boost::beast::http::basic_parser<IsRequest>, public ChunkDecoder {
   public:
     HeadParser(Head& head, std::size_t max_header);
 
-    /// Decodes chunked body bytes from `input` into `sink`; says how many it used. `ec` is need_more when it cannot go
-    /// on with what is there.
-    std::size_t decode(std::string_view input, ChunkSink& sink, boost::beast::error_code& ec);
+    std::size_t decode(std::string_view input, ChunkSink& sink, boost::beast::error_code& ec) override;
+    [[nodiscard]] bool is_decoded() const override { return this->is_done(); }
 
   private:
     using ErrorCode = boost::beast::error_code;

@@ -21,7 +21,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "listener.hpp"
+#include "accept_socket.hpp"
 #include "session.hpp"
 
 namespace lihandover::http {
@@ -69,9 +69,9 @@ std::string user_name(uid_t uid) {
 
 class Server::Impl : public std::enable_shared_from_this<Impl> {
   public:
-    Impl(const Executor& executor, Listener listener, ServerOptions options, Handler& handler)
+    Impl(const Executor& executor, AcceptSocket socket, ServerOptions options, Handler& handler)
         : executor_(executor),
-          listener_(std::move(listener)),
+          socket_(std::move(socket)),
           acceptor_(executor),
           retry_(executor),
           state_(std::make_shared<ServerState>()) {
@@ -80,9 +80,9 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     }
 
     void start() {
-        // A descriptor of its own, so that the listener can go on owning the first.
+        // A descriptor of its own, so that `socket_` can go on owning the first.
         boost::system::error_code error;
-        const int copy = dup(listener_.descriptor());
+        const int copy = dup(socket_.descriptor());
         if (copy < 0) {
             throw std::runtime_error{"no descriptor left for the listener"};
         }
@@ -94,11 +94,11 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
         wait();
     }
 
-    void close_listener() {
+    void close_socket() {
         boost::system::error_code ignored;
         acceptor_.close(ignored);
         retry_.cancel();
-        listener_.close();
+        socket_.close();
     }
 
     void cut_all() {
@@ -111,13 +111,13 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
 
     void shut_down() {
         state_->stopping = true;
-        close_listener();
+        close_socket();
         cut_all();
     }
 
     static asio::awaitable<void> stop(std::shared_ptr<Impl> self, std::chrono::milliseconds grace) {
         self->state_->stopping = true;
-        self->close_listener();
+        self->close_socket();
         const std::vector<std::shared_ptr<Session>> sessions(self->sessions_.begin(), self->sessions_.end());
         for (const auto& session : sessions) {
             if (!session->busy()) {
@@ -135,6 +135,16 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
                 cut = true;
                 self->cut_all();
                 timer.expires_at(Clock::time_point::max());
+            }
+        }
+    }
+
+    void set_tls(std::shared_ptr<const tls::ServerContext> context) {
+        state_->options.tls = std::move(context);
+        const std::vector<std::shared_ptr<Session>> sessions(sessions_.begin(), sessions_.end());
+        for (const auto& session : sessions) {
+            if (!session->is_acceptable_to(*state_->options.tls)) {
+                session->cut();
             }
         }
     }
@@ -191,7 +201,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
             sockaddr_storage from{};
             socklen_t size = sizeof from;
             auto* generic = reinterpret_cast<sockaddr*>(&from);
-            const int descriptor = accept4(listener_.descriptor(), generic, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+            const int descriptor = accept4(socket_.descriptor(), generic, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
             if (descriptor >= 0) {
                 admit(descriptor, text_of(from, size));
             } else if (errno == EAGAIN) {
@@ -208,7 +218,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
 
     /// Whether a connection waits to be accepted: without one nobody has to go.
     bool someone_waits() const {
-        pollfd entry{listener_.descriptor(), POLLIN, 0};
+        pollfd entry{socket_.descriptor(), POLLIN, 0};
         return poll(&entry, 1, 0) > 0;
     }
 
@@ -235,7 +245,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
         auto session = std::make_shared<Session>(executor_, state_);
         Peer peer;
         peer.address = std::move(address);
-        if (listener_.is_unix()) {
+        if (socket_.is_unix()) {
             ucred credentials{};
             socklen_t size = sizeof credentials;
             if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
@@ -247,7 +257,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
             const int on = 1;
             setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         }
-        if (!session->transport().adopt(descriptor, listener_.family())) {
+        if (!session->transport().adopt(descriptor, socket_.family())) {
             ::close(descriptor);
             return;
         }
@@ -281,9 +291,9 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     using Acceptor = asio::posix::basic_stream_descriptor<Executor>;
 
     Executor executor_;
-    Listener listener_;
-    std::string address_ = listener_.address();
-    std::uint16_t port_ = listener_.port();
+    AcceptSocket socket_;
+    std::string address_ = socket_.address();
+    std::uint16_t port_ = socket_.port();
     Acceptor acceptor_;
     Timer retry_;
     std::shared_ptr<ServerState> state_;
@@ -305,11 +315,11 @@ model::Result<std::unique_ptr<Server>> Server::listen(const asio::any_io_executo
     if (options.tls && options.listen.starts_with("unix:")) {
         return model::Error{options.listen + ": TLS is not for Unix sockets"};
     }
-    auto listener = Listener::open(options.listen, options.unix_mode, options.unix_group);
-    if (!listener) {
-        return listener.error();
+    auto socket = AcceptSocket::open(options.listen, options.unix_mode, options.unix_group);
+    if (!socket) {
+        return socket.error();
     }
-    auto impl = std::make_shared<Impl>(concrete(executor), std::move(*listener), std::move(options), handler);
+    auto impl = std::make_shared<Impl>(concrete(executor), std::move(*socket), std::move(options), handler);
     return std::unique_ptr<Server>{new Server{std::move(impl)}};
 }
 
@@ -329,7 +339,7 @@ void Server::set_tls(std::shared_ptr<const tls::ServerContext> context) {
     if (!impl_->state().options.tls || !context) {
         throw std::logic_error{"a listener does not change between TLS and none"};
     }
-    impl_->state().options.tls = std::move(context);
+    impl_->set_tls(std::move(context));
 }
 
 ServerStats Server::stats() const {

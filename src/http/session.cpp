@@ -5,9 +5,10 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/status.hpp>
 #include <charconv>
-#include <cstring>
 #include <stdexcept>
 #include <utility>
+
+#include "framed_source.hpp"
 
 namespace lihandover::http {
 namespace {
@@ -18,10 +19,6 @@ namespace beast_http = boost::beast::http;
 // Room behind the head for what comes with it: small bodies whole, and lines of a chunked body, which are bounded by
 // it.
 constexpr std::size_t body_room = 8192;
-// A body of declared length gets its memory as its bytes arrive, so that a mere claim costs us nothing.
-constexpr std::size_t body_step = std::size_t{128} * 1024;
-constexpr std::size_t chunk_step = std::size_t{16} * 1024;
-constexpr std::size_t stream_step = std::size_t{64} * 1024;
 constexpr std::size_t max_lingered = std::size_t{1024} * 1024;
 
 std::string_view reason(unsigned status) {
@@ -57,6 +54,10 @@ Session::Session(const Executor& executor, std::shared_ptr<ServerState> state)
 void Session::cut() {
     transport_.close();
     cancel_.emit(asio::cancellation_type::terminal);
+}
+
+bool Session::is_acceptable_to(const tls::ServerContext& context) const {
+    return transport_.ssl() == nullptr || (peer_.certificate && context.accepts(transport_.ssl()));
 }
 
 asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
@@ -105,7 +106,7 @@ asio::awaitable<void> Session::serve() {
             co_return;
         }
         if (!keep_alive_ || state_->stopping) {
-            if (!body_done_ || begin_ != end_) {
+            if (!body_.done() || !buffer_.empty()) {
                 co_await linger();
             } else {
                 transport_.shutdown_send();
@@ -116,62 +117,29 @@ asio::awaitable<void> Session::serve() {
 }
 
 void Session::ensure_buffer() {
-    if (buffer_.empty()) {
-        buffer_.resize(state_->options.limits.max_header + body_room);
-    }
+    buffer_.reserve(state_->options.limits.max_header + body_room);
 }
 
 /// Reads the head of the next request. False: the connection is over.
 asio::awaitable<bool> Session::read_head() {
-    const auto& limits = state_->options.limits;
     const auto& timeouts = state_->options.timeouts;
     head_.clear();
     parser_.reset();
-    if (begin_ == end_) {
-        begin_ = end_ = 0;
-    } else if (begin_ > 0) {
-        std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
-        end_ -= begin_;
-        begin_ = 0;
-    }
-    bool started = end_ > 0;
+    buffer_.begin_message();
+    bool started = !buffer_.empty();
     const auto idle_end = Transport::Clock::now() + timeouts.idle;
-    if (started) {
-        transport_.expires_after(timeouts.header);
-    } else {
-        transport_.expires_after(std::min(timeouts.idle, timeouts.keep_buffers));
-    }
+    transport_.expires_after(started ? timeouts.header : std::min(timeouts.idle, timeouts.keep_buffers));
     for (;;) {
-        // RFC 9112 2.2: an empty line before a request is passed over.
-        while (!parser_ && begin_ + 1 < end_ && buffer_[begin_] == '\r' && buffer_[begin_ + 1] == '\n') {
-            begin_ += 2;
-        }
-        const bool lone_return = !parser_ && begin_ + 1 == end_ && buffer_[begin_] == '\r';
-        if (begin_ < end_ && !lone_return) {
-            if (!parser_) {
-                parser_.emplace(head_, limits.max_header);
-            }
-            boost::beast::error_code error;
-            const auto input = buffered();
-            begin_ += parser_->put(asio::const_buffer{input.data(), input.size()}, error);
-            if (parser_->is_header_done() && !error) {
-                break;
-            }
-            if (error && error != beast_http::error::need_more) {
-                unsigned status = head_.refusal;
-                if (status == 0) {
-                    status = error == beast_http::error::header_limit ? oversize_status() : 400;
-                }
-                co_await refuse(status);
-                co_return false;
-            }
-        }
-        if (end_ >= limits.max_header) {
-            co_await refuse(oversize_status());
+        if (const unsigned status = parse_head(); status != 0) {
+            co_await refuse(status);
             co_return false;
         }
+        if (parser_ && parser_->is_header_done()) {
+            break;
+        }
         ensure_buffer();
-        ReadOutcome outcome = co_await transport_.read(buffer_.data() + end_, buffer_.size() - end_);
+        const auto room = buffer_.room();
+        ReadOutcome outcome = co_await transport_.read(room.data(), room.size());
         if (outcome.io == Io::timeout && !started && Transport::Clock::now() < idle_end) {
             outcome.io = co_await sleep_until(idle_end);
             if (outcome.io == Io::ok) {
@@ -188,21 +156,47 @@ asio::awaitable<bool> Session::read_head() {
         if (outcome.io != Io::ok) {
             co_return false;
         }
-        end_ += outcome.size;
+        buffer_.received(outcome.size);
         if (!started) {
             started = true;
             transport_.expires_after(timeouts.header);
         }
     }
     transport_.clear_deadline();
+    buffer_.end_head();
     start_request();
-    head_size_ = begin_;
-    const unsigned status = head_size_ > limits.max_header ? 431 : check_head();
+    const unsigned status = buffer_.head().size() > state_->options.limits.max_header ? 431 : check_head();
     if (status != 0) {
         co_await refuse(status);
         co_return false;
     }
     co_return true;
+}
+
+unsigned Session::parse_head() {
+    const auto& limits = state_->options.limits;
+    // RFC 9112 2.2: an empty line before a request is passed over.
+    while (!parser_ && buffer_.unread().starts_with("\r\n")) {
+        buffer_.consume(2);
+    }
+    if (!buffer_.empty() && (parser_ || buffer_.unread() != "\r")) {
+        if (!parser_) {
+            parser_.emplace(head_, limits.max_header);
+        }
+        boost::beast::error_code error;
+        const auto input = buffer_.unread();
+        buffer_.consume(parser_->put(asio::const_buffer{input.data(), input.size()}, error));
+        if (error && error != beast_http::error::need_more) {
+            if (head_.refusal != 0) {
+                return head_.refusal;
+            }
+            return error == beast_http::error::header_limit ? oversize_status() : 400;
+        }
+        if (parser_->is_header_done()) {
+            return 0;
+        }
+    }
+    return buffer_.filled() >= limits.max_header ? oversize_status() : 0;
 }
 
 asio::awaitable<Io> Session::sleep_until(Transport::Clock::time_point end) {
@@ -213,7 +207,7 @@ asio::awaitable<Io> Session::sleep_until(Transport::Clock::time_point end) {
         ~Dormant() { --stats.dormant; }
         ServerStats& stats;
     };
-    std::vector<char>{}.swap(buffer_);
+    buffer_.release();
     std::string{}.swap(out_);
     transport_.release_memory();
     transport_.set_deadline(end);
@@ -224,7 +218,7 @@ asio::awaitable<Io> Session::sleep_until(Transport::Clock::time_point end) {
 /// For a head that does not end where it must: the target's fault (414) or that of something else.
 unsigned Session::oversize_status() const {
     const bool in_request_line = head_.method.empty();
-    return in_request_line && buffered().find(' ') != std::string_view::npos ? 414 : 431;
+    return in_request_line && buffer_.unread().find(' ') != std::string_view::npos ? 414 : 431;
 }
 
 unsigned Session::check_head() {
@@ -233,22 +227,17 @@ unsigned Session::check_head() {
         if (!same_name(expect->value, "100-continue")) {
             return 417;
         }
-        expects_continue_ = !body_done_;
+        expects_continue_ = !body_.done();
     }
     return 0;
 }
 
 void Session::start_request() {
-    chunked_ = parser_->chunked();
-    remaining_ = 0;
-    if (chunked_) {
-        length_.reset();
+    if (parser_->chunked()) {
+        body_.start_chunked(*parser_);
     } else {
-        const auto declared = parser_->content_length();
-        remaining_ = declared ? *declared : 0;
-        length_ = remaining_;
+        body_.start_length(parser_->content_length().value_or(0));
     }
-    body_done_ = !chunked_ && remaining_ == 0;
     body_failure_.reset();
     body_received_ = 0;
     body_waited_ = {};
@@ -293,9 +282,11 @@ asio::awaitable<void> Session::linger() {
     transport_.shutdown_send();
     transport_.expires_after(state_->options.timeouts.linger);
     ensure_buffer();
+    buffer_.clear();
+    const auto room = buffer_.room();
     std::size_t total = 0;
     while (total < max_lingered) {
-        const ReadOutcome outcome = co_await transport_.read_raw(buffer_.data(), buffer_.size());
+        const ReadOutcome outcome = co_await transport_.read_raw(room.data(), room.size());
         if (outcome.io != Io::ok) {
             co_return;
         }
@@ -314,8 +305,8 @@ asio::awaitable<Io> Session::send_continue() {
     co_return co_await transport_.write(parts, state_->options.timeouts.write_stall);
 }
 
-BodyFailure Session::fail_body(Io io) {
-    if (io == Io::timeout) {
+BodyFailure Session::fail_body(const BodyReader::Outcome& outcome) {
+    if (outcome.status == BodyReader::Status::network && outcome.io == Io::timeout) {
         ++state_->stats.timed_out_total;
         body_failure_ = BodyFailure::timeout;
     } else {
@@ -326,8 +317,14 @@ BodyFailure Session::fail_body(Io io) {
 
 /// Reads from the network under the rules for slow senders: no pause longer than body_stall, and beyond a first
 /// body_stall of waiting no less than min_body_rate on average. Time the handler spends elsewhere does not count.
-asio::awaitable<ReadOutcome> Session::read_network(char* out, std::size_t room) {
+asio::awaitable<ReadOutcome> Session::receive(char* out, std::size_t room) {
     using Clock = Transport::Clock;
+    if (expects_continue_ && !withhold_) {
+        const Io io = co_await send_continue();
+        if (io != Io::ok) {
+            co_return ReadOutcome{0, io};
+        }
+    }
     const auto& timeouts = state_->options.timeouts;
     const auto begun = Clock::now();
     Clock::duration allowance = timeouts.body_stall;
@@ -340,6 +337,9 @@ asio::awaitable<ReadOutcome> Session::read_network(char* out, std::size_t room) 
     transport_.clear_deadline();
     body_waited_ += Clock::now() - begun;
     body_received_ += outcome.size;
+    if (outcome.size > 0) {
+        expects_continue_ = false;  // whoever sends the body does not wait for it any more
+    }
     co_return outcome;
 }
 
@@ -347,113 +347,29 @@ asio::awaitable<BodyResult<std::size_t>> Session::read_some(std::span<char> buff
     if (body_failure_) {
         co_return *body_failure_;
     }
-    if (body_done_ || buffer.empty()) {
-        co_return std::size_t{0};
+    expects_continue_ = expects_continue_ && buffer_.empty();
+    const BodyReader::Outcome outcome = co_await body_.read_some(buffer);
+    if (outcome.status != BodyReader::Status::ok) {
+        co_return fail_body(outcome);
     }
-    if (expects_continue_ && !withhold_ && begin_ == end_) {
-        const Io io = co_await send_continue();
-        if (io != Io::ok) {
-            co_return fail_body(io);
-        }
-    }
-    if (chunked_) {
-        co_return co_await read_chunked(buffer);
-    }
-    co_return co_await read_more(buffer);
-}
-
-/// Bytes of a body of known length.
-asio::awaitable<BodyResult<std::size_t>> Session::read_more(std::span<char> out) {
-    const auto room = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), remaining_));
-    std::size_t count = std::min(room, end_ - begin_);
-    if (count > 0) {
-        std::memcpy(out.data(), buffer_.data() + begin_, count);
-        begin_ += count;
-    } else {
-        const ReadOutcome outcome = co_await read_network(out.data(), room);
-        if (outcome.io != Io::ok) {
-            co_return fail_body(outcome.io);
-        }
-        count = outcome.size;
-    }
-    // Whoever sends the body waits for no 100 Continue any more.
-    expects_continue_ = false;
-    remaining_ -= count;
-    body_done_ = remaining_ == 0;
-    co_return count;
-}
-
-asio::awaitable<BodyResult<std::size_t>> Session::read_chunked(std::span<char> out) {
-    ChunkSink sink{out.data(), out.size(), 0};
-    for (;;) {
-        boost::beast::error_code error;
-        begin_ += parser_->decode(buffered(), sink, error);
-        if (error && error != beast_http::error::need_more) {
-            co_return fail_body(Io::reset);
-        }
-        body_done_ = parser_->is_done();
-        if (sink.written > 0 || body_done_) {
-            co_return sink.written;
-        }
-        if (begin_ == end_) {
-            begin_ = end_ = head_size_;
-        } else if (end_ == buffer_.size()) {
-            if (begin_ == head_size_) {
-                co_return fail_body(Io::reset);  // a line of the coding beyond all measure
-            }
-            std::memmove(buffer_.data() + head_size_, buffer_.data() + begin_, end_ - begin_);
-            end_ -= begin_ - head_size_;
-            begin_ = head_size_;
-        }
-        const ReadOutcome outcome = co_await read_network(buffer_.data() + end_, buffer_.size() - end_);
-        if (outcome.io != Io::ok) {
-            co_return fail_body(outcome.io);
-        }
-        expects_continue_ = false;
-        end_ += outcome.size;
-    }
+    co_return outcome.size;
 }
 
 asio::awaitable<BodyResult<void>> Session::read_body(std::string& body, std::size_t max) {
-    body.clear();
     if (body_failure_) {
+        body.clear();
         co_return *body_failure_;
     }
-    if (!chunked_ && remaining_ > max) {
+    expects_continue_ = expects_continue_ && buffer_.empty();
+    const BodyReader::Outcome outcome = co_await body_.read_all(body, max, body_slack);
+    if (outcome.status == BodyReader::Status::ok) {
+        co_return BodyResult<void>{};
+    }
+    body.clear();
+    if (outcome.status == BodyReader::Status::too_large) {
         co_return BodyFailure::too_large;
     }
-    std::size_t size = 0;
-    while (!body_done_) {
-        std::size_t room = chunk_step;
-        if (!chunked_) {
-            room = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, std::max(size, body_step)));
-        }
-        // One byte beyond the bound tells a body that ends there from one that goes on.
-        if (max - size < room) {
-            room = max - size + 1;
-        }
-        body.reserve(size + room + body_slack);
-        body.resize(size + room);
-        const std::span<char> out{body.data() + size, room};
-        // The memory made above is filled before more is made.
-        std::size_t filled = 0;
-        while (filled < room && !body_done_) {
-            const BodyResult<std::size_t> count = co_await read_some(out.subspan(filled));
-            if (!count) {
-                body.clear();
-                co_return count.error();
-            }
-            filled += *count;
-        }
-        size += filled;
-        if (size > max) {
-            body.clear();
-            co_return BodyFailure::too_large;
-        }
-    }
-    body.resize(size);
-    body.reserve(size + body_slack);
-    co_return BodyResult<void>{};
+    co_return fail_body(outcome);
 }
 
 /// Writes the head of an answer to out_ and settles whether the connection goes on.
@@ -467,17 +383,14 @@ void Session::start_answer(const Response& response, std::optional<std::uint64_t
         append_field(out_, name, value);
     }
     if (chunked) {
-        out_ += "Transfer-Encoding: chunked\r\n";
+        append_framing(out_, std::nullopt);
     } else if (length && response.status != 204) {
-        append_field(out_, "Content-Length", *length);
+        append_framing(out_, length);
     }
-    if (!body_done_ && !chunked_ && !expects_continue_ && remaining_ <= end_ - begin_) {
-        // Unread, but all here already.
-        begin_ += static_cast<std::size_t>(remaining_);
-        remaining_ = 0;
-        body_done_ = true;
+    if (!expects_continue_) {
+        body_.skip_buffered();  // unread, but all here already
     }
-    keep_alive_ = keep_alive_ && !response.close && !state_->stopping && body_done_ && !body_failure_;
+    keep_alive_ = keep_alive_ && !response.close && !state_->stopping && body_.done() && !body_failure_;
     if (!keep_alive_) {
         out_ += "Connection: close\r\n";
     } else if (!head_.http11) {
@@ -529,34 +442,18 @@ asio::awaitable<bool> Session::respond(Response response, BodySource& source) {
 }
 
 asio::awaitable<bool> Session::send_source(BodySource& source, std::optional<std::uint64_t> size, bool chunked) {
-    const auto stall = state_->options.timeouts.write_stall;
-    std::vector<char> buffer(stream_step);
-    std::uint64_t sent = 0;
-    for (;;) {
-        const model::Result<std::size_t> count = co_await source.read(buffer);
-        if (!count || *count > buffer.size() || (size && *count > *size - sent)) {
+    FramedSource framed{source, size, chunked};
+    while (!framed.ended()) {
+        const bool good = co_await framed.next();
+        if (!good) {
             co_return false;
         }
-        sent += *count;
-        Io io = Io::ok;
-        const std::string_view bytes{buffer.data(), *count};
-        if (chunked) {
-            std::array<char, 16> digits{};
-            const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), *count, 16).ptr;
-            const std::string_view length{digits.data(), static_cast<std::size_t>(end - digits.data())};
-            const std::array<std::string_view, 4> parts{length, "\r\n", bytes, "\r\n"};
-            io = co_await transport_.write(parts, stall);
-        } else if (!bytes.empty()) {
-            const std::array<std::string_view, 1> parts{bytes};
-            io = co_await transport_.write(parts, stall);
-        }
+        const Io io = co_await transport_.write(framed.parts(), state_->options.timeouts.write_stall);
         if (io != Io::ok) {
             co_return false;
         }
-        if (*count == 0) {
-            co_return !size || sent == *size;
-        }
     }
+    co_return true;
 }
 
 asio::awaitable<bool> Session::confirmed() {

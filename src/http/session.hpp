@@ -4,10 +4,11 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
+#include "body_reader.hpp"
 #include "lihandover/http/server.hpp"
 #include "parser.hpp"
+#include "receive_buffer.hpp"
 #include "transport.hpp"
 
 namespace lihandover::http {
@@ -22,7 +23,7 @@ struct ServerState {
 
 /// One connection of a server: reads request after request, has each answered by the handler, and is itself the
 /// Exchange, so that a request costs no allocation here once the buffers have grown.
-class Session final : public Exchange {
+class Session final : public Exchange, private Inflow {
   public:
     Session(const Executor& executor, std::shared_ptr<ServerState> state);
 
@@ -39,6 +40,8 @@ class Session final : public Exchange {
     [[nodiscard]] std::optional<Transport::Clock::time_point> stalled_since() const {
         return transport_.waiting_since();
     }
+    /// False once a peer under TLS is not one that `context` would take, or has not yet proved who it is.
+    [[nodiscard]] bool is_acceptable_to(const tls::ServerContext& context) const;
     /// Ends the connection at once, and cancels what its handler waits for.
     void cut();
     boost::asio::cancellation_slot slot() { return cancel_.slot(); }
@@ -46,7 +49,7 @@ class Session final : public Exchange {
     [[nodiscard]] std::string_view method() const override { return head_.method; }
     [[nodiscard]] std::string_view target() const override { return head_.target; }
     [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const override;
-    [[nodiscard]] std::optional<std::uint64_t> content_length() const override { return length_; }
+    [[nodiscard]] std::optional<std::uint64_t> content_length() const override { return body_.declared(); }
     [[nodiscard]] const Peer& peer() const override { return peer_; }
     boost::asio::awaitable<BodyResult<void>> read_body(std::string& body, std::size_t max) override;
     boost::asio::awaitable<BodyResult<std::size_t>> read_some(std::span<char> buffer) override;
@@ -62,6 +65,8 @@ class Session final : public Exchange {
     boost::asio::awaitable<bool> secure();
     boost::asio::awaitable<void> serve();
     boost::asio::awaitable<bool> read_head();
+    /// Parses what is buffered. The status to refuse the request with, or 0.
+    unsigned parse_head();
     /// Waits for the next request without the buffers of the last one.
     boost::asio::awaitable<Io> sleep_until(Transport::Clock::time_point end);
     /// What to refuse the request with before a handler sees it; 0: nothing.
@@ -74,12 +79,9 @@ class Session final : public Exchange {
     boost::asio::awaitable<void> call_handler();
     boost::asio::awaitable<void> linger();
 
-    [[nodiscard]] std::string_view buffered() const { return {buffer_.data() + begin_, end_ - begin_}; }
     boost::asio::awaitable<Io> send_continue();
-    boost::asio::awaitable<BodyResult<std::size_t>> read_more(std::span<char> out);
-    boost::asio::awaitable<ReadOutcome> read_network(char* out, std::size_t room);
-    boost::asio::awaitable<BodyResult<std::size_t>> read_chunked(std::span<char> out);
-    BodyFailure fail_body(Io io);
+    boost::asio::awaitable<ReadOutcome> receive(char* out, std::size_t room) override;
+    BodyFailure fail_body(const BodyReader::Outcome& outcome);
     void start_answer(const Response& response, std::optional<std::uint64_t> length, bool chunked);
     boost::asio::awaitable<bool> send_source(BodySource& source, std::optional<std::uint64_t> size, bool chunked);
 
@@ -90,18 +92,11 @@ class Session final : public Exchange {
     boost::asio::cancellation_signal cancel_;
     bool busy_ = false;
 
-    // Head of the present request first, behind it what came in beyond it.
-    std::vector<char> buffer_;
-    std::size_t head_size_ = 0;
-    std::size_t begin_ = 0;
-    std::size_t end_ = 0;
+    ReceiveBuffer buffer_;
     Head head_;
     std::optional<RequestParser> parser_;
 
-    std::optional<std::uint64_t> length_;
-    std::uint64_t remaining_ = 0;  // of a body of known length
-    bool chunked_ = false;
-    bool body_done_ = true;
+    BodyReader body_{buffer_, *this};
     std::optional<BodyFailure> body_failure_;
     std::uint64_t body_received_ = 0;
     Transport::Clock::duration body_waited_{};

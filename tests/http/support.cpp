@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -33,6 +34,9 @@ void set_guard(int descriptor) {
     const timeval limit{guard.count(), 0};
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    // What was sent is with the peer's system then. (Not for Unix sockets, where it always is.)
+    const int on = 1;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 }  // namespace
@@ -229,13 +233,14 @@ void Raw::shut_write() {
     ::shutdown(descriptor_, SHUT_WR);
 }
 
-RawListener::RawListener() {
+RawListener::RawListener(const std::string& where, std::uint16_t port) {
     descriptor_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     demand(descriptor_ >= 0, "socket");
     set_guard(descriptor_);
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    demand(inet_pton(AF_INET, where.c_str(), &address.sin_addr) == 1, "address");
     demand(bind(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0, "bind");
     demand(listen(descriptor_, 16) == 0, "listen");
     socklen_t size = sizeof address;
@@ -245,6 +250,11 @@ RawListener::RawListener() {
 
 RawListener::~RawListener() {
     ::close(descriptor_);
+}
+
+bool RawListener::pending() const {
+    pollfd entry{descriptor_, POLLIN, 0};
+    return poll(&entry, 1, 0) > 0;
 }
 
 Raw RawListener::accept() {

@@ -72,12 +72,14 @@ class Raw {
 /// A listening socket for scripted servers.
 class RawListener {
   public:
-    RawListener();
+    explicit RawListener(const std::string& address = "127.0.0.1", std::uint16_t port = 0);
     RawListener(const RawListener&) = delete;
     RawListener& operator=(const RawListener&) = delete;
     ~RawListener();
     [[nodiscard]] std::uint16_t port() const { return port_; }
     Raw accept();
+    /// Somebody has connected and was not accepted yet.
+    [[nodiscard]] bool pending() const;
 
   private:
     int descriptor_ = -1;

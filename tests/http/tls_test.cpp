@@ -177,7 +177,8 @@ TEST(Tls, ServerThatClosesInTheHandshakeIsAFailure) {
     const auto connected = client.connect();
     thread.join();
     ASSERT_FALSE(connected.has_value());
-    EXPECT_EQ(connected.error().kind, FailureKind::handshake);
+    EXPECT_EQ(connected.error().phase, Phase::handshake);
+    EXPECT_EQ(connected.error().kind, FailureKind::closed);
 }
 
 TEST(Tls, StalledHandshakesDoNotKeepOutTheNext) {

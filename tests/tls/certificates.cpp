@@ -162,6 +162,32 @@ void Certificates::make(const std::string& name, const std::string& issuer, cons
     }
 }
 
+std::string Certificates::make_list(const std::string& issuer, const std::vector<std::string>& revoked,
+                                    const std::string& file, long until) const {
+    const std::unique_ptr<X509_CRL, Freer<X509_CRL_free>> list{X509_CRL_new()};
+    const std::unique_ptr<ASN1_TIME, Freer<ASN1_TIME_free>> begin{X509_gmtime_adj(nullptr, -7200)};
+    const std::unique_ptr<ASN1_TIME, Freer<ASN1_TIME_free>> end{X509_gmtime_adj(nullptr, until)};
+    const CertificatePtr authority = read_certificate(certificate(issuer));
+    X509_CRL_set_version(list.get(), X509_CRL_VERSION_2);
+    X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(authority.get()));
+    X509_CRL_set1_lastUpdate(list.get(), begin.get());
+    X509_CRL_set1_nextUpdate(list.get(), end.get());
+    for (const auto& name : revoked) {
+        const CertificatePtr out = read_certificate(certificate(name));
+        X509_REVOKED* entry = X509_REVOKED_new();
+        demand(entry != nullptr && X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(out.get())) == 1 &&
+                   X509_REVOKED_set_revocationDate(entry, begin.get()) == 1 &&
+                   X509_CRL_add0_revoked(list.get(), entry) == 1,
+               "revoked certificate");
+    }
+    demand(X509_CRL_sort(list.get()) == 1 && X509_CRL_sign(list.get(), read_key(key(issuer)).get(), EVP_sha256()) > 0,
+           "revocation list");
+    const std::string path = (directory_.path() / file).string();
+    const FilePtr out = open_file(path, "w");
+    demand(PEM_write_X509_CRL(out.get(), list.get()) == 1, "revocation list");
+    return path;
+}
+
 const Certificates& certificates() {
     static const Certificates made;
     return made;

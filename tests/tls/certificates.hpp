@@ -58,6 +58,12 @@ class Certificates {
     void make(const std::string& name, const std::string& issuer, const CertificateOptions& options,
               bool chain = false) const;
 
+    /// Writes a certificate revocation list of `issuer` as FILE below the directory; says where.
+    ///   revoked  names of certificates
+    ///   until    end of its validity, in seconds from now
+    std::string make_list(const std::string& issuer, const std::vector<std::string>& revoked, const std::string& file,
+                          long until = 3600) const;
+
   private:
     TemporaryDirectory directory_;
 };

@@ -371,6 +371,106 @@ TEST(TlsFiles, ValidityIsReportedNotRefused) {
     EXPECT_THAT(later[2], HasSubstr("ca.pem: CA certificate number 1 expired"));
 }
 
+/// Files of one end with a revocation list of `ca`.
+Files with_list(const std::string& name, const std::string& list) {
+    auto files = test::certificates().files(name);
+    files.crl = list;
+    return files;
+}
+
+TEST(TlsRevocation, WhoIsOnTheListIsRefusedOnBothSides) {
+    const auto& pki = test::certificates();
+    const auto all_good = pki.make_list("ca", {}, "good.crl");
+    const auto client_out = pki.make_list("ca", {"client"}, "client-out.crl");
+    const auto server_out = pki.make_list("ca", {"server"}, "server-out.crl");
+    const auto shake = [](const std::string& server_list, const std::string& client_list) {
+        const auto server = *ServerContext::load(with_list("server", server_list));
+        const auto client = *ClientContext::load(with_list("client", client_list));
+        Pair pair{*server, *client};
+        const bool agreed = pair.shake();
+        for (const auto& failure : {pair.client_failure(), pair.server_failure()}) {
+            EXPECT_TRUE(!failure || failure->certificate) << failure->sentence;
+        }
+        return agreed;
+    };
+    EXPECT_TRUE(shake("", ""));
+    EXPECT_TRUE(shake(all_good, all_good));
+    EXPECT_FALSE(shake(client_out, all_good));
+    EXPECT_FALSE(shake(all_good, server_out));
+    EXPECT_TRUE(shake(server_out, client_out));
+}
+
+TEST(TlsRevocation, AListThatIsMissingOrOutOfDateRefusesEverybody) {
+    const auto& pki = test::certificates();
+    for (const auto& list : {pki.make_list("other-ca", {}, "other.crl"), pki.make_list("ca", {}, "old.crl", -3600)}) {
+        const auto server = test::server_context();
+        const auto client = ClientContext::load(with_list("client", list));
+        ASSERT_TRUE(client.has_value());
+        Pair pair{*server, **client};
+        EXPECT_FALSE(pair.shake());
+        ASSERT_TRUE(pair.client_failure());
+        EXPECT_TRUE(pair.client_failure()->certificate);
+    }
+    const auto old = ClientContext::load(with_list("client", pki.make_list("ca", {}, "old.crl", -3600)));
+    EXPECT_THAT((*old)->problems(now()),
+                testing::ElementsAre(HasSubstr("revocation list number 1 expired at")));
+}
+
+TEST(TlsRevocation, AuthoritiesAboveTheIssuerNeedNoList) {
+    const auto& pki = test::certificates();
+    auto files = pki.files("client");
+    files.crl = pki.make_list("intermediate", {}, "intermediate.crl");
+    const auto server = test::server_context("chained");
+    const auto client = ClientContext::load(files);
+    Pair pair{*server, **client};
+    EXPECT_TRUE(pair.shake());
+}
+
+TEST(TlsRevocation, FilesThatAreNoListsAreNamed) {
+    EXPECT_THAT(ClientContext::load(with_list("client", write("no.crl", "hello"))).error().message,
+                HasSubstr("no.crl: holds no certificate revocation list"));
+    EXPECT_THAT(ClientContext::load(with_list("client", "/nowhere.crl")).error().message,
+                HasSubstr("/nowhere.crl: cannot be opened"));
+}
+
+TEST(TlsRevocation, AnOpenConnectionsPeerCanBeJudgedAgain) {
+    const auto& pki = test::certificates();
+    const auto server = test::server_context();
+    const auto client = test::client_context();
+    Pair pair{*server, *client};
+    ASSERT_TRUE(pair.shake());
+    EXPECT_TRUE(server->accepts(pair.server()));
+    EXPECT_TRUE(test::server_context("chained")->accepts(pair.server()));
+    const auto revoking = *ServerContext::load(with_list("server", pki.make_list("ca", {"client"}, "client-out.crl")));
+    EXPECT_FALSE(revoking->accepts(pair.server()));
+    EXPECT_FALSE(test::server_context("server", "other-ca")->accepts(pair.server()));
+}
+
+TEST(TlsHandshake, AServerDoesNotTellWhichAuthoritiesItTrusts) {
+    const auto server = test::server_context();
+    const auto client = test::client_context();
+    Pair pair{*server, *client};
+    ASSERT_TRUE(pair.shake());
+    EXPECT_LE(sk_X509_NAME_num(SSL_get0_peer_CA_list(pair.client())), 0);
+}
+
+TEST(TlsFiles, AFingerprintChangesWithTheContentsAlone) {
+    const auto& pki = test::certificates();
+    const auto files = pki.files("client");
+    const auto first = *ClientContext::load(files);
+    EXPECT_EQ(first->fingerprint().size(), 64U);
+    auto moved = files;
+    moved.ca = write("same-ca.pem", read(files.ca));
+    EXPECT_EQ((*ClientContext::load(moved))->fingerprint(), first->fingerprint());
+    auto other = files;
+    other.ca = write("more-ca.pem", read(files.ca) + read(pki.certificate("other-ca")));
+    EXPECT_NE((*ClientContext::load(other))->fingerprint(), first->fingerprint());
+    other = files;
+    other.crl = pki.make_list("ca", {}, "good.crl");
+    EXPECT_NE((*ClientContext::load(other))->fingerprint(), first->fingerprint());
+    EXPECT_EQ(test::server_context()->fingerprint(), test::server_context()->fingerprint());
+}
+
 TEST(TlsFiles, SeveralAuthoritiesAreTrusted) {
     auto files = certificates().files("server");
     files.ca = write("both.pem", read(certificates().certificate("ca")) + read(certificates().certificate("other-ca")));

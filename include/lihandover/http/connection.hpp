@@ -22,9 +22,15 @@ class Answer {
   public:
     unsigned status = 0;
     std::string body;
+    /// It came on a connection that had carried an exchange before. Such a connection may give an answer that belongs
+    /// to no request (one sent twice) in the place of a `100 Continue`; only a fresh connection's can be relied on
+    /// there.
+    bool reused = false;
 
     /// The first field of that name (any case), white space around it cut.
     [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
+    /// The coding of `body` (`gzip`) where the peer used one, though `identity` was asked for; else empty.
+    [[nodiscard]] std::string_view content_coding() const;
     /// The connection can carry another exchange.
     [[nodiscard]] bool keeps_alive() const { return keeps_alive_; }
 
@@ -45,8 +51,8 @@ struct Field {
     std::string_view value;
 };
 
-/// A request. Host, Content-Length (or Transfer-Encoding) and Expect are added. Everything viewed must outlive the
-/// exchange.
+/// A request. Host, Content-Length (or Transfer-Encoding), Expect and ConnectorOptions::fields are added. Everything
+/// viewed must outlive the exchange.
 struct Request {
     std::string_view method = "POST";
     /// Origin form: path and query.
@@ -64,12 +70,10 @@ struct ConnectionOptions {
     std::chrono::milliseconds send_stall{30'000};
     /// From the request's last byte to the end of the answer.
     std::chrono::milliseconds answer_timeout{30'000};
-    /// A connection unused for so long is asked (one system call) whether the peer has closed it before it is used.
-    std::chrono::milliseconds check_after{1'000};
     std::size_t max_answer_header = 16384;
     std::size_t max_answer_body = 1048576;
     /// 1xx answers taken per exchange.
-    unsigned max_interim = 8;
+    unsigned max_interim = 100;
 };
 
 /// What came of an exchange with `Expect: 100-continue`.
@@ -84,6 +88,10 @@ struct ExpectOutcome {
 /// One HTTP/1.1 connection, kept alive between exchanges, made by a Connector. One exchange at a time. Lives on its
 /// connector's thread and may outlive the connector; every member is called on that thread. Never follows redirects,
 /// never repeats a request by itself. A failed exchange leaves the connection closed for good.
+///
+/// Before it sends anything it looks at what has come in, in its own buffers and in the kernel: with a byte there that
+/// nobody asked for, or the peer's end, the connection closes (Failure{send, closed, nothing_sent}). So no such byte
+/// becomes the next answer.
 ///
 /// Asio cancellation of a running exchange closes the connection too and surfaces as
 /// boost::system::system_error(operation_aborted), like every cancelled coroutine.
@@ -103,6 +111,8 @@ class Connection {
     [[nodiscard]] bool is_open() const;
     /// Exchanges completed on it.
     [[nodiscard]] std::uint64_t exchanges() const;
+    /// Path and query of the URL that it leads to.
+    [[nodiscard]] std::string_view target() const;
 
     /// Sends the request and reads the answer. On a closed connection: Failure{connect, closed, nothing_sent}.
     [[nodiscard]] boost::asio::awaitable<ClientResult<Answer>> exchange(const Request& request);

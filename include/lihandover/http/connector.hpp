@@ -5,7 +5,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lihandover/http/connection.hpp"
@@ -27,24 +29,41 @@ using NameLookup = std::function<std::optional<std::vector<std::string>>(const s
 
 struct ConnectorOptions {
     std::chrono::milliseconds resolve_timeout{5'000};
-    std::chrono::milliseconds connect_timeout{5'000};     ///< of each address
+    std::chrono::milliseconds connect_timeout{5'000};     ///< of each address, and again of what a proxy does
     std::chrono::milliseconds handshake_timeout{10'000};  ///< of each address
     /// An address that has not come to an end after so long is joined by the next one (RFC 8305 5).
     std::chrono::milliseconds attempt_delay{250};
+    /// A connection older than this ends after the exchange at hand, so that a busy one follows its name to other
+    /// addresses. Up to a tenth is taken off at random, so that those made together do not end together. 0: it may live
+    /// for ever.
+    std::chrono::milliseconds lifetime{0};
+    /// The proxy through which all connections go.
+    std::optional<Proxy> proxy;
+    /// Numeric address of ours that connections come from; addresses of another family are not tried. Empty: the
+    /// system's choice.
+    std::string local_address;
+    /// The name to ask for (SNI) and to find in the server's certificate. Empty: the URL's host.
+    std::string server_name;
+    /// Name and value of fields for every request. `Accept-Encoding: identity` goes with them.
+    std::vector<std::pair<std::string, std::string>> fields;
     /// The system's (getaddrinfo) when empty.
     NameLookup lookup;
     /// Of the connections made.
     ConnectionOptions exchange;
 };
 
-/// Makes connections to one server. Looks its name up apart from all others' names, tries the addresses as RFC 8305 has
-/// it, the TLS handshake included, and tries an address that failed after those that did not.
+/// Makes connections to one server, which may have several URLs. Looks their names up apart from all others' names,
+/// tries the addresses as RFC 8305 has it, proxy and TLS handshake included, and tries an address that failed after
+/// those that did not. Another URL is tried when the one before it is out, for about a minute before the first again.
 ///
 /// Lives on the one thread that runs `executor`'s io_context (the executor must be an io_context's own); every member
 /// is called there. Several connect() may run at once. Destruction ends running ones as cancelled.
 class Connector {
   public:
-    /// Only scheme, host and port of `url` are used. `https` needs a context; `http` ignores it.
+    /// `https` needs a context; `http` ignores it. std::invalid_argument when `local_address` is not one, or
+    /// std::logic_error without URLs or a context, or with fields that HTTP does not allow.
+    Connector(const boost::asio::any_io_executor& executor, std::span<const Url> urls,
+              std::shared_ptr<const tls::ClientContext> context, ConnectorOptions options = {});
     Connector(const boost::asio::any_io_executor& executor, const Url& url,
               std::shared_ptr<const tls::ClientContext> context, ConnectorOptions options = {});
     /// In the clear, to a Unix socket.
@@ -57,6 +76,9 @@ class Connector {
     [[nodiscard]] boost::asio::awaitable<ClientResult<Connection>> connect();
     /// Ends every running connect() as cancelled.
     void cancel();
+    /// What `connection` leads to is out, although it could be connected to: its address is tried last for a while, and
+    /// its URL too once that is true of all its addresses.
+    void avoid(const Connection& connection);
 
   private:
     class Impl;

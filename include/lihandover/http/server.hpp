@@ -184,7 +184,8 @@ class Server {
     [[nodiscard]] const std::string& address() const;
     /// 0 for Unix sockets.
     [[nodiscard]] std::uint16_t port() const;
-    /// For connections accepted from now on. Only on a server that was given TLS to begin with.
+    /// For connections accepted from now on. Open ones whose peer `context` would not let in (its CA is gone, it is
+    /// revoked) are cut. Only on a server that was given TLS to begin with.
     void set_tls(std::shared_ptr<const tls::ServerContext> context);
     [[nodiscard]] ServerStats stats() const;
 

@@ -28,8 +28,21 @@ struct Url {
     friend bool operator==(const Url&, const Url&) = default;
 };
 
+/// A proxy that connects us to a server by CONNECT (RFC 9110 9.3.6).
+struct Proxy {
+    /// Host name (lower case) or IP address, IPv6 without brackets.
+    std::string host;
+    std::uint16_t port = 0;
+    /// Value of Proxy-Authorization, which is a secret; empty: none is sent.
+    std::string authorization;
+};
+
 /// Refuses anything but http and https, user information, fragments, a missing host, port 0, and texts longer than
 /// 8192 bytes. The error says what is wrong and does not repeat the URL.
 [[nodiscard]] model::Result<Url> parse_url(std::string_view text);
+
+/// `http://proxy:3128`, with `user:password@` in front of the host where it wants credentials (RFC 7617). The error
+/// says what is wrong and does not repeat the URL.
+[[nodiscard]] model::Result<Proxy> parse_proxy(std::string_view text);
 
 }  // namespace lihandover::http

@@ -22,6 +22,10 @@ struct Files {
     /// The CA certificates (one or more) that a peer's certificate must lead to. Nothing else is trusted, not even the
     /// system's CAs.
     std::string ca;
+    /// Certificate revocation lists (PEM, one or more, or one in DER) of the authorities that issue the peers'
+    /// certificates: who is on one is refused, and so is everyone while the list of their issuer is missing or out of
+    /// date. Empty: nothing is asked.
+    std::string crl{};
 };
 
 /// Who the other end proved to be.
@@ -45,8 +49,9 @@ struct OwnCertificate {
 };
 
 /// Immutable TLS settings of a listener: TLS 1.2 with the suites of RFC 7525 and TLS 1.3, a client certificate under
-/// `ca` required and verified, ALPN http/1.1, no renegotiation, no compression. Resumed sessions keep the identity they
-/// were made with and live at most one hour and never beyond the client certificate's end. A reload builds a new
+/// `ca` required and verified, ALPN http/1.1, no renegotiation, no compression. The names of the CAs are not told to
+/// clients: they would tell everyone who connects which LEAs or sources there are. Resumed sessions keep the identity
+/// they were made with and live at most one hour and never beyond the client certificate's end. A reload builds a new
 /// context; connections keep the one they began with, and sessions of the old one do not resume under the new.
 /// Thread-safe.
 class ServerContext {
@@ -60,11 +65,15 @@ class ServerContext {
     ~ServerContext();
 
     [[nodiscard]] const OwnCertificate& certificate() const;
-    /// Sentences for the operator on certificates (ours and the CAs') that are expired or not yet valid at `now`; empty
-    /// when all is well.
+    /// Sentences for the operator on certificates (ours and the CAs') and revocation lists that are expired or not yet
+    /// valid at `now`; empty when all is well.
     [[nodiscard]] std::vector<std::string> problems(model::Instant now) const;
+    /// SHA-256 over the contents of its files, in hex: contexts with the same one are the same settings.
+    [[nodiscard]] const std::string& fingerprint() const;
 
-    /// For the http room.
+    /// For the http room: whether the peer of a connection, which may be of an older context, would be let in by this
+    /// one.
+    [[nodiscard]] bool accepts(ssl_st* ssl) const;
     [[nodiscard]] ssl_ctx_st* native() const;
 
   private:
@@ -86,6 +95,8 @@ class ClientContext {
 
     [[nodiscard]] const OwnCertificate& certificate() const;
     [[nodiscard]] std::vector<std::string> problems(model::Instant now) const;
+    /// As ServerContext's.
+    [[nodiscard]] const std::string& fingerprint() const;
 
     /// For the http room: readies a fresh SSL for a connection to `host` (SNI, name check, a cached session). False
     /// when OpenSSL refuses the name.

@@ -1,4 +1,4 @@
-#include "listener.hpp"
+#include "accept_socket.hpp"
 
 #include <grp.h>
 #include <sys/socket.h>
@@ -116,30 +116,26 @@ model::Result<gid_t> group_id(const std::string& path, const std::string& name) 
 
 }  // namespace
 
-Listener::Listener(Listener&& other) noexcept {
-    *this = std::move(other);
-}
-
-Listener& Listener::operator=(Listener&& other) noexcept {
+AcceptSocket& AcceptSocket::operator=(AcceptSocket&& other) noexcept {
     if (this != &other) {
         close();
-        descriptor_ = std::exchange(other.descriptor_, -1);
+        descriptor_ = std::move(other.descriptor_);
         family_ = other.family_;
         address_ = std::move(other.address_);
         port_ = other.port_;
-        path_ = std::exchange(other.path_, {});
+        path_ = std::move(other.path_);
         device_ = other.device_;
         inode_ = other.inode_;
     }
     return *this;
 }
 
-Listener::~Listener() {
+AcceptSocket::~AcceptSocket() {
     close();
 }
 
-void Listener::close() {
-    if (descriptor_ < 0) {
+void AcceptSocket::close() {
+    if (!descriptor_) {
         return;
     }
     if (is_unix()) {
@@ -149,47 +145,47 @@ void Listener::close() {
             unlink(path_.c_str());
         }
     }
-    ::close(std::exchange(descriptor_, -1));
+    descriptor_.reset();
 }
 
-model::Result<Listener> Listener::open(const std::string& where, unsigned mode, const std::string& group) {
+model::Result<AcceptSocket> AcceptSocket::open(const std::string& where, unsigned mode, const std::string& group) {
     if (where.starts_with(unix_prefix)) {
         return open_unix(where.substr(unix_prefix.size()), mode, group);
     }
     return open_tcp(where);
 }
 
-model::Result<Listener> Listener::open_tcp(const std::string& where) {
+model::Result<AcceptSocket> AcceptSocket::open_tcp(const std::string& where) {
     const auto endpoint = parse_endpoint(where);
     if (!endpoint) {
         return error_of(where, "not an address to listen on; allowed are 127.0.0.1:8080, [::1]:8080 and unix:/path");
     }
-    Listener listener;
-    listener.family_ = endpoint->protocol().family();
-    listener.descriptor_ = socket(listener.family_, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (listener.descriptor_ < 0) {
+    AcceptSocket made;
+    made.family_ = endpoint->protocol().family();
+    made.descriptor_.reset(socket(made.family_, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!made.descriptor_) {
         return error_of(where, "no socket to be had", errno);
     }
     const int on = 1;
-    setsockopt(listener.descriptor_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(listener.descriptor_, endpoint->data(), static_cast<socklen_t>(endpoint->size())) != 0) {
+    setsockopt(made.descriptor_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(made.descriptor_.get(), endpoint->data(), static_cast<socklen_t>(endpoint->size())) != 0) {
         return error_of(where, "cannot be listened on", errno);
     }
-    if (::listen(listener.descriptor_, backlog) != 0) {
+    if (::listen(made.descriptor_.get(), backlog) != 0) {
         return error_of(where, "cannot be listened on", errno);
     }
     asio::ip::tcp::endpoint bound;
     auto size = static_cast<socklen_t>(bound.capacity());
-    if (getsockname(listener.descriptor_, bound.data(), &size) != 0) {
+    if (getsockname(made.descriptor_.get(), bound.data(), &size) != 0) {
         return error_of(where, "its port cannot be found out", errno);
     }
     bound.resize(size);
-    listener.port_ = bound.port();
-    listener.address_ = where.substr(0, where.rfind(':') + 1) + std::to_string(listener.port_);
-    return listener;
+    made.port_ = bound.port();
+    made.address_ = where.substr(0, where.rfind(':') + 1) + std::to_string(made.port_);
+    return made;
 }
 
-model::Result<Listener> Listener::open_unix(const std::string& path, unsigned mode, const std::string& group) {
+model::Result<AcceptSocket> AcceptSocket::open_unix(const std::string& path, unsigned mode, const std::string& group) {
     sockaddr_un address{};
     if (!fill_address(address, path)) {
         return error_of(path, "not a path for a Unix socket; allowed are 1 to 107 bytes");
@@ -197,23 +193,23 @@ model::Result<Listener> Listener::open_unix(const std::string& path, unsigned mo
     if (auto status = remove_stale(path, address); !status) {
         return status.error();
     }
-    Listener listener;
-    listener.family_ = AF_UNIX;
-    listener.descriptor_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (listener.descriptor_ < 0) {
+    AcceptSocket made;
+    made.family_ = AF_UNIX;
+    made.descriptor_.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!made.descriptor_) {
         return error_of(path, "no socket to be had", errno);
     }
-    if (bind(listener.descriptor_, generic(address), sizeof address) != 0) {
+    if (bind(made.descriptor_.get(), generic(address), sizeof address) != 0) {
         return error_of(path, "cannot be listened on", errno);
     }
     struct stat status {};
     if (lstat(path.c_str(), &status) != 0) {
         return error_of(path, "vanished while it was made", errno);
     }
-    listener.path_ = path;
-    listener.device_ = status.st_dev;
-    listener.inode_ = status.st_ino;
-    listener.address_ = std::string{unix_prefix} + path;
+    made.path_ = path;
+    made.device_ = status.st_dev;
+    made.inode_ = status.st_ino;
+    made.address_ = std::string{unix_prefix} + path;
     // Nobody can connect before listen(), so there is no moment with wider permissions.
     if (!group.empty()) {
         const auto gid = group_id(path, group);
@@ -227,10 +223,10 @@ model::Result<Listener> Listener::open_unix(const std::string& path, unsigned mo
     if (chmod(path.c_str(), static_cast<mode_t>(mode & 0777U)) != 0) {
         return error_of(path, "cannot be given its mode", errno);
     }
-    if (::listen(listener.descriptor_, backlog) != 0) {
+    if (::listen(made.descriptor_.get(), backlog) != 0) {
         return error_of(path, "cannot be listened on", errno);
     }
-    return listener;
+    return made;
 }
 
 }  // namespace lihandover::http

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "parser.hpp"
+#include "receive_buffer.hpp"
+
+namespace lihandover::http {
+
+/// Finds the heads of answers in what was received, and is as tolerant as RFC 9112 allows a client to be: lines that
+/// end with LF alone (2.2), other white space in the status line, none before a reason that is missing (4), white space
+/// before a colon (5.1), folded fields (5.2). No I/O.
+class AnswerHead {
+  public:
+    enum class State : std::uint8_t {
+        partial,    ///< more has to come
+        interim,    ///< a `100 Continue` was passed over
+        final,      ///< the head lies in front in the buffer: see head() and parser()
+        malformed,  ///< no HTTP/1.x answer, or one that hands the connection over
+        too_large,  ///< the head is
+        too_many,   ///< interim answers
+    };
+
+    /// Bounds: bytes of a head, and interim answers before a final one.
+    AnswerHead(std::size_t max_size, unsigned max_interim);
+
+    /// Another answer begins.
+    void start();
+    /// Looks at what is in `buffer`. Once not partial or interim, it stays what it is until start().
+    State parse(ReceiveBuffer& buffer);
+
+    /// Some of an answer that is not finished has come.
+    [[nodiscard]] bool begun(const ReceiveBuffer& buffer) const { return parser_.has_value() || !buffer.empty(); }
+    /// A `100 Continue` has come.
+    [[nodiscard]] bool got_continue() const { return got_continue_; }
+    // Of a final head.
+    [[nodiscard]] const Head& head() const { return head_; }
+    [[nodiscard]] AnswerParser& parser() { return *parser_; }
+
+  private:
+    State parse_one(ReceiveBuffer& buffer, std::size_t size);
+    State take(ReceiveBuffer& buffer);
+
+    std::size_t max_size_;
+    unsigned max_interim_;
+    Head head_;
+    std::optional<AnswerParser> parser_;  ///< once a head is complete
+    std::size_t scanned_ = 0;             ///< unread bytes without an end of a head
+    unsigned interim_ = 0;
+    bool got_continue_ = false;
+    std::optional<State> settled_;
+};
+
+}  // namespace lihandover::http
