@@ -23,17 +23,12 @@
 #include <utility>
 #include <vector>
 
+#include "../support/manual_clock.hpp"
 #include "connection.hpp"
 #include "fake_store.hpp"
 #include "lihandover/admin/admin.hpp"
 
 namespace lihandover::admin::test {
-
-class FakeClock final : public model::Clock {
-  public:
-    [[nodiscard]] model::Instant wall() const override { return {1'795'342'631, 5'000}; }
-    [[nodiscard]] SteadyTime steady() const override { return {}; }
-};
 
 /// The rest of the daemon, as a test wants it.
 class FakeControl final : public Control {
@@ -143,7 +138,7 @@ class AdminTest : public testing::Test {
 
     std::string directory_;
     std::string socket_;
-    FakeClock clock_;
+    lihandover::test::ManualClock clock_{{1'795'342'631, 5'000}};
     FakeStore store_;
     FakeControl control_;
     metrics::Metrics metrics_;

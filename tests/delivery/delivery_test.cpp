@@ -966,7 +966,7 @@ TEST_F(Validating, ASampleTakesTheFirstOfEachLane) {
 }
 
 TEST_F(Validating, ASampleIsOneInAHundredButNotManyASecond) {
-    clock_.freeze();
+    clock_.stop();
     validation_ = config::SchemaValidation::sample;
     options_.connections = 1;
     options_.max_actions_per_message = 1;

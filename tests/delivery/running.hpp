@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "../support/manual_clock.hpp"
 #include "fake_store.hpp"
 #include "lea.hpp"
 #include "lihandover/delivery/delivery.hpp"
@@ -44,33 +45,12 @@ inline std::vector<model::Uuid> objects_of(const std::vector<FakeStore::Made>& m
     return objects;
 }
 
-/// The machine's clocks, moved on by a test.
-class FakeClock final : public model::Clock {
-  public:
-    [[nodiscard]] model::Instant wall() const override {
-        return model::Instant::from_micros(begun_wall_.micros() + passed().count());
-    }
-    [[nodiscard]] SteadyTime steady() const override { return begun_ + passed(); }
-    /// Timers that run already do not notice; FakeStore::say_health(true) has everything looked at again.
-    void advance(std::chrono::microseconds by) { offset_ = offset_.load() + by; }
-    /// Goes on by advance() alone. Before anybody uses it.
-    void freeze() { frozen_ = true; }
-
-  private:
-    [[nodiscard]] std::chrono::microseconds passed() const {
-        const auto real = frozen_ ? SteadyTime::duration{} : model::system_clock().steady() - begun_;
-        return std::chrono::duration_cast<std::chrono::microseconds>(real) + offset_.load();
-    }
-
-    const SteadyTime begun_ = model::system_clock().steady();
-    const model::Instant begun_wall_ = model::system_clock().wall();
-    std::atomic<std::chrono::microseconds> offset_{};
-    bool frozen_ = false;
-};
-
 class Running : public testing::Test {
   protected:
-    Running() { lea_ = std::make_unique<Lea>(accept); }
+    Running() {
+        clock_.let_wall_run();
+        lea_ = std::make_unique<Lea>(accept);
+    }
     ~Running() override {
         if (lea_) {
             lea_->release();  // nothing to wait for
@@ -150,7 +130,7 @@ class Running : public testing::Test {
     config::SchemaValidation validation_ = config::SchemaValidation::off;
     std::shared_ptr<const handover::Validator> validator_;
     std::shared_ptr<const tls::ClientContext> tls_;
-    FakeClock clock_;
+    lihandover::test::ManualClock clock_{model::system_clock().wall()};
     FakeStore store_{clock_};
     metrics::Metrics metrics_;
     boost::asio::thread_pool pool_{1};

@@ -699,7 +699,7 @@ TEST_F(ObjectUploadsTest, EmergenciesGoFirst) {
 
 TEST_F(ObjectUploadsTest, TheBandwidthLimitHolds) {
     options_.upload_bandwidth = 100'000;
-    clock_.freeze();
+    clock_.stop();
     start();
     queue(bytes_of(50'000));
     queue(bytes_of(50'000));

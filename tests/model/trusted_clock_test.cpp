@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "../support/manual_clock.hpp"
+
 namespace lihandover::model {
 namespace {
 
@@ -12,55 +14,40 @@ using std::chrono::seconds;
 constexpr std::int64_t start = 1'795'342'531;
 constexpr std::int64_t day = 86'400;
 
-/// A wall clock and a steady one, each moved by hand.
-class MachineClock final : public Clock {
-  public:
-    [[nodiscard]] Instant wall() const override { return wall_; }
-    [[nodiscard]] SteadyTime steady() const override { return steady_; }
-    void pass(seconds time) {
-        wall_.seconds += time.count();
-        steady_ += time;
-    }
-    void jump(std::int64_t by) { wall_.seconds += by; }
-
-  private:
-    Instant wall_{start, 0};
-    SteadyTime steady_;
-};
-
 class TrustedClockTest : public testing::Test {
   protected:
+    TrustedClockTest() { machine_.stop(); }
     void follow(std::optional<Instant> last = std::nullopt) {
         clock_.follow({minutes(5), [this] { return synchronised_; }}, last);
     }
 
-    MachineClock machine_;
+    lihandover::test::ManualClock machine_{{start, 0}};
     TrustedClock clock_{machine_};
     bool synchronised_ = false;
 };
 
 TEST_F(TrustedClockTest, IsTheWallClockUntilItHasRules) {
-    machine_.jump(100 * day);
+    machine_.advance_wall(seconds(100 * day));
     EXPECT_EQ(clock_.trusted(), machine_.wall());
     EXPECT_TRUE(clock_.is_trusted());
 }
 
 TEST_F(TrustedClockTest, GoesOnWithTheWallClock) {
     follow();
-    machine_.pass(hours(24 * 30));
+    machine_.advance(hours(24 * 30));
     EXPECT_EQ(clock_.trusted(), machine_.wall());
     EXPECT_TRUE(clock_.is_trusted());
 }
 
 TEST_F(TrustedClockTest, AJumpAheadIsNotFollowed) {
     follow();
-    machine_.pass(hours(1));
-    machine_.jump(100 * day);
+    machine_.advance(hours(1));
+    machine_.advance_wall(seconds(100 * day));
     EXPECT_EQ(clock_.trusted().seconds, start + 3600 + 300);
     EXPECT_FALSE(clock_.is_trusted());
-    machine_.pass(hours(1));
+    machine_.advance(hours(1));
     EXPECT_EQ(clock_.trusted().seconds, start + 2 * 3600 + 300);
-    machine_.jump(-100 * day);
+    machine_.advance_wall(seconds(-100 * day));
     EXPECT_EQ(clock_.trusted(), machine_.wall());
     EXPECT_TRUE(clock_.is_trusted());
 }
@@ -68,7 +55,7 @@ TEST_F(TrustedClockTest, AJumpAheadIsNotFollowed) {
 TEST_F(TrustedClockTest, SmallJumpsDoNotAddUp) {
     follow();
     for (int count = 0; count < 100; ++count) {
-        machine_.jump(200);
+        machine_.advance_wall(seconds(200));
         (void)clock_.trusted();
     }
     EXPECT_EQ(clock_.trusted().seconds, start + 300);
@@ -76,7 +63,7 @@ TEST_F(TrustedClockTest, SmallJumpsDoNotAddUp) {
 
 TEST_F(TrustedClockTest, TheKernelsWordCatchesUp) {
     follow();
-    machine_.jump(100 * day);
+    machine_.advance_wall(seconds(100 * day));
     EXPECT_FALSE(clock_.is_trusted());
     synchronised_ = true;
     EXPECT_EQ(clock_.trusted(), machine_.wall());
@@ -87,7 +74,7 @@ TEST_F(TrustedClockTest, TheKernelsWordCatchesUp) {
 
 TEST_F(TrustedClockTest, AnOperatorsWordCatchesUp) {
     follow();
-    machine_.jump(100 * day);
+    machine_.advance_wall(seconds(100 * day));
     clock_.accept();
     EXPECT_EQ(clock_.trusted(), machine_.wall());
     EXPECT_TRUE(clock_.is_trusted());
@@ -114,14 +101,14 @@ TEST_F(TrustedClockTest, AClockThatIsBehindIsNotTrustedAndHoldsBack) {
 TEST_F(TrustedClockTest, WhereTheKernelCannotKnowTheWallClockIsTrusted) {
     clock_.follow({minutes(5), {}}, Instant{start - 10 * day, 0});
     EXPECT_EQ(clock_.trusted(), machine_.wall());
-    machine_.jump(100 * day);
+    machine_.advance_wall(seconds(100 * day));
     EXPECT_EQ(clock_.trusted(), machine_.wall());
     EXPECT_TRUE(clock_.is_trusted());
 }
 
 TEST_F(TrustedClockTest, TheToleranceMayChange) {
     follow();
-    machine_.jump(600);
+    machine_.advance_wall(seconds(600));
     EXPECT_FALSE(clock_.is_trusted());
     clock_.set_tolerance(minutes(20));
     EXPECT_TRUE(clock_.is_trusted());

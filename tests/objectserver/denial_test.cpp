@@ -171,13 +171,13 @@ TEST(ObjectServer, StopsAnsweringAtTheExpiry) {
     const auto id = server.store.put("lea-one", 2'000'000);
     const std::string target = server.store.target_of(id);
     EXPECT_EQ(client.ask("HEAD", target).status(), 200U);
-    server.clock.move(3590s);
+    server.clock.advance_wall(3590s);
     EXPECT_EQ(client.ask("HEAD", target).status(), 200U);
     // One that runs by then may end.
     server.store.hold_reading_from(1'000'000);
     client.send("GET " + target + " HTTP/1.1\r\nHost: x\r\n\r\n");
     ASSERT_TRUE(server.wait_for([&] { return server.store.holds(); }));
-    server.clock.move(20s);
+    server.clock.advance_wall(20s);
     server.store.let_read();
     const auto running = client.receive();
     ASSERT_TRUE(running.has_value());
@@ -197,7 +197,7 @@ TEST(ObjectServer, ACertificateThatEndsWhileItsConnectionLivesIsDenied) {
     TlsClient ended{server.port(), "short"};
     TlsClient valid{server.port()};
     EXPECT_EQ(ended.get(target).status(), 200U);
-    server.clock.move(3700s);
+    server.clock.advance_wall(3700s);
     EXPECT_EQ(ended.get(target).status(), 404U);
     EXPECT_EQ(valid.get(target).status(), 200U);
 }

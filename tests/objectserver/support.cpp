@@ -19,12 +19,6 @@ namespace lihandover::objectserver::test {
 
 namespace asio = boost::asio;
 
-model::Instant MovedClock::wall() const {
-    model::Instant now = model::system_clock().wall();
-    now.seconds += moved_;
-    return now;
-}
-
 char byte_at(std::uint64_t at) {
     return static_cast<char>((at * 2654435761U) >> 13U);
 }
@@ -441,6 +435,7 @@ TestServer::TestServer() : TestServer(settings()) {}
 TestServer::TestServer(Options options) : TestServer(settings(), std::move(options)) {}
 
 TestServer::TestServer(const Settings& settings, Options options) {
+    clock.let_wall_run();
     const Parts parts{store, store, metrics, clock, pool_.get_executor(), [this] {
                           return can_commit.load(); }};
     options.listen = "127.0.0.1:0";

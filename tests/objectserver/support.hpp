@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "../support/manual_clock.hpp"
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/objectserver/objectserver.hpp"
@@ -33,17 +34,6 @@ namespace lihandover::objectserver::test {
 
 /// Nothing in these tests takes near so long; it keeps a broken one from hanging.
 constexpr std::chrono::seconds guard{30};
-
-/// The machine's time, moved by what a test adds.
-class MovedClock final : public model::Clock {
-  public:
-    [[nodiscard]] model::Instant wall() const override;
-    [[nodiscard]] SteadyTime steady() const override { return std::chrono::steady_clock::now(); }
-    void move(std::chrono::seconds by) { moved_ += by.count(); }
-
-  private:
-    std::atomic<std::int64_t> moved_{0};
-};
 
 /// Bytes at any place of an object of any size, without keeping them.
 [[nodiscard]] char byte_at(std::uint64_t at);
@@ -240,7 +230,7 @@ class TestServer {
 
     FakeStore store;
     metrics::Metrics metrics;
-    MovedClock clock;
+    lihandover::test::ManualClock clock{model::system_clock().wall()};
     /// What Parts::can_commit says.
     std::atomic<bool> can_commit{true};
 
