@@ -1,0 +1,85 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lihandover/model/item.hpp"
+#include "lihandover/model/time.hpp"
+#include "lihandover/model/uuid.hpp"
+
+namespace lihandover::audit {
+
+/// A decision that touches evidence (promise 12). The numbers are on disk: never change them, only add.
+enum class Kind : std::uint8_t {
+    warrant_in_force = 0,
+    warrant_changed = 1,
+    warrant_ended = 2,
+    item_made = 3,
+    item_delivered = 4,
+    item_refused = 5,
+    item_retried = 6,
+    item_rejected = 7,
+    object_lost = 8,      ///< the file that the source named could not be copied; `why` says how it failed
+    object_pushed = 9,    ///< Model B
+    object_fetched = 10,  ///< Model A; `who` is the certificate's SHA-256, `why` the range and the outcome
+    object_refused = 11,
+    object_retried = 12,
+    object_rejected = 13,  ///< by an operator
+    object_expired = 14,   ///< Model A: it can no longer be fetched
+    item_set_aside = 15,
+    object_set_aside = 16,
+};
+inline constexpr std::array<std::string_view, 17> kind_names = {
+    "warrant_in_force", "warrant_changed", "warrant_ended",  "item_made",      "item_delivered",  "item_refused",
+    "item_retried",     "item_rejected",   "object_lost",    "object_pushed",  "object_fetched",  "object_refused",
+    "object_retried",   "object_rejected", "object_expired", "item_set_aside", "object_set_aside"};
+[[nodiscard]] constexpr std::string_view name_of(Kind kind) {
+    return kind_names[static_cast<std::size_t>(kind)];
+}
+
+/// With what an item or an object does not go. `words` may be an LEA's text: for the control API and the audit record
+/// only, never for a log (promise 8).
+struct Refusal {
+    /// The LEA's HI1 ErrorCode, or an HTTP status, or 0.
+    std::uint64_t code = 0;
+    /// The numbers are on disk: never change them, only add.
+    enum class Kind : std::uint8_t {
+        hi1_error = 0,
+        http_status = 1,
+        invalid_document = 2,
+        expired = 3,     ///< a binary object that could not be pushed in time
+        no_answer = 4,   ///< the connection ended, or the time ran out, without an answer
+        unreadable = 5,  ///< an answer that is none of HI1
+    } kind = Kind::hi1_error;
+    std::string words;
+
+    friend bool operator==(const Refusal&, const Refusal&) = default;
+};
+[[nodiscard]] std::string_view name_of(Refusal::Kind kind);
+
+/// One decision, whole: made in one call, in one place, and stored in the transaction that it speaks of. Nothing is
+/// added to it later. Views what it is made of; read back, it views the reader's strings.
+struct Entry {
+    Kind kind{};
+    model::Instant at;
+    std::string_view destination;  ///< of the lane; empty when it is of no lane
+    std::string_view liid;
+    std::string_view who;  ///< an operator or a certificate; empty: the daemon itself
+    std::string_view why;
+    std::optional<model::Uuid> object_id;  ///< of the item, or of the binary object
+    /// With item_made, so that the item's numbers and time are on record when it is gone.
+    std::optional<model::ApplicationCorrelation> correlation;
+    std::optional<model::Instant> received_at;
+    const Refusal* refusal = nullptr;  ///< with what it did not go, now or before
+};
+
+/// Appends the entry's bytes to `out`: always the same for the same entry, and different for different ones, so that a
+/// hash over them stands for the entry. docs/store.md has them byte by byte. Times count in whole microseconds, as the
+/// store keeps them.
+void append_canonical(const Entry& entry, std::string& out);
+
+}  // namespace lihandover::audit
