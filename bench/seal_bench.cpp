@@ -13,6 +13,7 @@
 namespace {
 
 using namespace lihandover;
+using namespace lihandover::store::sqlite;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t block = std::size_t{256} * 1024;  // as the store reads and writes
@@ -35,14 +36,14 @@ double bytes_per_second(const Step& step) {
 
 int main() {
     const std::vector<char> bytes(block, 'x');
-    std::vector<char> sealed(block + (block / store::seal_chunk) * store::seal_tag);
+    std::vector<char> sealed(block + (block / seal_chunk) * seal_tag);
     std::vector<char> opened(block);
-    const store::SealKey key = store::SealKey::random();
-    store::ChunkCipher sealing(key, store::ChunkCipher::Direction::seal);
-    store::ChunkCipher opening(key, store::ChunkCipher::Direction::unseal);
+    const SealKey key = SealKey::random();
+    ChunkCipher sealing(key, ChunkCipher::Direction::seal);
+    ChunkCipher opening(key, ChunkCipher::Direction::unseal);
     store::Sha256Digest digest;
     const auto chunks = [&](const auto& one) {
-        for (std::size_t number = 0; number < block / store::seal_chunk; ++number) {
+        for (std::size_t number = 0; number < block / seal_chunk; ++number) {
             if (!one(number)) {
                 return false;
             }
@@ -55,16 +56,16 @@ int main() {
     });
     const double seal = bytes_per_second([&] {
         return chunks([&](std::size_t number) {
-            return sealing.seal(number, false, std::span(bytes).subspan(number * store::seal_chunk, store::seal_chunk),
-                                sealed.data() + number * (store::seal_chunk + store::seal_tag));
+            return sealing.seal(number, false, std::span(bytes).subspan(number * seal_chunk, seal_chunk),
+                                sealed.data() + number * (seal_chunk + seal_tag));
         });
     });
     const double unseal = bytes_per_second([&] {
         return chunks([&](std::size_t number) {
-            return opening.unseal(number, false,
-                                  std::span<const char>(sealed).subspan(number * (store::seal_chunk + store::seal_tag),
-                                                                        store::seal_chunk + store::seal_tag),
-                                  opened.data() + number * store::seal_chunk);
+            return opening.unseal(
+                number, false,
+                std::span<const char>(sealed).subspan(number * (seal_chunk + seal_tag), seal_chunk + seal_tag),
+                opened.data() + number * seal_chunk);
         });
     });
     std::printf(R"({"hash":%.0f,"seal":%.0f,"unseal":%.0f})"

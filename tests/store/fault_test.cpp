@@ -150,6 +150,7 @@ TEST_F(Faulty, FailsOneOperationAfterTheOtherWithoutLosingOrInventingAnything) {
             SCOPED_TRACE("code " + std::to_string(code) + ", operation " + std::to_string(operation));
             options_.directory = directory_.path() / (std::to_string(code) + "-" + std::to_string(operation));
             std::set<model::Uuid> expected;
+            std::set<model::Uuid> failed_ones;
             std::set<model::Uuid> accepted_ones;
             faults().fail(code, operation, 1);
             auto opened = Store::open(options_, clock_);
@@ -167,9 +168,8 @@ TEST_F(Faulty, FailsOneOperationAfterTheOtherWithoutLosingOrInventingAnything) {
                         for (const NewItem& one : items) {
                             ids.push_back(one.object_id);
                         }
-                        if (submit(std::move(items)) == Outcome::committed) {
-                            expected.insert(ids.begin(), ids.end());
-                        }
+                        (submit(std::move(items)) == Outcome::committed ? expected : failed_ones)
+                            .insert(ids.begin(), ids.end());
                         if (round != 1) {
                             continue;
                         }
@@ -195,7 +195,8 @@ TEST_F(Faulty, FailsOneOperationAfterTheOtherWithoutLosingOrInventingAnything) {
                 EXPECT_TRUE(found.contains(id) || accepted_ones.contains(id)) << "committed, and gone";
             }
             for (const model::Uuid& id : found) {
-                EXPECT_TRUE(expected.contains(id)) << "failed, and here";
+                // A commit whose sync failed may be on the disk all the same (docs/store.md).
+                EXPECT_TRUE(expected.contains(id) || failed_ones.contains(id)) << "never made, and here";
             }
             EXPECT_EQ(submit(some(5)), Outcome::committed);
             close();

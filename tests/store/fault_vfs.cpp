@@ -2,8 +2,15 @@
 
 #include <sqlite3.h>
 
+#include <chrono>
 #include <cstring>
+#include <fstream>
+#include <map>
+#include <memory>
 #include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
 
 namespace lihandover::store::test {
 
@@ -12,9 +19,48 @@ namespace {
 sqlite3_vfs* real_vfs = nullptr;
 sqlite3_vfs shim_vfs;
 
+/// A file as the disk has it, and what the system only remembers.
+struct DiskFile {
+    struct Write {
+        std::int64_t offset = 0;
+        std::string bytes;
+        std::int64_t cut_to = -1;  ///< a truncation instead
+    };
+    std::string durable;
+    std::vector<Write> pending;
+
+    void sync() {
+        for (const Write& write : pending) {
+            if (write.cut_to >= 0) {
+                durable.resize(static_cast<std::size_t>(write.cut_to));
+                continue;
+            }
+            const auto offset = static_cast<std::size_t>(write.offset);
+            if (durable.size() < offset + write.bytes.size()) {
+                durable.resize(offset + write.bytes.size());
+            }
+            durable.replace(offset, write.bytes.size(), write.bytes);
+        }
+        pending.clear();
+    }
+};
+
+struct Disk {
+    std::mutex mutex;
+    bool follows = false;
+    std::map<std::string, std::shared_ptr<DiskFile>> files;
+};
+
+Disk& disk() {
+    static Disk state;
+    return state;
+}
+
 struct File {
     sqlite3_file base;
     bool database;
+    bool log;
+    DiskFile* followed;  ///< owned by the disk
     sqlite3_file* real() { return static_cast<sqlite3_file*>(static_cast<void*>(this + 1)); }
 };
 
@@ -29,8 +75,13 @@ const sqlite3_io_methods* methods_of(sqlite3_file* file) {
 }
 
 /// The code to fail with, or SQLITE_OK.
-int judge() {
+int judge(sqlite3_file* file, bool sync) {
     Faults& state = faults();
+    const Faults::File only = state.only;
+    if ((only == Faults::File::database && !file_of(file)->database) ||
+        (only == Faults::File::log && !file_of(file)->log) || (state.syncs_only && !sync)) {
+        return SQLITE_OK;
+    }
     ++state.seen;
     const int code = state.code;
     if (code == 0) {
@@ -57,22 +108,40 @@ int read_file(sqlite3_file* file, void* out, int size, sqlite3_int64 offset) {
     return code;
 }
 int write_file(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
-    if (const int code = judge()) {
+    if (const int code = judge(file, false)) {
         return code;
+    }
+    if (DiskFile* followed = file_of(file)->followed) {
+        const std::lock_guard lock(disk().mutex);
+        followed->pending.push_back(
+            {offset, std::string(static_cast<const char*>(data), static_cast<std::size_t>(size)), -1});
     }
     return methods_of(file)->xWrite(real_of(file), data, size, offset);
 }
 int truncate_file(sqlite3_file* file, sqlite3_int64 size) {
-    if (const int code = judge()) {
+    if (const int code = judge(file, false)) {
         return code;
+    }
+    if (DiskFile* followed = file_of(file)->followed) {
+        const std::lock_guard lock(disk().mutex);
+        followed->pending.push_back({0, {}, size});
     }
     return methods_of(file)->xTruncate(real_of(file), size);
 }
 int sync_file(sqlite3_file* file, int flags) {
-    if (const int code = judge()) {
-        return code;
+    while (faults().hang_syncs) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
-    return methods_of(file)->xSync(real_of(file), flags);
+    const int code = judge(file, true);
+    if (DiskFile* followed = file_of(file)->followed) {
+        const std::lock_guard lock(disk().mutex);
+        if (code == SQLITE_OK) {
+            followed->sync();
+        } else {
+            followed->pending.clear();
+        }
+    }
+    return code != SQLITE_OK ? code : methods_of(file)->xSync(real_of(file), flags);
 }
 int file_size(sqlite3_file* file, sqlite3_int64* size) {
     return methods_of(file)->xFileSize(real_of(file), size);
@@ -117,6 +186,18 @@ int open_file(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int
     File* opened = file_of(file);
     opened->base.pMethods = nullptr;
     opened->database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
+    opened->log = (flags & SQLITE_OPEN_WAL) != 0;
+    opened->followed = nullptr;
+    if (opened->database || opened->log) {
+        const std::lock_guard lock(disk().mutex);
+        if (disk().follows) {
+            auto& followed = disk().files[name];
+            if (!followed) {
+                followed = std::make_shared<DiskFile>();
+            }
+            opened->followed = followed.get();
+        }
+    }
     const int code = real_vfs->xOpen(real_vfs, name, opened->real(), flags, out_flags);
     if (opened->real()->pMethods != nullptr) {
         opened->base.pMethods = &shim_methods;
@@ -133,6 +214,20 @@ int last_error(sqlite3_vfs*, int, char*) {
 Faults& faults() {
     static Faults state;
     return state;
+}
+
+void follow_the_disk(bool follow) {
+    const std::lock_guard lock(disk().mutex);
+    disk().follows = follow;
+    disk().files.clear();
+}
+
+void lose_power(const std::filesystem::path& directory) {
+    const std::lock_guard lock(disk().mutex);
+    for (const auto& [name, file] : disk().files) {
+        std::ofstream out(directory / std::filesystem::path(name).filename(), std::ios::binary);
+        out << file->durable;
+    }
 }
 
 void install_fault_vfs() {

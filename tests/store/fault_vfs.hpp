@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
 
 namespace lihandover::store::test {
 
@@ -15,11 +16,20 @@ struct Faults {
     std::atomic<std::int64_t> times{-1};
     /// Operations since it was last set to 0.
     std::atomic<std::int64_t> seen{0};
+    /// Which files, and whether their syncs alone.
+    enum class File : std::uint8_t { any, database, log };
+    std::atomic<File> only{File::any};
+    std::atomic<bool> syncs_only{false};
     /// Reads of the database give garbage.
     std::atomic<bool> garbage{false};
+    /// Syncs wait while this is true.
+    std::atomic<bool> hang_syncs{false};
 
     void none() {
         garbage = false;
+        hang_syncs = false;
+        only = File::any;
+        syncs_only = false;
         code = 0;
     }
     void fail(int with, std::int64_t working = 0, std::int64_t how_often = -1) {
@@ -31,6 +41,13 @@ struct Faults {
 };
 
 Faults& faults();
+
+/// From now on follows what of each file opened from here on is on a disk that forgets what was not synced, and drops
+/// all of it when a sync fails, as Linux does.
+void follow_the_disk(bool follow);
+/// Writes the files as a loss of power now would leave them into `directory`.
+void lose_power(const std::filesystem::path& directory);
+
 void install_fault_vfs();
 
 }  // namespace lihandover::store::test

@@ -21,6 +21,8 @@
 namespace lihandover::store::test {
 namespace {
 
+using namespace sqlite;
+
 using testing::HasSubstr;
 
 class Database : public testing::Test {
@@ -104,7 +106,7 @@ TEST_F(Database, FindsEndedObjectsByAnIndex) {
     };
     EXPECT_THAT(plan("SELECT item FROM record WHERE (kind=9 OR kind=13 OR kind=14) AND object_id=?"),
                 testing::HasSubstr("record_object_ended"));
-    EXPECT_THAT(plan("SELECT id FROM object WHERE (state=1 OR state=2 OR state=3) AND item_uuid=?"),
+    EXPECT_THAT(plan("SELECT id FROM object WHERE (state=1 OR state=2 OR state=3 OR state=4) AND item_uuid=?"),
                 testing::HasSubstr("object_item_uuid"));
 }
 
@@ -170,7 +172,7 @@ class Counters : public Database {
 };
 
 TEST_F(Counters, CountEachConversationOfEachLaneFromZero) {
-    Transaction transaction(connection_);
+    ScopedTransaction transaction(connection_);
     const auto first = take(1, 10);
     EXPECT_EQ(first.sequence_number, 0U);
     EXPECT_LT(first.level_id, std::uint64_t{1} << 53);
@@ -183,7 +185,7 @@ TEST_F(Counters, CountEachConversationOfEachLaneFromZero) {
 
 TEST_F(Counters, AreKnownFromTheRecordsWhenTheTableIsBehind) {
     {
-        Transaction transaction(connection_);
+        ScopedTransaction transaction(connection_);
         for (int i = 0; i < 10; ++i) {
             static_cast<void>(take(1, 10));
         }
@@ -192,7 +194,7 @@ TEST_F(Counters, AreKnownFromTheRecordsWhenTheTableIsBehind) {
     }
     EXPECT_EQ(connection_.integer("SELECT max(next_sequence) FROM conversation"), 0);
     restart();
-    Transaction transaction(connection_);
+    ScopedTransaction transaction(connection_);
     EXPECT_EQ(take(1, 10).sequence_number, 10U);
     conversations_.flush(record_);
     transaction.commit();
@@ -205,13 +207,13 @@ TEST_F(Counters, AreKnownFromTheRecordsWhenTheTableIsBehind) {
 
 TEST_F(Counters, GoBackWithARolledBackTransaction) {
     {
-        Transaction transaction(connection_);
+        ScopedTransaction transaction(connection_);
         EXPECT_EQ(take(1, 10).sequence_number, 0U);
         transaction.commit();
         conversations_.commit();
     }
     {
-        Transaction transaction(connection_);
+        ScopedTransaction transaction(connection_);
         EXPECT_EQ(take(1, 10).sequence_number, 1U);
         EXPECT_EQ(take(1, 10).sequence_number, 2U);
         EXPECT_EQ(take(1, 12).sequence_number, 0U);
@@ -219,7 +221,7 @@ TEST_F(Counters, GoBackWithARolledBackTransaction) {
     }
     conversations_.roll_back();
     record_ = 1;
-    Transaction transaction(connection_);
+    ScopedTransaction transaction(connection_);
     EXPECT_EQ(take(1, 10).sequence_number, 1U);
     EXPECT_EQ(take(1, 12).sequence_number, 0U);
     transaction.commit();
@@ -236,7 +238,7 @@ TEST_F(Counters, StayRightThroughManyConversationsFlushesAndRestarts) {
     std::set<std::pair<LaneId, std::uint64_t>> seen_levels;
     std::uint64_t state = 1;
     for (int group = 0; group < 120; ++group) {
-        Transaction transaction(connection_);
+        ScopedTransaction transaction(connection_);
         auto before = expected;
         for (int i = 0; i < 200; ++i) {
             state = state * 6364136223846793005U + 1442695040888963407U;

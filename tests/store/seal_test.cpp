@@ -15,6 +15,8 @@
 namespace lihandover::store::test {
 namespace {
 
+using namespace sqlite;
+
 using testing::HasSubstr;
 
 TEST(TheSealedForm, HasTheSizesThatItsDescriptionSays) {

@@ -28,9 +28,15 @@ class FakeClock final : public model::Clock {
     [[nodiscard]] model::Instant wall() const override { return model::Instant::from_micros(micros_.load()); }
     [[nodiscard]] SteadyTime steady() const override { return std::chrono::steady_clock::now(); }
     void advance(std::chrono::microseconds by) { micros_ += by.count(); }
+    /// Trusted time stays behind by so much.
+    void distrust(std::chrono::microseconds by) { behind_ = by.count(); }
+    [[nodiscard]] model::Instant trusted() const override {
+        return model::Instant::from_micros(micros_.load() - behind_.load());
+    }
     [[nodiscard]] std::int64_t seconds() const { return wall().seconds; }
 
   private:
+    std::atomic<std::int64_t> behind_{0};
     std::atomic<std::int64_t> micros_{1'795'342'530'123'456};
 };
 

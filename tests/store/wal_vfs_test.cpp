@@ -18,6 +18,8 @@
 namespace lihandover::store::test {
 namespace {
 
+using namespace sqlite;
+
 constexpr int rows = 200;
 constexpr std::int64_t row_bytes = 3000;
 

@@ -129,8 +129,6 @@ struct Fetch {
     std::string certificate_sha256;
     std::uint64_t begin = 0;  ///< of the bytes asked for; end 0: none (HEAD, 304, 416)
     std::uint64_t end = 0;
-    std::size_t ranges = 1;        ///< of several, begin and end are those of all of them together
-    std::uint64_t unrecorded = 0;  ///< requests of this destination before it that left no entry (a quota)
     enum class Extent : std::uint8_t {
         begun,       ///< its bytes are about to leave; what became of it is an entry of its own
         broken_off,  ///< not all that was asked for went out
@@ -138,6 +136,8 @@ struct Fetch {
         whole,       ///< and it was the whole object
     };
     Extent extent = Extent::begun;
+    std::size_t ranges = 1;        ///< of several, begin and end are those of all of them together
+    std::uint64_t unrecorded = 0;  ///< requests of this destination before it that left no entry (a quota)
 
     [[nodiscard]] bool complete() const { return extent >= Extent::complete; }
     [[nodiscard]] bool whole() const { return extent == Extent::whole; }

@@ -27,6 +27,8 @@ struct Options {
     std::uint64_t max_bytes = 0;              ///< store.max_bytes; 0: no limit
     std::chrono::seconds record_retention{};  ///< 0: records are kept for ever
     std::chrono::seconds repeat_memory{std::chrono::hours(7 * 24)};  ///< how long repeats are recognised at least
+    /// store.commit_timeout: a commit or sync that takes longer counts as hanging (Store::turns); 0: none does.
+    std::chrono::milliseconds commit_timeout{std::chrono::seconds(10)};
 };
 
 using Listener = OutboxListener;
@@ -108,6 +110,12 @@ class Store {
 
     /// Changes of a reload; takes effect at the next group.
     virtual void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) = 0;
+
+    virtual void set_commit_timeout(std::chrono::milliseconds /*timeout*/) {}
+
+    /// False while a commit or sync hangs for longer than commit_timeout. Then accepting() is false too, and the
+    /// listener heard on_health(false). For readiness, and for the watchdog that restarts a daemon whose disk hangs.
+    [[nodiscard]] virtual bool turns() const { return true; }
 
     [[nodiscard]] virtual model::Result<std::unique_ptr<Reader>> reader() const = 0;
 

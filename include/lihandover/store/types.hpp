@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lihandover/audit/entry.hpp"
 #include "lihandover/model/item.hpp"
 #include "lihandover/model/time.hpp"
 #include "lihandover/model/uuid.hpp"
@@ -60,9 +61,12 @@ struct NewItem {
     model::Uuid object_id;
     bool emergency = false;
     SchemaContent schema_content = SchemaContent::first;
-    /// Keyed hash of (source, event_id, destination, LIID): the item is dropped, and counted as a repeat, when the
-    /// store remembers one like it.
+    /// Keyed hash of (source, event_id, event type, destination, LIID): the item is dropped, and counted as a repeat,
+    /// when the store remembers one like it.
     Hash128 repeat_hash{};
+    /// Of a keyed hash of all that the event says. One with the same repeat_hash and another digest is another event:
+    /// it makes an item, and is counted (Statistics::reused_ids). nullopt: the repeat_hash decides alone.
+    std::optional<std::uint64_t> event_digest;
     /// The event's own time in whole seconds; nullopt when the source gave none.
     std::optional<std::int64_t> event_seconds;
     /// The rest of it. Repeats are remembered under both: with whole seconds alone a busy second's entries scatter over
@@ -126,24 +130,8 @@ struct Acceptance {
     bool has_objects = false;     ///< its binary objects are offered or queued from now on
 };
 
-/// Why an item does not go; what the operator sees beside it. `words` may be an LEA's text: for the control API and
-/// the record only, never for a log.
-struct Refusal {
-    /// The LEA's HI1 ErrorCode, or an HTTP status, or 0.
-    std::uint64_t code = 0;
-    /// `expired`: of a binary object that could not be pushed in time.
-    /// The numbers are on disk: never change them, only add.
-    enum class Kind : std::uint8_t {
-        hi1_error = 0,
-        http_status = 1,
-        invalid_document = 2,
-        expired = 3,
-        no_answer = 4,   ///< the connection ended, or the time ran out, without an answer
-        unreadable = 5,  ///< an answer that is none of HI1
-    } kind = Kind::hi1_error;
-    std::string words;
-};
-[[nodiscard]] std::string_view name_of(Refusal::Kind kind);
+using Refusal = audit::Refusal;
+using audit::name_of;
 
 /// An item, or a binary object that waits by itself, for the operator (`items`, `show`): no content.
 struct ItemView {
@@ -163,34 +151,9 @@ struct ItemView {
     std::string why;
 };
 
-/// A decision that touches evidence (promise 12). The numbers are on disk: never change them, only add.
-enum class RecordKind : std::uint8_t {
-    warrant_in_force = 0,
-    warrant_changed = 1,
-    warrant_ended = 2,
-    item_made = 3,
-    item_delivered = 4,
-    item_refused = 5,
-    item_retried = 6,
-    item_rejected = 7,
-    object_lost = 8,      ///< the file that the source named could not be copied; `why` says how it failed
-    object_pushed = 9,    ///< Model B
-    object_fetched = 10,  ///< Model A; `who` is the certificate's SHA-256, `why` the range and the outcome
-    object_refused = 11,
-    object_retried = 12,
-    object_rejected = 13,  ///< by an operator
-    object_expired = 14,   ///< Model A: it can no longer be fetched
-    item_set_aside = 15,
-    object_set_aside = 16,
-};
-inline constexpr std::array<std::string_view, 17> record_kind_names = {
-    "warrant_in_force", "warrant_changed", "warrant_ended",  "item_made",      "item_delivered",  "item_refused",
-    "item_retried",     "item_rejected",   "object_lost",    "object_pushed",  "object_fetched",  "object_refused",
-    "object_retried",   "object_rejected", "object_expired", "item_set_aside", "object_set_aside"};
-[[nodiscard]] constexpr std::string_view name_of(RecordKind kind) {
-    return record_kind_names[static_cast<std::size_t>(kind)];
-}
+using RecordKind = audit::Kind;
 
+/// An audit entry as it is read back.
 struct Record {
     std::int64_t id = 0;
     model::Instant at;
@@ -249,7 +212,8 @@ struct Statistics {
     std::uint64_t object_bytes = 0;  ///< sealed objects alone
     std::uint64_t max_bytes = 0;
     std::uint64_t commits = 0;
-    std::uint64_t repeats = 0;  ///< items dropped since one like them was remembered
+    std::uint64_t repeats = 0;     ///< items dropped since one like them was remembered
+    std::uint64_t reused_ids = 0;  ///< items made although their id was another event's: a fault of the source
     bool accepting = false;
 };
 

@@ -1,0 +1,270 @@
+#include "database.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "lihandover/base/invariant.hpp"
+#include "schema.hpp"
+#include "wal_vfs.hpp"
+
+namespace lihandover::store::sqlite {
+
+namespace {
+
+/// Another process that reads, such as a backup, is waited for so long.
+constexpr auto patience_at_opening = std::chrono::seconds(5);
+/// A file is rewritten at a start where at least so much of it, and half of it, is free, and no more is not.
+constexpr std::uint64_t least_given_back = 16U << 20U;
+constexpr std::uint64_t most_rewritten = 256U << 20U;
+
+}  // namespace
+
+Database::Database(const Setup& setup)
+    : directory_(*setup.directory),
+      clock_(*setup.clock),
+      secret_(*setup.secret),
+      catalogue_(*setup.catalogue),
+      keys_(setup.keys),
+      wal_limit_(setup.wal_limit),
+      tables_(*setup.secret, setup.repeat_memory, setup.files, setup.keys) {}
+
+model::Status Database::open() {
+    connect();
+    if (auto migrated = migrate(connection_, migration_steps()); !migrated) {
+        return migrated;
+    }
+    if (!opened_before_) {
+        give_back_space();
+    }
+    return load();
+}
+
+void Database::give_back_space() {
+    const auto bytes = [this](const char* pages) {
+        return static_cast<std::uint64_t>(connection_.integer(pages) * connection_.integer("PRAGMA page_size"));
+    };
+    const std::uint64_t all = bytes("PRAGMA page_count");
+    const std::uint64_t free = bytes("PRAGMA freelist_count");
+    if (free < least_given_back || free < all / 2 || all - free > most_rewritten) {
+        return;
+    }
+    try {
+        connection_.execute("VACUUM");
+        static_cast<void>(checkpoint(Checkpoint::truncate, patience_at_opening));
+    } catch (const SqlFailure& failure) {
+        if (failure.trouble() != Trouble::full || failure.of_sync()) {
+            throw;
+        }
+        spdlog::info("store: no space to rewrite the database, which would give back {} MiB", free >> 20U);
+    }
+}
+
+model::Status Database::reopen() {
+    // A look at the tables alone moves next_id_ on: were what follows to fail then, the next try would know no more
+    // which rows nobody heard of.
+    if (!last_known_) {
+        last_known_ = next_id_ - 1;
+    }
+    close();
+    if (auto opened = open(); !opened) {
+        return opened;
+    }
+    tables_.items.find_above(connection_, *last_known_, effects_.queued);
+    tables_.objects.resolve_doubts(effects_);
+    last_known_.reset();
+    return {};
+}
+
+void Database::close() {
+    tables_.audit.close();
+    tables_.registers.close();
+    tables_.conversations.close();
+    tables_.repeats.close();
+    tables_.objects.close();
+    tables_.items.close();
+    for (Statement* statement : {&begin_, &commit_, &page_count_, &freelist_count_}) {
+        *statement = Statement();
+    }
+    effects_.clear();
+    connection_ = Connection();
+}
+
+void Database::connect() {
+    connection_ = Connection(directory_.database(), wal_vfs());
+    set_up_writer(connection_);
+    connection_.execute("PRAGMA journal_size_limit=" + std::to_string(wal_limit_));
+    wal_frames_ = 0;
+    sqlite3_wal_hook(
+        connection_.handle(),
+        [](void* database, sqlite3*, const char*, int frames) {
+            static_cast<Database*>(database)->wal_frames_ = static_cast<std::uint64_t>(frames);
+            static_cast<Database*>(database)->wrote_ = true;
+            return SQLITE_OK;
+        },
+        this);
+    // What an earlier connection, or an earlier process, could not sync may be in the log's file and not on the disk.
+    // All of the log is copied, synced and cut off before anything is written behind it.
+    if (!checkpoint(Checkpoint::truncate, patience_at_opening) && opened_before_) {
+        throw SqlFailure(Trouble::busy, SQLITE_BUSY);
+    }
+}
+
+model::Status Database::load() {
+    {
+        Statement secret = connection_.prepare("SELECT value FROM meta WHERE name='secret'");
+        Rows rows(secret);
+        const bool known = rows.next();
+        if (!opened_before_ && (!known || !secret_.set(rows->bytes(0)))) {
+            return model::Error{"the store holds no key for its hashes: restore it from a backup"};
+        }
+    }
+    page_size_ = static_cast<std::uint64_t>(connection_.integer("PRAGMA page_size"));
+    begin_ = connection_.prepare("BEGIN IMMEDIATE");
+    commit_ = connection_.prepare("COMMIT");
+    page_count_ = connection_.prepare("PRAGMA page_count");
+    freelist_count_ = connection_.prepare("PRAGMA freelist_count");
+
+    RegisterTable::load(connection_, catalogue_);
+    tables_.registers.open(connection_);
+    tables_.audit.open(connection_);
+    tables_.conversations.open(connection_);
+    tables_.repeats.open(connection_);
+    tables_.objects.open(connection_);
+    tables_.items.open(connection_);
+    take_stock();
+    next_id_ =
+        1 + std::max({connection_.integer("SELECT max(id) FROM record"),
+                      connection_.integer("SELECT max(id) FROM item"), connection_.integer("SELECT max(id) FROM aside"),
+                      connection_.integer("SELECT max(id) FROM object"), tables_.conversations.upto()});
+    measure();
+    opened_before_ = true;
+    return {};
+}
+
+void Database::take_stock() {
+    counts_.assign(catalogue_.destinations().size(), {});
+    waiting_bytes_ = 0;
+    const auto counts_of = [this](LaneId lane) -> Counts& {
+        const auto* facts = catalogue_.lane_facts(lane);
+        if (facts == nullptr) {
+            throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+        }
+        return counts_[facts->destination];
+    };
+    tables_.items.take_stock(connection_, [&](LaneId lane, ItemState state, std::int64_t bytes) {
+        ++counts_of(lane).of(state);
+        waiting_bytes_ += bytes;
+    });
+    ObjectTable::take_stock(
+        connection_, [&](LaneId lane, ObjectState state, std::int64_t count) { counts_of(lane).of(state) += count; });
+}
+
+void Database::measure() {
+    const auto read = [](Statement& statement) {
+        Rows rows(statement);
+        return rows.next() ? static_cast<std::uint64_t>(rows->integer(0)) : 0;
+    };
+    free_pages_ = read(freelist_count_);
+    live_pages_ = read(page_count_) - free_pages_;
+}
+
+Transaction Database::begin() {
+    effects_.clear();
+    begun_at_id_ = next_id_;
+    committing_ = false;
+    begin_.run();
+    return {connection_, catalogue_, effects_, next_id_, clock_.wall(), clock_.trusted()};
+}
+
+void Database::commit() {
+    measure();
+    wrote_ = false;  // SQLite calls the hook for commits that have something to write
+    committing_ = true;
+    commit_.run();
+    tables_.conversations.commit();
+    counts_.resize(std::max(counts_.size(), effects_.counts.size()));
+    for (std::size_t i = 0; i < effects_.counts.size(); ++i) {
+        const auto add = [](auto& numbers, const auto& changes) {
+            for (std::size_t state = 0; state < numbers.size(); ++state) {
+                numbers[state] += changes[state];
+                LIHANDOVER_INVARIANT(numbers[state] >= 0, "no state has fewer items or objects than none");
+            }
+        };
+        add(counts_[i].items, effects_.counts[i].items);
+        add(counts_[i].objects, effects_.counts[i].objects);
+    }
+    waiting_bytes_ += effects_.waiting_bytes;
+    LIHANDOVER_INVARIANT(waiting_bytes_ >= 0, "waiting items take no fewer bytes than none");
+    tables_.objects.committed(wrote_);
+    keys_->release(effects_.released_slots);
+}
+
+void Database::roll_back() noexcept {
+    connection_.roll_back();
+    tables_.conversations.roll_back();
+    tables_.objects.rolled_back(effects_);
+    next_id_ = begun_at_id_;
+    for (const auto& [lane, bit] : effects_.provided) {
+        catalogue_.lane_facts(lane)->provided &= ~bit;
+    }
+    // What was sealed under these keys may be on the disk, and be found there when the database is opened next.
+    if (!committing_) {
+        keys_->release(effects_.taken_slots);
+    }
+    effects_.clear();
+}
+
+void Database::publish() {
+    for (Effects::NewProfile& added : effects_.profiles) {
+        catalogue_.add_profile(added.id, std::move(added.profile), added.schema_bit);
+    }
+    for (Lane& lane : effects_.lanes) {
+        catalogue_.add_lane(std::move(lane), 0);
+    }
+    effects_.clear();
+}
+
+bool Database::prune_due(std::chrono::seconds record_retention) const {
+    const model::Instant trusted = clock_.trusted();
+    return tables_.repeats.prune_due(trusted) || tables_.audit.prune_due(trusted, record_retention);
+}
+
+void Database::prune(Transaction& transaction, std::chrono::seconds record_retention, std::int64_t limit) {
+    if (tables_.repeats.prune_due(transaction.trusted)) {
+        tables_.repeats.prune(transaction.trusted, limit);
+    }
+    // The entries go with the next step, once the counters are known without them.
+    if (tables_.audit.prune(transaction, record_retention, limit, tables_.conversations.upto())) {
+        flush();
+    }
+}
+
+bool Database::checkpoint(Checkpoint kind, std::chrono::milliseconds patience) {
+    int mode = SQLITE_CHECKPOINT_PASSIVE;
+    if (kind == Checkpoint::restart) {
+        mode = SQLITE_CHECKPOINT_RESTART;
+    }
+    if (kind == Checkpoint::truncate) {
+        mode = SQLITE_CHECKPOINT_TRUNCATE;
+    }
+    sqlite3_busy_timeout(connection_.handle(), static_cast<int>(patience.count()));
+    int frames = 0;
+    int copied = 0;
+    const int code = sqlite3_wal_checkpoint_v2(connection_.handle(), nullptr, mode, &frames, &copied);
+    sqlite3_busy_timeout(connection_.handle(), 5000);
+    if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
+        return false;
+    }
+    if (code != SQLITE_OK) {
+        throw SqlFailure(connection_.handle(), code);
+    }
+    if (frames == copied) {
+        wal_frames_ = 0;
+    }
+    return frames == copied;
+}
+
+}  // namespace lihandover::store::sqlite

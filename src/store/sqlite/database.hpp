@@ -1,0 +1,146 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "audit_table.hpp"
+#include "catalogue.hpp"
+#include "conversations.hpp"
+#include "directory.hpp"
+#include "effects.hpp"
+#include "item_table.hpp"
+#include "key_slots.hpp"
+#include "lihandover/model/clock.hpp"
+#include "lihandover/model/result.hpp"
+#include "object_table.hpp"
+#include "register_table.hpp"
+#include "repeats.hpp"
+#include "secret.hpp"
+#include "sqlite.hpp"
+#include "transaction.hpp"
+
+namespace lihandover::store::sqlite {
+
+/// All tables, for the commands of the writer. What concerns several of them is a command (commands.hpp).
+struct Tables {
+    AuditTable audit;
+    RegisterTable registers;
+    Conversations conversations;
+    Repeats repeats;
+    ObjectTable objects;
+    ItemTable items;
+
+    Tables(const Secret& secret, std::chrono::seconds repeat_memory, std::shared_ptr<ObjectFiles> files,
+           std::shared_ptr<KeySlots> keys)
+        : registers(audit),
+          conversations(secret),
+          repeats(repeat_memory),
+          objects(audit, std::move(files)),
+          items(audit, objects, conversations, repeats, std::move(keys)) {}
+    Tables(const Tables&) = delete;
+    Tables& operator=(const Tables&) = delete;
+    Tables(Tables&&) = delete;
+    Tables& operator=(Tables&&) = delete;
+    ~Tables() = default;
+};
+
+/// The database as the writer changes it: its one connection, which writes and checkpoints, the tables, and what of
+/// them is kept in memory. Functions throw SqlFailure when the database fails; then the transaction has to be rolled
+/// back. Used by one thread.
+///
+/// A transaction is begin(), changes to the tables, commit() or roll_back(). effects() says afterwards what was
+/// committed; the caller hands them to publish() once it has told whom it may concern.
+class Database {
+  public:
+    struct Setup {
+        const StateDirectory* directory = nullptr;
+        const model::Clock* clock = nullptr;
+        Secret* secret = nullptr;
+        Catalogue* catalogue = nullptr;
+        std::shared_ptr<ObjectFiles> files;
+        std::shared_ptr<KeySlots> keys;
+        std::chrono::seconds repeat_memory{};
+        std::uint64_t wal_limit = 0;
+    };
+    explicit Database(const Setup& setup);
+
+    /// Connects, brings the schema up to date and reads what is kept in memory.
+    [[nodiscard]] model::Status open();
+    /// Connects anew after a failure. No other connection to the database may be open: only then SQLite reads the log
+    /// from its beginning, and copies all of it again, whatever an earlier copy was told to have reached the disk.
+    /// Items that a commit left behind although it was told to have failed are in effects().queued then.
+    [[nodiscard]] model::Status reopen();
+    void close();
+
+    [[nodiscard]] Transaction begin();
+    void commit();
+    void roll_back() noexcept;
+
+    [[nodiscard]] Tables& tables() { return tables_; }
+    [[nodiscard]] Connection& connection() { return connection_; }
+    [[nodiscard]] Effects& effects() { return effects_; }
+    /// Takes over the committed effects into the catalogue and forgets them.
+    void publish();
+
+    /// Whether old repeats or entries are there to be pruned; a step prunes about `limit` rows of each.
+    [[nodiscard]] bool prune_due(std::chrono::seconds record_retention) const;
+    void prune(Transaction& transaction, std::chrono::seconds record_retention, std::int64_t limit);
+    [[nodiscard]] bool expire_due() const { return tables_.objects.expire_due(clock_.trusted()); }
+    /// Whether the correlation counters are to be written back with the next transaction.
+    [[nodiscard]] bool flush_due() const { return tables_.conversations.flush_due(next_id_ - 1); }
+    void flush() { tables_.conversations.flush(next_id_ - 1); }
+
+    /// As of the last commit.
+    [[nodiscard]] const std::vector<Counts>& counts() const { return counts_; }
+    [[nodiscard]] std::int64_t waiting_bytes() const { return waiting_bytes_; }
+    [[nodiscard]] std::uint64_t page_size() const { return page_size_; }
+    [[nodiscard]] std::uint64_t live_bytes() const { return live_pages_ * page_size_; }
+    [[nodiscard]] std::uint64_t free_page_bytes() const { return free_pages_ * page_size_; }
+    /// Frames in the write-ahead log since it began anew.
+    [[nodiscard]] std::uint64_t wal_frames() const { return wal_frames_; }
+
+    enum class Checkpoint : std::uint8_t { passive, restart, truncate };
+    /// Outside transactions. False when readers stood in the way for longer than `patience`; they are short, and the
+    /// writer must not stand still for one that is not.
+    bool checkpoint(Checkpoint kind, std::chrono::milliseconds patience = std::chrono::milliseconds(20));
+
+  private:
+    void connect();
+    void give_back_space();
+    [[nodiscard]] model::Status load();
+    void take_stock();
+    void measure();
+
+    const StateDirectory& directory_;
+    const model::Clock& clock_;
+    Secret& secret_;
+    Catalogue& catalogue_;
+    std::shared_ptr<KeySlots> keys_;
+    std::uint64_t wal_limit_;
+
+    // Before the tables, whose statements go first.
+    Connection connection_;
+    Tables tables_;
+    Effects effects_;
+    Statement begin_, commit_, page_count_, freelist_count_;
+
+    std::int64_t next_id_ = 1;
+    std::int64_t begun_at_id_ = 1;  ///< next_id_ when the transaction began
+    bool committing_ = false;       ///< the commit was begun, so that its transaction may be on the disk
+    bool opened_before_ = false;
+
+    std::vector<Counts> counts_;
+    std::int64_t waiting_bytes_ = 0;
+    std::uint64_t page_size_ = 4096;
+    std::uint64_t live_pages_ = 0;
+    std::uint64_t free_pages_ = 0;
+    std::uint64_t wal_frames_ = 0;
+    bool wrote_ = false;  ///< whether the last commit wrote to the log at all
+    /// Up to where rows were told of, from the beginning of a reopen until one was complete.
+    std::optional<RowId> last_known_;
+};
+
+}  // namespace lihandover::store::sqlite

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "lihandover/model/item.hpp"
+#include "lihandover/store/objects.hpp"
+#include "lihandover/store/types.hpp"
+
+namespace lihandover::store::sqlite {
+
+/// Waiting items and binary objects of one destination, or how a transaction changes their numbers.
+struct Counts {
+    std::array<std::int64_t, item_state_names.size()> items{};      ///< by ItemState
+    std::array<std::int64_t, object_state_names.size()> objects{};  ///< by ObjectState
+
+    std::int64_t& of(ItemState state) { return items[static_cast<std::size_t>(state)]; }
+    std::int64_t& of(ObjectState state) { return objects[static_cast<std::size_t>(state)]; }
+    [[nodiscard]] std::uint64_t number(ItemState state) const {
+        return static_cast<std::uint64_t>(items[static_cast<std::size_t>(state)]);
+    }
+    [[nodiscard]] std::uint64_t number(ObjectState state) const {
+        return static_cast<std::uint64_t>(objects[static_cast<std::size_t>(state)]);
+    }
+};
+
+/// What a transaction changed beyond the disk: told and counted once it is committed, dropped when it is rolled back.
+struct Effects {
+    std::vector<Counts> counts;  ///< by destination number
+    std::vector<QueuedItem> queued;
+    std::vector<StoredItem> stored;  ///< those of `queued` that this process inserted
+    std::vector<QueuedItem> retried;
+    std::vector<QueuedItem> withdrawn;
+    std::vector<QueuedItem> prepared;
+    std::vector<QueuedObject> uploads;
+    std::vector<model::Uuid> uploads_withdrawn;
+    std::vector<std::pair<LaneId, std::uint32_t>> provided;  ///< lane and schema bit
+    std::vector<Lane> lanes;
+    struct NewProfile {
+        ProfileId id = 0;
+        std::uint32_t schema_bit = 0;
+        model::Profile profile;
+    };
+    std::vector<NewProfile> profiles;
+    std::vector<std::uint32_t> taken_slots;     ///< of KeySlots, by new items
+    std::vector<std::uint32_t> released_slots;  ///< whose items are gone
+    std::int64_t waiting_bytes = 0;
+    std::uint64_t repeats = 0;
+    std::uint64_t reused_ids = 0;
+
+    /// Keeps the memory.
+    void clear();
+    Counts& of(std::uint32_t destination) {
+        if (destination >= counts.size()) {
+            counts.resize(destination + 1);
+        }
+        return counts[destination];
+    }
+};
+
+}  // namespace lihandover::store::sqlite

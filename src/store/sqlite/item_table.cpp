@@ -1,0 +1,403 @@
+#include "item_table.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "lihandover/base/invariant.hpp"
+
+namespace lihandover::store::sqlite {
+
+namespace {
+
+constexpr std::int64_t number_of(ItemState state) {
+    return static_cast<std::int64_t>(state);
+}
+
+std::span<const std::uint8_t> bytes_of(const model::Uuid& uuid) {
+    return uuid.bytes;
+}
+
+model::Uuid uuid_of(std::string_view bytes) {
+    model::Uuid uuid;
+    if (bytes.size() != uuid.bytes.size()) {
+        throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    }
+    std::memcpy(uuid.bytes.data(), bytes.data(), bytes.size());
+    return uuid;
+}
+
+std::optional<std::uint32_t> slot_of(const Statement& row, int column) {
+    return row.is_null(column) ? std::nullopt : std::optional(static_cast<std::uint32_t>(row.integer(column)));
+}
+
+/// Of a row of `aside`.
+ItemState state_of(std::int64_t number) {
+    const auto state = static_cast<ItemState>(number);
+    if (state != ItemState::held && state != ItemState::refused && state != ItemState::set_aside) {
+        throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    }
+    return state;
+}
+
+/// At `place` and the next one.
+void bind_correlation(Statement& statement, int place,
+                      const std::optional<model::ApplicationCorrelation>& correlation) {
+    if (!correlation) {
+        statement.bind_null(place).bind_null(place + 1);
+        return;
+    }
+    statement.bind(place, static_cast<std::int64_t>(correlation->level_id))
+        .bind(place + 1, static_cast<std::int64_t>(correlation->sequence_number));
+}
+
+/// Whether the schema goes with the item (TS 103 707 table 9).
+bool takes_schema(const NewItem& item, std::uint32_t provided, std::uint32_t schema_bit) {
+    const bool known = schema_bit != 0 && (provided & schema_bit) != 0;
+    return item.schema_content == SchemaContent::always || (item.schema_content == SchemaContent::first && !known);
+}
+
+/// Which moves there are; docs/store.md draws them.
+constexpr bool may_move(ItemState from, ItemState to) {
+    switch (from) {
+        case ItemState::held:
+            return to == ItemState::queued || to == ItemState::rejected;
+        case ItemState::queued:
+            return to == ItemState::delivered || to == ItemState::refused || to == ItemState::set_aside ||
+                   to == ItemState::rejected;
+        case ItemState::set_aside:
+            return to == ItemState::delivered || to == ItemState::refused || to == ItemState::queued ||
+                   to == ItemState::set_aside || to == ItemState::rejected;
+        case ItemState::refused:
+            // Delivered: an answer to an attempt from before.
+            return to == ItemState::delivered || to == ItemState::queued || to == ItemState::rejected;
+        case ItemState::delivered:
+        case ItemState::rejected:
+            return false;
+    }
+    return false;
+}
+
+}  // namespace
+
+void ItemTable::open(Connection& c) {
+    auto& s = statements_;
+    s.insert = c.prepare(
+        "INSERT INTO item(id, lane, profile, flags, size, received, object_id, level_id, sequence, key_slot) "
+        "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    s.insert_share = c.prepare("INSERT INTO share(id, octets) VALUES(?, ?)");
+    s.find = c.prepare("SELECT lane, flags, size, object_id, key_slot FROM item WHERE id=?");
+    s.remove = c.prepare("DELETE FROM item WHERE id=?");
+    s.remove_share = c.prepare("DELETE FROM share WHERE id=?");
+    s.find_aside =
+        c.prepare("SELECT state, lane, flags, size, object_id, code, code_kind, words, key_slot FROM aside WHERE id=?");
+    s.remove_aside = c.prepare("DELETE FROM aside WHERE id=?");
+    s.put_aside = c.prepare(
+        "INSERT INTO aside(id, state, changed, lane, profile, flags, size, received, object_id, level_id, sequence, "
+        "code, code_kind, words, key_slot) SELECT id, ?2, ?3, lane, profile, flags, size, received, object_id, "
+        "level_id, sequence, ?4, ?5, ?6, key_slot FROM item WHERE id=?1");
+    s.put_again = c.prepare("UPDATE aside SET state=?2, changed=?3, code=?4, code_kind=?5, words=?6 WHERE id=?1");
+    s.take_back = c.prepare(
+        "INSERT INTO item(id, lane, profile, flags, size, received, object_id, level_id, sequence, key_slot) "
+        "SELECT id, lane, profile, flags, size, received, object_id, level_id, sequence, key_slot FROM aside "
+        "WHERE id=?");
+    s.aside_by_object = c.prepare("SELECT id FROM aside WHERE object_id=?");
+    s.aside_after = c.prepare("SELECT id, state, lane, code FROM aside WHERE id > ? ORDER BY id LIMIT ?");
+    s.provide = c.prepare("UPDATE lane SET provided=? WHERE id=?");
+    s.update_filler = c.prepare("UPDATE filler SET octets=? WHERE id=?");
+}
+
+void ItemTable::take_stock(Connection& connection,
+                           const std::function<void(LaneId lane, ItemState state, std::int64_t bytes)>& visit) {
+    keys_->begin_stocktaking();
+    const auto look = [&](Statement select) {
+        for (Rows rows(select); rows.next();) {
+            if (const auto slot = slot_of(*rows.operator->(), 3)) {
+                keys_->in_use(*slot);
+            }
+            visit(rows->integer(0), static_cast<ItemState>(rows->integer(2)), rows->integer(1) + overhead);
+        }
+    };
+    look(connection.prepare("SELECT lane, size, {item.queued}, key_slot FROM item"));
+    look(connection.prepare("SELECT lane, size, state, key_slot FROM aside"));
+    keys_->end_stocktaking();
+}
+
+std::optional<ItemTable::Waiting> ItemTable::find(RowId row) {
+    {
+        statements_.find.bind(1, row);
+        Rows rows(statements_.find);
+        if (rows.next()) {
+            Waiting waiting;
+            waiting.row = row;
+            waiting.lane = rows->integer(0);
+            waiting.flags = rows->integer(1);
+            waiting.size = rows->integer(2);
+            waiting.object_id = uuid_of(rows->bytes(3));
+            waiting.slot = slot_of(*rows.operator->(), 4);
+            return waiting;
+        }
+    }
+    return find_aside(row);
+}
+
+std::optional<ItemTable::Waiting> ItemTable::find_aside(RowId row) {
+    statements_.find_aside.bind(1, row);
+    Rows rows(statements_.find_aside);
+    if (!rows.next()) {
+        return std::nullopt;
+    }
+    Waiting waiting;
+    waiting.row = row;
+    waiting.state = state_of(rows->integer(0));
+    waiting.lane = rows->integer(1);
+    waiting.flags = rows->integer(2);
+    waiting.size = rows->integer(3);
+    waiting.object_id = uuid_of(rows->bytes(4));
+    waiting.slot = slot_of(*rows.operator->(), 8);
+    if (!rows->is_null(5)) {
+        waiting.refusal = Refusal{static_cast<std::uint64_t>(rows->integer(5)),
+                                  static_cast<Refusal::Kind>(rows->integer(6)), std::string(rows->bytes(7))};
+    }
+    return waiting;
+}
+
+std::optional<RowId> ItemTable::find_aside(const model::Uuid& object_id) {
+    statements_.aside_by_object.bind(1, bytes_of(object_id));
+    Rows rows(statements_.aside_by_object);
+    return rows.next() ? std::optional(rows->integer(0)) : std::nullopt;
+}
+
+audit::Entry ItemTable::entry_about(const Transaction& transaction, audit::Kind kind, const Waiting& waiting) {
+    audit::Entry entry = transaction.entry(kind, waiting.lane);
+    entry.object_id = waiting.object_id;
+    return entry;
+}
+
+bool ItemTable::insert(Transaction& transaction, NewItem& item) {
+    switch (repeats_.remember(item, transaction.trusted)) {
+        case Repeats::Found::unknown:
+            break;
+        case Repeats::Found::repeat:
+            ++transaction.effects.repeats;
+            return false;
+        case Repeats::Found::other:
+            ++transaction.effects.reused_ids;
+            break;
+    }
+    const auto* lane = transaction.catalogue.lane_facts(item.lane);
+    const auto* profile = transaction.catalogue.profile_facts(item.profile);
+    LIHANDOVER_INVARIANT(lane != nullptr && profile != nullptr, "an item's lane and profile are known");
+    const RowId row = transaction.take_id();
+    audit::Entry made = transaction.entry(audit::Kind::item_made, item.lane);
+    made.object_id = item.object_id;
+    made.received_at = item.received_at;
+    if (item.conversation_hash) {
+        made.correlation = conversations_.next(item.lane, *item.conversation_hash);
+    }
+    const bool carries_schema = takes_schema(item, lane->provided, profile->schema_bit);
+    const bool has_objects = item.objects && !item.objects->empty();
+    const std::int64_t flags = (item.emergency ? item_flag_emergency : 0) |
+                               (carries_schema ? item_flag_carries_schema : 0) |
+                               (has_objects ? item_flag_has_objects : 0);
+    const auto size = static_cast<std::int64_t>(item.share.size());
+
+    SealKey key;
+    const std::uint32_t slot = keys_->take(key);
+    transaction.effects.taken_slots.push_back(slot);
+    const std::string sealed = seal_content(key, row, item.share);
+
+    auto& insert = statements_.insert;
+    insert.bind(1, row)
+        .bind(2, item.lane)
+        .bind(3, item.profile)
+        .bind(4, flags)
+        .bind(5, size)
+        .bind(6, item.received_at.micros())
+        .bind(7, bytes_of(item.object_id))
+        .bind(10, std::int64_t{slot});
+    bind_correlation(insert, 8, made.correlation);
+    insert.run();
+    statements_.insert_share.bind(1, row).bind_blob(2, sealed).run();
+    audit_.append_made(transaction, item.lane, row, made);
+    if (has_objects) {
+        objects_.insert(transaction, row, item);
+    }
+
+    ++transaction.effects.of(lane->destination).of(ItemState::queued);
+    transaction.effects.waiting_bytes += size + overhead;
+    transaction.effects.queued.push_back({row, item.lane, item.emergency});
+    if (item.objects) {
+        return true;  // what becomes of these changes while the item waits: to be read when it goes
+    }
+    StoredItem& stored = transaction.effects.stored.emplace_back();
+    stored.row = row;
+    stored.lane = item.lane;
+    stored.profile = item.profile;
+    stored.object_id = item.object_id;
+    stored.emergency = item.emergency;
+    stored.carries_schema = carries_schema;
+    stored.correlation = made.correlation;
+    // As it comes back from the disk: what is written of an item must not depend on its way.
+    stored.received_at = model::Instant::from_micros(item.received_at.micros());
+    stored.share = std::move(item.share);
+    return true;
+}
+
+void ItemTable::filler() {
+    // As many pages as one item touches, so that the time of a commit does not tell one from the other.
+    std::array<std::uint8_t, 3000> bytes{};
+    model::random_bytes(bytes.data(), 16);
+    for (std::int64_t id = 1; id <= 4; ++id) {
+        statements_.update_filler.bind(1, std::span<const std::uint8_t>(bytes)).bind(2, id).run();
+    }
+}
+
+void ItemTable::erase(Transaction& transaction, const Waiting& waiting) {
+    (waiting.state == ItemState::queued ? statements_.remove : statements_.remove_aside).bind(1, waiting.row).run();
+    statements_.remove_share.bind(1, waiting.row).run();
+    if (waiting.slot) {
+        transaction.effects.released_slots.push_back(*waiting.slot);
+    }
+    --transaction.counts_of(waiting.lane).of(waiting.state);
+    transaction.effects.waiting_bytes -= waiting.size + overhead;
+}
+
+void ItemTable::accepted(Transaction& transaction, const Acceptance& item) {
+    const std::optional<Waiting> waiting = find(item.row);
+    if (waiting) {
+        erase(transaction, *waiting);
+    } else if (audit_.was_delivered(item.row)) {
+        return;  // this acceptance is told a second time
+    }
+    audit::Entry delivered = transaction.entry(audit::Kind::item_delivered, item.lane);
+    delivered.object_id = item.object_id;
+    audit_.append(transaction, item.lane, item.row, delivered);
+    if (item.has_objects || (waiting && (waiting->flags & item_flag_has_objects) != 0)) {
+        objects_.item_accepted(transaction, item.row);
+    }
+    if (item.carried_schema) {
+        provide_schema(transaction, item);
+    }
+}
+
+void ItemTable::provide_schema(Transaction& transaction, const Acceptance& item) {
+    const auto* profile = transaction.catalogue.profile_facts(item.profile);
+    auto* lane = transaction.catalogue.lane_facts(item.lane);
+    if (profile == nullptr || lane == nullptr || (lane->provided | profile->schema_bit) == lane->provided) {
+        return;
+    }
+    lane->provided |= profile->schema_bit;
+    transaction.effects.provided.emplace_back(item.lane, profile->schema_bit);
+    statements_.provide.bind(1, std::int64_t{lane->provided}).bind(2, item.lane).run();
+}
+
+void ItemTable::put_aside(Transaction& transaction, RowId row, ItemState to, const Refusal& refusal) {
+    const std::optional<Waiting> waiting = find(row);
+    // An operator decided about it meanwhile, or it is told a second time.
+    if (!waiting || !may_move(waiting->state, to)) {
+        return;
+    }
+    auto& put = waiting->state == ItemState::queued ? statements_.put_aside : statements_.put_again;
+    put.bind(1, row)
+        .bind(2, number_of(to))
+        .bind(3, transaction.now.micros())
+        .bind(4, static_cast<std::int64_t>(refusal.code))
+        .bind(5, static_cast<std::int64_t>(refusal.kind))
+        .bind(6, std::string_view(refusal.words))
+        .run();
+    if (waiting->state == ItemState::queued) {
+        statements_.remove.bind(1, row).run();
+    }
+    Counts& counts = transaction.counts_of(waiting->lane);
+    --counts.of(waiting->state);
+    ++counts.of(to);
+    if (waiting->state == to) {
+        return;  // set aside as before: each attempt is not a decision
+    }
+    audit::Entry entry = entry_about(
+        transaction, to == ItemState::refused ? audit::Kind::item_refused : audit::Kind::item_set_aside, *waiting);
+    entry.refusal = &refusal;
+    audit_.append(transaction, waiting->lane, row, entry);
+}
+
+void ItemTable::back_to_queue(Transaction& transaction, const Waiting& waiting, std::string_view who) {
+    LIHANDOVER_INVARIANT(may_move(waiting.state, ItemState::queued), "an item goes back to the queue from beside it");
+    statements_.take_back.bind(1, waiting.row).run();
+    statements_.remove_aside.bind(1, waiting.row).run();
+    Counts& counts = transaction.counts_of(waiting.lane);
+    --counts.of(waiting.state);
+    ++counts.of(ItemState::queued);
+    audit::Entry entry = entry_about(transaction, audit::Kind::item_retried, waiting);
+    entry.who = who;
+    audit_.append(transaction, waiting.lane, waiting.row, entry);
+    transaction.effects.retried.push_back({waiting.row, waiting.lane, waiting.emergency()});
+}
+
+std::optional<bool> ItemTable::retry(Transaction& transaction, const model::Uuid& object_id, std::string_view who) {
+    const std::optional<RowId> row = find_aside(object_id);
+    const std::optional<Waiting> waiting = row ? find_aside(*row) : std::nullopt;
+    if (!waiting) {
+        return std::nullopt;
+    }
+    if (waiting->state == ItemState::held) {
+        return false;
+    }
+    back_to_queue(transaction, *waiting, who);
+    return true;
+}
+
+void ItemTable::retry(Transaction& transaction, RowId row, std::string_view who) {
+    const std::optional<Waiting> waiting = find_aside(row);
+    if (waiting && waiting->state != ItemState::held) {
+        back_to_queue(transaction, *waiting, who);
+    }
+}
+
+bool ItemTable::reject(Transaction& transaction, const model::Uuid& object_id, const std::vector<Located>& located,
+                       std::string_view who, std::string_view why) {
+    std::optional<Waiting> waiting;
+    if (const auto row = find_aside(object_id)) {
+        waiting = find_aside(*row);
+    } else if (const auto found = std::ranges::find(located, object_id, &Located::object_id); found != located.end()) {
+        waiting = find(found->row);
+    }
+    if (!waiting || waiting->object_id != object_id) {
+        return false;
+    }
+    erase(transaction, *waiting);
+    audit::Entry entry = entry_about(transaction, audit::Kind::item_rejected, *waiting);
+    entry.who = who;
+    entry.why = why;
+    entry.refusal = waiting->refusal ? &*waiting->refusal : nullptr;
+    audit_.append(transaction, waiting->lane, waiting->row, entry);
+    if ((waiting->flags & item_flag_has_objects) != 0) {
+        objects_.item_rejected(transaction, waiting->row, who, why);
+    }
+    // Delivery may have these in memory.
+    if (waiting->state == ItemState::queued || waiting->state == ItemState::set_aside) {
+        transaction.effects.withdrawn.push_back({waiting->row, waiting->lane, waiting->emergency()});
+    }
+    return true;
+}
+
+std::vector<ItemTable::Aside> ItemTable::aside_after(RowId after, std::size_t limit) {
+    std::vector<Aside> found;
+    statements_.aside_after.bind(1, after).bind(2, static_cast<std::int64_t>(limit));
+    for (Rows rows(statements_.aside_after); rows.next();) {
+        found.push_back({rows->integer(0), state_of(rows->integer(1)), rows->integer(2), rows->integer(3)});
+    }
+    return found;
+}
+
+void ItemTable::find_above(Connection& connection, RowId row, std::vector<QueuedItem>& out) {
+    Statement select = connection.prepare("SELECT id, lane, flags FROM item WHERE id > ? ORDER BY id");
+    select.bind(1, row);
+    for (Rows rows(select); rows.next();) {
+        out.push_back({rows->integer(0), rows->integer(1), (rows->integer(2) & item_flag_emergency) != 0});
+    }
+}
+
+}  // namespace lihandover::store::sqlite

@@ -1,0 +1,247 @@
+#include "key_slots.hpp"
+
+#include <fcntl.h>
+#include <sodium.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "lihandover/model/uuid.hpp"
+#include "sqlite.hpp"
+
+namespace lihandover::store::sqlite {
+
+namespace {
+
+constexpr std::uint64_t least_growth = 1024;  ///< slots
+constexpr std::uint64_t most_growth = 65'536;
+constexpr std::size_t tag_size = crypto_aead_chacha20poly1305_ietf_ABYTES;
+static_assert(SealKey::size == crypto_aead_chacha20poly1305_ietf_KEYBYTES);
+
+using Nonce = std::array<unsigned char, crypto_aead_chacha20poly1305_ietf_NPUBBYTES>;
+
+[[nodiscard]] bool is_full(int error) {
+    return error == ENOSPC || error == EDQUOT || error == EFBIG;
+}
+
+[[noreturn]] void fail(int error) {
+    if (is_full(error)) {
+        throw SqlFailure(Trouble::full, SQLITE_FULL);
+    }
+    throw SqlFailure(error == EROFS ? Trouble::read_only : Trouble::failing, SQLITE_IOERR);
+}
+
+/// 0, or why not.
+int write_all(int file, std::span<const std::uint8_t> bytes, std::uint64_t at) noexcept {
+    while (!bytes.empty()) {
+        const ssize_t written = pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(at));
+        if (written < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return errno;
+        }
+        bytes = bytes.subspan(static_cast<std::size_t>(written));
+        at += static_cast<std::uint64_t>(written);
+    }
+    return 0;
+}
+
+std::array<unsigned char, 8> bytes_of(std::int64_t row) {
+    std::array<unsigned char, 8> bytes{};
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        bytes[i] = static_cast<unsigned char>(static_cast<std::uint64_t>(row) >> (8 * i));
+    }
+    return bytes;
+}
+
+const unsigned char* bytes_of(std::string_view text) {
+    return static_cast<const unsigned char*>(static_cast<const void*>(text.data()));
+}
+
+}  // namespace
+
+model::Result<std::shared_ptr<KeySlots>> KeySlots::open(const std::filesystem::path& state_directory, bool& no_space) {
+    no_space = false;
+    const std::filesystem::path path = state_directory / "keys";
+    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct stat status {};
+    if (file < 0 || fstat(file, &status) != 0) {
+        const int error = errno;
+        no_space = is_full(error);
+        if (file >= 0) {
+            close(file);
+        }
+        return model::Error{"the keys of stored content in state_dir cannot be opened: " +
+                            std::generic_category().message(error)};
+    }
+    return std::shared_ptr<KeySlots>(new KeySlots(file, static_cast<std::uint64_t>(status.st_size)));
+}
+
+KeySlots::~KeySlots() {
+    close(file_);
+}
+
+bool KeySlots::write_fresh(std::uint32_t slot) const noexcept {
+    const SealKey key = SealKey::random();
+    return write_all(file_, key.bytes(), std::uint64_t{slot} * SealKey::size) == 0;
+}
+
+void KeySlots::begin_stocktaking() {
+    const std::lock_guard lock(mutex_);
+    free_.clear();
+    fresh_.clear();
+    stale_.clear();
+    in_use_.assign(static_cast<std::size_t>(slots_), false);
+}
+
+void KeySlots::in_use(std::uint32_t slot) {
+    const std::lock_guard lock(mutex_);
+    // A slot beyond the file's end: the file was lost, and with it what was sealed. Nobody else may get the number.
+    if (slot >= in_use_.size()) {
+        in_use_.resize(std::size_t{slot} + 1);
+    }
+    in_use_[slot] = true;
+}
+
+void KeySlots::end_stocktaking() {
+    const std::lock_guard one(sync_mutex_);
+    const std::lock_guard lock(mutex_);
+    // What lies behind the last slot in use goes with the file's end.
+    const auto last = std::find(in_use_.rbegin(), in_use_.rend(), true);
+    slots_ = static_cast<std::uint64_t>(in_use_.rend() - last);
+    if (ftruncate(file_, static_cast<off_t>(slots_ * SealKey::size)) != 0) {
+        fail(errno);
+    }
+    std::vector<std::uint32_t> unused;
+    for (std::uint32_t slot = 0; slot < slots_; ++slot) {
+        if (!in_use_[slot]) {
+            const SealKey key = SealKey::random();
+            if (const int error = write_all(file_, key.bytes(), std::uint64_t{slot} * SealKey::size)) {
+                fail(error);
+            }
+            unused.push_back(slot);
+        }
+    }
+    if (fdatasync(file_) != 0) {
+        fail(errno);
+    }
+    free_ = std::move(unused);
+    in_use_ = {};
+}
+
+void KeySlots::grow() {
+    const std::uint64_t more = std::clamp(slots_ / 8, least_growth, most_growth);
+    std::vector<std::uint8_t> keys(static_cast<std::size_t>(more) * SealKey::size);
+    model::random_bytes(keys.data(), keys.size());
+    const int error = write_all(file_, keys, slots_ * SealKey::size);
+    sodium_memzero(keys.data(), keys.size());
+    if (error != 0) {
+        fail(error);
+    }
+    // Slots of a growth whose sync failed are not counted: the next growth writes them again.
+    if (fdatasync(file_) != 0) {
+        fail(errno);
+    }
+    free_.reserve(free_.size() + static_cast<std::size_t>(more));
+    for (std::uint64_t slot = slots_ + more; slot > slots_; --slot) {
+        free_.push_back(static_cast<std::uint32_t>(slot - 1));
+    }
+    slots_ += more;
+}
+
+std::uint32_t KeySlots::take(SealKey& key) {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) {
+        grow();
+    }
+    const std::uint32_t slot = free_.back();
+    std::array<char, SealKey::size> bytes{};
+    const ssize_t size =
+        pread(file_, bytes.data(), bytes.size(), static_cast<off_t>(std::uint64_t{slot} * bytes.size()));
+    const bool read = size == static_cast<ssize_t>(bytes.size()) && key.set({bytes.data(), bytes.size()});
+    sodium_memzero(bytes.data(), bytes.size());
+    if (!read) {
+        fail(EIO);
+    }
+    free_.pop_back();
+    return slot;
+}
+
+void KeySlots::release(std::span<const std::uint32_t> slots) {
+    const std::lock_guard lock(mutex_);
+    for (const std::uint32_t slot : slots) {
+        (write_fresh(slot) ? fresh_ : stale_).push_back(slot);
+    }
+}
+
+bool KeySlots::sync_due() const {
+    const std::lock_guard lock(mutex_);
+    return !fresh_.empty() || !stale_.empty();
+}
+
+bool KeySlots::sync() {
+    const std::lock_guard one(sync_mutex_);
+    std::vector<std::uint32_t> batch;
+    {
+        const std::lock_guard lock(mutex_);
+        batch.swap(fresh_);
+        std::erase_if(stale_, [&](std::uint32_t slot) {
+            const bool written = write_fresh(slot);
+            if (written) {
+                batch.push_back(slot);
+            }
+            return written;
+        });
+    }
+    const bool synced = fdatasync(file_) == 0;
+    const std::lock_guard lock(mutex_);
+    // After a failed sync nobody knows which pages are on disk: all of them are written once more.
+    auto& list = synced ? free_ : stale_;
+    list.insert(list.end(), batch.begin(), batch.end());
+    return synced && stale_.empty();
+}
+
+std::optional<SealKey> KeySlots::read(std::uint32_t slot) const {
+    std::array<char, SealKey::size> bytes{};
+    const ssize_t size =
+        pread(file_, bytes.data(), bytes.size(), static_cast<off_t>(std::uint64_t{slot} * bytes.size()));
+    SealKey key;
+    const bool read = size == static_cast<ssize_t>(bytes.size()) && key.set({bytes.data(), bytes.size()});
+    sodium_memzero(bytes.data(), bytes.size());
+    return read ? std::optional(std::move(key)) : std::nullopt;
+}
+
+std::string seal_content(const SealKey& key, std::int64_t row, std::string_view content) {
+    std::string sealed(content.size() + tag_size, '\0');
+    const Nonce nonce{};
+    const auto place = bytes_of(row);
+    unsigned long long size = 0;
+    crypto_aead_chacha20poly1305_ietf_encrypt(static_cast<unsigned char*>(static_cast<void*>(sealed.data())), &size,
+                                              bytes_of(content), content.size(), place.data(), place.size(), nullptr,
+                                              nonce.data(), key.bytes().data());
+    return sealed;
+}
+
+std::optional<std::string> unseal_content(const SealKey& key, std::int64_t row, std::string_view sealed) {
+    if (sealed.size() < tag_size) {
+        return std::nullopt;
+    }
+    std::string content(sealed.size() - tag_size, '\0');
+    const Nonce nonce{};
+    const auto place = bytes_of(row);
+    unsigned long long size = 0;
+    if (crypto_aead_chacha20poly1305_ietf_decrypt(static_cast<unsigned char*>(static_cast<void*>(content.data())),
+                                                  &size, nullptr, bytes_of(sealed), sealed.size(), place.data(),
+                                                  place.size(), nonce.data(), key.bytes().data()) != 0) {
+        return std::nullopt;
+    }
+    return content;
+}
+
+}  // namespace lihandover::store::sqlite

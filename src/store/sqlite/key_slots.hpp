@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lihandover/model/result.hpp"
+#include "seal.hpp"
+
+namespace lihandover::store::sqlite {
+
+/// The keys that items' content is sealed under, in a file of fixed slots of 32 bytes beside the database. Overwriting
+/// a slot in place puts its content beyond recovery, wherever pages and logs still hold its sealed bytes (promise 12).
+///
+/// A free slot holds a fresh random key that is on disk already, so that sealing an item needs no sync of its own. A
+/// slot whose item is gone gets a fresh key at once, and is free once that was synced. A sync that fails frees nothing:
+/// its slots are written again for the next one.
+///
+/// take(), seal(), release() and the stocktaking are for the writer's thread; sync() and read() for any.
+class KeySlots {
+  public:
+    /// Opens or makes the file below the state directory, mode 0600.
+    ///   no_space  set where the disk is too full for that
+    [[nodiscard]] static model::Result<std::shared_ptr<KeySlots>> open(const std::filesystem::path& state_directory,
+                                                                       bool& no_space);
+    KeySlots(const KeySlots&) = delete;
+    KeySlots& operator=(const KeySlots&) = delete;
+    KeySlots(KeySlots&&) = delete;
+    KeySlots& operator=(KeySlots&&) = delete;
+    ~KeySlots();
+
+    /// Whenever the database was opened: forgets what was free, hears which slots rows name, and gives all others fresh
+    /// keys, whatever a crash left in them. Throws SqlFailure where that cannot be written.
+    void begin_stocktaking();
+    void in_use(std::uint32_t slot);
+    void end_stocktaking();
+
+    /// A free slot and its key. Throws SqlFailure where there is none and the file cannot grow.
+    [[nodiscard]] std::uint32_t take(SealKey& key);
+    /// Overwrites the keys. What cannot be written now is written with the next sync.
+    void release(std::span<const std::uint32_t> slots);
+    /// Whether released slots wait for a sync.
+    [[nodiscard]] bool sync_due() const;
+    /// Blocks on the disk. False where it failed.
+    bool sync();
+
+    /// nullopt where there is no such slot, or it cannot be read.
+    [[nodiscard]] std::optional<SealKey> read(std::uint32_t slot) const;
+
+  private:
+    KeySlots(int file, std::uint64_t bytes) : file_(file), slots_(bytes / SealKey::size) {}
+    void grow();
+    [[nodiscard]] bool write_fresh(std::uint32_t slot) const noexcept;
+
+    int file_;
+    std::mutex sync_mutex_;  ///< one sync at a time
+
+    mutable std::mutex mutex_;
+    // Guarded by mutex_.
+    std::uint64_t slots_;               ///< in the file
+    std::vector<std::uint32_t> free_;   ///< with a fresh key on disk
+    std::vector<std::uint32_t> fresh_;  ///< with a fresh key that was not synced
+    std::vector<std::uint32_t> stale_;  ///< whose fresh key could not be written
+    std::vector<bool> in_use_;          ///< while taking stock
+};
+
+/// Seals an item's content under the key of its slot: ChaCha20-Poly1305 (RFC 8439) with a nonce of zeros, since each
+/// key seals once. `row` is authenticated with it.
+[[nodiscard]] std::string seal_content(const SealKey& key, std::int64_t row, std::string_view content);
+/// nullopt where the bytes are not authentic.
+[[nodiscard]] std::optional<std::string> unseal_content(const SealKey& key, std::int64_t row, std::string_view sealed);
+
+}  // namespace lihandover::store::sqlite

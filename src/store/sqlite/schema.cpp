@@ -1,0 +1,294 @@
+#include "schema.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <array>
+#include <string>
+
+namespace lihandover::store::sqlite {
+
+namespace {
+
+// docs/store.md explains every table and column.
+constexpr const char* version_1 = R"sql(
+CREATE TABLE meta(
+    name TEXT NOT NULL PRIMARY KEY,
+    value NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE filler(
+    id INTEGER PRIMARY KEY,
+    octets BLOB NOT NULL
+);
+
+CREATE TABLE schema_identifier(
+    id INTEGER PRIMARY KEY,
+    identifier TEXT NOT NULL UNIQUE
+);
+
+CREATE TABLE lane(
+    id INTEGER PRIMARY KEY,
+    destination TEXT NOT NULL,
+    liid TEXT NOT NULL,
+    provided INTEGER NOT NULL,
+    UNIQUE(destination, liid)
+);
+
+CREATE TABLE profile(
+    id INTEGER PRIMARY KEY,
+    sender_country TEXT NOT NULL,
+    sender_identifier TEXT NOT NULL,
+    receiver_country TEXT NOT NULL,
+    receiver_identifier TEXT NOT NULL,
+    etsi_version TEXT NOT NULL,
+    national_owner TEXT NOT NULL,
+    national_version TEXT NOT NULL,
+    schema_identifier TEXT NOT NULL,
+    schema_url TEXT NOT NULL,
+    writer_version INTEGER NOT NULL
+);
+
+CREATE TABLE item(
+    id INTEGER PRIMARY KEY,
+    lane INTEGER NOT NULL,
+    profile INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    object_id BLOB NOT NULL,
+    level_id INTEGER,
+    sequence INTEGER
+);
+
+CREATE TABLE share(
+    id INTEGER PRIMARY KEY,
+    octets BLOB NOT NULL
+);
+
+CREATE TABLE aside(
+    id INTEGER PRIMARY KEY,
+    state INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    lane INTEGER NOT NULL,
+    profile INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    object_id BLOB NOT NULL,
+    level_id INTEGER,
+    sequence INTEGER,
+    code INTEGER,
+    code_kind INTEGER,
+    words TEXT
+);
+CREATE INDEX aside_object ON aside(object_id);
+
+CREATE TABLE repeats(
+    event_micros INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY(event_micros, hash)
+) WITHOUT ROWID;
+
+CREATE TABLE late_repeats(
+    period INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY(period, hash)
+) WITHOUT ROWID;
+
+CREATE TABLE conversation(
+    lane INTEGER NOT NULL,
+    level_id INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    next_sequence INTEGER NOT NULL,
+    PRIMARY KEY(lane, level_id)
+) WITHOUT ROWID;
+
+CREATE TABLE record(
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    lane INTEGER NOT NULL,
+    object_id BLOB,
+    item INTEGER,
+    level_id INTEGER,
+    sequence INTEGER,
+    received INTEGER
+);
+CREATE INDEX record_ended ON record(item) WHERE kind IN (4, 7);
+
+CREATE TABLE record_note(
+    record INTEGER PRIMARY KEY,
+    who TEXT NOT NULL,
+    why TEXT NOT NULL,
+    code INTEGER,
+    code_kind INTEGER,
+    words TEXT
+);
+
+CREATE TABLE warrant(
+    destination TEXT NOT NULL,
+    liid TEXT NOT NULL,
+    file TEXT NOT NULL,
+    octets BLOB NOT NULL,
+    PRIMARY KEY(destination, liid)
+) WITHOUT ROWID;
+
+INSERT INTO filler(id, octets) VALUES(1, zeroblob(3000)), (2, zeroblob(3000)), (3, zeroblob(3000)), (4, zeroblob(3000));
+INSERT INTO meta(name, value) VALUES('secret', randomblob(32)), ('counters_upto', 0);
+)sql";
+
+// Binary objects. An item of version 1 has none, so nothing is rewritten.
+constexpr const char* version_2 = R"sql(
+CREATE TABLE blob(
+    id INTEGER PRIMARY KEY,
+    state INTEGER NOT NULL,
+    loss INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 BLOB,
+    file BLOB,
+    key BLOB,
+    source BLOB
+);
+CREATE INDEX blob_file ON blob(file) WHERE file IS NOT NULL;
+CREATE INDEX blob_source ON blob(source) WHERE source IS NOT NULL;
+
+CREATE TABLE source_file(
+    blob INTEGER PRIMARY KEY,
+    path BLOB NOT NULL,
+    device INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    modified_nanos INTEGER NOT NULL,
+    changed_nanos INTEGER NOT NULL,
+    give_up_at INTEGER NOT NULL
+);
+
+CREATE TABLE object(
+    id INTEGER PRIMARY KEY,
+    uuid BLOB NOT NULL,
+    item INTEGER NOT NULL,
+    item_uuid BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    lane INTEGER NOT NULL,
+    blob INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    lifetime INTEGER NOT NULL,
+    expires_at INTEGER,
+    deadline INTEGER,
+    url TEXT NOT NULL,
+    content_type BLOB NOT NULL,
+    filename BLOB NOT NULL,
+    csp_identifier BLOB NOT NULL,
+    code INTEGER,
+    code_kind INTEGER,
+    words TEXT
+);
+CREATE INDEX object_uuid ON object(uuid);
+CREATE INDEX object_item ON object(item, position);
+CREATE INDEX object_blob ON object(blob);
+CREATE INDEX object_expiry ON object(expires_at) WHERE state=1;
+CREATE INDEX object_waiting ON object(id) WHERE state IN (2, 3);
+CREATE INDEX object_item_uuid ON object(item_uuid) WHERE state IN (1, 2, 3);
+
+CREATE INDEX record_object_ended ON record(object_id) WHERE kind IN (9, 13, 14);
+)sql";
+
+// SQLite makes a table of its own of an IN with more than two values, for each row that is inserted: a sixth of the
+// writer's time. Queries have to say the condition with the same words to use the index.
+constexpr const char* version_3 = R"sql(
+DROP INDEX record_object_ended;
+CREATE INDEX record_object_ended ON record(object_id) WHERE kind=9 OR kind=13 OR kind=14;
+DROP INDEX object_item_uuid;
+CREATE INDEX object_item_uuid ON object(item_uuid) WHERE state=1 OR state=2 OR state=3;
+
+ALTER TABLE source_file DROP COLUMN device;
+)sql";
+
+// What is set aside, content sealed under keys that can be overwritten, and what tells one event from another of the
+// same id. Items of earlier versions have no key: their content lies there as it is.
+constexpr const char* version_4 = R"sql(
+DROP INDEX object_waiting;
+CREATE INDEX object_waiting ON object(id) WHERE state=2 OR state=3 OR state=4;
+DROP INDEX object_item_uuid;
+CREATE INDEX object_item_uuid ON object(item_uuid) WHERE state=1 OR state=2 OR state=3 OR state=4;
+
+ALTER TABLE item ADD COLUMN key_slot INTEGER;
+ALTER TABLE aside ADD COLUMN key_slot INTEGER;
+
+ALTER TABLE repeats ADD COLUMN digest BLOB;
+ALTER TABLE late_repeats ADD COLUMN digest BLOB;
+)sql";
+
+constexpr std::array<MigrationStep, 4> steps_of_this_program = {
+    {{1, version_1}, {2, version_2}, {3, version_3}, {4, version_4}}};
+
+}  // namespace
+
+std::span<const MigrationStep> migration_steps() {
+    return steps_of_this_program;
+}
+
+model::Status migrate(Connection& connection, std::span<const MigrationStep> steps) {
+    std::int64_t version = connection.integer("PRAGMA user_version");
+    const std::int64_t application = connection.integer("PRAGMA application_id");
+    const bool empty = connection.integer("SELECT count(*) FROM sqlite_schema") == 0;
+    const bool fresh = application == 0 && version == 0 && empty;
+    if (application != application_id && !fresh) {
+        return model::Error{
+            "the database is not a store of this daemon: give another state_dir, or move the file away"};
+    }
+    const std::int64_t newest = steps.empty() ? 0 : steps.back().version;
+    if (version > newest) {
+        return model::Error{"the store was written by a newer version of this daemon (its schema is " +
+                            std::to_string(version) + ", this program knows up to " + std::to_string(newest) +
+                            "): install that version again, or restore the store as it was before the upgrade"};
+    }
+    for (const MigrationStep& step : steps) {
+        if (step.version <= version) {
+            continue;
+        }
+        ScopedTransaction transaction(connection);
+        connection.execute(step.sql);
+        connection.execute("PRAGMA user_version=" + std::to_string(step.version));
+        connection.execute("PRAGMA application_id=" + std::to_string(application_id));
+        transaction.commit();
+        if (!fresh) {
+            spdlog::info("store: schema upgraded to version {}", step.version);
+        }
+        version = step.version;
+    }
+    return {};
+}
+
+void set_up_writer(Connection& connection) {
+    // The first three only count before a new file gets its first page.
+    connection.execute("PRAGMA page_size=4096");
+    connection.execute("PRAGMA auto_vacuum=NONE");
+    connection.execute("PRAGMA encoding='UTF-8'");
+    Statement mode = connection.prepare("PRAGMA journal_mode=WAL");
+    {
+        Rows rows(mode);
+        if (!rows.next() || rows->bytes(0) != "wal") {
+            throw SqlFailure(Trouble::failing, SQLITE_IOERR);
+        }
+    }
+    connection.execute("PRAGMA synchronous=FULL");
+    // What is deleted is overwritten with zeros: 0.3 µs per item.
+    connection.execute("PRAGMA secure_delete=ON");
+    connection.execute("PRAGMA cache_size=-10240");
+    connection.execute("PRAGMA temp_store=MEMORY");
+    connection.execute("PRAGMA foreign_keys=OFF");
+    connection.execute("PRAGMA trusted_schema=OFF");
+    // The writer decides about checkpoints itself.
+    connection.execute("PRAGMA wal_autocheckpoint=0");
+}
+
+void set_up_reader(Connection& connection) {
+    connection.execute("PRAGMA query_only=ON");
+    connection.execute("PRAGMA cache_size=-2048");
+    connection.execute("PRAGMA temp_store=MEMORY");
+    connection.execute("PRAGMA trusted_schema=OFF");
+}
+
+}  // namespace lihandover::store::sqlite

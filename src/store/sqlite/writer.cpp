@@ -1,0 +1,1049 @@
+#include "writer.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <future>
+#include <utility>
+
+#include "lihandover/base/invariant.hpp"
+
+namespace lihandover::store::sqlite {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t group_items = 4096;
+constexpr std::size_t group_acceptances = 1024;
+/// Deletions overwrite what they delete: where space is short, their way through the log has to be narrow.
+constexpr std::size_t group_acceptances_when_tight = 32;
+/// Nobody waits for an acceptance to be on disk, unless it brings something with it: so many together, or so long, wait
+/// for what else there is to commit. Were the machine to fail meanwhile, their items would go out once more.
+constexpr std::size_t gathered_acceptances = 512;
+constexpr auto gathering = 10ms;
+constexpr std::uint64_t group_bytes = 4U << 20U;
+constexpr std::size_t group_decisions = 256;
+constexpr std::int64_t prune_step = 1000;
+constexpr std::int64_t expire_step = 200;
+constexpr auto tick = 1s;
+constexpr auto first_pause = 100ms;
+constexpr std::chrono::milliseconds longest_pause = 5s;
+/// Work on a damaged file does no good: look whether somebody mended it, no more.
+constexpr std::chrono::milliseconds longest_pause_when_corrupt = 30s;
+constexpr auto log_kept_at_most = 60s;  ///< how long what was deleted may live on in the write-ahead log under load
+constexpr auto complaint_interval = 60s;
+constexpr auto watch_interval = 250ms;
+
+/// No database of this schema is smaller: about 40 pages of 4 KiB are its tables and indexes, empty.
+constexpr std::uint64_t empty_database = 128U << 10U;
+/// What a binary object writes beyond what it says: two rows and their indexes, parts of pages all over the tables.
+constexpr std::uint64_t object_rows = 1024;
+/// As many as no event names, whatever the caller says.
+constexpr std::size_t idle_objects_limit = 10'000;
+
+/// In memory while they wait and, about, in the log of their transaction.
+std::uint64_t bytes_of(const std::vector<NewItem>& items) {
+    std::uint64_t sum = 0;
+    for (const NewItem& item : items) {
+        sum += item.share.size() + sizeof(NewItem);
+        if (!item.objects) {
+            continue;
+        }
+        for (const NewObject& object : *item.objects) {
+            sum += sizeof(NewObject) + object_rows + object.url.size() + object.content_type.size() +
+                   object.original_filename.size() + object.csp_defined_identifier.size();
+            if (object.file) {
+                sum += sizeof(SourceFile) + object.file->path.size();
+            }
+        }
+    }
+    return sum;
+}
+
+void answer(const Done& done, Outcome outcome) {
+    if (done) {
+        done(outcome);
+    }
+}
+
+}  // namespace
+
+Writer::Writer(Setup setup)
+    : directory_(*setup.directory),
+      catalogue_(*setup.catalogue),
+      database_(*setup.database),
+      readers_(*setup.readers),
+      maintenance_(*setup.maintenance),
+      files_(*setup.files),
+      plan_(setup.plan),
+      max_bytes_(setup.max_bytes),
+      retention_(setup.record_retention) {
+    commit_timeout_ = setup.commit_timeout;
+    new_max_bytes_ = max_bytes_;
+    new_retention_ = retention_;
+}
+
+/// While it lives, the writer is at work that the disk may hold up.
+class Writer::AtWork {
+  public:
+    explicit AtWork(Writer& writer) : writer_(writer) {
+        writer_.at_work_since_.store(Steady::now().time_since_epoch().count(), std::memory_order_release);
+    }
+    AtWork(const AtWork&) = delete;
+    AtWork& operator=(const AtWork&) = delete;
+    AtWork(AtWork&&) = delete;
+    AtWork& operator=(AtWork&&) = delete;
+    ~AtWork() {
+        writer_.at_work_since_.store(0, std::memory_order_release);
+        writer_.turns_again();
+    }
+
+  private:
+    Writer& writer_;
+};
+
+void Writer::start() {
+    last_work_ = next_tick_ = Steady::now();
+    reserved_ = directory_.set_aside(plan_.reserve);
+    look_at_space();
+    update_accepting();
+    update_statistics();
+    thread_ = std::thread([this] { run(); });
+    watch_ = std::thread([this] { watch(); });
+}
+
+bool Writer::turns() const {
+    const auto since = at_work_since_.load(std::memory_order_acquire);
+    const auto limit = commit_timeout_.load(std::memory_order_relaxed);
+    return since == 0 || limit.count() == 0 ||
+           Steady::now() - Steady::time_point(Steady::duration(since)) <
+               std::chrono::duration_cast<Steady::duration>(limit);
+}
+
+void Writer::watch() {
+    std::unique_lock lock(mutex_);
+    while (!ended_) {
+        watch_wake_.wait_for(lock, watch_interval);
+        if (turns()) {
+            continue;
+        }
+        // They fail now rather than when the disk turns up again: nothing of them was begun.
+        std::deque<Submission> waiting;
+        waiting.swap(submissions_);
+        pending_items_ = 0;
+        pending_bytes_ = 0;
+        lock.unlock();
+        if (!told_stuck_.exchange(true)) {
+            spdlog::critical(
+                "store: a commit has not ended within store.commit_timeout: the disk of state_dir hangs. New events "
+                "are "
+                "refused until it ends; nothing accepted is lost");
+            if (OutboxListener* listener = listener_) {
+                listener->on_health(false);
+            }
+        }
+        for (const Submission& submission : waiting) {
+            answer(submission.done, Outcome::failed);
+        }
+        lock.lock();
+    }
+}
+
+void Writer::turns_again() {
+    if (!told_stuck_.exchange(false)) {
+        return;
+    }
+    spdlog::warn("store: the commit that hung has ended; new events are taken again as far as there is room");
+    if (OutboxListener* listener = listener_; listener != nullptr && !broken_) {
+        listener->on_health(true);
+    }
+}
+
+void Writer::stop() {
+    const std::lock_guard once(stop_mutex_);
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    wake_.notify_all();
+    if (thread_.joinable()) {
+        thread_.join();
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        ended_ = true;
+    }
+    watch_wake_.notify_all();
+    if (watch_.joinable()) {
+        watch_.join();
+    }
+    accepting_.store(false, std::memory_order_release);
+    can_commit_.store(false, std::memory_order_release);
+}
+
+// The writer is woken after the lock is given back: else it would wake only to wait for it.
+
+void Writer::submit(std::vector<NewItem> items, std::size_t idle_objects, Done done) {
+    idle_objects = std::min(idle_objects, idle_objects_limit);
+    {
+        std::unique_lock lock(mutex_);
+        if (!stopping_) {
+            const std::uint64_t bytes = bytes_of(items) + idle_objects * (sizeof(NewObject) + object_rows);
+            const bool fits = pending_items_ < pending_items_limit && pending_bytes_ < pending_bytes_limit;
+            if (fits) {
+                pending_items_ += items.size();
+                pending_bytes_ += bytes;
+                submissions_.push_back({std::move(items), std::move(done), bytes, idle_objects});
+            } else {
+                turned_away_.push_back(std::move(done));
+            }
+            lock.unlock();
+            wake_.notify_one();
+            return;
+        }
+    }
+    answer(done, Outcome::failed);
+}
+
+void Writer::accepted(std::vector<Acceptance> items, Done done) {
+    // Objects are pushed, and the schema left out, from the commit on.
+    const bool prompt =
+        std::ranges::any_of(items, [](const Acceptance& item) { return item.has_objects || item.carried_schema; });
+    {
+        std::unique_lock lock(mutex_);
+        if (!stopping_) {
+            gathered_ += items.size();
+            kept_.push_back({std::move(items), std::move(done), {}});
+            const auto due = prompt || gathered_ >= gathered_acceptances ? at_once : Steady::now() + gathering;
+            const bool sooner = due < kept_due_;
+            if (sooner) {
+                kept_due_ = due;
+            }
+            lock.unlock();
+            if (sooner) {
+                wake_.notify_one();
+            }
+            return;
+        }
+    }
+    answer(done, Outcome::failed);
+}
+
+void Writer::keep(CommandPointer command, bool bounded) {
+    {
+        std::unique_lock lock(mutex_);
+        if (!stopping_ && (!bounded || kept_.size() < kept_limit)) {
+            kept_.push_back({{}, {}, std::move(command)});
+            kept_due_ = at_once;
+            lock.unlock();
+            wake_.notify_one();
+            return;
+        }
+    }
+    command->failed();
+}
+
+void Writer::decide(CommandPointer command) {
+    {
+        std::unique_lock lock(mutex_);
+        if (!stopping_) {
+            decisions_.push_back(std::move(command));
+            lock.unlock();
+            wake_.notify_one();
+            return;
+        }
+    }
+    command->failed();
+}
+
+model::Status Writer::call(const std::function<void(Tables&, Transaction&)>& work) {
+    std::promise<Outcome> promise;
+    std::future<Outcome> answered = promise.get_future();
+    {
+        const std::lock_guard lock(mutex_);
+        if (stopping_) {
+            return model::Error{"the store is stopping"};
+        }
+        if (thread_.get_id() == std::this_thread::get_id()) {
+            return model::Error{"the store's writer cannot wait for itself"};
+        }
+        calls_.push_back(change(work, [&promise](Outcome outcome) { promise.set_value(outcome); }));
+        wake_.notify_one();
+    }
+    if (answered.get() != Outcome::committed) {
+        return model::Error{"the store cannot be written at present; see the log"};
+    }
+    return {};
+}
+
+void Writer::set_commit_observer(std::function<void(double)> observer) {
+    const std::lock_guard lock(mutex_);
+    new_observer_ = std::move(observer);
+    settings_changed_ = true;
+}
+
+void Writer::set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) {
+    {
+        const std::lock_guard lock(mutex_);
+        new_max_bytes_ = max_bytes;
+        new_retention_ = record_retention;
+        settings_changed_ = true;
+    }
+    wake_.notify_one();
+}
+
+Statistics Writer::statistics() const {
+    Statistics statistics;
+    {
+        const std::lock_guard lock(statistics_mutex_);
+        statistics = statistics_;
+    }
+    statistics.accepting = accepting();
+    return statistics;
+}
+
+void Writer::take_kept(Group& group) {
+    const std::size_t most = tight() ? group_acceptances_when_tight : group_acceptances;
+    std::size_t items = 0;
+    while (!kept_.empty() && items < most) {
+        items += std::max<std::size_t>(kept_.front().accepted.size(), 1);
+        gathered_ -= kept_.front().accepted.size();
+        group.kept.push_back(std::move(kept_.front()));
+        kept_.pop_front();
+    }
+    kept_due_ = kept_.empty() ? never : at_once;
+}
+
+void Writer::put_back(Group& group, std::size_t from) {
+    const std::lock_guard lock(mutex_);
+    while (group.kept.size() > from) {
+        gathered_ += group.kept.back().accepted.size();
+        kept_due_ = at_once;
+        kept_.push_front(std::move(group.kept.back()));
+        group.kept.pop_back();
+    }
+}
+
+bool Writer::take(Group& group) {
+    std::unique_lock lock(mutex_);
+    const auto awaited = [this] {
+        return stopping_ || settings_changed_ || !submissions_.empty() || !decisions_.empty() || !calls_.empty() ||
+               !turned_away_.empty();
+    };
+    while (!awaited()) {
+        const auto until = broken_ ? next_tick_ : std::min(next_tick_, kept_due_);
+        if (Steady::now() >= until) {
+            break;
+        }
+        wake_.wait_until(lock, until);
+    }
+    if (settings_changed_) {
+        settings_changed_ = false;
+        max_bytes_ = new_max_bytes_;
+        retention_ = new_retention_;
+        observer_ = new_observer_;
+        const std::uint64_t reserve = plan_.reserve;
+        plan_ = SpacePlan::of(directory_.total_bytes(), max_bytes_);
+        plan_.reserve = reserve;
+        next_tick_ = Steady::now();
+    }
+    // While broken they stay where they are.
+    if (!broken_) {
+        take_kept(group);
+    }
+    group.turned_away = std::exchange(turned_away_, {});
+    group.calls = std::exchange(calls_, {});
+    while (!decisions_.empty() && group.decisions.size() < group_decisions) {
+        group.decisions.push_back(std::move(decisions_.front()));
+        decisions_.pop_front();
+    }
+    std::size_t items = 0;
+    std::uint64_t bytes = 0;
+    const std::uint64_t most_bytes = std::min(group_bytes, plan_.wal_target / 2);
+    while (!submissions_.empty() && items < group_items && bytes < most_bytes) {
+        Submission& first = submissions_.front();
+        items += first.items.size();
+        bytes += first.bytes;
+        group.submissions.push_back(std::move(first));
+        submissions_.pop_front();
+    }
+    LIHANDOVER_INVARIANT(pending_items_ >= items && pending_bytes_ >= bytes, "what is taken was waiting");
+    pending_items_ -= items;
+    pending_bytes_ -= bytes;
+    const bool anything = !group.kept.empty() || !group.decisions.empty() || !group.submissions.empty() ||
+                          !group.turned_away.empty() || !group.calls.empty();
+    return anything || !stopping_;
+}
+
+void Writer::run() {
+    while (true) {
+        Group group;
+        if (!take(group)) {
+            break;
+        }
+        const bool anything =
+            !group.kept.empty() || !group.decisions.empty() || !group.submissions.empty() || !group.calls.empty();
+        if (anything) {
+            last_work_ = Steady::now();
+        }
+        for (const Done& done : group.turned_away) {
+            answer(done, Outcome::failed);
+        }
+        const AtWork at_work(*this);
+        work_on(group);
+        for (const CommandPointer& call : group.calls) {
+            run_call(*call);
+        }
+        if (anything && database_usable_ && !broken_) {
+            if (space_may_have_changed()) {
+                look_at_space();
+            }
+            look_after_log(false);
+            update_accepting();
+        }
+        if (Steady::now() >= next_tick_) {
+            housekeeping(Steady::now() - last_work_ >= tick);
+        }
+    }
+    const AtWork at_work(*this);
+    finish_up();
+}
+
+void Writer::fail_submissions(Group& group) {
+    for (Submission& submission : group.submissions) {
+        answer(submission.done, Outcome::failed);
+    }
+    group.submissions.clear();
+}
+
+void Writer::fail_decisions(Group& group) {
+    for (const CommandPointer& decision : group.decisions) {
+        decision->failed();
+    }
+    group.decisions.clear();
+}
+
+void Writer::work_on(Group& group) {
+    if (broken_) {
+        fail_submissions(group);
+        fail_decisions(group);
+        return;
+    }
+    if (!accepting_) {
+        fail_submissions(group);
+    }
+    std::erase_if(group.submissions, [this](Submission& submission) {
+        const bool known = std::ranges::all_of(submission.items, [this](const NewItem& item) {
+            return catalogue_.lane_facts(item.lane) != nullptr && catalogue_.profile_facts(item.profile) != nullptr &&
+                   database_.tables().objects.takes(item);
+        });
+        if (known) {
+            return false;
+        }
+        spdlog::error("store: items of an unknown lane or profile, or with objects from elsewhere, were turned away");
+        answer(submission.done, Outcome::failed);
+        return true;
+    });
+    if (group.kept.empty() && group.decisions.empty() && group.submissions.empty()) {
+        return;
+    }
+
+    std::optional<SqlFailure> failure = attempt(group, true);
+    if (!failure) {
+        finish(group);
+        return;
+    }
+    complain(*failure);
+    if (!group.submissions.empty()) {
+        blocked_ = true;
+        update_accepting();
+        fail_submissions(group);
+        if (group.kept.empty() && group.decisions.empty() && mends_by_itself(*failure)) {
+            return;  // a full disk says nothing of deletions yet
+        }
+        if (mends_by_itself(*failure)) {
+            failure = attempt(group, false);
+        }
+    }
+    if (failure && failure->trouble() == Trouble::full && !failure->of_sync()) {
+        make_room();
+        // As little as possible at once.
+        put_back(group, 1);
+        if (!broken_) {
+            failure = attempt(group, false);
+        }
+    }
+    if (!failure) {
+        finish(group);
+        return;
+    }
+    fail_decisions(group);
+    put_back(group, 0);
+    break_down(*failure);
+}
+
+std::optional<SqlFailure> Writer::attempt(Group& group, bool with_items) {
+    const auto began = Steady::now();
+    try {
+        Transaction transaction = database_.begin();
+        Tables& tables = database_.tables();
+        for (const Kept& kept : group.kept) {
+            for (const Acceptance& item : kept.accepted) {
+                tables.items.accepted(transaction, item);
+            }
+            if (kept.command) {
+                kept.command->apply(tables, transaction);
+            }
+        }
+        for (const CommandPointer& decision : group.decisions) {
+            decision->apply(tables, transaction);
+        }
+        if (with_items && !group.submissions.empty()) {
+            insert(group.submissions, transaction);
+        }
+        if (database_.flush_due()) {
+            database_.flush();
+        }
+        database_.commit();
+    } catch (const SqlFailure& failure) {
+        database_.roll_back();
+        return failure;
+    }
+    if (observer_) {
+        observer_(std::chrono::duration<double>(Steady::now() - began).count());
+    }
+    {
+        const std::lock_guard lock(statistics_mutex_);
+        ++statistics_.commits;
+    }
+    if (!log_used_) {
+        log_used_since_ = Steady::now();
+    }
+    log_used_ = true;
+    return std::nullopt;
+}
+
+void Writer::insert(std::vector<Submission>& submissions, Transaction& transaction) {
+    Tables& tables = database_.tables();
+    std::size_t idle_objects = 0;
+    for (Submission& submission : submissions) {
+        idle_objects += submission.idle_objects;
+        for (NewItem& item : submission.items) {
+            // A repeat's objects come to nothing either.
+            if (!tables.items.insert(transaction, item) && item.objects) {
+                idle_objects += item.objects->size();
+            }
+        }
+    }
+    if (transaction.effects.queued.empty()) {
+        tables.items.filler();
+    }
+    tables.objects.filler(transaction, idle_objects);
+    const auto made = static_cast<std::int64_t>(transaction.effects.queued.size());
+    if (database_.prune_due(retention_)) {
+        database_.prune(transaction, retention_, std::max(prune_step, 3 * made));
+    }
+}
+
+void Writer::tell_effects() {
+    OutboxListener* listener = listener_;
+    Effects& effects = database_.effects();
+    if (!effects.released_slots.empty()) {
+        maintenance_.sync_keys();
+    }
+    // Before the items: what is told of one is true when its item is heard of.
+    if (ObjectListener* objects = object_listener_) {
+        if (!effects.prepared.empty()) {
+            objects->on_prepared(effects.prepared);
+        }
+        if (!effects.uploads.empty()) {
+            objects->on_uploads(effects.uploads);
+        }
+        if (!effects.uploads_withdrawn.empty()) {
+            objects->on_uploads_withdrawn(effects.uploads_withdrawn);
+        }
+    }
+    if (listener == nullptr) {
+        return;
+    }
+    if (!effects.retried.empty()) {
+        std::ranges::sort(effects.retried, {}, &QueuedItem::row);
+        listener->on_queued(effects.retried, true);
+    }
+    if (!effects.stored.empty()) {
+        listener->on_stored(effects.stored);
+    }
+    if (!effects.queued.empty()) {
+        listener->on_queued(effects.queued, false);
+    }
+    if (!effects.withdrawn.empty()) {
+        listener->on_withdrawn(effects.withdrawn);
+    }
+}
+
+void Writer::finish(Group& group) {
+    {
+        const std::lock_guard lock(statistics_mutex_);
+        statistics_.repeats += database_.effects().repeats;
+        statistics_.reused_ids += database_.effects().reused_ids;
+    }
+    update_statistics();
+    tell_effects();
+    database_.publish();
+    for (const Kept& kept : group.kept) {
+        answer(kept.done, Outcome::committed);
+        if (kept.command) {
+            static_cast<void>(kept.command->committed());
+        }
+    }
+    for (CommandPointer& decision : group.decisions) {
+        if (!decision->committed()) {
+            const std::lock_guard lock(mutex_);
+            decisions_.push_front(std::move(decision));
+        }
+    }
+    for (const Submission& submission : group.submissions) {
+        answer(submission.done, Outcome::committed);
+    }
+}
+
+void Writer::run_call(Command& call) {
+    if (broken_) {
+        call.failed();
+        return;
+    }
+    try {
+        Transaction transaction = database_.begin();
+        call.apply(database_.tables(), transaction);
+        database_.commit();
+    } catch (const SqlFailure& failure) {
+        database_.roll_back();
+        complain(failure);
+        if (mends_by_itself(failure)) {
+            blocked_ = true;
+        } else {
+            break_down(failure);
+        }
+        update_accepting();
+        call.failed();
+        return;
+    }
+    log_used_ = true;
+    tell_effects();
+    database_.publish();
+    update_statistics();
+    static_cast<void>(call.committed());
+}
+
+void Writer::make_room() {
+    if (directory_.release()) {
+        spdlog::warn("store: the disk is full; the space set aside goes to deletions now");
+    }
+    reserved_ = false;
+    try {
+        database_.checkpoint(Database::Checkpoint::restart);
+    } catch (const SqlFailure& failure) {
+        if (!mends_by_itself(failure)) {
+            break_down(failure);
+            return;
+        }
+        // The next attempt to commit says whether there is room enough all the same.
+        spdlog::debug("store: checkpoint on a full disk: {}", failure.describe());
+    }
+}
+
+bool Writer::mends_by_itself(const SqlFailure& failure) {
+    // Anything else may have left the connection with wrong ideas, and a write or sync that failed may have taken with
+    // it what earlier ones reported as done.
+    return (failure.trouble() == Trouble::full || failure.trouble() == Trouble::busy) && !failure.of_sync();
+}
+
+void Writer::break_down(const SqlFailure& failure) {
+    trouble_ = failure.trouble();
+    if (!mends_by_itself(failure)) {
+        database_usable_ = false;
+    }
+    complain(failure);
+    if (broken_) {
+        return;
+    }
+    broken_ = true;
+    can_commit_.store(false, std::memory_order_release);
+    blocked_ = true;
+    pause_ = first_pause;
+    next_try_ = next_tick_ = Steady::now() + pause_;
+    update_accepting();
+    if (OutboxListener* listener = listener_) {
+        listener->on_health(false);
+    }
+}
+
+std::optional<SqlFailure> Writer::reopen() {
+    std::optional<SqlFailure> failure;
+    const auto open = [&] {
+        failure.reset();
+        try {
+            if (auto opened = database_.reopen(); !opened) {
+                failure = SqlFailure(Trouble::failing, SQLITE_ERROR);
+                spdlog::error("store: {}", opened.error().message);
+            }
+        } catch (const SqlFailure& caught) {
+            database_.close();
+            failure = caught;
+        }
+    };
+    // With no connection left SQLite reads the log from its beginning, and all of it is copied once more. Until that is
+    // done nothing of it is given up.
+    readers_.without_readers([&] {
+        open();
+        // The database grows by what is in the log: that is what the space is set aside for.
+        if (failure && failure->trouble() == Trouble::full && directory_.release()) {
+            reserved_ = false;
+            open();
+        }
+    });
+    if (failure) {
+        return failure;
+    }
+    database_usable_ = true;
+    // What a commit wrote although it failed is there for good now, and has to be delivered.
+    tell_effects();
+    database_.publish();
+    update_statistics();
+    return std::nullopt;
+}
+
+void Writer::try_to_recover() {
+    const auto once_more = [this]() -> std::optional<SqlFailure> {
+        Group group;
+        {
+            const std::lock_guard lock(mutex_);
+            take_kept(group);
+        }
+        std::optional<SqlFailure> failure = attempt(group, false);
+        if (failure && failure->trouble() == Trouble::full && !failure->of_sync()) {
+            make_room();
+            put_back(group, 1);
+            if (database_usable_) {
+                failure = attempt(group, false);
+            }
+        }
+        if (failure) {
+            put_back(group, 0);
+            return failure;
+        }
+        broken_ = false;
+        can_commit_.store(true, std::memory_order_release);
+        complained_about_.reset();
+        spdlog::info("store: commits work again");
+        if (OutboxListener* listener = listener_) {
+            listener->on_health(true);
+        }
+        finish(group);
+        return std::nullopt;
+    };
+
+    std::optional<SqlFailure> failure;
+    if (!database_usable_) {
+        failure = reopen();
+    }
+    if (!failure) {
+        failure = once_more();
+    }
+    if (!failure) {
+        return;
+    }
+    break_down(*failure);
+    pause_ = std::min(pause_ * 2, trouble_ == Trouble::corrupt ? longest_pause_when_corrupt : longest_pause);
+    next_try_ = Steady::now() + pause_;
+}
+
+void Writer::probe() {
+    Group group;
+    group.submissions.emplace_back();
+    if (auto failure = attempt(group, true)) {
+        complain(*failure);
+        if (!mends_by_itself(*failure)) {
+            break_down(*failure);
+        }
+        return;
+    }
+    blocked_ = false;
+    finish(group);
+}
+
+void Writer::housekeeping(bool idle) {
+    next_tick_ = Steady::now() + tick;
+    if (broken_ && Steady::now() >= next_try_) {
+        try_to_recover();
+    }
+    if (broken_) {
+        next_tick_ = next_try_;
+        return;
+    }
+    look_at_space();
+    look_after_log(idle);
+    if (!reserved_ && directory_.free_bytes() >= plan_.reserve + plan_.wal_limit) {
+        reserved_ = directory_.set_aside(plan_.reserve);
+        look_at_space();
+    }
+    if (blocked_ && !short_of_space_) {
+        probe();
+    }
+    // The next step at once, unless there is other work.
+    if (!broken_ && database_.prune_due(retention_) &&
+        step([this](Transaction& in) { database_.prune(in, retention_, prune_step); }) &&
+        database_.prune_due(retention_)) {
+        next_tick_ = Steady::now();
+    }
+    if (!broken_ && database_.expire_due() &&
+        step([this](Transaction& in) { database_.tables().objects.expire(in, expire_step); }) &&
+        database_.expire_due()) {
+        next_tick_ = Steady::now();
+    }
+    if (broken_) {
+        return;
+    }
+    update_accepting();
+    update_statistics();
+}
+
+bool Writer::step(const std::function<void(Transaction&)>& work) {
+    const auto once = [&]() -> std::optional<SqlFailure> {
+        try {
+            Transaction transaction = database_.begin();
+            work(transaction);
+            database_.commit();
+        } catch (const SqlFailure& failure) {
+            database_.roll_back();
+            return failure;
+        }
+        return std::nullopt;
+    };
+    std::optional<SqlFailure> failure = once();
+    if (failure && failure->trouble() == Trouble::full && !failure->of_sync()) {
+        // What goes here makes room as deliveries do, and may be all that does.
+        complain(*failure);
+        make_room();
+        if (broken_) {
+            return false;
+        }
+        look_at_space();
+        failure = once();
+    }
+    if (failure) {
+        complain(*failure);
+        if (!mends_by_itself(*failure)) {
+            break_down(*failure);
+        }
+        return false;
+    }
+    database_.publish();
+    log_used_ = true;
+    return true;
+}
+
+void Writer::copy_log(Database::Checkpoint kind) {
+    const std::uint64_t step = plan_.wal_target / 4 / database_.page_size();
+    try {
+        const bool complete = database_.checkpoint(kind);
+        next_checkpoint_frames_ = complete ? 0 : database_.wal_frames() + step;
+        if (complete && kind == Database::Checkpoint::truncate) {
+            log_used_ = false;
+        }
+    } catch (const SqlFailure& failure) {
+        next_checkpoint_frames_ = database_.wal_frames() + step;
+        blocked_ = true;
+        if (!mends_by_itself(failure)) {
+            break_down(failure);
+            return;
+        }
+        complain(failure);
+        // The database has to grow by what is in the log: that is what the space is set aside for.
+        if (reserved_) {
+            make_room();
+        }
+    }
+}
+
+void Writer::look_after_log(bool idle) {
+    const std::uint64_t frames = database_.wal_frames();
+    const std::uint64_t bytes = frames * database_.page_size();
+    // Where space is short the log must stay small enough for what is set aside.
+    if (bytes >= (tight() ? plan_.wal_target / 4 : plan_.wal_target) && frames >= next_checkpoint_frames_) {
+        copy_log(Database::Checkpoint::restart);
+    }
+    // Rows that were deleted live on in the log's old frames until they are written over or cut off.
+    if (!broken_ && log_used_ && (idle || Steady::now() - log_used_since_ >= log_kept_at_most)) {
+        log_used_since_ = Steady::now();
+        copy_log(Database::Checkpoint::truncate);
+    }
+}
+
+bool Writer::space_may_have_changed() const {
+    // Between the ticks it matters what this thread itself takes, and how far the log has come tells that.
+    const std::uint64_t frames = database_.wal_frames();
+    const std::uint64_t step = plan_.wal_target / 64 / database_.page_size();
+    return tight() || frames < looked_at_frames_ || frames - looked_at_frames_ >= step;
+}
+
+void Writer::look_at_space() {
+    looked_at_frames_ = database_.wal_frames();
+    const std::uint64_t for_log = directory_.free_bytes() + directory_.wal_bytes();
+    const std::uint64_t for_pages = for_log + database_.free_page_bytes();
+    const bool was_short = short_of_space_;
+    if (was_short) {
+        short_of_space_ =
+            !reserved_ || for_log < 2 * plan_.wal_limit || for_pages < 2 * plan_.low_water + plan_.wal_limit;
+    } else {
+        short_of_space_ = !reserved_ || for_log < plan_.wal_limit + plan_.wal_limit / 2 ||
+                          for_pages < plan_.low_water + plan_.wal_limit;
+    }
+    if (short_of_space_ && !was_short) {
+        spdlog::error(
+            "store: state_dir is short of disk space ({} MiB free): new events are refused until there is more; free "
+            "some, "
+            "or see why deliveries wait",
+            directory_.free_bytes() >> 20U);
+    }
+    // The log counts with its allotment: what is in it right now goes up and down too fast to decide by.
+    const std::uint64_t database = database_.live_bytes() + plan_.wal_target;
+    // Objects leave the room that items begin to run short of. Copies for items that are here already leave what
+    // deliveries need: the log, and what is to be set aside.
+    files_.set_budget({max_bytes_, database, 2 * (plan_.low_water + plan_.wal_limit),
+                       plan_.wal_limit + (reserved_ ? 0 : plan_.reserve), plan_.wal_target + empty_database});
+    const std::uint64_t used = database + files_.bytes();
+    const bool was_over = over_limit_;
+    over_limit_ = max_bytes_ != 0 && used > (was_over ? max_bytes_ - max_bytes_ / 20 : max_bytes_);
+    if (over_limit_ && !was_over) {
+        spdlog::error(
+            "store: store.max_bytes is reached ({} of {} bytes): new events are refused until deliveries have made "
+            "room; "
+            "see why they wait, or raise the limit",
+            used, max_bytes_);
+    }
+}
+
+void Writer::update_accepting() {
+    const bool now = !broken_ && !blocked_ && !short_of_space_ && !over_limit_;
+    accepting_.store(now, std::memory_order_release);
+    if (now && !last_accepting_) {
+        spdlog::info("store: new events are taken again");
+    }
+    last_accepting_ = now;
+}
+
+void Writer::update_statistics() {
+    const std::lock_guard lock(statistics_mutex_);
+    const auto& destinations = catalogue_.destinations();
+    const auto& counts = database_.counts();
+    while (statistics_.counts.size() < destinations.size()) {
+        statistics_.counts.push_back({destinations[statistics_.counts.size()]});
+    }
+    for (std::size_t i = 0; i < counts.size() && i < statistics_.counts.size(); ++i) {
+        Count& told = statistics_.counts[i];
+        told.held = counts[i].number(ItemState::held);
+        told.queued = counts[i].number(ItemState::queued);
+        told.refused = counts[i].number(ItemState::refused);
+        told.set_aside = counts[i].number(ItemState::set_aside);
+        told.objects_attached = counts[i].number(ObjectState::attached);
+        told.objects_offered = counts[i].number(ObjectState::offered);
+        told.objects_queued = counts[i].number(ObjectState::queued);
+        told.objects_refused = counts[i].number(ObjectState::refused);
+        told.objects_set_aside = counts[i].number(ObjectState::set_aside);
+    }
+    statistics_.waiting_bytes = static_cast<std::uint64_t>(database_.waiting_bytes());
+    statistics_.object_bytes = files_.bytes();
+    statistics_.used_bytes = database_.live_bytes() +
+                             std::max(plan_.wal_target, database_.wal_frames() * database_.page_size()) +
+                             statistics_.object_bytes;
+    statistics_.max_bytes = max_bytes_;
+}
+
+void Writer::complain(const SqlFailure& failure) {
+    const auto now = Steady::now();
+    if (complained_about_ == failure.trouble() && now - complained_at_ < complaint_interval) {
+        return;
+    }
+    complained_about_ = failure.trouble();
+    complained_at_ = now;
+    const std::string what = failure.describe();
+    switch (failure.trouble()) {
+        case Trouble::full:
+            spdlog::error(
+                "store: no space left for state_dir: {}. New events are refused until there is; free space on its file "
+                "system, or see why deliveries wait. Nothing accepted is lost, and it goes on by itself",
+                what);
+            break;
+        case Trouble::read_only:
+            spdlog::error(
+                "store: state_dir cannot be written: {}. Mount its file system read-write, or see to owner and mode of "
+                "the "
+                "files. Nothing accepted is lost, and it goes on by itself",
+                what);
+            break;
+        case Trouble::corrupt:
+            spdlog::critical(
+                "store: the database is damaged: {}. Stop the daemon, keep a copy of state_dir, and restore a backup "
+                "or "
+                "recover the file with sqlite3's .recover (docs/store.md)",
+                what);
+            break;
+        case Trouble::busy:
+            spdlog::error("store: another process holds the database locked: {}. End it; it goes on by itself", what);
+            break;
+        case Trouble::failing:
+            spdlog::error(
+                "store: the database cannot be read or written: {}. Look for disk errors in the system's log. Nothing "
+                "accepted is lost, and it tries again by itself",
+                what);
+            break;
+    }
+}
+
+void Writer::finish_up() {
+    // What a failing disk still leaves of acceptances when the daemon has to go is lost to us: the LEA hears them
+    // again.
+    if (broken_) {
+        try_to_recover();
+    }
+    while (!broken_) {
+        Group rest;
+        {
+            const std::lock_guard lock(mutex_);
+            take_kept(rest);
+        }
+        if (rest.kept.empty()) {
+            break;
+        }
+        work_on(rest);
+    }
+    if (!broken_ && database_usable_) {
+        try {
+            static_cast<void>(database_.begin());
+            database_.flush();
+            database_.commit();
+            database_.publish();
+            database_.checkpoint(Database::Checkpoint::truncate);
+        } catch (const SqlFailure& failure) {
+            // Nothing is lost: the next start reads the counters from the records, and the log as it is.
+            database_.roll_back();
+            complain(failure);
+        }
+    }
+    std::deque<Kept> lost;
+    {
+        const std::lock_guard lock(mutex_);
+        lost.swap(kept_);
+    }
+    for (const Kept& kept : lost) {
+        answer(kept.done, Outcome::failed);
+        if (kept.command) {
+            kept.command->failed();
+        }
+    }
+    update_statistics();
+}
+
+}  // namespace lihandover::store::sqlite

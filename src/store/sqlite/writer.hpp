@@ -1,0 +1,222 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <future>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "commands.hpp"
+#include "database.hpp"
+#include "lihandover/store/store.hpp"
+#include "maintenance.hpp"
+#include "reader.hpp"
+
+namespace lihandover::store::sqlite {
+
+/// The thread that alone changes the store. It takes all that has gathered while its last commit ran and makes one
+/// transaction of it: what frees space first (acceptances, refusals, decisions), then items.
+///
+/// Its state is two questions. Can deletions be committed? If not it is broken: it tells its listener, keeps
+/// acceptances and tries again with growing pauses, on a new connection. Can items be taken? Not while broken, or after
+/// items failed until a probe succeeded, or while space is short, or above max_bytes.
+///
+///              items failed                       deletions failed too
+///   accepting ──────────────► blocked or short ──────────────────────► broken
+///       ▲                       │        ▲                               │
+///       └─── probe and space ───┘        └───────── commit works ────────┘
+class Writer {
+  public:
+    struct Setup {
+        const StateDirectory* directory = nullptr;
+        Catalogue* catalogue = nullptr;
+        Database* database = nullptr;  ///< open; used by the writer's thread alone from start() to stop()
+        ReaderPool* readers = nullptr;
+        Maintenance* maintenance = nullptr;
+        ObjectFiles* files = nullptr;
+        SpacePlan plan;
+        std::uint64_t max_bytes = 0;
+        std::chrono::seconds record_retention{};
+        std::chrono::milliseconds commit_timeout{};  ///< 0: none
+    };
+
+    /// Submissions beyond these fail at once, unless nothing else waits: memory stays bounded whatever the callers do.
+    static constexpr std::size_t pending_items_limit = 65'536;
+    static constexpr std::uint64_t pending_bytes_limit = 32U << 20U;
+
+    /// Fetches are the only kept commands that others can make at will: beyond so many that wait, they fail at once.
+    static constexpr std::size_t kept_limit = 65'536;
+
+    explicit Writer(Setup setup);
+    ~Writer() { stop(); }
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    Writer(Writer&&) = delete;
+    Writer& operator=(Writer&&) = delete;
+
+    void start();
+    void stop();
+
+    void submit(std::vector<NewItem> items, std::size_t idle_objects, Done done);
+    void accepted(std::vector<Acceptance> items, Done done);
+    /// A command that is kept over failed commits as acceptances are.
+    ///   bounded  whether it fails where too many wait already
+    void keep(CommandPointer command, bool bounded = false);
+    /// One that fails with its commit.
+    void decide(CommandPointer command);
+    /// Makes a change in a transaction of its own and waits for it.
+    [[nodiscard]] model::Status call(const std::function<void(Tables&, Transaction&)>& work);
+
+    void set_listener(OutboxListener* listener) { listener_ = listener; }
+    void set_object_listener(ObjectListener* listener) { object_listener_ = listener; }
+    void set_commit_observer(std::function<void(double)> observer);
+    void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention);
+    void set_commit_timeout(std::chrono::milliseconds timeout) { commit_timeout_ = timeout; }
+    [[nodiscard]] bool accepting() const { return accepting_.load(std::memory_order_acquire) && turns(); }
+    /// Whether at least deletions can be committed.
+    [[nodiscard]] bool can_commit() const { return can_commit_.load(std::memory_order_acquire) && turns(); }
+    /// False while something it asked of the disk hangs for longer than the commit timeout.
+    [[nodiscard]] bool turns() const;
+    [[nodiscard]] Statistics statistics() const;
+
+  private:
+    using Steady = std::chrono::steady_clock;
+    static constexpr Steady::time_point at_once = Steady::time_point::min();
+    static constexpr Steady::time_point never = Steady::time_point::max();
+
+    struct Submission {
+        std::vector<NewItem> items;
+        Done done;
+        std::uint64_t bytes = 0;
+        std::size_t idle_objects = 0;
+    };
+    /// What is kept over failed commits: acceptances, or a command.
+    struct Kept {
+        std::vector<Acceptance> accepted;
+        Done done;
+        CommandPointer command;
+    };
+    struct Group {
+        std::vector<Kept> kept;
+        std::vector<CommandPointer> decisions;
+        std::vector<Submission> submissions;
+        std::vector<Done> turned_away;
+        std::vector<CommandPointer> calls;
+    };
+
+    class AtWork;
+
+    void run();
+    /// The thread beside it that sees when it hangs.
+    void watch();
+    void turns_again();
+    [[nodiscard]] bool take(Group& group);  ///< false at the end
+    void take_kept(Group& group);
+    /// What is kept of the group from number `from` on goes back to the head of the queue.
+    void put_back(Group& group, std::size_t from);
+    /// Whether the log has to stay as small as it can.
+    [[nodiscard]] bool tight() const { return blocked_ || short_of_space_ || over_limit_; }
+    void work_on(Group& group);
+    [[nodiscard]] std::optional<SqlFailure> attempt(Group& group, bool with_items);
+    void insert(std::vector<Submission>& submissions, Transaction& transaction);
+    void finish(Group& group);
+    void tell_effects();
+    void run_call(Command& call);
+    void fail_submissions(Group& group);
+    void fail_decisions(Group& group);
+    void finish_up();
+
+    void housekeeping(bool idle);
+    void look_after_log(bool idle);
+    void copy_log(Database::Checkpoint kind);
+    void make_room();
+    [[nodiscard]] bool space_may_have_changed() const;
+    void look_at_space();
+    /// Whether the connection can go on being used after this failure.
+    [[nodiscard]] static bool mends_by_itself(const SqlFailure& failure);
+    void break_down(const SqlFailure& failure);
+    [[nodiscard]] std::optional<SqlFailure> reopen();
+    void try_to_recover();
+    void probe();
+    /// Runs `work` in a transaction of its own, after which nobody waits; false where it failed.
+    bool step(const std::function<void(Transaction&)>& work);
+    void update_accepting();
+    void update_statistics();
+    void complain(const SqlFailure& failure);
+
+    const StateDirectory& directory_;
+    Catalogue& catalogue_;
+    Database& database_;
+    ReaderPool& readers_;
+    Maintenance& maintenance_;
+    ObjectFiles& files_;
+    SpacePlan plan_;
+
+    std::atomic<OutboxListener*> listener_{nullptr};
+    std::atomic<ObjectListener*> object_listener_{nullptr};
+    std::atomic<bool> accepting_{true};
+    std::atomic<bool> can_commit_{true};  ///< not broken, for other threads
+
+    mutable std::mutex mutex_;
+    std::condition_variable wake_;
+    // Guarded by mutex_.
+    std::deque<Submission> submissions_;
+    std::deque<Kept> kept_;     ///< those that a failed commit left included
+    std::size_t gathered_ = 0;  ///< accepted items in `kept_`
+    Steady::time_point kept_due_ = never;
+    std::deque<CommandPointer> decisions_;
+    std::vector<CommandPointer> calls_;
+    std::vector<Done> turned_away_;
+    std::size_t pending_items_ = 0;
+    std::uint64_t pending_bytes_ = 0;
+    bool stopping_ = false;
+    bool ended_ = false;
+    std::uint64_t new_max_bytes_ = 0;
+    std::chrono::seconds new_retention_{};
+    std::function<void(double)> new_observer_;
+    bool settings_changed_ = false;
+
+    mutable std::mutex statistics_mutex_;
+    Statistics statistics_;
+
+    std::atomic<Steady::rep> at_work_since_{0};  ///< 0: it waits for work
+    std::atomic<std::chrono::milliseconds> commit_timeout_{};
+    std::atomic<bool> told_stuck_{false};
+    std::condition_variable watch_wake_;
+
+    std::mutex stop_mutex_;
+    std::thread thread_;
+    std::thread watch_;
+
+    // The thread's alone.
+    std::uint64_t max_bytes_ = 0;
+    std::chrono::seconds retention_{};
+    std::function<void(double)> observer_;
+    bool broken_ = false;
+    bool blocked_ = false;  ///< items failed; until a probe
+    bool short_of_space_ = false;
+    bool over_limit_ = false;
+    bool reserved_ = false;
+    Trouble trouble_ = Trouble::failing;
+    bool database_usable_ = true;
+    std::chrono::milliseconds pause_{100};
+    Steady::time_point next_try_;
+    Steady::time_point next_tick_;
+    Steady::time_point last_work_;
+    Steady::time_point log_used_since_;  ///< when the write-ahead log was first written after it was truncated
+    bool log_used_ = false;
+    std::uint64_t next_checkpoint_frames_ = 0;
+    std::uint64_t looked_at_frames_ = 0;  ///< the log when the space was looked at
+    bool last_accepting_ = true;
+    std::optional<Trouble> complained_about_;
+    Steady::time_point complained_at_;
+};
+
+}  // namespace lihandover::store::sqlite
