@@ -22,6 +22,12 @@ from typing import Any
 from bench.measure import BenchError, Sizes
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "tests"))
+
+import programs  # noqa: E402
+from programs import LeaSim as Lea  # noqa: E402
+from programs import UnixConnection  # noqa: E402, F401
+
 WARM_UP = 2000
 
 WARRANT = """liid: {liid}
@@ -45,47 +51,8 @@ class Destination:
     host: str = "127.0.0.1"
 
 
-@dataclasses.dataclass
-class Lea:
-    """A running lea-sim."""
-    process: subprocess.Popen[bytes]
-    port: int
-    door: pathlib.Path
-    lines: pathlib.Path
-
-    def totals(self) -> dict[str, int]:
-        connection = UnixConnection(self.door)
-        try:
-            connection.request("GET", "/totals")
-            return json.loads(connection.getresponse().read())
-        finally:
-            connection.close()
-
-    def accepted(self) -> int:
-        return self.totals()["accepted"]
-
-    def reported(self, event: str) -> list[dict[str, Any]]:
-        """Its whole lines of that kind so far."""
-        text = self.lines.read_text()
-        found = (json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines())
-        return [line for line in found if line["event"] == event]
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: pathlib.Path | str):
-        super().__init__("localhost", timeout=120)
-        self.path = str(path)
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(120)
-        self.sock.connect(self.path)
-
-
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return programs.Ports.take()
 
 
 def listens(port: int) -> bool:
@@ -125,37 +92,38 @@ class Rig:
         self.sizes = sizes
         self.say = say
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="lihandover-bench."))
-        self.certs = self.work / "certs"
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.directory = str(self.work)
+        self.certs = pathlib.Path(programs.Certificates.path("lea.pem")).parent
+        self.processes: list[subprocess.Popen[bytes] | programs.Process] = []
         self.admin = 0
         self.next_event = 1  # no number is used twice, so that no event is a repeat
         self.leas = 0
         self.have_warrants: tuple[Any, ...] = ()
         self.daemon_environment: dict[str, str] = {}  # beside our own
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that close() is reached
-        subprocess.run([ROOT / "scripts/make-test-certificates", self.certs], check=True, stdout=subprocess.DEVNULL)
 
     # -- processes ---------------------------------------------------------------------------------------------------
 
     def program(self, name: str) -> str:
-        found = [path for path in sorted(self.build.glob(f"**/{name}")) if path.is_file() and os.access(path, os.X_OK)]
-        if not found:
+        path = programs.program(name, self.build)
+        if not os.access(path, os.X_OK):
             raise BenchError(f"{name} is not built in {self.build}")
-        return str(found[0])
+        return path
 
     def start(self, *command: Any, **options: Any) -> subprocess.Popen[bytes]:
         process = subprocess.Popen([str(part) for part in command], **options)
         self.processes.append(process)
         return process
 
-    def stop(self, process: subprocess.Popen[bytes], how: int = signal.SIGTERM) -> None:
-        if process.poll() is None:
-            process.send_signal(how)
+    def stop(self, process: subprocess.Popen[bytes] | programs.Process, how: int = signal.SIGTERM) -> None:
+        popen = process.popen if isinstance(process, programs.Process) else process
+        if popen.poll() is None:
+            popen.send_signal(how)
             try:
-                process.wait(60)
+                popen.wait(60)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                popen.kill()
+                popen.wait()
         if process in self.processes:
             self.processes.remove(process)
 
@@ -183,23 +151,12 @@ class Rig:
     def lea(self, *options: Any, quiet: bool = True, port: int = 0) -> Iterator[Lea]:
         """A test LEA that keeps nothing, unless the options name an output; without `quiet` it tells of each action."""
         self.leas += 1
-        lines = self.work / f"lea-{self.leas}.jsonl"
-        door = self.work / f"lea-{self.leas}.sock"
-        keep = () if "--output" in options else ("--discard",)
-        with open(lines, "wb") as out:
-            process = self.start(self.program("lea-sim"), "--listen", f"127.0.0.1:{port}", "--certificate",
-                                 self.certs / "lea.pem", "--private-key", self.certs / "lea.key", "--client-ca",
-                                 self.certs / "lea-ca.pem", "--control", f"unix:{door}", *keep,
-                                 *(("--quiet",) if quiet else ()), *options, stdout=out)
-
-        def listening() -> int | None:
-            first = lines.read_text().split("\n", 1)[0]
-            return json.loads(first)["port"] if first.endswith("}") else None
-
+        lea = Lea(self, f"lea-{self.leas}", port=port, lea_sim=self.program("lea-sim"))
+        lea.start(*(("--quiet",) if quiet else ()), *options, keep=False)
         try:
-            yield Lea(process, wait_until(listening, 10, "lea-sim"), door, lines)
+            yield lea
         finally:
-            self.stop(process)
+            self.stop(lea.process)
 
     # -- the daemon --------------------------------------------------------------------------------------------------
 
@@ -249,14 +206,14 @@ class Rig:
         path.write_text(json.dumps(configuration, indent=1))
         return path
 
-    def start_daemon(self, config: pathlib.Path, seconds: float = 900) -> subprocess.Popen[bytes]:
-        with open(self.work / "daemon.log", "ab") as log:
-            process = self.start(self.program("lihandoverd"), "--config", config, stderr=log,
-                                 env={**os.environ, **self.daemon_environment})
+    def start_daemon(self, config: pathlib.Path, seconds: float = 900) -> programs.Process:
+        process = programs.Process("lihandoverd", [self.program("lihandoverd"), "--config", str(config)], self.directory,
+                                   {**os.environ, **self.daemon_environment})
+        self.processes.append(process)
 
         def ready() -> bool:
-            if process.poll() is not None:
-                raise BenchError("the daemon ended:\n" + (self.work / "daemon.log").read_text()[-2000:])
+            if not process.running():
+                raise BenchError("the daemon ended:\n" + process.log()[-2000:])
             try:
                 connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=5)
                 connection.request("GET", "/readyz")
@@ -269,7 +226,7 @@ class Rig:
 
     @contextlib.contextmanager
     def daemon(self, destinations: list[Destination], warrants: int | None, state: str = "state", fresh: bool = True,
-               **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+               **options: Any) -> Iterator[programs.Process]:
         """The daemon with that many warrants on u-0, u-1, … (none: those that are there); with `fresh` its state starts
         empty."""
         if fresh:
@@ -339,7 +296,7 @@ class Rig:
             raise BenchError(done.stderr.strip())
         return json.loads(done.stdout)
 
-    def deliver(self, daemon: subprocess.Popen[bytes], leas: list[Lea], events: int, *options: Any,
+    def deliver(self, daemon: programs.Process, leas: list[Lea], events: int, *options: Any,
                 seconds: float = 600) -> dict[str, float]:
         """Sends so many events under a warrant and waits until the LEAs have accepted as many. The rate is from the
         first request to the last answer, as they count."""

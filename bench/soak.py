@@ -18,7 +18,8 @@ from bench import prepare, report
 from bench.figures.delivery import wall_ns
 from bench.main import ORDER, say
 from bench.measure import DEFAULT, BenchError
-from bench.rig import ROOT, WARRANT, Destination, Lea, Rig, UnixConnection, cpu_seconds, resident_mib, wait_until
+from bench.rig import (ROOT, WARRANT, Destination, Lea, Rig, UnixConnection, cpu_seconds, programs, resident_mib,
+                       wait_until)
 
 LIIDS = 1000
 HIT_EVERY = 10  # one event in so many is under a warrant
@@ -123,7 +124,7 @@ class Probe(threading.Thread):
 
     def run(self) -> None:
         try:
-            with open(self.lea.lines, "rb") as lines:
+            with open(self.lea.process.out_path, "rb") as lines:
                 lines.readline()  # "listening"
                 connection = UnixConnection(self.rig.work / "intake.sock")
                 while not self.ended.is_set():
@@ -199,7 +200,7 @@ def folder_size(path: pathlib.Path) -> tuple[int, int]:
 
 
 class Sampler:
-    def __init__(self, rig: Rig, daemon: subprocess.Popen[bytes], lea: Lea, probe: Probe):
+    def __init__(self, rig: Rig, daemon: programs.Process, lea: Lea, probe: Probe):
         self.rig, self.daemon, self.lea, self.probe = rig, daemon, lea, probe
         self.start = time.monotonic()
         self.samples: list[dict[str, Any]] = []
@@ -305,7 +306,7 @@ class Soak:
                 self.settle(lea, probe, probe_lea)
         return self.summary(sampler, measured, rate, late, probe)
 
-    def load(self, daemon: subprocess.Popen[bytes], sampler: Sampler, rate: float) -> float:
+    def load(self, daemon: programs.Process, sampler: Sampler, rate: float) -> float:
         """The constant load; how late its worst request was sent, in seconds."""
         seconds = self.chosen.minutes * 60
         every = max(1.0, min(5.0, seconds / 60))
@@ -319,8 +320,8 @@ class Soak:
                     break
                 except subprocess.TimeoutExpired:
                     turn += 1
-                if daemon.poll() is not None:
-                    raise BenchError("the daemon ended:\n" + (self.rig.work / "daemon.log").read_text()[-2000:])
+                if not daemon.running():
+                    raise BenchError("the daemon ended:\n" + daemon.log()[-2000:])
                 sample = sampler.take()
                 if sample["minute"] >= told:
                     told = sample["minute"] + min(1.0, self.chosen.minutes / 10)

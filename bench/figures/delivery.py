@@ -104,10 +104,10 @@ def wall_ns(text: str) -> int:
 
 def latencies_ms(rig: Rig, lea: Lea, events: int) -> list[float]:
     sent_file = rig.work / "sent"
-    before = len(lea.reported("delivery"))
+    before = len(lea.lines("delivery"))
     rig.load(events, "--rate", 200, "--users", 1, "--connections", 8, "--sent-times", sent_file)
     wait_until(lambda: lea.accepted() >= before + events, 60, "all answers")
-    arrived = [wall_ns(line["time"]) for line in lea.reported("delivery")[before:]]
+    arrived = [wall_ns(line["time"]) for line in lea.lines("delivery")[before:]]
     sent = [int(line) for line in sent_file.read_text().split()]
     return [(there - here) / 1e6 for here, there in zip(sent, arrived)]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from bench.figures.delivery import LIIDS
 from bench.measure import BenchError, Figure, Samples, Target, measures
-from bench.rig import ROOT, WARM_UP, Destination, Lea, Rig, UnixConnection, free_port, wait_until
+from bench.rig import ROOT, WARM_UP, Destination, Lea, Rig, UnixConnection, free_port, programs, wait_until
 
 POISON = "a text that the filter dislikes"
 PATIENCE = 300  # seconds, for what only takes long where it is broken
@@ -35,17 +35,7 @@ def post(rig: Rig, texts: list[tuple[str, str]]) -> None:
         connection.close()
 
 
-def obey(lea: Lea, *rules: dict[str, object]) -> None:
-    connection = UnixConnection(lea.door)
-    try:
-        connection.request("POST", "/behaviour", json.dumps({"rules": rules}))
-        if connection.getresponse().status != 200:
-            raise BenchError("lea-sim does not take its rules")
-    finally:
-        connection.close()
-
-
-def rate(rig: Rig, daemon: subprocess.Popen[bytes], leas: list[Lea], users: int = LIIDS) -> float:
+def rate(rig: Rig, daemon: programs.Process, leas: list[Lea], users: int = LIIDS) -> float:
     return rig.deliver(daemon, leas, rig.sizes.events, "--batch", 20, "--users", users)["rate"]
 
 
@@ -84,9 +74,9 @@ def beside_broken_node(rig: Rig, rule: dict[str, object]) -> Samples:
     with rig.lea() as lea, rig.daemon([Destination("lea", lea.port)], LIIDS) as daemon:
         rig.deliver(daemon, [lea], WARM_UP, "--users", LIIDS)
         for _ in range(rig.sizes.repeat):
-            obey(lea)
+            lea.obey()
             samples.baseline.append(rate(rig, daemon, [lea]))
-            obey(lea, rule)
+            lea.obey(rule)
             samples.values.append(rate(rig, daemon, [lea]))
         samples.notes["refused_or_set_aside"] = waiting(rig, "refused") + waiting(rig, "set_aside")
     return samples

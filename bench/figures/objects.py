@@ -18,13 +18,13 @@ from collections.abc import Iterator
 from bench.figures.delivery import wall_ns
 from bench.measure import BenchError, Figure, Samples, Target, measures
 from bench.peers import curl_fetch, curl_upload, nginx_serving_files, openssl_sha256
-from bench.rig import Destination, Rig, UnixConnection, WARRANT, free_port, resident_mib, wait_until
+from bench.rig import Destination, Rig, UnixConnection, WARRANT, free_port, programs, resident_mib, wait_until
 
 IDLE_CLIENTS = 1000
 
 
 @contextlib.contextmanager
-def object_daemon(rig: Rig, lea_port: int) -> Iterator[subprocess.Popen[bytes]]:
+def object_daemon(rig: Rig, lea_port: int) -> Iterator[programs.Process]:
     """The daemon with a destination of each model: `push` for the users u-push and u-small, of a warrant each, and
     `fetch` for u-fetch. Files may lie in `spool`."""
     rig.empty("state", "warrants.d", "spool")
@@ -83,16 +83,16 @@ def model_b(rig: Rig) -> dict[str, Samples]:
         size, peak = path.stat().st_size, 0.0
         for _ in range(rig.sizes.repeat):
             speed.baseline.append(curl_upload(rig, lea.port, path) / 1e6)
-            before = len(lea.reported("object"))
+            before = len(lea.lines("object"))
             post_file(rig, "u-push", path.name)
             end = time.monotonic() + 600
-            while len(lea.reported("object")) == before:
+            while len(lea.lines("object")) == before:
                 peak = max(peak, resident_mib(daemon.pid))
                 if time.monotonic() > end:
                     raise BenchError("the object did not arrive")
                 time.sleep(0.02)
             # From the item's answer to the object's: what lies between is the upload.
-            took = wall_ns(lea.reported("object")[-1]["time"]) - wall_ns(lea.reported("delivery")[-1]["time"])
+            took = wall_ns(lea.lines("object")[-1]["time"]) - wall_ns(lea.lines("delivery")[-1]["time"])
             speed.values.append(size / (took / 1e9) / 1e6)
         memory.values.append(peak)
     return {"model-b": speed, "model-b-memory": memory}
@@ -152,7 +152,7 @@ def small_object(rig: Rig) -> dict[str, Samples]:
         path = large_file(rig)
 
         def arrived() -> int:
-            return len([line for line in lea.reported("object") if line["size"] == 5000])
+            return len([line for line in lea.lines("object") if line["size"] == 5000])
 
         def once() -> float:
             before, begin = arrived(), time.monotonic()

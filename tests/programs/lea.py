@@ -22,12 +22,15 @@ class LeaSim:
         self.outputs = []  # [path, bytes read] of each start
 
     def start(self, *options, keep=True):
-        """With `keep` it stores what it receives in its directory, and checks it against schemas/."""
+        """With `keep` it stores what it receives in its directory, and checks it against schemas/; else it keeps nothing,
+        unless the options name an output."""
+        kept = ["--output", self.directory, "--validate", SCHEMAS] if keep else []
+        if not keep and "--output" not in options:
+            kept = ["--discard"]
         arguments = [self.lea_sim, "--listen", f"127.0.0.1:{self.port}",
                      "--certificate", Certificates.path(f"{self.certificate}.pem"),
                      "--private-key", Certificates.path(f"{self.certificate}.key"),
-                     "--client-ca", Certificates.path(f"{self.client_ca}.pem"), "--control", "unix:" + self.control,
-                     *(["--output", self.directory, "--validate", SCHEMAS] if keep else ["--discard"]),
+                     "--client-ca", Certificates.path(f"{self.client_ca}.pem"), "--control", "unix:" + self.control, *kept,
                      *map(str, options)]
         self.process = Process(self.name, arguments, self.owner.directory)
         self.owner.processes.append(self.process)
