@@ -255,7 +255,8 @@ asio::awaitable<void> Application::stop() {
     work_.reset();
 }
 
-/// The watchdog hears of life only when both I/O threads have turned since the last time.
+/// The watchdog hears of life only when both I/O threads have turned since the last time, and the store's writer does
+/// not hang.
 asio::awaitable<void> Application::feed_watchdog(std::chrono::microseconds interval) {
     while (!stopping_) {
         watchdog_timer_.expires_after(interval);
@@ -266,7 +267,9 @@ asio::awaitable<void> Application::feed_watchdog(std::chrono::microseconds inter
         }
         co_await asio::post(parts_.delivery_io, asio::use_awaitable);
         co_await asio::post(parts_.intake_io, asio::use_awaitable);
-        notify_watchdog();
+        if (parts_.store->turns()) {
+            notify_watchdog();
+        }
     }
 }
 

@@ -16,6 +16,7 @@ std::optional<model::Instant> ClockRecord::read() const {
 }
 
 void ClockRecord::write(model::Instant trusted) const {
+    const std::lock_guard lock(writing_);
     const std::string fresh = path_ + ".new";
     {
         std::ofstream file(fresh, std::ios::trunc);

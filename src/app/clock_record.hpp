@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -8,7 +9,7 @@
 namespace lihandover::app {
 
 /// The last trusted time, in a file of the state directory, so that a start knows of a time that has surely passed. A
-/// file that is lost or spoiled is like a first start. Calls block on the disk; one at a time.
+/// file that is lost or spoiled is like a first start. Calls block on the disk. Thread-safe.
 class ClockRecord {
   public:
     explicit ClockRecord(const std::string& state_dir) : path_(state_dir + "/trusted-time") {}
@@ -19,6 +20,7 @@ class ClockRecord {
 
   private:
     std::string path_;
+    mutable std::mutex writing_;
 };
 
 }  // namespace lihandover::app

@@ -125,6 +125,9 @@ void StatusReporter::add_store(admin::Status& status) const {
                                     "set_aside)");
         }
     }
+    if (!store_.turns()) {
+        status.alarms.emplace_back("the disk hangs: a commit takes longer than store.commit_timeout");
+    }
     if (!statistics.accepting) {
         status.alarms.emplace_back("the store takes nothing: events are refused");
     } else if (statistics.max_bytes > 0 && statistics.used_bytes * 2 >= statistics.max_bytes) {

@@ -129,6 +129,12 @@ model::Status run_parts(Parts& parts) {
 }  // namespace
 
 Parts::~Parts() {
+    if (delivery_thread.joinable()) {
+        // Only where an exception ended the daemon before its stop.
+        delivery_work.reset();
+        delivery_io.stop();
+        delivery_thread.join();
+    }
     workers.join();
     if (store) {
         store->stop();
@@ -142,6 +148,7 @@ model::Status open_store(Parts& parts, const config::Configuration& configuratio
     options.directory = configuration.state_dir;
     options.max_bytes = configuration.store.max_bytes;
     options.record_retention = std::chrono::duration_cast<std::chrono::seconds>(configuration.store.record_retention);
+    options.commit_timeout = configuration.store.commit_timeout;
     auto opened = store::Store::open(options, parts.clock);
     if (!opened) {
         return opened.error();

@@ -397,7 +397,14 @@ Schema<Store> store_schema() {
                  .help = "How long records of decisions are kept (who, what, when, why; no content).",
                  .example = "90d",
                  .reloadable = true},
-                &Store::record_retention, duration_type(days(1), days(36'500)));
+                &Store::record_retention, duration_type(days(1), days(36'500)))
+        .option(
+            {.name = "commit_timeout",
+             .help = "A commit that takes longer counts as hanging: sources are refused with 503, nothing is sent, and "
+                     "the service manager hears no more of life.",
+             .example = "10s",
+             .reloadable = true},
+            &Store::commit_timeout, duration_type(Duration(100), hours(1)));
 }
 
 Schema<CspSchema> csp_schema_schema() {

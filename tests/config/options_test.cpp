@@ -165,6 +165,7 @@ std::string other_value(const OptionRow& row) {
         {"matching.services.*.email_local_part", "exact"},
         {"matching.services.*.username", "insensitive"},
         {"objectserver.min_rate_after", "7s"},
+        {"store.commit_timeout", "7s"},
         {"clock_tolerance", "7m"},
         {"clock_trust", "always"},
         {"shutdown_timeout", "7s"}};

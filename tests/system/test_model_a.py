@@ -5,6 +5,8 @@ import hashlib
 import http.client
 import os
 import shutil
+import socket
+import sqlite3
 import ssl
 import subprocess
 import unittest
@@ -294,6 +296,37 @@ http {{ access_log off; types {{ image/jpeg jpg; }} client_body_temp_path {root}
                 elif theirs[0] in (200, 206):
                     self.assertEqual(theirs[2], ours[2])
         process.stop()
+
+    def test_slow_downloads_of_one_lea_keep_no_other_from_a_byte(self):
+        self.begin()
+        # More than the kernels' buffers take, so that a client that reads nothing holds its slot.
+        self.assert_status(201, self.daemon.put("big", bytes(24 << 20), Content_Type="video/mp4"))
+        self.daemon.accept(message("u-1", attachments=[{"id": "a", "object": "big"}]))
+        item = wait_until(lambda: [i for i in self.lea.items() if i.objects], "the item")[-1]
+        path = urllib.parse.urlsplit(item.objects[0]["url"]).path
+        slow = Client(self.port)
+        with contextlib.ExitStack() as stack:
+            for _ in range(130):
+                raw = stack.enter_context(socket.socket())
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                raw.settimeout(60)
+                raw.connect(("127.0.0.1", self.port))
+                client = stack.enter_context(slow.context.wrap_socket(raw, server_hostname="127.0.0.1"))
+                client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode("ascii"))
+            answer = Client(self.port, "lea-two-fetch").ask(self.path_of(self.two))
+            self.assertEqual((200, BYTES), (answer[0], answer[2]))
+
+    def test_sixteen_ranges_are_one_entry(self):
+        self.begin()
+        path = self.path_of(self.lea)
+        ranges = ",".join(f"{2 * n}-{2 * n}" for n in range(16))
+        self.assertEqual(206, Client(self.port).ask(path, Range=f"bytes={ranges}")[0])
+        self.daemon.stop()
+        with contextlib.closing(sqlite3.connect(os.path.join(self.daemon.state, "store.db"))) as store:
+            tables = [row[0] for row in store.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+            told = "".join(str(row) for table in tables if table.startswith(("record", "audit"))
+                           for row in store.execute(f"SELECT * FROM {table}"))
+        self.assertEqual(1, told.count("in 16 ranges"), tables)
 
 
 if __name__ == "__main__":

@@ -157,6 +157,27 @@ class Stop(SystemTest):
         self.daemon.start()
         self.daemon.wait_delivered()
 
+    def test_a_disk_that_hangs_is_told_and_starves_the_watchdog(self):
+        hangs = os.path.join(self.directory, "hangs")
+        notify = NotifySocket(self)
+        self.preload_shim(self.daemon, SHIM_SYNCS_HANG=hangs, NOTIFY_SOCKET=notify.path, WATCHDOG_USEC="200000")
+        self.daemon.configuration["store"] = {"commit_timeout": "300ms"}
+        self.daemon.start()
+        wait_until(lambda: notify.heard("WATCHDOG=1"), "WATCHDOG")
+        open(hangs, "w", encoding="ascii").close()
+        self.in_background(self.post_in_vain)
+        wait_until(lambda: self.daemon.ready_status() == 503, "it is not ready")
+        self.assertTrue([a for a in self.daemon.ctl_json("status")["alarms"] if "the disk hangs" in a])
+        # What was sent before the disk was found to hang may still lie in the socket.
+        notify.heard("WATCHDOG=1")
+        notify.text = ""
+        for _ in range(5):
+            self.daemon.admin("/healthz")
+        self.assertFalse(notify.heard("WATCHDOG=1"))
+        os.unlink(hangs)
+        wait_until(lambda: self.daemon.ready_status() == 200, "it is ready again")
+        wait_until(lambda: notify.heard("WATCHDOG=1"), "WATCHDOG again")
+
     def test_bad_configuration_does_not_start(self):
         self.daemon.configuration["colour"] = "blue"
         self.daemon.start(ready=False)

@@ -77,6 +77,7 @@ struct Intake {
 struct Store {
     std::uint64_t max_bytes = std::uint64_t{50} << 30;
     Duration record_retention = std::chrono::days(90);
+    Duration commit_timeout = std::chrono::seconds(10);
 };
 
 /// When an item carries the text of the CSP's schema (TS 103 707 table 9).
