@@ -565,7 +565,7 @@ TEST_F(SmallDisk, FullOfOtherThingsLetsExpiredObjectsGo) {
     // Once the log was cut there is not a page left for it.
     ASSERT_TRUE(eventually([&] { return std::filesystem::file_size(options_.directory / "store.db-wal") == 0; }));
     fill_up();
-    clock_.advance(std::chrono::hours(100));
+    clock_.advance_wall(std::chrono::hours(100));
     ASSERT_TRUE(eventually([&] { return counts().objects_offered == 0; }));
     free_up();
     ASSERT_TRUE(eventually([&] { return store_->accepting(); }));

@@ -70,7 +70,7 @@ class EarlierStore : public testing::Test {
 
     TempDirectory directory_;
     std::filesystem::path state_ = directory_.path() / "state";
-    FakeClock clock_;
+    lihandover::test::ManualClock clock_;
     std::unique_ptr<Store> store_;
 };
 

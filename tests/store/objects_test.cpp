@@ -165,7 +165,7 @@ TEST_F(ObjectsTest, OfModelBArePushedOnceTheirItemWasAccepted) {
     const model::Instant expiry = after(std::chrono::hours(72));
     ASSERT_EQ(stamp(items[0].row, expiry), Outcome::committed);
     EXPECT_EQ(queued()[0].objects->at(0).described.expiry->micros(), expiry.micros());
-    clock_.advance(std::chrono::hours(1));
+    clock_.advance_wall(std::chrono::hours(1));
     ASSERT_EQ(accept(items[0]), Outcome::committed);
 
     const auto uploads = object_ear_.uploads();
@@ -219,9 +219,9 @@ TEST_F(ObjectsTest, OfModelAAreOfferedUntilTheyExpire) {
     EXPECT_EQ(found->state, ObjectState::offered);
     EXPECT_EQ(unseal(*found->sealed), "picture");
 
-    clock_.advance(std::chrono::hours(72) - std::chrono::microseconds(1));
+    clock_.advance_wall(std::chrono::hours(72) - std::chrono::microseconds(1));
     EXPECT_TRUE(find_object(object.id));
-    clock_.advance(std::chrono::microseconds(1));
+    clock_.advance_wall(std::chrono::microseconds(1));
     EXPECT_FALSE(find_object(object.id)) << "at once, whenever the row goes";
     EXPECT_TRUE(no_files());
     ASSERT_TRUE(eventually([&] { return counts().objects_offered == 0; }));
@@ -233,7 +233,7 @@ TEST_F(ObjectsTest, OfModelAAreOfferedUntilTheyExpire) {
 TEST_F(ObjectsTest, ThatExpiredWhileTheDaemonWasDownGoAtTheStart) {
     const model::Uuid id = offered();
     close();
-    clock_.advance(std::chrono::hours(73));
+    clock_.advance_wall(std::chrono::hours(73));
     open();
     EXPECT_FALSE(find_object(id));
     EXPECT_TRUE(no_files());
@@ -244,7 +244,7 @@ TEST_F(ObjectsTest, OfAnItemThatWaitsLongOnlyRestTillTheNextAttempt) {
     const StoredItem item = made({object});
     ASSERT_EQ(stamp(item.row, after(std::chrono::seconds(10))), Outcome::committed);
     EXPECT_TRUE(find_object(object.id));
-    clock_.advance(std::chrono::seconds(10));
+    clock_.advance_wall(std::chrono::seconds(10));
     EXPECT_FALSE(find_object(object.id));
     reopen();
     ASSERT_EQ(stamp(item.row, after(std::chrono::seconds(10))), Outcome::committed);
@@ -314,7 +314,7 @@ TEST_F(ObjectsTest, RefusedKeepTheirBytesUntilAnOperatorDecides) {
     ASSERT_TRUE((*store_->reader())->for_each_upload([&](const QueuedObject&) { ++begun; }));
     EXPECT_EQ(begun, 0U);
 
-    clock_.advance(std::chrono::hours(80));
+    clock_.advance_wall(std::chrono::hours(80));
     EXPECT_EQ(retry({two, model::Uuid::random()}), std::pair(Outcome::committed, std::size_t{1}));
     auto uploads = object_ear_.uploads();
     ASSERT_THAT(uploads, SizeIs(3));
@@ -342,7 +342,7 @@ TEST_F(ObjectsTest, KeepTheirDeadlineWhenTheyAreRetriedInTime) {
     const model::Uuid id = waiting_upload();
     const auto deadline = object_ear_.uploads().at(0).deadline;
     ASSERT_EQ(refuse_object(id, {400, Refusal::Kind::http_status, ""}), Outcome::committed);
-    clock_.advance(std::chrono::hours(1));
+    clock_.advance_wall(std::chrono::hours(1));
     ASSERT_EQ(retry({id}).second, 1U);
     EXPECT_EQ(object_ear_.uploads().at(1).deadline.micros(), deadline.micros());
 }
@@ -433,7 +433,7 @@ TEST_F(ObjectsTest, ThatWaitAreListedWithTheItemsInAStableOrder) {
     ASSERT_EQ(accept(one), Outcome::committed);
     const model::Uuid a = one.objects->at(0).described.id;
     const model::Uuid b = one.objects->at(1).described.id;
-    clock_.advance(std::chrono::seconds(3));
+    clock_.advance_wall(std::chrono::seconds(3));
     ASSERT_EQ(refuse_object(b, {404, Refusal::Kind::http_status, "no"}), Outcome::committed);
 
     const auto all = views(std::nullopt);
@@ -522,7 +522,7 @@ TEST_F(ObjectsTest, SharedByTwoItemsAreStoredOnceAndGoWithTheLast) {
     ASSERT_EQ(accept(items[1]), Outcome::committed);
     ASSERT_EQ(pushed(two.id), Outcome::committed);
     EXPECT_EQ(unseal(*find_object(one.id)->sealed), "shared");
-    clock_.advance(std::chrono::hours(100));
+    clock_.advance_wall(std::chrono::hours(100));
     ASSERT_TRUE(eventually([&] { return counts().objects_offered == 0; }));
     EXPECT_EQ(files(), 1U) << "whoever holds it may still commit it";
     const auto kept = std::weak_ptr<const SealedObject>(sealed);

@@ -77,7 +77,7 @@ TEST_F(Repeated, CountsNoSequenceNumberAndKeepsTheFirst) {
 }
 
 TEST_F(Repeated, IsSeenAfterARestartAndAfterTheDelivery) {
-    const std::int64_t now = clock_.seconds();
+    const std::int64_t now = clock_.wall().seconds;
     EXPECT_TRUE(makes(now, 1, 123'456'789));
     ASSERT_EQ(accept(queued().front()), Outcome::committed);
     EXPECT_FALSE(makes(now, 1, 123'456'789));
@@ -119,7 +119,7 @@ TEST_F(Repeated, IsSeenForAtLeastSevenDaysWhateverTheEventsTime) {
     std::mt19937_64 random(7);
     for (const std::int64_t gap : gaps) {
         // The place within a period matters as well.
-        clock_.advance(seconds(random() % week));
+        clock_.advance_wall(seconds(random() % week));
         struct Told {
             std::optional<std::int64_t> event;
             std::optional<std::int64_t> age;
@@ -129,12 +129,12 @@ TEST_F(Repeated, IsSeenForAtLeastSevenDaysWhateverTheEventsTime) {
         for (const auto& age : ages) {
             std::optional<std::int64_t> event;
             if (age) {
-                event = clock_.seconds() - *age;
+                event = clock_.wall().seconds - *age;
             }
             told.push_back({event, age, ++hash});
             EXPECT_TRUE(makes(event, hash));
         }
-        clock_.advance(seconds(gap));
+        clock_.advance_wall(seconds(gap));
         for (const Told& one : told) {
             EXPECT_FALSE(makes(one.event, one.hash))
                 << "age " << (one.age ? std::to_string(*one.age) : "none") << ", gap " << gap;
@@ -143,7 +143,7 @@ TEST_F(Repeated, IsSeenForAtLeastSevenDaysWhateverTheEventsTime) {
 }
 
 TEST_F(Repeated, IsToldFromAnEventOfAnotherTime) {
-    const std::int64_t now = clock_.seconds();
+    const std::int64_t now = clock_.wall().seconds;
     EXPECT_TRUE(makes(now, 1, 5000));
     EXPECT_TRUE(makes(now, 1, 6000));
     EXPECT_TRUE(makes(now - 1, 1, 5000));
@@ -154,14 +154,14 @@ TEST_F(Repeated, IsForgottenInTheEndSoThatTheTablesStayBounded) {
     for (int day = 0; day < 60; ++day) {
         std::vector<NewItem> items;
         for (int i = 0; i < 40; ++i) {
-            for (const auto& event : {std::optional(clock_.seconds() - i * 60), std::optional<std::int64_t>(),
-                                      std::optional(clock_.seconds() - 400 * 24 * 3600)}) {
+            for (const auto& event : {std::optional(clock_.wall().seconds - i * 60), std::optional<std::int64_t>(),
+                                      std::optional(clock_.wall().seconds - 400 * 24 * 3600)}) {
                 items.push_back(item());
                 items.back().event_seconds = event;
             }
         }
         EXPECT_EQ(submit(std::move(items)), Outcome::committed);
-        clock_.advance(days(1));
+        clock_.advance_wall(days(1));
     }
     EXPECT_EQ(store_->statistics().repeats, 0U);
     ASSERT_TRUE(eventually([&] {
@@ -174,10 +174,10 @@ TEST_F(Repeated, IsForgottenInTheEndSoThatTheTablesStayBounded) {
 }
 
 TEST_F(Repeated, IsSeenThroughAClockThatWasSetBackALittle) {
-    const std::int64_t event = clock_.seconds() - 24 * 3600 - 60;
+    const std::int64_t event = clock_.wall().seconds - 24 * 3600 - 60;
     EXPECT_TRUE(makes(event, 1));
     EXPECT_TRUE(makes(std::nullopt, 2));
-    clock_.advance(-hours(1));
+    clock_.advance_wall(-hours(1));
     EXPECT_FALSE(makes(event, 1));
     EXPECT_FALSE(makes(std::nullopt, 2));
 }
@@ -188,14 +188,14 @@ TEST_F(Repeated, IsSeenOnceAClockThatWasDaysAheadIsSetRight) {
     // From several places within a period.
     for (int round = 0; round < 4; ++round) {
         for (const std::int64_t ahead : {day - 3600, day + 3600, 2 * day, 5 * day}) {
-            const std::int64_t now = clock_.seconds();
+            const std::int64_t now = clock_.wall().seconds;
             const std::vector<std::optional<std::int64_t>> events = {now, now - 3600, now - 3 * day, std::nullopt};
             const std::uint64_t first = hash;
-            clock_.advance(seconds(ahead));
+            clock_.advance_wall(seconds(ahead));
             for (const auto& event : events) {
                 EXPECT_TRUE(makes(event, hash++));
             }
-            clock_.advance(-seconds(ahead));
+            clock_.advance_wall(-seconds(ahead));
             for (std::size_t i = 0; i < events.size(); ++i) {
                 EXPECT_FALSE(makes(events[i], first + i)) << i << ", " << ahead << " s ahead";
             }
@@ -205,7 +205,7 @@ TEST_F(Repeated, IsSeenOnceAClockThatWasDaysAheadIsSetRight) {
                 EXPECT_FALSE(makes(events[i], first + i)) << i << ", " << ahead << " s ahead, opened anew";
             }
         }
-        clock_.advance(hours(23));
+        clock_.advance_wall(hours(23));
     }
 }
 

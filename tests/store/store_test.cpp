@@ -144,7 +144,7 @@ TEST_F(Outbox, LetsAnAcceptedItemGoAndSaysSo) {
     made.conversation_hash = hash_of(1);
     ASSERT_EQ(submit(made), Outcome::committed);
     const auto waiting = queued();
-    clock_.advance(std::chrono::seconds(5));
+    clock_.advance_wall(std::chrono::seconds(5));
     ASSERT_EQ(accept(waiting.front()), Outcome::committed);
     EXPECT_THAT(queued(), IsEmpty());
     EXPECT_EQ(counts().queued, 0U);
@@ -383,7 +383,7 @@ TEST_F(Outbox, SaysWhenTheOldestOfADestinationCame) {
     ASSERT_TRUE(other);
     ASSERT_EQ(submit(item()), Outcome::committed);
     const auto first = clock_.wall();
-    clock_.advance(std::chrono::minutes(3));
+    clock_.advance_wall(std::chrono::minutes(3));
     NewItem later = item();
     later.lane = *other;
     ASSERT_EQ(submit(std::move(later)), Outcome::committed);
@@ -432,7 +432,7 @@ TEST_F(Outbox, NeverUsesARowTwice) {
     // Even the records are gone.
     options_.record_retention = std::chrono::seconds(1);
     reopen();
-    clock_.advance(std::chrono::hours(1));
+    clock_.advance_wall(std::chrono::hours(1));
     ASSERT_TRUE(eventually([&] {
         EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
         return reader()->records(0, 10)->empty();
@@ -450,9 +450,9 @@ TEST_F(Outbox, PrunesRecordsAfterTheirTime) {
         items.push_back(item());
     }
     ASSERT_EQ(submit(std::move(items)), Outcome::committed);
-    clock_.advance(std::chrono::minutes(30));
+    clock_.advance_wall(std::chrono::minutes(30));
     ASSERT_EQ(accept(queued().front()), Outcome::committed);
-    clock_.advance(std::chrono::minutes(31));
+    clock_.advance_wall(std::chrono::minutes(31));
     ASSERT_TRUE(eventually([&] {
         EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
         return reader()->records(0, 10000)->size() == 1;
@@ -469,7 +469,7 @@ TEST_F(Outbox, PrunesNothingByATimeThatIsNotTrusted) {
     const NewItem one = item();
     ASSERT_EQ(submit(one), Outcome::committed);
     // The clock is 100 days ahead, and nobody says that it is right.
-    clock_.advance(std::chrono::hours(24 * 100));
+    clock_.advance_wall(std::chrono::hours(24 * 100));
     clock_.distrust(std::chrono::hours(24 * 100));
     // Some steps of housekeeping go by.
     const auto commits = store_->statistics().commits;
@@ -493,15 +493,15 @@ TEST_F(Outbox, PrunesNothingByATimeThatIsNotTrusted) {
 TEST_F(Outbox, PrunesRecordsBehindOnesFromTheFuture) {
     options_.record_retention = std::chrono::hours(1);
     reopen();
-    clock_.advance(std::chrono::hours(24 * 365));
+    clock_.advance_wall(std::chrono::hours(24 * 365));
     std::vector<NewItem> items;
     for (int i = 0; i < 1500; ++i) {  // more than one step of pruning looks at
         items.push_back(item());
     }
     ASSERT_EQ(submit(std::move(items)), Outcome::committed);
-    clock_.advance(-std::chrono::hours(24 * 365));
+    clock_.advance_wall(-std::chrono::hours(24 * 365));
     ASSERT_EQ(submit(item()), Outcome::committed);
-    clock_.advance(std::chrono::hours(2));
+    clock_.advance_wall(std::chrono::hours(2));
     ASSERT_EQ(submit(item()), Outcome::committed);
     ASSERT_TRUE(eventually([&] {
         EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);

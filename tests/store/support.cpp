@@ -149,7 +149,7 @@ NewItem StoreTest::item(std::string share) {
     item.profile = profile_;
     item.object_id = model::Uuid::random();
     item.repeat_hash = hash_of(next_hash_++);
-    item.event_seconds = clock_.seconds();
+    item.event_seconds = clock_.wall().seconds;
     item.received_at = clock_.wall();
     item.share = std::move(share);
     return item;

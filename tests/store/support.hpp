@@ -16,29 +16,12 @@
 #include <utility>
 #include <vector>
 
+#include "../support/manual_clock.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/uuid.hpp"
 #include "lihandover/store/store.hpp"
 
 namespace lihandover::store::test {
-
-/// Wall time stands still until a test moves it; steady time runs.
-class FakeClock final : public model::Clock {
-  public:
-    [[nodiscard]] model::Instant wall() const override { return model::Instant::from_micros(micros_.load()); }
-    [[nodiscard]] SteadyTime steady() const override { return std::chrono::steady_clock::now(); }
-    void advance(std::chrono::microseconds by) { micros_ += by.count(); }
-    /// Trusted time stays behind by so much.
-    void distrust(std::chrono::microseconds by) { behind_ = by.count(); }
-    [[nodiscard]] model::Instant trusted() const override {
-        return model::Instant::from_micros(micros_.load() - behind_.load());
-    }
-    [[nodiscard]] std::int64_t seconds() const { return wall().seconds; }
-
-  private:
-    std::atomic<std::int64_t> behind_{0};
-    std::atomic<std::int64_t> micros_{1'795'342'530'123'456};
-};
 
 class TempDirectory {
   public:
@@ -181,7 +164,7 @@ class StoreTest : public testing::Test {
     }
 
     TempDirectory directory_;
-    FakeClock clock_;
+    lihandover::test::ManualClock clock_;
     Options options_{directory_.path() / "state", 0, std::chrono::hours(24 * 90)};
     Ear ear_;
     ObjectEar object_ear_;

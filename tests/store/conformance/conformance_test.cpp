@@ -49,7 +49,7 @@ class Conformance : public testing::TestWithParam<Engine> {
         made.profile = profile_;
         made.object_id = model::Uuid::random();
         made.repeat_hash = hash_of(next_hash_++);
-        made.event_seconds = clock_.seconds();
+        made.event_seconds = clock_.wall().seconds;
         made.received_at = clock_.wall();
         made.share = std::move(share);
         return made;
@@ -172,7 +172,7 @@ class Conformance : public testing::TestWithParam<Engine> {
     }
 
     TempDirectory directory_;
-    FakeClock clock_;
+    lihandover::test::ManualClock clock_;
     Ear ear_;
     ObjectEar object_ear_;
     std::unique_ptr<Store> store_;
@@ -284,7 +284,7 @@ TEST_P(Conformance, AnIdUsedAgainForAnotherEventMakesAnotherItem) {
     }
     // Of an event without a time, or an old one, too.
     NewItem old = item("old");
-    old.event_seconds = clock_.seconds() - 40 * 3600;
+    old.event_seconds = clock_.wall().seconds - 40 * 3600;
     old.event_digest = 1;
     NewItem other = old;
     other.object_id = model::Uuid::random();
@@ -624,7 +624,7 @@ TEST_P(Conformance, AnOfferedObjectIsThereFromItsItemsAcceptanceUntilItExpires) 
               }),
               Outcome::committed);
     EXPECT_EQ(kinds().back(), RecordKind::object_fetched);
-    clock_.advance(std::chrono::minutes(1));
+    clock_.advance_wall(std::chrono::minutes(1));
     EXPECT_EQ(store_->binary_objects().find_object(one.id).value(), std::nullopt);
     EXPECT_EQ(store_->binary_objects().find_object(model::Uuid::random()).value(), std::nullopt);
 }
