@@ -25,7 +25,8 @@ class Builder {
                 continue;
             }
             const std::string path = "intake.http[" + std::to_string(i) + "].tls";
-            const tls::Files files{listener.tls->certificate, listener.tls->private_key, listener.tls->client_ca};
+            const tls::Files files{listener.tls->certificate, listener.tls->private_key, listener.tls->client_ca,
+                                   listener.tls->client_crl};
             const auto context = tls::ServerContext::load(files);
             if (!context) {
                 add_problem(path_of_file(path, files, "client_ca", context.error().message), context.error().message);
@@ -40,7 +41,7 @@ class Builder {
     void destinations() {
         for (const auto& [name, options] : assembly_.configuration.destinations) {
             const std::string path = "destinations." + name;
-            const tls::Files files{options.tls.certificate, options.tls.private_key, options.tls.ca};
+            const tls::Files files{options.tls.certificate, options.tls.private_key, options.tls.ca, options.tls_crl};
             const auto context = tls::ClientContext::load(files);
             model::Profile profile = profile_of(options);
             const model::Status good_profile = handover::check_profile(profile);
@@ -63,7 +64,8 @@ class Builder {
         if (!configured) {
             return;
         }
-        const tls::Files files{configured->tls.certificate, configured->tls.private_key, configured->tls.client_ca};
+        const tls::Files files{configured->tls.certificate, configured->tls.private_key, configured->tls.client_ca,
+                               configured->tls.client_crl};
         const auto context = tls::ServerContext::load(files);
         if (!context) {
             add_problem(path_of_file("objectserver.tls", files, "client_ca", context.error().message),
@@ -164,6 +166,9 @@ class Builder {
             if (message.starts_with(*file + ":")) {
                 return std::string(path).append(".").append(option);
             }
+        }
+        if (!files.crl.empty() && message.starts_with(files.crl + ":")) {
+            return path + (ca_option == "ca" ? "_crl" : ".client_crl");  // a destination has `tls_crl` beside `tls`
         }
         return path;
     }

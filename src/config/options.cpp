@@ -7,6 +7,7 @@
 #include <set>
 
 #include "configuration_schema.hpp"
+#include "connection_options.hpp"
 
 namespace lihandover::config {
 
@@ -172,6 +173,13 @@ Schema<ServerTls> server_tls_schema() {
                           .help = "PEM file: the CA certificates that clients' certificates must lead to.",
                           .example = "/etc/lihandoverd/tls/sources-ca.pem"}),
                 &ServerTls::client_ca, path_type())
+        .option(
+            {.name = "client_crl",
+             .help = "PEM or DER file: certificate revocation lists of these CAs. Whoever is on one is refused, and "
+                     "everyone while the list is missing or out of date. Read again at each reload. Absent: "
+                     "revocation is not checked.",
+             .example = "/etc/lihandoverd/tls/sources.crl"},
+            &ServerTls::client_crl, path_type())
         .option({.name = "clients",
                  .help = "Which of these clients may talk, by SHA-256 of their certificate, or of its public key after "
                          "`spki:`. Empty: all of them.",
@@ -539,12 +547,13 @@ Schema<NationalProfile> national_profile_schema() {
                 &NationalProfile::version, text_type(1, 255));
 }
 
-Schema<Destination> destination_schema() {
+/// What is sent to an LEA and when; how it is reached: with_connection_options.
+Schema<Destination> delivery_options() {
     return Schema<Destination>()
-        .option(required({.name = "url",
-                          .help = "Where messages are posted.",
-                          .example = "https://lea.example.com:8443/hi",
-                          .reloadable = true}),
+        .option({.name = "url",
+                 .help = "Where messages are posted. Needed unless there are `urls`.",
+                 .example = "https://lea.example.com:8443/hi",
+                 .reloadable = true},
                 &Destination::url, https_url_type())
         .section(required({.name = "tls", .help = "Our certificate and the LEA's CA.", .reloadable = true}),
                  &Destination::tls, client_tls_schema())
@@ -615,6 +624,10 @@ Schema<Destination> destination_schema() {
             &Destination::binary, binary_schema())
         .section({.name = "retry", .help = "When items are tried again.", .reloadable = true}, &Destination::retry,
                  retry_schema());
+}
+
+Schema<Destination> destination_schema() {
+    return with_connection_options(delivery_options()).check(check_connection_options);
 }
 
 Schema<ObjectServer> object_server_schema() {

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "connector_settings.hpp"
 #include "dispatcher.hpp"
 #include "lihandover/handover/validator.hpp"
 #include "lihandover/model/uuid.hpp"
@@ -57,14 +58,12 @@ DestinationSender::~DestinationSender() = default;
 void DestinationSender::configure(std::shared_ptr<const Target> target) {
     leaving_ = false;
     const auto& options = target->destination.options;
-    const bool other_end = !target_ || target_->url != target->url ||
-                           target_->destination.tls != target->destination.tls ||
-                           target_->destination.options.timeout != options.timeout;
+    const bool other_end = !target_ || !same_connections(target_->destination, target->destination);
     target_ = std::move(target);
     health_.set_policy({options.retry.initial, options.retry.maximum, options.connections});
     if (other_end) {
         ++generation_;
-        connector_ = std::make_shared<http::Connector>(dispatcher_.executor(), target_->url, target_->destination.tls,
+        connector_ = std::make_shared<http::Connector>(dispatcher_.executor(), target_->urls, target_->destination.tls,
                                                        target_->connection);
         health_.probe_now(dispatcher_.clock().steady());
     }
@@ -377,9 +376,9 @@ asio::awaitable<bool> DestinationSender::connect(Worker& worker, Ticket ticket) 
 }
 
 asio::awaitable<http::ClientResult<http::Answer>> DestinationSender::post(Worker& worker) {
-    static constexpr std::array<http::Field, 1> fields = {{{"Content-Type", "application/xml"}}};
+    worker.fields = {{{"Content-Type", content_type(worker.target->destination.options)}}};
     worker.body = {worker.message};
-    worker.request = {"POST", worker.target->url.target, fields, worker.body};
+    worker.request = {"POST", worker.connection->target(), worker.fields, worker.body};
     worker.begun = dispatcher_.clock().steady();
     return worker.connection->exchange(worker.request);
 }

@@ -28,10 +28,10 @@ namespace lihandover::delivery {
 
 class Dispatcher;
 
-/// A destination with its URL taken apart.
+/// A destination with its URLs taken apart.
 struct Target {
     Destination destination;
-    http::Url url;
+    std::vector<http::Url> urls;  ///< of messages
     http::ConnectorOptions connection;
 };
 
@@ -100,6 +100,7 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
         std::string head;
         std::size_t head_size = 0;
         std::array<std::string_view, 1> body;  ///< `message`, while it is sent
+        std::array<http::Field, 1> fields;
         http::Request request;
         DestinationHealth::Time begun;
         std::shared_ptr<const model::Profile> profile;

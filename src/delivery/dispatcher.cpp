@@ -11,6 +11,8 @@
 #include <tuple>
 #include <utility>
 
+#include "connector_settings.hpp"
+
 namespace lihandover::delivery {
 
 namespace asio = boost::asio;
@@ -42,22 +44,13 @@ model::Result<Dispatcher::Plan> Dispatcher::plan(Settings settings) {
     }
     for (auto& destination : settings.destinations) {
         const auto where = "destination " + destination.name + ": ";
-        auto url = http::parse_url(destination.options.url);
-        if (!url) {
-            return model::prefixed(where, std::move(url).error());
+        auto connection = connector_settings(destination);
+        if (!connection) {
+            return model::prefixed(where, std::move(connection).error());
         }
-        if (url->secure() && !destination.tls) {
-            return model::Error{where + "no TLS files for an https URL"};
-        }
-        const auto timeout = destination.options.timeout;
         auto target = std::make_shared<Target>();
-        target->url = std::move(*url);
-        target->connection.resolve_timeout = timeout;
-        target->connection.connect_timeout = timeout;
-        target->connection.handshake_timeout = timeout;
-        target->connection.exchange.send_stall = timeout;
-        target->connection.exchange.answer_timeout = timeout;
-        target->connection.exchange.max_answer_body = hi1::max_response_size;
+        target->urls = std::move(connection->urls);
+        target->connection = std::move(connection->options);
         target->destination = std::move(destination);
         auto name = target->destination.name;
         if (!plan.targets.emplace(std::move(name), std::move(target)).second) {

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "answer_classifier.hpp"
+#include "connector_settings.hpp"
 #include "dispatcher.hpp"
 
 namespace lihandover::delivery {
@@ -59,8 +60,7 @@ unsigned ObjectUploader::reserved(unsigned connections) {
 void ObjectUploader::configure(std::shared_ptr<const Target> target) {
     leaving_ = false;
     const auto& options = target->destination.options;
-    const bool other_end = !target_ || target_->destination.tls != target->destination.tls ||
-                           target_->destination.options.timeout != options.timeout;
+    const bool other_end = !target_ || !same_connections(target_->destination, target->destination);
     target_ = std::move(target);
     health_.set_policy({options.retry.initial, options.retry.maximum, options.upload_connections});
     pump_->limit(options.upload_bandwidth);
@@ -389,8 +389,12 @@ asio::awaitable<http::ClientResult<void>> ObjectUploader::connect(Slot& slot, co
 std::shared_ptr<http::Connector> ObjectUploader::connector_to(const Target& target, const http::Url& url) {
     auto& connector = connectors_[url.scheme + "://" + url.endpoint()];
     if (!connector) {
+        auto options = target.connection;
+        if (std::ranges::none_of(target.urls, [&](const auto& other) { return other.host == url.host; })) {
+            options.server_name.clear();  // objects go to another server, which has its own name
+        }
         connector =
-            std::make_shared<http::Connector>(dispatcher_.executor(), url, target.destination.tls, target.connection);
+            std::make_shared<http::Connector>(dispatcher_.executor(), url, target.destination.tls, std::move(options));
     }
     return connector;
 }

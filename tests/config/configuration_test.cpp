@@ -11,6 +11,9 @@
 namespace lihandover::config {
 namespace {
 
+using testing::HasSubstr;
+using testing::Not;
+
 constexpr std::string_view good = R"(csp: {country_code: XX, unique_identifier: EXAMPLE-CSP}
 intake:
   http:
@@ -117,6 +120,79 @@ f:23:56: destinations.*.retry.error_codes[1]: twice in the list (found "1")
 f:23:59: destinations.*.retry.error_codes[2]: a whole number is needed, 0 to 4294967295 (found "x")
 f:24:20: schema_validation: not one of the choices; allowed: off, sample or all (found "yes")
 )");
+}
+
+/// The good configuration with further options of its destination.
+std::string problems_of_destination(const std::string& options) {
+    return problems_of(std::string(good) + options);
+}
+
+TEST(Configuration, ConnectionsToALeaCanBeTold) {
+    const auto loaded = load_text(std::string(good) + R"(    tls_crl: /etc/x.crl
+    server_name: lea.internal.example
+    local_address: 192.0.2.7
+    proxy: http://user:pass@proxy.example:3128
+    connection_lifetime: 1m
+    headers: {User-Agent: Other/1.0, X-Agreement: "17"}
+    content_type: text/xml
+)",
+                                  "f");
+    ASSERT_TRUE(loaded.configuration) << loaded.problems.front().message;
+    const auto& lea = loaded.configuration->destinations.at("lea-one");
+    EXPECT_EQ(lea.tls_crl, "/etc/x.crl");
+    EXPECT_EQ(lea.server_name, "lea.internal.example");
+    EXPECT_EQ(lea.local_address, "192.0.2.7");
+    EXPECT_EQ(lea.proxy, "http://user:pass@proxy.example:3128");
+    EXPECT_EQ(lea.connection_lifetime, std::chrono::minutes(1));
+    EXPECT_EQ(lea.headers.at("User-Agent"), "Other/1.0");
+    EXPECT_EQ(lea.headers.at("X-Agreement"), "17");
+    EXPECT_EQ(lea.content_type, MessageType::text_xml);
+    EXPECT_TRUE(lea.urls.empty());
+}
+
+TEST(Configuration, HeaderFieldsAreThoseThatFrameNothing) {
+    for (const char* const name : {"Host", "content-length", "Transfer-Encoding", "Expect", "Connection",
+                                   "Content-Type", "Proxy-Authorization", "accept-encoding"}) {
+        EXPECT_THAT(problems_of_destination(std::string("    headers: {") + name + ": x}\n"),
+                    HasSubstr("this field is ours to set"))
+            << name;
+    }
+    EXPECT_THAT(problems_of_destination("    headers: {\"a b\": x}\n"), HasSubstr("not the name of a header field"));
+    EXPECT_THAT(problems_of_destination("    headers: {X: \"a\\r\\nY: b\"}\n"),
+                HasSubstr("not the value of a header field"));
+    EXPECT_THAT(problems_of_destination("    headers: {X: \"\"}\n"), HasSubstr("not the value of a header field"));
+    EXPECT_THAT(problems_of_destination("    headers: {X: a, x: b}\n"), HasSubstr("a second time"));
+    EXPECT_THAT(problems_of_destination("    headers: [X]\n"), HasSubstr("a mapping of header fields is needed"));
+    // A value may be a secret of an agreement.
+    EXPECT_THAT(problems_of_destination("    headers: {X: \"secret\\x07\"}\n"), Not(HasSubstr("secret")));
+}
+
+TEST(Configuration, ProxiesAndAddressesAreChecked) {
+    for (const char* const proxy : {"https://p:1", "http://p", "http://p:1/x", "socks5://p:1", "http://:1", "p:1"}) {
+        EXPECT_THAT(problems_of_destination(std::string("    proxy: ") + proxy + "\n"), HasSubstr("not a proxy"))
+            << proxy;
+    }
+    EXPECT_THAT(problems_of_destination("    proxy: https://me:secret@p:1\n"), Not(HasSubstr("secret")));
+    EXPECT_EQ(problems_of_destination("    proxy: http://[2001:db8::1]:3128/\n"), "");
+    EXPECT_THAT(problems_of_destination("    local_address: localhost\n"), HasSubstr("not an address"));
+    EXPECT_EQ(problems_of_destination("    local_address: 2001:db8::1\n"), "");
+    EXPECT_THAT(problems_of_destination("    server_name: a b\n"), HasSubstr("not such a name"));
+    EXPECT_THAT(problems_of_destination("    connection_lifetime: 10ms\n"), HasSubstr("a duration is needed"));
+}
+
+TEST(Configuration, ADestinationHasAUrlOrSeveral) {
+    std::string text{good};
+    const auto at = text.find("    url: ");
+    ASSERT_NE(at, std::string::npos);
+    text.erase(at, text.find('\n', at) + 1 - at);
+    EXPECT_THAT(problems_of(text), HasSubstr("destinations.lea-one.url: missing; it has no default"));
+    const auto loaded = load_text(text + "    urls: [https://a.example/hi, https://b.example/hi]\n", "f");
+    ASSERT_TRUE(loaded.configuration) << loaded.problems.front().message;
+    EXPECT_EQ(loaded.configuration->destinations.at("lea-one").url, "https://a.example/hi");
+    EXPECT_EQ(loaded.configuration->destinations.at("lea-one").urls.size(), 2U);
+    EXPECT_THAT(problems_of_destination("    urls: [https://a.example/hi]\n"),
+                HasSubstr("only one of url and urls is allowed"));
+    EXPECT_THAT(problems_of(text + "    urls: [http://a.example/hi]\n"), HasSubstr("only https is allowed"));
 }
 
 TEST(Configuration, BinaryObjectsNeedWhatTheirModelNeeds) {

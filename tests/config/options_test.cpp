@@ -106,6 +106,9 @@ void add_company(const std::string& path, Tree& tree) {
     } else if (path.starts_with("matching.services.*.")) {
         const bool name = path.ends_with(".username");
         tree.set(std::string("matching.services.lea-one.") + (name ? "email_local_part" : "username"), "exact");
+    } else if (path == "destinations.*.urls") {
+        tree.below["destinations"].below["lea-one"].below.erase("url");
+        tree.set("destinations.lea-one.urls", "[\"https://x.example/\"]");
     } else if (path.find(".sender.") != std::string::npos) {
         tree.set("destinations.lea-one.sender.country_code", "XX");
         tree.set("destinations.lea-one.sender.unique_identifier", "X");
@@ -153,6 +156,12 @@ std::string other_value(const OptionRow& row) {
         {"destinations.*.retry.initial", "2s"},
         {"destinations.*.retry.maximum", "20h"},
         {"destinations.*.timeout", "7s"},
+        {"destinations.*.urls", "[\"https://x.example/\", \"https://other.example/\"]"},
+        {"destinations.*.local_address", "192.0.2.7"},
+        {"destinations.*.proxy", "\"http://user:pass@proxy.example:3128\""},
+        {"destinations.*.connection_lifetime", "7m"},
+        {"destinations.*.headers", "{User-Agent: other}"},
+        {"destinations.*.content_type", "text/xml"},
         {"intake.attachment_grace", "7m"},
         {"destinations.*.binary.early_success", "delivered"},
         {"destinations.*.binary.continue_timeout", "7m"},
@@ -247,11 +256,12 @@ TEST_P(EachOption, RefusesAValueOfAnotherKindAtItsPlace) {
     const OptionRow& row = GetParam();
     Tree tree = least();
     add_company(row.path, tree);
-    tree.set(concrete(row.path), "{wrong-kind: [1]}");
+    const bool takes_mappings = row.type == "header fields";
+    tree.set(concrete(row.path), takes_mappings ? "[wrong-kind]" : "{wrong-kind: [1]}");
     const Loaded loaded = load_text(tree.flow(), "f");
     ASSERT_FALSE(loaded.configuration.has_value());
     ASSERT_FALSE(loaded.problems.empty());
-    const std::size_t column = tree.flow().find("{wrong-kind") + 1;
+    const std::size_t column = tree.flow().find(takes_mappings ? "[wrong-kind" : "{wrong-kind") + 1;
     bool found = false;
     for (const Problem& problem : loaded.problems) {
         found = found || problem.column == column ||

@@ -41,6 +41,7 @@ struct ServerTls {
     std::string certificate;
     std::string private_key;
     std::string client_ca;
+    std::string client_crl;  ///< empty: revocation is not checked
     /// Which of the clients with a certificate of client_ca may talk: the SHA-256 of a certificate, 64 lower-case hex
     /// digits, or that of its public key after `spki:` (as tls::PeerIdentity has them). Empty: all of them.
     std::vector<std::string> clients;
@@ -56,9 +57,9 @@ struct ClientTls {
 struct IntakeListener {
     std::string name;  ///< the source in metrics and deduplication; never empty after loading, unique
     ListenAddress listen;
-    std::optional<ServerTls> tls;  ///< always there for TCP, never for a Unix socket
-    std::uint32_t mode = 0660;     ///< of the Unix socket
-    std::string group;             ///< of the Unix socket; empty: the daemon's own
+    std::optional<ServerTls> tls;              ///< always there for TCP, never for a Unix socket
+    std::uint32_t mode = 0660;                 ///< of the Unix socket
+    std::string group;                         ///< of the Unix socket; empty: the daemon's own
     std::optional<model::NumberPlan> numbers;  ///< absent: its numbers are international, whatever they look like
 };
 
@@ -115,9 +116,20 @@ struct NationalProfile {
     std::string version = "N/A";
 };
 
+/// Content-Type of messages.
+enum class MessageType : std::uint8_t { application_xml, text_xml };
+
 struct Destination {
-    std::string url;  ///< https, with a host, without user or fragment
+    std::string url;                ///< https, with a host, without user or fragment; the first of `urls`
+    std::vector<std::string> urls;  ///< as `url`; empty where there is only that one
     ClientTls tls;
+    std::string tls_crl;        ///< empty: revocation is not checked
+    std::string server_name;    ///< in the LEA's certificate; empty: the URL's host
+    std::string local_address;  ///< numeric; empty: the system's choice
+    std::string proxy;          ///< http://[user:password@]host:port; empty: none
+    Duration connection_lifetime = std::chrono::minutes(10);
+    std::map<std::string, std::string> headers;  ///< of every request, beside the usual ones
+    MessageType content_type = MessageType::application_xml;
     std::optional<model::Endpoint> sender;  ///< absent: the CSP
     model::Endpoint receiver{"XX", "Not specified"};
     std::string etsi_version = "V1.14.1";

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <vector>
+
+#include "lihandover/delivery/delivery.hpp"
+#include "lihandover/http/connector.hpp"
+#include "lihandover/http/url.hpp"
+#include "lihandover/model/result.hpp"
+
+namespace lihandover::delivery {
+
+/// How connections to a destination are made, from its options.
+struct ConnectorSettings {
+    std::vector<http::Url> urls;  ///< at least one; messages go to the first that is not out
+    http::ConnectorOptions options;
+};
+
+/// Errors: a URL or a proxy that the http room refuses, or no TLS files for an https URL.
+[[nodiscard]] model::Result<ConnectorSettings> connector_settings(const Destination& destination);
+
+/// Whether connections made for `before` do for `after`: the same server, the same way to it, and TLS files of the same
+/// content.
+[[nodiscard]] bool same_connections(const Destination& before, const Destination& after);
+
+/// Content-Type of messages.
+[[nodiscard]] std::string_view content_type(const config::Destination& options);
+
+}  // namespace lihandover::delivery
