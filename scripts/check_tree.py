@@ -196,6 +196,44 @@ def check_threads(paths):
             breach("docs/how-it-works.md", 1, f"the table of threads names {path}, which is not there")
 
 
+def declared_options():
+    """The full names of all options, as docs/configuration.md has them: intake.http.listen."""
+    found, section = set(), ""
+    for line in read("docs/configuration.md").splitlines():
+        if heading := re.match(r"### `([^`]+)`", line):
+            section = re.sub(r"\[\]|\.\*", "", heading.group(1)) + "."
+        elif line.startswith("## "):
+            section = ""
+        elif row := re.match(r"\| `(\w+)` \|", line):
+            found.add(section + row.group(1))
+    return found
+
+
+def check_names(paths):
+    """Metrics and options that the documents name exist, and each metric worth an alarm is in docs/operations.md."""
+    metrics = read("docs/metrics.md")
+    known = set(re.findall(r"^\| `(lihandover_\w+)` \|", metrics, re.M))
+    options = declared_options()
+    sections = {part for option in options for part in option.split(".")[:-1]}
+    for path in paths:
+        if not path.endswith(".md") or path == "docs/metrics.md":
+            continue
+        for number, line in enumerate(read(path).splitlines(), 1):
+            for name in re.findall(r"\blihandover_\w+", line):
+                if path.startswith("docs/") and not {name, re.sub(r"_(bucket|count|sum)$", "", name)} & known:
+                    breach(path, number, f"there is no metric {name}")
+            if path != "docs/operations.md":
+                continue
+            for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)(?:: [^`]*)?`", line):
+                if name.split(".")[0] in sections and not any(("." + each).endswith("." + name) for each in options):
+                    breach(path, number, f"there is no option {name}")
+    alarms = metrics[metrics.find("## Alarms"):metrics.find("## All metrics")]
+    text = read("docs/operations.md")
+    for name in sorted(set(re.findall(r"\blihandover_\w+", alarms))):
+        if name not in text:
+            breach("docs/operations.md", 1, f"nothing is said of the alarm for {name}")
+
+
 def check_citations(path, lines, promises, known):
     """Promises are cited by a number that exists, documents by a path in the repository."""
     foreign = re.compile(r"\b(DES" + r"IGN|SP" + r"EC|LIM" + r"ITS|STY" + r"LE|[A-Z0-9-]+-FA" + r"CTS)\.md\b|\bDES" + r"IGN\b")
@@ -296,6 +334,7 @@ def main():
     check_rooms(paths)
     check_table_of_rooms()
     check_threads(paths)
+    check_names(paths)
     check_links(paths)
     check_conformance(paths)
     print("\n".join(breaches) if breaches else "house rules: kept")
