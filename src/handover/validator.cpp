@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "lihandover/base/free_with.hpp"
 #include "lihandover/handover/names.hpp"
 #include "lihandover/hi1/names.hpp"
 
@@ -30,18 +31,11 @@ constexpr std::size_t max_schema_size = std::size_t{8} << 20;
 constexpr std::size_t max_schema_files = 64;
 constexpr std::string_view xsd_namespace = "http://www.w3.org/2001/XMLSchema";
 
-template <auto free>
-struct FreeBy {
-    template <typename T>
-    void operator()(T* what) const {
-        free(what);
-    }
-};
-using DocumentPtr = std::unique_ptr<xmlDoc, FreeBy<xmlFreeDoc>>;
-using ParserPtr = std::unique_ptr<xmlParserCtxt, FreeBy<xmlFreeParserCtxt>>;
-using SchemaParserPtr = std::unique_ptr<xmlSchemaParserCtxt, FreeBy<xmlSchemaFreeParserCtxt>>;
-using SchemaPtr = std::unique_ptr<xmlSchema, FreeBy<xmlSchemaFree>>;
-using SchemaValidPtr = std::unique_ptr<xmlSchemaValidCtxt, FreeBy<xmlSchemaFreeValidCtxt>>;
+using DocumentPtr = std::unique_ptr<xmlDoc, base::FreeWith<xmlFreeDoc>>;
+using ParserPtr = std::unique_ptr<xmlParserCtxt, base::FreeWith<xmlFreeParserCtxt>>;
+using SchemaParserPtr = std::unique_ptr<xmlSchemaParserCtxt, base::FreeWith<xmlSchemaFreeParserCtxt>>;
+using SchemaPtr = std::unique_ptr<xmlSchema, base::FreeWith<xmlSchemaFree>>;
+using SchemaValidPtr = std::unique_ptr<xmlSchemaValidCtxt, base::FreeWith<xmlSchemaFreeValidCtxt>>;
 
 std::string_view view(const xmlChar* text) {
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): xmlChar is libxml2's char

@@ -93,7 +93,7 @@ model::Result<Material> read_material(const Files& files) {
 }
 
 std::string fingerprint_of(const Material& material) {
-    const std::unique_ptr<EVP_MD_CTX, Freer<EVP_MD_CTX_free>> digest{EVP_MD_CTX_new()};
+    const std::unique_ptr<EVP_MD_CTX, base::FreeWith<EVP_MD_CTX_free>> digest{EVP_MD_CTX_new()};
     EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr);
     for (const auto* file : {&material.certificate, &material.private_key, &material.ca, &material.crl}) {
         // The size in front keeps bytes from moving from one file to the next unnoticed.

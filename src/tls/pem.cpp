@@ -47,7 +47,7 @@ model::Result<FileText> read_file(const std::string& path, std::size_t max_size)
     if (path.empty()) {
         return model::Error{"no file given"};
     }
-    const std::unique_ptr<std::FILE, Freer<std::fclose>> file{std::fopen(path.c_str(), "rbe")};
+    const std::unique_ptr<std::FILE, base::FreeWith<std::fclose>> file{std::fopen(path.c_str(), "rbe")};
     if (!file) {
         return error_of(path, "cannot be opened: " + errno_text(errno));
     }

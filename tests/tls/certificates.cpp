@@ -13,20 +13,15 @@
 #include <memory>
 #include <stdexcept>
 
+#include "lihandover/base/free_with.hpp"
+
 namespace lihandover::test {
 namespace {
 
-template <auto Free>
-struct Freer {
-    template <typename T>
-    void operator()(T* object) const {
-        Free(object);
-    }
-};
-using CertificatePtr = std::unique_ptr<X509, Freer<X509_free>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
-using ExtensionPtr = std::unique_ptr<X509_EXTENSION, Freer<X509_EXTENSION_free>>;
-using FilePtr = std::unique_ptr<std::FILE, Freer<std::fclose>>;
+using CertificatePtr = std::unique_ptr<X509, base::FreeWith<X509_free>>;
+using KeyPtr = std::unique_ptr<EVP_PKEY, base::FreeWith<EVP_PKEY_free>>;
+using ExtensionPtr = std::unique_ptr<X509_EXTENSION, base::FreeWith<X509_EXTENSION_free>>;
+using FilePtr = std::unique_ptr<std::FILE, base::FreeWith<std::fclose>>;
 
 void demand(bool good, const char* what) {
     if (!good) {
@@ -131,7 +126,7 @@ void Certificates::make(const std::string& name, const std::string& issuer, cons
     std::array<unsigned char, 16> serial{};
     demand(RAND_bytes(serial.data(), static_cast<int>(serial.size())) == 1, "serial number");
     serial[0] &= 0x7FU;
-    const std::unique_ptr<BIGNUM, Freer<BN_free>> number{BN_bin2bn(serial.data(), serial.size(), nullptr)};
+    const std::unique_ptr<BIGNUM, base::FreeWith<BN_free>> number{BN_bin2bn(serial.data(), serial.size(), nullptr)};
     demand(BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate)) != nullptr, "serial number");
     X509_set_version(certificate, X509_VERSION_3);
     X509_gmtime_adj(X509_getm_notBefore(certificate), options.from);
@@ -164,9 +159,9 @@ void Certificates::make(const std::string& name, const std::string& issuer, cons
 
 std::string Certificates::make_list(const std::string& issuer, const std::vector<std::string>& revoked,
                                     const std::string& file, long until) const {
-    const std::unique_ptr<X509_CRL, Freer<X509_CRL_free>> list{X509_CRL_new()};
-    const std::unique_ptr<ASN1_TIME, Freer<ASN1_TIME_free>> begin{X509_gmtime_adj(nullptr, -7200)};
-    const std::unique_ptr<ASN1_TIME, Freer<ASN1_TIME_free>> end{X509_gmtime_adj(nullptr, until)};
+    const std::unique_ptr<X509_CRL, base::FreeWith<X509_CRL_free>> list{X509_CRL_new()};
+    const std::unique_ptr<ASN1_TIME, base::FreeWith<ASN1_TIME_free>> begin{X509_gmtime_adj(nullptr, -7200)};
+    const std::unique_ptr<ASN1_TIME, base::FreeWith<ASN1_TIME_free>> end{X509_gmtime_adj(nullptr, until)};
     const CertificatePtr authority = read_certificate(certificate(issuer));
     X509_CRL_set_version(list.get(), X509_CRL_VERSION_2);
     X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(authority.get()));

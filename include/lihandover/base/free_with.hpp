@@ -1,0 +1,14 @@
+#pragma once
+
+namespace lihandover::base {
+
+/// The deleter of an object of a C library: `std::unique_ptr<X509, base::FreeWith<X509_free>>`.
+template <auto Free>
+struct FreeWith {
+    template <typename T>
+    void operator()(T* object) const {
+        Free(object);
+    }
+};
+
+}  // namespace lihandover::base
