@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cstdint>
 
+#include "lihandover/base/hex.hpp"
+
 namespace lihandover::handover {
 namespace {
 
@@ -18,9 +20,6 @@ constexpr char lower(char c) {
 }
 constexpr bool is_letter(char c) {
     return lower(c) >= 'a' && lower(c) <= 'z';
-}
-constexpr bool is_hex(char c) {
-    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f');
 }
 bool all_digits(std::string_view text) {
     return std::ranges::all_of(text, is_digit);
@@ -74,7 +73,7 @@ bool is_plain_uri(std::string_view text, std::string_view scheme) {
     for (std::size_t at = 0; at < text.size(); ++at) {
         const char c = text[at];
         if (c == '%') {
-            if (at + 2 >= text.size() || !is_hex(text[at + 1]) || !is_hex(text[at + 2])) {
+            if (at + 2 >= text.size() || !base::is_hex_digit(text[at + 1]) || !base::is_hex_digit(text[at + 2])) {
                 return false;
             }
             at += 2;
@@ -197,14 +196,13 @@ bool put_ip_address(std::string_view value, TypedProperty& out) {
         return true;
     }
     if (inet_pton(AF_INET6, terminated.data(), bytes.data()) == 1) {
-        static constexpr std::string_view hex = "0123456789abcdef";
         out.element = "ipv6Address";
         for (std::size_t at = 0; at < bytes.size(); ++at) {
             if (at != 0 && at % 2 == 0) {
                 out.text.push(':');
             }
-            out.text.push(hex[bytes[at] >> 4]);
-            out.text.push(hex[bytes[at] & 0x0F]);
+            out.text.push(base::hex_digits[bytes[at] >> 4]);
+            out.text.push(base::hex_digits[bytes[at] & 0x0F]);
         }
         return true;
     }
@@ -216,7 +214,8 @@ bool put_mac_address(std::string_view value, TypedProperty& out) {
         return false;
     }
     for (std::size_t at = 0; at < value.size(); ++at) {
-        if (at % 3 == 2 ? value[at] != value[2] || (value[at] != ':' && value[at] != '-') : !is_hex(value[at])) {
+        if (at % 3 == 2 ? value[at] != value[2] || (value[at] != ':' && value[at] != '-')
+                        : !base::is_hex_digit(value[at])) {
             return false;
         }
     }

@@ -5,6 +5,7 @@
 #include <boost/url/parse.hpp>
 #include <optional>
 
+#include "lihandover/base/hex.hpp"
 #include "lihandover/hi1/names.hpp"
 #include "lihandover/hi1/writer.hpp"
 #include "lihandover/hi1/xml_elements.hpp"
@@ -70,11 +71,9 @@ bool is_targeted(const model::Share& share, std::size_t party) {
 }
 
 void put_checksum(std::string& out, const model::Sha256& checksum) {
-    static constexpr std::string_view digits = "0123456789abcdef";
     out += "<checksum>";
     for (const std::uint8_t byte : checksum) {
-        out += digits[byte >> 4];
-        out += digits[byte & 0x0F];
+        base::append_hex(out, byte);
     }
     out += "</checksum>";
 }

@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <cstring>
 
+#include "lihandover/base/utf8.hpp"
+
 namespace lihandover::hi1 {
 namespace {
-
-constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
 
 constexpr std::uint64_t every(std::uint64_t byte) {
     return byte * 0x0101'0101'0101'0101;
@@ -65,22 +65,15 @@ std::string_view reference(char c) {
     }
 }
 
-constexpr bool continues(char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
-}
-
 bool only_white_space(std::string_view text) {
     return !text.empty() && static_cast<unsigned char>(text.front()) <= ' ' &&
            text.find_first_not_of(" \t\n") == std::string_view::npos;
 }
 
-/// A sequence in the form of UTF-8 whose character XML has no place for (a surrogate, U+FFFE, U+FFFF) counts as one
-/// character; other bytes each count as one.
+/// What one replacement character stands for: a sequence in the form of UTF-8 whose character XML has no place for (a
+/// surrogate, U+FFFE, U+FFFF), or a byte.
 std::size_t uncarriable_length(std::string_view text) {
-    const bool three = text.size() >= 3 && (static_cast<unsigned char>(text[0]) & 0xF0) == 0xE0 && continues(text[1]) &&
-                       continues(text[2]);
-    const bool overlong = three && text[0] == '\xE0' && static_cast<unsigned char>(text[1]) < 0xA0;
-    return three && !overlong ? 3 : 1;
+    return std::max<std::size_t>(1, base::first_character(text, base::Encoding::wtf8).size);
 }
 
 template <typename OnUncarriable>
@@ -131,32 +124,11 @@ bool escape(std::string& out, std::string_view text, OnUncarriable on_uncarriabl
 }  // namespace
 
 std::size_t xml_character(std::string_view text) {
-    if (text.empty()) {
-        return 0;
-    }
-    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-    const unsigned char first = byte(0);
-    if (first < 0x80) {
-        return first >= 0x20 || first == '\t' || first == '\n' || first == '\r' ? 1 : 0;
-    }
-    if (first < 0xC2 || first > 0xF4) {
-        return 0;
-    }
-    const std::size_t length = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-    if (text.size() < length) {
-        return 0;
-    }
-    for (std::size_t at = 1; at < length; ++at) {
-        if (!continues(text[at])) {
-            return 0;
-        }
-    }
-    const bool refused = (first == 0xE0 && byte(1) < 0xA0) ||                      // overlong
-                         (first == 0xED && byte(1) >= 0xA0) ||                     // surrogates
-                         (first == 0xEF && byte(1) == 0xBF && byte(2) >= 0xBE) ||  // U+FFFE, U+FFFF
-                         (first == 0xF0 && byte(1) < 0x90) ||                      // overlong
-                         (first == 0xF4 && byte(1) >= 0x90);                       // beyond U+10FFFF
-    return refused ? 0 : length;
+    const base::Character character = base::first_character(text);
+    const char32_t value = character.value;
+    const bool control = value < 0x20 && value != '\t' && value != '\n' && value != '\r';
+    const bool carried = !control && value != 0xFFFE && value != 0xFFFF;
+    return carried ? character.size : 0;
 }
 
 bool append_escaped(std::string& out, std::string_view text) {
@@ -170,7 +142,7 @@ bool append_escaped(std::string& out, std::string_view text) {
 
 void append_escaped_lossy(std::string& out, std::string_view text) {
     escape(out, text, [&out] {
-        out += replacement;
+        out += base::replacement_utf8;
         return true;
     });
 }
@@ -183,7 +155,7 @@ std::string carriable(std::string_view text) {
         if (length != 0) {
             out += text.substr(0, length);
         } else {
-            out += replacement;
+            out += base::replacement_utf8;
             length = uncarriable_length(text);
         }
         text.remove_prefix(length);
