@@ -1,5 +1,6 @@
 #include "check.hpp"
 
+#include <chrono>
 #include <ostream>
 
 #include "assembly.hpp"
@@ -12,16 +13,14 @@ namespace lihandover::app {
 namespace {
 
 /// What is wrong with the warrants, and how many there are.
-std::size_t check_warrants(const config::Configuration& configuration, const std::string& config_file,
-                           config::Problems& problems) {
+std::size_t check_warrants(const config::Configuration& configuration, config::Problems& problems) {
     warrants::Loader loader(configuration.warrants_dir);
-    auto reload = loader.reload(warrant_destinations(configuration));
-    if (!reload) {
-        problems.push_back({config_file, 1, 1, "warrants_dir: " + reload.error().message, {}});
-        return 0;
-    }
-    problems.insert(problems.end(), reload->problems.begin(), reload->problems.end());
-    return reload->in_force.size();
+    const warrants::Reload reload = loader.reload(
+        warrant_destinations(configuration),
+        {.now = model::system_clock().wall(), .late_events = std::chrono::seconds(0), .confirm_ended = false});
+    problems.insert(problems.end(), reload.problems.begin(), reload.problems.end());
+    problems.insert(problems.end(), reload.passed_over.begin(), reload.passed_over.end());
+    return reload.in_force.size();
 }
 
 }  // namespace
@@ -37,7 +36,7 @@ Verdict check(const std::string& config_file, std::ostream& out) {
         warnings = assembled.assembly->warnings;
     }
     if (loaded.configuration) {
-        warrants_read = check_warrants(*loaded.configuration, config_file, warnings);
+        warrants_read = check_warrants(*loaded.configuration, warnings);
     }
     for (const config::Problems* const list : {&assembled.problems, static_cast<const config::Problems*>(&warnings)}) {
         for (const config::Problem& problem : *list) {

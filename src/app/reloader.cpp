@@ -40,7 +40,7 @@ std::vector<std::string> texts_of(const config::Problems& problems) {
 
 admin::ReloadReport report_of(const WarrantsLoaded& loaded, model::Instant at) {
     admin::ReloadReport report;
-    report.outcome = loaded.bad_files == 0 ? metrics::ReloadOutcome::done : metrics::ReloadOutcome::partial;
+    report.outcome = loaded.whole() ? metrics::ReloadOutcome::done : metrics::ReloadOutcome::partial;
     report.at = at;
     report.problems = texts_of(loaded.problems);
     report.warrants_added = loaded.added;

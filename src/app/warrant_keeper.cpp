@@ -1,10 +1,16 @@
 #include "warrant_keeper.hpp"
 
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
 #include <chrono>
-#include <set>
+#include <map>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 #include "lihandover/warrants/index.hpp"
+#include "lihandover/warrants/terms.hpp"
 #include "lihandover/warrants/warrant.hpp"
 
 namespace lihandover::app {
@@ -23,63 +29,104 @@ store::SchemaContent schema_content(config::SchemaContent content) {
     return store::SchemaContent::first;
 }
 
-store::StoredWarrant stored(const warrants::InForce& entry) {
-    return {entry.file, entry.warrant->destination, entry.warrant->liid, warrants::encode(*entry.warrant)};
+using Pair = std::pair<std::string, std::string>;  // destination, LIID
+
+store::StoredWarrant stored(const warrants::InForce& entry, std::string terms) {
+    return {entry.file, entry.warrant->destination, entry.warrant->liid, warrants::encode(*entry.warrant),
+            std::move(terms)};
+}
+
+std::string terms_of(const warrants::Changed& change) {
+    if (change.only_moved()) {
+        return "the same terms, before in " + change.before.file;
+    }
+    return "before " + warrants::terms_of(*change.before.warrant) + " now " + warrants::terms_of(*change.now.warrant);
+}
+
+store::WarrantChanges changes_of(const warrants::Reload& reload, const std::string& who) {
+    store::WarrantChanges changes;
+    changes.who = who;
+    for (const warrants::InForce& entry : reload.added) {
+        changes.in_force.push_back(stored(entry, warrants::terms_of(*entry.warrant)));
+    }
+    for (const warrants::Changed& change : reload.changed) {
+        changes.changed.push_back(stored(change.now, terms_of(change)));
+    }
+    for (const warrants::Ended& entry : reload.ended) {
+        const warrants::Warrant& warrant = *entry.last.warrant;
+        changes.ended.push_back({entry.last.file,
+                                 warrant.destination,
+                                 warrant.liid,
+                                 {},
+                                 entry.before_end ? "the file went before the warrant's end" : ""});
+    }
+    return changes;
+}
+
+std::string_view reason_of(warrants::Withheld withheld) {
+    switch (withheld) {
+        case warrants::Withheld::nothing:
+            return "their files were gone before";
+        case warrants::Withheld::directory_unreadable:
+            return "warrants_dir cannot be read";
+        case warrants::Withheld::directory_empty:
+            return "warrants_dir holds no warrant file any more";
+        case warrants::Withheld::too_many:
+            return "more than half of all files are gone at once";
+    }
+    return {};
+}
+
+void log_ends(const warrants::Reload& reload) {
+    for (const warrants::Ended& entry : reload.ended) {
+        if (entry.before_end) {
+            spdlog::warn("{}: its warrant ends before its time, since the file went or names another", entry.last.file);
+        }
+    }
+    if (reload.unconfirmed != 0) {
+        spdlog::error(
+            "{} warrant(s) stay in force without their files: {}; put the files back, or end them with "
+            "`lihandoverctl reload --confirm-ended`",
+            reload.unconfirmed, reason_of(reload.withheld));
+    }
+    for (const config::Problem& problem : reload.passed_over) {
+        spdlog::warn("{}", config::log_text(problem));
+    }
+}
+
+/// What is in force and has no destination: no reason to end it without a word, and nothing can be delivered.
+std::optional<model::Error> destination_missing(const Assembly& assembly, const warrants::Reload& reload) {
+    for (const warrants::InForce& entry : reload.in_force) {
+        if (assembly.profiles.contains(entry.warrant->destination)) {
+            continue;
+        }
+        return model::Error{
+            entry.file + (entry.missing ? ": the file is gone, and its warrant in force names a destination that the "
+                                          "configuration no longer has; put the destination back, or confirm its end "
+                                          "with `lihandoverctl reload --confirm-ended`"
+                                        : ": its last good version is in force and names a destination that the "
+                                          "configuration no longer has; put the destination back, or remove the file "
+                                          "to end the warrant")};
+    }
+    return std::nullopt;
 }
 
 }  // namespace
 
-WarrantKeeper::WarrantKeeper(store::Store& store, std::string directory)
-    : store_(store), loader_(std::move(directory)) {}
+WarrantKeeper::WarrantKeeper(store::Store& store, std::string directory, const model::Clock& clock)
+    : store_(store), clock_(clock), loader_(std::move(directory)) {}
 
 model::Status WarrantKeeper::restore() {
-    const auto kept = store_.warrants();
+    auto kept = store_.warrants();
     if (!kept) {
         return kept.error();
     }
     std::vector<warrants::Remembered> remembered;
     remembered.reserve(kept->size());
-    for (const store::StoredWarrant& entry : *kept) {
-        Recorded recorded{entry.file, {}};
-        const auto warrant = warrants::decode(entry.bytes);
-        if (warrant) {
-            recorded.digest = warrants::digest_of(*warrant);
-        }
-        recorded_.emplace(Pair{entry.destination, entry.liid}, std::move(recorded));
-        remembered.push_back({entry.file, entry.bytes});
+    for (store::StoredWarrant& entry : *kept) {
+        remembered.push_back({std::move(entry.file), std::move(entry.bytes)});
     }
     return loader_.restore(remembered);
-}
-
-store::WarrantChanges WarrantKeeper::changes_since_recorded(const warrants::Reload& reload) const {
-    store::WarrantChanges changes;
-    std::set<Pair> present;
-    for (const warrants::InForce& entry : reload.in_force) {
-        Pair pair{entry.warrant->destination, entry.warrant->liid};
-        const auto known = recorded_.find(pair);
-        if (known == recorded_.end()) {
-            changes.in_force.push_back(stored(entry));
-        } else if (known->second != Recorded{entry.file, entry.digest}) {
-            changes.changed.push_back(stored(entry));
-        }
-        present.insert(std::move(pair));
-    }
-    for (const auto& [pair, recorded] : recorded_) {
-        if (!present.contains(pair)) {
-            changes.ended.push_back({recorded.file, pair.first, pair.second, {}});
-        }
-    }
-    return changes;
-}
-
-void WarrantKeeper::remember(const store::WarrantChanges& changes, const warrants::Reload& reload) {
-    for (const store::StoredWarrant& entry : changes.ended) {
-        recorded_.erase({entry.destination, entry.liid});
-    }
-    for (const warrants::InForce& entry : reload.in_force) {
-        recorded_.insert_or_assign(Pair{entry.warrant->destination, entry.warrant->liid},
-                                   Recorded{entry.file, entry.digest});
-    }
 }
 
 model::Result<std::shared_ptr<const intake::Snapshot>> WarrantKeeper::make_snapshot(const Assembly& assembly,
@@ -134,39 +181,41 @@ model::Result<std::shared_ptr<const intake::Snapshot>> WarrantKeeper::make_snaps
     return snapshot;
 }
 
-model::Result<WarrantsLoaded> WarrantKeeper::load(const Assembly& assembly, const std::string& who) {
-    auto reload = loader_.reload(warrant_destinations(assembly.configuration));
-    if (!reload) {
-        return reload.error();
+model::Result<WarrantsLoaded> WarrantKeeper::load(const Assembly& assembly, const std::string& who,
+                                                  bool confirm_ended) {
+    const config::Configuration& configuration = assembly.configuration;
+    loader_.keep_cache_in(configuration.state_dir + "/warrants.cache");
+    warrants::Reload reload =
+        loader_.reload(warrant_destinations(configuration),
+                       {.now = clock_.wall(),
+                        .late_events = std::chrono::duration_cast<std::chrono::seconds>(configuration.late_events),
+                        .confirm_ended = confirm_ended});
+    if (const auto missing = destination_missing(assembly, reload)) {
+        return *missing;
     }
-    for (const warrants::InForce& entry : reload->in_force) {
-        if (!assembly.profiles.contains(entry.warrant->destination)) {
-            return model::Error{entry.file +
-                                ": its last good version is in force and names a destination that the configuration no "
-                                "longer has; put the destination back, or remove the file to end the warrant"};
-        }
-    }
-    auto snapshot = make_snapshot(assembly, *reload);
+    auto snapshot = make_snapshot(assembly, reload);
     if (!snapshot) {
         return snapshot.error();
     }
-    store::WarrantChanges changes = changes_since_recorded(*reload);
-    changes.who = who;
+    const store::WarrantChanges changes = changes_of(reload, who);
     if (!changes.in_force.empty() || !changes.changed.empty() || !changes.ended.empty()) {
         const model::Status committed = store_.change_warrants(changes);
         if (!committed) {
             return committed.error();
         }
     }
-    remember(changes, *reload);
+    log_ends(reload);
     WarrantsLoaded loaded;
     loaded.snapshot = std::move(*snapshot);
-    loaded.added = changes.in_force.size();
-    loaded.changed = changes.changed.size();
-    loaded.ended = changes.ended.size();
-    loaded.problems = std::move(reload->problems);
-    loaded.bad_files = reload->bad_files;
-    loaded.in_force = std::make_shared<const admin::WarrantList>(std::move(reload->in_force));
+    loaded.added = reload.added.size();
+    loaded.changed = reload.changed.size();
+    loaded.ended = reload.ended.size();
+    loaded.withdrawn = static_cast<std::size_t>(std::ranges::count_if(reload.ended, &warrants::Ended::before_end));
+    loaded.withheld = reload.withheld;
+    loaded.unconfirmed = reload.unconfirmed;
+    loaded.problems = std::move(reload.problems);
+    loaded.bad_files = reload.bad_files;
+    loaded.in_force = loader_.accept(std::move(reload.in_force));
     return loaded;
 }
 

@@ -1,8 +1,9 @@
 #include "lihandover/warrants/index.hpp"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <string>
+#include <string_view>
 #include <tuple>
 
 #include "lihandover/model/identifier.hpp"
@@ -11,114 +12,77 @@ namespace lihandover::warrants {
 
 namespace {
 
-// The table of keys is probed by groups of eight slots. Each slot has a tag of one byte: 0 when empty, else 0x80 and
-// seven bits of the hash. A miss, which is nearly every lookup, reads one group of tags and nothing else: at half load
-// that is two bytes per key, which stay in the processor's cache for hundreds of thousands of targets.
-constexpr std::size_t group_size = 8;
-static_assert(std::endian::native == std::endian::little, "find() counts a group's slots from its lowest byte");
-constexpr std::uint64_t ones = 0x0101010101010101U;
-constexpr std::uint64_t high_bits = 0x8080808080808080U;
-
-/// The high bit of each byte of `group` that is zero; of bytes above a zero one it may be set as well, so that a
-/// match has to be looked at.
-std::uint64_t zero_bytes(std::uint64_t group) {
-    return (group - ones) & ~group & high_bits;
-}
-
-std::uint8_t tag_of(std::uint64_t hash) {
-    return static_cast<std::uint8_t>(0x80U | (hash >> 57U));
-}
-
-/// One target of one warrant, with all that decides whether it applies.
+/// One target of one warrant. What decides whether it applies is read from the warrant, which few events need.
 struct Posting {
-    model::Instant from;
-    model::Instant until;
     std::uint32_t warrant = 0;
-    std::uint32_t target = 0;
-    bool has_optional_parameters = false;
-    bool restricts_services = false;
+    std::uint32_t target : 30 = 0;
+    std::uint32_t has_optional_parameters : 1 = 0;
+    std::uint32_t is_last : 1 = 0;  ///< of its key
 };
 
+/// A key of targets and where its postings begin. Small, since a miss reads one of these at most, and there are as many
+/// as targets.
 struct Key {
     std::uint64_t hash = 0;
-    std::size_t offset = 0;  // of its bytes in the arena
+    std::uint64_t offset : 56 = 0;  ///< of its bytes in the arena
+    std::uint64_t identity_class : 8 = 0;
     std::uint32_t size = 0;
-    model::IdentityClass identity_class{};
     std::uint32_t first_posting = 0;
-    std::uint32_t posting_count = 0;
 };
+
+/// Finds keys by those of events, whose bytes lie elsewhere.
+struct KeyHash {
+    using is_transparent = void;
+    using is_avalanching = void;  // identity_hash() is
+    std::size_t operator()(const Key& key) const { return key.hash; }
+    std::size_t operator()(const model::IdentifierKey& key) const { return key.hash; }
+};
+
+struct KeyEqual {
+    using is_transparent = void;
+    const std::string* arena = nullptr;
+
+    [[nodiscard]] std::string_view bytes_of(const Key& key) const {
+        return std::string_view(*arena).substr(key.offset, key.size);
+    }
+    bool operator()(const Key& left, const Key& right) const {
+        return left.hash == right.hash && left.identity_class == right.identity_class &&
+               bytes_of(left) == bytes_of(right);
+    }
+    bool operator()(const model::IdentifierKey& left, const Key& right) const {
+        return left.hash == right.hash && static_cast<std::uint64_t>(left.identity_class) == right.identity_class &&
+               left.bytes == bytes_of(right);
+    }
+    bool operator()(const Key& left, const model::IdentifierKey& right) const { return (*this)(right, left); }
+};
+
+using KeySet = boost::unordered_flat_set<Key, KeyHash, KeyEqual>;
 
 }  // namespace
 
 struct Index::Tables {
     MatchRules rules;
     std::vector<WarrantPtr> warrants;
-    std::vector<std::uint8_t> tags;  // a power of two of groups; empty when there are no keys
-    std::vector<Key> slots;
     std::vector<Posting> postings;
     std::string arena;
-    std::size_t keys = 0;
-
-    [[nodiscard]] std::string_view bytes_of(const Key& key) const {
-        return std::string_view(arena).substr(key.offset, key.size);
-    }
-
-    [[nodiscard]] const Key* find(const model::IdentifierKey& identifier) const {
-        if (tags.empty()) {
-            return nullptr;
-        }
-        const std::size_t mask = tags.size() / group_size - 1;
-        const std::uint64_t wanted = tag_of(identifier.hash) * ones;
-        for (std::size_t group = identifier.hash & mask;; group = (group + 1) & mask) {
-            std::uint64_t word = 0;
-            std::memcpy(&word, tags.data() + group * group_size, group_size);
-            for (std::uint64_t matches = zero_bytes(word ^ wanted); matches != 0; matches &= matches - 1) {
-                const std::size_t byte = static_cast<std::size_t>(std::countr_zero(matches)) / 8;
-                const Key& key = slots[group * group_size + byte];
-                if (key.hash == identifier.hash && key.identity_class == identifier.identity_class &&
-                    bytes_of(key) == identifier.bytes) {
-                    return &key;
-                }
-            }
-            if (zero_bytes(word) != 0) {
-                return nullptr;
-            }
-        }
-    }
-
-    void insert(const Key& key) {
-        const std::size_t mask = tags.size() / group_size - 1;
-        for (std::size_t group = key.hash & mask;; group = (group + 1) & mask) {
-            for (std::size_t slot = group * group_size; slot < (group + 1) * group_size; ++slot) {
-                if (tags[slot] == 0) {
-                    tags[slot] = tag_of(key.hash);
-                    slots[slot] = key;
-                    return;
-                }
-            }
-        }
-    }
+    KeySet keys{0, KeyHash{}, KeyEqual{&arena}};
 
     /// Whether a posting under the event's key applies to the event, which happened then and came in then.
     [[nodiscard]] bool applies(const Posting& posting, const model::Event& event, model::Instant at,
                                model::Instant received_at, const model::Identifier& identifier,
                                bool has_optional_parameters) const {
-        if (at < posting.from || at >= posting.until) {
-            return false;
-        }
         const Warrant& warrant = *warrants[posting.warrant];
-        if (received_at >= takes_until(warrant, rules.late_events)) {
+        const Target& target = warrant.targets[posting.target];
+        const model::Instant from = std::max(warrant.valid_from, target.from.value_or(warrant.valid_from));
+        const model::Instant until = std::min(warrant.valid_until, target.until.value_or(warrant.valid_until));
+        if (at < from || at >= until || received_at >= takes_until(warrant, rules.late_events)) {
             return false;
         }
-        if (posting.restricts_services &&
-            std::ranges::find(warrant.services, event.service) == warrant.services.end()) {
+        if (!warrant.services.empty() && std::ranges::find(warrant.services, event.service) == warrant.services.end()) {
             return false;
         }
-        if (posting.has_optional_parameters && has_optional_parameters) {
-            const Target& target = warrant.targets[posting.target];
-            return model::parameters_agree(target.value, identifier.value);
-        }
-        return true;
+        return posting.has_optional_parameters == 0 || !has_optional_parameters ||
+               model::parameters_agree(target.value, identifier.value);
     }
 };
 
@@ -152,7 +116,7 @@ class TargetKeys {
   private:
     void add(const model::IdentifierKey& key) {
         for (const One& known : keys_) {
-            if (known.key.identity_class == key.identity_class &&
+            if (known.key.identity_class == static_cast<std::uint64_t>(key.identity_class) &&
                 std::string_view(arena_).substr(known.key.offset, known.key.size) == key.bytes) {
                 return;
             }
@@ -161,7 +125,7 @@ class TargetKeys {
         one.key.hash = key.hash;
         one.key.offset = arena_.size();
         one.key.size = static_cast<std::uint32_t>(key.bytes.size());
-        one.key.identity_class = key.identity_class;
+        one.key.identity_class = static_cast<std::uint64_t>(key.identity_class);
         one.has_optional_parameters = key.has_optional_parameters;
         arena_.append(key.bytes);
     }
@@ -186,13 +150,10 @@ std::vector<Entry> entries_of(const std::vector<WarrantPtr>& warrants, const mod
         for (std::size_t t = 0; t < warrant.targets.size(); ++t) {
             const Target& target = warrant.targets[t];
             Posting posting;
-            posting.from = std::max(warrant.valid_from, target.from.value_or(warrant.valid_from));
-            posting.until = std::min(warrant.valid_until, target.until.value_or(warrant.valid_until));
             posting.warrant = static_cast<std::uint32_t>(w);
             posting.target = static_cast<std::uint32_t>(t);
-            posting.restricts_services = !warrant.services.empty();
             for (const TargetKeys::One& one : keys.of(target)) {
-                posting.has_optional_parameters = one.has_optional_parameters;
+                posting.has_optional_parameters = one.has_optional_parameters ? 1 : 0;
                 entries.push_back({one.key, posting});
             }
         }
@@ -213,38 +174,36 @@ Index::Index(std::vector<WarrantPtr> warrants, MatchRules rules) {
     tables->warrants = std::move(warrants);
 
     std::vector<Entry> entries = entries_of(tables->warrants, tables->rules.matching, tables->arena);
-    const auto same_key = [&tables](const Key& a, const Key& b) {
-        return a.hash == b.hash && a.identity_class == b.identity_class && tables->bytes_of(a) == tables->bytes_of(b);
-    };
+    const KeyEqual equal = tables->keys.key_eq();
     // Equal keys side by side; those of one hash that differ in their bytes are told apart by these.
-    std::ranges::sort(entries, [&tables](const Entry& a, const Entry& b) {
+    std::ranges::sort(entries, [&equal](const Entry& a, const Entry& b) {
         if (a.key.hash != b.key.hash) {
             return a.key.hash < b.key.hash;
         }
-        const std::string_view left = tables->bytes_of(a.key);
-        const std::string_view right = tables->bytes_of(b.key);
-        return std::tie(a.key.identity_class, left, a.posting.warrant, a.posting.target) <
-               std::tie(b.key.identity_class, right, b.posting.warrant, b.posting.target);
+        const std::uint64_t left_class = a.key.identity_class;
+        const std::uint64_t right_class = b.key.identity_class;
+        const std::uint32_t left_target = a.posting.target;
+        const std::uint32_t right_target = b.posting.target;
+        return std::tuple(left_class, equal.bytes_of(a.key), a.posting.warrant, left_target) <
+               std::tuple(right_class, equal.bytes_of(b.key), b.posting.warrant, right_target);
     });
-    std::vector<Key> keys;
+    const auto begins_key = [&](std::size_t n) { return n == 0 || !equal(entries[n - 1].key, entries[n].key); };
+    std::size_t distinct = 0;
+    for (std::size_t n = 0; n < entries.size(); ++n) {
+        distinct += begins_key(n) ? 1 : 0;
+    }
+    tables->keys.reserve(distinct);
     tables->postings.reserve(entries.size());
-    for (const Entry& entry : entries) {
-        if (keys.empty() || !same_key(keys.back(), entry.key)) {
-            keys.push_back(entry.key);
-            keys.back().first_posting = static_cast<std::uint32_t>(tables->postings.size());
+    for (std::size_t n = 0; n < entries.size(); ++n) {
+        if (begins_key(n)) {
+            Key key = entries[n].key;
+            key.first_posting = static_cast<std::uint32_t>(n);
+            tables->keys.insert(key);
         }
-        ++keys.back().posting_count;
-        tables->postings.push_back(entry.posting);
+        Posting& posting = tables->postings.emplace_back(entries[n].posting);
+        posting.is_last = n + 1 == entries.size() || begins_key(n + 1) ? 1 : 0;
     }
-    tables->keys = keys.size();
-    if (!keys.empty()) {
-        const std::size_t capacity = std::bit_ceil(std::max(keys.size() * 2, group_size));
-        tables->tags.resize(capacity);
-        tables->slots.resize(capacity);
-        for (const Key& key : keys) {
-            tables->insert(key);
-        }
-    }
+    tables->arena.shrink_to_fit();
     tables_ = std::move(tables);
 }
 
@@ -261,15 +220,17 @@ void Index::match(const model::Event& event, model::Instant received_at, MatchSc
         for (const model::Identifier& identifier : event.identifiers_of(event.parties[p])) {
             for (const model::IdentifierKey& key :
                  model::keys_of(identifier.type, identifier.value, rules, scratch.keys_)) {
-                const Key* const found = tables_->find(key);
-                if (found == nullptr) {
+                const auto found = tables_->keys.find(key);
+                if (found == tables_->keys.end()) {
                     continue;
                 }
-                const std::span postings =
-                    std::span(tables_->postings).subspan(found->first_posting, found->posting_count);
-                for (const Posting& posting : postings) {
+                for (std::size_t n = found->first_posting;; ++n) {
+                    const Posting& posting = tables_->postings[n];
                     if (tables_->applies(posting, event, at, received_at, identifier, key.has_optional_parameters)) {
                         scratch.hits_.emplace_back(posting.warrant, static_cast<std::uint32_t>(p));
+                    }
+                    if (posting.is_last != 0) {
+                        break;
                     }
                 }
             }
@@ -294,7 +255,7 @@ std::span<const WarrantPtr> Index::warrants() const {
 }
 
 std::size_t Index::distinct_targets() const {
-    return tables_->keys;
+    return tables_->keys.size();
 }
 
 }  // namespace lihandover::warrants

@@ -1,205 +1,271 @@
 #include "lihandover/warrants/loader.hpp"
 
 #include <algorithm>
-#include <chrono>
-#include <filesystem>
 #include <map>
-#include <system_error>
+#include <optional>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
-#include "lihandover/config/yaml.hpp"
+#include "file_cache.hpp"
+#include "parse_cache.hpp"
 #include "warrant_file.hpp"
 
 namespace lihandover::warrants {
 
 namespace {
 
-using Pair = std::pair<std::string, std::string>;  // destination and LIID
+using Pair = std::pair<std::string_view, std::string_view>;  // destination and LIID, of a warrant that lives meanwhile
 
 Pair pair_of(const Warrant& warrant) {
     return {warrant.destination, warrant.liid};
 }
 
-std::int64_t now_nanos() {
-    // File systems stamp with the machine's clock, so it is this one that their stamps are compared with.
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-        .count();
+bool has_ended(const InForce& entry, model::Instant now) {
+    return now >= entry.warrant->valid_until;
 }
 
-/// Whether a file of this stamp, read at that time, can no longer be written to without its stamp changing: stamps move
-/// in ticks, so that a second write within one of them would go unseen. Ticks are milliseconds, but whole seconds on
-/// file systems that know no more.
-bool is_settled(const config::FileStamp& stamp, std::int64_t read_at) {
-    constexpr std::int64_t second = 1'000'000'000;
-    const bool coarse = stamp.modified_nanos % second == 0 && stamp.changed_nanos % second == 0;
-    const std::int64_t tick = coarse ? 2 * second : second / 10;
-    return std::max(stamp.modified_nanos, stamp.changed_nanos) + tick < read_at;
-}
-
-/// Names of the warrant files, in order.
-model::Result<std::vector<std::string>> list_files(const std::string& directory) {
-    namespace fs = std::filesystem;
-    std::vector<std::string> names;
-    std::error_code error;
-    fs::directory_iterator entry(directory, error);
-    for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
-        std::string name = entry->path().filename().string();
-        std::error_code ignored;
-        if (name.ends_with(".yaml") && !name.starts_with('.') && !entry->is_directory(ignored)) {
-            names.push_back(std::move(name));
+/// The warrants in force, found by their pairs and by their files.
+class Known {
+  public:
+    explicit Known(const std::vector<InForce>& entries) {
+        by_pair_.reserve(entries.size());
+        for (const InForce& entry : entries) {
+            by_pair_.push_back(&entry);
         }
+        by_file_ = by_pair_;
+        std::ranges::sort(by_pair_, {}, [](const InForce* entry) { return pair_of(*entry->warrant); });
+        std::ranges::stable_sort(by_file_, {}, [](const InForce* entry) { return std::string_view(entry->file); });
     }
-    if (error) {
-        return model::Error{directory + ": cannot be read: " + error.message()};
-    }
-    std::ranges::sort(names);
-    return names;
-}
 
-struct Version {
-    WarrantPtr warrant;
-    Digest digest{};
+    [[nodiscard]] const InForce* find(const Pair& pair) const {
+        const auto found =
+            std::ranges::lower_bound(by_pair_, pair, {}, [](const InForce* entry) { return pair_of(*entry->warrant); });
+        return found != by_pair_.end() && pair_of(*(*found)->warrant) == pair ? *found : nullptr;
+    }
+    /// More than one where a file came to name another warrant and the end of the first was not confirmed.
+    [[nodiscard]] auto of_file(const std::string& file) const {
+        return std::ranges::equal_range(by_file_, std::string_view(file), {},
+                                        [](const InForce* entry) { return std::string_view(entry->file); });
+    }
+
+  private:
+    std::vector<const InForce*> by_pair_;
+    std::vector<const InForce*> by_file_;
 };
 
-Version version_of(Warrant warrant) {
-    Version version;
-    version.digest = digest_of(warrant);
-    version.warrant = std::make_shared<const Warrant>(std::move(warrant));
-    return version;
+config::Problem problem_of_liid(const FileCache& cache, CachedFile& file, const std::string& message) {
+    const config::Place place = cache.places(file).liid;
+    return {cache.path_of(file.name), place.line, place.column, "liid: " + message, {}};
 }
 
-}  // namespace
-
-struct Loader::File {
-    config::FileStamp stamp;
-    bool settled = false;
-    /// What the file said when it was last read; the warrant in it has moved to `current`.
-    ParsedFile parsed;
-    Version current;    ///< empty: the file is bad by itself
-    Version last_good;  ///< what was in force after the last reload; empty: nothing
-
-    // Of this reload only.
-    config::Problems problems;
-    [[nodiscard]] bool good() const { return current.warrant != nullptr && problems.empty(); }
-    [[nodiscard]] const Version& in_force() const { return good() ? current : last_good; }
-};
-
-struct Loader::Impl {
-    std::string directory;
-    std::map<std::string, File> files;
-
-    [[nodiscard]] std::string path_of(const std::string& name) const { return directory + "/" + name; }
-    bool look_at(const std::string& name, File& file) const;
-    void find_pairs_named_twice();
-    void find_pairs_held_by_stale();
-};
-
-/// Reads the file again where it may have changed; says whether it did read.
-bool Loader::Impl::look_at(const std::string& name, File& file) const {
-    const std::string path = path_of(name);
-    const model::Result<config::FileStamp> stamp = config::stamp_of(path);
-    if (stamp && file.settled && *stamp == file.stamp) {
-        return false;
-    }
-    const std::int64_t read_at = now_nanos();
-    model::Result<config::FileText> text = config::read_text_file(path, max_warrant_file_size);
-    file.current = {};
-    if (!text) {
-        file.settled = false;
-        file.parsed = {};
-        file.parsed.problems.push_back({path, 1, 1, "cannot be read: " + text.error().message, {}});
-        return true;
-    }
-    file.stamp = text->stamp;
-    file.settled = is_settled(text->stamp, read_at);
-    file.parsed = parse_warrant_file(text->bytes, path);
-    if (file.parsed.warrant) {
-        file.current = version_of(std::move(*file.parsed.warrant));
-        file.parsed.warrant.reset();
-        if (file.current.digest == file.last_good.digest && file.last_good.warrant != nullptr) {
-            file.current.warrant = file.last_good.warrant;  // one copy of what did not change
-        }
-    }
-    return true;
+void add_problem(CachedFile& file, config::Problem problem) {
+    file.details->problems.push_back(std::move(problem));
 }
 
-void Loader::Impl::find_pairs_named_twice() {
-    std::map<Pair, std::vector<std::map<std::string, File>::iterator>> holders;
-    for (auto file = files.begin(); file != files.end(); ++file) {
-        if (file->second.current.warrant != nullptr) {
-            holders[pair_of(*file->second.current.warrant)].push_back(file);
+void check_destinations(FileCache& cache, const Destinations& destinations) {
+    for (CachedFile& file : cache.files()) {
+        if (!file.warrant || !suits(*file.warrant, destinations)) {
+            const ParsedFile& parsed = cache.places(file);
+            check_destination(parsed, cache.path_of(file.name), destinations, file.details->problems);
+            config::sort_by_place(file.details->problems);
         }
     }
-    for (const auto& [pair, named_by] : holders) {
-        for (const auto& file : named_by) {
-            if (named_by.size() < 2) {
-                break;
-            }
-            const auto& other = named_by.front() == file ? named_by[1] : named_by.front();
-            const config::Place place = file->second.parsed.liid;
-            file->second.problems.push_back(
-                {path_of(file->first),
-                 place.line,
-                 place.column,
-                 "liid: " + other->first + " names the same destination and LIID; one file for each is allowed",
-                 {}});
+}
+
+void find_pairs_named_twice(FileCache& cache) {
+    std::vector<CachedFile*> holders;
+    for (CachedFile& file : cache.files()) {
+        if (file.warrant) {
+            holders.push_back(&file);
         }
+    }
+    const auto pair = [](const CachedFile* file) { return pair_of(*file->warrant); };
+    std::ranges::stable_sort(holders, {}, pair);
+    for (auto first = holders.begin(); first != holders.end();) {
+        const auto last =
+            std::find_if(first, holders.end(), [&](const CachedFile* file) { return pair(file) != pair(*first); });
+        for (auto at = first; last - first > 1 && at != last; ++at) {
+            const CachedFile& other = at == first ? **(first + 1) : **first;
+            add_problem(**at, problem_of_liid(cache, **at,
+                                              other.name + " names the same destination and LIID; one file for each "
+                                                           "is allowed"));
+        }
+        first = last;
     }
 }
 
 /// A bad file's last good version stays in force, so no other file may bring in its pair. A file refused for that falls
 /// back on a last good version of its own, which may again stand in another's way: hence the rounds. Each makes one
 /// more file bad, so they end; last good versions were in force together, so they never collide with each other.
-void Loader::Impl::find_pairs_held_by_stale() {
-    std::vector<std::string> fresh;
-    const auto hold = [&](const std::string& name, const File& file) {
-        if (!file.good() && file.last_good.warrant != nullptr) {
-            fresh.push_back(name);
-        }
+void find_pairs_held_by_stale(FileCache& cache, const Known& known) {
+    std::vector<const InForce*> fresh;
+    const auto hold = [&](const CachedFile& file) {
+        const auto versions = known.of_file(file.name);
+        fresh.insert(fresh.end(), versions.begin(), versions.end());
     };
-    std::map<Pair, std::string> current;
-    for (const auto& [name, file] : files) {
-        hold(name, file);
+    std::map<Pair, CachedFile*> current;
+    for (CachedFile& file : cache.files()) {
         if (file.good()) {
-            current.emplace(pair_of(*file.current.warrant), name);
+            current.emplace(pair_of(*file.warrant), &file);
+        } else {
+            hold(file);
         }
     }
     while (!fresh.empty()) {
-        const std::string holder = std::move(fresh.back());
+        const InForce& holder = *fresh.back();
         fresh.pop_back();
-        const auto rival = current.find(pair_of(*files.at(holder).last_good.warrant));
-        if (rival == current.end() || !files.at(rival->second).good()) {
+        const auto rival = current.find(pair_of(*holder.warrant));
+        if (rival == current.end() || !rival->second->good()) {
             continue;
         }
-        File& file = files.at(rival->second);
-        const config::Place place = file.parsed.liid;
-        file.problems.push_back({path_of(rival->second),
-                                 place.line,
-                                 place.column,
-                                 "liid: the last good version of " + holder +
-                                     " is in force with the same destination and LIID; mend or remove that file first",
-                                 {}});
-        hold(rival->second, file);
+        CachedFile& file = *rival->second;
+        config::Problem problem =
+            problem_of_liid(cache, file,
+                            "the last good version of " + holder.file +
+                                " is in force with the same destination and LIID; mend or remove that file first");
+        add_problem(file, std::move(problem));
+        hold(file);
     }
 }
 
-Loader::Loader(std::string directory) : impl_(std::make_unique<Impl>()) {
-    impl_->directory = std::move(directory);
+}  // namespace
+
+struct Loader::Impl {
+    explicit Impl(std::string name) : directory(std::move(name)), cache(directory) {}
+
+    std::string directory;
+    FileCache cache;
+    std::shared_ptr<const std::vector<InForce>> accepted =
+        std::make_shared<const std::vector<InForce>>();  ///< in force as of the last accepted reload
+    std::string cache_file;                              ///< empty: none is kept
+    std::optional<ParseCache> before_start;              ///< read for the first reload
+    std::size_t parsed_since_cached = 0;
+
+    void read_files(const Listing& listing, const Destinations& destinations, const Known& known, Reload& result);
+    void end_what_is_gone(const Listing& listing, const Destinations& destinations, const Occasion& occasion,
+                          Reload& result) const;
+    void compare(const Known& known, Reload& result) const;
+};
+
+/// Brings into force what the files say, and for bad files what they said.
+void Loader::Impl::read_files(const Listing& listing, const Destinations& destinations, const Known& known,
+                              Reload& result) {
+    const FileCache::KnownWarrant by_digest = [&known](const std::string& file, const Digest& digest) -> WarrantPtr {
+        for (const InForce* const entry : known.of_file(file)) {
+            if (digest_of(*entry->warrant) == digest) {
+                return entry->warrant;
+            }
+        }
+        return nullptr;
+    };
+    if (!before_start) {
+        before_start = cache_file.empty() ? ParseCache{} : read_parse_cache(cache_file);
+    }
+    const FileCache::Work work = cache.update(listing.files, *before_start, by_digest);
+    before_start->entries = {};  // the files are in memory now
+    result.read_files = work.read;
+    result.parsed_files = work.parsed;
+    parsed_since_cached += work.parsed;
+    check_destinations(cache, destinations);
+    find_pairs_named_twice(cache);
+    find_pairs_held_by_stale(cache, known);
+    for (CachedFile& file : cache.files()) {
+        if (file.good()) {
+            const InForce* const same = known.find(pair_of(*file.warrant));
+            if (same != nullptr && same->warrant != file.warrant && *same->warrant == *file.warrant) {
+                file.warrant = same->warrant;  // one copy of what did not change, by which it is known
+            }
+            result.in_force.push_back({file.name, file.warrant, false, false, false});
+            continue;
+        }
+        ++result.bad_files;
+        result.problems.insert(result.problems.end(), file.details->problems.begin(), file.details->problems.end());
+        for (const InForce* const last_good : known.of_file(file.name)) {
+            result.in_force.push_back({file.name, last_good->warrant, true, false, false});
+        }
+    }
 }
+
+/// Of what was in force and has no file any more: ends it, or keeps it where too much is gone at once, and for late
+/// events.
+void Loader::Impl::end_what_is_gone(const Listing& listing, const Destinations& destinations, const Occasion& occasion,
+                                    Reload& result) const {
+    const Known present(result.in_force);
+    std::vector<const InForce*> gone;
+    std::size_t counted = 0;
+    std::size_t counted_gone = 0;
+    for (const InForce& entry : *accepted) {
+        const bool counts = !has_ended(entry, occasion.now);
+        const bool is_gone = present.find(pair_of(*entry.warrant)) == nullptr;
+        counted += counts ? 1 : 0;
+        counted_gone += counts && is_gone ? 1 : 0;
+        if (is_gone) {
+            gone.push_back(&entry);
+        }
+    }
+    constexpr std::size_t few = 4;
+    if (counted_gone != 0) {
+        result.withheld = listing.unreadable                             ? Withheld::directory_unreadable
+                          : listing.files.empty()                        ? Withheld::directory_empty
+                          : counted >= few && 2 * counted_gone > counted ? Withheld::too_many
+                                                                         : Withheld::nothing;
+    }
+    // Nobody can confirm what a directory holds that is there and cannot be read.
+    const bool confirmed = occasion.confirm_ended && (!listing.unreadable || listing.absent);
+    if (confirmed) {
+        result.withheld = Withheld::nothing;
+    }
+    for (const InForce* const entry : gone) {
+        InForce kept = *entry;
+        kept.stale = false;
+        kept.late = has_ended(*entry, occasion.now);
+        kept.missing = !kept.late && !confirmed && (result.withheld != Withheld::nothing || entry->missing);
+        const bool takes_late_events = kept.late && occasion.now < takes_until(*entry->warrant, occasion.late_events) &&
+                                       suits(*entry->warrant, destinations);
+        if (kept.missing || takes_late_events) {
+            result.unconfirmed += kept.missing ? 1 : 0;
+            result.in_force.push_back(std::move(kept));
+        } else {
+            result.ended.push_back({*entry, !kept.late});
+        }
+    }
+    std::ranges::stable_sort(result.in_force, {}, &InForce::file);
+}
+
+void Loader::Impl::compare(const Known& known, Reload& result) const {
+    for (const InForce& entry : result.in_force) {
+        const InForce* const before = known.find(pair_of(*entry.warrant));
+        if (before == nullptr) {
+            result.added.push_back(entry);
+        } else if (before->warrant != entry.warrant || before->file != entry.file) {
+            result.changed.push_back({entry, *before});
+        }
+    }
+}
+
+Loader::Loader(std::string directory) : impl_(std::make_unique<Impl>(std::move(directory))) {}
 
 Loader::~Loader() = default;
 
+void Loader::keep_cache_in(std::string file) {
+    impl_->cache_file = std::move(file);
+}
+
 model::Status Loader::restore(const std::vector<Remembered>& remembered) {
     std::size_t unreadable = 0;
+    std::vector<InForce> restored;
+    restored.reserve(remembered.size());
     for (const Remembered& entry : remembered) {
         model::Result<Warrant> warrant = decode(entry.bytes);
         if (warrant) {
-            impl_->files[entry.file].last_good = version_of(std::move(*warrant));
+            restored.push_back({entry.file, std::make_shared<const Warrant>(std::move(*warrant)), false, false, false});
         } else {
             ++unreadable;
         }
     }
+    std::ranges::stable_sort(restored, {}, &InForce::file);
+    impl_->accepted = std::make_shared<const std::vector<InForce>>(std::move(restored));
     if (unreadable != 0) {
         return model::Error{std::to_string(unreadable) +
                             " of the last good versions of warrants in the store cannot be read; their files count "
@@ -208,58 +274,35 @@ model::Status Loader::restore(const std::vector<Remembered>& remembered) {
     return {};
 }
 
-model::Result<Reload> Loader::reload(const Destinations& destinations) {
-    const model::Result<std::vector<std::string>> names = list_files(impl_->directory);
-    if (!names) {
-        return names.error();
-    }
-    std::map<Pair, std::pair<std::string, Version>> before;
-    for (const auto& [name, file] : impl_->files) {
-        if (file.last_good.warrant != nullptr) {
-            before.emplace(pair_of(*file.last_good.warrant), std::pair(name, file.last_good));
-        }
-    }
-    // Files that are gone go; those that are new come.
-    std::erase_if(impl_->files, [&names](const auto& file) { return !std::ranges::binary_search(*names, file.first); });
-
+Reload Loader::reload(const Destinations& destinations, const Occasion& occasion) {
+    const Listing listing = list_directory(impl_->directory);
+    const Known known(*impl_->accepted);
     Reload result;
-    for (const std::string& name : *names) {
-        File& file = impl_->files[name];
-        result.read_files += impl_->look_at(name, file) ? 1 : 0;
-        file.problems = file.parsed.problems;
-        check_destination(file.parsed, impl_->path_of(name), destinations, file.problems);
-        config::sort_by_place(file.problems);
+    if (listing.unreadable) {
+        result.problems.push_back({impl_->directory, 1, 1, "cannot be read: " + *listing.unreadable, {}});
+    } else {
+        impl_->read_files(listing, destinations, known, result);
     }
-    impl_->find_pairs_named_twice();
-    impl_->find_pairs_held_by_stale();
-
-    for (auto& [name, file] : impl_->files) {
-        result.bad_files += file.good() ? 0 : 1;
-        result.problems.insert(result.problems.end(), file.problems.begin(), file.problems.end());
-        const Version version = file.in_force();
-        if (version.warrant != nullptr) {
-            const InForce entry{name, version.warrant, version.digest, !file.good()};
-            const auto known = before.find(pair_of(*version.warrant));
-            if (known == before.end()) {
-                result.added.push_back(entry);
-            } else {
-                if (known->second.second.digest != version.digest) {
-                    result.changed.push_back(entry);
-                }
-                before.erase(known);
-            }
-            result.in_force.push_back(entry);
-        }
-        file.last_good = version;
-        file.problems.clear();
+    for (const std::string& name : listing.passed_over) {
+        result.passed_over.push_back(
+            {impl_->cache.path_of(name), 1, 1, "passed over: the name of a warrant file ends in .yaml", {}});
     }
-    for (auto& [pair, ended] : before) {
-        result.ended.push_back({ended.first, ended.second.warrant, ended.second.digest, false});
-    }
-    std::ranges::sort(result.ended, [](const InForce& a, const InForce& b) {
-        return std::tie(a.file, a.digest) < std::tie(b.file, b.digest);
-    });
+    impl_->end_what_is_gone(listing, destinations, occasion, result);
+    impl_->compare(known, result);
     return result;
+}
+
+std::shared_ptr<const std::vector<InForce>> Loader::accept(std::vector<InForce> in_force) {
+    impl_->accepted = std::make_shared<const std::vector<InForce>>(std::move(in_force));
+    // Few files are parsed faster than a cache is worth, and so are few more than it has.
+    constexpr std::size_t many = 1000;
+    const std::size_t files = impl_->cache.files().size();
+    if (!impl_->cache_file.empty() && files >= many && impl_->parsed_since_cached >= files / 100) {
+        // Where it cannot be written, the next start takes longer: no more.
+        static_cast<void>(write_parse_cache(impl_->cache_file, impl_->cache.to_cache()));
+        impl_->parsed_since_cached = 0;
+    }
+    return impl_->accepted;
 }
 
 }  // namespace lihandover::warrants

@@ -32,7 +32,7 @@ class Writer {
         integer(value.seconds);
         integer(value.nanos);
     }
-    void optional_instant(const std::optional<model::Instant>& value) {
+    void optional_instant(const model::MaybeInstant& value) {
         integer(static_cast<std::uint8_t>(value.has_value() ? 1 : 0));
         if (value) {
             instant(*value);

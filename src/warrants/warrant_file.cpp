@@ -387,6 +387,11 @@ ParsedFile parse_warrant_file(std::string_view text, const std::string& file) {
     return parsed;
 }
 
+bool suits(const Warrant& warrant, const Destinations& destinations) {
+    return destinations.names.contains(warrant.destination) &&
+           (!warrant.deliver.binary || destinations.with_binary.contains(warrant.destination));
+}
+
 void check_destination(const ParsedFile& parsed, const std::string& file, const Destinations& destinations,
                        config::Problems& problems) {
     if (parsed.destination_name.empty()) {
@@ -425,8 +430,14 @@ std::string warrant_reference_markdown() {
     std::string text = R"(## Warrant files
 
 Each `*.yaml` file in `warrants_dir` is one warrant. A reload looks at all of them and reads those that changed. Each
-counts by itself: a bad file leaves its last good version in force, also across a restart, and raises an alarm; a
-vanished file ends its warrant at that reload.
+counts by itself: a bad file leaves its last good version in force, also across a restart, and raises an alarm. Other
+files that do not begin with a dot are reported as passed over.
+
+A warrant ends with its window, or when its file goes. One that goes before the end of its window is said, in the log and
+on record. Where the directory is missing or holds no warrant file any more, or more than half of at least four warrants
+in force are gone at once, nothing ends: they stay in force, with an alarm, until the files are back or an operator
+confirms it with `lihandoverctl reload --confirm-ended`. A warrant whose window has ended takes events that happened
+within it for `late_events` more, whether its file is there or not.
 
 Times are RFC 3339 with an offset. File names appear in logs, so they should not name anybody.
 

@@ -23,8 +23,15 @@ struct ParsedFile {
     config::Place binary;  ///< `binary` among the parts to deliver
 };
 
+/// Grows with every change of what parse_warrant_file() takes for good, or makes of it: what an earlier program judged
+/// is judged again then.
+inline constexpr int parse_rules_version = 2;
+
 /// `file` is the name in problems.
 [[nodiscard]] ParsedFile parse_warrant_file(std::string_view text, const std::string& file);
+
+/// Whether check_destination() finds nothing wrong.
+[[nodiscard]] bool suits(const Warrant& warrant, const Destinations& destinations);
 
 /// What is wrong with a file under these destinations.
 void check_destination(const ParsedFile& parsed, const std::string& file, const Destinations& destinations,

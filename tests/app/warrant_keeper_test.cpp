@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -25,6 +26,7 @@ class WarrantKeeperTest : public testing::Test {
         fs::create_directory(state());
         ASSERT_EQ(::chmod(state().c_str(), 0700), 0);
         assembly_.configuration.warrants_dir = warrants();
+        assembly_.configuration.state_dir = state();
         add_destination("lea-one");
         start();
     }
@@ -40,7 +42,7 @@ class WarrantKeeperTest : public testing::Test {
         auto opened = store::Store::open(options, model::system_clock());
         ASSERT_TRUE(opened) << opened.error().message;
         store_ = std::move(*opened);
-        keeper_ = std::make_unique<WarrantKeeper>(*store_, warrants());
+        keeper_ = std::make_unique<WarrantKeeper>(*store_, warrants(), clock_);
         ASSERT_TRUE(keeper_->restore());
     }
     void end() {
@@ -72,6 +74,18 @@ class WarrantKeeperTest : public testing::Test {
                                                       "targets:\n  - user_id: "
                                                    << user << "\ndeliver: [metadata, content]\n";
     }
+    /// What the records of warrants say.
+    std::vector<std::string> reasons() {
+        auto reader = store_->reader();
+        EXPECT_TRUE(reader);
+        const auto found = (*reader)->records(0, 100);
+        EXPECT_TRUE(found);
+        std::vector<std::string> all;
+        for (const store::Record& record : *found) {
+            all.push_back(record.why);
+        }
+        return all;
+    }
     std::vector<store::RecordKind> records() {
         auto reader = store_->reader();
         EXPECT_TRUE(reader);
@@ -87,6 +101,14 @@ class WarrantKeeperTest : public testing::Test {
     std::string warrants() const { return (directory_ / "warrants.d").string(); }
     std::string state() const { return (directory_ / "state").string(); }
 
+    /// Within the window of what write() writes, whatever the day.
+    class June : public model::Clock {
+      public:
+        [[nodiscard]] model::Instant wall() const override { return {1'780'272'000, 0}; }
+        [[nodiscard]] std::chrono::steady_clock::time_point steady() const override { return {}; }
+    };
+
+    June clock_;
     fs::path directory_;
     Assembly assembly_;
     std::unique_ptr<store::Store> store_;
@@ -119,7 +141,7 @@ TEST_F(WarrantKeeperTest, RecordsEachChangeOnce) {
     write("a.yaml", "L-1", "u-other");
     ASSERT_TRUE(keeper_->load(assembly_, "alice"));
     fs::remove(fs::path(warrants()) / "a.yaml");
-    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    ASSERT_TRUE(keeper_->load(assembly_, {}, true));
     EXPECT_EQ(records(), (std::vector{store::RecordKind::warrant_in_force, store::RecordKind::warrant_changed,
                                       store::RecordKind::warrant_ended}));
 }
@@ -143,13 +165,72 @@ TEST_F(WarrantKeeperTest, ABadFileLeavesItsLastGoodVersionInForceAcrossARestart)
 
 TEST_F(WarrantKeeperTest, AFileThatVanishedWhileTheDaemonWasDownEndsItsWarrant) {
     write("a.yaml", "L-1", "u-1");
+    write("b.yaml", "L-2", "u-2");
     ASSERT_TRUE(keeper_->load(assembly_, {}));
     fs::remove(fs::path(warrants()) / "a.yaml");
     restart();
     const auto loaded = keeper_->load(assembly_, {});
     ASSERT_TRUE(loaded);
     EXPECT_EQ(loaded->ended, 1U);
-    EXPECT_TRUE(loaded->snapshot->index->warrants().empty());
+    EXPECT_EQ(loaded->withdrawn, 1U);
+    EXPECT_EQ(loaded->snapshot->index->warrants().size(), 1U);
+    EXPECT_EQ(reasons().back(), "a.yaml: the file went before the warrant's end");
+}
+
+TEST_F(WarrantKeeperTest, AnEmptyOrMissingDirectoryEndsNothingUntilConfirmedAlsoAtAStart) {
+    write("a.yaml", "L-1", "u-1");
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    fs::remove_all(warrants());
+    for (int round = 0; round < 2; ++round) {
+        const auto loaded = keeper_->load(assembly_, {});
+        ASSERT_TRUE(loaded) << loaded.error().message;
+        EXPECT_EQ(loaded->unconfirmed, 1U);
+        EXPECT_FALSE(loaded->whole());
+        EXPECT_EQ(loaded->snapshot->index->warrants().size(), 1U);
+        restart();
+        fs::create_directory(warrants());
+    }
+    EXPECT_EQ(keeper_->load(assembly_, {})->withheld, warrants::Withheld::directory_empty);
+    const auto confirmed = keeper_->load(assembly_, "alice", true);
+    ASSERT_TRUE(confirmed);
+    EXPECT_EQ(confirmed->withdrawn, 1U);
+    EXPECT_TRUE(confirmed->snapshot->index->warrants().empty());
+    restart();
+    const auto without = keeper_->load(assembly_, {});
+    ASSERT_TRUE(without);
+    EXPECT_TRUE(without->whole());
+    EXPECT_TRUE(without->snapshot->index->warrants().empty());
+}
+
+TEST_F(WarrantKeeperTest, TheRecordOfAChangeHasOldAndNewTerms) {
+    write("a.yaml", "L-1", "u-1");
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    write("a.yaml", "L-1", "u-2");
+    ASSERT_TRUE(keeper_->load(assembly_, "alice"));
+    fs::rename(fs::path(warrants()) / "a.yaml", fs::path(warrants()) / "b.yaml");
+    ASSERT_TRUE(keeper_->load(assembly_, "alice"));
+    const auto said = reasons();
+    ASSERT_EQ(said.size(), 3U);
+    EXPECT_NE(said[0].find("targets: [{user_id: u-1}]"), std::string::npos) << said[0];
+    EXPECT_NE(said[1].find("before {"), std::string::npos);
+    EXPECT_LT(said[1].find("{user_id: u-1}"), said[1].find(" now {"));
+    EXPECT_GT(said[1].find("{user_id: u-2}"), said[1].find(" now {"));
+    EXPECT_EQ(said[2], "b.yaml: the same terms, before in a.yaml");
+}
+
+TEST_F(WarrantKeeperTest, AFailedLoadMovesNothingOn) {
+    write("a.yaml", "L-1", "u-1");
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    add_destination("lea-two");
+    write("a.yaml", "L-1", "u-2");
+    write("b.yaml", "L-2", "u-2", "lea-two");
+    assembly_.profiles.erase("lea-two");
+    EXPECT_FALSE(keeper_->load(assembly_, {}));
+    std::ofstream(fs::path(warrants()) / "a.yaml") << "liid: [";
+    fs::remove(fs::path(warrants()) / "b.yaml");
+    const auto loaded = keeper_->load(assembly_, {});
+    ASSERT_TRUE(loaded);
+    EXPECT_EQ(loaded->snapshot->index->warrants()[0]->targets[0].value, "u-1") << "the version that was in force";
 }
 
 TEST_F(WarrantKeeperTest, LanesAndProfilesKeepTheirNumbers) {

@@ -93,6 +93,8 @@ class Reload(SystemTest):
         other.start()
         self.daemon.destination("lea-two", other.port, certificate="csp-two", ca="lea-two-ca")
         removed = self.daemon.configuration["destinations"].pop("lea-one")
+        # Were it the last file that goes, nothing would end.
+        self.daemon.warrant("LIID-3", "lea-two", ("user_id", "u-3"), file="three.yaml")
         os.unlink(os.path.join(self.daemon.warrants, "one.yaml"))
         self.daemon.write_configuration()
         failed = self.outcome("failed")

@@ -4,8 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 namespace lihandover::warrants {
 namespace {
@@ -38,10 +41,26 @@ class LoaderTest : public testing::Test {
     }
     void remove(const std::string& file) { fs::remove(directory_ / file); }
 
-    Reload reload() {
-        auto result = loader_->reload(destinations_);
-        EXPECT_TRUE(result.has_value());
-        return result.has_value() ? std::move(*result) : Reload{};
+    /// A reload that comes to nothing: it is not accepted.
+    Reload look(bool confirm_ended = false) {
+        return loader_->reload(destinations_,
+                               {.now = now_, .late_events = std::chrono::days(7), .confirm_ended = confirm_ended});
+    }
+    Reload reload(bool confirm_ended = false) {
+        Reload result = look(confirm_ended);
+        EXPECT_EQ(loader_->accept(result.in_force)->size(), result.in_force.size());
+        return result;
+    }
+    void write_many(int count) {
+        for (int n = 0; n < count; ++n) {
+            const std::string number = std::to_string(n);
+            write("w" + number + ".yaml", "L-" + number, "u-" + number);
+        }
+    }
+    void remove_many(int count) {
+        for (int n = 0; n < count; ++n) {
+            remove("w" + std::to_string(n) + ".yaml");
+        }
     }
     void restart(const Reload& last) {
         std::vector<Remembered> remembered;
@@ -53,17 +72,34 @@ class LoaderTest : public testing::Test {
         EXPECT_TRUE(loader_->restore(remembered).has_value());
     }
 
-    /// `file=LIID(user)` of each, with a `!` for those that are stale.
+    /// `file=LIID(user)` of each, with a `!` for those that are stale, `?` for missing and `~` for late ones.
     static std::string text_of(const std::vector<InForce>& list) {
         std::string text;
         for (const InForce& entry : list) {
-            EXPECT_EQ(entry.digest, digest_of(*entry.warrant));
             text += (text.empty() ? "" : " ") + entry.file + "=" + entry.warrant->liid + "(" +
-                    entry.warrant->targets.at(0).value + ")" + (entry.stale ? "!" : "");
+                    entry.warrant->targets.at(0).value + ")" + (entry.stale ? "!" : "") + (entry.missing ? "?" : "") +
+                    (entry.late ? "~" : "");
+        }
+        return text;
+    }
+    static std::string text_of(const std::vector<Changed>& list) {
+        std::vector<InForce> now;
+        for (const Changed& change : list) {
+            now.push_back(change.now);
+        }
+        return text_of(now);
+    }
+    /// With a `-` for those that ended before their time.
+    static std::string text_of(const std::vector<Ended>& list) {
+        std::string text;
+        for (const Ended& entry : list) {
+            text += (text.empty() ? "" : " ") + text_of(std::vector{entry.last}) + (entry.before_end ? "-" : "");
         }
         return text;
     }
 
+    static constexpr model::Instant window_end{1'798'761'600, 0};  // 2027-01-01T00:00:00Z
+    model::Instant now_{1'780'272'000, 0};                         // 2026-06-01T00:00:00Z
     fs::path directory_;
     Destinations destinations_{{"lea-one", "lea-two"}, {}};
     std::unique_ptr<Loader> loader_;
@@ -92,7 +128,8 @@ TEST_F(LoaderTest, ChangedAndVanishedFiles) {
     const Reload result = reload();
     EXPECT_EQ(text_of(result.in_force), "a.yaml=L-1(u-9)");
     EXPECT_EQ(text_of(result.changed), "a.yaml=L-1(u-9)");
-    EXPECT_EQ(text_of(result.ended), "b.yaml=L-2(u-2)");
+    EXPECT_EQ(text_of(result.ended), "b.yaml=L-2(u-2)-");
+    EXPECT_EQ(result.changed.at(0).before.warrant->targets.at(0).value, "u-1");
     EXPECT_TRUE(result.added.empty());
 }
 
@@ -102,17 +139,19 @@ TEST_F(LoaderTest, AFileThatNamesAnotherWarrantEndsItsFormerOne) {
     write("a.yaml", "L-2", "u-1");
     const Reload result = reload();
     EXPECT_EQ(text_of(result.added), "a.yaml=L-2(u-1)");
-    EXPECT_EQ(text_of(result.ended), "a.yaml=L-1(u-1)");
+    EXPECT_EQ(text_of(result.ended), "a.yaml=L-1(u-1)-");
     EXPECT_TRUE(result.changed.empty());
 }
 
-TEST_F(LoaderTest, ARenamedFileChangesNothing) {
+TEST_F(LoaderTest, ARenamedFileOnlyMoves) {
     write("a.yaml", "L-1", "u-1");
     static_cast<void>(reload());
     fs::rename(directory_ / "a.yaml", directory_ / "z.yaml");
     const Reload result = reload();
     EXPECT_EQ(text_of(result.in_force), "z.yaml=L-1(u-1)");
-    EXPECT_TRUE(result.added.empty() && result.changed.empty() && result.ended.empty());
+    ASSERT_EQ(result.changed.size(), 1U);
+    EXPECT_TRUE(result.changed[0].only_moved());
+    EXPECT_TRUE(result.added.empty() && result.ended.empty());
 }
 
 TEST_F(LoaderTest, FilesMaySwapTheirWarrants) {
@@ -123,7 +162,8 @@ TEST_F(LoaderTest, FilesMaySwapTheirWarrants) {
     write("b.yaml", "L-1", "u-1");
     const Reload result = reload();
     EXPECT_EQ(text_of(result.in_force), "a.yaml=L-2(u-2) b.yaml=L-1(u-1)");
-    EXPECT_TRUE(result.added.empty() && result.changed.empty() && result.ended.empty());
+    EXPECT_TRUE(std::ranges::all_of(result.changed, &Changed::only_moved));
+    EXPECT_TRUE(result.added.empty() && result.ended.empty());
 }
 
 TEST_F(LoaderTest, ABadFileLeavesItsLastGoodVersionInForce) {
@@ -161,11 +201,12 @@ TEST_F(LoaderTest, ABadFileThatNeverWasGoodBringsNothingIntoForce) {
 
 TEST_F(LoaderTest, ABadFileThatVanishesEndsItsWarrant) {
     write("a.yaml", "L-1", "u-1");
+    write("b.yaml", "L-2", "u-2");
     static_cast<void>(reload());
     put("a.yaml", "nonsense");
     static_cast<void>(reload());
     remove("a.yaml");
-    EXPECT_EQ(text_of(reload().ended), "a.yaml=L-1(u-1)");
+    EXPECT_EQ(text_of(reload().ended), "a.yaml=L-1(u-1)!-");
 }
 
 TEST_F(LoaderTest, LastGoodVersionsOutliveARestart) {
@@ -180,7 +221,7 @@ TEST_F(LoaderTest, LastGoodVersionsOutliveARestart) {
     const Reload result = reload();
     EXPECT_EQ(text_of(result.in_force), "a.yaml=L-1(u-1)! c.yaml=L-3(u-4)");
     EXPECT_EQ(text_of(result.changed), "c.yaml=L-3(u-4)");
-    EXPECT_EQ(text_of(result.ended), "b.yaml=L-2(u-2)");
+    EXPECT_EQ(text_of(result.ended), "b.yaml=L-2(u-2)-");
     EXPECT_TRUE(result.added.empty());
 }
 
@@ -239,7 +280,7 @@ TEST_F(LoaderTest, ALastGoodVersionKeepsItsPair) {
     write("a.yaml", "L-4", "u-1");
     const Reload mended = reload();
     EXPECT_EQ(text_of(mended.in_force), "a.yaml=L-4(u-1) b.yaml=L-1(u-9) c.yaml=L-2(u-9)");
-    EXPECT_EQ(text_of(mended.ended), "c.yaml=L-3(u-3)");
+    EXPECT_EQ(text_of(mended.ended), "c.yaml=L-3(u-3)!-");
 }
 
 TEST_F(LoaderTest, DestinationsAreCheckedAlsoWhereTheFileIsAsItWas) {
@@ -281,15 +322,23 @@ TEST_F(LoaderTest, AWriteRightAfterAReadIsSeen) {
     }
 }
 
-TEST_F(LoaderTest, OtherFilesAreNoWarrants) {
+TEST_F(LoaderTest, OtherFilesArePassedOverAndSaid) {
     write("a.yaml", "L-1", "u-1");
     put(".hidden.yaml", "nonsense");
     put("a.yaml~", "nonsense");
+    put("b.yml", "nonsense");
     put("README", "nonsense");
-    fs::create_directory(directory_ / "d.yaml");
-    const Reload result = reload();
+    fs::create_directory(directory_ / "old");
+    Reload result = reload();
     EXPECT_EQ(text_of(result.in_force), "a.yaml=L-1(u-1)");
     EXPECT_EQ(result.bad_files, 0U);
+    ASSERT_EQ(result.passed_over.size(), 3U);
+    EXPECT_EQ(log_text(result.passed_over[2]),
+              (directory_ / "b.yml").string() + ":1:1: passed over: the name of a warrant file ends in .yaml");
+    fs::create_directory(directory_ / "d.yaml");
+    result = reload();
+    EXPECT_EQ(result.bad_files, 1U) << "a directory in the place of a warrant file";
+    EXPECT_EQ(result.problems.at(0).file, (directory_ / "d.yaml").string());
 }
 
 TEST_F(LoaderTest, WhatCannotBeReadIsBad) {
@@ -305,26 +354,271 @@ TEST_F(LoaderTest, WhatCannotBeReadIsBad) {
     EXPECT_EQ(result.problems.size(), 3U);
 }
 
-TEST_F(LoaderTest, ADirectoryThatCannotBeReadChangesNothing) {
+TEST_F(LoaderTest, ADirectoryThatCannotBeReadEndsNothing) {
     write("a.yaml", "L-1", "u-1");
     static_cast<void>(reload());
     const fs::path aside = directory_.string() + ".aside";
     fs::rename(directory_, aside);
-    EXPECT_TRUE(loader_->reload(destinations_).has_error());
+    Reload result = reload();
+    EXPECT_EQ(text_of(result.in_force), "a.yaml=L-1(u-1)?");
+    EXPECT_EQ(result.withheld, Withheld::directory_unreadable);
+    EXPECT_EQ(result.unconfirmed, 1U);
+    EXPECT_EQ(result.problems.size(), 1U);
     fs::rename(aside, directory_);
-    const Reload result = reload();
+    result = reload();
     EXPECT_EQ(text_of(result.in_force), "a.yaml=L-1(u-1)");
-    EXPECT_TRUE(result.added.empty() && result.ended.empty());
+    EXPECT_TRUE(result.added.empty() && result.ended.empty() && result.changed.empty());
+    EXPECT_EQ(result.unconfirmed, 0U);
+}
+
+TEST_F(LoaderTest, ADirectoryThatWasNeverThereIsAProblemAndNoMore) {
+    fs::remove(directory_);
+    const Reload result = reload();
+    EXPECT_TRUE(result.in_force.empty());
+    EXPECT_EQ(result.withheld, Withheld::nothing);
+    EXPECT_EQ(result.problems.size(), 1U);
+}
+
+TEST_F(LoaderTest, OneThatIsThereAndCannotBeReadIsNotConfirmedEmpty) {
+    write("a.yaml", "L-1", "u-1");
+    static_cast<void>(reload());
+    fs::remove_all(directory_);
+    std::ofstream(directory_) << "a file in its place";
+    EXPECT_EQ(text_of(reload(true).in_force), "a.yaml=L-1(u-1)?");
+    fs::remove(directory_);
+    const Reload result = reload(true);
+    EXPECT_TRUE(result.in_force.empty()) << "one that is not there may be";
+    EXPECT_EQ(text_of(result.ended), "a.yaml=L-1(u-1)?-");
+}
+
+TEST_F(LoaderTest, ADirectoryThatEmptiesEndsNothingUntilConfirmed) {
+    write("a.yaml", "L-1", "u-1");
+    static_cast<void>(reload());
+    remove("a.yaml");
+    put("README", "not a warrant");
+    for (int round = 0; round < 3; ++round) {
+        const Reload result = reload();
+        EXPECT_EQ(text_of(result.in_force), "a.yaml=L-1(u-1)?");
+        EXPECT_EQ(result.withheld, Withheld::directory_empty);
+        EXPECT_TRUE(result.ended.empty());
+    }
+    const Reload ended = reload(true);
+    EXPECT_TRUE(ended.in_force.empty());
+    EXPECT_EQ(text_of(ended.ended), "a.yaml=L-1(u-1)?-");
+    EXPECT_TRUE(reload().ended.empty());
+    write("a.yaml", "L-1", "u-1");
+    EXPECT_EQ(text_of(reload().added), "a.yaml=L-1(u-1)");
+}
+
+TEST_F(LoaderTest, MoreThanHalfGoneAtOnceEndsNothingUntilConfirmed) {
+    write_many(8);
+    static_cast<void>(reload());
+    remove_many(5);
+    Reload result = reload();
+    EXPECT_EQ(result.withheld, Withheld::too_many);
+    EXPECT_EQ(result.unconfirmed, 5U);
+    EXPECT_EQ(result.in_force.size(), 8U);
+    // Some come back. The others are not ended by that: nobody has said so.
+    write("w0.yaml", "L-0", "u-0");
+    write("w1.yaml", "L-1", "u-1");
+    write("w2.yaml", "L-2", "u-2");
+    result = reload();
+    EXPECT_EQ(result.withheld, Withheld::nothing);
+    EXPECT_EQ(result.unconfirmed, 2U);
+    EXPECT_TRUE(result.ended.empty() && result.added.empty());
+    EXPECT_EQ(text_of(reload(true).ended), "w3.yaml=L-3(u-3)?- w4.yaml=L-4(u-4)?-");
+}
+
+TEST_F(LoaderTest, HalfOfThemOrFewEndAtOnce) {
+    write_many(8);
+    static_cast<void>(reload());
+    remove_many(4);
+    Reload result = reload();
+    EXPECT_EQ(result.ended.size(), 4U);
+    EXPECT_EQ(result.withheld, Withheld::nothing);
+    remove("w4.yaml");
+    EXPECT_EQ(reload().ended.size(), 1U);
+    remove("w5.yaml");
+    remove("w6.yaml");  // two of three are more than half, but fewer than four are in force
+    EXPECT_EQ(reload().ended.size(), 2U);
+}
+
+TEST_F(LoaderTest, FilesThatComeToNameOtherWarrantsCountAsGone) {
+    write_many(4);
+    static_cast<void>(reload());
+    for (int n = 0; n < 3; ++n) {
+        const std::string number = std::to_string(n);
+        write("w" + number + ".yaml", "OTHER-" + number, "u-" + number);
+    }
+    const Reload result = reload();
+    EXPECT_EQ(result.withheld, Withheld::too_many);
+    EXPECT_EQ(result.added.size(), 3U);
+    EXPECT_EQ(result.in_force.size(), 7U);
+    EXPECT_EQ(reload(true).ended.size(), 3U);
+}
+
+TEST_F(LoaderTest, WarrantsThatHaveEndedAreNotCountedAndStayForLateEvents) {
+    write_many(8);
+    put("other.yaml",
+        "liid: L-9\ndestination: lea-one\nvalid_from: 2026-01-01T00:00:00Z\n"
+        "valid_until: 2028-01-01T00:00:00Z\ntargets: [{user_id: u-9}]\ndeliver: [metadata]\n");
+    static_cast<void>(reload());
+    now_ = window_end;
+    remove_many(8);
+    Reload result = reload();
+    EXPECT_EQ(result.withheld, Withheld::nothing);
+    EXPECT_TRUE(result.ended.empty());
+    EXPECT_EQ(result.in_force.size(), 9U);
+    EXPECT_TRUE(result.in_force.at(1).late);
+    restart(result);
+    EXPECT_EQ(reload().in_force.size(), 9U) << "also over a restart";
+    now_.seconds += 7 * 24 * 3600 - 1;
+    EXPECT_EQ(reload().in_force.size(), 9U);
+    now_.seconds += 1;
+    result = reload();
+    EXPECT_EQ(text_of(result.in_force), "other.yaml=L-9(u-9)");
+    EXPECT_EQ(result.ended.size(), 8U);
+    EXPECT_FALSE(result.ended.at(0).before_end);
+}
+
+TEST_F(LoaderTest, ALateOneWithoutItsDestinationGoes) {
+    write("a.yaml", "L-1", "u-1", "lea-two");
+    static_cast<void>(reload());
+    now_ = window_end;
+    remove("a.yaml");
+    EXPECT_EQ(text_of(reload().in_force), "a.yaml=L-1(u-1)~");
+    destinations_.names.erase("lea-two");
+    EXPECT_EQ(text_of(reload().ended), "a.yaml=L-1(u-1)~");
+}
+
+TEST_F(LoaderTest, AReloadThatIsNotAcceptedMovesNothingOn) {
+    write("a.yaml", "L-1", "u-1");
+    write("b.yaml", "L-2", "u-2");
+    static_cast<void>(reload());
+    write("a.yaml", "L-1", "u-9");
+    remove("b.yaml");
+    for (int round = 0; round < 2; ++round) {
+        const Reload failed = look();
+        EXPECT_EQ(text_of(failed.changed), "a.yaml=L-1(u-9)");
+        EXPECT_EQ(text_of(failed.ended), "b.yaml=L-2(u-2)-");
+    }
+    put("a.yaml", "nonsense");
+    const Reload result = reload();
+    EXPECT_EQ(text_of(result.in_force), "a.yaml=L-1(u-1)!") << "the last version that was in force";
+    EXPECT_EQ(text_of(result.ended), "b.yaml=L-2(u-2)-");
+}
+
+TEST_F(LoaderTest, TheSameStartIsAsForgivingAsAReload) {
+    write_many(5);
+    const Reload last = reload();
+    fs::remove_all(directory_);
+    restart(last);
+    EXPECT_EQ(reload().unconfirmed, 5U);
+    fs::create_directory(directory_);
+    restart(last);
+    EXPECT_EQ(reload().withheld, Withheld::directory_empty);
+    EXPECT_EQ(reload(true).ended.size(), 5U);
+    restart({});
+    const Reload without = reload();
+    EXPECT_TRUE(without.in_force.empty());
+    EXPECT_EQ(without.withheld, Withheld::nothing) << "a start after that is one without warrants";
 }
 
 TEST_F(LoaderTest, ManyFilesAreRead) {
     constexpr int count = 3000;
-    for (int n = 0; n < count; ++n) {
-        write("w" + std::to_string(n) + ".yaml", "L-" + std::to_string(n), "u-" + std::to_string(n));
-    }
+    write_many(count);
     const Reload result = reload();
     EXPECT_EQ(result.in_force.size(), static_cast<std::size_t>(count));
     EXPECT_TRUE(result.problems.empty());
+}
+
+class CachedLoaderTest : public LoaderTest {
+  protected:
+    static constexpr int count = 1500;
+
+    CachedLoaderTest() {
+        write_many(count);
+        // Until nothing more can be written unseen, and so all is cached.
+        start({});
+        while (reload().read_files != 0) {
+            ::usleep(10'000);
+        }
+        start({});
+        last_ = reload();
+    }
+    ~CachedLoaderTest() override { fs::remove(cache()); }
+
+    [[nodiscard]] std::string cache() const { return directory_.string() + ".cache"; }
+    void start(const Reload& last) {
+        restart(last);
+        loader_->keep_cache_in(cache());
+    }
+
+    Reload last_;
+};
+
+TEST_F(CachedLoaderTest, AStartReadsOnlyWhatChanged) {
+    EXPECT_EQ(last_.parsed_files, static_cast<std::size_t>(count)) << "nothing was known of the first start";
+    write("w7.yaml", "L-7", "changed");
+    write("w8.yaml", "L-8", "u-8");  // another file of the same text
+    start(last_);
+    const Reload result = reload();
+    EXPECT_EQ(result.read_files, 2U);
+    EXPECT_EQ(result.parsed_files, 1U);
+    EXPECT_EQ(text_of(result.changed), "w7.yaml=L-7(changed)");
+    EXPECT_TRUE(result.added.empty() && result.ended.empty());
+    EXPECT_EQ(result.in_force.size(), static_cast<std::size_t>(count));
+}
+
+TEST_F(CachedLoaderTest, ItCountsOnlyTogetherWithWhatIsStored) {
+    start({});
+    EXPECT_EQ(reload().parsed_files, static_cast<std::size_t>(count));
+    Reload other = last_;
+    other.in_force.resize(10);
+    start(other);
+    EXPECT_EQ(reload().parsed_files, static_cast<std::size_t>(count) - 10);
+}
+
+TEST_F(CachedLoaderTest, ABrokenOneChangesNothingButTheTime) {
+    std::string bytes;
+    {
+        std::ifstream file(cache(), std::ios::binary);
+        bytes.assign(std::istreambuf_iterator<char>(file), {});
+    }
+    ASSERT_GT(bytes.size(), 1000U);
+    EXPECT_EQ(bytes.find("u-1"), std::string::npos) << "no identifiers";
+    for (const std::size_t place : {std::size_t{3}, std::size_t{200}, bytes.size() - 1}) {
+        std::string broken = bytes;
+        broken[place] = static_cast<char>(broken[place] ^ 1);
+        std::ofstream(cache(), std::ios::binary) << broken;
+        start(last_);
+        EXPECT_EQ(reload().parsed_files, static_cast<std::size_t>(count)) << place;
+    }
+    std::ofstream(cache(), std::ios::binary) << bytes.substr(0, bytes.size() / 2);
+    start(last_);
+    EXPECT_EQ(reload().in_force.size(), static_cast<std::size_t>(count));
+    std::ofstream(cache(), std::ios::binary) << bytes;
+    start(last_);
+    EXPECT_EQ(reload().read_files, 0U) << "the whole one is good still";
+}
+
+TEST_F(CachedLoaderTest, AFileThatIsBadIsParsedAtEachStart) {
+    put("w7.yaml", "nonsense");
+    start(last_);
+    Reload result = reload();
+    EXPECT_EQ(result.bad_files, 1U);
+    EXPECT_EQ(result.in_force.size(), static_cast<std::size_t>(count)) << "its last good version is in force";
+    start(result);
+    result = reload();
+    EXPECT_EQ(result.bad_files, 1U);
+    EXPECT_FALSE(result.problems.empty());
+}
+
+TEST_F(CachedLoaderTest, WhereItCannotBeWrittenAllGoesOn) {
+    fs::remove(cache());
+    fs::create_directory(cache());
+    start({});
+    EXPECT_EQ(reload().in_force.size(), static_cast<std::size_t>(count));
 }
 
 }  // namespace

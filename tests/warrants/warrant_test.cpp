@@ -45,7 +45,7 @@ TEST(Warrant, EveryMemberIsInTheDigest) {
     changed[4].valid_until.seconds += 1;
     changed[5].targets[0].value = "u-2";
     changed[6].targets[0].type = IdentifierType::username;
-    changed[7].targets[1].until.reset();
+    changed[7].targets[1].until = std::nullopt;
     changed[8].services.pop_back();
     changed[9].deliver.content = true;
     changed[10].priority = Priority::routine;

@@ -170,6 +170,11 @@ struct StoredWarrant {
     std::string destination;  ///< of the pair that names it
     std::string liid;
     std::string bytes;  ///< what the warrants room wrote
+    /// What the record of the change says of its terms, old and new; in WarrantChanges only, not kept with the warrant.
+    std::string terms = {};  // NOLINT(readability-redundant-member-init): GCC warns of initialisers that leave it out
+
+    /// What the record of a change says.
+    [[nodiscard]] std::string said() const { return terms.empty() ? file : file + ": " + terms; }
 };
 
 /// One reload's consequences, written in one transaction with their records.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -10,6 +11,7 @@
 
 #include "lihandover/config/problem.hpp"
 #include "lihandover/model/result.hpp"
+#include "lihandover/model/time.hpp"
 #include "lihandover/warrants/warrant.hpp"
 
 namespace lihandover::warrants {
@@ -20,7 +22,7 @@ struct Destinations {
     std::set<std::string> with_binary;  ///< those that take binary objects
 };
 
-/// The last good version of one file, as the store keeps it across restarts.
+/// The last good version of one warrant, as the store keeps it across restarts.
 struct Remembered {
     std::string file;   ///< name within warrants_dir, `w-17.yaml`
     std::string bytes;  ///< encode() of the warrant
@@ -30,24 +32,57 @@ struct Remembered {
 struct InForce {
     std::string file;
     WarrantPtr warrant;
-    Digest digest{};
-    bool stale = false;  ///< the file is bad now: this is its last good version
+    bool stale = false;    ///< the file is bad now: this is its last good version
+    bool missing = false;  ///< the file went before the warrant's end, and nobody has confirmed that it shall end
+    bool late = false;     ///< the warrant has ended and its file is gone: it takes late events only
+};
+
+/// A warrant that says something else than before, or is in another file.
+struct Changed {
+    InForce now;
+    InForce before;
+    [[nodiscard]] bool only_moved() const { return now.warrant == before.warrant; }
+};
+
+/// A warrant that ended with this reload.
+struct Ended {
+    InForce last;             ///< its last version
+    bool before_end = false;  ///< its file went, or names another warrant now, before the end of its window
+};
+
+/// Why a reload ends nothing, though files are gone.
+enum class Withheld : std::uint8_t {
+    nothing,
+    directory_unreadable,  ///< missing, not mounted, no permission
+    directory_empty,       ///< it holds no warrant file any more
+    too_many,              ///< more than half of at least four warrants are gone at once
 };
 
 /// What a reload found. Lists are in the order of file names.
 struct Reload {
     std::vector<InForce> in_force;  ///< all of them, after the reload
     std::vector<InForce> added;     ///< new files; also those that came into force for the first time
-    std::vector<InForce> changed;   ///< their new versions
-    std::vector<InForce> ended;     ///< their last versions: the file vanished, or names another warrant now
-    config::Problems problems;      ///< every mistake of every bad file, also of the unchanged ones
+    std::vector<Changed> changed;
+    std::vector<Ended> ended;
+    Withheld withheld = Withheld::nothing;
+    std::size_t unconfirmed = 0;  ///< warrants in force that are missing
+    config::Problems problems;    ///< every mistake of every bad file, also of the unchanged ones, and of the directory
+    config::Problems passed_over;  ///< files that are not read, for their names
     std::size_t bad_files = 0;
-    std::size_t read_files = 0;  ///< how many were opened; the others had not changed
+    std::size_t read_files = 0;    ///< how many were opened; the others had not changed
+    std::size_t parsed_files = 0;  ///< how many of these were not known by their text
 };
 
-/// Reads warrant files (`*.yaml` in one directory, dot files and directories left out). Not thread-safe: the caller
-/// runs one reload at a time, off the threads that do I/O. Opens files only; what is to be remembered is the caller's
-/// to store.
+/// When a reload happens, and what it may do.
+struct Occasion {
+    model::Instant now;
+    std::chrono::seconds late_events = std::chrono::days(7);
+    /// An operator says that warrants whose files are gone shall end (`reload --confirm-ended`).
+    bool confirm_ended = false;
+};
+
+/// Reads warrant files: `*.yaml` in one directory. Not thread-safe: the caller runs one reload at a time, off the
+/// threads that do I/O. Opens files only; what is to be remembered is the caller's to store.
 class Loader {
   public:
     explicit Loader(std::string directory);
@@ -59,16 +94,27 @@ class Loader {
     /// the others are taken all the same.
     [[nodiscard]] model::Status restore(const std::vector<Remembered>& remembered);
 
+    /// Before the first reload: where the loader may keep what it knows of many files, so that the next start need not
+    /// parse them all again. A file of its own in state_dir; without one, and for few files, it does so each time.
+    void keep_cache_in(std::string file);
+
     /// Looks at the directory and reads the files that changed since the last reload (by size, times and inode). Each
-    /// file counts by itself: a bad one leaves its last good version in force, a vanished one ends its warrant. A pair
-    /// of destination and LIID in two files makes both bad. An error means that the directory could not be read:
-    /// nothing has changed then, and what was in force stays.
+    /// file counts by itself: a bad one leaves its last good version in force, and a pair of destination and LIID in
+    /// two files makes both bad. A warrant whose destination is not among `destinations` is bad, also when the file has
+    /// not changed.
     ///
-    /// A warrant whose destination is not among `destinations` is bad, also when the file has not changed.
-    [[nodiscard]] model::Result<Reload> reload(const Destinations& destinations);
+    /// A file that is gone ends its warrant, unless too much is gone at once (Withheld): then all of it stays in force
+    /// until an operator confirms the end, or the files are back (promise 10). One that goes after its warrant's end
+    /// leaves it for late events (promise 9).
+    ///
+    /// What it found is compared with the last accepted reload, however many there were between.
+    [[nodiscard]] Reload reload(const Destinations& destinations, const Occasion& occasion);
+
+    /// The last reload is in force, and stored: the next is compared with it. `in_force` is its list, which is shared
+    /// from now on. A reload that came to nothing is not accepted, so that what it changed is found again.
+    std::shared_ptr<const std::vector<InForce>> accept(std::vector<InForce> in_force);
 
   private:
-    struct File;
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };

@@ -11,6 +11,7 @@
 
 #include "lihandover/model/event.hpp"
 #include "lihandover/model/item.hpp"
+#include "lihandover/model/maybe_instant.hpp"
 #include "lihandover/model/result.hpp"
 #include "lihandover/model/time.hpp"
 
@@ -25,10 +26,10 @@ struct Target {
     model::IdentifierType type{};
     std::string value;  ///< as the warrant file gives it
     /// Narrow the warrant's window for this target; half-open like it.
-    std::optional<model::Instant> from;
-    std::optional<model::Instant> until;
+    model::MaybeInstant from;
+    model::MaybeInstant until;
     /// When the identifier was seen to be the target's (TS 103 707 annex A, category 2). Kept, not used in matching.
-    std::optional<model::Instant> observed_at;
+    model::MaybeInstant observed_at;
 
     friend bool operator==(const Target&, const Target&) = default;
 };
@@ -45,8 +46,8 @@ struct Warrant {
     Priority priority = Priority::routine;
     Review review = Review::none;
     Correlation correlation = Correlation::conversation;
-    std::string reference;  ///< recorded, never sent
     bool acknowledge_not_unique = false;
+    std::string reference;  ///< recorded, never sent
 
     friend bool operator==(const Warrant&, const Warrant&) = default;
 };

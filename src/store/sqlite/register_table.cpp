@@ -119,7 +119,8 @@ void RegisterTable::tell(Transaction& transaction, audit::Kind kind, const Store
     entry.destination = warrant.destination;
     entry.liid = warrant.liid;
     entry.who = who;
-    entry.why = warrant.file;
+    const std::string said = warrant.said();
+    entry.why = said;
     audit_.append(transaction, id, 0, entry);
 }
 

@@ -887,7 +887,7 @@ model::Status FakeStore::change_warrants(const WarrantChanges& changes) {
     return wait_for([&](Changes& to) {
         auto lane = known->begin();
         const auto tell = [&](RecordKind kind, const StoredWarrant& warrant) {
-            to.record(kind, *lane++, std::nullopt, changes.who, warrant.file);
+            to.record(kind, *lane++, std::nullopt, changes.who, warrant.said());
         };
         for (const auto& [list, kind] : {std::pair(&changes.in_force, RecordKind::warrant_in_force),
                                          std::pair(&changes.changed, RecordKind::warrant_changed)}) {

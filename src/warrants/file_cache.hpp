@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lihandover/config/yaml.hpp"
+#include "parse_cache.hpp"
+#include "warrant_file.hpp"
+
+namespace lihandover::warrants {
+
+/// What a directory of warrant files holds, by name, each list in order.
+struct Listing {
+    std::vector<std::string> files;        ///< `*.yaml`, whatever they are
+    std::vector<std::string> passed_over;  ///< other files that do not begin with a dot
+    /// Why it cannot be read; the lists are empty then.
+    std::optional<std::string> unreadable;
+    bool absent = false;  ///< unreadable since there is no such directory
+};
+
+[[nodiscard]] Listing list_directory(const std::string& directory);
+
+/// One warrant file as it was last read.
+struct CachedFile {
+    /// What only few files need.
+    struct Details {
+        ParsedFile parsed;          ///< its warrant has moved away
+        config::Problems problems;  ///< of this reload
+    };
+
+    std::string name;
+    ShortDigest stamp{};
+    ShortDigest text{};                ///< of what was read
+    WarrantPtr warrant;                ///< what the file says; null: the file is bad by itself
+    bool settled = false;              ///< a write since the stamp would have changed it
+    std::unique_ptr<Details> details;  ///< of a bad file, and of one that was asked where things stand
+
+    [[nodiscard]] bool good() const { return warrant != nullptr && (!details || details->problems.empty()); }
+};
+
+/// The files of one directory, read again where they changed.
+class FileCache {
+  public:
+    explicit FileCache(std::string directory) : directory_(std::move(directory)) {}
+
+    /// How many files an update opened, and how many of these it parsed.
+    struct Work {
+        std::size_t read = 0;
+        std::size_t parsed = 0;
+    };
+    /// The warrant of this file and digest that is known from before; null: none is.
+    using KnownWarrant = std::function<WarrantPtr(const std::string& file, const Digest& digest)>;
+
+    /// Takes the files of this listing, in its order, and forgets the others. Reads those that may have changed, and
+    /// starts everyone's problems anew with what is wrong with the file by itself. What was parsed before the start is
+    /// not parsed again where `before` has it and `known` its warrant.
+    Work update(const std::vector<std::string>& names, const ParseCache& before, const KnownWarrant& known);
+    /// What is to be known at the next start.
+    [[nodiscard]] ParseCache to_cache() const;
+
+    [[nodiscard]] std::vector<CachedFile>& files() { return files_; }
+    [[nodiscard]] std::string path_of(const std::string& name) const { return directory_ + "/" + name; }
+    /// Where things stand in the file; reads it again where that is not known.
+    [[nodiscard]] const ParsedFile& places(CachedFile& file) const;
+
+  private:
+    void look_at(CachedFile& file, const ParseCache& before, const KnownWarrant& known, Work& work) const;
+
+    std::string directory_;
+    std::vector<CachedFile> files_;
+};
+
+}  // namespace lihandover::warrants
