@@ -1,29 +1,17 @@
 #include "json_writer.hpp"
 
-#include <simdjson.h>
-
 #include <array>
 #include <charconv>
 #include <cstddef>
+
+#include "lihandover/base/hex.hpp"
+#include "lihandover/base/utf8.hpp"
 
 namespace lihandover::admin {
 
 namespace {
 
-/// How many bytes at the start of `text` are one well-formed UTF-8 character; 0 where there is none.
-std::size_t character_size(std::string_view text) {
-    const auto lead = static_cast<unsigned char>(text.front());
-    const std::size_t size = lead < 0x80   ? 1
-                             : lead < 0xC2 ? 0
-                             : lead < 0xE0 ? 2
-                             : lead < 0xF0 ? 3
-                             : lead < 0xF5 ? 4
-                                           : 0;
-    return size != 0 && size <= text.size() && simdjson::validate_utf8(text.substr(0, size)) ? size : 0;
-}
-
 void append_escaped(std::string& out, std::string_view text) {
-    constexpr std::string_view hex = "0123456789abcdef";
     for (const char byte : text) {
         const auto value = static_cast<unsigned char>(byte);
         if (byte == '"' || byte == '\\') {
@@ -31,8 +19,7 @@ void append_escaped(std::string& out, std::string_view text) {
             out += byte;
         } else if (value < 0x20 || value == 0x7F) {
             out += "\\u00";
-            out += hex[value >> 4U];
-            out += hex[value & 15U];
+            base::append_hex(out, byte);
         } else {
             out += byte;
         }
@@ -86,20 +73,7 @@ JsonWriter& JsonWriter::key(std::string_view name) {
 JsonWriter& JsonWriter::text(std::string_view value) {
     separate();
     out_ += '"';
-    if (simdjson::validate_utf8(value)) {
-        append_escaped(out_, value);
-    } else {
-        while (!value.empty()) {
-            const auto size = character_size(value);
-            if (size == 0) {
-                out_ += "\xEF\xBF\xBD";
-                value.remove_prefix(1);
-            } else {
-                append_escaped(out_, value.substr(0, size));
-                value.remove_prefix(size);
-            }
-        }
-    }
+    append_escaped(out_, base::is_encoded(value) ? value : base::with_replacements(value));
     out_ += '"';
     return *this;
 }

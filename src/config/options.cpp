@@ -8,6 +8,7 @@
 
 #include "configuration_schema.hpp"
 #include "connection_options.hpp"
+#include "lihandover/base/hex.hpp"
 
 namespace lihandover::config {
 
@@ -71,7 +72,7 @@ Type<std::string> fingerprint_type() {
     constexpr std::string_view allowed = "64 lower-case hex digits, or spki: and 64 of them";
     return text_type(64, 69, std::string(allowed), [allowed](std::string_view text) {
         const std::string_view digits = text.starts_with("spki:") ? text.substr(5) : text;
-        const bool hex = digits.size() == 64 && digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+        const bool hex = digits.size() == 64 && digits.find_first_not_of(base::hex_digits) == std::string_view::npos;
         return hex ? std::nullopt : std::optional("not a SHA-256; allowed: " + std::string(allowed));
     });
 }

@@ -1,10 +1,11 @@
 #include "lihandover/config/problem.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <string_view>
 #include <tuple>
+
+#include "lihandover/base/hex.hpp"
+#include "lihandover/base/utf8.hpp"
 
 namespace lihandover::config {
 
@@ -16,21 +17,16 @@ constexpr std::size_t shown_bytes = 80;
 /// those from U+0080 to U+009F. Texts are UTF-8 here, as the YAML reader lets nothing else through.
 std::string printable(std::string_view text) {
     std::string out;
-    for (std::size_t n = 0; n < text.size(); ++n) {
-        const auto byte = static_cast<unsigned char>(text[n]);
-        const bool continuation = (byte & 0xC0U) == 0x80U;
-        if (out.size() >= shown_bytes && !continuation) {
+    while (!text.empty()) {
+        if (out.size() >= shown_bytes) {
             return out + "…";
         }
-        const bool second_control =
-            byte == 0xC2 && n + 1 < text.size() && static_cast<unsigned char>(text[n + 1]) < 0xA0;
-        if (byte < 0x20 || byte == 0x7F || second_control) {
-            std::array<char, 8> escape{};
-            const unsigned shown = second_control ? static_cast<unsigned char>(text[++n]) : byte;
-            static_cast<void>(std::snprintf(escape.data(), escape.size(), "\\x%02x", shown));
-            out += escape.data();
+        const char32_t value = base::take_character(text);
+        if (value < 0x20 || (value >= 0x7F && value <= 0x9F)) {
+            out += "\\x";
+            base::append_hex(out, static_cast<unsigned char>(value));
         } else {
-            out.push_back(text[n]);
+            base::append_character(out, value);
         }
     }
     return out;

@@ -7,6 +7,8 @@
 #include <limits>
 #include <numeric>
 
+#include "lihandover/base/hex.hpp"
+
 namespace lihandover::config {
 
 namespace {
@@ -170,14 +172,14 @@ std::string write_text(std::string_view text) {
     if (letter_first && std::ranges::all_of(text, safe)) {
         return std::string(text);
     }
-    constexpr std::string_view hex = "0123456789abcdef";
     std::string out = "\"";
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
         if (c == '"' || c == '\\') {
             out += {'\\', c};
         } else if (byte < 0x20 || byte == 0x7F) {
-            out += {'\\', 'x', hex[byte >> 4U], hex[byte & 15U]};
+            out += "\\x";
+            base::append_hex(out, c);
         } else {
             out.push_back(c);
         }

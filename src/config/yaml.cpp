@@ -12,6 +12,9 @@
 #include <sstream>
 #include <system_error>
 
+#include "lihandover/base/descriptor.hpp"
+#include "lihandover/base/utf8.hpp"
+
 namespace lihandover::config {
 
 namespace {
@@ -153,35 +156,11 @@ class TreeBuilder : public YAML::EventHandler {
     std::vector<YamlNode*> complex_keys_;
 };
 
-/// Length of the well-formed UTF-8 character that `text` begins with (Unicode 15, table 3-7), or 0.
-std::size_t character_length(std::string_view text) {
-    const auto at = [&text](std::size_t n) {
-        return n < text.size() ? static_cast<unsigned>(static_cast<unsigned char>(text[n])) : 0U;
-    };
-    const auto tail = [&at](std::size_t n) { return (at(n) & 0xC0U) == 0x80U; };
-    const unsigned first = at(0);
-    if (first < 0x80) {
-        return 1;
-    }
-    if (first >= 0xC2 && first <= 0xDF) {
-        return tail(1) ? 2 : 0;
-    }
-    if (first >= 0xE0 && first <= 0xEF) {
-        const bool second = tail(1) && (first != 0xE0 || at(1) >= 0xA0) && (first != 0xED || at(1) <= 0x9F);
-        return second && tail(2) ? 3 : 0;
-    }
-    if (first >= 0xF0 && first <= 0xF4) {
-        const bool second = tail(1) && (first != 0xF0 || at(1) >= 0x90) && (first != 0xF4 || at(1) <= 0x8F);
-        return second && tail(2) && tail(3) ? 4 : 0;
-    }
-    return 0;
-}
-
 /// YAML's parser takes some broken texts as something else, so the bytes are looked at first.
 bool is_clean(std::string_view text, const std::string& file, Problems& problems) {
     Place place{1, 1};
     while (!text.empty()) {
-        const std::size_t length = character_length(text);
+        const std::size_t length = base::first_character(text).size;
         if (length == 0) {
             problems.push_back({file, place.line, place.column, "not UTF-8; files are UTF-8 text", {}});
             return false;
@@ -216,23 +195,6 @@ model::Result<FileStamp> stamp_from(const struct stat& status) {
                      status.st_ctim.tv_sec * nanos + status.st_ctim.tv_nsec};
 }
 
-/// A file descriptor that closes itself.
-class Descriptor {
-  public:
-    explicit Descriptor(int number) : number_(number) {}
-    ~Descriptor() {
-        if (number_ >= 0) {
-            ::close(number_);
-        }
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const { return number_; }
-
-  private:
-    int number_;
-};
-
 }  // namespace
 
 Place YamlNode::place_of(std::string_view key) const {
@@ -256,8 +218,9 @@ model::Result<FileStamp> stamp_of(const std::string& path) {
 
 model::Result<FileText> read_text_file(const std::string& path, std::size_t max_size) {
     // Non-blocking: a pipe in the directory must not hold up a reload before it is found to be no file.
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));  // NOLINT(*-vararg)
-    if (file.get() < 0) {
+    const base::Descriptor file(
+        ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));  // NOLINT(*-vararg)
+    if (!file) {
         return system_error(errno);
     }
     struct stat status {};

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "lihandover/base/hex.hpp"
 #include "printing.hpp"
 
 namespace lihandover::ctl {
@@ -97,10 +98,8 @@ std::string json_text(std::string_view text) {
             out += '\\';
             out += byte;
         } else if (value < 0x20) {
-            constexpr std::string_view hex = "0123456789abcdef";
             out += "\\u00";
-            out += hex[value >> 4U];
-            out += hex[value & 15U];
+            base::append_hex(out, byte);
         } else {
             out += byte;
         }
@@ -109,18 +108,15 @@ std::string json_text(std::string_view text) {
 }
 
 std::string percent_coded(std::string_view text) {
-    constexpr std::string_view hex = "0123456789ABCDEF";
     std::string out;
     for (const char byte : text) {
-        const auto value = static_cast<unsigned char>(byte);
         const bool plain = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
                            (byte >= 'a' && byte <= 'z') || byte == '-' || byte == '.' || byte == '_';
         if (plain) {
             out += byte;
         } else {
             out += '%';
-            out += hex[value >> 4U];
-            out += hex[value & 15U];
+            base::append_hex(out, byte, base::hex_capitals);
         }
     }
     return out;

@@ -3,7 +3,6 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -16,28 +15,14 @@
 #include <system_error>
 #include <utility>
 
+#include "lihandover/base/descriptor.hpp"
+
 namespace lihandover::ctl {
 
 namespace {
 
 constexpr std::size_t max_answer = std::size_t{64} << 20;
 constexpr std::chrono::seconds read_timeout{60};
-
-class Socket {
-  public:
-    Socket() : descriptor_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
-    ~Socket() {
-        if (descriptor_ >= 0) {
-            ::close(descriptor_);
-        }
-    }
-    Socket(const Socket&) = delete;
-    Socket& operator=(const Socket&) = delete;
-    [[nodiscard]] int get() const { return descriptor_; }
-
-  private:
-    int descriptor_;
-};
 
 std::string words_of(int error) {
     return std::error_code(error, std::system_category()).message();
@@ -125,8 +110,8 @@ Answer Connection::request(const std::string& bytes, std::chrono::seconds timeou
         return failed("the socket's path is too long");
     }
     std::memcpy(address.sun_path, path_.data(), path_.size());
-    const Socket socket;
-    if (socket.get() < 0) {
+    const base::Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!socket) {
         return failed(words_of(errno));
     }
     timeval wait{};

@@ -1,39 +1,16 @@
 #include "printing.hpp"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdio>
 #include <utility>
 
+#include "lihandover/base/utf8.hpp"
+
 namespace lihandover::ctl {
 
 namespace {
-
-struct Character {
-    char32_t value = 0;
-    std::size_t size = 0;  ///< bytes; 0: no UTF-8
-};
-
-Character first_character(std::string_view text) {
-    const auto lead = static_cast<unsigned char>(text.front());
-    const std::size_t size = lead < 0x80   ? 1
-                             : lead < 0xC2 ? 0
-                             : lead < 0xE0 ? 2
-                             : lead < 0xF0 ? 3
-                             : lead < 0xF5 ? 4
-                                           : 0;
-    if (size == 0 || size > text.size() || !simdjson::validate_utf8(text.substr(0, size))) {
-        return {};
-    }
-    char32_t value = size == 1 ? lead : lead & (0x7FU >> size);
-    for (std::size_t i = 1; i < size; ++i) {
-        value = (value << 6U) | (static_cast<unsigned char>(text[i]) & 0x3FU);
-    }
-    return {value, size};
-}
 
 bool is_dangerous(char32_t value) {
     const auto within = [value](char32_t first, char32_t last) { return value >= first && value <= last; };
@@ -67,7 +44,7 @@ void print_row(std::ostream& out, const std::vector<std::string>& cells, const s
 std::string printable(std::string_view text) {
     std::string out;
     while (!text.empty()) {
-        const auto [value, size] = first_character(text);
+        const auto [value, size] = base::first_character(text);
         if (size == 0) {
             out += escaped("\\x%02x", static_cast<unsigned char>(text.front()));
         } else if (is_dangerous(value)) {
@@ -84,7 +61,7 @@ std::string printable_json(std::string_view json) {
     // Outside of strings there are only ASCII characters and line ends.
     std::string out;
     while (!json.empty()) {
-        const auto [value, size] = first_character(json);
+        const auto [value, size] = base::first_character(json);
         if (value >= 0x7F && is_dangerous(value)) {
             out += escaped("\\u%04x", static_cast<unsigned>(value));
         } else {

@@ -10,6 +10,8 @@
 namespace lihandover::hi1 {
 namespace {
 
+constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
+
 constexpr std::uint64_t every(std::uint64_t byte) {
     return byte * 0x0101'0101'0101'0101;
 }
@@ -70,10 +72,10 @@ bool only_white_space(std::string_view text) {
            text.find_first_not_of(" \t\n") == std::string_view::npos;
 }
 
-/// What one replacement character stands for: a sequence in the form of UTF-8 whose character XML has no place for (a
-/// surrogate, U+FFFE, U+FFFF), or a byte.
+/// A sequence in the form of UTF-8 whose character XML has no place for (a surrogate, U+FFFE, U+FFFF) counts as one
+/// character; other bytes each count as one.
 std::size_t uncarriable_length(std::string_view text) {
-    return std::max<std::size_t>(1, base::first_character(text, base::Encoding::wtf8).size);
+    return base::first_character(text, base::Encoding::wtf8).size == 3 ? 3 : 1;
 }
 
 template <typename OnUncarriable>
@@ -124,11 +126,11 @@ bool escape(std::string& out, std::string_view text, OnUncarriable on_uncarriabl
 }  // namespace
 
 std::size_t xml_character(std::string_view text) {
-    const base::Character character = base::first_character(text);
-    const char32_t value = character.value;
-    const bool control = value < 0x20 && value != '\t' && value != '\n' && value != '\r';
-    const bool carried = !control && value != 0xFFFE && value != 0xFFFF;
-    return carried ? character.size : 0;
+    const auto [value, size] = base::first_character(text);
+    if (value < 0x20) {
+        return value == '\t' || value == '\n' || value == '\r' ? 1 : 0;
+    }
+    return value == 0xFFFE || value == 0xFFFF ? 0 : size;
 }
 
 bool append_escaped(std::string& out, std::string_view text) {
@@ -142,7 +144,7 @@ bool append_escaped(std::string& out, std::string_view text) {
 
 void append_escaped_lossy(std::string& out, std::string_view text) {
     escape(out, text, [&out] {
-        out += base::replacement_utf8;
+        out += replacement;
         return true;
     });
 }
@@ -155,7 +157,7 @@ std::string carriable(std::string_view text) {
         if (length != 0) {
             out += text.substr(0, length);
         } else {
-            out += base::replacement_utf8;
+            out += replacement;
             length = uncarriable_length(text);
         }
         text.remove_prefix(length);

@@ -1,5 +1,6 @@
 #include "conditions.hpp"
 
+#include "lihandover/base/hex.hpp"
 #include "text.hpp"
 
 namespace lihandover::objectserver {
@@ -56,15 +57,7 @@ bool has_tag(std::string_view list, std::string_view tag, bool weak_counts) {
 }  // namespace
 
 std::string entity_tag(const model::Sha256& sha256) {
-    static constexpr std::string_view digits = "0123456789abcdef";
-    std::string tag = "\"";
-    tag.reserve(sha256.size() * 2 + 2);
-    for (const unsigned byte : sha256) {
-        tag += digits[byte >> 4U];
-        tag += digits[byte & 15U];
-    }
-    tag += '"';
-    return tag;
+    return '"' + base::to_hex(sha256) + '"';
 }
 
 Verdict judge(const Conditions& conditions, std::string_view tag) {

@@ -6,13 +6,12 @@
 #include <cerrno>
 #include <utility>
 
-#include "lihandover/base/hex.hpp"
-
 namespace lihandover::lea_sim {
 
 namespace {
 
 void append_quoted(std::string& out, std::string_view text) {
+    constexpr std::string_view hex = "0123456789abcdef";
     out += '"';
     for (const char byte : text) {
         const auto value = static_cast<unsigned char>(byte);
@@ -22,7 +21,8 @@ void append_quoted(std::string& out, std::string_view text) {
         } else if (value < 0x20 || value >= 0x7F) {
             // Bytes rather than characters: what is said here is ASCII unless a peer misbehaves.
             out += "\\u00";
-            base::append_hex(out, value);
+            out += hex[value >> 4U];
+            out += hex[value & 15U];
         } else {
             out += byte;
         }

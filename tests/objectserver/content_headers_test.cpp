@@ -18,7 +18,7 @@ TEST(ContentType, MediaTypesStayAsTheyAre) {
     for (const std::string type :
          {"image/jpeg", "text/plain; charset=utf-8", "text/plain;charset=\"utf-8\"", "application/vnd.ms-excel",
           "video/mp4; codecs=\"avc1.42E01E, mp4a.40.2\"", "application/x-a+b", "IMAGE/JPEG", "a/b", "a/b;c=\"\\\"\"",
-          "a/b;", "a/b ; ; c=d", "multipart/mixed; boundary=x"}) {
+          "multipart/mixed; boundary=x"}) {
         EXPECT_EQ(content_type(type), type);
     }
     EXPECT_EQ(content_type("\timage/png "), "image/png");
@@ -52,10 +52,12 @@ TEST(ContentType, AnythingElseIsBytes) {
                                     "image/jpeg;x=\"\\"s,
                                     "\"a\"/b"s,
                                     "a/b;c=\"" + std::string(300, 'x') + '"',
-                                    "a/" + std::string(254, 'b')}) {
+                                    "a/b;"s,
+                                    "a/b ; ; c=d"s,
+                                    "a/" + std::string(128, 'b')}) {
         EXPECT_EQ(content_type(type), "application/octet-stream") << type;
     }
-    EXPECT_EQ(content_type("a/" + std::string(253, 'b')).size(), 255U);
+    EXPECT_EQ(content_type("a/" + std::string(127, 'b')).size(), 129U);
 }
 
 struct Named {
