@@ -10,8 +10,6 @@
 namespace lihandover::hi1 {
 namespace {
 
-constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
-
 constexpr std::uint64_t every(std::uint64_t byte) {
     return byte * 0x0101'0101'0101'0101;
 }
@@ -72,10 +70,10 @@ bool only_white_space(std::string_view text) {
            text.find_first_not_of(" \t\n") == std::string_view::npos;
 }
 
-/// A sequence in the form of UTF-8 whose character XML has no place for (a surrogate, U+FFFE, U+FFFF) counts as one
-/// character; other bytes each count as one.
+/// What one replacement character stands for: a sequence in the form of UTF-8 whose character XML has no place for (a
+/// surrogate, U+FFFE, U+FFFF), or a byte.
 std::size_t uncarriable_length(std::string_view text) {
-    return base::first_character(text, base::Encoding::wtf8).size == 3 ? 3 : 1;
+    return std::max<std::size_t>(1, base::first_character(text, base::Encoding::wtf8).size);
 }
 
 template <typename OnUncarriable>
@@ -126,11 +124,11 @@ bool escape(std::string& out, std::string_view text, OnUncarriable on_uncarriabl
 }  // namespace
 
 std::size_t xml_character(std::string_view text) {
-    const auto [value, size] = base::first_character(text);
-    if (value < 0x20) {
-        return value == '\t' || value == '\n' || value == '\r' ? 1 : 0;
-    }
-    return value == 0xFFFE || value == 0xFFFF ? 0 : size;
+    const base::Character character = base::first_character(text);
+    const char32_t value = character.value;
+    const bool control = value < 0x20 && value != '\t' && value != '\n' && value != '\r';
+    const bool carried = !control && value != 0xFFFE && value != 0xFFFF;
+    return carried ? character.size : 0;
 }
 
 bool append_escaped(std::string& out, std::string_view text) {
@@ -144,7 +142,7 @@ bool append_escaped(std::string& out, std::string_view text) {
 
 void append_escaped_lossy(std::string& out, std::string_view text) {
     escape(out, text, [&out] {
-        out += replacement;
+        out += base::replacement_utf8;
         return true;
     });
 }
@@ -157,7 +155,7 @@ std::string carriable(std::string_view text) {
         if (length != 0) {
             out += text.substr(0, length);
         } else {
-            out += replacement;
+            out += base::replacement_utf8;
             length = uncarriable_length(text);
         }
         text.remove_prefix(length);

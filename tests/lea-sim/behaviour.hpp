@@ -63,7 +63,7 @@ struct Rule {
     std::uint64_t nodes = 1;            ///< connections go to so many nodes by turns,
     std::optional<std::uint64_t> node;  ///< and only this one of them does it, counted from 0
     std::uint64_t skip = 0;             ///< not the first so many that fit
-    std::uint64_t every = 1;            ///< then each so-manieth
+    std::uint64_t every = 1;            ///< then one in so many
     std::uint64_t times = 0;            ///< at most so often; 0: without end
     double probability = 1;             ///< and then at random
 

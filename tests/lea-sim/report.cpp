@@ -6,12 +6,13 @@
 #include <cerrno>
 #include <utility>
 
+#include "lihandover/base/hex.hpp"
+
 namespace lihandover::lea_sim {
 
 namespace {
 
 void append_quoted(std::string& out, std::string_view text) {
-    constexpr std::string_view hex = "0123456789abcdef";
     out += '"';
     for (const char byte : text) {
         const auto value = static_cast<unsigned char>(byte);
@@ -21,8 +22,7 @@ void append_quoted(std::string& out, std::string_view text) {
         } else if (value < 0x20 || value >= 0x7F) {
             // Bytes rather than characters: what is said here is ASCII unless a peer misbehaves.
             out += "\\u00";
-            out += hex[value >> 4U];
-            out += hex[value & 15U];
+            base::append_hex(out, value);
         } else {
             out += byte;
         }
