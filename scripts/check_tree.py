@@ -63,7 +63,6 @@ LONG = {
     # Older than the rule, and to be cut.
     ("src/http/session.cpp", "Session::read_head"): "",
     ("src/objectserver/service.cpp", "Service::send"): "",
-    ("src/store/engine.cpp", "Engine::load"): "",
     ("tests/fuzz/http_server_fuzz.cpp", "take_request"): "",
     ("tests/lea-sim/behaviour.cpp", "set"): "",
     ("tests/lea-sim/lea.cpp", "Lea::report"): "",

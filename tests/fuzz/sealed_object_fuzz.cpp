@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace lihandover;
 using namespace lihandover::store;
+using namespace lihandover::store::sqlite;
 using fuzz::must;
 
 class Directory {
