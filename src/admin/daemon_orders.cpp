@@ -19,10 +19,11 @@ boost::asio::awaitable<Answer> DaemonOrders::reload(http::Exchange& exchange) co
     }
     const Order& order = *read.order;
     if (!order.ids.empty() || !order.destination.empty() || order.code || !order.reason.empty()) {
-        co_return refuse(400, "reload takes operator only");
+        co_return refuse(400, "reload takes confirm_ended and operator only");
     }
     ReloadRequest request;
     request.who = co_await who_of(exchange, order);
+    request.confirm_ended = order.confirm_ended;
     auto start = [this, &request](auto done) {
         control_.reload(std::move(request), [done](ReloadReport report) { done(std::move(report)); });
     };
@@ -40,7 +41,8 @@ boost::asio::awaitable<Answer> DaemonOrders::accept_clock(http::Exchange& exchan
         co_return refuse(read.bad.status, read.bad.sentence);
     }
     const Order& order = *read.order;
-    if (!order.ids.empty() || !order.destination.empty() || order.code || !order.reason.empty()) {
+    if (!order.ids.empty() || !order.destination.empty() || order.code || !order.reason.empty() ||
+        order.confirm_ended) {
         co_return refuse(400, "accept-clock takes operator only");
     }
     control_.accept_clock();

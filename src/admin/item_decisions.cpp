@@ -39,6 +39,9 @@ std::string_view rule_of(Kind kind) {
 /// What is wrong with an order of that kind, whatever the items; empty where nothing is.
 std::string_view fault_of(const Order& order, Kind kind) {
     const bool in_bulk = !order.destination.empty() || order.code.has_value();
+    if (order.confirm_ended) {
+        return "confirm_ended is for reload only";
+    }
     if (kind != Kind::retry && in_bulk) {
         return "destination and code are for retry only";
     }

@@ -66,6 +66,12 @@ model::Status take_member(std::string_view name, dom::element value, Order& orde
     if (name == "operator") {
         return take_text(value, name, Order::max_operator, order.operator_name);
     }
+    if (name == "confirm_ended") {
+        if (value.get(order.confirm_ended) != simdjson::SUCCESS) {
+            return model::Error{"confirm_ended: true or false"};
+        }
+        return {};
+    }
     if (name == "code") {
         std::uint64_t code = 0;
         if (value.get(code) != simdjson::SUCCESS) {
@@ -74,7 +80,7 @@ model::Status take_member(std::string_view name, dom::element value, Order& orde
         order.code = code;
         return {};
     }
-    return model::Error{"an unknown member; known are ids, destination, code, reason, operator"};
+    return model::Error{"an unknown member; known are ids, destination, code, reason, confirm_ended, operator"};
 }
 
 }  // namespace

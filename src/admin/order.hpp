@@ -20,6 +20,7 @@ struct Order {
     std::string destination;
     std::optional<std::uint64_t> code;
     std::string reason;
+    bool confirm_ended = false;
     std::string operator_name;  ///< empty: the peer's user alone
 
     static constexpr std::size_t max_body = std::size_t{128} << 10;

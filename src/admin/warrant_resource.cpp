@@ -46,6 +46,7 @@ void write_warrant(JsonWriter& json, const warrants::InForce& in_force, model::I
         .text("reference", warrant.reference)
         .text("file", in_force.file)
         .boolean("stale", in_force.stale)
+        .boolean("missing", in_force.missing)
         .close_object();
 }
 

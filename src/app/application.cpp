@@ -180,7 +180,7 @@ void Application::accept_clock() {
 }
 
 model::Status Application::load_warrants(const std::shared_ptr<const Assembly>& assembly) {
-    parts_.keeper = std::make_unique<WarrantKeeper>(*parts_.store, assembly->configuration.warrants_dir);
+    parts_.keeper = std::make_unique<WarrantKeeper>(*parts_.store, assembly->configuration.warrants_dir, clock_);
     if (const model::Status restored = parts_.keeper->restore(); !restored) {
         // The others were restored; the one that cannot be read comes back with its file, and its loss is an alarm.
         log_error(restored.error().message);
@@ -199,7 +199,8 @@ model::Status Application::load_warrants(const std::shared_ptr<const Assembly>& 
     parts_.snapshot = std::make_unique<intake::CurrentSnapshot>(loaded->snapshot);
     admin::ReloadReport report = report_of(*loaded, clock_.wall());
     log_report(report);
-    parts_.in_force.set(assembly, loaded->in_force, loaded->bad_files);
+    parts_.metrics.warrants_withdrawn().add(loaded->withdrawn);
+    parts_.in_force.set(assembly, *loaded);
     parts_.in_force.set_report(std::move(report));
     return {};
 }

@@ -8,6 +8,7 @@
 
 #include "assembly.hpp"
 #include "lihandover/admin/control.hpp"
+#include "warrant_keeper.hpp"
 
 namespace lihandover::app {
 
@@ -16,6 +17,7 @@ struct InForce {
     std::shared_ptr<const Assembly> assembly;
     std::shared_ptr<const admin::WarrantList> warrants;
     std::size_t bad_files = 0;
+    std::size_t unconfirmed = 0;  ///< warrants whose files are gone and that stay until an operator confirms their end
     std::optional<admin::ReloadReport> last_reload;
 };
 
@@ -27,12 +29,12 @@ class CurrentInForce {
         return value_;
     }
     /// All but the report.
-    void set(std::shared_ptr<const Assembly> assembly, std::shared_ptr<const admin::WarrantList> warrants,
-             std::size_t bad_files) {
+    void set(std::shared_ptr<const Assembly> assembly, const WarrantsLoaded& loaded) {
         const std::lock_guard lock(mutex_);
         value_.assembly = std::move(assembly);
-        value_.warrants = std::move(warrants);
-        value_.bad_files = bad_files;
+        value_.warrants = loaded.in_force;
+        value_.bad_files = loaded.bad_files;
+        value_.unconfirmed = loaded.unconfirmed;
     }
     void set_report(admin::ReloadReport report) {
         const std::lock_guard lock(mutex_);

@@ -161,7 +161,7 @@ model::Result<WarrantsLoaded> Reloader::take(const Assembly& next, const Assembl
     if (const model::Status reconfigured = parts_.delivery->reconfigure(std::move(united)); !reconfigured) {
         return reconfigured.error();
     }
-    auto loaded = parts_.keeper->load(next, request.who);
+    auto loaded = parts_.keeper->load(next, request.who, request.confirm_ended);
     if (!loaded && !parts_.delivery->reconfigure(before.delivery)) {
         log_error(config_file_ + ": the destinations could not be put back as they were");
     }
@@ -185,7 +185,8 @@ void Reloader::bring_into_force(const std::shared_ptr<const Assembly>& next, con
     set_log_level(configuration.log_level);
     log_warnings(next->warnings);
     log_problems(loaded.problems);
-    parts_.in_force.set(next, loaded.in_force, loaded.bad_files);
+    parts_.metrics.warrants_withdrawn().add(loaded.withdrawn);
+    parts_.in_force.set(next, loaded);
 }
 
 void Reloader::renew_listeners(const Assembly& assembly) const {

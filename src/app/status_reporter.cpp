@@ -102,6 +102,11 @@ void StatusReporter::add_warrants(admin::Status& status, const InForce& now) con
     if (now.bad_files > 0) {
         status.alarms.push_back(std::to_string(now.bad_files) + " warrant file(s) are bad");
     }
+    if (now.unconfirmed > 0) {
+        status.alarms.push_back(
+            "the files of " + std::to_string(now.unconfirmed) +
+            " warrant(s) are gone; they stay in force until `lihandoverctl reload --confirm-ended`");
+    }
 }
 
 void StatusReporter::add_certificates(admin::Status& status, const InForce& now) const {
@@ -150,6 +155,7 @@ void StatusReporter::scrape(metrics::Scrape& scrape) const {
     scrape.warrants(metrics::WarrantState::active, count_of(counts, warrants::State::active));
     scrape.warrants(metrics::WarrantState::expired, count_of(counts, warrants::State::expired));
     scrape.warrant_files_bad(now.bad_files);
+    scrape.warrants_unconfirmed(now.unconfirmed);
     scrape.clock_unsynchronised(clock_unsynchronised());
     scrape.clock_untrusted(!clock_.is_trusted());
 }

@@ -187,7 +187,7 @@ model::Result<WarrantsLoaded> WarrantKeeper::load(const Assembly& assembly, cons
     loader_.keep_cache_in(configuration.state_dir + "/warrants.cache");
     warrants::Reload reload =
         loader_.reload(warrant_destinations(configuration),
-                       {.now = clock_.wall(),
+                       {.now = clock_.trusted(),
                         .late_events = std::chrono::duration_cast<std::chrono::seconds>(configuration.late_events),
                         .confirm_ended = confirm_ended});
     if (const auto missing = destination_missing(assembly, reload)) {

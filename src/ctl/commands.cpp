@@ -255,6 +255,9 @@ std::string order_of(const Options& options) {
     if (!options.reason.empty()) {
         add("reason", json_text(options.reason));
     }
+    if (options.confirm_ended) {
+        add("confirm_ended", "true");
+    }
     if (!options.operator_name.empty()) {
         add("operator", json_text(options.operator_name));
     }
@@ -338,7 +341,9 @@ int list_warrants(const Options& options) {
             number_of(warrant, "targets"),
             joined(elements_of(warrant, "deliver")),
             text_of(warrant, "reference"),
-            text_of(warrant, "file") + (flag_of(warrant, "stale") ? " (bad now: last good version)" : "")};
+            text_of(warrant, "file") + (flag_of(warrant, "stale")     ? " (bad now: last good version)"
+                                        : flag_of(warrant, "missing") ? " (gone: its end waits to be confirmed)"
+                                                                      : "")};
     };
     return walk_table(options, "/v1/warrants", "warrants", {}, std::move(table), row);
 }
@@ -441,7 +446,7 @@ int reload(const Options& options) {
         return 0;
     }
     if (outcome == "partial") {
-        return complain("bad warrant files: their last good versions stay in force");
+        return complain("something is wrong with the warrants: what was in force stays");
     }
     return complain("the reload failed: nothing was changed");
 }

@@ -18,6 +18,7 @@ struct Options {
     std::string destination;
     std::optional<std::uint64_t> code;
     std::string reason;
+    bool confirm_ended = false;
     std::string state;
     std::string after;
     std::optional<std::uint64_t> limit;

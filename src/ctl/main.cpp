@@ -71,6 +71,8 @@ void declare(CLI::App& app, Options& options, std::function<int()>& command) {
     accept->callback([&] { command = [&] { return ctl::accept_clock(options); }; });
 
     auto* const reload = app.add_subcommand("reload", "read configuration and warrants anew");
+    reload->add_flag("--confirm-ended", options.confirm_ended,
+                     "warrants whose files are gone shall end, however many they are");
     reload->callback([&] { command = [&] { return ctl::reload(options); }; });
 }
 

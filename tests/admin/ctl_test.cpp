@@ -209,6 +209,13 @@ TEST_F(CtlTest, SaysHowAReloadEnded) {
     const auto done = ctl({"reload"});
     EXPECT_EQ(done.status, 0);
     EXPECT_THAT(done.out, HasSubstr("reload: done"));
+    EXPECT_EQ(ctl({"reload", "--confirm-ended"}).status, 0);
+    {
+        const std::lock_guard lock(control_.mutex);
+        ASSERT_EQ(control_.reloads_by.size(), 2U);
+        EXPECT_THAT(control_.reloads_by[0], Not(HasSubstr("confirms")));
+        EXPECT_THAT(control_.reloads_by[1], HasSubstr("confirms"));
+    }
     stop();
 }
 

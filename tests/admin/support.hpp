@@ -80,7 +80,7 @@ class FakeControl final : public Control {
     void accept_clock() override { ++clock_accepted; }
     void reload(ReloadRequest request, std::function<void(ReloadReport)> done) override {
         const std::lock_guard lock(mutex);
-        reloads_by.push_back(std::move(request.who));
+        reloads_by.push_back(request.who + (request.confirm_ended ? " confirms" : ""));
         if (reloading_.joinable()) {
             reloading_.join();
         }

@@ -136,6 +136,42 @@ class Reload(SystemTest):
         self.daemon.ctl("reload", expect=1)
         self.assertEqual(["LIID-2"], self.reached("u-2"))
 
+    def empty_warrants_dir(self):
+        for name in os.listdir(self.daemon.warrants):
+            os.unlink(os.path.join(self.daemon.warrants, name))
+
+    def alarms(self):
+        return [a for a in self.daemon.ctl_json("status")["alarms"] if "--confirm-ended" in a]
+
+    def test_an_emptied_directory_ends_nothing_until_an_operator_confirms_it(self):
+        self.empty_warrants_dir()
+        self.daemon.reload()
+        self.assertEqual(["LIID-1"], self.reached("u-1"))
+        self.assertEqual(1, self.daemon.metric("lihandover_warrants_unconfirmed"))
+        self.assertEqual(1, len(self.alarms()))
+        self.daemon.restart()
+        self.assertEqual(["LIID-1"], self.reached("u-1"), "nor does a start")
+        self.assertEqual(0, self.daemon.metric("lihandover_warrants_withdrawn_total"))
+        self.daemon.ctl("reload", "--confirm-ended", "--operator", "Anna")
+        self.assertEqual([], self.reached("u-1"))
+        self.assertEqual(0, self.daemon.metric("lihandover_warrants_unconfirmed"))
+        self.assertEqual(1, self.daemon.metric("lihandover_warrants_withdrawn_total"))
+        self.assertEqual([], self.alarms())
+        self.daemon.restart()
+        self.assertEqual([], self.reached("u-1"), "a start after that is one without warrants")
+
+    def test_files_that_come_back_need_no_word(self):
+        away = self.daemon.warrants + ".away"
+        os.rename(self.daemon.warrants, away)
+        self.daemon.reload()
+        self.assertEqual(["LIID-1"], self.reached("u-1"))
+        self.daemon.restart()
+        self.assertEqual(["LIID-1"], self.reached("u-1"))
+        os.rename(away, self.daemon.warrants)
+        self.daemon.reload()
+        self.assertEqual(["LIID-1"], self.reached("u-1"))
+        self.assertEqual(0, self.daemon.metric("lihandover_warrants_unconfirmed"))
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -45,6 +45,8 @@ struct DestinationStatus {
 /// A reload that somebody asked for.
 struct ReloadRequest {
     std::string who;
+    /// Warrants whose files are gone end, however many they are (promise 10).
+    bool confirm_ended = false;
 };
 
 /// A reload as it ended.
