@@ -122,7 +122,7 @@ bool Application::run() {
 
 /// Up to where threads are needed. One that is asked to stop meanwhile leaves the rest out.
 model::Status Application::start() {
-    const Assembled assembled = assemble(config_file_, clock_.wall());
+    const Assembled assembled = assemble(config_file_, clock_.wall(), Strictness::start);
     if (!assembled.assembly) {
         log_problems(assembled.problems);
         return model::Error{config_file_ + ": not started; --check prints the values that are wrong"};
@@ -215,10 +215,10 @@ void Application::begin_serving(const model::Status& started) {
     }
     start_intake(parts_);
     stage_ = admin::Stage::running;
-    reloader_.open();
     log_info("ready version=" + std::string(version) + " admin=" + parts_.admin->metrics_address() +
              " control=" + parts_.admin->control_address());
     notify_ready();
+    reloader_.open();
 }
 
 void Application::fail(const model::Error& error) {

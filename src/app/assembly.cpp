@@ -14,8 +14,13 @@ namespace {
 class Builder {
   public:
     Builder(Assembly& assembly, config::Problems& problems, const config::Loaded& loaded,
-            const std::string& config_file, model::Instant now)
-        : assembly_(assembly), problems_(problems), loaded_(loaded), config_file_(config_file), now_(now) {}
+            const std::string& config_file, model::Instant now, Strictness strictness)
+        : assembly_(assembly),
+          problems_(problems),
+          loaded_(loaded),
+          config_file_(config_file),
+          now_(now),
+          strictness_(strictness) {}
 
     void intake_listeners() {
         const auto& listeners = assembly_.configuration.intake.http;
@@ -48,13 +53,17 @@ class Builder {
             if (!good_profile) {
                 add_problem(path, good_profile.error().message);
             }
-            if (!context) {
+            if (context) {
+                watch(metrics::CertificateRole::destination, name, **context);
+                warn_of(path + ".tls", files, "ca", (*context)->problems(now_));
+                assembly_.delivery.destinations.push_back({name, options, *context});
+            } else if (strictness_ == Strictness::reload) {
                 add_problem(path_of_file(path + ".tls", files, "ca", context.error().message), context.error().message);
-                continue;
+            } else {
+                warn_of(path + ".tls", files, "ca", {context.error().message});
+                assembly_.unusable.insert(name);
+                assembly_.delivery.destinations.push_back({name, options, tls::ClientContext::unusable()});
             }
-            watch(metrics::CertificateRole::destination, name, **context);
-            warn_of(path + ".tls", files, "ca", (*context)->problems(now_));
-            assembly_.delivery.destinations.push_back({name, options, *context});
             assembly_.profiles.emplace(name, std::move(profile));
         }
     }
@@ -182,11 +191,12 @@ class Builder {
     const config::Loaded& loaded_;
     const std::string& config_file_;
     model::Instant now_;
+    Strictness strictness_;
 };
 
 }  // namespace
 
-Assembled assemble(const std::string& config_file, model::Instant now) {
+Assembled assemble(const std::string& config_file, model::Instant now, Strictness strictness) {
     Assembled result;
     config::Loaded loaded = config::load_file(config_file);
     result.problems = std::move(loaded.problems);
@@ -195,7 +205,7 @@ Assembled assemble(const std::string& config_file, model::Instant now) {
     }
     auto assembly = std::make_shared<Assembly>();
     assembly->configuration = *loaded.configuration;
-    Builder builder(*assembly, result.problems, loaded, config_file, now);
+    Builder builder(*assembly, result.problems, loaded, config_file, now, strictness);
     builder.intake_listeners();
     builder.destinations();
     builder.object_server();

@@ -26,7 +26,7 @@ std::size_t check_warrants(const config::Configuration& configuration, config::P
 }  // namespace
 
 Verdict check(const std::string& config_file, std::ostream& out) {
-    const Assembled assembled = assemble(config_file, model::system_clock().wall());
+    const Assembled assembled = assemble(config_file, model::system_clock().wall(), Strictness::reload);
     // Warrants refer to destinations, so they can be judged only under a configuration that could at least be read; a
     // certificate that is missing is no reason to keep quiet about them.
     const config::Loaded loaded = config::load_file(config_file);

@@ -69,18 +69,23 @@ void Reloader::request(admin::ReloadRequest request, std::function<void(admin::R
     start_next();
 }
 
+void Reloader::open() {
+    stage_ = Stage::open;
+    start_next();
+}
+
 void Reloader::close() {
-    open_ = false;
+    stage_ = Stage::closed;
     start_next();
 }
 
 void Reloader::start_next() {
-    while (!running_ && !waiting_.empty()) {
+    while (stage_ != Stage::starting && !running_ && !waiting_.empty()) {
         Request request = std::move(waiting_.front());
         waiting_.pop_front();
-        if (!open_) {
+        if (stage_ == Stage::closed) {
             if (request.done) {
-                request.done(failed({"the daemon is starting or stopping; nothing was reloaded"}, parts_.clock.wall()));
+                request.done(failed({"the daemon is stopping; nothing was reloaded"}, parts_.clock.wall()));
             }
             continue;
         }
@@ -125,7 +130,7 @@ std::vector<std::string> Reloader::objections(const Assembly& next) const {
 
 Reloader::Ended Reloader::run(const admin::ReloadRequest& request) const {
     const model::Instant now = parts_.clock.wall();
-    const Assembled assembled = assemble(config_file_, now);
+    const Assembled assembled = assemble(config_file_, now, Strictness::reload);
     if (!assembled.assembly) {
         log_problems(assembled.problems);
         return {failed(texts_of(assembled.problems), now), nullptr, false};
@@ -230,7 +235,7 @@ void Reloader::forget_removed_destinations(std::shared_ptr<const Assembly> assem
 
 void Reloader::end(const Request& request, admin::ReloadReport report) {
     running_ = false;
-    if (open_) {
+    if (stage_ == Stage::open) {
         notify_ready();
     }
     if (request.done) {

@@ -30,11 +30,12 @@ class Reloader {
     Reloader(std::string config_file, Parts& parts, StopDeadline& deadline)
         : config_file_(std::move(config_file)), parts_(parts), deadline_(deadline) {}
 
-    /// `done`, which may be empty, is called once, on the intake thread.
+    /// `done`, which may be empty, is called once, on the intake thread. One that is asked for during the start waits
+    /// for its end.
     void request(admin::ReloadRequest request, std::function<void(admin::ReloadReport)> done);
 
     /// From here on reloads are taken: the daemon is up.
-    void open() { open_ = true; }
+    void open();
     /// No reload begins any more; one that runs ends, and nobody is told that the daemon is ready again.
     void close();
 
@@ -68,7 +69,7 @@ class Reloader {
     StopDeadline& deadline_;
     std::deque<Request> waiting_;
     bool running_ = false;
-    bool open_ = false;
+    enum class Stage : std::uint8_t { starting, open, closed } stage_ = Stage::starting;
 };
 
 }  // namespace lihandover::app

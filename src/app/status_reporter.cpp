@@ -32,10 +32,15 @@ std::uint64_t count_of(const WarrantCounts& counts, warrants::State state) {
     return counts.at(static_cast<std::size_t>(state));
 }
 
-admin::DestinationStatus destination_status(const delivery::DestinationStatus& from) {
+/// Why a destination is paused. One whose files cannot be read is so from the start, whether or not delivery has tried.
+std::optional<metrics::Pause> pause_of(const delivery::DestinationStatus& destination, const Assembly& assembly) {
+    return assembly.unusable.contains(destination.name) ? metrics::Pause::tls : destination.paused;
+}
+
+admin::DestinationStatus destination_status(const delivery::DestinationStatus& from, const Assembly& assembly) {
     admin::DestinationStatus to;
     to.name = from.name;
-    to.paused = from.paused;
+    to.paused = pause_of(from, assembly);
     to.paused_since = from.paused_since;
     to.next_attempt = from.next_attempt;
     to.last_failure = from.last_failure;
@@ -64,7 +69,7 @@ StatusReporter::~StatusReporter() {
 admin::Status StatusReporter::status() const {
     const InForce now = in_force_.get();
     admin::Status status;
-    add_destinations(status);
+    add_destinations(status, *now.assembly);
     add_warrants(status, now);
     add_certificates(status, now);
     add_store(status);
@@ -79,16 +84,21 @@ admin::Status StatusReporter::status() const {
     return status;
 }
 
-void StatusReporter::add_destinations(admin::Status& status) const {
+void StatusReporter::add_destinations(admin::Status& status, const Assembly& assembly) const {
     for (const delivery::DestinationStatus& destination : delivery_.status()) {
-        if (destination.paused) {
+        if (assembly.unusable.contains(destination.name)) {
+            status.alarms.push_back(
+                "destination " + destination.name +
+                " cannot be used: its certificate, key or CA could not be read at the start; the log "
+                "says which. Mend it and reload");
+        } else if (destination.paused) {
             status.alarms.push_back("destination " + destination.name + " is paused: " + word_of(*destination.paused));
         }
         if (destination.uploads.paused) {
             status.alarms.push_back("uploads of binary objects to " + destination.name +
                                     " are paused: " + word_of(*destination.uploads.paused));
         }
-        status.destinations.push_back(destination_status(destination));
+        status.destinations.push_back(destination_status(destination, assembly));
     }
 }
 
@@ -144,7 +154,7 @@ void StatusReporter::add_store(admin::Status& status) const {
 void StatusReporter::scrape(metrics::Scrape& scrape) const {
     const InForce now = in_force_.get();
     for (const delivery::DestinationStatus& destination : delivery_.status()) {
-        scrape.destination_paused(destination.name, destination.paused);
+        scrape.destination_paused(destination.name, pause_of(destination, *now.assembly));
         scrape.uploads_paused(destination.name, destination.uploads.paused);
     }
     for (const WatchedCertificate& certificate : now.assembly->certificates) {

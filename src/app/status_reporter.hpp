@@ -26,7 +26,7 @@ class StatusReporter {
     [[nodiscard]] admin::Status status() const;
 
   private:
-    void add_destinations(admin::Status& status) const;
+    void add_destinations(admin::Status& status, const Assembly& assembly) const;
     void add_warrants(admin::Status& status, const InForce& now) const;
     void add_certificates(admin::Status& status, const InForce& now) const;
     void add_store(admin::Status& status) const;

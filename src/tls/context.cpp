@@ -348,6 +348,16 @@ model::Result<std::shared_ptr<const ClientContext>> ClientContext::load(const Fi
     return std::shared_ptr<const ClientContext>{new ClientContext{std::move(state)}};
 }
 
+std::shared_ptr<const ClientContext> ClientContext::unusable() {
+    auto state = std::make_unique<State>();
+    state->context.reset(SSL_CTX_new(TLS_client_method()));
+    if (!state->context || !state->sessions.serve(state->context.get())) {
+        throw std::bad_alloc();
+    }
+    SSL_CTX_set_verify(state->context.get(), SSL_VERIFY_PEER, nullptr);
+    return std::shared_ptr<const ClientContext>{new ClientContext{std::move(state)}};
+}
+
 const OwnCertificate& ClientContext::certificate() const {
     return state_->own;
 }
