@@ -14,18 +14,20 @@ namespace lihandover::base {
 inline constexpr std::string_view hex_digits = "0123456789abcdef";
 inline constexpr std::string_view hex_capitals = "0123456789ABCDEF";
 
+/// By byte: what it stands for as a hex digit of either case, -1 for what is none.
+inline constexpr std::array<std::int8_t, 256> hex_values = [] {
+    std::array<std::int8_t, 256> values{};
+    values.fill(-1);
+    for (std::size_t value = 0; value < 16; ++value) {
+        values[static_cast<unsigned char>(hex_digits[value])] = static_cast<std::int8_t>(value);
+        values[static_cast<unsigned char>(hex_capitals[value])] = static_cast<std::int8_t>(value);
+    }
+    return values;
+}();
+
 /// What a hex digit of either case stands for; -1 for anything else.
 [[nodiscard]] constexpr int hex_value(char digit) {
-    constexpr auto values = [] {
-        std::array<std::int8_t, 256> table{};
-        table.fill(-1);
-        for (std::size_t value = 0; value < 16; ++value) {
-            table[static_cast<unsigned char>(hex_digits[value])] = static_cast<std::int8_t>(value);
-            table[static_cast<unsigned char>(hex_capitals[value])] = static_cast<std::int8_t>(value);
-        }
-        return table;
-    }();
-    return values[static_cast<unsigned char>(digit)];
+    return hex_values[static_cast<unsigned char>(digit)];
 }
 
 [[nodiscard]] constexpr bool is_hex_digit(char digit) {
