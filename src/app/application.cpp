@@ -112,7 +112,7 @@ bool Application::run() {
             asio::co_spawn(parts_.intake_io, feed_watchdog(*interval), asio::detached);
         }
         asio::co_spawn(parts_.intake_io, record_clock(), asio::detached);
-        asio::post(parts_.workers, [this] { clock_record_->write(clock_.trusted()); });
+        asio::post(parts_.workers, [this] { clock_record_->write(clock_.passed()); });
         start_handing_over(parts_, [this](const model::Status& status) { begin_serving(status); });
     }
     parts_.intake_io.run();
@@ -169,14 +169,14 @@ asio::awaitable<void> Application::record_clock() {
         if (error || stopping_) {
             co_return;
         }
-        asio::post(parts_.workers, [this] { clock_record_->write(clock_.trusted()); });
+        asio::post(parts_.workers, [this] { clock_record_->write(clock_.passed()); });
     }
 }
 
 void Application::accept_clock() {
     clock_.accept();
     log_info("the wall clock is taken as right: an operator says so");
-    asio::post(parts_.workers, [this] { clock_record_->write(clock_.trusted()); });
+    asio::post(parts_.workers, [this] { clock_record_->write(clock_.passed()); });
 }
 
 model::Status Application::load_warrants(const std::shared_ptr<const Assembly>& assembly) {
@@ -244,7 +244,7 @@ asio::awaitable<void> Application::stop() {
     const InForce now = parts_.in_force.get();
     const auto timeout = now.assembly ? now.assembly->configuration.shutdown_timeout : config::Duration{};
     if (clock_record_) {
-        asio::post(parts_.workers, [this] { clock_record_->write(clock_.trusted()); });
+        asio::post(parts_.workers, [this] { clock_record_->write(clock_.passed()); });
     }
     const bool all = co_await parts_.stops.stop(StopTime(clock_, timeout));
     if (parts_.store_closed) {

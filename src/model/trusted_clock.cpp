@@ -57,14 +57,27 @@ Instant TrustedClock::trusted() const {
     return std::min(machine_.wall(), later(expected(), rules_.tolerance));
 }
 
+bool TrustedClock::within(Instant wall) const {
+    return wall <= later(expected(), rules_.tolerance) && expected() <= later(wall, rules_.tolerance);
+}
+
 bool TrustedClock::is_trusted() const {
     const std::lock_guard lock(mutex_);
     if (!follows_) {
         return true;
     }
     look();
+    return within(machine_.wall());
+}
+
+Instant TrustedClock::passed() const {
+    const std::lock_guard lock(mutex_);
     const Instant wall = machine_.wall();
-    return wall <= later(expected(), rules_.tolerance) && expected() <= later(wall, rules_.tolerance);
+    if (!follows_) {
+        return wall;
+    }
+    look();
+    return within(wall) ? wall : expected();
 }
 
 }  // namespace lihandover::model

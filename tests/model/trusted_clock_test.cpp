@@ -98,6 +98,21 @@ TEST_F(TrustedClockTest, AClockThatIsBehindIsNotTrustedAndHoldsBack) {
     EXPECT_TRUE(clock_.is_trusted());
 }
 
+TEST_F(TrustedClockTest, WhatHasPassedDoesNotCreepAheadWithTheStarts) {
+    follow();
+    EXPECT_EQ(clock_.passed(), machine_.wall());
+    machine_.advance_wall(seconds(100 * day));
+    const Instant passed{start, 0};
+    for (int starts = 0; starts < 10; ++starts) {
+        EXPECT_EQ(clock_.passed(), passed);
+        follow(clock_.passed());
+    }
+    machine_.advance_wall(seconds(-100 * day));
+    EXPECT_TRUE(clock_.is_trusted());
+    machine_.advance_wall(seconds(-3600));
+    EXPECT_EQ(clock_.passed(), passed) << "a clock that is behind is not where it was";
+}
+
 TEST_F(TrustedClockTest, WhereTheKernelCannotKnowTheWallClockIsTrusted) {
     clock_.follow({minutes(5), {}}, Instant{start - 10 * day, 0});
     EXPECT_EQ(clock_.trusted(), machine_.wall());

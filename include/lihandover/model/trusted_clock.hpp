@@ -35,6 +35,9 @@ class TrustedClock final : public Clock {
     /// Somebody says that the wall clock is right.
     void accept();
 
+    /// A time that has passed, for the next start: the wall clock's while it is trusted, else where it ought to be.
+    [[nodiscard]] Instant passed() const;
+
     [[nodiscard]] Instant wall() const override { return machine_.wall(); }
     [[nodiscard]] SteadyTime steady() const override { return machine_.steady(); }
     [[nodiscard]] Instant trusted() const override;
@@ -44,6 +47,8 @@ class TrustedClock final : public Clock {
   private:
     /// Where the clock ought to be, from the last time that was known to be right; under the lock.
     [[nodiscard]] Instant expected() const;
+    /// Whether the wall clock is where it ought to be; under the lock.
+    [[nodiscard]] bool within(Instant wall) const;
     /// Takes the wall clock as right where the kernel says so; under the lock.
     void look() const;
 
