@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "declarations.hpp"
+#include "lihandover/base/invariant.hpp"
 
 namespace lihandover::metrics {
 
@@ -128,6 +129,8 @@ void Gauge::set(double value) const {
 
 void Gauge::add(double difference) const {
     gauge_->Increment(difference);
+    // What is added is counted before what is taken away, on any thread.
+    LIHANDOVER_INVARIANT(gauge_->Value() >= 0, "a gauge does not go below zero");
 }
 
 void Histogram::observe(double seconds) const {

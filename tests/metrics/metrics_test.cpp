@@ -34,6 +34,14 @@ TEST(Metrics, SeriesOfASourceBeginAtZero) {
     }
 }
 
+TEST(MetricsDeathTest, AGaugeThatWouldGoBelowZeroIsFound) {
+    Metrics metrics;
+    const SourceMetrics& source = metrics.source("local");
+    source.connections.add(1);
+    source.connections.add(-1);
+    EXPECT_DEATH(source.connections.add(-1), "a gauge does not go below zero");
+}
+
 TEST(Metrics, CountsUnderItsOwnLabels) {
     Metrics metrics;
     const SourceMetrics& source = metrics.source("local");
