@@ -256,6 +256,33 @@ class Spine(SystemTest):
             self.assertTrue(item.targeted(item.receivers[0]))
             self.assertTrue(item.valid, item.problem)
 
+    def test_identifiers_match_in_every_spelling_and_national_numbers_where_the_source_says_how(self):
+        self.daemon.configuration["intake"]["http"][0]["numbers"] = {"country_code": "44", "trunk_prefix": "0"}
+        self.daemon.configuration["matching"] = {"services": {"examplechat": {"username": "insensitive"}}}
+        self.daemon.warrant("LIID-N", "lea-one", ("msisdn", "447700900128"), ("email", "alice@b\u00fccher.example"),
+                            ("username", "Zo\u00eb"), acknowledge_not_unique=True)
+        self.start()
+        same = [("msisdn", "00447700900128"), ("msisdn", "07700 900128"), ("e164", "+44 (0)7700 900128"),
+                ("msisdn", "\u0664\u0664\u0667\u0667\u0660\u0660\u0669\u0660\u0660\u0661\u0662\u0668"),
+                ("tel_uri", "tel:+447700900128;verstat=TN-Validation-Passed"),
+                ("tel_uri", "tel:+447700900128;cpc=ordinary"),
+                ("sip_uri", "sip:+447700900128;verstat=TN-Validation-Passed@ims.example:5060;user=phone"),
+                ("sip_uri", "<sips:+44-7700-900-128@ims.example>"), ("email", "Alice@xn--bcher-kva.example."),
+                ("email", " alice@B\u00dcCHER.example"), ("username", "zO\u00cb")]
+        other = [("msisdn", "7700900128"), ("tel_uri", "tel:7700900128;phone-context=+49"),
+                 ("sip_uri", "sip:447700900128@ims.example"), ("user_id", "447700900128"),
+                 ("email", "alice@bucher.example"), ("username", "Zoe")]
+        for number, identifier in enumerate(same):
+            self.daemon.accept(message("u-other", text=f"same {number}", receivers=[party(identifier)]))
+        for identifier in other:
+            self.daemon.accept(message("u-other", text="another", receivers=[party(identifier)]))
+        self.daemon.accept(message("u-other", text="the last", receivers=[party(same[0])]))
+        found = self.delivered(len(same) + 1)
+        self.assertEqual({f"same {n}" for n in range(len(same))} | {"the last"}, {i.csp_text("text") for i in found})
+        for item in found:
+            self.assertTrue(item.targeted(item.receivers[0]))
+            self.assertTrue(item.valid, item.problem)
+
     def test_every_event_type_and_every_member_arrives(self):
         self.daemon.warrant("LIID-0001", "lea-one", ("user_id", "u-1001"))
         self.start()
