@@ -29,6 +29,7 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "system")]
 
 import disk  # noqa: E402
 import faults  # noqa: E402
+import fronts  # noqa: E402
 import harness  # noqa: E402
 import load  # noqa: E402
 import model  # noqa: E402
@@ -84,6 +85,8 @@ class Lea(harness.Lea):
         self.good = os.path.join(episode.directory, f"{plan['name']}-tls")
         super().__init__(episode, plan["name"], certificate=self.good)
         self.proxy = None
+        self.front_port = harness.Ports.take() if plan["front"] else None
+        self.front = None
 
     def begin(self):
         with self.lock:
@@ -106,9 +109,11 @@ class Lea(harness.Lea):
 
     def open_proxy(self):
         self.proxy = subprocess.Popen(
-            [sys.executable, os.path.join(HERE, "proxy.py"), str(self.proxy_port), str(self.port), "127.0.0.1",
-             "127.0.0.2"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [sys.executable, os.path.join(HERE, "proxy.py"), str(self.proxy_port), str(self.front_port or self.port),
+             "127.0.0.1", "127.0.0.2"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.proxy.stdout.readline()
+        if self.front_port:
+            self.front = fronts.Front(None, self, tls=True, port=self.front_port)
 
     def between(self, behaviour):
         """What the proxy does from now on."""
@@ -117,7 +122,14 @@ class Lea(harness.Lea):
             self.proxy.stdin.flush()
             self.proxy.stdout.readline()
 
+    def front_does(self, behaviour):
+        """What the front does from now on."""
+        with self.lock:
+            self.front.behave(**behaviour)
+
     def close_proxy(self):
+        if self.front is not None:
+            self.front.stop()
         if self.proxy is not None:
             self.proxy.stdin.close()
             self.proxy.wait()
@@ -333,7 +345,8 @@ class Episode:
 
     def available(self, need):
         return {None: True, plans.SHIM: self.shim is not None, plans.CLOCK: self.clock_file is not None,
-                plans.DISK: self.small_disk is not None}[need]
+                plans.DISK: self.small_disk is not None,
+                plans.FRONT: any(lea.front for lea in self.leas.values())}[need]
 
     # Setting up
 
@@ -612,6 +625,8 @@ class Episode:
                 lea.now = []
                 lea.again()
                 lea.between({"mode": "pass"})
+                if lea.front is not None:
+                    lea.front_does({"mode": "pass"})
         for warrant in self.plan["warrants"]:
             self.write_warrant(warrant)
         faults.restore_configuration(self)

@@ -181,6 +181,13 @@ def node(episode, fault):
     poison(episode, fault)
 
 
+def front(episode, fault):
+    lea = lea_of(episode, fault)
+    lea.front_does(fault["behaviour"])
+    time.sleep(fault["for"])
+    lea.front_does({"mode": "pass"})
+
+
 def proxy(episode, fault):
     lea = lea_of(episode, fault)
     lea.between(fault["behaviour"])
@@ -283,4 +290,4 @@ def clock(episode, fault):
 
 RUN = {function.__name__: function for function in (
     kill, kill_starting, freeze, stop, reload, reconfigure, warrant_goes, warrant_spoiled, lea_kill, lea_freeze,
-    lea_rules, poison, node, proxy, lea_certificate, own_certificate, slow_clients, operator, disk_errors, disk_full, dns, clock)}
+    lea_rules, poison, node, front, proxy, lea_certificate, own_certificate, slow_clients, operator, disk_errors, disk_full, dns, clock)}

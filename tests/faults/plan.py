@@ -8,6 +8,7 @@ import random
 
 # What an episode needs beyond Python: faults that need what is not there are left out, and said so.
 SHIM, CLOCK, DISK = "the shim", "libfaketime", "a tmpfs of its own"
+FRONT = "an LEA with a front before it"
 
 PROXY_MODES = ("refuse", "blackhole", "reset", "half_close", "trickle", "late", "limit", "cut", "handshake_close",
                "handshake_reset")
@@ -59,6 +60,19 @@ def rules(chance, plan):
     chosen = chance.sample(kinds, chance.randint(1, 5))
     return {"lea": lea(chance, plan),
             "rules": [{**rule, "probability": round(chance.choice([0.05, 0.2, 0.6, 1]), 2)} for rule in chosen]}
+
+
+FRONT_MODES = ("double", "line_end", "stray", "no_close_notify", "http10", "interim", "two_lengths", "no_reason",
+               "buffer")
+
+
+def front(chance, plan):
+    """What stands before the LEA and ends TLS there (tests/lea-sim/front.py) answers in its own way."""
+    mode = chance.choice(FRONT_MODES)
+    more = {"interim": {"count": chance.choice([1, 12])},
+            "buffer": {"status": chance.choice([404, 500, 502, 503]), "uploads": chance.random() < 0.7}}.get(mode, {})
+    return {"lea": chance.choice([each for each in plan["leas"] if each["front"]] or plan["leas"])["name"],
+            "behaviour": {"mode": mode, "times": chance.choice([0, 1, 3, 20]), **more}}
 
 
 # Long enough that somebody who does not have to wait is served before it ends (model.py).
@@ -122,6 +136,7 @@ FAULTS = {
     "lea_freeze": (2, lambda chance, plan: {"lea": lea(chance, plan)}, None),
     "lea_rules": (8, rules, None),
     "proxy": (8, proxy, None),
+    "front": (4, front, FRONT),
     "poison": (3, poison, None),
     "node": (2, node, None),
     "lea_certificate": (2, lambda chance, plan: {"lea": lea(chance, plan), "certificate": chance.choice(
@@ -184,6 +199,7 @@ def draw(seed, quick=False, only=()):
             # Otherwise a small store fills up with what is there to be fetched.
             "removes": bool(plan["disk"] or plan["max_bytes"]) or chance.random() < 0.5,
             "seed": chance.randrange(10**6),
+            "front": "front" in only or chance.random() < 0.3,
         })
     people = [f"t-{token}-{n}" for n in range(chance.randint(2, 8))]
     emergency = chance.random() < 0.7
@@ -211,6 +227,7 @@ def draw(seed, quick=False, only=()):
                                 "seed": chance.randrange(10**9)})
     names = [name for name, (_, _, needs) in FAULTS.items()
              if not (needs == CLOCK and not plan["clock"]) and not (needs == DISK and not plan["disk"])
+             and not (needs == FRONT and not any(each["front"] for each in plan["leas"]))
              and not (quick and name == "slow_clients") and (not only or name in only)]
     # A few kinds for each episode, so that each comes about often enough together with each other.
     names = chance.sample(names, min(len(names), chance.randint(2, 7)))

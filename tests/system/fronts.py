@@ -13,18 +13,21 @@ FRONT = os.path.join(SOURCE, "tests/lea-sim/front.py")
 
 
 class Front:
-    """A front.py before one LEA or several; with `tls` it ends TLS itself, with the LEA's certificate."""
+    """A front.py before one LEA or several; with `tls` it ends TLS itself, with the LEA's certificate. It is stopped
+    with the test, or, without one, by stop()."""
 
     def __init__(self, test, *leas, tls=False, port=None, address="127.0.0.1"):
         self.port = port or Ports.take()
         arguments = [sys.executable, FRONT, "--listen", f"{address}:{self.port}",
                      "--to", ",".join(f"127.0.0.1:{lea.port}" for lea in leas)]
         if tls:
-            for option, file in (("certificate", "lea.pem"), ("private-key", "lea.key"), ("client-ca", "lea-ca.pem"),
+            own = leas[0].certificate
+            for option, file in (("certificate", f"{own}.pem"), ("private-key", f"{own}.key"), ("client-ca", "lea-ca.pem"),
                                  ("to-certificate", "csp.pem"), ("to-private-key", "csp.key"), ("to-ca", "lea-ca.pem")):
                 arguments += ["--" + option, Certificates.path(file)]
         self.popen = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        test.addCleanup(self.stop)
+        if test is not None:
+            test.addCleanup(self.stop)
         if self.popen.stdout.readline() != "listening\n":
             raise AssertionError("front.py does not listen")
 
