@@ -32,8 +32,8 @@ struct Background : testing::Test {
         io.restart();
     }
 
-    asio::thread_pool pool{2};
     asio::io_context io;
+    asio::thread_pool pool{2};  // ends first: its threads post to `io`
 };
 
 TEST_F(Background, WorkRunsElsewhereAndItsResultComesHome) {

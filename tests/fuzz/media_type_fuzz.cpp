@@ -2,10 +2,10 @@
 
 #include <string>
 
+#include "content_headers.hpp"
 #include "fuzz.hpp"
 #include "http/body_format.hpp"
 #include "lihandover/model/media_type.hpp"
-#include "presentation.hpp"
 #include "upload_classifier.hpp"
 
 namespace {
