@@ -132,16 +132,21 @@ enum class ObjectState : std::uint8_t { attached, offered, queued, refused, set_
 inline constexpr std::array<std::string_view, 5> object_state_names = {"attached", "offered", "queued", "refused",
                                                                        "set_aside"};
 
-/// Why a destination is paused.
+/// Why a destination is paused: what it fails with, or an operator.
 enum class Pause : std::uint8_t {
     tls,               ///< TLS or certificates fail
     credentials,       ///< 401 or 403
     redirect,          ///< redirected
     senseless_answer,  ///< answers that make no sense
-    refusals,          ///< the same refusal too many times running
+    refusals,          ///< HI1 errors, or a 4xx that judges what was sent
+    unavailable,       ///< 5xx, 408 or 429
+    no_answer,         ///< connections that break, or silence
+    unreachable,       ///< no connection
+    by_operator,       ///< an operator asked for it
 };
-inline constexpr std::array<std::string_view, 5> pause_names = {"tls", "credentials", "redirect", "senseless_answer",
-                                                                "refusals"};
+inline constexpr std::array<std::string_view, 9> pause_names = {
+    "tls", "credentials", "redirect", "senseless_answer", "refusals", "unavailable", "no_answer", "unreachable",
+    "operator"};
 
 /// States of waiting items.
 enum class WaitingState : std::uint8_t { held, queued, refused, set_aside };
