@@ -109,6 +109,8 @@ class NoTrace(SystemTest):
         self.assertEqual(["0", "0"], limits["Max core file size"][:2], "whatever starts it")
         with open(f"/proc/{self.daemon.process.pid}/status", encoding="ascii") as file:
             status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        if os.environ.get("LIHANDOVER_SANITIZED"):
+            return  # sanitizers lock nothing, whoever asks
         may_lock = int(status["CapEff"], 16) >> 14 & 1 or limits["Max locked memory"][1] == "unlimited"
         locked = int(status["VmLck"].split()[0])
         self.assertEqual(bool(may_lock), locked > 0, status)
