@@ -120,11 +120,10 @@ bool take_line(std::string_view& rest, std::string_view& line) {
     return true;
 }
 
-/// The next request by a plain reading. False where there is none.
-bool take_request(std::string_view& rest, Seen& out) {
-    while (rest.starts_with("\r\n")) {
-        rest.remove_prefix(2);
-    }
+using Fields = std::multimap<std::string, std::string>;
+
+/// The request line without its body. False where it is none.
+bool take_first_line(std::string_view& rest, Seen& out) {
     std::string_view line;
     if (!take_line(rest, line)) {
         return false;
@@ -136,16 +135,15 @@ bool take_request(std::string_view& rest, Seen& out) {
     }
     out = {std::string(line.substr(0, first)), std::string(line.substr(first + 1, second - first - 1)), {}};
     const std::string_view version = line.substr(second + 1);
-    if (version != "HTTP/1.1" && version != "HTTP/1.0") {
-        return false;
-    }
-    std::multimap<std::string, std::string> fields;
-    for (;;) {
-        if (!take_line(rest, line)) {
-            return false;
-        }
+    return version == "HTTP/1.1" || version == "HTTP/1.0";
+}
+
+/// All fields up to the empty line. False where that does not come, or something else does.
+bool take_fields(std::string_view& rest, Fields& fields) {
+    std::string_view line;
+    while (take_line(rest, line)) {
         if (line.empty()) {
-            break;
+            return true;
         }
         const auto colon = line.find(':');
         if (colon == 0 || colon == std::string_view::npos || is_blank(line.front()) || is_blank(line[colon - 1])) {
@@ -153,66 +151,86 @@ bool take_request(std::string_view& rest, Seen& out) {
         }
         fields.emplace(lower(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
     }
-    const auto lengths = fields.count("content-length");
-    const auto codings = fields.count("transfer-encoding");
-    if (lengths + codings > 1) {
+    return false;
+}
+
+/// The body where it is whole. False where `digits` are no length.
+bool take_sized_body(std::string_view& rest, const std::string& digits, Seen& out) {
+    if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) {
         return false;
     }
-    if (lengths == 0 && codings == 0) {
-        out.body = "";
-        return true;
+    // More than there is, however many digits.
+    const bool vast = digits.find_first_not_of('0') != std::string::npos && digits.size() > 30;
+    std::size_t length = 0;
+    for (const char c : digits) {
+        length = std::min<std::size_t>(length * 10 + static_cast<std::size_t>(c - '0'), std::size_t{1} << 32U);
     }
-    if (lengths == 1) {
-        const std::string& digits = fields.find("content-length")->second;
-        if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) {
-            return false;
-        }
-        // More than there is, however many digits.
-        const bool vast = digits.find_first_not_of('0') != std::string::npos && digits.size() > 30;
-        std::size_t length = 0;
-        for (const char c : digits) {
-            length = std::min<std::size_t>(length * 10 + static_cast<std::size_t>(c - '0'), std::size_t{1} << 32U);
-        }
-        if (!vast && length <= rest.size()) {
-            out.body = std::string(rest.substr(0, length));
-            rest.remove_prefix(length);
-        } else {
-            rest = {};
-        }
-        return true;
+    if (!vast && length <= rest.size()) {
+        out.body = std::string(rest.substr(0, length));
+        rest.remove_prefix(length);
+    } else {
+        rest = {};
     }
-    if (lower(fields.find("transfer-encoding")->second) != "chunked") {
-        return false;
-    }
+    return true;
+}
+
+/// The body where it is whole.
+void take_chunked_body(std::string_view& rest, Seen& out) {
     std::string body;
+    std::string_view line;
     for (;;) {
         if (!take_line(rest, line)) {
-            return true;  // a request, but its body is not whole
+            return;
         }
         const std::string_view digits = trimmed(line.substr(0, line.find(';')));
         if (digits.empty() || digits.size() > 16 ||
             digits.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos) {
-            return true;
+            return;
         }
         const std::size_t size = std::stoull(std::string(digits), nullptr, 16);
         if (size == 0) {
             break;
         }
         if (rest.size() < 2 || size > rest.size() - 2 || rest.substr(size, 2) != "\r\n") {
-            return true;
+            return;
         }
         body += rest.substr(0, size);
         rest.remove_prefix(size + 2);
     }
-    for (;;) {  // trailer
-        if (!take_line(rest, line)) {
-            return true;
-        }
+    while (take_line(rest, line)) {  // trailer
         if (line.empty()) {
             out.body = body;
-            return true;
+            return;
         }
     }
+}
+
+/// The next request by a plain reading. False where there is none; without a body where that is not whole.
+bool take_request(std::string_view& rest, Seen& out) {
+    while (rest.starts_with("\r\n")) {
+        rest.remove_prefix(2);
+    }
+    Fields fields;
+    if (!take_first_line(rest, out) || !take_fields(rest, fields)) {
+        return false;
+    }
+    const auto lengths = fields.count("content-length");
+    const auto codings = fields.count("transfer-encoding");
+    if (lengths + codings > 1) {
+        return false;
+    }
+    if (lengths == 1) {
+        return take_sized_body(rest, fields.find("content-length")->second, out);
+    }
+    if (codings == 0) {
+        out.body = "";
+        return true;
+    }
+    if (lower(fields.find("transfer-encoding")->second) != "chunked") {
+        return false;
+    }
+    take_chunked_body(rest, out);
+    return true;
 }
 
 void check_seen(const std::vector<Seen>& requests, std::string_view bytes) {

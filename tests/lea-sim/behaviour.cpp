@@ -56,97 +56,94 @@ std::optional<double> parse_probability(std::string_view text) {
     return value;
 }
 
-/// Sets one setting of a rule. False where the name is unknown; an empty `allowed` afterwards means success.
-bool set(Rule& rule, std::string_view name, std::string_view value, std::string& allowed) {
-    constexpr auto any = std::numeric_limits<std::uint64_t>::max();
-    const auto number = [&](auto& field, std::uint64_t least, std::uint64_t most) {
-        const auto parsed = parse_number(value, least, most);
-        if (parsed) {
-            field = static_cast<std::remove_reference_t<decltype(field)>>(*parsed);
+/// One setting as it was given; `allowed` says what would have been right where it was not.
+struct Given {
+    Rule& rule;
+    std::string_view value;
+    std::string& allowed;
+
+    template <typename Enum, std::size_t Size>
+    void choose(Enum& field, const std::array<std::string_view, Size>& names) const {
+        if (const auto chosen = named<Enum>(names, value)) {
+            field = *chosen;
+        } else {
+            allowed = listed(names);
+        }
+    }
+    template <typename Number>
+    void number(Number& field, std::uint64_t least, std::uint64_t most) const {
+        if (const auto parsed = parse_number(value, least, most)) {
+            field = static_cast<Number>(*parsed);
         } else {
             allowed = std::to_string(least) + " to " + std::to_string(most);
         }
-    };
-    const auto duration = [&](std::chrono::milliseconds& field) {
-        const auto parsed = parse_duration(value);
-        if (parsed) {
+    }
+    void duration(std::chrono::milliseconds& field) const {
+        if (const auto parsed = parse_duration(value)) {
             field = *parsed;
         } else {
             allowed = "a time such as 200ms, 2s, 5m, 1h";
         }
-    };
-    if (name == "kind") {
-        const auto kind = named<Kind>(kind_names, value);
-        if (kind) {
-            rule.kind = *kind;
-        } else {
-            allowed = listed(kind_names);
-        }
-    } else if (name == "on") {
-        const auto scope = named<Scope>(scope_names, value);
-        if (scope) {
-            rule.on = *scope;
-        } else {
-            allowed = listed(scope_names);
-        }
-    } else if (name == "moment") {
-        const auto moment = named<Moment>(moment_names, value);
-        if (moment) {
-            rule.moment = *moment;
-        } else {
-            allowed = listed(moment_names);
-        }
-    } else if (name == "object") {
+    }
+    void object() const {
         rule.object = model::Uuid::parse(value);
         if (!rule.object) {
             allowed = "a UUID";
         }
-    } else if (name == "probability") {
-        const auto parsed = parse_probability(value);
-        if (parsed) {
+    }
+    void probability() const {
+        if (const auto parsed = parse_probability(value)) {
             rule.probability = *parsed;
         } else {
             allowed = "0 to 1";
         }
-    } else if (name == "liid") {
-        rule.liid = value;
-    } else if (name == "contains") {
-        rule.contains = value;
-    } else if (name == "nodes") {
-        number(rule.nodes, 1, 1000);
-    } else if (name == "node") {
-        number(rule.node.emplace(), 0, 999);
-    } else if (name == "description") {
-        rule.description = value;
-    } else if (name == "location") {
+    }
+    void location() const {
         rule.location = value;
-        const bool control = std::any_of(value.begin(), value.end(), [](char byte) { return byte < 0x20; });
-        if (control) {
+        if (std::any_of(value.begin(), value.end(), [](char byte) { return byte < 0x20; })) {
             allowed = "a URL";
         }
-    } else if (name == "skip") {
-        number(rule.skip, 0, any);
-    } else if (name == "every") {
-        number(rule.every, 1, any);
-    } else if (name == "times") {
-        number(rule.times, 0, any);
-    } else if (name == "delay") {
-        duration(rule.delay);
-    } else if (name == "jitter") {
-        duration(rule.jitter);
-    } else if (name == "code") {
-        number(rule.code, 0, any);
-    } else if (name == "status") {
-        number(rule.status, 200, 599);
-    } else if (name == "retry_after") {
-        number(rule.retry_after.emplace(), 0, 86'400);
-    } else if (name == "size") {
-        number(rule.size, 0, std::uint64_t{1} << 40);
-    } else if (name == "rate") {
-        number(rule.rate, 1, std::uint64_t{1} << 40);
-    } else {
+    }
+};
+
+constexpr auto any_number = std::numeric_limits<std::uint64_t>::max();
+
+struct Setting {
+    std::string_view name;
+    void (*take)(const Given& given);
+};
+constexpr std::array settings = {
+    Setting{"kind", [](const Given& given) { given.choose(given.rule.kind, kind_names); }},
+    Setting{"on", [](const Given& given) { given.choose(given.rule.on, scope_names); }},
+    Setting{"moment", [](const Given& given) { given.choose(given.rule.moment, moment_names); }},
+    Setting{"object", [](const Given& given) { given.object(); }},
+    Setting{"probability", [](const Given& given) { given.probability(); }},
+    Setting{"liid", [](const Given& given) { given.rule.liid = given.value; }},
+    Setting{"contains", [](const Given& given) { given.rule.contains = given.value; }},
+    Setting{"nodes", [](const Given& given) { given.number(given.rule.nodes, 1, 1000); }},
+    Setting{"node", [](const Given& given) { given.number(given.rule.node.emplace(), 0, 999); }},
+    Setting{"description", [](const Given& given) { given.rule.description = given.value; }},
+    Setting{"location", [](const Given& given) { given.location(); }},
+    Setting{"skip", [](const Given& given) { given.number(given.rule.skip, 0, any_number); }},
+    Setting{"every", [](const Given& given) { given.number(given.rule.every, 1, any_number); }},
+    Setting{"times", [](const Given& given) { given.number(given.rule.times, 0, any_number); }},
+    Setting{"delay", [](const Given& given) { given.duration(given.rule.delay); }},
+    Setting{"jitter", [](const Given& given) { given.duration(given.rule.jitter); }},
+    Setting{"code", [](const Given& given) { given.number(given.rule.code, 0, any_number); }},
+    Setting{"status", [](const Given& given) { given.number(given.rule.status, 200, 599); }},
+    Setting{"retry_after", [](const Given& given) { given.number(given.rule.retry_after.emplace(), 0, 86'400); }},
+    Setting{"size", [](const Given& given) { given.number(given.rule.size, 0, std::uint64_t{1} << 40); }},
+    Setting{"rate", [](const Given& given) { given.number(given.rule.rate, 1, std::uint64_t{1} << 40); }},
+};
+
+/// Sets one setting of a rule. False where the name is unknown; an empty `allowed` afterwards means success.
+bool set(Rule& rule, std::string_view name, std::string_view value, std::string& allowed) {
+    const auto* const found =
+        std::find_if(settings.begin(), settings.end(), [name](const Setting& setting) { return setting.name == name; });
+    if (found == settings.end()) {
         return false;
     }
+    found->take({rule, value, allowed});
     return true;
 }
 

@@ -585,6 +585,38 @@ const Rule* Lea::own_rule(const Delivery& delivery, std::size_t action, Subjects
     return nullptr;
 }
 
+namespace {
+
+/// How the message's fate is told of each of its actions, where they are not answered.
+void tell_misbehaviour(Line& line, const Rule& rule) {
+    line.text("outcome", rule.kind == Kind::drop ? "dropped" : name_of(rule.kind));
+    if (rule.kind == Kind::status || rule.kind == Kind::under_status) {
+        line.number("status", rule.status);
+    }
+    if (rule.kind == Kind::error || rule.kind == Kind::stranger || rule.kind == Kind::under_status) {
+        line.number("code", rule.code);
+    }
+}
+
+/// How an action was answered: as it deserves, unless `own` says otherwise.
+void tell_answer(Line& line, const Taken& action, const Rule* own) {
+    if (!action.good()) {
+        line.text("outcome", "refused").number("code", action.deliver ? not_valid : unsupported_action);
+    } else if (own == nullptr) {
+        line.text("outcome", "accepted");
+    } else if (own->kind == Kind::refuse) {
+        line.text("outcome", "refused").number("code", own->code);
+    } else if (own->kind == Kind::exists) {
+        line.text("outcome", "refused").number("code", hi1::object_already_exists);
+    } else if (own->kind == Kind::first_only) {
+        line.text("outcome", name_of(Kind::unanswered));
+    } else {
+        line.text("outcome", name_of(own->kind));
+    }
+}
+
+}  // namespace
+
 void Lea::report(const Delivery& delivery, const http::Exchange& exchange) {
     if (shared_.quiet) {
         return;
@@ -622,7 +654,6 @@ void Lea::report(const Delivery& delivery, const http::Exchange& exchange) {
     const bool answered = answers_actions(rule, delivery.moment);
     for (std::size_t i = 0; i < delivery.taken.size(); ++i) {
         const auto& action = delivery.taken[i];
-        const auto* own = delivery.action_rules[i];
         auto line = head();
         line.text("transaction", delivery.request.header.transaction.to_string())
             .number("action", delivery.request.actions[i].action)
@@ -632,29 +663,10 @@ void Lea::report(const Delivery& delivery, const http::Exchange& exchange) {
             is_number(delivery.correlations[i].sequence)) {
             line.raw("level", delivery.correlations[i].level).raw("sequence", delivery.correlations[i].sequence);
         }
-        if (!answered) {
-            line.text("outcome", rule->kind == Kind::drop ? "dropped" : name_of(rule->kind));
-            if (rule->kind == Kind::status) {
-                line.number("status", rule->status);
-            }
-            if (rule->kind == Kind::under_status) {
-                line.number("status", rule->status);
-            }
-            if (rule->kind == Kind::error || rule->kind == Kind::stranger || rule->kind == Kind::under_status) {
-                line.number("code", rule->code);
-            }
-        } else if (!action.good()) {
-            line.text("outcome", "refused").number("code", action.deliver ? not_valid : unsupported_action);
-        } else if (own == nullptr) {
-            line.text("outcome", "accepted");
-        } else if (own->kind == Kind::refuse) {
-            line.text("outcome", "refused").number("code", own->code);
-        } else if (own->kind == Kind::exists) {
-            line.text("outcome", "refused").number("code", hi1::object_already_exists);
-        } else if (own->kind == Kind::first_only) {
-            line.text("outcome", name_of(Kind::unanswered));
+        if (answered) {
+            tell_answer(line, action, delivery.action_rules[i]);
         } else {
-            line.text("outcome", name_of(own->kind));
+            tell_misbehaviour(line, *rule);
         }
         if (answered && rule != nullptr && rule->kind == Kind::drop) {
             line.text("then", "dropped");
@@ -785,6 +797,65 @@ boost::asio::awaitable<bool> Lea::read_upload(http::Exchange& exchange, const Ru
     }
 }
 
+namespace {
+
+Line begun_line(const http::Exchange& exchange, const model::Uuid& object) {
+    Line line("object");
+    line.text("object", object.to_string()).text("path", exchange.path());
+    line.text("content_type", exchange.header("Content-Type").value_or(std::string_view{}));
+    line.boolean("expected_continue", exchange.expects_continue());
+    if (const auto length = exchange.content_length()) {
+        line.number("content_length", *length);
+    }
+    if (exchange.peer().certificate) {
+        line.text("client", exchange.peer().certificate->subject);
+    }
+    return line;
+}
+
+}  // namespace
+
+/// What is done to the whole upload; `moment` is when, where that is a drop.
+const Rule* Lea::upload_rule(const Behaviour& behaviour, Subjects subjects, Moment& moment) {
+    const auto* rule = first_drop(behaviour, subjects, moment);
+    for (std::size_t i = 0; i < behaviour.size() && rule == nullptr; ++i) {
+        const auto& candidate = behaviour.rule(i);
+        if (!is_message_kind(candidate.kind) || is_early(candidate)) {
+            continue;
+        }
+        rule = behaviour.apply(i, subjects, random_);
+        if (rule != nullptr) {
+            moment = rule->moment;
+        }
+    }
+    return rule;
+}
+
+/// Reads the object, and keeps it where there is an archive. Whether it came whole.
+boost::asio::awaitable<bool> Lea::store_upload(http::Exchange& exchange, const Rule* slow, const model::Uuid& object,
+                                               Line& line, std::uint64_t& bytes) {
+    std::optional<IncomingFile> file;
+    if (shared_.archive) {
+        auto begun = shared_.archive->begin_object();
+        if (begun) {
+            file.emplace(std::move(*begun));
+        }
+    }
+    if (!co_await read_upload(exchange, slow, file ? &*file : nullptr, bytes)) {
+        co_return false;
+    }
+    std::string stored_as;
+    if (file && !file->finish(object.to_string(), "", stored_as)) {
+        co_return false;
+    }
+    count(shared_.totals.objects);
+    count(shared_.totals.object_bytes, bytes);
+    if (!stored_as.empty()) {
+        line.text("file", "objects/" + stored_as);
+    }
+    co_return true;
+}
+
 boost::asio::awaitable<void> Lea::take_upload(http::Exchange& exchange, std::string_view name) {
     const auto object = model::Uuid::parse(name);
     if (!object) {
@@ -798,29 +869,10 @@ boost::asio::awaitable<void> Lea::take_upload(http::Exchange& exchange, std::str
     words.append(" ").append(exchange.header("Content-Type").value_or(std::string_view{}));
     const std::array<Behaviour::Subject, 1> subjects = {
         Behaviour::Subject{Scope::uploads, {}, &*object, words, connection_of(*behaviour, exchange)}};
-    Line line("object");
-    line.text("object", object->to_string()).text("path", exchange.path());
-    line.text("content_type", exchange.header("Content-Type").value_or(std::string_view{}));
-    line.boolean("expected_continue", exchange.expects_continue());
-    if (const auto length = exchange.content_length()) {
-        line.number("content_length", *length);
-    }
-    if (exchange.peer().certificate) {
-        line.text("client", exchange.peer().certificate->subject);
-    }
+    Line line = begun_line(exchange, *object);
 
     auto moment = Moment::answering;
-    const auto* rule = first_drop(*behaviour, subjects, moment);
-    for (std::size_t i = 0; i < behaviour->size() && rule == nullptr; ++i) {
-        const auto& candidate = behaviour->rule(i);
-        if (!is_message_kind(candidate.kind) || is_early(candidate)) {
-            continue;
-        }
-        rule = behaviour->apply(i, subjects, random_);
-        if (rule != nullptr) {
-            moment = rule->moment;
-        }
-    }
+    const auto* rule = upload_rule(*behaviour, subjects, moment);
     const bool early = rule != nullptr && (rule->kind == Kind::status || moment == Moment::reading);
     const auto* slow = first(*behaviour, Kind::slow_read, subjects);
     if (first(*behaviour, Kind::withhold_continue, subjects) != nullptr) {
@@ -829,28 +881,7 @@ boost::asio::awaitable<void> Lea::take_upload(http::Exchange& exchange, std::str
     }
 
     std::uint64_t bytes = 0;
-    bool whole = false;
-    if (!early) {
-        std::optional<IncomingFile> file;
-        if (shared_.archive) {
-            auto begun = shared_.archive->begin_object();
-            if (begun) {
-                file.emplace(std::move(*begun));
-            }
-        }
-        whole = co_await read_upload(exchange, slow, file ? &*file : nullptr, bytes);
-        std::string stored_as;
-        if (whole && file && !file->finish(object->to_string(), "", stored_as)) {
-            whole = false;
-        }
-        if (whole) {
-            count(shared_.totals.objects);
-            count(shared_.totals.object_bytes, bytes);
-            if (!stored_as.empty()) {
-                line.text("file", "objects/" + stored_as);
-            }
-        }
-    }
+    const bool whole = !early && co_await store_upload(exchange, slow, *object, line, bytes);
     co_await wait(delay_for(*behaviour, subjects));
     const bool dropped = rule != nullptr && rule->kind == Kind::drop && moment != Moment::answered;
     const bool refused = rule != nullptr && rule->kind != Kind::drop;

@@ -73,6 +73,9 @@ class Lea final : public http::Handler {
 
     boost::asio::awaitable<void> take_delivery(http::Exchange& exchange, Delivery& delivery);
     boost::asio::awaitable<void> take_upload(http::Exchange& exchange, std::string_view name);
+    [[nodiscard]] const Rule* upload_rule(const Behaviour& behaviour, Subjects subjects, Moment& moment);
+    boost::asio::awaitable<bool> store_upload(http::Exchange& exchange, const Rule* slow, const model::Uuid& object,
+                                              Line& line, std::uint64_t& bytes);
     boost::asio::awaitable<bool> read_upload(http::Exchange& exchange, const Rule* slow, IncomingFile* file,
                                              std::uint64_t& bytes);
     boost::asio::awaitable<bool> read_delivery(http::Exchange& exchange, const Rule* slow, std::string& body);

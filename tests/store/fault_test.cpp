@@ -74,6 +74,24 @@ class Faulty : public StoreTest {
         sqlite3_close(database);
         return value;
     }
+    /// Opens the store, and has its lane and profile. Any of it may fail.
+    [[nodiscard]] bool open_under_faults() {
+        auto opened = Store::open(options_, clock_);
+        if (!opened) {
+            return false;
+        }
+        store_ = std::move(*opened);
+        store_->set_listener(&ear_);
+        store_->objects().set_listener(&object_ear_);
+        const auto lane = store_->lane("lea", "LIID-1");
+        const auto profile = store_->profile(some_profile());
+        if (!lane || !profile) {
+            return false;
+        }
+        lane_ = *lane;
+        profile_ = *profile;
+        return true;
+    }
     /// Items with objects through all that can become of them, whatever fails. What was told to be kept is asserted.
     void run_through(std::map<model::Uuid, std::string>& content, std::set<model::Uuid>& made,
                      std::set<model::Uuid>& ended) {
@@ -223,20 +241,10 @@ TEST_F(Faulty, FailsOneOperationAfterTheOtherWithoutLosingAnObject) {
             std::map<model::Uuid, std::string> content;  // by object
             std::set<model::Uuid> made;
             std::set<model::Uuid> ended;
-            auto opened = Store::open(options_, clock_);
-            if (opened) {
-                store_ = std::move(*opened);
-                store_->set_listener(&ear_);
-                store_->objects().set_listener(&object_ear_);
-                const auto lane = store_->lane("lea", "LIID-1");
-                const auto profile = store_->profile(some_profile());
-                if (lane && profile) {
-                    lane_ = *lane;
-                    profile_ = *profile;
-                    run_through(content, made, ended);
-                }
-                close();
+            if (open_under_faults()) {
+                run_through(content, made, ended);
             }
+            close();
             reached = faults().seen > operation;
             faults().none();
             if (HasFailure()) {

@@ -631,6 +631,17 @@ TEST_F(ObjectsTest, FromElsewhereAreTurnedAway) {
     EXPECT_EQ(submit(item()), Outcome::committed) << "the store goes on";
 }
 
+void expect_same(const SourceFile& file, const SourceFile& expected) {
+    EXPECT_EQ(file.id, expected.id);
+    EXPECT_EQ(file.path, expected.path);
+    EXPECT_EQ(file.inode, expected.inode);
+    EXPECT_EQ(file.size, expected.size);
+    EXPECT_EQ(file.modified_nanos, expected.modified_nanos);
+    EXPECT_EQ(file.changed_nanos, expected.changed_nanos);
+    EXPECT_EQ(file.sha256, expected.sha256);
+    EXPECT_EQ(file.give_up_at.micros(), expected.give_up_at.micros());
+}
+
 TEST_F(ObjectsTest, NamedAsFilesHoldTheirItemUntilTheyAreCopied) {
     auto expected = std::make_shared<SourceFile>(*source_file(9));
     expected->sha256 = model::Sha256{1, 2, 3};
@@ -655,15 +666,7 @@ TEST_F(ObjectsTest, NamedAsFilesHoldTheirItemUntilTheyAreCopied) {
         const auto pending = objects().pending_files();
         ASSERT_TRUE(pending) << pending.error().message;
         ASSERT_THAT(*pending, SizeIs(2));
-        const SourceFile& file = *pending->front();
-        EXPECT_EQ(file.id, expected->id);
-        EXPECT_EQ(file.path, expected->path);
-        EXPECT_EQ(file.inode, expected->inode);
-        EXPECT_EQ(file.size, expected->size);
-        EXPECT_EQ(file.modified_nanos, expected->modified_nanos);
-        EXPECT_EQ(file.changed_nanos, expected->changed_nanos);
-        EXPECT_EQ(file.sha256, expected->sha256);
-        EXPECT_EQ(file.give_up_at.micros(), expected->give_up_at.micros());
+        expect_same(*pending->front(), *expected);
         EXPECT_FALSE(pending->back()->sha256);
         if (round == 0) {
             reopen();
