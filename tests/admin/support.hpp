@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "../support/manual_clock.hpp"
+#include "../support/temporary_directory.hpp"
 #include "connection.hpp"
 #include "fake_store.hpp"
 #include "lihandover/admin/admin.hpp"
@@ -94,19 +95,7 @@ class FakeControl final : public Control {
 /// An Admin with all that it needs, and a directory for its socket.
 class AdminTest : public testing::Test {
   protected:
-    AdminTest() {
-        std::string name = (std::filesystem::temp_directory_path() / "lihandover-test-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) {
-            throw std::runtime_error("no directory");
-        }
-        directory_ = name;
-        socket_ = directory_ + "/control.sock";
-    }
-    ~AdminTest() override {
-        stop();
-        std::error_code ignored;
-        std::filesystem::remove_all(directory_, ignored);
-    }
+    ~AdminTest() override { stop(); }
 
     void start() {
         config::Admin options;
@@ -136,8 +125,9 @@ class AdminTest : public testing::Test {
         return ctl::Connection(socket_).post(target, body, std::chrono::seconds(60));
     }
 
-    std::string directory_;
-    std::string socket_;
+    lihandover::test::TemporaryDirectory held_;
+    std::string directory_ = held_.path().string();
+    std::string socket_ = directory_ + "/control.sock";
     lihandover::test::ManualClock clock_{{1'795'342'631, 5'000}};
     FakeStore store_;
     FakeControl control_;

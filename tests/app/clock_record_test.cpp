@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "../support/temporary_directory.hpp"
+
 namespace lihandover::app {
 namespace {
 
@@ -13,16 +15,10 @@ namespace fs = std::filesystem;
 
 class ClockRecordTest : public testing::Test {
   protected:
-    void SetUp() override {
-        std::string name = (fs::temp_directory_path() / "clock.XXXXXX").string();
-        ASSERT_NE(::mkdtemp(name.data()), nullptr);
-        directory_ = name;
-    }
-    void TearDown() override { fs::remove_all(directory_); }
-
     void spoil(const std::string& text) const { std::ofstream(directory_ + "/trusted-time") << text; }
 
-    std::string directory_;
+    lihandover::test::TemporaryDirectory held_;
+    std::string directory_ = held_.path().string();
 };
 
 TEST_F(ClockRecordTest, RemembersTheLastTime) {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <memory>
 
+#include "../support/temporary_directory.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/store/store.hpp"
 
@@ -19,9 +20,6 @@ namespace fs = std::filesystem;
 class WarrantKeeperTest : public testing::Test {
   protected:
     void SetUp() override {
-        std::string name = (fs::temp_directory_path() / "keeper.XXXXXX").string();
-        ASSERT_NE(::mkdtemp(name.data()), nullptr);
-        directory_ = name;
         fs::create_directory(warrants());
         fs::create_directory(state());
         ASSERT_EQ(::chmod(state().c_str(), 0700), 0);
@@ -30,10 +28,7 @@ class WarrantKeeperTest : public testing::Test {
         add_destination("lea-one");
         start();
     }
-    void TearDown() override {
-        end();
-        fs::remove_all(directory_);
-    }
+    void TearDown() override { end(); }
 
     void start() {
         store::Options options;
@@ -109,7 +104,8 @@ class WarrantKeeperTest : public testing::Test {
     };
 
     June clock_;
-    fs::path directory_;
+    lihandover::test::TemporaryDirectory held_;
+    fs::path directory_ = held_.path();
     Assembly assembly_;
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<WarrantKeeper> keeper_;

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "../support/temporary_directory.hpp"
+
 namespace lihandover::config {
 namespace {
 
@@ -156,19 +158,11 @@ TEST(Problem, AreSortedByPlace) {
 }
 
 class TextFile : public testing::Test {
-  public:
-    TextFile(const TextFile&) = delete;
-    TextFile& operator=(const TextFile&) = delete;
-
   protected:
-    TextFile() {
-        std::string name = (std::filesystem::temp_directory_path() / "config-XXXXXX").string();
-        directory_ = ::mkdtemp(name.data()) != nullptr ? name : "";
-    }
-    ~TextFile() override { std::filesystem::remove_all(directory_); }
     [[nodiscard]] std::string path(const std::string& name) const { return directory_ + "/" + name; }
 
-    std::string directory_;
+    lihandover::test::TemporaryDirectory held_;
+    std::string directory_ = held_.path().string();
 };
 
 TEST_F(TextFile, IsReadUpToItsLimit) {

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "../support/temporary_directory.hpp"
 #include "corpus.hpp"
 #include "lihandover/hi1/message.hpp"
 #include "lihandover/hi1/names.hpp"
@@ -23,35 +24,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class TempDir {
+class TempDir : public lihandover::test::TemporaryDirectory {
   public:
-    TempDir() {
-        std::string pattern = (fs::temp_directory_path() / "etsi-test-XXXXXX").string();
-        if (mkdtemp(pattern.data()) == nullptr) {
-            throw std::runtime_error("mkdtemp");
-        }
-        path_ = pattern;
-    }
-    TempDir(const TempDir&) = delete;
-    TempDir& operator=(const TempDir&) = delete;
-    TempDir(TempDir&&) = delete;
-    TempDir& operator=(TempDir&&) = delete;
-    ~TempDir() {
-        std::error_code ignored;
-        fs::remove_all(path_, ignored);
-    }
-    [[nodiscard]] const fs::path& path() const { return path_; }
-    void write(const std::string& name, std::string_view text) const { std::ofstream(path_ / name) << text; }
+    void write(const std::string& name, std::string_view text) const { std::ofstream(path() / name) << text; }
     void take_ours() const {
         for (const fs::directory_entry& entry : fs::directory_iterator(schemas_dir())) {
             if (entry.path().extension() == ".xsd") {
-                fs::copy_file(entry.path(), path_ / entry.path().filename());
+                fs::copy_file(entry.path(), path() / entry.path().filename());
             }
         }
     }
-
-  private:
-    fs::path path_;
 };
 
 std::string problem_of(std::string_view document) {

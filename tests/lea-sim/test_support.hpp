@@ -11,31 +11,12 @@
 #include <string_view>
 #include <vector>
 
+#include "../support/temporary_directory.hpp"
 #include "lihandover/tls/context.hpp"
 
 namespace lihandover::lea_sim::test {
 
-/// A fresh directory, removed at the end.
-class Directory {
-  public:
-    Directory() {
-        std::string name = (std::filesystem::temp_directory_path() / "lihandover-test-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) {
-            throw std::runtime_error("no directory");
-        }
-        path_ = name;
-    }
-    ~Directory() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    Directory(const Directory&) = delete;
-    Directory& operator=(const Directory&) = delete;
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
-};
+using Directory = lihandover::test::TemporaryDirectory;
 
 /// Those of scripts/make-test-certificates, made once per test program.
 class Certificates {

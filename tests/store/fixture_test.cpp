@@ -68,7 +68,7 @@ class EarlierStore : public testing::Test {
         }
     }
 
-    TempDirectory directory_;
+    lihandover::test::TemporaryDirectory directory_;
     std::filesystem::path state_ = directory_.path() / "state";
     lihandover::test::ManualClock clock_;
     std::unique_ptr<Store> store_;

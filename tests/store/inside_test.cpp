@@ -33,7 +33,7 @@ class Database : public testing::Test {
         set_up_writer(connection);
         return connection;
     }
-    TempDirectory directory_;
+    lihandover::test::TemporaryDirectory directory_;
     std::filesystem::path file_ = directory_.path() / "some.db";
 };
 
@@ -271,7 +271,7 @@ TEST_F(Counters, StayRightThroughManyConversationsFlushesAndRestarts) {
 }
 
 TEST(TheStateDirectory, IsMadeAndClosedToOthers) {
-    const TempDirectory parent;
+    const lihandover::test::TemporaryDirectory parent;
     const auto path = parent.path() / "made";
     const mode_t mask = umask(0);
     {
@@ -293,7 +293,7 @@ TEST(TheStateDirectory, IsMadeAndClosedToOthers) {
 }
 
 TEST(TheStateDirectory, IsHeldByOneAtATime) {
-    const TempDirectory parent;
+    const lihandover::test::TemporaryDirectory parent;
     auto first = std::make_unique<model::Result<StateDirectory>>(StateDirectory::open(parent.path()));
     ASSERT_TRUE(*first);
     const auto second = StateDirectory::open(parent.path());
@@ -305,14 +305,14 @@ TEST(TheStateDirectory, IsHeldByOneAtATime) {
 }
 
 TEST(TheStateDirectory, HasToBeADirectory) {
-    const TempDirectory parent;
+    const lihandover::test::TemporaryDirectory parent;
     std::ofstream(parent.path() / "file") << "x";
     EXPECT_FALSE(StateDirectory::open(parent.path() / "file"));
     EXPECT_FALSE(StateDirectory::open(parent.path() / "no" / "such"));
 }
 
 TEST(TheStateDirectory, SetsSpaceAsideAndGivesItBack) {
-    const TempDirectory parent;
+    const lihandover::test::TemporaryDirectory parent;
     const auto directory = StateDirectory::open(parent.path());
     ASSERT_TRUE(directory);
     EXPECT_FALSE(directory->release());

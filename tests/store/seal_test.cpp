@@ -93,7 +93,7 @@ class Sealed : public testing::Test {
             bytes.append(part, 0, *size);
         }
     }
-    TempDirectory directory_;
+    lihandover::test::TemporaryDirectory directory_;
     std::shared_ptr<ObjectFiles> files_;
 };
 

@@ -592,7 +592,7 @@ TEST_F(Outbox, HashesUnderItsOwnKey) {
     EXPECT_EQ(hash, store_->keyed_hash(one));
     reopen();
     EXPECT_EQ(hash, store_->keyed_hash(one));
-    TempDirectory elsewhere;
+    lihandover::test::TemporaryDirectory elsewhere;
     auto other = Store::open({elsewhere.path(), 0, {}}, clock_);
     ASSERT_TRUE(other);
     EXPECT_NE(hash, (*other)->keyed_hash(one));

@@ -5,19 +5,6 @@
 
 namespace lihandover::store::test {
 
-TempDirectory::TempDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "lihandover-store-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) {
-        std::abort();
-    }
-    path_ = name;
-}
-
-TempDirectory::~TempDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-}
-
 bool eventually(const std::function<bool()>& condition) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
     while (!condition()) {

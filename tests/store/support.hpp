@@ -17,25 +17,12 @@
 #include <vector>
 
 #include "../support/manual_clock.hpp"
+#include "../support/temporary_directory.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/uuid.hpp"
 #include "lihandover/store/store.hpp"
 
 namespace lihandover::store::test {
-
-class TempDirectory {
-  public:
-    TempDirectory();
-    ~TempDirectory();
-    TempDirectory(const TempDirectory&) = delete;
-    TempDirectory& operator=(const TempDirectory&) = delete;
-    TempDirectory(TempDirectory&&) = delete;
-    TempDirectory& operator=(TempDirectory&&) = delete;
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
-};
 
 /// Looks until `condition` holds; false after two minutes, which no working store takes.
 [[nodiscard]] bool eventually(const std::function<bool()>& condition);
@@ -163,7 +150,7 @@ class StoreTest : public testing::Test {
         return answer.get();
     }
 
-    TempDirectory directory_;
+    lihandover::test::TemporaryDirectory directory_;
     lihandover::test::ManualClock clock_;
     Options options_{directory_.path() / "state", 0, std::chrono::hours(24 * 90)};
     Ear ear_;

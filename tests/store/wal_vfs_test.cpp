@@ -60,7 +60,7 @@ class GatheredLog : public testing::Test {
         EXPECT_EQ(found->bytes(0), "ok");
     }
 
-    TempDirectory directory_;
+    lihandover::test::TemporaryDirectory directory_;
     std::filesystem::path file_ = directory_.path() / "log.db";
     Connection writer_;
 };

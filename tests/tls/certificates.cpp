@@ -69,17 +69,6 @@ KeyPtr read_key(const std::string& path) {
 
 }  // namespace
 
-TemporaryDirectory::TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "lihandover-test-XXXXXX").string();
-    demand(mkdtemp(name.data()) != nullptr, "temporary directory");
-    path_ = name;
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-}
-
 Certificates::Certificates() {
     const std::vector<std::string> names{"localhost"};
     const std::vector<std::string> addresses{"127.0.0.1", "::1"};

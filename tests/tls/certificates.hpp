@@ -4,22 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "../support/temporary_directory.hpp"
 #include "lihandover/tls/context.hpp"
 
 namespace lihandover::test {
-
-/// A directory of its own below the system's temporary one; removed with everything in it.
-class TemporaryDirectory {
-  public:
-    TemporaryDirectory();
-    TemporaryDirectory(const TemporaryDirectory&) = delete;
-    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-    ~TemporaryDirectory();
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
-};
 
 /// How a certificate is to be made.
 struct CertificateOptions {

@@ -10,24 +10,15 @@
 #include <fstream>
 #include <iterator>
 
+#include "../support/temporary_directory.hpp"
+
 namespace lihandover::warrants {
 namespace {
 
 namespace fs = std::filesystem;
 
 class LoaderTest : public testing::Test {
-  public:
-    LoaderTest(const LoaderTest&) = delete;
-    LoaderTest& operator=(const LoaderTest&) = delete;
-
   protected:
-    LoaderTest() {
-        std::string name = (fs::temp_directory_path() / "warrants-XXXXXX").string();
-        directory_ = ::mkdtemp(name.data()) != nullptr ? name : "";
-        loader_ = std::make_unique<Loader>(directory_.string());
-    }
-    ~LoaderTest() override { fs::remove_all(directory_); }
-
     void write(const std::string& file, const std::string& liid, const std::string& user,
                const std::string& destination = "lea-one") {
         put(file, "liid: " + liid + "\ndestination: " + destination +
@@ -100,9 +91,10 @@ class LoaderTest : public testing::Test {
 
     static constexpr model::Instant window_end{1'798'761'600, 0};  // 2027-01-01T00:00:00Z
     model::Instant now_{1'780'272'000, 0};                         // 2026-06-01T00:00:00Z
-    fs::path directory_;
+    lihandover::test::TemporaryDirectory held_;
+    fs::path directory_ = held_.path();
     Destinations destinations_{{"lea-one", "lea-two"}, {}};
-    std::unique_ptr<Loader> loader_;
+    std::unique_ptr<Loader> loader_ = std::make_unique<Loader>(directory_.string());
 };
 
 TEST_F(LoaderTest, NewFilesComeIntoForce) {

@@ -171,7 +171,7 @@ class Conformance : public testing::TestWithParam<Engine> {
         return bytes;
     }
 
-    TempDirectory directory_;
+    lihandover::test::TemporaryDirectory directory_;
     lihandover::test::ManualClock clock_;
     Ear ear_;
     ObjectEar object_ear_;
