@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::uint64_t least_growth = 1024;  ///< slots
 constexpr std::uint64_t most_growth = 65'536;
+constexpr std::size_t most_ready = 16'384;  ///< beyond a growth
 constexpr std::size_t tag_size = crypto_aead_chacha20poly1305_ietf_ABYTES;
 static_assert(SealKey::size == crypto_aead_chacha20poly1305_ietf_KEYBYTES);
 
@@ -60,6 +61,10 @@ std::array<unsigned char, 8> bytes_of(std::int64_t row) {
     return bytes;
 }
 
+std::string_view view_of(std::span<const std::uint8_t> bytes) {
+    return {static_cast<const char*>(static_cast<const void*>(bytes.data())), bytes.size()};
+}
+
 const unsigned char* bytes_of(std::string_view text) {
     return static_cast<const unsigned char*>(static_cast<const void*>(text.data()));
 }
@@ -87,13 +92,33 @@ KeySlots::~KeySlots() {
     close(file_);
 }
 
-bool KeySlots::write_fresh(std::uint32_t slot) const noexcept {
-    const SealKey key = SealKey::random();
-    return write_all(file_, key.bytes(), std::uint64_t{slot} * SealKey::size) == 0;
+void KeySlots::write_fresh(std::vector<std::uint32_t> slots, std::vector<Slot>& written) {
+    std::ranges::sort(slots);
+    std::vector<std::uint8_t> keys(slots.size() * SealKey::size);
+    model::random_bytes(keys.data(), keys.size());
+    for (std::size_t begin = 0, end = 0; begin < slots.size(); begin = end) {
+        end = begin + 1;
+        while (end < slots.size() && slots[end] == slots[end - 1] + 1) {
+            ++end;
+        }
+        const auto run = std::span(keys).subspan(begin * SealKey::size, (end - begin) * SealKey::size);
+        const bool done = write_all(file_, run, std::uint64_t{slots[begin]} * SealKey::size) == 0;
+        for (std::size_t i = begin; i < end; ++i) {
+            if (!done) {
+                stale_.push_back(slots[i]);
+                continue;
+            }
+            Slot& slot = written.emplace_back();
+            slot.number = slots[i];
+            static_cast<void>(slot.key.set(view_of(std::span(keys).subspan(i * SealKey::size, SealKey::size))));
+        }
+    }
+    sodium_memzero(keys.data(), keys.size());
 }
 
 void KeySlots::begin_stocktaking() {
     const std::lock_guard lock(mutex_);
+    ready_.clear();
     free_.clear();
     fresh_.clear();
     stale_.clear();
@@ -121,11 +146,17 @@ void KeySlots::end_stocktaking() {
     std::vector<std::uint32_t> unused;
     for (std::uint32_t slot = 0; slot < slots_; ++slot) {
         if (!in_use_[slot]) {
-            const SealKey key = SealKey::random();
-            if (const int error = write_all(file_, key.bytes(), std::uint64_t{slot} * SealKey::size)) {
-                fail(error);
-            }
             unused.push_back(slot);
+        }
+    }
+    for (std::size_t begin = 0; begin < unused.size(); begin += most_growth) {
+        const auto end = std::min(unused.size(), begin + static_cast<std::size_t>(most_growth));
+        std::vector<Slot> written;
+        write_fresh(
+            {unused.begin() + static_cast<std::ptrdiff_t>(begin), unused.begin() + static_cast<std::ptrdiff_t>(end)},
+            written);
+        if (written.size() != end - begin) {
+            fail(EIO);
         }
     }
     if (fdatasync(file_) != 0) {
@@ -139,45 +170,52 @@ void KeySlots::grow() {
     const std::uint64_t more = std::clamp(slots_ / 8, least_growth, most_growth);
     std::vector<std::uint8_t> keys(static_cast<std::size_t>(more) * SealKey::size);
     model::random_bytes(keys.data(), keys.size());
-    const int error = write_all(file_, keys, slots_ * SealKey::size);
-    sodium_memzero(keys.data(), keys.size());
+    int error = write_all(file_, keys, slots_ * SealKey::size);
+    // Slots of a growth whose sync failed are not counted: the next growth writes them again.
+    if (error == 0 && fdatasync(file_) != 0) {
+        error = errno;
+    }
     if (error != 0) {
         fail(error);
     }
-    // Slots of a growth whose sync failed are not counted: the next growth writes them again.
-    if (fdatasync(file_) != 0) {
-        fail(errno);
+    // The last one is taken first.
+    for (std::uint64_t i = more; i > 0; --i) {
+        Slot& slot = ready_.emplace_back();
+        slot.number = static_cast<std::uint32_t>(slots_ + i - 1);
+        const auto place = static_cast<std::size_t>(i - 1) * SealKey::size;
+        static_cast<void>(slot.key.set(view_of(std::span(keys).subspan(place, SealKey::size))));
     }
-    free_.reserve(free_.size() + static_cast<std::size_t>(more));
-    for (std::uint64_t slot = slots_ + more; slot > slots_; --slot) {
-        free_.push_back(static_cast<std::uint32_t>(slot - 1));
-    }
+    sodium_memzero(keys.data(), keys.size());
     slots_ += more;
 }
 
 std::uint32_t KeySlots::take(SealKey& key) {
     const std::lock_guard lock(mutex_);
-    if (free_.empty()) {
+    if (ready_.empty() && !free_.empty()) {
+        const std::uint32_t slot = free_.back();
+        auto known = read(slot);
+        if (!known) {
+            fail(EIO);
+        }
+        key = *known;
+        free_.pop_back();
+        return slot;
+    }
+    if (ready_.empty()) {
         grow();
     }
-    const std::uint32_t slot = free_.back();
-    std::array<char, SealKey::size> bytes{};
-    const ssize_t size =
-        pread(file_, bytes.data(), bytes.size(), static_cast<off_t>(std::uint64_t{slot} * bytes.size()));
-    const bool read = size == static_cast<ssize_t>(bytes.size()) && key.set({bytes.data(), bytes.size()});
-    sodium_memzero(bytes.data(), bytes.size());
-    if (!read) {
-        fail(EIO);
-    }
-    free_.pop_back();
+    const std::uint32_t slot = ready_.back().number;
+    key = ready_.back().key;
+    ready_.pop_back();
     return slot;
 }
 
 void KeySlots::release(std::span<const std::uint32_t> slots) {
-    const std::lock_guard lock(mutex_);
-    for (const std::uint32_t slot : slots) {
-        (write_fresh(slot) ? fresh_ : stale_).push_back(slot);
+    if (slots.empty()) {
+        return;
     }
+    const std::lock_guard lock(mutex_);
+    write_fresh({slots.begin(), slots.end()}, fresh_);
 }
 
 bool KeySlots::sync_due() const {
@@ -187,23 +225,26 @@ bool KeySlots::sync_due() const {
 
 bool KeySlots::sync() {
     const std::lock_guard one(sync_mutex_);
-    std::vector<std::uint32_t> batch;
+    std::vector<Slot> batch;
     {
         const std::lock_guard lock(mutex_);
         batch.swap(fresh_);
-        std::erase_if(stale_, [&](std::uint32_t slot) {
-            const bool written = write_fresh(slot);
-            if (written) {
-                batch.push_back(slot);
-            }
-            return written;
-        });
+        if (!stale_.empty()) {
+            write_fresh(std::exchange(stale_, {}), batch);
+        }
     }
     const bool synced = fdatasync(file_) == 0;
     const std::lock_guard lock(mutex_);
-    // After a failed sync nobody knows which pages are on disk: all of them are written once more.
-    auto& list = synced ? free_ : stale_;
-    list.insert(list.end(), batch.begin(), batch.end());
+    for (Slot& slot : batch) {
+        // After a failed sync nobody knows which pages are on disk: all of them are written once more.
+        if (!synced) {
+            stale_.push_back(slot.number);
+        } else if (ready_.size() < most_ready) {
+            ready_.push_back(std::move(slot));
+        } else {
+            free_.push_back(slot.number);
+        }
+    }
     return synced && stale_.empty();
 }
 

@@ -55,8 +55,14 @@ class KeySlots {
 
   private:
     KeySlots(int file, std::uint64_t bytes) : file_(file), slots_(bytes / SealKey::size) {}
+    struct Slot {
+        std::uint32_t number = 0;
+        SealKey key;
+    };
     void grow();
-    [[nodiscard]] bool write_fresh(std::uint32_t slot) const noexcept;
+    /// Gives each slot a fresh key: neighbours by one write. Those that it could write are added to `written`, the
+    /// others to `stale_`.
+    void write_fresh(std::vector<std::uint32_t> slots, std::vector<Slot>& written);
 
     int file_;
     std::mutex sync_mutex_;  ///< one sync at a time
@@ -64,9 +70,10 @@ class KeySlots {
     mutable std::mutex mutex_;
     // Guarded by mutex_.
     std::uint64_t slots_;               ///< in the file
-    std::vector<std::uint32_t> free_;   ///< with a fresh key on disk
-    std::vector<std::uint32_t> fresh_;  ///< with a fresh key that was not synced
-    std::vector<std::uint32_t> stale_;  ///< whose fresh key could not be written
+    std::vector<Slot> ready_;           ///< free ones whose fresh key, on disk, is known here as well
+    std::vector<std::uint32_t> free_;   ///< free ones whose fresh key is on disk
+    std::vector<Slot> fresh_;           ///< with a fresh key that was not synced
+    std::vector<std::uint32_t> stale_;  ///< whose fresh key could not be written, or not be synced
     std::vector<bool> in_use_;          ///< while taking stock
 };
 
