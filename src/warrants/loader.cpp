@@ -223,7 +223,8 @@ void Loader::Impl::end_what_is_gone(const Listing& listing, const Destinations& 
         kept.missing = !kept.late && !confirmed && (result.withheld != Withheld::nothing || entry->missing);
         const bool takes_late_events = kept.late && occasion.now < takes_until(*entry->warrant, occasion.late_events) &&
                                        suits(*entry->warrant, destinations);
-        if (kept.missing || takes_late_events) {
+        const bool unseen = listing.unreadable && !confirmed;  // the file may well be there
+        if (kept.missing || takes_late_events || unseen) {
             result.unconfirmed += kept.missing ? 1 : 0;
             result.in_force.push_back(std::move(kept));
         } else {

@@ -363,6 +363,20 @@ TEST_F(LoaderTest, ADirectoryThatCannotBeReadEndsNothing) {
     EXPECT_EQ(result.unconfirmed, 0U);
 }
 
+TEST_F(LoaderTest, NothingIsForgottenWhileTheDirectoryCannotBeRead) {
+    write("a.yaml", "L-1", "u-1");
+    now_ = window_end;
+    now_.seconds += 30 * 24 * 3600;
+    static_cast<void>(reload());
+    const fs::path aside = directory_.string() + ".aside";
+    fs::rename(directory_, aside);
+    EXPECT_TRUE(reload().ended.empty()) << "one that has ended long ago is no exception";
+    fs::rename(aside, directory_);
+    const Reload result = reload();
+    EXPECT_TRUE(result.added.empty());
+    EXPECT_EQ(text_of(result.in_force), "a.yaml=L-1(u-1)");
+}
+
 TEST_F(LoaderTest, ADirectoryThatWasNeverThereIsAProblemAndNoMore) {
     fs::remove(directory_);
     const Reload result = reload();
