@@ -35,8 +35,6 @@ function(lihandover_test name)
   target_link_libraries(${name} PRIVATE ${TEST_ROOMS} ${TEST_LIBRARIES} lihandover::asio GTest::gmock GTest::gtest_main
     lihandover_flags)
   target_precompile_headers(${name} REUSE_FROM precompiled_tests)
-  # GCC 12 raises false alarms at -O2 on coroutine frames and on a test's own operator new.
-  target_compile_options(${name} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-Wno-mismatched-new-delete>)
   target_compile_definitions(${name} PRIVATE LIHANDOVER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   get_filename_component(folder ${CMAKE_CURRENT_SOURCE_DIR} NAME)
   if(NOT TARGET tests_${folder})
