@@ -40,6 +40,17 @@ TEST(Hex, TextAndBytesOfAnyKindAreWritten) {
     EXPECT_EQ(to_hex(std::string{}), "");
 }
 
+TEST(Hex, IsReadInBothCasesAndOfOneLength) {
+    const std::array<std::uint8_t, 4> bytes = {0x00, 0x9f, 0xa1, 0xff};
+    EXPECT_EQ(parse_hex<4>("009fa1ff"), bytes);
+    EXPECT_EQ(parse_hex<4>("009FA1Ff"), bytes);
+    for (const char* bad : {"", "009fa1f", "009fa1ff0", "009fa1ff00", "g09fa1ff", "009fa1f/", "009fa1f:", "009fa1f@",
+                            "009fa1f`", " 09fa1ff"}) {
+        EXPECT_FALSE(parse_hex<4>(bad)) << bad;
+    }
+    EXPECT_TRUE(parse_hex<0>(""));
+}
+
 TEST(Hex, ReadsExactlyAsMuchAsAsked) {
     EXPECT_EQ(parse_hex<2>("0aF1"), (std::array<std::uint8_t, 2>{0x0a, 0xf1}));
     for (const char* bad : {"", "0aF", "0aF10", "0aF100", "0aG1", " 0aF", "0x0a"}) {

@@ -6,7 +6,6 @@
 
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/event.hpp"
-#include "lihandover/model/hex.hpp"
 #include "lihandover/model/liid.hpp"
 #include "lihandover/model/uuid.hpp"
 
@@ -75,17 +74,6 @@ TEST(SystemClock, Runs) {
     EXPECT_GT(clock.wall().seconds, 1'700'000'000);
     const auto before = clock.steady();
     EXPECT_LE(before, clock.steady());
-}
-
-TEST(Hex, IsReadInBothCasesAndOfOneLength) {
-    const std::array<std::uint8_t, 4> bytes = {0x00, 0x9f, 0xa1, 0xff};
-    EXPECT_EQ(parse_hex<4>("009fa1ff"), bytes);
-    EXPECT_EQ(parse_hex<4>("009FA1Ff"), bytes);
-    for (const char* bad : {"", "009fa1f", "009fa1ff0", "009fa1ff00", "g09fa1ff", "009fa1f/", "009fa1f:", "009fa1f@",
-                            "009fa1f`", " 09fa1ff"}) {
-        EXPECT_FALSE(parse_hex<4>(bad)) << bad;
-    }
-    EXPECT_TRUE(parse_hex<0>(""));
 }
 
 }  // namespace
