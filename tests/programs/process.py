@@ -21,7 +21,8 @@ SCHEMAS = os.path.join(SOURCE, "schemas")
 # Only a bound on how long a broken program can keep a test busy: nothing is measured against it.
 PATIENCE = float(os.environ.get("LIHANDOVER_TEST_PATIENCE", "90"))
 
-PLACES = {"lihandoverd": "src/app", "lihandoverctl": "src/ctl", "lea-sim": "tests/lea-sim"}
+PLACES = {"lihandoverd": "src/app", "lihandoverctl": "src/ctl", "lea-sim": "tests/lea-sim",
+          "libfaults-shim.so": "tests/faults"}
 
 
 def program(name, build=None):
