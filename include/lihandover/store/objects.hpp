@@ -239,6 +239,7 @@ class Objects {
     /// Model B: the LEA has it. Its row goes, its bytes too once no other object has them. Kept over failed commits.
     virtual void pushed(const model::Uuid& object, Done done) = 0;
     virtual void refused(const model::Uuid& object, Refusal refusal, Done done) = 0;
+    // NOLINTNEXTLINE(performance-unnecessary-value-param): those that override it take them over
     virtual void set_aside(const model::Uuid& /*object*/, Refusal /*refusal*/, Done done) { done(Outcome::failed); }
     /// Model A: for the record; the object goes where it was fetched whole and is to be removed then. Kept over failed
     /// commits.

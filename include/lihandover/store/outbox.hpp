@@ -13,8 +13,8 @@ namespace lihandover::store {
 /// Who may deliver a lane, and until when. A store that one daemon has to itself gives every lane for ever; one that
 /// several daemons share gives a lane to one of them at a time (promise 14).
 struct LaneLease {
-    bool held = false;                 ///< by this process
-    model::Clock::SteadyTime until{};  ///< nothing of the lane may be sent from then on
+    bool held = false;               ///< by this process
+    model::Clock::SteadyTime until;  ///< nothing of the lane may be sent from then on
     [[nodiscard]] bool covers(model::Clock::SteadyTime at) const { return held && at < until; }
 
     [[nodiscard]] static LaneLease for_ever() { return {true, model::Clock::SteadyTime::max()}; }

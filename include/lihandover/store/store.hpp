@@ -154,6 +154,7 @@ class Store {
 
     /// The LEA refused this one for good: state `refused`.
     virtual void refused(RowId row, Refusal refusal, Done done) = 0;
+    // NOLINTNEXTLINE(performance-unnecessary-value-param): those that override it take them over
     virtual void set_aside(RowId /*row*/, Refusal /*refusal*/, Done done) { done(Outcome::failed); }
 
     /// Operator's decisions; `who` and `why` go into the records. retry: refused items go back to their place, refused
