@@ -368,7 +368,8 @@ bool Writer::take(Group& group) {
         group.submissions.push_back(std::move(first));
         submissions_.pop_front();
     }
-    LIHANDOVER_INVARIANT(pending_items_ >= items && pending_bytes_ >= bytes, "what is taken was waiting");
+    LIHANDOVER_INVARIANT(pending_items_ >= items, "items that are taken were waiting");
+    LIHANDOVER_INVARIANT(pending_bytes_ >= bytes, "bytes that are taken were waiting");
     pending_items_ -= items;
     pending_bytes_ -= bytes;
     const bool anything = !group.kept.empty() || !group.decisions.empty() || !group.submissions.empty() ||

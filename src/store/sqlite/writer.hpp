@@ -163,6 +163,7 @@ class Writer {
     std::atomic<ObjectListener*> object_listener_{nullptr};
     std::atomic<bool> accepting_{true};
     std::atomic<bool> can_commit_{true};  ///< not broken, for other threads
+    std::atomic<bool> told_stuck_{false};
 
     mutable std::mutex mutex_;
     std::condition_variable wake_;
@@ -187,8 +188,7 @@ class Writer {
     Statistics statistics_;
 
     std::atomic<Steady::rep> at_work_since_{0};  ///< 0: it waits for work
-    std::atomic<std::chrono::milliseconds> commit_timeout_{};
-    std::atomic<bool> told_stuck_{false};
+    std::atomic<std::chrono::milliseconds> commit_timeout_;
     std::condition_variable watch_wake_;
 
     std::mutex stop_mutex_;
@@ -204,6 +204,8 @@ class Writer {
     bool short_of_space_ = false;
     bool over_limit_ = false;
     bool reserved_ = false;
+    bool log_used_ = false;
+    bool last_accepting_ = true;
     Trouble trouble_ = Trouble::failing;
     bool database_usable_ = true;
     std::chrono::milliseconds pause_{100};
@@ -211,10 +213,8 @@ class Writer {
     Steady::time_point next_tick_;
     Steady::time_point last_work_;
     Steady::time_point log_used_since_;  ///< when the write-ahead log was first written after it was truncated
-    bool log_used_ = false;
     std::uint64_t next_checkpoint_frames_ = 0;
     std::uint64_t looked_at_frames_ = 0;  ///< the log when the space was looked at
-    bool last_accepting_ = true;
     std::optional<Trouble> complained_about_;
     Steady::time_point complained_at_;
 };
