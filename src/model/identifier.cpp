@@ -43,9 +43,11 @@ std::string_view bare(std::string_view text) {
             at += text[at] == '\\' ? 1 : 0;
         }
     }
-    const std::size_t open = text.find('<', std::min(at, text.size()));
-    const std::size_t close = text.find('>', std::min(open, text.size()));
-    return close == std::string_view::npos ? text : trimmed(text.substr(open + 1, close - open - 1));
+    const std::size_t open = std::min(text.find('<', std::min(at, text.size())), text.size());
+    const std::size_t close = text.find('>', open);
+    // What is in front of the bracket is a name, and no URI that has a bracket in it.
+    const bool named = text.substr(0, open).find_first_of(":;@", std::min(at, open)) == std::string_view::npos;
+    return close == std::string_view::npos || !named ? text : trimmed(text.substr(open + 1, close - open - 1));
 }
 
 // ---- numbers
@@ -119,7 +121,7 @@ std::optional<SipNumber> sip_number(const SipParts& parts, const NumberPlan* pla
         return std::nullopt;
     }
     if (read->plus) {
-        return SipNumber{key_of(IdentityClass::number, read->digits), true};
+        return SipNumber{key_of(IdentityClass::number, international_digits(*read, plan, scratch.number)), true};
     }
     const auto user_parameter = parameter_of(parts.parameters, "user");
     if (!user_parameter || user_parameter->size() != 5 || !starts_with_scheme(*user_parameter, "phone")) {
@@ -145,7 +147,7 @@ IdentifierKeys tel_keys(std::string_view text, const NumberPlan* plan, Identifie
     }
     const auto read = read_phone_number(number, plan, scratch.number);
     if (read && read->plus) {
-        keys.add(key_of(IdentityClass::number, read->digits));
+        keys.add(key_of(IdentityClass::number, international_digits(*read, plan, scratch.number)));
         return keys;
     }
     if (const auto key = local_number_key(number, parameter_of(parameters, "phone-context"), plan, scratch)) {
@@ -210,7 +212,8 @@ void append_domain(std::string& out, std::string_view domain) {
     if (domain.size() > 1 && domain.ends_with('.')) {
         domain.remove_suffix(1);
     }
-    if (is_ascii(domain) || !append_a_labels(out, domain)) {
+    // What is no domain name has no A-labels, but case all the same.
+    if (is_ascii(domain) || (!append_a_labels(out, domain) && !append_lower_nfc(out, domain))) {
         append_lower(out, domain);
     }
 }

