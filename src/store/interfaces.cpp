@@ -63,6 +63,9 @@ class InterfacesOfStore final : public ItemIntake,
     void submit(std::vector<NewItem> items, std::size_t idle_objects, Done done) override {
         store_.submit(std::move(items), idle_objects, std::move(done));
     }
+    void submit(std::vector<NewItem> items, const Arrival& arrival, Done done) override {
+        store_.submit(std::move(items), arrival, std::move(done));
+    }
     Hash128 keyed_hash(std::span<const std::string_view> parts) const override { return store_.keyed_hash(parts); }
 
     // -- Outbox

@@ -9,7 +9,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 #include <fstream>
+#include <future>
 #include <map>
+#include <memory>
 #include <set>
 
 #include "lihandover/store/async.hpp"
@@ -333,6 +335,64 @@ TEST_F(Outbox, CommitsAFillerForAGroupWithoutItems) {
     ASSERT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
     EXPECT_EQ(store_->statistics().commits, before + 1);
     EXPECT_THAT(ear_.queued(), IsEmpty());
+}
+
+// promise 7: a group writes as much as if each of its events had matched once.
+TEST_F(Outbox, FillersOfEventsWriteAsMuchAsItems) {
+    constexpr std::size_t events = 200;
+    const auto wal = [this] { return std::filesystem::file_size(options_.directory / "store.db-wal"); };
+    const auto cut = [&] { return eventually([&] { return wal() == 0; }); };
+    std::vector<NewItem> items;
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i < events; ++i) {
+        items.push_back(item(some_bytes(1000, i + 1)));
+        bytes += items.back().share.size();
+    }
+    const auto idle = [&] {
+        Answer<Outcome> answer;
+        Arrival arrival;
+        arrival.events = arrival.idle_events = events;
+        arrival.bytes = arrival.idle_bytes = bytes;
+        store_->submit({}, arrival, answer.callback());
+        return answer.get();
+    };
+    ASSERT_EQ(idle(), Outcome::committed);  // makes the rows that are overwritten from then on
+    ASSERT_TRUE(cut());
+    ASSERT_EQ(idle(), Outcome::committed);
+    const auto fillers = wal();
+    ASSERT_TRUE(cut());
+    ASSERT_EQ(submit(std::move(items)), Outcome::committed);
+    const auto matched = wal();
+    EXPECT_GT(fillers, matched * 7 / 10);
+    EXPECT_LT(fillers, matched * 13 / 10);
+}
+
+TEST_F(Outbox, RoomIsJudgedByWhatArrivesWhateverMatched) {
+    std::promise<void> entered;
+    std::promise<void> go_on;
+    store_->submit({}, 0, [&entered, goes = go_on.get_future().share()](Outcome) {
+        entered.set_value();
+        goes.wait();
+    });
+    entered.get_future().wait();  // the writer is busy from here on
+    const auto submit_as = [this](std::vector<NewItem> items, std::uint64_t bytes) {
+        auto answer = std::make_unique<Answer<Outcome>>();
+        Arrival arrival;
+        arrival.events = 1;
+        arrival.bytes = bytes;
+        store_->submit(std::move(items), arrival, answer->callback());
+        return answer;
+    };
+    const auto large = submit_as({}, std::uint64_t{64} << 20);
+    std::vector<NewItem> items;
+    items.push_back(item());
+    const auto matched = submit_as(std::move(items), 1);
+    const auto idle = submit_as({}, 1);
+    go_on.set_value();
+    EXPECT_EQ(large->get(), Outcome::committed);
+    EXPECT_EQ(matched->get(), Outcome::failed);
+    EXPECT_EQ(idle->get(), Outcome::failed);
+    ASSERT_EQ(submit(item()), Outcome::committed);
 }
 
 TEST_F(Outbox, FillersOfObjectsLeaveNothingAndWriteAsMuch) {

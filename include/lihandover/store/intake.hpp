@@ -1,13 +1,27 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lihandover/store/types.hpp"
 
 namespace lihandover::store {
+
+/// What the events of a submission were, whatever of them matched. Room is judged, and what is written for events that
+/// no item was made of is measured, by this alone: a source must not learn from an answer, or its time, what matched
+/// (promise 7).
+struct Arrival {
+    std::size_t events = 0;        ///< all of them
+    std::uint64_t bytes = 0;       ///< of them as they came: the submission counts with these while it waits
+    std::size_t objects = 0;       ///< binary objects that they named
+    std::size_t idle_events = 0;   ///< those of the events that no item was made of: each is written as one item is
+    std::uint64_t idle_bytes = 0;  ///< of the shares that one item for each idle event would have had
+    std::size_t idle_objects = 0;  ///< those of the binary objects that no item has
+};
 
 /// Taking items in: what the pipeline of intake needs of a store. Thread-safe.
 class ItemIntake {
@@ -23,6 +37,10 @@ class ItemIntake {
     ///   idle_objects  binary objects that the events named and no item has, since no warrant matched: the commit
     ///                 writes as much as if one item had them
     virtual void submit(std::vector<NewItem> items, std::size_t idle_objects, Done done) = 0;
+    /// The same, where the caller knows what else arrived.
+    virtual void submit(std::vector<NewItem> items, const Arrival& arrival, Done done) {
+        submit(std::move(items), arrival.idle_objects, std::move(done));
+    }
 
     /// The keyed hash of the parts, each with its length in front, so that no two lists of parts collide. The same in
     /// every process that shares the store.

@@ -143,6 +143,9 @@ class Store {
     virtual void submit(std::vector<NewItem> items, std::size_t /*idle_objects*/, Done done) {
         submit(std::move(items), std::move(done));
     }
+    virtual void submit(std::vector<NewItem> items, const Arrival& arrival, Done done) {
+        submit(std::move(items), arrival.idle_objects, std::move(done));
+    }
 
     /// The LEA accepted these: rows go, content is overwritten, records say so. Never lost: kept over failed commits
     /// until on disk, `done` hears `committed` then (or `failed` when the store stops before). An acceptance of a row

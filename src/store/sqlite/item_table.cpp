@@ -106,7 +106,8 @@ void ItemTable::open(Connection& c) {
     s.aside_by_object = c.prepare("SELECT id FROM aside WHERE object_id=?");
     s.aside_after = c.prepare("SELECT id, state, lane, code FROM aside WHERE id > ? ORDER BY id LIMIT ?");
     s.provide = c.prepare("UPDATE lane SET provided=? WHERE id=?");
-    s.update_filler = c.prepare("UPDATE filler SET octets=? WHERE id=?");
+    s.update_filler =
+        c.prepare("INSERT INTO filler(id, octets) VALUES(?2, ?1) ON CONFLICT(id) DO UPDATE SET octets=excluded.octets");
 }
 
 void ItemTable::take_stock(Connection& connection,
@@ -246,12 +247,19 @@ bool ItemTable::insert(Transaction& transaction, NewItem& item) {
     return true;
 }
 
-void ItemTable::filler() {
-    // As many pages as one item touches, so that the time of a commit does not tell one from the other.
-    std::array<std::uint8_t, 3000> bytes{};
-    model::random_bytes(bytes.data(), 16);
-    for (std::int64_t id = 1; id <= 4; ++id) {
-        statements_.update_filler.bind(1, std::span<const std::uint8_t>(bytes)).bind(2, id).run();
+void ItemTable::filler(std::size_t events, std::uint64_t bytes, bool alone) {
+    // A row fills most of a page. Of the pages that items touch beyond their shares, several have one in common.
+    constexpr std::size_t row_size = 3000;
+    constexpr std::uint64_t beyond_share = 320;
+    constexpr std::uint64_t pages_of_one = 4;
+    constexpr std::uint64_t most_rows = (std::uint64_t{4} << 20) / row_size;  // what one transaction takes at most
+    std::array<std::uint8_t, row_size> content{};
+    model::random_bytes(content.data(), 16);
+    const std::uint64_t rows = (bytes + events * beyond_share) / row_size + (alone ? pages_of_one : 0);
+    for (std::uint64_t id = 1; id <= std::min(rows, most_rows); ++id) {
+        statements_.update_filler.bind(1, std::span<const std::uint8_t>(content))
+            .bind(2, static_cast<std::int64_t>(id))
+            .run();
     }
 }
 

@@ -50,8 +50,9 @@ class ItemTable {
 
     /// The lane and the profile are known. Takes the share out of the item. False for a repeat, which is dropped.
     bool insert(Transaction& transaction, NewItem& item);
-    /// Writes as many pages as one item does.
-    void filler();
+    /// Writes as much as `events` items would whose shares had `bytes` together.
+    ///   alone   nothing else is written: at least the pages that one item touches
+    void filler(std::size_t events, std::uint64_t bytes, bool alone);
 
     /// From any state: it is what happened. Its binary objects are offered or queued from now on.
     void accepted(Transaction& transaction, const Acceptance& item);

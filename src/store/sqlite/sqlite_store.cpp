@@ -202,6 +202,9 @@ class SqliteStore final : public Store {
     void submit(std::vector<NewItem> items, std::size_t idle_objects, Done done) override {
         writer_.submit(std::move(items), idle_objects, std::move(done));
     }
+    void submit(std::vector<NewItem> items, const Arrival& arrival, Done done) override {
+        writer_.submit(std::move(items), arrival, std::move(done));
+    }
     void accepted(std::vector<Acceptance> items, Done done) override {
         writer_.accepted(std::move(items), std::move(done));
     }

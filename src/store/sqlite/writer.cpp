@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t group_items = 4096;
+constexpr std::size_t group_events = 4096;
 constexpr std::size_t group_acceptances = 1024;
 /// Deletions overwrite what they delete: where space is short, their way through the log has to be narrow.
 constexpr std::size_t group_acceptances_when_tight = 32;
@@ -131,7 +131,7 @@ void Writer::watch() {
         // They fail now rather than when the disk turns up again: nothing of them was begun.
         std::deque<Submission> waiting;
         waiting.swap(submissions_);
-        pending_items_ = 0;
+        pending_events_ = 0;
         pending_bytes_ = 0;
         lock.unlock();
         if (!told_stuck_.exchange(true)) {
@@ -185,16 +185,24 @@ void Writer::stop() {
 // The writer is woken after the lock is given back: else it would wake only to wait for it.
 
 void Writer::submit(std::vector<NewItem> items, std::size_t idle_objects, Done done) {
-    idle_objects = std::min(idle_objects, idle_objects_limit);
+    Arrival arrival;
+    arrival.events = items.size();
+    arrival.bytes = bytes_of(items);
+    arrival.objects = arrival.idle_objects = std::min(idle_objects, idle_objects_limit);
+    submit(std::move(items), arrival, std::move(done));
+}
+
+void Writer::submit(std::vector<NewItem> items, const Arrival& arrival, Done done) {
     {
         std::unique_lock lock(mutex_);
         if (!stopping_) {
-            const std::uint64_t bytes = bytes_of(items) + idle_objects * (sizeof(NewObject) + object_rows);
-            const bool fits = pending_items_ < pending_items_limit && pending_bytes_ < pending_bytes_limit;
+            const bool fits = pending_events_ < pending_events_limit && pending_bytes_ < pending_bytes_limit;
             if (fits) {
-                pending_items_ += items.size();
-                pending_bytes_ += bytes;
-                submissions_.push_back({std::move(items), std::move(done), bytes, idle_objects});
+                Submission& submission = submissions_.emplace_back(std::move(items), std::move(done), arrival);
+                submission.arrival.bytes += arrival.objects * (sizeof(NewObject) + object_rows);
+                submission.arrival.idle_objects = std::min(arrival.idle_objects, idle_objects_limit);
+                pending_events_ += arrival.events;
+                pending_bytes_ += submission.arrival.bytes;
             } else {
                 turned_away_.push_back(std::move(done));
             }
@@ -358,19 +366,19 @@ bool Writer::take(Group& group) {
         group.decisions.push_back(std::move(decisions_.front()));
         decisions_.pop_front();
     }
-    std::size_t items = 0;
+    std::size_t events = 0;
     std::uint64_t bytes = 0;
     const std::uint64_t most_bytes = std::min(group_bytes, plan_.wal_target / 2);
-    while (!submissions_.empty() && items < group_items && bytes < most_bytes) {
+    while (!submissions_.empty() && events < group_events && bytes < most_bytes) {
         Submission& first = submissions_.front();
-        items += first.items.size();
-        bytes += first.bytes;
+        events += first.arrival.events;
+        bytes += first.arrival.bytes;
         group.submissions.push_back(std::move(first));
         submissions_.pop_front();
     }
-    LIHANDOVER_INVARIANT(pending_items_ >= items, "items that are taken were waiting");
+    LIHANDOVER_INVARIANT(pending_events_ >= events, "events that are taken were waiting");
     LIHANDOVER_INVARIANT(pending_bytes_ >= bytes, "bytes that are taken were waiting");
-    pending_items_ -= items;
+    pending_events_ -= events;
     pending_bytes_ -= bytes;
     const bool anything = !group.kept.empty() || !group.decisions.empty() || !group.submissions.empty() ||
                           !group.turned_away.empty() || !group.calls.empty();
@@ -528,18 +536,23 @@ std::optional<SqlFailure> Writer::attempt(Group& group, bool with_items) {
 void Writer::insert(std::vector<Submission>& submissions, Transaction& transaction) {
     Tables& tables = database_.tables();
     std::size_t idle_objects = 0;
+    std::size_t idle_events = 0;
+    std::uint64_t idle_bytes = 0;
     for (Submission& submission : submissions) {
-        idle_objects += submission.idle_objects;
+        idle_objects += submission.arrival.idle_objects;
+        idle_events += submission.arrival.idle_events;
+        idle_bytes += submission.arrival.idle_bytes;
         for (NewItem& item : submission.items) {
-            // A repeat's objects come to nothing either.
-            if (!tables.items.insert(transaction, item) && item.objects) {
-                idle_objects += item.objects->size();
+            const std::size_t size = item.share.size();
+            if (!tables.items.insert(transaction, item)) {
+                // A repeat comes to nothing either, nor do its objects.
+                ++idle_events;
+                idle_bytes += size;
+                idle_objects += item.objects ? item.objects->size() : 0;
             }
         }
     }
-    if (transaction.effects.queued.empty()) {
-        tables.items.filler();
-    }
+    tables.items.filler(idle_events, idle_bytes, transaction.effects.queued.empty());
     tables.objects.filler(transaction, idle_objects);
     const auto made = static_cast<std::int64_t>(transaction.effects.queued.size());
     if (database_.prune_due(retention_)) {

@@ -47,8 +47,9 @@ class Writer {
         std::chrono::milliseconds commit_timeout{};  ///< 0: none
     };
 
-    /// Submissions beyond these fail at once, unless nothing else waits: memory stays bounded whatever the callers do.
-    static constexpr std::size_t pending_items_limit = 65'536;
+    /// Submissions beyond these, by what arrived, fail at once, unless nothing else waits: memory stays bounded
+    /// whatever the callers do.
+    static constexpr std::size_t pending_events_limit = 65'536;
     static constexpr std::uint64_t pending_bytes_limit = 32U << 20U;
 
     /// Fetches are the only kept commands that others can make at will: beyond so many that wait, they fail at once.
@@ -64,6 +65,8 @@ class Writer {
     void start();
     void stop();
 
+    void submit(std::vector<NewItem> items, const Arrival& arrival, Done done);
+    /// For those who say nothing of what arrived: the items are it.
     void submit(std::vector<NewItem> items, std::size_t idle_objects, Done done);
     void accepted(std::vector<Acceptance> items, Done done);
     /// A command that is kept over failed commits as acceptances are.
@@ -94,8 +97,7 @@ class Writer {
     struct Submission {
         std::vector<NewItem> items;
         Done done;
-        std::uint64_t bytes = 0;
-        std::size_t idle_objects = 0;
+        Arrival arrival;
     };
     /// What is kept over failed commits: acceptances, or a command.
     struct Kept {
@@ -175,7 +177,7 @@ class Writer {
     std::deque<CommandPointer> decisions_;
     std::vector<CommandPointer> calls_;
     std::vector<Done> turned_away_;
-    std::size_t pending_items_ = 0;
+    std::size_t pending_events_ = 0;
     std::uint64_t pending_bytes_ = 0;
     bool stopping_ = false;
     bool ended_ = false;
