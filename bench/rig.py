@@ -160,21 +160,22 @@ class Rig:
 
     # -- the daemon --------------------------------------------------------------------------------------------------
 
-    def write_warrants(self, count: int, names: list[str], user: str = "u-", begin: bool = False) -> None:
+    def write_warrants(self, count: int, names: list[str], user: str = "u-", begin: bool = False,
+                       deliver: str = "metadata, content") -> None:
         """Warrant i is LIID-i for user u-i, destinations in turn. Those of an earlier call of the same kind stay; with
         `begin`, so do those of any other kind, whose files have other names then."""
         directory = self.work / "warrants.d"
         had = 0
-        if self.have_warrants[1:] == (names, user) and self.have_warrants[0] <= count and directory.exists():
+        if self.have_warrants[1:] == (names, user, deliver) and self.have_warrants[0] <= count and directory.exists():
             had = self.have_warrants[0]
         elif not begin:
             self.empty("warrants.d")
         for i in range(had, count):
             text = WARRANT.format(liid=f"LIID-{i:07d}", user=f"{user}{i}", destination=names[i % len(names)],
-                                  deliver="metadata, content")
+                                  deliver=deliver)
             with open(f"{directory}/{user}{i:07d}.yaml", "w") as file:
                 file.write(text)
-        self.have_warrants = (count, list(names), user)
+        self.have_warrants = (count, list(names), user, deliver)
 
     def configure(self, destinations: list[Destination], state: str = "state", validation: str = "sample",
                   more: dict[str, Any] | None = None) -> pathlib.Path:

@@ -105,7 +105,7 @@ def warrants(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
         os.mkdir(elsewhere, 0o700)
         shutil.rmtree(directory, ignore_errors=True)
         directory.symlink_to(elsewhere)
-        rig.have_warrants = (0, ["lea"], "u-")
+        rig.have_warrants = (0, ["lea"], "u-", "metadata, content")
     try:
         with rig.lea() as lea:
             for x in points:

@@ -10,6 +10,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
 
 from bench import main, measure, report, soak, syslog_ng  # noqa: E402
+from bench.figures import timing  # noqa: E402
 
 RUN = {"when": "2026-01-02 03:04 UTC", "mode": "default", "commit": "abc", "processors": "2 × x", "memory_gib": 4,
        "kernel": "6"}
@@ -23,6 +24,22 @@ def figure_results():
 
 def curve(*points):
     return [{"x": x, "rate": rate, "cost_us": cost} for x, rate, cost in points]
+
+
+class Timing(unittest.TestCase):
+    def test_equal_times_tell_nothing_apart(self):
+        self.assertEqual(timing.told_apart([1, 2, 3], [3, 2, 1]), 0.5)
+
+    def test_a_cut_may_lie_anywhere_and_either_side_may_be_the_slower(self):
+        self.assertEqual(timing.told_apart([1, 2, 3], [4, 5, 6]), 1)
+        self.assertEqual(timing.told_apart([4, 5, 6], [1, 2, 3]), 1)
+        self.assertEqual(timing.told_apart([1, 1, 9, 9], [5, 5, 5, 9]), 0.75)
+
+    def test_events_differ_in_the_user_alone(self):
+        for with_object in (False, True):
+            sizes = {len(timing.event(7, user, 1000, with_object)) for user in ("u-0", "v-0")}
+            self.assertEqual(len(sizes), 1)
+            self.assertAlmostEqual(sizes.pop(), 1000, delta=60)
 
 
 class Judging(unittest.TestCase):
