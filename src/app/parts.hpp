@@ -32,6 +32,7 @@ namespace lihandover::app {
 /// One intake listener with what answers on it. Used on the intake thread.
 struct IntakeListener {
     std::string name;
+    std::unique_ptr<intake::BodyBudget> bodies;
     std::unique_ptr<intake::EventsHandler> events;
     std::unique_ptr<ClientGate> gate;
     std::unique_ptr<http::Server> server;
@@ -64,7 +65,6 @@ struct Parts {
     std::unique_ptr<objectserver::ObjectServer> object_server;  ///< null without Model A; on the delivery thread
     std::unique_ptr<intake::FileCopier> copier;                 ///< null without intake.attachment_root
     std::unique_ptr<admin::Admin> admin;
-    std::unique_ptr<intake::BodyBudget> body_budget;
     std::vector<IntakeListener> listeners;
     std::thread delivery_thread;
     /// The store has been stopped: what was answered is on disk, and nothing more comes.

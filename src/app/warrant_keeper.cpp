@@ -177,7 +177,9 @@ model::Result<std::shared_ptr<const intake::Snapshot>> WarrantKeeper::make_snaps
                         .max_future = configuration.intake.max_future,
                         .max_object_size = configuration.intake.max_object_size,
                         .object_wait = configuration.intake.object_wait,
-                        .attachment_grace = configuration.intake.attachment_grace};
+                        .attachment_grace = configuration.intake.attachment_grace,
+                        .answer_interval = configuration.intake.answer_interval,
+                        .answer_timeout = configuration.intake.answer_timeout};
     return snapshot;
 }
 

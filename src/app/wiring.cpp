@@ -19,8 +19,10 @@ namespace {
 
 namespace asio = boost::asio;
 
-/// Bodies of all intake connections together; beyond it reading waits.
+/// Bodies of all intake connections together. Each listener has its share, beyond which reading waits, so that no
+/// source keeps another waiting.
 constexpr std::size_t body_budget_bytes = std::size_t{64} << 20;
+constexpr std::size_t least_body_budget = std::size_t{8} << 20;
 /// How much of shutdown_timeout running intake requests may take before delivery gets the rest.
 constexpr int intake_share_of_stop = 4;
 constexpr std::size_t max_intake_connections = 4096;
@@ -58,9 +60,12 @@ model::Status create_listener(Parts& parts, const Assembly& assembly, const conf
                               std::size_t connections) {
     IntakeListener listener;
     listener.name = options.name;
+    listener.bodies = std::make_unique<intake::BodyBudget>(
+        parts.intake_io.get_executor(),
+        std::max(body_budget_bytes / assembly.configuration.intake.http.size(), least_body_budget));
     listener.events = std::make_unique<intake::EventsHandler>(
         options.name, parts.metrics.source(options.name),
-        intake::Services{parts.store->item_intake(), parts.store->binary_objects(), *parts.snapshot, *parts.body_budget,
+        intake::Services{parts.store->item_intake(), parts.store->binary_objects(), *parts.snapshot, *listener.bodies,
                          parts.clock, parts.workers.get_executor(), parts.copier.get()});
     listener.gate = std::make_unique<ClientGate>(*listener.events);
     http::ServerOptions server;
@@ -193,7 +198,6 @@ model::Status create_parts(Parts& parts, const Assembly& assembly, admin::Contro
         return model::prefixed("admin: ", admin.error());
     }
     parts.admin = std::move(*admin);
-    parts.body_budget = std::make_unique<intake::BodyBudget>(parts.intake_io.get_executor(), body_budget_bytes);
     const std::size_t connections = connections_per_listener(intake.http.size() + (parts.object_server ? 2 : 0));
     for (const config::IntakeListener& options : intake.http) {
         if (model::Status created = create_listener(parts, assembly, options, connections); !created) {

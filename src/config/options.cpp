@@ -196,6 +196,18 @@ Schema<Intake> intake_schema() {
                      "copied in that time goes without it.",
              .example = "10m"},
             &Intake::attachment_grace, duration_type(seconds(1), days(1)))
+        .option({.name = "answer_interval",
+                 .help = "Answers to events leave at multiples of this time only, so that it does not show how long "
+                         "the work on them took (docs/events.md). 0: as soon as they can.",
+                 .example = "20ms",
+                 .reloadable = true},
+                &Intake::answer_interval, duration_type(seconds(0), seconds(5)))
+        .option({.name = "answer_timeout",
+                 .help = "A request is answered so soon after its last byte, with 503 where the store or the disk "
+                         "hangs.",
+                 .example = "15s",
+                 .reloadable = true},
+                &Intake::answer_timeout, duration_type(seconds(1), seconds(300)))
         .check(check_intake);
 }
 

@@ -22,7 +22,6 @@
 #include <utility>
 
 #include "accept_socket.hpp"
-#include "lihandover/base/invariant.hpp"
 #include "session.hpp"
 
 namespace lihandover::http {
@@ -237,7 +236,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
         }
         ++state_->stats.evicted_total;
         oldest->transport().close();
-        closed_one();
+        --open_;
         evicted_.insert(oldest.get());
         return true;
     }
@@ -277,15 +276,10 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
                            }));
     }
 
-    void closed_one() {
-        LIHANDOVER_INVARIANT(open_ > 0, "a connection that closes was open");
-        --open_;
-    }
-
     void forget(const std::shared_ptr<Session>& session) {
         sessions_.erase(session);
         if (evicted_.erase(session.get()) == 0) {
-            closed_one();
+            --open_;
         }
         if (sessions_.empty()) {
             for (Timer* timer : stoppers_) {

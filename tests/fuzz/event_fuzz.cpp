@@ -126,5 +126,5 @@ void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
         touch_all(event);
         write_document(event);
     }
-    parser.shrink();
+    parser.let_go();
 }

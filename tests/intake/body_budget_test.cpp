@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -29,17 +30,20 @@ class Body {
         io_.poll();
     }
     [[nodiscard]] int taken() const { return taken_; }
+    [[nodiscard]] int refused() const { return refused_; }
+    std::chrono::milliseconds limit{std::chrono::hours(1)};
     [[nodiscard]] std::size_t held() const { return share_->held(); }
 
   private:
     asio::awaitable<void> run(std::size_t bytes) {
-        co_await share_->take(bytes);
-        ++taken_;
+        const bool taken = co_await share_->take(bytes, limit);
+        ++(taken ? taken_ : refused_);
     }
 
     asio::io_context& io_;
     std::unique_ptr<BodyBudget::Share> share_;
     int taken_ = 0;
+    int refused_ = 0;
 };
 
 class BodyBudgetTest : public ::testing::Test {
@@ -56,6 +60,36 @@ TEST_F(BodyBudgetTest, GivesWhatThereIsAndTakesItBack) {
     EXPECT_EQ(budget_.held(), 1000U);
     body.end();
     EXPECT_EQ(budget_.held(), 0U);
+}
+
+TEST_F(BodyBudgetTest, ABodyWaitsForABoundedTime) {
+    Body large(io_, budget_);
+    large.take(1000);
+    Body privileged(io_, budget_);
+    privileged.take(600);  // beyond the budget, so that one of them ends
+    Body last(io_, budget_);
+    last.limit = std::chrono::milliseconds(1);
+    last.take(600);
+    EXPECT_EQ(last.taken(), 0);
+    io_.restart();
+    io_.run();
+    EXPECT_EQ(last.refused(), 1);
+    EXPECT_EQ(budget_.waiting(), 0U);
+    EXPECT_EQ(budget_.held(), 1600U);
+    large.end();
+    privileged.end();
+    last.take(600);
+    EXPECT_EQ(last.taken(), 1) << "and may try again";
+}
+
+TEST_F(BodyBudgetTest, TakesAtOnceOrNotAtAll) {
+    BodyBudget::Share first(budget_);
+    BodyBudget::Share second(budget_);
+    EXPECT_TRUE(first.try_take(900));
+    EXPECT_FALSE(second.try_take(200));
+    EXPECT_EQ(second.held(), 0U);
+    EXPECT_TRUE(second.try_take(100));
+    EXPECT_EQ(budget_.held(), 1000U);
 }
 
 TEST_F(BodyBudgetTest, NeverKeepsSmallBodiesWaiting) {
@@ -117,7 +151,8 @@ TEST_F(BodyBudgetTest, ServesInTheOrderOfArrival) {
 }
 
 asio::awaitable<void> take(BodyBudget::Share& share, std::size_t bytes) {
-    co_await share.take(bytes);
+    const bool taken = co_await share.take(bytes, std::chrono::hours(1));
+    EXPECT_TRUE(taken);
 }
 
 TEST(BodyBudgetEndTest, ForgetsWhoNoLongerWaits) {

@@ -326,9 +326,19 @@ TEST_F(EventParserTest, TakesAnEventOfAnySizeTheCallerAllows) {
     const std::string text(8 << 20, 'x');
     ASSERT_FALSE(parse(event(R"(,"content":{"text":")" + text + "\\n\"}")));
     EXPECT_EQ(event_.text, text + '\n');
-    parser_.shrink();
+    parser_.let_go();
     ASSERT_FALSE(parse(event("")));
     EXPECT_EQ(event_.event_id, "e");
+}
+
+TEST_F(EventParserTest, LeavesNothingOfWhatItDecoded) {
+    ASSERT_FALSE(parse(event(R"(,"content":{"text":"\"secret\""})")));
+    const std::string_view decoded = event_.text;
+    EXPECT_EQ(decoded, "\"secret\"");
+    ASSERT_FALSE(parse(event("")));
+    parser_.let_go();
+    // It keeps the memory of an event of this size.
+    EXPECT_EQ(decoded, std::string(decoded.size(), '\0'));
 }
 
 TEST_F(EventParserTest, NamesWhatItRefusesButNoValue) {

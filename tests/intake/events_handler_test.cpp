@@ -254,6 +254,52 @@ std::string many(int count, const std::string& user) {
     return body;
 }
 
+TEST_F(EventsHandlerTest, WhileTheClockIsNotTrustedTheFutureIsOurMistake) {
+    const std::string ahead = event("e", "u-9", R"(,"timestamp":"2026-01-22T12:06:00Z")");
+    EXPECT_EQ(client_.json(ahead).status, 422);
+    intake_.clock().trust(false);
+    const Answer answer = client_.json(ahead);
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_EQ(answer.field("Retry-After"), "5");
+    EXPECT_EQ(client_.ndjson(event("e-1", "u-9") + '\n' + ahead).status, 503) << "all of it is sent again";
+    EXPECT_EQ(client_.json(event("e", "u-9", R"(,"timestamp":"2026-01-22T12:04:00Z")")).status, 202);
+    EXPECT_EQ(client_.json(event("e", "u-9", R"(,"timestamp":"noon")")).status, 422)
+        << "other mistakes are the source's";
+    intake_.clock().trust(true);
+    EXPECT_EQ(client_.json(ahead).status, 422);
+}
+
+TEST_F(EventsHandlerTest, AnswersInTimeWhereTheStoreHangs) {
+    auto hasty = testing::snapshot({warrant("LIID-1", "u-1")});
+    hasty->limits.answer_timeout = std::chrono::milliseconds(50);
+    intake_.publish(hasty);
+    store_.mode(FakeStore::Mode::hold);
+    for (const char* const user : {"u-1", "u-9"}) {
+        const Answer answer = client_.json(event("e-1", user));
+        EXPECT_EQ(answer.status, 503) << user;
+        EXPECT_EQ(answer.field("Retry-After"), "5");
+    }
+    const std::size_t before = store_.groups().size();
+    EXPECT_EQ(client_.ndjson(many(3000, "u-1")).status, 503);
+    EXPECT_EQ(store_.groups().size(), before + 1);
+    intake_.publish(testing::snapshot({warrant("LIID-1", "u-1")}));
+    store_.release();
+    EXPECT_EQ(client_.json(event("e-2", "u-1")).status, 202) << "on the same connection";
+    EXPECT_EQ(store_.groups().size(), before + 2) << "of what was answered, no further group was begun";
+}
+
+TEST_F(EventsHandlerTest, AnswersLeaveOnAGrid) {
+    auto grid = testing::snapshot({warrant("LIID-1", "u-1")});
+    grid->limits.answer_interval = std::chrono::milliseconds(30);
+    intake_.publish(grid);
+    const auto begun = std::chrono::steady_clock::now();
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(client_.json(event("e-" + std::to_string(i), i % 2 == 0 ? "u-1" : "u-9")).status, 202);
+    }
+    // Each at a moment of its own, so that from the first to the last four intervals lie.
+    EXPECT_GE(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(4 * 30));
+}
+
 TEST_F(EventsHandlerTest, TakesALargeBodyInGroups) {
     const Answer answer = client_.ndjson(many(5000, "u-1"));
     EXPECT_EQ(answer.status, 202);

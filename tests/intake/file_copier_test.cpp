@@ -50,7 +50,14 @@ class FileCopierTest : public ::testing::Test {
         file->give_up_at = {noon.seconds + 60, 0};
         return file;
     }
-    void copy(const FilePtr& file) { copier_.copy(std::vector<FilePtr>{file}); }
+    void copy(const FilePtr& file) { copy(std::vector{file}); }
+    void copy(const std::vector<FilePtr>& files, bool wanted = true) {
+        std::vector<NamedCopy> copies;
+        for (const FilePtr& file : files) {
+            copies.push_back({file, nullptr, wanted});
+        }
+        copier_.copy(std::move(copies));
+    }
     /// Waits until a try was made and failed.
     void wait_for_tries(std::size_t count) {
         wait_until([&] { return objects_.writers() >= count; });
@@ -269,7 +276,7 @@ TEST_F(FileCopierTest, CopiesAtMostTwoAtATime) {
         write(name, std::string(300'000, 'x'));
         files.push_back(named(name));
     }
-    copier_.copy(files);
+    copy(files);
     EXPECT_EQ(objects_.wait_for_prepared(20).size(), 20U);
     EXPECT_GE(most, 1);
     EXPECT_LE(most, 2);
@@ -291,7 +298,7 @@ TEST_F(FileCopierTest, ALargeFileKeepsNoSmallOneWaiting) {
             goes_on.wait(false);
         }
     });
-    copier_.copy(files);
+    copy(files);
     EXPECT_EQ(objects_.wait_for_prepared(1)[0].file, files[2]->id);
     goes_on = true;
     goes_on.notify_all();

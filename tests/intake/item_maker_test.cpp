@@ -89,6 +89,41 @@ TEST_F(ItemMakerTest, RepeatsAreOfOneSourceEventAndWarrant) {
     EXPECT_NE(hash("e-1", "LIID-1", "lea-one", "other"), base);
 }
 
+// A source may tell under one id that a message was sent, delivered and read.
+TEST_F(ItemMakerTest, EventsOfAnotherTypeAreNoRepeats) {
+    std::set<store::Hash128> hashes;
+    for (const char* const type : {"message", "message_delivered", "message_read"}) {
+        std::string json = event("e-1", "u-1");
+        json.replace(json.find("\"message\""), 9, '"' + std::string(type) + '"');
+        hashes.insert(make(json, {warrant("LIID-1", "u-1")}).at(0).repeat_hash);
+    }
+    EXPECT_EQ(hashes.size(), 3U);
+}
+
+// A repeat is the same event at another time of receipt, whatever its warrant orders meanwhile; all else is another
+// one.
+TEST_F(ItemMakerTest, TheDigestIsOfAllThatTheEventSays) {
+    const auto digest = [this](const std::string& rest, const warrants::Warrant& under) {
+        return make(event("e-1", "u-1", rest), {under}).at(0).event_digest;
+    };
+    const std::string rest = R"(,"content":{"text":"one"},"timestamp":"2026-01-22T11:00:00Z")";
+    const auto base = digest(rest, warrant("LIID-1", "u-1"));
+    ASSERT_TRUE(base);
+    auto other = warrant("LIID-2", "u-1");
+    other.deliver = {.metadata = true, .content = false, .binary = false, .location = false};
+    EXPECT_EQ(digest(rest, other), base);
+    std::set<std::optional<std::uint64_t>> digests{base};
+    for (const char* const different :
+         {R"(,"content":{"text":"two"},"timestamp":"2026-01-22T11:00:00Z")",
+          R"(,"content":{"text":"one"},"timestamp":"2026-01-22T11:00:01Z")",
+          R"(,"content":{"text":"one"},"timestamp":"2026-01-22T11:00:00Z","status":"read")",
+          R"(,"content":{"text":"one"},"timestamp":"2026-01-22T11:00:00Z","attachments":[{"id":"a","data":""}])",
+          R"(,"content":{"text":"one"},"timestamp":"2026-01-22T11:00:00Z","attachments":[{"id":"a","data":"YQ=="}])"}) {
+        digests.insert(digest(different, warrant("LIID-1", "u-1")));
+    }
+    EXPECT_EQ(digests.size(), 6U);
+}
+
 TEST_F(ItemMakerTest, CorrelatesByConversationWhereOrdered) {
     auto one = warrant("LIID-1", "u-1");
     const auto conversation = [this, &one](const std::string& rest) {

@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <chrono>
@@ -14,6 +16,7 @@
 
 #include "http/objects_handler.hpp"
 #include "intake_server.hpp"
+#include "lihandover/base/descriptor.hpp"
 #include "lihandover/model/item.hpp"
 #include "support.hpp"
 
@@ -96,6 +99,16 @@ class ObjectsTest : public ::testing::Test {
         return all;
     }
     testing::FakeObjects& objects() { return store_.objects(); }
+    template <typename Condition>
+    static void wait_until(const Condition& condition) {
+        const auto until = std::chrono::steady_clock::now() + testing::guard;
+        while (!condition()) {
+            if (std::chrono::steady_clock::now() > until) {
+                throw std::runtime_error("waited in vain");
+            }
+            std::this_thread::yield();
+        }
+    }
 
     FakeStore store_;
     Intake intake_{store_, usual_snapshot()};
@@ -330,14 +343,37 @@ TEST_F(ObjectsTest, InlineBytesThatNobodyOrdersStayInMemory) {
     for (const char* const user : {"u-9", "u-3"}) {
         EXPECT_EQ(post(user, {R"("data":"YWJj")", R"("data":"")", R"("data":"YWI=")"}), "accepted");
     }
-    EXPECT_EQ(objects().writers(), 0U);
-    EXPECT_THAT(objects().fillers(), ElementsAre(3U, 0U, 2U, 3U, 0U, 2U)) << "but the disk has as much to do";
+    EXPECT_EQ(objects().writers(), 6U) << "the disk has as much to do";
+    EXPECT_EQ(objects().written(), std::string(10, '\0')) << "with other bytes";
     const auto items = store_.items();
     ASSERT_EQ(items.size(), 1U);
     EXPECT_EQ(items[0].objects, nullptr);
     model::Share share;
     ASSERT_TRUE(model::decode_share(items[0].share, share));
     EXPECT_EQ(share.attachment_count, 3U);
+    wait_until([this] { return objects().alive() == 0; });
+}
+
+TEST_F(ObjectsTest, AnObjectLargerThanTheStoreIsRefusedWhoeverItConcerns) {
+    objects().hold_at_most(2);
+    std::ofstream(intake_.root() / "file") << "abc";
+    for (const char* const user : {"u-1", "u-3", "u-9"}) {
+        for (const char* const member : {R"("data":"YWJj")", R"("file":"file")"}) {
+            const std::string one = event("e", user, attachments({R"("data":"YWI=")", member}));
+            const Answer answer = client_.json(one);
+            EXPECT_EQ(answer.status, 413) << user;
+            EXPECT_THAT(answer.body, HasSubstr(R"("field":"attachments[1]","reason":"is larger than store.max_bytes)"));
+            EXPECT_EQ(client_.ndjson(one + '\n' + event("e-2", user)).status, 422) << user;
+        }
+    }
+    EXPECT_EQ(objects().writers(), 0U);
+}
+
+TEST_F(ObjectsTest, AnEventThatNeverFitsUsesNothingUp) {
+    EXPECT_EQ(client_.put("/v1/objects/o-1", "abc").status, 201);
+    objects().hold_at_most(2);
+    EXPECT_EQ(client_.json(event("e", "u-1", attachments({named("o-1"), R"("data":"YWJj")"}))).status, 413);
+    EXPECT_EQ(post("u-1", {named("o-1")}), "accepted");
 }
 
 TEST_F(ObjectsTest, ChecksumsAreCheckedForEveryEventAlike) {
@@ -391,13 +427,33 @@ TEST_F(ObjectsTest, NamedFilesAreCopiedAfterTheCommit) {
     EXPECT_EQ(bytes_of(prepared[0].copy), "abc");
 }
 
-TEST_F(ObjectsTest, NamedFilesOfOtherEventsAreLookedAtAndLeftAlone) {
+TEST_F(ObjectsTest, OnlyNamedFilesThatSomebodyOrdersAreKept) {
     std::ofstream(intake_.root() / "file") << "abc";
     EXPECT_EQ(post("u-9", {R"("file":"file")"}), "accepted");
     EXPECT_EQ(post("u-3", {R"("file":"file")"}), "accepted");
     EXPECT_EQ(post("u-1", {R"("file":"file")"}), "accepted");
     EXPECT_EQ(objects().wait_for_prepared(1).size(), 1U);
     EXPECT_EQ(objects().writers(), 1U);
+}
+
+// What the owner of a file is told of it by the system.
+TEST_F(ObjectsTest, NamedFilesAreOpenedAndReadOnceWhoeverTheyConcern) {
+    for (const char* const user : {"u-1", "u-3", "u-9"}) {
+        const std::string name = std::string("file-") + user;
+        std::ofstream(intake_.root() / name) << "abc";
+        const base::Descriptor watch(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+        ASSERT_GE(::inotify_add_watch(watch.get(), (intake_.root() / name).c_str(), IN_OPEN | IN_ACCESS | IN_CLOSE), 0);
+        EXPECT_EQ(post(user, {R"("file":")" + name + '"'}), "accepted");
+        std::string seen;
+        wait_until([&] {
+            inotify_event told{};
+            while (::read(watch.get(), &told, sizeof told) == static_cast<ssize_t>(sizeof told)) {
+                seen += (told.mask & IN_OPEN) != 0 ? 'o' : (told.mask & IN_ACCESS) != 0 ? 'a' : 'c';
+            }
+            return seen.ends_with('c');
+        });
+        EXPECT_EQ(seen, "oac") << user;
+    }
 }
 
 TEST_F(ObjectsTest, FilesThatCannotBeNamed) {
@@ -438,6 +494,42 @@ TEST(ObjectsWithoutRootTest, FilesCannotBeNamed) {
                 HasSubstr("intake.attachment_root is not set"));
     boost::asio::co_spawn(io, server->stop(std::chrono::milliseconds(0)), boost::asio::use_future).get();
     thread.join();
+}
+
+// --- slow uploads and disks ---
+
+TEST_F(ObjectsTest, SlowUploadsKeepNoEventsWaiting) {
+    // As many as would have had all of the memory for bodies.
+    std::vector<std::unique_ptr<Client>> slow;
+    for (int i = 0; i < 300; ++i) {
+        slow.push_back(std::make_unique<Client>(intake_.socket()));
+        slow.back()->send("PUT /v1/objects/slow-" + std::to_string(i) +
+                          " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\nx");
+    }
+    wait_until([this] { return objects().writers() == 300; });
+    std::string batch;
+    for (int i = 0; i < 3000; ++i) {
+        batch += event("e-" + std::to_string(i), "u-9") + '\n';
+    }
+    ASSERT_GT(batch.size(), BodyBudget::small_body);
+    EXPECT_EQ(client_.ndjson(batch).status, 202);
+    EXPECT_EQ(client_.put("/v1/objects/o", std::string(300'000, 'x')).status, 201) << "nor other uploads";
+}
+
+TEST_F(ObjectsTest, AnswersInTimeWhereTheDiskHangs) {
+    auto hasty = usual_snapshot();
+    hasty->limits.answer_timeout = std::chrono::milliseconds(50);
+    intake_.publish(hasty);
+    objects().hang(true);
+    const Answer upload = client_.put("/v1/objects/o", "abc");
+    const Answer matched = client_.json(event("e-1", "u-1", attachments({R"("data":"YWJj")"})));
+    objects().hang(false);
+    EXPECT_EQ(upload.status, 503);
+    EXPECT_EQ(upload.field("Retry-After"), "5");
+    EXPECT_EQ(matched.status, 503);
+    intake_.publish(usual_snapshot());
+    EXPECT_EQ(post("u-1", {named("o")}), "attachments[0].object") << "an upload that was answered 503 is not there";
+    EXPECT_EQ(post("u-1", {R"("data":"YWJj")"}), "accepted");
 }
 
 // --- answers ---

@@ -154,7 +154,7 @@ TEST_F(PendingUploadsTest, ClaimsComeBackInTheirOrderByAge) {
     clock_.advance(1min);
     EXPECT_FALSE(uploads.find("f"));
     EXPECT_TRUE(uploads.find("e"));
-    uploads.clear();
+    uploads.close();
 }
 
 TEST_F(PendingUploadsTest, TheyGoWithoutAnybodyAsking) {
@@ -172,9 +172,9 @@ TEST_F(PendingUploadsTest, TheyGoWithoutAnybodyAsking) {
     EXPECT_EQ(uploads_.size(), 0U) << "and again";
 }
 
-TEST_F(PendingUploadsTest, ClearingEndsTheTimer) {
+TEST_F(PendingUploadsTest, ClosingEndsTheTimer) {
     uploads_.put("a", object());
-    uploads_.clear();
+    uploads_.close();
     io_.run();  // would last a minute
     EXPECT_EQ(uploads_.size(), 0U);
     settle();

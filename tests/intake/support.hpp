@@ -42,13 +42,16 @@ class FixedClock : public model::Clock {
     [[nodiscard]] SteadyTime steady() const override {
         return std::chrono::steady_clock::now() + std::chrono::milliseconds(ahead_);
     }
+    [[nodiscard]] bool is_trusted() const override { return trusted_; }
     void set(std::int64_t seconds) { seconds_ = seconds; }
+    void trust(bool trusted) { trusted_ = trusted; }
     /// Steady time alone.
     void advance(std::chrono::milliseconds by) { ahead_ += by.count(); }
 
   private:
     std::atomic<std::int64_t> seconds_{noon.seconds};
     std::atomic<std::int64_t> ahead_{0};
+    std::atomic<bool> trusted_{true};
 };
 
 /// Binary objects in memory, with a record of what was done.
@@ -98,6 +101,16 @@ class FakeObjects : public store::Objects {
         before_write_ = std::move(hook);
     }
     [[nodiscard]] std::size_t writers() const { return writers_; }
+    /// Bytes of all writers, one after another.
+    [[nodiscard]] std::string written() const {
+        const std::lock_guard lock(mutex_);
+        return written_;
+    }
+    /// From now on writers wait in write(), as on a disk that hangs, until they may go on.
+    void hang(bool hang) {
+        hanging_ = hang;
+        hanging_.notify_all();
+    }
     [[nodiscard]] std::vector<std::uint64_t> fillers() const {
         const std::lock_guard lock(mutex_);
         return fillers_;
@@ -173,8 +186,13 @@ class FakeObjects : public store::Objects {
             if (hook) {
                 hook(bytes.size());
             }
+            objects_.hanging_.wait(true);
             if (objects_.refusing_) {
                 return model::Error{"full"};
+            }
+            {
+                const std::lock_guard lock(objects_.mutex_);
+                objects_.written_.append(bytes.data(), bytes.size());
             }
             bytes_.append(bytes.data(), bytes.size());
             digest_.update(bytes);
@@ -195,6 +213,7 @@ class FakeObjects : public store::Objects {
         store::Sha256Digest digest_;
     };
 
+    std::atomic<bool> hanging_{false};
     std::atomic<bool> refusing_{false};
     std::atomic<bool> failing_{false};
     std::atomic<bool> taking_none_{false};
@@ -207,6 +226,7 @@ class FakeObjects : public store::Objects {
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     std::function<void(std::size_t)> before_write_;
+    std::string written_;
     std::vector<std::uint64_t> fillers_;
     std::vector<std::shared_ptr<const store::SourceFile>> pending_;
     std::vector<Prepared> prepared_;

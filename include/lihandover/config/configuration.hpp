@@ -73,6 +73,8 @@ struct Intake {
     Duration object_wait = std::chrono::hours(1);  ///< an uploaded object that no event names goes after so long
     std::string attachment_root;                   ///< empty: events may name no files
     Duration attachment_grace = std::chrono::minutes(10);
+    Duration answer_interval = Duration(0);  ///< 0: answers leave as soon as they can
+    Duration answer_timeout = std::chrono::seconds(15);
 };
 
 struct Store {

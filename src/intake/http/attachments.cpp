@@ -61,7 +61,7 @@ std::optional<Fault> Attachments::check_file(std::size_t at) {
         return fault_of(at, "file", "files cannot be named here: intake.attachment_root is not set");
     }
     model::ObjectLoss why{};
-    const auto file = NamedFile::open(*root_, attachment.reference, why);
+    auto file = NamedFile::open(*root_, attachment.reference, why);
     const auto identity = file ? file->identity() : std::nullopt;
     if (!identity) {
         // One reason for all of them: what there is beyond the files of a source is none of its business.
@@ -79,7 +79,8 @@ std::optional<Fault> Attachments::check_file(std::size_t at) {
     source->changed_nanos = identity->changed_nanos;
     source->sha256 = base::parse_hex<32>(attachment.sha256);
     source->give_up_at = later(moment_.received_at, moment_.snapshot->limits.attachment_grace);
-    objects_[at].file = std::move(source);
+    // It is read after the commit, and opened once.
+    objects_[at].copy = {std::move(source), std::make_shared<NamedFile>(std::move(*file)), false};
     return std::nullopt;
 }
 

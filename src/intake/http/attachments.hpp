@@ -30,7 +30,7 @@ class Attachments {
     [[nodiscard]] std::optional<Fault> claim(PendingUploads& uploads, PendingUploads::Claims& claims);
 
     /// In the order of the event's attachments; whole after claim().
-    [[nodiscard]] std::span<const AttachedObject> objects() const { return objects_; }
+    [[nodiscard]] std::span<AttachedObject> objects() { return objects_; }
 
   private:
     [[nodiscard]] bool has(model::Attachment::Source source) const;

@@ -7,17 +7,19 @@
 #include <boost/system/system_error.hpp>
 #include <utility>
 
+#include "lihandover/base/invariant.hpp"
+
 namespace lihandover::intake {
 
 namespace asio = boost::asio;
 
 // In the list as long as it waits; taken off when granted, or when the waiting coroutine ends for another reason.
 struct BodyBudget::Waiter {
-    Waiter(BodyBudget& its_budget, const Share& its_share, std::size_t its_bytes)
+    Waiter(BodyBudget& its_budget, const Share& its_share, std::size_t its_bytes, std::chrono::milliseconds limit)
         : budget(its_budget),
           share(its_share),
           bytes(its_bytes),
-          timer(its_budget.executor_, asio::steady_timer::time_point::max()),
+          timer(its_budget.executor_, limit),
           place(its_budget.waiting_.insert(its_budget.waiting_.end(), this)) {}
     Waiter(const Waiter&) = delete;
     Waiter& operator=(const Waiter&) = delete;
@@ -58,6 +60,7 @@ void BodyBudget::wake() {
 BodyBudget::Share::Share(BodyBudget& budget) : budget_(budget) {}
 
 BodyBudget::Share::~Share() {
+    LIHANDOVER_INVARIANT(held_ <= budget_.held_, "a budget holds what its shares hold");
     budget_.held_ -= held_;
     if (budget_.privileged_ == this) {
         budget_.privileged_ = nullptr;
@@ -65,24 +68,35 @@ BodyBudget::Share::~Share() {
     budget_.wake();
 }
 
-asio::awaitable<void> BodyBudget::Share::take(std::size_t bytes) {
+bool BodyBudget::Share::try_take(std::size_t bytes) {
     const bool exempt = held_ + bytes <= budget_.exempt_;
     const bool free = budget_.waiting_.empty() && budget_.held_ + bytes <= budget_.bytes_;
-    if (exempt || free || budget_.privileged_ == this) {
-        budget_.held_ += bytes;
-        held_ += bytes;
-        co_return;
+    if (!exempt && !free && budget_.privileged_ != this) {
+        return false;
     }
-    Waiter waiter(budget_, *this, bytes);
+    budget_.held_ += bytes;
+    held_ += bytes;
+    return true;
+}
+
+asio::awaitable<bool> BodyBudget::Share::take(std::size_t bytes, std::chrono::milliseconds limit) {
+    if (try_take(bytes)) {
+        co_return true;
+    }
+    Waiter waiter(budget_, *this, bytes, limit);
     budget_.wake();
     if (!waiter.granted) {
         boost::system::error_code error;
         co_await waiter.timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
         if (!waiter.granted) {
-            throw boost::system::system_error(asio::error::operation_aborted);
+            if (error) {
+                throw boost::system::system_error(asio::error::operation_aborted);
+            }
+            co_return false;
         }
     }
     held_ += bytes;
+    co_return true;
 }
 
 }  // namespace lihandover::intake

@@ -24,31 +24,36 @@ EventBatch::EventBatch(const BatchParts& parts, std::string_view body, BodyForma
 
 asio::awaitable<http::Response> EventBatch::take_in() {
     while (!lines_.done()) {
-        const std::string_view attached = take_slice();
-        if (!attached.empty() && !co_await take_attached(attached)) {
+        std::string_view attached;
+        bool good = !abandoned_ && take_slice(attached);
+        if (good && !attached.empty()) {
+            good = co_await take_attached(attached);
+        }
+        if (!good || abandoned_) {
             co_return unavailable();
         }
         if (!lines_.done() && !group_.is_full()) {
             co_await asio::post(asio::use_awaitable);
             continue;
         }
-        if (co_await group_.commit() != Outcome::Kind::accepted) {
+        const auto outcome = co_await group_.commit();
+        if (outcome != Outcome::Kind::accepted) {
             co_return unavailable();
         }
         claims_.use_up();
     }
     parts_.metrics.accepted.add(tally_.accepted);
-    co_return tally_answer(tally_, format_ == BodyFormat::json && malformed_ ? 400 : 422);
+    co_return tally_answer(tally_, status_if_refused());
 }
 
-std::string_view EventBatch::take_slice() {
+bool EventBatch::take_slice(std::string_view& attached) {
     const Moment moment = parts_.pipeline.now();
     const model::Instant latest = moment.latest();
     const std::size_t max_event_size = moment.snapshot->limits.max_event_size;
-    std::string_view attached;
     std::size_t bytes = 0;
     std::size_t count = 0;
-    while (count < slice_lines && bytes < slice_bytes && !lines_.done() && attached.empty()) {
+    bool good = true;
+    while (good && count < slice_lines && bytes < slice_bytes && !lines_.done() && attached.empty()) {
         const std::string_view line = lines_.next();
         ++count;
         bytes += line.size() + 1;
@@ -56,7 +61,7 @@ std::string_view EventBatch::take_slice() {
                          ? Fault{metrics::Rejection::too_large, {}, "is larger than intake.max_event_size"}
                          : parts_.parser.parse(line, latest, parts_.event);
         if (fault) {
-            refuse(std::move(*fault));
+            good = refuse(std::move(*fault));
         } else if (parts_.event.attachments.empty()) {
             ++tally_.accepted;
             group_.take(parts_.event, line.size() + 1, moment);
@@ -65,7 +70,7 @@ std::string_view EventBatch::take_slice() {
         }
     }
     parts_.metrics.received.add(count);
-    return attached;
+    return good;
 }
 
 asio::awaitable<bool> EventBatch::take_attached(std::string_view line) {
@@ -79,25 +84,40 @@ asio::awaitable<bool> EventBatch::take_attached(std::string_view line) {
         fault = co_await attachments.check();
     }
     if (!fault) {
+        fault = parts_.pipeline.never_fits(attachments.objects());
+        too_large_ = fault.has_value();
+    }
+    if (!fault) {
         fault = attachments.claim(parts_.uploads, claims_);
     }
     if (fault) {
-        refuse(std::move(*fault));
-        co_return true;
+        co_return refuse(std::move(*fault));
     }
     auto outcome = co_await group_.take(event, line.size() + 1, attachments.objects(), moment);
-    if (outcome.kind == Outcome::Kind::refused) {
-        refuse(std::move(*outcome.fault));
-        co_return true;
+    if (outcome.fault) {
+        co_return refuse(std::move(*outcome.fault));
     }
     ++tally_.accepted;
     co_return outcome.kind == Outcome::Kind::accepted;
 }
 
-void EventBatch::refuse(Fault fault) {
+bool EventBatch::refuse(Fault fault) {
+    if (fault.kind == metrics::Rejection::future && !parts_.pipeline.clock_trusted()) {
+        parts_.metrics.rejected(metrics::Rejection::unavailable).add();
+        return false;
+    }
     malformed_ = fault.kind == metrics::Rejection::malformed;
     parts_.metrics.rejected(fault.kind).add();
     tally_.refuse(lines_.number(), std::move(fault));
+    return true;
+}
+
+// An event by itself is answered by what is wrong with it.
+unsigned EventBatch::status_if_refused() const {
+    if (format_ == BodyFormat::json && (malformed_ || too_large_)) {
+        return malformed_ ? 400 : 413;
+    }
+    return 422;
 }
 
 http::Response EventBatch::unavailable() const {

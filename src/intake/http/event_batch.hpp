@@ -40,13 +40,18 @@ class EventBatch {
     [[nodiscard]] bool empty() const { return lines_.done(); }
     /// Once. Every group of events is durable before the next is begun.
     [[nodiscard]] boost::asio::awaitable<http::Response> take_in();
+    /// Nobody waits for the answer any more: nothing is begun after what is under way.
+    void abandon() { abandoned_ = true; }
 
   private:
-    /// Some events, without giving up the thread. Ends early at an event with attachments, which it returns.
-    [[nodiscard]] std::string_view take_slice();
-    /// One event with attachments, which was read without a fault. False where the store takes nothing.
+    /// Some events, without giving up the thread. Ends early at an event with attachments, which it leaves in
+    /// `attached`. False where all of the request has to be sent again.
+    [[nodiscard]] bool take_slice(std::string_view& attached);
+    /// One event with attachments, which was read without a fault. False as above.
     [[nodiscard]] boost::asio::awaitable<bool> take_attached(std::string_view line);
-    void refuse(Fault fault);
+    /// False where it is not the source's mistake.
+    [[nodiscard]] bool refuse(Fault fault);
+    [[nodiscard]] unsigned status_if_refused() const;
     [[nodiscard]] http::Response unavailable() const;
 
     BatchParts parts_;
@@ -57,6 +62,8 @@ class EventBatch {
     PendingUploads::Claims claims_;
     Tally tally_;
     bool malformed_ = false;
+    bool too_large_ = false;
+    bool abandoned_ = false;
 };
 
 }  // namespace lihandover::intake

@@ -53,7 +53,7 @@ class EventParser::Impl : private JsonReader {
         return std::nullopt;
     }
 
-    using JsonReader::shrink;
+    using JsonReader::let_go;
 
   private:
     // --- values ---
@@ -556,8 +556,8 @@ std::optional<Fault> EventParser::parse(std::string_view json, model::Instant la
     return impl_->parse(json, latest, out);
 }
 
-void EventParser::shrink() {
-    impl_->shrink();
+void EventParser::let_go() {
+    impl_->let_go();
 }
 
 }  // namespace lihandover::intake

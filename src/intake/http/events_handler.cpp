@@ -1,8 +1,14 @@
 #include "lihandover/intake/http/events_handler.hpp"
 
 #include <algorithm>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -14,8 +20,10 @@
 #include "http/objects_handler.hpp"
 #include "http/pending_uploads.hpp"
 #include "http/request_body.hpp"
+#include "lihandover/base/task_group.hpp"
 #include "lihandover/intake/http/event_parser.hpp"
 #include "lihandover/intake/pipeline/pipeline.hpp"
+#include "pipeline/wiped_buffer.hpp"
 
 namespace lihandover::intake {
 
@@ -26,6 +34,22 @@ namespace {
 // Bodies up to this are read in one go, buffers up to twice of it are kept for the next request.
 constexpr std::size_t small_body = BodyBudget::small_body;
 constexpr std::size_t kept_buffers = 8;
+
+// A request's body and the work on it. Lives until its answer has left, and longer where the store hangs.
+struct Request {
+    Request(BodyBudget& budget, std::string buffer)
+        : share(budget), body(std::move(buffer)), ended(budget.executor()) {}
+    Request(const Request&) = delete;
+    Request& operator=(const Request&) = delete;
+    ~Request() { wipe(body); }
+
+    BodyBudget::Share share;
+    std::string body;
+    std::optional<EventBatch> batch;
+    asio::steady_timer ended;
+    std::optional<http::Response> response;
+    std::exception_ptr thrown;
+};
 
 }  // namespace
 
@@ -46,7 +70,10 @@ class EventsHandler::Impl {
                        parser_,
                        event_} {}
 
-    void stop() { uploads_.clear(); }
+    void stop() {
+        uploads_.close();
+        working_.close();
+    }
 
     asio::awaitable<void> handle(http::Exchange& exchange) {
         if (exchange.path().starts_with(objects_path)) {
@@ -59,15 +86,19 @@ class EventsHandler::Impl {
             co_await answer(exchange, std::move(*refusal));
             co_return;
         }
-        // The share covers the body as long as it is in memory.
-        BodyBudget::Share share(services_.budget);
-        std::string body = take_buffer();
-        auto response = co_await receive(exchange, format, share, body);
-        keep_buffer(std::move(body));
-        parser_.shrink();
+        const auto request = std::make_shared<Request>(services_.budget, take_buffer());
+        auto response = co_await receive(exchange, format, request);
         if (response) {
+            co_await wait_for_the_grid();
             co_await answer(exchange, std::move(*response));
         }
+        if (request.use_count() > 1) {
+            co_return;  // it is still being worked on
+        }
+        // Only now: what it was about is let go after the answer (promise 7).
+        request->batch.reset();
+        keep_buffer(std::exchange(request->body, {}));
+        parser_.let_go();
     }
 
   private:
@@ -110,23 +141,69 @@ class EventsHandler::Impl {
 
     // Reads the body and the events in it. Nullopt when there is nobody left to answer.
     asio::awaitable<std::optional<http::Response>> receive(http::Exchange& exchange, BodyFormat format,
-                                                           BodyBudget::Share& share, std::string& body) {
+                                                           std::shared_ptr<Request> request) {
         const Limits limits = services_.snapshot.get()->limits;
         const std::size_t max = format == BodyFormat::json ? std::min(limits.max_event_size, limits.max_request_size)
                                                            : limits.max_request_size;
-        const auto read = co_await read_request_body(exchange, share, body, max);
+        const auto read =
+            co_await read_request_body(exchange, request->share, request->body, max, limits.answer_timeout);
         if (read.has_error()) {
             co_return unread_answer(read.error(), format);
         }
-        metrics_.received_bytes.add(body.size());
-        EventBatch batch(batch_parts_, body, format);
-        if (batch.empty()) {
+        if (!*read) {
+            co_return unavailable_answer();
+        }
+        metrics_.received_bytes.add(request->body.size());
+        request->batch.emplace(batch_parts_, request->body, format);
+        if (request->batch->empty()) {
             co_return error_answer(400, "there is no event in the body");
         }
         if (!pipeline_.accepting()) {
             co_return unavailable_answer();
         }
-        co_return co_await batch.take_in();
+        co_return co_await work_off(request, limits.answer_timeout);
+    }
+
+    // A coroutine of its own works on the request, so that a store that hangs keeps nobody from being answered.
+    asio::awaitable<std::optional<http::Response>> work_off(std::shared_ptr<Request> request,
+                                                            std::chrono::milliseconds limit) {
+        request->ended.expires_after(limit);
+        if (!working_.spawn(run(request))) {
+            co_return unavailable_answer();
+        }
+        // It may have ended at once.
+        if (!request->response && !request->thrown) {
+            boost::system::error_code error;
+            co_await request->ended.async_wait(asio::redirect_error(asio::use_awaitable, error));
+        }
+        if (request->thrown) {
+            std::rethrow_exception(request->thrown);
+        }
+        if (!request->response) {
+            request->batch->abandon();
+            co_return unavailable_answer();
+        }
+        co_return std::move(request->response);
+    }
+
+    static asio::awaitable<void> run(std::shared_ptr<Request> request) {
+        try {
+            request->response = co_await request->batch->take_in();
+        } catch (...) {
+            request->thrown = std::current_exception();
+        }
+        request->ended.cancel();
+    }
+
+    // Where answers leave at certain moments only, what was done before them does not show in their time.
+    asio::awaitable<void> wait_for_the_grid() const {
+        const auto interval = services_.snapshot.get()->limits.answer_interval;
+        if (interval.count() == 0) {
+            co_return;
+        }
+        const auto now = std::chrono::steady_clock::now().time_since_epoch();
+        asio::steady_timer timer(services_.budget.executor(), interval - now % interval);
+        co_await timer.async_wait(asio::use_awaitable);
     }
 
     std::optional<http::Response> unread_answer(http::BodyFailure failure, BodyFormat format) const {
@@ -155,8 +232,8 @@ class EventsHandler::Impl {
         return buffer;
     }
     void keep_buffer(std::string buffer) {
+        wipe(buffer);
         if (buffers_.size() < kept_buffers && buffer.capacity() <= 2 * small_body) {
-            buffer.clear();
             buffers_.push_back(std::move(buffer));
         }
     }
@@ -170,6 +247,7 @@ class EventsHandler::Impl {
     PendingUploads uploads_;
     ObjectsHandler objects_;
     BatchParts batch_parts_;
+    base::TaskGroup working_{services_.budget.executor()};
 };
 
 EventsHandler::EventsHandler(std::string source, const metrics::SourceMetrics& metrics, const Services& services)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <new>
 #include <utility>
 
@@ -41,11 +42,23 @@ constexpr std::string_view explain(simdjson::error_code error) {
 }  // namespace
 
 JsonReader::JsonReader() = default;
-JsonReader::~JsonReader() = default;
+JsonReader::~JsonReader() {
+    wipe();
+}
+
+void JsonReader::wipe() {
+    decoded_ = std::max(decoded_, static_cast<std::size_t>(free_text_ - text_.data()));
+    if (decoded_ > 0) {
+        explicit_bzero(text_.data(), decoded_);
+    }
+    decoded_ = 0;
+    free_text_ = text_.data();
+}
 
 JsonReader::Place JsonReader::open(std::string_view json) {
     json_ = json.data();
     size_ = json.size();
+    decoded_ = std::max(decoded_, static_cast<std::size_t>(free_text_ - text_.data()));
     if ((stage1_ == nullptr || size_ > capacity_) && !grow()) {
         return nullptr;
     }
@@ -69,6 +82,7 @@ bool JsonReader::grow() {
         fail(Rejection::too_large, "is larger than can be read");
         return false;
     }
+    wipe();
     const std::size_t wanted = std::max(std::bit_ceil(size_), least_capacity);
     capacity_ = 0;
     auto error = simdjson::SUCCESS;
@@ -87,10 +101,12 @@ bool JsonReader::grow() {
     return true;
 }
 
-void JsonReader::shrink() {
+void JsonReader::let_go() {
+    wipe();
     if (capacity_ > kept_capacity) {
         stage1_.reset();
-        text_ = {};
+        text_ = std::vector<char>();  // `= {}` would keep the memory
+        free_text_ = text_.data();
         capacity_ = 0;
     }
 }

@@ -34,8 +34,8 @@ class JsonReader {
 
     /// Begins a document: its first place. Refuses invalid UTF-8, open strings and control characters in strings.
     [[nodiscard]] Place open(std::string_view json);
-    /// Gives back memory that only unusually large documents needed.
-    void shrink();
+    /// Wipes what was decoded, and gives back memory that only unusually large documents needed.
+    void let_go();
 
     /// What the last fault was; moved away by the caller.
     [[nodiscard]] Fault& fault() { return fault_; }
@@ -118,6 +118,7 @@ class JsonReader {
         return {json_ + *at, end - *at};
     }
 
+    void wipe();
     bool grow();
     [[nodiscard]] Place decode(Place behind, std::string_view& text);
     [[nodiscard]] Place skip_string(Place at);
@@ -128,6 +129,7 @@ class JsonReader {
     Place end_ = nullptr;
     const char* first_escape_ = nullptr;  // the end where there is none
     char* free_text_ = nullptr;
+    std::size_t decoded_ = 0;  // bytes of text_ that documents before have left
 
     std::unique_ptr<simdjson::internal::dom_parser_implementation> stage1_;
     std::size_t capacity_ = 0;

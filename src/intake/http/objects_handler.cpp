@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -9,7 +10,7 @@
 #include <utility>
 
 #include "http/answers.hpp"
-#include "lihandover/base/background.hpp"
+#include "http/run_within.hpp"
 #include "lihandover/base/hex.hpp"
 #include "pipeline/wiped_buffer.hpp"
 
@@ -21,25 +22,46 @@ namespace {
 
 constexpr std::size_t longest_id = 256;
 constexpr std::size_t buffer_size = std::size_t{256} * 1024;
+// Of uploads beyond those that have large ones.
+constexpr std::size_t small_buffer = std::size_t{16} * 1024;
+constexpr std::size_t buffers_size = 64 * buffer_size;
 
 http::Response too_large_answer() {
     return error_answer(413, "the object is larger than intake.max_object_size");
 }
 
-// An object on its way. What is not finished goes with its file, which is not for the I/O thread to wait for.
-class Writing {
+// An object on its way; the works that use it own it, since one may hang. What is not finished goes with its file,
+// which is for the workers to wait for.
+class Upload {
   public:
-    Writing(asio::any_io_executor workers, std::unique_ptr<store::ObjectWriter> writer)
-        : workers_(std::move(workers)), writer_(std::move(writer)) {}
-    Writing(const Writing&) = delete;
-    Writing& operator=(const Writing&) = delete;
-    ~Writing() {
-        asio::post(workers_, [writer = std::move(writer_)] {});
+    Upload(asio::any_io_executor workers, std::size_t size) : workers_(std::move(workers)), buffer_(size) {}
+    Upload(const Upload&) = delete;
+    Upload& operator=(const Upload&) = delete;
+    ~Upload() {
+        if (writer_) {
+            asio::post(workers_, [writer = std::move(writer_)] {});
+        }
     }
-    store::ObjectWriter* operator->() const { return writer_.get(); }
+
+    [[nodiscard]] std::span<char> buffer() { return buffer_.bytes(); }
+
+    // On the workers; false, or null, where the store takes nothing.
+    [[nodiscard]] bool open(store::BinaryObjects& objects) {
+        auto opened = objects.writer();
+        if (opened) {
+            writer_ = std::move(*opened);
+        }
+        return opened.has_value();
+    }
+    [[nodiscard]] bool write(std::size_t bytes) { return writer_->write(buffer().first(bytes)).has_value(); }
+    [[nodiscard]] PendingUploads::Sealed finish() {
+        auto sealed = writer_->finish();
+        return sealed ? std::move(*sealed) : nullptr;
+    }
 
   private:
     asio::any_io_executor workers_;
+    WipedBuffer buffer_;
     std::unique_ptr<store::ObjectWriter> writer_;
 };
 
@@ -127,23 +149,30 @@ std::optional<http::Response> ObjectsHandler::refuse_unread(const http::Exchange
     return std::nullopt;
 }
 
-asio::awaitable<std::optional<http::Response>> ObjectsHandler::receive(http::Exchange& exchange, std::string id) {
-    const std::uint64_t max = services_.snapshot.get()->limits.max_object_size;
-    store::BinaryObjects& objects = services_.objects;
-    const auto size = static_cast<std::size_t>(
-        std::clamp<std::uint64_t>(exchange.content_length().value_or(buffer_size), 1, buffer_size));
-    BodyBudget::Share share(services_.budget);
-    co_await share.take(size);
-    WipedBuffer buffer(size);
+ObjectsHandler::ObjectsHandler(const metrics::SourceMetrics& metrics, const Services& services, PendingUploads& uploads)
+    : metrics_(metrics),
+      services_(services),
+      uploads_(uploads),
+      buffers_(services.budget.executor(), buffers_size, 0) {}
 
-    auto opened = co_await base::run_on(services_.workers, [&objects] { return objects.writer(); });
-    if (!opened) {
+asio::awaitable<std::optional<http::Response>> ObjectsHandler::receive(http::Exchange& exchange, std::string id) {
+    const Limits limits = services_.snapshot.get()->limits;
+    const auto deadline = [&limits] { return std::chrono::steady_clock::now() + limits.answer_timeout; };
+    const auto wanted = static_cast<std::size_t>(
+        std::clamp<std::uint64_t>(exchange.content_length().value_or(buffer_size), 1, buffer_size));
+    BodyBudget::Share share(buffers_);
+    const auto upload =
+        std::make_shared<Upload>(services_.workers, share.try_take(wanted) ? wanted : std::min(wanted, small_buffer));
+
+    auto open = [upload, &objects = services_.objects] { return upload->open(objects); };
+    const auto opened = co_await run_within(services_.workers, deadline(), std::move(open));
+    if (!opened.value_or(false)) {
         co_return unavailable_answer();
     }
-    const Writing writing(services_.workers, std::move(*opened));
     std::uint64_t total = 0;
-    for (;;) {
-        const auto got = co_await fill(exchange, buffer.bytes());
+    auto until = deadline();
+    for (bool more = true; more;) {
+        const auto got = co_await fill(exchange, upload->buffer());
         if (got.has_error()) {
             // Not finished: the earlier object of that id stays.
             co_return got.error() == http::BodyFailure::timeout
@@ -151,22 +180,22 @@ asio::awaitable<std::optional<http::Response>> ObjectsHandler::receive(http::Exc
                 : std::nullopt;
         }
         total += *got;
-        if (total > max) {
+        if (total > limits.max_object_size) {
             co_return too_large_answer();
         }
-        const std::span<const char> bytes = buffer.bytes().first(*got);
-        if (!bytes.empty()) {
-            const auto written = co_await base::run_on(services_.workers, [&] { return writing->write(bytes); });
-            if (!written) {
+        more = *got == upload->buffer().size();
+        until = deadline();
+        if (*got > 0) {
+            auto write = [upload, bytes = *got] { return upload->write(bytes); };
+            const auto written = co_await run_within(services_.workers, until, std::move(write));
+            if (!written.value_or(false)) {
                 co_return unavailable_answer();
             }
         }
-        if (*got < buffer.size()) {
-            break;
-        }
     }
-    auto sealed = co_await base::run_on(services_.workers, [&] { return writing->finish(); });
-    if (!sealed) {
+    auto finish = [upload] { return upload->finish(); };
+    auto sealed = co_await run_within(services_.workers, until, std::move(finish));
+    if (!sealed || !*sealed) {
         co_return unavailable_answer();
     }
     const auto put = uploads_.put(std::move(id), std::move(*sealed));

@@ -21,8 +21,7 @@ inline constexpr std::string_view objects_path = "/v1/objects/";
 /// hashed and synced alike: nobody knows yet whether an event under a warrant will name it.
 class ObjectsHandler {
   public:
-    ObjectsHandler(const metrics::SourceMetrics& metrics, const Services& services, PendingUploads& uploads)
-        : metrics_(metrics), services_(services), uploads_(uploads) {}
+    ObjectsHandler(const metrics::SourceMetrics& metrics, const Services& services, PendingUploads& uploads);
 
     [[nodiscard]] boost::asio::awaitable<void> handle(http::Exchange& exchange);
 
@@ -36,6 +35,8 @@ class ObjectsHandler {
     const metrics::SourceMetrics& metrics_;
     const Services& services_;
     PendingUploads& uploads_;
+    /// Of large buffers, apart from the budget of bodies: an upload may be as slow as it likes, and never waits.
+    BodyBudget buffers_;
 };
 
 }  // namespace lihandover::intake

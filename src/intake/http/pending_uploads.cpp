@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "lihandover/base/invariant.hpp"
+
 namespace lihandover::intake {
 
 namespace asio = boost::asio;
@@ -49,7 +51,8 @@ PendingUploads::Sealed PendingUploads::find(std::string_view id) {
     return found == places_.end() ? nullptr : found->second->object;
 }
 
-void PendingUploads::clear() {
+void PendingUploads::close() {
+    closed_ = true;
     places_.clear();
     std::vector<Sealed> gone;
     for (Entry& entry : entries_) {
@@ -75,13 +78,14 @@ void PendingUploads::move_out(std::string_view id, Entries& to) {
 // To their places by age; one that was uploaded anew meanwhile stays as it is now.
 void PendingUploads::give_back(Entries& claimed) {
     std::vector<Sealed> gone;
+    LIHANDOVER_INVARIANT(claimed.size() <= claimed_, "every claim is counted");
     claimed_ -= claimed.size();
     claimed.sort([](const Entry& a, const Entry& b) { return a.since < b.since; });
     // Once through from the youngest, however many come back.
     auto place = entries_.end();
     while (!claimed.empty()) {
         const auto entry = std::prev(claimed.end());
-        if (places_.contains(entry->id)) {
+        if (closed_ || places_.contains(entry->id)) {
             gone.push_back(std::move(entry->object));
             claimed.pop_back();
             continue;
@@ -99,14 +103,13 @@ void PendingUploads::give_back(Entries& claimed) {
     drop(std::move(gone));
 }
 
-void PendingUploads::use_up(Entries& claimed) {
+void PendingUploads::use_up(Entries& claimed, std::vector<Sealed>& used) {
+    LIHANDOVER_INVARIANT(claimed.size() <= claimed_, "every claim is counted");
     claimed_ -= claimed.size();
-    std::vector<Sealed> gone;
     for (Entry& entry : claimed) {
-        gone.push_back(std::move(entry.object));
+        used.push_back(std::move(entry.object));
     }
     claimed.clear();
-    drop(std::move(gone));
 }
 
 void PendingUploads::remove(Entries::iterator entry, std::vector<Sealed>& gone) {

@@ -44,8 +44,8 @@ class PendingUploads {
     [[nodiscard]] Sealed find(std::string_view id);
     [[nodiscard]] std::size_t size() const { return places_.size(); }
 
-    /// Drops them all, and the timer.
-    void clear();
+    /// Drops them all and the timer, and whatever comes back later.
+    void close();
 
   private:
     struct Entry {
@@ -63,21 +63,26 @@ class PendingUploads {
         explicit Claims(PendingUploads& uploads) : uploads_(uploads) {}
         Claims(const Claims&) = delete;
         Claims& operator=(const Claims&) = delete;
-        ~Claims() { uploads_.give_back(entries_); }
+        ~Claims() {
+            uploads_.give_back(entries_);
+            uploads_.drop(std::move(used_));
+        }
 
         /// Of an id that find() finds.
         void take(std::string_view id) { uploads_.move_out(id, entries_); }
-        void use_up() { uploads_.use_up(entries_); }
+        /// Nobody can name them any more. Their files go with the claims: an answer does not wait for that.
+        void use_up() { uploads_.use_up(entries_, used_); }
 
       private:
         PendingUploads& uploads_;
         Entries entries_;
+        std::vector<Sealed> used_;
     };
 
   private:
     void move_out(std::string_view id, Entries& to);
     void give_back(Entries& claimed);
-    void use_up(Entries& claimed);
+    void use_up(Entries& claimed, std::vector<Sealed>& used);
     void remove(Entries::iterator entry, std::vector<Sealed>& gone);
     void expire();
     void wait();
@@ -90,6 +95,7 @@ class PendingUploads {
     std::size_t limit_;
     std::size_t claimed_ = 0;
     bool timing_ = false;
+    bool closed_ = false;
     Entries entries_;                                                 ///< the oldest first
     std::unordered_map<std::string_view, Entries::iterator> places_;  ///< by the entry's own id
 };

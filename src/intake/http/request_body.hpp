@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <cstddef>
 #include <string>
 
@@ -10,9 +11,10 @@
 namespace lihandover::intake {
 
 /// Reads the body of a request into `body`, taking its bytes from the share as they arrive. Bodies of at most
-/// BodyBudget::small_body are read in one go.
-[[nodiscard]] boost::asio::awaitable<http::BodyResult<void>> read_request_body(http::Exchange& exchange,
+/// BodyBudget::small_body are read in one go. False where there was no room for it within `limit`.
+[[nodiscard]] boost::asio::awaitable<http::BodyResult<bool>> read_request_body(http::Exchange& exchange,
                                                                                BodyBudget::Share& share,
-                                                                               std::string& body, std::size_t max);
+                                                                               std::string& body, std::size_t max,
+                                                                               std::chrono::milliseconds limit);
 
 }  // namespace lihandover::intake

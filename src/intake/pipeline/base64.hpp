@@ -14,6 +14,9 @@ namespace lihandover::intake {
 /// Decodes such a text piece by piece, so that an object is never in memory twice.
 class Base64Reader {
   public:
+    /// Of what next() gives, at most.
+    static constexpr std::size_t piece_size = std::size_t{48} * 1024;
+
     explicit Base64Reader(std::string_view text) : rest_(text) {}
     Base64Reader(const Base64Reader&) = delete;
     Base64Reader& operator=(const Base64Reader&) = delete;
@@ -25,7 +28,7 @@ class Base64Reader {
 
   private:
     std::string_view rest_;
-    std::array<char, std::size_t{48} * 1024> bytes_{};
+    std::array<char, piece_size> bytes_{};
 };
 
 }  // namespace lihandover::intake

@@ -8,11 +8,13 @@
 #include <boost/asio/thread_pool.hpp>
 #include <cstddef>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "lihandover/store/digest.hpp"
 #include "pipeline/named_file.hpp"
 #include "pipeline/wiped_buffer.hpp"
 
@@ -53,14 +55,21 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
         if (!pending) {
             return pending.error();
         }
-        copy(*pending);
+        std::vector<NamedCopy> copies;
+        for (SourceFilePtr& file : *pending) {
+            copies.push_back({std::move(file), nullptr, true});
+        }
+        copy(std::move(copies));
         return {};
     }
 
-    void copy(std::span<const SourceFilePtr> files) {
+    void copy(std::vector<NamedCopy> copies) {
         const std::lock_guard lock(mutex_);
-        for (const SourceFilePtr& file : files) {
-            make_ready({file, pauses_.first});
+        for (NamedCopy& each : copies) {
+            if (ready_.size() + ready_large_.size() >= max_opened) {
+                each.opened.reset();
+            }
+            make_ready({std::move(each), pauses_.first});
         }
         begin_some();
     }
@@ -81,20 +90,24 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
   private:
     // A file to copy, and how long to wait after the next try that fails.
     struct Task {
-        SourceFilePtr file;
+        NamedCopy copy;
         std::chrono::milliseconds pause{};
+
+        [[nodiscard]] const store::SourceFile& file() const { return *copy.file; }
     };
     struct Rest {
         model::Clock::SteadyTime until;
         Task task;
     };
-    static bool is_large(const Task& task) { return task.file->size >= large; }
+    static bool is_large(const Task& task) { return task.file().size >= large; }
 
     // One try. Used by one turn after the other.
     struct Try {
         Task task;
-        std::optional<NamedFile> source;
-        std::unique_ptr<store::ObjectWriter> writer;
+        std::shared_ptr<NamedFile> source;
+        std::unique_ptr<store::ObjectWriter> writer;  // null where nobody wants the bytes
+        store::Sha256Digest digest;                   // of those that nobody wants
+        std::uint64_t size = 0;                       // of what was read
         WipedBuffer buffer;
         model::ObjectLoss loss = model::ObjectLoss::none;
         bool never_fits = false;
@@ -204,13 +217,21 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
     }
 
     std::optional<Failure> open(Try& attempt) {
-        const store::SourceFile& file = *attempt.task.file;
-        attempt.source = NamedFile::open(root_, file.path, attempt.loss);
+        const store::SourceFile& file = attempt.task.file();
+        attempt.source = std::move(attempt.task.copy.opened);
         if (!attempt.source) {
-            return Failure::of_source;
+            auto opened = NamedFile::open(root_, file.path, attempt.loss);
+            if (!opened) {
+                return Failure::of_source;
+            }
+            attempt.source = std::make_shared<NamedFile>(std::move(*opened));
         }
         if (!is_same(attempt)) {
             return Failure::of_source;
+        }
+        attempt.buffer.allocate(buffer_size);
+        if (!attempt.task.copy.wanted) {
+            return std::nullopt;
         }
         if (!objects_.fits(file.size)) {
             attempt.loss = model::ObjectLoss::unreadable;
@@ -222,7 +243,6 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
             return of_store(attempt, writer.error());
         }
         attempt.writer = std::move(*writer);
-        attempt.buffer.allocate(buffer_size);
         return std::nullopt;
     }
 
@@ -233,7 +253,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
 
     static bool is_same(Try& attempt) {
         attempt.loss = model::ObjectLoss::changed;
-        return attempt.source->identity() == NamedFile::identity_of(*attempt.task.file);
+        return attempt.source->identity() == NamedFile::identity_of(attempt.task.file());
     }
 
     static std::optional<Failure> copy_some(Try& attempt, bool& whole) {
@@ -246,20 +266,33 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
             whole = true;
             return std::nullopt;
         }
-        if (attempt.writer->size() + *got > attempt.task.file->size) {
+        attempt.size += *got;
+        if (attempt.size > attempt.task.file().size) {
             attempt.loss = model::ObjectLoss::changed;
             return Failure::of_source;
         }
-        if (const auto written = attempt.writer->write(attempt.buffer.bytes().first(*got)); !written) {
+        const std::span<const char> bytes = attempt.buffer.bytes().first(*got);
+        if (!attempt.writer) {
+            attempt.digest.update(bytes);
+            return std::nullopt;
+        }
+        if (const auto written = attempt.writer->write(bytes); !written) {
             return of_store(attempt, written.error());
         }
         return std::nullopt;
     }
 
     std::optional<Failure> finish(Try& attempt) {
-        const store::SourceFile& file = *attempt.task.file;
-        if (!is_same(attempt) || attempt.writer->size() != file.size) {
+        const store::SourceFile& file = attempt.task.file();
+        if (!is_same(attempt) || attempt.size != file.size) {
             return Failure::of_source;
+        }
+        // What follows takes longer where it is wanted: the file is let go before.
+        attempt.source.reset();
+        if (!attempt.writer) {
+            attempt.loss = model::ObjectLoss::checksum;
+            const auto digest = attempt.digest.finish();
+            return file.sha256 && digest != *file.sha256 ? std::optional(Failure::of_source) : std::nullopt;
         }
         auto copy = attempt.writer->finish();
         if (!copy) {
@@ -279,13 +312,9 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
         attempt->source.reset();
         std::chrono::milliseconds pause = task.pause;
         if (failure == Failure::of_source) {
-            const auto left = until(task.file->give_up_at);
+            const auto left = until(task.file().give_up_at);
             if (left <= std::chrono::milliseconds(0)) {
-                lost_.add();
-                if (attempt->never_fits) {
-                    spdlog::error("a named file is larger than store.max_bytes allows, its item goes without it");
-                }
-                objects_.prepared(task.file->id, nullptr, attempt->loss, [](store::Outcome) {});
+                give_up(*attempt, task);
                 failure.reset();
             }
             pause = std::min(pause, left);
@@ -300,6 +329,17 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
             rest(std::move(task), pause);
         }
         begin_some();
+    }
+
+    void give_up(const Try& attempt, const Task& task) {
+        if (!task.copy.wanted) {
+            return;
+        }
+        lost_.add();
+        if (attempt.never_fits) {
+            spdlog::error("a named file is larger than store.max_bytes allows, its item goes without it");
+        }
+        objects_.prepared(task.file().id, nullptr, attempt.loss, [](store::Outcome) {});
     }
 
     [[nodiscard]] std::chrono::milliseconds until(model::Instant when) const {
@@ -344,8 +384,8 @@ model::Status FileCopier::start() {
     return impl_->start();
 }
 
-void FileCopier::copy(std::span<const std::shared_ptr<const store::SourceFile>> files) {
-    impl_->copy(files);
+void FileCopier::copy(std::vector<NamedCopy> copies) {
+    impl_->copy(std::move(copies));
 }
 
 void FileCopier::stop() {

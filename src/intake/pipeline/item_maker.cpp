@@ -2,13 +2,20 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
+
+#include "pipeline/wiped_buffer.hpp"
 
 namespace lihandover::intake {
 
 namespace {
+
+// An unusually large event's scratch is given back.
+constexpr std::size_t kept_scratch = std::size_t{128} * 1024;
 
 bool has_content(const model::Event& event, std::span<const std::string> metadata_parameters) {
     const model::Conversation& conversation = event.conversation;
@@ -76,7 +83,8 @@ bool ItemMaker::takes_objects(const model::Event& event, std::span<const warrant
 
 void ItemMaker::append(const model::Event& event, std::span<const warrants::Match> matches, const Snapshot& snapshot,
                        model::Instant received_at, std::vector<store::NewItem>& out,
-                       std::span<const ObjectSource> sources) const {
+                       std::span<const ObjectSource> sources) {
+    std::optional<std::uint64_t> digest;
     for (const warrants::Match& match : matches) {
         const warrants::Warrant& warrant = **match.warrant;
         if (!leaves_something(event, warrant.deliver, snapshot.metadata_parameters)) {
@@ -89,8 +97,12 @@ void ItemMaker::append(const model::Event& event, std::span<const warrants::Matc
         item.object_id = model::Uuid::random();
         item.emergency = warrant.priority == warrants::Priority::emergency;
         item.schema_content = route.schema_content;
-        item.repeat_hash = store_.keyed_hash(
-            std::array<std::string_view, 4>{source_, event.event_id, warrant.destination, warrant.liid});
+        item.repeat_hash = store_.keyed_hash(std::array<std::string_view, 5>{
+            source_, event.event_id, model::name_of(event.type), warrant.destination, warrant.liid});
+        if (!digest) {
+            digest = digest_of(event);
+        }
+        item.event_digest = digest;
         if (event.timestamp) {
             item.event_seconds = event.timestamp->instant.seconds;
             item.event_nanos = event.timestamp->instant.nanos;
@@ -105,6 +117,46 @@ void ItemMaker::append(const model::Event& event, std::span<const warrants::Matc
         if (warrant.deliver.binary && route.binary && !event.attachments.empty()) {
             item.objects = objects_of(event, *route.binary, sources);
         }
+    }
+}
+
+std::size_t ItemMaker::imitate(const model::Event& event, const Snapshot& snapshot, model::Instant received_at) {
+    // Of the length that names of destinations and LIIDs have.
+    constexpr std::string_view nowhere = "lea-none";
+    constexpr std::string_view nobody = "LIID-0000000000000000000";
+    (void)store_.keyed_hash(
+        std::array<std::string_view, 5>{source_, event.event_id, model::name_of(event.type), nowhere, nobody});
+    if (!event.conversation.id.empty()) {
+        (void)store_.keyed_hash(std::array<std::string_view, 3>{nowhere, nobody, event.conversation.id});
+    }
+    (void)digest_of(event);
+    model::encode_share(event, targeted_, {.metadata = true, .content = true, .binary = false, .location = true},
+                        received_at, snapshot.metadata_parameters, scratch_);
+    const std::size_t size = scratch_.size();
+    let_go_of_scratch();
+    return size;
+}
+
+std::uint64_t ItemMaker::digest_of(const model::Event& event) {
+    targeted_.assign(event.parties.size() / 64 + 1, 0);
+    model::encode_share(event, targeted_, {.metadata = true, .content = true, .binary = true, .location = true},
+                        model::Instant{}, {}, scratch_);
+    std::vector<std::string_view> parts{scratch_};
+    for (const model::Attachment& attachment : event.attachments) {
+        parts.insert(parts.end(), {attachment.id, attachment.content_type, attachment.filename, attachment.sha256,
+                                   attachment.reference});
+    }
+    const store::Hash128 hash = store_.keyed_hash(parts);
+    let_go_of_scratch();
+    std::uint64_t digest = 0;
+    std::memcpy(&digest, hash.data(), sizeof digest);
+    return digest;
+}
+
+void ItemMaker::let_go_of_scratch() {
+    wipe(scratch_);
+    if (scratch_.capacity() > kept_scratch) {
+        scratch_ = std::string();
     }
 }
 

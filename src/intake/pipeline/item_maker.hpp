@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -28,7 +30,7 @@ struct ObjectSource {
     std::shared_ptr<const store::SourceFile> file;
 };
 
-/// Turns an event and the warrants it falls under into items for the store. Thread-safe as far as the store is.
+/// Turns an event and the warrants it falls under into items for the store. Not thread-safe.
 class ItemMaker {
   public:
     /// `source` is what event ids are unique within. The store outlives the maker.
@@ -44,11 +46,21 @@ class ItemMaker {
     ///             URLs of their own
     void append(const model::Event& event, std::span<const warrants::Match> matches, const Snapshot& snapshot,
                 model::Instant received_at, std::vector<store::NewItem>& out,
-                std::span<const ObjectSource> sources = {}) const;
+                std::span<const ObjectSource> sources = {});
+
+    /// What append() does for one warrant, for an event under none: it takes the time, and nothing comes of it
+    /// (promise 7). Gives the bytes of the share that there would have been.
+    [[nodiscard]] std::size_t imitate(const model::Event& event, const Snapshot& snapshot, model::Instant received_at);
 
   private:
+    /// Of all that the event says, but for when it came: a repeat has the same.
+    [[nodiscard]] std::uint64_t digest_of(const model::Event& event);
+    void let_go_of_scratch();
+
     std::string source_;
     const store::ItemIntake& store_;
+    std::string scratch_;
+    std::vector<std::uint64_t> targeted_;
 };
 
 }  // namespace lihandover::intake

@@ -1,8 +1,8 @@
 #include "pipeline/object_sealer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -13,7 +13,8 @@ namespace lihandover::intake {
 
 namespace {
 
-constexpr std::size_t raw_step = std::size_t{48} * 1024;
+constexpr std::size_t piece_size = Base64Reader::piece_size;
+constexpr std::array<char, piece_size> zeros{};
 
 // Calls `use` with the bytes, piece by piece, until it says false.
 template <typename Use>
@@ -27,8 +28,8 @@ bool for_each_piece(const AttachedObject& object, Use&& use) {
         }
         return true;
     }
-    for (std::string_view rest = object.bytes; !rest.empty(); rest.remove_prefix(std::min(raw_step, rest.size()))) {
-        if (!use(std::span<const char>(rest.substr(0, raw_step)))) {
+    for (std::string_view rest = object.bytes; !rest.empty(); rest.remove_prefix(std::min(piece_size, rest.size()))) {
+        if (!use(std::span<const char>(rest.substr(0, piece_size)))) {
             return false;
         }
     }
@@ -37,26 +38,25 @@ bool for_each_piece(const AttachedObject& object, Use&& use) {
 
 }  // namespace
 
-std::shared_ptr<const store::SealedObject> seal(store::BinaryObjects& objects, const AttachedObject& object) {
+std::shared_ptr<const store::SealedObject> seal(store::BinaryObjects& objects, const AttachedObject& object,
+                                                bool wanted) {
     auto writer = objects.writer();
     if (!writer) {
         return nullptr;
     }
-    if (!for_each_piece(object, [&](std::span<const char> piece) { return (*writer)->write(piece).has_value(); })) {
+    const bool written = for_each_piece(object, [&](std::span<const char> piece) {
+        const std::span<const char> bytes = wanted ? piece : std::span(zeros).first(piece.size());
+        return (*writer)->write(bytes).has_value();
+    });
+    if (!written) {
         return nullptr;
     }
     auto sealed = (*writer)->finish();
     return sealed ? std::move(*sealed) : nullptr;
 }
 
-bool pretend_to_seal(store::BinaryObjects& objects, const AttachedObject& object) {
-    // Decoded as it would be for an item.
-    std::uint64_t bytes = 0;
-    (void)for_each_piece(object, [&bytes](std::span<const char> piece) {
-        bytes += piece.size();
-        return true;
-    });
-    return objects.write_filler(bytes).has_value();
+std::size_t size_of(const AttachedObject& object) {
+    return object.encoding == AttachedObject::Encoding::base64 ? base64_size(object.bytes) : object.bytes.size();
 }
 
 }  // namespace lihandover::intake

@@ -7,15 +7,14 @@
 
 namespace lihandover::intake {
 
-// What becomes of an object that came in its event. Both block on the disk, do the same work and take the same time
-// (promise 7).
-
-/// Null where the store takes nothing.
+/// Writes an object that came in its event to a file of its own: sealed, hashed and synced. Blocks on the disk. Null
+/// where the store takes nothing.
+///   wanted   by a warrant. Else none of its bytes leaves the memory (promise 6): the file gets as many zeros, by the
+///            same steps and in the same time (promise 7), and goes with the handle
 [[nodiscard]] std::shared_ptr<const store::SealedObject> seal(store::BinaryObjects& objects,
-                                                              const AttachedObject& object);
+                                                              const AttachedObject& object, bool wanted);
 
-/// For an object that no warrant wants: none of its bytes leaves the memory (promise 6), and the disk has as much to
-/// do. False where the store takes nothing.
-[[nodiscard]] bool pretend_to_seal(store::BinaryObjects& objects, const AttachedObject& object);
+/// Bytes of an object that came in its event, decoded.
+[[nodiscard]] std::size_t size_of(const AttachedObject& object);
 
 }  // namespace lihandover::intake

@@ -1,5 +1,7 @@
 #include "lihandover/intake/pipeline/pipeline.hpp"
 
+#include <boost/asio/post.hpp>
+#include <string>
 #include <utility>
 
 #include "lihandover/base/background.hpp"
@@ -29,9 +31,9 @@ class Pipeline::Impl {
     Impl(std::string named, const PipelineParts& given)
         : source(named), parts(given), maker(std::move(named), given.items) {}
 
-    /// What `event` falls under at that moment, under the number plan of the source.
+    /// What `event` falls under at that moment.
     void match(const model::Event& event, const Moment& moment, std::vector<warrants::Match>& out) {
-        moment.snapshot->index->match(event, moment.received_at, scratch, out, moment.snapshot->numbers_of(source));
+        moment.snapshot->index->match(event, moment.received_at, scratch, out, moment.numbers);
     }
 
     std::string source;
@@ -48,82 +50,118 @@ Pipeline::Pipeline(std::string source, const PipelineParts& parts)
 Pipeline::~Pipeline() = default;
 
 Moment Pipeline::now() const {
-    return {impl_->parts.snapshot.get(), impl_->parts.clock.wall()};
+    const PipelineParts& parts = impl_->parts;
+    Moment moment;
+    moment.snapshot = parts.snapshot.get();
+    moment.numbers = moment.snapshot->numbers_of(impl_->source);
+    moment.received_at = parts.clock.wall();
+    return moment;
 }
 
 bool Pipeline::accepting() const {
     return impl_->parts.items.accepting();
 }
 
-Group::Group(Pipeline& pipeline) : pipeline_(*pipeline.impl_) {}
+bool Pipeline::clock_trusted() const {
+    return impl_->parts.clock.is_trusted();
+}
 
-Group::~Group() = default;
+std::optional<Fault> Pipeline::never_fits(std::span<const AttachedObject> objects) const {
+    for (std::size_t at = 0; at < objects.size(); ++at) {
+        const AttachedObject& object = objects[at];
+        // What was uploaded the store has.
+        const std::uint64_t size = object.is_inline() ? size_of(object) : object.copy.file ? object.copy.file->size : 0;
+        if (!impl_->parts.objects.fits(size)) {
+            return Fault{metrics::Rejection::too_large, "attachments[" + std::to_string(at) + "]",
+                         "is larger than store.max_bytes allows"};
+        }
+    }
+    return std::nullopt;
+}
+
+Group::Group(Pipeline& pipeline) : pipeline_(pipeline) {}
+
+Group::~Group() {
+    if (!idle_.empty()) {
+        // The last handle takes its file along, which may take a while for a large one.
+        asio::post(pipeline_.impl_->parts.workers, [gone = std::move(idle_)] {});
+    }
+}
 
 void Group::take(const model::Event& event, std::size_t bytes, const Moment& moment) {
-    bytes_ += bytes;
-    Pipeline::Impl& pipeline = pipeline_;
+    Pipeline::Impl& pipeline = *pipeline_.impl_;
+    const std::size_t before = items_.size();
     pipeline.match(event, moment, pipeline.matches);
     if (!pipeline.matches.empty()) {
         pipeline.maker.append(event, pipeline.matches, *moment.snapshot, moment.received_at, items_);
     }
+    note(bytes, before, event, moment);
 }
 
-asio::awaitable<Outcome> Group::take(const model::Event& event, std::size_t bytes,
-                                     std::span<const AttachedObject> objects, const Moment& moment) {
-    bytes_ += bytes;
+asio::awaitable<Outcome> Group::take(const model::Event& event, std::size_t bytes, std::span<AttachedObject> objects,
+                                     const Moment& moment) {
+    if (auto fault = pipeline_.never_fits(objects)) {
+        co_return Outcome{Outcome::Kind::too_large, std::move(fault)};
+    }
     // Its own, since it keeps them while others are served.
     std::vector<warrants::Match> matches;
-    pipeline_.match(event, moment, matches);
+    pipeline_.impl_->match(event, moment, matches);
     const bool wanted = ItemMaker::takes_objects(event, matches, *moment.snapshot);
-    store::BinaryObjects& store = pipeline_.parts.objects;
     std::vector<ObjectSource> sources;
     sources.reserve(objects.size());
     for (const AttachedObject& object : objects) {
-        ObjectSource& source = sources.emplace_back(object.sealed, object.file);
+        ObjectSource& source = sources.emplace_back(object.sealed, object.copy.file);
         if (!object.is_inline()) {
             continue;
         }
-        // One for one, so that the disk has the same to do; and one at a time, so that others have their turns.
-        const bool done = co_await base::run_on(pipeline_.parts.workers, [&] {
-            if (!wanted) {
-                return pretend_to_seal(store, object);
-            }
-            source.sealed = seal(store, object);
-            return source.sealed != nullptr;
-        });
-        if (!done) {
+        // One at a time, so that others have their turns.
+        source.sealed = co_await base::run_on(pipeline_.impl_->parts.workers,
+                                              [&] { return seal(pipeline_.impl_->parts.objects, object, wanted); });
+        if (!source.sealed) {
             co_return Outcome{Outcome::Kind::unavailable, {}};
         }
+        if (!wanted) {
+            idle_.push_back(std::move(source.sealed));
+        }
     }
-    pipeline_.maker.append(event, matches, *moment.snapshot, moment.received_at, items_, sources);
-    if (!wanted) {
-        idle_objects_ += objects.size();
-        co_return Outcome{};
-    }
-    for (ObjectSource& source : sources) {
-        if (source.file) {
-            files_.push_back(std::move(source.file));
+    const std::size_t before = items_.size();
+    pipeline_.impl_->maker.append(event, matches, *moment.snapshot, moment.received_at, items_, sources);
+    note(bytes, before, event, moment);
+    arrival_.idle_objects += wanted ? 0 : objects.size();
+    for (AttachedObject& object : objects) {
+        if (object.copy.file) {
+            object.copy.wanted = wanted;
+            copies_.push_back(std::move(object.copy));
         }
     }
     co_return Outcome{};
 }
 
+void Group::note(std::size_t bytes, std::size_t items_before, const model::Event& event, const Moment& moment) {
+    ++arrival_.events;
+    arrival_.bytes += bytes;
+    arrival_.objects += event.attachments.size();
+    if (items_.size() == items_before) {
+        ++arrival_.idle_events;
+        arrival_.idle_bytes += pipeline_.impl_->maker.imitate(event, *moment.snapshot, moment.received_at);
+    }
+}
+
 bool Group::is_full() const {
-    return bytes_ >= group_bytes;
+    return arrival_.bytes >= group_bytes;
 }
 
 asio::awaitable<Outcome::Kind> Group::commit() {
-    bytes_ = 0;
     // Of this commit: what is taken while it runs belongs to the next one.
-    const auto files = std::exchange(files_, {});
+    auto copies = std::exchange(copies_, {});
     const auto outcome = co_await base::await_callback<store::Outcome>([this](auto done) {
-        pipeline_.parts.items.submit(std::exchange(items_, {}), std::exchange(idle_objects_, 0), std::move(done));
+        pipeline_.impl_->parts.items.submit(std::exchange(items_, {}), std::exchange(arrival_, {}), std::move(done));
     });
     if (outcome != store::Outcome::committed) {
         co_return Outcome::Kind::unavailable;
     }
-    if (!files.empty()) {
-        pipeline_.parts.copier->copy(files);
+    if (!copies.empty()) {
+        pipeline_.impl_->parts.copier->copy(std::move(copies));
     }
     co_return Outcome::Kind::accepted;
 }

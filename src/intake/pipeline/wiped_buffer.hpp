@@ -1,11 +1,33 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <span>
 #include <string>
+#include <utility>
 
 namespace lihandover::intake {
+
+/// Empties a text and leaves nothing of it in its memory, which it keeps.
+inline void wipe(std::string& text) {
+    explicit_bzero(text.data(), text.size());
+    text.clear();
+}
+
+/// As text.resize(size), and what moves leaves nothing behind.
+inline void resize_wiping(std::string& text, std::size_t size) {
+    if (size <= text.capacity()) {
+        text.resize(size);
+        return;
+    }
+    std::string larger;
+    larger.reserve(std::max(size, 2 * text.capacity()));
+    larger = text;
+    larger.resize(size);
+    wipe(text);
+    text = std::move(larger);
+}
 
 /// A buffer for bytes that nobody may find in memory later: wiped when it goes.
 class WipedBuffer {
@@ -14,7 +36,7 @@ class WipedBuffer {
     explicit WipedBuffer(std::size_t size) : bytes_(size, '\0') {}
     WipedBuffer(const WipedBuffer&) = delete;
     WipedBuffer& operator=(const WipedBuffer&) = delete;
-    ~WipedBuffer() { explicit_bzero(bytes_.data(), bytes_.size()); }
+    ~WipedBuffer() { wipe(bytes_); }
 
     /// Once, while it is empty.
     void allocate(std::size_t size) { bytes_.resize(size); }

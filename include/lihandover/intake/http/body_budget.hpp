@@ -2,13 +2,14 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <cstddef>
 #include <list>
 
 namespace lihandover::intake {
 
-/// Bounds the bytes of request bodies that are in memory at one time, over all connections and sources. A body that
-/// wants more than there is waits, and its connection is not read meanwhile: backpressure, no refusal.
+/// Bounds the bytes of request bodies of one source that are in memory at one time. A body that wants more than there
+/// is waits, and its connection is not read meanwhile.
 ///
 /// Each body takes its bytes as they arrive, so that a declared length costs nothing. The first `exempt` bytes of a
 /// body never wait: small requests get through however many large ones are stuck (they are bounded by the number of
@@ -33,8 +34,11 @@ class BodyBudget {
         Share& operator=(const Share&) = delete;
         ~Share();
 
-        /// Completes once `bytes` more may be held. Throws only when cancelled (boost::system::system_error).
-        [[nodiscard]] boost::asio::awaitable<void> take(std::size_t bytes);
+        /// Completes with true once `bytes` more may be held, or with false after `limit`. Throws only when cancelled
+        /// (boost::system::system_error).
+        [[nodiscard]] boost::asio::awaitable<bool> take(std::size_t bytes, std::chrono::milliseconds limit);
+        /// Takes them where that needs no waiting.
+        [[nodiscard]] bool try_take(std::size_t bytes);
         [[nodiscard]] std::size_t held() const { return held_; }
 
       private:

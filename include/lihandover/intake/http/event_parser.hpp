@@ -28,12 +28,12 @@ class EventParser {
     ~EventParser();
 
     /// Replaces `out` by the event. Its texts view `json` and the parser: they are valid until the next parse() or
-    /// shrink(), as long as `json` is. After a fault `out` is of no use. No byte beyond `json` is read.
+    /// let_go(), as long as `json` is. After a fault `out` is of no use. No byte beyond `json` is read.
     ///   latest   a later timestamp is refused (now and intake.max_future), whoever it concerns
     [[nodiscard]] std::optional<Fault> parse(std::string_view json, model::Instant latest, model::Event& out);
 
-    /// Gives back memory that only unusually large events needed.
-    void shrink();
+    /// Wipes what was decoded, and gives back memory that only unusually large events needed.
+    void let_go();
 
   private:
     class Impl;

@@ -21,6 +21,7 @@ struct Services {
     store::ItemIntake& items;
     store::BinaryObjects& objects;
     const CurrentSnapshot& snapshot;
+    /// Of this source alone: what one sends keeps no other waiting.
     BodyBudget& budget;
     const model::Clock& clock;
     /// Where calls that block run: writing, hashing and syncing of binary objects, looking at named files. A thread
@@ -36,6 +37,9 @@ struct Services {
 /// What it answers depends on the request, the limits and the health of the store, never on what was matched, and every
 /// answer that follows the reading of events leaves with a commit (promises 1 and 7).
 ///
+/// A request is answered within intake.answer_timeout of its last byte, with 503 if need be: what a disk or a store
+/// that hangs still does for it comes to nothing, or makes a repeat of it harmless.
+///
 /// One per listener, on the thread of its server. Exceptions: those of exhausted memory only.
 class EventsHandler final : public http::Handler {
   public:
@@ -48,7 +52,8 @@ class EventsHandler final : public http::Handler {
     [[nodiscard]] boost::asio::awaitable<void> handle(http::Exchange& exchange) override;
 
     /// Lets go of uploaded objects that no event named, and of the timer for them. After the server has stopped: until
-    /// then the timer may keep the thread's io_context from running out of work.
+    /// then the timer may keep the thread's io_context from running out of work, as requests do that were answered
+    /// before the store has ended with them.
     void stop();
 
   private:

@@ -2,8 +2,8 @@
 
 #include <chrono>
 #include <memory>
-#include <span>
 #include <string>
+#include <vector>
 
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
@@ -18,10 +18,25 @@ struct CopyPauses {
     std::chrono::milliseconds longest{60'000};
 };
 
+class NamedFile;
+
+/// A file that an event named, to be read once its event is committed.
+struct NamedCopy {
+    std::shared_ptr<const store::SourceFile> file;
+    /// As it was opened when the event came in, so that it is opened once; null: by its path (after a restart).
+    std::shared_ptr<NamedFile> opened;
+    /// By a warrant. Else it is read all the same, and nothing is kept: whoever owns the file can see it being read,
+    /// and must not see more than that (promise 7).
+    bool wanted = true;
+};
+
 /// Copies the files that events named (intake.attachment_root) into the store, after the events were answered, and
 /// tells the store how each copy ended (BinaryObjects::prepared). What is copied are the bytes of the file that the
 /// event named, or none: inode, size and times are those of then, before the first byte and after the last, and the
 /// SHA-256 is the source's, where it gave one.
+///
+/// Files that no warrant wants are read at the same time and in the same way. What is different for them is only that
+/// the bytes go nowhere.
 ///
 /// A copy that fails is tried again, with growing pauses, until the file's give_up_at; then the item goes without it,
 /// and `lost` counts. So it is with a file that the store could not hold even when empty. Where the store fails
@@ -47,8 +62,10 @@ class FileCopier {
     /// Once, before the first event is taken.
     [[nodiscard]] model::Status start();
 
-    /// For files whose items were committed.
-    void copy(std::span<const std::shared_ptr<const store::SourceFile>> files);
+    /// For files whose events were committed. At most `max_opened` stay open while they wait; those beyond are opened
+    /// again by their paths, wanted or not.
+    void copy(std::vector<NamedCopy> copies);
+    static constexpr std::size_t max_opened = 256;
 
     /// Drops what waits and what is half copied (it stays pending in the store), and returns when nothing of it runs
     /// any more. Idempotent.

@@ -52,7 +52,8 @@ struct PipelineParts {
 
 /// By what an event, or a few of them, are judged: taken once for a stretch of work that does not suspend.
 struct Moment {
-    std::shared_ptr<const Snapshot> snapshot;  ///< never null
+    std::shared_ptr<const Snapshot> snapshot;    ///< never null
+    const model::NumberPlan* numbers = nullptr;  ///< of the snapshot: how the source writes national numbers
     model::Instant received_at;
 
     /// The latest time an event of now may bear (intake.max_future).
@@ -66,9 +67,9 @@ struct AttachedObject {
     std::string_view bytes;  ///< in the event itself; valid as long as the event
     Encoding encoding = Encoding::raw;
     std::shared_ptr<const store::SealedObject> sealed;  ///< uploaded before
-    std::shared_ptr<const store::SourceFile> file;      ///< to be copied after the commit
+    NamedCopy copy;                                     ///< to be made after the commit
 
-    [[nodiscard]] bool is_inline() const { return !sealed && !file; }
+    [[nodiscard]] bool is_inline() const { return !sealed && !copy.file; }
 };
 
 /// What became of an event.
@@ -76,10 +77,11 @@ struct Outcome {
     enum class Kind : std::uint8_t {
         accepted,     ///< on disk, or under no warrant, as soon as its group is committed
         refused,      ///< by what it is, whoever it concerns: `fault` is for its source
+        too_large,    ///< the same, since an object of it is larger than the store could ever hold
         unavailable,  ///< nothing can be stored at present: the event can be sent again
     };
     Kind kind = Kind::accepted;
-    std::optional<Fault> fault;  ///< of a refused one
+    std::optional<Fault> fault;  ///< of one that is refused or too large
 };
 
 /// Of one source, on one thread. Groups of it may be open at the same time, also across suspensions.
@@ -94,6 +96,12 @@ class Pipeline {
     [[nodiscard]] Moment now() const;
     /// Whether the store takes new items, as far as it knows. A door that can refuse asks before it reads much.
     [[nodiscard]] bool accepting() const;
+    /// While our clock cannot be trusted (promise 13), an event that seems too far ahead is not its source's mistake:
+    /// unavailable, not refused.
+    [[nodiscard]] bool clock_trusted() const;
+    /// Which of an event's objects is larger than the store could ever hold (Outcome::Kind::too_large), whoever it
+    /// concerns. For doors that give something up once an event is accepted; take() looks by itself.
+    [[nodiscard]] std::optional<Fault> never_fits(std::span<const AttachedObject> objects) const;
 
   private:
     friend class Group;
@@ -103,6 +111,9 @@ class Pipeline {
 
 /// Events that are committed together. Its pipeline outlives it. What was not committed when it goes is let go:
 /// nothing of it was made durable.
+///
+/// A door keeps it until the answers have left: what was written for objects that nobody ordered is removed when the
+/// group goes, which takes time that an answer must not show (promise 7).
 class Group {
   public:
     explicit Group(Pipeline& pipeline);
@@ -115,11 +126,11 @@ class Group {
     ///   bytes   of the event as it came
     void take(const model::Event& event, std::size_t bytes, const Moment& moment);
 
-    /// Takes in an event with attachments, by the same steps whether or not a warrant wants them. `event` and `objects`
-    /// stay valid until it completes.
-    ///   objects   of the event's attachments, in their order
+    /// Takes in an event with attachments, by the same steps whether or not a warrant wants them. `event`, `objects`
+    /// and `moment` stay valid until it completes.
+    ///   objects   of the event's attachments, in their order. Files are taken over
     [[nodiscard]] boost::asio::awaitable<Outcome> take(const model::Event& event, std::size_t bytes,
-                                                       std::span<const AttachedObject> objects, const Moment& moment);
+                                                       std::span<AttachedObject> objects, const Moment& moment);
 
     /// Whether so much has gathered that it is to be committed before more is taken. Depends on the bytes of the events
     /// alone, so that commits follow from what a source sent (promise 7).
@@ -130,13 +141,14 @@ class Group {
     [[nodiscard]] boost::asio::awaitable<Outcome::Kind> commit();
 
   private:
-    Pipeline::Impl& pipeline_;
-    std::size_t bytes_ = 0;
+    void note(std::size_t bytes, std::size_t items_before, const model::Event& event, const Moment& moment);
+
+    Pipeline& pipeline_;
+    store::Arrival arrival_;
     std::vector<store::NewItem> items_;
-    /// Attachments that are no objects of these items: the commit does as much for them (promise 7).
-    std::size_t idle_objects_ = 0;
-    /// Copied once they are in committed items.
-    std::vector<std::shared_ptr<const store::SourceFile>> files_;
+    std::vector<NamedCopy> copies_;
+    /// Files in the place of objects that nobody ordered.
+    std::vector<std::shared_ptr<const store::SealedObject>> idle_;
 };
 
 }  // namespace lihandover::intake

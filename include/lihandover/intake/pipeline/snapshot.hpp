@@ -48,6 +48,10 @@ struct Limits {
     std::uint64_t max_object_size = std::uint64_t{8} << 30;        ///< bytes of one uploaded or named object
     std::chrono::milliseconds object_wait{std::chrono::hours(1)};  ///< an uploaded object no event names goes then
     std::chrono::milliseconds attachment_grace{std::chrono::minutes(10)};  ///< a named file stays in place so long
+    /// Answers to events leave at multiples of this, counted from any fixed moment; 0: as soon as they can.
+    std::chrono::milliseconds answer_interval{0};
+    /// A request is answered so soon after its last byte, with 503 if need be.
+    std::chrono::milliseconds answer_timeout{std::chrono::seconds(15)};
 };
 
 /// Everything that decides what becomes of an event, as of one reload. Immutable once published, shared by threads.
