@@ -4,6 +4,8 @@
 #include <boost/beast/http/error.hpp>
 #include <cstring>
 
+#include "lihandover/base/invariant.hpp"
+
 namespace lihandover::http {
 namespace {
 
@@ -51,30 +53,43 @@ asio::awaitable<BodyReader::Outcome> BodyReader::read_some(std::span<char> out) 
     co_return co_await read_plain(out);
 }
 
-asio::awaitable<BodyReader::Outcome> BodyReader::read_plain(std::span<char> out) {
+void BodyReader::took(std::size_t count) {
     if (framing_ == Framing::length) {
-        out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), left_)));
-    }
-    std::size_t count = std::min(out.size(), buffer_.unread().size());
-    if (count > 0) {
-        std::memcpy(out.data(), buffer_.unread().data(), count);
-        buffer_.consume(count);
-    } else {
-        const ReadOutcome outcome = co_await inflow_.receive(out.data(), out.size());
-        if (outcome.io == Io::eof && framing_ == Framing::to_end) {
-            done_ = true;
-            co_return Outcome{};
-        }
-        if (outcome.io != Io::ok) {
-            co_return Outcome{0, Status::network, outcome.io};
-        }
-        count = outcome.size;
-    }
-    if (framing_ == Framing::length) {
+        LIHANDOVER_INVARIANT(count <= left_, "no more of a body is read than it has");
         left_ -= count;
         done_ = left_ == 0;
     }
-    co_return Outcome{count};
+}
+
+std::size_t BodyReader::take_buffered(std::span<char> out) {
+    std::size_t count = std::min(out.size(), buffer_.unread().size());
+    if (framing_ == Framing::length) {
+        count = static_cast<std::size_t>(std::min<std::uint64_t>(count, left_));
+    }
+    if (count > 0) {
+        std::memcpy(out.data(), buffer_.unread().data(), count);
+        buffer_.consume(count);
+        took(count);
+    }
+    return count;
+}
+
+asio::awaitable<BodyReader::Outcome> BodyReader::read_plain(std::span<char> out) {
+    if (const std::size_t count = take_buffered(out); count > 0) {
+        co_return Outcome{count};
+    }
+    const auto room =
+        framing_ == Framing::length ? static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), left_)) : out.size();
+    const ReadOutcome outcome = co_await inflow_.receive(out.data(), room);
+    if (outcome.io == Io::eof && framing_ == Framing::to_end) {
+        done_ = true;
+        co_return Outcome{};
+    }
+    if (outcome.io != Io::ok) {
+        co_return Outcome{0, Status::network, outcome.io};
+    }
+    took(outcome.size);
+    co_return Outcome{outcome.size};
 }
 
 asio::awaitable<BodyReader::Outcome> BodyReader::read_chunked(std::span<char> out) {
@@ -124,7 +139,13 @@ asio::awaitable<BodyReader::Outcome> BodyReader::read_all(std::string& body, std
         body.resize(size + step);
         // The memory made is filled before more is made.
         for (std::size_t filled = 0; filled < step && !done_;) {
-            const Outcome some = co_await read_some({body.data() + size, step - filled});
+            const std::span<char> room{body.data() + size, step - filled};
+            Outcome some;
+            // Most bodies come with their heads, and need no waiting.
+            some.size = framing_ == Framing::chunked ? 0 : take_buffered(room);
+            if (some.size == 0) {
+                some = co_await read_some(room);
+            }
             size += some.size;
             filled += some.size;
             if (some.status != Status::ok) {

@@ -69,6 +69,10 @@ class BodyReader {
     enum class Framing : std::uint8_t { length, chunked, to_end };
 
     void start(Framing framing, std::uint64_t size);
+    /// Counts bytes of a body that is not chunked.
+    void took(std::size_t count);
+    /// The same as read_some for what is in the buffer of such a body; 0 when nothing is.
+    std::size_t take_buffered(std::span<char> out);
     boost::asio::awaitable<Outcome> read_plain(std::span<char> out);
     boost::asio::awaitable<Outcome> read_chunked(std::span<char> out);
     [[nodiscard]] std::size_t next_step(std::size_t size, std::size_t max) const;

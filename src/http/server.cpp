@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "accept_socket.hpp"
+#include "lihandover/base/invariant.hpp"
 #include "session.hpp"
 
 namespace lihandover::http {
@@ -236,7 +237,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
         }
         ++state_->stats.evicted_total;
         oldest->transport().close();
-        --open_;
+        closed_one();
         evicted_.insert(oldest.get());
         return true;
     }
@@ -276,10 +277,15 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
                            }));
     }
 
+    void closed_one() {
+        LIHANDOVER_INVARIANT(open_ > 0, "a connection that closes was open");
+        --open_;
+    }
+
     void forget(const std::shared_ptr<Session>& session) {
         sessions_.erase(session);
         if (evicted_.erase(session.get()) == 0) {
-            --open_;
+            closed_one();
         }
         if (sessions_.empty()) {
             for (Timer* timer : stoppers_) {

@@ -57,7 +57,7 @@ void Session::cut() {
 }
 
 bool Session::is_acceptable_to(const tls::ServerContext& context) const {
-    return transport_.ssl() == nullptr || (peer_.certificate && context.accepts(transport_.ssl()));
+    return !peer_.certificate || context.accepts(transport_.ssl());
 }
 
 asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
@@ -81,7 +81,9 @@ asio::awaitable<bool> Session::secure() {
     const Io io = co_await transport_.handshake();
     if (io == Io::ok) {
         peer_.certificate = tls::peer_identity(ssl);
-        if (peer_.certificate && tls::peer_certificate_current(ssl)) {
+        // The handshake may have begun before the context that counts now.
+        const auto& present = state_->options.tls;
+        if (peer_.certificate && tls::peer_certificate_current(ssl) && (tls_ == present || present->accepts(ssl))) {
             co_return true;
         }
     }
@@ -246,7 +248,7 @@ void Session::start_request() {
     keep_alive_ = parser_->keep_alive();
 }
 
-/// Answers a request that no handler is to see, and says good-bye.
+/// Answers a request that no handler is to see, and ends the connection.
 asio::awaitable<void> Session::refuse(unsigned status) {
     if (status != 408) {
         ++state_->stats.malformed_total;

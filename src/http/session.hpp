@@ -40,7 +40,7 @@ class Session final : public Exchange, private Inflow {
     [[nodiscard]] std::optional<Transport::Clock::time_point> stalled_since() const {
         return transport_.waiting_since();
     }
-    /// False once a peer under TLS is not one that `context` would take, or has not yet proved who it is.
+    /// Whether `context` would take the peer too. One that has not proved yet who it is will be judged when it has.
     [[nodiscard]] bool is_acceptable_to(const tls::ServerContext& context) const;
     /// Ends the connection at once, and cancels what its handler waits for.
     void cut();

@@ -209,6 +209,23 @@ TEST(Tls, ReloadConcernsNewConnectionsOnly) {
     EXPECT_EQ(before.get("/ignore")->body, "ignored");
 }
 
+TEST(Tls, AReloadCutsWhoWouldNotBeLetInAnyMore) {
+    TestServer server{secured()};
+    TestClient client{secure_url(server.port()), client_context()};
+    ASSERT_TRUE(client.connect().has_value());
+    ASSERT_TRUE(client.get("/ignore").has_value());
+    const auto& pki = lihandover::test::certificates();
+    auto files = pki.files("server");
+    files.crl = pki.make_list("ca", {"client"}, "client-out.crl");
+    const auto revoking = *tls::ServerContext::load(files);
+    server.run([&] { server.server().set_tls(revoking); });
+    EXPECT_FALSE(client.get("/ignore").has_value());
+    const auto connected = client.connect();
+    const bool refused = !connected || !client.get("/ignore").has_value();
+    EXPECT_TRUE(refused);
+    EXPECT_EQ(server.handler().seen.size(), 1U);
+}
+
 TEST(Tls, SetTlsIsForTlsListenersOnly) {
     TestServer server;
     server.run([&] { EXPECT_THROW(server.server().set_tls(server_context()), std::logic_error); });
