@@ -80,8 +80,11 @@ class NoTrace(SystemTest):
     def test_content_is_gone_once_it_is_delivered_or_rejected(self):
         self.daemon.start()
         self.daemon.accept(*(self.event(MATCHED, f"{MATCHED}-target") for _ in range(20)))
-        rejected = self.daemon.items()[0]["id"]
-        self.assertTrue(files_with(self.daemon.state, f"{MATCHED}-text"), "waiting items are on disk")
+        waiting = self.daemon.items()
+        self.assertEqual(20, len(waiting))
+        # Sealed, each under a key of its own; that the keys are overwritten is for the store's own tests.
+        self.assertEqual([], files_with(self.daemon.state, f"{MATCHED}-text"))
+        rejected = waiting[0]["id"]
         self.daemon.ctl("reject", rejected, "--reason", "test")
         self.lea.start()
         self.daemon.wait_delivered()
