@@ -13,8 +13,8 @@ constexpr std::string_view json_type = "application/json";
 constexpr std::string_view one_item = "/v1/items/";
 
 constexpr std::array<std::string_view, 3> reads = {"/v1/status", "/v1/warrants", "/v1/items"};
-constexpr std::array<std::string_view, 5> orders = {"/v1/retry", "/v1/reject", "/v1/approve", "/v1/reload",
-                                                    "/v1/accept-clock"};
+constexpr std::array<std::string_view, 7> orders = {"/v1/retry",        "/v1/reject", "/v1/approve", "/v1/reload",
+                                                    "/v1/accept-clock", "/v1/pause",  "/v1/resume"};
 
 }  // namespace
 
@@ -84,6 +84,12 @@ boost::asio::awaitable<Answer> ControlApi::order(http::Exchange& exchange) const
     }
     if (path == "/v1/accept-clock") {
         co_return co_await orders_.accept_clock(exchange);
+    }
+    if (path == "/v1/pause") {
+        co_return co_await orders_.deliver(exchange, DaemonOrders::Delivery::pause);
+    }
+    if (path == "/v1/resume") {
+        co_return co_await orders_.deliver(exchange, DaemonOrders::Delivery::resume);
     }
     co_return co_await orders_.reload(exchange);
 }

@@ -49,4 +49,18 @@ boost::asio::awaitable<Answer> DaemonOrders::accept_clock(http::Exchange& exchan
     co_return Answer{200, "{}\n"};
 }
 
+boost::asio::awaitable<Answer> DaemonOrders::deliver(http::Exchange& exchange, Delivery wish) const {
+    const auto read = co_await read_order(exchange);
+    if (!read.order) {
+        co_return refuse(read.bad.status, read.bad.sentence);
+    }
+    const Order& order = *read.order;
+    if (!order.ids.empty() || order.destination.empty() || order.code || !order.reason.empty()) {
+        co_return refuse(400, "pause and resume take destination and operator");
+    }
+    const bool known = wish == Delivery::pause ? control_.pause_destination(order.destination)
+                                               : control_.resume_destination(order.destination);
+    co_return known ? Answer{200, "{}\n"} : refuse(404, "no such destination");
+}
+
 }  // namespace lihandover::admin

@@ -2,6 +2,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -12,7 +13,8 @@
 
 namespace lihandover::admin {
 
-/// POST /v1/reload and /v1/accept-clock: what an operator orders the daemon to do. On the server's thread.
+/// POST /v1/reload, /v1/accept-clock, /v1/pause and /v1/resume: what an operator orders the daemon to do. On the
+/// server's thread.
 class DaemonOrders {
   public:
     DaemonOrders(const Parts& parts, boost::asio::any_io_executor worker)
@@ -21,6 +23,9 @@ class DaemonOrders {
     [[nodiscard]] boost::asio::awaitable<Answer> reload(http::Exchange& exchange) const;
 
     [[nodiscard]] boost::asio::awaitable<Answer> accept_clock(http::Exchange& exchange) const;
+
+    enum class Delivery : std::uint8_t { pause, resume };
+    [[nodiscard]] boost::asio::awaitable<Answer> deliver(http::Exchange& exchange, Delivery wish) const;
 
   private:
     [[nodiscard]] boost::asio::awaitable<std::string> who_of(const http::Exchange& exchange, const Order& order) const;

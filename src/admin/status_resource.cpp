@@ -78,9 +78,14 @@ void write_destination(JsonWriter& json, const Told& told) {
     json.time("last_failure_at", status.last_failure_at)
         .time("last_success", status.last_success)
         .number("connections", status.connections)
-        .number("in_flight", status.in_flight);
+        .number("connection_limit", status.connection_limit)
+        .number("in_flight", status.in_flight)
+        .number("wasted_bytes", status.wasted_bytes);
     write_counts(json, told.count);
     write_ids(json, "set_aside_items", told.set_aside);
+    write_ids(json, "suspects", status.suspects);
+    write_ids(json, "object_suspects", status.object_suspects);
+    write_ids(json, "set_aside_objects", status.objects_set_aside);
     json.time("oldest_queued", told.oldest).close_object();
 }
 

@@ -56,6 +56,8 @@ class Application final : public admin::Control {
         reloader_.request(std::move(request), std::move(done));
     }
     void accept_clock() override;
+    bool pause_destination(const std::string& name) override { return parts_.delivery->pause(name); }
+    bool resume_destination(const std::string& name) override { return parts_.delivery->resume(name); }
 
   private:
     void hear(int signal);

@@ -47,7 +47,12 @@ admin::DestinationStatus destination_status(const delivery::DestinationStatus& f
     to.last_failure_at = from.last_failure_at;
     to.connections = from.connections;
     to.last_success = from.last_success;
+    to.connection_limit = from.connection_limit;
     to.in_flight = from.in_flight;
+    to.suspects = from.suspects;
+    to.object_suspects = from.uploads.suspects;
+    to.objects_set_aside = from.uploads.set_aside;
+    to.wasted_bytes = from.uploads.wasted_bytes;
     return to;
 }
 

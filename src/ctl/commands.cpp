@@ -463,4 +463,17 @@ int accept_clock(const Options& options) {
     return std::cout.flush() ? 0 : complain("the output cannot be written");
 }
 
+int order_delivery(const Options& options, const std::string& command) {
+    const auto answer = Connection(options.socket).post("/v1/" + command, order_of(options), decision_timeout);
+    if (!answer.ok()) {
+        return complain(answer);
+    }
+    if (options.json) {
+        return print_json(answer.body);
+    }
+    std::cout << "destination " << printable(options.destination)
+              << (command == "pause" ? " is paused until it is resumed\n" : " is tried now\n");
+    return std::cout.flush() ? 0 : complain("the output cannot be written");
+}
+
 }  // namespace lihandover::ctl

@@ -35,5 +35,7 @@ struct Options {
 [[nodiscard]] int decide(const Options& options, const std::string& command);
 [[nodiscard]] int reload(const Options& options);
 [[nodiscard]] int accept_clock(const Options& options);
+/// `command` is pause or resume.
+[[nodiscard]] int order_delivery(const Options& options, const std::string& command);
 
 }  // namespace lihandover::ctl

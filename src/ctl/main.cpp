@@ -7,6 +7,7 @@
 #include <functional>
 #include <iostream>
 #include <string>
+#include <utility>
 
 #include "commands.hpp"
 
@@ -64,6 +65,15 @@ void declare(CLI::App& app, Options& options, std::function<int()>& command) {
         }
         command = [&] { return ctl::decide(options, "retry"); };
     });
+
+    for (const auto& [name, help] : {std::pair("pause", "stop delivery to a destination on purpose"),
+                                     std::pair("resume", "end a pause, or a wait that the LEA asked for")}) {
+        auto* const order = app.add_subcommand(name, help);
+        order->add_option("DESTINATION", options.destination, "its name")->required();
+        order->callback([&command, &options, name = std::string(name)] {
+            command = [&options, name] { return ctl::order_delivery(options, name); };
+        });
+    }
 
     auto* const clock = app.add_subcommand("clock", "what the daemon takes as the time");
     clock->require_subcommand(1);

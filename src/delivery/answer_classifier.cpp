@@ -6,157 +6,209 @@
 #include <limits>
 #include <utility>
 
-#include "lihandover/model/uuid.hpp"
+#include "lihandover/hi1/error_codes.hpp"
 
 namespace lihandover::delivery {
 
 namespace {
 
-void set(AnswerClass& out, Outcome outcome, metrics::Attempt attempt) {
-    out.outcome = outcome;
+ActionOutcome outcome_of(std::uint64_t code, const Known& known) {
+    if (std::ranges::find(known.retry_codes, code) != known.retry_codes.end()) {
+        return ActionOutcome::transient;
+    }
+    switch (code) {
+        case hi1::object_already_exists:
+            return ActionOutcome::already_there;
+        case hi1::message_too_large:
+            return ActionOutcome::too_large;
+        default:
+            break;
+    }
+    const auto* known_code = hi1::find_error_code(code);
+    if (known_code == nullptr) {
+        return ActionOutcome::refused;
+    }
+    if (known_code->retryable) {
+        return ActionOutcome::transient;
+    }
+    switch (known_code->scope) {
+        case hi1::ErrorScope::systems:
+            return ActionOutcome::about_systems;
+        case hi1::ErrorScope::action_or_systems:
+            return known.ever_accepted ? ActionOutcome::refused : ActionOutcome::about_systems;
+        case hi1::ErrorScope::moment:
+            return ActionOutcome::transient;
+        case hi1::ErrorScope::action:
+        case hi1::ErrorScope::message:
+            break;
+    }
+    return ActionOutcome::refused;
+}
+
+void set_evidence(AnswerClass& out, metrics::Attempt attempt, metrics::Pause symptom) {
+    out.reach = Reach::reached;
     out.attempt = attempt;
-}
-
-bool is_listed(std::uint64_t code, std::span<const std::uint32_t> codes) {
-    return std::ranges::find(codes, code) != codes.end();
-}
-
-void classify_error(hi1::ErrorInformation error, std::span<const std::uint32_t> retry_codes, ActionVerdict& out) {
-    out.verdict = is_listed(error.code, retry_codes) ? Verdict::again : Verdict::refused;
-    out.error = std::move(error);
+    out.symptom = symptom;
 }
 
 /// Each of our actions by itself. Answers to actions that we did not ask for are passed over: they change nothing about
 /// ours.
-void classify_actions(hi1::Response& response, const Sent& sent, std::span<const std::uint32_t> retry_codes,
-                      AnswerClass& out) {
+void classify_actions(hi1::Response& response, const Sent& sent, const Known& known, AnswerClass& out) {
     out.actions.assign(sent.objects.size(), {});
     std::vector<bool> seen(sent.objects.size());
-    bool any = false;
     for (auto& answer : response.actions) {
         if (answer.action >= sent.objects.size()) {
             continue;
         }
         const auto index = static_cast<std::size_t>(answer.action);
-        auto& verdict = out.actions[index];
+        auto& action = out.actions[index];
         if (seen[index]) {  // answered twice: neither counts, even if they agree
-            verdict = {};
+            action = {};
             continue;
         }
         seen[index] = true;
         switch (answer.kind) {
             case hi1::ActionAnswer::Kind::accepted:
                 if (answer.identifier == sent.objects[index]) {
-                    verdict.verdict = Verdict::accepted;
+                    action.outcome = ActionOutcome::accepted;
                 }
                 break;
             case hi1::ActionAnswer::Kind::refused:
-                classify_error(std::move(answer.error), retry_codes, verdict);
+                action.outcome = outcome_of(answer.error.code, known);
+                action.error = std::move(answer.error);
                 break;
             case hi1::ActionAnswer::Kind::unreadable:
                 break;
         }
     }
-    for (const auto& action : out.actions) {
-        any = any || action.verdict != Verdict::unanswered;
-    }
-    if (any) {
-        set(out, Outcome::answered, metrics::Attempt::answered);
+    if (std::ranges::any_of(out.actions, [](const auto& one) { return one.outcome != ActionOutcome::unanswered; })) {
+        out.reach = Reach::answered;
+        out.attempt = metrics::Attempt::answered;
+        out.symptom = metrics::Pause::refusals;
     }
 }
 
-void classify_response(std::string_view body, const Sent& sent, std::span<const std::uint32_t> retry_codes,
-                       AnswerClass& out) {
+void classify_response(std::string_view body, const Sent& sent, const Known& known, AnswerClass& out) {
     auto parsed = hi1::parse_response(body);
-    if (!parsed || parsed->header.transaction != sent.transaction) {
+    if (!parsed) {
         return;
     }
+    // An LEA that could not read the request draws a transaction of its own (TS 103 120 6.2.5), and on our connection
+    // the error can be about nothing else. An answer to actions has to name ours.
     if (!parsed->message_error) {
-        classify_actions(*parsed, sent, retry_codes, out);
+        if (parsed->header.transaction == sent.transaction) {
+            classify_actions(*parsed, sent, known, out);
+        }
         return;
     }
     auto& error = *parsed->message_error;
-    if (is_listed(error.code, retry_codes)) {
-        out.actions.assign(sent.objects.size(), {Verdict::again, error});
-        set(out, Outcome::answered, metrics::Attempt::answered);
-        return;
-    }
-    set(out, Outcome::rejected, metrics::Attempt::answered);
+    const auto outcome = outcome_of(error.code, known);
+    set_evidence(out, metrics::Attempt::answered, metrics::Pause::refusals);
+    out.too_large = outcome == ActionOutcome::too_large;
+    out.judges_content = outcome != ActionOutcome::transient;
     out.refusal = {error.code, store::Refusal::Kind::hi1_error, std::move(error.description)};
+}
+
+metrics::Attempt attempt_of(unsigned status) {
+    if (status < 400) {
+        return metrics::Attempt::redirected;
+    }
+    if (status == 401 || status == 403) {
+        return metrics::Attempt::unauthorised;
+    }
+    if (status == 408 || status == 429) {
+        return metrics::Attempt::busy;
+    }
+    return status < 500 ? metrics::Attempt::client_error : metrics::Attempt::server_error;
+}
+
+void reset(AnswerClass& out) {
+    out.actions.clear();
+    out.too_large = false;
+    out.judges_content = false;
+    out.refusal = {};
+    out.retry_after.reset();
+    set_evidence(out, metrics::Attempt::senseless_answer, metrics::Pause::senseless_answer);
 }
 
 }  // namespace
 
-void classify_answer(unsigned status, std::string_view body, std::optional<std::string_view> retry_after,
-                     const Sent& sent, std::span<const std::uint32_t> retry_codes, model::Instant now,
-                     AnswerClass& out) {
-    out.actions.clear();
-    out.refusal = {};
-    out.retry_after.reset();
-    set(out, Outcome::senseless, metrics::Attempt::senseless_answer);
-    if (status == 200) {
-        classify_response(body, sent, retry_codes, out);
-        return;
-    }
-    if (status < 300 || status > 599) {  // another success says nothing about the actions
-        return;
+metrics::Pause symptom_of(unsigned status) {
+    if (status < 300 || status > 599) {
+        return metrics::Pause::senseless_answer;
     }
     if (status < 400) {
-        set(out, Outcome::redirected, metrics::Attempt::redirected);
-        return;
+        return metrics::Pause::redirect;
     }
     if (status == 401 || status == 403) {
-        set(out, Outcome::credentials, metrics::Attempt::unauthorised);
+        return metrics::Pause::credentials;
+    }
+    return status == 408 || status == 429 || status >= 500 ? metrics::Pause::unavailable : metrics::Pause::refusals;
+}
+
+bool judges_content(unsigned status) {
+    static constexpr std::array<unsigned, 17> content = {400, 404, 405, 406, 409, 410, 411, 412, 413,
+                                                         414, 415, 416, 417, 418, 422, 424, 431};
+    return std::ranges::find(content, status) != content.end();
+}
+
+void classify_answer(unsigned status, std::string_view body, std::optional<std::string_view> retry_after,
+                     const Sent& sent, const Known& known, model::Instant now, AnswerClass& out) {
+    reset(out);
+    if (status >= 200 && status < 300) {
+        out.refusal = {status, store::Refusal::Kind::http_status, {}};
+        classify_response(body, sent, known, out);
         return;
     }
-    const bool busy = status == 408 || status == 429;
-    if (busy || status >= 500) {
-        set(out, Outcome::unavailable, busy ? metrics::Attempt::busy : metrics::Attempt::server_error);
-        if (retry_after) {
-            out.retry_after = parse_retry_after(*retry_after, now);
-        }
-        if (status == 429 && !out.retry_after) {
-            out.retry_after = std::chrono::seconds(0);  // too many requests is about all of ours
-        }
+    if (status < 200 || status > 599) {
         return;
     }
-    set(out, Outcome::rejected, metrics::Attempt::client_error);
+    set_evidence(out, attempt_of(status), symptom_of(status));
     out.refusal = {status, store::Refusal::Kind::http_status, {}};
+    out.judges_content = judges_content(status);
+    if (retry_after) {
+        out.retry_after = parse_retry_after(*retry_after, now);
+    }
 }
 
 void classify_failure(const http::Failure& failure, AnswerClass& out) {
-    out.actions.clear();
-    out.refusal = {};
-    out.retry_after.reset();
+    reset(out);
     const bool connecting = failure.phase == http::Phase::resolve || failure.phase == http::Phase::connect ||
                             failure.phase == http::Phase::proxy || failure.phase == http::Phase::handshake;
     switch (failure.kind) {
         case http::FailureKind::certificate:
+            out.attempt = metrics::Attempt::tls_failed;
+            out.symptom = metrics::Pause::tls;
+            out.reach = Reach::certificate;
+            return;
         case http::FailureKind::handshake:
-            set(out, Outcome::tls, metrics::Attempt::tls_failed);
+            out.attempt = metrics::Attempt::tls_failed;
+            out.symptom = metrics::Pause::tls;
+            out.reach = Reach::no_connection;
             return;
         case http::FailureKind::malformed:
         case http::FailureKind::too_large:
-            set(out, Outcome::senseless, metrics::Attempt::senseless_answer);
-            return;
+            break;  // an answer, of a kind
         case http::FailureKind::timeout:
-            set(out, connecting ? Outcome::unreachable : Outcome::interrupted, metrics::Attempt::timed_out);
-            return;
+            set_evidence(out, metrics::Attempt::timed_out,
+                         connecting ? metrics::Pause::unreachable : metrics::Pause::no_answer);
+            break;
         case http::FailureKind::dns:
         case http::FailureKind::connect:
         case http::FailureKind::proxy:
-            set(out, Outcome::unreachable, metrics::Attempt::connect_failed);
-            return;
+            set_evidence(out, metrics::Attempt::connect_failed, metrics::Pause::unreachable);
+            break;
         case http::FailureKind::closed:
         case http::FailureKind::truncated:
         case http::FailureKind::source:
         case http::FailureKind::cancelled:
+            set_evidence(out, connecting ? metrics::Attempt::connect_failed : metrics::Attempt::disconnected,
+                         connecting ? metrics::Pause::unreachable : metrics::Pause::no_answer);
             break;
     }
-    // A peer that closes during the handshake says nothing about certificates: so does a load balancer with nobody
-    // behind it.
-    set(out, connecting ? Outcome::unreachable : Outcome::interrupted,
-        connecting ? metrics::Attempt::connect_failed : metrics::Attempt::disconnected);
+    if (connecting) {
+        out.reach = Reach::no_connection;
+    }
 }
 
 namespace {
@@ -216,22 +268,6 @@ std::optional<std::chrono::seconds> parse_retry_after(std::string_view text, mod
         return std::nullopt;
     }
     return std::chrono::seconds(std::clamp<std::int64_t>(wait, 0, max_retry_after.count()));
-}
-
-std::chrono::milliseconds back_off(unsigned failures, std::chrono::milliseconds initial,
-                                   std::chrono::milliseconds maximum, double dice) {
-    auto delay = initial;
-    for (unsigned i = 1; i < failures && delay < maximum; ++i) {
-        delay *= 2;
-    }
-    delay = std::min(delay, maximum);
-    const auto less = static_cast<std::int64_t>(static_cast<double>(delay.count()) * dice / 2.0);
-    return std::max(delay - std::chrono::milliseconds(less), std::chrono::milliseconds(1));
-}
-
-double jitter_dice() {
-    static constexpr std::uint64_t sides = std::uint64_t{1} << 20;
-    return static_cast<double>(model::random_below(sides)) / static_cast<double>(sides);
 }
 
 }  // namespace lihandover::delivery

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "lihandover/hi1/message.hpp"
-#include "lihandover/http/client.hpp"
+#include "lihandover/http/failure.hpp"
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/time.hpp"
 #include "lihandover/model/uuid.hpp"
@@ -16,47 +16,51 @@
 
 namespace lihandover::delivery {
 
-// What an LEA's answer, or its absence, means (docs/delivery.md). Pure functions: what is then done about it
-// depends on the history of lane and destination, which is the dispatcher's.
+// What an LEA's answer, or its absence, says (docs/delivery.md). Pure functions: what is then done about it depends on
+// the history of item and destination.
 
 /// What the answer says about one action.
-enum class Verdict : std::uint8_t {
+enum class ActionOutcome : std::uint8_t {
     accepted,
-    refused,     ///< an error whose code is not listed as worth retrying
-    again,       ///< an error whose code is listed
-    unanswered,  ///< not, twice, or not intelligibly answered: says nothing
+    already_there,  ///< 3010: the LEA has the object, from an earlier attempt if there was one
+    refused,        ///< an error that is final
+    transient,      ///< an error worth retrying: evidence
+    about_systems,  ///< an error that speaks of the two systems rather than of the item: evidence
+    too_large,      ///< 3022
+    unanswered,     ///< not, twice, or not intelligibly answered: says nothing
 };
 
-struct ActionVerdict {
-    Verdict verdict = Verdict::unanswered;
-    hi1::ErrorInformation error;  ///< of refused and again
+struct ActionClass {
+    ActionOutcome outcome = ActionOutcome::unanswered;
+    hi1::ErrorInformation error;  ///< unless accepted or unanswered
 };
 
-/// What became of a message as a whole.
-enum class Outcome : std::uint8_t {
-    answered,     ///< at least one action has an answer: see `actions`
-    rejected,     ///< message-level error or a 4xx: about the message, and about its item only if that is a lone one
-    unavailable,  ///< 5xx, 408, 429: the LEA cannot now
-    interrupted,  ///< it may have arrived, but no whole answer came
-    unreachable,  ///< no connection, nothing sent
-    senseless,    ///< an answer, but not to this message or in no intelligible form
-    credentials,  ///< 401, 403
-    redirected,   ///< 3xx
-    tls,          ///< certificates or TLS fail
+/// How far an attempt came.
+enum class Reach : std::uint8_t {
+    answered,  ///< at least one action has an answer: see AnswerClass::actions
+    reached,   ///< the LEA, or something before it, took the message or gave an answer that accepts nothing: evidence
+    no_connection,  ///< nothing was sent
+    certificate,    ///< nor this time: a certificate is wrong, on either side
 };
 
 struct AnswerClass {
-    Outcome outcome = Outcome::senseless;
+    Reach reach = Reach::reached;
     metrics::Attempt attempt = metrics::Attempt::senseless_answer;
+    /// Why the destination pauses, should that be all it says.
+    metrics::Pause symptom = metrics::Pause::senseless_answer;
     /// Of `answered`: one for each action sent, in order.
-    std::vector<ActionVerdict> actions;
-    /// Of `rejected`: what is recorded should it turn out to be the item's fault.
+    std::vector<ActionClass> actions;
+    /// The whole message is too large for the LEA (3022).
+    bool too_large = false;
+    /// What is recorded should it turn out to be the item's fault, and whether the answer judges content: then the item
+    /// becomes `refused`, otherwise it is set aside.
     store::Refusal refusal;
-    /// The LEA asked for patience; at most max_retry_after.
+    bool judges_content = false;
+    /// The LEA asked for patience, as it said; the caller bounds it.
     std::optional<std::chrono::seconds> retry_after;
 };
 
-/// Longer wishes of an LEA are cut: nobody should be able to stop a destination for days with one header.
+/// Longer wishes than this are not even read; what counts is bounded by retry.maximum.
 inline constexpr std::chrono::seconds max_retry_after = std::chrono::hours(1);
 
 /// What was sent, as far as an answer has to fit it.
@@ -66,25 +70,28 @@ struct Sent {
     std::span<const model::Uuid> objects;
 };
 
-/// Judges an HTTP answer. `out` is reused.
-///   retry_codes  retry.error_codes of the destination
-///   now          for a Retry-After that names a date
-void classify_answer(unsigned status, std::string_view body, std::optional<std::string_view> retry_after,
-                     const Sent& sent, std::span<const std::uint32_t> retry_codes, model::Instant now,
-                     AnswerClass& out);
+/// What the destination is known for.
+struct Known {
+    /// retry.error_codes: HI1 codes worth retrying beside those that are by themselves.
+    std::span<const std::uint32_t> retry_codes;
+    /// An item was ever accepted: without, a schema error (3020) may be about all of them.
+    bool ever_accepted = false;
+};
 
-/// Judges an exchange or connect that brought no answer.
+/// Classifies an HTTP answer. `out` is reused.
+///   now  for a Retry-After that names a date
+void classify_answer(unsigned status, std::string_view body, std::optional<std::string_view> retry_after,
+                     const Sent& sent, const Known& known, model::Instant now, AnswerClass& out);
+
+/// Classifies an exchange or connect that brought no answer.
 void classify_failure(const http::Failure& failure, AnswerClass& out);
+
+/// What an HTTP status other than 2xx says of a destination that gives nothing better.
+[[nodiscard]] metrics::Pause symptom_of(unsigned status);
+/// Whether the status is a judgement on what was sent, rather than on who sent it or on when.
+[[nodiscard]] bool judges_content(unsigned status);
 
 /// Retry-After: seconds or an IMF-fixdate (RFC 9110 10.2.3), within [0, max_retry_after]. nullopt for anything else.
 [[nodiscard]] std::optional<std::chrono::seconds> parse_retry_after(std::string_view text, model::Instant now);
-
-/// How long to wait after `failures` (from 1) failures running: initial, doubled each time, at most maximum, of which
-/// `dice` (uniform in [0, 1)) takes off up to half, so that what failed together does not come back together.
-[[nodiscard]] std::chrono::milliseconds back_off(unsigned failures, std::chrono::milliseconds initial,
-                                                 std::chrono::milliseconds maximum, double dice);
-
-/// From 0 to 1, for what takes a `dice`.
-[[nodiscard]] double jitter_dice();
 
 }  // namespace lihandover::delivery

@@ -7,73 +7,72 @@
 
 namespace lihandover::delivery {
 
-class Delivery::Impl : public Dispatcher {
-  public:
-    using Dispatcher::Dispatcher;
-};
-
 model::Result<std::unique_ptr<Delivery>> Delivery::create(const boost::asio::any_io_executor& executor,
                                                           const Parts& parts, Settings settings) {
-    auto plan = Dispatcher::plan(std::move(settings));
-    if (!plan) {
-        return std::move(plan).error();
+    auto targets = Dispatcher::plan(std::move(settings));
+    if (!targets) {
+        return std::move(targets).error();
     }
-    auto reader = parts.store.reader();
-    if (!reader) {
-        return std::move(reader).error();
-    }
-    auto impl = std::make_shared<Impl>(executor, parts, std::move(*reader));
-    impl->apply(std::move(*plan));
-    return std::unique_ptr<Delivery>(new Delivery(std::move(impl)));
+    auto dispatcher = Dispatcher::create(executor, parts);
+    dispatcher->apply(std::move(*targets));
+    return std::unique_ptr<Delivery>(new Delivery(std::move(dispatcher)));
 }
 
-Delivery::Delivery(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Delivery::Delivery(std::shared_ptr<Dispatcher> dispatcher) : dispatcher_(std::move(dispatcher)) {}
 
 Delivery::~Delivery() = default;
 
 model::Status Delivery::start() {
-    return impl_->start();
+    return dispatcher_->start();
 }
 
 boost::asio::awaitable<void> Delivery::stop(std::chrono::milliseconds grace) {
-    return impl_->stop(grace);
+    return dispatcher_->stop(grace);
 }
 
 model::Status Delivery::reconfigure(Settings settings) {
-    auto plan = Dispatcher::plan(std::move(settings));
-    if (!plan) {
-        return std::move(plan).error();
+    auto targets = Dispatcher::plan(std::move(settings));
+    if (!targets) {
+        return std::move(targets).error();
     }
-    impl_->post_plan(std::move(*plan));
+    dispatcher_->post_targets(std::move(*targets));
     return {};
 }
 
 bool Delivery::probe_now(std::string_view destination) {
-    return impl_->probe_now(destination);
+    return dispatcher_->post(destination, Dispatcher::Wish::probe);
+}
+
+bool Delivery::pause(std::string_view destination) {
+    return dispatcher_->post(destination, Dispatcher::Wish::pause);
+}
+
+bool Delivery::resume(std::string_view destination) {
+    return dispatcher_->post(destination, Dispatcher::Wish::resume);
 }
 
 bool Delivery::store_commits() const {
-    return impl_->healthy();
+    return dispatcher_->store_commits();
 }
 
 std::vector<DestinationStatus> Delivery::status() const {
-    return impl_->status();
+    return dispatcher_->status();
 }
 
 void Delivery::on_stored(std::span<store::StoredItem> items) noexcept {
-    impl_->stored(items);
+    dispatcher_->outbox_events().stored(items);
 }
 
 void Delivery::on_queued(std::span<const store::QueuedItem> items, bool retried) noexcept {
-    impl_->queued(items, retried);
+    dispatcher_->outbox_events().queued(items, retried);
 }
 
 void Delivery::on_withdrawn(std::span<const store::QueuedItem> items) noexcept {
-    impl_->withdrawn(items);
+    dispatcher_->outbox_events().withdrawn(items);
 }
 
 void Delivery::on_health(bool can_commit) noexcept {
-    impl_->health(can_commit);
+    dispatcher_->set_store_commits(can_commit);
 }
 
 void Delivery::on_prepared(std::span<const store::QueuedItem> items) noexcept {
@@ -82,7 +81,7 @@ void Delivery::on_prepared(std::span<const store::QueuedItem> items) noexcept {
     for (const auto& item : items) {
         events.push_back({ObjectEvent::Kind::prepared, item, {}, {}});
     }
-    impl_->object_events()->put(events);
+    dispatcher_->object_events()->put(events);
 }
 
 void Delivery::on_uploads(std::span<const store::QueuedObject> objects) noexcept {
@@ -91,7 +90,7 @@ void Delivery::on_uploads(std::span<const store::QueuedObject> objects) noexcept
     for (const auto& object : objects) {
         events.push_back({ObjectEvent::Kind::upload, {}, object, {}});
     }
-    impl_->object_events()->put(events);
+    dispatcher_->object_events()->put(events);
 }
 
 void Delivery::on_uploads_withdrawn(std::span<const model::Uuid> objects) noexcept {
@@ -102,7 +101,7 @@ void Delivery::on_uploads_withdrawn(std::span<const model::Uuid> objects) noexce
         event.object.id = id;
         events.push_back(event);
     }
-    impl_->object_events()->put(events);
+    dispatcher_->object_events()->put(events);
 }
 
 }  // namespace lihandover::delivery

@@ -2,9 +2,20 @@
 
 #include <algorithm>
 
-#include "answer_classifier.hpp"
+#include "back_off.hpp"
+#include "lihandover/base/invariant.hpp"
 
 namespace lihandover::delivery {
+
+namespace {
+
+/// So many probes out of turn follow each other at `initial`, so many more at twice that, and so on.
+constexpr unsigned early_steps = 8;
+/// A destination that accepted something a moment ago is tried again soon: the first probe at once, then after so many
+/// parts of `initial`.
+constexpr int soon = 8;
+
+}  // namespace
 
 void DestinationHealth::set_policy(const Policy& policy) {
     const bool at_full = allowed_ >= policy_.connections;
@@ -13,266 +24,206 @@ void DestinationHealth::set_policy(const Policy& policy) {
     allowed_ = at_full ? policy_.connections : std::min(allowed_, policy_.connections);
 }
 
-metrics::Pause DestinationHealth::reason() const {
-    switch (cause_) {
-        case Cause::tls:
-            return metrics::Pause::tls;
-        case Cause::credentials:
-            return metrics::Pause::credentials;
-        case Cause::redirect:
-            return metrics::Pause::redirect;
-        case Cause::senseless:
-            return metrics::Pause::senseless_answer;
-        case Cause::refusals:
-        case Cause::rejections:
-            break;
+std::optional<metrics::Pause> DestinationHealth::pause_reason() const {
+    if (held_) {
+        return metrics::Pause::by_operator;
     }
-    return metrics::Pause::refusals;
+    return mode_ == Mode::paused ? std::optional(symptom_) : std::nullopt;
 }
 
 bool DestinationHealth::may_start(Time now, unsigned in_flight) const {
-    // A probe need not wait for what was on its way when the state closed.
-    return mode_ == Mode::open ? in_flight < allowed_ : !probing_ && now >= resume_at_;
+    if (held_) {
+        return false;
+    }
+    return mode_ == Mode::open ? in_flight < allowed_ + older_ : probes_ == 0 && now >= resume_at_;
 }
 
-Ticket DestinationHealth::start() {
-    const Ticket ticket{next_number_++, mode_ != Mode::open};
-    probing_ = probing_ || ticket.probe;
+bool DestinationHealth::may_probe_early(Time now, unsigned in_flight) const {
+    return !held_ && (mode_ == Mode::backing_off || mode_ == Mode::paused) && now >= early_at_ &&
+           in_flight < std::min(policy_.connections, probes_at_once);
+}
+
+Ticket DestinationHealth::start(Time now) {
+    Ticket ticket;
+    ticket.number = next_number_++;
+    ticket.acceptances = acceptances_;
+    ticket.probe = mode_ != Mode::open;
+    ticket.early = ticket.probe && (probes_ > 0 || now < resume_at_);
+    probes_ += ticket.probe ? 1 : 0;
+    ++attempts_;
     return ticket;
 }
 
-void DestinationHealth::ended(const Ticket& ticket) {
-    if (ticket.probe) {
-        probing_ = false;
+void DestinationHealth::ended(const Ticket& ticket, Time now) {
+    LIHANDOVER_INVARIANT(attempts_ > 0, "attempts end once");
+    --attempts_;
+    older_ -= older_ > 0 && ticket.number < counted_from_ ? 1 : 0;
+    if (!ticket.probe) {
+        return;
+    }
+    LIHANDOVER_INVARIANT(probes_ > 0, "probes end once");
+    --probes_;
+    if (mode_ != Mode::open) {
+        early_ += ticket.early ? 1 : 0;
+        early_at_ = now + back_off(early_ / early_steps + 1, policy_.initial, policy_.maximum, 0);
     }
 }
 
 void DestinationHealth::move(Mode mode) {
-    mode_ = mode;
-    epoch_ = next_number_;
-    ++version_;
+    if (mode_ != mode) {
+        mode_ = mode;
+        ++version_;
+    }
 }
 
-void DestinationHealth::set_resume(Time at) {
-    resume_at_ = at;
+bool DestinationHealth::recently_accepted(Time now) const {
+    return last_accepted_ && now - *last_accepted_ < policy_.initial;
+}
+
+bool DestinationHealth::counts(const Ticket& ticket) const {
+    return is_quiet(ticket) && ticket.number >= counted_from_;
+}
+
+void DestinationHealth::count(metrics::Pause symptom) {
+    counted_from_ = next_number_;
+    older_ = attempts_;
+    ++failures_;
+    symptom_ = symptom;
+}
+
+void DestinationHealth::close(bool alarm, Time now, double dice) {
+    if (mode_ == Mode::open) {
+        early_ = 0;
+        early_at_ = now + policy_.initial;
+    }
+    ++closings_;
+    const bool recently = recently_accepted(now);
+    move(alarm || (failures_ >= failures_to_close && !recently) ? Mode::paused : Mode::backing_off);
+    resume_at_ = now + (recently ? policy_.initial * (closings_ - 1) / soon
+                                 : back_off(closings_, policy_.initial, policy_.maximum, dice));
     ++version_;
 }
 
 void DestinationHealth::open_up() {
-    if (mode_ == Mode::paused) {
-        ++pause_number_;
-    }
     move(Mode::open);
+    ++closing_;
+    ++version_;
     closings_ = 0;
-    rejections_ = 0;
-    refusals_ = 0;
     allowed_ = std::min(2U, policy_.connections);
 }
 
-void DestinationHealth::forget_failures() {
-    failing_count_ = 0;
-    senseless_ = 0;
-}
-
-void DestinationHealth::back_off_for(Milliseconds least, Time now, double dice) {
-    if (mode_ != Mode::backing_off) {
-        move(Mode::backing_off);
-    }
-    ++closings_;
-    forget_failures();
-    set_resume(now + std::max(least, back_off(closings_, policy_.initial, policy_.maximum, dice)));
-}
-
-void DestinationHealth::close_paused(Cause cause, Time now) {
-    if (mode_ != Mode::paused) {
-        move(Mode::paused);
-        const bool about_items = cause == Cause::refusals || cause == Cause::rejections || cause == Cause::senseless;
-        eager_ = about_items ? eager_probes : 0;
-    }
-    cause_ = cause;
-    forget_failures();
-    probe_later(now);
-}
-
-bool DestinationHealth::accepted(const Ticket& ticket) {
-    forget_failures();
-    refusals_ = 0;
-    rejections_ = 0;
-    if (mode_ == Mode::open) {
-        if (is_current(ticket)) {
-            closings_ = 0;
-            allowed_ = std::min(allowed_ * 2, policy_.connections);
-        }
-        return false;
-    }
-    if (!ticket.probe || !is_current(ticket)) {
-        return false;
+bool DestinationHealth::accepted(const Ticket& ticket, Time now) {
+    ++acceptances_;
+    failures_ = 0;
+    last_accepted_ = now;
+    told_.reset();
+    switch (mode_) {
+        case Mode::open:
+            allowed_ = std::min(std::max(allowed_ * 2, 2U), policy_.connections);
+            return false;
+        case Mode::waiting:
+            if (!ticket.probe) {  // it was on its way when the LEA asked for patience
+                return false;
+            }
+            break;
+        case Mode::backing_off:
+        case Mode::paused:
+            break;
     }
     open_up();
     return true;
 }
 
-bool DestinationHealth::answered(const Ticket& ticket, Time now) {
-    forget_failures();
-    rejections_ = 0;
+void DestinationHealth::answered(const Ticket& ticket) {
+    if (mode_ == Mode::open && is_quiet(ticket)) {
+        allowed_ = std::min(std::max(allowed_ * 2, 2U), policy_.connections);
+    }
+}
+
+bool DestinationHealth::reached(const Ticket& ticket, Time now, double dice) {
     if (mode_ == Mode::open) {
-        if (is_current(ticket)) {
-            closings_ = 0;
-            allowed_ = std::min(allowed_ * 2, policy_.connections);
-        }
+        answered(ticket);
         return false;
     }
-    if (!ticket.probe || !is_current(ticket)) {
+    if (!ticket.probe || !counts(ticket)) {
         return false;
     }
-    if (mode_ == Mode::paused && cause_ == Cause::refusals) {
-        probe_later(now);
-        return false;
+    switch (symptom_) {
+        case metrics::Pause::no_answer:
+        case metrics::Pause::tls:
+        case metrics::Pause::unavailable:
+        case metrics::Pause::unreachable:
+            open_up();
+            return true;
+        default:
+            close(false, now, dice);  // what it disliked it may dislike still
+            return false;
     }
-    open_up();
-    return true;
 }
 
-bool DestinationHealth::reached(const Ticket& ticket, Time now) {
-    if (!is_current(ticket)) {
-        return false;
-    }
-    if (mode_ == Mode::open) {
-        allowed_ = std::min(allowed_ * 2, policy_.connections);
-        return false;
-    }
-    if (!ticket.probe) {
-        return false;
-    }
-    if (mode_ == Mode::paused && cause_ != Cause::tls) {
-        probe_later(now);  // what it disliked it may dislike still
-        return false;
-    }
-    open_up();
-    return true;
-}
-
-bool DestinationHealth::refused(const Ticket& ticket, std::uint64_t code, bool beside_accepted, Time now) {
-    if (mode_ == Mode::paused && cause_ == Cause::refusals) {
-        return false;
-    }
-    if (beside_accepted) {
-        return true;
-    }
-    if (refusals_ == 0 || code != refusal_code_) {
-        refusals_ = 0;
-        refusal_code_ = code;
-    }
-    if (++refusals_ >= refusals_to_pause) {
-        refusals_ = 0;
-        // Late or not: ten refusals are ten refusals. But another pause keeps its own reason.
-        if (mode_ != Mode::paused || is_current(ticket)) {
-            close_paused(Cause::refusals, now);
-        }
-    }
-    return true;
-}
-
-bool DestinationHealth::rejected(const Ticket& ticket, bool known, Time now) {
-    forget_failures();
-    if (mode_ == Mode::backing_off && ticket.probe && is_current(ticket)) {
-        open_up();  // it is up, whatever it dislikes about this message
-    } else if (mode_ != Mode::open) {
-        if (ticket.probe && is_current(ticket)) {
-            probe_later(now);
-        }
-        return false;
-    } else if (!is_current(ticket)) {
-        return true;
-    }
-    if (!known && ++rejections_ >= rejections_to_pause) {
-        rejections_ = 0;
-        close_paused(Cause::rejections, now);
-        return false;
-    }
-    return true;
-}
-
-bool DestinationHealth::failed(const Ticket& ticket, store::LaneId lane, Time now, double dice) {
-    if (!is_current(ticket)) {
-        return mode_ != Mode::open;
-    }
-    if (mode_ == Mode::paused) {
-        probe_later(now);
-        return true;
-    }
-    if (mode_ == Mode::backing_off) {
-        back_off_for({}, now, dice);
-        return true;
-    }
-    const auto known = failing_.begin() + failing_count_;
-    if (std::find(failing_.begin(), known, lane) == known) {
-        failing_[failing_count_++] = lane;
-    }
-    if (failing_count_ < lanes_to_back_off) {
-        return false;
-    }
-    back_off_for({}, now, dice);
-    return true;
-}
-
-void DestinationHealth::senseless(const Ticket& ticket, store::LaneId lane, Time now, double dice) {
-    if (!is_current(ticket)) {
+void DestinationHealth::failed(const Ticket& ticket, metrics::Pause symptom, Time now, double dice) {
+    if (!counts(ticket) || (mode_ == Mode::waiting && !ticket.probe)) {
         return;
     }
-    if (++senseless_ >= senseless_to_pause || mode_ == Mode::paused) {
-        close_paused(mode_ == Mode::paused && senseless_ < senseless_to_pause ? cause_ : Cause::senseless, now);
-        return;
-    }
-    const auto count = senseless_;
-    failed(ticket, lane, now, dice);
-    senseless_ = count;
-}
-
-void DestinationHealth::unreachable(const Ticket& ticket, Time now, double dice) {
-    if (!is_current(ticket)) {
-        return;
-    }
-    if (mode_ == Mode::paused) {
-        probe_later(now);
+    count(symptom);
+    if (mode_ != Mode::open || failures_ >= failures_to_close) {
+        close(false, now, dice);
     } else {
-        back_off_for({}, now, dice);
+        allowed_ = 1;  // another LIID's item tells more than many at once
     }
 }
 
-void DestinationHealth::held(const Ticket& ticket, std::chrono::seconds patience, Time now, double dice) {
-    if (mode_ == Mode::paused) {
-        if (is_current(ticket)) {
-            set_resume(now + std::max<Milliseconds>(policy_.maximum, patience));
-        }
-    } else if (is_current(ticket)) {
-        back_off_for(patience, now, dice);
-    } else if (mode_ == Mode::backing_off && now + patience > resume_at_) {
-        set_resume(now + patience);
+void DestinationHealth::unreachable(const Ticket& ticket, metrics::Pause symptom, bool at_once, Time now, double dice) {
+    if (!counts(ticket) || (mode_ == Mode::waiting && !ticket.probe)) {
+        return;
     }
+    count(symptom);
+    close(at_once, now, dice);
 }
 
-void DestinationHealth::pause(const Ticket& ticket, Cause cause, Time now) {
-    if (is_current(ticket)) {
-        close_paused(cause, now);
+void DestinationHealth::told_to_wait(const Ticket& ticket, store::LaneId lane, Time until) {
+    if (!is_quiet(ticket)) {
+        return;  // others were accepted meanwhile: it is about this LIID
+    }
+    const bool again = told_ && told_->lane != lane && ticket.number >= told_->next_attempt;
+    if (again || (ticket.probe && mode_ != Mode::open)) {
+        move(Mode::waiting);
+        resume_at_ = until;
+        ++version_;
+        counted_from_ = next_number_;
+        older_ = attempts_;
+        return;
+    }
+    if (!told_) {
+        told_ = Told{lane, next_number_};
+        counted_from_ = next_number_;
+        older_ = attempts_;
+        allowed_ = 1;
     }
 }
 
 bool DestinationHealth::probe_now(Time now) {
-    if (mode_ == Mode::open) {
+    if (mode_ == Mode::open || mode_ == Mode::waiting || held_) {
         return false;
     }
-    set_resume(now);
+    resume_at_ = std::min(resume_at_, now);
+    ++version_;
     return true;
 }
 
-bool DestinationHealth::probe_early(Time now) {
-    if (mode_ != Mode::paused || eager_ == 0 || probing_ || resume_at_ <= now) {
-        return false;
+void DestinationHealth::pause() {
+    held_ = true;
+    ++version_;
+}
+
+void DestinationHealth::resume(Time now) {
+    held_ = false;
+    told_.reset();
+    if (mode_ != Mode::open) {
+        move(Mode::backing_off);
+        resume_at_ = now;
     }
-    --eager_;
-    set_resume(now);
-    return true;
+    ++version_;
 }
 
 }  // namespace lihandover::delivery

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -11,30 +10,38 @@
 
 namespace lihandover::delivery {
 
-/// Names one attempt: its number, counted per destination, and whether it is the probe of a destination that is not
-/// open.
+/// Names one attempt: its number, counted per destination, and what was known when it began.
 struct Ticket {
     std::uint64_t number = 0;
+    /// Acceptances counted when it began.
+    std::uint64_t acceptances = 0;
+    /// It began while the destination was closed: one of the few that tell how things are.
     bool probe = false;
+    /// A probe out of turn, for a LIID with no part in the closing.
+    bool early = false;
+    // What it came to carry, if that is limited: DestinationQueue::pick.
+    bool trial = false;
+    bool set_aside = false;
 };
 
-/// Whether a destination as a whole may be sent to, and how many messages at a time: the part of "Answers of an LEA"
-/// that looks at the destination rather than at one lane. No I/O and no clock of its own.
+/// Whether a destination as a whole may be sent to, and how many messages at a time: a circuit breaker. Which answers
+/// are an item's fault is for Suspects to say; this class only knows whether anything is accepted.
 ///
-///            three lanes failing running,                 a probe fails: later, then later still
-///            no connection, Retry-After    ┌──────────┐
-///     ┌────► open ───────────────────────► backing off ◄┘
-///     │       │                               │
-///     │       │ TLS, credentials, redirect,   │ the same
-///     │       │ senseless answers, ten        ▼
-///     │       └─ refusals or rejections ──► paused: an alarm, probed every `maximum`
-///     └──── a probe is answered well ─────────┘
+///                three failures running and nothing accepted,       a probe fails: later, then later still
+///                or no connection                    ┌──────────────┐
+///     ┌──► open ───────────────────────────► backing off ◄──────────┘
+///     │     │                                        │ it goes on failing, for longer than `initial`
+///     │     │                                        ▼
+///     │     │                                     paused: the same, and an alarm
+///     │     │ told to wait, and so was another LIID
+///     │     └──────────► waiting ──── the time has come: a probe, as when backing off
+///     └──── anything is accepted
 ///
-/// After a probe went well the number of messages in flight doubles with each good answer, from two. ObjectUploaders
-/// that are not asked for their body in time count as well, but for a pause that answers brought about.
+/// An operator's pause() holds all of it, whatever the mode, until resume().
 ///
-/// Attempts that began before the state last moved are late: what they say about the destination is out of date, so
-/// their failures move nothing.
+/// A failure counts when nothing was accepted from the attempt's beginning to its end, and when the attempt began after
+/// the failure that counted before: so that sixteen connections that fail together count once, and one item that fails
+/// among others that are accepted counts not at all. No I/O and no clock of its own.
 class DestinationHealth {
   public:
     using Time = model::Clock::SteadyTime;
@@ -45,106 +52,105 @@ class DestinationHealth {
         Milliseconds maximum{300'000};
         unsigned connections = 1;
     };
-    enum class Mode : std::uint8_t { open, backing_off, paused };
-    enum class Cause : std::uint8_t {
-        tls,
-        credentials,
-        redirect,
-        senseless,
-        refusals,    ///< ten actions running refused with one code
-        rejections,  ///< lone messages rejected running, or that of a suspect's comparison
-    };
+    enum class Mode : std::uint8_t { open, backing_off, paused, waiting };
 
-    static constexpr unsigned refusals_to_pause = 10;
-    static constexpr unsigned rejections_to_pause = 10;
-    static constexpr unsigned senseless_to_pause = 3;
-    static constexpr unsigned lanes_to_back_off = 3;
-    /// Probes out of turn per pause, for lanes that had no part in it.
-    static constexpr unsigned eager_probes = 3;
+    static constexpr unsigned failures_to_close = 3;
+    /// Probes at the same time, at most: one that is not answered does not keep other LIIDs from being tried.
+    static constexpr unsigned probes_at_once = 4;
 
     explicit DestinationHealth(const Policy& policy) { set_policy(policy); }
     void set_policy(const Policy& policy);
 
     [[nodiscard]] Mode mode() const { return mode_; }
-    /// While paused.
-    [[nodiscard]] metrics::Pause reason() const;
-    [[nodiscard]] Cause cause() const { return cause_; }
-    /// Of a state that is not open: when the next probe is due.
+    [[nodiscard]] bool is_open() const { return mode_ == Mode::open && !held_; }
+    /// On purpose, by an operator.
+    [[nodiscard]] bool held() const { return held_; }
+    /// Why, while paused or held: what failed last.
+    [[nodiscard]] std::optional<metrics::Pause> pause_reason() const;
+    /// Of a destination that is not open: when the next probe is due.
     [[nodiscard]] Time resume_at() const { return resume_at_; }
-    /// Counts the pauses; the number of the present or, while there is none, of the next one.
-    [[nodiscard]] std::uint32_t pause_number() const { return pause_number_; }
-    /// Changes whenever mode, cause or resume_at do.
+    /// Counts the closings: the number of the present one or, while open, of the next.
+    [[nodiscard]] std::uint32_t closing() const { return closing_; }
+    /// Changes whenever mode, reason or resume_at do.
     [[nodiscard]] std::uint32_t version() const { return version_; }
-    [[nodiscard]] bool probing() const { return probing_; }
 
     /// Whether one more message may begin beside `in_flight` others.
     [[nodiscard]] bool may_start(Time now, unsigned in_flight) const;
+    /// Whether a LIID with no part in the closing may be tried out of turn.
+    [[nodiscard]] bool may_probe_early(Time now, unsigned in_flight) const;
+    [[nodiscard]] Time early_at() const { return early_at_; }
     /// How many may be in flight.
     [[nodiscard]] unsigned allowed() const { return mode_ == Mode::open ? allowed_ : 1; }
-    [[nodiscard]] Ticket start();
+    /// An attempt begins.
+    [[nodiscard]] Ticket start(Time now);
     /// The next ticket's number.
     [[nodiscard]] std::uint64_t next_number() const { return next_number_; }
     /// Every started ticket ends, after what came of it was told below.
-    void ended(const Ticket& ticket);
-    /// Whether the state stands as it did when the attempt began.
-    [[nodiscard]] bool is_current(const Ticket& ticket) const { return ticket.number >= epoch_; }
+    void ended(const Ticket& ticket, Time now);
+    [[nodiscard]] bool probing() const { return probes_ > 0; }
+    /// Nothing was accepted since the attempt began.
+    [[nodiscard]] bool is_quiet(const Ticket& ticket) const { return ticket.acceptances == acceptances_; }
+    /// Whether anything was ever accepted, as far as this process knows.
+    [[nodiscard]] bool ever_accepted() const { return acceptances_ > 0; }
 
     // What came of an attempt. `dice` is uniform in [0, 1).
 
-    /// An action was accepted. True when that opened the state.
-    bool accepted(const Ticket& ticket);
-    /// Answered with sense, though nothing was accepted. True when that opened the state.
-    bool answered(const Ticket& ticket, Time now);
-    /// Connected and the request taken, but no answer that tells more: nothing good is known of what it does with
-    /// requests, only that it is there. True when that opened the state.
-    bool reached(const Ticket& ticket, Time now);
-    /// One action refused. `beside_accepted`: another action of its message was accepted. False: not to be taken as
-    /// final, the state was closed for such refusals.
-    [[nodiscard]] bool refused(const Ticket& ticket, std::uint64_t code, bool beside_accepted, Time now);
-    /// A lone message rejected (message-level error or 4xx). `known`: its item is under suspicion already, so that this
-    /// says nothing new about the destination. False: the state is closed and the item not to blame.
-    [[nodiscard]] bool rejected(const Ticket& ticket, bool known, Time now);
-    /// No answer, 5xx, or only errors worth retrying. True: the state closed or stays closed.
-    bool failed(const Ticket& ticket, store::LaneId lane, Time now, double dice);
-    void senseless(const Ticket& ticket, store::LaneId lane, Time now, double dice);
-    void unreachable(const Ticket& ticket, Time now, double dice);
-    /// The LEA asked for `patience`.
-    void held(const Ticket& ticket, std::chrono::seconds patience, Time now, double dice);
-    void pause(const Ticket& ticket, Cause cause, Time now);
+    /// Something was accepted. True when that opened the destination.
+    bool accepted(const Ticket& ticket, Time now);
+    /// Answered well, though nothing was accepted: one action or object was refused for good. No failure.
+    void answered(const Ticket& ticket);
+    /// The LEA is there and took the request, but what it does with requests is not known. True when that opened the
+    /// destination.
+    bool reached(const Ticket& ticket, Time now, double dice);
+    /// Whatever else came of an attempt that reached the LEA, or should have.
+    void failed(const Ticket& ticket, metrics::Pause symptom, Time now, double dice);
+    /// No connection, and none is left that works.
+    ///   at_once  an alarm from the first time on: a certificate that is wrong gets no better
+    void unreachable(const Ticket& ticket, metrics::Pause symptom, bool at_once, Time now, double dice);
+    /// The LEA asked to wait until then. `lane`: whose item it was.
+    void told_to_wait(const Ticket& ticket, store::LaneId lane, Time until);
 
-    /// An operator or a reload wants to know now. True when the state was not open.
+    /// A reload changed where or how to connect, or somebody wants to know. True when the destination was not open.
+    /// Nothing where it was told to wait, or an operator holds it.
     bool probe_now(Time now);
-    [[nodiscard]] bool has_early_probes() const { return mode_ == Mode::paused && eager_ > 0; }
-    /// A lane that had no part in the pause has something to send: true when a probe out of turn is due for it.
-    bool probe_early(Time now);
+    /// An operator's.
+    void pause();
+    void resume(Time now);
 
   private:
+    [[nodiscard]] bool counts(const Ticket& ticket) const;
     void move(Mode mode);
-    void back_off_for(Milliseconds least, Time now, double dice);
+    void count(metrics::Pause symptom);
+    void close(bool alarm, Time now, double dice);
     void open_up();
-    void probe_later(Time now) { set_resume(now + policy_.maximum); }
-    void set_resume(Time at);
-    void close_paused(Cause cause, Time now);
-    void forget_failures();
+    [[nodiscard]] bool recently_accepted(Time now) const;
 
     Policy policy_;
     Mode mode_ = Mode::open;
-    Cause cause_ = Cause::tls;
+    bool held_ = false;
+    metrics::Pause symptom_ = metrics::Pause::unavailable;
     Time resume_at_;
+    Time early_at_;
+    std::optional<Time> last_accepted_;
     std::uint64_t next_number_ = 1;
-    std::uint64_t epoch_ = 0;
+    std::uint64_t acceptances_ = 0;
+    std::uint64_t counted_from_ = 0;  ///< failures of earlier attempts do not count
     unsigned allowed_ = 1;
-    unsigned closings_ = 0;  ///< running, without a good answer
-    unsigned senseless_ = 0;
-    unsigned rejections_ = 0;
-    unsigned refusals_ = 0;
-    std::uint64_t refusal_code_ = 0;
-    std::array<store::LaneId, lanes_to_back_off> failing_{};
-    unsigned failing_count_ = 0;
-    unsigned eager_ = 0;
-    std::uint32_t pause_number_ = 1;
+    unsigned failures_ = 0;  ///< running
+    unsigned closings_ = 0;  ///< probes that failed running, and the failure that closed it
+    unsigned early_ = 0;     ///< probes out of turn in this closing
+    unsigned probes_ = 0;    ///< on their way
+    unsigned attempts_ = 0;  ///< on their way, probes included
+    /// Of these, such as began before the failure that counted last. They may take long to end, and do not keep others
+    /// from beginning.
+    unsigned older_ = 0;
+    struct Told {
+        store::LaneId lane = 0;
+        std::uint64_t next_attempt = 0;
+    };
+    std::optional<Told> told_;
+    std::uint32_t closing_ = 1;
     std::uint32_t version_ = 0;
-    bool probing_ = false;
 };
 
 }  // namespace lihandover::delivery

@@ -3,20 +3,17 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <chrono>
 #include <exception>
 #include <span>
-#include <string_view>
 #include <utility>
 
 #include "connector_settings.hpp"
-#include "dispatcher.hpp"
+#include "lihandover/base/background.hpp"
+#include "lihandover/base/invariant.hpp"
 #include "lihandover/handover/validator.hpp"
-#include "lihandover/model/uuid.hpp"
 
 namespace lihandover::delivery {
 
@@ -29,29 +26,23 @@ namespace {
 constexpr std::chrono::seconds idle_close(50);
 /// Items beyond these wait too long to be kept in memory.
 constexpr std::size_t few_waiting = 256;
-/// Buffers that one huge message blew up are given back.
-constexpr std::size_t kept_buffer = std::size_t{1} << 20;
-
-asio::awaitable<model::Status> validate_document(std::shared_ptr<const handover::Validator> validator,
-                                                 std::string_view document) {
-    co_return validator->validate(document);
-}
+/// Suspects and items set aside that are named in the status.
+constexpr std::size_t named_at_most = 100;
+/// A suspect is logged when it has failed so often.
+constexpr unsigned tries_to_log = 2;
 
 }  // namespace
 
-// -- StatusBoard ------------------------------------------------------------------------------------------------------
-
 // -- Settings and events ----------------------------------------------------------------------------------------------
 
-DestinationSender::DestinationSender(Dispatcher& dispatcher, std::string name)
-    : dispatcher_(dispatcher),
+DestinationSender::DestinationSender(SenderParts parts, std::string name)
+    : parts_(std::move(parts)),
       name_(std::move(name)),
-      metrics_(dispatcher.metrics().destination(name_)),
+      metrics_(parts_.metrics.destination(name_)),
       board_(std::make_shared<StatusBoard>(name_)),
-      health_(DestinationHealth::Policy{}),
-      report_(health_, *board_, dispatcher.clock(),
-              {"destination resumed", "destination unavailable", "destination paused"}),
-      wake_timer_(dispatcher.executor()) {}
+      report_(queue_.health(), *board_, parts_.clock,
+              {"destination resumed", "destination unavailable", "destination paused", "destination told to wait"}),
+      wake_timer_(parts_.executor) {}
 
 DestinationSender::~DestinationSender() = default;
 
@@ -60,19 +51,16 @@ void DestinationSender::configure(std::shared_ptr<const Target> target) {
     const auto& options = target->destination.options;
     const bool other_end = !target_ || !same_connections(target_->destination, target->destination);
     target_ = std::move(target);
-    health_.set_policy({options.retry.initial, options.retry.maximum, options.connections});
+    queue_.set_policy(
+        {options.retry.initial, options.retry.maximum, options.connections, options.max_actions_per_message});
     if (other_end) {
         ++generation_;
-        connector_ = std::make_shared<http::Connector>(dispatcher_.executor(), target_->urls, target_->destination.tls,
+        connector_ = std::make_shared<http::Connector>(parts_.executor, target_->urls, target_->destination.tls,
                                                        target_->connection);
-        health_.probe_now(dispatcher_.clock().steady());
+        queue_.other_end(now());
     }
     wake_workers();  // there may be fewer of them now
     kick();
-}
-
-bool DestinationSender::is_empty() const {
-    return scheduler_.waiting() == 0 && suspects_.empty() && active_ == 0;
 }
 
 void DestinationSender::retire() {
@@ -81,56 +69,63 @@ void DestinationSender::retire() {
     wake_workers();
 }
 
-void DestinationSender::add(Lane& lane, store::RowId row, bool emergency) {
-    scheduler_.add(lane, row, emergency);
+void DestinationSender::add(std::shared_ptr<const store::Lane> lane, const store::QueuedItem& item, bool attempted) {
+    auto& its_lane = queue_.lane(item.lane);
+    its_lane.set_details(std::move(lane));
+    queue_.add(its_lane, item.row, item.emergency, attempted);
 }
 
-bool DestinationSender::sends_soon() const {
-    return target_ && health_.mode() == DestinationHealth::Mode::open && scheduler_.waiting() <= few_waiting;
+void DestinationSender::add_set_aside(std::shared_ptr<const store::Lane> lane, const store::QueuedItem& item) {
+    queue_.lane(item.lane).set_details(std::move(lane));
+    queue_.add_set_aside(item, {}, now());
 }
 
-void DestinationSender::withdraw(Lane& lane, store::RowId row) {
-    dispatcher_.loader().forget(row);
-    if (scheduler_.remove(lane, row)) {
-        dispatcher_.lane_settled(lane);
-        return;
-    }
-    const auto suspect = std::ranges::find(suspects_, row, &Suspect::row);
-    if (suspect != suspects_.end()) {
-        suspects_.erase(suspect);
-        --lane.aside;
-        dispatcher_.lane_settled(lane);
-        return;
-    }
+void DestinationSender::withdraw(const store::QueuedItem& item) {
+    parts_.loader.forget(item.row);
     for (const auto& worker : workers_) {
-        for (auto& item : worker->batch) {
-            if (item.row == row) {
-                item.withdrawn = true;
-                return;
+        for (auto& sent : worker->items) {
+            if (sent.row == item.row) {
+                sent.withdrawn = true;
             }
         }
     }
-}
-
-void DestinationSender::look_again(Lane& lane, store::RowId row) {
-    if (!lane.rows.empty() && lane.rows.front().row() == row) {
-        scheduler_.unpark(lane);
+    if (auto* lane = queue_.find_lane(item.lane)) {
+        queue_.withdraw(*lane, item.row);
     }
 }
 
+void DestinationSender::look_again(const store::QueuedItem& item) {
+    parts_.loader.forget(item.row);
+    if (auto* lane = queue_.find_lane(item.lane)) {
+        queue_.unpark(*lane, item.row);
+    }
+}
+
+bool DestinationSender::sends_soon() const {
+    return target_ && queue_.health().is_open() && queue_.waiting() <= few_waiting;
+}
+
 void DestinationSender::probe_now() {
-    health_.probe_now(dispatcher_.clock().steady());
-    scheduler_.wake_all();
+    queue_.probe_now(now());
+    kick();
+}
+
+void DestinationSender::pause() {
+    queue_.pause();
+    report_.log(name_, "an operator asked for it");
+    publish();
+}
+
+void DestinationSender::resume() {
+    queue_.resume(now());
+    report_.log(name_, {});
     kick();
 }
 
 void DestinationSender::wake_workers() {
-    for (auto* worker : idle_) {
-        worker->woken = true;
-        worker->bell.cancel();
-        ++woken_;
+    while (!idle_.empty()) {
+        wake(*idle_.back());
     }
-    idle_.clear();
 }
 
 void DestinationSender::cut_connections() {
@@ -146,16 +141,8 @@ void DestinationSender::cut_connections() {
 
 // -- Who works when ---------------------------------------------------------------------------------------------------
 
-unsigned DestinationSender::allowed() const {
-    return suspects_.empty() ? health_.allowed() : 1;
-}
-
-std::size_t DestinationSender::choices() const {
-    const auto ready = scheduler_.ready();
-    if (health_.mode() == DestinationHealth::Mode::open) {
-        return ready;
-    }
-    return ready + scheduler_.resting() > 0 ? 1 : 0;
+bool DestinationSender::may_send() const {
+    return target_ && !retired_ && parts_.guard.may_send() && parts_.outbox.has_room();
 }
 
 void DestinationSender::set_empty_handed(Worker& worker, bool empty_handed) {
@@ -165,137 +152,135 @@ void DestinationSender::set_empty_handed(Worker& worker, bool empty_handed) {
     }
 }
 
-bool DestinationSender::has_connected_idler() const {
-    return !idle_.empty() && idle_.back()->connection && idle_.back()->generation == generation_ &&
-           idle_.back()->connection->is_open();
+unsigned DestinationSender::standing(const Worker* but) const {
+    return static_cast<unsigned>(std::ranges::count_if(
+        workers_, [&](const auto& one) { return one.get() != but && one->is_connected(generation_); }));
 }
 
-bool DestinationSender::may_start(DestinationHealth::Time now) const {
-    return target_ && !retired_ && dispatcher_.may_send() && choices() > 0 && health_.may_start(now, active_) &&
-           (health_.mode() != DestinationHealth::Mode::open || active_ < allowed());
+bool DestinationSender::may_connect() const {
+    return !queue_.connection_limit().is_lowered() || queue_.may_connect(standing() + empty_handed_, now());
+}
+
+bool DestinationSender::may_begin(const Worker& worker) {
+    return may_send() && queue_.choices(now()) > 0 && queue_.may_begin(now(), active_) &&
+           (worker.is_connected(generation_) || may_connect());
+}
+
+DestinationSender::Worker* DestinationSender::next_idle() const {
+    const auto connected = std::find_if(idle_.rbegin(), idle_.rend(),
+                                        [this](const Worker* one) { return one->is_connected(generation_); });
+    if (connected != idle_.rend()) {
+        return *connected;
+    }
+    return idle_.empty() || !may_connect() ? nullptr : idle_.back();
+}
+
+void DestinationSender::wake(Worker& worker) {
+    std::erase(idle_, &worker);
+    worker.woken = true;
+    worker.bell.cancel();
+    ++woken_;
 }
 
 void DestinationSender::kick(unsigned claimed) {
     publish();
-    if (!target_ || retired_ || !dispatcher_.may_send()) {
+    if (!may_send()) {
         return;
     }
-    const auto now = dispatcher_.clock().steady();
-    scheduler_.wake(now);
-    restore_due_suspects(now);
-    look_for_early_probe(now);
+    const auto at = now();
+    queue_.wake(at);
     const auto begun = [&] { return woken_ + claimed; };
-    // Those that connect leave their items to whoever can go at once, but no further connection is made for these.
-    const auto spoken_for = [&] { return begun() + (has_connected_idler() ? 0 : empty_handed_); };
-    while (choices() > spoken_for() && health_.may_start(now, active_ + begun()) &&
-           (health_.mode() == DestinationHealth::Mode::open ? active_ + begun() < allowed() : begun() == 0)) {
-        if (!idle_.empty()) {
-            auto* worker = idle_.back();
-            idle_.pop_back();
-            worker->woken = true;
-            worker->bell.cancel();
-        } else if (workers_.size() < target_->destination.options.connections) {
-            auto& worker = *workers_.emplace_back(std::make_unique<Worker>(dispatcher_.executor()));
-            dispatcher_.worker_began();
-            asio::co_spawn(dispatcher_.executor(), run(dispatcher_.shared_from_this(), shared_from_this(), &worker),
-                           asio::detached);
+    for (;;) {
+        auto* idler = next_idle();
+        // Those that connect leave their items to whoever can go at once, but no further connection is made for these.
+        const bool connected = idler != nullptr && idler->is_connected(generation_);
+        const auto spoken_for = begun() + (connected ? 0 : empty_handed_);
+        if (queue_.choices(at) <= spoken_for || !queue_.may_begin(at, active_ + begun()) ||
+            (!queue_.health().is_open() && begun() > 0)) {
+            break;
+        }
+        if (idler != nullptr) {
+            wake(*idler);
+        } else if (workers_.size() < target_->destination.options.connections && may_connect()) {
+            auto& worker = *workers_.emplace_back(std::make_unique<Worker>(parts_.executor));
+            ++woken_;
+            if (!parts_.tasks.spawn(run(shared_from_this(), &worker))) {
+                --woken_;
+                workers_.pop_back();
+                break;
+            }
         } else {
             break;
         }
-        ++woken_;
     }
     arm();
 }
 
-void DestinationSender::look_for_early_probe(DestinationHealth::Time now) {
-    if (!health_.has_early_probes()) {
-        return;
-    }
-    bool found = false;
-    std::size_t seen = 0;
-    scheduler_.for_each_ready([&](const Lane& lane) {
-        found = lane.blamed != health_.pause_number();
-        return !found && ++seen < 64;
-    });
-    if (found) {
-        health_.probe_early(now);
-    }
-}
-
 void DestinationSender::arm() {
-    Earliest times(dispatcher_.clock().steady());
-    if (health_.mode() != DestinationHealth::Mode::open && !health_.probing() &&
-        (scheduler_.waiting() > 0 || !suspects_.empty())) {
-        times.consider(health_.resume_at());
-    }
-    if (const auto due = scheduler_.next_due()) {
-        times.consider(*due);
-    }
-    for (const auto& suspect : suspects_) {
-        times.consider(suspect.due);
+    Earliest times(now());
+    if (const auto next = queue_.next_event(times.now())) {
+        times.consider(*next);
     }
     wake_timer_.set(times, weak_from_this());
 }
 
-asio::awaitable<void> DestinationSender::run(std::shared_ptr<Dispatcher> dispatcher,
-                                             std::shared_ptr<DestinationSender> self, Worker* worker) {
+asio::awaitable<void> DestinationSender::run(std::shared_ptr<DestinationSender> self, Worker* worker) {
     try {
         co_await self->work(*worker);
     } catch (const std::exception&) {
         spdlog::error("delivery worker failed destination={}", self->name_);
     }
-    if (worker->connection) {
-        worker->connection->close();
-    }
-    self->sync_connection(*worker);
+    self->drop_connection(*worker);
     std::erase(self->idle_, worker);
     std::erase_if(self->workers_, [worker](const auto& one) { return one.get() == worker; });
     self->kick();
-    dispatcher->worker_ended();
 }
 
 asio::awaitable<void> DestinationSender::work(Worker& worker) {
+    LIHANDOVER_INVARIANT(woken_ > 0, "a worker that begins was woken");
     --woken_;
-    while (!dispatcher_.stopping() && !retired_ && target_ &&
+    while (!parts_.guard.stopping() && !retired_ && target_ &&
            workers_.size() <= target_->destination.options.connections) {
-        if (!may_start(dispatcher_.clock().steady())) {
+        if (!may_begin(worker)) {
             if (!co_await idle(worker)) {
                 break;
             }
             continue;
         }
-        const auto ticket = health_.start();
+        worker.ticket = queue_.begin(now());
         ++active_;
         set_empty_handed(worker, true);
         bool broken = false;
         try {
-            co_await attempt(worker, ticket);
+            co_await attempt(worker);
         } catch (const std::exception&) {  // out of memory, most likely; nothing may be lost from the lanes
             broken = true;
         }
         if (broken) {
             spdlog::error("delivery attempt failed destination={}", name_);
-            worker.connection.reset();
-            return_all(worker, Then::rest);
-            health_.unreachable(ticket, dispatcher_.clock().steady(), jitter_dice());
+            drop_connection(worker);
+            put_back(worker);
+            worker.answer.symptom = metrics::Pause::no_answer;
+            worker.answer.reach = Reach::no_connection;
+            queue_.not_connected(worker.answer, 0, result_of(worker));
         }
-        set_empty_handed(worker, false);
-        in_flight_ -= std::exchange(worker.in_flight, 0);
-        worker.batch.clear();
-        if (worker.message.capacity() > kept_buffer) {
-            worker.message = {};
-        }
-        --active_;
-        health_.ended(ticket);
-        if (health_.mode() == DestinationHealth::Mode::paused) {
-            restore_all_suspects();
-        }
-        sync_connection(worker);
-        report_.log(name_, worker.failure);
-        kick(1);  // this worker goes on by itself
-        if (leaving_ && is_empty()) {
-            dispatcher_.sender_emptied();
-        }
+        end_attempt(worker);
+    }
+}
+
+void DestinationSender::end_attempt(Worker& worker) {
+    set_empty_handed(worker, false);
+    in_flight_ -= std::exchange(worker.in_flight, 0);
+    worker.items.clear();
+    worker.message.clear();
+    LIHANDOVER_INVARIANT(active_ > 0, "an attempt that ends has begun");
+    --active_;
+    queue_.end(worker.ticket, now());
+    sync_connection(worker);
+    report_.log(name_, worker.failure);
+    kick(1);  // this worker goes on by itself
+    if (leaving_ && is_empty()) {
+        parts_.emptied();
     }
 }
 
@@ -305,6 +290,7 @@ asio::awaitable<bool> DestinationSender::idle(Worker& worker) {
     worker.bell.expires_after(idle_close);
     co_await worker.bell.async_wait(asio::as_tuple(asio::use_awaitable));
     if (worker.woken) {
+        LIHANDOVER_INVARIANT(woken_ > 0, "a worker that goes on was woken");
         --woken_;
         co_return true;
     }
@@ -314,44 +300,63 @@ asio::awaitable<bool> DestinationSender::idle(Worker& worker) {
 
 // -- One attempt ------------------------------------------------------------------------------------------------------
 
-asio::awaitable<void> DestinationSender::attempt(Worker& worker, Ticket ticket) {
+DestinationQueue::Result DestinationSender::result_of(const Worker& worker) const {
+    return {worker.ticket, worker.proven, connections_last_, now(), jitter_dice()};
+}
+
+void DestinationSender::put_back(Worker& worker) {
+    queue_.put_back(worker.items, now());
+}
+
+asio::awaitable<void> DestinationSender::attempt(Worker& worker) {
     worker.failure.clear();
-    if (!co_await connect(worker, ticket)) {
+    if (worker.ticket.probe) {  // on a fresh connection: the one there is may lead to the one node that is broken
+        drop_connection(worker);
+    }
+    if (!co_await connect(worker)) {
         co_return;
     }
     // Connecting takes its time: somebody else may have learnt meanwhile that nothing should be sent.
-    if (!dispatcher_.may_send() || retired_ || !health_.is_current(ticket)) {
+    if (!may_send() || !queue_.is_wanted(worker.ticket)) {
         co_return;
     }
-    fill(worker, ticket);
+    fill(worker);
     set_empty_handed(worker, false);
-    if (worker.batch.empty()) {
+    if (worker.items.empty()) {
         co_return;
     }
-    worker.in_flight = worker.batch.size();
+    worker.in_flight = worker.items.size();
     in_flight_ += worker.in_flight;
     publish();
     bool valid = true;
-    if (wants_validation(worker)) {
+    if (target_->validator && sample_.takes(target_->validation, worker.items, now())) {
         valid = co_await validate(worker);
-        if (valid && !dispatcher_.may_send()) {
-            return_all(worker, Then::ready);
+        if (valid && !may_send()) {
+            put_back(worker);
             valid = false;
         }
     }
     if (valid) {
-        co_await exchange(worker, ticket);
+        co_await exchange(worker);
     }
 }
 
-asio::awaitable<bool> DestinationSender::connect(Worker& worker, Ticket ticket) {
-    if (worker.connection && worker.generation == generation_ && worker.connection->is_open()) {
+void DestinationSender::drop_connection(Worker& worker) {
+    if (worker.connection) {
+        worker.connection->close();
+        worker.connection.reset();
+    }
+    worker.proven = false;
+    sync_connection(worker);
+}
+
+asio::awaitable<bool> DestinationSender::connect(Worker& worker) {
+    if (worker.is_connected(generation_)) {
         co_return true;
     }
+    drop_connection(worker);
     worker.target = target_;
     worker.generation = generation_;
-    worker.connection.reset();
-    sync_connection(worker);
     const auto connector = connector_;  // a reload may bring another one meanwhile
     auto connected = co_await connector->connect();
     if (connected) {
@@ -359,91 +364,310 @@ asio::awaitable<bool> DestinationSender::connect(Worker& worker, Ticket ticket) 
         sync_connection(worker);
         co_return true;
     }
-    if (dispatcher_.stopping()) {
+    if (parts_.guard.stopping()) {
         co_return false;
     }
-    auto& answer_class = worker.answer_class;
-    classify_failure(connected.error(), answer_class);
+    classify_failure(connected.error(), worker.answer);
     worker.failure = connected.error().message;
-    note(answer_class.attempt);
-    const auto now = dispatcher_.clock().steady();
-    if (answer_class.outcome == Outcome::tls) {
-        health_.pause(ticket, DestinationHealth::Cause::tls, now);
-    } else {
-        health_.unreachable(ticket, now, jitter_dice());
-    }
+    note(worker.answer.attempt);
+    queue_.not_connected(worker.answer, standing(&worker), result_of(worker));
     co_return false;
 }
 
 asio::awaitable<http::ClientResult<http::Answer>> DestinationSender::post(Worker& worker) {
     worker.fields = {{{"Content-Type", content_type(worker.target->destination.options)}}};
-    worker.body = {worker.message};
+    worker.body = {worker.message.message()};
     worker.request = {"POST", worker.connection->target(), worker.fields, worker.body};
-    worker.begun = dispatcher_.clock().steady();
+    worker.begun = now();
+    for (auto& item : worker.items) {
+        item.attempted = item.attempted || item.sent;
+        item.sent = true;
+    }
     return worker.connection->exchange(worker.request);
 }
 
-asio::awaitable<void> DestinationSender::exchange(Worker& worker, Ticket ticket) {
+void DestinationSender::classify(Worker& worker, const http::ClientResult<http::Answer>& answer) {
+    const auto by_answer = [&](const http::Answer& given) {
+        classify_answer(given.status, given.body, given.header("Retry-After"),
+                        {worker.message.transaction(), worker.message.objects()},
+                        {worker.target->destination.options.retry.error_codes, queue_.health().ever_accepted()},
+                        parts_.clock.wall(), worker.answer);
+        return worker.answer.reach == Reach::answered;
+    };
+    if (answer) {
+        metrics_.sent_bytes.add(worker.message.message().size());
+        if (!by_answer(*answer) && !answer->content_coding().empty()) {
+            worker.failure = "the answer has a coding that nobody asked for";
+        }
+        return;
+    }
+    const auto& failure = answer.error();
+    worker.failure = failure.message;
+    // What is complete counts, however the connection ended.
+    if (!failure.cut_off || !by_answer(*failure.cut_off)) {
+        classify_failure(failure, worker.answer);
+    }
+}
+
+asio::awaitable<void> DestinationSender::exchange(Worker& worker) {
+    const bool fresh = worker.connection->exchanges() == 0;
     auto answer = co_await post(worker);
-    if (!answer && !dispatcher_.stopping() && answer.error().reused &&
+    if (!answer && !parts_.guard.stopping() && answer.error().reused &&
         answer.error().kind == http::FailureKind::closed) {
         // The LEA closed a connection that had been idle. A fresh one, and its next failure counts.
         metrics_.attempts(metrics::Attempt::disconnected).add();
-        if (!co_await connect(worker, ticket)) {
-            return_all(worker, Then::ready);
+        drop_connection(worker);
+        for (auto& item : worker.items) {
+            item.sent = item.sent && !answer.error().nothing_sent;
+        }
+        if (!co_await connect(worker)) {
+            put_back(worker);
             co_return;
         }
-        write_head(worker);
+        worker.message.renew_head(parts_.clock.wall());
         answer = co_await post(worker);
     }
-    metrics_.post_seconds.observe(std::chrono::duration<double>(dispatcher_.clock().steady() - worker.begun).count());
-    auto& answer_class = worker.answer_class;
-    if (answer) {
-        metrics_.sent_bytes.add(worker.message.size());
-        classify_answer(answer->status, answer->body, answer->header("Retry-After"),
-                        {worker.transaction, worker.objects}, worker.target->destination.options.retry.error_codes,
-                        dispatcher_.clock().wall(), answer_class);
-    } else if (dispatcher_.stopping()) {  // cut: says nothing about the LEA
-        return_all(worker, Then::ready);
+    metrics_.post_seconds.observe(std::chrono::duration<double>(now() - worker.begun).count());
+    if (!answer && parts_.guard.stopping()) {  // cut: says nothing about the LEA
+        put_back(worker);
         co_return;
-    } else {
-        classify_failure(answer.error(), answer_class);
-        worker.failure = answer.error().message;
     }
-    note(answer_class.attempt);
-    settle(worker, ticket);
+    classify(worker, answer);
+    if (fresh && answer) {
+        queue_.connected(standing());
+    }
+    note(worker.answer.attempt);
+    const auto result = result_of(worker);
+    if (worker.answer.reach == Reach::certificate || worker.answer.reach == Reach::no_connection) {
+        // With TLS 1.3 a server may refuse our certificate once the handshake is over for us.
+        drop_connection(worker);
+        queue_.not_connected(worker.answer, standing(), result);
+        put_back(worker);
+        co_return;
+    }
+    if (queue_.settle(worker.items, worker.answer, result, *this)) {
+        worker.proven = worker.connection->is_open();
+        connections_last_ = worker.proven;
+        board_->last_success_micros.store(parts_.clock.wall().micros(), std::memory_order_relaxed);
+    } else if (worker.answer.reach != Reach::answered) {
+        if (!queue_.health().is_open() && worker.is_current(generation_)) {
+            connector_->avoid(*worker.connection);  // what it leads to accepts nothing
+        }
+        drop_connection(worker);  // it may lead to the one node that is broken
+    } else {
+        worker.proven = false;
+    }
 }
 
 asio::awaitable<bool> DestinationSender::validate(Worker& worker) {
-    const auto validator = dispatcher_.validator();
-    const auto status = co_await asio::co_spawn(
-        dispatcher_.workers(), validate_document(validator, std::string_view(worker.message)), asio::use_awaitable);
+    const auto check = [validator = target_->validator, message = worker.message.message()] {
+        return validator->validate(message);
+    };
+    const auto status = co_await base::run_on(parts_.workers, check);
     (status ? metrics_.documents_valid : metrics_.documents_invalid).add();
     if (status) {
         co_return true;
     }
-    spdlog::error("document invalid, not sent destination={} actions={} problem=\"{}\"", name_, worker.batch.size(),
+    spdlog::error("document invalid, not sent destination={} actions={} problem=\"{}\"", name_, worker.items.size(),
                   status.error().message);
-    if (worker.batch.size() > 1) {
-        each_alone(worker);
+    if (worker.items.size() > 1) {
+        queue_.put_back_each_alone(worker.items, now());
         co_return false;
     }
-    auto& item = worker.batch.front();
-    auto& lane = *item.lane;
+    auto& item = worker.items.front();
+    queue_.item_left(*item.lane, item.row);
     if (!item.withdrawn) {
-        dispatcher_.refuse(lane, item.row, item.emergency,
-                           {0, store::Refusal::Kind::invalid_document, status.error().message});
+        refused(item, {0, store::Refusal::Kind::invalid_document, status.error().message});
     }
-    left(lane);
-    release(lane, false, 0);
+    queue_.release(*item.lane, now());
     co_return false;
+}
+
+// -- A message --------------------------------------------------------------------------------------------------------
+
+void DestinationSender::fill(Worker& worker) {
+    worker.items.clear();
+    worker.message.clear();
+    const auto most = queue_.most_actions();
+    const bool proven = worker.proven || !connections_last_;
+    auto pick = queue_.pick(worker.ticket, proven, now());
+    while (pick.lane != nullptr) {
+        const auto before = worker.items.size();
+        const auto taken = take_items(worker, pick, pick.alone ? 1 : most - before);
+        const bool none = worker.items.size() == before;
+        if (none && pick.set_aside) {
+            queue_.put_off_set_aside(pick, now(), jitter_dice());
+        } else if (taken == Taken::waits) {
+            queue_.park(*pick.lane);
+        } else if (none) {
+            queue_.release(*pick.lane, now());
+        }
+        if (taken == Taken::message_full || worker.items.size() >= most || (pick.alone && !worker.items.empty())) {
+            break;
+        }
+        pick = worker.items.empty() ? queue_.pick(worker.ticket, proven, now()) : queue_.pick_more();
+    }
+    if (!worker.items.empty()) {
+        worker.message.finish();
+    }
+}
+
+DestinationSender::Taken DestinationSender::take_items(Worker& worker, const DestinationQueue::Pick& pick,
+                                                       std::size_t most) {
+    store::StoredItem item;
+    std::size_t count = 0;
+    auto next = pick;
+    while (count < most) {
+        if (!parts_.loader.has(next.row) && !load(next)) {
+            return Taken::message_full;
+        }
+        if (!parts_.loader.take(next.row, item)) {  // gone: an operator's decision that we have not heard of yet
+            queue_.discard(next);
+        } else if ((item.preparing || item.objects) && !parts_.stamps.ready(item)) {
+            return count > 0 ? Taken::something : Taken::waits;
+        } else {
+            switch (append_item(worker, next, item)) {
+                case Taken::something:
+                    ++count;
+                    break;
+                case Taken::nothing:
+                case Taken::waits:
+                    break;
+                case Taken::message_full:
+                    parts_.loader.put_back(std::move(item));
+                    return Taken::message_full;
+            }
+        }
+        if (next.set_aside || pick.lane->empty()) {
+            break;
+        }
+        next.row = pick.lane->rows().front().row();
+    }
+    return count > 0 ? Taken::something : Taken::nothing;
+}
+
+bool DestinationSender::load(const DestinationQueue::Pick& pick) {
+    auto& loader = parts_.loader;
+    const auto most = loader.ahead();
+    const std::size_t per_lane = queue_.most_actions();
+    std::array<store::RowId, ItemLoader::max_ahead> rows{pick.row};
+    std::size_t count = 1;
+    const auto ask = [&](const Lane& of, std::size_t from, std::size_t to) {
+        for (auto i = from; i < std::min(to, of.rows().size()) && count < most; ++i) {
+            if (const auto row = of.rows()[i].row(); row != pick.row && !loader.has(row)) {
+                rows[count++] = row;
+            }
+        }
+    };
+    ask(*pick.lane, 0, per_lane);
+    std::size_t seen = 0;
+    queue_.for_each_ready([&](const Lane& next) {
+        ask(next, 0, per_lane);
+        return count < most && ++seen < ItemLoader::max_ahead;
+    });
+    ask(*pick.lane, per_lane, pick.lane->rows().size());
+    const auto status = loader.fill(std::span(rows).first(count));
+    if (!status) {
+        parts_.guard.read_failed(name_, status.error());
+        return false;
+    }
+    return true;
+}
+
+DestinationSender::Taken DestinationSender::append_item(Worker& worker, const DestinationQueue::Pick& pick,
+                                                        store::StoredItem& item) {
+    const auto added = worker.message.add(item, pick.lane->details()->liid, parts_.loader.profile(item.profile),
+                                          target_->destination.options.max_message_size, parts_.clock.wall());
+    if (added == MessageBuilder::Added::full) {
+        return Taken::message_full;
+    }
+    const auto waiting = queue_.take(pick, item.row);
+    const SentItem sent{.lane = pick.lane,
+                        .row = item.row,
+                        .emergency = waiting.emergency(),
+                        .attempted = waiting.attempted(),
+                        .sent = false,
+                        .set_aside = pick.set_aside,
+                        .carries_schema = item.carries_schema,
+                        .has_objects = item.objects && !item.objects->empty(),
+                        .withdrawn = false,
+                        .profile = item.profile,
+                        .id = item.object_id,
+                        .received_at = item.received_at};
+    if (added == MessageBuilder::Added::impossible) {
+        metrics_.documents_invalid.add();
+        spdlog::error("document cannot be written destination={} object={} problem=\"{}\"", name_,
+                      item.object_id.to_string(), worker.message.problem());
+        queue_.item_left(*pick.lane, item.row);
+        refused(sent, {0, store::Refusal::Kind::invalid_document, worker.message.problem()});
+        return Taken::nothing;
+    }
+    if (pick.set_aside) {
+        queue_.name_set_aside(item.row, item.object_id);
+    }
+    worker.items.push_back(sent);
+    return Taken::something;
+}
+
+// -- What became of items ---------------------------------------------------------------------------------------------
+
+void DestinationSender::accepted(const SentItem& item, bool already_there) {
+    metrics_.items(metrics::ItemOutcome::delivered).add();
+    const auto took = parts_.clock.wall().micros() - item.received_at.micros();
+    metrics_.delivery_seconds.observe(static_cast<double>(std::max<std::int64_t>(took, 0)) / 1e6);
+    if (already_there) {
+        spdlog::info("item was there from an earlier attempt destination={} item={}", name_, item.id.to_string());
+    }
+    parts_.outbox.accepted(
+        {item.row, item.lane->id(), item.profile, item.id, item.carries_schema, item.has_objects});
+}
+
+void DestinationSender::refused(const SentItem& item, store::Refusal refusal) {
+    const store::QueuedItem queued{item.row, item.lane->id(), item.emergency};
+    parts_.outbox.refused(item.row, std::move(refusal),
+                          [weak = weak_from_this(), queued, lane = item.lane->details()](store::Outcome outcome) {
+                              const auto self = weak.lock();
+                              if (self && outcome == store::Outcome::committed) {
+                                  self->count(metrics::ItemOutcome::refused);
+                              } else if (self) {
+                                  self->add(lane, queued, true);
+                                  self->kick();
+                              }
+                          });
+}
+
+void DestinationSender::set_aside(const SentItem& item, store::Refusal refusal) {
+    spdlog::warn("item set aside, it fails where others are accepted destination={} item={} code={}", name_,
+                 item.id.to_string(), refusal.code);
+    const store::QueuedItem queued{item.row, item.lane->id(), item.emergency};
+    parts_.outbox.set_aside(item.row, std::move(refusal),
+                            [weak = weak_from_this(), queued, lane = item.lane->details()](store::Outcome outcome) {
+                                const auto self = weak.lock();
+                                if (self && outcome != store::Outcome::committed) {
+                                    self->add(lane, queued, true);
+                                    self->kick();
+                                }
+                            });
+}
+
+void DestinationSender::suspected(const SentItem& item, unsigned tries) {
+    if (tries == tries_to_log) {
+        spdlog::warn("item fails where others are accepted destination={} item={}", name_, item.id.to_string());
+    }
 }
 
 // -- What others see --------------------------------------------------------------------------------------------------
 
 void DestinationSender::publish() {
-    board_->waiting.store(scheduler_.waiting() + suspects_.size(), std::memory_order_relaxed);
+    board_->waiting.store(queue_.waiting(), std::memory_order_relaxed);
     board_->in_flight.store(in_flight_, std::memory_order_relaxed);
+    board_->connection_limit.store(queue_.connection_limit().limit(), std::memory_order_relaxed);
+    if (queue_.suspects().version() != published_suspects_ || queue_.set_aside().version() != published_set_aside_) {
+        published_suspects_ = queue_.suspects().version();
+        published_set_aside_ = queue_.set_aside().version();
+        board_->set_suspects(queue_.suspects().ids(named_at_most), queue_.suspects().count(),
+                             queue_.set_aside().ids(named_at_most), queue_.set_aside().size());
+    }
     report_.publish();
 }
 
@@ -452,7 +676,7 @@ void DestinationSender::note(metrics::Attempt attempt) {
     if (attempt == metrics::Attempt::answered) {
         board_->clear_failure();
     } else {
-        board_->set_failure(attempt, dispatcher_.clock().wall());
+        board_->set_failure(attempt, parts_.clock.wall());
     }
 }
 

@@ -1,48 +1,59 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "answer_classifier.hpp"
-#include "destination_health.hpp"
+#include "destination_queue.hpp"
+#include "expiry_stamps.hpp"
 #include "health_report.hpp"
-#include "lane_scheduler.hpp"
+#include "item_loader.hpp"
+#include "lihandover/base/task_group.hpp"
 #include "lihandover/delivery/delivery.hpp"
 #include "lihandover/http/client.hpp"
+#include "message_builder.hpp"
 #include "open_connection.hpp"
+#include "outbox_writer.hpp"
+#include "send_guard.hpp"
 #include "status_board.hpp"
+#include "target.hpp"
+#include "validation_sample.hpp"
 #include "wake_timer.hpp"
 
 namespace lihandover::delivery {
 
-class Dispatcher;
-
-/// A destination with its URLs taken apart.
-struct Target {
-    Destination destination;
-    std::vector<http::Url> urls;  ///< of messages
-    http::ConnectorOptions connection;
+/// What a sender works with. All of it outlives the tasks.
+struct SenderParts {
+    boost::asio::any_io_executor executor;
+    boost::asio::any_io_executor workers;  ///< for validation
+    const model::Clock& clock;
+    metrics::Metrics& metrics;
+    base::TaskGroup& tasks;
+    SendGuard& guard;
+    OutboxWriter& outbox;
+    ItemLoader& loader;
+    ExpiryStamps& stamps;
+    /// Called when one that is leaving has become empty.
+    std::function<void()> emptied;
 };
 
-/// Delivery to one destination: its lanes, its gate, and workers with a connection each, as many as there is work for.
-/// Everything on the delivery thread. Kept alive by its workers' coroutines.
-class DestinationSender : public std::enable_shared_from_this<DestinationSender> {
+/// Sends the items of one destination: workers with a connection each, as many as there is work for. What goes next and
+/// what follows from an answer is for its DestinationQueue to say. Everything on the delivery thread. Kept alive by its
+/// workers.
+class DestinationSender : public std::enable_shared_from_this<DestinationSender>, private ItemOutcomes {
   public:
-    DestinationSender(Dispatcher& dispatcher, std::string name);
+    DestinationSender(SenderParts parts, std::string name);
     DestinationSender(const DestinationSender&) = delete;
     DestinationSender& operator=(const DestinationSender&) = delete;
-    ~DestinationSender();
+    ~DestinationSender() override;
 
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] std::shared_ptr<const StatusBoard> board() const { return board_; }
@@ -52,75 +63,59 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
     /// Not configured any more: goes on until it is empty, and says so then.
     void leave() { leaving_ = true; }
     /// Nothing waits, nothing is on its way.
-    [[nodiscard]] bool is_empty() const;
+    [[nodiscard]] bool is_empty() const { return queue_.empty() && active_ == 0; }
     /// Ends the workers when they are through.
     void retire();
 
     void count(metrics::ItemOutcome outcome) const { metrics_.items(outcome).add(); }
-    void add(Lane& lane, store::RowId row, bool emergency);
-    void withdraw(Lane& lane, store::RowId row);
-    /// The lane goes on if it is parked for this item.
-    void look_again(Lane& lane, store::RowId row);
+    ///   attempted  the LEA may have seen it before
+    void add(std::shared_ptr<const store::Lane> lane, const store::QueuedItem& item, bool attempted);
+    void add_set_aside(std::shared_ptr<const store::Lane> lane, const store::QueuedItem& item);
+    void withdraw(const store::QueuedItem& item);
+    /// The lane goes on if it is parked for this item, of which what was read is out of date.
+    void look_again(const store::QueuedItem& item);
     /// Whether what is added now is likely to go out before long: worth keeping in memory till then.
     [[nodiscard]] bool sends_soon() const;
     /// Begins what can begin. To be called after anything changed; cheap.
     ///   claimed  so many messages will begin without being told
     void kick(unsigned claimed = 0);
     void probe_now();
+    void pause();
+    void resume();
 
-    [[nodiscard]] std::size_t workers() const { return workers_.size(); }
     void wake_workers();
     /// What is on its way ends as a failure now.
     void cut_connections();
 
   private:
-    /// One item of a message.
-    struct Sending {
-        Lane* lane = nullptr;
-        store::RowId row = 0;
-        bool emergency = false;
-        bool carries_schema = false;
-        bool withdrawn = false;  ///< an operator ended it meanwhile
-        store::ProfileId profile = 0;
-        model::Instant received_at;
-        bool has_objects = false;
-    };
     struct Worker {
         explicit Worker(const boost::asio::any_io_executor& executor) : bell(executor) {}
+        /// Its connection, open or not, is of that generation.
+        [[nodiscard]] bool is_current(std::uint64_t wanted) const { return connection && generation == wanted; }
+        [[nodiscard]] bool is_connected(std::uint64_t wanted) const {
+            return is_current(wanted) && connection->is_open();
+        }
 
         boost::asio::steady_timer bell;  ///< rings when there is work
         bool woken = false;
         std::optional<http::Connection> connection;
         std::uint64_t generation = 0;  ///< the sender's when `connection` was made
+        bool proven = false;           ///< the last exchange on `connection` was an acceptance
         OpenConnection counted;
         std::shared_ptr<const Target> target;
 
-        // The message at hand; the buffers are reused.
-        std::string message;
-        std::string head;
-        std::size_t head_size = 0;
-        std::array<std::string_view, 1> body;  ///< `message`, while it is sent
+        // The message at hand.
+        Ticket ticket;
+        MessageBuilder message;
+        std::vector<SentItem> items;
+        std::array<std::string_view, 1> body;
         std::array<http::Field, 1> fields;
         http::Request request;
-        DestinationHealth::Time begun;
-        std::shared_ptr<const model::Profile> profile;
-        model::Uuid transaction;
-        std::vector<Sending> batch;
-        std::size_t in_flight = 0;  ///< of `batch`, as counted by the sender
+        DestinationQueue::Time begun;
+        std::size_t in_flight = 0;  ///< of `items`, as counted by the sender
         bool empty_handed = false;  ///< began an attempt and took no items yet
-        std::vector<model::Uuid> objects;
-        AnswerClass answer_class;
+        AnswerClass answer;
         std::string failure;  ///< why there was no answer, for the log
-    };
-    /// An item set aside: rejected three times by itself, to be compared with the next one.
-    struct Suspect {
-        Lane* lane = nullptr;
-        store::RowId row = 0;
-        bool emergency = false;
-        std::uint8_t doubts = 0;
-        store::Refusal refusal;
-        std::uint64_t since = 0;      ///< attempts from this number on are comparisons
-        DestinationHealth::Time due;  ///< when it is tried again itself should there be nothing to compare with
     };
     enum class Taken : std::uint8_t {
         something,
@@ -129,57 +124,49 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
         waits,  ///< nothing, and the item in front cannot go yet
     };
 
-    static boost::asio::awaitable<void> run(std::shared_ptr<Dispatcher> dispatcher,
-                                            std::shared_ptr<DestinationSender> self, Worker* worker);
+    static boost::asio::awaitable<void> run(std::shared_ptr<DestinationSender> self, Worker* worker);
     boost::asio::awaitable<void> work(Worker& worker);
     /// False when the worker was idle for so long that it ends.
     boost::asio::awaitable<bool> idle(Worker& worker);
-    boost::asio::awaitable<void> attempt(Worker& worker, Ticket ticket);
-    boost::asio::awaitable<bool> connect(Worker& worker, Ticket ticket);
-    boost::asio::awaitable<void> exchange(Worker& worker, Ticket ticket);
+    void end_attempt(Worker& worker);
+    boost::asio::awaitable<void> attempt(Worker& worker);
+    boost::asio::awaitable<bool> connect(Worker& worker);
+    boost::asio::awaitable<void> exchange(Worker& worker);
     boost::asio::awaitable<http::ClientResult<http::Answer>> post(Worker& worker);
+    void classify(Worker& worker, const http::ClientResult<http::Answer>& answer);
     boost::asio::awaitable<bool> validate(Worker& worker);
 
+    [[nodiscard]] bool may_send() const;
+    [[nodiscard]] bool may_begin(const Worker& worker);
+    [[nodiscard]] bool may_connect() const;
+    /// The idle worker to wake: one that is connected, if there is one. nullptr when none may go.
+    [[nodiscard]] Worker* next_idle() const;
+    void wake(Worker& worker);
+    /// Connections that stand, `but` that of one worker.
+    [[nodiscard]] unsigned standing(const Worker* but = nullptr) const;
     void set_empty_handed(Worker& worker, bool empty_handed);
-    /// Whether the next worker to be woken need not connect first.
-    [[nodiscard]] bool has_connected_idler() const;
-    [[nodiscard]] bool may_start(DestinationHealth::Time now) const;
-    [[nodiscard]] unsigned allowed() const;
-    /// Lanes a message could be made of now.
-    [[nodiscard]] std::size_t choices() const;
+    void drop_connection(Worker& worker);
 
-    void fill(Worker& worker, const Ticket& ticket);
-    Lane* next_lane(const Ticket& ticket);
-    Taken take_items(Worker& worker, Lane& lane, std::size_t most);
-    Taken append_item(Worker& worker, Lane& lane, store::StoredItem& item);
-    bool load(Lane& lane);
-    void write_head(Worker& worker);
-    [[nodiscard]] bool wants_validation(Worker& worker);
-    [[nodiscard]] bool sample_is_due();
+    void fill(Worker& worker);
+    Taken take_items(Worker& worker, const DestinationQueue::Pick& pick, std::size_t most);
+    Taken append_item(Worker& worker, const DestinationQueue::Pick& pick, store::StoredItem& item);
+    bool load(const DestinationQueue::Pick& pick);
+    [[nodiscard]] DestinationQueue::Result result_of(const Worker& worker) const;
+    void put_back(Worker& worker);
 
-    void settle(Worker& worker, const Ticket& ticket);
-    void settle_actions(Worker& worker, const Ticket& ticket);
-    void settle_rejected(Worker& worker, const Ticket& ticket);
-    void each_alone(Worker& worker);
-    /// All items of the message wait again; its lanes rest, or are ready at once.
-    enum class Then : std::uint8_t { rest, ready };
-    void return_all(Worker& worker, Then then);
-    void return_item(const Sending& item);
-    void release(Lane& lane, bool failed, std::uint32_t items_in_message);
-    void left(Lane& lane);
-
-    void restore(const Suspect& suspect, std::uint8_t doubts);
-    void restore_all_suspects();
-    void restore_due_suspects(DestinationHealth::Time now);
-    void refuse_suspects(const Ticket& ticket);
+    // ItemOutcomes
+    void accepted(const SentItem& item, bool already_there) override;
+    void refused(const SentItem& item, store::Refusal refusal) override;
+    void set_aside(const SentItem& item, store::Refusal refusal) override;
+    void suspected(const SentItem& item, unsigned tries) override;
 
     void arm();
-    void look_for_early_probe(DestinationHealth::Time now);
     void publish();
     void note(metrics::Attempt attempt);
     void sync_connection(Worker& worker);
+    [[nodiscard]] DestinationQueue::Time now() const { return parts_.clock.steady(); }
 
-    Dispatcher& dispatcher_;
+    SenderParts parts_;
     std::string name_;
     const metrics::DestinationMetrics& metrics_;
     std::shared_ptr<StatusBoard> board_;
@@ -189,13 +176,12 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
     bool retired_ = false;
     bool leaving_ = false;  ///< no longer configured, but not empty yet
 
-    LaneScheduler scheduler_;
-    DestinationHealth health_;
+    DestinationQueue queue_;
     HealthReport report_;
-    std::vector<Suspect> suspects_;
-    std::unordered_set<store::ProfileId> sampled_profiles_;
-    std::uint64_t sample_counter_ = 0;  ///< messages since the last one of the sample
-    std::optional<DestinationHealth::Time> last_sample_;
+    ValidationSample sample_;
+    bool connections_last_ = true;  ///< the LEA keeps connections open after an acceptance
+    std::uint64_t published_suspects_ = 0;
+    std::uint64_t published_set_aside_ = 0;
 
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<Worker*> idle_;  ///< the one that was busy last is woken first, so that the others' connections may end

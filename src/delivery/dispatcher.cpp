@@ -3,12 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <iterator>
-#include <limits>
-#include <tuple>
 #include <utility>
 
 #include "connector_settings.hpp"
@@ -17,29 +12,45 @@ namespace lihandover::delivery {
 
 namespace asio = boost::asio;
 
-namespace {
-
-constexpr std::chrono::seconds read_again(1);
-
-}  // namespace
-
-Dispatcher::Dispatcher(asio::any_io_executor executor, Parts parts, std::unique_ptr<store::Reader> reader)
-    : executor_(std::move(executor)),
-      parts_(std::move(parts)),
-      loader_(parts_.store, std::move(reader)),
+Dispatcher::Dispatcher(const asio::any_io_executor& executor, const Parts& parts)
+    : executor_(executor),
+      parts_(parts),
       object_events_(std::make_shared<ObjectEvents>()),
-      stamps_(*this),
-      uploads_(*this),
-      read_pause_(executor_),
-      commits_(std::make_shared<Commits>()) {}
+      tasks_(executor),
+      loader_(parts.store.outbox(), parts.store.warrant_register()) {}
+
+std::shared_ptr<Dispatcher> Dispatcher::create(const asio::any_io_executor& executor, const Parts& parts) {
+    std::shared_ptr<Dispatcher> made(new Dispatcher(executor, parts));
+    made->make_parts();
+    return made;
+}
+
+void Dispatcher::make_parts() {
+    // What these call may come after the dispatcher has gone.
+    const auto weakly = [weak = weak_from_this()](auto call) {
+        return [weak, call](const auto&... arguments) {
+            if (const auto self = weak.lock()) {
+                call(*self, arguments...);
+            }
+        };
+    };
+    const auto kick = weakly([](Dispatcher& self) { self.kick_all(); });
+    const auto swept = weakly([](Dispatcher& self) { self.sweep(); });
+    guard_ = std::make_shared<SendGuard>(executor_, kick);
+    outbox_ = std::make_shared<OutboxWriter>(executor_, parts_.store.outbox(), kick, swept);
+    stamps_ = std::make_shared<ExpiryStamps>(
+        executor_, parts_.clock, parts_.store.outbox(), object_events_,
+        weakly([](Dispatcher& self, const store::QueuedItem& item) { self.look_again(item); }));
+    uploads_ = std::make_unique<ObjectUploaders>(UploaderParts{
+        executor_, parts_.workers, parts_.clock, parts_.metrics, tasks_, *guard_, *outbox_,
+        parts_.store.binary_objects(), object_events_, weakly([](Dispatcher& self) { self.post_sweep(); })});
+}
 
 // -- Settings ---------------------------------------------------------------------------------------------------------
 
-model::Result<Dispatcher::Plan> Dispatcher::plan(Settings settings) {
-    Plan plan;
-    plan.validation = settings.schema_validation;
-    plan.validator = std::move(settings.validator);
-    if (plan.validation != config::SchemaValidation::off && !plan.validator) {
+model::Result<Dispatcher::Targets> Dispatcher::plan(Settings settings) {
+    Targets targets;
+    if (settings.schema_validation != config::SchemaValidation::off && !settings.validator) {
         return model::Error{"schema validation is on, but no schemas are loaded"};
     }
     for (auto& destination : settings.destinations) {
@@ -51,58 +62,61 @@ model::Result<Dispatcher::Plan> Dispatcher::plan(Settings settings) {
         auto target = std::make_shared<Target>();
         target->urls = std::move(connection->urls);
         target->connection = std::move(connection->options);
+        target->validation = settings.schema_validation;
+        target->validator = settings.validator;
         target->destination = std::move(destination);
         auto name = target->destination.name;
-        if (!plan.targets.emplace(std::move(name), std::move(target)).second) {
+        if (!targets.emplace(std::move(name), std::move(target)).second) {
             return model::Error{where + "named twice"};
         }
     }
-    return plan;
+    return targets;
 }
 
-void Dispatcher::apply(Plan plan) {
-    plan_ = std::move(plan);
-    for (const auto& [name, target] : plan_.targets) {
-        uploads_.configure(name, target);
+void Dispatcher::apply(Targets targets) {
+    targets_ = std::move(targets);
+    for (const auto& [name, target] : targets_) {
+        uploads_->configure(name, target);
         sender(name).configure(target);
     }
-    if (started_) {  // before, nobody knows what waits
+    if (guard_->started()) {  // before, nobody knows what waits
         sweep();
     }
 }
 
 void Dispatcher::sweep() {
-    if (std::ranges::all_of(senders_, [this](const auto& entry) { return plan_.targets.contains(entry.first); })) {
+    if (std::ranges::all_of(senders_, [this](const auto& entry) { return targets_.contains(entry.first); })) {
         return;
     }
     // An acceptance brings objects to push once it is on disk, and a refusal may bring its item back.
-    if (commits_->open > 0) {
-        commits_->sweeps = true;
-        if (commits_->open > 0) {  // it may have sunk before anybody saw the flag
-            return;
-        }
+    if (!outbox_->is_idle()) {
+        return;  // it comes again
     }
     drain();  // what those brought was heard of before they ended
     drain_objects();
     std::erase_if(senders_, [this](const auto& entry) {
         auto& one = *entry.second;
-        if (plan_.targets.contains(entry.first)) {
+        if (targets_.contains(entry.first)) {
             return false;
         }
-        if (!one.is_empty() || !uploads_.is_empty(entry.first)) {
+        if (!one.is_empty() || !uploads_->is_empty(entry.first)) {
             one.leave();
-            uploads_.leave(entry.first);
+            uploads_->leave(entry.first);
             return false;
         }
-        forget(one);
+        forget(entry.first);
         one.retire();
-        uploads_.forget(entry.first);
+        uploads_->forget(entry.first);
         return true;
     });
 }
 
-void Dispatcher::sender_emptied() {
-    asio::post(executor_, [self = shared_from_this()] { self->sweep(); });
+void Dispatcher::post_sweep() {
+    asio::post(executor_, [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) {
+            self->sweep();
+        }
+    });
 }
 
 DestinationSender& Dispatcher::sender(const std::string& name) {
@@ -110,7 +124,14 @@ DestinationSender& Dispatcher::sender(const std::string& name) {
     if (found != senders_.end()) {
         return *found->second;
     }
-    auto made = std::make_shared<DestinationSender>(*this, name);
+    auto made = std::make_shared<DestinationSender>(SenderParts{executor_, parts_.workers, parts_.clock, parts_.metrics,
+                                                                tasks_, *guard_, *outbox_, loader_, *stamps_,
+                                                                [weak = weak_from_this()] {
+                                                                    if (const auto self = weak.lock()) {
+                                                                        self->post_sweep();
+                                                                    }
+                                                                }},
+                                                    name);
     {
         const std::lock_guard lock(boards_mutex_);
         boards_.emplace(name, made->board());
@@ -118,32 +139,46 @@ DestinationSender& Dispatcher::sender(const std::string& name) {
     return *senders_.emplace(name, std::move(made)).first->second;
 }
 
-void Dispatcher::forget(const DestinationSender& sender) {
-    std::erase_if(lanes_, [&sender](const auto& entry) { return entry.second.sender == &sender; });
+void Dispatcher::forget(const std::string& name) {
     const std::lock_guard lock(boards_mutex_);
-    boards_.erase(sender.name());
+    boards_.erase(name);
 }
 
-void Dispatcher::post_plan(Plan plan) {
+void Dispatcher::post_targets(Targets targets) {
     // std::function is not involved: Asio moves handlers.
-    asio::post(executor_, [self = shared_from_this(), moved = std::move(plan)]() mutable {
-        if (!self->stopping_) {
+    asio::post(executor_, [self = shared_from_this(), moved = std::move(targets)]() mutable {
+        if (!self->guard_->stopping()) {
             self->apply(std::move(moved));
         }
     });
 }
 
-bool Dispatcher::probe_now(std::string_view destination) {
+bool Dispatcher::post(std::string_view destination, Wish wish) {
     {
         const std::lock_guard lock(boards_mutex_);
         if (!boards_.contains(destination)) {
             return false;
         }
     }
-    asio::post(executor_, [self = shared_from_this(), name = std::string(destination)] {
-        if (const auto found = self->senders_.find(name); found != self->senders_.end()) {
-            found->second->probe_now();
-            self->uploads_.probe_now(name);
+    asio::post(executor_, [self = shared_from_this(), name = std::string(destination), wish] {
+        const auto found = self->senders_.find(name);
+        if (found == self->senders_.end()) {
+            return;
+        }
+        auto& sender = *found->second;
+        switch (wish) {
+            case Wish::probe:
+                sender.probe_now();
+                self->uploads_->probe_now(name);
+                break;
+            case Wish::pause:
+                sender.pause();
+                self->uploads_->pause(name);
+                break;
+            case Wish::resume:
+                sender.resume();
+                self->uploads_->resume(name);
+                break;
         }
     });
     return true;
@@ -155,7 +190,7 @@ std::vector<DestinationStatus> Dispatcher::status() const {
     all.reserve(boards_.size());
     for (const auto& [name, board] : boards_) {
         all.push_back(board->read());
-        all.back().uploads = uploads_.status(name);
+        all.back().uploads = uploads_->status(name);
     }
     return all;
 }
@@ -163,35 +198,51 @@ std::vector<DestinationStatus> Dispatcher::status() const {
 // -- Start and stop ---------------------------------------------------------------------------------------------------
 
 model::Status Dispatcher::start() {
-    const auto read = loader_.reader().for_each_queued([this](const store::QueuedItem& item) {
-        if (auto* lane = find_lane(item.lane)) {
-            lane->sender->add(*lane, item.row, item.emergency);
+    auto& outbox = parts_.store.outbox();
+    // Whatever waits may have been sent before: nobody knows what a crash has forgotten.
+    auto read = outbox.for_each_queued([this](const store::QueuedItem& item) {
+        if (const auto place = place_of(item.lane); place.sender != nullptr) {
+            place.sender->add(place.lane, item, true);
         }
     });
-    if (!read) {
-        return read.error();
-    }
-    const auto uploads = loader_.reader().for_each_upload([this](const store::QueuedObject& object) {
-        if (auto* lane = find_lane(object.lane)) {
-            uploads_.add(lane->sender->name(), object);
-        }
-    });
-    if (!uploads) {
-        return uploads.error();
-    }
-    // What was heard while reading is in the lanes already; an item is added once.
-    started_ = true;
-    object_events_->open([weak = weak_from_this(), executor = executor_] {
-        asio::post(executor, [weak] {
-            if (const auto self = weak.lock()) {
-                self->drain_objects();
+    if (read) {
+        read = outbox.for_each_set_aside([this](const store::QueuedItem& item) {
+            if (const auto place = place_of(item.lane); place.sender != nullptr) {
+                place.sender->add_set_aside(place.lane, item);
             }
         });
-    });
+    }
+    auto& objects = parts_.store.binary_objects();
+    for (const bool aside : {false, true}) {
+        const auto add = [this, aside](const store::QueuedObject& object) {
+            if (const auto place = place_of(object.lane); place.sender != nullptr) {
+                uploads_->add(place.sender->name(), object, aside);
+            }
+        };
+        if (read) {
+            read = aside ? objects.for_each_set_aside(add) : objects.for_each_upload(add);
+        }
+    }
+    if (!read) {
+        return read;
+    }
+    // What was heard while reading is in the lanes already; an item is added once.
+    guard_->start();
+    const auto waker = [this](void (Dispatcher::*drains)()) {
+        return [weak = weak_from_this(), executor = executor_, drains] {
+            asio::post(executor, [weak, drains] {
+                if (const auto self = weak.lock()) {
+                    ((*self).*drains)();
+                }
+            });
+        };
+    };
+    outbox_events_.open(waker(&Dispatcher::drain));
+    object_events_->open(waker(&Dispatcher::drain_objects));
     drain();
     drain_objects();
     for (const auto& [name, one] : senders_) {
-        if (!plan_.targets.contains(name) && !(one->is_empty() && uploads_.is_empty(name))) {
+        if (!targets_.contains(name) && !(one->is_empty() && uploads_->is_empty(name))) {
             spdlog::error("items wait for a destination that is not configured destination={}", name);
         }
     }
@@ -200,130 +251,68 @@ model::Status Dispatcher::start() {
 }
 
 asio::awaitable<void> Dispatcher::stop(std::chrono::milliseconds grace) {
-    stopping_ = true;
-    read_pause_.cancel();
+    guard_->stop();
     for (const auto& [name, one] : senders_) {
         one->wake_workers();
     }
-    uploads_.cut(true);  // those that wait for `100 Continue` lose nothing
-    asio::steady_timer ended(executor_);
-    stoppers_.push_back(&ended);
-    ended.expires_after(grace);
-    while (workers_running_ > 0) {
-        const auto [error] = co_await ended.async_wait(asio::as_tuple(asio::use_awaitable));
-        if (!error) {
-            for (const auto& [name, one] : senders_) {
-                one->cut_connections();
-            }
-            uploads_.cut(false);
-            // Validation cannot be cut, but it ends by itself.
-            ended.expires_at(asio::steady_timer::time_point::max());
+    uploads_->cut(true);  // those that wait for `100 Continue` lose nothing
+    if (!co_await tasks_.wait_for(grace)) {
+        for (const auto& [name, one] : senders_) {
+            one->cut_connections();
         }
+        uploads_->cut(false);
+        co_await tasks_.wait();  // validation cannot be cut, but it ends by itself
     }
-    std::erase(stoppers_, &ended);
+    tasks_.close();
     for (const auto& [name, one] : senders_) {
         one->retire();
     }
-    uploads_.retire();
-    stamps_.stop();
-    flush();
-    commits_->closed = true;
+    uploads_->retire();
+    stamps_->stop();
+    outbox_->close();
+    outbox_events_.close();
     object_events_->close();
-}
-
-void Dispatcher::worker_ended() {
-    if (--workers_running_ == 0) {
-        for (auto* stopper : stoppers_) {
-            stopper->cancel();
-        }
-    }
 }
 
 // -- What the store says ----------------------------------------------------------------------------------------------
 
-void Dispatcher::stored(std::span<store::StoredItem> items) {
-    announced_.assign(std::move_iterator(items.begin()), std::move_iterator(items.end()));
-}
-
-void Dispatcher::queued(std::span<const store::QueuedItem> items, bool retried) {
-    hear(items, retried ? Event::Kind::retried : Event::Kind::queued);
-}
-
-void Dispatcher::withdrawn(std::span<const store::QueuedItem> items) {
-    hear(items, Event::Kind::withdrawn);
-}
-
-void Dispatcher::hear(std::span<const store::QueuedItem> items, Event::Kind kind) {
-    bool post = false;
-    {
-        const std::lock_guard lock(incoming_mutex_);
-        for (const auto& item : items) {
-            incoming_.push_back({item, kind});
-        }
-        if (kind == Event::Kind::queued) {
-            for (auto& item : announced_) {
-                if (handed_bytes_ + item.share.size() > max_handed_bytes) {
-                    break;
-                }
-                handed_bytes_ += item.share.size();
-                handed_.push_back(std::move(item));
-            }
-            announced_.clear();
-        }
-        post = !items.empty() && !drain_posted_;
-        drain_posted_ = drain_posted_ || post;
+Dispatcher::Place Dispatcher::place_of(store::LaneId id) {
+    auto lane = parts_.store.warrant_register().find_lane(id);
+    if (!lane) {
+        spdlog::error("item of an unknown lane lane={}", id);
+        return {};
     }
-    if (post) {
-        asio::post(executor_, [self = shared_from_this()] { self->drain(); });
-    }
+    auto& its_sender = sender(lane->destination);
+    return {std::move(lane), &its_sender};
 }
 
 void Dispatcher::drain() {
-    if (!started_) {
-        // start() has the reading to do first, and comes here itself. The flag stays set: no more posts until then.
-        return;
+    if (!guard_->started()) {
+        return;  // start() has the reading to do first, and comes here itself
     }
-    {
-        const std::lock_guard lock(incoming_mutex_);
-        draining_.swap(incoming_);
-        draining_items_.swap(handed_);
-        handed_bytes_ = 0;
-        drain_posted_ = false;
-    }
-    auto handed = draining_items_.begin();
-    for (const auto& event : draining_) {
-        const bool whole =
-            event.kind == Event::Kind::queued && handed != draining_items_.end() && handed->row == event.item.row;
-        take(event, whole ? &*handed++ : nullptr);
-    }
-    draining_items_.clear();
-    draining_.clear();
-    if (draining_.capacity() > 65'536) {
-        draining_.shrink_to_fit();
-    }
+    outbox_events_.take([this](const OutboxEvents::Event& event, store::StoredItem* handed) { take(event, handed); });
     kick_all();
 }
 
-void Dispatcher::take(const Event& event, store::StoredItem* handed) {
-    auto* lane = find_lane(event.item.lane);
-    if (lane == nullptr) {
+void Dispatcher::take(const OutboxEvents::Event& event, store::StoredItem* handed) {
+    const auto [lane, sender] = place_of(event.item.lane);
+    if (sender == nullptr) {
         return;
     }
-    auto& sender = *lane->sender;
     switch (event.kind) {
-        case Event::Kind::queued:
-            sender.count(metrics::ItemOutcome::queued);
-            sender.add(*lane, event.item.row, event.item.emergency);
-            if (handed != nullptr && sender.sends_soon()) {
+        case OutboxEvents::Kind::queued:
+            sender->count(metrics::ItemOutcome::queued);
+            sender->add(lane, event.item, false);
+            if (handed != nullptr && sender->sends_soon()) {
                 loader_.offer(std::move(*handed));
             }
             break;
-        case Event::Kind::retried:
-            sender.count(metrics::ItemOutcome::retried);
-            sender.add(*lane, event.item.row, event.item.emergency);
+        case OutboxEvents::Kind::retried:
+            sender->count(metrics::ItemOutcome::retried);
+            sender->add(lane, event.item, true);
             break;
-        case Event::Kind::withdrawn:
-            sender.withdraw(*lane, event.item.row);
+        case OutboxEvents::Kind::withdrawn:
+            sender->withdraw(event.item);
             break;
     }
 }
@@ -333,18 +322,18 @@ void Dispatcher::drain_objects() {
         switch (event.kind) {
             case ObjectEvent::Kind::prepared:
             case ObjectEvent::Kind::stamped:
-                stamps_.event(event);
+                stamps_->event(event);
                 break;
             case ObjectEvent::Kind::upload:
-                if (auto* lane = find_lane(event.object.lane)) {
-                    uploads_.add(lane->sender->name(), event.object);
+                if (const auto place = place_of(event.object.lane); place.sender != nullptr) {
+                    uploads_->add(place.sender->name(), event.object, false);
                 }
                 break;
             case ObjectEvent::Kind::withdrawn:
-                uploads_.withdraw(event.object.id);
+                uploads_->withdraw(event.object.id);
                 break;
             case ObjectEvent::Kind::settled:
-                uploads_.settled(event.object.id, event.outcome);
+                uploads_->settled(event.object.id, event.outcome);
                 break;
         }
     }
@@ -352,141 +341,17 @@ void Dispatcher::drain_objects() {
 }
 
 void Dispatcher::look_again(const store::QueuedItem& item) {
-    loader_.forget(item.row);
-    if (const auto found = lanes_.find(item.lane); found != lanes_.end()) {
-        found->second.sender->look_again(found->second, item.row);
+    if (const auto place = place_of(item.lane); place.sender != nullptr) {
+        place.sender->look_again(item);
+        place.sender->kick();
     }
-}
-
-Lane* Dispatcher::find_lane(store::LaneId id) {
-    if (const auto found = lanes_.find(id); found != lanes_.end()) {
-        return &found->second;
-    }
-    auto details = parts_.store.find_lane(id);
-    if (!details) {
-        spdlog::error("item of an unknown lane lane={}", id);
-        return nullptr;
-    }
-    auto& lane = lanes_.try_emplace(id, id, &sender(details->destination)).first->second;
-    lane.details = std::move(details);
-    return &lane;
-}
-
-void Dispatcher::health(bool can_commit) {
-    healthy_ = can_commit;
-    if (can_commit) {
-        asio::post(executor_, [self = shared_from_this()] { self->kick_all(); });
-    }
-}
-
-// -- For the senders --------------------------------------------------------------------------------------------------
-
-bool Dispatcher::may_send() {
-    if (!started_ || stopping_ || reads_off_ || !healthy_) {
-        return false;
-    }
-    if (commits_->open < max_uncommitted) {
-        return true;
-    }
-    commits_->starved = true;
-    return commits_->open < max_uncommitted;  // they may have sunk before anybody saw the flag
-}
-
-void Dispatcher::accept(const store::Acceptance& acceptance) {
-    acceptances_.push_back(acceptance);
-    ++commits_->open;
-    if (!flush_posted_) {
-        // Comes after what this turn of the loop still has to do: the acceptances of all of it go together.
-        flush_posted_ = true;
-        asio::post(executor_, [self = shared_from_this()] { self->flush(); });
-    }
-}
-
-void Dispatcher::committed(const std::shared_ptr<Commits>& commits, const std::weak_ptr<Dispatcher>& dispatcher,
-                           std::size_t count) {
-    const bool none = (commits->open -= count) == 0;
-    const auto self = commits->closed ? nullptr : dispatcher.lock();
-    if (!self) {
-        return;
-    }
-    if (commits->starved.exchange(false)) {
-        asio::post(self->executor_, [self] { self->kick_all(); });
-    }
-    if (none && commits->sweeps.exchange(false)) {
-        asio::post(self->executor_, [self] { self->sweep(); });
-    }
-}
-
-void Dispatcher::flush() {
-    flush_posted_ = false;
-    if (acceptances_.empty()) {
-        return;
-    }
-    const auto count = acceptances_.size();
-    parts_.store.accepted(std::exchange(acceptances_, {}),
-                          [commits = commits_, dispatcher = weak_from_this(), count](store::Outcome) {
-                              // `failed` comes when the store stops only: the LEA gets these items once more.
-                              committed(commits, dispatcher, count);
-                          });
-}
-
-void Dispatcher::refuse(const Lane& lane, store::RowId row, bool emergency, store::Refusal refusal) {
-    ++commits_->open;
-    parts_.store.refused(
-        row, std::move(refusal),
-        [commits = commits_, dispatcher = weak_from_this(), lane = lane.id, row, emergency](store::Outcome outcome) {
-            if (const auto self = dispatcher.lock(); self && !commits->closed) {
-                asio::post(self->executor_, [self, lane, row, emergency, outcome] {
-                    self->refusal_ended(outcome, lane, row, emergency);
-                    committed(self->commits_, self, 1);  // not before: its sender is needed till then
-                });
-            } else {
-                committed(commits, dispatcher, 1);
-            }
-        });
-}
-
-void Dispatcher::refusal_ended(store::Outcome outcome, store::LaneId id, store::RowId row, bool emergency) {
-    auto* lane = find_lane(id);
-    if (lane == nullptr) {
-        return;
-    }
-    auto& sender = *lane->sender;
-    if (outcome == store::Outcome::committed) {
-        sender.count(metrics::ItemOutcome::refused);
-    } else {
-        sender.add(*lane, row, emergency);
-        sender.kick();
-    }
-}
-
-const std::string& Dispatcher::liid(const Lane& lane) {
-    return lane.details->liid;
-}
-
-void Dispatcher::lane_settled(Lane& lane) {
-    if (lane.state == Lane::State::idle && lane.aside == 0 && lanes_.size() > max_idle_lanes) {
-        lanes_.erase(lane.id);
-    }
-}
-
-void Dispatcher::read_failed(std::string_view destination, const model::Error& error) {
-    spdlog::error("store cannot be read, delivery waits destination={} problem=\"{}\"", destination, error.message);
-    reads_off_ = true;
-    read_pause_.expires_after(read_again);
-    read_pause_.async_wait([weak = weak_from_this()](const boost::system::error_code& failed) {
-        if (const auto self = weak.lock(); self && !failed) {
-            self->reads_off_ = false;
-            self->kick_all();
-        }
-    });
 }
 
 void Dispatcher::kick_all() {
     for (const auto& [name, one] : senders_) {
         one->kick();
     }
-    uploads_.kick();
+    uploads_->kick();
 }
 
 }  // namespace lihandover::delivery

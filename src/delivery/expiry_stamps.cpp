@@ -4,7 +4,7 @@
 #include <chrono>
 #include <utility>
 
-#include "dispatcher.hpp"
+#include "lihandover/store/objects.hpp"
 
 namespace lihandover::delivery {
 
@@ -21,7 +21,10 @@ bool lasts(const store::StoredObject& object, model::Instant now) {
 
 }  // namespace
 
-ExpiryStamps::ExpiryStamps(Dispatcher& dispatcher) : dispatcher_(dispatcher), timer_(dispatcher.executor()) {}
+ExpiryStamps::ExpiryStamps(const boost::asio::any_io_executor& executor, const model::Clock& clock,
+                           store::Outbox& outbox, std::shared_ptr<ObjectEvents> events,
+                           std::function<void(const store::QueuedItem&)> again)
+    : clock_(clock), outbox_(outbox), events_(std::move(events)), again_(std::move(again)), timer_(executor) {}
 
 bool ExpiryStamps::ready(const store::StoredItem& item) {
     if (item.preparing || on_their_way_.contains(item.row)) {
@@ -30,7 +33,7 @@ bool ExpiryStamps::ready(const store::StoredItem& item) {
     if (!item.objects || item.objects->empty()) {
         return true;
     }
-    const auto now = dispatcher_.clock().wall();
+    const auto now = clock_.wall();
     if (std::ranges::all_of(*item.objects, [now](const auto& object) { return lasts(object, now); })) {
         return true;
     }
@@ -39,12 +42,11 @@ bool ExpiryStamps::ready(const store::StoredItem& item) {
     const model::Instant expiry{now.seconds + longest.count() + 1, 0};
     on_their_way_.insert(item.row);
     const ObjectEvent ended{ObjectEvent::Kind::stamped, {item.row, item.lane, item.emergency}, {}, {}};
-    dispatcher_.objects().stamp(item.row, expiry,
-                                [events = dispatcher_.object_events(), ended](store::Outcome outcome) {
-                                    auto event = ended;
-                                    event.outcome = outcome;
-                                    events->put(event);
-                                });
+    outbox_.stamp(item.row, expiry, [events = events_, ended](store::Outcome outcome) {
+        auto event = ended;
+        event.outcome = outcome;
+        events->put(event);
+    });
     return false;
 }
 
@@ -56,26 +58,26 @@ void ExpiryStamps::event(const ObjectEvent& event) {
             return;
         }
     }
-    dispatcher_.look_again(event.item);
+    again_(event.item);
 }
 
 void ExpiryStamps::try_again_later(const store::QueuedItem& item) {
     failed_.push_back(item);
-    if (failed_.size() > 1 || dispatcher_.stopping()) {
+    if (failed_.size() > 1 || stopped_) {
         return;
     }
     timer_.expires_after(stamp_again);
-    timer_.async_wait([this, keep = dispatcher_.weak_from_this()](const boost::system::error_code& error) {
-        if (const auto dispatcher = keep.lock(); dispatcher && !error) {
-            for (const auto& one : std::exchange(failed_, {})) {
-                dispatcher->look_again(one);
+    timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+        if (const auto self = weak.lock(); self && !error && !self->stopped_) {
+            for (const auto& one : std::exchange(self->failed_, {})) {
+                self->again_(one);
             }
-            dispatcher->kick_all();
         }
     });
 }
 
 void ExpiryStamps::stop() {
+    stopped_ = true;
     timer_.cancel();
 }
 

@@ -3,44 +3,60 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
-#include <optional>
 
 namespace lihandover::delivery {
+
+namespace {
+
+using Mode = DestinationHealth::Mode;
+
+constexpr std::chrono::seconds again(30);  ///< between two lines that say the destination backs off
+
+}  // namespace
 
 void HealthReport::publish() {
     if (health_.version() == published_) {
         return;
     }
     published_ = health_.version();
-    std::optional<metrics::Pause> reason;
     std::optional<model::Instant> next;
     const auto now = clock_.wall();
-    if (health_.mode() != DestinationHealth::Mode::open) {
+    if (health_.mode() != Mode::open && !health_.held()) {
         const auto wait = health_.resume_at() - clock_.steady();
         next = model::Instant::from_micros(now.micros() +
                                            std::chrono::duration_cast<std::chrono::microseconds>(wait).count());
     }
-    if (health_.mode() == DestinationHealth::Mode::paused) {
-        reason = health_.reason();
-    }
-    board_.set_pause(reason, next, now);
+    board_.set_pause(health_.pause_reason(), next, now);
 }
 
 void HealthReport::log(std::string_view destination, std::string_view problem) {
-    if (health_.mode() == logged_) {
+    const Seen seen{health_.mode(), health_.held()};
+    if (seen == logged_) {
         return;
     }
-    logged_ = health_.mode();
-    switch (logged_) {
-        case DestinationHealth::Mode::open:
+    if (seen.mode == Mode::backing_off && !seen.held) {
+        const auto now = clock_.steady();
+        if (backed_off_logged_ && now - *backed_off_logged_ < again) {
+            return;
+        }
+        backed_off_logged_ = now;
+    }
+    logged_ = seen;
+    if (const auto reason = health_.pause_reason()) {
+        spdlog::error("{} destination={} reason={} problem=\"{}\"", words_.paused, destination,
+                      metrics::pause_names[static_cast<std::size_t>(*reason)], problem);
+        return;
+    }
+    switch (seen.mode) {
+        case Mode::open:
             spdlog::info("{} destination={}", words_.resumed, destination);
             break;
-        case DestinationHealth::Mode::backing_off:
-            spdlog::warn("{} destination={} problem=\"{}\"", words_.backs_off, destination, problem);
+        case Mode::waiting:
+            spdlog::warn("{} destination={}", words_.waits, destination);
             break;
-        case DestinationHealth::Mode::paused:
-            spdlog::error("{} destination={} reason={} problem=\"{}\"", words_.paused, destination,
-                          metrics::pause_names[static_cast<std::size_t>(health_.reason())], problem);
+        case Mode::backing_off:
+        case Mode::paused:
+            spdlog::warn("{} destination={} problem=\"{}\"", words_.backs_off, destination, problem);
             break;
     }
 }

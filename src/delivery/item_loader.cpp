@@ -7,17 +7,16 @@
 
 namespace lihandover::delivery {
 
-ItemLoader::ItemLoader(store::Store& store, std::unique_ptr<store::Reader> reader)
-    : store_(store), reader_(std::move(reader)) {}
+ItemLoader::ItemLoader(store::Outbox& outbox, const store::Register& profiles) : outbox_(outbox), register_(profiles) {}
 
 std::size_t ItemLoader::ahead() const {
     return std::clamp<std::size_t>(ahead_bytes / (average_ + 1), 1, max_ahead);
 }
 
 model::Status ItemLoader::fill(std::span<const store::RowId> rows) {
-    auto loaded = reader_->load(rows);
+    auto loaded = outbox_.load(rows);
     if (!loaded && rows.size() > 1) {
-        loaded = reader_->load(rows.first(1));
+        loaded = outbox_.load(rows.first(1));
     }
     if (!loaded) {
         return std::move(loaded).error();
@@ -81,7 +80,7 @@ const LoadedProfile* ItemLoader::profile(store::ProfileId id) {
     if (found != profiles_.end()) {
         return &found->second;
     }
-    auto profile = store_.find_profile(id);
+    auto profile = register_.find_profile(id);
     if (!profile) {
         return nullptr;
     }

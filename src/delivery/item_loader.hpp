@@ -9,7 +9,8 @@
 
 #include "lihandover/model/item.hpp"
 #include "lihandover/model/result.hpp"
-#include "lihandover/store/store.hpp"
+#include "lihandover/store/outbox.hpp"
+#include "lihandover/store/register.hpp"
 
 namespace lihandover::delivery {
 
@@ -30,9 +31,7 @@ class ItemLoader {
     static constexpr std::size_t max_kept_bytes = std::size_t{16} << 20;  ///< of their shares
     static constexpr std::size_t max_offered_bytes = std::size_t{4} << 20;
 
-    ItemLoader(store::Store& store, std::unique_ptr<store::Reader> reader);
-
-    [[nodiscard]] store::Reader& reader() { return *reader_; }
+    ItemLoader(store::Outbox& outbox, const store::Register& profiles);
 
     [[nodiscard]] bool has(store::RowId row) const { return kept_.contains(row); }
     /// How many rows to ask for in one fill().
@@ -55,8 +54,8 @@ class ItemLoader {
     void keep(store::StoredItem&& item);
     void forget_all();
 
-    store::Store& store_;
-    std::unique_ptr<store::Reader> reader_;
+    store::Outbox& outbox_;
+    const store::Register& register_;
     std::unordered_map<store::RowId, store::StoredItem> kept_;
     std::size_t kept_bytes_ = 0;
     std::size_t average_ = 1024;

@@ -1,270 +1,275 @@
 #include "lane_scheduler.hpp"
 
-#include <algorithm>
+#include "lihandover/base/invariant.hpp"
 
 namespace lihandover::delivery {
 
-// -- RowQueue ---------------------------------------------------------------------------------------------------------
+namespace {
 
-std::uint32_t RowQueue::lower_bound(store::RowId row) const {
-    const auto* first = block_.get() + begin_;
-    const auto* last = block_.get() + end_;
-    const auto* found = std::lower_bound(first, last, row, [](Waiting item, store::RowId r) { return item.row() < r; });
-    return static_cast<std::uint32_t>(found - block_.get());
+using State = Lane::State;
+
+/// Lanes looked at for one that is not blamed: enough in practice, and bounded.
+constexpr std::size_t few = 256;
+
+constexpr bool is_move(State from, State to) {
+    switch (from) {
+        case State::idle:
+            return to == State::ready || to == State::busy;
+        case State::ready:
+            return to == State::busy || to == State::idle;
+        case State::resting:
+            return to == State::ready || to == State::busy || to == State::idle;
+        case State::busy:
+            return true;
+        case State::parked:
+            return to == State::ready || to == State::idle;
+    }
+    return false;
 }
 
-void RowQueue::relocate(std::size_t room_in_front, std::size_t room_behind) {
-    const auto count = size();
-    const auto capacity = room_in_front + count + room_behind;
-    auto block = std::make_unique<Waiting[]>(capacity);  // NOLINT(modernize-avoid-c-arrays)
-    std::copy_n(block_.get() + begin_, count, block.get() + room_in_front);
-    block_ = std::move(block);
-    begin_ = static_cast<std::uint32_t>(room_in_front);
-    end_ = static_cast<std::uint32_t>(room_in_front + count);
-    capacity_ = static_cast<std::uint32_t>(capacity);
-}
+}  // namespace
 
-void RowQueue::shrink() {
-    if (empty()) {
-        begin_ = end_ = 0;
-        // A lane that goes back and forth between none and a few keeps its block; one that had a backlog gives it back.
-        if (capacity_ > 8) {
-            block_.reset();
-            capacity_ = 0;
-        }
-    } else if (capacity_ > 64 && size() < capacity_ / 2) {
-        relocate(0, size() / 4);
+LaneScheduler::~LaneScheduler() {
+    for (auto& list : lists_) {
+        list.clear();
     }
 }
 
-bool RowQueue::insert(Waiting item) {
-    const auto grown = size() / 4 + 1;
-    if (empty() || item.row() > block_[end_ - 1].row()) {
-        if (end_ == capacity_) {
-            if (begin_ > size() / 4) {  // enough was taken from the front: move down instead of growing
-                std::copy(block_.get() + begin_, block_.get() + end_, block_.get());
-                end_ -= begin_;
-                begin_ = 0;
-            } else {
-                relocate(0, grown);
-            }
-        }
-        block_[end_++] = item;
-        return true;
-    }
-    auto place = lower_bound(item.row());
-    if (block_[place].row() == item.row()) {
-        return false;
-    }
-    const auto before = place - begin_;
-    if (before <= end_ - place) {
-        if (begin_ == 0) {
-            relocate(grown, capacity_ - end_);
-            place = begin_ + before;
-        }
-        std::copy(block_.get() + begin_, block_.get() + place, block_.get() + begin_ - 1);
-        --begin_;
-        block_[place - 1] = item;
-    } else {
-        if (end_ == capacity_) {
-            relocate(begin_, grown);
-        }
-        std::copy_backward(block_.get() + place, block_.get() + end_, block_.get() + end_ + 1);
-        ++end_;
-        block_[place] = item;
-    }
-    return true;
+void LaneScheduler::move(Lane& lane, State to) {
+    LIHANDOVER_INVARIANT(lane.state_ != to && is_move(lane.state_, to), "a lane moves as its states allow");
+    lane.state_ = to;
 }
 
-Waiting RowQueue::pop_front() {
-    const auto item = block_[begin_++];
-    shrink();
-    return item;
-}
+// -- Items ------------------------------------------------------------------------------------------------------------
 
-std::optional<Waiting> RowQueue::erase(store::RowId row) {
-    if (empty()) {
-        return std::nullopt;
-    }
-    const auto place = lower_bound(row);
-    if (place == end_ || block_[place].row() != row) {
-        return std::nullopt;
-    }
-    const auto item = block_[place];
-    if (place - begin_ < end_ - place) {
-        std::copy_backward(block_.get() + begin_, block_.get() + place, block_.get() + place + 1);
-        ++begin_;
-    } else {
-        std::copy(block_.get() + place + 1, block_.get() + end_, block_.get() + place);
-        --end_;
-    }
-    shrink();
-    return item;
-}
-
-// -- LaneScheduler
-// ---------------------------------------------------------------------------------------------------------
-
-bool LaneScheduler::add(Lane& lane, store::RowId row, bool emergency) {
-    if (!lane.rows.insert(Waiting(row, emergency))) {
+bool LaneScheduler::add(Lane& lane, Waiting item) {
+    if (!lane.rows_.insert(item)) {
         return false;
     }
     ++waiting_;
-    if (emergency) {
-        ++lane.emergencies;
+    lane.emergencies_ += item.emergency() ? 1 : 0;
+    const bool in_front = lane.rows_.front().row() == item.row();
+    if (in_front) {  // the suspect, if there is one, is behind it now
+        lane.on_trial_ = false;
     }
-    if (lane.state == Lane::State::idle) {
-        make_ready(lane);
-    } else if (lane.state == Lane::State::ready) {
-        relist(lane);
-    } else if (lane.rows.front().row() == row) {
-        unpark(lane);
+    switch (lane.state_) {
+        case State::idle:
+            make_ready(lane);
+            break;
+        case State::ready:
+            relist(lane);
+            break;
+        case State::parked:
+            if (in_front) {
+                make_ready(lane);
+            }
+            break;
+        case State::resting:
+        case State::busy:
+            break;
     }
     return true;
 }
 
-bool LaneScheduler::remove(Lane& lane, store::RowId row) {
-    const bool was_front = !lane.rows.empty() && lane.rows.front().row() == row;
-    const auto item = lane.rows.erase(row);
+std::optional<Waiting> LaneScheduler::remove(Lane& lane, store::RowId row) {
+    const bool was_front = !lane.rows_.empty() && lane.rows_.front().row() == row;
+    const auto item = lane.rows_.erase(row);
     if (!item) {
-        return false;
+        return std::nullopt;
     }
+    LIHANDOVER_INVARIANT(waiting_ > 0, "waiting items are counted");
     --waiting_;
-    if (item->emergency()) {
-        --lane.emergencies;
+    lane.emergencies_ -= item->emergency() ? 1 : 0;
+    if (was_front) {
+        lane.on_trial_ = false;
     }
-    if (was_front && lane.state != Lane::State::busy) {  // what was seen of it is not its successor's fault
-        lane.failures = 0;
-        lane.doubts = 0;
+    if (lane.state_ == State::busy) {
+        return item;
     }
-    if (lane.rows.empty() && lane.state != Lane::State::busy) {
-        if (lane.state == Lane::State::ready) {
-            unlist(lane);
-        } else if (lane.state == Lane::State::resting) {
-            resting_.erase(&lane);
-        }
-        lane.state = Lane::State::idle;
-        lane.alone = 0;
-    } else if (lane.state == Lane::State::ready) {
+    if (lane.rows_.empty()) {
+        leave(lane, State::idle);
+        lane.alone_ = 0;
+    } else if (lane.state_ == State::ready) {
         relist(lane);
-    } else if (was_front) {
-        unpark(lane);
-    }
-    return true;
-}
-
-Waiting LaneScheduler::pop(Lane& lane) {
-    const auto item = lane.rows.pop_front();
-    --waiting_;
-    if (item.emergency()) {
-        --lane.emergencies;
+    } else if (was_front) {  // what its successor waits for, if for anything, is not known yet
+        leave(lane, State::ready);
     }
     return item;
 }
 
-Lane* LaneScheduler::peek() const {
-    return emergency_.first != nullptr ? emergency_.first : routine_.first;
+Waiting LaneScheduler::pop(Lane& lane) {
+    LIHANDOVER_INVARIANT(!lane.rows_.empty(), "an item is taken from a lane that has one");
+    return pop(lane, lane.rows_.front().row());
+}
+
+Waiting LaneScheduler::pop(Lane& lane, store::RowId row) {
+    LIHANDOVER_INVARIANT(lane.state_ == State::busy, "items go out of lanes that were taken");
+    const auto item = lane.rows_.front().row() == row ? lane.rows_.pop_front() : lane.rows_.erase(row).value();
+    LIHANDOVER_INVARIANT(waiting_ > 0, "waiting items are counted");
+    --waiting_;
+    lane.emergencies_ -= item.emergency() ? 1 : 0;
+    return item;
+}
+
+// -- Who is next ------------------------------------------------------------------------------------------------------
+
+Lane* LaneScheduler::peek() {
+    auto& list = lists_[emergency_list].empty() ? lists_[routine_list] : lists_[emergency_list];
+    return list.empty() ? nullptr : &list.front();
+}
+
+Lane* LaneScheduler::occupy(Lane* lane) {
+    if (lane != nullptr) {
+        leave(*lane, State::busy);
+    }
+    return lane;
 }
 
 Lane* LaneScheduler::take() {
-    auto* lane = peek();
-    if (lane != nullptr) {
-        occupy(*lane);
-    }
-    return lane;
+    return occupy(peek());
 }
 
-Lane* LaneScheduler::take_resting() {
-    if (resting_.empty()) {
-        return nullptr;
-    }
-    auto* lane = *resting_.begin();
-    occupy(*lane);
-    return lane;
+Lane* LaneScheduler::take_trial() {
+    auto& list = lists_[trial_list];
+    return list.empty() ? nullptr : occupy(&list.front());
 }
 
-void LaneScheduler::occupy(Lane& lane) {
-    if (lane.state == Lane::State::ready) {
-        unlist(lane);
-    } else {
+bool LaneScheduler::take(Lane& lane) {
+    if (lane.state_ == State::busy || lane.state_ == State::parked) {
+        return false;
+    }
+    occupy(&lane);
+    return true;
+}
+
+Lane* LaneScheduler::unblamed_of(List& list, std::uint32_t closing) {
+    std::size_t seen = 0;
+    for (auto& lane : list) {
+        if (!lane.is_blamed(closing)) {
+            return &lane;
+        }
+        if (++seen >= few) {
+            break;
+        }
+    }
+    return nullptr;
+}
+
+bool LaneScheduler::has_unblamed(std::uint32_t closing) {
+    return unblamed_of(lists_[emergency_list], closing) != nullptr ||
+           unblamed_of(lists_[routine_list], closing) != nullptr;
+}
+
+Lane* LaneScheduler::take_unblamed(std::uint32_t closing) {
+    auto* lane = unblamed_of(lists_[emergency_list], closing);
+    return occupy(lane != nullptr ? lane : unblamed_of(lists_[routine_list], closing));
+}
+
+Lane* LaneScheduler::take_for_probe(std::uint32_t closing) {
+    auto& first = lists_[routine_turn_ ? routine_list : emergency_list];
+    auto& second = lists_[routine_turn_ ? emergency_list : routine_list];
+    routine_turn_ = !routine_turn_;
+    for (auto* list : {&first, &second}) {
+        if (auto* lane = unblamed_of(*list, closing)) {
+            return occupy(lane);
+        }
+    }
+    for (auto* list : {&first, &second, &lists_[trial_list]}) {
+        if (!list->empty()) {
+            return occupy(&list->front());
+        }
+    }
+    return resting_.empty() ? nullptr : occupy(*resting_.begin());
+}
+
+// -- States -----------------------------------------------------------------------------------------------------------
+
+std::size_t LaneScheduler::list_for(const Lane& lane) {
+    if (lane.on_trial_) {
+        return trial_list;
+    }
+    return lane.emergencies_ > 0 ? emergency_list : routine_list;
+}
+
+void LaneScheduler::make_ready(Lane& lane) {
+    move(lane, State::ready);
+    lane.list_ = static_cast<std::uint8_t>(list_for(lane));
+    lists_[lane.list_].push_back(lane);
+}
+
+void LaneScheduler::leave(Lane& lane, State to) {
+    if (lane.state_ == State::ready) {
+        lists_[lane.list_].erase(List::s_iterator_to(lane));
+    } else if (lane.state_ == State::resting) {
         resting_.erase(&lane);
     }
-    lane.state = Lane::State::busy;
+    if (to == State::ready) {
+        make_ready(lane);
+    } else {
+        move(lane, to);
+    }
+}
+
+void LaneScheduler::relist(Lane& lane) {
+    if (lane.list_ != list_for(lane)) {
+        lists_[lane.list_].erase(List::s_iterator_to(lane));
+        lane.list_ = static_cast<std::uint8_t>(list_for(lane));
+        lists_[lane.list_].push_back(lane);
+    }
 }
 
 void LaneScheduler::finish(Lane& lane) {
-    if (lane.rows.empty()) {
-        lane.state = Lane::State::idle;
-        lane.alone = 0;
+    lane.on_trial_ = false;
+    if (lane.rows_.empty()) {
+        move(lane, State::idle);
+        lane.alone_ = 0;
     } else {
         make_ready(lane);
     }
 }
 
-void LaneScheduler::rest(Lane& lane, model::Clock::SteadyTime due) {
-    if (lane.rows.empty()) {
+void LaneScheduler::rest(Lane& lane, Time due, bool on_trial) {
+    if (lane.rows_.empty()) {
         finish(lane);
         return;
     }
-    lane.due = due;
-    lane.state = Lane::State::resting;
+    move(lane, State::resting);
+    lane.on_trial_ = on_trial;
+    lane.due_ = due;
     resting_.insert(&lane);
 }
 
+void LaneScheduler::hurry(Lane& lane, Time due, bool on_trial) {
+    if (lane.state_ == State::resting) {
+        resting_.erase(&lane);
+        lane.due_ = std::min(lane.due_, due);
+        lane.on_trial_ = on_trial;
+        resting_.insert(&lane);
+    }
+}
+
 void LaneScheduler::park(Lane& lane) {
-    if (lane.rows.empty()) {
+    if (lane.rows_.empty()) {
         finish(lane);
     } else {
-        lane.state = Lane::State::parked;
+        move(lane, State::parked);
     }
 }
 
 void LaneScheduler::unpark(Lane& lane) {
-    if (lane.state == Lane::State::parked) {
+    if (lane.state_ == State::parked) {
         make_ready(lane);
     }
 }
 
-void LaneScheduler::wake(model::Clock::SteadyTime now) {
-    while (!resting_.empty() && (*resting_.begin())->due <= now) {
-        auto* lane = *resting_.begin();
-        resting_.erase(resting_.begin());
-        make_ready(*lane);
+void LaneScheduler::wake(Time now) {
+    while (!resting_.empty() && (*resting_.begin())->due_ <= now) {
+        leave(**resting_.begin(), State::ready);
     }
 }
 
-void LaneScheduler::wake_all() {
-    wake(model::Clock::SteadyTime::max());
-}
-
-std::optional<model::Clock::SteadyTime> LaneScheduler::next_due() const {
-    return resting_.empty() ? std::nullopt : std::optional((*resting_.begin())->due);
-}
-
-void LaneScheduler::make_ready(Lane& lane) {
-    lane.state = Lane::State::ready;
-    lane.listed_as_emergency = lane.emergencies > 0;
-    auto& list = lane.listed_as_emergency ? emergency_ : routine_;
-    lane.previous = list.last;
-    lane.next = nullptr;
-    (list.last != nullptr ? list.last->next : list.first) = &lane;
-    list.last = &lane;
-    ++ready_;
-}
-
-void LaneScheduler::unlist(Lane& lane) {
-    auto& list = lane.listed_as_emergency ? emergency_ : routine_;
-    (lane.previous != nullptr ? lane.previous->next : list.first) = lane.next;
-    (lane.next != nullptr ? lane.next->previous : list.last) = lane.previous;
-    lane.previous = lane.next = nullptr;
-    --ready_;
-}
-
-void LaneScheduler::relist(Lane& lane) {
-    if (lane.listed_as_emergency != (lane.emergencies > 0)) {
-        unlist(lane);
-        make_ready(lane);
-    }
+std::optional<LaneScheduler::Time> LaneScheduler::next_due() const {
+    return resting_.empty() ? std::nullopt : std::optional((*resting_.begin())->due_);
 }
 
 }  // namespace lihandover::delivery

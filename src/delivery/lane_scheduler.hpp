@@ -1,156 +1,141 @@
 #pragma once
 
 #include <array>
-#include <chrono>
+#include <boost/intrusive/list.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <set>
 #include <utility>
-#include <vector>
 
 #include "lihandover/model/clock.hpp"
 #include "lihandover/store/types.hpp"
+#include "row_queue.hpp"
 
 namespace lihandover::delivery {
 
-/// A waiting item: its row and whether it is an emergency, in eight bytes.
-class Waiting {
+using ReadyHook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>;
+
+/// One warrant's line of items. Stays where it is in memory. Its place among the others is the LaneScheduler's.
+///
+///            add              take                 finish (empty)
+///     idle ───────► ready ◄─────────► busy ───────────────────────► idle
+///                    ▲ ▲    finish     │ │
+///         due, hurry │ │ unpark    rest│ │park
+///                    │ └─ parked ◄─────┼─┘
+///                    └─── resting ◄────┘
+class Lane : public ReadyHook {
   public:
-    Waiting() = default;
-    Waiting(store::RowId row, bool emergency)
-        : value_((static_cast<std::uint64_t>(row) << 1) | (emergency ? 1U : 0U)) {}
-    [[nodiscard]] store::RowId row() const { return static_cast<store::RowId>(value_ >> 1); }
-    [[nodiscard]] bool emergency() const { return (value_ & 1) != 0; }
-
-  private:
-    std::uint64_t value_ = 0;
-};
-
-/// The rows of one lane, lowest first, each once. One block of memory that grows by a quarter: about 10 bytes per item
-/// in long lanes, and nothing but the three words here in empty ones. Taking the first, putting it back and adding a
-/// higher one are cheap; so is adding many lower ones (an operator's retry in bulk).
-class RowQueue {
-  public:
-    RowQueue() = default;
-    RowQueue(const RowQueue&) = delete;
-    RowQueue& operator=(const RowQueue&) = delete;
-    ~RowQueue() = default;
-
-    [[nodiscard]] bool empty() const { return begin_ == end_; }
-    [[nodiscard]] std::size_t size() const { return end_ - begin_; }
-    /// index < size().
-    [[nodiscard]] Waiting operator[](std::size_t index) const { return block_[begin_ + index]; }
-    [[nodiscard]] Waiting front() const { return block_[begin_]; }
-    /// Bytes of the block.
-    [[nodiscard]] std::size_t memory() const { return std::size_t{capacity_} * sizeof(Waiting); }
-
-    /// False when the row is there already.
-    bool insert(Waiting item);
-    /// Not empty.
-    Waiting pop_front();
-    /// nullopt when the row is not there.
-    std::optional<Waiting> erase(store::RowId row);
-
-  private:
-    /// Index within the block of the first row that is not below `row`.
-    [[nodiscard]] std::uint32_t lower_bound(store::RowId row) const;
-    void relocate(std::size_t room_in_front, std::size_t room_behind);
-    void shrink();
-
-    std::unique_ptr<Waiting[]> block_;  // NOLINT(modernize-avoid-c-arrays): a vector would be two words fatter
-    std::uint32_t begin_ = 0;
-    std::uint32_t end_ = 0;
-    std::uint32_t capacity_ = 0;
-};
-
-class DestinationSender;
-
-/// One warrant's line of items and what was seen of it lately. Stays where it is in memory.
-struct Lane {
-    Lane(store::LaneId number, DestinationSender* its_sender) : id(number), sender(its_sender) {}
-
     enum class State : std::uint8_t {
         idle,     ///< no items
-        ready,    ///< in one of the schedule's lists
-        resting,  ///< failed, not before `due`
-        busy,     ///< has a message in flight
-        parked,   ///< the item in front waits for something else than time; see LaneScheduler::park
+        ready,    ///< in one of the scheduler's lists
+        resting,  ///< its front item failed: not before due()
+        busy,     ///< a message with an item of it is on its way
+        parked,   ///< its front item waits for something else than time: LaneScheduler::park
     };
 
-    store::LaneId id;
-    DestinationSender* sender;  ///< where its items go; whose schedule it is in
-    RowQueue rows;
-    Lane* previous = nullptr;  ///< in the list of ready lanes
-    Lane* next = nullptr;
-    model::Clock::SteadyTime due;  ///< while resting
-    std::shared_ptr<const store::Lane> details;
-    std::uint32_t emergencies = 0;  ///< of the waiting rows
-    std::uint32_t alone = 0;        ///< so many items at the front go in messages of their own
-    std::uint32_t blamed = 0;       ///< DestinationHealth::pause_number of the pause it had a part in
-    std::uint16_t failures = 0;     ///< running, of the item in front
-    std::uint8_t doubts = 0;        ///< running: lone messages of the item in front that were rejected
-    std::uint8_t aside = 0;         ///< items set aside as suspects
-    State state = State::idle;
-    bool listed_as_emergency = false;
-    bool sampled = false;  ///< an item of it was validated
+    explicit Lane(store::LaneId id) : id_(id) {}
+
+    [[nodiscard]] store::LaneId id() const { return id_; }
+    [[nodiscard]] State state() const { return state_; }
+    [[nodiscard]] const RowQueue& rows() const { return rows_; }
+    [[nodiscard]] bool empty() const { return rows_.empty(); }
+    /// Of a resting lane.
+    [[nodiscard]] model::Clock::SteadyTime due() const { return due_; }
+    /// Waits to be tried on a connection that has just worked.
+    [[nodiscard]] bool on_trial() const { return on_trial_; }
+
+    /// Destination and LIID; null until set.
+    [[nodiscard]] const std::shared_ptr<const store::Lane>& details() const { return details_; }
+    void set_details(std::shared_ptr<const store::Lane> details) { details_ = std::move(details); }
+
+    /// The next `items` of it go in messages of their own.
+    void send_alone(std::uint32_t items) { alone_ = std::max(alone_, items); }
+    [[nodiscard]] bool goes_alone() const { return alone_ > 0; }
+    /// An item of it is done with.
+    void item_left() { alone_ -= alone_ > 0 ? 1 : 0; }
+
+    /// It had a part in the closing of that number (DestinationHealth::closing).
+    void blame(std::uint32_t closing) { blamed_ = closing; }
+    [[nodiscard]] bool is_blamed(std::uint32_t closing) const { return blamed_ == closing; }
+
+    /// Whether an item of it was validated against the schemas; true from then on.
+    [[nodiscard]] bool sampled() const { return sampled_; }
+    void set_sampled() { sampled_ = true; }
+
+  private:
+    friend class LaneScheduler;
+
+    store::LaneId id_;
+    RowQueue rows_;
+    model::Clock::SteadyTime due_;
+    std::shared_ptr<const store::Lane> details_;
+    std::uint32_t emergencies_ = 0;  ///< of the waiting rows
+    std::uint32_t alone_ = 0;
+    std::uint32_t blamed_ = 0;
+    State state_ = State::idle;
+    std::uint8_t list_ = 0;  ///< index of the list it is ready in
+    bool on_trial_ = false;
+    bool sampled_ = false;
 };
 
 /// Which lane of a destination comes next: those with emergencies first, otherwise one after the other, so that a lane
 /// with a million items waits for each of the others after every message. A lane that is taken is out of the way until
-/// finish() or rest(), which is what keeps one message per LIID in flight.
+/// finish(), rest() or park(), which is what keeps one message per LIID in flight. No I/O and no clock of its own.
 class LaneScheduler {
   public:
+    using Time = model::Clock::SteadyTime;
+
     LaneScheduler() = default;
     LaneScheduler(const LaneScheduler&) = delete;
     LaneScheduler& operator=(const LaneScheduler&) = delete;
-    ~LaneScheduler() = default;
+    ~LaneScheduler();
 
     /// Adds an item in its place; false when it is there already.
-    bool add(Lane& lane, store::RowId row, bool emergency);
-    /// Takes a waiting item out; false when it does not wait here (it may be in flight).
-    bool remove(Lane& lane, store::RowId row);
-    /// Takes the first row of a lane that is busy and not empty.
+    bool add(Lane& lane, Waiting item);
+    /// Takes a waiting item out; nullopt when it does not wait here (it may be in flight).
+    std::optional<Waiting> remove(Lane& lane, store::RowId row);
+    /// Takes a row out of a lane that is busy: the first, or one behind it.
     Waiting pop(Lane& lane);
+    Waiting pop(Lane& lane, store::RowId row);
 
-    /// The lane that take() would give; nullptr when none is ready.
-    [[nodiscard]] Lane* peek() const;
-    /// Next ready lane, busy from now on; nullptr when none is.
+    /// The lane that take() would give; nullptr when none is ready. Lanes on trial are passed over.
+    [[nodiscard]] Lane* peek();
+    /// Next ready lane that is not on trial, busy from now on; nullptr when there is none.
     Lane* take();
-    /// The first that `is_better` among the next few, else what take() gives.
-    template <typename IsBetter>
-    Lane* take_preferring(IsBetter is_better) {
-        static constexpr std::size_t few = 64;
-        std::size_t seen = 0;
-        for (auto* list : {&emergency_, &routine_}) {
-            for (auto* lane = list->first; lane != nullptr && seen < few; lane = lane->next, ++seen) {
-                if (is_better(*lane)) {
-                    occupy(*lane);
-                    return lane;
-                }
-            }
-        }
-        return take();
-    }
-    /// The resting lane that is due first, ready or not: for probes. nullptr when none rests.
-    Lane* take_resting();
+    /// Next lane on trial, busy from now on; nullptr when there is none.
+    Lane* take_trial();
+    /// A lane for the probe of a destination that is closed: round the lanes, emergencies and others in turn; those
+    /// with no part in the closing first, then those ready, then the one that has rested longest.
+    Lane* take_for_probe(std::uint32_t closing);
+    /// A ready lane with no part in the closing; nullptr when there is none among the first few.
+    Lane* take_unblamed(std::uint32_t closing);
+    [[nodiscard]] bool has_unblamed(std::uint32_t closing);
+    /// This lane, even if it has no items: for one that is not in it. False when it is busy or parked.
+    bool take(Lane& lane);
+
     /// Ends `busy`: ready behind all others of its kind, or idle.
     void finish(Lane& lane);
     /// Ends `busy`: not before `due`.
-    void rest(Lane& lane, model::Clock::SteadyTime due);
+    ///   on_trial  then on a connection that has just worked, where there is one
+    void rest(Lane& lane, Time due, bool on_trial = false);
+    /// A resting lane may go on at `due`, should that be earlier.
+    void hurry(Lane& lane, Time due, bool on_trial);
     /// Ends `busy`: not before unpark(), or before another item comes to the front. Neither time nor probes find it.
     void park(Lane& lane);
     /// Ready where it was parked.
     void unpark(Lane& lane);
     /// Makes those ready that are due at `now`.
-    void wake(model::Clock::SteadyTime now);
+    void wake(Time now);
     /// Makes all resting ones ready.
-    void wake_all();
+    void wake_all() { wake(Time::max()); }
 
     /// When the first of the resting lanes is due.
-    [[nodiscard]] std::optional<model::Clock::SteadyTime> next_due() const;
-    [[nodiscard]] std::size_t ready() const { return ready_; }
+    [[nodiscard]] std::optional<Time> next_due() const;
+    /// Ready lanes, those on trial not counted.
+    [[nodiscard]] std::size_t ready() const { return emergency().size() + routine().size(); }
+    [[nodiscard]] std::size_t on_trial() const { return lists_[trial_list].size(); }
     [[nodiscard]] std::size_t resting() const { return resting_.size(); }
     /// Items that wait in lanes, whatever their state.
     [[nodiscard]] std::uint64_t waiting() const { return waiting_; }
@@ -158,9 +143,9 @@ class LaneScheduler {
     /// Calls `visit(const Lane&)` for ready lanes in the order they will be taken, until it returns false.
     template <typename Visit>
     void for_each_ready(Visit visit) const {
-        for (const auto& list : {emergency_, routine_}) {
-            for (const Lane* lane = list.first; lane != nullptr; lane = lane->next) {
-                if (!visit(*lane)) {
+        for (const auto& list : lists_) {
+            for (const Lane& lane : list) {
+                if (!visit(lane)) {
                     return;
                 }
             }
@@ -168,27 +153,33 @@ class LaneScheduler {
     }
 
   private:
-    struct List {
-        Lane* first = nullptr;
-        Lane* last = nullptr;
-    };
+    using List = boost::intrusive::list<Lane, boost::intrusive::constant_time_size<true>>;
     struct ByDue {
         bool operator()(const Lane* a, const Lane* b) const {
-            return std::pair(a->due, a->id) < std::pair(b->due, b->id);
+            return std::pair(a->due_, a->id_) < std::pair(b->due_, b->id_);
         }
     };
+    static constexpr std::size_t emergency_list = 0;
+    static constexpr std::size_t routine_list = 1;
+    static constexpr std::size_t trial_list = 2;
 
+    [[nodiscard]] const List& emergency() const { return lists_[emergency_list]; }
+    [[nodiscard]] const List& routine() const { return lists_[routine_list]; }
+    [[nodiscard]] static std::size_t list_for(const Lane& lane);
+    /// The only place that changes a lane's state: moves that are none end the daemon.
+    static void move(Lane& lane, Lane::State to);
     void make_ready(Lane& lane);
-    void unlist(Lane& lane);
-    void occupy(Lane& lane);
-    /// A ready lane got or lost its emergencies.
+    /// Out of its list or the resting ones, into `to`.
+    void leave(Lane& lane, Lane::State to);
+    /// A ready lane may belong into another list now.
     void relist(Lane& lane);
+    [[nodiscard]] Lane* unblamed_of(List& list, std::uint32_t closing);
+    Lane* occupy(Lane* lane);
 
-    List emergency_;
-    List routine_;
+    std::array<List, 3> lists_;
     std::set<Lane*, ByDue> resting_;
-    std::size_t ready_ = 0;
     std::uint64_t waiting_ = 0;
+    bool routine_turn_ = false;  ///< of probes
 };
 
 }  // namespace lihandover::delivery

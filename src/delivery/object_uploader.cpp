@@ -4,16 +4,16 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <exception>
 #include <string_view>
 #include <utility>
 
 #include "answer_classifier.hpp"
+#include "back_off.hpp"
 #include "connector_settings.hpp"
-#include "dispatcher.hpp"
+#include "lihandover/base/invariant.hpp"
 
 namespace lihandover::delivery {
 
@@ -27,27 +27,50 @@ constexpr std::chrono::minutes look_at_deadlines(1);
 constexpr std::chrono::seconds tell_again(1);
 /// Told to the store and not on disk yet. Beyond, nothing begins.
 constexpr std::size_t max_settling = 4096;
-
-/// DestinationHealth wants to know whether different ones fail; of items it is told the lane, of objects the object.
-store::LaneId key_of(const Upload& upload) {
-    return static_cast<store::LaneId>(std::hash<model::Uuid>{}(upload.object.id));
-}
+/// A body that was sent for nothing is sent again after so many times as long as it took, doubled each time.
+constexpr int waste_distance = 4;
+constexpr std::chrono::hours longest_distance(1);
+/// Objects that are set aside are tried again at distances from so many times `retry.initial` on.
+constexpr int set_aside_distance = 64;
+constexpr std::size_t named_at_most = 100;
 
 bool same_origin(const http::Url& a, const http::Url& b) {
     return a.scheme == b.scheme && a.host == b.host && a.port == b.port;
 }
 
+/// Calls back unless it has gone before.
+class Patience {
+  public:
+    Patience(const asio::any_io_executor& executor, std::chrono::milliseconds wait, std::function<void()> call)
+        : timer_(executor, wait), state_(std::make_shared<std::function<void()>>(std::move(call))) {
+        // A timer that has rung cannot be called back: hence the state.
+        timer_.async_wait([weak = std::weak_ptr(state_)](const boost::system::error_code& error) {
+            if (const auto state = weak.lock(); state && !error) {
+                (*state)();
+            }
+        });
+    }
+    Patience(const Patience&) = delete;
+    Patience& operator=(const Patience&) = delete;
+    ~Patience() = default;
+
+  private:
+    asio::steady_timer timer_;
+    std::shared_ptr<std::function<void()>> state_;
+};
+
 }  // namespace
 
-ObjectUploader::ObjectUploader(Dispatcher& dispatcher, std::string name)
-    : dispatcher_(dispatcher),
+ObjectUploader::ObjectUploader(UploaderParts parts, std::string name)
+    : parts_(std::move(parts)),
       name_(std::move(name)),
-      metrics_(dispatcher.metrics().destination(name_)),
+      metrics_(parts_.metrics.destination(name_)),
       board_(std::make_shared<StatusBoard>(name_)),
       health_(DestinationHealth::Policy{}),
-      report_(health_, *board_, dispatcher.clock(), {"uploads resumed", "uploads back off", "uploads paused"}),
-      pump_(std::make_shared<Pump>(dispatcher.executor(), dispatcher.clock())),
-      wake_timer_(dispatcher.executor()) {}
+      report_(health_, *board_, parts_.clock,
+              {"uploads resumed", "uploads back off", "uploads paused", "uploads told to wait"}),
+      pump_(std::make_shared<Pump>(parts_.executor, parts_.clock)),
+      wake_timer_(parts_.executor) {}
 
 ObjectUploader::~ObjectUploader() = default;
 
@@ -67,7 +90,7 @@ void ObjectUploader::configure(std::shared_ptr<const Target> target) {
     if (other_end) {
         ++generation_;
         connectors_.clear();
-        health_.probe_now(dispatcher_.clock().steady());
+        health_.probe_now(now());
     }
 }
 
@@ -75,10 +98,34 @@ void ObjectUploader::retire() {
     retired_ = true;
     wake_timer_.cancel();
     for (const auto& slot : slots_) {
-        if (slot->upload == nullptr && slot->connection) {
-            slot->connection->close();
-            sync_connection(*slot);
+        if (slot->upload == nullptr) {
+            drop_connection(*slot);
         }
+    }
+}
+
+void ObjectUploader::add(const store::QueuedObject& object, bool set_aside) {
+    auto& upload = queue_.add(object);
+    if (set_aside && upload.state == Upload::State::ready) {
+        upload.set_aside = true;
+        set_aside_.emplace(upload.number, object.id);
+        ++set_aside_version_;
+    } else if (!upload.set_aside && set_aside_.erase(upload.number) > 0) {  // an operator's retry
+        ++set_aside_version_;
+    }
+}
+
+void ObjectUploader::forget(Upload& upload) {
+    suspects_.forget(upload.number);
+    if (set_aside_.erase(upload.number) > 0) {
+        ++set_aside_version_;
+    }
+    queue_.erase(upload);
+}
+
+void ObjectUploader::left() {
+    if (leaving_ && is_empty()) {
+        parts_.emptied();
     }
 }
 
@@ -90,10 +137,8 @@ bool ObjectUploader::withdraw(const model::Uuid& object) {
     switch (upload->state) {
         case Upload::State::ready:
         case Upload::State::resting:
-            queue_.erase(*upload);
-            if (leaving_ && is_empty()) {
-                dispatcher_.sender_emptied();
-            }
+            forget(*upload);
+            left();
             break;
         case Upload::State::running:
             upload->withdrawn = true;
@@ -120,22 +165,34 @@ void ObjectUploader::settled(const model::Uuid& object, store::Outcome outcome) 
     if (upload == nullptr || upload->state != Upload::State::settling) {
         return;
     }
+    LIHANDOVER_INVARIANT(settling_ > 0, "what the store was told it answers once");
     --settling_;
     if (upload->withdrawn || (outcome == store::Outcome::committed && !upload->again)) {
-        queue_.erase(*upload);
+        forget(*upload);
     } else if (upload->again) {
         queue_.again(*upload);  // a retry of the same commit was heard of before its answer
     } else {
-        queue_.rest(*upload, dispatcher_.clock().steady() + tell_again);
+        queue_.rest(*upload, now() + tell_again);
     }
-    if (leaving_ && is_empty()) {
-        dispatcher_.sender_emptied();
-    }
+    left();
 }
 
 void ObjectUploader::probe_now() {
-    health_.probe_now(dispatcher_.clock().steady());
+    health_.probe_now(now());
     queue_.wake_all();
+    kick();
+}
+
+void ObjectUploader::pause() {
+    health_.pause();
+    report_.log(name_, "an operator asked for it");
+    publish();
+}
+
+void ObjectUploader::resume() {
+    health_.resume(now());
+    queue_.wake_all();
+    report_.log(name_, {});
     kick();
 }
 
@@ -157,6 +214,10 @@ void ObjectUploader::cut(bool waiting) {
 
 // -- What runs when ---------------------------------------------------------------------------------------------------
 
+bool ObjectUploader::may_send() const {
+    return target_ && !retired_ && parts_.guard.may_send() && parts_.outbox.has_room();
+}
+
 void ObjectUploader::kick() {
     if (kicking_) {
         return;
@@ -166,26 +227,26 @@ void ObjectUploader::kick() {
         return;
     }
     kicking_ = true;
-    const auto now = dispatcher_.clock().steady();
-    queue_.wake(now);
-    close_idle(now);
-    if (!retired_ && dispatcher_.may_send()) {
+    const auto at = now();
+    queue_.wake(at);
+    close_idle(at);
+    if (!retired_ && parts_.guard.may_send() && parts_.outbox.has_room()) {
         expire();
         // An attempt may end before begin_one() returns, and with it the permission to send.
-        while (target_ && dispatcher_.may_send() && begin_one(now)) {
+        while (may_send() && begin_one(at)) {
         }
     }
     kicking_ = false;
     publish();
-    if (!retired_ && !dispatcher_.stopping()) {
-        arm(now);
+    if (!retired_ && !parts_.guard.stopping()) {
+        arm(at);
     }
 }
 
 void ObjectUploader::expire() {
-    const auto now = dispatcher_.clock().wall();
+    const auto wall = parts_.clock.wall();
     while (settling_ < max_settling) {
-        auto* upload = queue_.expired(now);
+        auto* upload = queue_.expired(wall);
         if (upload == nullptr) {
             break;
         }
@@ -194,15 +255,23 @@ void ObjectUploader::expire() {
     }
 }
 
-bool ObjectUploader::begin_one(DestinationHealth::Time now) {
+Upload* ObjectUploader::next_upload() {
     const auto most = target_->destination.options.upload_connections;
-    if (running_ >= most || settling_ >= max_settling || !health_.may_start(now, running_)) {
+    const auto most_large = front_buffers_ ? 1 : most - reserved(most);
+    auto* upload = queue_.take(running_large_ < most_large);
+    return upload == nullptr && !health_.is_open() ? queue_.take_resting() : upload;
+}
+
+bool ObjectUploader::may_probe_early(Time at) const {
+    return queue_.ready_small() + queue_.ready_large() > 0 && health_.may_probe_early(at, running_);
+}
+
+bool ObjectUploader::begin_one(Time at) {
+    if (running_ >= target_->destination.options.upload_connections || settling_ >= max_settling ||
+        !(health_.may_start(at, running_) || may_probe_early(at))) {
         return false;
     }
-    auto* upload = queue_.take(running_large_ < most - reserved(most));
-    if (upload == nullptr && health_.mode() != DestinationHealth::Mode::open) {
-        upload = queue_.take_resting();
-    }
+    auto* upload = next_upload();
     if (upload == nullptr) {
         return false;
     }
@@ -211,10 +280,12 @@ bool ObjectUploader::begin_one(DestinationHealth::Time now) {
     slot.body_wanted = false;
     ++running_;
     running_large_ += upload->small() ? 0 : 1;
-    dispatcher_.worker_began();
-    asio::co_spawn(dispatcher_.executor(),
-                   run(dispatcher_.shared_from_this(), shared_from_this(), &slot, health_.start()), asio::detached);
-    return true;
+    const auto ticket = health_.start(at);
+    if (parts_.tasks.spawn(run(shared_from_this(), &slot, ticket))) {
+        return true;
+    }
+    finish(slot, ticket, {});  // delivery is ending
+    return false;
 }
 
 ObjectUploader::Slot& ObjectUploader::idle_slot() {
@@ -227,31 +298,43 @@ ObjectUploader::Slot& ObjectUploader::idle_slot() {
     return found != nullptr ? *found : *slots_.emplace_back(std::make_unique<Slot>());
 }
 
-void ObjectUploader::close_idle(DestinationHealth::Time now) {
+void ObjectUploader::drop_connection(Slot& slot) {
+    if (slot.connection) {
+        slot.connection->close();
+        slot.connection.reset();
+    }
+    slot.proven = false;
+    sync_connection(slot);
+}
+
+bool ObjectUploader::has_standing_connection() const {
+    return std::ranges::any_of(
+        slots_, [](const auto& slot) { return slot->connection && slot->connection->is_open() && slot->proven; });
+}
+
+void ObjectUploader::close_idle(Time at) {
     std::erase_if(slots_, [&](const auto& slot) {
         if (slot->upload != nullptr || (slot->connection && slot->connection->is_open() && !retired_ &&
-                                        slot->generation == generation_ && now - slot->idle_since < idle_close)) {
+                                        slot->generation == generation_ && at - slot->idle_since < idle_close)) {
             return false;
         }
-        if (slot->connection) {
-            slot->connection->close();
-            sync_connection(*slot);
-        }
+        drop_connection(*slot);
         return true;
     });
 }
 
-void ObjectUploader::arm(DestinationHealth::Time now) {
-    Earliest times(now);
-    if (health_.mode() != DestinationHealth::Mode::open && !health_.probing() && queue_.waiting() > 0) {
+void ObjectUploader::arm(Time at) {
+    Earliest times(at);
+    if (health_.mode() != DestinationHealth::Mode::open && queue_.waiting() > 0) {
         times.consider(health_.resume_at());
+        times.consider(health_.early_at());
     }
     if (const auto due = queue_.next_due()) {
         times.consider(*due);
     }
     if (const auto deadline = queue_.next_deadline()) {
-        const auto left = std::chrono::microseconds(deadline->micros() - dispatcher_.clock().wall().micros());
-        times.consider(now + std::min<std::chrono::microseconds>(left, look_at_deadlines));
+        const auto left = std::chrono::microseconds(deadline->micros() - parts_.clock.wall().micros());
+        times.consider(at + std::min<std::chrono::microseconds>(left, look_at_deadlines));
     }
     for (const auto& slot : slots_) {
         if (slot->upload == nullptr) {
@@ -263,15 +346,14 @@ void ObjectUploader::arm(DestinationHealth::Time now) {
 
 // -- One attempt ------------------------------------------------------------------------------------------------------
 
-asio::awaitable<void> ObjectUploader::run(std::shared_ptr<Dispatcher> dispatcher, std::shared_ptr<ObjectUploader> self,
-                                          Slot* slot, Ticket ticket) {
+asio::awaitable<void> ObjectUploader::run(std::shared_ptr<ObjectUploader> self, Slot* slot, Ticket ticket) {
     Ended ended;
     try {
         ended = co_await self->attempt(*slot, ticket);
     } catch (const std::exception&) {  // out of memory, most likely
         spdlog::error("upload failed destination={}", self->name_);
         slot->connection.reset();
-        ended.kind = Ended::Kind::judged;
+        ended.kind = Ended::Kind::classified;
     }
     slot->source = nullptr;
     try {
@@ -280,35 +362,34 @@ asio::awaitable<void> ObjectUploader::run(std::shared_ptr<Dispatcher> dispatcher
     } catch (const std::exception&) {  // the object is left alone until the next start, where it is found again
         spdlog::error("upload failed destination={}", self->name_);
     }
-    if (self->leaving_ && self->is_empty()) {
-        dispatcher->sender_emptied();
-    }
-    dispatcher->worker_ended();
+    self->left();
 }
 
 bool ObjectUploader::may_go_on(const Slot& slot, const Ticket& ticket) const {
-    return !slot.upload->withdrawn && !retired_ && dispatcher_.may_send() && health_.is_current(ticket);
+    return !slot.upload->withdrawn && may_send() && !health_.held() && (health_.is_open() || ticket.probe);
 }
 
 std::chrono::milliseconds ObjectUploader::continue_timeout(const Slot& slot, const Ticket& ticket) const {
-    const auto left = slot.upload->object.deadline.micros() - dispatcher_.clock().wall().micros();
+    const auto left = slot.upload->object.deadline.micros() - parts_.clock.wall().micros();
     const auto& binary = slot.target->destination.options.binary;
-    std::chrono::milliseconds most = binary ? binary->continue_timeout : config::Binary{}.continue_timeout;
+    Milliseconds most = binary ? binary->continue_timeout : config::Binary{}.continue_timeout;
     if (ticket.probe) {  // all others wait for it
-        most = std::min<std::chrono::milliseconds>(most, slot.target->destination.options.timeout);
+        most = std::min<Milliseconds>(most, slot.target->destination.options.timeout);
     }
-    return std::max(std::min(most, std::chrono::milliseconds(left / 1000)), std::chrono::milliseconds(1));
+    return std::max(std::min(most, Milliseconds(left / 1000)), Milliseconds(1));
 }
 
 asio::awaitable<ObjectUploader::Ended> ObjectUploader::attempt(Slot& slot, Ticket ticket) {
     Ended ended;
     slot.target = target_;
-    auto found = dispatcher_.loader().reader().object(slot.upload->object.id);
+    auto found = parts_.objects.find_object(slot.upload->object.id);
     if (!found) {
-        dispatcher_.read_failed(name_, found.error());
+        parts_.guard.read_failed(name_, found.error());
         co_return ended;
     }
-    if (!*found || (*found)->state != store::ObjectState::queued || (*found)->model != model::BinaryModel::b) {
+    if (!*found ||
+        ((*found)->state != store::ObjectState::queued && (*found)->state != store::ObjectState::set_aside) ||
+        (*found)->model != model::BinaryModel::b) {
         ended.kind = Ended::Kind::gone;
         co_return ended;
     }
@@ -320,9 +401,9 @@ asio::awaitable<ObjectUploader::Ended> ObjectUploader::attempt(Slot& slot, Ticke
                                            slot.upload->object.deadline.nanos})
             : std::nullopt;
     if (!object.sealed) {
-        ended.kind = Ended::Kind::judged;
-        ended.verdict.outcome = UploadOutcome::unreadable;
-        ended.verdict.metric = metrics::Upload::unreadable;
+        ended.kind = Ended::Kind::classified;
+        ended.answer.outcome = UploadOutcome::unreadable;
+        ended.answer.metric = metrics::Upload::unreadable;
         co_return ended;
     }
     const auto url = http::parse_url(object.described.url);
@@ -331,39 +412,54 @@ asio::awaitable<ObjectUploader::Ended> ObjectUploader::attempt(Slot& slot, Ticke
         ended.kind = Ended::Kind::unusable;
         co_return ended;
     }
+    if (ticket.probe) {  // on a fresh connection: the one there is may lead to the one node that is broken
+        drop_connection(slot);
+    }
+    co_await send(slot, ticket, object, *url, ended);
+    co_return ended;
+}
+
+asio::awaitable<void> ObjectUploader::send(Slot& slot, Ticket ticket, const store::StoredObject& object,
+                                           const http::Url& url, Ended& ended) {
     for (;;) {
-        if (dispatcher_.stopping()) {
-            co_return ended;
+        if (parts_.guard.stopping()) {
+            co_return;
         }
-        const auto connected = co_await connect(slot, *url);
+        const auto connected = co_await connect(slot, url);
         if (!connected) {
-            if (!dispatcher_.stopping()) {
-                ended.kind = Ended::Kind::judged;
-                ended.verdict = classify_upload(connected.error());
+            if (!parts_.guard.stopping()) {
+                ended.kind = Ended::Kind::classified;
+                ended.answer = classify_upload(connected.error());
             }
-            co_return ended;
+            co_return;
         }
         // Connecting takes its time: somebody may have learnt meanwhile that nothing should be sent.
         if (!may_go_on(slot, ticket)) {
-            co_return ended;
+            co_return;
         }
-        const auto outcome = co_await post(slot, object, *url, ticket);
+        ended.proven = ended.proven || slot.proven;
+        const auto outcome = co_await post(slot, object, url, ticket);
+        if (outcome && outcome->answer.reused && !outcome->body_sent && object.sealed->size() > 0) {
+            drop_connection(slot);  // it may be an answer to something else; a fresh connection has none
+            continue;
+        }
         if (outcome) {
-            ended.kind = Ended::Kind::judged;
-            ended.verdict = classify_upload(*outcome, dispatcher_.clock().wall());
-            co_return ended;
+            ended.kind = Ended::Kind::classified;
+            ended.answer = classify_upload(*outcome, parts_.clock.wall());
+            co_return;
         }
         const auto& failure = outcome.error();
-        if (failure.kind == http::FailureKind::cancelled || slot.upload->withdrawn || dispatcher_.stopping()) {
-            co_return ended;  // cut by ourselves: says nothing about the LEA
+        if (failure.kind == http::FailureKind::cancelled || slot.upload->withdrawn || parts_.guard.stopping()) {
+            co_return;  // cut by ourselves: says nothing about the LEA
         }
         if (!failure.reused || failure.kind != http::FailureKind::closed || slot.given > 0) {
-            ended.kind = Ended::Kind::judged;
-            ended.verdict = classify_upload(failure);
-            co_return ended;
+            ended.kind = Ended::Kind::classified;
+            ended.answer = classify_upload(failure);
+            co_return;
         }
         // The LEA closed a connection that had been idle. A fresh one, which is not `reused`, and its failure counts.
         metrics_.uploads(metrics::Upload::disconnected).add();
+        drop_connection(slot);
     }
 }
 
@@ -372,8 +468,7 @@ asio::awaitable<http::ClientResult<void>> ObjectUploader::connect(Slot& slot, co
         same_origin(slot.origin, url)) {
         co_return http::ClientResult<void>{};
     }
-    slot.connection.reset();
-    sync_connection(slot);
+    drop_connection(slot);
     slot.origin = url;
     slot.generation = generation_;
     const auto connector = connector_to(*slot.target, url);  // a reload may bring another one meanwhile
@@ -393,8 +488,7 @@ std::shared_ptr<http::Connector> ObjectUploader::connector_to(const Target& targ
         if (std::ranges::none_of(target.urls, [&](const auto& other) { return other.host == url.host; })) {
             options.server_name.clear();  // objects go to another server, which has its own name
         }
-        connector =
-            std::make_shared<http::Connector>(dispatcher_.executor(), url, target.destination.tls, std::move(options));
+        connector = std::make_shared<http::Connector>(parts_.executor, url, target.destination.tls, std::move(options));
     }
     return connector;
 }
@@ -402,24 +496,23 @@ std::shared_ptr<http::Connector> ObjectUploader::connector_to(const Target& targ
 asio::awaitable<http::ClientResult<http::ExpectOutcome>> ObjectUploader::post(Slot& slot,
                                                                               const store::StoredObject& object,
                                                                               const http::Url& url, Ticket ticket) {
-    UploadSource source({dispatcher_.executor(), dispatcher_.workers(), dispatcher_.objects(), object.sealed, pump_,
-                         slot.upload->small(), slot.upload->object.emergency, metrics_.upload_bytes,
+    UploadSource source({parts_.executor, parts_.workers, parts_.objects, object.sealed, pump_, slot.upload->small(),
+                         slot.upload->object.emergency, metrics_.upload_bytes,
                          [this, &slot, ticket] { wanted(slot, ticket); }});
     slot.source = &source;
     slot.body_wanted = object.sealed->size() == 0;
+    slot.wanted_at = now();
     const std::array<http::Field, 1> fields = {{{"Content-Type", safe_content_type(object.described.content_type)}}};
     http::Request request;
     request.target = url.target;
     request.fields = fields;
     request.answer_timeout = answer_timeout(slot.target->destination.options.timeout, object.sealed->size());
     const auto wait = continue_timeout(slot, ticket);
-    const auto& timeout = slot.target->destination.options.timeout;
-    const auto here = std::make_shared<char>();  // a timer that has rung cannot be called back
-    asio::steady_timer patience(dispatcher_.executor());
+    const Milliseconds timeout = slot.target->destination.options.timeout;
+    std::optional<Patience> patience;
     if (!slot.body_wanted && wait > timeout) {
-        patience.expires_after(timeout);
-        patience.async_wait([this, &slot, ticket, still = std::weak_ptr(here)](const boost::system::error_code& error) {
-            if (!error && !still.expired() && !slot.body_wanted) {
+        patience.emplace(parts_.executor, timeout, [this, &slot, ticket] {
+            if (!slot.body_wanted) {
                 waits_long(ticket);
             }
         });
@@ -432,16 +525,16 @@ asio::awaitable<http::ClientResult<http::ExpectOutcome>> ObjectUploader::post(Sl
 
 void ObjectUploader::wanted(Slot& slot, const Ticket& ticket) {
     slot.body_wanted = true;
-    if (health_.answered(ticket, dispatcher_.clock().steady())) {
+    slot.wanted_at = now();
+    if (health_.reached(ticket, now(), jitter_dice())) {
         queue_.wake_all();
         report_.log(name_, {});
-        asio::post(dispatcher_.executor(),
-                   [self = shared_from_this(), dispatcher = dispatcher_.shared_from_this()] { self->kick(); });
+        asio::post(parts_.executor, [self = shared_from_this()] { self->kick(); });
     }
 }
 
 void ObjectUploader::waits_long(const Ticket& ticket) {
-    health_.reached(ticket, dispatcher_.clock().steady());  // no probe waits for so long: opens nothing
+    health_.answered(ticket);  // no probe waits for so long
     kick();
 }
 
@@ -451,16 +544,15 @@ void ObjectUploader::finish(Slot& slot, const Ticket& ticket, const Ended& ended
     auto& upload = *slot.upload;
     slot.upload = nullptr;
     slot.target.reset();
-    slot.idle_since = dispatcher_.clock().steady();
-    sync_connection(slot);
+    slot.idle_since = now();
     --running_;
     running_large_ -= upload.small() ? 0 : 1;
     switch (ended.kind) {
-        case Ended::Kind::judged:
-            settle(upload, ticket, ended);
+        case Ended::Kind::classified:
+            settle(slot, upload, ticket, ended);
             break;
         case Ended::Kind::gone:
-            queue_.erase(upload);
+            forget(upload);
             break;
         case Ended::Kind::unusable:
             metrics_.uploads(metrics::Upload::refused).add();
@@ -468,125 +560,187 @@ void ObjectUploader::finish(Slot& slot, const Ticket& ticket, const Ended& ended
             break;
         case Ended::Kind::put_back:
             if (upload.withdrawn) {
-                queue_.erase(upload);
+                forget(upload);
             } else {
                 queue_.again(upload);
             }
             break;
     }
-    health_.ended(ticket);
-    report_.log(name_, ended.verdict.problem);
+    health_.ended(ticket, now());
+    sync_connection(slot);
+    report_.log(name_, ended.answer.problem);
 }
 
-void ObjectUploader::settle(Upload& upload, const Ticket& ticket, const Ended& ended) {
-    const auto now = dispatcher_.clock().steady();
-    const auto& verdict = ended.verdict;
-    if (upload.withdrawn && verdict.outcome != UploadOutcome::delivered) {
-        queue_.erase(upload);
+config::Retry ObjectUploader::retry() const {
+    return target_ ? target_->destination.options.retry : config::Retry{};
+}
+
+ObjectUploader::Milliseconds ObjectUploader::patience(const UploadClass& answer) const {
+    return answer.retry_after ? std::min<Milliseconds>(*answer.retry_after, retry().maximum) : Milliseconds(0);
+}
+
+void ObjectUploader::settle(Slot& slot, Upload& upload, const Ticket& ticket, const Ended& ended) {
+    const auto& answer = ended.answer;
+    if (upload.withdrawn && answer.outcome != UploadOutcome::delivered) {
+        forget(upload);
+        drop_connection(slot);
         return;
     }
-    metrics_.uploads(verdict.metric).add();
-    upload.last_status = static_cast<std::uint16_t>(verdict.status);
-    bool opened = false;
-    switch (verdict.outcome) {
+    if (answer.outcome != UploadOutcome::failed) {
+        metrics_.uploads(answer.metric).add();
+    }
+    upload.last_status = static_cast<std::uint16_t>(answer.status);
+    slot.proven = answer.outcome == UploadOutcome::delivered;
+    if (!slot.proven) {
+        drop_connection(slot);
+    }
+    switch (answer.outcome) {
         case UploadOutcome::delivered:
-            opened = health_.accepted(ticket);
-            delivered(upload, ended);
+            connections_last_ = slot.connection && slot.connection->is_open();
+            front_buffers_ = front_buffers_ && upload.small();
+            accepted(upload, ticket, ended);
             break;
         case UploadOutcome::early:
             if (const auto& binary = target_ ? target_->destination.options.binary : std::nullopt;
                 binary && binary->early_success == config::EarlySuccess::delivered) {
-                opened = health_.accepted(ticket);
-                delivered(upload, ended);
-                break;
+                accepted(upload, ticket, ended);
+            } else {
+                health_.answered(ticket);
+                refuse(upload, {answer.status, store::Refusal::Kind::http_status, {}});
             }
-            [[fallthrough]];
-        case UploadOutcome::refused:
-            opened = health_.answered(ticket, now);
-            refused(upload, ticket, verdict);
             break;
-        case UploadOutcome::later:
-            opened = verdict.status != 0 ? health_.answered(ticket, now) : health_.reached(ticket, now);
-            later(upload, verdict);
+        case UploadOutcome::not_yet:
+            settle_unwanted(slot, upload, ticket, answer);
             break;
-        case UploadOutcome::unavailable:
-            health_.failed(ticket, key_of(upload), now, jitter_dice());
-            later(upload, verdict);
+        case UploadOutcome::failed:
+            settle_failed(upload, ticket, ended);
             break;
-        case UploadOutcome::busy:
-            health_.held(ticket, verdict.retry_after.value_or(std::chrono::seconds(0)), now, jitter_dice());
-            queue_.again(upload);
-            break;
-        case UploadOutcome::unreachable:
-            health_.unreachable(ticket, now, jitter_dice());
-            queue_.again(upload);
-            break;
-        case UploadOutcome::credentials:
-            health_.pause(ticket, DestinationHealth::Cause::credentials, now);
-            queue_.again(upload);
-            break;
-        case UploadOutcome::tls:
-            health_.pause(ticket, DestinationHealth::Cause::tls, now);
+        case UploadOutcome::no_connection:
+        case UploadOutcome::certificate:
+            if (!has_standing_connection()) {
+                health_.unreachable(ticket, answer.symptom, answer.outcome == UploadOutcome::certificate, now(),
+                                    jitter_dice());
+            }
             queue_.again(upload);
             break;
         case UploadOutcome::unreadable:
             spdlog::error("binary object cannot be read destination={} item={}", name_, ended.item.to_string());
             if (ticket.probe) {
-                health_.unreachable(ticket, now, jitter_dice());  // or it would be the next probe, at once
+                health_.failed(ticket, answer.symptom, now(), jitter_dice());  // or it would be the next one, at once
             }
-            later(upload, verdict);
+            later(upload, Milliseconds(0));
             break;
     }
-    if (opened) {
+}
+
+void ObjectUploader::settle_unwanted(Slot& slot, Upload& upload, const Ticket& ticket, const UploadClass& answer) {
+    if (health_.reached(ticket, now(), jitter_dice())) {
         queue_.wake_all();
     }
+    auto least = patience(answer);
+    if (slot.given > 0) {
+        // Something before the LEA asked for the body, and the LEA does not want it yet. Bound what is wasted.
+        board_->wasted_bytes.fetch_add(slot.given, std::memory_order_relaxed);
+        front_buffers_ = front_buffers_ || !upload.small();
+        const auto took = std::chrono::duration_cast<Milliseconds>(now() - slot.wanted_at) + Milliseconds(1);
+        const auto distance = took * (waste_distance << std::min<unsigned>(upload.wasted, 16));
+        upload.wasted = static_cast<std::uint16_t>(std::min(upload.wasted + 1, 1000));
+        least = std::max(least, std::min<Milliseconds>(distance, longest_distance));
+    }
+    later(upload, least);
 }
 
-void ObjectUploader::delivered(Upload& upload, const Ended& ended) {
-    const auto now = dispatcher_.clock().wall();
+void ObjectUploader::settle_failed(Upload& upload, const Ticket& ticket, const Ended& ended) {
+    const auto& answer = ended.answer;
+    const auto at = now();
+    if (upload.set_aside) {  // as was to be expected
+        metrics_.uploads(answer.metric).add();
+        rest_set_aside(upload);
+        return;
+    }
+    const auto wish = patience(answer);
+    const auto finding = suspects_.failed({upload.number, upload.object.id, upload.object.lane, health_.next_number(),
+                                           ended.proven, connections_last_, false, wish},
+                                          retry().initial, retry().maximum, at, jitter_dice());
+    if (!finding.expected) {
+        if (answer.retry_after) {
+            health_.told_to_wait(ticket, upload.object.lane, at + wish);
+        }
+        health_.failed(ticket, answer.symptom, at, jitter_dice());
+    }
+    metrics_.uploads(finding.convicted && answer.judges_content ? metrics::Upload::refused : answer.metric).add();
+    if (finding.convicted) {
+        store::Refusal refusal{answer.status, store::Refusal::Kind::http_status, {}};
+        suspects_.forget(upload.number);
+        answer.judges_content ? refuse(upload, std::move(refusal)) : set_aside(upload, std::move(refusal));
+        return;
+    }
+    if (finding.expected) {
+        spdlog::warn("binary object fails where others are taken destination={} object={}", name_,
+                     upload.object.id.to_string());
+    }
+    queue_.rest(upload, suspects_.find(upload.number)->next_try());
+}
+
+void ObjectUploader::accepted(Upload& upload, const Ticket& ticket, const Ended& ended) {
+    health_.accepted(ticket, now());
+    suspects_.acquit(upload.number, now());
+    suspects_.accepted(ticket.number, [&](Suspects::Key number, const Suspicion& suspicion) {
+        if (auto* other = queue_.find(number)) {
+            queue_.hurry(*other, std::max(suspicion.not_before, now()));
+        }
+    });
+    const auto wall = parts_.clock.wall();
     if (ended.item_taken) {
-        const auto took = now.micros() - ended.item_taken->micros();
+        const auto took = wall.micros() - ended.item_taken->micros();
         metrics_.object_seconds.observe(static_cast<double>(std::max<std::int64_t>(took, 0)) / 1e6);
     }
-    board_->last_success_micros.store(now.micros(), std::memory_order_relaxed);
+    board_->last_success_micros.store(wall.micros(), std::memory_order_relaxed);
     queue_.settle(upload);
     ++settling_;
-    const ObjectEvent told{ObjectEvent::Kind::settled, {}, upload.object, {}};
-    dispatcher_.objects().pushed(upload.object.id,
-                                 [events = dispatcher_.object_events(), told](store::Outcome outcome) {
-                                     auto event = told;
-                                     event.outcome = outcome;
-                                     events->put(event);
-                                 });
+    parts_.objects.pushed(upload.object.id, settled_event(upload));
 }
 
-void ObjectUploader::refused(Upload& upload, const Ticket& ticket, const UploadClass& verdict) {
-    if (health_.refused(ticket, verdict.status, false, dispatcher_.clock().steady())) {
-        refuse(upload, {verdict.status, store::Refusal::Kind::http_status, {}});
-    } else {  // all are refused so: the LEA is to blame, not the object
-        queue_.again(upload);
-    }
+store::Done ObjectUploader::settled_event(const Upload& upload) const {
+    const ObjectEvent told{ObjectEvent::Kind::settled, {}, upload.object, {}};
+    return [events = parts_.events, told](store::Outcome outcome) {
+        auto event = told;
+        event.outcome = outcome;
+        events->put(event);
+    };
 }
 
 void ObjectUploader::refuse(Upload& upload, store::Refusal refusal) {
+    suspects_.forget(upload.number);
     queue_.settle(upload);
     ++settling_;
-    const ObjectEvent told{ObjectEvent::Kind::settled, {}, upload.object, {}};
-    dispatcher_.objects().refused(upload.object.id, std::move(refusal),
-                                  [events = dispatcher_.object_events(), told](store::Outcome outcome) {
-                                      auto event = told;
-                                      event.outcome = outcome;
-                                      events->put(event);
-                                  });
+    parts_.objects.refused(upload.object.id, std::move(refusal), settled_event(upload));
 }
 
-void ObjectUploader::later(Upload& upload, const UploadClass& verdict) {
+void ObjectUploader::set_aside(Upload& upload, store::Refusal refusal) {
+    spdlog::warn("binary object set aside, it fails where others are taken destination={} object={} code={}", name_,
+                 upload.object.id.to_string(), refusal.code);
+    upload.set_aside = true;
+    upload.failures = 0;
+    set_aside_.emplace(upload.number, upload.object.id);
+    ++set_aside_version_;
+    rest_set_aside(upload);
+    // Where this does not reach the disk, the next start finds it queued, and it is convicted once more.
+    parts_.objects.set_aside(upload.object.id, std::move(refusal), [](store::Outcome) {});
+}
+
+void ObjectUploader::rest_set_aside(Upload& upload) {
     upload.failures = static_cast<std::uint16_t>(std::min(upload.failures + 1, 1000));
-    const auto retry = target_ ? target_->destination.options.retry : config::Retry{};
-    const std::chrono::milliseconds wait =
-        std::max<std::chrono::milliseconds>(back_off(upload.failures, retry.initial, retry.maximum, jitter_dice()),
-                                            verdict.retry_after.value_or(std::chrono::seconds(0)));
-    queue_.rest(upload, dispatcher_.clock().steady() + wait);
+    const auto longest = std::max<Milliseconds>(retry().maximum, longest_distance);
+    queue_.rest(upload,
+                now() + back_off(upload.failures, std::min<Milliseconds>(retry().initial * set_aside_distance, longest),
+                                 longest, jitter_dice()));
+}
+
+void ObjectUploader::later(Upload& upload, Milliseconds least) {
+    upload.failures = static_cast<std::uint16_t>(std::min(upload.failures + 1, 1000));
+    queue_.rest(upload,
+                now() + std::max(back_off(upload.failures, retry().initial, retry().maximum, jitter_dice()), least));
 }
 
 // -- What others see --------------------------------------------------------------------------------------------------
@@ -594,6 +748,16 @@ void ObjectUploader::later(Upload& upload, const UploadClass& verdict) {
 void ObjectUploader::publish() {
     board_->waiting.store(queue_.waiting(), std::memory_order_relaxed);
     board_->in_flight.store(running_, std::memory_order_relaxed);
+    if (const auto version = suspects_.version() + set_aside_version_; version != published_) {
+        published_ = version;
+        std::vector<model::Uuid> aside;
+        for (const auto& [number, id] : set_aside_) {
+            if (aside.size() < named_at_most) {
+                aside.push_back(id);
+            }
+        }
+        board_->set_suspects(suspects_.ids(named_at_most), suspects_.count(), std::move(aside), set_aside_.size());
+    }
     report_.publish();
 }
 

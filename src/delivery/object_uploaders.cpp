@@ -2,12 +2,9 @@
 
 #include <utility>
 
-#include "dispatcher.hpp"
-#include "object_uploader.hpp"
-
 namespace lihandover::delivery {
 
-ObjectUploaders::ObjectUploaders(Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
+ObjectUploaders::ObjectUploaders(UploaderParts parts) : parts_(std::move(parts)) {}
 
 ObjectUploaders::~ObjectUploaders() = default;
 
@@ -15,7 +12,7 @@ ObjectUploader& ObjectUploaders::uploader(const std::string& destination) {
     if (auto* found = find(destination)) {
         return *found;
     }
-    auto made = std::make_shared<ObjectUploader>(dispatcher_, destination);
+    auto made = std::make_shared<ObjectUploader>(parts_, destination);
     {
         const std::lock_guard lock(boards_mutex_);
         boards_.emplace(destination, made->board());
@@ -54,8 +51,8 @@ bool ObjectUploaders::is_empty(std::string_view destination) const {
     return one == nullptr || one->is_empty();
 }
 
-void ObjectUploaders::add(const std::string& destination, const store::QueuedObject& object) {
-    uploader(destination).add(object);
+void ObjectUploaders::add(const std::string& destination, const store::QueuedObject& object, bool set_aside) {
+    uploader(destination).add(object, set_aside);
 }
 
 void ObjectUploaders::withdraw(const model::Uuid& object) {
@@ -85,6 +82,18 @@ void ObjectUploaders::probe_now(std::string_view destination) {
     }
 }
 
+void ObjectUploaders::pause(std::string_view destination) {
+    if (auto* one = find(destination)) {
+        one->pause();
+    }
+}
+
+void ObjectUploaders::resume(std::string_view destination) {
+    if (auto* one = find(destination)) {
+        one->resume();
+    }
+}
+
 void ObjectUploaders::cut(bool waiting) {
     for (const auto& [name, one] : uploaders_) {
         one->cut(waiting);
@@ -108,9 +117,20 @@ UploadStatus ObjectUploaders::status(std::string_view destination) const {
     if (!board) {
         return {};
     }
-    const auto from = board->read();
-    return {from.waiting,      from.in_flight,    from.connections, from.paused,
-            from.paused_since, from.next_attempt, from.last_success};
+    auto from = board->read();
+    UploadStatus status;
+    status.waiting = from.waiting;
+    status.running = from.in_flight;
+    status.connections = from.connections;
+    status.paused = from.paused;
+    status.paused_since = from.paused_since;
+    status.next_attempt = from.next_attempt;
+    status.last_success = from.last_success;
+    status.suspects = std::move(from.suspects);
+    status.set_aside = std::move(from.set_aside);
+    status.set_aside_count = from.set_aside_count;
+    status.wasted_bytes = board->wasted_bytes.load(std::memory_order_relaxed);
+    return status;
 }
 
 }  // namespace lihandover::delivery

@@ -8,18 +8,14 @@
 
 #include "lihandover/delivery/delivery.hpp"
 #include "lihandover/store/objects.hpp"
+#include "object_uploader.hpp"
 
 namespace lihandover::delivery {
-
-class Dispatcher;
-class StatusBoard;
-class ObjectUploader;
-struct Target;
 
 /// The uploaders of all destinations. On the delivery thread, but for what says otherwise.
 class ObjectUploaders {
   public:
-    explicit ObjectUploaders(Dispatcher& dispatcher);
+    explicit ObjectUploaders(UploaderParts parts);
     ObjectUploaders(const ObjectUploaders&) = delete;
     ObjectUploaders& operator=(const ObjectUploaders&) = delete;
     ~ObjectUploaders();
@@ -30,12 +26,14 @@ class ObjectUploaders {
     void forget(const std::string& destination);
     [[nodiscard]] bool is_empty(std::string_view destination) const;
 
-    void add(const std::string& destination, const store::QueuedObject& object);
+    void add(const std::string& destination, const store::QueuedObject& object, bool set_aside);
     void withdraw(const model::Uuid& object);
     void settled(const model::Uuid& object, store::Outcome outcome);
     /// Begins what can begin.
     void kick();
     void probe_now(std::string_view destination);
+    void pause(std::string_view destination);
+    void resume(std::string_view destination);
     /// Ends what is on its way.
     ///   waiting  only what has sent nothing of its object yet
     void cut(bool waiting);
@@ -49,7 +47,7 @@ class ObjectUploaders {
     [[nodiscard]] ObjectUploader& uploader(const std::string& destination);
     [[nodiscard]] ObjectUploader* find(std::string_view destination) const;
 
-    Dispatcher& dispatcher_;
+    UploaderParts parts_;
     std::map<std::string, std::shared_ptr<ObjectUploader>, std::less<>> uploaders_;
     mutable std::mutex boards_mutex_;
     std::map<std::string, std::shared_ptr<const StatusBoard>, std::less<>> boards_;

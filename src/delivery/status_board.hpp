@@ -6,14 +6,15 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
-#include "lihandover/delivery/delivery.hpp"
+#include "lihandover/delivery/status.hpp"
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
 
 namespace lihandover::delivery {
 
-/// What other threads may see of an sender, or of an uploader.
+/// What other threads may see of a destination's sender or uploader.
 class StatusBoard {
   public:
     explicit StatusBoard(std::string name) { rare_.name = std::move(name); }
@@ -22,12 +23,16 @@ class StatusBoard {
     std::atomic<std::uint64_t> waiting{0};
     std::atomic<std::uint64_t> in_flight{0};
     std::atomic<std::uint64_t> connections{0};
+    std::atomic<std::uint64_t> connection_limit{0};
+    std::atomic<std::uint64_t> wasted_bytes{0};        ///< uploads only
     std::atomic<std::int64_t> last_success_micros{0};  ///< 0: never
 
     void set_pause(std::optional<metrics::Pause> reason, std::optional<model::Instant> next_attempt,
                    model::Instant now);
     void set_failure(metrics::Attempt attempt, model::Instant now);
     void clear_failure();
+    void set_suspects(std::vector<model::Uuid> suspects, std::size_t suspect_count, std::vector<model::Uuid> set_aside,
+                      std::size_t set_aside_count);
 
   private:
     mutable std::mutex mutex_;

@@ -13,52 +13,34 @@ constexpr std::size_t longest_type = 255;
 
 UploadOutcome outcome_of(unsigned status, bool complete) {
     switch (status) {
-        case 401:
-        case 403:
-            return UploadOutcome::credentials;
-        case 404:  // it may still be processing the item that names the object
+        case 404:
         case 409:
         case 417:
         case 425:
-            return UploadOutcome::later;
-        case 408:
-            return UploadOutcome::unavailable;
-        case 429:
-            return UploadOutcome::busy;
+            return UploadOutcome::not_yet;
         default:
             break;
     }
-    if (status < 300) {
+    if (status >= 200 && status < 300) {
         return complete ? UploadOutcome::delivered : UploadOutcome::early;
     }
-    return status < 500 ? UploadOutcome::refused : UploadOutcome::unavailable;
+    return UploadOutcome::failed;
 }
 
-metrics::Upload metric_of(UploadOutcome outcome) {
-    switch (outcome) {
-        case UploadOutcome::delivered:
-            return metrics::Upload::delivered;
-        case UploadOutcome::early:
-            return metrics::Upload::early;
-        case UploadOutcome::refused:
-            return metrics::Upload::refused;
-        default:
-            return metrics::Upload::not_yet;
+std::string_view problem_of(UploadOutcome outcome, metrics::Pause symptom) {
+    if (outcome == UploadOutcome::early) {
+        return "success before the whole object was sent";
     }
-}
-
-std::string_view problem_of(UploadOutcome outcome) {
-    switch (outcome) {
-        case UploadOutcome::early:
-            return "success before the whole object was sent";
-        case UploadOutcome::refused:
-            return "refused by HTTP status";
-        case UploadOutcome::later:
-            return "not wanted yet";
-        case UploadOutcome::busy:
-            return "too many requests";
-        case UploadOutcome::credentials:
+    if (outcome == UploadOutcome::not_yet) {
+        return "not wanted yet";
+    }
+    switch (symptom) {
+        case metrics::Pause::credentials:
             return "not authorised";
+        case metrics::Pause::redirect:
+            return "redirected";
+        case metrics::Pause::refusals:
+            return "refused by HTTP status";
         default:
             return "not available";
     }
@@ -132,49 +114,57 @@ bool is_media_type(std::string_view text) {
 }  // namespace
 
 UploadClass classify_upload(const http::ExpectOutcome& outcome, model::Instant now) {
-    UploadClass verdict;
-    verdict.status = outcome.answer.status;
-    verdict.outcome = outcome_of(verdict.status, outcome.complete);
-    verdict.metric = metric_of(verdict.outcome);
-    verdict.problem = problem_of(verdict.outcome);
-    if (verdict.metric == metrics::Upload::not_yet) {
+    UploadClass out;
+    out.status = outcome.answer.status;
+    out.outcome = outcome_of(out.status, outcome.complete);
+    out.symptom = symptom_of(out.status);
+    out.judges_content = judges_content(out.status);
+    out.problem = problem_of(out.outcome, out.symptom);
+    if (out.outcome == UploadOutcome::delivered) {
+        out.metric = metrics::Upload::delivered;
+    } else if (out.outcome == UploadOutcome::early) {
+        out.metric = metrics::Upload::early;
+    } else {
+        out.metric = metrics::Upload::not_yet;
         if (const auto wish = outcome.answer.header("Retry-After")) {
-            verdict.retry_after = parse_retry_after(*wish, now);
+            out.retry_after = parse_retry_after(*wish, now);
         }
     }
-    return verdict;
+    return out;
 }
 
 UploadClass classify_upload(const http::Failure& failure) {
-    UploadClass verdict;
+    UploadClass out;
     if (failure.kind == http::FailureKind::source) {
-        verdict.outcome = UploadOutcome::unreadable;
-        verdict.metric = metrics::Upload::unreadable;
-        verdict.problem = "our copy cannot be read";
-        return verdict;
+        out.outcome = UploadOutcome::unreadable;
+        out.metric = metrics::Upload::unreadable;
+        out.problem = "our copy cannot be read";
+        return out;
     }
     if (failure.phase == http::Phase::await_continue && failure.kind == http::FailureKind::timeout) {
-        verdict.outcome = UploadOutcome::later;
-        verdict.metric = metrics::Upload::no_continue;
-        verdict.problem = "no 100 Continue in time";
-        return verdict;
+        out.outcome = UploadOutcome::not_yet;
+        out.metric = metrics::Upload::no_continue;
+        out.problem = "no 100 Continue in time";
+        return out;
     }
-    AnswerClass answer_class;
-    classify_failure(failure, answer_class);
-    switch (answer_class.outcome) {
-        case Outcome::tls:
-            verdict.outcome = UploadOutcome::tls;
-            verdict.problem = "TLS or certificates fail";
+    AnswerClass answer;
+    classify_failure(failure, answer);
+    out.symptom = answer.symptom;
+    switch (answer.reach) {
+        case Reach::certificate:
+            out.outcome = UploadOutcome::certificate;
+            out.problem = "a certificate is wrong";
             break;
-        case Outcome::unreachable:
-            verdict.outcome = UploadOutcome::unreachable;
-            verdict.problem = "no connection";
+        case Reach::no_connection:
+            out.outcome = UploadOutcome::no_connection;
+            out.problem = "no connection";
             break;
-        default:
-            verdict.problem = "no whole answer";
+        case Reach::answered:
+        case Reach::reached:
+            out.problem = "no whole answer";
             break;
     }
-    return verdict;
+    return out;
 }
 
 std::chrono::milliseconds answer_timeout(std::chrono::milliseconds timeout, std::uint64_t bytes) {

@@ -16,31 +16,32 @@ namespace lihandover::delivery {
 
 /// What the attempt says.
 enum class UploadOutcome : std::uint8_t {
-    delivered,    ///< success, and the whole object went
-    early,        ///< success before all of it went
-    refused,      ///< an answer that is final
-    later,        ///< about this object: 404, 409, 417, 425, or no `100 Continue` in time
-    unavailable,  ///< 5xx, 408, or no whole answer: the LEA may not be able to now
-    busy,         ///< 429: too many of ours
-    unreachable,  ///< no connection
-    credentials,  ///< 401, 403
-    tls,          ///< certificates or TLS fail
-    unreadable,   ///< our own copy cannot be read
+    delivered,      ///< success, and the whole object went
+    early,          ///< success before all of it went
+    not_yet,        ///< 404, 409, 417, 425, or no `100 Continue` in time: the LEA may still be processing the item
+    failed,         ///< any other answer, or none: evidence
+    no_connection,  ///< nothing was sent
+    certificate,    ///< nor this time: a certificate is wrong, on either side
+    unreadable,     ///< our own copy cannot be read
 };
 
 struct UploadClass {
-    UploadOutcome outcome = UploadOutcome::unavailable;
+    UploadOutcome outcome = UploadOutcome::failed;
     metrics::Upload metric = metrics::Upload::disconnected;
+    /// Why uploads pause, should that be all it says.
+    metrics::Pause symptom = metrics::Pause::no_answer;
     unsigned status = 0;  ///< of the answer; 0: there was none
-    /// The LEA asked for patience; at most max_retry_after.
+    /// Of `failed`: the answer judges what was sent, so that the object becomes `refused` should it be to blame.
+    bool judges_content = false;
+    /// The LEA asked for patience, as it said; the caller bounds it.
     std::optional<std::chrono::seconds> retry_after;
     std::string_view problem;  ///< for the log; no LEA's word, no URL
 };
 
-/// Judges an answer.
+/// Classifies an answer.
 ///   now  for a Retry-After that names a date
 [[nodiscard]] UploadClass classify_upload(const http::ExpectOutcome& outcome, model::Instant now);
-/// Judges an attempt that brought none.
+/// Classifies an attempt that brought none.
 [[nodiscard]] UploadClass classify_upload(const http::Failure& failure);
 
 /// What an LEA is trusted to check, copy and sync of an object before it answers, at least, in bytes per second.

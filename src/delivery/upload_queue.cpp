@@ -1,18 +1,37 @@
 #include "upload_queue.hpp"
 
+#include <algorithm>
+
+#include "lihandover/base/invariant.hpp"
+
 namespace lihandover::delivery {
 
-void UploadQueue::add(const store::QueuedObject& object) {
+UploadQueue::~UploadQueue() {
+    for (auto& list : lists_) {
+        list.clear();
+    }
+}
+
+Upload& UploadQueue::add(const store::QueuedObject& object) {
     const auto [found, made] = uploads_.try_emplace(object.id, object);
     auto& upload = found->second;
     if (made) {
+        upload.number = next_number_++;
+        by_number_.emplace(upload.number, &upload);
         append(upload);
         by_deadline_.insert(&upload);
     } else if (upload.state == Upload::State::settling) {
-        upload = Upload(object);  // in no list, as long as it settles
-        upload.state = Upload::State::settling;
+        upload.object = object;  // in no list, as long as it settles
+        upload.failures = upload.wasted = upload.last_status = 0;
+        upload.withdrawn = upload.set_aside = false;
         upload.again = true;
+    } else if (upload.set_aside && upload.state == Upload::State::resting) {
+        settle(upload);  // its deadline may be another one
+        upload.object = object;
+        upload.set_aside = false;
+        again(upload);
     }
+    return upload;
 }
 
 Upload* UploadQueue::find(const model::Uuid& object) {
@@ -20,18 +39,25 @@ Upload* UploadQueue::find(const model::Uuid& object) {
     return found == uploads_.end() ? nullptr : &found->second;
 }
 
+Upload* UploadQueue::find(std::int64_t number) {
+    const auto found = by_number_.find(number);
+    return found == by_number_.end() ? nullptr : found->second;
+}
+
 void UploadQueue::erase(Upload& upload) {
     settle(upload);
-    uploads_.erase(upload.object.id);
+    by_number_.erase(upload.number);
+    const auto id = upload.object.id;
+    uploads_.erase(id);
 }
 
 Upload* UploadQueue::take(bool large) {
     for (std::size_t i = 0; i < lists_.size(); ++i) {
-        auto* upload = lists_[i].first;
-        if (upload != nullptr && (large || i % 2 == 0)) {
-            settle(*upload);
-            upload->state = Upload::State::running;
-            return upload;
+        if (!lists_[i].empty() && (large || i % 2 == 0)) {
+            auto& upload = lists_[i].front();
+            settle(upload);
+            upload.state = Upload::State::running;
+            return &upload;
         }
     }
     return nullptr;
@@ -62,9 +88,17 @@ void UploadQueue::rest(Upload& upload, Time due) {
     by_deadline_.insert(&upload);
 }
 
+void UploadQueue::hurry(Upload& upload, Time due) {
+    if (upload.state == Upload::State::resting) {
+        resting_.erase(&upload);
+        upload.due = std::min(upload.due, due);
+        resting_.insert(&upload);
+    }
+}
+
 void UploadQueue::settle(Upload& upload) {
-    if (upload.state == Upload::State::ready) {
-        unlist(upload);
+    if (upload.state == Upload::State::ready && upload.is_linked()) {
+        list_of(upload).erase(List::s_iterator_to(upload));
     } else if (upload.state == Upload::State::resting) {
         resting_.erase(&upload);
     }
@@ -98,21 +132,9 @@ UploadQueue::List& UploadQueue::list_of(const Upload& upload) {
 }
 
 void UploadQueue::append(Upload& upload) {
-    auto& list = list_of(upload);
+    LIHANDOVER_INVARIANT(!upload.is_linked(), "an upload waits in one place");
     upload.state = Upload::State::ready;
-    upload.previous = list.last;
-    upload.next = nullptr;
-    (list.last != nullptr ? list.last->next : list.first) = &upload;
-    list.last = &upload;
-    ++ready_[upload.small() ? 0 : 1];
-}
-
-void UploadQueue::unlist(Upload& upload) {
-    auto& list = list_of(upload);
-    (upload.previous != nullptr ? upload.previous->next : list.first) = upload.next;
-    (upload.next != nullptr ? upload.next->previous : list.last) = upload.previous;
-    upload.previous = upload.next = nullptr;
-    --ready_[upload.small() ? 0 : 1];
+    list_of(upload).push_back(upload);
 }
 
 }  // namespace lihandover::delivery

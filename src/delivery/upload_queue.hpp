@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <boost/intrusive/list.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -18,7 +19,7 @@ namespace lihandover::delivery {
 
 /// An object to push: what the store said of it, and what was seen of it since. Stays where it is in memory until
 /// UploadQueue::erase.
-struct Upload {
+struct Upload : boost::intrusive::list_base_hook<> {
     enum class State : std::uint8_t {
         ready,     ///< in one of the queue's lists
         resting,   ///< failed, not before `due`
@@ -33,12 +34,13 @@ struct Upload {
     static constexpr std::uint64_t small_size = std::uint64_t{1} << 20;
 
     store::QueuedObject object;
-    Upload* previous = nullptr;  ///< in the list of ready ones
-    Upload* next = nullptr;
+    std::int64_t number = 0;        ///< names it within the queue
     model::Clock::SteadyTime due;   ///< while resting
     std::uint16_t failures = 0;     ///< running
+    std::uint16_t wasted = 0;       ///< bodies that were taken and then not wanted
     std::uint16_t last_status = 0;  ///< of the last answer; 0: there was none
     State state = State::ready;
+    bool set_aside = false;  ///< it fails where others succeed
     bool withdrawn = false;  ///< an operator ended it while it was running
     bool again = false;      ///< added once more while it was settling: retried before the store's answer came
 };
@@ -52,13 +54,14 @@ class UploadQueue {
     UploadQueue() = default;
     UploadQueue(const UploadQueue&) = delete;
     UploadQueue& operator=(const UploadQueue&) = delete;
-    ~UploadQueue() = default;
+    ~UploadQueue();
 
-    /// Ready, behind all others of its kind. Nothing where it is known already; but one that is settling takes over
-    /// what `object` says and is marked as `again`.
-    void add(const store::QueuedObject& object);
+    /// Ready, behind all others of its kind. Nothing where it is known already, but: one that is settling takes over
+    /// what `object` says and is marked as `again`, and one that is set aside is ready once more.
+    Upload& add(const store::QueuedObject& object);
     /// nullptr when unknown.
     [[nodiscard]] Upload* find(const model::Uuid& object);
+    [[nodiscard]] Upload* find(std::int64_t number);
     void erase(Upload& upload);
 
     /// Next ready one, running from now on; nullptr when there is none.
@@ -68,8 +71,10 @@ class UploadQueue {
     Upload* take_resting();
     /// Running or settling: ready once more, behind all others of its kind.
     void again(Upload& upload);
-    /// Running or settling: not before `due`.
+    /// Not before `due`.
     void rest(Upload& upload, Time due);
+    /// A resting one may go on at `due`, should that be earlier.
+    void hurry(Upload& upload, Time due);
     /// Out of the lists until again(), rest() or erase().
     void settle(Upload& upload);
     /// Makes those ready that are due at `now`.
@@ -80,8 +85,8 @@ class UploadQueue {
     [[nodiscard]] Upload* expired(model::Instant now) const;
     [[nodiscard]] std::optional<model::Instant> next_deadline() const;
     [[nodiscard]] std::optional<Time> next_due() const;
-    [[nodiscard]] std::size_t ready_small() const { return ready_[0]; }
-    [[nodiscard]] std::size_t ready_large() const { return ready_[1]; }
+    [[nodiscard]] std::size_t ready_small() const { return lists_[0].size() + lists_[2].size(); }
+    [[nodiscard]] std::size_t ready_large() const { return lists_[1].size() + lists_[3].size(); }
     [[nodiscard]] std::size_t resting() const { return resting_.size(); }
     /// Ready and resting ones.
     [[nodiscard]] std::size_t waiting() const { return by_deadline_.size(); }
@@ -89,28 +94,25 @@ class UploadQueue {
     [[nodiscard]] bool empty() const { return uploads_.empty(); }
 
   private:
-    struct List {
-        Upload* first = nullptr;
-        Upload* last = nullptr;
-    };
+    using List = boost::intrusive::list<Upload>;
     struct ByDue {
         bool operator()(const Upload* a, const Upload* b) const {
-            return std::pair(a->due, a->object.id) < std::pair(b->due, b->object.id);
+            return std::tie(a->due, a->number) < std::tie(b->due, b->number);
         }
     };
     struct ByDeadline {
         bool operator()(const Upload* a, const Upload* b) const {
-            return std::tie(a->object.deadline, a->object.id) < std::tie(b->object.deadline, b->object.id);
+            return std::tie(a->object.deadline, a->number) < std::tie(b->object.deadline, b->number);
         }
     };
 
     [[nodiscard]] List& list_of(const Upload& upload);
     void append(Upload& upload);
-    void unlist(Upload& upload);
 
     std::unordered_map<model::Uuid, Upload> uploads_;
-    std::array<List, 4> lists_;           ///< small and large emergencies, then the small and large others
-    std::array<std::size_t, 2> ready_{};  ///< small, large
+    std::unordered_map<std::int64_t, Upload*> by_number_;
+    std::int64_t next_number_ = 1;
+    std::array<List, 4> lists_;  ///< small and large emergencies, then the small and large others
     std::set<Upload*, ByDue> resting_;
     std::set<Upload*, ByDeadline> by_deadline_;
 };

@@ -63,7 +63,7 @@ class UploadSource final : public http::BodySource {
     struct Parts {
         boost::asio::any_io_executor executor;
         boost::asio::any_io_executor pool;
-        const store::Objects& objects;
+        const store::BinaryObjects& objects;
         std::shared_ptr<const store::SealedObject> object;
         std::shared_ptr<Pump> pump;
         bool small = false;

@@ -5,26 +5,26 @@
 #include <memory>
 #include <optional>
 
-#include "destination_health.hpp"
+#include "lihandover/model/clock.hpp"
 
 namespace lihandover::delivery {
 
 /// The earliest of some times that are still to come. What is due already waits for something else than time.
 class Earliest {
   public:
-    explicit Earliest(DestinationHealth::Time now) : now_(now) {}
+    explicit Earliest(model::Clock::SteadyTime now) : now_(now) {}
 
-    void consider(DestinationHealth::Time at) {
+    void consider(model::Clock::SteadyTime at) {
         if (at > now_ && (!next_ || at < *next_)) {
             next_ = at;
         }
     }
-    [[nodiscard]] DestinationHealth::Time now() const { return now_; }
-    [[nodiscard]] const std::optional<DestinationHealth::Time>& next() const { return next_; }
+    [[nodiscard]] model::Clock::SteadyTime now() const { return now_; }
+    [[nodiscard]] const std::optional<model::Clock::SteadyTime>& next() const { return next_; }
 
   private:
-    DestinationHealth::Time now_;
-    std::optional<DestinationHealth::Time> next_;
+    model::Clock::SteadyTime now_;
+    std::optional<model::Clock::SteadyTime> next_;
 };
 
 /// Has its owner, of which it is a member, look again (`kick()`) when the time has come. On one thread.
@@ -32,7 +32,7 @@ class WakeTimer {
   public:
     explicit WakeTimer(const boost::asio::any_io_executor& executor) : timer_(executor) {}
 
-    /// Nothing changes where it rings earlier anyway: who looks again sets it again.
+    /// Nothing changes where it rings earlier anyway: whoever looks again sets it again.
     template <class Owner>
     void set(const Earliest& times, std::weak_ptr<Owner> owner) {
         const auto& next = times.next();
@@ -52,7 +52,7 @@ class WakeTimer {
 
   private:
     boost::asio::steady_timer timer_;
-    std::optional<DestinationHealth::Time> armed_;
+    std::optional<model::Clock::SteadyTime> armed_;
 };
 
 }  // namespace lihandover::delivery

@@ -198,6 +198,12 @@ TEST_F(CtlTest, EndsWithZeroOnlyOnSuccess) {
 
 TEST_F(CtlTest, AcceptsTheClock) {
     start();
+    EXPECT_EQ(ctl({"pause", "lea-one"}).status, 0);
+    EXPECT_TRUE(control_.held);
+    EXPECT_EQ(ctl({"resume", "lea-one"}).status, 0);
+    EXPECT_FALSE(control_.held);
+    EXPECT_NE(ctl({"pause", "elsewhere"}).status, 0);
+    EXPECT_NE(ctl({"pause"}).status, 0);
     EXPECT_EQ(ctl({"clock", "accept"}).status, 0);
     EXPECT_EQ(control_.clock_accepted, 1);
     EXPECT_NE(ctl({"clock"}).status, 0);

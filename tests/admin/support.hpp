@@ -79,6 +79,10 @@ class FakeControl final : public Control {
     [[nodiscard]] std::shared_ptr<const WarrantList> warrants() const override { return list; }
     std::atomic<int> clock_accepted = 0;
     void accept_clock() override { ++clock_accepted; }
+    /// The one destination there is: held by an operator or not.
+    std::atomic<bool> held = false;
+    bool pause_destination(const std::string& name) override { return hold(name, true); }
+    bool resume_destination(const std::string& name) override { return hold(name, false); }
     void reload(ReloadRequest request, std::function<void(ReloadReport)> done) override {
         const std::lock_guard lock(mutex);
         reloads_by.push_back(request.who + (request.confirm_ended ? " confirms" : ""));
@@ -89,6 +93,13 @@ class FakeControl final : public Control {
     }
 
   private:
+    bool hold(const std::string& name, bool wanted) {
+        if (name != "lea-one") {
+            return false;
+        }
+        held = wanted;
+        return true;
+    }
     std::thread reloading_;
 };
 

@@ -8,21 +8,24 @@
 #include <string>
 #include <vector>
 
+#include "back_off.hpp"
 #include "lihandover/hi1/message.hpp"
 #include "lihandover/hi1/writer.hpp"
 
 namespace lihandover::delivery {
 
-void PrintTo(Outcome outcome, std::ostream* out) {
-    *out << "outcome " << static_cast<int>(outcome);
+void PrintTo(Reach reach, std::ostream* out) {
+    *out << "reach " << static_cast<int>(reach);
 }
-void PrintTo(Verdict verdict, std::ostream* out) {
-    *out << "verdict " << static_cast<int>(verdict);
+void PrintTo(ActionOutcome outcome, std::ostream* out) {
+    *out << "outcome " << static_cast<int>(outcome);
 }
 
 namespace {
 
 using metrics::Attempt;
+using metrics::Pause;
+using Action = ActionOutcome;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Kind = hi1::ActionAnswer::Kind;
@@ -61,87 +64,123 @@ class ClassifyAnswer : public testing::Test {
         hi1::append_error_response(body, request, now, {code, "words"});
         return body;
     }
-    const AnswerClass& judge(unsigned status, std::string_view body,
-                             std::optional<std::string_view> retry_after = std::nullopt) {
-        classify_answer(status, body, retry_after, {transaction_, objects_}, retry_codes, now, judgement_);
-        return judgement_;
+    const AnswerClass& classify(unsigned status, std::string_view body,
+                                std::optional<std::string_view> retry_after = std::nullopt) {
+        classify_answer(status, body, retry_after, {transaction_, objects_}, {retry_codes, ever_accepted_}, now,
+                        class_);
+        return class_;
     }
-    std::vector<Verdict> verdicts(const std::vector<hi1::ActionAnswer>& answers) {
-        judge(200, response(answers));
-        std::vector<Verdict> all;
-        for (const auto& action : judgement_.actions) {
-            all.push_back(action.verdict);
+    std::vector<Action> outcomes(const std::vector<hi1::ActionAnswer>& answers) {
+        classify(200, response(answers));
+        std::vector<Action> all;
+        for (const auto& action : class_.actions) {
+            all.push_back(action.outcome);
         }
         return all;
     }
 
     model::Uuid transaction_ = model::Uuid::random();
     std::vector<model::Uuid> objects_;
-    AnswerClass judgement_;
+    bool ever_accepted_ = true;
+    AnswerClass class_;
 };
 
 TEST_F(ClassifyAnswer, EachActionByItself) {
-    EXPECT_EQ(verdicts({accepted(0), refused(1, 3007), refused(2, 3051)}),
-              (std::vector{Verdict::accepted, Verdict::refused, Verdict::again}));
-    EXPECT_EQ(judgement_.outcome, Outcome::answered);
-    EXPECT_EQ(judgement_.attempt, Attempt::answered);
-    EXPECT_EQ(judgement_.actions[1].error.code, 3007U);
-    EXPECT_EQ(judgement_.actions[1].error.description, "words");
+    EXPECT_EQ(outcomes({accepted(0), refused(1, 3007), refused(2, 3051)}),
+              (std::vector{Action::accepted, Action::refused, Action::transient}));
+    EXPECT_EQ(class_.reach, Reach::answered);
+    EXPECT_EQ(class_.attempt, Attempt::answered);
+    EXPECT_EQ(class_.actions[1].error.code, 3007U);
+    EXPECT_EQ(class_.actions[1].error.description, "words");
+}
+
+TEST_F(ClassifyAnswer, CodesMeanWhatTheStandardSays) {
+    const auto of = [this](std::uint64_t code) { return outcomes({refused(0, code)}).front(); };
+    for (const std::uint64_t code : {3000U, 3001U, 3002U, 3005U, 3006U, 3007U, 3009U, 3014U, 3018U}) {
+        EXPECT_EQ(of(code), Action::refused) << code;
+    }
+    EXPECT_EQ(of(3003), Action::transient);
+    EXPECT_EQ(of(3004), Action::about_systems);
+    EXPECT_EQ(of(3010), Action::already_there);
+    EXPECT_EQ(of(3019), Action::about_systems);
+    EXPECT_EQ(of(3021), Action::about_systems);
+    EXPECT_EQ(of(3022), Action::too_large);
+    EXPECT_EQ(of(3020), Action::refused);
+    ever_accepted_ = false;
+    EXPECT_EQ(of(3020), Action::about_systems) << "the LEA may lack a schema";
+    EXPECT_EQ(of(500), Action::refused) << "a code of nobody's table";
+    EXPECT_EQ(of(3050), Action::transient) << "listed in retry.error_codes";
 }
 
 TEST_F(ClassifyAnswer, AnswersMayComeInAnyOrder) {
-    EXPECT_EQ(verdicts({refused(2, 1), accepted(0), accepted(1)}),
-              (std::vector{Verdict::accepted, Verdict::accepted, Verdict::refused}));
+    EXPECT_EQ(outcomes({refused(2, 1), accepted(0), accepted(1)}),
+              (std::vector{Action::accepted, Action::accepted, Action::refused}));
 }
 
 TEST_F(ClassifyAnswer, UnansweredTwiceAnsweredAndMisfitting) {
     auto wrong = accepted(1);
     wrong.identifier = objects_[2];
-    const std::vector<std::pair<std::vector<hi1::ActionAnswer>, std::vector<Verdict>>> cases = {
-        {{accepted(0), accepted(2)}, {Verdict::accepted, Verdict::unanswered, Verdict::accepted}},
+    const std::vector<std::pair<std::vector<hi1::ActionAnswer>, std::vector<Action>>> cases = {
+        {{accepted(0), accepted(2)}, {Action::accepted, Action::unanswered, Action::accepted}},
         {{accepted(0), accepted(1), accepted(1), accepted(2)},
-         {Verdict::accepted, Verdict::unanswered, Verdict::accepted}},
+         {Action::accepted, Action::unanswered, Action::accepted}},
         {{accepted(0), accepted(1), refused(1, 3007), accepted(2)},
-         {Verdict::accepted, Verdict::unanswered, Verdict::accepted}},
+         {Action::accepted, Action::unanswered, Action::accepted}},
         {{accepted(0), refused(1, 3007), refused(1, 3007), refused(1, 3007)},
-         {Verdict::accepted, Verdict::unanswered, Verdict::unanswered}},
-        {{accepted(0), wrong, accepted(2)}, {Verdict::accepted, Verdict::unanswered, Verdict::accepted}},
+         {Action::accepted, Action::unanswered, Action::unanswered}},
+        {{accepted(0), wrong, accepted(2)}, {Action::accepted, Action::unanswered, Action::accepted}},
         {{accepted(0), accepted(1), accepted(2), {7, Kind::accepted, objects_[0], {}}},
-         {Verdict::accepted, Verdict::accepted, Verdict::accepted}},
+         {Action::accepted, Action::accepted, Action::accepted}},
+        // An LEA that takes the first action of a batch only, and mixes up code and identifier as it says so.
+        {{accepted(0), refused(1, 3007), {3007, Kind::refused, {}, {2, "words"}}},
+         {Action::accepted, Action::refused, Action::unanswered}},
     };
     for (const auto& [answers, expected] : cases) {
-        EXPECT_EQ(verdicts(answers), expected);
-        EXPECT_EQ(judgement_.outcome, Outcome::answered);
+        EXPECT_EQ(outcomes(answers), expected);
+        EXPECT_EQ(class_.reach, Reach::answered);
     }
 }
 
 TEST_F(ClassifyAnswer, AnAnswerWithoutASingleFittingActionMakesNoSense) {
     for (const auto& answers : {std::vector<hi1::ActionAnswer>{{9, Kind::accepted, objects_[0], {}}},
                                 std::vector<hi1::ActionAnswer>{{0, Kind::accepted, model::Uuid::random(), {}}}}) {
-        EXPECT_EQ(judge(200, response(answers)).outcome, Outcome::senseless);
-        EXPECT_EQ(judgement_.attempt, Attempt::senseless_answer);
+        EXPECT_EQ(classify(200, response(answers)).reach, Reach::reached);
+        EXPECT_EQ(class_.attempt, Attempt::senseless_answer);
+        EXPECT_EQ(class_.symptom, Pause::senseless_answer);
     }
 }
 
-TEST_F(ClassifyAnswer, MessageLevelError) {
-    EXPECT_EQ(judge(200, error_response(3007)).outcome, Outcome::rejected);
-    EXPECT_EQ(judgement_.attempt, Attempt::answered);
-    EXPECT_EQ(judgement_.refusal.code, 3007U);
-    EXPECT_EQ(judgement_.refusal.kind, store::Refusal::Kind::hi1_error);
-    EXPECT_EQ(judgement_.refusal.words, "words");
-    // One worth retrying is said of every action.
-    EXPECT_EQ(judge(200, error_response(3050)).outcome, Outcome::answered);
-    ASSERT_EQ(judgement_.actions.size(), 3U);
-    for (const auto& action : judgement_.actions) {
-        EXPECT_EQ(action.verdict, Verdict::again);
+TEST_F(ClassifyAnswer, AMessageLevelErrorIsEvidenceWhateverItsTransaction) {
+    for (const bool foreign : {false, true}) {
+        const auto body = error_response(3007);
+        if (foreign) {
+            transaction_ = model::Uuid::random();
+        }
+        EXPECT_EQ(classify(200, body).reach, Reach::reached);
+        EXPECT_EQ(class_.attempt, Attempt::answered);
+        EXPECT_EQ(class_.symptom, Pause::refusals);
+        EXPECT_TRUE(class_.judges_content);
+        EXPECT_EQ(class_.refusal.code, 3007U);
+        EXPECT_EQ(class_.refusal.kind, store::Refusal::Kind::hi1_error);
+        EXPECT_EQ(class_.refusal.words, "words");
     }
+    EXPECT_FALSE(classify(200, error_response(3050)).judges_content) << "worth retrying";
+    EXPECT_TRUE(classify(200, error_response(3022)).too_large);
 }
 
-TEST_F(ClassifyAnswer, WrongTransaction) {
+TEST_F(ClassifyAnswer, ActionsOfAnotherTransactionAreNotOurs) {
     const auto body = response({accepted(0), accepted(1), accepted(2)});
     transaction_ = model::Uuid::random();
-    EXPECT_EQ(judge(200, body).outcome, Outcome::senseless);
-    EXPECT_TRUE(judgement_.actions.empty());
+    EXPECT_EQ(classify(200, body).attempt, Attempt::senseless_answer);
+    EXPECT_TRUE(class_.actions.empty());
+}
+
+TEST_F(ClassifyAnswer, AGoodBodyCountsUnderAnySuccess) {
+    const auto good = response({accepted(0), accepted(1), accepted(2)});
+    for (const unsigned status : {200U, 201U, 202U, 203U, 299U}) {
+        EXPECT_EQ(classify(status, good).reach, Reach::answered) << status;
+    }
+    EXPECT_EQ(classify(204, "").attempt, Attempt::senseless_answer);
 }
 
 TEST_F(ClassifyAnswer, UnreadableBodies) {
@@ -150,65 +189,69 @@ TEST_F(ClassifyAnswer, UnreadableBodies) {
          {std::string(), std::string("OK"), std::string("<html>busy</html>"), good.substr(0, good.size() - 5),
           std::string("<?xml version=\"1.0\"?><!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>"),
           std::string(hi1::max_response_size + 1, ' ')}) {
-        EXPECT_EQ(judge(200, body).outcome, Outcome::senseless);
+        EXPECT_EQ(classify(200, body).reach, Reach::reached);
+        EXPECT_EQ(class_.attempt, Attempt::senseless_answer);
+        EXPECT_FALSE(class_.judges_content);
     }
 }
 
 TEST_F(ClassifyAnswer, Statuses) {
     struct Case {
         unsigned status;
-        Outcome outcome;
+        Pause symptom;
         Attempt attempt;
+        bool judges;
     };
-    const auto good = response({accepted(0), accepted(1), accepted(2)});
-    for (const auto& [status, outcome, attempt] : std::vector<Case>{
-             {200, Outcome::answered, Attempt::answered},          {101, Outcome::senseless, Attempt::senseless_answer},
-             {201, Outcome::senseless, Attempt::senseless_answer}, {202, Outcome::senseless, Attempt::senseless_answer},
-             {204, Outcome::senseless, Attempt::senseless_answer}, {300, Outcome::redirected, Attempt::redirected},
-             {301, Outcome::redirected, Attempt::redirected},      {302, Outcome::redirected, Attempt::redirected},
-             {304, Outcome::redirected, Attempt::redirected},      {307, Outcome::redirected, Attempt::redirected},
-             {308, Outcome::redirected, Attempt::redirected},      {400, Outcome::rejected, Attempt::client_error},
-             {401, Outcome::credentials, Attempt::unauthorised},   {403, Outcome::credentials, Attempt::unauthorised},
-             {404, Outcome::rejected, Attempt::client_error},      {405, Outcome::rejected, Attempt::client_error},
-             {407, Outcome::rejected, Attempt::client_error},      {408, Outcome::unavailable, Attempt::busy},
-             {413, Outcome::rejected, Attempt::client_error},      {415, Outcome::rejected, Attempt::client_error},
-             {422, Outcome::rejected, Attempt::client_error},      {429, Outcome::unavailable, Attempt::busy},
-             {499, Outcome::rejected, Attempt::client_error},      {500, Outcome::unavailable, Attempt::server_error},
-             {502, Outcome::unavailable, Attempt::server_error},   {503, Outcome::unavailable, Attempt::server_error},
-             {599, Outcome::unavailable, Attempt::server_error},   {600, Outcome::senseless, Attempt::senseless_answer},
-             {999, Outcome::senseless, Attempt::senseless_answer},
+    for (const auto& [status, symptom, attempt, judges] : std::vector<Case>{
+             {101, Pause::senseless_answer, Attempt::senseless_answer, false},
+             {301, Pause::redirect, Attempt::redirected, false},
+             {302, Pause::redirect, Attempt::redirected, false},
+             {308, Pause::redirect, Attempt::redirected, false},
+             {400, Pause::refusals, Attempt::client_error, true},
+             {401, Pause::credentials, Attempt::unauthorised, false},
+             {403, Pause::credentials, Attempt::unauthorised, false},
+             {404, Pause::refusals, Attempt::client_error, true},
+             {407, Pause::refusals, Attempt::client_error, false},
+             {408, Pause::unavailable, Attempt::busy, false},
+             {409, Pause::refusals, Attempt::client_error, true},
+             {410, Pause::refusals, Attempt::client_error, true},
+             {413, Pause::refusals, Attempt::client_error, true},
+             {415, Pause::refusals, Attempt::client_error, true},
+             {421, Pause::refusals, Attempt::client_error, false},
+             {422, Pause::refusals, Attempt::client_error, true},
+             {429, Pause::unavailable, Attempt::busy, false},
+             {500, Pause::unavailable, Attempt::server_error, false},
+             {503, Pause::unavailable, Attempt::server_error, false},
+             {599, Pause::unavailable, Attempt::server_error, false},
+             {600, Pause::senseless_answer, Attempt::senseless_answer, false},
          }) {
-        EXPECT_EQ(judge(status, good).outcome, outcome) << status;
-        EXPECT_EQ(judgement_.attempt, attempt) << status;
-        if (outcome == Outcome::rejected) {
-            EXPECT_EQ(judgement_.refusal.code, status);
-            EXPECT_EQ(judgement_.refusal.kind, store::Refusal::Kind::http_status);
-            EXPECT_EQ(judgement_.refusal.words, "");
-        }
-        EXPECT_EQ(judgement_.actions.empty(), status != 200) << status;
+        const auto good = response({accepted(0), accepted(1), accepted(2)});
+        EXPECT_EQ(classify(status, good).reach, Reach::reached) << status;
+        EXPECT_EQ(class_.symptom, symptom) << status;
+        EXPECT_EQ(class_.attempt, attempt) << status;
+        EXPECT_EQ(class_.judges_content, judges) << status;
+        EXPECT_TRUE(class_.actions.empty()) << status;
     }
 }
 
-TEST_F(ClassifyAnswer, AJudgementIsNotMixedUpWithTheOneBefore) {
-    judge(400, "");
-    judge(503, "", "7");
-    EXPECT_EQ(judgement_.refusal.code, 0U);
-    EXPECT_EQ(judgement_.retry_after, seconds(7));
-    judge(200, response({accepted(0), accepted(1), accepted(2)}));
-    EXPECT_FALSE(judgement_.retry_after);
-    classify_failure({http::Phase::receive, http::FailureKind::timeout, false, false, ""}, judgement_);
-    EXPECT_TRUE(judgement_.actions.empty());
+TEST_F(ClassifyAnswer, AClassIsNotMixedUpWithTheOneBefore) {
+    classify(400, "");
+    classify(503, "", "7");
+    EXPECT_EQ(class_.refusal.code, 503U);
+    EXPECT_FALSE(class_.judges_content);
+    EXPECT_EQ(class_.retry_after, seconds(7));
+    classify(200, response({accepted(0), accepted(1), accepted(2)}));
+    EXPECT_FALSE(class_.retry_after);
+    classify_failure({http::Phase::receive, http::FailureKind::timeout, false, false, ""}, class_);
+    EXPECT_TRUE(class_.actions.empty());
 }
 
-TEST_F(ClassifyAnswer, RetryAfterBelongsToTheUnavailable) {
-    EXPECT_EQ(judge(503, "", "120").retry_after, seconds(120));
-    EXPECT_EQ(judge(429, "", "5").retry_after, seconds(5));
-    EXPECT_EQ(judge(429, "").retry_after, seconds(0));  // about all that we send, however long it lasts
-    EXPECT_EQ(judge(429, "", "soon").retry_after, seconds(0));
-    EXPECT_EQ(judge(503, "").retry_after, std::nullopt);
-    EXPECT_EQ(judge(503, "", "soon").retry_after, std::nullopt);
-    EXPECT_EQ(judge(200, "", "120").retry_after, std::nullopt);
-    EXPECT_EQ(judge(400, "", "120").retry_after, std::nullopt);
+TEST_F(ClassifyAnswer, RetryAfterIsReadOfWhatIsNoSuccess) {
+    EXPECT_EQ(classify(503, "", "120").retry_after, seconds(120));
+    EXPECT_EQ(classify(429, "", "5").retry_after, seconds(5));
+    EXPECT_EQ(classify(429, "").retry_after, std::nullopt);
+    EXPECT_EQ(classify(503, "", "soon").retry_after, std::nullopt);
+    EXPECT_EQ(classify(200, "", "120").retry_after, std::nullopt);
 }
 
 TEST(RetryAfter, TakesSecondsAndDatesWithinBounds) {
@@ -252,32 +295,36 @@ TEST(ClassifyFailure, Table) {
     struct Case {
         Phase phase;
         FailureKind kind;
-        Outcome outcome;
+        Reach reach;
         Attempt attempt;
+        Pause symptom;
     };
-    for (const auto& [phase, kind, outcome, attempt] : std::vector<Case>{
-             {Phase::resolve, FailureKind::dns, Outcome::unreachable, Attempt::connect_failed},
-             {Phase::resolve, FailureKind::timeout, Outcome::unreachable, Attempt::timed_out},
-             {Phase::connect, FailureKind::connect, Outcome::unreachable, Attempt::connect_failed},
-             {Phase::connect, FailureKind::timeout, Outcome::unreachable, Attempt::timed_out},
-             {Phase::connect, FailureKind::closed, Outcome::unreachable, Attempt::connect_failed},
-             {Phase::handshake, FailureKind::certificate, Outcome::tls, Attempt::tls_failed},
-             {Phase::handshake, FailureKind::handshake, Outcome::tls, Attempt::tls_failed},
-             {Phase::handshake, FailureKind::timeout, Outcome::unreachable, Attempt::timed_out},
-             {Phase::handshake, FailureKind::closed, Outcome::unreachable, Attempt::connect_failed},
-             {Phase::receive, FailureKind::certificate, Outcome::tls, Attempt::tls_failed},
-             {Phase::send, FailureKind::timeout, Outcome::interrupted, Attempt::timed_out},
-             {Phase::send, FailureKind::closed, Outcome::interrupted, Attempt::disconnected},
-             {Phase::receive, FailureKind::timeout, Outcome::interrupted, Attempt::timed_out},
-             {Phase::receive, FailureKind::closed, Outcome::interrupted, Attempt::disconnected},
-             {Phase::receive, FailureKind::truncated, Outcome::interrupted, Attempt::disconnected},
-             {Phase::receive, FailureKind::malformed, Outcome::senseless, Attempt::senseless_answer},
-             {Phase::receive, FailureKind::too_large, Outcome::senseless, Attempt::senseless_answer},
+    for (const auto& [phase, kind, reach, attempt, symptom] : std::vector<Case>{
+             {Phase::resolve, FailureKind::dns, Reach::no_connection, Attempt::connect_failed, Pause::unreachable},
+             {Phase::resolve, FailureKind::timeout, Reach::no_connection, Attempt::timed_out, Pause::unreachable},
+             {Phase::connect, FailureKind::connect, Reach::no_connection, Attempt::connect_failed, Pause::unreachable},
+             {Phase::connect, FailureKind::timeout, Reach::no_connection, Attempt::timed_out, Pause::unreachable},
+             {Phase::connect, FailureKind::closed, Reach::no_connection, Attempt::connect_failed, Pause::unreachable},
+             {Phase::handshake, FailureKind::certificate, Reach::certificate, Attempt::tls_failed, Pause::tls},
+             {Phase::handshake, FailureKind::handshake, Reach::no_connection, Attempt::tls_failed, Pause::tls},
+             {Phase::handshake, FailureKind::timeout, Reach::no_connection, Attempt::timed_out, Pause::unreachable},
+             {Phase::handshake, FailureKind::closed, Reach::no_connection, Attempt::connect_failed, Pause::unreachable},
+             {Phase::receive, FailureKind::certificate, Reach::certificate, Attempt::tls_failed, Pause::tls},
+             {Phase::send, FailureKind::timeout, Reach::reached, Attempt::timed_out, Pause::no_answer},
+             {Phase::send, FailureKind::closed, Reach::reached, Attempt::disconnected, Pause::no_answer},
+             {Phase::receive, FailureKind::timeout, Reach::reached, Attempt::timed_out, Pause::no_answer},
+             {Phase::receive, FailureKind::truncated, Reach::reached, Attempt::disconnected, Pause::no_answer},
+             {Phase::receive, FailureKind::malformed, Reach::reached, Attempt::senseless_answer,
+              Pause::senseless_answer},
+             {Phase::receive, FailureKind::too_large, Reach::reached, Attempt::senseless_answer,
+              Pause::senseless_answer},
          }) {
-        AnswerClass answer_class;
-        classify_failure({phase, kind, false, false, ""}, answer_class);
-        EXPECT_EQ(answer_class.outcome, outcome) << static_cast<int>(phase) << ' ' << static_cast<int>(kind);
-        EXPECT_EQ(answer_class.attempt, attempt) << static_cast<int>(phase) << ' ' << static_cast<int>(kind);
+        AnswerClass answer;
+        classify_failure({phase, kind, false, false, ""}, answer);
+        EXPECT_EQ(answer.reach, reach) << static_cast<int>(phase) << ' ' << static_cast<int>(kind);
+        EXPECT_EQ(answer.attempt, attempt) << static_cast<int>(phase) << ' ' << static_cast<int>(kind);
+        EXPECT_EQ(answer.symptom, symptom) << static_cast<int>(phase) << ' ' << static_cast<int>(kind);
+        EXPECT_FALSE(answer.judges_content);
     }
 }
 

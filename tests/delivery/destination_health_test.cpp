@@ -8,331 +8,315 @@
 namespace lihandover::delivery {
 namespace {
 
+using metrics::Pause;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
 using std::chrono::seconds;
 using Mode = DestinationHealth::Mode;
-using Cause = DestinationHealth::Cause;
 
 class DestinationHealthTest : public testing::Test {
   protected:
-    /// Starts, does, ends.
-    template <typename Do>
-    auto attempt(Do what) {
-        const auto ticket = health_.start();
-        auto result = what(ticket);
-        health_.ended(ticket);
-        return result;
+    DestinationHealthTest() { health_.set_policy({seconds(1), seconds(300), 16}); }
+
+    Ticket start() { return health_.start(now_); }
+    void fail(const Ticket& ticket, Pause symptom = Pause::unavailable) { health_.failed(ticket, symptom, now_, 0); }
+    void end(const Ticket& ticket) { health_.ended(ticket, now_); }
+    void fail_one(Pause symptom = Pause::unavailable) {
+        const auto ticket = start();
+        fail(ticket, symptom);
+        end(ticket);
     }
-    bool fail(store::LaneId lane) {
-        return attempt([&](const Ticket& ticket) { return health_.failed(ticket, lane, now_, 0); });
+    bool accept_one() {
+        const auto ticket = start();
+        const bool opened = health_.accepted(ticket, now_);
+        end(ticket);
+        return opened;
     }
-    bool accept() {
-        return attempt([&](const Ticket& ticket) { return health_.accepted(ticket); });
-    }
-    bool refuse(std::uint64_t code) {
-        return attempt([&](const Ticket& ticket) {
-            health_.answered(ticket, now_);
-            return health_.refused(ticket, code, false, now_);
-        });
-    }
-    bool reach() {
-        return attempt([&](const Ticket& ticket) { return health_.reached(ticket, now_); });
-    }
-    bool reject(bool known = false) {
-        return attempt([&](const Ticket& ticket) { return health_.rejected(ticket, known, now_); });
-    }
-    void unreachable() {
-        attempt([&](const Ticket& ticket) {
-            health_.unreachable(ticket, now_, 0);
-            return 0;
-        });
-    }
-    void pause(Cause cause) {
-        attempt([&](const Ticket& ticket) {
-            health_.pause(ticket, cause, now_);
-            return 0;
-        });
-    }
-    void senseless(store::LaneId lane) {
-        attempt([&](const Ticket& ticket) {
-            health_.senseless(ticket, lane, now_, 0);
-            return 0;
-        });
+    void close() {
+        while (health_.is_open()) {
+            fail_one();
+        }
     }
 
-    DestinationHealth::Time now_ = DestinationHealth::Time{} + seconds(1000);
-    DestinationHealth health_{{seconds(1), seconds(60), 8}};
+    DestinationHealth health_{DestinationHealth::Policy{}};
+    DestinationHealth::Time now_{hours(1)};
 };
 
 TEST_F(DestinationHealthTest, BeginsOpenToAllConnections) {
-    EXPECT_EQ(health_.mode(), Mode::open);
-    EXPECT_TRUE(health_.may_start(now_, 7));
-    EXPECT_FALSE(health_.may_start(now_, 8));
+    EXPECT_TRUE(health_.is_open());
+    EXPECT_EQ(health_.allowed(), 16U);
+    EXPECT_TRUE(health_.may_start(now_, 15));
+    EXPECT_FALSE(health_.may_start(now_, 16));
+    EXPECT_FALSE(health_.pause_reason());
 }
 
-TEST_F(DestinationHealthTest, OneFailingLaneIsNotTheDestination) {
-    for (int i = 0; i < 50; ++i) {
-        EXPECT_FALSE(fail(7));
-    }
-    EXPECT_FALSE(fail(8));
-    EXPECT_FALSE(fail(7));
-    EXPECT_EQ(health_.mode(), Mode::open);
-    EXPECT_TRUE(fail(9));  // a third lane
-    EXPECT_EQ(health_.mode(), Mode::backing_off);
-    EXPECT_EQ(health_.resume_at(), now_ + seconds(1));
+TEST_F(DestinationHealthTest, ThreeFailuresRunningPauseAndSayWithWhatItFails) {
+    fail_one();
+    EXPECT_TRUE(health_.is_open());
+    EXPECT_EQ(health_.allowed(), 1U) << "one at a time tells more than many";
+    fail_one();
+    EXPECT_TRUE(health_.is_open());
+    fail_one(Pause::credentials);
+    EXPECT_EQ(health_.mode(), Mode::paused);
+    EXPECT_EQ(health_.pause_reason(), Pause::credentials);
+    EXPECT_FALSE(health_.may_start(now_, 0));
 }
 
 TEST_F(DestinationHealthTest, AnAcceptanceBetweenFailuresKeepsItOpen) {
-    for (store::LaneId lane = 0; lane < 50; lane += 2) {
-        fail(lane);
-        fail(lane + 1);
-        accept();
+    for (int i = 0; i < 10; ++i) {
+        fail_one();
+        fail_one();
+        accept_one();
     }
-    EXPECT_EQ(health_.mode(), Mode::open);
+    EXPECT_TRUE(health_.is_open());
 }
 
-TEST_F(DestinationHealthTest, BackedOffItIsProbedByOneMessageLaterAndLater) {
-    unreachable();
-    EXPECT_EQ(health_.mode(), Mode::backing_off);
-    for (const int wait : {1, 2, 4, 8, 16, 32, 60, 60}) {
-        EXPECT_EQ(health_.resume_at(), now_ + seconds(wait));
-        EXPECT_FALSE(health_.may_start(now_, 0));
-        now_ += seconds(wait);
-        EXPECT_TRUE(health_.may_start(now_, 0));
-        const auto probe = health_.start();
-        EXPECT_TRUE(probe.probe);
-        EXPECT_FALSE(health_.may_start(now_, 1));
-        health_.unreachable(probe, now_, 0);
-        health_.ended(probe);
+TEST_F(DestinationHealthTest, AFailureAmongAcceptancesCountsNotAtAll) {
+    for (int i = 0; i < 100; ++i) {
+        const auto failing = start();
+        const auto fine = start();
+        health_.accepted(fine, now_);
+        end(fine);
+        fail(failing);
+        end(failing);
     }
-}
-
-TEST_F(DestinationHealthTest, ItComesBackGradually) {
-    unreachable();
-    now_ += seconds(1);
-    EXPECT_TRUE(accept());
-    EXPECT_EQ(health_.mode(), Mode::open);
-    for (const unsigned allowed : {2U, 4U, 8U, 8U}) {
-        EXPECT_EQ(health_.allowed(), allowed);
-        accept();
-    }
-    unreachable();
-    EXPECT_EQ(health_.resume_at(), now_ + seconds(1));  // from the beginning
-}
-
-TEST_F(DestinationHealthTest, BeingReachedOpensItAndLetsItComeBack) {
-    unreachable();
-    now_ += seconds(1);
-    EXPECT_TRUE(reach());
-    EXPECT_EQ(health_.mode(), Mode::open);
-    for (const unsigned allowed : {2U, 4U, 8U, 8U}) {
-        EXPECT_EQ(health_.allowed(), allowed);
-        EXPECT_FALSE(reach());
-    }
-    attempt([&](const Ticket& ticket) {
-        health_.pause(ticket, Cause::tls, now_);
-        return 0;
-    });
-    EXPECT_TRUE(reach());
-    EXPECT_EQ(health_.mode(), Mode::open);
-}
-
-TEST_F(DestinationHealthTest, BeingReachedIsNoAnswer) {
-    fail(1);
-    fail(2);
-    reach();
-    EXPECT_TRUE(fail(3));  // still three running
-    EXPECT_EQ(health_.mode(), Mode::backing_off);
-    for (const auto cause : {Cause::credentials, Cause::refusals}) {
-        now_ += seconds(60);
-        accept();
-        attempt([&](const Ticket& ticket) {
-            health_.pause(ticket, cause, now_);
-            return 0;
-        });
-        now_ += seconds(60);
-        EXPECT_FALSE(reach());
-        EXPECT_EQ(health_.mode(), Mode::paused);
-        EXPECT_EQ(health_.resume_at(), now_ + seconds(60));
-    }
-}
-
-TEST_F(DestinationHealthTest, WhatBeganBeforeItClosedMovesNothing) {
-    const auto late = health_.start();
-    const auto later = health_.start();
-    unreachable();
-    const auto resume = health_.resume_at();
-    EXPECT_TRUE(health_.failed(late, 1, now_, 0));
-    health_.unreachable(late, now_, 0);
-    health_.pause(late, Cause::credentials, now_);
-    health_.senseless(late, 1, now_, 0);
-    EXPECT_FALSE(health_.accepted(later));
-    EXPECT_EQ(health_.mode(), Mode::backing_off);
-    EXPECT_EQ(health_.resume_at(), resume);
+    EXPECT_TRUE(health_.is_open());
+    EXPECT_EQ(health_.allowed(), 16U);
 }
 
 TEST_F(DestinationHealthTest, SixteenConnectionsFailingTogetherCountOnce) {
     std::vector<Ticket> tickets;
-    for (int i = 0; i < 8; ++i) {
-        tickets.push_back(health_.start());
+    for (int i = 0; i < 16; ++i) {
+        tickets.push_back(start());
     }
     for (const auto& ticket : tickets) {
-        health_.unreachable(ticket, now_, 0);
-        health_.ended(ticket);
+        fail(ticket);
+        end(ticket);
     }
-    EXPECT_EQ(health_.resume_at(), now_ + seconds(1));
+    EXPECT_TRUE(health_.is_open());
+    fail_one();
+    fail_one();
+    EXPECT_FALSE(health_.is_open());
 }
 
-TEST_F(DestinationHealthTest, PausesAtOnceForWhatTimeDoesNotHeal) {
-    for (const auto& [cause, reason] :
-         {std::pair{Cause::tls, metrics::Pause::tls}, std::pair{Cause::credentials, metrics::Pause::credentials},
-          std::pair{Cause::redirect, metrics::Pause::redirect}}) {
-        pause(cause);
-        EXPECT_EQ(health_.mode(), Mode::paused);
-        EXPECT_EQ(health_.reason(), reason);
-        EXPECT_EQ(health_.resume_at(), now_ + seconds(60));
-        now_ += seconds(60);
-        fail(1);  // a probe that fails otherwise: still paused, the whole time again
-        EXPECT_EQ(health_.mode(), Mode::paused);
-        EXPECT_EQ(health_.resume_at(), now_ + seconds(60));
-        now_ += seconds(60);
-        EXPECT_TRUE(accept());
-        EXPECT_EQ(health_.mode(), Mode::open);
+TEST_F(DestinationHealthTest, WhatIsNotAnsweredKeepsNobodyFromBeginning) {
+    std::vector<Ticket> silent;
+    for (int i = 0; i < 14; ++i) {
+        silent.push_back(start());
+    }
+    fail_one();
+    EXPECT_TRUE(health_.may_start(now_, 14));
+    EXPECT_FALSE(health_.may_start(now_, 15)) << "one at a time all the same";
+    for (const auto& ticket : silent) {
+        end(ticket);
+    }
+    EXPECT_FALSE(health_.may_start(now_, 1));
+}
+
+TEST_F(DestinationHealthTest, ProbesComeLaterAndLater) {
+    close();
+    auto wait = seconds(1);
+    for (int i = 0; i < 12; ++i) {
+        EXPECT_EQ(health_.resume_at(), now_ + wait);
+        EXPECT_FALSE(health_.may_start(now_ + wait - milliseconds(1), 0));
+        now_ += wait;
+        EXPECT_TRUE(health_.may_start(now_, 7)) << "a probe need not wait for what was on its way";
+        const auto probe = start();
+        EXPECT_TRUE(probe.probe);
+        EXPECT_FALSE(probe.early);
+        EXPECT_FALSE(health_.may_start(now_, 0)) << "one at a time";
+        fail(probe);
+        end(probe);
+        wait = std::min(wait * 2, seconds(300));
     }
 }
 
-TEST_F(DestinationHealthTest, AProbeMayChangeTheReason) {
-    pause(Cause::tls);
-    now_ += seconds(60);
-    pause(Cause::credentials);
-    EXPECT_EQ(health_.reason(), metrics::Pause::credentials);
-    unreachable();
-    EXPECT_EQ(health_.mode(), Mode::paused);
-}
-
-TEST_F(DestinationHealthTest, AnAnsweredProbeEndsAPauseThatWasNotAboutRefusals) {
-    pause(Cause::credentials);
-    now_ += seconds(60);
-    EXPECT_TRUE(refuse(3007));
-    EXPECT_EQ(health_.mode(), Mode::open);
-}
-
-TEST_F(DestinationHealthTest, ThreeSenselessAnswersRunningPause) {
-    senseless(1);
-    senseless(1);
-    accept();
-    senseless(1);
-    senseless(1);
-    EXPECT_EQ(health_.mode(), Mode::open);
-    senseless(1);
-    EXPECT_EQ(health_.mode(), Mode::paused);
-    EXPECT_EQ(health_.reason(), metrics::Pause::senseless_answer);
-}
-
-TEST_F(DestinationHealthTest, TenRefusalsRunningWithOneCodePause) {
-    for (int i = 0; i < 9; ++i) {
-        EXPECT_TRUE(refuse(3007));
+TEST_F(DestinationHealthTest, AnythingAcceptedEndsAPauseAndItComesBackGradually) {
+    close();
+    const auto closing = health_.closing();
+    now_ = health_.resume_at();
+    EXPECT_TRUE(accept_one());
+    EXPECT_TRUE(health_.is_open());
+    EXPECT_NE(health_.closing(), closing);
+    std::vector<unsigned> allowed;
+    for (int i = 0; i < 5; ++i) {
+        allowed.push_back(health_.allowed());
+        accept_one();
     }
-    EXPECT_EQ(health_.mode(), Mode::open);
-    EXPECT_TRUE(refuse(3007));
-    EXPECT_EQ(health_.mode(), Mode::paused);
-    EXPECT_EQ(health_.reason(), metrics::Pause::refusals);
-    now_ += seconds(60);
-    EXPECT_FALSE(refuse(3007));  // a probe's is not final
-    EXPECT_FALSE(refuse(3001));
-    EXPECT_EQ(health_.mode(), Mode::paused);
-    EXPECT_EQ(health_.resume_at(), now_ + seconds(60));
-    EXPECT_TRUE(accept());
-    EXPECT_EQ(health_.mode(), Mode::open);
+    EXPECT_EQ(allowed, (std::vector<unsigned>{2, 4, 8, 16, 16}));
 }
 
-TEST_F(DestinationHealthTest, OtherCodesAndAcceptancesBreakTheRun) {
-    for (int i = 0; i < 50; ++i) {
-        EXPECT_TRUE(refuse(3000 + static_cast<unsigned>(i % 2)));
-    }
-    for (int i = 0; i < 9; ++i) {
-        EXPECT_TRUE(refuse(5));
-    }
-    accept();
-    for (int i = 0; i < 9; ++i) {
-        EXPECT_TRUE(refuse(5));
-    }
-    const auto ticket = health_.start();
-    for (int i = 0; i < 30; ++i) {
-        EXPECT_TRUE(health_.refused(ticket, 5, true, now_));  // another action of the message was accepted
-    }
-    EXPECT_EQ(health_.mode(), Mode::open);
-}
-
-TEST_F(DestinationHealthTest, TenLoneRejectionsRunningPause) {
-    for (int i = 0; i < 9; ++i) {
-        EXPECT_TRUE(reject());
-        EXPECT_TRUE(reject(true));  // a suspect once more: nothing new
-    }
-    EXPECT_FALSE(reject());
-    EXPECT_EQ(health_.mode(), Mode::paused);
-    EXPECT_EQ(health_.cause(), Cause::rejections);
-    now_ += seconds(60);
-    EXPECT_FALSE(reject());
-    EXPECT_EQ(health_.resume_at(), now_ + seconds(60));
-}
-
-TEST_F(DestinationHealthTest, ARejectedProbeShowsThatADestinationIsUp) {
-    unreachable();
-    now_ += seconds(1);
-    EXPECT_TRUE(reject());
-    EXPECT_EQ(health_.mode(), Mode::open);
-}
-
-TEST_F(DestinationHealthTest, PatienceAskedForIsHad) {
-    const auto first = health_.start();
-    const auto second = health_.start();
-    health_.held(first, seconds(20), now_, 0);
+TEST_F(DestinationHealthTest, WhatWorkedAMomentAgoIsTriedAgainSoonAndRaisesNoAlarm) {
+    accept_one();
+    close();
     EXPECT_EQ(health_.mode(), Mode::backing_off);
-    EXPECT_EQ(health_.resume_at(), now_ + seconds(20));
-    health_.held(second, seconds(90), now_, 0);  // late, but a wish all the same
-    EXPECT_EQ(health_.resume_at(), now_ + seconds(90));
-    now_ += seconds(90);
-    const auto probe = health_.start();
-    health_.held(probe, seconds(0), now_, 0);
-    EXPECT_EQ(health_.resume_at(), now_ + seconds(2));
+    EXPECT_TRUE(health_.may_start(now_, 0));
+    fail_one();
+    EXPECT_EQ(health_.resume_at(), now_ + milliseconds(125));
+    now_ += seconds(1);
+    fail_one();
+    EXPECT_EQ(health_.mode(), Mode::paused) << "it goes on failing";
 }
 
-TEST_F(DestinationHealthTest, ProbeNow) {
+TEST_F(DestinationHealthTest, LiidsWithNoPartInItAreTriedOutOfTurn) {
+    close();
+    EXPECT_FALSE(health_.may_probe_early(now_, 0));
+    EXPECT_EQ(health_.early_at(), now_ + seconds(1));
+    // Far from the next probe.
+    for (int i = 0; i < 6; ++i) {
+        now_ = health_.resume_at();
+        fail_one();
+    }
+    now_ += seconds(2);
+    EXPECT_FALSE(health_.may_start(now_, 0));
+    EXPECT_TRUE(health_.may_probe_early(now_, 0));
+    EXPECT_TRUE(health_.may_probe_early(now_, 3)) << "also beside a probe that is not answered";
+    EXPECT_FALSE(health_.may_probe_early(now_, 4));
+    const auto early = start();
+    EXPECT_TRUE(early.early);
+    fail(early);
+    end(early);
+    EXPECT_FALSE(health_.may_probe_early(now_, 0));
+    int tries = 0;
+    for (const auto until = now_ + hours(1); now_ < until; now_ += seconds(1)) {
+        if (health_.may_probe_early(now_, 0)) {
+            fail_one();
+            ++tries;
+        }
+    }
+    EXPECT_LT(tries, 80) << "a destination that is down is not hammered";
+    EXPECT_TRUE(accept_one());
+}
+
+TEST_F(DestinationHealthTest, NoConnectionBacksOffAtOnceAndPausesWhenItRuns) {
+    const auto ticket = start();
+    health_.unreachable(ticket, Pause::unreachable, false, now_, 0);
+    end(ticket);
+    EXPECT_EQ(health_.mode(), Mode::backing_off);
+    for (int i = 0; i < 2; ++i) {
+        now_ = health_.resume_at();
+        const auto probe = start();
+        health_.unreachable(probe, Pause::unreachable, false, now_, 0);
+        end(probe);
+    }
+    EXPECT_EQ(health_.pause_reason(), Pause::unreachable);
+}
+
+TEST_F(DestinationHealthTest, AWrongCertificateIsAnAlarmAtOnce) {
+    accept_one();
+    const auto ticket = start();
+    health_.unreachable(ticket, Pause::tls, true, now_, 0);
+    end(ticket);
+    EXPECT_EQ(health_.pause_reason(), Pause::tls);
+}
+
+TEST_F(DestinationHealthTest, ToldToWaitByOneLiidOthersAreTried) {
+    const auto ticket = start();
+    health_.told_to_wait(ticket, 1, now_ + minutes(2));
+    end(ticket);
+    EXPECT_TRUE(health_.is_open());
+    EXPECT_EQ(health_.allowed(), 1U);
+    const auto again = start();
+    health_.told_to_wait(again, 1, now_ + minutes(2));
+    end(again);
+    EXPECT_TRUE(health_.is_open()) << "the same LIID says nothing new";
+    accept_one();
+    const auto other = start();
+    health_.told_to_wait(other, 2, now_ + minutes(2));
+    end(other);
+    EXPECT_TRUE(health_.is_open()) << "something was accepted between the two";
+}
+
+TEST_F(DestinationHealthTest, ToldToWaitByTwoLiidsTheDestinationWaitsAsLong) {
+    for (const store::LaneId lane : {1, 2}) {
+        const auto ticket = start();
+        health_.told_to_wait(ticket, lane, now_ + minutes(2));
+        fail(ticket);
+        end(ticket);
+    }
+    EXPECT_EQ(health_.mode(), Mode::waiting);
+    EXPECT_FALSE(health_.pause_reason());
+    EXPECT_FALSE(health_.probe_now(now_)) << "a reload does not shorten it";
+    EXPECT_FALSE(health_.may_start(now_ + minutes(2) - seconds(1), 0));
+    EXPECT_FALSE(health_.may_probe_early(now_ + minutes(1), 0));
+    now_ += minutes(2);
+    EXPECT_TRUE(health_.may_start(now_, 0));
+    const auto probe = start();
+    health_.told_to_wait(probe, 3, now_ + minutes(1));
+    fail(probe);
+    end(probe);
+    EXPECT_EQ(health_.mode(), Mode::waiting);
+    EXPECT_EQ(health_.resume_at(), now_ + minutes(1));
+    health_.resume(now_);
+    EXPECT_TRUE(health_.may_start(now_, 0));
+    EXPECT_TRUE(accept_one());
+}
+
+TEST_F(DestinationHealthTest, AfterWaitingAFailureIsAFailure) {
+    for (const store::LaneId lane : {1, 2}) {
+        const auto ticket = start();
+        health_.told_to_wait(ticket, lane, now_ + minutes(2));
+        end(ticket);
+    }
+    now_ += minutes(2);
+    fail_one();
+    EXPECT_NE(health_.mode(), Mode::waiting);
+    EXPECT_FALSE(health_.may_start(now_, 0));
+}
+
+TEST_F(DestinationHealthTest, AnAcceptanceThatWasOnItsWayDoesNotShortenAWait) {
+    const auto old = start();
+    for (const store::LaneId lane : {1, 2}) {
+        const auto ticket = start();
+        health_.told_to_wait(ticket, lane, now_ + minutes(2));
+        end(ticket);
+    }
+    EXPECT_FALSE(health_.accepted(old, now_));
+    EXPECT_EQ(health_.mode(), Mode::waiting);
+}
+
+TEST_F(DestinationHealthTest, AnOperatorsPauseHoldsUntilItIsResumed) {
+    health_.pause();
+    EXPECT_EQ(health_.pause_reason(), Pause::by_operator);
+    EXPECT_FALSE(health_.may_start(now_ + hours(9), 0));
+    EXPECT_FALSE(health_.may_probe_early(now_ + hours(9), 0));
     EXPECT_FALSE(health_.probe_now(now_));
-    pause(Cause::tls);
-    EXPECT_FALSE(health_.may_start(now_, 0));
-    EXPECT_TRUE(health_.probe_now(now_));
-    EXPECT_TRUE(health_.may_start(now_, 5));
+    health_.resume(now_);
+    EXPECT_TRUE(health_.is_open());
+    EXPECT_TRUE(health_.may_start(now_, 0));
 }
 
-TEST_F(DestinationHealthTest, AFewProbesOutOfTurnForLanesNotInvolved) {
-    pause(Cause::tls);
-    EXPECT_FALSE(health_.has_early_probes());
-    health_.probe_now(now_);
-    accept();
-    for (unsigned i = 0; i < DestinationHealth::rejections_to_pause; ++i) {
-        (void)reject();
+TEST_F(DestinationHealthTest, AReloadProbesAPausedOneAtOnce) {
+    EXPECT_FALSE(health_.probe_now(now_));
+    close();
+    EXPECT_TRUE(health_.probe_now(now_));
+    EXPECT_TRUE(health_.may_start(now_, 0));
+    EXPECT_EQ(health_.mode(), Mode::paused) << "until something is accepted";
+}
+
+TEST_F(DestinationHealthTest, BeingReachedOpensWhatCouldNotBeReached) {
+    for (const auto& [symptom, opens] : {std::pair(Pause::no_answer, true), std::pair(Pause::unavailable, true),
+                                         std::pair(Pause::credentials, false), std::pair(Pause::refusals, false)}) {
+        DestinationHealth health({seconds(1), seconds(300), 16});
+        for (int i = 0; i < 3; ++i) {
+            const auto ticket = health.start(now_);
+            health.failed(ticket, symptom, now_, 0);
+            health.ended(ticket, now_);
+        }
+        const auto probe = health.start(health.resume_at());
+        EXPECT_EQ(health.reached(probe, health.resume_at(), 0), opens);
+        EXPECT_EQ(health.is_open(), opens);
     }
-    for (unsigned i = 0; i < DestinationHealth::eager_probes; ++i) {
-        EXPECT_TRUE(health_.probe_early(now_));
-        EXPECT_FALSE(health_.probe_early(now_));  // one at a time
-        EXPECT_FALSE(reject());
-    }
-    EXPECT_FALSE(health_.probe_early(now_));
-    EXPECT_FALSE(health_.may_start(now_, 0));
 }
 
 TEST_F(DestinationHealthTest, ANewPolicyCountsFromNowOn) {
-    health_.set_policy({seconds(2), seconds(10), 3});
+    health_.set_policy({seconds(2), seconds(4), 3});
     EXPECT_EQ(health_.allowed(), 3U);
-    health_.set_policy({seconds(2), seconds(10), 20});
-    EXPECT_EQ(health_.allowed(), 20U);
-    unreachable();
+    close();
     EXPECT_EQ(health_.resume_at(), now_ + seconds(2));
-    now_ += seconds(2);
-    accept();
-    health_.set_policy({seconds(2), seconds(10), 5});
-    EXPECT_EQ(health_.allowed(), 2U);  // still coming back
+    health_.set_policy({seconds(2), seconds(4), 0});
+    EXPECT_EQ(health_.allowed(), 1U);
 }
 
 }  // namespace

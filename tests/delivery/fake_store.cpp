@@ -59,6 +59,23 @@ class FakeStore::FakeReader final : public store::Reader {
                 return model::Error{"the disk is on fire"};
             }
             for (const auto& [row, item] : store_.queued_) {
+                if (!store_.set_aside_.contains(row)) {
+                    all.push_back({row, item.lane, item.emergency});
+                }
+            }
+        }
+        for (const auto& item : all) {
+            visit(item);
+        }
+        return {};
+    }
+    [[nodiscard]] model::Status for_each_set_aside(
+        const std::function<void(const store::QueuedItem&)>& visit) override {
+        std::vector<store::QueuedItem> all;
+        {
+            const std::lock_guard lock(store_.mutex_);
+            for (const auto& [row, refusal] : store_.set_aside_) {
+                const auto& item = store_.queued_.at(row);
                 all.push_back({row, item.lane, item.emergency});
             }
         }
@@ -175,7 +192,18 @@ class FakeStore::FakeObjects final : public lihandover::test::NoObjects {
             {
                 const std::lock_guard lock(store_.mutex_);
                 store_.binaries_.erase(object);
+                store_.set_aside_binaries_.erase(object);
                 store_.pushed_.push_back(object);
+            }
+            done(store::Outcome::committed);
+        });
+    }
+    void set_aside(const model::Uuid& object, store::Refusal refusal, Done done) override {
+        store_.post([this, object, refusal = std::move(refusal), done = std::move(done)] {
+            {
+                const std::lock_guard lock(store_.mutex_);
+                store_.binaries_.at(object).state = store::ObjectState::set_aside;
+                store_.set_aside_binaries_[object] = refusal;
             }
             done(store::Outcome::committed);
         });
@@ -189,6 +217,7 @@ class FakeStore::FakeObjects final : public lihandover::test::NoObjects {
                 found = entry != store_.binaries_.end() && !store_.fail_refusals_;
                 if (found) {
                     entry->second.state = store::ObjectState::refused;
+                    store_.set_aside_binaries_.erase(object);
                     store_.refused_binaries_[object] = refusal;
                 }
             }
@@ -602,6 +631,7 @@ void FakeStore::accepted(std::vector<store::Acceptance> items, Done done) {
             const std::lock_guard lock(mutex_);
             for (const auto& item : items) {
                 queued_.erase(item.row);
+                set_aside_.erase(item.row);
                 accepted_.push_back(item);
                 for (const auto& id : item.has_objects ? by_item_[item.row] : std::vector<model::Uuid>{}) {
                     auto& object = binaries_.at(id);
@@ -627,12 +657,37 @@ void FakeStore::refused(store::RowId row, store::Refusal refusal, Done done) {
             const std::lock_guard lock(mutex_);
             if (auto node = fail_refusals_ ? decltype(queued_)::node_type{} : queued_.extract(row)) {
                 put_aside_.insert(std::move(node));
+                set_aside_.erase(row);
                 refused_.emplace(row, refusal);
                 outcome = store::Outcome::committed;
             }
         }
         done(outcome);
     });
+}
+
+void FakeStore::set_aside(store::RowId row, store::Refusal refusal, Done done) {
+    post([this, row, refusal = std::move(refusal), done = std::move(done)] {
+        auto outcome = store::Outcome::failed;
+        {
+            const std::lock_guard lock(mutex_);
+            if (!fail_refusals_ && queued_.contains(row)) {
+                set_aside_[row] = refusal;
+                outcome = store::Outcome::committed;
+            }
+        }
+        done(outcome);
+    });
+}
+
+std::map<store::RowId, store::Refusal> FakeStore::set_aside_items() const {
+    const std::lock_guard lock(mutex_);
+    return set_aside_;
+}
+
+std::map<model::Uuid, store::Refusal> FakeStore::set_aside_binaries() const {
+    const std::lock_guard lock(mutex_);
+    return set_aside_binaries_;
 }
 
 void FakeStore::retry(std::vector<model::Uuid> /*object_ids*/, std::string /*who*/, DoneCount done) {

@@ -97,6 +97,9 @@ class FakeStore final : public store::Store {
     [[nodiscard]] std::vector<store::Acceptance> accepted() const;
     [[nodiscard]] std::vector<model::Uuid> accepted_objects() const;
     [[nodiscard]] std::map<store::RowId, store::Refusal> refused() const;
+    /// That are set aside now.
+    [[nodiscard]] std::map<store::RowId, store::Refusal> set_aside_items() const;
+    [[nodiscard]] std::map<model::Uuid, store::Refusal> set_aside_binaries() const;
     [[nodiscard]] std::size_t waiting() const;
     [[nodiscard]] std::size_t loads() const;
     /// Runs on the writer thread, after what it has to do already.
@@ -120,6 +123,7 @@ class FakeStore final : public store::Store {
     void submit(std::vector<store::NewItem> items, Done done) override;
     void accepted(std::vector<store::Acceptance> items, Done done) override;
     void refused(store::RowId row, store::Refusal refusal, Done done) override;
+    void set_aside(store::RowId row, store::Refusal refusal, Done done) override;
     void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) override;
     void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
                    DoneCount done) override;
@@ -172,6 +176,8 @@ class FakeStore final : public store::Store {
     std::map<store::RowId, store::StoredItem> queued_;
     std::map<store::RowId, store::StoredItem> put_aside_;
     std::map<store::RowId, store::Refusal> refused_;
+    std::map<store::RowId, store::Refusal> set_aside_;  ///< of `queued_`
+    std::map<model::Uuid, store::Refusal> set_aside_binaries_;
     std::vector<store::Acceptance> accepted_;
     std::thread writer_;
 };

@@ -23,12 +23,14 @@ std::vector<store::RowId> rows_of(const RowQueue& queue) {
     return rows;
 }
 
-TEST(Waiting, KeepsRowAndEmergencyInEightBytes) {
+TEST(Waiting, KeepsAllOfAnItemInEightBytes) {
     static_assert(sizeof(Waiting) == 8);
-    const Waiting item((store::RowId{1} << 62) - 1, true);
-    EXPECT_EQ(item.row(), (store::RowId{1} << 62) - 1);
+    const Waiting item((store::RowId{1} << 61) - 1, true);
+    EXPECT_EQ(item.row(), (store::RowId{1} << 61) - 1);
     EXPECT_TRUE(item.emergency());
+    EXPECT_FALSE(item.attempted());
     EXPECT_FALSE(Waiting(7, false).emergency());
+    EXPECT_TRUE(Waiting(7, false, true).attempted());
 }
 
 TEST(RowQueue, KeepsRowsInOrderAndOnce) {
@@ -113,17 +115,17 @@ TEST(Lane, TwoMillionItemsInManyLanesStayWithinTheBound) {
     constexpr std::size_t lanes = 100'000;
     constexpr std::size_t items = 2'000'000;
     constexpr std::size_t node = 32;  // hash map: link, hash, bucket, allocator
-    LaneScheduler schedule;
     std::deque<Lane> all;
+    LaneScheduler schedule;
     for (std::size_t i = 0; i < lanes; ++i) {
-        all.emplace_back(static_cast<store::LaneId>(i), nullptr);
+        all.emplace_back(static_cast<store::LaneId>(i));
     }
     for (std::size_t i = 0; i < items; ++i) {
-        schedule.add(all[i % lanes], static_cast<store::RowId>(i), false);
+        schedule.add(all[i % lanes], Waiting(static_cast<store::RowId>(i), false));
     }
     std::size_t bytes = lanes * (sizeof(Lane) + node);
     for (const auto& lane : all) {
-        bytes += lane.rows.memory() + 16;
+        bytes += lane.rows().memory() + 16;
     }
     EXPECT_EQ(schedule.waiting(), items);
     EXPECT_LE(static_cast<double>(bytes) / static_cast<double>(items), 24.0);
@@ -131,11 +133,11 @@ TEST(Lane, TwoMillionItemsInManyLanesStayWithinTheBound) {
 
 class LaneSchedulerTest : public testing::Test {
   protected:
-    Lane& lane(store::LaneId id) { return lanes_.try_emplace(id, id, nullptr).first->second; }
+    Lane& lane(store::LaneId id) { return lanes_.try_emplace(id, id).first->second; }
     std::vector<store::LaneId> take_all() {
         std::vector<store::LaneId> ids;
         while (auto* one = scheduler_.take()) {
-            ids.push_back(one->id);
+            ids.push_back(one->id());
         }
         return ids;
     }
@@ -145,13 +147,13 @@ class LaneSchedulerTest : public testing::Test {
 };
 
 TEST_F(LaneSchedulerTest, GivesEachLaneOnceUntilItIsFinished) {
-    scheduler_.add(lane(1), 10, false);
-    scheduler_.add(lane(1), 11, false);
+    scheduler_.add(lane(1), Waiting(10, false));
+    scheduler_.add(lane(1), Waiting(11, false));
     auto* taken = scheduler_.take();
     ASSERT_EQ(taken, &lane(1));
     EXPECT_EQ(scheduler_.take(), nullptr);
     EXPECT_EQ(scheduler_.pop(*taken).row(), 10);
-    scheduler_.add(lane(1), 12, false);  // comes in meanwhile
+    scheduler_.add(lane(1), Waiting(12, false));  // comes in meanwhile
     EXPECT_EQ(scheduler_.take(), nullptr);
     scheduler_.finish(*taken);
     EXPECT_EQ(scheduler_.take(), taken);
@@ -159,20 +161,20 @@ TEST_F(LaneSchedulerTest, GivesEachLaneOnceUntilItIsFinished) {
     EXPECT_EQ(scheduler_.pop(*taken).row(), 12);
     scheduler_.finish(*taken);
     EXPECT_EQ(scheduler_.take(), nullptr);
-    EXPECT_EQ(taken->state, Lane::State::idle);
+    EXPECT_EQ(taken->state(), Lane::State::idle);
     EXPECT_EQ(scheduler_.waiting(), 0U);
 }
 
 TEST_F(LaneSchedulerTest, ALongLaneWaitsForAllOthersAfterEachMessage) {
     for (store::RowId row = 0; row < 1000; ++row) {
-        scheduler_.add(lane(1), row, false);
+        scheduler_.add(lane(1), Waiting(row, false));
     }
-    scheduler_.add(lane(2), 2000, false);
-    scheduler_.add(lane(3), 2001, false);
+    scheduler_.add(lane(2), Waiting(2000, false));
+    scheduler_.add(lane(3), Waiting(2001, false));
     std::vector<store::LaneId> order;
     for (int i = 0; i < 5; ++i) {
         auto* one = scheduler_.take();
-        order.push_back(one->id);
+        order.push_back(one->id());
         scheduler_.pop(*one);
         scheduler_.finish(*one);
     }
@@ -180,32 +182,32 @@ TEST_F(LaneSchedulerTest, ALongLaneWaitsForAllOthersAfterEachMessage) {
 }
 
 TEST_F(LaneSchedulerTest, EmergenciesGoFirst) {
-    scheduler_.add(lane(1), 1, false);
-    scheduler_.add(lane(2), 2, false);
-    scheduler_.add(lane(3), 3, true);
-    scheduler_.add(lane(2), 4, true);  // an emergency behind a routine item pulls the whole lane forward
+    scheduler_.add(lane(1), Waiting(1, false));
+    scheduler_.add(lane(2), Waiting(2, false));
+    scheduler_.add(lane(3), Waiting(3, true));
+    scheduler_.add(lane(2), Waiting(4, true));  // an emergency behind a routine item pulls the whole lane forward
     EXPECT_EQ(take_all(), (std::vector<store::LaneId>{3, 2, 1}));
     EXPECT_EQ(scheduler_.pop(lane(2)).row(), 2);  // but never past it
     scheduler_.finish(lane(2));
-    EXPECT_TRUE(lane(2).listed_as_emergency);
-    EXPECT_EQ(scheduler_.take(), &lane(2));
+    scheduler_.add(lane(4), Waiting(8, false));
+    EXPECT_EQ(scheduler_.take(), &lane(2)) << "still an emergency";
     scheduler_.pop(lane(2));
-    scheduler_.add(lane(2), 5, false);
+    scheduler_.add(lane(2), Waiting(5, false));
     scheduler_.finish(lane(2));
-    EXPECT_FALSE(lane(2).listed_as_emergency);
+    EXPECT_EQ(scheduler_.take(), &lane(4)) << "no emergency any more";
 }
 
 TEST_F(LaneSchedulerTest, ARetriedItemGoesNext) {
     for (const store::RowId row : {5, 6, 7}) {
-        scheduler_.add(lane(1), row, false);
+        scheduler_.add(lane(1), Waiting(row, false));
     }
     scheduler_.take();
     EXPECT_EQ(scheduler_.pop(lane(1)).row(), 5);
     EXPECT_EQ(scheduler_.pop(lane(1)).row(), 6);
-    EXPECT_TRUE(scheduler_.add(lane(1), 5, false));
-    EXPECT_FALSE(scheduler_.add(lane(1), 5, false));
+    EXPECT_TRUE(scheduler_.add(lane(1), Waiting(5, false)));
+    EXPECT_FALSE(scheduler_.add(lane(1), Waiting(5, false)));
     scheduler_.finish(lane(1));
-    scheduler_.add(lane(1), 2, false);  // an operator's retry of an old one
+    scheduler_.add(lane(1), Waiting(2, false));  // an operator's retry of an old one
     scheduler_.take();
     EXPECT_EQ(scheduler_.pop(lane(1)).row(), 2);
     EXPECT_EQ(scheduler_.pop(lane(1)).row(), 5);
@@ -215,7 +217,7 @@ TEST_F(LaneSchedulerTest, ARetriedItemGoesNext) {
 TEST_F(LaneSchedulerTest, RestingLanesComeBackWhenDue) {
     const Time start{};
     for (store::LaneId id = 1; id <= 3; ++id) {
-        scheduler_.add(lane(id), id, false);
+        scheduler_.add(lane(id), Waiting(id, false));
         scheduler_.take();
     }
     scheduler_.rest(lane(1), start + seconds(30));
@@ -227,32 +229,33 @@ TEST_F(LaneSchedulerTest, RestingLanesComeBackWhenDue) {
     EXPECT_EQ(scheduler_.take(), nullptr);
     scheduler_.wake(start + seconds(20));
     EXPECT_EQ(take_all(), (std::vector<store::LaneId>{2, 3}));
-    EXPECT_EQ(scheduler_.take_resting(), &lane(1));
-    EXPECT_EQ(scheduler_.take_resting(), nullptr);
+    EXPECT_EQ(scheduler_.take_for_probe(1), &lane(1));
+    EXPECT_EQ(scheduler_.take_for_probe(1), nullptr);
     scheduler_.rest(lane(1), start + seconds(99));
     scheduler_.wake_all();
     EXPECT_EQ(scheduler_.ready(), 1U);
 }
 
 TEST_F(LaneSchedulerTest, AddingToARestingLaneDoesNotWakeIt) {
-    scheduler_.add(lane(1), 1, false);
+    scheduler_.add(lane(1), Waiting(1, false));
     scheduler_.take();
     scheduler_.rest(lane(1), Time{} + seconds(5));
-    scheduler_.add(lane(1), 2, true);
+    scheduler_.add(lane(1), Waiting(2, true));
     EXPECT_EQ(scheduler_.take(), nullptr);
+    scheduler_.add(lane(2), Waiting(3, false));
     scheduler_.wake(Time{} + seconds(5));
-    EXPECT_TRUE(lane(1).listed_as_emergency);
+    EXPECT_EQ(scheduler_.take(), &lane(1)) << "as an emergency";
 }
 
 TEST_F(LaneSchedulerTest, AParkedLaneIsFoundByNobodyUntilItIsUnparked) {
-    scheduler_.add(lane(1), 5, true);
-    scheduler_.add(lane(1), 6, false);
+    scheduler_.add(lane(1), Waiting(5, true));
+    scheduler_.add(lane(1), Waiting(6, false));
     scheduler_.park(*scheduler_.take());
-    EXPECT_EQ(lane(1).state, Lane::State::parked);
-    scheduler_.add(lane(1), 7, true);  // behind: changes nothing
+    EXPECT_EQ(lane(1).state(), Lane::State::parked);
+    scheduler_.add(lane(1), Waiting(7, true));  // behind: changes nothing
     scheduler_.wake_all();
     EXPECT_EQ(scheduler_.take(), nullptr);
-    EXPECT_EQ(scheduler_.take_resting(), nullptr);
+    EXPECT_EQ(scheduler_.take_for_probe(1), nullptr);
     EXPECT_EQ(scheduler_.ready() + scheduler_.resting(), 0U);
     EXPECT_EQ(scheduler_.waiting(), 3U);
     EXPECT_TRUE(scheduler_.remove(lane(1), 6));  // nor does this
@@ -264,29 +267,29 @@ TEST_F(LaneSchedulerTest, AParkedLaneIsFoundByNobodyUntilItIsUnparked) {
 }
 
 TEST_F(LaneSchedulerTest, AParkedLaneGoesOnWhenAnotherItemComesToTheFront) {
-    scheduler_.add(lane(1), 5, false);
+    scheduler_.add(lane(1), Waiting(5, false));
     scheduler_.park(*scheduler_.take());
-    scheduler_.add(lane(1), 4, false);  // an operator's retry
+    scheduler_.add(lane(1), Waiting(4, false));  // an operator's retry
     EXPECT_EQ(scheduler_.take(), &lane(1));
     scheduler_.park(lane(1));
     EXPECT_TRUE(scheduler_.remove(lane(1), 4));
     EXPECT_EQ(scheduler_.take(), &lane(1));
     scheduler_.park(lane(1));
     EXPECT_TRUE(scheduler_.remove(lane(1), 5));
-    EXPECT_EQ(lane(1).state, Lane::State::idle);
-    scheduler_.take_resting();
+    EXPECT_EQ(lane(1).state(), Lane::State::idle);
+    scheduler_.take_for_probe(1);
     EXPECT_EQ(scheduler_.take(), nullptr);
-    scheduler_.add(lane(2), 9, false);
+    scheduler_.add(lane(2), Waiting(9, false));
     auto* taken = scheduler_.take();
     scheduler_.pop(*taken);
     scheduler_.park(*taken);  // with nothing in it
-    EXPECT_EQ(lane(2).state, Lane::State::idle);
+    EXPECT_EQ(lane(2).state(), Lane::State::idle);
 }
 
 TEST_F(LaneSchedulerTest, RemovingTheLastItemEmptiesTheLaneWhereverItIs) {
-    scheduler_.add(lane(1), 1, true);  // ready
-    scheduler_.add(lane(2), 2, false);
-    scheduler_.add(lane(3), 3, false);
+    scheduler_.add(lane(1), Waiting(1, true));  // ready
+    scheduler_.add(lane(2), Waiting(2, false));
+    scheduler_.add(lane(3), Waiting(3, false));
     EXPECT_EQ(scheduler_.take(), &lane(1));
     EXPECT_EQ(scheduler_.take(), &lane(2));
     scheduler_.rest(lane(2), Time{} + seconds(5));
@@ -294,9 +297,9 @@ TEST_F(LaneSchedulerTest, RemovingTheLastItemEmptiesTheLaneWhereverItIs) {
     EXPECT_TRUE(scheduler_.remove(lane(3), 3));
     EXPECT_FALSE(scheduler_.remove(lane(3), 3));
     EXPECT_TRUE(scheduler_.remove(lane(1), 1));  // busy: stays taken
-    EXPECT_EQ(lane(1).state, Lane::State::busy);
-    EXPECT_EQ(lane(2).state, Lane::State::idle);
-    EXPECT_EQ(lane(3).state, Lane::State::idle);
+    EXPECT_EQ(lane(1).state(), Lane::State::busy);
+    EXPECT_EQ(lane(2).state(), Lane::State::idle);
+    EXPECT_EQ(lane(3).state(), Lane::State::idle);
     EXPECT_EQ(scheduler_.ready() + scheduler_.resting(), 0U);
     scheduler_.finish(lane(1));
     EXPECT_EQ(scheduler_.waiting(), 0U);
@@ -304,35 +307,81 @@ TEST_F(LaneSchedulerTest, RemovingTheLastItemEmptiesTheLaneWhereverItIs) {
 }
 
 TEST_F(LaneSchedulerTest, RemovingTheOnlyEmergencyMakesALaneRoutine) {
-    scheduler_.add(lane(1), 1, false);
-    scheduler_.add(lane(2), 2, false);
-    scheduler_.add(lane(2), 3, true);
+    scheduler_.add(lane(1), Waiting(1, false));
+    scheduler_.add(lane(2), Waiting(2, false));
+    scheduler_.add(lane(2), Waiting(3, true));
     EXPECT_EQ(scheduler_.peek(), &lane(2));
     EXPECT_TRUE(scheduler_.remove(lane(2), 3));
     EXPECT_EQ(scheduler_.peek(), &lane(1));
 }
 
-TEST_F(LaneSchedulerTest, RemovingTheItemInFrontForgetsWhatWasSeenOfIt) {
-    scheduler_.add(lane(1), 1, false);
-    scheduler_.add(lane(1), 2, false);
-    lane(1).failures = 5;
-    lane(1).doubts = 2;
-    EXPECT_TRUE(scheduler_.remove(lane(1), 2));
-    EXPECT_EQ(lane(1).doubts, 2);
-    scheduler_.add(lane(1), 2, false);
+TEST_F(LaneSchedulerTest, RemovingTheItemInFrontEndsItsRest) {
+    scheduler_.add(lane(1), Waiting(1, false));
+    scheduler_.add(lane(1), Waiting(2, false));
+    scheduler_.take();
+    scheduler_.rest(lane(1), Time{} + seconds(5));
     EXPECT_TRUE(scheduler_.remove(lane(1), 1));
-    EXPECT_EQ(lane(1).doubts, 0);
-    EXPECT_EQ(lane(1).failures, 0);
+    EXPECT_EQ(scheduler_.take(), &lane(1));
 }
 
-TEST_F(LaneSchedulerTest, PrefersAsAskedAmongTheNext) {
-    for (store::LaneId id = 1; id <= 3; ++id) {
-        scheduler_.add(lane(id), id, false);
+TEST_F(LaneSchedulerTest, AnItemBehindTheFrontOneMayGoFirst) {
+    for (const store::RowId row : {1, 2, 3}) {
+        scheduler_.add(lane(1), Waiting(row, row == 2));
     }
-    lane(1).blamed = lane(2).blamed = 7;
-    EXPECT_EQ(scheduler_.take_preferring([](const Lane& one) { return one.blamed != 7; }), &lane(3));
-    EXPECT_EQ(scheduler_.take_preferring([](const Lane& one) { return one.blamed != 7; }), &lane(1));
-    EXPECT_EQ(take_all(), (std::vector<store::LaneId>{2}));
+    scheduler_.take();
+    EXPECT_EQ(scheduler_.pop(lane(1), 2).row(), 2);
+    scheduler_.finish(lane(1));
+    EXPECT_EQ(scheduler_.take(), &lane(1));
+    EXPECT_EQ(scheduler_.pop(lane(1)).row(), 1);
+    EXPECT_EQ(scheduler_.pop(lane(1)).row(), 3);
+    EXPECT_EQ(scheduler_.waiting(), 0U);
+}
+
+TEST_F(LaneSchedulerTest, LanesOnTrialAreTakenApart) {
+    for (store::LaneId id = 1; id <= 2; ++id) {
+        scheduler_.add(lane(id), Waiting(id, false));
+    }
+    scheduler_.take();
+    scheduler_.rest(lane(1), Time{} + seconds(9));
+    scheduler_.hurry(lane(1), Time{} + seconds(1), true);
+    scheduler_.wake(Time{} + seconds(1));
+    EXPECT_EQ(scheduler_.on_trial(), 1U);
+    EXPECT_EQ(scheduler_.ready(), 1U);
+    EXPECT_EQ(scheduler_.take(), &lane(2));
+    EXPECT_EQ(scheduler_.take(), nullptr);
+    EXPECT_EQ(scheduler_.take_trial(), &lane(1));
+    EXPECT_EQ(scheduler_.take_trial(), nullptr);
+    scheduler_.rest(lane(1), Time{} + seconds(2), true);
+    scheduler_.wake(Time{} + seconds(2));
+    scheduler_.add(lane(1), Waiting(0, false));  // a retry: the suspect is no longer in front
+    EXPECT_EQ(scheduler_.on_trial(), 0U);
+    EXPECT_EQ(scheduler_.take(), &lane(1));
+}
+
+TEST_F(LaneSchedulerTest, ProbesGoRoundEmergenciesFirstButNotOnly) {
+    for (store::LaneId id = 1; id <= 4; ++id) {
+        scheduler_.add(lane(id), Waiting(id, id <= 2));
+    }
+    std::vector<store::LaneId> order;
+    for (int i = 0; i < 8; ++i) {
+        auto* one = scheduler_.take_for_probe(7);
+        ASSERT_NE(one, nullptr);
+        order.push_back(one->id());
+        one->blame(7);
+        scheduler_.rest(*one, Time{} + seconds(i + 1));
+    }
+    EXPECT_EQ(order, (std::vector<store::LaneId>{1, 3, 2, 4, 1, 3, 2, 4}));
+    EXPECT_FALSE(scheduler_.has_unblamed(7));
+    scheduler_.add(lane(5), Waiting(9, false));
+    EXPECT_TRUE(scheduler_.has_unblamed(7));
+    EXPECT_EQ(scheduler_.take_unblamed(7), &lane(5));
+    EXPECT_EQ(scheduler_.take_unblamed(7), nullptr);
+}
+
+TEST_F(LaneSchedulerTest, AMoveThatIsNoneEndsTheDaemon) {
+    scheduler_.add(lane(1), Waiting(1, false));
+    EXPECT_DEATH(scheduler_.rest(lane(1), Time{}), "a lane moves as its states allow");
+    EXPECT_DEATH(scheduler_.pop(lane(1)), "items go out of lanes that were taken");
 }
 
 }  // namespace

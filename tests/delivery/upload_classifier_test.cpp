@@ -13,9 +13,9 @@ UploadOutcome of(unsigned status, bool complete) {
     http::ExpectOutcome outcome;
     outcome.answer.status = status;
     outcome.body_sent = outcome.complete = complete;
-    const auto verdict = classify_upload(outcome, {});
-    EXPECT_EQ(verdict.status, status);
-    return verdict.outcome;
+    const auto answer = classify_upload(outcome, {});
+    EXPECT_EQ(answer.status, status);
+    return answer.outcome;
 }
 
 UploadClass of(http::Phase phase, http::FailureKind kind) {
@@ -25,14 +25,14 @@ UploadClass of(http::Phase phase, http::FailureKind kind) {
     return classify_upload(failure);
 }
 
-TEST(UploadJudge, SuccessCountsOnceTheWholeBodyWent) {
+TEST(ClassifyUpload, SuccessCountsOnceTheWholeBodyWent) {
     for (const unsigned status : {200U, 201U, 202U, 204U, 299U}) {
         EXPECT_EQ(of(status, true), UploadOutcome::delivered);
         EXPECT_EQ(of(status, false), UploadOutcome::early);
     }
 }
 
-TEST(UploadJudge, LargeObjectsHaveLongerToBeAnswered) {
+TEST(ClassifyUpload, LargeObjectsHaveLongerToBeAnswered) {
     using std::chrono::seconds;
     EXPECT_EQ(answer_timeout(seconds(30), 0), seconds(30));
     EXPECT_EQ(answer_timeout(seconds(30), std::uint64_t{100} << 20), seconds(40));
@@ -40,55 +40,58 @@ TEST(UploadJudge, LargeObjectsHaveLongerToBeAnswered) {
     EXPECT_LE(answer_timeout(seconds(30), ~std::uint64_t{0}), std::chrono::days(31));
 }
 
-TEST(UploadJudge, StatusesThatMayChange) {
+TEST(ClassifyUpload, StatusesOfAnLeaThatMayStillBeProcessingTheItem) {
     for (const bool complete : {false, true}) {
         for (const unsigned status : {404U, 409U, 417U, 425U}) {
-            EXPECT_EQ(of(status, complete), UploadOutcome::later) << status;
-        }
-        for (const unsigned status : {408U, 500U, 502U, 503U, 504U, 599U}) {
-            EXPECT_EQ(of(status, complete), UploadOutcome::unavailable) << status;
-        }
-        EXPECT_EQ(of(429, complete), UploadOutcome::busy);
-        for (const unsigned status : {401U, 403U}) {
-            EXPECT_EQ(of(status, complete), UploadOutcome::credentials) << status;
+            EXPECT_EQ(of(status, complete), UploadOutcome::not_yet) << status;
         }
     }
 }
 
-TEST(UploadJudge, AllElseIsFinal) {
-    for (const unsigned status : {300U, 301U, 302U, 304U, 307U, 308U, 400U, 402U, 405U, 410U, 411U, 413U, 415U, 499U}) {
-        EXPECT_EQ(of(status, true), UploadOutcome::refused) << status;
-        EXPECT_EQ(of(status, false), UploadOutcome::refused) << status;
+TEST(ClassifyUpload, AllElseIsEvidence) {
+    for (const unsigned status :
+         {300U, 302U, 307U, 400U, 401U, 402U, 403U, 405U, 408U, 410U, 413U, 415U, 429U, 499U, 500U, 503U, 599U}) {
+        for (const bool complete : {false, true}) {
+            http::ExpectOutcome outcome;
+            outcome.answer.status = status;
+            outcome.body_sent = outcome.complete = complete;
+            const auto answer = classify_upload(outcome, {});
+            EXPECT_EQ(answer.outcome, UploadOutcome::failed) << status;
+            EXPECT_EQ(answer.judges_content, judges_content(status)) << status;
+            EXPECT_EQ(answer.symptom, symptom_of(status)) << status;
+        }
     }
 }
 
-TEST(UploadJudge, Failures) {
+TEST(ClassifyUpload, Failures) {
     using http::FailureKind;
     using http::Phase;
-    EXPECT_EQ(of(Phase::await_continue, FailureKind::timeout).outcome, UploadOutcome::later);
+    EXPECT_EQ(of(Phase::await_continue, FailureKind::timeout).outcome, UploadOutcome::not_yet);
     EXPECT_EQ(of(Phase::await_continue, FailureKind::timeout).metric, metrics::Upload::no_continue);
-    EXPECT_EQ(of(Phase::await_continue, FailureKind::closed).outcome, UploadOutcome::unavailable);
-    EXPECT_EQ(of(Phase::send, FailureKind::closed).outcome, UploadOutcome::unavailable);
-    EXPECT_EQ(of(Phase::send, FailureKind::timeout).outcome, UploadOutcome::unavailable);
-    EXPECT_EQ(of(Phase::receive, FailureKind::timeout).outcome, UploadOutcome::unavailable);
-    EXPECT_EQ(of(Phase::receive, FailureKind::malformed).outcome, UploadOutcome::unavailable);
-    EXPECT_EQ(of(Phase::receive, FailureKind::malformed).metric, metrics::Upload::disconnected);
+    for (const auto& [phase, kind] :
+         {std::pair(Phase::await_continue, FailureKind::closed), std::pair(Phase::send, FailureKind::closed),
+          std::pair(Phase::send, FailureKind::timeout), std::pair(Phase::receive, FailureKind::timeout),
+          std::pair(Phase::receive, FailureKind::malformed)}) {
+        EXPECT_EQ(of(phase, kind).outcome, UploadOutcome::failed);
+        EXPECT_EQ(of(phase, kind).metric, metrics::Upload::disconnected);
+        EXPECT_FALSE(of(phase, kind).judges_content);
+    }
     EXPECT_EQ(of(Phase::send, FailureKind::source).outcome, UploadOutcome::unreadable);
-    EXPECT_EQ(of(Phase::connect, FailureKind::connect).outcome, UploadOutcome::unreachable);
-    EXPECT_EQ(of(Phase::connect, FailureKind::timeout).outcome, UploadOutcome::unreachable);
-    EXPECT_EQ(of(Phase::resolve, FailureKind::dns).outcome, UploadOutcome::unreachable);
-    EXPECT_EQ(of(Phase::handshake, FailureKind::certificate).outcome, UploadOutcome::tls);
-    EXPECT_EQ(of(Phase::handshake, FailureKind::handshake).outcome, UploadOutcome::tls);
+    EXPECT_EQ(of(Phase::connect, FailureKind::connect).outcome, UploadOutcome::no_connection);
+    EXPECT_EQ(of(Phase::connect, FailureKind::timeout).outcome, UploadOutcome::no_connection);
+    EXPECT_EQ(of(Phase::resolve, FailureKind::dns).outcome, UploadOutcome::no_connection);
+    EXPECT_EQ(of(Phase::handshake, FailureKind::handshake).outcome, UploadOutcome::no_connection);
+    EXPECT_EQ(of(Phase::handshake, FailureKind::certificate).outcome, UploadOutcome::certificate);
 }
 
-TEST(UploadJudge, ContentTypeIsSentAsGivenWhereItIsOne) {
+TEST(ClassifyUpload, ContentTypeIsSentAsGivenWhereItIsOne) {
     for (const std::string type : {"image/jpeg", "text/plain; charset=utf-8", "text/plain;charset=\"utf-8\"",
                                    "a/b;c=\"d\\\"e; f\";g=h", "application/vnd.x+json", "video/mp4 ; codecs=avc1"}) {
         EXPECT_EQ(safe_content_type(type), type);
     }
 }
 
-TEST(UploadJudge, NoContentTypeCanBreakARequest) {
+TEST(ClassifyUpload, NoContentTypeCanBreakARequest) {
     const std::string long_type = "text/" + std::string(300, 'x');
     for (const std::string& type :
          {std::string(), std::string("text"), std::string("text/"), std::string("/plain"),

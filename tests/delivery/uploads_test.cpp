@@ -2,12 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "running.hpp"
@@ -66,6 +68,28 @@ class ObjectUploadsTest : public Running {
     void answer(const UploadReply& reply) {
         lea_->set_upload_script([=](const UploadArrival&) { return reply; });
     }
+    /// `reply` to this one, the others are taken.
+    void dislike(const model::Uuid& id, const UploadReply& reply) {
+        lea_->set_upload_script(
+            [=](const UploadArrival& arrival) { return arrival.id() == id ? reply : UploadReply{}; });
+    }
+    bool pushed_one(const model::Uuid& id) const {
+        const auto all = store_.pushed();
+        return std::ranges::find(all, id) != all.end();
+    }
+    /// Gives the LEA others to compare with until `condition` holds.
+    bool compare(const std::function<bool()>& condition) {
+        return eventually([&] {
+            if (condition()) {
+                return true;
+            }
+            if (store_.binaries_queued() < 8) {
+                queue();
+            }
+            std::this_thread::sleep_for(milliseconds(2));
+            return false;
+        });
+    }
     /// Lets everything be looked at again, as after advancing the clock.
     void look() { store_.say_health(true); }
     std::string uploads(const std::string& outcome) const {
@@ -73,6 +97,7 @@ class ObjectUploadsTest : public Running {
     }
 
     store::LaneId lane_ = 0;
+    std::atomic<bool> pardoned_{false};
 };
 
 // -- The good days ----------------------------------------------------------------------------------------------------
@@ -224,27 +249,34 @@ TEST_F(ObjectUploadsTest, AnswersThatMayChangeAreTriedAgain) {
         EXPECT_EQ(seen[0].bytes, "");
         EXPECT_EQ(seen[2].bytes, "a photograph");
     }
-    EXPECT_EQ(uploads("not_yet"), "14");
+    // One that came on a connection that was used before is asked for again on a fresh one, and not counted.
+    EXPECT_GE(std::stoi(uploads("not_yet")), 7);
     EXPECT_THAT(store_.refused_binaries(), IsEmpty());
 }
 
-TEST_F(ObjectUploadsTest, TooManyRequestsHoldUpAllUploadsAndNoMessage) {
-    answer_first(1, {.status = 429, .unasked = true, .retry_after = "3000"});
+TEST_F(ObjectUploadsTest, RetryAfterToldToTwoLiidsHoldsUpAllUploadsAndNoMessage) {
+    options_.retry.maximum = std::chrono::hours(2);
+    answer({.status = 429, .unasked = true, .retry_after = "3000"});
     start();
-    const auto id = queue();
-    ASSERT_TRUE(eventually([&] { return status().uploads.next_attempt.has_value(); }));
+    for (int i = 0; i < 8; ++i) {
+        store_.queue_binary(store_.make_lane("lea-one", "L" + std::to_string(i)), binary());
+    }
+    ASSERT_TRUE(eventually([&] { return status().uploads.next_attempt && status().uploads.running == 0; }));
+    const auto tried = lea_->uploads().size();
+    EXPECT_LE(tried, 5U);
     queue("another");
     store_.queue(lane_, 3);
     ASSERT_TRUE(all_accepted(3));
-    EXPECT_THAT(lea_->uploads(), SizeIs(1));
+    EXPECT_THAT(lea_->uploads(), SizeIs(tried));
     EXPECT_FALSE(status().next_attempt);
+    answer({});
     clock_.advance(seconds(3001));
     look();
-    ASSERT_TRUE(pushed(2));
-    EXPECT_THAT(lea_->uploads_of(id), SizeIs(2));
+    ASSERT_TRUE(pushed(9));
 }
 
 TEST_F(ObjectUploadsTest, OneObjectsRetryAfterIsItsOwn) {
+    options_.retry.maximum = std::chrono::hours(2);
     answer_first(1, {.status = 404, .unasked = true, .retry_after = "3000"});
     start();
     const auto id = queue();
@@ -313,38 +345,68 @@ TEST_F(ObjectUploadsTest, SuccessForAnEmptyObjectIsNeverEarly) {
     EXPECT_EQ(lea_->uploads()[0].content_length, 0U);
 }
 
-TEST_F(ObjectUploadsTest, FinalAnswersPutTheObjectAside) {
+TEST_F(ObjectUploadsTest, AnObjectThatFailsWhereOthersAreTakenIsRefusedOrSetAside) {
     start();
-    for (const unsigned status : {301U, 307U, 400U, 405U, 410U, 413U, 415U}) {
-        answer({.status = status, .unasked = true});
+    for (const unsigned code : {301U, 400U, 403U, 405U, 410U, 413U, 503U}) {
+        answer({.status = 404, .unasked = true});  // until it is known which one is disliked
         const auto id = queue();
-        ASSERT_TRUE(eventually([&] { return store_.refused_binaries().contains(id); }));
-        EXPECT_EQ(store_.refused_binaries().at(id).code, status);
-        EXPECT_EQ(store_.refused_binaries().at(id).kind, store::Refusal::Kind::http_status);
-        EXPECT_THAT(lea_->uploads_of(id), SizeIs(1));
+        dislike(id, {.status = code, .unasked = true});
+        ASSERT_TRUE(compare([&] {
+            return store_.refused_binaries().contains(id) || store_.set_aside_binaries().contains(id);
+        })) << code;
+        const bool content = code == 400 || code == 405 || code == 410 || code == 413;
+        ASSERT_EQ(store_.refused_binaries().contains(id), content) << code;
+        const auto refusal = content ? store_.refused_binaries().at(id) : store_.set_aside_binaries().at(id);
+        EXPECT_EQ(refusal.code, code);
+        EXPECT_EQ(refusal.kind, store::Refusal::Kind::http_status);
+        EXPECT_THAT(lea_->uploads_of(id).size(), testing::AllOf(testing::Ge(3U), testing::Le(16U))) << code;
     }
     EXPECT_FALSE(status().uploads.paused);
-    EXPECT_EQ(uploads("refused"), "7");
+    answer({});  // what is set aside is tried again by itself
+    ASSERT_TRUE(eventually([&] { return store_.set_aside_binaries().empty(); }));
 }
 
 TEST_F(ObjectUploadsTest, AnObjectRefusedAfterItsBodyCanBeRetried) {
-    const auto reply = UploadReply{.status = 422};
-    answer_first(1, reply);
     start();
     const auto id = queue();
-    ASSERT_TRUE(refused(1));
+    dislike(id, {.status = 422});
+    ASSERT_TRUE(compare([&] { return store_.refused_binaries().contains(id); }));
+    answer({});
     store_.retry_binary(id);
-    ASSERT_TRUE(pushed(1));
-    EXPECT_EQ(lea_->uploads_of(id)[0].path, lea_->uploads_of(id)[1].path);
+    ASSERT_TRUE(eventually([&] { return pushed_one(id); }));
+    EXPECT_EQ(lea_->uploads_of(id).front().path, lea_->uploads_of(id).back().path);
 }
 
 TEST_F(ObjectUploadsTest, ARetryThatOvertakesTheAnswerToItsRefusalIsNotLost) {
-    answer_first(1, {.status = 413, .unasked = true});
     store_.retry_next_refusal();
     start();
     const auto id = queue();
-    ASSERT_TRUE(pushed(1));
-    EXPECT_THAT(lea_->uploads_of(id), SizeIs(2));
+    lea_->set_upload_script([this, id](const UploadArrival& arrival) {
+        return arrival.id() == id && !pardoned_ ? UploadReply{.status = 413, .unasked = true} : UploadReply{};
+    });
+    ASSERT_TRUE(compare([&] {
+        pardoned_ = uploads("refused") != "0";
+        return pushed_one(id);
+    }));
+}
+
+TEST_F(ObjectUploadsTest, AFrontThatBuffersWastesLittleAndStarvesNoSmallObject) {
+    const auto large = bytes_of(2 * mebi);
+    lea_->set_upload_script([](const UploadArrival& arrival) {
+        return arrival.content_length.value_or(0) > mebi ? UploadReply{.status = 404} : UploadReply{};
+    });
+    start();
+    for (int i = 0; i < 4; ++i) {
+        queue(large);
+    }
+    ASSERT_TRUE(eventually([&] { return status().uploads.wasted_bytes >= 2 * large.size(); }));
+    for (int i = 0; i < 50; ++i) {
+        queue();
+    }
+    ASSERT_TRUE(pushed(50));
+    EXPECT_FALSE(status().uploads.paused);
+    answer({});
+    ASSERT_TRUE(pushed(54));
 }
 
 TEST_F(ObjectUploadsTest, ALeaThatRefusesEverythingIsNotGivenEverything) {
@@ -363,14 +425,13 @@ TEST_F(ObjectUploadsTest, ALeaThatRefusesEverythingIsNotGivenEverything) {
 
 TEST_F(ObjectUploadsTest, ARefusalThatTheStoreCannotTakeIsMadeAgain) {
     store_.fail_refusals(true);
-    answer({.status = 413, .unasked = true});
     start();
     const auto id = queue();
-    ASSERT_TRUE(eventually([&] { return !lea_->uploads_of(id).empty(); }));
+    dislike(id, {.status = 413, .unasked = true});
+    ASSERT_TRUE(compare([&] { return lea_->uploads_of(id).size() >= 3; }));
     store_.fail_refusals(false);
-    clock_.advance(seconds(2));
-    look();
-    ASSERT_TRUE(eventually([&] {
+    ASSERT_TRUE(compare([&] {
+        clock_.advance(seconds(1));
         look();
         return store_.refused_binaries().contains(id);
     }));
@@ -492,7 +553,6 @@ TEST_F(ObjectUploadsTest, ObjectsWhoseContinueIsWithheldDoNotKeepTheOthersFromCo
         });
         const auto before = store_.pushed().size();
         ASSERT_TRUE(pushed(before + 4 - stuck));
-        EXPECT_NE(uploads("no_continue"), "0");  // the probe does not wait for a day
         for (const auto& id : ids) {
             store_.withdraw_binary(id);
         }

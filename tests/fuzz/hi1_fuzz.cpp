@@ -55,30 +55,31 @@ void check_response(std::string_view body) {
     }
 }
 
-void check_judgement(unsigned status, std::string_view retry_after, std::string_view body) {
+void check_classification(unsigned status, std::string_view retry_after, std::string_view body) {
     // The ids of the kept inputs.
     static const model::Uuid transaction = *model::Uuid::parse("00000000-0000-4000-8000-000000000001");
     static const std::array<model::Uuid, 3> objects{*model::Uuid::parse("00000000-0000-4000-8000-00000000000a"),
                                                     *model::Uuid::parse("00000000-0000-4000-8000-00000000000b"),
                                                     *model::Uuid::parse("00000000-0000-4000-8000-00000000000c")};
     static constexpr std::array<std::uint32_t, 2> retry_codes{1001, 3001};
-    delivery::AnswerClass answer_class;
+    delivery::AnswerClass answer;
     const delivery::Sent sent{.transaction = transaction, .objects = objects};
-    delivery::classify_answer(status, body, retry_after, sent, retry_codes, {1'790'000'000, 0}, answer_class);
-    must(!answer_class.retry_after || *answer_class.retry_after <= delivery::max_retry_after, "patience has its bound");
-    if (answer_class.outcome != delivery::Outcome::answered) {
-        must(std::ranges::all_of(answer_class.actions,
-                                 [](const auto& one) { return one.verdict == delivery::Verdict::unanswered; }),
-             "verdicts on actions come with an answer only");
+    delivery::classify_answer(status, body, retry_after, sent, {retry_codes, true}, {1'790'000'000, 0}, answer);
+    must(!answer.retry_after || *answer.retry_after <= delivery::max_retry_after, "patience has its bound");
+    must(!answer.retry_after || status < 200 || status >= 300, "no success asks for patience");
+    if (answer.reach != delivery::Reach::answered) {
+        must(std::ranges::all_of(answer.actions,
+                                 [](const auto& one) { return one.outcome == delivery::ActionOutcome::unanswered; }),
+             "outcomes of actions come with an answer only");
         return;
     }
     must(status >= 200 && status < 300, "what answers is a success");
-    must(answer_class.actions.size() == objects.size(), "one verdict for each action");
+    must(answer.actions.size() == objects.size(), "one outcome for each action");
     const auto response = hi1::parse_response(body);
     must(response && response->header.transaction == transaction, "what answers can be read and is about this message");
     bool any = false;
     for (std::size_t i = 0; i < objects.size(); ++i) {
-        const auto& verdict = answer_class.actions[i];
+        const auto& outcome = answer.actions[i];
         std::size_t of_this = 0;
         std::size_t good = 0;
         for (const auto& action : response->actions) {
@@ -86,12 +87,13 @@ void check_judgement(unsigned status, std::string_view retry_after, std::string_
             const bool fits = action.action == i && action.kind == hi1::ActionAnswer::Kind::accepted;
             good += fits && action.identifier == objects.at(i) ? 1 : 0;
         }
-        any = any || verdict.verdict != delivery::Verdict::unanswered;
-        const bool accepted = verdict.verdict == delivery::Verdict::accepted;
+        any = any || outcome.outcome != delivery::ActionOutcome::unanswered;
+        const bool accepted = outcome.outcome == delivery::ActionOutcome::accepted;
         must(!accepted || (of_this == 1 && good == 1), "accepted is what the LEA accepted, once and by its id");
-        const bool listed = verdict.error.code == retry_codes[0] || verdict.error.code == retry_codes[1];
-        must(verdict.verdict != delivery::Verdict::again || listed, "again is for listed codes");
-        must(verdict.verdict != delivery::Verdict::refused || !listed, "refused is for all others");
+        const bool listed = outcome.error.code == retry_codes[0] || outcome.error.code == retry_codes[1];
+        must(outcome.outcome != delivery::ActionOutcome::refused || !listed, "what is worth retrying is not final");
+        must(outcome.outcome != delivery::ActionOutcome::already_there || outcome.error.code == 3010,
+             "an object exists where the LEA says so");
     }
     must(any, "what answers has an answer");
 }
@@ -132,6 +134,6 @@ void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     const fuzz::Exact retry_after(input.line());
     const fuzz::Exact body(input.rest());
     check_response(body.view());
-    check_judgement(status, retry_after.view(), body.view());
+    check_classification(status, retry_after.view(), body.view());
     check_request(body.view());
 }

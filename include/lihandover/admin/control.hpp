@@ -10,6 +10,7 @@
 
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/time.hpp"
+#include "lihandover/model/uuid.hpp"
 #include "lihandover/warrants/loader.hpp"
 
 namespace lihandover::admin {
@@ -26,7 +27,7 @@ enum class Stage : std::uint8_t {
 /// How delivery to one destination goes. Counts of waiting items come from the store, not from here.
 struct DestinationStatus {
     std::string name;
-    /// Paused destinations wait for the next probe and raise an alarm.
+    /// A paused destination accepts nothing and is probed, or an operator wants it so; an alarm.
     std::optional<metrics::Pause> paused;
     std::optional<model::Instant> paused_since;
     /// When a destination that is paused or backing off is tried again.
@@ -38,8 +39,17 @@ struct DestinationStatus {
     std::optional<model::Instant> last_success;
     /// Open connections.
     std::size_t connections = 0;
+    /// How many of them the LEA seems to take.
+    std::size_t connection_limit = 0;
     /// Items in messages that wait for their answer.
     std::size_t in_flight = 0;
+    /// Items that failed where others were accepted, and are tried on; of many, some.
+    std::vector<model::Uuid> suspects;
+    /// Binary objects likewise, and those that are set aside.
+    std::vector<model::Uuid> object_suspects;
+    std::vector<model::Uuid> objects_set_aside;
+    /// Bytes of binary objects sent for nothing: asked for by something before the LEA, and not wanted by it.
+    std::uint64_t wasted_bytes = 0;
 };
 
 /// A reload that somebody asked for.
@@ -94,6 +104,11 @@ class Control {
     virtual void reload(ReloadRequest request, std::function<void(ReloadReport)> done) = 0;
     /// An operator says that the wall clock is right (promise 13).
     virtual void accept_clock() = 0;
+    /// Stops delivery to a destination on purpose, until resume_destination() or the next start. False when there is no
+    /// such destination.
+    virtual bool pause_destination(const std::string& name) = 0;
+    /// Ends a pause, and whatever the LEA asked to wait for; tries at once. False when there is no such destination.
+    virtual bool resume_destination(const std::string& name) = 0;
 };
 
 }  // namespace lihandover::admin

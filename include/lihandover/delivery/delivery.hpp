@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "lihandover/config/configuration.hpp"
+#include "lihandover/delivery/status.hpp"
 #include "lihandover/handover/validator.hpp"
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
@@ -51,46 +52,6 @@ struct Parts {
     boost::asio::any_io_executor workers;
 };
 
-/// How the pushing of binary objects to one destination goes (Model B), as of now. It has pauses of its own: an LEA may
-/// take messages and no objects.
-struct UploadStatus {
-    /// Objects that wait in memory.
-    std::uint64_t waiting = 0;
-    /// Objects being uploaded, or waiting for `100 Continue`.
-    std::uint64_t running = 0;
-    /// Open connections.
-    std::uint64_t connections = 0;
-    /// Set: waits for the next probe, an alarm.
-    std::optional<metrics::Pause> paused;
-    std::optional<model::Instant> paused_since;
-    /// When uploads that are paused or backing off as a whole are tried again.
-    std::optional<model::Instant> next_attempt;
-    /// When the LEA last took an object.
-    std::optional<model::Instant> last_success;
-};
-
-/// How delivery to one destination goes, as of now.
-struct DestinationStatus {
-    std::string name;
-    /// Items that wait in memory, those set aside for comparison included; not those in flight.
-    std::uint64_t waiting = 0;
-    /// Items in messages that wait for their answer.
-    std::uint64_t in_flight = 0;
-    /// Open connections.
-    std::uint64_t connections = 0;
-    /// Set: waits for the next probe, an alarm.
-    std::optional<metrics::Pause> paused;
-    std::optional<model::Instant> paused_since;
-    /// When a destination that is paused or backing off as a whole is tried again.
-    std::optional<model::Instant> next_attempt;
-    /// The outcome of the last message where it was not answered with sense, and when; empty since the last good one.
-    std::optional<metrics::Attempt> last_failure;
-    std::optional<model::Instant> last_failure_at;
-    /// When an item was last accepted.
-    std::optional<model::Instant> last_success;
-    UploadStatus uploads;
-};
-
 /// Takes what the store holds for each destination there: in order per lane, side by side across lanes, over kept-alive
 /// connections, and judges the answers (promises 2 to 4, 11; docs/delivery.md). Nothing
 /// waits here that is not in the store: it keeps row numbers (at most 24 bytes per item) and reads items when their
@@ -110,7 +71,7 @@ struct DestinationStatus {
 /// Counts the items' outcomes queued, retried, delivered and refused; rejected ones are an operator's doing and are
 /// counted where they are decided. Destinations' attempts, bytes, latencies, validated documents and connections are
 /// counted here too.
-class Delivery final : public store::Listener, public store::ObjectListener {
+class Delivery final : public store::OutboxListener, public store::ObjectListener {
   public:
     /// Errors: an URL that http::parse_url refuses, a missing TLS context or validator, a store that cannot be read.
     [[nodiscard]] static model::Result<std::unique_ptr<Delivery>> create(const boost::asio::any_io_executor& executor,
@@ -133,13 +94,20 @@ class Delivery final : public store::Listener, public store::ObjectListener {
 
     /// Takes over new settings: at once for limits and times, at the next message for address and TLS. A destination
     /// that is missing ends when no item or object of it waits; while something does (the caller refuses such a
-    /// configuration), it stays as it was. A paused destination whose URL or TLS changed is tried at once. Errors as
+    /// configuration), it stays as it was. A paused destination whose URL or TLS changed is tried at once, but for one
+    /// that was told to wait. Errors as
     /// create(), and then nothing changed. Thread-safe; takes effect in the order of the calls.
     [[nodiscard]] model::Status reconfigure(Settings settings);
 
-    /// Tries a paused or backing-off destination, messages and uploads, now rather than at its time. False when there
-    /// is no such destination. Thread-safe.
+    /// Tries a paused or backing-off destination, messages and uploads, now rather than at its time; one that is held
+    /// or was told to wait stays as it is. False when there is no such destination. Thread-safe.
     bool probe_now(std::string_view destination);
+    /// Stops a destination, messages and uploads, until resume() or the next start; what is on its way finishes. False
+    /// when there is no such destination. Thread-safe.
+    bool pause(std::string_view destination);
+    /// Ends pause(), any other pause, and whatever the LEA asked to wait for, and tries at once. False when there is no
+    /// such destination. Thread-safe.
+    bool resume(std::string_view destination);
 
     /// Whether the store can commit, as on_health last said; true before. Thread-safe.
     [[nodiscard]] bool store_commits() const;
@@ -147,7 +115,7 @@ class Delivery final : public store::Listener, public store::ObjectListener {
     /// In order of names. Thread-safe.
     [[nodiscard]] std::vector<DestinationStatus> status() const;
 
-    // store::Listener: called by the store's writer, hands over to the thread in bursts.
+    // store::OutboxListener: called by the store's writer, hands over to the thread in bursts.
     void on_stored(std::span<store::StoredItem> items) noexcept override;
     void on_queued(std::span<const store::QueuedItem> items, bool retried) noexcept override;
     void on_withdrawn(std::span<const store::QueuedItem> items) noexcept override;
@@ -159,9 +127,8 @@ class Delivery final : public store::Listener, public store::ObjectListener {
     void on_uploads_withdrawn(std::span<const model::Uuid> objects) noexcept override;
 
   private:
-    class Impl;
-    explicit Delivery(std::shared_ptr<Impl> impl);
-    std::shared_ptr<Impl> impl_;
+    explicit Delivery(std::shared_ptr<class Dispatcher> dispatcher);
+    std::shared_ptr<class Dispatcher> dispatcher_;
 };
 
 }  // namespace lihandover::delivery

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "lihandover/model/result.hpp"
+
+namespace lihandover::delivery {
+
+/// Whether anything may be sent at all: delivery has started and is not stopping, and the store can be read and
+/// commits. On the delivery thread, but for what says otherwise.
+class SendGuard : public std::enable_shared_from_this<SendGuard> {
+  public:
+    ///   changed  called when sending may have become possible again
+    SendGuard(const boost::asio::any_io_executor& executor, std::function<void()> changed);
+
+    [[nodiscard]] bool may_send() const { return started_ && !stopping_ && !reads_off_ && commits_; }
+    [[nodiscard]] bool started() const { return started_; }
+    [[nodiscard]] bool stopping() const { return stopping_; }
+    /// Any thread.
+    [[nodiscard]] bool store_commits() const { return commits_; }
+
+    void start() { started_ = true; }
+    /// Nothing is called from then on.
+    void stop();
+    /// The store could not be read: nothing is sent for a moment.
+    void read_failed(std::string_view destination, const model::Error& error);
+    /// Any thread.
+    void set_store_commits(bool commits);
+
+  private:
+    boost::asio::any_io_executor executor_;
+    boost::asio::steady_timer read_pause_;
+    std::function<void()> changed_;
+    std::atomic<bool> commits_{true};
+    bool started_ = false;
+    bool stopping_ = false;
+    bool reads_off_ = false;
+};
+
+}  // namespace lihandover::delivery

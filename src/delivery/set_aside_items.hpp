@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "lihandover/model/clock.hpp"
+#include "lihandover/model/uuid.hpp"
+#include "lihandover/store/types.hpp"
+
+namespace lihandover::delivery {
+
+/// The items of a destination that are set aside: each is passed by and tried again at growing distances, from
+/// `retry.initial` times 64 up to an hour, or `retry.maximum` where that is longer. No I/O and no clock of its own.
+class SetAsideItems {
+  public:
+    using Time = model::Clock::SteadyTime;
+    using Milliseconds = std::chrono::milliseconds;
+
+    struct Item {
+        store::RowId row = 0;
+        store::LaneId lane = 0;
+        bool emergency = false;
+        unsigned tries = 0;
+        Time due;
+        model::Uuid id;  ///< nil until it was read
+    };
+
+    /// One more; nothing where it is known.
+    void add(const store::QueuedItem& item, const model::Uuid& id, Time due);
+    /// False when it is not known.
+    bool erase(store::RowId row);
+    [[nodiscard]] const Item* find(store::RowId row) const;
+    /// One that is due, else nullptr.
+    [[nodiscard]] const Item* due(Time now) const;
+    /// It failed once more, or could not be tried.
+    void later(store::RowId row, Milliseconds initial, Milliseconds maximum, Time now, double dice);
+    void set_id(store::RowId row, const model::Uuid& id);
+    /// All of them are due: an operator wants to know.
+    void wake_all(Time now);
+
+    [[nodiscard]] std::optional<Time> next_due() const;
+    [[nodiscard]] std::size_t size() const { return items_.size(); }
+    [[nodiscard]] std::vector<model::Uuid> ids(std::size_t most) const;
+    /// Changes when size() or ids() do.
+    [[nodiscard]] std::uint64_t version() const { return version_; }
+
+  private:
+    void set_due(Item& item, Time due);
+
+    std::unordered_map<store::RowId, Item> items_;
+    std::set<std::pair<Time, store::RowId>> by_due_;
+    std::uint64_t version_ = 0;
+};
+
+}  // namespace lihandover::delivery

@@ -1,0 +1,434 @@
+#include "destination_queue.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "simulated_lea.hpp"
+
+namespace lihandover::delivery::test {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+using Message = SimulatedLea::Message;
+using Reply = SimulatedLea::Reply;
+
+DestinationQueue::Policy policy(unsigned connections, unsigned max_actions = 1) {
+    DestinationQueue::Policy one;
+    one.connections = connections;
+    one.max_actions = max_actions;
+    return one;
+}
+
+/// Answers `bad` to messages with any of these rows, and accepts the others.
+SimulatedLea::Script disliking(std::set<store::RowId> rows, Reply bad) {
+    return [rows = std::move(rows), bad](const Message& message) {
+        for (const auto row : message.rows) {
+            if (rows.contains(row)) {
+                return bad;
+            }
+        }
+        return Reply{};
+    };
+}
+
+Reply status(unsigned code) {
+    Reply reply;
+    reply.status = code;
+    return reply;
+}
+
+Reply silence() {
+    Reply reply;
+    reply.silent = true;
+    return reply;
+}
+
+std::size_t times_sent(const SimulatedLea& lea, store::RowId row) {
+    std::size_t count = 0;
+    for (const auto& message : lea.log) {
+        count += static_cast<std::size_t>(std::ranges::count(message.rows, row));
+    }
+    return count;
+}
+
+// -- One item ---------------------------------------------------------------------------------------------------------
+
+class PoisonItem : public testing::TestWithParam<unsigned> {};
+
+TEST_P(PoisonItem, OfAnEmergencyStopsNobody) {
+    SimulatedLea lea(policy(16), disliking({1}, status(GetParam())));
+    lea.add(1, true);
+    for (store::LaneId lane = 2; lane <= 101; ++lane) {
+        lea.add(lane);
+    }
+    lea.run(seconds(5));
+    EXPECT_THAT(lea.accepted_rows, SizeIs(100));
+    for (store::LaneId lane = 2; lane <= 4; ++lane) {  // to compare it with, should that not have been enough
+        lea.add(lane);
+        lea.run(seconds(30));
+    }
+    EXPECT_EQ(lea.refused_rows.size() + lea.set_aside_rows.size(), 1U);
+    EXPECT_EQ(lea.refused_rows.contains(1), judges_content(GetParam()));
+    EXPECT_THAT(lea.accepted_rows, SizeIs(103));
+}
+
+INSTANTIATE_TEST_SUITE_P(Statuses, PoisonItem, testing::Values(302U, 400U, 401U, 403U, 404U, 422U, 429U, 500U, 503U));
+
+TEST(DestinationQueue, APoisonItemIsConvictedByComparisonWithItsFollowers) {
+    SimulatedLea lea(policy(1), disliking({1}, status(400)));
+    for (int i = 0; i < 6; ++i) {
+        lea.add(1);
+    }
+    EXPECT_TRUE(lea.run(seconds(30)));
+    EXPECT_THAT(lea.accepted_rows, ElementsAre(2, 3, 4, 5, 6));
+    ASSERT_TRUE(lea.refused_rows.contains(1));
+    EXPECT_EQ(lea.refused_rows.at(1).code, 400U);
+    EXPECT_LE(times_sent(lea, 1), 8U);
+}
+
+TEST(DestinationQueue, AnItemThatFailsForAWhileKeepsItsPlace) {
+    auto times = std::make_shared<int>(3);
+    SimulatedLea lea(policy(1), [times](const Message&) { return (*times)-- > 0 ? status(503) : Reply{}; });
+    for (int i = 0; i < 5; ++i) {
+        lea.add(1);
+    }
+    EXPECT_TRUE(lea.run(minutes(1)));
+    EXPECT_THAT(lea.accepted_rows, ElementsAre(1, 2, 3, 4, 5));
+}
+
+TEST(DestinationQueue, ThreePoisonLiidsDoNotKeepALateEmergencyWaiting) {
+    auto settings = policy(16);
+    settings.maximum = seconds(20);
+    SimulatedLea lea(settings, disliking({1, 2, 3}, status(500)));
+    for (store::LaneId lane = 1; lane <= 3; ++lane) {
+        lea.add(lane, true);
+    }
+    lea.run(minutes(10));
+    EXPECT_TRUE(lea.queue().health().pause_reason()) << "nothing was ever accepted";
+    const auto before = lea.now();
+    const auto row = lea.add(4, true);
+    lea.run(seconds(10));
+    ASSERT_TRUE(lea.accepted_at.contains(row));
+    EXPECT_LE(lea.accepted_at.at(row) - before, seconds(2));
+}
+
+TEST(DestinationQueue, SilenceForSomeItemsHoldsUpNoOther) {
+    std::set<store::RowId> poison;
+    for (store::RowId row = 1; row <= 40; ++row) {
+        poison.insert(row);
+    }
+    SimulatedLea lea(policy(16), disliking(poison, silence()));
+    for (store::LaneId lane = 1; lane <= 80; ++lane) {
+        lea.add(lane);
+    }
+    for (int round = 0; round < 20; ++round) {
+        for (store::LaneId lane = 1; lane <= 80; ++lane) {
+            lea.add(lane);
+        }
+    }
+    EXPECT_TRUE(lea.run(hours(2)));
+    EXPECT_EQ(lea.set_aside_rows.size(), 40U);
+    EXPECT_EQ(lea.accepted_rows.size(), 21U * 80 - 40);
+}
+
+TEST(DestinationQueue, ATenthOfPoisonCostsTheOthersLittle) {
+    std::set<store::RowId> poison;
+    for (store::RowId row = 1; row <= 1000; row += 10) {
+        poison.insert(row);
+    }
+    const auto time_for = [](const SimulatedLea::Script& script) {
+        SimulatedLea lea(policy(16), script);
+        for (int round = 0; round < 20; ++round) {
+            for (store::LaneId lane = 1; lane <= 1000; ++lane) {
+                lea.add(lane);
+            }
+        }
+        EXPECT_TRUE(lea.run(minutes(5)));
+        return lea.passed();
+    };
+    const auto clean = time_for([](const Message&) { return Reply{}; });
+    const auto with_poison = time_for(disliking(poison, status(403)));
+    EXPECT_LE(with_poison.count(), clean.count() * 2 + 10'000) << "once they are set aside";
+}
+
+TEST(DestinationQueue, AnItemSetAsideIsTriedOnAtGrowingDistancesAndAcceptedInTheEnd) {
+    SimulatedLea lea(policy(4), disliking({1}, status(403)));
+    lea.add(1);
+    for (int i = 0; i < 10; ++i) {
+        lea.add(2);
+    }
+    EXPECT_TRUE(lea.run(minutes(1)));
+    ASSERT_TRUE(lea.set_aside_rows.contains(1));
+    EXPECT_EQ(lea.queue().set_aside().size(), 1U);
+    const auto sent = times_sent(lea, 1);
+    lea.pass(hours(6));
+    const auto later = times_sent(lea, 1);
+    EXPECT_GT(later, sent + 4);
+    EXPECT_LT(later, sent + 20);
+    EXPECT_FALSE(lea.queue().health().pause_reason()) << "its failures say nothing new";
+    lea.set_script([](const Message&) { return Reply{}; });
+    lea.pass(hours(2));
+    EXPECT_EQ(lea.accepted_rows.back(), 1);
+    EXPECT_EQ(lea.queue().set_aside().size(), 0U);
+}
+
+// -- Actions ----------------------------------------------------------------------------------------------------------
+
+TEST(DestinationQueue, AnObjectThatExistsIsAcceptedOnALaterAttemptAndRefusedOnAFirst) {
+    SimulatedLea lea(policy(1), [](const Message& message) {
+        Reply reply;
+        reply.codes[message.rows.front()] = 3010;
+        return reply;
+    });
+    lea.add(1, false, false);
+    lea.add(2, false, true);  // waited at the start: an attempt may be forgotten
+    EXPECT_TRUE(lea.run(seconds(10)));
+    EXPECT_THAT(lea.accepted_rows, ElementsAre(2));
+    EXPECT_TRUE(lea.refused_rows.contains(1));
+}
+
+TEST(DestinationQueue, AfterALostAnswerAnObjectThatExistsIsAccepted) {
+    auto first = std::make_shared<bool>(true);
+    SimulatedLea lea(policy(1), [first](const Message& message) {
+        Reply reply;
+        if (*first) {
+            *first = false;
+            reply.reset = true;
+        } else {
+            reply.codes[message.rows.front()] = 3010;
+        }
+        return reply;
+    });
+    lea.add(1);
+    EXPECT_TRUE(lea.run(seconds(10)));
+    EXPECT_THAT(lea.accepted_rows, ElementsAre(1));
+}
+
+TEST(DestinationQueue, CodesAboutTheSystemsRefuseNothingByThemselves) {
+    SimulatedLea lea(policy(4), [](const Message& message) {
+        Reply reply;
+        for (const auto row : message.rows) {
+            reply.codes[row] = 3004;
+        }
+        return reply;
+    });
+    for (store::LaneId lane = 1; lane <= 50; ++lane) {
+        lea.add(lane);
+    }
+    lea.run(minutes(30));
+    EXPECT_THAT(lea.refused_rows, IsEmpty());
+    EXPECT_EQ(lea.queue().health().pause_reason(), metrics::Pause::refusals);
+    lea.set_script([](const Message&) { return Reply{}; });
+    EXPECT_TRUE(lea.run(minutes(10)));
+    EXPECT_THAT(lea.accepted_rows, SizeIs(50));
+}
+
+TEST(DestinationQueue, TenRefusalsRunningAreTheLastUntilSomethingIsAccepted) {
+    SimulatedLea lea(policy(4), [](const Message& message) {
+        Reply reply;
+        reply.codes[message.rows.front()] = 3001;
+        return reply;
+    });
+    for (int i = 0; i < 50; ++i) {
+        lea.add(i % 5 + 1);
+    }
+    lea.run(minutes(30));
+    EXPECT_THAT(lea.refused_rows, SizeIs(10));
+    EXPECT_TRUE(lea.queue().health().pause_reason());
+    lea.set_script([](const Message&) { return Reply{}; });
+    EXPECT_TRUE(lea.run(minutes(10)));
+    EXPECT_THAT(lea.accepted_rows, SizeIs(40));
+}
+
+TEST(DestinationQueue, AMessageTooLargeGoesInSmallerOnes) {
+    SimulatedLea lea(policy(1, 16), [](const Message& message) {
+        Reply reply;
+        if (message.rows.size() > 3) {
+            reply.message_error = 3022;
+        }
+        return reply;
+    });
+    for (int i = 0; i < 64; ++i) {
+        lea.add(i % 4 + 1);
+    }
+    EXPECT_TRUE(lea.run(seconds(5)));
+    EXPECT_THAT(lea.accepted_rows, SizeIs(64));
+    EXPECT_LE(lea.messages(), 40U);
+}
+
+TEST(DestinationQueue, AMessageOfManyThatFailsGoesOneByOneAndOneIsToBlame) {
+    SimulatedLea lea(policy(1, 10), disliking({5}, status(400)));
+    for (int i = 0; i < 10; ++i) {
+        lea.add(i % 2 + 1);
+    }
+    for (int i = 0; i < 40; ++i) {
+        lea.add(3);
+    }
+    EXPECT_TRUE(lea.run(minutes(1)));
+    EXPECT_THAT(lea.accepted_rows, SizeIs(49));
+    EXPECT_TRUE(lea.refused_rows.contains(5));
+    EXPECT_EQ(lea.log.front().rows.size(), 10U);
+}
+
+// -- Nodes and connections --------------------------------------------------------------------------------------------
+
+struct Nodes {
+    bool per_request;
+    unsigned status;
+    unsigned connections;
+};
+
+class OneNodeOfThreeBroken : public testing::TestWithParam<Nodes> {};
+
+TEST_P(OneNodeOfThreeBroken, ConvictsNobodyAndIsWalkedRound) {
+    const auto broken = GetParam().status;
+    SimulatedLea lea(policy(GetParam().connections),
+                     [broken](const Message& message) { return message.node == 0 ? status(broken) : Reply{}; });
+    lea.nodes = 3;
+    lea.node_per_request = GetParam().per_request;
+    for (int i = 0; i < 2700; ++i) {
+        lea.add(i % 100 + 1);
+    }
+    EXPECT_TRUE(lea.run(minutes(3)));
+    EXPECT_THAT(lea.accepted_rows, SizeIs(2700));
+    EXPECT_THAT(lea.refused_rows, IsEmpty());
+    EXPECT_THAT(lea.set_aside_rows, IsEmpty());
+    EXPECT_LE(lea.passed(), seconds(60));
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, OneNodeOfThreeBroken,
+                         testing::Values(Nodes{true, 404, 16}, Nodes{true, 500, 16}, Nodes{true, 404, 1},
+                                         Nodes{false, 404, 16}, Nodes{false, 502, 4}, Nodes{false, 404, 1}));
+
+TEST(DestinationQueue, AnLeaThatTakesFewerConnectionsGetsAsManyAsItTakes) {
+    SimulatedLea lea(policy(16), [](const Message&) { return Reply{}; });
+    lea.most_connections = 4;
+    for (int i = 0; i < 3000; ++i) {
+        lea.add(i % 100 + 1);
+    }
+    EXPECT_TRUE(lea.run(seconds(45)));
+    EXPECT_LE(lea.passed(), seconds(5));
+    EXPECT_EQ(lea.pauses(), 0U);
+    EXPECT_LE(lea.queue().connection_limit().limit(), 8U);
+}
+
+TEST(DestinationQueue, AnLeaThatClosesAfterEachAnswerConvictsToo) {
+    SimulatedLea lea(policy(2), disliking({1}, status(400)));
+    lea.keeps_alive = false;
+    for (int i = 0; i < 20; ++i) {
+        lea.add(i % 4 + 1);
+    }
+    EXPECT_TRUE(lea.run(minutes(1)));
+    EXPECT_TRUE(lea.refused_rows.contains(1));
+    EXPECT_THAT(lea.accepted_rows, SizeIs(19));
+}
+
+// -- The destination --------------------------------------------------------------------------------------------------
+
+TEST(DestinationQueue, ABrokenLeaTurnsNothingIntoRefusals) {
+    for (const unsigned code : {400U, 403U, 500U, 302U}) {
+        SimulatedLea lea(policy(16), [code](const Message&) { return status(code); });
+        for (int i = 0; i < 500; ++i) {
+            lea.add(i % 100 + 1);
+        }
+        lea.run(hours(2));
+        EXPECT_THAT(lea.refused_rows, IsEmpty());
+        EXPECT_THAT(lea.set_aside_rows, IsEmpty());
+        EXPECT_EQ(lea.queue().health().pause_reason(), symptom_of(code));
+        EXPECT_LE(lea.messages(), 200U);
+        lea.set_script([](const Message&) { return Reply{}; });
+        EXPECT_TRUE(lea.run(minutes(10)));
+        EXPECT_THAT(lea.accepted_rows, SizeIs(500));
+    }
+}
+
+TEST(DestinationQueue, ALeaThatIsDownIsProbedNowAndThen) {
+    SimulatedLea lea(policy(16), [](const Message&) { return Reply{}; });
+    lea.down = true;
+    for (int i = 0; i < 500; ++i) {
+        lea.add(i % 100 + 1);
+    }
+    lea.run(hours(1));
+    EXPECT_EQ(lea.queue().health().pause_reason(), metrics::Pause::unreachable);
+    EXPECT_EQ(lea.messages(), 0U);
+    lea.down = false;
+    EXPECT_TRUE(lea.run(minutes(6)));
+}
+
+TEST(DestinationQueue, RetryAfterDelaysTheLiidThatGotIt) {
+    auto wait = status(503);
+    wait.retry_after = hours(1);
+    SimulatedLea lea(policy(4), disliking({1}, wait));
+    lea.add(1, true);
+    for (store::LaneId lane = 2; lane <= 101; ++lane) {
+        lea.add(lane);
+    }
+    lea.run(seconds(20));
+    EXPECT_THAT(lea.accepted_rows, SizeIs(100));
+    EXPECT_EQ(times_sent(lea, 1), 1U);
+    EXPECT_TRUE(lea.queue().health().is_open());
+    lea.run(minutes(6));  // retry.maximum is five
+    EXPECT_GE(times_sent(lea, 1), 2U);
+}
+
+TEST(DestinationQueue, ToldToWaitByTwoLiidsTheDestinationWaitsUntilAnOperatorResumesIt) {
+    auto wait = status(429);
+    wait.retry_after = hours(1);
+    auto settings = policy(4);
+    settings.maximum = hours(2);
+    SimulatedLea lea(settings, [wait](const Message&) { return wait; });
+    for (store::LaneId lane = 1; lane <= 50; ++lane) {
+        lea.add(lane);
+    }
+    lea.run(minutes(30));
+    EXPECT_EQ(lea.queue().health().mode(), DestinationHealth::Mode::waiting);
+    EXPECT_LE(lea.messages(), 5U);
+    lea.set_script([](const Message&) { return Reply{}; });
+    lea.queue().other_end(lea.now());  // a reload
+    lea.queue().probe_now(lea.now());
+    lea.add(60, true);
+    lea.run(minutes(5));
+    EXPECT_LE(lea.messages(), 5U);
+    lea.queue().resume(lea.now());
+    EXPECT_TRUE(lea.run(seconds(10)));
+    EXPECT_THAT(lea.accepted_rows, SizeIs(51));
+}
+
+TEST(DestinationQueue, AnOperatorPausesAndResumes) {
+    SimulatedLea lea(policy(4), [](const Message&) { return Reply{}; });
+    lea.queue().pause();
+    for (store::LaneId lane = 1; lane <= 10; ++lane) {
+        lea.add(lane, true);
+    }
+    lea.run(hours(3));
+    EXPECT_EQ(lea.messages(), 0U);
+    EXPECT_EQ(lea.queue().health().pause_reason(), metrics::Pause::by_operator);
+    lea.queue().resume(lea.now());
+    EXPECT_TRUE(lea.run(seconds(1)));
+    EXPECT_FALSE(lea.queue().health().pause_reason());
+}
+
+TEST(DestinationQueue, WhatIsWithdrawnIsForgotten) {
+    SimulatedLea lea(policy(1), disliking({1}, status(403)));
+    lea.add(1);
+    lea.run(seconds(10));
+    EXPECT_TRUE(lea.queue().withdraw(lea.queue().lane(1), 1));
+    EXPECT_EQ(lea.queue().waiting(), 0U);
+    EXPECT_FALSE(lea.queue().suspects().find(1));
+    lea.add(1);
+    EXPECT_TRUE(lea.run(minutes(10)));
+}
+
+}  // namespace
+}  // namespace lihandover::delivery::test
