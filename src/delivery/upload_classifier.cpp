@@ -4,12 +4,11 @@
 #include <cstddef>
 
 #include "answer_classifier.hpp"
+#include "lihandover/model/media_type.hpp"
 
 namespace lihandover::delivery {
 
 namespace {
-
-constexpr std::size_t longest_type = 255;
 
 UploadOutcome outcome_of(unsigned status, bool complete) {
     switch (status) {
@@ -44,71 +43,6 @@ std::string_view problem_of(UploadOutcome outcome, metrics::Pause symptom) {
         default:
             return "not available";
     }
-}
-
-bool is_token_letter(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-
-/// Takes a token off the front; false when there is none.
-bool take_token(std::string_view& text) {
-    const auto end = std::ranges::find_if_not(text, is_token_letter);
-    const auto size = static_cast<std::size_t>(end - text.begin());
-    text.remove_prefix(size);
-    return size > 0;
-}
-
-bool take_quoted(std::string_view& text) {
-    text.remove_prefix(1);
-    while (!text.empty()) {
-        char c = text.front();
-        text.remove_prefix(1);
-        if (c == '"') {
-            return true;
-        }
-        if (c == '\\') {
-            if (text.empty()) {
-                return false;
-            }
-            c = text.front();
-            text.remove_prefix(1);
-        }
-        if ((c < ' ' && c != '\t') || c > '~') {
-            return false;
-        }
-    }
-    return false;
-}
-
-void skip_blanks(std::string_view& text) {
-    text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
-}
-
-bool is_media_type(std::string_view text) {
-    if (text.size() > longest_type || !take_token(text) || !text.starts_with('/')) {
-        return false;
-    }
-    text.remove_prefix(1);
-    if (!take_token(text)) {
-        return false;
-    }
-    while (!text.empty()) {
-        skip_blanks(text);
-        if (!text.starts_with(';')) {
-            return false;
-        }
-        text.remove_prefix(1);
-        skip_blanks(text);
-        if (!take_token(text) || !text.starts_with('=')) {
-            return false;
-        }
-        text.remove_prefix(1);
-        if (text.starts_with('"') ? !take_quoted(text) : !take_token(text)) {
-            return false;
-        }
-    }
-    return true;
 }
 
 }  // namespace
@@ -174,7 +108,7 @@ std::chrono::milliseconds answer_timeout(std::chrono::milliseconds timeout, std:
 }
 
 std::string_view safe_content_type(std::string_view given) {
-    return is_media_type(given) ? given : std::string_view("application/octet-stream");
+    return model::is_media_type(given) ? given : std::string_view("application/octet-stream");
 }
 
 }  // namespace lihandover::delivery
