@@ -175,7 +175,7 @@ struct Result {
 Result run(const std::vector<Request>& requests, std::shared_ptr<const Snapshot> first) {
     static metrics::Metrics metrics;
     static asio::io_context io{1};
-    const intake::testing::FixedClock clock;
+    const lihandover::test::ManualClock clock{intake::testing::noon};
     intake::testing::FakeStore store;
     const CurrentSnapshot snapshot(std::move(first));
     BodyBudget budget(io.get_executor(), std::size_t{1} << 20U);

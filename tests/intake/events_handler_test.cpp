@@ -233,7 +233,7 @@ TEST_F(EventsHandlerTest, JudgesTheFutureByTheClock) {
     const auto at = [](const char* time) { return event("e", "u-9", std::string(R"(,"timestamp":")") + time + '"'); };
     EXPECT_EQ(client_.json(at("2026-01-22T12:05:00.25Z")).status, 202);
     EXPECT_EQ(client_.json(at("2026-01-22T12:05:00.250000001Z")).status, 422);
-    intake_.clock().set(noon.seconds + 1);
+    intake_.clock().set_wall({noon.seconds + 1, noon.nanos});
     EXPECT_EQ(client_.json(at("2026-01-22T12:05:00.250000001Z")).status, 202);
 }
 
@@ -257,7 +257,7 @@ std::string many(int count, const std::string& user) {
 TEST_F(EventsHandlerTest, WhileTheClockIsNotTrustedTheFutureIsOurMistake) {
     const std::string ahead = event("e", "u-9", R"(,"timestamp":"2026-01-22T12:06:00Z")");
     EXPECT_EQ(client_.json(ahead).status, 422);
-    intake_.clock().trust(false);
+    intake_.clock().distrust();
     const Answer answer = client_.json(ahead);
     EXPECT_EQ(answer.status, 503);
     EXPECT_EQ(answer.field("Retry-After"), "5");
@@ -265,7 +265,7 @@ TEST_F(EventsHandlerTest, WhileTheClockIsNotTrustedTheFutureIsOurMistake) {
     EXPECT_EQ(client_.json(event("e", "u-9", R"(,"timestamp":"2026-01-22T12:04:00Z")")).status, 202);
     EXPECT_EQ(client_.json(event("e", "u-9", R"(,"timestamp":"noon")")).status, 422)
         << "other mistakes are the source's";
-    intake_.clock().trust(true);
+    intake_.clock().trust();
     EXPECT_EQ(client_.json(ahead).status, 422);
 }
 
@@ -377,7 +377,7 @@ TEST(EventsHandlerStoreTest, WorksWithTheStoreOnDisk) {
     options.directory = directory.path();
     options.max_bytes = std::uint64_t{1} << 30;
     options.record_retention = std::chrono::hours(24);
-    testing::FixedClock clock;
+    lihandover::test::ManualClock clock{testing::noon};
     auto store = store::Store::open(options, clock).value();
     auto snapshot = testing::snapshot({warrant("LIID-1", "u-1")});
     model::Profile profile;
@@ -439,7 +439,7 @@ class ScriptedExchange : public http::Exchange {
 
 TEST(EventsHandlerFairnessTest, ServesOthersBetweenTheLinesOfALongBody) {
     FakeStore store;
-    testing::FixedClock clock;
+    lihandover::test::ManualClock clock{testing::noon};
     metrics::Metrics metrics;
     CurrentSnapshot snapshot(testing::snapshot({warrant("LIID-1", "u-1")}));
     asio::io_context io;
@@ -470,7 +470,7 @@ TEST(EventsHandlerFairnessTest, ServesOthersBetweenTheLinesOfALongBody) {
 
 TEST(EventsHandlerFairnessTest, DropsTheBodyOfABrokenRequest) {
     FakeStore store;
-    testing::FixedClock clock;
+    lihandover::test::ManualClock clock{testing::noon};
     metrics::Metrics metrics;
     CurrentSnapshot snapshot(testing::snapshot({}));
     asio::io_context io;

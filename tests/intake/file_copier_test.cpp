@@ -73,10 +73,10 @@ class FileCopierTest : public ::testing::Test {
     [[nodiscard]] bool counted_as_lost() const {
         return metrics_.render().find("lihandover_objects_lost_total 1") != std::string::npos;
     }
-    void past_the_grace() { clock_.set(noon.seconds + 61); }
+    void past_the_grace() { clock_.set_wall({testing::noon.seconds + 61, testing::noon.nanos}); }
 
     testing::TemporaryDirectory directory_;
-    testing::FixedClock clock_;
+    lihandover::test::ManualClock clock_{testing::noon};
     testing::FakeStore store_;
     testing::FakeObjects& objects_ = store_.objects();
     metrics::Metrics metrics_;

@@ -16,6 +16,7 @@
 #include <thread>
 #include <utility>
 
+#include "../support/temporary_directory.hpp"
 #include "lihandover/http/server.hpp"
 #include "lihandover/intake/http/events_handler.hpp"
 #include "lihandover/intake/pipeline/file_copier.hpp"
@@ -26,23 +27,7 @@ namespace lihandover::intake::testing {
 
 namespace asio = boost::asio;
 
-class TemporaryDirectory {
-  public:
-    TemporaryDirectory() {
-        std::string name = (std::filesystem::temp_directory_path() / "intake-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) {
-            throw std::runtime_error("no temporary directory");
-        }
-        path_ = name;
-    }
-    TemporaryDirectory(const TemporaryDirectory&) = delete;
-    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-    ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
-};
+using lihandover::test::TemporaryDirectory;
 
 // A handler behind a real server on a Unix socket, over any store.
 class Intake {
@@ -78,11 +63,11 @@ class Intake {
     [[nodiscard]] FileCopier& copier() { return copier_; }
     [[nodiscard]] std::string metrics() const { return metrics_.render(); }
     void publish(std::shared_ptr<const Snapshot> next) { snapshot_.publish(std::move(next)); }
-    FixedClock& clock() { return clock_; }
+    lihandover::test::ManualClock& clock() { return clock_; }
 
   private:
     TemporaryDirectory directory_;
-    FixedClock clock_;
+    lihandover::test::ManualClock clock_{noon};
     metrics::Metrics metrics_;
     CurrentSnapshot snapshot_;
     asio::thread_pool workers_{2};

@@ -310,7 +310,7 @@ TEST_F(ObjectsTest, RefusesUploadsThatCannotBeStored) {
 
 TEST_F(ObjectsTest, UploadsThatNobodyNamesGo) {
     EXPECT_EQ(client_.put("/v1/objects/o", "abc").status, 201);
-    intake_.clock().advance(std::chrono::hours(1));
+    intake_.clock().advance_steady(std::chrono::hours(1));
     EXPECT_EQ(post("u-1", {named("o")}), "attachments[0].object");
     EXPECT_EQ(client_.put("/v1/objects/o", "abc").status, 201);
 }
@@ -476,7 +476,7 @@ TEST_F(ObjectsTest, FilesThatCannotBeNamed) {
 
 TEST(ObjectsWithoutRootTest, FilesCannotBeNamed) {
     FakeStore store;
-    testing::FixedClock clock;
+    lihandover::test::ManualClock clock{testing::noon};
     metrics::Metrics metrics;
     CurrentSnapshot snapshot(usual_snapshot());
     boost::asio::io_context io;

@@ -36,7 +36,7 @@ class PendingUploadsTest : public ::testing::Test {
     }
 
     std::atomic<int> alive_ = 0;
-    testing::FixedClock clock_;
+    lihandover::test::ManualClock clock_{testing::noon};
     CurrentSnapshot current_{testing::snapshot({})};
     asio::io_context io_;
     asio::io_context workers_;
@@ -107,15 +107,15 @@ TEST_F(PendingUploadsTest, AnObjectUploadedMeanwhileStays) {
 
 TEST_F(PendingUploadsTest, ObjectsThatNobodyNamesGo) {
     uploads_.put("a", object());
-    clock_.advance(30min);
+    clock_.advance_steady(30min);
     uploads_.put("b", object());
     {
         PendingUploads::Claims claims(uploads_);
         claims.take("a");
-        clock_.advance(20min);
+        clock_.advance_steady(20min);
     }
     EXPECT_TRUE(uploads_.find("a")) << "back in its place by age";
-    clock_.advance(11min);
+    clock_.advance_steady(11min);
     EXPECT_EQ(uploads_.find("a"), nullptr);
     EXPECT_TRUE(uploads_.find("b"));
     set_wait(10min);
@@ -129,7 +129,7 @@ TEST_F(PendingUploadsTest, ClaimsComeBackInTheirOrderByAge) {
     const std::array<std::string, 6> ids = {"a", "b", "c", "d", "e", "f"};
     for (const std::string& id : ids) {
         uploads.put(id, object(id));
-        clock_.advance(1min);
+        clock_.advance_steady(1min);
     }
     {
         PendingUploads::Claims claims(uploads);
@@ -141,17 +141,17 @@ TEST_F(PendingUploadsTest, ClaimsComeBackInTheirOrderByAge) {
     }
     EXPECT_EQ(uploads.size(), 6U);
     EXPECT_EQ(testing::bytes_of(uploads.find("e")), "new");
-    clock_.advance(53min + 30s);  // `a` is half a minute short of an hour
+    clock_.advance_steady(53min + 30s);  // `a` is half a minute short of an hour
     std::size_t left = 6;
     for (const char* const id : {"a", "b", "c", "d"}) {
         EXPECT_TRUE(uploads.find(id)) << id;
-        clock_.advance(1min);
+        clock_.advance_steady(1min);
         EXPECT_FALSE(uploads.find(id)) << id;
         EXPECT_EQ(uploads.size(), --left);
     }
-    clock_.advance(1min);
+    clock_.advance_steady(1min);
     EXPECT_EQ(uploads.size(), 2U) << "`e` is the new one";
-    clock_.advance(1min);
+    clock_.advance_steady(1min);
     EXPECT_FALSE(uploads.find("f"));
     EXPECT_TRUE(uploads.find("e"));
     uploads.close();
@@ -160,14 +160,14 @@ TEST_F(PendingUploadsTest, ClaimsComeBackInTheirOrderByAge) {
 TEST_F(PendingUploadsTest, TheyGoWithoutAnybodyAsking) {
     set_wait(20ms);
     uploads_.put("a", object());
-    clock_.advance(1h);
+    clock_.advance_steady(1h);
     io_.run();  // ends with the timer
     EXPECT_EQ(uploads_.size(), 0U);
     settle();
     EXPECT_EQ(alive_, 0);
     io_.restart();
     uploads_.put("b", object());
-    clock_.advance(1h);
+    clock_.advance_steady(1h);
     io_.run();
     EXPECT_EQ(uploads_.size(), 0U) << "and again";
 }

@@ -108,7 +108,7 @@ class PipelineTest : public ::testing::Test {
 
     FakeStore store_;
     Recording items_{store_.item_intake()};
-    testing::FixedClock clock_;
+    lihandover::test::ManualClock clock_{testing::noon};
     CurrentSnapshot snapshot_{testing::snapshot({warrant("LIID-1", "u-1"), with_binary("LIID-2", "u-2")})};
     asio::io_context io_;
     Pipeline pipeline_{"as-1", {items_, store_.binary_objects(), snapshot_, clock_, io_.get_executor(), nullptr}};
@@ -232,7 +232,7 @@ TEST_F(PipelineTest, AnObjectThatNeverFitsIsRefusedWhoeverItConcerns) {
 
 TEST_F(PipelineTest, SaysWhetherTheClockCanBeTrusted) {
     EXPECT_TRUE(pipeline_.clock_trusted());
-    clock_.trust(false);
+    clock_.distrust();
     EXPECT_FALSE(pipeline_.clock_trusted());
 }
 

@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "../support/manual_clock.hpp"
 #include "lihandover/intake/pipeline/snapshot.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/store/digest.hpp"
@@ -35,24 +36,6 @@ namespace lihandover::intake::testing {
 constexpr std::chrono::seconds guard{30};
 
 inline constexpr model::Instant noon{1'769'083'200, 250'000'000};  // 2026-01-22T12:00:00.25Z
-
-class FixedClock : public model::Clock {
-  public:
-    [[nodiscard]] model::Instant wall() const override { return {seconds_.load(), noon.nanos}; }
-    [[nodiscard]] SteadyTime steady() const override {
-        return std::chrono::steady_clock::now() + std::chrono::milliseconds(ahead_);
-    }
-    [[nodiscard]] bool is_trusted() const override { return trusted_; }
-    void set(std::int64_t seconds) { seconds_ = seconds; }
-    void trust(bool trusted) { trusted_ = trusted; }
-    /// Steady time alone.
-    void advance(std::chrono::milliseconds by) { ahead_ += by.count(); }
-
-  private:
-    std::atomic<std::int64_t> seconds_{noon.seconds};
-    std::atomic<std::int64_t> ahead_{0};
-    std::atomic<bool> trusted_{true};
-};
 
 /// Binary objects in memory, with a record of what was done.
 class FakeObjects : public store::Objects {
