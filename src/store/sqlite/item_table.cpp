@@ -190,7 +190,8 @@ bool ItemTable::insert(Transaction& transaction, NewItem& item) {
     }
     const auto* lane = transaction.catalogue.lane_facts(item.lane);
     const auto* profile = transaction.catalogue.profile_facts(item.profile);
-    LIHANDOVER_INVARIANT(lane != nullptr && profile != nullptr, "an item's lane and profile are known");
+    LIHANDOVER_INVARIANT(lane != nullptr, "an item's lane is known");
+    LIHANDOVER_INVARIANT(profile != nullptr, "an item's profile is known");
     const RowId row = transaction.take_id();
     audit::Entry made = transaction.entry(audit::Kind::item_made, item.lane);
     made.object_id = item.object_id;

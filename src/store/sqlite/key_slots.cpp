@@ -62,11 +62,11 @@ std::array<unsigned char, 8> bytes_of(std::int64_t row) {
 }
 
 std::string_view view_of(std::span<const std::uint8_t> bytes) {
-    return {static_cast<const char*>(static_cast<const void*>(bytes.data())), bytes.size()};
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 const unsigned char* bytes_of(std::string_view text) {
-    return static_cast<const unsigned char*>(static_cast<const void*>(text.data()));
+    return reinterpret_cast<const unsigned char*>(text.data());
 }
 
 }  // namespace
@@ -138,8 +138,10 @@ void KeySlots::end_stocktaking() {
     const std::lock_guard one(sync_mutex_);
     const std::lock_guard lock(mutex_);
     // What lies behind the last slot in use goes with the file's end.
-    const auto last = std::find(in_use_.rbegin(), in_use_.rend(), true);
-    slots_ = static_cast<std::uint64_t>(in_use_.rend() - last);
+    slots_ = in_use_.size();
+    while (slots_ > 0 && !in_use_[static_cast<std::size_t>(slots_) - 1]) {
+        --slots_;
+    }
     if (ftruncate(file_, static_cast<off_t>(slots_ * SealKey::size)) != 0) {
         fail(errno);
     }
@@ -263,9 +265,9 @@ std::string seal_content(const SealKey& key, std::int64_t row, std::string_view 
     const Nonce nonce{};
     const auto place = bytes_of(row);
     unsigned long long size = 0;
-    crypto_aead_chacha20poly1305_ietf_encrypt(static_cast<unsigned char*>(static_cast<void*>(sealed.data())), &size,
-                                              bytes_of(content), content.size(), place.data(), place.size(), nullptr,
-                                              nonce.data(), key.bytes().data());
+    crypto_aead_chacha20poly1305_ietf_encrypt(reinterpret_cast<unsigned char*>(sealed.data()), &size, bytes_of(content),
+                                              content.size(), place.data(), place.size(), nullptr, nonce.data(),
+                                              key.bytes().data());
     return sealed;
 }
 
@@ -277,9 +279,9 @@ std::optional<std::string> unseal_content(const SealKey& key, std::int64_t row, 
     const Nonce nonce{};
     const auto place = bytes_of(row);
     unsigned long long size = 0;
-    if (crypto_aead_chacha20poly1305_ietf_decrypt(static_cast<unsigned char*>(static_cast<void*>(content.data())),
-                                                  &size, nullptr, bytes_of(sealed), sealed.size(), place.data(),
-                                                  place.size(), nonce.data(), key.bytes().data()) != 0) {
+    if (crypto_aead_chacha20poly1305_ietf_decrypt(reinterpret_cast<unsigned char*>(content.data()), &size, nullptr,
+                                                  bytes_of(sealed), sealed.size(), place.data(), place.size(),
+                                                  nonce.data(), key.bytes().data()) != 0) {
         return std::nullopt;
     }
     return content;
