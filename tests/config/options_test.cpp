@@ -163,6 +163,8 @@ std::string other_value(const OptionRow& row) {
         {"destinations.*.headers", "{User-Agent: other}"},
         {"destinations.*.content_type", "text/xml"},
         {"intake.attachment_grace", "7m"},
+        {"intake.answer_interval", "30ms"},
+        {"intake.answer_timeout", "20s"},
         {"destinations.*.binary.early_success", "delivered"},
         {"destinations.*.binary.continue_timeout", "7m"},
         {"destinations.*.binary.url_template", "\"https://y.example/{object_identifier}\""},
