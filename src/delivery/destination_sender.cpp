@@ -618,8 +618,7 @@ void DestinationSender::accepted(const SentItem& item, bool already_there) {
     if (already_there) {
         spdlog::info("item was there from an earlier attempt destination={} item={}", name_, item.id.to_string());
     }
-    parts_.outbox.accepted(
-        {item.row, item.lane->id(), item.profile, item.id, item.carries_schema, item.has_objects});
+    parts_.outbox.accepted({item.row, item.lane->id(), item.profile, item.id, item.carries_schema, item.has_objects});
 }
 
 void DestinationSender::refused(const SentItem& item, store::Refusal refusal) {

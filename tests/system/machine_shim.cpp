@@ -1,9 +1,9 @@
 // Preloaded into the daemon: a disk, a name server and a clock that misbehave as a test tells them to.
 //
 // While the file that SHIM_SYNCS_HANG names exists, fsync and fdatasync do not return. A name that ends in
-// `.hangs.example` is looked up for ever; the file that SHIM_NAME_ASKED names is made when that begins. The wall clock is
-// ahead by as many seconds as the file that SHIM_CLOCK_AHEAD names says, and the kernel takes it as synchronised while the
-// file that SHIM_CLOCK_SYNCHRONISED names exists.
+// `.hangs.example` is looked up for ever; the file that SHIM_NAME_ASKED names is made when that begins. The wall clock
+// is ahead by as many seconds as the file that SHIM_CLOCK_AHEAD names says, and the kernel takes it as synchronised
+// while the file that SHIM_CLOCK_SYNCHRONISED names exists.
 
 #include <dlfcn.h>
 #include <fcntl.h>

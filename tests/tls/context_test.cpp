@@ -412,8 +412,7 @@ TEST(TlsRevocation, AListThatIsMissingOrOutOfDateRefusesEverybody) {
         EXPECT_TRUE(pair.client_failure()->certificate);
     }
     const auto old = ClientContext::load(with_list("client", pki.make_list("ca", {}, "old.crl", -3600)));
-    EXPECT_THAT((*old)->problems(now()),
-                testing::ElementsAre(HasSubstr("revocation list number 1 expired at")));
+    EXPECT_THAT((*old)->problems(now()), testing::ElementsAre(HasSubstr("revocation list number 1 expired at")));
 }
 
 TEST(TlsRevocation, AuthoritiesAboveTheIssuerNeedNoList) {

@@ -137,7 +137,7 @@ struct Timeouts {
     std::chrono::milliseconds header{10'000};       ///< from the first byte of a request to the end of its fields: 408
     std::chrono::milliseconds idle{75'000};         ///< without a request: closed
     std::chrono::milliseconds keep_buffers{1'000};  ///< without a request: its buffers are given back
-    std::chrono::milliseconds body_stall{15'000};   ///< without an byte of the body
+    std::chrono::milliseconds body_stall{15'000};   ///< without a byte of the body
     std::size_t min_body_rate = 1024;               ///< bytes per second, on average, after body_stall's grace
     std::chrono::milliseconds write_stall{30'000};  ///< the peer takes nothing of the answer
     std::chrono::milliseconds linger{2'000};        ///< for the peer to read a last answer and close

@@ -145,8 +145,8 @@ enum class Pause : std::uint8_t {
     by_operator,       ///< an operator asked for it
 };
 inline constexpr std::array<std::string_view, 9> pause_names = {
-    "tls", "credentials", "redirect", "senseless_answer", "refusals", "unavailable", "no_answer", "unreachable",
-    "operator"};
+    "tls",         "credentials", "redirect",    "senseless_answer", "refusals",
+    "unavailable", "no_answer",   "unreachable", "operator"};
 
 /// States of waiting items.
 enum class WaitingState : std::uint8_t { held, queued, refused, set_aside };

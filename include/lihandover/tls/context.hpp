@@ -89,8 +89,8 @@ class ClientContext {
   public:
     [[nodiscard]] static model::Result<std::shared_ptr<const ClientContext>> load(const Files& files);
 
-    /// One that is nobody and trusts nobody, so that every handshake under it fails: for a destination whose files cannot
-    /// be read.
+    /// One that is nobody and trusts nobody, so that every handshake under it fails: for a destination whose files
+    /// cannot be read.
     [[nodiscard]] static std::shared_ptr<const ClientContext> unusable();
 
     ClientContext(const ClientContext&) = delete;
