@@ -1,6 +1,6 @@
 // Requests to intake, events with their attachments and uploaded objects alike: answered once, with a right count, and
 // alike whether or not anything in them is under a warrant (promise 7).
-//   input   an byte of flags, then requests: a line `METHOD TARGET`, fields, an empty line, bytes of the body up to a
+//   input   a byte of flags, then requests: a line `METHOD TARGET`, fields, an empty line, bytes of the body up to a
 //           line of three dashes
 
 #include <simdjson.h>
