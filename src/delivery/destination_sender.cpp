@@ -30,6 +30,8 @@ constexpr std::size_t few_waiting = 256;
 constexpr std::size_t named_at_most = 100;
 /// A suspect is logged when it has failed so often.
 constexpr unsigned tries_to_log = 2;
+/// A connection that took an item so lately was not closed for being idle.
+constexpr std::chrono::seconds just_worked(1);
 
 }  // namespace
 
@@ -416,6 +418,8 @@ asio::awaitable<void> DestinationSender::exchange(Worker& worker) {
         answer.error().kind == http::FailureKind::closed) {
         // The LEA closed a connection that had been idle. A fresh one, and its next failure counts.
         metrics_.attempts(metrics::Attempt::disconnected).add();
+        // One that took an item a moment ago was not idle: should a fresh one fail as well, it failed at this message.
+        const bool had_just_worked = worker.proven && now() - worker.proven_at < just_worked;
         drop_connection(worker);
         for (auto& item : worker.items) {
             item.sent = item.sent && !answer.error().nothing_sent;
@@ -426,6 +430,7 @@ asio::awaitable<void> DestinationSender::exchange(Worker& worker) {
         }
         worker.message.renew_head(parts_.clock.wall());
         answer = co_await post(worker);
+        worker.proven = had_just_worked;
     }
     metrics_.post_seconds.observe(std::chrono::duration<double>(now() - worker.begun).count());
     if (!answer && parts_.guard.stopping()) {  // cut: says nothing about the LEA
@@ -447,6 +452,7 @@ asio::awaitable<void> DestinationSender::exchange(Worker& worker) {
     }
     if (queue_.settle(worker.items, worker.answer, result, *this)) {
         worker.proven = worker.connection->is_open();
+        worker.proven_at = now();
         connections_last_ = worker.proven;
         board_->last_success_micros.store(parts_.clock.wall().micros(), std::memory_order_relaxed);
     } else if (worker.answer.reach != Reach::answered) {

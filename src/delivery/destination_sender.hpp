@@ -99,8 +99,9 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
         boost::asio::steady_timer bell;  ///< rings when there is work
         bool woken = false;
         std::optional<http::Connection> connection;
-        std::uint64_t generation = 0;  ///< the sender's when `connection` was made
-        bool proven = false;           ///< the last exchange on `connection` was an acceptance
+        std::uint64_t generation = 0;      ///< the sender's when `connection` was made
+        bool proven = false;               ///< the last exchange on `connection` was an acceptance
+        DestinationQueue::Time proven_at;  ///< when it was
         OpenConnection counted;
         std::shared_ptr<const Target> target;
 
