@@ -281,11 +281,13 @@ TEST_F(EventsHandlerTest, AnswersInTimeWhereTheStoreHangs) {
     }
     const std::size_t before = store_.groups().size();
     EXPECT_EQ(client_.ndjson(many(3000, "u-1")).status, 503);
-    EXPECT_EQ(store_.groups().size(), before + 1);
+    // None, where the time is over before the first group is full.
+    const std::size_t after = store_.groups().size();
+    EXPECT_LE(after, before + 1);
     intake_.publish(testing::snapshot({warrant("LIID-1", "u-1")}));
     store_.release();
     EXPECT_EQ(client_.json(event("e-2", "u-1")).status, 202) << "on the same connection";
-    EXPECT_EQ(store_.groups().size(), before + 2) << "of what was answered, no further group was begun";
+    EXPECT_EQ(store_.groups().size(), after + 1) << "of what was answered, no further group was begun";
 }
 
 TEST_F(EventsHandlerTest, AnswersLeaveOnAGrid) {
