@@ -27,7 +27,8 @@ endif()
 
 # Everything is linked into position-independent executables. The same option for all, since a precompiled header is good
 # for one setting; a shared library brings its own.
-add_compile_options($<$<NOT:$<STREQUAL:$<TARGET_PROPERTY:TYPE>,SHARED_LIBRARY>>:-fPIE>)
+set(LIHANDOVER_TARGET_TYPE $<TARGET_PROPERTY:TYPE>)
+add_compile_options("$<$<NOT:$<OR:$<STREQUAL:${LIHANDOVER_TARGET_TYPE},SHARED_LIBRARY>,$<STREQUAL:${LIHANDOVER_TARGET_TYPE},MODULE_LIBRARY>>>:-fPIE>")
 add_link_options($<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-pie>)
 add_compile_options($<$<CONFIG:Debug,RelWithDebInfo>:-g${LIHANDOVER_DEBUG_INFO}>)
 if(LIHANDOVER_FUZZ)
