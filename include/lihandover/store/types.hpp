@@ -32,7 +32,9 @@ using Hash128 = std::array<std::uint8_t, 16>;
 /// How a submitted group ended.
 enum class Outcome : std::uint8_t {
     committed,  ///< on disk (synchronous=FULL)
-    failed,     ///< nothing of it is on disk: full, failing or stopping store; worth another try later
+    /// Not known to be on disk: full, failing or stopping store; worth another try later. After an error of the disk it
+    /// may turn up all the same, whole, once the log is read anew; a source's repeat of it is recognised then.
+    failed,
 };
 
 /// Hears how a submission ended, once, on a thread of the store; must be quick and not throw.

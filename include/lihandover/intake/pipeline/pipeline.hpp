@@ -137,7 +137,8 @@ class Group {
     [[nodiscard]] bool is_full() const;
 
     /// Makes durable what was taken since the last commit, and waits for it. The same for no items as for many. After
-    /// `unavailable` nothing of it is on disk. The group can be used again either way.
+    /// `unavailable` the events have to come again: nothing of them is known to be on disk (store::Outcome::failed).
+    /// The group can be used again either way.
     [[nodiscard]] boost::asio::awaitable<Outcome::Kind> commit();
 
   private:
