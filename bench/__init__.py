@@ -1,2 +1,2 @@
-"""How fast the daemon is, beside what the machine allows. scripts/bench and scripts/soak are the doors; README.md
-has the map."""
+"""How fast the daemon is, compared with the machine's limits. scripts/bench and scripts/soak are the entry points;
+README.md describes the parts."""

@@ -65,7 +65,7 @@ def options(arguments: list[str]) -> argparse.Namespace:
 
 
 class Run:
-    """One run of scripts/bench: results are kept as they come, so that what fails costs only itself."""
+    """One run of scripts/bench: results are kept as they come, so that a failure costs only its own figure."""
 
     def __init__(self, chosen: argparse.Namespace, rig: Rig):
         self.chosen, self.rig = chosen, rig

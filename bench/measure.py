@@ -1,4 +1,4 @@
-"""What a figure is, and what is made of the values measured for it."""
+"""What a figure is, and what is computed from the values measured for it."""
 from __future__ import annotations
 
 import dataclasses
@@ -14,7 +14,7 @@ class BenchError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """What a figure should reach: its ratio to the baseline, or its value where it has none."""
+    """What a figure should reach: its ratio to the baseline, or its value if it has none."""
     bound: float
     at_most: bool = False
 
@@ -37,16 +37,16 @@ class Figure:
 
 @dataclasses.dataclass
 class Samples:
-    """Values of one run, in the order they were measured, and beside them those of the baseline."""
+    """Values of one run in the order they were measured, with those of the baseline."""
     values: list[float] = dataclasses.field(default_factory=list)
     baseline: list[float] = dataclasses.field(default_factory=list)
     notes: dict[str, Any] = dataclasses.field(default_factory=dict)
-    target: Target | None = None  # where only the run can tell, instead of the declared one
+    target: Target | None = None  # set if only the run can tell, instead of the declared one
 
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """How much is measured. What a figure means does not depend on it, how far to trust it does."""
+    """How much is measured. It does not change what a figure means, only how far it can be trusted."""
     mode: str
     repeat: int
     seconds: float  # of one run of ab
@@ -69,7 +69,7 @@ FULL = dataclasses.replace(DEFAULT, mode="full", repeat=7, events=300_000, point
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Figures that one run measures together, because they share what has to be set up."""
+    """Figures that one run measures together, because they share a setup."""
     figures: tuple[Figure, ...]
     run: Callable[..., dict[str, Samples]]
 
@@ -117,8 +117,8 @@ def exponent(x_one: float, y_one: float, x_two: float, y_two: float) -> float:
 
 def judge_growth(points: list[dict[str, Any]]) -> dict[str, Any]:
     """How the cost of one item grows along a sweep. No worse than linearly: no point costs more than 1.25 times what
-    its distance from any earlier one allows; the quarter is for the noise of short runs. Beside it the steepest
-    stretch, and where the rate has fallen to less than 0.7 of its best at a smaller value."""
+    its distance from any earlier one allows; the quarter allows for the noise of short runs. Also the steepest stretch,
+    and where the rate has fallen below 0.7 of its best at a smaller value."""
     known = [point for point in points if point["x"] > 0 and point["cost_us"] > 0]
     linear, steepest = True, None
     for i, later in enumerate(known):

@@ -1,4 +1,4 @@
-"""Programs that are not ours, which the daemon is compared with: ab and nginx, curl, openssl."""
+"""Other programs that the daemon is compared with: ab and nginx, curl, openssl."""
 from __future__ import annotations
 
 import contextlib
@@ -62,7 +62,7 @@ def _nginx(rig: Rig, **parts: str) -> Iterator[int]:
 
 @contextlib.contextmanager
 def nginx_taking_documents(rig: Rig) -> Iterator[int]:
-    """nginx as the LEA: the same certificates, an answer of about the size of ours; its port."""
+    """nginx as the LEA, with the same certificates and an answer of about the size of ours; returns its port."""
     if not pathlib.Path(NGINX_ECHO).exists():
         raise BenchError(f"{NGINX_ECHO} is missing: scripts/install-deps --bench")
     with _nginx(rig, load=f"load_module {NGINX_ECHO};", certificate=f"{rig.certs}/lea",

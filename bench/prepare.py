@@ -8,7 +8,7 @@ from bench.rig import ROOT
 
 
 def build(directory: str) -> None:
-    """Installs what is missing and builds release with the benchmarks into that directory; ends the program where it
+    """Installs what is missing and builds release with the benchmarks into that directory; ends the program if it
     cannot."""
     for command in (["scripts/install-deps", "--bench"],
                     ["scripts/build", "--bench", "--dir", directory, "lihandoverd", "lea-sim", "benchmarks",

@@ -46,7 +46,7 @@ def load(path: pathlib.Path = RESULTS) -> dict[str, Any]:
 
 
 def rounded(value: Any) -> Any:
-    """Numbers with no more digits than they are good for."""
+    """Numbers with no more digits than are significant."""
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, float):
@@ -63,7 +63,7 @@ def save(results: dict[str, Any], path: pathlib.Path) -> None:
 
 
 def merge(into: dict[str, Any], results: dict[str, Any], order: dict[str, list[str]]) -> None:
-    """New results take the places of those of the same name. All in the declared order; names of old fall out."""
+    """New results replace those of the same name. All are in the declared order; unknown names are dropped."""
     for kind, key in KINDS.items():
         found = {row[key]: row for row in into.get(kind, [])}
         found.update({row[key]: row for row in results.get(kind, [])})
@@ -89,7 +89,7 @@ def number(value: float | None) -> str:
 
 
 def plain(value: float) -> str:
-    """What a sweep goes by, as it is."""
+    """A sweep's value as it is."""
     return f"{value:,.0f}" if value == int(value) else f"{value:,}"
 
 
@@ -204,7 +204,7 @@ BLOCKS = {"figures": figures_block, "sweeps": sweeps_block, "soak": soak_block}
 
 
 def with_blocks(document: str, results: dict[str, Any]) -> str:
-    """The document with what lies between `<!-- NAME -->` and `<!-- end of NAME -->` made anew."""
+    """Returns the document with everything between `<!-- NAME -->` and `<!-- end of NAME -->` replaced."""
     for name, block in BLOCKS.items():
         begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
         if document.count(begin) != 1 or document.count(end) != 1:
@@ -215,7 +215,7 @@ def with_blocks(document: str, results: dict[str, Any]) -> str:
 
 
 def disagreements() -> list[str]:
-    """What of docs/performance.md does not follow from docs/performance.json."""
+    """What in docs/performance.md does not follow from docs/performance.json."""
     results, text = load(), DOCUMENT.read_text()
     found = [] if with_blocks(text, results) == text else [
         "docs/performance.md does not agree with docs/performance.json: scripts/bench --render"]
@@ -284,7 +284,7 @@ def draw(results: dict[str, Any], folder: pathlib.Path) -> None:
 
 
 def publish(results: dict[str, Any], order: dict[str, list[str]]) -> None:
-    """Into docs/performance.json, the plots and docs/performance.md: what --docs means."""
+    """Writes docs/performance.json, the plots and docs/performance.md: this is what --docs does."""
     kept = load()
     merge(kept, rounded(results), order)
     save(kept, RESULTS)

@@ -1,5 +1,5 @@
-"""The rig: the programs under test, started with certificates and directories of their own, and what is read off
-them."""
+"""The rig: the programs under test, started with their own certificates and directories, and the measurements taken
+from them."""
 from __future__ import annotations
 
 import contextlib
@@ -99,7 +99,7 @@ class Rig:
         self.next_event = 1  # no number is used twice, so that no event is a repeat
         self.leas = 0
         self.have_warrants: tuple[Any, ...] = ()
-        self.daemon_environment: dict[str, str] = {}  # beside our own
+        self.daemon_environment: dict[str, str] = {}  # in addition to our own
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that close() is reached
 
     # -- processes ---------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class Rig:
                 self.have_warrants = ()
 
     def numbers(self, count: int) -> int:
-        """The first of that many numbers of events that nobody had yet."""
+        """The first of that many unused event numbers."""
         first = self.next_event
         self.next_event += count
         return first
@@ -149,7 +149,7 @@ class Rig:
 
     @contextlib.contextmanager
     def lea(self, *options: Any, quiet: bool = True, port: int = 0) -> Iterator[Lea]:
-        """A test LEA that keeps nothing, unless the options name an output; without `quiet` it tells of each action."""
+        """A test LEA that keeps nothing, unless the options name an output. Without `quiet` it reports each action."""
         self.leas += 1
         lea = Lea(self, f"lea-{self.leas}", port=port, lea_sim=self.program("lea-sim"))
         lea.start(*(("--quiet",) if quiet else ()), *options, keep=False)
@@ -162,8 +162,8 @@ class Rig:
 
     def write_warrants(self, count: int, names: list[str], user: str = "u-", begin: bool = False,
                        deliver: str = "metadata, content") -> None:
-        """Warrant i is LIID-i for user u-i, destinations in turn. Those of an earlier call of the same kind stay; with
-        `begin`, so do those of any other kind, whose files have other names then."""
+        """Warrant i is LIID-i for user u-i, with destinations in turn. Those of an earlier call of the same kind stay.
+        With `begin`, so do those of any other kind, whose files then have other names."""
         directory = self.work / "warrants.d"
         had = 0
         if self.have_warrants[1:] == (names, user, deliver) and self.have_warrants[0] <= count and directory.exists():
@@ -228,7 +228,7 @@ class Rig:
     @contextlib.contextmanager
     def daemon(self, destinations: list[Destination], warrants: int | None, state: str = "state", fresh: bool = True,
                **options: Any) -> Iterator[programs.Process]:
-        """The daemon with that many warrants on u-0, u-1, … (none: those that are there); with `fresh` its state starts
+        """The daemon with that many warrants on u-0, u-1, … (None: those that are there). With `fresh` its state starts
         empty."""
         if fresh:
             self.empty(state)
@@ -241,8 +241,8 @@ class Rig:
             self.stop(process)
 
     def remember_events(self) -> str:
-        """A state directory whose memory of repeats is as full as a week of traffic makes it; its name. Made once and
-        used by all that want it, since what they add does not count beside what is there."""
+        """The name of a state directory whose memory of repeats is as full as after a week of traffic. It is made once
+        and shared, since what its users add is negligible."""
         name, count = "remembering", self.sizes.remembered
         if (self.work / name / "store.db").exists():
             return name
@@ -252,7 +252,7 @@ class Rig:
         database = self.work / name / "store.db"
         begun = time.monotonic()
         connection = sqlite3.connect(database, isolation_level=None)
-        # Without a journal and in the order of the key: half a microsecond for each.
+        # Without a journal and in key order: half a microsecond each.
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", "cache_size=-65536"):
             connection.execute(f"PRAGMA {pragma}").fetchall()
         week = 600_000_000_000  # microseconds; a little less than repeats are remembered
@@ -262,7 +262,7 @@ class Rig:
                            f"SELECT {first} + i * {week // count}, randomblob(16) FROM n")
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
         connection.close()
-        # What is still to be written out would be in the way of what is measured.
+        # Pending writeback would disturb the measurement.
         with open(database, "rb+") as file:
             os.fsync(file.fileno())
         self.say(f"{count:,} remembered events made in {time.monotonic() - begun:.0f} s, store.db has "
@@ -299,8 +299,8 @@ class Rig:
 
     def deliver(self, daemon: programs.Process, leas: list[Lea], events: int, *options: Any,
                 seconds: float = 600) -> dict[str, float]:
-        """Sends so many events under a warrant and waits until the LEAs have accepted as many. The rate is from the
-        first request to the last answer, as they count."""
+        """Sends so many events under a warrant and waits until the LEAs have accepted as many. The rate is counted from
+        the first request to the last answer."""
         before = sum(lea.accepted() for lea in leas)
         busy, lea_busy = cpu_seconds(daemon.pid), sum(cpu_seconds(lea.process.pid) for lea in leas)
         start = time.monotonic()

@@ -42,7 +42,7 @@ def robust_slope(points: list[tuple[float, float]]) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Flat:
-    """What should not grow. Bound to its growth over the time judged: a share of what it began with, or an amount,
+    """What should not grow, bound to its growth over the time judged: a share of its first value or an amount,
     whichever is more."""
     name: str
     key: str
@@ -110,8 +110,8 @@ def percentile(buckets: list[tuple[float, float]], share: float) -> float | None
 
 
 class Probe(threading.Thread):
-    """Sends one event after the other to a warrant of its own, and measures when its LEA has each, from the moment the
-    request is sent: the answer and the document both leave after the commit, so either may arrive first."""
+    """Sends one event after the other to a separate warrant, and measures when its LEA has each, from the moment the
+    request is sent. The answer and the document both leave after the commit, so either may arrive first."""
 
     def __init__(self, rig: Rig, lea: Lea):
         super().__init__(daemon=True)
@@ -230,7 +230,7 @@ class Sampler:
             "delivered": total(found, "lihandover_items_total", 'outcome="delivered"'),
             "events": events, "event_rate": 0.0,
             "cpu_us": (cpu - self.last_cpu) / (events - self.last_events) * 1e6 if events > self.last_events else None,
-            # As the probes see it; the daemon's own histogram, of all items, beside it.
+            # As the probes see it, and beside it the daemon's own histogram of all items.
             "latency_50_ms": statistics.median(probes) if probes else None,
             "latency_99_ms": probes[min(len(probes) - 1, int(len(probes) * 0.99))] if probes else None,
             "histogram_50_ms": None if percent[0] is None else percent[0] * 1000,
@@ -258,7 +258,7 @@ class Soak:
         self.wrong: list[str] = []
 
     def send(self, events: int, *options: Any) -> list[str]:
-        """The command that sends so many; what must come of them is noted."""
+        """The command that sends so many; what must come of them is recorded."""
         first = self.rig.next_event
         self.events += events
         self.items += multiples(first, events, HIT_EVERY)
@@ -307,7 +307,7 @@ class Soak:
         return self.summary(sampler, measured, rate, late, probe)
 
     def load(self, daemon: programs.Process, sampler: Sampler, rate: float) -> float:
-        """The constant load; how late its worst request was sent, in seconds."""
+        """The constant load; returns how late its worst request was sent, in seconds."""
         seconds = self.chosen.minutes * 60
         every = max(1.0, min(5.0, seconds / 60))
         with open(self.rig.work / "sender.err", "w+") as errors:

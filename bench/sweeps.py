@@ -39,8 +39,8 @@ def sweeps(name: str, title: str, x: str, *points: float, item: str = "item") ->
 
 
 def steady(rig: Rig, daemon: Any, leas: list[Any], *options: Any, first: int = WARM_UP) -> Point:
-    """A warm-up, a short look at how fast it goes, and then as many events as last for the time of a point. The median
-    of the runs by rate."""
+    """A warm-up, a short look at the speed, and then as many events as last for the time of a point. The median of the
+    runs by rate."""
     guess = rig.deliver(daemon, leas, first, *options)["rate"]
     guess = rig.deliver(daemon, leas, int(max(first / 4, guess * rig.sizes.point_seconds / 5)), *options)["rate"]
     runs = []
@@ -95,8 +95,9 @@ def event_size(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
 @sweeps("warrants", "number of warrants; events of nobody, batches of 100", "warrants", 1, 100, 10_000, 100_000,
         1_000_000, item="event")
 def warrants(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
-    """Beside rate and cost of matching: how long the daemon takes to start with them, and what it keeps in memory."""
-    # A million small files: in memory where there is some, since it is not the file system that is measured.
+    """In addition to rate and cost of matching: how long the daemon takes to start with them, and how much memory they
+    take."""
+    # A million small files: in memory if there is enough, since the file system is not what is measured.
     directory = rig.work / "warrants.d"
     memory = "/dev/shm"
     elsewhere = None
@@ -144,7 +145,7 @@ def sources(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
 
 @sweeps("request", "events per request, 8 connections, 1,000 LIIDs", "events", 1, 2, 5, 10, 20, 50, 100, 200)
 def request(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
-    """A source waits for the commit that holds its request, so this is how many events share one."""
+    """A source waits for the commit that holds its request, so this is how many events share one commit."""
     for many in (1, 20):
         with alone(rig, 1000, actions=many) as (daemon, leas):
             for x in points:
@@ -174,8 +175,8 @@ def round_trip(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
 
 @sweeps("backlog", "items that wait for another destination", "items", 0, 1000, 10_000, 100_000, 500_000, 2_000_000)
 def backlog(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
-    """Throughput to one LEA while so many wait for another, which nobody answers for; at the end the other one comes
-    back, and is handed over to for the time of two points."""
+    """Throughput to one LEA while so many items wait for another that is down. At the end that one comes back, and is
+    delivered to for the time of two points."""
     away = free_port()
     rig.write_warrants(1000, ["lea"])
     rig.write_warrants(1000, ["away"], user="away-", begin=True)
@@ -205,7 +206,7 @@ def backlog(rig: Rig, points: list[float]) -> Iterator[tuple[str, Point]]:
 
 
 def run(rig: Rig, sweep: Sweep, done: Callable[[str, Point], None]) -> dict[str, Any]:
-    """All points of a sweep and what is to be said of its curves."""
+    """All points of a sweep, and what its curves show."""
     limit = max(sweep.points) * rig.sizes.sweep_share
     points = [x for x in sweep.points if x <= max(limit, sorted(sweep.points)[1])]
     curves: dict[str, list[Point]] = {}

@@ -1,4 +1,4 @@
-"""syslog-ng as an operator would set it up in the daemon's place: JSON lines in on a Unix socket, a template that
+"""syslog-ng as an operator would set it up in place of the daemon: JSON lines in on a Unix socket, a template that
 writes the document, a reliable disk buffer, and http() with mutual TLS to the LEA."""
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from bench.rig import Lea, Rig, WARM_UP, cpu_seconds, wait_until
 WORKERS = (1, 2, 4, 8, 16)
 SENDERS = 4
 
-# Its JSON parser does not take lists of objects apart, so the events have their identifiers as plain members.
-# The free text is escaped as XML wants it, which syslog-ng does by substitution, field by field. The other fields are
-# left as they are, and so are the warrant's name, counters and everything else that would need a look at more than the
-# event: all of it is in syslog-ng's favour.
+# Its JSON parser cannot take lists of objects apart, so the events have their identifiers as plain members. The free
+# text is escaped for XML, which syslog-ng does by substitution, field by field. The other fields are left as they are,
+# and so are the warrant's name, counters and everything else that would take a look at more than the event. All of this
+# is in syslog-ng's favour.
 CONFIG = """@version: 3.38
 options {{ threaded(yes); log-msg-size(1048576); use-dns(no); keep-hostname(yes); stats-freq(0); ts-format(iso);
            frac-digits(6); }};
@@ -133,7 +133,7 @@ def syslog_ng(rig: Rig, lea: Lea, workers: int, lines: int) -> Iterator[SyslogNg
 
 
 def received_document(rig: Rig, lines: int) -> str:
-    """A message as the LEA gets it from syslog-ng, to look at."""
+    """A message as the LEA gets it from syslog-ng, for inspection."""
     output: pathlib.Path = rig.work / "received-syslog-ng"
     rig.empty(output.name)
     with rig.lea("--output", output) as lea, syslog_ng(rig, lea, 1, lines):
@@ -142,7 +142,7 @@ def received_document(rig: Rig, lines: int) -> str:
 
 
 def best_workers(rig: Rig, lea: Lea, lines: int) -> tuple[int, dict[str, float]]:
-    """Which number of workers is the fastest here, and what each reached."""
+    """Which number of workers is fastest here, and what each reached."""
     rates = {}
     for workers in WORKERS:
         with syslog_ng(rig, lea, workers, lines) as running:

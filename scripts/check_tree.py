@@ -10,7 +10,7 @@ from functions import functions
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-# Which rooms' headers a room may include beside its own (docs/how-it-works.md). Nothing calls back up the line.
+# Which rooms' headers a room may include besides its own (docs/how-it-works.md). No room includes one above it.
 BASE = {"base", "model", "config", "metrics"}
 ROOMS = {
     "base": set(),
@@ -31,21 +31,21 @@ ROOMS = {
     "objectserver": BASE | {"store", "objects", "http"},
     "ctl": {"base"},  # knows the control API and nothing else
 }
-# tls's contexts and peer identities are part of http's interface: who may use the one sees the other.
+# The contexts and peer identities of tls are part of http's interface: whoever may use http sees them too.
 for allowed in ROOMS.values():
     if "http" in allowed:
         allowed.add("tls")
 ROOMS["admin"] = set(ROOMS) - {"ctl"}
 ROOMS["app"] = set(ROOMS)
 
-# Parts of a room: the first of each pair does not include the second.
+# Parts of a room: the first of each pair must not include the second.
 LOWER_PARTS = [("src/intake/pipeline/", "src/intake/http/"), ("src/intake/pipeline/", "src/intake/x2x3/")]
 
-# Heavy headers: one costs 17 s to compile optimised, so they stay behind http's and tls's own interfaces. src/boost is
-# where Boost itself is compiled.
+# Heavy headers: one costs 17 s to compile optimised, so only http and tls include them, behind their own interfaces.
+# src/boost is where Boost itself is compiled.
 HEAVY = re.compile(r"^(boost/beast|boost/asio/ssl|openssl/)")
 HEAVY_HOMES = re.compile(r"^(src/(http|tls|boost)/[^/]*\.(cpp|hpp)|tests/.*\.(cpp|hpp)|bench/.*\.(cpp|hpp))$")
-# Digests, which OpenSSL's own small headers give.
+# Digests, which OpenSSL's small headers declare.
 DIGESTS = {"openssl/evp.h", "openssl/sha.h", "openssl/hmac.h", "openssl/rand.h", "openssl/crypto.h"}
 
 TEXT = (".cpp", ".hpp", ".c", ".h", ".py", ".sh", ".md", ".txt", ".cmake", ".yaml", ".yml", ".xsd", ".json", ".service",
@@ -107,7 +107,7 @@ def check_includes(path, lines):
 
 
 def check_text(path, lines):
-    # Split so that this file does not find itself.
+    # Split so that this file does not match itself.
     places = re.compile(r"(?<![\w.}$])/(home|root|mnt|media|wor" + r"k|far" + r"m)/|\.\./sh" + r"ared")
     unfinished = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b|not (yet )?imple" + r"mented")
     for number, line in enumerate(lines, 1):
@@ -116,7 +116,7 @@ def check_text(path, lines):
         if not path.startswith("docs/") and unfinished.search(line):
             breach(path, number, "unfinished")
         if path.startswith("tests/") and re.search(r"sleep_" + r"for|\bus" + r"leep\(", line):
-            # Between two looks at a condition it may.
+            # Allowed between two checks of a condition.
             before = " ".join(lines[max(0, number - 8):number])
             if not re.search(r"\b(while|for|eventually|wait_\w+) ?\(", before):
                 breach(path, number, "a test waits for a condition, it does not sleep")
@@ -128,7 +128,7 @@ def check_headers(path, text):
 
 
 def check_own_headers(path, lines, known):
-    """A header that is not public is for its own room, and a part of a room for those above it."""
+    """A private header is for its own room, and a part of a room for those above it."""
     parts = path.split("/")
     if parts[0] != "src" or len(parts) < 3:
         return
@@ -147,7 +147,7 @@ def check_own_headers(path, lines, known):
 
 
 def check_table_of_rooms():
-    """The table of rooms has no way back up, and docs/how-it-works.md has the same rooms."""
+    """The table of rooms has no cycle, and docs/how-it-works.md lists the same rooms."""
     left = {room: allowed - {"admin", "app"} for room, allowed in ROOMS.items() if room not in ("admin", "app")}
     while left:
         free = [room for room, allowed in left.items() if not allowed & set(left)]
@@ -172,7 +172,7 @@ def check_table_of_rooms():
 
 
 def check_threads(paths):
-    """Whatever begins a thread is in the table of threads."""
+    """Whatever starts a thread is in the table of threads."""
     begins = re.compile(r"(std::j?thread|thread_pool)\s*(\w+_?)?\s*[({]|\w*thread\w* = std::j?thread\b")
     text = read("docs/how-it-works.md")
     told = text[text.find("## Threads"):]

@@ -11,7 +11,7 @@ from collections import defaultdict
 
 
 def ranges(numbers: list[int], known: list[int]) -> str:
-    """Line numbers with runs joined; lines without code between two of them do not part them."""
+    """Line numbers with consecutive ones joined; lines without code in between do not split a range."""
     place = {line: at for at, line in enumerate(known)}
     parts: list[list[int]] = []
     for number in numbers:

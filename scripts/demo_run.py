@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The demo itself, once all is built (scripts/demo): makes two LEAs and a daemon, hands in events, shows what came out."""
+"""The demo itself, once everything is built (scripts/demo): starts two LEAs and a daemon, sends events, shows what came
+out."""
 
 import datetime
 import filecmp
@@ -29,7 +30,7 @@ def now():
 
 
 def event(event_id, sender, receiver, text=None, conversation=None, event_type="message", **more):
-    """One as a service writes it; a party is its identifiers."""
+    """An event as a service writes it; a party is its identifiers."""
     written = {"event_id": event_id, "service": "examplechat", "event_type": event_type, "timestamp": now(),
                "sender": {"identifiers": [{"type": kind, "value": value} for kind, value in sender.items()]},
                "receivers": [{"identifiers": [{"type": kind, "value": value} for kind, value in receiver.items()]}]}

@@ -1,4 +1,4 @@
-"""Shows for people what lea-sim stored (scripts/demo)."""
+"""Prints what lea-sim stored, for people (scripts/demo)."""
 
 import base64
 import glob
@@ -52,13 +52,14 @@ def show_party(role, party):
 
 
 def binary_objects(element):
-    """The records of TS 103 707 table 8. The CSP-defined part has elements of the same name for what those cannot say."""
+    """The records of TS 103 707 table 8. The CSP-defined part uses the same element name for what these cannot
+    express."""
     data = find(element, "associatedBinaryData")
     return [] if data is None else [record for record in data if local(record) == "binaryObject"]
 
 
 def documents(directory, deliveries):
-    """Those in a directory, of which lea-sim said so much."""
+    """The documents in a directory, with what lea-sim reported about them."""
     valid = {line.get("file"): line["valid"] for line in deliveries if "valid" in line}
     paths = sorted(glob.glob(os.path.join(directory, "*.xml")), key=os.path.getmtime)
     for path in paths:

@@ -3,10 +3,10 @@
 import ast
 import re
 
-# What opens a brace at the end of a line and is no function, by how its statement begins.
+# Lines that end with a brace but begin no function, by how their statement begins.
 NO_FUNCTION = re.compile(r"(namespace|class|struct|enum|union|extern|if|for|while|switch|do|else|try)\b|\}"
                          r"|template <[^(]*> *(class|struct)\b")
-# A statement that ends so begins a value: a table, or a lambda beside a function.
+# A statement that ends like this begins a value: a table, or a lambda beside a function.
 A_VALUE = re.compile(r"= *(\w+)?\{$")
 # A line after which a new statement begins.
 ENDS = re.compile(r"[;{}]\s*(//.*)?$|^\s*(public|private|protected):|^\s*//|^\s*#")
@@ -47,7 +47,7 @@ def _python(text):
 
 
 def functions(path, text):
-    """(line, name, lines of its body) of each; what stands inside a C++ function is a part of it."""
+    """(line, name, lines of its body) of each; what is inside a C++ function counts as part of it."""
     if path.endswith((".cpp", ".hpp", ".c", ".h")):
         yield from _cpp(text.splitlines())
     elif path.endswith(".py"):

@@ -47,7 +47,7 @@ def git(*arguments):
 
 
 def since():
-    """The commit that changes are counted from, or None where the history does not say."""
+    """The commit that changes are counted from, or None if the history does not tell."""
     if os.environ.get("TIDY_SINCE"):
         return git("rev-parse", "--verify", os.environ["TIDY_SINCE"] + "^{commit}")
     head, main = git("rev-parse", "HEAD"), git("rev-parse", "--verify", "origin/main") or git("rev-parse", "main")
@@ -59,14 +59,14 @@ def since():
 
 
 def changed_files():
-    """Changed files with a number, the lowest for the latest; None where that cannot be told."""
+    """Changed files with a number, the lowest for the latest; None if that cannot be determined."""
     base = since()
     if base is None:
         return None
     paths = (git("status", "--porcelain", "--no-renames", "--untracked-files=all") or "").splitlines()
     order = [path[3:] for path in paths]
     order += (git("log", "--format=", "--name-only", "--no-renames", f"{base}..HEAD") or "").split("\n")
-    # What was changed and changed back is as it was.
+    # What was changed and then changed back does not count.
     real = set((git("diff", "--name-only", "--no-renames", base) or "").split("\n")) | {path[3:] for path in paths}
     ranks = {}
     for path in order:
@@ -130,13 +130,13 @@ def preprocessed(entry):
     done = subprocess.run(words, cwd=entry["directory"], capture_output=True)
     if done.returncode:
         return None
-    # The checkout's place is no reason to look again.
+    # The checkout's location is no reason to look again.
     return done.stdout.replace(ROOT.encode(), b"")
 
 
 def only_misread_coroutines(output):
-    """Clang's analyzer goes through a coroutine as if it were a function, and finds Boost's frame of it uninitialised.
-    The place is in Boost's header, where no NOLINT of ours can stand."""
+    """Clang's analyzer treats a coroutine as a function, and finds Boost's frame of it uninitialised. The place is in
+    Boost's header, where no NOLINT of ours can stand."""
     places = re.findall(r"^(\S+?):\d+:\d+: (?:error|warning): .*\[(\S+?)[,\]]", output, flags=re.M)
     others = re.findall(r"^(?:fatal )?error: ", output, flags=re.M)
     return bool(places) and not others and all(
@@ -149,7 +149,7 @@ def look(entry, commands, salt, everything):
     mark = os.path.join(MEMORY, hashlib.sha256(salt + text).hexdigest()) if text is not None else None
     if mark and not everything and os.path.exists(mark):
         return True, "", entry["file"]
-    # The compile commands are GCC's, with warnings that clang has not.
+    # The compile commands are GCC's, with warnings that Clang does not have.
     done = subprocess.run([TIDY, "-p", commands, "--quiet", "--extra-arg=-Wno-unknown-warning-option",
                            entry["file"]], cwd=ROOT, capture_output=True, text=True)
     clean = done.returncode == 0 or only_misread_coroutines(done.stdout)

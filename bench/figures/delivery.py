@@ -17,8 +17,8 @@ LIIDS = 1000
 
 
 def beside_peers(rig: Rig, actions: int, ours: dict[str, int], peers: tuple[str, str]) -> dict[str, Samples]:
-    """In turn: ab, each way of sending events in (figure and events per request), and syslog-ng at its best. Ours
-    remembers as many events as a week brings. The figures of `peers` are: the way of sending that is compared with
+    """In turn: ab, each way of sending events (figure and events per request), and syslog-ng at its best. Ours
+    remembers as many events as a week brings. The figures of `peers` are the way of sending that is compared with
     syslog-ng, and the comparison."""
     state = rig.remember_events()
     document = rig.sample_document()
@@ -42,7 +42,7 @@ def beside_peers(rig: Rig, actions: int, ours: dict[str, int], peers: tuple[str,
 
 
 def tuned_workers(rig: Rig, lea: Lea, lines: int, samples: Samples) -> int:
-    """How many workers make syslog-ng the fastest here; 0 where it does not work, which costs only the comparison."""
+    """How many workers make syslog-ng fastest here; 0 if it does not work, which costs only the comparison."""
     try:
         workers, tried = best_workers(rig, lea, lines)
     except BenchError as error:
@@ -98,7 +98,7 @@ def fdatasync_ms(rig: Rig) -> float:
 
 
 def wall_ns(text: str) -> int:
-    """Nanoseconds since 1970 of a time as lea-sim writes it."""
+    """A time as lea-sim writes it, in nanoseconds since 1970."""
     return round(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1e6) * 1000
 
 

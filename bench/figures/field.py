@@ -1,4 +1,4 @@
-"""LEAs as they are in the field: what poison items, broken nodes and destinations that hang cost the others."""
+"""LEAs as they are in the field: how much poison items, broken nodes and hanging destinations cost the others."""
 from __future__ import annotations
 
 import contextlib
@@ -14,12 +14,12 @@ from bench.measure import BenchError, Figure, Samples, Target, measures
 from bench.rig import ROOT, WARM_UP, Destination, Lea, Rig, UnixConnection, free_port, programs, wait_until
 
 POISON = "a text that the filter dislikes"
-PATIENCE = 300  # seconds, for what only takes long where it is broken
+PATIENCE = 300  # seconds, for what only takes long if it is broken
 TOLD_APART = 30  # seconds that lookups hang
 
 
 def post(rig: Rig, texts: list[tuple[str, str]]) -> None:
-    """Messages: of whom, and what."""
+    """Messages: whose, and with what text."""
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     lines = [json.dumps({"event_id": str(uuid.uuid4()), "service": "examplechat", "event_type": "message",
                          "timestamp": now, "sender": {"identifiers": [{"type": "user_id", "value": user}]},
@@ -46,7 +46,7 @@ def waiting(rig: Rig, state: str) -> int:
 @measures(Figure("poison", f"one item that a filter answers 403 waits set aside for a tenth of {LIIDS} LIIDs, then as "
                  "one-action", "items/s", "the same without poison", Target(0.9)))
 def poison(rig: Rig) -> dict[str, Samples]:
-    """The filter is there in both cases: looking into every message costs the LEA something."""
+    """The filter is there in both cases, since examining every message costs the LEA something."""
     samples = Samples()
     count = LIIDS // 10
     with rig.lea("--rule", f"kind=status,status=403,contains={POISON}") as lea:
@@ -96,7 +96,7 @@ def broken_node_by_request(rig: Rig) -> dict[str, Samples]:
 
 @contextlib.contextmanager
 def names_that_hang(rig: Rig, names: list[str]) -> Iterator[None]:
-    """The shim of the fault harness answers the daemon's lookups of them, after long."""
+    """The shim of the fault harness answers the daemon's lookups of these names, but slowly."""
     table = rig.work / "names"
     table.write_text("".join(f"{name} address 127.0.0.1 {TOLD_APART * 1000}\n" for name in names))
     rig.daemon_environment = {"LD_PRELOAD": rig.program("libfaults-shim.so"), "LIHANDOVER_FAULTS_NAMES": str(table)}
@@ -108,7 +108,7 @@ def names_that_hang(rig: Rig, names: list[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def front_that_hangs(rig: Rig) -> Iterator[int]:
-    """Takes connections and says nothing in the handshake; its port."""
+    """Accepts connections and stays silent in the handshake; returns its port."""
     port = free_port()
     front = rig.start(sys.executable, ROOT / "tests/lea-sim/front.py", "--listen", f"127.0.0.1:{port}", "--to",
                       "127.0.0.1:1", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -136,7 +136,7 @@ def hanging_others(rig: Rig) -> dict[str, Samples]:
         bad += [Destination(f"handshake-{number}", hangs) for number in range(10)]
         bad += [Destination(f"silent-{number}", silent.port) for number in range(10)]
         for _ in range(rig.sizes.repeat):
-            # User n is of destination n: the first 20 are those of the good ones.
+            # User n belongs to destination n: the first 20 are those of the good ones.
             with rig.daemon(good, len(good)) as daemon:
                 rig.deliver(daemon, [lea], WARM_UP, "--users", len(good))
                 samples.baseline.append(rate(rig, daemon, [lea], len(good)))

@@ -1,4 +1,4 @@
-"""Events that concern nobody: nearly all of them."""
+"""Events under no warrant: nearly all of them."""
 from __future__ import annotations
 
 import json

@@ -1,4 +1,4 @@
-"""Binary objects: pushed (Model B), fetched (Model A), and the steps that large ones are bound by."""
+"""Binary objects: pushed (Model B), fetched (Model A), and the steps that limit large ones."""
 from __future__ import annotations
 
 import contextlib
@@ -61,7 +61,7 @@ def large_file(rig: Rig) -> pathlib.Path:
 
 
 def post_file(rig: Rig, user: str, name: str) -> None:
-    """One event with one attachment that lies in the spool."""
+    """One event with one attachment that is in the spool."""
     connection = UnixConnection(rig.work / "intake.sock")
     event = {"event_id": f"e-{rig.numbers(1)}", "service": "examplechat", "event_type": "message",
              "sender": {"identifiers": [{"type": "user_id", "value": user}]},
@@ -91,7 +91,7 @@ def model_b(rig: Rig) -> dict[str, Samples]:
                 if time.monotonic() > end:
                     raise BenchError("the object did not arrive")
                 time.sleep(0.02)
-            # From the item's answer to the object's: what lies between is the upload.
+            # From the item's answer to the object's: the time in between is the upload.
             took = wall_ns(lea.lines("object")[-1]["time"]) - wall_ns(lea.lines("delivery")[-1]["time"])
             speed.values.append(size / (took / 1e9) / 1e6)
         memory.values.append(peak)
@@ -145,7 +145,7 @@ def idle_client(rig: Rig, url: str) -> http.client.HTTPSConnection:
                  "ms"))
 def small_object(rig: Rig) -> dict[str, Samples]:
     """At most three times what it takes alone, and 100 ms. It is of another LIID: within one, an item waits until the
-    files of those before it are copied."""
+    files of earlier items are copied."""
     samples = Samples()
     with rig.lea(quiet=False) as lea, object_daemon(rig, lea.port):
         (rig.work / "spool" / "small.bin").write_bytes(os.urandom(5000))
@@ -166,8 +166,8 @@ def small_object(rig: Rig) -> dict[str, Samples]:
         alone = statistics.median(once() for _ in range(10))
         for _ in range(6):
             post_file(rig, "u-push", path.name)
-        # They are copied one after the other, and the first are pushed before the last is there. Small ones may be done
-        # with before there is a time to look.
+        # They are copied one after the other, and the first are pushed before the last is there. Small ones may have
+        # finished before there is time to look.
         wait_until(lambda: large_ones("queued") >= 1 or rig.sizes.mode == "quick", 120, "a large upload under way")
         samples.values = [once() for _ in range(5)]
         samples.notes.update(alone_ms=round(alone, 1), large_under_way_after=round(large_ones("queued")))

@@ -19,13 +19,13 @@ TARGET = Target(0.55, at_most=True)
 
 
 def event(number: int, user: str, size: int, with_object: bool) -> bytes:
-    """An event of about that many bytes, the same for every user but for the name."""
+    """An event of about that many bytes, the same for every user except for the name."""
     made = {"event_id": f"t-{number:012d}", "service": "examplechat", "event_type": "message",
             "sender": {"identifiers": [{"type": "user_id", "value": user}]}}
     rest = max(size - len(json.dumps(made)) - 60, 1)
     if with_object:
         made["content"] = {"text": "x"}
-        # Base64 makes four of three.
+        # Base64 turns three bytes into four.
         made["attachments"] = [{"id": "a", "content_type": "image/jpeg",
                                 "data": base64.b64encode(os.urandom(max(rest * 3 // 4, 3))).decode()}]
     else:
@@ -68,7 +68,7 @@ def kinds() -> Iterator[tuple[str, str, int, int, bool]]:
 
 
 def told_apart(matched: list[float], others: list[float]) -> float:
-    """The largest share of requests that a cut through the times puts on their right side, whichever side that is."""
+    """The largest share of requests that one cut through the times puts on the right side, whichever side that is."""
     marked = sorted([(taken, 1 / len(matched)) for taken in matched] + [(taken, -1 / len(others)) for taken in others])
     distance, furthest = 0.0, 0.0
     for at, (taken, step) in enumerate(marked):
@@ -93,7 +93,7 @@ def measure(rig: Rig, interval_ms: int) -> Samples:
     samples = Samples()
     count = QUICK_PAIRS if rig.sizes.mode == "quick" else PAIRS
     if rig.sizes.mode == "quick":
-        samples.target = Target(1, at_most=True)  # so few pairs show nothing
+        samples.target = Target(1, at_most=True)  # too few pairs to show anything
     more = {"intake": {"http": [{"name": "local", "listen": f"unix:{rig.work}/intake.sock"}],
                        "answer_interval": f"{interval_ms}ms"}}
     with rig.lea() as lea:

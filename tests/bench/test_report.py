@@ -60,7 +60,7 @@ class Judging(unittest.TestCase):
     def test_linear_growth_is_told_from_worse(self):
         self.assertTrue(measure.judge_growth(curve((1, 100, 5), (10, 100, 5), (100, 10, 50)))["linear"])
         self.assertFalse(measure.judge_growth(curve((1, 100, 5), (10, 1, 500)))["linear"])
-        # Step by step each is within the noise, together they are not.
+        # Step by step each is within the noise; together they are not.
         self.assertFalse(measure.judge_growth(curve((1, 9, 1), (2, 9, 2.4), (4, 9, 5.8), (8, 9, 14)))["linear"])
 
     def test_a_bend_is_where_the_rate_has_fallen(self):

@@ -1,4 +1,4 @@
-"""Steers the shim (shim/shim.cpp) and, where one may mount, a small disk."""
+"""Controls the shim (shim/shim.cpp) and, where mounting is allowed, a small disk."""
 
 import mmap
 import os
@@ -12,7 +12,7 @@ ALL = 65536
 
 
 class Shim:
-    """The control file of one daemon's shim. Chances are given as parts of 1."""
+    """The control file of one daemon's shim. Probabilities are between 0 and 1."""
 
     def __init__(self, library, directory, root, seed):
         self.library = library
@@ -49,7 +49,7 @@ class Shim:
 
 
 class SmallDisk:
-    """A tmpfs; `mounted` says whether it could be had."""
+    """A tmpfs; `mounted` says whether it could be mounted."""
 
     def __init__(self, place, size):
         os.makedirs(place, exist_ok=True)

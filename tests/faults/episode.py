@@ -1,5 +1,5 @@
-"""Runs one episode: starts the programs, lets sources and faults loose, makes everything good again, and gathers what
-the model then judges."""
+"""Runs one episode: starts the programs, lets sources and faults run, repairs all damage, and gathers what the model
+then judges."""
 
 import base64
 import collections
@@ -57,7 +57,7 @@ def shim_library():
 
 
 def make_certificates():
-    """Dated back a year where that can be had, so that a clock set back does not make them all invalid."""
+    """Dated back a year if possible, so that a clock set back does not make them all invalid."""
     if harness.Certificates.directory is None:
         library = faketime_library()
         before = {name: os.environ.get(name) for name in ("LD_PRELOAD", "FAKETIME")}
@@ -74,7 +74,7 @@ def make_certificates():
 
 
 class Lea(harness.Lea):
-    """A lea-sim that is killed and started again with what it was last told to do and to be."""
+    """A lea-sim that is killed and restarted with its last rules and certificates."""
 
     def __init__(self, episode, plan):
         self.plan = plan
@@ -96,7 +96,7 @@ class Lea(harness.Lea):
                 self.obey(*self.now)
 
     def again(self):
-        """A fresh process: it knows no session of the old one."""
+        """A fresh process: it knows no TLS session of the old one."""
         with self.lock:
             self.kill()
             self.begin()
@@ -137,7 +137,7 @@ class Lea(harness.Lea):
 
 
 class Keeper:
-    """What systemd is to a daemon: starts it again when it has ended. All orders to the daemon go through here."""
+    """Plays systemd for a daemon: restarts it when it has ended. All orders to the daemon go through here."""
 
     def __init__(self, episode):
         self.episode = episode
@@ -173,7 +173,7 @@ class Keeper:
             self.episode.trouble(0, "the daemon to live", f"it ended with {status}")
 
     def may_fail(self, status):
-        """A disk that fails, or a configuration that must not be started with, as a certificate of no use is."""
+        """Why it may fail to start: a failing disk, or an unusable configuration or certificate."""
         return self.episode.disk_in_doubt(self.started) or (
             status == 1 and not self.settled and self.episode.start_in_doubt(self.started))
 
@@ -200,14 +200,14 @@ class Keeper:
                 time.sleep(seconds)
 
     def stop(self):
-        """The gentle end; it has its own time limit to keep."""
+        """The gentle stop, with its time limit."""
         with self.lock:
             self.wanted = False
             process, ready = self.daemon_.process, self.settled
             process.signal(signal.SIGTERM)
             status = process.wait(self.episode.patience(60))
             if status == -signal.SIGTERM and not ready:
-                return  # it had only just begun
+                return  # it had only just started
             if status != 0 and not self.may_fail(status):
                 self.episode.trouble(0, "a gentle stop to end with 0", status)
 
@@ -220,7 +220,7 @@ class Fetcher(threading.Thread):
         self.episode = episode
         self.lea = lea
         self.over = threading.Event()
-        self.left = {}  # what its URL gave last, while that was not the whole object
+        self.left = {}  # its URL's last answer, while that was not the whole object
         self.had = {}
         self.connection = None
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -244,7 +244,7 @@ class Fetcher(threading.Thread):
                 return
 
     def fetch(self, path):
-        """False where there is no point in going on just now."""
+        """False if there is no point in going on just now."""
         try:
             if self.connection is None:
                 self.connection = http.client.HTTPSConnection("127.0.0.1", self.episode.object_port,
@@ -260,7 +260,7 @@ class Fetcher(threading.Thread):
             self.had[path] = hashlib.sha256(bytes).hexdigest()
             del self.left[path]
             return True
-        # Also 404: so it is while the store cannot be read.
+        # 404 too, which is the answer while the store cannot be read.
         self.left[path] = f"status {response.status}"
         return response.status == 404
 
@@ -325,12 +325,12 @@ class Episode:
             self.troubles.append({"promise": promise, "expected": expected, "found": str(found)[:2000]})
 
     def disk_in_doubt(self, since):
-        """Whether the disk failed on purpose at any time from then on."""
+        """Whether the disk failed on purpose at any time since then."""
         with self.lock:
             return any(end is None or end >= since - 1 for _, end in self.disk_faults)
 
     def start_in_doubt(self, since):
-        """Whether a certificate of the daemon's own, or its key, could not be used at any time from then on."""
+        """Whether one of the daemon's own certificates, or its key, was unusable at any time since then."""
         with self.lock:
             return any(end is None or end >= since for _, end, _ in self.unreadable)
 
@@ -340,7 +340,7 @@ class Episode:
 
     @staticmethod
     def descriptors():
-        """How many connections this process and its children may hold."""
+        """How many connections this process and its children may have."""
         return max(100, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 500)
 
     def available(self, need):
@@ -351,7 +351,7 @@ class Episode:
     # Setting up
 
     def certificate(self, lea, kind):
-        """Puts a server's certificate of that kind where the LEA takes it from at its next start."""
+        """Puts a server's certificate of that kind where the LEA reads it at its next start."""
         name = lea.plan["name"] + ".test"
         issued = {"good": ("lea-ca", name, None), "expired": ("lea-ca", name, -10), "expiring": ("lea-ca", name, 4),
                   "other_name": ("lea-ca", None, None), "stranger": ("stranger-ca", name, None)}[kind]
@@ -446,7 +446,7 @@ class Episode:
                                          "remove_when_fetched": lea.plan["removes"]}
 
     def touch_warrant(self, warrant, fault, number):
-        """One more fault of that kind is at the warrant's file, or one less."""
+        """One more fault, or one less, of that kind is acting on the warrant's file."""
         with self.warrants.files_lock:
             after = self.warrants.file_becomes(f"{warrant['destination']}|{warrant['liid']}", fault, number)
             if after == load.ABSENT:
@@ -541,7 +541,7 @@ class Episode:
         self.search(6, "events under no warrant", self.plan["unmatched"], self.daemon.state)
 
     def search_told(self, text, where):
-        """What is told to others than the LEA and the operator."""
+        """What is told to anybody but the LEA and the operator."""
         for promise, what, words in ((6, "events under no warrant", [self.plan["unmatched"]]),
                                      (8, "content", [self.plan["matched"]]),
                                      (8, "LIIDs", [w["liid"] for w in self.plan["warrants"]]),
@@ -564,7 +564,7 @@ class Episode:
             self.let_loose()
             self.settle()
             evidence = self.gather()
-        except Exception as error:  # the harness's own failure, or a program that does not do as it should
+        except Exception as error:  # a failure of the harness, or a program that misbehaves
             self.trouble(0, "an episode that ends by itself", "".join(traceback.format_exception(error)))
             evidence = None
         finally:
@@ -608,7 +608,7 @@ class Episode:
         span["until"] = time.time()
 
     def make_good(self):
-        """All faults end; faults themselves have undone what they did, as far as they overlapped."""
+        """All faults end. Each has undone what it did, except where they overlapped."""
         if self.shim is not None:
             self.shim.clear()
         if self.small_disk is not None:
@@ -652,8 +652,8 @@ class Episode:
                              "".join(traceback.format_exception(source.failure)))
 
     def drain(self, deadline):
-        """Until every source has its answers and nothing waits, however long that takes as long as it gets less: where
-        room is short, what comes waits for what goes. What an LEA refused is put back by the operator."""
+        """Waits until every source has its answers and nothing is queued, for as long as the backlog shrinks: where
+        space is short, new events wait for deliveries. What an LEA refused is put back by the operator."""
         kinds = ("queued", "refused", "held", "objects_queued", "objects_refused", "objects_attached")
         least, fewest, end = float("inf"), float("inf"), time.monotonic() + deadline
         while True:
@@ -700,7 +700,7 @@ class Episode:
         evidence["metrics"] = {
             source: {what: harness.metric_of(metrics, f"lihandover_events_{what}_total", source=source) or 0
                      for what in ("received", "accepted", "rejected")} for source in ("local", "messaging")}
-        # Once more from the disk: the next start tidies up what a crash left.
+        # Once more from the disk: the next start cleans up what a crash left.
         self.keeper.stop()
         self.keeper.start()
         harness.wait_until(lambda: self.daemon.ready_status() == 200 and self.daemon.intake_listens(),

@@ -43,14 +43,14 @@ def stop(episode, _fault):
 def reload(episode, fault):
     for _ in range(fault["times"]):
         with episode.keeper.lock:
-            # Before it takes signals, SIGHUP ends a program as it ends any other.
+            # Before it has installed its handlers, SIGHUP kills a program.
             if episode.keeper.settled:
                 episode.daemon.process.signal(signal.SIGHUP)
         time.sleep(fault["for"] / fault["times"])
 
 
 def control(episode, *arguments):
-    """lihandoverctl, which may find nobody at home; its output, None when it failed."""
+    """Runs lihandoverctl, which may find no daemon; its output, or None if it failed."""
     try:
         done = subprocess.run([harness.LIHANDOVERCTL, "--socket", episode.daemon.control, *arguments, "--json"],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
@@ -116,7 +116,7 @@ def warrant_of(episode, fault):
 
 
 def warrant_goes(episode, fault):
-    """A warrant ends by its file, and comes back. Others are not touched."""
+    """Ends a warrant by removing its file, and puts it back. Others are not touched."""
     warrant = warrant_of(episode, fault)
     episode.touch_warrant(warrant, load.ABSENT, 1)
     reload_now(episode)
@@ -126,7 +126,7 @@ def warrant_goes(episode, fault):
 
 
 def warrant_spoiled(episode, fault):
-    """A bad file: the last good version stays in force, also across a restart."""
+    """A bad file: the last good version stays in force, even across a restart."""
     warrant = warrant_of(episode, fault)
     if fault["restart"]:
         # The version in the store is that of the last start or reload that saw the file.
@@ -169,7 +169,7 @@ def lea_rules(episode, fault):
 
 
 def poison(episode, fault):
-    """One LIID's messages fail; whoever else has something at that LEA is served (promise 4)."""
+    """One LIID's messages fail; everybody else at that LEA is served (promise 4)."""
     lea = lea_of(episode, fault)
     lea.rule([fault["rule"]])
     time.sleep(fault["for"])
@@ -177,7 +177,7 @@ def poison(episode, fault):
 
 
 def node(episode, fault):
-    """One of several nodes fails; everybody is served by the others."""
+    """One of several nodes fails; the others serve everybody."""
     poison(episode, fault)
 
 
@@ -196,7 +196,7 @@ def proxy(episode, fault):
 
 
 def lea_certificate(episode, fault):
-    """The LEA comes with a certificate that nobody should trust, or that ends while it is in use."""
+    """The LEA starts with a certificate that nobody should trust, or that expires while it is in use."""
     lea = lea_of(episode, fault)
     with lea.lock:
         episode.certificate(lea, fault["certificate"])
@@ -208,7 +208,7 @@ def lea_certificate(episode, fault):
 
 
 def own_certificate(episode, fault):
-    """The operator's certificate at the LEA is replaced by one that is no good, and back."""
+    """The operator replaces the certificate for the LEA by a bad one, and puts the good one back."""
     lea = lea_of(episode, fault)
     with lea.lock:
         episode.own_certificate(lea, fault["certificate"])
@@ -229,7 +229,7 @@ def slow_clients(episode, fault):
 
 
 def operator(episode, fault):
-    """Looks at items, rejects a few, and puts refused ones back."""
+    """Lists items, rejects a few, and puts refused ones back."""
     chance = random.Random(fault["seed"])
     end = time.monotonic() + fault["for"]
     while True:
@@ -275,7 +275,7 @@ def dns(episode, fault):
     table = {f"{name}.test": "address 127.0.0.1" for name in episode.leas}
     table[f"{fault['lea']}.test"] = fault["answer"]
     episode.shim.resolve(table)
-    # Names are asked for where connections are made.
+    # Names are looked up when connections are made.
     lea_of(episode, fault).between({"mode": "cut"})
     time.sleep(fault["for"])
     episode.names_good()

@@ -1,4 +1,4 @@
-"""The sources: hand in events of every kind, keep to their part of the bargain, and remember what they were told."""
+"""The sources: they send events of every kind, follow the rules for sources, and remember their answers."""
 
 import base64
 import datetime
@@ -44,8 +44,8 @@ class Warrants:
         return ABSENT if faults[ABSENT] else SPOILED if faults[SPOILED] else GOOD
 
     def file_becomes(self, key, fault, number):
-        """Called under files_lock before the file is touched: `number` (1 or -1) more faults of that kind are at it.
-        What the file has to become, or None where it stays as it is."""
+        """Called under files_lock before the file is touched: `number` (1 or -1) more faults of that kind act on it.
+        Returns what the file has to become, or None if it stays as it is."""
         before = self.file_of(key)
         self.faults[key][fault] += number
         after = self.file_of(key)
@@ -69,8 +69,8 @@ class Warrants:
         return any(change[1] is None for change in self.changes[key])
 
     def going_at_once(self):
-        """Where no file is left, or more than half of at least four warrants go at once, nothing ends until an operator
-        confirms it (promise 10): when that took effect cannot be seen from outside."""
+        """If no file is left, or more than half of at least four warrants disappear at once, nothing ends until an
+        operator confirms it (promise 10). When that took effect cannot be seen from outside."""
         gone = [key for key in self.all if self.file_of(key) == ABSENT and self.unsettled(key)]
         in_force = sum(1 for key in self.all if self.file_of(key) != ABSENT or key in gone)
         nothing_left = all(self.file_of(key) == ABSENT for key in self.all)
@@ -81,7 +81,7 @@ class Warrants:
                         change[2] = None
 
     def settled(self, since):
-        """A reload or start that began at `since` is over, and read all files."""
+        """A reload or start that began at `since` has ended, and has read all files."""
         now = time.monotonic()
         with self.lock:
             for changes in self.changes.values():
@@ -110,8 +110,8 @@ class Warrants:
             return present is not False
 
     def matching(self, users, service, seconds):
-        """(warrant, whether its window is beyond doubt) for all that an event falls under. Seconds in whole
-        microseconds as text would have them; None where the event has no time."""
+        """(warrant, whether its window is certain) for everything that an event falls under. Seconds in whole
+        microseconds, as text would have them; None if the event has no time."""
         found = []
         for key, warrant in self.all.items():
             if not set(warrant["users"]) & set(users):
@@ -140,7 +140,7 @@ class Event:
 
 
 class Ledger:
-    """All that was submitted and answered, by all sources."""
+    """Everything that was submitted and answered, by all sources."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -201,7 +201,7 @@ class Source(threading.Thread):
         self.number = number
         self.listener = listener  # "local" or "messaging"
         self.chance = random.Random(seed)
-        self.quiet = threading.Event()  # nothing new from now on
+        self.quiet = threading.Event()  # sends nothing new from now on
         self.abandon = threading.Event()  # not even what is unanswered
         self.failure = None
         self.connection = None
@@ -250,7 +250,7 @@ class Source(threading.Thread):
         return self.chance.randbytes(min(size, most))
 
     def new_event(self, attachments=()):
-        """An event of random people; what is under no warrant carries the marker of what must leave no trace."""
+        """An event of random people; one under no warrant carries the marker that must leave no trace."""
         plan, chance = self.episode.plan, self.chance
         people = plan["users"]
         users = [chance.choice(people) for _ in range(chance.choice([1, 1, 1, 2]))]
@@ -304,7 +304,7 @@ class Source(threading.Thread):
     # Handing in
 
     def hand_in(self, events, uploads=None, give_up=False):
-        """Until all of them are answered, however often that takes. `uploads` are the objects that they name."""
+        """Sends until all of them are answered, however often that takes. `uploads` are the objects that they name."""
         left, first = list(events), True
         while left and not self.abandon.is_set():
             if uploads and not first:
@@ -351,7 +351,7 @@ class Source(threading.Thread):
             self.pause()
 
     def mend(self, events, answer, span, uploads):
-        """What of a 422 is worth another try; the others are accepted, or refused for their time."""
+        """The events of a 422 that are worth another try; the others are accepted, or refused because of their time."""
         told = answer.json()
         rejected = {r["line"]: r for r in told["rejected"]}
         if told["accepted"] + len(rejected) + told.get("unlisted", 0) != len(events):
@@ -364,14 +364,14 @@ class Source(threading.Thread):
             elif reason["field"].endswith(".object") and uploads:
                 left.append(event)
             elif reason["field"] == "timestamp" and self.episode.clock_in_doubt:
-                # Ahead of a clock that was set back. An attempt before it may have been taken.
+                # Ahead of a clock that was set back. An earlier attempt may have been taken.
                 event.answer = "refused" if len(event.attempts) == 1 else "none"
             else:
                 self.ledger.breach(1, "a good event taken", f"{reason} for {event.id}")
         return left
 
     def upload(self, uploads):
-        """PUTs each; whether all of them are there."""
+        """Uploads each; whether all of them are there."""
         for name, bytes in uploads.items():
             while True:
                 if self.abandon.is_set():
@@ -420,7 +420,7 @@ class Source(threading.Thread):
         del self.remembered[:-200]
 
     def repeat(self, event):
-        """Told again though it was answered: there is no second item."""
+        """Sent again although it was answered: it makes no second item."""
         begun = time.monotonic()
         try:
             answer = self.ask("POST", "/v1/events", harness.to_json(event.body), {"Content-Type": "application/json"})

@@ -31,9 +31,9 @@ Evidence:
 import collections
 import dataclasses
 
-# Seconds in which an item is delivered that has nothing to do with a fault, on a machine of ordinary speed.
+# Seconds within which an item unaffected by a fault is delivered, on a machine of ordinary speed.
 ALLOWANCE = 6
-# Faults that hold up nobody's delivery, whatever else is going on.
+# Faults that delay nobody's delivery, whatever else is going on.
 HARMLESS = {"operator", "warrant_goes"}
 # Faults that only whom they name may wait for; others at the same destination, and (the second) everybody, may not.
 OF_ONE_LIID, OF_NOBODY = {"poison"}, {"node"}
@@ -74,7 +74,7 @@ class Check:
         self.objects_left = {each["uuid"]: each for each in store["objects"]}
         self.arrivals = [{**arrival, "destination": destination}
                          for destination, arrivals in evidence["arrivals"].items() for arrival in arrivals]
-        # An LEA that says that it exists has it, whatever became of its first answer.
+        # An LEA that says that an object exists has it, whatever became of its first answer.
         self.taken = {a["object_id"] for a in self.arrivals if a["outcome"] == "accepted" or a.get("code") == EXISTS}
         self.seen = {a["object_id"] for a in self.arrivals}
 
@@ -106,8 +106,8 @@ class Check:
         arrived = collections.defaultdict(set)
         for arrival in self.arrivals:
             arrived[arrival["event_id"]].add((arrival["destination"], arrival["liid"]))
-        # Which event a waiting or rejected item is of cannot be seen when the LEA never got it: there may be as many
-        # gaps in a lane as there are such items.
+        # If the LEA never got a waiting or rejected item, nobody can see which event it is of. So a lane may have as
+        # many gaps as it has such items.
         unseen = collections.Counter(self.lane_of[made["lane"]] for made in self.made
                                      if made["object_id"] not in self.seen
                                      and (made["object_id"] in self.waiting
@@ -137,7 +137,8 @@ class Check:
         self.expect_none(1, "nothing of events that were refused", refused)
 
     def nothing_let_go(self):
-        """2: an item leaves the store when the LEA accepted it or an operator said so; and what is there agrees."""
+        """2: an item leaves the store when the LEA accepted it or an operator said so; and the store's contents agree
+        with that."""
         asked = set(self.evidence["rejected"])
         for made in self.made:
             kinds = self.records[made["object_id"]]
@@ -165,7 +166,7 @@ class Check:
                         f"listed only: {some(listed - self.waiting)}; in the store only: {some(self.waiting - listed)}")
 
     def nothing_changed(self):
-        """3: a repeat is the same bytes, and one event makes one item for a warrant however often it is told."""
+        """3: a repeat is the same bytes, and one event makes one item for a warrant however often it is sent."""
         digests, item_of = collections.defaultdict(set), collections.defaultdict(set)
         for arrival in self.arrivals:
             digests[arrival["object_id"]].add(arrival["digest"])
@@ -201,7 +202,7 @@ class Check:
                             str((arrival["level"], arrival["sequence"])))
             first[arrival["destination"], arrival["liid"]].setdefault(arrival["object_id"], made["id"])
         for key, rows in first.items():
-            # What the LEA or an operator set aside may be passed by.
+            # What was refused or set aside may be skipped.
             rows = [(row, name) for name, row in rows.items() if REFUSED not in self.records[name]]
             for (before, _), (after, name) in zip(rows, rows[1:]):
                 if after < before:
@@ -210,8 +211,8 @@ class Check:
                     break
 
     def waiting_for_others(self):
-        """4: no item and no LIID stops another, and no destination another one. While one fault is on, whoever it is
-        not about is served; where faults overlap, nobody can say who waits for whom."""
+        """4: no item and no LIID stops another, and no destination another one. While one fault is on, everybody it is
+        not about is served. Where faults overlap, nobody can say who waits for whom."""
         spans = [span for span in self.evidence.get("spans", ()) if span["kind"] not in HARMLESS]
         patience = self.evidence.get("patience", ALLOWANCE)
         served = {}
@@ -233,7 +234,7 @@ class Check:
                              "which they have nothing to do with", late)
 
     def bystanders(self, span, since, until):
-        """What was handed in in that time for warrants that the fault is not about."""
+        """What was sent in that time for warrants that the fault is not about."""
         for event_id, event in self.events.items():
             answered = event.get("answered_at")
             if event["answer"] != "accepted" or answered is None or not since <= answered <= until:
@@ -245,7 +246,7 @@ class Check:
                     yield event_id, destination, liid
 
     def objects(self):
-        """5: pushed after the item was accepted only; and whole, whichever way they go."""
+        """5: pushed only after the item was accepted; and whole, whether pushed or fetched."""
         owner, accepted_at, wanted = {}, {}, {}
         for arrival in self.arrivals:
             for each in arrival["objects"]:
@@ -298,7 +299,7 @@ class Check:
                                 f"{sorted(map(str, digests)) or 'nothing'}")
 
     def answers(self):
-        """7, 11: sources cannot tell from an answer; refusals for want of space are clear and can be retried."""
+        """7, 11: sources learn nothing from an answer; refusals for lack of space are clear and can be retried."""
         shapes = collections.defaultdict(set)
         for shape in self.evidence["answers"]["taken"]:
             shapes[shape["kind"]].add((shape["warranted"], shape["shape"]))
@@ -319,7 +320,7 @@ class Check:
         store = self.evidence["store"]
         if store["integrity"] != "ok":
             self.breach(12, "a sound database", store["integrity"])
-        # A file without a row is what a crash may leave until the next start; there was one, and a gentle stop since.
+        # A crash may leave a file without a row until the next start; there has been one since, and a gentle stop.
         files, rows = set(store["files"]), {each["file"] for each in store["objects"] if each["file"]}
         self.expect_none(12, "no sealed file without a row after a gentle stop", files - rows)
         self.expect_none(1, "the sealed file of each object that is kept", rows - files)

@@ -6,7 +6,7 @@ seeds for.
 
 import random
 
-# What an episode needs beyond Python: faults that need what is not there are left out, and said so.
+# What an episode needs beyond Python. Faults whose needs are missing are left out, and the run says so.
 SHIM, CLOCK, DISK = "the shim", "libfaketime", "a tmpfs of its own"
 FRONT = "an LEA with a front before it"
 
@@ -67,7 +67,7 @@ FRONT_MODES = ("double", "line_end", "stray", "no_close_notify", "http10", "inte
 
 
 def front(chance, plan):
-    """What stands before the LEA and ends TLS there (tests/lea-sim/front.py) answers in its own way."""
+    """What stands before the LEA and terminates TLS there (tests/lea-sim/front.py) misbehaves."""
     mode = chance.choice(FRONT_MODES)
     more = {"interim": {"count": chance.choice([1, 12])},
             "buffer": {"status": chance.choice([404, 500, 502, 503]), "uploads": chance.random() < 0.7}}.get(mode, {})
@@ -81,7 +81,7 @@ BETWEEN = 10
 
 
 def poison(chance, plan):
-    """Something that one LIID's messages, and only they, do to the LEA or what stands before it."""
+    """One LIID's messages, and only they, make the LEA, or what stands before it, misbehave."""
     victim = chance.choice(plan["warrants"])
     rule = chance.choice([
         {"kind": "status", "status": 403}, {"kind": "status", "status": 302, "location": "https://127.0.0.1:1/x"},
@@ -94,7 +94,7 @@ def poison(chance, plan):
 
 
 def node(chance, plan):
-    """One of three nodes behind a balancer is broken, which deals out connections or requests."""
+    """One of three nodes behind a load balancer is broken. The balancer distributes connections or requests."""
     rule = {"kind": "status", "status": chance.choice([404, 500, 503])}
     return {"for": TELLING, "lea": lea(chance, plan),
             "rule": {**rule, **chance.choice([{"nodes": 3, "node": 0}, {"every": 3}])}}
@@ -156,8 +156,8 @@ FAULTS = {
 def draw(seed, quick=False, only=()):
     """The plan of an episode; a quick one is short and light, for a test. `only`: no other kinds of faults."""
     chance = random.Random(seed)
-    # Where nothing but poison and broken nodes is tried, one comes after the other: who waits for whom can be told then,
-    # and nobody gets through by waiting for the next turn.
+    # If nothing but poison and broken nodes is tried, they come one after the other. That shows who waits for whom, and
+    # nobody gets through just by waiting for the next turn.
     telling = bool(only) and not set(only) - {"poison", "node"}
     token = f"{chance.getrandbits(48):012x}"
     duration = chance.uniform(6, 8) if quick else chance.uniform(12, 35)
@@ -196,7 +196,7 @@ def draw(seed, quick=False, only=()):
             "expiry": chance.choice(["1h", "10d"]),
             "early_success": chance.choice(["refused", "delivered"]),
             "named": chance.random() < 0.5,
-            # Otherwise a small store fills up with what is there to be fetched.
+            # Otherwise objects waiting to be fetched fill a small store.
             "removes": bool(plan["disk"] or plan["max_bytes"]) or chance.random() < 0.5,
             "seed": chance.randrange(10**6),
             "front": "front" in only or chance.random() < 0.3,
@@ -229,7 +229,7 @@ def draw(seed, quick=False, only=()):
              if not (needs == CLOCK and not plan["clock"]) and not (needs == DISK and not plan["disk"])
              and not (needs == FRONT and not any(each["front"] for each in plan["leas"]))
              and not (quick and name == "slow_clients") and (not only or name in only)]
-    # A few kinds for each episode, so that each comes about often enough together with each other.
+    # A few kinds for each episode, so that each combination comes up often enough.
     names = chance.sample(names, min(len(names), chance.randint(2, 7)))
     weights = [FAULTS[name][0] for name in names]
     plan["faults"] = []

@@ -55,7 +55,7 @@ class Proxy:
 
     @staticmethod
     def reset(writer):
-        """The peer sees RST, not an orderly end."""
+        """The peer sees RST, not an orderly close."""
         with contextlib.suppress(OSError, AttributeError):
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()

@@ -21,7 +21,7 @@ class WarrantLedger(unittest.TestCase):
         return became
 
     def settle(self):
-        """A reload that began after all changes so far."""
+        """A reload that started after all changes so far."""
         while any(change[0] >= time.monotonic() for changes in self.warrants.changes.values() for change in changes):
             pass
         self.warrants.settled(time.monotonic())

@@ -1,4 +1,4 @@
-"""The model objects when it should: each promise broken once in data that was good."""
+"""The model objects when it should: each promise is broken once in good data."""
 
 import copy
 import unittest
@@ -13,7 +13,7 @@ def digest(letter):
 
 
 def good():
-    """Three events for one warrant, the last with an object; a fourth that nobody ordered."""
+    """Three events for one warrant, the last with an object; a fourth that no warrant orders."""
     def event(number, must=(HERE,), attachments=()):
         return {"answer": "accepted", "must": list(must), "may": [], "text": f"text {number}",
                 "attachments": list(attachments)}
@@ -92,7 +92,7 @@ class Waiting(unittest.TestCase):
         return {each.promise for each in model.check(self.evidence)}
 
     def delay(self, *liids):
-        """What is handed in between 1002 and 1016 is delivered at 1020."""
+        """What is sent between 1002 and 1016 is delivered at 1020."""
         for arrivals in self.evidence["arrivals"].values():
             for arrival in arrivals:
                 if arrival["liid"] in liids and 1002 < arrival["time"] < 1016:

@@ -12,7 +12,7 @@ from harness import Certificates, Daemon, Lea, Ports, SystemTest, message, wait_
 
 
 class OpenSsl:
-    """`openssl s_server` or `s_client` with its standard input in our hands."""
+    """`openssl s_server` or `s_client`, with its standard input under our control."""
 
     def __init__(self, test, *arguments):
         self.log_path = os.path.join(test.directory, f"openssl.{time.monotonic_ns()}.log")

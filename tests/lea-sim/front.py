@@ -50,7 +50,7 @@ def address_of(text):
 
 
 def reset(writer):
-    """The peer sees RST, not an orderly end."""
+    """The peer sees RST, not an orderly close."""
     with contextlib.suppress(OSError, AttributeError):
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
@@ -164,7 +164,7 @@ class Front:
             writer.transport.abort()
 
     async def fail_handshake(self, connection, mode):
-        """After the first bytes, so that the client is in the handshake already."""
+        """Closes after the first bytes, so that the client is already in the handshake."""
         loop = asyncio.get_running_loop()
         with contextlib.suppress(OSError), connection:
             await loop.sock_recv(connection, CHUNK)
@@ -194,7 +194,7 @@ class Front:
     # Layer 7
 
     def due(self, *modes):
-        """Whether one of the modes is on, with something left to do; takes one."""
+        """Whether one of the modes is on and has repetitions left; uses one up."""
         if self.behaviour["mode"] not in modes or self.left < 1:
             return None
         self.left -= 1
@@ -214,7 +214,7 @@ class Front:
             behind[1].transport.abort()
 
     async def exchange(self, head, reader, writer, lea_reader, lea_writer):
-        """One request and its answer. False where the connection ends with it."""
+        """One request and its answer. False if the connection ends with it."""
         expects = (field(head, b"expect") or b"").lower() == b"100-continue"
         length = int(field(head, b"content-length") or 0)
         wanted = self.behaviour["mode"] == "buffer" and (expects or not self.behaviour.get("uploads"))

@@ -1,4 +1,4 @@
-"""front.py does what it says, between a client of one's own and a lea-sim."""
+"""front.py does what it says, between a client and a lea-sim."""
 
 import os
 import socket
@@ -28,7 +28,7 @@ class FrontTest(SystemTest):
         self.lea.start()
 
     def connect(self, port):
-        """A connection whose bytes are looked at as they come."""
+        """A connection whose bytes are examined as they come."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(Certificates.path("lea-ca.pem"))
         context.load_cert_chain(Certificates.path("csp.pem"), Certificates.path("csp.key"))

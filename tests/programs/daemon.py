@@ -1,4 +1,4 @@
-"""A running lihandoverd, its files, and what can be asked of it."""
+"""A running lihandoverd, its files, and its interfaces."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ def to_json(event):
 
 
 class Daemon:
-    """A lihandoverd with a directory of its own; start, end and start again as you like."""
+    """A lihandoverd with its own directory; it can be started, ended and restarted at will."""
 
     def __init__(self, owner, name="daemon", state=None, lihandoverd=None):
         self.owner = owner
@@ -113,7 +113,7 @@ class Daemon:
         def ready():
             if not self.process.running():
                 raise AssertionError(f"lihandoverd ended with {self.process.popen.returncode} instead of starting")
-            # Intake comes last: an answer there means that all the rest is up.
+            # Intake starts last: an answer there means that everything else is up.
             return self.ready_status() == 200 and self.intake_listens()
         wait_until(ready, "lihandoverd is ready")
 
@@ -188,7 +188,7 @@ class Daemon:
         return answer.body.decode()
 
     def metric(self, name, **labels):
-        """The sum of the samples of that name that have these labels; None when there is none."""
+        """The sum of the samples of that name that have these labels; None if there is none."""
         return metric_of(self.metrics_text(), name, **labels)
 
     def ctl(self, *arguments, expect=0):
@@ -211,11 +211,11 @@ class Daemon:
         return self.metric("lihandover_outbox_items", **labels) or 0
 
     def wait_delivered(self, destination=None):
-        """Until nothing is queued any more."""
+        """Waits until nothing is queued any more."""
         wait_until(lambda: self.waiting(destination) == 0, "everything is delivered")
 
     def reload(self):
-        """SIGHUP, and until the reload has ended."""
+        """Sends SIGHUP, and waits until the reload has ended."""
         before = self.metric("lihandover_reloads_total")
         self.process.signal(signal.SIGHUP)
         wait_until(lambda: self.metric("lihandover_reloads_total") > before, "the reload ends")

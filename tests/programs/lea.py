@@ -22,8 +22,8 @@ class LeaSim:
         self.outputs = []  # [path, bytes read] of each start
 
     def start(self, *options, keep=True):
-        """With `keep` it stores what it receives in its directory, and checks it against schemas/; else it keeps nothing,
-        unless the options name an output."""
+        """With `keep` it stores what it receives in its directory and checks it against schemas/. Otherwise it keeps
+        nothing, unless the options name an output."""
         kept = ["--output", self.directory, "--validate", SCHEMAS] if keep else []
         if not keep and "--output" not in options:
             kept = ["--discard"]
@@ -46,7 +46,7 @@ class LeaSim:
         return bool(whole)
 
     def obey(self, *rules):
-        """Rules of lea-sim as its README has them, from now on."""
+        """Sets rules of lea-sim, as its README describes them."""
         self.ask("POST", "/behaviour", json.dumps({"rules": rules}))
 
     def totals(self):
@@ -73,7 +73,7 @@ class LeaSim:
         self.process.kill()
 
     def lines(self, event=None):
-        """All whole lines that it wrote, in that order; those of one kind."""
+        """All complete lines that it wrote, in order; those of one kind."""
         found = []
         for path, _ in self.outputs:
             with open(path, "rb") as file:

@@ -18,7 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.environ.get("LIHANDOVER_SOURCE") or os.path.dirname(os.path.dirname(HERE))
 SCHEMAS = os.path.join(SOURCE, "schemas")
 
-# Only a bound on how long a broken program can keep a test busy: nothing is measured against it.
+# Only bounds how long a broken program can keep a test busy: nothing is measured against it.
 PATIENCE = float(os.environ.get("LIHANDOVER_TEST_PATIENCE", "90"))
 
 PLACES = {"lihandoverd": "src/app", "lihandoverctl": "src/ctl", "lea-sim": "tests/lea-sim",
@@ -26,7 +26,7 @@ PLACES = {"lihandoverd": "src/app", "lihandoverctl": "src/ctl", "lea-sim": "test
 
 
 def program(name, build=None):
-    """Where a program is: what the environment says (LEA_SIM for lea-sim), else what scripts/build made."""
+    """Where a program is: as the environment says (LEA_SIM for lea-sim), else where scripts/build put it."""
     told = os.environ.get(name.upper().replace("-", "_"))
     if told and build is None:
         return told
@@ -39,7 +39,7 @@ def program(name, build=None):
 
 
 def wait_until(condition, what, timeout=None):
-    """Calls `condition` until it gives something true, and gives that back."""
+    """Calls `condition` until it returns something true, and returns that."""
     end = time.monotonic() + (timeout or PATIENCE)
     pause = 0.005
     while True:
@@ -53,8 +53,8 @@ def wait_until(condition, what, timeout=None):
 
 
 class Ports:
-    """Ports of 127.0.0.1 below the range the kernel hands out by itself, so that nobody's outgoing connection takes one
-    while its server is down. A lock file each keeps test programs that run side by side apart."""
+    """Ports of 127.0.0.1 below the kernel's ephemeral range, so that no outgoing connection takes one while its server
+    is down. Lock files keep test programs that run side by side apart."""
 
     directory = os.path.join(tempfile.gettempdir(), f"lihandover-test-ports-{os.getuid()}")
     held = []
@@ -101,7 +101,7 @@ def raise_descriptor_limit(wanted):
 
 
 def client_context(certificate=None, ca="csp-ca"):
-    """TLS of a source."""
+    """The TLS context of a source."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(Certificates.path(f"{ca}.pem"))
     if certificate:
@@ -151,12 +151,12 @@ class Process:
             raise AssertionError(f"{self.name} does not end") from None
 
     def kill(self):
-        """kill -9, as a crash of the machine's making."""
+        """kill -9, like a crash."""
         self.signal(signal.SIGKILL)
         self.popen.wait()
 
     def stop(self):
-        """The gentle end; its exit status."""
+        """The gentle stop; returns the exit status."""
         self.signal(signal.SIGTERM)
         return self.wait()
 

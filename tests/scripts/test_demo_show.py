@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "
 
 import demo_show  # noqa: E402
 
-# A record of the object in the standard's part, and what that cannot say in the CSP-defined one.
+# A record of the object in the standard's part, and what it cannot express in the CSP-defined one.
 DOCUMENT = """<HI1Message xmlns="urn:hi1" xmlns:h="urn:handover" xmlns:c="urn:csp">
  <Header>
   <SenderIdentifier><CountryCode>XX</CountryCode><UniqueIdentifier>CSP</UniqueIdentifier></SenderIdentifier>

@@ -1,4 +1,4 @@
-"""What stands between the daemon and an LEA: tests/lea-sim/front.py, and fronts that nobody here wrote."""
+"""What stands between the daemon and an LEA: tests/lea-sim/front.py, and third-party programs."""
 
 import json
 import os
@@ -13,8 +13,8 @@ FRONT = os.path.join(SOURCE, "tests/lea-sim/front.py")
 
 
 class Front:
-    """A front.py before one LEA or several; with `tls` it ends TLS itself, with the LEA's certificate. It is stopped
-    with the test, or, without one, by stop()."""
+    """A front.py before one or several LEAs. With `tls` it terminates TLS itself, with the LEA's certificate. It is
+    stopped with the test, or, without one, by stop()."""
 
     def __init__(self, test, *leas, tls=False, port=None, address="127.0.0.1"):
         self.port = port or Ports.take()
@@ -52,7 +52,7 @@ def program(name):
 
 
 class Foreign:
-    """A program of somebody else's with one configuration file, in the foreground."""
+    """A third-party program with one configuration file, in the foreground."""
 
     def __init__(self, test, name, arguments, text, port):
         self.test = test
@@ -88,7 +88,7 @@ class Foreign:
 
 
 def nginx(test, leas, port=None, location="", http=""):
-    """Ends TLS and balances over the LEAs, requests by turns. `{{` and `}}` are braces in what is added."""
+    """Terminates TLS and balances requests over the LEAs in turn. `{{` and `}}` are braces in what is added."""
     port = port or Ports.take()
     servers = " ".join(f"server 127.0.0.1:{lea.port} max_fails=0;" for lea in leas)
     path = Certificates.path

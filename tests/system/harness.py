@@ -184,7 +184,7 @@ class Document:
 
 
 class Lea(programs.LeaSim):
-    """A lea-sim with a port of its own that it keeps over restarts, and a directory for what it receives."""
+    """A lea-sim that keeps its port over restarts, with a directory for what it receives."""
 
     WORDS = "words of an LEA for the operator alone"
     RETRYABLE = 3900
@@ -197,7 +197,7 @@ class Lea(programs.LeaSim):
 
     @classmethod
     def rules(cls, chaos=None, refuse_liid=None, reject_message_liid=None, http_status=None, delay_ms=None, **flags):
-        """The rules of lea-sim for what a test wants of it."""
+        """Turns a test's keywords into rules of lea-sim."""
         rules = []
         chances = {
             "drop_before": {"kind": "drop", "moment": "answering"},
@@ -235,7 +235,7 @@ class Lea(programs.LeaSim):
         self.obey(*self.rules(**wishes))
 
     def objects(self):
-        """What lea-sim said of each upload of a binary object so far, in that order (Model B)."""
+        """What lea-sim reported of each upload of a binary object so far, in order (Model B)."""
         self.items()
         return list(self.uploads)
 
@@ -244,7 +244,7 @@ class Lea(programs.LeaSim):
             return file.read()
 
     def items(self):
-        """All that arrived so far, in that order."""
+        """Everything that has arrived so far, in order."""
         for output in self.outputs:
             with open(output[0], "rb") as file:
                 file.seek(output[1])
@@ -314,7 +314,7 @@ class SystemTest(unittest.TestCase):
             raise AssertionError("; ".join(crashed))
 
     def preload_shim(self, daemon, **told):
-        """Runs a daemon with a disk, a name server and a clock that do as they are told (machine_shim.cpp)."""
+        """Runs a daemon whose disk, name server and clock do as they are told (machine_shim.cpp)."""
         if os.environ.get("LIHANDOVER_SANITIZED"):
             self.skipTest("a sanitizer wants to be loaded first")
         daemon.environment = {**daemon.environment, "LD_PRELOAD": MACHINE_SHIM, **told}

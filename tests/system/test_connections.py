@@ -12,7 +12,7 @@ PASSWORD = "word-of-the-proxy"
 
 
 class Proxy:
-    """An HTTP proxy that knows CONNECT and nothing else; counts connections and keeps their heads."""
+    """An HTTP proxy that knows only CONNECT; counts connections and keeps their heads."""
 
     def __init__(self, test, status="200 OK"):
         self.status = status
@@ -63,7 +63,7 @@ class Proxy:
 
 
 def revocation_list(directory, *revoked):
-    """A list of lea-ca with these certificates on it, as a file."""
+    """A revocation list of lea-ca with these certificates on it, as a file."""
     path = os.path.join(directory, "lists")
     os.makedirs(path, exist_ok=True)
     with open(os.path.join(path, "index.txt"), "w", encoding="ascii") as index:
@@ -160,7 +160,7 @@ class Connections(SystemTest):
         self.daemon.reload()
         self.daemon.wait_delivered()
         self.delivers()
-        # And on the list again: open connections do not count.
+        # And on the list again: connections that are open are not used any more.
         revocation_list(self.directory, "lea")
         self.daemon.reload()
         arrived = len(self.lea.items())

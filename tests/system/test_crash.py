@@ -16,7 +16,7 @@ SOURCES = 3
 
 
 class Source:
-    """Hands in events in batches and keeps to a source's part of the bargain: what was not answered is sent again."""
+    """Sends events in batches and follows the rules for sources: what was not answered is sent again."""
 
     def __init__(self, daemon, number, seed):
         self.daemon = daemon
@@ -31,7 +31,7 @@ class Source:
         try:
             while not self.stopping.is_set():
                 self.hand_in()
-                time.sleep(self.random.uniform(0, 0.02))  # its pace, lest the backlog be all that the test is about
+                time.sleep(self.random.uniform(0, 0.02))  # its pace, so that the test is not about the backlog alone
         except Exception as error:  # shown by the test
             self.failure = error
 
@@ -75,7 +75,7 @@ class Crash(SystemTest):
             self.in_background(source.run)
         try:
             for number in range(ROUNDS):
-                # It lives until so many more have arrived, and then a moment that chance gives it.
+                # It lives until so many more have arrived, and then for a random moment.
                 seen = len(lea.items()) + chance.randint(1, 120)
                 wait_until(lambda: len(lea.items()) >= seen, "items at the LEA")
                 time.sleep(chance.uniform(0, 0.05))
@@ -83,7 +83,7 @@ class Crash(SystemTest):
                 if number % 3 == 1:
                     lea.kill()
                     lea.start(chaos=misbehaviour, seed=seed + number)
-                # A crash while it starts, too.
+                # A crash during the start, too.
                 if number % 4 == 2:
                     daemon.start(ready=False)
                     time.sleep(chance.uniform(0, 0.1))
