@@ -58,9 +58,29 @@ boost::asio::awaitable<Answer> DaemonOrders::deliver(http::Exchange& exchange, D
     if (!order.ids.empty() || order.destination.empty() || order.code || !order.reason.empty()) {
         co_return refuse(400, "pause and resume take destination and operator");
     }
-    const bool known = wish == Delivery::pause ? control_.pause_destination(order.destination)
-                                               : control_.resume_destination(order.destination);
-    co_return known ? Answer{200, "{}\n"} : refuse(404, "no such destination");
+    if (!control_.has_destination(order.destination)) {
+        co_return refuse(404, "no such destination");
+    }
+    auto who = co_await who_of(exchange, order);
+    // Stored first, so that nobody is told of a pause that the next start forgets.
+    auto start = [&](auto done) {
+        auto told = [done](store::Outcome outcome) { done(outcome); };
+        if (wish == Delivery::pause) {
+            decisions_.pause(order.destination, std::move(who), std::move(told));
+        } else {
+            decisions_.resume(order.destination, std::move(who), std::move(told));
+        }
+    };
+    const auto outcome = co_await base::await_callback<store::Outcome>(std::move(start));
+    if (outcome != store::Outcome::committed) {
+        co_return refuse(503, "the store cannot commit now; nothing was changed");
+    }
+    if (wish == Delivery::pause) {
+        control_.pause_destination(order.destination);
+    } else {
+        control_.resume_destination(order.destination);
+    }
+    co_return Answer{200, "{}\n"};
 }
 
 }  // namespace lihandover::admin

@@ -18,7 +18,7 @@ namespace lihandover::admin {
 class DaemonOrders {
   public:
     DaemonOrders(const Parts& parts, boost::asio::any_io_executor worker)
-        : control_(parts.control), worker_(std::move(worker)) {}
+        : control_(parts.control), decisions_(parts.items), worker_(std::move(worker)) {}
 
     [[nodiscard]] boost::asio::awaitable<Answer> reload(http::Exchange& exchange) const;
 
@@ -31,6 +31,7 @@ class DaemonOrders {
     [[nodiscard]] boost::asio::awaitable<std::string> who_of(const http::Exchange& exchange, const Order& order) const;
 
     Control& control_;
+    store::OperatorView& decisions_;
     boost::asio::any_io_executor worker_;
 };
 

@@ -40,7 +40,8 @@ void write_item_fields(JsonWriter& json, const store::ItemView& item) {
             .number("application_sequence_number", item.correlation->sequence_number);
     }
     if (item.refusal) {
-        json.key("refusal")
+        // Of an item that the LEA had already, it is no refusal.
+        json.key(item.state == store::ItemState::delivered ? "answer" : "refusal")
             .open_object()
             .text("kind", store::name_of(item.refusal->kind))
             .number("code", item.refusal->code)

@@ -56,8 +56,9 @@ class Application final : public admin::Control {
         reloader_.request(std::move(request), std::move(done));
     }
     void accept_clock() override;
-    bool pause_destination(const std::string& name) override { return parts_.delivery->pause(name); }
-    bool resume_destination(const std::string& name) override { return parts_.delivery->resume(name); }
+    [[nodiscard]] bool has_destination(const std::string& name) const override { return parts_.delivery->knows(name); }
+    void pause_destination(const std::string& name) override { static_cast<void>(parts_.delivery->pause(name)); }
+    void resume_destination(const std::string& name) override { static_cast<void>(parts_.delivery->resume(name)); }
 
   private:
     void hear(int signal);

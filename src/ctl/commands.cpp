@@ -184,20 +184,22 @@ int walk_table(const Options& options, const std::string& path, std::string_view
         [&] { table.print(std::cout); });
 }
 
-std::string refusal_text(dom::element item) {
-    dom::element refusal;
-    if (item["refusal"].get(refusal) != simdjson::SUCCESS) {
+/// What the LEA said of an item, as a `refusal`, or as an `answer` that was none.
+std::string said_text(dom::element item, std::string_view member) {
+    dom::element said;
+    if (item[member].get(said) != simdjson::SUCCESS) {
         return {};
     }
-    const auto kind = text_of(refusal, "kind");
-    const auto words = text_of(refusal, "words");
-    return kind + " " + number_of(refusal, "code") + (words.empty() ? "" : ": " + words);
+    const auto kind = text_of(said, "kind");
+    const auto words = text_of(said, "words");
+    return kind + " " + number_of(said, "code") + (words.empty() ? "" : ": " + words);
 }
 
 /// What TS 103 120 says of the code; empty where it is none of HI1.
 std::string meaning_of(dom::element item) {
-    dom::element refusal;
-    return item["refusal"].get(refusal) == simdjson::SUCCESS ? text_of(refusal, "meaning") : "";
+    dom::element said;
+    const bool any = item["refusal"].get(said) == simdjson::SUCCESS || item["answer"].get(said) == simdjson::SUCCESS;
+    return any ? text_of(said, "meaning") : "";
 }
 
 std::string correlation_text(dom::element item) {
@@ -362,10 +364,14 @@ int list_items(const Options& options) {
     Table table({"ID", "KIND", "STATE", "DESTINATION", "LIID", "RECEIVED", "CHANGED", "REFUSAL"});
     const auto row = [](dom::element item) {
         return std::vector<std::string>{
-            text_of(item, "id"),         text_of(item, "object_of").empty() ? "item" : "object",
-            text_of(item, "state"),      text_of(item, "destination"),
-            text_of(item, "liid"),       text_of(item, "received_at"),
-            text_of(item, "changed_at"), shortened(printable(refusal_text(item)), words_width)};
+            text_of(item, "id"),
+            text_of(item, "object_of").empty() ? "item" : "object",
+            text_of(item, "state"),
+            text_of(item, "destination"),
+            text_of(item, "liid"),
+            text_of(item, "received_at"),
+            text_of(item, "changed_at"),
+            shortened(printable(said_text(item, "refusal") + said_text(item, "answer")), words_width)};
     };
     return walk_table(options, "/v1/items", "items", parameters, std::move(table), row);
 }
@@ -392,7 +398,8 @@ int show_item(const Options& options) {
         {"correlation", correlation_text(item)},
         {"received", text_of(item, "received_at")},
         {"changed", text_of(item, "changed_at")},
-        {"refusal", refusal_text(item)},
+        {"refusal", said_text(item, "refusal")},
+        {"answer", said_text(item, "answer")},
         {"meaning", meaning_of(item)},
         {"decided by", text_of(item, "who")},
         {"reason", text_of(item, "why")},

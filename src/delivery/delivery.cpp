@@ -43,6 +43,10 @@ bool Delivery::probe_now(std::string_view destination) {
     return dispatcher_->post(destination, Dispatcher::Wish::probe);
 }
 
+bool Delivery::knows(std::string_view destination) const {
+    return dispatcher_->knows(destination);
+}
+
 bool Delivery::pause(std::string_view destination) {
     return dispatcher_->post(destination, Dispatcher::Wish::pause);
 }

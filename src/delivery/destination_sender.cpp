@@ -14,6 +14,7 @@
 #include "lihandover/base/background.hpp"
 #include "lihandover/base/invariant.hpp"
 #include "lihandover/handover/validator.hpp"
+#include "lihandover/hi1/error_codes.hpp"
 
 namespace lihandover::delivery {
 
@@ -624,7 +625,8 @@ void DestinationSender::accepted(const SentItem& item, bool already_there) {
     if (already_there) {
         spdlog::info("item was there from an earlier attempt destination={} item={}", name_, item.id.to_string());
     }
-    parts_.outbox.accepted({item.row, item.lane->id(), item.profile, item.id, item.carries_schema, item.has_objects});
+    parts_.outbox.accepted({item.row, item.lane->id(), item.profile, item.id, item.carries_schema, item.has_objects,
+                            already_there ? hi1::object_already_exists : 0});
 }
 
 void DestinationSender::refused(const SentItem& item, store::Refusal refusal) {

@@ -136,7 +136,39 @@ DestinationSender& Dispatcher::sender(const std::string& name) {
         const std::lock_guard lock(boards_mutex_);
         boards_.emplace(name, made->board());
     }
-    return *senders_.emplace(name, std::move(made)).first->second;
+    auto& added = *senders_.emplace(name, std::move(made)).first->second;
+    if (paused_since_.contains(name)) {
+        added.pause();
+        uploads_->pause(name);
+    }
+    return added;
+}
+
+void Dispatcher::pause(const std::string& name, model::Instant since) {
+    {
+        const std::lock_guard lock(boards_mutex_);
+        paused_since_.try_emplace(name, since);
+    }
+    if (const auto found = senders_.find(name); found != senders_.end()) {
+        found->second->pause();
+        uploads_->pause(name);
+    }
+}
+
+void Dispatcher::resume(const std::string& name) {
+    {
+        const std::lock_guard lock(boards_mutex_);
+        paused_since_.erase(name);
+    }
+    if (const auto found = senders_.find(name); found != senders_.end()) {
+        found->second->resume();
+        uploads_->resume(name);
+    }
+}
+
+bool Dispatcher::knows(std::string_view destination) const {
+    const std::lock_guard lock(boards_mutex_);
+    return boards_.contains(destination);
 }
 
 void Dispatcher::forget(const std::string& name) {
@@ -154,30 +186,22 @@ void Dispatcher::post_targets(Targets targets) {
 }
 
 bool Dispatcher::post(std::string_view destination, Wish wish) {
-    {
-        const std::lock_guard lock(boards_mutex_);
-        if (!boards_.contains(destination)) {
-            return false;
-        }
+    if (!knows(destination)) {
+        return false;
     }
     asio::post(executor_, [self = shared_from_this(), name = std::string(destination), wish] {
-        const auto found = self->senders_.find(name);
-        if (found == self->senders_.end()) {
-            return;
-        }
-        auto& sender = *found->second;
         switch (wish) {
             case Wish::probe:
-                sender.probe_now();
-                self->uploads_->probe_now(name);
+                if (const auto found = self->senders_.find(name); found != self->senders_.end()) {
+                    found->second->probe_now();
+                    self->uploads_->probe_now(name);
+                }
                 break;
             case Wish::pause:
-                sender.pause();
-                self->uploads_->pause(name);
+                self->pause(name, self->parts_.clock.wall());
                 break;
             case Wish::resume:
-                sender.resume();
-                self->uploads_->resume(name);
+                self->resume(name);
                 break;
         }
     });
@@ -191,6 +215,11 @@ std::vector<DestinationStatus> Dispatcher::status() const {
     for (const auto& [name, board] : boards_) {
         all.push_back(board->read());
         all.back().uploads = uploads_->status(name);
+        // Since before a start, too.
+        const auto since = paused_since_.find(name);
+        if (since != paused_since_.end() && all.back().paused == metrics::Pause::by_operator) {
+            all.back().paused_since = since->second;
+        }
     }
     return all;
 }
@@ -198,6 +227,13 @@ std::vector<DestinationStatus> Dispatcher::status() const {
 // -- Start and stop ---------------------------------------------------------------------------------------------------
 
 model::Status Dispatcher::start() {
+    const auto pauses = parts_.store.warrant_register().pauses();
+    if (!pauses) {
+        return pauses.error();
+    }
+    for (const store::StoredPause& one : *pauses) {
+        pause(one.destination, one.since);
+    }
     auto& outbox = parts_.store.outbox();
     // Whatever waits may have been sent before: nobody knows what a crash has forgotten.
     auto read = outbox.for_each_queued([this](const store::QueuedItem& item) {

@@ -51,6 +51,7 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
     /// What an operator wants of a destination, on the delivery thread; false when there is none of that name.
     enum class Wish : std::uint8_t { probe, pause, resume };
     [[nodiscard]] bool post(std::string_view destination, Wish wish);
+    [[nodiscard]] bool knows(std::string_view destination) const;
     [[nodiscard]] std::vector<DestinationStatus> status() const;
 
   private:
@@ -71,6 +72,9 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
     /// Ends senders that are no longer configured and empty, once all that was made of items is on disk.
     void sweep();
     void forget(const std::string& name);
+    /// An operator pauses it, or has: it may not be configured at present.
+    void pause(const std::string& name, model::Instant since);
+    void resume(const std::string& name);
     void post_sweep();
     void kick_all();
 
@@ -87,6 +91,8 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
     std::unique_ptr<ObjectUploaders> uploads_;
     std::map<std::string, std::shared_ptr<DestinationSender>, std::less<>> senders_;
 
+    /// Written on the delivery thread only, with boards_mutex_ locked.
+    std::map<std::string, model::Instant, std::less<>> paused_since_;
     mutable std::mutex boards_mutex_;
     std::map<std::string, std::shared_ptr<const StatusBoard>, std::less<>> boards_;
 };

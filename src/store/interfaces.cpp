@@ -153,6 +153,12 @@ class InterfacesOfStore final : public ItemIntake,
     void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) override {
         store_.reject(std::move(object_ids), std::move(who), std::move(why), std::move(done));
     }
+    void pause(std::string destination, std::string who, Done done) override {
+        store_.pause(std::move(destination), std::move(who), std::move(done));
+    }
+    void resume(std::string destination, std::string who, Done done) override {
+        store_.resume(std::move(destination), std::move(who), std::move(done));
+    }
     Statistics statistics() const override { return store_.statistics(); }
 
     // -- Register
@@ -165,6 +171,7 @@ class InterfacesOfStore final : public ItemIntake,
     std::shared_ptr<const model::Profile> find_profile(ProfileId id) const override { return store_.find_profile(id); }
     model::Result<std::vector<StoredWarrant>> warrants() override { return store_.warrants(); }
     model::Status change_warrants(const WarrantChanges& changes) override { return store_.change_warrants(changes); }
+    model::Result<std::vector<StoredPause>> pauses() override { return store_.pauses(); }
 
   private:
     Store& store_;

@@ -105,6 +105,21 @@ TEST_F(CtlTest, PrintsAllPages) {
     EXPECT_EQ(some.text("/1199/id"), ids[1209]);
 }
 
+TEST_F(CtlTest, SaysOfADeliveredItemThatTheLeaHadItAlready) {
+    auto& item = store_.add(ItemState::delivered);
+    item.refusal = store::Refusal{hi1::object_already_exists, store::Refusal::Kind::hi1_error, ""};
+    item.why = store::already_there;
+    start();
+    const auto shown = ctl({"show", item.object_id.to_string()});
+    EXPECT_EQ(shown.status, 0);
+    EXPECT_THAT(shown.out, HasSubstr("state:        delivered\n"));
+    EXPECT_THAT(shown.out, HasSubstr("answer:       hi1_error 3010\n"));
+    EXPECT_THAT(shown.out, HasSubstr("meaning:      " + std::string(hi1::meaning_of(3010))));
+    EXPECT_THAT(shown.out, HasSubstr("reason:       the LEA had it already\n"));
+    EXPECT_THAT(shown.out, Not(HasSubstr("refusal")));
+    EXPECT_THAT(ctl({"items", "--state", "delivered"}).out, HasSubstr("hi1_error 3010"));
+}
+
 TEST_F(CtlTest, PrintsTables) {
     auto& item = store_.add(ItemState::refused);
     item.refusal->words = "\x1b[2Jgo away\xc2\x9b";
@@ -196,14 +211,33 @@ TEST_F(CtlTest, EndsWithZeroOnlyOnSuccess) {
     EXPECT_TRUE(store_.decided.empty());
 }
 
-TEST_F(CtlTest, AcceptsTheClock) {
+TEST_F(CtlTest, PausesAndResumesADestinationAndHasItStored) {
     start();
-    EXPECT_EQ(ctl({"pause", "lea-one"}).status, 0);
+    EXPECT_EQ(ctl({"pause", "lea-one", "--operator", "alice"}).status, 0);
     EXPECT_TRUE(control_.held);
     EXPECT_EQ(ctl({"resume", "lea-one"}).status, 0);
     EXPECT_FALSE(control_.held);
     EXPECT_NE(ctl({"pause", "elsewhere"}).status, 0);
     EXPECT_NE(ctl({"pause"}).status, 0);
+    const std::lock_guard lock(store_.mutex);
+    ASSERT_EQ(store_.decided.size(), 2U);
+    EXPECT_EQ(store_.decided[0].what, "pause");
+    EXPECT_EQ(store_.decided[0].destination, "lea-one");
+    EXPECT_THAT(store_.decided[0].who, StartsWith("alice (uid "));
+    EXPECT_EQ(store_.decided[1].what, "resume");
+}
+
+TEST_F(CtlTest, PausesNothingWhereThatCannotBeStored) {
+    store_.outcome = store::Outcome::failed;
+    start();
+    const auto answer = ctl({"pause", "lea-one"});
+    EXPECT_NE(answer.status, 0);
+    EXPECT_THAT(answer.error, HasSubstr("nothing was changed"));
+    EXPECT_FALSE(control_.held);
+}
+
+TEST_F(CtlTest, AcceptsTheClock) {
+    start();
     EXPECT_EQ(ctl({"clock", "accept"}).status, 0);
     EXPECT_EQ(control_.clock_accepted, 1);
     EXPECT_NE(ctl({"clock"}).status, 0);

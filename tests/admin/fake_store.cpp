@@ -129,6 +129,28 @@ void FakeStore::reject(std::vector<model::Uuid> object_ids, std::string who, std
            std::move(done));
 }
 
+void FakeStore::order(std::string what, std::string destination, std::string who, store::Done done) {
+    boost::asio::post(writer_,
+                      [this, decision = Decided{std::move(what), {}, std::move(destination), {}, std::move(who), {}},
+                       done = std::move(done)] {
+                          auto result = store::Outcome::committed;
+                          {
+                              const std::lock_guard lock(mutex);
+                              decided.push_back(decision);
+                              result = outcome;
+                          }
+                          done(result);
+                      });
+}
+
+void FakeStore::pause(std::string destination, std::string who, store::Done done) {
+    order("pause", std::move(destination), std::move(who), std::move(done));
+}
+
+void FakeStore::resume(std::string destination, std::string who, store::Done done) {
+    order("resume", std::move(destination), std::move(who), std::move(done));
+}
+
 store::Statistics FakeStore::statistics() const {
     const std::lock_guard lock(mutex);
     std::map<std::string, store::Count> counts;

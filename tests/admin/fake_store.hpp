@@ -52,6 +52,8 @@ class FakeStore final : public store::OperatorView, public store::ItemIntake {
     void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
                    store::DoneCount done) override;
     void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, store::DoneCount done) override;
+    void pause(std::string destination, std::string who, store::Done done) override;
+    void resume(std::string destination, std::string who, store::Done done) override;
     [[nodiscard]] store::Statistics statistics() const override;
 
     // -- store::ItemIntake
@@ -60,6 +62,7 @@ class FakeStore final : public store::OperatorView, public store::ItemIntake {
     [[nodiscard]] store::Hash128 keyed_hash(std::span<const std::string_view> /*parts*/) const override { return {}; }
 
   private:
+    void order(std::string what, std::string destination, std::string who, store::Done done);
     void change(const Decided& decision, store::ItemState to, store::DoneCount done);
     boost::asio::thread_pool writer_{1};
 };

@@ -81,8 +81,9 @@ class FakeControl final : public Control {
     void accept_clock() override { ++clock_accepted; }
     /// The one destination there is: held by an operator or not.
     std::atomic<bool> held = false;
-    bool pause_destination(const std::string& name) override { return hold(name, true); }
-    bool resume_destination(const std::string& name) override { return hold(name, false); }
+    [[nodiscard]] bool has_destination(const std::string& name) const override { return name == "lea-one"; }
+    void pause_destination(const std::string& /*name*/) override { held = true; }
+    void resume_destination(const std::string& /*name*/) override { held = false; }
     void reload(ReloadRequest request, std::function<void(ReloadReport)> done) override {
         const std::lock_guard lock(mutex);
         reloads_by.push_back(request.who + (request.confirm_ended ? " confirms" : ""));
@@ -93,13 +94,6 @@ class FakeControl final : public Control {
     }
 
   private:
-    bool hold(const std::string& name, bool wanted) {
-        if (name != "lea-one") {
-            return false;
-        }
-        held = wanted;
-        return true;
-    }
     std::thread reloading_;
 };
 

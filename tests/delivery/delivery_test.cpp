@@ -524,6 +524,7 @@ TEST_F(Running, AnObjectThatExistsWasDeliveredByAnAttemptThatIsForgotten) {
     lea_->set_script([](const Arrival& arrival) { return refuse(arrival, {{arrival.objects.front(), 3010}}); });
     start();
     ASSERT_TRUE(all_accepted(1));
+    EXPECT_EQ(store_.accepted().front().already_there_code, 3010U);
     const auto first = store_.queue(lane, 1);
     ASSERT_TRUE(eventually([&] { return store_.refused().contains(first[0].row); }));
     EXPECT_EQ(store_.refused().at(first[0].row).code, 3010U);
@@ -659,6 +660,32 @@ TEST_F(Running, AnOperatorPausesAndResumesADestination) {
     EXPECT_TRUE(delivery_->resume("lea-one"));
     ASSERT_TRUE(all_accepted(3));
     EXPECT_FALSE(status().paused);
+}
+
+TEST_F(Running, APauseLastsOverAStartAndWhileTheDestinationIsNotConfigured) {
+    const model::Instant since{1'795'342'500, 0};
+    store_.paused = {{"lea-one", since, "alice"}, {"lea-two", since, "alice"}};
+    store_.queue({{.lane = store_.make_lane("lea-one", "LIID-1")}}, true);
+    start();
+    ASSERT_TRUE(paused(metrics::Pause::by_operator));
+    EXPECT_EQ(status().paused_since, since);
+    auto all = settings();
+    all.destinations.push_back(destination("lea-two", *lea_));
+    all.destinations.push_back(destination("lea-three", *lea_));
+    ASSERT_TRUE(delivery_->reconfigure(all));
+    store_.queue(store_.make_lane("lea-two", "LIID-2"), 1);
+    store_.queue(store_.make_lane("lea-three", "LIID-3"), 1);
+    ASSERT_TRUE(all_accepted(1));
+    EXPECT_EQ(status("lea-two").paused, metrics::Pause::by_operator);
+    EXPECT_EQ(status("lea-two").paused_since, since);
+    EXPECT_EQ(status("lea-two").uploads.paused, metrics::Pause::by_operator);
+    EXPECT_EQ(lea_->count(), 1U);
+    for (const auto* name : {"lea-one", "lea-two"}) {
+        EXPECT_TRUE(delivery_->resume(name));
+    }
+    ASSERT_TRUE(all_accepted(3));
+    EXPECT_FALSE(status().paused);
+    EXPECT_FALSE(status("lea-two").uploads.paused);
 }
 
 TEST_F(Running, ServerCertificateOfAnotherCaPausesWithoutSending) {

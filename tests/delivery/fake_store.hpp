@@ -94,6 +94,9 @@ class FakeStore final : public store::Store {
     /// Still to be pushed.
     [[nodiscard]] std::size_t binaries_queued() const;
 
+    /// Destinations that an operator paused before; to be set before the delivery starts.
+    std::vector<store::StoredPause> paused;
+
     [[nodiscard]] std::vector<store::Acceptance> accepted() const;
     [[nodiscard]] std::vector<model::Uuid> accepted_objects() const;
     [[nodiscard]] std::map<store::RowId, store::Refusal> refused() const;
@@ -130,6 +133,7 @@ class FakeStore final : public store::Store {
     void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) override;
     [[nodiscard]] model::Result<std::vector<store::StoredWarrant>> warrants() override;
     [[nodiscard]] model::Status change_warrants(const store::WarrantChanges& changes) override;
+    [[nodiscard]] model::Result<std::vector<store::StoredPause>> pauses() override { return paused; }
     [[nodiscard]] store::Objects& objects() override;
     [[nodiscard]] store::Statistics statistics() const override { return {}; }
 

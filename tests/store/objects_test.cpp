@@ -795,7 +795,8 @@ TEST_F(ObjectsTest, ComeWithAStoreThatHadNone) {
         // As the first version left it.
         Connection connection(options_.directory / "store.db");
         connection.execute(
-            "DROP TABLE object; DROP TABLE blob; DROP TABLE source_file; DROP INDEX record_object_ended;"
+            "DROP TABLE pause; DROP TABLE object; DROP TABLE blob; DROP TABLE source_file; DROP INDEX "
+            "record_object_ended;"
             "ALTER TABLE item DROP COLUMN key_slot; ALTER TABLE aside DROP COLUMN key_slot;"
             "ALTER TABLE repeats DROP COLUMN digest; ALTER TABLE late_repeats DROP COLUMN digest;"
             "UPDATE share SET octets=x'6f6e65'; PRAGMA user_version=1");

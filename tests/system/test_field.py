@@ -1,10 +1,13 @@
 """LEAs as they are in the field: filters, broken nodes, answers in other words. One item stops nobody (promise 4)."""
 
+import contextlib
 import os
+import sqlite3
 import unittest
 
 from harness import Daemon, Lea, SystemTest, inline, message, wait_until
 
+DELIVERED, PAUSED, RESUMED = 4, 17, 18  # kinds of audit entries
 LONG = "600s"  # longer than any test waits: who gets through did not wait for it
 
 
@@ -50,6 +53,15 @@ class FieldTest(SystemTest):
 
     def states(self, *states):
         return [item for state in states for item in self.daemon.items(state)]
+
+    def records(self, *kinds):
+        """(destination, LIID, who, why, code, code_kind) of the audit entries of these kinds, once the daemon has ended."""
+        self.daemon.stop()
+        with contextlib.closing(sqlite3.connect(os.path.join(self.daemon.state, "store.db"))) as store:
+            return store.execute(
+                "SELECT l.destination, l.liid, n.who, n.why, n.code, n.code_kind FROM record r JOIN record_note n ON "
+                "n.record=r.id JOIN lane l ON l.id=r.lane WHERE r.kind IN (%s) ORDER BY r.id" %
+                ",".join(map(str, kinds))).fetchall()
 
 
 class OnePoisonItem(FieldTest):
@@ -137,6 +149,11 @@ class Codes(FieldTest):
         wait_until(lambda: self.daemon.items() == [], "nothing waits")
         self.assertEqual(count, len({i.object_id for i in self.lea.items()}))
         self.assertEqual(count, len(self.states("delivered")))
+        had, = [item for item in self.states("delivered") if "answer" in item]
+        shown = self.daemon.ctl("show", had["id"])
+        self.assertIn("hi1_error 3010", shown)
+        self.assertIn("the LEA had it already", shown)
+        self.assertEqual([("lea-one", had["liid"], "", "the LEA had it already", 3010, 0)], self.records(DELIVERED))
 
     def test_3010_at_first_is_a_refusal_and_show_names_it(self):
         self.warrants()
@@ -270,6 +287,10 @@ class Urls(FieldTest):
 
 
 class Operators(FieldTest):
+    def destination(self):
+        found, = [one for one in self.daemon.ctl_json("status")["destinations"] if one["name"] == "lea-one"]
+        return found
+
     def test_resume_ends_a_wait_that_the_lea_asked_for(self):
         self.warrants()
         self.lea.start()
@@ -292,6 +313,28 @@ class Operators(FieldTest):
         self.assertEqual(count, self.daemon.waiting("lea-one"))
         self.daemon.ctl("resume", "lea-one")
         self.wait_accepted(count)
+
+    def test_a_pause_outlives_a_crash_and_is_on_record(self):
+        self.warrants()
+        self.lea.start()
+        self.daemon.start()
+        self.daemon.ctl("pause", "lea-one", "--operator", "alice")
+        count = self.post(2)
+        paused = self.destination()
+        self.assertEqual("operator", paused["paused"])
+        for _ in range(2):
+            self.daemon.process.kill()
+            self.daemon.start()
+            self.assertEqual(("operator", paused["paused_since"][:19]),
+                             (self.destination()["paused"], self.destination()["paused_since"][:19]))
+            self.assertEqual([], self.lea.items())
+        self.daemon.ctl("resume", "lea-one", "--operator", "bob")
+        self.wait_accepted(count)
+        self.daemon.restart()
+        self.assertIsNone(self.destination()["paused"])
+        entries = self.records(PAUSED, RESUMED)
+        self.assertEqual([("lea-one", "", "alice"), ("lea-one", "", "bob")],
+                         [(destination, liid, who.split(" (uid ")[0]) for destination, liid, who, *_ in entries])
 
 
 if __name__ == "__main__":

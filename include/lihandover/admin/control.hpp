@@ -104,11 +104,12 @@ class Control {
     virtual void reload(ReloadRequest request, std::function<void(ReloadReport)> done) = 0;
     /// An operator says that the wall clock is right (promise 13).
     virtual void accept_clock() = 0;
-    /// Stops delivery to a destination on purpose, until resume_destination() or the next start. False when there is no
-    /// such destination.
-    virtual bool pause_destination(const std::string& name) = 0;
-    /// Ends a pause, and whatever the LEA asked to wait for; tries at once. False when there is no such destination.
-    virtual bool resume_destination(const std::string& name) = 0;
+    [[nodiscard]] virtual bool has_destination(const std::string& name) const = 0;
+    /// Stops delivery to a destination on purpose, until resume_destination(). Admin has it stored before, so that it
+    /// lasts over restarts.
+    virtual void pause_destination(const std::string& name) = 0;
+    /// Ends a pause, and whatever the LEA asked to wait for; tries at once.
+    virtual void resume_destination(const std::string& name) = 0;
 };
 
 }  // namespace lihandover::admin

@@ -32,11 +32,14 @@ enum class Kind : std::uint8_t {
     object_expired = 14,   ///< Model A: it can no longer be fetched
     item_set_aside = 15,
     object_set_aside = 16,
+    destination_paused = 17,  ///< by an operator, until he resumes it
+    destination_resumed = 18,
 };
-inline constexpr std::array<std::string_view, 17> kind_names = {
-    "warrant_in_force", "warrant_changed", "warrant_ended",  "item_made",      "item_delivered",  "item_refused",
-    "item_retried",     "item_rejected",   "object_lost",    "object_pushed",  "object_fetched",  "object_refused",
-    "object_retried",   "object_rejected", "object_expired", "item_set_aside", "object_set_aside"};
+inline constexpr std::array<std::string_view, 19> kind_names = {
+    "warrant_in_force", "warrant_changed",  "warrant_ended",      "item_made",          "item_delivered",
+    "item_refused",     "item_retried",     "item_rejected",      "object_lost",        "object_pushed",
+    "object_fetched",   "object_refused",   "object_retried",     "object_rejected",    "object_expired",
+    "item_set_aside",   "object_set_aside", "destination_paused", "destination_resumed"};
 [[nodiscard]] constexpr std::string_view name_of(Kind kind) {
     return kind_names[static_cast<std::size_t>(kind)];
 }
@@ -67,14 +70,15 @@ struct Entry {
     Kind kind{};
     model::Instant at;
     std::string_view destination;  ///< of the lane; empty when it is of no lane
-    std::string_view liid;
-    std::string_view who;  ///< an operator or a certificate; empty: the daemon itself
+    std::string_view liid;         ///< empty when it is about a whole destination
+    std::string_view who;          ///< an operator or a certificate; empty: the daemon itself
     std::string_view why;
     std::optional<model::Uuid> object_id;  ///< of the item, or of the binary object
     /// With item_made, so that the item's numbers and time are on record when it is gone.
     std::optional<model::ApplicationCorrelation> correlation;
     std::optional<model::Instant> received_at;
-    const Refusal* refusal = nullptr;  ///< with what it did not go, now or before
+    /// With what it did not go, now or before; with item_delivered, what the LEA said of one that it had already.
+    const Refusal* refusal = nullptr;
 };
 
 /// Appends the entry's bytes to `out`: always the same for the same entry, and different for different ones, so that a

@@ -82,8 +82,9 @@ class Delivery final : public store::OutboxListener, public store::ObjectListene
     /// listener any more.
     ~Delivery() override;
 
-    /// Reads what is queued, items and objects, and begins. To be called once, with this object already set as the
-    /// listener of the store and of its objects(), so that nothing falls between. Blocks on the disk.
+    /// Reads what is queued, items and objects, and which destinations are paused, and begins. To be called once, with
+    /// this object already set as the listener of the store and of its objects(), so that nothing falls between. Blocks
+    /// on the disk.
     [[nodiscard]] model::Status start();
 
     /// Begins nothing new, lets messages and uploads on their way finish for at most `grace`, then drops their
@@ -102,8 +103,9 @@ class Delivery final : public store::OutboxListener, public store::ObjectListene
     /// Tries a paused or backing-off destination, messages and uploads, now rather than at its time; one that is held
     /// or was told to wait stays as it is. False when there is no such destination. Thread-safe.
     bool probe_now(std::string_view destination);
-    /// Stops a destination, messages and uploads, until resume() or the next start; what is on its way finishes. False
-    /// when there is no such destination. Thread-safe.
+    [[nodiscard]] bool knows(std::string_view destination) const;  ///< Thread-safe.
+    /// Stops a destination, messages and uploads, until resume(); what is on its way finishes. Keeping it in the store,
+    /// so that the next start() finds it, is the caller's. False when there is no such destination. Thread-safe.
     bool pause(std::string_view destination);
     /// Ends pause(), any other pause, and whatever the LEA asked to wait for, and tries at once. False when there is no
     /// such destination. Thread-safe.

@@ -39,6 +39,12 @@ class OperatorView {
     /// once.
     virtual void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) = 0;
 
+    /// Pauses a destination until resume() (Register::pauses). One that is paused already stays as it is, and no entry
+    /// is made.
+    virtual void pause(std::string destination, std::string who, Done done) = 0;
+    /// Ends pause(). One that is not paused stays as it is.
+    virtual void resume(std::string destination, std::string who, Done done) = 0;
+
     /// Exact as of the last commit.
     [[nodiscard]] virtual Statistics statistics() const = 0;
 };

@@ -13,8 +13,8 @@
 
 namespace lihandover::store {
 
-/// Lanes, profiles, and the last good versions of the warrants. Thread-safe. Calls that make or change something block
-/// on a commit: for start and reload, not for the hot path.
+/// Lanes, profiles, the last good versions of the warrants, and the destinations that operators have paused.
+/// Thread-safe. Calls that make or change something block on a commit: for start and reload, not for the hot path.
 class Register {
   public:
     virtual ~Register() = default;
@@ -37,6 +37,9 @@ class Register {
     [[nodiscard]] virtual model::Result<std::vector<StoredWarrant>> warrants() = 0;
     /// One reload's consequences with their audit entries, in one transaction.
     [[nodiscard]] virtual model::Status change_warrants(const WarrantChanges& changes) = 0;
+
+    /// Destinations that an operator has paused, in order of names.
+    [[nodiscard]] virtual model::Result<std::vector<StoredPause>> pauses() = 0;
 };
 
 }  // namespace lihandover::store

@@ -175,6 +175,10 @@ class Store {
     /// Blocks until committed.
     [[nodiscard]] virtual model::Status change_warrants(const WarrantChanges& changes) = 0;
 
+    [[nodiscard]] virtual model::Result<std::vector<StoredPause>> pauses() { return std::vector<StoredPause>(); }
+    virtual void pause(std::string /*destination*/, std::string /*who*/, Done done) { done(Outcome::failed); }
+    virtual void resume(std::string /*destination*/, std::string /*who*/, Done done) { done(Outcome::failed); }
+
     [[nodiscard]] virtual Statistics statistics() const = 0;
 
   private:

@@ -130,7 +130,11 @@ struct Acceptance {
     model::Uuid object_id;
     bool carried_schema = false;  ///< the lane counts as provided with the profile's schema from now on
     bool has_objects = false;     ///< its binary objects are offered or queued from now on
+    /// The HI1 code that said that the LEA has it from an earlier attempt (3010); 0: it was taken now.
+    std::uint64_t already_there_code = 0;
 };
+/// What the entry of such an acceptance says, beside the code.
+inline constexpr std::string_view already_there = "the LEA had it already";
 
 using Refusal = audit::Refusal;
 using audit::name_of;
@@ -148,8 +152,10 @@ struct ItemView {
     std::optional<model::ApplicationCorrelation> correlation;
     model::Instant received_at;
     model::Instant changed_at;
-    std::optional<Refusal> refusal;  ///< for refused and set aside, and for rejected that were so before
-    std::string who;                 ///< who decided, for rejected; empty otherwise
+    /// For refused and set aside, and for rejected that were so before. For delivered, what the LEA said of an item
+    /// that it had already.
+    std::optional<Refusal> refusal;
+    std::string who;  ///< who decided, for rejected; empty otherwise
     std::string why;
 };
 
@@ -185,6 +191,13 @@ struct WarrantChanges {
     std::vector<StoredWarrant> changed;   ///< same pair, other content
     std::vector<StoredWarrant> ended;     ///< bytes not needed
     std::string who;                      ///< operator who asked for the reload, or empty
+};
+
+/// A destination that an operator has paused.
+struct StoredPause {
+    std::string destination;
+    model::Instant since;
+    std::string who;
 };
 
 /// Waiting items by destination and state, exact as of the last commit.

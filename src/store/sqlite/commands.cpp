@@ -209,6 +209,18 @@ CommandPointer reject(std::vector<model::Uuid> ids, std::vector<Located> located
         std::move(done));
 }
 
+CommandPointer pause(std::string destination, std::string who, Done done) {
+    return made([destination = std::move(destination), who = std::move(who)](
+                    Tables& tables, Transaction& in) { tables.registers.pause(in, destination, who); },
+                std::move(done));
+}
+
+CommandPointer resume(std::string destination, std::string who, Done done) {
+    return made([destination = std::move(destination), who = std::move(who)](
+                    Tables& tables, Transaction& in) { tables.registers.resume(in, destination, who); },
+                std::move(done));
+}
+
 CommandPointer change(std::function<void(Tables&, Transaction&)> work, Done done) {
     return made(std::move(work), std::move(done));
 }

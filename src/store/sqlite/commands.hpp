@@ -56,6 +56,8 @@ using CommandPointer = std::unique_ptr<Command>;
 /// There is no index over queued items: they were looked for beside the writer, and the command checks the find.
 [[nodiscard]] CommandPointer reject(std::vector<model::Uuid> ids, std::vector<Located> located, std::string who,
                                     std::string why, DoneCount done);
+[[nodiscard]] CommandPointer pause(std::string destination, std::string who, Done done);
+[[nodiscard]] CommandPointer resume(std::string destination, std::string who, Done done);
 
 /// A change that somebody waits for; what else it has to say it keeps by itself.
 [[nodiscard]] CommandPointer change(std::function<void(Tables&, Transaction&)> work, Done done);

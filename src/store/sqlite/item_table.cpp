@@ -283,6 +283,12 @@ void ItemTable::accepted(Transaction& transaction, const Acceptance& item) {
     }
     audit::Entry delivered = transaction.entry(audit::Kind::item_delivered, item.lane);
     delivered.object_id = item.object_id;
+    Refusal said;
+    if (item.already_there_code != 0) {
+        said = {item.already_there_code, Refusal::Kind::hi1_error, ""};
+        delivered.why = already_there;
+        delivered.refusal = &said;
+    }
     audit_.append(transaction, item.lane, item.row, delivered);
     if (item.has_objects || (waiting && (waiting->flags & item_flag_has_objects) != 0)) {
         objects_.item_accepted(transaction, item.row);

@@ -294,7 +294,7 @@ class DatabaseReader {
                 record.why = rows->bytes(6);
                 if (const auto refusal = refusal_of(*rows.operator->(), 7)) {
                     if (!record.why.empty()) {
-                        record.why += "; was refused: ";
+                        record.why += record.kind == RecordKind::item_delivered ? ": " : "; was refused: ";
                     }
                     record.why += std::string(name_of(refusal->kind)) + ' ' + std::to_string(refusal->code);
                     if (!refusal->words.empty()) {

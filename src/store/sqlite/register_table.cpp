@@ -34,6 +34,9 @@ void RegisterTable::open(Connection& connection) {
         "INSERT INTO warrant(destination, liid, file, octets) VALUES(?, ?, ?, ?) "
         "ON CONFLICT(destination, liid) DO UPDATE SET file=excluded.file, octets=excluded.octets");
     s.remove_warrant = connection.prepare("DELETE FROM warrant WHERE destination=? AND liid=?");
+    s.put_pause = connection.prepare(
+        "INSERT INTO pause(destination, since, who) VALUES(?, ?, ?) ON CONFLICT(destination) DO NOTHING");
+    s.remove_pause = connection.prepare("DELETE FROM pause WHERE destination=?");
 }
 
 void RegisterTable::load(Connection& connection, Catalogue& catalogue) {
@@ -141,6 +144,42 @@ void RegisterTable::change_warrants(Transaction& transaction, const WarrantChang
             .bind(2, std::string_view(warrant.liid))
             .run();
         tell(transaction, audit::Kind::warrant_ended, warrant, changes.who);
+    }
+}
+
+std::vector<StoredPause> RegisterTable::pauses(Connection& connection) {
+    std::vector<StoredPause> pauses;
+    Statement select = connection.prepare("SELECT destination, since, who FROM pause ORDER BY destination");
+    for (Rows rows(select); rows.next();) {
+        pauses.push_back(
+            {std::string(rows->bytes(0)), model::Instant::from_micros(rows->integer(1)), std::string(rows->bytes(2))});
+    }
+    return pauses;
+}
+
+/// The lane without a LIID stands for the whole destination.
+void RegisterTable::tell(Transaction& transaction, audit::Kind kind, std::string_view destination,
+                         std::string_view who) {
+    const LaneId id = lane(transaction, destination, "");
+    audit::Entry entry;
+    entry.kind = kind;
+    entry.at = transaction.now;
+    entry.destination = destination;
+    entry.who = who;
+    audit_.append(transaction, id, 0, entry);
+}
+
+void RegisterTable::pause(Transaction& transaction, std::string_view destination, std::string_view who) {
+    statements_.put_pause.bind(1, destination).bind(2, transaction.now.micros()).bind(3, who).run();
+    if (transaction.connection.changes() > 0) {
+        tell(transaction, audit::Kind::destination_paused, destination, who);
+    }
+}
+
+void RegisterTable::resume(Transaction& transaction, std::string_view destination, std::string_view who) {
+    statements_.remove_pause.bind(1, destination).run();
+    if (transaction.connection.changes() > 0) {
+        tell(transaction, audit::Kind::destination_resumed, destination, who);
     }
 }
 

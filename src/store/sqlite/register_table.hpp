@@ -10,8 +10,8 @@
 
 namespace lihandover::store::sqlite {
 
-/// Lanes, profiles and the last good versions of warrants: the tables `lane`, `profile`, `schema_identifier` and
-/// `warrant`. Throws SqlFailure.
+/// Lanes, profiles, the last good versions of warrants, and operators' pauses: the tables `lane`, `profile`,
+/// `schema_identifier`, `warrant` and `pause`. Throws SqlFailure.
 class RegisterTable {
   public:
     explicit RegisterTable(AuditTable& audit) : audit_(audit) {}
@@ -25,13 +25,17 @@ class RegisterTable {
     ProfileId profile(Transaction& transaction, const model::Profile& profile);
     [[nodiscard]] static std::vector<StoredWarrant> warrants(Connection& connection);
     void change_warrants(Transaction& transaction, const WarrantChanges& changes);
+    [[nodiscard]] static std::vector<StoredPause> pauses(Connection& connection);
+    void pause(Transaction& transaction, std::string_view destination, std::string_view who);
+    void resume(Transaction& transaction, std::string_view destination, std::string_view who);
 
   private:
     void tell(Transaction& transaction, audit::Kind kind, const StoredWarrant& warrant, std::string_view who);
+    void tell(Transaction& transaction, audit::Kind kind, std::string_view destination, std::string_view who);
 
     AuditTable& audit_;
     struct Statements {
-        Statement find_lane, insert_lane, put_warrant, remove_warrant;
+        Statement find_lane, insert_lane, put_warrant, remove_warrant, put_pause, remove_pause;
     } statements_;
 };
 

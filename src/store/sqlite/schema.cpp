@@ -220,8 +220,17 @@ ALTER TABLE repeats ADD COLUMN digest BLOB;
 ALTER TABLE late_repeats ADD COLUMN digest BLOB;
 )sql";
 
-constexpr std::array<MigrationStep, 4> steps_of_this_program = {
-    {{1, version_1}, {2, version_2}, {3, version_3}, {4, version_4}}};
+// Destinations that an operator has paused, which lasts over restarts.
+constexpr const char* version_5 = R"sql(
+CREATE TABLE pause(
+    destination TEXT NOT NULL PRIMARY KEY,
+    since INTEGER NOT NULL,
+    who TEXT NOT NULL
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array<MigrationStep, 5> steps_of_this_program = {
+    {{1, version_1}, {2, version_2}, {3, version_3}, {4, version_4}, {5, version_5}}};
 
 }  // namespace
 

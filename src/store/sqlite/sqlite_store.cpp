@@ -245,6 +245,21 @@ class SqliteStore final : public Store {
     model::Status change_warrants(const WarrantChanges& changes) override {
         return writer_.call([&](Tables& tables, Transaction& in) { tables.registers.change_warrants(in, changes); });
     }
+    model::Result<std::vector<StoredPause>> pauses() override {
+        std::vector<StoredPause> pauses;
+        const model::Status status =
+            writer_.call([&](Tables&, Transaction& in) { pauses = RegisterTable::pauses(in.connection); });
+        if (!status) {
+            return status.error();
+        }
+        return pauses;
+    }
+    void pause(std::string destination, std::string who, Done done) override {
+        writer_.decide(sqlite::pause(std::move(destination), std::move(who), std::move(done)));
+    }
+    void resume(std::string destination, std::string who, Done done) override {
+        writer_.decide(sqlite::resume(std::move(destination), std::move(who), std::move(done)));
+    }
 
     Objects& objects() override { return objects_; }
 

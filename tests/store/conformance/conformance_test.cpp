@@ -105,10 +105,11 @@ class Conformance : public testing::TestWithParam<Engine> {
         return load(id);
     }
     StoredItem make() { return make(item()); }
-    Outcome accept(const StoredItem& one, bool carried_schema = false) {
+    Outcome accept(const StoredItem& one, bool carried_schema = false, std::uint64_t already_there_code = 0) {
         return call([&](auto done) {
-            store_->outbox().accepted(
-                {{one.row, one.lane, one.profile, one.object_id, carried_schema, one.objects != nullptr}}, done);
+            store_->outbox().accepted({{one.row, one.lane, one.profile, one.object_id, carried_schema,
+                                        one.objects != nullptr, already_there_code}},
+                                      done);
         });
     }
     Outcome refuse(const StoredItem& one) {
@@ -347,6 +348,37 @@ TEST_P(Conformance, AnAcceptedItemLeavesARecordAndNothingElse) {
     EXPECT_EQ(delivered[0].liid, "LIID-1");
     reopen();
     EXPECT_EQ(state_of(one.object_id), ItemState::delivered);
+}
+
+TEST_P(Conformance, AnAcceptanceOfWhatTheLeaHadAlreadySaysSo) {
+    const StoredItem had = make();
+    const StoredItem taken = make();
+    const StoredItem rejected = make();
+    ASSERT_EQ(accept(had, false, 3010), Outcome::committed);
+    EXPECT_EQ(accept(had), Outcome::committed) << "told twice: the first counts";
+    ASSERT_EQ(accept(taken), Outcome::committed);
+    ASSERT_EQ(reject({rejected.object_id}), std::pair(Outcome::committed, std::size_t{1}));
+    ASSERT_EQ(accept(rejected, false, 3010), Outcome::committed);
+    reopen();
+    for (const StoredItem& one : {had, rejected}) {
+        const auto found = store_->operator_view().find(one.object_id).value();
+        ASSERT_TRUE(found);
+        EXPECT_EQ(found->state, ItemState::delivered);
+        EXPECT_EQ(found->refusal, (Refusal{3010, Refusal::Kind::hi1_error, ""}));
+        EXPECT_EQ(found->why, already_there);
+        EXPECT_EQ(found->who, "");
+    }
+    const auto found = store_->operator_view().find(taken.object_id).value();
+    EXPECT_EQ(found->refusal, std::nullopt);
+    EXPECT_EQ(found->why, "");
+    std::vector<std::string> said;
+    for (const Record& record : store_->operator_view().records(0, 100).value()) {
+        if (record.kind == RecordKind::item_delivered) {
+            said.push_back(record.why);
+        }
+    }
+    EXPECT_THAT(said,
+                ElementsAre("the LEA had it already: hi1_error 3010", "", "the LEA had it already: hi1_error 3010"));
 }
 
 TEST_P(Conformance, ARefusedItemKeepsItsPlaceUntilAnOperatorDecides) {
@@ -597,6 +629,45 @@ TEST_P(Conformance, WarrantsChangeTogetherWithTheirRecords) {
     EXPECT_EQ(records[0].who, "alice");
     EXPECT_EQ(records[0].why, "one.yaml");
     EXPECT_EQ(store_->warrant_register().find_lane(records[3].lane)->liid, "LIID-2");
+}
+
+TEST_P(Conformance, APauseLastsUntilItIsResumedAndBothAreOnRecord) {
+    const auto pause = [&](std::string destination, std::string who) {
+        return call([&](auto done) { store_->operator_view().pause(std::move(destination), std::move(who), done); });
+    };
+    const auto resume = [&](std::string destination) {
+        return call([&](auto done) { store_->operator_view().resume(std::move(destination), "carol", done); });
+    };
+    EXPECT_THAT(store_->warrant_register().pauses().value(), IsEmpty());
+    const auto since = clock_.wall();
+    ASSERT_EQ(pause("other", "alice"), Outcome::committed);
+    ASSERT_EQ(pause("lea", "alice"), Outcome::committed);
+    clock_.advance(std::chrono::minutes(5));
+    ASSERT_EQ(pause("other", "bob"), Outcome::committed) << "it is so already";
+    reopen();
+    const auto found = store_->warrant_register().pauses().value();
+    ASSERT_THAT(found, SizeIs(2));
+    EXPECT_EQ(found[0].destination, "lea");
+    EXPECT_EQ(found[1].destination, "other");
+    EXPECT_EQ(found[1].who, "alice");
+    EXPECT_EQ(found[1].since.micros(), since.micros());
+    ASSERT_EQ(resume("other"), Outcome::committed);
+    ASSERT_EQ(resume("other"), Outcome::committed) << "it is so already";
+    ASSERT_EQ(resume("nobody"), Outcome::committed);
+    reopen();
+    EXPECT_THAT(store_->warrant_register().pauses().value(), SizeIs(1));
+    EXPECT_THAT(kinds(), ElementsAre(RecordKind::destination_paused, RecordKind::destination_paused,
+                                     RecordKind::destination_resumed));
+    const auto records = store_->operator_view().records(0, 10).value();
+    EXPECT_EQ(records[0].who, "alice");
+    EXPECT_EQ(records[2].who, "carol");
+    EXPECT_EQ(records[2].object_id, std::nullopt);
+    const auto lane = store_->warrant_register().find_lane(records[2].lane);
+    ASSERT_NE(lane, nullptr);
+    EXPECT_EQ(lane->destination, "other");
+    EXPECT_EQ(lane->liid, "");
+    store_->stop();
+    EXPECT_EQ(resume("lea"), Outcome::failed);
 }
 
 // -- Binary objects

@@ -110,6 +110,7 @@ struct FakeDisk {
     std::map<std::pair<LaneId, Hash128>, model::ApplicationCorrelation> conversations;
     std::set<std::pair<LaneId, std::string>> provided;
     std::map<std::pair<std::string, std::string>, StoredWarrant> warrants;
+    std::map<std::string, StoredPause> pauses;
     RowId next = 1;
 };
 
@@ -139,7 +140,7 @@ struct FakeStore::Changes {
         made.who = std::move(who);
         made.why = std::move(why);
         if (refusal) {
-            made.why += made.why.empty() ? "" : "; was refused: ";
+            made.why += made.why.empty() ? "" : kind == RecordKind::item_delivered ? ": " : "; was refused: ";
             made.why += std::string(name_of(refusal->kind)) + ' ' + std::to_string(refusal->code);
             made.why += refusal->words.empty() ? "" : ": " + refusal->words;
         }
@@ -184,6 +185,30 @@ struct FakeStore::Changes {
         view.destination = lane.destination;
         view.liid = lane.liid;
         return view;
+    }
+    LaneId lane(const std::string& destination, const std::string& liid) {
+        auto& lanes = disk.lanes;
+        const auto found = std::ranges::find_if(
+            lanes, [&](const auto& lane) { return lane->destination == destination && lane->liid == liid; });
+        if (found != lanes.end()) {
+            return (*found)->id;
+        }
+        const auto id = static_cast<LaneId>(lanes.size()) + 1;
+        lanes.push_back(std::make_shared<const Lane>(Lane{id, destination, liid}));
+        return id;
+    }
+    void pause(const std::string& destination, const std::string& who, bool pause) {
+        if (disk.pauses.contains(destination) == pause) {
+            return;
+        }
+        if (pause) {
+            disk.pauses[destination] = {destination, now, who};
+        } else {
+            disk.pauses.erase(destination);
+        }
+        // The lane without a LIID stands for the whole destination.
+        record(pause ? RecordKind::destination_paused : RecordKind::destination_resumed, lane(destination, ""),
+               std::nullopt, who);
     }
     void insert(NewItem item);
     void accept(const Acceptance& acceptance);
@@ -291,15 +316,24 @@ void FakeStore::Changes::accept(const Acceptance& acceptance) {
     if (row == nullptr && before != disk.ended.end() && before->second.delivered) {
         return;
     }
-    record(RecordKind::item_delivered, acceptance.lane, acceptance.object_id);
+    std::optional<Refusal> said;
+    if (acceptance.already_there_code != 0) {
+        said = Refusal{acceptance.already_there_code, Refusal::Kind::hi1_error, ""};
+    }
+    const std::string why(said ? already_there : "");
+    record(RecordKind::item_delivered, acceptance.lane, acceptance.object_id, "", why, said);
     if (row != nullptr) {
         FakeDisk::Ended ended{view_of(*row, ItemState::delivered), true};
-        ended.view.refusal.reset();
+        ended.view.refusal = said;
+        ended.view.why = why;
         disk.ended[acceptance.row] = std::move(ended);
         disk.items.erase(acceptance.row);
     } else if (before != disk.ended.end()) {
         before->second.delivered = true;
         before->second.view.state = ItemState::delivered;
+        before->second.view.refusal = said;
+        before->second.view.who.clear();
+        before->second.view.why = why;
     }
     for (ObjectRow* object : objects_where([&](const ObjectRow& each) {
              return each.object.item == acceptance.row && each.object.state == ObjectState::attached;
@@ -716,15 +750,7 @@ model::Result<std::vector<LaneId>> FakeStore::lanes(
     std::vector<LaneId> ids;
     const model::Status status = wait_for([&](Changes& changes) {
         for (const auto& [destination, liid] : destination_and_liid) {
-            auto& lanes = changes.disk.lanes;
-            const auto found = std::ranges::find_if(
-                lanes, [&](const auto& lane) { return lane->destination == destination && lane->liid == liid; });
-            if (found != lanes.end()) {
-                ids.push_back((*found)->id);
-                continue;
-            }
-            ids.push_back(static_cast<LaneId>(lanes.size()) + 1);
-            lanes.push_back(std::make_shared<const Lane>(Lane{ids.back(), destination, liid}));
+            ids.push_back(changes.lane(destination, liid));
         }
     });
     return status ? model::Result<std::vector<LaneId>>(std::move(ids))
@@ -901,6 +927,23 @@ model::Status FakeStore::change_warrants(const WarrantChanges& changes) {
             tell(RecordKind::warrant_ended, warrant);
         }
     });
+}
+
+model::Result<std::vector<StoredPause>> FakeStore::pauses() {
+    const std::lock_guard lock(mutex_);
+    std::vector<StoredPause> all;
+    for (const auto& [destination, pause] : disk_->pauses) {
+        all.push_back(pause);
+    }
+    return all;
+}
+
+void FakeStore::pause(std::string destination, std::string who, Done done) {
+    submit_work({false, [=](Changes& changes) { changes.pause(destination, who, true); }, telling(std::move(done))});
+}
+
+void FakeStore::resume(std::string destination, std::string who, Done done) {
+    submit_work({false, [=](Changes& changes) { changes.pause(destination, who, false); }, telling(std::move(done))});
 }
 
 Statistics FakeStore::statistics() const {

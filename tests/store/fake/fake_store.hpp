@@ -79,6 +79,9 @@ class FakeStore final : public Store, private Objects {
     void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) override;
     [[nodiscard]] model::Result<std::vector<StoredWarrant>> warrants() override;
     [[nodiscard]] model::Status change_warrants(const WarrantChanges& changes) override;
+    [[nodiscard]] model::Result<std::vector<StoredPause>> pauses() override;
+    void pause(std::string destination, std::string who, Done done) override;
+    void resume(std::string destination, std::string who, Done done) override;
     [[nodiscard]] Objects& objects() override { return *this; }
     [[nodiscard]] Statistics statistics() const override;
 
