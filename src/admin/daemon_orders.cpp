@@ -45,6 +45,14 @@ boost::asio::awaitable<Answer> DaemonOrders::accept_clock(http::Exchange& exchan
         order.confirm_ended) {
         co_return refuse(400, "accept-clock takes operator only");
     }
+    // On record first: what goes by the clock from now on cannot be undone.
+    const std::string who = co_await who_of(exchange, order);
+    const std::string why = "the wall clock is at " + model::to_microsecond_date_time(clock_.wall()) +
+                            ", the trusted time was at " + model::to_microsecond_date_time(clock_.trusted());
+    auto record = [this, &who, &why] { return decisions_.clock_accepted(who, why); };
+    if (const model::Status recorded = co_await base::run_on(worker_, std::move(record)); !recorded) {
+        co_return refuse(503, recorded.error().message + "; the clock is trusted no more than before");
+    }
     control_.accept_clock();
     co_return Answer{200, "{}\n"};
 }

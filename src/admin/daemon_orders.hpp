@@ -18,7 +18,7 @@ namespace lihandover::admin {
 class DaemonOrders {
   public:
     DaemonOrders(const Parts& parts, boost::asio::any_io_executor worker)
-        : control_(parts.control), decisions_(parts.items), worker_(std::move(worker)) {}
+        : control_(parts.control), decisions_(parts.items), clock_(parts.clock), worker_(std::move(worker)) {}
 
     [[nodiscard]] boost::asio::awaitable<Answer> reload(http::Exchange& exchange) const;
 
@@ -32,6 +32,7 @@ class DaemonOrders {
 
     Control& control_;
     store::OperatorView& decisions_;
+    const model::Clock& clock_;
     boost::asio::any_io_executor worker_;
 };
 

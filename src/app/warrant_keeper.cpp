@@ -32,8 +32,9 @@ store::SchemaContent schema_content(config::SchemaContent content) {
 using Pair = std::pair<std::string, std::string>;  // destination, LIID
 
 store::StoredWarrant stored(const warrants::InForce& entry, std::string terms) {
-    return {entry.file, entry.warrant->destination, entry.warrant->liid, warrants::encode(*entry.warrant),
-            std::move(terms)};
+    return {entry.file,          entry.warrant->destination,
+            entry.warrant->liid, warrants::encode(*entry.warrant),
+            std::move(terms),    entry.missing};
 }
 
 std::string terms_of(const warrants::Changed& change) {
@@ -59,6 +60,14 @@ store::WarrantChanges changes_of(const warrants::Reload& reload, const std::stri
                                  warrant.liid,
                                  {},
                                  entry.before_end ? "the file went before the warrant's end" : ""});
+    }
+    for (const warrants::Unreadable& entry : reload.given_up) {
+        changes.ended.push_back(
+            {entry.file, entry.destination, entry.liid, {}, "its stored version could not be read"});
+    }
+    for (const warrants::InForce& entry : reload.marked) {
+        const warrants::Warrant& warrant = *entry.warrant;
+        changes.marked.push_back({entry.file, warrant.destination, warrant.liid, {}, {}, entry.missing});
     }
     return changes;
 }
@@ -124,7 +133,8 @@ model::Status WarrantKeeper::restore() {
     std::vector<warrants::Remembered> remembered;
     remembered.reserve(kept->size());
     for (store::StoredWarrant& entry : *kept) {
-        remembered.push_back({std::move(entry.file), std::move(entry.bytes)});
+        remembered.push_back({std::move(entry.file), std::move(entry.bytes), std::move(entry.destination),
+                              std::move(entry.liid), entry.missing});
     }
     return loader_.restore(remembered);
 }
@@ -200,7 +210,7 @@ model::Result<WarrantsLoaded> WarrantKeeper::load(const Assembly& assembly, cons
         return snapshot.error();
     }
     const store::WarrantChanges changes = changes_of(reload, who);
-    if (!changes.in_force.empty() || !changes.changed.empty() || !changes.ended.empty()) {
+    if (!changes.in_force.empty() || !changes.changed.empty() || !changes.ended.empty() || !changes.marked.empty()) {
         const model::Status committed = store_.change_warrants(changes);
         if (!committed) {
             return committed.error();
@@ -211,7 +221,7 @@ model::Result<WarrantsLoaded> WarrantKeeper::load(const Assembly& assembly, cons
     loaded.snapshot = std::move(*snapshot);
     loaded.added = reload.added.size();
     loaded.changed = reload.changed.size();
-    loaded.ended = reload.ended.size();
+    loaded.ended = changes.ended.size();
     loaded.withdrawn = static_cast<std::size_t>(std::ranges::count_if(reload.ended, &warrants::Ended::before_end));
     loaded.withheld = reload.withheld;
     loaded.unconfirmed = reload.unconfirmed;

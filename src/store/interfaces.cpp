@@ -159,6 +159,9 @@ class InterfacesOfStore final : public ItemIntake,
     void resume(std::string destination, std::string who, Done done) override {
         store_.resume(std::move(destination), std::move(who), std::move(done));
     }
+    model::Status clock_accepted(const std::string& who, const std::string& why) override {
+        return store_.clock_accepted(who, why);
+    }
     Statistics statistics() const override { return store_.statistics(); }
 
     // -- Register

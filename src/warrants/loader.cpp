@@ -54,6 +54,11 @@ class Known {
     std::vector<const InForce*> by_file_;
 };
 
+/// Nobody can confirm what a directory holds that is there and cannot be read.
+bool is_confirmed(const Listing& listing, const Occasion& occasion) {
+    return occasion.confirm_ended && (!listing.unreadable || listing.absent);
+}
+
 config::Problem problem_of_liid(const FileCache& cache, CachedFile& file, const std::string& message) {
     const config::Place place = cache.places(file).liid;
     return {cache.path_of(file.name), place.line, place.column, "liid: " + message, {}};
@@ -138,6 +143,8 @@ struct Loader::Impl {
     FileCache cache;
     std::shared_ptr<const std::vector<InForce>> accepted =
         std::make_shared<const std::vector<InForce>>();  ///< in force as of the last accepted reload
+    std::vector<Unreadable> unreadable;                  ///< as of the last accepted reload
+    std::vector<Unreadable> still_unreadable;            ///< as of the last reload
     std::string cache_file;                              ///< empty: none is kept
     std::optional<ParseCache> before_start;              ///< read for the first reload
     std::size_t parsed_since_cached = 0;
@@ -146,6 +153,7 @@ struct Loader::Impl {
     void end_what_is_gone(const Listing& listing, const Destinations& destinations, const Occasion& occasion,
                           Reload& result) const;
     void compare(const Known& known, Reload& result) const;
+    void look_at_unreadable(bool confirmed, Reload& result);
 };
 
 /// Brings into force what the files say, and for bad files what they said.
@@ -211,8 +219,7 @@ void Loader::Impl::end_what_is_gone(const Listing& listing, const Destinations& 
                           : counted >= few && 2 * counted_gone > counted ? Withheld::too_many
                                                                          : Withheld::nothing;
     }
-    // Nobody can confirm what a directory holds that is there and cannot be read.
-    const bool confirmed = occasion.confirm_ended && (!listing.unreadable || listing.absent);
+    const bool confirmed = is_confirmed(listing, occasion);
     if (confirmed) {
         result.withheld = Withheld::nothing;
     }
@@ -241,7 +248,32 @@ void Loader::Impl::compare(const Known& known, Reload& result) const {
             result.added.push_back(entry);
         } else if (before->warrant != entry.warrant || before->file != entry.file) {
             result.changed.push_back({entry, *before});
+        } else if (before->missing != entry.missing) {
+            result.marked.push_back(entry);
         }
+    }
+}
+
+/// Those that a file has brought back are among the added ones.
+void Loader::Impl::look_at_unreadable(bool confirmed, Reload& result) {
+    still_unreadable.clear();
+    const Known present(result.in_force);
+    for (const Unreadable& entry : unreadable) {
+        if (present.find({entry.destination, entry.liid}) != nullptr) {
+            continue;
+        }
+        if (confirmed) {
+            result.given_up.push_back(entry);
+            continue;
+        }
+        still_unreadable.push_back(entry);
+        result.problems.push_back({cache.path_of(entry.file),
+                                   1,
+                                   1,
+                                   "the store holds a version of this warrant that cannot be read, so it is not in "
+                                   "force; put a good file back, or confirm its end with `lihandoverctl reload "
+                                   "--confirm-ended`",
+                                   {}});
     }
 }
 
@@ -254,21 +286,22 @@ void Loader::keep_cache_in(std::string file) {
 }
 
 model::Status Loader::restore(const std::vector<Remembered>& remembered) {
-    std::size_t unreadable = 0;
+    impl_->unreadable.clear();
     std::vector<InForce> restored;
     restored.reserve(remembered.size());
     for (const Remembered& entry : remembered) {
         model::Result<Warrant> warrant = decode(entry.bytes);
         if (warrant) {
-            restored.push_back({entry.file, std::make_shared<const Warrant>(std::move(*warrant)), false, false, false});
+            restored.push_back(
+                {entry.file, std::make_shared<const Warrant>(std::move(*warrant)), false, entry.missing, false});
         } else {
-            ++unreadable;
+            impl_->unreadable.push_back({entry.file, entry.destination, entry.liid});
         }
     }
     std::ranges::stable_sort(restored, {}, &InForce::file);
     impl_->accepted = std::make_shared<const std::vector<InForce>>(std::move(restored));
-    if (unreadable != 0) {
-        return model::Error{std::to_string(unreadable) +
+    if (!impl_->unreadable.empty()) {
+        return model::Error{std::to_string(impl_->unreadable.size()) +
                             " of the last good versions of warrants in the store cannot be read; their files count "
                             "alone"};
     }
@@ -290,11 +323,13 @@ Reload Loader::reload(const Destinations& destinations, const Occasion& occasion
     }
     impl_->end_what_is_gone(listing, destinations, occasion, result);
     impl_->compare(known, result);
+    impl_->look_at_unreadable(is_confirmed(listing, occasion), result);
     return result;
 }
 
 std::shared_ptr<const std::vector<InForce>> Loader::accept(std::vector<InForce> in_force) {
     impl_->accepted = std::make_shared<const std::vector<InForce>>(std::move(in_force));
+    impl_->unreadable = std::exchange(impl_->still_unreadable, {});
     // Few files are parsed faster than a cache is worth, and so are few more than it has.
     constexpr std::size_t many = 1000;
     const std::size_t files = impl_->cache.files().size();

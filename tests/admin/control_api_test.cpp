@@ -359,6 +359,27 @@ TEST_F(ControlApiTest, ApprovesOnlyWhatIsHeld) {
     EXPECT_EQ(post("/v1/approve", "{" + ids({model::Uuid::random()}) + "}").status, 404U);
 }
 
+TEST_F(ControlApiTest, AClockIsAcceptedOnceThatIsOnRecord) {
+    start();
+    {
+        const std::lock_guard lock(store_.mutex);
+        store_.outcome = store::Outcome::failed;
+    }
+    EXPECT_EQ(post("/v1/accept-clock", R"({"operator":"anna"})").status, 503U);
+    EXPECT_EQ(control_.clock_accepted, 0) << "nobody could say later why retention went by it";
+    {
+        const std::lock_guard lock(store_.mutex);
+        store_.outcome = store::Outcome::committed;
+    }
+    EXPECT_EQ(post("/v1/accept-clock", R"({"operator":"anna"})").status, 200U);
+    EXPECT_EQ(control_.clock_accepted, 1);
+    const std::lock_guard lock(store_.mutex);
+    ASSERT_EQ(store_.decided.size(), 1U);
+    EXPECT_EQ(store_.decided[0].what, "clock_accepted");
+    EXPECT_EQ(store_.decided[0].who, "anna (uid " + user() + ")");
+    EXPECT_NE(store_.decided[0].why.find("the wall clock is at 2026-"), std::string::npos) << store_.decided[0].why;
+}
+
 TEST_F(ControlApiTest, Reloads) {
     control_.report.outcome = metrics::ReloadOutcome::partial;
     control_.report.problems = {"w.yaml:1:1: unknown key \"colour\""};

@@ -151,6 +151,15 @@ void FakeStore::resume(std::string destination, std::string who, store::Done don
     order("resume", std::move(destination), std::move(who), std::move(done));
 }
 
+model::Status FakeStore::clock_accepted(const std::string& who, const std::string& why) {
+    const std::lock_guard lock(mutex);
+    if (outcome != store::Outcome::committed) {
+        return model::Error{"the store cannot be written at present"};
+    }
+    decided.push_back({"clock_accepted", {}, {}, {}, who, why});
+    return {};
+}
+
 store::Statistics FakeStore::statistics() const {
     const std::lock_guard lock(mutex);
     std::map<std::string, store::Count> counts;

@@ -54,6 +54,7 @@ class FakeStore final : public store::OperatorView, public store::ItemIntake {
     void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, store::DoneCount done) override;
     void pause(std::string destination, std::string who, store::Done done) override;
     void resume(std::string destination, std::string who, store::Done done) override;
+    [[nodiscard]] model::Status clock_accepted(const std::string& who, const std::string& why) override;
     [[nodiscard]] store::Statistics statistics() const override;
 
     // -- store::ItemIntake

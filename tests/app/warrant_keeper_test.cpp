@@ -31,6 +31,10 @@ class WarrantKeeperTest : public testing::Test {
     void TearDown() override { end(); }
 
     void start() {
+        open_store();
+        ASSERT_TRUE(keeper_->restore());
+    }
+    void open_store() {
         store::Options options;
         options.directory = state();
         options.record_retention = std::chrono::hours(24);
@@ -38,7 +42,6 @@ class WarrantKeeperTest : public testing::Test {
         ASSERT_TRUE(opened) << opened.error().message;
         store_ = std::move(*opened);
         keeper_ = std::make_unique<WarrantKeeper>(*store_, warrants(), clock_);
-        ASSERT_TRUE(keeper_->restore());
     }
     void end() {
         keeper_.reset();
@@ -196,6 +199,63 @@ TEST_F(WarrantKeeperTest, AnEmptyOrMissingDirectoryEndsNothingUntilConfirmedAlso
     ASSERT_TRUE(without);
     EXPECT_TRUE(without->whole());
     EXPECT_TRUE(without->snapshot->index->warrants().empty());
+}
+
+TEST_F(WarrantKeeperTest, WhatWaitsForConfirmationStillWaitsAfterARestartThatFindsMostFilesBack) {
+    for (int i = 0; i < 6; ++i) {
+        write("w" + std::to_string(i) + ".yaml", "L-" + std::to_string(i), "u-" + std::to_string(i));
+    }
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    fs::remove_all(warrants());
+    ASSERT_EQ(keeper_->load(assembly_, {})->unconfirmed, 6U);
+    const std::size_t said = records().size();
+    restart();
+    // All but one come back: one file that goes alone would end its warrant, and this one does not go now.
+    fs::create_directory(warrants());
+    for (int i = 1; i < 6; ++i) {
+        write("w" + std::to_string(i) + ".yaml", "L-" + std::to_string(i), "u-" + std::to_string(i));
+    }
+    for (int round = 0; round < 2; ++round) {
+        const auto loaded = keeper_->load(assembly_, {});
+        ASSERT_TRUE(loaded) << loaded.error().message;
+        EXPECT_EQ(loaded->unconfirmed, 1U);
+        EXPECT_EQ(loaded->ended, 0U);
+        EXPECT_EQ(loaded->snapshot->index->warrants().size(), 6U);
+        restart();
+    }
+    EXPECT_EQ(records().size(), said) << "nothing was decided";
+    // Back it is a file like others: when it goes alone again, its warrant ends.
+    write("w0.yaml", "L-0", "u-0");
+    ASSERT_TRUE(keeper_->load(assembly_, {})->whole());
+    restart();
+    fs::remove(fs::path(warrants()) / "w0.yaml");
+    EXPECT_EQ(keeper_->load(assembly_, {})->ended, 1U);
+}
+
+TEST_F(WarrantKeeperTest, AStoredVersionThatCannotBeReadIsReportedUntilItsFileIsBackOrItsEndConfirmed) {
+    ASSERT_TRUE(store_->warrant_register().change_warrants(
+        {{{"a.yaml", "lea-one", "L-1", "garbage"}, {"b.yaml", "lea-one", "L-2", "garbage"}}, {}, {}, ""}));
+    write("a.yaml", "L-1", "u-1");
+    for (int round = 0; round < 2; ++round) {
+        end();
+        open_store();
+        EXPECT_FALSE(keeper_->restore());
+        for (int load = 0; load < 2; ++load) {
+            const auto loaded = keeper_->load(assembly_, {});
+            ASSERT_TRUE(loaded) << loaded.error().message;
+            EXPECT_FALSE(loaded->whole());
+            ASSERT_EQ(loaded->problems.size(), 1U);
+            EXPECT_NE(loaded->problems[0].file.find("b.yaml"), std::string::npos);
+            EXPECT_EQ(loaded->snapshot->index->warrants().size(), 1U) << "the file of the other counts";
+        }
+    }
+    const auto confirmed = keeper_->load(assembly_, "alice", true);
+    ASSERT_TRUE(confirmed);
+    EXPECT_TRUE(confirmed->whole());
+    EXPECT_EQ(confirmed->ended, 1U);
+    EXPECT_EQ(reasons().back(), "b.yaml: its stored version could not be read");
+    restart();
+    EXPECT_TRUE(keeper_->load(assembly_, {})->whole());
 }
 
 TEST_F(WarrantKeeperTest, TheRecordOfAChangeHasOldAndNewTerms) {

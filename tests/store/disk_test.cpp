@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "fault_files.hpp"
 #include "fault_vfs.hpp"
 #include "key_slots.hpp"
 #include "sqlite.hpp"
@@ -33,6 +34,7 @@ class Disks : public StoreTest {
     void SetUp() override {
         install_fault_vfs();
         faults().none();
+        file_faults().none();
         // A log of 256 KiB, which is copied and begun anew all the time.
         options_.max_bytes = 4U << 20U;
         before_ = spdlog::default_logger();
@@ -41,8 +43,10 @@ class Disks : public StoreTest {
     }
     void TearDown() override {
         faults().none();
+        file_faults().none();
         close();
         follow_the_disk(false);
+        follow_files(false);
         spdlog::set_default_logger(before_);
     }
 
@@ -115,6 +119,7 @@ class Disks : public StoreTest {
         close();
         follow_the_disk(false);
         follow_the_disk(true);
+        follow_files(true);
         expected_.clear();
         perhaps_.clear();
         told_.clear();
@@ -131,7 +136,7 @@ class Disks : public StoreTest {
         std::filesystem::create_directories(place);
         std::filesystem::permissions(place, std::filesystem::perms::owner_all);
         lose_power(place);
-        std::filesystem::copy_file(options_.directory / "keys", place / "keys");
+        std::ofstream(place / "keys", std::ios::binary) << durable(options_.directory / "keys");
         return place;
     }
 
@@ -144,6 +149,28 @@ class Disks : public StoreTest {
   private:
     std::shared_ptr<spdlog::logger> before_;
 };
+
+TEST_F(Disks, ThatForgetKeysKeepEveryItem) {
+    for (const int times : {1, -1}) {
+        for (std::int64_t working = 0; working < 3; ++working) {
+            SCOPED_TRACE(std::to_string(times) + " times after " + std::to_string(working) + " that worked");
+            const std::string name = "keys" + std::to_string(times) + "-" + std::to_string(working);
+            start_over(name);
+            work(12);
+            file_faults().fail(FileFaults::File::keys, working, times);
+            work(60);
+            file_faults().none();
+            ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+            work(1);
+            expect_all_in(without_power(name + "-at-once"));
+            work(40);
+            expect_all_in(without_power(name));
+            if (HasFailure()) {
+                return;
+            }
+        }
+    }
+}
 
 struct Failure {
     const char* name;

@@ -1,6 +1,8 @@
 """A wall clock that jumps, or is wrong at the start, is an alarm and not a loss."""
 
+import contextlib
 import os
+import sqlite3
 import unittest
 
 from harness import Daemon, Lea, SystemTest, message, wait_until
@@ -45,6 +47,12 @@ class Clock(SystemTest):
         self.assertEqual(1, self.untrusted(), "a clock that is behind is not right either")
         open(self.synchronised, "w", encoding="ascii").close()
         self.assertEqual(0, self.untrusted(), "the kernel knows")
+        self.daemon.stop()
+        with contextlib.closing(sqlite3.connect(os.path.join(self.daemon.state, "store.db"))) as store:
+            told = store.execute("SELECT who, why FROM record JOIN record_note ON record=id WHERE kind=17").fetchall()
+        self.assertEqual(1, len(told))
+        self.assertTrue(told[0][0].startswith("Anna"), told)
+        self.assertIn("the trusted time was at", told[0][1])
 
     def test_what_a_wrong_clock_would_prune_is_still_there(self):
         self.lea.start()

@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import stat
+import time
 import unittest
 import warnings
 
@@ -104,6 +105,37 @@ class Doors(SystemTest):
         self.assert_status(202, self.post_over_tls(client_context("source"), message("u-1", text="the other 301st")))
         self.daemon.wait_delivered()
         self.assertEqual(200, self.daemon.ready_status())
+
+    def test_slow_uploads_of_one_source_keep_no_other_from_its_answer(self):
+        raise_descriptor_limit(2048)
+        other = os.path.join(self.directory, "other.sock")
+        self.daemon.configuration["intake"]["http"].append({"name": "other", "listen": "unix:" + other})
+        self.daemon.start()
+        uploading = b"PUT /v1/objects/slow-%d HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+        slow = [self.stalled(1, uploading % number + b"x" * 1000, self.daemon.intake)[0] for number in range(258)]
+        # And bodies of events that do not come in, as many as their source may have at once and more.
+        posting = (b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+                   b"Content-Length: 1000000\r\n\r\n")
+        slow += self.stalled(258, posting + b"x" * 1000, self.daemon.intake)
+        batch = b"".join(to_json(message("u-1", text=f"of the other, {i}")) + b"\n" for i in range(100))
+
+        def hand_in(path):
+            began = time.monotonic()
+            connection = UnixConnection(path)
+            try:
+                connection.request("POST", "/v1/events", batch, {"Content-Type": "application/x-ndjson"})
+                return Answer(connection.getresponse()), time.monotonic() - began
+            finally:
+                connection.close()
+
+        for _ in range(3):
+            for one in slow:
+                one.sendall(b"x")  # they go on, slowly
+            answer, seconds = hand_in(other)
+            self.assert_status(202, answer)
+            # It was 45 s. A wait for room would be seconds at the least, on whatever machine.
+            self.assertLess(seconds, 10)
+        self.assertLess(hand_in(self.daemon.intake)[1], 20, "the slow one's own is answered, too, if with 503")
 
     def test_garbage_is_refused_and_harms_nobody(self):
         self.daemon.start()

@@ -44,6 +44,9 @@ class OperatorView {
     virtual void pause(std::string destination, std::string who, Done done) = 0;
     /// Ends pause(). One that is not paused stays as it is.
     virtual void resume(std::string destination, std::string who, Done done) = 0;
+    /// An operator says that the wall clock is right (promise 13): on record, durably, before it counts. Blocks on a
+    /// commit.
+    [[nodiscard]] virtual model::Status clock_accepted(const std::string& who, const std::string& why) = 0;
 
     /// Exact as of the last commit.
     [[nodiscard]] virtual Statistics statistics() const = 0;

@@ -170,6 +170,10 @@ class Store {
     /// content goes at once.
     virtual void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) = 0;
 
+    [[nodiscard]] virtual model::Status clock_accepted(const std::string& /*who*/, const std::string& /*why*/) {
+        return {};
+    }
+
     /// Last good versions of the warrants, as of open or the last change.
     [[nodiscard]] virtual model::Result<std::vector<StoredWarrant>> warrants() = 0;
     /// Blocks until committed.

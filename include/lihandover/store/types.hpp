@@ -180,6 +180,8 @@ struct StoredWarrant {
     std::string bytes;  ///< what the warrants room wrote
     /// What the record of the change says of its terms, old and new; in WarrantChanges only, not kept with the warrant.
     std::string terms = {};  // NOLINT(readability-redundant-member-init): GCC warns of initialisers that leave it out
+    /// Its file is gone, and nobody has confirmed that it shall end: a start has to know, too.
+    bool missing = false;
 
     /// What the record of a change says.
     [[nodiscard]] std::string said() const { return terms.empty() ? file : file + ": " + terms; }
@@ -191,6 +193,8 @@ struct WarrantChanges {
     std::vector<StoredWarrant> changed;   ///< same pair, other content
     std::vector<StoredWarrant> ended;     ///< bytes not needed
     std::string who;                      ///< operator who asked for the reload, or empty
+    /// `missing` is another than before, and nothing else: no decision, so no entry. NOLINTNEXTLINE
+    std::vector<StoredWarrant> marked = {};
 };
 
 /// A destination that an operator has paused.
@@ -227,7 +231,7 @@ struct Statistics {
     /// Bytes of waiting items' rows (share and overhead), the figure that max_bytes bounds together with the database
     /// file's other content; see `used_bytes`.
     std::uint64_t waiting_bytes = 0;
-    /// Live pages of the database, the write-ahead log or its allotment, and the sealed objects.
+    /// Live pages of the database, the file of keys, the write-ahead log or its allotment, and the sealed objects.
     std::uint64_t used_bytes = 0;
     std::uint64_t object_bytes = 0;  ///< sealed objects alone
     std::uint64_t max_bytes = 0;

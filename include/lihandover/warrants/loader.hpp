@@ -26,6 +26,17 @@ struct Destinations {
 struct Remembered {
     std::string file;   ///< name within warrants_dir, `w-17.yaml`
     std::string bytes;  ///< encode() of the warrant
+    // The pair that names it, and whether its file was gone when the daemon stopped (InForce::missing).
+    std::string destination = {};  // NOLINT(readability-redundant-member-init): GCC warns of what leaves them out
+    std::string liid = {};         // NOLINT(readability-redundant-member-init)
+    bool missing = false;
+};
+
+/// A warrant whose last good version cannot be read any more, while no file says what it was.
+struct Unreadable {
+    std::string file;
+    std::string destination;
+    std::string liid;
 };
 
 /// A warrant in force and the file it came from.
@@ -66,7 +77,11 @@ struct Reload {
     std::vector<Ended> ended;
     Withheld withheld = Withheld::nothing;
     std::size_t unconfirmed = 0;  ///< warrants in force that are missing
-    config::Problems problems;    ///< every mistake of every bad file, also of the unchanged ones, and of the directory
+    std::vector<InForce> marked;  ///< `missing` is another than before, and nothing else
+    /// Of those that restore() could not read: these an operator has confirmed to be at their end. The others are among
+    /// the problems until their files are back.
+    std::vector<Unreadable> given_up;
+    config::Problems problems;  ///< every mistake of every bad file, also of the unchanged ones, and of the directory
     config::Problems passed_over;  ///< files that are not read, for their names
     std::size_t bad_files = 0;
     std::size_t read_files = 0;    ///< how many were opened; the others had not changed
@@ -91,7 +106,7 @@ class Loader {
     Loader& operator=(const Loader&) = delete;
 
     /// Before the first reload: what was in force when the daemon stopped. Bytes that cannot be read are an error, and
-    /// the others are taken all the same.
+    /// the others are taken all the same. Reloads report them until their files are good or their end is confirmed.
     [[nodiscard]] model::Status restore(const std::vector<Remembered>& remembered);
 
     /// Before the first reload: where the loader may keep what it knows of many files, so that the next start need not

@@ -97,7 +97,8 @@ class Database {
     [[nodiscard]] const std::vector<Counts>& counts() const { return counts_; }
     [[nodiscard]] std::int64_t waiting_bytes() const { return waiting_bytes_; }
     [[nodiscard]] std::uint64_t page_size() const { return page_size_; }
-    [[nodiscard]] std::uint64_t live_bytes() const { return live_pages_ * page_size_; }
+    /// Of the pages in use, and of the keys beside them.
+    [[nodiscard]] std::uint64_t live_bytes() const { return live_pages_ * page_size_ + keys_->bytes(); }
     [[nodiscard]] std::uint64_t free_page_bytes() const { return free_pages_ * page_size_; }
     /// Frames in the write-ahead log since it began anew.
     [[nodiscard]] std::uint64_t wal_frames() const { return wal_frames_; }

@@ -53,6 +53,19 @@ int write_all(int file, std::span<const std::uint8_t> bytes, std::uint64_t at) n
     return 0;
 }
 
+/// Leaves the error in errno.
+bool sync_directory(const std::filesystem::path& path) {
+    const int directory = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0) {
+        return false;
+    }
+    const bool synced = fsync(directory) == 0;
+    const int error = errno;
+    close(directory);
+    errno = error;
+    return synced;
+}
+
 std::array<unsigned char, 8> bytes_of(std::int64_t row) {
     std::array<unsigned char, 8> bytes{};
     for (std::size_t i = 0; i < bytes.size(); ++i) {
@@ -76,7 +89,8 @@ model::Result<std::shared_ptr<KeySlots>> KeySlots::open(const std::filesystem::p
     const std::filesystem::path path = state_directory / "keys";
     const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     struct stat status {};
-    if (file < 0 || fstat(file, &status) != 0) {
+    // A new file is nothing yet before its directory is on the disk.
+    if (file < 0 || fstat(file, &status) != 0 || (status.st_size == 0 && !sync_directory(state_directory))) {
         const int error = errno;
         no_space = is_full(error);
         if (file >= 0) {
@@ -178,6 +192,7 @@ void KeySlots::grow() {
         error = errno;
     }
     if (error != 0) {
+        distrust_fresh();
         fail(error);
     }
     // The last one is taken first.
@@ -191,8 +206,24 @@ void KeySlots::grow() {
     slots_ += more;
 }
 
+void KeySlots::distrust_fresh() {
+    for (const Slot& slot : fresh_) {
+        stale_.push_back(slot.number);
+    }
+    fresh_.clear();
+}
+
 std::uint32_t KeySlots::take(SealKey& key) {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    if (ready_.empty() && free_.empty()) {
+        // Nobody else takes slots: what a sync under way frees meanwhile is all that can change.
+        lock.unlock();
+        const std::lock_guard one(sync_mutex_);
+        lock.lock();
+        if (ready_.empty() && free_.empty()) {
+            grow();
+        }
+    }
     if (ready_.empty() && !free_.empty()) {
         const std::uint32_t slot = free_.back();
         auto known = read(slot);
@@ -202,9 +233,6 @@ std::uint32_t KeySlots::take(SealKey& key) {
         key = *known;
         free_.pop_back();
         return slot;
-    }
-    if (ready_.empty()) {
-        grow();
     }
     const std::uint32_t slot = ready_.back().number;
     key = ready_.back().key;
@@ -237,6 +265,10 @@ bool KeySlots::sync() {
     }
     const bool synced = fdatasync(file_) == 0;
     const std::lock_guard lock(mutex_);
+    if (!synced) {
+        // Written while it ran: it may have been told of them.
+        distrust_fresh();
+    }
     for (Slot& slot : batch) {
         // After a failed sync nobody knows which pages are on disk: all of them are written once more.
         if (!synced) {
@@ -248,6 +280,11 @@ bool KeySlots::sync() {
         }
     }
     return synced && stale_.empty();
+}
+
+std::uint64_t KeySlots::bytes() const {
+    const std::lock_guard lock(mutex_);
+    return slots_ * SealKey::size;
 }
 
 std::optional<SealKey> KeySlots::read(std::uint32_t slot) const {

@@ -19,10 +19,11 @@ namespace lihandover::store::sqlite {
 /// a slot in place puts its content beyond recovery, wherever pages and logs still hold its sealed bytes (promise 12).
 ///
 /// A free slot holds a fresh random key that is on disk already, so that sealing an item needs no sync of its own. A
-/// slot whose item is gone gets a fresh key at once, and is free once that was synced. A sync that fails frees nothing:
-/// its slots are written again for the next one.
+/// slot whose item is gone gets a fresh key at once, and is free once that was synced. The system tells a sync that
+/// failed to one caller, once, and forgets the pages: so syncs go one at a time, and one that fails frees nothing of
+/// what was written before it ended. Those slots are written again for the next one.
 ///
-/// take(), seal(), release() and the stocktaking are for the writer's thread; sync() and read() for any.
+/// take(), release() and the stocktaking are for the writer's thread; sync(), bytes() and read() for any.
 class KeySlots {
   public:
     /// Opens or makes the file below the state directory, mode 0600.
@@ -50,6 +51,9 @@ class KeySlots {
     /// Blocks on the disk. False where it failed.
     bool sync();
 
+    /// Of the file.
+    [[nodiscard]] std::uint64_t bytes() const;
+
     /// nullopt where there is no such slot, or it cannot be read.
     [[nodiscard]] std::optional<SealKey> read(std::uint32_t slot) const;
 
@@ -59,7 +63,10 @@ class KeySlots {
         std::uint32_t number = 0;
         SealKey key;
     };
+    /// With both mutexes.
     void grow();
+    /// After a sync that failed, whoever began it.
+    void distrust_fresh();
     /// Gives each slot a fresh key: neighbours by one write. Those that it could write are added to `written`, the
     /// others to `stale_`.
     void write_fresh(std::vector<std::uint32_t> slots, std::vector<Slot>& written);

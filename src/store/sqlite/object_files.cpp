@@ -294,6 +294,7 @@ class FileWriter final : public ObjectWriter {
         if (!cipher_.ready()) {
             return cannot_seal();
         }
+        known_failures_ = files_->entries_.failures();
         file_ = openat(files_->directory_, name_.to_string().c_str(),
                        O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (file_ < 0) {
@@ -350,7 +351,7 @@ class FileWriter final : public ObjectWriter {
         if (auto flushed = flush(); !flushed) {
             return flushed.error();
         }
-        if (fdatasync(file_) != 0 || fsync(files_->directory_) != 0) {
+        if (fdatasync(file_) != 0 || !files_->entries_.sync(files_->directory_, known_failures_)) {
             return failed(cannot_write(errno)).error();
         }
         const auto handle = std::make_shared<const SealedFile>(files_, name_, key_, size_, sha256, true);
@@ -430,11 +431,37 @@ class FileWriter final : public ObjectWriter {
     std::uint64_t written_ = 0;
     std::uint64_t asked_for_ = 0;
     std::uint64_t counted_ = 0;
-    std::uint64_t promised_ = 0;  ///< of those, not written yet
+    std::uint64_t promised_ = 0;        ///< of those, not written yet
+    std::uint64_t known_failures_ = 0;  ///< of the directory's syncs, before there was an entry
     int file_ = -1;
     bool finished_ = false;
     std::optional<model::Error> failure_;
 };
+
+bool DirectorySync::sync(int directory, std::uint64_t failures) {
+    std::unique_lock lock(mutex_);
+    const std::uint64_t mine = ++asked_;
+    while (served_ < mine) {
+        if (running_) {
+            ended_.wait(lock);
+            continue;
+        }
+        running_ = true;
+        const std::uint64_t serves = asked_;
+        lock.unlock();
+        const int error = fsync(directory) == 0 ? 0 : errno;
+        lock.lock();
+        running_ = false;
+        served_ = serves;
+        if (error != 0) {
+            ++failures_;
+            last_error_ = error;
+        }
+        ended_.notify_all();
+    }
+    errno = last_error_;
+    return failures_ == failures;
+}
 
 SealedFile::SealedFile(std::shared_ptr<ObjectFiles> files, const model::Uuid& name, SealKey key, std::uint64_t size,
                        const model::Sha256& sha256, bool owner)
@@ -470,7 +497,8 @@ model::Result<std::shared_ptr<ObjectFiles>> ObjectFiles::open(const std::filesys
         no_space = errno == ENOSPC || errno == EDQUOT;
         return failed(errno);
     }
-    if (made && fsync(parent.get()) != 0) {
+    // Also where an earlier start made it, and could not sync that.
+    if (fsync(parent.get()) != 0) {
         return failed(errno);
     }
     const int directory = openat(parent.get(), "objects", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

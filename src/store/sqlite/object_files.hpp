@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -49,6 +50,30 @@ class SealedFile final : public SealedObject {
     model::Sha256 sha256_;
     bool owner_;
     mutable std::atomic<bool> kept_;
+};
+
+/// Syncs of one directory for all who made entries in it. The system tells a failure to one caller, once, and forgets
+/// what was not written: so one sync at a time serves all that asked before it began, and a failure counts for every
+/// entry that was there. Thread-safe.
+class DirectorySync {
+  public:
+    /// Before an entry is made: what sync() is told of it later.
+    [[nodiscard]] std::uint64_t failures() const {
+        const std::lock_guard lock(mutex_);
+        return failures_;
+    }
+    /// Whether an entry that was made after `failures` is on the disk; blocks on it. errno says why not.
+    [[nodiscard]] bool sync(int directory, std::uint64_t failures);
+
+  private:
+    mutable std::mutex mutex_;
+    std::condition_variable ended_;
+    // Guarded by mutex_.
+    bool running_ = false;
+    std::uint64_t asked_ = 0;   ///< how many asked
+    std::uint64_t served_ = 0;  ///< so many of them asked before the last sync that ended began
+    std::uint64_t failures_ = 0;
+    int last_error_ = 0;
 };
 
 /// The directory of sealed files, and how much of the disk they may take. Thread-safe. Shared with handles, writers and
@@ -117,6 +142,7 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
     void owner_gone(const model::Uuid& name) noexcept;
 
     int directory_;
+    DirectorySync entries_;
     std::atomic<std::uint64_t> bytes_{0};
     std::atomic<std::uint64_t> max_bytes_{0};
     std::atomic<std::uint64_t> other_bytes_{0};

@@ -31,8 +31,10 @@ void RegisterTable::open(Connection& connection) {
     s.find_lane = connection.prepare("SELECT id FROM lane WHERE destination=? AND liid=?");
     s.insert_lane = connection.prepare("INSERT INTO lane(destination, liid, provided) VALUES(?, ?, 0)");
     s.put_warrant = connection.prepare(
-        "INSERT INTO warrant(destination, liid, file, octets) VALUES(?, ?, ?, ?) "
-        "ON CONFLICT(destination, liid) DO UPDATE SET file=excluded.file, octets=excluded.octets");
+        "INSERT INTO warrant(destination, liid, file, octets, missing) VALUES(?, ?, ?, ?, ?) "
+        "ON CONFLICT(destination, liid) DO UPDATE SET file=excluded.file, octets=excluded.octets, "
+        "missing=excluded.missing");
+    s.mark_warrant = connection.prepare("UPDATE warrant SET missing=? WHERE destination=? AND liid=?");
     s.remove_warrant = connection.prepare("DELETE FROM warrant WHERE destination=? AND liid=?");
     s.put_pause = connection.prepare(
         "INSERT INTO pause(destination, since, who) VALUES(?, ?, ?) ON CONFLICT(destination) DO NOTHING");
@@ -104,10 +106,14 @@ ProfileId RegisterTable::profile(Transaction& transaction, const model::Profile&
 
 std::vector<StoredWarrant> RegisterTable::warrants(Connection& connection) {
     std::vector<StoredWarrant> warrants;
-    Statement select = connection.prepare("SELECT file, destination, liid, octets FROM warrant");
+    Statement select = connection.prepare("SELECT file, destination, liid, octets, missing FROM warrant");
     for (Rows rows(select); rows.next();) {
-        warrants.push_back({std::string(rows->bytes(0)), std::string(rows->bytes(1)), std::string(rows->bytes(2)),
-                            std::string(rows->bytes(3))});
+        warrants.push_back({std::string(rows->bytes(0)),
+                            std::string(rows->bytes(1)),
+                            std::string(rows->bytes(2)),
+                            std::string(rows->bytes(3)),
+                            {},
+                            rows->integer(4) != 0});
     }
     return warrants;
 }
@@ -135,9 +141,16 @@ void RegisterTable::change_warrants(Transaction& transaction, const WarrantChang
                 .bind(2, std::string_view(warrant.liid))
                 .bind(3, std::string_view(warrant.file))
                 .bind_blob(4, warrant.bytes)
+                .bind(5, std::int64_t{warrant.missing})
                 .run();
             tell(transaction, kind, warrant, changes.who);
         }
+    }
+    for (const StoredWarrant& warrant : changes.marked) {
+        statements_.mark_warrant.bind(1, std::int64_t{warrant.missing})
+            .bind(2, std::string_view(warrant.destination))
+            .bind(3, std::string_view(warrant.liid))
+            .run();
     }
     for (const StoredWarrant& warrant : changes.ended) {
         statements_.remove_warrant.bind(1, std::string_view(warrant.destination))

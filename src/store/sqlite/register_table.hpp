@@ -35,7 +35,7 @@ class RegisterTable {
 
     AuditTable& audit_;
     struct Statements {
-        Statement find_lane, insert_lane, put_warrant, remove_warrant, put_pause, remove_pause;
+        Statement find_lane, insert_lane, put_warrant, mark_warrant, remove_warrant, put_pause, remove_pause;
     } statements_;
 };
 

@@ -233,6 +233,17 @@ class SqliteStore final : public Store {
         });
     }
 
+    model::Status clock_accepted(const std::string& who, const std::string& why) override {
+        return writer_.call([&](Tables& tables, Transaction& in) {
+            audit::Entry entry;
+            entry.kind = audit::Kind::clock_accepted;
+            entry.at = in.now;
+            entry.who = who;
+            entry.why = why;
+            tables.audit.append(in, 0, 0, entry);
+        });
+    }
+
     model::Result<std::vector<StoredWarrant>> warrants() override {
         std::vector<StoredWarrant> warrants;
         const model::Status status =

@@ -670,6 +670,42 @@ TEST_P(Conformance, APauseLastsUntilItIsResumedAndBothAreOnRecord) {
     EXPECT_EQ(resume("lea"), Outcome::failed);
 }
 
+TEST_P(Conformance, WarrantsKeepThatTheirFilesAreGone) {
+    StoredWarrant one{"one.yaml", "lea", "LIID-1", "one"};
+    const StoredWarrant two{"two.yaml", "lea", "LIID-2", "two"};
+    ASSERT_TRUE(store_->warrant_register().change_warrants({{one, two}, {}, {}, ""}));
+    const auto missing = [&] {
+        std::vector<std::string> files;
+        for (const StoredWarrant& warrant : store_->warrant_register().warrants().value()) {
+            if (warrant.missing) {
+                files.push_back(warrant.file);
+            }
+        }
+        return files;
+    };
+    EXPECT_THAT(missing(), IsEmpty());
+    one.missing = true;
+    ASSERT_TRUE(store_->warrant_register().change_warrants({{}, {}, {}, "", {one}}));
+    reopen();
+    EXPECT_THAT(missing(), ElementsAre("one.yaml"));
+    EXPECT_THAT(kinds(), SizeIs(2)) << "it is no decision";
+    one.missing = false;
+    ASSERT_TRUE(store_->warrant_register().change_warrants({{}, {}, {}, "", {one}}));
+    reopen();
+    EXPECT_THAT(missing(), IsEmpty());
+}
+
+TEST_P(Conformance, AnAcceptedClockIsOnRecord) {
+    ASSERT_TRUE(store_->operator_view().clock_accepted("alice", "it says noon"));
+    reopen();
+    const auto records = store_->operator_view().records(0, 10).value();
+    ASSERT_THAT(records, SizeIs(1));
+    EXPECT_EQ(records[0].kind, RecordKind::clock_accepted);
+    EXPECT_EQ(records[0].who, "alice");
+    EXPECT_EQ(records[0].why, "it says noon");
+    EXPECT_EQ(store_->warrant_register().find_lane(records[0].lane), nullptr);
+}
+
 // -- Binary objects
 
 TEST_P(Conformance, AnOfferedObjectIsThereFromItsItemsAcceptanceUntilItExpires) {

@@ -922,6 +922,9 @@ model::Status FakeStore::change_warrants(const WarrantChanges& changes) {
                 tell(kind, warrant);
             }
         }
+        for (const StoredWarrant& warrant : changes.marked) {
+            to.disk.warrants.at({warrant.destination, warrant.liid}).missing = warrant.missing;
+        }
         for (const StoredWarrant& warrant : changes.ended) {
             to.disk.warrants.erase({warrant.destination, warrant.liid});
             tell(RecordKind::warrant_ended, warrant);
@@ -944,6 +947,10 @@ void FakeStore::pause(std::string destination, std::string who, Done done) {
 
 void FakeStore::resume(std::string destination, std::string who, Done done) {
     submit_work({false, [=](Changes& changes) { changes.pause(destination, who, false); }, telling(std::move(done))});
+}
+
+model::Status FakeStore::clock_accepted(const std::string& who, const std::string& why) {
+    return wait_for([&](Changes& to) { to.record(RecordKind::clock_accepted, 0, std::nullopt, who, why); });
 }
 
 Statistics FakeStore::statistics() const {

@@ -82,6 +82,7 @@ class FakeStore final : public Store, private Objects {
     [[nodiscard]] model::Result<std::vector<StoredPause>> pauses() override;
     void pause(std::string destination, std::string who, Done done) override;
     void resume(std::string destination, std::string who, Done done) override;
+    [[nodiscard]] model::Status clock_accepted(const std::string& who, const std::string& why) override;
     [[nodiscard]] Objects& objects() override { return *this; }
     [[nodiscard]] Statistics statistics() const override;
 

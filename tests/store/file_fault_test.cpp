@@ -1,0 +1,242 @@
+// Disks that fail under the keys of content and under sealed objects.
+#include <gmock/gmock.h>
+#include <spdlog/sinks/null_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <thread>
+#include <vector>
+
+#include "fault_files.hpp"
+#include "fault_vfs.hpp"
+#include "key_slots.hpp"
+#include "object_files.hpp"
+#include "sqlite.hpp"
+#include "support.hpp"
+
+namespace lihandover::store::test {
+namespace {
+
+using namespace sqlite;
+
+class FileFaultTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        file_faults().none();
+        follow_files(true);
+    }
+    void TearDown() override {
+        file_faults().none();
+        follow_files(false);
+    }
+    template <typename Condition>
+    static void wait_for(const Condition& condition) {
+        while (!condition()) {
+            std::this_thread::yield();
+        }
+    }
+
+    lihandover::test::TemporaryDirectory directory_;
+};
+
+class KeysOnAFailingDisk : public FileFaultTest {
+  protected:
+    void SetUp() override {
+        FileFaultTest::SetUp();
+        bool no_space = false;
+        keys_ = KeySlots::open(directory_.path(), no_space).value();
+        keys_->begin_stocktaking();
+        keys_->end_stocktaking();
+    }
+    /// Takes every slot that is free, and expects the disk to have its key.
+    void expect_free_slots_on_the_disk(std::size_t at_least) {
+        std::size_t found = 0;
+        file_faults().fail(FileFaults::File::keys, 0, -1);  // no growth
+        while (true) {
+            SealKey key;
+            std::uint32_t slot = 0;
+            try {
+                slot = keys_->take(key);
+            } catch (const SqlFailure&) {
+                break;
+            }
+            ++found;
+            const std::string disk = durable(directory_.path() / "keys");
+            ASSERT_LE((slot + 1) * SealKey::size, disk.size());
+            ASSERT_TRUE(std::ranges::equal(std::string_view(disk).substr(slot * SealKey::size, SealKey::size),
+                                           key.bytes(), {}, [](char c) { return static_cast<std::uint8_t>(c); }))
+                << "what is sealed under slot " << slot << " cannot be opened once the power was lost";
+        }
+        EXPECT_GE(found, at_least);
+    }
+    std::uint32_t take() {
+        SealKey key;
+        return keys_->take(key);
+    }
+    void use_up_what_is_ready() {
+        file_faults().fail(FileFaults::File::keys, 0, -1);
+        try {
+            while (true) {
+                taken_.push_back(take());
+            }
+        } catch (const SqlFailure&) {
+            file_faults().none();
+        }
+    }
+
+    std::shared_ptr<KeySlots> keys_;
+    std::vector<std::uint32_t> taken_;
+};
+
+TEST_F(KeysOnAFailingDisk, AreFreeOnlyOnceASyncOfThemWorked) {
+    const std::uint32_t slot = take();
+    keys_->release(std::span(&slot, 1));
+    file_faults().fail(FileFaults::File::keys);
+    EXPECT_FALSE(keys_->sync());
+    EXPECT_TRUE(keys_->sync_due());
+    EXPECT_TRUE(keys_->sync());
+    expect_free_slots_on_the_disk(1000);
+}
+
+TEST_F(KeysOnAFailingDisk, WrittenWhileASyncFailedAreWrittenOnceMore) {
+    const std::uint32_t first = take();
+    const std::uint32_t second = take();
+    keys_->release(std::span(&first, 1));
+    file_faults().fail(FileFaults::File::keys);
+    file_faults().hold = true;
+    bool synced = true;
+    std::thread syncing([&] { synced = keys_->sync(); });
+    wait_for([] { return file_faults().held == 1; });
+    keys_->release(std::span(&second, 1));
+    file_faults().hold = false;
+    syncing.join();
+    EXPECT_FALSE(synced);
+    EXPECT_TRUE(keys_->sync());
+    expect_free_slots_on_the_disk(1000);
+}
+
+TEST_F(KeysOnAFailingDisk, ThatWaitForASyncAreNotBelievedAfterTheFailureOfAGrowth) {
+    static_cast<void>(take());
+    use_up_what_is_ready();
+    keys_->release(std::span(taken_).first(3));
+    file_faults().fail(FileFaults::File::keys);
+    EXPECT_THROW(static_cast<void>(take()), SqlFailure);
+    EXPECT_TRUE(keys_->sync());
+    expect_free_slots_on_the_disk(3);
+}
+
+TEST_F(KeysOnAFailingDisk, GrowWhenNoOtherSyncCanBeToldOfTheirFailure) {
+    const std::uint32_t first = take();
+    use_up_what_is_ready();
+    keys_->release(std::span(&first, 1));
+    file_faults().fail(FileFaults::File::keys);
+    file_faults().hold = true;
+    std::thread syncing([&] { EXPECT_FALSE(keys_->sync()); });
+    wait_for([] { return file_faults().held == 1; });
+    SealKey key;
+    std::uint32_t slot = 0;
+    std::thread growing([&] { slot = keys_->take(key); });
+    file_faults().hold = false;
+    syncing.join();
+    growing.join();
+    const std::string disk = durable(directory_.path() / "keys");
+    ASSERT_LE((slot + 1) * SealKey::size, disk.size());
+    EXPECT_TRUE(std::ranges::equal(std::string_view(disk).substr(slot * SealKey::size, SealKey::size), key.bytes(), {},
+                                   [](char c) { return static_cast<std::uint8_t>(c); }));
+}
+
+class ObjectsOnAFailingDisk : public FileFaultTest {
+  protected:
+    void SetUp() override {
+        FileFaultTest::SetUp();
+        bool no_space = false;
+        files_ = ObjectFiles::open(directory_.path(), no_space).value();
+    }
+    std::unique_ptr<ObjectWriter> begin(std::string_view bytes) {
+        auto writer = std::move(*files_->writer());
+        EXPECT_TRUE(writer->write(bytes));
+        return writer;
+    }
+    bool is_on_the_disk(const SealedObject& object) {
+        const auto& file = dynamic_cast<const SealedFile&>(object);
+        const std::string disk = durable(directory_.path() / "objects" / file.name().to_string());
+        return disk.size() == sealed_size_of(object.size());
+    }
+
+    std::shared_ptr<ObjectFiles> files_;
+};
+
+TEST_F(ObjectsOnAFailingDisk, AreNotThereWhereTheirSyncFailedHoweverOftenItIsTried) {
+    for (const auto which : {FileFaults::File::object, FileFaults::File::directory}) {
+        const auto writer = begin("a photograph");
+        file_faults().fail(which);
+        EXPECT_FALSE(writer->finish());
+        EXPECT_FALSE(writer->finish()) << "the system forgot its pages";
+        const auto next = begin("another")->finish();
+        ASSERT_TRUE(next) << next.error().message;
+        EXPECT_TRUE(is_on_the_disk(**next));
+    }
+}
+
+TEST_F(ObjectsOnAFailingDisk, AreNotThereWhereAnotherWasToldThatTheirDirectoryCannotBeWritten) {
+    const auto first = begin("one");
+    const auto second = begin("two");
+    file_faults().fail(FileFaults::File::directory);
+    EXPECT_FALSE(first->finish());
+    const auto finished = second->finish();
+    EXPECT_FALSE(finished && !is_on_the_disk(**finished)) << "answered, and gone with the power";
+    const auto third = begin("three")->finish();
+    ASSERT_TRUE(third) << third.error().message;
+    EXPECT_TRUE(is_on_the_disk(**third));
+}
+
+TEST_F(ObjectsOnAFailingDisk, ShareSyncsOfTheirDirectoryWithoutBelievingOnesThatBeganBefore) {
+    constexpr int many = 8;
+    std::vector<std::unique_ptr<ObjectWriter>> writers;
+    for (int i = 0; i < many; ++i) {
+        writers.push_back(begin(std::string(1000, static_cast<char>('a' + i))));
+    }
+    file_faults().of = FileFaults::File::directory;
+    file_faults().hold = true;
+    std::atomic<int> good{0};
+    std::vector<std::thread> threads;
+    for (const auto& writer : writers) {
+        threads.emplace_back([&] {
+            const auto finished = writer->finish();
+            good += finished && is_on_the_disk(**finished) ? 1 : 0;
+        });
+    }
+    wait_for([] { return file_faults().held == 1; });
+    file_faults().hold = false;
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    EXPECT_EQ(good, many);
+}
+
+TEST(KeysCount, TowardsTheLimit) {
+    class Limited : public StoreTest {
+      public:
+        void TestBody() override {
+            options_.max_bytes = 64U << 20U;
+            open();
+            const auto before = store_->operator_view().statistics().used_bytes;
+            std::vector<NewItem> items;
+            for (int i = 0; i < 3000; ++i) {
+                items.push_back(item("x"));
+            }
+            ASSERT_EQ(submit(std::move(items)), Outcome::committed);
+            const auto keys = std::filesystem::file_size(options_.directory / "keys");
+            ASSERT_GE(keys, 3000U * 32U);
+            Connection look(options_.directory / "store.db");
+            const auto pages = static_cast<std::uint64_t>(look.integer("PRAGMA page_count") * 4096);
+            EXPECT_GT(store_->operator_view().statistics().used_bytes, before);
+            // The log counts with its allotment, at the least.
+            EXPECT_GE(store_->operator_view().statistics().used_bytes,
+                      pages - look.integer("PRAGMA freelist_count") * 4096 + keys);
+        }
+    };
+    Limited().TestBody();
+}
+
+}  // namespace
+}  // namespace lihandover::store::test
