@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -230,8 +231,15 @@ INSTANTIATE_TEST_SUITE_P(
                     Failure{"AnySyncTwice", Faults::File::any, SQLITE_IOERR_FSYNC, true, 2}),
     [](const auto& which) { return std::string(which.param.name); });
 
+/// How long it goes on at the least: LIHANDOVER_TINY_LOG_SECONDS, for a run that looks for what happens rarely.
+std::chrono::seconds wanted_time() {
+    const char* const wanted = std::getenv("LIHANDOVER_TINY_LOG_SECONDS");
+    return std::chrono::seconds(wanted != nullptr ? std::strtol(wanted, nullptr, 10) : 0);
+}
+
 TEST_F(Disks, WithTinyLogsAndConstantCopyingKeepEveryItem) {
     start_over("tiny");
+    const auto until = std::chrono::steady_clock::now() + wanted_time();
     std::atomic<bool> ended{false};
     // Readers hold the log open at all times.
     std::thread reader([&] {
@@ -239,10 +247,14 @@ TEST_F(Disks, WithTinyLogsAndConstantCopyingKeepEveryItem) {
             static_cast<void>(store_->operator_view().items(std::nullopt, 0, 500));
         }
     });
-    work(500);
+    int runs = 0;
+    do {
+        work(500);
+        expect_all_in(without_power("tiny" + std::to_string(runs++)));
+    } while (!HasFailure() && std::chrono::steady_clock::now() < until);
     ended = true;
     reader.join();
-    expect_all_in(without_power("tiny"));
+    RecordProperty("rounds", runs * 500);
     close();
     expect_all_in(options_.directory);
 }
@@ -352,6 +364,42 @@ TEST_F(Remains, OfDeletedContentCannotBeFoundNorOpened) {
     }
     open();
     EXPECT_THAT(queued(), testing::SizeIs(200));
+}
+
+TEST_F(Remains, OfBinaryObjectsNothingCanBeReadInTheFilesAtAnyTime) {
+    options_.max_bytes = 0;
+    open();
+    NewObject whole = object_of(seal("a photograph"), model::BinaryModel::b);
+    auto source = std::make_shared<SourceFile>(*source_file(100));
+    source->path = "a-telling/path.jpg";
+    NewObject named = object_of(source, model::BinaryModel::b);
+    for (NewObject* object : {&whole, &named}) {
+        object->url = "https://lea.example.com/telling-url";
+        object->original_filename = "telling-name.jpg";
+        object->content_type = "image/telling";
+        object->csp_defined_identifier = "telling-id";
+    }
+    ASSERT_EQ(submit(item_with({whole, named})), Outcome::committed);
+    EXPECT_EQ(all_files().find("telling"), std::string::npos) << "in the log";
+    reopen();
+    EXPECT_EQ(all_files().find("telling"), std::string::npos) << "in the database";
+    const auto files = store_->binary_objects().pending_files().value();
+    ASSERT_EQ(files.size(), 1U);
+    EXPECT_EQ(files[0]->path, "a-telling/path.jpg");
+    const auto found = find_object(whole.id);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->described.url, whole.url);
+    EXPECT_EQ(found->described.original_filename, whole.original_filename);
+    EXPECT_EQ(found->described.content_type, whole.content_type);
+    EXPECT_EQ(found->described.csp_defined_identifier, whole.csp_defined_identifier);
+    EXPECT_EQ(unseal(*found->sealed), "a photograph");
+    // With another store's keys nothing is known of them, and nothing stops.
+    close();
+    std::filesystem::resize_file(options_.directory / "keys", 0);
+    open();
+    EXPECT_EQ(find_object(whole.id)->sealed, nullptr);
+    EXPECT_EQ(store_->binary_objects().pending_files().value().at(0)->path, "");
+    ASSERT_EQ(submit(item("next")), Outcome::committed);
 }
 
 TEST_F(Remains, KeysOfItemsThatGoAreOverwrittenAlsoWhenTheirSyncComesLate) {

@@ -797,7 +797,8 @@ TEST_F(ObjectsTest, ComeWithAStoreThatHadNone) {
         connection.execute(
             "DROP TABLE pause; DROP TABLE object; DROP TABLE blob; DROP TABLE source_file; DROP INDEX "
             "record_object_ended;"
-            "ALTER TABLE item DROP COLUMN key_slot; ALTER TABLE aside DROP COLUMN key_slot;"
+            "ALTER TABLE warrant DROP COLUMN missing; ALTER TABLE item DROP COLUMN key_slot; ALTER TABLE aside DROP "
+            "COLUMN key_slot;"
             "ALTER TABLE repeats DROP COLUMN digest; ALTER TABLE late_repeats DROP COLUMN digest;"
             "UPDATE share SET octets=x'6f6e65'; PRAGMA user_version=1");
     }

@@ -37,9 +37,9 @@ enum class Kind : std::uint8_t {
     clock_accepted = 19,  ///< an operator said that the wall clock is right; of no lane
 };
 inline constexpr std::array<std::string_view, 20> kind_names = {
-    "warrant_in_force", "warrant_changed",  "warrant_ended",      "item_made",          "item_delivered",
-    "item_refused",     "item_retried",     "item_rejected",      "object_lost",        "object_pushed",
-    "object_fetched",   "object_refused",   "object_retried",     "object_rejected",    "object_expired",
+    "warrant_in_force", "warrant_changed",  "warrant_ended",      "item_made",           "item_delivered",
+    "item_refused",     "item_retried",     "item_rejected",      "object_lost",         "object_pushed",
+    "object_fetched",   "object_refused",   "object_retried",     "object_rejected",     "object_expired",
     "item_set_aside",   "object_set_aside", "destination_paused", "destination_resumed", "clock_accepted"};
 [[nodiscard]] constexpr std::string_view name_of(Kind kind) {
     return kind_names[static_cast<std::size_t>(kind)];

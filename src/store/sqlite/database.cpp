@@ -154,12 +154,15 @@ void Database::take_stock() {
         }
         return counts_[facts->destination];
     };
+    keys_->begin_stocktaking();
     tables_.items.take_stock(connection_, [&](LaneId lane, ItemState state, std::int64_t bytes) {
         ++counts_of(lane).of(state);
         waiting_bytes_ += bytes;
     });
     ObjectTable::take_stock(
         connection_, [&](LaneId lane, ObjectState state, std::int64_t count) { counts_of(lane).of(state) += count; });
+    tables_.objects.find_slots(connection_);
+    keys_->end_stocktaking();
 }
 
 void Database::measure() {

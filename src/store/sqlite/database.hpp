@@ -38,7 +38,7 @@ struct Tables {
         : registers(audit),
           conversations(secret),
           repeats(repeat_memory),
-          objects(audit, std::move(files)),
+          objects(audit, std::move(files), keys),
           items(audit, objects, conversations, repeats, std::move(keys)) {}
     Tables(const Tables&) = delete;
     Tables& operator=(const Tables&) = delete;

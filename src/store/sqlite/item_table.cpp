@@ -112,7 +112,6 @@ void ItemTable::open(Connection& c) {
 
 void ItemTable::take_stock(Connection& connection,
                            const std::function<void(LaneId lane, ItemState state, std::int64_t bytes)>& visit) {
-    keys_->begin_stocktaking();
     const auto look = [&](Statement select) {
         for (Rows rows(select); rows.next();) {
             if (const auto slot = slot_of(*rows.operator->(), 3)) {
@@ -123,7 +122,6 @@ void ItemTable::take_stock(Connection& connection,
     };
     look(connection.prepare("SELECT lane, size, {item.queued}, key_slot FROM item"));
     look(connection.prepare("SELECT lane, size, state, key_slot FROM aside"));
-    keys_->end_stocktaking();
 }
 
 std::optional<ItemTable::Waiting> ItemTable::find(RowId row) {

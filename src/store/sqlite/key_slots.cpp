@@ -23,6 +23,9 @@ constexpr std::uint64_t most_growth = 65'536;
 constexpr std::size_t most_ready = 16'384;  ///< beyond a growth
 constexpr std::size_t tag_size = crypto_aead_chacha20poly1305_ietf_ABYTES;
 static_assert(SealKey::size == crypto_aead_chacha20poly1305_ietf_KEYBYTES);
+constexpr std::size_t nonce_size = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
+static_assert(seal_piece_overhead == nonce_size + crypto_aead_xchacha20poly1305_ietf_ABYTES);
+static_assert(SealKey::size == crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
 
 using Nonce = std::array<unsigned char, crypto_aead_chacha20poly1305_ietf_NPUBBYTES>;
 
@@ -319,6 +322,32 @@ std::optional<std::string> unseal_content(const SealKey& key, std::int64_t row, 
     if (crypto_aead_chacha20poly1305_ietf_decrypt(reinterpret_cast<unsigned char*>(content.data()), &size, nullptr,
                                                   bytes_of(sealed), sealed.size(), place.data(), place.size(),
                                                   nonce.data(), key.bytes().data()) != 0) {
+        return std::nullopt;
+    }
+    return content;
+}
+
+std::string seal_piece(const SealKey& key, std::int64_t place, std::string_view content) {
+    std::string sealed(nonce_size + content.size() + tag_size, '\0');
+    auto* const nonce = reinterpret_cast<unsigned char*>(sealed.data());
+    model::random_bytes(nonce, nonce_size);
+    const auto bound = bytes_of(place);
+    unsigned long long size = 0;
+    crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + nonce_size, &size, bytes_of(content), content.size(),
+                                               bound.data(), bound.size(), nullptr, nonce, key.bytes().data());
+    return sealed;
+}
+
+std::optional<std::string> unseal_piece(const SealKey& key, std::int64_t place, std::string_view sealed) {
+    if (sealed.size() < nonce_size + tag_size) {
+        return std::nullopt;
+    }
+    std::string content(sealed.size() - nonce_size - tag_size, '\0');
+    const auto bound = bytes_of(place);
+    unsigned long long size = 0;
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt(
+            reinterpret_cast<unsigned char*>(content.data()), &size, nullptr, bytes_of(sealed.substr(nonce_size)),
+            sealed.size() - nonce_size, bound.data(), bound.size(), bytes_of(sealed), key.bytes().data()) != 0) {
         return std::nullopt;
     }
     return content;

@@ -87,6 +87,11 @@ class KeySlots {
 /// Seals an item's content under the key of its slot: ChaCha20-Poly1305 (RFC 8439) with a nonce of zeros, since each
 /// key seals once. `row` is authenticated with it.
 [[nodiscard]] std::string seal_content(const SealKey& key, std::int64_t row, std::string_view content);
+/// What goes with the bytes of binary objects: several pieces under one key, so each has a nonce of its own in front
+/// (XChaCha20-Poly1305, 24 random bytes). `place` is authenticated with it.
+[[nodiscard]] std::string seal_piece(const SealKey& key, std::int64_t place, std::string_view content);
+[[nodiscard]] std::optional<std::string> unseal_piece(const SealKey& key, std::int64_t place, std::string_view sealed);
+inline constexpr std::size_t seal_piece_overhead = 24 + 16;
 /// nullopt where the bytes are not authentic.
 [[nodiscard]] std::optional<std::string> unseal_content(const SealKey& key, std::int64_t row, std::string_view sealed);
 

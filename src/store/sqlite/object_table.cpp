@@ -8,12 +8,17 @@
 
 #include "item_table.hpp"
 #include "lihandover/base/invariant.hpp"
+#include "object_details.hpp"
 
 namespace lihandover::store::sqlite {
 
 namespace {
 
 constexpr std::int64_t no_expiry = std::numeric_limits<std::int64_t>::max();
+
+std::string_view text_of(const SealKey& key) {
+    return {reinterpret_cast<const char*>(key.bytes().data()), key.bytes().size()};
+}
 
 template <typename Enumerator>
 std::int64_t number_of(Enumerator value) {
@@ -103,8 +108,8 @@ std::string words_of(const Fetch& fetch) {
 
 }  // namespace
 
-ObjectTable::ObjectTable(AuditTable& audit, std::shared_ptr<ObjectFiles> files)
-    : audit_(audit), files_(std::move(files)) {}
+ObjectTable::ObjectTable(AuditTable& audit, std::shared_ptr<ObjectFiles> files, std::shared_ptr<KeySlots> keys)
+    : audit_(audit), files_(std::move(files)), keys_(std::move(keys)) {}
 
 ObjectTable::~ObjectTable() {
     // The next start sees what became of them.
@@ -118,17 +123,18 @@ ObjectTable::~ObjectTable() {
     "b.size, o.code, o.code_kind, o.words FROM object o CROSS JOIN blob b ON b.id=o.blob "
 
 void ObjectTable::open(Connection& c) {
-    s_.insert_blob =
-        c.prepare("INSERT INTO blob(state, loss, size, sha256, file, key, source) VALUES(?, 0, ?, ?, ?, ?, ?)");
+    s_.insert_blob = c.prepare(
+        "INSERT INTO blob(state, loss, size, sha256, file, key, source, key_slot) VALUES(?, 0, ?, ?, ?, ?, "
+        "?, ?)");
     s_.insert_source = c.prepare(
         "INSERT INTO source_file(blob, path, inode, modified_nanos, changed_nanos, give_up_at) "
         "VALUES(?, ?, ?, ?, ?, ?)");
     s_.insert_object = c.prepare(
         "INSERT INTO object(id, uuid, item, item_uuid, position, lane, blob, state, flags, changed, lifetime, url, "
         "content_type, filename, csp_identifier) VALUES(?, ?, ?, ?, ?, ?, ?, {object.attached}, ?, ?, ?, ?, ?, ?, ?)");
-    s_.blob_by_file = c.prepare("SELECT id FROM blob WHERE file=?");
-    s_.blob_by_source = c.prepare("SELECT id, state FROM blob WHERE source=?");
-    s_.blob_file = c.prepare("SELECT file, size FROM blob WHERE id=?");
+    s_.blob_by_file = c.prepare("SELECT id, state, key_slot FROM blob WHERE file=?");
+    s_.blob_by_source = c.prepare("SELECT id, state, key_slot FROM blob WHERE source=?");
+    s_.blob_file = c.prepare("SELECT file, size, key_slot FROM blob WHERE id=?");
     s_.other_with_blob = c.prepare("SELECT 1 FROM object WHERE blob=? LIMIT 1");
     s_.delete_blob = c.prepare("DELETE FROM blob WHERE id=?");
     s_.delete_source = c.prepare("DELETE FROM source_file WHERE blob=?");
@@ -191,28 +197,43 @@ bool ObjectTable::takes(const NewItem& item) const {
     });
 }
 
-std::int64_t ObjectTable::blob_of(Transaction& transaction, const NewObject& object) {
+std::optional<SealKey> ObjectTable::key_of(const Statement& row, int column) const {
+    if (row.is_null(column)) {
+        return std::nullopt;
+    }
+    auto key = keys_->read(static_cast<std::uint32_t>(row.integer(column)));
+    if (!key) {
+        throw SqlFailure(Trouble::failing, SQLITE_IOERR_READ);
+    }
+    return key;
+}
+
+ObjectTable::Blob ObjectTable::blob_of(Transaction& transaction, const NewObject& object) {
     const SealedFile* sealed = file_of(object.sealed.get());
     Statement& known = sealed != nullptr ? s_.blob_by_file : s_.blob_by_source;
     known.bind(1, bytes_of(sealed != nullptr ? sealed->name() : object.file->id));
     {
         Rows rows(known);
         if (rows.next()) {
-            return rows->integer(0);
+            return {rows->integer(0), key_of(*rows.operator->(), 2)};
         }
     }
+    SealKey key;
+    const std::uint32_t slot = keys_->take(key);
+    transaction.effects.taken_slots.push_back(slot);
     Statement& insert = s_.insert_blob;
+    insert.bind(7, std::int64_t{slot});
     if (sealed != nullptr) {
         insert.bind(1, number_of(BlobState::ready))
             .bind(2, static_cast<std::int64_t>(sealed->size()))
             .bind(3, std::span<const std::uint8_t>(sealed->sha256()))
             .bind(4, bytes_of(sealed->name()))
-            .bind(5, std::span<const std::uint8_t>(sealed->key().bytes()))
+            .bind_blob(5, seal_piece(key, place_of_key, text_of(sealed->key())))
             .bind_null(6)
             .run();
         changes_.released.erase(sealed->name());
         changes_.kept.push_back(std::static_pointer_cast<const SealedFile>(object.sealed));
-        return transaction.connection.last_inserted();
+        return {transaction.connection.last_inserted(), std::move(key)};
     }
     const SourceFile& source = *object.file;
     insert.bind(1, number_of(BlobState::preparing)).bind(2, static_cast<std::int64_t>(source.size));
@@ -224,36 +245,41 @@ std::int64_t ObjectTable::blob_of(Transaction& transaction, const NewObject& obj
     insert.bind_null(4).bind_null(5).bind(6, bytes_of(source.id)).run();
     const std::int64_t blob = transaction.connection.last_inserted();
     s_.insert_source.bind(1, blob)
-        .bind_blob(2, source.path)
+        .bind_blob(2, seal_piece(key, place_of_path, source.path))
         .bind(3, static_cast<std::int64_t>(source.inode))
         .bind(4, source.modified_nanos)
         .bind(5, source.changed_nanos)
         .bind(6, source.give_up_at.micros())
         .run();
-    return blob;
+    return {blob, std::move(key)};
 }
 
 void ObjectTable::insert(Transaction& transaction, RowId item, const NewItem& made) {
     std::int64_t position = 0;
     for (const NewObject& object : *made.objects) {
-        const std::int64_t blob = blob_of(transaction, object);
+        const Blob blob = blob_of(transaction, object);
+        const RowId row = transaction.take_id();
+        ObjectDetails details{object.url, object.content_type, object.original_filename, object.csp_defined_identifier};
+        if (blob.key) {
+            details = {{}, {}, seal_details(*blob.key, row, details), {}};
+        }
         const std::int64_t flags = (made.emergency ? object_flag_emergency : 0) |
                                    (object.model == model::BinaryModel::b ? object_flag_model_b : 0) |
                                    (object.remove_when_fetched ? object_flag_remove_when_fetched : 0);
-        s_.insert_object.bind(1, transaction.take_id())
+        s_.insert_object.bind(1, row)
             .bind(2, bytes_of(object.id))
             .bind(3, item)
             .bind(4, bytes_of(made.object_id))
             .bind(5, position++)
             .bind(6, made.lane)
-            .bind(7, blob)
+            .bind(7, blob.id)
             .bind(8, flags)
             .bind(9, transaction.now.micros())
             .bind(10, std::int64_t{object.lifetime.count()})
-            .bind(11, std::string_view(object.url))
-            .bind_blob(12, object.content_type)
-            .bind_blob(13, object.original_filename)
-            .bind_blob(14, object.csp_defined_identifier)
+            .bind(11, std::string_view(details.url))
+            .bind_blob(12, details.content_type)
+            .bind_blob(13, details.filename)
+            .bind_blob(14, details.csp_identifier)
             .run();
         ++transaction.counts_of(made.lane).of(ObjectState::attached);
     }
@@ -266,7 +292,8 @@ void ObjectTable::filler(Transaction& transaction, std::size_t objects) {
     // Rows and index entries in the same places as real ones, gone again before the commit: the pages that they were on
     // are written all the same. The numbers are above all others and are not used up.
     static constexpr std::array<std::uint8_t, 32> zeros{};
-    static constexpr std::array<char, 96> words{};
+    static constexpr std::array<char, seal_piece_overhead + SealKey::size> key{};
+    static constexpr std::array<char, seal_piece_overhead + 180> words{};
     const RowId first = transaction.last_id() + 1;
     const model::Uuid item = model::Uuid::random();
     std::int64_t first_blob = 0;
@@ -276,8 +303,9 @@ void ObjectTable::filler(Transaction& transaction, std::size_t objects) {
             .bind(2, std::int64_t{0})
             .bind(3, std::span<const std::uint8_t>(zeros))
             .bind(4, bytes_of(uuid))
-            .bind(5, std::span<const std::uint8_t>(zeros))
+            .bind_blob(5, std::string_view(key.data(), key.size()))
             .bind_null(6)
+            .bind(7, std::int64_t{0})
             .run();
         const std::int64_t blob = transaction.connection.last_inserted();
         if (i == 0) {
@@ -294,10 +322,10 @@ void ObjectTable::filler(Transaction& transaction, std::size_t objects) {
             .bind(8, std::int64_t{0})
             .bind(9, transaction.now.micros())
             .bind(10, std::int64_t{0})
-            .bind(11, std::string_view(words.data(), words.size()))
-            .bind_blob(12, std::string_view(words.data(), 16))
-            .bind_blob(13, std::string_view(words.data(), 16))
-            .bind_blob(14, std::string_view(words.data(), 36))
+            .bind(11, std::string_view())
+            .bind_blob(12, {})
+            .bind_blob(13, std::string_view(words.data(), words.size()))
+            .bind_blob(14, {})
             .run();
     }
     s_.delete_objects_from.bind(1, first).run();
@@ -381,10 +409,16 @@ void ObjectTable::append_late(Transaction& transaction, audit::Kind kind, const 
     audit_.append(transaction, ended.lane, ended.item, entry);
 }
 
-void ObjectTable::release_file(std::int64_t blob) {
+void ObjectTable::release_blob(Transaction& transaction, std::int64_t blob) {
     s_.blob_file.bind(1, blob);
     Rows rows(s_.blob_file);
-    if (!rows.next() || rows->is_null(0)) {
+    if (!rows.next()) {
+        return;
+    }
+    if (!rows->is_null(2)) {
+        transaction.effects.released_slots.push_back(static_cast<std::uint32_t>(rows->integer(2)));
+    }
+    if (rows->is_null(0)) {
         return;
     }
     changes_.released.emplace(uuid_of(rows->bytes(0)), sealed_size_of(static_cast<std::uint64_t>(rows->integer(1))));
@@ -400,7 +434,7 @@ void ObjectTable::remove(Transaction& transaction, const Row& row) {
             return;
         }
     }
-    release_file(row.blob);
+    release_blob(transaction, row.blob);
     s_.delete_blob.bind(1, row.blob).run();
     if (row.blob_state != BlobState::ready) {
         s_.delete_source.bind(1, row.blob).run();
@@ -468,6 +502,7 @@ void ObjectTable::item_rejected(Transaction& transaction, RowId item, std::strin
 void ObjectTable::prepared(Transaction& transaction, const model::Uuid& source,
                            const std::shared_ptr<const SealedObject>& copy, model::ObjectLoss loss) {
     std::int64_t blob = 0;
+    std::optional<SealKey> key;
     {
         s_.blob_by_source.bind(1, bytes_of(source));
         Rows rows(s_.blob_by_source);
@@ -476,6 +511,7 @@ void ObjectTable::prepared(Transaction& transaction, const model::Uuid& source,
             return;
         }
         blob = rows->integer(0);
+        key = key_of(*rows.operator->(), 2);
     }
     const SealedFile* file = file_of(copy.get());
     const bool complete = file != nullptr && file->in(*files_);
@@ -484,7 +520,8 @@ void ObjectTable::prepared(Transaction& transaction, const model::Uuid& source,
             .bind(2, static_cast<std::int64_t>(file->size()))
             .bind(3, std::span<const std::uint8_t>(file->sha256()))
             .bind(4, bytes_of(file->name()))
-            .bind(5, std::span<const std::uint8_t>(file->key().bytes()))
+            .bind_blob(5,
+                       key ? seal_piece(*key, place_of_key, text_of(file->key())) : std::string(text_of(file->key())))
             .run();
         changes_.released.erase(file->name());
         changes_.kept.push_back(std::static_pointer_cast<const SealedFile>(copy));
@@ -655,12 +692,17 @@ std::vector<ObjectTable::Waiting> ObjectTable::waiting_after(RowId after, std::s
 std::vector<std::shared_ptr<const SourceFile>> ObjectTable::pending_files(Connection& connection) {
     std::vector<std::shared_ptr<const SourceFile>> files;
     Statement select = connection.prepare(
-        "SELECT b.source, s.path, s.inode, b.size, s.modified_nanos, s.changed_nanos, b.sha256, s.give_up_at "
+        "SELECT b.source, s.path, s.inode, b.size, s.modified_nanos, s.changed_nanos, b.sha256, s.give_up_at, "
+        "b.key_slot "
         "FROM source_file s JOIN blob b ON b.id=s.blob WHERE b.state={blob.preparing} ORDER BY s.blob");
     for (Rows rows(select); rows.next();) {
         auto file = std::make_shared<SourceFile>();
         file->id = uuid_of(rows->bytes(0));
         file->path = rows->bytes(1);
+        if (const auto key = key_of(*rows.operator->(), 8)) {
+            // None where the key is not this store's: there is no such file then, and the object is lost.
+            file->path = unseal_piece(*key, place_of_path, rows->bytes(1)).value_or("");
+        }
         file->inode = static_cast<std::uint64_t>(rows->integer(2));
         file->size = static_cast<std::uint64_t>(rows->integer(3));
         file->modified_nanos = rows->integer(4);
@@ -672,6 +714,13 @@ std::vector<std::shared_ptr<const SourceFile>> ObjectTable::pending_files(Connec
         files.push_back(std::move(file));
     }
     return files;
+}
+
+void ObjectTable::find_slots(Connection& connection) {
+    Statement select = connection.prepare("SELECT key_slot FROM blob WHERE key_slot IS NOT NULL");
+    for (Rows rows(select); rows.next();) {
+        keys_->in_use(static_cast<std::uint32_t>(rows->integer(0)));
+    }
 }
 
 bool ObjectTable::names_file(const model::Uuid& file) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "audit_table.hpp"
+#include "key_slots.hpp"
 #include "lihandover/store/objects.hpp"
 #include "object_files.hpp"
 #include "transaction.hpp"
@@ -34,11 +35,15 @@ enum class BlobState : std::uint8_t {
 };
 inline constexpr std::array<std::string_view, 3> blob_state_names = {"ready", "preparing", "lost"};
 
+/// What the pieces that are sealed with an object's bytes are bound to, where it is no number of an object's row.
+inline constexpr std::int64_t place_of_key = -1;
+inline constexpr std::int64_t place_of_path = -2;
+
 /// The tables of binary objects and the files that go with them. Functions that take a transaction are moves of an
 /// object's state within it, with audit entry, counts and effects; throws SqlFailure.
 class ObjectTable {
   public:
-    ObjectTable(AuditTable& audit, std::shared_ptr<ObjectFiles> files);
+    ObjectTable(AuditTable& audit, std::shared_ptr<ObjectFiles> files, std::shared_ptr<KeySlots> keys);
     ~ObjectTable();
     ObjectTable(const ObjectTable&) = delete;
     ObjectTable& operator=(const ObjectTable&) = delete;
@@ -92,7 +97,10 @@ class ObjectTable {
     };
     [[nodiscard]] std::vector<Waiting> waiting_after(RowId after, std::size_t limit);
 
-    [[nodiscard]] static std::vector<std::shared_ptr<const SourceFile>> pending_files(Connection& connection);
+    /// Tells which slots of keys rows name.
+    void find_slots(Connection& connection);
+
+    [[nodiscard]] std::vector<std::shared_ptr<const SourceFile>> pending_files(Connection& connection);
     [[nodiscard]] bool names_file(const model::Uuid& file);
     /// The files that rows name.
     struct Named {
@@ -139,8 +147,15 @@ class ObjectTable {
     [[nodiscard]] std::optional<Row> find(const model::Uuid& uuid);
     /// Waiting by themselves, by own id or that of the item.
     [[nodiscard]] std::vector<Row> find_waiting(const model::Uuid& id);
-    [[nodiscard]] std::int64_t blob_of(Transaction& transaction, const NewObject& object);
-    void release_file(std::int64_t blob);
+    /// A row of `blob`, and the key that goes with its bytes; none in rows of earlier versions.
+    struct Blob {
+        std::int64_t id = 0;
+        std::optional<SealKey> key;
+    };
+    [[nodiscard]] Blob blob_of(Transaction& transaction, const NewObject& object);
+    /// Of a row's column; none where it is NULL.
+    [[nodiscard]] std::optional<SealKey> key_of(const Statement& row, int column) const;
+    void release_blob(Transaction& transaction, std::int64_t blob);
     static void move(Transaction& transaction, const Row& row, ObjectState to);
     void put_aside(Transaction& transaction, const model::Uuid& uuid, ObjectState to, const Refusal& refusal);
     void remove(Transaction& transaction, const Row& row);
@@ -159,6 +174,7 @@ class ObjectTable {
 
     AuditTable& audit_;
     std::shared_ptr<ObjectFiles> files_;
+    std::shared_ptr<KeySlots> keys_;
     Changes changes_;
     Doubts doubts_;
     std::int64_t next_expiry_ = std::numeric_limits<std::int64_t>::max();

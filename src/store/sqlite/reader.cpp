@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "object_details.hpp"
 #include "object_table.hpp"
 #include "schema.hpp"
 #include "sqlite.hpp"
@@ -85,7 +86,8 @@ constexpr const char* object_ended =
 // What StoredObject is read from.
 #define LIHANDOVER_STORED_OBJECT                                                                                      \
     "SELECT o.uuid, o.url, o.content_type, o.filename, o.csp_identifier, o.expires_at, o.item, o.lane, o.item_uuid, " \
-    "o.flags, o.state, o.lifetime, o.code, o.code_kind, o.words, b.state, b.loss, b.size, b.sha256, b.file, b.key "   \
+    "o.flags, o.state, o.lifetime, o.code, o.code_kind, o.words, b.state, b.loss, b.size, b.sha256, b.file, b.key, "  \
+    "o.id, b.key_slot "                                                                                               \
     "FROM object o CROSS JOIN blob b ON b.id=o.blob "
 constexpr const char* object_by_uuid = LIHANDOVER_STORED_OBJECT "WHERE o.uuid=? LIMIT 1";
 constexpr const char* objects_of_item = LIHANDOVER_STORED_OBJECT "WHERE o.item=? ORDER BY o.position";
@@ -475,14 +477,33 @@ class DatabaseReader {
         return true;
     }
 
+    /// What goes with the bytes of an object: false where its key is not there any more.
+    bool describe(const Statement& row, model::BinaryObject& described, std::string& key) const {
+        if (row.is_null(22)) {
+            described.url = row.bytes(1);
+            described.content_type = row.bytes(2);
+            described.original_filename = row.bytes(3);
+            described.csp_defined_identifier = row.bytes(4);
+            key = row.bytes(20);
+            return true;
+        }
+        const auto with = setup_.keys->read(static_cast<std::uint32_t>(row.integer(22)));
+        auto details = with ? unseal_details(*with, row.integer(21), row.bytes(3)) : std::nullopt;
+        if (!details) {
+            return false;
+        }
+        described.url = std::move(details->url);
+        described.content_type = std::move(details->content_type);
+        described.original_filename = std::move(details->filename);
+        described.csp_defined_identifier = std::move(details->csp_identifier);
+        key = unseal_piece(*with, place_of_key, row.bytes(20)).value_or("");
+        return true;
+    }
+
     StoredObject object_of(const Statement& row) const {
         StoredObject object;
         model::BinaryObject& described = object.described;
         described.id = uuid_of(row.bytes(0));
-        described.url = row.bytes(1);
-        described.content_type = row.bytes(2);
-        described.original_filename = row.bytes(3);
-        described.csp_defined_identifier = row.bytes(4);
         if (!row.is_null(5)) {
             described.expiry = model::Instant::from_micros(row.integer(5));
         }
@@ -501,13 +522,22 @@ class DatabaseReader {
             std::memcpy(described.checksum.emplace().data(), sha256.data(), sha256.size());
         }
         const std::int64_t blob_state = row.integer(15);
+        std::string key_bytes;
+        if (!describe(row, described, key_bytes)) {
+            // It went while its row was looked at, or the file of keys is not this store's.
+            described.loss = model::ObjectLoss::unreadable;
+            described.checksum.reset();
+            return object;
+        }
         if (blob_state == number_of(BlobState::lost)) {
             described.loss = static_cast<model::ObjectLoss>(
                 std::clamp<std::int64_t>(row.integer(16), 1, model::object_loss_names.size() - 1));
             described.checksum.reset();  // the source's word for bytes that nobody has seen
         } else if (blob_state == number_of(BlobState::ready)) {
             SealKey key;
-            if (!described.checksum || !key.set(row.bytes(20))) {
+            const bool set = key.set(key_bytes);
+            wipe(key_bytes);
+            if (!described.checksum || !set) {
                 throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
             }
             object.sealed = setup_.files->of_row(uuid_of(row.bytes(19)), std::move(key), *described.content_length,

@@ -234,8 +234,14 @@ constexpr const char* version_6 = R"sql(
 ALTER TABLE warrant ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;
 )sql";
 
-constexpr std::array<MigrationStep, 6> steps_of_this_program = {
-    {{1, version_1}, {2, version_2}, {3, version_3}, {4, version_4}, {5, version_5}, {6, version_6}}};
+// Names, types, URLs and keys of binary objects, sealed with their bytes. Rows of earlier versions have them as they
+// are.
+constexpr const char* version_7 = R"sql(
+ALTER TABLE blob ADD COLUMN key_slot INTEGER;
+)sql";
+
+constexpr std::array<MigrationStep, 7> steps_of_this_program = {
+    {{1, version_1}, {2, version_2}, {3, version_3}, {4, version_4}, {5, version_5}, {6, version_6}, {7, version_7}}};
 
 }  // namespace
 

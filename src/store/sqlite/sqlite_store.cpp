@@ -58,7 +58,7 @@ class StoreObjects final : public Objects {
     model::Result<std::vector<std::shared_ptr<const SourceFile>>> pending_files() override {
         std::vector<std::shared_ptr<const SourceFile>> files;
         const model::Status status =
-            writer_.call([&](Tables&, Transaction& in) { files = ObjectTable::pending_files(in.connection); });
+            writer_.call([&](Tables& tables, Transaction& in) { files = tables.objects.pending_files(in.connection); });
         if (!status) {
             return status.error();
         }
