@@ -1,5 +1,7 @@
 #include "pipeline/item_maker.hpp"
 
+#include <sodium.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -7,6 +9,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string_view>
+#include <tuple>
 
 #include "pipeline/wiped_buffer.hpp"
 
@@ -73,6 +76,11 @@ bool leaves_something(const model::Event& event, const model::Deliver& deliver,
     return deliver.metadata || (deliver.binary && !event.attachments.empty()) || (deliver.location && event.location) ||
            (deliver.content && has_content(event, metadata_parameters));
 }
+
+ItemMaker::ItemMaker(std::string source, const store::ItemIntake& store)
+    : source_(std::move(source)),
+      store_(store),
+      digest_key_(store.keyed_hash(std::array<std::string_view, 1>{"digest of an event"})) {}
 
 bool ItemMaker::takes_objects(const model::Event& event, std::span<const warrants::Match> matches,
                               const Snapshot& snapshot) {
@@ -141,12 +149,21 @@ std::uint64_t ItemMaker::digest_of(const model::Event& event) {
     targeted_.assign(event.parties.size() / 64 + 1, 0);
     model::encode_share(event, targeted_, {.metadata = true, .content = true, .binary = true, .location = true},
                         model::Instant{}, {}, scratch_);
-    std::vector<std::string_view> parts{scratch_};
+    const auto add = [this](std::string_view part) {
+        const std::uint64_t size = part.size();
+        scratch_.append(reinterpret_cast<const char*>(&size), sizeof size).append(part);
+    };
     for (const model::Attachment& attachment : event.attachments) {
-        parts.insert(parts.end(), {attachment.id, attachment.content_type, attachment.filename, attachment.sha256,
-                                   attachment.reference});
+        add(attachment.id);
+        add(attachment.content_type);
+        add(attachment.filename);
+        add(attachment.sha256);
+        add(attachment.reference);
     }
-    const store::Hash128 hash = store_.keyed_hash(parts);
+    static_assert(std::tuple_size_v<store::Hash128> == crypto_shorthash_siphashx24_KEYBYTES);
+    std::array<unsigned char, crypto_shorthash_siphashx24_BYTES> hash{};
+    crypto_shorthash_siphashx24(hash.data(), reinterpret_cast<const unsigned char*>(scratch_.data()), scratch_.size(),
+                                digest_key_.data());
     let_go_of_scratch();
     std::uint64_t digest = 0;
     std::memcpy(&digest, hash.data(), sizeof digest);

@@ -34,7 +34,7 @@ struct ObjectSource {
 class ItemMaker {
   public:
     /// `source` is what event ids are unique within. The store outlives the maker.
-    ItemMaker(std::string source, const store::ItemIntake& store) : source_(std::move(source)), store_(store) {}
+    ItemMaker(std::string source, const store::ItemIntake& store);
 
     /// Whether one of the matches' items will have the event's binary objects.
     [[nodiscard]] static bool takes_objects(const model::Event& event, std::span<const warrants::Match> matches,
@@ -53,12 +53,14 @@ class ItemMaker {
     [[nodiscard]] std::size_t imitate(const model::Event& event, const Snapshot& snapshot, model::Instant received_at);
 
   private:
-    /// Of all that the event says, but for when it came: a repeat has the same.
+    /// Of all that the event says, but for when it came: a repeat has the same. SipHash: it is made of every event,
+    /// whole, and BLAKE2b would take longer over it than the parser.
     [[nodiscard]] std::uint64_t digest_of(const model::Event& event);
     void let_go_of_scratch();
 
     std::string source_;
     const store::ItemIntake& store_;
+    store::Hash128 digest_key_;  ///< the same as long as the store lives
     std::string scratch_;
     std::vector<std::uint64_t> targeted_;
 };
