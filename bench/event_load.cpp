@@ -1,6 +1,6 @@
 // Sends generated messaging events to an intake socket as fast as it answers, or at a fixed rate, and prints one line
-// of JSON with what it reached. Plain system calls and one thread: it shares the machine with what it measures. With
-// --raw the same events go as lines to a socket that answers nothing, as syslog-ng's.
+// of JSON with the results. Plain system calls and one thread: it shares the machine with what it measures. With --raw
+// the same events go as lines to a socket that answers nothing, such as syslog-ng's.
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -66,7 +66,7 @@ std::string timestamp() {
     return lihandover::model::to_microsecond_date_time(lihandover::model::system_clock().wall());
 }
 
-// An event of the wanted size; the text is what is left. What need not be there goes where it would not fit.
+// An event of the wanted size; the text fills what is left. Optional parts are left out if they do not fit.
 class EventWriter {
   public:
     explicit EventWriter(const Options& options) : options_(options) {
@@ -165,7 +165,7 @@ class Connection {
 
     [[nodiscard]] int descriptor() const { return descriptor_; }
 
-    // Blocking: the receiver takes a request whole before it answers, so this cannot wait on itself.
+    // Blocking: the receiver takes a whole request before it answers, so this cannot deadlock.
     void send(std::string_view head, std::string_view body) const {
         for (std::string_view part : {head, body}) {
             while (!part.empty()) {
@@ -272,7 +272,7 @@ class Load {
         write_times();
     }
 
-    // Lines only. Blocks where the reader does not keep up.
+    // Lines only. Blocks if the reader does not keep up.
     void run_raw() {
         const Connection connection(options_.socket);
         const std::uint64_t start = now_ns();

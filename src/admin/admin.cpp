@@ -92,7 +92,7 @@ class Admin::Impl {
     [[nodiscard]] http::Server& control_server() { return *control_server_; }
 
   private:
-    /// On the doors' thread: what Control may only be asked there.
+    /// On the server's thread: Control may be asked only there.
     void prepare_scrape() {
         auto status = parts_.control.status();
         const std::lock_guard lock(scrape_mutex_);
@@ -147,7 +147,7 @@ class Admin::Impl {
         if (count.queued != 0) {
             const auto oldest = parts_.items.oldest(count.destination);
             if (!oldest) {
-                return;  // no sample is truer than a wrong one
+                return;  // no sample is better than a wrong one
             }
             if (*oldest) {
                 age = std::max(0.0, seconds_between(**oldest, parts_.clock.wall()));
@@ -166,7 +166,7 @@ class Admin::Impl {
     HealthEndpoint health_endpoint_;
     ControlApi control_api_;
     std::optional<std::uint64_t> scraped_;
-    // Last: their connections use the doors.
+    // Last: their connections use the two interfaces.
     std::unique_ptr<http::Server> health_server_;
     std::unique_ptr<http::Server> control_server_;
 };

@@ -47,7 +47,7 @@ boost::asio::awaitable<Answer> ControlApi::answer(http::Exchange& exchange) cons
     if (exchange.method() != (reading ? "GET" : "POST")) {
         co_return refuse(405, reading ? "only GET is known here" : "only POST is known here");
     }
-    // The socket's mode decides who may connect; a peer that the kernel does not vouch for is nobody.
+    // The socket's mode decides who may connect; a peer that the kernel does not vouch for may do nothing.
     if (!exchange.peer().process) {
         co_return refuse(403, "the peer has no user");
     }

@@ -13,8 +13,8 @@
 
 namespace lihandover::admin {
 
-/// POST /v1/reload, /v1/accept-clock, /v1/pause and /v1/resume: what an operator orders the daemon to do. On the
-/// server's thread.
+/// POST /v1/reload, /v1/accept-clock, /v1/pause and /v1/resume: an operator's orders to the daemon. On the server's
+/// thread.
 class DaemonOrders {
   public:
     DaemonOrders(const Parts& parts, boost::asio::any_io_executor worker)

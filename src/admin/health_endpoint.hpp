@@ -9,7 +9,7 @@
 
 namespace lihandover::admin {
 
-/// The word of a readiness, the whole body of /readyz.
+/// The name of a readiness, which is the whole body of /readyz.
 [[nodiscard]] std::string_view word_of(Readiness readiness);
 
 /// GET /metrics, /healthz, /readyz.

@@ -36,7 +36,7 @@ std::string_view rule_of(Kind kind) {
     return "";
 }
 
-/// What is wrong with an order of that kind, whatever the items; empty where nothing is.
+/// What is wrong with an order of that kind, whatever the items are; empty if nothing is.
 std::string_view fault_of(const Order& order, Kind kind) {
     const bool in_bulk = !order.destination.empty() || order.code.has_value();
     if (order.confirm_ended) {
@@ -120,7 +120,7 @@ ItemDecisions::Checked ItemDecisions::check(const Order& order, Kind kind, const
     return checked;
 }
 
-/// Counts what an operator ended, by destination; for a reject that found some items gone meanwhile.
+/// Counts what an operator ended, by destination; for a reject that found some items gone.
 void ItemDecisions::count_rejected(const std::vector<model::Uuid>& ids) const {
     for (const auto& id : ids) {
         const auto found = parts_.items.find(id);

@@ -16,7 +16,7 @@
 namespace lihandover::admin {
 
 /// POST /v1/retry, /v1/reject and /v1/approve: an operator decides about items. A decision about ids is all or nothing
-/// as far as it can be known beforehand. On the server's thread; looks at the items on `worker`.
+/// as far as can be known in advance. On the server's thread; looks up the items on `worker`.
 class ItemDecisions {
   public:
     enum class Kind : std::uint8_t { retry, reject, approve };
@@ -27,12 +27,11 @@ class ItemDecisions {
     [[nodiscard]] boost::asio::awaitable<Answer> decide(http::Exchange& exchange, Kind kind) const;
 
   private:
-    /// What is known of the items before anything is done to them.
+    /// What is known of the items before anything is changed.
     struct Checked {
         std::string who;
-        unsigned status =
-            200;           ///< 404 where one is unknown, 409 where one is in another state, 500 where the store fails
-        std::string body;  ///< when it is not 200
+        unsigned status = 200;  ///< 404 if one is unknown, 409 if one is in another state, 500 if the store fails
+        std::string body;       ///< when it is not 200
         std::map<std::string, std::size_t> destinations;  ///< how many items of each
     };
 

@@ -9,7 +9,7 @@
 
 namespace lihandover::admin {
 
-/// Writes one JSON document into a string. The caller opens and closes in order; commas come by themselves.
+/// Writes one JSON document into a string. The caller opens and closes in order; commas are added automatically.
 class JsonWriter {
   public:
     explicit JsonWriter(std::string& out) : out_(out) {}

@@ -14,7 +14,7 @@
 
 namespace lihandover::admin {
 
-/// What an operator orders: the body of a POST. Which members belong to which request is the resource's to check.
+/// An operator's order: the body of a POST. The resource checks which members belong to which request.
 struct Order {
     std::vector<model::Uuid> ids;  ///< each once, in the order given
     std::string destination;
@@ -47,8 +47,7 @@ struct ReadOrder {
 /// The order of a request.
 [[nodiscard]] boost::asio::awaitable<ReadOrder> read_order(http::Exchange& exchange);
 
-/// Who decides: the user that the kernel vouches for, and beside it the name that was given. Looks the user up, which
-/// may block.
+/// Who decides: the user that the kernel vouches for, and the given name beside it. Looks the user up, which may block.
 [[nodiscard]] std::string name_of_peer(const http::Peer& peer, std::string_view operator_name);
 
 }  // namespace lihandover::admin

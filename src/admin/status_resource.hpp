@@ -31,7 +31,7 @@ class StatusResource {
     std::function<Readiness()> readiness_;
 };
 
-/// How a reload ended, as one object.
+/// The result of a reload, as one object.
 void write_report(JsonWriter& json, const ReloadReport& report);
 
 }  // namespace lihandover::admin

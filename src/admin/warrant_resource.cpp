@@ -105,7 +105,7 @@ boost::asio::awaitable<Answer> WarrantResource::list(std::string_view query) con
             }
             limit = *number;
         } else if (name == "after") {
-            // Names of destinations hold no slash, LIIDs may.
+            // Names of destinations contain no slash, LIIDs may.
             const auto slash = value.find('/');
             if (slash == std::string::npos) {
                 co_return refuse(400, "after: what an earlier answer gave as next");

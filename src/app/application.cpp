@@ -34,7 +34,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-/// The daemon's life: start, serve, stop. On the main thread, which is intake's, but for what admin asks.
+/// The daemon's life: start, serve, stop. On the main thread, which is intake's, except for what admin asks.
 class Application final : public admin::Control {
   public:
     Application(std::string config_file, StopDeadline& deadline)
@@ -123,7 +123,7 @@ bool Application::run() {
     return !failed_;
 }
 
-/// Up to where threads are needed. One that is asked to stop meanwhile leaves the rest out.
+/// Up to where threads are needed. If a stop is requested meanwhile, the remaining steps are skipped.
 model::Status Application::start() {
     const Assembled assembled = assemble(config_file_, clock_.wall(), Strictness::start);
     if (!assembled.assembly) {
@@ -163,7 +163,7 @@ void Application::follow_clock(const config::Configuration& configuration) {
     }
 }
 
-/// Every minute, so that a start knows of a time that has surely passed.
+/// Every minute, so that a start knows a time that has certainly passed.
 asio::awaitable<void> Application::record_clock() {
     while (!stopping_) {
         clock_timer_.expires_after(std::chrono::minutes(1));
@@ -185,7 +185,7 @@ void Application::accept_clock() {
 model::Status Application::load_warrants(const std::shared_ptr<const Assembly>& assembly) {
     parts_.keeper = std::make_unique<WarrantKeeper>(*parts_.store, assembly->configuration.warrants_dir, clock_);
     if (const model::Status restored = parts_.keeper->restore(); !restored) {
-        // The others were restored; the one that cannot be read comes back with its file, and its loss is an alarm.
+        // The others were restored. The one that cannot be read comes back with its file, and its loss is an alarm.
         log_error(restored.error().message);
     }
     auto loaded = parts_.keeper->load(*assembly, {});
@@ -259,8 +259,7 @@ asio::awaitable<void> Application::stop() {
     work_.reset();
 }
 
-/// The watchdog hears of life only when both I/O threads have turned since the last time, and the store's writer does
-/// not hang.
+/// The watchdog is fed only when both I/O threads have run since the last time, and the store's writer does not hang.
 asio::awaitable<void> Application::feed_watchdog(std::chrono::microseconds interval) {
     while (!stopping_) {
         watchdog_timer_.expires_after(interval);

@@ -166,7 +166,7 @@ class Builder {
         }
     }
 
-    /// The option that a message of the tls room is about: it begins with the name of the file.
+    /// The option that a message of the tls room is about: the message begins with the name of the file.
     static std::string path_of_file(const std::string& path, const tls::Files& files, const std::string& ca_option,
                                     const std::string& message) {
         for (const auto& [file, option] :

@@ -40,7 +40,7 @@ struct Assembly {
     /// By destination name.
     std::map<std::string, model::Profile> profiles;
     std::vector<WatchedCertificate> certificates;
-    /// Destinations whose certificate, key or CA cannot be read; they are paused. Only of an assembly for a start.
+    /// Destinations whose certificate, key or CA cannot be read; they are paused. Only in an assembly for a start.
     std::set<std::string> unusable;
     /// Certificates that are expired or not yet valid: an alarm, not a reason to refuse (a renewed one may be on its
     /// way).
@@ -52,12 +52,12 @@ struct Assembled {
     config::Problems problems;
 };
 
-/// What is asked of the files that concern one destination only. A reload is refused over them, since what runs is
+/// How strict to be with files that concern one destination only. A reload is refused over them, since what runs is
 /// better; a start goes on without that destination.
 enum class Strictness : std::uint8_t { start, reload };
 
 /// Reads the configuration and the files it names: certificates, keys, CAs, schemas; not the warrants. Blocks on the
-/// disk. All problems in one go.
+/// disk. Reports all problems at once.
 [[nodiscard]] Assembled assemble(const std::string& config_file, model::Instant now, Strictness strictness);
 
 /// What warrant files may refer to under this configuration.

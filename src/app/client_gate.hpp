@@ -9,7 +9,7 @@
 
 namespace lihandover::app {
 
-/// Lets only the named clients of a TLS listener through to its handler (option `tls.clients`); everybody else with a
+/// Lets only the named clients of a TLS listener through to its handler (option `tls.clients`). Everybody else with a
 /// certificate of the CA gets 403 before anything of the request is read. Used on the server's thread.
 class ClientGate final : public http::Handler {
   public:

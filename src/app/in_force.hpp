@@ -28,7 +28,7 @@ class CurrentInForce {
         const std::lock_guard lock(mutex_);
         return value_;
     }
-    /// All but the report.
+    /// Everything except the report.
     void set(std::shared_ptr<const Assembly> assembly, const WarrantsLoaded& loaded) {
         const std::lock_guard lock(mutex_);
         value_.assembly = std::move(assembly);

@@ -14,7 +14,7 @@ namespace lihandover::app {
 
 namespace {
 
-// `%*` in the pattern: the priority that the journal strips off and files the line under.
+// `%*` in the pattern: the priority, which the journal strips and uses.
 class SyslogPriority final : public spdlog::custom_flag_formatter {
   public:
     void format(const spdlog::details::log_msg& message, const std::tm& /*time*/, spdlog::memory_buf_t& out) override {

@@ -7,20 +7,19 @@
 
 namespace lihandover::app {
 
-/// Sends the default logger to stderr: with a syslog priority in front of each line where stderr is the journal
+/// Sends the default logger to stderr: with a syslog priority in front of each line if stderr is the journal
 /// (JOURNAL_STREAM names it, sd-daemon(3)), else with time and level. Called once, before the first line is logged.
 void start_logging();
 
-/// Thread-safe; the option log_level, also at reload.
+/// Thread-safe; applies the option log_level, also at a reload.
 void set_log_level(config::LogLevel level);
 
-// One line of the log each, as it stands; for the files of this room, which need not see the log's library then.
-// Thread-safe.
+// Each logs one line, unchanged; so this room's files need not include the log's library. Thread-safe.
 void log_info(const std::string& line);
 void log_warning(const std::string& line);
 void log_error(const std::string& line);
 
-/// A line for each, by key and place (promise 8); of errors the first hundred.
+/// One line each, by key and place (promise 8); of errors the first hundred.
 void log_problems(const config::Problems& problems);
 void log_warnings(const config::Problems& warnings);
 

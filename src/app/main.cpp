@@ -39,7 +39,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    // One that comes now is answered with a gentle stop, as soon as there is something to stop.
+    // A signal that comes now leads to a gentle stop, as soon as there is something to stop.
     lihandover::app::hold_back_signals();
     try {
         return run(argc, argv);

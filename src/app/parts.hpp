@@ -29,7 +29,7 @@
 
 namespace lihandover::app {
 
-/// One intake listener with what answers on it. Used on the intake thread.
+/// One intake listener with its handlers. Used on the intake thread.
 struct IntakeListener {
     std::string name;
     std::unique_ptr<intake::BodyBudget> bodies;
@@ -38,13 +38,13 @@ struct IntakeListener {
     std::unique_ptr<http::Server> server;
 };
 
-/// The daemon's parts and threads. Members are declared in the order of their making, so that they go in the reverse:
-/// whoever is used outlives its users.
+/// The daemon's parts and threads. Members are declared in the order in which they are made, so that they are destroyed
+/// in reverse: whatever is used outlives its users.
 struct Parts {
     explicit Parts(model::TrustedClock& time) : clock(time) {}
     Parts(const Parts&) = delete;
     Parts& operator=(const Parts&) = delete;
-    /// When what was started has been stopped (`stops`).
+    /// Called when everything started has been stopped (`stops`).
     ~Parts();
 
     model::TrustedClock& clock;
@@ -54,11 +54,11 @@ struct Parts {
     std::unique_ptr<intake::CurrentSnapshot> snapshot;
     CurrentInForce in_force;
 
-    /// What blocks; one more than there may be long tasks (a reload, a validation) at a time.
+    /// For what blocks. One thread more than the long tasks (a reload, a validation) that may run at a time.
     boost::asio::thread_pool workers{3};
-    /// Of delivery and the object server, which share a thread.
+    /// For delivery and the object server, which share a thread.
     boost::asio::io_context delivery_io{1};
-    /// Of intake and admin: the main thread.
+    /// For intake and admin: the main thread.
     boost::asio::io_context intake_io{1};
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> delivery_work{delivery_io.get_executor()};
     std::unique_ptr<delivery::Delivery> delivery;
@@ -73,13 +73,13 @@ struct Parts {
     StopList stops;
 };
 
-// Wiring: each step makes parts, connects them, and adds to `stops` how they stop. All on the main thread. What an
-// error says is for the log.
+// Wiring: each step makes parts, connects them, and adds to `stops` how they stop. All on the main thread. Error texts
+// are for the log.
 
 [[nodiscard]] model::Status open_store(Parts& parts, const config::Configuration& configuration);
 /// Makes what sends, serves and answers, and binds its addresses; nothing runs yet.
 [[nodiscard]] model::Status create_parts(Parts& parts, const Assembly& assembly, admin::Control& control);
-/// Starts the doors of admin, then delivery and the object server on their thread. `started` is called on the intake
+/// Starts admin's interfaces, then delivery and the object server on their thread. `started` is called on the intake
 /// thread when they run, or with what went wrong.
 void start_handing_over(Parts& parts, std::function<void(model::Status)> started);
 /// Opens the doors for events, the last step.

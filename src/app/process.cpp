@@ -24,8 +24,8 @@ namespace lihandover::app {
 
 namespace {
 
-/// Whether all memory may be locked, now and later. A limit that is merely large would let it be locked now and fail an
-/// allocation later.
+/// Whether all memory may be locked, now and later. With a limit that is merely large, locking would succeed now and an
+/// allocation fail later.
 bool may_lock_all() {
     rlimit locked{};
     if (::getrlimit(RLIMIT_MEMLOCK, &locked) == 0 && locked.rlim_max == RLIM_INFINITY) {
@@ -45,7 +45,7 @@ void harden_process() {
     std::signal(SIGPIPE, SIG_IGN);
     const rlimit no_core{0, 0};
     const bool no_file = ::setrlimit(RLIMIT_CORE, &no_core) == 0;
-    // The limit alone does not keep a core from a program that the kernel pipes it to.
+    // The limit alone does not keep a core dump from a program that the kernel pipes it to.
     if (::prctl(PR_SET_DUMPABLE, 0) != 0 || !no_file) {
         log_warning("core dumps cannot be switched off error=\"" + std::string(std::strerror(errno)) + "\"");
     }

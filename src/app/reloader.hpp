@@ -18,25 +18,25 @@ namespace lihandover::app {
 
 struct Parts;
 
-/// What the first loading of the warrants, or a reload, came to.
+/// The result of the first loading of the warrants, or of a reload.
 [[nodiscard]] admin::ReloadReport report_of(const WarrantsLoaded& loaded, model::Instant at);
 void log_report(const admin::ReloadReport& report);
 
-/// Reads configuration and warrants anew, one reload at a time, and brings them into force as a whole or not at all
+/// Reloads configuration and warrants, one reload at a time, and brings them into force as a whole or not at all
 /// (promise 10). On the intake thread; what blocks runs on the workers.
 class Reloader {
   public:
-    /// `deadline` hears of a new shutdown_timeout. Both outlive the reloader and what runs on the workers.
+    /// `deadline` is told of a new shutdown_timeout. Both outlive the reloader and its work on the workers.
     Reloader(std::string config_file, Parts& parts, StopDeadline& deadline)
         : config_file_(std::move(config_file)), parts_(parts), deadline_(deadline) {}
 
-    /// `done`, which may be empty, is called once, on the intake thread. One that is asked for during the start waits
-    /// for its end.
+    /// `done`, which may be empty, is called once, on the intake thread. A reload requested during the start waits for
+    /// its end.
     void request(admin::ReloadRequest request, std::function<void(admin::ReloadReport)> done);
 
-    /// From here on reloads are taken: the daemon is up.
+    /// From now on reloads are accepted: the daemon is up.
     void open();
-    /// No reload begins any more; one that runs ends, and nobody is told that the daemon is ready again.
+    /// No further reload starts. A running one ends, and nobody is told that the daemon is ready again.
     void close();
 
   private:

@@ -12,7 +12,7 @@
 
 namespace lihandover::app {
 
-/// How the daemon is, for operators and for the metrics. Thread-safe, as what it asks is.
+/// The daemon's status, for operators and for the metrics. Thread-safe, as is everything that it asks.
 class StatusReporter {
   public:
     /// All of it outlives the reporter.
@@ -22,7 +22,7 @@ class StatusReporter {
     StatusReporter& operator=(const StatusReporter&) = delete;
     ~StatusReporter();
 
-    /// All but version, stage and start.
+    /// Everything except version, stage and start.
     [[nodiscard]] admin::Status status() const;
 
   private:

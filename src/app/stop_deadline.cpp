@@ -10,7 +10,7 @@ namespace lihandover::app {
 namespace {
 
 [[noreturn]] void end_process(int status) {
-    // Not through the log: whoever hangs may hold its lock.
+    // Not through the log: a hanging thread may hold its lock.
     constexpr std::string_view line =
         "<4>stopped by force: something hangs; what was not answered stays in the store\n";
     const bool journal = std::getenv("JOURNAL_STREAM") != nullptr;

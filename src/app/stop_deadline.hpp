@@ -8,25 +8,25 @@
 
 namespace lihandover::app {
 
-/// Ends the process when a stop takes longer than it may, whatever the other threads hang in (a name server, a disk).
+/// Ends the process if a stop takes longer than it may, whatever the other threads hang in (a name server, a disk).
 /// Nothing is lost by that: what was answered is on disk. Thread-safe.
 class StopDeadline {
   public:
-    /// What a stop may take beyond shutdown_timeout before it is cut.
+    /// How far a stop may exceed shutdown_timeout before it is cut short.
     static constexpr std::chrono::milliseconds beyond{1500};
 
     StopDeadline();
     StopDeadline(const StopDeadline&) = delete;
     StopDeadline& operator=(const StopDeadline&) = delete;
-    /// Calls it off: the stop is over.
+    /// Cancels it: the stop is over.
     ~StopDeadline();
 
-    /// shutdown_timeout, once it is known and whenever it changes; that of a stop which has begun stays.
+    /// shutdown_timeout, once it is known and whenever it changes; a stop that has started keeps its own.
     void set_timeout(std::chrono::milliseconds timeout);
-    /// A stop begins; only the first call counts.
+    /// A stop starts; only the first call counts.
     void begin();
-    /// The store is closed, so what still runs has nothing to lose: from here on the process ends with `status`, also
-    /// when it is cut. Before, it ends as failed.
+    /// The store is closed, so what still runs has nothing to lose. From now on the process ends with `status`, even if
+    /// it is cut short; before, it ends as failed.
     void nothing_left(int status);
     /// Ends the process now rather than at the deadline.
     [[noreturn]] void cut();

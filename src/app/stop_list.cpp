@@ -15,7 +15,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-/// Shared with a part that may stop after it was given up.
+/// Shared with a part that may stop after it was abandoned.
 struct Waiting {
     explicit Waiting(const asio::any_io_executor& executor) : timer(executor) {}
     asio::steady_timer timer;
@@ -27,7 +27,7 @@ struct Waiting {
 asio::awaitable<bool> StopList::stop(StopTime time) {
     const asio::any_io_executor executor = co_await asio::this_coro::executor;
     bool all = true;
-    // Kept to the end: one that was given up still runs.
+    // Kept to the end: an abandoned one still runs.
     for (auto next = stops_.rbegin(); next != stops_.rend(); ++next) {
         const auto waiting = std::make_shared<Waiting>(executor);
         const bool last = std::next(next) == stops_.rend();

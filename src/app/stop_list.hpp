@@ -19,7 +19,7 @@ class StopTime {
 
     /// What is left of it; never below zero.
     [[nodiscard]] std::chrono::milliseconds left() const { return left_of(timeout_); }
-    /// What is left of it and of so much beyond.
+    /// What is left of it plus that much.
     [[nodiscard]] std::chrono::milliseconds left_and(std::chrono::milliseconds beyond) const {
         return left_of(timeout_ + beyond);
     }
@@ -37,21 +37,21 @@ class StopTime {
     std::chrono::milliseconds timeout_;
 };
 
-/// How the parts that run are stopped: each that starts adds its own way, and they are stopped in the reverse order. So
+/// How the running parts are stopped. Each part that starts adds its own way, and they are stopped in reverse order. So
 /// a start that fails half way stops what had started, and nothing else. On one thread.
 class StopList {
   public:
     /// To be awaited on that thread, which it must not block.
     using Stop = std::function<boost::asio::awaitable<void>(StopTime)>;
 
-    /// How long a part may take beyond the stop's time before the next one is stopped all the same,
+    /// How long a part may exceed the stop's time before the next one is stopped all the same,
     static constexpr std::chrono::milliseconds patience{200};
     /// and how long the stop may go on beyond its time for the last part: the store, which closes with a commit.
     static constexpr std::chrono::milliseconds beyond{1400};
 
     void add(Stop stop) { stops_.push_back(std::move(stop)); }
 
-    /// Completes when all have stopped or were given up. False where one was given up: it may still run and use what it
+    /// Completes when all have stopped or were abandoned. False if one was abandoned: it may still run and use what it
     /// always did, so nothing may be destroyed any more.
     [[nodiscard]] boost::asio::awaitable<bool> stop(StopTime time);
 

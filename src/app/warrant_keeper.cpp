@@ -103,7 +103,7 @@ void log_ends(const warrants::Reload& reload) {
     }
 }
 
-/// What is in force and has no destination: no reason to end it without a word, and nothing can be delivered.
+/// Warrants in force without a destination: no reason to end them silently, but nothing can be delivered.
 std::optional<model::Error> destination_missing(const Assembly& assembly, const warrants::Reload& reload) {
     for (const warrants::InForce& entry : reload.in_force) {
         if (assembly.profiles.contains(entry.warrant->destination)) {

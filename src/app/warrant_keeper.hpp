@@ -14,7 +14,7 @@
 
 namespace lihandover::app {
 
-/// What came of loading the warrants.
+/// The result of loading the warrants.
 struct WarrantsLoaded {
     std::shared_ptr<const intake::Snapshot> snapshot;
     std::shared_ptr<const admin::WarrantList> in_force;
@@ -23,7 +23,7 @@ struct WarrantsLoaded {
     std::size_t added = 0;
     std::size_t changed = 0;
     std::size_t ended = 0;
-    std::size_t withdrawn = 0;  ///< of the ended ones: before their time, since their files went
+    std::size_t withdrawn = 0;  ///< of the ended ones: before their time, because their files were removed
     warrants::Withheld withheld = warrants::Withheld::nothing;
     std::size_t unconfirmed = 0;  ///< in force without their files, until an operator confirms their end
 
@@ -31,18 +31,18 @@ struct WarrantsLoaded {
     [[nodiscard]] bool whole() const { return problems.empty() && bad_files == 0 && unconfirmed == 0; }
 };
 
-/// Brings warrant files into force: reads what changed, has the store remember the good versions together with their
+/// Brings warrant files into force: reads what changed, has the store keep the good versions together with their
 /// records, and makes the snapshot that intake matches with. One load at a time, on a thread that may block.
 class WarrantKeeper {
   public:
     WarrantKeeper(store::Store& store, std::string directory, const model::Clock& clock = model::system_clock());
 
-    /// Before the first load: takes what was in force when the daemon stopped out of the store.
+    /// Before the first load: takes from the store what was in force when the daemon stopped.
     [[nodiscard]] model::Status restore();
 
-    /// An error means that nothing changed: what was in force before still is, here and in the store. Bad files are no
-    /// error, nor is a directory that cannot be read (promise 10). `confirm_ended`: an operator says that warrants
-    /// whose files are gone shall end. Logs what ends before its time and what is kept from ending.
+    /// An error means that nothing changed: what was in force still is, here and in the store. Bad files are not an
+    /// error, nor is a directory that cannot be read (promise 10). `confirm_ended`: an operator confirms that warrants
+    /// whose files are gone end. Logs what ends before its time and what is kept from ending.
     [[nodiscard]] model::Result<WarrantsLoaded> load(const Assembly& assembly, const std::string& who,
                                                      bool confirm_ended = false);
 

@@ -19,15 +19,15 @@ namespace {
 
 namespace asio = boost::asio;
 
-/// Bodies of all intake connections together. Each listener has its share, beyond which reading waits, so that no
-/// source keeps another waiting.
+/// Bodies of all intake connections together. Each listener has a share, beyond which reading waits, so that no source
+/// keeps another waiting.
 constexpr std::size_t body_budget_bytes = std::size_t{64} << 20;
 constexpr std::size_t least_body_budget = std::size_t{8} << 20;
 /// How much of shutdown_timeout running intake requests may take before delivery gets the rest.
 constexpr int intake_share_of_stop = 4;
 constexpr std::size_t max_intake_connections = 4096;
 
-/// The object server counts as two listeners, since a client that fetches takes a file as well.
+/// The object server counts as two listeners, since a client that fetches also needs a file.
 std::size_t connections_per_listener(std::size_t listeners) {
     rlimit files{};
     if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) {
@@ -135,7 +135,7 @@ model::Status run_parts(Parts& parts) {
 
 Parts::~Parts() {
     if (delivery_thread.joinable()) {
-        // Only where an exception ended the daemon before its stop.
+        // Only if an exception ended the daemon before its stop.
         delivery_work.reset();
         delivery_io.stop();
         delivery_thread.join();

@@ -4,7 +4,7 @@ namespace lihandover::audit {
 
 namespace {
 
-/// Of the bytes that append_canonical writes. Entries of an earlier version keep theirs.
+/// The version of the bytes that append_canonical writes. Entries of an earlier version keep theirs.
 constexpr std::uint8_t canonical_version = 1;
 
 enum Presence : std::uint8_t { has_object_id = 1, has_correlation = 2, has_received_at = 4, has_refusal = 8 };

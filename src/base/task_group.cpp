@@ -18,7 +18,7 @@ namespace lihandover::base {
 
 namespace asio = boost::asio;
 
-/// One coroutine, owned by its completion handler: it goes when the coroutine has ended, or with the context.
+/// One coroutine, owned by its completion handler: destroyed when the coroutine has ended, or with the context.
 struct TaskGroup::Task : Linked {
     explicit Task(TaskGroup& owner) : group(owner) { group.tasks_.push_back(*this); }
     Task(const Task&) = delete;

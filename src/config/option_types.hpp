@@ -11,7 +11,7 @@
 
 namespace lihandover::config {
 
-// What the declarations of options share: kinds of values, and sections that stand in several places.
+// What the declarations of options share: kinds of values, and sections that occur in several places.
 
 inline constexpr std::uint64_t kib = std::uint64_t{1} << 10U;
 inline constexpr std::uint64_t mib = std::uint64_t{1} << 20U;
@@ -25,7 +25,7 @@ inline constexpr std::size_t max_socket_path = 107;  // sockaddr_un
 [[nodiscard]] Type<std::string> country_code_type();
 /// `V1.14.1`
 [[nodiscard]] Type<std::string> etsi_version_type();
-/// SHA-256 of a certificate, or of its public key behind `spki:`.
+/// SHA-256 of a certificate, or of its public key after `spki:`.
 [[nodiscard]] Type<std::string> fingerprint_type();
 /// An https URL with `{object_identifier}` once.
 [[nodiscard]] Type<std::string> url_template_type();
@@ -36,10 +36,10 @@ inline constexpr std::size_t max_socket_path = 107;  // sockaddr_un
 /// The name of a group of the system.
 [[nodiscard]] Type<std::string> group_type();
 
-/// The same facts of an option that has to be given.
+/// The same facts, for an option that is required.
 [[nodiscard]] Facts required(Facts facts);
 
-/// Who somebody is in messages; `longest` of the unique identifier.
+/// An endpoint of messages; `longest` limits the unique identifier.
 [[nodiscard]] Schema<model::Endpoint> endpoint_schema(Facts country, Facts identifier, std::size_t longest);
 
 }  // namespace lihandover::config

@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::size_t shown_bytes = 80;
 
-/// Terminals obey control characters, so none out of a file reaches one: neither the ASCII ones nor, encoded in UTF-8,
-/// those from U+0080 to U+009F. Texts are UTF-8 here, as the YAML reader lets nothing else through.
+/// Terminals obey control characters, so none from a file reaches one: neither the ASCII ones nor, encoded in UTF-8,
+/// those from U+0080 to U+009F. Texts are UTF-8 here, since the YAML reader lets nothing else through.
 std::string printable(std::string_view text) {
     std::string out;
     while (!text.empty()) {

@@ -60,7 +60,7 @@ std::size_t count_characters(std::string_view text) {
         std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
-/// Control characters of ASCII and Latin-1, and the two code points that XML 1.0 has no place for.
+/// Control characters of ASCII and Latin-1, and the two code points that XML 1.0 does not allow.
 bool has_controls(std::string_view text) {
     for (std::size_t n = 0; n < text.size(); ++n) {
         const auto byte = static_cast<unsigned char>(text[n]);
@@ -78,7 +78,7 @@ bool is_port(std::string_view text) {
     return error == std::errc{} && end == text.data() + text.size() && number != 0;
 }
 
-/// The text of a scalar, else a problem.
+/// The text of a scalar; otherwise reports a problem.
 const std::string* scalar_text(Reader& reader, const YamlNode& node, const std::string& needed) {
     if (node.kind != YamlNode::Kind::scalar) {
         reader.problem(node.place, needed + " is needed, not a list or mapping");
@@ -298,7 +298,7 @@ Type<std::string> https_url_type() {
         if (text == nullptr) {
             return false;
         }
-        // What stands before an @ may be a password, so such a URL is never shown.
+        // Whatever precedes an @ may be a password, so such a URL is never shown.
         const std::string shown = text->find('@') == std::string::npos ? *text : std::string{};
         const auto url = boost::urls::parse_uri(*text);
         const char* wrong = nullptr;
@@ -327,7 +327,7 @@ Type<std::string> https_url_type() {
 
 namespace {
 
-/// Markdown's tables end a cell at a bar.
+/// In Markdown's tables a bar ends a cell.
 std::string cell(std::string_view text) {
     std::string out;
     for (const char c : text) {
@@ -344,7 +344,7 @@ std::string parent_of(const std::string& path) {
     return dot == std::string::npos ? std::string{} : path.substr(0, dot);
 }
 
-/// What the path of an option below this section begins with.
+/// The prefix of an option's path below this section.
 std::string inner_path(const OptionRow& row) {
     switch (row.container) {
         case OptionRow::Container::list:

@@ -33,14 +33,14 @@ struct TooDeep {
     Place place;
 };
 
-/// Builds our tree out of the parser's events. Every node is built in place within its parent, so the stack of open
-/// nodes points down the tree; a parent's list does not grow while one of its children is open.
+/// Builds our tree from the parser's events. Every node is built in place within its parent, so the stack of open nodes
+/// points down the tree; a parent's list does not grow while one of its children is open.
 class TreeBuilder : public YAML::EventHandler {
   public:
     TreeBuilder(const std::string& file, Problems& problems) : file_(file), problems_(problems) {}
 
     [[nodiscard]] YamlNode take_root() { return std::move(root_); }
-    /// Where the innermost list or mapping that is still open began; line 0: none is.
+    /// Where the innermost list or mapping that is still open begins; line 0: none is.
     [[nodiscard]] Place innermost_open() const { return open_.empty() ? Place{} : open_.back()->place; }
 
     void OnDocumentStart(const YAML::Mark& /*mark*/) override {}  // NOLINT(readability-identifier-naming)
@@ -129,7 +129,7 @@ class TreeBuilder : public YAML::EventHandler {
         refuse_anchor(mark, anchor);
         refuse_tag(mark, tag);
         if (at_key()) {
-            // Its contents hang in a value of their own that no option has, so the pairs of the mapping stay in step.
+            // Its contents go into a separate value that no option has, so the pairs of the mapping stay in step.
             problem(mark, "a key is a single word, not a list or mapping");
             add_key(mark, {});
             YamlNode& node = add_node(YamlNode::Kind::refused, mark);
@@ -156,7 +156,7 @@ class TreeBuilder : public YAML::EventHandler {
     std::vector<YamlNode*> complex_keys_;
 };
 
-/// YAML's parser takes some broken texts as something else, so the bytes are looked at first.
+/// YAML's parser accepts some broken texts as something else, so the bytes are checked first.
 bool is_clean(std::string_view text, const std::string& file, Problems& problems) {
     Place place{1, 1};
     while (!text.empty()) {
@@ -217,7 +217,7 @@ model::Result<FileStamp> stamp_of(const std::string& path) {
 }
 
 model::Result<FileText> read_text_file(const std::string& path, std::size_t max_size) {
-    // Non-blocking: a pipe in the directory must not hold up a reload before it is found to be no file.
+    // Non-blocking: a pipe in the directory must not block a reload before it is found not to be a file.
     const base::Descriptor file(
         ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));  // NOLINT(*-vararg)
     if (!file) {
@@ -277,11 +277,11 @@ std::optional<YamlNode> parse_yaml(std::string_view text, const std::string& fil
         return root;
     } catch (const YAML::Exception& error) {
         const Place place = place_of(error.mark);
-        // What follows a colon may be out of the file (a character, a name).
+        // What follows a colon may come from the file (a character, a name).
         const std::size_t colon = std::min(error.msg.find(':'), error.msg.size());
         problems.push_back(
             {file, place.line, place.column, "not YAML: " + error.msg.substr(0, colon), error.msg.substr(colon)});
-        // A bracket that is not closed is noticed far below it.
+        // An unclosed bracket is noticed only far below it.
         if (const Place open = builder.innermost_open(); error.msg.starts_with("end of") && open.line != 0) {
             problems.push_back({file, open.line, open.column, "not YAML: what begins here has no end", {}});
         }

@@ -19,10 +19,10 @@ namespace {
 namespace dom = simdjson::dom;
 
 constexpr std::uint64_t page_size = 1000;
-/// A decision waits for a commit, a reload reads every changed file.
+/// A decision waits for a commit, a reload for reading every changed file.
 constexpr std::chrono::seconds decision_timeout{120};
 constexpr std::chrono::seconds reload_timeout{900};
-/// Beyond this many characters an LEA's words are cut in a table; `show` has them all.
+/// Beyond this many characters an LEA's words are cut in a table; `show` prints all of them.
 constexpr std::size_t words_width = 60;
 
 int complain(std::string_view sentence) {
@@ -56,7 +56,7 @@ bool flag_of(dom::element object, std::string_view name) {
     return object[name].get(flag) == simdjson::SUCCESS && flag;
 }
 
-/// The elements of a member that is an array; none where it is something else or missing.
+/// The elements of an array member; none if it is something else or missing.
 std::vector<dom::element> elements_of(dom::element object, std::string_view name) {
     dom::array array;
     if (object[name].get(array) != simdjson::SUCCESS) {
@@ -65,7 +65,7 @@ std::vector<dom::element> elements_of(dom::element object, std::string_view name
     return {array.begin(), array.end()};
 }
 
-/// An answer that should have been good and is not.
+/// An answer that should have been a success and is not.
 int complain(const Answer& answer) {
     if (answer.status == 0) {
         return complain(answer.failure);
@@ -122,7 +122,7 @@ std::string percent_coded(std::string_view text) {
     return out;
 }
 
-/// Walks through the pages of a list and hands over each element, up to the limit. The exit status.
+/// Goes through the pages of a list and passes on each element, up to the limit. Returns the exit status.
 int walk(const Options& options, const std::string& path, std::string_view member, const std::string& parameters,
          const std::function<void(dom::element)>& visit, const std::function<void()>& page_done) {
     const Connection connection(options.socket);
@@ -160,7 +160,7 @@ int walk(const Options& options, const std::string& path, std::string_view membe
     return std::cout.flush() ? 0 : complain("the output cannot be written");
 }
 
-/// A list as one JSON array, an element per line.
+/// A list as one JSON array, one element per line.
 int walk_json(const Options& options, const std::string& path, std::string_view member, const std::string& parameters) {
     bool first = true;
     const auto visit = [&first](dom::element element) {
@@ -170,7 +170,7 @@ int walk_json(const Options& options, const std::string& path, std::string_view 
     if (status != 0 && first) {
         return status;
     }
-    // An array that is cut short by a failure is closed neither: nobody should take it for whole.
+    // If a failure cuts an array short, it is not closed: nobody should take it for complete.
     if (status == 0) {
         std::cout << (first ? "[]\n" : "\n]\n");
     }
@@ -195,7 +195,7 @@ std::string said_text(dom::element item, std::string_view member) {
     return kind + " " + number_of(said, "code") + (words.empty() ? "" : ": " + words);
 }
 
-/// What TS 103 120 says of the code; empty where it is none of HI1.
+/// The meaning that TS 103 120 gives the code; empty if it is no HI1 code.
 std::string meaning_of(dom::element item) {
     dom::element said;
     const bool any = item["refusal"].get(said) == simdjson::SUCCESS || item["answer"].get(said) == simdjson::SUCCESS;
@@ -232,7 +232,7 @@ void print_report(dom::element report, std::ostream& out, std::ostream& problems
     }
 }
 
-/// The body of a request: all that the command line says, which is what the command allows.
+/// The body of a request: everything given on the command line that the command allows.
 std::string order_of(const Options& options) {
     std::string body = "{";
     const auto add = [&body](std::string_view name, std::string_view json) {

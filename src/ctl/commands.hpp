@@ -9,7 +9,7 @@
 
 namespace lihandover::ctl {
 
-/// What the command line asks for, whichever command it is.
+/// Everything the command line asks for, whichever the command.
 struct Options {
     std::string socket = "/run/lihandoverd/control.sock";
     bool json = false;
@@ -24,8 +24,8 @@ struct Options {
     std::optional<std::uint64_t> limit;
 };
 
-// Each prints its result to stdout, or what went wrong to stderr, and gives the exit status: 0 only when all that was
-// asked for was done.
+// Each prints its result to stdout, or what went wrong to stderr, and returns the exit status: 0 only if everything
+// that was asked for was done.
 
 [[nodiscard]] int show_status(const Options& options);
 [[nodiscard]] int list_warrants(const Options& options);

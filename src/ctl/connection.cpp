@@ -34,7 +34,7 @@ Answer failed(std::string why) {
     return answer;
 }
 
-/// Whether two names of fields are the same but for case.
+/// Whether two field names are equal except for case.
 bool same_name(std::string_view left, std::string_view right) {
     constexpr auto lower = [](char byte) {
         return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte - 'A' + 'a') : byte;
@@ -51,7 +51,7 @@ std::optional<std::size_t> to_size(std::string_view text) {
     return value;
 }
 
-/// The value of Content-Length among the fields of a head.
+/// The value of Content-Length in a head's fields.
 std::optional<std::size_t> content_length(std::string_view head) {
     while (!head.empty()) {
         const auto end = std::min(head.find("\r\n"), head.size());
@@ -68,7 +68,7 @@ std::optional<std::size_t> content_length(std::string_view head) {
     return std::nullopt;
 }
 
-/// The answer in the bytes that came before the daemon closed the connection.
+/// Parses the answer from the bytes that came before the daemon closed the connection.
 Answer taken_apart(const std::string& bytes) {
     const std::string_view text = bytes;
     const auto head_end = text.find("\r\n\r\n");
@@ -118,7 +118,7 @@ Answer Connection::request(const std::string& bytes, std::chrono::seconds timeou
     wait.tv_sec = timeout.count();
     (void)::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
     (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
-    // The system wants the address by its general type.
+    // The system call takes the address by its general type.
     const auto* const general = reinterpret_cast<const sockaddr*>(&address);
     if (::connect(socket.get(), general, sizeof address) != 0) {
         const int error = errno;

@@ -58,7 +58,7 @@ std::string printable(std::string_view text) {
 }
 
 std::string printable_json(std::string_view json) {
-    // Outside of strings there are only ASCII characters and line ends.
+    // Outside strings there are only ASCII characters and line ends.
     std::string out;
     while (!json.empty()) {
         const auto [value, size] = base::first_character(json);

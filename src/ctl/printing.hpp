@@ -8,25 +8,25 @@
 
 namespace lihandover::ctl {
 
-/// Text that a terminal may show: control characters (also those above U+0080), line ends, marks that turn the writing
-/// direction, and bytes that are no UTF-8 become `\x1b`, `\u202e`.
+/// Text made safe for a terminal: control characters (also those above U+0080), line ends, marks that change the
+/// writing direction, and bytes that are not UTF-8 become `\x1b`, `\u202e`.
 [[nodiscard]] std::string printable(std::string_view text);
 
-/// The same for a JSON document: such characters inside its strings become `\u009b`. Still the same document.
+/// The same for a JSON document: such characters inside strings become `\u009b`. It stays the same document.
 [[nodiscard]] std::string printable_json(std::string_view json);
 
-/// At most `width` characters, the last one an ellipsis where something was cut. For printable text.
+/// At most `width` characters, the last one an ellipsis if something was cut. For printable text.
 [[nodiscard]] std::string shortened(std::string text, std::size_t width);
 
 /// `1.5 GiB`
 [[nodiscard]] std::string size_text(std::uint64_t bytes);
 
-/// Rows of cells under a heading, each column as wide as it needs. Cells are made printable.
+/// Rows of cells under a heading, each column as wide as needed. Cells are made printable.
 class Table {
   public:
     explicit Table(std::vector<std::string> heading);
     void add(std::vector<std::string> cells);
-    /// Prints what was added since the last time; the heading only once. Columns never become narrower.
+    /// Prints what was added since the last call; the heading only once. Columns never become narrower.
     void print(std::ostream& out);
 
   private:

@@ -13,7 +13,7 @@ namespace lihandover::delivery {
 
 namespace {
 
-/// What every request says unless the configuration says otherwise. Some filters answer 403 to those without.
+/// The fields of every request unless the configuration says otherwise. Some filters answer 403 without them.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 2> usual_fields{
     {{"User-Agent", "lihandoverd"}, {"Accept", "application/xml, text/xml;q=0.9, */*;q=0.1"}}};
 
@@ -34,7 +34,7 @@ std::vector<std::pair<std::string, std::string>> fields_of(const config::Destina
     return fields;
 }
 
-/// What of the options concerns connections.
+/// The options that concern connections.
 auto way(const config::Destination& options) {
     return std::tie(options.url, options.urls, options.timeout, options.server_name, options.local_address,
                     options.proxy, options.connection_lifetime, options.headers);

@@ -11,15 +11,15 @@ namespace lihandover::delivery {
 
 /// How connections to a destination are made, from its options.
 struct ConnectorSettings {
-    std::vector<http::Url> urls;  ///< at least one; messages go to the first that is not out
+    std::vector<http::Url> urls;  ///< at least one; messages go to the first that is not down
     http::ConnectorOptions options;
 };
 
 /// Errors: a URL or a proxy that the http room refuses, or no TLS files for an https URL.
 [[nodiscard]] model::Result<ConnectorSettings> connector_settings(const Destination& destination);
 
-/// Whether connections made for `before` do for `after`: the same server, the same way to it, and TLS files of the same
-/// content.
+/// Whether connections made for `before` also serve `after`: the same server, the same route to it, and TLS files with
+/// the same contents.
 [[nodiscard]] bool same_connections(const Destination& before, const Destination& after);
 
 /// Content-Type of messages.

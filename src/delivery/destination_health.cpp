@@ -9,7 +9,7 @@ namespace lihandover::delivery {
 
 namespace {
 
-/// So many probes out of turn follow each other at `initial`, so many more at twice that, and so on.
+/// So many probes out of turn are `initial` apart, so many more twice that, and so on.
 constexpr unsigned early_steps = 8;
 /// A destination that accepted something a moment ago is tried again soon: the first probe at once, then after so many
 /// parts of `initial`.
@@ -122,7 +122,7 @@ bool DestinationHealth::accepted(const Ticket& ticket, Time now) {
             allowed_ = std::min(std::max(allowed_ * 2, 2U), policy_.connections);
             return false;
         case Mode::waiting:
-            if (!ticket.probe) {  // it was on its way when the LEA asked for patience
+            if (!ticket.probe) {  // it was on its way when the LEA asked to wait
                 return false;
             }
             break;
@@ -156,7 +156,7 @@ bool DestinationHealth::reached(const Ticket& ticket, Time now, double dice) {
             open_up();
             return true;
         default:
-            close(false, now, dice);  // what it disliked it may dislike still
+            close(false, now, dice);  // what it disliked it may still dislike
             return false;
     }
 }

@@ -10,16 +10,16 @@
 
 namespace lihandover::delivery {
 
-/// Names one attempt: its number, counted per destination, and what was known when it began.
+/// Identifies one attempt: its number, counted per destination, and what was known when it started.
 struct Ticket {
     std::uint64_t number = 0;
     /// Acceptances counted when it began.
     std::uint64_t acceptances = 0;
-    /// It began while the destination was closed: one of the few that tell how things are.
+    /// It started while the destination was closed: one of the few that show its state.
     bool probe = false;
     /// A probe out of turn, for a LIID with no part in the closing.
     bool early = false;
-    // What it came to carry, if that is limited: DestinationQueue::pick.
+    // What it may carry, if that is limited: DestinationQueue::pick.
     bool trial = false;
     bool set_aside = false;
 };
@@ -55,7 +55,7 @@ class DestinationHealth {
     enum class Mode : std::uint8_t { open, backing_off, paused, waiting };
 
     static constexpr unsigned failures_to_close = 3;
-    /// Probes at the same time, at most: one that is not answered does not keep other LIIDs from being tried.
+    /// At most so many probes at a time: one that is not answered does not keep other LIIDs from being tried.
     static constexpr unsigned probes_at_once = 4;
 
     explicit DestinationHealth(const Policy& policy) { set_policy(policy); }
@@ -74,44 +74,44 @@ class DestinationHealth {
     /// Changes whenever mode, reason or resume_at do.
     [[nodiscard]] std::uint32_t version() const { return version_; }
 
-    /// Whether one more message may begin beside `in_flight` others.
+    /// Whether one more message may start besides `in_flight` others.
     [[nodiscard]] bool may_start(Time now, unsigned in_flight) const;
     /// Whether a LIID with no part in the closing may be tried out of turn.
     [[nodiscard]] bool may_probe_early(Time now, unsigned in_flight) const;
     [[nodiscard]] Time early_at() const { return early_at_; }
     /// How many may be in flight.
     [[nodiscard]] unsigned allowed() const { return mode_ == Mode::open ? allowed_ : 1; }
-    /// An attempt begins.
+    /// An attempt starts.
     [[nodiscard]] Ticket start(Time now);
     /// The next ticket's number.
     [[nodiscard]] std::uint64_t next_number() const { return next_number_; }
-    /// Every started ticket ends, after what came of it was told below.
+    /// Every started ticket ends, after its outcome was reported below.
     void ended(const Ticket& ticket, Time now);
     [[nodiscard]] bool probing() const { return probes_ > 0; }
-    /// Nothing was accepted since the attempt began.
+    /// Nothing was accepted since the attempt started.
     [[nodiscard]] bool is_quiet(const Ticket& ticket) const { return ticket.acceptances == acceptances_; }
     /// Whether anything was ever accepted, as far as this process knows.
     [[nodiscard]] bool ever_accepted() const { return acceptances_ > 0; }
 
-    // What came of an attempt. `dice` is uniform in [0, 1).
+    // The outcome of an attempt. `dice` is uniform in [0, 1).
 
     /// Something was accepted. True when that opened the destination.
     bool accepted(const Ticket& ticket, Time now);
     /// Answered well, though nothing was accepted: one action or object was refused for good. No failure.
     void answered(const Ticket& ticket);
-    /// The LEA is there and took the request, but what it does with requests is not known. True when that opened the
+    /// The LEA is reachable and took the request, but what it does with requests is not known. True if that opened the
     /// destination.
     bool reached(const Ticket& ticket, Time now, double dice);
-    /// Whatever else came of an attempt that reached the LEA, or should have.
+    /// Any other outcome of an attempt that reached the LEA, or should have.
     void failed(const Ticket& ticket, metrics::Pause symptom, Time now, double dice);
-    /// No connection, and none is left that works.
-    ///   at_once  an alarm from the first time on: a certificate that is wrong gets no better
+    /// No connection, and no other one works.
+    ///   at_once  an alarm from the first time on: a wrong certificate does not get better
     void unreachable(const Ticket& ticket, metrics::Pause symptom, bool at_once, Time now, double dice);
     /// The LEA asked to wait until then. `lane`: whose item it was.
     void told_to_wait(const Ticket& ticket, store::LaneId lane, Time until);
 
-    /// A reload changed where or how to connect, or somebody wants to know. True when the destination was not open.
-    /// Nothing where it was told to wait, or an operator holds it.
+    /// A reload changed where or how to connect, or somebody asks. True if the destination was not open. Does nothing
+    /// if it was told to wait, or an operator holds it.
     bool probe_now(Time now);
     /// An operator's.
     void pause();
@@ -141,8 +141,8 @@ class DestinationHealth {
     unsigned early_ = 0;     ///< probes out of turn in this closing
     unsigned probes_ = 0;    ///< on their way
     unsigned attempts_ = 0;  ///< on their way, probes included
-    /// Of these, such as began before the failure that counted last. They may take long to end, and do not keep others
-    /// from beginning.
+    /// Those of them that started before the failure that counted last. They may take long to end, and do not keep
+    /// others from starting.
     unsigned older_ = 0;
     struct Told {
         store::LaneId lane = 0;

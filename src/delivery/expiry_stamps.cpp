@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::chrono::seconds stamp_again(1);
 
-/// Half of the lifetime or more is left, which is as much as an LEA can count on.
+/// Half of the lifetime or more is left, which an LEA can count on.
 bool lasts(const store::StoredObject& object, model::Instant now) {
     const auto& expiry = object.described.expiry;
     return expiry && (expiry->micros() - now.micros()) * 2 >=
@@ -38,7 +38,7 @@ bool ExpiryStamps::ready(const store::StoredItem& item) {
         return true;
     }
     const auto longest = std::ranges::max_element(*item.objects, {}, &store::StoredObject::lifetime)->lifetime;
-    // Whole seconds, rounded up: what the document says is what is kept.
+    // Whole seconds, rounded up: exactly what the document says.
     const model::Instant expiry{now.seconds + longest.count() + 1, 0};
     on_their_way_.insert(item.row);
     const ObjectEvent ended{ObjectEvent::Kind::stamped, {item.row, item.lane, item.emergency}, {}, {}};

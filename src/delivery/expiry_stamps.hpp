@@ -13,19 +13,19 @@
 
 namespace lihandover::delivery {
 
-/// Says when an item with binary objects may go: once they are there, and their expiry is stamped and far enough away
-/// (promise 3). Until then its lane is parked; event() brings it back. On the delivery thread.
+/// Decides when an item with binary objects may go: once they are there, and their expiry is set and far enough away
+/// (promise 3). Until then its lane is parked; event() resumes it. On the delivery thread.
 class ExpiryStamps : public std::enable_shared_from_this<ExpiryStamps> {
   public:
-    ///   events  where what the store answers goes
-    ///   again   called when what was read of an item is out of date, and its lane may go on
+    ///   events  where the store's answers go
+    ///   again   called when the loaded item is out of date, and its lane may go on
     ExpiryStamps(const boost::asio::any_io_executor& executor, const model::Clock& clock, store::Outbox& outbox,
                  std::shared_ptr<ObjectEvents> events, std::function<void(const store::QueuedItem&)> again);
 
-    /// Whether it may go now; stamps where that is needed. False: the item as loaded is out of date, and its lane is to
+    /// Whether it may go now; sets the expiry if needed. False: the item as loaded is out of date, and its lane is to
     /// be parked, or left busy, until `again` is called for it.
     [[nodiscard]] bool ready(const store::StoredItem& item);
-    /// Of the kinds prepared and stamped.
+    /// For events of the kinds prepared and stamped.
     void event(const ObjectEvent& event);
     void stop();
 

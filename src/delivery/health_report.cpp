@@ -10,7 +10,7 @@ namespace {
 
 using Mode = DestinationHealth::Mode;
 
-constexpr std::chrono::seconds again(30);  ///< between two lines that say the destination backs off
+constexpr std::chrono::seconds again(30);  ///< between two log lines about backing off
 
 }  // namespace
 

@@ -10,8 +10,8 @@
 
 namespace lihandover::delivery {
 
-/// Tells of a destination's moves: other threads by a status board, the operator by a line of the log for each. On the
-/// delivery thread.
+/// Reports a destination's state changes: to other threads by a status board, to the operator by one log line each. On
+/// the delivery thread.
 class HealthReport {
   public:
     /// How the lines of the log begin.
@@ -25,15 +25,15 @@ class HealthReport {
     HealthReport(const DestinationHealth& health, StatusBoard& board, const model::Clock& clock, const Words& words)
         : health_(health), board_(board), clock_(clock), words_(words) {}
 
-    /// What the board says of a pause, and of when the next attempt is due.
+    /// What the board says about a pause, and when the next attempt is due.
     void publish();
-    /// If the destination has moved since the last line. Backing off and coming back are told of once in a while only:
-    /// where one node of several is broken, they may alternate all the time.
-    ///   problem  what moved it; of our own words only
+    /// Logs a change since the last line, if there was one. Backing off and coming back are logged only once in a
+    /// while: if one node of several is broken, they may alternate all the time.
+    ///   problem  what caused it, in our own words only
     void log(std::string_view destination, std::string_view problem);
 
   private:
-    /// What the log speaks of.
+    /// What the log lines are about.
     struct Seen {
         DestinationHealth::Mode mode = DestinationHealth::Mode::open;
         bool held = false;

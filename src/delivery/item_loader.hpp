@@ -17,12 +17,12 @@ namespace lihandover::delivery {
 /// A profile as messages need it.
 struct LoadedProfile {
     std::shared_ptr<const model::Profile> profile;
-    /// Why no document can be made with it; empty when all is well.
+    /// Why no document can be made with it; empty if one can.
     std::string problem;
 };
 
 /// Reads items when their turn is near: several at a time, since a call into the store costs as much as several rows.
-/// Keeps what was read ahead until it is taken, within bounds. One thread.
+/// Keeps what was read ahead until it is taken, within bounds. On one thread.
 class ItemLoader {
   public:
     static constexpr std::size_t max_ahead = 64;                          ///< items per read
@@ -36,14 +36,14 @@ class ItemLoader {
     [[nodiscard]] bool has(store::RowId row) const { return kept_.contains(row); }
     /// How many rows to ask for in one fill().
     [[nodiscard]] std::size_t ahead() const;
-    /// Reads those. Rows that are gone are not there afterwards. The first row is the one needed: when reading all of
-    /// them fails, it is tried by itself.
+    /// Reads them. Rows that are gone will not be there. The first row is the one needed: if reading all of them fails,
+    /// it is tried alone.
     [[nodiscard]] model::Status fill(std::span<const store::RowId> rows);
-    /// One that the store handed over; kept while there is room.
+    /// An item that the store passed on; kept while there is room.
     void offer(store::StoredItem&& item);
-    /// False when it is not there.
+    /// False if it is not there.
     bool take(store::RowId row, store::StoredItem& out);
-    /// Of an item that could not go yet.
+    /// For an item that could not go yet.
     void put_back(store::StoredItem&& item);
     void forget(store::RowId row);
 
@@ -62,7 +62,7 @@ class ItemLoader {
     std::unordered_map<store::ProfileId, LoadedProfile> profiles_;
 };
 
-/// Whether items of both may share a message: all that the header says is the same.
+/// Whether items of both may share a message: everything in the header is the same.
 [[nodiscard]] bool same_header(const model::Profile& a, const model::Profile& b);
 
 }  // namespace lihandover::delivery

@@ -8,7 +8,7 @@ namespace {
 
 using State = Lane::State;
 
-/// Lanes looked at for one that is not blamed: enough in practice, and bounded.
+/// How many lanes are examined to find one that is not blamed: enough in practice, and bounded.
 constexpr std::size_t few = 256;
 
 constexpr bool is_move(State from, State to) {
@@ -49,7 +49,7 @@ bool LaneScheduler::add(Lane& lane, Waiting item) {
     ++waiting_;
     lane.emergencies_ += item.emergency() ? 1 : 0;
     const bool in_front = lane.rows_.front().row() == item.row();
-    if (in_front) {  // the suspect, if there is one, is behind it now
+    if (in_front) {  // the suspect, if there is one, is after it now
         lane.on_trial_ = false;
     }
     switch (lane.state_) {

@@ -31,8 +31,8 @@ class Lane : public ReadyHook {
         idle,     ///< no items
         ready,    ///< in one of the scheduler's lists
         resting,  ///< its front item failed: not before due()
-        busy,     ///< a message with an item of it is on its way
-        parked,   ///< its front item waits for something else than time: LaneScheduler::park
+        busy,     ///< a message with one of its items is on its way
+        parked,   ///< its front item waits for something other than time: LaneScheduler::park
     };
 
     explicit Lane(store::LaneId id) : id_(id) {}
@@ -50,17 +50,17 @@ class Lane : public ReadyHook {
     [[nodiscard]] const std::shared_ptr<const store::Lane>& details() const { return details_; }
     void set_details(std::shared_ptr<const store::Lane> details) { details_ = std::move(details); }
 
-    /// The next `items` of it go in messages of their own.
+    /// The next `items` of it go in separate messages.
     void send_alone(std::uint32_t items) { alone_ = std::max(alone_, items); }
     [[nodiscard]] bool goes_alone() const { return alone_ > 0; }
-    /// An item of it is done with.
+    /// One of its items is done with.
     void item_left() { alone_ -= alone_ > 0 ? 1 : 0; }
 
     /// It had a part in the closing of that number (DestinationHealth::closing).
     void blame(std::uint32_t closing) { blamed_ = closing; }
     [[nodiscard]] bool is_blamed(std::uint32_t closing) const { return blamed_ == closing; }
 
-    /// Whether an item of it was validated against the schemas; true from then on.
+    /// Whether one of its items was validated against the schemas; true from then on.
     [[nodiscard]] bool sampled() const { return sampled_; }
     void set_sampled() { sampled_ = true; }
 
@@ -82,7 +82,7 @@ class Lane : public ReadyHook {
 
 /// Which lane of a destination comes next: those with emergencies first, otherwise one after the other, so that a lane
 /// with a million items waits for each of the others after every message. A lane that is taken is out of the way until
-/// finish(), rest() or park(), which is what keeps one message per LIID in flight. No I/O and no clock of its own.
+/// finish(), rest() or park(), which keeps one message per LIID in flight. It does no I/O and has no clock.
 class LaneScheduler {
   public:
     using Time = model::Clock::SteadyTime;
@@ -92,37 +92,37 @@ class LaneScheduler {
     LaneScheduler& operator=(const LaneScheduler&) = delete;
     ~LaneScheduler();
 
-    /// Adds an item in its place; false when it is there already.
+    /// Adds an item in its place; false if it is there already.
     bool add(Lane& lane, Waiting item);
-    /// Takes a waiting item out; nullopt when it does not wait here (it may be in flight).
+    /// Takes a waiting item out; nullopt if it does not wait here (it may be in flight).
     std::optional<Waiting> remove(Lane& lane, store::RowId row);
-    /// Takes a row out of a lane that is busy: the first, or one behind it.
+    /// Takes a row out of a busy lane: the first, or one after it.
     Waiting pop(Lane& lane);
     Waiting pop(Lane& lane, store::RowId row);
 
-    /// The lane that take() would give; nullptr when none is ready. Lanes on trial are passed over.
+    /// The lane that take() would return; nullptr if none is ready. Lanes on trial are skipped.
     [[nodiscard]] Lane* peek();
-    /// Next ready lane that is not on trial, busy from now on; nullptr when there is none.
+    /// The next ready lane that is not on trial, busy from now on; nullptr if there is none.
     Lane* take();
-    /// Next lane on trial, busy from now on; nullptr when there is none.
+    /// The next lane on trial, busy from now on; nullptr if there is none.
     Lane* take_trial();
-    /// A lane for the probe of a destination that is closed: round the lanes, emergencies and others in turn; those
-    /// with no part in the closing first, then those ready, then the one that has rested longest.
+    /// A lane for the probe of a closed destination. Cycles through the lanes, emergencies and others in turn; those
+    /// with no part in the closing first, then ready ones, then the one that has rested longest.
     Lane* take_for_probe(std::uint32_t closing);
     /// A ready lane with no part in the closing; nullptr when there is none among the first few.
     Lane* take_unblamed(std::uint32_t closing);
     [[nodiscard]] bool has_unblamed(std::uint32_t closing);
-    /// This lane, even if it has no items: for one that is not in it. False when it is busy or parked.
+    /// This lane, even if it has no items: for an item that is not in it. False if it is busy or parked.
     bool take(Lane& lane);
 
-    /// Ends `busy`: ready behind all others of its kind, or idle.
+    /// Ends `busy`: ready after all others of its kind, or idle.
     void finish(Lane& lane);
     /// Ends `busy`: not before `due`.
-    ///   on_trial  then on a connection that has just worked, where there is one
+    ///   on_trial  then on a connection that has just worked, if there is one
     void rest(Lane& lane, Time due, bool on_trial = false);
-    /// A resting lane may go on at `due`, should that be earlier.
+    /// A resting lane may go on at `due`, if that is earlier.
     void hurry(Lane& lane, Time due, bool on_trial);
-    /// Ends `busy`: not before unpark(), or before another item comes to the front. Neither time nor probes find it.
+    /// Ends `busy`: not before unpark(), or before another item comes to the front. Neither time nor probes resume it.
     void park(Lane& lane);
     /// Ready where it was parked.
     void unpark(Lane& lane);
@@ -166,12 +166,12 @@ class LaneScheduler {
     [[nodiscard]] const List& emergency() const { return lists_[emergency_list]; }
     [[nodiscard]] const List& routine() const { return lists_[routine_list]; }
     [[nodiscard]] static std::size_t list_for(const Lane& lane);
-    /// The only place that changes a lane's state: moves that are none end the daemon.
+    /// The only place that changes a lane's state: an illegal move ends the daemon.
     static void move(Lane& lane, Lane::State to);
     void make_ready(Lane& lane);
-    /// Out of its list or the resting ones, into `to`.
+    /// Moves it out of its list or the resting ones, into `to`.
     void leave(Lane& lane, Lane::State to);
-    /// A ready lane may belong into another list now.
+    /// A ready lane may belong in another list now.
     void relist(Lane& lane);
     [[nodiscard]] Lane* unblamed_of(List& list, std::uint32_t closing);
     Lane* occupy(Lane* lane);

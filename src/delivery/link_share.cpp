@@ -8,10 +8,10 @@ namespace lihandover::delivery {
 namespace {
 
 constexpr std::uint64_t least_step = 512;
-/// Grants per second under a limit, at least: a slow link is fed evenly rather than with a quantum every minute, which
-/// the peer might take for a stalled connection.
+/// At least so many grants per second under a limit: a slow link is fed evenly rather than with a quantum every minute,
+/// which the peer might take for a stalled connection.
 constexpr std::uint64_t steps_per_second = 10;
-/// So much may be caught up with when the thread was busy elsewhere: 20 ms worth.
+/// How much may be caught up on after the thread was busy elsewhere: 20 ms worth.
 constexpr std::uint64_t bursts_per_second = 50;
 
 }  // namespace
@@ -36,7 +36,7 @@ void LinkShare::ask(Member& member, std::uint64_t bytes) {
     }
     member.asking = true;
     member.wanted = bytes;
-    // Who had nothing to send has saved nothing up.
+    // An upload with nothing to send has saved nothing up.
     member.virtual_time = std::max(member.virtual_time, virtual_now_);
     asking_.push_back(&member);
 }

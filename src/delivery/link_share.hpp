@@ -21,10 +21,10 @@ class LinkShare {
 
     /// What is granted at a time, and so how long an upload keeps the delivery thread from other work: some 100 µs.
     static constexpr std::size_t quantum = std::size_t{128} * 1024;
-    /// Grants to small ones running while a large one waits; then it gets one, so that a stream of small objects
+    /// Consecutive grants to small ones while a large one waits; then it gets one, so that a stream of small objects
     /// cannot make its peer give up.
     static constexpr unsigned small_run = 16;
-    /// A large object of an emergency warrant gets so much more than another one.
+    /// A large object of an emergency warrant gets that many times as much as another one.
     static constexpr unsigned emergency_weight = 8;
 
     /// One upload.
@@ -39,17 +39,17 @@ class LinkShare {
 
     /// Bytes per second from now on; nullopt: no limit.
     void limit(std::optional<std::uint64_t> rate, Time now);
-    /// `bytes` > 0. Once more while it asks: nothing.
+    /// `bytes` > 0. Calling it again while it asks has no effect.
     void ask(Member& member, std::uint64_t bytes);
     void leave(Member& member);
 
     struct Grant {
         Member* member = nullptr;  ///< null: nobody may send now
         std::size_t bytes = 0;
-        /// Without a member: when somebody may, should the limit be what they wait for.
+        /// If there is no member: when somebody may, in case the limit is what they wait for.
         std::optional<Time> due;
     };
-    /// Who may send, and how much; that one asks no longer.
+    /// Who may send, and how much; that one no longer asks.
     Grant next(Time now);
     [[nodiscard]] bool asked() const { return !asking_.empty(); }
 

@@ -12,7 +12,7 @@ namespace lihandover::delivery {
 
 namespace {
 
-/// Buffers that one huge message blew up are given back.
+/// Releases buffers that one huge message enlarged.
 constexpr std::size_t kept_buffer = std::size_t{1} << 20;
 
 }  // namespace

@@ -22,14 +22,14 @@ class MessageBuilder {
   public:
     enum class Added : std::uint8_t {
         added,
-        full,        ///< it does not fit beside the others, or under their header: into the next message
+        full,        ///< it does not fit with the others, or under their header: into the next message
         impossible,  ///< no document can be written for it, see problem()
     };
 
     /// Forgets the last message.
     void clear();
     /// Adds an item; the first one always fits.
-    ///   profile   the item's; null where the store does not know it
+    ///   profile   the item's; null if the store does not know it
     ///   max_size  of the message in bytes
     [[nodiscard]] Added add(const store::StoredItem& item, std::string_view liid, const LoadedProfile* profile,
                             std::size_t max_size, model::Instant now);
@@ -43,7 +43,7 @@ class MessageBuilder {
     [[nodiscard]] std::span<const model::Uuid> objects() const { return objects_; }
     [[nodiscard]] const model::Uuid& transaction() const { return transaction_; }
     [[nodiscard]] std::string_view message() const { return message_; }
-    /// Why the last add() was impossible. No content.
+    /// Why the last add() was impossible. Contains no content.
     [[nodiscard]] const std::string& problem() const { return problem_; }
 
   private:

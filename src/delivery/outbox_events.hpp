@@ -11,8 +11,8 @@
 
 namespace lihandover::delivery {
 
-/// Carries what the store says of items from its writer to the delivery thread, in order. Thread-safe, but stored() and
-/// queued() are for the store's writer alone.
+/// Carries what the store says about items from its writer to the delivery thread, in order. Thread-safe, but stored()
+/// and queued() are for the store's writer alone.
 class OutboxEvents {
   public:
     enum class Kind : std::uint8_t { queued, retried, withdrawn };
@@ -20,7 +20,7 @@ class OutboxEvents {
         store::QueuedItem item;
         Kind kind{};
     };
-    /// Bytes of the items that the store hands over whole, on their way. What is beyond is read back.
+    /// Bytes of the items on their way that the store passes on whole. Further ones are read back.
     static constexpr std::size_t max_handed_bytes = std::size_t{4} << 20;
 
     // As OutboxListener has them.
@@ -28,11 +28,11 @@ class OutboxEvents {
     void queued(std::span<const store::QueuedItem> items, bool retried);
     void withdrawn(std::span<const store::QueuedItem> items);
 
-    /// Once: `wake` is called when there is something to take, on any thread, under a lock.
+    /// Call once: `wake` is called when there is something to take, on any thread, under a lock.
     void open(std::function<void()> wake);
     /// `wake` is not called again once this has returned.
     void close();
-    /// Calls `visit(const Event&, StoredItem*)` for what has come, with the item where it was handed over whole. On one
+    /// Calls `visit(const Event&, StoredItem*)` for what has arrived, with the item if it was passed on whole. On one
     /// thread.
     template <typename Visit>
     void take(Visit visit) {

@@ -22,7 +22,7 @@ bool OutboxWriter::has_room() {
         return true;
     }
     shared_->starved = true;
-    return shared_->open < max_uncommitted;  // it may have sunk before anybody saw the flag
+    return shared_->open < max_uncommitted;  // it may have dropped before anybody saw the flag
 }
 
 bool OutboxWriter::is_idle() {
@@ -37,7 +37,7 @@ void OutboxWriter::accepted(const store::Acceptance& acceptance) {
     acceptances_.push_back(acceptance);
     ++shared_->open;
     if (!flush_posted_) {
-        // Comes after what this turn of the loop still has to do: the acceptances of all of it go together.
+        // Runs after everything else in this turn of the loop: all its acceptances go together.
         flush_posted_ = true;
         asio::post(executor_, [self = shared_from_this()] { self->flush(); });
     }
@@ -51,7 +51,7 @@ void OutboxWriter::flush() {
     const auto count = acceptances_.size();
     outbox_.accepted(std::exchange(acceptances_, {}),
                      [shared = shared_, weak = weak_from_this(), count](store::Outcome) {
-                         // `failed` comes when the store stops only: the LEA gets these items once more.
+                         // `failed` comes only when the store stops: the LEA gets these items once more.
                          committed(shared, weak, count);
                      });
 }
@@ -62,7 +62,7 @@ store::Done OutboxWriter::answer(Ended ended) {
         if (const auto self = weak.lock(); self && !shared->closed) {
             asio::post(self->executor_, [self, ended, outcome] {
                 ended(outcome);
-                committed(self->shared_, self, 1);  // not before: its destination is needed till then
+                committed(self->shared_, self, 1);  // not before: its destination is needed until then
             });
         } else {
             committed(shared, weak, 1);

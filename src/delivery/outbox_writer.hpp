@@ -11,15 +11,16 @@
 
 namespace lihandover::delivery {
 
-/// Tells the store what became of items: acceptances in batches, each turn of the event loop one, and counts what is
-/// on its way to the disk. On the delivery thread; the store's answers may come on any, and after this object has gone.
+/// Tells the store the outcome of items: acceptances in batches, one for each turn of the event loop. Counts what is on
+/// its way to the disk. On the delivery thread; the store's answers may come on any, and after this object is
+/// destroyed.
 class OutboxWriter : public std::enable_shared_from_this<OutboxWriter> {
   public:
-    /// What is handed over and not on disk yet. Beyond, nothing is sent until the store has caught up.
+    /// How much may be passed on and not yet on disk. Beyond that, nothing is sent until the store has caught up.
     static constexpr std::size_t max_uncommitted = 8'192;
 
-    ///   has_room  called once there is room again after has_room() said no
-    ///   none_open called once nothing is on its way after is_idle() said no
+    ///   has_room  called once there is room again after has_room() returned false
+    ///   none_open called once nothing is on its way after is_idle() returned false
     OutboxWriter(const boost::asio::any_io_executor& executor, store::Outbox& outbox, std::function<void()> has_room,
                  std::function<void()> none_open);
 
@@ -32,9 +33,9 @@ class OutboxWriter : public std::enable_shared_from_this<OutboxWriter> {
     void refused(store::RowId row, store::Refusal refusal, Ended ended);
     void set_aside(store::RowId row, store::Refusal refusal, Ended ended);
 
-    /// Hands over what has gathered.
+    /// Passes on what has gathered.
     void flush();
-    /// flush(), and nothing is called back any more.
+    /// flush(), and no callbacks from then on.
     void close();
 
   private:

@@ -25,7 +25,7 @@ void RowQueue::relocate(std::size_t room_in_front, std::size_t room_behind) {
 void RowQueue::shrink() {
     if (empty()) {
         begin_ = end_ = 0;
-        // A lane that goes back and forth between none and a few keeps its block; one that had a backlog gives it back.
+        // A lane that alternates between none and a few keeps its block; one that had a backlog releases it.
         if (capacity_ > 8) {
             block_.reset();
             capacity_ = 0;

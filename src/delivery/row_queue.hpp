@@ -41,11 +41,11 @@ class RowQueue {
     /// Bytes of the block.
     [[nodiscard]] std::size_t memory() const { return std::size_t{capacity_} * sizeof(Waiting); }
 
-    /// False when the row is there already.
+    /// False if the row is there already.
     bool insert(Waiting item);
     /// Not empty.
     Waiting pop_front();
-    /// nullopt when the row is not there.
+    /// nullopt if the row is not there.
     std::optional<Waiting> erase(store::RowId row);
 
   private:

@@ -12,7 +12,7 @@
 namespace lihandover::delivery {
 
 /// Whether anything may be sent at all: delivery has started and is not stopping, and the store can be read and
-/// commits. On the delivery thread, but for what says otherwise.
+/// commits. On the delivery thread, except where noted.
 class SendGuard : public std::enable_shared_from_this<SendGuard> {
   public:
     ///   changed  called when sending may have become possible again
@@ -25,7 +25,7 @@ class SendGuard : public std::enable_shared_from_this<SendGuard> {
     [[nodiscard]] bool store_commits() const { return commits_; }
 
     void start() { started_ = true; }
-    /// Nothing is called from then on.
+    /// No callbacks from then on.
     void stop();
     /// The store could not be read: nothing is sent for a moment.
     void read_failed(std::string_view destination, const model::Error& error);

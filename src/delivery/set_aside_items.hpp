@@ -14,8 +14,8 @@
 
 namespace lihandover::delivery {
 
-/// The items of a destination that are set aside: each is passed by and tried again at growing distances, from
-/// `retry.initial` times 64 up to an hour, or `retry.maximum` where that is longer. No I/O and no clock of its own.
+/// The items of a destination that are set aside. Each is skipped and tried again at growing intervals, from 64 times
+/// `retry.initial` up to an hour, or `retry.maximum` if that is longer. It does no I/O and has no clock.
 class SetAsideItems {
   public:
     using Time = model::Clock::SteadyTime;
@@ -30,17 +30,17 @@ class SetAsideItems {
         model::Uuid id;  ///< nil until it was read
     };
 
-    /// One more; nothing where it is known.
+    /// Adds one; does nothing if it is known.
     void add(const store::QueuedItem& item, const model::Uuid& id, Time due);
-    /// False when it is not known.
+    /// False if it is not known.
     bool erase(store::RowId row);
     [[nodiscard]] const Item* find(store::RowId row) const;
-    /// One that is due, else nullptr.
+    /// One that is due, or nullptr.
     [[nodiscard]] const Item* due(Time now) const;
     /// It failed once more, or could not be tried.
     void later(store::RowId row, Milliseconds initial, Milliseconds maximum, Time now, double dice);
     void set_id(store::RowId row, const model::Uuid& id);
-    /// All of them are due: an operator wants to know.
+    /// All of them are due: an operator asked.
     void wake_all(Time now);
 
     [[nodiscard]] std::optional<Time> next_due() const;

@@ -37,7 +37,7 @@ class StatusBoard {
   private:
     mutable std::mutex mutex_;
     DestinationStatus rare_;
-    bool has_failure_ = false;  // of the delivery thread alone
+    bool has_failure_ = false;  // for the delivery thread only
 };
 
 }  // namespace lihandover::delivery

@@ -8,7 +8,7 @@ namespace lihandover::delivery {
 
 namespace {
 
-/// The longest distance between two attempts of a suspect that is not convicted yet, in multiples of retry.initial: its
+/// The longest interval between two attempts of a suspect that is not convicted yet, in multiples of retry.initial: its
 /// LIID waits for it.
 constexpr int longest_rest = 4;
 
@@ -43,8 +43,8 @@ Suspects::Finding Suspects::failed(const Failure& failure, Milliseconds initial,
 
     const auto enough = needed(now) * (failure.transient ? 2 : 1);
     finding.convicted = one.counted >= enough && one.proven;
-    // The first half of its failures may follow each other as fast as others are accepted: where something else is
-    // broken, that costs little time. The second half takes some, in which others may turn out to be innocent.
+    // The first half of its failures may follow each other as fast as others are accepted: if something else is broken,
+    // that costs little time. The second half takes longer, and others may turn out to be innocent meanwhile.
     const auto quick = std::max(enough / 2, 1U);
     const auto rest = back_off(failure.transient ? one.tries : one.running, initial, maximum, dice);
     auto pause = Milliseconds(0);

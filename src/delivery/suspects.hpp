@@ -21,9 +21,9 @@ struct Suspicion {
     model::Uuid id;
     /// Attempts that failed, all of them.
     unsigned tries = 0;
-    /// Of these, the last ones, with nothing else accepted meanwhile.
+    /// The last of them, with nothing else accepted meanwhile.
     unsigned running = 0;
-    /// Of these, such as count against it: the first, and each one with something else accepted since the one before.
+    /// Those of them that count against it: the first, and each one with something else accepted since the one before.
     unsigned counted = 0;
     /// Something else was accepted since it last failed.
     bool compared = false;
@@ -34,7 +34,7 @@ struct Suspicion {
     /// Attempts of that number and later ones began after it last failed.
     std::uint64_t since = 0;
     store::LaneId lane = 0;
-    /// When it is tried again: should something else be accepted meanwhile, at `not_before`, otherwise at `due`.
+    /// When it is tried again: at `not_before` if something else is accepted meanwhile, otherwise at `due`.
     model::Clock::SteadyTime not_before;
     model::Clock::SteadyTime due;
     [[nodiscard]] model::Clock::SteadyTime next_try() const { return compared ? not_before : due; }

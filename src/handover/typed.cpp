@@ -59,8 +59,8 @@ bool is_email_address(std::string_view text) {
     }
 }
 
-/// The type is a URI of a fixed set of characters. It lets through brackets, any `%` and `#`, where validators differ
-/// on whether the whole is a URI; those go untyped.
+/// The type is a URI over a fixed set of characters. It allows brackets, any `%` and `#`, where validators disagree
+/// whether the whole is a URI; such values go untyped.
 bool is_plain_uri(std::string_view text, std::string_view scheme) {
     static constexpr std::string_view marks = "!$&'()*+,-./:;=?@_~";
     if (!text.starts_with(scheme) || text.size() == scheme.size()) {
@@ -84,7 +84,7 @@ bool is_plain_uri(std::string_view text, std::string_view scheme) {
     return true;
 }
 
-/// A JSON number as `digits` times ten to the power of `exponent`, without rounding; zeros at both ends cut.
+/// A JSON number as `digits` times ten to the power of `exponent`, without rounding; zeros at both ends removed.
 struct Decimal {
     bool negative = false;
     std::string_view whole;     ///< digits before the point
@@ -137,7 +137,7 @@ bool millionths(std::string_view text, bool& negative, std::uint32_t& value) {
     }
     negative = number.negative;
     value = 0;
-    // Digit by digit, each with the power of ten of its place; places below a millionth must be zero.
+    // Digit by digit, each with its power of ten; places below a millionth must be zero.
     std::int64_t place = static_cast<std::int64_t>(number.whole.size()) + number.exponent + 6;
     for (const std::string_view digits : {number.whole, number.fraction}) {
         for (const char c : digits) {
@@ -232,7 +232,7 @@ bool put_digits(std::string_view element, std::string_view value, TypedProperty&
     return true;
 }
 
-/// By one word of the property's name; the value has to fit, too.
+/// Decided by one word of the property's name; the value has to fit, too.
 bool put_by_word(std::string_view word, std::string_view value, TypedProperty& out) {
     const auto ends = [word](std::string_view end) { return word.ends_with(end); };
     if (word == "imsi" && value.size() >= 6 && value.size() <= 15 && all_digits(value)) {
@@ -333,7 +333,7 @@ TypedProperty typed_property(const model::Property& property) {
     }
     std::array<char, longest_name + 1> word{};
     std::size_t length = 0;
-    // One more than the name's bytes, so that the last word ends as well.
+    // One more than the name's bytes, so that the last word ends too.
     for (std::size_t at = 0; at <= property.name.size(); ++at) {
         const char c = at < property.name.size() ? property.name[at] : '\0';
         if (is_letter(c) || is_digit(c)) {

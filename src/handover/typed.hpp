@@ -8,10 +8,10 @@
 
 namespace lihandover::handover {
 
-// Whether, and how, a value fits a type of TS 103 280. All of it errs on the side of "does not fit": such a value goes
-// as untyped text, while a typed one that some validator refuses would make the document invalid.
+// Whether, and how, a value fits a type of TS 103 280. If in doubt it does not: such a value goes as untyped text,
+// while a typed one that some validator refuses would make the document invalid.
 
-/// Text in a buffer of its own, so that the hot path allocates nothing for it.
+/// Text in its own buffer, so that the hot path allocates nothing for it.
 template <std::size_t Capacity>
 class ShortText {
   public:
@@ -38,16 +38,16 @@ enum class IdentifierForm : std::uint8_t { international_e164, email_address, si
 /// The type that the normalised value of an identifier of the given type fits.
 [[nodiscard]] IdentifierForm identifier_form(model::IdentifierType type, std::string_view normalised);
 
-/// QualifiedMicrosecondDateTime of a text that model::parse_rfc3339 took, with the offset given; empty where the type
-/// cannot say the time exactly.
+/// The QualifiedMicrosecondDateTime of a text that model::parse_rfc3339 accepted, with the offset given; empty if the
+/// type cannot express the time exactly.
 [[nodiscard]] ShortText<32> exact_time(std::string_view rfc3339);
 
-/// WGS84LatitudeDecimal and WGS84LongitudeDecimal of a JSON number; empty where six decimals cannot say it without
-/// rounding, or it is no degree.
+/// WGS84LatitudeDecimal and WGS84LongitudeDecimal of a JSON number; empty if six decimals cannot express it without
+/// rounding, or if it is not in range.
 [[nodiscard]] ShortText<16> latitude(std::string_view number);
 [[nodiscard]] ShortText<16> longitude(std::string_view number);
 
-/// The element of the CSP schema's Property for a value, and its text in that type; an empty element where none fits.
+/// The element of the CSP schema's Property for a value, and its text in that type; an empty element if none fits.
 struct TypedProperty {
     std::string_view element;
     ShortText<48> text;

@@ -47,16 +47,15 @@ const xmlChar* xml(const char* text) {
     return reinterpret_cast<const xmlChar*>(text);
 }
 
-// -- Schemas reach libxml2 from memory, by names that are nobody's files
-// -----------------------------------------------
+// -- Schemas reach libxml2 from memory, by names that are no file's --------------------------------------------------
 //
-// xmlSchemaParse loads what an import's schemaLocation names by way of the process-wide input callbacks. Ours answer to
-// one scheme only and serve the thread that is loading; everything else that a schema file may name is cut off before.
+// xmlSchemaParse loads what an import's schemaLocation names through process-wide input callbacks. Ours answer to one
+// scheme only and serve the thread that is loading; everything else that a schema file may name is removed before.
 
 constexpr std::string_view scheme = "lihandover-schema:";
 
 struct SchemaFile {
-    std::string path;  ///< as the operator knows it
+    std::string path;  ///< the name that the operator knows
     std::string text;
     std::string target;
 };
@@ -102,13 +101,12 @@ void prepare_libxml() {
     static std::once_flag once;
     std::call_once(once, [] {
         xmlInitParser();
-        xmlSchemaInitTypes();  // built lazily and without a lock otherwise
+        xmlSchemaInitTypes();  // otherwise built lazily and without a lock
         xmlRegisterInputCallbacks(match_schema, open_schema, read_schema, close_schema);
     });
 }
 
-// -- Parsing without anything from outside
-// -----------------------------------------------------------------------------
+// -- Parsing without anything from outside ---------------------------------------------------------------------------
 
 void ignore_error(void*, xmlError*) {}
 
@@ -136,8 +134,8 @@ Parsed parse(std::string_view text, bool take_dtd) {
     if (!take_dtd) {
         parser->sax->internalSubset = stop_at_dtd;
     }
-    // Documents have no limit of libxml2's own, which are made for documents with DTDs. Schema files may have a DTD of
-    // their own (W3C's schema of XML-DSig does) and its entities, within those limits.
+    // Documents are not subject to libxml2's own limits, which are made for documents with DTDs. Schema files may have
+    // an internal DTD (W3C's schema of XML-DSig does) and its entities, within those limits.
     const int options = take_dtd ? XML_PARSE_NONET | XML_PARSE_NOENT
                                  : XML_PARSE_NONET | XML_PARSE_NOCDATA | XML_PARSE_HUGE | XML_PARSE_COMPACT;
     out.document.reset(
@@ -152,10 +150,9 @@ Parsed parse(std::string_view text, bool take_dtd) {
     return out;
 }
 
-// -- Schema files
-// ------------------------------------------------------------------------------------------------------
+// -- Schema files ----------------------------------------------------------------------------------------------------
 
-/// Cuts off what would make libxml2 look elsewhere, and collects the names of elements.
+/// Removes what would make libxml2 look elsewhere, and collects the names of elements.
 model::Status prepare_schema(xmlDoc& document, SchemaFile& file, std::unordered_set<std::string>& elements) {
     xmlNode* root = xmlDocGetRootElement(&document);
     const auto is_xsd = [](const xmlNode* node, std::string_view name) {
@@ -175,7 +172,7 @@ model::Status prepare_schema(xmlDoc& document, SchemaFile& file, std::unordered_
     }
     bool changed = document.intSubset != nullptr;
     if (changed) {
-        // Entities were put in while parsing.
+        // Entities were replaced while parsing.
         xmlDtd* subset = document.intSubset;
         xmlUnlinkNode(reinterpret_cast<xmlNode*>(subset));  // NOLINT(cppcoreguidelines-pro-type-reinterpret-cast)
         xmlFreeDtd(subset);
@@ -228,7 +225,7 @@ model::Result<std::string> read_file(const std::filesystem::path& path) {
     if (!in.good() && !in.eof()) {
         return model::Error{path.string() + ": cannot be read"};
     }
-    // Not by conversion: an Error can be made of a string as well.
+    // Not by conversion: an Error can be made from a string as well.
     return {boost::system::in_place_value, std::move(text)};
 }
 
@@ -268,7 +265,7 @@ model::Result<std::vector<SchemaFile>> find_schemas(const std::filesystem::path&
         }
         files.push_back(std::move(file));
     }
-    // Items of every writer version may wait in the store.
+    // Items of every writer version may be waiting in the store.
     std::vector<std::string_view> all = {hi1::core_namespace, hi1::delivery_namespace, hi1::types_namespace,
                                          messaging_namespace};
     all.insert(all.end(), csp_schema_identifiers.begin(), csp_schema_identifiers.end());
@@ -284,7 +281,7 @@ struct SchemaProblem {
     std::optional<std::string> message;
 };
 
-/// Schema files are the operator's own, so libxml2's words may be passed on.
+/// Schema files are the operator's own, so libxml2's messages may be passed on.
 void keep_first_problem(void* context, xmlError* error) {
     auto* problem = static_cast<SchemaProblem*>(context);
     if (error->level < XML_ERR_ERROR || problem->message) {

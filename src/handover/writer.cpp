@@ -17,8 +17,8 @@
 namespace lihandover::handover {
 namespace {
 
-// DELIVER elements must keep their bytes for as long as items of this writer version wait in anybody's store: a change
-// of what follows is a new writer version beside this one, chosen by Profile::writer_version.
+// DELIVER elements must keep their bytes for as long as items of this writer version wait in any store. So a change of
+// anything below is a new writer version beside this one, chosen by Profile::writer_version.
 
 using hi1::append_base64;
 using hi1::append_escaped;
@@ -57,7 +57,7 @@ void put_text_if_any(std::string& out, std::string_view value) {
 void put_messaging_party(std::string& out, const model::Event& event, const model::Party& party, bool targeted) {
     out += "<identifiers>";
     for (const model::Identifier& identifier : event.identifiers_of(party)) {
-        // Where XML cannot carry the value, the CSP-defined part has its bytes.
+        // If XML cannot carry the value, the CSP-defined part has its bytes.
         put_lossy<"identifier">(out, identifier.value);
     }
     out += "</identifiers>";
@@ -78,8 +78,8 @@ void put_checksum(std::string& out, const model::Sha256& checksum) {
     out += "</checksum>";
 }
 
-/// Table 8. Where XML cannot carry a name, or a type is none, the CSP-defined part has it as it was given. An object
-/// whose bytes were lost keeps its record: it is a part of what was communicated.
+/// Table 8. If XML cannot carry a name, or a type is invalid, the CSP-defined part has it as it was given. An object
+/// whose bytes were lost keeps its record: it was part of the communication.
 void put_binary_data(std::string& out, std::span<const model::BinaryObject> objects) {
     if (objects.empty()) {
         return;
@@ -242,7 +242,7 @@ void put_location(std::string& out, const model::Location& location) {
     const auto north = latitude(location.latitude);
     const auto east = longitude(location.longitude);
     if (!north.empty() && !east.empty()) {
-        // The type's own elements lie in TS 103 280's namespace.
+        // The type's own elements are in TS 103 280's namespace.
         out += "<position><latitude xmlns=\"";
         out += hi1::types_namespace;
         out += "\">";
@@ -364,7 +364,7 @@ void put_csp_event(std::string& out, const model::Share& share, std::span<const 
         put_properties<"device">(out, event.device, Typing::by_name);
         put_properties<"network">(out, event.network, Typing::by_name);
     }
-    // The share has only those parameters that were ordered, be it as metadata or as content.
+    // The share has only those parameters that were ordered, as metadata or as content.
     put_properties<"parameters">(out, event.parameters, Typing::none);
     if (deliver.metadata && share.attachment_count != 0) {
         out += "<attachments>";
@@ -398,8 +398,8 @@ void put_handover_item(std::string& out, const model::Share& share, const model:
         put_lossy<"schemaURL">(out, profile.schema_url);
     }
     if (identity.carries_schema) {
-        // As character data: the LEA gets the bytes of the published file, comments and all. A test sees to it that
-        // the file has no `]]>`.
+        // As character data: the LEA gets the bytes of the published file, comments included. A test checks that the
+        // file contains no `]]>`.
         out += "<schemaContent><![CDATA[";
         out += csp_schema(profile.writer_version);
         out += "]]></schemaContent>";

@@ -10,14 +10,14 @@
 
 namespace lihandover::hi1 {
 
-// What the readers of requests and of responses have in common.
+// What the readers of requests and responses share.
 
-/// xs:nonNegativeInteger in any spelling: `007`, `+3000`, forty digits. Larger than max_number is read as max_number.
+/// xs:nonNegativeInteger in any spelling: `007`, `+3000`, forty digits. A number larger than max_number is read as
+/// max_number.
 [[nodiscard]] std::optional<std::uint64_t> read_number(std::string_view text);
 
-/// Reads `body` into `document` and finds the HI1Message; fills `header`. An error where there is none. A
-/// TransactionIdentifier that is missing or unreadable leaves the nil UUID: whether that will do is the caller's
-/// matter.
+/// Reads `body` into `document`, finds the HI1Message and fills `header`. An error if there is none. A missing or
+/// unreadable TransactionIdentifier leaves the nil UUID; the caller decides whether that is acceptable.
 [[nodiscard]] model::Result<Element> read_message(std::string_view body, std::size_t max_size, Document& document,
                                                   Header& header);
 

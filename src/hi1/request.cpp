@@ -25,7 +25,7 @@ RequestedAction read_action(const Element& request) {
         if (each.is("ActionIdentifier")) {
             continue;
         }
-        if (action.content) {  // two verbs in one action: neither is to be guessed
+        if (action.content) {  // two verbs in one action: do not guess either
             action.verb = Verb::unknown;
             action.identifier.reset();
             action.object = {};
@@ -46,12 +46,12 @@ RequestedAction read_action(const Element& request) {
 // -- The scan --------------------------------------------------------------------------------------------------------
 
 /// Goes through a body that our own writer wrote, from tag to tag. Content cannot look like a tag: the writer escapes
-/// every `<` but those of the CSP schema, which has none of these elements.
+/// every `<` except those of the CSP schema, which has none of these elements.
 class Scanner {
   public:
     explicit Scanner(std::string_view body) : rest_(body) {}
 
-    /// Moves behind the next `tag`; false if there is none.
+    /// Moves past the next `tag`; false if there is none.
     bool find(std::string_view tag) {
         const void* found = memmem(rest_.data(), rest_.size(), tag.data(), tag.size());
         if (found == nullptr) {
@@ -60,7 +60,7 @@ class Scanner {
         rest_.remove_prefix(static_cast<std::size_t>(static_cast<const char*>(found) - rest_.data()) + tag.size());
         return true;
     }
-    /// Moves behind `tag` if it is next.
+    /// Moves past `tag` if it is next.
     bool next(std::string_view tag) {
         if (!rest_.starts_with(tag)) {
             return false;

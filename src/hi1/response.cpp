@@ -7,7 +7,7 @@
 namespace lihandover::hi1 {
 namespace {
 
-/// At most max_description bytes, UTF-8 that XML could carry whatever the LEA sent.
+/// At most max_description bytes, as UTF-8 that XML could carry, whatever the LEA sent.
 std::string bounded_description(const std::string& text) {
     std::string out = carriable(text);
     if (out.size() > max_description) {
@@ -29,7 +29,7 @@ std::optional<ErrorInformation> read_error(const Element& element) {
     return ErrorInformation{*code, bounded_description(element.child("ErrorDescription").text())};
 }
 
-/// An element that the schema does not have there changes nothing; a yes and a no at once say nothing, and so do two of
+/// An element that the schema does not allow there changes nothing. A yes and a no at once say nothing, nor do two of
 /// either.
 ActionAnswer read_answer(const Element& response) {
     ActionAnswer answer;

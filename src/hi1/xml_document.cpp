@@ -88,7 +88,7 @@ std::string Element::text() const {
 
 std::optional<model::Uuid> Element::uuid() const {
     const auto only = node_.first_child();
-    if (is_text(only) && !only.next_sibling()) {  // as all are but those that somebody made strange
+    if (is_text(only) && !only.next_sibling()) {  // as all ordinary ones are
         return model::Uuid::parse(trimmed(only.value()));
     }
     return model::Uuid::parse(trimmed(text()));
@@ -101,7 +101,7 @@ model::Status Document::read(std::string_view body, std::size_t max_size) {
     const auto parsed =
         document_.load_buffer(body.data(), body.size(), pugi::parse_default | pugi::parse_doctype, pugi::encoding_auto);
     if (!parsed) {
-        // pugixml's description speaks of its own grammar rules only.
+        // pugixml's description is about its own grammar rules only.
         return model::Error{std::string("the message is not well-formed XML: ") + parsed.description()};
     }
     return check_bounds();

@@ -18,7 +18,7 @@ constexpr std::uint64_t zero_bytes(std::uint64_t word) {
     return (word - every(0x01)) & ~word & every(0x80);
 }
 
-/// Not 0 if one of eight bytes is not plain ASCII that goes out as it is. May be wrong about which one.
+/// Not 0 if one of eight bytes is not plain ASCII that is written unchanged. May be wrong about which one.
 constexpr std::uint64_t not_plain(std::uint64_t word) {
     const std::uint64_t control = (word - every(0x20)) & ~word & every(0x80);
     const std::uint64_t angle = zero_bytes((word | every(0x02)) ^ every(0x3E));  // '<' and '>' differ in one bit
@@ -29,7 +29,7 @@ constexpr bool is_plain(unsigned char c) {
     return c >= 0x20 && c < 0x80 && c != '<' && c != '>' && c != '&';
 }
 
-/// How many bytes at the start of `text` go out as they are.
+/// How many bytes at the start of `text` are written unchanged.
 std::size_t plain_prefix(std::string_view text) {
     std::size_t at = 0;
     for (; at + 8 <= text.size(); at += 8) {
@@ -45,16 +45,16 @@ std::size_t plain_prefix(std::string_view text) {
     return at;
 }
 
-/// What stands for an ASCII character, empty where XML cannot carry it.
+/// What an ASCII character is written as; empty if XML cannot carry it.
 std::string_view reference(char c) {
     switch (c) {
         case '<':
             return "&lt;";
-        case '>':  // only `]]>` needs it, but so nobody has to look back
+        case '>':  // only needed for `]]>`, but this avoids looking back
             return "&gt;";
         case '&':
             return "&amp;";
-        case '\r':  // a parser would make a line feed of it
+        case '\r':  // a parser would turn it into a line feed
             return "&#13;";
         case '\n':
             return "\n";
@@ -70,7 +70,7 @@ bool only_white_space(std::string_view text) {
            text.find_first_not_of(" \t\n") == std::string_view::npos;
 }
 
-/// What one replacement character stands for: a sequence in the form of UTF-8 whose character XML has no place for (a
+/// What one replacement character replaces: a sequence in the form of UTF-8 whose character XML does not allow (a
 /// surrogate, U+FFFE, U+FFFF), or a byte.
 std::size_t uncarriable_length(std::string_view text) {
     return std::max<std::size_t>(1, base::first_character(text, base::Encoding::wtf8).size);

@@ -71,7 +71,7 @@ const sockaddr* generic(const sockaddr_un& address) {
     return reinterpret_cast<const sockaddr*>(&address);
 }
 
-/// Makes room for our socket: a stale one goes, anything else is an error.
+/// Makes room for our socket: a stale one is removed, anything else is an error.
 model::Status remove_stale(const std::string& path, const sockaddr_un& address) {
     struct stat status {};
     if (lstat(path.c_str(), &status) != 0) {
@@ -139,7 +139,7 @@ void AcceptSocket::close() {
         return;
     }
     if (is_unix()) {
-        // Somebody may have put another socket there; that one is not ours to remove.
+        // Somebody may have put another socket there; we must not remove that one.
         struct stat status {};
         if (lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_) {
             unlink(path_.c_str());

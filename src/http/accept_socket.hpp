@@ -10,7 +10,7 @@
 
 namespace lihandover::http {
 
-/// A listening socket. Move-only; closes, and removes a Unix socket that is still the one it made.
+/// A listening socket. Move-only; closes, and removes a Unix socket if it is still the one it made.
 class AcceptSocket {
   public:
     /// As ServerOptions::listen, unix_mode and unix_group say.

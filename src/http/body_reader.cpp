@@ -12,7 +12,7 @@ namespace {
 namespace asio = boost::asio;
 namespace beast_http = boost::beast::http;
 
-// A body gets its memory as its bytes arrive, so that a mere claim costs us nothing.
+// A body gets its memory as its bytes arrive, so that a declared length alone costs nothing.
 constexpr std::size_t length_step = std::size_t{128} * 1024;
 constexpr std::size_t chunk_step = std::size_t{16} * 1024;
 
@@ -137,7 +137,7 @@ asio::awaitable<BodyReader::Outcome> BodyReader::read_all(std::string& body, std
         const std::size_t step = next_step(size, max);
         body.reserve(size + step + slack);
         body.resize(size + step);
-        // The memory made is filled before more is made.
+        // Existing memory is filled before more is allocated.
         for (std::size_t filled = 0; filled < step && !done_;) {
             const std::span<char> room{body.data() + size, step - filled};
             Outcome some;

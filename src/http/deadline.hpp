@@ -11,13 +11,13 @@
 
 namespace lihandover::http {
 
-/// A time at which waiting ends, and since when there is a wait. Cheap to move: the timer behind it is set anew only
+/// A time at which waiting ends, and since when somebody waits. Cheap to move: the timer behind it is set again only
 /// for an earlier time.
 class Deadline {
   public:
     using Clock = std::chrono::steady_clock;
 
-    /// `on_expiry` ends the wait; not called after this object's end.
+    /// `on_expiry` ends the wait; not called after this object is destroyed.
     Deadline(const Executor& executor, std::function<void()> on_expiry);
     Deadline(const Deadline&) = delete;
     Deadline& operator=(const Deadline&) = delete;
@@ -26,10 +26,10 @@ class Deadline {
     void set(Clock::time_point when);
     void clear();
     [[nodiscard]] bool expired() const { return state_->expired; }
-    /// No timer from now on.
+    /// Stops the timer for good.
     void stop();
 
-    /// Marks that somebody waits for the peer while it lives, which may be longer than the deadline.
+    /// While it lives, it marks that somebody waits for the peer, which may be longer than the deadline.
     class Waiting;
     [[nodiscard]] std::optional<Clock::time_point> waiting_since() const { return state_->waiting_since; }
 

@@ -13,20 +13,20 @@
 
 namespace lihandover::http {
 
-/// A body source's bytes, block by block, framed for sending: by a length that the head told, by the chunked coding, or
-/// (a length of nullopt, not chunked) by the end of the connection. For requests and answers alike.
+/// A body source's bytes, block by block, framed for sending: by the length in the head, by the chunked coding, or (a
+/// length of nullopt, not chunked) by the end of the connection. For requests and answers alike.
 class FramedSource {
   public:
     FramedSource(BodySource& source, std::optional<std::uint64_t> length, bool chunked);
 
-    /// Reads and frames the next block. False: the source failed, or has another length than it told, and the message
-    /// must stay unfinished.
+    /// Reads and frames the next block. False: the source failed, or has another length than it declared, and the
+    /// message must stay unfinished.
     boost::asio::awaitable<bool> next();
     /// The block to send; may be empty. Valid until the next next().
     [[nodiscard]] std::span<const std::string_view> parts() const { return {parts_.data(), count_}; }
-    /// The receiver will have all of the body with this block.
+    /// With this block the receiver has all of the body.
     [[nodiscard]] bool complete() const { return ended_ || (length_ && framed_ == *length_); }
-    /// The source has told its end.
+    /// The source has reached its end.
     [[nodiscard]] bool ended() const { return ended_; }
 
   private:

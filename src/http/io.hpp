@@ -8,7 +8,7 @@ namespace lihandover::http {
 /// How a step on the network ended.
 enum class Io : std::uint8_t {
     ok,
-    blocked,  ///< only from what does not wait: nothing to be had without waiting
+    blocked,  ///< only from calls that do not wait: nothing can be done without waiting
     eof,      ///< the peer has closed, over TLS with a close_notify
     reset,    ///< it broke off: a reset, an error, over TLS an end without close_notify
     tls,      ///< TLS failed: see Transport::tls_failure()

@@ -15,7 +15,7 @@ using Executor = boost::asio::io_context::executor_type;
 /// The io_context's own executor behind `executor`; std::invalid_argument for anything else.
 [[nodiscard]] Executor concrete(const boost::asio::any_io_executor& executor);
 
-/// ASCII comparison without regard to case.
+/// Compares ASCII, ignoring case.
 [[nodiscard]] bool same_name(std::string_view left, std::string_view right);
 
 /// Appends `name: value` and a line end. A name or value that would break the message is a programming mistake:

@@ -15,8 +15,8 @@ std::string_view view(boost::beast::string_view text) {
     return {text.data(), text.size()};
 }
 
-/// Beast hands a folded value over either from a buffer of its own or as the part after the fold. In an unfolded field
-/// only a colon and white space lie between name and value.
+/// Beast passes a folded value either from its own buffer or as the part after the fold. In an unfolded field there are
+/// only a colon and white space between name and value.
 bool is_folded(std::string_view name, std::string_view value, std::size_t max_header) {
     const char* const name_end = name.data() + name.size();
     const char* const begin = value.data();
@@ -52,7 +52,7 @@ void Head::clear() {
 template <bool IsRequest>
 HeadParser<IsRequest>::HeadParser(Head& head, std::size_t max_header) : head_(&head) {
     this->header_limit(static_cast<std::uint32_t>(max_header));
-    this->body_limit(boost::none);  // bounded by who reads the body
+    this->body_limit(boost::none);  // bounded by the reader of the body
     head.clear();
 }
 
@@ -101,7 +101,7 @@ void HeadParser<IsRequest>::on_response_impl(int code, Text /*reason*/, int vers
 template <bool IsRequest>
 void HeadParser<IsRequest>::on_field_impl(beast_http::field field, Text name, Text value, ErrorCode& ec) {
     if (in_trailer_) {
-        return;  // nothing here is worth having
+        return;  // nothing in it is of use
     }
     if (head_->fields.size() >= head_->max_fields) {
         head_->refusal = 431;
@@ -114,8 +114,8 @@ void HeadParser<IsRequest>::on_field_impl(beast_http::field field, Text name, Te
     }
     switch (field) {
         case beast_http::field::content_length:
-            // Beast takes equal numbers, which RFC 9110 8.6 allows. An answer's reader may; two readers of a request
-            // had better not have to agree.
+            // Beast accepts equal numbers, which RFC 9110 8.6 allows. An answer's reader may accept them; for a
+            // request, two readers should not have to agree.
             if (IsRequest && (++lengths_ > 1 || value.find(',') != Text::npos)) {
                 ec = beast_http::error::multiple_content_length;
             }
@@ -151,7 +151,7 @@ void HeadParser<IsRequest>::on_body_init_impl(const boost::optional<std::uint64_
 
 template <bool IsRequest>
 std::size_t HeadParser<IsRequest>::on_body_impl(Text /*body*/, ErrorCode& /*ec*/) {
-    return 0;  // bodies of known length do not come by here
+    return 0;  // bodies of known length are not parsed here
 }
 
 template <bool IsRequest>

@@ -16,7 +16,7 @@ struct FieldView {
 /// The first field of that name, or nullptr.
 [[nodiscard]] const FieldView* find_field(const std::vector<FieldView>& fields, std::string_view name);
 
-/// What the head of a message says, as views into the connection's buffer. Reused from message to message.
+/// The head of a message, as views into the connection's buffer. Reused from message to message.
 struct Head {
     std::string_view method;
     std::string_view target;
@@ -42,10 +42,10 @@ struct ChunkSink {
 /// The chunked coding of a message whose head was read.
 class ChunkDecoder {
   public:
-    /// Decodes body bytes from `input` into `sink`; says how many it used. `ec` is need_more when it cannot go on with
-    /// what is there.
+    /// Decodes body bytes from `input` into `sink`; returns how many it used. `ec` is need_more if it cannot go on with
+    /// these.
     virtual std::size_t decode(std::string_view input, ChunkSink& sink, boost::beast::error_code& ec) = 0;
-    /// The last chunk and what follows it were read.
+    /// The last chunk and what follows it have been read.
     [[nodiscard]] virtual bool is_decoded() const = 0;
 
   protected:
@@ -56,9 +56,8 @@ class ChunkDecoder {
 };
 
 /// Beast's parser with the fields left where they are in the buffer, which must therefore not move until the head is
-/// done with. Stricter than Beast where Beast's tolerance would let two readers disagree on where a message ends:
-/// no folded fields, Transfer-Encoding once and exactly `chunked`, and in a request Content-Length once. One per
-/// message.
+/// done with. Stricter than Beast where Beast's tolerance would let two readers disagree on where a message ends: no
+/// folded fields, Transfer-Encoding once and exactly `chunked`, and in a request Content-Length once. One per message.
 template <bool IsRequest>
 class HeadParser final : public boost::beast::http::basic_parser<IsRequest>, public ChunkDecoder {
   public:

@@ -34,8 +34,8 @@ struct ReadAhead::Bell {
     bool rung = false;
 };
 
-/// Between the two threads. A ring of blocks: the `full` ones from `first` on hold bytes and belong to the connection,
-/// the one behind them belongs to the pool while `reading`.
+/// Shared by the two threads. A ring of blocks: the `full` ones from `first` on contain bytes and belong to the
+/// connection; the one after them belongs to the pool while `reading`.
 struct ReadAhead::State : std::enable_shared_from_this<State> {
     struct Block {
         std::unique_ptr<char[]> bytes;  // NOLINT(modernize-avoid-c-arrays): not to be zeroed before it is filled
@@ -49,7 +49,7 @@ struct ReadAhead::State : std::enable_shared_from_this<State> {
         blocks.resize(count);
     }
 
-    /// With the mutex held: has the pool read on where there is room.
+    /// With the mutex held: has the pool read on if there is room.
     void go_on() {
         if (!reading && !abandoned && !failure && next < end && full < blocks.size()) {
             reading = true;
@@ -57,7 +57,7 @@ struct ReadAhead::State : std::enable_shared_from_this<State> {
         }
     }
 
-    /// On the pool: one block, and then back into its queue, so that several bodies share it evenly.
+    /// On the pool: reads one block, then queues again, so that several bodies share the pool evenly.
     void step() {
         Block* target = nullptr;
         std::uint64_t at = 0;
@@ -201,7 +201,7 @@ asio::awaitable<model::Result<std::size_t>> ReadAhead::read(std::span<char> buff
                 const std::lock_guard lock(state->mutex);
                 state->waiting = false;
             }
-            throw boost::system::system_error{error};  // cancelled by Asio's means
+            throw boost::system::system_error{error};  // cancelled through Asio
         }
     }
 }

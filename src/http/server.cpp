@@ -32,7 +32,7 @@ namespace asio = boost::asio;
 using Clock = Transport::Clock;
 using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;
 
-// Accepted in one go, before running sessions get their turn again.
+// Accepted at once, before running sessions get their turn again.
 constexpr int accepts_at_once = 64;
 constexpr std::chrono::milliseconds full_pause{20};
 constexpr std::chrono::milliseconds no_descriptor_pause{100};
@@ -81,7 +81,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     }
 
     void start() {
-        // A descriptor of its own, so that `socket_` can go on owning the first.
+        // A second descriptor, so that `socket_` can go on owning the first.
         boost::system::error_code error;
         const int copy = dup(socket_.descriptor());
         if (copy < 0) {
@@ -195,7 +195,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
                 break;
             }
             if (open_ >= state_->options.limits.max_connections && !evict()) {
-                // Every connection is at work. The kernel keeps the new one meanwhile.
+                // Every connection is busy. The kernel keeps the new one meanwhile.
                 pause(full_pause);
                 return;
             }
@@ -212,12 +212,12 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
                 pause(no_descriptor_pause);
                 return;
             }
-            // Anything else concerns that one connection only, which is gone already.
+            // Any other error concerns only that one connection, which is gone already.
         }
         wait();
     }
 
-    /// Whether a connection waits to be accepted: without one nobody has to go.
+    /// Whether a connection waits to be accepted: without one, no session has to go.
     bool someone_waits() const {
         pollfd entry{socket_.descriptor(), POLLIN, 0};
         return poll(&entry, 1, 0) > 0;
@@ -304,7 +304,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     Timer retry_;
     std::shared_ptr<ServerState> state_;
     std::unordered_set<std::shared_ptr<Session>> sessions_;
-    // Closed already, but not yet at the end of their coroutine.
+    // Closed already, but their coroutines have not ended.
     std::unordered_set<const Session*> evicted_;
     std::size_t open_ = 0;
     std::unordered_set<Timer*> stoppers_;

@@ -16,8 +16,8 @@ namespace {
 namespace asio = boost::asio;
 namespace beast_http = boost::beast::http;
 
-// Room behind the head for what comes with it: small bodies whole, and lines of a chunked body, which are bounded by
-// it.
+// Room after the head for what comes with it: small bodies as a whole, and lines of a chunked body, which are bounded
+// by it.
 constexpr std::size_t body_room = 8192;
 constexpr std::size_t max_lingered = std::size_t{1024} * 1024;
 
@@ -81,7 +81,7 @@ asio::awaitable<bool> Session::secure() {
     const Io io = co_await transport_.handshake();
     if (io == Io::ok) {
         peer_.certificate = tls::peer_identity(ssl);
-        // The handshake may have begun before the context that counts now.
+        // The handshake may have started before the current context applied.
         const auto& present = state_->options.tls;
         if (peer_.certificate && tls::peer_certificate_current(ssl) && (tls_ == present || present->accepts(ssl))) {
             co_return true;
@@ -177,7 +177,7 @@ asio::awaitable<bool> Session::read_head() {
 
 unsigned Session::parse_head() {
     const auto& limits = state_->options.limits;
-    // RFC 9112 2.2: an empty line before a request is passed over.
+    // RFC 9112 2.2: an empty line before a request is skipped.
     while (!parser_ && buffer_.unread().starts_with("\r\n")) {
         buffer_.consume(2);
     }
@@ -217,7 +217,7 @@ asio::awaitable<Io> Session::sleep_until(Transport::Clock::time_point end) {
     co_return co_await transport_.wait_readable();
 }
 
-/// For a head that does not end where it must: the target's fault (414) or that of something else.
+/// For a head that does not end within its bound: because of the target (414) or of something else.
 unsigned Session::oversize_status() const {
     const bool in_request_line = head_.method.empty();
     return in_request_line && buffer_.unread().find(' ') != std::string_view::npos ? 414 : 431;
@@ -248,7 +248,7 @@ void Session::start_request() {
     keep_alive_ = parser_->keep_alive();
 }
 
-/// Answers a request that no handler is to see, and ends the connection.
+/// Answers a request that no handler must see, and ends the connection.
 asio::awaitable<void> Session::refuse(unsigned status) {
     if (status != 408) {
         ++state_->stats.malformed_total;
@@ -268,7 +268,7 @@ asio::awaitable<void> Session::call_handler() {
     try {
         co_await state_->handler->handle(*this);
     } catch (...) {
-        // What it says may hold content; the handler logs its own errors.
+        // Its message may contain content; the handler logs its own errors.
         failed = true;
     }
     if (failed && !responded_ && !aborted_ && transport_.is_open()) {
@@ -279,7 +279,7 @@ asio::awaitable<void> Session::call_handler() {
     }
 }
 
-/// Lets the peer read our last words: closing over bytes that it sent and we have not read would reset the connection.
+/// Lets the peer read our last answer: closing over bytes that it sent and we have not read would reset the connection.
 asio::awaitable<void> Session::linger() {
     transport_.shutdown_send();
     transport_.expires_after(state_->options.timeouts.linger);
@@ -317,8 +317,8 @@ BodyFailure Session::fail_body(const BodyReader::Outcome& outcome) {
     return *body_failure_;
 }
 
-/// Reads from the network under the rules for slow senders: no pause longer than body_stall, and beyond a first
-/// body_stall of waiting no less than min_body_rate on average. Time the handler spends elsewhere does not count.
+/// Reads from the network under the rules for slow senders: no pause longer than body_stall, and after a first
+/// body_stall of waiting at least min_body_rate on average. Time the handler spends elsewhere does not count.
 asio::awaitable<ReadOutcome> Session::receive(char* out, std::size_t room) {
     using Clock = Transport::Clock;
     if (expects_continue_ && !withhold_) {
@@ -340,7 +340,7 @@ asio::awaitable<ReadOutcome> Session::receive(char* out, std::size_t room) {
     body_waited_ += Clock::now() - begun;
     body_received_ += outcome.size;
     if (outcome.size > 0) {
-        expects_continue_ = false;  // whoever sends the body does not wait for it any more
+        expects_continue_ = false;  // a peer that already sends the body no longer waits for it
     }
     co_return outcome;
 }
@@ -374,7 +374,7 @@ asio::awaitable<BodyResult<void>> Session::read_body(std::string& body, std::siz
     co_return fail_body(outcome);
 }
 
-/// Writes the head of an answer to out_ and settles whether the connection goes on.
+/// Writes the head of an answer to out_ and decides whether the connection goes on.
 void Session::start_answer(const Response& response, std::optional<std::uint64_t> length, bool chunked) {
     append_status_line(out_, response.status);
     append_date(out_);
@@ -390,7 +390,7 @@ void Session::start_answer(const Response& response, std::optional<std::uint64_t
         append_framing(out_, length);
     }
     if (!expects_continue_) {
-        body_.skip_buffered();  // unread, but all here already
+        body_.skip_buffered();  // unread, but all of it is here already
     }
     keep_alive_ = keep_alive_ && !response.close && !state_->stopping && body_.done() && !body_failure_;
     if (!keep_alive_) {
@@ -426,7 +426,7 @@ asio::awaitable<bool> Session::respond(Response response, BodySource& source) {
     const auto size = source.size();
     const bool chunked = !size && head_.http11;
     if (!size && !chunked) {
-        response.close = true;  // to HTTP/1.0 only the end of the connection can end the body
+        response.close = true;  // for HTTP/1.0 only the end of the connection can end the body
     }
     start_answer(response, size, chunked);
     responded_ = true;

@@ -21,8 +21,8 @@ struct ServerState {
     bool stopping = false;
 };
 
-/// One connection of a server: reads request after request, has each answered by the handler, and is itself the
-/// Exchange, so that a request costs no allocation here once the buffers have grown.
+/// One connection of a server. It reads request after request and has each answered by the handler. It is itself the
+/// Exchange, so a request costs no allocation here once the buffers have grown.
 class Session final : public Exchange, private Inflow {
   public:
     Session(const Executor& executor, std::shared_ptr<ServerState> state);
@@ -40,7 +40,7 @@ class Session final : public Exchange, private Inflow {
     [[nodiscard]] std::optional<Transport::Clock::time_point> stalled_since() const {
         return transport_.waiting_since();
     }
-    /// Whether `context` would take the peer too. One that has not proved yet who it is will be judged when it has.
+    /// Whether `context` would accept the peer too. A peer that has not proved its identity yet is checked when it has.
     [[nodiscard]] bool is_acceptable_to(const tls::ServerContext& context) const;
     /// Ends the connection at once, and cancels what its handler waits for.
     void cut();
@@ -65,11 +65,11 @@ class Session final : public Exchange, private Inflow {
     boost::asio::awaitable<bool> secure();
     boost::asio::awaitable<void> serve();
     boost::asio::awaitable<bool> read_head();
-    /// Parses what is buffered. The status to refuse the request with, or 0.
+    /// Parses what is buffered. Returns the status to refuse the request with, or 0.
     unsigned parse_head();
     /// Waits for the next request without the buffers of the last one.
     boost::asio::awaitable<Io> sleep_until(Transport::Clock::time_point end);
-    /// What to refuse the request with before a handler sees it; 0: nothing.
+    /// The status to refuse the request with before a handler sees it; 0: none.
     unsigned check_head();
     [[nodiscard]] unsigned oversize_status() const;
     void start_request();

@@ -95,7 +95,7 @@ std::unique_ptr<TlsEngine> TlsEngine::make(ssl_ctx_st* context, bool server, int
     return engine;
 }
 
-/// What an OpenSSL call came to; notes in `broken` that no other is to follow.
+/// The result of an OpenSSL call; notes in `broken` that no further call may follow.
 TlsEngine::Step TlsEngine::judge(int result, bool& broken) {
     switch (SSL_get_error(ssl_.get(), result)) {
         case SSL_ERROR_NONE:
@@ -168,7 +168,7 @@ TlsEngine::Step TlsEngine::write(Gather& gather) {
         std::size_t count = 0;
         const int result = SSL_write_ex(ssl_.get(), next.data(), next.size(), &count);
         if (result != 1) {
-            // Without renegotiation a write never waits for bytes to come in.
+            // Without renegotiation a write never waits for incoming bytes.
             return judge(result, send_broken_);
         }
         if (direct) {

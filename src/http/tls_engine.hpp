@@ -15,20 +15,20 @@ struct bio_method_st;
 
 namespace lihandover::http {
 
-/// OpenSSL at work on a connected socket, without ever waiting. What comes in is received into a buffer here, what goes
-/// out is sent straight away. That spares the two copies and the composed operations of asio::ssl::stream, which cost
-/// more than the encryption of a message of a few kilobytes.
+/// OpenSSL on a connected socket, without ever waiting. Input is received into a buffer here, output is sent at once.
+/// That avoids the two copies and the composed operations of asio::ssl::stream, which cost more than encrypting a
+/// message of a few kilobytes.
 class TlsEngine {
   public:
-    /// How a step ended. `blocked`: it goes on once more ciphertext was received, or, with `wants_write`, once the
-    /// peer takes more.
+    /// How a step ended. `blocked`: continue once more ciphertext was received, or, with `wants_write`, once the peer
+    /// takes more.
     struct Step {
         Io io = Io::ok;
         bool wants_write = false;
         std::size_t size = 0;  ///< bytes read
     };
 
-    /// nullptr when OpenSSL cannot; the reason is left in its queue (tls::explain_failure). `descriptor` stays the
+    /// nullptr if OpenSSL fails; the reason is left in its queue (tls::explain_failure). `descriptor` stays the
     /// caller's, and open for as long as the engine lives.
     [[nodiscard]] static std::unique_ptr<TlsEngine> make(ssl_ctx_st* context, bool server, int descriptor);
     TlsEngine(const TlsEngine&) = delete;
@@ -39,18 +39,18 @@ class TlsEngine {
 
     Step handshake();
     Step read(char* out, std::size_t room);
-    /// Pieces are joined to records of up to 16 KiB; longer ones are encrypted from where they lie. `blocked` must be
-    /// followed by a call with the same Gather.
+    /// Joins pieces into records of up to 16 KiB; encrypts longer ones in place. After `blocked`, the next call must
+    /// use the same Gather.
     Step write(Gather& gather);
     /// Sends a close_notify unless the kernel would not take it at once, or it makes no sense any more.
     void shut_down();
-    /// Sending has failed; what the peer said before that can still be read.
+    /// Sending has failed; what the peer sent before can still be read.
     void break_sending() { send_broken_ = true; }
 
     /// Where to receive ciphertext; empty only while OpenSSL has a whole record to take.
     [[nodiscard]] std::span<char> room();
     void received(std::size_t count) { cipher_end_ += count; }
-    /// The peer has closed; OpenSSL judges whether cleanly.
+    /// The peer has closed; OpenSSL decides whether cleanly.
     void end() { cipher_eof_ = true; }
     [[nodiscard]] bool ended() const { return cipher_eof_; }
     /// Receives what the kernel has.
@@ -59,7 +59,7 @@ class TlsEngine {
     /// Whether anything was given to the kernel since the last reset_sent().
     [[nodiscard]] bool sent_anything() const { return sent_; }
     void reset_sent() { sent_ = false; }
-    /// Gives back the buffers that hold nothing. They come again with the next bytes.
+    /// Releases empty buffers. They are allocated again for the next bytes.
     void release_memory();
 
   private:

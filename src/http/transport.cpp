@@ -292,7 +292,7 @@ asio::awaitable<Io> Transport::wait_confirmed(Clock::duration stall) {
         if (::ioctl(socket_.native_handle(), SIOCOUTQ, &left) != 0) {
             co_return Io::reset;
         }
-        // Asked after the queue, which is empty too once a reset has thrown it away.
+        // Asked after the queue, which is also empty once a reset has discarded it.
         if (is_reset()) {
             if (tls_) {
                 tls_->break_sending();
@@ -325,7 +325,7 @@ bool Transport::gone() {
     if (closed_) {
         return true;
     }
-    // Not by reading: what the peer sent before it went may lie in front of the end.
+    // Not by reading: what the peer sent before it went may precede the end.
     pollfd entry{socket_.native_handle(), POLLRDHUP, 0};
     return ::poll(&entry, 1, 0) > 0;
 }

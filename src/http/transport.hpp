@@ -36,11 +36,11 @@ class Transport {
 
     /// Takes over a connected socket. False when Asio cannot.
     bool adopt(int descriptor, int family);
-    /// A new socket, connected to `endpoint` from `source` where one is given. `ok`, `reset` (refused, unreachable,
+    /// A new socket, connected to `endpoint`, from `source` if one is given. `ok`, `reset` (refused, unreachable,
     /// `source` is not ours, …), `timeout` or `closed`.
     boost::asio::awaitable<Io> connect(const boost::asio::generic::stream_protocol::endpoint& endpoint,
                                        const std::optional<boost::asio::ip::address>& source = std::nullopt);
-    /// Readies TLS; nullptr when OpenSSL cannot. The handshake follows.
+    /// Prepares TLS; nullptr if OpenSSL fails. The handshake follows.
     ssl_st* start_tls(ssl_ctx_st* context, bool server);
     boost::asio::awaitable<Io> handshake();
     [[nodiscard]] ssl_st* ssl() const { return tls_ ? tls_->ssl() : nullptr; }
@@ -49,14 +49,14 @@ class Transport {
     /// At least one byte, or why not.
     boost::asio::awaitable<ReadOutcome> read(char* out, std::size_t room);
     ReadOutcome try_read(char* out, std::size_t room);
-    /// Bytes as they come from the network, TLS or not: for whoever throws them away.
+    /// Bytes as they come from the network, TLS or not: to be discarded.
     boost::asio::awaitable<ReadOutcome> read_raw(char* out, std::size_t room);
-    /// All of it. `stall` bounds each wait for the peer to take more; the deadline set before is lost.
+    /// All of it. `stall` bounds each wait for the peer to take more; the previous deadline is lost.
     boost::asio::awaitable<Io> write(std::span<const std::string_view> parts, Clock::duration stall);
-    /// Until the peer's system has confirmed all that was sent, as long as it goes on confirming within `stall`. The
-    /// kernel gives no event for it, so it is asked again and again.
+    /// Waits until the peer's system has confirmed everything that was sent, as long as it goes on confirming within
+    /// `stall`. The kernel has no event for it, so it is polled.
     boost::asio::awaitable<Io> wait_confirmed(Clock::duration stall);
-    /// As much as goes without waiting: `ok` means all of it. `blocked` must be followed by a call with the same
+    /// As much as possible without waiting: `ok` means all of it. After `blocked`, the next call must use the same
     /// Gather.
     Io try_write(Gather& gather);
     /// Waits until something came in (or the peer has closed).
@@ -66,7 +66,7 @@ class Transport {
     /// Waits until more can be sent, or until something came in.
     boost::asio::awaitable<Io> wait_either();
 
-    /// Gives back the buffers that hold nothing. They come again with the next bytes.
+    /// Releases empty buffers. They are allocated again for the next bytes.
     void release_memory();
 
     /// Waits end with `timeout` at `when`.
@@ -80,11 +80,11 @@ class Transport {
     [[nodiscard]] bool sent_anything() const { return tls_ ? tls_->sent_anything() : sent_; }
     void reset_sent();
 
-    /// No more from us (close_notify and FIN); reading goes on.
+    /// No more from us (close_notify and FIN); reading continues.
     void shutdown_send();
     /// The peer ended or reset the connection, or we closed it.
     [[nodiscard]] bool gone();
-    /// Ends it and every wait. Over TLS with a close_notify, unless the kernel would not take it at once.
+    /// Ends the connection and every wait. Over TLS with a close_notify, unless the kernel would not take it at once.
     void close();
     [[nodiscard]] bool is_open() const { return socket_.is_open(); }
     [[nodiscard]] int native() { return socket_.native_handle(); }

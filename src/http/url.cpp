@@ -45,7 +45,7 @@ std::string Url::endpoint() const {
 
 namespace {
 
-/// Scheme, host, port and target of `parts`, whatever else it holds.
+/// Scheme, host, port and target of `parts`, whatever else it contains.
 model::Result<Url> take_apart(const boost::urls::url_view& parts) {
     Url url;
     url.scheme = lower(view(parts.scheme()));

@@ -9,11 +9,11 @@ namespace lihandover::metrics {
 
 enum class Kind : std::uint8_t { counter, gauge, histogram };
 
-/// A label and what values it takes: names out of the configuration (`values` says which), or a fixed set.
+/// A label and its values: names from the configuration (`values` says which), or a fixed set.
 struct Label {
     std::string_view name;
     std::string_view values;                ///< in words, for the reference
-    std::span<const std::string_view> set;  ///< empty: names out of the configuration
+    std::span<const std::string_view> set;  ///< empty: names from the configuration
 };
 
 /// One metric as everybody sees it.
@@ -25,7 +25,7 @@ struct Declaration {
     std::span<const double> buckets;  ///< of a histogram, in seconds
 };
 
-/// Names the declarations in code; the order is that of the reference.
+/// Names of the declarations in code, in the order of the reference.
 enum class Metric : std::uint8_t {
     events_received,
     events_accepted,

@@ -6,7 +6,7 @@
 
 namespace lihandover::model {
 
-// Locale has no say in what identifiers mean, so <cctype> is of no use here.
+// The locale must not decide what identifiers mean, so <cctype> is not used here.
 constexpr bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
@@ -36,7 +36,7 @@ inline void append_lower(std::string& out, std::string_view text) {
     }
 }
 
-/// Cuts the part up to `delimiter` (or all) off the front of `text`, and the delimiter.
+/// Cuts the part up to `delimiter` (or everything) off the front of `text`, with the delimiter.
 inline std::string_view take_until(std::string_view& text, char delimiter) {
     const std::size_t end = text.find(delimiter);
     const std::string_view part = text.substr(0, end);

@@ -18,7 +18,7 @@ std::uint64_t load(const char* from, std::size_t size) {
     return word;
 }
 
-/// 64 x 64 bits multiplied and folded: every bit of both moves every bit of the result.
+/// 64 x 64 bits multiplied and folded: every bit of both affects every bit of the result.
 std::uint64_t fold(std::uint64_t left, std::uint64_t right) {
     __extension__ using Wide = unsigned __int128;
     const Wide product = static_cast<Wide>(left) * right;
@@ -29,7 +29,7 @@ IdentifierKey key_of(IdentityClass identity_class, std::string_view bytes, bool 
     return {identity_class, has_optional_parameters, bytes, identity_hash(identity_class, bytes)};
 }
 
-/// What stands between angle brackets, as in `"Alice" <sip:alice@example.com>;tag=1` (RFC 3261 section 25.1), else the
+/// The text between angle brackets, as in `"Alice" <sip:alice@example.com>;tag=1` (RFC 3261 section 25.1), else the
 /// text itself; without blanks at both ends.
 std::string_view bare(std::string_view text) {
     if (!text.empty() && is_ascii(text.front()) && text.front() > ' ' && is_ascii(text.back()) && text.back() > ' ' &&
@@ -45,20 +45,20 @@ std::string_view bare(std::string_view text) {
     }
     const std::size_t open = std::min(text.find('<', std::min(at, text.size())), text.size());
     const std::size_t close = text.find('>', open);
-    // What is in front of the bracket is a name, and no URI that has a bracket in it.
+    // What precedes the bracket is a name, and not a URI that contains a bracket.
     const bool named = text.substr(0, open).find_first_of(":;@", std::min(at, open)) == std::string_view::npos;
     return close == std::string_view::npos || !named ? text : trimmed(text.substr(open + 1, close - open - 1));
 }
 
 // ---- numbers
 
-/// Whether digits without `+` that nobody says are international may be taken for a number: those of an extension are
-/// fewer, and an E.164 number has 15 at most.
+/// Whether digits without `+` that nobody calls international may be taken for a number: an extension has fewer, and an
+/// E.164 number has at most 15.
 bool is_of_full_length(std::string_view digits) {
     return digits.size() >= 7 && digits.size() <= 15 && digits.front() != '0';
 }
 
-/// The key of a text in a place for numbers: any spelling counts.
+/// The key of a text given as a number: any spelling counts.
 std::optional<IdentifierKey> number_key(std::string_view text, const NumberPlan* plan, IdentifierScratch& scratch) {
     const auto number = read_phone_number(text, plan, scratch.number);
     if (!number) {
@@ -67,7 +67,7 @@ std::optional<IdentifierKey> number_key(std::string_view text, const NumberPlan*
     return key_of(IdentityClass::number, international_digits(*number, plan, scratch.number));
 }
 
-/// The parameter's value, and nothing where it is not there. Names have no case.
+/// The parameter's value, or nothing if it is missing. The case of names is ignored.
 std::optional<std::string_view> parameter_of(std::string_view parameters, std::string_view name) {
     while (!parameters.empty()) {
         std::string_view value = take_until(parameters, ';');
@@ -79,8 +79,8 @@ std::optional<std::string_view> parameter_of(std::string_view parameters, std::s
     return std::nullopt;
 }
 
-/// A number that is local to a context (RFC 3966 section 5.1.5): a national one of the source's own country counts, and
-/// so does one without a context that begins as an international one does. Nothing else: a context is not a prefix.
+/// A number that is local to a context (RFC 3966 section 5.1.5). It counts if it is a national one of the source's own
+/// country, or has no context and begins like an international one. Otherwise not: a context is not a prefix.
 std::optional<IdentifierKey> local_number_key(std::string_view number, std::optional<std::string_view> context,
                                               const NumberPlan* plan, IdentifierScratch& scratch) {
     if (context) {
@@ -158,7 +158,7 @@ IdentifierKeys tel_keys(std::string_view text, const NumberPlan* plan, Identifie
     return keys;
 }
 
-/// A number or a URI of any kind, by what it looks like: a tel URI in a place for numbers is still one.
+/// A number or a URI of any kind, by its form: a tel URI given as a number is still one.
 IdentifierKeys address_keys(IdentifierType type, std::string_view value, const NumberPlan* plan,
                             IdentifierScratch& scratch) {
     const std::string_view text = bare(value);
@@ -177,7 +177,7 @@ IdentifierKeys address_keys(IdentifierType type, std::string_view value, const N
         if (number) {
             keys.add(number->key);
         }
-        // A global number says all; else equal URIs have to be equal whatever the plans of their sources are.
+        // A global number is enough; otherwise equal URIs have to be equal whatever the plans of their sources are.
         bool has_optional = false;
         const auto sip =
             number && number->global ? std::nullopt : write_sip(text, SipForm::key, scratch.text, has_optional);
@@ -212,7 +212,7 @@ void append_domain(std::string& out, std::string_view domain) {
     if (domain.size() > 1 && domain.ends_with('.')) {
         domain.remove_suffix(1);
     }
-    // What is no domain name has no A-labels, but case all the same.
+    // What is not a domain name has no A-labels, but its case is still ignored.
     if (is_ascii(domain) || (!append_a_labels(out, domain) && !append_lower_nfc(out, domain))) {
         append_lower(out, domain);
     }

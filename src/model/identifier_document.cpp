@@ -1,6 +1,6 @@
-// How documents write identifiers. A stored item is written anew at each attempt, also by later versions of the
-// program, and has to give the same bytes each time (promise 3): what normalised() gives for a value never changes. How
-// identifiers compare may, and is in identifier.cpp.
+// How documents write identifiers. A stored item is written again at each attempt, also by later versions of the
+// program, and has to give the same bytes each time (promise 3): so the result of normalised() for a value never
+// changes. How identifiers compare may change, and is in identifier.cpp.
 #include "ascii.hpp"
 #include "lihandover/model/identifier.hpp"
 #include "phone_number.hpp"
@@ -29,7 +29,7 @@ std::string email_text(std::string_view value) {
     return out;
 }
 
-/// A number or a URI of any kind, by what it looks like.
+/// A number or a URI of any kind, by its form.
 std::string address_text(IdentifierType type, std::string_view value) {
     const bool number_type = type == IdentifierType::msisdn || type == IdentifierType::e164;
     const bool uri_type = type == IdentifierType::sip_uri || type == IdentifierType::tel_uri;

@@ -1,5 +1,5 @@
 // What may be targeted: whatever an identifier of an event can equal, and nothing else. A target that never matches is
-// an intercept missed without a sign.
+// an intercept lost without a sign.
 #include <algorithm>
 
 #include "ascii.hpp"
@@ -16,7 +16,7 @@ using Problem = std::optional<std::string_view>;
 
 constexpr std::size_t max_target_bytes = 2048;
 
-/// RFC 3986 section 3.1, and with a letter or two more than a drive has.
+/// RFC 3986 section 3.1, and longer than the one letter of a drive.
 bool has_scheme(std::string_view text) {
     const std::size_t colon = text.find(':');
     return colon != std::string_view::npos && colon > 1 && is_letter(text.front()) &&
@@ -87,7 +87,7 @@ Problem number_problem(IdentifierType type, std::string_view value) {
                    ? tel_problem(value)
                    : Problem("of tel URIs, only a global number without parameters is a number: use tel_uri");
     }
-    // A mistyped number must not pass for a name: names are short, hold a letter and no plus sign.
+    // A mistyped number must not pass for a name: names are short, contain a letter and no plus sign.
     const bool sender_name = type == IdentifierType::msisdn && value.size() <= 11 && !has_scheme(value) &&
                              value.find('+') == std::string_view::npos && std::ranges::any_of(value, is_letter);
     if (sender_name) {

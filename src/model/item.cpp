@@ -168,7 +168,7 @@ bool is_targeted(std::span<const std::uint64_t> targeted, std::size_t party) {
     return party / 64 < targeted.size() && (targeted[party / 64] >> (party % 64) & 1) != 0;
 }
 
-// Identifiers and mark are metadata, the nickname is content.
+// Identifiers and the mark are metadata, the nickname is content.
 void write_party(Writer& writer, const Event& event, const Party& party, bool targeted, const Deliver& deliver) {
     writer.tag(Tag::party);
     writer.byte(static_cast<std::uint8_t>(party.role));

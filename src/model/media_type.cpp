@@ -58,7 +58,7 @@ void skip_blanks(std::string_view& rest) {
     rest.remove_prefix(run_of(rest, [](char c) { return c == ' '; }));
 }
 
-// Behind the opening quote. All bytes are printable.
+// After the opening quote. All bytes are printable.
 bool take_quoted(std::string_view& rest) {
     while (!rest.empty()) {
         const char c = rest.front();

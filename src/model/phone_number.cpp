@@ -47,7 +47,7 @@ std::size_t separator_length(std::string_view text) {
     return minus || wide_space || byte_order_mark ? 3 : 0;
 }
 
-/// The value of a decimal digit of any script but ASCII; -1 for other characters.
+/// The value of a decimal digit of any script except ASCII; -1 for other characters.
 int digit_of_any_script(char32_t value) {
     return value < 0x80 ? -1 : uc_decimal_value(value);
 }
@@ -86,7 +86,7 @@ class NumberReader {
     }
 
   private:
-    /// The length of the plan's trunk prefix in brackets, where it stands behind the plan's country code.
+    /// The length of the plan's trunk prefix in brackets, if it follows the plan's country code.
     [[nodiscard]] std::size_t trunk_length(std::string_view text) const {
         if (!text.starts_with('(') || plan_ == nullptr || plan_->trunk_prefix.value_or("").empty()) {
             return 0;
@@ -101,7 +101,7 @@ class NumberReader {
         return before == plan_->country_code ? bracketed_length(text, *plan_->trunk_prefix) : 0;
     }
 
-    /// How many bytes of the text were part of the number; 0: it is none.
+    /// How many bytes of the text were part of the number; 0: it is not one.
     std::size_t take(std::string_view text) {
         const char c = text.front();
         if (is_digit(c)) {
@@ -134,13 +134,13 @@ class NumberReader {
     PhoneNumber number_;
 };
 
-/// `prefix` and at least one digit more.
+/// `prefix` and at least one more digit.
 bool has_prefix(std::string_view digits, std::string_view prefix) {
     return digits.size() > prefix.size() && digits.starts_with(prefix);
 }
 
 std::string_view joined(std::string_view country_code, std::string_view rest, std::string& scratch) {
-    // `rest` may lie in `scratch` itself.
+    // `rest` may be in `scratch` itself.
     const std::string kept(rest);
     scratch.assign(country_code);
     scratch.append(kept);
@@ -190,7 +190,7 @@ std::string_view international_digits(const PhoneNumber& number, const NumberPla
     if (plan_has_prefix && has_prefix(digits, plan->international_prefix)) {
         return digits.substr(plan->international_prefix.size());
     }
-    // Also behind a `+`: both mean the same, and no number begins with a zero.
+    // Also after a `+`: both mean the same, and no number begins with a zero.
     if (has_prefix(digits, usual_prefix)) {
         return digits.substr(usual_prefix.size());
     }

@@ -24,8 +24,8 @@ void fill_from_kernel(unsigned char* out, std::size_t size) {
     }
 }
 
-// One system call for many small draws. Bytes are wiped as they are handed out, so that a core or a later read of the
-// pool cannot tell an id that was drawn from it.
+// One system call for many small draws. Bytes are wiped as they are used, so that neither a core dump nor a later read
+// of the pool reveals an id that was drawn from it.
 class Pool {
   public:
     void draw(unsigned char* out, std::size_t size) {
@@ -55,7 +55,7 @@ void random_bytes(void* out, std::size_t size) {
 }
 
 std::uint64_t random_below(std::uint64_t bound) {
-    // Draws above the largest multiple of bound are thrown away: the remainder would favour small values.
+    // Draws above the largest multiple of bound are discarded: the remainder would favour small values.
     const std::uint64_t limit = UINT64_MAX - UINT64_MAX % bound;
     std::uint64_t value = 0;
     do {

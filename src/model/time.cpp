@@ -145,7 +145,7 @@ std::optional<QualifiedTime> parse_rfc3339(std::string_view text) {
     const std::int64_t minute_start = days_since_epoch(fields.year, fields.month, fields.day) * 86400 +
                                       fields.hour * 3600 + (fields.minute - fields.offset_minutes) * 60;
     if (leap && (minute_start % 86400 + 86400) % 86400 != 86340) {
-        return std::nullopt;  // leap seconds are put in at 23:59 UTC only
+        return std::nullopt;  // leap seconds occur at 23:59 UTC only
     }
     QualifiedTime time;
     time.instant = leap ? Instant{minute_start + 59, 999'999'999} : Instant{minute_start + fields.second, fields.nanos};

@@ -19,8 +19,8 @@ const std::uint8_t* bytes_of(std::string_view text) {
     return reinterpret_cast<const std::uint8_t*>(text.data());
 }
 
-/// Appends what one of libunistring's functions makes of the text. It writes to the buffer where that is large enough
-/// and allocates otherwise.
+/// Appends the result of one of libunistring's functions. It writes to the buffer if that is large enough and allocates
+/// otherwise.
 template <typename Transform>
 bool append_transformed(std::string& out, std::string_view text, Transform transform) {
     if (!base::is_encoded(text)) {

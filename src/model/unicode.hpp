@@ -5,14 +5,14 @@
 
 namespace lihandover::model {
 
-/// Whether NFC changes nothing, as far as a look at the bytes can tell.
+/// Whether NFC changes nothing, as far as the bytes alone can tell.
 [[nodiscard]] bool is_nfc_already(std::string_view text);
 
-// Each appends what it makes of UTF-8, and nothing where it answers false (no UTF-8, or memory exhausted).
+// Each appends its result for UTF-8 text, and nothing if it returns false (not UTF-8, or memory exhausted).
 [[nodiscard]] bool append_nfc(std::string& out, std::string_view text);
 /// Lower case, in NFC.
 [[nodiscard]] bool append_lower_nfc(std::string& out, std::string_view text);
-/// The form in which texts that differ in case alone are equal, in NFC.
+/// The form in which texts that differ only in case are equal, in NFC.
 [[nodiscard]] bool append_folded(std::string& out, std::string_view text);
 /// A domain name that is not ASCII, as A-labels (UTS 46, nontransitional). Allocates.
 [[nodiscard]] bool append_a_labels(std::string& out, std::string_view domain);

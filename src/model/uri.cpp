@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t max_components = 32;               // parameters or headers of one URI; more than any real one has
 constexpr std::string_view uri_reserved = ";/?:@&=+$,";  // RFC 3261 section 25.1
 
-/// Beyond what RFC 3261 gives a host: what is no ASCII, as it is or escaped, which is how documents have it.
+/// Beyond the characters that RFC 3261 allows in a host: non-ASCII ones, plain or escaped, as documents have them.
 bool is_host_name(std::string_view text) {
     while (!text.empty()) {
         const char c = text.front();
@@ -30,8 +30,8 @@ bool is_host_name(std::string_view text) {
     return true;
 }
 
-/// Appends a URI component in its one spelling: characters that are not reserved equal their escapes (RFC 3261 section
-/// 19.1.4), so these are written plain where they are printable ASCII, and everything else escaped in capitals.
+/// Appends a URI component in its one spelling. Characters that are not reserved equal their escapes (RFC 3261 section
+/// 19.1.4), so these are written plain if they are printable ASCII, and everything else is escaped in capitals.
 void append_unescaped(std::string& out, std::string_view text, bool lower) {
     while (!text.empty()) {
         const int byte = escaped_byte(text);
@@ -49,7 +49,7 @@ void append_unescaped(std::string& out, std::string_view text, bool lower) {
     }
 }
 
-/// Strings written one after the other to the end of one buffer, to be put in order there.
+/// Strings written one after the other to the end of one buffer, to be sorted there.
 class Components {
   public:
     explicit Components(std::string& buffer) : buffer_(buffer) {}
@@ -134,8 +134,8 @@ void append_parameter(std::string& out, std::string_view parameter) {
     }
 }
 
-/// Parameters that never match a URI without them. The list of 19.1.4 names the first four; a transport, by its text on
-/// components with default values and by its examples, is another.
+/// Parameters that never match a URI without them. The list of 19.1.4 names the first four; transport is another, by
+/// its text on components with default values and by its examples.
 bool is_mandatory(std::string_view normalised_parameter) {
     const std::string_view name = normalised_parameter.substr(0, normalised_parameter.find('='));
     return name == "user" || name == "ttl" || name == "method" || name == "maddr" || name == "transport";
@@ -165,7 +165,7 @@ std::optional<SipParts> split_sip(std::string_view text) {
     } else {
         return std::nullopt;
     }
-    // A user may hold ';', '?' and '/', none of the rest may hold '@': so the first one ends the user.
+    // A user may contain ';', '?' and '/', none of the rest may contain '@': so the first one ends the user.
     if (const std::size_t at = text.find('@'); at != std::string_view::npos) {
         parts.has_userinfo = true;
         parts.userinfo = text.substr(0, at);
@@ -224,7 +224,7 @@ std::optional<std::string_view> write_sip(std::string_view text, SipForm form, s
         if (parameter.empty()) {
             continue;
         }
-        // Those left out of the key count too: comparing them one by one has to be bounded.
+        // Count those left out of the key too: comparing them one by one has to be bounded.
         if (++count > max_components) {
             return std::nullopt;
         }
@@ -289,8 +289,8 @@ bool shared_parameters_agree(std::string_view left, std::string_view right) {
             }
         }
     };
-    // No parameter may come twice, but in what a source reports one can: then any of its values will do, or such a URI
-    // would not even be equivalent to itself.
+    // No parameter may repeat, but in what a source reports one can. Then any of its values matches; otherwise such a
+    // URI would not even be equivalent to itself.
     const auto agrees_with = [&for_each](std::string_view one, std::string_view other) {
         bool agree = true;
         for_each(one, [&](std::string_view name, std::string_view value) {

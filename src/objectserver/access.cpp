@@ -37,7 +37,7 @@ std::optional<model::Uuid> object_id_of(std::string_view origin) {
         return std::nullopt;
     }
     const std::string_view text = origin.substr(origin.size() - uuid_size);
-    // One object has one URL: in upper case it is another.
+    // One object has one URL: in upper case it would be another.
     if (std::ranges::any_of(text, is_upper)) {
         return std::nullopt;
     }
@@ -92,7 +92,7 @@ bool AccessList::allows(std::string_view destination, const tls::PeerIdentity& p
     const auto certificate = digest_of(peer.certificate_sha256);
     const auto key = digest_of(peer.spki_sha256);
     if (!certificate || !key) {
-        return false;  // of no object's doing
+        return false;  // about no object
     }
     const auto found = destinations_.find(destination);
     const std::size_t wanted = found == destinations_.end() ? no_destination : found->second;

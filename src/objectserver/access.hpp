@@ -17,18 +17,18 @@
 
 namespace lihandover::objectserver {
 
-/// The path and query that a request asks for, without the scheme and host of the absolute form (RFC 9112 3.2.2).
+/// The path and query of a request's target, without the scheme and host of the absolute form (RFC 9112 3.2.2).
 [[nodiscard]] std::string_view origin_form(std::string_view target);
 
-/// The UUID that ends a path as our URLs do: in lower case, behind a slash or whatever else the configured beginning
-/// ends with. nullopt for anything else.
+/// The UUID that ends a path as in our URLs: in lower case, after a slash or whatever else the configured prefix ends
+/// with. nullopt for anything else.
 [[nodiscard]] std::optional<model::Uuid> object_id_of(std::string_view origin);
 
 /// Which certificates may fetch what. Immutable.
 class AccessList {
   public:
-    /// `destinations`: by name, certificates as config::Binary::client_certificates has them. `clients`: those that may
-    /// talk to this listener at all (config::ServerTls::clients); empty: all. Errors: what is no fingerprint.
+    /// `destinations`: by name, certificates as in config::Binary::client_certificates. `clients`: those that may talk
+    /// to this listener at all (config::ServerTls::clients); empty: all. Errors: what is not a fingerprint.
     [[nodiscard]] static model::Result<AccessList> make(
         const std::map<std::string, std::vector<std::string>, std::less<>>& destinations,
         const std::vector<std::string>& clients);
@@ -36,8 +36,8 @@ class AccessList {
     /// How many destinations there are.
     [[nodiscard]] std::size_t destinations() const { return destinations_.size(); }
 
-    /// Whether the certificate is one of the destination's. Looks at every fingerprint there is, whatever the answer,
-    /// and at each for the same time.
+    /// Whether the certificate is one of the destination's. Compares with every fingerprint, whatever the answer, and
+    /// takes the same time for each.
     [[nodiscard]] bool allows(std::string_view destination, const tls::PeerIdentity& peer) const;
 
   private:
@@ -56,8 +56,8 @@ class AccessList {
     bool all_may_talk_ = true;
 };
 
-/// Whether the object is on offer at `now` by its own state: its item was sent once (which stamps the expiry) and it
-/// has not expired, and its bytes are here.
+/// Whether the object is on offer at `now` by its own state: its item was sent once (which sets the expiry), it has not
+/// expired, and its bytes are here.
 [[nodiscard]] bool is_offered(const store::StoredObject& object, model::Instant now);
 
 }  // namespace lihandover::objectserver

@@ -54,7 +54,7 @@ void ObjectBody::next_part() {
 }
 
 asio::awaitable<model::Result<std::size_t>> ObjectBody::read(std::span<char> buffer) {
-    // Whoever asks for more has sent what it was given.
+    // The caller asks for more only after sending what it was given.
     sent_ = given_;
     while (part_ < parts_.size()) {
         const Part& part = parts_[part_];

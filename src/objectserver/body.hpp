@@ -18,7 +18,7 @@
 
 namespace lihandover::objectserver {
 
-/// A body that is only measured: the answer to HEAD.
+/// A body of which only the size is used: for the answer to HEAD.
 class Measure final : public http::BodySource {
   public:
     explicit Measure(std::uint64_t size) : size_(size) {}
@@ -29,11 +29,11 @@ class Measure final : public http::BodySource {
     std::uint64_t size_;
 };
 
-/// One range of an object, or several with what multipart/byteranges has around them (RFC 9110 14.6), read ahead on the
-/// pool in blocks of 256 KiB, two at most. On the connection's thread.
+/// One range of an object, or several with the multipart/byteranges parts around them (RFC 9110 14.6), read ahead on
+/// the pool in blocks of 256 KiB, at most two. On the connection's thread.
 class ObjectBody final : public http::BodySource {
   public:
-    /// Where blocks are read, and by whom.
+    /// Where blocks are read, and by which pool.
     struct Reading {
         boost::asio::any_io_executor executor;
         boost::asio::any_io_executor pool;
@@ -41,21 +41,21 @@ class ObjectBody final : public http::BodySource {
     };
 
     ObjectBody(Reading reading, ByteRange range);
-    /// `type`: of the object. `boundary` occurs nowhere in it, which is a matter of its length and chance.
+    /// `type`: of the object. `boundary` does not occur in it, which its length and randomness ensure.
     ObjectBody(Reading reading, const std::vector<ByteRange>& ranges, std::string_view type, std::string_view boundary);
 
     [[nodiscard]] std::optional<std::uint64_t> size() const override { return size_; }
     [[nodiscard]] boost::asio::awaitable<model::Result<std::size_t>> read(std::span<char> buffer) override;
 
-    /// Bytes of the object that surely went out before the connection broke.
+    /// Bytes of the object that certainly went out before the connection broke.
     [[nodiscard]] std::uint64_t sent() const { return sent_; }
-    /// Bytes of the object that were given away to be sent.
+    /// Bytes of the object that were passed on for sending.
     [[nodiscard]] std::uint64_t given() const { return given_; }
-    /// Reading the object failed, and why.
+    /// Whether reading the object failed, and why.
     [[nodiscard]] const std::optional<model::Error>& failure() const { return failure_; }
 
   private:
-    /// Text, then a range, which may be empty (behind the last one).
+    /// Text, then a range, which may be empty (after the last one).
     struct Part {
         std::string text;
         ByteRange range;
@@ -69,7 +69,7 @@ class ObjectBody final : public http::BodySource {
     std::uint64_t size_ = 0;
     std::uint64_t given_ = 0;
     std::uint64_t sent_ = 0;
-    std::size_t part_ = 0;           // the one being given
+    std::size_t part_ = 0;           // the one being sent
     std::size_t text_given_ = 0;     // of it
     std::uint64_t range_given_ = 0;  // of it
     std::unique_ptr<http::ReadAhead> bytes_;

@@ -14,8 +14,8 @@ namespace {
 constexpr std::size_t max_name = 200;
 constexpr std::size_t max_extension = 16;
 
-/// Takes one character of WTF-8 from `text`, which is not empty. What is no scalar value comes out as U+FFFD, one for a
-/// lone surrogate or a stray byte.
+/// Takes one character of WTF-8 from `text`, which is not empty. What is not a scalar value becomes U+FFFD, one for
+/// each lone surrogate or stray byte.
 char32_t take_character(std::string_view& text) {
     const char32_t code = base::take_character(text, base::Encoding::wtf8);
     return base::is_surrogate(code) ? base::replacement_character : code;
@@ -25,7 +25,7 @@ constexpr bool within(char32_t code, char32_t first, char32_t last) {
     return code >= first && code <= last;
 }
 
-/// Not to be in the name of a file that a person sees in a list.
+/// Characters that must not be in a name that a person sees in a list.
 bool is_unfit(char32_t code) {
     if (code < 0x80) {
         return code < 0x20 || code == 0x7F ||
@@ -38,7 +38,7 @@ bool is_unfit(char32_t code) {
            within(code, 0xE0000, 0xE0FFF);                                 // tags
 }
 
-/// The name made fit, as UTF-8 of at most `room` bytes.
+/// The name made safe, as UTF-8 of at most `room` bytes.
 std::string fit(std::string_view name, std::size_t room) {
     std::string out;
     while (!name.empty()) {
@@ -53,7 +53,7 @@ std::string fit(std::string_view name, std::size_t room) {
     return out;
 }
 
-/// `.jpg`, or nothing when what follows the last dot does not look like an extension.
+/// `.jpg`, or nothing if what follows the last dot does not look like an extension.
 std::string_view extension_of(std::string_view name) {
     const std::size_t dot = name.rfind('.');
     if (dot == std::string_view::npos || dot == 0 || name.size() - dot > max_extension || name.size() - dot < 2) {
@@ -73,7 +73,7 @@ std::string fit_name(std::string_view name) {
         fitting = fit(name, max_name - extension.size());
         fitting += extension;
     }
-    // Some systems drop these at the end, and then it is another file.
+    // Some systems drop these at the end, which would make it another file.
     while (fitting.ends_with('.') || fitting.ends_with(' ')) {
         fitting.pop_back();
     }
@@ -93,7 +93,7 @@ std::string fallback_of(std::string_view name) {
     return out;
 }
 
-/// RFC 8187 3.2.1: attr-char as it is, the rest as %XX.
+/// RFC 8187 3.2.1: attr-char unchanged, the rest as %XX.
 void append_encoded(std::string& out, std::string_view text) {
     for (const char letter : text) {
         if (is_alphanumeric(letter) || std::string_view{"!#$&+-.^_`|~"}.find(letter) != std::string_view::npos) {

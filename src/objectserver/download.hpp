@@ -38,11 +38,11 @@ struct DownloadParts {
     std::function<bool()> can_commit;
 };
 
-/// For whom another try is worth while: 503.
+/// An answer to those who should try again: 503.
 [[nodiscard]] http::Response sorry();
 
-/// The answer to one request that was granted. It is put on record when this goes, in whatever way, also when the
-/// connection was cut and the coroutine with it.
+/// The answer to one request that was granted. It is put on record when this object is destroyed, in whatever way, even
+/// if the connection was cut and the coroutine with it.
 class Download {
   public:
     Download(DownloadParts shared, const Granted& granted, http::Exchange& exchange);
@@ -80,7 +80,7 @@ class Download {
     std::string tag_;
     std::string type_;
 
-    DownloadSlots::Slot slot_;  ///< given back after the body's buffers are gone
+    DownloadSlots::Slot slot_;  ///< released after the body's buffers are gone
     std::optional<ObjectBody> body_;
 
     // How it went.

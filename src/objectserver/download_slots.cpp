@@ -79,7 +79,7 @@ asio::awaitable<bool> DownloadSlots::Slot::take(http::Exchange& exchange) {
             break;
         }
         if (error) {
-            throw boost::system::system_error{error};  // cancelled by Asio's means
+            throw boost::system::system_error{error};  // cancelled through Asio
         }
         if (exchange.gone()) {
             co_return false;

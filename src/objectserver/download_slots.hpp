@@ -15,18 +15,18 @@
 
 namespace lihandover::objectserver {
 
-/// How many large bodies are sent at a time. The slots are divided by destination, so that the downloads of one LEA,
-/// however many and slow they are, take nothing from another's; within a destination, requests get theirs in the order
-/// in which they came. On one thread.
+/// How many large bodies are sent at a time. The slots are divided among the destinations, so that the downloads of one
+/// LEA, however many and slow, take nothing from another's. Within a destination, requests get theirs in the order in
+/// which they came. On one thread.
 class DownloadSlots {
   public:
-    /// How often one that waits looks whether its client is still there.
+    /// How often a waiting request checks whether its client is still there.
     static constexpr std::chrono::milliseconds look_interval{500};
 
     explicit DownloadSlots(std::size_t all);
 
-    /// Each of so many destinations gets the same share, of one slot at least. Those that have more keep them until
-    /// they are done.
+    /// Each of so many destinations gets the same share, at least one slot. Those that have more keep them until they
+    /// are done.
     void divide(std::size_t destinations);
 
     class Slot;
@@ -39,7 +39,7 @@ class DownloadSlots {
         std::size_t taken = 0;
         std::list<Slot*> queue;
     };
-    /// Shared, so that coroutines that are destroyed late find it.
+    /// Shared, so that coroutines that are destroyed late can still use it.
     struct State {
         std::size_t all = 0;
         std::size_t share = 0;
@@ -51,7 +51,7 @@ class DownloadSlots {
     std::shared_ptr<State> state_;
 };
 
-/// One slot, or a place in the queue for it. Given back, or left, when it is destroyed.
+/// One slot, or a place in the queue for it. Released, or left, when it is destroyed.
 class DownloadSlots::Slot {
   public:
     Slot(const boost::asio::any_io_executor& executor, const DownloadSlots& slots, std::string destination)
@@ -60,8 +60,8 @@ class DownloadSlots::Slot {
     Slot& operator=(const Slot&) = delete;
     ~Slot();
 
-    /// Waits until it has the slot; false when the client went away before. Once. Cancellable by Asio's means
-    /// (operation_aborted is thrown).
+    /// Waits until it has the slot; false if the client went away first. Call it once. Cancellable through Asio (throws
+    /// operation_aborted).
     [[nodiscard]] boost::asio::awaitable<bool> take(http::Exchange& exchange);
 
   private:

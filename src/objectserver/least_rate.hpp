@@ -9,16 +9,17 @@
 
 namespace lihandover::objectserver {
 
-/// What a download has to reach.
+/// The rate a download has to reach.
 struct LeastRate {
-    std::uint64_t bytes_per_second = 0;  ///< on average since it began; 0: anything will do
-    std::chrono::milliseconds grace{};   ///< that long it may be slower
+    std::uint64_t bytes_per_second = 0;  ///< on average since it started; 0: any rate will do
+    std::chrono::milliseconds grace{};   ///< for that long it may be slower
 };
 
-/// Looks at a download now and then and ends it where it is too slow. On one thread.
+/// Checks a download at intervals and ends it if it is too slow. On one thread.
 class RateWatch {
   public:
-    /// `given` tells how many bytes went out; `end` is called once, when they are too few. Neither after this is gone.
+    /// `given` tells how many bytes went out; `end` is called once, when they are too few. Neither is called after this
+    /// object is destroyed.
     RateWatch(const boost::asio::any_io_executor& executor, LeastRate least, std::function<std::uint64_t()> given,
               std::function<void()> end);
     RateWatch(const RateWatch&) = delete;

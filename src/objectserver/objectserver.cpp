@@ -12,7 +12,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// Settings taken apart and checked.
+/// Settings, parsed and checked.
 struct Plan {
     std::shared_ptr<const AccessList> access;
     std::shared_ptr<const tls::ServerContext> tls;

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view unit = "bytes=";
 constexpr std::uint64_t largest = std::numeric_limits<std::uint64_t>::max();
 
-/// Takes the digits in front of `text`; a number too large is the largest. nullopt without a digit.
+/// Takes the digits at the start of `text`; a number that is too large becomes the largest. nullopt without a digit.
 std::optional<std::uint64_t> take_number(std::string_view& text) {
     std::size_t count = 0;
     std::uint64_t number = 0;
@@ -28,7 +28,7 @@ std::optional<std::uint64_t> take_number(std::string_view& text) {
     return number;
 }
 
-/// One element of the set. nullopt when it is malformed; begin >= end when nothing of the object is in it.
+/// One element of the set. nullopt if it is malformed; begin >= end if it contains nothing of the object.
 std::optional<ByteRange> parse_element(std::string_view text, std::uint64_t size) {
     if (text.starts_with('-')) {
         text.remove_prefix(1);

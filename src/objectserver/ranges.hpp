@@ -23,17 +23,17 @@ struct RangeChoice {
         ranges,         ///< 206
         unsatisfiable,  ///< 416
     } kind = Kind::whole;
-    /// For `ranges`: at least one, none empty, in the order asked for, together not longer than the object.
+    /// For `ranges`: at least one, none empty, in the order asked for, together no longer than the object.
     std::vector<ByteRange> ranges;
 };
 
-/// More ranges than these at once are not worth their trouble: the whole object is sent.
+/// With more ranges than this the whole object is sent.
 inline constexpr std::size_t max_ranges = 16;
 
-/// Reads a Range field (RFC 9110 14.1.2 and 14.2) against an object of `size` bytes. Where the RFC leaves the choice
-/// it is nginx's: a malformed set is unsatisfiable; ranges that together are longer than the object (they overlap) are
-/// ignored, as are other units than bytes. Empty list elements and numbers beyond 64 bits are taken as the RFC wants
-/// them. Never fails, allocates for max_ranges at most.
+/// Reads a Range field (RFC 9110 14.1.2 and 14.2) for an object of `size` bytes. Where the RFC leaves a choice it
+/// follows nginx: a malformed set is unsatisfiable; ranges that together are longer than the object (they overlap) are
+/// ignored, as are units other than bytes. Empty list elements and numbers beyond 64 bits are accepted as the RFC
+/// requires. Never fails; allocates for at most max_ranges.
 [[nodiscard]] RangeChoice choose_ranges(std::string_view field, std::uint64_t size);
 
 }  // namespace lihandover::objectserver

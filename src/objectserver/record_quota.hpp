@@ -12,16 +12,16 @@
 
 namespace lihandover::objectserver {
 
-/// How many entries fetches may make: whoever may fetch an object may do so without end, and the entries share the disk
-/// with events. A tenth of the store is theirs, spread over the time for which entries are kept, in equal shares for
-/// the destinations. A request beyond its share leaves no entry of its own; the next one that has an entry says how
-/// many there were. On one thread.
+/// How many entries fetches may make. Whoever may fetch an object may do so any number of times, and the entries share
+/// the disk with events. So they get a tenth of the store, spread over the time for which entries are kept, in equal
+/// shares for the destinations. A request beyond its share leaves no entry; the next one with an entry says how many
+/// there were. On one thread.
 class RecordQuota {
   public:
     /// What an entry takes in the store, rounded up.
     static constexpr std::uint64_t entry_bytes = 320;
     static constexpr std::uint64_t share_of_store = 10;
-    /// A share may be saved up for so long.
+    /// A share may be saved up for this long.
     static constexpr std::chrono::hours saved{24};
     static constexpr double least_burst = 1000;
 

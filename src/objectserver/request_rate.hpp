@@ -12,12 +12,12 @@
 namespace lihandover::objectserver {
 
 /// How many requests each client certificate may make. Decides by the certificate and the time alone, so a refusal says
-/// nothing of what was asked for. On one thread.
+/// nothing about what was asked for. On one thread.
 class RequestRate {
   public:
-    /// A client may save up for so long: requests come in bursts.
+    /// A client may save up for this long: requests come in bursts.
     static constexpr double burst_seconds = 10;
-    /// Beyond so many certificates those that rest are forgotten, and, should all be busy, new ones wait.
+    /// Beyond this many certificates, idle ones are forgotten, and if all are busy, new ones wait.
     static constexpr std::size_t max_certificates = 4096;
 
     /// 0: no limit.

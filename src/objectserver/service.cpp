@@ -48,7 +48,7 @@ asio::awaitable<void> Service::handle(http::Exchange& exchange) {
     }
 }
 
-/// Decided before anything is looked at: the answer gives nothing away.
+/// Decided before anything is looked up: the answer reveals nothing.
 bool Service::too_many(const http::Exchange& exchange) {
     const auto& peer = exchange.peer().certificate;
     return peer && !rate_.admits(peer->certificate_sha256, std::chrono::steady_clock::now());
@@ -67,7 +67,7 @@ asio::awaitable<void> Service::put_off(http::Exchange& exchange, const Granted& 
     co_await exchange.respond(std::move(response));
 }
 
-/// Logged when it begins and when it ends, not for each request.
+/// Logged when it starts and when it ends, not for each request.
 bool Service::can_commit() {
     const bool can = !parts_.can_commit || parts_.can_commit();
     if (can == commits_fail_) {
@@ -81,7 +81,7 @@ bool Service::can_commit() {
     return can;
 }
 
-/// One look into the store whatever was asked for, and then the same questions.
+/// One lookup in the store, whatever was asked for, and then the same checks.
 asio::awaitable<std::optional<Granted>> Service::look_up(const http::Exchange& exchange) {
     const std::string_view origin = origin_form(exchange.target());
     const auto id = object_id_of(origin);
@@ -106,7 +106,7 @@ bool Service::may_fetch(const http::Exchange& exchange, std::string_view origin,
     const auto lane = parts_.lanes.find_lane(object != nullptr ? object->lane : 0);
     destination = lane ? lane->destination : std::string{};
     const bool allowed = access_->allows(destination, *peer);
-    // A connection kept alive outlives the certificate it began with.
+    // A connection kept alive may outlive the certificate it started with.
     const bool current = now <= peer->not_after;
     const bool reading = exchange.method() == "GET" || exchange.method() == "HEAD";
     if (object == nullptr || !allowed || !current || !reading || !is_offered(*object, parts_.clock.trusted())) {
@@ -127,7 +127,7 @@ asio::awaitable<void> Service::deny(http::Exchange& exchange, std::chrono::stead
     co_await exchange.respond(std::move(response));
 }
 
-/// Logged when it begins and when it ends, not for each request.
+/// Logged when it starts and when it ends, not for each request.
 void Service::note_lookup(bool worked, const std::string& problem) {
     if (worked == lookups_fail_) {
         lookups_fail_ = !worked;

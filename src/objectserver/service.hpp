@@ -19,11 +19,11 @@
 
 namespace lihandover::objectserver {
 
-/// Answers the requests: who may have what. On the server's thread.
+/// Answers the requests: decides who may have what. On the server's thread.
 class Service final : public http::Handler {
   public:
-    /// Denials leave this long after their request came, or a multiple of it: what was looked at meanwhile takes well
-    /// under one, so the time of an answer says nothing of it.
+    /// Denials leave this long after their request came, or a multiple of it. What is looked up meanwhile takes well
+    /// under one, so the time of an answer says nothing about it.
     static constexpr std::chrono::milliseconds denial_step{20};
 
     Service(const boost::asio::any_io_executor& executor, const Parts& parts, const Options& options);

@@ -5,7 +5,7 @@
 
 namespace lihandover::objectserver {
 
-// The few questions about ASCII that headers raise. Not <cctype>, which follows the locale.
+// The few ASCII helpers that headers need. Not <cctype>, which follows the locale.
 
 [[nodiscard]] constexpr bool is_digit(char letter) {
     return letter >= '0' && letter <= '9';
@@ -19,7 +19,7 @@ namespace lihandover::objectserver {
     return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
 }
 
-/// Without regard to case.
+/// Ignoring case.
 [[nodiscard]] constexpr bool same_text(std::string_view left, std::string_view right) {
     return std::ranges::equal(left, right, {}, lower, lower);
 }

@@ -5,7 +5,7 @@
 
 namespace lihandover::objectserver {
 
-/// So many of something a second on average, and a burst of them at once. Starts full.
+/// Allows so many a second on average, and a burst. Starts full.
 class TokenBucket {
   public:
     using Time = std::chrono::steady_clock::time_point;
@@ -13,7 +13,7 @@ class TokenBucket {
     TokenBucket(double per_second, double burst, Time now)
         : per_second_(per_second), burst_(burst), tokens_(burst), counted_at_(now) {}
 
-    /// False: none is left.
+    /// False if none is left.
     [[nodiscard]] bool take(Time now) {
         refill(now);
         if (tokens_ < 1) {
@@ -23,7 +23,7 @@ class TokenBucket {
         return true;
     }
 
-    /// Whether nothing was taken for so long that a new one would be the same.
+    /// Whether it has been unused for so long that a new one would be the same.
     [[nodiscard]] bool full(Time now) {
         refill(now);
         return tokens_ >= burst_;

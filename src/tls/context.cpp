@@ -19,12 +19,12 @@
 namespace lihandover::tls {
 namespace {
 
-// RFC 7525 4.2 as far as it is ECDHE with AEAD.
+// The suites of RFC 7525 4.2 with ECDHE and AEAD.
 constexpr const char* tls12_suites =
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:"
     "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
-// TLS 1.3 has no weak suites to leave out. The one that all have to have comes first: it is the cheapest by a sixth on
-// large objects.
+// TLS 1.3 has no weak suites to leave out. The mandatory one comes first: it is the cheapest by a sixth for large
+// objects.
 constexpr const char* tls13_suites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr std::string_view alpn = "\x08http/1.1";
 constexpr std::size_t max_file = std::size_t{1} << 20U;
@@ -32,7 +32,7 @@ constexpr std::size_t max_crl_file = std::size_t{16} << 20U;
 constexpr long session_seconds = 3600;
 constexpr int max_chain = 10;
 
-/// A certificate's validity as problems() needs it later.
+/// A certificate's validity, as problems() needs it later.
 struct Validity {
     std::string what;
     model::Instant not_before;
@@ -61,7 +61,7 @@ struct Material {
     FileText certificate;
     FileText private_key;
     FileText ca;
-    FileText crl;  ///< empty where there is none
+    FileText crl;  ///< empty if there is none
 
     Material() = default;
     Material(Material&&) = default;
@@ -107,7 +107,7 @@ std::string fingerprint_of(const Material& material) {
     return base::to_hex(std::span{sum.data(), size});
 }
 
-/// What both kinds of context consist of.
+/// What both kinds of context contain.
 struct Common {
     ContextPtr context;
     OwnCertificate own;
@@ -172,7 +172,7 @@ model::Status trust(Common& common, const FileText& file) {
     return {};
 }
 
-/// The issuer of the peer's own certificate must have a list; of the authorities above, those count that have one.
+/// The issuer of the peer's own certificate must have a list; lists of authorities above it are used if they are there.
 int allow_missing_list(int good, X509_STORE_CTX* check) {
     const bool missing = X509_STORE_CTX_get_error(check) == X509_V_ERR_UNABLE_TO_GET_CRL;
     if (good == 0 && missing && X509_STORE_CTX_get_error_depth(check) > 0) {
@@ -260,7 +260,7 @@ bool set_ip(X509_VERIFY_PARAM* parameters, const std::string& host) {
 }
 
 long set_sni(SSL* ssl, const std::string& host) {
-    // The macro SSL_set_tlsext_host_name with casts as we write them.
+    // The macro SSL_set_tlsext_host_name, with our style of casts.
     return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(host.c_str()));
 }
 
@@ -374,7 +374,7 @@ bool ClientContext::prepare(ssl_st* ssl, const std::string& host, const std::str
     X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl);
     if (!set_ip(parameters, host)) {
         SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        // RFC 6066 allows names only in SNI, no addresses.
+        // RFC 6066 allows only names in SNI, no addresses.
         if (host.empty() || SSL_set1_host(ssl, host.c_str()) != 1 || set_sni(ssl, host) != 1) {
             ERR_clear_error();
             return false;

@@ -43,7 +43,7 @@ std::string subject_of(const X509* certificate) {
     return {text, std::min(static_cast<std::size_t>(std::max(size, 0L)), max_subject)};
 }
 
-/// Reasons that mean a certificate: our own complaints and the peer's alerts.
+/// Reasons that are about a certificate: our own complaints and the peer's alerts.
 bool is_certificate_reason(int reason) {
     switch (reason) {
         case SSL_R_CERTIFICATE_VERIFY_FAILED:
@@ -115,7 +115,7 @@ Explanation explain_failure(ssl_st* ssl) {
         const int reason = ERR_GET_REASON(code);
         explanation.certificate = ERR_GET_LIB(code) == ERR_LIB_SSL && is_certificate_reason(reason);
         const char* text = ERR_reason_error_string(code);
-        // An alert is the peer's word on us.
+        // An alert is the peer's complaint about us.
         explanation.sentence = explanation.certificate && reason >= SSL_AD_REASON_OFFSET
                                    ? "the peer does not accept our certificate: "
                                    : "";

@@ -21,13 +21,13 @@ BioPtr memory_bio(const std::string& text) {
     return BioPtr{BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))};
 }
 
-/// A key under a pass phrase must be an error, not a prompt on the terminal.
+/// A key under a passphrase must be an error, not a prompt on the terminal.
 int no_pass_phrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* asked) {
     *static_cast<bool*>(asked) = true;
     return -1;
 }
 
-/// Whether reading PEM stopped since there is no more, rather than at something damaged. Empties the error queue.
+/// Whether reading PEM stopped because there is no more, rather than at damage. Empties the error queue.
 bool stopped_at_end() {
     const unsigned long code = ERR_peek_last_error();
     ERR_clear_error();

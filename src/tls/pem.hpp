@@ -9,7 +9,7 @@
 
 namespace lihandover::tls {
 
-/// A file as it was read. Errors of all that follows name it.
+/// A file as it was read. Errors of all functions below name it.
 struct FileText {
     std::string path;
     std::string text;
@@ -24,7 +24,7 @@ struct FileText {
 [[nodiscard]] model::Result<std::vector<CertificatePtr>> certificates_of(const FileText& file);
 /// The unencrypted private key of a PEM file.
 [[nodiscard]] model::Result<KeyPtr> key_of(const FileText& file);
-/// Every certificate revocation list of a PEM file, or the one of a DER file: authorities hand out both.
+/// Every certificate revocation list of a PEM file, or the one of a DER file: authorities publish both.
 [[nodiscard]] model::Result<std::vector<CrlPtr>> revocation_lists_of(const FileText& file);
 
 }  // namespace lihandover::tls

@@ -13,14 +13,14 @@ namespace lihandover::tls {
 class SessionCache {
   public:
     void put(const std::string& key, SessionPtr session);
-    /// nullptr when there is none. A TLS 1.3 session is given once (RFC 8446 C.4).
+    /// nullptr if there is none. A TLS 1.3 session is returned only once (RFC 8446 C.4).
     [[nodiscard]] SessionPtr take(const std::string& key);
 
-    /// Has the sessions of `context` put here, until forget().
+    /// Has the sessions of `context` stored here, until forget().
     [[nodiscard]] bool serve(SSL_CTX* context);
     /// A connection that outlives the cache may still receive a ticket.
     static void forget(SSL_CTX* context);
-    /// Tells whose session `ssl` will have.
+    /// Tells under which key the session of `ssl` will be stored.
     static void name(SSL* ssl, std::string key);
 
   private:

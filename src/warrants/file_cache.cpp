@@ -13,14 +13,14 @@ namespace lihandover::warrants {
 namespace {
 
 std::int64_t now_nanos() {
-    // File systems stamp with the machine's clock, so it is this one that their stamps are compared with.
+    // File systems stamp with the machine's clock, so their stamps are compared with that clock.
     return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
         .count();
 }
 
-/// Whether a file of this stamp, read at that time, can no longer be written to without its stamp changing: stamps move
-/// in ticks, so that a second write within one of them would go unseen. Ticks are milliseconds, but whole seconds on
-/// file systems that know no more.
+/// Whether a file with this stamp, read at that time, can no longer be written without its stamp changing. Stamps move
+/// in ticks, so a second write within one of them would go unnoticed. Ticks are milliseconds, but whole seconds on file
+/// systems that store no more.
 bool is_settled(const config::FileStamp& stamp, std::int64_t read_at) {
     constexpr std::int64_t second = 1'000'000'000;
     const bool coarse = stamp.modified_nanos % second == 0 && stamp.changed_nanos % second == 0;
@@ -80,7 +80,7 @@ FileCache::Work FileCache::update(const std::vector<std::string>& names, const P
     return work;
 }
 
-/// Reads the file again where it may have changed, and parses it where what it says is not known.
+/// Reads the file again if it may have changed, and parses it if its text is not known.
 void FileCache::look_at(CachedFile& file, const ParseCache& before, const KnownWarrant& known, Work& work) const {
     const std::string path = path_of(file.name);
     const model::Result<config::FileStamp> found = config::stamp_of(path);
@@ -144,7 +144,7 @@ const ParsedFile& FileCache::places(CachedFile& file) const {
         if (const auto text = config::read_text_file(path, max_warrant_file_size)) {
             file.details->parsed = parse_warrant_file(text->bytes, path);
             file.details->parsed.warrant.reset();
-            // Should it have changed since, the next reload says what is wrong with it.
+            // If it has changed since, the next reload says what is wrong with it.
             file.details->parsed.problems.clear();
         }
     }

@@ -13,18 +13,18 @@
 
 namespace lihandover::warrants {
 
-/// What a directory of warrant files holds, by name, each list in order.
+/// The contents of a directory of warrant files, by name, each list in order.
 struct Listing {
     std::vector<std::string> files;        ///< `*.yaml`, whatever they are
     std::vector<std::string> passed_over;  ///< other files that do not begin with a dot
-    /// Why it cannot be read; the lists are empty then.
+    /// Why it cannot be read; then the lists are empty.
     std::optional<std::string> unreadable;
-    bool absent = false;  ///< unreadable since there is no such directory
+    bool absent = false;  ///< unreadable because there is no such directory
 };
 
 [[nodiscard]] Listing list_directory(const std::string& directory);
 
-/// One warrant file as it was last read.
+/// One warrant file as last read.
 struct CachedFile {
     /// What only few files need.
     struct Details {
@@ -35,14 +35,14 @@ struct CachedFile {
     std::string name;
     ShortDigest stamp{};
     ShortDigest text{};                ///< of what was read
-    WarrantPtr warrant;                ///< what the file says; null: the file is bad by itself
+    WarrantPtr warrant;                ///< what the file says; null: the file by itself is bad
     bool settled = false;              ///< a write since the stamp would have changed it
-    std::unique_ptr<Details> details;  ///< of a bad file, and of one that was asked where things stand
+    std::unique_ptr<Details> details;  ///< of a bad file, and of one whose places were asked for
 
     [[nodiscard]] bool good() const { return warrant != nullptr && (!details || details->problems.empty()); }
 };
 
-/// The files of one directory, read again where they changed.
+/// The files of one directory, read again when they change.
 class FileCache {
   public:
     explicit FileCache(std::string directory) : directory_(std::move(directory)) {}
@@ -52,19 +52,19 @@ class FileCache {
         std::size_t read = 0;
         std::size_t parsed = 0;
     };
-    /// The warrant of this file and digest that is known from before; null: none is.
+    /// The warrant of this file and digest known from before; null if there is none.
     using KnownWarrant = std::function<WarrantPtr(const std::string& file, const Digest& digest)>;
 
     /// Takes the files of this listing, in its order, and forgets the others. Reads those that may have changed, and
-    /// starts everyone's problems anew with what is wrong with the file by itself. What was parsed before the start is
-    /// not parsed again where `before` has it and `known` its warrant.
+    /// resets everyone's problems to what is wrong with the file by itself. What was parsed before the start is not
+    /// parsed again if `before` has it and `known` its warrant.
     Work update(const std::vector<std::string>& names, const ParseCache& before, const KnownWarrant& known);
-    /// What is to be known at the next start.
+    /// What the next start should know.
     [[nodiscard]] ParseCache to_cache() const;
 
     [[nodiscard]] std::vector<CachedFile>& files() { return files_; }
     [[nodiscard]] std::string path_of(const std::string& name) const { return directory_ + "/" + name; }
-    /// Where things stand in the file; reads it again where that is not known.
+    /// The places in the file; reads it again if they are not known.
     [[nodiscard]] const ParsedFile& places(CachedFile& file) const;
 
   private:

@@ -20,7 +20,7 @@ struct Posting {
     std::uint32_t is_last : 1 = 0;  ///< of its key
 };
 
-/// A key of targets and where its postings begin. Small, since a miss reads one of these at most, and there are as many
+/// A key of targets and where its postings begin. Small, since a miss reads at most one of these, and there are as many
 /// as targets.
 struct Key {
     std::uint64_t hash = 0;
@@ -30,7 +30,7 @@ struct Key {
     std::uint32_t first_posting = 0;
 };
 
-/// Finds keys by those of events, whose bytes lie elsewhere.
+/// Finds keys by those of events, whose bytes are elsewhere.
 struct KeyHash {
     using is_transparent = void;
     using is_avalanching = void;  // identity_hash() is
@@ -67,7 +67,7 @@ struct Index::Tables {
     std::string arena;
     KeySet keys{0, KeyHash{}, KeyEqual{&arena}};
 
-    /// Whether a posting under the event's key applies to the event, which happened then and came in then.
+    /// Whether a posting under the event's key applies to the event, given when it happened and when it came in.
     [[nodiscard]] bool applies(const Posting& posting, const model::Event& event, model::Instant at,
                                model::Instant received_at, const model::Identifier& identifier,
                                bool has_optional_parameters) const {
@@ -88,13 +88,13 @@ struct Index::Tables {
 
 namespace {
 
-/// A target on its way into the tables.
+/// A target that is being added to the tables.
 struct Entry {
     Key key;
     Posting posting;
 };
 
-/// The keys of a target under every set of rules that events can have, each once, go to the arena.
+/// The keys of a target under every set of rules that events can have are written to the arena, each once.
 class TargetKeys {
   public:
     TargetKeys(const model::Matching& matching, std::string& arena) : rules_(matching.all_rules()), arena_(arena) {}
@@ -175,7 +175,7 @@ Index::Index(std::vector<WarrantPtr> warrants, MatchRules rules) {
 
     std::vector<Entry> entries = entries_of(tables->warrants, tables->rules.matching, tables->arena);
     const KeyEqual equal = tables->keys.key_eq();
-    // Equal keys side by side; those of one hash that differ in their bytes are told apart by these.
+    // Equal keys side by side; keys with the same hash but different bytes are told apart by these.
     std::ranges::sort(entries, [&equal](const Entry& a, const Entry& b) {
         if (a.key.hash != b.key.hash) {
             return a.key.hash < b.key.hash;

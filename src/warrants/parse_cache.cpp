@@ -19,7 +19,7 @@ namespace lihandover::warrants {
 
 namespace {
 
-// What is judged good changes with the program: a cache of another version is not read.
+// What counts as good changes with the program: a cache of another version is not read.
 constexpr std::string_view magic = "lhwarrants";
 constexpr std::size_t header_size = 16;
 constexpr std::size_t fixed_size = 16 + 16 + 32 + 2;
@@ -52,7 +52,7 @@ void take(std::string_view& from, Bytes& bytes) {
     from.remove_prefix(bytes.size());
 }
 
-/// All of a file; empty where that cannot be had.
+/// The whole contents of a file; empty if it cannot be read.
 std::string contents_of(const std::string& path) {
     const base::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));  // NOLINT(*-vararg)
     struct stat status {};

@@ -38,9 +38,9 @@ struct ParseCache {
     [[nodiscard]] const Entry* find(std::string_view name) const;
 };
 
-/// Empty where there is none, or none that this version of the program can trust.
+/// Empty if there is none, or none that this version of the program can trust.
 [[nodiscard]] ParseCache read_parse_cache(const std::string& path);
-/// Puts another file in its place. Not synced: one that is lost is written anew.
+/// Replaces the file. Not synced: one that is lost is written again.
 [[nodiscard]] model::Status write_parse_cache(const std::string& path, const ParseCache& cache);
 
 }  // namespace lihandover::warrants

@@ -91,7 +91,7 @@ class ByteReader {
         }
         return value;
     }
-    /// A count of things of at least `least` bytes each, so that a broken one cannot ask for memory.
+    /// A count of things of at least `least` bytes each, so that a damaged one cannot ask for memory.
     [[nodiscard]] std::size_t count(std::size_t least) {
         const auto value = integer<std::uint32_t>();
         if (value > left_.size() / least) {

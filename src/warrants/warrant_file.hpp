@@ -12,19 +12,19 @@ namespace lihandover::warrants {
 
 /// A warrant file as read, before it is known which destinations and other warrants there are.
 struct ParsedFile {
-    std::optional<Warrant> warrant;  ///< set when there are no problems
+    std::optional<Warrant> warrant;  ///< set if there are no problems
     config::Problems problems;
-    /// What later checks look at, also where there are problems; empty where it could not be read.
+    /// What later checks use, even if there are problems; empty if it could not be read.
     std::string destination_name;
     bool wants_binary = false;
-    /// Where they point to.
+    /// Their places.
     config::Place liid;
     config::Place destination;
     config::Place binary;  ///< `binary` among the parts to deliver
 };
 
-/// Grows with every change of what parse_warrant_file() takes for good, or makes of it: what an earlier program judged
-/// is judged again then.
+/// Increases with every change of what parse_warrant_file() accepts, or of its result: what an earlier program judged
+/// is then judged again.
 inline constexpr int parse_rules_version = 2;
 
 /// `file` is the name in problems.

@@ -16,7 +16,7 @@ using testing::Not;
 
 class ControlApiTest : public AdminTest {
   protected:
-    /// The user that this test runs as: the peer of all that it asks.
+    /// The user that this test runs as: the peer of all requests.
     static std::string user() { return http::user_name(::getuid()); }
 
     std::vector<Decided> decided() {
@@ -172,7 +172,7 @@ TEST_F(ControlApiTest, ListsPageByPage) {
     }
     EXPECT_EQ(seen, expected);
     EXPECT_EQ(pages, 4);
-    // An ObjectIdentifier is a place too.
+    // An ObjectIdentifier is a position too.
     const Json json(get("/v1/items?limit=1&destination=lea-one&after=" + expected[3]).body);
     EXPECT_EQ(json.text("/items/0/id"), expected[4]);
     EXPECT_EQ(get("/v1/items?after=" + model::Uuid::random().to_string()).status, 404U);

@@ -1,4 +1,4 @@
-// lihandoverctl as a process, against the control door.
+// lihandoverctl as a process, against the control socket.
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -83,7 +83,7 @@ TEST_F(CtlTest, PrintsAnArrayOfItems) {
     EXPECT_EQ(json.text("/0/destination"), "lea-one");
     EXPECT_EQ(json.text("/0/state"), "queued");
     EXPECT_EQ(json.text("/1/state"), "refused");
-    // Global options in front of the command and behind it.
+    // Global options before the command and after it.
     EXPECT_EQ(ctl({"--json", "items"}).out, ended.out);
     EXPECT_EQ(run({"items", "--socket", socket_, "--json"}).out, ended.out);
     EXPECT_EQ(Json(ctl({"items", "--state", "refused", "--json"}).out).size(""), 1U);

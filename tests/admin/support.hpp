@@ -31,7 +31,7 @@
 
 namespace lihandover::admin::test {
 
-/// The rest of the daemon, as a test wants it.
+/// The rest of the daemon, as a test needs it.
 class FakeControl final : public Control {
   public:
     std::atomic<Stage> now = Stage::running;
@@ -79,7 +79,7 @@ class FakeControl final : public Control {
     [[nodiscard]] std::shared_ptr<const WarrantList> warrants() const override { return list; }
     std::atomic<int> clock_accepted = 0;
     void accept_clock() override { ++clock_accepted; }
-    /// The one destination there is: held by an operator or not.
+    /// Whether an operator paused the one destination there is.
     std::atomic<bool> held = false;
     [[nodiscard]] bool has_destination(const std::string& name) const override { return name == "lea-one"; }
     void pause_destination(const std::string& /*name*/) override { held = true; }
@@ -97,7 +97,7 @@ class FakeControl final : public Control {
     std::thread reloading_;
 };
 
-/// An Admin with all that it needs, and a directory for its socket.
+/// An Admin with everything it needs, and a directory for its socket.
 class AdminTest : public testing::Test {
   protected:
     ~AdminTest() override { stop(); }

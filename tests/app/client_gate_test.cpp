@@ -11,7 +11,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-// A request that only has a peer; reading its body would be a mistake of the gate.
+// A request that has only a peer; reading its body would be a mistake of the gate.
 class RequestFrom final : public http::Exchange {
   public:
     explicit RequestFrom(std::optional<tls::PeerIdentity> identity) { peer_.certificate = std::move(identity); }

@@ -11,7 +11,7 @@
 namespace lihandover::app {
 namespace {
 
-/// Numbers heard, in order.
+/// Signal numbers, in the order in which they came.
 class Heard {
   public:
     void add(int number) {

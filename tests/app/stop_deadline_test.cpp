@@ -8,7 +8,7 @@
 namespace lihandover::app {
 namespace {
 
-/// Hangs for ever, as a part may.
+/// Hangs forever, as a part may.
 [[noreturn]] void hang() {
     while (true) {
         ::pause();

@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 
 class StopListTest : public testing::Test {
   protected:
-    /// Whether all have stopped within no time but the list's patience.
+    /// Whether all have stopped, with no time but the list's patience.
     bool stop() {
         auto all = asio::co_spawn(io_, stops_.stop(StopTime(model::system_clock(), std::chrono::milliseconds(0))),
                                   asio::use_future);

@@ -72,7 +72,7 @@ class WarrantKeeperTest : public testing::Test {
                                                       "targets:\n  - user_id: "
                                                    << user << "\ndeliver: [metadata, content]\n";
     }
-    /// What the records of warrants say.
+    /// What the records say about warrants.
     std::vector<std::string> reasons() {
         auto reader = store_->reader();
         EXPECT_TRUE(reader);

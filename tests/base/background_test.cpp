@@ -88,7 +88,7 @@ TEST_F(Background, ACallbackFromAnyThreadIsAwaited) {
 }
 
 TEST_F(Background, CallersOnAPoolOfThreadsAreServedToo) {
-    // The frame may go on, and end, on another thread before the function that started the work returns.
+    // The frame may resume, and end, on another thread before the function that started the work returns.
     std::atomic<int> sum{0};
     for (int caller = 0; caller < 200; ++caller) {
         asio::co_spawn(
@@ -105,7 +105,7 @@ TEST_F(Background, CallersOnAPoolOfThreadsAreServedToo) {
 }
 
 TEST_F(Background, TheLastReferenceMayBeDroppedUncalled) {
-    // The caller never goes on, and nothing is leaked or touched when the context goes.
+    // The caller never resumes, and nothing is leaked or touched when the context is destroyed.
     std::function<void(int)> kept;
     asio::co_spawn(
         io,

@@ -122,7 +122,7 @@ f:24:20: schema_validation: not one of the choices; allowed: off, sample or all 
 )");
 }
 
-/// The good configuration with further options of its destination.
+/// The good configuration with further options for its destination.
 std::string problems_of_destination(const std::string& options) {
     return problems_of(std::string(good) + options);
 }

@@ -23,7 +23,7 @@ TEST(ConfigurationReference, IsTheOneInDocs) {
     const std::string path = LIHANDOVER_SOURCE_DIR "/docs/configuration.md";
     std::ostringstream file;
     file << std::ifstream(path).rdbuf();
-    // The part about warrant files follows, and is held to its own declarations by the warrants' tests.
+    // The part about warrant files follows; the warrants' tests compare it with its own declarations.
     EXPECT_TRUE(file.str().starts_with(reference_markdown()))
         << "run the warrants' tests with LIHANDOVER_UPDATE_DOCS=1 to write docs/configuration.md anew";
 }
@@ -48,7 +48,7 @@ TEST(Options, EveryOneHasHelpThatIsASentence) {
     EXPECT_GT(paths.size(), 60U);
 }
 
-/// A file made of options' examples.
+/// A file made from the options' examples.
 struct Tree {
     std::map<std::string, Tree> below;
     std::string value;
@@ -81,7 +81,7 @@ std::string concrete(std::string path) {
     return star == std::string::npos ? path : path.replace(star, 2, ".lea-one");
 }
 
-/// The least that loads.
+/// The minimum that loads.
 Tree least() {
     Tree tree;
     tree.set("csp.country_code", "XX");
@@ -94,7 +94,7 @@ Tree least() {
     return tree;
 }
 
-/// What an option's value needs beside it.
+/// What an option's value needs besides it.
 void add_company(const std::string& path, Tree& tree) {
     if (path.starts_with("intake.http[].tls") || path == "intake.http[].listen") {
         tree.set("intake.http[].listen", "\"127.0.0.1:1\"");
@@ -275,7 +275,7 @@ TEST_P(EachOption, RefusesAValueOfAnotherKindAtItsPlace) {
 
 std::vector<OptionRow> leaves() {
     std::vector<OptionRow> rows = option_rows();
-    // Another model needs other options beside it: Configuration.BinaryObjectsNeedWhatTheirModelNeeds.
+    // Another model needs other options besides it: Configuration.BinaryObjectsNeedWhatTheirModelNeeds.
     std::erase_if(rows, [](const OptionRow& row) { return row.section || row.path == "destinations.*.binary.model"; });
     return rows;
 }

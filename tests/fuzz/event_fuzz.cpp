@@ -1,5 +1,5 @@
-// The JSON of one event: what the parser takes is JSON and comes out whole, through the store's form and into a
-// document; what it calls no JSON is none.
+// The JSON of one event: what the parser accepts is JSON and is preserved, through the store's form and into a
+// document; what it says is not JSON is not.
 
 #include <simdjson.h>
 
@@ -56,7 +56,7 @@ void touch_all(const model::Event& event) {
     }
 }
 
-// The verdict of another reader; nothing where it cannot know: it refuses lone surrogates and numbers beyond a double,
+// The verdict of another reader, or nothing if it cannot know: it refuses lone surrogates and numbers beyond a double,
 // and counts depth in its own way.
 std::optional<bool> is_json(std::string_view text) {
     static simdjson::dom::parser parser;

@@ -12,10 +12,10 @@
 
 namespace lihandover::fuzz {
 
-/// What each fuzzer is: takes an input and says what has to hold then (must).
+/// The function of each fuzzer: takes an input and checks what must hold (must).
 void try_input(const std::uint8_t* data, std::size_t size);
 
-/// Ends the program, which is how a fuzzer reports: what was found is in the input that it then keeps.
+/// Ends the program, which is how a fuzzer reports: the engine then keeps the input.
 inline void must(bool holds, const char* what, std::source_location place = std::source_location::current()) {
     if (!holds) {
         std::fprintf(stderr, "%s:%u: does not hold: %s\n", place.file_name(), static_cast<unsigned>(place.line()),
@@ -24,7 +24,7 @@ inline void must(bool holds, const char* what, std::source_location place = std:
     }
 }
 
-/// The bytes of an input, taken from the front. Where they end, numbers are 0.
+/// The bytes of an input, taken from the front. Beyond the end, numbers are 0.
 class Input {
   public:
     Input(const std::uint8_t* data, std::size_t size) : rest_(reinterpret_cast<const char*>(data), size) {}
@@ -78,7 +78,7 @@ class Exact {
     return std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7f; });
 }
 
-/// Reads every byte, for the sanitizers' sake.
+/// Reads every byte, so that the sanitizers check them.
 inline void touch(std::string_view text) {
     unsigned sum = 0;
     for (const char c : text) {

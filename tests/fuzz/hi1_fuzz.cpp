@@ -1,5 +1,5 @@
-// An LEA's answer to a message, and what is made of it. The first byte is about the HTTP answer, a line is its
-// Retry-After; what follows is the body. The same bytes are read as a request, as the test LEA would.
+// An LEA's answer to a message, and its classification. The first byte is about the HTTP answer, a line is its
+// Retry-After, and the rest is the body. The same bytes are read as a request, as the test LEA would.
 
 #include <array>
 #include <string>
@@ -26,7 +26,7 @@ bool names(std::string_view body, const model::Uuid& id) {
     return lower.find(id.to_string()) != std::string::npos;
 }
 
-// A document may write its digits as references, then nothing can be found in it.
+// A document may write its digits as references; then nothing can be found in it.
 bool is_plain(std::string_view body) {
     return body.find('&') == std::string_view::npos && body.find("<!") == std::string_view::npos &&
            body.find('\0') == std::string_view::npos && !body.starts_with("\xFF\xFE") && !body.starts_with("\xFE\xFF");

@@ -109,7 +109,7 @@ std::string lower(std::string_view text) {
     return out;
 }
 
-/// Takes a line without its end; false where there is none.
+/// Takes a line without its end; false if there is none.
 bool take_line(std::string_view& rest, std::string_view& line) {
     const auto end = rest.find("\r\n");
     if (end == std::string_view::npos) {
@@ -122,7 +122,7 @@ bool take_line(std::string_view& rest, std::string_view& line) {
 
 using Fields = std::multimap<std::string, std::string>;
 
-/// The request line without its body. False where it is none.
+/// The request line without its body. False if it is invalid.
 bool take_first_line(std::string_view& rest, Seen& out) {
     std::string_view line;
     if (!take_line(rest, line)) {
@@ -138,7 +138,7 @@ bool take_first_line(std::string_view& rest, Seen& out) {
     return version == "HTTP/1.1" || version == "HTTP/1.0";
 }
 
-/// All fields up to the empty line. False where that does not come, or something else does.
+/// All fields up to the empty line. False if that does not come, or something else does.
 bool take_fields(std::string_view& rest, Fields& fields) {
     std::string_view line;
     while (take_line(rest, line)) {
@@ -154,7 +154,7 @@ bool take_fields(std::string_view& rest, Fields& fields) {
     return false;
 }
 
-/// The body where it is whole. False where `digits` are no length.
+/// The body, if it is complete. False if `digits` is not a length.
 bool take_sized_body(std::string_view& rest, const std::string& digits, Seen& out) {
     if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) {
         return false;
@@ -174,7 +174,7 @@ bool take_sized_body(std::string_view& rest, const std::string& digits, Seen& ou
     return true;
 }
 
-/// The body where it is whole.
+/// The body, if it is complete.
 void take_chunked_body(std::string_view& rest, Seen& out) {
     std::string body;
     std::string_view line;
@@ -205,7 +205,7 @@ void take_chunked_body(std::string_view& rest, Seen& out) {
     }
 }
 
-/// The next request by a plain reading. False where there is none; without a body where that is not whole.
+/// The next request by a plain reading. False if there is none; without a body if that is not complete.
 bool take_request(std::string_view& rest, Seen& out) {
     while (rest.starts_with("\r\n")) {
         rest.remove_prefix(2);
@@ -320,7 +320,7 @@ void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
         auto pieces = serve(input.rest(), piece);
         if (!whole.ignored && !pieces.ignored) {
             must(whole.requests == pieces.requests, "what is seen does not depend on the pieces");
-            // What is no request and ends in the middle may be refused or, since it could have become one, not.
+            // What is not a request and ends in the middle may be refused, or not, since it could have become one.
             for (auto* outcome : {&whole, &pieces}) {
                 outcome->statuses.resize(std::min(outcome->statuses.size(), outcome->requests.size()));
             }

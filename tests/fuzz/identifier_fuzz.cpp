@@ -1,4 +1,4 @@
-// Identifiers: when two are one party. A line of the first, the rest is the second; the first byte says of what types.
+// Identifiers: when two are one party. The first line is one, the rest is the other; the first byte gives their types.
 
 #include <string>
 
@@ -41,7 +41,7 @@ void check_one(const model::Identifier& one) {
     }
     const std::string normal = model::normalised(one.type, one.value);
     must(model::normalised(one.type, normal) == normal, "normalising twice is normalising once");
-    // Blanks at the ends count for nothing, but URIs in documents have them as escapes, which do.
+    // Blanks at the ends are ignored, but URIs in documents have them as escapes, which are not.
     const auto visible = [](char c) { return c > ' ' && c < 0x7F; };
     if (!one.value.empty() && visible(one.value.front()) && visible(one.value.back())) {
         must(model::equivalent(one, {one.type, normal}), "the normalised is the same party");

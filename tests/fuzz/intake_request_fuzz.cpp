@@ -119,7 +119,7 @@ std::vector<Request> read_requests(fuzz::Input& input, bool chunked) {
     return requests;
 }
 
-/// Lines that have something in them.
+/// Lines that are not blank.
 std::size_t count_events(std::string_view body, bool ndjson) {
     if (body.starts_with("\xEF\xBB\xBF")) {
         body.remove_prefix(3);

@@ -14,7 +14,7 @@ namespace {
 using namespace lihandover;
 using fuzz::must;
 
-// As slow and as plain as it gets; `text` is base64.
+// As slow and as simple as possible; `text` is base64.
 std::string plain_decode(std::string_view text) {
     constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string out;
@@ -59,7 +59,7 @@ void check_sha256(std::string_view text) {
     }
 }
 
-// What of `text` may stand between quotes: UTF-8 without control characters and bare quotes.
+// The part of `text` that may be between quotes: UTF-8 without control characters and bare quotes.
 bool may_be_string(std::string_view text) {
     static simdjson::dom::parser parser;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -87,7 +87,7 @@ void check_string(std::string_view text) {
         return;
     }
     out.resize(static_cast<std::size_t>(end - out.data()));
-    // simdjson 3.0 drops what it should keep of a high surrogate before something else; lone ones are ours alone.
+    // simdjson 3.0 drops what it should keep of a high surrogate before something else; only we read lone ones.
     if (known && text.find("\\u") == std::string_view::npos) {
         must(out == theirs, "a string is what it means");
     }
@@ -101,7 +101,7 @@ void check_string(std::string_view text) {
     const char* const back_end = intake::unescape_json(inner, back.data());
     must(back_end != nullptr, "what we write can be read");
     back.resize(static_cast<std::size_t>(back_end - back.data()));
-    // A high and a low surrogate that were apart in the text may have met.
+    // A high and a low surrogate that were apart in the text may now be adjacent.
     std::string rewritten;
     intake::append_json_string(rewritten, back);
     must(rewritten == written || back != out, "reading what we wrote is stable");

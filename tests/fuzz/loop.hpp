@@ -26,7 +26,7 @@ class FarEnd {
     FarEnd& operator=(const FarEnd&) = delete;
     ~FarEnd() { ::close(descriptor_); }
 
-    /// Until `done`. It has to come: the far end has closed its side by then, so nobody waits for it.
+    /// Runs until `done`. That has to come: the far end has closed its side by then, so nobody waits for it.
     ///   piece  bytes to send at a time; 0: all at once
     void serve(boost::asio::io_context& context, std::string_view bytes, std::size_t piece,
                const std::function<bool()>& done) {
@@ -61,7 +61,7 @@ class FarEnd {
         }
     }
 
-    /// All that came.
+    /// Everything that came.
     [[nodiscard]] const std::string& taken() const { return taken_; }
 
   private:

@@ -1,4 +1,4 @@
-// What an operator's program asks of the control socket.
+// Requests of an operator's program to the control socket.
 
 #include <string>
 
@@ -18,7 +18,7 @@ std::string in_quotes(std::string_view text) {
     return out + '"';
 }
 
-// The same order in other words.
+// The same order, written differently.
 std::string written(const admin::Order& order) {
     std::string out = "{";
     const auto member = [&out](std::string_view name, const std::string& value) {

@@ -1,4 +1,4 @@
-// Gives a fuzzer's function the kept inputs, one after another: the fuzzers as ordinary tests, with any compiler.
+// Runs a fuzzer's function on the kept inputs, one after another: the fuzzers as ordinary tests, with any compiler.
 //   TARGET DIRECTORY_OR_FILE…
 
 #include <exception>
@@ -22,9 +22,9 @@ void replay(const fs::path& path) {
         throw std::runtime_error("cannot read " + path.string());
     }
     const std::string bytes{std::istreambuf_iterator<char>(file), {}};
-    // The last one that is named is the one that broke it.
+    // The last one that is named is the one that failed.
     std::cerr << path.c_str() << std::endl;  // NOLINT(performance-avoid-endl): seen even if it breaks
-    // In memory of its own size, as the engine has it.
+    // In memory of exactly its size, as the engine has it.
     const std::vector<std::uint8_t> input(bytes.begin(), bytes.end());
     lihandover::fuzz::try_input(input.data(), input.size());
 }

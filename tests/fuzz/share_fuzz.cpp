@@ -1,4 +1,4 @@
-// An item's share as the store has it: whatever its bytes, it is refused or it becomes a document.
+// An item's share as the store has it: whatever its bytes, it is refused or becomes a document.
 
 #include <pugixml.hpp>
 #include <string>

@@ -47,7 +47,7 @@ void check_time(std::string_view text) {
     must(time->text == text, "a time keeps its text");
     must(time->instant.nanos >= 0 && time->instant.nanos < 1'000'000'000, "nanoseconds are below a second");
     must(time->instant.seconds == plain_seconds(text), "a time is when its text says");
-    // What documents say can be read again, and is the same second.
+    // What documents contain can be read again, and is the same second.
     const std::string whole = model::to_qualified_date_time(text);
     const auto again = model::parse_rfc3339(whole);
     must(again && again->instant == model::Instant{time->instant.seconds, 0}, "whole seconds are the same seconds");

@@ -35,13 +35,13 @@ struct Item {
                bool targeted = false, std::string nickname = {});
 };
 
-/// A profile that check_profile takes.
+/// A profile that check_profile accepts.
 [[nodiscard]] model::Profile usual_profile(std::uint32_t writer_version = current_writer_version);
 
 /// A message from one party to another, everything ordered.
 [[nodiscard]] Item usual_item();
 
-/// An object that a source said everything of.
+/// An object for which a source gave everything.
 [[nodiscard]] model::BinaryObject usual_object();
 
 /// Any event that a source might report, hostile text included; the same for the same seed.

@@ -24,7 +24,7 @@ TEST(AnyEvent, MakesAValidDocumentThatSaysIt) {
         objects += item.objects.size();
         schemas += item.identity.carries_schema ? 1 : 0;
     }
-    // The rare ways were gone.
+    // The rare cases occurred.
     EXPECT_GT(base64, seeds / 10);
     EXPECT_GT(schemas, seeds / 100);
     EXPECT_GT(objects, seeds / 4);
@@ -37,7 +37,7 @@ TEST(AnyEvent, MakesTheSameBytesWhenReadBackFromTheStoredShare) {
         for (std::size_t at = 0; at < item.share.targeted.size(); ++at) {
             targeted[at / 64] |= std::uint64_t{item.share.targeted[at]} << (at % 64);
         }
-        // What of the parameters is metadata does not matter here, as long as it is ordered.
+        // Which parameters are metadata does not matter here, as long as it is ordered.
         std::vector<std::string> metadata_parameters;
         if (!item.share.deliver.content) {
             for (const model::Property& parameter : item.share.event.parameters) {

@@ -295,7 +295,7 @@ std::vector<pugi::xml_node> elements_of(const pugi::xml_document& document) {
     struct Walker : pugi::xml_tree_walker {
         std::vector<pugi::xml_node> nodes;
         bool for_each(pugi::xml_node& node) override {
-            // Our Core does not look into XML signatures, which nobody sends on this interface; the reference does.
+            // Our Core does not validate XML signatures, which nobody sends on this interface; the reference does.
             if (node.type() == pugi::node_element && !std::string_view(node.name()).starts_with("s:")) {
                 nodes.push_back(node);
             }
@@ -549,12 +549,12 @@ TEST(Schemas, GiveTheSameVerdictsAsTheReference) {
             return;
         }
     }
-    // Both sides of the fence were visited.
+    // Both verdicts occurred.
     EXPECT_GT(valid, 1000U);
     EXPECT_GT(invalid, 3000U);
 }
 
-// Without the reference at hand, at least the sample of the other kinds of messages has to pass.
+// If the reference is missing, at least the sample of the other kinds of messages has to pass.
 TEST(Schemas, TakeTheOtherMessagesOfCore) {
     std::size_t invalid = 0;
     for (const std::string& document : other_messages()) {

@@ -16,7 +16,7 @@ namespace {
 using model::IdentifierType;
 using model::PartyRole;
 
-/// The text between the first `<name>` and `</name>`; empty where there is none.
+/// The text between the first `<name>` and `</name>`; empty if there is none.
 std::string between(std::string_view document, std::string_view name) {
     const std::size_t open = document.find("<" + std::string(name) + ">");
     const std::size_t close = document.find("</" + std::string(name) + ">");
@@ -67,7 +67,7 @@ TEST(Writer, TheSameItemGivesTheSameBytesInAnyMessage) {
     std::string message;
     append_message(message, item.profile, some_uuid(1), {1, 0}, delivers);
     EXPECT_NE(message.find("<ActionIdentifier>1</ActionIdentifier>" + deliver + "</ActionRequest>"), std::string::npos);
-    // Written straight into a message that has begun, behind other actions.
+    // Written straight into a message that has already started, after other actions.
     std::string grown;
     append_message_head(grown, item.profile, some_uuid(1), {1, 0});
     hi1::append_action_head(grown, 0);

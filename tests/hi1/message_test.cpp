@@ -100,7 +100,7 @@ TEST(Response, AMessageLevelError) {
 TEST(Response, AMessageLevelErrorNeedsNoTransactionOfOurs) {
     const std::string payload =
         "<ResponsePayload>" + error_information("+3020", "cannot read that") + "</ResponsePayload>";
-    // Who could not read the request does not know its transaction, nor who sent it.
+    // Whoever could not read the request knows neither its transaction nor who sent it.
     const std::string stranger =
         "<Header><SenderIdentifier><CountryCode>ZZ</CountryCode><UniqueIdentifier>UNKNOWN</UniqueIdentifier>"
         "</SenderIdentifier><TransactionIdentifier>00000000-0000-0000-0000-000000000007</TransactionIdentifier></"
@@ -177,7 +177,7 @@ TEST(Response, AnyPrefixButTheRightNamespace) {
     EXPECT_NE(problem_of(message("<ResponsePayload/>", {}, "http://uri.etsi.org/03120/common/2016/02/Core")), "");
     EXPECT_NE(problem_of(message("<ResponsePayload/>", {}, "")), "");
     EXPECT_NE(problem_of("<x:HI1Message xmlns:y=\"" + std::string(core_namespace) + "\"/>"), "");
-    // An answer in a namespace of somebody else's says nothing.
+    // An answer in somebody else's namespace says nothing.
     const std::string body2 = responses(
         "<ActionResponse><ActionIdentifier>0</ActionIdentifier><DELIVERResponse "
         "xmlns=\"urn:other\"><Identifier>" +
@@ -222,7 +222,7 @@ TEST(Response, DescriptionsAreBoundedAndClean) {
     EXPECT_GT(description.size(), max_description - 4);
     EXPECT_TRUE(std::string_view(long_text).starts_with(description));
     EXPECT_EQ(only_answer(refused("0", "1", "a\x1B[31m\xFF")).error.description, "a\xEF\xBF\xBD[31m\xEF\xBF\xBD");
-    // The description may lack.
+    // The description may be missing.
     EXPECT_EQ(only_answer("<ActionResponse><ActionIdentifier>0</ActionIdentifier><ErrorInformation><ErrorCode>5"
                           "</ErrorCode></ErrorInformation></ActionResponse>")
                   .kind,

@@ -232,7 +232,7 @@ TEST(Server, OnlyTheFirstAnswerCounts) {
 TEST(Server, AnUnreadBodyEndsTheConnectionAfterTheAnswer) {
     TestServer server;
     Raw client = server.connect();
-    // The answer has to arrive although we send more than it reads.
+    // The answer has to arrive even though we send more than it reads.
     client.send("POST /ignore HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n" + std::string(200000, 'x'));
     const Message answer = client.read_message();
     EXPECT_EQ(answer.status(), 200U);
@@ -523,7 +523,7 @@ TEST(Slow, TimeTheHandlerTakesDoesNotCount) {
     Raw slow = server.connect();
     slow.send(get("/gate"));
     ASSERT_TRUE(server.wait_seen("GET /gate"));
-    // Another connection, opened later, runs into its deadline: so the first one's would have passed too.
+    // Another connection, opened later, reaches its deadline: so the first one's would have passed too.
     Raw idle = server.connect();
     EXPECT_TRUE(idle.closes());
     server.run([&] { server.handler().open_gate(); });

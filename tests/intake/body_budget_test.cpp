@@ -110,7 +110,7 @@ TEST_F(BodyBudgetTest, LetsTheFirstThatWaitsGoOnAlone) {
     Body c(io_, budget_);
     a.take(500);
     b.take(500);
-    b.take(300);  // first to wait: goes on beyond the budget
+    b.take(300);  // first to wait: may exceed the budget
     EXPECT_EQ(b.taken(), 2);
     a.take(300);
     c.take(300);
@@ -121,7 +121,7 @@ TEST_F(BodyBudgetTest, LetsTheFirstThatWaitsGoOnAlone) {
     EXPECT_EQ(b.taken(), 3);
     b.end();
     EXPECT_EQ(a.taken(), 2);
-    // 800 held: the next in line does not fit, but nobody else is ahead of the budget now.
+    // 800 held: the next in line does not fit, but nobody else exceeds the budget now.
     EXPECT_EQ(c.taken(), 1);
     EXPECT_EQ(budget_.held(), 1100U);
     a.end();
@@ -132,7 +132,7 @@ TEST_F(BodyBudgetTest, LetsTheFirstThatWaitsGoOnAlone) {
 TEST_F(BodyBudgetTest, ServesInTheOrderOfArrival) {
     Body first(io_, budget_);
     first.take(1000);
-    first.take(500);  // ahead of the budget
+    first.take(500);  // exceeds the budget
     Body second(io_, budget_);
     Body third(io_, budget_);
     second.take(900);

@@ -32,7 +32,7 @@ std::string_view name_of(metrics::Rejection reason) {
 
 class EventParserTest : public ::testing::Test {
   protected:
-    // The text lies alone in memory, so that a sanitizer sees every step beyond its end.
+    // The text is alone in memory, so that a sanitizer sees every read beyond its end.
     std::optional<Fault> parse(std::string_view json, model::Instant latest = now) {
         text_ = std::vector<char>(json.begin(), json.end());
         return parser_.parse({text_.data(), json.size()}, latest, event_);
@@ -367,7 +367,7 @@ TEST_F(EventParserTest, AllocatesNothingForAnEventLikeTheOneBefore) {
     EXPECT_FALSE(refused);
 }
 
-// The byte after the text is not ours to read: it may lie beyond the end of memory.
+// We must not read the byte after the text: it may be beyond the end of memory.
 TEST_F(EventParserTest, ReadsNothingBeyondTheText) {
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     const std::size_t size = 4 * page;
@@ -386,7 +386,7 @@ TEST_F(EventParserTest, ReadsNothingBeyondTheText) {
     ::munmap(memory, size + page);
 }
 
-// Whatever becomes of the text, it is refused or gives an event whose parts can be looked at.
+// Whatever happens to the text, it is refused or gives an event whose parts can be read.
 TEST_F(EventParserTest, BearsRandomChanges) {
     std::mt19937 random(20260122);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same run every time
     const auto samples = testing::corpus();

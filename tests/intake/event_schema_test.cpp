@@ -1,5 +1,5 @@
-// Holds schemas/event.schema.json and the parser to each other: the declarations that the parser reads are compared
-// with the schema, and events are judged by both.
+// Checks schemas/event.schema.json and the parser against each other: the declarations that the parser reads are
+// compared with the schema, and events are judged by both.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -32,7 +32,7 @@ class EventSchemaTest : public ::testing::Test {
     [[nodiscard]] Element shape(Shape shape) const {
         return shape == Shape::event ? schema_ : schema_.at_pointer("/$defs/" + std::string(name_of(shape))).value();
     }
-    // nullopt where JSON as such is refused, so that the schema has nothing to say.
+    // nullopt if JSON as such is refused, so that the schema has no say.
     std::optional<bool> by_schema(const std::string& json) {
         simdjson::dom::parser parser;
         Element event;
@@ -189,7 +189,7 @@ std::string join(const Members& members) {
 
 std::string plain_value(const Member& member);
 
-// The least that a shape needs.
+// The minimum that a shape needs.
 Members least(Shape shape) {
     Members members;
     for (const Member& member : members_of(shape)) {
@@ -214,7 +214,7 @@ std::string repeated(std::string_view element, std::size_t count) {
     return out;
 }
 
-// As many objects of a shape; attachments have ids of their own, which a schema cannot ask for.
+// That many objects of a shape; attachments have distinct ids, which a schema cannot require.
 std::string many(Shape shape, std::size_t count) {
     if (shape != Shape::attachment) {
         return '[' + repeated(join(least(shape)), count) + ']';

@@ -98,7 +98,7 @@ TEST_F(EventsHandlerTest, AnswersOnlyWhenDurable) {
         store_.mode(FakeStore::Mode::hold);
         client.send_post("application/json", event("e-1", user));
         store_.wait_for_groups(before + 1);
-        // A whole exchange on another connection later there is still no answer here.
+        // After a whole exchange on another connection there is still no answer here.
         EXPECT_EQ(Client(intake_.socket()).post("text/plain", "x").status, 415);
         EXPECT_FALSE(client.readable());
         store_.release();
@@ -281,7 +281,7 @@ TEST_F(EventsHandlerTest, AnswersInTimeWhereTheStoreHangs) {
     }
     const std::size_t before = store_.groups().size();
     EXPECT_EQ(client_.ndjson(many(3000, "u-1")).status, 503);
-    // None, where the time is over before the first group is full.
+    // None, if the time is over before the first group is full.
     const std::size_t after = store_.groups().size();
     EXPECT_LE(after, before + 1);
     intake_.publish(testing::snapshot({warrant("LIID-1", "u-1")}));
@@ -298,7 +298,7 @@ TEST_F(EventsHandlerTest, AnswersLeaveOnAGrid) {
     for (int i = 0; i < 5; ++i) {
         EXPECT_EQ(client_.json(event("e-" + std::to_string(i), i % 2 == 0 ? "u-1" : "u-9")).status, 202);
     }
-    // Each at a moment of its own, so that from the first to the last four intervals lie.
+    // Each at another moment, so that from the first to the last there are four intervals.
     EXPECT_GE(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(4 * 30));
 }
 

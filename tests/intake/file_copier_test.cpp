@@ -58,7 +58,7 @@ class FileCopierTest : public ::testing::Test {
         }
         copier_.copy(std::move(copies));
     }
-    /// Waits until a try was made and failed.
+    /// Waits until an attempt was made and failed.
     void wait_for_tries(std::size_t count) {
         wait_until([&] { return objects_.writers() >= count; });
     }
@@ -138,7 +138,7 @@ TEST_F(FileCopierTest, AFileThatComesBackWithinItsGraceIsCopied) {
     write("file", "bytes");
     fs::create_directory(directory_.path() / "aside");
     const auto file = named("file");
-    // A rename of the directory leaves the file's own times alone.
+    // Renaming the directory leaves the file's own times alone.
     fs::create_directory(directory_.path() / "dir");
     fs::rename(directory_.path() / "file", directory_.path() / "dir/file");
     auto inner = named("dir/file");

@@ -89,7 +89,7 @@ TEST_F(ItemMakerTest, RepeatsAreOfOneSourceEventAndWarrant) {
     EXPECT_NE(hash("e-1", "LIID-1", "lea-one", "other"), base);
 }
 
-// A source may tell under one id that a message was sent, delivered and read.
+// Under one id a source may report that a message was sent, delivered and read.
 TEST_F(ItemMakerTest, EventsOfAnotherTypeAreNoRepeats) {
     std::set<store::Hash128> hashes;
     for (const char* const type : {"message", "message_delivered", "message_read"}) {
@@ -100,8 +100,8 @@ TEST_F(ItemMakerTest, EventsOfAnotherTypeAreNoRepeats) {
     EXPECT_EQ(hashes.size(), 3U);
 }
 
-// A repeat is the same event at another time of receipt, whatever its warrant orders meanwhile; all else is another
-// one.
+// A repeat is the same event at another time of receipt, whatever its warrant orders meanwhile; everything else is
+// another event.
 TEST_F(ItemMakerTest, TheDigestIsOfAllThatTheEventSays) {
     const auto digest = [this](const std::string& rest, const warrants::Warrant& under) {
         return make(event("e-1", "u-1", rest), {under}).at(0).event_digest;
@@ -246,7 +246,7 @@ TEST_F(ItemMakerObjectsTest, AWarrantForBinaryAloneGetsEventsThatHaveSome) {
     EXPECT_TRUE(make(event("e", "u-1"), {only}).empty());
 }
 
-// What leaves_something() says, against what a share then holds.
+// What leaves_something() says, compared with what a share then contains.
 TEST_F(ItemMakerTest, LeavesSomethingExactlyWhenTheShareHoldsSomething) {
     const std::vector<std::string> metadata_parameters = {"m"};
     for (const std::string& rest :

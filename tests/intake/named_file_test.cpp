@@ -28,7 +28,7 @@ class NamedFileTest : public ::testing::Test {
     [[nodiscard]] fs::path root() const { return directory_.path() / "root"; }
     static void write(const fs::path& path, std::string_view text) { std::ofstream(path) << text; }
 
-    /// What is in the file, or why it cannot be had.
+    /// The contents of the file, or why it cannot be read.
     std::string read(std::string_view path) {
         model::ObjectLoss why{};
         auto file = NamedFile::open(root().string(), path, why);
@@ -81,7 +81,7 @@ TEST_F(NamedFileTest, OnlyRegularFilesThatMayBeRead) {
 }
 
 TEST_F(NamedFileTest, ReadingLeavesTheTimeOfAccessAlone) {
-    // So long ago that a file system with relatime would set it anew.
+    // So long ago that a file system with relatime would update it.
     const std::array<timespec, 2> times{timespec{1'000'000, 0}, timespec{2'000'000, 0}};
     ASSERT_EQ(::utimensat(AT_FDCWD, (root() / "file").c_str(), times.data(), 0), 0);
     EXPECT_EQ(read("file"), "inside");

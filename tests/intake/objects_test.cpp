@@ -51,7 +51,7 @@ std::shared_ptr<Snapshot> usual_snapshot() {
     return made;
 }
 
-/// `members` of each attachment beside its id.
+/// `members` of each attachment besides its id.
 std::string attachments(const std::vector<std::string>& members) {
     std::string out;
     for (std::size_t i = 0; i < members.size(); ++i) {
@@ -436,7 +436,7 @@ TEST_F(ObjectsTest, OnlyNamedFilesThatSomebodyOrdersAreKept) {
     EXPECT_EQ(objects().writers(), 1U);
 }
 
-// What the owner of a file is told of it by the system.
+// What the system tells the owner of a file.
 TEST_F(ObjectsTest, NamedFilesAreOpenedAndReadOnceWhoeverTheyConcern) {
     for (const char* const user : {"u-1", "u-3", "u-9"}) {
         const std::string name = std::string("file-") + user;
@@ -499,7 +499,7 @@ TEST(ObjectsWithoutRootTest, FilesCannotBeNamed) {
 // --- slow uploads and disks ---
 
 TEST_F(ObjectsTest, SlowUploadsKeepNoEventsWaiting) {
-    // As many as would have had all of the memory for bodies.
+    // As many as would have taken all the memory for bodies.
     std::vector<std::unique_ptr<Client>> slow;
     for (int i = 0; i < 300; ++i) {
         slow.push_back(std::make_unique<Client>(intake_.socket()));

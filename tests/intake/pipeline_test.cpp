@@ -1,4 +1,4 @@
-// The pipeline as a door sees it that is not HTTP's: events one at a time on a long-lived connection.
+// The pipeline as used by a door other than HTTP's: events one at a time on a long-lived connection.
 #include "lihandover/intake/pipeline/pipeline.hpp"
 
 #include <gmock/gmock.h>
@@ -23,7 +23,7 @@ using testing::event;
 using testing::FakeStore;
 using testing::warrant;
 
-// Passes on what it is given, and keeps what it was told of it.
+// Passes on what it is given, and keeps what it was told about it.
 class Recording : public store::ItemIntake {
   public:
     explicit Recording(store::ItemIntake& inner) : inner_(inner) {}

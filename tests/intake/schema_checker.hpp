@@ -12,8 +12,8 @@
 
 namespace lihandover::intake::testing {
 
-/// Judges documents by the part of JSON Schema 2020-12 that schemas/event.schema.json uses. A keyword that it does not
-/// know throws, so that the schema cannot say more than is checked.
+/// Validates documents with the part of JSON Schema 2020-12 that schemas/event.schema.json uses. An unknown keyword
+/// throws, so that the schema cannot say more than is checked.
 class SchemaChecker {
   public:
     using Element = simdjson::dom::element;
@@ -117,7 +117,7 @@ class SchemaChecker {
 
     static bool number_holds(std::string_view keyword, Element rule, Element value) {
         if (keyword == "x-max-text-length") {
-            return true;  // the text is gone here; the parser's own tests look at it
+            return true;  // the text is no longer there; the parser's own tests check it
         }
         return keyword == "minimum" ? double(value) >= double(rule) : double(value) <= double(rule);
     }

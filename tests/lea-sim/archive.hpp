@@ -10,7 +10,7 @@
 
 namespace lihandover::lea_sim {
 
-/// A file that becomes visible under its name only when it is whole. Removed when it is not finished.
+/// A file that becomes visible under its name only when it is complete. Removed if it is not finished.
 class IncomingFile {
   public:
     IncomingFile() = default;
@@ -22,7 +22,7 @@ class IncomingFile {
 
     [[nodiscard]] static model::Result<IncomingFile> create(const std::filesystem::path& directory);
     [[nodiscard]] model::Status write(std::string_view bytes);
-    /// Gives it the name `stem + suffix`, or `stem.2 + suffix` and so on where that is taken; the name it got.
+    /// Gives it the name `stem + suffix`, or `stem.2 + suffix` and so on if that is taken; returns the name.
     [[nodiscard]] model::Status finish(std::string_view stem, std::string_view suffix, std::string& name);
 
   private:
@@ -41,7 +41,7 @@ class IncomingFile {
 /// Used from all threads.
 class Archive {
   public:
-    /// Makes what is missing of the directory.
+    /// Creates the parts of the directory that are missing.
     [[nodiscard]] static model::Result<Archive> open(const std::filesystem::path& directory);
 
     [[nodiscard]] model::Status store_message(const model::Uuid& transaction, std::string_view document,

@@ -56,7 +56,7 @@ std::optional<double> parse_probability(std::string_view text) {
     return value;
 }
 
-/// One setting as it was given; `allowed` says what would have been right where it was not.
+/// One setting as it was given; `allowed` says what would have been right.
 struct Given {
     Rule& rule;
     std::string_view value;
@@ -136,7 +136,7 @@ constexpr std::array settings = {
     Setting{"rate", [](const Given& given) { given.number(given.rule.rate, 1, std::uint64_t{1} << 40); }},
 };
 
-/// Sets one setting of a rule. False where the name is unknown; an empty `allowed` afterwards means success.
+/// Sets one setting of a rule. False if the name is unknown; an empty `allowed` afterwards means success.
 bool set(Rule& rule, std::string_view name, std::string_view value, std::string& allowed) {
     const auto* const found =
         std::find_if(settings.begin(), settings.end(), [name](const Setting& setting) { return setting.name == name; });

@@ -19,7 +19,7 @@ namespace lihandover::lea_sim {
 
 using Random = std::mt19937_64;
 
-/// What a rule does to the requests that it applies to.
+/// What a rule does to the requests it applies to.
 enum class Kind : std::uint8_t {
     delay,              ///< waits `delay`, and up to `jitter` more, before answering; several add up
     refuse,             ///< answers an action with ErrorInformation `code`, `description`
@@ -27,7 +27,7 @@ enum class Kind : std::uint8_t {
     status,             ///< answers with the HTTP status `status` (and `retry_after`, `location`) instead
     drop,               ///< drops the connection at `moment`
     wrong_transaction,  ///< answers with another TransactionIdentifier
-    garbage,            ///< answers 200 with what is no HI1 response
+    garbage,            ///< answers 200 with what is not an HI1 response
     truncated,          ///< ends the connection in the middle of the answer
     oversized,          ///< a good answer with blanks behind it, `size` bytes in all
     unanswered,         ///< leaves an action out of the answer
@@ -35,9 +35,9 @@ enum class Kind : std::uint8_t {
     slow_read,          ///< reads `rate` bytes per second
     withhold_continue,  ///< never sends 100 Continue
     exists,             ///< answers 3010 for an object that was accepted before
-    stranger,           ///< `error` as whoever could not read the request gives it: a new transaction, sender unknown
-    first_only,         ///< answers the first action alone
-    foreign,            ///< a good answer as others write it: parties not swapped, more elements, a signature, text/xml
+    stranger,           ///< `error` as from an LEA that could not read the request: a new transaction, sender unknown
+    first_only,         ///< answers only the first action
+    foreign,            ///< a good answer in another form: parties not swapped, more elements, a signature, text/xml
     under_status,       ///< the answer under `status`; from 400 on ErrorInformation `code` rather than acceptances
     gzip,               ///< a good answer with Content-Encoding: gzip
 };
@@ -50,7 +50,7 @@ enum class Moment : std::uint8_t {
     any,        ///< one of the three, each time at random
 };
 
-/// Which requests a rule looks at.
+/// Which requests a rule applies to.
 enum class Scope : std::uint8_t { deliveries, uploads, all };
 
 /// A condition and what happens then.
@@ -60,7 +60,7 @@ struct Rule {
     std::string liid;                   ///< only messages or actions with this LIID
     std::optional<model::Uuid> object;  ///< only messages or actions with this object; uploads of it
     std::string contains;               ///< only messages with these bytes in them; uploads: in path or Content-Type
-    std::uint64_t nodes = 1;            ///< connections go to so many nodes by turns,
+    std::uint64_t nodes = 1;            ///< connections are dealt out to so many nodes in turn,
     std::optional<std::uint64_t> node;  ///< and only this one of them does it, counted from 0
     std::uint64_t skip = 0;             ///< not the first so many that fit
     std::uint64_t every = 1;            ///< then one in so many
@@ -84,7 +84,7 @@ using Settings = std::vector<std::pair<std::string, std::string>>;
 
 /// Makes a rule of its settings; `kind` is one of them. The error names the setting and what is allowed.
 [[nodiscard]] model::Result<Rule> make_rule(const Settings& settings);
-/// Takes `a=1,b=2` apart and adds it to `out`.
+/// Splits `a=1,b=2` and adds it to `out`.
 [[nodiscard]] model::Status parse_settings(std::string_view text, Settings& out);
 /// `200ms`, `2s`, `5m`, `1h`.
 [[nodiscard]] std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
@@ -114,7 +114,7 @@ class Behaviour {
     /// Some rule asks for a node: connections have to be counted.
     [[nodiscard]] bool needs_nodes() const { return needs_nodes_; }
 
-    /// The rule number `index` if it is of `kind` and applies to one of `subjects`; counts it as seen then.
+    /// The rule number `index` if it is of `kind` and applies to one of `subjects`; then it counts as seen.
     [[nodiscard]] const Rule* apply(std::size_t index, std::span<const Subject> subjects, Random& random) const;
     [[nodiscard]] const Rule& rule(std::size_t index) const { return states_[index]->rule; }
     [[nodiscard]] std::size_t size() const { return states_.size(); }

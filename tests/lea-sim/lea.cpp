@@ -65,7 +65,7 @@ bool is_number(std::string_view text) {
     return !text.empty() && text.size() <= 20 && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-/// Text and then blanks up to a size; or text that ends before the size it promised.
+/// Text and then blanks up to a size; or text that ends before the size it declared.
 class PaddedSource final : public http::BodySource {
   public:
     PaddedSource(std::string text, std::uint64_t promised, bool padded)
@@ -184,7 +184,7 @@ void replace(std::string& text, std::string_view what, std::string_view by) {
     }
 }
 
-/// Says the same with what the schema leaves open, and with what it does not have.
+/// Says the same, with what the schema leaves open and with what it does not have.
 std::string in_foreign_words(std::string text) {
     replace(text, "<ActionResponse>", "<ActionResponse><Note xmlns=\"urn:example:lea\">hello</Note>");
     replace(text, "</ActionResponse>", "<Remark>as you wished</Remark></ActionResponse>");
@@ -198,12 +198,12 @@ std::string now_text() {
 
 }  // namespace
 
-/// One action, as far as a test LEA looks.
+/// One action, as far as a test LEA reads it.
 struct Taken {
     bool deliver = false;        ///< a DELIVER with a readable Identifier; else an action this LEA does not know
-    bool object_matches = true;  ///< its object has the same identifier, or nobody looked
+    bool object_matches = true;  ///< its object has the same identifier, or nobody checked
     model::Uuid identifier;
-    std::string liid;  ///< empty where nobody looked
+    std::string liid;  ///< empty if nobody looked
 
     [[nodiscard]] bool good() const { return deliver && object_matches; }
 };
@@ -216,16 +216,16 @@ struct Lea::Delivery {
     std::vector<Taken> taken;  ///< by action of `request`
     std::uint64_t connection = 0;
     bool readable = false;
-    std::string invalid;  ///< why the schemas do not allow it; empty: they do, or nobody asked
+    std::string invalid;  ///< why the schemas do not allow it; empty: they do, or nobody checked
     bool validated = false;
     std::vector<Correlation> correlations;
     std::vector<Behaviour::Subject> subjects;
     std::string file;
 
-    const Rule* rule = nullptr;         ///< what happens to the whole message, when something does
+    const Rule* rule = nullptr;         ///< what happens to the whole message, if anything does
     Moment moment = Moment::answering;  ///< when `rule` is a drop
     std::vector<hi1::ActionAnswer> answers;
-    std::vector<const Rule*> action_rules;  ///< by action: why it is not accepted; nullptr: nothing said so
+    std::vector<const Rule*> action_rules;  ///< by action: why it is not accepted; nullptr: no rule said so
 
     void reset() {
         behaviour.reset();
@@ -445,7 +445,7 @@ boost::asio::awaitable<void> Lea::take_delivery(http::Exchange& exchange, Delive
 }
 
 void Lea::understand(Delivery& delivery) {
-    // The cheap way is enough where nobody looks at more than the ids.
+    // The cheap way is enough if nothing but the ids is needed.
     const bool fast = shared_.quiet && !shared_.archive && !shared_.validator && !delivery.behaviour->needs_liids();
     delivery.readable = fast && hi1::scan_request(delivery.body, delivery.request).has_value();
     if (delivery.readable) {
@@ -587,7 +587,7 @@ const Rule* Lea::own_rule(const Delivery& delivery, std::size_t action, Subjects
 
 namespace {
 
-/// How the message's fate is told of each of its actions, where they are not answered.
+/// How the message's outcome is reported for each of its actions, if they are not answered.
 void tell_misbehaviour(Line& line, const Rule& rule) {
     line.text("outcome", rule.kind == Kind::drop ? "dropped" : name_of(rule.kind));
     if (rule.kind == Kind::status || rule.kind == Kind::under_status) {
@@ -598,7 +598,7 @@ void tell_misbehaviour(Line& line, const Rule& rule) {
     }
 }
 
-/// How an action was answered: as it deserves, unless `own` says otherwise.
+/// How an action is answered: on its merits, unless `own` says otherwise.
 void tell_answer(Line& line, const Taken& action, const Rule* own) {
     if (!action.good()) {
         line.text("outcome", "refused").number("code", action.deliver ? not_valid : unsupported_action);
@@ -815,7 +815,7 @@ Line begun_line(const http::Exchange& exchange, const model::Uuid& object) {
 
 }  // namespace
 
-/// What is done to the whole upload; `moment` is when, where that is a drop.
+/// What is done to the whole upload; `moment` is when, for a drop.
 const Rule* Lea::upload_rule(const Behaviour& behaviour, Subjects subjects, Moment& moment) {
     const auto* rule = first_drop(behaviour, subjects, moment);
     for (std::size_t i = 0; i < behaviour.size() && rule == nullptr; ++i) {
@@ -831,7 +831,7 @@ const Rule* Lea::upload_rule(const Behaviour& behaviour, Subjects subjects, Mome
     return rule;
 }
 
-/// Reads the object, and keeps it where there is an archive. Whether it came whole.
+/// Reads the object, and keeps it if there is an archive. Returns whether it came complete.
 boost::asio::awaitable<bool> Lea::store_upload(http::Exchange& exchange, const Rule* slow, const model::Uuid& object,
                                                Line& line, std::uint64_t& bytes) {
     std::optional<IncomingFile> file;

@@ -26,7 +26,7 @@
 
 namespace lihandover::lea_sim {
 
-/// What all requests have in common.
+/// What all requests share.
 struct Shared {
     explicit Shared(int output) : reporter(output) {}
 
@@ -34,7 +34,7 @@ struct Shared {
         const std::lock_guard lock(mutex_);
         return behaviour_;
     }
-    /// For requests that begin from now on.
+    /// For requests that start from now on.
     void set_behaviour(std::shared_ptr<const Behaviour> next) {
         const std::lock_guard lock(mutex_);
         behaviour_ = std::move(next);

@@ -16,7 +16,7 @@ namespace {
 
 using namespace lihandover;  // NOLINT(google-build-using-namespace): a program's own file
 
-/// What the command line says about behaviour, before it is made into rules.
+/// What the command line says about behaviour, before it becomes rules.
 struct BehaviourOptions {
     std::string delay;
     std::string jitter;
@@ -157,7 +157,7 @@ int run(int argc, char** argv) {
     sigemptyset(&ending);
     sigaddset(&ending, SIGTERM);
     sigaddset(&ending, SIGINT);
-    // Before any thread is made, so that none of them gets the signals; sigwait below does.
+    // Before any thread starts, so that none of them gets the signals; sigwait below does.
     (void)pthread_sigmask(SIG_BLOCK, &ending, nullptr);
     (void)std::signal(SIGPIPE, SIG_IGN);
     auto simulator = lea_sim::Simulator::start(options);

@@ -20,7 +20,7 @@ void append_quoted(std::string& out, std::string_view text) {
             out += '\\';
             out += byte;
         } else if (value < 0x20 || value >= 0x7F) {
-            // Bytes rather than characters: what is said here is ASCII unless a peer misbehaves.
+            // Bytes rather than characters: these texts are ASCII unless a peer misbehaves.
             out += "\\u00";
             base::append_hex(out, value);
         } else {

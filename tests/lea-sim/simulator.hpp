@@ -24,7 +24,7 @@ struct Options {
     int report_to = 1;  ///< descriptor that lines go to
 };
 
-/// A test LEA: its thread, its listener and its control door.
+/// A test LEA: its thread, its listener and its control port.
 class Simulator {
   public:
     /// Binds, starts, and reports `{"event":"listening", …}`.
@@ -35,10 +35,10 @@ class Simulator {
     Simulator& operator=(const Simulator&) = delete;
 
     [[nodiscard]] std::uint16_t port() const;
-    /// Of the control door, `unix:/path` or `127.0.0.1:port`; empty when there is none.
+    /// Of the control port, `unix:/path` or `127.0.0.1:port`; empty if there is none.
     [[nodiscard]] std::string control_address() const;
 
-    /// From any thread, for requests that begin from now on.
+    /// From any thread, for requests that start from now on.
     void set_rules(std::vector<Rule> rules);
     /// Ends the delays that run now. From any thread.
     void release();

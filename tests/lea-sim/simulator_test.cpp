@@ -1,4 +1,4 @@
-// What the test LEA answers, keeps and says, seen through the daemon's own HTTP client.
+// What the test LEA answers, keeps and reports, seen through the daemon's own HTTP client.
 
 #include "simulator.hpp"
 
@@ -215,7 +215,7 @@ class SimulatorTest : public testing::Test {
         }
     }
 
-    /// POST, or GET where the body is none, to the control door.
+    /// POST, or GET if there is no body, to the control port.
     http::Answer control(const std::string& target, const std::optional<std::string>& body = std::nullopt) {
         const auto url = http::parse_url("http://" + simulator_->control_address() + target);
         Client plain{{io_.get_executor(), *url, nullptr}};
@@ -534,7 +534,7 @@ TEST_F(SimulatorTest, DelaysUntilReleased) {
         std::this_thread::yield();
     }
     EXPECT_TRUE(lines().empty());
-    // Until the delay itself has begun there is nothing to release.
+    // Until the delay itself has started there is nothing to release.
     std::atomic<bool> done = false;
     std::thread releasing([&] {
         while (!done) {
@@ -614,7 +614,7 @@ TEST_F(SimulatorTest, AnswersWithoutKeepingAnything) {
     simulator_->set_rules(rules_of({"kind=refuse,liid=LIID-2"}));
     EXPECT_EQ(kinds_of(response_of(post(*own, message.document))),
               (std::vector{AnswerKind::accepted, AnswerKind::refused}));
-    // And what the quick look does not know is read in full.
+    // And what the quick scan does not know is read in full.
     const auto spread = "<?xml version=\"1.0\"?>\n<!-- by another writer -->\n" +
                         message.document.substr(message.document.find("<HI1Message"));
     EXPECT_EQ(response_of(post(*own, spread)).actions.size(), 2U);

@@ -46,7 +46,7 @@ bool same_under(const KeyRules& rules, const Identifier& left, const Identifier&
     return equivalent(left, right, rules);
 }
 
-/// Whether an identifier that a source with this plan reported is what a warrant targets.
+/// Whether an identifier reported by a source with this plan is what a warrant targets.
 bool matches(const NumberPlan* plan, const Identifier& event, const Identifier& target) {
     IdentifierScratch event_scratch;
     IdentifierScratch target_scratch;
@@ -63,8 +63,8 @@ bool matches(const NumberPlan* plan, const Identifier& event, const Identifier& 
     return false;
 }
 
-// The two tables of docs/identifiers.md: what has to match, since a missed identifier is an intercept missed without a
-// sign, and what must not, since a wrong match is one without a warrant.
+// The two tables of docs/identifiers.md: what has to match, since a missed identifier is an intercept lost without a
+// sign, and what must not, since a wrong match is an intercept without a warrant.
 
 TEST(IdentifierTable, WhatIsTheSameNumber) {
     const std::vector<Identifier> spellings = {
@@ -146,9 +146,9 @@ TEST(IdentifierTable, WhatIsAnotherNumberOrNone) {
     for (const Identifier& one : others) {
         EXPECT_FALSE(same(msisdn, "447700900128", one.type, one.value)) << one.value;
     }
-    // Brackets within a URI are a part of it.
+    // Brackets within a URI are part of it.
     EXPECT_FALSE(same(msisdn, "447700900128", sip_uri, "sip:alice@ims.example;x=<tel:+447700900128>"));
-    // An extension behind user=phone is no short code.
+    // An extension with user=phone is not a short code.
     EXPECT_FALSE(same(msisdn, "1234", sip_uri, "sip:1234@pbx.example;user=phone"));
 }
 
@@ -182,7 +182,7 @@ TEST(IdentifierTable, NationalNumbersOfASourceThatSaysHowItWritesThem) {
     EXPECT_TRUE(matches(&american, {msisdn, "011447700900128"}, wanted));
     EXPECT_TRUE(matches(&american, {msisdn, "00447700900128"}, wanted));
     EXPECT_FALSE(matches(nullptr, {msisdn, "011447700900128"}, wanted));
-    // Without a trunk prefix, all that does not begin as an international number is national.
+    // Without a trunk prefix, everything that does not begin as an international number is national.
     const NumberPlan danish{"45", "", "00"};
     EXPECT_TRUE(matches(&danish, {msisdn, "20123456"}, {msisdn, "4520123456"}));
     EXPECT_FALSE(matches(&danish, {msisdn, "20123456"}, {msisdn, "20123456"}));
@@ -257,7 +257,7 @@ TEST(IdentifierTable, HostsOfSipUris) {
 }
 
 TEST(Identifier, NumbersAreComparedByTheirDigits) {
-    // With the marks and spaces that a contact list puts in: direction, no break, narrow, a hyphen of its own.
+    // With the marks and spaces that a contact list inserts: direction, no break, narrow, a special hyphen.
     constexpr std::string_view pasted = "\u202A+44\u00A07700\u202F900\u2011123\u202C";
     const std::vector<std::string_view> spellings = {"447700900123",     "+447700900123",      "+44 7700 900123",
                                                      "+44-7700-900-123", "(+44) 7700.900/123", pasted,
@@ -572,7 +572,7 @@ TEST(Identifier, EachKeyIsOfItsClass) {
     EXPECT_EQ(keys.begin()[1].bytes, "sip:447700900123@a.example;user=phone");
 }
 
-// Items that are stored are written with it again, by later versions too: these values are for ever.
+// Stored items are written with it again, by later versions too: these values are fixed forever.
 TEST(Identifier, WhatDocumentsSayNeverChanges) {
     const std::vector<std::tuple<IdentifierType, std::string_view, std::string_view>> fixed = {
         {msisdn, "+44 (0)7700-900.124", "4407700900124"},

@@ -183,7 +183,7 @@ TEST(ObjectServer, StopsAnsweringAtTheExpiry) {
     ASSERT_TRUE(running.has_value());
     EXPECT_TRUE(running->body == bytes(0, 2'000'000));
     EXPECT_EQ(client.get(target).status(), 404U);
-    // Stamped anew by a later attempt
+    // Stamped again by a later attempt
     server.store.change(id, [](store::StoredObject& object) { object.described.expiry->seconds += 3600; });
     EXPECT_EQ(client.get(target).status(), 200U);
 }

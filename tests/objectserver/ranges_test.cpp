@@ -81,7 +81,7 @@ TEST(Ranges, OfManyElementsStayBounded) {
     EXPECT_EQ(choose_ranges(field, 10).kind, Kind::whole);
 }
 
-/// Whatever comes in, what comes out is within the object.
+/// Whatever comes in, the result is within the object.
 TEST(Ranges, AnyTextGivesRangesWithinTheObject) {
     std::mt19937_64 random{20261122};
     static constexpr std::string_view letters = "0123456789-,- , \tb=";

@@ -63,7 +63,7 @@ TEST(ObjectServer, NothingIsHandedOverWhileNothingCanBeRecorded) {
         EXPECT_EQ(answer.body, "");
     }
     EXPECT_EQ(client.ask("HEAD", target).status(), 503U);
-    // Who has no right to the object learns nothing of it.
+    // Whoever has no right to the object learns nothing about it.
     EXPECT_EQ(second.get(target).without_date(), denied.without_date());
     EXPECT_EQ(client.get("/nothing").without_date(), denied.without_date());
     EXPECT_EQ(server.store.opened(), 0U);

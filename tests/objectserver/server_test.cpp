@@ -132,7 +132,7 @@ TEST(ObjectServer, TheCertificateOrItsKeyGivesAccess) {
     TlsClient second{server.port(), "second"};
     EXPECT_EQ(second.get(server.store.target_of(id)).status(), 404U);
 
-    // Two at once, for the days of a renewal; for connections that there are already, too.
+    // Two at once, for the time of a renewal; also for connections that are already open.
     settings.certificates["lea-one"].push_back(fingerprint("second"));
     ASSERT_TRUE(server.server().reconfigure(settings).has_value());
     EXPECT_TRUE(server.wait_for([&] { return second.get(server.store.target_of(id)).status() == 200; }));

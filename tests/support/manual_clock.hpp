@@ -8,9 +8,9 @@
 
 namespace lihandover::test {
 
-/// The clock of a test. Wall time stands still and steady time runs, unless a test says otherwise; each is moved by
-/// hand. Thread-safe, but for the two settings before anybody uses it. Timers that run already do not notice that
-/// steady time was moved.
+/// The clock of a test. Wall time stands still and steady time runs, unless a test says otherwise; each is set by hand.
+/// Thread-safe, except for the two settings before anybody uses it. Timers that are already running do not notice that
+/// steady time was changed.
 class ManualClock : public model::Clock {
   public:
     explicit ManualClock(model::Instant wall = {1'795'342'530, 123'456'000}) : wall_(nanoseconds_of(wall)) {}
@@ -35,12 +35,12 @@ class ManualClock : public model::Clock {
     }
     [[nodiscard]] bool is_trusted() const override { return trusted_; }
 
-    /// Time passes.
+    /// Lets time pass.
     void advance(std::chrono::nanoseconds by) {
         advance_wall(by);
         advance_steady(by);
     }
-    /// The wall clock jumps.
+    /// Makes the wall clock jump.
     void advance_wall(std::chrono::nanoseconds by) { wall_ = wall_.load() + by; }
     void advance_steady(std::chrono::nanoseconds by) { steady_moved_ = steady_moved_.load() + by; }
     /// Wall time is this now.

@@ -9,7 +9,7 @@
 
 namespace lihandover::test {
 
-/// How a certificate is to be made.
+/// How to make a certificate.
 struct CertificateOptions {
     std::string common_name;
     std::vector<std::string> names;      ///< DNS names
@@ -46,7 +46,7 @@ class Certificates {
     void make(const std::string& name, const std::string& issuer, const CertificateOptions& options,
               bool chain = false) const;
 
-    /// Writes a certificate revocation list of `issuer` as FILE below the directory; says where.
+    /// Writes a certificate revocation list of `issuer` as FILE below the directory; returns its path.
     ///   revoked  names of certificates
     ///   until    end of its validity, in seconds from now
     std::string make_list(const std::string& issuer, const std::vector<std::string>& revoked, const std::string& file,

@@ -44,7 +44,7 @@ class Pair {
         SSL_free(server_);
     }
 
-    /// True when both ends agree; reads on both sides afterwards, for tickets and late alerts.
+    /// True if both ends agree; reads on both sides afterwards, for tickets and late alerts.
     bool shake() {
         for (int round = 0; round < 10; ++round) {
             step(client_, client_failure_);

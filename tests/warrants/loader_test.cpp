@@ -26,13 +26,13 @@ class LoaderTest : public testing::Test {
                       user + "}]\ndeliver: [metadata]\n");
     }
     void put(const std::string& file, const std::string& text) {
-        // As careful operators do: another file put in its place.
+        // As careful operators do: replaces the file by another one.
         std::ofstream(directory_ / ".new") << text;
         fs::rename(directory_ / ".new", directory_ / file);
     }
     void remove(const std::string& file) { fs::remove(directory_ / file); }
 
-    /// A reload that comes to nothing: it is not accepted.
+    /// A reload that fails: it is not accepted.
     Reload look(bool confirm_ended = false) {
         return loader_->reload(destinations_,
                                {.now = now_, .late_events = std::chrono::days(7), .confirm_ended = confirm_ended});
@@ -63,7 +63,7 @@ class LoaderTest : public testing::Test {
         EXPECT_TRUE(loader_->restore(remembered).has_value());
     }
 
-    /// `file=LIID(user)` of each, with a `!` for those that are stale, `?` for missing and `~` for late ones.
+    /// `file=LIID(user)` of each, with a `!` for stale ones, `?` for missing and `~` for late ones.
     static std::string text_of(const std::vector<InForce>& list) {
         std::string text;
         for (const InForce& entry : list) {
@@ -424,7 +424,7 @@ TEST_F(LoaderTest, MoreThanHalfGoneAtOnceEndsNothingUntilConfirmed) {
     EXPECT_EQ(result.withheld, Withheld::too_many);
     EXPECT_EQ(result.unconfirmed, 5U);
     EXPECT_EQ(result.in_force.size(), 8U);
-    // Some come back. The others are not ended by that: nobody has said so.
+    // Some come back. That does not end the others: nobody has confirmed it.
     write("w0.yaml", "L-0", "u-0");
     write("w1.yaml", "L-1", "u-1");
     write("w2.yaml", "L-2", "u-2");
@@ -544,7 +544,7 @@ class CachedLoaderTest : public LoaderTest {
 
     CachedLoaderTest() {
         write_many(count);
-        // Until nothing more can be written unseen, and so all is cached.
+        // Until nothing more can be written unnoticed, and so everything is cached.
         start({});
         while (reload().read_files != 0) {
             ::usleep(10'000);

@@ -63,7 +63,7 @@ TEST(Warrant, EveryMemberIsInTheDigest) {
 }
 
 TEST(Warrant, TheFormOfTheBytesStays) {
-    // Stores keep them for years: a change of this form needs a new version and the old one read for ever.
+    // Stores keep them for years: a change of this form needs a new version, and the old one must stay readable.
     Warrant warrant;
     warrant.liid = "L";
     warrant.destination = "d";

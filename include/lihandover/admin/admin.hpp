@@ -38,12 +38,12 @@ struct Parts {
     boost::asio::any_io_executor workers;
 };
 
-/// The operator's two doors:
+/// The operator's two interfaces:
 ///
-/// - in the clear on a loopback address, for machines: GET /metrics, /healthz, /readyz. Nothing there tells of content,
-///   parties, LIIDs or an LEA's words.
-/// - on a Unix socket, HTTP with JSON, for lihandoverctl (docs/control-api.md). Who opens the socket may see LIIDs and
-///   the LEAs' words, and decides about items in the name of the user that the kernel vouches for.
+/// - the health endpoint, plain HTTP on a loopback address, for machines: GET /metrics, /healthz, /readyz. It reveals
+///   no content, parties, LIIDs or words of an LEA.
+/// - the control API, HTTP with JSON on a Unix socket, for lihandoverctl (docs/control-api.md). Whoever opens the
+///   socket may see LIIDs and the LEAs' words. Decisions are recorded for the user that the kernel vouches for.
 ///
 /// Lives on the one thread that runs `executor`'s io_context; every member is called there, or while that thread does
 /// not run. Also feeds the metrics that are read at scrape: waiting items, their bytes and age, the store's size and

@@ -45,8 +45,8 @@ inline constexpr std::array<std::string_view, 20> kind_names = {
     return kind_names[static_cast<std::size_t>(kind)];
 }
 
-/// With what an item or an object does not go. `words` may be an LEA's text: for the control API and the audit record
-/// only, never for a log (promise 8).
+/// Why an item or an object was refused or set aside. `words` may be an LEA's text: for the control API and the audit
+/// record only, never for a log (promise 8).
 struct Refusal {
     /// The LEA's HI1 ErrorCode, or an HTTP status, or 0.
     std::uint64_t code = 0;
@@ -57,7 +57,7 @@ struct Refusal {
         invalid_document = 2,
         expired = 3,     ///< a binary object that could not be pushed in time
         no_answer = 4,   ///< the connection ended, or the time ran out, without an answer
-        unreadable = 5,  ///< an answer that is none of HI1
+        unreadable = 5,  ///< an answer that is not an HI1 message
     } kind = Kind::hi1_error;
     std::string words;
 
@@ -65,26 +65,27 @@ struct Refusal {
 };
 [[nodiscard]] std::string_view name_of(Refusal::Kind kind);
 
-/// One decision, whole: made in one call, in one place, and stored in the transaction that it speaks of. Nothing is
-/// added to it later. Views what it is made of; read back, it views the reader's strings.
+/// One decision, complete: made in one call, in one place, and stored in the same transaction. Nothing is added later.
+/// Its strings are views, of what it was made from, or of the reader's strings when read back.
 struct Entry {
     Kind kind{};
     model::Instant at;
-    std::string_view destination;  ///< of the lane; empty when it is of no lane
-    std::string_view liid;         ///< empty when it is about a whole destination
+    std::string_view destination;  ///< of the lane; empty if it is about no lane
+    std::string_view liid;         ///< empty if it is about a whole destination
     std::string_view who;          ///< an operator or a certificate; empty: the daemon itself
     std::string_view why;
     std::optional<model::Uuid> object_id;  ///< of the item, or of the binary object
-    /// With item_made, so that the item's numbers and time are on record when it is gone.
+    /// With item_made, so that the item's numbers and time stay on record when it is gone.
     std::optional<model::ApplicationCorrelation> correlation;
     std::optional<model::Instant> received_at;
-    /// With what it did not go, now or before; with item_delivered, what the LEA said of one that it had already.
+    /// Why it was refused or set aside, now or before; with item_delivered, what the LEA said of one that it had
+    /// already.
     const Refusal* refusal = nullptr;
 };
 
-/// Appends the entry's bytes to `out`: always the same for the same entry, and different for different ones, so that a
-/// hash over them stands for the entry. docs/store.md has them byte by byte. Times count in whole microseconds, as the
-/// store keeps them.
+/// Appends the entry's canonical bytes to `out`: always the same for the same entry, and different for different ones,
+/// so that a hash over them identifies the entry. docs/store.md has them byte by byte. Times are in whole microseconds,
+/// as the store keeps them.
 void append_canonical(const Entry& entry, std::string& out);
 
 }  // namespace lihandover::audit

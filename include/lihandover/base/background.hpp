@@ -17,13 +17,13 @@
 
 #include "lihandover/base/invariant.hpp"
 
-// Work elsewhere, and the way back. Neither can be cancelled: the caller goes on once the work has ended, so both
-// executors have to live and run until then, and so does what the work refers to.
+// Work on another executor, and the return. Neither can be cancelled: the caller resumes once the work has ended, so
+// both executors, and everything the work refers to, have to live and run until then.
 
 namespace lihandover::base {
 
-/// A completion handler of Asio as a copyable callable that any thread may call, once. The handler then runs on its
-/// own executor, which is kept from running out of work meanwhile. For callbacks of std::function.
+/// Makes an Asio completion handler a copyable callable that any thread may call, once. The handler runs on its own
+/// executor, which is kept from running out of work meanwhile. For callbacks of std::function.
 template <typename Handler>
 class ReturningHandler {
   public:
@@ -49,7 +49,7 @@ class ReturningHandler {
     std::shared_ptr<Kept> kept_;
 };
 
-/// What a callback with these arguments gives: nothing, the one, or a tuple.
+/// What a callback with these arguments returns: nothing, the one, or a tuple.
 template <typename... Results>
 struct CallbackResultOf {
     using Type = std::tuple<Results...>;
@@ -65,13 +65,13 @@ struct CallbackResultOf<> {
 template <typename... Results>
 using CallbackResult = typename CallbackResultOf<Results...>::Type;
 
-/// Awaits what reports its end by a callback: `start(done)` begins it, and `done(results…)` may be called once, from
-/// any thread. Gives the result on the caller's executor, as a tuple where there are several. No
-/// result is an exception_ptr or error_code at the front: Asio would throw it.
+/// Awaits an operation that reports its end by a callback: `start(done)` starts it, and `done(results…)` may be called
+/// once, from any thread. Returns the result on the caller's executor, as a tuple if there are several. The first
+/// result must not be an exception_ptr or error_code: Asio would throw it.
 ///     auto [outcome, count] = co_await await_callback<Outcome, std::size_t>([&](auto done) { begin(done); });
 template <typename... Results, typename Start>
 [[nodiscard]] boost::asio::awaitable<CallbackResult<Results...>> await_callback(Start start) {
-    // Moved out first: the caller may go on elsewhere, and its frame end, before `start` returns.
+    // Moved out first: the caller may resume elsewhere, and its frame end, before `start` returns.
     const auto initiation = [&start](auto handler) {
         auto begin = std::move(start);
         begin(ReturningHandler<decltype(handler)>(std::move(handler)));
@@ -80,14 +80,14 @@ template <typename... Results, typename Start>
         initiation, boost::asio::use_awaitable);
 }
 
-/// Runs `work` on `executor`, which is usually a pool, and gives what it returns, or throws what it throws, on the
-/// caller's executor. For what blocks or takes long.
+/// Runs `work` on `executor`, usually a pool, and returns what it returns, or throws what it throws, on the caller's
+/// executor. For what blocks or takes long.
 template <typename Work>
 [[nodiscard]] boost::asio::awaitable<std::invoke_result_t<Work&>> run_on(boost::asio::any_io_executor executor,
                                                                          Work work) {
     using Result = std::invoke_result_t<Work&>;
     using Kept = std::conditional_t<std::is_void_v<Result>, std::monostate, Result>;
-    // All in this frame, which waits until the work has ended.
+    // Everything is in this frame, which waits until the work has ended.
     std::optional<Kept> result;
     std::exception_ptr thrown;
     const auto job = [&]() noexcept {

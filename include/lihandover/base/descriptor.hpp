@@ -6,8 +6,8 @@
 
 namespace lihandover::base {
 
-/// Owns a file descriptor of the system and closes it. Empty (-1) where none was opened, which is tested with
-/// `if (descriptor)`. Closing ignores errors: whoever writes syncs first and looks at that result.
+/// Owns a file descriptor and closes it. Empty (-1) if none was opened; test with `if (descriptor)`. Closing ignores
+/// errors: whoever writes syncs first and checks that result.
 class Descriptor {
   public:
     explicit Descriptor(int number = -1) noexcept : number_(number) {}
@@ -26,7 +26,7 @@ class Descriptor {
     /// Gives the descriptor away without closing it.
     [[nodiscard]] int release() noexcept { return std::exchange(number_, -1); }
 
-    /// Closes what it owns and owns `number` from now on.
+    /// Closes its descriptor and owns `number` from now on.
     void reset(int number = -1) noexcept {
         const int old = std::exchange(number_, number);
         if (old >= 0) {

@@ -2,7 +2,7 @@
 
 namespace lihandover::base {
 
-/// The deleter of an object of a C library: `std::unique_ptr<X509, base::FreeWith<X509_free>>`.
+/// A deleter for objects of C libraries: `std::unique_ptr<X509, base::FreeWith<X509_free>>`.
 template <auto Free>
 struct FreeWith {
     template <typename T>

@@ -14,7 +14,7 @@ namespace lihandover::base {
 inline constexpr std::string_view hex_digits = "0123456789abcdef";
 inline constexpr std::string_view hex_capitals = "0123456789ABCDEF";
 
-/// By byte: what it stands for as a hex digit of either case, -1 for what is none.
+/// The value of each byte as a hex digit of either case; -1 if it is none.
 inline constexpr std::array<std::int8_t, 256> hex_values = [] {
     std::array<std::int8_t, 256> values{};
     values.fill(-1);
@@ -25,7 +25,7 @@ inline constexpr std::array<std::int8_t, 256> hex_values = [] {
     return values;
 }();
 
-/// What a hex digit of either case stands for; -1 for anything else.
+/// The value of a hex digit of either case; -1 for anything else.
 [[nodiscard]] constexpr int hex_value(char digit) {
     return hex_values[static_cast<unsigned char>(digit)];
 }
@@ -34,7 +34,7 @@ inline constexpr std::array<std::int8_t, 256> hex_values = [] {
     return hex_value(digit) >= 0;
 }
 
-/// Whether `text` is hex digits of either case and nothing else; an empty one is.
+/// Whether `text` is hex digits of either case and nothing else; true for an empty one.
 [[nodiscard]] constexpr bool is_hex(std::string_view text) {
     for (const char c : text) {
         if (!is_hex_digit(c)) {
@@ -44,7 +44,7 @@ inline constexpr std::array<std::int8_t, 256> hex_values = [] {
     return true;
 }
 
-/// What the two hex digits that `text` begins with stand for; -1 where it does not begin with two.
+/// The value of the two hex digits that `text` begins with; -1 if it does not begin with two.
 [[nodiscard]] constexpr int hex_byte(std::string_view text) {
     if (text.size() < 2 || !is_hex_digit(text[0]) || !is_hex_digit(text[1])) {
         return -1;
@@ -52,7 +52,7 @@ inline constexpr std::array<std::int8_t, 256> hex_values = [] {
     return hex_value(text[0]) << 4 | hex_value(text[1]);
 }
 
-/// The `Size` bytes that exactly twice as many hex digits of either case stand for; nullopt for anything else.
+/// The `Size` bytes that exactly twice as many hex digits of either case encode; nullopt for anything else.
 template <std::size_t Size>
 [[nodiscard]] constexpr std::optional<std::array<std::uint8_t, Size>> parse_hex(std::string_view text) {
     if (text.size() != 2 * Size) {

@@ -24,10 +24,10 @@ class TaskGroup {
     /// Starts a coroutine. After stop() it is dropped unstarted, and the answer is false.
     bool spawn(boost::asio::awaitable<void> task);
 
-    /// Takes no more coroutines from now on, and leaves those that run alone.
+    /// Takes no more coroutines from now on; running ones are left alone.
     void close() { closed_ = true; }
     /// close(), and cancels what each coroutine waits for (cancellation_type::terminal). What cannot be cancelled ends
-    /// by itself; a coroutine started later is cancelled by calling this again.
+    /// by itself. To cancel coroutines started later, call it again.
     void stop();
     [[nodiscard]] bool closed() const { return closed_; }
 
@@ -35,9 +35,9 @@ class TaskGroup {
     [[nodiscard]] std::size_t size() const { return tasks_.size(); }
     [[nodiscard]] bool empty() const { return tasks_.empty(); }
 
-    /// Returns once none is left. Several may wait, but none of the group's own coroutines.
+    /// Returns once none is left. Several may wait, but none of the group's own coroutines may.
     [[nodiscard]] boost::asio::awaitable<void> wait();
-    /// As wait(), for at most `limit`; false where some are left then.
+    /// As wait(), for at most `limit`; false if some are left then.
     [[nodiscard]] boost::asio::awaitable<bool> wait_for(std::chrono::steady_clock::duration limit);
 
   private:

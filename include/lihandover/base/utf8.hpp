@@ -7,14 +7,14 @@
 
 namespace lihandover::base {
 
-/// What stands for bytes that are no character.
+/// Replaces bytes that are not a character.
 inline constexpr char32_t replacement_character = 0xFFFD;
 inline constexpr std::string_view replacement_utf8 = "\xEF\xBF\xBD";
 
-/// Which byte sequences count as characters. Overlong forms and what lies beyond U+10FFFF never do.
+/// Which byte sequences count as characters. Overlong forms and anything beyond U+10FFFF never do.
 enum class Encoding : std::uint8_t {
     utf8,  ///< Unicode 15, table 3-7
-    wtf8,  ///< the same, and lone surrogates in the three bytes that UTF-8 would have for them
+    wtf8,  ///< the same, and lone surrogates in the three bytes that UTF-8 would use for them
 };
 
 struct Character {
@@ -26,7 +26,7 @@ struct Character {
     return value >= 0xD800 && value <= 0xDFFF;
 }
 
-/// The character that `text` begins with; of size 0 where it begins with none, and where it is empty.
+/// The character that `text` begins with; of size 0 if it begins with none or is empty.
 [[nodiscard]] constexpr Character first_character(std::string_view text, Encoding encoding = Encoding::utf8) {
     const auto byte = [text](std::size_t at) {
         return at < text.size() ? static_cast<std::uint32_t>(static_cast<unsigned char>(text[at])) : 0U;
@@ -54,15 +54,15 @@ struct Character {
     return overlong || refused || value > 0x10FFFF ? Character{} : Character{value, size};
 }
 
-/// Takes one character off the front of `text`, which is not empty. A byte that begins none is taken by itself and
-/// gives U+FFFD.
+/// Takes one character off the front of `text`, which is not empty. A byte that begins none is taken alone and gives
+/// U+FFFD.
 constexpr char32_t take_character(std::string_view& text, Encoding encoding = Encoding::utf8) {
     const Character character = first_character(text, encoding);
     text.remove_prefix(character.size == 0 ? 1 : character.size);
     return character.size == 0 ? replacement_character : character.value;
 }
 
-/// Writes the one to four bytes of `value`, at most U+10FFFF, to `out` and gives the place behind them. Surrogates get
+/// Writes the one to four bytes of `value`, at most U+10FFFF, to `out` and returns the place after them. Surrogates get
 /// their three bytes of WTF-8.
 constexpr char* write_character(char* out, char32_t value) {
     const auto put = [&out](char32_t byte) { *out++ = static_cast<char>(static_cast<unsigned char>(byte)); };
@@ -88,7 +88,7 @@ constexpr char* write_character(char* out, char32_t value) {
 /// As write_character(), to the end of a string.
 void append_character(std::string& out, char32_t value);
 
-/// Whether all of `text` is characters.
+/// Whether all of `text` is valid characters.
 [[nodiscard]] bool is_encoded(std::string_view text, Encoding encoding = Encoding::utf8);
 
 /// `text` with U+FFFD for every byte that begins no character.

@@ -16,9 +16,9 @@
 
 namespace lihandover::config {
 
-// The configuration as typed values. The defaults are the members' initialisers; everything
-// else about an option (bounds, help, whether a reload may change it) is declared once in src/config/options.cpp.
-// Plain values: copy them, compare them with changed_options(), share a const one between threads.
+// The configuration as typed values. The defaults are the members' initialisers; everything else about an option
+// (bounds, help, whether a reload may change it) is declared once in src/config/options.cpp. These are plain values:
+// copy them, compare them with changed_options(), share a const one between threads.
 
 using Duration = std::chrono::milliseconds;
 
@@ -33,7 +33,7 @@ struct ListenAddress {
     [[nodiscard]] std::string to_string() const;
     friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
 };
-/// nullopt for anything that is not one of the three forms.
+/// nullopt for anything that does not have one of the three forms.
 [[nodiscard]] std::optional<ListenAddress> parse_listen_address(std::string_view text);
 
 /// Files of a TLS server that asks its clients for certificates. Absolute paths, PEM.
@@ -42,12 +42,12 @@ struct ServerTls {
     std::string private_key;
     std::string client_ca;
     std::string client_crl;  ///< empty: revocation is not checked
-    /// Which of the clients with a certificate of client_ca may talk: the SHA-256 of a certificate, 64 lower-case hex
-    /// digits, or that of its public key after `spki:` (as tls::PeerIdentity has them). Empty: all of them.
+    /// Which of the clients with a certificate of client_ca are allowed: the SHA-256 of a certificate, 64 lower-case
+    /// hex digits, or of its public key after `spki:` (as in tls::PeerIdentity). Empty: all of them.
     std::vector<std::string> clients;
 };
 
-/// Files of a TLS client with a certificate of its own. Absolute paths, PEM.
+/// Files of a TLS client with a certificate. Absolute paths, PEM.
 struct ClientTls {
     std::string certificate;
     std::string private_key;
@@ -57,7 +57,7 @@ struct ClientTls {
 struct IntakeListener {
     std::string name;  ///< the source in metrics and deduplication; never empty after loading, unique
     ListenAddress listen;
-    std::optional<ServerTls> tls;              ///< always there for TCP, never for a Unix socket
+    std::optional<ServerTls> tls;              ///< always set for TCP, never for a Unix socket
     std::uint32_t mode = 0660;                 ///< of the Unix socket
     std::string group;                         ///< of the Unix socket; empty: the daemon's own
     std::optional<model::NumberPlan> numbers;  ///< absent: its numbers are international, whatever they look like
@@ -71,7 +71,7 @@ struct Intake {
     std::vector<std::string> metadata_parameters;
     std::uint64_t max_object_size = std::uint64_t{8} << 30;
     Duration object_wait = std::chrono::hours(1);  ///< an uploaded object that no event names goes after so long
-    std::string attachment_root;                   ///< empty: events may name no files
+    std::string attachment_root;                   ///< empty: events may not name files
     Duration attachment_grace = std::chrono::minutes(10);
     Duration answer_interval = Duration(0);  ///< 0: answers leave as soon as they can
     Duration answer_timeout = std::chrono::seconds(15);
@@ -93,13 +93,13 @@ struct CspSchema {
 
 using model::BinaryModel;
 
-/// What an LEA's success means that comes before it asked for the body (Model B).
+/// What a success means that an LEA answers before it has asked for the body (Model B).
 enum class EarlySuccess : std::uint8_t { refused, delivered };
 
 /// How binary objects reach a destination (TS 103 707 annex C).
 struct Binary {
     BinaryModel model = BinaryModel::b;
-    std::string url_template;  ///< Model B; holds `{object_identifier}` once
+    std::string url_template;  ///< Model B; contains `{object_identifier}` once
     Duration expiry = std::chrono::hours(72);
     Duration continue_timeout = std::chrono::minutes(5);
     EarlySuccess early_success = EarlySuccess::refused;
@@ -123,14 +123,14 @@ enum class MessageType : std::uint8_t { application_xml, text_xml };
 
 struct Destination {
     std::string url;                ///< https, with a host, without user or fragment; the first of `urls`
-    std::vector<std::string> urls;  ///< as `url`; empty where there is only that one
+    std::vector<std::string> urls;  ///< as `url`; empty if there is only that one
     ClientTls tls;
     std::string tls_crl;        ///< empty: revocation is not checked
     std::string server_name;    ///< in the LEA's certificate; empty: the URL's host
     std::string local_address;  ///< numeric; empty: the system's choice
     std::string proxy;          ///< http://[user:password@]host:port; empty: none
     Duration connection_lifetime = std::chrono::minutes(10);
-    std::map<std::string, std::string> headers;  ///< of every request, beside the usual ones
+    std::map<std::string, std::string> headers;  ///< of every request, in addition to the usual ones
     MessageType content_type = MessageType::application_xml;
     std::optional<model::Endpoint> sender;  ///< absent: the CSP
     model::Endpoint receiver{"XX", "Not specified"};
@@ -152,7 +152,7 @@ struct ObjectServer {
     ServerTls tls;
     std::uint32_t requests_per_second = 100;             ///< of one client certificate; 0: no limit
     std::uint64_t min_rate = std::uint64_t{8} << 10;     ///< bytes per second; 0: any
-    Duration min_rate_after = std::chrono::seconds(60);  ///< that long a download may be slower
+    Duration min_rate_after = std::chrono::seconds(60);  ///< for that long a download may be slower
 };
 
 struct Admin {
@@ -166,10 +166,10 @@ struct Admin {
 
 enum class SchemaValidation : std::uint8_t { off, sample, all };
 
-/// Who says that the wall clock is right after a start or a jump.
+/// Who confirms that the wall clock is right after a start or a jump.
 enum class ClockTrust : std::uint8_t {
-    kernel,  ///< the kernel, which hears of a time source
-    always,  ///< nobody has to: for machines whose kernel cannot know
+    kernel,  ///< the kernel, which knows of a time source
+    always,  ///< nobody needs to: for machines whose kernel cannot know
 };
 
 enum class LogLevel : std::uint8_t { trace, debug, info, warning, error };
@@ -178,7 +178,7 @@ struct Configuration {
     model::Endpoint csp;
     std::string state_dir = "/var/lib/lihandoverd";
     std::string warrants_dir = "/etc/lihandoverd/warrants.d";
-    Duration late_events = std::chrono::days(7);  ///< how long after a warrant's end what happened before still counts
+    Duration late_events = std::chrono::days(7);  ///< how long after a warrant's end earlier events still count
     Intake intake;
     model::Matching matching;
     Store store;
@@ -194,12 +194,12 @@ struct Configuration {
     LogLevel log_level = LogLevel::info;
 };
 
-/// A configuration, or every problem of the file in the order of the file (at least one where there is no value).
+/// A configuration, or every problem of the file in the file's order (at least one if there is no value).
 struct Loaded {
     std::optional<Configuration> configuration;
     Problems problems;
-    /// Where each option given stands, by path (`destinations.lea-one.tls.certificate`, `intake.http[0].tls`), so that
-    /// later checks can name the place: see problem_of.
+    /// The place of each given option, by path (`destinations.lea-one.tls.certificate`, `intake.http[0].tls`), so that
+    /// later checks can name it: see problem_of.
     std::map<std::string, Place> places;
 };
 
@@ -210,12 +210,12 @@ struct Loaded {
 
 inline constexpr std::size_t max_file_size = std::size_t{4} << 20;
 
-/// A problem of the option at `path` found by somebody else (a certificate that cannot be read), at the option's place.
-/// `message` must hold no value; `value` is as in Problem.
+/// A problem of the option at `path` that was found elsewhere (a certificate that cannot be read), at the option's
+/// place. `message` must not contain a value; `value` is as in Problem.
 [[nodiscard]] Problem problem_of(const Loaded& loaded, const std::string& file, const std::string& path,
                                  std::string_view message, std::string value = {});
 
-/// The options that differ, with their paths as in Loaded::places. What is there in only one of the two is named once
+/// The options that differ, with paths as in Loaded::places. What exists in only one of the two is named once
 /// (`destinations.lea-one`).
 [[nodiscard]] std::vector<ChangedOption> changed_options(const Configuration& before, const Configuration& after);
 

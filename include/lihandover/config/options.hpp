@@ -10,7 +10,7 @@ namespace lihandover::config {
 /// Every option of the configuration as declared, in the order of the reference.
 [[nodiscard]] std::vector<OptionRow> option_rows();
 
-/// A whole configuration file as an example, with comments; it loads without problems.
+/// A complete example of a configuration file, with comments; it loads without problems.
 [[nodiscard]] std::string_view example_configuration();
 
 }  // namespace lihandover::config

@@ -12,18 +12,18 @@ struct Place {
     std::size_t column = 0;
 };
 
-/// One mistake in a file that an operator wrote. `message` says what is wrong and what is allowed and holds no value
-/// out of the file, so it may be logged (promise 8); `value` is for the operator's own eyes (`--check`).
+/// One mistake in a file that an operator wrote. `message` says what is wrong and what is allowed and contains no value
+/// of the file, so it may be logged (promise 8); `value` is for the operator's own eyes (`--check`).
 struct Problem {
     std::string file;
-    std::size_t line = 0;    ///< from 1; 0 when the problem is the file's (missing, unreadable)
+    std::size_t line = 0;    ///< from 1; 0 if the problem is the file's (missing, unreadable)
     std::size_t column = 0;  ///< bytes from 1
     std::string message;
-    std::string value;  ///< what was found; empty when there is nothing to show or the option is secret
+    std::string value;  ///< what was found; empty if there is nothing to show or the option is secret
 };
 using Problems = std::vector<Problem>;
 
-/// Orders by file and place, and keeps the order of what is at one place.
+/// Orders by file and place, and keeps the order within one place.
 void sort_by_place(Problems& problems);
 
 /// An option whose value differs between two versions of a file.

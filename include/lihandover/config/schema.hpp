@@ -27,23 +27,23 @@ namespace lihandover::config {
 //
 // A default is the member's value in a default-constructed S.
 
-/// Gathers problems while a tree is read, and knows the path of where it is.
+/// Collects problems while a tree is read, and knows the current path.
 class Reader {
   public:
     Reader(std::string file, Problems& problems) : file_(std::move(file)), problems_(problems) {}
 
     /// Adds a problem of the current option. `message` says what is wrong and what is allowed, `value` what was found
-    /// (left out for secret options).
+    /// (omitted for secret options).
     void problem(Place place, std::string_view message, std::string value = {});
     /// The same for an option below the current one.
     void problem_below(std::string_view name, Place place, std::string_view message, std::string value = {});
 
-    /// Where each option that was read stands, by path.
+    /// The place of each option that was read, by path.
     [[nodiscard]] const std::map<std::string, Place>& places() const { return places_; }
     [[nodiscard]] const std::string& path() const { return path_; }
     [[nodiscard]] std::size_t problem_count() const { return problems_.size(); }
 
-    /// Goes down to an option while it lives. `step` is `.name` or `[3]`.
+    /// Descends to an option for its lifetime. `step` is `.name` or `[3]`.
     class Descent {
       public:
         Descent(Reader& reader, std::string_view step, Place place, bool secret = false);
@@ -71,13 +71,13 @@ template <typename V>
 struct Type {
     std::string name;     ///< `size`, `list of text`
     std::string allowed;  ///< bounds for the reference and for messages: `1KiB to 64MiB`
-    /// False, with a problem reported, when the node is no such value.
+    /// False, with a problem reported, if the node is not such a value.
     std::function<bool(Reader&, const YamlNode&, V&)> read;
-    /// One line as it would stand in the file; empty for nothing.
+    /// One line as it would be in the file; empty for nothing.
     std::function<std::string(const V&)> write;
 };
 
-/// Checks a scalar's text beyond its type: what is wrong, or nothing.
+/// Checks a scalar's text beyond its type: returns what is wrong, or nothing.
 using TextCheck = std::function<std::optional<std::string>(std::string_view)>;
 
 [[nodiscard]] Type<bool> boolean_type();
@@ -95,14 +95,14 @@ using TextCheck = std::function<std::optional<std::string>(std::string_view)>;
 [[nodiscard]] Type<std::string> path_type(std::size_t most = 4095);
 [[nodiscard]] Type<std::string> https_url_type();
 
-/// The nearest of `known` to what somebody typed, if one is near.
+/// The one of `known` that is nearest to what somebody typed, if one is near.
 [[nodiscard]] std::optional<std::string> nearest(std::string_view typed, const std::vector<std::string>& known);
 [[nodiscard]] std::string write_size(std::uint64_t bytes);
 [[nodiscard]] std::string write_duration(std::chrono::milliseconds duration);
 /// A text as a YAML scalar: plain where that is safe, else in double quotes.
 [[nodiscard]] std::string write_text(std::string_view text);
 
-/// One name of a set; those whose feature is not built are refused by name.
+/// One name of a set; names whose feature is not built are refused individually.
 template <typename E>
 struct Choice {
     std::string name;
@@ -199,16 +199,16 @@ template <typename V>
     return {"list of " + element.name, std::move(allowed), std::move(read), std::move(write)};
 }
 
-/// What is said of an option besides its type.
+/// What is declared of an option besides its type.
 struct Facts {
-    // Initialisers, or GCC warns where a designated initialiser leaves one out.
+    // Initialisers, because GCC warns if a designated initialiser leaves one out.
     std::string name = {};     // NOLINT(readability-redundant-member-init)
     std::string help = {};     // NOLINT(readability-redundant-member-init): a sentence or two for the reference
     std::string example = {};  // NOLINT(readability-redundant-member-init): a value as in a file
     bool required = false;
     bool reloadable = false;
     bool secret = false;  ///< its value is never shown, not even by --check
-    /// False: the feature is not built, so anything but the default is an error. The one place to change when it is.
+    /// False: the feature is not built, so anything except the default is an error. Change only this when it is built.
     bool built = true;
 };
 
@@ -233,7 +233,7 @@ class Schema {
     /// A value that may be absent.
     template <typename V>
     Schema&& option(Facts facts, std::optional<V> S::*member, const Type<V>& type) &&;
-    /// A mapping below this one, with or without which there may be an S.
+    /// A mapping below this one, which fills an S or an optional S.
     template <typename Sub>
     Schema&& section(Facts facts, Sub S::*member, Schema<Sub> schema) &&;
     template <typename Sub>
@@ -245,8 +245,8 @@ class Schema {
     template <typename Sub>
     Schema&& map(Facts facts, std::map<std::string, Sub> S::*member, const Type<std::string>& key, std::size_t most,
                  Schema<Sub> schema) &&;
-    /// Looks at options together, after all of the mapping were read (whether or not there were problems: an option
-    /// that had one holds its default). `node` is the mapping.
+    /// Checks options together, after all of the mapping were read (whether or not there were problems: an option with
+    /// one has its default). `node` is the mapping.
     Schema&& check(std::function<void(Reader&, const YamlNode& node, S&)> function) &&;
 
     /// Reads the mapping; what is absent keeps its value in `out`. All problems go to the reader.
@@ -456,7 +456,7 @@ Schema<S>&& Schema<S>::map(Facts facts, std::map<std::string, Sub> S::*member, c
             const YamlKey& name = node.keys[n];
             const YamlNode name_node{YamlNode::Kind::scalar, true, name.place, name.text, {}, {}};
             std::string checked;
-            // A name that is none may be anything, so it is not repeated in paths.
+            // An invalid name may be anything, so it is not repeated in paths.
             const bool sound = key.read(reader, name_node, checked);
             const YamlNode& item = node.items[n];
             const Reader::Descent descent(reader, "." + (sound ? checked : "*"),
@@ -586,7 +586,7 @@ void Schema<S>::compare(const S& before, const S& after, const std::string& pref
     }
 }
 
-/// Markdown of the rows: a table for each mapping, under headings of `heading` ("###").
+/// Markdown of the rows: one table for each mapping, under headings of `heading` ("###").
 [[nodiscard]] std::string rows_markdown(const std::vector<OptionRow>& rows, std::string_view heading);
 
 }  // namespace lihandover::config

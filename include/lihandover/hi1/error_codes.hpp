@@ -7,10 +7,10 @@
 
 namespace lihandover::hi1 {
 
-// The error codes of TS 103 120 annex D, table D.1. They lie between 3000 and 3022; what else an implementation sends
-// has no meaning that was agreed on.
+// The error codes of TS 103 120 annex D, table D.1. They are between 3000 and 3022; other codes that an implementation
+// sends have no agreed meaning.
 
-/// What a code speaks of, and so whose fault it is.
+/// What a code is about, and so whose fault it is.
 enum class ErrorScope : std::uint8_t {
     action,             ///< this action: its object, its values, what it links to
     message,            ///< the message that the action came in: its identifiers, its size
@@ -21,7 +21,7 @@ enum class ErrorScope : std::uint8_t {
 
 struct ErrorCode {
     std::uint64_t code = 0;
-    std::string_view meaning;  ///< one line of plain text; the standard's sense in our words
+    std::string_view meaning;  ///< one line of plain text; the standard's meaning in our words
     ErrorScope scope{};
     bool retryable = false;  ///< the same action may be accepted later, with nothing changed on our side
 };
@@ -40,10 +40,10 @@ inline constexpr std::uint64_t message_too_large = 3022;
 /// All of them, in order.
 [[nodiscard]] std::span<const ErrorCode> error_codes();
 
-/// nullptr for a code that the table does not have.
+/// nullptr for a code that is not in the table.
 [[nodiscard]] const ErrorCode* find_error_code(std::uint64_t code);
 
-/// The meaning, or that the standard gives the code none.
+/// The meaning, or a note that the standard gives the code none.
 [[nodiscard]] std::string_view meaning_of(std::uint64_t code);
 
 [[nodiscard]] std::string_view name_of(ErrorScope scope);

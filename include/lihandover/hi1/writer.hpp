@@ -11,8 +11,8 @@
 
 namespace lihandover::hi1 {
 
-// HI1 messages out (TS 103 120 clause 6). All functions append to a string that the caller owns and may reuse, keep no
-// state and may be called from any thread. The result is UTF-8 with an XML declaration.
+// Writes HI1 messages (TS 103 120 clause 6). All functions append to a string that the caller owns and may reuse, keep
+// no state and may be called from any thread. The result is UTF-8 with an XML declaration.
 
 /// The Header element. `created` is its Timestamp.
 void append_header(std::string& out, const Header& header, model::Instant created);
@@ -34,7 +34,7 @@ void append_action_head(std::string& out, std::size_t index);
 inline constexpr std::string_view action_tail = "</ActionRequest>";
 inline constexpr std::string_view message_tail = "</ActionRequests></RequestPayload></Payload></HI1Message>";
 
-/// At most this many bytes go round one action (action head and tail).
+/// At most this many bytes surround one action (action head and tail).
 inline constexpr std::size_t action_overhead = 96;
 
 // -- Responses to the request with the given header: sender and receiver the other way round, its TransactionIdentifier
@@ -44,7 +44,7 @@ inline constexpr std::size_t action_overhead = 96;
 void append_response(std::string& out, const Header& request, model::Instant created,
                      std::span<const ActionAnswer> answers);
 
-/// Says that the whole message failed.
+/// Reports that the whole message failed.
 void append_error_response(std::string& out, const Header& request, model::Instant created,
                            const ErrorInformation& error);
 

@@ -12,7 +12,7 @@
 
 namespace lihandover::hi1 {
 
-// Elements appended to a string, for the rooms that write documents. Tags are literals that the compiler puts together.
+// Elements appended to a string, for the rooms that write documents. Tags are literals that the compiler concatenates.
 
 /// An element's name as a template argument.
 template <std::size_t Size>
@@ -39,7 +39,7 @@ struct Tags {
     static constexpr std::string_view close{close_text.data(), close_text.size()};
 };
 
-/// A value that needs no escaping: a number, an identifier of ours, a value that fits a type.
+/// A value that needs no escaping: a number, our own identifier, a value that fits a type.
 template <Name name>
 void put_plain(std::string& out, std::string_view value) {
     out += Tags<name>::open;
@@ -47,7 +47,7 @@ void put_plain(std::string& out, std::string_view value) {
     out += Tags<name>::close;
 }
 
-/// Any value; U+FFFD stands for what XML cannot carry.
+/// Any value; U+FFFD replaces what XML cannot carry.
 template <Name name>
 void put_lossy(std::string& out, std::string_view value) {
     out += Tags<name>::open;

@@ -15,11 +15,11 @@ class BodySource {
   public:
     virtual ~BodySource() = default;
 
-    /// The whole length where it is known beforehand (sent with Content-Length), else nullopt (sent chunked).
+    /// The whole length if it is known in advance (sent with Content-Length), else nullopt (sent chunked).
     [[nodiscard]] virtual std::optional<std::uint64_t> size() const = 0;
 
-    /// Fills some of `buffer` and says how much; 0 is the end. An error ends the message unfinished and closes the
-    /// connection, so that the receiver cannot take it for whole; so does an end before or bytes beyond size().
+    /// Fills some of `buffer` and returns how much; 0 is the end. An error leaves the message unfinished and closes the
+    /// connection, so that the receiver cannot take it for complete. So does an end before size(), or bytes beyond it.
     [[nodiscard]] virtual boost::asio::awaitable<model::Result<std::size_t>> read(std::span<char> buffer) = 0;
 };
 

@@ -14,17 +14,17 @@
 
 namespace lihandover::http {
 
-/// Fills `out` with the bytes from `at` on and says how many; less than asked for counts as an error. May block and
+/// Fills `out` with the bytes from `at` on and returns how many; less than asked for counts as an error. May block and
 /// may throw. Called on the pool, one call at a time, never twice for the same place; destroyed there or with the
-/// ReadAhead, whichever lets go last.
+/// ReadAhead, whichever releases it last.
 using BlockRead = std::function<model::Result<std::size_t>(std::uint64_t at, std::span<char> out)>;
 
 struct ReadAheadOptions {
-    /// Bytes per call. Calls end at multiples of it, whatever the range begins with, so that a reader with chunks of
-    /// its own that fit into it never has to take one twice. Not 0.
+    /// Bytes per call. Calls end at multiples of it, whatever the range begins with, so that a reader whose own chunks
+    /// fit into it never has to read one twice. Not 0.
     std::size_t block = std::size_t{256} * 1024;
-    /// Blocks in memory at most, the one being sent included: what bounds the memory. At least 1; from 2 on reading and
-    /// sending overlap. Ranges smaller than a block take what they need.
+    /// Blocks in memory at most, including the one being sent: this bounds the memory. At least 1; from 2 on reading
+    /// and sending overlap. Ranges smaller than a block take only what they need.
     std::size_t blocks = 2;
 };
 
@@ -48,7 +48,7 @@ class ReadAhead final : public BodySource {
     /// Asio cancellation surfaces as boost::system::system_error(operation_aborted).
     [[nodiscard]] boost::asio::awaitable<model::Result<std::size_t>> read(std::span<char> buffer) override;
 
-    /// Ends a running read(), and every later one, with an error. What a connection's close() cannot do: it ends only
+    /// Ends a running read(), and every later one, with an error. A connection's close() cannot do that: it ends only
     /// what the connection itself waits for.
     void cancel();
 

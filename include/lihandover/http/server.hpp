@@ -24,7 +24,7 @@ namespace lihandover::http {
 /// Why a request's body could not be read.
 enum class BodyFailure : std::uint8_t {
     too_large,  ///< More than the caller allows: answer 413. Nothing, or only a part, was read.
-    timeout,    ///< The sender stalled or fell below the least rate: answer 408 if you like; the connection closes.
+    timeout,    ///< The sender stalled or fell below the minimum rate: 408 may be answered; the connection closes.
     broken,     ///< The sender went away or broke the chunked coding: nobody to answer; respond() does no harm.
 };
 [[noreturn]] void throw_exception_from_error(BodyFailure failure, const boost::source_location& location);
@@ -36,7 +36,7 @@ using BodyResult = boost::system::result<T, BodyFailure>;
 struct Peer {
     /// Set on TLS listeners.
     std::optional<tls::PeerIdentity> certificate;
-    /// Set on Unix sockets, as the kernel vouches at connect time (SO_PEERCRED).
+    /// Set on Unix sockets: the user as the kernel vouches at connect time (SO_PEERCRED).
     struct Process {
         uid_t uid = 0;
         gid_t gid = 0;
@@ -47,11 +47,11 @@ struct Peer {
     std::string address;
 };
 
-/// The login name of a user id, or the number where it has none. May ask the system's name service, hence not for a hot
+/// The login name of a user id, or the number if it has none. May ask the system's name service, so it is not for a hot
 /// path.
 [[nodiscard]] std::string user_name(uid_t uid);
 
-/// An answer of ours. Content-Length, Date and Connection are added by the connection.
+/// One of our answers. Content-Length, Date and Connection are added by the connection.
 struct Response {
     unsigned status = 200;  ///< 200 to 599
     /// Content-Type; none when empty. Must outlive respond().
@@ -74,51 +74,51 @@ class Exchange {
     [[nodiscard]] virtual std::string_view target() const = 0;
     /// The target up to `?`, not decoded.
     [[nodiscard]] std::string_view path() const { return target().substr(0, target().find('?')); }
-    /// What follows the first `?`, not decoded; empty when there is none.
+    /// What follows the first `?`, not decoded; empty if there is none.
     [[nodiscard]] std::string_view query() const {
         const auto mark = target().find('?');
         return mark == std::string_view::npos ? std::string_view{} : target().substr(mark + 1);
     }
-    /// The first field of that name (any case), white space around it cut. nullopt when there is none.
+    /// The first field of that name (any case), without surrounding white space. nullopt if there is none.
     [[nodiscard]] virtual std::optional<std::string_view> header(std::string_view name) const = 0;
     /// The declared length: 0 without a body, nullopt when chunked.
     [[nodiscard]] virtual std::optional<std::uint64_t> content_length() const = 0;
     [[nodiscard]] virtual const Peer& peer() const = 0;
 
-    /// Bytes of capacity that read_body leaves behind the body, for parsers that read beyond the end (simdjson).
+    /// Bytes of capacity that read_body leaves after the body, for parsers that read beyond the end (simdjson).
     static constexpr std::size_t body_slack = 64;
 
     /// Reads the whole body into `body` (its capacity is reused; afterwards at least size + body_slack). A declared
     /// length above `max` fails with too_large before anything is read. Sends the `100 Continue` that the peer expects.
-    /// Waits for the peer are bounded by Timeouts; time the handler takes itself does not count.
+    /// Timeouts bound the waits for the peer; time that the handler itself takes does not count.
     [[nodiscard]] virtual boost::asio::awaitable<BodyResult<void>> read_body(std::string& body, std::size_t max) = 0;
-    /// Reads some bytes of the body; 0 is its end. Never mix with read_body on one request. Sends `100 Continue` too.
+    /// Reads some bytes of the body; 0 is its end. Never mix with read_body on one request. Also sends `100 Continue`.
     [[nodiscard]] virtual boost::asio::awaitable<BodyResult<std::size_t>> read_some(std::span<char> buffer) = 0;
     /// True while the peer waits for a `100 Continue` that has not been sent.
     [[nodiscard]] virtual bool expects_continue() const = 0;
-    /// Reading the body will no longer send `100 Continue` by itself (a test LEA that keeps its peers waiting).
+    /// Reading the body will no longer send `100 Continue` automatically (a test LEA that keeps its peers waiting).
     virtual void withhold_continue() = 0;
 
-    /// Sends the answer, once per request; the second call does nothing. True when the kernel took all of it, false
-    /// when the peer is gone or too slow. A body that was not read to its end is not waited for: the connection closes
-    /// after the answer. A handler that returns without answering has its connection closed without one.
+    /// Sends the answer, once per request; a second call does nothing. True if the kernel took all of it, false if the
+    /// peer is gone or too slow. If the body was not read to its end, nobody waits for the rest: the connection closes
+    /// after the answer. If a handler returns without answering, its connection is closed without an answer.
     [[nodiscard]] virtual boost::asio::awaitable<bool> respond(Response response) = 0;
     /// The same with a streamed body (`response.body` is ignored).
     [[nodiscard]] virtual boost::asio::awaitable<bool> respond(Response response, BodySource& source) = 0;
     /// After an answer that was sent in full: waits until the peer's own system has confirmed every byte of it. False
-    /// when the connection broke first, or when nothing moved for Timeouts::write_stall. For those who destroy what
-    /// they sent; it says nothing of what the peer made of it. (The default is for handlers' tests: yes.)
+    /// if the connection broke first, or if nothing moved for Timeouts::write_stall. For those who destroy what they
+    /// sent; it does not say whether the peer's program read it. (The default is for handlers' tests: yes.)
     [[nodiscard]] virtual boost::asio::awaitable<bool> confirmed() { co_return true; }
     /// Whether the peer has ended or reset the connection, as far as our system knows. For handlers that wait for
-    /// something else than the peer; where they read or write, they hear of it anyway. Costs a call into the system.
-    /// (The default is for handlers' tests: no.)
+    /// something other than the peer; those that read or write notice it anyway. Costs a system call. (The default is
+    /// for handlers' tests: no.)
     [[nodiscard]] virtual bool gone() { return false; }
     /// Drops the connection at once, without an answer or in the middle of one (a test LEA's failure).
     virtual void abort() = 0;
 };
 
-/// What answers requests. Calls of several connections interleave on the server's thread; must outlive the server and
-/// its last running request (await Server::stop). An exception ends the connection (500 if nothing was answered yet).
+/// Answers requests. Calls of several connections interleave on the server's thread. It must outlive the server and its
+/// last running request (await Server::stop). An exception ends the connection (500 if nothing was answered yet).
 class Handler {
   public:
     virtual ~Handler() = default;
@@ -136,7 +136,7 @@ struct Timeouts {
     std::chrono::milliseconds handshake{10'000};    ///< whole TLS handshake
     std::chrono::milliseconds header{10'000};       ///< from the first byte of a request to the end of its fields: 408
     std::chrono::milliseconds idle{75'000};         ///< without a request: closed
-    std::chrono::milliseconds keep_buffers{1'000};  ///< without a request: its buffers are given back
+    std::chrono::milliseconds keep_buffers{1'000};  ///< without a request: its buffers are released
     std::chrono::milliseconds body_stall{15'000};   ///< without a byte of the body
     std::size_t min_body_rate = 1024;               ///< bytes per second, on average, after body_stall's grace
     std::chrono::milliseconds write_stall{30'000};  ///< the peer takes nothing of the answer
@@ -180,12 +180,12 @@ class Server {
     ~Server();
 
     void start();
-    /// What it listens on, with the real port: `127.0.0.1:41234`, `unix:/run/x.sock`.
+    /// The address it listens on, with the real port: `127.0.0.1:41234`, `unix:/run/x.sock`.
     [[nodiscard]] const std::string& address() const;
     /// 0 for Unix sockets.
     [[nodiscard]] std::uint16_t port() const;
     /// For connections accepted from now on. Open ones whose peer `context` would not let in (its CA is gone, it is
-    /// revoked) are cut. Only on a server that was given TLS to begin with.
+    /// revoked) are cut. Only on a server that was created with TLS.
     void set_tls(std::shared_ptr<const tls::ServerContext> context);
     [[nodiscard]] ServerStats stats() const;
 

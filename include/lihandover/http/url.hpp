@@ -8,7 +8,7 @@
 
 namespace lihandover::http {
 
-/// An absolute http or https URL taken apart.
+/// An absolute http or https URL, parsed.
 struct Url {
     /// `http` or `https`, lower case.
     std::string scheme;
@@ -19,7 +19,7 @@ struct Url {
     /// Path and query in origin form, at least `/`.
     std::string target;
 
-    /// For the Host field: brackets around IPv6, the port only where it is not the scheme's own.
+    /// For the Host field: brackets around IPv6, and the port only if it is not the scheme's default.
     [[nodiscard]] std::string authority() const;
     /// host:port, brackets around IPv6; always with the port.
     [[nodiscard]] std::string endpoint() const;
@@ -28,7 +28,7 @@ struct Url {
     friend bool operator==(const Url&, const Url&) = default;
 };
 
-/// A proxy that connects us to a server by CONNECT (RFC 9110 9.3.6).
+/// A proxy that tunnels to a server by CONNECT (RFC 9110 9.3.6).
 struct Proxy {
     /// Host name (lower case) or IP address, IPv6 without brackets.
     std::string host;
@@ -37,12 +37,12 @@ struct Proxy {
     std::string authorization;
 };
 
-/// Refuses anything but http and https, user information, fragments, a missing host, port 0, and texts longer than
-/// 8192 bytes. The error says what is wrong and does not repeat the URL.
+/// Refuses anything but http and https, user information, fragments, a missing host, port 0, and texts longer than 8192
+/// bytes. The error says what is wrong and does not repeat the URL.
 [[nodiscard]] model::Result<Url> parse_url(std::string_view text);
 
-/// `http://proxy:3128`, with `user:password@` in front of the host where it wants credentials (RFC 7617). The error
-/// says what is wrong and does not repeat the URL.
+/// `http://proxy:3128`, with `user:password@` before the host if it wants credentials (RFC 7617). The error says what
+/// is wrong and does not repeat the URL.
 [[nodiscard]] model::Result<Proxy> parse_proxy(std::string_view text);
 
 }  // namespace lihandover::http

@@ -18,11 +18,11 @@ class Histogram;
 
 namespace lihandover::metrics {
 
-// Every metric is declared once, in src/metrics/declarations.cpp: name, type, help, labels and what values they take.
-// Label values are names out of the configuration (sources, destinations, certificate names) or one of the fixed sets
-// below; nothing that an event, a warrant or an LEA says ever becomes one (promise 8).
+// Every metric is declared once, in src/metrics/declarations.cpp: name, type, help, labels and their values. Label
+// values are names from the configuration (sources, destinations, certificate names) or one of the fixed sets below;
+// nothing that an event, a warrant or an LEA says ever becomes one (promise 8).
 //
-// Handles are pointers into the registry: copy them freely, use them from any thread, as long as the Metrics lives.
+// Handles are pointers into the registry: copy them freely and use them from any thread, as long as the Metrics lives.
 
 /// Only grows.
 class Counter {
@@ -65,14 +65,14 @@ enum class Rejection : std::uint8_t {
     missing_member,
     too_large,    ///< larger than intake.max_event_size, or more of something than allowed
     future,       ///< timestamp further ahead than intake.max_future
-    attachments,  ///< names a binary object that cannot be had, or that is not what the event says
+    attachments,  ///< names a binary object that is unavailable, or that does not match the event
     unavailable,  ///< the store takes nothing: answered 503, the source tries again
 };
 inline constexpr std::array<std::string_view, 8> rejection_names = {"malformed",      "unknown_member", "invalid_value",
                                                                     "missing_member", "too_large",      "future",
                                                                     "attachments",    "unavailable"};
 
-/// What became of items, in the order of their lives.
+/// Outcomes of items, in the order of their lives.
 enum class ItemOutcome : std::uint8_t {
     queued,     ///< made and durable
     delivered,  ///< accepted by the LEA, gone
@@ -105,7 +105,7 @@ inline constexpr std::array<std::string_view, 11> attempt_names = {
 enum class Upload : std::uint8_t {
     delivered,     ///< the LEA has it
     early,         ///< success before the body was asked for
-    refused,       ///< an answer that is final
+    refused,       ///< a final answer
     not_yet,       ///< 404, 409, 417, 425, 408, 429, 5xx: tried again
     no_continue,   ///< neither 100 Continue nor an answer in time
     disconnected,  ///< no connection, or it broke
@@ -117,7 +117,7 @@ inline constexpr std::array<std::string_view, 8> upload_names = {
 
 /// How one request for a binary object ended (Model A).
 enum class Download : std::uint8_t {
-    complete,   ///< all that was asked for went out
+    complete,   ///< all that was asked for was sent
     partial,    ///< a range of it did
     unchanged,  ///< 304, or HEAD
     cut,        ///< the client went away
@@ -132,7 +132,7 @@ enum class ObjectState : std::uint8_t { attached, offered, queued, refused, set_
 inline constexpr std::array<std::string_view, 5> object_state_names = {"attached", "offered", "queued", "refused",
                                                                        "set_aside"};
 
-/// Why a destination is paused: what it fails with, or an operator.
+/// Why a destination is paused: how it fails, or an operator.
 enum class Pause : std::uint8_t {
     tls,               ///< TLS or certificates fail
     credentials,       ///< 401 or 403
@@ -155,8 +155,8 @@ inline constexpr std::array<std::string_view, 4> waiting_state_names = {"held", 
 enum class WarrantState : std::uint8_t { pending, active, expired };
 inline constexpr std::array<std::string_view, 3> warrant_state_names = {"pending", "active", "expired"};
 
-/// done: the new configuration or warrants are in force. partial: so, but some warrant files are bad. failed: nothing
-/// changed.
+/// done: the new configuration or warrants are in force. partial: the same, but some warrant files are bad. failed:
+/// nothing changed.
 enum class ReloadOutcome : std::uint8_t { done, partial, failed };
 inline constexpr std::array<std::string_view, 3> reload_outcome_names = {"done", "partial", "failed"};
 
@@ -169,7 +169,7 @@ enum class StoreFailure : std::uint8_t {
 inline constexpr std::array<std::string_view, 4> store_failure_names = {"disk_full", "size_limit", "io_error",
                                                                         "corrupt"};
 
-/// What a certificate of ours is for.
+/// What one of our certificates is for.
 enum class CertificateRole : std::uint8_t { intake, destination, objectserver };
 inline constexpr std::array<std::string_view, 3> certificate_role_names = {"intake", "destination", "objectserver"};
 
@@ -178,7 +178,7 @@ struct SourceMetrics {
     Counter received;  ///< every event read, accepted or not
     Counter accepted;  ///< answered with success: durable, or under no warrant
     std::array<Counter, rejection_names.size()> rejected_by;
-    Counter repeated;  ///< accepted, but made no item for a warrant since an earlier one of its event_id had
+    Counter repeated;  ///< accepted, but made no item for a warrant because an earlier one of its event_id had
     Counter received_bytes;
     Counter objects;       ///< uploaded
     Counter object_bytes;  ///< of them
@@ -187,7 +187,7 @@ struct SourceMetrics {
     [[nodiscard]] const Counter& rejected(Rejection reason) const {
         return rejected_by[static_cast<std::size_t>(reason)];
     }
-    /// Counts one HTTP answer; statuses beyond the usual ones count as `other`.
+    /// Counts one HTTP answer; unusual statuses count as `other`.
     void answered(int status) const;
 
   private:
@@ -225,8 +225,8 @@ struct DestinationMetrics {
     }
 };
 
-/// Takes what is only looked up when somebody asks for the metrics. Each call adds one sample; the same labels twice in
-/// one scrape count as the last.
+/// Takes values that are only determined when somebody asks for the metrics. Each call adds one sample; of several with
+/// the same labels in one scrape the last one counts.
 class Scrape {
   public:
     virtual ~Scrape() = default;
@@ -238,12 +238,12 @@ class Scrape {
     virtual void object_bytes(std::uint64_t bytes) = 0;
     /// Bytes of all waiting items.
     virtual void outbox_bytes(std::uint64_t bytes) = 0;
-    /// What counts against store.max_bytes; also raises the alarms at 50 % and 80 %.
+    /// What counts towards store.max_bytes; also raises the alarms at 50 % and 80 %.
     virtual void store_bytes(std::uint64_t used, std::uint64_t maximum) = 0;
     virtual void store_accepting(bool accepting) = 0;
     /// nullopt: not paused.
     virtual void destination_paused(std::string_view destination, std::optional<Pause> reason) = 0;
-    /// The same of uploads to it, which pause by themselves (Model B).
+    /// The same for uploads to it, which pause separately (Model B).
     virtual void uploads_paused(std::string_view destination, std::optional<Pause> reason) = 0;
     /// `name`: of the listener or the destination.
     virtual void certificate_expiry(CertificateRole role, std::string_view name, model::Instant not_after) = 0;
@@ -255,8 +255,8 @@ class Scrape {
     virtual void ready(bool ready) = 0;
 };
 
-/// All metrics of the daemon. One object, made at start, outliving everything that holds its handles. Thread-safe; the
-/// functions that make or find handles take a lock, the handles do not.
+/// All metrics of the daemon. One object, made at the start, which outlives everything that holds its handles.
+/// Thread-safe; the functions that make or find handles take a lock, the handles do not.
 class Metrics {
   public:
     Metrics();
@@ -264,8 +264,8 @@ class Metrics {
     Metrics(const Metrics&) = delete;
     Metrics& operator=(const Metrics&) = delete;
 
-    /// Finds or makes the handles of one source or destination, with every series of it at zero. The reference is valid
-    /// as long as this object. The number of names is bounded by the configuration.
+    /// Finds or makes the handles of one source or destination, with all its series at zero. The reference is valid as
+    /// long as this object. The configuration bounds the number of names.
     [[nodiscard]] const SourceMetrics& source(const std::string& name);
     [[nodiscard]] const DestinationMetrics& destination(const std::string& name);
 
@@ -277,16 +277,16 @@ class Metrics {
     [[nodiscard]] const Counter& downloads_unrecorded() const;
     /// Requests for objects that were answered 429: their client asks too often.
     [[nodiscard]] const Counter& downloads_limited() const;
-    /// Warrants that ended before their time, since their file went: an alarm.
+    /// Warrants that ended before their time because their file was removed: an alarm.
     [[nodiscard]] const Counter& warrants_withdrawn() const;
     /// Files named by sources that could not be copied: an alarm.
     [[nodiscard]] const Counter& objects_lost() const;
 
-    /// `function` is asked at every render(), on the thread that calls it, in the order of adding. Everything that
-    /// `function` uses must outlive this object or be taken off before by remove_scraped.
+    /// `function` is called at every render(), on the thread that calls render(), in the order of adding. Everything
+    /// that `function` uses must outlive this object, or the function must be removed before by remove_scraped.
     using ScrapeFunction = std::function<void(Scrape&)>;
     std::uint64_t add_scraped(ScrapeFunction function);
-    /// Returns once no render() is inside the function any more; not to be called from within one.
+    /// Returns once no render() is inside the function any more; must not be called from within one.
     void remove_scraped(std::uint64_t id);
 
     /// The text exposition format 0.0.4; content type `text/plain; version=0.0.4; charset=utf-8`.

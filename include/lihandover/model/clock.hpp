@@ -6,9 +6,9 @@
 
 namespace lihandover::model {
 
-/// The one source of time, handed to whoever needs it, so that tests can move it. Wall time decides validity and time
-/// stamps; trusted time decides what cannot be undone (retention, the memory of repeats, expiry of objects: promise
-/// 13); steady time drives timers, deadlines and latencies. Implementations are thread-safe.
+/// The one source of time, passed to whoever needs it, so that tests can control it. Wall time decides validity and
+/// time stamps; trusted time decides what cannot be undone (retention, the memory of repeats, expiry of objects:
+/// promise 13); steady time drives timers, deadlines and latencies. Implementations are thread-safe.
 class Clock {
   public:
     using SteadyTime = std::chrono::steady_clock::time_point;
@@ -19,7 +19,7 @@ class Clock {
 
     /// The wall time as far as it can be trusted: never ahead of it, and behind it after a jump.
     [[nodiscard]] virtual Instant trusted() const { return wall(); }
-    /// Whether the wall time is the trusted time. While it is not, what a source says of time may be right and ours
+    /// Whether the wall time is the trusted time. While it is not, a time that a source gives may be right and our own
     /// wrong.
     [[nodiscard]] virtual bool is_trusted() const { return true; }
 };

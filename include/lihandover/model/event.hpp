@@ -11,13 +11,13 @@
 
 namespace lihandover::model {
 
-// One messaging event as a source reported it. All text is views into memory that somebody else owns (the parser's
-// buffer, or an item's stored bytes) and lives as long as that does: an event under no warrant, which is most of
-// them, costs no copies. Text is WTF-8: UTF-8 that may hold lone surrogates, since intercepted JSON can.
+// One messaging event as a source reported it. All text is views into memory owned elsewhere (the parser's buffer, or
+// an item's stored bytes) and lives as long as that does: so an event under no warrant, as most are, costs no copies.
+// Text is WTF-8: UTF-8 that may contain lone surrogates, since intercepted JSON can.
 //
 // An Event is reused: clear() keeps the capacity of its lists.
 
-/// TS 103 707 annex A and, for IMS, SPEC section 5.
+/// The types of TS 103 707 annex A, and two for IMS.
 enum class IdentifierType : std::uint8_t { user_id, username, msisdn, e164, email, sip_uri, tel_uri };
 inline constexpr std::array<std::string_view, 7> identifier_type_names = {"user_id", "username", "msisdn", "e164",
                                                                           "email",   "sip_uri",  "tel_uri"};
@@ -94,15 +94,15 @@ struct Party {
     std::string_view nickname;
 };
 
-/// A named value whose meaning TS 103 707 does not define. `json` says that the value is the raw JSON text of
-/// something other than a string (a number, true, an object …).
+/// A named value whose meaning TS 103 707 does not define. With `json` set, the value is the raw JSON text of something
+/// other than a string (a number, true, an object …).
 struct Property {
     std::string_view name;
     std::string_view value;
     bool json = false;
 };
 
-/// Where the event's conversation stands; every field may be empty.
+/// The event's conversation; every field may be empty.
 struct Conversation {
     std::string_view id;
     std::string_view kind;  ///< direct, group, room, channel, …: the source's word
@@ -112,7 +112,7 @@ struct Conversation {
     std::string_view thread_title;    ///< content
 };
 
-/// WGS 84 degrees; each number is kept as the JSON text it was given as, so that nothing is rounded.
+/// WGS 84 degrees; each number is kept as the JSON text in which it was given, so that nothing is rounded.
 struct Location {
     std::string_view latitude;
     std::string_view longitude;
@@ -128,7 +128,7 @@ struct Attachment {
     /// Where its bytes are.
     enum class Source : std::uint8_t {
         data,    ///< in the event: `reference` is their base64
-        object,  ///< uploaded before: `reference` is the id they were put under
+        object,  ///< uploaded before: `reference` is the id it was uploaded under
         file,    ///< in a file: `reference` is its path below intake.attachment_root
     };
     std::string_view id;
@@ -155,7 +155,7 @@ struct Event {
     std::optional<Location> location;
     std::vector<Property> device;      ///< device details (metadata)
     std::vector<Property> network;     ///< network details (metadata)
-    std::vector<Property> parameters;  ///< content, but for the names in intake.metadata_parameters
+    std::vector<Property> parameters;  ///< content, except for the names in intake.metadata_parameters
     std::vector<Party> parties;        ///< in the order sender, receivers, actor, members
     std::vector<Identifier> identifiers;
     std::vector<Attachment> attachments;

@@ -14,7 +14,7 @@
 
 namespace lihandover::model {
 
-// A handover item: one event's share for one warrant. What it says is fixed when it is made; the store keeps the share
+// A handover item: one event's share for one warrant. What it says is fixed when it is made. The store keeps the share
 // as compact bytes (encode_share), and the document is written from them at each attempt (promise 3).
 
 /// What a warrant orders: which parts of an event go into the item.
@@ -29,11 +29,11 @@ struct Deliver {
 
 /// The part of an event that goes to one warrant, read back from its bytes. Views the bytes it was decoded from.
 ///
-/// Without `deliver.metadata` the event has no id, service, time or identifiers, `type` and `received_at` mean nothing,
-/// and a party is there only for its nickname (then with no identifiers at all).
+/// Without `deliver.metadata` the event has no id, service, time or identifiers, `type` and `received_at` mean
+/// nothing, and a party is there only for its nickname (then without any identifiers).
 struct Share {
     Event event;
-    /// By party of `event`, whether it holds a target of this item's warrant (TS 103 707 5.4.2 isTargetedParty).
+    /// For each party of `event`, whether it holds a target of this item's warrant (TS 103 707 5.4.2 isTargetedParty).
     std::vector<bool> targeted;
     Deliver deliver;
     /// When the daemon took the event in; with metadata only.
@@ -71,7 +71,7 @@ using Sha256 = std::array<std::uint8_t, 32>;
 /// How binary objects reach an LEA (TS 103 707 annex C): fetched from us, or pushed by us.
 enum class BinaryModel : std::uint8_t { a, b };
 
-/// Why an object's bytes could not be had from the file that the source named.
+/// Why an object's bytes could not be obtained from the file that the source named.
 enum class ObjectLoss : std::uint8_t { none, vanished, changed, unreadable, checksum };
 inline constexpr std::array<std::string_view, 5> object_loss_names = {"none", "vanished", "changed", "unreadable",
                                                                       "checksum"};
@@ -79,8 +79,8 @@ inline constexpr std::array<std::string_view, 5> object_loss_names = {"none", "v
     return object_loss_names[static_cast<std::size_t>(loss)];
 }
 
-/// What a document says of one binary object (TS 103 707 table 8). Names and types are as the source gave them, not to
-/// be trusted.
+/// What a document says of one binary object (TS 103 707 table 8). Names and types are as the source gave them, and not
+/// to be trusted.
 struct BinaryObject {
     Uuid id;
     std::string url;
@@ -93,7 +93,7 @@ struct BinaryObject {
     ObjectLoss loss = ObjectLoss::none;
 };
 
-/// What documents of a destination say beyond the item itself; immutable once an item was made with it.
+/// What documents of a destination say beyond the item itself; immutable once an item has been made with it.
 struct Profile {
     Endpoint sender;
     Endpoint receiver;

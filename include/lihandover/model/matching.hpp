@@ -10,7 +10,7 @@
 
 namespace lihandover::model {
 
-/// What one service departs from the rules of all (`matching.services`).
+/// How one service differs from the general rules (`matching.services`).
 struct ServiceMatching {
     std::optional<CaseRule> email_local_part;
     std::optional<CaseRule> username;

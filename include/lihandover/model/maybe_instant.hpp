@@ -6,8 +6,8 @@
 
 namespace lihandover::model {
 
-/// An instant that may be absent, in the room of one: std::optional takes half as much again, which counts where there
-/// are millions.
+/// An instant that may be absent, in the size of an instant. std::optional takes half as much again, which matters when
+/// there are millions.
 class MaybeInstant {
   public:
     constexpr MaybeInstant() = default;

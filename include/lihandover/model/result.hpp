@@ -6,17 +6,17 @@
 
 namespace lihandover::model {
 
-/// What went wrong, in a sentence for the operator. Never holds content, a target's or party's identifier, an LIID, a
-/// binary URL or a word of an LEA's error text (promise 8): it may be logged as it is.
+/// What went wrong, in a sentence for the operator. It never contains content, a target's or party's identifier, an
+/// LIID, a binary URL or anything of an LEA's error text (promise 8), so it may be logged as it is.
 struct Error {
     std::string message;
 };
 
-/// Called by Result::value() on an error; a programming mistake, so it throws std::logic_error with the message.
+/// Called by Result::value() on an error, a programming mistake. Throws std::logic_error with the message.
 [[noreturn]] void throw_exception_from_error(const Error& error, const boost::source_location& location);
 
-/// Success with a value, or an Error. Not to be ignored. Errors travel up as values; exceptions are for interrupted
-/// work (cancelled coroutines, exhausted memory) only.
+/// Success with a value, or an Error. Must not be ignored. Errors are returned as values; exceptions are only for
+/// interrupted work (cancelled coroutines, exhausted memory).
 template <typename T>
 using Result = boost::system::result<T, Error>;
 

@@ -23,20 +23,20 @@ struct Instant {
 
 /// An RFC 3339 time as somebody gave it.
 struct QualifiedTime {
-    /// Decimals beyond nanoseconds are cut, which keeps comparisons with whole-second bounds exact. A leap second
-    /// (:60) is the last nanosecond of its minute.
+    /// Decimals beyond nanoseconds are cut, which keeps comparisons with whole-second bounds exact. A leap second (:60)
+    /// is the last nanosecond of its minute.
     Instant instant;
     /// The text as given, decimals and offset included. Views the parsed text.
     std::string_view text;
 };
 
 /// Parses RFC 3339 `date-time` with an offset (`Z`, `z`, `+hh:mm`, `-hh:mm`), years 0001 to 9999, any number of
-/// decimals, `T` or `t`; second 60 only where a leap second can be (23:59 UTC). nullopt for anything else.
-/// Allocates nothing.
+/// decimals, `T` or `t`; second 60 only where a leap second can be (23:59 UTC). nullopt for anything else. Allocates
+/// nothing.
 [[nodiscard]] std::optional<QualifiedTime> parse_rfc3339(std::string_view text);
 
-/// TS 103 280 QualifiedDateTime for a text that parse_rfc3339 took: whole seconds (decimals cut, never rounded, second
-/// 60 as 59), `Z` or the offset given; an offset beyond xs:dateTime's 14 hours becomes UTC.
+/// TS 103 280 QualifiedDateTime for a text that parse_rfc3339 accepted: whole seconds (decimals cut, never rounded,
+/// second 60 as 59), `Z` or the given offset; an offset beyond xs:dateTime's 14 hours becomes UTC.
 [[nodiscard]] std::string to_qualified_date_time(std::string_view rfc3339);
 
 /// `2026-11-22T10:15:30Z`, TS 103 280 QualifiedDateTime of an instant.

@@ -27,8 +27,8 @@ struct Uuid {
     void append_to(std::string& out) const;
 };
 
-/// Fills `size` bytes from the kernel's random source. Ends the program where the kernel has none: there is no safe
-/// way to go on.
+/// Fills `size` bytes from the kernel's random source. Ends the program if the kernel has none: there is no safe way to
+/// go on.
 void random_bytes(void* out, std::size_t size);
 
 /// A uniformly random integer in [0, bound), bound > 0.

@@ -23,12 +23,12 @@ struct Files {
     /// system's CAs.
     std::string ca;
     /// Certificate revocation lists (PEM, one or more, or one in DER) of the authorities that issue the peers'
-    /// certificates: who is on one is refused, and so is everyone while the list of their issuer is missing or out of
-    /// date. Empty: nothing is asked.
+    /// certificates. Whoever is on one is refused, and so is everyone while the issuer's list is missing or out of
+    /// date. Empty: revocation is not checked.
     std::string crl{};
 };
 
-/// Who the other end proved to be.
+/// The proven identity of the other end.
 struct PeerIdentity {
     /// RFC 2253 text of the certificate's subject, for the audit record. At most 1024 bytes.
     std::string subject;
@@ -57,7 +57,7 @@ struct OwnCertificate {
 class ServerContext {
   public:
     /// Reads the files. Errors name the file and what is wrong with it (missing, not PEM, key does not fit the
-    /// certificate, …). An expired certificate is no error here: see problems().
+    /// certificate, …). An expired certificate is not an error here: see problems().
     [[nodiscard]] static model::Result<std::shared_ptr<const ServerContext>> load(const Files& files);
 
     ServerContext(const ServerContext&) = delete;
@@ -66,13 +66,12 @@ class ServerContext {
 
     [[nodiscard]] const OwnCertificate& certificate() const;
     /// Sentences for the operator on certificates (ours and the CAs') and revocation lists that are expired or not yet
-    /// valid at `now`; empty when all is well.
+    /// valid at `now`; empty if there are none.
     [[nodiscard]] std::vector<std::string> problems(model::Instant now) const;
-    /// SHA-256 over the contents of its files, in hex: contexts with the same one are the same settings.
+    /// SHA-256 over the contents of its files, in hex: contexts with the same one have the same settings.
     [[nodiscard]] const std::string& fingerprint() const;
 
-    /// For the http room: whether the peer of a connection, which may be of an older context, would be let in by this
-    /// one.
+    /// For the http room: whether this context would let in the peer of a connection, which may be of an older context.
     [[nodiscard]] bool accepts(ssl_st* ssl) const;
     [[nodiscard]] ssl_ctx_st* native() const;
 
@@ -89,8 +88,8 @@ class ClientContext {
   public:
     [[nodiscard]] static model::Result<std::shared_ptr<const ClientContext>> load(const Files& files);
 
-    /// One that is nobody and trusts nobody, so that every handshake under it fails: for a destination whose files
-    /// cannot be read.
+    /// A context without identity or trust, under which every handshake fails: for a destination whose files cannot be
+    /// read.
     [[nodiscard]] static std::shared_ptr<const ClientContext> unusable();
 
     ClientContext(const ClientContext&) = delete;
@@ -102,8 +101,8 @@ class ClientContext {
     /// As ServerContext's.
     [[nodiscard]] const std::string& fingerprint() const;
 
-    /// For the http room: readies a fresh SSL for a connection to `host` (SNI, name check, a cached session). False
-    /// when OpenSSL refuses the name.
+    /// For the http room: prepares a fresh SSL for a connection to `host` (SNI, name check, a cached session). False if
+    /// OpenSSL refuses the name.
     [[nodiscard]] bool prepare(ssl_st* ssl, const std::string& host, const std::string& port) const;
     [[nodiscard]] ssl_ctx_st* native() const;
 
@@ -116,20 +115,20 @@ class ClientContext {
 /// The identity of the other end after a handshake (or a resumption). nullopt without a peer certificate.
 [[nodiscard]] std::optional<PeerIdentity> peer_identity(ssl_st* ssl);
 
-/// True when the peer's certificate is still within its validity now; a resumed session is not verified again by
-/// OpenSSL, so both ends ask this after every handshake.
+/// True while the peer's certificate is still valid. OpenSSL does not verify a resumed session again, so both ends
+/// check this after every handshake.
 [[nodiscard]] bool peer_certificate_current(ssl_st* ssl);
 
-/// A failure of OpenSSL in words.
+/// An OpenSSL failure in words.
 struct Explanation {
-    /// A certificate was the trouble: the peer's is not acceptable to us, or ours not to the peer.
+    /// A certificate caused it: the peer's is not acceptable to us, or ours not to the peer.
     bool certificate = false;
-    /// For the operator; no text that the peer chose.
+    /// For the operator; contains no text that the peer chose.
     std::string sentence;
 };
 
-/// Explains the last failure on this thread, of the connection `ssl` where there is one (nullptr otherwise), and
-/// empties the thread's error queue.
+/// Explains the last failure on this thread, of the connection `ssl` if there is one (else nullptr), and empties the
+/// thread's error queue.
 [[nodiscard]] Explanation explain_failure(ssl_st* ssl);
 
 }  // namespace lihandover::tls

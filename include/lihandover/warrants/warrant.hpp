@@ -57,17 +57,17 @@ using WarrantPtr = std::shared_ptr<const Warrant>;
 using Digest = std::array<std::uint8_t, 32>;
 [[nodiscard]] Digest digest_of(const Warrant& warrant);
 
-/// The warrant as bytes for the store, and back. The same warrant always gives the same bytes; decode reads what
-/// this or an earlier version wrote, and nothing else.
+/// The warrant as bytes for the store, and back. The same warrant always gives the same bytes; decode reads what this
+/// or an earlier version wrote, and nothing else.
 [[nodiscard]] std::string encode(const Warrant& warrant);
 [[nodiscard]] model::Result<Warrant> decode(std::string_view bytes);
 
-/// Where a warrant stands at a time; the label set of `lihandover_warrants`.
+/// The state of a warrant at a time; the label set of `lihandover_warrants`.
 enum class State : std::uint8_t { pending, active, expired };
 inline constexpr std::array<std::string_view, 3> state_names = {"pending", "active", "expired"};
 [[nodiscard]] State state_at(const Warrant& warrant, model::Instant now);
 
-/// The first moment at which nothing that comes in counts any more, however late it is: the warrant's end and
+/// The first moment at which nothing that comes in counts any more, however late it is: the warrant's end plus
 /// `late_events` (promise 9).
 [[nodiscard]] model::Instant takes_until(const Warrant& warrant, std::chrono::seconds late_events);
 

@@ -11,13 +11,13 @@
 
 namespace lihandover::intake {
 
-/// What became of the events of one request.
+/// The outcome of a request's events.
 struct Tally {
     struct Refused {
         std::uint64_t line = 0;
         Fault fault;
     };
-    /// Refused events that an answer names; the others are only counted.
+    /// How many refused events an answer names; the others are only counted.
     static constexpr std::size_t max_listed = 1000;
 
     std::uint64_t accepted = 0;
@@ -27,7 +27,7 @@ struct Tally {
     void refuse(std::uint64_t line, Fault fault);
 };
 
-// Answers say nothing of warrants: they are made from the request, its faults and the store's health alone.
+// Answers say nothing about warrants: they are made only from the request, its faults and the store's health.
 
 /// 202, or `status_if_refused` (422, 400) with the list of refused events.
 [[nodiscard]] http::Response tally_answer(const Tally& tally, unsigned status_if_refused);

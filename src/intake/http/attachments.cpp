@@ -64,7 +64,7 @@ std::optional<Fault> Attachments::check_file(std::size_t at) {
     auto file = NamedFile::open(*root_, attachment.reference, why);
     const auto identity = file ? file->identity() : std::nullopt;
     if (!identity) {
-        // One reason for all of them: what there is beyond the files of a source is none of its business.
+        // One reason for all of them: a source must not learn what exists beyond its own files.
         return fault_of(at, "file", "is not a file that can be read below intake.attachment_root");
     }
     if (identity->size > moment_.snapshot->limits.max_object_size) {
@@ -79,7 +79,7 @@ std::optional<Fault> Attachments::check_file(std::size_t at) {
     source->changed_nanos = identity->changed_nanos;
     source->sha256 = base::parse_hex<32>(attachment.sha256);
     source->give_up_at = later(moment_.received_at, moment_.snapshot->limits.attachment_grace);
-    // It is read after the commit, and opened once.
+    // It is read after the commit, and opened only once.
     objects_[at].copy = {std::move(source), std::make_shared<NamedFile>(std::move(*file)), false};
     return std::nullopt;
 }

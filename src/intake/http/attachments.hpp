@@ -14,7 +14,7 @@
 
 namespace lihandover::intake {
 
-/// Finds out where the bytes of one event's attachments are, and whether they are what the event says. The same for
+/// Finds out where the bytes of one event's attachments are, and whether they match what the event says. The same for
 /// every event, before anything is matched (promise 7). `event`, `moment` and `root` outlive it.
 class Attachments {
   public:
@@ -22,14 +22,14 @@ class Attachments {
     Attachments(const model::Event& event, const Moment& moment, const std::string* root,
                 boost::asio::any_io_executor workers);
 
-    /// Looks at the named files, and whether the bytes in the event are what the event says.
+    /// Examines the named files, and checks that the bytes in the event match what the event says.
     [[nodiscard]] boost::asio::awaitable<std::optional<Fault>> check();
 
-    /// After check(): whether all uploaded objects are there and are what the event says; then, and only then, all of
-    /// them are claimed.
+    /// After check(): whether all uploaded objects are there and match what the event says. If so, all of them are
+    /// claimed.
     [[nodiscard]] std::optional<Fault> claim(PendingUploads& uploads, PendingUploads::Claims& claims);
 
-    /// In the order of the event's attachments; whole after claim().
+    /// In the order of the event's attachments; complete after claim().
     [[nodiscard]] std::span<AttachedObject> objects() { return objects_; }
 
   private:

@@ -13,7 +13,7 @@ namespace lihandover::intake {
 
 namespace asio = boost::asio;
 
-// In the list as long as it waits; taken off when granted, or when the waiting coroutine ends for another reason.
+// In the list as long as it waits; removed when granted, or when the waiting coroutine ends for another reason.
 struct BodyBudget::Waiter {
     Waiter(BodyBudget& its_budget, const Share& its_share, std::size_t its_bytes, std::chrono::milliseconds limit)
         : budget(its_budget),

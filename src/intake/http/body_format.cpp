@@ -24,7 +24,7 @@ std::string_view trimmed(std::string_view text) {
     return text;
 }
 
-// Takes what is in front of the next `;` from `rest`.
+// Takes the part before the next `;` from `rest`.
 std::string_view next_part(std::string_view& rest) {
     const auto end = std::min(rest.find(';'), rest.size());
     const std::string_view part = trimmed(rest.substr(0, end));
@@ -32,7 +32,7 @@ std::string_view next_part(std::string_view& rest) {
     return part;
 }
 
-// Parameters other than charset mean nothing here and are let through.
+// Parameters other than charset mean nothing here and are allowed.
 bool parameter_is_fine(std::string_view parameter) {
     const auto equals = std::min(parameter.find('='), parameter.size());
     if (!equal_ignoring_case(trimmed(parameter.substr(0, equals)), "charset")) {

@@ -6,7 +6,7 @@
 
 namespace lihandover::intake {
 
-/// How a body holds its events.
+/// How a body contains its events.
 enum class BodyFormat : std::uint8_t {
     json,    ///< application/json: one event
     ndjson,  ///< application/x-ndjson: one event per line

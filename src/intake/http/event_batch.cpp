@@ -74,7 +74,7 @@ bool EventBatch::take_slice(std::string_view& attached) {
 }
 
 asio::awaitable<bool> EventBatch::take_attached(std::string_view line) {
-    // A parser and an event of its own: others are served while the workers look at its objects.
+    // With its own parser and event: others are served while the workers examine its objects.
     const Moment moment = parts_.pipeline.now();
     EventParser parser;
     model::Event event;
@@ -112,7 +112,7 @@ bool EventBatch::refuse(Fault fault) {
     return true;
 }
 
-// An event by itself is answered by what is wrong with it.
+// A single event is answered by what is wrong with it.
 unsigned EventBatch::status_if_refused() const {
     if (format_ == BodyFormat::json && (malformed_ || too_large_)) {
         return malformed_ ? 400 : 413;

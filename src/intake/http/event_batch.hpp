@@ -23,33 +23,33 @@ struct BatchParts {
     Pipeline& pipeline;
     PendingUploads& uploads;
     const metrics::SourceMetrics& metrics;
-    boost::asio::any_io_executor workers;  ///< where calls that block run
+    boost::asio::any_io_executor workers;  ///< where blocking calls run
     const std::string* attachment_root;    ///< null: no files can be named
     // Shared by all batches, and used within one slice only: nothing is allocated for an event under no warrant.
     EventParser& parser;
     model::Event& event;
 };
 
-/// The events of one request's body: reads them, hands them to the pipeline, and makes the answer of what becomes of
-/// them. Works in slices, between which the thread serves others.
+/// The events of one request's body: reads them, passes them to the pipeline, and makes the answer from their outcomes.
+/// Works in slices, between which the thread serves others.
 class EventBatch {
   public:
-    /// `body` outlives it, with room behind it as EventParser wants.
+    /// `body` outlives it, with room after it as EventParser needs.
     EventBatch(const BatchParts& parts, std::string_view body, BodyFormat format);
 
     [[nodiscard]] bool empty() const { return lines_.done(); }
-    /// Once. Every group of events is durable before the next is begun.
+    /// Call it once. Every group of events is durable before the next starts.
     [[nodiscard]] boost::asio::awaitable<http::Response> take_in();
-    /// Nobody waits for the answer any more: nothing is begun after what is under way.
+    /// Nobody waits for the answer any more: nothing starts after what is under way.
     void abandon() { abandoned_ = true; }
 
   private:
-    /// Some events, without giving up the thread. Ends early at an event with attachments, which it leaves in
-    /// `attached`. False where all of the request has to be sent again.
+    /// Takes some events, without yielding the thread. Ends early at an event with attachments, which it leaves in
+    /// `attached`. False if the whole request has to be sent again.
     [[nodiscard]] bool take_slice(std::string_view& attached);
-    /// One event with attachments, which was read without a fault. False as above.
+    /// Takes one event with attachments, which was read without a fault. False as above.
     [[nodiscard]] boost::asio::awaitable<bool> take_attached(std::string_view line);
-    /// False where it is not the source's mistake.
+    /// False if it is not the source's mistake.
     [[nodiscard]] bool refuse(Fault fault);
     [[nodiscard]] unsigned status_if_refused() const;
     [[nodiscard]] http::Response unavailable() const;

@@ -7,16 +7,16 @@
 
 namespace lihandover::intake {
 
-/// The events of a body one after another, with their line numbers. Views the body.
+/// The events of a body, one after another, with their line numbers. Views the body.
 class EventLines {
   public:
-    /// A byte order mark at the start is passed over, as blank lines are everywhere.
+    /// A byte order mark at the start is skipped, as are blank lines everywhere.
     EventLines(std::string_view body, BodyFormat format);
 
     [[nodiscard]] bool done() const { return rest_.empty(); }
     /// Unless done.
     [[nodiscard]] std::string_view next();
-    /// The line of the event that next() gave last, from 1.
+    /// The line of the event that next() returned last, from 1.
     [[nodiscard]] std::uint64_t number() const { return given_; }
 
   private:

@@ -39,7 +39,7 @@ std::string counted(std::uint32_t count, std::string_view one, std::string_view 
 
 }  // namespace
 
-// As with JsonReader: what reads takes a place and returns the place behind it, nullptr after a fault.
+// As in JsonReader: what reads takes a place and returns the place after it, or nullptr after a fault.
 class EventParser::Impl : private JsonReader {
   public:
     std::optional<Fault> parse(std::string_view json, model::Instant latest, Event& out) {
@@ -58,7 +58,7 @@ class EventParser::Impl : private JsonReader {
   private:
     // --- values ---
 
-    // Returns the place where the length is right.
+    // Returns the place if the length is right.
     Place check_length(Place behind, std::string_view text, std::uint32_t min, std::uint32_t max) {
         if (text.size() >= min && text.size() <= max) {
             return behind;
@@ -283,7 +283,7 @@ class EventParser::Impl : private JsonReader {
 
     bool document(Place at) {
         const bool is_object = peek(at) == '{';
-        // JSON of another type is a wrong event, anything else is not JSON; the source should know which.
+        // JSON of another type is a wrong event, anything else is not JSON; the source should be told which.
         model::Property other;
         at = is_object ? event(at) : parameter_value(at, other);
         if (at == nullptr) {
@@ -506,7 +506,7 @@ class EventParser::Impl : private JsonReader {
                      [this](Place value, model::Property& property) { return property_value(value, property); });
     }
 
-    // What can only be said of the event as a whole.
+    // What can be checked only for the event as a whole.
     bool whole_event() {
         Event& event = *event_;
         if (event.parties.empty()) {

@@ -31,11 +31,11 @@ namespace asio = boost::asio;
 
 namespace {
 
-// Bodies up to this are read in one go, buffers up to twice of it are kept for the next request.
+// Bodies up to this size are read at once; buffers up to twice this size are kept for the next request.
 constexpr std::size_t small_body = BodyBudget::small_body;
 constexpr std::size_t kept_buffers = 8;
 
-// A request's body and the work on it. Lives until its answer has left, and longer where the store hangs.
+// A request's body and the work on it. Lives until its answer has left, and longer if the store hangs.
 struct Request {
     Request(BodyBudget& budget, std::string buffer)
         : share(budget), body(std::move(buffer)), ended(budget.executor()) {}
@@ -93,9 +93,9 @@ class EventsHandler::Impl {
             co_await answer(exchange, std::move(*response));
         }
         if (request.use_count() > 1) {
-            co_return;  // it is still being worked on
+            co_return;  // it is still being processed
         }
-        // Only now: what it was about is let go after the answer (promise 7).
+        // Only now: what it was about is released after the answer (promise 7).
         request->batch.reset();
         keep_buffer(std::exchange(request->body, {}));
         parser_.let_go();
@@ -139,7 +139,7 @@ class EventsHandler::Impl {
         return std::nullopt;
     }
 
-    // Reads the body and the events in it. Nullopt when there is nobody left to answer.
+    // Reads the body and the events in it. Nullopt if there is nobody left to answer.
     asio::awaitable<std::optional<http::Response>> receive(http::Exchange& exchange, BodyFormat format,
                                                            std::shared_ptr<Request> request) {
         const Limits limits = services_.snapshot.get()->limits;
@@ -164,7 +164,7 @@ class EventsHandler::Impl {
         co_return co_await work_off(request, limits.answer_timeout);
     }
 
-    // A coroutine of its own works on the request, so that a store that hangs keeps nobody from being answered.
+    // A separate coroutine works on the request, so that the answer leaves even if the store hangs.
     asio::awaitable<std::optional<http::Response>> work_off(std::shared_ptr<Request> request,
                                                             std::chrono::milliseconds limit) {
         request->ended.expires_after(limit);
@@ -195,7 +195,7 @@ class EventsHandler::Impl {
         request->ended.cancel();
     }
 
-    // Where answers leave at certain moments only, what was done before them does not show in their time.
+    // If answers leave only at certain moments, what was done before does not show in their time.
     asio::awaitable<void> wait_for_the_grid() const {
         const auto interval = services_.snapshot.get()->limits.answer_interval;
         if (interval.count() == 0) {

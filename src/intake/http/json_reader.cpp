@@ -69,7 +69,7 @@ JsonReader::Place JsonReader::open(std::string_view json) {
         return not_json(explain(error));
     }
     std::uint32_t* const first = stage1_->structural_indexes.get();
-    // What follows the last token ends with the document; the index has room for a few more entries.
+    // Whatever follows the last token ends with the document; the index has room for a few more entries.
     first[stage1_->n_structural_indexes] = static_cast<std::uint32_t>(size_);
     end_ = first + stage1_->n_structural_indexes;
     const void* const backslash = std::memchr(json_, '\\', size_);
@@ -220,7 +220,7 @@ JsonReader::Place JsonReader::nested(Place at, std::uint32_t max_depth, std::str
             std::string_view ignored;
             at = scalar(at, ignored);
         }
-        // What may follow it: the ends of what is open, then a comma.
+        // What may follow it: closing what is open, then a comma.
         while (at != nullptr && !more && depth > 0) {
             out = {begin, static_cast<std::size_t>(json_ + (at == end_ ? size_ : *at) + 1 - begin)};
             at = separator(at, (objects & 1) != 0 ? '}' : ']', more);

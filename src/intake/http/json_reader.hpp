@@ -16,13 +16,13 @@ class dom_parser_implementation;  // NOLINT(readability-identifier-naming): simd
 
 namespace lihandover::intake {
 
-/// Reads the tokens of one JSON document off the structural index that simdjson's first stage makes of it: the places
+/// Reads the tokens of one JSON document using the structural index that simdjson's first stage makes: the places
 /// of { } [ ] : , and of the first byte of every string and scalar. The rest of simdjson would copy each string and
-/// refuse lone surrogates; with the index alone, strings are viewed where they lie and decoded here.
+/// refuse lone surrogates. With the index alone, strings are viewed in place and decoded here.
 ///
-/// A reading function takes the place it begins at and returns the place behind what it read, or nullptr after a fault
-/// (see fault()). Places travel in registers that way: as a member, the place would be stored and loaded for each
-/// token, which doubled the time. No function looks beyond the end of the text.
+/// A reading function takes the place where it begins and returns the place after what it read, or nullptr after a
+/// fault (see fault()). This keeps places in registers: as a member, the place would be stored and loaded for each
+/// token, which doubled the time. No function reads beyond the end of the text.
 class JsonReader {
   public:
     using Place = const std::uint32_t*;
@@ -34,10 +34,10 @@ class JsonReader {
 
     /// Begins a document: its first place. Refuses invalid UTF-8, open strings and control characters in strings.
     [[nodiscard]] Place open(std::string_view json);
-    /// Wipes what was decoded, and gives back memory that only unusually large documents needed.
+    /// Wipes what was decoded, and releases memory that only unusually large documents needed.
     void let_go();
 
-    /// What the last fault was; moved away by the caller.
+    /// What the last fault was; the caller moves it away.
     [[nodiscard]] Fault& fault() { return fault_; }
 
     // --- faults; all of these return nullptr ---
@@ -57,7 +57,7 @@ class JsonReader {
     [[nodiscard]] char peek(Place at) const { return at == end_ ? '\0' : json_[*at]; }
     [[nodiscard]] bool is_end(Place at) const { return at == end_; }
 
-    /// At a `"`: what the string means, as a view into the document or into memory of the reader.
+    /// At a `"`: what the string means, as a view into the document or into the reader's memory.
     [[nodiscard]] Place string(Place at, std::string_view& text) {
         const std::string_view quoted = token(at);
         if (quoted.size() < 2 || quoted.back() != '"') {
@@ -71,7 +71,7 @@ class JsonReader {
         return decode(at + 1, text);
     }
 
-    /// A member's name and the colon behind it.
+    /// A member's name and the colon after it.
     [[nodiscard]] Place key(Place at, std::string_view& name) {
         if (peek(at) != '"') {
             return not_json("a member's name is missing");
@@ -83,13 +83,13 @@ class JsonReader {
         return peek(at) == ':' ? at + 1 : not_json("a colon is missing");
     }
 
-    /// Behind the opening bracket: whether anything is within. Passes over the closing one if not.
+    /// After the opening bracket: whether there is anything inside. If not, skips the closing one.
     [[nodiscard]] Place opened(Place at, char closing, bool& more) const {
         more = peek(at) != closing;
         return more ? at : at + 1;
     }
 
-    /// Behind a member or element: the comma or the closing bracket.
+    /// After a member or element: the comma or the closing bracket.
     [[nodiscard]] Place separator(Place at, char closing, bool& more) {
         const char c = peek(at);
         more = c == ',';
@@ -127,9 +127,9 @@ class JsonReader {
     const char* json_ = nullptr;
     std::size_t size_ = 0;
     Place end_ = nullptr;
-    const char* first_escape_ = nullptr;  // the end where there is none
+    const char* first_escape_ = nullptr;  // the end if there is none
     char* free_text_ = nullptr;
-    std::size_t decoded_ = 0;  // bytes of text_ that documents before have left
+    std::size_t decoded_ = 0;  // bytes of text_ that earlier documents have left
 
     std::unique_ptr<simdjson::internal::dom_parser_implementation> stage1_;
     std::size_t capacity_ = 0;

@@ -15,7 +15,7 @@ constexpr bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-// Four hex digits at the front of `text`; -1 when there are none.
+// The value of four hex digits at the start of `text`; -1 if there are none.
 std::int32_t code_unit(std::string_view text) {
     if (text.size() < 4) {
         return -1;
@@ -60,8 +60,8 @@ constexpr char simple_escape(char c) {
     }
 }
 
-// A \uXXXX at the front of `text` (which begins after the `u`), with the low half of a pair where one follows. Takes
-// from `text` what it read; -1 when it is not one.
+// The value of a \uXXXX at the start of `text` (which begins after the `u`), with the low half of a pair if one
+// follows. Takes what it read from `text`; -1 if it is not one.
 std::int32_t unicode_escape(std::string_view& text) {
     const std::int32_t unit = code_unit(text);
     if (unit < 0) {

@@ -6,15 +6,14 @@
 
 namespace lihandover::intake {
 
-// The parts of JSON that simdjson's index leaves to us. All take bytes that are valid UTF-8 without control
-// characters.
+// The parts of JSON that simdjson's index leaves to us. All take bytes that are valid UTF-8 without control characters.
 
-/// Decodes what stands between the quotes of a string to `out`, which has room for text.size() bytes, and returns the
-/// end; nullptr for an escape that JSON does not know. A lone surrogate becomes the three bytes that WTF-8 has for it,
-/// a pair becomes its character.
+/// Decodes the inside of a string's quotes to `out`, which has room for text.size() bytes, and returns the end; nullptr
+/// for an escape that JSON does not have. A lone surrogate becomes its three bytes of WTF-8, a pair becomes its
+/// character.
 [[nodiscard]] char* unescape_json(std::string_view text, char* out);
 
-/// Whether unescape_json takes all escapes of `text`.
+/// Whether unescape_json accepts all escapes of `text`.
 [[nodiscard]] bool has_good_escapes(std::string_view text);
 
 /// Whether `text` is a number by the grammar of RFC 8259.
@@ -26,8 +25,8 @@ namespace lihandover::intake {
 /// Whether `text` is base64 by RFC 4648 section 4, padding included.
 [[nodiscard]] bool is_base64(std::string_view text);
 
-/// Appends `text`, any bytes, as a JSON string with its quotes: pure ASCII, lone surrogates and everything else beyond
-/// it as \u escapes, invalid bytes as U+FFFD.
+/// Appends `text`, any bytes, as a JSON string with its quotes: pure ASCII, with lone surrogates and everything beyond
+/// ASCII as \u escapes, invalid bytes as U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 
 }  // namespace lihandover::intake

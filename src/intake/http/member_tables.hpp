@@ -12,7 +12,7 @@
 
 namespace lihandover::intake {
 
-// The tables themselves, for the parser to look into at compile time. Each enum names the rows of its table, in order.
+// The tables themselves, which the parser uses at compile time. Each enum names the rows of its table, in order.
 
 enum class EventMember : std::uint8_t {
     event_id,
@@ -240,7 +240,7 @@ template <Shape shape>
     }
 }
 
-/// Whether `text` is `name`, of which it has the size. Without a call: names are short, and there are many.
+/// Whether `text`, which has the same size, is `name`. Without a call: names are short, and there are many.
 [[nodiscard]] constexpr bool is_name(std::string_view text, std::string_view name) {
     if (std::is_constant_evaluated()) {
         return text == name;
@@ -253,7 +253,7 @@ template <Shape shape>
     const char* const right = name.data();
     std::size_t size = name.size();
     if (size >= 8) {
-        // The last eight bytes overlap with what was compared before.
+        // The last eight bytes overlap with what was already compared.
         for (std::size_t at = 0; at + 8 < size; at += 8) {
             if (word(left + at, std::uint64_t{}) != word(right + at, std::uint64_t{})) {
                 return false;
@@ -274,8 +274,8 @@ template <Shape shape>
     return true;
 }
 
-/// Finds a name in a list with one comparison: a hash of the name's length and three of its bytes, its factors
-/// searched at compile time so that no two names collide.
+/// Finds a name in a list with one comparison: a hash of the name's length and three of its bytes, with factors found
+/// at compile time so that no two names collide.
 template <std::size_t count>
 class NameIndex {
   public:
@@ -301,7 +301,7 @@ class NameIndex {
   private:
     static constexpr std::size_t slot_count = 64;
 
-    // Names differ in their middle: event types begin and end alike.
+    // Names differ in the middle: event types begin and end alike.
     [[nodiscard]] constexpr std::size_t hash(std::string_view name) const {
         const auto byte = [name](std::size_t at) { return std::size_t{static_cast<unsigned char>(name[at])}; };
         const std::size_t size = name.size();
@@ -336,7 +336,7 @@ class NameIndex {
     std::array<std::uint8_t, slot_count> slots_{};
 };
 
-/// The table of a shape as the parser wants it.
+/// The table of a shape in the form the parser needs.
 template <Shape shape>
 struct ShapeTable {
     static constexpr auto members = table_of<shape>();

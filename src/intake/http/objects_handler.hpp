@@ -13,8 +13,8 @@ namespace lihandover::intake {
 
 inline constexpr std::string_view objects_path = "/v1/objects/";
 
-/// The id that a path below objects_path names: percent-decoded, 1 to 256 bytes of ASCII that can be seen (0x21 to
-/// 0x7E). nullopt for anything else.
+/// The id in a path below objects_path: percent-decoded, 1 to 256 bytes of visible ASCII (0x21 to 0x7E). nullopt for
+/// anything else.
 [[nodiscard]] std::optional<std::string> object_id_of(std::string_view path);
 
 /// `PUT /v1/objects/{id}`: takes an object that a later event of its source may name. Each one is written, sealed,
@@ -28,14 +28,14 @@ class ObjectsHandler {
   private:
     [[nodiscard]] std::optional<http::Response> refuse_unread(const http::Exchange& exchange,
                                                               const std::optional<std::string>& id);
-    /// Nullopt when there is nobody left to answer.
+    /// Nullopt if there is nobody left to answer.
     [[nodiscard]] boost::asio::awaitable<std::optional<http::Response>> receive(http::Exchange& exchange,
                                                                                 std::string id);
 
     const metrics::SourceMetrics& metrics_;
     const Services& services_;
     PendingUploads& uploads_;
-    /// Of large buffers, apart from the budget of bodies: an upload may be as slow as it likes, and never waits.
+    /// Of large buffers, separate from the budget of bodies: an upload may be as slow as it likes, and never waits.
     BodyBudget buffers_;
 };
 

@@ -13,7 +13,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-// A reload may have made the wait shorter, so the timer looks in between.
+// A reload may have shortened the wait, so the timer also checks in between.
 constexpr std::chrono::milliseconds longest_look = std::chrono::minutes(1);
 constexpr std::chrono::milliseconds shortest_look = std::chrono::milliseconds(10);
 
@@ -75,7 +75,7 @@ void PendingUploads::move_out(std::string_view id, Entries& to) {
     ++claimed_;
 }
 
-// To their places by age; one that was uploaded anew meanwhile stays as it is now.
+// To their places by age; one that was uploaded again meanwhile stays as it is now.
 void PendingUploads::give_back(Entries& claimed) {
     std::vector<Sealed> gone;
     LIHANDOVER_INVARIANT(claimed.size() <= claimed_, "every claim is counted");
@@ -139,7 +139,7 @@ void PendingUploads::wait() {
     timer_.expires_after(std::clamp<model::Clock::SteadyTime::duration>(left, shortest_look, longest_look));
     timer_.async_wait([this](const boost::system::error_code& error) {
         if (error) {
-            return;  // cleared or gone: nothing of it may be touched
+            return;  // cleared or gone: none of it may be touched
         }
         timing_ = false;
         expire();
@@ -149,7 +149,7 @@ void PendingUploads::wait() {
     });
 }
 
-// The last handle of an object takes its file along, which may take a while for a large one.
+// The last handle of an object removes its file, which may take a while for a large one.
 void PendingUploads::drop(std::vector<Sealed> gone) {
     if (!gone.empty()) {
         asio::post(workers_, [held = std::move(gone)] {});

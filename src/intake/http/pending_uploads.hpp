@@ -17,14 +17,14 @@
 
 namespace lihandover::intake {
 
-/// The uploaded objects of one source that no event has named yet. Each waits as long as intake.object_wait says; it is
-/// gone with the daemon, since its key is nowhere but in it. Used on the thread of `executor`; what blocks (the removal
-/// of files with their last handles) is left to `workers`.
+/// The uploaded objects of one source that no event has named yet. Each waits for as long as intake.object_wait says.
+/// It ends with the daemon, since its key exists only in memory. Used on the thread of `executor`; what blocks
+/// (removing files with their last handles) runs on `workers`.
 class PendingUploads {
   public:
     using Sealed = std::shared_ptr<const store::SealedObject>;
 
-    /// More are refused: every one of them is a file.
+    /// More are refused: each is a file.
     static constexpr std::size_t default_limit = 100'000;
 
     PendingUploads(const CurrentSnapshot& snapshot, const model::Clock& clock,
@@ -36,15 +36,15 @@ class PendingUploads {
 
     enum class Put : std::uint8_t { added, replaced, full };
 
-    /// Whether an object of that id could be put now.
+    /// Whether an object of that id could be uploaded now.
     [[nodiscard]] bool has_room(std::string_view id);
     /// Replaces an earlier one of the same id.
     Put put(std::string id, Sealed object);
-    /// Null where there is none.
+    /// Null if there is none.
     [[nodiscard]] Sealed find(std::string_view id);
     [[nodiscard]] std::size_t size() const { return places_.size(); }
 
-    /// Drops them all and the timer, and whatever comes back later.
+    /// Drops all of them and the timer, and whatever is returned later.
     void close();
 
   private:
@@ -56,8 +56,8 @@ class PendingUploads {
     using Entries = std::list<Entry>;
 
   public:
-    /// Objects that events have named whose commit is not certain yet: nobody else can name them meanwhile, and they go
-    /// wait again unless use_up() is called.
+    /// Objects named by events whose commit is not certain yet. Nobody else can name them meanwhile, and they become
+    /// pending again unless use_up() is called.
     class Claims {
       public:
         explicit Claims(PendingUploads& uploads) : uploads_(uploads) {}
@@ -68,9 +68,9 @@ class PendingUploads {
             uploads_.drop(std::move(used_));
         }
 
-        /// Of an id that find() finds.
+        /// For an id that find() finds.
         void take(std::string_view id) { uploads_.move_out(id, entries_); }
-        /// Nobody can name them any more. Their files go with the claims: an answer does not wait for that.
+        /// Nobody can name them any more. Their files are removed with the claims: an answer does not wait for that.
         void use_up() { uploads_.use_up(entries_, used_); }
 
       private:

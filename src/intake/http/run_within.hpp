@@ -16,8 +16,8 @@
 
 namespace lihandover::intake {
 
-/// As base::run_on, for a disk that may hang: nullopt where the work has not ended by `deadline`. It goes on then, so
-/// it owns all that it uses. Work that throws ends the program.
+/// As base::run_on, for a disk that may hang: nullopt if the work has not ended by `deadline`. The work then goes on,
+/// so it must own everything it uses. Work that throws ends the program.
 template <typename Work>
 [[nodiscard]] boost::asio::awaitable<std::optional<std::invoke_result_t<Work&>>> run_within(
     boost::asio::any_io_executor workers, std::chrono::steady_clock::time_point deadline, Work work) {

@@ -8,7 +8,7 @@
 
 namespace lihandover::intake {
 
-/// Bytes that a text stands for which is_base64 took.
+/// The number of bytes in a text that is_base64 accepted.
 [[nodiscard]] std::size_t base64_size(std::string_view text);
 
 /// Decodes such a text piece by piece, so that an object is never in memory twice.
@@ -20,7 +20,7 @@ class Base64Reader {
     explicit Base64Reader(std::string_view text) : rest_(text) {}
     Base64Reader(const Base64Reader&) = delete;
     Base64Reader& operator=(const Base64Reader&) = delete;
-    /// Leaves nothing behind of what it decoded.
+    /// Wipes what it decoded.
     ~Base64Reader() { explicit_bzero(bytes_.data(), bytes_.size()); }
 
     /// Some bytes; empty at the end. They are valid until the next call.

@@ -29,10 +29,10 @@ constexpr std::size_t at_once = 2;
 constexpr std::size_t large_at_once = 1;
 constexpr std::uint64_t large = std::uint64_t{16} << 20;
 constexpr std::size_t buffer_size = std::size_t{256} * 1024;
-// Of one file before it is asked whether to stop.
+// How much of a file is read before checking whether to stop.
 constexpr std::size_t buffers_a_turn = 16;
 
-// Between two lines of the log about a store that takes no copies.
+// Between two log lines about a store that takes no copies.
 constexpr std::chrono::minutes between_complaints{10};
 
 using SourceFilePtr = std::shared_ptr<const store::SourceFile>;
@@ -83,12 +83,12 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
             resting_.clear();
             timer_.cancel();
         }
-        // Nothing is left that could be the last to hold this, and end the pool on a thread of its own.
+        // Nothing is left that could hold this object last and end the pool on one of its own threads.
         std::call_once(joined_, [this] { workers_.join(); });
     }
 
   private:
-    // A file to copy, and how long to wait after the next try that fails.
+    // A file to copy, and how long to wait after the next attempt that fails.
     struct Task {
         NamedCopy copy;
         std::chrono::milliseconds pause{};
@@ -101,11 +101,11 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
     };
     static bool is_large(const Task& task) { return task.file().size >= large; }
 
-    // One try. Used by one turn after the other.
+    // One attempt. Used by one turn after the other.
     struct Try {
         Task task;
         std::shared_ptr<NamedFile> source;
-        std::unique_ptr<store::ObjectWriter> writer;  // null where nobody wants the bytes
+        std::unique_ptr<store::ObjectWriter> writer;  // null if nobody wants the bytes
         store::Sha256Digest digest;                   // of those that nobody wants
         std::uint64_t size = 0;                       // of what was read
         WipedBuffer buffer;
@@ -123,7 +123,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
 
     void begin_some() {
         while (!stopped_ && running_ < at_once) {
-            // A large one first, if it may: many small ones are not to keep it waiting either.
+            // A large one first, if it may: many small ones must not keep it waiting either.
             const bool takes_large = running_large_ < large_at_once && !ready_large_.empty();
             auto& queue = takes_large ? ready_large_ : ready_;
             if (queue.empty()) {
@@ -287,7 +287,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
         if (!is_same(attempt) || attempt.size != file.size) {
             return Failure::of_source;
         }
-        // What follows takes longer where it is wanted: the file is let go before.
+        // What follows takes longer for a wanted file, so the file is closed before.
         attempt.source.reset();
         if (!attempt.writer) {
             attempt.loss = model::ObjectLoss::checksum;
@@ -345,7 +345,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
     [[nodiscard]] std::chrono::milliseconds until(model::Instant when) const {
         constexpr std::int64_t longest = std::int64_t{1} << 40;  // a sum that cannot overflow
         const std::int64_t micros = when.micros() - clock_.wall().micros();
-        // Rounded up: a try at the very end must find that it is the end.
+        // Rounded up: an attempt at the very end must find that it is the end.
         return std::chrono::milliseconds(std::clamp<std::int64_t>(micros / 1000 + (micros > 0 ? 1 : 0), 0, longest));
     }
 

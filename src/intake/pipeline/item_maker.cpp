@@ -17,7 +17,7 @@ namespace lihandover::intake {
 
 namespace {
 
-// An unusually large event's scratch is given back.
+// Releases the scratch memory of an unusually large event.
 constexpr std::size_t kept_scratch = std::size_t{128} * 1024;
 
 bool has_content(const model::Event& event, std::span<const std::string> metadata_parameters) {
@@ -34,7 +34,7 @@ bool has_content(const model::Event& event, std::span<const std::string> metadat
     });
 }
 
-// The match's warrant lies in the index's list, whose places are those of the routes.
+// The match's warrant is in the index's list, whose positions are those of the routes.
 const Route& route_of(const warrants::Match& match, const Snapshot& snapshot) {
     const auto warrants = snapshot.index->warrants();
     const warrants::WarrantPtr* const first = warrants.data();
@@ -129,7 +129,7 @@ void ItemMaker::append(const model::Event& event, std::span<const warrants::Matc
 }
 
 std::size_t ItemMaker::imitate(const model::Event& event, const Snapshot& snapshot, model::Instant received_at) {
-    // Of the length that names of destinations and LIIDs have.
+    // As long as names of destinations and LIIDs are.
     constexpr std::string_view nowhere = "lea-none";
     constexpr std::string_view nobody = "LIID-0000000000000000000";
     (void)store_.keyed_hash(

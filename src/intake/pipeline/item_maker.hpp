@@ -17,23 +17,23 @@
 
 namespace lihandover::intake {
 
-/// Whether what is ordered finds anything in the event. Who orders metadata always gets an item. Who orders only other
-/// parts gets one when the event has something of them: a warrant for location alone is told nothing of a text message,
-/// not even that there was one.
+/// Whether the order finds anything in the event. A warrant that orders metadata always gets an item. One that orders
+/// only other parts gets an item if the event has any of them: a warrant for location alone is told nothing about a
+/// text message, not even that there was one.
 ///   metadata_parameters  names below `parameters` that count as metadata
 [[nodiscard]] bool leaves_something(const model::Event& event, const model::Deliver& deliver,
                                     std::span<const std::string> metadata_parameters);
 
-/// Where the bytes of an attachment are: one of the two, or neither where nobody takes them.
+/// Where the bytes of an attachment are: one of the two, or neither if nobody takes them.
 struct ObjectSource {
     std::shared_ptr<const store::SealedObject> sealed;
     std::shared_ptr<const store::SourceFile> file;
 };
 
-/// Turns an event and the warrants it falls under into items for the store. Not thread-safe.
+/// Makes items for the store from an event and the warrants it falls under. Not thread-safe.
 class ItemMaker {
   public:
-    /// `source` is what event ids are unique within. The store outlives the maker.
+    /// `source` is the scope in which event ids are unique. The store outlives the maker.
     ItemMaker(std::string source, const store::ItemIntake& store);
 
     /// Whether one of the matches' items will have the event's binary objects.
@@ -48,13 +48,13 @@ class ItemMaker {
                 model::Instant received_at, std::vector<store::NewItem>& out,
                 std::span<const ObjectSource> sources = {});
 
-    /// What append() does for one warrant, for an event under none: it takes the time, and nothing comes of it
-    /// (promise 7). Gives the bytes of the share that there would have been.
+    /// Does for an event under no warrant what append() does for one warrant: it takes the time, and has no result
+    /// (promise 7). Returns how many bytes the share would have had.
     [[nodiscard]] std::size_t imitate(const model::Event& event, const Snapshot& snapshot, model::Instant received_at);
 
   private:
-    /// Of all that the event says, but for when it came: a repeat has the same. SipHash: it is made of every event,
-    /// whole, and BLAKE2b would take longer over it than the parser.
+    /// Of everything that the event says, except when it came: a repeat has the same digest. SipHash: every event is
+    /// hashed as a whole, and BLAKE2b would take longer over it than the parser.
     [[nodiscard]] std::uint64_t digest_of(const model::Event& event);
     void let_go_of_scratch();
 

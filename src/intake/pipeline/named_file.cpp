@@ -12,13 +12,13 @@ namespace lihandover::intake {
 
 namespace {
 
-// A rename somewhere in the way makes the kernel ask for another try; nobody can make us try for ever.
+// A rename along the path makes the kernel ask for another attempt; nobody can make us retry forever.
 constexpr int most_tries = 16;
 
 int open_below(int directory, const std::string& path) {
     open_how how{};
-    // Not waiting for the other end of a pipe, not becoming anybody's terminal.
-    // Only files of events under a warrant are read: their times of access must not say so (promise 7).
+    // Does not wait for the other end of a pipe, or become anybody's terminal. Reading must not change access times:
+    // they would tell the file's owner that it was read (promise 7).
     how.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOATIME;
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
     for (int tries = 1;; ++tries) {
@@ -35,7 +35,7 @@ int open_below(int directory, const std::string& path) {
 }
 
 std::int64_t nanos(const timespec& time) {
-    // Whoever owns a file can give it any time: one beyond the range wraps, which is as good for telling files apart.
+    // The owner of a file can give it any time: one beyond the range wraps, which tells files apart just as well.
     return static_cast<std::int64_t>(static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U +
                                      static_cast<std::uint64_t>(time.tv_nsec));
 }

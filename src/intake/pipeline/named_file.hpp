@@ -19,8 +19,8 @@ namespace lihandover::intake {
 /// and no other file system is entered. Calls block.
 class NamedFile {
   public:
-    /// What decides whether a file is still the same, bytes included. The device does not: it may be another number
-    /// after a restart, and no other file system than that of the directory is entered.
+    /// What decides whether a file is still the same, bytes included. The device is left out: its number may change
+    /// with a restart, and no other file system than the directory's is entered.
     struct Identity {
         std::uint64_t inode = 0;
         std::uint64_t size = 0;
@@ -33,12 +33,12 @@ class NamedFile {
         return {file.inode, file.size, file.modified_nanos, file.changed_nanos};
     }
 
-    /// Nullopt where there is none, or none that may be read; `why` is `vanished` or `unreadable` then.
+    /// Nullopt if there is none, or none that may be read; then `why` is `vanished` or `unreadable`.
     [[nodiscard]] static std::optional<NamedFile> open(const std::string& root, std::string_view path,
                                                        model::ObjectLoss& why);
-    /// As of now; nullopt when the system does not say.
+    /// As of now; nullopt if the system does not say.
     [[nodiscard]] std::optional<Identity> identity() const;
-    /// The next bytes of the file; 0 at its end, nullopt when they cannot be read.
+    /// The next bytes of the file; 0 at its end, nullopt if they cannot be read.
     [[nodiscard]] std::optional<std::size_t> read(std::span<char> out);
 
   private:

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t piece_size = Base64Reader::piece_size;
 constexpr std::array<char, piece_size> zeros{};
 
-// Calls `use` with the bytes, piece by piece, until it says false.
+// Calls `use` with the bytes, piece by piece, until it returns false.
 template <typename Use>
 bool for_each_piece(const AttachedObject& object, Use&& use) {
     if (object.encoding == AttachedObject::Encoding::base64) {

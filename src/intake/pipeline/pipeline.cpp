@@ -16,8 +16,8 @@ namespace asio = boost::asio;
 
 namespace {
 
-// The items of one group stay bounded. A body of many events is a few groups; they are a part of what a source can
-// see, so docs/events.md names the figure.
+// Keeps the items of one group bounded. A body of many events is a few groups; a source can notice them, so
+// docs/events.md names the figure.
 constexpr std::size_t group_bytes = std::size_t{1024} * 1024;
 
 }  // namespace
@@ -31,7 +31,7 @@ class Pipeline::Impl {
     Impl(std::string named, const PipelineParts& given)
         : source(named), parts(given), maker(std::move(named), given.items) {}
 
-    /// What `event` falls under at that moment.
+    /// The warrants that `event` falls under at that moment.
     void match(const model::Event& event, const Moment& moment, std::vector<warrants::Match>& out) {
         moment.snapshot->index->match(event, moment.received_at, scratch, out, moment.numbers);
     }
@@ -83,7 +83,7 @@ Group::Group(Pipeline& pipeline) : pipeline_(pipeline) {}
 
 Group::~Group() {
     if (!idle_.empty()) {
-        // The last handle takes its file along, which may take a while for a large one.
+        // The last handle removes its file, which may take a while for a large one.
         asio::post(pipeline_.impl_->parts.workers, [gone = std::move(idle_)] {});
     }
 }
@@ -103,7 +103,7 @@ asio::awaitable<Outcome> Group::take(const model::Event& event, std::size_t byte
     if (auto fault = pipeline_.never_fits(objects)) {
         co_return Outcome{Outcome::Kind::too_large, std::move(fault)};
     }
-    // Its own, since it keeps them while others are served.
+    // Separate, since it keeps them while others are served.
     std::vector<warrants::Match> matches;
     pipeline_.impl_->match(event, moment, matches);
     const bool wanted = ItemMaker::takes_objects(event, matches, *moment.snapshot);
@@ -114,7 +114,7 @@ asio::awaitable<Outcome> Group::take(const model::Event& event, std::size_t byte
         if (!object.is_inline()) {
             continue;
         }
-        // One at a time, so that others have their turns.
+        // One at a time, so that others get their turns.
         source.sealed = co_await base::run_on(pipeline_.impl_->parts.workers,
                                               [&] { return seal(pipeline_.impl_->parts.objects, object, wanted); });
         if (!source.sealed) {

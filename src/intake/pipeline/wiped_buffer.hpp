@@ -9,13 +9,13 @@
 
 namespace lihandover::intake {
 
-/// Empties a text and leaves nothing of it in its memory, which it keeps.
+/// Empties a text and wipes its memory, which it keeps.
 inline void wipe(std::string& text) {
     explicit_bzero(text.data(), text.size());
     text.clear();
 }
 
-/// As text.resize(size), and what moves leaves nothing behind.
+/// As text.resize(size), and wipes memory that the text moves out of.
 inline void resize_wiping(std::string& text, std::size_t size) {
     if (size <= text.capacity()) {
         text.resize(size);
@@ -29,7 +29,7 @@ inline void resize_wiping(std::string& text, std::size_t size) {
     text = std::move(larger);
 }
 
-/// A buffer for bytes that nobody may find in memory later: wiped when it goes.
+/// A buffer for bytes that nobody may find in memory later: wiped when it is destroyed.
 class WipedBuffer {
   public:
     WipedBuffer() = default;
@@ -38,7 +38,7 @@ class WipedBuffer {
     WipedBuffer& operator=(const WipedBuffer&) = delete;
     ~WipedBuffer() { wipe(bytes_); }
 
-    /// Once, while it is empty.
+    /// Call once, while it is empty.
     void allocate(std::size_t size) { bytes_.resize(size); }
     [[nodiscard]] std::size_t size() const { return bytes_.size(); }
     [[nodiscard]] std::span<char> bytes() { return bytes_; }

@@ -1,5 +1,5 @@
-// What any store has to do, told by its interfaces alone: every engine, and the fake that other rooms' tests use,
-// passes all of it.
+// What any store has to do, through its interfaces alone: every engine passes it, and so does the fake that other
+// rooms' tests use.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -243,7 +243,7 @@ TEST_P(Conformance, ItemsOfALaneAreHeardAndFoundInTheOrderOfTheirQueueing) {
     }
     EXPECT_TRUE(std::ranges::is_sorted(heard));
     EXPECT_THAT(heard, SizeIs(35));
-    // In the order asked for, without what is not there.
+    // In the order asked for, without those that do not exist.
     const auto some = queued();
     const std::vector<RowId> asked = {some[3].row, 1'000'000, some[0].row};
     const auto loaded = store_->outbox().load(asked).value();
@@ -469,7 +469,7 @@ TEST_P(Conformance, ARejectedItemIsGoneFromEachState) {
         EXPECT_EQ(view->why, "a mistake");
     }
     EXPECT_EQ(store_->operator_view().find(refused_one.object_id).value()->refusal, refusal);
-    // An acceptance that comes late counts: it is what happened.
+    // A late acceptance counts: it is what happened.
     ASSERT_EQ(accept(waiting), Outcome::committed);
     EXPECT_EQ(state_of(waiting.object_id), ItemState::delivered);
     // Nothing else does.

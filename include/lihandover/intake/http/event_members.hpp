@@ -8,8 +8,8 @@
 
 namespace lihandover::intake {
 
-// What an event may consist of, declared once. The parser reads names, bounds and choices from here, and tests hold
-// schemas/event.schema.json and docs/events.md to it.
+// What an event may consist of, declared once. The parser reads names, bounds and choices from here, and tests check
+// that schemas/event.schema.json and docs/events.md agree.
 
 enum class ValueKind : std::uint8_t {
     text,        ///< a string; min and max count its characters (code points)
@@ -26,7 +26,7 @@ enum class ValueKind : std::uint8_t {
 enum class Shape : std::uint8_t { event, party, identifier, conversation, content, attachment, location };
 inline constexpr std::size_t shape_count = 7;
 
-/// `max` of a text that only the event's own size bounds.
+/// `max` of a text that is limited only by the event's size.
 inline constexpr std::uint32_t unbounded = UINT32_MAX;
 
 inline constexpr std::span<const std::string_view> no_choices;
@@ -50,7 +50,7 @@ inline constexpr std::uint32_t max_property_value = 4096;  ///< characters of a 
 inline constexpr std::uint32_t max_parameter_name = 256;   ///< characters
 /// Objects and arrays within each other below a parameter: `{"a":[1]}` as a value is 2 deep.
 inline constexpr std::uint32_t parameter_depth = 32;
-/// Characters of a number's text below properties; below parameters only the event's size bounds it.
+/// Characters of a number's text below properties; below parameters only the event's size limits it.
 inline constexpr std::uint32_t max_number_text = 64;
 
 /// The members of a shape, in the order of the reference.

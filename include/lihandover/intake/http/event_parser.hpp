@@ -15,9 +15,9 @@ namespace lihandover::intake {
 /// that simdjson makes (which also checks the UTF-8). Nothing is allocated for an event like those before it, and
 /// strings without escapes are not copied.
 ///
-/// Strings may hold lone surrogates, \u0000 and whatever else JSON can say: they come out as WTF-8. Unknown members,
+/// Strings may contain lone surrogates, \u0000 and whatever else JSON can express: they become WTF-8. Unknown members,
 /// repeated members, wrong types and everything beyond the bounds of event_members.hpp are faults. What is below a
-/// nested parameter is carried as raw JSON, checked for its grammar only.
+/// nested parameter is carried as raw JSON; only its grammar is checked.
 ///
 /// Not thread-safe; one per thread.
 class EventParser {
@@ -32,7 +32,7 @@ class EventParser {
     ///   latest   a later timestamp is refused (now and intake.max_future), whoever it concerns
     [[nodiscard]] std::optional<Fault> parse(std::string_view json, model::Instant latest, model::Event& out);
 
-    /// Wipes what was decoded, and gives back memory that only unusually large events needed.
+    /// Wipes what was decoded, and releases memory that only unusually large events needed.
     void let_go();
 
   private:

@@ -21,29 +21,29 @@ struct Services {
     store::ItemIntake& items;
     store::BinaryObjects& objects;
     const CurrentSnapshot& snapshot;
-    /// Of this source alone: what one sends keeps no other waiting.
+    /// Of this source alone, so that no source keeps another waiting.
     BodyBudget& budget;
     const model::Clock& clock;
-    /// Where calls that block run: writing, hashing and syncing of binary objects, looking at named files. A thread
-    /// pool; it still runs while handlers do.
+    /// Where blocking calls run: writing, hashing and syncing binary objects, examining named files. A thread pool that
+    /// outlives the handlers' work.
     boost::asio::any_io_executor workers;
-    /// Copies the files that events name; null where none can be named (intake.attachment_root is not set).
+    /// Copies the files that events name; null if none can be named (intake.attachment_root is not set).
     FileCopier* copier = nullptr;
 };
 
-/// What one source (one listener) is served with:
+/// Serves one source (one listener):
 ///   POST /v1/events         reads events, matches them, makes items durable and answers (docs/events.md)
 ///   PUT /v1/objects/{id}    takes a binary object that a later event of this source names (docs/events.md)
-/// What it answers depends on the request, the limits and the health of the store, never on what was matched, and every
-/// answer that follows the reading of events leaves with a commit (promises 1 and 7).
+/// Its answers depend on the request, the limits and the health of the store, never on what was matched. Every answer
+/// that follows the reading of events leaves with a commit (promises 1 and 7).
 ///
-/// A request is answered within intake.answer_timeout of its last byte, with 503 if need be: what a disk or a store
-/// that hangs still does for it comes to nothing, or makes a repeat of it harmless.
+/// A request is answered within intake.answer_timeout of its last byte, with 503 if need be. Whatever a hanging disk or
+/// store still does for it has no effect, or makes a repeat of it harmless.
 ///
-/// One per listener, on the thread of its server. Exceptions: those of exhausted memory only.
+/// One per listener, on the thread of its server. Throws only if memory is exhausted.
 class EventsHandler final : public http::Handler {
   public:
-    /// `source` is the listener's name: a part of what makes event ids unique. `metrics` outlives the handler.
+    /// `source` is the listener's name, within which event ids are unique. `metrics` outlives the handler.
     EventsHandler(std::string source, const metrics::SourceMetrics& metrics, const Services& services);
     EventsHandler(const EventsHandler&) = delete;
     EventsHandler& operator=(const EventsHandler&) = delete;
@@ -51,9 +51,9 @@ class EventsHandler final : public http::Handler {
 
     [[nodiscard]] boost::asio::awaitable<void> handle(http::Exchange& exchange) override;
 
-    /// Lets go of uploaded objects that no event named, and of the timer for them. After the server has stopped: until
-    /// then the timer may keep the thread's io_context from running out of work, as requests do that were answered
-    /// before the store has ended with them.
+    /// Drops uploaded objects that no event named, and their timer. Called after the server has stopped: until then the
+    /// timer may keep the thread's io_context from running out of work, as do requests that were answered before the
+    /// store has finished with them.
     void stop();
 
   private:

@@ -6,8 +6,8 @@
 
 namespace lihandover::intake {
 
-/// Why an event is refused. For the source that sent it, and nobody else: `field` may be a name that the source made
-/// up. It never repeats a value.
+/// Why an event is refused. Only for the source that sent it: `field` may be a name that the source made up. It never
+/// repeats a value.
 struct Fault {
     metrics::Rejection kind{};
     std::string field;   ///< `receivers[2].identifiers`; empty: the event as a whole

@@ -21,9 +21,9 @@
 
 namespace lihandover::intake {
 
-// What every door of intake hands its events to: one event in, one outcome out. A door reads what its sources send,
-// makes a model::Event of it and answers; what falls under which warrant, which items are made of it and what is
-// written for the others is decided here, and no door learns it (promise 7).
+// What every door of intake passes its events to: one event in, one outcome out. A door reads what its sources send,
+// makes a model::Event of it and answers. Which warrants it falls under, which items are made of it and what is written
+// for the others is decided here, and no door learns it (promise 7).
 //
 // How a door works:
 //
@@ -34,9 +34,9 @@ namespace lihandover::intake {
 //         if (group.is_full())  co_await group.commit();
 //     co_await group.commit();                                 // now all of them are on disk, and may be answered
 //
-// A door that answers each request makes a group per request. A door of long-lived connections, whose peers get no
-// answers, makes one per connection and commits when it has read all that has arrived: while commit() waits for the
-// store it reads nothing more, and that is the back-pressure.
+// A door that answers each request makes a group per request. A door with long-lived connections, whose peers get no
+// answers, makes one per connection and commits when it has read all that has arrived. While commit() waits for the
+// store the door reads nothing more, which is the back-pressure.
 
 /// What pipelines work with; all of it outlives them.
 struct PipelineParts {
@@ -44,19 +44,19 @@ struct PipelineParts {
     store::BinaryObjects& objects;
     const CurrentSnapshot& snapshot;
     const model::Clock& clock;
-    /// Where calls that block run: sealing of binary objects. A thread pool.
+    /// Where blocking calls run: sealing of binary objects. A thread pool.
     boost::asio::any_io_executor workers;
-    /// Copies the files that events name; null where none can be named (intake.attachment_root is not set).
+    /// Copies the files that events name; null if none can be named (intake.attachment_root is not set).
     FileCopier* copier = nullptr;
 };
 
-/// By what an event, or a few of them, are judged: taken once for a stretch of work that does not suspend.
+/// What an event, or a few of them, are judged by: taken once for a stretch of work that does not suspend.
 struct Moment {
     std::shared_ptr<const Snapshot> snapshot;    ///< never null
     const model::NumberPlan* numbers = nullptr;  ///< of the snapshot: how the source writes national numbers
     model::Instant received_at;
 
-    /// The latest time an event of now may bear (intake.max_future).
+    /// The latest time an event may have at this moment (intake.max_future).
     [[nodiscard]] model::Instant latest() const;
 };
 
@@ -72,35 +72,35 @@ struct AttachedObject {
     [[nodiscard]] bool is_inline() const { return !sealed && !copy.file; }
 };
 
-/// What became of an event.
+/// The outcome of an event.
 struct Outcome {
     enum class Kind : std::uint8_t {
         accepted,     ///< on disk, or under no warrant, as soon as its group is committed
-        refused,      ///< by what it is, whoever it concerns: `fault` is for its source
-        too_large,    ///< the same, since an object of it is larger than the store could ever hold
+        refused,      ///< because of what it is, whoever it concerns: `fault` is for its source
+        too_large,    ///< the same, because an object of it is larger than the store could ever hold
         unavailable,  ///< nothing can be stored at present: the event can be sent again
     };
     Kind kind = Kind::accepted;
-    std::optional<Fault> fault;  ///< of one that is refused or too large
+    std::optional<Fault> fault;  ///< if it is refused or too large
 };
 
-/// Of one source, on one thread. Groups of it may be open at the same time, also across suspensions.
+/// Of one source, on one thread. Several of its groups may be open at the same time, also across suspensions.
 class Pipeline {
   public:
-    /// `source` is what event ids are unique within: the name of a listener.
+    /// `source` is the scope in which event ids are unique: the name of a listener.
     Pipeline(std::string source, const PipelineParts& parts);
     Pipeline(const Pipeline&) = delete;
     Pipeline& operator=(const Pipeline&) = delete;
     ~Pipeline();
 
     [[nodiscard]] Moment now() const;
-    /// Whether the store takes new items, as far as it knows. A door that can refuse asks before it reads much.
+    /// Whether the store takes new items, as far as it knows. A door that can refuse checks this before it reads much.
     [[nodiscard]] bool accepting() const;
     /// While our clock cannot be trusted (promise 13), an event that seems too far ahead is not its source's mistake:
-    /// unavailable, not refused.
+    /// it is unavailable, not refused.
     [[nodiscard]] bool clock_trusted() const;
     /// Which of an event's objects is larger than the store could ever hold (Outcome::Kind::too_large), whoever it
-    /// concerns. For doors that give something up once an event is accepted; take() looks by itself.
+    /// concerns. For doors that give something up once an event is accepted; take() also checks this itself.
     [[nodiscard]] std::optional<Fault> never_fits(std::span<const AttachedObject> objects) const;
 
   private:
@@ -109,11 +109,11 @@ class Pipeline {
     std::unique_ptr<Impl> impl_;
 };
 
-/// Events that are committed together. Its pipeline outlives it. What was not committed when it goes is let go:
-/// nothing of it was made durable.
+/// Events that are committed together. Its pipeline outlives it. What was not committed when it is destroyed is
+/// dropped: none of it was made durable.
 ///
-/// A door keeps it until the answers have left: what was written for objects that nobody ordered is removed when the
-/// group goes, which takes time that an answer must not show (promise 7).
+/// A door keeps it until the answers have left: what was written for objects that nobody ordered is removed with the
+/// group, which takes time that an answer must not show (promise 7).
 class Group {
   public:
     explicit Group(Pipeline& pipeline);
@@ -121,24 +121,24 @@ class Group {
     Group& operator=(const Group&) = delete;
     ~Group();
 
-    /// Takes in an event without attachments; it is always accepted. Nothing of the event is needed afterwards. Costs a
-    /// look into the index where no warrant matches.
+    /// Takes an event without attachments, which is always accepted. Nothing of the event is needed afterwards. Costs
+    /// one index lookup if no warrant matches.
     ///   bytes   of the event as it came
     void take(const model::Event& event, std::size_t bytes, const Moment& moment);
 
-    /// Takes in an event with attachments, by the same steps whether or not a warrant wants them. `event`, `objects`
-    /// and `moment` stay valid until it completes.
+    /// Takes an event with attachments, by the same steps whether or not a warrant wants them. `event`, `objects` and
+    /// `moment` stay valid until it completes.
     ///   objects   of the event's attachments, in their order. Files are taken over
     [[nodiscard]] boost::asio::awaitable<Outcome> take(const model::Event& event, std::size_t bytes,
                                                        std::span<AttachedObject> objects, const Moment& moment);
 
-    /// Whether so much has gathered that it is to be committed before more is taken. Depends on the bytes of the events
-    /// alone, so that commits follow from what a source sent (promise 7).
+    /// Whether so much has gathered that it should be committed before more is taken. Depends only on the bytes of the
+    /// events, so that commits follow from what a source sent (promise 7).
     [[nodiscard]] bool is_full() const;
 
     /// Makes durable what was taken since the last commit, and waits for it. The same for no items as for many. After
-    /// `unavailable` the events have to come again: nothing of them is known to be on disk (store::Outcome::failed).
-    /// The group can be used again either way.
+    /// `unavailable` the events have to be sent again: none of them is known to be on disk (store::Outcome::failed).
+    /// The group can be reused either way.
     [[nodiscard]] boost::asio::awaitable<Outcome::Kind> commit();
 
   private:
@@ -148,7 +148,7 @@ class Group {
     store::Arrival arrival_;
     std::vector<store::NewItem> items_;
     std::vector<NamedCopy> copies_;
-    /// Files in the place of objects that nobody ordered.
+    /// Files in place of objects that nobody ordered.
     std::vector<std::shared_ptr<const store::SealedObject>> idle_;
 };
 

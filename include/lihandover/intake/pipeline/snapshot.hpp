@@ -22,7 +22,7 @@ namespace lihandover::intake {
 /// How binary objects reach the LEA of a destination (destinations.*.binary). Each object's URL is `url_prefix`, the
 /// object's UUID in lower case, `url_suffix`:
 ///   Model A   prefix objectserver.public_url (which ends with a slash), no suffix
-///   Model B   what binary.url_template has before and behind `{object_identifier}`
+///   Model B   the parts of binary.url_template before and after `{object_identifier}`
 struct BinaryRoute {
     model::BinaryModel model{};
     std::string url_prefix;
@@ -31,12 +31,12 @@ struct BinaryRoute {
     bool remove_when_fetched = false;  ///< binary.remove_when_fetched (Model A)
 };
 
-/// Where the items of one warrant go; what the store said when the warrant came into force.
+/// Where the items of one warrant go, as the store said when the warrant came into force.
 struct Route {
     store::LaneId lane = 0;
     store::ProfileId profile = 0;
     store::SchemaContent schema_content = store::SchemaContent::first;
-    /// Of the warrant's destination, one for all its warrants; null where that takes no binary objects.
+    /// Of the warrant's destination, one for all its warrants; null if the destination takes no binary objects.
     std::shared_ptr<const BinaryRoute> binary = nullptr;
 };
 
@@ -50,14 +50,14 @@ struct Limits {
     std::chrono::milliseconds attachment_grace{std::chrono::minutes(10)};  ///< a named file stays in place so long
     /// Answers to events leave at multiples of this, counted from any fixed moment; 0: as soon as they can.
     std::chrono::milliseconds answer_interval{0};
-    /// A request is answered so soon after its last byte, with 503 if need be.
+    /// A request is answered within this time of its last byte, with 503 if need be.
     std::chrono::milliseconds answer_timeout{std::chrono::seconds(15)};
 };
 
-/// Everything that decides what becomes of an event, as of one reload. Immutable once published, shared by threads.
+/// Everything that decides what happens to an event, as of one reload. Immutable once published, shared by threads.
 struct Snapshot {
     std::shared_ptr<const warrants::Index> index;
-    /// routes[i] belongs to index->warrants()[i]; of the same length.
+    /// routes[i] belongs to index->warrants()[i]; both have the same length.
     std::vector<Route> routes;
     /// How sources write national numbers (intake.http[].numbers), by the source's name.
     std::map<std::string, model::NumberPlan, std::less<>> numbers;
@@ -65,15 +65,15 @@ struct Snapshot {
     std::vector<std::string> metadata_parameters;
     Limits limits;
 
-    /// Null for a source that says nothing of its numbers.
+    /// Null for a source that says nothing about its numbers.
     [[nodiscard]] const model::NumberPlan* numbers_of(std::string_view source) const {
         const auto found = numbers.find(source);
         return found == numbers.end() ? nullptr : &found->second;
     }
 };
 
-/// The snapshot in force. Thread-safe: a reload publishes from its thread, intake takes it anew for every stretch of
-/// work. Work that has begun ends with the snapshot it began with.
+/// The snapshot in force. Thread-safe: a reload publishes from its thread, intake takes it again for every stretch of
+/// work. Work that has started ends with the snapshot it started with.
 class CurrentSnapshot {
   public:
     /// `first` is never null, nor is any later one, nor is their index.
