@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "../tests/support/temporary_directory.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/uuid.hpp"
 #include "lihandover/store/store.hpp"
@@ -371,11 +372,8 @@ Settings read_arguments(std::span<char*> arguments) {
 
 int main(int count, char** arguments) {
     Settings settings = read_arguments(std::span(arguments, static_cast<std::size_t>(count)));
-    std::string name = (settings.directory / "bench-store-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) {
-        give_up("cannot make a directory");
-    }
-    settings.directory = name;
+    const lihandover::test::TemporaryDirectory directory(settings.directory);
+    settings.directory = directory.path();
 
     const double bare = baseline(settings);
     std::printf("baseline: bare SQLite queue, %zu per transaction   %9.0f rows/s\n", settings.group, bare);
@@ -408,6 +406,5 @@ int main(int count, char** arguments) {
         }
         bench.close();
     }
-    std::filesystem::remove_all(settings.directory);
     return 0;
 }

@@ -9,13 +9,13 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "../support/eventually.hpp"
 #include "../support/manual_clock.hpp"
 #include "fake_store.hpp"
 #include "lea.hpp"
@@ -24,18 +24,7 @@
 
 namespace lihandover::delivery::test {
 
-inline constexpr auto patience = std::chrono::seconds(60);  // only ever waited for by a test that fails
-
-inline bool eventually(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > deadline) {
-            return false;
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return true;
-}
+using lihandover::test::eventually;
 
 inline std::vector<model::Uuid> objects_of(const std::vector<FakeStore::Made>& made) {
     std::vector<model::Uuid> objects;

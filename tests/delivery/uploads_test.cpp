@@ -655,7 +655,7 @@ TEST_F(ObjectUploadsTest, StoppingDoesNotWaitForContinue) {
     queue();
     ASSERT_TRUE(eventually([&] { return lea_->uploads().size() == 1; }));
     auto stopped = boost::asio::co_spawn(io_, delivery_->stop(std::chrono::hours(1)), boost::asio::use_future);
-    EXPECT_EQ(stopped.wait_for(patience), std::future_status::ready);
+    EXPECT_EQ(stopped.wait_for(std::chrono::minutes(1)), std::future_status::ready);
     EXPECT_EQ(store_.binaries_queued(), 1U);
     EXPECT_EQ(uploads("no_continue"), "0");
 }

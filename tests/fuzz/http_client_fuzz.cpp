@@ -5,13 +5,13 @@
 #include <sys/un.h>
 
 #include <boost/asio/co_spawn.hpp>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "../support/temporary_directory.hpp"
 #include "lihandover/http/client.hpp"
 #include "loop.hpp"
 
@@ -23,14 +23,10 @@ namespace asio = boost::asio;
 
 constexpr std::size_t max_body = 4096;
 
-/// A socket in a directory of its own.
+/// A socket in a fresh directory.
 class Listener {
   public:
     Listener() {
-        std::string name = (std::filesystem::temp_directory_path() / "fuzz-XXXXXX").string();
-        must(::mkdtemp(name.data()) != nullptr, "a directory can be had");
-        directory_ = name;
-        path_ = name + "/s";
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         must(path_.size() < sizeof address.sun_path, "the directory's path is short");
@@ -43,11 +39,7 @@ class Listener {
     }
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
-    ~Listener() {
-        ::close(descriptor_);
-        std::error_code ignored;
-        std::filesystem::remove_all(directory_, ignored);
-    }
+    ~Listener() { ::close(descriptor_); }
     [[nodiscard]] const std::string& path() const { return path_; }
     [[nodiscard]] int accept() const {
         const int taken = ::accept4(descriptor_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -56,8 +48,8 @@ class Listener {
     }
 
   private:
-    std::string directory_;
-    std::string path_;
+    test::TemporaryDirectory directory_;
+    std::string path_ = (directory_.path() / "s").string();
     int descriptor_ = -1;
 };
 
@@ -80,7 +72,7 @@ class Body final : public http::BodySource {
     std::size_t given_ = 0;
 };
 
-/// What came of one exchange.
+/// The outcome of one exchange.
 struct Outcome {
     std::optional<http::FailureKind> failure;
     unsigned status = 0;
@@ -180,9 +172,9 @@ void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
     const std::uint8_t what = input.byte();
     const Outcome whole = ask(input.rest(), 0, what);
     if (piece != 0 && (what & 1U) == 0) {
-        // In what way what is none fails may: an end in the middle of nonsense can be taken for either.
+        // How an invalid answer fails may vary: an end in the middle of nonsense can be taken for either.
         Outcome pieces = ask(input.rest(), piece, what);
-        // Whether the connection can go on depends on what came with the answer that belongs to none.
+        // Whether the connection can go on depends on what came with an answer that belongs to no request.
         pieces.keeps_alive = whole.keeps_alive;
         must(pieces == whole || (pieces.failure && whole.failure), "what is read does not depend on the pieces");
     } else if (piece != 0) {

@@ -1,15 +1,15 @@
-// Names of files that events give: whatever they are, only what lies below the directory is opened.
+// Names of files that events give: whatever they are, only files below the directory are opened.
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <string>
 
+#include "../support/temporary_directory.hpp"
 #include "fuzz.hpp"
 #include "pipeline/named_file.hpp"
 
@@ -23,11 +23,8 @@ using fuzz::must;
 class Tree {
   public:
     Tree() {
-        std::string name = (fs::temp_directory_path() / "fuzz-XXXXXX").string();
-        must(::mkdtemp(name.data()) != nullptr, "a directory can be had");
-        top_ = name;
         fs::create_directories(root() / "a" / "b");
-        write(top_ / "secret");
+        write(top_.path() / "secret");
         for (const char* const inside : {"f", "a/f", "a/b/f", "..f"}) {
             write(root() / inside);
             struct stat status {};
@@ -39,19 +36,13 @@ class Tree {
         fs::create_symlink("f", root() / "m");
         must(::mkfifo((root() / "p").c_str(), 0600) == 0, "a pipe can be had");
     }
-    Tree(const Tree&) = delete;
-    Tree& operator=(const Tree&) = delete;
-    ~Tree() {
-        std::error_code ignored;
-        fs::remove_all(top_, ignored);
-    }
-    [[nodiscard]] fs::path root() const { return top_ / "root"; }
+    [[nodiscard]] fs::path root() const { return top_.path() / "root"; }
     [[nodiscard]] bool is_inside(std::uint64_t inode) const { return inside_.contains(inode); }
 
   private:
     static void write(const fs::path& path) { std::ofstream(path) << "bytes"; }
 
-    fs::path top_;
+    test::TemporaryDirectory top_;
     std::set<std::uint64_t> inside_;
 };
 

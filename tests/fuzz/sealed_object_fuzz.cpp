@@ -1,17 +1,17 @@
-// A sealed file that somebody changed: what is read of it is what was written, or nothing.
+// A sealed file that somebody changed: what is read from it is what was written, or nothing.
 //   input   bytes of the object's size, then changes: a kind, a place, and what it needs
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
 
+#include "../support/temporary_directory.hpp"
 #include "fuzz.hpp"
 #include "object_files.hpp"
 
@@ -22,25 +22,6 @@ using namespace lihandover;
 using namespace lihandover::store;
 using namespace lihandover::store::sqlite;
 using fuzz::must;
-
-class Directory {
-  public:
-    Directory() {
-        std::string name = (fs::temp_directory_path() / "fuzz-XXXXXX").string();
-        must(::mkdtemp(name.data()) != nullptr, "a directory can be had");
-        path_ = name;
-    }
-    Directory(const Directory&) = delete;
-    Directory& operator=(const Directory&) = delete;
-    ~Directory() {
-        std::error_code ignored;
-        fs::remove_all(path_, ignored);
-    }
-    [[nodiscard]] const fs::path& path() const { return path_; }
-
-  private:
-    fs::path path_;
-};
 
 std::string read_file(const fs::path& path) {
     std::ifstream file(path, std::ios::binary);
@@ -85,7 +66,7 @@ std::size_t size_of(std::uint8_t byte) {
 }  // namespace
 
 void lihandover::fuzz::try_input(const std::uint8_t* data, std::size_t size) {
-    static const Directory directory;
+    static const test::TemporaryDirectory directory;
     static bool no_space = false;
     static const auto files = ObjectFiles::open(directory.path(), no_space).value();
     fuzz::Input input(data, size);

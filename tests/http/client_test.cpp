@@ -20,45 +20,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-/// A server that follows a script, one connection.
-class Script {
-  public:
-    explicit Script(std::function<void(Raw&)> script) {
-        thread_ = std::thread{[this, script = std::move(script)] {
-            try {
-                Raw raw = listener_.accept();
-                script(raw);
-            } catch (const std::exception& error) {
-                ADD_FAILURE() << error.what();
-            }
-        }};
-    }
-    Script(const Script&) = delete;
-    Script& operator=(const Script&) = delete;
-    ~Script() { thread_.join(); }
-    [[nodiscard]] std::uint16_t port() const { return listener_.port(); }
-
-  private:
-    RawListener listener_;
-    std::thread thread_;
-};
-
-/// What the client makes of `answer` to a GET; the server closes behind it.
-ClientResult<Answer> answer_of(const std::string& answer, const ConnectionOptions& options = {},
-                               std::string_view method = "GET") {
-    const Script script{[&](Raw& raw) {
-        raw.read_until("\r\n\r\n");
-        raw.send(answer);
-        raw.shut_write();
-        raw.read_all();
-    }};
-    TestClient client{local_url(script.port()), nullptr, options};
-    EXPECT_TRUE(client.connect().has_value());
-    auto result = client.get("/x", method);
-    client.connection().close();
-    return result;
-}
-
 TEST(Client, SendsWhatItIsTold) {
     std::string head;
     std::string body;

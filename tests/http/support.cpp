@@ -1,6 +1,7 @@
 #include "support.hpp"
 
 #include <arpa/inet.h>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -571,6 +572,31 @@ Url local_url(std::uint16_t port, const std::string& scheme, const std::string& 
     url.port = port;
     url.target = "/";
     return url;
+}
+
+Script::Script(std::function<void(Raw&)> script) {
+    thread_ = std::thread{[this, script = std::move(script)] {
+        try {
+            Raw raw = listener_.accept();
+            script(raw);
+        } catch (const std::exception& error) {
+            ADD_FAILURE() << error.what();
+        }
+    }};
+}
+
+ClientResult<Answer> answer_of(const std::string& answer, const ConnectionOptions& options, std::string_view method) {
+    const Script script{[&](Raw& raw) {
+        raw.read_until("\r\n\r\n");
+        raw.send(answer);
+        raw.shut_write();
+        raw.read_all();
+    }};
+    TestClient client{local_url(script.port()), nullptr, options};
+    EXPECT_TRUE(client.connect().has_value());
+    auto result = client.get("/x", method);
+    client.connection().close();
+    return result;
 }
 
 }  // namespace lihandover::http::test

@@ -17,7 +17,7 @@
 
 namespace lihandover::http::test {
 
-/// Nothing in these tests takes near so long; it keeps a broken one from hanging.
+/// Nothing in these tests takes nearly as long; it keeps a broken one from hanging.
 constexpr std::chrono::seconds guard{30};
 
 /// An answer or a request as it came over the wire.
@@ -31,7 +31,7 @@ struct Message {
     [[nodiscard]] bool has(std::string_view name) const;
 };
 
-/// A blocking socket that says exactly what it is told.
+/// A blocking socket that sends exactly what it is told.
 class Raw {
   public:
     explicit Raw(std::uint16_t port, bool v6 = false);
@@ -42,9 +42,9 @@ class Raw {
     ~Raw();
 
     void send(std::string_view bytes);
-    /// False when the peer does not take them any more.
+    /// False if the peer does not take them any more.
     bool try_send(std::string_view bytes);
-    /// Until `what` was received; returns everything up to and with it, and keeps the rest.
+    /// Until `what` was received; returns everything up to and including it, and keeps the rest.
     std::string read_until(std::string_view what);
     /// Exactly so many bytes.
     std::string read(std::size_t count);
@@ -52,9 +52,9 @@ class Raw {
     Message read_message(bool without_body = false);
     /// Everything until the peer closes.
     std::string read_all();
-    /// True when the peer closes (or resets) without another byte.
+    /// True if the peer closes (or resets) without another byte.
     bool closes();
-    /// Something to read, or the end, is there within `time`.
+    /// There is something to read, or the end, within `time`.
     bool readable(std::chrono::milliseconds time);
     void shut_write();
     void close();
@@ -78,7 +78,7 @@ class RawListener {
     ~RawListener();
     [[nodiscard]] std::uint16_t port() const { return port_; }
     Raw accept();
-    /// Somebody has connected and was not accepted yet.
+    /// Somebody has connected and has not been accepted yet.
     [[nodiscard]] bool pending() const;
 
   private:
@@ -86,7 +86,21 @@ class RawListener {
     std::uint16_t port_ = 0;
 };
 
-/// Answers by path; see the .cpp. What it saw is noted for the test.
+/// A server in the clear that follows a script for one connection. What the script throws fails the test.
+class Script {
+  public:
+    explicit Script(std::function<void(Raw&)> script);
+    Script(const Script&) = delete;
+    Script& operator=(const Script&) = delete;
+    ~Script() { thread_.join(); }
+    [[nodiscard]] std::uint16_t port() const { return listener_.port(); }
+
+  private:
+    RawListener listener_;
+    std::thread thread_;
+};
+
+/// Answers by path; see the .cpp. It notes what it saw for the test.
 class TestHandler : public Handler {
   public:
     explicit TestHandler(boost::asio::io_context& context) : gate_(context) {
@@ -94,7 +108,7 @@ class TestHandler : public Handler {
     }
     boost::asio::awaitable<void> handle(Exchange& exchange) override;
 
-    /// Requests at /gate wait until then. On the server's thread.
+    /// Requests at /gate wait until this is called. On the server's thread.
     void open_gate() { gate_.cancel(); }
     // On the server's thread, or after it ended:
     std::vector<std::string> seen;
@@ -109,7 +123,7 @@ class TestHandler : public Handler {
     boost::asio::steady_timer gate_;
 };
 
-/// A server on a thread of its own.
+/// A server on its own thread.
 class TestServer {
   public:
     explicit TestServer(ServerOptions options = {});
@@ -123,7 +137,7 @@ class TestServer {
     /// Runs `work` on the server's thread and waits for it.
     void run(const std::function<void()>& work);
     ServerStats stats();
-    /// Until the condition holds on the server's thread, asked again and again.
+    /// Until the condition holds on the server's thread, checked again and again.
     bool wait_for(const std::function<bool()>& condition);
     bool wait_seen(const std::string& what);
     bool wait_event(const std::string& what);
@@ -146,7 +160,7 @@ class PatternSource : public BodySource {
     [[nodiscard]] boost::asio::awaitable<model::Result<std::size_t>> read(std::span<char> buffer) override;
     /// Fails once so many bytes were given.
     void fail_after(std::uint64_t bytes) { fail_after_ = bytes; }
-    /// Claims another length than it has.
+    /// Declares another length than it has.
     void claim(std::uint64_t size) { claimed_ = size; }
     [[nodiscard]] std::uint64_t given() const { return given_; }
     static std::string pattern(std::uint64_t total);
@@ -160,14 +174,14 @@ class PatternSource : public BodySource {
     std::optional<std::uint64_t> claimed_;
 };
 
-/// Drives a Connection from a test in straight lines.
+/// Drives a Connection from a test in sequential code.
 class TestClient {
   public:
     TestClient(const Url& url, std::shared_ptr<const tls::ClientContext> tls, const ConnectorOptions& options = {});
     TestClient(const Url& url, std::shared_ptr<const tls::ClientContext> tls, const ConnectionOptions& exchange);
     explicit TestClient(const UnixPath& path);
 
-    /// Replaces the connection there was, unless that is open.
+    /// Replaces the existing connection, unless it is open.
     ClientResult<void> connect();
     ClientResult<Answer> exchange(const Request& request);
     ClientResult<Answer> post(std::string_view target, std::string_view body);
@@ -186,5 +200,9 @@ class TestClient {
 };
 
 Url local_url(std::uint16_t port, const std::string& scheme = "http", const std::string& host = "127.0.0.1");
+
+/// What the client makes of `answer` to a request; the server closes after it.
+ClientResult<Answer> answer_of(const std::string& answer, const ConnectionOptions& options = {},
+                               std::string_view method = "GET");
 
 }  // namespace lihandover::http::test

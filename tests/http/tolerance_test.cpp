@@ -18,30 +18,7 @@ using lihandover::test::client_context;
 using lihandover::test::server_context;
 using testing::HasSubstr;
 
-/// A server that follows a script, one connection, in the clear.
-class Script {
-  public:
-    explicit Script(std::function<void(Raw&)> script) {
-        thread_ = std::thread{[this, script = std::move(script)] {
-            try {
-                Raw raw = listener_.accept();
-                script(raw);
-            } catch (const std::exception& error) {
-                ADD_FAILURE() << error.what();
-            }
-        }};
-    }
-    Script(const Script&) = delete;
-    Script& operator=(const Script&) = delete;
-    ~Script() { thread_.join(); }
-    [[nodiscard]] std::uint16_t port() const { return listener_.port(); }
-
-  private:
-    RawListener listener_;
-    std::thread thread_;
-};
-
-/// The same under TLS: each send() is a TLS record of its own, and the end comes without a close_notify.
+/// The far end of a Script under TLS: each send() is a TLS record of its own, and the end comes without a close_notify.
 class TlsPeer {
   public:
     explicit TlsPeer(Raw& raw) : ssl_(SSL_new(context_->native())) {
@@ -76,21 +53,6 @@ class TlsPeer {
     std::unique_ptr<SSL, Free> ssl_;
     std::string received_;
 };
-
-/// What the client makes of `answer` to a GET; the server closes behind it.
-ClientResult<Answer> answer_of(const std::string& answer) {
-    const Script script{[&](Raw& raw) {
-        raw.read_until("\r\n\r\n");
-        raw.send(answer);
-        raw.shut_write();
-        raw.read_all();
-    }};
-    TestClient client{local_url(script.port()), nullptr};
-    EXPECT_TRUE(client.connect().has_value());
-    auto result = client.get("/x");
-    client.connection().close();
-    return result;
-}
 
 constexpr std::string_view good_answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 

@@ -5,17 +5,6 @@
 
 namespace lihandover::store::test {
 
-bool eventually(const std::function<bool()>& condition) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > end) {
-            return false;
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
-}
-
 void Ear::on_stored(std::span<StoredItem> items) noexcept {
     const std::lock_guard lock(mutex_);
     stored_.insert(stored_.end(), items.begin(), items.end());

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "../support/eventually.hpp"
 #include "../support/manual_clock.hpp"
 #include "../support/temporary_directory.hpp"
 #include "lihandover/model/clock.hpp"
@@ -24,8 +25,7 @@
 
 namespace lihandover::store::test {
 
-/// Looks until `condition` holds; false after two minutes, which no working store takes.
-[[nodiscard]] bool eventually(const std::function<bool()>& condition);
+using lihandover::test::eventually;
 
 /// What a `done` callback said, waited for.
 template <typename T>

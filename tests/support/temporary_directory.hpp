@@ -8,11 +8,11 @@
 
 namespace lihandover::test {
 
-/// A directory of its own below the system's temporary one; removed with everything in it.
+/// A fresh directory below `parent`; removed with everything in it.
 class TemporaryDirectory {
   public:
-    TemporaryDirectory() {
-        std::string name = (std::filesystem::temp_directory_path() / "lihandover-test-XXXXXX").string();
+    explicit TemporaryDirectory(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+        std::string name = (parent / "lihandover-test-XXXXXX").string();
         if (::mkdtemp(name.data()) == nullptr) {
             throw std::runtime_error("a temporary directory cannot be made");
         }
