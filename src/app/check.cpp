@@ -25,10 +25,10 @@ std::size_t check_warrants(const config::Configuration& configuration, config::P
 
 }  // namespace
 
-Verdict check(const std::string& config_file, std::ostream& out) {
+CheckResult check(const std::string& config_file, std::ostream& out) {
     const Assembled assembled = assemble(config_file, model::system_clock().wall(), Strictness::reload);
-    // Warrants refer to destinations, so they can be judged only under a configuration that could at least be read; a
-    // certificate that is missing is no reason to keep quiet about them.
+    // Warrants refer to destinations, so they can be checked only under a configuration that could at least be read. A
+    // missing certificate is no reason to say nothing about them.
     const config::Loaded loaded = config::load_file(config_file);
     config::Problems warnings;
     std::size_t warrants_read = 0;
@@ -48,14 +48,14 @@ Verdict check(const std::string& config_file, std::ostream& out) {
     }
     if (!assembled.problems.empty()) {
         out << assembled.problems.size() + warnings.size() << " problem(s): it would not start, or refuse the reload\n";
-        return Verdict::refused;
+        return CheckResult::refused;
     }
     if (!warnings.empty()) {
         out << warnings.size() << " problem(s): it would run all the same\n";
-        return Verdict::runs_with_problems;
+        return CheckResult::runs_with_problems;
     }
     out << config_file << ": good, with " << warrants_read << " warrant(s)\n";
-    return Verdict::good;
+    return CheckResult::good;
 }
 
 }  // namespace lihandover::app

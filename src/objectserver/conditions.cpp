@@ -13,7 +13,7 @@ constexpr bool is_tag_character(char letter) {
     return code >= 0x21 && code != '"' && code != 0x7F;
 }
 
-/// Takes the entity tag in front of `list`, quotes included, `W/` not; empty when there is none.
+/// Takes the entity tag at the start of `list`, with quotes and without `W/`; empty if there is none.
 std::string_view take_tag(std::string_view& list, bool& weak) {
     weak = list.starts_with("W/");
     std::string_view rest = weak ? list.substr(2) : list;
@@ -32,7 +32,7 @@ std::string_view take_tag(std::string_view& list, bool& weak) {
     return tag;
 }
 
-/// Whether a list of entity tags, or `*`, has ours. An element that is none is passed over up to the next comma.
+/// Whether a list of entity tags, or `*`, contains ours. An invalid element is skipped up to the next comma.
 bool has_tag(std::string_view list, std::string_view tag, bool weak_counts) {
     if (trimmed(list) == "*") {
         return true;
@@ -60,14 +60,14 @@ std::string entity_tag(const model::Sha256& sha256) {
     return '"' + base::to_hex(sha256) + '"';
 }
 
-Verdict judge(const Conditions& conditions, std::string_view tag) {
+ConditionResult evaluate(const Conditions& conditions, std::string_view tag) {
     if (conditions.if_match && !has_tag(*conditions.if_match, tag, false)) {
-        return Verdict::precondition_failed;
+        return ConditionResult::precondition_failed;
     }
     if (conditions.if_none_match && has_tag(*conditions.if_none_match, tag, true)) {
-        return Verdict::not_modified;
+        return ConditionResult::not_modified;
     }
-    return Verdict::proceed;
+    return ConditionResult::proceed;
 }
 
 bool range_counts(std::optional<std::string_view> if_range, std::string_view tag) {

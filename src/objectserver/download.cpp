@@ -26,11 +26,11 @@ namespace {
 
 constexpr std::string_view retry_after_seconds = "30";
 
-/// A body of more bytes of the object is put on record before it begins. Below, a crash finds the answer in our own
-/// system's buffers or gone, and a commit before each would cost more than most answers.
+/// A body with more bytes of the object than this is put on record before it starts. Below that, a crash finds the
+/// answer in our own system's buffers or gone, and a commit before each would cost more than most answers.
 constexpr std::uint64_t recorded_first = std::uint64_t{1} << 20U;
 
-/// A body of so many bytes at most has small buffers, and waits for nobody.
+/// A body of at most this many bytes has small buffers, and waits for nobody.
 constexpr std::uint64_t at_once = std::uint64_t{64} << 10U;
 
 /// 128 random bits: whoever chose the object's bytes could not know them.
@@ -90,14 +90,14 @@ Download::~Download() {
 
 void Download::plan() {
     const Conditions conditions{exchange_.header("If-Match"), exchange_.header("If-None-Match")};
-    switch (judge(conditions, tag_)) {
-        case Verdict::precondition_failed:
+    switch (evaluate(conditions, tag_)) {
+        case ConditionResult::precondition_failed:
             status_ = 412;
             break;
-        case Verdict::not_modified:
+        case ConditionResult::not_modified:
             status_ = 304;
             break;
-        case Verdict::proceed:
+        case ConditionResult::proceed:
             // RFC 9110 14.2: ranges are for GET only.
             if (exchange_.method() == "GET") {
                 plan_get();
@@ -188,7 +188,7 @@ asio::awaitable<void> Download::send(http::Response response) {
             exchange_.abort();
             co_return;
         }
-        // It may have been a long wait.
+        // The wait may have been long.
         if (!shared_.can_commit()) {
             failed_ = true;
             recorded_ = false;
@@ -196,7 +196,7 @@ asio::awaitable<void> Download::send(http::Response response) {
             co_return;
         }
     }
-    // Apart from the aggregate, which GCC 12 would destroy twice around the co_await.
+    // Separate from the aggregate, which GCC 12 would destroy twice around the co_await.
     std::shared_ptr<store::ObjectReader> reader = co_await open();
     if (!reader) {
         failed_ = true;
@@ -246,7 +246,7 @@ asio::awaitable<void> Download::send_body(http::Response response, std::shared_p
         complete_ = co_await exchange_.respond(std::move(response), *body_);
     }
     if (complete_ && granted_.object.remove_when_fetched && whole()) {
-        // What lies in our own system's buffers can still be lost, and then there would be no second time.
+        // Bytes in our own system's buffers can still be lost, and then there would be no second attempt.
         complete_ = co_await exchange_.confirmed();
     }
     if (body_->failure()) {
@@ -283,7 +283,7 @@ asio::awaitable<std::shared_ptr<store::ObjectReader>> Download::open() {
 
 // -- The record ------------------------------------------------------------------------------------------------------
 
-/// The entry of this request, as one that has begun; none where the quota has no place for it.
+/// The entry of this request, as one that has begun; none if the quota has no room for it.
 std::optional<store::Fetch> Download::entry() {
     const RecordQuota::Place place = shared_.quota.take(granted_.destination, std::chrono::steady_clock::now());
     if (!place.granted) {
@@ -302,8 +302,8 @@ std::optional<store::Fetch> Download::entry() {
     return fetch;
 }
 
-/// Whether it is on the disk that the object was asked for. Cancellable: a store that cannot commit answers when it
-/// stops, which may wait for us.
+/// Whether it is on disk that the object was asked for. Cancellable: a store that cannot commit answers when it stops,
+/// and that may wait for us.
 asio::awaitable<bool> Download::record_beginning() {
     std::optional<store::Fetch> fetch = entry();
     if (!fetch) {
@@ -328,7 +328,7 @@ asio::awaitable<bool> Download::record_beginning() {
         co_return *beginning->outcome != store::Outcome::failed;
     }
     if (error) {
-        throw boost::system::system_error{error};  // cancelled by Asio's means
+        throw boost::system::system_error{error};  // cancelled through Asio
     }
     spdlog::warn("a download was put off: the store took too long to put its beginning on record");
     co_return false;

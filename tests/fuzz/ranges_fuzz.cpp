@@ -22,7 +22,7 @@ void check_ranges(std::string_view field, std::uint64_t size) {
         must(range.size() <= left, "ranges are no longer than the object");
         left -= range.size();
     }
-    // What was chosen, asked for in plain words, is chosen again.
+    // What was chosen, asked for in the plainest form, is chosen again.
     if (choice.kind == RangeChoice::Kind::ranges) {
         std::string plain = "bytes=";
         for (const ByteRange& range : choice.ranges) {
@@ -36,18 +36,18 @@ void check_conditions(std::string_view first, std::string_view second, std::stri
     model::Sha256 digest{};
     digest.fill(0xab);
     const std::string tag = entity_tag(digest);
-    const Verdict neither = judge({}, tag);
-    const Verdict match = judge({.if_match = first, .if_none_match = {}}, tag);
-    const Verdict none_match = judge({.if_match = {}, .if_none_match = second}, tag);
-    const Verdict both = judge({.if_match = first, .if_none_match = second}, tag);
-    must(neither == Verdict::proceed, "no condition, no objection");
-    must(match != Verdict::not_modified, "If-Match never says 304");
-    must(none_match != Verdict::precondition_failed, "If-None-Match says 304 to a GET");
-    must(both == (match == Verdict::proceed ? none_match : match), "If-Match goes first");
+    const ConditionResult neither = evaluate({}, tag);
+    const ConditionResult match = evaluate({.if_match = first, .if_none_match = {}}, tag);
+    const ConditionResult none_match = evaluate({.if_match = {}, .if_none_match = second}, tag);
+    const ConditionResult both = evaluate({.if_match = first, .if_none_match = second}, tag);
+    must(neither == ConditionResult::proceed, "no condition, no objection");
+    must(match != ConditionResult::not_modified, "If-Match never says 304");
+    must(none_match != ConditionResult::precondition_failed, "If-None-Match says 304 to a GET");
+    must(both == (match == ConditionResult::proceed ? none_match : match), "If-Match goes first");
     const bool named = first.find(tag) != std::string_view::npos || first.find('*') != std::string_view::npos;
-    must(match == Verdict::precondition_failed || named, "what matches is named");
+    must(match == ConditionResult::precondition_failed || named, "what matches is named");
     const bool weakly = second.find(tag) != std::string_view::npos || second.find('*') != std::string_view::npos;
-    must(none_match == Verdict::proceed || weakly, "what matches weakly is named");
+    must(none_match == ConditionResult::proceed || weakly, "what matches weakly is named");
     must(range_counts(if_range, tag) == (if_range == tag), "If-Range is the tag and nothing else");
 }
 

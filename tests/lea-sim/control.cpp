@@ -10,7 +10,7 @@ constexpr std::size_t max_body = std::size_t{1} << 20;
 
 }  // namespace
 
-std::string ControlDoor::behaviour_json() const {
+std::string ControlHandler::behaviour_json() const {
     const auto behaviour = shared_.behaviour();
     std::string rules = "[";
     for (std::size_t i = 0; i < behaviour->size(); ++i) {
@@ -24,7 +24,7 @@ std::string ControlDoor::behaviour_json() const {
     return Line("behaviour").raw("rules", rules + "]").finished();
 }
 
-boost::asio::awaitable<void> ControlDoor::handle(http::Exchange& exchange) {
+boost::asio::awaitable<void> ControlHandler::handle(http::Exchange& exchange) {
     const auto path = exchange.path();
     const bool post = exchange.method() == "POST";
     const bool get = exchange.method() == "GET";

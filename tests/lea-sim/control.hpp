@@ -8,15 +8,15 @@
 
 namespace lihandover::lea_sim {
 
-/// The door through which a test changes what the LEA does:
+/// Answers on the control port, through which a test changes what the LEA does:
 ///
 ///     POST /behaviour {"rules":[…]}   replaces the rules
 ///     GET /behaviour                  how often each rule saw a request and took effect
 ///     POST /release                   ends the delays that run now
 ///     GET /totals                     the counts so far
-class ControlDoor final : public http::Handler {
+class ControlHandler final : public http::Handler {
   public:
-    ControlDoor(Shared& shared, std::function<void()> release) : shared_(shared), release_(std::move(release)) {}
+    ControlHandler(Shared& shared, std::function<void()> release) : shared_(shared), release_(std::move(release)) {}
 
     boost::asio::awaitable<void> handle(http::Exchange& exchange) override;
 

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::chrono::milliseconds grace{1000};
 
-/// A test LEA is patient: it is the one who misbehaves, and only where a rule says so.
+/// A test LEA is patient: it misbehaves only if a rule says so.
 http::Timeouts patient() {
     http::Timeouts timeouts;
     timeouts.header = std::chrono::minutes(10);
@@ -125,7 +125,7 @@ class Simulator::Impl {
         control.listen = options.control;
         control.unix_mode = 0600;
         control.timeouts = patient();
-        auto control_bound = http::Server::listen(io_.get_executor(), std::move(control), door_);
+        auto control_bound = http::Server::listen(io_.get_executor(), std::move(control), control_handler_);
         if (!control_bound) {
             return model::prefixed("--control: ", control_bound.error());
         }
@@ -137,7 +137,7 @@ class Simulator::Impl {
     boost::asio::io_context io_{1};
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io_.get_executor()};
     Lea lea_;
-    ControlDoor door_{shared_, [this] { release(); }};
+    ControlHandler control_handler_{shared_, [this] { release(); }};
     std::unique_ptr<http::Server> server_;
     std::unique_ptr<http::Server> control_;
     std::thread thread_;

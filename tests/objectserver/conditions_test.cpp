@@ -16,24 +16,24 @@ TEST(Conditions, TheTagIsTheChecksum) {
     EXPECT_EQ(entity_tag(sha256), "\"0a" + std::string(60, '0') + "f1\"");
 }
 
-Verdict if_match(const std::string& list) {
-    return judge({list, std::nullopt}, tag);
+ConditionResult if_match(const std::string& list) {
+    return evaluate({list, std::nullopt}, tag);
 }
 
-Verdict if_none_match(const std::string& list) {
-    return judge({std::nullopt, list}, tag);
+ConditionResult if_none_match(const std::string& list) {
+    return evaluate({std::nullopt, list}, tag);
 }
 
 TEST(Conditions, NoneMeansProceed) {
-    EXPECT_EQ(judge({}, tag), Verdict::proceed);
+    EXPECT_EQ(evaluate({}, tag), ConditionResult::proceed);
 }
 
 TEST(Conditions, ListsThatHaveTheTag) {
     for (const std::string list : {"\"abc\"", "*", " * ", "\"x\",\"abc\"", "\"x\" , \"abc\" , \"y\"", "\"abc\",",
                                    ",,\"abc\"", "W/\"x\", \"abc\"", "\"a,b\",\"abc\"", "\"\",\"abc\"",
                                    "nonsense, \"abc\"", "\"open, \"abc\"", "\t\"abc\"\t"}) {
-        EXPECT_EQ(if_match(list), Verdict::proceed) << list;
-        EXPECT_EQ(if_none_match(list), Verdict::not_modified) << list;
+        EXPECT_EQ(if_match(list), ConditionResult::proceed) << list;
+        EXPECT_EQ(if_none_match(list), ConditionResult::not_modified) << list;
     }
 }
 
@@ -42,20 +42,20 @@ TEST(Conditions, ListsThatDoNot) {
          {"",      "\"\"",     "\"ab\"",   "\"abcd\"", "\"ABC\"",   "abc",       "'abc'",      "\"abc",
           "abc\"", "\"abc\"x", "x\"abc\"", "**",       "\"x,abc\"", "w/\"abc\"", "W /\"abc\"", "\"abc\" \"abc\"",
           ",",     "W/",       "\"*\"",    "\"x\",*"}) {
-        EXPECT_EQ(if_match(list), Verdict::precondition_failed) << list;
-        EXPECT_EQ(if_none_match(list), Verdict::proceed) << list;
+        EXPECT_EQ(if_match(list), ConditionResult::precondition_failed) << list;
+        EXPECT_EQ(if_none_match(list), ConditionResult::proceed) << list;
     }
 }
 
 TEST(Conditions, WeakTagsCountForIfNoneMatchOnly) {
-    EXPECT_EQ(if_match("W/\"abc\""), Verdict::precondition_failed);
-    EXPECT_EQ(if_none_match("W/\"abc\""), Verdict::not_modified);
+    EXPECT_EQ(if_match("W/\"abc\""), ConditionResult::precondition_failed);
+    EXPECT_EQ(if_none_match("W/\"abc\""), ConditionResult::not_modified);
 }
 
 TEST(Conditions, IfMatchComesFirst) {
-    EXPECT_EQ(judge({"\"x\"", "\"abc\""}, tag), Verdict::precondition_failed);
-    EXPECT_EQ(judge({"\"abc\"", "\"abc\""}, tag), Verdict::not_modified);
-    EXPECT_EQ(judge({"\"abc\"", "\"x\""}, tag), Verdict::proceed);
+    EXPECT_EQ(evaluate({"\"x\"", "\"abc\""}, tag), ConditionResult::precondition_failed);
+    EXPECT_EQ(evaluate({"\"abc\"", "\"abc\""}, tag), ConditionResult::not_modified);
+    EXPECT_EQ(evaluate({"\"abc\"", "\"x\""}, tag), ConditionResult::proceed);
 }
 
 TEST(Conditions, RangesCountUnderTheVeryTagOnly) {

@@ -355,7 +355,7 @@ class Spine(SystemTest):
         self.assertIn(too_large.status, (413, 422), too_large)
         self.daemon.accept(message("u-1"))
 
-    def test_machine_door_answers(self):
+    def test_health_endpoint_answers(self):
         self.start()
         self.assertEqual(200, self.daemon.admin("/healthz").status)
         self.assertEqual(200, self.daemon.admin("/readyz").status)
