@@ -26,9 +26,9 @@ std::string_view word_of(Stage stage) {
     return "";
 }
 
-/// What is told of one destination.
+/// What the status says of one destination.
 struct Told {
-    const DestinationStatus* status = nullptr;  ///< null: it is configured no longer, and items of it wait
+    const delivery::DestinationStatus* status = nullptr;  ///< null: it is no longer configured, but items of it wait
     store::Count count;
     std::optional<model::Instant> oldest;
     std::vector<model::Uuid> set_aside;
@@ -55,8 +55,8 @@ void write_counts(JsonWriter& json, const store::Count& count) {
 }
 
 void write_destination(JsonWriter& json, const Told& told) {
-    const DestinationStatus unknown;
-    const DestinationStatus& status = told.status != nullptr ? *told.status : unknown;
+    const delivery::DestinationStatus unknown;
+    const delivery::DestinationStatus& status = told.status != nullptr ? *told.status : unknown;
     const bool backing_off = status.last_failure.has_value() && status.next_attempt.has_value();
     json.open_object()
         .text("name", told.count.destination)
@@ -80,12 +80,12 @@ void write_destination(JsonWriter& json, const Told& told) {
         .number("connections", status.connections)
         .number("connection_limit", status.connection_limit)
         .number("in_flight", status.in_flight)
-        .number("wasted_bytes", status.wasted_bytes);
+        .number("wasted_bytes", status.uploads.wasted_bytes);
     write_counts(json, told.count);
     write_ids(json, "set_aside_items", told.set_aside);
     write_ids(json, "suspects", status.suspects);
-    write_ids(json, "object_suspects", status.object_suspects);
-    write_ids(json, "set_aside_objects", status.objects_set_aside);
+    write_ids(json, "object_suspects", status.uploads.suspects);
+    write_ids(json, "set_aside_objects", status.uploads.set_aside);
     json.time("oldest_queued", told.oldest).close_object();
 }
 
@@ -169,7 +169,7 @@ void StatusResource::write_destinations(JsonWriter& json, const Status& status,
         told.status = &destination;
         told.count.destination = destination.name;
     }
-    // The rest of the status matters most when the store cannot be read, so what is read here may stay unknown.
+    // The status matters most when the store cannot be read, so what is read here may stay unknown.
     if (const auto items = parts_.items.items(store::ItemState::set_aside, 0, max_page)) {
         for (const store::ItemView& item : *items) {
             const auto told = destinations.find(item.destination);

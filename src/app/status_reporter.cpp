@@ -32,28 +32,10 @@ std::uint64_t count_of(const WarrantCounts& counts, warrants::State state) {
     return counts.at(static_cast<std::size_t>(state));
 }
 
-/// Why a destination is paused. One whose files cannot be read is so from the start, whether or not delivery has tried.
+/// Why a destination is paused. One whose files cannot be read is paused from the start, whether or not delivery has
+/// tried.
 std::optional<metrics::Pause> pause_of(const delivery::DestinationStatus& destination, const Assembly& assembly) {
     return assembly.unusable.contains(destination.name) ? metrics::Pause::tls : destination.paused;
-}
-
-admin::DestinationStatus destination_status(const delivery::DestinationStatus& from, const Assembly& assembly) {
-    admin::DestinationStatus to;
-    to.name = from.name;
-    to.paused = pause_of(from, assembly);
-    to.paused_since = from.paused_since;
-    to.next_attempt = from.next_attempt;
-    to.last_failure = from.last_failure;
-    to.last_failure_at = from.last_failure_at;
-    to.connections = from.connections;
-    to.last_success = from.last_success;
-    to.connection_limit = from.connection_limit;
-    to.in_flight = from.in_flight;
-    to.suspects = from.suspects;
-    to.object_suspects = from.uploads.suspects;
-    to.objects_set_aside = from.uploads.set_aside;
-    to.wasted_bytes = from.uploads.wasted_bytes;
-    return to;
 }
 
 }  // namespace
@@ -103,7 +85,8 @@ void StatusReporter::add_destinations(admin::Status& status, const Assembly& ass
             status.alarms.push_back("uploads of binary objects to " + destination.name +
                                     " are paused: " + word_of(*destination.uploads.paused));
         }
-        status.destinations.push_back(destination_status(destination, assembly));
+        status.destinations.push_back(destination);
+        status.destinations.back().paused = pause_of(destination, assembly);
     }
 }
 
