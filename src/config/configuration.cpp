@@ -86,7 +86,7 @@ Loaded load_file(const std::string& path) {
 
 Problem problem_of(const Loaded& loaded, const std::string& file, const std::string& path, std::string_view message,
                    std::string value) {
-    // An option that was not given stands where its nearest section does.
+    // An option that was not given has the place of its nearest section.
     std::string nearest_path = path;
     auto found = loaded.places.find(nearest_path);
     while (found == loaded.places.end() && !nearest_path.empty()) {
@@ -106,18 +106,19 @@ std::vector<ChangedOption> changed_options(const Configuration& before, const Co
 std::string reference_markdown() {
     std::string text = R"(# Configuration
 
-The daemon reads one YAML file, `lihandoverd --config FILE`. `lihandoverd --check --config FILE` prints every problem of
-it, of the warrants, certificates and schemas, each as `FILE:LINE:COLUMN: what is wrong, what is allowed`, and ends with
-0 (good), 1 (it would not start, or refuse the reload) or 2 (it would run, but something is wrong).
+The daemon reads one YAML file, `lihandoverd --config FILE`. `lihandoverd --check --config FILE` prints every problem
+in it, and in the warrants, certificates and schemas, each as `FILE:LINE:COLUMN: what is wrong, what is allowed`. Its
+exit status is 0 (good), 1 (the daemon would not start, or would refuse the reload) or 2 (it would run, but something
+is wrong).
 
 - Keys that are not listed here are errors, and so is a key given twice. Anchors, aliases, merge keys and tags are not
-  taken.
+  allowed.
 - Sizes are whole numbers with `B`, `KiB`, `MiB`, `GiB` or `TiB`; durations with `ms`, `s`, `m`, `h` or `d`.
 - Paths are absolute. `listen` takes `unix:/path`, `address:port` or `[v6-address]:port`.
 - *Reload* says whether SIGHUP (or `lihandoverctl reload`) puts a new value in force. The file reloads as a whole or not
   at all: a changed option that needs a restart makes the reload fail. Certificates and keys are read again at each
   reload, whether or not their paths changed.
-- Something that is *not built yet* is an error when it is given, so that nothing is configured in vain.
+- Setting an option that is *not built yet* is an error, so that nothing is configured in vain.
 
 ## Example
 

@@ -18,7 +18,7 @@ constexpr std::size_t max_header_fields = 32;
 constexpr std::size_t max_header_value = 1024;
 constexpr std::size_t max_urls = 4;
 
-/// Fields that say how a message is framed, where it goes or what is in it: ours alone.
+/// Fields that say how a message is framed, where it goes or what is in it: only we set these.
 constexpr std::array<std::string_view, 15> reserved_fields{"accept-encoding",
                                                            "connection",
                                                            "content-encoding",
@@ -153,13 +153,12 @@ Type<std::string> proxy_url_type() {
 
 Schema<Destination> with_connection_options(Schema<Destination> schema) {
     return std::move(schema)
-        .option(
-            {.name = "urls",
-             .help = "Instead of `url`: several of them, all of one LEA with one identity. A later one is used while "
-                     "those before it are out.",
-             .example = "[https://lea-a.example.com:8443/hi, https://lea-b.example.com:8443/hi]",
-             .reloadable = true},
-            &Destination::urls, list_type(https_url_type(), 1, max_urls))
+        .option({.name = "urls",
+                 .help = "Instead of `url`: several of them, all of one LEA with one identity. A later one is used "
+                         "while those before it are down.",
+                 .example = "[https://lea-a.example.com:8443/hi, https://lea-b.example.com:8443/hi]",
+                 .reloadable = true},
+                &Destination::urls, list_type(https_url_type(), 1, max_urls))
         .option({.name = "tls_crl",
                  .help = "PEM or DER file: certificate revocation lists of the CAs that issue the LEA's certificates. "
                          "Whoever is on one is refused, and everyone while the list is missing or out of date. Read "
@@ -177,14 +176,13 @@ Schema<Destination> with_connection_options(Schema<Destination> schema) {
                  .example = "192.0.2.7",
                  .reloadable = true},
                 &Destination::local_address, ip_address_type())
-        .option(
-            {.name = "proxy",
-             .help = "HTTP proxy that all connections to the LEA go through (CONNECT). It learns the LEA's name, and "
-                     "nothing of what is said.",
-             .example = "http://proxy.example.com:3128",
-             .reloadable = true,
-             .secret = true},
-            &Destination::proxy, proxy_url_type())
+        .option({.name = "proxy",
+                 .help = "HTTP proxy that all connections to the LEA go through (CONNECT). It learns the LEA's name, "
+                         "but not what is sent.",
+                 .example = "http://proxy.example.com:3128",
+                 .reloadable = true,
+                 .secret = true},
+                &Destination::proxy, proxy_url_type())
         .option({.name = "connection_lifetime",
                  .help = "A connection this old is renewed even while it is busy, so that it follows the LEA's name to "
                          "other addresses.",

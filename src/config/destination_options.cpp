@@ -28,7 +28,7 @@ Schema<ClientTls> client_tls_schema() {
                 &ClientTls::private_key, path_type())
         .option(required({.name = "ca",
                           .help = "PEM file: the CA certificates that the LEA's certificate must lead to. The system's "
-                                  "own CAs are not asked.",
+                                  "own CAs are not used.",
                           .example = "/etc/lihandoverd/tls/lea-one-ca.pem",
                           .reloadable = true}),
                 &ClientTls::ca, path_type());
@@ -37,7 +37,7 @@ Schema<ClientTls> client_tls_schema() {
 void check_binary(Reader& reader, const YamlNode& node, Binary& binary) {
     const YamlNode* const model = node.find("model");
     if (model == nullptr) {
-        return;  // said already
+        return;  // reported already
     }
     const bool pushes = binary.model == BinaryModel::b;
     const char* const needed = pushes ? "url_template" : "client_certificates";
@@ -77,7 +77,7 @@ Schema<Binary> binary_schema() {
                  .secret = true},
                 &Binary::url_template, url_template_type())
         .option({.name = "expiry",
-                 .help = "How long an object can be had or pushed after its item's first attempt.",
+                 .help = "How long an object can be fetched or pushed after its item's first attempt.",
                  .example = "72h",
                  .reloadable = true},
                 &Binary::expiry, duration_type(seconds(1), days(365)))
@@ -87,8 +87,8 @@ Schema<Binary> binary_schema() {
                  .reloadable = true},
                 &Binary::continue_timeout, duration_type(seconds(1), days(1)))
         .option({.name = "early_success",
-                 .help = "Model B: what it means when the LEA answers with success before it asked for the body. "
-                         "`refused`: the object is put aside for an operator. `delivered`: the LEA has it already.",
+                 .help = "Model B: what a success means that the LEA answers before it has asked for the body. "
+                         "`refused`: the object waits for an operator. `delivered`: the LEA has it already.",
                  .example = "refused",
                  .reloadable = true},
                 &Binary::early_success,
@@ -100,11 +100,12 @@ Schema<Binary> binary_schema() {
              .example = "[\"spki:0c72e35be9d3a6e6c8f5ef0c1b5a0f3c7a1d2e4b5f60718293a4b5c6d7e8f901\"]",
              .reloadable = true},
             &Binary::client_certificates, list_type(fingerprint_type(), 0, 1000))
-        .option({.name = "remove_when_fetched",
-                 .help = "Model A: whether an object goes once it was fetched whole, rather than when it expires.",
-                 .example = "false",
-                 .reloadable = true},
-                &Binary::remove_when_fetched, boolean_type())
+        .option(
+            {.name = "remove_when_fetched",
+             .help = "Model A: whether an object is removed once it was fetched whole, rather than when it expires.",
+             .example = "false",
+             .reloadable = true},
+            &Binary::remove_when_fetched, boolean_type())
         .check(check_binary);
 }
 
@@ -148,7 +149,7 @@ Schema<NationalProfile> national_profile_schema() {
                 &NationalProfile::version, text_type(1, 255));
 }
 
-/// What is sent to an LEA and when; how it is reached: with_connection_options.
+/// What is sent to an LEA and when. How it is reached: with_connection_options.
 Schema<Destination> delivery_options() {
     return Schema<Destination>()
         .option({.name = "url",
@@ -159,7 +160,7 @@ Schema<Destination> delivery_options() {
         .section(required({.name = "tls", .help = "Our certificate and the LEA's CA.", .reloadable = true}),
                  &Destination::tls, client_tls_schema())
         .section({.name = "sender",
-                  .help = "Who we are to this LEA, where it gave us an identifier. Absent: as in `csp`.",
+                  .help = "Our identity towards this LEA, if it gave us an identifier. Absent: as in `csp`.",
                   .reloadable = true},
                  &Destination::sender,
                  endpoint_schema(
@@ -184,11 +185,11 @@ Schema<Destination> delivery_options() {
                  .reloadable = true},
                 &Destination::etsi_version, etsi_version_type())
         .section({.name = "national_profile",
-                  .help = "Only where the LEA agreed on a national profile.",
+                  .help = "Only if a national profile was agreed with the LEA.",
                   .reloadable = true},
                  &Destination::national_profile, national_profile_schema())
         .option({.name = "max_actions_per_message",
-                 .help = "The most items in one message; more than 1 only where the LEA agreed.",
+                 .help = "The most items in one message; more than 1 only if the LEA agreed.",
                  .example = "1",
                  .reloadable = true},
                 &Destination::max_actions_per_message, integer_type(1, 1000))
@@ -215,13 +216,13 @@ Schema<Destination> delivery_options() {
                  .reloadable = true},
                 &Destination::upload_bandwidth, size_type(kib, tib))
         .option({.name = "timeout",
-                 .help = "How long each step of a delivery may take: to connect, to agree on TLS, to send, to be "
-                         "answered.",
+                 .help = "How long each step of a delivery may take: connecting, the TLS handshake, sending, waiting "
+                         "for the answer.",
                  .example = "30s",
                  .reloadable = true},
                 &Destination::timeout, duration_type(Duration(100), hours(1)))
         .section(
-            {.name = "binary", .help = "How binary objects reach the LEA. Absent: they do not.", .reloadable = true},
+            {.name = "binary", .help = "How binary objects reach the LEA. Absent: not at all.", .reloadable = true},
             &Destination::binary, binary_schema())
         .section({.name = "retry", .help = "When items are tried again.", .reloadable = true}, &Destination::retry,
                  retry_schema());

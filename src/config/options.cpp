@@ -38,8 +38,8 @@ Schema<ServerTls> server_tls_schema() {
              .example = "/etc/lihandoverd/tls/sources.crl"},
             &ServerTls::client_crl, path_type())
         .option({.name = "clients",
-                 .help = "Which of these clients may talk, by SHA-256 of their certificate, or of its public key after "
-                         "`spki:`. Empty: all of them.",
+                 .help = "Which of these clients are allowed, by SHA-256 of their certificate, or of its public key "
+                         "after `spki:`. Empty: all of them.",
                  .example = "[\"spki:0c72e35be9d3a6e6c8f5ef0c1b5a0f3c7a1d2e4b5f60718293a4b5c6d7e8f901\"]"},
                 &ServerTls::clients, list_type(fingerprint_type(), 0, 1000));
 }
@@ -63,18 +63,18 @@ Type<std::string> calling_code_type() {
 Schema<model::NumberPlan> number_plan_schema() {
     return Schema<model::NumberPlan>()
         .option(required({.name = "country_code",
-                          .help = "What a national number gets in front in place of its trunk prefix.",
+                          .help = "What replaces the trunk prefix of a national number in its international form.",
                           .example = "\"44\"",
                           .reloadable = true}),
                 &model::NumberPlan::country_code, calling_code_type())
         .option({.name = "trunk_prefix",
-                 .help = "What a national number begins with. Empty: national numbers begin with none, and every "
-                         "number without + and `international_prefix` is a national one. Absent: no number is.",
+                 .help = "What a national number begins with. Empty: national numbers have no prefix, and every number "
+                         "without + or `international_prefix` is national. Absent: no number is national.",
                  .example = "\"0\"",
                  .reloadable = true},
                 &model::NumberPlan::trunk_prefix, digits_type(0, 5, "at most 5 digits"))
         .option({.name = "international_prefix",
-                 .help = "What an international number begins with where it is not +; 00 counts beside it.",
+                 .help = "What an international number begins with instead of +; 00 always counts too.",
                  .example = "\"00\"",
                  .reloadable = true},
                 &model::NumberPlan::international_prefix, digits_type(1, 6, "1 to 6 digits"));
@@ -84,7 +84,7 @@ void check_listener(Reader& reader, const YamlNode& node, IntakeListener& listen
     const YamlNode* const listen = node.find("listen");
     const YamlNode* const tls = node.find("tls");
     if (listen == nullptr || listener.listen == ListenAddress{}) {
-        return;  // said already
+        return;  // reported already
     }
     if (listener.listen.is_unix()) {
         if (tls != nullptr) {
@@ -190,24 +190,24 @@ Schema<Intake> intake_schema() {
                  .help = "Directory below which events may name files as attachments. Absent: they may not.",
                  .example = "/var/spool/messaging"},
                 &Intake::attachment_root, path_type())
-        .option(
-            {.name = "attachment_grace",
-             .help = "How long a source leaves a named file in place after the answer; an item whose file cannot be "
-                     "copied in that time goes without it.",
-             .example = "10m"},
-            &Intake::attachment_grace, duration_type(seconds(1), days(1)))
+        .option({.name = "attachment_grace",
+                 .help = "How long a source must leave a named file in place after the answer; an item whose file "
+                         "cannot be copied in that time is sent without it.",
+                 .example = "10m"},
+                &Intake::attachment_grace, duration_type(seconds(1), days(1)))
         .option({.name = "answer_interval",
-                 .help = "Answers to events leave at multiples of this time only, so that it does not show how long "
-                         "the work on them took (docs/events.md). 0: as soon as they can.",
+                 .help = "Answers to events leave only at multiples of this time, which hides how long the work on "
+                         "them took (docs/events.md). 0: as soon as possible.",
                  .example = "20ms",
                  .reloadable = true},
                 &Intake::answer_interval, duration_type(seconds(0), seconds(5)))
-        .option({.name = "answer_timeout",
-                 .help = "A request is answered so soon after its last byte, with 503 where the store or the disk "
-                         "hangs.",
-                 .example = "15s",
-                 .reloadable = true},
-                &Intake::answer_timeout, duration_type(seconds(1), seconds(300)))
+        .option(
+            {.name = "answer_timeout",
+             .help =
+                 "A request is answered within this time of its last byte, with 503 if the store or the disk hangs.",
+             .example = "15s",
+             .reloadable = true},
+            &Intake::answer_timeout, duration_type(seconds(1), seconds(300)))
         .check(check_intake);
 }
 
@@ -226,18 +226,20 @@ Schema<model::ServiceMatching> service_matching_schema() {
 
 Schema<model::Matching> matching_schema() {
     return Schema<model::Matching>()
-        .option({.name = "email_local_part",
-                 .help = "Whether email addresses that differ in the case of what is before the @ are the same.",
-                 .example = "exact",
-                 .reloadable = true},
-                &model::Matching::email_local_part, case_rule_type())
+        .option(
+            {.name = "email_local_part",
+             .help =
+                 "Whether email addresses that differ only in the case of the local part (before the @) are the same.",
+             .example = "exact",
+             .reloadable = true},
+            &model::Matching::email_local_part, case_rule_type())
         .option({.name = "username",
-                 .help = "Whether user names that differ in case are the same.",
+                 .help = "Whether user names that differ only in case are the same.",
                  .example = "insensitive",
                  .reloadable = true},
                 &model::Matching::username, case_rule_type())
         .map({.name = "services",
-              .help = "What differs for the events of single services, by the service's name.",
+              .help = "Exceptions for the events of single services, by the service's name.",
               .reloadable = true},
              &model::Matching::services, text_type(1, 255, "1 to 255 characters"), 100, service_matching_schema());
 }
@@ -255,13 +257,12 @@ Schema<Store> store_schema() {
                  .example = "90d",
                  .reloadable = true},
                 &Store::record_retention, duration_type(days(1), days(36'500)))
-        .option(
-            {.name = "commit_timeout",
-             .help = "A commit that takes longer counts as hanging: sources are refused with 503, nothing is sent, and "
-                     "the service manager hears no more of life.",
-             .example = "10s",
-             .reloadable = true},
-            &Store::commit_timeout, duration_type(Duration(100), hours(1)));
+        .option({.name = "commit_timeout",
+                 .help = "A commit that takes longer counts as hanging: sources are refused with 503, nothing is sent, "
+                         "and the service manager's watchdog is no longer fed.",
+                 .example = "10s",
+                 .reloadable = true},
+                &Store::commit_timeout, duration_type(Duration(100), hours(1)));
 }
 
 Schema<CspSchema> csp_schema_schema() {
@@ -292,19 +293,19 @@ Schema<ObjectServer> object_server_schema() {
                           .secret = true}),
                 &ObjectServer::public_url, https_url_type())
         .option({.name = "requests_per_second",
-                 .help = "The most requests of one client certificate, on average; ten times as many at once. Beyond "
+                 .help = "The most requests of one client certificate, on average; bursts of ten times as many. Beyond "
                          "it: 429. 0: no limit.",
                  .example = "100",
                  .reloadable = true},
                 &ObjectServer::requests_per_second, integer_type(0, 1'000'000))
         .option({.name = "min_rate",
-                 .help = "The fewest bytes per second of a download, on average since it began. A slower one is ended. "
-                         "0: any will do.",
+                 .help = "The fewest bytes per second of a download, on average since it started. A slower one is cut. "
+                         "0: no minimum.",
                  .example = "8KiB",
                  .reloadable = true},
                 &ObjectServer::min_rate, size_type(0, gib))
         .option({.name = "min_rate_after",
-                 .help = "For so long a download may be slower.",
+                 .help = "How long a download may be slower.",
                  .example = "60s",
                  .reloadable = true},
                 &ObjectServer::min_rate_after, duration_type(Duration(100), hours(24)))
@@ -320,20 +321,20 @@ Schema<Admin> admin_schema() {
                  .example = "127.0.0.1:9464"},
                 &Admin::listen, listen_type())
         .option({.name = "listen_mode",
-                 .help = "Permissions of `listen` where it is a Unix socket. Counts tell much to somebody who can also "
-                         "send a message: the metrics are for those who may know.",
+                 .help = "Permissions of `listen` if it is a Unix socket. Counts tell a lot to somebody who can also "
+                         "send a message: restrict the metrics to those who may know.",
                  .example = "0660"},
                 &Admin::listen_mode, mode_type())
         .option({.name = "listen_group",
-                 .help = "Group of `listen` where it is a Unix socket. Absent: the daemon's own.",
+                 .help = "Group of `listen` if it is a Unix socket. Absent: the daemon's own.",
                  .example = "li-monitoring"},
                 &Admin::listen_group, group_type())
         .option({.name = "control_socket",
-                 .help = "Unix socket that `lihandoverctl` speaks to.",
+                 .help = "Unix socket that `lihandoverctl` connects to.",
                  .example = "/run/lihandoverd/control.sock"},
                 &Admin::control_socket, path_type(max_socket_path))
         .option({.name = "mode",
-                 .help = "Permissions of the control socket: who may write to it decides about items.",
+                 .help = "Permissions of the control socket: whoever may write to it decides about items.",
                  .example = "0660"},
                 &Admin::mode, mode_type())
         .option({.name = "group",
@@ -433,15 +434,14 @@ log_level: info
 const Schema<Configuration>& configuration_schema() {
     static const Schema<Configuration> schema =
         Schema<Configuration>()
-            .section(
-                required({.name = "csp", .help = "Who we are to every LEA that gave us no identifier of its own."}),
-                &Configuration::csp,
-                endpoint_schema(
-                    required({.name = "country_code", .help = "SenderIdentifier's CountryCode.", .example = "XX"}),
-                    required({.name = "unique_identifier",
-                              .help = "SenderIdentifier's UniqueIdentifier.",
-                              .example = "EXAMPLE-CSP"}),
-                    65'535))
+            .section(required({.name = "csp", .help = "Our identity towards every LEA that gave us no identifier."}),
+                     &Configuration::csp,
+                     endpoint_schema(
+                         required({.name = "country_code", .help = "SenderIdentifier's CountryCode.", .example = "XX"}),
+                         required({.name = "unique_identifier",
+                                   .help = "SenderIdentifier's UniqueIdentifier.",
+                                   .example = "EXAMPLE-CSP"}),
+                         65'535))
             .option({.name = "state_dir",
                      .help = "The daemon's own directory: the store and its lock. One daemon for each.",
                      .example = "/var/lib/lihandoverd"},
@@ -456,24 +456,22 @@ const Schema<Configuration>& configuration_schema() {
                       .help = "Which identifiers are the same (docs/identifiers.md).",
                       .reloadable = true},
                      &Configuration::matching, matching_schema())
-            .option(
-                {.name = "late_events",
-                 .help = "How long after a warrant's end an event that happened before it, and comes in late, still "
-                         "counts.",
-                 .example = "7d",
-                 .reloadable = true},
-                &Configuration::late_events, duration_type(seconds(0), days(366)))
+            .option({.name = "late_events",
+                     .help = "How long after a warrant's end a late event, from before the end, still counts.",
+                     .example = "7d",
+                     .reloadable = true},
+                    &Configuration::late_events, duration_type(seconds(0), days(366)))
             .section({.name = "store", .help = "The durable state."}, &Configuration::store, store_schema())
             .section({.name = "csp_schema", .help = "How LEAs learn the schema of our CSP-defined part."},
                      &Configuration::csp_schema, csp_schema_schema())
             .map({.name = "destinations",
-                  .help = "The LEAs, by a name of ours. One that still has items cannot be removed.",
+                  .help = "The LEAs, by names of our choice. One that still has items cannot be removed.",
                   .reloadable = true},
                  &Configuration::destinations, name_type("1 to 64 of a-z, 0-9 and -", "-", false), 10'000,
                  destination_schema())
             .section({.name = "objectserver", .help = "Serves binary objects to LEAs (Model A)."},
                      &Configuration::objectserver, object_server_schema())
-            .section({.name = "admin", .help = "What operators and their monitoring talk to."}, &Configuration::admin,
+            .section({.name = "admin", .help = "The interfaces for operators and monitoring."}, &Configuration::admin,
                      admin_schema())
             .option({.name = "schema_validation",
                      .help = "Which documents are checked against the schemas before they are sent. One that fails is "
@@ -488,21 +486,20 @@ const Schema<Configuration>& configuration_schema() {
                      .help = "Directory of the schemas.",
                      .example = "/usr/share/lihandoverd/schemas"},
                     &Configuration::schemas_dir, path_type())
-            .option(
-                {.name = "clock_tolerance",
-                 .help = "How far the wall clock may be from where it ought to be by the steady one before it is no "
-                         "longer trusted for what cannot be undone: retention, the memory of repeats, expiry.",
-                 .example = "5m",
-                 .reloadable = true},
-                &Configuration::clock_tolerance, duration_type(seconds(1), hours(24)))
+            .option({.name = "clock_tolerance",
+                     .help = "How far the wall clock may deviate from the steady clock before it is no longer trusted "
+                             "for what cannot be undone: retention, the memory of repeats, expiry.",
+                     .example = "5m",
+                     .reloadable = true},
+                    &Configuration::clock_tolerance, duration_type(seconds(1), hours(24)))
             .option({.name = "clock_trust",
-                     .help = "Who says that the wall clock is right again after a start or a jump: the kernel, which "
-                             "hears of a time source (`lihandoverctl clock accept` does as well), or nobody, where the "
-                             "kernel cannot know."},
+                     .help = "Who confirms that the wall clock is right again after a start or a jump. `kernel`: the "
+                             "kernel, which knows of a time source, or `lihandoverctl clock accept`. `always`: nobody "
+                             "needs to, for machines whose kernel cannot know."},
                     &Configuration::clock_trust,
                     choice_type<ClockTrust>({{"kernel", ClockTrust::kernel}, {"always", ClockTrust::always}}))
             .option({.name = "shutdown_timeout",
-                     .help = "How long a gentle stop may take; what is not done then stays in the store.",
+                     .help = "How long a gentle stop may take; whatever is not finished by then stays in the store.",
                      .example = "10s",
                      .reloadable = true},
                     &Configuration::shutdown_timeout, duration_type(seconds(0), hours(1)))

@@ -24,7 +24,7 @@ namespace {
 using Labels = std::map<std::string, std::string>;
 
 /// The labels of a declaration with these values, in its order. A value outside a fixed set, or the wrong number of
-/// them, is a programming mistake.
+/// values, is a programming mistake.
 Labels labels_of(const Declaration& declared, std::initializer_list<std::string_view> values) {
     if (values.size() != declared.labels.size()) {
         throw std::logic_error("a metric with the wrong number of labels");
@@ -41,7 +41,7 @@ Labels labels_of(const Declaration& declared, std::initializer_list<std::string_
     return labels;
 }
 
-/// What one render() is told by those that are asked.
+/// What one render() is told by the functions it calls.
 class Samples : public Scrape {
   public:
     void outbox_items(std::string_view destination, WaitingState state, std::uint64_t count) override {
@@ -129,7 +129,7 @@ void Gauge::set(double value) const {
 
 void Gauge::add(double difference) const {
     gauge_->Increment(difference);
-    // What is added is counted before what is taken away, on any thread.
+    // What is added is counted before what is subtracted, on any thread.
     LIHANDOVER_INVARIANT(gauge_->Value() >= 0, "a gauge does not go below zero");
 }
 
@@ -160,7 +160,7 @@ struct Metrics::Impl {
             prometheus::Histogram::BucketBoundaries(declared.buckets.begin(), declared.buckets.end())));
     }
 
-    /// A counter for each value of the last label's fixed set.
+    /// A counter for each value of the last label, which has a fixed set.
     template <std::size_t N>
     void counters(Metric metric, const std::string* name, const std::array<std::string_view, N>& values,
                   std::array<Counter, N>& out) {
@@ -193,7 +193,7 @@ struct Metrics::Impl {
     prometheus::Registry registry{prometheus::Registry::InsertBehavior::Merge};
 
     std::mutex handles_mutex;
-    // Guarded by handles_mutex; maps, as references into them last.
+    // Guarded by handles_mutex; maps, since references into them stay valid.
     std::map<std::string, SourceMetrics> sources;
     std::map<std::string, DestinationMetrics> destinations;
 
@@ -207,7 +207,7 @@ struct Metrics::Impl {
     Counter warrants_withdrawn;
     Counter objects_lost;
 
-    /// Held while those that are asked run, which is what remove_scraped waits for.
+    /// Held while the functions run, which is what remove_scraped waits for.
     std::mutex scrape_mutex;
     std::map<std::uint64_t, ScrapeFunction> scraped;  // guarded by scrape_mutex
     std::uint64_t next_scraped = 1;                   // guarded by scrape_mutex
@@ -325,8 +325,8 @@ std::string Metrics::render() const {
             function(samples);
         }
     }
-    // Counters are read after the samples: an item that is delivered in between is then missing from the outbox only if
-    // it is counted as delivered already.
+    // Counters are read after the samples: so an item that is delivered in between is missing from the outbox only if
+    // it is already counted as delivered.
     std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
     samples.add_to(families);
     std::erase_if(families, [](const prometheus::MetricFamily& family) { return family.metric.empty(); });
@@ -336,54 +336,55 @@ std::string Metrics::render() const {
 
 namespace {
 
-/// What stands in docs/metrics.md before the tables.
+/// The text of docs/metrics.md before the tables.
 constexpr std::string_view introduction = R"(# Metrics
 
 `GET /metrics` on `admin.listen` answers in the Prometheus text format. Everything is in base units (seconds, bytes).
-Label values are names out of the configuration or one of the sets below; no metric holds anything of an event, a
-warrant or an LEA's answer. Counters begin at zero when the daemon starts; the series of a source or destination are
-there as soon as it is configured.
+Label values are names from the configuration or one of the sets below; no metric contains anything of an event, a
+warrant or an LEA's answer. Counters start at zero when the daemon starts; the series of a source or destination
+exist as soon as it is configured.
 
 ## How the counters add up
 
-Each line holds at any time but for what is on its way in that moment. Where one stays broken, something was lost.
+Each equation holds at any time, apart from what is on its way at that moment. If one stays violated, something was
+lost.
 
 - For each source, `events_received_total` = `events_accepted_total` + the sum of `events_rejected_total` over its
-  reasons. A source that counts for itself compares its own sent events with `received`.
-- For each destination, since the daemon started: the change of `outbox_items{state="queued"}` plus that of
-  `{state="refused"}` = `items_total{outcome="queued"}` - `{outcome="delivered"}` - `{outcome="rejected"}`. Nothing leaves
-  the outbox but by the LEA's acceptance or an operator's decision.
+  reasons. A source that keeps its own count compares the events it sent with `received`.
+- For each destination, since the daemon started: the change of `outbox_items`, summed over its states, =
+  `items_total{outcome="queued"}` - `{outcome="delivered"}` - `{outcome="rejected"}`. Items leave the outbox only by
+  the LEA's acceptance or an operator's decision.
 - For each destination, the change of `outbox_items{state="refused"}` = `items_total{outcome="refused"}` -
   `{outcome="retried"}` - those of `{outcome="rejected"}` that were refused before.
-- `items_total{outcome="delivered"}` is counted once for each item. An LEA may have received more: delivery is at least
-  once, and it tells repeats by their ObjectIdentifier. `delivery_seconds_count` equals it.
-- `events_accepted_total` has no fixed relation to `items_total{outcome="queued"}`: an event is under no warrant, one or
-  many.
+- `items_total{outcome="delivered"}` counts each item once. An LEA may have received more: delivery is at least
+  once, and the LEA recognises repeats by their ObjectIdentifier. `delivery_seconds_count` equals it.
+- `events_accepted_total` has no fixed relation to `items_total{outcome="queued"}`: an event may be under no warrant, one
+  or many.
 
 ## Alarms worth having
 
 | Expression | Meaning |
 |---|---|
 | `lihandover_ready == 0` or no answer | the daemon does not take events |
-| `lihandover_destination_paused == 1` | a destination is probed only, until whoever is at fault mends it |
-| `lihandover_uploads_paused == 1` | the same of binary objects pushed to it; they are refused when they expire |
+| `lihandover_destination_paused == 1` | a destination is only probed, until whoever is at fault repairs it |
+| `lihandover_uploads_paused == 1` | the same for binary objects pushed to it; they are refused when they expire |
 | `lihandover_outbox_items{state="refused"} > 0` | items wait for an operator (`lihandoverctl items --state refused`) |
 | `lihandover_outbox_items{state="set_aside"} > 0` | single items fail where others succeed; `lihandoverctl items --state set_aside` names them |
-| `lihandover_objects{state="set_aside"} > 0` | the same of binary objects |
+| `lihandover_objects{state="set_aside"} > 0` | the same for binary objects |
 | `lihandover_objects{state="refused"} > 0` | binary objects wait for an operator; they are listed with the items |
 | `increase(lihandover_objects_lost_total[1h]) > 0` | a file that a source named could not be copied |
-| `lihandover_outbox_oldest_age_seconds > 300` | an LEA does not take items as fast as they come, or at all |
+| `lihandover_outbox_oldest_age_seconds > 300` | an LEA does not accept items as fast as they come, or at all |
 | `lihandover_store_fill_alarm == 1`, `lihandover_store_accepting == 0` | the store fills up; sources are refused |
-| `increase(lihandover_intake_answers_total{code="503"}[15m]) > 0` | sources are refused for a while: no room for events, or none for binary objects only (those that no event names yet, and those that an LEA has not fetched, count) |
-| `increase(lihandover_downloads_unrecorded_total[1h]) > 0` | the record lacks what was fetched: the store has troubles, or somebody fetches without end |
+| `increase(lihandover_intake_answers_total{code="503"}[15m]) > 0` | sources were refused for a while: no space for events, or only none for binary objects (those that no event names yet, and those that an LEA has not fetched, count) |
+| `increase(lihandover_downloads_unrecorded_total[1h]) > 0` | fetches are missing from the record: the store is in trouble, or somebody fetches over and over |
 | `increase(lihandover_downloads_limited_total[1h]) > 0` | an LEA asks for objects more often than `objectserver.requests_per_second` |
 | `lihandover_warrant_files_bad > 0` | a warrant file has mistakes; `lihandoverd --check` explains them |
-| `increase(lihandover_reloads_total{outcome!="done"}[1h]) > 0` | a reload failed, or did so in part |
+| `increase(lihandover_reloads_total{outcome!="done"}[1h]) > 0` | a reload failed, wholly or in part |
 | `lihandover_certificate_expiry_timestamp_seconds - time() < 14 * 86400` | a certificate ends within two weeks |
 | `lihandover_warrants_unconfirmed > 0` | so many warrant files are gone at once that nothing ends until `lihandoverctl reload --confirm-ended` |
-| `increase(lihandover_warrants_withdrawn_total[1h]) > 0` | a warrant ended before its time, since its file went |
+| `increase(lihandover_warrants_withdrawn_total[1h]) > 0` | a warrant ended before its time because its file was removed |
 | `lihandover_clock_unsynchronised == 1` | times in documents and validity of warrants are in doubt |
-| `lihandover_clock_untrusted == 1` | the clock jumped, or was off at the start: retention and expiry wait until the kernel, or `lihandoverctl clock accept`, says that it is right |
+| `lihandover_clock_untrusted == 1` | the clock jumped, or was wrong at the start: retention and expiry wait until the kernel, or `lihandoverctl clock accept`, confirms that it is right |
 | `increase(lihandover_documents_validated_total{outcome="invalid"}[1h]) > 0` | a document failed validation |
 
 ## All metrics

@@ -177,7 +177,7 @@ Schema<TargetEntry> target_schema() {
         .option({.name = "user_id", .help = "The service's own id of an account: exact.", .example = "u-1001"},
                 &TargetEntry::user_id, identifier_type(IdentifierType::user_id, "1 to 2048 bytes"))
         .option({.name = "username",
-                 .help = "A name chosen freely; its case counts as `matching.username` says. Never unique: see "
+                 .help = "A name chosen freely; `matching.username` says whether its case matters. Never unique: see "
                          "`acknowledge_not_unique`.",
                  .example = "alice"},
                 &TargetEntry::username, identifier_type(IdentifierType::username, "1 to 2048 bytes"))
@@ -191,12 +191,11 @@ Schema<TargetEntry> target_schema() {
         .option({.name = "e164", .help = "The same as `msisdn`, numbers only.", .example = "\"+44 7700 900123\""},
                 &TargetEntry::e164,
                 identifier_type(IdentifierType::e164, "3 to 15 digits, the first not 0, with separators and +"))
-        .option(
-            {.name = "email",
-             .help = "The case of what is before the @ counts as `matching.email_local_part` says; a domain equals its "
-                     "A-labels.",
-             .example = "alice@example.com"},
-            &TargetEntry::email, identifier_type(IdentifierType::email, "local-part@domain"))
+        .option({.name = "email",
+                 .help = "`matching.email_local_part` says whether the case of the local part (before the @) matters; "
+                         "a domain equals its A-labels.",
+                 .example = "alice@example.com"},
+                &TargetEntry::email, identifier_type(IdentifierType::email, "local-part@domain"))
         .option(
             {.name = "sip_uri",
              .help = "A number, with + or `user=phone`, is the `msisdn` of its digits; other URIs compare as RFC 3261 "
@@ -215,7 +214,7 @@ Schema<TargetEntry> target_schema() {
                  .example = "2026-02-01T00:00:00Z"},
                 &TargetEntry::from, instant_type())
         .option({.name = "until",
-                 .help = "The target counts until before this time; within the warrant's window.",
+                 .help = "The target counts up to, but not including, this time; within the warrant's window.",
                  .example = "2026-03-01T00:00:00Z"},
                 &TargetEntry::until, instant_type())
         .option({.name = "observed_at",
@@ -238,8 +237,8 @@ const Schema<WarrantFile>& file_schema() {
                               .example = "lea-one"}),
                     &WarrantFile::destination, config::text_type(1, 64, "a name from `destinations`"))
             .option(required({.name = "valid_from",
-                              .help = "The first moment of the warrant. An event counts by its own time, or by that of "
-                                      "its receipt where it has none.",
+                              .help = "The first moment of the warrant. An event counts by its own time, or by the "
+                                      "time of its receipt if it has none.",
                               .example = "2026-01-01T00:00:00Z"}),
                     &WarrantFile::valid_from, instant_type())
             .option(required({.name = "valid_until",
@@ -273,7 +272,7 @@ const Schema<WarrantFile>& file_schema() {
                     &WarrantFile::priority,
                     config::choice_type<Priority>({{"routine", Priority::routine}, {"emergency", Priority::emergency}}))
             .option({.name = "review",
-                     .help = "Who has to see an item before it goes; `required` and `dual` are not built yet.",
+                     .help = "Who has to review an item before it is sent; `required` and `dual` are not built yet.",
                      .example = "none"},
                     &WarrantFile::review,
                     config::choice_type<Review>(
@@ -288,8 +287,8 @@ const Schema<WarrantFile>& file_schema() {
                 {.name = "reference", .help = "The warrant's number: recorded, never sent.", .example = "W-2026-117"},
                 &WarrantFile::reference, config::text_type(1, 255))
             .option({.name = "acknowledge_not_unique",
-                     .help = "Needed where all targets are `username`s: names are not unique, so others' messages may "
-                             "be delivered.",
+                     .help = "Needed if all targets are `username`s: names are not unique, so others' messages may be "
+                             "delivered.",
                      .example = "true"},
                     &WarrantFile::acknowledge_not_unique, config::boolean_type())
             .check(check_file);
@@ -395,7 +394,7 @@ bool suits(const Warrant& warrant, const Destinations& destinations) {
 void check_destination(const ParsedFile& parsed, const std::string& file, const Destinations& destinations,
                        config::Problems& problems) {
     if (parsed.destination_name.empty()) {
-        return;  // said already
+        return;  // reported already
     }
     if (!destinations.names.contains(parsed.destination_name)) {
         constexpr std::size_t few = 20;
@@ -429,15 +428,15 @@ config::Problems read_warrant(std::string_view text, const std::string& file, co
 std::string warrant_reference_markdown() {
     std::string text = R"(## Warrant files
 
-Each `*.yaml` file in `warrants_dir` is one warrant. A reload looks at all of them and reads those that changed. Each
-counts by itself: a bad file leaves its last good version in force, also across a restart, and raises an alarm. Other
-files that do not begin with a dot are reported as passed over.
+Each `*.yaml` file in `warrants_dir` is one warrant. A reload examines all of them and reads those that changed. Each
+stands alone: a bad file leaves its last good version in force, even across a restart, and raises an alarm. Other
+files that do not begin with a dot are reported as skipped.
 
-A warrant ends with its window, or when its file goes. One that goes before the end of its window is said, in the log and
-on record. Where the directory is missing or holds no warrant file any more, or more than half of at least four warrants
-in force are gone at once, nothing ends: they stay in force, with an alarm, until the files are back or an operator
-confirms it with `lihandoverctl reload --confirm-ended`. A warrant whose window has ended takes events that happened
-within it for `late_events` more, whether its file is there or not.
+A warrant ends with its window, or when its file is removed. A file removed before the end of its warrant's window is
+reported in the log and on record. If the directory is missing or contains no warrant file any more, or more than half
+of at least four warrants in force disappear at once, nothing ends: they stay in force, with an alarm, until the files
+are back or an operator confirms the end with `lihandoverctl reload --confirm-ended`. After the end of its window a
+warrant still takes events that happened within it, for `late_events`, whether or not its file is still there.
 
 Times are RFC 3339 with an offset. File names appear in logs, so they should not name anybody.
 
@@ -447,7 +446,7 @@ Times are RFC 3339 with an offset. File names appear in logs, so they should not
     text += "```\n\n";
     std::vector<config::OptionRow> rows;
     file_schema().describe({}, 0, rows);
-    // Every key may change at a reload, so the tables say so of each.
+    // A reload may change every key, so the tables say so for each.
     for (config::OptionRow& row : rows) {
         row.facts.reloadable = true;
     }
