@@ -123,8 +123,10 @@ Schema<Retry> retry_schema() {
                 &Retry::maximum, duration_type(Duration(1), days(1)))
         .option(
             {.name = "error_codes",
-             .help = "HI1 error codes after which the same item is tried again. Any other code refuses it for good.",
-             .example = "[3010]",
+             .help =
+                 "HI1 error codes after which the same item is tried again. Any other code refuses it for good. 3010 "
+                 "(the object exists) is never tried again: after an earlier attempt it is an acceptance.",
+             .example = "[3016]",
              .reloadable = true},
             &Retry::error_codes, list_type(integer_type(0, std::numeric_limits<std::uint32_t>::max()), 0, 1000))
         .check([](Reader& reader, const YamlNode& node, Retry& retry) {

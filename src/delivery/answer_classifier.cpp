@@ -13,12 +13,13 @@ namespace lihandover::delivery {
 namespace {
 
 ActionOutcome outcome_of(std::uint64_t code, const Known& known) {
+    if (code == hi1::object_already_exists) {  // also where it is listed: trying again cannot change it
+        return ActionOutcome::already_there;
+    }
     if (std::ranges::find(known.retry_codes, code) != known.retry_codes.end()) {
         return ActionOutcome::transient;
     }
     switch (code) {
-        case hi1::object_already_exists:
-            return ActionOutcome::already_there;
         case hi1::message_too_large:
             return ActionOutcome::too_large;
         default:

@@ -60,7 +60,8 @@ bool DestinationQueue::withdraw(Lane& lane, store::RowId row) {
     return true;
 }
 
-void DestinationQueue::unpark(Lane& lane, store::RowId row) {
+void DestinationQueue::look_again(Lane& lane, store::RowId row, Time now) {
+    set_aside_.wake(row, now);
     if (!lane.empty() && lane.rows().front().row() == row) {
         scheduler_.unpark(lane);
     }
@@ -88,7 +89,7 @@ std::optional<DestinationQueue::Time> DestinationQueue::next_event(Time now) con
     if (health_.held()) {
         return next;
     }
-    if (!health_.is_open() && scheduler_.waiting() > 0) {
+    if (!health_.is_open() && (scheduler_.waiting() > 0 || set_aside_.size() > 0)) {
         consider(health_.resume_at());
         consider(health_.early_at());
     }
@@ -109,11 +110,21 @@ std::size_t DestinationQueue::choices(Time now) {
         return 0;
     }
     if (!health_.is_open()) {
-        return scheduler_.ready() + scheduler_.on_trial() + scheduler_.resting() > 0 ? 1 : 0;
+        const auto lanes = scheduler_.ready() + scheduler_.on_trial() + scheduler_.resting();
+        return lanes > 0 || next_set_aside(now) != nullptr ? 1 : 0;
     }
     const std::size_t trials = trials_allowed() > trials_ ? trials_allowed() - trials_ : 0;
-    return scheduler_.ready() + std::min(scheduler_.on_trial(), trials) +
-           (!set_aside_in_flight_ && set_aside_.due(now) != nullptr ? 1 : 0);
+    return scheduler_.ready() + std::min(scheduler_.on_trial(), trials) + (next_set_aside(now) != nullptr ? 1 : 0);
+}
+
+const SetAsideItems::Item* DestinationQueue::next_set_aside(Time now) const {
+    if (set_aside_in_flight_) {
+        return nullptr;
+    }
+    return set_aside_.due(now, [this](const SetAsideItems::Item& item) {
+        const auto its_lane = lanes_.find(item.lane);
+        return its_lane == lanes_.end() || LaneScheduler::may_take(its_lane->second);
+    });
 }
 
 bool DestinationQueue::may_begin(Time now, unsigned in_flight) {
@@ -143,14 +154,12 @@ bool DestinationQueue::is_wanted(const Ticket& ticket) const {
 DestinationQueue::Pick DestinationQueue::pick(Ticket& ticket, bool proven, Time now) {
     if (ticket.probe && !health_.is_open()) {
         const auto closing = health_.closing();
-        return pick_of(ticket.early ? scheduler_.take_unblamed(closing) : scheduler_.take_for_probe(closing), true);
+        auto pick =
+            pick_of(ticket.early ? scheduler_.take_unblamed(closing) : scheduler_.take_for_probe(closing), true);
+        return pick.lane != nullptr || ticket.early ? pick : pick_set_aside(ticket, now);
     }
-    if (const auto* aside = set_aside_in_flight_ ? nullptr : set_aside_.due(now)) {
-        auto& its_lane = lane(aside->lane);
-        if (scheduler_.take(its_lane)) {
-            ticket.set_aside = set_aside_in_flight_ = true;
-            return {&its_lane, aside->row, true, true};
-        }
+    if (auto pick = pick_set_aside(ticket, now); pick.lane != nullptr) {
+        return pick;
     }
     // Suspects and others in turn, and the suspects on connections that have just worked, where there are such.
     const bool trial = trials_ < trials_allowed() && (scheduler_.ready() == 0 || (proven && trial_turn_));
@@ -161,6 +170,17 @@ DestinationQueue::Pick DestinationQueue::pick(Ticket& ticket, bool proven, Time 
         return {lane, lane->rows().front().row(), true, false};
     }
     return pick_of(scheduler_.take(), false);
+}
+
+DestinationQueue::Pick DestinationQueue::pick_set_aside(Ticket& ticket, Time now) {
+    const auto* aside = next_set_aside(now);
+    if (aside == nullptr) {
+        return {};
+    }
+    auto& its_lane = lane(aside->lane);
+    LIHANDOVER_INVARIANT(scheduler_.take(its_lane), "a lane that may be taken is taken");
+    ticket.set_aside = set_aside_in_flight_ = true;
+    return {&its_lane, aside->row, true, true};
 }
 
 DestinationQueue::Pick DestinationQueue::pick_of(Lane* lane, bool closed) {
@@ -263,13 +283,9 @@ void DestinationQueue::settle_accepted(const Result& result) {
     });
 }
 
-bool DestinationQueue::believe_refusal(std::uint64_t code, bool beside_accepted) {
+bool DestinationQueue::believe_refusal(bool beside_accepted) {
     if (beside_accepted) {
         return true;
-    }
-    if (refusals_ == 0 || code != refusal_code_) {
-        refusals_ = 0;
-        refusal_code_ = code;
     }
     if (refusals_ >= refusals_to_doubt) {
         return false;
@@ -339,7 +355,7 @@ bool DestinationQueue::settle_actions(std::span<SentItem> items, AnswerClass& an
             const bool final = action.outcome == ActionOutcome::refused ||
                                action.outcome == ActionOutcome::already_there ||
                                (action.outcome == ActionOutcome::too_large && items.size() == 1);
-            if (final && believe_refusal(action.error.code, any_accepted)) {
+            if (final && believe_refusal(any_accepted)) {
                 refuse(item, std::move(refusal), outcomes);
             } else if (items.size() == 1) {
                 answer.refusal = std::move(refusal);
@@ -402,6 +418,9 @@ void DestinationQueue::settle_lone(SentItem& item, AnswerClass& answer, bool tra
     }
     if (item.set_aside) {  // as was to be expected
         set_aside_.later(item.row, policy_.initial, policy_.maximum, result.now, result.dice);
+        if (result.ticket.probe) {  // there was nothing better to try the destination with
+            health_.failed(result.ticket, answer.symptom, result.now, result.dice);
+        }
         release(lane, result.now);
         return;
     }

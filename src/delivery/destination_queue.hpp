@@ -64,7 +64,7 @@ class DestinationQueue {
         unsigned connections = 1;
         unsigned max_actions = 1;
     };
-    /// A destination that answers so many refusals with one code, running, refuses nothing more until it accepts
+    /// A destination that answers so many refusals running, with whatever codes, refuses nothing more until it accepts
     /// something: an LEA gone wrong must not turn a backlog into refusals.
     static constexpr unsigned refusals_to_doubt = 10;
     /// Lanes kept for what was seen of them; beyond, those without items are forgotten as they empty.
@@ -89,8 +89,9 @@ class DestinationQueue {
     void add_set_aside(const store::QueuedItem& item, const model::Uuid& id, Time due);
     /// An operator ended an item that waits here; false when it does not (it may be in flight).
     bool withdraw(Lane& lane, store::RowId row);
-    /// The lane goes on if it is parked for this item.
-    void unpark(Lane& lane, store::RowId row);
+    /// What the item waited for has come: its lane goes on if it is parked for it, and if the item is set aside it is
+    /// due.
+    void look_again(Lane& lane, store::RowId row, Time now);
 
     [[nodiscard]] std::uint64_t waiting() const { return scheduler_.waiting(); }
     [[nodiscard]] bool empty() const { return scheduler_.waiting() == 0 && set_aside_.size() == 0; }
@@ -188,12 +189,15 @@ class DestinationQueue {
     void settle_lone(SentItem& item, AnswerClass& answer, bool transient, const Result& result, ItemOutcomes& outcomes);
     void accept(SentItem& item, bool already_there, Time now, ItemOutcomes& outcomes);
     void refuse(SentItem& item, store::Refusal refusal, ItemOutcomes& outcomes);
-    /// Whether a refusal with that code is to be believed.
-    [[nodiscard]] bool believe_refusal(std::uint64_t code, bool beside_accepted);
+    /// Whether a refusal is to be believed.
+    [[nodiscard]] bool believe_refusal(bool beside_accepted);
     void return_item(SentItem& item);
     void put_back(std::span<SentItem> items, Time now, std::optional<Time> not_before);
     void release(Lane& lane, Time now, std::optional<Time> not_before);
     [[nodiscard]] Pick pick_of(Lane* lane, bool closed);
+    /// One that is due, of a lane that is free; choices() and pick() must agree, or a worker would turn on the spot.
+    [[nodiscard]] const SetAsideItems::Item* next_set_aside(Time now) const;
+    [[nodiscard]] Pick pick_set_aside(Ticket& ticket, Time now);
     [[nodiscard]] std::size_t trials_allowed() const { return std::max(health_.allowed() / 2, 1U); }
     [[nodiscard]] Milliseconds patience(const AnswerClass& answer) const;
     void forget_idle(Lane& lane);
@@ -213,8 +217,7 @@ class DestinationQueue {
     unsigned fruitless_ = 0;                    ///< probes running, each of a lane that had failed before
     std::pair<store::RowId, unsigned> passed_;  ///< front item that was last passed by, and after how many failures
     bool in_order_ = false;                     ///< the next is a front one: somebody has asked for it
-    std::uint64_t refusal_code_ = 0;
-    unsigned refusals_ = 0;  ///< running, with that code
+    unsigned refusals_ = 0;                     ///< running
 };
 
 }  // namespace lihandover::delivery

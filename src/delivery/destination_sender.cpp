@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <exception>
@@ -100,7 +101,7 @@ void DestinationSender::withdraw(const store::QueuedItem& item) {
 void DestinationSender::look_again(const store::QueuedItem& item) {
     parts_.loader.forget(item.row);
     if (auto* lane = queue_.find_lane(item.lane)) {
-        queue_.unpark(*lane, item.row);
+        queue_.look_again(*lane, item.row, now());
     }
 }
 
@@ -326,6 +327,8 @@ asio::awaitable<void> DestinationSender::attempt(Worker& worker) {
     fill(worker);
     set_empty_handed(worker, false);
     if (worker.items.empty()) {
+        // Nothing above may have waited for anything: others get their turn before this is tried again.
+        co_await asio::post(parts_.executor, asio::use_awaitable);
         co_return;
     }
     worker.in_flight = worker.items.size();
@@ -334,7 +337,7 @@ asio::awaitable<void> DestinationSender::attempt(Worker& worker) {
     bool valid = true;
     if (target_->validator && sample_.takes(target_->validation, worker.items, now())) {
         valid = co_await validate(worker);
-        if (valid && !may_send()) {
+        if (valid && (!may_send() || !worker.is_current(generation_))) {
             put_back(worker);
             valid = false;
         }
@@ -355,26 +358,32 @@ void DestinationSender::drop_connection(Worker& worker) {
 
 asio::awaitable<bool> DestinationSender::connect(Worker& worker) {
     if (worker.is_connected(generation_)) {
+        worker.target = target_;  // what does not touch connections may have changed
         co_return true;
     }
-    drop_connection(worker);
-    worker.target = target_;
-    worker.generation = generation_;
-    const auto connector = connector_;  // a reload may bring another one meanwhile
-    auto connected = co_await connector->connect();
-    if (connected) {
-        worker.connection = std::move(*connected);
-        sync_connection(worker);
-        co_return true;
-    }
-    if (parts_.guard.stopping()) {
+    for (;;) {
+        drop_connection(worker);
+        worker.target = target_;
+        worker.generation = generation_;
+        const auto connector = connector_;
+        auto connected = co_await connector->connect();
+        if (parts_.guard.stopping()) {
+            co_return false;
+        }
+        if (worker.generation != generation_) {
+            continue;  // a reload changed meanwhile to whom to connect, or as whom
+        }
+        if (connected) {
+            worker.connection = std::move(*connected);
+            sync_connection(worker);
+            co_return true;
+        }
+        classify_failure(connected.error(), worker.answer);
+        worker.failure = connected.error().message;
+        note(worker.answer.attempt);
+        queue_.not_connected(worker.answer, standing(&worker), result_of(worker));
         co_return false;
     }
-    classify_failure(connected.error(), worker.answer);
-    worker.failure = connected.error().message;
-    note(worker.answer.attempt);
-    queue_.not_connected(worker.answer, standing(&worker), result_of(worker));
-    co_return false;
 }
 
 asio::awaitable<http::ClientResult<http::Answer>> DestinationSender::post(Worker& worker) {

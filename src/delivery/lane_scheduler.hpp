@@ -114,6 +114,9 @@ class LaneScheduler {
     [[nodiscard]] bool has_unblamed(std::uint32_t closing);
     /// This lane, even if it has no items: for an item that is not in it. False if it is busy or parked.
     bool take(Lane& lane);
+    [[nodiscard]] static bool may_take(const Lane& lane) {
+        return lane.state() != Lane::State::busy && lane.state() != Lane::State::parked;
+    }
 
     /// Ends `busy`: ready after all others of its kind, or idle.
     void finish(Lane& lane);

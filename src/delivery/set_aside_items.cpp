@@ -37,10 +37,6 @@ const SetAsideItems::Item* SetAsideItems::find(store::RowId row) const {
     return found == items_.end() ? nullptr : &found->second;
 }
 
-const SetAsideItems::Item* SetAsideItems::due(Time now) const {
-    return by_due_.empty() || by_due_.begin()->first > now ? nullptr : &items_.at(by_due_.begin()->second);
-}
-
 void SetAsideItems::set_due(Item& item, Time due) {
     by_due_.erase({item.due, item.row});
     item.due = due;
@@ -61,6 +57,13 @@ void SetAsideItems::set_id(store::RowId row, const model::Uuid& id) {
     if (found != items_.end() && found->second.id != id) {
         found->second.id = id;
         ++version_;
+    }
+}
+
+void SetAsideItems::wake(store::RowId row, Time now) {
+    const auto found = items_.find(row);
+    if (found != items_.end() && found->second.due > now) {
+        set_due(found->second, now);
     }
 }
 

@@ -21,6 +21,8 @@ class SetAsideItems {
     using Time = model::Clock::SteadyTime;
     using Milliseconds = std::chrono::milliseconds;
 
+    static constexpr std::size_t looked_at = 256;
+
     struct Item {
         store::RowId row = 0;
         store::LaneId lane = 0;
@@ -35,11 +37,23 @@ class SetAsideItems {
     /// False if it is not known.
     bool erase(store::RowId row);
     [[nodiscard]] const Item* find(store::RowId row) const;
-    /// One that is due, or nullptr.
-    [[nodiscard]] const Item* due(Time now) const;
+    /// The first that is due and that `wanted(const Item&)` takes, of the `looked_at` that have been due longest;
+    /// nullptr if there is none.
+    template <typename Wanted>
+    [[nodiscard]] const Item* due(Time now, Wanted wanted) const {
+        std::size_t left = looked_at;
+        for (auto next = by_due_.begin(); next != by_due_.end() && next->first <= now && left > 0; ++next, --left) {
+            if (const Item& item = items_.at(next->second); wanted(item)) {
+                return &item;
+            }
+        }
+        return nullptr;
+    }
     /// It failed once more, or could not be tried.
     void later(store::RowId row, Milliseconds initial, Milliseconds maximum, Time now, double dice);
     void set_id(store::RowId row, const model::Uuid& id);
+    /// It is due if it is known.
+    void wake(store::RowId row, Time now);
     /// All of them are due: an operator asked.
     void wake_all(Time now);
 

@@ -42,7 +42,7 @@ Suspects::Finding Suspects::failed(const Failure& failure, Milliseconds initial,
     ++one.running;
 
     const auto enough = needed(now) * (failure.transient ? 2 : 1);
-    finding.convicted = one.counted >= enough && one.proven;
+    finding.convicted = one.counted >= (one.proven ? enough : enough * unproven_factor);
     // The first half of its failures may follow each other as fast as others are accepted: if something else is broken,
     // that costs little time. The second half takes longer, and others may turn out to be innocent meanwhile.
     const auto quick = std::max(enough / 2, 1U);

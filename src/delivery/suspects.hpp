@@ -42,8 +42,9 @@ struct Suspicion {
 
 /// Which items of a destination are to blame for what failed, and not the destination: those that fail where others
 /// succeed. An item is convicted once it has failed three times, each time with another one accepted in between, and
-/// at least once on the connection that had just worked. Each suspect that is accepted after all doubles the number for
-/// an hour, up to 24: then something else fails at random, a broken node behind a balancer say, and it convicts nobody.
+/// at least once on the connection that had just worked, or four times as often. Each suspect that is accepted after
+/// all doubles the number for an hour, up to 24: then something else fails at random, a broken node behind a balancer
+/// say, and it convicts nobody.
 ///
 /// Also used for binary objects. `Key` is the item's row or the object's number. No I/O and no clock of its own.
 class Suspects {
@@ -55,6 +56,9 @@ class Suspects {
     static constexpr unsigned failures_to_convict = 3;
     static constexpr unsigned failures_at_most = 24;
     static constexpr std::chrono::hours acquittals_count_for{1};
+    /// So many times as many where it never met a connection that had just worked: where few LIIDs have traffic, those
+    /// connections may always be busy. A broken node is not met so often running by chance.
+    static constexpr unsigned unproven_factor = 4;
 
     /// One failed attempt with nothing but this item.
     struct Failure {

@@ -1152,6 +1152,22 @@ TEST_F(Running, AReloadChangesTheAddressWithoutLosingAnything) {
     EXPECT_LE(lea_->count() + second.count(), 20U);
 }
 
+TEST_F(Running, AReloadReachesTheConnectionsThatStand) {
+    options_.connections = 1;
+    start();
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    store_.queue(lane, 1);
+    ASSERT_TRUE(all_accepted(1));
+    lea_->set_script([](const Arrival& arrival) {
+        return arrival.number < 3 ? refuse(arrival, {{arrival.objects.front(), 3900}}) : accept(arrival);
+    });
+    options_.retry.error_codes = {3900};
+    ASSERT_TRUE(delivery_->reconfigure(settings()));
+    store_.queue(lane, 1);
+    EXPECT_TRUE(all_accepted(2));
+    EXPECT_TRUE(store_.refused().empty());
+}
+
 TEST_F(Running, DestinationsComeAndGo) {
     Lea second(accept);
     const auto early = store_.make_lane("lea-two", "LIID-1");

@@ -183,6 +183,81 @@ TEST(DestinationQueue, AnItemSetAsideIsTriedOnAtGrowingDistancesAndAcceptedInThe
     EXPECT_EQ(lea.queue().set_aside().size(), 0U);
 }
 
+TEST(DestinationQueue, AnItemSetAsideThatFallsDueWhileItsLiidIsBusyStopsNobody) {
+    auto settings = policy(4);
+    settings.initial = milliseconds(50);
+    SimulatedLea lea(settings, [](const Message& message) {
+        auto reply = message.rows.front() == 1 ? status(403) : Reply{};
+        reply.after = seconds(1);
+        return reply;
+    });
+    lea.add(1);
+    for (int i = 0; i < 100; ++i) {
+        lea.add(2);
+    }
+    EXPECT_TRUE(lea.run(minutes(5)));
+    ASSERT_TRUE(lea.set_aside_rows.contains(1));
+    const auto sent = times_sent(lea, 1);
+    for (int i = 0; i < 1000; ++i) {  // its LIID is hardly ever free
+        lea.add(1);
+        lea.pass(milliseconds(900));
+    }
+    EXPECT_TRUE(lea.run(minutes(10)));
+    EXPECT_THAT(lea.accepted_rows, SizeIs(1100));
+    EXPECT_GT(times_sent(lea, 1), sent + 2);
+}
+
+TEST(DestinationQueue, AnItemSetAsideWaitsWhileItsLiidIsParkedAndOthersDoNot) {
+    DestinationQueue queue;
+    queue.set_policy(policy(4));
+    const DestinationQueue::Time now{};
+    queue.add(queue.lane(1), 1, false, false);
+    auto ticket = queue.begin(now);
+    const auto parked = queue.pick(ticket, false, now);
+    ASSERT_EQ(parked.row, 1);
+    queue.park(*parked.lane);
+    queue.end(ticket, now);
+    queue.add_set_aside({2, 1, false}, {}, now);
+    EXPECT_EQ(queue.choices(now), 0U);
+    queue.add_set_aside({3, 2, false}, {}, now);
+    ASSERT_EQ(queue.choices(now), 1U);
+    ticket = queue.begin(now);
+    const auto other = queue.pick(ticket, false, now);
+    EXPECT_EQ(other.row, 3);
+    EXPECT_TRUE(other.set_aside);
+    queue.put_off_set_aside(other, now, 0);
+    queue.end(ticket, now);
+    EXPECT_EQ(queue.choices(now), 0U);
+    queue.look_again(queue.lane(2), 3, now);  // what it waited for has come
+    EXPECT_EQ(queue.choices(now), 1U);
+    queue.look_again(queue.lane(1), 1, now);
+    EXPECT_EQ(queue.choices(now), 2U);
+}
+
+TEST(DestinationQueue, WhereOnlySetAsideItemsAreLeftTheyTellWhetherTheLeaIsBack) {
+    SimulatedLea lea(policy(4), disliking({1}, status(403)));
+    lea.add(1);
+    for (int i = 0; i < 10; ++i) {
+        lea.add(2);
+    }
+    EXPECT_TRUE(lea.run(minutes(1)));
+    ASSERT_TRUE(lea.set_aside_rows.contains(1));
+    lea.set_script([](const Message&) { return status(503); });
+    const auto row = lea.add(3);
+    lea.pass(minutes(10));
+    ASSERT_TRUE(lea.queue().health().pause_reason());
+    EXPECT_TRUE(lea.queue().withdraw(lea.queue().lane(3), row));
+    const auto sent = lea.log.size();
+    lea.pass(hours(6));
+    EXPECT_GT(lea.log.size(), sent);
+    EXPECT_LT(lea.log.size(), sent + 50) << "at growing distances";
+    lea.set_script([](const Message&) { return Reply{}; });
+    lea.queue().resume(lea.now());
+    lea.pass(seconds(5));
+    EXPECT_EQ(lea.accepted_rows.back(), 1);
+    EXPECT_TRUE(lea.queue().health().is_open());
+}
+
 // -- Actions ----------------------------------------------------------------------------------------------------------
 
 TEST(DestinationQueue, AnObjectThatExistsIsAcceptedOnALaterAttemptAndRefusedOnAFirst) {
@@ -237,7 +312,7 @@ TEST(DestinationQueue, CodesAboutTheSystemsRefuseNothingByThemselves) {
 TEST(DestinationQueue, TenRefusalsRunningAreTheLastUntilSomethingIsAccepted) {
     SimulatedLea lea(policy(4), [](const Message& message) {
         Reply reply;
-        reply.codes[message.rows.front()] = 3001;
+        reply.codes[message.rows.front()] = 3005 + static_cast<std::uint64_t>(message.rows.front()) % 3;
         return reply;
     });
     for (int i = 0; i < 50; ++i) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -226,9 +227,13 @@ class SimulatedLea : public ItemOutcomes {
             pick = queue_.pick_more();
         }
         if (worker.items.empty()) {
+            if (++empty_running_ > 1000) {
+                throw std::logic_error("attempts with nothing to send begin again and again");
+            }
             end(worker);
             return;
         }
+        empty_running_ = 0;
         ++messages_;
         Message message;
         message.node = node_per_request ? static_cast<unsigned>(random_() % nodes) : worker.node;
@@ -304,6 +309,7 @@ class SimulatedLea : public ItemOutcomes {
     unsigned next_node_ = 0;
     std::size_t messages_ = 0;
     std::size_t pauses_ = 0;
+    unsigned empty_running_ = 0;
     bool paused_ = false;
     bool connections_last_ = true;
 };
