@@ -34,23 +34,38 @@ bool AddressOrder::all_failed(const std::vector<Endpoint>& addresses) const {
            std::ranges::all_of(addresses, [&](const auto& address) { return failures_.contains(address); });
 }
 
+void AddressOrder::overtaken(const Endpoint& address, Time now) {
+    auto& one = overtaken_[address];
+    ++one.times;
+    one.last = now;
+}
+
 std::vector<Endpoint> AddressOrder::sorted(const std::vector<Endpoint>& addresses, Time now) {
-    std::erase_if(failures_, [&](const auto& failure) {
-        return now - failure.second >= memory || std::ranges::find(addresses, failure.first) == addresses.end();
-    });
+    const auto is_old = [&](const Endpoint& address, Time since) {
+        return now - since >= memory || std::ranges::find(addresses, address) == addresses.end();
+    };
+    std::erase_if(failures_, [&](const auto& failure) { return is_old(failure.first, failure.second); });
+    std::erase_if(overtaken_, [&](const auto& one) { return is_old(one.first, one.second.last); });
     std::vector<Endpoint> good;
-    std::vector<std::pair<Time, Endpoint>> bad;
+    using Since = std::pair<Time, Endpoint>;
+    std::vector<Since> slow;
+    std::vector<Since> bad;
     for (const auto& address : addresses) {
+        const auto overtaken = overtaken_.find(address);
         if (const auto failure = failures_.find(address); failure != failures_.end()) {
             bad.emplace_back(failure->second, address);
+        } else if (overtaken != overtaken_.end() && overtaken->second.times >= times_to_be_slow) {
+            slow.emplace_back(overtaken->second.last, address);
         } else {
             good.push_back(address);
         }
     }
     std::vector<Endpoint> result = by_turns(good);
-    std::ranges::stable_sort(bad, {}, &std::pair<Time, Endpoint>::first);
-    for (auto& [failed_at, address] : bad) {
-        result.push_back(std::move(address));
+    for (auto* later : {&slow, &bad}) {
+        std::ranges::stable_sort(*later, {}, &Since::first);
+        for (auto& [since, address] : *later) {
+            result.push_back(std::move(address));
+        }
     }
     return result;
 }

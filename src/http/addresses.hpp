@@ -10,8 +10,8 @@ namespace lihandover::http {
 
 using Endpoint = boost::asio::generic::stream_protocol::endpoint;
 
-/// Which of a server's addresses is tried first: what the name service gave, families by turns (RFC 8305 4), those that
-/// failed lately last.
+/// Which of a server's addresses is tried first: what the name service gave, families by turns (RFC 8305 4), then those
+/// that were overtaken time after time, and those that failed lately last.
 class AddressOrder {
   public:
     using Time = std::chrono::steady_clock::time_point;
@@ -20,14 +20,26 @@ class AddressOrder {
     static constexpr std::chrono::minutes memory{5};
 
     void failed(const Endpoint& address, Time now) { failures_[address] = now; }
-    void worked(const Endpoint& address) { failures_.erase(address); }
+    /// Another one was faster, which says little. One that is overtaken so many times running is tried after the
+    /// others.
+    static constexpr unsigned times_to_be_slow = 3;
+    void overtaken(const Endpoint& address, Time now);
+    void worked(const Endpoint& address) {
+        failures_.erase(address);
+        overtaken_.erase(address);
+    }
     /// Whether each of `addresses`, of which there is one at least, failed.
     [[nodiscard]] bool all_failed(const std::vector<Endpoint>& addresses) const;
     /// `addresses` in the order to try them in. Forgets what is not among them any more.
     [[nodiscard]] std::vector<Endpoint> sorted(const std::vector<Endpoint>& addresses, Time now);
 
   private:
+    struct Overtaken {
+        unsigned times = 0;
+        Time last;
+    };
     std::map<Endpoint, Time> failures_;
+    std::map<Endpoint, Overtaken> overtaken_;
 };
 
 }  // namespace lihandover::http

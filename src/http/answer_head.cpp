@@ -129,6 +129,7 @@ void AnswerHead::start() {
     parser_.reset();
     settled_.reset();
     scanned_ = 0;
+    line_ends_ = 0;
     interim_ = 0;
     got_continue_ = false;
 }
@@ -144,8 +145,25 @@ AnswerHead::State AnswerHead::parse(ReceiveBuffer& buffer) {
     return state;
 }
 
+/// False: there are too many.
+bool AnswerHead::skip_line_ends(ReceiveBuffer& buffer) {
+    while (!buffer.empty() && is_line_end(buffer.unread().front())) {
+        if (++line_ends_ > max_line_ends) {
+            return false;
+        }
+        buffer.consume(1);
+    }
+    return true;
+}
+
 AnswerHead::State AnswerHead::take(ReceiveBuffer& buffer) {
-    while (!buffer.empty()) {
+    for (;;) {
+        if (!skip_line_ends(buffer)) {
+            return State::malformed;
+        }
+        if (buffer.empty()) {
+            return State::partial;
+        }
         buffer.begin_message();
         const std::string_view unread = buffer.unread();
         const auto prefix = unread.substr(0, beginning.size());
@@ -167,7 +185,6 @@ AnswerHead::State AnswerHead::take(ReceiveBuffer& buffer) {
             return state;
         }
     }
-    return State::partial;
 }
 
 /// One head of `size` bytes, which is there as a whole. `partial` means an interim one of no interest.

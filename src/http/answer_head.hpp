@@ -9,9 +9,9 @@
 
 namespace lihandover::http {
 
-/// Finds the heads of answers in what was received, and is as tolerant as RFC 9112 allows a client to be: lines that
-/// end with LF alone (2.2), other white space in the status line, none before a reason that is missing (4), white space
-/// before a colon (5.1), folded fields (5.2). No I/O.
+/// Finds the heads of answers in what was received, and is as tolerant as RFC 9112 allows a client to be: a few empty
+/// lines before a status line, lines that end with LF alone (2.2), other white space in the status line, none before a
+/// reason that is missing (4), white space before a colon (5.1), folded fields (5.2). No I/O.
 class AnswerHead {
   public:
     enum class State : std::uint8_t {
@@ -25,6 +25,10 @@ class AnswerHead {
 
     /// Bounds: bytes of a head, and interim answers before a final one.
     AnswerHead(std::size_t max_size, unsigned max_interim);
+
+    /// Bytes of line ends that are passed over before a head.
+    static constexpr std::size_t max_line_ends = 16;
+    [[nodiscard]] static bool is_line_end(char letter) { return letter == '\r' || letter == '\n'; }
 
     /// Another answer begins.
     void start();
@@ -42,12 +46,14 @@ class AnswerHead {
   private:
     State parse_one(ReceiveBuffer& buffer, std::size_t size);
     State take(ReceiveBuffer& buffer);
+    bool skip_line_ends(ReceiveBuffer& buffer);
 
     std::size_t max_size_;
     unsigned max_interim_;
     Head head_;
     std::optional<AnswerParser> parser_;  ///< once a head is complete
     std::size_t scanned_ = 0;             ///< unread bytes without an end of a head
+    std::size_t line_ends_ = 0;           ///< passed over
     unsigned interim_ = 0;
     bool got_continue_ = false;
     std::optional<State> settled_;

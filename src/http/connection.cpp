@@ -17,12 +17,20 @@ namespace asio = boost::asio;
 
 // Behind the head: room for what comes with it, and for lines of the chunked coding, which are bounded by it.
 constexpr std::size_t body_room = 16384;
+/// How long an answer that is none to its request is waited behind, and how many such answers there may be.
+constexpr std::chrono::milliseconds stray_patience{2'000};
+constexpr unsigned max_strays = 4;
 
 Failure not_connected() {
     Failure failure;
     failure.kind = FailureKind::closed;
     failure.message = "not connected";
     return failure;
+}
+
+/// The answer with which a server may close an idle connection (RFC 9110 15.5.9).
+bool is_idle_timeout(std::string_view bytes) {
+    return bytes.starts_with("HTTP/1.") && bytes.substr(std::min<std::size_t>(bytes.size(), 8)).starts_with(" 408");
 }
 
 std::uint64_t size_of(std::span<const std::string_view> parts) {
@@ -36,12 +44,14 @@ std::uint64_t size_of(std::span<const std::string_view> parts) {
 }  // namespace
 
 ConnectionImpl::ConnectionImpl(std::shared_ptr<Transport> transport, std::shared_ptr<const Origin> origin,
-                               Endpoint address, const ConnectionOptions& options, Clock::time_point ends_at)
+                               Endpoint address, const ConnectionOptions& options, Clock::time_point ends_at,
+                               std::shared_ptr<PeerHabits> habits)
     : transport_(std::move(transport)),
       origin_(std::move(origin)),
       address_(std::move(address)),
       options_(options),
       ends_at_(ends_at),
+      habits_(std::move(habits)),
       answer_head_(options.max_answer_header, options.max_interim) {}
 
 std::optional<tls::PeerIdentity> ConnectionImpl::peer() const {
@@ -132,17 +142,36 @@ std::optional<Failure> ConnectionImpl::begin(const Request& request) {
     sent_all_ = false;
     head_request_ = request.method == "HEAD";
     answer_timeout_ = request.answer_timeout.value_or(options_.answer_timeout);
-    // What lies here now, in OpenSSL or in the kernel, would be taken for the answer to this request.
-    char byte = 0;
-    switch (transport_->try_read(&byte, 1).io) {
-        case Io::blocked:
-            return std::nullopt;
-        case Io::ok:
-            return failure(Phase::send, FailureKind::closed, "the peer sent what nobody asked for");
-        case Io::tls:
-            return failure(Phase::send, Io::tls);
-        default:
-            return failure(Phase::send, FailureKind::closed, "the peer closed the connection while it was idle");
+    if (is_spent()) {
+        return failure(Phase::send, FailureKind::closed, "the peer sent what nobody asked for, on another connection");
+    }
+    return look_for_strays();
+}
+
+std::optional<Failure> ConnectionImpl::look_for_strays() {
+    for (std::size_t line_ends = 0;;) {
+        std::array<char, 64> bytes{};
+        const ReadOutcome outcome = transport_->try_read(bytes.data(), bytes.size());
+        switch (outcome.io) {
+            case Io::blocked:
+                return std::nullopt;
+            case Io::ok:
+                break;
+            case Io::tls:
+                return failure(Phase::send, Io::tls);
+            default:
+                return failure(Phase::send, FailureKind::closed, "the peer closed the connection while it was idle");
+        }
+        const std::string_view seen{bytes.data(), outcome.size};
+        line_ends += outcome.size;
+        if (line_ends <= AnswerHead::max_line_ends && std::ranges::all_of(seen, AnswerHead::is_line_end)) {
+            continue;
+        }
+        // It would be taken for the answer to this request.
+        if (!is_idle_timeout(seen)) {
+            habits_->strayed(Clock::now());
+        }
+        return failure(Phase::send, FailureKind::closed, "the peer sent what nobody asked for");
     }
 }
 
@@ -225,6 +254,9 @@ asio::awaitable<ClientResult<void>> ConnectionImpl::read_head(Phase phase, bool 
             continue;
         }
         if (state != AnswerHead::State::partial) {
+            if (exchanges_ > 0) {  // most likely it belongs to the one before
+                habits_->strayed(Clock::now());
+            }
             co_return unacceptable_head(phase, state);
         }
         const auto room = buffer_.room();
@@ -300,7 +332,38 @@ asio::awaitable<ClientResult<Answer>> ConnectionImpl::read_answer() {
         co_return std::move(*failed);
     }
     transport_->clear_deadline();
-    answer.keeps_alive_ = sent_all_ && answer_head_.parser().keep_alive() && buffer_.empty() && Clock::now() < ends_at_;
+    const auto now = Clock::now();
+    const std::string_view behind = buffer_.unread();
+    const bool stray =
+        behind.size() > AnswerHead::max_line_ends || !std::ranges::all_of(behind, AnswerHead::is_line_end);
+    if (stray) {
+        habits_->strayed(now);
+    }
+    answer.keeps_alive_ =
+        sent_all_ && answer_head_.parser().keep_alive() && !stray && now < ends_at_ && !habits_->expects_strays(now);
+    co_return answer;
+}
+
+asio::awaitable<ClientResult<Answer>> ConnectionImpl::answer_behind(Answer answer, const Request& request) {
+    for (unsigned strays = 0; strays < max_strays; ++strays) {
+        transport_->expires_after(std::min(stray_patience, answer_timeout_));
+        buffer_.begin_message();
+        answer_head_.start();
+        ClientResult<Answer> next = co_await read_answer();
+        if (!next && next.error().kind == FailureKind::cancelled) {
+            co_return next;
+        }
+        if (!next) {
+            habits_->waited_in_vain(Clock::now());
+            break;
+        }
+        habits_->strayed(Clock::now());
+        answer = std::move(*next);
+        if (request.is_answer(answer)) {
+            break;
+        }
+    }
+    answer.keeps_alive_ = false;
     co_return answer;
 }
 
@@ -326,7 +389,7 @@ asio::awaitable<ClientResult<Answer>> ConnectionImpl::answer_after(SendOutcome o
 // -- Exchanges --------------------------------------------------------------------------------------------------------
 
 asio::awaitable<ClientResult<Answer>> ConnectionImpl::exchange(std::shared_ptr<ConnectionImpl> self, Request request) {
-    if (!self || !self->is_open()) {
+    if (!self || !self->open_) {
         co_return not_connected();
     }
     Use use{*self};
@@ -340,6 +403,10 @@ asio::awaitable<ClientResult<Answer>> ConnectionImpl::exchange(std::shared_ptr<C
     self->parts_.insert(self->parts_.end(), request.body.begin(), request.body.end());
     const SendOutcome outcome = co_await self->send(self->parts_);
     ClientResult<Answer> answer = co_await self->answer_after(outcome);
+    if (answer && self->exchanges_ > 0 && self->sent_all_ && request.is_answer && !request.is_answer(*answer) &&
+        self->habits_->worth_waiting(Clock::now())) {
+        answer = co_await self->answer_behind(std::move(*answer), request);
+    }
     if (answer) {
         ++self->exchanges_;
         if (answer->keeps_alive_) {
@@ -352,7 +419,7 @@ asio::awaitable<ClientResult<Answer>> ConnectionImpl::exchange(std::shared_ptr<C
 asio::awaitable<ClientResult<ExpectOutcome>> ConnectionImpl::exchange_expect(
     std::shared_ptr<ConnectionImpl> self, Request request, BodySource* source,
     std::chrono::milliseconds continue_timeout) {
-    if (!self || !self->is_open()) {
+    if (!self || !self->open_) {
         co_return not_connected();
     }
     Use use{*self};

@@ -15,6 +15,7 @@
 #include "answer_head.hpp"
 #include "body_reader.hpp"
 #include "lihandover/http/connection.hpp"
+#include "peer_habits.hpp"
 #include "receive_buffer.hpp"
 #include "transport.hpp"
 
@@ -34,10 +35,11 @@ class ConnectionImpl final : public std::enable_shared_from_this<ConnectionImpl>
 
     /// `transport` is connected, and through with its TLS handshake.
     ///   ends_at  no exchange begins after this time
+    ///   habits   of the server; shared with its other connections
     ConnectionImpl(std::shared_ptr<Transport> transport, std::shared_ptr<const Origin> origin, Endpoint address,
-                   const ConnectionOptions& options, Clock::time_point ends_at);
+                   const ConnectionOptions& options, Clock::time_point ends_at, std::shared_ptr<PeerHabits> habits);
 
-    [[nodiscard]] bool is_open() const { return open_; }
+    [[nodiscard]] bool is_open() const { return open_ && (in_use_ || !is_spent()); }
     [[nodiscard]] std::uint64_t exchanges() const { return exchanges_; }
     [[nodiscard]] const Origin& origin() const { return *origin_; }
     [[nodiscard]] const Endpoint& address() const { return address_; }
@@ -66,8 +68,14 @@ class ConnectionImpl final : public std::enable_shared_from_this<ConnectionImpl>
 
     boost::asio::awaitable<ReadOutcome> receive(char* out, std::size_t room) override;
 
+    /// Nothing more is sent on it.
+    [[nodiscard]] bool is_spent() const { return exchanges_ > 0 && habits_->expects_strays(Clock::now()); }
     /// Readies everything for a request; why it cannot be sent on this connection.
     std::optional<Failure> begin(const Request& request);
+    /// What lies here, in OpenSSL or in the kernel, before anything was asked.
+    std::optional<Failure> look_for_strays();
+    /// Another one, where `answer` was none to the request.
+    boost::asio::awaitable<ClientResult<Answer>> answer_behind(Answer answer, const Request& request);
     boost::asio::awaitable<SendOutcome> send(std::span<const std::string_view> parts);
     boost::asio::awaitable<SendOutcome> send_source(BodySource& source);
     /// Looks for an answer while a request is being sent. nullopt: there is none yet.
@@ -89,6 +97,7 @@ class ConnectionImpl final : public std::enable_shared_from_this<ConnectionImpl>
     Endpoint address_;
     ConnectionOptions options_;
     Clock::time_point ends_at_;
+    std::shared_ptr<PeerHabits> habits_;
     bool open_ = true;
     bool in_use_ = false;
     std::uint64_t exchanges_ = 0;

@@ -130,6 +130,7 @@ class Connector::Impl : public std::enable_shared_from_this<Impl> {
     }
 
     static asio::awaitable<ClientResult<Connection>> connect(std::shared_ptr<Impl> self);
+    [[nodiscard]] bool expects_strays() const { return habits_->expects_strays(Clock::now()); }
 
   private:
     void add_site(const Url& url, std::shared_ptr<const tls::ClientContext> context);
@@ -146,6 +147,7 @@ class Connector::Impl : public std::enable_shared_from_this<Impl> {
     std::vector<std::shared_ptr<Site>> sites_;
     boost::intrusive::list<Race, boost::intrusive::constant_time_size<false>> races_;
     std::uint64_t cancellations_ = 0;
+    std::shared_ptr<PeerHabits> habits_ = std::make_shared<PeerHabits>();
 };
 
 std::shared_ptr<Route> Connector::Impl::make_route() const {
@@ -175,7 +177,7 @@ void Connector::Impl::add_site(const Url& url, std::shared_ptr<const tls::Client
     boost::system::error_code error;
     const auto literal = asio::ip::make_address(host, error);
     if (error) {
-        site->resolver = std::make_shared<Resolver>(executor_, host, options_.lookup);
+        site->resolver = std::make_shared<Resolver>(executor_, host, options_.lookup, options_.lookup_again);
     } else {
         site->fixed.emplace_back(asio::ip::tcp::endpoint{literal, site->port});
     }
@@ -236,6 +238,9 @@ void Connector::Impl::learn(Site& site, const Race::Outcome& outcome) {
     for (const auto& address : outcome.failed) {
         site.order.failed(address, now);
     }
+    for (const auto& address : outcome.overtaken) {
+        site.order.overtaken(address, now);
+    }
     if (outcome.address) {
         site.order.worked(*outcome.address);
     }
@@ -263,8 +268,8 @@ asio::awaitable<ClientResult<Connection>> Connector::Impl::connect_to(std::share
         co_return std::move(outcome.failure);
     }
     co_return Connection{std::make_shared<ConnectionImpl>(std::move(outcome.winner), site->origin, *outcome.address,
-                                                          self->options_.exchange,
-                                                          end_of_life(self->options_.lifetime))};
+                                                          self->options_.exchange, end_of_life(self->options_.lifetime),
+                                                          self->habits_)};
 }
 
 asio::awaitable<ClientResult<Connection>> Connector::Impl::connect(std::shared_ptr<Impl> self) {
@@ -313,6 +318,10 @@ void Connector::avoid(const Connection& connection) {
     if (connection.impl_) {
         impl_->avoid(*connection.impl_);
     }
+}
+
+bool Connector::expects_strays() const {
+    return impl_->expects_strays();
 }
 
 }  // namespace lihandover::http

@@ -84,9 +84,8 @@ void Race::ended(const std::shared_ptr<Transport>& transport, std::optional<Fail
     }
     if (!failure) {
         winner_ = *attempt;
-        // Overtaken ones took longer than a head start.
         for (auto earlier = running_.begin(); earlier != attempt; ++earlier) {
-            failed_.push_back(earlier->address);
+            overtaken_.push_back(earlier->address);
         }
     } else {
         failed_.push_back(attempt->address);
@@ -117,6 +116,7 @@ Race::Outcome Race::outcome() {
         return outcome;
     }
     outcome.failed = std::move(failed_);
+    outcome.overtaken = std::move(overtaken_);
     if (winner_) {
         outcome.winner = winner_->transport;
         outcome.address = winner_->address;

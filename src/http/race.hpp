@@ -24,8 +24,9 @@ class Race : public std::enable_shared_from_this<Race>,
     struct Outcome {
         std::shared_ptr<Transport> winner;  ///< null: see `failure`
         std::optional<Endpoint> address;    ///< of the winner
-        std::vector<Endpoint> failed;       ///< addresses that failed, or were overtaken
-        Failure failure;                    ///< of the attempt that came furthest
+        std::vector<Endpoint> failed;
+        std::vector<Endpoint> overtaken;  ///< had not come to an end when a later one had gone all the way
+        Failure failure;                  ///< of the attempt that came furthest
     };
 
     Race(const Executor& executor, std::shared_ptr<const Route> route, std::vector<Endpoint> addresses,
@@ -61,6 +62,7 @@ class Race : public std::enable_shared_from_this<Race>,
     std::vector<Attempt> running_;
     std::optional<Attempt> winner_;
     std::vector<Endpoint> failed_;
+    std::vector<Endpoint> overtaken_;
     std::optional<Failure> failure_;
     std::uint64_t news_ = 0;  ///< attempts ended
     bool cancelled_ = false;

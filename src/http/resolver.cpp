@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -21,12 +22,16 @@ namespace {
 
 namespace asio = boost::asio;
 
-// Beyond, a new resolve() waits for one of those that hang.
-constexpr std::size_t max_threads = 4;
 constexpr std::size_t max_addresses = 16;
 constexpr std::chrono::hours stale_for{24};
 // RFC 8767 5: how long to wait for a fresh answer where an old one is at hand.
 constexpr std::chrono::milliseconds stale_after{1'800};
+
+/// Threads of all resolvers that have not ended.
+std::atomic<std::size_t>& lookups_in_all() {
+    static std::atomic<std::size_t> count = 0;
+    return count;
+}
 
 std::optional<std::vector<std::string>> ask_system(const std::string& name) {
     addrinfo hints{};
@@ -66,8 +71,11 @@ struct Resolver::Lookup {
     std::optional<std::vector<asio::ip::address>> addresses;
 };
 
-Resolver::Resolver(const Executor& executor, std::string name, NameLookup lookup)
-    : executor_(executor), name_(std::move(name)), lookup_(lookup ? std::move(lookup) : NameLookup{ask_system}) {}
+Resolver::Resolver(const Executor& executor, std::string name, NameLookup lookup, Clock::duration again)
+    : executor_(executor),
+      name_(std::move(name)),
+      lookup_(lookup ? std::move(lookup) : NameLookup{ask_system}),
+      again_(again) {}
 
 Resolver::~Resolver() {
     for (const auto& lookup : running_) {
@@ -83,10 +91,15 @@ void Resolver::cancel() {
     }
 }
 
-/// A lookup to wait for: the running one unless it seems to hang, else a new one while threads are left.
+bool Resolver::may_start(Clock::time_point now) const {
+    return running_.size() < max_at_once || (now - running_.back()->begun >= again_ && lookups_in_all() < max_in_all);
+}
+
+/// A lookup to wait for: the running one unless it seems to hang, else a new one where that may be.
 std::shared_ptr<Resolver::Lookup> Resolver::join(Clock::duration timeout) {
-    const bool fresh = !running_.empty() && Clock::now() - running_.back()->begun < timeout;
-    return fresh || running_.size() >= max_threads ? running_.back() : start();
+    const auto now = Clock::now();
+    const bool fresh = !running_.empty() && now - running_.back()->begun < timeout;
+    return fresh || !may_start(now) ? running_.back() : start();
 }
 
 std::shared_ptr<Resolver::Lookup> Resolver::start() {
@@ -101,6 +114,7 @@ std::shared_ptr<Resolver::Lookup> Resolver::start() {
         } catch (const std::exception&) {
             found.reset();  // out of memory: as if the name service could not tell
         }
+        --lookups_in_all();
         const std::scoped_lock lock{lookup->mutex};
         if (lookup->home) {
             asio::post(*lookup->home, [lookup, weak, found = std::move(found)]() mutable {
@@ -110,9 +124,11 @@ std::shared_ptr<Resolver::Lookup> Resolver::start() {
             });
         }
     };
+    ++lookups_in_all();
     try {
         std::thread{work}.detach();
     } catch (const std::system_error&) {
+        --lookups_in_all();
         return running_.empty() ? nullptr : running_.back();  // no thread to be had
     }
     running_.push_back(lookup);

@@ -29,8 +29,14 @@ class Resolver : public std::enable_shared_from_this<Resolver> {
         std::vector<boost::asio::ip::address> addresses;  ///< of `found`
     };
 
+    /// Lookups of a name that begin whatever hangs; further ones begin at distances, and only while there are not so
+    /// many in all, those of other names included.
+    static constexpr std::size_t max_at_once = 4;
+    static constexpr std::size_t max_in_all = 64;
+
     /// The system's lookup when `lookup` is empty.
-    Resolver(const Executor& executor, std::string name, NameLookup lookup);
+    ///   again  the distance between further ones
+    Resolver(const Executor& executor, std::string name, NameLookup lookup, Clock::duration again);
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
     ~Resolver();
@@ -53,6 +59,7 @@ class Resolver : public std::enable_shared_from_this<Resolver> {
 
     static boost::asio::awaitable<Outcome> wait(std::shared_ptr<Resolver> self, Clock::duration timeout);
     std::shared_ptr<Lookup> join(Clock::duration timeout);
+    [[nodiscard]] bool may_start(Clock::time_point now) const;
     std::shared_ptr<Lookup> start();
     void finished(Lookup& lookup, std::optional<std::vector<std::string>> found);
     [[nodiscard]] bool knows_addresses() const;
@@ -61,6 +68,7 @@ class Resolver : public std::enable_shared_from_this<Resolver> {
     Executor executor_;
     std::string name_;
     NameLookup lookup_;
+    Clock::duration again_;
     std::vector<std::shared_ptr<Lookup>> running_;  ///< the newest last
     boost::intrusive::list<Waiter, boost::intrusive::constant_time_size<false>> waiters_;
     std::vector<boost::asio::ip::address> known_;  ///< what the last good lookup found

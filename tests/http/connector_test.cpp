@@ -9,9 +9,11 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_future.hpp>
 #include <condition_variable>
+#include <limits>
 #include <mutex>
 
 #include "addresses.hpp"
+#include "resolver.hpp"
 #include "support.hpp"
 #include "tls/certificates.hpp"
 
@@ -50,15 +52,35 @@ TEST(AddressOrder, TriesWhatFailedLastAndTheOldestFailureFirst) {
     EXPECT_FALSE(order.all_failed({}));
 }
 
+TEST(AddressOrder, OneThatWasOvertakenHasNotFailed) {
+    AddressOrder order;
+    const AddressOrder::Time start{1h};
+    const std::vector<Endpoint> all{endpoint("1.1.1.1"), endpoint("2.2.2.2"), endpoint("3.3.3.3")};
+    for (unsigned times = 1; times < AddressOrder::times_to_be_slow; ++times) {
+        order.overtaken(all[0], start);
+        EXPECT_THAT(order.sorted(all, start), ElementsAre(all[0], all[1], all[2]));
+    }
+    order.worked(all[0]);
+    for (unsigned times = 0; times < AddressOrder::times_to_be_slow; ++times) {
+        order.overtaken(all[0], start);
+    }
+    // Time after time it is slow: after the others, but before one that failed.
+    order.failed(all[1], start);
+    EXPECT_THAT(order.sorted(all, start), ElementsAre(all[2], all[0], all[1]));
+    order.failed(all[2], start);
+    EXPECT_FALSE(order.all_failed(all));
+    EXPECT_THAT(order.sorted(all, start + AddressOrder::memory), ElementsAre(all[0], all[1], all[2]));
+}
+
 /// A name service that answers when it is told to. Lookups that are never answered are left behind with it.
 class NameService {
   public:
     [[nodiscard]] NameLookup lookup() const {
         return [state = state_](const std::string& /*name*/) -> std::optional<std::vector<std::string>> {
             std::unique_lock lock{state->mutex};
-            ++state->asked;
+            const int number = ++state->asked;
             state->changed.notify_all();
-            state->changed.wait(lock, [&] { return state->answering; });
+            state->changed.wait(lock, [&] { return state->answering || number > state->hanging; });
             return state->answer;
         };
     }
@@ -67,6 +89,12 @@ class NameService {
         state_->answer = std::move(addresses);
         state_->answering = true;
         state_->changed.notify_all();
+    }
+    /// Those asked so far hang on; later ones are answered.
+    void answer_later_ones(std::optional<std::vector<std::string>> addresses) {
+        const std::scoped_lock lock{state_->mutex};
+        state_->answer = std::move(addresses);
+        state_->hanging = state_->asked;
     }
     void hang() {
         const std::scoped_lock lock{state_->mutex};
@@ -88,6 +116,7 @@ class NameService {
         bool answering = false;
         std::optional<std::vector<std::string>> answer;
         int asked = 0;
+        int hanging = std::numeric_limits<int>::max();
     };
     std::shared_ptr<State> state_ = std::make_shared<State>();
 };
@@ -126,6 +155,47 @@ TEST(ConnectorNames, OneThatHangsHoldsUpNeitherOthersNorTheEnd) {
     TestClient other{local_url(server.port(), "http", "localhost"), nullptr, with_addresses({"127.0.0.1"})};
     EXPECT_TRUE(other.connect().has_value());
     // The lookup's thread is left behind when `lost` goes.
+}
+
+TEST(ConnectorNames, ANameServiceThatComesBackIsNoticedWhateverHangs) {
+    NameService names;
+    TestServer server;
+    auto options = with_lookup(names.lookup());
+    options.resolve_timeout = 1ms;
+    options.lookup_again = 20ms;
+    TestClient client{local_url(server.port(), "http", "lea.example"), nullptr, options};
+    while (names.asked() < static_cast<int>(Resolver::max_at_once)) {
+        EXPECT_FALSE(client.connect().has_value());
+    }
+    names.answer_later_ones(std::vector<std::string>{"127.0.0.1"});
+    const auto end = std::chrono::steady_clock::now() + guard;
+    while (!client.connect().has_value()) {
+        ASSERT_LT(std::chrono::steady_clock::now(), end);
+    }
+    names.answer(std::nullopt);
+}
+
+TEST(ConnectorNames, LookupsThatHangAreBoundedInAllAndTakeNoOtherNamesPlace) {
+    NameService hanging;
+    auto options = with_lookup(hanging.lookup());
+    options.resolve_timeout = 1ms;
+    options.lookup_again = 1ms;
+    TestClient lost{local_url(1, "http", "lost.example"), nullptr, options};
+    const auto most = static_cast<int>(Resolver::max_in_all);
+    int before = 0;
+    for (int in_vain = 0; in_vain < 50; ++in_vain) {
+        ASSERT_FALSE(lost.connect().has_value());
+        const int asked = hanging.asked();
+        in_vain = std::exchange(before, asked) == asked ? in_vain : 0;
+    }
+    EXPECT_GE(hanging.asked(), static_cast<int>(Resolver::max_at_once));
+    EXPECT_LE(hanging.asked(), most);
+    NameService names;
+    names.answer(std::vector<std::string>{"127.0.0.1"});
+    TestServer server;
+    TestClient other{local_url(server.port(), "http", "lea.example"), nullptr, with_lookup(names.lookup())};
+    EXPECT_TRUE(other.connect().has_value());
+    hanging.answer(std::nullopt);
 }
 
 TEST(ConnectorNames, CancelEndsALookup) {

@@ -199,7 +199,7 @@ TEST(UnaskedBytes, AnAnswerSentTwiceAtOnceClosesTheConnection) {
 }
 
 TEST(UnaskedBytes, WhatComesLaterIsNeverTheNextAnswer) {
-    for (const std::string_view stray : {std::string_view{"\r\n"}, good_answer}) {
+    for (const std::string_view stray : {std::string_view{"\r\n\0", 3}, good_answer}) {
         std::promise<void> answered;
         std::promise<void> strayed;
         const Script script{[&](Raw& raw) {
@@ -229,7 +229,7 @@ TEST(UnaskedBytes, ARecordOfItsOwnBehindTheBodyIsSeen) {
         TlsPeer peer{raw};
         peer.read_until("\r\n\r\n");
         peer.send(good_answer);
-        peer.send("\r\n");
+        peer.send("HTTP");
         sent.set_value();
         EXPECT_TRUE(peer.closes());
     }};
@@ -238,6 +238,151 @@ TEST(UnaskedBytes, ARecordOfItsOwnBehindTheBodyIsSeen) {
     ASSERT_TRUE(client.get("/").has_value());
     sent.get_future().wait();
     expect_unasked(client.get("/"));
+}
+
+TEST(UnaskedBytes, AFewLineEndsBehindABodyArePassedOverWheneverTheyCome) {
+    std::promise<void> sent;
+    const Script script{[&](Raw& raw) {
+        TlsPeer peer{raw};
+        peer.read_until("\r\n\r\n");
+        peer.send(std::string{good_answer} + "\r\n");
+        peer.read_until("\r\n\r\n");
+        peer.send(good_answer);
+        peer.send("\r\n");
+        sent.set_value();
+        peer.read_until("\r\n\r\n");
+        peer.send("\r\n");  // when the next request is on its way already
+        peer.send("\n");
+        peer.send(good_answer);
+        peer.read_until("\r\n\r\n");
+        peer.send(std::string(17, '\n') + std::string{good_answer});
+        EXPECT_TRUE(peer.closes());
+    }};
+    TestClient client{local_url(script.port(), "https"), client_context()};
+    ASSERT_TRUE(client.connect().has_value());
+    ASSERT_TRUE(client.get("/")->keeps_alive());
+    ASSERT_TRUE(client.get("/")->keeps_alive());
+    sent.get_future().wait();
+    ASSERT_TRUE(client.get("/")->keeps_alive());
+    EXPECT_EQ(client.connection().exchanges(), 3U);
+    EXPECT_FALSE(client.connector().expects_strays());
+    const auto too_many = client.get("/");
+    ASSERT_FALSE(too_many.has_value());
+    EXPECT_EQ(too_many.error().kind, FailureKind::malformed);
+}
+
+constexpr std::string_view stray_answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray";
+
+Request wanting(std::string_view body) {
+    Request request;
+    request.method = "GET";
+    request.is_answer = [body](const Answer& answer) { return answer.body == body; };
+    return request;
+}
+
+TEST(UnaskedBytes, AnAnswerThatIsNoneToTheRequestIsPassedOver) {
+    const Script script{[](Raw& raw) {
+        raw.read_until("\r\n\r\n");
+        raw.send(good_answer);
+        raw.read_until("\r\n\r\n");
+        raw.send(stray_answer);
+        raw.send(std::string{stray_answer} + std::string{good_answer});
+        EXPECT_TRUE(raw.closes());
+    }};
+    TestClient client{local_url(script.port()), nullptr};
+    ASSERT_TRUE(client.connect().has_value());
+    ASSERT_TRUE(client.exchange(wanting("ok")).has_value());
+    EXPECT_FALSE(client.connector().expects_strays());
+    const auto answer = client.exchange(wanting("ok"));
+    ASSERT_TRUE(answer.has_value());
+    EXPECT_EQ(answer->body, "ok");
+    EXPECT_FALSE(answer->keeps_alive());
+    EXPECT_TRUE(client.connector().expects_strays());
+}
+
+TEST(UnaskedBytes, OnAFreshConnectionTheAnswerIsWhatItIs) {
+    const Script script{[](Raw& raw) {
+        raw.read_until("\r\n\r\n");
+        raw.send(stray_answer);
+        raw.read_all();
+    }};
+    TestClient client{local_url(script.port()), nullptr};
+    ASSERT_TRUE(client.connect().has_value());
+    const auto answer = client.exchange(wanting("ok"));
+    ASSERT_TRUE(answer.has_value());
+    EXPECT_EQ(answer->body, "stray");
+    client.connection().close();
+}
+
+TEST(UnaskedBytes, AServerWhoseAnswersAreBadIsWaitedForTwice) {
+    RawListener listener;
+    std::thread server{[&] {
+        for (int round = 0; round < 3; ++round) {
+            Raw raw = listener.accept();
+            raw.read_until("\r\n\r\n");
+            raw.send(good_answer);
+            raw.read_until("\r\n\r\n");
+            raw.send(stray_answer);
+            raw.read_all();
+        }
+    }};
+    ConnectionOptions options;
+    options.answer_timeout = 100ms;
+    TestClient client{local_url(listener.port()), nullptr, options};
+    for (int round = 0; round < 3; ++round) {
+        ASSERT_TRUE(client.connect().has_value());
+        ASSERT_TRUE(client.exchange(wanting("ok")).has_value());
+        const auto answer = client.exchange(wanting("ok"));
+        ASSERT_TRUE(answer.has_value());
+        EXPECT_EQ(answer->body, "stray");
+        EXPECT_EQ(answer->keeps_alive(), round == 2) << "not waited for any more";
+        client.connection().close();
+    }
+    EXPECT_FALSE(client.connector().expects_strays());
+    server.join();
+}
+
+TEST(UnaskedBytes, OnceSeenEachConnectionCarriesOneExchange) {
+    RawListener listener;
+    std::thread server{[&] {
+        for (int connection = 0; connection < 3; ++connection) {
+            Raw raw = listener.accept();
+            raw.read_until("\r\n\r\n");
+            raw.send(std::string{good_answer} + (connection == 0 ? std::string{good_answer} : ""));
+            EXPECT_TRUE(raw.closes());
+        }
+    }};
+    TestClient client{local_url(listener.port()), nullptr};
+    for (int connection = 0; connection < 3; ++connection) {
+        ASSERT_TRUE(client.connect().has_value());
+        const auto answer = client.get("/");
+        ASSERT_TRUE(answer.has_value());
+        EXPECT_FALSE(answer->keeps_alive());
+        EXPECT_FALSE(client.connection().is_open());
+    }
+    EXPECT_TRUE(client.connector().expects_strays());
+    server.join();
+}
+
+TEST(UnaskedBytes, ATimeoutOfAnIdleConnectionIsNoneOfThem) {
+    std::promise<void> answered;
+    std::promise<void> closed;
+    const Script script{[&](Raw& raw) {
+        raw.read_until("\r\n\r\n");
+        raw.send(good_answer);
+        answered.get_future().wait();
+        raw.send("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        raw.shut_write();
+        closed.set_value();
+        raw.read_all();
+    }};
+    TestClient client{local_url(script.port()), nullptr};
+    ASSERT_TRUE(client.connect().has_value());
+    ASSERT_TRUE(client.get("/").has_value());
+    answered.set_value();
+    closed.get_future().wait();
+    expect_unasked(client.get("/"));
+    EXPECT_FALSE(client.connector().expects_strays());
 }
 
 TEST(UnaskedBytes, AStrayAnswerDoesNotAnswerAnUpload) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -62,6 +63,9 @@ struct Request {
     std::span<const std::string_view> body;
     /// Instead of ConnectionOptions::answer_timeout.
     std::optional<std::chrono::milliseconds> answer_timeout{};  // NOLINT(readability-redundant-member-init): for GCC
+    /// Whether an answer can be one to this request. Asked by exchange() on a connection that carried another before:
+    /// an answer that cannot be is passed over where another one follows it soon. Empty: any can.
+    std::function<bool(const Answer&)> is_answer{};  // NOLINT(readability-redundant-member-init): for GCC
 };
 
 /// Deadlines and bounds of exchanges.
@@ -91,7 +95,8 @@ struct ExpectOutcome {
 ///
 /// Before it sends anything it looks at what has come in, in its own buffers and in the kernel: with a byte there that
 /// nobody asked for, or the peer's end, the connection closes (Failure{send, closed, nothing_sent}). So no such byte
-/// becomes the next answer.
+/// becomes the next answer. A few line ends are passed over (RFC 9112 2.2). Once anything else was seen on one
+/// connection of a connector, each of them carries one exchange for a while (Connector::expects_strays).
 ///
 /// Asio cancellation of a running exchange closes the connection too and surfaces as
 /// boost::system::system_error(operation_aborted), like every cancelled coroutine.

@@ -48,6 +48,8 @@ struct ConnectorOptions {
     std::vector<std::pair<std::string, std::string>> fields;
     /// The system's (getaddrinfo) when empty.
     NameLookup lookup;
+    /// Once several lookups of a name hang, another one begins after so long: the name service may be back.
+    std::chrono::milliseconds lookup_again{60'000};
     /// Of the connections made.
     ConnectionOptions exchange;
 };
@@ -79,6 +81,9 @@ class Connector {
     /// What `connection` leads to is out, although it could be connected to: its address is tried last for a while, and
     /// its URL too once that is true of all its addresses.
     void avoid(const Connection& connection);
+    /// The server sent what nobody asked for lately: such bytes can reach us when the next request is on its way, so
+    /// each connection carries one exchange.
+    [[nodiscard]] bool expects_strays() const;
 
   private:
     class Impl;
