@@ -157,7 +157,7 @@ void classify_answer(unsigned status, std::string_view body, std::optional<std::
                      const Sent& sent, const Known& known, model::Instant now, AnswerClass& out) {
     reset(out);
     if (status >= 200 && status < 300) {
-        out.refusal = {status, store::Refusal::Kind::http_status, {}};
+        out.refusal = {status, store::Refusal::Kind::unreadable, {}};  // unless it turns out to be an answer
         classify_response(body, sent, known, out);
         return;
     }
@@ -174,6 +174,7 @@ void classify_answer(unsigned status, std::string_view body, std::optional<std::
 
 void classify_failure(const http::Failure& failure, AnswerClass& out) {
     reset(out);
+    out.refusal.kind = store::Refusal::Kind::no_answer;
     const bool connecting = failure.phase == http::Phase::resolve || failure.phase == http::Phase::connect ||
                             failure.phase == http::Phase::proxy || failure.phase == http::Phase::handshake;
     switch (failure.kind) {
@@ -189,6 +190,7 @@ void classify_failure(const http::Failure& failure, AnswerClass& out) {
             return;
         case http::FailureKind::malformed:
         case http::FailureKind::too_large:
+            out.refusal.kind = store::Refusal::Kind::unreadable;
             break;  // an answer, of a kind
         case http::FailureKind::timeout:
             set_evidence(out, metrics::Attempt::timed_out,

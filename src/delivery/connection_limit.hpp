@@ -39,9 +39,11 @@ class ConnectionLimit {
     /// One that was new carried a message.
     ///   open  connections, this one included
     void newcomer_worked(unsigned open) {
-        failures_ = 0;
         if (open >= limit_) {
             limit_ = std::min(std::max(limit_ * 2, open), most_);
+        }
+        if (limit_ == most_) {  // before, the next one may fail again: the distances go on growing
+            failures_ = 0;
         }
     }
     /// Nothing is known any more: none stands.

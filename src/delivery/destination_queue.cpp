@@ -18,6 +18,10 @@ constexpr unsigned tries_to_pass = 4;
 constexpr std::size_t items_to_pass = 64;
 /// Full messages accepted after which larger ones are tried again.
 constexpr unsigned messages_to_grow = 256;
+/// Times that a message is believed to be one too many.
+constexpr unsigned times_to_make_room = 3;
+/// How long 503 and 429 are not taken for a limit, once they were answered to a single message.
+constexpr std::chrono::minutes busy_means_something_else{10};
 
 }  // namespace
 
@@ -56,6 +60,7 @@ bool DestinationQueue::withdraw(Lane& lane, store::RowId row) {
         return false;
     }
     suspects_.forget(row);
+    crowded_out_.erase(row);
     forget_idle(lane);
     return true;
 }
@@ -261,9 +266,48 @@ void DestinationQueue::release(Lane& lane, Time now, std::optional<Time> not_bef
 bool DestinationQueue::settle(std::span<SentItem> items, AnswerClass& answer, const Result& result,
                               ItemOutcomes& outcomes) {
     if (answer.reach == Reach::answered) {
+        if (!crowded_out_.empty()) {
+            crowded_out_.erase(items.front().row);
+        }
         return settle_actions(items, answer, result, outcomes);
     }
+    if (is_too_many(items, answer, result)) {
+        connections_.newcomer_failed(result.others, result.now, result.dice);
+        put_back(items, result.now);
+        return false;
+    }
     settle_evidence(items, answer, result, outcomes);
+    return false;
+}
+
+bool DestinationQueue::says_busy(const AnswerClass& answer) {
+    return answer.reach == Reach::reached && answer.refusal.kind == store::Refusal::Kind::http_status &&
+           (answer.refusal.code == 429 || answer.refusal.code == 503) && !answer.retry_after;
+}
+
+bool DestinationQueue::is_too_many(std::span<const SentItem> items, const AnswerClass& answer, const Result& result) {
+    const bool busy = says_busy(answer);
+    if (busy && result.busy == 0 && connections_.is_lowered()) {
+        connections_.reset();  // one message was too many: it means something else by it
+        busy_is_no_limit_until_ = result.now + busy_means_something_else;
+    }
+    const bool closed_at_once =
+        result.fresh && !result.proven && answer.attempt == metrics::Attempt::disconnected && result.others > 0;
+    const bool over = closed_at_once || (busy && result.busy > 0 && result.now >= busy_is_no_limit_until_);
+    const auto& ticket = result.ticket;
+    if (!over || !health_.is_open() || ticket.probe || ticket.trial || ticket.set_aside) {
+        return false;
+    }
+    // It may still be the message itself that the LEA does not like.
+    if (crowded_out_.size() >= max_idle_lanes) {
+        crowded_out_.clear();
+    }
+    const auto row = items.front().row;
+    auto& times = crowded_out_[row];
+    if (suspects_.find(row) == nullptr && ++times <= times_to_make_room) {
+        return true;
+    }
+    crowded_out_.erase(row);
     return false;
 }
 

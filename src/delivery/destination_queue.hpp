@@ -156,7 +156,10 @@ class DestinationQueue {
         bool proven = false;           ///< as pick() was told
         bool connections_last = true;  ///< the LEA keeps connections open after an answer
         Time now;
-        double dice = 0;  ///< uniform in [0, 1)
+        double dice = 0;      ///< uniform in [0, 1)
+        bool fresh = false;   ///< the connection's first message
+        unsigned others = 0;  ///< other connections that stand
+        unsigned busy = 0;    ///< of them, those with a message on its way when this one went or was answered
     };
     /// Judges an answer, or its absence, to a message with these items. True when any was accepted.
     bool settle(std::span<SentItem> items, AnswerClass& answer, const Result& result, ItemOutcomes& outcomes);
@@ -164,6 +167,8 @@ class DestinationQueue {
     ///   others  connections that stand
     void not_connected(const AnswerClass& answer, unsigned others, const Result& result);
     void connected(unsigned open) { connections_.newcomer_worked(open); }
+    /// An answer that says no more than that there is too much at once: 503 or 429, without a time to wait.
+    [[nodiscard]] static bool says_busy(const AnswerClass& answer);
     /// The items wait again, as if nothing had been.
     void put_back(std::span<SentItem> items, Time now);
     /// All of it goes again, each item in a message of its own.
@@ -185,6 +190,8 @@ class DestinationQueue {
     bool settle_actions(std::span<SentItem> items, AnswerClass& answer, const Result& result, ItemOutcomes& outcomes);
     void settle_evidence(std::span<SentItem> items, AnswerClass& answer, const Result& result, ItemOutcomes& outcomes);
     void settle_accepted(const Result& result);
+    /// Whether the message came over the number of connections, or of messages at once, that the LEA takes.
+    [[nodiscard]] bool is_too_many(std::span<const SentItem> items, const AnswerClass& answer, const Result& result);
     /// A lone item failed. `transient`: with an error that is named worth retrying.
     void settle_lone(SentItem& item, AnswerClass& answer, bool transient, const Result& result, ItemOutcomes& outcomes);
     void accept(SentItem& item, bool already_there, Time now, ItemOutcomes& outcomes);
@@ -207,6 +214,8 @@ class DestinationQueue {
     LaneScheduler scheduler_;  ///< after `lanes_`, which it links
     DestinationHealth health_;
     ConnectionLimit connections_;
+    Time busy_is_no_limit_until_;                             ///< it said so of a single message, too
+    std::unordered_map<store::RowId, unsigned> crowded_out_;  ///< first items of messages, and how often
     Suspects suspects_;
     SetAsideItems set_aside_;
     std::size_t most_actions_ = SIZE_MAX;

@@ -304,8 +304,17 @@ asio::awaitable<bool> DestinationSender::idle(Worker& worker) {
 
 // -- One attempt ------------------------------------------------------------------------------------------------------
 
+unsigned DestinationSender::busy_beside(const Worker& worker) const {
+    return static_cast<unsigned>(
+        std::ranges::count_if(workers_, [&](const auto& one) { return one.get() != &worker && one->in_flight > 0; }));
+}
+
 DestinationQueue::Result DestinationSender::result_of(const Worker& worker) const {
-    return {worker.ticket, worker.proven, connections_last_, now(), jitter_dice()};
+    DestinationQueue::Result result{worker.ticket, worker.proven, connections_last_, now(), jitter_dice()};
+    result.fresh = worker.fresh;
+    result.others = standing(&worker);
+    result.busy = std::max(worker.beside, busy_beside(worker));
+    return result;
 }
 
 void DestinationSender::put_back(Worker& worker) {
@@ -389,13 +398,41 @@ asio::awaitable<bool> DestinationSender::connect(Worker& worker) {
 asio::awaitable<http::ClientResult<http::Answer>> DestinationSender::post(Worker& worker) {
     worker.fields = {{{"Content-Type", content_type(worker.target->destination.options)}}};
     worker.body = {worker.message.message()};
-    worker.request = {"POST", worker.connection->target(), worker.fields, worker.body};
+    worker.request = {"POST",
+                      worker.connection->target(),
+                      worker.fields,
+                      worker.body,
+                      {},
+                      [this, &worker](const http::Answer& given) { return is_answer(worker, given); }};
     worker.begun = now();
+    worker.beside = busy_beside(worker);
     for (auto& item : worker.items) {
         item.attempted = item.attempted || item.sent;
         item.sent = true;
     }
     return worker.connection->exchange(worker.request);
+}
+
+/// Whether it can be the answer to this message. One of a successful status that does not speak of it can be another
+/// message's, sent twice.
+bool DestinationSender::is_answer(const Worker& worker, const http::Answer& given) const {
+    if (given.status < 200 || given.status > 299 ||
+        given.body.find(worker.message.transaction().to_string()) != std::string::npos) {
+        return true;
+    }
+    AnswerClass found;
+    classify_answer(given.status, given.body, {}, {worker.message.transaction(), worker.message.objects()}, {},
+                    parts_.clock.wall(), found);
+    return found.reach == Reach::answered;
+}
+
+void DestinationSender::note_strays() {
+    const bool expected = connector_->expects_strays();
+    if (expected && !strays_logged_) {
+        spdlog::warn("destination sends what nobody asked for, each connection carries one message destination={}",
+                     name_);
+    }
+    strays_logged_ = expected;
 }
 
 void DestinationSender::classify(Worker& worker, const http::ClientResult<http::Answer>& answer) {
@@ -422,7 +459,7 @@ void DestinationSender::classify(Worker& worker, const http::ClientResult<http::
 }
 
 asio::awaitable<void> DestinationSender::exchange(Worker& worker) {
-    const bool fresh = worker.connection->exchanges() == 0;
+    worker.fresh = worker.connection->exchanges() == 0;
     auto answer = co_await post(worker);
     if (!answer && !parts_.guard.stopping() && answer.error().reused &&
         answer.error().kind == http::FailureKind::closed) {
@@ -439,6 +476,7 @@ asio::awaitable<void> DestinationSender::exchange(Worker& worker) {
             co_return;
         }
         worker.message.renew_head(parts_.clock.wall());
+        worker.fresh = true;
         answer = co_await post(worker);
         worker.proven = had_just_worked;
     }
@@ -447,8 +485,9 @@ asio::awaitable<void> DestinationSender::exchange(Worker& worker) {
         put_back(worker);
         co_return;
     }
+    note_strays();
     classify(worker, answer);
-    if (fresh && answer) {
+    if (worker.fresh && answer && !DestinationQueue::says_busy(worker.answer)) {
         queue_.connected(standing());
     }
     note(worker.answer.attempt);

@@ -101,6 +101,8 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
         std::optional<http::Connection> connection;
         std::uint64_t generation = 0;      ///< the sender's when `connection` was made
         bool proven = false;               ///< the last exchange on `connection` was an acceptance
+        bool fresh = false;                ///< the exchange at hand is the first on `connection`
+        unsigned beside = 0;               ///< others with a message on its way when it began
         DestinationQueue::Time proven_at;  ///< when it was
         OpenConnection counted;
         std::shared_ptr<const Target> target;
@@ -135,6 +137,8 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
     boost::asio::awaitable<void> exchange(Worker& worker);
     boost::asio::awaitable<http::ClientResult<http::Answer>> post(Worker& worker);
     void classify(Worker& worker, const http::ClientResult<http::Answer>& answer);
+    [[nodiscard]] bool is_answer(const Worker& worker, const http::Answer& given) const;
+    void note_strays();
     boost::asio::awaitable<bool> validate(Worker& worker);
 
     [[nodiscard]] bool may_send() const;
@@ -152,6 +156,7 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
     Taken take_items(Worker& worker, const DestinationQueue::Pick& pick, std::size_t most);
     Taken append_item(Worker& worker, const DestinationQueue::Pick& pick, store::StoredItem& item);
     bool load(const DestinationQueue::Pick& pick);
+    [[nodiscard]] unsigned busy_beside(const Worker& worker) const;
     [[nodiscard]] DestinationQueue::Result result_of(const Worker& worker) const;
     void put_back(Worker& worker);
 
@@ -190,6 +195,7 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
     unsigned empty_handed_ = 0;  ///< of these, those that still connect: each will take items that seem free yet
     unsigned woken_ = 0;         ///< workers on their way to an attempt
     std::uint64_t in_flight_ = 0;
+    bool strays_logged_ = false;
 
     WakeTimer wake_timer_;
 };

@@ -289,6 +289,26 @@ TEST(RetryAfter, TakesSecondsAndDatesWithinBounds) {
     }
 }
 
+TEST(ClassifyFailure, SaysWhetherThereWasNoAnswerOrOneThatCannotBeRead) {
+    using Recorded = store::Refusal::Kind;
+    AnswerClass out;
+    for (const auto& [kind, recorded] : {std::pair(http::FailureKind::closed, Recorded::no_answer),
+                                         std::pair(http::FailureKind::timeout, Recorded::no_answer),
+                                         std::pair(http::FailureKind::truncated, Recorded::no_answer),
+                                         std::pair(http::FailureKind::malformed, Recorded::unreadable),
+                                         std::pair(http::FailureKind::too_large, Recorded::unreadable)}) {
+        http::Failure failure;
+        failure.phase = http::Phase::receive;
+        failure.kind = kind;
+        classify_failure(failure, out);
+        EXPECT_EQ(out.refusal.kind, recorded);
+        EXPECT_EQ(out.refusal.code, 0U);
+    }
+    classify_answer(200, "<html/>", {}, {}, {}, {}, out);
+    EXPECT_EQ(out.refusal.kind, Recorded::unreadable);
+    EXPECT_EQ(out.refusal.code, 200U);
+}
+
 TEST(ClassifyFailure, Table) {
     using http::FailureKind;
     using http::Phase;

@@ -384,7 +384,8 @@ TEST_P(OneNodeOfThreeBroken, ConvictsNobodyAndIsWalkedRound) {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, OneNodeOfThreeBroken,
                          testing::Values(Nodes{true, 404, 16}, Nodes{true, 500, 16}, Nodes{true, 404, 1},
-                                         Nodes{false, 404, 16}, Nodes{false, 502, 4}, Nodes{false, 404, 1}));
+                                         Nodes{false, 404, 16}, Nodes{false, 502, 4}, Nodes{false, 404, 1},
+                                         Nodes{true, 503, 16}, Nodes{false, 503, 4}));
 
 TEST(DestinationQueue, AnLeaThatTakesFewerConnectionsGetsAsManyAsItTakes) {
     SimulatedLea lea(policy(16), [](const Message&) { return Reply{}; });
@@ -396,6 +397,87 @@ TEST(DestinationQueue, AnLeaThatTakesFewerConnectionsGetsAsManyAsItTakes) {
     EXPECT_LE(lea.passed(), seconds(5));
     EXPECT_EQ(lea.pauses(), 0U);
     EXPECT_LE(lea.queue().connection_limit().limit(), 8U);
+}
+
+TEST(DestinationQueue, AnLeaThatTakesConnectionsAndClosesThemGetsAsManyAsItKeeps) {
+    SimulatedLea lea(policy(16), [](const Message&) { return Reply{}; });
+    lea.most_connections = 4;
+    lea.closes_late = true;
+    for (int i = 0; i < 3000; ++i) {
+        lea.add(i % 100 + 1);
+    }
+    EXPECT_TRUE(lea.run(seconds(45)));
+    EXPECT_LE(lea.passed(), seconds(10));
+    EXPECT_EQ(lea.pauses(), 0U);
+    EXPECT_THAT(lea.set_aside_rows, IsEmpty());
+    EXPECT_LE(lea.queue().connection_limit().limit(), 8U);
+    EXPECT_LE(lea.messages(), 3100U) << "few go to connections that are closed";
+}
+
+class TooManyAtOnce : public testing::TestWithParam<unsigned> {};
+
+TEST_P(TooManyAtOnce, LowersTheNumberOfConnectionsAndPausesNobody) {
+    SimulatedLea lea(policy(16), [](const Message&) { return Reply{}; });
+    lea.most_at_once = 2;
+    lea.busy = GetParam();
+    for (int i = 0; i < 3000; ++i) {
+        lea.add(i % 100 + 1);
+    }
+    EXPECT_TRUE(lea.run(seconds(45)));
+    EXPECT_LE(lea.passed(), seconds(10));
+    EXPECT_EQ(lea.pauses(), 0U);
+    EXPECT_THAT(lea.set_aside_rows, IsEmpty());
+    EXPECT_THAT(lea.refused_rows, IsEmpty());
+    EXPECT_LE(lea.queue().connection_limit().limit(), 4U);
+    EXPECT_LE(lea.messages(), 3100U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Statuses, TooManyAtOnce, testing::Values(503U, 429U));
+
+TEST(DestinationQueue, BusyToASingleMessageIsNoMatterOfConnections) {
+    SimulatedLea lea(policy(16), [](const Message&) { return status(503); });
+    for (int i = 0; i < 500; ++i) {
+        lea.add(i % 100 + 1);
+    }
+    lea.run(minutes(20));
+    EXPECT_EQ(lea.queue().health().pause_reason(), metrics::Pause::unavailable);
+    EXPECT_FALSE(lea.queue().connection_limit().is_lowered());
+    EXPECT_LE(lea.messages(), 200U);
+    lea.set_script([](const Message&) { return Reply{}; });
+    EXPECT_TRUE(lea.run(minutes(10)));
+    EXPECT_THAT(lea.accepted_rows, SizeIs(500));
+}
+
+/// The peer drops the connection at one message. So does a broken node, at all.
+TEST(DestinationQueue, AMessageThatThePeerDiesOfIsSetAside) {
+    for (const unsigned connections : {1U, 4U, 16U}) {
+        Reply dropped;
+        dropped.reset = true;
+        SimulatedLea lea(policy(connections), disliking({5}, dropped));
+        for (int i = 0; i < 400; ++i) {
+            lea.add(i % 10 + 1);
+        }
+        EXPECT_TRUE(lea.run(minutes(2))) << connections;
+        EXPECT_THAT(lea.accepted_rows, SizeIs(399));
+        ASSERT_TRUE(lea.set_aside_rows.contains(5)) << connections;
+        EXPECT_THAT(lea.set_aside_rows, SizeIs(1));
+        EXPECT_EQ(lea.set_aside_rows.at(5).kind, store::Refusal::Kind::no_answer);
+        EXPECT_EQ(lea.pauses(), 0U);
+        EXPECT_LE(times_sent(lea, 5), 20U);
+    }
+}
+
+TEST(DestinationQueue, ANodeThatDropsConnectionsConvictsNobody) {
+    Reply dropped;
+    dropped.reset = true;
+    SimulatedLea lea(policy(4), [dropped](const Message& message) { return message.node == 0 ? dropped : Reply{}; });
+    lea.nodes = 3;
+    for (int i = 0; i < 1000; ++i) {
+        lea.add(i % 100 + 1);
+    }
+    EXPECT_TRUE(lea.run(minutes(3)));
+    EXPECT_THAT(lea.accepted_rows, SizeIs(1000));
+    EXPECT_THAT(lea.set_aside_rows, IsEmpty());
 }
 
 TEST(DestinationQueue, AnLeaThatClosesAfterEachAnswerConvictsToo) {

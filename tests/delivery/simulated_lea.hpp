@@ -48,6 +48,9 @@ class SimulatedLea : public ItemOutcomes {
     unsigned nodes = 1;                ///< behind a balancer
     bool node_per_request = false;     ///< otherwise per connection
     unsigned most_connections = 1000;  ///< further ones are reset in the handshake
+    bool closes_late = false;          ///< they are closed at their first message instead
+    unsigned most_at_once = 1000;      ///< messages; further ones are answered with `busy`
+    unsigned busy = 503;
     bool keeps_alive = true;
     bool down = false;  ///< nobody listens
     Milliseconds timeout{30'000};
@@ -97,6 +100,9 @@ class SimulatedLea : public ItemOutcomes {
         bool proven = false;
         unsigned node = 0;
         bool fresh = false;
+        bool surplus = false;     ///< a connection above most_connections
+        bool was_proven = false;  ///< before it was dropped, a moment ago
+        unsigned beside = 0;      ///< messages on their way when its own went
         Ticket ticket;
         std::vector<SentItem> items;
     };
@@ -132,11 +138,21 @@ class SimulatedLea : public ItemOutcomes {
     [[nodiscard]] std::size_t connecting() const {
         return static_cast<std::size_t>(std::ranges::count_if(workers_, [](const auto& w) { return w->connecting; }));
     }
+    [[nodiscard]] unsigned on_their_way() const {
+        return static_cast<unsigned>(std::ranges::count_if(workers_, [](const auto& w) { return !w->items.empty(); }));
+    }
     [[nodiscard]] unsigned active() const {
         return static_cast<unsigned>(std::ranges::count_if(workers_, [](const auto& w) { return w->busy; }));
     }
     [[nodiscard]] DestinationQueue::Result result(const Worker& worker) {
-        return {worker.ticket, worker.proven, connections_last_, now_, dice()};
+        DestinationQueue::Result result{worker.ticket, worker.proven, connections_last_, now_, dice()};
+        result.fresh = worker.fresh;
+        result.others = static_cast<unsigned>(open()) - (worker.connected ? 1 : 0);
+        result.busy = std::max(worker.beside, busy_beside(worker));
+        return result;
+    }
+    [[nodiscard]] unsigned busy_beside(const Worker& worker) const {
+        return on_their_way() - (worker.items.empty() ? 0 : 1);
     }
     double dice() { return std::uniform_real_distribution<double>(0, 1)(random_); }
     void after(Milliseconds wait, std::function<void()> work) { pending_.emplace(now_ + wait, std::move(work)); }
@@ -182,7 +198,8 @@ class SimulatedLea : public ItemOutcomes {
 
     void connect(Worker& worker) {
         worker.connecting = false;
-        if (down || open() >= most_connections) {
+        const bool surplus = open() >= most_connections;
+        if (down || (surplus && !closes_late)) {
             AnswerClass answer;
             answer.reach = Reach::no_connection;
             answer.symptom = metrics::Pause::unreachable;
@@ -193,6 +210,7 @@ class SimulatedLea : public ItemOutcomes {
         worker.connected = true;
         worker.proven = false;
         worker.fresh = true;
+        worker.surplus = surplus;
         worker.node = next_node_++ % nodes;
         if (!queue_.is_wanted(worker.ticket)) {
             end(worker);
@@ -234,7 +252,12 @@ class SimulatedLea : public ItemOutcomes {
             return;
         }
         empty_running_ = 0;
+        post(worker);
+    }
+
+    void post(Worker& worker) {
         ++messages_;
+        worker.beside = busy_beside(worker);
         Message message;
         message.node = node_per_request ? static_cast<unsigned>(random_() % nodes) : worker.node;
         message.at = now_;
@@ -242,11 +265,27 @@ class SimulatedLea : public ItemOutcomes {
             message.rows.push_back(item.row);
         }
         log.push_back(message);
-        const auto reply = script_(message);
+        auto reply = script_(message);
+        if (worker.surplus) {
+            reply.reset = true;
+        } else if (on_their_way() > most_at_once) {
+            reply = {};
+            reply.status = busy;
+            reply.after = Milliseconds(1);
+        }
         after(reply.silent ? timeout : reply.after, [this, &worker, reply] { answer(worker, reply); });
     }
 
     void answer(Worker& worker, const Reply& reply) {
+        if (reply.reset && !worker.fresh) {
+            // The LEA may have closed an idle connection: once more on a fresh one, as DestinationSender has it.
+            worker.was_proven = worker.proven;
+            worker.fresh = true;
+            worker.node = next_node_++ % nodes;
+            post(worker);
+            return;
+        }
+        worker.proven = worker.proven || std::exchange(worker.was_proven, false);
         AnswerClass answer;
         if (reply.silent || reply.reset) {
             http::Failure failure;
@@ -276,11 +315,12 @@ class SimulatedLea : public ItemOutcomes {
                 answer.actions.push_back(action);
             }
         }
-        if (std::exchange(worker.fresh, false) && !reply.silent && !reply.reset) {
+        if (worker.fresh && !reply.silent && !reply.reset && !DestinationQueue::says_busy(answer)) {
             queue_.connected(static_cast<unsigned>(open()));
         }
         const bool reached = answer.reach == Reach::answered;
         const bool any = queue_.settle(worker.items, answer, result(worker), *this);
+        worker.fresh = false;
         worker.connected = reached && keeps_alive;
         worker.proven = any && worker.connected;
         if (any) {

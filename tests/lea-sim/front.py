@@ -16,7 +16,9 @@ Prints "listening" first, and ends when its standard input does.
   {"mode": "close"}  {"mode": "reset"}      new connections are taken, and closed or reset in the handshake
   {"mode": "hang"}                          new connections are taken, and nothing comes
   {"mode": "cap", "connections": N}         beyond N connections, further ones are reset in the handshake
-With a certificate also, each with "times": N (0, the default: without end) answers that it is done to:
+With a certificate also:
+  {"mode": "cap_late", "connections": N}    beyond N connections, further ones are closed behind the handshake
+and, each with "times": N (0, the default: without end) answers that it is done to:
   {"mode": "double"}                        each answer comes twice
   {"mode": "line_end"}                      CRLF behind the answer, in a record of its own
   {"mode": "stray"}                         a 200 that nobody asked for, behind the answer
@@ -27,11 +29,13 @@ With a certificate also, each with "times": N (0, the default: without end) answ
   {"mode": "interim", "count": N}           N answers of 102 first
   {"mode": "two_lengths"}                   Content-Length twice, with one value
   {"mode": "no_reason"}                     a status line without its last space
+  {"mode": "gzip"}                          the body gzip coded, asked for or not
 """
 
 import argparse
 import asyncio
 import contextlib
+import gzip
 import itertools
 import json
 import socket
@@ -153,6 +157,8 @@ class Front:
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         self.open.add(writer)
         try:
+            if self.behaviour["mode"] == "cap_late" and len(self.open) > self.behaviour["connections"]:
+                return
             if self.server_tls is None:
                 await self.pass_on(reader, writer)
             else:
@@ -250,6 +256,10 @@ class Front:
             head = status_line + b"\r\nContent-Length: %d\r\n" % len(body) + fields
         if self.due("no_reason"):
             head = status_line[:12] + b"\r\n" + fields
+        if self.due("gzip"):
+            body = gzip.compress(body)
+            lines = [line for line in fields.split(b"\r\n") if not line.lower().startswith(b"content-length:")]
+            head = status_line + b"\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n" % len(body) + b"\r\n".join(lines)
         if self.due("http10"):
             lines = [line for line in fields.split(b"\r\n")
                      if not line.lower().startswith((b"content-length:", b"connection:"))]

@@ -1,5 +1,6 @@
 """front.py does what it says, between a client and a lea-sim."""
 
+import gzip
 import os
 import socket
 import ssl
@@ -74,6 +75,15 @@ class FrontTest(SystemTest):
         self.assertIn("200", self.read_answer(first)[0])
         front.behave("pass")
         self.assertIn("200", self.exchange(front)[0])
+        front = Front(self, self.lea, tls=True)
+        front.behave("cap_late", connections=1)
+        first = self.connect(front.port)
+        self.ask(first)
+        self.assertIn("200", self.read_answer(first)[0])
+        second = self.connect(front.port)
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            self.ask(second)
+            second.recv(1)
 
     def exchange(self, front):
         connection = self.connect(front.port)
@@ -107,6 +117,11 @@ class FrontTest(SystemTest):
         front.behave("two_lengths", times=1)
         self.ask(connection)
         self.assertEqual(self.read_answer(connection)[0].lower().count("content-length"), 2)
+        front.behave("gzip", times=1)
+        self.ask(connection)
+        head, body = self.read_answer(connection)[:2]
+        self.assertIn("Content-Encoding: gzip", head)
+        self.assertIn(b"HI1Message", gzip.decompress(body))
         front.behave("no_reason", times=1)
         self.ask(connection)
         self.assertTrue(self.read_answer(connection)[0].startswith("HTTP/1.1 200\r\n"))

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import unittest
 
+from fronts import Front
 from harness import Daemon, Lea, SystemTest, inline, message, wait_until
 
 DELIVERED, PAUSED, RESUMED = 4, 17, 18  # kinds of audit entries
@@ -54,6 +55,10 @@ class FieldTest(SystemTest):
     def states(self, *states):
         return [item for state in states for item in self.daemon.items(state)]
 
+    def destination(self):
+        found, = [one for one in self.daemon.ctl_json("status")["destinations"] if one["name"] == "lea-one"]
+        return found
+
     def records(self, *kinds):
         """(destination, LIID, who, why, code, code_kind) of the audit entries of these kinds, once the daemon has ended."""
         self.daemon.stop()
@@ -65,9 +70,9 @@ class FieldTest(SystemTest):
 
 
 class OnePoisonItem(FieldTest):
-    def beside(self, rule):
-        """An emergency item that `rule` is about, and others, which are delivered all the same."""
-        self.daemon.warrant("LIID-poison", "lea-one", ("user_id", "u-poison"), priority="emergency")
+    def beside(self, rule, priority="emergency"):
+        """An item that `rule` is about, and others, which are delivered all the same."""
+        self.daemon.warrant("LIID-poison", "lea-one", ("user_id", "u-poison"), priority=priority)
         self.warrants()
         self.lea.start()
         self.lea.obey({**rule, "contains": "deadly"})
@@ -75,9 +80,9 @@ class OnePoisonItem(FieldTest):
         self.daemon.accept(message("u-poison", text="deadly poison"))
         self.wait_accepted(self.post(5))
 
-    def poison(self, rule, state):
+    def poison(self, rule, state, priority="emergency"):
         """Gives back the item once it is in `state`."""
-        self.beside(rule)
+        self.beside(rule, priority)
         count = self.LIIDS * 5
         wait_until(lambda: self.states(state) or self.more(), f"the poison item is {state}")
         item, = self.states(state)
@@ -91,10 +96,18 @@ class OnePoisonItem(FieldTest):
 
     def test_a_filter_answers_403(self):
         item = self.poison({"kind": "status", "status": 403}, "set_aside")
+        # Listed, shown, counted, and an alarm.
+        self.assertIn("http_status 403", self.daemon.ctl("show", item["id"]))
+        self.assertEqual(1, self.daemon.metric("lihandover_outbox_items", destination="lea-one", state="set_aside"))
+        self.assertEqual((1, [item["id"]]), (self.destination()["set_aside"], self.destination()["set_aside_items"]))
+        self.assertTrue([alarm for alarm in self.daemon.ctl_json("status")["alarms"] if "set aside" in alarm])
         self.lea.obey()
         self.daemon.ctl("retry", item["id"])
         wait_until(lambda: any(i.object_id == item["id"] for i in self.accepted()), "the retried item is accepted")
         wait_until(lambda: self.daemon.items() == [], "nothing waits")
+
+    def test_a_filter_answers_403_to_a_routine_item(self):
+        self.poison({"kind": "status", "status": 403}, "set_aside", "routine")
 
     def test_a_filter_redirects(self):
         self.poison({"kind": "status", "status": 302, "location": "https://127.0.0.1:1/blocked"}, "set_aside")
@@ -266,6 +279,32 @@ class Names(FieldTest):
         self.wait_accepted(self.post(3))
         self.assertEqual(1, self.daemon.waiting("lea-two"))
 
+    def test_a_busy_connection_follows_its_name(self):
+        name = os.path.join(self.directory, "address")
+        two = Lea(self, "two")
+        two.start()
+        self.lea.start()
+        Front(self, two, port=self.lea.port, address="127.0.0.2")  # the same port at another address
+        self.preload_shim(self.daemon, SHIM_NAME_IS=name)
+
+        def moves_to(address):
+            with open(name + ".new", "w", encoding="ascii") as file:
+                file.write(address)
+            os.rename(name + ".new", name)
+        moves_to("127.0.0.1")
+        self.configure(connections=1, connection_lifetime="1s", server_name="127.0.0.1")
+        self.daemon.configuration["destinations"]["lea-one"]["url"] = f"https://lea.moves.example:{self.lea.port}/hi"
+        self.warrants()
+        self.daemon.start()
+        self.wait_accepted(self.post(1))
+        moves_to("127.0.0.2")
+
+        def followed():
+            self.daemon.accept(message("u-1"))
+            return self.accepted(two)
+        wait_until(followed, "the busy connection goes where the name leads now")
+        self.daemon.wait_delivered()
+
 
 class Urls(FieldTest):
     def test_the_second_url_is_used_while_the_first_is_out(self):
@@ -287,10 +326,6 @@ class Urls(FieldTest):
 
 
 class Operators(FieldTest):
-    def destination(self):
-        found, = [one for one in self.daemon.ctl_json("status")["destinations"] if one["name"] == "lea-one"]
-        return found
-
     def test_resume_ends_a_wait_that_the_lea_asked_for(self):
         self.warrants()
         self.lea.start()
@@ -299,6 +334,22 @@ class Operators(FieldTest):
         count = self.post(2)
         wait_until(lambda: len(self.lea.items()) >= 2, "the LEA has asked for patience")
         self.lea.obey()
+        self.daemon.ctl("resume", "lea-one")
+        self.wait_accepted(count)
+
+    def test_a_reload_does_not_shorten_a_wait_that_the_lea_asked_for(self):
+        self.warrants()
+        self.lea.start()
+        self.lea.obey({"kind": "status", "status": 503, "retry_after": 3600})
+        self.daemon.start()
+        count = self.post(2)
+        until = wait_until(lambda: self.destination()["next_attempt"], "the destination waits")
+        arrived = len(self.lea.items())
+        self.lea.obey()
+        for _ in range(3):
+            self.daemon.reload()
+        self.assertEqual(until[:16], self.destination()["next_attempt"][:16])
+        self.assertEqual(arrived, len(self.lea.items()))
         self.daemon.ctl("resume", "lea-one")
         self.wait_accepted(count)
 
