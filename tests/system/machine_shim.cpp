@@ -1,7 +1,9 @@
 // Preloaded into the daemon: a disk, a name server and a clock that misbehave as a test tells them to.
 //
 // While the file that SHIM_SYNCS_HANG names exists, fsync and fdatasync do not return. A name that ends in
-// `.hangs.example` is looked up for ever; the file that SHIM_NAME_ASKED names is made when that begins. The wall clock
+// `.hangs.example` is looked up for ever; the file that SHIM_NAME_ASKED names is made when that begins. A name that
+// ends in
+// `.moves.example` has the address that stands in the file that SHIM_NAME_IS names. The wall clock
 // is ahead by as many seconds as the file that SHIM_CLOCK_AHEAD names says, and the kernel takes it as synchronised
 // while the file that SHIM_CLOCK_SYNCHRONISED names exists.
 
@@ -35,16 +37,22 @@ void hang_while_told() {
     }
 }
 
-long seconds_ahead() {
-    const char* const path = std::getenv("SHIM_CLOCK_AHEAD");
+/// What the file says that the variable names; empty where there is none.
+std::array<char, 64> told(const char* variable) {
+    std::array<char, 64> text{};
+    const char* const path = std::getenv(variable);
     const int file = path == nullptr ? -1 : ::open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        return 0;
+    if (file >= 0) {
+        if (::read(file, text.data(), text.size() - 1) < 0) {
+            text[0] = '\0';
+        }
+        ::close(file);
     }
-    std::array<char, 32> text{};
-    const bool any = ::read(file, text.data(), text.size() - 1) > 0;
-    ::close(file);
-    return any ? std::strtol(text.data(), nullptr, 10) : 0;
+    return text;
+}
+
+long seconds_ahead() {
+    return std::strtol(told("SHIM_CLOCK_AHEAD").data(), nullptr, 10);
 }
 
 }  // namespace
@@ -71,6 +79,9 @@ extern "C" int getaddrinfo(const char* node, const char* service, const addrinfo
         }
     }
     static const auto real = next<int (*)(const char*, const char*, const addrinfo*, addrinfo**)>("getaddrinfo");
+    if (node != nullptr && std::string_view(node).ends_with(".moves.example")) {
+        return real(told("SHIM_NAME_IS").data(), service, hints, result);
+    }
     return real(node, service, hints, result);
 }
 

@@ -14,6 +14,7 @@ import urllib.parse
 import uuid
 
 from harness import Certificates, Daemon, Lea, Ports, SystemTest, inline, message, wait_until
+from test_connections import revocation_list
 
 BYTES = bytes(range(256)) * 1000 + b"the end"
 
@@ -315,6 +316,63 @@ http {{ access_log off; types {{ image/jpeg jpg; }} client_body_temp_path {root}
                 client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode("ascii"))
             answer = Client(self.port, "lea-two-fetch").ask(self.path_of(self.two))
             self.assertEqual((200, BYTES), (answer[0], answer[2]))
+
+    def test_what_is_revoked_fetches_nothing_until_it_is_off_the_list(self):
+        self.daemon.configuration["objectserver"]["tls"]["client_crl"] = revocation_list(self.directory)
+        self.begin()
+        path = self.path_of(self.lea)
+        client = Client(self.port)
+        self.assertEqual(200, client.ask(path)[0])
+        revocation_list(self.directory, "lea-fetch")
+        self.daemon.reload()
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            client.ask(path)
+        revocation_list(self.directory)
+        self.daemon.reload()
+        self.assertEqual(200, client.ask(path)[0])
+
+    def test_who_connects_is_not_told_which_authorities_are_trusted(self):
+        self.begin()
+        said = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{self.port}", "-CAfile",
+                               Certificates.path("csp-ca.pem")], input=b"", check=False, capture_output=True)
+        self.assertIn(b"No client certificate CA names sent", said.stdout)
+
+    def test_requests_of_one_certificate_are_limited(self):
+        self.daemon.configuration["objectserver"]["requests_per_second"] = 1
+        self.begin()
+        mine, theirs = self.path_of(self.lea), self.path_of(self.two)
+        answers = [Client(self.port).ask(mine, "HEAD")[0] for _ in range(30)]
+        self.assertEqual({200, 429}, set(answers))
+        self.assertEqual(200, Client(self.port, "lea-two-fetch").ask(theirs)[0], "another one's are its own")
+
+    def test_a_download_below_the_least_rate_is_ended(self):
+        self.daemon.configuration["objectserver"].update(min_rate="1MiB", min_rate_after="500ms")
+        self.begin()
+        size = 24 << 20
+        self.assert_status(201, self.daemon.put("big", bytes(size), Content_Type="video/mp4"))
+        self.daemon.accept(message("u-1", attachments=[{"id": "a", "object": "big"}]))
+        item = wait_until(lambda: [i for i in self.lea.items() if i.objects], "the item")[-1]
+        with Client(self.port).open(urllib.parse.urlsplit(item.objects[0]["url"]).path) as response:
+            wait_until(lambda: self.daemon.metric("lihandover_downloads_total", destination="lea-one",
+                                                  outcome="too_slow"), "who reads nothing is cut off")
+            got = 0
+            with contextlib.suppress(http.client.IncompleteRead, ConnectionError, ssl.SSLError):
+                while part := response.read(1 << 20):
+                    got += len(part)
+            self.assertLess(got, size)
+
+    def test_entries_of_fetches_have_their_share_and_cost_no_event(self):
+        self.daemon.configuration["objectserver"]["requests_per_second"] = 0
+        self.daemon.configuration["store"] = {"max_bytes": "64MiB"}
+        self.begin()
+        path = self.path_of(self.lea)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=Client(self.port).context, timeout=30)
+        for _ in range(1200):
+            connection.request("GET", path, headers={"Range": "bytes=0-0"})
+            self.assertEqual(b"\0", connection.getresponse().read())
+        connection.close()
+        wait_until(lambda: self.daemon.metric("lihandover_downloads_unrecorded_total"), "beyond the share none is made")
+        self.assertEqual(BYTES, Client(self.port, "lea-two-fetch").ask(self.path_of(self.two))[2])
 
     def test_sixteen_ranges_are_one_entry(self):
         self.begin()
