@@ -40,7 +40,7 @@ SLOWNESS = harness.PATIENCE / 90 * (4 if os.environ.get("LIHANDOVER_SANITIZED") 
 KINDS = ("warrant_in_force", "warrant_changed", "warrant_ended", "item_made", "item_delivered", "item_refused",
          "item_retried", "item_rejected", "object_lost", "object_pushed", "object_fetched", "object_refused",
          "object_retried", "object_rejected", "object_expired",
-         "item_set_aside", "object_set_aside", "destination_paused", "destination_resumed")
+         "item_set_aside", "object_set_aside", "destination_paused", "destination_resumed", "clock_accepted")
 OBJECT_STATES = ("attached", "offered", "queued", "refused", "set_aside")
 EXPIRY = re.compile(rb"<((?:\w+:)?expiry)>[^<]*</")
 

@@ -2,10 +2,9 @@
 //
 // While the file that SHIM_SYNCS_HANG names exists, fsync and fdatasync do not return. A name that ends in
 // `.hangs.example` is looked up for ever; the file that SHIM_NAME_ASKED names is made when that begins. A name that
-// ends in
-// `.moves.example` has the address that stands in the file that SHIM_NAME_IS names. The wall clock
-// is ahead by as many seconds as the file that SHIM_CLOCK_AHEAD names says, and the kernel takes it as synchronised
-// while the file that SHIM_CLOCK_SYNCHRONISED names exists.
+// ends in `.moves.example` has the address that the file says that SHIM_NAME_IS names. The wall clock is ahead by as
+// many seconds as the file that SHIM_CLOCK_AHEAD names says, and the kernel takes it as synchronised while the file
+// that SHIM_CLOCK_SYNCHRONISED names exists.
 
 #include <dlfcn.h>
 #include <fcntl.h>

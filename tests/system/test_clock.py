@@ -49,7 +49,7 @@ class Clock(SystemTest):
         self.assertEqual(0, self.untrusted(), "the kernel knows")
         self.daemon.stop()
         with contextlib.closing(sqlite3.connect(os.path.join(self.daemon.state, "store.db"))) as store:
-            told = store.execute("SELECT who, why FROM record JOIN record_note ON record=id WHERE kind=17").fetchall()
+            told = store.execute("SELECT who, why FROM record JOIN record_note ON record=id WHERE kind=19").fetchall()
         self.assertEqual(1, len(told))
         self.assertTrue(told[0][0].startswith("Anna"), told)
         self.assertIn("the trusted time was at", told[0][1])
