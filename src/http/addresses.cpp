@@ -6,7 +6,7 @@
 namespace lihandover::http {
 namespace {
 
-/// The family of the first, then the other, and so on, each family in the order given.
+/// Alternates between the first address's family and the other, keeping the given order within each.
 std::vector<Endpoint> by_turns(const std::vector<Endpoint>& addresses) {
     std::vector<Endpoint> first;
     std::vector<Endpoint> second;

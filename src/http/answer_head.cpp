@@ -18,7 +18,7 @@ bool is_blank(char letter) {
     return letter == ' ' || letter == '\t';
 }
 
-/// Bytes up to and with the empty line that ends a head, looked for from `from` on; 0 when it has not come.
+/// Bytes up to and including the empty line that ends a head, searched from `from` on; 0 if it has not arrived.
 std::size_t end_of_head(std::string_view text, std::size_t from) {
     for (std::size_t at = text.find('\n', from); at != std::string_view::npos; at = text.find('\n', at + 1)) {
         if (text.substr(at + 1, 1) == "\n") {
@@ -31,7 +31,7 @@ std::size_t end_of_head(std::string_view text, std::size_t from) {
     return 0;
 }
 
-/// Cuts the next line off `text`, its end included.
+/// Cuts the next line off `text`, with its end.
 std::string_view next_line(std::string_view& text) {
     const auto line = text.substr(0, text.find('\n') + 1);
     text.remove_prefix(line.size());
@@ -46,12 +46,12 @@ std::string_view without_end(std::string_view line) {
     return line;
 }
 
-/// `HTTP/1.1 200 ` and whatever.
+/// `HTTP/1.1 200 ` and anything after it.
 bool is_plain_status_line(std::string_view line) {
     return line.size() >= 13 && line[8] == ' ' && line[12] == ' ' && line.find_first_of("\t\v\f\r") == line.npos;
 }
 
-/// Whether Beast takes the head as it is. Most are.
+/// Whether Beast accepts the head as it is. Most are accepted.
 bool is_plain(std::string_view head) {
     for (bool first = true; !head.empty(); first = false) {
         const auto line = next_line(head);
@@ -96,7 +96,7 @@ std::string rewritten(std::string_view head) {
     while (!head.empty()) {
         auto text = without_end(next_line(head));
         if (!text.empty() && is_blank(text.front())) {
-            // A fold goes on with the field before it, which is where a fold behind the status line has none.
+            // A fold continues the field before it; a fold after the status line has none.
             const bool follows_field = out.find("\r\n") + 2 < out.size();
             if (follows_field) {
                 out.resize(out.size() - 2);
@@ -187,7 +187,7 @@ AnswerHead::State AnswerHead::take(ReceiveBuffer& buffer) {
     }
 }
 
-/// One head of `size` bytes, which is there as a whole. `partial` means an interim one of no interest.
+/// One complete head of `size` bytes. `partial` means an interim one of no interest.
 AnswerHead::State AnswerHead::parse_one(ReceiveBuffer& buffer, std::size_t size) {
     if (!is_plain(buffer.unread().substr(0, size))) {
         const std::string text = rewritten(buffer.unread().substr(0, size));

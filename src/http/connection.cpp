@@ -15,9 +15,9 @@ namespace {
 
 namespace asio = boost::asio;
 
-// Behind the head: room for what comes with it, and for lines of the chunked coding, which are bounded by it.
+// After the head: room for what comes with it, and for lines of the chunked coding, which are bounded by it.
 constexpr std::size_t body_room = 16384;
-/// How long an answer that is none to its request is waited behind, and how many such answers there may be.
+/// How long the real answer is waited for after a stray one, and how many stray ones there may be.
 constexpr std::chrono::milliseconds stray_patience{2'000};
 constexpr unsigned max_strays = 4;
 
@@ -243,7 +243,7 @@ asio::awaitable<ReadOutcome> ConnectionImpl::receive(char* out, std::size_t room
     return transport_->read(out, room);
 }
 
-/// Up to the end of the final head; with `stop_at_continue` also to a 100.
+/// Up to the end of the final head; with `stop_at_continue` also up to a 100.
 asio::awaitable<ClientResult<void>> ConnectionImpl::read_head(Phase phase, bool stop_at_continue) {
     for (;;) {
         const AnswerHead::State state = answer_head_.parse(buffer_);
@@ -367,7 +367,7 @@ asio::awaitable<ClientResult<Answer>> ConnectionImpl::answer_behind(Answer answe
     co_return answer;
 }
 
-/// The answer, after sending ended in whatever way.
+/// Reads the answer, however sending ended.
 asio::awaitable<ClientResult<Answer>> ConnectionImpl::answer_after(SendOutcome outcome) {
     sent_all_ = outcome.sent == Sent::all;
     if (outcome.sent == Sent::source) {

@@ -28,13 +28,13 @@ struct Origin {
     std::string target;        ///< of the URL
 };
 
-/// A connection of a client as its exchanges see it; they keep it alive while they run.
+/// A client's connection as its exchanges see it; they keep it alive while they run.
 class ConnectionImpl final : public std::enable_shared_from_this<ConnectionImpl>, private Inflow {
   public:
     using Clock = Transport::Clock;
 
-    /// `transport` is connected, and through with its TLS handshake.
-    ///   ends_at  no exchange begins after this time
+    /// `transport` is connected, with its TLS handshake done.
+    ///   ends_at  no exchange starts after this time
     ///   habits   of the server; shared with its other connections
     ConnectionImpl(std::shared_ptr<Transport> transport, std::shared_ptr<const Origin> origin, Endpoint address,
                    const ConnectionOptions& options, Clock::time_point ends_at, std::shared_ptr<PeerHabits> habits);
@@ -70,7 +70,7 @@ class ConnectionImpl final : public std::enable_shared_from_this<ConnectionImpl>
 
     /// Nothing more is sent on it.
     [[nodiscard]] bool is_spent() const { return exchanges_ > 0 && habits_->expects_strays(Clock::now()); }
-    /// Readies everything for a request; why it cannot be sent on this connection.
+    /// Prepares everything for a request; returns why it cannot be sent on this connection.
     std::optional<Failure> begin(const Request& request);
     /// What lies here, in OpenSSL or in the kernel, before anything was asked.
     std::optional<Failure> look_for_strays();
@@ -78,7 +78,7 @@ class ConnectionImpl final : public std::enable_shared_from_this<ConnectionImpl>
     boost::asio::awaitable<ClientResult<Answer>> answer_behind(Answer answer, const Request& request);
     boost::asio::awaitable<SendOutcome> send(std::span<const std::string_view> parts);
     boost::asio::awaitable<SendOutcome> send_source(BodySource& source);
-    /// Looks for an answer while a request is being sent. nullopt: there is none yet.
+    /// Looks for an answer while a request is being sent. nullopt: none has arrived yet.
     std::optional<SendOutcome> look_for_answer();
 
     boost::asio::awaitable<ClientResult<void>> read_head(Phase phase, bool stop_at_continue);
@@ -102,7 +102,7 @@ class ConnectionImpl final : public std::enable_shared_from_this<ConnectionImpl>
     bool in_use_ = false;
     std::uint64_t exchanges_ = 0;
 
-    // Of the exchange at hand.
+    // Of the current exchange.
     std::string out_;
     std::vector<std::string_view> parts_;
     bool sent_all_ = false;

@@ -25,10 +25,10 @@ using Clock = Transport::Clock;
 // Of one connect() and URL.
 constexpr std::size_t max_attempts = 8;
 constexpr std::size_t max_unix_path = 107;  // sockaddr_un
-/// A URL that was out is tried last for so long.
+/// How long a URL that was down is tried last.
 constexpr std::chrono::minutes url_memory{1};
 
-/// One URL of the server, and what was learnt of it.
+/// One URL of the server, and what is known about it.
 struct Site {
     std::shared_ptr<const Route> route;
     std::shared_ptr<const Origin> origin;
@@ -186,8 +186,8 @@ void Connector::Impl::add_site(const Url& url, std::shared_ptr<const tls::Client
     sites_.push_back(std::move(site));
 }
 
-/// As configured, those that were out last. One that is due again is left to whoever asks now: the others wait for what
-/// comes of it.
+/// As configured, with those that were down last. One that is due again is left to whoever asks now: the others wait
+/// for its result.
 std::vector<std::shared_ptr<Site>> Connector::Impl::sites_in_order() {
     auto sites = sites_;
     if (sites.size() > 1) {

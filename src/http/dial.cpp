@@ -44,7 +44,8 @@ Failure failure(const Transport& transport, Phase phase, Io io) {
     }
     switch (phase) {
         case Phase::handshake:
-            // A balancer without a server behind it, one connection too many: it says nothing about certificates.
+            // A load balancer without a server behind it, or one connection too many: it says nothing about
+            // certificates.
             return failure(phase, FailureKind::closed, "the peer closed the connection during the TLS handshake");
         case Phase::proxy:
             return failure(phase, FailureKind::closed, "the proxy closed the connection instead of answering");

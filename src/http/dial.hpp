@@ -15,7 +15,7 @@
 
 namespace lihandover::http {
 
-/// What all attempts to reach one server have in common.
+/// What all attempts to reach one server share.
 struct Route {
     bool tcp = true;                                    ///< else a Unix socket
     std::shared_ptr<const tls::ClientContext> context;  ///< null: in the clear
@@ -28,9 +28,8 @@ struct Route {
     std::chrono::milliseconds handshake_timeout{};
 };
 
-/// Goes all the way to the server behind one address, which is the proxy's where there is one: the connection, the
-/// proxy's, and TLS over it. nullopt: `transport` is ready
-/// for exchanges. Transport::close() ends it as cancelled.
+/// Connects completely to the server at one address, or through the proxy at it: the TCP connection, the proxy's
+/// tunnel, and TLS over it. nullopt: `transport` is ready for exchanges. Transport::close() ends it as cancelled.
 [[nodiscard]] boost::asio::awaitable<std::optional<Failure>> dial(std::shared_ptr<Transport> transport,
                                                                   std::shared_ptr<const Route> route, Endpoint address);
 

@@ -13,7 +13,8 @@ namespace {
 
 namespace asio = boost::asio;
 
-/// How much a failure tells: one of certificates concerns an operator, and beyond that the way that was gone counts.
+/// How informative a failure is: one about certificates concerns an operator; otherwise the attempt that got further
+/// counts.
 int weight(const Failure& failure) {
     return failure.kind == FailureKind::certificate ? 100 : static_cast<int>(failure.phase);
 }
@@ -45,7 +46,7 @@ asio::awaitable<Race::Outcome> Race::run(std::shared_ptr<Race> self) {
         co_await self->wake_.async_wait(asio::redirect_error(asio::use_awaitable, error));
         if (error && news == self->news_ && !self->cancelled_) {
             self->stop();
-            throw boost::system::system_error{error};  // cancelled by Asio's means
+            throw boost::system::system_error{error};  // cancelled through Asio
         }
     }
     self->stop();

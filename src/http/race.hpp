@@ -14,8 +14,8 @@
 
 namespace lihandover::http {
 
-/// Addresses tried beside one another until one of them has gone all the way (RFC 8305 5): each gets a head start
-/// before the next, which begins at once when one fails.
+/// Tries addresses in parallel until one of them is connected completely (RFC 8305 5): each gets a head start before
+/// the next, which starts at once when one fails.
 class Race : public std::enable_shared_from_this<Race>,
              public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
   public:
@@ -25,8 +25,8 @@ class Race : public std::enable_shared_from_this<Race>,
         std::shared_ptr<Transport> winner;  ///< null: see `failure`
         std::optional<Endpoint> address;    ///< of the winner
         std::vector<Endpoint> failed;
-        std::vector<Endpoint> overtaken;  ///< had not come to an end when a later one had gone all the way
-        Failure failure;                  ///< of the attempt that came furthest
+        std::vector<Endpoint> overtaken;  ///< had not ended when a later one was connected completely
+        Failure failure;                  ///< of the attempt that got furthest
     };
 
     Race(const Executor& executor, std::shared_ptr<const Route> route, std::vector<Endpoint> addresses,
@@ -35,7 +35,7 @@ class Race : public std::enable_shared_from_this<Race>,
     Race& operator=(const Race&) = delete;
     ~Race() { stop(); }
 
-    /// Once. Asio cancellation surfaces as boost::system::system_error(operation_aborted).
+    /// Call it once. Asio cancellation surfaces as boost::system::system_error(operation_aborted).
     static boost::asio::awaitable<Outcome> run(std::shared_ptr<Race> self);
     void cancel();
 

@@ -13,7 +13,7 @@ bool announces_empty_body(std::string_view method) {
     return method == "POST" || method == "PUT" || method == "PATCH";
 }
 
-/// No space and no line end, which would make another request of it.
+/// No space and no line end, which would make it another request.
 bool is_word(std::string_view text) {
     return !text.empty() && std::ranges::none_of(text, [](char letter) {
         return static_cast<unsigned char>(letter) <= 0x20 || letter == 0x7F;

@@ -9,7 +9,7 @@
 
 namespace lihandover::http {
 
-/// What the head of a request says beside the request itself.
+/// What the head of a request says besides the request itself.
 struct RequestFrame {
     std::string_view authority;           ///< for the Host field
     std::string_view fixed_fields;        ///< sent with every request: whole lines
@@ -17,8 +17,8 @@ struct RequestFrame {
     bool expect_continue = false;
 };
 
-/// Writes the head of `request` to `out`, instead of what is there. A space, a line end or a control character where
-/// HTTP does not allow them is a programming mistake: std::logic_error.
+/// Writes the head of `request` to `out`, replacing its contents. A space, a line end or a control character where HTTP
+/// does not allow it is a programming mistake: std::logic_error.
 void write_request_head(std::string& out, const Request& request, const RequestFrame& frame);
 
 }  // namespace lihandover::http

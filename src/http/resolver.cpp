@@ -24,7 +24,7 @@ namespace asio = boost::asio;
 
 constexpr std::size_t max_addresses = 16;
 constexpr std::chrono::hours stale_for{24};
-// RFC 8767 5: how long to wait for a fresh answer where an old one is at hand.
+// RFC 8767 5: how long to wait for a fresh answer if an old one is at hand.
 constexpr std::chrono::milliseconds stale_after{1'800};
 
 /// Threads of all resolvers that have not ended.
@@ -65,7 +65,7 @@ struct Resolver::Lookup {
     std::mutex mutex;
     std::optional<Executor> home;  ///< under `mutex`: where to tell the result, until the resolver goes
 
-    // The resolver's alone.
+    // For the resolver only.
     Clock::time_point begun = Clock::now();
     bool done = false;
     std::optional<std::vector<asio::ip::address>> addresses;
@@ -95,7 +95,7 @@ bool Resolver::may_start(Clock::time_point now) const {
     return running_.size() < max_at_once || (now - running_.back()->begun >= again_ && lookups_in_all() < max_in_all);
 }
 
-/// A lookup to wait for: the running one unless it seems to hang, else a new one where that may be.
+/// A lookup to wait for: the running one unless it seems to hang, else a new one if that is allowed.
 std::shared_ptr<Resolver::Lookup> Resolver::join(Clock::duration timeout) {
     const auto now = Clock::now();
     const bool fresh = !running_.empty() && now - running_.back()->begun < timeout;
@@ -112,7 +112,7 @@ std::shared_ptr<Resolver::Lookup> Resolver::start() {
         try {
             found = ask(name);
         } catch (const std::exception&) {
-            found.reset();  // out of memory: as if the name service could not tell
+            found.reset();  // out of memory: as if the name service gave no answer
         }
         --lookups_in_all();
         const std::scoped_lock lock{lookup->mutex};
@@ -192,7 +192,7 @@ asio::awaitable<Resolver::Outcome> Resolver::wait(std::shared_ptr<Resolver> self
             break;  // it took too long
         }
         if (!waiter.woken) {
-            throw boost::system::system_error{error};  // cancelled by Asio's means
+            throw boost::system::system_error{error};  // cancelled through Asio
         }
     }
     co_return self->outcome_of(lookup.get());

@@ -16,9 +16,9 @@
 
 namespace lihandover::http {
 
-/// Looks up one server's name. A lookup cannot be interrupted, so each runs on a thread of its own that is left behind
-/// when it hangs: it holds up neither another server's name nor a stop, and touches nothing of ours when it ends at
-/// last. Used on the thread of `executor`; runs of resolve() at the same time share a lookup.
+/// Looks up one server's name. A lookup cannot be interrupted, so each runs on a separate thread that is abandoned if
+/// it hangs: it delays neither another server's name nor a stop, and touches nothing of ours when it ends at last. Used
+/// on the thread of `executor`; concurrent calls of resolve() share a lookup.
 class Resolver : public std::enable_shared_from_this<Resolver> {
   public:
     using Clock = std::chrono::steady_clock;
@@ -41,7 +41,7 @@ class Resolver : public std::enable_shared_from_this<Resolver> {
     Resolver& operator=(const Resolver&) = delete;
     ~Resolver();
 
-    /// While the name service cannot tell, what it told last counts for up to a day (RFC 8767).
+    /// While the name service gives no answer, its last answer stays valid for up to a day (RFC 8767).
     boost::asio::awaitable<Outcome> resolve(Clock::duration timeout);
     /// Ends every running resolve().
     void cancel();
