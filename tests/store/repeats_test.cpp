@@ -187,7 +187,7 @@ TEST_F(Repeated, IsSeenOnceAClockThatWasDaysAheadIsSetRight) {
     std::uint64_t hash = 1;
     // From several places within a period.
     for (int round = 0; round < 4; ++round) {
-        for (const std::int64_t ahead : {day - 3600, day + 3600, 2 * day, 5 * day}) {
+        for (const std::int64_t ahead : {day - 3600, day + 3600, 2 * day, 5 * day, 30 * day, 400 * day}) {
             const std::int64_t now = clock_.wall().seconds;
             const std::vector<std::optional<std::int64_t>> events = {now, now - 3600, now - 3 * day, std::nullopt};
             const std::uint64_t first = hash;

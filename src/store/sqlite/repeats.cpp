@@ -27,6 +27,7 @@ void Repeats::open(Connection& connection) {
     first_event_ = connection.prepare("SELECT event_micros FROM repeats ORDER BY event_micros LIMIT 1");
     first_period_ = connection.prepare("SELECT period FROM late_repeats ORDER BY period LIMIT 1");
     last_period_ = connection.prepare("SELECT period FROM late_repeats ORDER BY period DESC LIMIT 1");
+    next_period_ = connection.prepare("SELECT period FROM late_repeats WHERE period > ? ORDER BY period LIMIT 1");
     event_edge_ = connection.prepare(
         "SELECT event_micros, hash FROM repeats WHERE event_micros < ? ORDER BY event_micros, hash LIMIT 1 OFFSET ?");
     period_edge_ = connection.prepare(
@@ -37,8 +38,9 @@ void Repeats::open(Connection& connection) {
 }
 
 void Repeats::close() {
-    for (Statement* statement : {&insert_, &insert_late_, &select_, &select_late_, &first_event_, &first_period_,
-                                 &last_period_, &event_edge_, &period_edge_, &delete_events_, &delete_periods_}) {
+    for (Statement* statement :
+         {&insert_, &insert_late_, &select_, &select_late_, &first_event_, &first_period_, &last_period_, &next_period_,
+          &event_edge_, &period_edge_, &delete_events_, &delete_periods_}) {
         *statement = Statement();
     }
     connection_ = nullptr;
@@ -70,7 +72,8 @@ Repeats::Found Repeats::remember(const NewItem& item, model::Instant now) {
 Repeats::Found Repeats::remember(const NewItem& item, const Hash128& key, model::Instant now) {
     const std::span<const std::uint8_t> hash(key);
     const bool fresh = item.event_seconds.has_value() && *item.event_seconds >= now.seconds - fresh_window;
-    const bool surely_fresh = fresh && *item.event_seconds >= now.seconds - fresh_window + clock_slack;
+    const bool was_ahead = newest_period_ > period_of(now.seconds + clock_slack);
+    const bool surely_fresh = fresh && !was_ahead && *item.event_seconds >= now.seconds - fresh_window + clock_slack;
     const std::int64_t event =
         item.event_seconds.has_value() ? *item.event_seconds * 1'000'000 + item.event_nanos / 1000 : 0;
 
@@ -80,13 +83,8 @@ Repeats::Found Repeats::remember(const NewItem& item, const Hash128& key, model:
                 return found;
             }
         }
-        // Later periods are there when the clock was ahead for a while.
-        const std::int64_t present = period_of(now.seconds + clock_slack);
-        const std::int64_t last = std::clamp(newest_period_, present, present + periods_ahead);
-        for (std::int64_t at = period_cutoff(now); at <= last; ++at) {
-            if (const auto found = look(select_late_, at, hash, item); found != Found::unknown) {
-                return found;
-            }
+        if (const auto found = look_at_periods(item, hash, now); found != Found::unknown) {
+            return found;
         }
     }
     const auto insert = [&](Statement& statement, std::int64_t at) {
@@ -113,6 +111,30 @@ Repeats::Found Repeats::remember(const NewItem& item, const Hash128& key, model:
         insert(insert_late_, received);
         oldest_period_ = std::min(oldest_period_, received);
         newest_period_ = std::max(newest_period_, received);
+    }
+    return Found::unknown;
+}
+
+Repeats::Found Repeats::look_at_periods(const NewItem& item, std::span<const std::uint8_t> hash, model::Instant now) {
+    const std::int64_t present = period_of(now.seconds + clock_slack);
+    for (std::int64_t at = period_cutoff(now); at <= present; ++at) {
+        if (const auto found = look(select_late_, at, hash, item); found != Found::unknown) {
+            return found;
+        }
+    }
+    // Later ones are there when the clock was ahead for a while: few, and maybe far away.
+    for (std::int64_t at = present; at < newest_period_;) {
+        {
+            next_period_.bind(1, at);
+            Rows rows(next_period_);
+            if (!rows.next()) {
+                break;
+            }
+            at = rows->integer(0);
+        }
+        if (const auto found = look(select_late_, at, hash, item); found != Found::unknown) {
+            return found;
+        }
     }
     return Found::unknown;
 }

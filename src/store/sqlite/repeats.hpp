@@ -17,7 +17,9 @@ namespace lihandover::store::sqlite {
 /// about the order they are made in and old ones go by range. An item whose event has no time, or an older one, is
 /// remembered under the period it was received in; an event that was fresh at first and is old when it is told again is
 /// therefore looked for in both places. One that was old when it was told first, but young enough to be kept under its
-/// own time, is remembered under both: what is old by a clock that runs ahead is young once that is set right.
+/// own time, is remembered under both: what is old by a clock that runs ahead is young once that is set right. As long
+/// as there are periods to come in the table, which a clock that was ahead leaves there, everything is looked for in
+/// them.
 ///
 /// Used by the writer only, inside its transactions.
 class Repeats {
@@ -28,9 +30,6 @@ class Repeats {
     /// Length of a period: short enough that not much more than repeat_memory is kept, long enough that few need a
     /// look.
     static constexpr std::int64_t period = std::int64_t{84} * 3600;
-    /// How many later periods are looked into, when a clock that was ahead left entries there: two weeks.
-    static constexpr std::int64_t periods_ahead = 4;
-
     explicit Repeats(std::chrono::seconds memory) : memory_(memory.count()) {}
 
     void open(Connection& connection);
@@ -56,6 +55,7 @@ class Repeats {
     [[nodiscard]] std::int64_t period_cutoff(model::Instant now) const;
     void learn_oldest();
     [[nodiscard]] Found remember(const NewItem& item, const Hash128& key, model::Instant now);
+    [[nodiscard]] Found look_at_periods(const NewItem& item, std::span<const std::uint8_t> hash, model::Instant now);
     [[nodiscard]] static Found look(Statement& select, std::int64_t at, std::span<const std::uint8_t> hash,
                                     const NewItem& item);
 
@@ -74,6 +74,7 @@ class Repeats {
     Statement first_event_;
     Statement first_period_;
     Statement last_period_;
+    Statement next_period_;
     Statement event_edge_;
     Statement period_edge_;
     Statement delete_events_;
