@@ -194,7 +194,7 @@ void parse_and_match(benchmark::State& state) {
         if (parser.parse(events.lines[i], now, event)) {
             throw std::logic_error("a good event is refused");
         }
-        warrants.match(event, now, scratch, matches);
+        warrants.match(event, {now, now}, scratch, matches);
         if (!matches.empty()) {
             throw std::logic_error("nobody is a target");
         }

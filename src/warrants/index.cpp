@@ -69,13 +69,13 @@ struct Index::Tables {
 
     /// Whether a posting under the event's key applies to the event, given when it happened and when it came in.
     [[nodiscard]] bool applies(const Posting& posting, const model::Event& event, model::Instant at,
-                               model::Instant received_at, const model::Identifier& identifier,
+                               const Receipt& receipt, const model::Identifier& identifier,
                                bool has_optional_parameters) const {
         const Warrant& warrant = *warrants[posting.warrant];
         const Target& target = warrant.targets[posting.target];
         const model::Instant from = std::max(warrant.valid_from, target.from.value_or(warrant.valid_from));
         const model::Instant until = std::min(warrant.valid_until, target.until.value_or(warrant.valid_until));
-        if (at < from || at >= until || received_at >= takes_until(warrant, rules.late_events)) {
+        if (at < from || at >= until || receipt.trusted >= takes_until(warrant, rules.late_events)) {
             return false;
         }
         if (!warrant.services.empty() && std::ranges::find(warrant.services, event.service) == warrant.services.end()) {
@@ -209,11 +209,11 @@ Index::Index(std::vector<WarrantPtr> warrants, MatchRules rules) {
 
 Index::~Index() = default;
 
-void Index::match(const model::Event& event, model::Instant received_at, MatchScratch& scratch, std::vector<Match>& out,
+void Index::match(const model::Event& event, const Receipt& receipt, MatchScratch& scratch, std::vector<Match>& out,
                   const model::NumberPlan* numbers) const {
     out.clear();
     scratch.hits_.clear();
-    const model::Instant at = event.timestamp ? event.timestamp->instant : received_at;
+    const model::Instant at = event.timestamp ? event.timestamp->instant : receipt.at;
     model::KeyRules rules = tables_->rules.matching.rules_of(event.service);
     rules.numbers = numbers;
     for (std::size_t p = 0; p < event.parties.size(); ++p) {
@@ -226,7 +226,7 @@ void Index::match(const model::Event& event, model::Instant received_at, MatchSc
                 }
                 for (std::size_t n = found->first_posting;; ++n) {
                     const Posting& posting = tables_->postings[n];
-                    if (tables_->applies(posting, event, at, received_at, identifier, key.has_optional_parameters)) {
+                    if (tables_->applies(posting, event, at, receipt, identifier, key.has_optional_parameters)) {
                         scratch.hits_.emplace_back(posting.warrant, static_cast<std::uint32_t>(p));
                     }
                     if (posting.is_last != 0) {

@@ -39,12 +39,14 @@ void check_in_force(const warrants::Warrant& warrant) {
         event.identifiers.push_back({target.type, target.value});
         event.parties.push_back({model::PartyRole::sender, 0, 1, {}});
         const auto from = target.from.value_or(warrant.valid_from);
-        index.match(event, from, scratch, matches);
+        index.match(event, {from, from}, scratch, matches);
         must(matches.size() == 1, "a target is found from its beginning on");
-        index.match(event, target.until.value_or(warrant.valid_until), scratch, matches);
+        const auto until = target.until.value_or(warrant.valid_until);
+        index.match(event, {until, until}, scratch, matches);
         // Another target may name the same party for longer.
         must(matches.empty() || warrant.targets.size() > 1, "and not from its end on");
-        index.match(event, {warrant.valid_from.seconds - 1, 0}, scratch, matches);
+        const model::Instant before{warrant.valid_from.seconds - 1, 0};
+        index.match(event, {before, before}, scratch, matches);
         must(matches.empty(), "nor before the warrant");
     }
 }

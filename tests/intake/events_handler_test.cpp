@@ -269,6 +269,21 @@ TEST_F(EventsHandlerTest, WhileTheClockIsNotTrustedTheFutureIsOurMistake) {
     EXPECT_EQ(client_.json(ahead).status, 422);
 }
 
+TEST_F(EventsHandlerTest, AClockThatIsAheadMakesNoEventTooLate) {
+    warrants::Warrant closed = warrant("LIID-1", "u-1");
+    closed.valid_until = {noon.seconds + 60, 0};
+    intake_.publish(testing::snapshot({closed}));
+    constexpr std::int64_t day = 24 * 3600;
+    const std::string inside = event("e-1", "u-1", R"(,"timestamp":"2026-01-22T12:00:00Z")");
+    intake_.clock().set_wall({noon.seconds + 100 * day, 0});
+    intake_.clock().distrust(std::chrono::days(100));
+    EXPECT_EQ(client_.json(inside).status, 202);
+    EXPECT_EQ(store_.items().size(), 1U);
+    intake_.clock().trust();
+    EXPECT_EQ(client_.json(inside).status, 202);
+    EXPECT_EQ(store_.items().size(), 1U) << "and by a right clock it is";
+}
+
 TEST_F(EventsHandlerTest, AnswersInTimeWhereTheStoreHangs) {
     auto hasty = testing::snapshot({warrant("LIID-1", "u-1")});
     hasty->limits.answer_timeout = std::chrono::milliseconds(50);

@@ -29,7 +29,7 @@ class ItemMakerTest : public ::testing::Test {
         snapshot_ = testing::snapshot(warrants);
         snapshot_->metadata_parameters = metadata_parameters;
         warrants::MatchScratch scratch;
-        snapshot_->index->match(event_, noon, scratch, matches_);
+        snapshot_->index->match(event_, {noon, noon}, scratch, matches_);
         std::vector<store::NewItem> items;
         ItemMaker(source, store_.item_intake()).append(event_, matches_, *snapshot_, noon, items);
         return items;
@@ -174,7 +174,7 @@ class ItemMakerObjectsTest : public ItemMakerTest {
                    {});
         snapshot_ = testing::snapshot(all);
         warrants::MatchScratch scratch;
-        snapshot_->index->match(event_, noon, scratch, matches_);
+        snapshot_->index->match(event_, {noon, noon}, scratch, matches_);
         sources_[0].sealed = std::make_shared<testing::FakeObjects::Sealed>("", model::Sha256{}, alive_);
         sources_[1].file = std::make_shared<store::SourceFile>();
         takes_ = ItemMaker::takes_objects(event_, matches_, *snapshot_);
@@ -232,7 +232,7 @@ TEST_F(ItemMakerObjectsTest, NobodyTakesThemWhereNoneIsOrderedOrTheDestinationHa
     snapshot_ = testing::snapshot({with_binary("LIID-1")});
     snapshot_->routes[0].binary = nullptr;
     warrants::MatchScratch scratch;
-    snapshot_->index->match(event_, noon, scratch, matches_);
+    snapshot_->index->match(event_, {noon, noon}, scratch, matches_);
     EXPECT_FALSE(ItemMaker::takes_objects(event_, matches_, *snapshot_));
     std::vector<store::NewItem> items;
     ItemMaker("local", store_.item_intake()).append(event_, matches_, *snapshot_, noon, items, sources_);

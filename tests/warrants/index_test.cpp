@@ -89,10 +89,10 @@ class EventOf {
 };
 
 /// `LIID:parties` of each match, parties as numbers.
-std::string matches(const Index& index, const Event& event, Instant received_at = within) {
+std::string matches(const Index& index, const Event& event, const Receipt& receipt) {
     MatchScratch scratch;
     std::vector<Match> found;
-    index.match(event, received_at, scratch, found);
+    index.match(event, receipt, scratch, found);
     std::string text;
     for (const Match& match : found) {
         text += (text.empty() ? "" : " ") + (*match.warrant)->liid + ":";
@@ -106,6 +106,10 @@ std::string matches(const Index& index, const Event& event, Instant received_at 
         text += parties;
     }
     return text;
+}
+
+std::string matches(const Index& index, const Event& event, Instant received_at = within) {
+    return matches(index, event, Receipt{received_at, received_at});
 }
 
 TEST(Index, OfNothingMatchesNothing) {
@@ -138,7 +142,7 @@ TEST(Index, EachWarrantMatchesOnceWithAllItsParties) {
     EXPECT_EQ(matches(index, event.event), "L-1:1 L-1:1 L-2:0,1");
     MatchScratch scratch;
     std::vector<Match> found;
-    index.match(event.event, within, scratch, found);
+    index.match(event.event, {within, within}, scratch, found);
     EXPECT_EQ((*found[0].warrant)->destination, "a-lea");
     EXPECT_EQ(found[1].warrant, &index.warrants()[1]);
 }
@@ -172,9 +176,10 @@ TEST(Index, AnEventCountsByItsOwnTimeElseByItsReceipt) {
     const Index index({share(make("L-1", {target(IdentifierType::user_id, "u-1")}))});
     EventOf event({{{IdentifierType::user_id, "u-1"}}});
     EXPECT_EQ(matches(index, event.event, within), "L-1:0");
-    EXPECT_EQ(matches(index, event.event, {5'000, 0}), "");
+    EXPECT_EQ(matches(index, event.event, Instant{5'000, 0}), "");
     event.at(within);
-    EXPECT_EQ(matches(index, event.event, {5'000, 0}), "L-1:0") << "intercepted inside the window, received after";
+    EXPECT_EQ(matches(index, event.event, Instant{5'000, 0}), "L-1:0")
+        << "intercepted inside the window, received after";
     event.at({5'000, 0});
     EXPECT_EQ(matches(index, event.event, within), "");
 }
@@ -273,7 +278,7 @@ TEST(Index, HoldsAHundredThousandWarrants) {
         const std::string user = "u-" + std::to_string(n);
         const std::string number = "+" + std::to_string(447'700'000'000 + n);
         EventOf event({{{IdentifierType::user_id, user}}, {{IdentifierType::tel_uri, number}}});
-        index.match(event.event, within, scratch, found);
+        index.match(event.event, {within, within}, scratch, found);
         ASSERT_EQ(found.size(), 1U);
         ASSERT_EQ((*found[0].warrant)->liid, "L-" + std::to_string(n));
         ASSERT_EQ(found[0].targeted, std::vector<std::uint64_t>{3});
@@ -281,7 +286,7 @@ TEST(Index, HoldsAHundredThousandWarrants) {
     for (std::size_t n = 0; n < count; ++n) {
         const std::string user = "v-" + std::to_string(n);
         EventOf event({{{IdentifierType::user_id, user}}});
-        index.match(event.event, within, scratch, found);
+        index.match(event.event, {within, within}, scratch, found);
         ASSERT_TRUE(found.empty());
     }
 }
@@ -298,7 +303,7 @@ TEST(Index, AMissAllocatesNothing) {
     std::vector<Match> found;
     const std::size_t before = allocations;
     for (int n = 0; n < 10; ++n) {
-        index.match(event.event, within, scratch, found);
+        index.match(event.event, {within, within}, scratch, found);
     }
     EXPECT_EQ(allocations, before);
     EXPECT_TRUE(found.empty());
@@ -364,9 +369,9 @@ TEST(Index, ASourceThatSaysHowItWritesNationalNumbersIsUnderstood) {
     const EventOf event({{{IdentifierType::msisdn, "07700900128"}}});
     MatchScratch scratch;
     std::vector<Match> found;
-    index.match(event.event, within, scratch, found);
+    index.match(event.event, {within, within}, scratch, found);
     EXPECT_TRUE(found.empty());
-    index.match(event.event, within, scratch, found, &british);
+    index.match(event.event, {within, within}, scratch, found, &british);
     EXPECT_EQ(found.size(), 1U);
 }
 
@@ -403,16 +408,26 @@ TEST(Index, AnEventThatComesInLateCountsForAWhile) {
     constexpr std::int64_t week = 7 * 24 * 3600;
     const Index index({share(make("L-1", {target(IdentifierType::user_id, "u-1")}))});
     const std::vector<Identifier> who = {{IdentifierType::user_id, "u-1"}};
-    EXPECT_EQ(matches(index, EventOf({who}).at(within).event, {end.seconds + week - 1, 999'999'999}), "L-1:0");
-    EXPECT_EQ(matches(index, EventOf({who}).at(within).event, {end.seconds + week, 0}), "");
+    EXPECT_EQ(matches(index, EventOf({who}).at(within).event, Instant{end.seconds + week - 1, 999'999'999}), "L-1:0");
+    EXPECT_EQ(matches(index, EventOf({who}).at(within).event, Instant{end.seconds + week, 0}), "");
     EXPECT_EQ(matches(index, EventOf({who}).at({1'999, 999'999'999}).event, end), "L-1:0") << "at full precision";
     EXPECT_EQ(matches(index, EventOf({who}).at(end).event, end), "");
     EXPECT_EQ(matches(index, EventOf({who}).event, end), "") << "one without a time counts by its receipt";
     EXPECT_EQ(matches(index, EventOf({who}).at({999, 999'999'999}).event, within), "");
     const Index none({share(make("L-1", {target(IdentifierType::user_id, "u-1")}))},
                      {.matching = {}, .late_events = {}});
-    EXPECT_EQ(matches(none, EventOf({who}).at(within).event, {1'999, 999'999'999}), "L-1:0");
+    EXPECT_EQ(matches(none, EventOf({who}).at(within).event, Instant{1'999, 999'999'999}), "L-1:0");
     EXPECT_EQ(matches(none, EventOf({who}).at(within).event, end), "");
+}
+
+TEST(Index, WhatComesInLateIsJudgedByTheTimeThatIsTrusted) {
+    const Index index({share(make("L-1", {target(IdentifierType::user_id, "u-1")}))});
+    const std::vector<Identifier> who = {{IdentifierType::user_id, "u-1"}};
+    const Instant months_ahead{end.seconds + 100 * 24 * 3600, 0};
+    const Receipt receipt{months_ahead, end};
+    EXPECT_EQ(matches(index, EventOf({who}).at(within).event, receipt), "L-1:0");
+    EXPECT_EQ(matches(index, EventOf({who}).at(end).event, receipt), "");
+    EXPECT_EQ(matches(index, EventOf({who}).at(within).event, {months_ahead, months_ahead}), "");
 }
 
 TEST(Index, MayBeAskedFromManyThreads) {
@@ -427,7 +442,7 @@ TEST(Index, MayBeAskedFromManyThreads) {
             for (int n = 0; n < 1'000; ++n) {
                 const std::string user = "u-" + std::to_string(n);
                 EventOf event({{{IdentifierType::user_id, user}}});
-                index.match(event.event, within, scratch, found);
+                index.match(event.event, {within, within}, scratch, found);
                 hits += found.size();
             }
         });

@@ -24,6 +24,12 @@ struct Match {
     std::vector<std::uint64_t> targeted;
 };
 
+/// When an event came in.
+struct Receipt {
+    model::Instant at;       ///< the time of an event that gives none
+    model::Instant trusted;  ///< by the time that is trusted: whether it is too late for a warrant (promise 13)
+};
+
 /// What match() needs besides the index: kept by the caller from event to event so that nothing is allocated for an
 /// event under no warrant. One per thread.
 class MatchScratch {
@@ -60,12 +66,12 @@ class Index {
     Index& operator=(const Index&) = delete;
 
     /// Replaces `out` by one match for each warrant that the event falls under, in the order of their destinations and
-    /// LIIDs, each at most once. A warrant applies by the event's own time, else by `received_at`, within its window
-    /// and its target's, both half-open; every party in every role counts. One that has ended takes what happened
-    /// before its end for `late_events` more (promise 9).
+    /// LIIDs, each at most once. A warrant applies by the event's own time, else by that of its receipt, within its
+    /// window and its target's, both half-open; every party in every role counts. One that has ended takes what
+    /// happened before its end for `late_events` more (promise 9).
     ///
     /// `numbers` says how the source of the event writes national numbers; null: it does not.
-    void match(const model::Event& event, model::Instant received_at, MatchScratch& scratch, std::vector<Match>& out,
+    void match(const model::Event& event, const Receipt& receipt, MatchScratch& scratch, std::vector<Match>& out,
                const model::NumberPlan* numbers = nullptr) const;
 
     /// All of them, in the order of destination and LIID.

@@ -33,7 +33,7 @@ class Pipeline::Impl {
 
     /// The warrants that `event` falls under at that moment.
     void match(const model::Event& event, const Moment& moment, std::vector<warrants::Match>& out) {
-        moment.snapshot->index->match(event, moment.received_at, scratch, out, moment.numbers);
+        moment.snapshot->index->match(event, {moment.received_at, moment.trusted_at}, scratch, out, moment.numbers);
     }
 
     std::string source;
@@ -55,6 +55,7 @@ Moment Pipeline::now() const {
     moment.snapshot = parts.snapshot.get();
     moment.numbers = moment.snapshot->numbers_of(impl_->source);
     moment.received_at = parts.clock.wall();
+    moment.trusted_at = parts.clock.trusted();
     return moment;
 }
 

@@ -55,6 +55,7 @@ struct Moment {
     std::shared_ptr<const Snapshot> snapshot;    ///< never null
     const model::NumberPlan* numbers = nullptr;  ///< of the snapshot: how the source writes national numbers
     model::Instant received_at;
+    model::Instant trusted_at;  ///< the same by the time that is trusted: whether it is too late for a warrant
 
     /// The latest time an event may have at this moment (intake.max_future).
     [[nodiscard]] model::Instant latest() const;
