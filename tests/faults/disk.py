@@ -6,7 +6,9 @@ import struct
 import subprocess
 
 FIELDS = ("magic", "seed", "write_eio", "write_enospc", "write_short", "sync_eio", "read_eio", "grow_enospc",
-          "create_emfile", "unlink_eio", "slow_sync_ms", "calls", "injected")
+          "create_emfile", "unlink_eio", "slow_sync_ms", "sync_forgets", "syncs_hang", "kernel_clock", "calls", "injected",
+          "hung")
+NUMBERS = ("slow_sync_ms", "syncs_hang", "kernel_clock", "seed")  # the others are chances
 MAGIC = 0x4C49464B
 ALL = 65536
 
@@ -29,15 +31,18 @@ class Shim:
 
     def set(self, **fields):
         for name, value in fields.items():
-            number = value if name in ("slow_sync_ms", "seed") else int(value * ALL)
+            number = value if name in NUMBERS else int(value * ALL)
             at = 4 * FIELDS.index(name)
             self.memory[at:at + 4] = struct.pack("=I", number)
 
     def clear(self):
-        self.set(**{name: 0 for name in FIELDS[2:11]})
+        self.set(**{name: 0 for name in FIELDS[2:FIELDS.index("calls")]})
+
+    def get(self, name):
+        return struct.unpack_from("=I", self.memory, 4 * FIELDS.index(name))[0]
 
     def injected(self):
-        return struct.unpack_from("=I", self.memory, 4 * FIELDS.index("injected"))[0]
+        return self.get("injected")
 
     def resolve(self, table):
         """{name: "address 127.0.0.1" or "nxdomain" or "again"}"""

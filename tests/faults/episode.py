@@ -37,6 +37,7 @@ import plan as plans  # noqa: E402
 
 FAKETIME = "/usr/lib/{}/faketime/libfaketimeMT.so.1"
 SLOWNESS = harness.PATIENCE / 90 * (4 if os.environ.get("LIHANDOVER_SANITIZED") else 1)
+ANSWER_TIMEOUT = 15  # intake.answer_timeout, as nobody configures it
 KINDS = ("warrant_in_force", "warrant_changed", "warrant_ended", "item_made", "item_delivered", "item_refused",
          "item_retried", "item_rejected", "object_lost", "object_pushed", "object_fetched", "object_refused",
          "object_retried", "object_rejected", "object_expired",
@@ -292,8 +293,10 @@ class Episode:
         self.disk_faults = []  # [begun, over or None]
         self.spans = []  # of all faults, by the wall clock
         self.unreadable = []  # [begun, over or None, LEA] of the daemon's own certificates
-        self.clock_offset = 0
         self.clock_moved = False
+        self.clock_lock = threading.Lock()
+        self.hanging = threading.Lock()
+        self.hangs = []  # [from, until] by the wall clock: the daemon had said that its disk hangs, and it went on
         self.left_out = collections.Counter()
         self.over = threading.Event()
         os.makedirs(directory, exist_ok=True)
@@ -308,6 +311,7 @@ class Episode:
         self.daemon = harness.Daemon(self, state=state)
         self.ledger = load.Ledger()
         self.leas = {each["name"]: Lea(self, each) for each in plan["leas"]}
+        self.mounted = None
         self.spool = None
         self.intake_port = harness.Ports.take()
         self.object_port = harness.Ports.take()
@@ -333,6 +337,48 @@ class Episode:
         """Whether one of the daemon's own certificates, or its key, was unusable at any time since then."""
         with self.lock:
             return any(end is None or end >= since for _, end, _ in self.unreadable)
+
+    @property
+    def commit_timeout(self):
+        return float(self.plan["commit_timeout"].rstrip("s"))
+
+    def ready_now(self):
+        """The status of /readyz; None where nobody answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.admin_port, timeout=self.patience(2))
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
+    def ask_while_hanging(self, process):
+        """A source that hands in something now is answered in time, and told to come again."""
+        source = load.Source(self, len(self.sources), "local", self.plan["seed"])
+        event = source.new_event()
+        limit = ANSWER_TIMEOUT + self.patience(5)
+        begun = time.monotonic()
+        try:
+            answer = source.ask("POST", "/v1/events", harness.to_json(event.body), {"Content-Type": "application/json"},
+                                timeout=limit)
+        except (OSError, http.client.HTTPException):
+            answer = None
+        span = (begun, time.monotonic())
+        event.attempts.append(span)
+        source.drop()
+        if answer is not None and answer.status == 202:
+            event.answer, event.answered_by = "accepted", span
+        expected = (503, 422) if self.clock_moved else (503,)
+        if process.running() and not self.was_frozen(time.time() - limit) and \
+                (answer is None or answer.status not in expected):
+            self.trouble(11, f"503 within {limit} s while the disk hangs", answer)
+
+    def was_frozen(self, since):
+        """Whether the daemon stood still at any time from then on (by the wall clock)."""
+        with self.lock:
+            return any(span["kind"] == "freeze" and (span["until"] is None or span["until"] >= since)
+                       for span in self.spans)
 
     @property
     def clock_in_doubt(self):
@@ -412,13 +458,14 @@ class Episode:
         intake["max_event_size"] = "4MiB"
         intake["max_future"] = "5m"
         intake["object_wait"] = plan["object_wait"]
-        intake["metadata_parameters"] = ["marker"]
+        intake["metadata_parameters"] = ["marker", "told"]
         if plan["named_files"]:
             self.spool = os.path.join(self.directory, "spool")
             os.makedirs(self.spool, exist_ok=True)
             intake["attachment_root"] = self.spool
+        configuration["store"] = {"commit_timeout": plan["commit_timeout"]}
         if plan["max_bytes"]:
-            configuration["store"] = {"max_bytes": plan["max_bytes"]}
+            configuration["store"]["max_bytes"] = plan["max_bytes"]
         configuration["objectserver"] = {
             "listen": f"127.0.0.1:{self.object_port}", "public_url": f"https://127.0.0.1:{self.object_port}/objects/",
             "tls": {"certificate": harness.Certificates.path("objects.pem"),
@@ -449,13 +496,56 @@ class Episode:
         """One more fault, or one less, of that kind is acting on the warrant's file."""
         with self.warrants.files_lock:
             after = self.warrants.file_becomes(f"{warrant['destination']}|{warrant['liid']}", fault, number)
-            if after == load.ABSENT:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(self.daemon.warrants, warrant["file"]))
-            elif after == load.SPOILED:
-                self.daemon.warrant_text(warrant["file"], "liid: [spoiled\n")
-            elif after == load.GOOD:
-                self.write_warrant(warrant)
+            if after is not None:
+                self.put_warrant_file(warrant, after)
+
+    def put_warrant_file(self, warrant, what):
+        if what == load.ABSENT:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(self.daemon.warrants, warrant["file"]))
+        elif what == load.SPOILED:
+            self.daemon.warrant_text(warrant["file"], "liid: [spoiled\n")
+        else:
+            self.write_warrant(warrant)
+
+    def take_warrants_away(self, how):
+        """The directory is empty, missing, or something else is mounted over it. Whether this did it."""
+        with self.warrants.files_lock:
+            if not self.warrants.directory_goes():
+                return False
+            os.rename(self.daemon.warrants, self.daemon.warrants + ".away")
+            if how != "missing":
+                os.mkdir(self.daemon.warrants)
+            if how == "mounted":
+                self.mounted = disk.SmallDisk(self.daemon.warrants, "1m")  # or, where that may not be, empty
+        return True
+
+    def bring_warrants_back(self):
+        with self.warrants.files_lock:
+            files = self.warrants.directory_returns()
+            if files is None:
+                return
+            if self.mounted is not None:
+                self.mounted.unmount()
+                self.mounted = None
+            with contextlib.suppress(FileNotFoundError):
+                os.rmdir(self.daemon.warrants)
+            here, self.daemon.warrants = self.daemon.warrants, self.daemon.warrants + ".away"
+            try:
+                for key, file in files.items():
+                    self.put_warrant_file(self.warrants.all[key], file)
+                os.rename(self.daemon.warrants, here)
+            finally:
+                self.daemon.warrants = here
+
+    def expect_nothing_ended(self):
+        told = faults.control(self, "status")
+        if told is None:
+            return
+        status = json.loads(told)
+        report = status.get("last_reload") or {}
+        if report.get("warrants_ended") and not self.warrants.clock_wrong:
+            self.trouble(10, "nothing to end while all warrant files are gone", report)
 
     def write_warrant(self, warrant):
         self.daemon.warrant(
@@ -470,8 +560,17 @@ class Episode:
         if self.shim is not None:
             self.shim.resolve({f"{name}.test": "address 127.0.0.1" for name in self.leas})
 
+    def kernel_says(self, synchronised):
+        if self.shim is not None:
+            self.shim.set(kernel_clock=2 if synchronised else 1)
+
+    def clock_goes_wrong(self, offset):
+        """By so many seconds. The kernel does not call it synchronised, nor set right, unless somebody says so."""
+        self.clock_moved = self.warrants.clock_wrong = True
+        self.kernel_says(synchronised=False)
+        self.set_clock(offset)
+
     def set_clock(self, offset):
-        self.clock_offset = offset
         if self.clock_file:
             with open(self.clock_file + ".fresh", "w", encoding="ascii") as file:
                 file.write(f"{offset:+d}\n")
@@ -505,6 +604,10 @@ class Episode:
         for lea in self.leas.values():
             lea.open_proxy()
             lea.begin()
+        for fault in self.plan["faults"]:
+            if fault["kind"] == "clock_first" and self.clock_file:
+                self.clock_goes_wrong(fault["offset"])
+                self.warrants.first_right = float("inf")
         self.daemon.start(ready=False)
         harness.wait_until(lambda: self.daemon.ready_status() == 200 and self.daemon.intake_listens(),
                            "the daemon is ready", self.patience(60))
@@ -614,6 +717,7 @@ class Episode:
         if self.small_disk is not None:
             self.small_disk.free()
         self.set_clock(0)
+        self.kernel_says(synchronised=True)
         self.names_good()
         with self.lock:
             for each in self.disk_faults:
@@ -641,6 +745,8 @@ class Episode:
         harness.wait_until(lambda: self.daemon.ready_status() == 200 and self.daemon.intake_listens(),
                            "ready again by itself", deadline)
         self.daemon.ctl("reload", expect=None)
+        if self.shim is not None and self.daemon.metric("lihandover_clock_untrusted"):
+            self.trouble(13, "the clock to be trusted once the kernel says that it is synchronised", "it is not")
         for source in self.sources:
             source.quiet.set()
         self.drain(deadline)
@@ -654,7 +760,8 @@ class Episode:
     def drain(self, deadline):
         """Waits until every source has its answers and nothing is queued, for as long as the backlog shrinks: where
         space is short, new events wait for deliveries. What an LEA refused is put back by the operator."""
-        kinds = ("queued", "refused", "held", "objects_queued", "objects_refused", "objects_attached")
+        put_back = ("refused", "set_aside", "objects_refused", "objects_set_aside")
+        kinds = ("queued", "held", "objects_queued", "objects_attached", *put_back)
         least, fewest, end = float("inf"), float("inf"), time.monotonic() + deadline
         while True:
             trying = [source.number for source in self.sources if source.is_alive()]
@@ -667,7 +774,7 @@ class Episode:
                 end = time.monotonic() + deadline
             least, fewest = min(least, left), min(fewest, len(trying))
             for destination in waiting:
-                if destination.get("refused") or destination.get("objects_refused"):
+                if any(destination.get(kind) for kind in put_back):
                     self.daemon.ctl("retry", "--destination", destination["name"], expect=None)
             if time.monotonic() > end:
                 if trying:
@@ -684,7 +791,7 @@ class Episode:
         evidence = {
             "plan": self.plan,
             "faults": {"disk": bool(self.disk_faults), "clock": self.clock_moved},
-            "spans": self.spans, "patience": self.patience(model.ALLOWANCE),
+            "spans": self.spans, "hangs": self.hangs, "patience": self.patience(model.ALLOWANCE),
             "warrants": {key: {"deliver": warrant["deliver"]} for key, warrant in self.warrants.all.items()},
             "listed": listed,
             "rejected": self.rejected,
@@ -753,8 +860,10 @@ class Episode:
                     lost.append(harness.decode_text(parts["id"]))
         ordered = [e.text for e in item.csp().iter() if e.tag.rsplit("}", 1)[-1] == "ordered"]
         ordered = " ".join(ordered).split()
+        properties = {child[0].text: child[1].text for child in item.csp_find("parameters")}
         return {
-            "at": at, "object_id": item.object_id, "liid": item.liid, "event_id": item.csp_text("eventId"),
+            "at": at, "object_id": item.object_id, "liid": item.liid,
+            "event_id": load.told_apart(item.csp_text("eventId"), properties["told"]),
             "digest": hashlib.sha256(EXPIRY.sub(rb"<\1></", item.bytes)).hexdigest(), "outcome": item.outcome,
             "code": item.code, "time": datetime.datetime.fromisoformat(item.time).timestamp(),
             "level": item.level, "sequence": item.sequence, "text": item.csp_text("text"), "ordered": ordered,
@@ -823,6 +932,8 @@ class Episode:
             for kind in ("sem.faketime_sem_", "faketime_shm_"):
                 with contextlib.suppress(OSError):
                     os.unlink(f"/dev/shm/{kind}{process.pid}")
+        if self.mounted is not None:
+            self.mounted.unmount()
         if self.small_disk is not None:
             kept = os.path.join(self.directory, "state-kept")
             with contextlib.suppress(OSError, shutil.Error):

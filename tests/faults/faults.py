@@ -5,6 +5,7 @@ over. Faults overlap: who undoes something puts it back to what is good, and the
 end.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -140,6 +141,36 @@ def warrant_spoiled(episode, fault):
     reload_now(episode)
 
 
+def warrants_vanish(episode, fault):
+    """All files are gone at once, and nothing ends, unless an operator confirms it."""
+    away = episode.take_warrants_away(fault["how"])
+    try:
+        reload_now(episode)
+        if away and not fault["confirm"]:
+            episode.expect_nothing_ended()
+        if fault["restart"]:
+            episode.keeper.kill()
+        if fault["confirm"]:
+            confirm_ended(episode)
+        time.sleep(fault["for"])
+    finally:
+        episode.bring_warrants_back()
+    reload_now(episode)
+
+
+def confirm_ended(episode):
+    """An operator says so until the daemon hears it, or nobody knows."""
+    episode.warrants.ending_is_confirmed()
+    end = time.monotonic() + episode.patience(5)
+    while time.monotonic() < end:
+        told = control(episode, "reload", "--confirm-ended")
+        if told is not None and json.loads(told).get("outcome") in ("done", "partial"):
+            episode.warrants.confirmed()
+            return
+        time.sleep(0.1)
+    episode.warrants.called_off()
+
+
 def lea_of(episode, fault):
     return episode.leas[fault["lea"]]
 
@@ -186,6 +217,25 @@ def front(episode, fault):
     lea.front_does(fault["behaviour"])
     time.sleep(fault["for"])
     lea.front_does({"mode": "pass"})
+
+
+def tolerated(episode, fault):
+    front(episode, fault)
+
+
+def buffers(episode, fault):
+    front(episode, fault)
+
+
+def capped(episode, fault):
+    lea_of(episode, fault).between({"mode": "cut"})
+    proxy(episode, fault)
+
+
+def closer(episode, fault):
+    """The connections that stand are cut first, so that others are needed."""
+    lea_of(episode, fault).between({"mode": "cut"})
+    proxy(episode, fault)
 
 
 def proxy(episode, fault):
@@ -263,6 +313,84 @@ def disk_errors(episode, fault):
     entry[1] = time.monotonic()
 
 
+def disk_forgets(episode, fault):
+    """Syncs that fail once, and what was written before them is gone."""
+    disk_errors(episode, {**fault, "errors": {"sync_forgets": fault["chance"]}})
+    if fault["kill"]:
+        episode.keeper.kill()
+
+
+def disk_hangs(episode, fault):
+    """No sync returns for longer than store.commit_timeout. Sources are told so, and the service manager."""
+    if not episode.hanging.acquire(blocking=False):
+        return
+    entry = disk_fails(episode)
+    episode.shim.set(hung=0, syncs_hang=1)
+    try:
+        process = wait_for_hanging(episode)
+        if process is not None and fault["stop"]:
+            stop_hanging(episode, process)
+        elif process is not None:
+            look_at_hanging(episode, process, fault["for"])
+    finally:
+        episode.shim.set(syncs_hang=0)
+        entry[1] = time.monotonic()
+        episode.hanging.release()
+
+
+def wait_for_hanging(episode):
+    """The daemon, once one of its syncs hangs; None where none does."""
+    end = time.monotonic() + episode.patience(3)
+    while time.monotonic() < end:
+        process = episode.daemon.process
+        if episode.shim.get("hung") == process.pid:
+            return process
+        time.sleep(0.02)
+    return None
+
+
+def look_at_hanging(episode, process, seconds):
+    """Within commit_timeout it says that it is not ready; then sources are refused, and nothing is sent."""
+    if not episode.keeper.settled:  # it hangs in its start, and nobody is served yet
+        time.sleep(seconds)
+        return
+    begun = time.time()
+    limit = episode.commit_timeout + episode.patience(5)
+    while process.running() and episode.ready_now() in (200, None):
+        if time.time() > begun + limit:
+            if process.running() and not episode.was_frozen(begun):
+                episode.trouble(11, f"to say within {limit} s after a sync began to hang that it is not ready", "nothing")
+            return
+        time.sleep(0.05)
+    since = time.time()
+    if process.running():
+        episode.ask_while_hanging(process)
+    time.sleep(seconds)
+    if process.running():
+        with episode.lock:
+            episode.hangs.append([since, time.time()])
+
+
+def stop_hanging(episode, process):
+    """A disk that hangs makes a stop take no longer than shutdown_timeout and two seconds."""
+    with episode.keeper.lock:
+        if episode.daemon.process is not process or not episode.keeper.settled:
+            return
+        episode.keeper.wanted = False
+        begun = time.time()
+        process.signal(signal.SIGTERM)
+        process.signal(signal.SIGCONT)
+        limit = 12 + episode.patience(5)
+        try:
+            process.wait(limit)
+        except AssertionError:
+            if not episode.was_frozen(begun):
+                episode.trouble(0, f"a stop to take {limit} s at most while the disk hangs", "it goes on")
+            process.kill()
+        episode.shim.set(syncs_hang=0)
+        episode.keeper.start()
+
+
 def disk_full(episode, fault):
     entry = disk_fails(episode)
     episode.small_disk.fill(fault["leave"])
@@ -282,12 +410,59 @@ def dns(episode, fault):
 
 
 def clock(episode, fault):
-    episode.clock_moved = True
-    episode.set_clock(fault["offset"])
-    time.sleep(fault["for"])
+    """The clock jumps, and is set right."""
+    with wrong_clock(episode, fault) as may:
+        if may:
+            time.sleep(fault["for"])
+
+
+def clock_start(episode, fault):
+    """The daemon starts with a clock that is wrong."""
+    with wrong_clock(episode, fault, before=stopped) as may:
+        if may:
+            time.sleep(fault["for"])
+
+
+def clock_first(episode, fault):
+    """So it was at its very first start; the episode began so."""
+    with episode.clock_lock:
+        time.sleep(fault["for"])
+        clock_is_right(episode, fault)
+        episode.warrants.first_right = time.monotonic()
+
+
+@contextlib.contextmanager
+def wrong_clock(episode, fault, before=contextlib.nullcontext):
+    """One at a time: an operator who says that the clock is right has to know."""
+    if not episode.clock_lock.acquire(blocking=False):
+        yield False
+        return
+    try:
+        with before(episode):
+            episode.clock_goes_wrong(fault["offset"])
+        yield True
+        clock_is_right(episode, fault)
+    finally:
+        episode.clock_lock.release()
+
+
+@contextlib.contextmanager
+def stopped(episode):
+    with episode.keeper.lock:
+        episode.keeper.stop()
+        yield
+        episode.keeper.start()
+
+
+def clock_is_right(episode, fault):
     episode.set_clock(0)
+    if fault["trust"] == "kernel":
+        episode.kernel_says(synchronised=True)
+    elif fault["trust"] == "operator":
+        control(episode, "clock", "accept")
 
 
 RUN = {function.__name__: function for function in (
-    kill, kill_starting, freeze, stop, reload, reconfigure, warrant_goes, warrant_spoiled, lea_kill, lea_freeze,
-    lea_rules, poison, node, front, proxy, lea_certificate, own_certificate, slow_clients, operator, disk_errors, disk_full, dns, clock)}
+    kill, kill_starting, freeze, stop, reload, reconfigure, warrant_goes, warrant_spoiled, warrants_vanish, lea_kill,
+    lea_freeze, lea_rules, poison, node, tolerated, buffers, capped, closer, front, proxy, lea_certificate, own_certificate,
+    slow_clients, operator, disk_errors, disk_forgets, disk_hangs, disk_full, dns, clock, clock_start, clock_first)}

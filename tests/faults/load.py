@@ -15,6 +15,7 @@ import harness
 
 FIELDS_APART = ("date", "connection", "retry-after", "keep-alive")
 SERVICES = ("examplechat", "otherchat")
+OTHER_TYPES = ("message", "message", "message_sent", "message_edited", "message_drafted")
 
 
 def rfc3339(seconds):
@@ -22,24 +23,47 @@ def rfc3339(seconds):
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def told_apart(event_id, told):
+    """One name for each content that came under an id."""
+    return event_id if told == "0" else f"{event_id}#{told}"
+
+
 GOOD, SPOILED, ABSENT = "good", "spoiled", "absent"
+# How far a clock may be from another without anybody calling it wrong, and how long a reload may take.
+DOUBT = 5.0
+
+
+class Change:
+    """Something that was done to a warrant's file. From `begun` on the warrant may be as it was or as it will be; once a
+    reload or start that began later is over, it is `after`: in force (True), not (False), or nobody can say (None).
+    One that `waits` for an operator's word is settled by that alone."""
+
+    def __init__(self, after, waits=False):
+        self.begun = time.monotonic()
+        self.over = None
+        self.after = after
+        self.waits = waits
 
 
 class Warrants:
     """Which warrants there are, and when each was surely or possibly in force. Times of changes are monotonic ones.
 
-    Faults on one file overlap: each says what it does to the file and when it stops doing so, and what the file then is
-    follows from all of them. A warrant is in force afterwards, or not, or (None) nobody can say from outside."""
+    Faults on one file overlap, and so do those on the directory: each says what it does and when it stops doing so, and
+    what there is then follows from all of them."""
 
     def __init__(self, plan):
         self.lock = threading.Lock()
         self.all = {f"{w['destination']}|{w['liid']}": w for w in plan["warrants"]}
         self.present = {key: w["present"] for key, w in self.all.items()}
-        self.changes = {key: [] for key in self.all}  # [begun, over or None, in force afterwards]
+        self.changes = {key: [] for key in self.all}
         self.files_lock = threading.Lock()  # held while a file is touched, so that ledger and directory agree
         self.faults = {key: {ABSENT: 0, SPOILED: 0} for key in self.all}
+        self.directory_faults = 0
+        self.first_right = None  # when the clock was set right that was wrong at the very first start
+        self.clock_wrong = False  # from then on nobody can say which windows the daemon takes for over
 
     def file_of(self, key):
+        """What the file is, or would be if the directory were there."""
         faults = self.faults[key]
         return ABSENT if faults[ABSENT] else SPOILED if faults[SPOILED] else GOOD
 
@@ -49,65 +73,159 @@ class Warrants:
         before = self.file_of(key)
         self.faults[key][fault] += number
         after = self.file_of(key)
-        if after == before:
+        if after == before or self.directory_faults:
             return None
         with self.lock:
             if after == ABSENT:
-                self.change(key, False)
-                self.going_at_once()
+                self.goes(key)
             elif after == GOOD:
                 self.change(key, True)
-            elif before == ABSENT or self.unsettled(key):
+            elif before == ABSENT or self.state(key) is not True:
                 self.change(key, None)  # whether a good version was ever seen before it was spoiled
             # Otherwise the last good version stays in force.
         return after
 
-    def change(self, key, in_force):
-        self.changes[key].append([time.monotonic(), None, in_force])
+    # The directory
 
-    def unsettled(self, key):
-        return any(change[1] is None for change in self.changes[key])
-
-    def going_at_once(self):
-        """If no file is left, or more than half of at least four warrants disappear at once, nothing ends until an
-        operator confirms it (promise 10). When that took effect cannot be seen from outside."""
-        gone = [key for key in self.all if self.file_of(key) == ABSENT and self.unsettled(key)]
-        in_force = sum(1 for key in self.all if self.file_of(key) != ABSENT or key in gone)
-        nothing_left = all(self.file_of(key) == ABSENT for key in self.all)
-        if nothing_left or (in_force >= 4 and 2 * len(gone) > in_force):
-            for key in gone:
-                for change in self.changes[key]:
-                    if change[1] is None and change[2] is False:
-                        change[2] = None
-
-    def settled(self, since):
-        """A reload or start that began at `since` has ended, and has read all files."""
-        now = time.monotonic()
+    def directory_goes(self):
+        """Called under files_lock before all files go at once: nothing ends, and what was on its way may or may not have
+        been seen before. Whether they have to be taken away, or are gone already."""
+        self.directory_faults += 1
+        if self.directory_faults > 1:
+            return False
         with self.lock:
             for changes in self.changes.values():
                 for change in changes:
-                    if change[1] is None and change[0] < since:
-                        change[1] = now
+                    if change.over is None:
+                        change.after = None
+        return True
+
+    def directory_returns(self):
+        """Called under files_lock before the directory is put back. What each file has to be then, or None where others
+        keep the directory away."""
+        self.directory_faults -= 1
+        if self.directory_faults:
+            return None
+        files = {key: self.file_of(key) for key in self.all}
+        with self.lock:
+            for key, file in files.items():
+                state = self.state(key)
+                if file == GOOD and state is not True:
+                    self.change(key, True)
+                elif file == SPOILED and state is None:
+                    self.change(key, None)
+                elif file == ABSENT and state is not False:
+                    # It was missed, and waits for an operator's word; a start may have forgotten that.
+                    self.change(key, None)
+        return files
+
+    def ending_is_confirmed(self):
+        """Called before an operator says that what is gone shall end. Over once confirmed(), or called_off()."""
+        with self.lock:
+            for key in self.all:
+                if self.state(key) is not False and self.ended(key) is not True:
+                    self.change(key, False, waits=True)
+
+    def confirmed(self):
+        with self.lock:
+            for key, changes in self.changes.items():
+                for change in changes:
+                    if change.waits:
+                        change.waits = False
+                        self.settle(key, change)
+
+    def called_off(self):
+        """Nobody knows whether the operator was heard."""
+        with self.lock:
+            for changes in self.changes.values():
+                for change in changes:
+                    if change.waits:
+                        change.after, change.waits = None, False
+
+    # What became of it
+
+    def change(self, key, after, waits=False):
+        self.changes[key].append(Change(after, waits))
+
+    def state(self, key):
+        """Whether it is in force by all that is settled; None where nobody can say."""
+        state = self.present[key]
+        for change in self.changes[key]:
+            if change.over is None:
+                return None
+            state = change.after
+        return state
+
+    def ended(self, key):
+        """Whether its window is over; None where that depends on when somebody looks."""
+        until = self.all[key].get("until")
+        if until is None:
+            return False
+        if self.clock_wrong or abs(time.time() - until) < DOUBT:
+            return None
+        return time.time() >= until
+
+    def goes(self, key):
+        """Its file goes. That ends it but for what happened before the end of its window, where that is over already
+        (promise 9); and where too much is gone at once nothing ends (promise 10)."""
+        if self.ended(key):
+            if self.state(key) is not True:
+                self.change(key, None)
+            return
+        self.change(key, False)
+        if self.may_be_withheld():
+            for each in self.all:
+                for change in self.changes[each]:
+                    if change.over is None and change.after is False:
+                        change.after = None
+
+    def may_be_withheld(self):
+        """Whether no file is left, or more than half of at least four warrants may be gone at once."""
+        if all(self.file_of(key) == ABSENT for key in self.all):
+            return True
+        counted = [key for key in self.all if self.ended(key) is not True and not self.has_ended(key)]
+        gone = [key for key in counted if self.file_of(key) == ABSENT]
+        there = [key for key in counted if self.file_of(key) != ABSENT]
+        surely_there = [key for key in there if self.state(key) and self.ended(key) is False]
+        return len(gone) > len(surely_there) and len(gone) + len(there) >= 4
+
+    def has_ended(self, key):
+        """It is out of force, and its file is gone."""
+        return self.state(key) is False and self.file_of(key) == ABSENT
+
+    def settled(self, since):
+        """A reload or start that began at `since` is over, and read all files."""
+        with self.lock:
+            for key, changes in self.changes.items():
+                for change in changes:
+                    if change.over is None and not change.waits and change.begun < since:
+                        self.settle(key, change)
+
+    def settle(self, key, change):
+        if change.after is False and self.ended(key) is not False:
+            change.after = None  # when its window was over it may have stayed for late events
+        change.over = time.monotonic()
 
     def surely(self, key, begun, over):
+        # A daemon that has never known the right time takes what it hears of as too late, or not.
+        if self.first_right is not None and begun <= self.first_right and self.all[key].get("until") is not None:
+            return False
         with self.lock:
-            present = self.present[key]
-            for begin, end, after in self.changes[key]:
-                if begin <= over and (end is None or end >= begun):
-                    return False
-                if end is not None and end < begun:
-                    present = after
-            return present is True
+            return self.throughout(key, begun, over, True)
 
     def possibly(self, key, begun, over):
         with self.lock:
-            present = self.present[key]
-            for begin, end, after in self.changes[key]:
-                if begin <= over and (end is None or end >= begun):
-                    return True
-                if end is not None and end < begun:
-                    present = after
-            return present is not False
+            return not self.throughout(key, begun, over, False)
+
+    def throughout(self, key, begun, over, what):
+        """Whether it was that, beyond doubt, from `begun` to `over`."""
+        state = self.present[key]
+        for change in self.changes[key]:
+            if change.begun <= over and (change.over is None or change.over >= begun):
+                return False
+            if change.over is not None and change.over < begun:
+                state = change.after
+        return state is what
 
     def matching(self, users, service, seconds):
         """(warrant, whether its window is certain) for everything that an event falls under. Seconds in whole
@@ -127,8 +245,11 @@ class Warrants:
 
 
 class Event:
+    """What was handed in under an id, and what became of it. The same id with other content is another event: `id` tells
+    them apart, as the parameter `told` does at the LEA."""
+
     def __init__(self, source, body, matching, text, attachments):
-        self.id = body["event_id"]
+        self.id = told_apart(body["event_id"], body["parameters"]["told"])
         self.source = source
         self.body = body
         self.matching = matching
@@ -149,6 +270,13 @@ class Ledger:
         self.pairs = []
         self.breaches = []
         self.counts = {}
+        self.told = {}
+
+    def telling(self, event_id):
+        """How often something else was told under that id before."""
+        with self.lock:
+            self.told[event_id] = self.told.get(event_id, -1) + 1
+            return str(self.told[event_id])
 
     def add(self, event):
         with self.lock:
@@ -224,9 +352,9 @@ class Source(threading.Thread):
             self.connection.close()
             self.connection = None
 
-    def ask(self, method, path, body=None, fields=None):
+    def ask(self, method, path, body=None, fields=None, timeout=None):
         """One request on a kept connection, or a new one."""
-        timeout = self.episode.patience(6)
+        timeout = timeout or self.episode.patience(6)
         if self.connection is None or self.chance.random() < 0.05:
             self.drop()
             if self.listener == "local":
@@ -249,45 +377,57 @@ class Source(threading.Thread):
         size = self.chance.choice([0, 1, 17, 1000, 65536, 65537, most])
         return self.chance.randbytes(min(size, most))
 
-    def new_event(self, attachments=()):
-        """An event of random people; one under no warrant carries the marker that must leave no trace."""
-        plan, chance = self.episode.plan, self.chance
-        people = plan["users"]
-        users = [chance.choice(people) for _ in range(chance.choice([1, 1, 1, 2]))]
-        service = SERVICES[chance.random() < 0.15]
-        how = chance.random()
+    def some_users(self):
+        return [self.chance.choice(self.episode.plan["users"]) for _ in range(self.chance.choice([1, 1, 1, 2]))]
+
+    def some_time(self, users):
+        """Now, long ago, about an edge of a warrant's window, or none; in whole microseconds."""
+        how = self.chance.random()
         now = time.time()
-        edges = [w[edge] for w in plan["warrants"] for edge in ("from", "until")
+        edges = [w[edge] for w in self.episode.plan["warrants"] for edge in ("from", "until")
                  if w[edge] is not None and w["users"][0] in users]
         if how < 0.1:
-            seconds = None
-        elif how < 0.2:
-            seconds = now - chance.choice([3600, 86400, 2 * 86400, 30 * 86400])
+            return None
+        if how < 0.2:
+            seconds = now - self.chance.choice([3600, 86400, 2 * 86400, 30 * 86400])
         elif how < 0.6 and edges:
-            seconds = chance.choice(edges) + chance.choice([-0.000001, 0, 0.000001, -1, 1])
+            seconds = self.chance.choice(edges) + self.chance.choice([-0.000001, 0, 0.000001, -1, 1])
         else:
             seconds = now
-        if seconds is not None:
-            seconds = round(seconds, 6)
-            stamp = rfc3339(seconds)
-            seconds = datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+        stamp = rfc3339(round(seconds, 6))
+        return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+
+    def new_event(self, attachments=(), like=None):
+        """An event of random people; what is under no warrant carries the marker of what must leave no trace. `like` is
+        one whose id and time it has; None where what the two may leave a trace of is not the same."""
+        plan, chance = self.episode.plan, self.chance
+        if like is None:
+            users, service = self.some_users(), SERVICES[chance.random() < 0.15]
+            seconds = self.some_time(users)
+        else:
+            users, service, seconds = like.about
+            users = users if chance.random() < 0.7 else self.some_users()
         matching = self.episode.warrants.matching(users, service, seconds)
+        if like is not None and bool(matching) != bool(like.matching):
+            return None
         marker = plan["matched"] if matching else plan["unmatched"]
         text = f"{marker} text {self.number} {len(self.remembered)} " + "x" * chance.choice([0, 10, 300, 20000])
         if chance.random() < 0.1:
             text += "\u0000\ud83d \ufffe \u00e4 \U0001f600"
-        event_id = f"{marker}-{uuid.UUID(int=chance.getrandbits(128))}"
+        event_id = like.body["event_id"] if like else f"{marker}-{uuid.UUID(int=chance.getrandbits(128))}"
         conversation = chance.choice([None, f"{marker}-c-{users[0]}", f"{marker}-c-{chance.randrange(3)}"])
         named = [u if u in plan["targets"] else f"{marker}-{u}" for u in users]
         body = harness.message(named[0], named[1] if len(named) > 1 else f"{marker}-peer", text, conversation,
-                               event_id=event_id, service=service, timestamp=None if seconds is None else stamp,
-                               parameters={"marker": marker})
+                               event_id=event_id, service=service, timestamp=None if seconds is None else rfc3339(seconds),
+                               event_type="message" if like is None else chance.choice(OTHER_TYPES),
+                               parameters={"marker": marker, "told": self.ledger.telling(event_id)})
         given = []
         for number, bytes in enumerate(attachments):
             body.setdefault("attachments", []).append(
                 harness.inline(f"a{number}", bytes, **self.details(bytes)))
             given.append(self.given(f"a{number}", bytes, "inline"))
         event = Event(self.listener, body, matching, text, given)
+        event.about = users, service, seconds
         self.ledger.add(event)
         return event
 
@@ -399,11 +539,14 @@ class Source(threading.Thread):
             self.hand_in_new(self.chance.randint(2, 25))
         elif draw < 0.7 and self.remembered:
             event = self.chance.choice(self.remembered)
-            if event.answer == "accepted" and not event.attachments:
+            if self.chance.random() < 0.3:
+                self.tell_otherwise(event)
+            elif event.answer == "accepted":
                 self.repeat(event)
         elif draw < 0.78:
             event = self.new_event([self.bytes(200000) for _ in range(self.chance.randint(1, 3))])
             self.hand_in([event])
+            self.remember([event])
         elif draw < 0.88:
             self.hand_in_uploaded()
         elif draw < 0.92 and self.episode.spool:
@@ -415,9 +558,23 @@ class Source(threading.Thread):
 
     def hand_in_new(self, count):
         events = [self.new_event() for _ in range(count)]
+        if self.chance.random() < 0.1:  # the same id twice in one body
+            events += filter(None, [self.new_event(like=self.chance.choice(events))])
         self.hand_in(events, give_up=self.chance.random() < 0.1)
+        self.remember(events)
+
+    def remember(self, events):
         self.remembered += events
         del self.remembered[:-200]
+
+    def tell_otherwise(self, event):
+        """Other content under an id that was told before: another event, whatever became of the first."""
+        objects = [self.bytes(3000) + self.chance.randbytes(8) for _ in event.attachments]
+        other = self.new_event(objects, like=event)
+        if other is not None:
+            self.ledger.count("ids told again")
+            self.hand_in([other])
+            self.remember([other])
 
     def repeat(self, event):
         """Sent again although it was answered: it makes no second item."""

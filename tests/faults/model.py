@@ -25,6 +25,7 @@ Evidence:
   troubles   [{"promise", "expected", "found"}] seen while the episode ran
   faults     {"disk": bool, "clock": bool}: which kinds there were, for what they excuse
   spans      [{"kind", "destination" or None, "liid" or None, "from", "until"}]: when each fault was on, whom it was about
+  hangs      [[from, until]]: times at which the daemon had said that a sync hangs, and the sync went on hanging
   patience   seconds in which whoever need not wait is served
 """
 
@@ -36,7 +37,10 @@ ALLOWANCE = 6
 # Faults that delay nobody's delivery, whatever else is going on.
 HARMLESS = {"operator", "warrant_goes"}
 # Faults that only whom they name may wait for; others at the same destination, and (the second) everybody, may not.
-OF_ONE_LIID, OF_NOBODY = {"poison"}, {"node"}
+OF_ONE_LIID, OF_NOBODY = {"poison"}, {"node", "tolerated", "buffers", "capped"}
+
+# Faults through which what was sent before them may arrive much later.
+OF_THE_WAY = {"lea_freeze", "lea_rules", "proxy", "front"}
 
 EXISTS = 3010  # TS 103 120: the object already exists
 DELIVERED, REFUSED, REJECTED = "item_delivered", "item_refused", "item_rejected"
@@ -96,6 +100,7 @@ class Check:
         self.nothing_changed()
         self.order()
         self.waiting_for_others()
+        self.nothing_sent_in_vain()
         self.objects()
         self.answers()
         self.store()
@@ -227,6 +232,10 @@ class Check:
             alone = all(other is span or other["until"] < since - patience or other["from"] > until for other in spans)
             if span["destination"] is None or until - since < patience or not alone:
                 continue
+            # Before it nobody had to wait: otherwise there is more than the machine can send.
+            if any(served.get(key, float("inf")) > since for key in self.bystanders(span, since - patience * 2,
+                                                                                    since - patience)):
+                continue
             late = [f"{event_id} at {destination} for {liid}"
                     for event_id, destination, liid in self.bystanders(span, since, until - patience)
                     if served.get((event_id, destination, liid), float("inf")) > until]
@@ -244,6 +253,16 @@ class Check:
                 elsewhere = destination != span["destination"]
                 if elsewhere or span["kind"] in OF_NOBODY or (span["kind"] in OF_ONE_LIID and liid != span["liid"]):
                     yield event_id, destination, liid
+
+    def nothing_sent_in_vain(self):
+        """11: while a sync hangs nothing is sent but what was on its way."""
+        patience = self.evidence.get("patience", ALLOWANCE)
+        for since, until in self.evidence.get("hangs", ()):
+            excused = {span["destination"] for span in self.evidence.get("spans", ())
+                       if span["kind"] in OF_THE_WAY and span["from"] <= until and span["until"] >= since}
+            self.expect_none(11, "nothing to be sent while a sync hangs",
+                             [f"{a['object_id']} to {a['destination']}" for a in self.arrivals
+                              if a["destination"] not in excused and since + patience < a["time"] < until])
 
     def objects(self):
         """5: pushed only after the item was accepted; and whole, whether pushed or fetched."""

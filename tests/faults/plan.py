@@ -71,7 +71,7 @@ def front(chance, plan):
     mode = chance.choice(FRONT_MODES)
     more = {"interim": {"count": chance.choice([1, 12])},
             "buffer": {"status": chance.choice([404, 500, 502, 503]), "uploads": chance.random() < 0.7}}.get(mode, {})
-    return {"lea": chance.choice([each for each in plan["leas"] if each["front"]] or plan["leas"])["name"],
+    return {"lea": with_front(chance, plan),
             "behaviour": {"mode": mode, "times": chance.choice([0, 1, 3, 20]), **more}}
 
 
@@ -100,6 +100,37 @@ def node(chance, plan):
             "rule": {**rule, **chance.choice([{"nodes": 3, "node": 0}, {"every": 3}])}}
 
 
+def with_front(chance, plan):
+    return chance.choice([each for each in plan["leas"] if each["front"]] or plan["leas"])["name"]
+
+
+def tolerated(chance, plan):
+    """A front that answers in a way of its own: twice, with bytes behind the answer, as HTTP/1.0. Everybody is served."""
+    mode = chance.choice([mode for mode in FRONT_MODES if mode != "buffer"])
+    # After most of them a new connection is needed, which takes its time.
+    stays = mode in ("interim", "two_lengths", "no_reason")
+    return {"for": TELLING, "lea": with_front(chance, plan),
+            "behaviour": {"mode": mode, "times": 0 if stays else 20, **({"count": 12} if mode == "interim" else {})}}
+
+
+def buffers(chance, plan):
+    """A front that takes whole uploads and then says no: messages go on."""
+    return {"for": TELLING, "lea": with_front(chance, plan),
+            "behaviour": {"mode": "buffer", "status": chance.choice([404, 503]), "uploads": True, "times": 0}}
+
+
+def capped(chance, plan):
+    """An LEA that takes fewer connections than are configured: everybody is served over those."""
+    return {"for": TELLING, "lea": lea(chance, plan),
+            "behaviour": {"mode": "limit", "connections": chance.choice([1, 2, 4])}}
+
+
+def closer(chance, plan):
+    """A balancer that closes connections in the handshake, as one that restarts: whoever goes elsewhere is served."""
+    return {"for": TELLING, "lea": lea(chance, plan),
+            "behaviour": {"mode": chance.choice(["handshake_close", "handshake_reset"])}}
+
+
 def disk_errors(chance, plan):
     names = ["write_eio", "write_enospc", "write_short", "sync_eio", "read_eio", "grow_enospc", "create_emfile",
              "unlink_eio"]
@@ -114,8 +145,15 @@ def dns(chance, plan):
                                                                "address 127.0.0.3", "address 127.0.0.1 3000"])}
 
 
+def disk_hangs(chance, plan):
+    # Some last long enough that it shows whether anything is sent meanwhile (model.py).
+    return {"for": chance.choice([0, 1, TELLING / 2 + 2]), "stop": chance.random() < 0.2}
+
+
 def clock(chance, plan):
-    return {"offset": chance.choice([-172800, -90000, -7200, -301, -30, 30, 301, 7200, 90000, 172800])}
+    """Ahead by up to more than what is kept for records (90 days), and how it comes to be trusted again."""
+    return {"offset": chance.choice([-172800, -90000, -7200, -301, -30, 30, 301, 7200, 90000, 172800, 8640000]),
+            "trust": chance.choice(["kernel", "operator", None])}
 
 
 # name: (weight, what is drawn beside "at" and "for", what it needs)
@@ -132,6 +170,9 @@ FAULTS = {
     "warrant_goes": (3, lambda chance, plan: {"warrant": warrant(chance, plan)}, None),
     "warrant_spoiled": (2, lambda chance, plan: {"warrant": warrant(chance, plan),
                                                  "restart": chance.random() < 0.5}, None),
+    "warrants_vanish": (3, lambda chance, plan: {"how": chance.choice(["empty", "missing", "mounted"]),
+                                                 "restart": chance.random() < 0.4,
+                                                 "confirm": chance.random() < 0.3}, None),
     "lea_kill": (4, lambda chance, plan: {"lea": lea(chance, plan), "times": chance.choice([1, 1, 1, 4])}, None),
     "lea_freeze": (2, lambda chance, plan: {"lea": lea(chance, plan)}, None),
     "lea_rules": (8, rules, None),
@@ -139,6 +180,10 @@ FAULTS = {
     "front": (4, front, FRONT),
     "poison": (3, poison, None),
     "node": (2, node, None),
+    "tolerated": (0, tolerated, FRONT),
+    "buffers": (0, buffers, FRONT),
+    "capped": (0, capped, None),
+    "closer": (0, closer, None),
     "lea_certificate": (2, lambda chance, plan: {"lea": lea(chance, plan), "certificate": chance.choice(
         ["expired", "expiring", "other_name", "stranger"])}, None),
     "own_certificate": (2, lambda chance, plan: {"lea": lea(chance, plan), "certificate": chance.choice(
@@ -147,18 +192,27 @@ FAULTS = {
                                               "seed": chance.randrange(10**6)}, None),
     "operator": (3, lambda chance, plan: {"seed": chance.randrange(10**6)}, None),
     "disk_errors": (8, disk_errors, SHIM),
+    "disk_forgets": (4, lambda chance, plan: {"chance": chance.choice([0.02, 0.1, 0.5, 1]),
+                                              "kill": chance.random() < 0.5}, SHIM),
+    "disk_hangs": (3, disk_hangs, SHIM),
     "dns": (3, dns, SHIM),
     "disk_full": (3, lambda chance, plan: {"leave": chance.choice([0, 4096, 200000, 1000000])}, DISK),
     "clock": (4, clock, CLOCK),
+    "clock_start": (4, clock, CLOCK),
+    "clock_first": (0, clock, CLOCK),  # begins with the episode, once at most
 }
+
+
+# Those that show who may wait for whom, where nothing else is on.
+ALONE = ("poison", "node", "tolerated", "buffers", "capped", "closer")
 
 
 def draw(seed, quick=False, only=()):
     """The plan of an episode; a quick one is short and light, for a test. `only`: no other kinds of faults."""
     chance = random.Random(seed)
-    # If nothing but poison and broken nodes is tried, they come one after the other. That shows who waits for whom, and
+    # In some episodes nothing but these is tried, and they come one after the other. That shows who waits for whom, and
     # nobody gets through just by waiting for the next turn.
-    telling = bool(only) and not set(only) - {"poison", "node"}
+    telling = not set(only) - set(ALONE) if only else not quick and chance.random() < 0.15
     token = f"{chance.getrandbits(48):012x}"
     duration = chance.uniform(6, 8) if quick else chance.uniform(12, 35)
     if telling:
@@ -169,13 +223,14 @@ def draw(seed, quick=False, only=()):
         "matched": f"somebody-{token}",
         "unmatched": f"nobody-{token}",
         "words": "words of an LEA for the operator alone",
-        "pace": chance.choice([0.05, 0.1] if quick else [0.01, 0.03, 0.06]),
+        "pace": chance.choice([0.3, 0.5] if telling else [0.05, 0.1] if quick else [0.01, 0.03, 0.06]),
         "leas": [],
         "warrants": [],
         "sources": [],
         "disk": chance.choice([None, None, 40, 80] if "disk_full" not in only else [40, 80]),
         "max_bytes": chance.choice([None, None, None, "24MiB"]),
-        "clock": chance.random() < 0.35 or "clock" in only,
+        "clock": not telling and chance.random() < 0.35 or any(name.startswith("clock") for name in only),
+        "commit_timeout": chance.choice(["1s", "2s", "10s"]),
         "validation": chance.choice(["all", "sample"]),
         # Objects that no event names fill a small disk until then.
         "object_wait": chance.choice(["3s", "15s"]),
@@ -199,7 +254,7 @@ def draw(seed, quick=False, only=()):
             # Otherwise objects waiting to be fetched fill a small store.
             "removes": bool(plan["disk"] or plan["max_bytes"]) or chance.random() < 0.5,
             "seed": chance.randrange(10**6),
-            "front": "front" in only or chance.random() < 0.3,
+            "front": bool({"front", "tolerated", "buffers"} & set(only)) or chance.random() < (0.6 if telling else 0.3),
         })
     people = [f"t-{token}-{n}" for n in range(chance.randint(2, 8))]
     emergency = chance.random() < 0.7
@@ -222,27 +277,43 @@ def draw(seed, quick=False, only=()):
         })
     plan["targets"] = people
     plan["users"] = people * chance.choice([1, 2]) + [f"n{n}" for n in range(chance.choice([2, len(people)]))]
-    for number in range(chance.randint(2, 3) if quick else chance.randint(2, 6)):
+    for number in range(chance.randint(2, 3) if quick or telling else chance.randint(2, 6)):
         plan["sources"].append({"listener": chance.choice(["local", "local", "messaging"]),
                                 "seed": chance.randrange(10**9)})
-    names = [name for name, (_, _, needs) in FAULTS.items()
-             if not (needs == CLOCK and not plan["clock"]) and not (needs == DISK and not plan["disk"])
-             and not (needs == FRONT and not any(each["front"] for each in plan["leas"]))
+    plan["faults"] = one_by_one(chance, plan, only) if telling else all_at_once(chance, plan, quick, only)
+    return plan
+
+
+def possible(plan, needs):
+    return not (needs == CLOCK and not plan["clock"]) and not (needs == DISK and not plan["disk"]) \
+        and not (needs == FRONT and not any(each["front"] for each in plan["leas"]))
+
+
+def one_by_one(chance, plan, only):
+    names = [name for name in ALONE if possible(plan, FAULTS[name][2]) and (not only or name in only)]
+    turns = chance.choices(names, k=2) if names else []
+    # The last, since it may take as long again until the LEA is tried anew.
+    turns = [name for name in turns if name != "closer"] + ["closer"] * ("closer" in turns)
+    return [{"kind": name, "at": BETWEEN / 2 + turn * (TELLING + BETWEEN), **FAULTS[name][1](chance, plan)}
+            for turn, name in enumerate(turns)]
+
+
+def all_at_once(chance, plan, quick, only):
+    duration = plan["duration"]
+    names = [name for name, (weight, _, needs) in FAULTS.items() if possible(plan, needs) and weight
              and not (quick and name == "slow_clients") and (not only or name in only)]
-    # A few kinds for each episode, so that each combination comes up often enough.
+    # A few kinds for each episode, so that each comes about often enough together with each other.
     names = chance.sample(names, min(len(names), chance.randint(2, 7)))
     weights = [FAULTS[name][0] for name in names]
-    plan["faults"] = []
+    found = []
     for _ in range((int(duration / chance.uniform(1, 4)) + 1) if names else 0):
         name = chance.choices(names, weights)[0]
-        plan["faults"].append({"kind": name, "at": round(chance.uniform(0, duration - 1), 2),
-                               "for": round(min(chance.expovariate(0.5) + 0.1, duration / 2), 2),
-                               **FAULTS[name][1](chance, plan)})
-    if telling:
-        plan["faults"] = [{"kind": name, "at": BETWEEN / 2 + turn * (TELLING + BETWEEN), **FAULTS[name][1](chance, plan)}
-                          for turn, name in enumerate(chance.choices(names, k=2))]
-    plan["faults"].sort(key=lambda fault: fault["at"])
-    return plan
+        found.append({"kind": name, "at": round(chance.uniform(0, duration - 1), 2),
+                      "for": round(min(chance.expovariate(0.5) + 0.1, duration / 2), 2), **FAULTS[name][1](chance, plan)})
+    if plan["clock"] and ("clock_first" in only or not only and chance.random() < 0.3):
+        found.append({"kind": "clock_first", "at": 0, **clock(chance, plan),
+                      "for": round(chance.uniform(0.5, duration / 2), 2)})
+    return sorted(found, key=lambda fault: fault["at"])
 
 
 def seeds(seed):

@@ -111,11 +111,43 @@ class Waiting(unittest.TestCase):
         self.delay("LI-1")
         self.assertEqual({4}, self.broken(("node", "lea-0", None, 1002, 1016)))
 
+    def test_a_front_of_its_own_ways_and_a_limit_on_connections_hold_up_nobody(self):
+        self.delay("LI-1")
+        for kind in ("tolerated", "buffers", "capped"):
+            self.assertEqual({4}, self.broken((kind, "lea-0", None, 1002, 1016)), kind)
+            self.assertEqual(set(), self.broken((kind, "lea-0", None, 1002, 1007)), "too short to tell")
+        self.assertEqual(set(), self.broken(("closer", "lea-0", None, 1002, 1016)))
+
+    def test_where_they_waited_before_it_nobody_can_say(self):
+        for second in range(-12, 0):
+            self.evidence["events"][f"e{second}"] = {**self.evidence["events"]["e2-1"], "answered_at": 1000 + second}
+        self.delay("LI-1")
+        self.assertNotIn(4, self.broken(("poison", "lea-0", "LI-0", 1002, 1016)))
+
     def test_another_destination_may_not_wait_for_a_broken_one(self):
         self.delay("LI-0", "LI-1")
         self.assertEqual(set(), self.broken(("lea_freeze", "lea-0", None, 1002, 1016)))
         self.delay("LI-2")
         self.assertEqual({4}, self.broken(("lea_freeze", "lea-0", None, 1002, 1016)))
+
+    def hanging(self, *spans):
+        self.evidence["hangs"] = [[1002, 1016]]
+        return self.broken(*spans)
+
+    def test_nothing_is_sent_while_the_disk_hangs(self):
+        self.assertEqual({11}, self.hanging())
+
+    def test_what_was_on_its_way_may_arrive_while_the_disk_hangs(self):
+        for arrivals in self.evidence["arrivals"].values():
+            for arrival in arrivals:
+                if 1002 < arrival["time"] < 1016:
+                    arrival["time"] = 1007
+        self.assertEqual(set(), self.hanging())
+
+    def test_what_a_frozen_lea_had_got_already_may_arrive_while_the_disk_hangs(self):
+        self.delay("LI-2")
+        self.assertEqual(set(), self.hanging(("disk_hangs", None, None, 1001, 1017),
+                                             ("lea_freeze", "lea-0", None, 1001, 1017)))
 
     def test_where_faults_overlap_nobody_can_say(self):
         self.delay("LI-0", "LI-1", "LI-2")

@@ -12,10 +12,14 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timex.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdarg>
@@ -24,6 +28,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <map>
+#include <mutex>
+#include <tuple>
 
 namespace {
 
@@ -41,8 +48,12 @@ struct Control {
     std::uint32_t create_emfile;  ///< open of a file, as if descriptors had run out
     std::uint32_t unlink_eio;
     std::uint32_t slow_sync_ms;  ///< each sync takes so long
+    std::uint32_t sync_forgets;  ///< a sync that fails and, as Linux does, drops what was written since the last one
+    std::uint32_t syncs_hang;    ///< not 0: no sync returns
+    std::uint32_t kernel_clock;  ///< what the kernel says of the clock: 0 the truth, 1 not synchronised, 2 synchronised
     std::uint32_t calls;         ///< counted here, so that a fresh process goes on where the last one ended
     std::uint32_t injected;      ///< how many calls failed
+    std::uint32_t hung;          ///< the process whose sync hung last
 };
 
 constexpr std::uint32_t expected_magic = 0x4c49464b;
@@ -123,6 +134,111 @@ Function real(const char* name) {
 #define REAL(name) \
     static const auto next = real<decltype(&name)>(#name)  // NOLINT(cppcoreguidelines-macro-usage): one name, twice
 
+/// What files held before the writes that were not synced yet, so that a sync that fails can drop these, as Linux drops
+/// pages that it could not write: it says so once, and a later sync succeeds without them. Kept while `sync_forgets` is
+/// set; what was written before that counts as synced.
+class Unsynced {
+  public:
+    static constexpr off64_t page = 4096;
+    using Page = std::array<char, page>;
+
+    /// Before a write.
+    void note(int file, off64_t offset, std::size_t size) {
+        if (load(control()->sync_forgets) == 0) {
+            if (any_.exchange(false)) {
+                const std::lock_guard lock(mutex_);
+                files_.clear();
+            }
+            return;
+        }
+        if (size == 0 || !below_root(file)) {
+            return;
+        }
+        const std::lock_guard lock(mutex_);
+        auto& pages = files_[name_of(file)];
+        any_ = true;
+        const off64_t last = (offset + static_cast<off64_t>(size) - 1) / page;
+        for (off64_t at = offset / page; at <= last; ++at) {
+            if (const auto [found, is_new] = pages.try_emplace(at); is_new) {
+                found->second.fill(0);
+                static_cast<void>(::syscall(SYS_pread64, file, found->second.data(), page, at * page));
+            }
+        }
+    }
+    void synced(int file) {
+        if (any_) {
+            const std::lock_guard lock(mutex_);
+            files_.erase(name_of(file));
+        }
+    }
+    /// Some pages were written before the error came, others were not.
+    void drop(int file) {
+        const std::lock_guard lock(mutex_);
+        const auto found = files_.find(name_of(file));
+        if (found == files_.end()) {
+            return;
+        }
+        struct stat now {};
+        ::fstat(file, &now);
+        for (const auto& [at, before] : found->second) {
+            const off64_t left = now.st_size - at * page;
+            if (left > 0 && draw() % 4 != 0) {
+                static_cast<void>(::syscall(SYS_pwrite64, file, before.data(), std::min(left, page), at * page));
+            }
+        }
+        files_.erase(found);
+    }
+
+  private:
+    /// Numbers of files are used again: the time of birth tells them apart.
+    using Name = std::tuple<std::uint64_t, std::uint64_t, std::int64_t, std::uint32_t>;
+    static Name name_of(int file) {
+        struct statx found {};
+        ::statx(file, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &found);
+        return {std::uint64_t{found.stx_dev_major} << 32U | found.stx_dev_minor, found.stx_ino, found.stx_btime.tv_sec,
+                found.stx_btime.tv_nsec};
+    }
+
+    std::atomic<bool> any_ = false;
+    std::mutex mutex_;
+    std::map<Name, std::map<off64_t, Page>> files_;
+};
+
+Unsynced& unsynced() {
+    static auto* const kept = new Unsynced;  // needed until the last thread has ended
+    return *kept;
+}
+
+void note_write(int file, std::size_t size, off64_t offset) {
+    if (control() != nullptr) {
+        unsynced().note(file, offset, size);
+    }
+}
+
+void note_write(int file, std::size_t size) {
+    if (control() != nullptr && load(control()->sync_forgets) != 0) {
+        const bool at_end = (::fcntl(file, F_GETFL) & O_APPEND) != 0;
+        unsynced().note(file, std::max<off64_t>(0, ::lseek64(file, 0, at_end ? SEEK_END : SEEK_CUR)), size);
+    }
+}
+
+std::size_t size_of(const iovec* parts, int count) {
+    std::size_t size = 0;
+    for (int i = 0; i < count; ++i) {
+        size += parts[i].iov_len;
+    }
+    return size;
+}
+
+void hang() {
+    auto* shared = control();
+    __atomic_store_n(&shared->hung, static_cast<std::uint32_t>(::getpid()), __ATOMIC_RELAXED);
+    const timespec time = {0, 10'000'000};
+    while (load(shared->syncs_hang) != 0) {
+        ::nanosleep(&time, nullptr);
+    }
+}
+
 /// What a write comes to: 0 goes on, -1 fails with errno set, else the bytes that it is cut to.
 ssize_t fate_of_write(int file, std::size_t size) {
     const auto* shared = control();
@@ -156,18 +272,37 @@ bool sync_fails(int file) {
     }
     const auto eio = load(shared->sync_eio);
     const auto slow = load(shared->slow_sync_ms);
-    if ((eio | slow) == 0 || !below_root(file)) {
+    const auto forgets = load(shared->sync_forgets);
+    if ((eio | slow | forgets | load(shared->syncs_hang)) == 0 || !below_root(file)) {
         return false;
+    }
+    if (load(shared->syncs_hang) != 0) {
+        hang();
     }
     if (slow != 0) {
         const timespec time = {static_cast<time_t>(slow / 1000), static_cast<long>(slow % 1000) * 1'000'000};
         ::nanosleep(&time, nullptr);
     }
-    if (!happens(eio)) {
+    if (happens(forgets)) {
+        unsynced().drop(file);
+    } else if (!happens(eio)) {
         return false;
     }
     errno = EIO;
     return true;
+}
+
+/// A sync, as the system does it where nothing fails.
+template <typename Sync>
+int sync_by(Sync next, int file) {
+    if (sync_fails(file)) {
+        return -1;
+    }
+    const int result = next(file);
+    if (result == 0 && control() != nullptr) {
+        unsynced().synced(file);
+    }
+    return result;
 }
 
 bool read_fails(int file) {
@@ -264,18 +399,21 @@ extern "C" {
 ssize_t write(int file, const void* data, std::size_t size) {
     REAL(write);
     const auto fate = fate_of_write(file, size);
+    note_write(file, size);
     return fate < 0 ? -1 : next(file, data, fate > 0 ? static_cast<std::size_t>(fate) : size);
 }
 
 ssize_t pwrite(int file, const void* data, std::size_t size, off_t offset) {
     REAL(pwrite);
     const auto fate = fate_of_write(file, size);
+    note_write(file, size, offset);
     return fate < 0 ? -1 : next(file, data, fate > 0 ? static_cast<std::size_t>(fate) : size, offset);
 }
 
 ssize_t pwrite64(int file, const void* data, std::size_t size, off64_t offset) {
     REAL(pwrite64);
     const auto fate = fate_of_write(file, size);
+    note_write(file, size, offset);
     return fate < 0 ? -1 : next(file, data, fate > 0 ? static_cast<std::size_t>(fate) : size, offset);
 }
 
@@ -284,6 +422,7 @@ ssize_t writev(int file, const iovec* parts, int count) {
     if (fate_of_write(file, 2) < 0) {
         return -1;
     }
+    note_write(file, size_of(parts, count));
     return next(file, parts, count);
 }
 
@@ -292,6 +431,7 @@ ssize_t pwritev(int file, const iovec* parts, int count, off_t offset) {
     if (fate_of_write(file, 2) < 0) {
         return -1;
     }
+    note_write(file, size_of(parts, count), offset);
     return next(file, parts, count, offset);
 }
 
@@ -312,12 +452,12 @@ ssize_t pread64(int file, void* data, std::size_t size, off64_t offset) {
 
 int fsync(int file) {
     REAL(fsync);
-    return sync_fails(file) ? -1 : next(file);
+    return sync_by(next, file);
 }
 
 int fdatasync(int file) {
     REAL(fdatasync);
-    return sync_fails(file) ? -1 : next(file);
+    return sync_by(next, file);
 }
 
 int posix_fallocate(int file, off_t offset, off_t size) {
@@ -346,6 +486,17 @@ int open64(const char* path, int flags, ...) {
 int unlink(const char* path) noexcept {
     REAL(unlink);
     return unlink_fails(path) ? -1 : next(path);
+}
+
+int adjtimex(timex* state) noexcept {
+    REAL(adjtimex);
+    const auto says = control() != nullptr ? load(control()->kernel_clock) : 0;
+    if (says == 0) {
+        return next(state);
+    }
+    *state = {};
+    state->status = says == 1 ? STA_UNSYNC : 0;
+    return says == 1 ? TIME_ERROR : TIME_OK;
 }
 
 int getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** result) {
