@@ -188,7 +188,7 @@ TEST(ConnectorNames, LookupsThatHangAreBoundedInAllAndTakeNoOtherNamesPlace) {
         const int asked = hanging.asked();
         in_vain = std::exchange(before, asked) == asked ? in_vain : 0;
     }
-    EXPECT_GE(hanging.asked(), static_cast<int>(Resolver::max_at_once));
+    EXPECT_GT(hanging.asked(), static_cast<int>(Resolver::max_at_once));
     EXPECT_LE(hanging.asked(), most);
     NameService names;
     names.answer(std::vector<std::string>{"127.0.0.1"});
