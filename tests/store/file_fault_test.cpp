@@ -3,6 +3,7 @@
 #include <spdlog/sinks/null_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -142,6 +143,47 @@ TEST_F(KeysOnAFailingDisk, GrowWhenNoOtherSyncCanBeToldOfTheirFailure) {
     ASSERT_LE((slot + 1) * SealKey::size, disk.size());
     EXPECT_TRUE(std::ranges::equal(std::string_view(disk).substr(slot * SealKey::size, SealKey::size), key.bytes(), {},
                                    [](char c) { return static_cast<std::uint8_t>(c); }));
+}
+
+TEST_F(KeysOnAFailingDisk, AreGivenToOneEachWhereTheDatabaseIsOpenedAgainDuringASync) {
+    const std::uint32_t kept = take();
+    std::vector<std::uint32_t> released;
+    for (int i = 0; i < 10; ++i) {
+        released.push_back(take());
+    }
+    // Once with all rows gone that named the slots, and once with some that a failed commit left there after all.
+    for (const bool some_left : {false, true}) {
+        keys_->release(released);
+        file_faults().of = FileFaults::File::keys;
+        file_faults().hold = true;
+        std::thread syncing([&] { EXPECT_TRUE(keys_->sync()); });
+        wait_for([] { return file_faults().held == 1; });
+        keys_->begin_stocktaking();
+        keys_->in_use(kept);
+        if (some_left) {
+            keys_->in_use(released.front());
+        }
+        file_faults().hold = false;
+        syncing.join();
+        keys_->end_stocktaking();
+        std::set<std::uint32_t> taken = {kept};
+        if (some_left) {
+            taken.insert(released.front());
+        }
+        for (int i = 0; i < 3000; ++i) {
+            SealKey key;
+            const std::uint32_t slot = keys_->take(key);
+            ASSERT_TRUE(taken.insert(slot).second) << "slot " << slot << " was given out twice";
+            const auto there = keys_->read(slot);
+            ASSERT_TRUE(there && std::ranges::equal(there->bytes(), key.bytes())) << "slot " << slot;
+        }
+        keys_->begin_stocktaking();
+        keys_->in_use(kept);
+        for (const std::uint32_t slot : released) {
+            keys_->in_use(slot);
+        }
+        keys_->end_stocktaking();
+    }
 }
 
 class ObjectsOnAFailingDisk : public FileFaultTest {

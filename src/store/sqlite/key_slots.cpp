@@ -154,6 +154,11 @@ void KeySlots::in_use(std::uint32_t slot) {
 void KeySlots::end_stocktaking() {
     const std::lock_guard one(sync_mutex_);
     const std::lock_guard lock(mutex_);
+    // A sync that was under way when it began has handed back its batch since: these slots are counted below.
+    ready_.clear();
+    free_.clear();
+    fresh_.clear();
+    stale_.clear();
     // What lies behind the last slot in use goes with the file's end.
     slots_ = in_use_.size();
     while (slots_ > 0 && !in_use_[static_cast<std::size_t>(slots_) - 1]) {
