@@ -32,6 +32,8 @@ constexpr int waste_distance = 4;
 constexpr std::chrono::hours longest_distance(1);
 /// Objects that are set aside are tried again at distances from so many times `retry.initial` on.
 constexpr int set_aside_distance = 64;
+/// Our own copy is read so often, running, before its object is set aside: a disk may fail once.
+constexpr std::uint8_t most_unreadable = 3;
 constexpr std::size_t named_at_most = 100;
 
 bool same_origin(const http::Url& a, const http::Url& b) {
@@ -594,6 +596,9 @@ void ObjectUploader::settle(Slot& slot, Upload& upload, const Ticket& ticket, co
     if (!slot.proven) {
         drop_connection(slot);
     }
+    if (answer.outcome != UploadOutcome::unreadable) {
+        upload.unreadable = 0;
+    }
     switch (answer.outcome) {
         case UploadOutcome::delivered:
             connections_last_ = slot.connection && slot.connection->is_open();
@@ -624,11 +629,7 @@ void ObjectUploader::settle(Slot& slot, Upload& upload, const Ticket& ticket, co
             queue_.again(upload);
             break;
         case UploadOutcome::unreadable:
-            spdlog::error("binary object cannot be read destination={} item={}", name_, ended.item.to_string());
-            if (ticket.probe) {
-                health_.failed(ticket, answer.symptom, now(), jitter_dice());  // or it would be the next one, at once
-            }
-            later(upload, Milliseconds(0));
+            settle_unreadable(upload, ticket, ended);
             break;
     }
 }
@@ -672,7 +673,8 @@ void ObjectUploader::settle_failed(Upload& upload, const Ticket& ticket, const E
     if (finding.convicted) {
         store::Refusal refusal{answer.status, store::Refusal::Kind::http_status, {}};
         suspects_.forget(upload.number);
-        answer.judges_content ? refuse(upload, std::move(refusal)) : set_aside(upload, std::move(refusal));
+        answer.judges_content ? refuse(upload, std::move(refusal))
+                              : set_aside(upload, std::move(refusal), "it fails where others are taken");
         return;
     }
     if (finding.expected) {
@@ -680,6 +682,25 @@ void ObjectUploader::settle_failed(Upload& upload, const Ticket& ticket, const E
                      upload.object.id.to_string());
     }
     queue_.rest(upload, suspects_.find(upload.number)->next_try());
+}
+
+void ObjectUploader::settle_unreadable(Upload& upload, const Ticket& ticket, const Ended& ended) {
+    spdlog::error("binary object cannot be read destination={} item={}", name_, ended.item.to_string());
+    if (ticket.probe) {
+        health_.failed(ticket, ended.answer.symptom, now(), jitter_dice());  // or it would be the next one, at once
+    }
+    if (upload.set_aside) {
+        rest_set_aside(upload);
+        return;
+    }
+    if (++upload.unreadable < most_unreadable) {
+        later(upload, Milliseconds(0));
+        return;
+    }
+    upload.unreadable = 0;
+    suspects_.forget(upload.number);
+    set_aside(upload, {0, store::Refusal::Kind::invalid_document, "its copy in state_dir/objects cannot be read"},
+              "its copy in state_dir/objects cannot be read");
 }
 
 void ObjectUploader::accepted(Upload& upload, const Ticket& ticket, const Ended& ended) {
@@ -717,8 +738,8 @@ void ObjectUploader::refuse(Upload& upload, store::Refusal refusal) {
     parts_.objects.refused(upload.object.id, std::move(refusal), settled_event(upload));
 }
 
-void ObjectUploader::set_aside(Upload& upload, store::Refusal refusal) {
-    spdlog::warn("binary object set aside, it fails where others are taken destination={} object={} code={}", name_,
+void ObjectUploader::set_aside(Upload& upload, store::Refusal refusal, std::string_view why) {
+    spdlog::warn("binary object set aside, {} destination={} object={} code={}", why, name_,
                  upload.object.id.to_string(), refusal.code);
     upload.set_aside = true;
     upload.failures = 0;

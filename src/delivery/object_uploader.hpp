@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "destination_health.hpp"
@@ -146,9 +147,11 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
     void settle(Slot& slot, Upload& upload, const Ticket& ticket, const Ended& ended);
     void settle_failed(Upload& upload, const Ticket& ticket, const Ended& ended);
     void settle_unwanted(Slot& slot, Upload& upload, const Ticket& ticket, const UploadClass& answer);
+    void settle_unreadable(Upload& upload, const Ticket& ticket, const Ended& ended);
     void accepted(Upload& upload, const Ticket& ticket, const Ended& ended);
     void refuse(Upload& upload, store::Refusal refusal);
-    void set_aside(Upload& upload, store::Refusal refusal);
+    ///   why  for the log
+    void set_aside(Upload& upload, store::Refusal refusal, std::string_view why);
     void rest_set_aside(Upload& upload);
     void forget(Upload& upload);
     /// Not before the usual distance has passed, nor before `least`.

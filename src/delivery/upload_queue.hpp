@@ -38,6 +38,7 @@ struct Upload : boost::intrusive::list_base_hook<> {
     model::Clock::SteadyTime due;   ///< while resting
     std::uint16_t failures = 0;     ///< running
     std::uint16_t wasted = 0;       ///< bodies that were taken and then not wanted
+    std::uint8_t unreadable = 0;    ///< running: our own copy could not be read
     std::uint16_t last_status = 0;  ///< of the last answer; 0: there was none
     State state = State::ready;
     bool set_aside = false;  ///< it fails where others succeed

@@ -584,6 +584,21 @@ TEST_F(ObjectUploadsTest, OurCopyThatCannotBeReadIsTriedAgain) {
     EXPECT_EQ(lea_->uploads().back().bytes, "a photograph");
 }
 
+TEST_F(ObjectUploadsTest, OurCopyThatStaysUnreadableIsSetAsideAndGoesOnceItCanBeRead) {
+    store_.fail_binary_reads(true);
+    start();
+    const auto id = queue();
+    ASSERT_TRUE(eventually([&] { return store_.set_aside_binaries().contains(id); }));
+    const auto refusal = store_.set_aside_binaries().at(id);
+    EXPECT_EQ(refusal.code, 0U);
+    EXPECT_EQ(refusal.kind, store::Refusal::Kind::invalid_document);
+    EXPECT_THAT(refusal.words, testing::HasSubstr("cannot be read"));
+    EXPECT_GE(lea_->uploads_of(id).size(), 3U);
+    store_.fail_binary_reads(false);
+    ASSERT_TRUE(pushed(1));
+    EXPECT_THAT(store_.set_aside_binaries(), IsEmpty());
+}
+
 TEST_F(ObjectUploadsTest, NothingBeginsWhileTheStoreCannotCommit) {
     start();
     answer({.status = 201, .hold_after = 1000});
