@@ -368,6 +368,9 @@ Status decode_share(std::string_view bytes, Share& out) {
     out.deliver = {};
     out.received_at = {};
     out.attachment_count = 0;
+    if (bytes.empty()) {
+        return Error{"the content of a stored item cannot be unsealed: its key is not in state_dir/keys"};
+    }
     Bytes reader(bytes);
     std::uint8_t version = 0;
     if (!reader.byte(version) || version != share_version) {

@@ -147,7 +147,9 @@ TEST(Share, RefusesEveryCutAndAnotherVersion) {
     newer[0] = 2;
     Share share;
     EXPECT_FALSE(decode_share(newer, share));
-    EXPECT_FALSE(decode_share("", share));
+    const Status unsealed = decode_share("", share);
+    ASSERT_FALSE(unsealed);
+    EXPECT_NE(unsealed.error().message.find("cannot be unsealed"), std::string::npos);
     std::size_t refused = 0;
     for (std::size_t size = 0; size < encoded.bytes.size(); ++size) {
         refused += decode_share(std::string_view(encoded.bytes).substr(0, size), share) ? 0 : 1;

@@ -393,9 +393,9 @@ TEST_F(Remains, OfBinaryObjectsNothingCanBeReadInTheFilesAtAnyTime) {
     EXPECT_EQ(found->described.content_type, whole.content_type);
     EXPECT_EQ(found->described.csp_defined_identifier, whole.csp_defined_identifier);
     EXPECT_EQ(unseal(*found->sealed), "a photograph");
-    // With another store's keys nothing is known of them, and nothing stops.
+    // Without their keys nothing is known of them, and nothing stops. The first one is the proof's.
     close();
-    std::filesystem::resize_file(options_.directory / "keys", 0);
+    std::filesystem::resize_file(options_.directory / "keys", 32);
     open();
     EXPECT_EQ(find_object(whole.id)->sealed, nullptr);
     EXPECT_EQ(store_->binary_objects().pending_files().value().at(0)->path, "");
@@ -414,11 +414,11 @@ TEST_F(Remains, KeysOfItemsThatGoAreOverwrittenAlsoWhenTheirSyncComesLate) {
     EXPECT_NE(before, after) << "overwritten by the time that the acceptance is answered";
 }
 
-TEST_F(Remains, AnotherStoresKeysOpenNothingAndStopNothing) {
+TEST_F(Remains, ContentWithoutItsKeyStopsNothing) {
     open();
     ASSERT_EQ(submit(item("first")), Outcome::committed);
     close();
-    std::filesystem::resize_file(options_.directory / "keys", 0);
+    std::filesystem::resize_file(options_.directory / "keys", 32);
     open();
     ASSERT_EQ(submit(item("second")), Outcome::committed);
     const auto waiting = queued();

@@ -1,15 +1,20 @@
 // The parts inside the room: migrations, counters, the state directory, the wrapper.
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "conversations.hpp"
 #include "directory.hpp"
@@ -398,6 +403,116 @@ TEST_F(Opening, RefusesAReadOnlyFileSystemWithAdvice) {
     EXPECT_EQ(mount("tmpfs", mounted.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "size=24m"), 0);
     EXPECT_THAT(refusal(), HasSubstr("Read-only file system"));
     EXPECT_EQ(umount(mounted.c_str()), 0);
+}
+
+/// Where the keys of content are not those that the database names.
+class KeysOfAStore : public Opening {
+  protected:
+    void SetUp() override {
+        before_ = spdlog::default_logger();
+        spdlog::set_default_logger(
+            std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_)));
+        open();
+        for (int i = 0; i < 5; ++i) {
+            ASSERT_EQ(submit(item("share " + std::to_string(i))), Outcome::committed);
+        }
+        close();
+        keys_ = content(keys());
+        ASSERT_FALSE(keys_.empty());
+    }
+    void TearDown() override {
+        close();
+        spdlog::set_default_logger(before_);
+    }
+    [[nodiscard]] std::filesystem::path keys() const { return options_.directory / "keys"; }
+    static std::string content(const std::filesystem::path& path) {
+        std::ifstream in(path, std::ios::binary);
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+    static void put(const std::filesystem::path& path, std::string_view bytes) {
+        std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+    }
+    void move_database(const std::filesystem::path& from, const std::filesystem::path& to) {
+        for (const char* name : {"store.db", "store.db-wal", "store.db-shm"}) {
+            if (std::filesystem::exists(from / name)) {
+                std::filesystem::rename(from / name, to / name);
+            }
+        }
+    }
+    void expect_all_items() {
+        open();
+        const auto items = queued();
+        ASSERT_EQ(items.size(), 5U);
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            EXPECT_EQ(items[i].share, "share " + std::to_string(i));
+        }
+    }
+
+    std::string keys_;
+    std::ostringstream log_;
+
+  private:
+    std::shared_ptr<spdlog::logger> before_;
+};
+
+TEST_F(KeysOfAStore, AreNotOverwrittenWhereTheDatabaseIsGone) {
+    const auto aside = directory_.path() / "aside";
+    std::filesystem::create_directory(aside);
+    move_database(options_.directory, aside);
+    EXPECT_THAT(refusal(), HasSubstr("no store.db"));
+    EXPECT_FALSE(std::filesystem::exists(options_.directory / "store.db"));
+    put(options_.directory / "store.db", "");
+    EXPECT_THAT(refusal(), HasSubstr("no store.db"));
+    EXPECT_TRUE(content(keys()) == keys_);
+    move_database(aside, options_.directory);
+    expect_all_items();
+}
+
+TEST_F(KeysOfAStore, AreNotOverwrittenByAnotherStore) {
+    const auto first = options_.directory;
+    options_.directory = directory_.path() / "other";
+    open();
+    ASSERT_EQ(submit(item("of the other")), Outcome::committed);
+    close();
+    put(keys(), keys_);
+    EXPECT_THAT(refusal(), HasSubstr("not the file of this store's keys"));
+    EXPECT_TRUE(content(keys()) == keys_);
+    options_.directory = first;
+    expect_all_items();
+}
+
+TEST_F(KeysOfAStore, ThatKnewOfNoProofGetOne) {
+    change("DELETE FROM meta WHERE name IN ('keys_slot', 'keys_proof')");
+    expect_all_items();
+    close();
+    put(keys(), std::string(keys_.size(), 'k'));
+    EXPECT_THAT(refusal(), HasSubstr("not the file of this store's keys"));
+}
+
+TEST_F(KeysOfAStore, ThatAreCutOffAreCountedInTheLog) {
+    // The first slot is that of the proof, then come those of the items.
+    std::filesystem::resize_file(keys(), 3 * 32);
+    open();
+    const auto items = queued();
+    ASSERT_EQ(items.size(), 5U);
+    EXPECT_EQ(std::ranges::count(items, "", &StoredItem::share), 3);
+    close();
+    EXPECT_THAT(log_.str(), HasSubstr("3 keys of stored content are missing"));
+}
+
+TEST_F(KeysOfAStore, AreMadeAnewWhereAllAreLostAndSomebodySaysSo) {
+    std::filesystem::remove(keys());
+    for (int i = 0; i < 2; ++i) {
+        EXPECT_THAT(refusal(), HasSubstr("not the file of this store's keys"));
+    }
+    change("DELETE FROM meta WHERE name='keys_proof'");
+    open();
+    EXPECT_EQ(std::ranges::count(queued(), "", &StoredItem::share), 5);
+    ASSERT_EQ(submit(item("later")), Outcome::committed);
+    reopen();
+    EXPECT_EQ(queued().back().share, "later");
+    close();
+    EXPECT_THAT(log_.str(), HasSubstr("5 keys of stored content are missing"));
 }
 
 TEST_F(Opening, ClosesItsFilesToOthers) {

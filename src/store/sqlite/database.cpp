@@ -121,6 +121,9 @@ model::Status Database::load() {
             return model::Error{"the store holds no key for its hashes: restore it from a backup"};
         }
     }
+    if (auto known = look_at_keys(); !known) {
+        return known;
+    }
     page_size_ = static_cast<std::uint64_t>(connection_.integer("PRAGMA page_size"));
     begin_ = connection_.prepare("BEGIN IMMEDIATE");
     commit_ = connection_.prepare("COMMIT");
@@ -135,6 +138,7 @@ model::Status Database::load() {
     tables_.objects.open(connection_);
     tables_.items.open(connection_);
     take_stock();
+    bind_keys();
     next_id_ =
         1 + std::max({connection_.integer("SELECT max(id) FROM record"),
                       connection_.integer("SELECT max(id) FROM item"), connection_.integer("SELECT max(id) FROM aside"),
@@ -155,6 +159,9 @@ void Database::take_stock() {
         return counts_[facts->destination];
     };
     keys_->begin_stocktaking();
+    if (proof_) {
+        keys_->in_use(proof_->slot());
+    }
     tables_.items.take_stock(connection_, [&](LaneId lane, ItemState state, std::int64_t bytes) {
         ++counts_of(lane).of(state);
         waiting_bytes_ += bytes;
@@ -162,7 +169,37 @@ void Database::take_stock() {
     ObjectTable::take_stock(
         connection_, [&](LaneId lane, ObjectState state, std::int64_t count) { counts_of(lane).of(state) += count; });
     tables_.objects.find_slots(connection_);
-    keys_->end_stocktaking();
+    if (const std::uint64_t lost = keys_->end_stocktaking(); lost > 0) {
+        spdlog::error(
+            "store: {} keys of stored content are missing from state_dir/keys, whose end is gone: what was sealed "
+            "under them cannot be handed over, and is refused; reject it",
+            lost);
+    }
+}
+
+model::Status Database::look_at_keys() {
+    proof_ = KeysProof::read(connection_);
+    if (opened_before_ || !proof_ || proof_->holds(*keys_)) {
+        return {};
+    }
+    return model::Error{
+        "state_dir/keys is not the file of this store's keys, and none was changed: put back the one that belongs to "
+        "store.db, or the store.db that belongs to it; docs/store.md says what to do where it is lost"};
+}
+
+void Database::bind_keys() {
+    if (opened_before_ || proof_) {
+        return;
+    }
+    try {
+        KeysProof::make(connection_, *keys_);
+        proof_ = KeysProof::read(connection_);
+    } catch (const SqlFailure& failure) {
+        if (failure.trouble() != Trouble::full || failure.of_sync()) {
+            throw;
+        }
+        spdlog::info("store: no space to write down whose keys state_dir/keys has; the next start does it");
+    }
 }
 
 void Database::measure() {

@@ -13,6 +13,7 @@
 #include "effects.hpp"
 #include "item_table.hpp"
 #include "key_slots.hpp"
+#include "keys_proof.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
 #include "object_table.hpp"
@@ -113,6 +114,9 @@ class Database {
     void give_back_space();
     [[nodiscard]] model::Status load();
     void take_stock();
+    /// Whether the keys beside the database are this one's.
+    [[nodiscard]] model::Status look_at_keys();
+    void bind_keys();
     void measure();
 
     const StateDirectory& directory_;
@@ -129,9 +133,10 @@ class Database {
     Statement begin_, commit_, page_count_, freelist_count_;
 
     std::int64_t next_id_ = 1;
-    std::int64_t begun_at_id_ = 1;  ///< next_id_ when the transaction began
-    bool committing_ = false;       ///< the commit was begun, so that its transaction may be on the disk
+    std::int64_t begun_at_id_ = 1;               ///< next_id_ when the transaction began
+    bool committing_ = false;                    ///< the commit was begun, so that its transaction may be on the disk
     bool opened_before_ = false;
+    std::optional<KeysProof> proof_;  ///< of the keys
 
     std::vector<Counts> counts_;
     std::int64_t waiting_bytes_ = 0;

@@ -132,6 +132,11 @@ std::uint64_t StateDirectory::wal_bytes() const {
     return stat((path_ / "store.db-wal").c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
 }
 
+bool StateDirectory::has_database() const {
+    struct stat status {};
+    return stat(database().c_str(), &status) == 0 && status.st_size > 0;
+}
+
 model::Status StateDirectory::create_database() const {
     const int file = ::open(database().c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file < 0) {

@@ -41,6 +41,7 @@ class StateDirectory {
     /// What the write-ahead log's file takes.
     [[nodiscard]] std::uint64_t wal_bytes() const;
 
+    [[nodiscard]] bool has_database() const;
     /// Creates the database file with mode 0600 where it is missing: SQLite gives the files beside it the same mode.
     [[nodiscard]] model::Status create_database() const;
     /// Takes `bytes` of disk. True when it stands in full afterwards.

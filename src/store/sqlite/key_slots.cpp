@@ -151,7 +151,7 @@ void KeySlots::in_use(std::uint32_t slot) {
     in_use_[slot] = true;
 }
 
-void KeySlots::end_stocktaking() {
+std::uint64_t KeySlots::end_stocktaking() {
     const std::lock_guard one(sync_mutex_);
     const std::lock_guard lock(mutex_);
     // A sync that was under way when it began has handed back its batch since: these slots are counted below.
@@ -159,6 +159,8 @@ void KeySlots::end_stocktaking() {
     free_.clear();
     fresh_.clear();
     stale_.clear();
+    const auto beyond = in_use_.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(slots_, in_use_.size()));
+    const auto lost = static_cast<std::uint64_t>(std::count(beyond, in_use_.end(), true));
     // What lies behind the last slot in use goes with the file's end.
     slots_ = in_use_.size();
     while (slots_ > 0 && !in_use_[static_cast<std::size_t>(slots_) - 1]) {
@@ -188,6 +190,7 @@ void KeySlots::end_stocktaking() {
     }
     free_ = std::move(unused);
     in_use_ = {};
+    return lost;
 }
 
 void KeySlots::grow() {

@@ -37,10 +37,11 @@ class KeySlots {
     ~KeySlots();
 
     /// Whenever the database was opened: forgets what was free, hears which slots rows name, and gives all others fresh
-    /// keys, whatever a crash left in them. Throws SqlFailure where that cannot be written.
+    /// keys, whatever a crash left in them. Throws SqlFailure where that cannot be written. Returns how many of those
+    /// that rows name lie beyond the file's end: what was sealed under them is lost.
     void begin_stocktaking();
     void in_use(std::uint32_t slot);
-    void end_stocktaking();
+    std::uint64_t end_stocktaking();
 
     /// A free slot and its key. Throws SqlFailure where there is none and the file cannot grow.
     [[nodiscard]] std::uint32_t take(SealKey& key);

@@ -114,6 +114,12 @@ class SqliteStore final : public Store {
     ~SqliteStore() override { shut_down(); }
 
     model::Status start() {
+        // A new database names no key: all of them would be overwritten.
+        if (!directory_.has_database() && keys_->bytes() > 0) {
+            return model::Error{
+                "state_dir has the keys of stored content, but no store.db, and none was changed: put store.db "
+                "back with what lay beside it, or move keys and objects away for an empty store"};
+        }
         if (auto created = directory_.create_database(); !created) {
             return created;
         }
