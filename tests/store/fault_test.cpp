@@ -11,6 +11,7 @@
 #include <set>
 #include <sstream>
 
+#include "database.hpp"
 #include "fault_vfs.hpp"
 #include "support.hpp"
 
@@ -594,6 +595,41 @@ TEST_F(SmallDisk, FullAtTheStartIsNoReasonNotToDeliver) {
     ASSERT_TRUE(eventually([&] { return counts().queued == 0; }));
     free_up();
     ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+}
+
+TEST_F(Faulty, KeysOfACommitThatFoundNoSpaceAreFreeOnceAnotherIsOnTheDisk) {
+    const auto directory = sqlite::StateDirectory::open(options_.directory).value();
+    ASSERT_TRUE(directory.create_database());
+    bool no_space = false;
+    const auto keys = sqlite::KeySlots::open(options_.directory, no_space).value();
+    sqlite::Secret secret;
+    sqlite::Catalogue catalogue;
+    sqlite::Database database({&directory, &clock_, &secret, &catalogue,
+                               sqlite::ObjectFiles::open(options_.directory, no_space).value(), keys,
+                               std::chrono::hours(24), 1U << 20U});
+    ASSERT_TRUE(database.open());
+    sqlite::SealKey key;
+    std::uint32_t slot = 0;
+    {
+        auto transaction = database.begin();
+        slot = keys->take(key);
+        transaction.effects.taken_slots.push_back(slot);
+        static_cast<void>(database.tables().registers.lane(transaction, "lea", "LIID-1"));
+        faults().fail(SQLITE_FULL);
+        EXPECT_THROW(database.commit(), sqlite::SqlFailure);
+        database.roll_back();
+        faults().none();
+    }
+    EXPECT_FALSE(keys->sync_due()) << "what is sealed under it may be on the disk";
+    static_cast<void>(database.begin());
+    database.commit();
+    EXPECT_FALSE(keys->sync_due()) << "nothing was written over it";
+    auto transaction = database.begin();
+    static_cast<void>(database.tables().registers.lane(transaction, "lea", "LIID-2"));
+    database.commit();
+    EXPECT_TRUE(keys->sync_due());
+    EXPECT_TRUE(keys->sync());
+    EXPECT_EQ(keys->take(key), slot);
 }
 
 TEST_F(Faulty, AtAFileSizeLimitFailsItemsAndLetsDeliveriesThrough) {

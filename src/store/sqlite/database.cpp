@@ -159,6 +159,7 @@ void Database::take_stock() {
         return counts_[facts->destination];
     };
     keys_->begin_stocktaking();
+    doubtful_slots_.clear();
     if (proof_) {
         keys_->in_use(proof_->slot());
     }
@@ -240,6 +241,10 @@ void Database::commit() {
     LIHANDOVER_INVARIANT(waiting_bytes_ >= 0, "waiting items take no fewer bytes than none");
     tables_.objects.committed(wrote_);
     keys_->release(effects_.released_slots);
+    // As with files: what was in doubt is written over now, but only by a commit that wrote something.
+    if (wrote_) {
+        keys_->release(std::exchange(doubtful_slots_, {}));
+    }
 }
 
 void Database::roll_back() noexcept {
@@ -251,7 +256,9 @@ void Database::roll_back() noexcept {
         catalogue_.lane_facts(lane)->provided &= ~bit;
     }
     // What was sealed under these keys may be on the disk, and be found there when the database is opened next.
-    if (!committing_) {
+    if (committing_) {
+        doubtful_slots_.insert(doubtful_slots_.end(), effects_.taken_slots.begin(), effects_.taken_slots.end());
+    } else {
         keys_->release(effects_.taken_slots);
     }
     effects_.clear();

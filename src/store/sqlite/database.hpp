@@ -135,6 +135,7 @@ class Database {
     std::int64_t next_id_ = 1;
     std::int64_t begun_at_id_ = 1;               ///< next_id_ when the transaction began
     bool committing_ = false;                    ///< the commit was begun, so that its transaction may be on the disk
+    std::vector<std::uint32_t> doubtful_slots_;  ///< of the keys, taken by commits that may be on the disk
     bool opened_before_ = false;
     std::optional<KeysProof> proof_;  ///< of the keys
 
