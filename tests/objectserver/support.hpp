@@ -130,6 +130,7 @@ class FakeStore final : public store::BinaryObjects, public store::Register {
     }
     [[nodiscard]] model::Result<std::vector<store::StoredWarrant>> warrants() override { return unused(); }
     [[nodiscard]] model::Status change_warrants(const store::WarrantChanges& /*changes*/) override { return unused(); }
+    [[nodiscard]] model::Result<std::vector<store::StoredPause>> pauses() override { return unused(); }
 
   private:
     class FakeObjectReader;
