@@ -20,6 +20,7 @@
 #include "clock_record.hpp"
 #include "lihandover/admin/control.hpp"
 #include "lihandover/model/trusted_clock.hpp"
+#include "lihandover/store/newest_entry.hpp"
 #include "logging.hpp"
 #include "parts.hpp"
 #include "process.hpp"
@@ -157,7 +158,15 @@ void Application::follow_clock(const config::Configuration& configuration) {
         rules.synchronised = [] { return !clock_unsynchronised(); };
     }
     clock_record_.emplace(configuration.state_dir);
-    clock_.follow(std::move(rules), clock_record_->read());
+    auto last = clock_record_->read();
+    if (!last) {
+        last = store::newest_entry(configuration.state_dir);
+        if (last) {
+            log_warning(
+                "trusted-time in state_dir is missing or damaged; the newest entry of the record is taken for it");
+        }
+    }
+    clock_.follow(std::move(rules), last);
     if (!clock_.is_trusted()) {
         log_warning("the clock is not where it was when the daemon last ran; retention and expiry wait");
     }

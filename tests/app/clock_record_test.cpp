@@ -1,12 +1,31 @@
 #include "clock_record.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include "../support/temporary_directory.hpp"
+
+namespace {
+
+/// What was synced, by the name that it had then.
+std::vector<std::string>& synced() {
+    static std::vector<std::string> names;
+    return names;
+}
+
+}  // namespace
+
+extern "C" int fsync(int descriptor) {
+    synced().push_back(std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(descriptor)).string());
+    return static_cast<int>(syscall(SYS_fsync, descriptor));
+}
 
 namespace lihandover::app {
 namespace {
@@ -30,7 +49,7 @@ TEST_F(ClockRecordTest, RemembersTheLastTime) {
     EXPECT_EQ(std::distance(fs::directory_iterator(directory_), fs::directory_iterator()), 1);
 }
 
-TEST_F(ClockRecordTest, ASpoiledFileIsAFirstStart) {
+TEST_F(ClockRecordTest, ASpoiledFileSaysNothing) {
     const ClockRecord record(directory_);
     for (const char* text : {"", "\n", "yesterday\n", "2026-11-22"}) {
         spoil(text);
@@ -38,6 +57,12 @@ TEST_F(ClockRecordTest, ASpoiledFileIsAFirstStart) {
     }
     record.write({1'795'342'531, 0});
     EXPECT_TRUE(record.read());
+}
+
+TEST_F(ClockRecordTest, IsSyncedBeforeItTakesThePlaceOfTheLastOne) {
+    synced().clear();
+    ClockRecord(directory_).write({1'795'342'531, 0});
+    EXPECT_EQ(synced(), (std::vector<std::string>{directory_ + "/trusted-time.new", directory_}));
 }
 
 TEST_F(ClockRecordTest, ADirectoryThatIsGoneIsNoTrouble) {

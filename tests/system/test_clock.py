@@ -69,6 +69,27 @@ class Clock(SystemTest):
         self.assertEqual(0, self.untrusted())
         self.assertEqual(1, len(self.daemon.items("delivered")))
 
+    def test_without_the_last_trusted_time_the_record_knows_one(self):
+        self.lea.start()
+        self.daemon.configuration["store"] = {"record_retention": "1d"}
+        trusted = os.path.join(self.daemon.state, "trusted-time")
+        self.daemon.start()
+        self.daemon.accept(message("u-1"))
+        self.daemon.wait_delivered()
+        self.daemon.stop()
+        for damage in (lambda: os.truncate(trusted, 0), lambda: os.remove(trusted)):
+            damage()
+            self.jump(100 * DAY)
+            self.daemon.start()
+            self.assertEqual(1, self.untrusted(), "the store is not new")
+            self.assertIn("trusted-time in state_dir is missing or damaged", self.daemon.process.log())
+            self.daemon.accept(message("u-2"))
+            self.daemon.stop()
+            self.jump(0)
+            self.daemon.start()
+            self.assertEqual(1, len(self.daemon.items("delivered")))
+            self.daemon.stop()
+
     def test_where_the_kernel_cannot_know_the_clock_is_trusted(self):
         self.daemon.configuration["clock_trust"] = "always"
         self.daemon.start()
