@@ -733,8 +733,9 @@ TEST_F(ObjectsTest, CountTowardsTheLimit) {
     const Statistics again = store_->statistics();
     EXPECT_EQ(again.object_bytes, with.object_bytes);
 
-    // Room for half a mebibyte stays.
-    auto held = seal(some_bytes(static_cast<std::size_t>(options_.max_bytes - again.used_bytes - (1U << 19U))));
+    // Room for half a mebibyte stays, beside the last eighth, which is for events.
+    const std::uint64_t share = options_.max_bytes - options_.max_bytes / 8;
+    auto held = seal(some_bytes(static_cast<std::size_t>(share - again.used_bytes - (1U << 19U))));
     ASSERT_NE(held, nullptr);
     {
         auto writer = objects().writer();
@@ -757,6 +758,37 @@ TEST_F(ObjectsTest, CountTowardsTheLimit) {
     ASSERT_TRUE(eventually([&] { return !store_->accepting(); }));
     EXPECT_FALSE(objects().writer());
     EXPECT_FALSE(objects().write_filler(1));
+}
+
+TEST_F(ObjectsTest, ThatNoEventNamesShutOutNoEvents) {
+    close();
+    options_.max_bytes = 16U << 20U;
+    open();
+    std::vector<std::shared_ptr<const SealedObject>> held;
+    std::size_t bytes = 0;
+    for (std::size_t size = 1U << 20U; size >= 1U << 12U; size /= 2) {
+        while (true) {
+            auto writer = objects().writer();
+            if (!writer || !(*writer)->write(some_bytes(size))) {
+                break;
+            }
+            auto sealed = (*writer)->finish();
+            if (!sealed) {
+                break;
+            }
+            held.push_back(std::move(*sealed));
+            bytes += size;
+        }
+    }
+    EXPECT_GE(bytes, 12U << 20U);
+    // Looked at anew with each commit.
+    for (int i = 0; i < 50; ++i) {
+        ASSERT_EQ(submit(item(std::string(10'000, 'x'))), Outcome::committed) << i;
+        ASSERT_TRUE(store_->accepting()) << i;
+    }
+    EXPECT_FALSE(objects().write_filler(1U << 19U));
+    held.clear();
+    EXPECT_TRUE(objects().write_filler(1U << 19U));
 }
 
 TEST_F(ObjectsTest, AreCopiedForCommittedItemsWhereNewOnesAreNotTaken) {

@@ -539,7 +539,9 @@ model::Result<std::unique_ptr<ObjectWriter>> ObjectFiles::copy_writer(std::uint6
         return cannot_write(EFBIG);
     }
     const std::uint64_t bytes = sealed_size_of(size);
-    if (auto admitted = admit(bytes, copy_room_.load(std::memory_order_relaxed)); !admitted) {
+    if (auto admitted =
+            admit(bytes, max_bytes_.load(std::memory_order_relaxed), copy_room_.load(std::memory_order_relaxed));
+        !admitted) {
         return admitted.error();
     }
     auto writer = std::make_unique<FileWriter>(shared_from_this());
@@ -692,12 +694,13 @@ void ObjectFiles::set_budget(const Budget& budget) {
     least_bytes_.store(budget.least_bytes, std::memory_order_relaxed);
 }
 
-model::Status ObjectFiles::admit(std::uint64_t bytes, std::uint64_t room) {
+model::Status ObjectFiles::admit(std::uint64_t bytes, std::uint64_t most, std::uint64_t room) {
     const std::uint64_t with = bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-    const std::uint64_t most = max_bytes_.load(std::memory_order_relaxed);
     if (most != 0 && with + other_bytes_.load(std::memory_order_relaxed) > most) {
         give_back(bytes);
-        return model::Error{"store.max_bytes is reached: no binary object is taken until deliveries have made room"};
+        return model::Error{
+            "the store has what store.max_bytes leaves for binary objects: none is taken until deliveries have made "
+            "room"};
     }
     struct statvfs status {};
     if (fstatvfs(directory_, &status) != 0) {

@@ -131,10 +131,18 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
 
     explicit ObjectFiles(int directory) : directory_(directory) {}
     /// Counts `bytes` more, or says why they cannot be had.
+    ///   most  that the store may have then; 0: any
     ///   room  on the disk that has to stay free
-    [[nodiscard]] model::Status admit(std::uint64_t bytes, std::uint64_t room);
+    [[nodiscard]] model::Status admit(std::uint64_t bytes, std::uint64_t most, std::uint64_t room);
+    /// Of an object that no committed item waits for.
     [[nodiscard]] model::Status admit(std::uint64_t bytes) {
-        return admit(bytes, room_.load(std::memory_order_relaxed));
+        return admit(bytes, share(), room_.load(std::memory_order_relaxed));
+    }
+    /// What there may be of everything once such an object is there: the last eighth of max_bytes is for events, which
+    /// objects that no event ever names must not shut out.
+    [[nodiscard]] std::uint64_t share() const {
+        const std::uint64_t most = max_bytes_.load(std::memory_order_relaxed);
+        return most - most / 8;
     }
     void give_back(std::uint64_t bytes) noexcept;
     void unlink(const model::Uuid& name, std::uint64_t bytes) noexcept;
