@@ -33,7 +33,7 @@ bool ExpiryStamps::ready(const store::StoredItem& item) {
     if (!item.objects || item.objects->empty()) {
         return true;
     }
-    const auto now = clock_.wall();
+    const auto now = clock_.passed();
     if (std::ranges::all_of(*item.objects, [now](const auto& object) { return lasts(object, now); })) {
         return true;
     }

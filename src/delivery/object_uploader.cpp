@@ -246,9 +246,9 @@ void ObjectUploader::kick() {
 }
 
 void ObjectUploader::expire() {
-    const auto wall = parts_.clock.wall();
+    const auto passed = parts_.clock.passed();
     while (settling_ < max_settling) {
-        auto* upload = queue_.expired(wall);
+        auto* upload = queue_.expired(passed);
         if (upload == nullptr) {
             break;
         }
@@ -335,7 +335,7 @@ void ObjectUploader::arm(Time at) {
         times.consider(*due);
     }
     if (const auto deadline = queue_.next_deadline()) {
-        const auto left = std::chrono::microseconds(deadline->micros() - parts_.clock.wall().micros());
+        const auto left = std::chrono::microseconds(deadline->micros() - parts_.clock.passed().micros());
         times.consider(at + std::min<std::chrono::microseconds>(left, look_at_deadlines));
     }
     for (const auto& slot : slots_) {
@@ -372,7 +372,7 @@ bool ObjectUploader::may_go_on(const Slot& slot, const Ticket& ticket) const {
 }
 
 std::chrono::milliseconds ObjectUploader::continue_timeout(const Slot& slot, const Ticket& ticket) const {
-    const auto left = slot.upload->object.deadline.micros() - parts_.clock.wall().micros();
+    const auto left = slot.upload->object.deadline.micros() - parts_.clock.passed().micros();
     const auto& binary = slot.target->destination.options.binary;
     Milliseconds most = binary ? binary->continue_timeout : config::Binary{}.continue_timeout;
     if (ticket.probe) {  // all others wait for it

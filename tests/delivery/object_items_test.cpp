@@ -64,6 +64,17 @@ TEST_F(ObjectItems, AreStampedOnceBeforeTheirFirstAttempt) {
     EXPECT_EQ(arrivals[0].deliver(), arrivals[2].deliver());  // the same bytes each time
 }
 
+TEST_F(ObjectItems, AreStampedWithATimeThatHasPassedWhereTheClockIsBehind) {
+    const auto now = clock_.wall();
+    clock_.fall_behind(std::chrono::hours(24 * 100));
+    start();
+    store_.queue({{.lane = store_.make_lane("lea-one", "LIID-1"), .binaries = {binary()}}});
+    ASSERT_TRUE(all_accepted(1));
+    ASSERT_THAT(store_.stamps(), SizeIs(1));
+    EXPECT_GE(left(store_.stamps()[0].expiry, now), 36'000);
+    EXPECT_LE(left(store_.stamps()[0].expiry, now), 36'000 + 60);
+}
+
 TEST_F(ObjectItems, AreStampedAgainOnceLessThanHalfIsLeft) {
     lea_->set_script([](const Arrival&) { return http_status(503); });
     start();

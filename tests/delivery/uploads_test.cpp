@@ -456,6 +456,17 @@ TEST_F(ObjectUploadsTest, AfterTheDeadlineItIsRefusedAsExpired) {
     ASSERT_TRUE(pushed(1));
 }
 
+TEST_F(ObjectUploadsTest, TheDeadlineHoldsWhereTheClockIsBehind) {
+    answer({.status = 404, .unasked = true});
+    start();
+    const auto id = queue();
+    clock_.fall_behind(std::chrono::hours(24 * 100));
+    clock_.advance(seconds(3601));
+    look();
+    ASSERT_TRUE(refused(1));
+    EXPECT_EQ(store_.refused_binaries().at(id).kind, store::Refusal::Kind::expired);
+}
+
 TEST_F(ObjectUploadsTest, TheContinueTimeoutDoesNotOutlastTheDeadline) {
     options_.binary->continue_timeout = std::chrono::hours(24);
     answer({.withhold = true});

@@ -230,6 +230,30 @@ TEST_F(ObjectsTest, OfModelAAreOfferedUntilTheyExpire) {
     EXPECT_EQ(ask("SELECT count(*) FROM object"), 0);
 }
 
+TEST_F(ObjectsTest, LastAsLongAsTheyShouldWhereTheClockIsBehind) {
+    const model::Instant now = clock_.wall();
+    clock_.fall_behind(std::chrono::hours(24 * 100));
+    NewObject picture = object_of(seal("picture"), model_a);
+    NewObject film = object_of(seal("film"), model_b);
+    ASSERT_EQ(accept(made({picture, film})), Outcome::committed);
+    const auto uploads = object_ear_.uploads();
+    ASSERT_THAT(uploads, SizeIs(1));
+    EXPECT_EQ(uploads[0].deadline.seconds, now.seconds + film.lifetime.count());
+    clock_.catch_up();
+    close();
+    open();
+    const auto found = find_object(picture.id);
+    ASSERT_TRUE(found) << "it counted from the wrong time";
+    ASSERT_TRUE(found->described.expiry);
+    EXPECT_EQ(found->described.expiry->seconds, now.seconds + picture.lifetime.count());
+    // A refused one that an operator retries has its time anew.
+    ASSERT_EQ(refuse_object(film.id, {0, Refusal::Kind::expired, ""}), Outcome::committed);
+    clock_.fall_behind(std::chrono::hours(24 * 100));
+    ASSERT_EQ(retry({film.id}).second, 1U);
+    ASSERT_TRUE(eventually([&] { return object_ear_.uploads().size() == 2; }));
+    EXPECT_EQ(object_ear_.uploads()[1].deadline.seconds, now.seconds + film.lifetime.count());
+}
+
 TEST_F(ObjectsTest, ThatExpiredWhileTheDaemonWasDownGoAtTheStart) {
     const model::Uuid id = offered();
     close();

@@ -34,6 +34,9 @@ class ManualClock : public model::Clock {
         return model::Instant::from_micros(wall().micros() - behind_.load().count());
     }
     [[nodiscard]] bool is_trusted() const override { return trusted_; }
+    [[nodiscard]] model::Instant passed() const override {
+        return model::Instant::from_micros(wall().micros() + late_.load().count());
+    }
 
     /// Lets time pass.
     void advance(std::chrono::nanoseconds by) {
@@ -50,6 +53,18 @@ class ManualClock : public model::Clock {
         behind_ = behind;
         trusted_ = false;
     }
+    /// The wall clock goes back, to be that much behind where it should be.
+    void fall_behind(std::chrono::microseconds by) {
+        late_ = by;
+        trusted_ = false;
+        advance_wall(-by);
+    }
+    /// And is right again.
+    void catch_up() {
+        advance_wall(late_.load());
+        late_ = std::chrono::microseconds{};
+        trusted_ = true;
+    }
     void trust() {
         behind_ = std::chrono::microseconds{};
         trusted_ = true;
@@ -65,6 +80,7 @@ class ManualClock : public model::Clock {
     std::atomic<std::chrono::nanoseconds> wall_;
     std::atomic<std::chrono::nanoseconds> steady_moved_{};
     std::atomic<std::chrono::microseconds> behind_{};
+    std::atomic<std::chrono::microseconds> late_{};
     std::atomic<bool> trusted_{true};
     bool wall_runs_ = false;
     bool steady_runs_ = true;

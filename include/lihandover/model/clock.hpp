@@ -19,6 +19,10 @@ class Clock {
 
     /// The wall time as far as it can be trusted: never ahead of it, and behind it after a jump.
     [[nodiscard]] virtual Instant trusted() const { return wall(); }
+    /// A time that has passed, never before another one that is known to have: the wall time, or where it should be
+    /// while it is not trusted. For times that are told to others and kept: with a clock that is behind they would lie
+    /// in the past once it is right.
+    [[nodiscard]] virtual Instant passed() const { return wall(); }
     /// Whether the wall time is the trusted time. While it is not, a time that a source gives may be right and our own
     /// wrong.
     [[nodiscard]] virtual bool is_trusted() const { return true; }

@@ -35,12 +35,11 @@ class TrustedClock final : public Clock {
     /// An operator confirms that the wall clock is right.
     void accept();
 
-    /// A time that has passed, for the next start: the wall clock's while it is trusted, else where it should be.
-    [[nodiscard]] Instant passed() const;
-
     [[nodiscard]] Instant wall() const override { return machine_.wall(); }
     [[nodiscard]] SteadyTime steady() const override { return machine_.steady(); }
     [[nodiscard]] Instant trusted() const override;
+    /// Also for the next start.
+    [[nodiscard]] Instant passed() const override;
     /// False while the wall clock is further from where it should be than the tolerance, in either direction.
     [[nodiscard]] bool is_trusted() const override;
 

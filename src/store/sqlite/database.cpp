@@ -217,7 +217,7 @@ Transaction Database::begin() {
     begun_at_id_ = next_id_;
     committing_ = false;
     begin_.run();
-    return {connection_, catalogue_, effects_, next_id_, clock_.wall(), clock_.trusted()};
+    return {connection_, catalogue_, effects_, next_id_, clock_.wall(), clock_.trusted(), clock_.passed()};
 }
 
 void Database::commit() {

@@ -449,7 +449,7 @@ void ObjectTable::end_expired(Transaction& transaction, const Row& row, std::str
 }
 
 void ObjectTable::offer(Transaction& transaction, const Row& row) {
-    const std::int64_t expires_at = row.expires_at.value_or(later(transaction.now.micros(), row.lifetime));
+    const std::int64_t expires_at = row.expires_at.value_or(later(transaction.passed.micros(), row.lifetime));
     s_.set_state.bind(1, row.id)
         .bind(2, number_of(ObjectState::offered))
         .bind(3, transaction.now.micros())
@@ -483,7 +483,7 @@ void ObjectTable::item_accepted(Transaction& transaction, RowId item) {
         if (row.blob_state == BlobState::lost) {
             remove(transaction, row);
         } else if ((row.flags & object_flag_model_b) != 0) {
-            queue(transaction, row, later(transaction.now.micros(), row.lifetime));
+            queue(transaction, row, later(transaction.passed.micros(), row.lifetime));
         } else if ((row.flags & object_flag_fetched) != 0) {
             end_expired(transaction, row, "it was fetched before its item was accepted");
         } else {
@@ -624,7 +624,7 @@ void ObjectTable::back_to_queue(Transaction& transaction, const Row& row, std::s
     audit::Entry entry = entry_about(transaction, audit::Kind::object_retried, row);
     entry.who = who;
     append(transaction, row, entry);
-    const std::int64_t now = transaction.now.micros();
+    const std::int64_t now = transaction.passed.micros();
     const bool expired = row.deadline <= now || (row.refusal && row.refusal->kind == Refusal::Kind::expired);
     queue(transaction, row, expired ? later(now, row.lifetime) : row.deadline);
 }

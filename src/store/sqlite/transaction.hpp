@@ -16,6 +16,7 @@ struct Transaction {
     RowId& next_id;          ///< of items, binary objects and records, which share one sequence
     model::Instant now;      ///< the wall time, the same for all of it
     model::Instant trusted;  ///< for what cannot be undone (promise 13)
+    model::Instant passed;   ///< where expiries and deadlines count from
 
     RowId take_id() { return next_id++; }
     [[nodiscard]] RowId last_id() const { return next_id - 1; }
