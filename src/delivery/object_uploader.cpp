@@ -194,6 +194,7 @@ void ObjectUploader::pause() {
 void ObjectUploader::resume() {
     health_.resume(now());
     queue_.wake_all();
+    queue_.wake_set_aside();
     report_.log(name_, {});
     kick();
 }
@@ -261,7 +262,15 @@ Upload* ObjectUploader::next_upload() {
     const auto most = target_->destination.options.upload_connections;
     const auto most_large = front_buffers_ ? 1 : most - reserved(most);
     auto* upload = queue_.take(running_large_ < most_large);
-    return upload == nullptr && !health_.is_open() ? queue_.take_resting() : upload;
+    if (health_.is_open() || (upload != nullptr && !upload->set_aside)) {
+        return upload;
+    }
+    // A probe with one that is disliked anyway tells least.
+    auto* other = queue_.take_resting();
+    if (other != nullptr && upload != nullptr) {
+        queue_.again(*upload);
+    }
+    return other != nullptr ? other : upload;
 }
 
 bool ObjectUploader::may_probe_early(Time at) const {
@@ -655,6 +664,9 @@ void ObjectUploader::settle_failed(Upload& upload, const Ticket& ticket, const E
     const auto& answer = ended.answer;
     const auto at = now();
     if (upload.set_aside) {  // as was to be expected
+        if (ticket.probe) {
+            health_.failed(ticket, answer.symptom, at, jitter_dice());  // or the next one begins at once
+        }
         metrics_.uploads(answer.metric).add();
         rest_set_aside(upload);
         return;
@@ -663,10 +675,10 @@ void ObjectUploader::settle_failed(Upload& upload, const Ticket& ticket, const E
     const auto finding = suspects_.failed({upload.number, upload.object.id, upload.object.lane, health_.next_number(),
                                            ended.proven, connections_last_, false, wish},
                                           retry().initial, retry().maximum, at, jitter_dice());
-    if (!finding.expected) {
-        if (answer.retry_after) {
-            health_.told_to_wait(ticket, upload.object.lane, at + wish);
-        }
+    if (!finding.expected && answer.retry_after) {
+        health_.told_to_wait(ticket, upload.object.lane, at + wish);
+    }
+    if (!finding.expected || ticket.probe) {
         health_.failed(ticket, answer.symptom, at, jitter_dice());
     }
     metrics_.uploads(finding.convicted && answer.judges_content ? metrics::Upload::refused : answer.metric).add();

@@ -84,15 +84,15 @@ void UploadQueue::rest(Upload& upload, Time due) {
     settle(upload);
     upload.due = due;
     upload.state = Upload::State::resting;
-    resting_.insert(&upload);
+    resting_of(upload).insert(&upload);
     by_deadline_.insert(&upload);
 }
 
 void UploadQueue::hurry(Upload& upload, Time due) {
     if (upload.state == Upload::State::resting) {
-        resting_.erase(&upload);
+        resting_of(upload).erase(&upload);
         upload.due = std::min(upload.due, due);
-        resting_.insert(&upload);
+        resting_of(upload).insert(&upload);
     }
 }
 
@@ -100,16 +100,21 @@ void UploadQueue::settle(Upload& upload) {
     if (upload.state == Upload::State::ready && upload.is_linked()) {
         list_of(upload).erase(List::s_iterator_to(upload));
     } else if (upload.state == Upload::State::resting) {
-        resting_.erase(&upload);
+        resting_of(upload).erase(&upload);
     }
     by_deadline_.erase(&upload);
     upload.state = Upload::State::settling;
 }
 
 void UploadQueue::wake(Time now) {
-    while (!resting_.empty() && (*resting_.begin())->due <= now) {
-        auto* upload = *resting_.begin();
-        resting_.erase(resting_.begin());
+    wake(resting_, now);
+    wake(resting_aside_, now);
+}
+
+void UploadQueue::wake(Resting& resting, Time now) {
+    while (!resting.empty() && (*resting.begin())->due <= now) {
+        auto* upload = *resting.begin();
+        resting.erase(resting.begin());
         append(*upload);
     }
 }
@@ -124,7 +129,13 @@ std::optional<model::Instant> UploadQueue::next_deadline() const {
 }
 
 std::optional<UploadQueue::Time> UploadQueue::next_due() const {
-    return resting_.empty() ? std::nullopt : std::optional((*resting_.begin())->due);
+    std::optional<Time> next;
+    for (const auto* resting : {&resting_, &resting_aside_}) {
+        if (!resting->empty() && (!next || (*resting->begin())->due < *next)) {
+            next = (*resting->begin())->due;
+        }
+    }
+    return next;
 }
 
 UploadQueue::List& UploadQueue::list_of(const Upload& upload) {

@@ -41,7 +41,7 @@ struct Upload : boost::intrusive::list_base_hook<> {
     std::uint8_t unreadable = 0;    ///< running: our own copy could not be read
     std::uint16_t last_status = 0;  ///< of the last answer; 0: there was none
     State state = State::ready;
-    bool set_aside = false;  ///< it fails where others succeed
+    bool set_aside = false;  ///< it fails where others succeed. Stays as it is while `resting`.
     bool withdrawn = false;  ///< an operator ended it while it was running
     bool again = false;      ///< added once more while it was settling: retried before the store's answer came
 };
@@ -68,7 +68,8 @@ class UploadQueue {
     /// Next ready one, running from now on; nullptr when there is none.
     ///   large  large ones too
     Upload* take(bool large);
-    /// The resting one that is due first, running from now on, ready or not: for probes. nullptr when none rests.
+    /// The resting one that is due first, running from now on, due or not: for probes. None that is set aside: those
+    /// keep their distances. nullptr when no other rests.
     Upload* take_resting();
     /// Running or settling: ready once more, behind all others of its kind.
     void again(Upload& upload);
@@ -80,7 +81,9 @@ class UploadQueue {
     void settle(Upload& upload);
     /// Makes those ready that are due at `now`.
     void wake(Time now);
-    void wake_all() { wake(Time::max()); }
+    /// Those too that are not due, except those set aside.
+    void wake_all() { wake(resting_, Time::max()); }
+    void wake_set_aside() { wake(resting_aside_, Time::max()); }
 
     /// One that waits and whose deadline has come, else nullptr.
     [[nodiscard]] Upload* expired(model::Instant now) const;
@@ -88,7 +91,7 @@ class UploadQueue {
     [[nodiscard]] std::optional<Time> next_due() const;
     [[nodiscard]] std::size_t ready_small() const { return lists_[0].size() + lists_[2].size(); }
     [[nodiscard]] std::size_t ready_large() const { return lists_[1].size() + lists_[3].size(); }
-    [[nodiscard]] std::size_t resting() const { return resting_.size(); }
+    [[nodiscard]] std::size_t resting() const { return resting_.size() + resting_aside_.size(); }
     /// Ready and resting ones.
     [[nodiscard]] std::size_t waiting() const { return by_deadline_.size(); }
     /// All of them, the running and settling ones included.
@@ -107,14 +110,19 @@ class UploadQueue {
         }
     };
 
+    using Resting = std::set<Upload*, ByDue>;
+
     [[nodiscard]] List& list_of(const Upload& upload);
+    [[nodiscard]] Resting& resting_of(const Upload& upload) { return upload.set_aside ? resting_aside_ : resting_; }
     void append(Upload& upload);
+    void wake(Resting& resting, Time now);
 
     std::unordered_map<model::Uuid, Upload> uploads_;
     std::unordered_map<std::int64_t, Upload*> by_number_;
     std::int64_t next_number_ = 1;
     std::array<List, 4> lists_;  ///< small and large emergencies, then the small and large others
-    std::set<Upload*, ByDue> resting_;
+    Resting resting_;            ///< but those set aside
+    Resting resting_aside_;
     std::set<Upload*, ByDeadline> by_deadline_;
 };
 
