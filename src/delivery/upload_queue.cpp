@@ -25,11 +25,17 @@ Upload& UploadQueue::add(const store::QueuedObject& object) {
         upload.failures = upload.wasted = upload.last_status = 0;
         upload.withdrawn = upload.set_aside = false;
         upload.again = true;
-    } else if (upload.set_aside && upload.state == Upload::State::resting) {
-        settle(upload);  // its deadline may be another one
+    } else if (upload.set_aside) {
+        const bool running = upload.state == Upload::State::running;
+        if (!running) {
+            settle(upload);  // its deadline may be another one
+        }
         upload.object = object;
+        upload.failures = upload.wasted = 0;
         upload.set_aside = false;
-        again(upload);
+        if (!running) {
+            again(upload);
+        }
     }
     return upload;
 }

@@ -58,7 +58,7 @@ class UploadQueue {
     ~UploadQueue();
 
     /// Ready, behind all others of its kind. Nothing where it is known already, but: one that is settling takes over
-    /// what `object` says and is marked as `again`, and one that is set aside is ready once more.
+    /// what `object` says and is marked as `again`, and one that is set aside no longer is: ready, unless it runs.
     Upload& add(const store::QueuedObject& object);
     /// nullptr when unknown.
     [[nodiscard]] Upload* find(const model::Uuid& object);
