@@ -95,6 +95,7 @@ void DestinationHealth::close(bool alarm, Time now, double dice) {
     if (mode_ == Mode::open) {
         early_ = 0;
         early_at_ = now + policy_.initial;
+        hope_ = hope_ == Hope::open ? Hope::lost : hope_;
     }
     ++closings_;
     const bool recently = recently_accepted(now);
@@ -108,13 +109,14 @@ void DestinationHealth::open_up() {
     move(Mode::open);
     ++closing_;
     ++version_;
-    closings_ = 0;
     allowed_ = std::min(2U, policy_.connections);
 }
 
 bool DestinationHealth::accepted(const Ticket& ticket, Time now) {
     ++acceptances_;
     failures_ = 0;
+    closings_ = 0;
+    hope_ = Hope::none;
     last_accepted_ = now;
     told_.reset();
     switch (mode_) {
@@ -153,6 +155,11 @@ bool DestinationHealth::reached(const Ticket& ticket, Time now, double dice) {
         case metrics::Pause::tls:
         case metrics::Pause::unavailable:
         case metrics::Pause::unreachable:
+            if (hope_ == Hope::lost) {
+                close(false, now, dice);
+                return false;
+            }
+            hope_ = Hope::open;
             open_up();
             return true;
         default:
@@ -166,7 +173,7 @@ void DestinationHealth::failed(const Ticket& ticket, metrics::Pause symptom, Tim
         return;
     }
     count(symptom);
-    if (mode_ != Mode::open || failures_ >= failures_to_close) {
+    if (mode_ != Mode::open || hope_ == Hope::open || failures_ >= failures_to_close) {
         close(false, now, dice);
     } else {
         allowed_ = 1;  // another LIID's item tells more than many at once

@@ -100,7 +100,8 @@ class DestinationHealth {
     /// Answered well, though nothing was accepted: one action or object was refused for good. No failure.
     void answered(const Ticket& ticket);
     /// The LEA is reachable and took the request, but what it does with requests is not known. True if that opened the
-    /// destination.
+    /// destination: once, until something is accepted. Should it close again before that, something in front of the
+    /// LEA answers in its place.
     bool reached(const Ticket& ticket, Time now, double dice);
     /// Any other outcome of an attempt that reached the LEA, or should have.
     void failed(const Ticket& ticket, metrics::Pause symptom, Time now, double dice);
@@ -137,7 +138,14 @@ class DestinationHealth {
     std::uint64_t counted_from_ = 0;  ///< failures of earlier attempts do not count
     unsigned allowed_ = 1;
     unsigned failures_ = 0;  ///< running
-    unsigned closings_ = 0;  ///< probes that failed running, and the failure that closed it
+    unsigned closings_ = 0;  ///< since something was accepted: probes that failed, and failures that closed it
+    /// What reached() made of it since something was accepted.
+    enum class Hope : std::uint8_t {
+        none,
+        open,  ///< opened it
+        lost,  ///< opened it, and it closed again
+    };
+    Hope hope_ = Hope::none;
     unsigned early_ = 0;     ///< probes out of turn in this closing
     unsigned probes_ = 0;    ///< on their way
     unsigned attempts_ = 0;  ///< on their way, probes included

@@ -289,6 +289,7 @@ bool ObjectUploader::begin_one(Time at) {
     auto& slot = idle_slot();
     slot.upload = upload;
     slot.body_wanted = false;
+    slot.given = 0;
     ++running_;
     running_large_ += upload->small() ? 0 : 1;
     const auto ticket = health_.start(at);
@@ -627,7 +628,7 @@ void ObjectUploader::settle(Slot& slot, Upload& upload, const Ticket& ticket, co
             settle_unwanted(slot, upload, ticket, answer);
             break;
         case UploadOutcome::failed:
-            settle_failed(upload, ticket, ended);
+            settle_failed(slot, upload, ticket, ended);
             break;
         case UploadOutcome::no_connection:
         case UploadOutcome::certificate:
@@ -647,33 +648,40 @@ void ObjectUploader::settle_unwanted(Slot& slot, Upload& upload, const Ticket& t
     if (health_.reached(ticket, now(), jitter_dice())) {
         queue_.wake_all();
     }
-    auto least = patience(answer);
-    if (slot.given > 0) {
-        // Something before the LEA asked for the body, and the LEA does not want it yet. Bound what is wasted.
-        board_->wasted_bytes.fetch_add(slot.given, std::memory_order_relaxed);
-        front_buffers_ = front_buffers_ || !upload.small();
-        const auto took = std::chrono::duration_cast<Milliseconds>(now() - slot.wanted_at) + Milliseconds(1);
-        const auto distance = took * (waste_distance << std::min<unsigned>(upload.wasted, 16));
-        upload.wasted = static_cast<std::uint16_t>(std::min(upload.wasted + 1, 1000));
-        least = std::max(least, std::min<Milliseconds>(distance, longest_distance));
-    }
-    later(upload, least);
+    later(upload, std::max(patience(answer), waste(slot, upload, answer)));
 }
 
-void ObjectUploader::settle_failed(Upload& upload, const Ticket& ticket, const Ended& ended) {
+ObjectUploader::Milliseconds ObjectUploader::waste(const Slot& slot, Upload& upload, const UploadClass& answer) {
+    if (slot.given == 0) {
+        return Milliseconds(0);
+    }
+    board_->wasted_bytes.fetch_add(slot.given, std::memory_order_relaxed);
+    if (answer.status == 0 && slot.given < upload.object.size) {
+        return Milliseconds(0);  // a connection that broke
+    }
+    // Something before the LEA asked for the body, and the LEA does not want it. Bound what is wasted.
+    front_buffers_ = front_buffers_ || !upload.small();
+    const auto took = std::chrono::duration_cast<Milliseconds>(now() - slot.wanted_at) + Milliseconds(1);
+    const auto distance = took * (waste_distance << std::min<unsigned>(upload.wasted, 16));
+    upload.wasted = static_cast<std::uint16_t>(std::min(upload.wasted + 1, 1000));
+    return std::min<Milliseconds>(distance, longest_distance);
+}
+
+void ObjectUploader::settle_failed(Slot& slot, Upload& upload, const Ticket& ticket, const Ended& ended) {
     const auto& answer = ended.answer;
     const auto at = now();
+    const auto wasted = waste(slot, upload, answer);
     if (upload.set_aside) {  // as was to be expected
         if (ticket.probe) {
             health_.failed(ticket, answer.symptom, at, jitter_dice());  // or the next one begins at once
         }
         metrics_.uploads(answer.metric).add();
-        rest_set_aside(upload);
+        rest_set_aside(upload, wasted);
         return;
     }
     const auto wish = patience(answer);
     const auto finding = suspects_.failed({upload.number, upload.object.id, upload.object.lane, health_.next_number(),
-                                           ended.proven, connections_last_, false, wish},
+                                           ended.proven, connections_last_, false, std::max(wish, wasted)},
                                           retry().initial, retry().maximum, at, jitter_dice());
     if (!finding.expected && answer.retry_after) {
         health_.told_to_wait(ticket, upload.object.lane, at + wish);
@@ -702,7 +710,7 @@ void ObjectUploader::settle_unreadable(Upload& upload, const Ticket& ticket, con
         health_.failed(ticket, ended.answer.symptom, now(), jitter_dice());  // or it would be the next one, at once
     }
     if (upload.set_aside) {
-        rest_set_aside(upload);
+        rest_set_aside(upload, Milliseconds(0));
         return;
     }
     if (++upload.unreadable < most_unreadable) {
@@ -757,17 +765,16 @@ void ObjectUploader::set_aside(Upload& upload, store::Refusal refusal, std::stri
     upload.failures = 0;
     set_aside_.emplace(upload.number, upload.object.id);
     ++set_aside_version_;
-    rest_set_aside(upload);
+    rest_set_aside(upload, Milliseconds(0));
     // Where this does not reach the disk, the next start finds it queued, and it is convicted once more.
     parts_.objects.set_aside(upload.object.id, std::move(refusal), [](store::Outcome) {});
 }
 
-void ObjectUploader::rest_set_aside(Upload& upload) {
+void ObjectUploader::rest_set_aside(Upload& upload, Milliseconds least) {
     upload.failures = static_cast<std::uint16_t>(std::min(upload.failures + 1, 1000));
     const auto longest = std::max<Milliseconds>(retry().maximum, longest_distance);
-    queue_.rest(upload,
-                now() + back_off(upload.failures, std::min<Milliseconds>(retry().initial * set_aside_distance, longest),
-                                 longest, jitter_dice()));
+    const auto first = std::min<Milliseconds>(retry().initial * set_aside_distance, longest);
+    queue_.rest(upload, now() + std::max(back_off(upload.failures, first, longest, jitter_dice()), least));
 }
 
 void ObjectUploader::later(Upload& upload, Milliseconds least) {

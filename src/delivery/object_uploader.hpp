@@ -145,14 +145,16 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
     void waits_long(const Ticket& ticket);
     void finish(Slot& slot, const Ticket& ticket, const Ended& ended);
     void settle(Slot& slot, Upload& upload, const Ticket& ticket, const Ended& ended);
-    void settle_failed(Upload& upload, const Ticket& ticket, const Ended& ended);
+    void settle_failed(Slot& slot, Upload& upload, const Ticket& ticket, const Ended& ended);
     void settle_unwanted(Slot& slot, Upload& upload, const Ticket& ticket, const UploadClass& answer);
     void settle_unreadable(Upload& upload, const Ticket& ticket, const Ended& ended);
+    /// Counts what the last exchange sent for nothing. How long its object is to rest for that.
+    [[nodiscard]] Milliseconds waste(const Slot& slot, Upload& upload, const UploadClass& answer);
     void accepted(Upload& upload, const Ticket& ticket, const Ended& ended);
     void refuse(Upload& upload, store::Refusal refusal);
     ///   why  for the log
     void set_aside(Upload& upload, store::Refusal refusal, std::string_view why);
-    void rest_set_aside(Upload& upload);
+    void rest_set_aside(Upload& upload, Milliseconds least);
     void forget(Upload& upload);
     /// Not before the usual distance has passed, nor before `least`.
     void later(Upload& upload, Milliseconds least);
