@@ -448,14 +448,18 @@ asio::awaitable<ClientResult<ExpectOutcome>> ConnectionImpl::exchange_expect(
         }
     }
     ClientResult<Answer> answer = co_await self->answer_after(outcome);
+    result.complete = result.body_sent && outcome.sent == Sent::all;
     if (!answer) {
-        co_return answer.error();
+        if (!answer.error().cut_off) {
+            co_return answer.error();
+        }
+        result.answer = *answer.error().cut_off;  // the status alone is the answer to an upload
+        co_return result;
     }
     ++self->exchanges_;
     if (answer->keeps_alive_) {
         use.keep();
     }
-    result.complete = result.body_sent && outcome.sent == Sent::all;
     result.answer = std::move(*answer);
     co_return result;
 }

@@ -147,6 +147,49 @@ TEST_F(ClientExpect, FinalStatusOnTheWayEndsTheSending) {
     EXPECT_FALSE(client_->connection().is_open());
 }
 
+// An LEA that ends its answer carelessly has taken the object all the same: sent again, it would be sent for ever.
+TEST_F(ClientExpect, AnAnswerWhoseBodyIsCutCountsByItsStatus) {
+    for (const char* text : {"HTTP/1.1 201 Created\r\nContent-Length: 100\r\nX: y\r\n\r\n{\"id\":1}",
+                             "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n2\r\nok\r\n",
+                             "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\nno chunk\r\n"}) {
+        PatternSource source{1000, true};
+        serve([&](Raw& raw) {
+            raw.send("HTTP/1.1 100 Continue\r\n\r\n");
+            rest_ = raw.read(1000);
+            raw.send(text);
+        });
+        const auto outcome = client_->expect("/", source);
+        ASSERT_TRUE(outcome.has_value()) << text << outcome.error().message;
+        EXPECT_EQ(outcome->answer.status, 201U);
+        EXPECT_EQ(outcome->answer.header("X"), "y");
+        EXPECT_TRUE(outcome->complete);
+        EXPECT_FALSE(client_->connection().is_open());
+        finish();
+    }
+}
+
+TEST_F(ClientExpect, AnAnswerBeforeTheBodyCountsByItsStatusToo) {
+    PatternSource source{1000, true};
+    serve([](Raw& raw) { raw.send("HTTP/1.1 404 Not Found\r\nContent-Length: 100\r\n\r\n<html>"); });
+    const auto outcome = client_->expect("/", source);
+    ASSERT_TRUE(outcome.has_value()) << outcome.error().message;
+    EXPECT_EQ(outcome->answer.status, 404U);
+    EXPECT_FALSE(outcome->body_sent);
+    EXPECT_FALSE(outcome->complete);
+}
+
+TEST_F(ClientExpect, AnAnswerWithoutAWholeHeadIsNone) {
+    PatternSource source{1000, true};
+    serve([](Raw& raw) {
+        raw.send("HTTP/1.1 100 Continue\r\n\r\n");
+        raw.read(1000);
+        raw.send("HTTP/1.1 201 Cre");
+    });
+    const auto outcome = client_->expect("/", source);
+    ASSERT_FALSE(outcome.has_value());
+    EXPECT_EQ(outcome.error().kind, FailureKind::truncated);
+}
+
 TEST_F(ClientExpect, PeerThatClosesInsteadIsClosed) {
     PatternSource source{1000, true};
     serve([](Raw& /*raw*/) {});

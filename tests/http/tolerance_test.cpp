@@ -158,6 +158,23 @@ TEST(CutOff, ACloseWithoutCloseNotifyKeepsTheAnswer) {
     EXPECT_EQ(answer.error().cut_off->body, "<whole/>");
 }
 
+TEST(CutOff, ACloseWithoutCloseNotifyEndsTheAnswerToAnUpload) {
+    const Script script{[](Raw& raw) {
+        TlsPeer peer{raw};
+        peer.read_until("\r\n\r\n");
+        peer.send("HTTP/1.1 100 Continue\r\n\r\n");
+        peer.read_until(PatternSource::pattern(1000));
+        peer.send("HTTP/1.0 200 OK\r\n\r\n");
+    }};
+    TestClient client{local_url(script.port(), "https"), client_context()};
+    ASSERT_TRUE(client.connect().has_value());
+    PatternSource source{1000, true};
+    const auto outcome = client.expect("/", source);
+    ASSERT_TRUE(outcome.has_value()) << outcome.error().message;
+    EXPECT_EQ(outcome->answer.status, 200U);
+    EXPECT_TRUE(outcome->complete);
+}
+
 TEST(CutOff, ALengthThatIsTooLongKeepsTheAnswer) {
     ConnectionOptions options;
     options.answer_timeout = 50ms;
