@@ -142,12 +142,12 @@ void DestinationHealth::answered(const Ticket& ticket) {
     }
 }
 
-bool DestinationHealth::reached(const Ticket& ticket, Time now, double dice) {
+bool DestinationHealth::asked_for_content(const Ticket& ticket) {
     if (mode_ == Mode::open) {
         answered(ticket);
         return false;
     }
-    if (!ticket.probe || !counts(ticket)) {
+    if (!ticket.probe || !counts(ticket) || hope_ == Hope::lost) {
         return false;
     }
     switch (symptom_) {
@@ -155,17 +155,20 @@ bool DestinationHealth::reached(const Ticket& ticket, Time now, double dice) {
         case metrics::Pause::tls:
         case metrics::Pause::unavailable:
         case metrics::Pause::unreachable:
-            if (hope_ == Hope::lost) {
-                close(false, now, dice);
-                return false;
-            }
             hope_ = Hope::open;
             open_up();
             return true;
         default:
-            close(false, now, dice);  // what it disliked it may still dislike
-            return false;
+            return false;  // what it disliked it may still dislike
     }
+}
+
+bool DestinationHealth::reached(const Ticket& ticket, Time now, double dice) {
+    const bool opened = asked_for_content(ticket);
+    if (mode_ != Mode::open && ticket.probe && counts(ticket)) {
+        close(false, now, dice);
+    }
+    return opened;
 }
 
 void DestinationHealth::failed(const Ticket& ticket, metrics::Pause symptom, Time now, double dice) {

@@ -93,6 +93,9 @@ class DestinationHealth {
     /// Whether anything was ever accepted, as far as this process knows.
     [[nodiscard]] bool ever_accepted() const { return acceptances_ > 0; }
 
+    /// The LEA asks for the content of an attempt that is still on its way: as reached(), except that nothing is over.
+    bool asked_for_content(const Ticket& ticket);
+
     // The outcome of an attempt. `dice` is uniform in [0, 1).
 
     /// Something was accepted. True when that opened the destination.

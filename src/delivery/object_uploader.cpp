@@ -538,7 +538,7 @@ asio::awaitable<http::ClientResult<http::ExpectOutcome>> ObjectUploader::post(Sl
 void ObjectUploader::wanted(Slot& slot, const Ticket& ticket) {
     slot.body_wanted = true;
     slot.wanted_at = now();
-    if (health_.reached(ticket, now(), jitter_dice())) {
+    if (health_.asked_for_content(ticket)) {
         queue_.wake_all();
         report_.log(name_, {});
         asio::post(parts_.executor, [self = shared_from_this()] { self->kick(); });

@@ -310,6 +310,36 @@ TEST_F(DestinationHealthTest, BeingReachedOpensWhatCouldNotBeReached) {
     }
 }
 
+// A proxy that asks for bodies by itself, while the LEA behind it is down.
+TEST_F(DestinationHealthTest, BeingReachedOpensOnceUntilSomethingIsAccepted) {
+    close();
+    auto wait = seconds(2);
+    for (int i = 0; i < 8; ++i) {
+        now_ = health_.resume_at();
+        const auto probe = start();
+        EXPECT_EQ(health_.asked_for_content(probe), i == 0);
+        fail(probe);
+        end(probe);
+        ASSERT_FALSE(health_.is_open());
+        EXPECT_EQ(health_.resume_at(), now_ + wait) << "later each time";
+        wait = std::min(wait * 2, seconds(300));
+    }
+    now_ = health_.resume_at();
+    auto probe = start();
+    EXPECT_FALSE(health_.reached(probe, now_, 0));
+    EXPECT_GT(health_.resume_at(), now_);
+    end(probe);
+    now_ = health_.resume_at();
+    EXPECT_TRUE(accept_one());
+    while (health_.is_open()) {
+        now_ += seconds(2);
+        fail_one();
+    }
+    now_ = health_.resume_at();
+    probe = start();
+    EXPECT_TRUE(health_.reached(probe, now_, 0));
+}
+
 TEST_F(DestinationHealthTest, ANewPolicyCountsFromNowOn) {
     health_.set_policy({seconds(2), seconds(4), 3});
     EXPECT_EQ(health_.allowed(), 3U);

@@ -468,11 +468,12 @@ void FakeStore::retry_now(const model::Uuid& id) {
     {
         const std::lock_guard lock(mutex_);
         auto& object = binaries_.at(id);
-        if (object.state != store::ObjectState::refused) {
-            throw std::logic_error("not refused");
+        if (object.state != store::ObjectState::refused && object.state != store::ObjectState::set_aside) {
+            throw std::logic_error("neither refused nor set aside");
         }
         object.state = store::ObjectState::queued;
         refused_binaries_.erase(id);
+        set_aside_binaries_.erase(id);
         deadlines_[id] = {clock_.wall().seconds + object.lifetime.count(), 0};
         queued = queued_object(object);
     }

@@ -102,6 +102,59 @@ TEST_F(UploadQueueTest, RestingOnesComeBackWhenDue) {
     EXPECT_FALSE(queue_.next_due());
 }
 
+TEST_F(UploadQueueTest, ThoseSetAsideKeepTheirDistances) {
+    const auto id = add(5);
+    auto* aside = queue_.take(true);
+    aside->set_aside = true;
+    queue_.rest(*aside, Time(seconds(10)));
+    EXPECT_EQ(queue_.next_due(), Time(seconds(10)));
+    EXPECT_EQ(queue_.resting(), 1U);
+    EXPECT_EQ(queue_.take_resting(), nullptr);
+    queue_.wake_all();
+    EXPECT_EQ(queue_.take(true), nullptr);
+    add(5);
+    auto* other = queue_.take(true);
+    queue_.rest(*other, Time(seconds(20)));
+    EXPECT_EQ(queue_.next_due(), Time(seconds(10)));
+    EXPECT_EQ(queue_.take_resting(), other);
+    queue_.hurry(*aside, Time(seconds(5)));
+    queue_.wake(Time(seconds(5)));
+    EXPECT_EQ(id_of(queue_.take(true)), id);
+    queue_.rest(*aside, Time(seconds(30)));
+    queue_.wake_set_aside();
+    EXPECT_EQ(id_of(queue_.take(true)), id);
+}
+
+TEST_F(UploadQueueTest, AnOperatorsRetryCountsWhereverItFindsTheObject) {
+    for (const auto state : {Upload::State::ready, Upload::State::resting, Upload::State::running}) {
+        UploadQueue queue;
+        const auto id = model::Uuid::random();
+        queue.add({id, 1, false, 5, {100, 0}});
+        auto* upload = queue.take(true);
+        upload->set_aside = true;
+        upload->failures = 7;
+        if (state != Upload::State::running) {
+            queue.rest(*upload, Time(seconds(10)));
+        }
+        if (state == Upload::State::ready) {
+            queue.wake(Time(seconds(10)));
+        }
+        ASSERT_EQ(upload->state, state);
+        queue.add({id, 1, false, 5, {900, 0}});
+        EXPECT_FALSE(upload->set_aside);
+        EXPECT_EQ(upload->failures, 0U);
+        EXPECT_EQ(upload->object.deadline, (model::Instant{900, 0}));
+        if (state == Upload::State::running) {
+            ASSERT_EQ(upload->state, state);
+            queue.rest(*upload, Time(seconds(20)));
+            queue.wake(Time(seconds(20)));
+        }
+        EXPECT_EQ(queue.next_deadline(), (model::Instant{900, 0}));
+        EXPECT_EQ(queue.take(true), upload);
+        EXPECT_EQ(queue.take(true), nullptr);
+    }
+}
+
 TEST_F(UploadQueueTest, DeadlinesAreThoseOfWaitingOnes) {
     const auto late = add(5, false, 300);
     const auto soon = add(large, false, 100);

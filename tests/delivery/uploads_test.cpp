@@ -366,6 +366,28 @@ TEST_F(ObjectUploadsTest, AnObjectThatFailsWhereOthersAreTakenIsRefusedOrSetAsid
     ASSERT_TRUE(eventually([&] { return store_.set_aside_binaries().empty(); }));
 }
 
+TEST_F(ObjectUploadsTest, OneThatIsSetAsideIsNotSentInALoopWhileUploadsAreClosed) {
+    start();
+    const auto id = queue();
+    dislike(id, {.status = 403, .unasked = true});
+    ASSERT_TRUE(compare([&] { return store_.set_aside_binaries().contains(id); }));
+    ASSERT_TRUE(eventually([&] { return store_.binaries_queued() == 0; }));
+    answer({.status = 503, .unasked = true});
+    const auto other = queue();
+    ASSERT_TRUE(eventually([&] { return status().uploads.paused == metrics::Pause::unavailable; }));
+    store_.withdraw_binary(other);
+    const auto before = lea_->uploads_of(id).size();
+    clock_.advance_steady(std::chrono::hours(2));
+    look();
+    ASSERT_TRUE(eventually([&] { return lea_->uploads_of(id).size() > before; }));
+    store_.queue(lane_, 200);
+    ASSERT_TRUE(all_accepted(200));
+    EXPECT_LE(lea_->uploads_of(id).size(), before + 10);
+    answer({});
+    store_.retry_binary(id);
+    ASSERT_TRUE(eventually([&] { return pushed_one(id); }));
+}
+
 TEST_F(ObjectUploadsTest, AnObjectRefusedAfterItsBodyCanBeRetried) {
     start();
     answer({.status = 404, .unasked = true});  // until it is known which one is disliked
@@ -408,6 +430,23 @@ TEST_F(ObjectUploadsTest, AFrontThatBuffersWastesLittleAndStarvesNoSmallObject) 
     EXPECT_FALSE(status().uploads.paused);
     answer({});
     ASSERT_TRUE(pushed(54));
+}
+
+TEST_F(ObjectUploadsTest, AFrontThatBuffersForALeaThatIsDownDoesNotGetEverythingOverAndOver) {
+    options_.retry.maximum = std::chrono::hours(1);
+    answer({.status = 503});
+    start();
+    for (int i = 0; i < 3; ++i) {
+        queue(bytes_of(2 * mebi));
+    }
+    ASSERT_TRUE(eventually([&] { return status().uploads.wasted_bytes >= 8 * mebi; }));
+    store_.queue(lane_, 200);
+    ASSERT_TRUE(all_accepted(200));
+    EXPECT_LE(lea_->upload_bytes(), 100 * mebi);
+    EXPECT_TRUE(status().uploads.paused);
+    answer({});
+    EXPECT_TRUE(delivery_->probe_now("lea-one"));
+    ASSERT_TRUE(pushed(3));
 }
 
 TEST_F(ObjectUploadsTest, ALeaThatRefusesEverythingIsNotGivenEverything) {
