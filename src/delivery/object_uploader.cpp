@@ -91,6 +91,7 @@ void ObjectUploader::configure(std::shared_ptr<const Target> target) {
     pump_->limit(options.upload_bandwidth);
     if (other_end) {
         ++generation_;
+        cut(true);  // what has sent nothing of its object goes the new way
         connectors_.clear();
         health_.probe_now(now());
     }
@@ -419,8 +420,7 @@ asio::awaitable<ObjectUploader::Ended> ObjectUploader::attempt(Slot& slot, Ticke
         co_return ended;
     }
     const auto url = http::parse_url(object.described.url);
-    // What goes to an LEA over TLS goes over TLS, whatever the template became.
-    if (!url || url->secure() != (slot.target->destination.tls != nullptr)) {
+    if (!url) {
         ended.kind = Ended::Kind::unusable;
         co_return ended;
     }
@@ -437,7 +437,16 @@ asio::awaitable<void> ObjectUploader::send(Slot& slot, Ticket ticket, const stor
         if (parts_.guard.stopping()) {
             co_return;
         }
+        slot.target = target_;
+        // What goes to an LEA over TLS goes over TLS, whatever the template became.
+        if (url.secure() != (slot.target->destination.tls != nullptr)) {
+            ended.kind = Ended::Kind::unusable;
+            co_return;
+        }
         const auto connected = co_await connect(slot, url);
+        if (slot.generation != generation_) {
+            continue;  // a reload has changed where or as whom to connect
+        }
         if (!connected) {
             if (!parts_.guard.stopping()) {
                 ended.kind = Ended::Kind::classified;
@@ -483,7 +492,7 @@ asio::awaitable<http::ClientResult<void>> ObjectUploader::connect(Slot& slot, co
     drop_connection(slot);
     slot.origin = url;
     slot.generation = generation_;
-    const auto connector = connector_to(*slot.target, url);  // a reload may bring another one meanwhile
+    const auto connector = connector_to(*slot.target, url);  // kept: a reload may drop it meanwhile
     auto connected = co_await connector->connect();
     if (!connected) {
         co_return connected.error();

@@ -104,7 +104,7 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
         std::uint64_t given = 0;         ///< bytes that the last exchange sent
         Time wanted_at;                  ///< when the body was asked for
         bool body_wanted = false;        ///< the LEA has asked for the body of `upload`, or there is none to wait for
-        std::shared_ptr<const Target> target;
+        std::shared_ptr<const Target> target;  ///< what `connection` was made with, or is to be made with
     };
     /// How an attempt ended.
     struct Ended {

@@ -191,6 +191,9 @@ asio::awaitable<void> Lea::take_object(http::Exchange& exchange) {
     arrival.content_length = exchange.content_length();
     arrival.expects = exchange.header("Expect") == "100-continue";
     arrival.peer = exchange.peer().address;
+    if (const auto& certificate = exchange.peer().certificate) {
+        arrival.certificate = certificate->certificate_sha256;
+    }
     UploadReply reply;
     {
         const std::lock_guard lock(mutex_);

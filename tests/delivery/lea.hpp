@@ -62,6 +62,7 @@ struct UploadArrival {
     bool expects = false;        ///< 100-continue
     std::size_t deliveries = 0;  ///< messages answered before it began
     std::string peer;            ///< tells connections apart
+    std::string certificate;     ///< its SHA-256, over TLS
     std::string bytes;           ///< of the body, as far as it came
     bool whole = false;          ///< all of it came
     bool ended = false;          ///< answered, or given up by either side

@@ -214,6 +214,35 @@ TEST_F(ObjectUploadsTest, TlsThatFailsPausesUntilItIsPutRight) {
     ASSERT_TRUE(pushed(1));
 }
 
+// What a reload replaced gets nothing more, not even from an upload that was waiting there.
+TEST_F(ObjectUploadsTest, AfterAReloadOnlyTheNewCertificateIsShown) {
+    lea_ = std::make_unique<Lea>(accept, lihandover::test::server_context());
+    tls_ = lihandover::test::client_context();
+    options_.binary->continue_timeout = std::chrono::hours(24);
+    options_.upload_connections = 1;
+    lea_->set_upload_script([](const UploadArrival& arrival) { return UploadReply{.withhold = arrival.number == 1}; });
+    start();
+    queue();
+    ASSERT_TRUE(pushed(1));
+    const auto waiting = queue();
+    ASSERT_TRUE(eventually([&] { return lea_->uploads().size() == 2; }));
+    lihandover::test::certificates().make("second-client", "ca",
+                                          {.common_name = "Second Client", .names = {}, .addresses = {}});
+    tls_ = lihandover::test::client_context("second-client");
+    ASSERT_TRUE(delivery_->reconfigure(settings()));
+    ASSERT_TRUE(pushed(2));
+    queue();
+    ASSERT_TRUE(pushed(3));
+    const auto seen = lea_->uploads();
+    ASSERT_THAT(seen, SizeIs(4));
+    EXPECT_EQ(seen[1].id(), waiting);
+    EXPECT_EQ(seen[1].bytes, "");
+    for (const std::size_t later : {2U, 3U}) {
+        EXPECT_EQ(seen[later].certificate, tls_->certificate().sha256);
+        EXPECT_NE(seen[later].certificate, seen[0].certificate);
+    }
+}
+
 // -- Answers ----------------------------------------------------------------------------------------------------------
 
 TEST_F(ObjectUploadsTest, NoBodyWithoutContinueAndTheUrlStays) {
