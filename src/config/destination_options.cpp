@@ -88,7 +88,8 @@ Schema<Binary> binary_schema() {
                 &Binary::continue_timeout, duration_type(seconds(1), days(1)))
         .option({.name = "early_success",
                  .help = "Model B: what a success means that the LEA answers before it has asked for the body. "
-                         "`refused`: the object waits for an operator. `delivered`: the LEA has it already.",
+                         "`refused`: an error; the object waits for an operator if others are taken. "
+                         "`delivered`: the LEA has it already.",
                  .example = "refused",
                  .reloadable = true},
                 &Binary::early_success,

@@ -607,9 +607,16 @@ void ObjectUploader::settle(Slot& slot, Upload& upload, const Ticket& ticket, co
         drop_connection(slot);
         return;
     }
-    if (answer.outcome != UploadOutcome::failed) {
+    const auto outcome = outcome_for(upload, answer);
+    if (outcome == UploadOutcome::delivered && is_there_already(upload, answer)) {
+        metrics_.uploads(metrics::Upload::delivered).add();
+        spdlog::info("the LEA has the binary object from an earlier attempt destination={} object={} code={}", name_,
+                     upload.object.id.to_string(), answer.status);
+    } else if (outcome != UploadOutcome::failed) {
         metrics_.uploads(answer.metric).add();
     }
+    upload.sent_whole = upload.sent_whole || (answer.outcome == UploadOutcome::failed && answer.status == 0 &&
+                                              slot.given > 0 && slot.given == upload.object.size);
     upload.last_status = static_cast<std::uint16_t>(answer.status);
     slot.proven = answer.outcome == UploadOutcome::delivered;
     if (!slot.proven) {
@@ -618,24 +625,18 @@ void ObjectUploader::settle(Slot& slot, Upload& upload, const Ticket& ticket, co
     if (answer.outcome != UploadOutcome::unreadable) {
         upload.unreadable = 0;
     }
-    switch (answer.outcome) {
+    switch (outcome) {
         case UploadOutcome::delivered:
-            connections_last_ = slot.connection && slot.connection->is_open();
-            front_buffers_ = front_buffers_ && upload.small();
-            accepted(upload, ticket, ended);
-            break;
-        case UploadOutcome::early:
-            if (const auto& binary = target_ ? target_->destination.options.binary : std::nullopt;
-                binary && binary->early_success == config::EarlySuccess::delivered) {
-                accepted(upload, ticket, ended);
-            } else {
-                health_.answered(ticket);
-                refuse(upload, {answer.status, store::Refusal::Kind::http_status, {}});
+            if (answer.outcome == UploadOutcome::delivered) {
+                connections_last_ = slot.connection && slot.connection->is_open();
+                front_buffers_ = front_buffers_ && upload.small();
             }
+            accepted(upload, ticket, ended);
             break;
         case UploadOutcome::not_yet:
             settle_unwanted(slot, upload, ticket, answer);
             break;
+        case UploadOutcome::early:
         case UploadOutcome::failed:
             settle_failed(slot, upload, ticket, ended);
             break;
@@ -653,6 +654,31 @@ void ObjectUploader::settle(Slot& slot, Upload& upload, const Ticket& ticket, co
     }
 }
 
+UploadOutcome ObjectUploader::outcome_for(const Upload& upload, const UploadClass& answer) const {
+    if (is_there_already(upload, answer)) {
+        return UploadOutcome::delivered;
+    }
+    if (answer.outcome != UploadOutcome::early) {
+        return answer.outcome;
+    }
+    // A page in front of the LEA may answer so to everything.
+    const auto& binary = target_ ? target_->destination.options.binary : std::nullopt;
+    const bool counts = binary && binary->early_success == config::EarlySuccess::delivered;
+    return counts ? UploadOutcome::delivered : UploadOutcome::failed;
+}
+
+bool ObjectUploader::is_there_already(const Upload& upload, const UploadClass& answer) const {
+    if (!upload.sent_whole || asked_in_vain_) {
+        return false;
+    }
+    if (answer.outcome == UploadOutcome::early) {
+        // Not what everything gets: another object was taken in the meantime.
+        const auto* suspicion = suspects_.find(upload.number);
+        return upload.set_aside ? health_.is_open() : suspicion != nullptr && suspicion->compared;
+    }
+    return answer.outcome == UploadOutcome::not_yet && answer.status == 409;
+}
+
 void ObjectUploader::settle_unwanted(Slot& slot, Upload& upload, const Ticket& ticket, const UploadClass& answer) {
     if (health_.reached(ticket, now(), jitter_dice())) {
         queue_.wake_all();
@@ -668,6 +694,7 @@ ObjectUploader::Milliseconds ObjectUploader::waste(const Slot& slot, Upload& upl
     if (answer.status == 0 && slot.given < upload.object.size) {
         return Milliseconds(0);  // a connection that broke
     }
+    asked_in_vain_ = asked_in_vain_ || answer.status != 0;
     // Something before the LEA asked for the body, and the LEA does not want it. Bound what is wasted.
     front_buffers_ = front_buffers_ || !upload.small();
     const auto took = std::chrono::duration_cast<Milliseconds>(now() - slot.wanted_at) + Milliseconds(1);

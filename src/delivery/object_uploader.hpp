@@ -145,6 +145,10 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
     void waits_long(const Ticket& ticket);
     void finish(Slot& slot, const Ticket& ticket, const Ended& ended);
     void settle(Slot& slot, Upload& upload, const Ticket& ticket, const Ended& ended);
+    /// What the answer means for this object.
+    [[nodiscard]] UploadOutcome outcome_for(const Upload& upload, const UploadClass& answer) const;
+    /// The answer says that the LEA has it from an earlier attempt, whose answer was lost.
+    [[nodiscard]] bool is_there_already(const Upload& upload, const UploadClass& answer) const;
     void settle_failed(Slot& slot, Upload& upload, const Ticket& ticket, const Ended& ended);
     void settle_unwanted(Slot& slot, Upload& upload, const Ticket& ticket, const UploadClass& answer);
     void settle_unreadable(Upload& upload, const Ticket& ticket, const Ended& ended);
@@ -197,6 +201,9 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
     /// Whole bodies are taken and then not wanted: something before the LEA asks for them by itself. One large object
     /// at a time until one is delivered.
     bool front_buffers_ = false;
+    /// A whole body was answered with something else than success: that all of an object was asked for does not mean
+    /// that the LEA wants it.
+    bool asked_in_vain_ = false;
 
     WakeTimer wake_timer_;
 };

@@ -52,7 +52,7 @@ UploadClass classify_upload(const http::ExpectOutcome& outcome, model::Instant n
     out.status = outcome.answer.status;
     out.outcome = outcome_of(out.status, outcome.complete);
     out.symptom = symptom_of(out.status);
-    out.judges_content = judges_content(out.status);
+    out.judges_content = out.outcome == UploadOutcome::early || judges_content(out.status);
     out.problem = problem_of(out.outcome, out.symptom);
     if (out.outcome == UploadOutcome::delivered) {
         out.metric = metrics::Upload::delivered;

@@ -17,7 +17,7 @@ namespace lihandover::delivery {
 /// What the attempt says.
 enum class UploadOutcome : std::uint8_t {
     delivered,      ///< success, and the whole object went
-    early,          ///< success before all of it went
+    early,          ///< success before all of it went. What that means depends on the destination: else as `failed`
     not_yet,        ///< 404, 409, 417, 425, or no `100 Continue` in time: the LEA may still be processing the item
     failed,         ///< any other answer, or none: evidence
     no_connection,  ///< nothing was sent
@@ -31,7 +31,8 @@ struct UploadClass {
     /// Why uploads pause, should that be all it says.
     metrics::Pause symptom = metrics::Pause::no_answer;
     unsigned status = 0;  ///< of the answer; 0: there was none
-    /// Of `failed`: the answer judges what was sent, so that the object becomes `refused` should it be to blame.
+    /// Of `failed` and `early`: the answer judges what was sent, so that the object becomes `refused` should it be to
+    /// blame.
     bool judges_content = false;
     /// The LEA asked for patience, as it said; the caller bounds it.
     std::optional<std::chrono::seconds> retry_after;

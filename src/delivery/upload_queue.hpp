@@ -41,9 +41,10 @@ struct Upload : boost::intrusive::list_base_hook<> {
     std::uint8_t unreadable = 0;    ///< running: our own copy could not be read
     std::uint16_t last_status = 0;  ///< of the last answer; 0: there was none
     State state = State::ready;
-    bool set_aside = false;  ///< it fails where others succeed. Stays as it is while `resting`.
-    bool withdrawn = false;  ///< an operator ended it while it was running
-    bool again = false;      ///< added once more while it was settling: retried before the store's answer came
+    bool set_aside = false;   ///< it fails where others succeed. Stays as it is while `resting`.
+    bool sent_whole = false;  ///< all of it went once, and no answer came: the LEA may have it
+    bool withdrawn = false;   ///< an operator ended it while it was running
+    bool again = false;       ///< added once more while it was settling: retried before the store's answer came
 };
 
 /// What waits to be uploaded to one destination, and which is next: emergencies before the others, small ones before

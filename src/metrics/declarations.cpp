@@ -111,11 +111,10 @@ constexpr std::array<Declaration, 49> all = {{
      {}},
     {"lihandover_uploads_total",
      Kind::counter,
-     "Attempts to push a binary object (Model B). `not_yet`, `no_continue` and `disconnected` are tried again; "
-     "`early`, "
-     "`refused` and `expired` put the object aside for an operator, `early` only where the configuration does not "
-     "count "
-     "it as delivered.",
+     "Attempts to push a binary object (Model B). `not_yet`, `no_continue` and `disconnected` are tried again, and so "
+     "is "
+     "`early` unless the configuration counts it as delivered; `refused` and `expired` put the object aside for an "
+     "operator.",
      by_upload,
      {}},
     {"lihandover_upload_bytes_total", Kind::counter, "Bytes of binary objects pushed.", by_destination, {}},

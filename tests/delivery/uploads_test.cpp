@@ -331,20 +331,67 @@ TEST_F(ObjectUploadsTest, ABrokenUploadBeginsAgainFromTheFirstByte) {
     EXPECT_EQ(uploads("disconnected"), "1");
 }
 
-TEST_F(ObjectUploadsTest, EarlySuccessIsRefusedAsConfigured) {
-    answer({.status = 201, .unasked = true});
+TEST_F(ObjectUploadsTest, EarlySuccessIsRefusedWhereOthersAreTaken) {
+    answer({.status = 404, .unasked = true});  // until it is known which one is disliked
     start();
     const auto id = queue();
-    ASSERT_TRUE(refused(1));
+    dislike(id, {.status = 201, .unasked = true});
+    ASSERT_TRUE(compare([&] { return store_.refused_binaries().contains(id); }));
     const auto refusal = store_.refused_binaries().at(id);
     EXPECT_EQ(refusal.code, 201U);
     EXPECT_EQ(refusal.kind, store::Refusal::Kind::http_status);
-    EXPECT_EQ(lea_->uploads()[0].bytes, "");
-    EXPECT_EQ(uploads("early"), "1");
+    EXPECT_GE(std::stoi(uploads("early")), 2);
+    EXPECT_EQ(uploads("refused"), "1");
     answer({});
     store_.retry_binary(id);
-    ASSERT_TRUE(pushed(1));
-    EXPECT_EQ(lea_->uploads().back().bytes, "a photograph");
+    ASSERT_TRUE(eventually([&] { return pushed_one(id); }));
+    EXPECT_EQ(lea_->uploads_of(id).back().bytes, "a photograph");
+}
+
+TEST_F(ObjectUploadsTest, APageThatAnswersEverythingWithSuccessPausesUploads) {
+    answer({.status = 200, .unasked = true});
+    start();
+    for (int i = 0; i < 20; ++i) {
+        queue();
+    }
+    ASSERT_TRUE(eventually([&] { return status().uploads.paused == metrics::Pause::senseless_answer; }));
+    EXPECT_THAT(store_.pushed(), IsEmpty());
+    EXPECT_THAT(store_.refused_binaries(), IsEmpty());
+    answer({});
+    ASSERT_TRUE(pushed(20));
+}
+
+// Its first answer was lost, and the LEA does not want it twice.
+TEST_F(ObjectUploadsTest, WhatTheLeaHasFromAnEarlierAttemptIsDelivered) {
+    start();
+    for (const unsigned code : {409U, 200U}) {
+        answer({.status = 404, .unasked = true});
+        const std::string bytes = "a photograph";
+        auto seen = std::make_shared<std::atomic<bool>>(false);
+        const auto id = queue(bytes);
+        lea_->set_upload_script([=](const UploadArrival& arrival) {
+            if (arrival.id() != id) {
+                return UploadReply{};
+            }
+            return seen->exchange(true) ? UploadReply{.status = code, .unasked = true}
+                                        : UploadReply{.drop_after = bytes.size()};
+        });
+        ASSERT_TRUE(compare([&] { return pushed_one(id); })) << code;
+        EXPECT_FALSE(store_.refused_binaries().contains(id));
+    }
+}
+
+TEST_F(ObjectUploadsTest, APageDoesNotHaveWhatWasSentBefore) {
+    const std::string bytes = "a photograph";
+    lea_->set_upload_script([=](const UploadArrival& arrival) {
+        return arrival.number == 0 ? UploadReply{.drop_after = bytes.size()}
+                                   : UploadReply{.status = 200, .unasked = true};
+    });
+    start();
+    queue(bytes);
+    queue(bytes);
+    ASSERT_TRUE(eventually([&] { return status().uploads.paused == metrics::Pause::senseless_answer; }));
+    EXPECT_THAT(store_.pushed(), IsEmpty());
 }
 
 TEST_F(ObjectUploadsTest, EarlySuccessCountsWhereItIsConfigured) {
@@ -358,10 +405,11 @@ TEST_F(ObjectUploadsTest, EarlySuccessCountsWhereItIsConfigured) {
 }
 
 TEST_F(ObjectUploadsTest, SuccessInTheMiddleIsEarlyToo) {
-    answer_first(1, {.status = 201, .answer_after = 100'000});
+    answer({.status = 404, .unasked = true});
     start();
     const auto id = queue(bytes_of(8 * mebi));
-    ASSERT_TRUE(refused(1));
+    dislike(id, {.status = 201, .answer_after = 100'000});
+    ASSERT_TRUE(compare([&] { return store_.refused_binaries().contains(id); }));
     EXPECT_EQ(store_.refused_binaries().at(id).code, 201U);
 }
 

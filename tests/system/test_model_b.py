@@ -163,15 +163,23 @@ class ModelB(SystemTest):
         wait_until(lambda: self.daemon.items() == [] and self.left_behind() == [], "nothing waits")
         self.assertIn(PHOTOGRAPH, [self.lea.object_bytes(o) for o in self.lea.objects() if o["outcome"] == "stored"])
 
-    def test_early_success_is_refused(self):
-        self.begin({"kind": "status", "on": "uploads", "status": 201})
-        self.daemon.accept(message("u-1", attachments=[inline("a", PHOTOGRAPH)]))
-        refused, = wait_until(lambda: self.daemon.items("refused"), "the object is put aside")
-        self.assertEqual(0, self.lea.objects()[-1]["size"])
+    def test_early_success_is_refused_where_others_are_taken(self):
+        self.begin()
+        refused = self.judged(201)
         self.assertIn("201", self.daemon.ctl("show", refused["id"]))
         self.lea.obey()
         self.daemon.ctl("retry", refused["id"])
-        self.stored()
+        wait_until(lambda: self.daemon.items() == [] and self.left_behind() == [], "nothing waits")
+        self.assertIn(PHOTOGRAPH, [self.lea.object_bytes(o) for o in self.lea.objects() if o["outcome"] == "stored"])
+
+    def test_early_success_for_all_pauses(self):
+        self.begin({"kind": "status", "on": "uploads", "status": 200})
+        for number in range(4):
+            self.daemon.accept(message("u-1", attachments=[inline("a", PHOTOGRAPH)]))
+        wait_until(lambda: self.daemon.metric("lihandover_uploads_paused", destination="lea-one",
+                                              reason="senseless_answer") == 1, "uploads are paused")
+        self.assertEqual([], self.daemon.items("refused"))
+        self.lea.obey()
         wait_until(lambda: self.daemon.items() == [] and self.left_behind() == [], "nothing waits")
 
     def test_early_success_counts_where_it_is_configured(self):
