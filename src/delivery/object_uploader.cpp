@@ -40,6 +40,13 @@ bool same_origin(const http::Url& a, const http::Url& b) {
     return a.scheme == b.scheme && a.host == b.host && a.port == b.port;
 }
 
+/// It came before all of the object was sent, on a connection that had carried another: it may be a late double of the
+/// answer to that one. A fresh connection has none.
+bool may_be_another_answer(const http::ExpectOutcome& outcome) {
+    const bool success = outcome.answer.status >= 200 && outcome.answer.status < 300;
+    return outcome.answer.reused && (!outcome.body_sent || (success && !outcome.complete));
+}
+
 /// Calls back unless it has gone before.
 class Patience {
   public:
@@ -443,6 +450,9 @@ asio::awaitable<void> ObjectUploader::send(Slot& slot, Ticket ticket, const stor
             ended.kind = Ended::Kind::unusable;
             co_return;
         }
+        if (object.sealed->size() == 0) {
+            drop_connection(slot);  // no 100 shows that the answer is to this object
+        }
         const auto connected = co_await connect(slot, url);
         if (slot.generation != generation_) {
             continue;  // a reload has changed where or as whom to connect
@@ -460,8 +470,9 @@ asio::awaitable<void> ObjectUploader::send(Slot& slot, Ticket ticket, const stor
         }
         ended.proven = ended.proven || slot.proven;
         const auto outcome = co_await post(slot, object, url, ticket);
-        if (outcome && outcome->answer.reused && !outcome->body_sent && object.sealed->size() > 0) {
-            drop_connection(slot);  // it may be an answer to something else; a fresh connection has none
+        if (outcome && may_be_another_answer(*outcome)) {
+            board_->wasted_bytes.fetch_add(slot.given, std::memory_order_relaxed);
+            drop_connection(slot);
             continue;
         }
         if (outcome) {

@@ -127,7 +127,8 @@ class Connection {
     /// the connection closes, since the peer might still count on the body. The time passes: Failure{await_continue,
     /// timeout}. An empty body (size() of 0) goes without Expect, as RFC 9110 wants it. A final answer while the body
     /// is on its way ends the sending; the answer is the outcome with body_sent true, and the connection closes. So it
-    /// does after an answer whose head was whole and whose body was not: here the status says all, and it is no failure.
+    /// does after an answer whose head was whole and whose body was not: here the status says all, and it is no
+    /// failure.
     [[nodiscard]] boost::asio::awaitable<ClientResult<ExpectOutcome>> exchange_expect(
         const Request& request, BodySource& source, std::chrono::milliseconds continue_timeout);
 
