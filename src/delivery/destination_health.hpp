@@ -111,6 +111,10 @@ class DestinationHealth {
     /// No connection, and no other one works.
     ///   at_once  an alarm from the first time on: a wrong certificate does not get better
     void unreachable(const Ticket& ticket, metrics::Pause symptom, bool at_once, Time now, double dice);
+    /// No failure, but nothing was accepted for so long that it is an alarm.
+    void stalled(const Ticket& ticket, metrics::Pause symptom, Time now, double dice) {
+        unreachable(ticket, symptom, true, now, dice);
+    }
     /// The LEA asked to wait until then. `lane`: whose item it was.
     void told_to_wait(const Ticket& ticket, store::LaneId lane, Time until);
 

@@ -34,6 +34,8 @@ constexpr std::chrono::hours longest_distance(1);
 constexpr int set_aside_distance = 64;
 /// Our own copy is read so often, running, before its object is set aside: a disk may fail once.
 constexpr std::uint8_t most_unreadable = 3;
+/// Objects that are put off are no failure; but where all of them are for so long, it is an alarm.
+constexpr std::chrono::hours longest_put_off(1);
 constexpr std::size_t named_at_most = 100;
 
 bool same_origin(const http::Url& a, const http::Url& b) {
@@ -131,6 +133,9 @@ void ObjectUploader::forget(Upload& upload) {
         ++set_aside_version_;
     }
     queue_.erase(upload);
+    if (queue_.empty()) {
+        put_off_since_.reset();
+    }
 }
 
 void ObjectUploader::left() {
@@ -227,6 +232,10 @@ void ObjectUploader::cut(bool waiting) {
 
 bool ObjectUploader::may_send() const {
     return target_ && !retired_ && parts_.guard.may_send() && parts_.outbox.has_room();
+}
+
+bool ObjectUploader::is_stalled() const {
+    return put_off_since_ && now() - *put_off_since_ >= longest_put_off;
 }
 
 void ObjectUploader::kick() {
@@ -393,7 +402,7 @@ std::chrono::milliseconds ObjectUploader::continue_timeout(const Slot& slot, con
     const auto left = slot.upload->object.deadline.micros() - parts_.clock.passed().micros();
     const auto& binary = slot.target->destination.options.binary;
     Milliseconds most = binary ? binary->continue_timeout : config::Binary{}.continue_timeout;
-    if (ticket.probe) {  // all others wait for it
+    if (ticket.probe && !is_stalled()) {  // all others wait for it
         most = std::min<Milliseconds>(most, slot.target->destination.options.timeout);
     }
     return std::max(std::min(most, Milliseconds(left / 1000)), Milliseconds(1));
@@ -691,7 +700,12 @@ bool ObjectUploader::is_there_already(const Upload& upload, const UploadClass& a
 }
 
 void ObjectUploader::settle_unwanted(Slot& slot, Upload& upload, const Ticket& ticket, const UploadClass& answer) {
-    if (health_.reached(ticket, now(), jitter_dice())) {
+    if (!put_off_since_) {
+        put_off_since_ = now();
+    }
+    if (is_stalled()) {
+        health_.stalled(ticket, metrics::Pause::refusals, now(), jitter_dice());
+    } else if (health_.reached(ticket, now(), jitter_dice())) {
         queue_.wake_all();
     }
     later(upload, std::max(patience(answer), waste(slot, upload, answer)));
@@ -772,6 +786,7 @@ void ObjectUploader::settle_unreadable(Upload& upload, const Ticket& ticket, con
 
 void ObjectUploader::accepted(Upload& upload, const Ticket& ticket, const Ended& ended) {
     health_.accepted(ticket, now());
+    put_off_since_.reset();
     suspects_.acquit(upload.number, now());
     suspects_.accepted(ticket.number, [&](Suspects::Key number, const Suspicion& suspicion) {
         if (auto* other = queue_.find(number)) {

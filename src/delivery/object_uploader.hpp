@@ -131,6 +131,8 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
     [[nodiscard]] std::shared_ptr<http::Connector> connector_to(const Target& target, const http::Url& url);
     [[nodiscard]] Milliseconds continue_timeout(const Slot& slot, const Ticket& ticket) const;
     [[nodiscard]] bool may_send() const;
+    /// Objects were put off for long, and none was delivered.
+    [[nodiscard]] bool is_stalled() const;
     [[nodiscard]] bool may_go_on(const Slot& slot, const Ticket& ticket) const;
 
     [[nodiscard]] bool begin_one(Time now);
@@ -204,6 +206,7 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
     /// A whole body was answered with something else than success: that all of an object was asked for does not mean
     /// that the LEA wants it.
     bool asked_in_vain_ = false;
+    std::optional<Time> put_off_since_;  ///< since when objects were put off and none delivered
 
     WakeTimer wake_timer_;
 };

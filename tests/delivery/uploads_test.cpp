@@ -283,6 +283,34 @@ TEST_F(ObjectUploadsTest, AnswersThatMayChangeAreTriedAgain) {
     EXPECT_THAT(store_.refused_binaries(), IsEmpty());
 }
 
+// A typing error in url_template, say.
+TEST_F(ObjectUploadsTest, AnHourOfPuttingOffEverythingIsAnAlarm) {
+    answer({.status = 404, .unasked = true});
+    start();
+    auto lasting = binary();
+    lasting.lifetime = std::chrono::hours(24);
+    for (int i = 0; i < 10; ++i) {
+        store_.queue_binary(lane_, lasting);
+    }
+    ASSERT_TRUE(eventually([&] { return lea_->uploads().size() >= 30; }));
+    EXPECT_FALSE(status().uploads.paused);
+    clock_.advance(std::chrono::hours(1));
+    look();
+    ASSERT_TRUE(eventually([&] { return status().uploads.paused == metrics::Pause::refusals; }));
+    const auto before = lea_->uploads().size();
+    ASSERT_TRUE(eventually([&] { return lea_->uploads().size() >= before + 3; }));
+    EXPECT_EQ(status().uploads.paused, metrics::Pause::refusals) << "until one is delivered";
+    EXPECT_THAT(store_.refused_binaries(), IsEmpty());
+    answer({});
+    ASSERT_TRUE(pushed(10));
+    ASSERT_TRUE(eventually([&] { return !status().uploads.paused; }));
+    answer({.status = 404, .unasked = true});
+    const auto seen = lea_->uploads().size();
+    store_.queue_binary(lane_, lasting);
+    ASSERT_TRUE(eventually([&] { return lea_->uploads().size() >= seen + 3; }));
+    EXPECT_FALSE(status().uploads.paused) << "another hour begins";
+}
+
 TEST_F(ObjectUploadsTest, RetryAfterToldToTwoLiidsHoldsUpAllUploadsAndNoMessage) {
     options_.retry.maximum = std::chrono::hours(2);
     answer({.status = 429, .unasked = true, .retry_after = "3000"});
