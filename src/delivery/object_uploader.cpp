@@ -24,6 +24,7 @@ namespace {
 constexpr std::chrono::seconds idle_close(50);
 /// Deadlines are times of day: looked at so often at least, since that clock may be set.
 constexpr std::chrono::minutes look_at_deadlines(1);
+constexpr std::chrono::minutes look_at_slow(1);
 constexpr std::chrono::seconds tell_again(1);
 /// Told to the store and not on disk yet. Beyond, nothing begins.
 constexpr std::size_t max_settling = 4096;
@@ -250,6 +251,7 @@ void ObjectUploader::kick() {
     const auto at = now();
     queue_.wake(at);
     close_idle(at);
+    cut_slow();
     if (!retired_ && parts_.guard.may_send() && parts_.outbox.has_room()) {
         expire();
         // An attempt may end before begin_one() returns, and with it the permission to send.
@@ -307,6 +309,7 @@ bool ObjectUploader::begin_one(Time at) {
     slot.upload = upload;
     slot.body_wanted = false;
     slot.given = 0;
+    slot.too_slow = false;
     ++running_;
     running_large_ += upload->small() ? 0 : 1;
     const auto ticket = health_.start(at);
@@ -352,6 +355,25 @@ void ObjectUploader::close_idle(Time at) {
     });
 }
 
+void ObjectUploader::cut_slow() {
+    for (const auto& slot : slots_) {
+        if (slot->source == nullptr || !slot->body_wanted || slot->too_slow) {
+            continue;
+        }
+        const auto& options = slot->target->destination.options;
+        auto time = std::max<Milliseconds>(PeerPace::window, options.timeout);
+        if (slot->source->given_whole()) {  // it may be waited for with its answer
+            time += answer_timeout(options.timeout, slot->source->given());
+        }
+        if (slot->source->is_too_slow(time)) {
+            spdlog::warn("an upload was ended: the LEA took next to nothing of it destination={}", name_);
+            slot->too_slow = true;
+            slot->source->cancel();
+            slot->connection->close();
+        }
+    }
+}
+
 void ObjectUploader::arm(Time at) {
     Earliest times(at);
     if (health_.mode() != DestinationHealth::Mode::open && queue_.waiting() > 0) {
@@ -368,6 +390,8 @@ void ObjectUploader::arm(Time at) {
     for (const auto& slot : slots_) {
         if (slot->upload == nullptr) {
             times.consider(slot->idle_since + idle_close);
+        } else if (slot->source != nullptr && slot->body_wanted) {
+            times.consider(at + look_at_slow);
         }
     }
     wake_timer_.set(times, weak_from_this());
@@ -489,7 +513,10 @@ asio::awaitable<void> ObjectUploader::send(Slot& slot, Ticket ticket, const stor
             ended.answer = classify_upload(*outcome, parts_.clock.wall());
             co_return;
         }
-        const auto& failure = outcome.error();
+        auto failure = outcome.error();
+        if (slot.too_slow && !slot.upload->withdrawn) {
+            failure.kind = http::FailureKind::timeout;  // by ourselves, and all the same the LEA's fault
+        }
         if (failure.kind == http::FailureKind::cancelled || slot.upload->withdrawn || parts_.guard.stopping()) {
             co_return;  // cut by ourselves: says nothing about the LEA
         }
@@ -537,8 +564,8 @@ std::shared_ptr<http::Connector> ObjectUploader::connector_to(const Target& targ
 asio::awaitable<http::ClientResult<http::ExpectOutcome>> ObjectUploader::post(Slot& slot,
                                                                               const store::StoredObject& object,
                                                                               const http::Url& url, Ticket ticket) {
-    UploadSource source({parts_.executor, parts_.workers, parts_.objects, object.sealed, pump_, slot.upload->small(),
-                         slot.upload->object.emergency, metrics_.upload_bytes,
+    UploadSource source({parts_.executor, parts_.workers, parts_.clock, parts_.objects, object.sealed, pump_,
+                         slot.upload->small(), slot.upload->object.emergency, metrics_.upload_bytes,
                          [this, &slot, ticket] { wanted(slot, ticket); }});
     slot.source = &source;
     slot.body_wanted = object.sealed->size() == 0;
@@ -567,6 +594,9 @@ asio::awaitable<http::ClientResult<http::ExpectOutcome>> ObjectUploader::post(Sl
 void ObjectUploader::wanted(Slot& slot, const Ticket& ticket) {
     slot.body_wanted = true;
     slot.wanted_at = now();
+    if (!retired_ && !parts_.guard.stopping()) {
+        arm(slot.wanted_at);
+    }
     if (health_.asked_for_content(ticket)) {
         queue_.wake_all();
         report_.log(name_, {});

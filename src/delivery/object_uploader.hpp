@@ -103,6 +103,7 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
         UploadSource* source = nullptr;  ///< while its bytes may be asked for
         std::uint64_t given = 0;         ///< bytes that the last exchange sent
         Time wanted_at;                  ///< when the body was asked for
+        bool too_slow = false;           ///< the LEA took too little of it, and so it was cut
         bool body_wanted = false;        ///< the LEA has asked for the body of `upload`, or there is none to wait for
         std::shared_ptr<const Target> target;  ///< what `connection` was made with, or is to be made with
     };
@@ -171,6 +172,8 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
     void left();
 
     void close_idle(Time now);
+    /// Cuts uploads of which the LEA takes next to nothing: each keeps a connection from all others.
+    void cut_slow();
     void arm(Time now);
     void publish();
     void sync_connection(Slot& slot);

@@ -109,13 +109,15 @@ void Pump::step() {
 // -- UploadSource -----------------------------------------------------------------------------------------------------
 
 UploadSource::UploadSource(Parts parts)
-    : size_(parts.object->size()),
+    : clock_(parts.clock),
+      size_(parts.object->size()),
       sent_(parts.sent),
       wanted_(std::move(parts.wanted)),
       member_(std::move(parts.pump), parts.small, parts.emergency),
       ahead_(parts.executor, parts.pool, unsealing(parts.objects, std::move(parts.object)), 0, size_) {}
 
 asio::awaitable<model::Result<std::size_t>> UploadSource::read(std::span<char> buffer) {
+    pace_.taken(clock_.steady());
     if (wanted_) {
         std::exchange(wanted_, nullptr)();
     }
@@ -132,6 +134,7 @@ asio::awaitable<model::Result<std::size_t>> UploadSource::read(std::span<char> b
     if (count) {
         credit_ -= *count;
         given_ += *count;
+        pace_.gave(*count, clock_.steady());
         sent_.add(*count);
     }
     co_return count;

@@ -15,6 +15,7 @@
 #include "lihandover/model/clock.hpp"
 #include "lihandover/store/objects.hpp"
 #include "link_share.hpp"
+#include "peer_pace.hpp"
 
 namespace lihandover::delivery {
 
@@ -63,6 +64,7 @@ class UploadSource final : public http::BodySource {
     struct Parts {
         boost::asio::any_io_executor executor;
         boost::asio::any_io_executor pool;
+        const model::Clock& clock;
         const store::BinaryObjects& objects;
         std::shared_ptr<const store::SealedObject> object;
         std::shared_ptr<Pump> pump;
@@ -81,10 +83,15 @@ class UploadSource final : public http::BodySource {
     void cancel();
     /// Bytes given to the connection.
     [[nodiscard]] std::uint64_t given() const { return given_; }
+    [[nodiscard]] bool given_whole() const { return given_ == size_; }
+    /// The peer takes less of it than PeerPace demands in `time` of waiting for it.
+    [[nodiscard]] bool is_too_slow(std::chrono::milliseconds time) { return pace_.too_slow(clock_.steady(), time); }
 
   private:
+    const model::Clock& clock_;
     std::uint64_t size_;
     std::uint64_t given_ = 0;
+    PeerPace pace_;
     std::size_t credit_ = 0;
     metrics::Counter sent_;
     std::function<void()> wanted_;

@@ -1,14 +1,23 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/completion_condition.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
 #include <chrono>
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -40,6 +49,100 @@ std::string bytes_of(std::size_t size) {
     bytes.resize(size);
     return bytes;
 }
+
+/// An LEA that takes objects, and says twice that it has the first one: the second time while the next one is on its
+/// way over the same connection. One connection at a time.
+class LateDouble {
+  public:
+    LateDouble() : thread_([this] { run(); }) {}
+    LateDouble(const LateDouble&) = delete;
+    LateDouble& operator=(const LateDouble&) = delete;
+    ~LateDouble() {
+        {
+            const std::lock_guard lock(mutex_);
+            over_ = true;
+            if (connected_ >= 0) {
+                ::shutdown(connected_, SHUT_RDWR);
+            }
+        }
+        tcp::socket last(context_);  // ends the waiting for a connection
+        boost::system::error_code error;
+        last.connect(acceptor_.local_endpoint(), error);
+        thread_.join();
+    }
+    [[nodiscard]] std::string objects_url() const {
+        return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()) + "/objects/";
+    }
+    /// Sizes of the objects that came whole.
+    [[nodiscard]] std::vector<std::size_t> whole() const {
+        const std::lock_guard lock(mutex_);
+        return whole_;
+    }
+
+  private:
+    using tcp = boost::asio::ip::tcp;
+
+    void run() {
+        for (;;) {
+            boost::system::error_code error;
+            tcp::socket socket = acceptor_.accept(error);
+            {
+                const std::lock_guard lock(mutex_);
+                if (over_ || error) {
+                    return;
+                }
+                connected_ = socket.native_handle();
+            }
+            std::string buffer;
+            for (int number = 0; serve(socket, buffer, number); ++number) {
+            }
+            const std::lock_guard lock(mutex_);
+            connected_ = -1;
+        }
+    }
+    /// False: that was the last request of the connection.
+    bool serve(tcp::socket& socket, std::string& buffer, int number) {
+        boost::system::error_code error;
+        const auto head = boost::asio::read_until(socket, boost::asio::dynamic_buffer(buffer), "\r\n\r\n", error);
+        if (error) {
+            return false;
+        }
+        static constexpr std::string_view field = "Content-Length: ";
+        const auto size = std::stoul(buffer.substr(buffer.find(field) + field.size()));
+        buffer.erase(0, head);
+        std::string begins(go_on);
+        if (number == 1 && !std::exchange(doubled_, true)) {
+            begins += taken;
+        }
+        boost::asio::write(socket, boost::asio::buffer(begins), error);
+        if (buffer.size() < size) {
+            boost::asio::read(socket, boost::asio::dynamic_buffer(buffer),
+                              boost::asio::transfer_at_least(size - buffer.size()), error);
+        }
+        if (error) {
+            return false;
+        }
+        buffer.erase(0, size);
+        {
+            const std::lock_guard lock(mutex_);
+            whole_.push_back(size);
+        }
+        boost::asio::write(socket, boost::asio::buffer(taken), error);
+        return !error;
+    }
+
+    static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    static constexpr std::string_view taken = "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n";
+
+    boost::asio::io_context context_;
+    tcp::acceptor acceptor_{context_, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0)};
+    mutable std::mutex mutex_;
+    std::vector<std::size_t> whole_;
+    bool doubled_ = false;  ///< the thread's
+    bool over_ = false;
+    int connected_ = -1;
+    std::thread thread_;
+};
 
 class ObjectUploadsTest : public Running {
   protected:
@@ -215,6 +318,24 @@ TEST_F(ObjectUploadsTest, TlsThatFailsPausesUntilItIsPutRight) {
 }
 
 // What a reload replaced gets nothing more, not even from an upload that was waiting there.
+TEST_F(ObjectUploadsTest, AnUploadOfWhichNextToNothingIsTakenIsCut) {
+    options_.timeout = std::chrono::hours(1);  // of each write; nothing else ends it
+    answer_first(1, {.hold_after = 1000});
+    start();
+    const auto id = queue(bytes_of(64 * mebi));
+    ASSERT_TRUE(eventually([&] { return lea_->upload_bytes() >= 1000; }));
+    ASSERT_TRUE(eventually([&] {
+        if (uploads("disconnected") != "0") {
+            return true;
+        }
+        clock_.advance_steady(std::chrono::hours(2));
+        look();
+        return false;
+    }));
+    ASSERT_TRUE(eventually([&] { return pushed_one(id); }));
+    EXPECT_EQ(lea_->uploads_of(id).back().bytes.size(), 64 * mebi);
+}
+
 TEST_F(ObjectUploadsTest, AfterAReloadOnlyTheNewCertificateIsShown) {
     lea_ = std::make_unique<Lea>(accept, lihandover::test::server_context());
     tls_ = lihandover::test::client_context();
@@ -430,6 +551,23 @@ TEST_F(ObjectUploadsTest, EarlySuccessCountsWhereItIsConfigured) {
     ASSERT_TRUE(pushed(1));
     EXPECT_EQ(lea_->uploads()[0].bytes, "");
     EXPECT_EQ(uploads("early"), "1");
+}
+
+// It is no answer to the object that is on its way, and does not end it.
+TEST_F(ObjectUploadsTest, ALateDoubleOfTheAnswerBeforeEndsNoUpload) {
+    options_.binary->early_success = config::EarlySuccess::delivered;
+    options_.upload_connections = 1;
+    LateDouble lea;
+    start();
+    for (const std::size_t size : {std::size_t{100}, 32 * mebi, std::size_t{200}}) {
+        const auto before = store_.pushed().size();
+        auto one = binary(bytes_of(size));
+        one.url_prefix = lea.objects_url();
+        store_.queue_binary(lane_, one);
+        ASSERT_TRUE(pushed(before + 1));
+        EXPECT_THAT(lea.whole(), SizeIs(before + 1));
+        EXPECT_EQ(lea.whole().back(), size);
+    }
 }
 
 TEST_F(ObjectUploadsTest, SuccessInTheMiddleIsEarlyToo) {
