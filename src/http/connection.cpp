@@ -456,6 +456,9 @@ asio::awaitable<ClientResult<ExpectOutcome>> ConnectionImpl::exchange_expect(
         result.answer = *answer.error().cut_off;  // the status alone is the answer to an upload
         co_return result;
     }
+    if (self->exchanges_ > 0 && result.body_sent && !result.complete && answer->status / 100 == 2) {
+        self->habits_->strayed(Clock::now());  // most likely it belongs to the one before
+    }
     ++self->exchanges_;
     if (answer->keeps_alive_) {
         use.keep();

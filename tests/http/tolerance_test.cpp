@@ -359,6 +359,32 @@ TEST(UnaskedBytes, AServerWhoseAnswersAreBadIsWaitedForTwice) {
     server.join();
 }
 
+// A double of the answer before. A failure in the middle is nothing of the kind.
+TEST(UnaskedBytes, SuccessInTheMiddleOfABodyIsTakenForOne) {
+    for (const bool success : {false, true}) {
+        std::promise<void> over;
+        const Script script{[&](Raw& raw) {
+            raw.read_until("\r\n\r\n");
+            raw.send(good_answer);
+            raw.read_until("\r\n\r\n");
+            raw.send("HTTP/1.1 100 Continue\r\n\r\n");
+            raw.read(100000);
+            raw.send(success ? good_answer : "HTTP/1.1 507 Full\r\nContent-Length: 0\r\n\r\n");
+            over.get_future().wait();
+        }};
+        TestClient client{local_url(script.port()), nullptr};
+        ASSERT_TRUE(client.connect().has_value());
+        ASSERT_TRUE(client.get("/").has_value());
+        PatternSource source{1000000000, true, 65536};
+        const auto outcome = client.expect("/", source);
+        over.set_value();
+        ASSERT_TRUE(outcome.has_value());
+        EXPECT_TRUE(outcome->answer.reused);
+        EXPECT_FALSE(outcome->complete);
+        EXPECT_EQ(client.connector().expects_strays(), success);
+    }
+}
+
 TEST(UnaskedBytes, OnceSeenEachConnectionCarriesOneExchange) {
     RawListener listener;
     std::thread server{[&] {
