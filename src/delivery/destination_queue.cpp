@@ -240,6 +240,16 @@ void DestinationQueue::discard(const Pick& pick) {
     }
 }
 
+void DestinationQueue::park(const Pick& pick, Time now) {
+    const auto& rows = pick.lane->rows();
+    if (!rows.empty() && rows.front().row() < pick.row) {
+        // The item was picked in place of the front one, which waits only for time: nothing else would resume the lane.
+        release(*pick.lane, now);
+    } else {
+        scheduler_.park(*pick.lane);
+    }
+}
+
 void DestinationQueue::put_off_set_aside(const Pick& pick, Time now, double dice) {
     set_aside_.later(pick.row, policy_.initial, policy_.maximum, now, dice);
     release(*pick.lane, now);

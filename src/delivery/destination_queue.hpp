@@ -144,8 +144,8 @@ class DestinationQueue {
     void discard(const Pick& pick);
     /// What an item that is set aside is called.
     void name_set_aside(store::RowId row, const model::Uuid& id) { set_aside_.set_id(row, id); }
-    /// The item in front cannot go yet for want of something else than time.
-    void park(Lane& lane) { scheduler_.park(lane); }
+    /// The item cannot go yet for want of something other than time: look_again() resumes its lane.
+    void park(const Pick& pick, Time now);
     /// An item that was to be tried again could not be (it is gone from the store, or not ready).
     void put_off_set_aside(const Pick& pick, Time now, double dice);
 

@@ -553,7 +553,7 @@ void DestinationSender::fill(Worker& worker) {
         if (none && pick.set_aside) {
             queue_.put_off_set_aside(pick, now(), jitter_dice());
         } else if (taken == Taken::waits) {
-            queue_.park(*pick.lane);
+            queue_.park(pick, now());
         } else if (none) {
             queue_.release(*pick.lane, now());
         }

@@ -215,7 +215,7 @@ TEST(DestinationQueue, AnItemSetAsideWaitsWhileItsLiidIsParkedAndOthersDoNot) {
     auto ticket = queue.begin(now);
     const auto parked = queue.pick(ticket, false, now);
     ASSERT_EQ(parked.row, 1);
-    queue.park(*parked.lane);
+    queue.park(parked, now);
     queue.end(ticket, now);
     queue.add_set_aside({2, 1, false}, {}, now);
     EXPECT_EQ(queue.choices(now), 0U);
@@ -259,6 +259,48 @@ TEST(DestinationQueue, WhereOnlySetAsideItemsAreLeftTheyTellWhetherTheLeaIsBack)
 }
 
 // -- Actions ----------------------------------------------------------------------------------------------------------
+
+/// Nobody asks what became of the items.
+class Unheard : public ItemOutcomes {
+  public:
+    void accepted(const SentItem& /*item*/, bool /*already_there*/) override {}
+    void refused(const SentItem& /*item*/, store::Refusal /*refusal*/) override {}
+    void set_aside(const SentItem& /*item*/, store::Refusal /*refusal*/) override {}
+    void suspected(const SentItem& /*item*/, unsigned /*tries*/) override {}
+};
+
+TEST(DestinationQueue, AnItemThatWaitsBehindAFrontOneThatFailsDoesNotHoldTheLane) {
+    DestinationQueue queue;
+    queue.set_policy(policy(1));
+    Lane& lane = queue.lane(1);
+    queue.add(lane, 1, false, false);
+    queue.add(lane, 2, false, false);
+    DestinationQueue::Time now{};
+    Unheard outcomes;
+    auto ticket = queue.begin(now);
+    auto pick = queue.pick(ticket, false, now);
+    for (int tries = 0; tries < 20 && pick.row == 1; ++tries) {
+        (void)queue.take(pick, 1);
+        SentItem sent;
+        sent.lane = &lane;
+        sent.row = 1;
+        AnswerClass silence;
+        queue.settle({&sent, 1}, silence, {ticket, false, true, now, 0}, outcomes);
+        queue.end(ticket, now);
+        now += minutes(10);
+        queue.wake(now);
+        ticket = queue.begin(now);
+        pick = queue.pick(ticket, false, now);
+    }
+    ASSERT_EQ(pick.row, 2) << "tried in place of the front one, with nothing else to compare it with";
+    queue.park(pick, now);  // its objects are still being copied
+    queue.end(ticket, now);
+    now += minutes(10);
+    queue.wake(now);
+    EXPECT_EQ(queue.choices(now), 1U) << "the front one waits for time alone";
+    ticket = queue.begin(now);
+    EXPECT_EQ(queue.pick(ticket, false, now).row, 1);
+}
 
 TEST(DestinationQueue, AnObjectThatExistsIsAcceptedOnALaterAttemptAndRefusedOnAFirst) {
     SimulatedLea lea(policy(1), [](const Message& message) {
