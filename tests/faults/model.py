@@ -42,6 +42,10 @@ OF_ONE_LIID, OF_NOBODY = {"poison"}, {"node", "tolerated", "buffers", "capped"}
 # Faults through which what was sent before them may arrive much later.
 OF_THE_WAY = {"lea_freeze", "lea_rules", "proxy", "front"}
 
+# Faults through which attempts fail that the LEA knows nothing of.
+UNSEEN = {"proxy", "front", "dns", "lea_kill", "lea_freeze", "lea_rules", "lea_certificate", "own_certificate", "closer",
+          "capped", "tolerated"}
+
 EXISTS = 3010  # TS 103 120: the object already exists
 DELIVERED, REFUSED, REJECTED = "item_delivered", "item_refused", "item_rejected"
 
@@ -205,15 +209,23 @@ class Check:
             if (arrival["level"], arrival["sequence"]) != (made["level"], made["sequence"]):
                 self.breach(4, f"{arrival['object_id']} to say {(made['level'], made['sequence'])}",
                             str((arrival["level"], arrival["sequence"])))
-            first[arrival["destination"], arrival["liid"]].setdefault(arrival["object_id"], made["id"])
+            first[arrival["destination"], arrival["liid"]].setdefault(arrival["object_id"],
+                                                                      (made["id"], arrival.get("time")))
         for key, rows in first.items():
             # What was refused or set aside may be skipped.
-            rows = [(row, name) for name, row in rows.items() if REFUSED not in self.records[name]]
-            for (before, _), (after, name) in zip(rows, rows[1:]):
-                if after < before:
+            rows = [(row, name, time) for name, (row, time) in rows.items() if REFUSED not in self.records[name]]
+            for (before, _, _), (after, name, time) in zip(rows, rows[1:]):
+                if after < before and not self.may_be_passed(key[0], time):
                     self.breach(4, f"first arrivals of {key} in the order in which they were queued",
                                 f"row {after} ({name}) after row {before}")
                     break
+
+    def may_be_passed(self, destination, time):
+        """Whether attempts may have failed shortly before that the LEA never saw: an item that fails four times with
+        nothing to compare it with is passed by (docs/delivery.md)."""
+        patience = self.evidence.get("patience", ALLOWANCE)
+        return any(span["destination"] == destination and span["kind"] in UNSEEN and
+                   span["from"] <= time <= span["until"] + patience for span in self.evidence.get("spans", ()))
 
     def waiting_for_others(self):
         """4: no item and no LIID stops another, and no destination another one. While one fault is on, everybody it is

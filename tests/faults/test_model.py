@@ -124,6 +124,14 @@ class Waiting(unittest.TestCase):
         self.delay("LI-1")
         self.assertNotIn(4, self.broken(("poison", "lea-0", "LI-0", 1002, 1016)))
 
+    def test_order_is_kept_but_where_attempts_failed_unseen(self):
+        rows = self.evidence["arrivals"]["lea-0"]
+        rows[4], rows[6] = {**rows[6], "time": rows[4]["time"]}, {**rows[4], "time": rows[6]["time"]}
+        self.assertEqual({4}, self.broken())
+        self.assertEqual(set(), self.broken(("proxy", "lea-0", None, 1001, 1002)))
+        self.assertEqual({4}, self.broken(("proxy", "lea-1", None, 1001, 1002)))
+        self.assertEqual({4}, self.broken(("lea_kill", "lea-0", None, 1012, 1013)))
+
     def test_another_destination_may_not_wait_for_a_broken_one(self):
         self.delay("LI-0", "LI-1")
         self.assertEqual(set(), self.broken(("lea_freeze", "lea-0", None, 1002, 1016)))
