@@ -18,6 +18,7 @@
 
 #include "conversations.hpp"
 #include "directory.hpp"
+#include "lihandover/store/newest_entry.hpp"
 #include "schema.hpp"
 #include "secret.hpp"
 #include "sqlite.hpp"
@@ -403,6 +404,20 @@ TEST_F(Opening, RefusesAReadOnlyFileSystemWithAdvice) {
     EXPECT_EQ(mount("tmpfs", mounted.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "size=24m"), 0);
     EXPECT_THAT(refusal(), HasSubstr("Read-only file system"));
     EXPECT_EQ(umount(mounted.c_str()), 0);
+}
+
+TEST_F(Opening, IsPrecededByALookAtWhatTimeHasPassed) {
+    EXPECT_FALSE(newest_entry(options_.directory)) << "there is none";
+    open();
+    const model::Instant made = clock_.wall();
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    EXPECT_EQ(newest_entry(options_.directory).value().micros(), made.micros()) << "also while it is in the log";
+    clock_.advance_wall(std::chrono::hours(1));
+    ASSERT_EQ(accept(queued().at(0)), Outcome::committed);
+    close();
+    EXPECT_EQ(newest_entry(options_.directory).value().micros(), clock_.wall().micros());
+    std::ofstream(options_.directory / "store.db", std::ios::binary) << std::string(8192, '?');
+    EXPECT_FALSE(newest_entry(options_.directory)) << "none that can be read";
 }
 
 /// Where the keys of content are not those that the database names.
