@@ -162,7 +162,7 @@ void preload(const Settings& settings, const std::filesystem::path& state) {
 }
 
 /// Accepts what it hears of, as a destination that answers at once would.
-class Delivery final : public store::Listener {
+class Delivery final : public store::OutboxListener {
   public:
     void on_queued(std::span<const store::QueuedItem> items, bool) noexcept override {
         const std::lock_guard lock(mutex_);
@@ -210,10 +210,10 @@ class Bench {
         for (std::size_t i = 0; i < lanes; ++i) {
             pairs.emplace_back("lea", "LIID-" + std::to_string(i));
         }
-        lanes_ = store_->lanes(pairs).value();
+        lanes_ = store_->warrant_register().lanes(pairs).value();
         model::Profile profile;
         profile.schema_identifier = "bench";
-        profile_ = store_->profile(profile).value();
+        profile_ = store_->warrant_register().profile(profile).value();
         opened_in_ = seconds_since(start);
     }
     void close() { store_.reset(); }
@@ -223,7 +223,7 @@ class Bench {
     /// Submits and accepts again; items per second.
     double cycle() {
         Delivery delivery;
-        store_->set_listener(&delivery);
+        store_->outbox().set_listener(&delivery);
         const auto start = Steady::now();
         const double processor = processor_seconds();
         std::size_t submitted = 0;
@@ -240,12 +240,12 @@ class Bench {
             }
             taken += settings_.group;
             pending_ += 1;
-            store_->accepted(std::move(acceptances), [this](store::Outcome outcome) { done(outcome); });
+            store_->outbox().accepted(std::move(acceptances), [this](store::Outcome outcome) { done(outcome); });
         }
         wait();
         const double taken_seconds = seconds_since(start);
         processor_per_item_ = (processor_seconds() - processor) / static_cast<double>(settings_.items);
-        store_->set_listener(nullptr);
+        store_->outbox().set_listener(nullptr);
         return static_cast<double>(settings_.items) / taken_seconds;
     }
     [[nodiscard]] double processor_micros() const { return processor_per_item_ * 1e6; }
@@ -265,12 +265,8 @@ class Bench {
 
     double visit_all(std::size_t& count) {
         const auto start = Steady::now();
-        auto reader = store_->reader();
-        if (!reader) {
-            give_up(reader.error().message);
-        }
         count = 0;
-        const auto status = (*reader)->for_each_queued([&](const store::QueuedItem&) { ++count; });
+        const auto status = store_->outbox().for_each_queued([&](const store::QueuedItem&) { ++count; });
         if (!status) {
             give_up(status.error().message);
         }
@@ -302,8 +298,11 @@ class Bench {
             item.received_at = now;
             item.share.assign(share_.data(), share_.size());
         }
+        store::Arrival arrival;
+        arrival.events = items.size();
+        arrival.bytes = items.size() * (sizeof(store::NewItem) + share_size);
         pending_ += 1;
-        store_->submit(std::move(items), [this](store::Outcome outcome) { done(outcome); });
+        store_->item_intake().submit(std::move(items), arrival, [this](store::Outcome outcome) { done(outcome); });
     }
     void done(store::Outcome outcome) {
         if (outcome != store::Outcome::committed) {

@@ -147,7 +147,8 @@ model::Status Application::start() {
             return done;
         }
     }
-    reporter_.emplace(clock_, parts_.in_force, *parts_.delivery, *parts_.store, parts_.metrics);
+    reporter_.emplace(clock_, parts_.in_force, *parts_.delivery, parts_.store->operator_view(), *parts_.store,
+                      parts_.metrics);
     return {};
 }
 
@@ -192,7 +193,8 @@ void Application::accept_clock() {
 }
 
 model::Status Application::load_warrants(const std::shared_ptr<const Assembly>& assembly) {
-    parts_.keeper = std::make_unique<WarrantKeeper>(*parts_.store, assembly->configuration.warrants_dir, clock_);
+    parts_.keeper =
+        std::make_unique<WarrantKeeper>(parts_.store->warrant_register(), assembly->configuration.warrants_dir, clock_);
     if (const model::Status restored = parts_.keeper->restore(); !restored) {
         // The others were restored. The one that cannot be read comes back with its file, and its loss is an alarm.
         log_error(restored.error().message);
@@ -201,7 +203,7 @@ model::Status Application::load_warrants(const std::shared_ptr<const Assembly>& 
     if (!loaded) {
         return loaded.error();
     }
-    for (const store::Count& count : parts_.store->statistics().counts) {
+    for (const store::Count& count : parts_.store->operator_view().statistics().counts) {
         if (count.any() && !assembly->profiles.contains(count.destination)) {
             return model::Error{config_file_ + ": destination " + count.destination +
                                 " is missing, and items wait for it; put it back until they are delivered or rejected"};

@@ -107,7 +107,7 @@ std::vector<std::string> Reloader::objections(const Assembly& next) const {
             found.push_back(config_file_ + ": " + option.path + " cannot be changed by a reload; restart the daemon");
         }
     }
-    const store::Statistics statistics = parts_.store->statistics();
+    const store::Statistics statistics = parts_.store->operator_view().statistics();
     for (const auto& [name, options] : running.destinations) {
         const auto count = std::ranges::find(statistics.counts, name, &store::Count::destination);
         if (count == statistics.counts.end()) {
@@ -225,12 +225,13 @@ void Reloader::forget_removed_destinations(std::shared_ptr<const Assembly> assem
     // What intake matched with the old warrants it has handed to the store by now, being on this thread; a filler's
     // commit comes after theirs. Should one of the removed destinations have got an item all the same, delivery keeps
     // it until the item is gone.
-    parts_.store->submit({}, [this, assembly = std::move(assembly), then = std::move(then)](store::Outcome) {
-        if (!parts_.delivery->reconfigure(assembly->delivery)) {
-            log_error(config_file_ + ": the removed destinations could not be taken off");
-        }
-        asio::post(parts_.intake_io, then);
-    });
+    parts_.store->item_intake().submit(
+        {}, {}, [this, assembly = std::move(assembly), then = std::move(then)](store::Outcome) {
+            if (!parts_.delivery->reconfigure(assembly->delivery)) {
+                log_error(config_file_ + ": the removed destinations could not be taken off");
+            }
+            asio::post(parts_.intake_io, then);
+        });
 }
 
 void Reloader::end(const Request& request, admin::ReloadReport report) {

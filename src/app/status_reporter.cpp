@@ -41,10 +41,12 @@ std::optional<metrics::Pause> pause_of(const delivery::DestinationStatus& destin
 }  // namespace
 
 StatusReporter::StatusReporter(const model::Clock& clock, const CurrentInForce& in_force,
-                               const delivery::Delivery& delivery, const store::Store& store, metrics::Metrics& metrics)
+                               const delivery::Delivery& delivery, const store::OperatorView& items,
+                               const store::Store& store, metrics::Metrics& metrics)
     : clock_(clock),
       in_force_(in_force),
       delivery_(delivery),
+      items_(items),
       store_(store),
       metrics_(metrics),
       scraped_(metrics.add_scraped([this](metrics::Scrape& into) { scrape(into); })) {}
@@ -119,7 +121,7 @@ void StatusReporter::add_certificates(admin::Status& status, const InForce& now)
 }
 
 void StatusReporter::add_store(admin::Status& status) const {
-    const store::Statistics statistics = store_.statistics();
+    const store::Statistics statistics = items_.statistics();
     for (const store::Count& count : statistics.counts) {
         if (count.set_aside + count.objects_set_aside > 0) {
             status.alarms.push_back(std::to_string(count.set_aside + count.objects_set_aside) + " item(s) for " +

@@ -17,7 +17,7 @@ class StatusReporter {
   public:
     /// All of it outlives the reporter.
     StatusReporter(const model::Clock& clock, const CurrentInForce& in_force, const delivery::Delivery& delivery,
-                   const store::Store& store, metrics::Metrics& metrics);
+                   const store::OperatorView& items, const store::Store& store, metrics::Metrics& metrics);
     StatusReporter(const StatusReporter&) = delete;
     StatusReporter& operator=(const StatusReporter&) = delete;
     ~StatusReporter();
@@ -35,6 +35,7 @@ class StatusReporter {
     const model::Clock& clock_;
     const CurrentInForce& in_force_;
     const delivery::Delivery& delivery_;
+    const store::OperatorView& items_;
     const store::Store& store_;
     metrics::Metrics& metrics_;
     std::uint64_t scraped_;

@@ -122,11 +122,11 @@ std::optional<model::Error> destination_missing(const Assembly& assembly, const 
 
 }  // namespace
 
-WarrantKeeper::WarrantKeeper(store::Store& store, std::string directory, const model::Clock& clock)
-    : store_(store), clock_(clock), loader_(std::move(directory)) {}
+WarrantKeeper::WarrantKeeper(store::Register& kept, std::string directory, const model::Clock& clock)
+    : register_(kept), clock_(clock), loader_(std::move(directory)) {}
 
 model::Status WarrantKeeper::restore() {
-    auto kept = store_.warrants();
+    auto kept = register_.warrants();
     if (!kept) {
         return kept.error();
     }
@@ -144,7 +144,7 @@ model::Result<std::shared_ptr<const intake::Snapshot>> WarrantKeeper::make_snaps
     const config::Configuration& configuration = assembly.configuration;
     std::map<std::string, store::ProfileId> profiles;
     for (const auto& [name, profile] : assembly.profiles) {
-        const auto id = store_.profile(profile);
+        const auto id = register_.profile(profile);
         if (!id) {
             return id.error();
         }
@@ -169,7 +169,7 @@ model::Result<std::shared_ptr<const intake::Snapshot>> WarrantKeeper::make_snaps
     for (const warrants::WarrantPtr& warrant : index->warrants()) {
         pairs.emplace_back(warrant->destination, warrant->liid);
     }
-    const auto lanes = store_.lanes(pairs);
+    const auto lanes = register_.lanes(pairs);
     if (!lanes) {
         return lanes.error();
     }
@@ -211,7 +211,7 @@ model::Result<WarrantsLoaded> WarrantKeeper::load(const Assembly& assembly, cons
     }
     const store::WarrantChanges changes = changes_of(reload, who);
     if (!changes.in_force.empty() || !changes.changed.empty() || !changes.ended.empty() || !changes.marked.empty()) {
-        const model::Status committed = store_.change_warrants(changes);
+        const model::Status committed = register_.change_warrants(changes);
         if (!committed) {
             return committed.error();
         }

@@ -9,7 +9,7 @@
 #include "lihandover/intake/pipeline/snapshot.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
-#include "lihandover/store/store.hpp"
+#include "lihandover/store/register.hpp"
 #include "lihandover/warrants/loader.hpp"
 
 namespace lihandover::app {
@@ -35,7 +35,7 @@ struct WarrantsLoaded {
 /// records, and makes the snapshot that intake matches with. One load at a time, on a thread that may block.
 class WarrantKeeper {
   public:
-    WarrantKeeper(store::Store& store, std::string directory, const model::Clock& clock = model::system_clock());
+    WarrantKeeper(store::Register& kept, std::string directory, const model::Clock& clock = model::system_clock());
 
     /// Before the first load: takes from the store what was in force when the daemon stopped.
     [[nodiscard]] model::Status restore();
@@ -50,7 +50,7 @@ class WarrantKeeper {
     [[nodiscard]] model::Result<std::shared_ptr<const intake::Snapshot>> make_snapshot(const Assembly& assembly,
                                                                                        const warrants::Reload& reload);
 
-    store::Store& store_;
+    store::Register& register_;
     const model::Clock& clock_;
     warrants::Loader loader_;
 };

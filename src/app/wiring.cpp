@@ -44,7 +44,7 @@ model::Status create_object_server(Parts& parts, const Assembly& assembly) {
     }
     auto serving = objectserver::ObjectServer::create(
         parts.delivery_io.get_executor(),
-        {parts.store->binary_objects(), parts.store->warrant_register(), parts.metrics, parts.clock,
+        {parts.store->object_downloads(), parts.store->warrant_register(), parts.metrics, parts.clock,
          parts.workers.get_executor(), [&parts] { return parts.delivery->store_commits(); }},
         {.listen = options->listen.to_string(),
          .max_connections = connections_per_listener(assembly.configuration.intake.http.size() + 2)},
@@ -65,7 +65,7 @@ model::Status create_listener(Parts& parts, const Assembly& assembly, const conf
         std::max(body_budget_bytes / assembly.configuration.intake.http.size(), least_body_budget));
     listener.events = std::make_unique<intake::EventsHandler>(
         options.name, parts.metrics.source(options.name),
-        intake::Services{parts.store->item_intake(), parts.store->binary_objects(), *parts.snapshot, *listener.bodies,
+        intake::Services{parts.store->item_intake(), parts.store->object_intake(), *parts.snapshot, *listener.bodies,
                          parts.clock, parts.workers.get_executor(), parts.copier.get()});
     listener.gate = std::make_unique<ClientGate>(*listener.events);
     http::ServerOptions server;
@@ -143,8 +143,8 @@ Parts::~Parts() {
     workers.join();
     if (store) {
         store->stop();
-        store->set_listener(nullptr);
-        store->objects().set_listener(nullptr);
+        store->outbox().set_listener(nullptr);
+        store->upload_outbox().set_listener(nullptr);
     }
 }
 
@@ -174,21 +174,23 @@ model::Status create_parts(Parts& parts, const Assembly& assembly, admin::Contro
     for (const auto& [name, options] : assembly.configuration.destinations) {
         (void)parts.metrics.destination(name);
     }
-    auto delivery = delivery::Delivery::create(parts.delivery_io.get_executor(),
-                                               {*parts.store, parts.metrics, parts.clock, parts.workers.get_executor()},
-                                               assembly.delivery);
+    auto delivery = delivery::Delivery::create(
+        parts.delivery_io.get_executor(),
+        {parts.store->outbox(), parts.store->upload_outbox(), parts.store->warrant_register(), parts.metrics,
+         parts.clock, parts.workers.get_executor()},
+        assembly.delivery);
     if (!delivery) {
         return delivery.error();
     }
     parts.delivery = std::move(*delivery);
-    parts.store->set_listener(parts.delivery.get());
-    parts.store->objects().set_listener(parts.delivery.get());
+    parts.store->outbox().set_listener(parts.delivery.get());
+    parts.store->upload_outbox().set_listener(parts.delivery.get());
     if (model::Status created = create_object_server(parts, assembly); !created) {
         return created;
     }
     const config::Intake& intake = assembly.configuration.intake;
     if (const std::string& root = intake.attachment_root; !root.empty()) {
-        parts.copier = std::make_unique<intake::FileCopier>(root, parts.store->binary_objects(),
+        parts.copier = std::make_unique<intake::FileCopier>(root, parts.store->object_intake(),
                                                             parts.metrics.objects_lost(), parts.clock);
     }
     auto admin = admin::Admin::listen(parts.intake_io.get_executor(), assembly.configuration.admin,

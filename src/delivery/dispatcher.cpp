@@ -17,7 +17,7 @@ Dispatcher::Dispatcher(const asio::any_io_executor& executor, const Parts& parts
       parts_(parts),
       object_events_(std::make_shared<ObjectEvents>()),
       tasks_(executor),
-      loader_(parts.store.outbox(), parts.store.warrant_register()) {}
+      loader_(parts.outbox, parts.lanes) {}
 
 std::shared_ptr<Dispatcher> Dispatcher::create(const asio::any_io_executor& executor, const Parts& parts) {
     std::shared_ptr<Dispatcher> made(new Dispatcher(executor, parts));
@@ -37,13 +37,13 @@ void Dispatcher::make_parts() {
     const auto kick = weakly([](Dispatcher& self) { self.kick_all(); });
     const auto swept = weakly([](Dispatcher& self) { self.sweep(); });
     guard_ = std::make_shared<SendGuard>(executor_, kick);
-    outbox_ = std::make_shared<OutboxWriter>(executor_, parts_.store.outbox(), kick, swept);
+    outbox_ = std::make_shared<OutboxWriter>(executor_, parts_.outbox, kick, swept);
     stamps_ = std::make_shared<ExpiryStamps>(
-        executor_, parts_.clock, parts_.store.outbox(), object_events_,
+        executor_, parts_.clock, parts_.outbox, object_events_,
         weakly([](Dispatcher& self, const store::QueuedItem& item) { self.look_again(item); }));
-    uploads_ = std::make_unique<ObjectUploaders>(UploaderParts{
-        executor_, parts_.workers, parts_.clock, parts_.metrics, tasks_, *guard_, *outbox_,
-        parts_.store.binary_objects(), object_events_, weakly([](Dispatcher& self) { self.post_sweep(); })});
+    uploads_ = std::make_unique<ObjectUploaders>(
+        UploaderParts{executor_, parts_.workers, parts_.clock, parts_.metrics, tasks_, *guard_, *outbox_,
+                      parts_.uploads, object_events_, weakly([](Dispatcher& self) { self.post_sweep(); })});
 }
 
 // -- Settings ---------------------------------------------------------------------------------------------------------
@@ -227,14 +227,14 @@ std::vector<DestinationStatus> Dispatcher::status() const {
 // -- Start and stop ---------------------------------------------------------------------------------------------------
 
 model::Status Dispatcher::start() {
-    const auto pauses = parts_.store.warrant_register().pauses();
+    const auto pauses = parts_.lanes.pauses();
     if (!pauses) {
         return pauses.error();
     }
     for (const store::StoredPause& one : *pauses) {
         pause(one.destination, one.since);
     }
-    auto& outbox = parts_.store.outbox();
+    auto& outbox = parts_.outbox;
     // Whatever waits may have been sent before: nobody knows what a crash has forgotten.
     auto read = outbox.for_each_queued([this](const store::QueuedItem& item) {
         if (const auto place = place_of(item.lane); place.sender != nullptr) {
@@ -248,7 +248,7 @@ model::Status Dispatcher::start() {
             }
         });
     }
-    auto& objects = parts_.store.binary_objects();
+    auto& objects = parts_.uploads;
     for (const bool aside : {false, true}) {
         const auto add = [this, aside](const store::QueuedObject& object) {
             if (const auto place = place_of(object.lane); place.sender != nullptr) {
@@ -256,7 +256,7 @@ model::Status Dispatcher::start() {
             }
         };
         if (read) {
-            read = aside ? objects.for_each_set_aside(add) : objects.for_each_upload(add);
+            read = aside ? objects.for_each_set_aside(add) : objects.for_each_queued(add);
         }
     }
     if (!read) {
@@ -313,7 +313,7 @@ asio::awaitable<void> Dispatcher::stop(std::chrono::milliseconds grace) {
 // -- What the store says ----------------------------------------------------------------------------------------------
 
 Dispatcher::Place Dispatcher::place_of(store::LaneId id) {
-    auto lane = parts_.store.warrant_register().find_lane(id);
+    auto lane = parts_.lanes.find_lane(id);
     if (!lane) {
         spdlog::error("item of an unknown lane lane={}", id);
         return {};

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "lihandover/store/objects.hpp"
 #include "lihandover/store/types.hpp"
+#include "lihandover/store/uploads.hpp"
 
 namespace lihandover::delivery {
 
@@ -16,10 +16,10 @@ namespace lihandover::delivery {
 struct ObjectEvent {
     enum class Kind : std::uint8_t {
         prepared,   ///< `item`: its objects are there
-        stamped,    ///< `item`: Objects::stamp ended with `outcome`
+        stamped,    ///< `item`: Outbox::stamp ended with `outcome`
         upload,     ///< `object` is to be pushed
         withdrawn,  ///< `object.id` was ended by an operator
-        settled,    ///< Objects::pushed or refused of `object` ended with `outcome`
+        settled,    ///< UploadOutbox::pushed or refused of `object` ended with `outcome`
     };
     Kind kind{};
     store::QueuedItem item;

@@ -40,7 +40,7 @@ struct UploaderParts {
     base::TaskGroup& tasks;
     SendGuard& guard;
     OutboxWriter& outbox;
-    store::BinaryObjects& objects;
+    store::UploadOutbox& objects;
     std::shared_ptr<ObjectEvents> events;
     /// Called when one that is leaving has become empty.
     std::function<void()> emptied;
@@ -50,7 +50,7 @@ struct UploaderParts {
 /// connections of its own, so that messages and uploads do not wait for each other. Everything on the delivery thread.
 /// Kept alive by its uploads' coroutines.
 ///
-/// Nothing here needs to survive: an upload is done when the store has committed BinaryObjects::pushed, and until then
+/// Nothing here needs to survive: an upload is done when the store has committed UploadOutbox::pushed, and until then
 /// it starts over from the first byte, at the same URL.
 class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
   public:

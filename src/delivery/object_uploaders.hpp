@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "lihandover/delivery/delivery.hpp"
-#include "lihandover/store/objects.hpp"
+#include "lihandover/store/uploads.hpp"
 #include "object_uploader.hpp"
 
 namespace lihandover::delivery {

@@ -13,7 +13,7 @@
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/time.hpp"
 #include "lihandover/model/uuid.hpp"
-#include "lihandover/store/objects.hpp"
+#include "lihandover/store/uploads.hpp"
 
 namespace lihandover::delivery {
 

@@ -15,7 +15,7 @@ namespace {
 /// Opens the object when it is first read, since that blocks too. One thread at a time.
 class Unsealing {
   public:
-    Unsealing(const store::BinaryObjects& objects, std::shared_ptr<const store::SealedObject> object)
+    Unsealing(const store::ObjectLookup& objects, std::shared_ptr<const store::SealedObject> object)
         : objects_(objects), object_(std::move(object)) {}
     model::Result<std::size_t> read(std::uint64_t at, std::span<char> out) {
         if (!reader_) {
@@ -29,12 +29,12 @@ class Unsealing {
     }
 
   private:
-    const store::BinaryObjects& objects_;
+    const store::ObjectLookup& objects_;
     std::shared_ptr<const store::SealedObject> object_;
     std::unique_ptr<store::ObjectReader> reader_;
 };
 
-http::BlockRead unsealing(const store::BinaryObjects& objects, std::shared_ptr<const store::SealedObject> object) {
+http::BlockRead unsealing(const store::ObjectLookup& objects, std::shared_ptr<const store::SealedObject> object) {
     auto shared = std::make_shared<Unsealing>(objects, std::move(object));
     return [shared](std::uint64_t at, std::span<char> out) { return shared->read(at, out); };
 }

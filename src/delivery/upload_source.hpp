@@ -65,7 +65,7 @@ class UploadSource final : public http::BodySource {
         boost::asio::any_io_executor executor;
         boost::asio::any_io_executor pool;
         const model::Clock& clock;
-        const store::BinaryObjects& objects;
+        const store::ObjectLookup& objects;
         std::shared_ptr<const store::SealedObject> object;
         std::shared_ptr<Pump> pump;
         bool small = false;

@@ -7,7 +7,7 @@
 
 #include "lihandover/model/result.hpp"
 #include "lihandover/model/uuid.hpp"
-#include "lihandover/store/objects.hpp"
+#include "lihandover/store/downloads.hpp"
 
 namespace lihandover::objectserver {
 
@@ -15,7 +15,7 @@ namespace lihandover::objectserver {
 /// and download there for as long as the disk takes. One lookup at a time, so that many take no more than one thread.
 class Lookup {
   public:
-    Lookup(const boost::asio::any_io_executor& pool, store::BinaryObjects& objects)
+    Lookup(const boost::asio::any_io_executor& pool, store::ObjectDownloads& objects)
         : strand_(boost::asio::make_strand(pool)), objects_(objects) {}
 
     using Found = model::Result<std::optional<store::StoredObject>>;
@@ -24,7 +24,7 @@ class Lookup {
 
   private:
     boost::asio::any_io_executor strand_;
-    store::BinaryObjects& objects_;
+    store::ObjectDownloads& objects_;
 };
 
 }  // namespace lihandover::objectserver

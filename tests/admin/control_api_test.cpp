@@ -19,10 +19,7 @@ class ControlApiTest : public AdminTest {
     /// The user that this test runs as: the peer of all requests.
     static std::string user() { return http::user_name(::getuid()); }
 
-    std::vector<Decided> decided() {
-        const std::lock_guard lock(store_.mutex);
-        return store_.decided;
-    }
+    std::vector<store::test::Decision> decided() { return store_.decided(); }
     static std::string ids(std::initializer_list<model::Uuid> list) {
         std::string out;
         for (const auto& id : list) {
@@ -98,8 +95,8 @@ TEST_F(ControlApiTest, TellsHowTheDaemonIs) {
 
 TEST_F(ControlApiTest, TellsHowTheDaemonIsAlsoWhenTheStoreCannotBeRead) {
     store_.add(ItemState::queued);
-    store_.readers_fail = true;
-    store_.accepts = false;
+    store_.fail_reads();
+    store_.accept_items(false);
     start();
     const auto answer = get("/v1/status");
     ASSERT_EQ(answer.status, 200U);
@@ -110,10 +107,10 @@ TEST_F(ControlApiTest, TellsHowTheDaemonIsAlsoWhenTheStoreCannotBeRead) {
 }
 
 TEST_F(ControlApiTest, ListsWhatWaits) {
-    const auto& queued = store_.add(ItemState::queued, "lea-one", "LIID-\"1");
-    const auto& refused = store_.add(ItemState::refused, "lea-two");
+    const auto queued = store_.add(ItemState::queued, "lea-one", "LIID-\"1");
+    const auto refused = store_.add(ItemState::refused, "lea-two");
     store_.add(ItemState::delivered);
-    const auto& held = store_.add(ItemState::held);
+    const auto held = store_.add(ItemState::held);
     start();
     const auto answer = get("/v1/items");
     ASSERT_EQ(answer.status, 200U);
@@ -153,7 +150,7 @@ TEST_F(ControlApiTest, ListsItemsOfAStateOrADestination) {
 TEST_F(ControlApiTest, ListsPageByPage) {
     std::vector<std::string> expected;
     for (int i = 0; i < 25; ++i) {
-        const auto& item = store_.add(ItemState::queued, i % 2 == 0 ? "lea-one" : "lea-two");
+        const auto item = store_.add(ItemState::queued, i % 2 == 0 ? "lea-one" : "lea-two");
         if (i % 2 == 0) {
             expected.push_back(item.object_id.to_string());
         }
@@ -182,7 +179,7 @@ TEST_F(ControlApiTest, LooksAtABoundedNumberOfItemsForOnePage) {
     for (std::size_t i = 0; i < ItemResource::max_scan + 10; ++i) {
         store_.add(ItemState::queued, "lea-two");
     }
-    const auto& last = store_.add(ItemState::queued, "lea-one");
+    const auto last = store_.add(ItemState::queued, "lea-one");
     start();
     const Json first(get("/v1/items?destination=lea-one").body);
     EXPECT_EQ(first.size("/items"), 0U);
@@ -193,10 +190,11 @@ TEST_F(ControlApiTest, LooksAtABoundedNumberOfItemsForOnePage) {
 }
 
 TEST_F(ControlApiTest, ShowsOneItem) {
-    auto& item = store_.add(ItemState::rejected);
-    item.who = "anna";
-    item.why = "wrong person";
-    item.refusal = store::Refusal{417, store::Refusal::Kind::http_status, "\x1b[2J"};
+    const auto item = store_.add(ItemState::rejected, "lea-one", "LIID-1", [](store::ItemView& rejected) {
+        rejected.who = "anna";
+        rejected.why = "wrong person";
+        rejected.refusal = store::Refusal{417, store::Refusal::Kind::http_status, "\x1b[2J"};
+    });
     start();
     const auto answer = get("/v1/items/" + item.object_id.to_string());
     ASSERT_EQ(answer.status, 200U);
@@ -251,7 +249,7 @@ TEST_F(ControlApiTest, RetriesRefusedItems) {
     ASSERT_EQ(answer.status, 200U) << answer.body;
     EXPECT_EQ(Json(answer.body).number("/changed"), 2);
     ASSERT_EQ(decided().size(), 1U);
-    EXPECT_EQ(decided()[0].what, "retry");
+    EXPECT_EQ(decided()[0].call, store::test::Call::retry);
     EXPECT_EQ(decided()[0].ids, (std::vector{one, two})) << "each once";
     EXPECT_EQ(decided()[0].who, user());
 }
@@ -292,7 +290,7 @@ TEST_F(ControlApiTest, RejectsForAReasonAndInAName) {
     const auto answer = post("/v1/reject", "{" + ids({one, two}) + R"(,"reason":"wrong person","operator":"Anna Q."})");
     ASSERT_EQ(answer.status, 200U) << answer.body;
     ASSERT_EQ(decided().size(), 1U);
-    EXPECT_EQ(decided()[0].what, "reject");
+    EXPECT_EQ(decided()[0].call, store::test::Call::reject);
     EXPECT_EQ(decided()[0].why, "wrong person");
     EXPECT_EQ(decided()[0].who, "Anna Q. (uid " + user() + ")");
     EXPECT_EQ(rejected_metric("lea-one"), "1");
@@ -317,7 +315,7 @@ TEST_F(ControlApiTest, DoesAllOrNothing) {
 
 TEST_F(ControlApiTest, SaysWhenItemsWentTheirWayMeanwhile) {
     const auto one = store_.add(ItemState::queued).object_id;
-    store_.finds_nothing = true;
+    store_.find_nothing();
     start();
     const auto answer = post("/v1/reject", "{" + ids({one}) + R"(,"reason":"x"})");
     EXPECT_EQ(answer.status, 409U);
@@ -327,7 +325,7 @@ TEST_F(ControlApiTest, SaysWhenItemsWentTheirWayMeanwhile) {
 
 TEST_F(ControlApiTest, SaysWhenTheStoreCannotCommit) {
     const auto one = store_.add(ItemState::refused).object_id;
-    store_.outcome = store::Outcome::failed;
+    store_.fail_decisions();
     start();
     EXPECT_EQ(post("/v1/retry", "{" + ids({one}) + "}").status, 503U);
     EXPECT_EQ(post("/v1/retry", R"({"destination":"lea-one"})").status, 503U);
@@ -336,7 +334,7 @@ TEST_F(ControlApiTest, SaysWhenTheStoreCannotCommit) {
 
 TEST_F(ControlApiTest, RetriesInBulk) {
     store_.add(ItemState::refused);
-    store_.add(ItemState::refused).refusal->code = 42;
+    store_.add(ItemState::refused, "lea-one", "LIID-1", [](store::ItemView& item) { item.refusal->code = 42; });
     store_.add(ItemState::refused, "lea-two");
     start();
     const auto answer = post("/v1/retry", R"({"destination":"lea-one","code":42})");
@@ -344,7 +342,7 @@ TEST_F(ControlApiTest, RetriesInBulk) {
     EXPECT_EQ(Json(answer.body).number("/changed"), 1);
     EXPECT_EQ(Json(post("/v1/retry", R"({"destination":"lea-one"})").body).number("/changed"), 1);
     EXPECT_EQ(Json(post("/v1/retry", R"({"destination":"lea-one"})").body).number("/changed"), 0);
-    EXPECT_EQ(decided()[0].what, "retry_all");
+    EXPECT_EQ(decided()[0].call, store::test::Call::retry_all);
     EXPECT_EQ(decided()[0].code, 42U);
     EXPECT_FALSE(decided()[1].code);
     EXPECT_EQ(post("/v1/retry", R"({"destination":"nobody"})").status, 404U);
@@ -361,23 +359,16 @@ TEST_F(ControlApiTest, ApprovesOnlyWhatIsHeld) {
 
 TEST_F(ControlApiTest, AClockIsAcceptedOnceThatIsOnRecord) {
     start();
-    {
-        const std::lock_guard lock(store_.mutex);
-        store_.outcome = store::Outcome::failed;
-    }
+    store_.fail_decisions();
     EXPECT_EQ(post("/v1/accept-clock", R"({"operator":"anna"})").status, 503U);
     EXPECT_EQ(control_.clock_accepted, 0) << "nobody could say later why retention went by it";
-    {
-        const std::lock_guard lock(store_.mutex);
-        store_.outcome = store::Outcome::committed;
-    }
+    store_.mend_decisions();
     EXPECT_EQ(post("/v1/accept-clock", R"({"operator":"anna"})").status, 200U);
     EXPECT_EQ(control_.clock_accepted, 1);
-    const std::lock_guard lock(store_.mutex);
-    ASSERT_EQ(store_.decided.size(), 1U);
-    EXPECT_EQ(store_.decided[0].what, "clock_accepted");
-    EXPECT_EQ(store_.decided[0].who, "anna (uid " + user() + ")");
-    EXPECT_NE(store_.decided[0].why.find("the wall clock is at 2026-"), std::string::npos) << store_.decided[0].why;
+    ASSERT_EQ(decided().size(), 1U);
+    EXPECT_EQ(decided()[0].call, store::test::Call::clock_accepted);
+    EXPECT_EQ(decided()[0].who, "anna (uid " + user() + ")");
+    EXPECT_NE(decided()[0].why.find("the wall clock is at 2026-"), std::string::npos) << decided()[0].why;
 }
 
 TEST_F(ControlApiTest, Reloads) {
@@ -461,7 +452,7 @@ TEST_F(ControlApiTest, FailsToStartWhereItCannotListen) {
     config::Admin options;
     options.listen.port = 0;
     options.control_socket = directory_ + "/nowhere/control.sock";
-    const Parts parts{control_, store_, store_, metrics_, clock_, workers_.get_executor()};
+    const Parts parts{control_, store_.items(), store_.intake(), metrics_, clock_, workers_.get_executor()};
     const auto socket = Admin::listen(io_.get_executor(), options, parts);
     ASSERT_FALSE(socket);
     EXPECT_THAT(socket.error().message, HasSubstr("admin.control_socket"));

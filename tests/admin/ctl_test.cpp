@@ -71,7 +71,7 @@ class CtlTest : public AdminTest {
 TEST_F(CtlTest, PrintsAnArrayOfItems) {
     start();
     EXPECT_EQ(ctl({"items", "--json"}).out, "[]\n");
-    const auto& one = store_.add(ItemState::queued, "lea-one", "LIID-1");
+    const auto one = store_.add(ItemState::queued, "lea-one", "LIID-1");
     store_.add(ItemState::refused, "lea-two", "LIID-2");
     const auto ended = ctl({"items", "--json"});
     EXPECT_EQ(ended.status, 0) << ended.error;
@@ -106,9 +106,10 @@ TEST_F(CtlTest, PrintsAllPages) {
 }
 
 TEST_F(CtlTest, SaysOfADeliveredItemThatTheLeaHadItAlready) {
-    auto& item = store_.add(ItemState::delivered);
-    item.refusal = store::Refusal{hi1::object_already_exists, store::Refusal::Kind::hi1_error, ""};
-    item.why = store::already_there;
+    const auto item = store_.add(ItemState::delivered, "lea-one", "LIID-1", [](store::ItemView& delivered) {
+        delivered.refusal = store::Refusal{hi1::object_already_exists, store::Refusal::Kind::hi1_error, ""};
+        delivered.why = store::already_there;
+    });
     start();
     const auto shown = ctl({"show", item.object_id.to_string()});
     EXPECT_EQ(shown.status, 0);
@@ -121,8 +122,8 @@ TEST_F(CtlTest, SaysOfADeliveredItemThatTheLeaHadItAlready) {
 }
 
 TEST_F(CtlTest, PrintsTables) {
-    auto& item = store_.add(ItemState::refused);
-    item.refusal->words = "\x1b[2Jgo away\xc2\x9b";
+    const auto item = store_.add(ItemState::refused, "lea-one", "LIID-1",
+                                 [](store::ItemView& refused) { refused.refusal->words = "\x1b[2Jgo away\xc2\x9b"; });
     start();
     const auto items = ctl({"items"});
     EXPECT_EQ(items.status, 0);
@@ -170,11 +171,11 @@ TEST_F(CtlTest, DecidesAboutItems) {
     EXPECT_EQ(ctl({"reject", two, three, "--reason", "agreed \"by\" telephone\\", "--operator", "Anna"}).out,
               "2 items rejected\n");
     {
-        const std::lock_guard lock(store_.mutex);
-        ASSERT_EQ(store_.decided.size(), 2U);
-        EXPECT_EQ(store_.decided[0].who, http::user_name(::getuid()));
-        EXPECT_EQ(store_.decided[1].who, "Anna (uid " + http::user_name(::getuid()) + ")");
-        EXPECT_EQ(store_.decided[1].why, "agreed \"by\" telephone\\");
+        const auto decided = store_.decided();
+        ASSERT_EQ(decided.size(), 2U);
+        EXPECT_EQ(decided[0].who, http::user_name(::getuid()));
+        EXPECT_EQ(decided[1].who, "Anna (uid " + http::user_name(::getuid()) + ")");
+        EXPECT_EQ(decided[1].why, "agreed \"by\" telephone\\");
     }
     EXPECT_THAT(ctl({"show", two}).out, HasSubstr("agreed \"by\" telephone\\"));
     store_.add(ItemState::refused);
@@ -207,8 +208,7 @@ TEST_F(CtlTest, EndsWithZeroOnlyOnSuccess) {
     fails({"reject", queued, "--reason", ""}, "reason");
     fails({"approve", queued}, "held");
     fails({"approve", "--reason", "x", queued}, "--reason");
-    const std::lock_guard lock(store_.mutex);
-    EXPECT_TRUE(store_.decided.empty());
+    EXPECT_TRUE(store_.decided().empty());
 }
 
 TEST_F(CtlTest, PausesAndResumesADestinationAndHasItStored) {
@@ -219,16 +219,16 @@ TEST_F(CtlTest, PausesAndResumesADestinationAndHasItStored) {
     EXPECT_FALSE(control_.held);
     EXPECT_NE(ctl({"pause", "elsewhere"}).status, 0);
     EXPECT_NE(ctl({"pause"}).status, 0);
-    const std::lock_guard lock(store_.mutex);
-    ASSERT_EQ(store_.decided.size(), 2U);
-    EXPECT_EQ(store_.decided[0].what, "pause");
-    EXPECT_EQ(store_.decided[0].destination, "lea-one");
-    EXPECT_THAT(store_.decided[0].who, StartsWith("alice (uid "));
-    EXPECT_EQ(store_.decided[1].what, "resume");
+    const auto decided = store_.decided();
+    ASSERT_EQ(decided.size(), 2U);
+    EXPECT_EQ(decided[0].call, store::test::Call::pause);
+    EXPECT_EQ(decided[0].destination, "lea-one");
+    EXPECT_THAT(decided[0].who, StartsWith("alice (uid "));
+    EXPECT_EQ(decided[1].call, store::test::Call::resume);
 }
 
 TEST_F(CtlTest, PausesNothingWhereThatCannotBeStored) {
-    store_.outcome = store::Outcome::failed;
+    store_.fail_decisions();
     start();
     const auto answer = ctl({"pause", "lea-one"});
     EXPECT_NE(answer.status, 0);

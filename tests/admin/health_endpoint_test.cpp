@@ -66,10 +66,7 @@ TEST_F(HealthEndpointTest, IsReadyOnlyWhenTheStoreAcceptsAndTheStartIsComplete) 
     EXPECT_EQ(ask("/readyz").status, 200U);
     EXPECT_EQ(ask("/readyz").body, "ready\n");
     EXPECT_THAT(ask("/metrics").body, HasSubstr("lihandover_ready 1"));
-    {
-        const std::lock_guard lock(store_.mutex);
-        store_.accepts = false;
-    }
+    store_.accept_items(false);
     EXPECT_EQ(ask("/readyz").status, 503U);
     EXPECT_EQ(ask("/readyz").body, "store\n");
     control_.now = Stage::stopping;
@@ -99,20 +96,17 @@ TEST_F(HealthEndpointTest, CountsWhatWaitsExactly) {
 }
 
 TEST_F(HealthEndpointTest, ToldAgesAreThoseOfTheOldestQueuedItem) {
-    store_.add(store::ItemState::queued).received_at = {1'795'342'531, 5'000};  // 100 s before the clock's time
+    store_.add(store::ItemState::queued);  // 100 s before the clock's time
     start();
     EXPECT_THAT(ask("/metrics").body, HasSubstr(R"(_oldest_age_seconds{destination="lea-one"} 100)"));
     EXPECT_THAT(ask("/metrics").body, HasSubstr(R"(_oldest_age_seconds{destination="lea-two"} 0)"));
     // Where the store cannot be read there is no age rather than a wrong one; the counts stay.
-    {
-        const std::lock_guard lock(store_.mutex);
-        store_.readers_fail = true;
-    }
+    store_.fail_reads();
     EXPECT_THAT(ask("/metrics").body, HasSubstr(R"(lihandover_outbox_items{destination="lea-one",state="queued"} 1)"));
 }
 
 TEST_F(HealthEndpointTest, TellsNothingOfItems) {
-    auto& item = store_.add(store::ItemState::refused, "lea-one", "SECRET-LIID");
+    const auto item = store_.add(store::ItemState::refused, "lea-one", "SECRET-LIID");
     control_.add_warrant("lea-one", "SECRET-LIID");
     start();
     for (const auto* target : {"/metrics", "/healthz", "/readyz", "/v1/items", "/v1/status", "/"}) {

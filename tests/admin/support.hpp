@@ -26,8 +26,8 @@
 #include "../support/manual_clock.hpp"
 #include "../support/temporary_directory.hpp"
 #include "connection.hpp"
-#include "fake_store.hpp"
 #include "lihandover/admin/admin.hpp"
+#include "test_store.hpp"
 
 namespace lihandover::admin::test {
 
@@ -106,8 +106,9 @@ class AdminTest : public testing::Test {
         config::Admin options;
         options.listen.port = 0;
         options.control_socket = socket_;
-        auto admin = Admin::listen(io_.get_executor(), options,
-                                   Parts{control_, store_, store_, metrics_, clock_, workers_.get_executor()});
+        auto admin =
+            Admin::listen(io_.get_executor(), options,
+                          Parts{control_, store_.items(), store_.intake(), metrics_, clock_, workers_.get_executor()});
         ASSERT_TRUE(admin) << admin.error().message;
         admin_ = std::move(*admin);
         admin_->start();
@@ -134,7 +135,7 @@ class AdminTest : public testing::Test {
     std::string directory_ = held_.path().string();
     std::string socket_ = directory_ + "/control.sock";
     lihandover::test::ManualClock clock_{{1'795'342'631, 5'000}};
-    FakeStore store_;
+    TestStore store_;
     FakeControl control_;
     metrics::Metrics metrics_;
     boost::asio::thread_pool workers_{2};

@@ -41,7 +41,7 @@ class WarrantKeeperTest : public testing::Test {
         auto opened = store::Store::open(options, model::system_clock());
         ASSERT_TRUE(opened) << opened.error().message;
         store_ = std::move(*opened);
-        keeper_ = std::make_unique<WarrantKeeper>(*store_, warrants(), clock_);
+        keeper_ = std::make_unique<WarrantKeeper>(store_->warrant_register(), warrants(), clock_);
     }
     void end() {
         keeper_.reset();
@@ -74,9 +74,7 @@ class WarrantKeeperTest : public testing::Test {
     }
     /// What the records say about warrants.
     std::vector<std::string> reasons() {
-        auto reader = store_->reader();
-        EXPECT_TRUE(reader);
-        const auto found = (*reader)->records(0, 100);
+        const auto found = store_->operator_view().records(0, 100);
         EXPECT_TRUE(found);
         std::vector<std::string> all;
         for (const store::Record& record : *found) {
@@ -85,9 +83,7 @@ class WarrantKeeperTest : public testing::Test {
         return all;
     }
     std::vector<store::RecordKind> records() {
-        auto reader = store_->reader();
-        EXPECT_TRUE(reader);
-        const auto found = (*reader)->records(0, 100);
+        const auto found = store_->operator_view().records(0, 100);
         EXPECT_TRUE(found);
         std::vector<store::RecordKind> kinds;
         for (const store::Record& record : *found) {
@@ -124,10 +120,10 @@ TEST_F(WarrantKeeperTest, GivesEveryWarrantItsLaneAndProfile) {
     ASSERT_EQ(snapshot.index->warrants().size(), 2U);
     ASSERT_EQ(snapshot.routes.size(), 2U);
     for (std::size_t i = 0; i < snapshot.routes.size(); ++i) {
-        const auto lane = store_->find_lane(snapshot.routes[i].lane);
+        const auto lane = store_->warrant_register().find_lane(snapshot.routes[i].lane);
         ASSERT_TRUE(lane);
         EXPECT_EQ(lane->liid, snapshot.index->warrants()[i]->liid);
-        ASSERT_TRUE(store_->find_profile(snapshot.routes[i].profile));
+        ASSERT_TRUE(store_->warrant_register().find_profile(snapshot.routes[i].profile));
     }
 }
 

@@ -24,9 +24,9 @@
 #include <thread>
 #include <vector>
 
-#include "fake_store.hpp"
 #include "lea.hpp"
 #include "running.hpp"
+#include "test_store.hpp"
 #include "tls/certificates.hpp"
 
 namespace lihandover::delivery::test {
@@ -43,7 +43,7 @@ using testing::UnorderedElementsAreArray;
 
 TEST_F(Running, HandsOverWhatWaitsAtStartAndWhatComesLater) {
     const auto lane = store_.make_lane("lea-one", "LIID-1");
-    auto made = store_.queue(std::vector<FakeStore::Item>(3, {.lane = lane}), true);
+    auto made = store_.queue(std::vector<TestStore::Item>(3, {.lane = lane}), true);
     start();
     ASSERT_TRUE(all_accepted(3));
     const auto later = store_.queue(lane, 3);
@@ -62,7 +62,7 @@ TEST_F(Running, HandsOverWhatWaitsAtStartAndWhatComesLater) {
 }
 
 TEST_F(Running, EachMessageHasATransactionOfItsOwn) {
-    store_.queue(std::vector<FakeStore::Item>(5, {.lane = store_.make_lane("lea-one", "LIID-1")}), true);
+    store_.queue(std::vector<TestStore::Item>(5, {.lane = store_.make_lane("lea-one", "LIID-1")}), true);
     start();
     ASSERT_TRUE(all_accepted(5));
     std::set<model::Uuid> transactions;
@@ -95,7 +95,7 @@ TEST_F(Running, OrderPerLiidAndOneMessageInFlightEach) {
     }
     std::map<store::LaneId, std::vector<model::Uuid>> expected;
     for (int round = 0; round < 20; ++round) {
-        std::vector<FakeStore::Item> items;
+        std::vector<TestStore::Item> items;
         items.reserve(lanes.size());
         for (const auto lane : lanes) {
             items.push_back({.lane = lane});
@@ -242,7 +242,7 @@ TEST_F(Running, EmergenciesGoFirst) {
 TEST_F(Running, SeveralActionsPerMessageFromSeveralLanes) {
     options_.connections = 1;
     options_.max_actions_per_message = 5;
-    std::vector<FakeStore::Item> items;
+    std::vector<TestStore::Item> items;
     for (int i = 0; i < 3; ++i) {
         const auto lane = store_.make_lane("lea-one", "LIID-" + std::to_string(i));
         items.insert(items.end(), 3, {.lane = lane});
@@ -283,17 +283,17 @@ TEST_F(Running, ItemsWithDifferentHeadersDoNotShareAMessage) {
     options_.connections = 1;
     options_.max_actions_per_message = 10;
     const auto lane = store_.make_lane("lea-one", "LIID-1");
-    store_.queue(std::vector<FakeStore::Item>(2, {.lane = lane}), true);
+    store_.queue(std::vector<TestStore::Item>(2, {.lane = lane}), true);
     model::Profile other;
     other.sender = {"GB", "GIVEN-BY-LEA"};
     other.receiver = {"GB", "LEA"};
     other.etsi_version = "V1.15.1";
     other.schema_identifier = "urn:lihandover:csp:1.0";
     store_.use_profile(other);
-    store_.queue(std::vector<FakeStore::Item>(2, {.lane = lane}), true);
+    store_.queue(std::vector<TestStore::Item>(2, {.lane = lane}), true);
     other.schema_url = "https://csp.example.com/schema";  // not in the header: may go together
     store_.use_profile(other);
-    store_.queue(std::vector<FakeStore::Item>(2, {.lane = lane}), true);
+    store_.queue(std::vector<TestStore::Item>(2, {.lane = lane}), true);
     start();
     ASSERT_TRUE(all_accepted(6));
     std::vector<std::size_t> sizes;
@@ -323,7 +323,7 @@ TEST_F(Running, TwoDestinationsDoNotKnowOfEachOther) {
 
 TEST_F(Running, ARefusedItemIsPutAsideAndTheNextGoes) {
     const auto lane = store_.make_lane("lea-one", "LIID-1");
-    const auto made = store_.queue(std::vector<FakeStore::Item>(3, {.lane = lane}), true);
+    const auto made = store_.queue(std::vector<TestStore::Item>(3, {.lane = lane}), true);
     lea_->set_script([made](const Arrival& arrival) { return refuse(arrival, {{made[1].object, 3007}}); });
     start();
     ASSERT_TRUE(all_accepted(2));
@@ -344,7 +344,7 @@ TEST_F(Running, ARefusedItemIsPutAsideAndTheNextGoes) {
 TEST_F(Running, ACodeWorthRetryingKeepsTheOrder) {
     options_.retry.error_codes = {3050};
     const auto lane = store_.make_lane("lea-one", "LIID-1");
-    const auto made = store_.queue(std::vector<FakeStore::Item>(3, {.lane = lane}), true);
+    const auto made = store_.queue(std::vector<TestStore::Item>(3, {.lane = lane}), true);
     lea_->set_script([made, times = 3](const Arrival& arrival) mutable {
         return times-- > 0 ? refuse(arrival, {{made[0].object, 3050}}) : accept(arrival);
     });
@@ -359,7 +359,7 @@ TEST_F(Running, ActionsOfOneMessageAreJudgedEachByItself) {
     options_.max_actions_per_message = 4;
     options_.retry.error_codes = {3050};
     const auto lane = store_.make_lane("lea-one", "LIID-1");
-    const auto made = store_.queue(std::vector<FakeStore::Item>(5, {.lane = lane}), true);
+    const auto made = store_.queue(std::vector<TestStore::Item>(5, {.lane = lane}), true);
     lea_->set_script([made](const Arrival& arrival) {
         return arrival.number == 0 ? refuse(arrival, {{made[0].object, 3050}, {made[2].object, 3007}})
                                    : accept(arrival);
@@ -377,7 +377,7 @@ TEST_F(Running, ActionsOfOneMessageAreJudgedEachByItself) {
 TEST_F(Running, TenRefusalsRunningPauseAndNothingMoreIsRefused) {
     options_.retry.maximum = std::chrono::hours(1);
     for (int i = 0; i < 5; ++i) {
-        store_.queue(std::vector<FakeStore::Item>(10, {.lane = store_.make_lane("lea-one", "L" + std::to_string(i))}),
+        store_.queue(std::vector<TestStore::Item>(10, {.lane = store_.make_lane("lea-one", "L" + std::to_string(i))}),
                      true);
     }
     lea_->set_script([](const Arrival& arrival) { return refuse(arrival, {{arrival.objects.front(), 3001}}); });
@@ -412,7 +412,7 @@ TEST_F(Running, OneLiidRefusedThroughoutDoesNotStopTheOthers) {
 
 TEST_F(Running, ARefusalThatTheStoreDoesNotTakeIsNotForgotten) {
     const auto lane = store_.make_lane("lea-one", "LIID-1");
-    const auto made = store_.queue(std::vector<FakeStore::Item>(1, {.lane = lane}), true);
+    const auto made = store_.queue(std::vector<TestStore::Item>(1, {.lane = lane}), true);
     store_.fail_refusals(true);
     lea_->set_script([](const Arrival& arrival) {
         return arrival.number < 3 ? refuse(arrival, {{arrival.objects.front(), 3000 + arrival.number}})
@@ -428,7 +428,7 @@ TEST_F(Running, ARefusalThatTheStoreDoesNotTakeIsNotForgotten) {
 
 TEST_F(Running, APoisonItemIsRefusedOnceOthersWereAcceptedBetween) {
     const auto lane = store_.make_lane("lea-one", "LIID-1");
-    const auto made = store_.queue(std::vector<FakeStore::Item>(6, {.lane = lane}), true);
+    const auto made = store_.queue(std::vector<TestStore::Item>(6, {.lane = lane}), true);
     lea_->set_script([made](const Arrival& arrival) {
         return arrival.objects.front() == made[0].object ? http_status(400) : accept(arrival);
     });
@@ -445,7 +445,7 @@ TEST_F(Running, APoisonItemThatAFilterStopsIsSetAsideAndNamed) {
     const auto bad = store_.make_lane("lea-one", "BAD");
     const auto good = store_.make_lane("lea-one", "GOOD");
     const auto made = store_.queue({{.lane = bad, .emergency = true}}, true);
-    store_.queue(std::vector<FakeStore::Item>(50, {.lane = good}), true);
+    store_.queue(std::vector<TestStore::Item>(50, {.lane = good}), true);
     const auto filters = std::make_shared<std::atomic<bool>>(true);  // the LEA outlives this function
     lea_->set_script([made, filters](const Arrival& arrival) {
         return *filters && arrival.objects.front() == made[0].object ? http_status(403) : accept(arrival);
@@ -484,7 +484,7 @@ TEST_F(Running, WhatWasSetAsideBeforeTheStartIsTriedAgain) {
 
 TEST_F(Running, AMessageLevelErrorOfALoneItemIsTreatedAlike) {
     const auto lane = store_.make_lane("lea-one", "LIID-1");
-    const auto made = store_.queue(std::vector<FakeStore::Item>(6, {.lane = lane}), true);
+    const auto made = store_.queue(std::vector<TestStore::Item>(6, {.lane = lane}), true);
     lea_->set_script([made](const Arrival& arrival) {
         auto reply = message_error(3007);
         reply.wrong_transaction = true;  // as of an LEA that could not read the request
@@ -499,7 +499,7 @@ TEST_F(Running, AMessageLevelErrorOfALoneItemIsTreatedAlike) {
 
 TEST_F(Running, APoisonItemAloneWaitsForOneToCompareWith) {
     const auto poison = store_.make_lane("lea-one", "POISON");
-    const auto made = store_.queue(std::vector<FakeStore::Item>(1, {.lane = poison}), true);
+    const auto made = store_.queue(std::vector<TestStore::Item>(1, {.lane = poison}), true);
     lea_->set_script([made](const Arrival& arrival) {
         return arrival.objects.front() == made[0].object ? http_status(422) : accept(arrival);
     });
@@ -532,10 +532,10 @@ TEST_F(Running, AnObjectThatExistsWasDeliveredByAnAttemptThatIsForgotten) {
 
 TEST_F(Running, ABrokenLeaTurnsNothingIntoRefusals) {
     options_.retry.maximum = std::chrono::hours(1);
-    std::vector<FakeStore::Made> all;
+    std::vector<TestStore::Made> all;
     for (int i = 0; i < 3; ++i) {
         const auto made = store_.queue(
-            std::vector<FakeStore::Item>(20, {.lane = store_.make_lane("lea-one", "L" + std::to_string(i))}), true);
+            std::vector<TestStore::Item>(20, {.lane = store_.make_lane("lea-one", "L" + std::to_string(i))}), true);
         all.insert(all.end(), made.begin(), made.end());
     }
     lea_->set_script([](const Arrival&) { return http_status(400); });
@@ -559,7 +559,7 @@ TEST_F(Running, WhereTheComparisonFailsNobodyIsToBlame) {
     options_.connections = 1;
     options_.retry.maximum = milliseconds(300);
     const auto lane = store_.make_lane("lea-one", "LIID-1");
-    const auto made = store_.queue(std::vector<FakeStore::Item>(4, {.lane = lane}), true);
+    const auto made = store_.queue(std::vector<TestStore::Item>(4, {.lane = lane}), true);
     lea_->set_script([](const Arrival&) { return http_status(400); });
     start();
     ASSERT_TRUE(paused(metrics::Pause::refusals));
@@ -664,7 +664,8 @@ TEST_F(Running, AnOperatorPausesAndResumesADestination) {
 
 TEST_F(Running, APauseLastsOverAStartAndWhileTheDestinationIsNotConfigured) {
     const model::Instant since{1'795'342'500, 0};
-    store_.paused = {{"lea-one", since, "alice"}, {"lea-two", since, "alice"}};
+    store_.put({"lea-one", since, "alice"});
+    store_.put({"lea-two", since, "alice"});
     store_.queue({{.lane = store_.make_lane("lea-one", "LIID-1")}}, true);
     start();
     ASSERT_TRUE(paused(metrics::Pause::by_operator));
@@ -715,7 +716,7 @@ TEST_F(Running, OurCertificateNotWantedPausesAndAReloadHeals) {
 TEST_F(Running, SenselessAnswersAreRetriedAndPauseWhenTheyRun) {
     options_.connections = 1;
     const auto lane = store_.make_lane("lea-one", "LIID-1");
-    const auto made = store_.queue(std::vector<FakeStore::Item>(3, {.lane = lane}), true);
+    const auto made = store_.queue(std::vector<TestStore::Item>(3, {.lane = lane}), true);
     lea_->set_script([](const Arrival& arrival) {
         auto reply = accept(arrival);
         switch (arrival.number) {
@@ -783,7 +784,7 @@ TEST_F(Running, UnansweredAndTwiceAnsweredActionsAreTriedAgain) {
 
 TEST_F(Running, DroppedConnectionsAndServerErrorsAreRetriedInOrder) {
     const auto lane = store_.make_lane("lea-one", "LIID-1");
-    const auto made = store_.queue(std::vector<FakeStore::Item>(5, {.lane = lane}), true);
+    const auto made = store_.queue(std::vector<TestStore::Item>(5, {.lane = lane}), true);
     lea_->set_script([](const Arrival& arrival) {
         auto reply = accept(arrival);
         switch (arrival.number % 5) {
@@ -816,7 +817,7 @@ TEST_F(Running, ADownDestinationIsProbedByOneAndComesBack) {
     lea_.reset();  // nobody listens
     std::size_t count = 0;
     for (int i = 0; i < 20; ++i) {
-        store_.queue(std::vector<FakeStore::Item>(3, {.lane = store_.make_lane("lea-one", "L" + std::to_string(i))}),
+        store_.queue(std::vector<TestStore::Item>(3, {.lane = store_.make_lane("lea-one", "L" + std::to_string(i))}),
                      true);
         count += 3;
     }
@@ -836,7 +837,7 @@ TEST_F(Running, AFailingDestinationIsNotHammered) {
     options_.retry.maximum = std::chrono::hours(1);
     lea_->set_script([](const Arrival&) { return http_status(500); });
     for (int i = 0; i < 100; ++i) {
-        store_.queue(std::vector<FakeStore::Item>(1, {.lane = store_.make_lane("lea-one", "L" + std::to_string(i))}),
+        store_.queue(std::vector<TestStore::Item>(1, {.lane = store_.make_lane("lea-one", "L" + std::to_string(i))}),
                      true);
     }
     start();
@@ -920,7 +921,7 @@ TEST_F(Running, AcceptancesOnTheirWayAreBounded) {
     store_.set_committing(false);
     const std::size_t count = 10'000;
     for (int i = 0; i < 10; ++i) {
-        store_.queue(std::vector<FakeStore::Item>(
+        store_.queue(std::vector<TestStore::Item>(
                          count / 10, {.lane = store_.make_lane("lea-one", "L" + std::to_string(i)), .text = ""}),
                      true);
     }
@@ -1028,8 +1029,8 @@ class Validating : public Running {
 
 TEST_F(Validating, WhatIsInvalidIsNeverSent) {
     validation_ = config::SchemaValidation::all;
-    const auto bad = store_.queue(std::vector<FakeStore::Item>(1, {.lane = invalid_lane()}), true);
-    const auto good = store_.queue(std::vector<FakeStore::Item>(3, {.lane = store_.make_lane("lea-one", "L")}), true);
+    const auto bad = store_.queue(std::vector<TestStore::Item>(1, {.lane = invalid_lane()}), true);
+    const auto good = store_.queue(std::vector<TestStore::Item>(3, {.lane = store_.make_lane("lea-one", "L")}), true);
     start();
     ASSERT_TRUE(all_accepted(3));
     ASSERT_TRUE(eventually([&] { return store_.refused().size() == 1; }));
@@ -1043,7 +1044,7 @@ TEST_F(Validating, OneInvalidItemOfAMessageIsFound) {
     options_.max_actions_per_message = 10;
     options_.connections = 1;
     const auto lane = store_.make_lane("lea-one", "L");
-    std::vector<FakeStore::Item> items(4, {.lane = lane});
+    std::vector<TestStore::Item> items(4, {.lane = lane});
     items.push_back({.lane = invalid_lane()});
     const auto made = store_.queue(items, true);
     start();
@@ -1055,7 +1056,7 @@ TEST_F(Validating, OneInvalidItemOfAMessageIsFound) {
 
 TEST_F(Validating, ASampleTakesTheFirstOfEachLane) {
     validation_ = config::SchemaValidation::sample;
-    const auto bad = store_.queue(std::vector<FakeStore::Item>(1, {.lane = invalid_lane()}), true);
+    const auto bad = store_.queue(std::vector<TestStore::Item>(1, {.lane = invalid_lane()}), true);
     start();
     ASSERT_TRUE(eventually([&] { return store_.refused().contains(bad[0].row); }));
     const auto lane = store_.make_lane("lea-one", "L");
@@ -1171,7 +1172,7 @@ TEST_F(Running, AReloadReachesTheConnectionsThatStand) {
 TEST_F(Running, DestinationsComeAndGo) {
     Lea second(accept);
     const auto early = store_.make_lane("lea-two", "LIID-1");
-    store_.queue(std::vector<FakeStore::Item>(2, {.lane = early}), true);  // waits for one that is not configured
+    store_.queue(std::vector<TestStore::Item>(2, {.lane = early}), true);  // waits for one that is not configured
     start();
     EXPECT_EQ(delivery_->status().size(), 2U);
     EXPECT_EQ(status("lea-two").waiting, 2U);
@@ -1220,7 +1221,8 @@ TEST_F(Running, FewerConnectionsAfterAReload) {
 }
 
 TEST_F(Running, BadSettingsAreRefused) {
-    const Parts parts{store_, metrics_, model::system_clock(), pool_.get_executor()};
+    const Parts parts{store_.outbox(), store_.uploads(),      store_.lanes(),
+                      metrics_,        model::system_clock(), pool_.get_executor()};
     auto all = settings();
     all.destinations.front().options.url = "ftp://lea.example.com/";
     EXPECT_FALSE(Delivery::create(io_.get_executor(), parts, all));

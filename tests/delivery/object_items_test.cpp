@@ -19,7 +19,7 @@ using testing::SizeIs;
 
 class ObjectItems : public Running {
   protected:
-    FakeStore::Binary binary() const { return {.url_prefix = lea_->objects_url(), .lifetime = std::chrono::hours(10)}; }
+    TestStore::Binary binary() const { return {.url_prefix = lea_->objects_url(), .lifetime = std::chrono::hours(10)}; }
     /// As far as it goes without anything else happening.
     void let_it_go_on() {
         store_.say_health(true);
@@ -147,7 +147,7 @@ TEST_F(ObjectItems, AreSeenAsPreparedHoweverTheNewsAndTheReadingMeet) {
     }
     std::size_t count = 0;
     for (int round = 0; round < 20; ++round) {
-        std::vector<FakeStore::Item> items;
+        std::vector<TestStore::Item> items;
         for (const auto lane : lanes) {
             items.push_back({.lane = lane, .binaries = {binary()}, .preparing = true});
             items.push_back({.lane = lane});

@@ -17,16 +17,16 @@
 
 #include "../support/eventually.hpp"
 #include "../support/manual_clock.hpp"
-#include "fake_store.hpp"
 #include "lea.hpp"
 #include "lihandover/delivery/delivery.hpp"
 #include "lihandover/model/clock.hpp"
+#include "test_store.hpp"
 
 namespace lihandover::delivery::test {
 
 using lihandover::test::eventually;
 
-inline std::vector<model::Uuid> objects_of(const std::vector<FakeStore::Made>& made) {
+inline std::vector<model::Uuid> objects_of(const std::vector<TestStore::Made>& made) {
     std::vector<model::Uuid> objects;
     for (const auto& one : made) {
         objects.push_back(one.object);
@@ -71,12 +71,14 @@ class Running : public testing::Test {
     }
     void start() { start(settings()); }
     void start(Settings all) {
-        auto made =
-            Delivery::create(io_.get_executor(), {store_, metrics_, clock_, pool_.get_executor()}, std::move(all));
+        auto made = Delivery::create(
+            io_.get_executor(),
+            {store_.outbox(), store_.uploads(), store_.lanes(), metrics_, clock_, pool_.get_executor()},
+            std::move(all));
         ASSERT_TRUE(made) << made.error().message;
         delivery_ = std::move(*made);
-        store_.set_listener(delivery_.get());
-        store_.objects().set_listener(delivery_.get());
+        store_.outbox().set_listener(delivery_.get());
+        store_.uploads().set_listener(delivery_.get());
         const auto started = delivery_->start();
         ASSERT_TRUE(started) << started.error().message;
         thread_ = std::thread([this] { io_.run(); });
@@ -120,7 +122,7 @@ class Running : public testing::Test {
     std::shared_ptr<const handover::Validator> validator_;
     std::shared_ptr<const tls::ClientContext> tls_;
     lihandover::test::ManualClock clock_{model::system_clock().wall()};
-    FakeStore store_{clock_};
+    TestStore store_{clock_};
     metrics::Metrics metrics_;
     boost::asio::thread_pool pool_{1};
     boost::asio::io_context io_{1};

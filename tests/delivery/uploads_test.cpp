@@ -151,7 +151,7 @@ class ObjectUploadsTest : public Running {
         options_.upload_connections = 4;
         lane_ = store_.make_lane("lea-one", "LIID-1");
     }
-    FakeStore::Binary binary(std::string bytes = "a photograph") const {
+    TestStore::Binary binary(std::string bytes = "a photograph") const {
         return {.url_prefix = lea_->objects_url(), .bytes = std::move(bytes)};
     }
     model::Uuid queue(std::string bytes = "a photograph") {
@@ -981,8 +981,8 @@ TEST_F(ObjectUploadsTest, StoppingCutsWhatTakesLongerAndItStartsOverLater) {
     EXPECT_THAT(store_.refused_binaries(), IsEmpty());
     io_.stop();
     thread_.join();
-    store_.set_listener(nullptr);
-    store_.objects().set_listener(nullptr);
+    store_.outbox().set_listener(nullptr);
+    store_.uploads().set_listener(nullptr);
     delivery_.reset();
     io_.restart();
     answer({});

@@ -176,12 +176,12 @@ Result run(const std::vector<Request>& requests, std::shared_ptr<const Snapshot>
     static metrics::Metrics metrics;
     static asio::io_context io{1};
     const lihandover::test::ManualClock clock{intake::testing::noon};
-    intake::testing::FakeStore store;
+    intake::testing::TestStore store;
     const CurrentSnapshot snapshot(std::move(first));
     BodyBudget budget(io.get_executor(), std::size_t{1} << 20U);
     EventsHandler handler(
         "local", metrics.source("local"),
-        {store.item_intake(), store.binary_objects(), snapshot, budget, clock, io.get_executor(), nullptr});
+        {store.item_intake(), store.object_intake(), snapshot, budget, clock, io.get_executor(), nullptr});
     Result result;
     for (const Request& request : requests) {
         Exchange exchange(request);
@@ -191,6 +191,11 @@ Result run(const std::vector<Request>& requests, std::shared_ptr<const Snapshot>
             done = true;
         });
         while (!done) {
+            io.restart();
+            if (io.poll() > 0 || done) {
+                continue;
+            }
+            store.settle();
             io.restart();
             must(io.poll() > 0 || done, "a handler does not wait for nothing");
         }

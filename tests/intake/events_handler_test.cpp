@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "intake_server.hpp"
+#include "lihandover/store/store.hpp"
 #include "support.hpp"
 
 namespace lihandover::intake {
@@ -28,11 +29,11 @@ namespace asio = boost::asio;
 using testing::Answer;
 using testing::Client;
 using testing::event;
-using testing::FakeStore;
 using ::testing::HasSubstr;
 using testing::Intake;
 using testing::noon;
 using testing::TemporaryDirectory;
+using testing::TestStore;
 using testing::warrant;
 
 class EventsHandlerTest : public ::testing::Test {
@@ -40,7 +41,7 @@ class EventsHandlerTest : public ::testing::Test {
     // A test that failed half-way must not leave the server waiting for its store.
     void TearDown() override { store_.release(); }
 
-    FakeStore store_;
+    TestStore store_;
     Intake intake_{store_, testing::snapshot({warrant("LIID-1", "u-1")})};
     Client client_{intake_.socket()};
 };
@@ -84,18 +85,18 @@ TEST_F(EventsHandlerTest, AnswersAlikeWhetherAnythingMatchedOrNot) {
     EXPECT_EQ(same(event("e-1", "u-1", with_object), event("e-1", "u-9", with_object), "application/json"), 202);
     const std::string far = R"(,"timestamp":"2026-01-22T12:05:01Z")";
     EXPECT_EQ(same(event("e-1", "u-1", far), event("e-1", "u-9", far), "application/json"), 422);
-    store_.mode(FakeStore::Mode::fail);
+    store_.mode(TestStore::Mode::fail);
     EXPECT_EQ(same(event("e-1", "u-1"), event("e-1", "u-9"), "application/json"), 503);
     store_.accept(false);
     EXPECT_EQ(same(event("e-1", "u-1"), event("e-1", "u-9"), "application/json"), 503);
 }
 
 TEST_F(EventsHandlerTest, AnswersOnlyWhenDurable) {
-    store_.mode(FakeStore::Mode::hold);
+    store_.mode(TestStore::Mode::hold);
     for (const char* const user : {"u-1", "u-9"}) {
         Client client(intake_.socket());
         const std::size_t before = store_.groups().size();
-        store_.mode(FakeStore::Mode::hold);
+        store_.mode(TestStore::Mode::hold);
         client.send_post("application/json", event("e-1", user));
         store_.wait_for_groups(before + 1);
         // After a whole exchange on another connection there is still no answer here.
@@ -213,11 +214,11 @@ TEST_F(EventsHandlerTest, SaysWhenNothingCanBeStored) {
     EXPECT_EQ(refused.field("Retry-After"), "5");
     EXPECT_TRUE(store_.groups().empty()) << "refused before matching";
     store_.accept(true);
-    store_.mode(FakeStore::Mode::fail);
+    store_.mode(TestStore::Mode::fail);
     const Answer failed = client_.json(event("e-1", "u-1"));
     EXPECT_EQ(failed.head, refused.head);
     EXPECT_EQ(failed.body, refused.body);
-    store_.mode(FakeStore::Mode::commit);
+    store_.mode(TestStore::Mode::commit);
     EXPECT_EQ(client_.json(event("e-1", "u-1")).status, 202) << "on the same connection";
 }
 
@@ -288,7 +289,7 @@ TEST_F(EventsHandlerTest, AnswersInTimeWhereTheStoreHangs) {
     auto hasty = testing::snapshot({warrant("LIID-1", "u-1")});
     hasty->limits.answer_timeout = std::chrono::milliseconds(50);
     intake_.publish(hasty);
-    store_.mode(FakeStore::Mode::hold);
+    store_.mode(TestStore::Mode::hold);
     for (const char* const user : {"u-1", "u-9"}) {
         const Answer answer = client_.json(event("e-1", user));
         EXPECT_EQ(answer.status, 503) << user;
@@ -360,7 +361,7 @@ TEST_F(EventsHandlerTest, FailsAsAWholeWhenALaterGroupFails) {
 
 TEST_F(EventsHandlerTest, CountsWhatItReads) {
     EXPECT_EQ(client_.ndjson(event("e-1", "u-1") + "\n{}\nx\n" + event("e-2", "u-9", ",\"x\":1")).status, 422);
-    store_.mode(FakeStore::Mode::fail);
+    store_.mode(TestStore::Mode::fail);
     EXPECT_EQ(client_.ndjson(event("e-1", "u-1") + "\n{}\n").status, 503);
     const std::string text = intake_.metrics();
     EXPECT_THAT(text, HasSubstr("lihandover_events_received_total{source=\"local\"} 6\n"));
@@ -376,7 +377,7 @@ TEST_F(EventsHandlerTest, CountsWhatItReads) {
 }
 
 TEST(EventsHandlerTimeoutTest, GivesUpOnStalledBodies) {
-    FakeStore store;
+    TestStore store;
     http::Timeouts timeouts;
     timeouts.body_stall = std::chrono::milliseconds(50);
     Intake intake(store, testing::snapshot({}), timeouts);
@@ -401,16 +402,15 @@ TEST(EventsHandlerStoreTest, WorksWithTheStoreOnDisk) {
     profile.sender = {"XX", "CSP"};
     profile.receiver = {"XX", "LEA"};
     profile.etsi_version = "V1.14.1";
-    snapshot->routes[0].lane = store->lane("lea-one", "LIID-1").value();
-    snapshot->routes[0].profile = store->profile(profile).value();
+    snapshot->routes[0].lane = store->warrant_register().lane("lea-one", "LIID-1").value();
+    snapshot->routes[0].profile = store->warrant_register().profile(profile).value();
     {
-        Intake intake(*store, snapshot);
+        Intake intake(store->item_intake(), store->object_intake(), snapshot);
         Client client(intake.socket());
         EXPECT_EQ(client.ndjson(many(250, "u-1") + many(50, "u-9")).body, R"({"accepted":300})");
         EXPECT_EQ(client.ndjson(many(250, "u-1")).status, 202) << "repeats are accepted and make no items";
     }
-    auto reader = store->reader().value();
-    const auto items = reader->items(store::ItemState::queued, 0, 1000).value();
+    const auto items = store->operator_view().items(store::ItemState::queued, 0, 1000).value();
     EXPECT_EQ(items.size(), 250U);
     store->stop();
 }
@@ -455,14 +455,14 @@ class ScriptedExchange : public http::Exchange {
 };
 
 TEST(EventsHandlerFairnessTest, ServesOthersBetweenTheLinesOfALongBody) {
-    FakeStore store;
+    TestStore store;
     lihandover::test::ManualClock clock{testing::noon};
     metrics::Metrics metrics;
     CurrentSnapshot snapshot(testing::snapshot({warrant("LIID-1", "u-1")}));
     asio::io_context io;
     BodyBudget budget(io.get_executor(), 1 << 20);
     EventsHandler handler("local", metrics.source("local"),
-                          {store.item_intake(), store.binary_objects(), snapshot, budget, clock, io.get_executor()});
+                          {store.item_intake(), store.object_intake(), snapshot, budget, clock, io.get_executor()});
     std::string lines;
     for (int i = 0; i < 500; ++i) {
         lines += event("long", "u-1") + '\n';
@@ -486,14 +486,14 @@ TEST(EventsHandlerFairnessTest, ServesOthersBetweenTheLinesOfALongBody) {
 }
 
 TEST(EventsHandlerFairnessTest, DropsTheBodyOfABrokenRequest) {
-    FakeStore store;
+    TestStore store;
     lihandover::test::ManualClock clock{testing::noon};
     metrics::Metrics metrics;
     CurrentSnapshot snapshot(testing::snapshot({}));
     asio::io_context io;
     BodyBudget budget(io.get_executor(), 1 << 20);
     EventsHandler handler("local", metrics.source("local"),
-                          {store.item_intake(), store.binary_objects(), snapshot, budget, clock, io.get_executor()});
+                          {store.item_intake(), store.object_intake(), snapshot, budget, clock, io.get_executor()});
     ScriptedExchange broken(std::string(300'000, ' '));  // large: read piece by piece, which fails here
     asio::co_spawn(io, handler.handle(broken), asio::detached);
     io.run();

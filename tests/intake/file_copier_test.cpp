@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "intake_server.hpp"
+#include "lihandover/store/digest.hpp"
 #include "pipeline/named_file.hpp"
 #include "support.hpp"
 
@@ -77,11 +78,10 @@ class FileCopierTest : public ::testing::Test {
 
     testing::TemporaryDirectory directory_;
     lihandover::test::ManualClock clock_{testing::noon};
-    testing::FakeStore store_;
-    testing::FakeObjects& objects_ = store_.objects();
+    testing::TestStore store_;
+    testing::TestObjects& objects_ = store_.objects();
     metrics::Metrics metrics_;
-    FileCopier copier_{
-        directory_.path().string(), store_.binary_objects(), metrics_.objects_lost(), clock_, {1ms, 4ms}};
+    FileCopier copier_{directory_.path().string(), store_.object_intake(), metrics_.objects_lost(), clock_, {1ms, 4ms}};
 };
 
 TEST_F(FileCopierTest, CopiesTheFile) {
@@ -114,7 +114,7 @@ TEST_F(FileCopierTest, CopiesALargeFileInManyTurns) {
 
 TEST_F(FileCopierTest, TakesUpWhatWasPending) {
     write("file", "bytes");
-    objects_.pending({named("file")});
+    store_.wait_for_copies_of({named("file")});
     ASSERT_TRUE(copier_.start());
     EXPECT_EQ(testing::bytes_of(objects_.wait_for_prepared(1).at(0).copy), "bytes");
 }

@@ -33,14 +33,16 @@ using lihandover::test::TemporaryDirectory;
 class Intake {
   public:
     /// Events may name files below root().
-    Intake(store::Store& store, std::shared_ptr<const Snapshot> first, http::Timeouts timeouts = {})
+    Intake(TestStore& store, std::shared_ptr<const Snapshot> first, http::Timeouts timeouts = {})
+        : Intake(store.item_intake(), store.object_intake(), std::move(first), timeouts) {}
+    Intake(store::ItemIntake& items, store::ObjectIntake& objects, std::shared_ptr<const Snapshot> first,
+           http::Timeouts timeouts = {})
         : snapshot_(std::move(first)),
           budget_(io_.get_executor(), std::size_t{64} << 20),
-          copier_((std::filesystem::create_directory(root()), root().string()), store.binary_objects(),
-                  metrics_.objects_lost(), clock_, {std::chrono::milliseconds(1)}),
+          copier_((std::filesystem::create_directory(root()), root().string()), objects, metrics_.objects_lost(),
+                  clock_, {std::chrono::milliseconds(1)}),
           handler_("local", metrics_.source("local"),
-                   {store.item_intake(), store.binary_objects(), snapshot_, budget_, clock_, workers_.get_executor(),
-                    &copier_}) {
+                   {items, objects, snapshot_, budget_, clock_, workers_.get_executor(), &copier_}) {
         http::ServerOptions options;
         options.listen = "unix:" + socket();
         options.timeouts = timeouts;

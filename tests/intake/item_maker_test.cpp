@@ -35,7 +35,7 @@ class ItemMakerTest : public ::testing::Test {
         return items;
     }
 
-    testing::FakeStore store_;
+    testing::TestStore store_;
     EventParser parser_;
     std::string json_;
     model::Event event_;
@@ -175,7 +175,7 @@ class ItemMakerObjectsTest : public ItemMakerTest {
         snapshot_ = testing::snapshot(all);
         warrants::MatchScratch scratch;
         snapshot_->index->match(event_, {noon, noon}, scratch, matches_);
-        sources_[0].sealed = std::make_shared<testing::FakeObjects::Sealed>("", model::Sha256{}, alive_);
+        sources_[0].sealed = store_.objects().seal("");
         sources_[1].file = std::make_shared<store::SourceFile>();
         takes_ = ItemMaker::takes_objects(event_, matches_, *snapshot_);
         std::vector<store::NewItem> items;
@@ -188,7 +188,6 @@ class ItemMakerObjectsTest : public ItemMakerTest {
         return made;
     }
 
-    std::atomic<int> alive_ = 0;
     std::array<ObjectSource, 2> sources_;
     bool takes_ = false;
 };

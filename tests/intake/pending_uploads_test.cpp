@@ -26,16 +26,14 @@ class PendingUploadsTest : public ::testing::Test {
         next->limits.object_wait = wait;
         current_.publish(next);
     }
-    PendingUploads::Sealed object(const std::string& bytes = "x") {
-        return std::make_shared<testing::FakeObjects::Sealed>(bytes, model::Sha256{}, alive_);
-    }
+    PendingUploads::Sealed object(const std::string& bytes = "x") { return objects_->seal(bytes); }
     // Lets go of what the workers were left.
     void settle() {
         workers_.restart();
         workers_.poll();
     }
 
-    std::atomic<int> alive_ = 0;
+    std::shared_ptr<store::test::FakeObjects> objects_ = std::make_shared<store::test::FakeObjects>();
     lihandover::test::ManualClock clock_{testing::noon};
     CurrentSnapshot current_{testing::snapshot({})};
     asio::io_context io_;
@@ -50,9 +48,9 @@ TEST_F(PendingUploadsTest, ALaterObjectTakesThePlaceOfAnEarlierOne) {
     EXPECT_EQ(testing::bytes_of(uploads_.find("a")), "2");
     EXPECT_EQ(uploads_.find("b"), nullptr);
     EXPECT_EQ(uploads_.size(), 1U);
-    EXPECT_EQ(alive_, 2) << "files are not removed on this thread";
+    EXPECT_EQ(objects_->alive(), 2) << "files are not removed on this thread";
     settle();
-    EXPECT_EQ(alive_, 1);
+    EXPECT_EQ(objects_->alive(), 1);
 }
 
 TEST_F(PendingUploadsTest, HasBoundedRoom) {
@@ -72,7 +70,7 @@ TEST_F(PendingUploadsTest, HasBoundedRoom) {
     }
     EXPECT_EQ(uploads_.put("d", object()), PendingUploads::Put::added);
     settle();
-    EXPECT_EQ(alive_, 3);
+    EXPECT_EQ(objects_->alive(), 3);
 }
 
 TEST_F(PendingUploadsTest, ClaimedObjectsComeBackUnlessTheyAreUsedUp) {
@@ -121,7 +119,7 @@ TEST_F(PendingUploadsTest, ObjectsThatNobodyNamesGo) {
     set_wait(10min);
     EXPECT_EQ(uploads_.find("b"), nullptr) << "a reload counts at once";
     settle();
-    EXPECT_EQ(alive_, 0);
+    EXPECT_EQ(objects_->alive(), 0);
 }
 
 TEST_F(PendingUploadsTest, ClaimsComeBackInTheirOrderByAge) {
@@ -164,7 +162,7 @@ TEST_F(PendingUploadsTest, TheyGoWithoutAnybodyAsking) {
     io_.run();  // ends with the timer
     EXPECT_EQ(uploads_.size(), 0U);
     settle();
-    EXPECT_EQ(alive_, 0);
+    EXPECT_EQ(objects_->alive(), 0);
     io_.restart();
     uploads_.put("b", object());
     clock_.advance_steady(1h);
@@ -178,7 +176,7 @@ TEST_F(PendingUploadsTest, ClosingEndsTheTimer) {
     io_.run();  // would last a minute
     EXPECT_EQ(uploads_.size(), 0U);
     settle();
-    EXPECT_EQ(alive_, 0);
+    EXPECT_EQ(objects_->alive(), 0);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ namespace {
 
 namespace asio = boost::asio;
 using testing::event;
-using testing::FakeStore;
+using testing::TestStore;
 using testing::warrant;
 
 // Passes on what it is given, and keeps what it was told about it.
@@ -29,9 +29,6 @@ class Recording : public store::ItemIntake {
     explicit Recording(store::ItemIntake& inner) : inner_(inner) {}
 
     [[nodiscard]] bool accepting() const override { return inner_.accepting(); }
-    void submit(std::vector<store::NewItem> items, std::size_t idle_objects, store::Done done) override {
-        inner_.submit(std::move(items), idle_objects, std::move(done));
-    }
     void submit(std::vector<store::NewItem> items, const store::Arrival& arrival, store::Done done) override {
         arrivals.push_back(arrival);
         inner_.submit(std::move(items), arrival, std::move(done));
@@ -85,9 +82,15 @@ class PipelineTest : public ::testing::Test {
         }
     }
     void start(asio::awaitable<void> work) { asio::co_spawn(io_, std::move(work), asio::detached); }
+    // Until nothing happens any more.
     void run() {
-        io_.restart();
-        io_.poll();
+        std::size_t done = 1;
+        while (done > 0) {
+            io_.restart();
+            done = io_.poll();
+            store_.settle();
+            done += io_.poll();
+        }
     }
     // One event of each of these users, in one group.
     store::Arrival arrival_of(const std::vector<std::string>& users) {
@@ -106,12 +109,12 @@ class PipelineTest : public ::testing::Test {
         return items_.arrivals.back();
     }
 
-    FakeStore store_;
+    TestStore store_;
     Recording items_{store_.item_intake()};
     lihandover::test::ManualClock clock_{testing::noon};
     CurrentSnapshot snapshot_{testing::snapshot({warrant("LIID-1", "u-1"), with_binary("LIID-2", "u-2")})};
     asio::io_context io_;
-    Pipeline pipeline_{"as-1", {items_, store_.binary_objects(), snapshot_, clock_, io_.get_executor(), nullptr}};
+    Pipeline pipeline_{"as-1", {items_, store_.object_intake(), snapshot_, clock_, io_.get_executor(), nullptr}};
     int read_ = 0;
     int failed_ = 0;
     bool ended_ = false;
@@ -121,7 +124,7 @@ class PipelineTest : public ::testing::Test {
 };
 
 TEST_F(PipelineTest, AConnectionIsReadAsFastAsTheStoreCommits) {
-    store_.mode(FakeStore::Mode::hold);
+    store_.mode(TestStore::Mode::hold);
     start(connection({event("e-1", "u-1"), event("e-2", "u-9"), event("e-3", "u-1")}));
     run();
     EXPECT_EQ(read_, 1) << "nothing more is read while the store is busy";
@@ -141,7 +144,7 @@ TEST_F(PipelineTest, AGroupGoesOnAfterAFailedCommit) {
 }
 
 TEST_F(PipelineTest, SeveralConnectionsOfASourceTakeTurns) {
-    store_.mode(FakeStore::Mode::hold);
+    store_.mode(TestStore::Mode::hold);
     start(connection({event("e-1", "u-1")}));
     start(connection({event("e-2", "u-1")}));
     run();

@@ -269,10 +269,11 @@ TEST(ObjectServer, StopDoesNotWaitForTheStore) {
     ASSERT_EQ(stopped.wait_for(guard), std::future_status::ready);
     EXPECT_FALSE(client.receive().has_value());
     server.store.hold_fetches(false);
-    for (const auto& fetch : server.store.fetches()) {
+    const auto fetches = server.wait_fetches(2);
+    for (const auto& fetch : fetches) {
         EXPECT_FALSE(fetch.complete());
     }
-    EXPECT_EQ(server.store.fetches().size(), 2U);
+    EXPECT_EQ(fetches.size(), 2U);
 }
 
 }  // namespace

@@ -308,8 +308,7 @@ TEST(ObjectServer, IsNotRemovedWhileItsLastBytesAreOnTheirWay) {
 
 TEST(ObjectServer, ServesManyAtOnce) {
     TestServer server;
-    const std::string target =
-        put(server, [](store::StoredObject& object) { object.sealed = std::make_shared<FakeSealed>(700'000); });
+    const std::string target = server.store.target_of(server.store.put("lea-one", 700'000));
     const std::string expected = bytes(0, 700'000);
     std::vector<std::thread> threads;
     std::atomic<int> right{0};
@@ -342,7 +341,7 @@ TEST(ObjectServer, StopLetsRunningAnswersFinish) {
     ASSERT_TRUE(answer.has_value());
     EXPECT_TRUE(answer->body == bytes(0, 1'000'000));
     ASSERT_EQ(stopped.wait_for(guard), std::future_status::ready);
-    ASSERT_EQ(server.store.fetches().size(), 1U);
+    ASSERT_EQ(server.wait_fetches(1).size(), 1U);
     EXPECT_TRUE(server.store.fetches()[0].complete());
 }
 
@@ -355,7 +354,7 @@ TEST(ObjectServer, StopCutsWhatTakesTooLongAndRecordsIt) {
     ASSERT_TRUE(server.wait_for([&] { return server.store.holds(); }));
     auto stopped = server.stop(1ms);
     ASSERT_EQ(stopped.wait_for(guard), std::future_status::ready);
-    ASSERT_EQ(server.store.fetches().size(), 1U);
+    ASSERT_EQ(server.wait_fetches(1).size(), 1U);
     EXPECT_FALSE(server.store.fetches()[0].complete());
     EXPECT_EQ(server.stop(1ms).wait_for(guard), std::future_status::ready);
     server.store.let_read();
@@ -385,7 +384,8 @@ TEST(ObjectServer, ReconfigureIsAllOrNothing) {
 TEST(ObjectServer, CreateSaysWhatIsWrong) {
     TestServer server;
     boost::asio::io_context context{1};
-    const Parts parts{server.store, server.store, server.metrics, server.clock, context.get_executor()};
+    const Parts parts{server.store.downloads(), server.store.lanes(), server.metrics, server.clock,
+                      context.get_executor()};
     Options options;
     options.listen = "127.0.0.1:0";
     auto settings = TestServer::settings();

@@ -24,8 +24,7 @@
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/objectserver/objectserver.hpp"
-#include "lihandover/store/objects.hpp"
-#include "lihandover/store/register.hpp"
+#include "test_store.hpp"
 #include "tls/certificates.hpp"
 
 struct ssl_st;
@@ -34,128 +33,6 @@ namespace lihandover::objectserver::test {
 
 /// Nothing in these tests takes near so long; it keeps a broken one from hanging.
 constexpr std::chrono::seconds guard{30};
-
-/// Bytes at any place of an object of any size, without keeping them.
-[[nodiscard]] char byte_at(std::uint64_t at);
-[[nodiscard]] std::string bytes(std::uint64_t begin, std::uint64_t end);
-
-/// An object of the fake store, whose bytes are byte_at.
-class FakeSealed final : public store::SealedObject {
-  public:
-    explicit FakeSealed(std::uint64_t size) : size_(size) { sha256_.fill(0xAB); }
-    [[nodiscard]] std::uint64_t size() const override { return size_; }
-    [[nodiscard]] const model::Sha256& sha256() const override { return sha256_; }
-
-  private:
-    std::uint64_t size_;
-    model::Sha256 sha256_{};
-};
-
-/// What the object server uses of a store. Thread-safe.
-class FakeStore final : public store::BinaryObjects, public store::Register {
-  public:
-    // -- What a test does
-
-    /// Puts an object into the store, offered to the lane of `destination` for an hour; `change` changes that.
-    model::Uuid put(const std::string& destination, std::uint64_t size,
-                    const std::function<void(store::StoredObject&)>& change = {});
-    void change(const model::Uuid& id, const std::function<void(store::StoredObject&)>& change);
-    [[nodiscard]] std::string target_of(const model::Uuid& id) const;
-
-    [[nodiscard]] std::vector<store::Fetch> fetches() const;
-    /// Ids looked for, in order.
-    [[nodiscard]] std::vector<model::Uuid> lookups() const;
-    [[nodiscard]] std::size_t opened() const;
-    void fail_lookups(bool fail);
-    void throw_lookups(bool fail);
-    void fail_opening(bool fail);
-    /// Fetches are not taken: Outcome::failed.
-    void fail_fetches(bool fail);
-    /// Fetches wait to be committed until this says false.
-    void hold_fetches(bool hold);
-    [[nodiscard]] std::size_t held_fetches() const;
-    /// Reading at or beyond this byte fails.
-    void fail_reading_from(std::uint64_t byte);
-    /// Reading at or beyond this byte waits until let_read().
-    void hold_reading_from(std::uint64_t byte);
-    void let_read();
-    [[nodiscard]] bool holds() const;
-
-    // -- store::BinaryObjects; what the object server does not use finds nothing.
-
-    void set_listener(store::ObjectListener* /*listener*/) override {}
-    [[nodiscard]] model::Result<std::unique_ptr<store::ObjectWriter>> writer() override { return unused(); }
-    [[nodiscard]] model::Result<std::unique_ptr<store::ObjectWriter>> copy_writer(std::uint64_t /*size*/) override {
-        return unused();
-    }
-    [[nodiscard]] bool fits(std::uint64_t /*size*/) const override { return true; }
-    [[nodiscard]] model::Result<std::unique_ptr<store::ObjectReader>> open(
-        const store::SealedObject& object) const override;
-    [[nodiscard]] model::Status write_filler(std::uint64_t /*bytes*/) override { return unused(); }
-    [[nodiscard]] model::Result<std::vector<std::shared_ptr<const store::SourceFile>>> pending_files() override {
-        return unused();
-    }
-    void prepared(const model::Uuid& /*file*/, std::shared_ptr<const store::SealedObject> /*copy*/,
-                  model::ObjectLoss /*loss*/, store::Done done) override {
-        done(store::Outcome::failed);
-    }
-    [[nodiscard]] model::Result<std::optional<store::StoredObject>> find_object(const model::Uuid& id) override;
-    void fetched(store::Fetch fetch, store::Done done) override;
-    [[nodiscard]] model::Status for_each_upload(
-        const std::function<void(const store::QueuedObject&)>& /*visit*/) override {
-        return {};
-    }
-    [[nodiscard]] model::Status for_each_set_aside(
-        const std::function<void(const store::QueuedObject&)>& /*visit*/) override {
-        return {};
-    }
-    void pushed(const model::Uuid& /*object*/, store::Done done) override { done(store::Outcome::failed); }
-    void refused(const model::Uuid& /*object*/, store::Refusal /*refusal*/, store::Done done) override {
-        done(store::Outcome::failed);
-    }
-    void set_aside(const model::Uuid& /*object*/, store::Refusal /*refusal*/, store::Done done) override {
-        done(store::Outcome::failed);
-    }
-
-    // -- store::Register
-
-    [[nodiscard]] model::Result<std::vector<store::LaneId>> lanes(
-        std::span<const std::pair<std::string, std::string>> destination_and_liid) override;
-    [[nodiscard]] model::Result<store::ProfileId> profile(const model::Profile& /*profile*/) override {
-        return unused();
-    }
-    [[nodiscard]] std::shared_ptr<const store::Lane> find_lane(store::LaneId id) const override;
-    [[nodiscard]] std::shared_ptr<const model::Profile> find_profile(store::ProfileId /*id*/) const override {
-        return nullptr;
-    }
-    [[nodiscard]] model::Result<std::vector<store::StoredWarrant>> warrants() override { return unused(); }
-    [[nodiscard]] model::Status change_warrants(const store::WarrantChanges& /*changes*/) override { return unused(); }
-    [[nodiscard]] model::Result<std::vector<store::StoredPause>> pauses() override { return unused(); }
-
-  private:
-    class FakeObjectReader;
-
-    static model::Error unused() { return model::Error{"not here"}; }
-    void commit(store::Fetch fetch, const store::Done& done);
-    model::Result<std::size_t> read(std::uint64_t size, std::uint64_t at, std::span<char> out);
-
-    mutable std::mutex mutex_;
-    std::condition_variable wake_;
-    std::map<model::Uuid, store::StoredObject> stored_;
-    std::map<store::LaneId, std::shared_ptr<const store::Lane>> lanes_;
-    std::vector<store::Fetch> fetches_;
-    std::vector<model::Uuid> lookups_;
-    mutable std::size_t opened_ = 0;
-    bool fail_lookups_ = false;
-    bool throw_lookups_ = false;
-    bool fail_opening_ = false;
-    bool fail_fetches_ = false;
-    bool hold_fetches_ = false;
-    std::vector<std::pair<store::Fetch, store::Done>> held_;
-    std::optional<std::uint64_t> fail_from_;
-    std::optional<std::uint64_t> hold_from_;
-    bool holds_ = false;
-};
 
 /// An answer as it came over the wire.
 struct Answer {
@@ -229,9 +106,9 @@ class TestServer {
     /// The value of a series, by its name and labels as /metrics has it.
     [[nodiscard]] double metric(const std::string& series) const;
 
-    FakeStore store;
-    metrics::Metrics metrics;
     lihandover::test::ManualClock clock{model::system_clock().wall()};
+    TestStore store{clock};
+    metrics::Metrics metrics;
     /// What Parts::can_commit says.
     std::atomic<bool> can_commit{true};
 

@@ -30,7 +30,7 @@ void tell(int pipe, char kind, const model::Uuid& id) {
 }
 
 /// Makes items and accepts some of them again, until it is killed.
-class Load final : public Listener, public ObjectListener {
+class Load final : public OutboxListener, public ObjectListener {
   public:
     Load(const Options& options, int pipe, std::uint64_t seed) : pipe_(pipe), random_(seed) {
         auto opened = Store::open(options, model::system_clock());
@@ -38,12 +38,12 @@ class Load final : public Listener, public ObjectListener {
             _exit(4);
         }
         store_ = std::move(*opened);
-        store_->set_listener(this);
-        store_->objects().set_listener(this);
+        store_->outbox().set_listener(this);
+        store_->upload_outbox().set_listener(this);
         for (int i = 0; i < 5; ++i) {
-            lanes_.push_back(store_->lane("lea", "LIID-" + std::to_string(i)).value());
+            lanes_.push_back(store_->warrant_register().lane("lea", "LIID-" + std::to_string(i)).value());
         }
-        profile_ = store_->profile(some_profile()).value();
+        profile_ = store_->warrant_register().profile(some_profile()).value();
     }
 
     [[noreturn]] void run() {
@@ -68,7 +68,7 @@ class Load final : public Listener, public ObjectListener {
                 ids.push_back(item.object_id);
             }
             pending_ += 1;
-            store_->submit(std::move(items), [this, ids](Outcome outcome) {
+            submit_to(store_->item_intake(), std::move(items), [this, ids](Outcome outcome) {
                 if (outcome != Outcome::committed) {
                     _exit(5);
                 }
@@ -110,7 +110,7 @@ class Load final : public Listener, public ObjectListener {
             object.model = random_() % 3 == 0 ? model::BinaryModel::a : model::BinaryModel::b;
             object.url = "https://lea.example.com/x";
             object.lifetime = std::chrono::hours(1);
-            auto writer = store_->objects().writer();
+            auto writer = store_->object_intake().writer();
             if (!writer) {
                 _exit(8);
             }
@@ -144,10 +144,7 @@ class Load final : public Listener, public ObjectListener {
         if (rows.empty()) {
             return;
         }
-        if (!reader_) {
-            reader_ = std::move(*store_->reader());
-        }
-        auto items = reader_->load(rows);
+        auto items = store_->outbox().load(rows);
         if (!items) {
             _exit(6);
         }
@@ -159,7 +156,7 @@ class Load final : public Listener, public ObjectListener {
                 {item.row, item.lane, item.profile, item.object_id, item.carries_schema, item.objects != nullptr});
             ids.push_back(item.object_id);
         }
-        store_->accepted(std::move(acceptances), [this, ids](Outcome outcome) {
+        store_->outbox().accepted(std::move(acceptances), [this, ids](Outcome outcome) {
             if (outcome != Outcome::committed) {
                 _exit(7);
             }
@@ -179,7 +176,7 @@ class Load final : public Listener, public ObjectListener {
             if (random_() % 3 == 0) {
                 continue;
             }
-            store_->objects().pushed(id, [this, id](Outcome outcome) {
+            store_->upload_outbox().pushed(id, [this, id](Outcome outcome) {
                 if (outcome != Outcome::committed) {
                     _exit(11);
                 }
@@ -191,7 +188,6 @@ class Load final : public Listener, public ObjectListener {
     int pipe_;
     std::mt19937_64 random_;
     std::unique_ptr<Store> store_;
-    std::unique_ptr<Reader> reader_;
     std::vector<LaneId> lanes_;
     ProfileId profile_ = 0;
     std::atomic<int> pending_{0};
@@ -287,13 +283,12 @@ class Crash : public StoreTest {
         }
         const Count count = counts();
         EXPECT_EQ(ids.size(), count.objects_attached);
-        auto reader = store_->reader();
-        ASSERT_TRUE(reader);
-        ASSERT_TRUE((*reader)->for_each_upload([&](const QueuedObject& object) { ids.push_back(object.id); }));
+        ASSERT_TRUE(
+            store_->upload_outbox().for_each_queued([&](const QueuedObject& object) { ids.push_back(object.id); }));
         EXPECT_EQ(ids.size(), count.objects_attached + count.objects_queued);
         for (const model::Uuid& id : ids) {
             EXPECT_FALSE(pushed_.contains(id)) << "pushed, and still here";
-            const auto object = (*reader)->object(id);
+            const auto object = store_->upload_outbox().find_object(id);
             ASSERT_TRUE(object && *object);
             ASSERT_NE((*object)->sealed, nullptr);
             ASSERT_EQ(unseal(*(*object)->sealed).substr(0, 36), id.to_string());
@@ -335,10 +330,8 @@ TEST_F(Crash, LosesNothingThatWasSaidToBeDurable) {
             last = item.row;
         }
         std::set<model::Uuid> delivered;
-        auto reader = store_->reader();
-        ASSERT_TRUE(reader);
         for (RowId after = 0;;) {
-            const auto page = (*reader)->items(ItemState::delivered, after, 500);
+            const auto page = store_->operator_view().items(ItemState::delivered, after, 500);
             ASSERT_TRUE(page);
             if (page->empty()) {
                 break;
@@ -363,9 +356,8 @@ TEST_F(Crash, LosesNothingThatWasSaidToBeDurable) {
         // One more, so that the counters go on in this process as well.
         NewItem one = item();
         one.conversation_hash = hash_of(3);
-        one.lane = store_->lane("lea", "LIID-2").value();
+        one.lane = store_->warrant_register().lane("lea", "LIID-2").value();
         EXPECT_EQ(submit(one), Outcome::committed);
-        reader = model::Error{""};
         close();
         expect_counters_without_gap();
         if (HasFatalFailure()) {

@@ -161,7 +161,7 @@ TEST_F(Disks, ThatForgetKeysKeepEveryItem) {
             file_faults().fail(FileFaults::File::keys, working, times);
             work(60);
             file_faults().none();
-            ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+            ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
             work(1);
             expect_all_in(without_power(name + "-at-once"));
             work(40);
@@ -209,7 +209,7 @@ TEST_P(FailingDisks, NeverMakeTheStoreGiveUpWhatIsNotOnTheDisk) {
             }
         }
         faults().none();
-        ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+        ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
         work(1);
         expect_all_in(without_power(name + "-at-once"));
         work(12);
@@ -268,15 +268,15 @@ TEST_F(Disks, ThatHangRefuseSourcesAndSaySo) {
     Answer<Outcome> held;
     std::vector<NewItem> one;
     one.push_back(item());
-    store_->item_intake().submit(std::move(one), 0, held.callback());
+    submit_to(store_->item_intake(), std::move(one), held.callback());
     ASSERT_TRUE(eventually([&] { return !store_->turns(); }));
-    EXPECT_FALSE(store_->accepting());
+    EXPECT_FALSE(store_->item_intake().accepting());
     // What nobody began fails at once, so that its source can be told.
     EXPECT_EQ(submit(item()), Outcome::failed);
     ASSERT_TRUE(eventually([&] { return ear_.health() == std::vector<bool>{false}; }));
     faults().hang_syncs = false;
     EXPECT_EQ(held.get(), Outcome::committed) << "it was begun, and its disk came back";
-    ASSERT_TRUE(eventually([&] { return store_->turns() && store_->accepting(); }));
+    ASSERT_TRUE(eventually([&] { return store_->turns() && store_->item_intake().accepting(); }));
     ASSERT_TRUE(eventually([&] { return ear_.health() == std::vector<bool>{false, true}; }));
     EXPECT_EQ(counts().queued, 2U);
 }
@@ -383,7 +383,7 @@ TEST_F(Remains, OfBinaryObjectsNothingCanBeReadInTheFilesAtAnyTime) {
     EXPECT_EQ(all_files().find("telling"), std::string::npos) << "in the log";
     reopen();
     EXPECT_EQ(all_files().find("telling"), std::string::npos) << "in the database";
-    const auto files = store_->binary_objects().pending_files().value();
+    const auto files = store_->object_intake().pending_files().value();
     ASSERT_EQ(files.size(), 1U);
     EXPECT_EQ(files[0]->path, "a-telling/path.jpg");
     const auto found = find_object(whole.id);
@@ -398,7 +398,7 @@ TEST_F(Remains, OfBinaryObjectsNothingCanBeReadInTheFilesAtAnyTime) {
     std::filesystem::resize_file(options_.directory / "keys", 32);
     open();
     EXPECT_EQ(find_object(whole.id)->sealed, nullptr);
-    EXPECT_EQ(store_->binary_objects().pending_files().value().at(0)->path, "");
+    EXPECT_EQ(store_->object_intake().pending_files().value().at(0)->path, "");
     ASSERT_EQ(submit(item("next")), Outcome::committed);
 }
 

@@ -82,10 +82,10 @@ class Faulty : public StoreTest {
             return false;
         }
         store_ = std::move(*opened);
-        store_->set_listener(&ear_);
-        store_->objects().set_listener(&object_ear_);
-        const auto lane = store_->lane("lea", "LIID-1");
-        const auto profile = store_->profile(some_profile());
+        store_->outbox().set_listener(&ear_);
+        store_->upload_outbox().set_listener(&object_ear_);
+        const auto lane = store_->warrant_register().lane("lea", "LIID-1");
+        const auto profile = store_->warrant_register().profile(some_profile());
         if (!lane || !profile) {
             return false;
         }
@@ -99,7 +99,7 @@ class Faulty : public StoreTest {
         for (int round = 0; round < 3; ++round) {
             std::vector<NewItem> items;
             const auto source = source_file(4);
-            auto sealed = store_->accepting() ? seal("sealed " + std::to_string(round)) : nullptr;
+            auto sealed = store_->item_intake().accepting() ? seal("sealed " + std::to_string(round)) : nullptr;
             if (!sealed) {
                 continue;
             }
@@ -123,9 +123,9 @@ class Faulty : public StoreTest {
             if (!committed || round == 2) {
                 continue;
             }
-            auto copy = store_->accepting() ? seal("copied") : nullptr;
+            auto copy = store_->item_intake().accepting() ? seal("copied") : nullptr;
             ASSERT_EQ(call([&](const auto& done) {
-                          store_->objects().prepared(source->id, copy, model::ObjectLoss::vanished, done);
+                          store_->object_intake().prepared(source->id, copy, model::ObjectLoss::vanished, done);
                       }),
                       Outcome::committed)
                 << "never lost";
@@ -149,7 +149,8 @@ class Faulty : public StoreTest {
             }
             for (const StoredObject& object : *waiting.front().objects) {
                 const model::Uuid id = object.described.id;
-                ASSERT_EQ(call([&](const auto& done) { store_->objects().pushed(id, done); }), Outcome::committed);
+                ASSERT_EQ(call([&](const auto& done) { store_->upload_outbox().pushed(id, done); }),
+                          Outcome::committed);
                 ended.insert(id);
             }
         }
@@ -175,9 +176,9 @@ TEST_F(Faulty, FailsOneOperationAfterTheOtherWithoutLosingOrInventingAnything) {
             auto opened = Store::open(options_, clock_);
             if (opened) {
                 store_ = std::move(*opened);
-                store_->set_listener(&ear_);
-                const auto lane = store_->lane("lea", "LIID-1");
-                const auto profile = store_->profile(some_profile());
+                store_->outbox().set_listener(&ear_);
+                const auto lane = store_->warrant_register().lane("lea", "LIID-1");
+                const auto profile = store_->warrant_register().profile(some_profile());
                 if (lane && profile) {
                     lane_ = *lane;
                     profile_ = *profile;
@@ -268,9 +269,8 @@ TEST_F(Faulty, FailsOneOperationAfterTheOtherWithoutLosingAnObject) {
                 }
             }
             std::vector<model::Uuid> uploads;
-            ASSERT_TRUE((*store_->reader())->for_each_upload([&](const QueuedObject& object) {
-                uploads.push_back(object.id);
-            }));
+            ASSERT_TRUE(store_->upload_outbox().for_each_queued(
+                [&](const QueuedObject& object) { uploads.push_back(object.id); }));
             for (const model::Uuid& id : uploads) {
                 EXPECT_TRUE(look_at(*find_object(id)));
             }
@@ -306,7 +306,7 @@ TEST_F(Faulty, TellsOfObjectsWhoseCommitWasOnTheDiskAlthoughItFailed) {
         // Whichever operation fails, a failed commit that turned up or one that did not: each is told in the end.
         faults().fail(SQLITE_IOERR_FSYNC, operation, 2);
         ASSERT_EQ(call([&](const auto& done) {
-                      store_->objects().prepared(source->id, seal("copy"), model::ObjectLoss::none, done);
+                      store_->object_intake().prepared(source->id, seal("copy"), model::ObjectLoss::none, done);
                   }),
                   Outcome::committed);
         const auto prepared = object_ear_.prepared();
@@ -318,10 +318,10 @@ TEST_F(Faulty, TellsOfObjectsWhoseCommitWasOnTheDiskAlthoughItFailed) {
         const model::Uuid id = made.objects->front().id;
         EXPECT_EQ(std::ranges::count(object_ear_.uploads(), id, &QueuedObject::id), 1);
         faults().fail(SQLITE_IOERR_FSYNC, operation, 2);
-        ASSERT_EQ(call([&](const auto& done) { store_->objects().pushed(id, done); }), Outcome::committed);
+        ASSERT_EQ(call([&](const auto& done) { store_->upload_outbox().pushed(id, done); }), Outcome::committed);
         faults().none();
         EXPECT_TRUE(eventually([&] { return files() == 0; }));
-        ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+        ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
     }
     EXPECT_EQ(std::ranges::count(record_kinds(), RecordKind::object_pushed), 12);
     EXPECT_EQ(object_ear_.prepared().size(), 12U);
@@ -334,16 +334,16 @@ TEST_P(Trouble, StopsBothWaysKeepsAcceptancesAndEndsByItself) {
     open();
     ASSERT_EQ(submit(some(20)), Outcome::committed);
     const auto waiting = queued();
-    EXPECT_TRUE(store_->accepting());
+    EXPECT_TRUE(store_->item_intake().accepting());
 
     faults().fail(GetParam().first);
     EXPECT_EQ(submit(some(1)), Outcome::failed);
-    EXPECT_FALSE(store_->accepting());
+    EXPECT_FALSE(store_->item_intake().accepting());
     EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::failed) << "nor is a filler committed";
 
     std::atomic<int> committed{0};
     for (const StoredItem& one : waiting) {
-        store_->accepted({{one.row, one.lane, one.profile, one.object_id, false}}, [&](Outcome outcome) {
+        store_->outbox().accepted({{one.row, one.lane, one.profile, one.object_id, false}}, [&](Outcome outcome) {
             EXPECT_EQ(outcome, Outcome::committed);
             ++committed;
         });
@@ -352,12 +352,12 @@ TEST_P(Trouble, StopsBothWaysKeepsAcceptancesAndEndsByItself) {
     EXPECT_EQ(committed, 0);
     EXPECT_EQ(refuse(waiting[0].row, {}), Outcome::failed);
     EXPECT_EQ(retry({waiting[0].object_id}).first, Outcome::failed);
-    EXPECT_FALSE(store_->lane("lea", "another"));
+    EXPECT_FALSE(store_->warrant_register().lane("lea", "another"));
 
     faults().none();
     ASSERT_TRUE(eventually([&] { return committed == 20; }));
     EXPECT_THAT(ear_.health(), ElementsAre(false, true));
-    ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
     EXPECT_EQ(submit(some(3)), Outcome::committed);
     EXPECT_EQ(counts().queued, 3U);
     EXPECT_THAT(queued(), SizeIs(3));
@@ -382,8 +382,8 @@ TEST_F(Faulty, GivesUpKeptAcceptancesOnlyWhenItStops) {
     const auto waiting = queued();
     faults().fail(SQLITE_IOERR_WRITE);
     Answer<Outcome> answer;
-    store_->accepted({{waiting[0].row, waiting[0].lane, waiting[0].profile, waiting[0].object_id, false}},
-                     answer.callback());
+    store_->outbox().accepted({{waiting[0].row, waiting[0].lane, waiting[0].profile, waiting[0].object_id, false}},
+                              answer.callback());
     ASSERT_TRUE(eventually([&] { return !ear_.health().empty(); }));
     store_->stop();
     EXPECT_EQ(answer.get(), Outcome::failed);
@@ -405,17 +405,13 @@ TEST_F(Faulty, NoticesADamagedFileWhileItRuns) {
     std::vector<QueuedItem> waiting = ear_.queued();
     ASSERT_TRUE(eventually([&] { return std::filesystem::file_size(options_.directory / "store.db-wal") == 0; }));
     faults().garbage = true;
-    auto reader = store_->reader();
-    if (reader) {
-        const std::vector<RowId> rows = {waiting.front().row};
-        EXPECT_FALSE((*reader)->load(rows));
-    }
+    EXPECT_FALSE(store_->outbox().load(std::vector<RowId>{waiting.front().row}));
     std::atomic<int> committed{0};
     for (const QueuedItem& one : waiting) {
-        store_->accepted({{one.row, one.lane, profile_, {}, false}}, [&](Outcome) { ++committed; });
+        store_->outbox().accepted({{one.row, one.lane, profile_, {}, false}}, [&](Outcome) { ++committed; });
     }
     ASSERT_TRUE(eventually([&] { return !ear_.health().empty(); }));
-    EXPECT_FALSE(store_->accepting());
+    EXPECT_FALSE(store_->item_intake().accepting());
     faults().none();
     ASSERT_TRUE(eventually([&] { return committed == 4000; }));
     EXPECT_EQ(counts().queued, 0U);
@@ -457,7 +453,7 @@ class SmallDisk : public StoreTest {
     /// Submits until the store takes no more.
     std::size_t submit_until_refused() {
         std::size_t made = 0;
-        while (store_->accepting() && made < 100'000) {
+        while (store_->item_intake().accepting() && made < 100'000) {
             std::vector<NewItem> items;
             for (int i = 0; i < 20; ++i) {
                 items.push_back(item(std::string(2000, 'c')));
@@ -480,10 +476,10 @@ TEST_F(SmallDisk, IsUsedUpToAMarginThatDeliveriesDoNotNeedToTouch) {
     EXPECT_EQ(counts().queued, made);
     EXPECT_TRUE(std::filesystem::exists(options_.directory / "reserve"));
     for (const StoredItem& one : queued()) {
-        store_->accepted({{one.row, one.lane, one.profile, one.object_id, false}}, {});
+        store_->outbox().accepted({{one.row, one.lane, one.profile, one.object_id, false}}, {});
     }
     ASSERT_TRUE(eventually([&] { return counts().queued == 0; }));
-    ASSERT_TRUE(eventually([&] { return store_->accepting(); })) << "the pages that became free count";
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); })) << "the pages that became free count";
     EXPECT_THAT(ear_.health(), IsEmpty()) << "deletions worked all the time";
     // And once more, now within the file.
     EXPECT_GT(submit_until_refused(), 2000U);
@@ -502,12 +498,12 @@ TEST_F(SmallDisk, FullOfOtherThingsLetsDeliveriesThroughAndNothingIn) {
     }
     ASSERT_EQ(refuse(waiting[1].row, {1, Refusal::Kind::hi1_error, "no"}), Outcome::committed);
     EXPECT_EQ(submit(item()), Outcome::failed);
-    EXPECT_FALSE(store_->accepting());
+    EXPECT_FALSE(store_->item_intake().accepting());
     EXPECT_THAT(ear_.health(), IsEmpty());
     EXPECT_EQ(counts().queued, made + 2 - accepted_ones - 1);
 
     free_up();
-    ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
     EXPECT_EQ(submit(item("three")), Outcome::committed);
     EXPECT_TRUE(std::filesystem::exists(options_.directory / "reserve"));
     reopen();
@@ -527,7 +523,7 @@ TEST_F(SmallDisk, FilledInTheMiddleOfTheWorkTakesNothingHalf) {
     EXPECT_EQ(counts().queued, 1U);
     ASSERT_EQ(accept(queued().front()), Outcome::committed);
     free_up();
-    ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
     EXPECT_EQ(submit(item()), Outcome::committed);
     EXPECT_THAT(queued(), SizeIs(1));
 }
@@ -535,7 +531,7 @@ TEST_F(SmallDisk, FilledInTheMiddleOfTheWorkTakesNothingHalf) {
 TEST_F(SmallDisk, IsNotFilledByObjects) {
     const std::string block(1 << 16, 'o');
     {
-        auto writer = store_->objects().writer();
+        auto writer = store_->object_intake().writer();
         ASSERT_TRUE(writer) << writer.error().message;
         model::Status written;
         while (written && (*writer)->size() < 1U << 30U) {
@@ -544,13 +540,13 @@ TEST_F(SmallDisk, IsNotFilledByObjects) {
         ASSERT_FALSE(written);
         EXPECT_THAT(written.error().message, HasSubstr("short of disk space"));
         EXPECT_GT((*writer)->size(), 4U << 20U);
-        EXPECT_TRUE(store_->accepting()) << "what is left is for events";
+        EXPECT_TRUE(store_->item_intake().accepting()) << "what is left is for events";
         EXPECT_EQ(submit(item()), Outcome::committed);
     }
     EXPECT_EQ(files(), 0U);
 
     // Filled by others in the middle.
-    auto writer = store_->objects().writer();
+    auto writer = store_->object_intake().writer();
     ASSERT_TRUE(writer);
     fill_up();
     model::Status written;
@@ -562,7 +558,7 @@ TEST_F(SmallDisk, IsNotFilledByObjects) {
     writer = model::Error{""};
     EXPECT_EQ(files(), 0U);
     free_up();
-    ASSERT_TRUE(eventually([&] { return store_->accepting() && store_->objects().write_filler(1 << 20); }));
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting() && takes_object(1 << 20); }));
     EXPECT_EQ(submit(item()), Outcome::committed);
 }
 
@@ -577,7 +573,7 @@ TEST_F(SmallDisk, FullOfOtherThingsLetsExpiredObjectsGo) {
     clock_.advance_wall(std::chrono::hours(100));
     ASSERT_TRUE(eventually([&] { return counts().objects_offered == 0; }));
     free_up();
-    ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
     EXPECT_EQ(submit(item()), Outcome::committed);
 }
 
@@ -587,14 +583,14 @@ TEST_F(SmallDisk, FullAtTheStartIsNoReasonNotToDeliver) {
     fill_up();
     open();
     ASSERT_NE(store_, nullptr);
-    EXPECT_FALSE(store_->accepting());
+    EXPECT_FALSE(store_->item_intake().accepting());
     EXPECT_EQ(counts().queued, made);
     for (const StoredItem& one : queued()) {
-        store_->accepted({{one.row, one.lane, one.profile, one.object_id, false}}, {});
+        store_->outbox().accepted({{one.row, one.lane, one.profile, one.object_id, false}}, {});
     }
     ASSERT_TRUE(eventually([&] { return counts().queued == 0; }));
     free_up();
-    ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
 }
 
 TEST_F(Faulty, KeysOfACommitThatFoundNoSpaceAreFreeOnceAnotherIsOnTheDisk) {
@@ -649,14 +645,14 @@ TEST_F(Faulty, AtAFileSizeLimitFailsItemsAndLetsDeliveriesThrough) {
         large.push_back(item(std::string(8000, 'e')));
     }
     EXPECT_EQ(submit(std::move(large)), Outcome::failed);
-    EXPECT_FALSE(store_->accepting());
+    EXPECT_FALSE(store_->item_intake().accepting());
     for (const StoredItem& one : queued()) {
         EXPECT_EQ(accept(one), Outcome::committed);
     }
     EXPECT_THAT(ear_.health(), IsEmpty()) << log();
     ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
     signal(SIGXFSZ, signal_before);
-    ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
     EXPECT_EQ(submit(some(1)), Outcome::committed);
     EXPECT_EQ(counts().queued, 1U);
 }

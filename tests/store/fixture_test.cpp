@@ -125,7 +125,7 @@ TEST_F(EarlierStore, KeepsItsRecordsObjectsAndWarrants) {
         if (item.objects) {
             ASSERT_THAT(*item.objects, SizeIs(1));
             const StoredObject& object = item.objects->front();
-            auto reader = store_->binary_objects().open(*object.sealed).value();
+            auto reader = store_->upload_outbox().open(*object.sealed).value();
             std::string bytes(static_cast<std::size_t>(reader->size()), '\0');
             EXPECT_EQ(reader->read(0, bytes).value(), 3000U);
             ++objects;

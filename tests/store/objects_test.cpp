@@ -27,7 +27,6 @@ constexpr auto model_b = model::BinaryModel::b;
 class ObjectsTest : public StoreTest {
   protected:
     void SetUp() override { open(); }
-    Objects& objects() { return store_->objects(); }
 
     /// Makes an item with these objects, and gives it as the store has it.
     StoredItem made(std::vector<NewObject> list) {
@@ -49,28 +48,26 @@ class ObjectsTest : public StoreTest {
         return id;
     }
     Outcome stamp(RowId item, model::Instant expiry) {
-        return call([&](const auto& done) { objects().stamp(item, expiry, done); });
+        return call([&](const auto& done) { store_->outbox().stamp(item, expiry, done); });
     }
     Outcome pushed(const model::Uuid& id) {
-        return call([&](const auto& done) { objects().pushed(id, done); });
+        return call([&](const auto& done) { store_->upload_outbox().pushed(id, done); });
     }
     Outcome refuse_object(const model::Uuid& id, Refusal refusal) {
-        return call([&](const auto& done) { objects().refused(id, refusal, done); });
+        return call([&](const auto& done) { store_->upload_outbox().refused(id, refusal, done); });
     }
     Outcome fetched(Fetch fetch) {
-        return call([&](const auto& done) { objects().fetched(fetch, done); });
+        return call([&](const auto& done) { store_->object_downloads().fetched(fetch, done); });
     }
     Outcome prepared(const SourceFile& file, std::shared_ptr<const SealedObject> copy,
                      model::ObjectLoss loss = model::ObjectLoss::none) {
-        return call([&](const auto& done) { objects().prepared(file.id, copy, loss, done); });
+        return call([&](const auto& done) { store_->object_intake().prepared(file.id, copy, loss, done); });
     }
     bool no_files() {
         return eventually([this] { return files() == 0; });
     }
     std::vector<ItemView> views(std::optional<ItemState> state) {
-        auto reader = store_->reader();
-        EXPECT_TRUE(reader);
-        auto page = (*reader)->items(state, 0, 100);
+        auto page = store_->operator_view().items(state, 0, 100);
         EXPECT_TRUE(page) << page.error().message;
         return *page;
     }
@@ -181,7 +178,7 @@ TEST_F(ObjectsTest, OfModelBArePushedOnceTheirItemWasAccepted) {
 
     reopen();
     std::vector<QueuedObject> begun;
-    ASSERT_TRUE((*store_->reader())->for_each_upload([&](const QueuedObject& one) { begun.push_back(one); }));
+    ASSERT_TRUE(store_->upload_outbox().for_each_queued([&](const QueuedObject& one) { begun.push_back(one); }));
     ASSERT_THAT(begun, SizeIs(1));
     EXPECT_EQ(begun[0].id, object.id);
     EXPECT_EQ(begun[0].size, 70'000U);
@@ -198,7 +195,7 @@ TEST_F(ObjectsTest, OfModelBArePushedOnceTheirItemWasAccepted) {
     EXPECT_TRUE(no_files());
     EXPECT_EQ(counts().objects_queued, 0U);
     EXPECT_EQ(ask("SELECT count(*) FROM blob"), 0) << "the key goes with it";
-    ASSERT_TRUE(eventually([&] { return store_->statistics().object_bytes == 0; }));
+    ASSERT_TRUE(eventually([&] { return store_->operator_view().statistics().object_bytes == 0; }));
     EXPECT_THAT(record_kinds(),
                 ElementsAre(RecordKind::item_made, RecordKind::item_delivered, RecordKind::object_pushed));
     ASSERT_EQ(pushed(object.id), Outcome::committed) << "told a second time";
@@ -291,7 +288,7 @@ TEST_F(ObjectsTest, FetchedAreOnRecordAndGoWhereTheyAreToGo) {
     // One that was under way when the object went.
     ASSERT_EQ(fetched({goes, "ef56", 0, 6, Fetch::Extent::whole}), Outcome::committed);
 
-    const auto records = (*store_->reader())->records(0, 100);
+    const auto records = store_->operator_view().records(0, 100);
     ASSERT_TRUE(records);
     std::vector<std::string> told;
     for (const Record& record : *records) {
@@ -335,7 +332,7 @@ TEST_F(ObjectsTest, RefusedKeepTheirBytesUntilAnOperatorDecides) {
     EXPECT_EQ(found->refusal->words, "gone");
     EXPECT_EQ(unseal(*found->sealed), "one");
     std::size_t begun = 0;
-    ASSERT_TRUE((*store_->reader())->for_each_upload([&](const QueuedObject&) { ++begun; }));
+    ASSERT_TRUE(store_->upload_outbox().for_each_queued([&](const QueuedObject&) { ++begun; }));
     EXPECT_EQ(begun, 0U);
 
     clock_.advance_wall(std::chrono::hours(80));
@@ -390,7 +387,7 @@ TEST_F(ObjectsTest, AreRetriedAndRejectedByTheirItem) {
 }
 
 TEST_F(ObjectsTest, RefusedAreRetriedInBulkBesideItems) {
-    const LaneId other = store_->lane("another", "LIID-1").value();
+    const LaneId other = store_->warrant_register().lane("another", "LIID-1").value();
     std::vector<model::Uuid> refused_ones;
     for (int i = 0; i < 5; ++i) {
         refused_ones.push_back(waiting_upload());
@@ -433,11 +430,11 @@ TEST_F(ObjectsTest, BulkRetriesTakeManyStepsWhereThereIsMuch) {
     };
     for (const StoredItem& one : queued()) {
         ++pending;
-        store_->refused(one.row, {1, Refusal::Kind::hi1_error, ""}, counted);
+        store_->outbox().refused(one.row, {1, Refusal::Kind::hi1_error, ""}, counted);
     }
     for (const NewObject& object : list) {
         ++pending;
-        objects().refused(object.id, {404, Refusal::Kind::http_status, ""}, counted);
+        store_->upload_outbox().refused(object.id, {404, Refusal::Kind::http_status, ""}, counted);
     }
     ASSERT_TRUE(eventually([&] { return pending == 0; }));
     EXPECT_EQ(retry_all("lea", std::nullopt), std::pair(Outcome::committed, std::size_t{3000}));
@@ -481,10 +478,10 @@ TEST_F(ObjectsTest, ThatWaitAreListedWithTheItemsInAStableOrder) {
     EXPECT_THAT(views(ItemState::held), IsEmpty());
 
     // Pages of one, as a caller walks them.
-    auto reader = store_->reader();
+    auto& view = store_->operator_view();
     std::vector<RowId> walked;
     for (RowId at = 0;;) {
-        const auto page = (*reader)->items(std::nullopt, at, 1);
+        const auto page = view.items(std::nullopt, at, 1);
         ASSERT_TRUE(page);
         if (page->empty()) {
             break;
@@ -494,17 +491,17 @@ TEST_F(ObjectsTest, ThatWaitAreListedWithTheItemsInAStableOrder) {
     }
     EXPECT_THAT(walked, ElementsAre(all[0].row, all[1].row, all[2].row));
 
-    auto found = (*reader)->find(b);
+    auto found = view.find(b);
     ASSERT_TRUE(found && *found);
     EXPECT_EQ((*found)->object_of, one.object_id);
     EXPECT_EQ((*found)->state, ItemState::refused);
     ASSERT_EQ(pushed(a), Outcome::committed);
     ASSERT_EQ(reject({b}).second, 1U);
-    found = (*reader)->find(a);
+    found = view.find(a);
     ASSERT_TRUE(found && *found);
     EXPECT_EQ((*found)->state, ItemState::delivered);
     EXPECT_EQ((*found)->object_of, one.object_id);
-    found = (*reader)->find(b);
+    found = view.find(b);
     ASSERT_TRUE(found && *found);
     EXPECT_EQ((*found)->state, ItemState::rejected);
     EXPECT_EQ((*found)->who, "bob");
@@ -559,11 +556,11 @@ TEST_F(ObjectsTest, ThatAreStillReadCanBeReadToTheEnd) {
     const std::string bytes = some_bytes(1'000'000);
     const model::Uuid id = waiting_upload(bytes);
     const auto found = find_object(id);
-    auto reader = objects().open(*found->sealed);
+    auto reader = store_->upload_outbox().open(*found->sealed);
     ASSERT_TRUE(reader);
     ASSERT_EQ(pushed(id), Outcome::committed);
     EXPECT_TRUE(no_files());
-    EXPECT_FALSE(objects().open(*found->sealed));
+    EXPECT_FALSE(store_->upload_outbox().open(*found->sealed));
     std::string all(bytes.size(), '\0');
     ASSERT_EQ((*reader)->read(0, all).value(), bytes.size());
     EXPECT_EQ(all, bytes);
@@ -575,7 +572,7 @@ TEST_F(ObjectsTest, ThatNoItemNamesAreGoneWithTheirLastHandle) {
     sealed.reset();
     EXPECT_EQ(files(), 0U);
     {
-        auto writer = objects().writer();
+        auto writer = store_->object_intake().writer();
         ASSERT_TRUE(writer);
         ASSERT_TRUE((*writer)->write(some_bytes(1'000'000)));
         EXPECT_EQ(files(), 1U);
@@ -590,7 +587,7 @@ TEST_F(ObjectsTest, ThatNoItemNamesAreGoneWithTheirLastHandle) {
     ASSERT_EQ(submit(std::move(again)), Outcome::committed);
     ASSERT_TRUE(eventually([&] { return files() == 1; }));
     EXPECT_EQ(ask("SELECT count(*) FROM blob"), 1);
-    EXPECT_EQ(store_->statistics().repeats, 1U);
+    EXPECT_EQ(store_->operator_view().statistics().repeats, 1U);
 }
 
 TEST_F(ObjectsTest, OutliveTheStoreAsHandlesOnly) {
@@ -647,11 +644,11 @@ TEST_F(ObjectsTest, FromElsewhereAreTurnedAway) {
     other.directory = directory_.path() / "other";
     auto opened = Store::open(other, clock_);
     ASSERT_TRUE(opened);
-    auto writer = (*opened)->objects().writer();
+    auto writer = (*opened)->object_intake().writer();
     ASSERT_TRUE(writer);
     const auto foreign = (*writer)->finish().value();
     EXPECT_EQ(submit(item_with({object_of(foreign, model_b)})), Outcome::failed);
-    EXPECT_FALSE(objects().open(*foreign));
+    EXPECT_FALSE(store_->upload_outbox().open(*foreign));
     EXPECT_EQ(submit(item()), Outcome::committed) << "the store goes on";
 }
 
@@ -687,7 +684,7 @@ TEST_F(ObjectsTest, NamedAsFilesHoldTheirItemUntilTheyAreCopied) {
     EXPECT_NE(items[1].objects->at(0).sealed, nullptr);
 
     for (int round = 0; round < 2; ++round) {
-        const auto pending = objects().pending_files();
+        const auto pending = store_->object_intake().pending_files();
         ASSERT_TRUE(pending) << pending.error().message;
         ASSERT_THAT(*pending, SizeIs(2));
         expect_same(*pending->front(), *expected);
@@ -719,8 +716,8 @@ TEST_F(ObjectsTest, NamedAsFilesHoldTheirItemUntilTheyAreCopied) {
     EXPECT_EQ(known.objects->at(2).described.loss, model::ObjectLoss::changed);
     EXPECT_EQ(known.objects->at(2).described.content_length, 4U);
     EXPECT_EQ(known.objects->at(2).sealed, nullptr);
-    EXPECT_EQ(objects().pending_files().value().size(), 0U);
-    const auto records = (*store_->reader())->records(0, 100);
+    EXPECT_EQ(store_->object_intake().pending_files().value().size(), 0U);
+    const auto records = store_->operator_view().records(0, 100);
     ASSERT_TRUE(records);
     EXPECT_EQ(records->back().kind, RecordKind::object_lost);
     EXPECT_EQ(records->back().object_id, three.id);
@@ -746,15 +743,15 @@ TEST_F(ObjectsTest, CountTowardsTheLimit) {
     close();
     options_.max_bytes = 16U << 20U;
     open();
-    const std::uint64_t before = store_->statistics().used_bytes;
+    const std::uint64_t before = store_->operator_view().statistics().used_bytes;
     const std::string mebi = some_bytes(1 << 20);
     ASSERT_EQ(submit(item_with({object_of(seal(mebi), model_b)})), Outcome::committed);
-    const Statistics with = store_->statistics();
+    const Statistics with = store_->operator_view().statistics();
     EXPECT_GE(with.object_bytes, 1U << 20U);
     EXPECT_LT(with.object_bytes, (1U << 20U) + 4096);
     EXPECT_GE(with.used_bytes, before + (1 << 20));
     reopen();
-    const Statistics again = store_->statistics();
+    const Statistics again = store_->operator_view().statistics();
     EXPECT_EQ(again.object_bytes, with.object_bytes);
 
     // Room for half a mebibyte stays, beside the last eighth, which is for events.
@@ -762,7 +759,7 @@ TEST_F(ObjectsTest, CountTowardsTheLimit) {
     auto held = seal(some_bytes(static_cast<std::size_t>(share - again.used_bytes - (1U << 19U))));
     ASSERT_NE(held, nullptr);
     {
-        auto writer = objects().writer();
+        auto writer = store_->object_intake().writer();
         ASSERT_TRUE(writer) << writer.error().message;
         const auto refused_write = (*writer)->write(mebi);
         ASSERT_FALSE(refused_write);
@@ -771,17 +768,17 @@ TEST_F(ObjectsTest, CountTowardsTheLimit) {
         EXPECT_FALSE((*writer)->finish());
     }
     EXPECT_EQ(files(), 2U);
-    EXPECT_FALSE(objects().write_filler(1 << 20));
-    EXPECT_TRUE(objects().write_filler(1000)) << "what fits is taken";
+    EXPECT_FALSE(takes_object(1 << 20));
+    EXPECT_TRUE(takes_object(1000)) << "what fits is taken";
     EXPECT_EQ(submit(item()), Outcome::committed) << "and events are";
     held.reset();
-    EXPECT_TRUE(objects().write_filler(1 << 20));
+    EXPECT_TRUE(takes_object(1 << 20));
     EXPECT_EQ(files(), 1U);
 
     store_->set_limits(1, options_.record_retention);
-    ASSERT_TRUE(eventually([&] { return !store_->accepting(); }));
-    EXPECT_FALSE(objects().writer());
-    EXPECT_FALSE(objects().write_filler(1));
+    ASSERT_TRUE(eventually([&] { return !store_->item_intake().accepting(); }));
+    EXPECT_FALSE(store_->object_intake().writer());
+    EXPECT_FALSE(takes_object(1));
 }
 
 TEST_F(ObjectsTest, ThatNoEventNamesShutOutNoEvents) {
@@ -821,26 +818,26 @@ TEST_F(ObjectsTest, AreCopiedForCommittedItemsWhereNewOnesAreNotTaken) {
     open();
     auto held = seal(some_bytes(2 << 20));
     store_->set_limits(1, options_.record_retention);
-    ASSERT_TRUE(eventually([&] { return !store_->accepting(); }));
-    EXPECT_FALSE(objects().copy_writer(1));
-    EXPECT_FALSE(objects().fits(1));
+    ASSERT_TRUE(eventually([&] { return !store_->item_intake().accepting(); }));
+    EXPECT_FALSE(store_->object_intake().copy_writer(1));
+    EXPECT_FALSE(store_->object_intake().fits(1));
     // Without what is in the log: a little below the limit, which is no reason yet to take new items again.
     std::uint64_t used = 0;
     ASSERT_TRUE(eventually([&] {
         const std::int64_t pages = ask("PRAGMA page_count") - ask("PRAGMA freelist_count");
-        const Statistics now = store_->statistics();
+        const Statistics now = store_->operator_view().statistics();
         used = now.used_bytes;
         return used == static_cast<std::uint64_t>(pages) * 4096 + (256U << 10U) + now.object_bytes +
                            std::filesystem::file_size(options_.directory / "keys");
     }));
     store_->set_limits(used + (32U << 10U), options_.record_retention);
-    ASSERT_TRUE(eventually([&] { return objects().copy_writer(1000).has_value(); }));
-    EXPECT_FALSE(store_->accepting());
-    EXPECT_FALSE(objects().writer());
-    EXPECT_TRUE(objects().fits(1 << 20)) << "once there is room";
-    EXPECT_FALSE(objects().fits(16U << 20U)) << "never";
+    ASSERT_TRUE(eventually([&] { return store_->object_intake().copy_writer(1000).has_value(); }));
+    EXPECT_FALSE(store_->item_intake().accepting());
+    EXPECT_FALSE(store_->object_intake().writer());
+    EXPECT_TRUE(store_->object_intake().fits(1 << 20)) << "once there is room";
+    EXPECT_FALSE(store_->object_intake().fits(16U << 20U)) << "never";
     store_->stop();
-    EXPECT_FALSE(objects().copy_writer(1));
+    EXPECT_FALSE(store_->object_intake().copy_writer(1));
 }
 
 TEST_F(ObjectsTest, ComeWithAStoreThatHadNone) {

@@ -23,9 +23,9 @@ class Repeated : public StoreTest {
         one.event_seconds = event_seconds;
         one.event_nanos = nanos;
         one.repeat_hash = hash_of(hash);
-        const auto before = store_->statistics();
+        const auto before = store_->operator_view().statistics();
         EXPECT_EQ(submit(std::move(one)), Outcome::committed);
-        const auto after = store_->statistics();
+        const auto after = store_->operator_view().statistics();
         const auto sum = [](const Statistics& statistics) {
             std::uint64_t queued = 0;
             for (const Count& count : statistics.counts) {
@@ -59,7 +59,7 @@ TEST_F(Repeated, IsSeenWithinOneSubmissionAndOneGroup) {
     NewItem other = item();
     ASSERT_EQ(submit({one, same, other}), Outcome::committed);
     EXPECT_EQ(counts().queued, 2U);
-    EXPECT_EQ(store_->statistics().repeats, 1U);
+    EXPECT_EQ(store_->operator_view().statistics().repeats, 1U);
     EXPECT_EQ(ear_.queued().size(), 2U);
     EXPECT_EQ(queued().front().object_id, one.object_id);
 }
@@ -163,7 +163,7 @@ TEST_F(Repeated, IsForgottenInTheEndSoThatTheTablesStayBounded) {
         EXPECT_EQ(submit(std::move(items)), Outcome::committed);
         clock_.advance_wall(days(1));
     }
-    EXPECT_EQ(store_->statistics().repeats, 0U);
+    EXPECT_EQ(store_->operator_view().statistics().repeats, 0U);
     ASSERT_TRUE(eventually([&] {
         EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
         return rows_of("repeats") <= 40 * 9 && rows_of("late_repeats") <= 80 * 12;

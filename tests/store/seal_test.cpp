@@ -259,20 +259,11 @@ TEST_F(Sealed, HasAKeyOfItsOwnEachTime) {
     EXPECT_NE(content(path_of(*one)), content(path_of(*two)));
 }
 
-TEST_F(Sealed, FillersWriteTheSameAndLeaveNothing) {
-    for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{200'000}}) {
-        EXPECT_TRUE(files_->write_filler(size));
-    }
-    EXPECT_EQ(files_->bytes(), 0U);
-    EXPECT_TRUE(std::filesystem::is_empty(directory_.path() / "state" / "objects"));
-}
-
 TEST_F(Sealed, IsRefusedWhereTheDiskIsShort) {
     files_->set_budget({0, 0, std::uint64_t{1} << 62U, 0, 0});
     const auto writer = files_->writer();
     ASSERT_FALSE(writer);
     EXPECT_THAT(writer.error().message, HasSubstr("short of disk space"));
-    EXPECT_FALSE(files_->write_filler(1));
 }
 
 TEST_F(Sealed, FilesThatWereCountedOtherwiseLeaveNoLessThanNothing) {

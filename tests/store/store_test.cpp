@@ -5,16 +5,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <boost/asio/bind_executor.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
 #include <fstream>
 #include <future>
 #include <map>
 #include <memory>
 #include <set>
 
-#include "lihandover/store/async.hpp"
 #include "support.hpp"
 
 namespace lihandover::store::test {
@@ -28,11 +24,6 @@ using testing::SizeIs;
 class Outbox : public StoreTest {
   protected:
     void SetUp() override { open(); }
-    std::unique_ptr<Reader> reader() {
-        auto reader = store_->reader();
-        EXPECT_TRUE(reader) << reader.error().message;
-        return std::move(*reader);
-    }
 };
 
 TEST_F(Outbox, KeepsAllThatAnItemSays) {
@@ -117,7 +108,7 @@ TEST_F(Outbox, KeepsItemsOverARestartInTheirOrder) {
         EXPECT_EQ(after[i].share, std::to_string(i));
     }
     EXPECT_EQ(counts().queued, 50U);
-    EXPECT_EQ(store_->statistics().waiting_bytes > 50 * 1, true);
+    EXPECT_EQ(store_->operator_view().statistics().waiting_bytes > 50 * 1, true);
 }
 
 TEST_F(Outbox, TellsTheListenerInRowOrderBeforeTheCallersOnceForEach) {
@@ -127,7 +118,7 @@ TEST_F(Outbox, TellsTheListenerInRowOrderBeforeTheCallersOnceForEach) {
         std::vector<NewItem> items;
         items.push_back(item());
         items.push_back(item());
-        store_->submit(std::move(items), [&](Outcome outcome) {
+        submit_to(store_->item_intake(), std::move(items), [&](Outcome outcome) {
             EXPECT_EQ(outcome, Outcome::committed);
             ++done;
             // All that this group made was told before.
@@ -150,10 +141,10 @@ TEST_F(Outbox, LetsAnAcceptedItemGoAndSaysSo) {
     ASSERT_EQ(accept(waiting.front()), Outcome::committed);
     EXPECT_THAT(queued(), IsEmpty());
     EXPECT_EQ(counts().queued, 0U);
-    EXPECT_EQ(store_->statistics().waiting_bytes, 0U);
+    EXPECT_EQ(store_->operator_view().statistics().waiting_bytes, 0U);
     EXPECT_THAT(record_kinds(), ElementsAre(RecordKind::item_made, RecordKind::item_delivered));
 
-    const auto delivered = reader()->items(ItemState::delivered, 0, 10);
+    const auto delivered = store_->operator_view().items(ItemState::delivered, 0, 10);
     ASSERT_TRUE(delivered);
     ASSERT_THAT(*delivered, SizeIs(1));
     const ItemView& view = delivered->front();
@@ -166,7 +157,7 @@ TEST_F(Outbox, LetsAnAcceptedItemGoAndSaysSo) {
     ASSERT_TRUE(view.correlation);
     EXPECT_EQ(view.correlation->level_id, waiting.front().correlation->level_id);
 
-    const auto found = reader()->find(made.object_id);
+    const auto found = store_->operator_view().find(made.object_id);
     ASSERT_TRUE(found);
     ASSERT_TRUE(found->has_value());
     EXPECT_EQ((*found)->state, ItemState::delivered);
@@ -190,7 +181,7 @@ TEST_F(Outbox, PutsARefusedItemAsideWithTheLeasWords) {
     ASSERT_THAT(queued(), SizeIs(1));
     EXPECT_EQ(queued().front().row, waiting[1].row);
 
-    const auto views = reader()->items(ItemState::refused, 0, 10);
+    const auto views = store_->operator_view().items(ItemState::refused, 0, 10);
     ASSERT_TRUE(views);
     ASSERT_THAT(*views, SizeIs(1));
     EXPECT_EQ(views->front().object_id, waiting[0].object_id);
@@ -199,7 +190,7 @@ TEST_F(Outbox, PutsARefusedItemAsideWithTheLeasWords) {
     EXPECT_EQ(views->front().refusal->kind, Refusal::Kind::hi1_error);
     EXPECT_EQ(views->front().refusal->words, "no such LIID");
 
-    const auto all = reader()->items(std::nullopt, 0, 10);
+    const auto all = store_->operator_view().items(std::nullopt, 0, 10);
     ASSERT_TRUE(all);
     ASSERT_THAT(*all, SizeIs(2));
     EXPECT_EQ((*all)[0].state, ItemState::refused);
@@ -236,7 +227,7 @@ TEST_F(Outbox, GivesARetriedItemItsPlaceBack) {
 }
 
 TEST_F(Outbox, RetriesAllOfADestinationOrOneCodeOfIt) {
-    const auto other = store_->lane("other", "LIID-1");
+    const auto other = store_->warrant_register().lane("other", "LIID-1");
     ASSERT_TRUE(other);
     std::vector<NewItem> items;
     for (int i = 0; i < 5000; ++i) {
@@ -249,7 +240,7 @@ TEST_F(Outbox, RetriesAllOfADestinationOrOneCodeOfIt) {
     const auto waiting = queued();
     std::atomic<int> done{0};
     for (std::size_t i = 0; i < waiting.size(); ++i) {
-        store_->refused(waiting[i].row, {i % 2, Refusal::Kind::hi1_error, ""}, [&](Outcome) { ++done; });
+        store_->outbox().refused(waiting[i].row, {i % 2, Refusal::Kind::hi1_error, ""}, [&](Outcome) { ++done; });
     }
     ASSERT_TRUE(eventually([&] { return done == 5000; }));
     EXPECT_EQ(counts().refused, 4000U);
@@ -277,7 +268,7 @@ TEST_F(Outbox, RejectsWaitingItemsForGoodAndTakesThemFromDelivery) {
     ASSERT_THAT(withdrawn, SizeIs(1));
     EXPECT_EQ(withdrawn.front().row, waiting[0].row);
 
-    const auto views = reader()->items(ItemState::rejected, 0, 10);
+    const auto views = store_->operator_view().items(ItemState::rejected, 0, 10);
     ASSERT_TRUE(views);
     ASSERT_THAT(*views, SizeIs(2));
     EXPECT_EQ((*views)[0].who, "bob");
@@ -294,8 +285,8 @@ TEST_F(Outbox, RecordsAnAcceptanceThatCameAfterARejection) {
     ASSERT_EQ(accept(waiting[0]), Outcome::committed);
     EXPECT_THAT(record_kinds(),
                 ElementsAre(RecordKind::item_made, RecordKind::item_rejected, RecordKind::item_delivered));
-    const auto rejected = reader()->items(ItemState::rejected, 0, 10);
-    const auto delivered = reader()->items(ItemState::delivered, 0, 10);
+    const auto rejected = store_->operator_view().items(ItemState::rejected, 0, 10);
+    const auto delivered = store_->operator_view().items(ItemState::delivered, 0, 10);
     EXPECT_THAT(*rejected, IsEmpty());
     EXPECT_THAT(*delivered, SizeIs(1));
 }
@@ -313,7 +304,7 @@ TEST_F(Outbox, PagesThroughItemsInRowOrder) {
     std::vector<RowId> seen;
     RowId after = 0;
     while (true) {
-        const auto page = reader()->items(std::nullopt, after, 4);
+        const auto page = store_->operator_view().items(std::nullopt, after, 4);
         ASSERT_TRUE(page);
         if (page->empty()) {
             break;
@@ -331,9 +322,9 @@ TEST_F(Outbox, PagesThroughItemsInRowOrder) {
 }
 
 TEST_F(Outbox, CommitsAFillerForAGroupWithoutItems) {
-    const auto before = store_->statistics().commits;
+    const auto before = store_->operator_view().statistics().commits;
     ASSERT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
-    EXPECT_EQ(store_->statistics().commits, before + 1);
+    EXPECT_EQ(store_->operator_view().statistics().commits, before + 1);
     EXPECT_THAT(ear_.queued(), IsEmpty());
 }
 
@@ -353,7 +344,7 @@ TEST_F(Outbox, FillersOfEventsWriteAsMuchAsItems) {
         Arrival arrival;
         arrival.events = arrival.idle_events = events;
         arrival.bytes = arrival.idle_bytes = bytes;
-        store_->submit({}, arrival, answer.callback());
+        store_->item_intake().submit({}, arrival, answer.callback());
         return answer.get();
     };
     ASSERT_EQ(idle(), Outcome::committed);  // makes the rows that are overwritten from then on
@@ -370,7 +361,7 @@ TEST_F(Outbox, FillersOfEventsWriteAsMuchAsItems) {
 TEST_F(Outbox, RoomIsJudgedByWhatArrivesWhateverMatched) {
     std::promise<void> entered;
     std::promise<void> go_on;
-    store_->submit({}, 0, [&entered, goes = go_on.get_future().share()](Outcome) {
+    submit_to(store_->item_intake(), {}, [&entered, goes = go_on.get_future().share()](Outcome) {
         entered.set_value();
         goes.wait();
     });
@@ -380,7 +371,7 @@ TEST_F(Outbox, RoomIsJudgedByWhatArrivesWhateverMatched) {
         Arrival arrival;
         arrival.events = 1;
         arrival.bytes = bytes;
-        store_->submit(std::move(items), arrival, answer->callback());
+        store_->item_intake().submit(std::move(items), arrival, answer->callback());
         return answer;
     };
     const auto large = submit_as({}, std::uint64_t{64} << 20);
@@ -403,7 +394,7 @@ TEST_F(Outbox, FillersOfObjectsLeaveNothingAndWriteAsMuch) {
     const auto before = queued();
     const auto idle = [&](std::size_t objects) {
         Answer<Outcome> answer;
-        store_->submit({}, objects, answer.callback());
+        store_->item_intake().submit({}, arrival_of({}, objects), answer.callback());
         return answer.get();
     };
     ASSERT_TRUE(cut());
@@ -439,7 +430,7 @@ TEST_F(Outbox, TurnsItemsOfAnUnknownLaneAway) {
 }
 
 TEST_F(Outbox, SaysWhenTheOldestOfADestinationCame) {
-    const auto other = store_->lane("other", "LIID-9");
+    const auto other = store_->warrant_register().lane("other", "LIID-9");
     ASSERT_TRUE(other);
     ASSERT_EQ(submit(item()), Outcome::committed);
     const auto first = clock_.wall();
@@ -447,9 +438,9 @@ TEST_F(Outbox, SaysWhenTheOldestOfADestinationCame) {
     NewItem later = item();
     later.lane = *other;
     ASSERT_EQ(submit(std::move(later)), Outcome::committed);
-    EXPECT_EQ(reader()->oldest("lea").value()->micros(), first.micros());
-    EXPECT_EQ(reader()->oldest("other").value()->micros(), clock_.wall().micros());
-    EXPECT_FALSE(reader()->oldest("nobody").value().has_value());
+    EXPECT_EQ(store_->operator_view().oldest("lea").value()->micros(), first.micros());
+    EXPECT_EQ(store_->operator_view().oldest("other").value()->micros(), clock_.wall().micros());
+    EXPECT_FALSE(store_->operator_view().oldest("nobody").value().has_value());
 }
 
 TEST_F(Outbox, GivesTheSchemaWithEachItemUntilOneWasAccepted) {
@@ -471,13 +462,13 @@ TEST_F(Outbox, GivesTheSchemaWithEachItemUntilOneWasAccepted) {
     // Another schema, or another lane, starts anew.
     model::Profile newer = some_profile();
     newer.schema_identifier = "urn:example:schema:2";
-    const auto profile = store_->profile(newer);
+    const auto profile = store_->warrant_register().profile(newer);
     ASSERT_TRUE(profile);
     NewItem changed = item();
     changed.profile = *profile;
     ASSERT_EQ(submit(std::move(changed)), Outcome::committed);
     EXPECT_TRUE(queued().back().carries_schema);
-    const auto lane = store_->lane("lea", "LIID-2");
+    const auto lane = store_->warrant_register().lane("lea", "LIID-2");
     ASSERT_TRUE(lane);
     NewItem elsewhere = item();
     elsewhere.lane = *lane;
@@ -495,7 +486,7 @@ TEST_F(Outbox, NeverUsesARowTwice) {
     clock_.advance_wall(std::chrono::hours(1));
     ASSERT_TRUE(eventually([&] {
         EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
-        return reader()->records(0, 10)->empty();
+        return store_->operator_view().records(0, 10)->empty();
     }));
     reopen();
     ASSERT_EQ(submit(item()), Outcome::committed);
@@ -515,10 +506,10 @@ TEST_F(Outbox, PrunesRecordsAfterTheirTime) {
     clock_.advance_wall(std::chrono::minutes(31));
     ASSERT_TRUE(eventually([&] {
         EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
-        return reader()->records(0, 10000)->size() == 1;
+        return store_->operator_view().records(0, 10000)->size() == 1;
     }));
     EXPECT_THAT(record_kinds(), ElementsAre(RecordKind::item_delivered));
-    const auto delivered = reader()->items(ItemState::delivered, 0, 10);
+    const auto delivered = store_->operator_view().items(ItemState::delivered, 0, 10);
     ASSERT_THAT(*delivered, SizeIs(1));
     EXPECT_EQ(counts().queued, 2999U);
 }
@@ -532,11 +523,11 @@ TEST_F(Outbox, PrunesNothingByATimeThatIsNotTrusted) {
     clock_.advance_wall(std::chrono::hours(24 * 100));
     clock_.distrust(std::chrono::hours(24 * 100));
     // Some steps of housekeeping go by.
-    const auto commits = store_->statistics().commits;
+    const auto commits = store_->operator_view().statistics().commits;
     for (int i = 0; i < 20; ++i) {
         ASSERT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
     }
-    EXPECT_GE(store_->statistics().commits, commits + 20);
+    EXPECT_GE(store_->operator_view().statistics().commits, commits + 20);
     EXPECT_THAT(record_kinds(), ElementsAre(RecordKind::item_made));
     NewItem again = one;
     again.object_id = model::Uuid::random();
@@ -546,7 +537,7 @@ TEST_F(Outbox, PrunesNothingByATimeThatIsNotTrusted) {
     clock_.distrust(std::chrono::hours(0));
     ASSERT_TRUE(eventually([&] {
         EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
-        return reader()->records(0, 10)->empty();
+        return store_->operator_view().records(0, 10)->empty();
     }));
 }
 
@@ -565,7 +556,7 @@ TEST_F(Outbox, PrunesRecordsBehindOnesFromTheFuture) {
     ASSERT_EQ(submit(item()), Outcome::committed);
     ASSERT_TRUE(eventually([&] {
         EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
-        return reader()->records(0, 10'000)->size() == 1;
+        return store_->operator_view().records(0, 10'000)->size() == 1;
     })) << "those from the future go with the old one behind them";
     EXPECT_EQ(counts().queued, 1502U);
 }
@@ -583,7 +574,7 @@ TEST_F(Outbox, GivesSpaceBackAtAStart) {
     for (std::size_t i = 1; i < waiting.size(); ++i) {
         accepted.push_back({waiting[i].row, waiting[i].lane, waiting[i].profile, waiting[i].object_id, false, false});
     }
-    ASSERT_EQ(call([&](auto done) { store_->accepted(accepted, done); }), Outcome::committed);
+    ASSERT_EQ(call([&](auto done) { store_->outbox().accepted(accepted, done); }), Outcome::committed);
     close();
     ASSERT_GT(std::filesystem::file_size(options_.directory / "store.db"), 20'000'000U);
     open();
@@ -596,28 +587,28 @@ TEST_F(Outbox, GivesSpaceBackAtAStart) {
 TEST_F(Outbox, FindsLanesAndProfilesAgain) {
     const std::vector<std::pair<std::string, std::string>> pairs = {
         {"a", "L1"}, {"b", "L1"}, {"a", "L1"}, {"lea", "LIID-1"}};
-    const auto ids = store_->lanes(pairs);
+    const auto ids = store_->warrant_register().lanes(pairs);
     ASSERT_TRUE(ids);
     EXPECT_EQ((*ids)[0], (*ids)[2]);
     EXPECT_NE((*ids)[0], (*ids)[1]);
     EXPECT_EQ((*ids)[3], lane_);
-    ASSERT_TRUE(store_->find_lane((*ids)[1]));
-    EXPECT_EQ(store_->find_lane((*ids)[1])->destination, "b");
-    EXPECT_EQ(store_->find_lane(0), nullptr);
-    EXPECT_EQ(store_->find_lane(99), nullptr);
+    ASSERT_TRUE(store_->warrant_register().find_lane((*ids)[1]));
+    EXPECT_EQ(store_->warrant_register().find_lane((*ids)[1])->destination, "b");
+    EXPECT_EQ(store_->warrant_register().find_lane(0), nullptr);
+    EXPECT_EQ(store_->warrant_register().find_lane(99), nullptr);
 
     model::Profile other = some_profile();
     other.receiver.unique_identifier = "SOMEBODY";
-    const auto second = store_->profile(other);
+    const auto second = store_->warrant_register().profile(other);
     ASSERT_TRUE(second);
     EXPECT_NE(*second, profile_);
     const ProfileId first = profile_;
     reopen();
-    EXPECT_EQ(store_->lanes(pairs).value(), *ids);
+    EXPECT_EQ(store_->warrant_register().lanes(pairs).value(), *ids);
     EXPECT_EQ(profile_, first);
-    EXPECT_EQ(store_->profile(other).value(), *second);
-    EXPECT_EQ(*store_->find_profile(*second), other);
-    EXPECT_EQ(store_->find_profile(17), nullptr);
+    EXPECT_EQ(store_->warrant_register().profile(other).value(), *second);
+    EXPECT_EQ(*store_->warrant_register().find_profile(*second), other);
+    EXPECT_EQ(store_->warrant_register().find_profile(17), nullptr);
 }
 
 TEST_F(Outbox, KeepsWarrantsAndSaysWhatBecameOfThem) {
@@ -625,37 +616,37 @@ TEST_F(Outbox, KeepsWarrantsAndSaysWhatBecameOfThem) {
     changes.in_force = {{"a.yaml", "lea", "LIID-1", std::string("bytes\0of one", 13)},
                         {"b.yaml", "lea", "LIID-2", "two"}};
     changes.who = "carol";
-    ASSERT_TRUE(store_->change_warrants(changes));
+    ASSERT_TRUE(store_->warrant_register().change_warrants(changes));
     WarrantChanges more;
     more.changed = {{"c.yaml", "lea", "LIID-1", "newer"}};
     more.ended = {{"b.yaml", "lea", "LIID-2", ""}};
-    ASSERT_TRUE(store_->change_warrants(more));
+    ASSERT_TRUE(store_->warrant_register().change_warrants(more));
     reopen();
-    const auto warrants = store_->warrants();
+    const auto warrants = store_->warrant_register().warrants();
     ASSERT_TRUE(warrants);
     ASSERT_THAT(*warrants, SizeIs(1));
     EXPECT_EQ(warrants->front().file, "c.yaml");
     EXPECT_EQ(warrants->front().bytes, "newer");
     EXPECT_THAT(record_kinds(), ElementsAre(RecordKind::warrant_in_force, RecordKind::warrant_in_force,
                                             RecordKind::warrant_changed, RecordKind::warrant_ended));
-    const auto records = reader()->records(0, 10);
+    const auto records = store_->operator_view().records(0, 10);
     EXPECT_EQ(records->front().who, "carol");
     EXPECT_FALSE(records->front().object_id);
-    EXPECT_EQ(records->back().lane, store_->lane("lea", "LIID-2").value());
+    EXPECT_EQ(records->back().lane, store_->warrant_register().lane("lea", "LIID-2").value());
 }
 
 TEST_F(Outbox, HashesUnderItsOwnKey) {
     const std::vector<std::string_view> one = {"ab", "c"};
     const std::vector<std::string_view> two = {"a", "bc"};
-    const auto hash = store_->keyed_hash(one);
-    EXPECT_NE(hash, store_->keyed_hash(two));
-    EXPECT_EQ(hash, store_->keyed_hash(one));
+    const auto hash = store_->item_intake().keyed_hash(one);
+    EXPECT_NE(hash, store_->item_intake().keyed_hash(two));
+    EXPECT_EQ(hash, store_->item_intake().keyed_hash(one));
     reopen();
-    EXPECT_EQ(hash, store_->keyed_hash(one));
+    EXPECT_EQ(hash, store_->item_intake().keyed_hash(one));
     lihandover::test::TemporaryDirectory elsewhere;
     auto other = Store::open({elsewhere.path(), 0, {}}, clock_);
     ASSERT_TRUE(other);
-    EXPECT_NE(hash, (*other)->keyed_hash(one));
+    EXPECT_NE(hash, (*other)->item_intake().keyed_hash(one));
 }
 
 TEST_F(Outbox, AnswersAllThatWasSubmittedBeforeTheStop) {
@@ -665,17 +656,17 @@ TEST_F(Outbox, AnswersAllThatWasSubmittedBeforeTheStop) {
     for (int i = 0; i < submissions; ++i) {
         std::vector<NewItem> items;
         items.push_back(item());
-        store_->submit(std::move(items),
-                       [&](Outcome outcome) { ++(outcome == Outcome::committed ? committed : failed); });
+        submit_to(store_->item_intake(), std::move(items),
+                  [&](Outcome outcome) { ++(outcome == Outcome::committed ? committed : failed); });
     }
     store_->stop();
     EXPECT_EQ(committed, submissions);
-    EXPECT_FALSE(store_->accepting());
+    EXPECT_FALSE(store_->item_intake().accepting());
     EXPECT_EQ(submit(item()), Outcome::failed);
     EXPECT_EQ(accept(StoredItem()), Outcome::failed);
     EXPECT_EQ(retry({model::Uuid::random()}).first, Outcome::failed);
     EXPECT_EQ(reject({model::Uuid::random()}).first, Outcome::failed);
-    EXPECT_FALSE(store_->lane("x", "y"));
+    EXPECT_FALSE(store_->warrant_register().lane("x", "y"));
     store_->stop();
     reopen();
     EXPECT_EQ(counts().queued, static_cast<std::uint64_t>(submissions));
@@ -686,7 +677,7 @@ TEST_F(Outbox, BoundsWhatWaitsInMemory) {
     std::mutex gate;
     std::unique_lock closed(gate);
     std::atomic<bool> standing{false};
-    store_->submit({}, [&](Outcome) {
+    submit_to(store_->item_intake(), {}, [&](Outcome) {
         standing = true;
         const std::lock_guard wait(gate);
     });
@@ -697,8 +688,8 @@ TEST_F(Outbox, BoundsWhatWaitsInMemory) {
     for (int i = 0; i < 100; ++i) {
         std::vector<NewItem> items;
         items.push_back(item(large));
-        store_->submit(std::move(items),
-                       [&](Outcome outcome) { ++(outcome == Outcome::committed ? committed : failed); });
+        submit_to(store_->item_intake(), std::move(items),
+                  [&](Outcome outcome) { ++(outcome == Outcome::committed ? committed : failed); });
     }
     closed.unlock();
     ASSERT_TRUE(eventually([&] { return committed + failed == 100; }));
@@ -711,7 +702,7 @@ TEST_F(Outbox, BoundsWhatBinaryObjectsThatWaitTakeInMemory) {
     std::mutex gate;
     std::unique_lock closed(gate);
     std::atomic<bool> standing{false};
-    store_->submit({}, [&](Outcome) {
+    submit_to(store_->item_intake(), {}, [&](Outcome) {
         standing = true;
         const std::lock_guard wait(gate);
     });
@@ -728,8 +719,8 @@ TEST_F(Outbox, BoundsWhatBinaryObjectsThatWaitTakeInMemory) {
         }
         std::vector<NewItem> items;
         items.push_back(item_with(std::move(objects)));
-        store_->submit(std::move(items),
-                       [&](Outcome outcome) { ++(outcome == Outcome::committed ? committed : failed); });
+        submit_to(store_->item_intake(), std::move(items),
+                  [&](Outcome outcome) { ++(outcome == Outcome::committed ? committed : failed); });
     }
     closed.unlock();
     ASSERT_TRUE(eventually([&] { return committed + failed == 40; }));
@@ -745,17 +736,6 @@ TEST_F(Outbox, TakesOneSubmissionOfAnySize) {
     }
     EXPECT_EQ(submit(std::move(items)), Outcome::committed);
     EXPECT_EQ(counts().queued, 20000U);
-}
-
-TEST_F(Outbox, CanBeAwaited) {
-    boost::asio::io_context context;
-    std::vector<NewItem> items;
-    items.push_back(item());
-    auto outcome =
-        async_submit(*store_, std::move(items), boost::asio::bind_executor(context, boost::asio::use_future));
-    context.run();
-    EXPECT_EQ(outcome.get(), Outcome::committed);
-    store_->stop();  // the writer may still be leaving the context's post()
 }
 
 TEST_F(Outbox, ObservesCommits) {
@@ -785,22 +765,22 @@ TEST_F(Outbox, RefusesNewItemsAboveItsLimitUntilThereIsRoom) {
         }
         ASSERT_LT(made, 3000);
     }
-    EXPECT_FALSE(store_->accepting());
+    EXPECT_FALSE(store_->item_intake().accepting());
     EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::failed) << "a refusal says nothing of warrants";
     EXPECT_GT(made, 500);
     EXPECT_EQ(counts().queued, static_cast<std::uint64_t>(made));
-    EXPECT_EQ(store_->statistics().max_bytes, options_.max_bytes);
+    EXPECT_EQ(store_->operator_view().statistics().max_bytes, options_.max_bytes);
     for (const StoredItem& waiting : queued()) {
         ASSERT_EQ(accept(waiting), Outcome::committed);
     }
-    ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
     EXPECT_EQ(submit(item()), Outcome::committed);
     EXPECT_THAT(ear_.health(), IsEmpty());
 
     store_->set_limits(1, std::chrono::hours(1));
-    ASSERT_TRUE(eventually([&] { return !store_->accepting(); }));
+    ASSERT_TRUE(eventually([&] { return !store_->item_intake().accepting(); }));
     store_->set_limits(0, std::chrono::hours(1));
-    ASSERT_TRUE(eventually([&] { return store_->accepting(); }));
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
 }
 
 TEST_F(Outbox, LeavesNoContentInItsFilesOnceItWasDelivered) {
@@ -841,17 +821,16 @@ TEST_F(Outbox, IsReadWhileItIsWritten) {
     std::atomic<bool> end{false};
     std::atomic<std::uint64_t> loaded{0};
     std::thread looking([&] {
-        auto own = reader();
         while (!end) {
             std::vector<RowId> rows;
-            EXPECT_TRUE(own->for_each_queued([&](const QueuedItem& one) { rows.push_back(one.row); }));
-            const auto items = own->load(rows);
+            EXPECT_TRUE(store_->outbox().for_each_queued([&](const QueuedItem& one) { rows.push_back(one.row); }));
+            const auto items = store_->outbox().load(rows);
             ASSERT_TRUE(items);
             for (const StoredItem& one : *items) {
                 EXPECT_EQ(one.share, "share");
                 ++loaded;
             }
-            EXPECT_TRUE(own->records(0, 100));
+            EXPECT_TRUE(store_->operator_view().records(0, 100));
         }
     });
     for (int round = 0; round < 30; ++round) {
@@ -861,7 +840,7 @@ TEST_F(Outbox, IsReadWhileItIsWritten) {
         }
         ASSERT_EQ(submit(std::move(items)), Outcome::committed);
         for (const StoredItem& one : queued()) {
-            store_->accepted({{one.row, one.lane, one.profile, one.object_id, false}}, {});
+            store_->outbox().accepted({{one.row, one.lane, one.profile, one.object_id, false}}, {});
         }
     }
     ASSERT_TRUE(eventually([&] { return loaded > 0; }));

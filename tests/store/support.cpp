@@ -109,12 +109,12 @@ void StoreTest::open() {
     auto opened = Store::open(options_, clock_);
     ASSERT_TRUE(opened) << opened.error().message;
     store_ = std::move(*opened);
-    store_->set_listener(&ear_);
-    store_->objects().set_listener(&object_ear_);
-    const auto lane = store_->lane("lea", "LIID-1");
+    store_->outbox().set_listener(&ear_);
+    store_->upload_outbox().set_listener(&object_ear_);
+    const auto lane = store_->warrant_register().lane("lea", "LIID-1");
     ASSERT_TRUE(lane) << lane.error().message;
     lane_ = *lane;
-    const auto profile = store_->profile(some_profile());
+    const auto profile = store_->warrant_register().profile(some_profile());
     ASSERT_TRUE(profile) << profile.error().message;
     profile_ = *profile;
 }
@@ -133,7 +133,7 @@ NewItem StoreTest::item(std::string share) {
 
 Outcome StoreTest::submit(std::vector<NewItem> items) {
     Answer<Outcome> answer;
-    store_->submit(std::move(items), answer.callback());
+    submit_to(store_->item_intake(), std::move(items), answer.callback());
     return answer.get();
 }
 
@@ -145,7 +145,7 @@ Outcome StoreTest::submit(NewItem one) {
 
 Outcome StoreTest::accept(const StoredItem& item) {
     Answer<Outcome> answer;
-    store_->accepted(
+    store_->outbox().accepted(
         {{item.row, item.lane, item.profile, item.object_id, item.carries_schema, item.objects != nullptr}},
         answer.callback());
     return answer.get();
@@ -153,13 +153,13 @@ Outcome StoreTest::accept(const StoredItem& item) {
 
 Outcome StoreTest::refuse(RowId row, Refusal refusal) {
     Answer<Outcome> answer;
-    store_->refused(row, std::move(refusal), answer.callback());
+    store_->outbox().refused(row, std::move(refusal), answer.callback());
     return answer.get();
 }
 
 namespace {
 
-Store::DoneCount counting(Answer<std::pair<Outcome, std::size_t>>& answer) {
+DoneCount counting(Answer<std::pair<Outcome, std::size_t>>& answer) {
     return [told = answer.callback()](Outcome outcome, std::size_t count) { told({outcome, count}); };
 }
 
@@ -167,35 +167,33 @@ Store::DoneCount counting(Answer<std::pair<Outcome, std::size_t>>& answer) {
 
 std::pair<Outcome, std::size_t> StoreTest::retry(std::vector<model::Uuid> ids) {
     Answer<std::pair<Outcome, std::size_t>> answer;
-    store_->retry(std::move(ids), "alice", counting(answer));
+    store_->operator_view().retry(std::move(ids), "alice", counting(answer));
     return answer.get();
 }
 
 std::pair<Outcome, std::size_t> StoreTest::retry_all(const std::string& destination,
                                                      std::optional<std::uint64_t> code) {
     Answer<std::pair<Outcome, std::size_t>> answer;
-    store_->retry_all(destination, code, "alice", counting(answer));
+    store_->operator_view().retry_all(destination, code, "alice", counting(answer));
     return answer.get();
 }
 
 std::pair<Outcome, std::size_t> StoreTest::reject(std::vector<model::Uuid> ids) {
     Answer<std::pair<Outcome, std::size_t>> answer;
-    store_->reject(std::move(ids), "bob", "sent by mistake", counting(answer));
+    store_->operator_view().reject(std::move(ids), "bob", "sent by mistake", counting(answer));
     return answer.get();
 }
 
 std::vector<StoredItem> StoreTest::queued() {
-    auto reader = store_->reader();
-    EXPECT_TRUE(reader) << reader.error().message;
     std::vector<RowId> rows;
-    EXPECT_TRUE((*reader)->for_each_queued([&](const QueuedItem& item) { rows.push_back(item.row); }));
-    auto items = (*reader)->load(rows);
+    EXPECT_TRUE(store_->outbox().for_each_queued([&](const QueuedItem& item) { rows.push_back(item.row); }));
+    auto items = store_->outbox().load(rows);
     EXPECT_TRUE(items) << items.error().message;
     return *items;
 }
 
 Count StoreTest::counts(const std::string& destination) {
-    for (const Count& count : store_->statistics().counts) {
+    for (const Count& count : store_->operator_view().statistics().counts) {
         if (count.destination == destination) {
             return count;
         }
@@ -214,7 +212,7 @@ std::string StoreTest::some_bytes(std::size_t size, std::uint64_t seed) {
 }
 
 std::shared_ptr<const SealedObject> StoreTest::seal(std::string_view bytes) {
-    auto writer = store_->objects().writer();
+    auto writer = store_->object_intake().writer();
     if (!writer) {
         ADD_FAILURE() << writer.error().message;
         return nullptr;
@@ -228,8 +226,14 @@ std::shared_ptr<const SealedObject> StoreTest::seal(std::string_view bytes) {
     return *sealed;
 }
 
+bool StoreTest::takes_object(std::uint64_t size) {
+    auto writer = store_->object_intake().writer();
+    const std::string bytes(static_cast<std::size_t>(size), 'o');
+    return writer && (*writer)->write(bytes) && (*writer)->finish();
+}
+
 std::string StoreTest::unseal(const SealedObject& object) {
-    auto reader = store_->objects().open(object);
+    auto reader = store_->upload_outbox().open(object);
     if (!reader) {
         return "cannot be opened: " + reader.error().message;
     }
@@ -280,9 +284,7 @@ NewItem StoreTest::item_with(std::vector<NewObject> objects) {
 }
 
 std::optional<StoredObject> StoreTest::find_object(const model::Uuid& id) {
-    auto reader = store_->reader();
-    EXPECT_TRUE(reader) << reader.error().message;
-    auto object = (*reader)->object(id);
+    auto object = store_->upload_outbox().find_object(id);
     EXPECT_TRUE(object) << object.error().message;
     return *object;
 }
@@ -294,9 +296,7 @@ std::size_t StoreTest::files() const {
 
 std::vector<RecordKind> StoreTest::record_kinds() {
     std::vector<RecordKind> kinds;
-    auto reader = store_->reader();
-    EXPECT_TRUE(reader) << reader.error().message;
-    const auto records = (*reader)->records(0, 10'000);
+    const auto records = store_->operator_view().records(0, 10'000);
     EXPECT_TRUE(records);
     for (const Record& record : *records) {
         kinds.push_back(record.kind);

@@ -19,6 +19,7 @@
 #include "../support/eventually.hpp"
 #include "../support/manual_clock.hpp"
 #include "../support/temporary_directory.hpp"
+#include "fake/arrival.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/uuid.hpp"
 #include "lihandover/store/store.hpp"
@@ -55,7 +56,7 @@ class Answer {
 };
 
 /// Keeps what it hears.
-class Ear final : public Listener {
+class Ear final : public OutboxListener {
   public:
     struct Heard {
         std::vector<QueuedItem> items;
@@ -132,6 +133,8 @@ class StoreTest : public testing::Test {
     /// Bytes that are different at every place and for every `seed`.
     [[nodiscard]] static std::string some_bytes(std::size_t size, std::uint64_t seed = 1);
     [[nodiscard]] std::shared_ptr<const SealedObject> seal(std::string_view bytes);
+    /// Whether an object of so many bytes can be sealed, which is dropped again.
+    [[nodiscard]] bool takes_object(std::uint64_t size);
     /// All bytes of it.
     [[nodiscard]] std::string unseal(const SealedObject& object);
     [[nodiscard]] static NewObject object_of(std::shared_ptr<const SealedObject> sealed, model::BinaryModel model);
@@ -142,7 +145,7 @@ class StoreTest : public testing::Test {
     /// What lies in state_dir/objects.
     [[nodiscard]] std::size_t files() const;
     [[nodiscard]] std::vector<RecordKind> record_kinds();
-    /// Waits for the answer of one of Objects' calls: `call([&](auto done) { objects.pushed(id, done); })`.
+    /// Waits for the answer of one call: `call([&](auto done) { store_->outbox().refused(row, refusal, done); })`.
     template <typename Start>
     [[nodiscard]] static Outcome call(const Start& start) {
         Answer<Outcome> answer;

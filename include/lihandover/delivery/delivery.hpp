@@ -19,7 +19,9 @@
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
 #include "lihandover/model/time.hpp"
-#include "lihandover/store/store.hpp"
+#include "lihandover/store/outbox.hpp"
+#include "lihandover/store/register.hpp"
+#include "lihandover/store/uploads.hpp"
 #include "lihandover/tls/context.hpp"
 
 namespace lihandover::delivery {
@@ -45,7 +47,9 @@ struct Settings {
 /// What Delivery works with. All of it outlives the Delivery and the last handler of its io_context; the store also
 /// what still runs on `workers` (an upload that was cut may be in the middle of reading its object).
 struct Parts {
-    store::Store& store;
+    store::Outbox& outbox;
+    store::UploadOutbox& uploads;
+    store::Register& lanes;
     metrics::Metrics& metrics;
     const model::Clock& clock;
     /// Where documents are validated and binary objects unsealed: a thread pool's.
@@ -78,13 +82,11 @@ class Delivery final : public store::OutboxListener, public store::ObjectListene
                                                                          const Parts& parts, Settings settings);
     Delivery(const Delivery&) = delete;
     Delivery& operator=(const Delivery&) = delete;
-    /// Only when stop() has completed or start() was never called. Neither the store nor its objects may call it as a
-    /// listener any more.
+    /// Only when stop() has completed or start() was never called. Neither outbox may call it as a listener any more.
     ~Delivery() override;
 
     /// Reads what is queued, items and objects, and which destinations are paused, and begins. To be called once, with
-    /// this object already set as the listener of the store and of its objects(), so that nothing falls between. Blocks
-    /// on the disk.
+    /// this object already set as the listener of both outboxes, so that nothing falls between. Blocks on the disk.
     [[nodiscard]] model::Status start();
 
     /// Begins nothing new, lets messages and uploads on their way finish for at most `grace`, then drops their

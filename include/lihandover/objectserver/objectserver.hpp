@@ -15,7 +15,7 @@
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
-#include "lihandover/store/objects.hpp"
+#include "lihandover/store/downloads.hpp"
 #include "lihandover/store/register.hpp"
 #include "lihandover/tls/context.hpp"
 
@@ -24,7 +24,7 @@ namespace lihandover::objectserver {
 /// What the object server works with. All of it outlives the ObjectServer and the last handler of its io_context. The
 /// metrics and the io_context outlive the store's stop(), which completes the entries that were submitted.
 struct Parts {
-    store::BinaryObjects& objects;
+    store::ObjectDownloads& objects;
     const store::Register& lanes;
     metrics::Metrics& metrics;
     const model::Clock& clock;

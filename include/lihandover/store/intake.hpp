@@ -34,13 +34,8 @@ class ItemIntake {
     /// Makes the items of one event, or of one request, durable, with their repeat memory, counters and audit entries.
     /// All of them or none. A repeat is dropped. An empty list is committed too and writes as much as one item does:
     /// every answer to a source leaves with a group commit (promise 7).
-    ///   idle_objects  binary objects that the events named and no item has, since no warrant matched: the commit
-    ///                 writes as much as if one item had them
-    virtual void submit(std::vector<NewItem> items, std::size_t idle_objects, Done done) = 0;
-    /// The same, where the caller knows what else arrived.
-    virtual void submit(std::vector<NewItem> items, const Arrival& arrival, Done done) {
-        submit(std::move(items), arrival.idle_objects, std::move(done));
-    }
+    ///   arrival  what the events were that the items were made of
+    virtual void submit(std::vector<NewItem> items, const Arrival& arrival, Done done) = 0;
 
     /// The keyed hash of the parts, each with its length in front, so that no two lists of parts collide. The same in
     /// every process that shares the store.

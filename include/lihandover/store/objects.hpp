@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,6 +22,8 @@ namespace lihandover::store {
 // Binary objects (TS 103 707 5.4.3 and annex C). Their bytes lie sealed in files beside the database, each file under
 // a key of its own (docs/store.md "Sealed objects"). Until an item that names the object is committed, the key is in
 // memory only: no match, or a restart, and the file is unreadable for ever.
+//
+// Who does what with them: object_intake.hpp takes them in, uploads.hpp pushes them, downloads.hpp serves them.
 
 /// A sealed file and its key. Files that no committed item names go when the last handle goes; the key is wiped then.
 /// Immutable, thread-safe.
@@ -114,136 +115,14 @@ struct StoredObject {
     std::optional<Refusal> refusal;  ///< while refused or set aside
 };
 
-/// An object to push, as delivery hears of it.
-struct QueuedObject {
-    model::Uuid id;
-    LaneId lane = 0;
-    bool emergency = false;
-    std::uint64_t size = 0;
-    model::Instant deadline;  ///< from then on it counts as expired: acceptance of its item and binary.expiry
-};
-
-/// One request for an object, for the record.
-struct Fetch {
-    model::Uuid object;
-    std::string certificate_sha256;
-    std::uint64_t begin = 0;  ///< of the bytes asked for; end 0: none (HEAD, 304, 416)
-    std::uint64_t end = 0;
-    enum class Extent : std::uint8_t {
-        begun,       ///< its bytes are about to leave; what became of it is an entry of its own
-        broken_off,  ///< not all that was asked for went out
-        complete,    ///< all of it went out
-        whole,       ///< and it was the whole object
-    };
-    Extent extent = Extent::begun;
-    std::size_t ranges = 1;        ///< of several, begin and end are those of all of them together
-    std::uint64_t unrecorded = 0;  ///< requests of this destination before it that left no entry (a quota)
-
-    [[nodiscard]] bool complete() const { return extent >= Extent::complete; }
-    [[nodiscard]] bool whole() const { return extent == Extent::whole; }
-};
-
-/// Hears what became durable, as OutboxListener does.
-class ObjectListener {
+/// Finds binary objects and reads their bytes. Thread-safe; blocks on the disk.
+class ObjectLookup {
   public:
-    virtual ~ObjectListener() = default;
-    /// All objects of these queued items are there now, or given up.
-    virtual void on_prepared(std::span<const QueuedItem> items) noexcept = 0;
-    /// To be pushed: their items were accepted, or an operator retried them.
-    virtual void on_uploads(std::span<const QueuedObject> objects) noexcept = 0;
-    /// An operator ended these while they may wait in memory.
-    virtual void on_uploads_withdrawn(std::span<const model::Uuid> objects) noexcept = 0;
-};
-
-/// The store's side for binary objects. Thread-safe. Calls that return values may block on the disk.
-class BinaryObjects {
-  public:
-    virtual ~BinaryObjects() = default;
-
-    /// Set before the first submission; outlives the store, or is taken off with nullptr after Store::stop().
-    virtual void set_listener(ObjectListener* listener) = 0;
-
-    /// A file of its own. Fails where the store takes nothing (promise 11).
-    [[nodiscard]] virtual model::Result<std::unique_ptr<ObjectWriter>> writer() = 0;
-    /// For a copy of a named file whose item is committed: with it the item can go, and what goes makes room, so it is
-    /// taken where new items are not. Needs only that the store can commit, and that `size` bytes fit below max_bytes
-    /// and on the disk beside what deliveries need; they are held for it until it is finished or gone. More than that
-    /// is admitted as for any other object. Fails where that is so now; see fits().
-    [[nodiscard]] virtual model::Result<std::unique_ptr<ObjectWriter>> copy_writer(std::uint64_t size) = 0;
-    /// False where an object of so many bytes is larger than max_bytes allows even in an empty store: waiting for room
-    /// is of no use. A reload may change the answer.
-    [[nodiscard]] virtual bool fits(std::uint64_t size) const = 0;
-    [[nodiscard]] virtual model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& object) const = 0;
-    /// Does to the disk what writing an object of so many bytes does, and leaves nothing: an answer's time must not
-    /// tell whether the event was under a warrant (promise 7).
-    [[nodiscard]] virtual model::Status write_filler(std::uint64_t bytes) = 0;
-
-    /// Files named by committed items and not copied yet; for a start.
-    [[nodiscard]] virtual model::Result<std::vector<std::shared_ptr<const SourceFile>>> pending_files() = 0;
-    /// The copy was made, or given up for `loss`. Kept over failed commits, as acceptances are.
-    virtual void prepared(const model::Uuid& file, std::shared_ptr<const SealedObject> copy, model::ObjectLoss loss,
-                          Done done) = 0;
+    virtual ~ObjectLookup() = default;
 
     /// A binary object by the id in its URL; nullopt when unknown or ended. Costs the same whatever the answer.
     [[nodiscard]] virtual model::Result<std::optional<StoredObject>> find_object(const model::Uuid& id) = 0;
-    /// Model A, for the record; the object goes where it was fetched whole and is to be removed then. Kept over failed
-    /// commits.
-    virtual void fetched(Fetch fetch, Done done) = 0;
-
-    /// Calls `visit` for every object that is to be pushed; how delivery begins.
-    [[nodiscard]] virtual model::Status for_each_upload(const std::function<void(const QueuedObject&)>& visit) = 0;
-    /// The same for every object that is set aside.
-    [[nodiscard]] virtual model::Status for_each_set_aside(const std::function<void(const QueuedObject&)>& visit) = 0;
-    /// Model B: the LEA has it. It goes, its bytes too once no other object has them. Kept over failed commits.
-    virtual void pushed(const model::Uuid& object, Done done) = 0;
-    /// The LEA will not have it, or it expired. From `queued` and `set_aside`.
-    virtual void refused(const model::Uuid& object, Refusal refusal, Done done) = 0;
-    /// It fails where others succeed; as Outbox::set_aside.
-    virtual void set_aside(const model::Uuid& object, Refusal refusal, Done done) = 0;
-};
-
-/// What BinaryObjects replaces; goes when nobody uses it.
-class Objects {
-  public:
-    using Done = std::function<void(Outcome)>;
-
-    virtual ~Objects() = default;
-
-    /// Set before the first submission; outlives the store or is taken off with nullptr after stop().
-    virtual void set_listener(ObjectListener* listener) = 0;
-
-    /// A file of its own. Fails where the store takes nothing (promise 11).
-    [[nodiscard]] virtual model::Result<std::unique_ptr<ObjectWriter>> writer() = 0;
-    /// For a copy of a named file whose item is committed: with it the item can go, and what goes makes room, so it is
-    /// taken where new items are not. Needs only that the store can commit, and that `size` bytes fit below max_bytes
-    /// and on the disk beside what deliveries need; they are held for it until it is finished or gone. More than that
-    /// is admitted as for any other object. Fails where that is so now; see fits().
-    [[nodiscard]] virtual model::Result<std::unique_ptr<ObjectWriter>> copy_writer(std::uint64_t size) = 0;
-    /// False where an object of so many bytes is larger than max_bytes allows even in an empty store: waiting for room
-    /// is of no use. A reload may change the answer.
-    [[nodiscard]] virtual bool fits(std::uint64_t size) const = 0;
     [[nodiscard]] virtual model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& object) const = 0;
-    /// Does to the disk what writing an object of so many bytes does, and leaves nothing: an answer's time must not
-    /// tell whether the event was under a warrant (promise 7). Blocks.
-    [[nodiscard]] virtual model::Status write_filler(std::uint64_t bytes) = 0;
-
-    /// Files named by committed items and not copied yet; for a start.
-    [[nodiscard]] virtual model::Result<std::vector<std::shared_ptr<const SourceFile>>> pending_files() = 0;
-    /// The copy was made, or given up for `loss`. Kept over failed commits, as acceptances are.
-    virtual void prepared(const model::Uuid& file, std::shared_ptr<const SealedObject> copy, model::ObjectLoss loss,
-                          Done done) = 0;
-
-    /// Sets the expiry of all objects of a queued item, before its attempt.
-    virtual void stamp(RowId item, model::Instant expiry, Done done) = 0;
-
-    /// Model B: the LEA has it. Its row goes, its bytes too once no other object has them. Kept over failed commits.
-    virtual void pushed(const model::Uuid& object, Done done) = 0;
-    virtual void refused(const model::Uuid& object, Refusal refusal, Done done) = 0;
-    // NOLINTNEXTLINE(performance-unnecessary-value-param): those that override it take them over
-    virtual void set_aside(const model::Uuid& /*object*/, Refusal /*refusal*/, Done done) { done(Outcome::failed); }
-    /// Model A: for the record; the object goes where it was fetched whole and is to be removed then. Kept over failed
-    /// commits.
-    virtual void fetched(Fetch fetch, Done done) = 0;
 };
 
 }  // namespace lihandover::store

@@ -46,7 +46,7 @@ class Upload {
     [[nodiscard]] std::span<char> buffer() { return buffer_.bytes(); }
 
     // On the workers; false, or null, where the store takes nothing.
-    [[nodiscard]] bool open(store::BinaryObjects& objects) {
+    [[nodiscard]] bool open(store::ObjectIntake& objects) {
         auto opened = objects.writer();
         if (opened) {
             writer_ = std::move(*opened);

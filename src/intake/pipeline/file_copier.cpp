@@ -44,7 +44,7 @@ enum class Failure : std::uint8_t { of_source, of_store };
 
 class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
   public:
-    Impl(std::string root, store::BinaryObjects& objects, const metrics::Counter& lost, const model::Clock& clock,
+    Impl(std::string root, store::ObjectIntake& objects, const metrics::Counter& lost, const model::Clock& clock,
          CopyPauses pauses)
         : root_(std::move(root)), objects_(objects), lost_(lost), clock_(clock), pauses_(pauses) {}
 
@@ -350,7 +350,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
     }
 
     std::string root_;
-    store::BinaryObjects& objects_;
+    store::ObjectIntake& objects_;
     const metrics::Counter& lost_;
     const model::Clock& clock_;
     CopyPauses pauses_;
@@ -368,7 +368,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
     bool stopped_ = false;
 };
 
-FileCopier::FileCopier(std::string root, store::BinaryObjects& objects, const metrics::Counter& lost,
+FileCopier::FileCopier(std::string root, store::ObjectIntake& objects, const metrics::Counter& lost,
                        const model::Clock& clock, CopyPauses pauses)
     : impl_(std::make_shared<Impl>(std::move(root), objects, lost, clock, pauses)) {}
 

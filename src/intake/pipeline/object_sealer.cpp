@@ -38,7 +38,7 @@ bool for_each_piece(const AttachedObject& object, Use&& use) {
 
 }  // namespace
 
-std::shared_ptr<const store::SealedObject> seal(store::BinaryObjects& objects, const AttachedObject& object,
+std::shared_ptr<const store::SealedObject> seal(store::ObjectIntake& objects, const AttachedObject& object,
                                                 bool wanted) {
     auto writer = objects.writer();
     if (!writer) {

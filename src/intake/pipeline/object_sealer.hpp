@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "lihandover/intake/pipeline/pipeline.hpp"
-#include "lihandover/store/objects.hpp"
+#include "lihandover/store/object_intake.hpp"
 
 namespace lihandover::intake {
 
@@ -11,7 +11,7 @@ namespace lihandover::intake {
 /// where the store takes nothing.
 ///   wanted   by a warrant. Else none of its bytes leaves the memory (promise 6): the file gets as many zeros, by the
 ///            same steps and in the same time (promise 7), and goes with the handle
-[[nodiscard]] std::shared_ptr<const store::SealedObject> seal(store::BinaryObjects& objects,
+[[nodiscard]] std::shared_ptr<const store::SealedObject> seal(store::ObjectIntake& objects,
                                                               const AttachedObject& object, bool wanted);
 
 /// Bytes of an object that came in its event, decoded.

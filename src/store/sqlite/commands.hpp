@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "database.hpp"
-#include "lihandover/store/objects.hpp"
+#include "lihandover/store/downloads.hpp"
 #include "lihandover/store/types.hpp"
 
 namespace lihandover::store::sqlite {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "lihandover/model/item.hpp"
-#include "lihandover/store/objects.hpp"
 #include "lihandover/store/types.hpp"
+#include "lihandover/store/uploads.hpp"
 
 namespace lihandover::store::sqlite {
 

@@ -573,26 +573,6 @@ model::Result<std::unique_ptr<ObjectReader>> ObjectFiles::reader(const SealedFil
     return std::unique_ptr<ObjectReader>(std::move(reader));
 }
 
-model::Status ObjectFiles::write_filler(std::uint64_t bytes) {
-    static constexpr std::array<char, seal_chunk> zeros{};
-    auto filler = writer();
-    if (!filler) {
-        return filler.error();
-    }
-    while (bytes > 0) {
-        const std::size_t part = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, zeros.size()));
-        if (auto written = (*filler)->write({zeros.data(), part}); !written) {
-            return written;
-        }
-        bytes -= part;
-    }
-    auto finished = (*filler)->finish();
-    if (!finished) {
-        return finished.error();
-    }
-    return {};
-}
-
 std::shared_ptr<const SealedFile> ObjectFiles::of_row(const model::Uuid& name, SealKey key, std::uint64_t size,
                                                       const model::Sha256& sha256) {
     return std::make_shared<const SealedFile>(shared_from_this(), name, std::move(key), size, sha256, false);

@@ -95,7 +95,6 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
     [[nodiscard]] model::Result<std::unique_ptr<ObjectWriter>> copy_writer(std::uint64_t size);
     [[nodiscard]] bool fits(std::uint64_t size) const;
     [[nodiscard]] model::Result<std::unique_ptr<ObjectReader>> reader(const SealedFile& file) const;
-    [[nodiscard]] model::Status write_filler(std::uint64_t bytes);
 
     /// The handle of a file that a row names.
     [[nodiscard]] std::shared_ptr<const SealedFile> of_row(const model::Uuid& name, SealKey key, std::uint64_t size,

@@ -14,7 +14,7 @@
 
 #include "audit_table.hpp"
 #include "key_slots.hpp"
-#include "lihandover/store/objects.hpp"
+#include "lihandover/store/downloads.hpp"
 #include "object_files.hpp"
 #include "transaction.hpp"
 

@@ -8,88 +8,19 @@
 #include <utility>
 
 #include "catalogue.hpp"
-#include "commands.hpp"
 #include "database.hpp"
 #include "directory.hpp"
+#include "interfaces.hpp"
 #include "key_slots.hpp"
 #include "maintenance.hpp"
 #include "object_files.hpp"
-#include "reader.hpp"
+#include "reader_pool.hpp"
 #include "secret.hpp"
 #include "writer.hpp"
 
 namespace lihandover::store::sqlite {
 
 namespace {
-
-class StoreObjects final : public Objects {
-  public:
-    StoreObjects(Writer& writer, ObjectFiles& files) : writer_(writer), files_(files) {}
-
-    void set_listener(ObjectListener* listener) override { writer_.set_object_listener(listener); }
-
-    model::Result<std::unique_ptr<ObjectWriter>> writer() override {
-        if (!writer_.accepting()) {
-            return not_accepting();
-        }
-        return files_.writer();
-    }
-    model::Result<std::unique_ptr<ObjectWriter>> copy_writer(std::uint64_t size) override {
-        if (!writer_.can_commit()) {
-            return model::Error{"the store cannot be written at present; see the log"};
-        }
-        return files_.copy_writer(size);
-    }
-    bool fits(std::uint64_t size) const override { return files_.fits(size); }
-    model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& object) const override {
-        const auto* file = dynamic_cast<const SealedFile*>(&object);
-        if (file == nullptr || !file->in(files_)) {
-            return model::Error{"the binary object is not of this store"};
-        }
-        return files_.reader(*file);
-    }
-    model::Status write_filler(std::uint64_t bytes) override {
-        if (!writer_.accepting()) {
-            return not_accepting();
-        }
-        return files_.write_filler(bytes);
-    }
-
-    model::Result<std::vector<std::shared_ptr<const SourceFile>>> pending_files() override {
-        std::vector<std::shared_ptr<const SourceFile>> files;
-        const model::Status status =
-            writer_.call([&](Tables& tables, Transaction& in) { files = tables.objects.pending_files(in.connection); });
-        if (!status) {
-            return status.error();
-        }
-        return files;
-    }
-    void prepared(const model::Uuid& file, std::shared_ptr<const SealedObject> copy, model::ObjectLoss loss,
-                  Done done) override {
-        writer_.keep(object_prepared(file, std::move(copy), loss, std::move(done)));
-    }
-
-    void stamp(RowId item, model::Instant expiry, Done done) override {
-        writer_.decide(stamp_item(item, expiry, std::move(done)));
-    }
-
-    void pushed(const model::Uuid& object, Done done) override { writer_.keep(object_pushed(object, std::move(done))); }
-    void refused(const model::Uuid& object, Refusal refusal, Done done) override {
-        writer_.decide(refuse_object(object, std::move(refusal), std::move(done)));
-    }
-    void set_aside(const model::Uuid& object, Refusal refusal, Done done) override {
-        writer_.decide(set_object_aside(object, std::move(refusal), std::move(done)));
-    }
-    void fetched(Fetch fetch, Done done) override {
-        writer_.keep(object_fetched(std::move(fetch), std::move(done)), true);
-    }
-
-  private:
-    static model::Error not_accepting() { return model::Error{"the store takes nothing at present; see the log"}; }
-
-    Writer& writer_;
-    ObjectFiles& files_;
-};
 
 class SqliteStore final : public Store {
   public:
@@ -99,14 +30,12 @@ class SqliteStore final : public Store {
           files_(std::move(files)),
           keys_(std::move(keys)),
           plan_(SpacePlan::of(directory_.total_bytes(), options.max_bytes)),
-          readers_(std::make_shared<ReaderPool>(
-              ReaderPool::Setup{directory_.database(), catalogue_, files_, keys_, &clock})),
+          readers_({directory_.database(), catalogue_, files_, keys_, &clock}),
           database_(
               {&directory_, &clock, &secret_, catalogue_.get(), files_, keys_, options.repeat_memory, plan_.wal_limit}),
           maintenance_(keys_),
-          writer_({&directory_, catalogue_.get(), &database_, readers_.get(), &maintenance_, files_.get(), plan_,
-                   options.max_bytes, options.record_retention, options.commit_timeout}),
-          objects_(writer_, *files_) {}
+          writer_({&directory_, catalogue_.get(), &database_, &readers_, &maintenance_, files_.get(), plan_,
+                   options.max_bytes, options.record_retention, options.commit_timeout}) {}
     SqliteStore(const SqliteStore&) = delete;
     SqliteStore& operator=(const SqliteStore&) = delete;
     SqliteStore(SqliteStore&&) = delete;
@@ -140,147 +69,23 @@ class SqliteStore final : public Store {
 
     void stop() override { shut_down(); }
 
-    void set_listener(OutboxListener* listener) override { writer_.set_listener(listener); }
-    void set_commit_observer(std::function<void(double)> observer) override {
-        writer_.set_commit_observer(std::move(observer));
-    }
+    ItemIntake& item_intake() override { return item_intake_; }
+    ObjectIntake& object_intake() override { return object_intake_; }
+    Outbox& outbox() override { return outbox_; }
+    UploadOutbox& upload_outbox() override { return upload_outbox_; }
+    ObjectDownloads& object_downloads() override { return object_downloads_; }
+    OperatorView& operator_view() override { return operator_view_; }
+    Register& warrant_register() override { return register_; }
+
     void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) override {
         writer_.set_limits(max_bytes, record_retention);
     }
 
-    model::Result<std::unique_ptr<Reader>> reader() const override {
-        if (auto readable = readers_->try_out(); !readable) {
-            return readable.error();
-        }
-        return ReaderPool::reader(readers_);
-    }
-
-    Hash128 keyed_hash(std::span<const std::string_view> parts) const override { return secret_.hash(parts); }
-
-    model::Result<LaneId> lane(std::string_view destination, std::string_view liid) override {
-        const std::pair<std::string, std::string> pair(destination, liid);
-        auto ids = lanes(std::span(&pair, 1));
-        if (!ids) {
-            return ids.error();
-        }
-        return ids->front();
-    }
-    model::Result<std::vector<LaneId>> lanes(
-        std::span<const std::pair<std::string, std::string>> destination_and_liid) override {
-        std::vector<LaneId> ids;
-        const model::Status status = writer_.call([&](Tables& tables, Transaction& in) {
-            ids.clear();
-            ids.reserve(destination_and_liid.size());
-            for (const auto& [destination, liid] : destination_and_liid) {
-                ids.push_back(tables.registers.lane(in, destination, liid));
-            }
-        });
-        if (!status) {
-            return status.error();
-        }
-        return ids;
-    }
-    model::Result<ProfileId> profile(const model::Profile& profile) override {
-        if (const ProfileId known = catalogue_->find_profile_like(profile); known != 0) {
-            return known;
-        }
-        ProfileId id = 0;
-        const model::Status status =
-            writer_.call([&](Tables& tables, Transaction& in) { id = tables.registers.profile(in, profile); });
-        if (!status) {
-            return status.error();
-        }
-        return id;
-    }
-
-    std::shared_ptr<const Lane> find_lane(LaneId id) const override { return catalogue_->find_lane(id); }
-    std::shared_ptr<const model::Profile> find_profile(ProfileId id) const override {
-        return catalogue_->find_profile(id);
-    }
-
-    bool accepting() const override { return writer_.accepting(); }
-    bool turns() const override { return writer_.turns(); }
     void set_commit_timeout(std::chrono::milliseconds timeout) override { writer_.set_commit_timeout(timeout); }
-
-    void submit(std::vector<NewItem> items, Done done) override {
-        writer_.submit(std::move(items), 0, std::move(done));
+    bool turns() const override { return writer_.turns(); }
+    void set_commit_observer(std::function<void(double)> observer) override {
+        writer_.set_commit_observer(std::move(observer));
     }
-    void submit(std::vector<NewItem> items, std::size_t idle_objects, Done done) override {
-        writer_.submit(std::move(items), idle_objects, std::move(done));
-    }
-    void submit(std::vector<NewItem> items, const Arrival& arrival, Done done) override {
-        writer_.submit(std::move(items), arrival, std::move(done));
-    }
-    void accepted(std::vector<Acceptance> items, Done done) override {
-        writer_.accepted(std::move(items), std::move(done));
-    }
-    void refused(RowId row, Refusal refusal, Done done) override {
-        writer_.decide(refuse_item(row, std::move(refusal), std::move(done)));
-    }
-    void set_aside(RowId row, Refusal refusal, Done done) override {
-        writer_.decide(set_item_aside(row, std::move(refusal), std::move(done)));
-    }
-    void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) override {
-        writer_.decide(sqlite::retry(std::move(object_ids), std::move(who), std::move(done)));
-    }
-    void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
-                   DoneCount done) override {
-        writer_.decide(sqlite::retry_all(std::move(destination), code, std::move(who), std::move(done)));
-    }
-    void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) override {
-        maintenance_.run_aside([this, object_ids = std::move(object_ids), who = std::move(who), why = std::move(why),
-                                done = std::move(done)] {
-            auto located = readers_->locate(object_ids);
-            if (located) {
-                writer_.decide(sqlite::reject(object_ids, std::move(*located), who, why, done));
-            } else if (done) {
-                done(Outcome::failed, 0);
-            }
-        });
-    }
-
-    model::Status clock_accepted(const std::string& who, const std::string& why) override {
-        return writer_.call([&](Tables& tables, Transaction& in) {
-            audit::Entry entry;
-            entry.kind = audit::Kind::clock_accepted;
-            entry.at = in.now;
-            entry.who = who;
-            entry.why = why;
-            tables.audit.append(in, 0, 0, entry);
-        });
-    }
-
-    model::Result<std::vector<StoredWarrant>> warrants() override {
-        std::vector<StoredWarrant> warrants;
-        const model::Status status =
-            writer_.call([&](Tables&, Transaction& in) { warrants = RegisterTable::warrants(in.connection); });
-        if (!status) {
-            return status.error();
-        }
-        return warrants;
-    }
-    model::Status change_warrants(const WarrantChanges& changes) override {
-        return writer_.call([&](Tables& tables, Transaction& in) { tables.registers.change_warrants(in, changes); });
-    }
-    model::Result<std::vector<StoredPause>> pauses() override {
-        std::vector<StoredPause> pauses;
-        const model::Status status =
-            writer_.call([&](Tables&, Transaction& in) { pauses = RegisterTable::pauses(in.connection); });
-        if (!status) {
-            return status.error();
-        }
-        return pauses;
-    }
-    void pause(std::string destination, std::string who, Done done) override {
-        writer_.decide(sqlite::pause(std::move(destination), std::move(who), std::move(done)));
-    }
-    void resume(std::string destination, std::string who, Done done) override {
-        writer_.decide(sqlite::resume(std::move(destination), std::move(who), std::move(done)));
-    }
-
-    Objects& objects() override { return objects_; }
-
-    Statistics statistics() const override { return writer_.statistics(); }
 
   private:
     void shut_down() {
@@ -346,15 +151,21 @@ class SqliteStore final : public Store {
     std::shared_ptr<ObjectFiles> files_;
     std::shared_ptr<KeySlots> keys_;
     Secret secret_;
-    /// Shared with readers, which may outlive the store by a little.
     std::shared_ptr<Catalogue> catalogue_ = std::make_shared<Catalogue>();
     SpacePlan plan_;
     bool failed_for_space_ = false;
-    std::shared_ptr<ReaderPool> readers_;
+    ReaderPool readers_;
     Database database_;
     Maintenance maintenance_;
     Writer writer_;
-    StoreObjects objects_;
+
+    SqliteItemIntake item_intake_{writer_, secret_};
+    SqliteObjectIntake object_intake_{writer_, *files_};
+    SqliteOutbox outbox_{writer_, readers_};
+    SqliteUploadOutbox upload_outbox_{writer_, readers_, *files_};
+    SqliteObjectDownloads object_downloads_{writer_, readers_, *files_};
+    SqliteOperatorView operator_view_{writer_, readers_, maintenance_};
+    SqliteRegister register_{writer_, *catalogue_};
 };
 
 }  // namespace

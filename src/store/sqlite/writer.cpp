@@ -42,25 +42,6 @@ constexpr std::uint64_t object_rows = 1024;
 /// As many as no event names, whatever the caller says.
 constexpr std::size_t idle_objects_limit = 10'000;
 
-/// In memory while they wait and, about, in the log of their transaction.
-std::uint64_t bytes_of(const std::vector<NewItem>& items) {
-    std::uint64_t sum = 0;
-    for (const NewItem& item : items) {
-        sum += item.share.size() + sizeof(NewItem);
-        if (!item.objects) {
-            continue;
-        }
-        for (const NewObject& object : *item.objects) {
-            sum += sizeof(NewObject) + object_rows + object.url.size() + object.content_type.size() +
-                   object.original_filename.size() + object.csp_defined_identifier.size();
-            if (object.file) {
-                sum += sizeof(SourceFile) + object.file->path.size();
-            }
-        }
-    }
-    return sum;
-}
-
 void answer(const Done& done, Outcome outcome) {
     if (done) {
         done(outcome);
@@ -183,14 +164,6 @@ void Writer::stop() {
 }
 
 // The writer is woken after the lock is given back: else it would wake only to wait for it.
-
-void Writer::submit(std::vector<NewItem> items, std::size_t idle_objects, Done done) {
-    Arrival arrival;
-    arrival.events = items.size();
-    arrival.bytes = bytes_of(items);
-    arrival.objects = arrival.idle_objects = std::min(idle_objects, idle_objects_limit);
-    submit(std::move(items), arrival, std::move(done));
-}
 
 void Writer::submit(std::vector<NewItem> items, const Arrival& arrival, Done done) {
     {

@@ -15,9 +15,11 @@
 
 #include "commands.hpp"
 #include "database.hpp"
-#include "lihandover/store/store.hpp"
+#include "lihandover/store/intake.hpp"
+#include "lihandover/store/outbox.hpp"
+#include "lihandover/store/uploads.hpp"
 #include "maintenance.hpp"
-#include "reader.hpp"
+#include "reader_pool.hpp"
 
 namespace lihandover::store::sqlite {
 
@@ -66,8 +68,6 @@ class Writer {
     void stop();
 
     void submit(std::vector<NewItem> items, const Arrival& arrival, Done done);
-    /// For those who say nothing of what arrived: the items are it.
-    void submit(std::vector<NewItem> items, std::size_t idle_objects, Done done);
     void accepted(std::vector<Acceptance> items, Done done);
     /// A command that is kept over failed commits as acceptances are.
     ///   bounded  whether it fails where too many wait already

@@ -7,8 +7,7 @@
 #include <random>
 #include <set>
 
-#include "../support.hpp"
-#include "engines.hpp"
+#include "fixture.hpp"
 
 namespace lihandover::store::test {
 namespace {
@@ -17,171 +16,6 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
-
-const Refusal refusal{3005, Refusal::Kind::hi1_error, "the LEA's words"};
-
-class Conformance : public testing::TestWithParam<Engine> {
-  protected:
-    void SetUp() override { open(); }
-    void TearDown() override {
-        if (store_) {
-            store_->stop();
-        }
-    }
-    void open() {
-        store_ = GetParam().open(directory_.path() / "state", clock_);
-        ASSERT_NE(store_, nullptr);
-        store_->outbox().set_listener(&ear_);
-        store_->binary_objects().set_listener(&object_ear_);
-        lane_ = store_->warrant_register().lane("lea", "LIID-1").value();
-        other_lane_ = store_->warrant_register().lane("other", "LIID-2").value();
-        profile_ = store_->warrant_register().profile(some_profile()).value();
-    }
-    void reopen() {
-        store_->stop();
-        store_.reset();
-        open();
-    }
-
-    NewItem item(std::string share = "share", LaneId lane = 0) {
-        NewItem made;
-        made.lane = lane == 0 ? lane_ : lane;
-        made.profile = profile_;
-        made.object_id = model::Uuid::random();
-        made.repeat_hash = hash_of(next_hash_++);
-        made.event_seconds = clock_.wall().seconds;
-        made.received_at = clock_.wall();
-        made.share = std::move(share);
-        return made;
-    }
-    NewObject object(std::string_view bytes, model::BinaryModel model) {
-        auto writer = store_->binary_objects().writer().value();
-        EXPECT_TRUE(writer->write(bytes));
-        NewObject made = nameless(model);
-        made.sealed = writer->finish().value();
-        return made;
-    }
-    NewObject nameless(model::BinaryModel model) {
-        NewObject made;
-        made.id = model::Uuid::random();
-        made.model = model;
-        made.url = "https://lea.example.com/" + made.id.to_string() + "/";
-        made.content_type = "image/jpeg";
-        made.original_filename = "roof.jpg";
-        made.csp_defined_identifier = "a1";
-        made.lifetime = std::chrono::hours(72);
-        return made;
-    }
-    NewItem item_with(std::vector<NewObject> objects) {
-        NewItem made = item();
-        made.objects = std::make_shared<const std::vector<NewObject>>(std::move(objects));
-        return made;
-    }
-
-    template <typename Start>
-    static Outcome call(const Start& start) {
-        Answer<Outcome> answer;
-        start(answer.callback());
-        return answer.get();
-    }
-    template <typename Start>
-    static std::pair<Outcome, std::size_t> count(const Start& start) {
-        Answer<std::pair<Outcome, std::size_t>> answer;
-        start([told = answer.callback()](Outcome outcome, std::size_t number) { told({outcome, number}); });
-        return answer.get();
-    }
-    Outcome submit(std::vector<NewItem> items) {
-        return call([&](auto done) { store_->item_intake().submit(std::move(items), 0, done); });
-    }
-    Outcome submit(NewItem one) {
-        std::vector<NewItem> items;
-        items.push_back(std::move(one));
-        return submit(std::move(items));
-    }
-    /// One that waits, in the state queued.
-    StoredItem make(NewItem one) {
-        const model::Uuid id = one.object_id;
-        EXPECT_EQ(submit(std::move(one)), Outcome::committed);
-        return load(id);
-    }
-    StoredItem make() { return make(item()); }
-    Outcome accept(const StoredItem& one, bool carried_schema = false, std::uint64_t already_there_code = 0) {
-        return call([&](auto done) {
-            store_->outbox().accepted({{one.row, one.lane, one.profile, one.object_id, carried_schema,
-                                        one.objects != nullptr, already_there_code}},
-                                      done);
-        });
-    }
-    Outcome refuse(const StoredItem& one) {
-        return call([&](auto done) { store_->outbox().refused(one.row, refusal, done); });
-    }
-    Outcome set_aside(const StoredItem& one) {
-        return call([&](auto done) { store_->outbox().set_aside(one.row, refusal, done); });
-    }
-    std::pair<Outcome, std::size_t> retry(std::vector<model::Uuid> ids) {
-        return count([&](auto done) { store_->operator_view().retry(std::move(ids), "alice", done); });
-    }
-    std::pair<Outcome, std::size_t> reject(std::vector<model::Uuid> ids) {
-        return count([&](auto done) { store_->operator_view().reject(std::move(ids), "bob", "a mistake", done); });
-    }
-    std::vector<QueuedItem> rows(bool aside = false) {
-        std::vector<QueuedItem> found;
-        const auto visit = [&](const QueuedItem& one) { found.push_back(one); };
-        EXPECT_TRUE(aside ? store_->outbox().for_each_set_aside(visit) : store_->outbox().for_each_queued(visit));
-        return found;
-    }
-    std::vector<StoredItem> queued() {
-        std::vector<RowId> numbers;
-        for (const QueuedItem& one : rows()) {
-            numbers.push_back(one.row);
-        }
-        return store_->outbox().load(numbers).value();
-    }
-    StoredItem load(const model::Uuid& id) {
-        for (StoredItem& one : queued()) {
-            if (one.object_id == id) {
-                return std::move(one);
-            }
-        }
-        ADD_FAILURE() << "no such item is queued";
-        return {};
-    }
-    std::optional<ItemState> state_of(const model::Uuid& id) {
-        const auto found = store_->operator_view().find(id).value();
-        return found ? std::optional(found->state) : std::nullopt;
-    }
-    Count counts(const std::string& destination = "lea") {
-        for (const Count& one : store_->operator_view().statistics().counts) {
-            if (one.destination == destination) {
-                return one;
-            }
-        }
-        return {};
-    }
-    std::vector<RecordKind> kinds() {
-        std::vector<RecordKind> found;
-        for (const Record& record : store_->operator_view().records(0, 10'000).value()) {
-            found.push_back(record.kind);
-        }
-        return found;
-    }
-    std::string bytes_of(const SealedObject& object) {
-        auto reader = store_->binary_objects().open(object).value();
-        std::string bytes(static_cast<std::size_t>(reader->size()), '?');
-        bytes.resize(reader->read(0, bytes).value());
-        return bytes;
-    }
-
-    lihandover::test::TemporaryDirectory directory_;
-    lihandover::test::ManualClock clock_;
-    Ear ear_;
-    ObjectEar object_ear_;
-    std::unique_ptr<Store> store_;
-    LaneId lane_ = 0;
-    LaneId other_lane_ = 0;
-    ProfileId profile_ = 0;
-    std::uint64_t next_hash_ = 1;
-};
 
 // -- Items
 
@@ -317,7 +151,7 @@ TEST_P(Conformance, CountersHaveNoGapsAndAreEachConversationsOwn) {
 
 TEST_P(Conformance, AnEmptySubmissionIsAnsweredLikeAnother) {
     EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
-    EXPECT_EQ(call([&](auto done) { store_->item_intake().submit({}, 3, done); }), Outcome::committed);
+    EXPECT_EQ(call([&](auto done) { store_->item_intake().submit({}, arrival_of({}, 3), done); }), Outcome::committed);
     EXPECT_THAT(queued(), IsEmpty());
     EXPECT_EQ(submit(item("", 999)), Outcome::failed) << "of a lane that nobody knows";
 }
@@ -713,12 +547,12 @@ TEST_P(Conformance, AnOfferedObjectIsThereFromItsItemsAcceptanceUntilItExpires) 
     const StoredItem stored = make(item_with({one}));
     ASSERT_TRUE(stored.objects);
     EXPECT_EQ(bytes_of(*stored.objects->front().sealed), "a photograph");
-    EXPECT_EQ(store_->binary_objects().find_object(one.id).value()->state, ObjectState::attached);
+    EXPECT_EQ(store_->upload_outbox().find_object(one.id).value()->state, ObjectState::attached);
     const auto expiry = model::Instant::from_micros(clock_.wall().micros() + 60'000'000);
     ASSERT_EQ(call([&](auto done) { store_->outbox().stamp(stored.row, expiry, done); }), Outcome::committed);
     ASSERT_EQ(accept(stored), Outcome::committed);
     reopen();
-    const auto offered = store_->binary_objects().find_object(one.id).value();
+    const auto offered = store_->upload_outbox().find_object(one.id).value();
     ASSERT_TRUE(offered);
     EXPECT_EQ(offered->state, ObjectState::offered);
     EXPECT_EQ(offered->described.expiry->micros(), expiry.micros());
@@ -727,13 +561,13 @@ TEST_P(Conformance, AnOfferedObjectIsThereFromItsItemsAcceptanceUntilItExpires) 
     EXPECT_EQ(bytes_of(*offered->sealed), "a photograph");
     EXPECT_EQ(counts().objects_offered, 1U);
     ASSERT_EQ(call([&](auto done) {
-                  store_->binary_objects().fetched({one.id, "certificate", 0, 5, Fetch::Extent::complete}, done);
+                  store_->object_downloads().fetched({one.id, "certificate", 0, 5, Fetch::Extent::complete}, done);
               }),
               Outcome::committed);
     EXPECT_EQ(kinds().back(), RecordKind::object_fetched);
     clock_.advance_wall(std::chrono::minutes(1));
-    EXPECT_EQ(store_->binary_objects().find_object(one.id).value(), std::nullopt);
-    EXPECT_EQ(store_->binary_objects().find_object(model::Uuid::random()).value(), std::nullopt);
+    EXPECT_EQ(store_->upload_outbox().find_object(one.id).value(), std::nullopt);
+    EXPECT_EQ(store_->upload_outbox().find_object(model::Uuid::random()).value(), std::nullopt);
 }
 
 TEST_P(Conformance, AnObjectThatIsToGoOnceFetchedWholeGoesThen) {
@@ -741,12 +575,14 @@ TEST_P(Conformance, AnObjectThatIsToGoOnceFetchedWholeGoesThen) {
     one.remove_when_fetched = true;
     ASSERT_EQ(accept(make(item_with({one}))), Outcome::committed);
     const auto fetch = [&](Fetch::Extent extent) {
-        return call([&](auto done) { store_->binary_objects().fetched({one.id, "certificate", 0, 4, extent}, done); });
+        return call([&](auto done) {
+            store_->object_downloads().fetched({one.id, "certificate", 0, 4, extent}, done);
+        });
     };
     ASSERT_EQ(fetch(Fetch::Extent::broken_off), Outcome::committed);
-    EXPECT_TRUE(store_->binary_objects().find_object(one.id).value());
+    EXPECT_TRUE(store_->upload_outbox().find_object(one.id).value());
     ASSERT_EQ(fetch(Fetch::Extent::whole), Outcome::committed);
-    EXPECT_FALSE(store_->binary_objects().find_object(one.id).value());
+    EXPECT_FALSE(store_->upload_outbox().find_object(one.id).value());
     EXPECT_EQ(kinds().back(), RecordKind::object_expired);
     EXPECT_EQ(counts().objects_offered, 0U);
 }
@@ -764,12 +600,12 @@ TEST_P(Conformance, AnObjectToPushIsHeardOfWithItsItemsAcceptanceAndGoesAnyWay) 
     const auto uploads = [&](bool aside) {
         std::vector<model::Uuid> found;
         const auto visit = [&](const QueuedObject& one) { found.push_back(one.id); };
-        EXPECT_TRUE(aside ? store_->binary_objects().for_each_set_aside(visit)
-                          : store_->binary_objects().for_each_upload(visit));
+        EXPECT_TRUE(aside ? store_->upload_outbox().for_each_set_aside(visit)
+                          : store_->upload_outbox().for_each_queued(visit));
         return found;
     };
     EXPECT_THAT(uploads(false), SizeIs(5));
-    auto& to = store_->binary_objects();
+    auto& to = store_->upload_outbox();
     ASSERT_EQ(call([&](auto done) { to.pushed(objects[0].id, done); }), Outcome::committed);
     ASSERT_EQ(call([&](auto done) { to.pushed(objects[0].id, done); }), Outcome::committed) << "told twice";
     ASSERT_EQ(call([&](auto done) { to.refused(objects[1].id, refusal, done); }), Outcome::committed);
@@ -784,7 +620,7 @@ TEST_P(Conformance, AnObjectToPushIsHeardOfWithItsItemsAcceptanceAndGoesAnyWay) 
     EXPECT_EQ(state_of(objects[1].id), ItemState::refused);
     EXPECT_EQ(state_of(objects[2].id), ItemState::set_aside);
     EXPECT_EQ(store_->operator_view().find(objects[2].id).value()->object_of, stored.object_id);
-    auto& again = store_->binary_objects();
+    auto& again = store_->upload_outbox();
     ASSERT_EQ(call([&](auto done) { again.pushed(objects[2].id, done); }), Outcome::committed);
     ASSERT_EQ(call([&](auto done) { again.refused(objects[3].id, refusal, done); }), Outcome::committed);
     EXPECT_EQ(state_of(objects[3].id), ItemState::refused);
@@ -796,6 +632,16 @@ TEST_P(Conformance, AnObjectToPushIsHeardOfWithItsItemsAcceptanceAndGoesAnyWay) 
     EXPECT_EQ(counts().objects_queued, 1U);
     EXPECT_EQ(std::ranges::count(kinds(), RecordKind::object_pushed), 2);
     EXPECT_EQ(std::ranges::count(kinds(), RecordKind::object_set_aside), 3);
+    // Those that ended are known by their records.
+    reopen();
+    EXPECT_EQ(state_of(objects[0].id), ItemState::delivered);
+    EXPECT_EQ(state_of(objects[4].id), ItemState::rejected);
+    const auto rejected = store_->operator_view().find(objects[3].id).value();
+    ASSERT_TRUE(rejected);
+    EXPECT_EQ(rejected->object_of, stored.object_id);
+    EXPECT_EQ(rejected->refusal, refusal);
+    EXPECT_EQ(rejected->who, "bob");
+    EXPECT_EQ(rejected->why, "a mistake");
 }
 
 TEST_P(Conformance, ObjectsThatShareTheirBytesGoOneByOne) {
@@ -804,8 +650,8 @@ TEST_P(Conformance, ObjectsThatShareTheirBytesGoOneByOne) {
     two.id = model::Uuid::random();
     ASSERT_EQ(accept(make(item_with({one}))), Outcome::committed);
     ASSERT_EQ(accept(make(item_with({two}))), Outcome::committed);
-    ASSERT_EQ(call([&](auto done) { store_->binary_objects().pushed(one.id, done); }), Outcome::committed);
-    const auto left = store_->binary_objects().find_object(two.id).value();
+    ASSERT_EQ(call([&](auto done) { store_->upload_outbox().pushed(one.id, done); }), Outcome::committed);
+    const auto left = store_->upload_outbox().find_object(two.id).value();
     ASSERT_TRUE(left);
     EXPECT_EQ(bytes_of(*left->sealed), "shared");
 }
@@ -826,13 +672,13 @@ TEST_P(Conformance, AnItemWaitsForTheCopiesOfItsFiles) {
     const StoredItem stored = make(item_with({named, lost}));
     EXPECT_TRUE(stored.preparing);
     reopen();
-    const auto pending = store_->binary_objects().pending_files().value();
+    const auto pending = store_->object_intake().pending_files().value();
     ASSERT_THAT(pending, SizeIs(2));
     EXPECT_EQ(pending[0]->path, "in/video.mp4");
-    auto writer = store_->binary_objects().copy_writer(5).value();
+    auto writer = store_->object_intake().copy_writer(5).value();
     ASSERT_TRUE(writer->write(std::string_view("video")));
     std::shared_ptr<const SealedObject> copy = writer->finish().value();
-    auto& objects = store_->binary_objects();
+    auto& objects = store_->object_intake();
     ASSERT_EQ(call([&](auto done) { objects.prepared(file->id, copy, model::ObjectLoss::none, done); }),
               Outcome::committed);
     EXPECT_THAT(object_ear_.prepared(), IsEmpty());
@@ -853,7 +699,7 @@ TEST_P(Conformance, RejectingAnItemEndsItsObjects) {
     const NewObject one = object("gone", model::BinaryModel::a);
     const StoredItem stored = make(item_with({one}));
     EXPECT_EQ(reject({stored.object_id}).second, 1U);
-    EXPECT_FALSE(store_->binary_objects().find_object(one.id).value());
+    EXPECT_FALSE(store_->upload_outbox().find_object(one.id).value());
     EXPECT_FALSE(counts().any());
     EXPECT_THAT(kinds(), ElementsAre(RecordKind::item_made, RecordKind::item_rejected, RecordKind::object_rejected));
 }

@@ -15,24 +15,82 @@
 #include <utility>
 #include <vector>
 
+#include "arrival.hpp"
+#include "fake_disk.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/store/store.hpp"
 
 namespace lihandover::store::test {
 
-/// What a FakeStore leaves behind: the next one that is given the same disk goes on with it.
-struct FakeDisk;
-[[nodiscard]] std::shared_ptr<FakeDisk> make_fake_disk();
+/// What a store is asked to commit.
+enum class Call : std::uint8_t {
+    submit,
+    prepared,
+    accepted,
+    refused,
+    set_aside,
+    stamp,
+    pushed,
+    object_refused,
+    object_set_aside,
+    fetched,
+    retry,
+    retry_all,
+    reject,
+    pause,
+    resume,
+    clock_accepted,
+    change,  ///< of lanes, profiles and warrants
+};
+
+/// An operator's decision as the store was asked for it.
+struct Decision {
+    Call call{};
+    std::vector<model::Uuid> ids;
+    std::string destination;
+    std::optional<std::uint64_t> code;
+    std::string who;
+    std::string why;
+};
+
+/// What a store was asked for, in order.
+struct Asked {
+    struct Prepared {
+        model::Uuid file;
+        std::shared_ptr<const SealedObject> copy;
+        model::ObjectLoss loss{};
+    };
+    struct Stamp {
+        RowId row = 0;
+        model::Instant expiry;
+    };
+    // Whatever came of it.
+    std::vector<std::vector<NewItem>> submissions;
+    std::vector<Stamp> stamps;
+    std::vector<model::Uuid> looked_up;  ///< binary objects
+    std::size_t loads = 0;               ///< of items, and of binary objects
+    // Once committed.
+    std::vector<Decision> decisions;
+    std::vector<Prepared> prepared;
+    std::vector<Acceptance> accepted;
+    std::vector<model::Uuid> pushed;
+    std::vector<Fetch> fetched;
+};
 
 /// A store in memory, for the tests of all rooms. It is held to the same conformance suite as the engines
 /// (tests/store/conformance), so that what a test finds with it holds for them. It has a thread of its own, which
 /// commits each submission by itself and calls listeners and callbacks as a store's writer does.
-class FakeStore final : public Store, private Objects {
+class FakeStore final : public Store,
+                        private ItemIntake,
+                        private ObjectIntake,
+                        private Outbox,
+                        private UploadOutbox,
+                        private ObjectDownloads,
+                        private OperatorView,
+                        private Register {
   public:
-    using Done = store::Done;
-
     explicit FakeStore(const model::Clock& clock = model::system_clock(),
-                       std::shared_ptr<FakeDisk> disk = make_fake_disk());
+                       std::shared_ptr<FakeDisk> disk = std::make_shared<FakeDisk>());
     FakeStore(const FakeStore&) = delete;
     FakeStore& operator=(const FakeStore&) = delete;
     FakeStore(FakeStore&&) = delete;
@@ -43,98 +101,183 @@ class FakeStore final : public Store, private Objects {
 
     /// While true every commit fails: what is kept over failed commits waits, all else fails, the listener hears so.
     void fail_commits(bool fail);
-    /// While true nothing is committed, and nothing is answered.
-    void hold_commits(bool hold);
+    /// Tells the listener so, and nothing else.
+    void say_health(bool can_commit);
+    /// Fails these from now on, once `good` of them were committed.
+    void fail(Call call, std::size_t good = 0);
+    void mend(Call call);
+    /// What is asked of these from now on is neither committed nor answered until release(). Others go on.
+    void hold(Call call);
+    /// Not what is asked from now on; what is held stays so.
+    void hold_no_more(Call call);
+    void release(Call call);
+    /// Those that are held.
+    [[nodiscard]] std::size_t held(Call call) const;
     /// While true nothing can be read.
     void fail_reads(bool fail);
+    /// Called before a binary object is looked up, on that thread. nullptr: nothing more.
+    void before_lookup(std::function<void()> hook);
     /// Whether new items are taken.
     void accept_items(bool accept);
-    /// Runs on the writer's thread, after what it has to do already.
+    /// Whether listeners get new items whole (OutboxListener::on_stored).
+    void hand_over(bool whole);
+    /// While true listeners hear nothing of what is committed.
+    void mute(bool mute);
+    /// Decisions find none of the items that they name, as if those had gone meanwhile.
+    void find_nothing(bool nothing);
+    /// The next binary object that is refused is retried in the same commit: the listener hears so before the refusal
+    /// is answered.
+    void retry_next_refusal();
+    /// What statistics() says of bytes.
+    void show_bytes(std::uint64_t waiting, std::uint64_t used);
+    /// Puts an item, waiting or ended, there as it will be seen. Nobody hears of it. Its row.
+    RowId put(const ItemView& view);
+    /// Puts a binary object there. Where it is queued, its deadline is its lifetime from now, and the listener hears.
+    void put(StoredObject object);
+    void put(StoredPause pause);
+    void change(const model::Uuid& object, const std::function<void(StoredObject&)>& change);
+    /// Runs on the store's thread, after what it has to do already.
     void post(std::function<void()> work);
-    /// Waits until all that was submitted so far was answered, unless commits are held.
-    void settle();
+
+    // What was done.
+
+    [[nodiscard]] Asked asked() const;
+    /// What `look` makes of it.
+    template <typename Look>
+    [[nodiscard]] auto asked(const Look& look) const {
+        const std::lock_guard lock(mutex_);
+        return look(asked_);
+    }
+    /// Waits until it was asked so; false after half a minute.
+    [[nodiscard]] bool wait_until(const std::function<bool(const Asked&)>& condition) const;
+    [[nodiscard]] std::optional<RowId> row_of(const model::Uuid& item) const;
+    [[nodiscard]] FakeObjects& bytes() { return *disk_->bytes; }
 
     // -- Store
 
     void stop() override;
-    void set_listener(OutboxListener* listener) override;
+    [[nodiscard]] ItemIntake& item_intake() override { return *this; }
+    [[nodiscard]] ObjectIntake& object_intake() override { return *this; }
+    [[nodiscard]] Outbox& outbox() override { return *this; }
+    [[nodiscard]] UploadOutbox& upload_outbox() override { return *this; }
+    [[nodiscard]] ObjectDownloads& object_downloads() override { return *this; }
+    [[nodiscard]] OperatorView& operator_view() override { return *this; }
+    [[nodiscard]] Register& warrant_register() override { return *this; }
+    void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) override;
+    void set_commit_timeout(std::chrono::milliseconds timeout) override;
+    [[nodiscard]] bool turns() const override { return true; }
     void set_commit_observer(std::function<void(double)> observer) override;
-    void set_limits(std::uint64_t /*max_bytes*/, std::chrono::seconds /*record_retention*/) override {}
-    [[nodiscard]] model::Result<std::unique_ptr<Reader>> reader() const override;
-    [[nodiscard]] Hash128 keyed_hash(std::span<const std::string_view> parts) const override;
-    [[nodiscard]] model::Result<LaneId> lane(std::string_view destination, std::string_view liid) override;
-    [[nodiscard]] model::Result<std::vector<LaneId>> lanes(
-        std::span<const std::pair<std::string, std::string>> destination_and_liid) override;
-    [[nodiscard]] model::Result<ProfileId> profile(const model::Profile& profile) override;
-    [[nodiscard]] std::shared_ptr<const Lane> find_lane(LaneId id) const override;
-    [[nodiscard]] std::shared_ptr<const model::Profile> find_profile(ProfileId id) const override;
-    [[nodiscard]] bool accepting() const override;
-    void submit(std::vector<NewItem> items, Done done) override;
-    void accepted(std::vector<Acceptance> items, Done done) override;
-    void refused(RowId row, Refusal refusal, Done done) override;
-    void set_aside(RowId row, Refusal refusal, Done done) override;
-    void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) override;
-    void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
-                   DoneCount done) override;
-    void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) override;
-    [[nodiscard]] model::Result<std::vector<StoredWarrant>> warrants() override;
-    [[nodiscard]] model::Status change_warrants(const WarrantChanges& changes) override;
-    [[nodiscard]] model::Result<std::vector<StoredPause>> pauses() override;
-    void pause(std::string destination, std::string who, Done done) override;
-    void resume(std::string destination, std::string who, Done done) override;
-    [[nodiscard]] model::Status clock_accepted(const std::string& who, const std::string& why) override;
-    [[nodiscard]] Objects& objects() override { return *this; }
-    [[nodiscard]] Statistics statistics() const override;
 
   private:
-    class FakeReader;
-    struct Changes;
     struct Work {
-        bool kept = false;
+        Call call{};
         std::function<void(Changes&)> apply;
         std::function<void(Outcome)> done;
+        bool held = false;
     };
 
-    // -- Objects
-    void set_listener(ObjectListener* listener) override;
+    // -- ItemIntake
+    [[nodiscard]] bool accepting() const override;
+    void submit(std::vector<NewItem> items, const Arrival& arrival, Done done) override;
+    [[nodiscard]] Hash128 keyed_hash(std::span<const std::string_view> parts) const override;
+
+    // -- ObjectIntake
     [[nodiscard]] model::Result<std::unique_ptr<ObjectWriter>> writer() override;
     [[nodiscard]] model::Result<std::unique_ptr<ObjectWriter>> copy_writer(std::uint64_t size) override;
-    [[nodiscard]] bool fits(std::uint64_t /*size*/) const override { return true; }
-    [[nodiscard]] model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& object) const override;
-    [[nodiscard]] model::Status write_filler(std::uint64_t bytes) override;
+    [[nodiscard]] bool fits(std::uint64_t size) const override;
     [[nodiscard]] model::Result<std::vector<std::shared_ptr<const SourceFile>>> pending_files() override;
     void prepared(const model::Uuid& file, std::shared_ptr<const SealedObject> copy, model::ObjectLoss loss,
                   Done done) override;
+
+    // -- Outbox
+    void set_listener(OutboxListener* listener) override;
+    [[nodiscard]] LaneLease lease(LaneId /*lane*/) const override { return LaneLease::for_ever(); }
+    [[nodiscard]] model::Result<std::vector<StoredItem>> load(std::span<const RowId> rows) override;
+    [[nodiscard]] model::Status for_each_queued(const std::function<void(const QueuedItem&)>& visit) override;
+    [[nodiscard]] model::Status for_each_set_aside(const std::function<void(const QueuedItem&)>& visit) override;
+    void accepted(std::vector<Acceptance> items, Done done) override;
+    void refused(RowId row, Refusal refusal, Done done) override;
+    void set_aside(RowId row, Refusal refusal, Done done) override;
     void stamp(RowId item, model::Instant expiry, Done done) override;
+
+    // -- UploadOutbox, ObjectDownloads
+    [[nodiscard]] model::Result<std::optional<StoredObject>> find_object(const model::Uuid& id) override;
+    [[nodiscard]] model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& object) const override;
+    void set_listener(ObjectListener* listener) override;
+    [[nodiscard]] model::Status for_each_queued(const std::function<void(const QueuedObject&)>& visit) override;
+    [[nodiscard]] model::Status for_each_set_aside(const std::function<void(const QueuedObject&)>& visit) override;
     void pushed(const model::Uuid& object, Done done) override;
     void refused(const model::Uuid& object, Refusal refusal, Done done) override;
     void set_aside(const model::Uuid& object, Refusal refusal, Done done) override;
     void fetched(Fetch fetch, Done done) override;
 
+    // -- OperatorView
+    [[nodiscard]] model::Result<std::vector<ItemView>> items(std::optional<ItemState> state, RowId after,
+                                                             std::size_t limit) override;
+    [[nodiscard]] model::Result<std::optional<ItemView>> find(const model::Uuid& object_id) override;
+    [[nodiscard]] model::Result<std::vector<Record>> records(std::int64_t after, std::size_t limit) override;
+    [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(std::string_view destination) override;
+    void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) override;
+    void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
+                   DoneCount done) override;
+    void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) override;
+    void pause(std::string destination, std::string who, Done done) override;
+    void resume(std::string destination, std::string who, Done done) override;
+    [[nodiscard]] model::Status clock_accepted(const std::string& who, const std::string& why) override;
+    [[nodiscard]] Statistics statistics() const override;
+
+    // -- Register
+    [[nodiscard]] model::Result<std::vector<LaneId>> lanes(
+        std::span<const std::pair<std::string, std::string>> destination_and_liid) override;
+    [[nodiscard]] model::Result<ProfileId> profile(const model::Profile& profile) override;
+    [[nodiscard]] std::shared_ptr<const Lane> find_lane(LaneId id) const override;
+    [[nodiscard]] std::shared_ptr<const model::Profile> find_profile(ProfileId id) const override;
+    [[nodiscard]] model::Result<std::vector<StoredWarrant>> warrants() override;
+    [[nodiscard]] model::Status change_warrants(const WarrantChanges& changes) override;
+    [[nodiscard]] model::Result<std::vector<StoredPause>> pauses() override;
+
+    template <typename Look>
+    [[nodiscard]] auto reading(const Look& look) const
+        -> model::Result<decltype(look(std::declval<const FakeDisk&>()))>;
+    [[nodiscard]] model::Result<std::vector<QueuedItem>> items_in(ItemState state) const;
+    [[nodiscard]] model::Result<std::vector<QueuedObject>> objects_in(ObjectState state) const;
+    void ask(const std::function<void(Asked&)>& note);
+    void decide(Decision decision, std::function<std::size_t(Changes&, const Decision&)> work, DoneCount done);
     void submit_work(Work work);
+    /// Whether what is asked for fails now.
+    [[nodiscard]] bool fails(const Work& work);
+    [[nodiscard]] std::deque<Work>::iterator next();
     void write();
     void commit(Work& work);
     void tell(Changes& changes);
+    [[nodiscard]] OutboxListener* current_listener() const;
     model::Status wait_for(std::function<void(Changes&)> apply);
 
     const model::Clock& clock_;
     std::shared_ptr<FakeDisk> disk_;
     mutable std::mutex mutex_;
     std::condition_variable wake_;
-    std::condition_variable idle_;
+    mutable std::condition_variable asked_changed_;
     // Guarded by mutex_.
     std::deque<Work> work_;
-    bool working_ = false;
+    Asked asked_;
     bool failing_ = false;
     bool told_failing_ = false;
-    bool held_ = false;
+    std::map<Call, std::size_t> good_;  ///< of those that fail: how many do not yet
+    std::set<Call> holding_;
     bool accepting_ = true;
+    bool hands_over_ = true;
+    bool muted_ = false;
+    bool finds_nothing_ = false;
+    bool retries_next_ = false;
     bool reads_fail_ = false;
+    std::function<void()> before_lookup_;
     bool stopping_ = false;
-    bool stopped_ = false;
     OutboxListener* listener_ = nullptr;
     ObjectListener* object_listener_ = nullptr;
     std::function<void(double)> observer_;
+    std::uint64_t max_bytes_ = 0;
+    std::optional<std::pair<std::uint64_t, std::uint64_t>> shown_bytes_;
     std::uint64_t commits_ = 0;
     std::uint64_t repeats_ = 0;
     std::uint64_t reused_ids_ = 0;

@@ -12,14 +12,14 @@
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/store/intake.hpp"
-#include "lihandover/store/objects.hpp"
+#include "lihandover/store/object_intake.hpp"
 
 namespace lihandover::intake {
 
 /// What handlers work with; all of it outlives them.
 struct Services {
     store::ItemIntake& items;
-    store::BinaryObjects& objects;
+    store::ObjectIntake& objects;
     const CurrentSnapshot& snapshot;
     /// Of this source alone, so that no source keeps another waiting.
     BodyBudget& budget;

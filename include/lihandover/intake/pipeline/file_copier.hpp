@@ -8,7 +8,7 @@
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
-#include "lihandover/store/objects.hpp"
+#include "lihandover/store/object_intake.hpp"
 
 namespace lihandover::intake {
 
@@ -31,7 +31,7 @@ struct NamedCopy {
 };
 
 /// Copies the files that events named (intake.attachment_root) into the store, after the events were answered, and
-/// tells the store how each copy ended (BinaryObjects::prepared). What is copied are the bytes of the file that the
+/// tells the store how each copy ended (ObjectIntake::prepared). What is copied are the bytes of the file that the
 /// event named, or none: inode, size and times are those of then, before the first byte and after the last, and the
 /// SHA-256 is the source's, where it gave one.
 ///
@@ -49,7 +49,7 @@ class FileCopier {
   public:
     /// What it uses outlives its stop().
     ///   root   intake.attachment_root
-    FileCopier(std::string root, store::BinaryObjects& objects, const metrics::Counter& lost, const model::Clock& clock,
+    FileCopier(std::string root, store::ObjectIntake& objects, const metrics::Counter& lost, const model::Clock& clock,
                CopyPauses pauses = {});
     FileCopier(const FileCopier&) = delete;
     FileCopier& operator=(const FileCopier&) = delete;
@@ -58,7 +58,7 @@ class FileCopier {
 
     [[nodiscard]] const std::string& root() const;
 
-    /// Takes up the files that were not copied when the daemon last ended (BinaryObjects::pending_files, which blocks).
+    /// Takes up the files that were not copied when the daemon last ended (ObjectIntake::pending_files, which blocks).
     /// Once, before the first event is taken.
     [[nodiscard]] model::Status start();
 

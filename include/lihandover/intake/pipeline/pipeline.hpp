@@ -17,7 +17,7 @@
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/event.hpp"
 #include "lihandover/store/intake.hpp"
-#include "lihandover/store/objects.hpp"
+#include "lihandover/store/object_intake.hpp"
 
 namespace lihandover::intake {
 
@@ -41,7 +41,7 @@ namespace lihandover::intake {
 /// What pipelines work with; all of it outlives them.
 struct PipelineParts {
     store::ItemIntake& items;
-    store::BinaryObjects& objects;
+    store::ObjectIntake& objects;
     const CurrentSnapshot& snapshot;
     const model::Clock& clock;
     /// Where blocking calls run: sealing of binary objects. A thread pool.

@@ -1,0 +1,250 @@
+#include "interfaces.hpp"
+
+#include <utility>
+
+#include "commands.hpp"
+#include "operator_reads.hpp"
+#include "outbox_reads.hpp"
+
+namespace lihandover::store::sqlite {
+
+namespace {
+
+model::Error not_accepting() {
+    return model::Error{"the store takes nothing at present; see the log"};
+}
+
+model::Result<std::unique_ptr<ObjectReader>> open_file(ObjectFiles& files, const SealedObject& object) {
+    const auto* file = dynamic_cast<const SealedFile*>(&object);
+    if (file == nullptr || !file->in(files)) {
+        return model::Error{"the binary object is not of this store"};
+    }
+    return files.reader(*file);
+}
+
+model::Result<std::optional<StoredObject>> find_in(ReaderPool& readers, const model::Uuid& id) {
+    return readers.read([&](ReadConnection& from) { return sqlite::find_object(from, id); });
+}
+
+}  // namespace
+
+// -- ObjectIntake
+
+model::Result<std::unique_ptr<ObjectWriter>> SqliteObjectIntake::writer() {
+    if (!writer_.accepting()) {
+        return not_accepting();
+    }
+    return files_.writer();
+}
+
+model::Result<std::unique_ptr<ObjectWriter>> SqliteObjectIntake::copy_writer(std::uint64_t size) {
+    if (!writer_.can_commit()) {
+        return model::Error{"the store cannot be written at present; see the log"};
+    }
+    return files_.copy_writer(size);
+}
+
+model::Result<std::vector<std::shared_ptr<const SourceFile>>> SqliteObjectIntake::pending_files() {
+    std::vector<std::shared_ptr<const SourceFile>> files;
+    const model::Status status =
+        writer_.call([&](Tables& tables, Transaction& in) { files = tables.objects.pending_files(in.connection); });
+    if (!status) {
+        return status.error();
+    }
+    return files;
+}
+
+void SqliteObjectIntake::prepared(const model::Uuid& file, std::shared_ptr<const SealedObject> copy,
+                                  model::ObjectLoss loss, Done done) {
+    writer_.keep(object_prepared(file, std::move(copy), loss, std::move(done)));
+}
+
+// -- Outbox
+
+model::Result<std::vector<StoredItem>> SqliteOutbox::load(std::span<const RowId> rows) {
+    return readers_.read([&](ReadConnection& from) { return sqlite::load(from, rows); });
+}
+
+model::Status SqliteOutbox::for_each_queued(const std::function<void(const QueuedItem&)>& visit) {
+    return readers_.read([&](ReadConnection& from) { return sqlite::for_each_queued(from, visit); });
+}
+
+model::Status SqliteOutbox::for_each_set_aside(const std::function<void(const QueuedItem&)>& visit) {
+    return readers_.read([&](ReadConnection& from) { return sqlite::for_each_set_aside(from, visit); });
+}
+
+void SqliteOutbox::accepted(std::vector<Acceptance> items, Done done) {
+    writer_.accepted(std::move(items), std::move(done));
+}
+
+void SqliteOutbox::refused(RowId row, Refusal refusal, Done done) {
+    writer_.decide(refuse_item(row, std::move(refusal), std::move(done)));
+}
+
+void SqliteOutbox::set_aside(RowId row, Refusal refusal, Done done) {
+    writer_.decide(set_item_aside(row, std::move(refusal), std::move(done)));
+}
+
+void SqliteOutbox::stamp(RowId item, model::Instant expiry, Done done) {
+    writer_.decide(stamp_item(item, expiry, std::move(done)));
+}
+
+// -- UploadOutbox
+
+model::Result<std::optional<StoredObject>> SqliteUploadOutbox::find_object(const model::Uuid& id) {
+    return find_in(readers_, id);
+}
+
+model::Result<std::unique_ptr<ObjectReader>> SqliteUploadOutbox::open(const SealedObject& object) const {
+    return open_file(files_, object);
+}
+
+model::Status SqliteUploadOutbox::for_each_queued(const std::function<void(const QueuedObject&)>& visit) {
+    return readers_.read([&](ReadConnection& from) { return for_each_object(from, ObjectState::queued, visit); });
+}
+
+model::Status SqliteUploadOutbox::for_each_set_aside(const std::function<void(const QueuedObject&)>& visit) {
+    return readers_.read([&](ReadConnection& from) { return for_each_object(from, ObjectState::set_aside, visit); });
+}
+
+void SqliteUploadOutbox::pushed(const model::Uuid& object, Done done) {
+    writer_.keep(object_pushed(object, std::move(done)));
+}
+
+void SqliteUploadOutbox::refused(const model::Uuid& object, Refusal refusal, Done done) {
+    writer_.decide(refuse_object(object, std::move(refusal), std::move(done)));
+}
+
+void SqliteUploadOutbox::set_aside(const model::Uuid& object, Refusal refusal, Done done) {
+    writer_.decide(set_object_aside(object, std::move(refusal), std::move(done)));
+}
+
+// -- ObjectDownloads
+
+model::Result<std::optional<StoredObject>> SqliteObjectDownloads::find_object(const model::Uuid& id) {
+    return find_in(readers_, id);
+}
+
+model::Result<std::unique_ptr<ObjectReader>> SqliteObjectDownloads::open(const SealedObject& object) const {
+    return open_file(files_, object);
+}
+
+void SqliteObjectDownloads::fetched(Fetch fetch, Done done) {
+    writer_.keep(object_fetched(std::move(fetch), std::move(done)), true);
+}
+
+// -- OperatorView
+
+model::Result<std::vector<ItemView>> SqliteOperatorView::items(std::optional<ItemState> state, RowId after,
+                                                               std::size_t limit) {
+    return readers_.read([&](ReadConnection& from) { return sqlite::items(from, state, after, limit); });
+}
+
+model::Result<std::optional<ItemView>> SqliteOperatorView::find(const model::Uuid& object_id) {
+    return readers_.read([&](ReadConnection& from) { return sqlite::find(from, object_id); });
+}
+
+model::Result<std::vector<Record>> SqliteOperatorView::records(std::int64_t after, std::size_t limit) {
+    return readers_.read([&](ReadConnection& from) { return sqlite::records(from, after, limit); });
+}
+
+model::Result<std::optional<model::Instant>> SqliteOperatorView::oldest(std::string_view destination) {
+    return readers_.read([&](ReadConnection& from) { return sqlite::oldest(from, destination); });
+}
+
+void SqliteOperatorView::retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) {
+    writer_.decide(sqlite::retry(std::move(object_ids), std::move(who), std::move(done)));
+}
+
+void SqliteOperatorView::retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
+                                   DoneCount done) {
+    writer_.decide(sqlite::retry_all(std::move(destination), code, std::move(who), std::move(done)));
+}
+
+void SqliteOperatorView::reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) {
+    maintenance_.run_aside(
+        [this, object_ids = std::move(object_ids), who = std::move(who), why = std::move(why), done = std::move(done)] {
+            auto located = readers_.read([&](ReadConnection& from) { return locate(from, object_ids); });
+            if (located) {
+                writer_.decide(sqlite::reject(object_ids, std::move(*located), who, why, done));
+            } else if (done) {
+                done(Outcome::failed, 0);
+            }
+        });
+}
+
+void SqliteOperatorView::pause(std::string destination, std::string who, Done done) {
+    writer_.decide(sqlite::pause(std::move(destination), std::move(who), std::move(done)));
+}
+
+void SqliteOperatorView::resume(std::string destination, std::string who, Done done) {
+    writer_.decide(sqlite::resume(std::move(destination), std::move(who), std::move(done)));
+}
+
+model::Status SqliteOperatorView::clock_accepted(const std::string& who, const std::string& why) {
+    return writer_.call([&](Tables& tables, Transaction& in) {
+        audit::Entry entry;
+        entry.kind = audit::Kind::clock_accepted;
+        entry.at = in.now;
+        entry.who = who;
+        entry.why = why;
+        tables.audit.append(in, 0, 0, entry);
+    });
+}
+
+// -- Register
+
+model::Result<std::vector<LaneId>> SqliteRegister::lanes(
+    std::span<const std::pair<std::string, std::string>> destination_and_liid) {
+    std::vector<LaneId> ids;
+    const model::Status status = writer_.call([&](Tables& tables, Transaction& in) {
+        ids.clear();
+        ids.reserve(destination_and_liid.size());
+        for (const auto& [destination, liid] : destination_and_liid) {
+            ids.push_back(tables.registers.lane(in, destination, liid));
+        }
+    });
+    if (!status) {
+        return status.error();
+    }
+    return ids;
+}
+
+model::Result<ProfileId> SqliteRegister::profile(const model::Profile& profile) {
+    if (const ProfileId known = catalogue_.find_profile_like(profile); known != 0) {
+        return known;
+    }
+    ProfileId id = 0;
+    const model::Status status =
+        writer_.call([&](Tables& tables, Transaction& in) { id = tables.registers.profile(in, profile); });
+    if (!status) {
+        return status.error();
+    }
+    return id;
+}
+
+model::Result<std::vector<StoredWarrant>> SqliteRegister::warrants() {
+    std::vector<StoredWarrant> warrants;
+    const model::Status status =
+        writer_.call([&](Tables&, Transaction& in) { warrants = RegisterTable::warrants(in.connection); });
+    if (!status) {
+        return status.error();
+    }
+    return warrants;
+}
+
+model::Status SqliteRegister::change_warrants(const WarrantChanges& changes) {
+    return writer_.call([&](Tables& tables, Transaction& in) { tables.registers.change_warrants(in, changes); });
+}
+
+model::Result<std::vector<StoredPause>> SqliteRegister::pauses() {
+    std::vector<StoredPause> pauses;
+    const model::Status status =
+        writer_.call([&](Tables&, Transaction& in) { pauses = RegisterTable::pauses(in.connection); });
+    if (!status) {
+        return status.error();
+    }
+    return pauses;
+}
+
+}  // namespace lihandover::store::sqlite

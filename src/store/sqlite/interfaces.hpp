@@ -1,0 +1,157 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "catalogue.hpp"
+#include "lihandover/store/store.hpp"
+#include "maintenance.hpp"
+#include "object_files.hpp"
+#include "reader_pool.hpp"
+#include "secret.hpp"
+#include "writer.hpp"
+
+// The interfaces of the store. What is to be committed goes to the writer, what is read is read beside it.
+
+namespace lihandover::store::sqlite {
+
+class SqliteItemIntake final : public ItemIntake {
+  public:
+    SqliteItemIntake(Writer& writer, const Secret& secret) : writer_(writer), secret_(secret) {}
+
+    [[nodiscard]] bool accepting() const override { return writer_.accepting(); }
+    void submit(std::vector<NewItem> items, const Arrival& arrival, Done done) override {
+        writer_.submit(std::move(items), arrival, std::move(done));
+    }
+    [[nodiscard]] Hash128 keyed_hash(std::span<const std::string_view> parts) const override {
+        return secret_.hash(parts);
+    }
+
+  private:
+    Writer& writer_;
+    const Secret& secret_;
+};
+
+class SqliteObjectIntake final : public ObjectIntake {
+  public:
+    SqliteObjectIntake(Writer& writer, ObjectFiles& files) : writer_(writer), files_(files) {}
+
+    [[nodiscard]] model::Result<std::unique_ptr<ObjectWriter>> writer() override;
+    [[nodiscard]] model::Result<std::unique_ptr<ObjectWriter>> copy_writer(std::uint64_t size) override;
+    [[nodiscard]] bool fits(std::uint64_t size) const override { return files_.fits(size); }
+    [[nodiscard]] model::Result<std::vector<std::shared_ptr<const SourceFile>>> pending_files() override;
+    void prepared(const model::Uuid& file, std::shared_ptr<const SealedObject> copy, model::ObjectLoss loss,
+                  Done done) override;
+
+  private:
+    Writer& writer_;
+    ObjectFiles& files_;
+};
+
+class SqliteOutbox final : public Outbox {
+  public:
+    SqliteOutbox(Writer& writer, ReaderPool& readers) : writer_(writer), readers_(readers) {}
+
+    void set_listener(OutboxListener* listener) override { writer_.set_listener(listener); }
+    [[nodiscard]] LaneLease lease(LaneId /*lane*/) const override { return LaneLease::for_ever(); }
+    [[nodiscard]] model::Result<std::vector<StoredItem>> load(std::span<const RowId> rows) override;
+    [[nodiscard]] model::Status for_each_queued(const std::function<void(const QueuedItem&)>& visit) override;
+    [[nodiscard]] model::Status for_each_set_aside(const std::function<void(const QueuedItem&)>& visit) override;
+    void accepted(std::vector<Acceptance> items, Done done) override;
+    void refused(RowId row, Refusal refusal, Done done) override;
+    void set_aside(RowId row, Refusal refusal, Done done) override;
+    void stamp(RowId item, model::Instant expiry, Done done) override;
+
+  private:
+    Writer& writer_;
+    ReaderPool& readers_;
+};
+
+class SqliteUploadOutbox final : public UploadOutbox {
+  public:
+    SqliteUploadOutbox(Writer& writer, ReaderPool& readers, ObjectFiles& files)
+        : writer_(writer), readers_(readers), files_(files) {}
+
+    [[nodiscard]] model::Result<std::optional<StoredObject>> find_object(const model::Uuid& id) override;
+    [[nodiscard]] model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& object) const override;
+    void set_listener(ObjectListener* listener) override { writer_.set_object_listener(listener); }
+    [[nodiscard]] model::Status for_each_queued(const std::function<void(const QueuedObject&)>& visit) override;
+    [[nodiscard]] model::Status for_each_set_aside(const std::function<void(const QueuedObject&)>& visit) override;
+    void pushed(const model::Uuid& object, Done done) override;
+    void refused(const model::Uuid& object, Refusal refusal, Done done) override;
+    void set_aside(const model::Uuid& object, Refusal refusal, Done done) override;
+
+  private:
+    Writer& writer_;
+    ReaderPool& readers_;
+    ObjectFiles& files_;
+};
+
+class SqliteObjectDownloads final : public ObjectDownloads {
+  public:
+    SqliteObjectDownloads(Writer& writer, ReaderPool& readers, ObjectFiles& files)
+        : writer_(writer), readers_(readers), files_(files) {}
+
+    [[nodiscard]] model::Result<std::optional<StoredObject>> find_object(const model::Uuid& id) override;
+    [[nodiscard]] model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& object) const override;
+    void fetched(Fetch fetch, Done done) override;
+
+  private:
+    Writer& writer_;
+    ReaderPool& readers_;
+    ObjectFiles& files_;
+};
+
+class SqliteOperatorView final : public OperatorView {
+  public:
+    SqliteOperatorView(Writer& writer, ReaderPool& readers, Maintenance& maintenance)
+        : writer_(writer), readers_(readers), maintenance_(maintenance) {}
+
+    [[nodiscard]] model::Result<std::vector<ItemView>> items(std::optional<ItemState> state, RowId after,
+                                                             std::size_t limit) override;
+    [[nodiscard]] model::Result<std::optional<ItemView>> find(const model::Uuid& object_id) override;
+    [[nodiscard]] model::Result<std::vector<Record>> records(std::int64_t after, std::size_t limit) override;
+    [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(std::string_view destination) override;
+    void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) override;
+    void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
+                   DoneCount done) override;
+    void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) override;
+    void pause(std::string destination, std::string who, Done done) override;
+    void resume(std::string destination, std::string who, Done done) override;
+    [[nodiscard]] model::Status clock_accepted(const std::string& who, const std::string& why) override;
+    [[nodiscard]] Statistics statistics() const override { return writer_.statistics(); }
+
+  private:
+    Writer& writer_;
+    ReaderPool& readers_;
+    Maintenance& maintenance_;
+};
+
+class SqliteRegister final : public Register {
+  public:
+    SqliteRegister(Writer& writer, const Catalogue& catalogue) : writer_(writer), catalogue_(catalogue) {}
+
+    [[nodiscard]] model::Result<std::vector<LaneId>> lanes(
+        std::span<const std::pair<std::string, std::string>> destination_and_liid) override;
+    [[nodiscard]] model::Result<ProfileId> profile(const model::Profile& profile) override;
+    [[nodiscard]] std::shared_ptr<const Lane> find_lane(LaneId id) const override { return catalogue_.find_lane(id); }
+    [[nodiscard]] std::shared_ptr<const model::Profile> find_profile(ProfileId id) const override {
+        return catalogue_.find_profile(id);
+    }
+    [[nodiscard]] model::Result<std::vector<StoredWarrant>> warrants() override;
+    [[nodiscard]] model::Status change_warrants(const WarrantChanges& changes) override;
+    [[nodiscard]] model::Result<std::vector<StoredPause>> pauses() override;
+
+  private:
+    Writer& writer_;
+    const Catalogue& catalogue_;
+};
+
+}  // namespace lihandover::store::sqlite

@@ -1,0 +1,348 @@
+#include "operator_reads.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <unordered_set>
+#include <utility>
+
+#include "object_table.hpp"
+
+namespace lihandover::store::sqlite {
+
+namespace {
+
+// Columns of these: id, lane, object_id, received, level_id, sequence, changed, then what belongs to the state.
+constexpr const char* queued_page =
+    "SELECT id, lane, object_id, received, level_id, sequence, received FROM item WHERE id > ? ORDER BY id LIMIT ?";
+constexpr const char* aside_page =
+    "SELECT id, lane, object_id, received, level_id, sequence, changed, code, code_kind, words, state FROM aside "
+    "WHERE id > ? ORDER BY id LIMIT ?";
+// A record of an end knows the row; the record of the making, which has the row's number, knows the rest unless it was
+// pruned already. An acceptance that came after a rejection counts.
+constexpr const char* ended_page =
+    "SELECT e.item, e.lane, e.object_id, coalesce(m.received, e.at), m.level_id, m.sequence, e.at, n.code, "
+    "n.code_kind, "
+    "n.words, n.who, n.why FROM record e INDEXED BY record_ended LEFT JOIN record m ON m.id=e.item AND "
+    "m.kind={record.item_made} "
+    "LEFT JOIN record_note n ON n.record=e.id "
+    "WHERE e.kind IN (4, 7) AND e.kind=?3 AND e.item > ?1 AND (e.kind={record.item_delivered} OR NOT EXISTS(SELECT 1 "
+    "FROM record d "
+    "WHERE d.kind IN (4, 7) AND d.kind={record.item_delivered} AND d.item=e.item)) ORDER BY e.item LIMIT ?2";
+
+// Binary objects that wait by themselves, columns as above; their item, whose record knows when it was received, is
+// gone.
+#define LIHANDOVER_WAITING_OBJECT "(o.state={object.queued} OR o.state={object.refused} OR o.state={object.set_aside})"
+#define LIHANDOVER_OBJECT_VIEW                                                                                  \
+    "SELECT o.id, o.lane, o.uuid, coalesce(m.received, o.changed), m.level_id, m.sequence, o.changed, o.code, " \
+    "o.code_kind, o.words, o.state, o.item_uuid FROM object o LEFT JOIN record m ON m.id=o.item AND "           \
+    "m.kind={record.item_made} "
+constexpr const char* object_page = LIHANDOVER_OBJECT_VIEW
+    "WHERE " LIHANDOVER_WAITING_OBJECT " AND o.id > ?1 AND (?3 IS NULL OR o.state=?3) ORDER BY o.id LIMIT ?2";
+constexpr const char* object_view = LIHANDOVER_OBJECT_VIEW "WHERE o.uuid=? AND " LIHANDOVER_WAITING_OBJECT;
+#undef LIHANDOVER_OBJECT_VIEW
+constexpr const char* object_ended =
+    "SELECT e.id, e.lane, e.object_id, coalesce(m.received, e.at), m.level_id, m.sequence, e.at, n.code, n.code_kind, "
+    "n.words, n.who, n.why, e.kind, m.object_id FROM record e LEFT JOIN record m ON m.id=e.item AND "
+    "m.kind={record.item_made} "
+    "LEFT JOIN record_note n ON n.record=e.id "
+    "WHERE (e.kind=9 OR e.kind=13 OR e.kind=14) AND e.kind IN ({record.object_pushed}, {record.object_rejected}) AND "
+    "e.object_id=? ORDER BY e.id DESC LIMIT 1";
+
+#undef LIHANDOVER_WAITING_OBJECT
+
+template <typename Enumerator>
+std::int64_t number_of(Enumerator value) {
+    return static_cast<std::int64_t>(value);
+}
+
+ItemState item_state_of(ObjectState state) {
+    return state == ObjectState::queued      ? ItemState::queued
+           : state == ObjectState::set_aside ? ItemState::set_aside
+                                             : ItemState::refused;
+}
+
+ObjectState object_state_of(ItemState state) {
+    return state == ItemState::queued      ? ObjectState::queued
+           : state == ItemState::set_aside ? ObjectState::set_aside
+                                           : ObjectState::refused;
+}
+
+std::int64_t kind_of(ItemState state) {
+    return static_cast<std::int64_t>(state == ItemState::delivered ? RecordKind::item_delivered
+                                                                   : RecordKind::item_rejected);
+}
+
+ItemView view_of(const ReadConnection& from, const Statement& row, ItemState state) {
+    ItemView view;
+    view.state = state;
+    view.row = row.integer(0);
+    if (const auto lane = from.setup().catalogue->find_lane(row.integer(1))) {
+        view.destination = lane->destination;
+        view.liid = lane->liid;
+    }
+    view.object_id = uuid_of(row.bytes(2));
+    view.received_at = model::Instant::from_micros(row.integer(3));
+    view.correlation = correlation_of(row, 4);
+    view.changed_at = model::Instant::from_micros(row.integer(6));
+    return view;
+}
+
+ItemView view_of_ended(const ReadConnection& from, const Statement& row, ItemState state) {
+    ItemView view = view_of(from, row, state);
+    view.refusal = refusal_of(row, 7);
+    view.who = row.bytes(10);
+    view.why = row.bytes(11);
+    return view;
+}
+
+ItemView view_of_object(const ReadConnection& from, const Statement& row) {
+    ItemView view = view_of(from, row, item_state_of(static_cast<ObjectState>(row.integer(10))));
+    view.refusal = refusal_of(row, 7);
+    view.object_of = uuid_of(row.bytes(11));
+    return view;
+}
+
+std::optional<ItemView> find_aside(ReadConnection& from, const model::Uuid& object_id) {
+    Statement select = from.connection().prepare(
+        "SELECT id, lane, object_id, received, level_id, sequence, changed, code, code_kind, words, state FROM "
+        "aside "
+        "WHERE object_id=?");
+    select.bind(1, std::span<const std::uint8_t>(object_id.bytes));
+    Rows rows(select);
+    if (!rows.next()) {
+        return std::nullopt;
+    }
+    ItemView view = view_of(from, *rows.operator->(), static_cast<ItemState>(rows->integer(10)));
+    view.refusal = refusal_of(*rows.operator->(), 7);
+    return view;
+}
+
+std::optional<ItemView> find_queued(ReadConnection& from, const model::Uuid& object_id) {
+    Statement select = from.connection().prepare(
+        "SELECT id, lane, object_id, received, level_id, sequence, received FROM item WHERE object_id=?");
+    select.bind(1, std::span<const std::uint8_t>(object_id.bytes));
+    Rows rows(select);
+    if (!rows.next()) {
+        return std::nullopt;
+    }
+    return view_of(from, *rows.operator->(), ItemState::queued);
+}
+
+std::optional<ItemView> find_ended(ReadConnection& from, const model::Uuid& object_id) {
+    // Newest first: most ask for what happened lately.
+    Statement select = from.connection().prepare(
+        "SELECT item, kind FROM record WHERE object_id=? AND kind IN ({record.item_delivered}, "
+        "{record.item_rejected}) ORDER BY id DESC LIMIT 1");
+    select.bind(1, std::span<const std::uint8_t>(object_id.bytes));
+    Rows rows(select);
+    if (!rows.next()) {
+        return std::nullopt;
+    }
+    const RowId row = rows->integer(0);
+    const ItemState state =
+        rows->integer(1) == kind_of(ItemState::delivered) ? ItemState::delivered : ItemState::rejected;
+    Statement page = from.connection().prepare(ended_page);
+    page.bind(1, row - 1).bind(2, std::int64_t{1}).bind(3, kind_of(state));
+    Rows found(page);
+    if (!found.next() || found->integer(0) != row) {
+        return std::nullopt;
+    }
+    return view_of_ended(from, *found.operator->(), state);
+}
+
+std::optional<ItemView> find_waiting_object(ReadConnection& from, const model::Uuid& uuid) {
+    Statement select = from.connection().prepare(object_view);
+    select.bind(1, std::span<const std::uint8_t>(uuid.bytes));
+    Rows rows(select);
+    if (!rows.next()) {
+        return std::nullopt;
+    }
+    return view_of_object(from, *rows.operator->());
+}
+
+/// One that was pushed or rejected.
+std::optional<ItemView> find_ended_object(ReadConnection& from, const model::Uuid& uuid) {
+    Statement select = from.connection().prepare(object_ended);
+    select.bind(1, std::span<const std::uint8_t>(uuid.bytes));
+    Rows rows(select);
+    if (!rows.next()) {
+        return std::nullopt;
+    }
+    const bool pushed = rows->integer(12) == number_of(RecordKind::object_pushed);
+    ItemView view = view_of_ended(from, *rows.operator->(), pushed ? ItemState::delivered : ItemState::rejected);
+    // The record of its item's making may be pruned already.
+    view.object_of = rows->is_null(13) ? model::Uuid{} : uuid_of(rows->bytes(13));
+    return view;
+}
+
+}  // namespace
+
+model::Result<std::vector<ItemView>> items(ReadConnection& from, std::optional<ItemState> state, RowId after,
+                                           std::size_t limit) {
+    std::vector<ItemView> views;
+    const auto most = static_cast<std::int64_t>(std::min<std::size_t>(limit, std::numeric_limits<int>::max()));
+    const model::Status status = from.reading([&] {
+        const ScopedTransaction snapshot(from.connection(), "BEGIN");
+        if (state == ItemState::delivered || state == ItemState::rejected) {
+            Statement ended = from.connection().prepare(ended_page);
+            ended.bind(1, after).bind(2, most).bind(3, kind_of(*state));
+            for (Rows rows(ended); rows.next();) {
+                views.push_back(view_of_ended(from, *rows.operator->(), *state));
+            }
+            return;
+        }
+        if (!state || state == ItemState::queued) {
+            Statement queued = from.connection().prepare(queued_page);
+            queued.bind(1, after).bind(2, most);
+            for (Rows rows(queued); rows.next();) {
+                views.push_back(view_of(from, *rows.operator->(), ItemState::queued));
+            }
+        }
+        if (state != ItemState::held) {
+            Statement objects = from.connection().prepare(object_page);
+            objects.bind(1, after).bind(2, most);
+            if (state) {
+                objects.bind(3, number_of(object_state_of(*state)));
+            } else {
+                objects.bind_null(3);
+            }
+            for (Rows rows(objects); rows.next();) {
+                views.push_back(view_of_object(from, *rows.operator->()));
+            }
+        }
+        if (state == ItemState::queued) {
+            return;
+        }
+        Statement aside = from.connection().prepare(aside_page);
+        aside.bind(1, after).bind(2, state ? std::int64_t{-1} : most);
+        std::size_t taken = 0;
+        for (Rows rows(aside); taken < limit && rows.next();) {
+            const auto found = static_cast<ItemState>(rows->integer(10));
+            if (state && found != *state) {
+                continue;
+            }
+            views.push_back(view_of(from, *rows.operator->(), found));
+            views.back().refusal = refusal_of(*rows.operator->(), 7);
+            ++taken;
+        }
+    });
+    if (!status) {
+        return status.error();
+    }
+    std::ranges::sort(views, {}, &ItemView::row);
+    if (views.size() > limit) {
+        views.resize(limit);
+    }
+    return views;
+}
+
+model::Result<std::optional<ItemView>> find(ReadConnection& from, const model::Uuid& object_id) {
+    std::optional<ItemView> view;
+    const model::Status status = from.reading([&] {
+        const ScopedTransaction snapshot(from.connection(), "BEGIN");
+        view = find_aside(from, object_id);
+        if (!view) {
+            view = find_waiting_object(from, object_id);
+        }
+        if (!view) {
+            view = find_queued(from, object_id);
+        }
+        if (!view) {
+            view = find_ended_object(from, object_id);
+        }
+        if (!view) {
+            view = find_ended(from, object_id);
+        }
+    });
+    if (!status) {
+        return status.error();
+    }
+    return view;
+}
+
+model::Result<std::vector<Record>> records(ReadConnection& from, std::int64_t after, std::size_t limit) {
+    std::vector<Record> records;
+    const model::Status status = from.reading([&] {
+        Statement select = from.connection().prepare(
+            "SELECT r.id, r.at, r.kind, r.lane, r.object_id, n.who, n.why, n.code, n.code_kind, n.words FROM "
+            "record r "
+            "LEFT JOIN record_note n ON n.record=r.id WHERE r.id > ? ORDER BY r.id LIMIT ?");
+        select.bind(1, after).bind(
+            2, static_cast<std::int64_t>(std::min<std::size_t>(limit, std::numeric_limits<int>::max())));
+        for (Rows rows(select); rows.next();) {
+            Record& record = records.emplace_back();
+            record.id = rows->integer(0);
+            record.at = model::Instant::from_micros(rows->integer(1));
+            record.kind = static_cast<RecordKind>(rows->integer(2));
+            record.lane = rows->integer(3);
+            if (!rows->is_null(4)) {
+                record.object_id = uuid_of(rows->bytes(4));
+            }
+            record.who = rows->bytes(5);
+            record.why = rows->bytes(6);
+            if (const auto refusal = refusal_of(*rows.operator->(), 7)) {
+                if (!record.why.empty()) {
+                    record.why += record.kind == RecordKind::item_delivered ? ": " : "; was refused: ";
+                }
+                record.why += std::string(name_of(refusal->kind)) + ' ' + std::to_string(refusal->code);
+                if (!refusal->words.empty()) {
+                    record.why += ": " + refusal->words;
+                }
+            }
+        }
+    });
+    if (!status) {
+        return status.error();
+    }
+    return records;
+}
+
+model::Result<std::optional<model::Instant>> oldest(ReadConnection& from, std::string_view destination) {
+    std::optional<model::Instant> oldest;
+    RowId last = 0;
+    bool more = true;
+    while (more) {
+        more = false;
+        const model::Status status = from.reading([&] {
+            Statement select =
+                from.connection().prepare("SELECT id, lane, received FROM item WHERE id > ? ORDER BY id LIMIT ?");
+            select.bind(1, last).bind(2, scan_step);
+            for (Rows rows(select); rows.next();) {
+                last = rows->integer(0);
+                more = true;
+                const auto lane = from.setup().catalogue->find_lane(rows->integer(1));
+                if (!lane || lane->destination != destination) {
+                    continue;
+                }
+                oldest = model::Instant::from_micros(rows->integer(2));
+                more = false;
+                return;
+            }
+        });
+        if (!status) {
+            return status.error();
+        }
+    }
+    return oldest;
+}
+
+model::Result<std::vector<Located>> locate(ReadConnection& from, const std::vector<model::Uuid>& object_ids) {
+    std::vector<Located> located;
+    const model::Status status = from.reading([&] {
+        std::unordered_set<model::Uuid> wanted(object_ids.begin(), object_ids.end());
+        Statement scan = from.connection().prepare("SELECT id, object_id FROM item");
+        for (Rows rows(scan); !wanted.empty() && rows.next();) {
+            const Located item{rows->integer(0), uuid_of(rows->bytes(1))};
+            if (wanted.erase(item.object_id) != 0) {
+                located.push_back(item);
+            }
+        }
+    });
+    if (!status) {
+        return status.error();
+    }
+    return located;
+}
+
+}  // namespace lihandover::store::sqlite

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "lihandover/model/result.hpp"
+#include "lihandover/model/uuid.hpp"
+#include "lihandover/store/outbox.hpp"
+#include "lihandover/store/uploads.hpp"
+#include "read_connection.hpp"
+
+// What delivery and the object server read. As Outbox, UploadOutbox and ObjectLookup have it.
+
+namespace lihandover::store::sqlite {
+
+/// What a new connection keeps for these.
+[[nodiscard]] ReadConnection::Statements prepare_statements(Connection& connection);
+
+[[nodiscard]] model::Result<std::vector<StoredItem>> load(ReadConnection& from, std::span<const RowId> rows);
+[[nodiscard]] model::Status for_each_queued(ReadConnection& from, const std::function<void(const QueuedItem&)>& visit);
+[[nodiscard]] model::Status for_each_set_aside(ReadConnection& from,
+                                               const std::function<void(const QueuedItem&)>& visit);
+
+[[nodiscard]] model::Result<std::optional<StoredObject>> find_object(ReadConnection& from, const model::Uuid& id);
+/// Those to push in the state `queued` or `set_aside`.
+[[nodiscard]] model::Status for_each_object(ReadConnection& from, ObjectState state,
+                                            const std::function<void(const QueuedObject&)>& visit);
+
+}  // namespace lihandover::store::sqlite

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "fake_store.hpp"
+
+namespace lihandover::admin::test {
+
+/// The fake store, with what admin's tests put into it and have go wrong.
+class TestStore {
+  public:
+    TestStore();
+
+    [[nodiscard]] store::OperatorView& items() { return store_.operator_view(); }
+    [[nodiscard]] const store::ItemIntake& intake() { return store_.item_intake(); }
+
+    /// Adds an item with the next row; `change` changes what it says.
+    store::ItemView add(store::ItemState state, const std::string& destination = "lea-one",
+                        const std::string& liid = "LIID-1", const std::function<void(store::ItemView&)>& change = {});
+
+    /// What operators decided.
+    [[nodiscard]] std::vector<store::test::Decision> decided() const { return store_.asked().decisions; }
+    void accept_items(bool accept) { store_.accept_items(accept); }
+    /// Decisions fail from now on.
+    void fail_decisions();
+    void mend_decisions();
+    /// Decisions find nothing, as if the items had gone meanwhile.
+    void find_nothing() { store_.find_nothing(true); }
+    void fail_reads() { store_.fail_reads(true); }
+
+  private:
+    store::test::FakeStore store_;
+};
+
+}  // namespace lihandover::admin::test
