@@ -58,15 +58,6 @@ bool is_of_full_length(std::string_view digits) {
     return digits.size() >= 7 && digits.size() <= 15 && digits.front() != '0';
 }
 
-/// The key of a text given as a number: any spelling counts.
-std::optional<IdentifierKey> number_key(std::string_view text, const NumberPlan* plan, IdentifierScratch& scratch) {
-    const auto number = read_phone_number(text, plan, scratch.number);
-    if (!number) {
-        return std::nullopt;
-    }
-    return key_of(IdentityClass::number, international_digits(*number, plan, scratch.number));
-}
-
 /// The parameter's value, or nothing if it is missing. The case of names is ignored.
 std::optional<std::string_view> parameter_of(std::string_view parameters, std::string_view name) {
     while (!parameters.empty()) {
@@ -79,8 +70,9 @@ std::optional<std::string_view> parameter_of(std::string_view parameters, std::s
     return std::nullopt;
 }
 
-/// A number that is local to a context (RFC 3966 section 5.1.5). It counts if it is a national one of the source's own
-/// country, or has no context and begins like an international one. Otherwise not: a context is not a prefix.
+/// A number that is local to a context (RFC 3966 section 5.1.5). It counts if the context is the source's own country,
+/// or if it has none and is a number by the source's plan or begins like an international one. Otherwise not: a context
+/// is not a prefix.
 std::optional<IdentifierKey> local_number_key(std::string_view number, std::optional<std::string_view> context,
                                               const NumberPlan* plan, IdentifierScratch& scratch) {
     if (context) {
@@ -95,7 +87,8 @@ std::optional<IdentifierKey> local_number_key(std::string_view number, std::opti
         return std::nullopt;
     }
     const std::size_t written = read->digits.size();
-    const std::string_view digits = international_digits(*read, plan, scratch.number);
+    const std::string_view digits = context ? digits_within_country(*read, *plan, scratch.number)
+                                            : international_digits(*read, plan, scratch.number);
     const bool is_said = plan != nullptr || digits.size() != written;
     return is_said && is_of_full_length(digits) ? std::optional(key_of(IdentityClass::number, digits)) : std::nullopt;
 }
@@ -158,16 +151,26 @@ IdentifierKeys tel_keys(std::string_view text, const NumberPlan* plan, Identifie
     return keys;
 }
 
+/// The key of a text that is a number without a scheme, also with the parameters of a tel URI after it. Digits alone
+/// given as a SIP URI are none.
+std::optional<IdentifierKey> bare_number_key(IdentifierType type, std::string_view text, const NumberPlan* plan,
+                                             IdentifierScratch& scratch) {
+    const std::string_view number = text.starts_with('+') ? text.substr(0, text.find(';')) : text;
+    const auto read = read_phone_number(number, plan, scratch.number);
+    if (!read || (type == IdentifierType::sip_uri && !read->plus)) {
+        return std::nullopt;
+    }
+    return key_of(IdentityClass::number, international_digits(*read, plan, scratch.number));
+}
+
 /// A number or a URI of any kind, by its form: a tel URI given as a number is still one.
 IdentifierKeys address_keys(IdentifierType type, std::string_view value, const NumberPlan* plan,
                             IdentifierScratch& scratch) {
     const std::string_view text = bare(value);
     IdentifierKeys keys;
-    if (type != IdentifierType::sip_uri) {
-        if (const auto key = number_key(text, plan, scratch)) {
-            keys.add(*key);
-            return keys;
-        }
+    if (const auto key = bare_number_key(type, text, plan, scratch)) {
+        keys.add(*key);
+        return keys;
     }
     if (starts_with_scheme(text, "tel:")) {
         return tel_keys(text, plan, scratch);
@@ -202,7 +205,7 @@ IdentifierKey username_key(std::string_view value, CaseRule rule, IdentifierScra
     }
     if (is_ascii(value)) {
         append_lower(scratch.text, value);
-    } else if (!append_folded(scratch.text, value)) {
+    } else if (!append_lower_nfc(scratch.text, value)) {
         return key_of(IdentityClass::username_folded, value);
     }
     return key_of(IdentityClass::username_folded, scratch.text);
@@ -218,23 +221,48 @@ void append_domain(std::string& out, std::string_view domain) {
     }
 }
 
+/// The address in a mailto URI, without its header fields and with its escapes resolved (RFC 6068 section 2).
+std::string_view mailto_address(std::string_view uri, IdentifierScratch& scratch) {
+    std::string_view address = uri.substr(0, uri.find('?'));
+    if (address.find('%') != std::string_view::npos) {
+        scratch.work.clear();
+        append_decoded(scratch.work, address);
+        address = scratch.work;
+    }
+    return trimmed(address);
+}
+
+/// The local part without quotes where it needs none: the two are the same mailbox (RFC 5321 section 4.1.2).
+std::string_view unquoted(std::string_view local) {
+    if (local.size() < 3 || !local.starts_with('"') || !local.ends_with('"')) {
+        return local;
+    }
+    const std::string_view inside = local.substr(1, local.size() - 2);
+    const bool atoms = std::ranges::all_of(inside, [](char c) {
+        constexpr std::string_view others = "!#$%&'*+-/=?^_`{|}~.";  // RFC 5322 section 3.2.3, and the dot
+        return !is_ascii(c) || is_letter(c) || is_digit(c) || others.find(c) != std::string_view::npos;
+    });
+    const bool dots = inside.starts_with('.') || inside.ends_with('.') || inside.find("..") != std::string_view::npos;
+    return atoms && !dots ? inside : local;
+}
+
 IdentifierKey email_key(std::string_view value, CaseRule rule, IdentifierScratch& scratch) {
     constexpr std::string_view scheme = "mailto:";
     std::string_view text = bare(value);
     if (starts_with_scheme(text, scheme)) {
-        text = trimmed(text.substr(scheme.size()));
+        text = mailto_address(text.substr(scheme.size()), scratch);
     }
     const auto identity_class = rule == CaseRule::exact ? IdentityClass::email : IdentityClass::email_folded;
     const bool plain = std::ranges::all_of(text, [](char c) { return is_ascii(c) && c == to_lower(c); });
-    if (plain && !text.ends_with('.')) {
+    if (plain && !text.ends_with('.') && !text.starts_with('"')) {
         return key_of(identity_class, text);
     }
     const std::size_t at = std::min(text.rfind('@'), text.size());
-    const std::string_view local = text.substr(0, at);
+    const std::string_view local = at == text.size() ? text : unquoted(text.substr(0, at));
     scratch.text.clear();
     if (rule == CaseRule::exact) {
         scratch.text.append(local);
-    } else if (is_ascii(local) || !append_folded(scratch.text, local)) {
+    } else if (is_ascii(local) || !append_lower_nfc(scratch.text, local)) {
         append_lower(scratch.text, local);
     }
     if (at != text.size()) {

@@ -10,7 +10,12 @@
 
 namespace lihandover::model {
 
+using namespace std::string_view_literals;
+
 namespace {
+
+constexpr std::string_view wide_open = "\uFF08";
+constexpr std::string_view wide_close = "\uFF09";
 
 /// The length of the separator or visual space that `text` begins with; 0: none.
 std::size_t separator_length(std::string_view text) {
@@ -47,6 +52,17 @@ std::size_t separator_length(std::string_view text) {
     return minus || wide_space || byte_order_mark ? 3 : 0;
 }
 
+/// The same for comparing numbers. Documents never change (normalised()), so they do not have what was added later:
+/// full-width brackets, hyphen, full stop and slash.
+std::size_t compared_separator_length(std::string_view text) {
+    for (const std::string_view wide : {wide_open, wide_close, "\uFF0D"sv, "\uFF0E"sv, "\uFF0F"sv}) {
+        if (text.starts_with(wide)) {
+            return wide.size();
+        }
+    }
+    return separator_length(text);
+}
+
 /// The value of a decimal digit of any script except ASCII; -1 for other characters.
 int digit_of_any_script(char32_t value) {
     return value < 0x80 ? -1 : uc_decimal_value(value);
@@ -55,17 +71,27 @@ int digit_of_any_script(char32_t value) {
 constexpr std::string_view usual_prefix = "00";  // ITU-T E.123; no country code begins with a zero
 constexpr char32_t fullwidth_plus = 0xFF0B;
 
+/// The length of the bracket, of either width, that `text` begins with; 0: none.
+std::size_t bracket_length(std::string_view text, char bracket, std::string_view wide) {
+    return text.starts_with(bracket) ? 1 : text.starts_with(wide) ? wide.size() : 0;
+}
+
 /// The length of `(0)` at the start of `text`, with blanks between; 0: it does not begin so.
 std::size_t bracketed_length(std::string_view text, std::string_view digits) {
-    if (!text.starts_with('(')) {
+    const std::size_t open = bracket_length(text, '(', wide_open);
+    if (open == 0) {
         return 0;
     }
-    std::size_t at = text.find_first_not_of(' ', 1);
+    std::size_t at = text.find_first_not_of(' ', open);
     if (at == std::string_view::npos || !text.substr(at).starts_with(digits)) {
         return 0;
     }
     at = text.find_first_not_of(' ', at + digits.size());
-    return at != std::string_view::npos && text[at] == ')' ? at + 1 : 0;
+    if (at == std::string_view::npos) {
+        return 0;
+    }
+    const std::size_t close = bracket_length(text.substr(at), ')', wide_close);
+    return close == 0 ? 0 : at + close;
 }
 
 /// Reads a number character by character into `out`.
@@ -88,7 +114,7 @@ class NumberReader {
   private:
     /// The length of the plan's trunk prefix in brackets, if it follows the plan's country code.
     [[nodiscard]] std::size_t trunk_length(std::string_view text) const {
-        if (!text.starts_with('(') || plan_ == nullptr || plan_->trunk_prefix.value_or("").empty()) {
+        if (plan_ == nullptr || plan_->trunk_prefix.value_or("").empty()) {
             return 0;
         }
         std::string_view before = out_;
@@ -114,7 +140,7 @@ class NumberReader {
         if (const std::size_t trunk = trunk_length(text)) {
             return trunk;
         }
-        if (const std::size_t separator = separator_length(text)) {
+        if (const std::size_t separator = compared_separator_length(text)) {
             return separator;
         }
         const auto [value, size] = base::first_character(text);
@@ -198,6 +224,16 @@ std::string_view international_digits(const PhoneNumber& number, const NumberPla
         return digits;
     }
     return joined(plan->country_code, digits.substr(plan->trunk_prefix->size()), scratch);
+}
+
+std::string_view digits_within_country(const PhoneNumber& number, const NumberPlan& plan, std::string& scratch) {
+    const std::string_view digits = number.digits;
+    if ((!plan.international_prefix.empty() && has_prefix(digits, plan.international_prefix)) ||
+        has_prefix(digits, usual_prefix)) {
+        return international_digits(number, &plan, scratch);
+    }
+    const std::string_view trunk = plan.trunk_prefix ? std::string_view(*plan.trunk_prefix) : std::string_view();
+    return joined(plan.country_code, has_prefix(digits, trunk) ? digits.substr(trunk.size()) : digits, scratch);
 }
 
 }  // namespace lihandover::model

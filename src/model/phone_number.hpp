@@ -31,4 +31,9 @@ struct PhoneNumber {
 [[nodiscard]] std::string_view international_digits(const PhoneNumber& number, const NumberPlan* plan,
                                                     std::string& scratch);
 
+/// The same for a number without `+` that is known to be one of the plan's country, as by a phone-context: it is a
+/// national number with or without its trunk prefix, if it does not begin with an international prefix.
+[[nodiscard]] std::string_view digits_within_country(const PhoneNumber& number, const NumberPlan& plan,
+                                                     std::string& scratch);
+
 }  // namespace lihandover::model

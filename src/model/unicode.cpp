@@ -58,12 +58,6 @@ bool append_lower_nfc(std::string& out, std::string_view text) {
     });
 }
 
-bool append_folded(std::string& out, std::string_view text) {
-    return append_transformed(out, text, [](const auto* from, std::size_t size, auto* buffer, std::size_t* length) {
-        return u8_casefold(from, size, nullptr, UNINORM_NFC, buffer, length);
-    });
-}
-
 bool append_a_labels(std::string& out, std::string_view domain) {
     if (domain.find('\0') != std::string_view::npos || !base::is_encoded(domain)) {
         return false;

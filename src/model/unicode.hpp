@@ -10,10 +10,8 @@ namespace lihandover::model {
 
 // Each appends its result for UTF-8 text, and nothing if it returns false (not UTF-8, or memory exhausted).
 [[nodiscard]] bool append_nfc(std::string& out, std::string_view text);
-/// Lower case, in NFC.
+/// Lower case, in NFC. Not case folding, which joins different names: it makes `ss` of `ß`, and `s` of `ſ`.
 [[nodiscard]] bool append_lower_nfc(std::string& out, std::string_view text);
-/// The form in which texts that differ only in case are equal, in NFC.
-[[nodiscard]] bool append_folded(std::string& out, std::string_view text);
 /// A domain name that is not ASCII, as A-labels (UTS 46, nontransitional). Allocates.
 [[nodiscard]] bool append_a_labels(std::string& out, std::string_view domain);
 

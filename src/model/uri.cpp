@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
+#include <vector>
 
 #include "ascii.hpp"
 #include "lihandover/base/hex.hpp"
@@ -139,6 +141,31 @@ void append_parameter(std::string& out, std::string_view parameter) {
 bool is_mandatory(std::string_view normalised_parameter) {
     const std::string_view name = normalised_parameter.substr(0, normalised_parameter.find('='));
     return name == "user" || name == "ttl" || name == "method" || name == "maddr" || name == "transport";
+}
+
+/// Names and values, sorted, each pair once.
+using OptionalParameters = std::vector<std::pair<std::string_view, std::string_view>>;
+
+/// The parameters of a SIP URI that are not mandatory; `text` is where they are written. Sorted, so that two URIs of
+/// many parameters are compared in one pass: how long matching takes must not tell who is a target (promise 7).
+OptionalParameters optional_parameters(std::string_view uri, std::string& text) {
+    const std::string_view parameters = split_sip(uri)->parameters;
+    text.reserve(3 * parameters.size());  // each character as an escape: views of it stay valid
+    OptionalParameters found;
+    found.reserve(max_components);
+    for (std::string_view rest = parameters; !rest.empty();) {
+        const std::size_t start = text.size();
+        append_parameter(text, take_until(rest, ';'));
+        const std::string_view one = std::string_view(text).substr(start);
+        if (!one.empty() && !is_mandatory(one)) {
+            const std::size_t equals = std::min(one.find('='), one.size());
+            found.emplace_back(one.substr(0, equals), one.substr(equals));
+        }
+    }
+    std::ranges::sort(found);
+    const auto repeated = std::ranges::unique(found);
+    found.erase(repeated.begin(), repeated.end());
+    return found;
 }
 
 }  // namespace
@@ -278,33 +305,28 @@ std::optional<std::string_view> write_sip(std::string_view text, SipForm form, s
 }
 
 bool shared_parameters_agree(std::string_view left, std::string_view right) {
-    const auto for_each = [](std::string_view uri, auto&& visit) {
-        std::string text;
-        for (std::string_view rest = split_sip(uri)->parameters; !rest.empty();) {
-            text.clear();
-            append_parameter(text, take_until(rest, ';'));
-            if (!text.empty() && !is_mandatory(text)) {
-                const std::size_t equals = std::min(text.find('='), text.size());
-                visit(std::string_view(text).substr(0, equals), std::string_view(text).substr(equals));
-            }
+    std::string left_text;
+    std::string right_text;
+    const OptionalParameters lefts = optional_parameters(left, left_text);
+    const OptionalParameters rights = optional_parameters(right, right_text);
+    const auto past = [](auto at, const OptionalParameters& all) {
+        return std::find_if(at, all.end(), [name = at->first](const auto& other) { return other.first != name; });
+    };
+    auto l = lefts.begin();
+    auto r = rights.begin();
+    while (l != lefts.end() && r != rights.end()) {
+        const auto left_end = past(l, lefts);
+        const auto right_end = past(r, rights);
+        // No parameter may repeat, but in what a source reports one can. Then the same values are needed, in any order.
+        if (l->first == r->first && !std::equal(l, left_end, r, right_end)) {
+            return false;
         }
-    };
-    // No parameter may repeat, but in what a source reports one can. Then any of its values matches; otherwise such a
-    // URI would not even be equivalent to itself.
-    const auto agrees_with = [&for_each](std::string_view one, std::string_view other) {
-        bool agree = true;
-        for_each(one, [&](std::string_view name, std::string_view value) {
-            bool shared = false;
-            bool same = false;
-            for_each(other, [&](std::string_view other_name, std::string_view other_value) {
-                shared = shared || other_name == name;
-                same = same || (other_name == name && other_value == value);
-            });
-            agree = agree && (!shared || same);
-        });
-        return agree;
-    };
-    return agrees_with(left, right) && agrees_with(right, left);
+        const bool left_first = l->first <= r->first;
+        const bool right_first = r->first <= l->first;
+        l = left_first ? left_end : l;
+        r = right_first ? right_end : r;
+    }
+    return true;
 }
 
 std::optional<Tel> write_tel(std::string_view text, std::string& out) {
