@@ -285,6 +285,22 @@ TEST_F(EventsHandlerTest, AClockThatIsAheadMakesNoEventTooLate) {
     EXPECT_EQ(store_.items().size(), 1U) << "and by a right clock it is";
 }
 
+TEST_F(EventsHandlerTest, AnEventWithoutATimeWaitsForAClockThatIsTrusted) {
+    intake_.clock().advance_wall(std::chrono::days(100));
+    intake_.clock().distrust(std::chrono::days(100));
+    // When one without a time happened nobody knows, whoever it concerns.
+    for (const char* const user : {"u-1", "u-9"}) {
+        const Answer answer = client_.json(event("e-2", user));
+        EXPECT_EQ(answer.status, 503) << user;
+        EXPECT_EQ(answer.field("Retry-After"), "5");
+        EXPECT_EQ(client_.json(event("e-3", user, R"(,"attachments":[{"id":"a","data":"YQ=="}])")).status, 503);
+    }
+    EXPECT_TRUE(store_.items().empty());
+    intake_.clock().trust();
+    EXPECT_EQ(client_.json(event("e-2", "u-1")).status, 202);
+    EXPECT_EQ(store_.items().size(), 1U);
+}
+
 TEST_F(EventsHandlerTest, AnswersInTimeWhereTheStoreHangs) {
     auto hasty = testing::snapshot({warrant("LIID-1", "u-1")});
     hasty->limits.answer_timeout = std::chrono::milliseconds(50);

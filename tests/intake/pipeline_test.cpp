@@ -234,9 +234,13 @@ TEST_F(PipelineTest, AnObjectThatNeverFitsIsRefusedWhoeverItConcerns) {
 }
 
 TEST_F(PipelineTest, SaysWhetherTheClockCanBeTrusted) {
-    EXPECT_TRUE(pipeline_.clock_trusted());
-    clock_.distrust();
-    EXPECT_FALSE(pipeline_.clock_trusted());
+    EXPECT_TRUE(pipeline_.now().clock_trusted);
+    EXPECT_EQ(pipeline_.now().trusted_at, clock_.wall());
+    clock_.distrust(std::chrono::hours(1));
+    const Moment moment = pipeline_.now();
+    EXPECT_FALSE(moment.clock_trusted);
+    EXPECT_EQ(moment.received_at, clock_.wall());
+    EXPECT_EQ(moment.trusted_at, clock_.trusted());
 }
 
 }  // namespace

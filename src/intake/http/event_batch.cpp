@@ -61,7 +61,9 @@ bool EventBatch::take_slice(std::string_view& attached) {
                          ? Fault{metrics::Rejection::too_large, {}, "is larger than intake.max_event_size"}
                          : parts_.parser.parse(line, latest, parts_.event);
         if (fault) {
-            good = refuse(std::move(*fault));
+            good = refuse(std::move(*fault), moment);
+        } else if (!has_time(parts_.event, moment)) {
+            good = false;
         } else if (parts_.event.attachments.empty()) {
             ++tally_.accepted;
             group_.take(parts_.event, line.size() + 1, moment);
@@ -79,6 +81,9 @@ asio::awaitable<bool> EventBatch::take_attached(std::string_view line) {
     EventParser parser;
     model::Event event;
     auto fault = parser.parse(line, moment.latest(), event);
+    if (!fault && !has_time(event, moment)) {
+        co_return false;
+    }
     Attachments attachments(event, moment, parts_.attachment_root, parts_.workers);
     if (!fault) {
         fault = co_await attachments.check();
@@ -91,18 +96,26 @@ asio::awaitable<bool> EventBatch::take_attached(std::string_view line) {
         fault = attachments.claim(parts_.uploads, claims_);
     }
     if (fault) {
-        co_return refuse(std::move(*fault));
+        co_return refuse(std::move(*fault), moment);
     }
     auto outcome = co_await group_.take(event, line.size() + 1, attachments.objects(), moment);
     if (outcome.fault) {
-        co_return refuse(std::move(*outcome.fault));
+        co_return refuse(std::move(*outcome.fault), moment);
     }
     ++tally_.accepted;
     co_return outcome.kind == Outcome::Kind::accepted;
 }
 
-bool EventBatch::refuse(Fault fault) {
-    if (fault.kind == metrics::Rejection::future && !parts_.pipeline.clock_trusted()) {
+bool EventBatch::has_time(const model::Event& event, const Moment& moment) {
+    if (event.timestamp || moment.clock_trusted) {
+        return true;
+    }
+    parts_.metrics.rejected(metrics::Rejection::unavailable).add();
+    return false;
+}
+
+bool EventBatch::refuse(Fault fault, const Moment& moment) {
+    if (fault.kind == metrics::Rejection::future && !moment.clock_trusted) {
         parts_.metrics.rejected(metrics::Rejection::unavailable).add();
         return false;
     }

@@ -50,7 +50,9 @@ class EventBatch {
     /// Takes one event with attachments, which was read without a fault. False as above.
     [[nodiscard]] boost::asio::awaitable<bool> take_attached(std::string_view line);
     /// False if it is not the source's mistake.
-    [[nodiscard]] bool refuse(Fault fault);
+    [[nodiscard]] bool refuse(Fault fault, const Moment& moment);
+    /// Whether it is known when the event happened. If not, the whole request has to be sent again.
+    [[nodiscard]] bool has_time(const model::Event& event, const Moment& moment);
     [[nodiscard]] unsigned status_if_refused() const;
     [[nodiscard]] http::Response unavailable() const;
 

@@ -108,7 +108,7 @@ void ItemMaker::append(const model::Event& event, std::span<const warrants::Matc
         item.repeat_hash = store_.keyed_hash(std::array<std::string_view, 5>{
             source_, event.event_id, model::name_of(event.type), warrant.destination, warrant.liid});
         if (!digest) {
-            digest = digest_of(event);
+            digest = digest_of(event, sources);
         }
         item.event_digest = digest;
         if (event.timestamp) {
@@ -145,7 +145,7 @@ std::size_t ItemMaker::imitate(const model::Event& event, const Snapshot& snapsh
     return size;
 }
 
-std::uint64_t ItemMaker::digest_of(const model::Event& event) {
+std::uint64_t ItemMaker::digest_of(const model::Event& event, std::span<const ObjectSource> sources) {
     targeted_.assign(event.parties.size() / 64 + 1, 0);
     model::encode_share(event, targeted_, {.metadata = true, .content = true, .binary = true, .location = true},
                         model::Instant{}, {}, scratch_);
@@ -153,12 +153,20 @@ std::uint64_t ItemMaker::digest_of(const model::Event& event) {
         const std::uint64_t size = part.size();
         scratch_.append(reinterpret_cast<const char*>(&size), sizeof size).append(part);
     };
-    for (const model::Attachment& attachment : event.attachments) {
+    for (std::size_t at = 0; at < event.attachments.size(); ++at) {
+        const model::Attachment& attachment = event.attachments[at];
         add(attachment.id);
         add(attachment.content_type);
         add(attachment.filename);
         add(attachment.sha256);
-        add(attachment.reference);
+        // An uploaded object is used up by its first event: with a repeat it comes under another id.
+        const bool uploaded = attachment.source == model::Attachment::Source::object;
+        if (uploaded && at < sources.size() && sources[at].sealed) {
+            const model::Sha256& bytes = sources[at].sealed->sha256();
+            add({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+        } else {
+            add(attachment.reference);
+        }
     }
     static_assert(std::tuple_size_v<store::Hash128> == crypto_shorthash_siphashx24_KEYBYTES);
     std::array<unsigned char, crypto_shorthash_siphashx24_BYTES> hash{};

@@ -53,9 +53,10 @@ class ItemMaker {
     [[nodiscard]] std::size_t imitate(const model::Event& event, const Snapshot& snapshot, model::Instant received_at);
 
   private:
-    /// Of everything that the event says, except when it came: a repeat has the same digest. SipHash: every event is
-    /// hashed as a whole, and BLAKE2b would take longer over it than the parser.
-    [[nodiscard]] std::uint64_t digest_of(const model::Event& event);
+    /// Of everything that the event says, except when it came: a repeat has the same digest, also where its objects
+    /// were uploaded again under other ids. SipHash: every event is hashed as a whole, and BLAKE2b would take longer
+    /// over it than the parser.
+    [[nodiscard]] std::uint64_t digest_of(const model::Event& event, std::span<const ObjectSource> sources = {});
     void let_go_of_scratch();
 
     std::string source_;

@@ -56,15 +56,12 @@ Moment Pipeline::now() const {
     moment.numbers = moment.snapshot->numbers_of(impl_->source);
     moment.received_at = parts.clock.wall();
     moment.trusted_at = parts.clock.trusted();
+    moment.clock_trusted = parts.clock.is_trusted();
     return moment;
 }
 
 bool Pipeline::accepting() const {
     return impl_->parts.items.accepting();
-}
-
-bool Pipeline::clock_trusted() const {
-    return impl_->parts.clock.is_trusted();
 }
 
 std::optional<Fault> Pipeline::never_fits(std::span<const AttachedObject> objects) const {

@@ -56,6 +56,9 @@ struct Moment {
     const model::NumberPlan* numbers = nullptr;  ///< of the snapshot: how the source writes national numbers
     model::Instant received_at;
     model::Instant trusted_at;  ///< the same by the time that is trusted: whether it is too late for a warrant
+    /// While our clock cannot be trusted, an event that seems too far ahead is not its source's mistake, and nobody
+    /// knows when one without a time happened: both are unavailable, whoever they concern.
+    bool clock_trusted = true;
 
     /// The latest time an event may have at this moment (intake.max_future).
     [[nodiscard]] model::Instant latest() const;
@@ -97,9 +100,6 @@ class Pipeline {
     [[nodiscard]] Moment now() const;
     /// Whether the store takes new items, as far as it knows. A door that can refuse checks this before it reads much.
     [[nodiscard]] bool accepting() const;
-    /// While our clock cannot be trusted (promise 13), an event that seems too far ahead is not its source's mistake:
-    /// it is unavailable, not refused.
-    [[nodiscard]] bool clock_trusted() const;
     /// Which of an event's objects is larger than the store could ever hold (Outcome::Kind::too_large), whoever it
     /// concerns. For doors that give something up once an event is accepted; take() also checks this itself.
     [[nodiscard]] std::optional<Fault> never_fits(std::span<const AttachedObject> objects) const;
