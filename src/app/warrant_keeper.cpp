@@ -32,9 +32,8 @@ store::SchemaContent schema_content(config::SchemaContent content) {
 using Pair = std::pair<std::string, std::string>;  // destination, LIID
 
 store::StoredWarrant stored(const warrants::InForce& entry, std::string terms) {
-    return {entry.file,          entry.warrant->destination,
-            entry.warrant->liid, warrants::encode(*entry.warrant),
-            std::move(terms),    entry.missing};
+    return {entry.file,   entry.warrant->destination, entry.warrant->liid, warrants::bytes_of(entry), std::move(terms),
+            entry.missing};
 }
 
 std::string terms_of(const warrants::Changed& change) {
@@ -79,7 +78,7 @@ std::string_view reason_of(warrants::Withheld withheld) {
         case warrants::Withheld::directory_unreadable:
             return "warrants_dir cannot be read";
         case warrants::Withheld::directory_empty:
-            return "warrants_dir holds no warrant file any more";
+            return "warrants_dir holds no good warrant file any more";
         case warrants::Withheld::too_many:
             return "more than half of all files are gone at once";
     }
@@ -154,6 +153,7 @@ model::Result<std::shared_ptr<const intake::Snapshot>> WarrantKeeper::make_snaps
     warrants.reserve(reload.in_force.size());
     for (const warrants::InForce& entry : reload.in_force) {
         warrants.push_back(entry.warrant);
+        warrants.insert(warrants.end(), entry.earlier.begin(), entry.earlier.end());
     }
     auto snapshot = std::make_shared<intake::Snapshot>();
     const auto late_events = std::chrono::duration_cast<std::chrono::seconds>(configuration.late_events);

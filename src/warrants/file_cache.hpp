@@ -63,6 +63,7 @@ class FileCache {
     [[nodiscard]] ParseCache to_cache() const;
 
     [[nodiscard]] std::vector<CachedFile>& files() { return files_; }
+    [[nodiscard]] const std::vector<CachedFile>& files() const { return files_; }
     [[nodiscard]] std::string path_of(const std::string& name) const { return directory_ + "/" + name; }
     /// The places in the file; reads it again if they are not known.
     [[nodiscard]] const ParsedFile& places(CachedFile& file) const;

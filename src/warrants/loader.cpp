@@ -25,6 +25,23 @@ bool has_ended(const InForce& entry, model::Instant now) {
     return now >= entry.warrant->valid_until;
 }
 
+/// Of an entry and what it followed on: the versions that take late events beside `now`, the newest first.
+std::vector<WarrantPtr> earlier_versions(const InForce& before, const WarrantPtr& now, const Occasion& occasion) {
+    std::vector<WarrantPtr> kept;
+    const auto keep = [&](const WarrantPtr& version) {
+        const bool followed = version->valid_until <= now->valid_from;
+        const bool ended = occasion.now >= version->valid_until;
+        if (followed && ended && occasion.now < takes_until(*version, occasion.late_events)) {
+            kept.push_back(version);
+        }
+    };
+    if (before.warrant != now) {
+        keep(before.warrant);
+    }
+    std::ranges::for_each(before.earlier, keep);
+    return kept;
+}
+
 /// The warrants in force, found by their pairs and by their files.
 class Known {
   public:
@@ -149,7 +166,8 @@ struct Loader::Impl {
     std::optional<ParseCache> before_start;              ///< read for the first reload
     std::size_t parsed_since_cached = 0;
 
-    void read_files(const Listing& listing, const Destinations& destinations, const Known& known, Reload& result);
+    void read_files(const Listing& listing, const Destinations& destinations, const Occasion& occasion,
+                    const Known& known, Reload& result);
     void end_what_is_gone(const Listing& listing, const Destinations& destinations, const Occasion& occasion,
                           Reload& result) const;
     void compare(const Known& known, Reload& result) const;
@@ -157,8 +175,8 @@ struct Loader::Impl {
 };
 
 /// Brings into force what the files say, and for bad files what they said.
-void Loader::Impl::read_files(const Listing& listing, const Destinations& destinations, const Known& known,
-                              Reload& result) {
+void Loader::Impl::read_files(const Listing& listing, const Destinations& destinations, const Occasion& occasion,
+                              const Known& known, Reload& result) {
     const FileCache::KnownWarrant by_digest = [&known](const std::string& file, const Digest& digest) -> WarrantPtr {
         for (const InForce* const entry : known.of_file(file)) {
             if (digest_of(*entry->warrant) == digest) {
@@ -184,13 +202,19 @@ void Loader::Impl::read_files(const Listing& listing, const Destinations& destin
             if (same != nullptr && same->warrant != file.warrant && *same->warrant == *file.warrant) {
                 file.warrant = same->warrant;  // one copy of what did not change, by which it is known
             }
-            result.in_force.push_back({file.name, file.warrant, false, false, false});
+            InForce& entry = result.in_force.emplace_back();
+            entry.file = file.name;
+            entry.warrant = file.warrant;
+            if (same != nullptr) {
+                entry.earlier = earlier_versions(*same, file.warrant, occasion);
+            }
             continue;
         }
         ++result.bad_files;
         result.problems.insert(result.problems.end(), file.details->problems.begin(), file.details->problems.end());
         for (const InForce* const last_good : known.of_file(file.name)) {
-            result.in_force.push_back({file.name, last_good->warrant, true, false, false});
+            result.in_force.push_back({file.name, last_good->warrant, true, false, false,
+                                       earlier_versions(*last_good, last_good->warrant, occasion)});
         }
     }
 }
@@ -213,9 +237,11 @@ void Loader::Impl::end_what_is_gone(const Listing& listing, const Destinations& 
         }
     }
     constexpr std::size_t few = 4;
+    // A file that is bad may be all that a broken copy left of many.
+    const bool none_is_good = std::ranges::none_of(cache.files(), &CachedFile::good);
     if (counted_gone != 0) {
         result.withheld = listing.unreadable                             ? Withheld::directory_unreadable
-                          : listing.files.empty()                        ? Withheld::directory_empty
+                          : none_is_good                                 ? Withheld::directory_empty
                           : counted >= few && 2 * counted_gone > counted ? Withheld::too_many
                                                                          : Withheld::nothing;
     }
@@ -226,11 +252,13 @@ void Loader::Impl::end_what_is_gone(const Listing& listing, const Destinations& 
     for (const InForce* const entry : gone) {
         InForce kept = *entry;
         kept.stale = false;
+        kept.earlier = earlier_versions(*entry, entry->warrant, occasion);
         kept.late = has_ended(*entry, occasion.now);
         kept.missing = !kept.late && !confirmed && (result.withheld != Withheld::nothing || entry->missing);
-        const bool takes_late_events = kept.late && occasion.now < takes_until(*entry->warrant, occasion.late_events) &&
-                                       suits(*entry->warrant, destinations);
-        const bool unseen = listing.unreadable && !confirmed;  // the file may well be there
+        const bool has_a_way = !kept.late || suits(*entry->warrant, destinations);
+        const bool takes_late_events =
+            kept.late && has_a_way && occasion.now < takes_until(*entry->warrant, occasion.late_events);
+        const bool unseen = listing.unreadable && !confirmed && has_a_way;  // the file may well be there
         if (kept.missing || takes_late_events || unseen) {
             result.unconfirmed += kept.missing ? 1 : 0;
             result.in_force.push_back(std::move(kept));
@@ -277,6 +305,14 @@ void Loader::Impl::look_at_unreadable(bool confirmed, Reload& result) {
     }
 }
 
+std::string bytes_of(const InForce& entry) {
+    std::string bytes = encode(*entry.warrant);
+    for (const WarrantPtr& version : entry.earlier) {
+        bytes += encode(*version);
+    }
+    return bytes;
+}
+
 Loader::Loader(std::string directory) : impl_(std::make_unique<Impl>(std::move(directory))) {}
 
 Loader::~Loader() = default;
@@ -290,10 +326,19 @@ model::Status Loader::restore(const std::vector<Remembered>& remembered) {
     std::vector<InForce> restored;
     restored.reserve(remembered.size());
     for (const Remembered& entry : remembered) {
-        model::Result<Warrant> warrant = decode(entry.bytes);
-        if (warrant) {
-            restored.push_back(
-                {entry.file, std::make_shared<const Warrant>(std::move(*warrant)), false, entry.missing, false});
+        model::Result<std::vector<Warrant>> versions = decode_all(entry.bytes);
+        if (versions) {
+            InForce& kept = restored.emplace_back();
+            kept.file = entry.file;
+            kept.missing = entry.missing;
+            for (Warrant& version : *versions) {
+                auto warrant = std::make_shared<const Warrant>(std::move(version));
+                if (kept.warrant == nullptr) {
+                    kept.warrant = std::move(warrant);
+                } else {
+                    kept.earlier.push_back(std::move(warrant));
+                }
+            }
         } else {
             impl_->unreadable.push_back({entry.file, entry.destination, entry.liid});
         }
@@ -315,7 +360,7 @@ Reload Loader::reload(const Destinations& destinations, const Occasion& occasion
     if (listing.unreadable) {
         result.problems.push_back({impl_->directory, 1, 1, "cannot be read: " + *listing.unreadable, {}});
     } else {
-        impl_->read_files(listing, destinations, known, result);
+        impl_->read_files(listing, destinations, occasion, known, result);
     }
     for (const std::string& name : listing.passed_over) {
         result.passed_over.push_back(

@@ -100,7 +100,8 @@ class ByteReader {
         }
         return value;
     }
-    [[nodiscard]] bool good_to_the_end() const { return good_ && left_.empty(); }
+    [[nodiscard]] bool good() const { return good_; }
+    [[nodiscard]] bool done() const { return left_.empty(); }
 
   private:
     void fail() {
@@ -144,8 +145,9 @@ std::string encode(const Warrant& warrant) {
     return std::move(writer.out);
 }
 
-model::Result<Warrant> decode(std::string_view bytes) {
-    ByteReader reader(bytes);
+namespace {
+
+model::Result<Warrant> decode_one(ByteReader& reader) {
     if (reader.integer<std::uint8_t>() != version) {
         return model::Error{"the stored warrant is of a version that this program does not know"};
     }
@@ -176,10 +178,31 @@ model::Result<Warrant> decode(std::string_view bytes) {
     warrant.correlation = static_cast<Correlation>(reader.number_below(2));
     warrant.reference = reader.text();
     warrant.acknowledge_not_unique = reader.flag();
-    if (!reader.good_to_the_end()) {
+    if (!reader.good()) {
         return model::Error{"the stored warrant is damaged"};
     }
     return warrant;
+}
+
+}  // namespace
+
+model::Result<Warrant> decode(std::string_view bytes) {
+    ByteReader reader(bytes);
+    auto warrant = decode_one(reader);
+    return warrant && !reader.done() ? model::Error{"the stored warrant is damaged"} : std::move(warrant);
+}
+
+model::Result<std::vector<Warrant>> decode_all(std::string_view bytes) {
+    ByteReader reader(bytes);
+    std::vector<Warrant> warrants;
+    do {
+        auto warrant = decode_one(reader);
+        if (!warrant) {
+            return warrant.error();
+        }
+        warrants.push_back(std::move(*warrant));
+    } while (!reader.done());
+    return warrants;
 }
 
 Digest digest_of(const Warrant& warrant) {

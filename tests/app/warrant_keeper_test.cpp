@@ -98,7 +98,8 @@ class WarrantKeeperTest : public testing::Test {
     /// Within the window of what write() writes, whatever the day.
     class June : public model::Clock {
       public:
-        [[nodiscard]] model::Instant wall() const override { return {1'780'272'000, 0}; }
+        model::Instant now{1'780'272'000, 0};
+        [[nodiscard]] model::Instant wall() const override { return now; }
         [[nodiscard]] std::chrono::steady_clock::time_point steady() const override { return {}; }
     };
 
@@ -295,6 +296,28 @@ TEST_F(WarrantKeeperTest, LanesAndProfilesKeepTheirNumbers) {
     ASSERT_TRUE(second);
     EXPECT_EQ(second->snapshot->routes.at(0).lane, before.lane);
     EXPECT_EQ(second->snapshot->routes.at(0).profile, before.profile);
+}
+
+TEST_F(WarrantKeeperTest, AnEndedWarrantTakesLateEventsBesideTheOneThatRenewsIt) {
+    assembly_.configuration.late_events = std::chrono::days(7);
+    write("a.yaml", "L-1", "u-1");
+    const auto first = keeper_->load(assembly_, {});
+    ASSERT_TRUE(first);
+    const auto lane = first->snapshot->routes.at(0).lane;
+    clock_.now = {1'798'761'600 + 60, 0};  // a minute after its end
+    std::ofstream(fs::path(warrants()) / "a.yaml") << "liid: L-1\ndestination: lea-one\n"
+                                                      "valid_from: 2027-01-01T00:00:00Z\n"
+                                                      "valid_until: 2028-01-01T00:00:00Z\n"
+                                                      "targets:\n  - user_id: u-2\ndeliver: [metadata]\n";
+    for (int round = 0; round < 2; ++round) {
+        const auto renewed = keeper_->load(assembly_, {});
+        ASSERT_TRUE(renewed) << renewed.error().message;
+        EXPECT_EQ(renewed->in_force->size(), 1U) << "one warrant";
+        ASSERT_EQ(renewed->snapshot->routes.size(), 2U);
+        EXPECT_EQ(renewed->snapshot->routes[0].lane, lane);
+        EXPECT_EQ(renewed->snapshot->routes[1].lane, lane) << "in one order";
+        restart();
+    }
 }
 
 TEST_F(WarrantKeeperTest, AWarrantInForceWithoutItsDestinationIsAnError) {

@@ -57,7 +57,7 @@ class LoaderTest : public testing::Test {
         std::vector<Remembered> remembered;
         remembered.reserve(last.in_force.size());
         for (const InForce& entry : last.in_force) {
-            remembered.push_back({entry.file, encode(*entry.warrant)});
+            remembered.push_back({entry.file, bytes_of(entry)});
         }
         loader_ = std::make_unique<Loader>(directory_.string());
         EXPECT_TRUE(loader_->restore(remembered).has_value());
@@ -500,6 +500,7 @@ TEST_F(LoaderTest, ALateOneWithoutItsDestinationGoes) {
 TEST_F(LoaderTest, AReloadThatIsNotAcceptedMovesNothingOn) {
     write("a.yaml", "L-1", "u-1");
     write("b.yaml", "L-2", "u-2");
+    write("c.yaml", "L-3", "u-3");
     static_cast<void>(reload());
     write("a.yaml", "L-1", "u-9");
     remove("b.yaml");
@@ -510,8 +511,76 @@ TEST_F(LoaderTest, AReloadThatIsNotAcceptedMovesNothingOn) {
     }
     put("a.yaml", "nonsense");
     const Reload result = reload();
-    EXPECT_EQ(text_of(result.in_force), "a.yaml=L-1(u-1)!") << "the last version that was in force";
+    EXPECT_EQ(text_of(result.in_force), "a.yaml=L-1(u-1)! c.yaml=L-3(u-3)") << "the last version that was in force";
     EXPECT_EQ(text_of(result.ended), "b.yaml=L-2(u-2)-");
+}
+
+TEST_F(LoaderTest, ADirectoryWithoutAGoodFileIsAsGoodAsEmpty) {
+    write_many(3);
+    static_cast<void>(reload());
+    remove_many(2);
+    put("w2.yaml", "liid: [");
+    const Reload result = reload();
+    EXPECT_EQ(text_of(result.in_force), "w0.yaml=L-0(u-0)? w1.yaml=L-1(u-1)? w2.yaml=L-2(u-2)!");
+    EXPECT_EQ(result.withheld, Withheld::directory_empty);
+    remove("w2.yaml");
+    put("other.yaml", "liid: [");
+    EXPECT_EQ(text_of(reload().in_force), "w0.yaml=L-0(u-0)? w1.yaml=L-1(u-1)? w2.yaml=L-2(u-2)?");
+    EXPECT_EQ(reload(true).ended.size(), 3U);
+}
+
+TEST_F(LoaderTest, OneThatHasEndedWithoutItsDestinationGoesThoughTheDirectoryCannotBeRead) {
+    write("a.yaml", "L-1", "u-1", "lea-one");
+    write("b.yaml", "L-2", "u-2", "lea-two");
+    static_cast<void>(reload());
+    now_ = window_end;
+    fs::remove_all(directory_);
+    destinations_.names = {"lea-one"};
+    const Reload result = reload();
+    EXPECT_EQ(result.withheld, Withheld::nothing) << "both have ended";
+    EXPECT_EQ(text_of(result.in_force), "a.yaml=L-1(u-1)~");
+    EXPECT_EQ(text_of(result.ended), "b.yaml=L-2(u-2)");
+}
+
+TEST_F(LoaderTest, AnEndedWarrantTakesLateEventsBesideTheOneThatFollowsIt) {
+    const auto renew = [this](const std::string& from, const std::string& until, const std::string& user) {
+        put("new.yaml", "liid: L-1\ndestination: lea-one\nvalid_from: " + from + "\nvalid_until: " + until +
+                            "\ntargets: [{user_id: " + user + "}]\ndeliver: [metadata]\n");
+    };
+    write("old.yaml", "L-1", "u-1");
+    static_cast<void>(reload());
+    remove("old.yaml");
+    now_ = {window_end.seconds + 60, 0};
+    renew("2027-01-01T00:00:00Z", "2027-01-02T00:00:00Z", "u-2");
+    Reload result = reload();
+    EXPECT_EQ(text_of(result.in_force), "new.yaml=L-1(u-2)");
+    EXPECT_EQ(text_of(result.changed), "new.yaml=L-1(u-2)");
+    ASSERT_EQ(result.in_force.at(0).earlier.size(), 1U);
+    EXPECT_EQ(result.in_force[0].earlier[0]->targets.at(0).value, "u-1");
+    // It stays through reloads, a file that turns bad, and a restart; and is followed on in turn.
+    EXPECT_EQ(reload().in_force.at(0).earlier.size(), 1U);
+    put("new.yaml", "liid: [");
+    result = reload();
+    EXPECT_EQ(text_of(result.in_force), "new.yaml=L-1(u-2)!");
+    EXPECT_EQ(result.in_force[0].earlier.size(), 1U);
+    restart(result);
+    EXPECT_EQ(reload().in_force.at(0).earlier.size(), 1U);
+    now_.seconds += 86'400;
+    renew("2027-01-03T00:00:00Z", "2027-02-01T00:00:00Z", "u-3");
+    result = reload();
+    ASSERT_EQ(result.in_force.at(0).earlier.size(), 2U);
+    EXPECT_EQ(result.in_force[0].earlier[0]->targets.at(0).value, "u-2");
+    // Until nothing that happened in its window counts any more.
+    now_.seconds = window_end.seconds + 7 * 86'400;
+    result = reload();
+    ASSERT_EQ(result.in_force.at(0).earlier.size(), 1U);
+    EXPECT_EQ(result.in_force[0].earlier[0]->targets.at(0).value, "u-2");
+    // One that covers the window itself is all that counts for it.
+    renew("2027-01-01T12:00:00Z", "2027-02-01T00:00:00Z", "u-4");
+    EXPECT_TRUE(reload().in_force.at(0).earlier.empty());
+    // And one that had not ended was changed, and takes nothing more.
+    renew("2027-02-01T00:00:00Z", "2027-03-01T00:00:00Z", "u-5");
+    EXPECT_TRUE(reload().in_force.at(0).earlier.empty());
 }
 
 TEST_F(LoaderTest, TheSameStartIsAsForgivingAsAReload) {

@@ -25,7 +25,7 @@ struct Destinations {
 /// The last good version of one warrant, as the store keeps it across restarts.
 struct Remembered {
     std::string file;   ///< name within warrants_dir, `w-17.yaml`
-    std::string bytes;  ///< encode() of the warrant
+    std::string bytes;  ///< bytes_of() the entry
     // The pair that names it, and whether its file was gone when the daemon stopped (InForce::missing).
     std::string destination = {};  // NOLINT(readability-redundant-member-init): GCC warns of what leaves them out
     std::string liid = {};         // NOLINT(readability-redundant-member-init)
@@ -46,7 +46,13 @@ struct InForce {
     bool stale = false;    ///< the file is bad now: this is its last good version
     bool missing = false;  ///< the file went before the warrant's end, and nobody has confirmed that it shall end
     bool late = false;     ///< the warrant has ended and its file is gone: it takes late events only
+    /// Ended versions of the same pair that `warrant` followed on, the newest first: they take late events as if their
+    /// files were gone, and go with the entry. Their windows lie before that of `warrant`.
+    std::vector<WarrantPtr> earlier = {};  // NOLINT(readability-redundant-member-init): as above
 };
+
+/// What the store keeps of an entry.
+[[nodiscard]] std::string bytes_of(const InForce& entry);
 
 /// A warrant that says something else than before, or is in another file.
 struct Changed {
@@ -65,7 +71,7 @@ struct Ended {
 enum class Withheld : std::uint8_t {
     nothing,
     directory_unreadable,  ///< missing, not mounted, no permission
-    directory_empty,       ///< it holds no warrant file any more
+    directory_empty,       ///< it holds no good warrant file any more
     too_many,              ///< more than half of at least four warrants are gone at once
 };
 
@@ -120,7 +126,8 @@ class Loader {
     ///
     /// A file that is gone ends its warrant, unless too much is gone at once (Withheld): then all of it stays in force
     /// until an operator confirms the end, or the files are back (promise 10). One that goes after its warrant's end
-    /// leaves it for late events (promise 9).
+    /// leaves it for late events (promise 9), and so does one that gives the pair a later window then
+    /// (InForce::earlier).
     ///
     /// What it found is compared with the last accepted reload, however many there were between.
     [[nodiscard]] Reload reload(const Destinations& destinations, const Occasion& occasion);

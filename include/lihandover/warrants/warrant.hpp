@@ -61,6 +61,8 @@ using Digest = std::array<std::uint8_t, 32>;
 /// or an earlier version wrote, and nothing else.
 [[nodiscard]] std::string encode(const Warrant& warrant);
 [[nodiscard]] model::Result<Warrant> decode(std::string_view bytes);
+/// Several one after the other, at least one.
+[[nodiscard]] model::Result<std::vector<Warrant>> decode_all(std::string_view bytes);
 
 /// The state of a warrant at a time; the label set of `lihandover_warrants`.
 enum class State : std::uint8_t { pending, active, expired };
