@@ -120,7 +120,7 @@ model::Status run_parts(Parts& parts) {
         return started;
     }
     if (parts.copier) {
-        if (model::Status started = parts.copier->start(); !started) {
+        if (model::Status started = parts.copier->start(parts.snapshot->get()->limits.attachment_grace); !started) {
             return started;
         }
     }

@@ -55,7 +55,7 @@ class FileCopierTest : public ::testing::Test {
     void copy(const std::vector<FilePtr>& files, bool wanted = true) {
         std::vector<NamedCopy> copies;
         for (const FilePtr& file : files) {
-            copies.push_back({file, nullptr, wanted});
+            copies.push_back({file, nullptr, wanted, grace_});
         }
         copier_.copy(std::move(copies));
     }
@@ -74,8 +74,13 @@ class FileCopierTest : public ::testing::Test {
     [[nodiscard]] bool counted_as_lost() const {
         return metrics_.render().find("lihandover_objects_lost_total 1") != std::string::npos;
     }
-    void past_the_grace() { clock_.set_wall({testing::noon.seconds + 61, testing::noon.nanos}); }
+    /// Of what is copied, and of what will be.
+    void past_the_grace() {
+        grace_ = 0ms;
+        clock_.advance_steady(61s);
+    }
 
+    std::chrono::milliseconds grace_ = 60s;
     testing::TemporaryDirectory directory_;
     lihandover::test::ManualClock clock_{testing::noon};
     testing::TestStore store_;
@@ -115,7 +120,7 @@ TEST_F(FileCopierTest, CopiesALargeFileInManyTurns) {
 TEST_F(FileCopierTest, TakesUpWhatWasPending) {
     write("file", "bytes");
     store_.wait_for_copies_of({named("file")});
-    ASSERT_TRUE(copier_.start());
+    ASSERT_TRUE(copier_.start(60s));
     EXPECT_EQ(testing::bytes_of(objects_.wait_for_prepared(1).at(0).copy), "bytes");
 }
 
@@ -215,6 +220,33 @@ TEST_F(FileCopierTest, AWrongChecksumIsALoss) {
     EXPECT_EQ(prepared[0].loss, model::ObjectLoss::checksum);
     copier_.stop();
     EXPECT_EQ(objects_.alive(), 0);
+}
+
+TEST_F(FileCopierTest, AClockThatJumpsGivesNoFileUp) {
+    write("file", "bytes");
+    auto file = named("file");
+    file->sha256 = digest_of("others");
+    copy(file);
+    wait_for_tries(1);
+    clock_.advance_wall(100 * 24h);
+    clock_.distrust(100 * 24h);
+    const std::size_t before = objects_.writers();
+    wait_for_tries(before + 4);
+    EXPECT_FALSE(counted_as_lost());
+    past_the_grace();
+    EXPECT_EQ(objects_.wait_for_prepared(1)[0].loss, model::ObjectLoss::checksum);
+}
+
+TEST_F(FileCopierTest, AFileFromATimeThatWasAheadIsGivenUpAfterItsGrace) {
+    write("file", "bytes");
+    auto file = named("file");
+    file->sha256 = digest_of("others");
+    file->give_up_at = {noon.seconds + 100 * 86'400, 0};
+    store_.wait_for_copies_of({file});
+    ASSERT_TRUE(copier_.start(60s));
+    wait_for_tries(1);
+    past_the_grace();
+    EXPECT_EQ(objects_.wait_for_prepared(1)[0].loss, model::ObjectLoss::checksum);
 }
 
 TEST_F(FileCopierTest, AStoreThatTakesNothingLosesNoFile) {

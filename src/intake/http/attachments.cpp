@@ -78,9 +78,10 @@ std::optional<Fault> Attachments::check_file(std::size_t at) {
     source->modified_nanos = identity->modified_nanos;
     source->changed_nanos = identity->changed_nanos;
     source->sha256 = base::parse_hex<32>(attachment.sha256);
-    source->give_up_at = later(moment_.received_at, moment_.snapshot->limits.attachment_grace);
+    const auto grace = moment_.snapshot->limits.attachment_grace;
+    source->give_up_at = later(moment_.trusted_at, grace);
     // It is read after the commit, and opened only once.
-    objects_[at].copy = {std::move(source), std::make_shared<NamedFile>(std::move(*file)), false};
+    objects_[at].copy = {std::move(source), std::make_shared<NamedFile>(std::move(*file)), false, grace};
     return std::nullopt;
 }
 

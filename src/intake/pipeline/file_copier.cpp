@@ -50,14 +50,15 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
 
     [[nodiscard]] const std::string& root() const { return root_; }
 
-    model::Status start() {
+    model::Status start(std::chrono::milliseconds grace) {
         auto pending = objects_.pending_files();
         if (!pending) {
             return pending.error();
         }
         std::vector<NamedCopy> copies;
         for (SourceFilePtr& file : *pending) {
-            copies.push_back({std::move(file), nullptr, true});
+            const std::chrono::milliseconds left = std::min(grace, until(file->give_up_at));
+            copies.push_back({std::move(file), nullptr, true, left});
         }
         copy(std::move(copies));
         return {};
@@ -69,7 +70,8 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
             if (ready_.size() + ready_large_.size() >= max_opened) {
                 each.opened.reset();
             }
-            make_ready({std::move(each), pauses_.first});
+            const auto give_up_at = clock_.steady() + each.grace;
+            make_ready({std::move(each), pauses_.first, give_up_at});
         }
         begin_some();
     }
@@ -92,6 +94,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
     struct Task {
         NamedCopy copy;
         std::chrono::milliseconds pause{};
+        model::Clock::SteadyTime give_up_at;
 
         [[nodiscard]] const store::SourceFile& file() const { return *copy.file; }
     };
@@ -312,7 +315,8 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
         attempt->source.reset();
         std::chrono::milliseconds pause = task.pause;
         if (failure == Failure::of_source) {
-            const auto left = until(task.file().give_up_at);
+            // Rounded up: an attempt at the very end must find that it is the end.
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(task.give_up_at - clock_.steady());
             if (left <= std::chrono::milliseconds(0)) {
                 give_up(*attempt, task);
                 failure.reset();
@@ -344,9 +348,8 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
 
     [[nodiscard]] std::chrono::milliseconds until(model::Instant when) const {
         constexpr std::int64_t longest = std::int64_t{1} << 40;  // a sum that cannot overflow
-        const std::int64_t micros = when.micros() - clock_.wall().micros();
-        // Rounded up: an attempt at the very end must find that it is the end.
-        return std::chrono::milliseconds(std::clamp<std::int64_t>(micros / 1000 + (micros > 0 ? 1 : 0), 0, longest));
+        const std::int64_t micros = when.micros() - clock_.trusted().micros();
+        return std::chrono::milliseconds(std::clamp<std::int64_t>(micros / 1000, 0, longest));
     }
 
     std::string root_;
@@ -380,8 +383,8 @@ const std::string& FileCopier::root() const {
     return impl_->root();
 }
 
-model::Status FileCopier::start() {
-    return impl_->start();
+model::Status FileCopier::start(std::chrono::milliseconds grace) {
+    return impl_->start(grace);
 }
 
 void FileCopier::copy(std::vector<NamedCopy> copies) {

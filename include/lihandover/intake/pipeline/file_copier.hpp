@@ -28,6 +28,9 @@ struct NamedCopy {
     /// By a warrant. Else it is read all the same, and nothing is kept: whoever owns the file can see it being read,
     /// and must not see more than that (promise 7).
     bool wanted = true;
+    /// From copy() on, a copy that fails is tried again for so long (intake.attachment_grace), by the steady clock: a
+    /// wall clock that is wrong neither holds the item for ever nor gives the file up.
+    std::chrono::milliseconds grace{};
 };
 
 /// Copies the files that events named (intake.attachment_root) into the store, after the events were answered, and
@@ -38,9 +41,9 @@ struct NamedCopy {
 /// Files that no warrant wants are read at the same time and in the same way. What is different for them is only that
 /// the bytes go nowhere.
 ///
-/// A copy that fails is tried again, with growing pauses, until the file's give_up_at; then the item goes without it,
-/// and `lost` counts. So it is with a file that the store could not hold even when empty. Where the store fails
-/// otherwise, it goes on being tried, and the log says so: the file may still be there.
+/// A copy that fails is tried again, with growing pauses, until its grace is over; then the item goes without it, and
+/// `lost` counts. So it is with a file that the store could not hold even when empty. Where the store fails otherwise,
+/// it goes on being tried, and the log says so: the file may still be there.
 ///
 /// At most two files at a time, of which one has 16 MiB or more, on two threads of its own: a slow file system keeps
 /// nobody waiting for an answer, and a large file keeps no small one.
@@ -59,8 +62,9 @@ class FileCopier {
     [[nodiscard]] const std::string& root() const;
 
     /// Takes up the files that were not copied when the daemon last ended (ObjectIntake::pending_files, which blocks).
-    /// Once, before the first event is taken.
-    [[nodiscard]] model::Status start();
+    /// Once, before the first event is taken. They are tried until their give_up_at, but no longer than `grace` from
+    /// now on: it may be of a clock that was ahead.
+    [[nodiscard]] model::Status start(std::chrono::milliseconds grace);
 
     /// For files whose events were committed. At most `max_opened` stay open while they wait; those beyond are opened
     /// again by their paths, wanted or not.
