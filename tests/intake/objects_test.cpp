@@ -393,6 +393,22 @@ TEST_F(ObjectsTest, AStoreThatTakesNoBytesTakesNoEvent) {
     EXPECT_EQ(objects().open_writers(), 0);
 }
 
+// Each is a file to be written and synced: a request that cannot be done in time must not be sent for ever.
+TEST_F(ObjectsTest, ARequestCarriesABoundedNumberOfObjects) {
+    const auto events = [](int count) {
+        std::string body;
+        for (int n = 0; n < count; ++n) {
+            body += event("e-" + std::to_string(n), "u-9", R"(,"attachments":[{"id":"a","data":"QQ=="}])") + '\n';
+        }
+        return body;
+    };
+    EXPECT_EQ(client_.ndjson(events(1000)).status, 202);
+    const Answer answer = client_.ndjson(events(1001));
+    EXPECT_EQ(answer.status, 413);
+    EXPECT_THAT(answer.body, HasSubstr("send fewer events at once"));
+    EXPECT_EQ(client_.ndjson(events(1)).status, 202) << "on the same connection";
+}
+
 TEST_F(ObjectsTest, InlineBytesAreBoundedToo) {
     auto small = usual_snapshot();
     small->limits.max_object_size = 2;

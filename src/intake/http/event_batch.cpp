@@ -1,8 +1,10 @@
 #include "http/event_batch.hpp"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "http/attachments.hpp"
@@ -16,6 +18,9 @@ namespace {
 // After so many lines or bytes the thread turns to other connections.
 constexpr std::size_t slice_lines = 128;
 constexpr std::size_t slice_bytes = std::size_t{128} * 1024;
+// Each object is a file of its own, written and synced: a request with more of them than this may not be done in time
+// on any attempt. As many as one event may have; docs/events.md names the figure.
+constexpr std::size_t max_inline_objects = 1000;
 
 }  // namespace
 
@@ -30,7 +35,7 @@ asio::awaitable<http::Response> EventBatch::take_in() {
             good = co_await take_attached(attached);
         }
         if (!good || abandoned_) {
-            co_return unavailable();
+            co_return too_many_objects_ ? too_many_objects() : unavailable();
         }
         if (!lines_.done() && !group_.is_full()) {
             co_await asio::post(asio::use_awaitable);
@@ -84,6 +89,12 @@ asio::awaitable<bool> EventBatch::take_attached(std::string_view line) {
     if (!fault && !has_time(event, moment)) {
         co_return false;
     }
+    inline_objects_ += static_cast<std::size_t>(
+        std::ranges::count(event.attachments, model::Attachment::Source::data, &model::Attachment::source));
+    if (!fault && inline_objects_ > max_inline_objects) {
+        too_many_objects_ = true;
+        co_return false;
+    }
     Attachments attachments(event, moment, parts_.attachment_root, parts_.workers);
     if (!fault) {
         fault = co_await attachments.check();
@@ -131,6 +142,12 @@ unsigned EventBatch::status_if_refused() const {
         return malformed_ ? 400 : 413;
     }
     return 422;
+}
+
+http::Response EventBatch::too_many_objects() const {
+    parts_.metrics.rejected(metrics::Rejection::too_large).add(tally_.accepted + 1);
+    return error_answer(413, "the request carries more than " + std::to_string(max_inline_objects) +
+                                 " objects; send fewer events at once");
 }
 
 http::Response EventBatch::unavailable() const {

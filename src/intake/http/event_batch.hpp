@@ -55,6 +55,7 @@ class EventBatch {
     [[nodiscard]] bool has_time(const model::Event& event, const Moment& moment);
     [[nodiscard]] unsigned status_if_refused() const;
     [[nodiscard]] http::Response unavailable() const;
+    [[nodiscard]] http::Response too_many_objects() const;
 
     BatchParts parts_;
     EventLines lines_;
@@ -65,6 +66,8 @@ class EventBatch {
     Tally tally_;
     bool malformed_ = false;
     bool too_large_ = false;
+    std::size_t inline_objects_ = 0;  ///< that the events so far carry
+    bool too_many_objects_ = false;
     bool abandoned_ = false;
 };
 
