@@ -130,6 +130,11 @@ void StatusReporter::add_store(admin::Status& status) const {
                                     "set_aside)");
         }
     }
+    if (statistics.reused_ids > 0) {
+        status.alarms.push_back(
+            std::to_string(statistics.reused_ids) +
+            " item(s) since the start are of events whose event_id their source had given to another event");
+    }
     if (!store_.turns()) {
         status.alarms.emplace_back("the disk hangs: a commit takes longer than store.commit_timeout");
     }

@@ -44,7 +44,7 @@ constexpr std::array<double, 15> post_buckets = {0.0005, 0.001, 0.0025, 0.005, 0
 constexpr std::array<double, 13> commit_buckets = {0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                                                    0.05,    0.1,    0.25,  0.5,    1,     5};
 
-constexpr std::array<Declaration, 49> all = {{
+constexpr std::array<Declaration, 50> all = {{
     {"lihandover_events_received_total", Kind::counter, "Events read from a source, accepted or not.", by_source, {}},
     {"lihandover_events_accepted_total",
      Kind::counter,
@@ -58,8 +58,13 @@ constexpr std::array<Declaration, 49> all = {{
      {}},
     {"lihandover_events_repeated_total",
      Kind::counter,
-     "Items not made because the source had reported the same event_id before.",
-     by_source,
+     "Items not made because the source had reported the same event before.",
+     {},
+     {}},
+    {"lihandover_event_ids_reused_total",
+     Kind::counter,
+     "Items made although the source had given their event_id to another event before.",
+     {},
      {}},
     {"lihandover_intake_received_bytes_total", Kind::counter, "Bytes of request bodies read.", by_source, {}},
     {"lihandover_intake_answers_total", Kind::counter, "HTTP answers given to sources.", by_source_and_code, {}},

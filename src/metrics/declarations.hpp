@@ -31,6 +31,7 @@ enum class Metric : std::uint8_t {
     events_accepted,
     events_rejected,
     events_repeated,
+    event_ids_reused,
     intake_received_bytes,
     intake_answers,
     intake_objects,

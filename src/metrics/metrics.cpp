@@ -63,6 +63,10 @@ class Samples : public Scrape {
         set(Metric::store_fill_alarm, {"80"}, filled >= 0.8 ? 1.0 : 0.0);
     }
     void store_accepting(bool accepting) override { set_flag(Metric::store_accepting, accepting); }
+    void repeats(std::uint64_t repeated, std::uint64_t reused_ids) override {
+        set(Metric::events_repeated, {}, repeated);
+        set(Metric::event_ids_reused, {}, reused_ids);
+    }
     void destination_paused(std::string_view destination, std::optional<Pause> reason) override {
         set_pause(Metric::destination_paused, destination, reason);
     }
@@ -87,13 +91,14 @@ class Samples : public Scrape {
             prometheus::MetricFamily family;
             family.name = declaration(metric).name;
             family.help = declaration(metric).help;
-            family.type = prometheus::MetricType::Gauge;
+            const bool counts = declaration(metric).kind == Kind::counter;
+            family.type = counts ? prometheus::MetricType::Counter : prometheus::MetricType::Gauge;
             for (const auto& [labels, value] : series) {
                 prometheus::ClientMetric& sample = family.metric.emplace_back();
                 for (const auto& [name, label] : labels) {
                     sample.label.push_back({name, label});
                 }
-                sample.gauge.value = value;
+                (counts ? sample.counter.value : sample.gauge.value) = value;
             }
             families.push_back(std::move(family));
         }
@@ -238,7 +243,6 @@ const SourceMetrics& Metrics::source(const std::string& name) {
         handles.received = impl_->counter(Metric::events_received, {name});
         handles.accepted = impl_->counter(Metric::events_accepted, {name});
         impl_->counters(Metric::events_rejected, &name, rejection_names, handles.rejected_by);
-        handles.repeated = impl_->counter(Metric::events_repeated, {name});
         handles.received_bytes = impl_->counter(Metric::intake_received_bytes, {name});
         handles.objects = impl_->counter(Metric::intake_objects, {name});
         handles.object_bytes = impl_->counter(Metric::intake_object_bytes, {name});
@@ -373,6 +377,7 @@ lost.
 | `lihandover_objects{state="set_aside"} > 0` | the same for binary objects |
 | `lihandover_objects{state="refused"} > 0` | binary objects wait for an operator; they are listed with the items |
 | `increase(lihandover_objects_lost_total[1h]) > 0` | a file that a source named could not be copied |
+| `increase(lihandover_event_ids_reused_total[1h]) > 0` | a source gives different events the same event_id: they are handed over, but an event sent again may be, too |
 | `lihandover_outbox_oldest_age_seconds > 300` | an LEA does not accept items as fast as they come, or at all |
 | `lihandover_store_fill_alarm == 1`, `lihandover_store_accepting == 0` | the store fills up; sources are refused |
 | `increase(lihandover_intake_answers_total{code="503"}[15m]) > 0` | sources were refused for a while: no space for events, or only none for binary objects (those that no event names yet, and those that an LEA has not fetched, count) |

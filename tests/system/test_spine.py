@@ -170,6 +170,22 @@ class Spine(SystemTest):
         self.assertEqual([("LIID-0001", "last", 1), ("LIID-0001", "once", 0), ("LIID-0002", "last", 1),
                           ("LIID-0002", "once", 0)], found)
 
+    def alarms_of_ids(self):
+        return [alarm for alarm in self.daemon.ctl_json("status")["alarms"] if "event_id" in alarm]
+
+    def test_event_id_of_another_event_is_delivered_counted_and_an_alarm(self):
+        self.daemon.warrant("LIID-0001", "lea-one", ("user_id", "u-1001"))
+        self.start()
+        event = message("u-1001", "x", "one", "c-1")
+        self.daemon.accept(event)
+        self.daemon.accept(event)
+        self.assertEqual([], self.alarms_of_ids())
+        self.daemon.accept({**event, "content": {**event["content"], "text": "two"}})
+        self.assertEqual(["one", "two"], sorted(item.csp_text("text") for item in self.delivered(2)))
+        self.assertEqual(1, self.daemon.metric("lihandover_events_repeated_total"))
+        self.assertEqual(1, self.daemon.metric("lihandover_event_ids_reused_total"))
+        self.assertEqual(1, len(self.alarms_of_ids()))
+
     def test_window_is_half_open_and_by_the_events_own_time(self):
         # Not long ago: an event counts for `late_events` after the end of its warrant.
         today = datetime.datetime.now(datetime.timezone.utc).date()

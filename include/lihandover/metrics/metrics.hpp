@@ -178,7 +178,6 @@ struct SourceMetrics {
     Counter received;  ///< every event read, accepted or not
     Counter accepted;  ///< answered with success: durable, or under no warrant
     std::array<Counter, rejection_names.size()> rejected_by;
-    Counter repeated;  ///< accepted, but made no item for a warrant because an earlier one of its event_id had
     Counter received_bytes;
     Counter objects;       ///< uploaded
     Counter object_bytes;  ///< of them
@@ -241,6 +240,8 @@ class Scrape {
     /// What counts towards store.max_bytes; also raises the alarms at 50 % and 80 %.
     virtual void store_bytes(std::uint64_t used, std::uint64_t maximum) = 0;
     virtual void store_accepting(bool accepting) = 0;
+    /// Since the start: items not made, being repeats, and items made although their event_id was another event's.
+    virtual void repeats(std::uint64_t repeated, std::uint64_t reused_ids) = 0;
     /// nullopt: not paused.
     virtual void destination_paused(std::string_view destination, std::optional<Pause> reason) = 0;
     /// The same for uploads to it, which pause separately (Model B).
