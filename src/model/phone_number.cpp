@@ -114,7 +114,7 @@ class NumberReader {
   private:
     /// The length of the plan's trunk prefix in brackets, if it follows the plan's country code.
     [[nodiscard]] std::size_t trunk_length(std::string_view text) const {
-        if (plan_ == nullptr || plan_->trunk_prefix.value_or("").empty()) {
+        if (bracket_length(text, '(', wide_open) == 0 || plan_ == nullptr || plan_->trunk_prefix.value_or("").empty()) {
             return 0;
         }
         std::string_view before = out_;
