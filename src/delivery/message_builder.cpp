@@ -18,6 +18,7 @@ constexpr std::size_t kept_buffer = std::size_t{1} << 20;
 }  // namespace
 
 void MessageBuilder::clear() {
+    explicit_bzero(message_.data(), message_.size());
     message_.clear();
     if (message_.capacity() > kept_buffer) {
         message_ = {};

@@ -6,9 +6,11 @@
 #include <libxml/xmlerror.h>
 #include <libxml/xmlschemas.h>
 #include <libxml/xmlschemastypes.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <climits>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -97,9 +99,27 @@ int close_schema(void* context) {
     return 0;
 }
 
+// The copies that it makes of a document are overwritten when they are let go.
+void free_wiped(void* memory) {
+    if (memory != nullptr) {
+        explicit_bzero(memory, malloc_usable_size(memory));
+        std::free(memory);
+    }
+}
+
+void* reallocate_wiped(void* memory, std::size_t size) {
+    void* const larger = std::malloc(size);
+    if (larger != nullptr && memory != nullptr) {
+        std::memcpy(larger, memory, std::min(size, malloc_usable_size(memory)));
+        free_wiped(memory);
+    }
+    return larger;
+}
+
 void prepare_libxml() {
     static std::once_flag once;
     std::call_once(once, [] {
+        static_cast<void>(xmlMemSetup(free_wiped, std::malloc, reallocate_wiped, ::strdup));
         xmlInitParser();
         xmlSchemaInitTypes();  // otherwise built lazily and without a lock
         xmlRegisterInputCallbacks(match_schema, open_schema, read_schema, close_schema);

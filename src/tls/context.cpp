@@ -217,7 +217,8 @@ model::Result<Common> make_common(const Files& files, const SSL_METHOD* method) 
         SSL_CTX_set_cipher_list(context, tls12_suites) != 1 || SSL_CTX_set_ciphersuites(context, tls13_suites) != 1) {
         return model::Error{"TLS cannot be set up: " + explain_failure(nullptr).sentence};
     }
-    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    // What was received and decrypted is wiped once it was read.
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
     SSL_CTX_set_mode(context,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_timeout(context, session_seconds);

@@ -11,6 +11,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <thread>
 
@@ -136,7 +137,7 @@ class Disks : public StoreTest {
         auto place = directory_.path() / (name + "-disk");
         std::filesystem::create_directories(place);
         std::filesystem::permissions(place, std::filesystem::perms::owner_all);
-        lose_power(place);
+        lose_power(options_.directory, place);
         std::ofstream(place / "keys", std::ios::binary) << durable(options_.directory / "keys");
         return place;
     }
@@ -240,19 +241,20 @@ std::chrono::seconds wanted_time() {
 TEST_F(Disks, WithTinyLogsAndConstantCopyingKeepEveryItem) {
     start_over("tiny");
     const auto until = std::chrono::steady_clock::now() + wanted_time();
-    std::atomic<bool> ended{false};
     // Readers hold the log open at all times.
-    std::thread reader([&] {
-        while (!ended) {
+    std::jthread reader([&](const std::stop_token& ended) {
+        while (!ended.stop_requested()) {
             static_cast<void>(store_->operator_view().items(std::nullopt, 0, 500));
         }
     });
     int runs = 0;
     do {
         work(500);
-        expect_all_in(without_power("tiny" + std::to_string(runs++)));
+        const auto disk = without_power("tiny" + std::to_string(runs++));
+        expect_all_in(disk);
+        std::filesystem::remove_all(disk);
     } while (!HasFailure() && std::chrono::steady_clock::now() < until);
-    ended = true;
+    reader.request_stop();
     reader.join();
     RecordProperty("rounds", runs * 500);
     close();

@@ -222,10 +222,14 @@ void follow_the_disk(bool follow) {
     disk().files.clear();
 }
 
-void lose_power(const std::filesystem::path& directory) {
+void lose_power(const std::filesystem::path& from, const std::filesystem::path& to) {
     const std::lock_guard lock(disk().mutex);
     for (const auto& [name, file] : disk().files) {
-        std::ofstream out(directory / std::filesystem::path(name).filename(), std::ios::binary);
+        const std::filesystem::path file_path(name);
+        if (file_path.parent_path() != from) {
+            continue;
+        }
+        std::ofstream out(to / file_path.filename(), std::ios::binary);
         out << file->durable;
     }
 }

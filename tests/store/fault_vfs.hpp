@@ -45,8 +45,8 @@ Faults& faults();
 /// From now on follows what of each file opened from here on is on a disk that forgets what was not synced, and drops
 /// all of it when a sync fails, as Linux does.
 void follow_the_disk(bool follow);
-/// Writes the files as a loss of power now would leave them into `directory`.
-void lose_power(const std::filesystem::path& directory);
+/// Writes the files of one directory as a loss of power now would leave them into another.
+void lose_power(const std::filesystem::path& from, const std::filesystem::path& to);
 
 void install_fault_vfs();
 

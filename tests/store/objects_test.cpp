@@ -851,6 +851,8 @@ TEST_F(ObjectsTest, ComeWithAStoreThatHadNone) {
         connection.execute(
             "DROP TABLE pause; DROP TABLE object; DROP TABLE blob; DROP TABLE source_file; DROP INDEX "
             "record_object_ended;"
+            "ALTER TABLE lane DROP COLUMN last; ALTER TABLE profile DROP COLUMN last; ALTER TABLE conversation DROP "
+            "COLUMN last; DELETE FROM meta WHERE name='last_known_from';"
             "ALTER TABLE warrant DROP COLUMN missing; ALTER TABLE item DROP COLUMN key_slot; ALTER TABLE aside DROP "
             "COLUMN key_slot;"
             "ALTER TABLE repeats DROP COLUMN digest; ALTER TABLE late_repeats DROP COLUMN digest;"

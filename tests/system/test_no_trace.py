@@ -105,6 +105,51 @@ class NoTrace(SystemTest):
             core = next(line for line in file if line.startswith("Max core file size")).split()
         self.assertEqual("0", core[4], "no core dumps")
 
+    def memory(self):
+        """What the daemon can write to, and is not a file's."""
+        all = bytearray()
+        with open(f"/proc/{self.daemon.process.pid}/maps", encoding="ascii") as file:
+            maps = [line.split() for line in file]
+        with open(f"/proc/{self.daemon.process.pid}/mem", "rb", buffering=0) as file:
+            for fields in maps:
+                begin, end = (int(part, 16) for part in fields[0].split("-"))
+                if not fields[1].startswith("rw") or (len(fields) > 5 and fields[5].startswith("/")):
+                    continue
+                file.seek(begin)
+                while begin < end:
+                    try:
+                        part = file.read(min(1 << 20, end - begin))
+                    except OSError:
+                        break  # not there, or not to be read
+                    all += part
+                    begin += len(part)
+        return bytes(all)
+
+    def test_content_is_wiped_when_it_is_let_go(self):
+        if os.environ.get("LIHANDOVER_SANITIZED"):
+            self.skipTest("a sanitizer keeps what was freed, to find who uses it")
+        self.lea.start()
+        self.daemon.start()
+        try:
+            self.memory()
+        except PermissionError:
+            self.skipTest("not allowed to look into the memory of others")
+
+        def send(sender, word, count):
+            for _ in range(count):
+                self.daemon.accept(*(message(sender, text=f"{word}-{os.urandom(4).hex()} " * 40) for _ in range(20)))
+        send(f"{MATCHED}-target", MATCHED + "-text", 20)
+        send("somebody", UNMATCHED + "-text", 20)
+        self.daemon.wait_delivered()
+        # Whatever is used again and again is filled with other words by as many again.
+        send(f"{MATCHED}-target", "others", 40)
+        self.daemon.wait_delivered()
+        wait_until(lambda: len(self.lea.items()) == 20 * 60, "all arrived")
+        memory = self.memory()
+        self.assertIn(b"lihandover", memory, "the test itself works")
+        for word in (MATCHED, UNMATCHED):
+            self.assertEqual(0, memory.count(f"{word}-text".encode()), word)
+
     def test_memory_reaches_no_disk(self):
         self.daemon.start()
         with open(f"/proc/{self.daemon.process.pid}/limits", encoding="ascii") as file:

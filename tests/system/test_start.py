@@ -3,7 +3,7 @@
 import os
 import unittest
 
-from harness import Daemon, Lea, SystemTest, message, wait_until
+from harness import SOURCE, Daemon, Lea, SystemTest, message, wait_until
 
 
 class Start(SystemTest):
@@ -46,6 +46,14 @@ class Start(SystemTest):
         self.daemon.accept(message("u-1"))
         self.daemon.wait_delivered("lea-two")
         wait_until(lambda: self.destination("lea-one")["paused"] == "tls", "the destination is paused")
+
+    def test_the_unit_asks_nobody_before_it_starts(self):
+        with open(os.path.join(SOURCE, "packaging", "lihandoverd.service.in"), encoding="utf-8") as file:
+            unit = [line.strip() for line in file if not line.startswith("#")]
+        self.assertFalse([line for line in unit if "--check" in line or line.startswith("ExecStartPre")],
+                         "one typo in a warrant file would keep the daemon down, and print targets into the journal")
+        self.assertIn("LimitCORE=0", unit)
+        self.assertIn("LimitMEMLOCK=infinity", unit)
 
     def test_one_bad_warrant_file_does_not_keep_the_daemon_down(self):
         self.daemon.warrant_text("bad.yaml", "liid: [oops\n")

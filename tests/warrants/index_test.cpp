@@ -1,6 +1,7 @@
 #include "lihandover/warrants/index.hpp"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -13,24 +14,31 @@
 namespace {
 // Counted so that a test can say that a miss allocates nothing.
 thread_local std::size_t allocations = 0;
+// Bytes of all that is there, on the thread that makes and drops it.
+thread_local std::int64_t held = 0;
 }  // namespace
 
 // NOLINTBEGIN(cppcoreguidelines-no-malloc,misc-new-delete-overloads)
 void* operator new(std::size_t size) {
     ++allocations;
     if (void* const memory = std::malloc(size == 0 ? 1 : size)) {
+        held += static_cast<std::int64_t>(malloc_usable_size(memory));
         return memory;
     }
     throw std::bad_alloc();
 }
 void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
     ++allocations;
-    return std::malloc(size == 0 ? 1 : size);
+    void* const memory = std::malloc(size == 0 ? 1 : size);
+    held += static_cast<std::int64_t>(malloc_usable_size(memory));
+    return memory;
 }
 void operator delete(void* memory) noexcept {
+    held -= static_cast<std::int64_t>(malloc_usable_size(memory));
     std::free(memory);
 }
 void operator delete(void* memory, std::size_t) noexcept {
+    held -= static_cast<std::int64_t>(malloc_usable_size(memory));
     std::free(memory);
 }
 // NOLINTEND(cppcoreguidelines-no-malloc,misc-new-delete-overloads)
@@ -289,6 +297,21 @@ TEST(Index, HoldsAHundredThousandWarrants) {
         index.match(event.event, {within, within}, scratch, found);
         ASSERT_TRUE(found.empty());
     }
+}
+
+TEST(Index, AWarrantCostsLessThanFiveHundredBytesBesideItsIdentifiers) {
+    constexpr std::size_t count = 20'000;
+    const std::int64_t before = held;
+    const Index index(many_warrants(count));
+    std::size_t identifiers = 0;
+    for (const WarrantPtr& warrant : index.warrants()) {
+        for (const Target& target : warrant->targets) {
+            identifiers += target.value.size();
+        }
+    }
+    const auto each = (static_cast<std::size_t>(held - before) - identifiers) / count;
+    EXPECT_LT(each, 500U);
+    EXPECT_GT(each, sizeof(Warrant)) << "the test itself works";
 }
 
 TEST(Index, AMissAllocatesNothing) {

@@ -48,6 +48,7 @@ void AuditTable::append(Transaction& transaction, LaneId lane, RowId item, const
         s.bind_null(5).bind_null(6);
     }
     s.run();
+    transaction.catalogue.used(lane, number);
     oldest_ = std::min(oldest_, entry.at.micros());
     if (entry.who.empty() && entry.why.empty() && entry.refusal == nullptr) {
         return;
@@ -64,7 +65,7 @@ void AuditTable::append(Transaction& transaction, LaneId lane, RowId item, const
     note.run();
 }
 
-void AuditTable::append_made(Transaction& /*transaction*/, LaneId lane, RowId row, const audit::Entry& entry) {
+void AuditTable::append_made(Transaction& transaction, LaneId lane, RowId row, const audit::Entry& entry) {
     auto& s = statements_.insert_made;
     s.bind(1, row)
         .bind(2, entry.at.micros())
@@ -79,6 +80,7 @@ void AuditTable::append_made(Transaction& /*transaction*/, LaneId lane, RowId ro
         s.bind_null(6).bind_null(7);
     }
     s.run();
+    transaction.catalogue.used(lane, row);
     oldest_ = std::min(oldest_, entry.at.micros());
 }
 

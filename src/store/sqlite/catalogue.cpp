@@ -42,7 +42,10 @@ void Catalogue::add_lane(Lane lane, std::uint32_t provided) {
     if (added) {
         destinations_.push_back(lane.destination);
     }
-    put_at(lane_facts_, lane.id, {found->second, provided});
+    // Read once more, with a new connection, its last use is what it was.
+    const LaneFacts* known = lane_facts(lane.id);
+    put_at(lane_facts_, lane.id,
+           {found->second, provided, known != nullptr ? known->last : 0, known != nullptr ? known->saved : 0});
     const LaneId id = lane.id;
     auto shared = std::make_shared<const Lane>(std::move(lane));
     const std::unique_lock lock(mutex_);
@@ -54,6 +57,13 @@ void Catalogue::add_profile(ProfileId id, model::Profile profile, std::uint32_t 
     auto shared = std::make_shared<const model::Profile>(std::move(profile));
     const std::unique_lock lock(mutex_);
     put_at(profiles_, id, std::move(shared));
+}
+
+void Catalogue::uses_saved() {
+    std::erase_if(unsaved_, [this](LaneId id) {
+        const LaneFacts* facts = lane_facts(id);
+        return facts->last == facts->saved;
+    });
 }
 
 ProfileId Catalogue::find_profile_like(const model::Profile& profile) const {

@@ -37,8 +37,13 @@ std::size_t Conversations::KeyHash::operator()(const Key& key) const noexcept {
 
 void Conversations::open(Connection& connection) {
     select_ = connection.prepare("SELECT hash, next_sequence FROM conversation WHERE lane=? AND level_id=?");
-    insert_ = connection.prepare("INSERT INTO conversation(lane, level_id, hash, next_sequence) VALUES(?, ?, ?, 0)");
-    update_ = connection.prepare("UPDATE conversation SET next_sequence=? WHERE lane=? AND level_id=?");
+    insert_ =
+        connection.prepare("INSERT INTO conversation(lane, level_id, hash, next_sequence, last) VALUES(?, ?, ?, 0, ?)");
+    update_ = connection.prepare("UPDATE conversation SET next_sequence=?, last=? WHERE lane=? AND level_id=?");
+    page_ = connection.prepare(
+        "SELECT lane, level_id, hash, last FROM conversation WHERE (lane, level_id) > (?, ?) ORDER BY lane, level_id "
+        "LIMIT ?");
+    remove_ = connection.prepare("DELETE FROM conversation WHERE lane=? AND level_id=?");
     set_upto_ = connection.prepare("UPDATE meta SET value=? WHERE name='counters_upto'");
     upto_ = connection.integer("SELECT value FROM meta WHERE name='counters_upto'");
 
@@ -74,7 +79,7 @@ void Conversations::close() {
     young_.clear();
     old_.clear();
     flushing_upto_.reset();
-    for (Statement* statement : {&select_, &insert_, &update_, &set_upto_}) {
+    for (Statement* statement : {&select_, &insert_, &update_, &set_upto_, &page_, &remove_}) {
         *statement = Statement();
     }
 }
@@ -106,7 +111,11 @@ Conversations::Entry& Conversations::find_or_make(const Key& key) {
                 return add(key, level_id, static_cast<std::uint64_t>(rows->integer(1)));
             }
         }
-        insert_.bind(1, key.lane).bind(2, static_cast<std::int64_t>(level_id)).bind(3, std::span(key.hash)).run();
+        insert_.bind(1, key.lane)
+            .bind(2, static_cast<std::int64_t>(level_id))
+            .bind(3, std::span(key.hash))
+            .bind(4, upto_ + 1)
+            .run();
         Entry& entry = add(key, level_id, 0);
         entry.fresh = true;
         return entry;
@@ -135,12 +144,52 @@ void Conversations::flush(std::int64_t last_record) {
     });
     for (const Entry* entry : behind) {
         update_.bind(1, static_cast<std::int64_t>(entry->next))
-            .bind(2, entry->key.lane)
-            .bind(3, static_cast<std::int64_t>(entry->level_id))
+            .bind(2, last_record)
+            .bind(3, entry->key.lane)
+            .bind(4, static_cast<std::int64_t>(entry->level_id))
             .run();
     }
     set_upto_.bind(1, last_record).run();
     flushing_upto_ = last_record;
+}
+
+bool Conversations::let_go(RowId below, std::int64_t rows) {
+    std::vector<std::pair<Key, std::int64_t>> unused;
+    std::int64_t seen = 0;
+    page_.bind(1, looked_at_lane_).bind(2, looked_at_level_).bind(3, rows);
+    for (Rows found(page_); found.next(); ++seen) {
+        looked_at_lane_ = found->integer(0);
+        looked_at_level_ = found->integer(1);
+        Key key{looked_at_lane_, {}};
+        const std::string_view hash = found->bytes(2);
+        if (found->integer(3) >= below || hash.size() != key.hash.size()) {
+            continue;
+        }
+        std::memcpy(key.hash.data(), hash.data(), hash.size());
+        unused.emplace_back(key, looked_at_level_);
+    }
+    for (const auto& [key, level_id] : unused) {
+        for (Map* entries : {&young_, &old_}) {
+            const auto entry = entries->find(key);
+            if (entry == entries->end()) {
+                continue;
+            }
+            // The row does not know of its last use yet.
+            if (entry->second.dirty || entry->second.touched) {
+                break;
+            }
+            entries->erase(entry);
+        }
+        if (!young_.contains(key) && !old_.contains(key)) {
+            remove_.bind(1, key.lane).bind(2, level_id).run();
+        }
+    }
+    if (seen == rows) {
+        return false;
+    }
+    looked_at_lane_ = 0;
+    looked_at_level_ = -1;
+    return true;
 }
 
 void Conversations::commit() {

@@ -49,6 +49,10 @@ class Conversations {
     /// Records up to here are no longer needed to know the counters.
     [[nodiscard]] std::int64_t upto() const { return upto_; }
 
+    /// Removes conversations that were last used before entry `below`, of some rows from where the last step ended.
+    /// True when that was the last row.
+    bool let_go(RowId below, std::int64_t rows);
+
     void commit();
     void roll_back();
 
@@ -84,11 +88,15 @@ class Conversations {
     std::vector<Entry*> dirty_;
     std::int64_t upto_ = 0;
     std::optional<std::int64_t> flushing_upto_;  ///< set while a flush awaits its commit
+    LaneId looked_at_lane_ = 0;                  ///< where let_go() was
+    std::int64_t looked_at_level_ = -1;
 
     Statement select_;
     Statement insert_;
     Statement update_;
     Statement set_upto_;
+    Statement page_;
+    Statement remove_;
 };
 
 }  // namespace lihandover::store::sqlite

@@ -19,6 +19,10 @@ constexpr auto patience_at_opening = std::chrono::seconds(5);
 /// A file is rewritten at a start where at least so much of it, and half of it, is free, and no more is not.
 constexpr std::uint64_t least_given_back = 16U << 20U;
 constexpr std::uint64_t most_rewritten = 256U << 20U;
+/// While it runs, free pages are given back down to so much, in steps of so many: a step holds up commits.
+constexpr std::uint64_t kept_free = 8U << 20U;
+constexpr int given_back_at_once = 128;
+constexpr auto between_lettings_go = std::chrono::minutes(10);
 
 }  // namespace
 
@@ -125,15 +129,22 @@ model::Status Database::load() {
         return known;
     }
     page_size_ = static_cast<std::uint64_t>(connection_.integer("PRAGMA page_size"));
+    // 2: incremental. A file of an earlier version has no map of its pages until it is rewritten at a start.
+    gives_back_ = connection_.integer("PRAGMA auto_vacuum") == 2;
+    last_known_from_ = connection_.integer("SELECT value FROM meta WHERE name='last_known_from'");
     begin_ = connection_.prepare("BEGIN IMMEDIATE");
     commit_ = connection_.prepare("COMMIT");
     page_count_ = connection_.prepare("PRAGMA page_count");
     freelist_count_ = connection_.prepare("PRAGMA freelist_count");
 
+    tables_.conversations.open(connection_);
+    if (!opened_before_) {
+        let_go_of_lanes();
+    }
     RegisterTable::load(connection_, catalogue_);
+    find_uses();
     tables_.registers.open(connection_);
     tables_.audit.open(connection_);
-    tables_.conversations.open(connection_);
     tables_.repeats.open(connection_);
     tables_.objects.open(connection_);
     tables_.items.open(connection_);
@@ -212,6 +223,65 @@ void Database::measure() {
     live_pages_ = read(page_count_) - free_pages_;
 }
 
+RowId Database::first_named() {
+    // An item keeps what it needs by its own number, whether the entry of its making is there still or not.
+    Statement least = connection_.prepare(
+        "SELECT min(n) FROM (SELECT min(id) AS n FROM record UNION ALL SELECT min(id) FROM item UNION ALL SELECT "
+        "min(id) FROM aside UNION ALL SELECT min(item) FROM object UNION ALL SELECT ?)");
+    least.bind(1, tables_.conversations.upto() + 1);
+    Rows rows(least);
+    const RowId first = rows.next() ? rows->integer(0) : 0;
+    return first > last_known_from_ ? first : 0;
+}
+
+void Database::flush() {
+    tables_.conversations.flush(next_id_ - 1);
+    tables_.registers.save_uses(catalogue_);
+    saved_uses_ = true;
+}
+
+void Database::let_go_of_lanes() {
+    try {
+        // Before anybody has heard of their numbers.
+        ScopedTransaction transaction(connection_);
+        RegisterTable::let_go(connection_, first_named(), tables_.conversations.upto());
+        transaction.commit();
+    } catch (const SqlFailure& failure) {
+        if (failure.trouble() != Trouble::full || failure.of_sync()) {
+            throw;
+        }
+        // They go at another start.
+    }
+}
+
+void Database::find_uses() {
+    // What a crash kept from the rows.
+    Statement since = connection_.prepare("SELECT lane, max(id) FROM record WHERE id > ? GROUP BY lane");
+    since.bind(1, tables_.conversations.upto());
+    for (Rows rows(since); rows.next();) {
+        catalogue_.used(rows->integer(0), rows->integer(1));
+    }
+}
+
+void Database::let_go() {
+    constexpr std::int64_t rows_of_a_step = 1000;
+    if (tables_.conversations.let_go(first_named(), rows_of_a_step)) {
+        entries_went_ = false;
+        next_letting_go_ = clock_.steady() + between_lettings_go;
+    }
+}
+
+bool Database::give_back_due() {
+    const std::uint64_t free = free_page_bytes();
+    giving_back_ =
+        gives_back_ && (giving_back_ ? free > kept_free : free >= least_given_back && free_pages_ >= live_pages_);
+    return giving_back_;
+}
+
+void Database::give_back() {
+    connection_.execute("PRAGMA incremental_vacuum(" + std::to_string(given_back_at_once) + ")");
+}
+
 Transaction Database::begin() {
     effects_.clear();
     begun_at_id_ = next_id_;
@@ -226,6 +296,9 @@ void Database::commit() {
     committing_ = true;
     commit_.run();
     tables_.conversations.commit();
+    if (std::exchange(saved_uses_, false)) {
+        catalogue_.uses_saved();
+    }
     counts_.resize(std::max(counts_.size(), effects_.counts.size()));
     for (std::size_t i = 0; i < effects_.counts.size(); ++i) {
         const auto add = [](auto& numbers, const auto& changes) {
@@ -249,6 +322,7 @@ void Database::commit() {
 
 void Database::roll_back() noexcept {
     connection_.roll_back();
+    saved_uses_ = false;
     tables_.conversations.roll_back();
     tables_.objects.rolled_back(effects_);
     next_id_ = begun_at_id_;
@@ -283,6 +357,7 @@ void Database::prune(Transaction& transaction, std::chrono::seconds record_reten
     if (tables_.repeats.prune_due(transaction.trusted)) {
         tables_.repeats.prune(transaction.trusted, limit);
     }
+    entries_went_ = entries_went_ || tables_.audit.prune_due(transaction.trusted, record_retention);
     // The entries go with the next step, once the counters are known without them.
     if (tables_.audit.prune(transaction, record_retention, limit, tables_.conversations.upto())) {
         flush();

@@ -92,7 +92,13 @@ class Database {
     [[nodiscard]] bool expire_due() const { return tables_.objects.expire_due(clock_.trusted()); }
     /// Whether the correlation counters are to be written back with the next transaction.
     [[nodiscard]] bool flush_due() const { return tables_.conversations.flush_due(next_id_ - 1); }
-    void flush() { tables_.conversations.flush(next_id_ - 1); }
+    void flush();
+    /// Whether entries went, so that nothing names some conversations any more; a step looks at some of them.
+    [[nodiscard]] bool let_go_due() const { return entries_went_ && clock_.steady() >= next_letting_go_; }
+    void let_go();
+    /// Whether the file has so much more pages than it needs that some should go; a step gives back some.
+    [[nodiscard]] bool give_back_due();
+    void give_back();
 
     /// As of the last commit.
     [[nodiscard]] const std::vector<Counts>& counts() const { return counts_; }
@@ -118,6 +124,11 @@ class Database {
     [[nodiscard]] model::Status look_at_keys();
     void bind_keys();
     void measure();
+    /// All that waits, all entries that are kept, and all that the rows do not know of yet have this number or one
+    /// above it.
+    [[nodiscard]] RowId first_named();
+    void let_go_of_lanes();
+    void find_uses();
 
     const StateDirectory& directory_;
     const model::Clock& clock_;
@@ -138,6 +149,12 @@ class Database {
     std::vector<std::uint32_t> doubtful_slots_;  ///< of the keys, taken by commits that may be on the disk
     bool opened_before_ = false;
     std::optional<KeysProof> proof_;  ///< of the keys
+    bool saved_uses_ = false;         ///< in this transaction, of lanes
+    bool entries_went_ = false;       ///< since conversations were looked through
+    model::Clock::SteadyTime next_letting_go_ = model::Clock::SteadyTime::min();
+    RowId last_known_from_ = 0;  ///< rows do not say of their use before this entry
+    bool gives_back_ = false;    ///< the file can
+    bool giving_back_ = false;
 
     std::vector<Counts> counts_;
     std::int64_t waiting_bytes_ = 0;

@@ -1,5 +1,6 @@
 #include "register_table.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -29,7 +30,8 @@ std::int64_t schema_number(Connection& connection, std::string_view identifier) 
 void RegisterTable::open(Connection& connection) {
     auto& s = statements_;
     s.find_lane = connection.prepare("SELECT id FROM lane WHERE destination=? AND liid=?");
-    s.insert_lane = connection.prepare("INSERT INTO lane(destination, liid, provided) VALUES(?, ?, 0)");
+    s.insert_lane = connection.prepare("INSERT INTO lane(destination, liid, provided, last) VALUES(?, ?, 0, ?)");
+    s.save_use = connection.prepare("UPDATE lane SET last=max(last, ?) WHERE id=?");
     s.put_warrant = connection.prepare(
         "INSERT INTO warrant(destination, liid, file, octets, missing) VALUES(?, ?, ?, ?, ?) "
         "ON CONFLICT(destination, liid) DO UPDATE SET file=excluded.file, octets=excluded.octets, "
@@ -73,7 +75,8 @@ LaneId RegisterTable::lane(Transaction& transaction, std::string_view destinatio
             return rows->integer(0);
         }
     }
-    statements_.insert_lane.bind(1, destination).bind(2, liid).run();
+    // Whatever this transaction tells of it comes later, or is this entry.
+    statements_.insert_lane.bind(1, destination).bind(2, liid).bind(3, transaction.last_id() + 1).run();
     const LaneId id = transaction.connection.last_inserted();
     transaction.effects.lanes.push_back({id, std::string(destination), std::string(liid)});
     return id;
@@ -86,8 +89,8 @@ ProfileId RegisterTable::profile(Transaction& transaction, const model::Profile&
     const std::int64_t schema = schema_number(transaction.connection, profile.schema_identifier);
     Statement insert = transaction.connection.prepare(
         "INSERT INTO profile(sender_country, sender_identifier, receiver_country, receiver_identifier, etsi_version, "
-        "national_owner, national_version, schema_identifier, schema_url, writer_version) "
-        "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        "national_owner, national_version, schema_identifier, schema_url, writer_version, last) "
+        "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     insert.bind(1, profile.sender.country_code)
         .bind(2, profile.sender.unique_identifier)
         .bind(3, profile.receiver.country_code)
@@ -98,10 +101,41 @@ ProfileId RegisterTable::profile(Transaction& transaction, const model::Profile&
         .bind(8, profile.schema_identifier)
         .bind(9, profile.schema_url)
         .bind(10, std::int64_t{profile.writer_version})
+        .bind(11, transaction.last_id() + 1)
         .run();
     const ProfileId id = transaction.connection.last_inserted();
     transaction.effects.profiles.push_back({id, bit_of(schema), profile});
     return id;
+}
+
+void RegisterTable::save_uses(Catalogue& catalogue) {
+    // In order each page is touched once.
+    std::ranges::sort(catalogue.unsaved());
+    for (const LaneId id : catalogue.unsaved()) {
+        Catalogue::LaneFacts& facts = *catalogue.lane_facts(id);
+        statements_.save_use.bind(1, facts.last).bind(2, id).run();
+        facts.saved = facts.last;
+    }
+}
+
+void RegisterTable::let_go(Connection& connection, RowId below, RowId counters_upto) {
+    Statement lanes = connection.prepare(
+        "DELETE FROM lane WHERE last < ?1 AND NOT EXISTS(SELECT 1 FROM warrant w WHERE w.destination=lane.destination "
+        "AND w.liid=lane.liid) AND NOT EXISTS(SELECT 1 FROM conversation c WHERE c.lane=lane.id) AND id NOT IN (SELECT "
+        "lane FROM record WHERE id > ?2)");
+    lanes.bind(1, below).bind(2, counters_upto).run();
+    // Most starts find none, and need not look through what waits.
+    Statement any = connection.prepare("SELECT 1 FROM profile WHERE last < ? LIMIT 1");
+    any.bind(1, below);
+    {
+        Rows rows(any);
+        if (!rows.next()) {
+            return;
+        }
+    }
+    Statement profiles = connection.prepare(
+        "DELETE FROM profile WHERE last < ? AND id NOT IN (SELECT profile FROM item UNION SELECT profile FROM aside)");
+    profiles.bind(1, below).run();
 }
 
 std::vector<StoredWarrant> RegisterTable::warrants(Connection& connection) {

@@ -18,6 +18,12 @@ class RegisterTable {
 
     void open(Connection& connection);
     void close() { statements_ = {}; }
+    /// Writes up to which entry lanes were used, as the catalogue knows it.
+    void save_uses(Catalogue& catalogue);
+    /// Removes lanes and profiles that were last used before entry `below` and that nothing names. At a start, while
+    /// nobody has their numbers in memory.
+    ///   counters_upto  what was used after it, the rows do not say
+    static void let_go(Connection& connection, RowId below, RowId counters_upto);
     /// All lanes and profiles, into the catalogue.
     static void load(Connection& connection, Catalogue& catalogue);
 
@@ -35,7 +41,7 @@ class RegisterTable {
 
     AuditTable& audit_;
     struct Statements {
-        Statement find_lane, insert_lane, put_warrant, mark_warrant, remove_warrant, put_pause, remove_pause;
+        Statement find_lane, insert_lane, save_use, put_warrant, mark_warrant, remove_warrant, put_pause, remove_pause;
     } statements_;
 };
 

@@ -789,6 +789,13 @@ void Writer::housekeeping(bool idle) {
         database_.expire_due()) {
         next_tick_ = Steady::now();
     }
+    if (!broken_ && database_.let_go_due()) {
+        step([this](Transaction&) { database_.let_go(); });
+    }
+    if (!broken_ && idle && !tight() && database_.give_back_due() &&
+        step([this](Transaction&) { database_.give_back(); })) {
+        next_tick_ = Steady::now();
+    }
     if (broken_) {
         return;
     }
