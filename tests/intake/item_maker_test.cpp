@@ -225,22 +225,20 @@ TEST_F(ItemMakerObjectsTest, EachWarrantHasItsOwnRecordsOfTheSameBytes) {
 
 // What was uploaded is used up, so that an event is sent again with other ids for the same objects.
 TEST_F(ItemMakerObjectsTest, AnUploadedObjectIsTheSameByItsBytes) {
-    const auto digest = [this](const std::string& id, std::uint8_t byte) {
+    const auto digest = [this](const std::string& id, const std::string& bytes) {
         (void)make(event("e", "u-1", R"(,"attachments":[{"id":"a1","object":")" + id + "\"}]"), {});
         snapshot_ = testing::snapshot({with_binary("LIID-1")});
         warrants::MatchScratch scratch;
         snapshot_->index->match(event_, {noon, noon}, scratch, matches_);
-        model::Sha256 bytes{};
-        bytes.fill(byte);
         std::array<ObjectSource, 1> sources;
-        sources[0].sealed = std::make_shared<testing::FakeObjects::Sealed>("", bytes, alive_);
+        sources[0].sealed = store_.objects().seal(bytes);
         std::vector<store::NewItem> items;
         ItemMaker("local", store_.item_intake()).append(event_, matches_, *snapshot_, noon, items, sources);
         return items.at(0).event_digest;
     };
-    const auto first = digest("upload-1", 1);
-    EXPECT_EQ(digest("upload-2", 1), first);
-    EXPECT_NE(digest("upload-1", 2), first) << "other bytes make another event";
+    const auto first = digest("upload-1", "a photograph");
+    EXPECT_EQ(digest("upload-2", "a photograph"), first);
+    EXPECT_NE(digest("upload-1", "another"), first) << "other bytes make another event";
 }
 
 TEST_F(ItemMakerObjectsTest, NobodyTakesThemWhereNoneIsOrderedOrTheDestinationHasNoWay) {

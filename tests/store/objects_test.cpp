@@ -789,7 +789,7 @@ TEST_F(ObjectsTest, ThatNoEventNamesShutOutNoEvents) {
     std::size_t bytes = 0;
     for (std::size_t size = 1U << 20U; size >= 1U << 12U; size /= 2) {
         while (true) {
-            auto writer = objects().writer();
+            auto writer = store_->object_intake().writer();
             if (!writer || !(*writer)->write(some_bytes(size))) {
                 break;
             }
@@ -805,11 +805,11 @@ TEST_F(ObjectsTest, ThatNoEventNamesShutOutNoEvents) {
     // Looked at anew with each commit.
     for (int i = 0; i < 50; ++i) {
         ASSERT_EQ(submit(item(std::string(10'000, 'x'))), Outcome::committed) << i;
-        ASSERT_TRUE(store_->accepting()) << i;
+        ASSERT_TRUE(store_->item_intake().accepting()) << i;
     }
-    EXPECT_FALSE(objects().write_filler(1U << 19U));
+    EXPECT_FALSE(takes_object(1U << 19U));
     held.clear();
-    EXPECT_TRUE(objects().write_filler(1U << 19U));
+    EXPECT_TRUE(takes_object(1U << 19U));
 }
 
 TEST_F(ObjectsTest, AreCopiedForCommittedItemsWhereNewOnesAreNotTaken) {
