@@ -147,6 +147,7 @@ TlsEngine::Step TlsEngine::write(Gather& gather) {
         std::string_view next = std::string_view{record_}.substr(record_sent_);
         bool direct = false;
         if (next.empty()) {
+            explicit_bzero(record_.data(), record_.size());  // it may have been content
             record_.clear();
             record_sent_ = 0;
             if (gather.done()) {

@@ -142,7 +142,7 @@ class NoTrace(SystemTest):
         send("somebody", UNMATCHED + "-text", 20)
         self.daemon.wait_delivered()
         # Whatever is used again and again is filled with other words by as many again.
-        send(f"{MATCHED}-target", "others", 40)
+        send(f"{MATCHED}-target", "others-" * 8, 40)
         self.daemon.wait_delivered()
         wait_until(lambda: len(self.lea.items()) == 20 * 60, "all arrived")
         memory = self.memory()
