@@ -856,19 +856,22 @@ model::Result<std::vector<ItemView>> FakeStore::items(std::optional<ItemState> s
     return reading([&](const FakeDisk& disk) {
         std::vector<ItemView> views;
         if (state == ItemState::delivered || state == ItemState::rejected) {
-            for (const auto& [row, ended] : disk.ended) {
-                if (row > after && ended.view.state == *state) {
-                    views.push_back(ended.view);
+            for (auto next = disk.ended.upper_bound(after); next != disk.ended.end() && views.size() < limit; ++next) {
+                if (next->second.view.state == *state) {
+                    views.push_back(next->second.view);
                 }
             }
         } else {
-            for (const auto& [row, item] : disk.items) {
-                if (row > after && (!state || item.state == *state)) {
-                    views.push_back(view_of(disk, item));
+            for (auto next = disk.items.upper_bound(after); next != disk.items.end() && views.size() < limit; ++next) {
+                if (!state || next->second.state == *state) {
+                    views.push_back(view_of(disk, next->second));
                 }
             }
-            for (const auto& [id, object] : disk.objects) {
-                if (id > after && object.waits() && (!state || item_state_of(object.object.state) == *state)) {
+            const std::size_t most = views.size() + limit;
+            for (auto next = disk.objects.upper_bound(after); next != disk.objects.end() && views.size() < most;
+                 ++next) {
+                const auto& [id, object] = *next;
+                if (object.waits() && (!state || item_state_of(object.object.state) == *state)) {
                     views.push_back(view_of(disk, id, object));
                 }
             }
