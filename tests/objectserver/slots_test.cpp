@@ -200,7 +200,7 @@ TEST(ObjectServer, ADownloadThatIsTooSlowIsEnded) {
 TEST(ObjectServer, ADownloadThatIsFastEnoughIsNotEnded) {
     auto settings = TestServer::settings();
     settings.bounds.min_rate = 1;
-    settings.bounds.min_rate_after = 20ms;
+    settings.bounds.min_rate_after = 500ms;
     TestServer server{settings};
     TlsClient client{server.port()};
     const std::string target = server.store.target_of(server.store.put("lea-one", 30'000'000));
