@@ -45,6 +45,15 @@ struct Made {
     /// The copy just taken is needed to rebuild what this owner (a session, an unfinished message) is, should the
     /// process end: keep it, in the order of taking, until the owner is let go. 0: it is not needed.
     std::uint64_t kept_by = 0;
+    /// The same where only parts of its payload are needed (frames of MSRP): each is kept as a copy of its own, with
+    /// the same attributes, that part as its payload, and in this order. Payloads that hold frames of several messages
+    /// are so each kept as long as they are needed, and none that is finished comes back.
+    struct Part {
+        std::uint64_t owner = 0;
+        std::size_t first = 0;  ///< of the payload
+        std::size_t size = 0;
+    };
+    std::vector<Part> kept_parts;
     std::vector<std::uint64_t> let_go;  ///< owners whose copies are not needed any more
     /// Phrases for the log, without values, each worth saying once per source.
     std::vector<std::string_view> remarks;
