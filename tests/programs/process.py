@@ -21,7 +21,7 @@ SCHEMAS = os.path.join(SOURCE, "schemas")
 # Only bounds how long a broken program can keep a test busy: nothing is measured against it.
 PATIENCE = float(os.environ.get("LIHANDOVER_TEST_PATIENCE", "90"))
 
-PLACES = {"lihandoverd": "src/app", "lihandoverctl": "src/ctl", "lea-sim": "tests/lea-sim",
+PLACES = {"lihandoverd": "src/app", "lihandoverctl": "src/ctl", "lea-sim": "tests/lea-sim", "x2x3-send": "tests/x2x3-send",
           "libfaults-shim.so": "tests/faults"}
 
 
