@@ -132,8 +132,14 @@ model::Status Elisions::fill_body(SipText& text, const std::string& dialog, cons
 }
 
 model::Status Elisions::fill(SipText& text) {
-    const std::string dialog = dialog_of(text);
     const std::string kind = kind_of(text);
+    std::string dialog = dialog_of(text);
+    const Header* const via = text.find("Via");
+    if (via != nullptr && via->elided()) {
+        const auto last = std::ranges::find_if(std::views::reverse(earlier_),
+                                               [](const Earlier& each) { return !is_answer(each.text); });
+        dialog = last == std::ranges::rend(earlier_) ? "" : last->dialog;
+    }
     for (auto& header : text.headers) {
         if (!header.elided() || same_name(header.name, "Content-Length") || same_name(header.name, "l")) {
             continue;

@@ -100,6 +100,19 @@ TEST(FlowTest, TheSameDialogIsAskedFirstThenTheSameKind) {
     EXPECT_THAT(messages[4].bytes, AllOf(HasSubstr("Call-ID: c2"), HasSubstr("Allow: A")));
 }
 
+TEST(FlowTest, AnAnswerWithoutAViaGoesWithTheLastRequest) {
+    const auto messages = read(
+        "=== sip\nINVITE sip:b SIP/2.0\nVia: SIP/2.0/UDP ue1;branch=1\nCall-ID: c1\nCSeq: 1 INVITE\n"
+        "=== sip\nSIP/2.0 200 OK\nVia:\nCall-ID:\nCSeq:\n"
+        "=== sip\nBYE sip:b SIP/2.0\nVia: SIP/2.0/UDP ue2;branch=2\nCall-ID: c2\nCSeq: 2 BYE\n"
+        "=== sip\nSIP/2.0 200 OK\nVia:\nCall-ID:\nCSeq:\n");
+    ASSERT_THAT(messages, SizeIs(4));
+    EXPECT_EQ(messages[1].bytes,
+              "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP ue1;branch=1\r\nCall-ID: c1\r\nCSeq: 1 INVITE\r\n\r\n");
+    EXPECT_EQ(messages[3].bytes,
+              "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP ue2;branch=2\r\nCall-ID: c2\r\nCSeq: 2 BYE\r\n\r\n");
+}
+
 TEST(FlowTest, NothingToFillInFromIsAnError) {
     EXPECT_EQ(error_of("=== sip\nOPTIONS sip:b SIP/2.0\nFrom:\n"), "line 2: no message before it has a value for From");
     EXPECT_EQ(error_of("=== sip\nOPTIONS sip:b SIP/2.0\n\nv=\n"), "line 2: no message before it has a body");
