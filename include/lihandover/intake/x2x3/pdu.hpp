@@ -42,7 +42,7 @@ struct Pdu {
     std::optional<std::uint16_t> source_port;       ///< 14
     std::optional<std::uint16_t> destination_port;  ///< 15
     std::vector<std::uint16_t> unknown_attributes;  ///< numbers of those skipped
-    bool broken_attribute = false;  ///< one overran the header, or is of a length that its type cannot have
+    bool broken_attribute = false;  ///< one overran the header, or has a length or a time that its type cannot have
     std::string_view payload;
     std::size_t octets = 0;  ///< header and payload
 };
