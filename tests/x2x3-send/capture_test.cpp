@@ -254,6 +254,7 @@ TEST(SidesTest, TheTargetIsFoundInWhoSentAndWhoReceives) {
     EXPECT_EQ(sides.direction_of(Kind::msrp, frame("msrp://b/2;tcp", "msrp://a/1;tcp")), Direction::from_target);
     EXPECT_EQ(sides.direction_of(Kind::msrp, frame("msrp://r/9;tcp msrp://a/1;tcp", "msrp://b/2;tcp")),
               Direction::to_target);
+    EXPECT_EQ(sides.direction_of(Kind::msrp, frame("msrp://r/9;tcp", "msrp://b/2;tcp")), Direction::to_target);
     EXPECT_EQ(sides.direction_of(Kind::msrp, frame("msrp://d/4;tcp", "msrp://e/5;tcp")), Direction::unknown);
 }
 

@@ -81,6 +81,12 @@ bool session_varies(const Message& message) {
 
 PduSequence::PduSequence(const std::vector<Message>& messages, PduOptions options) : options_(std::move(options)) {
     Sessions sessions;
+    // Signalling first: what announces a path may come behind the first frames on it.
+    for (const auto& message : messages) {
+        if (message.kind == Kind::sip) {
+            (void)sessions.number_of(message.kind, message.bytes);
+        }
+    }
     for (const auto& message : messages) {
         const bool by_session = !message.correlation && options_.correlation == PduOptions::Correlation::session;
         const std::uint64_t session = by_session ? sessions.number_of(message.kind, message.bytes) : 0;

@@ -160,6 +160,15 @@ TEST(PdusTest, ANumberInTheSessionsIdIsAnotherSessionEachTime) {
     EXPECT_EQ(third.substr(32, 8), std::string("\0\0\0\0\0\0\0\5", 8));
 }
 
+TEST(PdusTest, APathThatIsAnnouncedLaterIsOfThatCallAllTheSame) {
+    PduOptions options;
+    options.time_octets = 0;
+    Message invite = message("INVITE sip:b SIP/2.0\r\nCall-ID: c\r\n\r\na=path:msrp://b/1;tcp\r\n");
+    PduSequence pdus({of_session("msrp://b/1;tcp", Kind::msrp), of_session("a"), invite}, options);
+    EXPECT_EQ(pdus.correlation(0, 0), pdus.correlation(2, 0));
+    EXPECT_NE(pdus.correlation(0, 0), pdus.correlation(1, 0));
+}
+
 TEST(PdusTest, ANumberGivenStaysAsItIs) {
     Message made = of_session("a");
     made.sequence = 4711;

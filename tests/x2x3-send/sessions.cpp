@@ -17,6 +17,10 @@ bool is_any(std::string_view name, std::initializer_list<std::string_view> names
     return std::ranges::any_of(names, [name](std::string_view each) { return same_name(each, name); });
 }
 
+Direction opposite(Direction direction) {
+    return direction == Direction::from_target ? Direction::to_target : Direction::from_target;
+}
+
 void glance_at_header(Glance& glance, std::string_view name, std::string_view value) {
     if (is_any(name, {"Call-ID", "i"})) {
         glance.call_id = value;
@@ -108,9 +112,10 @@ Direction Sides::direction_of(Kind kind, std::string_view bytes) {
         });
     };
     if (kind == Kind::msrp) {
-        return paths_.contains(end_of(glance.from_path)) ? Direction::from_target
-               : paths_.contains(end_of(glance.to_path)) ? Direction::to_target
-                                                         : Direction::unknown;
+        const auto from = paths_.find(end_of(glance.from_path));
+        const auto to = paths_.find(end_of(glance.to_path));
+        // Who it comes from is its end; the other path of a response may be that of a relay.
+        return from != paths_.end() ? from->second : to != paths_.end() ? opposite(to->second) : Direction::unknown;
     }
     if (kind != Kind::sip) {
         return Direction::unknown;
@@ -122,10 +127,8 @@ Direction Sides::direction_of(Kind kind, std::string_view bytes) {
         // An answer goes back to who sent the request.
         direction = sent == glance.request ? Direction::from_target : Direction::to_target;
     }
-    if (direction == Direction::from_target) {
-        for (const auto path : glance.paths) {
-            paths_.emplace(end_of(path));
-        }
+    for (const auto path : direction == Direction::unknown ? std::vector<std::string_view>() : glance.paths) {
+        paths_.emplace(end_of(path), direction);
     }
     return direction;
 }

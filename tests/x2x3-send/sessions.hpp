@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,7 +43,7 @@ class Sides {
 
   private:
     std::vector<std::string> targets_;
-    std::set<std::string, std::less<>> paths_;  ///< of MSRP, the target's
+    std::map<std::string, Direction, std::less<>> paths_;  ///< of MSRP: which way what comes from there goes
 };
 
 }  // namespace lihandover::x2x3_send
