@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,7 +15,8 @@ struct SipAddress {
     std::string_view display_name;  ///< unquoted, escapes resolved; empty when absent
     std::string_view uri;           ///< any scheme, as written, without the angle brackets
     std::string_view parameters;    ///< what follows the address, from the first `;` on: `;tag=88`
-    /// The value of one of `parameters`, name in any case; empty when absent or without a value.
+    /// The value of one of `parameters`, name in any case, without quotes around it (escapes stay); empty when absent
+    /// or without a value.
     [[nodiscard]] std::string_view parameter(std::string_view name) const;
     /// Whether `parameters` have this one, with or without a value (`isfocus`).
     [[nodiscard]] bool has_parameter(std::string_view name) const;
@@ -59,7 +60,8 @@ struct SipMessage {
     /// What had to be mended so that it could be read, each a fixed phrase without a value (`a header line without a
     /// colon`); empty for a sound message.
     std::vector<std::string_view> mended;
-    std::deque<std::string> made;  ///< texts that are not so in the bytes
+    /// Texts that are not so in the bytes. A message can be moved, and its views stay good; it cannot be copied.
+    std::vector<std::unique_ptr<const std::string>> made;
 
     /// The value of the first header of that name, any case, long or compact form.
     [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
