@@ -19,7 +19,6 @@ namespace beast_http = boost::beast::http;
 // Room after the head for what comes with it: small bodies as a whole, and lines of a chunked body, which are bounded
 // by it.
 constexpr std::size_t body_room = 8192;
-constexpr std::size_t max_lingered = std::size_t{1024} * 1024;
 
 std::string_view reason(unsigned status) {
     const auto text = beast_http::obsolete_reason(beast_http::int_to_status(status));
@@ -46,53 +45,15 @@ void append_status_line(std::string& out, unsigned status) {
 }  // namespace
 
 Session::Session(const Executor& executor, std::shared_ptr<ServerState> state)
-    : state_(std::move(state)), transport_(executor) {
+    : ServerConnection(executor, *state), state_(std::move(state)) {
     head_.max_fields = state_->options.limits.max_fields;
     head_.max_target = state_->options.limits.max_target;
 }
 
-void Session::cut() {
-    transport_.close();
-    cancel_.emit(asio::cancellation_type::terminal);
-}
-
-bool Session::is_acceptable_to(const tls::ServerContext& context) const {
-    return !peer_.certificate || context.accepts(transport_.ssl());
-}
-
-asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
-    const bool secured = co_await self->secure();
-    if (secured) {
-        co_await self->serve();
+void Session::end() {
+    if (!busy_) {
+        transport().close();
     }
-    self->transport_.close();
-}
-
-asio::awaitable<bool> Session::secure() {
-    if (!tls_) {
-        co_return true;
-    }
-    ssl_st* ssl = transport_.start_tls(tls_->native(), true);
-    if (ssl == nullptr) {
-        ++state_->stats.handshake_failed_total;
-        co_return false;
-    }
-    transport_.expires_after(state_->options.timeouts.handshake);
-    const Io io = co_await transport_.handshake();
-    if (io == Io::ok) {
-        peer_.certificate = tls::peer_identity(ssl);
-        // The handshake may have started before the current context applied.
-        const auto& present = state_->options.tls;
-        if (peer_.certificate && tls::peer_certificate_current(ssl) && (tls_ == present || present->accepts(ssl))) {
-            co_return true;
-        }
-    }
-    ++state_->stats.handshake_failed_total;
-    if (io == Io::tls) {
-        // The peer still has to read our alert; closing over unread bytes would reset the connection and lose it.
-        co_await linger();
-    }
-    co_return false;
 }
 
 asio::awaitable<void> Session::serve() {
@@ -111,7 +72,7 @@ asio::awaitable<void> Session::serve() {
             if (!body_.done() || !buffer_.empty()) {
                 co_await linger();
             } else {
-                transport_.shutdown_send();
+                transport().shutdown_send();
             }
             co_return;
         }
@@ -130,7 +91,7 @@ asio::awaitable<bool> Session::read_head() {
     buffer_.begin_message();
     bool started = !buffer_.empty();
     const auto idle_end = Transport::Clock::now() + timeouts.idle;
-    transport_.expires_after(started ? timeouts.header : std::min(timeouts.idle, timeouts.keep_buffers));
+    transport().expires_after(started ? timeouts.header : std::min(timeouts.idle, timeouts.keep_buffers));
     for (;;) {
         if (const unsigned status = parse_head(); status != 0) {
             co_await refuse(status);
@@ -141,7 +102,7 @@ asio::awaitable<bool> Session::read_head() {
         }
         ensure_buffer();
         const auto room = buffer_.room();
-        ReadOutcome outcome = co_await transport_.read(room.data(), room.size());
+        ReadOutcome outcome = co_await transport().read(room.data(), room.size());
         if (outcome.io == Io::timeout && !started && Transport::Clock::now() < idle_end) {
             outcome.io = co_await sleep_until(idle_end);
             if (outcome.io == Io::ok) {
@@ -161,10 +122,10 @@ asio::awaitable<bool> Session::read_head() {
         buffer_.received(outcome.size);
         if (!started) {
             started = true;
-            transport_.expires_after(timeouts.header);
+            transport().expires_after(timeouts.header);
         }
     }
-    transport_.clear_deadline();
+    transport().clear_deadline();
     buffer_.end_head();
     start_request();
     const unsigned status = buffer_.head().size() > state_->options.limits.max_header ? 431 : check_head();
@@ -211,10 +172,10 @@ asio::awaitable<Io> Session::sleep_until(Transport::Clock::time_point end) {
     };
     buffer_.release();
     std::string{}.swap(out_);
-    transport_.release_memory();
-    transport_.set_deadline(end);
+    transport().release_memory();
+    transport().set_deadline(end);
     const Dormant dormant{state_->stats};
-    co_return co_await transport_.wait_readable();
+    co_return co_await transport().wait_readable();
 }
 
 /// For a head that does not end within its bound: because of the target (414) or of something else.
@@ -257,7 +218,7 @@ asio::awaitable<void> Session::refuse(unsigned status) {
     append_date(out_);
     out_ += "Content-Length: 0\r\nConnection: close\r\n\r\n";
     const std::array<std::string_view, 1> parts{out_};
-    const Io io = co_await transport_.write(parts, state_->options.timeouts.write_stall);
+    const Io io = co_await transport().write(parts, state_->options.timeouts.write_stall);
     if (io == Io::ok) {
         co_await linger();
     }
@@ -271,28 +232,11 @@ asio::awaitable<void> Session::call_handler() {
         // Its message may contain content; the handler logs its own errors.
         failed = true;
     }
-    if (failed && !responded_ && !aborted_ && transport_.is_open()) {
+    if (failed && !responded_ && !aborted_ && transport().is_open()) {
         Response response;
         response.status = 500;
         response.close = true;
         co_await respond(std::move(response));
-    }
-}
-
-/// Lets the peer read our last answer: closing over bytes that it sent and we have not read would reset the connection.
-asio::awaitable<void> Session::linger() {
-    transport_.shutdown_send();
-    transport_.expires_after(state_->options.timeouts.linger);
-    ensure_buffer();
-    buffer_.clear();
-    const auto room = buffer_.room();
-    std::size_t total = 0;
-    while (total < max_lingered) {
-        const ReadOutcome outcome = co_await transport_.read_raw(room.data(), room.size());
-        if (outcome.io != Io::ok) {
-            co_return;
-        }
-        total += outcome.size;
     }
 }
 
@@ -304,7 +248,7 @@ std::optional<std::string_view> Session::header(std::string_view name) const {
 asio::awaitable<Io> Session::send_continue() {
     expects_continue_ = false;
     static constexpr std::array<std::string_view, 1> parts{"HTTP/1.1 100 Continue\r\n\r\n"};
-    co_return co_await transport_.write(parts, state_->options.timeouts.write_stall);
+    co_return co_await transport().write(parts, state_->options.timeouts.write_stall);
 }
 
 BodyFailure Session::fail_body(const BodyReader::Outcome& outcome) {
@@ -334,9 +278,9 @@ asio::awaitable<ReadOutcome> Session::receive(char* out, std::size_t room) {
         const auto earned = std::chrono::milliseconds{body_received_ * 1000 / timeouts.min_body_rate};
         allowance = std::min<Clock::duration>(allowance, timeouts.body_stall + earned - body_waited_);
     }
-    transport_.set_deadline(begun + std::max(allowance, Clock::duration{}));
-    const ReadOutcome outcome = co_await transport_.read(out, room);
-    transport_.clear_deadline();
+    transport().set_deadline(begun + std::max(allowance, Clock::duration{}));
+    const ReadOutcome outcome = co_await transport().read(out, room);
+    transport().clear_deadline();
     body_waited_ += Clock::now() - begun;
     body_received_ += outcome.size;
     if (outcome.size > 0) {
@@ -411,7 +355,7 @@ asio::awaitable<bool> Session::respond(Response response) {
     responded_ = true;
     const bool silent = without_body || head_.method == "HEAD";
     const std::array<std::string_view, 2> parts{out_, silent ? std::string_view{} : std::string_view{response.body}};
-    const Io io = co_await transport_.write(parts, state_->options.timeouts.write_stall);
+    const Io io = co_await transport().write(parts, state_->options.timeouts.write_stall);
     if (io == Io::timeout) {
         ++state_->stats.timed_out_total;
     }
@@ -431,7 +375,7 @@ asio::awaitable<bool> Session::respond(Response response, BodySource& source) {
     start_answer(response, size, chunked);
     responded_ = true;
     const std::array<std::string_view, 1> parts{out_};
-    const Io io = co_await transport_.write(parts, state_->options.timeouts.write_stall);
+    const Io io = co_await transport().write(parts, state_->options.timeouts.write_stall);
     if (io != Io::ok) {
         co_return false;
     }
@@ -450,7 +394,7 @@ asio::awaitable<bool> Session::send_source(BodySource& source, std::optional<std
         if (!good) {
             co_return false;
         }
-        const Io io = co_await transport_.write(framed.parts(), state_->options.timeouts.write_stall);
+        const Io io = co_await transport().write(framed.parts(), state_->options.timeouts.write_stall);
         if (io != Io::ok) {
             co_return false;
         }
@@ -462,7 +406,7 @@ asio::awaitable<bool> Session::confirmed() {
     if (!answered_ || aborted_) {
         co_return false;
     }
-    const Io io = co_await transport_.wait_confirmed(state_->options.timeouts.write_stall);
+    const Io io = co_await transport().wait_confirmed(state_->options.timeouts.write_stall);
     if (io == Io::timeout) {
         ++state_->stats.timed_out_total;
     }
@@ -474,7 +418,7 @@ asio::awaitable<bool> Session::confirmed() {
 
 void Session::abort() {
     aborted_ = true;
-    transport_.close();
+    transport().close();
 }
 
 }  // namespace lihandover::http

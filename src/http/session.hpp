@@ -1,6 +1,5 @@
 #pragma once
 
-#include <boost/asio/cancellation_signal.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,48 +8,30 @@
 #include "lihandover/http/server.hpp"
 #include "parser.hpp"
 #include "receive_buffer.hpp"
-#include "transport.hpp"
+#include "server_connection.hpp"
 
 namespace lihandover::http {
 
 /// What the sessions of one server share.
-struct ServerState {
+struct ServerState : ListenerState {
     ServerOptions options;
     Handler* handler = nullptr;
-    ServerStats stats;
-    bool stopping = false;
+    ServerStats stats;  ///< but for what the listener counts
 };
 
 /// One connection of a server. It reads request after request and has each answered by the handler. It is itself the
 /// Exchange, so a request costs no allocation here once the buffers have grown.
-class Session final : public Exchange, private Inflow {
+class Session final : public ServerConnection, public Exchange, private Inflow {
   public:
     Session(const Executor& executor, std::shared_ptr<ServerState> state);
 
-    Transport& transport() { return transport_; }
-    void set_peer(Peer peer) { peer_ = std::move(peer); }
-    void set_tls(std::shared_ptr<const tls::ServerContext> context) { tls_ = std::move(context); }
-
-    /// Serves until the connection ends; `self` keeps the session alive meanwhile.
-    static boost::asio::awaitable<void> run(std::shared_ptr<Session> self);
-
-    /// A handler works on a request.
-    [[nodiscard]] bool busy() const { return busy_; }
-    /// Since when the session waits for its peer; nullopt while it does not.
-    [[nodiscard]] std::optional<Transport::Clock::time_point> stalled_since() const {
-        return transport_.waiting_since();
-    }
-    /// Whether `context` would accept the peer too. A peer that has not proved its identity yet is checked when it has.
-    [[nodiscard]] bool is_acceptable_to(const tls::ServerContext& context) const;
-    /// Ends the connection at once, and cancels what its handler waits for.
-    void cut();
-    boost::asio::cancellation_slot slot() { return cancel_.slot(); }
+    void end() override;
 
     [[nodiscard]] std::string_view method() const override { return head_.method; }
     [[nodiscard]] std::string_view target() const override { return head_.target; }
     [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const override;
     [[nodiscard]] std::optional<std::uint64_t> content_length() const override { return body_.declared(); }
-    [[nodiscard]] const Peer& peer() const override { return peer_; }
+    [[nodiscard]] const Peer& peer() const override { return known_peer(); }
     boost::asio::awaitable<BodyResult<void>> read_body(std::string& body, std::size_t max) override;
     boost::asio::awaitable<BodyResult<std::size_t>> read_some(std::span<char> buffer) override;
     [[nodiscard]] bool expects_continue() const override { return expects_continue_; }
@@ -58,12 +39,11 @@ class Session final : public Exchange, private Inflow {
     boost::asio::awaitable<bool> respond(Response response) override;
     boost::asio::awaitable<bool> respond(Response response, BodySource& source) override;
     boost::asio::awaitable<bool> confirmed() override;
-    [[nodiscard]] bool gone() override { return transport_.gone(); }
+    [[nodiscard]] bool gone() override { return transport().gone(); }
     void abort() override;
 
   private:
-    boost::asio::awaitable<bool> secure();
-    boost::asio::awaitable<void> serve();
+    boost::asio::awaitable<void> serve() override;
     boost::asio::awaitable<bool> read_head();
     /// Parses what is buffered. Returns the status to refuse the request with, or 0.
     unsigned parse_head();
@@ -77,7 +57,6 @@ class Session final : public Exchange, private Inflow {
     void ensure_buffer();
     boost::asio::awaitable<void> refuse(unsigned status);
     boost::asio::awaitable<void> call_handler();
-    boost::asio::awaitable<void> linger();
 
     boost::asio::awaitable<Io> send_continue();
     boost::asio::awaitable<ReadOutcome> receive(char* out, std::size_t room) override;
@@ -86,10 +65,7 @@ class Session final : public Exchange, private Inflow {
     boost::asio::awaitable<bool> send_source(BodySource& source, std::optional<std::uint64_t> size, bool chunked);
 
     std::shared_ptr<ServerState> state_;
-    Transport transport_;
-    std::shared_ptr<const tls::ServerContext> tls_;
-    Peer peer_;
-    boost::asio::cancellation_signal cancel_;
+    /// A handler works on a request.
     bool busy_ = false;
 
     ReceiveBuffer buffer_;

@@ -272,7 +272,7 @@ struct ServerContext::State : Common {};
 ServerContext::ServerContext(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ServerContext::~ServerContext() = default;
 
-model::Result<std::shared_ptr<const ServerContext>> ServerContext::load(const Files& files) {
+model::Result<std::shared_ptr<const ServerContext>> ServerContext::load(const Files& files, Alpn protocols) {
     auto common = make_common(files, TLS_server_method());
     if (!common) {
         return common.error();
@@ -286,7 +286,9 @@ model::Result<std::shared_ptr<const ServerContext>> ServerContext::load(const Fi
     static constexpr std::array<unsigned char, 11> session_context{'l', 'i', 'h', 'a', 'n', 'd',
                                                                    'o', 'v', 'e', 'r', 'd'};
     SSL_CTX_set_session_id_context(context, session_context.data(), session_context.size());
-    SSL_CTX_set_alpn_select_cb(context, select_alpn, nullptr);
+    if (protocols == Alpn::http) {
+        SSL_CTX_set_alpn_select_cb(context, select_alpn, nullptr);
+    }
     return std::shared_ptr<const ServerContext>{new ServerContext{std::move(state)}};
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "lihandover/http/body_source.hpp"
+#include "lihandover/http/peer.hpp"
 #include "lihandover/model/result.hpp"
 #include "lihandover/tls/context.hpp"
 
@@ -31,21 +32,6 @@ enum class BodyFailure : std::uint8_t {
 
 template <typename T>
 using BodyResult = boost::system::result<T, BodyFailure>;
-
-/// The other end of a connection.
-struct Peer {
-    /// Set on TLS listeners.
-    std::optional<tls::PeerIdentity> certificate;
-    /// Set on Unix sockets: the user as the kernel vouches at connect time (SO_PEERCRED).
-    struct Process {
-        uid_t uid = 0;
-        gid_t gid = 0;
-        pid_t pid = 0;
-    };
-    std::optional<Process> process;
-    /// `192.0.2.1:4711`, `[::1]:4711`, or empty on Unix sockets.
-    std::string address;
-};
 
 /// The login name of a user id, or the number if it has none. May ask the system's name service, so it is not for a hot
 /// path.
@@ -129,7 +115,7 @@ struct Limits {
     std::size_t max_header = 8192;       ///< bytes of request line and fields: 431
     std::size_t max_fields = 64;         ///< 431
     std::size_t max_target = 2048;       ///< bytes: 414
-    std::size_t max_connections = 1024;  ///< beyond: the one stalled longest is closed for the new one
+    std::size_t max_connections = 1024;  ///< beyond: one is closed for the new one, see Server
 };
 
 struct Timeouts {
@@ -168,6 +154,9 @@ struct ServerStats {
 /// Listens and serves HTTP/1.0 and 1.1, requests of one connection one after another. Lives on the one thread that runs
 /// `executor`'s io_context (the executor must be an io_context's own); every member is called there, or while that
 /// thread does not run.
+///
+/// Beyond Limits::max_connections one connection goes for each new one: of those that wait for their peer the one that
+/// has waited longest, first among those whose peer has not proved who it is (TLS).
 class Server {
   public:
     /// Binds. A stale Unix socket (nobody listens) is replaced; a live one, and anything that is not a socket, is an

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,8 +49,14 @@ struct OwnCertificate {
     std::string sha256;
 };
 
+/// Which application protocols a listener lets its peers ask for (ALPN).
+enum class Alpn : std::uint8_t {
+    http,  ///< http/1.1; whoever asks for others only is refused
+    any,   ///< what they ask for is passed over: for protocols that have no name
+};
+
 /// Immutable TLS settings of a listener: TLS 1.2 with the suites of RFC 7525 and TLS 1.3, a client certificate under
-/// `ca` required and verified, ALPN http/1.1, no renegotiation, no compression. The names of the CAs are not told to
+/// `ca` required and verified, no renegotiation, no compression. The names of the CAs are not told to
 /// clients: they would tell everyone who connects which LEAs or sources there are. Resumed sessions keep the identity
 /// they were made with and live at most one hour and never beyond the client certificate's end. A reload builds a new
 /// context; connections keep the one they began with, and sessions of the old one do not resume under the new.
@@ -58,7 +65,8 @@ class ServerContext {
   public:
     /// Reads the files. Errors name the file and what is wrong with it (missing, not PEM, key does not fit the
     /// certificate, …). An expired certificate is not an error here: see problems().
-    [[nodiscard]] static model::Result<std::shared_ptr<const ServerContext>> load(const Files& files);
+    [[nodiscard]] static model::Result<std::shared_ptr<const ServerContext>> load(const Files& files,
+                                                                                  Alpn protocols = Alpn::http);
 
     ServerContext(const ServerContext&) = delete;
     ServerContext& operator=(const ServerContext&) = delete;

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+#include "lihandover/tls/context.hpp"
+
+namespace lihandover::http {
+
+/// The other end of a connection.
+struct Peer {
+    /// Set on TLS listeners.
+    std::optional<tls::PeerIdentity> certificate;
+    /// Set on Unix sockets: the user as the kernel vouches at connect time (SO_PEERCRED).
+    struct Process {
+        uid_t uid = 0;
+        gid_t gid = 0;
+        pid_t pid = 0;
+    };
+    std::optional<Process> process;
+    /// `192.0.2.1:4711`, `[::1]:4711`, or empty on Unix sockets.
+    std::string address;
+};
+
+}  // namespace lihandover::http
