@@ -72,6 +72,7 @@ class Try {
     }
 
   private:
+    static bool is_full(const Line& line) { return line.connection->waiting() >= most_waiting; }
     [[nodiscard]] bool stopped() const { return sent_.outcome != Sent::Outcome::done; }
     [[nodiscard]] bool over() {
         for (const auto& line : lines_) {
@@ -121,6 +122,7 @@ class Try {
     /// Gives connections PDUs, as long as they are due and there is room.
     void fill(SteadyTime now) {
         more_now_ = false;
+        blocked_on_ = nullptr;
         for (int count = 0; !exhausted_; ++count) {
             if (count == 4096) {
                 more_now_ = true;
@@ -137,9 +139,11 @@ class Try {
             if (index_ == 0) {
                 flow_began_ = model::system_clock().wall();
             }
-            if (!give()) {
+            blocked_on_ = full_one();
+            if (blocked_on_ != nullptr) {
                 break;
             }
+            give();
             if (++index_ == pdus_.size()) {
                 index_ = 0;
                 ++repetition_;
@@ -155,27 +159,36 @@ class Try {
         }
     }
 
-    bool give() {
-        const std::size_t count = lines_.size();
-        std::size_t chosen = 0;
-        if (options_.deal == SendOptions::Deal::session) {
-            chosen = pdus_.correlation(index_, repetition_) % count;
-        } else if (options_.deal == SendOptions::Deal::turn) {
-            chosen = sent_.pdus % count;
+    [[nodiscard]] bool goes_to(std::size_t line) const {
+        switch (options_.deal) {
+            case SendOptions::Deal::session:
+                return pdus_.correlation(index_, repetition_) % lines_.size() == line;
+            case SendOptions::Deal::turn:
+                return sent_.pdus % lines_.size() == line;
+            case SendOptions::Deal::copy:
+                break;
         }
-        const auto full = [](const Line& line) { return line.connection->waiting() >= most_waiting; };
-        const bool all = options_.deal == SendOptions::Deal::copy;
-        if (all ? std::ranges::any_of(lines_, full) : full(lines_[chosen])) {
-            return false;
+        return true;
+    }
+
+    /// A connection that the next PDU goes to and that has no room for it.
+    [[nodiscard]] const Line* full_one() const {
+        for (std::size_t i = 0; i < lines_.size(); ++i) {
+            if (goes_to(i) && is_full(lines_[i])) {
+                return &lines_[i];
+            }
         }
+        return nullptr;
+    }
+
+    void give() {
         const std::string& bytes = pdus_.bytes(index_, repetition_, time_of_flow());
-        for (std::size_t i = 0; i < count; ++i) {
-            if (all || i == chosen) {
+        for (std::size_t i = 0; i < lines_.size(); ++i) {
+            if (goes_to(i)) {
                 lines_[i].connection->add(bytes);
             }
         }
         ++sent_.pdus;
-        return true;
     }
 
     void add_keepalive(Line& line, SteadyTime now) {
@@ -227,7 +240,8 @@ class Try {
             waited.push_back({line.connection->descriptor(), static_cast<short>(POLLIN | (writes ? POLLOUT : 0)), 0});
             until = std::min(until, line.connection->due().value_or(until));
         }
-        if (more_now_) {
+        // Where the next PDU goes, there may be room by now.
+        if (more_now_ || (blocked_on_ != nullptr && !is_full(*blocked_on_))) {
             until = now;
         } else if (!exhausted_ && timed) {
             until = std::min(until, next_due());
@@ -258,7 +272,8 @@ class Try {
     std::size_t index_ = 0;
     std::uint64_t repetition_ = 0;
     bool exhausted_ = false;
-    bool more_now_ = false;  ///< there was room for more
+    bool more_now_ = false;             ///< there was room for more
+    const Line* blocked_on_ = nullptr;  ///< there was none there for the next PDU
     bool last_asked_ = false;
 };
 
