@@ -12,14 +12,17 @@
 
 #include "expectation.hpp"
 #include "flow.hpp"
-#include "lihandover/ims/tracker.hpp"
+#include "lihandover/ims/sdp.hpp"
+#include "lihandover/ims/sip.hpp"
 
 namespace lihandover::flows {
 namespace {
 
+using testing::AnyOf;
 using testing::ElementsAreArray;
 using testing::IsEmpty;
 using testing::SizeIs;
+using testing::StartsWith;
 using x2x3_send::Message;
 
 const std::filesystem::path directory = std::filesystem::path(LIHANDOVER_SOURCE_DIR) / "tests/flows";
@@ -79,6 +82,29 @@ TEST_P(FlowsTest, NothingIsLeftOut) {
         if (message.kind == x2x3_send::Kind::sip) {
             for (const char* const header : {"\r\nFrom: ", "\r\nTo: ", "\r\nCall-ID: ", "\r\nVia: "}) {
                 EXPECT_NE(message.bytes.find(header), std::string::npos) << message.step << header;
+            }
+        }
+    }
+}
+
+TEST_P(FlowsTest, SignallingIsRead) {
+    for (const auto& message : read(GetParam()).messages) {
+        if (message.kind != x2x3_send::Kind::sip) {
+            continue;
+        }
+        const auto sip = ims::read_sip(message.bytes);
+        ASSERT_TRUE(sip) << message.step;
+        EXPECT_THAT(sip->from.uri, StartsWith("sip:")) << message.step;
+        EXPECT_THAT(sip->to.uri, StartsWith("sip:")) << message.step;
+        for (const auto& address : sip->asserted) {
+            EXPECT_THAT(address.uri, AnyOf(StartsWith("sip:"), StartsWith("tel:"))) << message.step;
+        }
+        if (sip->content_type == "application/sdp") {
+            const auto sdp = ims::read_sdp(sip->body);
+            ASSERT_TRUE(sdp) << message.step;
+            if (sip->body.find("m=message") != std::string_view::npos) {
+                ASSERT_THAT(sdp->msrp, SizeIs(1)) << message.step;
+                EXPECT_THAT(sdp->msrp.front().path, SizeIs(1)) << message.step;
             }
         }
     }
