@@ -18,6 +18,10 @@ struct ConferenceEndpoint {
     std::string status;         ///< connected, disconnected, pending, dialing-in, …; empty when absent
     std::string joining;        ///< joining-method
     std::string disconnection;  ///< disconnection-method: departed, booted, failed, busy
+    /// URI of who had it join, or leave, where the document says so (`by` of joining-info and disconnection-info; for
+    /// joining else that of `referred`).
+    std::string joined_by;
+    std::string disconnected_by;
 };
 
 struct ConferenceUser {
@@ -40,48 +44,68 @@ struct ConferenceInfo {
     std::optional<std::uint32_t> version;
     std::optional<std::string> subject;  ///< of conference-description
     std::optional<std::string> display_text;
+    std::vector<std::string> uris;         ///< further URIs of the conference (conf-uris), at most 16
     std::optional<bool> active;            ///< of conference-state
     std::optional<InfoState> users_state;  ///< as written at `users`; nullopt where it says nothing
     bool has_users = false;
     std::vector<ConferenceUser> users;
 };
 /// XML without DTDs or entities, whatever prefix it uses, its elements in any order. nullopt for what is none. At most
-/// max_conference_users users.
+/// max_conference_users users; a user without `entity` goes by its first other URI, and is passed by if it has none.
 [[nodiscard]] std::optional<ConferenceInfo> read_conference_info(std::string_view xml);
 inline constexpr std::size_t max_conference_users = 10'000;
 
-/// Who is in a conference, as documents tell it one after another.
+/// Who is in a conference, as documents tell it one after another. Users are told apart by their URIs as identifiers
+/// compare: `tel:+44…` and `sip:+44…@host` are one, and parameters do not count.
 class Roster {
   public:
     struct Member {
         std::string entity;
         std::string display_text;
         std::vector<std::string> roles;
+        std::vector<std::string> aors;
         std::string nickname;
         std::vector<ConferenceEndpoint> endpoints;
-        /// With no endpoint that is connected or has no status a user is listed but not there.
+        bool endpoints_told = false;  ///< some document told an endpoint of it
+        /// There with an endpoint that is connected, on hold, muted, or has no status. A user whose endpoints have all
+        /// gone, or are all in another state, is listed but not there; one of whom no endpoint was ever told is there:
+        /// some focuses tell none.
         [[nodiscard]] bool present() const;
     };
-    /// What a document changed, in the order of the document.
+    /// What a document changed, in the order of the document; those who went because a full one lists them no more come
+    /// last.
     struct Change {
         enum class Kind : std::uint8_t { joined, left, roles, subject, nickname } kind{};
         std::string entity;  ///< of the member; empty for subject
-        std::string before;  ///< subject or nickname
-        std::string after;   ///< subject or nickname; roles with blanks between them; the way out for left
+        std::string before;  ///< subject, nickname, or roles with blanks between them
+        std::string after;   ///< the same afterwards; the way in for joined, the way out for left
+        std::string by;      ///< URI of who did it, where the document says so
+        std::string name;    ///< of the member: display-text
+        std::vector<std::string> aors;
     };
 
     /// Applies one. The first one, and a full one after a gap, tell the state: the first gives no change. A document
-    /// that is not newer than the last (version) changes nothing; one that leaves a gap is applied, and `gap` is set.
-    /// Where a partial document's `users` say no state they are merged, as the field does.
+    /// that is not newer than the last (version) changes nothing; a partial one that leaves a gap, or comes first, is
+    /// applied, and `gap` is set. Without a version it counts as the next.
+    ///
+    /// Where a partial document's `users` say no state they are merged, as the field does. What a document leaves
+    /// unsaid of a user (roles, nickname, display-text; in a partial one endpoints) stays as it was. One that deletes
+    /// the conference lets everyone leave, and the next is a first one again. At most max_conference_users members.
+    ///
+    /// After a restart, applying the last full document and those after it gives the same roster.
     std::vector<Change> apply(const ConferenceInfo& info, bool* gap = nullptr);
-    /// What apply() needs after a restart: the same as applying the document without its changes.
     [[nodiscard]] const std::vector<Member>& members() const { return members_; }
-    [[nodiscard]] const std::string& subject() const { return subject_; }
+    /// The subject; where there is none, the conference's display-text.
+    [[nodiscard]] const std::string& subject() const { return subject_.empty() ? display_text_ : subject_; }
     [[nodiscard]] bool known() const { return known_; }
 
   private:
+    class Update;
+
     std::vector<Member> members_;
+    std::vector<std::string> keys_;  ///< of each member
     std::string subject_;
+    std::string display_text_;
     std::uint32_t version_ = 0;
     bool known_ = false;
 };
@@ -95,8 +119,10 @@ struct PolicyDocument {
     std::vector<std::string> refused;     ///< URIs it keeps out
     std::vector<std::string> moderators;  ///< URIs with a privileged role
 };
-/// XML without DTDs or entities; conference-info documents, resource lists and common-policy rule sets as XCAP carries
-/// them. nullopt for what is none of these.
+/// XML without DTDs or entities; conference-info documents, resource lists, common-policy rule sets (RFC 4745), the
+/// conference policy of the drafts that TS 24.247 names, and OMA group documents, as XCAP carries them; of type
+/// application/xcap-el+xml also a list, an entry or a rule by itself. nullopt for what is none of these. At most
+/// max_conference_users URIs in each list.
 [[nodiscard]] std::optional<PolicyDocument> read_policy(std::string_view xml, std::string_view content_type);
 
 }  // namespace lihandover::ims
