@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "text.hpp"
 
@@ -30,9 +31,14 @@ std::string_view address_of(std::string_view value) {
     return address.substr(0, address.find('/'));
 }
 
-bool is_direction(std::string_view name) {
-    return same_name(name, "sendrecv") || same_name(name, "sendonly") || same_name(name, "recvonly") ||
-           same_name(name, "inactive");
+/// The direction that an attribute is; empty for another one.
+std::string_view direction_of(std::string_view name) {
+    for (const std::string_view direction : {"sendrecv", "sendonly", "recvonly", "inactive"}) {
+        if (same_name(name, direction)) {
+            return direction;
+        }
+    }
+    return {};
 }
 
 /// The protocol of an m= line: `TCP/MSRP`, `TCP/TLS/MSRP`, and `msrp`, `msrp/tcp` of the drafts.
@@ -242,16 +248,17 @@ void Reader::take_attribute(std::string_view value) {
     const std::size_t colon = std::min(value.find(':'), value.size());
     const std::string_view name = trimmed_back(value.substr(0, colon));
     const std::string_view what = trimmed(value.substr(std::min(colon + 1, value.size())));
+    const std::string_view direction = direction_of(name);
     if (out_.media == 0) {
-        direction_ = is_direction(name) ? name : direction_;
+        direction_ = direction.empty() ? direction_ : direction;
         setup_ = same_name(name, "setup") ? what : setup_;
         return;
     }
     if (medium_ == nullptr) {
         return;
     }
-    if (is_direction(name)) {
-        medium_->direction = name;
+    if (!direction.empty()) {
+        medium_->direction = direction;
         return;
     }
     const auto* const known =

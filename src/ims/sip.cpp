@@ -487,8 +487,11 @@ std::optional<SipMessage> read_sip(std::string_view bytes, std::string_view* why
     Reader reader(bytes, false, *message);
     std::string_view failure = reader.read();
     if (reader.blank_line_may_end()) {
-        message.emplace();
-        failure = Reader(bytes, true, *message).read();
+        SipMessage other;
+        if (Reader(bytes, true, other).read().empty()) {
+            message = std::move(other);
+            failure = {};
+        }
     }
     if (why != nullptr) {
         *why = failure;

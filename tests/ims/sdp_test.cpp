@@ -195,7 +195,7 @@ TEST(Sdp, ReadsAttributesAsTheFieldWritesThem) {
     EXPECT_EQ(with("a=max-size:18446744073709551615\n", bytes).max_size, 18446744073709551615U);
     EXPECT_EQ(with("a=max-size:18446744073709551616\n", bytes).max_size, std::nullopt);
     EXPECT_EQ(with("a=max-size:ten\na=max-size:10\n", bytes).max_size, 10U);
-    EXPECT_EQ(with("a=SendOnly\n", bytes).direction, "SendOnly");
+    EXPECT_EQ(with("a=SendOnly\n", bytes).direction, "sendonly");
     EXPECT_EQ(with("a=unknown:1\nb=AS:1\n=\n\na\nnothing\n", bytes).setup, "");
     EXPECT_EQ(with("a=path\na=setup\n", bytes).path.size(), 0U);
 }

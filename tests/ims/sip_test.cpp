@@ -366,6 +366,15 @@ TEST(Sip, TakesALineOfBlanksForTheEmptyOneWhereThereIsNone) {
     EXPECT_THAT(message->mended, ElementsAre("a line of blanks after the header fields"));
 }
 
+TEST(Sip, TakesALineOfBlanksForAFoldWhereTheRestIsNeeded) {
+    std::string bytes = with("From: ", "Subject: one\n \nFrom: ");
+    bytes.resize(bytes.find("\r\n\r\n"));
+    const auto message = read_sip(bytes);
+    ASSERT_TRUE(message);
+    EXPECT_EQ(message->from_tag(), "49583");
+    EXPECT_THAT(message->mended, Contains("no empty line after the header fields"));
+}
+
 TEST(Sip, LeavesLargeNumbersRecognisable) {
     const std::string bytes = with("CSeq: 17", "CSeq: 4294967296");
     const auto message = read_sip(bytes);
