@@ -31,6 +31,7 @@ Naming event_naming(const Copy& copy, std::string_view what) {
 
 MadeEvent make_event(const Origin& origin, model::EventType type, const Digest& id) {
     MadeEvent made;
+    made.xid = origin.copy.xid;
     made.event.event_id = made.keep(text_of(id));
     made.event.service = made.keep(origin.service);
     made.event.type = type;

@@ -52,6 +52,7 @@ TEST(MakeEvent, TakesIdServiceTypeAndTime) {
     Copy copy = some_copy();
     copy.at = model::Instant{1'795'342'530, 123'456'000};
     const MadeEvent made = make_event({copy, "ims"}, model::EventType::group_joined, Digest{1, 2});
+    EXPECT_EQ(made.xid, copy.xid);
     EXPECT_EQ(made.event.event_id, "01020000000000000000000000000000");
     EXPECT_EQ(made.event.service, "ims");
     EXPECT_EQ(made.event.type, model::EventType::group_joined);

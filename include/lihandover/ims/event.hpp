@@ -9,6 +9,7 @@
 
 #include "lihandover/ims/assembly.hpp"
 #include "lihandover/model/event.hpp"
+#include "lihandover/model/uuid.hpp"
 
 namespace lihandover::ims {
 
@@ -23,6 +24,8 @@ class MadeEvent {
     /// Copies a text to where it lives as long as this event. Once for each text that is not a literal.
     [[nodiscard]] std::string_view keep(std::string_view text);
 
+    /// The task that it is of: waiting makes events of any task, and so may a copy of another one.
+    model::Uuid xid;
     /// Attachment sources are not used: the bytes of attachments[i] are objects[i].
     model::Event event;
     std::vector<Bytes> objects;
