@@ -9,8 +9,10 @@ namespace lihandover::delivery {
 
 namespace {
 
-/// So many probes out of turn are `initial` apart, so many more twice that, and so on.
+/// So many probes out of turn are `initial` apart, so many more twice that, and so on up to sixteen times: a LIID that
+/// comes after a hundred that the LEA dislikes does not wait for `maximum`.
 constexpr unsigned early_steps = 8;
+constexpr unsigned most_early_doublings = 5;
 /// A destination that accepted something a moment ago is tried again soon: the first probe at once, then after so many
 /// parts of `initial`.
 constexpr int soon = 8;
@@ -65,7 +67,8 @@ void DestinationHealth::ended(const Ticket& ticket, Time now) {
     --probes_;
     if (mode_ != Mode::open) {
         early_ += ticket.early ? 1 : 0;
-        early_at_ = now + back_off(early_ / early_steps + 1, policy_.initial, policy_.maximum, 0);
+        early_at_ = now + back_off(std::min(early_ / early_steps + 1, most_early_doublings), policy_.initial,
+                                   policy_.maximum, 0);
     }
 }
 

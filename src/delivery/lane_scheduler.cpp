@@ -143,16 +143,21 @@ bool LaneScheduler::take(Lane& lane) {
 }
 
 Lane* LaneScheduler::unblamed_of(List& list, std::uint32_t closing) {
-    std::size_t seen = 0;
-    for (auto& lane : list) {
-        if (!lane.is_blamed(closing)) {
-            return &lane;
+    const auto first_of = [closing](auto from, auto to) -> Lane* {
+        std::size_t seen = 0;
+        for (; from != to && seen < few; ++from, ++seen) {
+            if (!from->is_blamed(closing)) {
+                return &*from;
+            }
         }
-        if (++seen >= few) {
-            break;
-        }
+        return nullptr;
+    };
+    auto* longest = first_of(list.begin(), list.end());
+    if (longest != nullptr && !latest_turn_) {
+        return longest;
     }
-    return nullptr;
+    auto* latest = first_of(list.rbegin(), list.rend());
+    return latest != nullptr ? latest : longest;
 }
 
 bool LaneScheduler::has_unblamed(std::uint32_t closing) {
@@ -161,6 +166,7 @@ bool LaneScheduler::has_unblamed(std::uint32_t closing) {
 }
 
 Lane* LaneScheduler::take_unblamed(std::uint32_t closing) {
+    latest_turn_ = !latest_turn_;
     auto* lane = unblamed_of(lists_[emergency_list], closing);
     return occupy(lane != nullptr ? lane : unblamed_of(lists_[routine_list], closing));
 }
@@ -168,6 +174,7 @@ Lane* LaneScheduler::take_unblamed(std::uint32_t closing) {
 Lane* LaneScheduler::take_for_probe(std::uint32_t closing) {
     auto& first = lists_[routine_turn_ ? routine_list : emergency_list];
     auto& second = lists_[routine_turn_ ? emergency_list : routine_list];
+    latest_turn_ = routine_turn_ ? !latest_turn_ : latest_turn_;
     routine_turn_ = !routine_turn_;
     for (auto* list : {&first, &second}) {
         if (auto* lane = unblamed_of(*list, closing)) {

@@ -107,7 +107,9 @@ class LaneScheduler {
     /// The next lane on trial, busy from now on; nullptr if there is none.
     Lane* take_trial();
     /// A lane for the probe of a closed destination. Cycles through the lanes, emergencies and others in turn; those
-    /// with no part in the closing first, then ready ones, then the one that has rested longest.
+    /// with no part in the closing first, then ready ones, then the one that has rested longest. Of those with no part
+    /// in it the one that has waited longest and the one that came last, in turn: where a hundred LIIDs that the LEA
+    /// dislikes came before all others, the others do not wait for a hundred probes.
     Lane* take_for_probe(std::uint32_t closing);
     /// A ready lane with no part in the closing; nullptr when there is none among the first few.
     Lane* take_unblamed(std::uint32_t closing);
@@ -183,6 +185,7 @@ class LaneScheduler {
     std::set<Lane*, ByDue> resting_;
     std::uint64_t waiting_ = 0;
     bool routine_turn_ = false;  ///< of probes
+    bool latest_turn_ = false;   ///< of probes: the LIID that came last, else the one that has waited longest
 };
 
 }  // namespace lihandover::delivery

@@ -123,6 +123,29 @@ TEST(DestinationQueue, ThreePoisonLiidsDoNotKeepALateEmergencyWaiting) {
     EXPECT_LE(lea.accepted_at.at(row) - before, seconds(2));
 }
 
+TEST(DestinationQueue, AHundredPoisonLiidsThatComeFirstDoNotKeepTheOthersWaiting) {
+    std::set<store::RowId> poison;
+    for (store::RowId row = 1; row <= 100; ++row) {
+        poison.insert(row);
+    }
+    SimulatedLea lea(policy(16), disliking(poison, status(403)));
+    for (store::LaneId lane = 1; lane <= 100; ++lane) {
+        lea.add(lane);
+    }
+    lea.run(minutes(10));
+    EXPECT_TRUE(lea.queue().health().pause_reason()) << "nothing was ever accepted";
+    for (store::LaneId lane = 1; lane <= 1000; ++lane) {
+        lea.add(lane);
+        lea.add(lane);
+    }
+    const auto before = lea.now();
+    lea.run(minutes(10));
+    EXPECT_THAT(lea.accepted_rows, SizeIs(2000));
+    EXPECT_EQ(lea.refused_rows.size() + lea.set_aside_rows.size(), 100U);
+    ASSERT_FALSE(lea.accepted_rows.empty());
+    EXPECT_LE(lea.accepted_at.at(lea.accepted_rows.front()) - before, minutes(1));
+}
+
 TEST(DestinationQueue, SilenceForSomeItemsHoldsUpNoOther) {
     std::set<store::RowId> poison;
     for (store::RowId row = 1; row <= 40; ++row) {
