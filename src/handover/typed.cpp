@@ -267,6 +267,7 @@ IdentifierForm identifier_form(model::IdentifierType type, std::string_view norm
         case model::IdentifierType::e164:
         case model::IdentifierType::sip_uri:
         case model::IdentifierType::tel_uri:
+        case model::IdentifierType::im_uri:  // there is no type of im URIs, but the identifier may be of another form
             if (is_international_e164(normalised)) {
                 return international_e164;
             }

@@ -12,6 +12,8 @@ namespace lihandover::model {
 
 namespace {
 
+constexpr std::string_view im_scheme = "im:";
+
 std::uint64_t load(const char* from, std::size_t size) {
     std::uint64_t word = 0;
     std::memcpy(&word, from, size);
@@ -157,42 +159,11 @@ std::optional<IdentifierKey> bare_number_key(IdentifierType type, std::string_vi
                                              IdentifierScratch& scratch) {
     const std::string_view number = text.starts_with('+') ? text.substr(0, text.find(';')) : text;
     const auto read = read_phone_number(number, plan, scratch.number);
-    if (!read || (type == IdentifierType::sip_uri && !read->plus)) {
+    const bool user = type == IdentifierType::sip_uri || type == IdentifierType::im_uri;
+    if (!read || (user && !read->plus)) {
         return std::nullopt;
     }
     return key_of(IdentityClass::number, international_digits(*read, plan, scratch.number));
-}
-
-/// A number or a URI of any kind, by its form: a tel URI given as a number is still one.
-IdentifierKeys address_keys(IdentifierType type, std::string_view value, const NumberPlan* plan,
-                            IdentifierScratch& scratch) {
-    const std::string_view text = bare(value);
-    IdentifierKeys keys;
-    if (const auto key = bare_number_key(type, text, plan, scratch)) {
-        keys.add(*key);
-        return keys;
-    }
-    if (starts_with_scheme(text, "tel:")) {
-        return tel_keys(text, plan, scratch);
-    }
-    if (const auto parts = split_sip(text)) {
-        const auto number = sip_number(*parts, plan, scratch);
-        if (number) {
-            keys.add(number->key);
-        }
-        // A global number is enough; otherwise equal URIs have to be equal whatever the plans of their sources are.
-        bool has_optional = false;
-        const auto sip =
-            number && number->global ? std::nullopt : write_sip(text, SipForm::key, scratch.text, has_optional);
-        if (sip) {
-            keys.add(key_of(IdentityClass::sip, *sip, has_optional));
-        }
-    }
-    if (keys.size() == 0) {
-        const bool number = type == IdentifierType::msisdn || type == IdentifierType::e164;
-        keys.add(key_of(number ? IdentityClass::number_text : IdentityClass::uri_text, text));
-    }
-    return keys;
 }
 
 // ---- names
@@ -221,8 +192,9 @@ void append_domain(std::string& out, std::string_view domain) {
     }
 }
 
-/// The address in a mailto URI, without its header fields and with its escapes resolved (RFC 6068 section 2).
-std::string_view mailto_address(std::string_view uri, IdentifierScratch& scratch) {
+/// The address in a mailto or im URI after its scheme, without its header fields and with its escapes resolved (RFC
+/// 6068 section 2, RFC 3860 section 3).
+std::string_view address_in_uri(std::string_view uri, IdentifierScratch& scratch) {
     std::string_view address = uri.substr(0, uri.find('?'));
     if (address.find('%') != std::string_view::npos) {
         scratch.work.clear();
@@ -246,13 +218,8 @@ std::string_view unquoted(std::string_view local) {
     return atoms && !dots ? inside : local;
 }
 
-IdentifierKey email_key(std::string_view value, CaseRule rule, IdentifierScratch& scratch) {
-    constexpr std::string_view scheme = "mailto:";
-    std::string_view text = bare(value);
-    if (starts_with_scheme(text, scheme)) {
-        text = mailto_address(text.substr(scheme.size()), scratch);
-    }
-    const auto identity_class = rule == CaseRule::exact ? IdentityClass::email : IdentityClass::email_folded;
+IdentifierKey mailbox_key(IdentityClass identity_class, bool folded, std::string_view text,
+                          IdentifierScratch& scratch) {
     const bool plain = std::ranges::all_of(text, [](char c) { return is_ascii(c) && c == to_lower(c); });
     if (plain && !text.ends_with('.') && !text.starts_with('"')) {
         return key_of(identity_class, text);
@@ -260,7 +227,7 @@ IdentifierKey email_key(std::string_view value, CaseRule rule, IdentifierScratch
     const std::size_t at = std::min(text.rfind('@'), text.size());
     const std::string_view local = at == text.size() ? text : unquoted(text.substr(0, at));
     scratch.text.clear();
-    if (rule == CaseRule::exact) {
+    if (!folded) {
         scratch.text.append(local);
     } else if (is_ascii(local) || !append_lower_nfc(scratch.text, local)) {
         append_lower(scratch.text, local);
@@ -270,6 +237,70 @@ IdentifierKey email_key(std::string_view value, CaseRule rule, IdentifierScratch
         append_domain(scratch.text, text.substr(at + 1));
     }
     return key_of(identity_class, scratch.text);
+}
+
+IdentifierKey email_key(std::string_view value, CaseRule rule, IdentifierScratch& scratch) {
+    constexpr std::string_view scheme = "mailto:";
+    std::string_view text = bare(value);
+    if (starts_with_scheme(text, scheme)) {
+        text = address_in_uri(text.substr(scheme.size()), scratch);
+    }
+    const bool folded = rule == CaseRule::insensitive;
+    return mailbox_key(folded ? IdentityClass::email_folded : IdentityClass::email, folded, text, scratch);
+}
+
+/// An im URI, with or without its scheme: the address of an inbox, written like one of a mailbox, and another than the
+/// mailbox of the same text.
+IdentifierKey im_key(std::string_view text, CaseRule rule, IdentifierScratch& scratch) {
+    if (starts_with_scheme(text, im_scheme)) {
+        text.remove_prefix(im_scheme.size());
+    }
+    const bool folded = rule == CaseRule::insensitive;
+    return mailbox_key(folded ? IdentityClass::im_folded : IdentityClass::im, folded, address_in_uri(text, scratch),
+                       scratch);
+}
+
+// ---- numbers and URIs of any kind
+
+/// A number or a URI of any kind, by its form: a tel URI given as a number is still one.
+IdentifierKeys address_keys(IdentifierType type, std::string_view value, const KeyRules& rules,
+                            IdentifierScratch& scratch) {
+    const std::string_view text = bare(value);
+    const NumberPlan* const plan = rules.numbers;
+    IdentifierKeys keys;
+    if (const auto key = bare_number_key(type, text, plan, scratch)) {
+        keys.add(*key);
+        return keys;
+    }
+    if (starts_with_scheme(text, "tel:")) {
+        return tel_keys(text, plan, scratch);
+    }
+    if (starts_with_scheme(text, im_scheme)) {
+        keys.add(im_key(text, rules.email_local_part, scratch));
+        return keys;
+    }
+    if (const auto parts = split_sip(text)) {
+        const auto number = sip_number(*parts, plan, scratch);
+        if (number) {
+            keys.add(number->key);
+        }
+        // A global number is enough; otherwise equal URIs have to be equal whatever the plans of their sources are.
+        bool has_optional = false;
+        const auto sip =
+            number && number->global ? std::nullopt : write_sip(text, SipForm::key, scratch.text, has_optional);
+        if (sip) {
+            keys.add(key_of(IdentityClass::sip, *sip, has_optional));
+        }
+    }
+    if (keys.size() == 0 && type == IdentifierType::im_uri && text.find('@') != std::string_view::npos &&
+        text.find(':') == std::string_view::npos) {
+        keys.add(im_key(text, rules.email_local_part, scratch));
+    }
+    if (keys.size() == 0) {
+        const bool number = type == IdentifierType::msisdn || type == IdentifierType::e164;
+        keys.add(key_of(number ? IdentityClass::number_text : IdentityClass::uri_text, text));
+    }
+    return keys;
 }
 
 }  // namespace
@@ -307,9 +338,10 @@ IdentifierKeys keys_of(IdentifierType type, std::string_view value, const KeyRul
         case IdentifierType::e164:
         case IdentifierType::sip_uri:
         case IdentifierType::tel_uri:
+        case IdentifierType::im_uri:
             break;
     }
-    return address_keys(type, value, rules.numbers, scratch);
+    return address_keys(type, value, rules, scratch);
 }
 
 bool parameters_agree(std::string_view left, std::string_view right) {

@@ -131,6 +131,21 @@ Problem uri_problem(IdentifierType type, std::string_view value) {
     return sip_problem(value);
 }
 
+Problem im_problem(std::string_view value) {
+    constexpr std::string_view scheme = "im:";
+    if (!starts_with_scheme(value, scheme)) {
+        return "an im URI is needed, im:alice@example.com";
+    }
+    const std::string_view address = value.substr(scheme.size(), value.find('?') - scheme.size());
+    const std::size_t at = address.rfind('@');
+    if (at == std::string_view::npos || at == 0 || at + 1 == address.size()) {
+        return "an im URI is needed, im:alice@example.com";
+    }
+    const bool unescaped = std::ranges::any_of(
+        value, [](char c) { return is_ascii(c) && (c <= ' ' || c == 0x7F || c == '<' || c == '>' || c == '"'); });
+    return unescaped ? Problem("an im URI has blanks, quotes and angle brackets as escapes only, %20") : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::string_view> target_problem(IdentifierType type, std::string_view value) {
@@ -149,6 +164,8 @@ std::optional<std::string_view> target_problem(IdentifierType type, std::string_
         case IdentifierType::msisdn:
         case IdentifierType::e164:
             return number_problem(type, trimmed(value));
+        case IdentifierType::im_uri:
+            return im_problem(trimmed(value));
         case IdentifierType::sip_uri:
         case IdentifierType::tel_uri:
             break;

@@ -35,6 +35,7 @@ struct TargetEntry {
     std::optional<std::string> email;
     std::optional<std::string> sip_uri;
     std::optional<std::string> tel_uri;
+    std::optional<std::string> im_uri;
     std::optional<Instant> from;
     std::optional<Instant> until;
     std::optional<Instant> observed_at;
@@ -52,6 +53,7 @@ constexpr std::array<IdentifierMember, model::identifier_type_names.size()> iden
     {IdentifierType::email, &TargetEntry::email},
     {IdentifierType::sip_uri, &TargetEntry::sip_uri},
     {IdentifierType::tel_uri, &TargetEntry::tel_uri},
+    {IdentifierType::im_uri, &TargetEntry::im_uri},
 }};
 
 /// The keys of a warrant file.
@@ -209,6 +211,10 @@ Schema<TargetEntry> target_schema() {
              .example = "tel:+447700900123"},
             &TargetEntry::tel_uri,
             identifier_type(IdentifierType::tel_uri, "a tel URI, global or with a phone-context"))
+        .option({.name = "im_uri",
+                 .help = "An im URI (RFC 3860): compares as an email address does, and never equals one.",
+                 .example = "im:alice@example.com"},
+                &TargetEntry::im_uri, identifier_type(IdentifierType::im_uri, "an im URI"))
         .option({.name = "from",
                  .help = "The target counts from this time on; within the warrant's window.",
                  .example = "2026-02-01T00:00:00Z"},

@@ -170,12 +170,15 @@ std::string_view sometimes(std::mt19937& random, Item& item, std::size_t longest
 }
 
 void random_parties(std::mt19937& random, Item& item) {
+    // Items of earlier versions have no im URIs.
+    const std::size_t types = item.profile.writer_version < 3 ? static_cast<std::size_t>(IdentifierType::im_uri)
+                                                              : model::identifier_type_names.size();
     for (const PartyRole role : {PartyRole::sender, PartyRole::receiver, PartyRole::actor, PartyRole::member}) {
         const std::size_t count = role == PartyRole::sender ? random() % 2 : random() % 4;
         for (std::size_t left = count; left > 0; --left) {
             std::vector<std::pair<IdentifierType, std::string>> identifiers;
             for (std::size_t more = 1 + random() % 3; more > 0; --more) {
-                identifiers.emplace_back(static_cast<IdentifierType>(random() % model::identifier_type_names.size()),
+                identifiers.emplace_back(static_cast<IdentifierType>(random() % types),
                                          chance(random, 80) ? random_identifier(random) : hostile_text(random, 15));
             }
             // Without metadata, names are all that is left of a party.
@@ -322,7 +325,8 @@ Item random_item(std::uint32_t seed) {
                                                               "0123456789abcdef0123456789abcdef0123456789abcdef01"};
     std::mt19937 random(seed);
     Item item;
-    item.profile = usual_profile(chance(random, 25) ? 1 : current_writer_version);
+    item.profile =
+        usual_profile(chance(random, 25) ? 1 + random() % (current_writer_version - 1) : current_writer_version);
     if (chance(random, 30)) {
         item.profile.receiver.unique_identifier = "A & <B> \xD0\x96";
         item.profile.schema_url = "https://csp.example.com/schema/1.0?a=b&c=d";

@@ -30,6 +30,8 @@ TEST(CspSchema, IsTheOneThatItsIdentifierNames) {
     EXPECT_EQ(sha256(csp_schema(1)), "caa7348947fa6a4e3b9afa4439da21b1003936dc2f28ffa5a769fe05c1bfe384");
     EXPECT_EQ(csp_schema_identifiers.at(1), "urn:lihandover:csp:1.1");
     EXPECT_EQ(sha256(csp_schema(2)), "b4d5c05f5a0e1c170f8e94d545ad140b468bf8c07bbcf3a3cbd68a518b5904fe");
+    EXPECT_EQ(csp_schema_identifiers.at(2), "urn:lihandover:csp:1.2");
+    EXPECT_EQ(sha256(csp_schema(3)), "bf74ce79ee0a9c6dc5ea13522d110b019681636945a98641c7a18d8a62134087");
     EXPECT_EQ(csp_schema_identifier, csp_schema_identifiers.back());
     EXPECT_EQ(csp_schema(), csp_schema(current_writer_version));
 }
@@ -72,6 +74,13 @@ std::vector<std::string> enumeration_of(std::string_view schema, const char* nam
 TEST(CspSchema, KnowsEveryTypeOfEvent) {
     EXPECT_EQ(enumeration_of(csp_schema(), "EventType"),
               std::vector<std::string>(model::event_type_names.begin(), model::event_type_names.end()));
+}
+
+TEST(CspSchema, KnowsEveryTypeOfIdentifier) {
+    for (const std::string_view name : model::identifier_type_names) {
+        EXPECT_NE(csp_schema().find("<xs:enumeration value=\"" + std::string(name) + "\"/>"), std::string_view::npos)
+            << name;
+    }
 }
 
 TEST(CspSchema, KnowsEveryLoss) {

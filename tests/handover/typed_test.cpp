@@ -79,6 +79,8 @@ TEST(Typed, Identifiers) {
     EXPECT_EQ(identifier_form(IdentifierType::sip_uri, "sips:a%41@b;x=y?z=%00"), sip_uri);
     EXPECT_EQ(form(IdentifierType::tel_uri, "tel:+447700900123"), tel_uri);
     EXPECT_EQ(form(IdentifierType::sip_uri, "tel:+447700900123"), tel_uri);
+    EXPECT_EQ(form(IdentifierType::im_uri, "im:alice@example.com"), untyped);
+    EXPECT_EQ(form(IdentifierType::im_uri, "sip:alice@example.com"), sip_uri);
     EXPECT_EQ(form(IdentifierType::user_id, "447700900123"), untyped);
     EXPECT_EQ(form(IdentifierType::username, "alice@example.com"), untyped);
 }

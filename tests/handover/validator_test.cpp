@@ -71,7 +71,7 @@ TEST(Validator, TellsGoodFromBad) {
              {"<identifier>u-2002</identifier>", ""},
              {"<isTargetedParty>true", "<isTargetedParty>maybe"},
              {"<text>", "<text encoding=\"rot13\">"},
-             {"<event xmlns=\"urn:lihandover:csp:1.1\">", "<event>"},
+             {"<event xmlns=\"urn:lihandover:csp:1.2\">", "<event>"},
              {"<applicationLevelID>", "<applicationLevelID>-"},
              {"<DELIVER><Identifier>1", "<DELIVER><Identifier>A"},
          }) {
@@ -127,8 +127,8 @@ TEST(Validator, DoesNotFollowWhatADocumentNames) {
     const std::string other = replaced(
         good, "<xmlData>", "<xmlData xsi:schemaLocation=\"urn:other " + (dir.path() / "other.xsd").string() + "\">");
     EXPECT_EQ(problem_of(other), "");
-    EXPECT_NE(problem_of(replaced(other, "<event xmlns=\"urn:lihandover:csp:1.1\">",
-                                  "<event xmlns=\"urn:other\"/><event xmlns=\"urn:lihandover:csp:1.1\">")),
+    EXPECT_NE(problem_of(replaced(other, "<event xmlns=\"urn:lihandover:csp:1.2\">",
+                                  "<event xmlns=\"urn:other\"/><event xmlns=\"urn:lihandover:csp:1.2\">")),
               "");
 }
 
@@ -515,6 +515,7 @@ TEST(Schemas, GiveTheSameVerdictsAsTheReference) {
     fs::copy_file(schemas_dir() / "ts_103707_messaging.xsd", dir.path() / "707.xsd");
     fs::copy_file(schemas_dir() / "lihandover-csp-1.0.xsd", dir.path() / "csp-1.0.xsd");
     fs::copy_file(schemas_dir() / "lihandover-csp-1.1.xsd", dir.path() / "csp-1.1.xsd");
+    fs::copy_file(schemas_dir() / "lihandover-csp-1.2.xsd", dir.path() / "csp-1.2.xsd");
     const auto reference = Validator::load(dir.path());
     ASSERT_TRUE(reference.has_value()) << reference.error().message;
 

@@ -171,6 +171,26 @@ TEST(Writer, BytesOfVersionTwoAreFixed) {
     expect_good(item);
 }
 
+// Version 3 differs from version 2 in its schema alone, and can carry im URIs.
+TEST(Writer, BytesOfVersionThreeAreFixed) {
+    Item second = usual_item();
+    second.profile = usual_profile(2);
+    std::string expected = deliver_of(second);
+    for (std::size_t at = 0; (at = expected.find("urn:lihandover:csp:1.1", at)) != std::string::npos; ++at) {
+        expected.replace(at, 22, "urn:lihandover:csp:1.2");
+    }
+    Item third = usual_item();
+    third.profile = usual_profile(3);
+    EXPECT_EQ(deliver_of(third), expected);
+
+    third.party(PartyRole::member, {{IdentifierType::im_uri, "IM:Bob@Example.com"}});
+    EXPECT_NE(deliver_of(third).find("<party role=\"member\"><identifier type=\"im_uri\">"
+                                     "<untyped>im:Bob@example.com</untyped><asGiven>IM:Bob@Example.com</asGiven>"
+                                     "</identifier></party>"),
+              std::string::npos);
+    expect_good(third);
+}
+
 TEST(Writer, ManyActionsAreNumberedFromZero) {
     const Item item = usual_item();
     const std::string deliver = deliver_of(item);

@@ -269,12 +269,42 @@ TEST(IdentifierTable, WhatIsAnotherEmail) {
     EXPECT_TRUE(same(email, "FU\u1E9EBALL@example.com", email, "fu\u00DFball@example.com"));
 }
 
+TEST(IdentifierTable, WhatIsTheSameImUri) {
+    for (const std::string_view one :
+         {"im:Alice@B\u00DCCHER.Example", "IM:alice@xn--bcher-kva.example.", "alice@XN--BCHER-KVA.example",
+          "Alice <im:alice@b\u00FCcher.example>;tag=1", "im:%61lice@b%C3%BCcher.example?subject=Hello",
+          "im:\"alice\"@xn--bcher-kva.example"}) {
+        EXPECT_TRUE(same(im_uri, "im:alice@xn--bcher-kva.example", im_uri, one)) << one;
+    }
+    EXPECT_TRUE(same(im_uri, "im:alice%40work@example.com", im_uri, "im:alice@work@example.com"));
+    // By its form, whatever type the source gave it.
+    EXPECT_TRUE(same(im_uri, "im:alice@example.com", sip_uri, "IM:alice@example.com"));
+    EXPECT_TRUE(same(im_uri, "sip:alice@example.com", sip_uri, "sip:alice@example.com"));
+    EXPECT_TRUE(same(im_uri, "tel:+447700900128", msisdn, "447700900128"));
+    EXPECT_TRUE(same(im_uri, "+447700900128", msisdn, "447700900128"));
+}
+
+TEST(IdentifierTable, WhatIsAnotherImUri) {
+    EXPECT_FALSE(same(im_uri, "im:alice@example.com", im_uri, "im:al.ice@example.com"));
+    EXPECT_FALSE(same(im_uri, "im:alice@example.com", im_uri, "im:alice@example.org"));
+    EXPECT_FALSE(same(im_uri, "im:alice@example.com", email, "alice@example.com"));
+    EXPECT_FALSE(same(im_uri, "alice@example.com", email, "alice@example.com"));
+    EXPECT_FALSE(same(im_uri, "im:alice@example.com", sip_uri, "sip:alice@example.com"));
+    EXPECT_FALSE(same(im_uri, "im:alice@example.com", username, "im:alice@example.com"));
+    EXPECT_FALSE(same(im_uri, "im:+447700900128@example.com", msisdn, "447700900128"));
+    EXPECT_FALSE(same(im_uri, "im:+447700900128@example.com", sip_uri, "sip:+447700900128@example.com"));
+    EXPECT_FALSE(same(im_uri, "447700900128", msisdn, "447700900128"));
+}
+
 TEST(IdentifierTable, CaseCountsWhereTheRulesSaySo) {
     const KeyRules exact{CaseRule::exact, CaseRule::exact, nullptr};
     const KeyRules folded{CaseRule::insensitive, CaseRule::insensitive, nullptr};
     EXPECT_FALSE(same_under(exact, {email, "Alice@example.com"}, {email, "alice@example.com"}));
     EXPECT_TRUE(same_under(exact, {email, "Alice@EXAMPLE.com"}, {email, "Alice@example.com."}));
     EXPECT_TRUE(same_under(folded, {email, "Alice@example.com"}, {email, "aLICE@example.com"}));
+    EXPECT_FALSE(same_under(exact, {im_uri, "im:Alice@example.com"}, {im_uri, "im:alice@example.com"}));
+    EXPECT_TRUE(same_under(exact, {im_uri, "im:Alice@EXAMPLE.com"}, {im_uri, "IM:Alice@example.com."}));
+    EXPECT_TRUE(same_under(folded, {im_uri, "im:Alice@example.com"}, {im_uri, "im:aLICE@example.com"}));
     EXPECT_FALSE(same_under(exact, {username, "Alice"}, {username, "alice"}));
     EXPECT_TRUE(same_under(folded, {username, "Alice"}, {username, "aLICE"}));
     EXPECT_FALSE(same_under(folded, {username, "stra\u00DFe"}, {username, "strasse"})) << "names of two people";
@@ -486,7 +516,7 @@ TEST(Identifier, ParametersAreComparedInOnePass) {
 TEST(Identifier, BrokenUrisAreComparedAsText) {
     for (const std::string_view text :
          {"sip:", "sip:@host", "sip:a@", "sip:a@[::1", "sip:a@host:", "sip:a@host:x", "sip:a@ho st", "sip:a@[::1]x",
-          "sip:a@h%41", "sip:a@h%", "sip:a@h%C", "sip:a@%2F", "alice", "im:alice@example.com", "%", "tel:+x"}) {
+          "sip:a@h%41", "sip:a@h%", "sip:a@h%C", "sip:a@%2F", "alice", "aim:alice@example.com", "%", "tel:+x"}) {
         IdentifierScratch scratch;
         EXPECT_EQ(keys_of(sip_uri, text, {}, scratch).front().identity_class, IdentityClass::uri_text) << text;
         EXPECT_TRUE(same(sip_uri, text, sip_uri, text));
@@ -516,6 +546,8 @@ TEST(Identifier, NormalisingTwiceChangesNothing) {
                                  {tel_uri, "tel:70-42;phone-context=Example.com"},
                                  {msisdn, "+44 (0) 77"},
                                  {email, "A@B.C"},
+                                 {im_uri, "IM:A%40B@B.C?X=Y"},
+                                 {im_uri, "im:A@B%40C"},
                                  {username, "e\xCC\x81"}}) {
         const std::string once = normalised(type, text);
         EXPECT_EQ(normalised(type, once), once);
@@ -527,11 +559,11 @@ TEST(Identifier, AnyBytesAreTaken) {
     std::mt19937 random(7);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same every time
     constexpr std::string_view alphabet = "sip:tel@;?&=%%4a[]+-.0123456789 \xC2\xA0\xE2\x80\xCC\x81\xFF";
     for (int n = 0; n < 20'000; ++n) {
-        std::string text = n % 3 == 0 ? "sip:" : n % 3 == 1 ? "tel:" : "";
+        std::string text = n % 4 == 0 ? "sip:" : n % 4 == 1 ? "tel:" : n % 4 == 2 ? "im:" : "";
         for (std::size_t length = random() % 24; length > 0; --length) {
             text.push_back(alphabet[random() % alphabet.size()]);
         }
-        for (const IdentifierType type : {user_id, username, msisdn, e164, email, sip_uri, tel_uri}) {
+        for (const IdentifierType type : {user_id, username, msisdn, e164, email, sip_uri, tel_uri, im_uri}) {
             ASSERT_TRUE(equivalent({type, text}, {type, text}));
             const std::string once = normalised(type, text);
             ASSERT_EQ(normalised(type, once), once) << text;
@@ -593,7 +625,9 @@ TEST(Identifier, WhatMayBeTargeted) {
                                           {tel_uri, "tel:+447700900123;ext=1"},
                                           {email, "alice@b\u00FCcher.example"},
                                           {email, " alice@example.com"},
-                                          {tel_uri, "tel:7042;phone-context=example.com"}};
+                                          {tel_uri, "tel:7042;phone-context=example.com"},
+                                          {im_uri, "im:alice@example.com"},
+                                          {im_uri, "IM:a%20b@b\u00FCcher.example"}};
     for (const auto& [type, value] : good) {
         EXPECT_EQ(target_problem(type, value), std::nullopt) << value;
     }
@@ -628,7 +662,16 @@ TEST(Identifier, WhatMayBeTargeted) {
                                          {sip_uri, "alice@example.com"},
                                          {sip_uri, "sip:"},
                                          {tel_uri, "tel:447700900123"},
-                                         {tel_uri, "tel:"}};
+                                         {tel_uri, "tel:"},
+                                         {im_uri, "carol@example.com"},
+                                         {im_uri, "sip:carol@example.com"},
+                                         {im_uri, "im:carol"},
+                                         {im_uri, "im:@example.com"},
+                                         {im_uri, "im:carol@"},
+                                         {im_uri, "im:carol@?a=b@c"},
+                                         {im_uri, "im:a b@example.com"},
+                                         {im_uri, "<im:carol@example.com>"},
+                                         {im_uri, "im:carol@example.com>"}};
     for (const auto& [type, value] : bad) {
         const auto problem = target_problem(type, value);
         ASSERT_TRUE(problem.has_value()) << value;
@@ -667,6 +710,14 @@ TEST(Identifier, WhatDocumentsSayNeverChanges) {
         {sip_uri, "<sip:alice@IMS.example>", "<sip:alice@IMS.example>"},
         {sip_uri, "447700900128", "447700900128"},
         {email, " Alice@Example.com.", " Alice@example.com."},
+        {im_uri, "IM:Alice%41@B\u00DCcher.Example.?Subject=X", "im:Alice%41@b\u00FCcher.example.?Subject=X"},
+        {im_uri, "im:a@B%C3%9Ccher", "im:a@B%C3%9Ccher"},
+        {im_uri, "Alice@Example.com", "Alice@Example.com"},
+        {im_uri, "<im:alice@IMS.example>", "<im:alice@IMS.example>"},
+        {im_uri, "sip:A@B.C", "sip:A@b.c"},
+        {im_uri, "tel:+44-7700", "tel:+447700"},
+        {im_uri, "447700900128", "447700900128"},
+        {sip_uri, "IM:A@B.C", "IM:A@B.C"},
         {username, "Alice", "Alice"},
         {user_id, " u-1 ", " u-1 "},
     };

@@ -100,13 +100,13 @@ TEST(WarrantFile, EachMistakeIsNamedWithItsPlace) {
          "f:4:14: valid_until: not after valid_from; a later time is needed\n"},
         {"  - user_id: u-1001\n", "  - user_id: \"\"\n", "f:6:14: targets[0].user_id: an identifier is not empty\n"},
         {"user_id: u-1001", "shoe_size: 44",
-         "f:6:5: targets[0]: unknown key; allowed: user_id, username, msisdn, e164, email, sip_uri, tel_uri, from, "
-         "until or observed_at (found \"shoe_size\")\n"
+         "f:6:5: targets[0]: unknown key; allowed: user_id, username, msisdn, e164, email, sip_uri, tel_uri, im_uri, "
+         "from, until or observed_at (found \"shoe_size\")\n"
          "f:6:5: targets[0]: a target is one identifier; exactly one of these is needed: user_id, username, msisdn, "
-         "e164, email, sip_uri or tel_uri\n"},
+         "e164, email, sip_uri, tel_uri or im_uri\n"},
         {"user_id: u-1001", "{user_id: u-1, email: a@b.c}",
          "f:6:5: targets[0]: a target is one identifier; exactly one of these is needed: user_id, username, msisdn, "
-         "e164, email, sip_uri or tel_uri\n"},
+         "e164, email, sip_uri, tel_uri or im_uri\n"},
         {"user_id: u-1001", "sip_uri: alice",
          "f:6:14: targets[0].sip_uri: a SIP or SIPS URI is needed, sip:user@host (found \"alice\")\n"},
         {"447700900123", "+44 7700 90012x",

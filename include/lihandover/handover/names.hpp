@@ -14,14 +14,15 @@ inline constexpr std::string_view messaging_namespace = "http://uri.etsi.org/037
 // 9), and a new writer version.
 //   1  schemas/lihandover-csp-1.0.xsd: events
 //   2  schemas/lihandover-csp-1.1.xsd: also what the service said of binary objects
+//   3  schemas/lihandover-csp-1.2.xsd: also identifiers of type im_uri; items of earlier versions have none
 
 /// The newest, with which new profiles are made.
-inline constexpr std::uint32_t current_writer_version = 2;
-inline constexpr std::string_view csp_schema_identifier = "urn:lihandover:csp:1.1";
+inline constexpr std::uint32_t current_writer_version = 3;
+inline constexpr std::string_view csp_schema_identifier = "urn:lihandover:csp:1.2";
 
 /// schemaIdentifier by writer version, from version 1 on.
 inline constexpr std::array<std::string_view, current_writer_version> csp_schema_identifiers = {
-    "urn:lihandover:csp:1.0", csp_schema_identifier};
+    "urn:lihandover:csp:1.0", "urn:lihandover:csp:1.1", csp_schema_identifier};
 
 /// Whether this program can write items of that version.
 [[nodiscard]] constexpr bool has_writer(std::uint32_t version) {

@@ -17,10 +17,10 @@ namespace lihandover::model {
 //
 // An Event is reused: clear() keeps the capacity of its lists.
 
-/// The types of TS 103 707 annex A, and two for IMS.
-enum class IdentifierType : std::uint8_t { user_id, username, msisdn, e164, email, sip_uri, tel_uri };
-inline constexpr std::array<std::string_view, 7> identifier_type_names = {"user_id", "username", "msisdn", "e164",
-                                                                          "email",   "sip_uri",  "tel_uri"};
+/// The types of TS 103 707 annex A, and three for IMS. The numbers are on disk: never change them, only add.
+enum class IdentifierType : std::uint8_t { user_id, username, msisdn, e164, email, sip_uri, tel_uri, im_uri };
+inline constexpr std::array<std::string_view, 8> identifier_type_names = {"user_id", "username", "msisdn",  "e164",
+                                                                          "email",   "sip_uri",  "tel_uri", "im_uri"};
 [[nodiscard]] std::optional<IdentifierType> parse_identifier_type(std::string_view name);
 [[nodiscard]] constexpr std::string_view name_of(IdentifierType type) {
     return identifier_type_names[static_cast<std::size_t>(type)];

@@ -27,7 +27,9 @@ enum class IdentityClass : std::uint8_t {
     email_folded,  ///< the local part without regard to case
     tel,           ///< a tel URI of a local number
     sip,
-    uri_text,  ///< given as a URI, but neither a SIP nor a tel URI
+    uri_text,  ///< given as a URI, but none of these
+    im,
+    im_folded,  ///< the local part without regard to case
 };
 
 /// Whether texts that differ only in case are the same.
@@ -46,7 +48,7 @@ struct NumberPlan {
 
 /// What decides an identifier's keys, besides the identifier itself.
 struct KeyRules {
-    CaseRule email_local_part = CaseRule::insensitive;
+    CaseRule email_local_part = CaseRule::insensitive;  ///< of im URIs too
     CaseRule username = CaseRule::exact;
     /// Of the source that the identifier comes from; null if it has none, and for targets.
     const NumberPlan* numbers = nullptr;
@@ -102,9 +104,9 @@ struct IdentifierScratch {
 [[nodiscard]] bool equivalent(const Identifier& left, const Identifier& right, const KeyRules& rules = {});
 
 /// The value as documents write it: digits for a number, `tel:+44…` for a tel URI, `sip:…` with all its parameters for
-/// a SIP URI, an email with its domain in lower case, a user name in NFC. ASCII for valid URIs and numbers; otherwise
-/// WTF-8 if `value` is. The result for a value never changes from version to version, since stored items are written
-/// with it at each attempt (promise 3).
+/// a SIP URI, an email or an im URI with its domain in lower case, a user name in NFC. ASCII for valid URIs and
+/// numbers; otherwise WTF-8 if `value` is. The result for a value never changes from version to version, since stored
+/// items are written with it at each attempt (promise 3).
 [[nodiscard]] std::string normalised(IdentifierType type, std::string_view value);
 
 /// What is wrong with an identifier that somebody wants to target, as a phrase for an operator (`a SIP or SIPS URI is
