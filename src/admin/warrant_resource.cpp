@@ -24,7 +24,8 @@ void write_warrant(JsonWriter& json, const warrants::InForce& in_force, model::I
         .time("valid_from", warrant.valid_from)
         .time("valid_until", warrant.valid_until)
         .text("priority", warrant.priority == warrants::Priority::emergency ? "emergency" : "routine")
-        .number("targets", warrant.targets.size());
+        .number("targets", warrant.targets.size())
+        .number("xids", warrant.xids.size());
     json.key("deliver").open_array();
     if (warrant.deliver.metadata) {
         json.text("metadata");

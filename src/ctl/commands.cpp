@@ -331,7 +331,7 @@ int list_warrants(const Options& options) {
         return walk_json(options, "/v1/warrants", "warrants", {});
     }
     Table table(
-        {"DESTINATION", "LIID", "STATE", "FROM", "UNTIL", "PRIORITY", "TARGETS", "DELIVER", "REFERENCE", "FILE"});
+        {"DESTINATION", "LIID", "STATE", "FROM", "UNTIL", "PRIORITY", "TARGETS", "XIDS", "DELIVER", "REFERENCE", "FILE"});
     const auto row = [](dom::element warrant) {
         return std::vector<std::string>{
             text_of(warrant, "destination"),
@@ -341,6 +341,7 @@ int list_warrants(const Options& options) {
             text_of(warrant, "valid_until"),
             text_of(warrant, "priority"),
             number_of(warrant, "targets"),
+            number_of(warrant, "xids"),
             joined(elements_of(warrant, "deliver")),
             text_of(warrant, "reference"),
             text_of(warrant, "file") + (flag_of(warrant, "stale")     ? " (bad now: last good version)"

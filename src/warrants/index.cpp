@@ -1,6 +1,7 @@
 #include "lihandover/warrants/index.hpp"
 
 #include <algorithm>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <string>
 #include <string_view>
@@ -58,6 +59,22 @@ struct KeyEqual {
 
 using KeySet = boost::unordered_flat_set<Key, KeyHash, KeyEqual>;
 
+/// Where the warrants that list a XID are.
+struct XidRange {
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+};
+
+/// Of all bytes: whoever gives tasks their XIDs may as well count them up.
+struct XidHash {
+    using is_avalanching = void;
+    std::size_t operator()(const model::Uuid& xid) const {
+        return model::identity_hash({}, {reinterpret_cast<const char*>(xid.bytes.data()), xid.bytes.size()});
+    }
+};
+
+using XidMap = boost::unordered_flat_map<model::Uuid, XidRange, XidHash>;
+
 }  // namespace
 
 struct Index::Tables {
@@ -66,6 +83,23 @@ struct Index::Tables {
     std::vector<Posting> postings;
     std::string arena;
     KeySet keys{0, KeyHash{}, KeyEqual{&arena}};
+    std::vector<std::uint32_t> fed;  ///< warrants of each XID, in their order
+    XidMap xids;
+
+    /// Whether the warrant takes what happened then and came in so.
+    [[nodiscard]] bool is_open(const Warrant& warrant, model::Instant at, const Receipt& receipt) const {
+        return at >= warrant.valid_from && at < warrant.valid_until &&
+               receipt.trusted < takes_until(warrant, rules.late_events);
+    }
+    [[nodiscard]] static bool serves(const Warrant& warrant, std::string_view service) {
+        return warrant.services.empty() || std::ranges::find(warrant.services, service) != warrant.services.end();
+    }
+    /// The warrants that list the XID, in their order.
+    [[nodiscard]] std::span<const std::uint32_t> fed_by(const model::Uuid& xid) const {
+        const auto found = xids.find(xid);
+        return found == xids.end() ? std::span<const std::uint32_t>()
+                                   : std::span(fed).subspan(found->second.first, found->second.count);
+    }
 
     /// Whether a posting under the event's key applies to the event, given when it happened and when it came in.
     [[nodiscard]] bool applies(const Posting& posting, const model::Event& event, model::Instant at,
@@ -75,10 +109,8 @@ struct Index::Tables {
         const Target& target = warrant.targets[posting.target];
         const model::Instant from = std::max(warrant.valid_from, target.from.value_or(warrant.valid_from));
         const model::Instant until = std::min(warrant.valid_until, target.until.value_or(warrant.valid_until));
-        if (at < from || at >= until || receipt.trusted >= takes_until(warrant, rules.late_events)) {
-            return false;
-        }
-        if (!warrant.services.empty() && std::ranges::find(warrant.services, event.service) == warrant.services.end()) {
+        if (at < from || at >= until || receipt.trusted >= takes_until(warrant, rules.late_events) ||
+            !serves(warrant, event.service)) {
             return false;
         }
         return posting.has_optional_parameters == 0 || !has_optional_parameters ||
@@ -161,6 +193,32 @@ std::vector<Entry> entries_of(const std::vector<WarrantPtr>& warrants, const mod
     return entries;
 }
 
+void add_xids(const std::vector<WarrantPtr>& warrants, std::vector<std::uint32_t>& fed, XidMap& xids) {
+    std::vector<std::pair<model::Uuid, std::uint32_t>> all;
+    for (std::size_t w = 0; w < warrants.size(); ++w) {
+        for (const model::Uuid& xid : warrants[w]->xids) {
+            all.emplace_back(xid, static_cast<std::uint32_t>(w));
+        }
+    }
+    std::ranges::sort(all);
+    const auto repeated = std::ranges::unique(all);
+    all.erase(repeated.begin(), repeated.end());
+    fed.reserve(all.size());
+    for (const auto& [xid, warrant] : all) {
+        XidRange& range = xids[xid];
+        range.first = range.count == 0 ? static_cast<std::uint32_t>(fed.size()) : range.first;
+        ++range.count;
+        fed.push_back(warrant);
+    }
+}
+
+constexpr std::size_t word_bits = 64;
+
+/// For that many parties, never empty.
+std::vector<std::uint64_t> words_for(std::size_t parties) {
+    return std::vector<std::uint64_t>(std::max<std::size_t>((parties + word_bits - 1) / word_bits, 1));
+}
+
 }  // namespace
 
 Index::Index() : Index(std::vector<WarrantPtr>{}) {}
@@ -204,6 +262,7 @@ Index::Index(std::vector<WarrantPtr> warrants, MatchRules rules) {
         posting.is_last = n + 1 == entries.size() || begins_key(n + 1) ? 1 : 0;
     }
     tables->arena.shrink_to_fit();
+    add_xids(tables->warrants, tables->fed, tables->xids);
     tables_ = std::move(tables);
 }
 
@@ -240,13 +299,39 @@ void Index::match(const model::Event& event, const Receipt& receipt, MatchScratc
         return;
     }
     std::ranges::sort(scratch.hits_);
-    constexpr std::size_t word_bits = 64;
     for (const auto& [warrant, party] : scratch.hits_) {
         const WarrantPtr* const pointer = &tables_->warrants[warrant];
         if (out.empty() || out.back().warrant != pointer) {
-            out.push_back({pointer, std::vector<std::uint64_t>((event.parties.size() + word_bits - 1) / word_bits)});
+            out.push_back({pointer, words_for(event.parties.size())});
         }
         out.back().targeted[party / word_bits] |= std::uint64_t{1} << (party % word_bits);
+    }
+}
+
+bool Index::knows(const model::Uuid& xid, model::Instant at, const Receipt& receipt) const {
+    return std::ranges::any_of(tables_->fed_by(xid), [&](std::uint32_t warrant) {
+        return tables_->is_open(*tables_->warrants[warrant], at, receipt);
+    });
+}
+
+void Index::match_task(const model::Event& event, const model::Uuid& xid, std::span<const model::Uuid> earlier,
+                       std::span<const std::uint64_t> targeted, const Receipt& receipt, std::vector<Match>& out) const {
+    out.clear();
+    const model::Instant at = event.timestamp ? event.timestamp->instant : receipt.at;
+    for (const std::uint32_t number : tables_->fed_by(xid)) {
+        const WarrantPtr& warrant = tables_->warrants[number];
+        const auto has_its_item = [&](const model::Uuid& other) {
+            return std::ranges::binary_search(tables_->fed_by(other), number);
+        };
+        if (!tables_->is_open(*warrant, at, receipt) || !Tables::serves(*warrant, event.service) ||
+            std::ranges::any_of(earlier, has_its_item)) {
+            continue;
+        }
+        Match& match = out.emplace_back(&warrant, words_for(event.parties.size()));
+        std::copy_n(targeted.begin(), std::min(targeted.size(), match.targeted.size()), match.targeted.begin());
+        if (const std::size_t beyond = event.parties.size() % word_bits; beyond != 0 || event.parties.empty()) {
+            match.targeted.back() &= (std::uint64_t{1} << beyond) - 1;
+        }
     }
 }
 

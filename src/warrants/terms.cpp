@@ -65,7 +65,16 @@ std::string terms_of(const Warrant& warrant) {
     Flow flow('{', '}');
     flow.add("valid_from", model::to_microsecond_date_time(warrant.valid_from));
     flow.add("valid_until", model::to_microsecond_date_time(warrant.valid_until));
-    flow.add("targets", targets_of(warrant));
+    if (!warrant.targets.empty()) {
+        flow.add("targets", targets_of(warrant));
+    }
+    if (!warrant.xids.empty()) {
+        Flow xids('[', ']');
+        for (const model::Uuid& xid : warrant.xids) {
+            xids.add(xid.to_string());
+        }
+        flow.add("xid", xids.close());
+    }
     if (!warrant.services.empty()) {
         Flow services('[', ']');
         for (const std::string& service : warrant.services) {

@@ -11,8 +11,9 @@ namespace {
 // One byte of version, then the members in their order: strings and lists with their length as four bytes, times as
 // eight bytes of seconds and four of nanoseconds, all least significant byte first; what may be absent behind an
 // byte 0 or 1. A change of the format needs a new version, and decode() for the old one kept: stores hold it for
-// years.
-constexpr std::uint8_t version = 1;
+// years. A warrant that the old version can say is written in it still: its digest stays the same.
+constexpr std::uint8_t first_version = 1;
+constexpr std::uint8_t with_xids = 2;  // a list of XIDs of 16 bytes each at the end
 
 class Writer {
   public:
@@ -27,6 +28,11 @@ class Writer {
     void text(std::string_view value) {
         integer(static_cast<std::uint32_t>(value.size()));
         out.append(value);
+    }
+    void uuid(const model::Uuid& value) {
+        for (const std::uint8_t byte : value.bytes) {
+            integer(byte);
+        }
     }
     void instant(const model::Instant& value) {
         integer(value.seconds);
@@ -68,6 +74,13 @@ class ByteReader {
         }
         std::string value(left_.substr(0, length));
         left_.remove_prefix(length);
+        return value;
+    }
+    [[nodiscard]] model::Uuid uuid() {
+        model::Uuid value;
+        for (std::uint8_t& byte : value.bytes) {
+            byte = integer<std::uint8_t>();
+        }
         return value;
     }
     [[nodiscard]] model::Instant instant() {
@@ -116,7 +129,7 @@ class ByteReader {
 
 std::string encode(const Warrant& warrant) {
     Writer writer;
-    writer.integer(version);
+    writer.integer(warrant.xids.empty() ? first_version : with_xids);
     writer.text(warrant.liid);
     writer.text(warrant.destination);
     writer.instant(warrant.valid_from);
@@ -142,13 +155,20 @@ std::string encode(const Warrant& warrant) {
     writer.integer(static_cast<std::uint8_t>(warrant.correlation));
     writer.text(warrant.reference);
     writer.integer(static_cast<std::uint8_t>(warrant.acknowledge_not_unique ? 1 : 0));
+    if (!warrant.xids.empty()) {
+        writer.integer(static_cast<std::uint32_t>(warrant.xids.size()));
+        for (const model::Uuid& xid : warrant.xids) {
+            writer.uuid(xid);
+        }
+    }
     return std::move(writer.out);
 }
 
 namespace {
 
 model::Result<Warrant> decode_one(ByteReader& reader) {
-    if (reader.integer<std::uint8_t>() != version) {
+    const auto version = reader.integer<std::uint8_t>();
+    if (version != first_version && version != with_xids) {
         return model::Error{"the stored warrant is of a version that this program does not know"};
     }
     Warrant warrant;
@@ -178,7 +198,13 @@ model::Result<Warrant> decode_one(ByteReader& reader) {
     warrant.correlation = static_cast<Correlation>(reader.number_below(2));
     warrant.reference = reader.text();
     warrant.acknowledge_not_unique = reader.flag();
-    if (!reader.good()) {
+    if (version == with_xids) {
+        for (std::size_t left = reader.count(sizeof(model::Uuid)); left > 0; --left) {
+            warrant.xids.push_back(reader.uuid());
+        }
+    }
+    const bool needless = version == with_xids && warrant.xids.empty();
+    if (!reader.good() || needless) {
         return model::Error{"the stored warrant is damaged"};
     }
     return warrant;

@@ -22,6 +22,7 @@ using model::IdentifierType;
 using model::Instant;
 
 constexpr std::size_t max_targets = 10'000;
+constexpr std::size_t max_xids = 10'000;
 constexpr std::size_t max_services = 1000;
 
 enum class Part : std::uint8_t { metadata, content, binary, location };
@@ -63,7 +64,7 @@ struct WarrantFile {
     std::optional<Instant> valid_from;
     std::optional<Instant> valid_until;
     std::vector<TargetEntry> targets;
-    std::vector<std::string> xid;
+    std::vector<model::Uuid> xid;
     std::vector<std::string> services;
     std::vector<Part> deliver;
     Priority priority = Priority::routine;
@@ -114,6 +115,19 @@ Type<std::string> liid_type() {
                              });
 }
 
+Type<model::Uuid> uuid_type() {
+    auto read = [](Reader& reader, const YamlNode& node, model::Uuid& out) {
+        const auto uuid = node.kind == YamlNode::Kind::scalar ? model::Uuid::parse(node.text) : std::nullopt;
+        if (!uuid) {
+            reader.problem(node.place, "a UUID is needed, 29f28e1c-f230-486a-a860-f5a784ab9177", node.text);
+            return false;
+        }
+        out = *uuid;
+        return true;
+    };
+    return {"UUID", {}, read, [](const model::Uuid& value) { return value.to_string(); }};
+}
+
 Facts required(Facts facts) {
     facts.required = true;
     return facts;
@@ -155,6 +169,9 @@ void check_file(Reader& reader, const YamlNode& node, WarrantFile& file) {
                              "not after valid_from; a later time is needed");
     }
     const YamlNode* const targets = node.find("targets");
+    if (targets == nullptr && node.find("xid") == nullptr) {
+        reader.problem_below("targets", node.place, "missing; needed where no xid feeds the warrant");
+    }
     if (targets == nullptr || targets->kind != YamlNode::Kind::sequence) {
         return;
     }
@@ -251,13 +268,15 @@ const Schema<WarrantFile>& file_schema() {
                               .help = "The first moment after the warrant.",
                               .example = "2026-04-01T00:00:00Z"}),
                     &WarrantFile::valid_until, instant_type())
-            .list(required({.name = "targets", .help = "The identifiers under surveillance, one in each element."}),
+            .list({.name = "targets",
+                   .help = "The identifiers under surveillance, one in each element. Needed where there is no `xid`."},
                   &WarrantFile::targets, 1, max_targets, target_schema())
             .option({.name = "xid",
-                     .help = "X2/X3 tasks that feed this warrant.",
-                     .example = "[29f28e1c-f230-486a-a860-f5a784ab9177]",
-                     .built = false},
-                    &WarrantFile::xid, config::list_type(config::text_type(36, 36, "UUIDs"), 0, max_targets))
+                     .help = "X2/X3 tasks that feed this warrant: what `intake.x2x3` hears of them belongs to it, and "
+                             "nothing else that comes in there. `targets` are for events that come in over HTTP; with "
+                             "`xid` they may be left out.",
+                     .example = "[29f28e1c-f230-486a-a860-f5a784ab9177]"},
+                    &WarrantFile::xid, config::list_type(uuid_type(), 1, max_xids))
             .option({.name = "services",
                      .help = "Only events of these services count. Absent: all.",
                      .example = "[examplechat]"},
@@ -316,6 +335,7 @@ Warrant warrant_of(WarrantFile file) {
             }
         }
     }
+    warrant.xids = std::move(file.xid);
     warrant.services = std::move(file.services);
     for (const Part part : file.deliver) {
         switch (part) {

@@ -25,7 +25,7 @@ struct ParsedFile {
 
 /// Increases with every change of what parse_warrant_file() accepts, or of its result: what an earlier program judged
 /// is then judged again.
-inline constexpr int parse_rules_version = 2;
+inline constexpr int parse_rules_version = 3;
 
 /// `file` is the name in problems.
 [[nodiscard]] ParsedFile parse_warrant_file(std::string_view text, const std::string& file);

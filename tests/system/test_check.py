@@ -82,8 +82,8 @@ WARRANT_MISTAKES = [
     ("binary to a destination without", "deliver: [metadata, content]", "deliver: [metadata, binary]", 7),
     ("review is not built", "deliver: [metadata, content]", "deliver: [metadata, content]\nreview: required", 8),
     ("dual review is not built", "deliver: [metadata, content]", "deliver: [metadata, content]\nreview: dual", 8),
-    ("X2/X3 is not built", "deliver: [metadata, content]",
-     "deliver: [metadata, content]\nxid: [29f28e1c-f230-486a-a860-f5a784ab9177]", 8),
+    ("bad XID", "deliver: [metadata, content]", "deliver: [metadata, content]\nxid: [29f28e1c]", 8),
+    ("neither targets nor XIDs", "targets:\n  - user_id: u-1001\n", "", 1),
     ("not YAML", "targets:", "targets: {", 6),
 ]
 

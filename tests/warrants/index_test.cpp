@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <random>
 #include <thread>
@@ -474,6 +476,148 @@ TEST(Index, MayBeAskedFromManyThreads) {
         thread.join();
     }
     EXPECT_EQ(hits, 4'000U);
+}
+
+// -- Tasks
+
+model::Uuid xid(std::uint8_t number) {
+    model::Uuid made;
+    made.bytes.back() = number;  // as somebody who counts them up gives them
+    return made;
+}
+
+Warrant fed(std::string liid, std::vector<model::Uuid> xids, std::string destination = "lea-one") {
+    Warrant warrant = make(std::move(liid), {}, std::move(destination));
+    warrant.xids = std::move(xids);
+    return warrant;
+}
+
+/// `destination/LIID:parties` of each match.
+std::string task_matches(const Index& index, const Event& event, const model::Uuid& of,
+                         const std::vector<model::Uuid>& earlier = {}, const std::vector<std::uint64_t>& targeted = {},
+                         Instant received_at = within) {
+    std::vector<Match> found(1);  // what was there before goes
+    index.match_task(event, of, earlier, targeted, {received_at, received_at}, found);
+    std::string text;
+    for (const Match& match : found) {
+        text += (text.empty() ? "" : " ") + (*match.warrant)->destination + "/" + (*match.warrant)->liid + ":";
+        EXPECT_EQ(match.targeted.size(), std::max<std::size_t>((event.parties.size() + 63) / 64, 1));
+        for (std::size_t n = 0; n < match.targeted.size() * 64; ++n) {
+            text += (match.targeted[n / 64] >> (n % 64) & 1U) != 0 ? std::to_string(n) + "." : "";
+        }
+    }
+    return text;
+}
+
+bool knows(const Index& index, const model::Uuid& of, Instant at = within, Instant trusted = within) {
+    return index.knows(of, at, {within, trusted});
+}
+
+TEST(TaskIndex, AnEventBelongsToTheWarrantsThatListItsXidAndToNoOthers) {
+    const Index index({share(fed("L-2", {xid(1), xid(2)})), share(fed("L-1", {xid(2)})),
+                       share(fed("L-1", {xid(2)}, "a-lea")),
+                       share(make("L-3", {target(IdentifierType::user_id, "u-1")}))});
+    const EventOf event({{{IdentifierType::user_id, "u-1"}}});
+    EXPECT_EQ(task_matches(index, event.event, xid(1)), "lea-one/L-2:");
+    EXPECT_EQ(task_matches(index, event.event, xid(2)), "a-lea/L-1: lea-one/L-1: lea-one/L-2:");
+    EXPECT_EQ(task_matches(index, event.event, xid(3)), "");
+    EXPECT_EQ(task_matches(index, event.event, model::Uuid{}), "");
+    EXPECT_EQ(matches(index, event.event), "L-3:0") << "by its targets alone, where it came over HTTP";
+    EXPECT_TRUE(knows(index, xid(1)));
+    EXPECT_TRUE(knows(index, xid(2)));
+    EXPECT_FALSE(knows(index, xid(3)));
+    EXPECT_FALSE(knows(Index(), xid(1)));
+}
+
+TEST(TaskIndex, AWarrantOfTargetsAndXidsTakesBoth) {
+    Warrant both = make("L-1", {target(IdentifierType::user_id, "u-1")});
+    both.xids = {xid(1)};
+    const Index index({share(both)});
+    const EventOf other({{{IdentifierType::user_id, "u-2"}}});
+    const EventOf own({{{IdentifierType::user_id, "u-1"}}});
+    EXPECT_EQ(task_matches(index, other.event, xid(1)), "lea-one/L-1:");
+    EXPECT_EQ(matches(index, other.event), "");
+    EXPECT_EQ(matches(index, own.event), "L-1:0");
+    EXPECT_EQ(task_matches(index, own.event, xid(2)), "");
+}
+
+TEST(TaskIndex, TwoXidsOfOneCopyMakeOneMatchOfAWarrant) {
+    const Index index({share(fed("L-1", {xid(1), xid(2)})), share(fed("L-2", {xid(2)})), share(fed("L-3", {xid(1)}))});
+    const EventOf event({{{IdentifierType::user_id, "u-1"}}});
+    EXPECT_EQ(task_matches(index, event.event, xid(1), {}), "lea-one/L-1: lea-one/L-3:");
+    EXPECT_EQ(task_matches(index, event.event, xid(2), {xid(1)}), "lea-one/L-2:");
+    EXPECT_EQ(task_matches(index, event.event, xid(2), {xid(9), xid(1)}), "lea-one/L-2:");
+    EXPECT_EQ(task_matches(index, event.event, xid(2), {xid(9)}), "lea-one/L-1: lea-one/L-2:");
+}
+
+TEST(TaskIndex, TheEventsOwnTimeDecidesAndServicesCount) {
+    Warrant warrant = fed("L-1", {xid(1)});
+    warrant.services = {"ims"};
+    const Index index({share(warrant)});
+    EventOf event({{{IdentifierType::user_id, "u-1"}}});
+    event.event.service = "ims";
+    EXPECT_EQ(task_matches(index, event.event, xid(1)), "lea-one/L-1:");
+    EXPECT_EQ(task_matches(index, event.event, xid(1), {}, {}, end), "") << "by its receipt, having no time";
+    EXPECT_EQ(task_matches(index, event.at(start).event, xid(1), {}, {}, end), "lea-one/L-1:");
+    EXPECT_EQ(task_matches(index, event.at({999, 999'999'999}).event, xid(1)), "");
+    EXPECT_EQ(task_matches(index, event.at(end).event, xid(1)), "");
+    event.at(within);
+    const Instant late{end.seconds + 7 * 86'400, 0};
+    EXPECT_EQ(task_matches(index, event.event, xid(1), {}, {}, {late.seconds - 1, 0}), "lea-one/L-1:");
+    EXPECT_EQ(task_matches(index, event.event, xid(1), {}, {}, late), "");
+    event.event.service = "other";
+    EXPECT_EQ(task_matches(index, event.event, xid(1)), "");
+
+    EXPECT_TRUE(knows(index, xid(1), start));
+    EXPECT_FALSE(knows(index, xid(1), {999, 999'999'999}));
+    EXPECT_FALSE(knows(index, xid(1), end));
+    EXPECT_TRUE(knows(index, xid(1), within, {late.seconds - 1, 0}));
+    EXPECT_FALSE(knows(index, xid(1), within, late));
+}
+
+TEST(TaskIndex, KnowsAXidWhileAnyWarrantDoes) {
+    Warrant later = fed("L-2", {xid(1)});
+    later.valid_from = end;
+    later.valid_until = {3'000, 0};
+    const Index index({share(fed("L-1", {xid(1)})), share(later)});
+    EXPECT_TRUE(knows(index, xid(1), within));
+    EXPECT_TRUE(knows(index, xid(1), end));
+    EXPECT_FALSE(knows(index, xid(1), {3'000, 0}));
+    const EventOf event = EventOf({}).at(end);
+    EXPECT_EQ(task_matches(index, event.event, xid(1)), "lea-one/L-2:") << "an event may have no parties";
+}
+
+TEST(TaskIndex, TheCopysMarksAreTheMatches) {
+    const Index index({share(fed("L-1", {xid(1)})), share(fed("L-2", {xid(1)}))});
+    EventOf event({});
+    for (int n = 0; n < 70; ++n) {
+        event.add({{IdentifierType::user_id, "u"}});
+    }
+    EXPECT_EQ(task_matches(index, event.event, xid(1), {}, {0b1001, std::uint64_t{1} << 5U}),
+              "lea-one/L-1:0.3.69. lea-one/L-2:0.3.69.");
+    EXPECT_EQ(task_matches(index, event.event, xid(1), {}, {0b10}), "lea-one/L-1:1. lea-one/L-2:1.");
+    // No more marks than parties.
+    EXPECT_EQ(task_matches(index, event.event, xid(1), {}, {1, ~std::uint64_t{0}, 1}),
+              "lea-one/L-1:0.64.65.66.67.68.69. lea-one/L-2:0.64.65.66.67.68.69.");
+}
+
+TEST(TaskIndex, AnUnknownXidCostsALookAndNoMemory) {
+    std::vector<WarrantPtr> all;
+    for (std::uint32_t n = 0; n < 20'000; ++n) {
+        model::Uuid counted;
+        std::memcpy(counted.bytes.data() + 12, &n, sizeof n);
+        all.push_back(share(fed("L-" + std::to_string(n), {counted})));
+    }
+    const Index index(std::move(all));
+    const std::size_t before = allocations;
+    std::size_t known = 0;
+    for (std::uint32_t n = 0; n < 40'000; ++n) {
+        model::Uuid counted;
+        std::memcpy(counted.bytes.data() + 12, &n, sizeof n);
+        known += knows(index, counted) ? 1 : 0;
+    }
+    EXPECT_EQ(known, 20'000U);
+    EXPECT_EQ(allocations, before);
 }
 
 }  // namespace

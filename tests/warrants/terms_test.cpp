@@ -40,6 +40,15 @@ TEST(Terms, SayAllThatTheWarrantOrders) {
         << terms_of(warrant);
 }
 
+TEST(Terms, NameXidsAlsoWithoutTargets) {
+    Warrant warrant;
+    warrant.deliver.metadata = true;
+    warrant.xids = {*model::Uuid::parse("29F28E1C-f230-486a-a860-f5a784ab9177"), model::Uuid{}};
+    EXPECT_EQ(terms_of(warrant),
+              "{valid_from: 1970-01-01T00:00:00.000000Z, valid_until: 1970-01-01T00:00:00.000000Z, xid: "
+              "[29f28e1c-f230-486a-a860-f5a784ab9177, 00000000-0000-0000-0000-000000000000], deliver: [metadata]}");
+}
+
 TEST(Terms, DifferWhereverTheWarrantsDo) {
     Warrant before;
     before.targets.push_back({IdentifierType::user_id, "u-1", {}, {}, {}});
@@ -47,7 +56,7 @@ TEST(Terms, DifferWhereverTheWarrantsDo) {
          {+[](Warrant& w) { w.valid_from.seconds = 1; }, +[](Warrant& w) { w.valid_until.seconds = 1; },
           +[](Warrant& w) { w.targets[0].value = "u-2"; },
           +[](Warrant& w) { w.targets[0].type = IdentifierType::username; },
-          +[](Warrant& w) { w.targets[0].observed_at = model::Instant{}; },
+          +[](Warrant& w) { w.targets[0].observed_at = model::Instant{}; }, +[](Warrant& w) { w.xids.emplace_back(); },
           +[](Warrant& w) { w.services.emplace_back("x"); }, +[](Warrant& w) { w.deliver.binary = true; },
           +[](Warrant& w) { w.review = Review::required; }}) {
         Warrant after = before;

@@ -18,6 +18,11 @@ targets:
 deliver: [metadata, content, location]
 )";
 
+constexpr std::string_view good_targets =
+    "targets:\n  - user_id: u-1001\n  - msisdn: 447700900123\n"
+    "    from: 2026-01-15T00:00:00Z\n    until: 2026-02-15T00:00:00Z\n"
+    "    observed_at: 2025-12-20T10:00:00Z\n";
+
 const Destinations& destinations() {
     static const Destinations value{{"lea-one", "lea-two"}, {"lea-two"}};
     return value;
@@ -57,7 +62,7 @@ TEST(WarrantFile, IsReadWhole) {
     EXPECT_EQ(warrant.targets[1].value, "447700900123");
     EXPECT_EQ(warrant.targets[1].from->seconds, 1'768'435'200);
     EXPECT_EQ(warrant.targets[1].observed_at->seconds, 1'766'224'800);
-    EXPECT_EQ(warrant.services, (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ(warrant.services, (Few<std::string>{"a", "b"}));
     EXPECT_EQ(warrant.deliver, (model::Deliver{true, true, false, true}));
     EXPECT_EQ(warrant.priority, Priority::emergency);
     EXPECT_EQ(warrant.correlation, Correlation::none);
@@ -134,8 +139,6 @@ TEST(WarrantFile, EachMistakeIsNamedWithItsPlace) {
         {"deliver:", "review: required\ndeliver:",
          "f:11:9: review: not built yet; allowed: none (found \"required\")\n"},
         {"deliver:", "review: dual\ndeliver:", "f:11:9: review: not built yet; allowed: none (found \"dual\")\n"},
-        {"deliver:", "xid: [29f28e1c-f230-486a-a860-f5a784ab9177]\ndeliver:",
-         "f:11:6: xid: not built yet: leave it out\n"},
         {"deliver:", "services: []\ndeliver:", "f:11:11: services: a list of 1 to 1000 elements is needed\n"},
         {"deliver:", "priority: high\ndeliver:",
          "f:11:11: priority: not one of the choices; allowed: routine or emergency (found \"high\")\n"},
@@ -182,17 +185,57 @@ TEST(WarrantFile, LogsHoldNoTarget) {
 
 TEST(WarrantFile, UserNamesAloneNeedAnAcknowledgement) {
     const std::string only = "[{username: alice}, {username: bob}]\n";
-    std::string text = with(
-        "targets:\n  - user_id: u-1001\n  - msisdn: 447700900123\n"
-        "    from: 2026-01-15T00:00:00Z\n    until: 2026-02-15T00:00:00Z\n"
-        "    observed_at: 2025-12-20T10:00:00Z\n",
-        "targets: " + only);
+    const std::string text = with(good_targets, "targets: " + only);
     EXPECT_EQ(problems_of(text),
               "f:5:1: targets: user names only, and those are not unique; another identifier is needed, or "
               "acknowledge_not_unique: true\n");
     EXPECT_NE(problems_of(text + "acknowledge_not_unique: false\n"), "");
     EXPECT_EQ(problems_of(text + "acknowledge_not_unique: true\n"), "");
     EXPECT_EQ(problems_of(with("user_id: u-1001", "username: alice")), "");
+}
+
+TEST(WarrantFile, MistakesInXidsAreNamed) {
+    constexpr std::string_view one = "29f28e1c-f230-486a-a860-f5a784ab9177";
+    const auto problems_with = [](const std::string& value) {
+        return problems_of(with("deliver:", "xid: " + value + "\ndeliver:"));
+    };
+    EXPECT_EQ(problems_with("[" + std::string(one) + ", 29f28e1c]"),
+              "f:11:45: xid[1]: a UUID is needed, 29f28e1c-f230-486a-a860-f5a784ab9177 (found \"29f28e1c\")\n");
+    EXPECT_EQ(problems_with("[" + std::string(one) + ", 29F28E1C-F230-486A-A860-F5A784AB9177]"),
+              "f:11:45: xid[1]: twice in the list (found \"29F28E1C-F230-486A-A860-F5A784AB9177\")\n");
+    EXPECT_EQ(problems_with("[]"), "f:11:6: xid: a list of 1 to 10000 elements is needed\n");
+    EXPECT_EQ(problems_with(std::string(one)),
+              "f:11:6: xid: a list is needed: [a, b] (found \"29f28e1c-f230-486a-a860-f5a784ab9177\")\n");
+}
+
+TEST(WarrantFile, XidsOfEitherCase) {
+    Warrant warrant;
+    const std::string text = with("deliver:",
+                                  "xid:\n  - 29F28E1C-f230-486a-a860-f5a784ab9177\n"
+                                  "  - 00000000-0000-0000-0000-000000000001\ndeliver:");
+    ASSERT_TRUE(read_warrant(text, "f", destinations(), warrant).empty());
+    ASSERT_EQ(warrant.xids.size(), 2U);
+    EXPECT_EQ(warrant.xids[0].to_string(), "29f28e1c-f230-486a-a860-f5a784ab9177");
+    EXPECT_EQ(warrant.xids[1].to_string(), "00000000-0000-0000-0000-000000000001");
+    EXPECT_EQ(warrant.targets.size(), 2U);
+}
+
+TEST(WarrantFile, TargetsMayBeLeftOutWhereThereAreXids) {
+    Warrant warrant;
+    const std::string text = with(good_targets, "xid: [29f28e1c-f230-486a-a860-f5a784ab9177]\n");
+    ASSERT_TRUE(read_warrant(text, "f", destinations(), warrant).empty());
+    EXPECT_TRUE(warrant.targets.empty());
+    EXPECT_EQ(warrant.xids.size(), 1U);
+    EXPECT_EQ(problems_of(with(good_targets, "")), "f:1:1: targets: missing; needed where no xid feeds the warrant\n");
+    EXPECT_EQ(problems_of(with(good_targets, "xid: [nonsense]\n")),
+              "f:5:7: xid[0]: a UUID is needed, 29f28e1c-f230-486a-a860-f5a784ab9177 (found \"nonsense\")\n");
+    EXPECT_EQ(problems_of(with(good_targets, "xid: [29f28e1c-f230-486a-a860-f5a784ab9177]\ntargets: []\n")),
+              "f:6:10: targets: a list of 1 to 10000 mappings is needed\n");
+    // Where there are targets, all is said of them as ever.
+    const std::string names =
+        with(good_targets, "xid: [29f28e1c-f230-486a-a860-f5a784ab9177]\ntargets: [{username: a}]\n");
+    EXPECT_NE(problems_of(names), "");
+    EXPECT_EQ(problems_of(names + "acknowledge_not_unique: true\n"), "");
 }
 
 TEST(WarrantFile, BinaryGoesToADestinationThatTakesIt) {

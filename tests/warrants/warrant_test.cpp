@@ -28,8 +28,21 @@ Warrant full_warrant() {
     return warrant;
 }
 
+model::Uuid xid(std::uint8_t number) {
+    model::Uuid made;
+    made.bytes.fill(number);
+    return made;
+}
+
+Warrant fed_warrant() {
+    Warrant warrant = full_warrant();
+    warrant.targets.clear();
+    warrant.xids = {xid(0x29), xid(0x1f)};
+    return warrant;
+}
+
 TEST(Warrant, ComesBackFromItsBytes) {
-    for (const Warrant& warrant : {full_warrant(), Warrant{}}) {
+    for (const Warrant& warrant : {full_warrant(), fed_warrant(), Warrant{}}) {
         const auto again = decode(encode(warrant));
         ASSERT_TRUE(again.has_value());
         EXPECT_EQ(*again, warrant);
@@ -54,12 +67,26 @@ TEST(Warrant, EveryMemberIsInTheDigest) {
     changed[13].reference.clear();
     changed[14].acknowledge_not_unique = false;
     changed[15].targets[1].observed_at->nanos = 8;
+    changed.insert(changed.end(), 3, full_warrant());
+    changed[16].xids = {xid(1)};
+    changed[17].xids = {xid(2)};
+    changed[18].xids = {xid(1), xid(2)};
     std::set<Digest> digests;
     for (const Warrant& warrant : changed) {
         digests.insert(digest_of(warrant));
     }
     EXPECT_EQ(digests.size(), changed.size());
     EXPECT_EQ(digest_of(full_warrant()), digest_of(full_warrant()));
+}
+
+std::string hex_of(std::string_view bytes) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string hex;
+    for (const char c : bytes) {
+        hex += digits[static_cast<unsigned char>(c) >> 4U];
+        hex += digits[static_cast<unsigned char>(c) & 15U];
+    }
+    return hex;
 }
 
 TEST(Warrant, TheFormOfTheBytesStays) {
@@ -71,13 +98,8 @@ TEST(Warrant, TheFormOfTheBytesStays) {
     warrant.valid_until = {3, 4};
     warrant.targets = {{IdentifierType::email, "a@b", {}, model::Instant{5, 6}, {}}};
     warrant.deliver.content = true;
-    std::string hex;
-    for (const char c : encode(warrant)) {
-        constexpr std::string_view digits = "0123456789abcdef";
-        hex += digits[static_cast<unsigned char>(c) >> 4U];
-        hex += digits[static_cast<unsigned char>(c) & 15U];
-    }
-    EXPECT_EQ(hex,
+    const std::string without_xids = hex_of(encode(warrant));
+    EXPECT_EQ(without_xids,
               "01"
               "010000004c"
               "0100000064"
@@ -93,10 +115,18 @@ TEST(Warrant, TheFormOfTheBytesStays) {
               "000000"
               "00000000"
               "00");
+    // The same in the second version, which is used only where it is needed.
+    warrant.xids = {xid(0x29), xid(0x1f)};
+    EXPECT_EQ(hex_of(encode(warrant)), "02" + without_xids.substr(2) +
+                                           "02000000"
+                                           "29292929292929292929292929292929"
+                                           "1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f");
 }
 
-TEST(Warrant, DamagedBytesAreAnError) {
-    const std::string good = encode(full_warrant());
+class DamagedWarrant : public testing::TestWithParam<Warrant> {};
+
+TEST_P(DamagedWarrant, IsAnError) {
+    const std::string good = encode(GetParam());
     EXPECT_TRUE(decode("").has_error());
     EXPECT_TRUE(decode(good + "x").has_error());
     for (std::size_t length = 0; length < good.size(); ++length) {
@@ -113,9 +143,12 @@ TEST(Warrant, DamagedBytesAreAnError) {
         }
     }
     std::string newer = good;
-    newer[0] = 2;
+    newer[0] = 3;
     EXPECT_NE(decode(newer).error().message.find("version"), std::string::npos);
 }
+
+INSTANTIATE_TEST_SUITE_P(Versions, DamagedWarrant, testing::Values(full_warrant(), fed_warrant()),
+                         [](const auto& one) { return one.param.xids.empty() ? "First" : "WithXids"; });
 
 TEST(Warrant, StateFollowsItsWindow) {
     Warrant warrant;

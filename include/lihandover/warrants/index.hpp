@@ -12,6 +12,7 @@
 #include "lihandover/model/identifier.hpp"
 #include "lihandover/model/matching.hpp"
 #include "lihandover/model/time.hpp"
+#include "lihandover/model/uuid.hpp"
 #include "lihandover/warrants/warrant.hpp"
 
 namespace lihandover::warrants {
@@ -73,6 +74,18 @@ class Index {
     /// `numbers` says how the source of the event writes national numbers; null: it does not.
     void match(const model::Event& event, const Receipt& receipt, MatchScratch& scratch, std::vector<Match>& out,
                const model::NumberPlan* numbers = nullptr) const;
+
+    /// Whether what happened at `at` in the task of this XID falls under any warrant, whatever it turns out to be. For
+    /// copies, before anything is made of them: of an unknown XID this is all that is ever done.
+    [[nodiscard]] bool knows(const model::Uuid& xid, model::Instant at, const Receipt& receipt) const;
+
+    /// As match(), for an event of an X2/X3 task: it falls under the warrants that list its XID, and under no others,
+    /// whoever its parties are. An event that came in over another door falls under none by a XID.
+    ///   earlier   other XIDs of the same copy, of which the event was made before: a warrant that lists one of them
+    ///             has its item already
+    ///   targeted  bit n set: the copy marks party n as the target; may be shorter than the parties need
+    void match_task(const model::Event& event, const model::Uuid& xid, std::span<const model::Uuid> earlier,
+                    std::span<const std::uint64_t> targeted, const Receipt& receipt, std::vector<Match>& out) const;
 
     /// All of them, in the order of destination and LIID.
     [[nodiscard]] std::span<const WarrantPtr> warrants() const;

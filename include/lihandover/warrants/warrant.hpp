@@ -14,6 +14,8 @@
 #include "lihandover/model/maybe_instant.hpp"
 #include "lihandover/model/result.hpp"
 #include "lihandover/model/time.hpp"
+#include "lihandover/model/uuid.hpp"
+#include "lihandover/warrants/few.hpp"
 
 namespace lihandover::warrants {
 
@@ -38,10 +40,11 @@ struct Target {
 struct Warrant {
     std::string liid;
     std::string destination;
-    model::Instant valid_from;          ///< inclusive
-    model::Instant valid_until;         ///< exclusive
-    std::vector<Target> targets;        ///< never empty
-    std::vector<std::string> services;  ///< empty: all
+    model::Instant valid_from;    ///< inclusive
+    model::Instant valid_until;   ///< exclusive
+    std::vector<Target> targets;  ///< empty only where there are XIDs
+    Few<model::Uuid> xids;        ///< X2/X3 tasks that feed it, each once
+    Few<std::string> services;    ///< empty: all
     model::Deliver deliver;
     Priority priority = Priority::routine;
     Review review = Review::none;
