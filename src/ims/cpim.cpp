@@ -1,6 +1,7 @@
 #include "lihandover/ims/cpim.hpp"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "lihandover/base/hex.hpp"
@@ -30,7 +31,7 @@ bool is_header_name(std::string_view name) {
 /// The header blocks, one after the other, and what follows them.
 class Blocks {
   public:
-    explicit Blocks(std::string_view bytes) : rest_(bytes) {}
+    explicit Blocks(std::string_view bytes) : whole_(bytes), rest_(bytes) {}
 
     /// Reads one up to the empty line that ends it. False for a line that is no header.
     [[nodiscard]] bool read(std::vector<HeaderLine>& out) {
@@ -92,11 +93,14 @@ class Blocks {
         if (value.empty()) {
             value = more;
         } else if (!more.empty()) {
-            value = {value.data(), static_cast<std::size_t>(more.data() + more.size() - value.data())};
+            const auto first = static_cast<std::size_t>(value.data() - whole_.data());
+            const auto last = static_cast<std::size_t>(more.data() - whole_.data()) + more.size();
+            value = whole_.substr(first, last - first);
         }
         return true;
     }
 
+    std::string_view whole_;
     std::string_view rest_;
     std::size_t count_ = 0;
     bool ended_ = false;
@@ -315,9 +319,10 @@ class Namespaces {
         const bool prefixed = dot != std::string_view::npos;
         const std::string_view prefix = prefixed ? line.name.substr(0, dot) : std::string_view();
         CpimMessage::Header header{{}, prefixed ? line.name.substr(dot + 1) : line.name, line.value};
-        const auto bound = std::find_if(bound_.rbegin(), bound_.rend(),
-                                        [prefix](const auto& binding) { return binding.first == prefix; });
-        if (bound != bound_.rend()) {
+        const auto last_first = std::views::reverse(bound_);
+        const auto bound =
+            std::ranges::find_if(last_first, [prefix](const auto& binding) { return binding.first == prefix; });
+        if (bound != last_first.end()) {
             header.name_space = bound->second == core_namespace ? std::string_view() : bound->second;
         } else if (prefixed) {
             deviating_ = true;

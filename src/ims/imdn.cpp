@@ -22,7 +22,7 @@ std::string lower(std::string_view text) {
 
 /// The element that is one; else the first: extensions put reasons beside it.
 std::string status_among(XmlElement children) {
-    const std::string first = lower(children.name());
+    std::string first = lower(children.name());
     for (; children; children = children.next()) {
         std::string name = lower(children.name());
         if (std::ranges::find(statuses, name) != statuses.end()) {

@@ -101,178 +101,187 @@ bool Roster::Member::present() const {
 /// One document being applied.
 class Roster::Update {
   public:
-    Update(Roster& roster, const ConferenceInfo& info)
-        : roster_(roster), info_(info), seen_(roster.members_.size()), gone_(roster.members_.size()) {
-        if (info.users.size() > few) {
-            for (std::size_t i = 0; i < roster.keys_.size(); ++i) {
-                index_.emplace(roster.keys_[i], i);
-            }
-        }
-    }
+    Update(Roster& roster, const ConferenceInfo& info) : roster_(roster), info_(info) {}
 
     std::vector<Change> run() {
-        take_names();
-        const bool whole = is_whole();
-        for (const ConferenceUser& user : info_.users) {
-            take(user);
+        if (is_whole(info_)) {
+            replace_names();
+            replace_members();
+        } else {
+            change_names();
+            change_members();
         }
-        if (whole) {
-            for (std::size_t i = 0; i < seen_.size(); ++i) {
-                if (!seen_[i] && !gone_[i]) {
-                    remove(i, {});
-                }
-            }
-        }
-        compact();
         return std::move(changes_);
     }
 
     /// Everybody leaves.
     std::vector<Change> end() {
-        for (std::size_t i = 0; i < seen_.size(); ++i) {
-            remove(i, {});
+        for (const Member& member : roster_.members_) {
+            leave(member, {});
         }
-        compact();
         return std::move(changes_);
     }
 
   private:
-    /// Whether those whom it does not list are no members any more.
-    [[nodiscard]] bool is_whole() const {
-        if (info_.state == InfoState::full) {
-            return info_.has_users && info_.users_state != InfoState::partial;
+    /// Members by their keys: through an index where there is much to find.
+    class Finder {
+      public:
+        Finder(const std::vector<std::string>& keys, std::size_t searches) : keys_(keys), indexed_(searches > few) {
+            for (std::size_t i = 0; indexed_ && i < keys.size(); ++i) {
+                index_.emplace(keys[i], i);
+            }
         }
-        return info_.users_state == InfoState::full || info_.users_state == InfoState::deleted;
-    }
+        [[nodiscard]] std::optional<std::size_t> find(const std::string& key) const {
+            if (indexed_) {
+                const auto found = index_.find(key);
+                return found == index_.end() ? std::nullopt : std::optional(found->second);
+            }
+            const auto found = std::ranges::find(keys_, key);
+            return found == keys_.end() ? std::nullopt : std::optional(static_cast<std::size_t>(found - keys_.begin()));
+        }
+        /// The last of the keys was added.
+        void add() {
+            if (indexed_) {
+                index_.emplace(keys_.back(), keys_.size() - 1);
+            }
+        }
 
-    void take_names() {
+      private:
+        const std::vector<std::string>& keys_;
+        bool indexed_;
+        std::unordered_map<std::string, std::size_t> index_;
+    };
+
+    void replace_names() {
+        const std::string before = roster_.subject();
+        roster_.subject_ = info_.subject.value_or(std::string());
+        roster_.display_text_ = info_.display_text.value_or(std::string());
+        tell_subject(before);
+    }
+    void change_names() {
         const std::string before = roster_.subject();
         roster_.subject_ = info_.subject.value_or(roster_.subject_);
         roster_.display_text_ = info_.display_text.value_or(roster_.display_text_);
-        if (roster_.subject() != before) {
-            Change change{Change::Kind::subject, {}, before, roster_.subject(), {}, {}, {}};
-            changes_.push_back(std::move(change));
+        tell_subject(before);
+    }
+    void tell_subject(const std::string& before) {
+        if ((info_.subject || info_.display_text) && roster_.subject() != before) {
+            changes_.push_back({Change::Kind::subject, {}, before, roster_.subject(), {}, {}, {}});
         }
     }
 
-    void take(const ConferenceUser& user) {
-        std::string key = user_key(user.entity);
-        const std::size_t at = find(key);
-        const bool known = at < roster_.members_.size();
-        if (user.state == InfoState::deleted || info_.users_state == InfoState::deleted) {
-            if (known && !gone_[at]) {
-                remove(at, user.endpoints);
+    // ---- a whole list
+
+    void replace_members() {
+        const std::vector<Member> old = std::exchange(roster_.members_, {});
+        const std::vector<std::string> old_keys = std::exchange(roster_.keys_, {});
+        list_members();
+        const Finder before(old_keys, roster_.keys_.size());
+        std::vector<bool> listed(old.size());
+        for (std::size_t i = 0; i < roster_.members_.size(); ++i) {
+            const Member& member = roster_.members_[i];
+            const auto at = before.find(roster_.keys_[i]);
+            if (!at) {
+                join(member);
+                continue;
             }
-            return;
+            listed[*at] = true;
+            compare(old[*at], member, said_[i], member.endpoints);
         }
-        if (!known) {
-            add(std::move(key), user);
-            return;
+        for (std::size_t i = 0; i < old.size(); ++i) {
+            if (!listed[i]) {
+                leave(old[i], {});
+            }
         }
-        seen_[at] = true;
-        if (gone_[at]) {
+    }
+
+    /// Makes the members anew, in the document's order.
+    void list_members() {
+        Finder known(roster_.keys_, info_.users.size());
+        const bool endpoints_told =
+            std::ranges::any_of(info_.users, [](const ConferenceUser& user) { return !user.endpoints.empty(); });
+        for (const ConferenceUser& user : info_.users) {
+            if (user.state == InfoState::deleted) {
+                continue;
+            }
+            std::string key = user_key(user.entity);
+            auto at = known.find(key);
+            if (!at) {
+                at = roster_.members_.size();
+                roster_.members_.emplace_back();
+                roster_.keys_.push_back(std::move(key));
+                said_.push_back(nullptr);
+                known.add();
+            }
+            roster_.members_[*at] = Member{};
+            set(roster_.members_[*at], user);
+            roster_.members_[*at].endpoints_told = endpoints_told;
+            said_[*at] = &user;
+        }
+    }
+
+    // ---- a part of it
+
+    void change_members() {
+        Finder known(roster_.keys_, info_.users.size());
+        std::vector<bool> gone(roster_.members_.size());
+        std::vector<bool> listed(roster_.members_.size());
+        for (const ConferenceUser& user : info_.users) {
+            std::string key = user_key(user.entity);
+            const auto at = known.find(key);
+            const bool deleted = user.state == InfoState::deleted || info_.users_state == InfoState::deleted;
+            if (!at && !deleted && roster_.members_.size() < max_conference_users) {
+                roster_.keys_.push_back(std::move(key));
+                set(roster_.members_.emplace_back(), user);
+                join(roster_.members_.back());
+                known.add();
+                gone.push_back(false);
+                listed.push_back(true);
+            } else if (at && deleted) {
+                remove(*at, user.endpoints, gone);
+            } else if (at) {
+                listed[*at] = true;
+                change(roster_.members_[*at], user, gone[*at]);
+                gone[*at] = false;
+            }
+        }
+        if (info_.users_state == InfoState::full || info_.users_state == InfoState::deleted) {
+            for (std::size_t i = 0; i < gone.size(); ++i) {
+                if (!listed[i]) {
+                    remove(i, {}, gone);
+                }
+            }
+        }
+        compact(gone);
+    }
+
+    void change(Member& member, const ConferenceUser& user, bool gone) {
+        if (gone) {
             // Listed twice, once as deleted: it is there.
-            gone_[at] = false;
-            roster_.members_[at] = Member{};
-            roster_.members_[at].entity = user.entity;
-            set(roster_.members_[at], user, true);
-            if (roster_.members_[at].present()) {
-                tell_joined(roster_.members_[at]);
-            }
+            member = Member{};
+            set(member, user);
+            join(member);
             return;
         }
-        change(roster_.members_[at], user);
-    }
-
-    [[nodiscard]] std::size_t find(const std::string& key) const {
-        if (info_.users.size() > few) {
-            const auto found = index_.find(key);
-            return found == index_.end() ? roster_.members_.size() : found->second;
-        }
-        return static_cast<std::size_t>(std::ranges::find(roster_.keys_, key) - roster_.keys_.begin());
-    }
-
-    void add(std::string key, const ConferenceUser& user) {
-        if (roster_.members_.size() >= max_conference_users) {
-            return;
-        }
-        if (info_.users.size() > few) {
-            index_.emplace(key, roster_.members_.size());
-        }
-        roster_.keys_.push_back(std::move(key));
-        Member& member = roster_.members_.emplace_back();
-        member.entity = user.entity;
-        seen_.push_back(true);
-        gone_.push_back(false);
-        set(member, user, true);
-        if (member.present()) {
-            tell_joined(member);
-        }
-    }
-
-    void change(Member& member, const ConferenceUser& user) {
-        const bool was_there = member.present();
-        const std::vector<std::string> roles = member.roles;
-        const std::string nickname = member.nickname;
-        set(member, user, user.state == InfoState::full);
-        const bool is_there_now = member.present();
-        const bool leaves = was_there && !is_there_now;
-        if (is_there_now && !was_there) {
-            tell_joined(member);
-        } else if (leaves) {
-            tell_left(member, user.endpoints);
-        }
-        if (!leaves && !same_roles(roles, member.roles)) {
-            tell(Change::Kind::roles, member, joined(roles), joined(member.roles));
-        }
-        if (nickname != member.nickname) {
-            tell(Change::Kind::nickname, member, nickname, member.nickname);
-        }
-    }
-
-    void set(Member& member, const ConferenceUser& user, bool replace) const {
-        replace_where_told(member.display_text, user.display_text);
-        if (user.has_roles) {
-            member.roles = user.roles;
-        }
-        if (!user.aors.empty()) {
-            member.aors = user.aors;
-        }
-        member.nickname = user.nickname.value_or(member.nickname);
-        const bool all_endpoints = replace && (info_.state == InfoState::full || !user.endpoints.empty());
-        if (all_endpoints) {
+        const Member before = member;
+        if (user.state == InfoState::full && !user.endpoints.empty()) {
             member.endpoints.clear();
         }
-        for (const ConferenceEndpoint& endpoint : user.endpoints) {
-            member.endpoints_told = true;
-            take_endpoint(endpoint, member.endpoints);
+        set(member, user);
+        compare(before, member, &user, user.endpoints);
+    }
+
+    void remove(std::size_t at, const std::vector<ConferenceEndpoint>& endpoints, std::vector<bool>& gone) {
+        if (!gone[at]) {
+            gone[at] = true;
+            leave(roster_.members_[at], endpoints);
         }
     }
 
-    void remove(std::size_t at, const std::vector<ConferenceEndpoint>& endpoints) {
-        gone_[at] = true;
-        if (roster_.members_[at].present()) {
-            tell_left(roster_.members_[at], endpoints);
-        }
-    }
-
-    void tell_joined(const Member& member) {
-        Passage passage = way_in(member.endpoints);
-        tell(Change::Kind::joined, member, {}, std::move(passage.way), std::move(passage.by));
-    }
-    void tell_left(const Member& member, const std::vector<ConferenceEndpoint>& endpoints) {
-        Passage passage = way_out(endpoints);
-        tell(Change::Kind::left, member, {}, std::move(passage.way), std::move(passage.by));
-    }
-    void tell(Change::Kind kind, const Member& member, std::string before, std::string after, std::string by = {}) {
-        changes_.push_back({kind, member.entity, std::move(before), std::move(after), std::move(by),
-                            member.display_text, member.aors});
-    }
-
-    void compact() {
+    void compact(const std::vector<bool>& gone) {
         std::size_t kept = 0;
-        for (std::size_t i = 0; i < gone_.size(); ++i) {
-            if (gone_[i]) {
+        for (std::size_t i = 0; i < gone.size(); ++i) {
+            if (gone[i]) {
                 continue;
             }
             if (kept != i) {
@@ -285,13 +294,67 @@ class Roster::Update {
         roster_.keys_.resize(kept);
     }
 
+    // ---- one member
+
+    /// Takes what a user says; what it does not say stays.
+    static void set(Member& member, const ConferenceUser& user) {
+        replace_where_told(member.entity, member.entity.empty() ? user.entity : std::string());
+        replace_where_told(member.display_text, user.display_text);
+        if (user.has_roles) {
+            member.roles = user.roles;
+        }
+        if (!user.aors.empty()) {
+            member.aors = user.aors;
+        }
+        member.nickname = user.nickname.value_or(member.nickname);
+        for (const ConferenceEndpoint& endpoint : user.endpoints) {
+            member.endpoints_told = true;
+            take_endpoint(endpoint, member.endpoints);
+        }
+    }
+
+    /// Tells what is other than before, of what the user says.
+    void compare(const Member& before, const Member& now, const ConferenceUser* said,
+                 const std::vector<ConferenceEndpoint>& endpoints) {
+        const bool leaves = before.present() && !now.present();
+        if (leaves) {
+            leave(before, endpoints);
+        } else if (!before.present()) {
+            join(now);
+        }
+        if (!leaves && said->has_roles && !same_roles(before.roles, now.roles)) {
+            tell(Change::Kind::roles, now, joined(before.roles), {joined(now.roles), {}});
+        }
+        if (said->nickname && before.nickname != now.nickname) {
+            tell(Change::Kind::nickname, now, before.nickname, {now.nickname, {}});
+        }
+    }
+
+    void join(const Member& member) {
+        if (member.present()) {
+            tell(Change::Kind::joined, member, {}, way_in(member.endpoints));
+        }
+    }
+    void leave(const Member& member, const std::vector<ConferenceEndpoint>& endpoints) {
+        if (member.present()) {
+            tell(Change::Kind::left, member, {}, way_out(endpoints));
+        }
+    }
+    void tell(Change::Kind kind, const Member& member, std::string before, Passage after) {
+        changes_.push_back({kind, member.entity, std::move(before), std::move(after.way), std::move(after.by),
+                            member.display_text, member.aors});
+    }
+
     Roster& roster_;
     const ConferenceInfo& info_;
-    std::vector<bool> seen_;
-    std::vector<bool> gone_;
-    std::unordered_map<std::string, std::size_t> index_;
+    std::vector<const ConferenceUser*> said_;  ///< of each member of a whole list
     std::vector<Change> changes_;
 };
+
+bool Roster::is_whole(const ConferenceInfo& info) {
+    return info.state == InfoState::full && info.has_users &&
+           info.users_state.value_or(InfoState::full) == InfoState::full;
+}
 
 std::vector<Roster::Change> Roster::apply(const ConferenceInfo& info, bool* gap) {
     if (gap != nullptr) {

@@ -87,7 +87,7 @@ TEST(Roster, AFullDocumentReplacesIt) {
     roster.apply(document(v1, user("a") + user("b")));
     EXPECT_EQ(told(roster.apply(document("state='full' version='2'", user("c") + user("b")))),
               (Texts{"joined sip:c@x >", "left sip:a@x >"}));
-    EXPECT_EQ(there(roster), (Texts{"sip:b@x", "sip:c@x"}));
+    EXPECT_EQ(there(roster), (Texts{"sip:c@x", "sip:b@x"}));
 }
 
 TEST(Roster, AFullDocumentWithoutUsersSaysNothingOfThem) {
@@ -182,6 +182,19 @@ TEST(Roster, SomeFocusesTellNoEndpoints) {
     EXPECT_EQ(there(roster), Texts{"sip:a@x"});
     EXPECT_EQ(told(roster.apply(document(p2, "<user entity='sip:b@x'/>"))), Texts{"joined sip:b@x >"});
     EXPECT_EQ(told(roster.apply(document(p3, gone("b")))), Texts{"left sip:b@x >"});
+}
+
+TEST(Roster, AWholeListReplacesWhatWasKnown) {
+    Roster roster;
+    constexpr std::string_view names = "<conference-description><subject>s</subject></conference-description>";
+    roster.apply(
+        document(v1, user("a", "connected", role("moderator") + "<nickname>Al</nickname>") + user("b"), names));
+    EXPECT_EQ(told(roster.apply(document("state='full' version='2'", user("b") + user("a")))), Texts{});
+    ASSERT_EQ(roster.members().size(), 2U);
+    EXPECT_EQ(roster.members()[0].entity, "sip:b@x");
+    EXPECT_EQ(roster.members()[1].roles, Texts{});
+    EXPECT_EQ(roster.members()[1].nickname, "");
+    EXPECT_EQ(roster.subject(), "");
 }
 
 TEST(Roster, AUserWhoseEndpointsAreListedNoMoreIsNotThere) {

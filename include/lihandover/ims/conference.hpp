@@ -66,10 +66,10 @@ class Roster {
         std::vector<std::string> aors;
         std::string nickname;
         std::vector<ConferenceEndpoint> endpoints;
-        bool endpoints_told = false;  ///< some document told an endpoint of it
+        bool endpoints_told = false;  ///< of it, or in its full document of anybody
         /// There with an endpoint that is connected, on hold, muted, or has no status. A user whose endpoints have all
-        /// gone, or are all in another state, is listed but not there; one of whom no endpoint was ever told is there:
-        /// some focuses tell none.
+        /// gone, or are all in another state, is listed but not there; where no endpoints are told at all, whoever is
+        /// listed is there: some focuses tell none.
         [[nodiscard]] bool present() const;
     };
     /// What a document changed, in the order of the document; those who went because a full one lists them no more come
@@ -88,12 +88,14 @@ class Roster {
     /// that is not newer than the last (version) changes nothing; a partial one that leaves a gap, or comes first, is
     /// applied, and `gap` is set. Without a version it counts as the next.
     ///
-    /// Where a partial document's `users` say no state they are merged, as the field does. What a document leaves
-    /// unsaid of a user (roles, nickname, display-text; in a partial one endpoints) stays as it was. One that deletes
-    /// the conference lets everyone leave, and the next is a first one again. At most max_conference_users members.
-    ///
-    /// After a restart, applying the last full document and those after it gives the same roster.
+    /// Where a partial document's `users` say no state they are merged, as the field does. What a partial document
+    /// leaves unsaid of a user (roles, nickname, display-text, endpoints) stays as it was; a whole one replaces all,
+    /// but what it leaves unsaid is no change. One that deletes the conference lets everyone leave, and the next is a
+    /// first one again. At most max_conference_users members.
     std::vector<Change> apply(const ConferenceInfo& info, bool* gap = nullptr);
+    /// Whether a document tells all that there is: after a restart, applying the last such one and those after it gives
+    /// the same roster. One whose `users` are missing or partial does not, whatever state it has itself.
+    [[nodiscard]] static bool is_whole(const ConferenceInfo& info);
     [[nodiscard]] const std::vector<Member>& members() const { return members_; }
     /// The subject; where there is none, the conference's display-text.
     [[nodiscard]] const std::string& subject() const { return subject_.empty() ? display_text_ : subject_; }
