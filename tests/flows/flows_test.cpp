@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +13,7 @@
 
 #include "expectation.hpp"
 #include "flow.hpp"
+#include "lihandover/ims/conference.hpp"
 #include "lihandover/ims/sdp.hpp"
 #include "lihandover/ims/sip.hpp"
 
@@ -19,6 +21,7 @@ namespace lihandover::flows {
 namespace {
 
 using testing::AnyOf;
+using testing::ElementsAre;
 using testing::ElementsAreArray;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -70,6 +73,46 @@ TEST(AnnexATest, EveryPrintedMessageIsThere) {
         }
     }
     EXPECT_THAT(steps_of(read("A.4.3")), ElementsAreArray(steps));
+}
+
+// Clause 10.
+TEST(PolicyTest, EachDocumentIsRead) {
+    const auto flow = read("10-policy");
+    ASSERT_THAT(flow.messages, SizeIs(3));
+    std::vector<ims::PolicyDocument> documents;
+    for (const auto& message : flow.messages) {
+        const auto document = ims::read_policy(message.bytes, message.attributes.at(0).value);
+        ASSERT_TRUE(document) << message.step;
+        documents.push_back(*document);
+    }
+    EXPECT_THAT(documents[0].members, SizeIs(2));
+    EXPECT_THAT(documents[0].refused, ElementsAre("sip:eve@west.example"));
+    EXPECT_THAT(documents[1].members, SizeIs(2));
+    EXPECT_EQ(documents[2].conference, "sip:hall-7@conf.north.example");
+    EXPECT_EQ(documents[2].subject, "Harbour clock");
+    EXPECT_THAT(documents[2].moderators, ElementsAre("sip:ida.marsh@north.example"));
+}
+
+// Clause A.5: what the subscriber is told, document by document.
+TEST(RosterTest, TheConferencesChanges) {
+    ims::Roster roster;
+    std::vector<std::string> changes;
+    for (const auto& message : read("A.5-conference").messages) {
+        const auto sip = message.kind == x2x3_send::Kind::sip ? ims::read_sip(message.bytes) : std::nullopt;
+        const auto info = sip && sip->content_type == "application/conference-info+xml"
+                              ? ims::read_conference_info(sip->body)
+                              : std::nullopt;
+        if (!info) {
+            continue;
+        }
+        for (const auto& change : roster.apply(*info)) {
+            constexpr std::array<const char*, 5> kinds = {"joined", "left", "roles", "subject", "nickname"};
+            changes.push_back(std::string(kinds.at(static_cast<std::size_t>(change.kind))) + ' ' + change.entity);
+        }
+    }
+    EXPECT_THAT(changes,
+                ElementsAre("joined sip:otto.lindqvist@south.example", "roles sip:otto.lindqvist@south.example",
+                            "subject ", "left sip:otto.lindqvist@south.example"));
 }
 
 class FlowsTest : public testing::TestWithParam<std::string> {};

@@ -242,3 +242,40 @@ class MsrpClient:
         id = lines[0].split(" ")[1]
         path = next(line[11:] for line in lines if line.startswith("From-Path: ")).split(" ")[0]
         self.send(f"MSRP {id} 200 OK\r\nTo-Path: {path}\r\nFrom-Path: {self.uri}\r\n-------{id}$\r\n")
+
+
+class Stack:
+    """What is intercepted: messages, and a session, of Ida (the target) and Otto."""
+
+    STORY = "A story of nine hundred words, told to somebody who has all evening. " * 90
+
+    def __init__(self, test, capture):
+        self.test, self.capture = test, capture
+        self.kamailio = Kamailio(test, capture)
+        self.sipp = Sipp(test, self.kamailio)
+
+    def messages(self, count):
+        """So many MESSAGEs from Ida to Otto."""
+        called = self.sipp.called("answer-message.xml", calls=count)
+        self.sipp.calling("send-message.xml", "-r", 100, calls=count)
+        self.test.assertEqual(called.wait(), 0)
+        self.kamailio.collector.wait_for(b"SIP/2.0 200", 2 * count)
+
+    def session(self):
+        """A session with a few messages, from INVITE to BYE: who said what."""
+        ida, otto = (MsrpClient(self.kamailio, self.capture, name) for name in ("ida", "otto"))
+        self.test.addCleanup(ida.close)
+        self.test.addCleanup(otto.close)
+        paths = {"offered_path": ida.authorise(), "answered_path": otto.authorise()}
+        called = self.sipp.called("answer-session.xml", "-key", "answered_path", paths["answered_path"])
+        self.sipp.calling("invite.xml", "-cid_str", "session-1", "-key", "offered_path", paths["offered_path"])
+        self.kamailio.collector.wait_for(b"ACK ", 2)
+        ida.say(otto, "Is the relay up?")
+        otto.say(ida, "It is.")
+        ida.say(otto, self.STORY, chunk=700)
+        self.sipp.calling("bye.xml", "-cid_str", "session-1", "-key", "contact",
+                          f"127.0.0.1:{self.kamailio.called_port}", "-key", "proxy", f"127.0.0.1:{self.kamailio.sip_port}")
+        self.test.assertEqual(called.wait(), 0)
+        self.kamailio.collector.wait_for(b"CSeq: 2 BYE", 4)
+        return [("sip:ida@north.example", "Is the relay up?"), ("sip:otto@south.example", "It is."),
+                ("sip:ida@north.example", self.STORY)]
