@@ -1,6 +1,7 @@
 #include "elisions.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <ranges>
 
@@ -30,6 +31,11 @@ std::string dialog_of(const SipText& text) {
     }
     const std::size_t comma = last.rfind(',');
     return std::string(trimmed(comma == std::string_view::npos ? last : last.substr(comma + 1)));
+}
+
+bool names_dialog(std::string_view name) {
+    constexpr std::array<std::string_view, 9> names = {"Via", "v", "From", "f", "To", "t", "Call-ID", "i", "CSeq"};
+    return std::ranges::any_of(names, [name](std::string_view each) { return same_name(each, name); });
 }
 
 /// `v=`, `a=`: a line of a session description without a value.
@@ -85,7 +91,7 @@ model::Result<SipText> read_sip_text(const std::vector<std::string>& lines) {
 }
 
 template <typename Has>
-const SipText* Elisions::nearest(const std::string& dialog, const std::string& kind, Has has) const {
+const SipText* Elisions::nearest(const std::string& dialog, const std::string& kind, bool dialog_first, Has has) const {
     const auto among = [&](bool same_dialog, bool same_kind) -> const SipText* {
         for (const auto& each : std::views::reverse(earlier_)) {
             if ((!same_dialog || each.dialog == dialog) && (!same_kind || each.kind == kind) && has(each.text)) {
@@ -94,7 +100,8 @@ const SipText* Elisions::nearest(const std::string& dialog, const std::string& k
         }
         return nullptr;
     };
-    for (const auto& [same_dialog, same_kind] : {std::pair(true, true), {true, false}, {false, true}, {false, false}}) {
+    for (const auto& [same_dialog, same_kind] :
+         {std::pair(true, true), {dialog_first, !dialog_first}, {!dialog_first, dialog_first}, {false, false}}) {
         if (const auto* const found = among(same_dialog, same_kind)) {
             return found;
         }
@@ -107,7 +114,7 @@ model::Status Elisions::fill_body(SipText& text, const std::string& dialog, cons
     if (!whole && std::ranges::none_of(text.body, elided_line)) {
         return {};
     }
-    const auto* const from = nearest(dialog, kind, [](const SipText& other) { return other.has_body; });
+    const auto* const from = nearest(dialog, kind, false, [](const SipText& other) { return other.has_body; });
     if (from == nullptr) {
         return model::Error{"no message before it has a body"};
     }
@@ -144,8 +151,8 @@ model::Status Elisions::fill(SipText& text) {
         if (!header.elided() || same_name(header.name, "Content-Length") || same_name(header.name, "l")) {
             continue;
         }
-        const auto* const from =
-            nearest(dialog, kind, [&](const SipText& other) { return other.find(header.name) != nullptr; });
+        const auto* const from = nearest(dialog, kind, names_dialog(header.name),
+                                         [&](const SipText& other) { return other.find(header.name) != nullptr; });
         if (from == nullptr) {
             return model::Error{"no message before it has a value for " + header.name};
         }

@@ -27,10 +27,12 @@ struct SipText {
 };
 [[nodiscard]] model::Result<SipText> read_sip_text(const std::vector<std::string>& lines);
 
-/// Fills what a message leaves out, from those before it. The nearest one of the same dialog (that is, with the same
-/// last Via) and the same kind (request of that method, or answer) that has the header gives it; then the nearest one
-/// of the dialog, of the kind, of any. So for lines of a session description: the first `a=` from the first, the second
-/// from the second. Content-Length is left to the writer.
+/// Fills what a message leaves out, from those before it: from the nearest one of the same dialog (that is, with the
+/// same last Via) and the same kind (request of that method, or answer) that has the header. Without one, what names
+/// the dialog comes from the nearest of the dialog, anything else from the nearest of the kind, since who asserts to be
+/// what in a request says nothing of the answer; then the other way round; then from any. So for lines of a session
+/// description: the first `a=` from the first, the second from the second. A message that leaves out its Via is of the
+/// dialog of the last request. Content-Length is left to the writer.
 class Elisions {
   public:
     [[nodiscard]] model::Status fill(SipText& text);
@@ -42,7 +44,8 @@ class Elisions {
         SipText text;
     };
     template <typename Has>
-    [[nodiscard]] const SipText* nearest(const std::string& dialog, const std::string& kind, Has has) const;
+    [[nodiscard]] const SipText* nearest(const std::string& dialog, const std::string& kind, bool dialog_first,
+                                         Has has) const;
     [[nodiscard]] model::Status fill_body(SipText& text, const std::string& dialog, const std::string& kind) const;
 
     std::vector<Earlier> earlier_;

@@ -100,6 +100,17 @@ TEST(FlowTest, TheSameDialogIsAskedFirstThenTheSameKind) {
     EXPECT_THAT(messages[4].bytes, AllOf(HasSubstr("Call-ID: c2"), HasSubstr("Allow: A")));
 }
 
+TEST(FlowTest, WhoAnswersIsNotWhoAsked) {
+    const auto messages = read(
+        "=== sip\nINVITE sip:b SIP/2.0\nVia: SIP/2.0/UDP ue1;branch=1\nCall-ID: c1\nP-Asserted-Identity: <sip:ida>\n"
+        "=== sip\nINVITE sip:b SIP/2.0\nVia: SIP/2.0/UDP as1;branch=2\nCall-ID: c2\nP-Asserted-Identity:\n"
+        "=== sip\nSIP/2.0 200 OK\nVia: SIP/2.0/UDP as1;branch=2\nCall-ID:\nP-Asserted-Identity: <sip:otto>\n"
+        "=== sip\nSIP/2.0 200 OK\nVia: SIP/2.0/UDP ue1;branch=1\nCall-ID:\nP-Asserted-Identity:\n");
+    ASSERT_THAT(messages, SizeIs(4));
+    EXPECT_THAT(messages[1].bytes, HasSubstr("P-Asserted-Identity: <sip:ida>"));
+    EXPECT_THAT(messages[3].bytes, AllOf(HasSubstr("Call-ID: c1"), HasSubstr("P-Asserted-Identity: <sip:otto>")));
+}
+
 TEST(FlowTest, AnAnswerWithoutAViaGoesWithTheLastRequest) {
     const auto messages = read(
         "=== sip\nINVITE sip:b SIP/2.0\nVia: SIP/2.0/UDP ue1;branch=1\nCall-ID: c1\nCSeq: 1 INVITE\n"
