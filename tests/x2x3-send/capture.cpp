@@ -223,7 +223,7 @@ class PacketReader {
 
     std::optional<Datagram> version_4(model::Instant at, std::string_view ip) {
         Numbers numbers(ip, true);
-        const std::size_t header = (numbers.at<std::uint8_t>(0) & 0xfU) * 4U;
+        const std::size_t header = (numbers.at<std::uint8_t>(0) & 0xfU) * std::size_t{4};
         const auto total = numbers.at<std::uint16_t>(2);
         const auto place = numbers.at<std::uint16_t>(6);
         Datagram datagram{

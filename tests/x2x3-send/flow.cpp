@@ -34,7 +34,7 @@ Words words_of(std::string_view text) {
 
 /// A text alone could be an error as well.
 model::Result<std::string> text_result(std::string text) {
-    return model::Result<std::string>(boost::system::in_place_value, std::move(text));
+    return {boost::system::in_place_value, std::move(text)};
 }
 
 template <typename Number>
@@ -112,7 +112,7 @@ class Reader {
   private:
     model::Status take_head(std::string_view line);
     model::Status take_task(const Words& words);
-    model::Status take_words(Head& head, Words words, bool& timed);
+    model::Status take_words(Head& head, const Words& words, bool& timed);
     model::Status take_setting(Head& head, std::string_view name, std::string_view value);
     model::Status take_number(Head& head, std::string_view name, std::string_view value);
     model::Status take_receivers(Head& head, std::string_view names, std::optional<Direction> direction);
@@ -121,7 +121,7 @@ class Reader {
     model::Status write_all(Flow& flow);
     model::Status write(Block& block, Flow& flow);
     model::Result<std::string> sip_bytes(const Block& block);
-    void deal(const Head& head, std::string bytes, Flow& flow);
+    void deal(const Head& head, const std::string& bytes, Flow& flow);
     [[nodiscard]] model::Error wrong(std::string what) const {
         return {"line " + std::to_string(line_) + ": " + std::move(what)};
     }
@@ -245,7 +245,7 @@ model::Status Reader::take_setting(Head& head, std::string_view name, std::strin
     return take_number(head, name, value);
 }
 
-model::Status Reader::take_words(Head& head, Words words, bool& timed) {
+model::Status Reader::take_words(Head& head, const Words& words, bool& timed) {
     for (const auto word : words) {
         if (const auto direction = direction_of(word)) {
             head.message.direction = *direction;
@@ -414,7 +414,7 @@ model::Result<std::string> Reader::sip_bytes(const Block& block) {
     return text_result(without_marks(std::move(out)) + line_end + body);
 }
 
-void Reader::deal(const Head& head, std::string bytes, Flow& flow) {
+void Reader::deal(const Head& head, const std::string& bytes, Flow& flow) {
     for (const auto& receiver : head.receivers) {
         Message message = head.message;
         message.xids = receiver.xids;
@@ -460,7 +460,7 @@ model::Status Reader::write(Block& block, Flow& flow) {
         if (!bytes) {
             return bytes.error();
         }
-        deal(block.head, std::move(*bytes), flow);
+        deal(block.head, *bytes, flow);
         return {};
     }
     deal(block.head,
@@ -482,6 +482,7 @@ model::Status Reader::write_all(Flow& flow) {
         }
     }
     std::vector<MsrpText*> frames;
+    frames.reserve(frames_.size());
     for (auto& frame : frames_) {
         frames.push_back(&frame);
     }
