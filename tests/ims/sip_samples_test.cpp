@@ -216,7 +216,8 @@ TEST_F(SipSamples, BodiesAreTakenApartAsTheTableSays) {
         }
         SCOPED_TRACE(file);
         const std::string bytes = contents(path);
-        const auto parts = leaves_of("multipart/mixed;boundary=\"" + rows[0]["boundary"] + "\"", {}, bytes);
+        const std::string type = "multipart/mixed;boundary=\"" + rows[0]["boundary"] + "\"";
+        const auto parts = leaves_of(type, {}, bytes);
         ASSERT_EQ(parts.size(), rows.size());
         for (std::size_t i = 0; i < parts.size(); ++i) {
             EXPECT_EQ(read_content_type(parts[i].content_type).type, rows[i]["content_type"]);

@@ -350,7 +350,8 @@ TEST(Sip, ReadsHeaderFieldsThatNoEmptyLineEnds) {
     std::string bytes = crlf(page_message);
     bytes.resize(bytes.find("\r\n\r\n"));
     for (const std::string_view end : {"", "\r\n", "\n"}) {
-        const auto message = read_sip(bytes + std::string(end));
+        const std::string ended = bytes + std::string(end);
+        const auto message = read_sip(ended);
         ASSERT_TRUE(message);
         EXPECT_EQ(message->body, "");
         EXPECT_EQ(message->header("Content-Length"), "5");
