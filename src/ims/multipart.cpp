@@ -99,11 +99,6 @@ void take_field(std::string_view field, Entity& entity) {
     }
 }
 
-bool is_field(std::string_view line) {
-    const std::size_t colon = line.find(':');
-    return colon != std::string_view::npos && is_token(trimmed_back(line.substr(0, colon)));
-}
-
 /// A part with its header fields, an empty line and a body. One that begins with neither a field nor the empty line is
 /// all body.
 Entity read_entity(std::string_view bytes) {
@@ -116,7 +111,7 @@ Entity read_entity(std::string_view bytes) {
             entity.part.body = rest;
             return entity;
         }
-        if (before.data() == bytes.data() && !is_field(line)) {
+        if (before.data() == bytes.data() && !begins_field(line)) {
             entity.part.body = bytes;
             return entity;
         }

@@ -107,12 +107,6 @@ Field field_of(std::string_view name) {
     return known == known_fields.end() ? Field::other : known->field;
 }
 
-/// Whether a line begins a header field, or is the empty one after the last.
-bool begins_field(std::string_view line) {
-    const std::size_t colon = line.find(':');
-    return line.empty() || (colon != std::string_view::npos && is_token(trimmed_back(line.substr(0, colon))));
-}
-
 class Reader {
   public:
     /// `blank_line_ends`: header fields end with a line of blanks too, which else continues the one before.
@@ -304,7 +298,9 @@ std::string_view Reader::take_field_lines() {
             }
         } else {
             std::string_view after = rest_;
-            if (line.empty() || (line.back() != ',' && line.back() != ';') || begins_field(take_line(after))) {
+            const bool goes_on = line.ends_with(',') || line.ends_with(';');
+            const std::string_view next = goes_on ? take_line(after) : std::string_view();
+            if (next.empty() || begins_field(next)) {
                 break;
             }
             mended("a continued line without a blank before it");

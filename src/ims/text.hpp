@@ -90,6 +90,12 @@ constexpr std::string_view take_line(std::string_view& text) {
     return line;
 }
 
+/// Whether a line begins a header field: `name:`, blanks before the colon.
+constexpr bool begins_field(std::string_view line) {
+    const std::size_t colon = line.find(':');
+    return colon != std::string_view::npos && is_token(trimmed_back(line.substr(0, colon)));
+}
+
 /// Cuts a word off the front of `text`, with the spaces before it; empty at the end.
 constexpr std::string_view take_word(std::string_view& text) {
     text = trimmed_front(text);
