@@ -27,7 +27,7 @@ struct Line {
     std::unique_ptr<Connection> connection;
     std::deque<Asked> asked;
     std::uint32_t next_number = 0;
-    SteadyTime last_asked{};
+    SteadyTime last_asked;
     std::string answers;
 };
 
@@ -267,7 +267,7 @@ class Try {
     const SendOptions& options_;
     Sent& sent_;
     std::vector<Line> lines_;
-    SteadyTime began_{};
+    SteadyTime began_;
     model::Instant flow_began_;
     std::size_t index_ = 0;
     std::uint64_t repetition_ = 0;
