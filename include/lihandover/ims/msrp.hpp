@@ -29,11 +29,12 @@ struct MsrpFrame {
     bool request = false;
     /// Of the 2004 draft that the flows of TS 24.247 annex A are in: TR-ID, Boundary, end line of five dashes.
     bool draft = false;
+    bool deviating = false;        ///< read all the same, though not as RFC 4975 or the draft have it
+    unsigned status = 0;           ///< of a response
     std::string_view transaction;  ///< the draft: TR-ID, else the boundary
     std::string_view method;       ///< of a request: SEND, REPORT, AUTH, NICKNAME, VISIT, or whatever it is
-    unsigned status = 0;           ///< of a response
     std::string_view comment;
-    std::vector<std::string_view> to_path;  ///< URIs in order; the draft: To or To-Path
+    std::vector<std::string_view> to_path;  ///< URIs in order, 64 at most; the draft: To or To-Path
     std::vector<std::string_view> from_path;
     std::string_view message_id;
     std::optional<ByteRange> range;  ///< nullopt where absent or not readable
@@ -50,12 +51,13 @@ struct MsrpFrame {
     std::string_view content_type;                 ///< as written, the draft's quotes cut
     std::string_view content_disposition;
     std::string_view content_id;
-    bool has_body = false;  ///< a blank line came
-    std::string_view body;
+    /// An empty line came, and another line end before the end line; or no empty line, but after Content-Type what is
+    /// no header field.
+    bool has_body = false;
     ChunkFlag flag = ChunkFlag::last;
-    std::vector<MsrpHeader> headers;  ///< all of them
+    std::string_view body;
+    std::vector<MsrpHeader> headers;  ///< all of them, 256 at most
     std::size_t octets = 0;           ///< what the frame takes of the bytes it was read from
-    bool deviating = false;           ///< read all the same, though not as RFC 4975 or the draft have it
 };
 
 /// What read_msrp made of the beginning of some bytes.
@@ -66,9 +68,15 @@ enum class MsrpRead : std::uint8_t {
 };
 
 /// Reads the frame that `bytes` begin with; empty lines before it are taken as part of it. RFC 4975 and the draft's
-/// form. Only the end line with the frame's own transaction ends it. Costs one pass over the bytes.
+/// form. Only the end line with the frame's own transaction ends it. Costs one pass over the bytes. A head of more than
+/// 64 KiB is malformed. Of a header field that comes several times, the first counts.
+///   out    of meaning only for a frame
 ///   from   bytes already seen to hold no end line, from an earlier call that was incomplete; 0 is always right
 [[nodiscard]] MsrpRead read_msrp(std::string_view bytes, MsrpFrame& out, std::size_t from = 0);
+
+/// Where, from `from` on, reading can begin again after bytes that are malformed: at the next whole start line, which
+/// need not be at the beginning of a line, since who broke off may have ended none; bytes.size() if there is none.
+[[nodiscard]] std::size_t find_msrp(std::string_view bytes, std::size_t from);
 
 /// The parts of an MSRP URI (RFC 4975 6): `msrp://host:port/session;tcp`, and the draft's without session or transport.
 struct MsrpUri {
