@@ -390,6 +390,14 @@ struct Opening {
     bool lf = false;         ///< its lines end with LF alone
 };
 
+/// Whether a transaction of three digits may be the draft's code, and the method a comment on it.
+bool may_be_code(const MsrpStart& start) {
+    const std::string_view digits = start.transaction;
+    const bool is_known =
+        start.method == "SEND" || start.method == "REPORT" || start.method == "NICKNAME" || start.method == "AUTH";
+    return digits.size() == 3 && std::ranges::all_of(digits, is_digit) && start.request && !is_known;
+}
+
 /// Reads it from the beginning of `head`: MsrpRead::frame where it is there.
 ///   whole   no more of the head can come
 MsrpRead read_opening(std::string_view head, bool whole, Opening& out) {
@@ -407,8 +415,7 @@ MsrpRead read_opening(std::string_view head, bool whole, Opening& out) {
     if (start) {
         out.start = *start;
         out.name = start->transaction;
-        // Three digits: a transaction, or the draft's code?
-        if (out.name.size() != 3 || !std::ranges::all_of(out.name, is_digit)) {
+        if (!may_be_code(*start)) {
             return MsrpRead::frame;
         }
     }

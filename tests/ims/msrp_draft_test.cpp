@@ -147,9 +147,10 @@ TEST(MsrpDraft, WithoutABoundaryThereIsNoFrame) {
 }
 
 TEST(MsrpDraft, ATransactionOfThreeDigitsIsNoCode) {
-    for (const std::string_view each : {"MSRP 123 SEND\nTo-Path: x\nFrom-Path: y\n-------123$\n",
-                                        "MSRP 123 200 OK\nTo-Path: x\nFrom-Path: y\n-------123$\n",
-                                        "MSRP 123 200 OK\n\nBoundary: b\n-------123$\n"}) {
+    for (const std::string_view each :
+         {"MSRP 123 SEND\nTo-Path: x\nFrom-Path: y\n-------123$\n",
+          "MSRP 123 200 OK\nTo-Path: x\nFrom-Path: y\n-------123$\n", "MSRP 123 SEND\nBoundary: b\n-------123$\n",
+          "MSRP 123 200 OK\nBoundary: b\n-------123$\n", "MSRP 123 FETCH\n\nBoundary: b\n-------123$\n"}) {
         SCOPED_TRACE(each);
         const std::string bytes = crlf(each);
         const MsrpFrame frame = read_whole(bytes);
