@@ -39,11 +39,6 @@ bool is_number(std::string_view text) {
     return digits >= 3;
 }
 
-/// What `im:` addresses are.
-constexpr model::IdentifierType im_type() {
-    return model::IdentifierType::user_id;
-}
-
 /// A URI with the bytes that are no UTF-8 percent-encoded, so that none is lost.
 std::string_view keep_uri(MadeEvent& made, std::string_view uri) {
     if (base::is_encoded(uri)) {
@@ -82,9 +77,9 @@ void mark_matching(MadeEvent& made, std::string_view matched) {
     const model::Event& event = made.event;
     for (std::size_t i = 0; i < event.parties.size(); ++i) {
         const auto identifiers = event.identifiers_of(event.parties[i]);
-        made.targeted[i] =
-            made.targeted[i] || std::any_of(identifiers.begin(), identifiers.end(),
-                                            [&target](const auto& identifier) { return names(target, identifier); });
+        made.targeted[i] = made.targeted[i] || std::ranges::any_of(identifiers, [&target](const auto& identifier) {
+                               return names(target, identifier);
+                           });
     }
 }
 
@@ -114,7 +109,7 @@ std::optional<std::size_t> only_receiver_of(const model::Event& event) {
 }  // namespace
 
 void Uris::add(std::string_view uri) {
-    if (!uri.empty() && uris_.size() < max && std::find(uris_.begin(), uris_.end(), uri) == uris_.end()) {
+    if (!uri.empty() && uris_.size() < max && std::ranges::find(uris_, uri) == uris_.end()) {
         uris_.push_back(uri);
     }
 }
@@ -147,7 +142,7 @@ model::IdentifierType type_of(std::string_view uri) {
         return model::IdentifierType::tel_uri;
     }
     if (begins(uri, "im:")) {
-        return im_type();
+        return model::IdentifierType::im_uri;
     }
     if (begins(uri, "mailto:")) {
         return model::IdentifierType::email;

@@ -70,6 +70,7 @@ TEST(TypeOf, GoesByTheScheme) {
     EXPECT_EQ(type_of("SIP:a@x"), IdentifierType::sip_uri);
     EXPECT_EQ(type_of("sips:a@x"), IdentifierType::sip_uri);
     EXPECT_EQ(type_of("tel:+44"), IdentifierType::tel_uri);
+    EXPECT_EQ(type_of("im:a@x"), IdentifierType::im_uri);
     EXPECT_EQ(type_of("mailto:a@x"), IdentifierType::email);
     EXPECT_EQ(type_of("a@x"), IdentifierType::email);
     EXPECT_EQ(type_of("+44 1632 960001"), IdentifierType::msisdn);

@@ -88,7 +88,8 @@ class Tracker {
     Tracker& operator=(const Tracker&) = delete;
     ~Tracker();
 
-    /// Fails only where a spool does: the copy was not taken, and may be again.
+    /// `out` is emptied first. Fails only where a spool does: the copy was not taken as a whole, and may be again; what
+    /// `out` has by then stands, and is not made again.
     [[nodiscard]] model::Status take(const Copy& copy, SteadyTime now, Made& out);
     /// What is due: messages that stayed incomplete, sessions that were idle. Call at due().
     [[nodiscard]] model::Status expire(SteadyTime now, Made& out);
