@@ -1,6 +1,7 @@
 // What the store does: items submitted and accepted again per second, beside a bare SQLite queue (insert, then read and
 // delete, every transaction synced) measured in the same run on the same disk.
 //   bench_store [--dir DIR] [--items N] [--group N] [--preload N] [--waiting N] [--conversations N] [--whole-seconds]
+//               [--without-times]
 #include <sqlite3.h>
 #include <unistd.h>
 
@@ -46,6 +47,7 @@ struct Settings {
     std::size_t waiting = 0;
     std::size_t conversations = 20'000;
     bool whole_seconds = false;
+    bool without_times = false;  ///< as events of X2/X3 are remembered
 };
 
 double seconds_since(Steady::time_point start) {
@@ -152,11 +154,13 @@ void preload(const Settings& settings, const std::filesystem::path& state) {
     run_sql(database, "PRAGMA synchronous=OFF");
     const std::int64_t now = model::system_clock().wall().micros();
     const std::int64_t week = 7LL * 24 * 3600 * 1'000'000;
+    // A period of late_repeats is 84 hours.
+    const std::string table = settings.without_times ? "late_repeats(period, hash)" : "repeats(event_micros, hash)";
     run_sql(database, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < " +
-                          std::to_string(settings.preload) + ") INSERT INTO repeats(event_micros, hash) SELECT " +
+                          std::to_string(settings.preload) + ") INSERT INTO " + table + " SELECT (" +
                           std::to_string(now - week) + " + i * " +
-                          std::to_string(week / static_cast<std::int64_t>(settings.preload)) +
-                          ", randomblob(16) FROM n");
+                          std::to_string(week / static_cast<std::int64_t>(settings.preload)) + ")" +
+                          (settings.without_times ? " / 302400000000" : "") + ", randomblob(16) FROM n ORDER BY 1, 2");
     run_sql(database, "PRAGMA wal_checkpoint(TRUNCATE)");
     sqlite3_close(database);
 }
@@ -292,7 +296,9 @@ class Bench {
             item.profile = profile_;
             item.object_id = model::Uuid::random();
             item.repeat_hash = random_hash();
-            item.event_seconds = now.seconds;
+            if (!settings_.without_times) {
+                item.event_seconds = now.seconds;
+            }
             item.event_nanos = settings_.whole_seconds ? 0 : now.nanos;
             item.conversation_hash = conversations_[conversation];
             item.received_at = now;
@@ -338,6 +344,10 @@ Settings read_arguments(std::span<char*> arguments) {
         const std::string_view name = arguments[i];
         if (name == "--whole-seconds") {
             settings.whole_seconds = true;
+            continue;
+        }
+        if (name == "--without-times") {
+            settings.without_times = true;
             continue;
         }
         if (i + 1 == arguments.size()) {

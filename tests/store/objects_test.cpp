@@ -849,7 +849,8 @@ TEST_F(ObjectsTest, ComeWithAStoreThatHadNone) {
         // As the first version left it.
         Connection connection(options_.directory / "store.db");
         connection.execute(
-            "DROP TABLE pause; DROP TABLE object; DROP TABLE blob; DROP TABLE source_file; DROP INDEX "
+            "DROP TABLE kept; DROP TABLE kept_source; DROP TABLE pause; DROP TABLE object; DROP TABLE blob; DROP TABLE "
+            "source_file; DROP INDEX "
             "record_object_ended;"
             "ALTER TABLE lane DROP COLUMN last; ALTER TABLE profile DROP COLUMN last; ALTER TABLE conversation DROP "
             "COLUMN last; DELETE FROM meta WHERE name='last_known_from';"

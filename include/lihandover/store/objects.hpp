@@ -39,8 +39,15 @@ class SealedObject {
 class ObjectWriter {
   public:
     virtual ~ObjectWriter() = default;
+    /// After a failure nothing more can be written.
     [[nodiscard]] virtual model::Status write(std::span<const char> bytes) = 0;
+    /// Holds room for so many bytes more; they can be written without asking for any. Where there is none it changes
+    /// nothing, and can be asked again.
+    [[nodiscard]] virtual model::Status reserve(std::uint64_t bytes) = 0;
     [[nodiscard]] virtual std::uint64_t size() const = 0;
+    /// Fills `out` with what was written from `at` on; all of it is there. Until it is finished, and also of what was
+    /// written before a failure.
+    [[nodiscard]] virtual model::Status read(std::uint64_t at, std::span<char> out) = 0;
     /// On the disk, file and directory, when it returns.
     [[nodiscard]] virtual model::Result<std::shared_ptr<const SealedObject>> finish() = 0;
 };

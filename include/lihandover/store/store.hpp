@@ -10,6 +10,7 @@
 #include "lihandover/model/result.hpp"
 #include "lihandover/store/downloads.hpp"
 #include "lihandover/store/intake.hpp"
+#include "lihandover/store/kept_copies.hpp"
 #include "lihandover/store/object_intake.hpp"
 #include "lihandover/store/operator_view.hpp"
 #include "lihandover/store/outbox.hpp"
@@ -52,6 +53,7 @@ class Store {
 
     [[nodiscard]] virtual ItemIntake& item_intake() = 0;
     [[nodiscard]] virtual ObjectIntake& object_intake() = 0;
+    [[nodiscard]] virtual KeptCopies& kept_copies() = 0;
     [[nodiscard]] virtual Outbox& outbox() = 0;
     [[nodiscard]] virtual UploadOutbox& upload_outbox() = 0;
     [[nodiscard]] virtual ObjectDownloads& object_downloads() = 0;

@@ -69,7 +69,8 @@ struct NewItem {
     /// Of a keyed hash of all that the event says. One with the same repeat_hash and another digest is another event:
     /// it makes an item, and is counted (Statistics::reused_ids). nullopt: the repeat_hash decides alone.
     std::optional<std::uint64_t> event_digest;
-    /// The event's own time in whole seconds; nullopt when the source gave none.
+    /// The event's own time in whole seconds; nullopt when the source gave none, or where the event is the same
+    /// whatever time it comes with.
     std::optional<std::int64_t> event_seconds;
     /// The rest of it. Repeats are remembered under both: with whole seconds alone a busy second's entries scatter over
     /// many pages, which costs a quarter of the store's speed.

@@ -89,6 +89,7 @@ void Database::close() {
     tables_.repeats.close();
     tables_.objects.close();
     tables_.items.close();
+    tables_.kept.close();
     for (Statement* statement : {&begin_, &commit_, &page_count_, &freelist_count_}) {
         *statement = Statement();
     }
@@ -148,6 +149,7 @@ model::Status Database::load() {
     tables_.repeats.open(connection_);
     tables_.objects.open(connection_);
     tables_.items.open(connection_);
+    tables_.kept.open(connection_);
     take_stock();
     bind_keys();
     next_id_ =
@@ -181,6 +183,7 @@ void Database::take_stock() {
     ObjectTable::take_stock(
         connection_, [&](LaneId lane, ObjectState state, std::int64_t count) { counts_of(lane).of(state) += count; });
     tables_.objects.find_slots(connection_);
+    tables_.kept.find_slots(connection_);
     if (const std::uint64_t lost = keys_->end_stocktaking(); lost > 0) {
         spdlog::error(
             "store: {} keys of stored content are missing from state_dir/keys, whose end is gone: what was sealed "

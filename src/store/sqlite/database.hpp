@@ -12,6 +12,7 @@
 #include "directory.hpp"
 #include "effects.hpp"
 #include "item_table.hpp"
+#include "kept_table.hpp"
 #include "key_slots.hpp"
 #include "keys_proof.hpp"
 #include "lihandover/model/clock.hpp"
@@ -33,6 +34,7 @@ struct Tables {
     Repeats repeats;
     ObjectTable objects;
     ItemTable items;
+    KeptTable kept;
 
     Tables(const Secret& secret, std::chrono::seconds repeat_memory, std::shared_ptr<ObjectFiles> files,
            std::shared_ptr<KeySlots> keys)
@@ -40,7 +42,8 @@ struct Tables {
           conversations(secret),
           repeats(repeat_memory),
           objects(audit, std::move(files), keys),
-          items(audit, objects, conversations, repeats, std::move(keys)) {}
+          items(audit, objects, conversations, repeats, keys),
+          kept(std::move(keys)) {}
     Tables(const Tables&) = delete;
     Tables& operator=(const Tables&) = delete;
     Tables(Tables&&) = delete;

@@ -1,8 +1,11 @@
 #include "interfaces.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
 #include "commands.hpp"
+#include "kept_table.hpp"
 #include "operator_reads.hpp"
 #include "outbox_reads.hpp"
 
@@ -57,6 +60,37 @@ model::Result<std::vector<std::shared_ptr<const SourceFile>>> SqliteObjectIntake
 void SqliteObjectIntake::prepared(const model::Uuid& file, std::shared_ptr<const SealedObject> copy,
                                   model::ObjectLoss loss, Done done) {
     writer_.keep(object_prepared(file, std::move(copy), loss, std::move(done)));
+}
+
+// -- KeptCopies
+
+model::Status SqliteKeptCopies::for_each_kept(std::string_view source,
+                                              const std::function<void(KeptCopy copy)>& visit) {
+    KeptChanges lost;
+    std::optional<std::uint64_t> after;
+    do {
+        auto page = readers_.read([&](ReadConnection& from) { return kept_page(from, source, after); });
+        if (!page) {
+            return page.error();
+        }
+        for (KeptCopy& copy : page->copies) {
+            visit(std::move(copy));
+        }
+        lost.let_go.insert(lost.let_go.end(), page->lost.begin(), page->lost.end());
+        after = page->last;
+    } while (after);
+    if (lost.empty()) {
+        return {};
+    }
+    spdlog::error(
+        "store: {} copies of unfinished sessions and messages cannot be unsealed: their keys are not in "
+        "state_dir/keys; what they began is lost",
+        lost.let_go.size());
+    return writer_.call([&](Tables& tables, Transaction& in) { tables.kept.apply(in, source, lost); });
+}
+
+model::Result<std::vector<std::string>> SqliteKeptCopies::sources() {
+    return readers_.read([](ReadConnection& from) { return kept_sources(from); });
 }
 
 // -- Outbox

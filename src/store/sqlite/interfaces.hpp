@@ -55,6 +55,23 @@ class SqliteObjectIntake final : public ObjectIntake {
     ObjectFiles& files_;
 };
 
+class SqliteKeptCopies final : public KeptCopies {
+  public:
+    SqliteKeptCopies(Writer& writer, ReaderPool& readers) : writer_(writer), readers_(readers) {}
+
+    void submit(std::vector<NewItem> items, const Arrival& arrival, std::string_view source, KeptChanges changes,
+                Done done) override {
+        writer_.submit(std::move(items), arrival, std::string(source), std::move(changes), std::move(done));
+    }
+    [[nodiscard]] model::Status for_each_kept(std::string_view source,
+                                              const std::function<void(KeptCopy copy)>& visit) override;
+    [[nodiscard]] model::Result<std::vector<std::string>> sources() override;
+
+  private:
+    Writer& writer_;
+    ReaderPool& readers_;
+};
+
 class SqliteOutbox final : public Outbox {
   public:
     SqliteOutbox(Writer& writer, ReaderPool& readers) : writer_(writer), readers_(readers) {}

@@ -273,6 +273,9 @@ class FileWriter final : public ObjectWriter {
         if (pending_) {
             wipe({pending_.get(), pending_size_});
         }
+        if (read_) {
+            wipe({read_.get(), seal_chunk});
+        }
         files_->promised_.fetch_sub(promised_, std::memory_order_relaxed);
         if (file_ < 0) {
             files_->give_back(counted_);
@@ -307,6 +310,13 @@ class FileWriter final : public ObjectWriter {
 
     [[nodiscard]] std::uint64_t size() const override { return size_; }
 
+    model::Status reserve(std::uint64_t bytes) override {
+        if (auto going = usable(); !going) {
+            return going;
+        }
+        return bytes > largest_object ? cannot_write(EFBIG) : admit(sealed_size_of(size_ + bytes));
+    }
+
     model::Status write(std::span<const char> bytes) override {
         if (auto going = usable(); !going) {
             return going;
@@ -340,6 +350,29 @@ class FileWriter final : public ObjectWriter {
         return {};
     }
 
+    model::Status read(std::uint64_t at, std::span<char> out) override {
+        // The last chunk stays where it is until the end. After a failure `size_` may say more than there is.
+        const std::uint64_t pending = chunk_ - (ended_ ? 1 : 0);
+        const std::uint64_t there = pending * seal_chunk + pending_size_;
+        if (finished_ || at > there || out.size() > there - at) {
+            return model::Error{"so much of the binary object cannot be read while it is written"};
+        }
+        while (!out.empty()) {
+            const std::uint64_t chunk = at / seal_chunk;
+            const auto offset = static_cast<std::size_t>(at % seal_chunk);
+            const std::size_t part = std::min(out.size(), seal_chunk - offset);
+            if (chunk != pending) {
+                if (auto unsealed = unseal(chunk); !unsealed) {
+                    return unsealed;
+                }
+            }
+            std::memcpy(out.data(), (chunk == pending ? pending_.get() : read_.get()) + offset, part);
+            out = out.subspan(part);
+            at += part;
+        }
+        return {};
+    }
+
     model::Result<std::shared_ptr<const SealedObject>> finish() override {
         if (auto going = usable(); !going) {
             return going.error();
@@ -348,6 +381,7 @@ class FileWriter final : public ObjectWriter {
         if (auto sealed = seal({pending_.get(), pending_size_}, true); !sealed) {
             return sealed.error();
         }
+        ended_ = true;
         if (auto flushed = flush(); !flushed) {
             return flushed.error();
         }
@@ -380,27 +414,66 @@ class FileWriter final : public ObjectWriter {
         return *failure_;
     }
 
+    /// Of all that the file will have then; what was admitted and not written yet is held.
+    model::Status admit(std::uint64_t bytes) {
+        if (bytes <= counted_) {
+            return {};
+        }
+        const std::uint64_t more = bytes - counted_;
+        if (auto admitted = files_->admit(more); !admitted) {
+            return admitted;
+        }
+        counted_ += more;
+        promised_ += more;
+        files_->promised_.fetch_add(more, std::memory_order_relaxed);
+        return {};
+    }
+
+    /// Brings one chunk, not the last, into read_.
+    model::Status unseal(std::uint64_t chunk) {
+        if (chunk == read_chunk_) {
+            return {};
+        }
+        if (!unsealing_) {
+            unsealing_.emplace(key_, ChunkCipher::Direction::unseal);
+            read_ = std::make_unique_for_overwrite<char[]>(seal_chunk);
+            from_disk_ = std::make_unique_for_overwrite<char[]>(sealed_chunk);
+        }
+        read_chunk_ = none;
+        const std::uint64_t place = place_of_chunk(chunk);
+        const char* sealed = from_disk_.get();
+        if (place >= written_) {
+            sealed = block_.get() + (place - written_);
+        } else if (!read_all(file_, {from_disk_.get(), sealed_chunk}, place)) {
+            return model::Error{"a binary object cannot be read from state_dir: " +
+                                (errno == 0 ? "the file was cut" : system_words(errno))};
+        }
+        if (!unsealing_->ready() || !unsealing_->unseal(chunk, false, {sealed, sealed_chunk}, read_.get())) {
+            return not_authentic();
+        }
+        read_chunk_ = chunk;
+        return {};
+    }
+
     model::Status seal(std::span<const char> chunk, bool last) {
         if (used_ + chunk.size() + seal_tag > seal_header + block_bytes) {
             if (auto flushed = flush(); !flushed) {
                 return flushed;
             }
         }
-        if (!cipher_.seal(chunk_++, last, chunk, block_.get() + used_)) {
+        if (!cipher_.seal(chunk_, last, chunk, block_.get() + used_)) {
             return failed(cannot_seal());
         }
+        ++chunk_;
         used_ += chunk.size() + seal_tag;
         return {};
     }
 
     model::Status flush() {
-        const std::uint64_t held = std::min<std::uint64_t>(used_, promised_);
-        if (used_ > held) {
-            if (auto admitted = files_->admit(used_ - held); !admitted) {
-                return failed(admitted.error());
-            }
-            counted_ += used_ - held;
+        if (auto admitted = admit(written_ + used_); !admitted) {
+            return failed(admitted.error());
         }
+        const std::uint64_t held = std::min<std::uint64_t>(used_, promised_);
         if (!write_all(file_, {block_.get(), used_}, written_)) {
             return failed(cannot_write(errno));
         }
@@ -434,8 +507,16 @@ class FileWriter final : public ObjectWriter {
     std::uint64_t promised_ = 0;        ///< of those, not written yet
     std::uint64_t known_failures_ = 0;  ///< of the directory's syncs, before there was an entry
     int file_ = -1;
+    bool ended_ = false;  ///< the last chunk is sealed
     bool finished_ = false;
     std::optional<model::Error> failure_;
+
+    // For reading what was written.
+    static constexpr std::uint64_t none = ~std::uint64_t{0};
+    std::optional<ChunkCipher> unsealing_;
+    std::unique_ptr<char[]> from_disk_;  ///< a chunk as it is there
+    std::unique_ptr<char[]> read_;       ///< chunk read_chunk_
+    std::uint64_t read_chunk_ = none;
 };
 
 bool DirectorySync::sync(int directory, std::uint64_t failures) {

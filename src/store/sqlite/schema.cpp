@@ -249,14 +249,31 @@ ALTER TABLE profile ADD COLUMN last INTEGER NOT NULL DEFAULT 0;
 INSERT INTO meta(name, value) SELECT 'last_known_from', coalesce(max(id), 0) FROM record;
 )sql";
 
-constexpr std::array<MigrationStep, 8> steps_of_this_program = {{{1, version_1},
+// What doors have read and not finished with. A source's copies lie in the order in which they came.
+constexpr const char* version_9 = R"sql(
+CREATE TABLE kept_source(
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+);
+
+CREATE TABLE kept(
+    source INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    key_slot INTEGER NOT NULL,
+    octets BLOB NOT NULL,
+    PRIMARY KEY(source, id)
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array<MigrationStep, 9> steps_of_this_program = {{{1, version_1},
                                                                  {2, version_2},
                                                                  {3, version_3},
                                                                  {4, version_4},
                                                                  {5, version_5},
                                                                  {6, version_6},
                                                                  {7, version_7},
-                                                                 {8, version_8}}};
+                                                                 {8, version_8},
+                                                                 {9, version_9}}};
 
 }  // namespace
 

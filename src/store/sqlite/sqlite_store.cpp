@@ -71,6 +71,7 @@ class SqliteStore final : public Store {
 
     ItemIntake& item_intake() override { return item_intake_; }
     ObjectIntake& object_intake() override { return object_intake_; }
+    KeptCopies& kept_copies() override { return kept_copies_; }
     Outbox& outbox() override { return outbox_; }
     UploadOutbox& upload_outbox() override { return upload_outbox_; }
     ObjectDownloads& object_downloads() override { return object_downloads_; }
@@ -161,6 +162,7 @@ class SqliteStore final : public Store {
 
     SqliteItemIntake item_intake_{writer_, secret_};
     SqliteObjectIntake object_intake_{writer_, *files_};
+    SqliteKeptCopies kept_copies_{writer_, readers_};
     SqliteOutbox outbox_{writer_, readers_};
     SqliteUploadOutbox upload_outbox_{writer_, readers_, *files_};
     SqliteObjectDownloads object_downloads_{writer_, readers_, *files_};

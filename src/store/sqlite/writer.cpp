@@ -165,14 +165,20 @@ void Writer::stop() {
 
 // The writer is woken after the lock is given back: else it would wake only to wait for it.
 
-void Writer::submit(std::vector<NewItem> items, const Arrival& arrival, Done done) {
+void Writer::submit(std::vector<NewItem> items, const Arrival& arrival, std::string source, KeptChanges changes,
+                    Done done) {
+    std::uint64_t kept_bytes = changes.let_go.size() * sizeof(std::uint64_t);
+    for (const KeptCopy& copy : changes.keep) {
+        kept_bytes += sizeof copy + copy.bytes.size();
+    }
     {
         std::unique_lock lock(mutex_);
         if (!stopping_) {
             const bool fits = pending_events_ < pending_events_limit && pending_bytes_ < pending_bytes_limit;
             if (fits) {
-                Submission& submission = submissions_.emplace_back(std::move(items), std::move(done), arrival);
-                submission.arrival.bytes += arrival.objects * (sizeof(NewObject) + object_rows);
+                Submission& submission = submissions_.emplace_back(std::move(items), std::move(done), arrival,
+                                                                   std::move(source), std::move(changes));
+                submission.arrival.bytes += kept_bytes + arrival.objects * (sizeof(NewObject) + object_rows);
                 submission.arrival.idle_objects = std::min(arrival.idle_objects, idle_objects_limit);
                 pending_events_ += arrival.events;
                 pending_bytes_ += submission.arrival.bytes;
@@ -406,16 +412,13 @@ void Writer::fail_decisions(Group& group) {
     group.decisions.clear();
 }
 
-void Writer::work_on(Group& group) {
-    if (broken_) {
-        fail_submissions(group);
-        fail_decisions(group);
-        return;
-    }
-    if (!accepting_) {
-        fail_submissions(group);
-    }
+void Writer::turn_submissions_away(Group& group) {
     std::erase_if(group.submissions, [this](Submission& submission) {
+        // Where there is only too little room, what lets go of something makes some.
+        if (!accepting_ && (blocked_ || submission.changes.let_go.empty())) {
+            answer(submission.done, Outcome::failed);
+            return true;
+        }
         const bool known = std::ranges::all_of(submission.items, [this](const NewItem& item) {
             return catalogue_.lane_facts(item.lane) != nullptr && catalogue_.profile_facts(item.profile) != nullptr &&
                    database_.tables().objects.takes(item);
@@ -427,6 +430,15 @@ void Writer::work_on(Group& group) {
         answer(submission.done, Outcome::failed);
         return true;
     });
+}
+
+void Writer::work_on(Group& group) {
+    if (broken_) {
+        fail_submissions(group);
+        fail_decisions(group);
+        return;
+    }
+    turn_submissions_away(group);
     if (group.kept.empty() && group.decisions.empty() && group.submissions.empty()) {
         return;
     }
@@ -523,6 +535,9 @@ void Writer::insert(std::vector<Submission>& submissions, Transaction& transacti
                 idle_bytes += size;
                 idle_objects += item.objects ? item.objects->size() : 0;
             }
+        }
+        if (!submission.changes.empty()) {
+            tables.kept.apply(transaction, submission.source, submission.changes);
         }
     }
     tables.items.filler(idle_events, idle_bytes, transaction.effects.queued.empty());

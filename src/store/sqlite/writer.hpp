@@ -16,6 +16,7 @@
 #include "commands.hpp"
 #include "database.hpp"
 #include "lihandover/store/intake.hpp"
+#include "lihandover/store/kept_copies.hpp"
 #include "lihandover/store/outbox.hpp"
 #include "lihandover/store/uploads.hpp"
 #include "maintenance.hpp"
@@ -67,7 +68,10 @@ class Writer {
     void start();
     void stop();
 
-    void submit(std::vector<NewItem> items, const Arrival& arrival, Done done);
+    void submit(std::vector<NewItem> items, const Arrival& arrival, Done done) {
+        submit(std::move(items), arrival, {}, {}, std::move(done));
+    }
+    void submit(std::vector<NewItem> items, const Arrival& arrival, std::string source, KeptChanges changes, Done done);
     void accepted(std::vector<Acceptance> items, Done done);
     /// A command that is kept over failed commits as acceptances are.
     ///   bounded  whether it fails where too many wait already
@@ -98,6 +102,8 @@ class Writer {
         std::vector<NewItem> items;
         Done done;
         Arrival arrival;
+        std::string source;  ///< of the changes
+        KeptChanges changes;
     };
     /// What is kept over failed commits: acceptances, or a command.
     struct Kept {
@@ -132,6 +138,8 @@ class Writer {
     void tell_effects();
     void run_call(Command& call);
     void fail_submissions(Group& group);
+    /// Those that cannot be taken as things are.
+    void turn_submissions_away(Group& group);
     void fail_decisions(Group& group);
     void finish_up();
 

@@ -74,6 +74,15 @@ void Changes::pause(const std::string& destination, const std::string& who, bool
            std::nullopt, who);
 }
 
+void Changes::keep(const std::string& source, const KeptChanges& changes) {
+    for (const KeptCopy& copy : changes.keep) {
+        disk.kept[{source, copy.id}] = copy.bytes;
+    }
+    for (const std::uint64_t id : changes.let_go) {
+        disk.kept.erase({source, id});
+    }
+}
+
 void Changes::insert(NewItem item) {
     auto& digests = disk.repeats[item.repeat_hash];
     const std::uint64_t digest = item.event_digest.value_or(0);

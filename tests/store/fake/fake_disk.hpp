@@ -63,6 +63,7 @@ struct FakeDisk {
     std::set<std::pair<LaneId, std::string>> provided;
     std::map<std::pair<std::string, std::string>, StoredWarrant> warrants;
     std::map<std::string, StoredPause> pauses;
+    std::map<std::pair<std::string, std::uint64_t>, std::string> kept;  ///< copies, by source and id
     RowId next = 1;
     std::shared_ptr<FakeObjects> bytes = std::make_shared<FakeObjects>();
 };
@@ -130,6 +131,7 @@ struct Changes {
     [[nodiscard]] LaneId lane(const std::string& destination, const std::string& liid);
     void pause(const std::string& destination, const std::string& who, bool pause);
     void insert(NewItem item);
+    void keep(const std::string& source, const KeptChanges& changes);
     void accept(const Acceptance& acceptance);
     void put_aside(RowId row, ItemState to, const Refusal& refusal);
     void put_aside(const model::Uuid& object, ObjectState to, const Refusal& refusal);

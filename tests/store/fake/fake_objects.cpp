@@ -65,6 +65,9 @@ class FakeObjects::Writer final : public ObjectWriter {
     Writer& operator=(Writer&&) = delete;
     ~Writer() override { --objects_->open_writers_; }
 
+    [[nodiscard]] model::Status reserve(std::uint64_t bytes) override {
+        return objects_->ask(&FakeObjects::before_write_, static_cast<std::size_t>(bytes));
+    }
     [[nodiscard]] model::Status write(std::span<const char> bytes) override {
         if (auto asked = objects_->ask(&FakeObjects::before_write_, bytes.size()); !asked) {
             return asked;
@@ -77,6 +80,13 @@ class FakeObjects::Writer final : public ObjectWriter {
         return {};
     }
     [[nodiscard]] std::uint64_t size() const override { return bytes_.size(); }
+    [[nodiscard]] model::Status read(std::uint64_t at, std::span<char> out) override {
+        if (at > bytes_.size() || out.size() > bytes_.size() - at) {
+            return model::Error{"so much was not written"};
+        }
+        bytes_.copy(out.data(), out.size(), static_cast<std::size_t>(at));
+        return {};
+    }
     [[nodiscard]] model::Result<std::shared_ptr<const SealedObject>> finish() override {
         if (auto asked = objects_->ask(&FakeObjects::before_finish_); !asked) {
             return asked.error();

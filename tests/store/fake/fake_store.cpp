@@ -4,6 +4,8 @@
 #include <chrono>
 #include <functional>
 #include <future>
+#include <set>
+#include <string>
 #include <tuple>
 
 #include "lihandover/store/digest.hpp"
@@ -15,6 +17,10 @@ namespace {
 /// Never lost: what waits for commits that work again.
 bool is_kept(Call call) {
     return call == Call::prepared || call == Call::accepted || call == Call::pushed || call == Call::fetched;
+}
+
+bool makes_room(const KeptChanges& changes) {
+    return !changes.let_go.empty();
 }
 
 auto telling(Done done) {
@@ -441,27 +447,70 @@ bool FakeStore::accepting() const {
     return accepting_ && !failing_ && !stopping_;
 }
 
+bool FakeStore::can_commit() const {
+    const std::lock_guard lock(mutex_);
+    return !failing_ && !stopping_;
+}
+
 void FakeStore::ask(const std::function<void(Asked&)>& note) {
     const std::lock_guard lock(mutex_);
     note(asked_);
     asked_changed_.notify_all();
 }
 
-void FakeStore::submit(std::vector<NewItem> items, const Arrival& /*arrival*/, Done done) {
+void FakeStore::submit(std::vector<NewItem> items, const Arrival& arrival, Done done) {
+    submit(std::move(items), arrival, {}, {}, std::move(done));
+}
+
+void FakeStore::submit(std::vector<NewItem> items, const Arrival& /*arrival*/, std::string_view source,
+                       KeptChanges changes, Done done) {
     ask([&](Asked& asked) { asked.submissions.push_back(items); });
     const bool known = std::ranges::all_of(
         items, [this](const NewItem& item) { return find_lane(item.lane) && find_profile(item.profile); });
-    if (!accepting() || !known) {
+    const bool taken = accepting() || (makes_room(changes) && can_commit());
+    if (!taken || !known) {
         submit_work({Call::submit, {}, [done = telling(std::move(done))](Outcome) { done(Outcome::failed); }});
         return;
     }
-    submit_work({Call::submit,
-                 [items = std::move(items)](Changes& changes) {
-                     for (const NewItem& item : items) {
-                         changes.insert(item);
-                     }
-                 },
-                 telling(std::move(done))});
+    submit_work(
+        {Call::submit,
+         [this, items = std::move(items), source = std::string(source), changes = std::move(changes)](Changes& to) {
+             for (const NewItem& item : items) {
+                 to.insert(item);
+             }
+             to.keep(source, changes);
+             if (!changes.empty()) {
+                 asked_.kept_changes.push_back(changes);
+             }
+         },
+         telling(std::move(done))});
+}
+
+model::Status FakeStore::for_each_kept(std::string_view source, const std::function<void(KeptCopy copy)>& visit) {
+    const auto all = reading([&](const FakeDisk& disk) {
+        std::vector<KeptCopy> found;
+        for (const auto& [key, bytes] : disk.kept) {
+            if (key.first == source) {
+                found.push_back({key.second, bytes});
+            }
+        }
+        return found;
+    });
+    if (!all) {
+        return all.error();
+    }
+    std::ranges::for_each(*all, visit);
+    return {};
+}
+
+model::Result<std::vector<std::string>> FakeStore::sources() {
+    return reading([](const FakeDisk& disk) {
+        std::set<std::string> names;
+        for (const auto& [key, bytes] : disk.kept) {
+            names.insert(key.first);
+        }
+        return std::vector<std::string>(names.begin(), names.end());
+    });
 }
 
 void FakeStore::accepted(std::vector<Acceptance> items, Done done) {
@@ -687,11 +736,8 @@ model::Result<std::unique_ptr<ObjectWriter>> FakeStore::writer() {
 }
 
 model::Result<std::unique_ptr<ObjectWriter>> FakeStore::copy_writer(std::uint64_t /*size*/) {
-    {
-        const std::lock_guard lock(mutex_);
-        if (failing_ || stopping_) {
-            return model::Error{"the store cannot be written at present"};
-        }
+    if (!can_commit()) {
+        return model::Error{"the store cannot be written at present"};
     }
     return disk_->bytes->writer(true);
 }

@@ -70,6 +70,7 @@ struct Asked {
     std::vector<model::Uuid> looked_up;  ///< binary objects
     std::size_t loads = 0;               ///< of items, and of binary objects
     // Once committed.
+    std::vector<KeptChanges> kept_changes;
     std::vector<Decision> decisions;
     std::vector<Prepared> prepared;
     std::vector<Acceptance> accepted;
@@ -83,6 +84,7 @@ struct Asked {
 class FakeStore final : public Store,
                         private ItemIntake,
                         private ObjectIntake,
+                        private KeptCopies,
                         private Outbox,
                         private UploadOutbox,
                         private ObjectDownloads,
@@ -158,6 +160,7 @@ class FakeStore final : public Store,
     void stop() override;
     [[nodiscard]] ItemIntake& item_intake() override { return *this; }
     [[nodiscard]] ObjectIntake& object_intake() override { return *this; }
+    [[nodiscard]] KeptCopies& kept_copies() override { return *this; }
     [[nodiscard]] Outbox& outbox() override { return *this; }
     [[nodiscard]] UploadOutbox& upload_outbox() override { return *this; }
     [[nodiscard]] ObjectDownloads& object_downloads() override { return *this; }
@@ -176,6 +179,8 @@ class FakeStore final : public Store,
         bool held = false;
     };
 
+    [[nodiscard]] bool can_commit() const;
+
     // -- ItemIntake
     [[nodiscard]] bool accepting() const override;
     void submit(std::vector<NewItem> items, const Arrival& arrival, Done done) override;
@@ -188,6 +193,13 @@ class FakeStore final : public Store,
     [[nodiscard]] model::Result<std::vector<std::shared_ptr<const SourceFile>>> pending_files() override;
     void prepared(const model::Uuid& file, std::shared_ptr<const SealedObject> copy, model::ObjectLoss loss,
                   Done done) override;
+
+    // -- KeptCopies
+    void submit(std::vector<NewItem> items, const Arrival& arrival, std::string_view source, KeptChanges changes,
+                Done done) override;
+    [[nodiscard]] model::Status for_each_kept(std::string_view source,
+                                              const std::function<void(KeptCopy copy)>& visit) override;
+    [[nodiscard]] model::Result<std::vector<std::string>> sources() override;
 
     // -- Outbox
     void set_listener(OutboxListener* listener) override;
