@@ -122,6 +122,7 @@ class TestStore {
 
     [[nodiscard]] store::ItemIntake& item_intake() { return store_.item_intake(); }
     [[nodiscard]] store::ObjectIntake& object_intake() { return store_.object_intake(); }
+    [[nodiscard]] store::KeptCopies& kept_copies() { return store_.kept_copies(); }
     [[nodiscard]] TestObjects& objects() { return objects_; }
 
     /// Of what is submitted from now on; what is held stays so until release().
@@ -184,6 +185,7 @@ class TestStore {
     [[nodiscard]] std::vector<std::vector<store::NewItem>> groups() const {
         return store_.asked([](const store::test::Asked& asked) { return asked.submissions; });
     }
+    [[nodiscard]] store::Statistics statistics() { return store_.operator_view().statistics(); }
     [[nodiscard]] std::vector<store::NewItem> items() const {
         std::vector<store::NewItem> all;
         for (const auto& group : groups()) {

@@ -89,41 +89,69 @@ bool ItemMaker::takes_objects(const model::Event& event, std::span<const warrant
     });
 }
 
+store::NewItem* ItemMaker::add(const model::Event& event, const warrants::Match& match, const Snapshot& snapshot,
+                               model::Instant received_at, std::vector<store::NewItem>& out,
+                               std::span<const ObjectSource> sources) {
+    const warrants::Warrant& warrant = **match.warrant;
+    if (!leaves_something(event, warrant.deliver, snapshot.metadata_parameters)) {
+        return nullptr;
+    }
+    const Route& route = route_of(match, snapshot);
+    store::NewItem& item = out.emplace_back();
+    item.lane = route.lane;
+    item.profile = route.profile;
+    item.object_id = model::Uuid::random();
+    item.emergency = warrant.priority == warrants::Priority::emergency;
+    item.schema_content = route.schema_content;
+    if (warrant.correlation == warrants::Correlation::conversation && !event.conversation.id.empty()) {
+        item.conversation_hash = store_.keyed_hash(
+            std::array<std::string_view, 3>{warrant.destination, warrant.liid, event.conversation.id});
+    }
+    item.received_at = received_at;
+    model::encode_share(event, match.targeted, warrant.deliver, received_at, snapshot.metadata_parameters, item.share);
+    if (warrant.deliver.binary && route.binary && !event.attachments.empty()) {
+        item.objects = objects_of(event, *route.binary, sources);
+    }
+    return &item;
+}
+
+store::Hash128 ItemMaker::repeat_hash_of(std::string_view scope, const model::Event& event,
+                                         const warrants::Warrant& warrant) const {
+    return store_.keyed_hash(std::array<std::string_view, 5>{scope, event.event_id, model::name_of(event.type),
+                                                             warrant.destination, warrant.liid});
+}
+
 void ItemMaker::append(const model::Event& event, std::span<const warrants::Match> matches, const Snapshot& snapshot,
                        model::Instant received_at, std::vector<store::NewItem>& out,
                        std::span<const ObjectSource> sources) {
     std::optional<std::uint64_t> digest;
     for (const warrants::Match& match : matches) {
-        const warrants::Warrant& warrant = **match.warrant;
-        if (!leaves_something(event, warrant.deliver, snapshot.metadata_parameters)) {
+        store::NewItem* const item = add(event, match, snapshot, received_at, out, sources);
+        if (item == nullptr) {
             continue;
         }
-        const Route& route = route_of(match, snapshot);
-        store::NewItem& item = out.emplace_back();
-        item.lane = route.lane;
-        item.profile = route.profile;
-        item.object_id = model::Uuid::random();
-        item.emergency = warrant.priority == warrants::Priority::emergency;
-        item.schema_content = route.schema_content;
-        item.repeat_hash = store_.keyed_hash(std::array<std::string_view, 5>{
-            source_, event.event_id, model::name_of(event.type), warrant.destination, warrant.liid});
+        item->repeat_hash = repeat_hash_of(source_, event, **match.warrant);
         if (!digest) {
             digest = digest_of(event, sources);
         }
-        item.event_digest = digest;
+        item->event_digest = digest;
         if (event.timestamp) {
-            item.event_seconds = event.timestamp->instant.seconds;
-            item.event_nanos = event.timestamp->instant.nanos;
+            item->event_seconds = event.timestamp->instant.seconds;
+            item->event_nanos = event.timestamp->instant.nanos;
         }
-        if (warrant.correlation == warrants::Correlation::conversation && !event.conversation.id.empty()) {
-            item.conversation_hash = store_.keyed_hash(
-                std::array<std::string_view, 3>{warrant.destination, warrant.liid, event.conversation.id});
-        }
-        item.received_at = received_at;
-        model::encode_share(event, match.targeted, warrant.deliver, received_at, snapshot.metadata_parameters,
-                            item.share);
-        if (warrant.deliver.binary && route.binary && !event.attachments.empty()) {
-            item.objects = objects_of(event, *route.binary, sources);
+    }
+}
+
+void ItemMaker::append_of_task(const model::Event& event, std::span<const warrants::Match> matches,
+                               const Snapshot& snapshot, model::Instant received_at, std::string_view substance,
+                               std::vector<store::NewItem>& out, std::span<const ObjectSource> sources) {
+    // No listener has this name. The XID is in the event's id, and one task may be heard through several listeners.
+    constexpr std::string_view any_listener;
+    const std::uint64_t digest = keyed_digest(substance);
+    for (const warrants::Match& match : matches) {
+        if (store::NewItem* const item = add(event, match, snapshot, received_at, out, sources)) {
+            item->repeat_hash = repeat_hash_of(any_listener, event, **match.warrant);
+            item->event_digest = digest;
         }
     }
 }
@@ -168,11 +196,16 @@ std::uint64_t ItemMaker::digest_of(const model::Event& event, std::span<const Ob
             add(attachment.reference);
         }
     }
+    const std::uint64_t digest = keyed_digest(scratch_);
+    let_go_of_scratch();
+    return digest;
+}
+
+std::uint64_t ItemMaker::keyed_digest(std::string_view bytes) const {
     static_assert(std::tuple_size_v<store::Hash128> == crypto_shorthash_siphashx24_KEYBYTES);
     std::array<unsigned char, crypto_shorthash_siphashx24_BYTES> hash{};
-    crypto_shorthash_siphashx24(hash.data(), reinterpret_cast<const unsigned char*>(scratch_.data()), scratch_.size(),
+    crypto_shorthash_siphashx24(hash.data(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
                                 digest_key_.data());
-    let_go_of_scratch();
     std::uint64_t digest = 0;
     std::memcpy(&digest, hash.data(), sizeof digest);
     return digest;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lihandover/intake/pipeline/snapshot.hpp"
@@ -48,11 +49,25 @@ class ItemMaker {
                 model::Instant received_at, std::vector<store::NewItem>& out,
                 std::span<const ObjectSource> sources = {});
 
+    /// The same for an event of an X2/X3 task: its repeats are known by its id and type alone, whatever time they carry
+    /// and whichever source they came through, and `substance` in place of all that the event says tells whether the id
+    /// was used again.
+    void append_of_task(const model::Event& event, std::span<const warrants::Match> matches, const Snapshot& snapshot,
+                        model::Instant received_at, std::string_view substance, std::vector<store::NewItem>& out,
+                        std::span<const ObjectSource> sources = {});
+
     /// Does for an event under no warrant what append() does for one warrant: it takes the time, and has no result
     /// (promise 7). Returns how many bytes the share would have had.
     [[nodiscard]] std::size_t imitate(const model::Event& event, const Snapshot& snapshot, model::Instant received_at);
 
   private:
+    /// An item of this match, without what tells repeats; null where the order leaves nothing to say.
+    store::NewItem* add(const model::Event& event, const warrants::Match& match, const Snapshot& snapshot,
+                        model::Instant received_at, std::vector<store::NewItem>& out,
+                        std::span<const ObjectSource> sources);
+    [[nodiscard]] store::Hash128 repeat_hash_of(std::string_view scope, const model::Event& event,
+                                                const warrants::Warrant& warrant) const;
+    [[nodiscard]] std::uint64_t keyed_digest(std::string_view bytes) const;
     /// Of everything that the event says, except when it came: a repeat has the same digest, also where its objects
     /// were uploaded again under other ids. SipHash: every event is hashed as a whole, and BLAKE2b would take longer
     /// over it than the parser.

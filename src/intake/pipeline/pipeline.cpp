@@ -1,6 +1,8 @@
 #include "lihandover/intake/pipeline/pipeline.hpp"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -20,6 +22,19 @@ namespace {
 // docs/events.md names the figure.
 constexpr std::size_t group_bytes = std::size_t{1024} * 1024;
 
+/// The changes one after the other. What comes and goes in them need not be written at all.
+store::KeptChanges joined(store::KeptChanges first, store::KeptChanges second) {
+    std::ranges::move(second.keep, std::back_inserter(first.keep));
+    std::ranges::copy(second.let_go, std::back_inserter(first.let_go));
+    if (!first.keep.empty() && !first.let_go.empty()) {
+        std::ranges::sort(first.let_go);
+        std::erase_if(first.keep, [&first](const store::KeptCopy& copy) {
+            return std::ranges::binary_search(first.let_go, copy.id);
+        });
+    }
+    return first;
+}
+
 }  // namespace
 
 model::Instant Moment::latest() const {
@@ -36,12 +51,25 @@ class Pipeline::Impl {
         moment.snapshot->index->match(event, {moment.received_at, moment.trusted_at}, scratch, out, moment.numbers);
     }
 
+    /// The same for an event of a task.
+    void match(const model::Event& event, const TaskMatch& task, const Moment& moment,
+               std::vector<warrants::Match>& out) {
+        marks.assign((event.parties.size() + 63) / 64, 0);
+        const std::size_t marked = task.targeted == nullptr ? 0 : std::min(task.targeted->size(), event.parties.size());
+        for (std::size_t party = 0; party < marked; ++party) {
+            marks[party / 64] |= std::uint64_t{(*task.targeted)[party]} << (party % 64);
+        }
+        moment.snapshot->index->match_task(event, task.xid, task.earlier, marks,
+                                           {moment.received_at, moment.trusted_at}, out);
+    }
+
     std::string source;
     PipelineParts parts;
     ItemMaker maker;
     // Used within one call of take(), never across a suspension: an event under no warrant costs no allocation.
     warrants::MatchScratch scratch;
     std::vector<warrants::Match> matches;
+    std::vector<std::uint64_t> marks;
 };
 
 Pipeline::Pipeline(std::string source, const PipelineParts& parts)
@@ -135,6 +163,49 @@ asio::awaitable<Outcome> Group::take(const model::Event& event, std::size_t byte
     co_return Outcome{};
 }
 
+void Group::note_of_task(std::size_t bytes, const model::Event& event) {
+    ++arrival_.events;
+    arrival_.bytes += bytes;
+    arrival_.objects += event.attachments.size();
+}
+
+void Group::take(const model::Event& event, std::size_t bytes, const TaskMatch& task, const Moment& moment) {
+    Pipeline::Impl& pipeline = *pipeline_.impl_;
+    pipeline.match(event, task, moment, pipeline.matches);
+    if (!pipeline.matches.empty()) {
+        pipeline.maker.append_of_task(event, pipeline.matches, *moment.snapshot, moment.received_at, task.substance,
+                                      items_);
+    }
+    note_of_task(bytes, event);
+}
+
+asio::awaitable<Outcome> Group::take(const model::Event& event, std::size_t bytes, const TaskMatch& task,
+                                     std::span<AttachedObject> objects, const Moment& moment) {
+    std::vector<warrants::Match> matches;
+    pipeline_.impl_->match(event, task, moment, matches);
+    std::vector<ObjectSource> sources;
+    if (ItemMaker::takes_objects(event, matches, *moment.snapshot)) {
+        if (auto fault = pipeline_.never_fits(objects)) {
+            co_return Outcome{Outcome::Kind::too_large, std::move(fault)};
+        }
+        sources.reserve(objects.size());
+        for (const AttachedObject& object : objects) {
+            ObjectSource& source = sources.emplace_back(object.sealed);
+            if (!object.sealed) {
+                source.sealed = co_await base::run_on(
+                    pipeline_.impl_->parts.workers, [&] { return seal(pipeline_.impl_->parts.objects, object, true); });
+            }
+            if (!source.sealed) {
+                co_return Outcome{Outcome::Kind::unavailable, {}};
+            }
+        }
+    }
+    pipeline_.impl_->maker.append_of_task(event, matches, *moment.snapshot, moment.received_at, task.substance, items_,
+                                          sources);
+    note_of_task(bytes, event);
+    co_return Outcome{};
+}
+
 void Group::note(std::size_t bytes, std::size_t items_before, const model::Event& event, const Moment& moment) {
     ++arrival_.events;
     arrival_.bytes += bytes;
@@ -147,6 +218,35 @@ void Group::note(std::size_t bytes, std::size_t items_before, const model::Event
 
 bool Group::is_full() const {
     return arrival_.bytes >= group_bytes;
+}
+
+bool Group::is_empty() const {
+    return items_.empty() && changes_.empty();
+}
+
+asio::awaitable<Outcome::Kind> Group::commit(store::KeptChanges changes) {
+    changes_ = joined(std::move(changes_), std::move(changes));
+    // Of this commit: what is taken while it runs belongs to the next one.
+    auto items = std::exchange(items_, {});
+    const store::Arrival arrival = std::exchange(arrival_, {});
+    auto now = std::exchange(changes_, {});
+    if (items.empty() && now.empty()) {
+        co_return Outcome::Kind::accepted;
+    }
+    const auto outcome = co_await base::await_callback<store::Outcome>([&](auto done) {
+        // Copies, to be given again where they come to nothing: nobody else has them.
+        pipeline_.impl_->parts.kept->submit(items, arrival, pipeline_.impl_->source, now, std::move(done));
+    });
+    if (outcome == store::Outcome::committed) {
+        co_return Outcome::Kind::accepted;
+    }
+    std::ranges::move(items_, std::back_inserter(items));
+    items_ = std::move(items);
+    changes_ = joined(std::move(now), std::move(changes_));
+    arrival_.events += arrival.events;
+    arrival_.bytes += arrival.bytes;
+    arrival_.objects += arrival.objects;
+    co_return Outcome::Kind::unavailable;
 }
 
 asio::awaitable<Outcome::Kind> Group::commit() {

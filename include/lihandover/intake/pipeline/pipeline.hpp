@@ -16,7 +16,9 @@
 #include "lihandover/intake/pipeline/snapshot.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/event.hpp"
+#include "lihandover/model/uuid.hpp"
 #include "lihandover/store/intake.hpp"
+#include "lihandover/store/kept_copies.hpp"
 #include "lihandover/store/object_intake.hpp"
 
 namespace lihandover::intake {
@@ -38,6 +40,14 @@ namespace lihandover::intake {
 // answers, makes one per connection and commits when it has read all that has arrived. While commit() waits for the
 // store the door reads nothing more, which is the back-pressure.
 
+// An event of an X2/X3 task belongs to the warrants that list the task, and its source gets no answer:
+//
+//     group.take(event, size, task, now);     // or co_await group.take(event, size, task, objects, now)
+//     while (co_await group.commit(std::exchange(changes, {})) == Outcome::Kind::unavailable)  wait a little
+//
+// Since nobody can learn anything from answers that there are none of, promise 7 does not concern it: nothing is done
+// for warrants that do not list the task. All other promises hold as for every door.
+
 /// What pipelines work with; all of it outlives them.
 struct PipelineParts {
     store::ItemIntake& items;
@@ -48,6 +58,20 @@ struct PipelineParts {
     boost::asio::any_io_executor workers;
     /// Copies the files that events name; null if none can be named (intake.attachment_root is not set).
     FileCopier* copier = nullptr;
+    /// For doors that keep copies; null for others.
+    store::KeptCopies* kept = nullptr;
+};
+
+/// What the copy of an X2/X3 task says of the event that was made of it.
+struct TaskMatch {
+    model::Uuid xid;
+    /// XIDs of the same copy of which the event was taken before: a warrant that lists one of them has its item.
+    std::span<const model::Uuid> earlier = {};  // NOLINT(readability-redundant-member-init): as in store/types.hpp
+    /// [n]: party n is the target; null where none is known to be.
+    const std::vector<bool>* targeted = nullptr;
+    /// What the event is to itself, the same in every copy of it: with another one its id was used again, for another
+    /// event.
+    std::string_view substance = {};  // NOLINT(readability-redundant-member-init)
 };
 
 /// What an event, or a few of them, are judged by: taken once for a stretch of work that does not suspend.
@@ -133,6 +157,17 @@ class Group {
     [[nodiscard]] boost::asio::awaitable<Outcome> take(const model::Event& event, std::size_t bytes,
                                                        std::span<AttachedObject> objects, const Moment& moment);
 
+    /// Takes an event of a task, without attachments: always accepted. An event with the id (and type) of one that came
+    /// in within the memory of repeats makes no second item, whatever time it carries and whichever listener it came
+    /// through.
+    void take(const model::Event& event, std::size_t bytes, const TaskMatch& task, const Moment& moment);
+    /// The same with attachments, whose bytes are raw or sealed already. Sealed objects that no warrant orders are left
+    /// to their other handles. After `unavailable` and `too_large` nothing was taken: the first can be taken again
+    /// later, the second without the objects.
+    [[nodiscard]] boost::asio::awaitable<Outcome> take(const model::Event& event, std::size_t bytes,
+                                                       const TaskMatch& task, std::span<AttachedObject> objects,
+                                                       const Moment& moment);
+
     /// Whether so much has gathered that it should be committed before more is taken. Depends only on the bytes of the
     /// events, so that commits follow from what a source sent (promise 7).
     [[nodiscard]] bool is_full() const;
@@ -142,13 +177,22 @@ class Group {
     /// The group can be reused either way.
     [[nodiscard]] boost::asio::awaitable<Outcome::Kind> commit();
 
+    /// For a door that keeps copies (PipelineParts::kept): the same with the changes in the same transaction. After
+    /// `unavailable` nothing is lost: all of it stays in the group, and the next call, whatever changes it adds, tries
+    /// again. Answers at once where there is nothing to commit.
+    [[nodiscard]] boost::asio::awaitable<Outcome::Kind> commit(store::KeptChanges changes);
+    /// Whether a commit of kept changes would have nothing to write, besides what it adds.
+    [[nodiscard]] bool is_empty() const;
+
   private:
     void note(std::size_t bytes, std::size_t items_before, const model::Event& event, const Moment& moment);
+    void note_of_task(std::size_t bytes, const model::Event& event);
 
     Pipeline& pipeline_;
     store::Arrival arrival_;
     std::vector<store::NewItem> items_;
     std::vector<NamedCopy> copies_;
+    store::KeptChanges changes_;
     /// Files in place of objects that nobody ordered.
     std::vector<std::shared_ptr<const store::SealedObject>> idle_;
 };
