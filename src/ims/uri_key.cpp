@@ -1,5 +1,8 @@
 #include "uri_key.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "lihandover/base/utf8.hpp"
 #include "lihandover/model/identifier.hpp"
 #include "parties.hpp"
@@ -21,14 +24,18 @@ SipUri split(std::string_view uri) {
     return {sip, sip ? uri.substr(uri.find(':') + 1) : uri};
 }
 
-/// `sip:user@host` of a SIP URI; any other as it is.
-std::string without_parameters(std::string_view uri) {
+/// `sip:user@host` of a SIP URI; any other as it is. `parameters`, where there is one, gets what follows.
+std::string without_parameters(std::string_view uri, std::string_view* parameters = nullptr) {
     auto [sip, rest] = split(uri);
     if (!sip) {
         return std::string(rest);
     }
     const std::size_t at = rest.find('@');
-    rest = rest.substr(0, rest.find_first_of(";?", at == std::string_view::npos ? 0 : at));
+    const std::size_t end = std::min(rest.find_first_of(";?", at == std::string_view::npos ? 0 : at), rest.size());
+    if (parameters != nullptr) {
+        *parameters = rest.substr(end);
+    }
+    rest = rest.substr(0, end);
     for (const std::string_view port : {":5060", ":5061"}) {
         if (rest.ends_with(port)) {
             rest.remove_suffix(port.size());
@@ -38,6 +45,25 @@ std::string without_parameters(std::string_view uri) {
     std::string plain("sip:");
     plain += rest;
     return plain;
+}
+
+/// Parameters that say how to reach a conference, and not which one it is.
+constexpr std::array<std::string_view, 12> ways{"transport", "lr",   "ob",         "maddr", "ttl",   "method",
+                                                "user",      "comp", "sigcomp-id", "gr",    "alias", "rport"};
+
+/// Those that may tell two conferences apart.
+void append_telling(std::string_view parameters, std::string& out) {
+    parameters = parameters.substr(0, parameters.find('?'));
+    while (!parameters.empty()) {
+        parameters.remove_prefix(1);
+        const std::string_view one = parameters.substr(0, parameters.find(';'));
+        parameters.remove_prefix(one.size());
+        const std::string_view name = one.substr(0, one.find('='));
+        const auto is_it = [name](std::string_view way) { return same_name(name, way); };
+        if (!one.empty() && std::ranges::none_of(ways, is_it)) {
+            out.append(";").append(one);
+        }
+    }
 }
 
 }  // namespace
@@ -58,7 +84,9 @@ std::string user_key(std::string_view uri) {
 }
 
 std::string plain_uri(std::string_view uri) {
-    const std::string plain = without_parameters(uri);
+    std::string_view parameters;
+    std::string plain = without_parameters(uri, &parameters);
+    append_telling(parameters, plain);
     const std::string text = model::normalised(type_of(plain), plain);
     return base::is_encoded(text) ? text : base::with_replacements(text);
 }

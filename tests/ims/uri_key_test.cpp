@@ -27,6 +27,9 @@ TEST(UserKey, IsAnotherForOthers) {
 TEST(PlainUri, HasOneSpelling) {
     EXPECT_EQ(plain_uri("sips:Room-1@Example.COM:5061;transport=tls"), "sip:Room-1@example.com");
     EXPECT_EQ(plain_uri("sip:room@x"), plain_uri("SIP:room@X;gr=urn:uuid:1"));
+    EXPECT_EQ(plain_uri("sip:as@x;LR;conf=7;transport=tcp?to=b"), "sip:as@x;conf=7");
+    EXPECT_NE(plain_uri("sip:as@x;conf=7"), plain_uri("sip:as@x;conf=8"));
+    EXPECT_EQ(plain_uri("sip:as@x;;"), "sip:as@x");
     EXPECT_EQ(plain_uri("sip:\xFF@x"), plain_uri("sip:\xFF@x"));
     EXPECT_EQ(plain_uri("im:room@x"), "im:room@x");
     EXPECT_EQ(plain_uri("sip:+441632960001@x;user=phone"), "sip:+441632960001@x");
