@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "event_maker.hpp"
+#include "transfer_encoding.hpp"
 
 namespace lihandover::ims {
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::string_view plain = "text/plain";
 constexpr std::string_view html = "text/html";
+constexpr std::size_t most_listed = 4096;
 
 bool equal_in_any_case(std::string_view left, std::string_view right) {
     return std::ranges::equal(left, right, [](char a, char b) {
@@ -22,23 +24,6 @@ bool equal_in_any_case(std::string_view left, std::string_view right) {
 bool is_recipient_list(std::string_view disposition) {
     const std::string_view name = disposition.substr(0, disposition.find_first_of("; \t"));
     return equal_in_any_case(name, "recipient-list") || equal_in_any_case(name, "recipient-list-history");
-}
-
-constexpr std::string_view boundary = "=_the-only-part";
-constexpr std::string_view only_part_type = "multipart/mixed; boundary=\"=_the-only-part\"";
-
-/// An encoded body as the only part of a multipart one, so that its encoding is undone.
-std::string as_only_part(std::string_view content_type, std::string_view disposition, std::string_view encoding,
-                         std::string_view body) {
-    std::string made;
-    made.reserve(body.size() + 256);
-    made.append("--").append(boundary).append("\r\nContent-Type: ").append(content_type);
-    if (!disposition.empty()) {
-        made.append("\r\nContent-Disposition: ").append(disposition);
-    }
-    made.append("\r\nContent-Transfer-Encoding: ").append(encoding);
-    made.append("\r\n\r\n").append(body).append("\r\n--").append(boundary).append("--\r\n");
-    return made;
 }
 
 class Reader {
@@ -54,18 +39,19 @@ class Reader {
 
     void read_encoded(std::string_view content_type, std::string_view disposition, std::string_view encoding,
                       std::string_view body, int depth) {
-        if (encoding.empty()) {
-            read(content_type, disposition, body, depth);
-            return;
+        auto decoded = without_transfer_encoding(body, encoding);
+        if (decoded) {
+            body = out_.made.emplace_back(std::move(*decoded));
         }
-        out_.made.push_back(as_only_part(content_type, disposition, encoding, body));
-        read(only_part_type, {}, out_.made.back(), depth);
+        read(content_type, disposition, body, depth);
     }
 
   private:
     void leaf(const BodyPart& part, int depth) {
         const ContentType type = read_content_type(part.content_type);
-        if (type.type == "message/cpim" && depth < max_cpim_depth && cpim(part.body, depth)) {
+        // What is nested is unwrapped as long as it does not become too many parts.
+        const bool unwrap = depth < max_cpim_depth && ++leaves_ <= max_leaves;
+        if (type.type == "message/cpim" && unwrap && cpim(part.body, depth)) {
             return;
         }
         if (type.type == "message/imdn+xml" && notification(part)) {
@@ -107,7 +93,9 @@ class Reader {
     /// What it names are receivers. It stays an object unless it says that this is all it is for.
     bool list(const BodyPart& part) {
         for (std::string& uri : receivers_of_list(part.body)) {
-            out_.listed.push_back(std::move(uri));
+            if (out_.listed.size() < most_listed) {
+                out_.listed.push_back(std::move(uri));
+            }
         }
         if (!is_recipient_list(part.content_disposition)) {
             return false;
@@ -139,6 +127,7 @@ class Reader {
 
     Content& out_;
     std::size_t max_text_;
+    std::size_t leaves_ = 0;
 };
 
 void first(std::string_view& to, std::string_view from) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "conference_events.hpp"
 #include "content.hpp"
 #include "lihandover/ims/msrp.hpp"
 #include "status_text.hpp"
@@ -49,6 +50,12 @@ bool is_failure(const SipMessage& message) {
 
 bool is_success(const SipMessage& message) {
     return message.is_answer() && message.status >= 200 && message.status < 300;
+}
+
+/// Of what makes events, when it comes for the first time.
+bool says_anything(const SipMessage& message) {
+    return message.request ? message.method == "INVITE" || message.method == "BYE"
+                           : message.method == "INVITE" && message.status >= 200;
 }
 
 bool is_initial(const SipMessage& message) {
@@ -290,7 +297,7 @@ void Dialogs::take(const Take& take, const SipMessage& message) {
     }
     if (heard.changed) {
         take.out.kept_by = session.owner;
-    } else if (message.request || message.status >= 200) {
+    } else if (says_anything(message)) {
         take.repeat();
     }
 }
@@ -429,13 +436,13 @@ void Dialogs::take_success(const Take& take, Heard& heard) {
 void Dialogs::take_failure(const Take& take, Heard& heard) {
     Call& call = heard.call;
     Session& session = heard.session;
-    if (session.over || session.started || call.confirmed || !call.invited || heard.message.cseq < call.cseq) {
+    if (session.over || session.started || call.confirmed || heard.message.cseq < call.cseq) {
         return;
     }
     const unsigned status = heard.message.status;
     const bool of_another_branch =
         call.forked && !heard.message.branch.empty() && short_hash(heard.message.branch) != call.branch;
-    if (of_another_branch || &call != &session.calls.front()) {
+    if (!call.invited || of_another_branch || &call != &session.calls.front()) {
         if (session.waiting == no_slot) {
             wait(take, heard.slot, status, false);
             heard.changed = true;
@@ -544,6 +551,9 @@ void Dialogs::start_or_end(const Take& take, Heard& heard) {
             session.conversation = conversation_of(session.xid, session.path_digests[0], session.path_digests[1]);
             session.has_conversation = true;
         }
+        if (const auto conference = conferences_.conversation_of(take, heard.message.call_id); !conference.empty()) {
+            session.conference = std::make_unique<std::string>(conference);
+        }
         add_event(take, take.copy, session, model::EventType::conversation_started, {}, 0, way);
         heard.changed = true;
     }
@@ -638,6 +648,9 @@ void Dialogs::end_silently(const Take& take, Slot slot) {
 
 void Dialogs::add_event(const Take& take, const Copy& copy, const Session& session, model::EventType type,
                         std::string_view status, unsigned code, Way way) {
+    if (session.conference) {
+        return;
+    }
     const std::uint32_t cseq = session.cseq != 0 ? session.cseq : session.calls.front().cseq;
     const Digest id = Naming(name_of(type)).add(session.identity).add(std::uint64_t{cseq}).finish();
     MadeEvent made = make_event({copy, take.options.service}, type, id);
@@ -732,14 +745,18 @@ const Identities& Dialogs::identities(Slot slot, End end) const {
     return sessions_[slot].ends[at(end)];
 }
 
-std::optional<Digest> Dialogs::conversation(Slot slot) const {
-    const Session& session = sessions_[slot];
-    return session.has_conversation ? std::optional(session.conversation) : std::nullopt;
+Digest Dialogs::conversation(Slot slot, const model::Uuid& xid, std::string_view from_path, std::string_view to_path) {
+    Session& session = sessions_[slot];
+    if (!session.has_conversation) {
+        session.conversation = conversation_of(xid, from_path, to_path);
+        session.has_conversation = true;
+    }
+    return session.conversation;
 }
 
-void Dialogs::set_conversation(Slot slot, const Digest& conversation) {
-    sessions_[slot].conversation = conversation;
-    sessions_[slot].has_conversation = true;
+std::string_view Dialogs::conference(Slot slot) const {
+    const Session& session = sessions_[slot];
+    return session.conference ? std::string_view(*session.conference) : std::string_view();
 }
 
 std::string_view Dialogs::file_name(const Take& take, Slot slot, std::string_view from_path,
@@ -755,10 +772,6 @@ std::string_view Dialogs::file_name(const Take& take, Slot slot, std::string_vie
         }
     }
     return {};
-}
-
-std::optional<End> Dialogs::focus(Slot slot) const {
-    return sessions_[slot].focus;
 }
 
 }  // namespace lihandover::ims

@@ -21,6 +21,8 @@
 
 namespace lihandover::ims {
 
+class ConferenceTable;
+
 /// The two ends of a session: who began it and who was called.
 enum class End : std::uint8_t { caller, called };
 [[nodiscard]] constexpr End other(End end) {
@@ -33,9 +35,11 @@ enum class End : std::uint8_t { caller, called };
 /// same correlation, From and To that begin before it is answered.
 class Dialogs {
   public:
-    Dialogs(const TableSecret& secret, Owners& owners) : secret_(secret), owners_(owners) {}
+    Dialogs(const TableSecret& secret, Owners& owners, ConferenceTable& conferences)
+        : secret_(secret), owners_(owners), conferences_(conferences) {}
 
-    /// INVITE, ACK, PRACK, UPDATE, BYE and CANCEL, and answers to them.
+    /// INVITE, ACK, PRACK, UPDATE, BYE and CANCEL, and answers to them; after the conferences have had them. Those with
+    /// the focus of a conference start and end nothing here: these are joining it and leaving.
     void take(const Take& take, const SipMessage& message);
 
     /// The session that a frame of MSRP belongs to.
@@ -47,17 +51,18 @@ class Dialogs {
     [[nodiscard]] std::optional<Found> find(const Take& take, std::string_view from_path, std::string_view to_path);
 
     [[nodiscard]] const Identities& identities(Slot slot, End end) const;
-    /// The conversation that all of it belongs to, once its paths are known.
-    [[nodiscard]] std::optional<Digest> conversation(Slot slot) const;
-    /// A session whose paths are not known yet takes the conversation of its first frame.
-    void set_conversation(Slot slot, const Digest& conversation);
+    /// The conversation that all of it belongs to; where its paths are not known yet, that of its first frame.
+    [[nodiscard]] Digest conversation(Slot slot, const model::Uuid& xid, std::string_view from_path,
+                                      std::string_view to_path);
+    /// The URI of the conference; empty for a session of two.
+    [[nodiscard]] std::string_view conference(Slot slot) const;
     /// The name of the file that is sent on one of these paths; empty if none is.
     [[nodiscard]] std::string_view file_name(const Take& take, Slot slot, std::string_view from_path,
                                              std::string_view to_path) const;
     /// Whether copies of its messages come from several hops.
     [[nodiscard]] bool has_several_legs(Slot slot) const { return sessions_[slot].calls.size() > 1; }
-    /// An end that is the focus of a conference; nullopt if none is.
-    [[nodiscard]] std::optional<End> focus(Slot slot) const;
+    /// Which end the focus is, of a session with one.
+    [[nodiscard]] End focus(Slot slot) const { return sessions_[slot].focus.value_or(End::called); }
 
     void expire(const Take& take);
     [[nodiscard]] std::optional<SteadyTime> due(const TrackerOptions& options) const;
@@ -88,6 +93,7 @@ class Dialogs {
         std::vector<Call> calls;
         std::vector<TableKey> paths;
         std::unique_ptr<std::string> file;
+        std::unique_ptr<std::string> conference;
         Digest identity{};
         Digest conversation{};
         std::array<std::uint64_t, 2> path_digests{};
@@ -175,6 +181,7 @@ class Dialogs {
 
     const TableSecret& secret_;
     Owners& owners_;
+    ConferenceTable& conferences_;
     AgedList<Session> sessions_;  ///< by when they were last heard of
     AgedList<Slot> begun_;
     AgedList<Slot> ended_;

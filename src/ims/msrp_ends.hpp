@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "content.hpp"
 #include "dialogs.hpp"
 #include "lihandover/ims/msrp.hpp"
 #include "parties.hpp"
@@ -33,18 +34,30 @@ struct FramePaths {
 
 /// Who sends to whom on these paths, and in which conversation.
 struct MsrpEnds {
+    struct Receiver {
+        Uris uris;
+        std::string_view name;
+    };
     Uris sender;
-    Uris receiver;
-    std::vector<Uris> others;   ///< further receivers
-    std::vector<Uris> members;  ///< where it is not known which of them sends
     std::string_view sender_name;
-    std::string_view receiver_name;
-    Digest conversation{};
-    std::string_view kind = "direct";
+    std::vector<Receiver> receivers;
+    std::vector<Uris> members;  ///< where it is not known which of them sends
+    /// The sender is who sent the copy: not so where a focus passes on what somebody else said.
+    bool sender_is_source = true;
+    std::optional<std::size_t> reached;  ///< the receiver that the copy went to
+    std::string conversation;
+    std::string_view kind;
     std::optional<Dialogs::Found> session;
+
+    /// Of the only receiver there is as long as nothing else is known.
+    [[nodiscard]] const Receiver& receiver() const { return receivers.front(); }
 };
+
 /// From its session; else from the paths and the matched target identifiers.
 [[nodiscard]] MsrpEnds ends_of(const Take& take, Dialogs& dialogs, const FramePaths& paths);
+/// Of a message, what it says itself too: whom message/cpim names. In a conference these are the ends, and what the
+/// paths say is only that it went by the focus.
+void add_wrapping_ends(const Content& content, MsrpEnds& ends, const Dialogs& dialogs);
 
 /// Adds them to an event, and marks the target.
 ///   way   how the event's sender stands to the copy

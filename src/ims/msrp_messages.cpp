@@ -55,26 +55,6 @@ std::string text_of(const std::vector<Range>& ranges) {
     return ranges.size() > most ? text + ",..." : text;
 }
 
-/// Whom message/cpim names, too.
-void add_wrapping_ends(const Content& content, MsrpEnds& ends) {
-    for (const CpimAddress& address : content.from) {
-        ends.sender.add(address.uri);
-    }
-    if (!content.from.empty() && ends.sender_name.empty()) {
-        ends.sender_name = content.from.front().name;
-    }
-    if (content.to.size() == 1) {
-        ends.receiver.add(content.to.front().uri);
-        return;
-    }
-    for (const CpimAddress& address : content.to) {
-        const auto& known = ends.receiver.list();
-        if (std::find(known.begin(), known.end(), address.uri) == known.end()) {
-            ends.others.emplace_back().add(address.uri);
-        }
-    }
-}
-
 }  // namespace
 
 void SentMessages::add(const TableKey& message, const Sent& sent, SteadyTime now) {
@@ -238,7 +218,9 @@ model::Status MsrpMessages::finish(const Take& take, const TableKey& key) {
     if (!digest) {
         digest = Naming("unread").add(message.head->transaction).finish();
     }
-    Outgoing outgoing{*message.head, {}, std::move(*bytes), *digest, std::move(ranges)};
+    // A text may be content though it was too long to wait in memory.
+    Outgoing outgoing{
+        *message.head, {}, brought_in(std::move(*bytes), take.options.max_text), *digest, std::move(ranges)};
     const bool keep = complete && outgoing.bytes.in_memory() && of_several_hops(take, *message.head);
     go_out(take, outgoing);
     drop(take, key, keep);
@@ -329,7 +311,7 @@ void MsrpMessages::go_out(const Take& take, Outgoing& outgoing) {
     const Content content = content_of(then, outgoing, spooled);
     const bool is_message = content.is_message();
     MsrpEnds ends = ends_of(then, dialogs_, {head.from, head.to});
-    add_wrapping_ends(content, ends);
+    add_wrapping_ends(content, ends, dialogs_);
     hops_.add(common, is_message ? event : Digest{});
     sent_.add(head.message, {event, is_message}, take.now);
     if (is_message) {
@@ -338,7 +320,7 @@ void MsrpMessages::go_out(const Take& take, Outgoing& outgoing) {
     }
     add_notifications(
         then, content,
-        {ends.sender, ends.receiver, ends.sender_name, ends.receiver_name, ims::text_of(ends.conversation), ends.kind},
+        {ends.sender, ends.receiver().uris, ends.sender_name, ends.receiver().name, ends.conversation, ends.kind},
         ids_);
 }
 

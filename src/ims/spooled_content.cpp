@@ -84,4 +84,13 @@ model::Result<Digest> digest_of(const Bytes& bytes) {
     return read ? model::Result<Digest>(digest.finish()) : read.error();
 }
 
+Bytes brought_in(Bytes bytes, std::size_t most) {
+    if (bytes.in_memory() || bytes.size() > most) {
+        return bytes;
+    }
+    std::string all(static_cast<std::size_t>(bytes.size()), '\0');
+    const auto read = bytes.spooled()->read(0, std::span(all.data(), all.size()));
+    return read ? Bytes(std::move(all)) : bytes;
+}
+
 }  // namespace lihandover::ims

@@ -25,4 +25,7 @@ struct SpooledContent {
 
 [[nodiscard]] model::Result<Digest> digest_of(const Bytes& bytes);
 
+/// In memory, where it is no more than `most` and the disk gives it.
+[[nodiscard]] Bytes brought_in(Bytes bytes, std::size_t most);
+
 }  // namespace lihandover::ims

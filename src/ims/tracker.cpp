@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "aged.hpp"
+#include "conference_events.hpp"
 #include "dialogs.hpp"
 #include "lihandover/ims/msrp.hpp"
 #include "lihandover/ims/sip.hpp"
@@ -14,6 +15,7 @@
 #include "owners.hpp"
 #include "page_messages.hpp"
 #include "take.hpp"
+#include "transfer_encoding.hpp"
 #include "whole_objects.hpp"
 
 namespace lihandover::ims {
@@ -71,7 +73,8 @@ class Tracker::Impl : public FrameTaker {
         : options_(std::move(options)),
           secret_(TableSecret::random()),
           page_(owners_),
-          dialogs_(secret_, owners_),
+          conferences_(secret_, owners_),
+          dialogs_(secret_, owners_, conferences_),
           messages_(spools, owners_, dialogs_, sent_, ids_),
           status_(owners_, dialogs_, sent_),
           streams_(owners_) {}
@@ -88,7 +91,9 @@ class Tracker::Impl : public FrameTaker {
                 status = streams_.take(take, *this);
                 break;
             case Copy::Kind::mime:
-                take_body(take, ids_);
+                if (!take_document(take)) {
+                    take_body(take, ids_);
+                }
                 break;
         }
         if (status) {
@@ -110,6 +115,7 @@ class Tracker::Impl : public FrameTaker {
         }
         // Last: what is left of a session's messages is its ends'.
         dialogs_.expire(take);
+        conferences_.expire(take);
         made_before_.remove_repeats(take);
         return status;
     }
@@ -121,6 +127,7 @@ class Tracker::Impl : public FrameTaker {
         earlier(first, streams_.due(options_));
         earlier(first, messages_.due(options_));
         earlier(first, dialogs_.due(options_));
+        earlier(first, conferences_.due(options_));
         return first;
     }
 
@@ -139,6 +146,7 @@ class Tracker::Impl : public FrameTaker {
         if (place.beginning != 0) {
             take.out.let_go.push_back(place.beginning);
         }
+        conferences_.take_frame(take, frame);
         if (!frame.request) {
             status_.take_response(take, frame, place);
         } else if (frame.method == "REPORT") {
@@ -170,6 +178,7 @@ class Tracker::Impl : public FrameTaker {
         }
         take.out.remarks.insert(take.out.remarks.end(), message->mended.begin(), message->mended.end());
         const std::string_view method = message->method;
+        conferences_.take_sip(take, *message);
         if (method == "MESSAGE") {
             if (message->request) {
                 page_.take_request(take, *message, ids_);
@@ -180,6 +189,13 @@ class Tracker::Impl : public FrameTaker {
                    method == "BYE" || method == "CANCEL") {
             dialogs_.take(take, *message);
         }
+    }
+
+    /// A document of a conference's policy, or the like.
+    bool take_document(const Take& take) {
+        const Copy& copy = take.copy;
+        const auto decoded = without_transfer_encoding(copy.payload, copy.mime_transfer_encoding);
+        return conferences_.take_body(take, copy.mime_type, decoded ? std::string_view(*decoded) : copy.payload);
     }
 
     /// Gives out what came longest ago while too much of what is unfinished is in memory.
@@ -205,6 +221,7 @@ class Tracker::Impl : public FrameTaker {
     ImdnIds ids_;
     SentMessages sent_;
     PageMessages page_;
+    ConferenceTable conferences_;
     Dialogs dialogs_;
     MsrpMessages messages_;
     MsrpStatus status_;

@@ -278,8 +278,19 @@ TEST_F(Msrp, WhatIsLargeIsSpooled) {
     EXPECT_EQ(last().event.attachments.front().content_type, "application/zip");
 }
 
+TEST_F(Msrp, ATextThatWasTooLongToWaitInMemoryIsContent) {
+    options.in_memory = 8;
+    tracker->set_options(options);
+    const std::string whole = "longer than what may wait in memory";
+    msrp(chunk(whole, 1, 20));
+    msrp(chunk(whole, 21, 35));
+    EXPECT_GT(spools.made, 0);
+    EXPECT_EQ(lines(), (Lines{"message \"" + whole + "\""}));
+}
+
 TEST_F(Msrp, WhatIsLargeIsTakenOutOfCpim) {
     options.in_memory = 64;
+    options.max_text = 64;
     tracker->set_options(options);
     const std::string body(900, 'z');
     const std::string whole =
@@ -307,6 +318,7 @@ TEST_F(Msrp, WhatIsLargeIsTakenOutOfCpim) {
 
 TEST_F(Msrp, AFailingDiskLosesNothing) {
     options.in_memory = 4;
+    options.max_text = 4;
     tracker->set_options(options);
     const std::string whole = "a message that does not fit";
     spools.failing = true;

@@ -28,6 +28,7 @@ class Restarts : public TrackerTest {
     Restarts() {
         options.partial_message_timeout = std::chrono::seconds(10);
         options.in_memory = 16;  // so that some of it is spooled
+        options.max_text = 16;
         start();
     }
     void add_sip(std::string_view text, Direction direction = Direction::from_target) {
