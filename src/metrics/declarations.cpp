@@ -6,7 +6,9 @@ namespace lihandover::metrics {
 
 namespace {
 
-constexpr Label source{"source", "names of `intake.http` listeners", {}};
+constexpr Label source{"source", "names of listeners below `intake`", {}};
+constexpr Label http_source{"source", "names of `intake.http` listeners", {}};
+constexpr Label x2x3_source{"source", "names of `intake.x2x3` listeners", {}};
 constexpr Label destination{"destination", "names of `destinations`", {}};
 
 constexpr std::array<std::string_view, 19> answer_codes = {"200", "201", "202", "204", "400",  "404", "405",
@@ -16,8 +18,11 @@ constexpr std::array<std::string_view, 2> validation_outcomes = {"valid", "inval
 constexpr std::array<std::string_view, 2> fill_thresholds = {"50", "80"};
 
 constexpr std::array<Label, 1> by_source = {source};
+constexpr std::array<Label, 1> by_http_source = {http_source};
+constexpr std::array<Label, 1> by_x2x3_source = {x2x3_source};
+constexpr std::array<Label, 2> by_pdu_outcome = {x2x3_source, {"outcome", "what became of them", pdu_outcome_names}};
 constexpr std::array<Label, 2> by_source_and_reason = {source, {"reason", "why", rejection_names}};
-constexpr std::array<Label, 2> by_source_and_code = {source, {"code", "HTTP status", answer_codes}};
+constexpr std::array<Label, 2> by_source_and_code = {http_source, {"code", "HTTP status", answer_codes}};
 constexpr std::array<Label, 1> by_destination = {destination};
 constexpr std::array<Label, 2> by_item_outcome = {destination, {"outcome", "what became of them", item_outcome_names}};
 constexpr std::array<Label, 2> by_waiting_state = {destination, {"state", "where they are", waiting_state_names}};
@@ -44,11 +49,11 @@ constexpr std::array<double, 15> post_buckets = {0.0005, 0.001, 0.0025, 0.005, 0
 constexpr std::array<double, 13> commit_buckets = {0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                                                    0.05,    0.1,    0.25,  0.5,    1,     5};
 
-constexpr std::array<Declaration, 50> all = {{
+constexpr std::array<Declaration, 55> all = {{
     {"lihandover_events_received_total", Kind::counter, "Events read from a source, accepted or not.", by_source, {}},
     {"lihandover_events_accepted_total",
      Kind::counter,
-     "Events answered with success: under no warrant, or on disk.",
+     "Events answered with success, or of X2/X3 durable: under no warrant, or on disk.",
      by_source,
      {}},
     {"lihandover_events_rejected_total",
@@ -66,11 +71,36 @@ constexpr std::array<Declaration, 50> all = {{
      "Items made although the source had given their event_id to another event before.",
      {},
      {}},
-    {"lihandover_intake_received_bytes_total", Kind::counter, "Bytes of request bodies read.", by_source, {}},
+    {"lihandover_intake_received_bytes_total", Kind::counter, "Bytes of request bodies and PDUs read.", by_source, {}},
     {"lihandover_intake_answers_total", Kind::counter, "HTTP answers given to sources.", by_source_and_code, {}},
-    {"lihandover_intake_objects_total", Kind::counter, "Binary objects uploaded by a source.", by_source, {}},
-    {"lihandover_intake_object_bytes_total", Kind::counter, "Bytes of them.", by_source, {}},
+    {"lihandover_intake_objects_total", Kind::counter, "Binary objects uploaded by a source.", by_http_source, {}},
+    {"lihandover_intake_object_bytes_total", Kind::counter, "Bytes of them.", by_http_source, {}},
     {"lihandover_intake_connections", Kind::gauge, "Connections open.", by_source, {}},
+    {"lihandover_x2x3_pdus_total",
+     Kind::counter,
+     "PDUs of X2 and X3 by what became of them; each counts once. `unknown_xid`: of a task that no warrant in force "
+     "lists. `skipped`: of a type or payload format that is not read. `malformed`: it, or its payload, is not as it "
+     "should be; the payload of a known task goes out all the same.",
+     by_pdu_outcome,
+     {}},
+    {"lihandover_x2x3_sequence_gaps_total",
+     Kind::counter,
+     "Gaps in the sequence numbers of PDUs of one task, point of interception and session: something was lost on the "
+     "way. A point that counts over all its tasks has none.",
+     by_x2x3_source,
+     {}},
+    {"lihandover_x2x3_times_ahead_total",
+     Kind::counter,
+     "Events of copies whose time is further ahead than intake.max_future: the clock of a point of interception is "
+     "wrong.",
+     by_x2x3_source,
+     {}},
+    {"lihandover_x2x3_sessions", Kind::gauge, "Sessions known now.", by_x2x3_source, {}},
+    {"lihandover_x2x3_unfinished_bytes",
+     Kind::gauge,
+     "Bytes of messages that are not complete, in memory and in sealed files.",
+     by_x2x3_source,
+     {}},
     {"lihandover_items_total",
      Kind::counter,
      "Items by what became of them: `queued` when made and durable, `delivered` when the LEA accepted, `refused` by "
@@ -111,7 +141,8 @@ constexpr std::array<Declaration, 50> all = {{
     {"lihandover_object_bytes", Kind::gauge, "Bytes of the binary objects kept.", {}, {}},
     {"lihandover_objects_lost_total",
      Kind::counter,
-     "Files named by sources that could not be copied in time; their items went without them.",
+     "Binary objects whose items went without them: files named by sources that could not be copied in time, and "
+     "objects of X2/X3 events that are larger than store.max_bytes allows.",
      {},
      {}},
     {"lihandover_uploads_total",

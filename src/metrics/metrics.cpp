@@ -174,6 +174,14 @@ struct Metrics::Impl {
         }
     }
 
+    void event_metrics(const std::string& name, EventMetrics& out) {
+        out.received = counter(Metric::events_received, {name});
+        out.accepted = counter(Metric::events_accepted, {name});
+        counters(Metric::events_rejected, &name, rejection_names, out.rejected_by);
+        out.received_bytes = counter(Metric::intake_received_bytes, {name});
+        out.connections = gauge(Metric::intake_connections, {name});
+    }
+
     template <typename T>
     prometheus::Family<T>& family(const Declaration& declared) {
         // The registry finds a family of the same name and help again.
@@ -200,6 +208,7 @@ struct Metrics::Impl {
     std::mutex handles_mutex;
     // Guarded by handles_mutex; maps, since references into them stay valid.
     std::map<std::string, SourceMetrics> sources;
+    std::map<std::string, X2x3Metrics> x2x3;
     std::map<std::string, DestinationMetrics> destinations;
 
     // Set by the constructor.
@@ -240,18 +249,29 @@ const SourceMetrics& Metrics::source(const std::string& name) {
     const auto [found, is_new] = impl_->sources.try_emplace(name);
     SourceMetrics& handles = found->second;
     if (is_new) {
-        handles.received = impl_->counter(Metric::events_received, {name});
-        handles.accepted = impl_->counter(Metric::events_accepted, {name});
-        impl_->counters(Metric::events_rejected, &name, rejection_names, handles.rejected_by);
-        handles.received_bytes = impl_->counter(Metric::intake_received_bytes, {name});
+        impl_->event_metrics(name, handles);
         handles.objects = impl_->counter(Metric::intake_objects, {name});
         handles.object_bytes = impl_->counter(Metric::intake_object_bytes, {name});
-        handles.connections = impl_->gauge(Metric::intake_connections, {name});
         for (std::size_t n = 0; n < SourceMetrics::statuses.size(); ++n) {
             handles.answers_.at(n) =
                 impl_->counter(Metric::intake_answers, {name, std::to_string(SourceMetrics::statuses.at(n))});
         }
         handles.answers_.back() = impl_->counter(Metric::intake_answers, {name, "other"});
+    }
+    return handles;
+}
+
+const X2x3Metrics& Metrics::x2x3(const std::string& name) {
+    const std::lock_guard lock(impl_->handles_mutex);
+    const auto [found, is_new] = impl_->x2x3.try_emplace(name);
+    X2x3Metrics& handles = found->second;
+    if (is_new) {
+        impl_->event_metrics(name, handles);
+        impl_->counters(Metric::x2x3_pdus, &name, pdu_outcome_names, handles.pdus_by);
+        handles.sequence_gaps = impl_->counter(Metric::x2x3_sequence_gaps, {name});
+        handles.times_ahead = impl_->counter(Metric::x2x3_times_ahead, {name});
+        handles.sessions = impl_->gauge(Metric::x2x3_sessions, {name});
+        handles.unfinished_bytes = impl_->gauge(Metric::x2x3_unfinished_bytes, {name});
     }
     return handles;
 }
@@ -355,6 +375,8 @@ lost.
 
 - For each source, `events_received_total` = `events_accepted_total` + the sum of `events_rejected_total` over its
   reasons. A source that keeps its own count compares the events it sent with `received`.
+- For each `intake.x2x3` source, every PDU read is counted once in `x2x3_pdus_total`. A PDU of several tasks, or with
+  several messages, makes several events: `events_received_total` may be more than `x2x3_pdus_total{outcome="event"}`.
 - For each destination, since the daemon started: the change of `outbox_items`, summed over its states, =
   `items_total{outcome="queued"}` - `{outcome="delivered"}` - `{outcome="rejected"}`. Items leave the outbox only by
   the LEA's acceptance or an operator's decision.
@@ -376,7 +398,10 @@ lost.
 | `lihandover_outbox_items{state="set_aside"} > 0` | single items fail where others succeed; `lihandoverctl items --state set_aside` names them |
 | `lihandover_objects{state="set_aside"} > 0` | the same for binary objects |
 | `lihandover_objects{state="refused"} > 0` | binary objects wait for an operator; they are listed with the items |
-| `increase(lihandover_objects_lost_total[1h]) > 0` | a file that a source named could not be copied |
+| `increase(lihandover_objects_lost_total[1h]) > 0` | a file that a source named could not be copied, or an object is larger than the store |
+| `increase(lihandover_x2x3_sequence_gaps_total[1h]) > 0` | copies were lost between a point of interception and us |
+| `increase(lihandover_x2x3_pdus_total{outcome=~"malformed\|skipped"}[1h]) > 0` | a point of interception sends what is not as it should be, or not read; the log says what |
+| `increase(lihandover_x2x3_times_ahead_total[1h]) > 0` | the clock of a point of interception is wrong |
 | `increase(lihandover_event_ids_reused_total[1h]) > 0` | a source gives different events the same event_id: they are handed over, but an event sent again may be, too |
 | `lihandover_outbox_oldest_age_seconds > 300` | an LEA does not accept items as fast as they come, or at all |
 | `lihandover_store_fill_alarm == 1`, `lihandover_store_accepting == 0` | the store fills up; sources are refused |

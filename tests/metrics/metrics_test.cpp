@@ -34,6 +34,23 @@ TEST(Metrics, SeriesOfASourceBeginAtZero) {
     }
 }
 
+TEST(Metrics, ASourceOfTasksHasItsOwn) {
+    Metrics metrics;
+    const X2x3Metrics& source = metrics.x2x3("as-1");
+    source.pdus(PduOutcome::unknown_xid).add(7);
+    source.sequence_gaps.add();
+    source.sessions.set(3);
+    const std::string text = metrics.render();
+    EXPECT_THAT(text, HasSubstr("lihandover_x2x3_pdus_total{outcome=\"unknown_xid\",source=\"as-1\"} 7\n"));
+    for (const std::string_view outcome : pdu_outcome_names) {
+        EXPECT_THAT(text, HasSubstr("lihandover_x2x3_pdus_total{outcome=\"" + std::string(outcome) + "\""));
+    }
+    EXPECT_THAT(text, HasSubstr("lihandover_x2x3_sequence_gaps_total{source=\"as-1\"} 1\n"));
+    EXPECT_THAT(text, HasSubstr("lihandover_x2x3_sessions{source=\"as-1\"} 3\n"));
+    EXPECT_THAT(text, HasSubstr("lihandover_events_received_total{source=\"as-1\"} 0\n"));
+    EXPECT_THAT(text, Not(HasSubstr("lihandover_intake_answers_total"))) << "it answers nothing";
+}
+
 TEST(MetricsDeathTest, AGaugeThatWouldGoBelowZeroIsFound) {
     Metrics metrics;
     const SourceMetrics& source = metrics.source("local");
@@ -174,6 +191,7 @@ TEST(Metrics, FillAlarms) {
 TEST(Metrics, ExpositionHasEveryDeclaredMetricOnceWithItsType) {
     Metrics metrics;
     static_cast<void>(metrics.source("s"));
+    static_cast<void>(metrics.x2x3("x"));
     static_cast<void>(metrics.destination("d"));
     metrics.add_scraped([](Scrape& scrape) {
         scrape.outbox_items("d", WaitingState::held, 0);

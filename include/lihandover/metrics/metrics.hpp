@@ -173,19 +173,48 @@ inline constexpr std::array<std::string_view, 4> store_failure_names = {"disk_fu
 enum class CertificateRole : std::uint8_t { intake, destination, objectserver };
 inline constexpr std::array<std::string_view, 3> certificate_role_names = {"intake", "destination", "objectserver"};
 
-/// Of one source (an intake listener's name).
-struct SourceMetrics {
+/// What became of a PDU of X2 or X3; each counts once.
+enum class PduOutcome : std::uint8_t {
+    event,        ///< it made at least one event
+    no_event,     ///< it was read, and by itself makes none
+    repeat,       ///< it had come before
+    unknown_xid,  ///< of a task that no warrant in force lists: nothing is left of it
+    keepalive,
+    skipped,    ///< of a type or payload format that is not read
+    malformed,  ///< it, or its payload, is not as it should be; the payload of a known task goes out all the same
+};
+inline constexpr std::array<std::string_view, 7> pdu_outcome_names = {
+    "event", "no_event", "repeat", "unknown_xid", "keepalive", "skipped", "malformed"};
+
+/// Of one source (an intake listener's name), of any kind.
+struct EventMetrics {
     Counter received;  ///< every event read, accepted or not
     Counter accepted;  ///< answered with success: durable, or under no warrant
     std::array<Counter, rejection_names.size()> rejected_by;
     Counter received_bytes;
-    Counter objects;       ///< uploaded
-    Counter object_bytes;  ///< of them
     Gauge connections;
 
     [[nodiscard]] const Counter& rejected(Rejection reason) const {
         return rejected_by[static_cast<std::size_t>(reason)];
     }
+};
+
+/// Of a listener below intake.x2x3. There are no answers: events count as accepted when they are durable.
+struct X2x3Metrics : EventMetrics {
+    std::array<Counter, pdu_outcome_names.size()> pdus_by;
+    Counter sequence_gaps;
+    Counter times_ahead;  ///< events with a time further ahead than intake.max_future
+    Gauge sessions;
+    Gauge unfinished_bytes;
+
+    [[nodiscard]] const Counter& pdus(PduOutcome outcome) const { return pdus_by[static_cast<std::size_t>(outcome)]; }
+};
+
+/// Of a listener below intake.http.
+struct SourceMetrics : EventMetrics {
+    Counter objects;       ///< uploaded
+    Counter object_bytes;  ///< of them
+
     /// Counts one HTTP answer; unusual statuses count as `other`.
     void answered(int status) const;
 
@@ -268,6 +297,7 @@ class Metrics {
     /// Finds or makes the handles of one source or destination, with all its series at zero. The reference is valid as
     /// long as this object. The configuration bounds the number of names.
     [[nodiscard]] const SourceMetrics& source(const std::string& name);
+    [[nodiscard]] const X2x3Metrics& x2x3(const std::string& name);
     [[nodiscard]] const DestinationMetrics& destination(const std::string& name);
 
     [[nodiscard]] const Counter& reloads(ReloadOutcome outcome) const;
@@ -280,7 +310,7 @@ class Metrics {
     [[nodiscard]] const Counter& downloads_limited() const;
     /// Warrants that ended before their time because their file was removed: an alarm.
     [[nodiscard]] const Counter& warrants_withdrawn() const;
-    /// Files named by sources that could not be copied: an alarm.
+    /// Binary objects that could not be had, or never fit the store: an alarm.
     [[nodiscard]] const Counter& objects_lost() const;
 
     /// `function` is called at every render(), on the thread that calls render(), in the order of adding. Everything
