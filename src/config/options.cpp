@@ -5,6 +5,7 @@
 
 #include "configuration_schema.hpp"
 #include "destination_options.hpp"
+#include "intake_options.hpp"
 #include "option_types.hpp"
 
 namespace lihandover::config {
@@ -15,201 +16,6 @@ using std::chrono::days;
 using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
-
-Schema<ServerTls> server_tls_schema() {
-    return Schema<ServerTls>()
-        .option(required({.name = "certificate",
-                          .help = "PEM file: our certificate, then the intermediate ones.",
-                          .example = "/etc/lihandoverd/tls/intake.pem"}),
-                &ServerTls::certificate, path_type())
-        .option(required({.name = "private_key",
-                          .help = "PEM file: its private key, not encrypted.",
-                          .example = "/etc/lihandoverd/tls/intake.key"}),
-                &ServerTls::private_key, path_type())
-        .option(required({.name = "client_ca",
-                          .help = "PEM file: the CA certificates that clients' certificates must lead to.",
-                          .example = "/etc/lihandoverd/tls/sources-ca.pem"}),
-                &ServerTls::client_ca, path_type())
-        .option(
-            {.name = "client_crl",
-             .help = "PEM or DER file: certificate revocation lists of these CAs. Whoever is on one is refused, and "
-                     "everyone while the list is missing or out of date. Read again at each reload. Absent: "
-                     "revocation is not checked.",
-             .example = "/etc/lihandoverd/tls/sources.crl"},
-            &ServerTls::client_crl, path_type())
-        .option({.name = "clients",
-                 .help = "Which of these clients are allowed, by SHA-256 of their certificate, or of its public key "
-                         "after `spki:`. Empty: all of them.",
-                 .example = "[\"spki:0c72e35be9d3a6e6c8f5ef0c1b5a0f3c7a1d2e4b5f60718293a4b5c6d7e8f901\"]"},
-                &ServerTls::clients, list_type(fingerprint_type(), 0, 1000));
-}
-
-Type<std::string> digits_type(std::size_t least, std::size_t most, const std::string& allowed) {
-    return text_type(least, most, allowed, [allowed](std::string_view text) {
-        const bool digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-        return digits ? std::nullopt : std::optional("not digits; allowed: " + allowed);
-    });
-}
-
-Type<std::string> calling_code_type() {
-    const std::string allowed = "1 to 3 digits, the first not 0";
-    return text_type(1, 3, allowed, [allowed](std::string_view text) {
-        const bool digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-        return digits && !text.starts_with('0') ? std::nullopt
-                                                : std::optional("not a country code; allowed: " + allowed);
-    });
-}
-
-Schema<model::NumberPlan> number_plan_schema() {
-    return Schema<model::NumberPlan>()
-        .option(required({.name = "country_code",
-                          .help = "What replaces the trunk prefix of a national number in its international form.",
-                          .example = "\"44\"",
-                          .reloadable = true}),
-                &model::NumberPlan::country_code, calling_code_type())
-        .option({.name = "trunk_prefix",
-                 .help = "What a national number begins with. Empty: national numbers have no prefix, and every number "
-                         "without + or `international_prefix` is national. Absent: no number is national.",
-                 .example = "\"0\"",
-                 .reloadable = true},
-                &model::NumberPlan::trunk_prefix, digits_type(0, 5, "at most 5 digits"))
-        .option({.name = "international_prefix",
-                 .help = "What an international number begins with instead of +; 00 always counts too.",
-                 .example = "\"00\"",
-                 .reloadable = true},
-                &model::NumberPlan::international_prefix, digits_type(1, 6, "1 to 6 digits"));
-}
-
-void check_listener(Reader& reader, const YamlNode& node, IntakeListener& listener) {
-    const YamlNode* const listen = node.find("listen");
-    const YamlNode* const tls = node.find("tls");
-    if (listen == nullptr || listener.listen == ListenAddress{}) {
-        return;  // reported already
-    }
-    if (listener.listen.is_unix()) {
-        if (tls != nullptr) {
-            reader.problem_below("tls", tls->place, "not for a Unix socket; its mode and group say who may talk");
-        }
-        return;
-    }
-    if (tls == nullptr) {
-        reader.problem_below("tls", listen->place, "missing; a TCP listener takes clients with certificates only");
-    }
-    for (const char* const key : {"mode", "group"}) {
-        if (const YamlNode* const option = node.find(key)) {
-            reader.problem_below(key, option->place, "only for a Unix socket");
-        }
-    }
-}
-
-Schema<IntakeListener> listener_schema() {
-    return Schema<IntakeListener>()
-        .option({.name = "name",
-                 .help = "The source's name in metrics and deduplication. Absent: http-1 for the first, and so on. A "
-                         "source that changes its name is another source.",
-                 .example = "messaging"},
-                &IntakeListener::name, name_type("1 to 64 of a-z, A-Z, 0-9, _, . and -", "_.-", true))
-        .option(required({.name = "listen", .help = "Where to listen.", .example = "127.0.0.1:8441"}),
-                &IntakeListener::listen, listen_type())
-        .section({.name = "tls", .help = "Needed for TCP, where every client must have a certificate."},
-                 &IntakeListener::tls, server_tls_schema())
-        .option({.name = "mode", .help = "Permissions of a Unix socket."}, &IntakeListener::mode, mode_type())
-        .option({.name = "group", .help = "Group of a Unix socket. Absent: the daemon's own.", .example = "messaging"},
-                &IntakeListener::group, group_type())
-        .section({.name = "numbers",
-                  .help = "How this source writes telephone numbers that are not in international form "
-                          "(docs/identifiers.md). Absent: a number that begins with a single 0 equals no other.",
-                  .reloadable = true},
-                 &IntakeListener::numbers, number_plan_schema())
-        .check(check_listener);
-}
-
-void check_intake(Reader& reader, const YamlNode& node, Intake& intake) {
-    if (intake.max_event_size > intake.max_request_size) {
-        const YamlNode* const size = node.find("max_event_size");
-        const YamlNode* const request = node.find("max_request_size");
-        reader.problem_below("max_event_size", size != nullptr ? size->place : request->place,
-                             "larger than max_request_size; an event has to fit a request");
-    }
-    const YamlNode* const listeners = node.find("http");
-    if (listeners == nullptr || listeners->kind != YamlNode::Kind::sequence) {
-        return;
-    }
-    std::set<std::string> names;
-    std::set<std::string> addresses;
-    for (std::size_t n = 0; n < intake.http.size(); ++n) {
-        IntakeListener& listener = intake.http[n];
-        const Reader::Descent list(reader, ".http", {});
-        const Reader::Descent element(reader, "[" + std::to_string(n) + "]", {});
-        if (listener.name.empty()) {
-            listener.name = "http-" + std::to_string(n + 1);
-        }
-        if (!names.insert(listener.name).second) {
-            const YamlNode* const name = listeners->items[n].find("name");
-            reader.problem_below("name", name != nullptr ? name->place : listeners->items[n].place,
-                                 "another listener has this name; names are unique", listener.name);
-        }
-        const bool any_port = !listener.listen.is_unix() && listener.listen.port == 0;
-        if (listener.listen != ListenAddress{} && !any_port && !addresses.insert(listener.listen.to_string()).second) {
-            reader.problem_below("listen", listeners->items[n].find("listen")->place,
-                                 "another listener has this address; addresses are unique",
-                                 listener.listen.to_string());
-        }
-    }
-}
-
-Schema<Intake> intake_schema() {
-    return Schema<Intake>()
-        .list(required({.name = "http", .help = "Listeners that take events over HTTP (`POST /v1/events`)."}),
-              &Intake::http, 1, 64, listener_schema())
-        .option({.name = "max_event_size",
-                 .help = "The largest event taken, attachments included; a larger one is refused.",
-                 .example = "1MiB"},
-                &Intake::max_event_size, size_type(kib, 256 * mib))
-        .option({.name = "max_request_size",
-                 .help = "The largest request body taken (many events as NDJSON); a larger one is answered with 413.",
-                 .example = "16MiB"},
-                &Intake::max_request_size, size_type(kib, gib))
-        .option({.name = "max_future",
-                 .help = "How far ahead of our clock an event's time may be; one further ahead is refused.",
-                 .example = "5m",
-                 .reloadable = true},
-                &Intake::max_future, duration_type(seconds(0), days(1)))
-        .option({.name = "metadata_parameters",
-                 .help = "Names below an event's `parameters` that count as metadata; the others count as content.",
-                 .example = "[status, device_id]",
-                 .reloadable = true},
-                &Intake::metadata_parameters, list_type(text_type(1, 255), 0, 1000))
-        .option({.name = "max_object_size", .help = "The largest binary object taken.", .example = "8GiB"},
-                &Intake::max_object_size, size_type(1, 16 * tib))
-        .option({.name = "object_wait",
-                 .help = "How long an uploaded object waits for the event that names it; then it is deleted.",
-                 .example = "1h"},
-                &Intake::object_wait, duration_type(seconds(1), days(7)))
-        .option({.name = "attachment_root",
-                 .help = "Directory below which events may name files as attachments. Absent: they may not.",
-                 .example = "/var/spool/messaging"},
-                &Intake::attachment_root, path_type())
-        .option({.name = "attachment_grace",
-                 .help = "How long a source must leave a named file in place after the answer; an item whose file "
-                         "cannot be copied in that time is sent without it.",
-                 .example = "10m"},
-                &Intake::attachment_grace, duration_type(seconds(1), days(1)))
-        .option({.name = "answer_interval",
-                 .help = "Answers to events leave only at multiples of this time, which hides how long the work on "
-                         "them took (docs/events.md). 0: as soon as possible.",
-                 .example = "20ms",
-                 .reloadable = true},
-                &Intake::answer_interval, duration_type(seconds(0), seconds(5)))
-        .option(
-            {.name = "answer_timeout",
-             .help =
-                 "A request is answered within this time of its last byte, with 503 if the store or the disk hangs.",
-             .example = "15s",
-             .reloadable = true},
-            &Intake::answer_timeout, duration_type(seconds(1), seconds(300)))
-        .check(check_intake);
-}
 
 Type<model::CaseRule> case_rule_type() {
     return choice_type<model::CaseRule>(
@@ -310,7 +116,7 @@ Schema<ObjectServer> object_server_schema() {
                  .reloadable = true},
                 &ObjectServer::min_rate_after, duration_type(Duration(100), hours(24)))
         .section(required({.name = "tls", .help = "Our certificate and the LEAs' CAs."}), &ObjectServer::tls,
-                 server_tls_schema());
+                 server_tls_schema(false));
 }
 
 Schema<Admin> admin_schema() {
@@ -367,13 +173,20 @@ void check_configuration(Reader& reader, const YamlNode& node, Configuration& co
         reader.problem_below("admin.listen", listen != nullptr ? listen->place : node.place,
                              "the control socket has this path; paths are unique");
     }
+    std::vector<ListenAddress> doors;
     for (const IntakeListener& listener : configuration.intake.http) {
-        const bool any_port = !listener.listen.is_unix() && listener.listen.port == 0;
-        if (listener.listen.path == configuration.admin.control_socket) {
+        doors.push_back(listener.listen);
+    }
+    for (const X2x3Listener& listener : configuration.intake.x2x3) {
+        doors.push_back(listener.listen);
+    }
+    for (const ListenAddress& door : doors) {
+        const bool any_port = !door.is_unix() && door.port == 0;
+        if (door.path == configuration.admin.control_socket) {
             reader.problem_below("admin.control_socket", control != nullptr ? control->place : node.place,
                                  "an intake listener has this path; paths are unique");
         }
-        if (listener.listen == configuration.admin.listen && !any_port) {
+        if (door == configuration.admin.listen && !any_port) {
             reader.problem_below("admin.listen", listen != nullptr ? listen->place : node.place,
                                  "an intake listener has this address; addresses are unique");
         }
@@ -398,6 +211,14 @@ intake:
         certificate: /etc/lihandoverd/tls/intake.pem
         private_key: /etc/lihandoverd/tls/intake.key
         client_ca: /etc/lihandoverd/tls/sources-ca.pem
+  x2x3:                                            # points of interception of an IMS
+    - name: as-1
+      listen: 0.0.0.0:8442
+      tls:
+        certificate: /etc/lihandoverd/tls/intake.pem
+        private_key: /etc/lihandoverd/tls/intake.key
+        client_ca: /etc/lihandoverd/tls/interception-ca.pem
+      service: ims
   max_event_size: 1MiB
   max_request_size: 16MiB
   max_future: 5m

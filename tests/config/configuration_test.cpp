@@ -255,6 +255,60 @@ TEST(Configuration, AddressesAreUnique) {
               "f:9:17: admin.listen: an intake listener has this address; addresses are unique\n");
 }
 
+constexpr std::string_view task_source = R"(  x2x3:
+    - listen: 127.0.0.1:8442
+      tls: {certificate: /a, private_key: /b, client_ca: /c}
+)";
+
+TEST(Configuration, PointsOfInterceptionMayBeTheOnlySources) {
+    const std::string only = with("  http:\n    - listen: unix:/run/x.sock\n", task_source);
+    const Loaded loaded = load_text(only, "f");
+    ASSERT_TRUE(loaded.configuration) << problems_of(only);
+    const Intake& intake = loaded.configuration->intake;
+    EXPECT_TRUE(intake.http.empty());
+    ASSERT_EQ(intake.x2x3.size(), 1U);
+    EXPECT_EQ(intake.x2x3[0].name, "x2x3-1");
+    EXPECT_EQ(intake.x2x3[0].service, "ims");
+    EXPECT_EQ(intake.x2x3[0].partial_message_timeout, std::chrono::seconds(60));
+    EXPECT_EQ(intake.x2x3[0].max_payload, std::uint64_t{16} << 20);
+    EXPECT_EQ(problems_of(with("  http:\n    - listen: unix:/run/x.sock\n", "  max_event_size: 1MiB\n")),
+              "f:3:3: intake.http: missing; at least one listener is needed, here or below x2x3\n");
+}
+
+TEST(Configuration, SourcesOfAllKindsHaveOneSpaceOfNamesAndAddresses) {
+    const auto beside = [](const std::string& http, const std::string& x2x3) {
+        return with("  http:\n    - listen: unix:/run/x.sock\n",
+                    "  http: [{" + http + "}]\n  x2x3: [{" + x2x3 +
+                        ", tls: {certificate: /a, private_key: /b, client_ca: /c}}]\n");
+    };
+    EXPECT_EQ(problems_of(beside("listen: 'unix:/x'", "listen: '127.0.0.1:1'")), "");
+    EXPECT_EQ(problems_of(beside("name: a, listen: 'unix:/x'", "name: a, listen: '127.0.0.1:1'")),
+              "f:4:17: intake.x2x3[0].name: another listener has this name; names are unique (found \"a\")\n");
+    EXPECT_EQ(problems_of(beside("listen: '127.0.0.1:1', tls: {certificate: /a, private_key: /b, client_ca: /c}",
+                                 "listen: '127.0.0.1:1'")),
+              "f:4:19: intake.x2x3[0].listen: another listener has this address; addresses are unique (found "
+              "\"127.0.0.1:1\")\n");
+    EXPECT_EQ(problems_of(beside("listen: 'unix:/x'", "listen: 'unix:/y'")),
+              "f:4:19: intake.x2x3[0].listen: X2/X3 is TLS over TCP; allowed: address:port or [v6]:port\n");
+    EXPECT_EQ(problems_of(beside("listen: 'unix:/x'", "listen: '127.0.0.1:9464'")),
+              "f:1:1: admin.listen: an intake listener has this address; addresses are unique\n");
+    EXPECT_NE(problems_of(beside("listen: 'unix:/x'", "listen: '127.0.0.1:1', partial_message_timeout: 999ms")), "");
+    EXPECT_NE(problems_of(beside("listen: 'unix:/x'", "listen: '127.0.0.1:1', max_payload: 15MiB")), "");
+}
+
+TEST(ChangedOptions, ListenersOfTasksMayComeAndGo) {
+    const auto with_tasks = [](const std::string& text) {
+        return *load_text(with("  http:\n    - listen: unix:/run/x.sock\n", text), "f").configuration;
+    };
+    const Configuration before = with_tasks("  http: [{listen: 'unix:/x'}]\n" + std::string(task_source));
+    const Configuration after = with_tasks("  http: [{listen: 'unix:/x'}]\n");
+    for (const auto& changed : {changed_options(before, after), changed_options(after, before)}) {
+        ASSERT_EQ(changed.size(), 1U);
+        EXPECT_EQ(changed[0].path, "intake.x2x3");
+        EXPECT_TRUE(changed[0].reloadable);
+    }
+}
+
 TEST(Configuration, AFileThatCannotBeReadIsAProblem) {
     const Loaded loaded = load_file("/nonexistent/file.yaml");
     EXPECT_FALSE(loaded.configuration.has_value());

@@ -35,6 +35,7 @@ TEST(Options, TheExampleLoads) {
     }
     ASSERT_TRUE(loaded.configuration.has_value());
     EXPECT_EQ(loaded.configuration->intake.http.size(), 2U);
+    EXPECT_EQ(loaded.configuration->intake.x2x3.size(), 1U);
     EXPECT_EQ(loaded.configuration->destinations.at("lea-one").receiver.country_code, "GB");
 }
 
@@ -101,6 +102,11 @@ void add_company(const std::string& path, Tree& tree) {
         for (const char* const file : {"certificate", "private_key", "client_ca"}) {
             tree.set(std::string("intake.http[].tls.") + file, "/x");
         }
+    } else if (path.starts_with("intake.x2x3[]")) {
+        tree.set("intake.x2x3[].listen", "\"127.0.0.1:1\"");
+        for (const char* const file : {"certificate", "private_key", "client_ca"}) {
+            tree.set(std::string("intake.x2x3[].tls.") + file, "/x");
+        }
     } else if (path.starts_with("intake.http[].numbers.")) {
         tree.set("intake.http[].numbers.country_code", "\"44\"");
     } else if (path.starts_with("matching.services.*.")) {
@@ -165,6 +171,8 @@ std::string other_value(const OptionRow& row) {
         {"intake.attachment_grace", "7m"},
         {"intake.answer_interval", "30ms"},
         {"intake.answer_timeout", "20s"},
+        {"intake.x2x3[].partial_message_timeout", "7s"},
+        {"intake.x2x3[].keepalive_timeout", "7s"},
         {"destinations.*.binary.early_success", "delivered"},
         {"destinations.*.binary.continue_timeout", "7m"},
         {"destinations.*.binary.url_template", "\"https://y.example/{object_identifier}\""},

@@ -63,8 +63,24 @@ struct IntakeListener {
     std::optional<model::NumberPlan> numbers;  ///< absent: its numbers are international, whatever they look like
 };
 
+/// Takes copies from points of interception (TS 103 221-2).
+struct X2x3Listener {
+    std::string name;      ///< as IntakeListener's, and unique among them too
+    ListenAddress listen;  ///< TCP
+    ServerTls tls;
+    std::string service = "ims";  ///< of its events
+    Duration partial_message_timeout = std::chrono::seconds(60);
+    Duration session_idle = std::chrono::hours(24);
+    Duration session_limit = std::chrono::days(7);  ///< not above the memory of repeats
+    std::uint32_t max_sessions = 200'000;
+    std::uint32_t max_connections = 1024;
+    std::uint64_t max_payload = std::uint64_t{16} << 20;  ///< of a PDU
+    Duration keepalive_timeout = std::chrono::minutes(3);
+};
+
 struct Intake {
-    std::vector<IntakeListener> http;
+    std::vector<IntakeListener> http;  ///< without any there is an x2x3 listener
+    std::vector<X2x3Listener> x2x3;
     std::uint64_t max_event_size = std::uint64_t{1} << 20;
     std::uint64_t max_request_size = std::uint64_t{16} << 20;
     Duration max_future = std::chrono::minutes(5);
