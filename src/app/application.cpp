@@ -148,7 +148,7 @@ model::Status Application::start() {
         }
     }
     reporter_.emplace(clock_, parts_.in_force, *parts_.delivery, parts_.store->operator_view(), *parts_.store,
-                      parts_.metrics);
+                      *parts_.x2x3, parts_.metrics);
     return {};
 }
 

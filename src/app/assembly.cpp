@@ -23,23 +23,16 @@ class Builder {
           strictness_(strictness) {}
 
     void intake_listeners() {
-        const auto& listeners = assembly_.configuration.intake.http;
-        for (std::size_t i = 0; i < listeners.size(); ++i) {
-            const config::IntakeListener& listener = listeners[i];
-            if (!listener.tls) {
-                continue;
+        const config::Intake& intake = assembly_.configuration.intake;
+        for (std::size_t i = 0; i < intake.http.size(); ++i) {
+            if (intake.http[i].tls) {
+                listener("intake.http[" + std::to_string(i) + "].tls", intake.http[i].name, *intake.http[i].tls,
+                         tls::Alpn::http, assembly_.intake_tls);
             }
-            const std::string path = "intake.http[" + std::to_string(i) + "].tls";
-            const tls::Files files{listener.tls->certificate, listener.tls->private_key, listener.tls->client_ca,
-                                   listener.tls->client_crl};
-            const auto context = tls::ServerContext::load(files);
-            if (!context) {
-                add_problem(path_of_file(path, files, "client_ca", context.error().message), context.error().message);
-                continue;
-            }
-            watch(metrics::CertificateRole::intake, listener.name, **context);
-            warn_of(path, files, "client_ca", (*context)->problems(now_));
-            assembly_.intake_tls.emplace(listener.name, *context);
+        }
+        for (std::size_t i = 0; i < intake.x2x3.size(); ++i) {
+            listener("intake.x2x3[" + std::to_string(i) + "].tls", intake.x2x3[i].name, intake.x2x3[i].tls,
+                     tls::Alpn::any, assembly_.x2x3_tls);
         }
     }
 
@@ -121,6 +114,21 @@ class Builder {
     }
 
   private:
+    using ServerContexts = std::map<std::string, std::shared_ptr<const tls::ServerContext>>;
+
+    void listener(const std::string& path, const std::string& name, const config::ServerTls& options,
+                  tls::Alpn protocols, ServerContexts& out) {
+        const tls::Files files{options.certificate, options.private_key, options.client_ca, options.client_crl};
+        const auto context = tls::ServerContext::load(files, protocols);
+        if (!context) {
+            add_problem(path_of_file(path, files, "client_ca", context.error().message), context.error().message);
+            return;
+        }
+        watch(metrics::CertificateRole::intake, name, **context);
+        warn_of(path, files, "client_ca", (*context)->problems(now_));
+        out.emplace(name, *context);
+    }
+
     [[nodiscard]] model::Profile profile_of(const config::Destination& options) const {
         model::Profile profile;
         profile.sender = options.sender.value_or(assembly_.configuration.csp);

@@ -32,6 +32,8 @@ struct Assembly {
     config::Configuration configuration;
     /// By listener name; only TLS listeners.
     std::map<std::string, std::shared_ptr<const tls::ServerContext>> intake_tls;
+    /// The same of the listeners below intake.x2x3.
+    std::map<std::string, std::shared_ptr<const tls::ServerContext>> x2x3_tls;
     delivery::Settings delivery;
     /// Only where there is an `objectserver`.
     std::optional<objectserver::Settings> objectserver;

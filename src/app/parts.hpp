@@ -26,6 +26,7 @@
 #include "lihandover/store/store.hpp"
 #include "stop_list.hpp"
 #include "warrant_keeper.hpp"
+#include "x2x3_listeners.hpp"
 
 namespace lihandover::app {
 
@@ -66,6 +67,9 @@ struct Parts {
     std::unique_ptr<intake::FileCopier> copier;                 ///< null without intake.attachment_root
     std::unique_ptr<admin::Admin> admin;
     std::vector<IntakeListener> listeners;
+    std::size_t connections_each = 0;  ///< of one listener, as far as there are descriptors
+    std::unique_ptr<X2x3Listeners> x2x3;
+    std::shared_ptr<X2x3Listeners::Prepared> x2x3_at_start;  ///< until intake starts
     std::thread delivery_thread;
     /// The store has been stopped: what was answered is on disk, and nothing more comes.
     std::atomic<bool> store_closed = false;

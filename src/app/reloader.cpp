@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <chrono>
+#include <future>
 #include <utility>
 
 #include "lihandover/config/configuration.hpp"
@@ -133,22 +135,58 @@ Reloader::Ended Reloader::run(const admin::ReloadRequest& request) const {
     const Assembled assembled = assemble(config_file_, now, Strictness::reload);
     if (!assembled.assembly) {
         log_problems(assembled.problems);
-        return {failed(texts_of(assembled.problems), now), nullptr, false};
+        return {failed(texts_of(assembled.problems), now), nullptr, false, nullptr};
     }
     if (std::vector<std::string> found = objections(*assembled.assembly); !found.empty()) {
         for (const std::string& objection : found) {
             log_error(objection);
         }
-        return {failed(std::move(found), now), nullptr, false};
+        return {failed(std::move(found), now), nullptr, false, nullptr};
+    }
+    auto x2x3 = prepare_x2x3(assembled.assembly);
+    if (!x2x3) {
+        log_error(x2x3.error().message);
+        return {failed({x2x3.error().message}, now), nullptr, false, nullptr};
     }
     bool removes = false;
     auto loaded = take(*assembled.assembly, *parts_.in_force.get().assembly, request, removes);
     if (!loaded) {
         log_error(loaded.error().message);
-        return {failed({loaded.error().message}, now), nullptr, false};
+        drop(std::move(*x2x3));
+        return {failed({loaded.error().message}, now), nullptr, false, nullptr};
     }
     bring_into_force(assembled.assembly, *loaded);
-    return {report_of(*loaded, now), assembled.assembly, removes};
+    return {report_of(*loaded, now), assembled.assembly, removes, std::move(*x2x3)};
+}
+
+/// Binds on the intake thread, and reads here what is kept for listeners that are new.
+model::Result<std::shared_ptr<X2x3Listeners::Prepared>> Reloader::prepare_x2x3(
+    std::shared_ptr<const Assembly> next) const {
+    using Prepared = model::Result<std::shared_ptr<X2x3Listeners::Prepared>>;
+    const auto answer = std::make_shared<std::promise<Prepared>>();
+    auto prepared = answer->get_future();
+    asio::post(parts_.intake_io, [this, next = std::move(next), answer] {
+        answer->set_value(parts_.x2x3->prepare(*next, parts_.connections_each));
+    });
+    // That thread may have ended meanwhile.
+    while (prepared.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready) {
+        if (parts_.intake_io.stopped()) {
+            return model::Error{"the daemon is stopping; nothing was reloaded"};
+        }
+    }
+    Prepared bound = prepared.get();
+    if (bound) {
+        if (const model::Status rebuilt = X2x3Listeners::rebuild(**bound); !rebuilt) {
+            drop(std::move(*bound));
+            return rebuilt.error();
+        }
+    }
+    return bound;
+}
+
+/// Its sockets belong to the intake thread.
+void Reloader::drop(std::shared_ptr<X2x3Listeners::Prepared> prepared) const {
+    asio::post(parts_.intake_io, [prepared = std::move(prepared)]() mutable { prepared.reset(); });
 }
 
 /// The steps that can fail, and can be taken back.
@@ -194,7 +232,10 @@ void Reloader::bring_into_force(const std::shared_ptr<const Assembly>& next, con
     parts_.in_force.set(next, loaded);
 }
 
-void Reloader::renew_listeners(const Assembly& assembly) const {
+void Reloader::renew_listeners(const Assembly& assembly, std::shared_ptr<X2x3Listeners::Prepared> x2x3) const {
+    if (stage_ == Stage::open) {
+        parts_.x2x3->apply(std::move(x2x3));
+    }
     for (const IntakeListener& listener : parts_.listeners) {
         const auto& configured = assembly.configuration.intake.http;
         const auto options = std::ranges::find(configured, listener.name, &config::IntakeListener::name);
@@ -207,7 +248,7 @@ void Reloader::renew_listeners(const Assembly& assembly) const {
 
 void Reloader::finish(const Request& request, Ended ended) {
     if (ended.taken) {
-        renew_listeners(*ended.taken);
+        renew_listeners(*ended.taken, std::move(ended.x2x3));
     }
     parts_.metrics.reloads(ended.report.outcome).add();
     log_report(ended.report);

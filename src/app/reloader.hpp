@@ -13,6 +13,7 @@
 #include "lihandover/config/problem.hpp"
 #include "stop_deadline.hpp"
 #include "warrant_keeper.hpp"
+#include "x2x3_listeners.hpp"
 
 namespace lihandover::app {
 
@@ -49,17 +50,21 @@ class Reloader {
         admin::ReloadReport report;
         std::shared_ptr<const Assembly> taken;  ///< null: nothing changed
         bool removes_destinations = false;
+        std::shared_ptr<X2x3Listeners::Prepared> x2x3;  ///< null: nothing changed
     };
 
     void start_next();
     void finish(const Request& request, Ended ended);
     void end(const Request& request, admin::ReloadReport report);
     void forget_removed_destinations(std::shared_ptr<const Assembly> assembly, std::function<void()> then);
-    void renew_listeners(const Assembly& assembly) const;
+    void renew_listeners(const Assembly& assembly, std::shared_ptr<X2x3Listeners::Prepared> x2x3) const;
 
     // On a worker:
     [[nodiscard]] Ended run(const admin::ReloadRequest& request) const;
     [[nodiscard]] std::vector<std::string> objections(const Assembly& next) const;
+    [[nodiscard]] model::Result<std::shared_ptr<X2x3Listeners::Prepared>> prepare_x2x3(
+        std::shared_ptr<const Assembly> next) const;
+    void drop(std::shared_ptr<X2x3Listeners::Prepared> prepared) const;
     [[nodiscard]] model::Result<WarrantsLoaded> take(const Assembly& next, const Assembly& before,
                                                      const admin::ReloadRequest& request, bool& removes) const;
     void bring_into_force(const std::shared_ptr<const Assembly>& next, const WarrantsLoaded& loaded) const;

@@ -42,12 +42,13 @@ std::optional<metrics::Pause> pause_of(const delivery::DestinationStatus& destin
 
 StatusReporter::StatusReporter(const model::Clock& clock, const CurrentInForce& in_force,
                                const delivery::Delivery& delivery, const store::OperatorView& items,
-                               const store::Store& store, metrics::Metrics& metrics)
+                               const store::Store& store, const X2x3Listeners& x2x3, metrics::Metrics& metrics)
     : clock_(clock),
       in_force_(in_force),
       delivery_(delivery),
       items_(items),
       store_(store),
+      x2x3_(x2x3),
       metrics_(metrics),
       scraped_(metrics.add_scraped([this](metrics::Scrape& into) { scrape(into); })) {}
 
@@ -62,6 +63,7 @@ admin::Status StatusReporter::status() const {
     add_warrants(status, now);
     add_certificates(status, now);
     add_store(status);
+    add_sources(status);
     if (clock_unsynchronised()) {
         status.alarms.emplace_back("the clock is not synchronised");
     }
@@ -143,6 +145,13 @@ void StatusReporter::add_store(admin::Status& status) const {
     } else if (statistics.max_bytes > 0 && statistics.used_bytes * 2 >= statistics.max_bytes) {
         status.alarms.push_back("the store is " + std::to_string(statistics.used_bytes * 100 / statistics.max_bytes) +
                                 " % full");
+    }
+}
+
+void StatusReporter::add_sources(admin::Status& status) const {
+    for (const auto& [source, gaps] : x2x3_.sequence_gaps()) {
+        status.alarms.push_back("the numbers of PDUs from " + source + " had " + std::to_string(gaps) +
+                                " gap(s) since the start: copies were lost on the way");
     }
 }
 

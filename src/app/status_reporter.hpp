@@ -9,6 +9,7 @@
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/store/store.hpp"
+#include "x2x3_listeners.hpp"
 
 namespace lihandover::app {
 
@@ -17,7 +18,8 @@ class StatusReporter {
   public:
     /// All of it outlives the reporter.
     StatusReporter(const model::Clock& clock, const CurrentInForce& in_force, const delivery::Delivery& delivery,
-                   const store::OperatorView& items, const store::Store& store, metrics::Metrics& metrics);
+                   const store::OperatorView& items, const store::Store& store, const X2x3Listeners& x2x3,
+                   metrics::Metrics& metrics);
     StatusReporter(const StatusReporter&) = delete;
     StatusReporter& operator=(const StatusReporter&) = delete;
     ~StatusReporter();
@@ -30,6 +32,7 @@ class StatusReporter {
     void add_warrants(admin::Status& status, const InForce& now) const;
     void add_certificates(admin::Status& status, const InForce& now) const;
     void add_store(admin::Status& status) const;
+    void add_sources(admin::Status& status) const;
     void scrape(metrics::Scrape& scrape) const;
 
     const model::Clock& clock_;
@@ -37,6 +40,7 @@ class StatusReporter {
     const delivery::Delivery& delivery_;
     const store::OperatorView& items_;
     const store::Store& store_;
+    const X2x3Listeners& x2x3_;
     metrics::Metrics& metrics_;
     std::uint64_t scraped_;
 };

@@ -46,14 +46,31 @@ model::Status create_object_server(Parts& parts, const Assembly& assembly) {
         parts.delivery_io.get_executor(),
         {parts.store->object_downloads(), parts.store->warrant_register(), parts.metrics, parts.clock,
          parts.workers.get_executor(), [&parts] { return parts.delivery->store_commits(); }},
-        {.listen = options->listen.to_string(),
-         .max_connections = connections_per_listener(assembly.configuration.intake.http.size() + 2)},
-        *assembly.objectserver);
+        {.listen = options->listen.to_string(), .max_connections = parts.connections_each}, *assembly.objectserver);
     if (!serving) {
         return model::prefixed("objectserver: ", serving.error());
     }
     parts.object_server = std::move(*serving);
     return {};
+}
+
+model::Status create_x2x3(Parts& parts, const Assembly& assembly) {
+    parts.x2x3 = std::make_unique<X2x3Listeners>(
+        parts.intake_io.get_executor(),
+        intake::X2x3Services{parts.store->item_intake(), parts.store->object_intake(), parts.store->kept_copies(),
+                             *parts.snapshot, parts.clock, parts.workers.get_executor(), parts.metrics.objects_lost()},
+        parts.metrics);
+    auto prepared = parts.x2x3->prepare(assembly, parts.connections_each);
+    if (!prepared) {
+        return prepared.error();
+    }
+    parts.x2x3_at_start = *prepared;
+    const auto kept = parts.store->kept_copies().sources();
+    if (!kept) {
+        return kept.error();
+    }
+    parts.x2x3->adopt(*parts.x2x3_at_start, *kept);
+    return X2x3Listeners::rebuild(*parts.x2x3_at_start);
 }
 
 model::Status create_listener(Parts& parts, const Assembly& assembly, const config::IntakeListener& options,
@@ -108,11 +125,16 @@ asio::awaitable<void> stop_delivery_thread(Parts& parts, StopTime time) {
     co_await std::move(joined);
 }
 
-asio::awaitable<void> stop_intake(Parts& parts, StopTime time) {
+asio::awaitable<void> stop_http(Parts& parts, StopTime time) {
     for (const IntakeListener& listener : parts.listeners) {
         co_await listener.server->stop(time.left_of_share(intake_share_of_stop));
         listener.events->stop();
     }
+}
+
+asio::awaitable<void> stop_intake(Parts& parts, StopTime time) {
+    using boost::asio::experimental::awaitable_operators::operator&&;
+    co_await (stop_http(parts, time) && parts.x2x3->stop(time));
 }
 
 model::Status run_parts(Parts& parts) {
@@ -185,10 +207,12 @@ model::Status create_parts(Parts& parts, const Assembly& assembly, admin::Contro
     parts.delivery = std::move(*delivery);
     parts.store->outbox().set_listener(parts.delivery.get());
     parts.store->upload_outbox().set_listener(parts.delivery.get());
+    const config::Intake& intake = assembly.configuration.intake;
+    parts.connections_each = connections_per_listener(intake.http.size() + intake.x2x3.size() +
+                                                      (assembly.configuration.objectserver ? 2 : 0));
     if (model::Status created = create_object_server(parts, assembly); !created) {
         return created;
     }
-    const config::Intake& intake = assembly.configuration.intake;
     if (const std::string& root = intake.attachment_root; !root.empty()) {
         parts.copier = std::make_unique<intake::FileCopier>(root, parts.store->object_intake(),
                                                             parts.metrics.objects_lost(), parts.clock);
@@ -200,13 +224,12 @@ model::Status create_parts(Parts& parts, const Assembly& assembly, admin::Contro
         return model::prefixed("admin: ", admin.error());
     }
     parts.admin = std::move(*admin);
-    const std::size_t connections = connections_per_listener(intake.http.size() + (parts.object_server ? 2 : 0));
     for (const config::IntakeListener& options : intake.http) {
-        if (model::Status created = create_listener(parts, assembly, options, connections); !created) {
+        if (model::Status created = create_listener(parts, assembly, options, parts.connections_each); !created) {
             return created;
         }
     }
-    return {};
+    return create_x2x3(parts, assembly);
 }
 
 void start_handing_over(Parts& parts, std::function<void(model::Status)> started) {
@@ -228,6 +251,7 @@ void start_intake(Parts& parts) {
         listener.server->start();
         log_info("intake listens source=" + listener.name + " address=" + listener.server->address());
     }
+    parts.x2x3->apply(std::exchange(parts.x2x3_at_start, nullptr));
 }
 
 }  // namespace lihandover::app

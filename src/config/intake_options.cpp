@@ -191,7 +191,7 @@ Schema<X2x3Listener> x2x3_schema() {
                      "cannot be found.",
              .example = "16MiB",
              .reloadable = true},
-            &X2x3Listener::max_payload, size_type(16 * mib, gib))
+            &X2x3Listener::max_payload, size_type(16 * mib, 256 * mib))
         .option({.name = "keepalive_timeout",
                  .help = "A connection whose peer has sent keepalives, and then nothing for so long, is closed. One "
                          "whose peer never did stays open.",

@@ -49,7 +49,7 @@ constexpr std::array<double, 15> post_buckets = {0.0005, 0.001, 0.0025, 0.005, 0
 constexpr std::array<double, 13> commit_buckets = {0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                                                    0.05,    0.1,    0.25,  0.5,    1,     5};
 
-constexpr std::array<Declaration, 55> all = {{
+constexpr std::array<Declaration, 56> all = {{
     {"lihandover_events_received_total", Kind::counter, "Events read from a source, accepted or not.", by_source, {}},
     {"lihandover_events_accepted_total",
      Kind::counter,
@@ -93,6 +93,11 @@ constexpr std::array<Declaration, 55> all = {{
      Kind::counter,
      "Events of copies whose time is further ahead than intake.max_future: the clock of a point of interception is "
      "wrong.",
+     by_x2x3_source,
+     {}},
+    {"lihandover_x2x3_unknown_attributes_total",
+     Kind::counter,
+     "Attributes of an unknown type, passed over, in PDUs of known tasks.",
      by_x2x3_source,
      {}},
     {"lihandover_x2x3_sessions", Kind::gauge, "Sessions known now.", by_x2x3_source, {}},

@@ -40,6 +40,7 @@ enum class Metric : std::uint8_t {
     x2x3_pdus,
     x2x3_sequence_gaps,
     x2x3_times_ahead,
+    x2x3_unknown_attributes,
     x2x3_sessions,
     x2x3_unfinished_bytes,
     items,

@@ -270,6 +270,7 @@ const X2x3Metrics& Metrics::x2x3(const std::string& name) {
         impl_->counters(Metric::x2x3_pdus, &name, pdu_outcome_names, handles.pdus_by);
         handles.sequence_gaps = impl_->counter(Metric::x2x3_sequence_gaps, {name});
         handles.times_ahead = impl_->counter(Metric::x2x3_times_ahead, {name});
+        handles.unknown_attributes = impl_->counter(Metric::x2x3_unknown_attributes, {name});
         handles.sessions = impl_->gauge(Metric::x2x3_sessions, {name});
         handles.unfinished_bytes = impl_->gauge(Metric::x2x3_unfinished_bytes, {name});
     }

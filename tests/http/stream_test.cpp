@@ -118,8 +118,7 @@ class RunningStreams {
         return true;
     }
     std::future<void> stop(std::chrono::milliseconds grace) {
-        return asio::co_spawn(
-            context_, [this, grace]() -> asio::awaitable<void> { co_await server->stop(grace); }, asio::use_future);
+        return asio::co_spawn(context_, server->stop(grace), asio::use_future);
     }
     StreamStats stats() {
         return run([this] { return server->stats(); });

@@ -79,9 +79,10 @@ class Daemon:
             "destination": destination,
             "valid_from": "2020-01-01T00:00:00Z",
             "valid_until": "2100-01-01T00:00:00Z",
-            "targets": [t if isinstance(t, dict) else {t[0]: t[1]} for t in targets],
             "deliver": ["metadata", "content", "location"],
         }
+        if targets or "xid" not in more:
+            content["targets"] = [t if isinstance(t, dict) else {t[0]: t[1]} for t in targets]
         content.update(more)
         return self.warrant_text(file or f"{destination}-{liid}.yaml", json.dumps(content))
 

@@ -204,6 +204,7 @@ struct X2x3Metrics : EventMetrics {
     std::array<Counter, pdu_outcome_names.size()> pdus_by;
     Counter sequence_gaps;
     Counter times_ahead;  ///< events with a time further ahead than intake.max_future
+    Counter unknown_attributes;
     Gauge sessions;
     Gauge unfinished_bytes;
 

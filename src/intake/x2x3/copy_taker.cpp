@@ -1,0 +1,223 @@
+#include "x2x3/copy_taker.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "x2x3/copy_record.hpp"
+
+namespace lihandover::intake {
+namespace {
+
+using metrics::PduOutcome;
+
+// Its connection has judged it.
+constexpr PduBounds any_size{.max_header = UINT32_MAX, .max_payload = UINT32_MAX};
+
+ims::Copy::Kind kind_of(const Pdu& pdu) {
+    switch (static_cast<PayloadFormat>(pdu.format)) {
+        case PayloadFormat::msrp:
+            return ims::Copy::Kind::msrp;
+        case PayloadFormat::mime:
+            return ims::Copy::Kind::mime;
+        case PayloadFormat::sip:
+        case PayloadFormat::keepalive:
+            break;
+    }
+    return ims::Copy::Kind::sip;
+}
+
+ims::Direction direction_of(const Pdu& pdu) {
+    const bool known = pdu.direction >= static_cast<std::uint16_t>(ims::Direction::unknown) &&
+                       pdu.direction <= static_cast<std::uint16_t>(ims::Direction::not_applicable);
+    return known ? static_cast<ims::Direction>(pdu.direction) : ims::Direction::unknown;
+}
+
+/// What became of a PDU, of all its tasks together.
+PduOutcome outcome_of(const CopyPlace& place) {
+    if (place.malformed) {
+        return PduOutcome::malformed;
+    }
+    if (place.made_event) {
+        return PduOutcome::event;
+    }
+    return place.repeated ? PduOutcome::repeat : PduOutcome::no_event;
+}
+
+/// Texts that a copy views.
+struct CopyTexts {
+    std::vector<std::string> resolved;
+};
+
+ims::Copy copy_of(const Pdu& pdu, model::Instant received_at, CopyTexts& texts) {
+    ims::Copy copy;
+    copy.correlation = pdu.correlation;
+    copy.kind = kind_of(pdu);
+    copy.direction = direction_of(pdu);
+    copy.at = pdu.at;
+    copy.received_at = received_at;
+    // Reserved, so that none of them moves: short texts move with their strings.
+    texts.resolved.reserve(pdu.matched_targets.size());
+    for (const std::string_view target : pdu.matched_targets) {
+        const std::string_view text = target_text(target, texts.resolved.emplace_back());
+        if (!text.empty()) {
+            copy.matched.push_back(text);
+        }
+    }
+    copy.mime_type = pdu.mime_type;
+    copy.mime_transfer_encoding = pdu.mime_transfer_encoding;
+    copy.sdp = pdu.sdp;
+    copy.point = pdu.point_id;
+    copy.payload = pdu.payload;
+    return copy;
+}
+
+}  // namespace
+
+/// Of one stretch: a copy that comes and goes within it never reaches the store.
+struct CopyTaker::Changes {
+    explicit Changes(store::KeptChanges& its_out) : out(its_out) {}
+    Changes(const Changes&) = delete;
+    Changes& operator=(const Changes&) = delete;
+    ~Changes() {
+        for (auto& [id, bytes] : keep) {
+            out.keep.push_back({id, std::move(bytes)});
+        }
+    }
+    store::KeptChanges& out;
+    std::map<std::uint64_t, std::string> keep;
+};
+
+void CopyTaker::note_remarks(const ims::Made& made, TakenCopies& out) {
+    for (const std::string_view remark : made.remarks) {
+        if (std::ranges::find(out.remarks, remark) == out.remarks.end()) {
+            out.remarks.push_back(remark);
+        }
+    }
+}
+
+void CopyTaker::keep(std::uint64_t owner, std::string bytes, Changes& changes) {
+    const std::uint64_t id = next_id_++;
+    kept_[owner].push_back(id);
+    changes.keep.emplace(id, std::move(bytes));
+}
+
+void CopyTaker::keep_copy(const ims::Copy& copy, Changes& changes) {
+    if (made_.kept_by != 0) {
+        keep(made_.kept_by, encode_copy(copy, copy.payload), changes);
+    }
+    for (const ims::Made::Part& part : made_.kept_parts) {
+        keep(part.owner, encode_copy(copy, copy.payload.substr(part.first, part.size)), changes);
+    }
+}
+
+void CopyTaker::let_go(Changes& changes) {
+    for (const std::uint64_t owner : made_.let_go) {
+        const auto found = kept_.find(owner);
+        if (found == kept_.end()) {
+            continue;
+        }
+        for (const std::uint64_t id : found->second) {
+            if (changes.keep.erase(id) == 0) {
+                changes.out.let_go.push_back(id);
+            }
+        }
+        kept_.erase(found);
+    }
+}
+
+void CopyTaker::take_kept(store::KeptCopy kept, SteadyTime now, TakenCopies& out) {
+    next_id_ = std::max(next_id_, kept.id + 1);
+    Changes changes(out.changes);
+    const auto copy = decode_copy(kept.bytes);
+    if (!copy) {
+        changes.out.let_go.push_back(kept.id);
+        return;
+    }
+    if (const auto taken = tracker_.take(*copy, now, made_); !taken) {
+        // It stays where it is, for the next start.
+        out.problem = taken.error().message;
+    }
+    const bool whole_part = made_.kept_parts.size() == 1 && made_.kept_parts[0].first == 0 &&
+                            made_.kept_parts[0].size == copy->payload.size();
+    if (made_.kept_by != 0 && made_.kept_parts.empty()) {
+        kept_[made_.kept_by].push_back(kept.id);
+    } else if (made_.kept_by == 0 && whole_part) {
+        kept_[made_.kept_parts[0].owner].push_back(kept.id);
+    } else if (!out.problem) {
+        keep_copy(*copy, changes);
+        changes.out.let_go.push_back(kept.id);
+    }
+    let_go(changes);
+    for (ims::MadeEvent& event : made_.events) {
+        out.events.push_back({std::move(event), {}, copy->payload.size()});
+    }
+    note_remarks(made_, out);
+}
+
+bool CopyTaker::take_pdu(const Pdu& pdu, const Piece& piece, const Piece::Entry& entry, SteadyTime now,
+                         CopyPlace& place, TakenCopies& out, Changes& changes) {
+    CopyTexts texts;
+    ims::Copy copy = copy_of(pdu, entry.received_at, texts);
+    for (; place.xid < entry.xid_count; ++place.xid) {
+        copy.xid = piece.xids[entry.first_xid + place.xid];
+        const auto taken = tracker_.take(copy, now, made_);
+        const bool made_event = !made_.events.empty();
+        keep_copy(copy, changes);
+        let_go(changes);
+        for (ims::MadeEvent& event : made_.events) {
+            const bool of_this_task = event.xid == copy.xid;
+            out.events.push_back(
+                {std::move(event), of_this_task ? place.earlier : std::vector<model::Uuid>{}, entry.size});
+        }
+        note_remarks(made_, out);
+        if (!taken) {
+            out.problem = taken.error().message;
+            return false;
+        }
+        const bool repeated = made_.outcome == ims::Made::Outcome::repeat;
+        if (made_event || repeated) {
+            place.earlier.push_back(copy.xid);
+        }
+        place.made_event = place.made_event || made_event;
+        place.repeated = place.repeated || repeated;
+        place.malformed = place.malformed || made_.outcome == ims::Made::Outcome::malformed;
+    }
+    return true;
+}
+
+void CopyTaker::take(const Inbox::Pieces& pieces, SteadyTime now, CopyPlace& place, TakenCopies& out) {
+    Changes changes(out.changes);
+    Pdu pdu;
+    for (; place.piece < pieces.size(); ++place.piece, place.entry = 0) {
+        const Piece& piece = *pieces[place.piece];
+        for (; place.entry < piece.entries.size(); ++place.entry) {
+            const Piece::Entry& entry = piece.entries[place.entry];
+            std::size_t needed = 0;
+            if (read_pdu(piece.octets_of(entry), any_size, pdu, needed) == PduRead::pdu) {
+                place.malformed = place.malformed || pdu.broken_attribute;
+                if (!take_pdu(pdu, piece, entry, now, place, out, changes)) {
+                    return;
+                }
+            }
+            ++out.pdus[static_cast<std::size_t>(outcome_of(place))];
+            place.xid = 0;
+            place.earlier.clear();
+            place.made_event = place.repeated = place.malformed = false;
+        }
+    }
+}
+
+void CopyTaker::expire(SteadyTime now, TakenCopies& out) {
+    Changes changes(out.changes);
+    made_.clear();
+    if (const auto expired = tracker_.expire(now, made_); !expired) {
+        out.problem = expired.error().message;
+    }
+    let_go(changes);
+    for (ims::MadeEvent& event : made_.events) {
+        out.events.push_back({std::move(event), {}, 0});
+    }
+    note_remarks(made_, out);
+}
+
+}  // namespace lihandover::intake

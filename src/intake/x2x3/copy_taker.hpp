@@ -1,0 +1,92 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "lihandover/ims/tracker.hpp"
+#include "lihandover/intake/x2x3/pdu.hpp"
+#include "lihandover/metrics/metrics.hpp"
+#include "lihandover/model/uuid.hpp"
+#include "lihandover/store/kept_copies.hpp"
+#include "x2x3/inbox.hpp"
+
+namespace lihandover::intake {
+
+/// An event that copies made.
+struct TaskEvent {
+    ims::MadeEvent made;
+    /// Other tasks of the same PDU of which the event was taken before.
+    std::vector<model::Uuid> earlier;
+    std::size_t bytes = 0;  ///< of the PDU
+};
+
+/// What a stretch of copies came to: all of it belongs into one commit.
+struct TakenCopies {
+    std::vector<TaskEvent> events;
+    store::KeptChanges changes;
+    std::array<std::uint64_t, metrics::pdu_outcome_names.size()> pdus{};
+    std::vector<std::string_view> remarks;  ///< each once
+    /// Why a copy could not be taken; it and those after it are taken by another call.
+    std::optional<std::string> problem;
+};
+
+/// Where a stretch of copies goes on.
+struct CopyPlace {
+    std::size_t piece = 0;
+    std::size_t entry = 0;
+    std::size_t xid = 0;               ///< of the entry's
+    std::vector<model::Uuid> earlier;  ///< of the entry's, of which the event was taken
+    bool made_event = false;           ///< one of them did
+    bool repeated = false;             ///< one of them had come before
+    bool malformed = false;
+};
+
+/// Passes copies of PDUs to the tracker, and says which copies are to be kept and let go. One thread at a time; blocks
+/// on the disk.
+class CopyTaker {
+  public:
+    using SteadyTime = ims::Tracker::SteadyTime;
+
+    CopyTaker(ims::TrackerOptions options, ims::Spools& spools) : tracker_(std::move(options), spools) {}
+
+    /// Takes up a copy that was kept before the daemon last ended. All of them, in their order, before anything else.
+    void take_kept(store::KeptCopy copy, SteadyTime now, TakenCopies& out);
+
+    /// Takes the pieces' PDUs from `place` on, and moves it to their end; or to the one that could not be taken
+    /// (TakenCopies::problem).
+    void take(const Inbox::Pieces& pieces, SteadyTime now, CopyPlace& place, TakenCopies& out);
+
+    /// Messages that stayed incomplete, and sessions that were idle.
+    void expire(SteadyTime now, TakenCopies& out);
+    /// When to call it.
+    [[nodiscard]] std::optional<SteadyTime> due() const { return tracker_.due(); }
+
+    void set_options(ims::TrackerOptions options) { tracker_.set_options(std::move(options)); }
+    [[nodiscard]] std::size_t sessions() const { return tracker_.sessions(); }
+    [[nodiscard]] std::uint64_t unfinished_bytes() const { return tracker_.unfinished_bytes(); }
+
+  private:
+    struct Changes;
+
+    bool take_pdu(const Pdu& pdu, const Piece& piece, const Piece::Entry& entry, SteadyTime now, CopyPlace& place,
+                  TakenCopies& out, Changes& changes);
+    void keep_copy(const ims::Copy& copy, Changes& changes);
+    void keep(std::uint64_t owner, std::string bytes, Changes& changes);
+    void let_go(Changes& changes);
+    static void note_remarks(const ims::Made& made, TakenCopies& out);
+
+    ims::Tracker tracker_;
+    ims::Made made_;
+    /// Kept copies by what needs them.
+    std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> kept_;
+    std::uint64_t next_id_ = 1;
+};
+
+}  // namespace lihandover::intake

@@ -1,0 +1,422 @@
+#include "lihandover/intake/x2x3/door.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "lihandover/base/background.hpp"
+#include "lihandover/base/task_group.hpp"
+#include "lihandover/intake/http/body_budget.hpp"
+#include "lihandover/intake/pipeline/pipeline.hpp"
+#include "x2x3/copy_taker.hpp"
+#include "x2x3/inbox.hpp"
+#include "x2x3/pdu_connection.hpp"
+#include "x2x3/sequence.hpp"
+#include "x2x3/source_log.hpp"
+#include "x2x3/spool.hpp"
+
+namespace lihandover::intake {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// Worked off and committed together.
+constexpr std::size_t batch_bytes = std::size_t{4} << 20U;
+// Events that are taken before others get their turns.
+constexpr std::size_t events_at_once = 256;
+// Events of kept copies that are committed together at a start.
+constexpr std::size_t rebuilt_at_once = 1000;
+
+TaskMatch match_of(const TaskEvent& event) {
+    return {event.made.xid, event.earlier, &event.made.targeted, event.made.substance};
+}
+
+/// Pauses between two tries of what the store could not do, each twice as long as the one before.
+class Pauses {
+  public:
+    explicit Pauses(const asio::any_io_executor& executor) : timer_(executor) {}
+    [[nodiscard]] asio::awaitable<void> next() {
+        constexpr std::chrono::milliseconds longest{2000};
+        timer_.expires_after(pause_);
+        pause_ = std::min(pause_ * 2, longest);
+        co_await timer_.async_wait(asio::use_awaitable);
+    }
+
+  private:
+    std::chrono::milliseconds pause_{10};
+    asio::steady_timer timer_;
+};
+
+}  // namespace
+
+class X2x3Door::Impl {
+  public:
+    Impl(const asio::any_io_executor& executor, std::string source, const metrics::X2x3Metrics& metrics,
+         const X2x3Services& services, X2x3Settings settings)
+        : executor_(executor),
+          source_(std::move(source)),
+          metrics_(metrics),
+          services_(services),
+          settings_(std::move(settings)),
+          reading_(executor, settings_.memory / 2, ReceiveMemory::usual),
+          waiting_(executor, settings_.memory / 2, 0),
+          inbox_(executor),
+          log_(source_),
+          pipeline_(source_, {services.items, services.objects, services.snapshot, services.clock, services.workers,
+                              nullptr, &services.kept}),
+          group_(pipeline_),
+          spools_(services.objects),
+          taker_(settings_.tracker, spools_),
+          working_(executor) {}
+
+    [[nodiscard]] model::Status rebuild();
+    void start() { working_.spawn(work()); }
+    [[nodiscard]] asio::awaitable<void> serve(http::Stream& stream);
+    void reconfigure(X2x3Settings settings) {
+        settings_ = std::move(settings);
+        new_options_ = settings_.tracker;
+        inbox_.wake();
+    }
+    [[nodiscard]] asio::awaitable<void> stop(std::chrono::milliseconds grace, bool for_good);
+    [[nodiscard]] std::uint64_t sequence_gaps() const { return gaps_; }
+
+  private:
+    struct Open {
+        explicit Open(const metrics::Gauge& gauge) : connections(gauge) { connections.add(1); }
+        Open(const Open&) = delete;
+        Open& operator=(const Open&) = delete;
+        ~Open() { connections.add(-1); }
+        metrics::Gauge connections;
+    };
+
+    void count_gaps(std::size_t gaps);
+
+    [[nodiscard]] asio::awaitable<void> work();
+    [[nodiscard]] asio::awaitable<void> work_off(Inbox::Pieces pieces);
+    [[nodiscard]] asio::awaitable<void> expire(CopyTaker::SteadyTime when);
+    /// Runs `work`, with the tracker to itself, where it may block.
+    template <typename Work>
+    [[nodiscard]] asio::awaitable<TakenCopies> on_worker(Work work);
+    /// Makes durable what was taken, however long it takes.
+    [[nodiscard]] asio::awaitable<void> commit(TakenCopies taken);
+    /// The same with one try: what fails stays in the group, and is committed with the first batch.
+    [[nodiscard]] asio::awaitable<void> commit_once(TakenCopies taken);
+    /// One without objects, whose time is known.
+    void take_now(const TaskEvent& event);
+    [[nodiscard]] asio::awaitable<void> take_event(TaskEvent& event);
+    [[nodiscard]] asio::awaitable<Outcome> offer(TaskEvent& event);
+    /// False where the store cannot have them at present.
+    [[nodiscard]] asio::awaitable<bool> attach(const TaskEvent& event, std::vector<AttachedObject>& objects);
+    void count_time(const TaskEvent& event, const Moment& moment) const;
+    void report(const TakenCopies& taken);
+
+    asio::any_io_executor executor_;
+    std::string source_;
+    const metrics::X2x3Metrics& metrics_;
+    X2x3Services services_;
+    X2x3Settings settings_;
+    BodyBudget reading_;
+    BodyBudget waiting_;
+    Inbox inbox_;
+    SourceLog log_;
+    SequenceCheck sequences_;
+    Pipeline pipeline_;
+    Group group_;
+    StoreSpools spools_;
+    CopyTaker taker_;  ///< used by one job of the workers at a time
+    std::optional<CopyTaker::SteadyTime> due_;
+    std::optional<ims::TrackerOptions> new_options_;
+    ConnectionParts parts_{pipeline_, reading_,   waiting_,
+                           inbox_,    sequences_, log_,
+                           metrics_,  settings_,  [this](std::size_t gaps) { count_gaps(gaps); }};
+    SequenceCheck::Connection connections_ = 0;
+    std::atomic<std::uint64_t> gaps_ = 0;
+    bool stopping_ = false;
+    bool for_good_ = false;
+    base::TaskGroup working_;
+};
+
+void X2x3Door::Impl::count_gaps(std::size_t gaps) {
+    if (gaps > 0) {
+        gaps_ += gaps;
+        metrics_.sequence_gaps.add(gaps);
+        log_.warn_once("sequence numbers of PDUs are missing: copies were lost on the way");
+    }
+}
+
+asio::awaitable<void> X2x3Door::Impl::serve(http::Stream& stream) {
+    const Open open(metrics_.connections);
+    PduConnection connection(stream, parts_, ++connections_);
+    co_await connection.run();
+}
+
+model::Status X2x3Door::Impl::rebuild() {
+    const auto now = services_.clock.steady();
+    TakenCopies taken;
+    const auto flush = [&] {
+        asio::io_context here{1};
+        asio::co_spawn(here, commit_once(std::exchange(taken, {})), asio::detached);
+        here.run();
+    };
+    bool problem = false;
+    const auto read = services_.kept.for_each_kept(source_, [&](store::KeptCopy copy) {
+        taker_.take_kept(std::move(copy), now, taken);
+        problem = std::exchange(taken.problem, std::nullopt).has_value() || problem;
+        if (taken.events.size() >= rebuilt_at_once) {
+            flush();
+        }
+    });
+    if (!read) {
+        return read;
+    }
+    flush();
+    if (problem) {
+        log_.warn_once("kept copies could not be read whole: messages of before the start may be incomplete");
+    }
+    due_ = taker_.due();
+    metrics_.sessions.set(static_cast<double>(taker_.sessions()));
+    metrics_.unfinished_bytes.set(static_cast<double>(taker_.unfinished_bytes()));
+    return {};
+}
+
+asio::awaitable<void> X2x3Door::Impl::work() {
+    for (;;) {
+        const auto now = services_.clock.steady();
+        const auto soon = now + SequenceCheck::patience;
+        co_await inbox_.wait(due_ ? std::min(*due_, soon) : soon);
+        count_gaps(sequences_.expire(services_.clock.steady()));
+        if (!inbox_.empty()) {
+            co_await work_off(inbox_.take(batch_bytes));
+        } else if (stopping_) {
+            break;
+        }
+        const auto then = services_.clock.steady();
+        if (new_options_ || (due_ && *due_ <= then)) {
+            co_await expire(then);
+        }
+    }
+    if (for_good_) {
+        // Whatever is open is due then.
+        co_await expire(services_.clock.steady() + std::chrono::hours(24 * 365));
+    }
+}
+
+template <typename Work>
+asio::awaitable<TakenCopies> X2x3Door::Impl::on_worker(Work work) {
+    // Taken here, since a reload may come while the work runs.
+    auto options = std::exchange(new_options_, std::nullopt);
+    TakenCopies taken = co_await base::run_on(services_.workers, [&] {
+        TakenCopies made;
+        if (options) {
+            taker_.set_options(std::move(*options));
+        }
+        work(made);
+        return made;
+    });
+    due_ = taker_.due();
+    metrics_.sessions.set(static_cast<double>(taker_.sessions()));
+    metrics_.unfinished_bytes.set(static_cast<double>(taker_.unfinished_bytes()));
+    co_return taken;
+}
+
+asio::awaitable<void> X2x3Door::Impl::work_off(Inbox::Pieces pieces) {
+    CopyPlace place;
+    Pauses pauses(executor_);
+    for (;;) {
+        TakenCopies taken =
+            co_await on_worker([&](TakenCopies& made) { taker_.take(pieces, services_.clock.steady(), place, made); });
+        const bool stuck = taken.problem.has_value();
+        co_await commit(std::move(taken));
+        if (!stuck) {
+            co_return;
+        }
+        log_.warn_changed("a message is too large for memory and cannot be spooled, which is tried again");
+        co_await pauses.next();
+    }
+}
+
+asio::awaitable<void> X2x3Door::Impl::expire(CopyTaker::SteadyTime when) {
+    TakenCopies taken = co_await on_worker([&](TakenCopies& made) { taker_.expire(when, made); });
+    const bool stuck = taken.problem.has_value();
+    co_await commit(std::move(taken));
+    if (stuck) {
+        Pauses pauses(executor_);
+        co_await pauses.next();
+    }
+}
+
+asio::awaitable<void> X2x3Door::Impl::commit(TakenCopies taken) {
+    std::size_t count = 0;
+    for (TaskEvent& event : taken.events) {
+        if (++count % events_at_once == 0) {
+            co_await asio::post(executor_, asio::use_awaitable);
+        }
+        if (event.made.objects.empty() && (event.made.event.timestamp || services_.clock.is_trusted())) {
+            take_now(event);
+        } else {
+            co_await take_event(event);
+        }
+    }
+    report(taken);
+    Pauses pauses(executor_);
+    for (;;) {
+        const auto outcome = co_await group_.commit(std::exchange(taken.changes, {}));
+        if (outcome != Outcome::Kind::unavailable) {
+            break;
+        }
+        log_.warn_changed("the store takes nothing, so no more is read than fits into memory");
+        co_await pauses.next();
+    }
+    log_.good("the store takes again what comes in");
+    metrics_.accepted.add(taken.events.size());
+}
+
+asio::awaitable<void> X2x3Door::Impl::commit_once(TakenCopies taken) {
+    for (TaskEvent& event : taken.events) {
+        static_cast<void>(co_await offer(event));
+    }
+    static_cast<void>(co_await group_.commit(std::move(taken.changes)));
+}
+
+void X2x3Door::Impl::report(const TakenCopies& taken) {
+    metrics_.received.add(taken.events.size());
+    for (std::size_t n = 0; n < taken.pdus.size(); ++n) {
+        if (taken.pdus[n] > 0) {
+            metrics_.pdus_by[n].add(taken.pdus[n]);
+        }
+    }
+    for (const std::string_view remark : taken.remarks) {
+        log_.warn_once(remark);
+    }
+}
+
+asio::awaitable<void> X2x3Door::Impl::take_event(TaskEvent& event) {
+    Pauses pauses(executor_);
+    while (!event.made.event.timestamp && !services_.clock.is_trusted()) {
+        // Nobody knows when it happened.
+        log_.warn_changed("the clock is not trusted, so copies without a time wait");
+        co_await pauses.next();
+    }
+    for (;;) {
+        const Outcome outcome = co_await offer(event);
+        if (outcome.kind == Outcome::Kind::accepted) {
+            co_return;
+        }
+        if (outcome.kind == Outcome::Kind::unavailable) {
+            log_.warn_changed("the store takes no binary object, so no more is read than fits into memory");
+            co_await pauses.next();
+        } else {
+            // Larger than the store could ever hold: the event goes without its objects.
+            log_.warn_once("a binary object is larger than store.max_bytes allows, its event goes without it");
+            services_.objects_lost.add(event.made.objects.size());
+            event.made.objects.clear();
+            event.made.event.attachments.clear();
+        }
+    }
+}
+
+asio::awaitable<Outcome> X2x3Door::Impl::offer(TaskEvent& event) {
+    std::vector<AttachedObject> objects;
+    const bool attached = co_await attach(event, objects);
+    if (!attached) {
+        co_return Outcome{Outcome::Kind::unavailable, {}};
+    }
+    if (objects.empty()) {
+        take_now(event);
+        co_return Outcome{};
+    }
+    const Moment moment = pipeline_.now();
+    const Outcome outcome = co_await group_.take(event.made.event, event.bytes, match_of(event), objects, moment);
+    if (outcome.kind == Outcome::Kind::accepted) {
+        count_time(event, moment);
+    }
+    co_return outcome;
+}
+
+void X2x3Door::Impl::take_now(const TaskEvent& event) {
+    const Moment moment = pipeline_.now();
+    group_.take(event.made.event, event.bytes, match_of(event), moment);
+    count_time(event, moment);
+}
+
+void X2x3Door::Impl::count_time(const TaskEvent& event, const Moment& moment) const {
+    const auto& time = event.made.event.timestamp;
+    if (time && time->instant > moment.latest()) {
+        metrics_.times_ahead.add();
+    }
+}
+
+asio::awaitable<bool> X2x3Door::Impl::attach(const TaskEvent& event, std::vector<AttachedObject>& objects) {
+    objects.resize(event.made.objects.size());
+    for (std::size_t n = 0; n < objects.size(); ++n) {
+        const ims::Bytes& bytes = event.made.objects[n];
+        if (bytes.in_memory()) {
+            objects[n].bytes = bytes.memory();
+            continue;
+        }
+        const auto sealed = co_await base::run_on(services_.workers, [&] { return sealed_of(*bytes.spooled()); });
+        if (!sealed) {
+            co_return false;
+        }
+        objects[n].sealed = *sealed;
+    }
+    co_return true;
+}
+
+asio::awaitable<void> X2x3Door::Impl::stop(std::chrono::milliseconds grace, bool for_good) {
+    stopping_ = true;
+    for_good_ = for_good_ || for_good;
+    inbox_.wake();
+    working_.close();
+    const bool done = co_await working_.wait_for(grace);
+    if (!done) {
+        working_.stop();
+        co_await working_.wait();
+    }
+}
+
+X2x3Door::X2x3Door(const asio::any_io_executor& executor, std::string source, const metrics::X2x3Metrics& metrics,
+                   const X2x3Services& services, X2x3Settings settings)
+    : impl_(std::make_unique<Impl>(executor, std::move(source), metrics, services, std::move(settings))) {}
+
+X2x3Door::~X2x3Door() = default;
+
+model::Status X2x3Door::rebuild() {
+    return impl_->rebuild();
+}
+
+void X2x3Door::start() {
+    impl_->start();
+}
+
+asio::awaitable<void> X2x3Door::serve(http::Stream& stream) {
+    return impl_->serve(stream);
+}
+
+void X2x3Door::reconfigure(X2x3Settings settings) {
+    impl_->reconfigure(std::move(settings));
+}
+
+asio::awaitable<void> X2x3Door::stop(std::chrono::milliseconds grace) {
+    return impl_->stop(grace, false);
+}
+
+asio::awaitable<void> X2x3Door::finish(std::chrono::milliseconds grace) {
+    return impl_->stop(grace, true);
+}
+
+std::uint64_t X2x3Door::sequence_gaps() const {
+    return impl_->sequence_gaps();
+}
+
+}  // namespace lihandover::intake
