@@ -16,6 +16,7 @@
 #include "lihandover/ims/conference.hpp"
 #include "lihandover/ims/sdp.hpp"
 #include "lihandover/ims/sip.hpp"
+#include "replay.hpp"
 
 namespace lihandover::flows {
 namespace {
@@ -46,6 +47,13 @@ std::vector<std::string> names() {
         }
     }
     std::ranges::sort(found);
+    return found;
+}
+
+/// Those of which it is said what they must become.
+std::vector<std::string> names_with_expectations() {
+    auto found = names();
+    std::erase_if(found, [](const auto& name) { return !std::filesystem::exists(directory / (name + ".expect")); });
     return found;
 }
 
@@ -161,6 +169,138 @@ std::string test_name(const testing::TestParamInfo<std::string>& flow) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FlowsTest, testing::ValuesIn(names()), test_name);
+
+/// A flow, its expectations, and the comparison of both.
+class ReplayTest : public testing::TestWithParam<std::string> {
+  protected:
+    [[nodiscard]] std::vector<Expectation> expected_of(const std::string& task) const {
+        std::vector<Expectation> expected;
+        for (const auto& each : expected_) {
+            if (each.task == task) {
+                expected.push_back(each);
+            }
+        }
+        return expected;
+    }
+
+    void compare(Replay& replay, const std::string& how) const {
+        for (const auto& [name, xid] : flow_.tasks) {
+            EXPECT_THAT(differences(expected_of(name), replay.events(xid)), IsEmpty()) << name << ": " << how;
+        }
+    }
+
+    /// Of this node, the signalling only that it sends or receives; and all that is no signalling.
+    [[nodiscard]] std::vector<Message> seen_at(const std::string& node) const {
+        std::vector<Message> seen;
+        for (const auto& message : flow_.messages) {
+            const std::size_t arrow = message.hop.find('>');
+            if (message.kind != x2x3_send::Kind::sip || message.hop.substr(0, arrow) == node ||
+                message.hop.substr(arrow + 1) == node) {
+                seen.push_back(message);
+            }
+        }
+        return seen;
+    }
+
+    x2x3_send::Flow flow_ = read(GetParam());
+    std::vector<Expectation> expected_ = read_expectations(directory / (GetParam() + ".expect"));
+};
+
+TEST_P(ReplayTest, BecomesWhatItMust) {
+    ASSERT_FALSE(expected_.empty());
+    Replay replay;
+    for (const auto& message : flow_.messages) {
+        replay.take(message);
+    }
+    replay.finish();
+    compare(replay, "as it is");
+    EXPECT_EQ(replay.malformed(), 0U);
+}
+
+TEST_P(ReplayTest, EveryCopyTwiceChangesNothing) {
+    Replay replay;
+    for (const auto& message : flow_.messages) {
+        replay.take(message);
+        replay.take(message);
+    }
+    replay.finish();
+    compare(replay, "every copy twice");
+}
+
+TEST_P(ReplayTest, AllOfItTwiceChangesNothing) {
+    Replay replay;
+    for (int time = 0; time < 2; ++time) {
+        for (const auto& message : flow_.messages) {
+            replay.take(message);
+        }
+    }
+    replay.finish();
+    compare(replay, "all of it twice");
+}
+
+/// Between a NICKNAME and its answer nothing is kept: a nickname may be lost with the process.
+bool loses_something(const std::string& flow, const std::string& step) {
+    return flow == "A.5-conference" && step == "29";
+}
+
+TEST_P(ReplayTest, ARestartAnywhereChangesNothing) {
+    for (std::size_t cut = 1; cut < flow_.messages.size(); ++cut) {
+        if (loses_something(GetParam(), flow_.messages[cut].step)) {
+            continue;
+        }
+        Replay replay;
+        for (std::size_t i = 0; i < flow_.messages.size(); ++i) {
+            if (i == cut) {
+                replay.restart();
+            }
+            replay.take(flow_.messages[i]);
+        }
+        replay.finish();
+        compare(replay, "a restart before step " + flow_.messages[cut].step);
+    }
+}
+
+TEST_P(ReplayTest, NothingIsKeptOfWhatIsOver) {
+    Replay replay;
+    for (const auto& message : flow_.messages) {
+        replay.take(message);
+    }
+    replay.finish();
+    EXPECT_EQ(replay.tracker().unfinished_bytes(), 0U);
+    const std::size_t events = replay.count();
+    // Longer than a session may be idle.
+    replay.finish(std::chrono::hours(48));
+    EXPECT_EQ(replay.tracker().sessions(), 0U);
+    EXPECT_EQ(replay.kept(), 0U);
+    EXPECT_EQ(replay.count(), events);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ReplayTest, testing::ValuesIn(names_with_expectations()), test_name);
+
+// A.4.2 and A.4.3 as one point of interception sees them: one node's signalling, and the messages. What is asserted of
+// the users differs from node to node.
+class VantageTest : public ReplayTest {};
+
+TEST_P(VantageTest, OneNodesSignallingIsEnough) {
+    for (auto& each : expected_) {
+        each.from->resize(1);
+        each.to->front().resize(1);
+    }
+    for (const std::string node : {"UE1", "P-CSCF1", "S-CSCF1", "I-CSCF2", "S-CSCF2", "P-CSCF2", "UE2", "AS1", "AS2"}) {
+        const auto seen = seen_at(node);
+        if (std::ranges::none_of(seen, [](const auto& each) { return each.kind == x2x3_send::Kind::sip; })) {
+            continue;
+        }
+        Replay replay;
+        for (const auto& message : seen) {
+            replay.take(message);
+        }
+        replay.finish();
+        compare(replay, node);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Annex, VantageTest, testing::Values("A.4.2", "A.4.3"), test_name);
 
 }  // namespace
 }  // namespace lihandover::flows
