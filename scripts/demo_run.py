@@ -7,22 +7,16 @@ import filecmp
 import hashlib
 import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests"))
 
 import demo_show  # noqa: E402
+from demo_scene import Scene, say, show  # noqa: E402
 from programs import Certificates, Daemon, LeaSim, Ports, wait_until  # noqa: E402
 
 NOBODY = "confidential-lunch-plans"
-
-
-def say(text):
-    print(f"\n\033[1m{text}\033[0m", flush=True)
 
 
 def now():
@@ -46,10 +40,9 @@ BOB = {"user_id": "u-bob", "email": "bob@EXAMPLE.com"}
 CAROL = {"user_id": "u-carol"}
 
 
-class Demo:
+class Demo(Scene):
     def __init__(self):
-        self.directory = tempfile.mkdtemp(prefix="lihandover-demo.")
-        self.processes = []
+        super().__init__()
         self.spool = os.path.join(self.directory, "spool")
         os.mkdir(self.spool)
         self.photograph = self.random_file(os.path.join(self.directory, "roof.jpg"), 3_000_000)
@@ -93,14 +86,6 @@ class Demo:
                        deliver=["metadata", "content", "binary", "location"], reference="W-2026-117")
         daemon.warrant("LIID-0001", "lea-two", ("email", "bob@example.com"), file="bob.yaml",
                        deliver=["metadata", "binary"])
-
-    def start_daemon(self):
-        say("Checking the configuration and starting lihandoverd")
-        status, output = self.daemon.check()
-        print(output, end="")
-        if status != 0:
-            raise AssertionError("lihandoverd --check finds mistakes")
-        self.daemon.start()
 
     # What goes in
 
@@ -207,35 +192,6 @@ class Demo:
         self.show_operator()
         say("Done: 7 documents, all valid; a photograph and a video; 200 events without a trace")
 
-    def close(self, failed, keep):
-        if failed:
-            print("The demo failed. What the programs said:", file=sys.stderr)
-            for process in self.processes:
-                print(f"-- {process.name}\n" + "\n".join(process.log().splitlines()[-30:]), file=sys.stderr)
-        for process in reversed(self.processes):
-            process.signal(signal.SIGTERM)
-        for process in self.processes:
-            process.wait()
-        if keep:
-            print(f"Everything is left in {self.directory}")
-        else:
-            shutil.rmtree(self.directory, ignore_errors=True)
-
-
-def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that close() is reached
-    demo = Demo()
-    failed = True
-    try:
-        demo.run()
-        failed = False
-    except AssertionError as error:
-        print(error, file=sys.stderr)
-        return 1
-    finally:
-        demo.close(failed, "--keep" in sys.argv)
-    return 0
-
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(show(Demo))
