@@ -34,6 +34,7 @@ import harness  # noqa: E402
 import load  # noqa: E402
 import model  # noqa: E402
 import plan as plans  # noqa: E402
+import points  # noqa: E402
 
 FAKETIME = "/usr/lib/{}/faketime/libfaketimeMT.so.1"
 SLOWNESS = harness.PATIENCE / 90 * (4 if os.environ.get("LIHANDOVER_SANITIZED") else 1)
@@ -314,6 +315,7 @@ class Episode:
         self.mounted = None
         self.spool = None
         self.intake_port = harness.Ports.take()
+        self.point_port = harness.Ports.take()
         self.object_port = harness.Ports.take()
         self.shim = None
         self.clock_file = None
@@ -455,6 +457,12 @@ class Episode:
             "certificate": harness.Certificates.path("intake.pem"),
             "private_key": harness.Certificates.path("intake.key"),
             "client_ca": harness.Certificates.path("csp-ca.pem")}})
+        intake["x2x3"] = [{"name": "points", "listen": f"127.0.0.1:{self.point_port}", "service": "ims",
+                           # What a point has cut off it sends again, if late.
+                           "partial_message_timeout": "1h", "tls": {
+                               "certificate": harness.Certificates.path("intake.pem"),
+                               "private_key": harness.Certificates.path("intake.key"),
+                               "client_ca": harness.Certificates.path("csp-ca.pem")}}]
         intake["max_event_size"] = "4MiB"
         intake["max_future"] = "5m"
         intake["object_wait"] = plan["object_wait"]
@@ -553,6 +561,7 @@ class Episode:
             file=warrant["file"], deliver=warrant["deliver"], priority=warrant["priority"],
             correlation=warrant["correlation"],
             **({"services": warrant["services"]} if warrant["services"] else {}),
+            **({"xid": warrant["xid"]} if warrant["xid"] else {}),
             **({"valid_from": load.rfc3339(warrant["from"])} if warrant["from"] is not None else {}),
             **({"valid_until": load.rfc3339(warrant["until"])} if warrant["until"] is not None else {}))
 
@@ -616,6 +625,8 @@ class Episode:
         self.fetchers = {name: Fetcher(self, lea) for name, lea in self.leas.items() if lea.plan["binary"] == "A"}
         self.sources = [load.Source(self, number, each["listener"], each["seed"])
                         for number, each in enumerate(self.plan["sources"])]
+        self.sources += [points.Point(self, len(self.sources) + number, each["seed"])
+                         for number, each in enumerate(self.plan["points"])]
 
     # Searching
 
@@ -860,10 +871,14 @@ class Episode:
                     lost.append(harness.decode_text(parts["id"]))
         ordered = [e.text for e in item.csp().iter() if e.tag.rsplit("}", 1)[-1] == "ordered"]
         ordered = " ".join(ordered).split()
-        properties = {child[0].text: child[1].text for child in item.csp_find("parameters")}
+        parameters = item.csp_find("parameters")
+        properties = {child[0].text: child[1].text for child in (parameters if parameters is not None else ())}
+        # Whoever sends over X2/X3 gives no id: its messages begin with one.
+        event_id = load.told_apart(item.csp_text("eventId"), properties["told"]) if "told" in properties else \
+            (item.csp_text("text") or "").split(" ")[0]
         return {
             "at": at, "object_id": item.object_id, "liid": item.liid,
-            "event_id": load.told_apart(item.csp_text("eventId"), properties["told"]),
+            "event_id": event_id,
             "digest": hashlib.sha256(EXPIRY.sub(rb"<\1></", item.bytes)).hexdigest(), "outcome": item.outcome,
             "code": item.code, "time": datetime.datetime.fromisoformat(item.time).timestamp(),
             "level": item.level, "sequence": item.sequence, "text": item.csp_text("text"), "ordered": ordered,

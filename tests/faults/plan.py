@@ -5,6 +5,7 @@ seeds for.
 """
 
 import random
+import uuid
 
 # What an episode needs beyond Python. Faults whose needs are missing are left out, and the run says so.
 SHIM, CLOCK, DISK = "the shim", "libfaketime", "a tmpfs of its own"
@@ -281,7 +282,24 @@ def draw(seed, quick=False, only=()):
         plan["sources"].append({"listener": chance.choice(["local", "local", "messaging"]),
                                 "seed": chance.randrange(10**9)})
     plan["faults"] = one_by_one(chance, plan, only) if telling else all_at_once(chance, plan, quick, only)
+    draw_points(random.Random(f"points of {seed}"), plan, telling)
     return plan
+
+
+def draw_points(chance, plan, telling):
+    """Points of interception, and the tasks they have: of warrants that order content, by which their messages are known
+    again, and that are in force at any time."""
+    plan["tasks"] = {}
+    for each in plan["warrants"]:
+        each["xid"] = []
+        if "content" not in each["deliver"] or each["services"] or each["opens"] or each["closes"] or \
+                chance.random() < 0.3:
+            continue
+        shared = sorted(plan["tasks"]) if chance.random() < 0.3 else []
+        xid = chance.choice(shared) if shared else str(uuid.UUID(int=chance.getrandbits(128)))
+        each["xid"].append(xid)
+        plan["tasks"].setdefault(xid, []).append(f"{each['destination']}|{each['liid']}")
+    plan["points"] = [{"seed": chance.randrange(10**9)} for _ in range(0 if telling else chance.choice([0, 1, 1, 2]))]
 
 
 def possible(plan, needs):
