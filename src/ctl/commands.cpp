@@ -330,8 +330,8 @@ int list_warrants(const Options& options) {
     if (options.json) {
         return walk_json(options, "/v1/warrants", "warrants", {});
     }
-    Table table(
-        {"DESTINATION", "LIID", "STATE", "FROM", "UNTIL", "PRIORITY", "TARGETS", "XIDS", "DELIVER", "REFERENCE", "FILE"});
+    Table table({"DESTINATION", "LIID", "STATE", "FROM", "UNTIL", "PRIORITY", "TARGETS", "XIDS", "DELIVER", "REFERENCE",
+                 "FILE"});
     const auto row = [](dom::element warrant) {
         return std::vector<std::string>{
             text_of(warrant, "destination"),
