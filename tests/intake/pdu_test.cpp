@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <memory>
 #include <set>
 #include <sstream>
 
@@ -26,6 +27,7 @@ using ::testing::Optional;
 using testing::xid_of;
 
 struct Read {
+    std::unique_ptr<const std::string> bytes;  ///< which the PDU points into
     PduRead outcome{};
     Pdu pdu;
     std::size_t needed = 0;
@@ -33,7 +35,8 @@ struct Read {
 
 Read read(std::string_view bytes, const PduBounds& bounds = {}) {
     Read result;
-    result.outcome = read_pdu(bytes, bounds, result.pdu, result.needed);
+    result.bytes = std::make_unique<const std::string>(bytes);
+    result.outcome = read_pdu(*result.bytes, bounds, result.pdu, result.needed);
     return result;
 }
 
