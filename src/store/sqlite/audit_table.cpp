@@ -1,7 +1,8 @@
 #include "audit_table.hpp"
 
 #include <algorithm>
-#include <span>
+
+#include "columns.hpp"
 
 namespace lihandover::store::sqlite {
 
@@ -9,10 +10,6 @@ namespace {
 
 std::int64_t number_of(audit::Kind kind) {
     return static_cast<std::int64_t>(kind);
-}
-
-std::span<const std::uint8_t> bytes_of(const model::Uuid& uuid) {
-    return uuid.bytes;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "columns.hpp"
 #include "lihandover/base/invariant.hpp"
 
 namespace lihandover::store::sqlite {
@@ -14,23 +15,6 @@ namespace {
 
 constexpr std::int64_t number_of(ItemState state) {
     return static_cast<std::int64_t>(state);
-}
-
-std::span<const std::uint8_t> bytes_of(const model::Uuid& uuid) {
-    return uuid.bytes;
-}
-
-model::Uuid uuid_of(std::string_view bytes) {
-    model::Uuid uuid;
-    if (bytes.size() != uuid.bytes.size()) {
-        throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
-    }
-    std::memcpy(uuid.bytes.data(), bytes.data(), bytes.size());
-    return uuid;
-}
-
-std::optional<std::uint32_t> slot_of(const Statement& row, int column) {
-    return row.is_null(column) ? std::nullopt : std::optional(static_cast<std::uint32_t>(row.integer(column)));
 }
 
 /// Of a row of `aside`.
@@ -156,10 +140,7 @@ std::optional<ItemTable::Waiting> ItemTable::find_aside(RowId row) {
     waiting.size = rows->integer(3);
     waiting.object_id = uuid_of(rows->bytes(4));
     waiting.slot = slot_of(*rows.operator->(), 8);
-    if (!rows->is_null(5)) {
-        waiting.refusal = Refusal{static_cast<std::uint64_t>(rows->integer(5)),
-                                  static_cast<Refusal::Kind>(rows->integer(6)), std::string(rows->bytes(7))};
-    }
+    waiting.refusal = refusal_of(*rows.operator->(), 5);
     return waiting;
 }
 

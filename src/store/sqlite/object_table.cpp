@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "columns.hpp"
 #include "item_table.hpp"
 #include "lihandover/base/invariant.hpp"
 #include "object_details.hpp"
@@ -23,19 +24,6 @@ std::string_view text_of(const SealKey& key) {
 template <typename Enumerator>
 std::int64_t number_of(Enumerator value) {
     return static_cast<std::int64_t>(value);
-}
-
-std::span<const std::uint8_t> bytes_of(const model::Uuid& uuid) {
-    return uuid.bytes;
-}
-
-model::Uuid uuid_of(std::string_view bytes) {
-    model::Uuid uuid;
-    if (bytes.size() != uuid.bytes.size()) {
-        throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
-    }
-    std::memcpy(uuid.bytes.data(), bytes.data(), bytes.size());
-    return uuid;
 }
 
 const SealedFile* file_of(const SealedObject* object) {
@@ -198,10 +186,11 @@ bool ObjectTable::takes(const NewItem& item) const {
 }
 
 std::optional<SealKey> ObjectTable::key_of(const Statement& row, int column) const {
-    if (row.is_null(column)) {
+    const auto slot = slot_of(row, column);
+    if (!slot) {
         return std::nullopt;
     }
-    auto key = keys_->read(static_cast<std::uint32_t>(row.integer(column)));
+    auto key = keys_->read(*slot);
     if (!key) {
         throw SqlFailure(Trouble::failing, SQLITE_IOERR_READ);
     }
@@ -350,10 +339,7 @@ std::vector<ObjectTable::Row> ObjectTable::rows_of(Statement& statement) {
         row.deadline = rows->integer(9);
         row.blob_state = static_cast<BlobState>(rows->integer(10));
         row.size = static_cast<std::uint64_t>(rows->integer(11));
-        if (!rows->is_null(12)) {
-            row.refusal = Refusal{static_cast<std::uint64_t>(rows->integer(12)),
-                                  static_cast<Refusal::Kind>(rows->integer(13)), std::string(rows->bytes(14))};
-        }
+        row.refusal = refusal_of(*rows.operator->(), 12);
     }
     return found;
 }
@@ -415,8 +401,8 @@ void ObjectTable::release_blob(Transaction& transaction, std::int64_t blob) {
     if (!rows.next()) {
         return;
     }
-    if (!rows->is_null(2)) {
-        transaction.effects.released_slots.push_back(static_cast<std::uint32_t>(rows->integer(2)));
+    if (const auto slot = slot_of(*rows.operator->(), 2)) {
+        transaction.effects.released_slots.push_back(*slot);
     }
     if (rows->is_null(0)) {
         return;

@@ -6,6 +6,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "columns.hpp"
 #include "object_table.hpp"
 
 namespace lihandover::store::sqlite {

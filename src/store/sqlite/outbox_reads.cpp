@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "columns.hpp"
 #include "item_table.hpp"
 #include "object_details.hpp"
 #include "object_table.hpp"

@@ -70,12 +70,4 @@ class ReadConnection {
     Statements statements_;  // after the connection they belong to
 };
 
-// What a row's columns say. Throw SqlFailure where they cannot be.
-
-[[nodiscard]] model::Uuid uuid_of(std::string_view bytes);
-/// From two columns.
-[[nodiscard]] std::optional<model::ApplicationCorrelation> correlation_of(const Statement& row, int level_column);
-/// From three: code, kind, words.
-[[nodiscard]] std::optional<Refusal> refusal_of(const Statement& row, int code_column);
-
 }  // namespace lihandover::store::sqlite
