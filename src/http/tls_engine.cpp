@@ -96,7 +96,7 @@ std::unique_ptr<TlsEngine> TlsEngine::make(ssl_ctx_st* context, bool server, int
 }
 
 /// The result of an OpenSSL call; notes in `broken` that no further call may follow.
-TlsEngine::Step TlsEngine::judge(int result, bool& broken) {
+TlsEngine::Step TlsEngine::step_of(int result, bool& broken) {
     switch (SSL_get_error(ssl_.get(), result)) {
         case SSL_ERROR_NONE:
             return {};
@@ -124,7 +124,7 @@ TlsEngine::Step TlsEngine::judge(int result, bool& broken) {
 
 TlsEngine::Step TlsEngine::handshake() {
     ERR_clear_error();
-    const Step step = judge(SSL_do_handshake(ssl_.get()), broken_);
+    const Step step = step_of(SSL_do_handshake(ssl_.get()), broken_);
     handshake_done_ = step.io == Io::ok;
     return step;
 }
@@ -136,7 +136,7 @@ TlsEngine::Step TlsEngine::read(char* out, std::size_t room) {
     ERR_clear_error();
     std::size_t count = 0;
     const int result = SSL_read_ex(ssl_.get(), out, room, &count);
-    return result == 1 ? Step{Io::ok, false, count} : judge(result, broken_);
+    return result == 1 ? Step{Io::ok, false, count} : step_of(result, broken_);
 }
 
 TlsEngine::Step TlsEngine::write(Gather& gather) {
@@ -170,7 +170,7 @@ TlsEngine::Step TlsEngine::write(Gather& gather) {
         const int result = SSL_write_ex(ssl_.get(), next.data(), next.size(), &count);
         if (result != 1) {
             // Without renegotiation a write never waits for incoming bytes.
-            return judge(result, send_broken_);
+            return step_of(result, send_broken_);
         }
         if (direct) {
             gather.advance(count);

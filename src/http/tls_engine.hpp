@@ -72,7 +72,7 @@ class TlsEngine {
     static int bio_write(bio_st* bio, const char* data, int size);
     static int bio_read(bio_st* bio, char* out, int size);
     static long bio_control(bio_st* bio, int command, long number, void* pointer);
-    Step judge(int result, bool& broken);
+    Step step_of(int result, bool& broken);
 
     std::unique_ptr<ssl_st, SslFree> ssl_;
     int descriptor_;

@@ -74,7 +74,7 @@ asio::awaitable<Io> Transport::connect(const asio::generic::stream_protocol::end
         const Deadline::Waiting waiting{deadline_};
         co_await socket_.async_connect(endpoint, asio::redirect_error(asio::use_awaitable, error));
     }
-    co_return judge(error);
+    co_return outcome_of(error);
 }
 
 ssl_st* Transport::start_tls(ssl_ctx_st* context, bool server) {
@@ -97,7 +97,7 @@ Io Transport::obstacle() const {
     return deadline_.expired() ? Io::timeout : Io::ok;
 }
 
-Io Transport::judge(const boost::system::error_code& error) const {
+Io Transport::outcome_of(const boost::system::error_code& error) const {
     if (closed_) {
         return Io::closed;
     }
@@ -151,7 +151,7 @@ asio::awaitable<ReadOutcome> Transport::read_raw(char* out, std::size_t room) {
         const asio::mutable_buffer buffer{out, room};
         count = co_await socket_.async_receive(buffer, asio::redirect_error(asio::use_awaitable, error));
     }
-    co_return ReadOutcome{count, judge(error)};
+    co_return ReadOutcome{count, outcome_of(error)};
 }
 
 asio::awaitable<ReadOutcome> Transport::read(char* out, std::size_t room) {
@@ -238,7 +238,7 @@ asio::awaitable<Io> Transport::wait_for(Socket::wait_type what) {
         const Deadline::Waiting waiting{deadline_};
         co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, error));
     }
-    co_return judge(error);
+    co_return outcome_of(error);
 }
 
 asio::awaitable<Io> Transport::wait_readable() {
@@ -262,7 +262,7 @@ asio::awaitable<Io> Transport::wait_either() {
             co_await group.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
         error = order.front() == 0 ? write_error : read_error;
     }
-    co_return judge(error);
+    co_return outcome_of(error);
 }
 
 asio::awaitable<Io> Transport::write(std::span<const std::string_view> parts, Clock::duration stall) {

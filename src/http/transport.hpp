@@ -96,7 +96,7 @@ class Transport {
     /// Waits for what an OpenSSL call wants.
     boost::asio::awaitable<Io> satisfy(TlsEngine::Step step);
     Io try_write_plain(Gather& gather);
-    Io judge(const boost::system::error_code& error) const;
+    Io outcome_of(const boost::system::error_code& error) const;
     /// The peer has broken the connection, as far as the kernel knows.
     bool is_reset();
 

@@ -138,7 +138,7 @@ class Lea(harness.Lea):
             self.proxy.stdout.close()
 
 
-class Keeper:
+class Supervisor:
     """Plays systemd for a daemon: restarts it when it has ended. All orders to the daemon go through here."""
 
     def __init__(self, episode):
@@ -620,8 +620,8 @@ class Episode:
         self.daemon.start(ready=False)
         harness.wait_until(lambda: self.daemon.ready_status() == 200 and self.daemon.intake_listens(),
                            "the daemon is ready", self.patience(60))
-        self.keeper = Keeper(self)
-        self.keeper.thread.start()
+        self.supervisor = Supervisor(self)
+        self.supervisor.thread.start()
         self.fetchers = {name: Fetcher(self, lea) for name, lea in self.leas.items() if lea.plan["binary"] == "A"}
         self.sources = [load.Source(self, number, each["listener"], each["seed"])
                         for number, each in enumerate(self.plan["sources"])]
@@ -745,9 +745,9 @@ class Episode:
         for warrant in self.plan["warrants"]:
             self.write_warrant(warrant)
         faults.restore_configuration(self)
-        with self.keeper.lock:
+        with self.supervisor.lock:
             if not self.daemon.process.running():
-                self.keeper.start()
+                self.supervisor.start()
             self.daemon.process.signal(signal.SIGCONT)
 
     def settle(self):
@@ -819,15 +819,15 @@ class Episode:
             source: {what: harness.metric_of(metrics, f"lihandover_events_{what}_total", source=source) or 0
                      for what in ("received", "accepted", "rejected")} for source in ("local", "messaging")}
         # Once more from the disk: the next start cleans up what a crash left.
-        self.keeper.stop()
-        self.keeper.start()
+        self.supervisor.stop()
+        self.supervisor.start()
         harness.wait_until(lambda: self.daemon.ready_status() == 200 and self.daemon.intake_listens(),
                            "ready after a restart", self.patience(60))
         again = self.all_items()
         if [each["id"] for each in again] != [each["id"] for each in listed]:
             self.trouble(2, "the same items to wait after a restart", f"{len(listed)} before, {len(again)} after")
-        self.keeper.over.set()
-        self.keeper.stop()
+        self.supervisor.over.set()
+        self.supervisor.stop()
         evidence["store"] = self.read_store()
         evidence["events"], evidence["answers"] = self.ledger.evidence(self.warrants)
         self.search(6, "events under no warrant", self.plan["unmatched"], self.daemon.directory, self.daemon.state,
@@ -918,10 +918,10 @@ class Episode:
     # The end
 
     def clean_up(self):
-        if hasattr(self, "keeper"):
-            self.keeper.over.set()
-            if self.keeper.thread.ident:
-                self.keeper.thread.join()
+        if hasattr(self, "supervisor"):
+            self.supervisor.over.set()
+            if self.supervisor.thread.ident:
+                self.supervisor.thread.join()
         for fetcher in getattr(self, "fetchers", {}).values():
             fetcher.over.set()
         for source in getattr(self, "sources", []):

@@ -21,11 +21,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def kill(episode, fault):
-    episode.keeper.kill(fault["pause"])
+    episode.supervisor.kill(fault["pause"])
 
 
 def kill_starting(episode, fault):
-    episode.keeper.kill_starting(fault["after"])
+    episode.supervisor.kill_starting(fault["after"])
 
 
 def freeze(episode, fault):
@@ -36,16 +36,16 @@ def freeze(episode, fault):
 
 
 def stop(episode, _fault):
-    with episode.keeper.lock:
-        episode.keeper.stop()
-        episode.keeper.start()
+    with episode.supervisor.lock:
+        episode.supervisor.stop()
+        episode.supervisor.start()
 
 
 def reload(episode, fault):
     for _ in range(fault["times"]):
-        with episode.keeper.lock:
+        with episode.supervisor.lock:
             # Before it has installed its handlers, SIGHUP kills a program.
-            if episode.keeper.settled:
+            if episode.supervisor.settled:
                 episode.daemon.process.signal(signal.SIGHUP)
         time.sleep(fault["for"] / fault["times"])
 
@@ -135,7 +135,7 @@ def warrant_spoiled(episode, fault):
     episode.touch_warrant(warrant, load.SPOILED, 1)
     reload_now(episode)
     if fault["restart"]:
-        episode.keeper.kill()
+        episode.supervisor.kill()
     time.sleep(fault["for"])
     episode.touch_warrant(warrant, load.SPOILED, -1)
     reload_now(episode)
@@ -149,7 +149,7 @@ def warrants_vanish(episode, fault):
         if away and not fault["confirm"]:
             episode.expect_nothing_ended()
         if fault["restart"]:
-            episode.keeper.kill()
+            episode.supervisor.kill()
         if fault["confirm"]:
             confirm_ended(episode)
         time.sleep(fault["for"])
@@ -317,7 +317,7 @@ def disk_forgets(episode, fault):
     """Syncs that fail once, and what was written before them is gone."""
     disk_errors(episode, {**fault, "errors": {"sync_forgets": fault["chance"]}})
     if fault["kill"]:
-        episode.keeper.kill()
+        episode.supervisor.kill()
 
 
 def disk_hangs(episode, fault):
@@ -351,7 +351,7 @@ def wait_for_hanging(episode):
 
 def look_at_hanging(episode, process, seconds):
     """Within commit_timeout it says that it is not ready; then sources are refused, and nothing is sent."""
-    if not episode.keeper.settled:  # it hangs in its start, and nobody is served yet
+    if not episode.supervisor.settled:  # it hangs in its start, and nobody is served yet
         time.sleep(seconds)
         return
     begun = time.time()
@@ -373,10 +373,10 @@ def look_at_hanging(episode, process, seconds):
 
 def stop_hanging(episode, process):
     """A disk that hangs makes a stop take no longer than shutdown_timeout and two seconds."""
-    with episode.keeper.lock:
-        if episode.daemon.process is not process or not episode.keeper.settled:
+    with episode.supervisor.lock:
+        if episode.daemon.process is not process or not episode.supervisor.settled:
             return
-        episode.keeper.wanted = False
+        episode.supervisor.wanted = False
         begun = time.time()
         process.signal(signal.SIGTERM)
         process.signal(signal.SIGCONT)
@@ -388,7 +388,7 @@ def stop_hanging(episode, process):
                 episode.trouble(0, f"a stop to take {limit} s at most while the disk hangs", "it goes on")
             process.kill()
         episode.shim.set(syncs_hang=0)
-        episode.keeper.start()
+        episode.supervisor.start()
 
 
 def disk_full(episode, fault):
@@ -448,10 +448,10 @@ def wrong_clock(episode, fault, before=contextlib.nullcontext):
 
 @contextlib.contextmanager
 def stopped(episode):
-    with episode.keeper.lock:
-        episode.keeper.stop()
+    with episode.supervisor.lock:
+        episode.supervisor.stop()
         yield
-        episode.keeper.start()
+        episode.supervisor.start()
 
 
 def clock_is_right(episode, fault):

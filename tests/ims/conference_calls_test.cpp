@@ -269,7 +269,7 @@ TEST_F(ConferenceCallsTest, IdsAreTheSameEachTime) {
     sip(request("BYE", factory_call));
     const auto first = ids();
     events.clear();
-    keeper.forget();
+    kept.forget();
     start();
     at = model::Instant{1'790'000'000, 0};
     create();
@@ -304,18 +304,18 @@ TEST_F(ConferenceCallsTest, WhatIsMadeAgainAfterARestartIsARepeat) {
 
 TEST_F(ConferenceCallsTest, NothingIsKeptOfWhatIsForgotten) {
     create();
-    EXPECT_GT(keeper.size(), 0U);
+    EXPECT_GT(kept.size(), 0U);
     sip(request("BYE", factory_call));
     pass(options.session_idle + std::chrono::hours(1));
-    EXPECT_EQ(keeper.size(), 0U);
+    EXPECT_EQ(kept.size(), 0U);
 }
 
 TEST_F(ConferenceCallsTest, AnInviteWithoutAnAnswerIsForgotten) {
     Call called_out = call_of("out-1", deck, fiona);
     sip(request("INVITE", called_out, description(focus_path), focus_contact()), Direction::to_target);
-    EXPECT_GT(keeper.size(), 0U);
+    EXPECT_GT(kept.size(), 0U);
     pass(options.session_idle + std::chrono::hours(1));
-    EXPECT_EQ(keeper.size(), 0U);
+    EXPECT_EQ(kept.size(), 0U);
 }
 
 }  // namespace

@@ -457,15 +457,15 @@ TEST_F(ConferenceEventsTest, OnlyTheLastWholeDocumentAndThoseAfterItAreKept) {
     for (int i = 2; i < 10; ++i) {
         told({.version = i, .state = "partial", .users = xml_of({.uri = "sip:u" + std::to_string(i) + "@x"})});
     }
-    EXPECT_EQ(keeper.size(), 9U);
+    EXPECT_EQ(kept.size(), 9U);
     told({.version = 10, .users = xml_of({}) + xml_of({.uri = std::string(gerd)})});
-    EXPECT_EQ(keeper.size(), 1U);
+    EXPECT_EQ(kept.size(), 1U);
     events.clear();
     restart();
     told({.version = 11, .state = "partial", .users = gone(gerd)});
     EXPECT_EQ(lines(), Lines{"group_left"});
     told({.version = 12, .state = "deleted"});
-    EXPECT_EQ(keeper.size(), 0U);
+    EXPECT_EQ(kept.size(), 0U);
 }
 
 TEST_F(ConferenceEventsTest, WhatIsKeptIsBounded) {
@@ -474,15 +474,15 @@ TEST_F(ConferenceEventsTest, WhatIsKeptIsBounded) {
         told({.version = i, .state = "partial", .users = i % 2 == 0 ? gone(gerd) : xml_of({.uri = std::string(gerd)})});
     }
     EXPECT_EQ(events.size(), 1098U);
-    EXPECT_EQ(keeper.size(), 0U);
+    EXPECT_EQ(kept.size(), 0U);
     told({.version = 1100, .users = xml_of({})});
-    EXPECT_EQ(keeper.size(), 1U);
+    EXPECT_EQ(kept.size(), 1U);
 }
 
 TEST_F(ConferenceEventsTest, AnIdleConferenceIsForgotten) {
     both_there();
     pass(options.session_idle + std::chrono::hours(1));
-    EXPECT_EQ(keeper.size(), 0U);
+    EXPECT_EQ(kept.size(), 0U);
     told({.version = 2, .users = xml_of({})});
     EXPECT_EQ(lines(), Lines{}) << "a first roster again";
 }
@@ -502,7 +502,7 @@ TEST_F(ConferenceEventsTest, IdsAreTheSameEachTime) {
     const auto first = ids();
     EXPECT_EQ(first.size(), 6U);
     events.clear();
-    keeper.forget();
+    kept.forget();
     start();
     at = model::Instant{1'790'000'000, 0};
     run();

@@ -100,7 +100,7 @@ TEST_F(Dialogs, AudioAloneMakesNothing) {
     EXPECT_TRUE(events.empty());
     EXPECT_EQ(tracker->sessions(), 0U);
     pass(seconds(400));
-    EXPECT_EQ(keeper.size(), 0U);
+    EXPECT_EQ(kept.size(), 0U);
 }
 
 TEST_F(Dialogs, ARefusedMediumMakesNothing) {
@@ -329,10 +329,10 @@ TEST_F(Dialogs, SessionsEndWhenNothingComesOfThem) {
     msrp(send("still there"));
     pass(std::chrono::minutes(9));
     EXPECT_EQ(tracker->sessions(), 1U);
-    EXPECT_GT(keeper.size(), 0U);
+    EXPECT_GT(kept.size(), 0U);
     pass(std::chrono::minutes(2));
     EXPECT_EQ(tracker->sessions(), 0U);
-    EXPECT_EQ(keeper.size(), 0U);
+    EXPECT_EQ(kept.size(), 0U);
     EXPECT_EQ(lines(), (Lines{"conversation_started", "message \"still there\""}));
 }
 
@@ -348,7 +348,7 @@ TEST_F(Dialogs, SessionsEndAtTheirLimit) {
     EXPECT_EQ(tracker->sessions(), 1U);
     pass(std::chrono::minutes(2));
     EXPECT_EQ(tracker->sessions(), 0U);
-    EXPECT_EQ(keeper.size(), 0U);
+    EXPECT_EQ(kept.size(), 0U);
 }
 
 TEST_F(Dialogs, OfTooManySessionsTheOneIdleLongestGoes) {
@@ -360,7 +360,7 @@ TEST_F(Dialogs, OfTooManySessionsTheOneIdleLongestGoes) {
         sip(request("INVITE", call, description("msrp://a.example:1/s" + std::to_string(i) + ";tcp")));
     }
     EXPECT_EQ(tracker->sessions(), 3U);
-    EXPECT_EQ(keeper.size(), 3U);
+    EXPECT_EQ(kept.size(), 3U);
 }
 
 TEST_F(Dialogs, AnEndedSessionIsKnownForAWhile) {
@@ -372,7 +372,7 @@ TEST_F(Dialogs, AnEndedSessionIsKnownForAWhile) {
     EXPECT_EQ(last().event.conversation.id, conversation);
     EXPECT_EQ(parties_of(last()), (Lines{"sender*=sip:alice@a.example", "receiver=sip:bob@b.example"}));
     pass(std::chrono::minutes(6));
-    EXPECT_EQ(keeper.size(), 0U);
+    EXPECT_EQ(kept.size(), 0U);
     EXPECT_FALSE(tracker->due());
 }
 

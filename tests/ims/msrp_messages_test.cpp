@@ -172,7 +172,7 @@ TEST_F(Msrp, WhatStaysIncompleteGoesOutAfterTheLastChunk) {
     EXPECT_EQ(line_of(last()), "message \"4567\"");
     EXPECT_EQ(parameter_of(last(), "ranges"), "5-8");
     EXPECT_NE(ids()[0], ids()[1]);
-    EXPECT_EQ(keeper.size(), 0U);
+    EXPECT_EQ(kept.size(), 0U);
 }
 
 TEST_F(Msrp, AMessageIdUsedAgainIsAnotherMessage) {
@@ -220,7 +220,7 @@ TEST_F(Msrp, EmptySendsAndVisitsMakeNothing) {
          "\nTR-ID: 28\nMessage-ID: 28\n-----bd1$\n");
     pass(seconds(120));
     EXPECT_TRUE(events.empty());
-    EXPECT_EQ(keeper.size(), 0U);
+    EXPECT_EQ(kept.size(), 0U);
 }
 
 TEST_F(Msrp, CpimInASessionIsUnwrapped) {
@@ -325,7 +325,7 @@ TEST_F(Msrp, AFailingDiskLosesNothing) {
     const SentCopy first = copy(Copy::Kind::msrp, wire(chunk(whole, 1, 10)));
     feed(first);
     EXPECT_FALSE(status);
-    EXPECT_EQ(keeper.size(), 0U);
+    EXPECT_EQ(kept.size(), 0U);
     spools.failing = false;
     feed(first);
     EXPECT_TRUE(status);
@@ -356,7 +356,7 @@ TEST_F(Msrp, TooMuchThatIsUnfinishedGoesOutTheOldestFirst) {
     EXPECT_EQ(last().event.text.front(), static_cast<char>('a' + static_cast<int>(events.size()) - 1));
     EXPECT_EQ(events.front().event.text.front(), 'a');
     EXPECT_EQ(parameter_of(events.front(), "completeness"), "partial");
-    EXPECT_EQ(keeper.size(), 6 - events.size());
+    EXPECT_EQ(kept.size(), 6 - events.size());
 }
 
 class Hops : public Msrp {

@@ -34,22 +34,22 @@ TEST_F(MsrpStatusTest, ARefusalRefersToItsMessage) {
 }
 
 TEST_F(MsrpStatusTest, AMessageIsKeptUntilItIsAnswered) {
-    const std::size_t before = keeper.size();
+    const std::size_t before = kept.size();
     msrp(send("hello"));
-    EXPECT_EQ(keeper.size(), before + 1);
+    EXPECT_EQ(kept.size(), before + 1);
     restart();
     msrp(response(413), Direction::to_target);
-    EXPECT_EQ(keeper.size(), before);
+    EXPECT_EQ(kept.size(), before);
     EXPECT_EQ(line_of(last()), "message_failed 413 Stop Sending");
     EXPECT_EQ(last().event.refers_to, ids().front());
     msrp(send("again", {.transaction = "tr02", .id = "m2"}));
     msrp(response(200, "tr02"), Direction::to_target);
-    EXPECT_EQ(keeper.size(), before);
+    EXPECT_EQ(kept.size(), before);
     msrp(send("nobody answers", {.transaction = "tr03", .id = "m3"}));
     msrp(send("nobody is asked", {.transaction = "tr04", .id = "m4", .more = "Failure-Report: no\n"}));
-    EXPECT_EQ(keeper.size(), before + 1);
+    EXPECT_EQ(kept.size(), before + 1);
     pass(seconds(33));
-    EXPECT_EQ(keeper.size(), before);
+    EXPECT_EQ(kept.size(), before);
 }
 
 TEST_F(MsrpStatusTest, ARefusedChunkRefersToTheMessageThatGoesOut) {
@@ -65,7 +65,7 @@ TEST_F(MsrpStatusTest, ARefusalMayOvertakeItsMessage) {
     msrp(send("hello"));
     EXPECT_EQ(lines(), (Lines{"message \"hello\"", "message_failed 481 No Such Session"}));
     EXPECT_EQ(last().event.refers_to, ids()[0]);
-    EXPECT_GT(keeper.size(), 0U);
+    EXPECT_GT(kept.size(), 0U);
     pass(seconds(11));
     EXPECT_EQ(events.size(), 2U);
 }

@@ -29,12 +29,12 @@ TEST_F(MsrpStreamsTest, FramesMayBeCutAnywhere) {
     for (std::size_t cut = 1; cut < all.size(); ++cut) {
         start();
         events.clear();
-        keeper.forget();
+        kept.forget();
         bytes(all.substr(0, cut));
         bytes(all.substr(cut));
         ASSERT_EQ(lines(), (Lines{"message \"one\"", "message \"two\""})) << cut;
         pass(unanswered);
-        ASSERT_EQ(keeper.size(), 0U) << cut;
+        ASSERT_EQ(kept.size(), 0U) << cut;
         ASSERT_EQ(tracker->unfinished_bytes(), 0U);
     }
 }
@@ -46,7 +46,7 @@ TEST_F(MsrpStreamsTest, FramesMayComeOctetByOctet) {
     }
     EXPECT_EQ(lines(), (Lines{"message \"one\"", "message \"two\""}));
     pass(unanswered);
-    EXPECT_EQ(keeper.size(), 0U);
+    EXPECT_EQ(kept.size(), 0U);
 }
 
 TEST_F(MsrpStreamsTest, StreamsAreApart) {
@@ -76,7 +76,7 @@ TEST_F(MsrpStreamsTest, WhatIsCutOffGoesOutAsFarAsItCame) {
     EXPECT_EQ(lines(), (Lines{"message \"never the \""}));
     EXPECT_EQ(parameter_of(last(), "completeness"), "partial");
     EXPECT_EQ(parameter_of(last(), "ranges"), "1-10");
-    EXPECT_EQ(keeper.size(), 0U);
+    EXPECT_EQ(kept.size(), 0U);
 }
 
 TEST_F(MsrpStreamsTest, WhatIsCutOffBeforeItsBodyGoesOutWhole) {
@@ -97,7 +97,7 @@ TEST_F(MsrpStreamsTest, AnotherFrameInsteadOfTheRestLetsTheBeginningGo) {
     bytes(next.substr(60));
     EXPECT_EQ(lines(), (Lines{"message \"lost in the \"", "message \"next\""}));
     pass(unanswered);
-    EXPECT_EQ(keeper.size(), 0U);
+    EXPECT_EQ(kept.size(), 0U);
 }
 
 TEST_F(MsrpStreamsTest, WhatIsNoMsrpGoesOutMarkedAndWhatFollowsIsRead) {

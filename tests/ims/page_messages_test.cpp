@@ -299,7 +299,7 @@ TEST_F(PageMessages, AWaitingFailureSurvivesARestart) {
     restart();
     pass(std::chrono::seconds(11));
     EXPECT_EQ(lines(), (Lines{"message_failed 486 Busy Here"}));
-    EXPECT_EQ(keeper.size(), 0U);
+    EXPECT_EQ(kept.size(), 0U);
 }
 
 TEST_F(PageMessages, ABranchOfAForkMayFailWhereAnotherGetsThrough) {

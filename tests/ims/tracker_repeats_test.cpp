@@ -77,7 +77,7 @@ class Way : public TrackerTest {
     }
     void run(const std::vector<SentCopy>& copies) {
         events.clear();
-        keeper.forget();
+        kept.forget();
         start();
         for (const SentCopy& one : copies) {
             now += std::chrono::milliseconds(1);
@@ -184,7 +184,7 @@ TEST_F(Way, ARestartBetweenTheHopsMakesNothingAgain) {
     const std::set<std::string> expected(first.begin(), first.end());
     for (std::size_t before = 0; before <= flow.size(); ++before) {
         events.clear();
-        keeper.forget();
+        kept.forget();
         start();
         for (std::size_t i = 0; i < flow.size(); ++i) {
             if (i == before) {
@@ -196,7 +196,7 @@ TEST_F(Way, ARestartBetweenTheHopsMakesNothingAgain) {
         pass(std::chrono::minutes(10));
         const std::vector<std::string> made = ids();
         EXPECT_EQ(std::set<std::string>(made.begin(), made.end()), expected) << "ended after " << before;
-        EXPECT_EQ(keeper.size(), 0U);
+        EXPECT_EQ(kept.size(), 0U);
     }
 }
 

@@ -50,7 +50,7 @@ class Restarts : public TrackerTest {
     /// What becomes of the flow where the process ends after `before` of its copies.
     std::set<std::string> run(std::size_t before) {
         events.clear();
-        keeper.forget();
+        kept.forget();
         start();
         for (std::size_t i = 0; i < flow.size(); ++i) {
             if (i == before) {
@@ -75,7 +75,7 @@ class Restarts : public TrackerTest {
         ASSERT_EQ(undisturbed.size(), count);
         for (std::size_t before = 0; before <= flow.size(); ++before) {
             EXPECT_EQ(run(before), undisturbed) << "ended after " << before;
-            EXPECT_EQ(keeper.size(), 0U);
+            EXPECT_EQ(kept.size(), 0U);
         }
     }
 

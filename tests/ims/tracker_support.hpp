@@ -148,7 +148,7 @@ struct SentCopy {
 };
 
 /// What a door does: it keeps what it is told to keep.
-class Keeper {
+class KeptCopies {
   public:
     void note(const SentCopy& copy, const Made& made) {
         if (made.kept_by != 0) {
@@ -160,13 +160,13 @@ class Keeper {
             kept_.push_back({part.owner, std::move(part_of)});
         }
         for (const std::uint64_t owner : made.let_go) {
-            std::erase_if(kept_, [owner](const auto& kept) { return kept.first == owner; });
+            std::erase_if(kept_, [owner](const auto& one) { return one.first == owner; });
         }
     }
     [[nodiscard]] std::vector<SentCopy> take() {
         std::vector<SentCopy> copies;
-        for (auto& kept : kept_) {
-            copies.push_back(std::move(kept.second));
+        for (auto& one : kept_) {
+            copies.push_back(std::move(one.second));
         }
         kept_.clear();
         return copies;
@@ -186,14 +186,14 @@ class TrackerTest : public testing::Test {
     /// The process ends and begins again: with a new tracker, what was kept is taken first.
     void restart() {
         start();
-        for (const SentCopy& copy : keeper.take()) {
+        for (const SentCopy& copy : kept.take()) {
             feed(copy);
         }
     }
 
     Made::Outcome feed(const SentCopy& copy) {
         status = tracker->take(copy.view(), now, out);
-        keeper.note(copy, out);
+        kept.note(copy, out);
         collect();
         return out.outcome;
     }
@@ -220,7 +220,7 @@ class TrackerTest : public testing::Test {
     }
     void expire() {
         status = tracker->expire(now, out);
-        keeper.note({}, out);
+        kept.note({}, out);
         collect();
     }
 
@@ -249,7 +249,7 @@ class TrackerTest : public testing::Test {
     std::optional<model::Instant> at;
     Made out;
     model::Status status;
-    Keeper keeper;
+    KeptCopies kept;
     std::vector<MadeEvent> events;
 
   private:

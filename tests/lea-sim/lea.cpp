@@ -436,7 +436,7 @@ boost::asio::awaitable<void> Lea::take_delivery(http::Exchange& exchange, Delive
         (void)co_await exchange.respond(std::move(response));
         co_return;
     }
-    judge(delivery);
+    decide(delivery);
     if (!behaviour.empty()) {
         co_await wait(delay_for(behaviour, delivery.subjects));
     }
@@ -496,7 +496,7 @@ void Lea::keep(Delivery& delivery) {
     }
 }
 
-void Lea::judge(Delivery& delivery) {
+void Lea::decide(Delivery& delivery) {
     const auto& behaviour = *delivery.behaviour;
     const auto& actions = delivery.request.actions;
     const bool rules = !behaviour.empty();

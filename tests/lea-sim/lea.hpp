@@ -87,7 +87,7 @@ class Lea final : public http::Handler {
     [[nodiscard]] std::chrono::milliseconds delay_for(const Behaviour& behaviour, Subjects subjects);
     void understand(Delivery& delivery);
     void keep(Delivery& delivery);
-    void judge(Delivery& delivery);
+    void decide(Delivery& delivery);
     void report(const Delivery& delivery, const http::Exchange& exchange);
     [[nodiscard]] std::string write_answer(const Delivery& delivery) const;
     /// Which connection that is, counted from 0, while some rule asks for it.

@@ -66,7 +66,7 @@ class Disks : public StoreTest {
                 continue;
             }
             std::vector<Acceptance> accepted;
-            for (const QueuedItem& queued : ear_.queued()) {
+            for (const QueuedItem& queued : listener_.queued()) {
                 if (told_.insert(queued.row).second) {
                     rows_.push_back(queued.row);
                 }
@@ -128,7 +128,7 @@ class Disks : public StoreTest {
         rows_.clear();
         options_.directory = directory_.path() / name;
         open();
-        for (const QueuedItem& queued : ear_.queued()) {
+        for (const QueuedItem& queued : listener_.queued()) {
             told_.insert(queued.row);
         }
     }
@@ -275,11 +275,11 @@ TEST_F(Disks, ThatHangRefuseSourcesAndSaySo) {
     EXPECT_FALSE(store_->item_intake().accepting());
     // What nobody began fails at once, so that its source can be told.
     EXPECT_EQ(submit(item()), Outcome::failed);
-    ASSERT_TRUE(eventually([&] { return ear_.health() == std::vector<bool>{false}; }));
+    ASSERT_TRUE(eventually([&] { return listener_.health() == std::vector<bool>{false}; }));
     faults().hang_syncs = false;
     EXPECT_EQ(held.get(), Outcome::committed) << "it was begun, and its disk came back";
     ASSERT_TRUE(eventually([&] { return store_->turns() && store_->item_intake().accepting(); }));
-    ASSERT_TRUE(eventually([&] { return ear_.health() == std::vector<bool>{false, true}; }));
+    ASSERT_TRUE(eventually([&] { return listener_.health() == std::vector<bool>{false, true}; }));
     EXPECT_EQ(counts().queued, 2U);
 }
 

@@ -82,8 +82,8 @@ class Faulty : public StoreTest {
             return false;
         }
         store_ = std::move(*opened);
-        store_->outbox().set_listener(&ear_);
-        store_->upload_outbox().set_listener(&object_ear_);
+        store_->outbox().set_listener(&listener_);
+        store_->upload_outbox().set_listener(&object_listener_);
         const auto lane = store_->warrant_register().lane("lea", "LIID-1");
         const auto profile = store_->warrant_register().profile(some_profile());
         if (!lane || !profile) {
@@ -140,7 +140,7 @@ class Faulty : public StoreTest {
                 ASSERT_EQ(accept(one), Outcome::committed) << "never lost";
                 for (const StoredObject& object : *one.objects) {
                     const model::Uuid id = object.described.id;
-                    const auto told = std::ranges::count(object_ear_.uploads(), id, &QueuedObject::id);
+                    const auto told = std::ranges::count(object_listener_.uploads(), id, &QueuedObject::id);
                     EXPECT_EQ(told, object.sealed ? 1 : 0) << lost;
                     if (!object.sealed) {
                         ended.insert(id);
@@ -176,7 +176,7 @@ TEST_F(Faulty, FailsOneOperationAfterTheOtherWithoutLosingOrInventingAnything) {
             auto opened = Store::open(options_, clock_);
             if (opened) {
                 store_ = std::move(*opened);
-                store_->outbox().set_listener(&ear_);
+                store_->outbox().set_listener(&listener_);
                 const auto lane = store_->warrant_register().lane("lea", "LIID-1");
                 const auto profile = store_->warrant_register().profile(some_profile());
                 if (lane && profile) {
@@ -309,14 +309,14 @@ TEST_F(Faulty, TellsOfObjectsWhoseCommitWasOnTheDiskAlthoughItFailed) {
                       store_->object_intake().prepared(source->id, seal("copy"), model::ObjectLoss::none, done);
                   }),
                   Outcome::committed);
-        const auto prepared = object_ear_.prepared();
+        const auto prepared = object_listener_.prepared();
         ASSERT_FALSE(prepared.empty());
         EXPECT_EQ(prepared.back().row, stored.row);
         EXPECT_EQ(unseal(*queued().back().objects->front().sealed), "copy");
         faults().fail(SQLITE_IOERR_FSYNC, operation, 2);
         ASSERT_EQ(accept(stored), Outcome::committed);
         const model::Uuid id = made.objects->front().id;
-        EXPECT_EQ(std::ranges::count(object_ear_.uploads(), id, &QueuedObject::id), 1);
+        EXPECT_EQ(std::ranges::count(object_listener_.uploads(), id, &QueuedObject::id), 1);
         faults().fail(SQLITE_IOERR_FSYNC, operation, 2);
         ASSERT_EQ(call([&](const auto& done) { store_->upload_outbox().pushed(id, done); }), Outcome::committed);
         faults().none();
@@ -324,7 +324,7 @@ TEST_F(Faulty, TellsOfObjectsWhoseCommitWasOnTheDiskAlthoughItFailed) {
         ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
     }
     EXPECT_EQ(std::ranges::count(record_kinds(), RecordKind::object_pushed), 12);
-    EXPECT_EQ(object_ear_.prepared().size(), 12U);
+    EXPECT_EQ(object_listener_.prepared().size(), 12U);
 }
 
 /// Code of SQLite and a word that the operator has to find in the log.
@@ -348,7 +348,7 @@ TEST_P(Trouble, StopsBothWaysKeepsAcceptancesAndEndsByItself) {
             ++committed;
         });
     }
-    ASSERT_TRUE(eventually([&] { return ear_.health() == std::vector<bool>{false}; }));
+    ASSERT_TRUE(eventually([&] { return listener_.health() == std::vector<bool>{false}; }));
     EXPECT_EQ(committed, 0);
     EXPECT_EQ(refuse(waiting[0].row, {}), Outcome::failed);
     EXPECT_EQ(retry({waiting[0].object_id}).first, Outcome::failed);
@@ -356,7 +356,7 @@ TEST_P(Trouble, StopsBothWaysKeepsAcceptancesAndEndsByItself) {
 
     faults().none();
     ASSERT_TRUE(eventually([&] { return committed == 20; }));
-    EXPECT_THAT(ear_.health(), ElementsAre(false, true));
+    EXPECT_THAT(listener_.health(), ElementsAre(false, true));
     ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
     EXPECT_EQ(submit(some(3)), Outcome::committed);
     EXPECT_EQ(counts().queued, 3U);
@@ -384,7 +384,7 @@ TEST_F(Faulty, GivesUpKeptAcceptancesOnlyWhenItStops) {
     Answer<Outcome> answer;
     store_->outbox().accepted({{waiting[0].row, waiting[0].lane, waiting[0].profile, waiting[0].object_id, false}},
                               answer.callback());
-    ASSERT_TRUE(eventually([&] { return !ear_.health().empty(); }));
+    ASSERT_TRUE(eventually([&] { return !listener_.health().empty(); }));
     store_->stop();
     EXPECT_EQ(answer.get(), Outcome::failed);
     faults().none();
@@ -402,7 +402,7 @@ TEST_F(Faulty, NoticesADamagedFileWhileItRuns) {
         }
         ASSERT_EQ(submit(std::move(items)), Outcome::committed);
     }
-    std::vector<QueuedItem> waiting = ear_.queued();
+    std::vector<QueuedItem> waiting = listener_.queued();
     ASSERT_TRUE(eventually([&] { return std::filesystem::file_size(options_.directory / "store.db-wal") == 0; }));
     faults().garbage = true;
     EXPECT_FALSE(store_->outbox().load(std::vector<RowId>{waiting.front().row}));
@@ -410,7 +410,7 @@ TEST_F(Faulty, NoticesADamagedFileWhileItRuns) {
     for (const QueuedItem& one : waiting) {
         store_->outbox().accepted({{one.row, one.lane, profile_, {}, false}}, [&](Outcome) { ++committed; });
     }
-    ASSERT_TRUE(eventually([&] { return !ear_.health().empty(); }));
+    ASSERT_TRUE(eventually([&] { return !listener_.health().empty(); }));
     EXPECT_FALSE(store_->item_intake().accepting());
     faults().none();
     ASSERT_TRUE(eventually([&] { return committed == 4000; }));
@@ -480,7 +480,7 @@ TEST_F(SmallDisk, IsUsedUpToAMarginThatDeliveriesDoNotNeedToTouch) {
     }
     ASSERT_TRUE(eventually([&] { return counts().queued == 0; }));
     ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); })) << "the pages that became free count";
-    EXPECT_THAT(ear_.health(), IsEmpty()) << "deletions worked all the time";
+    EXPECT_THAT(listener_.health(), IsEmpty()) << "deletions worked all the time";
     // And once more, now within the file.
     EXPECT_GT(submit_until_refused(), 2000U);
 }
@@ -499,7 +499,7 @@ TEST_F(SmallDisk, FullOfOtherThingsLetsDeliveriesThroughAndNothingIn) {
     ASSERT_EQ(refuse(waiting[1].row, {1, Refusal::Kind::hi1_error, "no"}), Outcome::committed);
     EXPECT_EQ(submit(item()), Outcome::failed);
     EXPECT_FALSE(store_->item_intake().accepting());
-    EXPECT_THAT(ear_.health(), IsEmpty());
+    EXPECT_THAT(listener_.health(), IsEmpty());
     EXPECT_EQ(counts().queued, made + 2 - accepted_ones - 1);
 
     free_up();
@@ -649,7 +649,7 @@ TEST_F(Faulty, AtAFileSizeLimitFailsItemsAndLetsDeliveriesThrough) {
     for (const StoredItem& one : queued()) {
         EXPECT_EQ(accept(one), Outcome::committed);
     }
-    EXPECT_THAT(ear_.health(), IsEmpty()) << log();
+    EXPECT_THAT(listener_.health(), IsEmpty()) << log();
     ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
     signal(SIGXFSZ, signal_before);
     ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));

@@ -75,7 +75,7 @@ const sqlite3_io_methods* methods_of(sqlite3_file* file) {
 }
 
 /// The code to fail with, or SQLITE_OK.
-int judge(sqlite3_file* file, bool sync) {
+int code_for(sqlite3_file* file, bool sync) {
     Faults& state = faults();
     const Faults::File only = state.only;
     if ((only == Faults::File::database && !file_of(file)->database) ||
@@ -108,7 +108,7 @@ int read_file(sqlite3_file* file, void* out, int size, sqlite3_int64 offset) {
     return code;
 }
 int write_file(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
-    if (const int code = judge(file, false)) {
+    if (const int code = code_for(file, false)) {
         return code;
     }
     if (DiskFile* followed = file_of(file)->followed) {
@@ -119,7 +119,7 @@ int write_file(sqlite3_file* file, const void* data, int size, sqlite3_int64 off
     return methods_of(file)->xWrite(real_of(file), data, size, offset);
 }
 int truncate_file(sqlite3_file* file, sqlite3_int64 size) {
-    if (const int code = judge(file, false)) {
+    if (const int code = code_for(file, false)) {
         return code;
     }
     if (DiskFile* followed = file_of(file)->followed) {
@@ -132,7 +132,7 @@ int sync_file(sqlite3_file* file, int flags) {
     while (faults().hang_syncs) {
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
-    const int code = judge(file, true);
+    const int code = code_for(file, true);
     if (DiskFile* followed = file_of(file)->followed) {
         const std::lock_guard lock(disk().mutex);
         if (code == SQLITE_OK) {

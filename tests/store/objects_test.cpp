@@ -155,7 +155,7 @@ TEST_F(ObjectsTest, OfModelBArePushedOnceTheirItemWasAccepted) {
     NewItem item = item_with({object});
     item.emergency = true;
     ASSERT_EQ(submit(item), Outcome::committed);
-    EXPECT_THAT(object_ear_.uploads(), IsEmpty()) << "promise 5";
+    EXPECT_THAT(object_listener_.uploads(), IsEmpty()) << "promise 5";
     item.objects.reset();
     object.sealed.reset();
     const auto items = queued();
@@ -165,7 +165,7 @@ TEST_F(ObjectsTest, OfModelBArePushedOnceTheirItemWasAccepted) {
     clock_.advance_wall(std::chrono::hours(1));
     ASSERT_EQ(accept(items[0]), Outcome::committed);
 
-    const auto uploads = object_ear_.uploads();
+    const auto uploads = object_listener_.uploads();
     ASSERT_THAT(uploads, SizeIs(1));
     EXPECT_EQ(uploads[0].id, object.id);
     EXPECT_EQ(uploads[0].lane, lane_);
@@ -209,7 +209,7 @@ TEST_F(ObjectsTest, OfModelAAreOfferedUntilTheyExpire) {
     const model::Instant expiry = after(std::chrono::hours(72));
     ASSERT_EQ(stamp(item.row, expiry), Outcome::committed);
     ASSERT_EQ(accept(item), Outcome::committed);
-    EXPECT_THAT(object_ear_.uploads(), IsEmpty());
+    EXPECT_THAT(object_listener_.uploads(), IsEmpty());
     EXPECT_EQ(counts().objects_offered, 1U);
     auto found = find_object(object.id);
     ASSERT_TRUE(found);
@@ -233,7 +233,7 @@ TEST_F(ObjectsTest, LastAsLongAsTheyShouldWhereTheClockIsBehind) {
     NewObject picture = object_of(seal("picture"), model_a);
     NewObject film = object_of(seal("film"), model_b);
     ASSERT_EQ(accept(made({picture, film})), Outcome::committed);
-    const auto uploads = object_ear_.uploads();
+    const auto uploads = object_listener_.uploads();
     ASSERT_THAT(uploads, SizeIs(1));
     EXPECT_EQ(uploads[0].deadline.seconds, now.seconds + film.lifetime.count());
     clock_.catch_up();
@@ -247,8 +247,8 @@ TEST_F(ObjectsTest, LastAsLongAsTheyShouldWhereTheClockIsBehind) {
     ASSERT_EQ(refuse_object(film.id, {0, Refusal::Kind::expired, ""}), Outcome::committed);
     clock_.fall_behind(std::chrono::hours(24 * 100));
     ASSERT_EQ(retry({film.id}).second, 1U);
-    ASSERT_TRUE(eventually([&] { return object_ear_.uploads().size() == 2; }));
-    EXPECT_EQ(object_ear_.uploads()[1].deadline.seconds, now.seconds + film.lifetime.count());
+    ASSERT_TRUE(eventually([&] { return object_listener_.uploads().size() == 2; }));
+    EXPECT_EQ(object_listener_.uploads()[1].deadline.seconds, now.seconds + film.lifetime.count());
 }
 
 TEST_F(ObjectsTest, ThatExpiredWhileTheDaemonWasDownGoAtTheStart) {
@@ -337,15 +337,15 @@ TEST_F(ObjectsTest, RefusedKeepTheirBytesUntilAnOperatorDecides) {
 
     clock_.advance_wall(std::chrono::hours(80));
     EXPECT_EQ(retry({two, model::Uuid::random()}), std::pair(Outcome::committed, std::size_t{1}));
-    auto uploads = object_ear_.uploads();
+    auto uploads = object_listener_.uploads();
     ASSERT_THAT(uploads, SizeIs(3));
     EXPECT_EQ(uploads[2].id, two);
     EXPECT_EQ(uploads[2].deadline.micros(), after(std::chrono::hours(72)).micros());
     EXPECT_EQ(retry({two}).second, 0U) << "it waits already";
     EXPECT_EQ(reject({one}), std::pair(Outcome::committed, std::size_t{1}));
-    EXPECT_THAT(object_ear_.withdrawn(), IsEmpty());
+    EXPECT_THAT(object_listener_.withdrawn(), IsEmpty());
     EXPECT_EQ(reject({two}), std::pair(Outcome::committed, std::size_t{1}));
-    EXPECT_THAT(object_ear_.withdrawn(), ElementsAre(two));
+    EXPECT_THAT(object_listener_.withdrawn(), ElementsAre(two));
     EXPECT_EQ(reject({two}).second, 0U);
     EXPECT_TRUE(no_files());
     EXPECT_THAT(record_kinds(),
@@ -361,11 +361,11 @@ TEST_F(ObjectsTest, RefusedKeepTheirBytesUntilAnOperatorDecides) {
 
 TEST_F(ObjectsTest, KeepTheirDeadlineWhenTheyAreRetriedInTime) {
     const model::Uuid id = waiting_upload();
-    const auto deadline = object_ear_.uploads().at(0).deadline;
+    const auto deadline = object_listener_.uploads().at(0).deadline;
     ASSERT_EQ(refuse_object(id, {400, Refusal::Kind::http_status, ""}), Outcome::committed);
     clock_.advance_wall(std::chrono::hours(1));
     ASSERT_EQ(retry({id}).second, 1U);
-    EXPECT_EQ(object_ear_.uploads().at(1).deadline.micros(), deadline.micros());
+    EXPECT_EQ(object_listener_.uploads().at(1).deadline.micros(), deadline.micros());
 }
 
 TEST_F(ObjectsTest, AreRetriedAndRejectedByTheirItem) {
@@ -381,7 +381,7 @@ TEST_F(ObjectsTest, AreRetriedAndRejectedByTheirItem) {
     EXPECT_EQ(counts().objects_queued, 3U);
     ASSERT_EQ(pushed(two.id), Outcome::committed);
     EXPECT_EQ(reject({item.object_id}), std::pair(Outcome::committed, std::size_t{1}));
-    EXPECT_THAT(object_ear_.withdrawn(), ElementsAre(one.id, three.id));
+    EXPECT_THAT(object_listener_.withdrawn(), ElementsAre(one.id, three.id));
     EXPECT_EQ(counts().objects_queued, 0U);
     EXPECT_TRUE(no_files());
 }
@@ -528,7 +528,7 @@ TEST_F(ObjectsTest, OfARejectedItemGoWithIt) {
     EXPECT_EQ(std::ranges::count(record_kinds(), RecordKind::object_rejected), 3);
     // The LEA accepted it in the same moment: there is nothing left to push.
     ASSERT_EQ(accept(queued_one), Outcome::committed);
-    EXPECT_THAT(object_ear_.uploads(), IsEmpty());
+    EXPECT_THAT(object_listener_.uploads(), IsEmpty());
 }
 
 TEST_F(ObjectsTest, SharedByTwoItemsAreStoredOnceAndGoWithTheLast) {
@@ -696,7 +696,7 @@ TEST_F(ObjectsTest, NamedAsFilesHoldTheirItemUntilTheyAreCopied) {
 
     const auto copy = seal("the video");
     ASSERT_EQ(prepared(*expected, copy), Outcome::committed);
-    auto heard = object_ear_.prepared();
+    auto heard = object_listener_.prepared();
     ASSERT_THAT(heard, SizeIs(1));
     EXPECT_EQ(heard[0].row, items[0].row);
     EXPECT_EQ(heard[0].lane, lane_);
@@ -705,10 +705,10 @@ TEST_F(ObjectsTest, NamedAsFilesHoldTheirItemUntilTheyAreCopied) {
     EXPECT_EQ(unseal(*queued()[0].objects->front().sealed), "the video");
     EXPECT_EQ(queued()[0].objects->front().described.checksum, copy->sha256());
     ASSERT_EQ(prepared(*expected, seal("again")), Outcome::committed);
-    EXPECT_THAT(object_ear_.prepared(), SizeIs(1)) << "told a second time";
+    EXPECT_THAT(object_listener_.prepared(), SizeIs(1)) << "told a second time";
 
     ASSERT_EQ(prepared(*other, nullptr, model::ObjectLoss::changed), Outcome::committed);
-    heard = object_ear_.prepared();
+    heard = object_listener_.prepared();
     ASSERT_THAT(heard, SizeIs(2));
     EXPECT_EQ(heard[1].row, items[1].row);
     const auto known = queued()[1];
@@ -727,7 +727,7 @@ TEST_F(ObjectsTest, NamedAsFilesHoldTheirItemUntilTheyAreCopied) {
     ASSERT_EQ(accept(known), Outcome::committed);
     EXPECT_FALSE(find_object(three.id)) << "nothing to push";
     EXPECT_EQ(counts().objects_queued, 2U);
-    EXPECT_THAT(object_ear_.uploads(), SizeIs(2));
+    EXPECT_THAT(object_listener_.uploads(), SizeIs(2));
 }
 
 TEST_F(ObjectsTest, GivenUpForARejectedItemLeaveNothing) {
@@ -736,7 +736,7 @@ TEST_F(ObjectsTest, GivenUpForARejectedItemLeaveNothing) {
     ASSERT_EQ(reject({item.object_id}).second, 1U);
     ASSERT_EQ(prepared(*file, seal("late")), Outcome::committed);
     EXPECT_TRUE(no_files());
-    EXPECT_THAT(object_ear_.prepared(), IsEmpty());
+    EXPECT_THAT(object_listener_.prepared(), IsEmpty());
 }
 
 TEST_F(ObjectsTest, CountTowardsTheLimit) {

@@ -60,7 +60,7 @@ TEST_F(Repeated, IsSeenWithinOneSubmissionAndOneGroup) {
     ASSERT_EQ(submit({one, same, other}), Outcome::committed);
     EXPECT_EQ(counts().queued, 2U);
     EXPECT_EQ(store_->operator_view().statistics().repeats, 1U);
-    EXPECT_EQ(ear_.queued().size(), 2U);
+    EXPECT_EQ(listener_.queued().size(), 2U);
     EXPECT_EQ(queued().front().object_id, one.object_id);
 }
 

@@ -47,7 +47,7 @@ TEST_F(Outbox, KeepsAllThatAnItemSays) {
     EXPECT_EQ(stored.received_at.micros(), made.received_at.micros());
     EXPECT_EQ(stored.share, made.share);
 
-    const auto heard = ear_.queued();
+    const auto heard = listener_.queued();
     ASSERT_THAT(heard, SizeIs(1));
     EXPECT_EQ(heard.front().row, stored.row);
     EXPECT_EQ(heard.front().lane, lane_);
@@ -69,7 +69,7 @@ TEST_F(Outbox, HandsNewItemsOverWholeAsTheyAreReadBack) {
     items.push_back(std::move(repeat));
     ASSERT_EQ(submit(std::move(items)), Outcome::committed);
 
-    const auto heard = ear_.stored();
+    const auto heard = listener_.stored();
     const auto read = queued();
     ASSERT_THAT(heard, SizeIs(2));
     ASSERT_THAT(read, SizeIs(2));
@@ -122,11 +122,11 @@ TEST_F(Outbox, TellsTheListenerInRowOrderBeforeTheCallersOnceForEach) {
             EXPECT_EQ(outcome, Outcome::committed);
             ++done;
             // All that this group made was told before.
-            EXPECT_GE(ear_.queued().size(), static_cast<std::size_t>(2 * done.load()));
+            EXPECT_GE(listener_.queued().size(), static_cast<std::size_t>(2 * done.load()));
         });
     }
     ASSERT_TRUE(eventually([&] { return done == submissions; }));
-    const auto heard = ear_.queued();
+    const auto heard = listener_.queued();
     ASSERT_THAT(heard, SizeIs(2 * submissions));
     EXPECT_TRUE(std::is_sorted(heard.begin(), heard.end(),
                                [](const QueuedItem& a, const QueuedItem& b) { return a.row < b.row; }));
@@ -217,11 +217,11 @@ TEST_F(Outbox, GivesARetriedItemItsPlaceBack) {
         EXPECT_EQ(again[i].row, waiting[i].row);
         EXPECT_EQ(again[i].share, waiting[i].share);
     }
-    const auto heard = ear_.retried();
+    const auto heard = listener_.retried();
     ASSERT_THAT(heard, SizeIs(2));
     EXPECT_EQ(heard[0].row, waiting[0].row);
     EXPECT_EQ(heard[1].row, waiting[1].row);
-    EXPECT_EQ(ear_.calls(), "QR");
+    EXPECT_EQ(listener_.calls(), "QR");
     EXPECT_EQ(counts().refused, 0U);
     EXPECT_EQ(counts().queued, 3U);
 }
@@ -252,7 +252,7 @@ TEST_F(Outbox, RetriesAllOfADestinationOrOneCodeOfIt) {
     EXPECT_EQ(count, 2000U);
     EXPECT_EQ(counts().queued, 4000U);
     EXPECT_EQ(counts("other").refused, 1000U);
-    EXPECT_THAT(ear_.retried(), SizeIs(4000));
+    EXPECT_THAT(listener_.retried(), SizeIs(4000));
 }
 
 TEST_F(Outbox, RejectsWaitingItemsForGoodAndTakesThemFromDelivery) {
@@ -264,7 +264,7 @@ TEST_F(Outbox, RejectsWaitingItemsForGoodAndTakesThemFromDelivery) {
     EXPECT_EQ(count, 2U);
     EXPECT_EQ(counts().queued, 1U);
     EXPECT_EQ(counts().refused, 0U);
-    const auto withdrawn = ear_.withdrawn();
+    const auto withdrawn = listener_.withdrawn();
     ASSERT_THAT(withdrawn, SizeIs(1));
     EXPECT_EQ(withdrawn.front().row, waiting[0].row);
 
@@ -325,7 +325,7 @@ TEST_F(Outbox, CommitsAFillerForAGroupWithoutItems) {
     const auto before = store_->operator_view().statistics().commits;
     ASSERT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
     EXPECT_EQ(store_->operator_view().statistics().commits, before + 1);
-    EXPECT_THAT(ear_.queued(), IsEmpty());
+    EXPECT_THAT(listener_.queued(), IsEmpty());
 }
 
 // promise 7: a group writes as much as if each of its events had matched once.
@@ -775,7 +775,7 @@ TEST_F(Outbox, RefusesNewItemsAboveItsLimitUntilThereIsRoom) {
     }
     ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
     EXPECT_EQ(submit(item()), Outcome::committed);
-    EXPECT_THAT(ear_.health(), IsEmpty());
+    EXPECT_THAT(listener_.health(), IsEmpty());
 
     store_->set_limits(1, std::chrono::hours(1));
     ASSERT_TRUE(eventually([&] { return !store_->item_intake().accepting(); }));

@@ -5,86 +5,86 @@
 
 namespace lihandover::store::test {
 
-void Ear::on_stored(std::span<StoredItem> items) noexcept {
+void RecordingListener::on_stored(std::span<StoredItem> items) noexcept {
     const std::lock_guard lock(mutex_);
     stored_.insert(stored_.end(), items.begin(), items.end());
 }
 
-void Ear::on_queued(std::span<const QueuedItem> items, bool retried) noexcept {
+void RecordingListener::on_queued(std::span<const QueuedItem> items, bool retried) noexcept {
     const std::lock_guard lock(mutex_);
     auto& list = retried ? retried_ : queued_;
     list.insert(list.end(), items.begin(), items.end());
     calls_ += retried ? 'R' : 'Q';
 }
 
-void Ear::on_withdrawn(std::span<const QueuedItem> items) noexcept {
+void RecordingListener::on_withdrawn(std::span<const QueuedItem> items) noexcept {
     const std::lock_guard lock(mutex_);
     withdrawn_.insert(withdrawn_.end(), items.begin(), items.end());
     calls_ += 'W';
 }
 
-void Ear::on_health(bool can_commit) noexcept {
+void RecordingListener::on_health(bool can_commit) noexcept {
     const std::lock_guard lock(mutex_);
     health_.push_back(can_commit);
     calls_ += can_commit ? '+' : '-';
 }
 
-std::vector<StoredItem> Ear::stored() const {
+std::vector<StoredItem> RecordingListener::stored() const {
     const std::lock_guard lock(mutex_);
     return stored_;
 }
 
-std::vector<QueuedItem> Ear::queued() const {
+std::vector<QueuedItem> RecordingListener::queued() const {
     const std::lock_guard lock(mutex_);
     return queued_;
 }
 
-std::vector<QueuedItem> Ear::retried() const {
+std::vector<QueuedItem> RecordingListener::retried() const {
     const std::lock_guard lock(mutex_);
     return retried_;
 }
 
-std::vector<QueuedItem> Ear::withdrawn() const {
+std::vector<QueuedItem> RecordingListener::withdrawn() const {
     const std::lock_guard lock(mutex_);
     return withdrawn_;
 }
 
-std::vector<bool> Ear::health() const {
+std::vector<bool> RecordingListener::health() const {
     const std::lock_guard lock(mutex_);
     return health_;
 }
 
-std::string Ear::calls() const {
+std::string RecordingListener::calls() const {
     const std::lock_guard lock(mutex_);
     return calls_;
 }
 
-void ObjectEar::on_prepared(std::span<const QueuedItem> items) noexcept {
+void RecordingObjectListener::on_prepared(std::span<const QueuedItem> items) noexcept {
     const std::lock_guard lock(mutex_);
     prepared_.insert(prepared_.end(), items.begin(), items.end());
 }
 
-void ObjectEar::on_uploads(std::span<const QueuedObject> objects) noexcept {
+void RecordingObjectListener::on_uploads(std::span<const QueuedObject> objects) noexcept {
     const std::lock_guard lock(mutex_);
     uploads_.insert(uploads_.end(), objects.begin(), objects.end());
 }
 
-void ObjectEar::on_uploads_withdrawn(std::span<const model::Uuid> objects) noexcept {
+void RecordingObjectListener::on_uploads_withdrawn(std::span<const model::Uuid> objects) noexcept {
     const std::lock_guard lock(mutex_);
     withdrawn_.insert(withdrawn_.end(), objects.begin(), objects.end());
 }
 
-std::vector<QueuedItem> ObjectEar::prepared() const {
+std::vector<QueuedItem> RecordingObjectListener::prepared() const {
     const std::lock_guard lock(mutex_);
     return prepared_;
 }
 
-std::vector<QueuedObject> ObjectEar::uploads() const {
+std::vector<QueuedObject> RecordingObjectListener::uploads() const {
     const std::lock_guard lock(mutex_);
     return uploads_;
 }
 
-std::vector<model::Uuid> ObjectEar::withdrawn() const {
+std::vector<model::Uuid> RecordingObjectListener::withdrawn() const {
     const std::lock_guard lock(mutex_);
     return withdrawn_;
 }
@@ -109,8 +109,8 @@ void StoreTest::open() {
     auto opened = Store::open(options_, clock_);
     ASSERT_TRUE(opened) << opened.error().message;
     store_ = std::move(*opened);
-    store_->outbox().set_listener(&ear_);
-    store_->upload_outbox().set_listener(&object_ear_);
+    store_->outbox().set_listener(&listener_);
+    store_->upload_outbox().set_listener(&object_listener_);
     const auto lane = store_->warrant_register().lane("lea", "LIID-1");
     ASSERT_TRUE(lane) << lane.error().message;
     lane_ = *lane;

@@ -56,7 +56,7 @@ class Answer {
 };
 
 /// Keeps what it hears.
-class Ear final : public OutboxListener {
+class RecordingListener final : public OutboxListener {
   public:
     struct Heard {
         std::vector<QueuedItem> items;
@@ -87,7 +87,7 @@ class Ear final : public OutboxListener {
 };
 
 /// Keeps what it hears of binary objects.
-class ObjectEar final : public ObjectListener {
+class RecordingObjectListener final : public ObjectListener {
   public:
     void on_prepared(std::span<const QueuedItem> items) noexcept override;
     void on_uploads(std::span<const QueuedObject> objects) noexcept override;
@@ -156,8 +156,8 @@ class StoreTest : public testing::Test {
     lihandover::test::TemporaryDirectory directory_;
     lihandover::test::ManualClock clock_;
     Options options_{directory_.path() / "state", 0, std::chrono::hours(24 * 90)};
-    Ear ear_;
-    ObjectEar object_ear_;
+    RecordingListener listener_;
+    RecordingObjectListener object_listener_;
     std::unique_ptr<Store> store_;
     LaneId lane_ = 0;
     ProfileId profile_ = 0;

@@ -69,10 +69,10 @@ TEST_P(Conformance, ItemsOfALaneAreHeardAndFoundInTheOrderOfTheirQueueing) {
     }
     for (const LaneId lane : {lane_, other_lane_}) {
         EXPECT_EQ(in_order(lane, queued()), expected[lane]);
-        EXPECT_EQ(in_order(lane, ear_.stored()), expected[lane]);
+        EXPECT_EQ(in_order(lane, listener_.stored()), expected[lane]);
     }
     std::vector<RowId> heard;
-    for (const QueuedItem& one : ear_.queued()) {
+    for (const QueuedItem& one : listener_.queued()) {
         heard.push_back(one.row);
     }
     EXPECT_TRUE(std::ranges::is_sorted(heard));
@@ -232,8 +232,8 @@ TEST_P(Conformance, ARefusedItemKeepsItsPlaceUntilAnOperatorDecides) {
     EXPECT_EQ(*view->refusal, refusal);
     EXPECT_EQ(retry({one.object_id}), std::pair(Outcome::committed, std::size_t{1}));
     EXPECT_EQ(retry({one.object_id}), std::pair(Outcome::committed, std::size_t{0})) << "it is queued already";
-    ASSERT_THAT(ear_.retried(), SizeIs(1));
-    EXPECT_EQ(ear_.retried()[0].row, one.row);
+    ASSERT_THAT(listener_.retried(), SizeIs(1));
+    EXPECT_EQ(listener_.retried()[0].row, one.row);
     EXPECT_EQ(queued()[0].row, one.row) << "its place";
     EXPECT_EQ(queued()[0].share, "refused");
     EXPECT_THAT(kinds(), ElementsAre(RecordKind::item_made, RecordKind::item_made, RecordKind::item_refused,
@@ -274,8 +274,8 @@ TEST_P(Conformance, ASetAsideItemStaysSoAndCanGoAnyWay) {
     EXPECT_EQ(state_of(items[2].object_id), ItemState::queued);
     EXPECT_EQ(reject({items[3].object_id}).second, 1U);
     EXPECT_EQ(state_of(items[3].object_id), ItemState::rejected);
-    ASSERT_THAT(ear_.withdrawn(), SizeIs(1)) << "delivery may have it in memory";
-    EXPECT_EQ(ear_.withdrawn()[0].row, items[3].row);
+    ASSERT_THAT(listener_.withdrawn(), SizeIs(1)) << "delivery may have it in memory";
+    EXPECT_EQ(listener_.withdrawn()[0].row, items[3].row);
     EXPECT_EQ(state_of(items[4].object_id), ItemState::set_aside);
     const auto listed = store_->operator_view().items(ItemState::set_aside, 0, 10).value();
     ASSERT_THAT(listed, SizeIs(1));
@@ -392,13 +392,13 @@ TEST_P(Conformance, RecordsComeOldestFirstAndInPages) {
 
 TEST_P(Conformance, TheListenerHearsOfACommitBeforeItIsAnswered) {
     const StoredItem one = make();
-    EXPECT_EQ(ear_.calls(), "Q");
+    EXPECT_EQ(listener_.calls(), "Q");
     ASSERT_EQ(set_aside(one), Outcome::committed);
     ASSERT_EQ(retry({one.object_id}).second, 1U);
-    EXPECT_EQ(ear_.calls(), "QR");
+    EXPECT_EQ(listener_.calls(), "QR");
     ASSERT_EQ(reject({one.object_id}).second, 1U);
-    EXPECT_EQ(ear_.calls(), "QRW");
-    EXPECT_THAT(ear_.health(), IsEmpty());
+    EXPECT_EQ(listener_.calls(), "QRW");
+    EXPECT_THAT(listener_.health(), IsEmpty());
 }
 
 TEST_P(Conformance, EveryLaneIsThisProcessesOwn) {
@@ -593,9 +593,9 @@ TEST_P(Conformance, AnObjectToPushIsHeardOfWithItsItemsAcceptanceAndGoesAnyWay) 
         objects.push_back(object("object " + std::to_string(i), model::BinaryModel::b));
     }
     const StoredItem stored = make(item_with(objects));
-    EXPECT_THAT(object_ear_.uploads(), IsEmpty());
+    EXPECT_THAT(object_listener_.uploads(), IsEmpty());
     ASSERT_EQ(accept(stored), Outcome::committed);
-    EXPECT_THAT(object_ear_.uploads(), SizeIs(5));
+    EXPECT_THAT(object_listener_.uploads(), SizeIs(5));
     reopen();
     const auto uploads = [&](bool aside) {
         std::vector<model::Uuid> found;
@@ -627,7 +627,7 @@ TEST_P(Conformance, AnObjectToPushIsHeardOfWithItsItemsAcceptanceAndGoesAnyWay) 
     EXPECT_EQ(retry({objects[1].id, objects[4].id}).second, 2U);
     EXPECT_THAT(uploads(false), UnorderedElementsAre(objects[1].id, objects[4].id));
     EXPECT_EQ(reject({objects[3].id, objects[4].id}).second, 2U);
-    EXPECT_THAT(object_ear_.withdrawn(), ElementsAre(objects[4].id));
+    EXPECT_THAT(object_listener_.withdrawn(), ElementsAre(objects[4].id));
     EXPECT_EQ(retry({stored.object_id}).second, 0U) << "by its item's id: none waits beside the queue";
     EXPECT_EQ(counts().objects_queued, 1U);
     EXPECT_EQ(std::ranges::count(kinds(), RecordKind::object_pushed), 2);
@@ -681,11 +681,11 @@ TEST_P(Conformance, AnItemWaitsForTheCopiesOfItsFiles) {
     auto& objects = store_->object_intake();
     ASSERT_EQ(call([&](auto done) { objects.prepared(file->id, copy, model::ObjectLoss::none, done); }),
               Outcome::committed);
-    EXPECT_THAT(object_ear_.prepared(), IsEmpty());
+    EXPECT_THAT(object_listener_.prepared(), IsEmpty());
     ASSERT_EQ(call([&](auto done) { objects.prepared(other->id, nullptr, model::ObjectLoss::vanished, done); }),
               Outcome::committed);
-    ASSERT_THAT(object_ear_.prepared(), SizeIs(1));
-    EXPECT_EQ(object_ear_.prepared()[0].row, stored.row);
+    ASSERT_THAT(object_listener_.prepared(), SizeIs(1));
+    EXPECT_EQ(object_listener_.prepared()[0].row, stored.row);
     const StoredItem ready = load(stored.object_id);
     EXPECT_FALSE(ready.preparing);
     EXPECT_EQ(bytes_of(*ready.objects->at(0).sealed), "video");

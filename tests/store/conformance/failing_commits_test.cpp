@@ -21,13 +21,13 @@ class FailingCommits : public Conformance {
         fail(true);
         EXPECT_EQ(submit(item("lost")), Outcome::failed);
         accept_later(first_);
-        ASSERT_TRUE(eventually([&] { return !ear_.health().empty(); }));
-        EXPECT_THAT(ear_.health(), ElementsAre(false));
+        ASSERT_TRUE(eventually([&] { return !listener_.health().empty(); }));
+        EXPECT_THAT(listener_.health(), ElementsAre(false));
     }
     void mend() {
         fail(false);
-        ASSERT_TRUE(eventually([&] { return ear_.health().size() == 2; }));
-        EXPECT_THAT(ear_.health(), ElementsAre(false, true));
+        ASSERT_TRUE(eventually([&] { return listener_.health().size() == 2; }));
+        EXPECT_THAT(listener_.health(), ElementsAre(false, true));
     }
     /// Tells the store, and does not wait for it.
     void accept_later(const StoredItem& one) {
@@ -84,12 +84,12 @@ TEST_P(FailingCommits, SoIsWhatBecameOfObjects) {
     store_->object_intake().prepared(file->id, copy, model::ObjectLoss::none, told);
     EXPECT_FALSE(store_->object_intake().writer());
     EXPECT_FALSE(store_->object_intake().copy_writer(1));
-    EXPECT_THAT(object_ear_.prepared(), IsEmpty());
+    EXPECT_THAT(object_listener_.prepared(), IsEmpty());
     EXPECT_EQ(committed_, 0);
     mend();
     ASSERT_TRUE(eventually([&] { return committed_ == 4; }));
     EXPECT_EQ(failed_, 0);
-    EXPECT_THAT(object_ear_.prepared(), SizeIs(1));
+    EXPECT_THAT(object_listener_.prepared(), SizeIs(1));
     reopen();
     EXPECT_EQ(state_of(push.id), ItemState::delivered);
     EXPECT_FALSE(store_->object_downloads().find_object(offer.id).value());
@@ -104,7 +104,7 @@ TEST_P(FailingCommits, AllElseFailsAndChangesNothing) {
     ASSERT_EQ(set_aside(aside), Outcome::committed);
     const NewObject push = object("to push", model::BinaryModel::b);
     ASSERT_EQ(accept(make(item_with({push}))), Outcome::committed);
-    const auto heard = ear_.calls();
+    const auto heard = listener_.calls();
     break_down();
     EXPECT_FALSE(store_->item_intake().accepting());
     EXPECT_EQ(submit(item("lost")), Outcome::failed);
@@ -120,7 +120,7 @@ TEST_P(FailingCommits, AllElseFailsAndChangesNothing) {
     EXPECT_EQ(call([&](auto done) { store_->upload_outbox().set_aside(push.id, refusal, done); }), Outcome::failed);
     EXPECT_FALSE(store_->warrant_register().lane("lea", "another"));
     EXPECT_FALSE(store_->warrant_register().change_warrants({{{"one.yaml", "lea", "LIID-1", "bytes"}}, {}, {}, ""}));
-    EXPECT_EQ(ear_.calls(), heard + "-");
+    EXPECT_EQ(listener_.calls(), heard + "-");
     mend();
     ASSERT_TRUE(eventually([&] { return committed_ == 1 && store_->item_intake().accepting(); }));
     for (int round = 0; round < 2; ++round) {

@@ -31,8 +31,8 @@ class Conformance : public testing::TestWithParam<Engine> {
     void open() {
         store_ = GetParam().open(directory_.path() / "state", clock_);
         ASSERT_NE(store_, nullptr);
-        store_->outbox().set_listener(&ear_);
-        store_->upload_outbox().set_listener(&object_ear_);
+        store_->outbox().set_listener(&listener_);
+        store_->upload_outbox().set_listener(&object_listener_);
         lane_ = store_->warrant_register().lane("lea", "LIID-1").value();
         other_lane_ = store_->warrant_register().lane("other", "LIID-2").value();
         profile_ = store_->warrant_register().profile(some_profile()).value();
@@ -174,8 +174,8 @@ class Conformance : public testing::TestWithParam<Engine> {
 
     lihandover::test::TemporaryDirectory directory_;
     lihandover::test::ManualClock clock_;
-    Ear ear_;
-    ObjectEar object_ear_;
+    RecordingListener listener_;
+    RecordingObjectListener object_listener_;
     std::unique_ptr<Store> store_;
     LaneId lane_ = 0;
     LaneId other_lane_ = 0;
