@@ -3,7 +3,11 @@
 #include <spdlog/sinks/null_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -184,6 +188,38 @@ TEST_F(KeysOnAFailingDisk, AreGivenToOneEachWhereTheDatabaseIsOpenedAgainDuringA
         }
         keys_->end_stocktaking();
     }
+}
+
+class KeysOfAStore : public StoreTest {
+  protected:
+    void SetUp() override {
+        install_fault_vfs();
+        faults().none();
+        file_faults().none();
+        follow_files(true);
+        open();
+    }
+    void TearDown() override {
+        close();
+        follow_files(false);
+    }
+    [[nodiscard]] std::string now() const {
+        std::ifstream file(path_, std::ios::binary);
+        return {std::istreambuf_iterator<char>(file), {}};
+    }
+
+    const std::filesystem::path path_ = options_.directory / "keys";
+};
+
+// Nothing else may be committed for long.
+TEST_F(KeysOfAStore, AreOverwrittenOnTheDiskOnceTheirObjectExpired) {
+    ASSERT_EQ(submit(item_with({object_of(seal("picture"), model::BinaryModel::a)})), Outcome::committed);
+    ASSERT_EQ(accept(queued().back()), Outcome::committed);
+    ASSERT_TRUE(eventually([&] { return durable(path_) == now(); })) << "as those of items are";
+    const std::string before = now();
+    ASSERT_FALSE(before.empty());
+    clock_.advance_wall(std::chrono::hours(73));
+    EXPECT_TRUE(eventually([&] { return durable(path_) != before; }));
 }
 
 class ObjectsOnAFailingDisk : public FileFaultTest {

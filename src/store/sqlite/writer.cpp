@@ -548,12 +548,16 @@ void Writer::insert(std::vector<Submission>& submissions, Transaction& transacti
     }
 }
 
+void Writer::sync_released_keys() {
+    if (!database_.effects().released_slots.empty()) {
+        maintenance_.sync_keys();
+    }
+}
+
 void Writer::tell_effects() {
     OutboxListener* listener = listener_;
     Effects& effects = database_.effects();
-    if (!effects.released_slots.empty()) {
-        maintenance_.sync_keys();
-    }
+    sync_released_keys();
     // Before the items: what is told of one is true when its item is heard of.
     if (ObjectListener* objects = object_listener_) {
         if (!effects.prepared.empty()) {
@@ -848,6 +852,7 @@ bool Writer::step(const std::function<void(Transaction&)>& work) {
         }
         return false;
     }
+    sync_released_keys();
     database_.publish();
     log_used_ = true;
     return true;

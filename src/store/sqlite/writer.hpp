@@ -136,6 +136,8 @@ class Writer {
     void insert(std::vector<Submission>& submissions, Transaction& transaction);
     void finish(Group& group);
     void tell_effects();
+    /// Those of content that went with the last transaction.
+    void sync_released_keys();
     void run_call(Command& call);
     void fail_submissions(Group& group);
     /// Those that cannot be taken as things are.
