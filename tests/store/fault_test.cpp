@@ -327,6 +327,27 @@ TEST_F(Faulty, TellsOfObjectsWhoseCommitWasOnTheDiskAlthoughItFailed) {
     EXPECT_EQ(object_listener_.prepared().size(), 12U);
 }
 
+TEST_F(Faulty, TellsOfRetriesWhoseCommitWasOnTheDiskAlthoughItFailed) {
+    open();
+    bool turned_up = false;
+    for (std::int64_t operation = 0; operation < 12; ++operation) {
+        SCOPED_TRACE(operation);
+        ASSERT_EQ(submit(item("refused")), Outcome::committed);
+        const StoredItem stored = queued().back();
+        ASSERT_EQ(refuse(stored.row, {3007, Refusal::Kind::hi1_error, ""}), Outcome::committed);
+        faults().fail(SQLITE_IOERR_FSYNC, operation, 2);
+        const auto outcome = retry({stored.object_id}).first;
+        faults().none();
+        ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
+        const auto waiting = queued();
+        const bool waits = std::ranges::find(waiting, stored.row, &StoredItem::row) != waiting.end();
+        turned_up = turned_up || (waits && outcome != Outcome::committed);
+        EXPECT_EQ(std::ranges::count(listener_.retried(), stored.row, &QueuedItem::row), waits ? 1 : 0)
+            << "or nobody delivers it before the next start";
+    }
+    EXPECT_TRUE(turned_up) << "the case that this is about";
+}
+
 /// Code of SQLite and a word that the operator has to find in the log.
 class Trouble : public Faulty, public testing::WithParamInterface<std::pair<int, const char*>> {};
 

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -77,6 +78,7 @@ model::Status Database::reopen() {
         return opened;
     }
     tables_.items.find_above(connection_, *last_known_, effects_.queued);
+    tables_.items.find_queued(std::exchange(doubtful_retries_, {}), effects_.retried);
     tables_.objects.resolve_doubts(effects_);
     last_known_.reset();
     return {};
@@ -320,6 +322,7 @@ void Database::commit() {
     // As with files: what was in doubt is written over now, but only by a commit that wrote something.
     if (wrote_) {
         keys_->release(std::exchange(doubtful_slots_, {}));
+        doubtful_retries_.clear();
     }
 }
 
@@ -335,6 +338,7 @@ void Database::roll_back() noexcept {
     // What was sealed under these keys may be on the disk, and be found there when the database is opened next.
     if (committing_) {
         doubtful_slots_.insert(doubtful_slots_.end(), effects_.taken_slots.begin(), effects_.taken_slots.end());
+        std::ranges::transform(effects_.retried, std::back_inserter(doubtful_retries_), &QueuedItem::row);
     } else {
         keys_->release(effects_.taken_slots);
     }

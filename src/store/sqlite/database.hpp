@@ -150,6 +150,8 @@ class Database {
     std::int64_t begun_at_id_ = 1;               ///< next_id_ when the transaction began
     bool committing_ = false;                    ///< the commit was begun, so that its transaction may be on the disk
     std::vector<std::uint32_t> doubtful_slots_;  ///< of the keys, taken by commits that may be on the disk
+    /// Taken back to the queue by a commit that failed, and that may be on the disk all the same.
+    std::vector<RowId> doubtful_retries_;
     bool opened_before_ = false;
     std::optional<KeysProof> proof_;  ///< of the keys
     bool saved_uses_ = false;         ///< in this transaction, of lanes

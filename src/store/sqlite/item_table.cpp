@@ -386,6 +386,14 @@ std::vector<ItemTable::Aside> ItemTable::aside_after(RowId after, std::size_t li
     return found;
 }
 
+void ItemTable::find_queued(std::span<const RowId> rows, std::vector<QueuedItem>& out) {
+    for (const RowId row : rows) {
+        if (const auto waiting = find(row); waiting && waiting->state == ItemState::queued) {
+            out.push_back({row, waiting->lane, waiting->emergency()});
+        }
+    }
+}
+
 void ItemTable::find_above(Connection& connection, RowId row, std::vector<QueuedItem>& out) {
     Statement select = connection.prepare("SELECT id, lane, flags FROM item WHERE id > ? ORDER BY id");
     select.bind(1, row);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -82,6 +83,8 @@ class ItemTable {
 
     /// Queued items above `row`, which a commit left behind although it was told to have failed.
     void find_above(Connection& connection, RowId row, std::vector<QueuedItem>& out);
+    /// Those of `rows` that are queued.
+    void find_queued(std::span<const RowId> rows, std::vector<QueuedItem>& out);
 
   private:
     struct Waiting {
