@@ -36,8 +36,6 @@ class OutboxListener {
     virtual void on_withdrawn(std::span<const QueuedItem> items) noexcept = 0;
     /// The store can commit (true) or cannot (false): while false, nothing may be sent (promise 11).
     virtual void on_health(bool can_commit) noexcept = 0;
-    /// The lease of a lane came, was renewed or went. Items of a lane that is not held are not told of.
-    virtual void on_lease(LaneId /*lane*/, LaneLease /*lease*/) noexcept {}
 };
 
 /// The items that wait, as delivery works them off. Thread-safe. Calls that return values block on the disk.
@@ -52,7 +50,8 @@ class Outbox {
     /// Set before the first submission; outlives the store, or is taken off with nullptr after Store::stop().
     virtual void set_listener(OutboxListener* listener) = 0;
 
-    /// Whether this process may deliver the lane.
+    /// Whether this process may deliver the lane, and until when. Items of a lane that is not held are told to no
+    /// listener.
     [[nodiscard]] virtual LaneLease lease(LaneId lane) const = 0;
 
     /// Items by row, in the order asked for; those that no longer wait are left out.
