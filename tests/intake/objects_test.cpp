@@ -10,8 +10,10 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "http/objects_handler.hpp"
@@ -469,6 +471,24 @@ TEST_F(ObjectsTest, NamedFilesAreOpenedAndReadOnceWhoeverTheyConcern) {
         });
         EXPECT_EQ(seen, "oac") << user;
     }
+}
+
+TEST_F(ObjectsTest, AFileSystemThatHangsKeepsOnlyEventsThatNameFilesWaiting) {
+    std::ofstream(intake_.root() / "file") << "abc";
+    std::promise<void> back;
+    const auto until = back.get_future().share();
+    for (int i = 0; i < 4; ++i) {
+        testing::asio::post(intake_.copier().examiners(), [until] { until.wait(); });
+    }
+    const std::string one = event("e-1", "u-1", attachments({R"("file":"file")"}));
+    client_.send_post("application/json", one);
+    Client other(intake_.socket());
+    EXPECT_EQ(other.json(event("e-2", "u-9", attachments({R"("data":"YWJj")"}))).status, 202);
+    EXPECT_EQ(other.put("/v1/objects/o", "abc").status, 201);
+    EXPECT_EQ(store_.groups().size(), 1U) << "the first is not examined yet";
+    back.set_value();
+    EXPECT_EQ(client_.read().status, 202);
+    EXPECT_EQ(store_.groups().size(), 2U);
 }
 
 TEST_F(ObjectsTest, FilesThatCannotBeNamed) {

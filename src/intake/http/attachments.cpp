@@ -31,8 +31,7 @@ Fault wrong_checksum(std::size_t at) {
 
 }  // namespace
 
-Attachments::Attachments(const model::Event& event, const Moment& moment, const std::string* root,
-                         asio::any_io_executor workers)
+Attachments::Attachments(const model::Event& event, const Moment& moment, const std::string* root, Workers workers)
     : event_(event), moment_(moment), root_(root), workers_(std::move(workers)), objects_(event.attachments.size()) {}
 
 bool Attachments::has(Source source) const {
@@ -43,7 +42,8 @@ asio::awaitable<std::optional<Fault>> Attachments::check() {
     if (!has(Source::file) && !has(Source::data)) {
         co_return std::nullopt;
     }
-    co_return co_await base::run_on(workers_, [this] { return check_all(); });
+    const auto& where = has(Source::file) ? workers_.examiners : workers_.usual;
+    co_return co_await base::run_on(where, [this] { return check_all(); });
 }
 
 std::optional<Fault> Attachments::check_all() {

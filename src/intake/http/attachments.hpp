@@ -18,9 +18,13 @@ namespace lihandover::intake {
 /// every event, before anything is matched (promise 7). `event`, `moment` and `root` outlive it.
 class Attachments {
   public:
+    /// Where what blocks runs.
+    struct Workers {
+        boost::asio::any_io_executor usual;
+        boost::asio::any_io_executor examiners;  ///< of an event that names files
+    };
     ///   root   directory below which files may be named; null: they may not
-    Attachments(const model::Event& event, const Moment& moment, const std::string* root,
-                boost::asio::any_io_executor workers);
+    Attachments(const model::Event& event, const Moment& moment, const std::string* root, Workers workers);
 
     /// Examines the named files, and checks that the bytes in the event match what the event says.
     [[nodiscard]] boost::asio::awaitable<std::optional<Fault>> check();
@@ -41,7 +45,7 @@ class Attachments {
     const model::Event& event_;
     const Moment& moment_;
     const std::string* root_;
-    boost::asio::any_io_executor workers_;
+    Workers workers_;
     std::vector<AttachedObject> objects_;
 };
 

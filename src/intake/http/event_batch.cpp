@@ -95,7 +95,7 @@ asio::awaitable<bool> EventBatch::take_attached(std::string_view line) {
         too_many_objects_ = true;
         co_return false;
     }
-    Attachments attachments(event, moment, parts_.attachment_root, parts_.workers);
+    Attachments attachments(event, moment, parts_.attachment_root, {parts_.workers, parts_.examiners});
     if (!fault) {
         fault = co_await attachments.check();
     }

@@ -23,8 +23,9 @@ struct BatchParts {
     Pipeline& pipeline;
     PendingUploads& uploads;
     const metrics::SourceMetrics& metrics;
-    boost::asio::any_io_executor workers;  ///< where blocking calls run
-    const std::string* attachment_root;    ///< null: no files can be named
+    boost::asio::any_io_executor workers;    ///< where blocking calls run
+    boost::asio::any_io_executor examiners;  ///< and where named files are examined
+    const std::string* attachment_root;      ///< null: no files can be named
     // Shared by all batches, and used within one slice only: nothing is allocated for an event under no warrant.
     EventParser& parser;
     model::Event& event;

@@ -66,6 +66,7 @@ class EventsHandler::Impl {
                        uploads_,
                        metrics_,
                        services.workers,
+                       services.copier == nullptr ? services.workers : services.copier->examiners(),
                        services.copier == nullptr ? nullptr : &services.copier->root(),
                        parser_,
                        event_} {}

@@ -27,6 +27,7 @@ namespace {
 // One place is for files that are not large: what takes a moment does not wait for what takes minutes.
 constexpr std::size_t at_once = 2;
 constexpr std::size_t large_at_once = 1;
+constexpr std::size_t examined_at_once = 2;
 constexpr std::uint64_t large = std::uint64_t{16} << 20;
 constexpr std::size_t buffer_size = std::size_t{256} * 1024;
 // How much of a file is read before checking whether to stop.
@@ -49,6 +50,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
         : root_(std::move(root)), objects_(objects), lost_(lost), clock_(clock), pauses_(pauses) {}
 
     [[nodiscard]] const std::string& root() const { return root_; }
+    [[nodiscard]] asio::any_io_executor examiners() { return examiners_.get_executor(); }
 
     model::Status start(std::chrono::milliseconds grace) {
         auto pending = objects_.pending_files();
@@ -86,7 +88,10 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
             timer_.cancel();
         }
         // Nothing is left that could hold this object last and end the pool on one of its own threads.
-        std::call_once(joined_, [this] { workers_.join(); });
+        std::call_once(joined_, [this] {
+            workers_.join();
+            examiners_.join();
+        });
     }
 
   private:
@@ -359,6 +364,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
     CopyPauses pauses_;
 
     asio::thread_pool workers_{at_once};
+    asio::thread_pool examiners_{examined_at_once};
     std::once_flag joined_;
     std::mutex mutex_;
     asio::steady_timer timer_{workers_};
@@ -381,6 +387,10 @@ FileCopier::~FileCopier() {
 
 const std::string& FileCopier::root() const {
     return impl_->root();
+}
+
+asio::any_io_executor FileCopier::examiners() const {
+    return impl_->examiners();
 }
 
 model::Status FileCopier::start(std::chrono::milliseconds grace) {

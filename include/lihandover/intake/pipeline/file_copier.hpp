@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/asio/any_io_executor.hpp>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -60,6 +61,9 @@ class FileCopier {
     ~FileCopier();
 
     [[nodiscard]] const std::string& root() const;
+    /// Where named files are examined before their events are answered: threads of its own, since a file system that
+    /// hangs holds up whoever opens a file there. Nothing more after stop().
+    [[nodiscard]] boost::asio::any_io_executor examiners() const;
 
     /// Takes up the files that were not copied when the daemon last ended (ObjectIntake::pending_files, which blocks).
     /// Once, before the first event is taken. They are tried until their give_up_at, but no longer than `grace` from
