@@ -411,6 +411,25 @@ TEST_F(ObjectsTest, ARequestCarriesABoundedNumberOfObjects) {
     EXPECT_EQ(client_.ndjson(events(1)).status, 202) << "on the same connection";
 }
 
+// The disk has less to wait for than with one after the other.
+TEST_F(ObjectsTest, InlineObjectsOfAnEventAreWrittenTogetherAndThenFinished) {
+    for (const char* const user : {"u-1", "u-9"}) {
+        std::atomic<int> most{0};
+        objects().before_write([&](std::size_t /*bytes*/) { most = std::max<int>(most, objects().open_writers()); });
+        EXPECT_EQ(post(user, std::vector<std::string>(40, R"("data":"YWJj")")), "accepted");
+        objects().before_write(nullptr);
+        EXPECT_EQ(most, 32) << user;
+        EXPECT_EQ(objects().open_writers(), 0);
+        if (user == std::string_view("u-1")) {
+            const auto kept = last_objects();
+            ASSERT_EQ(kept.size(), 80U) << "of two warrants";
+            for (const auto& object : kept) {
+                EXPECT_EQ(testing::bytes_of(object.sealed), "abc");
+            }
+        }
+    }
+}
+
 TEST_F(ObjectsTest, InlineBytesAreBoundedToo) {
     auto small = usual_snapshot();
     small->limits.max_object_size = 2;

@@ -48,6 +48,9 @@ class ObjectWriter {
     /// Fills `out` with what was written from `at` on; all of it is there. Until it is finished, and also of what was
     /// written before a failure.
     [[nodiscard]] virtual model::Status read(std::uint64_t at, std::span<char> out) = 0;
+    /// All of it is written. Optional, before finish(), which then has less to wait for: the disk begins with it. Of
+    /// several objects, end all and then finish all.
+    [[nodiscard]] virtual model::Status end() { return {}; }
     /// On the disk, file and directory, when it returns.
     [[nodiscard]] virtual model::Result<std::shared_ptr<const SealedObject>> finish() = 0;
 };

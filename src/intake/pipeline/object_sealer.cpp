@@ -38,21 +38,33 @@ bool for_each_piece(const AttachedObject& object, Use&& use) {
 
 }  // namespace
 
-std::shared_ptr<const store::SealedObject> seal(store::ObjectIntake& objects, const AttachedObject& object,
-                                                bool wanted) {
-    auto writer = objects.writer();
-    if (!writer) {
-        return nullptr;
+std::vector<std::shared_ptr<const store::SealedObject>> seal(store::ObjectIntake& objects,
+                                                             std::span<const AttachedObject* const> which,
+                                                             bool wanted) {
+    std::vector<std::unique_ptr<store::ObjectWriter>> writers;
+    for (const AttachedObject* const object : which) {
+        auto writer = objects.writer();
+        if (!writer) {
+            return {};
+        }
+        const bool written = for_each_piece(*object, [&](std::span<const char> piece) {
+            const std::span<const char> bytes = wanted ? piece : std::span(zeros).first(piece.size());
+            return (*writer)->write(bytes).has_value();
+        });
+        if (!written || !(*writer)->end()) {
+            return {};
+        }
+        writers.push_back(std::move(*writer));
     }
-    const bool written = for_each_piece(object, [&](std::span<const char> piece) {
-        const std::span<const char> bytes = wanted ? piece : std::span(zeros).first(piece.size());
-        return (*writer)->write(bytes).has_value();
-    });
-    if (!written) {
-        return nullptr;
+    std::vector<std::shared_ptr<const store::SealedObject>> all;
+    for (const auto& writer : writers) {
+        auto sealed = writer->finish();
+        if (!sealed) {
+            return {};
+        }
+        all.push_back(std::move(*sealed));
     }
-    auto sealed = (*writer)->finish();
-    return sealed ? std::move(*sealed) : nullptr;
+    return all;
 }
 
 std::size_t size_of(const AttachedObject& object) {

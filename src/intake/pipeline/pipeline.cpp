@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <iterator>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "lihandover/base/background.hpp"
 #include "lihandover/warrants/index.hpp"
@@ -21,6 +25,8 @@ namespace {
 // Keeps the items of one group bounded. A body of many events is a few groups; a source can notice them, so
 // docs/events.md names the figure.
 constexpr std::size_t group_bytes = std::size_t{1024} * 1024;
+// Objects of one event that are sealed together: each is an open file meanwhile.
+constexpr std::size_t sealed_at_once = 32;
 
 /// The changes one after the other. What comes and goes in them need not be written at all.
 store::KeptChanges joined(store::KeptChanges first, store::KeptChanges second) {
@@ -33,6 +39,38 @@ store::KeptChanges joined(store::KeptChanges first, store::KeptChanges second) {
         });
     }
     return first;
+}
+
+/// Where each of an event's objects is to be taken from, once those that came in it are sealed. Nullopt where the store
+/// takes none.
+///   idle  what no warrant wants goes there
+asio::awaitable<std::optional<std::vector<ObjectSource>>> sources_of(
+    const PipelineParts& parts, std::span<const AttachedObject> objects, bool wanted,
+    std::vector<std::shared_ptr<const store::SealedObject>>& idle) {
+    std::vector<ObjectSource> sources;
+    std::vector<std::size_t> inline_ones;
+    sources.reserve(objects.size());
+    for (std::size_t at = 0; at < objects.size(); ++at) {
+        sources.emplace_back(objects[at].sealed, objects[at].copy.file);
+        if (objects[at].is_inline()) {
+            inline_ones.push_back(at);
+        }
+    }
+    // A few at a time, so that others get their turns.
+    for (std::span<const std::size_t> rest = inline_ones; !rest.empty();) {
+        const auto some = rest.first(std::min(sealed_at_once, rest.size()));
+        rest = rest.subspan(some.size());
+        std::vector<const AttachedObject*> which;
+        std::ranges::transform(some, std::back_inserter(which), [&](std::size_t at) { return &objects[at]; });
+        auto sealed = co_await base::run_on(parts.workers, [&] { return seal(parts.objects, which, wanted); });
+        if (sealed.size() != some.size()) {
+            co_return std::nullopt;
+        }
+        for (std::size_t i = 0; i < some.size(); ++i) {
+            (wanted ? sources[some[i]].sealed : idle.emplace_back()) = std::move(sealed[i]);
+        }
+    }
+    co_return sources;
 }
 
 }  // namespace
@@ -133,25 +171,12 @@ asio::awaitable<Outcome> Group::take(const model::Event& event, std::size_t byte
     std::vector<warrants::Match> matches;
     pipeline_.impl_->match(event, moment, matches);
     const bool wanted = ItemMaker::takes_objects(event, matches, *moment.snapshot);
-    std::vector<ObjectSource> sources;
-    sources.reserve(objects.size());
-    for (const AttachedObject& object : objects) {
-        ObjectSource& source = sources.emplace_back(object.sealed, object.copy.file);
-        if (!object.is_inline()) {
-            continue;
-        }
-        // One at a time, so that others get their turns.
-        source.sealed = co_await base::run_on(pipeline_.impl_->parts.workers,
-                                              [&] { return seal(pipeline_.impl_->parts.objects, object, wanted); });
-        if (!source.sealed) {
-            co_return Outcome{Outcome::Kind::unavailable, {}};
-        }
-        if (!wanted) {
-            idle_.push_back(std::move(source.sealed));
-        }
+    auto sources = co_await sources_of(pipeline_.impl_->parts, objects, wanted, idle_);
+    if (!sources) {
+        co_return Outcome{Outcome::Kind::unavailable, {}};
     }
     const std::size_t before = items_.size();
-    pipeline_.impl_->maker.append(event, matches, *moment.snapshot, moment.received_at, items_, sources);
+    pipeline_.impl_->maker.append(event, matches, *moment.snapshot, moment.received_at, items_, *sources);
     note(bytes, before, event, moment);
     arrival_.idle_objects += wanted ? 0 : objects.size();
     for (AttachedObject& object : objects) {
@@ -183,25 +208,18 @@ asio::awaitable<Outcome> Group::take(const model::Event& event, std::size_t byte
                                      std::span<AttachedObject> objects, const Moment& moment) {
     std::vector<warrants::Match> matches;
     pipeline_.impl_->match(event, task, moment, matches);
-    std::vector<ObjectSource> sources;
+    std::optional<std::vector<ObjectSource>> sources(std::in_place);
     if (ItemMaker::takes_objects(event, matches, *moment.snapshot)) {
         if (auto fault = pipeline_.never_fits(objects)) {
             co_return Outcome{Outcome::Kind::too_large, std::move(fault)};
         }
-        sources.reserve(objects.size());
-        for (const AttachedObject& object : objects) {
-            ObjectSource& source = sources.emplace_back(object.sealed);
-            if (!object.sealed) {
-                source.sealed = co_await base::run_on(
-                    pipeline_.impl_->parts.workers, [&] { return seal(pipeline_.impl_->parts.objects, object, true); });
-            }
-            if (!source.sealed) {
-                co_return Outcome{Outcome::Kind::unavailable, {}};
-            }
+        sources = co_await sources_of(pipeline_.impl_->parts, objects, true, idle_);
+        if (!sources) {
+            co_return Outcome{Outcome::Kind::unavailable, {}};
         }
     }
     pipeline_.impl_->maker.append_of_task(event, matches, *moment.snapshot, moment.received_at, task.substance, items_,
-                                          sources);
+                                          *sources);
     note_of_task(bytes, event);
     co_return Outcome{};
 }

@@ -373,23 +373,42 @@ class FileWriter final : public ObjectWriter {
         return {};
     }
 
-    model::Result<std::shared_ptr<const SealedObject>> finish() override {
+    model::Status end() override {
         if (auto going = usable(); !going) {
-            return going.error();
+            return going;
         }
-        const model::Sha256 sha256 = digest_.finish();
+        sha256_ = digest_.finish();
         if (auto sealed = seal({pending_.get(), pending_size_}, true); !sealed) {
-            return sealed.error();
+            return sealed;
         }
         ended_ = true;
         if (auto flushed = flush(); !flushed) {
-            return flushed.error();
+            return flushed;
+        }
+        block_.reset();
+        // Advice only.
+        static_cast<void>(sync_file_range(file_, 0, 0, SYNC_FILE_RANGE_WRITE));
+        return {};
+    }
+
+    model::Result<std::shared_ptr<const SealedObject>> finish() override {
+        if (finished_ || !sha256_) {
+            if (auto ended = end(); !ended) {
+                return ended.error();
+            }
+        }
+        if (failure_) {
+            return *failure_;
         }
         if (fdatasync(file_) != 0 || !files_->entries_.sync(files_->directory_, known_failures_)) {
             return failed(cannot_write(errno)).error();
         }
-        const auto handle = std::make_shared<const SealedFile>(files_, name_, key_, size_, sha256, true);
+        const auto handle = std::make_shared<const SealedFile>(files_, name_, key_, size_, *sha256_, true);
         finished_ = true;
+        if (pending_) {
+            wipe({pending_.get(), pending_size_});
+            pending_.reset();
+        }
         // The file was shorter than was thought.
         files_->promised_.fetch_sub(std::exchange(promised_, 0), std::memory_order_relaxed);
         if (counted_ > written_) {
@@ -404,7 +423,7 @@ class FileWriter final : public ObjectWriter {
         if (failure_) {
             return *failure_;
         }
-        if (finished_) {
+        if (sha256_) {
             return model::Error{"the binary object is complete already"};
         }
         return {};
@@ -495,7 +514,8 @@ class FileWriter final : public ObjectWriter {
     SealKey key_;
     ChunkCipher cipher_;
     Sha256Digest digest_;
-    std::unique_ptr<char[]> block_;  ///< sealed, on its way to the disk
+    std::optional<model::Sha256> sha256_;  ///< once all of it is written
+    std::unique_ptr<char[]> block_;        ///< sealed, on its way to the disk
     std::size_t used_ = 0;
     std::unique_ptr<char[]> pending_;  ///< a chunk that may be the last
     std::size_t pending_size_ = 0;
