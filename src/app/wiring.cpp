@@ -83,7 +83,8 @@ model::Status create_listener(Parts& parts, const Assembly& assembly, const conf
     listener.events = std::make_unique<intake::EventsHandler>(
         options.name, parts.metrics.source(options.name),
         intake::Services{parts.store->item_intake(), parts.store->object_intake(), *parts.snapshot, *listener.bodies,
-                         parts.clock, parts.workers.get_executor(), parts.copier.get()});
+                         parts.clock, parts.workers.get_executor(), parts.copier.get(),
+                         assembly.configuration.intake.http.size() + assembly.configuration.intake.x2x3.size() > 1});
     listener.gate = std::make_unique<ClientGate>(*listener.events);
     http::ServerOptions server;
     server.listen = options.listen.to_string();

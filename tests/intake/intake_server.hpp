@@ -33,16 +33,17 @@ using lihandover::test::TemporaryDirectory;
 class Intake {
   public:
     /// Events may name files below root().
-    Intake(TestStore& store, std::shared_ptr<const Snapshot> first, http::Timeouts timeouts = {})
-        : Intake(store.item_intake(), store.object_intake(), std::move(first), timeouts) {}
+    ///   shared  with other sources
+    Intake(TestStore& store, std::shared_ptr<const Snapshot> first, http::Timeouts timeouts = {}, bool shared = false)
+        : Intake(store.item_intake(), store.object_intake(), std::move(first), timeouts, shared) {}
     Intake(store::ItemIntake& items, store::ObjectIntake& objects, std::shared_ptr<const Snapshot> first,
-           http::Timeouts timeouts = {})
+           http::Timeouts timeouts = {}, bool shared = false)
         : snapshot_(std::move(first)),
           budget_(io_.get_executor(), std::size_t{64} << 20),
           copier_((std::filesystem::create_directory(root()), root().string()), objects, metrics_.objects_lost(),
                   clock_, {std::chrono::milliseconds(1)}),
           handler_("local", metrics_.source("local"),
-                   {items, objects, snapshot_, budget_, clock_, workers_.get_executor(), &copier_}) {
+                   {items, objects, snapshot_, budget_, clock_, workers_.get_executor(), &copier_, shared}) {
         http::ServerOptions options;
         options.listen = "unix:" + socket();
         options.timeouts = timeouts;

@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -255,6 +257,37 @@ TEST_F(ObjectsTest, TooLargeUploads) {
     EXPECT_EQ(other.read().status, 413);
     Client third(intake_.socket());
     EXPECT_EQ(verdict(third.json(event("e", "u-1", attachments({named("o")})))), "attachments[0].object");
+}
+
+// Waiting for room is of no use.
+TEST_F(ObjectsTest, UploadsThatTheStoreCouldNeverHold) {
+    objects().hold_at_most(80);  // of which ten are not for objects
+    EXPECT_EQ(client_.put("/v1/objects/o", std::string(70, 'x')).status, 201);
+    EXPECT_EQ(client_.put("/v1/objects/o", std::string(71, 'x')).status, 413);
+    client_.send(chunked_put("/v1/objects/o") + "47\r\n" + std::string(71, 'x') + "\r\n0\r\n\r\n");
+    EXPECT_EQ(client_.read().status, 413);
+    Intake beside(store_, usual_snapshot(), {}, true);
+    Client client(beside.socket());
+    EXPECT_EQ(client.put("/v1/objects/o", std::string(35, 'x')).status, 201);
+    EXPECT_EQ(client.put("/v1/objects/o", std::string(36, 'x')).status, 413) << "half of it is for other sources";
+}
+
+TEST_F(ObjectsTest, UploadsLeaveRoomForThoseOfOtherSources) {
+    Intake beside(store_, usual_snapshot(), {}, true);
+    Client client(beside.socket());
+    objects().leave_room(100);
+    EXPECT_EQ(client.put("/v1/objects/o-1", std::string(40, 'x')).status, 201);
+    objects().leave_room(60);
+    EXPECT_EQ(client.put("/v1/objects/o-2", std::string(10, 'x')).status, 201) << "it has fifty, and fifty are left";
+    objects().leave_room(50);
+    EXPECT_EQ(client.put("/v1/objects/o-3", "x").status, 503);
+    Client other(beside.socket());
+    other.send(chunked_put("/v1/objects/o-3") + "1\r\nx\r\n0\r\n\r\n");
+    EXPECT_EQ(other.read().status, 503);
+    EXPECT_EQ(client_.put("/v1/objects/o", std::string(50, 'x')).status, 201) << "a source by itself has all of it";
+    Client third(beside.socket());
+    EXPECT_EQ(verdict(third.json(event("e", "u-9", attachments({named("o-1")})))), "accepted");
+    EXPECT_EQ(third.put("/v1/objects/o-3", "x").status, 201) << "what was named is no upload any more";
 }
 
 TEST_F(ObjectsTest, RefusesWhatIsNoUpload) {

@@ -38,7 +38,7 @@ class PendingUploadsTest : public ::testing::Test {
     CurrentSnapshot current_{testing::snapshot({})};
     asio::io_context io_;
     asio::io_context workers_;
-    PendingUploads uploads_{current_, clock_, io_.get_executor(), workers_.get_executor(), 3};
+    PendingUploads uploads_{current_, clock_, io_.get_executor(), workers_.get_executor(), nullptr, 3};
 };
 
 TEST_F(PendingUploadsTest, ALaterObjectTakesThePlaceOfAnEarlierOne) {
@@ -101,6 +101,59 @@ TEST_F(PendingUploadsTest, AnObjectUploadedMeanwhileStays) {
     }
     EXPECT_EQ(testing::bytes_of(uploads_.find("a")), "2");
     EXPECT_EQ(uploads_.size(), 1U);
+}
+
+TEST_F(PendingUploadsTest, CountsTheBytesThatWaitAreClaimedOrOnTheirWay) {
+    {
+        PendingUploads::Arriving arriving(uploads_);
+        EXPECT_TRUE(arriving.take(7));
+        EXPECT_EQ(uploads_.held(), 7U);
+    }
+    EXPECT_EQ(uploads_.held(), 0U);
+    uploads_.put("a", object("123"));
+    uploads_.put("b", object("45"));
+    uploads_.put("a", object("6"));
+    EXPECT_EQ(uploads_.held(), 3U);
+    {
+        PendingUploads::Claims claims(uploads_);
+        claims.take("a");
+        claims.take("b");
+        EXPECT_EQ(uploads_.held(), 3U);
+    }
+    EXPECT_EQ(uploads_.held(), 3U);
+    {
+        PendingUploads::Claims claims(uploads_);
+        claims.take("b");
+        claims.use_up();
+        EXPECT_EQ(uploads_.held(), 1U);
+    }
+    clock_.advance_steady(2h);
+    EXPECT_EQ(uploads_.find("a"), nullptr);
+    EXPECT_EQ(uploads_.held(), 0U);
+    {
+        uploads_.put("c", object("12"));
+        PendingUploads::Claims claims(uploads_);
+        claims.take("c");
+        uploads_.close();
+    }
+    EXPECT_EQ(uploads_.held(), 0U);
+}
+
+TEST_F(PendingUploadsTest, BesideOthersASourceHasNoMoreThanItLeaves) {
+    store::test::FakeStore store(clock_);
+    PendingUploads uploads(current_, clock_, io_.get_executor(), workers_.get_executor(), &store.object_intake());
+    store.leave_room(100);
+    PendingUploads::Arriving first(uploads);
+    EXPECT_FALSE(first.take(51));
+    EXPECT_TRUE(first.take(50));
+    PendingUploads::Arriving second(uploads);
+    EXPECT_TRUE(second.take(25)) << "what is on its way is not written yet";
+    store.leave_room(75);
+    EXPECT_FALSE(second.take(1));
+    store.leave_room(0);
+    EXPECT_FALSE(second.take(1));
+    EXPECT_EQ(uploads.held(), 75U);
+    store.stop();
 }
 
 TEST_F(PendingUploadsTest, ObjectsThatNobodyNamesGo) {

@@ -124,7 +124,9 @@ class TornObjects final : public store::ObjectIntake {
     [[nodiscard]] model::Result<std::unique_ptr<store::ObjectWriter>> copy_writer(std::uint64_t size) override {
         return inner_.copy_writer(size);
     }
-    [[nodiscard]] bool fits(std::uint64_t size) const override { return inner_.fits(size); }
+    [[nodiscard]] bool copy_fits(std::uint64_t size) const override { return inner_.copy_fits(size); }
+    [[nodiscard]] std::uint64_t largest() const override { return inner_.largest(); }
+    [[nodiscard]] std::uint64_t room() const override { return inner_.room(); }
     [[nodiscard]] model::Result<std::vector<std::shared_ptr<const store::SourceFile>>> pending_files() override {
         return inner_.pending_files();
     }

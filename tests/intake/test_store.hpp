@@ -47,6 +47,7 @@ class TestObjects {
     void refuse_copies(bool refuse) { refusing_copies_ = refuse; }
     /// Larger objects can never be held.
     void hold_at_most(std::uint64_t bytes) { store_.set_limits(bytes, std::chrono::seconds(0)); }
+    void leave_room(std::uint64_t bytes) { store_.leave_room(bytes); }
     /// Called before each write, with its size, on the thread that writes.
     void before_write(std::function<void(std::size_t bytes)> hook) {
         const std::lock_guard lock(mutex_);

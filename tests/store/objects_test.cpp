@@ -812,6 +812,18 @@ TEST_F(ObjectsTest, ThatNoEventNamesShutOutNoEvents) {
     EXPECT_TRUE(takes_object(1U << 19U));
 }
 
+TEST_F(ObjectsTest, SayHowManyBytesOneMayHave) {
+    close();
+    options_.max_bytes = 16U << 20U;
+    open();
+    const auto& objects = store_->object_intake();
+    ASSERT_TRUE(eventually([&] { return objects.largest() > (12U << 20U) && objects.largest() < (14U << 20U); }));
+    EXPECT_LE(objects.room(), objects.largest() + (1U << 16U));
+    const auto before = objects.room();
+    const auto held = seal(some_bytes(2 << 20));
+    EXPECT_LE(objects.room(), before - (2U << 20U));
+}
+
 TEST_F(ObjectsTest, AreCopiedForCommittedItemsWhereNewOnesAreNotTaken) {
     close();
     options_.max_bytes = 16U << 20U;
@@ -820,7 +832,7 @@ TEST_F(ObjectsTest, AreCopiedForCommittedItemsWhereNewOnesAreNotTaken) {
     store_->set_limits(1, options_.record_retention);
     ASSERT_TRUE(eventually([&] { return !store_->item_intake().accepting(); }));
     EXPECT_FALSE(store_->object_intake().copy_writer(1));
-    EXPECT_FALSE(store_->object_intake().fits(1));
+    EXPECT_FALSE(store_->object_intake().copy_fits(1));
     // Without what is in the log: a little below the limit, which is no reason yet to take new items again.
     std::uint64_t used = 0;
     ASSERT_TRUE(eventually([&] {
@@ -834,8 +846,8 @@ TEST_F(ObjectsTest, AreCopiedForCommittedItemsWhereNewOnesAreNotTaken) {
     ASSERT_TRUE(eventually([&] { return store_->object_intake().copy_writer(1000).has_value(); }));
     EXPECT_FALSE(store_->item_intake().accepting());
     EXPECT_FALSE(store_->object_intake().writer());
-    EXPECT_TRUE(store_->object_intake().fits(1 << 20)) << "once there is room";
-    EXPECT_FALSE(store_->object_intake().fits(16U << 20U)) << "never";
+    EXPECT_TRUE(store_->object_intake().copy_fits(1 << 20)) << "once there is room";
+    EXPECT_FALSE(store_->object_intake().copy_fits(16U << 20U)) << "never";
     store_->stop();
     EXPECT_FALSE(store_->object_intake().copy_writer(1));
 }

@@ -277,11 +277,11 @@ TEST_F(Sealed, FilesThatWereCountedOtherwiseLeaveNoLessThanNothing) {
 TEST_F(Sealed, CopiesHoldTheirRoomUntilTheyEnd) {
     const std::uint64_t sealed = sealed_size_of(100'000);
     files_->set_budget({sealed + 2000, 1000, std::uint64_t{1} << 62U, 0, 500});
-    EXPECT_TRUE(files_->fits(100'000));
-    EXPECT_FALSE(files_->fits(102'000)) << "never";
-    EXPECT_FALSE(files_->fits(std::numeric_limits<std::uint64_t>::max()));
+    EXPECT_TRUE(files_->copy_fits(100'000));
+    EXPECT_FALSE(files_->copy_fits(102'000)) << "never";
+    EXPECT_FALSE(files_->copy_fits(std::numeric_limits<std::uint64_t>::max()));
     EXPECT_FALSE(files_->copy_writer(101'200)) << "not now";
-    EXPECT_TRUE(files_->fits(101'200));
+    EXPECT_TRUE(files_->copy_fits(101'200));
     EXPECT_FALSE(files_->writer()) << "other objects leave more room on the disk";
     EXPECT_EQ(files_->bytes(), 0U);
     {
@@ -313,10 +313,60 @@ TEST_F(Sealed, CopiesHoldTheirRoomUntilTheyEnd) {
     }
     EXPECT_EQ(files_->bytes(), 0U);
     files_->set_budget({0, 0, 0, std::uint64_t{1} << 61U, 0});
-    EXPECT_TRUE(files_->fits(std::numeric_limits<std::uint64_t>::max())) << "there is no limit";
+    EXPECT_TRUE(files_->copy_fits(std::numeric_limits<std::uint64_t>::max())) << "there is no limit";
     EXPECT_FALSE(files_->copy_writer(1)) << "but the disk";
     EXPECT_FALSE(files_->copy_writer(std::numeric_limits<std::uint64_t>::max()));
     EXPECT_EQ(files_->bytes(), 0U);
+}
+
+TEST(SealedSizes, AreTurnedRound) {
+    EXPECT_EQ(largest_sealed_in(0), 0U);
+    EXPECT_EQ(largest_sealed_in(sealed_size_of(0)), 0U);
+    for (const std::uint64_t size : {1U, 2U, 65'535U, 65'536U, 65'537U, 131'072U, 1'000'000U}) {
+        EXPECT_EQ(largest_sealed_in(sealed_size_of(size)), size);
+    }
+    for (std::uint64_t bytes = 0; bytes < 140'000; ++bytes) {
+        const auto size = largest_sealed_in(bytes);
+        EXPECT_TRUE(size == 0 || sealed_size_of(size) <= bytes) << bytes;
+        EXPECT_GT(sealed_size_of(size + 1), bytes) << bytes;
+    }
+}
+
+TEST_F(Sealed, TheLargestObjectFitsAndRoomIsWhatIsLeft) {
+    constexpr std::uint64_t max_bytes = 1U << 20U;
+    const auto budget = [&](std::uint64_t disk) {
+        files_->set_budget(
+            {.max_bytes = max_bytes, .other_bytes = 1000, .room = 5000, .least_bytes = 1000, .disk = disk});
+    };
+    budget(1U << 30U);
+    const auto largest = files_->largest();
+    EXPECT_LT(largest, max_bytes - max_bytes / 8);
+    EXPECT_TRUE(files_->copy_fits(largest + 1)) << "copies may have what is left for events";
+    EXPECT_GE(files_->free_room(), largest);
+    const auto write = [&](std::uint64_t size) -> std::shared_ptr<const SealedObject> {
+        auto writer = files_->writer();
+        if (!writer || !(*writer)->write(std::string(size, 'x'))) {
+            return nullptr;
+        }
+        auto sealed = (*writer)->finish();
+        return sealed ? *sealed : nullptr;
+    };
+    EXPECT_FALSE(write(largest + 1));
+    {
+        const auto one = write(largest);
+        ASSERT_TRUE(one);
+        EXPECT_LE(files_->free_room(), seal_tag);
+    }
+    budget(105'000);
+    EXPECT_EQ(files_->free_room(), 100'000U) << "the disk has less";
+    {
+        const auto one = write(50'000);
+        ASSERT_TRUE(one);
+        EXPECT_EQ(files_->free_room(), 100'000U - sealed_size_of(50'000));
+    }
+    files_->set_budget({});
+    EXPECT_GT(files_->free_room(), std::uint64_t{1} << 60U);
+    EXPECT_GT(files_->largest(), std::uint64_t{1} << 60U);
 }
 
 TEST_F(Sealed, FarBeyondFourGibibytesIsReadFromItsPlace) {

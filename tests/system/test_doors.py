@@ -106,6 +106,34 @@ class Doors(SystemTest):
         self.daemon.wait_delivered()
         self.assertEqual(200, self.daemon.ready_status())
 
+    def test_uploads_of_one_source_leave_room_for_those_of_another(self):
+        other = os.path.join(self.directory, "other.sock")
+        self.daemon.configuration["intake"]["http"].append({"name": "other", "listen": "unix:" + other})
+        self.daemon.configuration["store"] = {"max_bytes": "64MiB"}
+        self.daemon.start()
+
+        def put(address, name, size=1 << 20, send=True):
+            connection = UnixConnection(address)
+            try:
+                connection.putrequest("PUT", "/v1/objects/" + name)
+                connection.putheader("Content-Length", str(size))
+                connection.endheaders()
+                try:
+                    connection.send(bytes(size if send else 0))
+                except (BrokenPipeError, ConnectionResetError):
+                    pass  # it has its answer
+                return Answer(connection.getresponse()).status
+            finally:
+                connection.close()
+
+        statuses = [put(self.daemon.intake, f"greedy-{number}") for number in range(64)]
+        self.assertEqual(201, statuses[0])
+        self.assertEqual(503, statuses[-1])
+        self.assertGreater(statuses.count(201), 20, "about half of the room")
+        for number in range(4):
+            self.assertEqual(201, put(other, f"modest-{number}"))
+        self.assertEqual(413, put(self.daemon.intake, "never", 40 << 20, send=False), "more than half of it")
+
     def test_slow_uploads_of_one_source_keep_no_other_from_its_answer(self):
         raise_descriptor_limit(2048)
         other = os.path.join(self.directory, "other.sock")

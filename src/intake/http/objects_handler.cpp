@@ -26,10 +26,6 @@ constexpr std::size_t buffer_size = std::size_t{256} * 1024;
 constexpr std::size_t small_buffer = std::size_t{16} * 1024;
 constexpr std::size_t buffers_size = 64 * buffer_size;
 
-http::Response too_large_answer() {
-    return error_answer(413, "the object is larger than intake.max_object_size");
-}
-
 // An object on its way; the works that use it own it, since one may hang. What is not finished goes with its file,
 // which is for the workers to wait for.
 class Upload {
@@ -140,11 +136,26 @@ std::optional<http::Response> ObjectsHandler::refuse_unread(const http::Exchange
     if (exchange.header("Content-Range")) {
         return error_answer(400, "objects are taken whole, without a Content-Range");
     }
-    if (exchange.content_length().value_or(0) > services_.snapshot.get()->limits.max_object_size) {
-        return too_large_answer();
+    if (auto refusal = refuse_size(exchange.content_length().value_or(0))) {
+        return refusal;
     }
     if (!services_.items.accepting() || !uploads_.has_room(*id)) {
         return unavailable_answer();
+    }
+    return std::nullopt;
+}
+
+std::optional<http::Response> ObjectsHandler::refuse_size(std::uint64_t bytes) const {
+    if (bytes > services_.snapshot.get()->limits.max_object_size) {
+        return error_answer(413, "the object is larger than intake.max_object_size");
+    }
+    const std::uint64_t most = services_.objects.largest();
+    if (bytes > most) {
+        return error_answer(413, "the object is larger than store.max_bytes allows");
+    }
+    // PendingUploads never has room for it.
+    if (services_.shared && bytes > most / 2) {
+        return error_answer(413, "the object is larger than one source may have uploaded beside others");
     }
     return std::nullopt;
 }
@@ -164,6 +175,11 @@ asio::awaitable<std::optional<http::Response>> ObjectsHandler::receive(http::Exc
     const auto upload =
         std::make_shared<Upload>(services_.workers, share.try_take(wanted) ? wanted : std::min(wanted, small_buffer));
 
+    const bool known = exchange.content_length().has_value();
+    PendingUploads::Arriving arriving(uploads_);
+    if (!arriving.take(exchange.content_length().value_or(0))) {
+        co_return unavailable_answer();
+    }
     auto open = [upload, &objects = services_.objects] { return upload->open(objects); };
     const auto opened = co_await run_within(services_.workers, deadline(), std::move(open));
     if (!opened.value_or(false)) {
@@ -180,8 +196,11 @@ asio::awaitable<std::optional<http::Response>> ObjectsHandler::receive(http::Exc
                 : std::nullopt;
         }
         total += *got;
-        if (total > limits.max_object_size) {
-            co_return too_large_answer();
+        if (auto refusal = refuse_size(total)) {
+            co_return refusal;
+        }
+        if (!known && !arriving.take(*got)) {
+            co_return unavailable_answer();
         }
         more = *got == upload->buffer().size();
         until = deadline();

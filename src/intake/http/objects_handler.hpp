@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,8 @@ class ObjectsHandler {
   private:
     [[nodiscard]] std::optional<http::Response> refuse_unread(const http::Exchange& exchange,
                                                               const std::optional<std::string>& id);
+    /// If an object of so many bytes is never taken.
+    [[nodiscard]] std::optional<http::Response> refuse_size(std::uint64_t bytes) const;
     /// Nullopt if there is nobody left to answer.
     [[nodiscard]] boost::asio::awaitable<std::optional<http::Response>> receive(http::Exchange& exchange,
                                                                                 std::string id);

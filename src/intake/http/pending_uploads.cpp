@@ -20,12 +20,30 @@ constexpr std::chrono::milliseconds shortest_look = std::chrono::milliseconds(10
 }  // namespace
 
 PendingUploads::PendingUploads(const CurrentSnapshot& snapshot, const model::Clock& clock,
-                               const asio::any_io_executor& executor, asio::any_io_executor workers, std::size_t limit)
-    : snapshot_(snapshot), clock_(clock), timer_(executor), workers_(std::move(workers)), limit_(limit) {}
+                               const asio::any_io_executor& executor, asio::any_io_executor workers,
+                               const store::ObjectIntake* store, std::size_t limit)
+    : snapshot_(snapshot),
+      clock_(clock),
+      timer_(executor),
+      workers_(std::move(workers)),
+      store_(store),
+      limit_(limit) {}
 
 bool PendingUploads::has_room(std::string_view id) {
     expire();
     return places_.size() + claimed_ < limit_ || places_.contains(id);
+}
+
+bool PendingUploads::Arriving::take(std::uint64_t bytes) {
+    if (uploads_.store_ != nullptr) {
+        const std::uint64_t room = uploads_.store_->room();
+        if (bytes > room || uploads_.held_ + bytes > room - bytes) {
+            return false;
+        }
+    }
+    bytes_ += bytes;
+    uploads_.held_ += bytes;
+    return true;
 }
 
 PendingUploads::Put PendingUploads::put(std::string id, Sealed object) {
@@ -37,6 +55,7 @@ PendingUploads::Put PendingUploads::put(std::string id, Sealed object) {
     if (const auto found = places_.find(id); found != places_.end()) {
         remove(found->second, gone);
     }
+    held_ += object->size();
     entries_.push_back({std::move(id), std::move(object), clock_.steady()});
     places_.emplace(entries_.back().id, std::prev(entries_.end()));
     wait();
@@ -56,7 +75,7 @@ void PendingUploads::close() {
     places_.clear();
     std::vector<Sealed> gone;
     for (Entry& entry : entries_) {
-        gone.push_back(std::move(entry.object));
+        let_go(entry, gone);
     }
     entries_.clear();
     timer_.cancel();
@@ -86,7 +105,7 @@ void PendingUploads::give_back(Entries& claimed) {
     while (!claimed.empty()) {
         const auto entry = std::prev(claimed.end());
         if (closed_ || places_.contains(entry->id)) {
-            gone.push_back(std::move(entry->object));
+            let_go(*entry, gone);
             claimed.pop_back();
             continue;
         }
@@ -107,15 +126,20 @@ void PendingUploads::use_up(Entries& claimed, std::vector<Sealed>& used) {
     LIHANDOVER_INVARIANT(claimed.size() <= claimed_, "every claim is counted");
     claimed_ -= claimed.size();
     for (Entry& entry : claimed) {
-        used.push_back(std::move(entry.object));
+        let_go(entry, used);
     }
     claimed.clear();
 }
 
 void PendingUploads::remove(Entries::iterator entry, std::vector<Sealed>& gone) {
     places_.erase(entry->id);
-    gone.push_back(std::move(entry->object));
+    let_go(*entry, gone);
     entries_.erase(entry);
+}
+
+void PendingUploads::let_go(Entry& entry, std::vector<Sealed>& to) {
+    held_ -= entry.object->size();
+    to.push_back(std::move(entry.object));
 }
 
 void PendingUploads::expire() {

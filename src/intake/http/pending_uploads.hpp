@@ -4,6 +4,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <string>
@@ -13,13 +14,16 @@
 
 #include "lihandover/intake/pipeline/snapshot.hpp"
 #include "lihandover/model/clock.hpp"
-#include "lihandover/store/objects.hpp"
+#include "lihandover/store/object_intake.hpp"
 
 namespace lihandover::intake {
 
 /// The uploaded objects of one source that no event has named yet. Each waits for as long as intake.object_wait says.
 /// It ends with the daemon, since its key exists only in memory. Used on the thread of `executor`; what blocks
 /// (removing files with their last handles) runs on `workers`.
+///
+/// Beside other sources, they and those on their way have at most as many bytes as the store then has room for: half of
+/// it for a first source, and some is always left for the next (promise 11).
 class PendingUploads {
   public:
     using Sealed = std::shared_ptr<const store::SealedObject>;
@@ -27,9 +31,10 @@ class PendingUploads {
     /// More are refused: each is a file.
     static constexpr std::size_t default_limit = 100'000;
 
+    ///   store  whose room is shared with other sources; null: there are none
     PendingUploads(const CurrentSnapshot& snapshot, const model::Clock& clock,
                    const boost::asio::any_io_executor& executor, boost::asio::any_io_executor workers,
-                   std::size_t limit = default_limit);
+                   const store::ObjectIntake* store = nullptr, std::size_t limit = default_limit);
     PendingUploads(const PendingUploads&) = delete;
     PendingUploads& operator=(const PendingUploads&) = delete;
     ~PendingUploads() = default;
@@ -43,6 +48,24 @@ class PendingUploads {
     /// Null if there is none.
     [[nodiscard]] Sealed find(std::string_view id);
     [[nodiscard]] std::size_t size() const { return places_.size(); }
+    /// Bytes of those that wait, are claimed or on their way.
+    [[nodiscard]] std::uint64_t held() const { return held_; }
+
+    /// An upload on its way. Does not outlive the uploads.
+    class Arriving {
+      public:
+        explicit Arriving(PendingUploads& uploads) : uploads_(uploads) {}
+        Arriving(const Arriving&) = delete;
+        Arriving& operator=(const Arriving&) = delete;
+        ~Arriving() { uploads_.held_ -= bytes_; }
+
+        /// Counts `bytes` of it; false where the source has its share.
+        [[nodiscard]] bool take(std::uint64_t bytes);
+
+      private:
+        PendingUploads& uploads_;
+        std::uint64_t bytes_ = 0;
+    };
 
     /// Drops all of them and the timer, and whatever is returned later.
     void close();
@@ -84,6 +107,7 @@ class PendingUploads {
     void give_back(Entries& claimed);
     void use_up(Entries& claimed, std::vector<Sealed>& used);
     void remove(Entries::iterator entry, std::vector<Sealed>& gone);
+    void let_go(Entry& entry, std::vector<Sealed>& to);
     void expire();
     void wait();
     void drop(std::vector<Sealed> gone);
@@ -92,7 +116,9 @@ class PendingUploads {
     const model::Clock& clock_;
     boost::asio::steady_timer timer_;
     boost::asio::any_io_executor workers_;
+    const store::ObjectIntake* store_;
     std::size_t limit_;
+    std::uint64_t held_ = 0;
     std::size_t claimed_ = 0;
     bool timing_ = false;
     bool closed_ = false;

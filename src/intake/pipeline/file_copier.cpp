@@ -241,7 +241,7 @@ class FileCopier::Impl : public std::enable_shared_from_this<Impl> {
         if (!attempt.task.copy.wanted) {
             return std::nullopt;
         }
-        if (!objects_.fits(file.size)) {
+        if (!objects_.copy_fits(file.size)) {
             attempt.loss = model::ObjectLoss::unreadable;
             attempt.never_fits = true;
             return Failure::of_source;

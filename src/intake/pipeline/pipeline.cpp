@@ -134,8 +134,11 @@ std::optional<Fault> Pipeline::never_fits(std::span<const AttachedObject> object
     for (std::size_t at = 0; at < objects.size(); ++at) {
         const AttachedObject& object = objects[at];
         // What was uploaded the store has.
-        const std::uint64_t size = object.is_inline() ? size_of(object) : object.copy.file ? object.copy.file->size : 0;
-        if (!impl_->parts.objects.fits(size)) {
+        const store::ObjectIntake& store = impl_->parts.objects;
+        const bool fits = object.is_inline() ? size_of(object) <= store.largest()
+                          : object.copy.file ? store.copy_fits(object.copy.file->size)
+                                             : true;
+        if (!fits) {
             return Fault{metrics::Rejection::too_large, "attachments[" + std::to_string(at) + "]",
                          "is larger than store.max_bytes allows"};
         }

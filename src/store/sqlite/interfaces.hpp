@@ -45,7 +45,9 @@ class SqliteObjectIntake final : public ObjectIntake {
 
     [[nodiscard]] model::Result<std::unique_ptr<ObjectWriter>> writer() override;
     [[nodiscard]] model::Result<std::unique_ptr<ObjectWriter>> copy_writer(std::uint64_t size) override;
-    [[nodiscard]] bool fits(std::uint64_t size) const override { return files_.fits(size); }
+    [[nodiscard]] bool copy_fits(std::uint64_t size) const override { return files_.copy_fits(size); }
+    [[nodiscard]] std::uint64_t largest() const override { return files_.largest(); }
+    [[nodiscard]] std::uint64_t room() const override { return files_.free_room(); }
     [[nodiscard]] model::Result<std::vector<std::shared_ptr<const SourceFile>>> pending_files() override;
     void prepared(const model::Uuid& file, std::shared_ptr<const SealedObject> copy, model::ObjectLoss loss,
                   Done done) override;

@@ -632,7 +632,7 @@ model::Result<std::unique_ptr<ObjectWriter>> ObjectFiles::writer() {
 }
 
 model::Result<std::unique_ptr<ObjectWriter>> ObjectFiles::copy_writer(std::uint64_t size) {
-    if (!fits(size)) {
+    if (!copy_fits(size)) {
         return model::Error{"the binary object is larger than store.max_bytes allows"};
     }
     // Beyond what any file can have the arithmetic has no meaning.
@@ -653,13 +653,32 @@ model::Result<std::unique_ptr<ObjectWriter>> ObjectFiles::copy_writer(std::uint6
     return std::unique_ptr<ObjectWriter>(std::move(writer));
 }
 
-bool ObjectFiles::fits(std::uint64_t size) const {
+bool ObjectFiles::copy_fits(std::uint64_t size) const {
     const std::uint64_t most = max_bytes_.load(std::memory_order_relaxed);
     if (most == 0) {
         return true;
     }
     const std::uint64_t least = least_bytes_.load(std::memory_order_relaxed);
     return least < most && size < most - least && sealed_size_of(size) <= most - least;
+}
+
+std::uint64_t ObjectFiles::largest() const {
+    const std::uint64_t most = share();
+    if (most == 0) {
+        return largest_object;
+    }
+    return largest_sealed_in(most - std::min(most, least_bytes_.load(std::memory_order_relaxed)));
+}
+
+std::uint64_t ObjectFiles::free_room() const {
+    const std::uint64_t used = bytes_.load(std::memory_order_relaxed);
+    const std::uint64_t disk = disk_end_.load(std::memory_order_relaxed);
+    std::uint64_t room = disk - std::min(disk, used);
+    if (const std::uint64_t most = share(); most != 0) {
+        const std::uint64_t others = other_bytes_.load(std::memory_order_relaxed);
+        room = std::min(room, most - std::min(most, used + others));
+    }
+    return std::min(room, largest_object);
 }
 
 model::Result<std::unique_ptr<ObjectReader>> ObjectFiles::reader(const SealedFile& file) const {
@@ -773,6 +792,8 @@ void ObjectFiles::set_budget(const Budget& budget) {
     room_.store(budget.room, std::memory_order_relaxed);
     copy_room_.store(budget.copy_room, std::memory_order_relaxed);
     least_bytes_.store(budget.least_bytes, std::memory_order_relaxed);
+    const std::uint64_t free = std::min(budget.disk, largest_object);
+    disk_end_.store(bytes() + free - std::min(free, budget.room), std::memory_order_relaxed);
 }
 
 model::Status ObjectFiles::admit(std::uint64_t bytes, std::uint64_t most, std::uint64_t room) {

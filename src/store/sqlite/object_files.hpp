@@ -93,7 +93,10 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
     [[nodiscard]] model::Result<std::unique_ptr<ObjectWriter>> writer();
     /// Room for an object of so many bytes is held until the writer finished it or is gone.
     [[nodiscard]] model::Result<std::unique_ptr<ObjectWriter>> copy_writer(std::uint64_t size);
-    [[nodiscard]] bool fits(std::uint64_t size) const;
+    [[nodiscard]] bool copy_fits(std::uint64_t size) const;
+    /// As ObjectIntake has them.
+    [[nodiscard]] std::uint64_t largest() const;
+    [[nodiscard]] std::uint64_t free_room() const;
     [[nodiscard]] model::Result<std::unique_ptr<ObjectReader>> reader(const SealedFile& file) const;
 
     /// The handle of a file that a row names.
@@ -114,11 +117,12 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
 
     /// What may be written.
     struct Budget {
-        std::uint64_t max_bytes = 0;    ///< the store's limit; 0: none
-        std::uint64_t other_bytes = 0;  ///< what else counts towards it now,
-        std::uint64_t room = 0;         ///< on the disk that has to stay free,
-        std::uint64_t copy_room = 0;    ///< and that copies have to leave
-        std::uint64_t least_bytes = 0;  ///< what else counts in an empty store
+        std::uint64_t max_bytes = 0;             ///< the store's limit; 0: none
+        std::uint64_t other_bytes = 0;           ///< what else counts towards it now,
+        std::uint64_t room = 0;                  ///< on the disk that has to stay free,
+        std::uint64_t copy_room = 0;             ///< and that copies have to leave
+        std::uint64_t least_bytes = 0;           ///< what else counts in an empty store
+        std::uint64_t disk = ~std::uint64_t{0};  ///< free on the disk now
     };
     void set_budget(const Budget& budget);
     /// Of all files, unfinished ones included.
@@ -156,6 +160,8 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
     std::atomic<std::uint64_t> room_{0};
     std::atomic<std::uint64_t> copy_room_{0};
     std::atomic<std::uint64_t> least_bytes_{0};
+    /// bytes() at which the disk would be as full as objects may make it.
+    std::atomic<std::uint64_t> disk_end_{~std::uint64_t{0}};
     std::atomic<std::uint64_t> promised_{
         0};  ///< admitted for copies and not written yet, so that the disk has it still
 

@@ -33,6 +33,14 @@ inline constexpr std::size_t seal_header = 16;
 [[nodiscard]] constexpr std::uint64_t sealed_size_of(std::uint64_t size) {
     return seal_header + chunks_of(size) * seal_tag + size;
 }
+/// The largest object whose sealed file has no more than so many bytes; 0 also where none has.
+[[nodiscard]] constexpr std::uint64_t largest_sealed_in(std::uint64_t bytes) {
+    if (bytes <= seal_header + seal_tag) {
+        return 0;
+    }
+    const std::uint64_t rest = (bytes - seal_header) % sealed_chunk;
+    return (bytes - seal_header) / sealed_chunk * seal_chunk + (rest > seal_tag ? rest - seal_tag : 0);
+}
 /// Where a chunk begins in the file.
 [[nodiscard]] constexpr std::uint64_t place_of_chunk(std::uint64_t number) {
     return seal_header + number * sealed_chunk;

@@ -904,7 +904,8 @@ bool Writer::space_may_have_changed() const {
 
 void Writer::look_at_space() {
     looked_at_frames_ = database_.wal_frames();
-    const std::uint64_t for_log = directory_.free_bytes() + directory_.wal_bytes();
+    const std::uint64_t free = directory_.free_bytes();
+    const std::uint64_t for_log = free + directory_.wal_bytes();
     const std::uint64_t for_pages = for_log + database_.free_page_bytes();
     const bool was_short = short_of_space_;
     if (was_short) {
@@ -926,7 +927,7 @@ void Writer::look_at_space() {
     // Objects leave the room that items begin to run short of. Copies for items that are here already leave what
     // deliveries need: the log, and what is to be set aside.
     files_.set_budget({max_bytes_, database, 2 * (plan_.low_water + plan_.wal_limit),
-                       plan_.wal_limit + (reserved_ ? 0 : plan_.reserve), plan_.wal_target + empty_database});
+                       plan_.wal_limit + (reserved_ ? 0 : plan_.reserve), plan_.wal_target + empty_database, free});
     const std::uint64_t used = database + files_.bytes();
     const bool was_over = over_limit_;
     over_limit_ = max_bytes_ != 0 && used > (was_over ? max_bytes_ - max_bytes_ / 20 : max_bytes_);

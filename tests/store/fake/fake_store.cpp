@@ -746,9 +746,18 @@ model::Result<std::unique_ptr<ObjectReader>> FakeStore::open(const SealedObject&
     return disk_->bytes->open(object);
 }
 
-bool FakeStore::fits(std::uint64_t size) const {
+bool FakeStore::copy_fits(std::uint64_t size) const {
     const std::lock_guard lock(mutex_);
     return max_bytes_ == 0 || size <= max_bytes_;
+}
+
+std::uint64_t FakeStore::largest() const {
+    const std::lock_guard lock(mutex_);
+    return max_bytes_ == 0 ? std::uint64_t{1} << 62U : max_bytes_ - max_bytes_ / 8;
+}
+
+std::uint64_t FakeStore::room() const {
+    return room_;
 }
 
 model::Result<std::vector<std::shared_ptr<const SourceFile>>> FakeStore::pending_files() {

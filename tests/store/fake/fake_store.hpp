@@ -121,6 +121,8 @@ class FakeStore final : public Store,
     void before_lookup(std::function<void()> hook);
     /// Whether new items are taken.
     void accept_items(bool accept);
+    /// Bytes of objects that there is room for from now on, whatever is written.
+    void leave_room(std::uint64_t bytes) { room_ = bytes; }
     /// Whether listeners get new items whole (OutboxListener::on_stored).
     void hand_over(bool whole);
     /// While true listeners hear nothing of what is committed.
@@ -189,7 +191,9 @@ class FakeStore final : public Store,
     // -- ObjectIntake
     [[nodiscard]] model::Result<std::unique_ptr<ObjectWriter>> writer() override;
     [[nodiscard]] model::Result<std::unique_ptr<ObjectWriter>> copy_writer(std::uint64_t size) override;
-    [[nodiscard]] bool fits(std::uint64_t size) const override;
+    [[nodiscard]] bool copy_fits(std::uint64_t size) const override;
+    [[nodiscard]] std::uint64_t largest() const override;
+    [[nodiscard]] std::uint64_t room() const override;
     [[nodiscard]] model::Result<std::vector<std::shared_ptr<const SourceFile>>> pending_files() override;
     void prepared(const model::Uuid& file, std::shared_ptr<const SealedObject> copy, model::ObjectLoss loss,
                   Done done) override;
@@ -289,6 +293,7 @@ class FakeStore final : public Store,
     ObjectListener* object_listener_ = nullptr;
     std::function<void(double)> observer_;
     std::uint64_t max_bytes_ = 0;
+    std::atomic<std::uint64_t> room_{std::uint64_t{1} << 62U};
     std::optional<std::pair<std::uint64_t, std::uint64_t>> shown_bytes_;
     std::uint64_t commits_ = 0;
     std::uint64_t repeats_ = 0;

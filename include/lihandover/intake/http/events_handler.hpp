@@ -29,6 +29,8 @@ struct Services {
     boost::asio::any_io_executor workers;
     /// Copies the files that events name; null if none can be named (intake.attachment_root is not set).
     FileCopier* copier = nullptr;
+    /// There are other sources, and what this one uploads leaves room for theirs.
+    bool shared = false;
 };
 
 /// Serves one source (one listener):
