@@ -11,6 +11,7 @@
 #include <span>
 #include <utility>
 
+#include "back_off.hpp"
 #include "connector_settings.hpp"
 #include "lihandover/base/background.hpp"
 #include "lihandover/base/invariant.hpp"
@@ -59,6 +60,9 @@ void DestinationSender::configure(std::shared_ptr<const Target> target) {
         {options.retry.initial, options.retry.maximum, options.connections, options.max_actions_per_message});
     if (other_end) {
         ++generation_;
+        if (connector_) {
+            connector_->cancel();  // whoever connects there goes the new way
+        }
         connector_ = std::make_shared<http::Connector>(parts_.executor, target_->urls, target_->destination.tls,
                                                        target_->connection);
         queue_.other_end(now());
@@ -346,7 +350,7 @@ asio::awaitable<void> DestinationSender::attempt(Worker& worker) {
     bool valid = true;
     if (target_->validator && sample_.takes(target_->validation, worker.items, now())) {
         valid = co_await validate(worker);
-        if (valid && (!may_send() || !worker.is_current(generation_))) {
+        if (valid && !may_go_on(worker)) {
             put_back(worker);
             valid = false;
         }
@@ -354,6 +358,12 @@ asio::awaitable<void> DestinationSender::attempt(Worker& worker) {
     if (valid) {
         co_await exchange(worker);
     }
+}
+
+/// Its message was made a while ago.
+bool DestinationSender::may_go_on(const Worker& worker) const {
+    return may_send() && worker.is_current(generation_) && queue_.is_wanted(worker.ticket) &&
+           std::ranges::none_of(worker.items, &SentItem::withdrawn);
 }
 
 void DestinationSender::drop_connection(Worker& worker) {
@@ -471,7 +481,7 @@ asio::awaitable<void> DestinationSender::exchange(Worker& worker) {
         for (auto& item : worker.items) {
             item.sent = item.sent && !answer.error().nothing_sent;
         }
-        if (!co_await connect(worker)) {
+        if (!co_await connect(worker) || !may_go_on(worker)) {
             put_back(worker);
             co_return;
         }

@@ -143,6 +143,7 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
 
     [[nodiscard]] bool may_send() const;
     [[nodiscard]] bool may_begin(const Worker& worker);
+    [[nodiscard]] bool may_go_on(const Worker& worker) const;
     [[nodiscard]] bool may_connect() const;
     /// The idle worker to wake: one that is connected, if there is one. nullptr when none may go.
     [[nodiscard]] Worker* next_idle() const;

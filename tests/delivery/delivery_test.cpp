@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "lea.hpp"
+#include "relay.hpp"
 #include "running.hpp"
 #include "test_store.hpp"
 #include "tls/certificates.hpp"
@@ -990,6 +991,33 @@ TEST_F(Running, RejectedItemsThatWereReadAheadAreNotSentEither) {
     EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(left));
 }
 
+TEST_F(Running, AnItemRejectedWhileItsConnectionIsRenewedIsNotSent) {
+    lea_ = std::make_unique<Lea>(accept, lihandover::test::server_context());
+    Relay relay(lea_->port());
+    tls_ = lihandover::test::client_context();
+    options_.connections = 1;
+    auto all = settings();
+    all.destinations[0].options.url = "https://127.0.0.1:" + std::to_string(relay.port()) + "/hi";
+    start(all);
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    store_.queue(lane, 1);
+    ASSERT_TRUE(all_accepted(1));
+    relay.hold();
+    relay.close_all();
+    ASSERT_TRUE(eventually([&] { return relay.open() == 0; }));
+    const auto made = store_.queue(lane, 1);
+    ASSERT_TRUE(eventually([&] { return relay.accepted() == 2; }));
+    store_.reject(made[0].row);
+    store_.queue(lane, 1);
+    ASSERT_TRUE(eventually([&] { return status().waiting == 1; }));  // the rejection was heard of before
+    relay.let_go();
+    ASSERT_TRUE(all_accepted(2));
+    EXPECT_EQ(lea_->count(), 2U);
+    for (const auto& arrival : lea_->arrivals()) {
+        EXPECT_NE(arrival.objects[0], made[0].object);
+    }
+}
+
 TEST_F(Running, AnItemRejectedInFlightIsNotSentAgain) {
     lea_->set_script([](const Arrival& arrival) {
         if (arrival.number == 0) {
@@ -1151,6 +1179,31 @@ TEST_F(Running, AReloadChangesTheAddressWithoutLosingAnything) {
     EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(objects_of(made)));
     EXPECT_GE(second.count(), 14U);
     EXPECT_LE(lea_->count() + second.count(), 20U);
+}
+
+TEST_F(Running, AReloadDuringAHandshakeSendsNothingToTheOldAddress) {
+    lea_ = std::make_unique<Lea>(accept, lihandover::test::server_context());
+    Lea second(accept, lihandover::test::server_context());
+    Relay old(lea_->port());
+    old.hold();
+    tls_ = lihandover::test::client_context();
+    options_.connections = 1;
+    auto before = settings();
+    before.destinations[0].options.url = "https://127.0.0.1:" + std::to_string(old.port()) + "/hi";
+    start(before);
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    store_.queue(lane, 1);
+    ASSERT_TRUE(eventually([&] { return old.accepted() == 1; }));
+    auto after = settings();
+    after.destinations[0] = destination("lea-one", second);
+    ASSERT_TRUE(delivery_->reconfigure(after));
+    store_.queue(lane, 1);
+    ASSERT_TRUE(all_accepted(2)) << "while the old handshake hangs";
+    old.let_go();
+    store_.queue(lane, 1);
+    ASSERT_TRUE(all_accepted(3));
+    EXPECT_EQ(second.count(), 3U);
+    EXPECT_EQ(lea_->count(), 0U);
 }
 
 TEST_F(Running, AReloadReachesTheConnectionsThatStand) {
