@@ -79,6 +79,7 @@ void write_destination(JsonWriter& json, const Told& told) {
         .time("last_success", status.last_success)
         .number("connections", status.connections)
         .number("connection_limit", status.connection_limit)
+        .number("upload_connection_limit", status.uploads.connection_limit)
         .number("in_flight", status.in_flight)
         .number("wasted_bytes", status.uploads.wasted_bytes);
     write_counts(json, told.count);

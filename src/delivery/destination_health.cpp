@@ -30,7 +30,8 @@ std::optional<metrics::Pause> DestinationHealth::pause_reason() const {
     if (held_) {
         return metrics::Pause::by_operator;
     }
-    return mode_ == Mode::paused ? std::optional(symptom_) : std::nullopt;
+    const bool keeps_waiting = mode_ == Mode::waiting && waits_ >= failures_to_close;
+    return mode_ == Mode::paused || keeps_waiting ? std::optional(symptom_) : std::nullopt;
 }
 
 bool DestinationHealth::may_start(Time now, unsigned in_flight) const {
@@ -119,6 +120,7 @@ bool DestinationHealth::accepted(const Ticket& ticket, Time now) {
     ++acceptances_;
     failures_ = 0;
     closings_ = 0;
+    waits_ = 0;
     hope_ = Hope::none;
     last_accepted_ = now;
     told_.reset();
@@ -194,12 +196,15 @@ void DestinationHealth::unreachable(const Ticket& ticket, metrics::Pause symptom
     close(at_once, now, dice);
 }
 
-void DestinationHealth::told_to_wait(const Ticket& ticket, store::LaneId lane, Time until) {
+void DestinationHealth::told_to_wait(const Ticket& ticket, store::LaneId lane, Time until, metrics::Pause symptom) {
     if (!is_quiet(ticket)) {
         return;  // others were accepted meanwhile: it is about this LIID
     }
     const bool again = told_ && told_->lane != lane && ticket.number >= told_->next_attempt;
     if (again || (ticket.probe && mode_ != Mode::open)) {
+        // An alarm that there is stays.
+        waits_ = mode_ == Mode::paused ? std::max(waits_ + 1, failures_to_close) : waits_ + 1;
+        symptom_ = symptom;
         move(Mode::waiting);
         resume_at_ = until;
         ++version_;

@@ -19,9 +19,10 @@ struct Ticket {
     bool probe = false;
     /// A probe out of turn, for a LIID with no part in the closing.
     bool early = false;
-    // What it may carry, if that is limited: DestinationQueue::pick.
+    // What it may carry, if that is limited: DestinationQueue::pick, DestinationUploads::next.
     bool trial = false;
     bool set_aside = false;
+    bool again = false;
 };
 
 /// Whether a destination as a whole may be sent to, and how many messages at a time: a circuit breaker. Which answers
@@ -65,7 +66,7 @@ class DestinationHealth {
     [[nodiscard]] bool is_open() const { return mode_ == Mode::open && !held_; }
     /// On purpose, by an operator.
     [[nodiscard]] bool held() const { return held_; }
-    /// Why, while paused or held: what failed last.
+    /// Why, while paused or held, or told to wait again and again: what failed last.
     [[nodiscard]] std::optional<metrics::Pause> pause_reason() const;
     /// Of a destination that is not open: when the next probe is due.
     [[nodiscard]] Time resume_at() const { return resume_at_; }
@@ -116,7 +117,7 @@ class DestinationHealth {
         unreachable(ticket, symptom, true, now, dice);
     }
     /// The LEA asked to wait until then. `lane`: whose item it was.
-    void told_to_wait(const Ticket& ticket, store::LaneId lane, Time until);
+    void told_to_wait(const Ticket& ticket, store::LaneId lane, Time until, metrics::Pause symptom);
 
     /// A reload changed where or how to connect, or somebody asks. True if the destination was not open. Does nothing
     /// if it was told to wait, or an operator holds it.
@@ -146,6 +147,7 @@ class DestinationHealth {
     unsigned allowed_ = 1;
     unsigned failures_ = 0;  ///< running
     unsigned closings_ = 0;  ///< since something was accepted: probes that failed, and failures that closed it
+    unsigned waits_ = 0;     ///< since then: times that it was told to wait as a whole
     /// What reached() made of it since something was accepted.
     enum class Hope : std::uint8_t {
         none,

@@ -18,10 +18,6 @@ constexpr unsigned tries_to_pass = 4;
 constexpr std::size_t items_to_pass = 64;
 /// Full messages accepted after which larger ones are tried again.
 constexpr unsigned messages_to_grow = 256;
-/// Times that a message is believed to be one too many.
-constexpr unsigned times_to_make_room = 3;
-/// How long 503 and 429 are not taken for a limit, once they were answered to a single message.
-constexpr std::chrono::minutes busy_means_something_else{10};
 
 }  // namespace
 
@@ -60,7 +56,7 @@ bool DestinationQueue::withdraw(Lane& lane, store::RowId row) {
         return false;
     }
     suspects_.forget(row);
-    crowded_out_.erase(row);
+    connections_.forget(row);
     forget_idle(lane);
     return true;
 }
@@ -103,6 +99,7 @@ std::optional<DestinationQueue::Time> DestinationQueue::next_event(Time now) con
     }
     if (const auto due = set_aside_.next_due()) {
         consider(*due);
+        consider(aside_pace_.next());
     }
     if (connections_.is_lowered()) {
         consider(connections_.next_try());
@@ -123,7 +120,7 @@ std::size_t DestinationQueue::choices(Time now) {
 }
 
 const SetAsideItems::Item* DestinationQueue::next_set_aside(Time now) const {
-    if (set_aside_in_flight_) {
+    if (!aside_pace_.may_begin(now, scheduler_.ready() > 0)) {
         return nullptr;
     }
     return set_aside_.due(now, [this](const SetAsideItems::Item& item) {
@@ -147,7 +144,7 @@ void DestinationQueue::end(const Ticket& ticket, Time now) {
         --trials_;
     }
     if (ticket.set_aside) {
-        set_aside_in_flight_ = false;
+        aside_pace_.end(now);
     }
     health_.ended(ticket, now);
 }
@@ -184,7 +181,8 @@ DestinationQueue::Pick DestinationQueue::pick_set_aside(Ticket& ticket, Time now
     }
     auto& its_lane = lane(aside->lane);
     LIHANDOVER_INVARIANT(scheduler_.take(its_lane), "a lane that may be taken is taken");
-    ticket.set_aside = set_aside_in_flight_ = true;
+    ticket.set_aside = true;
+    aside_pace_.begin(now);
     return {&its_lane, aside->row, true, true};
 }
 
@@ -276,13 +274,10 @@ void DestinationQueue::release(Lane& lane, Time now, std::optional<Time> not_bef
 bool DestinationQueue::settle(std::span<SentItem> items, AnswerClass& answer, const Result& result,
                               ItemOutcomes& outcomes) {
     if (answer.reach == Reach::answered) {
-        if (!crowded_out_.empty()) {
-            crowded_out_.erase(items.front().row);
-        }
+        connections_.forget(items.front().row);
         return settle_actions(items, answer, result, outcomes);
     }
     if (is_too_many(items, answer, result)) {
-        connections_.newcomer_failed(result.others, result.now, result.dice);
         put_back(items, result.now);
         return false;
     }
@@ -296,33 +291,25 @@ bool DestinationQueue::says_busy(const AnswerClass& answer) {
 }
 
 bool DestinationQueue::is_too_many(std::span<const SentItem> items, const AnswerClass& answer, const Result& result) {
-    const bool busy = says_busy(answer);
-    if (busy && result.busy == 0 && connections_.is_lowered()) {
-        connections_.reset();  // one message was too many: it means something else by it
-        busy_is_no_limit_until_ = result.now + busy_means_something_else;
-    }
-    const bool closed_at_once =
-        result.fresh && !result.proven && answer.attempt == metrics::Attempt::disconnected && result.others > 0;
-    const bool over = closed_at_once || (busy && result.busy > 0 && result.now >= busy_is_no_limit_until_);
     const auto& ticket = result.ticket;
-    if (!over || !health_.is_open() || ticket.probe || ticket.trial || ticket.set_aside) {
-        return false;
-    }
-    // It may still be the message itself that the LEA does not like.
-    if (crowded_out_.size() >= max_idle_lanes) {
-        crowded_out_.clear();
-    }
     const auto row = items.front().row;
-    auto& times = crowded_out_[row];
-    if (suspects_.find(row) == nullptr && ++times <= times_to_make_room) {
-        return true;
-    }
-    crowded_out_.erase(row);
-    return false;
+    ConnectionLimit::Failed failed;
+    failed.key = row;
+    failed.says_busy = says_busy(answer);
+    failed.closed_at_once = result.fresh && !result.proven && answer.attempt == metrics::Attempt::disconnected;
+    failed.others = result.others;
+    failed.busy = result.busy;
+    failed.expected =
+        !health_.is_open() || ticket.probe || ticket.trial || ticket.set_aside || suspects_.find(row) != nullptr;
+    return connections_.was_too_many(failed, result.now, result.dice);
 }
 
 DestinationQueue::Milliseconds DestinationQueue::patience(const AnswerClass& answer) const {
-    return answer.retry_after ? std::min<Milliseconds>(*answer.retry_after, policy_.maximum) : Milliseconds(0);
+    if (!answer.retry_after) {
+        return Milliseconds(0);
+    }
+    // Not at once, however that is meant: all of it would go over and over.
+    return std::min(std::max<Milliseconds>(*answer.retry_after, policy_.initial), policy_.maximum);
 }
 
 void DestinationQueue::settle_accepted(const Result& result) {
@@ -445,7 +432,7 @@ void DestinationQueue::settle_evidence(std::span<SentItem> items, AnswerClass& a
     std::optional<Time> not_before;
     if (answer.retry_after) {
         not_before = result.now + patience(answer);
-        health_.told_to_wait(result.ticket, items.front().lane->id(), *not_before);
+        health_.told_to_wait(result.ticket, items.front().lane->id(), *not_before, answer.symptom);
     }
     health_.failed(result.ticket, answer.symptom, result.now, result.dice);
     for (auto& item : items) {
@@ -484,7 +471,7 @@ void DestinationQueue::settle_lone(SentItem& item, AnswerClass& answer, bool tra
     lane.blame(health_.closing());
     if (!finding.expected) {
         if (answer.retry_after) {
-            health_.told_to_wait(result.ticket, lane.id(), result.now + patience(answer));
+            health_.told_to_wait(result.ticket, lane.id(), result.now + patience(answer), answer.symptom);
         }
         health_.failed(result.ticket, answer.symptom, result.now, result.dice);
     }

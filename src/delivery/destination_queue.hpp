@@ -16,6 +16,7 @@
 #include "lane_scheduler.hpp"
 #include "lihandover/model/clock.hpp"
 #include "set_aside_items.hpp"
+#include "set_aside_pace.hpp"
 #include "suspects.hpp"
 
 namespace lihandover::delivery {
@@ -202,7 +203,8 @@ class DestinationQueue {
     void put_back(std::span<SentItem> items, Time now, std::optional<Time> not_before);
     void release(Lane& lane, Time now, std::optional<Time> not_before);
     [[nodiscard]] Pick pick_of(Lane* lane, bool closed);
-    /// One that is due, of a lane that is free; choices() and pick() must agree, or a worker would turn on the spot.
+    /// One that is due and may go, of a lane that is free; choices() and pick() must agree, or a worker would turn on
+    /// the spot.
     [[nodiscard]] const SetAsideItems::Item* next_set_aside(Time now) const;
     [[nodiscard]] Pick pick_set_aside(Ticket& ticket, Time now);
     [[nodiscard]] std::size_t trials_allowed() const { return std::max(health_.allowed() / 2, 1U); }
@@ -214,14 +216,12 @@ class DestinationQueue {
     LaneScheduler scheduler_;  ///< after `lanes_`, which it links
     DestinationHealth health_;
     ConnectionLimit connections_;
-    Time busy_is_no_limit_until_;                             ///< it said so of a single message, too
-    std::unordered_map<store::RowId, unsigned> crowded_out_;  ///< first items of messages, and how often
     Suspects suspects_;
     SetAsideItems set_aside_;
     std::size_t most_actions_ = SIZE_MAX;
     unsigned full_messages_ = 0;  ///< accepted since most_actions_ was lowered
     unsigned trials_ = 0;         ///< suspects on their way
-    bool set_aside_in_flight_ = false;
+    SetAsidePace aside_pace_;
     bool trial_turn_ = true;
     unsigned fruitless_ = 0;                    ///< probes running, each of a lane that had failed before
     std::pair<store::RowId, unsigned> passed_;  ///< front item that was last passed by, and after how many failures

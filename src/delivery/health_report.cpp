@@ -30,7 +30,7 @@ void HealthReport::publish() {
 }
 
 void HealthReport::log(std::string_view destination, std::string_view problem) {
-    const Seen seen{health_.mode(), health_.held()};
+    const Seen seen{health_.mode(), health_.held(), health_.pause_reason().has_value()};
     if (seen == logged_) {
         return;
     }

@@ -37,6 +37,7 @@ class HealthReport {
     struct Seen {
         DestinationHealth::Mode mode = DestinationHealth::Mode::open;
         bool held = false;
+        bool paused = false;
         friend bool operator==(const Seen&, const Seen&) = default;
     };
 

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "destination_health.hpp"
+#include "destination_uploads.hpp"
 #include "health_report.hpp"
 #include "lihandover/base/task_group.hpp"
 #include "lihandover/http/client.hpp"
@@ -22,10 +22,8 @@
 #include "outbox_writer.hpp"
 #include "send_guard.hpp"
 #include "status_board.hpp"
-#include "suspects.hpp"
 #include "target.hpp"
 #include "upload_classifier.hpp"
-#include "upload_queue.hpp"
 #include "upload_source.hpp"
 #include "wake_timer.hpp"
 
@@ -46,18 +44,18 @@ struct UploaderParts {
     std::function<void()> emptied;
 };
 
-/// Pushes binary objects to one destination (TS 103 707 annex C, Model B): what waits, a health of its own, and
-/// connections of its own, so that messages and uploads do not wait for each other. Everything on the delivery thread.
-/// Kept alive by its uploads' coroutines.
+/// Pushes binary objects to one destination (TS 103 707 annex C, Model B): connections of its own, so that messages and
+/// uploads do not wait for each other. What goes next and what follows from an answer is for its DestinationUploads to
+/// say. Everything on the delivery thread. Kept alive by its uploads' coroutines.
 ///
 /// Nothing here needs to survive: an upload is done when the store has committed UploadOutbox::pushed, and until then
 /// it starts over from the first byte, at the same URL.
-class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
+class ObjectUploader : public std::enable_shared_from_this<ObjectUploader>, private UploadOutcomes {
   public:
     ObjectUploader(UploaderParts parts, std::string name);
     ObjectUploader(const ObjectUploader&) = delete;
     ObjectUploader& operator=(const ObjectUploader&) = delete;
-    ~ObjectUploader();
+    ~ObjectUploader() override;
 
     [[nodiscard]] std::shared_ptr<const StatusBoard> board() const { return board_; }
 
@@ -66,11 +64,11 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
     /// Not configured any more: goes on until it is empty, and says so then.
     void leave() { leaving_ = true; }
     /// Nothing waits, runs, or is on its way into the store.
-    [[nodiscard]] bool is_empty() const { return queue_.empty(); }
+    [[nodiscard]] bool is_empty() const { return uploads_.empty(); }
     /// Ends what is idle; nothing begins any more.
     void retire();
 
-    void add(const store::QueuedObject& object, bool set_aside);
+    void add(const store::QueuedObject& object, bool set_aside) { uploads_.add(object, set_aside); }
     /// False when it is not known here.
     bool withdraw(const model::Uuid& object);
     /// The store's answer to pushed or refused.
@@ -84,9 +82,6 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
     ///   waiting  only what has sent nothing of its object yet
     void cut(bool waiting);
 
-    /// How many of so many connections large objects leave to small ones.
-    [[nodiscard]] static unsigned reserved(unsigned connections);
-
   private:
     using Time = model::Clock::SteadyTime;
     using Milliseconds = std::chrono::milliseconds;
@@ -99,13 +94,18 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
         bool proven = false;           ///< the last exchange on `connection` was a delivery
         OpenConnection counted;
         Time idle_since;
-        Upload* upload = nullptr;        ///< null: idle
-        UploadSource* source = nullptr;  ///< while its bytes may be asked for
-        std::uint64_t given = 0;         ///< bytes that the last exchange sent
-        Time wanted_at;                  ///< when the body was asked for
-        bool too_slow = false;           ///< the LEA took too little of it, and so it was cut
-        bool body_wanted = false;        ///< the LEA has asked for the body of `upload`, or there is none to wait for
+        Upload* upload = nullptr;              ///< null: idle
+        UploadSource* source = nullptr;        ///< while its bytes may be asked for
+        std::uint64_t given = 0;               ///< bytes that the last exchange sent
+        Time wanted_at;                        ///< when the body was asked for
+        bool asked = false;                    ///< the LEA has asked for the body of `upload`
+        bool body_wanted = false;              ///< the same, or there is none to wait for
+        bool too_slow = false;                 ///< the LEA took too little of it, and so it was cut
         std::shared_ptr<const Target> target;  ///< what `connection` was made with, or is to be made with
+
+        [[nodiscard]] bool is_open() const { return connection && connection->is_open(); }
+        /// It leads to an LEA that takes uploads, as far as that is known.
+        [[nodiscard]] bool works() const { return is_open() && (proven || asked); }
     };
     /// How an attempt ended.
     struct Ended {
@@ -116,10 +116,9 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
             put_back,  ///< it did not come to an attempt
         };
         Kind kind = Kind::put_back;
-        UploadClass answer;
+        DestinationUploads::Attempt attempt;       ///< if classified
         model::Uuid item;                          ///< for the log
         std::optional<model::Instant> item_taken;  ///< when its item was accepted
-        bool proven = false;                       ///< over a connection that had just worked
     };
 
     static boost::asio::awaitable<void> run(std::shared_ptr<ObjectUploader> self, Slot* slot, Ticket ticket);
@@ -129,47 +128,39 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
     boost::asio::awaitable<http::ClientResult<void>> connect(Slot& slot, const http::Url& url);
     boost::asio::awaitable<http::ClientResult<http::ExpectOutcome>> post(Slot& slot, const store::StoredObject& object,
                                                                          const http::Url& url, Ticket ticket);
+    void classify(const Slot& slot, const http::ExpectOutcome& outcome, Ended& ended) const;
+    void classify(const Slot& slot, const http::Failure& failure, Ended& ended) const;
     [[nodiscard]] std::shared_ptr<http::Connector> connector_to(const Target& target, const http::Url& url);
     [[nodiscard]] Milliseconds continue_timeout(const Slot& slot, const Ticket& ticket) const;
     [[nodiscard]] bool may_send() const;
-    /// Objects were put off for long, and none was delivered.
-    [[nodiscard]] bool is_stalled() const;
     [[nodiscard]] bool may_go_on(const Slot& slot, const Ticket& ticket) const;
 
     [[nodiscard]] bool begin_one(Time now);
-    [[nodiscard]] bool may_probe_early(Time at) const;
-    [[nodiscard]] Upload* next_upload();
-    [[nodiscard]] Slot& idle_slot();
-    [[nodiscard]] bool has_standing_connection() const;
+    /// An idle one: one with an open connection, if there is one. Null where none is idle.
+    [[nodiscard]] Slot* idle_slot() const;
+    /// Slots that have a connection or are to get one.
+    [[nodiscard]] unsigned connections() const;
+    /// Connections that work, but that of one slot.
+    ///   busy  only those with an upload on its way
+    [[nodiscard]] unsigned working(const Slot& but, bool busy) const;
     void drop_connection(Slot& slot);
     /// The body is asked for.
     void wanted(Slot& slot, const Ticket& ticket);
-    /// It has not been asked for all the time that an answer may take: the LEA is there all the same.
+    /// It has not been asked for all the time that an answer may take.
     void waits_long(const Ticket& ticket);
-    void finish(Slot& slot, const Ticket& ticket, const Ended& ended);
-    void settle(Slot& slot, Upload& upload, const Ticket& ticket, const Ended& ended);
-    /// What the answer means for this object.
-    [[nodiscard]] UploadOutcome outcome_for(const Upload& upload, const UploadClass& answer) const;
-    /// The answer says that the LEA has it from an earlier attempt, whose answer was lost.
-    [[nodiscard]] bool is_there_already(const Upload& upload, const UploadClass& answer) const;
-    void settle_failed(Slot& slot, Upload& upload, const Ticket& ticket, const Ended& ended);
-    void settle_unwanted(Slot& slot, Upload& upload, const Ticket& ticket, const UploadClass& answer);
-    void settle_unreadable(Upload& upload, const Ticket& ticket, const Ended& ended);
-    /// Counts what the last exchange sent for nothing. How long its object is to rest for that.
-    [[nodiscard]] Milliseconds waste(const Slot& slot, Upload& upload, const UploadClass& answer);
-    void accepted(Upload& upload, const Ticket& ticket, const Ended& ended);
-    void refuse(Upload& upload, store::Refusal refusal);
-    ///   why  for the log
-    void set_aside(Upload& upload, store::Refusal refusal, std::string_view why);
-    void rest_set_aside(Upload& upload, Milliseconds least);
-    void forget(Upload& upload);
-    /// Not before the usual distance has passed, nor before `least`.
-    void later(Upload& upload, Milliseconds least);
+    void finish(Slot& slot, const Ticket& ticket, Ended ended);
+    void settle(Slot& slot, Upload& upload, Ended& ended);
     void expire();
-    [[nodiscard]] Milliseconds patience(const UploadClass& answer) const;
-    [[nodiscard]] config::Retry retry() const;
     [[nodiscard]] store::Done settled_event(const Upload& upload) const;
     void left();
+
+    // UploadOutcomes
+    void delivered(const Upload& upload, bool already_there) override;
+    void refused(const Upload& upload, store::Refusal refusal) override;
+    void set_aside(const Upload& upload, store::Refusal refusal, std::string_view why) override;
+    void suspected(const Upload& upload) override;
+    void count(metrics::Upload outcome) override { metrics_.uploads(outcome).add(); }
+    void wasted(std::uint64_t bytes) override { board_->wasted_bytes.fetch_add(bytes, std::memory_order_relaxed); }
 
     void close_idle(Time now);
     /// Cuts uploads of which the LEA takes next to nothing: each keeps a connection from all others.
@@ -189,27 +180,12 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader> {
     bool retired_ = false;
     bool leaving_ = false;
     bool kicking_ = false;
-    bool connections_last_ = true;  ///< the LEA keeps connections open after a delivery
 
-    UploadQueue queue_;
-    DestinationHealth health_;
+    DestinationUploads uploads_;
     HealthReport report_;
-    Suspects suspects_;
-    std::map<std::int64_t, model::Uuid> set_aside_;  ///< by Upload::number
-    std::uint64_t set_aside_version_ = 0;
     std::uint64_t published_ = 0;
     std::shared_ptr<Pump> pump_;
     std::vector<std::unique_ptr<Slot>> slots_;
-    unsigned running_ = 0;
-    unsigned running_large_ = 0;
-    std::size_t settling_ = 0;
-    /// Whole bodies are taken and then not wanted: something before the LEA asks for them by itself. One large object
-    /// at a time until one is delivered.
-    bool front_buffers_ = false;
-    /// A whole body was answered with something else than success: that all of an object was asked for does not mean
-    /// that the LEA wants it.
-    bool asked_in_vain_ = false;
-    std::optional<Time> put_off_since_;  ///< since when objects were put off and none delivered
 
     WakeTimer wake_timer_;
 };

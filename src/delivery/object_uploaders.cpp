@@ -122,6 +122,7 @@ UploadStatus ObjectUploaders::status(std::string_view destination) const {
     status.waiting = from.waiting;
     status.running = from.in_flight;
     status.connections = from.connections;
+    status.connection_limit = from.connection_limit;
     status.paused = from.paused;
     status.paused_since = from.paused_since;
     status.next_attempt = from.next_attempt;

@@ -12,18 +12,19 @@ UploadQueue::~UploadQueue() {
     }
 }
 
-Upload& UploadQueue::add(const store::QueuedObject& object) {
+Upload& UploadQueue::add(const store::QueuedObject& object, bool set_aside) {
     const auto [found, made] = uploads_.try_emplace(object.id, object);
     auto& upload = found->second;
     if (made) {
         upload.number = next_number_++;
         by_number_.emplace(upload.number, &upload);
+        upload.set_aside = set_aside;
         append(upload);
         by_deadline_.insert(&upload);
     } else if (upload.state == Upload::State::settling) {
         upload.object = object;  // in no list, as long as it settles
         upload.failures = upload.wasted = upload.last_status = 0;
-        upload.withdrawn = upload.set_aside = false;
+        upload.withdrawn = upload.set_aside = upload.put_off = false;
         upload.again = true;
     } else if (upload.set_aside) {
         const bool running = upload.state == Upload::State::running;
@@ -32,7 +33,7 @@ Upload& UploadQueue::add(const store::QueuedObject& object) {
         }
         upload.object = object;
         upload.failures = upload.wasted = 0;
-        upload.set_aside = false;
+        upload.set_aside = upload.put_off = false;
         if (!running) {
             again(upload);
         }
@@ -57,16 +58,62 @@ void UploadQueue::erase(Upload& upload) {
     uploads_.erase(id);
 }
 
-Upload* UploadQueue::take(bool large) {
-    for (std::size_t i = 0; i < lists_.size(); ++i) {
+std::size_t UploadQueue::ready(bool large) const {
+    std::size_t count = 0;
+    for (std::size_t i = large ? 1 : 0; i < aside; i += 2) {
+        count += lists_[i].size();
+    }
+    return count;
+}
+
+std::size_t UploadQueue::first_of(std::size_t begin, std::size_t end, bool large) const {
+    for (auto i = begin; i < end; ++i) {
         if (!lists_[i].empty() && (large || i % 2 == 0)) {
-            auto& upload = lists_[i].front();
-            settle(upload);
-            upload.state = Upload::State::running;
-            return &upload;
+            return i;
         }
     }
-    return nullptr;
+    return none;
+}
+
+std::size_t UploadQueue::first_of_kinds(std::size_t base, std::size_t kind, bool large) const {
+    const auto found = first_of(base + kind, base + kinds, large);
+    return found != none ? found : first_of(base, base + kind, large);
+}
+
+Upload* UploadQueue::take_front(std::size_t list) {
+    if (list == none) {
+        return nullptr;
+    }
+    auto& upload = lists_[list].front();
+    settle(upload);
+    upload.state = Upload::State::running;
+    return &upload;
+}
+
+std::size_t UploadQueue::next_put_off(bool large) {
+    in_order_ = !in_order_;
+    if (!in_order_) {
+        other_kind_ = other_kind_ % (kinds - 1) + 1;
+    }
+    return first_of_kinds(again_kinds, in_order_ ? 0 : other_kind_, large);
+}
+
+Upload* UploadQueue::take(const Limits& limits) {
+    const auto fresh = first_of(0, kinds, limits.large);
+    const bool put_off = limits.put_off && first_of(again_kinds, aside, limits.large) != none;
+    turn_of_put_off_ = put_off && (fresh == none || !turn_of_put_off_);
+    return take_front(turn_of_put_off_ ? next_put_off(limits.large) : fresh);
+}
+
+Upload* UploadQueue::take_for_probe(bool large) {
+    const auto kind = next_probe_;
+    next_probe_ = (next_probe_ + 1) % kinds;
+    const auto fresh = first_of_kinds(0, kind, large);
+    return take_front(fresh != none ? fresh : first_of_kinds(again_kinds, kind, large));
+}
+
+Upload* UploadQueue::take_aside(bool large) {
+    return take_front(first_of(aside, none, large));
 }
 
 Upload* UploadQueue::take_resting() {
@@ -88,6 +135,7 @@ void UploadQueue::again(Upload& upload) {
 
 void UploadQueue::rest(Upload& upload, Time due) {
     settle(upload);
+    upload.put_off = true;
     upload.due = due;
     upload.state = Upload::State::resting;
     resting_of(upload).insert(&upload);
@@ -145,7 +193,11 @@ std::optional<UploadQueue::Time> UploadQueue::next_due() const {
 }
 
 UploadQueue::List& UploadQueue::list_of(const Upload& upload) {
-    return lists_[(upload.object.emergency ? 0U : 2U) + (upload.small() ? 0U : 1U)];
+    const std::size_t size = upload.small() ? 0 : 1;
+    if (upload.set_aside) {
+        return lists_[aside + size];
+    }
+    return lists_[(upload.put_off ? again_kinds : 0) + (upload.object.emergency ? 0 : 2) + size];
 }
 
 void UploadQueue::append(Upload& upload) {

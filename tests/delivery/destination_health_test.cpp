@@ -213,17 +213,17 @@ TEST_F(DestinationHealthTest, AWrongCertificateIsAnAlarmAtOnce) {
 
 TEST_F(DestinationHealthTest, ToldToWaitByOneLiidOthersAreTried) {
     const auto ticket = start();
-    health_.told_to_wait(ticket, 1, now_ + minutes(2));
+    health_.told_to_wait(ticket, 1, now_ + minutes(2), Pause::unavailable);
     end(ticket);
     EXPECT_TRUE(health_.is_open());
     EXPECT_EQ(health_.allowed(), 1U);
     const auto again = start();
-    health_.told_to_wait(again, 1, now_ + minutes(2));
+    health_.told_to_wait(again, 1, now_ + minutes(2), Pause::unavailable);
     end(again);
     EXPECT_TRUE(health_.is_open()) << "the same LIID says nothing new";
     accept_one();
     const auto other = start();
-    health_.told_to_wait(other, 2, now_ + minutes(2));
+    health_.told_to_wait(other, 2, now_ + minutes(2), Pause::unavailable);
     end(other);
     EXPECT_TRUE(health_.is_open()) << "something was accepted between the two";
 }
@@ -231,7 +231,7 @@ TEST_F(DestinationHealthTest, ToldToWaitByOneLiidOthersAreTried) {
 TEST_F(DestinationHealthTest, ToldToWaitByTwoLiidsTheDestinationWaitsAsLong) {
     for (const store::LaneId lane : {1, 2}) {
         const auto ticket = start();
-        health_.told_to_wait(ticket, lane, now_ + minutes(2));
+        health_.told_to_wait(ticket, lane, now_ + minutes(2), Pause::unavailable);
         fail(ticket);
         end(ticket);
     }
@@ -243,7 +243,7 @@ TEST_F(DestinationHealthTest, ToldToWaitByTwoLiidsTheDestinationWaitsAsLong) {
     now_ += minutes(2);
     EXPECT_TRUE(health_.may_start(now_, 0));
     const auto probe = start();
-    health_.told_to_wait(probe, 3, now_ + minutes(1));
+    health_.told_to_wait(probe, 3, now_ + minutes(1), Pause::unavailable);
     fail(probe);
     end(probe);
     EXPECT_EQ(health_.mode(), Mode::waiting);
@@ -253,10 +253,35 @@ TEST_F(DestinationHealthTest, ToldToWaitByTwoLiidsTheDestinationWaitsAsLong) {
     EXPECT_TRUE(accept_one());
 }
 
+TEST_F(DestinationHealthTest, ToldToWaitAgainAndAgainIsAnAlarm) {
+    for (const store::LaneId lane : {1, 2, 3, 4}) {  // the first of them is that LIID's alone
+        EXPECT_FALSE(health_.pause_reason()) << lane;
+        const auto ticket = start();
+        health_.told_to_wait(ticket, lane, now_ + minutes(2), Pause::unavailable);
+        end(ticket);
+        now_ += minutes(2);
+    }
+    EXPECT_EQ(health_.mode(), Mode::waiting);
+    EXPECT_EQ(health_.pause_reason(), Pause::unavailable);
+    EXPECT_FALSE(health_.probe_now(now_)) << "it is waited for all the same";
+    accept_one();
+    EXPECT_FALSE(health_.pause_reason());
+}
+
+TEST_F(DestinationHealthTest, APauseThatIsToldToWaitStaysAnAlarm) {
+    close();
+    now_ += minutes(10);
+    const auto ticket = start();
+    health_.told_to_wait(ticket, 1, now_ + minutes(2), Pause::unavailable);
+    end(ticket);
+    EXPECT_EQ(health_.mode(), Mode::waiting);
+    EXPECT_EQ(health_.pause_reason(), Pause::unavailable);
+}
+
 TEST_F(DestinationHealthTest, AfterWaitingAFailureIsAFailure) {
     for (const store::LaneId lane : {1, 2}) {
         const auto ticket = start();
-        health_.told_to_wait(ticket, lane, now_ + minutes(2));
+        health_.told_to_wait(ticket, lane, now_ + minutes(2), Pause::unavailable);
         end(ticket);
     }
     now_ += minutes(2);
@@ -269,7 +294,7 @@ TEST_F(DestinationHealthTest, AnAcceptanceThatWasOnItsWayDoesNotShortenAWait) {
     const auto old = start();
     for (const store::LaneId lane : {1, 2}) {
         const auto ticket = start();
-        health_.told_to_wait(ticket, lane, now_ + minutes(2));
+        health_.told_to_wait(ticket, lane, now_ + minutes(2), Pause::unavailable);
         end(ticket);
     }
     EXPECT_FALSE(health_.accepted(old, now_));

@@ -206,6 +206,28 @@ TEST(DestinationQueue, AnItemSetAsideIsTriedOnAtGrowingDistancesAndAcceptedInThe
     EXPECT_EQ(lea.queue().set_aside().size(), 0U);
 }
 
+// Each takes until the timeout, over the only connection there is.
+TEST(DestinationQueue, WhatIsSetAsideTakesLittleFromTheOthers) {
+    constexpr store::RowId aside = 1'000'000;
+    SimulatedLea lea(policy(1), [](const Message& message) {
+        Reply reply;
+        reply.silent = message.rows.front() >= aside;
+        reply.after = seconds(1);
+        return reply;
+    });
+    for (store::RowId i = 0; i < 300; ++i) {
+        lea.queue().add_set_aside({aside + i, 1000 + i, false}, {}, lea.now());
+    }
+    for (int i = 0; i < 3000; ++i) {
+        lea.add(i % 50);
+    }
+    lea.run(hours(1));
+    EXPECT_THAT(lea.accepted_rows, SizeIs(3000)) << "50 minutes of work";
+    lea.set_script([](const Message&) { return Reply{}; });
+    lea.pass(hours(3));
+    EXPECT_EQ(lea.queue().set_aside().size(), 0U) << "they are tried on";
+}
+
 TEST(DestinationQueue, AnItemSetAsideThatFallsDueWhileItsLiidIsBusyStopsNobody) {
     auto settings = policy(4);
     settings.initial = milliseconds(50);
@@ -625,6 +647,21 @@ TEST(DestinationQueue, ToldToWaitByTwoLiidsTheDestinationWaitsUntilAnOperatorRes
     lea.queue().resume(lea.now());
     EXPECT_TRUE(lea.run(seconds(10)));
     EXPECT_THAT(lea.accepted_rows, SizeIs(51));
+}
+
+TEST(DestinationQueue, ToldToComeBackAtOnceItIsNotHammered) {
+    auto wait = status(503);
+    wait.retry_after = seconds(0);  // or a time that has passed
+    SimulatedLea lea(policy(4), [wait](const Message&) { return wait; });
+    for (store::LaneId lane = 1; lane <= 50; ++lane) {
+        lea.add(lane);
+    }
+    lea.run(minutes(10));
+    EXPECT_LE(lea.messages(), 620U);
+    EXPECT_EQ(lea.queue().health().pause_reason(), metrics::Pause::unavailable) << "an alarm all the same";
+    lea.set_script([](const Message&) { return Reply{}; });
+    EXPECT_TRUE(lea.run(minutes(1)));
+    EXPECT_FALSE(lea.queue().health().pause_reason());
 }
 
 TEST(DestinationQueue, AnOperatorPausesAndResumes) {

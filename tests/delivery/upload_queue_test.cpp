@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <set>
+#include <utility>
 #include <vector>
 
 namespace lihandover::delivery {
@@ -31,10 +34,9 @@ TEST_F(UploadQueueTest, EmergenciesThenSmallOnesThenInOrder) {
     const auto c = add(0);
     const auto d = add(large, true);
     const auto e = add(5, true);
-    EXPECT_EQ(queue_.ready_small(), 3U);
-    EXPECT_EQ(queue_.ready_large(), 2U);
+    EXPECT_EQ(queue_.ready(), 5U);
     std::vector<model::Uuid> order;
-    while (auto* upload = queue_.take(true)) {
+    while (auto* upload = queue_.take({})) {
         EXPECT_EQ(upload->state, Upload::State::running);
         order.push_back(upload->object.id);
     }
@@ -43,19 +45,67 @@ TEST_F(UploadQueueTest, EmergenciesThenSmallOnesThenInOrder) {
     EXPECT_FALSE(queue_.empty());
 }
 
+TEST_F(UploadQueueTest, ThoseThatWerePutOffTakeTurnsWithOthersAndEachOther) {
+    std::vector<model::Uuid> put_off;
+    for (const bool emergency : {true, false}) {
+        for (const auto size : {std::uint64_t{5}, large}) {
+            for (int i = 0; i < 3; ++i) {
+                put_off.push_back(add(size, emergency));
+            }
+        }
+    }
+    while (auto* upload = queue_.take({})) {
+        queue_.rest(*upload, Time(seconds(1)));
+    }
+    queue_.wake(Time(seconds(1)));
+    for (int i = 0; i < 4; ++i) {
+        add(5);
+    }
+    std::vector<bool> again;
+    for (int i = 0; i < 8; ++i) {
+        again.push_back(queue_.take({})->put_off);
+    }
+    EXPECT_EQ(std::ranges::count(again, true), 4);
+    EXPECT_EQ(queue_.take({.put_off = false}), nullptr) << "only such are left";
+    std::set<std::pair<bool, bool>> kinds;  // all four within twice as many turns, whatever fails again
+    for (int i = 0; i < 8; ++i) {
+        auto* upload = queue_.take({});
+        kinds.emplace(upload->object.emergency, upload->small());
+        queue_.again(*upload);
+    }
+    EXPECT_EQ(kinds.size(), 4U);
+}
+
+TEST_F(UploadQueueTest, ProbesBeginWithEachKindInTurn) {
+    const auto put_off = add(5, true);
+    queue_.rest(*queue_.take({}), Time(seconds(1)));
+    queue_.wake(Time(seconds(1)));
+    std::vector<model::Uuid> ids;
+    for (const bool emergency : {true, false}) {
+        for (const auto size : {std::uint64_t{5}, large}) {
+            ids.push_back(add(size, emergency));
+        }
+    }
+    for (const auto& id : ids) {
+        EXPECT_EQ(id_of(queue_.take_for_probe(true)), id);
+    }
+    add(large);
+    EXPECT_EQ(id_of(queue_.take_for_probe(false)), put_off) << "the last of all";
+}
+
 TEST_F(UploadQueueTest, LargeOnesCanBePassedBy) {
     add(large, true);
     const auto small = add(5);
-    EXPECT_EQ(id_of(queue_.take(false)), small);
-    EXPECT_EQ(queue_.take(false), nullptr);
-    EXPECT_EQ(queue_.ready_large(), 1U);
+    EXPECT_EQ(id_of(queue_.take({.large = false})), small);
+    EXPECT_EQ(queue_.take({.large = false}), nullptr);
+    EXPECT_EQ(queue_.ready(), 1U);
 }
 
 TEST_F(UploadQueueTest, KnownOnesAreAddedOnce) {
     const auto id = add(5);
     queue_.add({id, 1, false, 5, {1000, 0}});
     EXPECT_EQ(queue_.waiting(), 1U);
-    auto* upload = queue_.take(true);
+    auto* upload = queue_.take({});
     queue_.add({id, 1, false, 5, {1000, 0}});
     EXPECT_EQ(queue_.waiting(), 0U);
     queue_.erase(*upload);
@@ -65,12 +115,12 @@ TEST_F(UploadQueueTest, KnownOnesAreAddedOnce) {
 
 TEST_F(UploadQueueTest, OneThatSettlesTakesOverWhatIsAdded) {
     const auto id = add(5, false, 100);
-    auto* upload = queue_.take(true);
+    auto* upload = queue_.take({});
     upload->failures = 3;
     queue_.settle(*upload);
     queue_.add({id, 1, true, 5, {900, 0}});
     EXPECT_EQ(queue_.waiting(), 0U);  // not before the store has answered
-    EXPECT_EQ(queue_.take(true), nullptr);
+    EXPECT_EQ(queue_.take({}), nullptr);
     ASSERT_EQ(queue_.find(id), upload);
     EXPECT_EQ(upload->state, Upload::State::settling);
     EXPECT_TRUE(upload->again);
@@ -78,51 +128,53 @@ TEST_F(UploadQueueTest, OneThatSettlesTakesOverWhatIsAdded) {
     queue_.again(*upload);
     EXPECT_FALSE(upload->again);
     EXPECT_EQ(queue_.next_deadline(), (model::Instant{900, 0}));
-    EXPECT_EQ(id_of(queue_.take(true)), id);
+    EXPECT_EQ(id_of(queue_.take({})), id);
 }
 
 TEST_F(UploadQueueTest, RestingOnesComeBackWhenDue) {
     const auto a = add(5);
     const auto b = add(5);
-    auto* first = queue_.take(true);
-    auto* second = queue_.take(true);
+    auto* first = queue_.take({});
+    auto* second = queue_.take({});
     queue_.rest(*first, Time(seconds(20)));
     queue_.rest(*second, Time(seconds(10)));
     EXPECT_EQ(queue_.next_due(), Time(seconds(10)));
     EXPECT_EQ(queue_.resting(), 2U);
     EXPECT_EQ(queue_.waiting(), 2U);
     queue_.wake(Time(seconds(9)));
-    EXPECT_EQ(queue_.take(true), nullptr);
+    EXPECT_EQ(queue_.take({}), nullptr);
     queue_.wake(Time(seconds(10)));
-    EXPECT_EQ(id_of(queue_.take(true)), b);
+    EXPECT_EQ(id_of(queue_.take({})), b);
     EXPECT_EQ(id_of(queue_.take_resting()), a);
     EXPECT_EQ(queue_.take_resting(), nullptr);
     queue_.again(*first);
-    EXPECT_EQ(id_of(queue_.take(true)), a);
+    EXPECT_EQ(id_of(queue_.take({})), a);
     EXPECT_FALSE(queue_.next_due());
 }
 
 TEST_F(UploadQueueTest, ThoseSetAsideKeepTheirDistances) {
     const auto id = add(5);
-    auto* aside = queue_.take(true);
+    auto* aside = queue_.take({});
     aside->set_aside = true;
     queue_.rest(*aside, Time(seconds(10)));
     EXPECT_EQ(queue_.next_due(), Time(seconds(10)));
     EXPECT_EQ(queue_.resting(), 1U);
     EXPECT_EQ(queue_.take_resting(), nullptr);
     queue_.wake_all();
-    EXPECT_EQ(queue_.take(true), nullptr);
+    EXPECT_EQ(queue_.take({}), nullptr);
     add(5);
-    auto* other = queue_.take(true);
+    auto* other = queue_.take({});
     queue_.rest(*other, Time(seconds(20)));
     EXPECT_EQ(queue_.next_due(), Time(seconds(10)));
     EXPECT_EQ(queue_.take_resting(), other);
     queue_.hurry(*aside, Time(seconds(5)));
     queue_.wake(Time(seconds(5)));
-    EXPECT_EQ(id_of(queue_.take(true)), id);
+    EXPECT_EQ(queue_.ready_aside(), 1U);
+    EXPECT_EQ(queue_.take({}), nullptr);
+    EXPECT_EQ(id_of(queue_.take_aside(true)), id);
     queue_.rest(*aside, Time(seconds(30)));
     queue_.wake_set_aside();
-    EXPECT_EQ(id_of(queue_.take(true)), id);
+    EXPECT_EQ(id_of(queue_.take_aside(false)), id);
 }
 
 TEST_F(UploadQueueTest, AnOperatorsRetryCountsWhereverItFindsTheObject) {
@@ -130,7 +182,7 @@ TEST_F(UploadQueueTest, AnOperatorsRetryCountsWhereverItFindsTheObject) {
         UploadQueue queue;
         const auto id = model::Uuid::random();
         queue.add({id, 1, false, 5, {100, 0}});
-        auto* upload = queue.take(true);
+        auto* upload = queue.take({});
         upload->set_aside = true;
         upload->failures = 7;
         if (state != Upload::State::running) {
@@ -150,8 +202,8 @@ TEST_F(UploadQueueTest, AnOperatorsRetryCountsWhereverItFindsTheObject) {
             queue.wake(Time(seconds(20)));
         }
         EXPECT_EQ(queue.next_deadline(), (model::Instant{900, 0}));
-        EXPECT_EQ(queue.take(true), upload);
-        EXPECT_EQ(queue.take(true), nullptr);
+        EXPECT_EQ(queue.take({}), upload);
+        EXPECT_EQ(queue.take({}), nullptr);
     }
 }
 
@@ -165,7 +217,7 @@ TEST_F(UploadQueueTest, DeadlinesAreThoseOfWaitingOnes) {
     ASSERT_EQ(id_of(found), soon);
     queue_.settle(*found);
     EXPECT_EQ(queue_.expired({199, 0}), nullptr);
-    EXPECT_EQ(id_of(queue_.take(true)), later);  // running: not to be interrupted
+    EXPECT_EQ(id_of(queue_.take({})), later);  // running: not to be interrupted
     EXPECT_EQ(queue_.expired({299, 0}), nullptr);
     EXPECT_EQ(id_of(queue_.expired({300, 0})), late);
     queue_.erase(*queue_.find(late));
@@ -177,13 +229,13 @@ TEST_F(UploadQueueTest, ErasesFromWhereverItIs) {
     const auto b = add(5);
     const auto c = add(5);
     queue_.erase(*queue_.find(b));
-    auto* first = queue_.take(true);
+    auto* first = queue_.take({});
     EXPECT_EQ(id_of(first), a);
     queue_.rest(*first, Time(seconds(5)));
     queue_.erase(*first);
     EXPECT_EQ(queue_.resting(), 0U);
-    EXPECT_EQ(id_of(queue_.take(true)), c);
-    EXPECT_EQ(queue_.ready_small(), 0U);
+    EXPECT_EQ(id_of(queue_.take({})), c);
+    EXPECT_EQ(queue_.ready(), 0U);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include <thread>
 #include <vector>
 
+#include "relay.hpp"
 #include "running.hpp"
 #include "tls/certificates.hpp"
 
@@ -317,7 +318,6 @@ TEST_F(ObjectUploadsTest, TlsThatFailsPausesUntilItIsPutRight) {
     ASSERT_TRUE(pushed(1));
 }
 
-// What a reload replaced gets nothing more, not even from an upload that was waiting there.
 TEST_F(ObjectUploadsTest, AnUploadOfWhichNextToNothingIsTakenIsCut) {
     options_.timeout = std::chrono::hours(1);  // of each write; nothing else ends it
     answer_first(1, {.hold_after = 1000});
@@ -336,6 +336,7 @@ TEST_F(ObjectUploadsTest, AnUploadOfWhichNextToNothingIsTakenIsCut) {
     EXPECT_EQ(lea_->uploads_of(id).back().bytes.size(), 64 * mebi);
 }
 
+// What a reload replaced gets nothing more, not even from an upload that was waiting there.
 TEST_F(ObjectUploadsTest, AfterAReloadOnlyTheNewCertificateIsShown) {
     lea_ = std::make_unique<Lea>(accept, lihandover::test::server_context());
     tls_ = lihandover::test::client_context();
@@ -364,6 +365,96 @@ TEST_F(ObjectUploadsTest, AfterAReloadOnlyTheNewCertificateIsShown) {
     }
 }
 
+TEST_F(ObjectUploadsTest, AReloadDuringTheHandshakeShowsTheNewCertificate) {
+    lea_ = std::make_unique<Lea>(accept, lihandover::test::server_context());
+    Relay relay(lea_->port());
+    relay.hold();
+    tls_ = lihandover::test::client_context();
+    options_.upload_connections = 1;
+    start();
+    auto one = binary();
+    one.url_prefix = "https://127.0.0.1:" + std::to_string(relay.port()) + "/objects/";
+    store_.queue_binary(lane_, one);
+    ASSERT_TRUE(eventually([&] { return relay.accepted() == 1; }));
+    lihandover::test::certificates().make("second-client", "ca",
+                                          {.common_name = "Second Client", .names = {}, .addresses = {}});
+    tls_ = lihandover::test::client_context("second-client");
+    ASSERT_TRUE(delivery_->reconfigure(settings()));
+    ASSERT_TRUE(eventually([&] { return relay.accepted() == 2; })) << "the new one waits for nothing of the old";
+    relay.let_go();
+    ASSERT_TRUE(pushed(1));
+    for (const auto& upload : lea_->uploads()) {
+        EXPECT_EQ(upload.certificate, tls_->certificate().sha256);
+    }
+}
+
+// -- Connections ------------------------------------------------------------------------------------------------------
+
+class CappedConnectionsTest : public ObjectUploadsTest {
+  protected:
+    CappedConnectionsTest() {
+        lea_ = std::make_unique<Lea>(accept, lihandover::test::server_context());
+        relay_ = std::make_unique<Relay>(lea_->port());
+        tls_ = lihandover::test::client_context();
+        options_.retry.initial = milliseconds(4);
+        options_.retry.maximum = std::chrono::hours(1);
+    }
+    model::Uuid queue_there(std::string bytes = "a photograph") {
+        auto one = binary(std::move(bytes));
+        one.url_prefix = "https://127.0.0.1:" + std::to_string(relay_->port()) + "/objects/";
+        return store_.queue_binary(lane_, one);
+    }
+    /// A while, in which handshakes could follow each other.
+    void pass_time() {
+        const auto before = store_.accepted().size();
+        store_.queue(lane_, 300);
+        ASSERT_TRUE(all_accepted(before + 300));
+    }
+
+    std::unique_ptr<Relay> relay_;
+};
+
+TEST_F(CappedConnectionsTest, WhereOneStandsFurtherOnesAreTriedNowAndThen) {
+    relay_->take_at_most(1);
+    start();
+    queue_there();
+    ASSERT_TRUE(pushed(1));
+    lea_->set_upload_script([](const UploadArrival& arrival) {
+        return UploadReply{.hold_after = arrival.content_length.value_or(0) > mebi ? 1000 : SIZE_MAX};
+    });
+    queue_there(bytes_of(2 * mebi));
+    ASSERT_TRUE(eventually([&] { return lea_->upload_bytes() >= 1000; }));
+    for (int i = 0; i < 10; ++i) {
+        queue_there();
+    }
+    ASSERT_TRUE(eventually([&] { return status().uploads.connection_limit == 1; }));
+    pass_time();
+    EXPECT_LE(relay_->closed_at_once(), 16U);
+    EXPECT_FALSE(status().uploads.next_attempt) << "the LEA is there";
+    relay_->take_at_most(1000);
+    lea_->release();
+    ASSERT_TRUE(pushed(12));
+}
+
+// Nothing was delivered over it yet, but it is known to lead to the LEA.
+TEST_F(CappedConnectionsTest, OneWhoseBodyIsAskedForStands) {
+    relay_->take_at_most(1);
+    answer_first(1, {.hold_after = 1000});
+    start();
+    queue_there(bytes_of(2 * mebi));
+    ASSERT_TRUE(eventually([&] { return lea_->upload_bytes() >= 1000; }));
+    for (int i = 0; i < 10; ++i) {
+        queue_there();
+    }
+    ASSERT_TRUE(eventually([&] { return status().uploads.connection_limit == 1; }));
+    pass_time();
+    EXPECT_LE(relay_->closed_at_once(), 16U);
+    EXPECT_FALSE(status().uploads.next_attempt);
+    EXPECT_FALSE(status().uploads.paused);
+    lea_->release();
+    ASSERT_TRUE(pushed(11));
+}
+
 // -- Answers ----------------------------------------------------------------------------------------------------------
 
 TEST_F(ObjectUploadsTest, NoBodyWithoutContinueAndTheUrlStays) {
@@ -373,13 +464,14 @@ TEST_F(ObjectUploadsTest, NoBodyWithoutContinueAndTheUrlStays) {
     const auto id = queue(bytes_of(5000));
     ASSERT_TRUE(pushed(1));
     const auto seen = lea_->uploads_of(id);
-    ASSERT_THAT(seen, SizeIs(3));
-    EXPECT_EQ(seen[0].bytes, "");
-    EXPECT_EQ(seen[1].bytes, "");
-    EXPECT_EQ(seen[2].bytes, bytes_of(5000));
-    EXPECT_EQ(seen[0].path, seen[2].path);
-    EXPECT_NE(seen[0].peer, seen[1].peer);  // the connection was closed
-    EXPECT_EQ(uploads("no_continue"), "2");
+    ASSERT_GE(seen.size(), 3U) << "more where this machine is slower than that";
+    for (std::size_t i = 0; i + 1 < seen.size(); ++i) {
+        EXPECT_EQ(seen[i].bytes, "");
+        EXPECT_EQ(seen[i].path, seen.back().path);
+        EXPECT_NE(seen[i].peer, seen[i + 1].peer);  // the connection was closed
+    }
+    EXPECT_EQ(seen.back().bytes, bytes_of(5000));
+    EXPECT_EQ(uploads("no_continue"), std::to_string(seen.size() - 1));
 }
 
 TEST_F(ObjectUploadsTest, AnswersThatMayChangeAreTriedAgain) {

@@ -264,6 +264,26 @@ class Uploads(FieldTest):
                    "all others are stored")
 
 
+    def test_a_filter_of_emergencies_stops_no_routine_object(self):
+        self.daemon.destination("lea-one", self.lea.port, retry={"initial": "50ms", "maximum": "2s"}, binary={
+            "model": "B", "expiry": "1h", "continue_timeout": "2s",
+            "url_template": f"https://127.0.0.1:{self.lea.port}/binaryData/{{object_identifier}}/"})
+        self.daemon.warrant("LIID-urgent", "lea-one", ("user_id", "u-urgent"), priority="emergency",
+                            deliver=["metadata", "content", "binary"])
+        self.warrants(deliver=("metadata", "content", "binary"))
+        self.lea.start()
+        self.lea.obey({"kind": "status", "status": 403, "on": "uploads", "contains": "image/poison"})
+        self.daemon.start()
+        for number in range(12):
+            self.daemon.accept(message("u-urgent", attachments=[
+                inline("a", bytes([number]) * 1000, content_type="image/poison")]))
+        wait_until(lambda: self.daemon.metric("lihandover_uploads_paused", destination="lea-one", reason="credentials"),
+                   "uploads are paused")
+        for number in range(8):
+            self.daemon.accept(message(f"u-{number}", attachments=[inline("a", bytes([number]) * 1000)]))
+        wait_until(lambda: sum(o["outcome"] == "stored" for o in self.lea.objects()) == 8, "all others are stored")
+
+
 class Names(FieldTest):
     def test_a_name_that_hangs_is_its_own_destinations_matter(self):
         asked = os.path.join(self.directory, "asked")
@@ -335,6 +355,18 @@ class Operators(FieldTest):
         wait_until(lambda: len(self.lea.items()) >= 2, "the LEA has asked for patience")
         self.lea.obey()
         self.daemon.ctl("resume", "lea-one")
+        self.wait_accepted(count)
+
+    def test_a_server_that_asks_for_no_time_at_all_is_not_hammered(self):
+        self.warrants()
+        self.lea.start()
+        self.lea.obey({"kind": "status", "status": 503, "retry_after": 0})
+        self.daemon.start()
+        count = self.post(1)
+        wait_until(lambda: self.daemon.metric("lihandover_destination_paused", destination="lea-one",
+                                              reason="unavailable"), "it is an alarm")
+        self.assertLess(len(self.lea.items()), 50)
+        self.lea.obey()
         self.wait_accepted(count)
 
     def test_a_reload_does_not_shorten_a_wait_that_the_lea_asked_for(self):

@@ -20,6 +20,8 @@ struct UploadStatus {
     std::uint64_t running = 0;
     /// Open connections.
     std::uint64_t connections = 0;
+    /// The LEA seems to take so many at a time.
+    std::uint64_t connection_limit = 0;
     /// Set: nothing is accepted, or an operator paused it; an alarm.
     std::optional<metrics::Pause> paused;
     std::optional<model::Instant> paused_since;
