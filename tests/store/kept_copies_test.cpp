@@ -165,7 +165,10 @@ TEST_F(KeptOnDisk, ComesWithAStoreThatHadNone) {
     {
         // As version 8 left it.
         Connection connection(database());
-        connection.execute("DROP TABLE kept; DROP TABLE kept_source; PRAGMA user_version=8");
+        connection.execute(
+            "DROP TABLE kept; DROP TABLE kept_source; DROP TABLE chain; DROP TABLE chain_checkpoint; ALTER TABLE "
+            "record "
+            "DROP COLUMN nanos; PRAGMA user_version=8");
     }
     open();
     ASSERT_NE(store_, nullptr);

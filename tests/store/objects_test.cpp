@@ -861,6 +861,7 @@ TEST_F(ObjectsTest, ComeWithAStoreThatHadNone) {
         // As the first version left it.
         Connection connection(options_.directory / "store.db");
         connection.execute(
+            "DROP TABLE chain; DROP TABLE chain_checkpoint; ALTER TABLE record DROP COLUMN nanos;"
             "DROP TABLE kept; DROP TABLE kept_source; DROP TABLE pause; DROP TABLE object; DROP TABLE blob; DROP TABLE "
             "source_file; DROP INDEX "
             "record_object_ended;"

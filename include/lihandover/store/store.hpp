@@ -8,6 +8,7 @@
 
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
+#include "lihandover/store/audit_log.hpp"
 #include "lihandover/store/downloads.hpp"
 #include "lihandover/store/intake.hpp"
 #include "lihandover/store/kept_copies.hpp"
@@ -58,6 +59,7 @@ class Store {
     [[nodiscard]] virtual UploadOutbox& upload_outbox() = 0;
     [[nodiscard]] virtual ObjectDownloads& object_downloads() = 0;
     [[nodiscard]] virtual OperatorView& operator_view() = 0;
+    [[nodiscard]] virtual AuditLog& audit_log() = 0;
     [[nodiscard]] virtual Register& warrant_register() = 0;
 
     /// Changes of a reload; take effect at the next commit.

@@ -1,7 +1,12 @@
 #include "audit_table.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <utility>
 
+#include "audit_reads.hpp"
 #include "columns.hpp"
 
 namespace lihandover::store::sqlite {
@@ -12,14 +17,20 @@ std::int64_t number_of(audit::Kind kind) {
     return static_cast<std::int64_t>(kind);
 }
 
+/// What microseconds leave out of the times of an entry and of the receipt that it tells of.
+std::int64_t nanos_of(model::Instant at, model::Instant received) {
+    return std::int64_t{at.nanos % 1000} * 1000 + received.nanos % 1000;
+}
+
 }  // namespace
 
 void AuditTable::open(Connection& connection) {
     auto& s = statements_;
-    s.insert = connection.prepare("INSERT INTO record(id, at, kind, lane, object_id, item) VALUES(?, ?, ?, ?, ?, ?)");
+    s.insert = connection.prepare(
+        "INSERT INTO record(id, at, kind, lane, object_id, item, nanos) VALUES(?, ?, ?, ?, ?, ?, ?)");
     s.insert_made = connection.prepare(
-        "INSERT INTO record(id, at, kind, lane, object_id, level_id, sequence, received) "
-        "VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
+        "INSERT INTO record(id, at, kind, lane, object_id, level_id, sequence, received, nanos) "
+        "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
     s.insert_note = connection.prepare(
         "INSERT INTO record_note(record, who, why, code, code_kind, words) VALUES(?, ?, ?, ?, ?, ?)");
     // The first condition is the index's own, which has to be said with the same words.
@@ -28,25 +39,148 @@ void AuditTable::open(Connection& connection) {
     s.ended = connection.prepare(
         "SELECT kind, lane, item FROM record WHERE (kind=9 OR kind=13 OR kind=14) AND object_id=? ORDER BY id DESC "
         "LIMIT 1");
-    s.first = connection.prepare("SELECT id, at FROM record WHERE at <= ? ORDER BY id LIMIT ?");
+    s.first = connection.prepare("SELECT id, at FROM record WHERE at <= ? AND id <= ? ORDER BY id LIMIT ?");
     s.remove = connection.prepare("DELETE FROM record WHERE id <= ?");
     s.remove_notes = connection.prepare("DELETE FROM record_note WHERE record <= ?");
+    s.save_head = connection.prepare("UPDATE chain SET number=?, hash=?");
+    s.checkpoint = connection.prepare(
+        "INSERT INTO chain_checkpoint(number, record, hash, at, nanos, node, signature) VALUES(?, ?, ?, ?, ?, ?, ?)");
+    s.first_checkpoints = connection.prepare("SELECT record, number FROM chain_checkpoint ORDER BY number LIMIT 100");
+    s.newest_between = connection.prepare("SELECT max(at) FROM record WHERE id > ? AND id <= ? AND at <= ?");
+    s.drop_checkpoint = connection.prepare("DELETE FROM chain_checkpoint WHERE number < ?");
     // The first step of pruning finds the oldest.
     oldest_ = std::numeric_limits<std::int64_t>::min();
+
+    Statement chain = connection.prepare(
+        "SELECT beginning, number, hash, (SELECT max(number) FROM chain_checkpoint), (SELECT max(id) FROM record) FROM "
+        "chain");
+    Rows rows(chain);
+    if (!rows.next()) {
+        throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    }
+    beginning_ = hash_of(rows->bytes(0));
+    state_ = {{static_cast<std::uint64_t>(rows->integer(1)), hash_of(rows->bytes(2))},
+              rows->integer(4),
+              static_cast<std::uint64_t>(rows->integer(3))};
+    changed_ = made_checkpoint_ = false;
+    committed();
+}
+
+void AuditTable::begin(model::Instant now, model::Clock::SteadyTime steady) {
+    changed_ = made_checkpoint_ = false;
+    if (!checkpoint_due(steady)) {
+        return;
+    }
+    make_checkpoint(now);
+    const std::lock_guard lock(mutex_);
+    next_checkpoint_ = steady + settings_.checkpoint_interval;
+}
+
+bool AuditTable::checkpoint_due(model::Clock::SteadyTime steady) const {
+    const std::uint64_t since = state_.head.number - std::min(state_.head.number, state_.checkpoint);
+    if (since == 0) {
+        return false;
+    }
+    if (steady >= next_checkpoint_) {
+        return true;
+    }
+    const std::lock_guard lock(mutex_);
+    return since >= settings_.checkpoint_entries;
+}
+
+void AuditTable::make_checkpoint(model::Instant now) {
+    audit::Checkpoint made{state_.head, now, {}, {}};
+    std::shared_ptr<const audit::SigningKey> key;
+    {
+        const std::lock_guard lock(mutex_);
+        made.node = settings_.node;
+        key = settings_.key;
+    }
+    if (key) {
+        made.signature = key->sign(audit::signed_bytes(beginning_, made));
+    }
+    auto& s = statements_.checkpoint;
+    s.bind(1, static_cast<std::int64_t>(made.head.number))
+        .bind(2, state_.row)
+        .bind(3, std::span<const std::uint8_t>(made.head.hash))
+        .bind(4, made.at.micros())
+        .bind(5, std::int64_t{made.at.nanos % 1000})
+        .bind(6, std::string_view(made.node));
+    if (key) {
+        s.bind_blob(7, made.signature);
+    } else {
+        s.bind_null(7);
+    }
+    s.run();
+    state_.checkpoint = made.head.number;
+    made_checkpoint_ = true;
+}
+
+void AuditTable::save_head() {
+    if (changed_) {
+        statements_.save_head.bind(1, static_cast<std::int64_t>(state_.head.number))
+            .bind(2, std::span<const std::uint8_t>(state_.head.hash))
+            .run();
+    }
+}
+
+void AuditTable::committed() {
+    committed_ = state_;
+    if (made_checkpoint_ && oldest_ == std::numeric_limits<std::int64_t>::max()) {
+        // What is before it may go one day: the next step of pruning looks when.
+        oldest_ = std::numeric_limits<std::int64_t>::min();
+    }
+    const std::lock_guard lock(mutex_);
+    published_ = state_.head;
+}
+
+void AuditTable::roll_back() {
+    if (made_checkpoint_) {
+        want_checkpoint();
+    }
+    state_ = committed_;
+    changed_ = made_checkpoint_ = false;
+}
+
+void AuditTable::configure(AuditLog::Settings settings) {
+    const std::lock_guard lock(mutex_);
+    settings_ = std::move(settings);
+}
+
+audit::Head AuditTable::committed_head() const {
+    const std::lock_guard lock(mutex_);
+    return published_;
+}
+
+std::string AuditTable::node() const {
+    const std::lock_guard lock(mutex_);
+    return settings_.node;
+}
+
+void AuditTable::link(RowId row, audit::Recorded& recorded) {
+    recorded.number = state_.head.number + 1;
+    state_.head = {recorded.number, hasher_.of(state_.head.hash, recorded)};
+    state_.row = row;
+    changed_ = true;
 }
 
 void AuditTable::append(Transaction& transaction, LaneId lane, RowId item, const audit::Entry& entry) {
     const RowId number = transaction.take_id();
+    // What is hashed is what is stored, so that it can be hashed again.
+    audit::Recorded recorded{0, entry, {}, {}, {}};
+    recorded.entry.correlation.reset();
+    recorded.entry.received_at.reset();
     auto& s = statements_.insert;
     s.bind(1, number).bind(2, entry.at.micros()).bind(3, number_of(entry.kind)).bind(4, lane);
     if (entry.object_id) {
         s.bind(5, bytes_of(*entry.object_id)).bind(6, item);
+        recorded.item = static_cast<std::uint64_t>(item);
     } else {
         s.bind_null(5).bind_null(6);
     }
-    s.run();
+    s.bind(7, nanos_of(entry.at, {})).run();
+    link(number, recorded);
     transaction.catalogue.used(lane, number);
-    oldest_ = std::min(oldest_, entry.at.micros());
     if (entry.who.empty() && entry.why.empty() && entry.refusal == nullptr) {
         return;
     }
@@ -69,7 +203,8 @@ void AuditTable::append_made(Transaction& transaction, LaneId lane, RowId row, c
         .bind(3, number_of(entry.kind))
         .bind(4, lane)
         .bind(5, bytes_of(*entry.object_id))
-        .bind(8, entry.received_at->micros());
+        .bind(8, entry.received_at->micros())
+        .bind(9, nanos_of(entry.at, *entry.received_at));
     if (entry.correlation) {
         s.bind(6, static_cast<std::int64_t>(entry.correlation->level_id))
             .bind(7, static_cast<std::int64_t>(entry.correlation->sequence_number));
@@ -77,8 +212,9 @@ void AuditTable::append_made(Transaction& transaction, LaneId lane, RowId row, c
         s.bind_null(6).bind_null(7);
     }
     s.run();
+    audit::Recorded recorded{0, entry, static_cast<std::uint64_t>(row), {}, {}};
+    link(row, recorded);
     transaction.catalogue.used(lane, row);
-    oldest_ = std::min(oldest_, entry.at.micros());
 }
 
 bool AuditTable::was_delivered(RowId item) {
@@ -96,31 +232,86 @@ AuditTable::Ended AuditTable::ended_object(const model::Uuid& object) {
     return {static_cast<audit::Kind>(rows->integer(0)), rows->integer(1), rows->integer(2)};
 }
 
-bool AuditTable::prune(const Transaction& transaction, std::chrono::seconds retention, std::int64_t limit,
-                       RowId counters_upto) {
-    if (!prune_due(transaction.trusted, retention)) {
-        return false;
+AuditTable::Ends AuditTable::ends(const Transaction& transaction) {
+    Ends found;
+    Rows checkpoints(statements_.first_checkpoints);
+    if (checkpoints.next()) {
+        found.begin = checkpoints->integer(0);
     }
-    const std::int64_t cutoff = transaction.trusted.micros() - retention.count() * 1'000'000;
-    std::int64_t edge = 0;
-    bool needed_for_counters = false;
-    oldest_ = std::numeric_limits<std::int64_t>::max();
-    {
-        // An entry from the future is a wrong clock's: it goes with those around it, and holds up none.
-        statements_.first.bind(1, transaction.trusted.micros()).bind(2, limit);
-        for (Rows rows(statements_.first); rows.next();) {
-            const std::int64_t at = rows->integer(1);
-            oldest_ = at;
-            needed_for_counters = at < cutoff && rows->integer(0) > counters_upto;
-            if (at >= cutoff || needed_for_counters) {
-                break;
-            }
-            edge = rows->integer(0);
+    // Where a wrong clock made all entries before a checkpoint, they go with those around them.
+    while (!found.newest && checkpoints.next()) {
+        found.next = checkpoints->integer(0);
+        found.next_number = checkpoints->integer(1);
+        statements_.newest_between.bind(1, found.begin).bind(2, *found.next).bind(3, transaction.trusted.micros());
+        Rows rows(statements_.newest_between);
+        if (rows.next() && !rows->is_null(0)) {
+            found.newest = rows->integer(0);
         }
     }
-    statements_.remove.bind(1, edge).run();
-    statements_.remove_notes.bind(1, edge).run();
-    return needed_for_counters;
+    return found;
+}
+
+bool AuditTable::give_up_first(const Ends& ends, std::int64_t cutoff, RowId counters_upto, bool& needed_for_counters) {
+    if (!ends.next || !ends.newest || *ends.newest >= cutoff) {
+        return false;
+    }
+    if (*ends.next > counters_upto) {
+        needed_for_counters = true;
+        return false;
+    }
+    statements_.drop_checkpoint.bind(1, ends.next_number).run();
+    return true;
+}
+
+AuditTable::Old AuditTable::find_old(model::Instant trusted, std::int64_t cutoff, RowId upto, std::int64_t limit,
+                                     RowId counters_upto) {
+    Old old;
+    // An entry from the future is a wrong clock's: it goes with those around it, and holds up none.
+    statements_.first.bind(1, trusted.micros()).bind(2, upto).bind(3, limit);
+    for (Rows rows(statements_.first); rows.next();) {
+        const std::int64_t at = rows->integer(1);
+        old.last_seen = at;
+        old.needed_for_counters = at < cutoff && rows->integer(0) > counters_upto;
+        if (at >= cutoff || old.needed_for_counters) {
+            break;
+        }
+        old.edge = rows->integer(0);
+    }
+    return old;
+}
+
+AuditTable::Pruned AuditTable::prune(const Transaction& transaction, std::chrono::seconds retention, std::int64_t limit,
+                                     RowId counters_upto) {
+    Pruned all;
+    const std::int64_t cutoff = transaction.trusted.micros() - retention.count() * 1'000'000;
+    while (all.removed < limit && prune_due(transaction.trusted, retention)) {
+        const Pruned some = prune_stretch(transaction, cutoff, limit - all.removed, counters_upto);
+        all.removed += some.removed;
+        all.needed_for_counters = some.needed_for_counters;
+        if (some.removed == 0) {
+            break;
+        }
+    }
+    return all;
+}
+
+AuditTable::Pruned AuditTable::prune_stretch(const Transaction& transaction, std::int64_t cutoff, std::int64_t limit,
+                                             RowId counters_upto) {
+    Pruned pruned;
+    const Ends chain = ends(transaction);
+    Old old = find_old(transaction.trusted, cutoff, chain.begin, limit, counters_upto);
+    // What is before the chain's beginning goes first, then what stands in its first stretch.
+    if (!old.last_seen && give_up_first(chain, cutoff, counters_upto, old.needed_for_counters)) {
+        old = find_old(transaction.trusted, cutoff, *chain.next, limit, counters_upto);
+    }
+    oldest_ = old.last_seen.value_or(chain.newest.value_or(std::numeric_limits<std::int64_t>::max()));
+    pruned.needed_for_counters = old.needed_for_counters;
+    if (old.edge > 0) {
+        statements_.remove.bind(1, old.edge).run();
+        pruned.removed = transaction.connection.changes();
+        statements_.remove_notes.bind(1, old.edge).run();
+    }
+    return pruned;
 }
 
 }  // namespace lihandover::store::sqlite

@@ -3,19 +3,44 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <mutex>
+#include <optional>
+#include <string>
 
-#include "lihandover/audit/entry.hpp"
+#include "lihandover/audit/chain.hpp"
+#include "lihandover/model/clock.hpp"
+#include "lihandover/store/audit_log.hpp"
 #include "lihandover/store/types.hpp"
 #include "transaction.hpp"
 
 namespace lihandover::store::sqlite {
 
-/// The audit entries: the tables `record`, and `record_note` for what few entries have. Used by the writer only, inside
-/// its transactions; throws SqlFailure.
+/// The audit entries: the tables `record`, and `record_note` for what few entries have; and the chain that they form:
+/// `chain`, which has its head, and `chain_checkpoint`. Used by the writer only, inside its transactions, unless said
+/// otherwise; throws SqlFailure.
 class AuditTable {
   public:
     void open(Connection& connection);
     void close() { statements_ = {}; }
+
+    // The chain goes with the transaction. begin() makes a checkpoint of what was there before, where one is due.
+    void begin(model::Instant now, model::Clock::SteadyTime steady);
+    void save_head();
+    void committed();
+    void roll_back();
+    /// Its row is written with this transaction whether there are entries or not: what is written must not tell
+    /// (promise 7).
+    void touch() { changed_ = true; }
+    [[nodiscard]] bool checkpoint_due(model::Clock::SteadyTime steady) const;
+    /// The next transaction makes one.
+    void want_checkpoint() { next_checkpoint_ = model::Clock::SteadyTime::min(); }
+
+    // For any thread:
+    void configure(AuditLog::Settings settings);
+    [[nodiscard]] audit::Head committed_head() const;
+    [[nodiscard]] std::string node() const;
+    /// Its name: the hash of number 0.
+    [[nodiscard]] const audit::Hash& chain() const { return beginning_; }
 
     /// Stores an entry about a lane, under the next number.
     ///   item  the row of the item, or of the object's item; 0: about none
@@ -37,16 +62,67 @@ class AuditTable {
         return retention.count() > 0 && oldest_ < now.micros() - retention.count() * 1'000'000;
     }
     /// Deletes about `limit` of the entries that are older than `retention`, and none from `counters_upto` on, which
-    /// the correlation counters are read from. True where these stood in the way.
-    bool prune(const Transaction& transaction, std::chrono::seconds retention, std::int64_t limit, RowId counters_upto);
+    /// the correlation counters are read from. Of the chain, what is between two
+    /// checkpoints goes once all of it is that old; the second stays, and stands for it.
+    struct Pruned {
+        std::int64_t removed = 0;  ///< entries
+        bool needed_for_counters = false;
+    };
+    Pruned prune(const Transaction& transaction, std::chrono::seconds retention, std::int64_t limit,
+                 RowId counters_upto);
 
   private:
-    void insert(RowId number, LaneId lane, RowId item, const audit::Entry& entry);
+    /// Where the chain begins: the first checkpoint that is left, and the next.
+    struct Ends {
+        RowId begin = 0;
+        std::int64_t next_number = 0;
+        std::optional<RowId> next;
+        std::optional<std::int64_t> newest;  ///< of the times between, but for those from the future
+    };
 
-    /// A lower bound of the entries' times; those from the future count for nothing.
+    /// Entries that are older than `cutoff`, from the first on.
+    struct Old {
+        RowId edge = 0;                         ///< the last of them; 0: none
+        std::optional<std::int64_t> last_seen;  ///< the time of the last one that was looked at; nullopt: there is none
+        bool needed_for_counters = false;
+    };
+    [[nodiscard]] Old find_old(model::Instant trusted, std::int64_t cutoff, RowId upto, std::int64_t limit,
+                               RowId counters_upto);
+
+    Pruned prune_stretch(const Transaction& transaction, std::int64_t cutoff, std::int64_t limit, RowId counters_upto);
+
+    void link(RowId row, audit::Recorded& recorded);
+    void make_checkpoint(model::Instant now);
+    [[nodiscard]] Ends ends(const Transaction& transaction);
+    /// Whether all between the first two checkpoints may go: it stands before the chain then.
+    [[nodiscard]] bool give_up_first(const Ends& ends, std::int64_t cutoff, RowId counters_upto,
+                                     bool& needed_for_counters);
+
+    /// Nothing goes before this time is old enough: of the oldest entry before the chain, or of the newest before its
+    /// second checkpoint.
     std::int64_t oldest_ = std::numeric_limits<std::int64_t>::max();
+
+    audit::Hasher hasher_;
+    audit::Hash beginning_{};
+    struct State {
+        audit::Head head;
+        RowId row = 0;                 ///< of the head
+        std::uint64_t checkpoint = 0;  ///< the last one's number
+    };
+    State state_;      ///< in this transaction
+    State committed_;  ///< before it
+    bool changed_ = false;
+    bool made_checkpoint_ = false;
+    model::Clock::SteadyTime next_checkpoint_ = model::Clock::SteadyTime::min();
+
+    mutable std::mutex mutex_;
+    // Guarded by mutex_.
+    AuditLog::Settings settings_;
+    audit::Head published_;
+
     struct Statements {
         Statement insert, insert_made, insert_note, was_delivered, ended, first, remove, remove_notes;
+        Statement save_head, checkpoint, first_checkpoints, newest_between, drop_checkpoint;
     } statements_;
 };
 

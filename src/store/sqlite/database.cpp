@@ -292,15 +292,19 @@ Transaction Database::begin() {
     begun_at_id_ = next_id_;
     committing_ = false;
     begin_.run();
-    return {connection_, catalogue_, effects_, next_id_, clock_.wall(), clock_.trusted(), clock_.passed()};
+    const model::Instant now = clock_.wall();
+    tables_.audit.begin(now, clock_.steady());
+    return {connection_, catalogue_, effects_, next_id_, now, clock_.trusted(), clock_.passed()};
 }
 
 void Database::commit() {
+    tables_.audit.save_head();
     measure();
     wrote_ = false;  // SQLite calls the hook for commits that have something to write
     committing_ = true;
     commit_.run();
     tables_.conversations.commit();
+    tables_.audit.committed();
     if (std::exchange(saved_uses_, false)) {
         catalogue_.uses_saved();
     }
@@ -330,6 +334,7 @@ void Database::roll_back() noexcept {
     connection_.roll_back();
     saved_uses_ = false;
     tables_.conversations.roll_back();
+    tables_.audit.roll_back();
     tables_.objects.rolled_back(effects_);
     next_id_ = begun_at_id_;
     for (const auto& [lane, bit] : effects_.provided) {
@@ -364,9 +369,10 @@ void Database::prune(Transaction& transaction, std::chrono::seconds record_reten
     if (tables_.repeats.prune_due(transaction.trusted)) {
         tables_.repeats.prune(transaction.trusted, limit);
     }
-    entries_went_ = entries_went_ || tables_.audit.prune_due(transaction.trusted, record_retention);
+    const auto pruned = tables_.audit.prune(transaction, record_retention, limit, tables_.conversations.upto());
+    entries_went_ = entries_went_ || pruned.removed > 0;
     // The entries go with the next step, once the counters are known without them.
-    if (tables_.audit.prune(transaction, record_retention, limit, tables_.conversations.upto())) {
+    if (pruned.needed_for_counters) {
         flush();
     }
 }

@@ -93,6 +93,8 @@ class Database {
     [[nodiscard]] bool prune_due(std::chrono::seconds record_retention) const;
     void prune(Transaction& transaction, std::chrono::seconds record_retention, std::int64_t limit);
     [[nodiscard]] bool expire_due() const { return tables_.objects.expire_due(clock_.trusted()); }
+    /// Whether the next transaction makes a checkpoint of the audit entries.
+    [[nodiscard]] bool checkpoint_due() const { return tables_.audit.checkpoint_due(clock_.steady()); }
     /// Whether the correlation counters are to be written back with the next transaction.
     [[nodiscard]] bool flush_due() const { return tables_.conversations.flush_due(next_id_ - 1); }
     void flush();

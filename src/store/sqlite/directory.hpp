@@ -33,6 +33,7 @@ class StateDirectory {
     ~StateDirectory();
 
     [[nodiscard]] std::filesystem::path database() const { return path_ / "store.db"; }
+    [[nodiscard]] std::filesystem::path audit_head() const { return path_ / "audit.head"; }
     [[nodiscard]] std::filesystem::path reserve() const { return path_ / "reserve"; }
 
     /// Bytes an unprivileged process may still write there; 0 when that cannot be learnt.

@@ -4,8 +4,10 @@
 
 #include <utility>
 
+#include "audit_reads.hpp"
 #include "commands.hpp"
 #include "kept_table.hpp"
+#include "lihandover/audit/verification.hpp"
 #include "operator_reads.hpp"
 #include "outbox_reads.hpp"
 
@@ -219,6 +221,38 @@ model::Status SqliteOperatorView::clock_accepted(const std::string& who, const s
     return writer_.call([&](Tables& tables, Transaction& in) {
         audit::Entry entry;
         entry.kind = audit::Kind::clock_accepted;
+        entry.at = in.now;
+        entry.who = who;
+        entry.why = why;
+        tables.audit.append(in, 0, 0, entry);
+    });
+}
+
+// -- AuditLog
+
+void SqliteAuditLog::configure(Settings settings) {
+    table_.configure(std::move(settings));
+}
+
+model::Result<AuditLog::Range> SqliteAuditLog::range(std::optional<model::Instant> since,
+                                                     std::optional<model::Instant> until) {
+    auto found = readers_.read([&](ReadConnection& from) { return audit_range(from, since, until); });
+    if (found) {
+        found->node = table_.node();
+    }
+    return found;
+}
+
+model::Result<AuditLog::Read> SqliteAuditLog::read(const Place& from, std::uint64_t to, std::size_t limit,
+                                                   Visitor& visitor) {
+    return readers_.read([&](ReadConnection& connection) { return audit_read(connection, from, to, limit, visitor); });
+}
+
+model::Status SqliteAuditLog::record_head(const audit::Hash& chain, const audit::Head& head, const std::string& who) {
+    const std::string why = audit::words_of_head(chain, head);
+    return writer_.call([&](Tables& tables, Transaction& in) {
+        audit::Entry entry;
+        entry.kind = audit::Kind::head_recorded;
         entry.at = in.now;
         entry.who = who;
         entry.why = why;

@@ -128,6 +128,26 @@ class SqliteObjectDownloads final : public ObjectDownloads {
     ObjectFiles& files_;
 };
 
+class SqliteAuditLog final : public AuditLog {
+  public:
+    SqliteAuditLog(Writer& writer, ReaderPool& readers, AuditTable& table)
+        : writer_(writer), readers_(readers), table_(table) {}
+
+    void configure(Settings settings) override;
+    [[nodiscard]] audit::Head head() const override { return table_.committed_head(); }
+    [[nodiscard]] model::Result<Range> range(std::optional<model::Instant> since,
+                                             std::optional<model::Instant> until) override;
+    [[nodiscard]] model::Result<Read> read(const Place& from, std::uint64_t to, std::size_t limit,
+                                           Visitor& visitor) override;
+    [[nodiscard]] model::Status record_head(const audit::Hash& chain, const audit::Head& head,
+                                            const std::string& who) override;
+
+  private:
+    Writer& writer_;
+    ReaderPool& readers_;
+    AuditTable& table_;  ///< what is for any thread of it
+};
+
 class SqliteOperatorView final : public OperatorView {
   public:
     SqliteOperatorView(Writer& writer, ReaderPool& readers, Maintenance& maintenance)

@@ -265,15 +265,43 @@ CREATE TABLE kept(
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array<MigrationStep, 9> steps_of_this_program = {{{1, version_1},
-                                                                 {2, version_2},
-                                                                 {3, version_3},
-                                                                 {4, version_4},
-                                                                 {5, version_5},
-                                                                 {6, version_6},
-                                                                 {7, version_7},
-                                                                 {8, version_8},
-                                                                 {9, version_9}}};
+// The chain of audit entries. Those that are there already stand before its beginning. `nanos` is what their times have
+// below microseconds: 1000 times that of `at`, and that of `received`.
+constexpr const char* version_10 = R"sql(
+ALTER TABLE record ADD COLUMN nanos INTEGER;
+
+CREATE TABLE chain(
+    id INTEGER PRIMARY KEY,
+    beginning BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    hash BLOB NOT NULL
+);
+INSERT INTO chain(id, beginning, number, hash) VALUES(1, randomblob(32), 0, zeroblob(32));
+UPDATE chain SET hash=beginning;
+
+CREATE TABLE chain_checkpoint(
+    number INTEGER PRIMARY KEY,
+    record INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    nanos INTEGER NOT NULL,
+    node TEXT NOT NULL,
+    signature BLOB
+);
+INSERT INTO chain_checkpoint(number, record, hash, at, nanos, node)
+    SELECT 0, (SELECT coalesce(max(id), 0) FROM record), hash, -9223372036854775808, 0, '' FROM chain;
+)sql";
+
+constexpr std::array<MigrationStep, 10> steps_of_this_program = {{{1, version_1},
+                                                                  {2, version_2},
+                                                                  {3, version_3},
+                                                                  {4, version_4},
+                                                                  {5, version_5},
+                                                                  {6, version_6},
+                                                                  {7, version_7},
+                                                                  {8, version_8},
+                                                                  {9, version_9},
+                                                                  {10, version_10}}};
 
 }  // namespace
 

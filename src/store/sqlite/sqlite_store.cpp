@@ -10,6 +10,7 @@
 #include "catalogue.hpp"
 #include "database.hpp"
 #include "directory.hpp"
+#include "head_file.hpp"
 #include "interfaces.hpp"
 #include "key_slots.hpp"
 #include "maintenance.hpp"
@@ -60,6 +61,7 @@ class SqliteStore final : public Store {
         if (!opened) {
             return opened;
         }
+        look_for_newer_entries();
         sweep();
         files_->set_remover([this](const std::function<void()>& work) { maintenance_.run_aside(work); });
         maintenance_.start();
@@ -76,6 +78,7 @@ class SqliteStore final : public Store {
     UploadOutbox& upload_outbox() override { return upload_outbox_; }
     ObjectDownloads& object_downloads() override { return object_downloads_; }
     OperatorView& operator_view() override { return operator_view_; }
+    AuditLog& audit_log() override { return audit_log_; }
     Register& warrant_register() override { return register_; }
 
     void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) override {
@@ -95,6 +98,35 @@ class SqliteStore final : public Store {
         writer_.stop();
         static_cast<void>(keys_->sync());
         files_->set_remover({});
+    }
+
+    /// Whether the database is older than one that was there, which is said and recorded.
+    void look_for_newer_entries() {
+        AuditTable& table = database_.tables().audit;
+        const auto known = HeadFile(directory_.audit_head()).read();
+        const audit::Head head = table.committed_head();
+        const bool same = known && known->chain == table.chain();
+        if (!known || (same && known->head.number < head.number) || (same && known->head == head)) {
+            return;
+        }
+        spdlog::critical(
+            "store: the database ends with audit entry {}, and entry {} of {} was there: an older state was put in its "
+            "place. What was decided in between is not on record, and what was delivered goes out again",
+            head.number, known->head.number, same ? "it" : "another database");
+        const std::string why = audit::words_of_head(known->chain, known->head);
+        try {
+            Transaction transaction = database_.begin();
+            audit::Entry entry;
+            entry.kind = audit::Kind::store_restored;
+            entry.at = transaction.now;
+            entry.why = why;
+            table.append(transaction, 0, 0, entry);
+            database_.commit();
+            database_.publish();
+        } catch (const SqlFailure& failure) {
+            database_.roll_back();
+            spdlog::error("store: that could not be recorded: {}", failure.describe());
+        }
     }
 
     void sweep() {
@@ -167,6 +199,7 @@ class SqliteStore final : public Store {
     SqliteUploadOutbox upload_outbox_{writer_, readers_, *files_};
     SqliteObjectDownloads object_downloads_{writer_, readers_, *files_};
     SqliteOperatorView operator_view_{writer_, readers_, maintenance_};
+    SqliteAuditLog audit_log_{writer_, readers_, database_.tables().audit};
     SqliteRegister register_{writer_, *catalogue_};
 };
 

@@ -6,6 +6,7 @@
 #include <future>
 #include <utility>
 
+#include "head_file.hpp"
 #include "lihandover/base/invariant.hpp"
 
 namespace lihandover::store::sqlite {
@@ -542,6 +543,7 @@ void Writer::insert(std::vector<Submission>& submissions, Transaction& transacti
     }
     tables.items.filler(idle_events, idle_bytes, transaction.effects.queued.empty());
     tables.objects.filler(transaction, idle_objects);
+    tables.audit.touch();
     const auto made = static_cast<std::int64_t>(transaction.effects.queued.size());
     if (database_.prune_due(retention_)) {
         database_.prune(transaction, retention_, std::max(prune_step, 3 * made));
@@ -797,6 +799,9 @@ void Writer::housekeeping(bool idle) {
     if (blocked_ && !short_of_space_) {
         probe();
     }
+    if (!broken_ && database_.checkpoint_due()) {
+        step([](Transaction&) {});
+    }
     // The next step at once, unless there is other work.
     if (!broken_ && database_.prune_due(retention_) &&
         step([this](Transaction& in) { database_.prune(in, retention_, prune_step); }) &&
@@ -818,8 +823,20 @@ void Writer::housekeeping(bool idle) {
     if (broken_) {
         return;
     }
+    name_audit_head();
     update_accepting();
     update_statistics();
+}
+
+void Writer::name_audit_head() {
+    const AuditTable& table = database_.tables().audit;
+    const audit::ChainHead head{table.chain(), table.committed_head()};
+    if (head.head.number == named_head_) {
+        return;
+    }
+    named_head_ = head.head.number;
+    // What a full disk keeps from the file, the next one brings.
+    maintenance_.run_aside([path = directory_.audit_head(), head] { static_cast<void>(HeadFile(path).write(head)); });
 }
 
 bool Writer::step(const std::function<void(Transaction&)>& work) {
@@ -1036,6 +1053,7 @@ void Writer::finish_up() {
     }
     if (!broken_ && database_usable_) {
         try {
+            database_.tables().audit.want_checkpoint();
             static_cast<void>(database_.begin());
             database_.flush();
             database_.commit();
@@ -1046,6 +1064,9 @@ void Writer::finish_up() {
             database_.roll_back();
             complain(failure);
         }
+    }
+    if (!broken_) {
+        name_audit_head();
     }
     std::deque<Kept> lost;
     {

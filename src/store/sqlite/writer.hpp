@@ -161,6 +161,8 @@ class Writer {
     bool step(const std::function<void(Transaction&)>& work);
     void update_accepting();
     void update_statistics();
+    /// Has the newest audit entry named beside the database, where it is another than the last time.
+    void name_audit_head();
     void complain(const SqlFailure& failure);
 
     const StateDirectory& directory_;
@@ -227,6 +229,7 @@ class Writer {
     Steady::time_point log_used_since_;  ///< when the write-ahead log was first written after it was truncated
     std::uint64_t next_checkpoint_frames_ = 0;
     std::uint64_t looked_at_frames_ = 0;  ///< the log when the space was looked at
+    std::uint64_t named_head_ = 0;
     std::optional<Trouble> complained_about_;
     Steady::time_point complained_at_;
 };

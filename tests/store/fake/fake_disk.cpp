@@ -120,6 +120,7 @@ void Changes::insert(NewItem item) {
     made.id = stored_item.row;
     made.at = now;
     made.kind = RecordKind::item_made;
+    disk.received[made.id] = item.received_at;
     made.lane = item.lane;
     made.object_id = item.object_id;
     for (const NewObject& object : row.has_objects ? *item.objects : std::vector<NewObject>{}) {

@@ -58,6 +58,7 @@ struct FakeDisk {
     std::map<RowId, Ended> ended;                   ///< items, by row
     std::map<model::Uuid, ItemView> ended_objects;  ///< by their ids
     std::vector<Record> records;
+    std::map<RowId, model::Instant> received;            ///< by the records of items' making
     std::map<Hash128, std::set<std::uint64_t>> repeats;  ///< digests by hash; 0: of none
     std::map<std::pair<LaneId, Hash128>, model::ApplicationCorrelation> conversations;
     std::set<std::pair<LaneId, std::string>> provided;

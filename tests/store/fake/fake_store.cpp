@@ -8,6 +8,7 @@
 #include <string>
 #include <tuple>
 
+#include "lihandover/audit/verification.hpp"
 #include "lihandover/store/digest.hpp"
 
 namespace lihandover::store::test {
@@ -974,6 +975,104 @@ model::Result<std::vector<Record>> FakeStore::records(std::int64_t after, std::s
         }
         return page;
     });
+}
+
+void FakeStore::walk_chain(const FakeDisk& disk, const std::function<bool(const audit::Recorded&)>& visit) {
+    std::vector<const Record*> order;
+    for (const Record& record : disk.records) {
+        order.push_back(&record);
+    }
+    std::ranges::sort(order, {}, [](const Record* record) { return record->id; });
+    audit::Hasher hasher;
+    audit::Recorded recorded;
+    for (const Record* record : order) {
+        audit::Entry entry;
+        entry.kind = record->kind;
+        entry.at = record->at;
+        if (record->lane > 0) {
+            const Lane& lane = *disk.lanes.at(static_cast<std::size_t>(record->lane) - 1);
+            entry.destination = lane.destination;
+            entry.liid = lane.liid;
+        }
+        entry.object_id = record->object_id;
+        if (record->kind == RecordKind::item_made) {
+            recorded.item = static_cast<std::uint64_t>(record->id);
+            entry.received_at = disk.received.at(record->id);
+        } else {
+            recorded.item.reset();
+        }
+        entry.who = record->who;
+        entry.why = record->why;
+        recorded.entry = entry;
+        ++recorded.number;
+        recorded.previous = recorded.hash;
+        recorded.hash = hasher.of(recorded.previous, recorded);
+        if (!visit(recorded)) {
+            return;
+        }
+    }
+}
+
+void FakeStore::configure(Settings settings) {
+    const std::lock_guard lock(mutex_);
+    settings_ = std::move(settings);
+}
+
+audit::Head FakeStore::head() const {
+    const std::lock_guard lock(mutex_);
+    audit::Head head;
+    walk_chain(*disk_, [&](const audit::Recorded& recorded) {
+        head = {recorded.number, recorded.hash};
+        return true;
+    });
+    return head;
+}
+
+model::Result<AuditLog::Range> FakeStore::range(std::optional<model::Instant> /*since*/,
+                                                std::optional<model::Instant> /*until*/) {
+    Range range;
+    range.to = range.head = head();
+    const std::lock_guard lock(mutex_);
+    range.node = settings_.node;
+    return range;
+}
+
+model::Result<AuditLog::Read> FakeStore::read(const Place& from, std::uint64_t to, std::size_t limit,
+                                              Visitor& visitor) {
+    return reading([&](const FakeDisk& disk) {
+        Read read{from, true};
+        std::size_t seen = 0;
+        walk_chain(disk, [&](const audit::Recorded& recorded) {
+            if (recorded.number <= from.number) {
+                return true;
+            }
+            if (seen == limit || recorded.number > to) {
+                read.ended = recorded.number > to;
+                return false;
+            }
+            ++seen;
+            const bool more = visitor.entry(recorded);
+            read.place = {recorded.number, recorded.hash, 0};
+            read.ended = more || recorded.number == to;
+            return more;
+        });
+        return read;
+    });
+}
+
+model::Status FakeStore::record_head(const audit::Hash& chain, const audit::Head& head, const std::string& who) {
+    std::promise<Outcome> told;
+    decide(
+        {Call::record_head, {}, {}, {}, who, audit::words_of_head(chain, head)},
+        [](Changes& changes, const Decision& decision) {
+            changes.record(RecordKind::head_recorded, 0, std::nullopt, decision.who, decision.why);
+            return std::size_t{1};
+        },
+        [&](Outcome outcome, std::size_t) { told.set_value(outcome); });
+    if (told.get_future().get() != Outcome::committed) {
+        return model::Error{"the store cannot be written at present"};
+    }
+    return {};
 }
 
 model::Result<std::optional<model::Instant>> FakeStore::oldest(std::string_view destination) {

@@ -40,6 +40,7 @@ enum class Call : std::uint8_t {
     pause,
     resume,
     clock_accepted,
+    record_head,
     change,  ///< of lanes, profiles and warrants
 };
 
@@ -89,6 +90,7 @@ class FakeStore final : public Store,
                         private UploadOutbox,
                         private ObjectDownloads,
                         private OperatorView,
+                        private AuditLog,
                         private Register {
   public:
     explicit FakeStore(const model::Clock& clock = model::system_clock(),
@@ -167,6 +169,7 @@ class FakeStore final : public Store,
     [[nodiscard]] UploadOutbox& upload_outbox() override { return *this; }
     [[nodiscard]] ObjectDownloads& object_downloads() override { return *this; }
     [[nodiscard]] OperatorView& operator_view() override { return *this; }
+    [[nodiscard]] AuditLog& audit_log() override { return *this; }
     [[nodiscard]] Register& warrant_register() override { return *this; }
     void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) override;
     void set_commit_timeout(std::chrono::milliseconds timeout) override;
@@ -242,6 +245,16 @@ class FakeStore final : public Store,
     [[nodiscard]] model::Status clock_accepted(const std::string& who, const std::string& why) override;
     [[nodiscard]] Statistics statistics() const override;
 
+    // -- AuditLog: a chain without checkpoints, linked anew whenever it is asked for
+    void configure(Settings settings) override;
+    [[nodiscard]] audit::Head head() const override;
+    [[nodiscard]] model::Result<Range> range(std::optional<model::Instant> since,
+                                             std::optional<model::Instant> until) override;
+    [[nodiscard]] model::Result<Read> read(const Place& from, std::uint64_t to, std::size_t limit,
+                                           Visitor& visitor) override;
+    [[nodiscard]] model::Status record_head(const audit::Hash& chain, const audit::Head& head,
+                                            const std::string& who) override;
+
     // -- Register
     [[nodiscard]] model::Result<std::vector<LaneId>> lanes(
         std::span<const std::pair<std::string, std::string>> destination_and_liid) override;
@@ -252,6 +265,8 @@ class FakeStore final : public Store,
     [[nodiscard]] model::Status change_warrants(const WarrantChanges& changes) override;
     [[nodiscard]] model::Result<std::vector<StoredPause>> pauses() override;
 
+    /// Goes through the chain until `visit` says false.
+    static void walk_chain(const FakeDisk& disk, const std::function<bool(const audit::Recorded&)>& visit);
     template <typename Look>
     [[nodiscard]] auto reading(const Look& look) const
         -> model::Result<decltype(look(std::declval<const FakeDisk&>()))>;
@@ -298,6 +313,7 @@ class FakeStore final : public Store,
     std::uint64_t commits_ = 0;
     std::uint64_t repeats_ = 0;
     std::uint64_t reused_ids_ = 0;
+    Settings settings_;
     std::thread thread_;
 };
 

@@ -1,0 +1,261 @@
+// The chain of audit entries as the engine keeps it: checkpoints, retention, and rows that somebody changed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lihandover/audit/lines.hpp"
+#include "lihandover/audit/verification.hpp"
+#include "sqlite.hpp"
+#include "support.hpp"
+
+namespace lihandover::store::test {
+namespace {
+
+using namespace sqlite;
+using testing::HasSubstr;
+
+constexpr std::string_view private_pem =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n"
+    "-----END PRIVATE KEY-----\n";
+
+class Chain : public StoreTest {
+  protected:
+    Chain() { open(); }
+
+    void execute(const std::string& sql) const {
+        Connection other(options_.directory / "store.db");
+        other.execute(sql);
+    }
+    /// With a checkpoint behind each `entries` and one at the end.
+    void make(int entries, int checkpoints = 1) {
+        for (int n = 0; n < checkpoints; ++n) {
+            for (int i = 0; i < entries; ++i) {
+                ASSERT_EQ(submit(item()), Outcome::committed);
+            }
+            clock_.advance(std::chrono::minutes(11));
+        }
+        reopen();
+    }
+    struct Lines final : AuditLog::Visitor {
+        [[nodiscard]] bool entry(const audit::Recorded& recorded) override {
+            audit::write_line(recorded, false, text);
+            ++entries;
+            return true;
+        }
+        void checkpoint(const audit::Checkpoint& checkpoint) override {
+            audit::write_line(checkpoint, text);
+            ++checkpoints;
+        }
+        std::string text;
+        std::size_t entries = 0;
+        std::size_t checkpoints = 0;
+    };
+    /// An export as the control API and lihandoverctl make it.
+    std::string exported(std::optional<model::Instant> since = {}, std::optional<model::Instant> until = {}) {
+        const auto range = store_->audit_log().range(since, until).value();
+        Lines lines;
+        audit::write_line(audit::Header{range.chain,
+                                        "",
+                                        "",
+                                        clock_.wall(),
+                                        {range.from.number, range.from.hash},
+                                        range.to,
+                                        range.head,
+                                        since,
+                                        until,
+                                        "",
+                                        ""},
+                          lines.text);
+        if (range.before) {
+            audit::write_line(*range.before, lines.text);
+        }
+        AuditLog::Place place = range.from;
+        for (bool more = true; more;) {
+            const auto read = store_->audit_log().read(place, range.to.number, 3, lines);
+            EXPECT_TRUE(read);
+            more = read && !read->ended;
+            place = read ? read->place : place;
+        }
+        entries_ = lines.entries;
+        checkpoints_ = lines.checkpoints;
+        audit::Hasher hasher;
+        hasher.update(lines.text);
+        const auto count = static_cast<std::uint64_t>(std::ranges::count(lines.text, '\n'));
+        audit::write_line(audit::Closing{range.to, count, hasher.finish()}, lines.text);
+        return lines.text;
+    }
+    static std::string findings(const std::vector<std::string>& files, audit::Verification::Options options = {}) {
+        audit::Verification verification(std::move(options));
+        const auto each = [](std::string_view text, const auto& visit) {
+            while (!text.empty()) {
+                const auto end = text.find('\n');
+                visit(text.substr(0, end));
+                text.remove_prefix(end + 1);
+            }
+        };
+        for (const std::string& file : files) {
+            verification.begin("file");
+            each(file, [&](std::string_view line) { verification.line(line, true); });
+            verification.end();
+        }
+        verification.compare();
+        for (const std::string& file : files) {
+            verification.begin_second("file");
+            each(file, [&](std::string_view line) { verification.second_line(line); });
+        }
+        verification.conclude();
+        std::string all;
+        for (const std::string& finding : verification.findings()) {
+            all += finding + '\n';
+        }
+        return all;
+    }
+    std::string findings() { return findings({exported()}); }
+
+    std::size_t entries_ = 0;
+    std::size_t checkpoints_ = 0;
+};
+
+TEST_F(Chain, AnExportOfItHolds) {
+    make(4, 3);
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    EXPECT_EQ(findings(), "");
+    EXPECT_EQ(entries_, 13U);
+    EXPECT_EQ(checkpoints_, 4U) << "one behind the first entry, which no checkpoint was before";
+}
+
+TEST_F(Chain, AnEmptyOneHolds) {
+    EXPECT_EQ(findings(), "");
+}
+
+TEST_F(Chain, ChangedRowsAreFoundBetweenTheirCheckpoints) {
+    make(4, 3);
+    const auto found_after = [&](const std::string& change, const std::string& undo) {
+        execute(change);
+        const std::string found = findings();
+        execute(undo);
+        EXPECT_EQ(findings(), "") << undo;
+        return found;
+    };
+    EXPECT_THAT(found_after("UPDATE record SET at=at+1 WHERE id=6", "UPDATE record SET at=at-1 WHERE id=6"),
+                HasSubstr("the checkpoint at entry 8"));
+    EXPECT_THAT(
+        found_after("UPDATE record SET nanos=nanos+1000 WHERE id=2", "UPDATE record SET nanos=nanos-1000 WHERE id=2"),
+        HasSubstr("the checkpoint at entry 4"));
+    EXPECT_THAT(found_after("INSERT INTO record_note(record, who, why) VALUES(3, 'eve', 'she says so')",
+                            "DELETE FROM record_note WHERE record=3"),
+                HasSubstr("the checkpoint at entry 4"));
+    EXPECT_THAT(found_after("UPDATE lane SET liid='LIID-X'", "UPDATE lane SET liid='LIID-1'"),
+                HasSubstr("the checkpoint at entry 4"));
+    EXPECT_THAT(found_after("UPDATE record SET kind=7 WHERE id=12", "UPDATE record SET kind=3 WHERE id=12"),
+                HasSubstr("the checkpoint at entry 12"));
+}
+
+TEST_F(Chain, RemovedAndAddedRowsAreFound) {
+    make(4, 2);
+    const std::string good = exported();
+    execute("DELETE FROM record WHERE id=2");
+    EXPECT_THAT(findings(), HasSubstr("entry 4 is missing")) << "some of those up to the checkpoint";
+    execute(
+        "INSERT INTO record SELECT 2, at, kind, lane, object_id, item, level_id, sequence, received, nanos FROM "
+        "record WHERE id=3");
+    EXPECT_NE(findings(), "") << "another in its place";
+    EXPECT_THAT(findings({good, exported()}), HasSubstr("entry 4"));
+    execute(
+        "INSERT INTO record SELECT 100, at, kind, lane, object_id, item, level_id, sequence, received, nanos FROM "
+        "record WHERE id=3");
+    EXPECT_NE(findings(), "");
+}
+
+TEST_F(Chain, RowsBehindTheLastCheckpointAreFoundByTheHead) {
+    make(2);
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    EXPECT_EQ(findings(), "");
+    execute("UPDATE record SET at=at+1 WHERE id=3");
+    EXPECT_THAT(findings(), HasSubstr("do not lead to the hash that the chain had"));
+    execute("DELETE FROM record WHERE id=3");
+    EXPECT_THAT(findings(), HasSubstr("entry 3 is missing"));
+}
+
+TEST_F(Chain, RetentionDropsWholeStretchesAndACheckpointStandsForThem) {
+    options_.record_retention = std::chrono::hours(1);
+    make(4, 10);  // 110 minutes
+    const auto oldest = [&] { return store_->audit_log().range({}, {})->from.number; };
+    ASSERT_TRUE(eventually([&] {
+        EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
+        return oldest() == 20;
+    })) << oldest();
+    ASSERT_TRUE(eventually([&] {
+        EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
+        return store_->operator_view().records(0, 100)->size() == 20;
+    }));
+    EXPECT_EQ(findings(), "");
+    EXPECT_EQ(entries_, 20U);
+    ASSERT_TRUE(store_->audit_log().range({}, {})->before);
+    EXPECT_EQ(store_->audit_log().range({}, {})->before->head.number, 20U);
+}
+
+TEST_F(Chain, AnExportByTimeIsOfWholeStretches) {
+    const model::Instant begun = clock_.wall();
+    make(4, 5);
+    const auto at = [&](int minutes) { return model::Instant{begun.seconds + minutes * 60, 0}; };
+    EXPECT_EQ(findings({exported(at(23), at(25))}), "");
+    EXPECT_EQ(entries_, 4U) << "the third";
+    EXPECT_EQ(findings({exported(at(23), at(25)), exported()}), "");
+    EXPECT_EQ(findings({exported(at(12))}), "");
+    EXPECT_EQ(entries_, 16U);
+    EXPECT_EQ(findings({exported({}, at(5))}), "");
+    EXPECT_EQ(entries_, 4U);
+}
+
+TEST_F(Chain, CheckpointsAreSigned) {
+    const auto key = audit::SigningKey::from_pem(private_pem).value();
+    store_->audit_log().configure({2, std::chrono::hours(1), "csp-a", key});
+    for (int i = 0; i < 5; ++i) {
+        ASSERT_EQ(submit(item()), Outcome::committed);
+    }
+    audit::Verification::Options options;
+    options.key = audit::VerifyingKey::from_pem(key->public_pem()).value();
+    EXPECT_EQ(findings({exported()}, options), "");
+    EXPECT_GE(checkpoints_, 2U);
+    execute("UPDATE chain_checkpoint SET at=at+1 WHERE number=3");
+    EXPECT_THAT(findings({exported()}, options), HasSubstr("was not made with this key"));
+}
+
+TEST_F(Chain, AStoreThatWentBackIsRecognised) {
+    make(3);
+    const std::string before = exported();
+    close();
+    std::filesystem::copy_file(options_.directory / "store.db", directory_.path() / "backup");
+    open();
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    const std::string later = exported();
+    EXPECT_EQ(findings({before, later}), "");
+    close();
+    std::filesystem::copy_file(directory_.path() / "backup", options_.directory / "store.db",
+                               std::filesystem::copy_options::overwrite_existing);
+    // The whole directory was put back, so that nothing beside the database knows.
+    std::filesystem::rename(options_.directory / "audit.head", directory_.path() / "head");
+    open();
+    clock_.advance(std::chrono::seconds(1));
+    EXPECT_THAT(record_kinds(), testing::Not(testing::Contains(RecordKind::store_restored)));
+    EXPECT_THAT(findings({later, exported()}), HasSubstr("ends before entry 4"));
+    close();
+    // The database alone.
+    std::filesystem::rename(directory_.path() / "head", options_.directory / "audit.head");
+    open();
+    clock_.advance(std::chrono::seconds(1));
+    EXPECT_THAT(record_kinds(), testing::Contains(RecordKind::store_restored));
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    EXPECT_EQ(findings({exported()}), "") << "by itself it fits";
+    reopen();
+    EXPECT_THAT(record_kinds(), testing::Contains(RecordKind::store_restored).Times(1)) << "once";
+    EXPECT_THAT(findings({later, exported()}), HasSubstr("forked"));
+}
+
+}  // namespace
+}  // namespace lihandover::store::test
