@@ -7,15 +7,16 @@
 
 namespace lihandover::admin {
 
-/// What the control API answers: a JSON document.
+/// What the control API answers: a JSON document, or one in each line.
 struct Answer {
     unsigned status = 200;
     std::string body;
+    std::string_view content_type = "application/json";
 };
 
 /// `sentence` is for the operator.
 [[nodiscard]] inline Answer refuse(unsigned status, std::string_view sentence) {
-    return {status, error_body(sentence)};
+    return {status, error_body(sentence), "application/json"};
 }
 
 }  // namespace lihandover::admin

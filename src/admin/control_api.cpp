@@ -9,12 +9,11 @@ namespace lihandover::admin {
 
 namespace {
 
-constexpr std::string_view json_type = "application/json";
 constexpr std::string_view one_item = "/v1/items/";
 
-constexpr std::array<std::string_view, 3> reads = {"/v1/status", "/v1/warrants", "/v1/items"};
-constexpr std::array<std::string_view, 7> orders = {"/v1/retry",        "/v1/reject", "/v1/approve", "/v1/reload",
-                                                    "/v1/accept-clock", "/v1/pause",  "/v1/resume"};
+constexpr std::array<std::string_view, 4> reads = {"/v1/status", "/v1/warrants", "/v1/items", "/v1/audit"};
+constexpr std::array<std::string_view, 8> orders = {"/v1/retry", "/v1/reject",       "/v1/approve", "/v1/reload",
+                                                    "/v1/pause", "/v1/accept-clock", "/v1/resume",  "/v1/record-head"};
 
 }  // namespace
 
@@ -23,6 +22,7 @@ ControlApi::ControlApi(const Parts& parts, const boost::asio::any_io_executor& w
     : status_(parts, worker, readiness),
       warrants_(parts, worker),
       items_(parts.items, worker),
+      audit_(parts, worker),
       decisions_(parts, worker),
       orders_(parts, worker) {}
 
@@ -30,7 +30,7 @@ boost::asio::awaitable<void> ControlApi::handle(http::Exchange& exchange) {
     auto result = co_await answer(exchange);
     http::Response response;
     response.status = result.status;
-    response.content_type = json_type;
+    response.content_type = result.content_type;
     response.body = std::move(result.body);
     if (result.status == 503) {
         response.fields.emplace_back("Retry-After", "1");
@@ -68,6 +68,9 @@ boost::asio::awaitable<Answer> ControlApi::read(const http::Exchange& exchange) 
     if (path == "/v1/items") {
         co_return co_await items_.list(exchange.query());
     }
+    if (path == "/v1/audit") {
+        co_return co_await audit_.list(exchange.query());
+    }
     co_return co_await items_.show(path.substr(one_item.size()));
 }
 
@@ -84,6 +87,9 @@ boost::asio::awaitable<Answer> ControlApi::order(http::Exchange& exchange) const
     }
     if (path == "/v1/accept-clock") {
         co_return co_await orders_.accept_clock(exchange);
+    }
+    if (path == "/v1/record-head") {
+        co_return co_await orders_.record_head(exchange);
     }
     if (path == "/v1/pause") {
         co_return co_await orders_.deliver(exchange, DaemonOrders::Delivery::pause);

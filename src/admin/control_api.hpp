@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "answer.hpp"
+#include "audit_resource.hpp"
 #include "daemon_orders.hpp"
 #include "item_decisions.hpp"
 #include "item_resource.hpp"
@@ -33,6 +34,7 @@ class ControlApi final : public http::Handler {
     StatusResource status_;
     WarrantResource warrants_;
     ItemResource items_;
+    AuditResource audit_;
     ItemDecisions decisions_;
     DaemonOrders orders_;
 };

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "lihandover/audit/verification.hpp"
 #include "lihandover/base/background.hpp"
 #include "status_resource.hpp"
 
@@ -54,6 +55,25 @@ boost::asio::awaitable<Answer> DaemonOrders::accept_clock(http::Exchange& exchan
         co_return refuse(503, recorded.error().message + "; the clock is trusted no more than before");
     }
     control_.accept_clock();
+    co_return Answer{200, "{}\n"};
+}
+
+boost::asio::awaitable<Answer> DaemonOrders::record_head(http::Exchange& exchange) const {
+    const auto read = co_await read_order(exchange);
+    if (!read.order) {
+        co_return refuse(read.bad.status, read.bad.sentence);
+    }
+    const Order& order = *read.order;
+    const auto named = audit::head_of_words(order.head);
+    if (!named || !order.ids.empty() || !order.destination.empty() || order.code || !order.reason.empty() ||
+        order.confirm_ended) {
+        co_return refuse(400, "record-head takes head (`chain HASH head NUMBER:HASH`) and operator");
+    }
+    const std::string who = co_await who_of(exchange, order);
+    auto record = [this, &who, &named] { return audit_.record_head(named->chain, named->head, who); };
+    if (const model::Status recorded = co_await base::run_on(worker_, std::move(record)); !recorded) {
+        co_return refuse(503, recorded.error().message);
+    }
     co_return Answer{200, "{}\n"};
 }
 

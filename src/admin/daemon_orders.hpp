@@ -13,16 +13,23 @@
 
 namespace lihandover::admin {
 
-/// POST /v1/reload, /v1/accept-clock, /v1/pause and /v1/resume: an operator's orders to the daemon. On the server's
-/// thread.
+/// POST /v1/reload, /v1/accept-clock, /v1/record-head, /v1/pause and /v1/resume: an operator's orders to the daemon. On
+/// the server's thread.
 class DaemonOrders {
   public:
     DaemonOrders(const Parts& parts, boost::asio::any_io_executor worker)
-        : control_(parts.control), decisions_(parts.items), clock_(parts.clock), worker_(std::move(worker)) {}
+        : control_(parts.control),
+          decisions_(parts.items),
+          audit_(parts.audit),
+          clock_(parts.clock),
+          worker_(std::move(worker)) {}
 
     [[nodiscard]] boost::asio::awaitable<Answer> reload(http::Exchange& exchange) const;
 
     [[nodiscard]] boost::asio::awaitable<Answer> accept_clock(http::Exchange& exchange) const;
+
+    /// Another daemon's chain, for which this one is witness.
+    [[nodiscard]] boost::asio::awaitable<Answer> record_head(http::Exchange& exchange) const;
 
     enum class Delivery : std::uint8_t { pause, resume };
     [[nodiscard]] boost::asio::awaitable<Answer> deliver(http::Exchange& exchange, Delivery wish) const;
@@ -32,6 +39,7 @@ class DaemonOrders {
 
     Control& control_;
     store::OperatorView& decisions_;
+    store::AuditLog& audit_;
     const model::Clock& clock_;
     boost::asio::any_io_executor worker_;
 };

@@ -65,9 +65,17 @@ void write_item_fields(JsonWriter& json, const store::ItemView& item) {
 struct ItemResource::Page {
     std::optional<store::ItemState> state;
     std::string destination;
+    std::optional<model::Instant> since, until;  ///< of their receipt
     store::RowId after = 0;
     std::optional<model::Uuid> after_id;
     std::size_t limit = 100;
+
+    /// Whether every item is meant, whatever it says of itself.
+    [[nodiscard]] bool all() const { return destination.empty() && !since && !until; }
+    [[nodiscard]] bool has(const store::ItemView& item) const {
+        return (destination.empty() || item.destination == destination) && (!since || item.received_at >= *since) &&
+               (!until || item.received_at < *until);
+    }
 };
 
 boost::asio::awaitable<Answer> ItemResource::list(std::string_view query) const {
@@ -90,6 +98,12 @@ boost::asio::awaitable<Answer> ItemResource::list(std::string_view query) const 
             }
         } else if (name == "destination") {
             page.destination = value;
+        } else if (name == "since" || name == "until") {
+            const auto time = model::parse_rfc3339(value);
+            if (!time) {
+                co_return refuse(400, "since, until: a time as 2026-03-01T00:00:00Z");
+            }
+            (name == "since" ? page.since : page.until) = time->instant;
         } else if (name == "after") {
             page.after_id = model::Uuid::parse(value);
             if (!page.after_id) {
@@ -100,7 +114,7 @@ boost::asio::awaitable<Answer> ItemResource::list(std::string_view query) const 
                 page.after = static_cast<store::RowId>(*row);
             }
         } else {
-            co_return refuse(400, "an unknown parameter; known are state, destination, limit and after");
+            co_return refuse(400, "an unknown parameter; known are state, destination, since, until, limit and after");
         }
     }
     auto write = [this, page] { return write_items(page); };
@@ -126,7 +140,7 @@ Answer ItemResource::write_items(const Page& page) const {
     std::size_t looked_at = 0;
     bool more = true;
     while (more && written < page.limit && looked_at < max_scan) {
-        const auto asked = page.destination.empty() ? page.limit - written : max_page;
+        const auto asked = page.all() ? page.limit - written : max_page;
         const auto items = items_.items(page.state, after, asked);
         if (!items) {
             return refuse(500, items.error().message);
@@ -139,7 +153,7 @@ Answer ItemResource::write_items(const Page& page) const {
                 break;
             }
             after = item.row;
-            if (!page.destination.empty() && item.destination != page.destination) {
+            if (!page.has(item)) {
                 continue;
             }
             write_item_fields(json, item);

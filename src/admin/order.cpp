@@ -63,6 +63,9 @@ model::Status take_member(std::string_view name, dom::element value, Order& orde
     if (name == "reason") {
         return take_text(value, name, Order::max_reason, order.reason);
     }
+    if (name == "head") {
+        return take_text(value, name, Order::max_head, order.head);
+    }
     if (name == "operator") {
         return take_text(value, name, Order::max_operator, order.operator_name);
     }
@@ -80,7 +83,7 @@ model::Status take_member(std::string_view name, dom::element value, Order& orde
         order.code = code;
         return {};
     }
-    return model::Error{"an unknown member; known are ids, destination, code, reason, confirm_ended, operator"};
+    return model::Error{"an unknown member; known are ids, destination, code, reason, confirm_ended, head, operator"};
 }
 
 }  // namespace

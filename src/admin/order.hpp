@@ -21,12 +21,14 @@ struct Order {
     std::optional<std::uint64_t> code;
     std::string reason;
     bool confirm_ended = false;
+    std::string head;           ///< of another daemon's chain (audit::words_of_head)
     std::string operator_name;  ///< empty: the peer's user alone
 
     static constexpr std::size_t max_body = std::size_t{128} << 10;
     static constexpr std::size_t max_ids = 1000;
     static constexpr std::size_t max_destination = 64;  ///< bytes
     static constexpr std::size_t max_reason = 1000;     ///< bytes
+    static constexpr std::size_t max_head = 200;        ///< bytes
     static constexpr std::size_t max_operator = 64;     ///< bytes
 };
 

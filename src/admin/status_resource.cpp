@@ -8,6 +8,7 @@
 
 #include "health_endpoint.hpp"
 #include "lihandover/base/background.hpp"
+#include "lihandover/base/hex.hpp"
 #include "words.hpp"
 
 namespace lihandover::admin {
@@ -124,6 +125,8 @@ Answer StatusResource::write(const Status& status, Readiness readiness) const {
         .time("started_at", status.started_at)
         .time("now", parts_.clock.wall());
     write_store(json, statistics);
+    const audit::Head head = parts_.audit.head();
+    json.key("audit").open_object().number("entries", head.number).text("head", base::to_hex(head.hash)).close_object();
     write_destinations(json, status, statistics);
     json.key("warrants")
         .open_object()

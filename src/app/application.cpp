@@ -137,7 +137,7 @@ model::Status Application::start() {
     log_warnings(assembled.assembly->warnings);
     follow_clock(configuration);
     for (const auto& step :
-         {std::function<model::Status()>([&] { return open_store(parts_, configuration); }),
+         {std::function<model::Status()>([&] { return open_store(parts_, *assembled.assembly); }),
           std::function<model::Status()>([&] { return load_warrants(assembled.assembly); }),
           std::function<model::Status()>([&] { return create_parts(parts_, *assembled.assembly, *this); })}) {
         if (asked_to_stop_) {

@@ -1,5 +1,7 @@
 #include "assembly.hpp"
 
+#include <fstream>
+#include <string>
 #include <utility>
 
 #include "lihandover/handover/names.hpp"
@@ -90,6 +92,28 @@ class Builder {
                 settings.certificates.emplace(name, options.binary->client_certificates);
             }
         }
+    }
+
+    void signing_key() {
+        const std::string& path = assembly_.configuration.audit.signing_key;
+        if (path.empty()) {
+            return;
+        }
+        constexpr std::streamsize most = 64 << 10;
+        std::ifstream file(path, std::ios::binary);
+        std::string pem(most, '\0');
+        file.read(pem.data(), most);
+        if (!file.is_open() || file.bad()) {
+            add_problem("audit.signing_key", "the file cannot be read");
+            return;
+        }
+        pem.resize(static_cast<std::size_t>(file.gcount()));
+        auto key = audit::SigningKey::from_pem(pem);
+        if (!key) {
+            add_problem("audit.signing_key", key.error().message);
+            return;
+        }
+        assembly_.signing_key = std::move(*key);
     }
 
     void binary_routes() {
@@ -218,6 +242,7 @@ Assembled assemble(const std::string& config_file, model::Instant now, Strictnes
     builder.destinations();
     builder.object_server();
     builder.binary_routes();
+    builder.signing_key();
     builder.schemas();
     config::sort_by_place(result.problems);
     if (result.problems.empty()) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lihandover/audit/signature.hpp"
 #include "lihandover/config/configuration.hpp"
 #include "lihandover/config/problem.hpp"
 #include "lihandover/delivery/delivery.hpp"
@@ -41,6 +42,8 @@ struct Assembly {
     std::map<std::string, std::shared_ptr<const intake::BinaryRoute>> binary_routes;
     /// By destination name.
     std::map<std::string, model::Profile> profiles;
+    /// Null where audit.signing_key is not given.
+    std::shared_ptr<const audit::SigningKey> signing_key;
     std::vector<WatchedCertificate> certificates;
     /// Destinations whose certificate, key or CA cannot be read; they are paused. Only in an assembly for a start.
     std::set<std::string> unusable;

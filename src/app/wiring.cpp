@@ -1,6 +1,8 @@
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
@@ -171,7 +173,20 @@ Parts::~Parts() {
     }
 }
 
-model::Status open_store(Parts& parts, const config::Configuration& configuration) {
+std::string node_name() {
+    std::array<char, 256> name{};
+    return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+void configure_audit(store::Store& store, const Assembly& assembly) {
+    const config::Audit& options = assembly.configuration.audit;
+    store.audit_log().configure({options.checkpoint_entries,
+                                 std::chrono::duration_cast<std::chrono::seconds>(options.checkpoint_interval),
+                                 node_name(), assembly.signing_key});
+}
+
+model::Status open_store(Parts& parts, const Assembly& assembly) {
+    const config::Configuration& configuration = assembly.configuration;
     store::Options options;
     options.directory = configuration.state_dir;
     options.max_bytes = configuration.store.max_bytes;
@@ -182,6 +197,7 @@ model::Status open_store(Parts& parts, const config::Configuration& configuratio
         return opened.error();
     }
     parts.store = std::move(*opened);
+    configure_audit(*parts.store, assembly);
     const metrics::Histogram commits = parts.metrics.store_commit_seconds();
     parts.store->set_commit_observer([commits](double seconds) { commits.observe(seconds); });
     parts.stops.add([&parts](StopTime) {
@@ -218,9 +234,10 @@ model::Status create_parts(Parts& parts, const Assembly& assembly, admin::Contro
         parts.copier = std::make_unique<intake::FileCopier>(root, parts.store->object_intake(),
                                                             parts.metrics.objects_lost(), parts.clock);
     }
-    auto admin = admin::Admin::listen(parts.intake_io.get_executor(), assembly.configuration.admin,
-                                      {control, parts.store->operator_view(), parts.store->item_intake(), parts.metrics,
-                                       parts.clock, parts.workers.get_executor()});
+    auto admin =
+        admin::Admin::listen(parts.intake_io.get_executor(), assembly.configuration.admin,
+                             {control, parts.store->operator_view(), parts.store->audit_log(),
+                              parts.store->item_intake(), parts.metrics, parts.clock, parts.workers.get_executor()});
     if (!admin) {
         return model::prefixed("admin: ", admin.error());
     }

@@ -71,6 +71,27 @@ Schema<Store> store_schema() {
                 &Store::commit_timeout, duration_type(Duration(100), hours(1)));
 }
 
+Schema<Audit> audit_schema() {
+    return Schema<Audit>()
+        .option({.name = "signing_key",
+                 .help = "A private key of Ed25519, in PEM and not encrypted, that signs checkpoints of the audit "
+                         "entries. Absent: they are not signed.",
+                 .example = "/etc/lihandoverd/keys/audit.pem",
+                 .reloadable = true},
+                &Audit::signing_key, path_type())
+        .option({.name = "checkpoint_entries",
+                 .help = "After about so many entries comes a checkpoint, which stands for all before it once they are "
+                         "older than `store.record_retention`.",
+                 .example = "10000",
+                 .reloadable = true},
+                &Audit::checkpoint_entries, integer_type(1, 1'000'000))
+        .option({.name = "checkpoint_interval",
+                 .help = "After so long there is a checkpoint too, if there were entries.",
+                 .example = "10m",
+                 .reloadable = true},
+                &Audit::checkpoint_interval, duration_type(seconds(1), days(7)));
+}
+
 Schema<CspSchema> csp_schema_schema() {
     return Schema<CspSchema>()
         .option(
@@ -283,6 +304,7 @@ const Schema<Configuration>& configuration_schema() {
                      .reloadable = true},
                     &Configuration::late_events, duration_type(seconds(0), days(366)))
             .section({.name = "store", .help = "The durable state."}, &Configuration::store, store_schema())
+            .section({.name = "audit", .help = "The chain of audit entries."}, &Configuration::audit, audit_schema())
             .section({.name = "csp_schema", .help = "How LEAs learn the schema of our CSP-defined part."},
                      &Configuration::csp_schema, csp_schema_schema())
             .map({.name = "destinations",

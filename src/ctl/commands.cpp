@@ -19,16 +19,10 @@ namespace {
 namespace dom = simdjson::dom;
 
 constexpr std::uint64_t page_size = 1000;
-/// A decision waits for a commit, a reload for reading every changed file.
-constexpr std::chrono::seconds decision_timeout{120};
+/// A reload waits for reading every changed file.
 constexpr std::chrono::seconds reload_timeout{900};
 /// Beyond this many characters an LEA's words are cut in a table; `show` prints all of them.
 constexpr std::size_t words_width = 60;
-
-int complain(std::string_view sentence) {
-    std::cerr << "lihandoverctl: " << printable(sentence) << '\n';
-    return 1;
-}
 
 std::string text_of(dom::element object, std::string_view name) {
     std::string_view text;
@@ -65,61 +59,12 @@ std::vector<dom::element> elements_of(dom::element object, std::string_view name
     return {array.begin(), array.end()};
 }
 
-/// An answer that should have been a success and is not.
-int complain(const Answer& answer) {
-    if (answer.status == 0) {
-        return complain(answer.failure);
-    }
-    dom::parser parser;
-    dom::element body;
-    if (parser.parse(answer.body).get(body) != simdjson::SUCCESS || text_of(body, "error").empty()) {
-        return complain("the daemon answered with HTTP status " + std::to_string(answer.status));
-    }
-    (void)complain(text_of(body, "error"));
-    for (const auto item : elements_of(body, "items")) {
-        std::cerr << "  " << printable(text_of(item, "id")) << ": " << printable(text_of(item, "state")) << '\n';
-    }
-    return 1;
-}
-
 int print_json(std::string_view body) {
     std::cout << printable_json(body);
     if (!body.ends_with('\n')) {
         std::cout << '\n';
     }
     return std::cout.flush() ? 0 : complain("the output cannot be written");
-}
-
-std::string json_text(std::string_view text) {
-    std::string out = "\"";
-    for (const char byte : text) {
-        const auto value = static_cast<unsigned char>(byte);
-        if (byte == '"' || byte == '\\') {
-            out += '\\';
-            out += byte;
-        } else if (value < 0x20) {
-            out += "\\u00";
-            base::append_hex(out, byte);
-        } else {
-            out += byte;
-        }
-    }
-    return out + '"';
-}
-
-std::string percent_coded(std::string_view text) {
-    std::string out;
-    for (const char byte : text) {
-        const bool plain = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
-                           (byte >= 'a' && byte <= 'z') || byte == '-' || byte == '.' || byte == '_';
-        if (plain) {
-            out += byte;
-        } else {
-            out += '%';
-            base::append_hex(out, byte, base::hex_capitals);
-        }
-    }
-    return out;
 }
 
 /// Goes through the pages of a list and passes on each element, up to the limit. Returns the exit status.
@@ -232,7 +177,61 @@ void print_report(dom::element report, std::ostream& out, std::ostream& problems
     }
 }
 
-/// The body of a request: everything given on the command line that the command allows.
+}  // namespace
+
+int complain(std::string_view sentence) {
+    std::cerr << "lihandoverctl: " << printable(sentence) << '\n';
+    return 1;
+}
+
+int complain(const Answer& answer) {
+    if (answer.status == 0) {
+        return complain(answer.failure);
+    }
+    dom::parser parser;
+    dom::element body;
+    if (parser.parse(answer.body).get(body) != simdjson::SUCCESS || text_of(body, "error").empty()) {
+        return complain("the daemon answered with HTTP status " + std::to_string(answer.status));
+    }
+    (void)complain(text_of(body, "error"));
+    for (const auto item : elements_of(body, "items")) {
+        std::cerr << "  " << printable(text_of(item, "id")) << ": " << printable(text_of(item, "state")) << '\n';
+    }
+    return 1;
+}
+
+std::string json_text(std::string_view text) {
+    std::string out = "\"";
+    for (const char byte : text) {
+        const auto value = static_cast<unsigned char>(byte);
+        if (byte == '"' || byte == '\\') {
+            out += '\\';
+            out += byte;
+        } else if (value < 0x20) {
+            out += "\\u00";
+            base::append_hex(out, byte);
+        } else {
+            out += byte;
+        }
+    }
+    return out + '"';
+}
+
+std::string percent_coded(std::string_view text) {
+    std::string out;
+    for (const char byte : text) {
+        const bool plain = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
+                           (byte >= 'a' && byte <= 'z') || byte == '-' || byte == '.' || byte == '_';
+        if (plain) {
+            out += byte;
+        } else {
+            out += '%';
+            base::append_hex(out, byte, base::hex_capitals);
+        }
+    }
+    return out;
+}
+
 std::string order_of(const Options& options) {
     std::string body = "{";
     const auto add = [&body](std::string_view name, std::string_view json) {
@@ -260,13 +259,14 @@ std::string order_of(const Options& options) {
     if (options.confirm_ended) {
         add("confirm_ended", "true");
     }
+    if (!options.head.empty()) {
+        add("head", json_text(options.head));
+    }
     if (!options.operator_name.empty()) {
         add("operator", json_text(options.operator_name));
     }
     return body + '}';
 }
-
-}  // namespace
 
 int show_status(const Options& options) {
     const auto answer = Connection(options.socket).get("/v1/status");
@@ -294,6 +294,10 @@ int show_status(const Options& options) {
               << "warrants: " << count_of(warrants, "active") << " active, " << count_of(warrants, "pending")
               << " pending, " << count_of(warrants, "expired") << " expired, " << count_of(warrants, "files_bad")
               << " bad files\n";
+    if (dom::element audit; body["audit"].get(audit) == simdjson::SUCCESS) {
+        std::cout << "audit: " << count_of(audit, "entries") << " entries, head " << printable(text_of(audit, "head"))
+                  << '\n';
+    }
     dom::element report;
     if (body["last_reload"].get(report) == simdjson::SUCCESS && report.is_object()) {
         std::cout << "last ";
@@ -358,6 +362,11 @@ int list_items(const Options& options) {
     }
     if (!options.destination.empty()) {
         parameters += "&destination=" + percent_coded(options.destination);
+    }
+    for (const auto& [name, value] : {std::pair("&since=", &options.since), std::pair("&until=", &options.until)}) {
+        if (!value->empty()) {
+            parameters += name + percent_coded(*value);
+        }
     }
     if (options.json) {
         return walk_json(options, "/v1/items", "items", parameters);

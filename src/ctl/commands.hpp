@@ -1,8 +1,11 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "connection.hpp"
@@ -22,6 +25,13 @@ struct Options {
     std::string state;
     std::string after;
     std::optional<std::uint64_t> limit;
+    std::string since, until;
+    std::string liid;
+    std::vector<std::string> files;
+    std::string public_key;
+    std::string format = "csv";
+    std::vector<std::string> heads;
+    std::string head;  ///< of another daemon's chain, in words
 };
 
 // Each prints its result to stdout, or what went wrong to stderr, and returns the exit status: 0 only if everything
@@ -37,5 +47,31 @@ struct Options {
 [[nodiscard]] int accept_clock(const Options& options);
 /// `command` is pause or resume.
 [[nodiscard]] int order_delivery(const Options& options, const std::string& command);
+
+/// Says what went wrong on stderr; 1.
+int complain(std::string_view sentence);
+/// The same of an answer that should have been a success.
+int complain(const Answer& answer);
+[[nodiscard]] std::string percent_coded(std::string_view text);
+/// As a JSON string.
+[[nodiscard]] std::string json_text(std::string_view text);
+/// The body of a request: everything given on the command line that the command allows.
+[[nodiscard]] std::string order_of(const Options& options);
+inline constexpr std::chrono::seconds decision_timeout{120};  ///< a decision waits for a commit
+
+// audit_commands.cpp
+
+[[nodiscard]] int export_audit(const Options& options);
+/// Works without the daemon.
+[[nodiscard]] int verify_audit(const Options& options);
+[[nodiscard]] int record_head(Options options);
+/// Asks for the pages of an export and passes on the lines of each; the exit status.
+///   filter  parameters of the query
+[[nodiscard]] int walk_audit(const Options& options, const std::string& filter,
+                             const std::function<bool(std::string_view lines)>& page);
+
+// report.cpp
+
+[[nodiscard]] int report(const Options& options);
 
 }  // namespace lihandover::ctl

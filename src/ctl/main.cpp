@@ -15,6 +15,40 @@ namespace {
 
 using lihandover::ctl::Options;
 
+void declare_record(CLI::App& app, Options& options, std::function<int()>& command) {
+    namespace ctl = lihandover::ctl;
+    auto* const audit = app.add_subcommand("audit", "the record of all decisions");
+    audit->require_subcommand(1);
+
+    auto* const exported = audit->add_subcommand("export", "print its entries, one JSON object per line");
+    exported->add_option("--since", options.since, "from this time on, as 2026-03-01T00:00:00Z");
+    exported->add_option("--until", options.until, "before this time");
+    auto* const destination =
+        exported->add_option("--destination", options.destination, "of one warrant: where it goes");
+    auto* const liid = exported->add_option("--liid", options.liid, "and its LIID");
+    destination->needs(liid);
+    liid->needs(destination);
+    exported->callback([&] { command = [&] { return ctl::export_audit(options); }; });
+
+    auto* const verify = audit->add_subcommand("verify", "check exports, without the daemon");
+    verify->add_option("FILE", options.files, "exports, of any daemons")->required();
+    verify->add_option("--public-key", options.public_key, "of audit.signing_key, in PEM: check signatures with it");
+    verify->add_option("--head", options.heads, "NUMBER:HASH that somebody wrote down: it has to be there");
+    verify->callback([&] { command = [&] { return ctl::verify_audit(options); }; });
+
+    auto* const record = audit->add_subcommand("record-head", "be witness for another daemon's chain");
+    record->add_option("FILE", options.files, "an export of it")->required()->expected(1);
+    record->callback([&] { command = [&] { return ctl::record_head(options); }; });
+
+    auto* const report = app.add_subcommand("report", "what became of the items of each warrant");
+    report->add_option("--destination", options.destination, "of one destination only");
+    report->add_option("--liid", options.liid, "of one LIID only");
+    report->add_option("--since", options.since, "made from this time on, as 2026-03-01T00:00:00Z");
+    report->add_option("--until", options.until, "made before this time");
+    report->add_option("--format", options.format, "csv or json")->check(CLI::IsMember({"csv", "json"}));
+    report->callback([&] { command = [&] { return ctl::report(options); }; });
+}
+
 /// Declares the command line; the command that is chosen sets `command`.
 void declare(CLI::App& app, Options& options, std::function<int()>& command) {
     namespace ctl = lihandover::ctl;
@@ -37,6 +71,8 @@ void declare(CLI::App& app, Options& options, std::function<int()>& command) {
     items->add_option("--state", options.state, "only these")
         ->check(CLI::IsMember({"held", "queued", "set_aside", "refused", "delivered", "rejected"}));
     items->add_option("--destination", options.destination, "only those of a destination");
+    items->add_option("--since", options.since, "received from this time on, as 2026-03-01T00:00:00Z");
+    items->add_option("--until", options.until, "received before this time");
     items->add_option("--limit", options.limit, "at most so many")->check(CLI::PositiveNumber);
     items->add_option("--after", options.after, "from the one behind this item");
     items->callback([&] { command = [&] { return ctl::list_items(options); }; });
@@ -79,6 +115,7 @@ void declare(CLI::App& app, Options& options, std::function<int()>& command) {
     clock->require_subcommand(1);
     auto* const accept = clock->add_subcommand("accept", "say that the wall clock is right");
     accept->callback([&] { command = [&] { return ctl::accept_clock(options); }; });
+    declare_record(app, options, command);
 
     auto* const reload = app.add_subcommand("reload", "read configuration and warrants anew");
     reload->add_flag("--confirm-ended", options.confirm_ended,

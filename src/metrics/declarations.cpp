@@ -49,7 +49,7 @@ constexpr std::array<double, 15> post_buckets = {0.0005, 0.001, 0.0025, 0.005, 0
 constexpr std::array<double, 13> commit_buckets = {0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                                                    0.05,    0.1,    0.25,  0.5,    1,     5};
 
-constexpr std::array<Declaration, 56> all = {{
+constexpr std::array<Declaration, 57> all = {{
     {"lihandover_events_received_total", Kind::counter, "Events read from a source, accepted or not.", by_source, {}},
     {"lihandover_events_accepted_total",
      Kind::counter,
@@ -206,6 +206,11 @@ constexpr std::array<Declaration, 56> all = {{
     {"lihandover_store_accepting",
      Kind::gauge,
      "1 when the store takes new items; 0 when sources are refused.",
+     {},
+     {}},
+    {"lihandover_audit_entries",
+     Kind::gauge,
+     "The number of the newest audit entry in the chain. It never falls.",
      {},
      {}},
     {"lihandover_warrants", Kind::gauge, "Warrants loaded.", by_warrant_state, {}},

@@ -72,6 +72,7 @@ enum class Metric : std::uint8_t {
     store_max_bytes,
     store_fill_alarm,
     store_accepting,
+    audit_entries,
     warrants,
     warrant_files_bad,
     warrants_unconfirmed,

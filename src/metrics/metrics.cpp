@@ -54,6 +54,7 @@ class Samples : public Scrape {
     void objects(std::string_view destination, ObjectState state, std::uint64_t count) override {
         set(Metric::objects, {destination, object_state_names.at(static_cast<std::size_t>(state))}, count);
     }
+    void audit_entries(std::uint64_t number) override { set(Metric::audit_entries, {}, number); }
     void object_bytes(std::uint64_t bytes) override { set(Metric::object_bytes, {}, bytes); }
     void store_bytes(std::uint64_t used, std::uint64_t maximum) override {
         set(Metric::store_bytes, {}, used);

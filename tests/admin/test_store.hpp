@@ -14,6 +14,7 @@ class TestStore {
     TestStore();
 
     [[nodiscard]] store::OperatorView& items() { return store_.operator_view(); }
+    [[nodiscard]] store::AuditLog& audit() { return store_.audit_log(); }
     [[nodiscard]] const store::ItemIntake& intake() { return store_.item_intake(); }
 
     /// Adds an item with the next row; `change` changes what it says.

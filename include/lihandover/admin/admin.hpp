@@ -12,6 +12,7 @@
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
+#include "lihandover/store/audit_log.hpp"
 #include "lihandover/store/intake.hpp"
 #include "lihandover/store/operator_view.hpp"
 
@@ -29,6 +30,7 @@ enum class Readiness : std::uint8_t {
 struct Parts {
     Control& control;
     store::OperatorView& items;
+    store::AuditLog& audit;
     /// Asked whether it accepts, for /readyz.
     const store::ItemIntake& intake;
     metrics::Metrics& metrics;

@@ -99,6 +99,13 @@ struct Store {
     Duration commit_timeout = std::chrono::seconds(10);
 };
 
+/// The chain of audit entries.
+struct Audit {
+    std::string signing_key;  ///< a file; empty: checkpoints are not signed
+    std::uint32_t checkpoint_entries = 10'000;
+    Duration checkpoint_interval = std::chrono::minutes(10);
+};
+
 /// When an item carries the text of the CSP's schema (TS 103 707 table 9).
 enum class SchemaContent : std::uint8_t { never, first, always };
 
@@ -198,6 +205,7 @@ struct Configuration {
     Intake intake;
     model::Matching matching;
     Store store;
+    Audit audit;
     CspSchema csp_schema;
     std::map<std::string, Destination> destinations;  ///< by name, `[a-z0-9-]{1,64}`
     std::optional<ObjectServer> objectserver;
