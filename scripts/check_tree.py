@@ -309,6 +309,30 @@ def check_tests(path, number, text, names):
             breach(path, number, f"there is no test {name}")
 
 
+def check_built(paths, known):
+    """Every source file is named by the CMakeLists.txt of its folder or of one above: a test that nothing builds passes
+    for ever."""
+    fuzzers = read("tests/fuzz/CMakeLists.txt")
+    for path in paths:
+        fuzzer = re.fullmatch(r"tests/fuzz/(\w+)_fuzz\.cpp", path)
+        if fuzzer:
+            if not re.search(rf"\({fuzzer[1]}\b", fuzzers):
+                breach(path, 1, "is no fuzzer that tests/fuzz/CMakeLists.txt builds")
+            continue
+        if not path.endswith(".cpp") or path.startswith("cmake/"):
+            continue
+        folder = os.path.dirname(path)
+        while True:
+            lists = os.path.join(folder, "CMakeLists.txt") if folder else "CMakeLists.txt"
+            name = os.path.relpath(path, folder or ".")
+            if lists in known and re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w.])", read(lists)):
+                break
+            if not folder:
+                breach(path, 1, "is named in no CMakeLists.txt, so nothing builds it")
+                break
+            folder = os.path.dirname(folder)
+
+
 def main():
     paths = tracked()
     known = set(paths)
@@ -325,6 +349,7 @@ def main():
         check_text(path, lines)
         check_citations(path, lines, promises, known)
         check_length(path, text)
+    check_built(paths, known)
     check_rooms(paths)
     check_table_of_rooms()
     check_threads(paths)
