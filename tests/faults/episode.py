@@ -778,7 +778,7 @@ class Episode:
             trying = [source.number for source in self.sources if source.is_alive()]
             status = self.daemon.ctl_json("status")
             waiting = [d for d in status["destinations"] if any(d.get(kind) for kind in kinds)]
-            if not waiting and not trying:
+            if not waiting and not trying and self.points_are_read(end):
                 return
             left = sum(d.get(kind) or 0 for d in waiting for kind in kinds)
             if left < least or len(trying) < fewest:
@@ -794,6 +794,25 @@ class Episode:
                     self.trouble(2, "everything delivered once all faults are over", json.dumps(waiting))
                 return
             time.sleep(0.1)
+
+    def points_are_read(self, end):
+        """What points of interception sent is worked off after it was read, and no answer says when: it is, once the door
+        has counted no further PDU for a while, and no event waits for its commit. False where it was not so all the
+        while: what was made meanwhile may wait."""
+        def counts():
+            text = self.daemon.metrics_text()
+            return [harness.metric_of(text, f"lihandover_{name}_total") or 0
+                    for name in ("x2x3_pdus", "events_received", "events_accepted", "events_rejected")]
+        first, since = counts(), time.monotonic()
+        while time.monotonic() < end:
+            time.sleep(0.2)
+            now = counts()
+            if now != first:
+                return False
+            _, received, accepted, rejected = now
+            if received <= accepted + rejected and time.monotonic() - since > 2:
+                return True
+        return True
 
     # Gathering
 

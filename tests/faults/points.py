@@ -196,7 +196,7 @@ class Point(threading.Thread):
         return True
 
     def all_once_more(self):
-        """The faults are over. What is acknowledged now was read, and stays."""
+        """The faults are over. What is acknowledged now was read; it is committed once the door has counted it."""
         while not self.abandon.is_set():
             begun = time.monotonic()
             if self.write(b"".join(self.sent)) and self.ask():
