@@ -12,8 +12,9 @@ namespace {
 constexpr std::string_view one_item = "/v1/items/";
 
 constexpr std::array<std::string_view, 4> reads = {"/v1/status", "/v1/warrants", "/v1/items", "/v1/audit"};
-constexpr std::array<std::string_view, 8> orders = {"/v1/retry", "/v1/reject",       "/v1/approve", "/v1/reload",
-                                                    "/v1/pause", "/v1/accept-clock", "/v1/resume",  "/v1/record-head"};
+constexpr std::array<std::string_view, 11> orders = {
+    "/v1/retry",  "/v1/reject", "/v1/approve",     "/v1/reload",          "/v1/accept-clock",  "/v1/pause",
+    "/v1/resume", "/v1/revoke", "/v1/record-head", "/v1/approve-warrant", "/v1/refuse-warrant"};
 
 }  // namespace
 
@@ -90,6 +91,15 @@ boost::asio::awaitable<Answer> ControlApi::order(http::Exchange& exchange) const
     }
     if (path == "/v1/record-head") {
         co_return co_await orders_.record_head(exchange);
+    }
+    if (path == "/v1/approve-warrant") {
+        co_return co_await orders_.decide_warrant(exchange, DaemonOrders::Decision::approve);
+    }
+    if (path == "/v1/refuse-warrant") {
+        co_return co_await orders_.decide_warrant(exchange, DaemonOrders::Decision::refuse);
+    }
+    if (path == "/v1/revoke") {
+        co_return co_await orders_.revoke(exchange);
     }
     if (path == "/v1/pause") {
         co_return co_await orders_.deliver(exchange, DaemonOrders::Delivery::pause);

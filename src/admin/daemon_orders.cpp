@@ -19,7 +19,8 @@ boost::asio::awaitable<Answer> DaemonOrders::reload(http::Exchange& exchange) co
         co_return refuse(read.bad.status, read.bad.sentence);
     }
     const Order& order = *read.order;
-    if (!order.ids.empty() || !order.destination.empty() || order.code || !order.reason.empty()) {
+    if (!order.ids.empty() || !order.destination.empty() || !order.liid.empty() || order.code ||
+        !order.reason.empty()) {
         co_return refuse(400, "reload takes confirm_ended and operator only");
     }
     ReloadRequest request;
@@ -36,14 +37,82 @@ boost::asio::awaitable<Answer> DaemonOrders::reload(http::Exchange& exchange) co
     co_return result;
 }
 
+boost::asio::awaitable<Answer> DaemonOrders::revoke(http::Exchange& exchange) const {
+    const auto read = co_await read_order(exchange);
+    if (!read.order) {
+        co_return refuse(read.bad.status, read.bad.sentence);
+    }
+    const Order& order = *read.order;
+    const bool complete = !order.destination.empty() && !order.liid.empty() && !order.reason.empty();
+    if (!complete || !order.ids.empty() || order.code || order.confirm_ended) {
+        co_return refuse(400, "revoke takes destination, liid and reason, and operator");
+    }
+    RevokeRequest request{order.destination, order.liid, order.reason, {}};
+    request.who = co_await who_of(exchange, order);
+    auto start = [this, &request](auto done) {
+        control_.revoke(std::move(request), [done](RevokeOutcome outcome) { done(outcome); });
+    };
+    switch (co_await base::await_callback<RevokeOutcome>(std::move(start))) {
+        case RevokeOutcome::revoked:
+            break;
+        case RevokeOutcome::unknown:
+            co_return refuse(404, "no such warrant is in force");
+        case RevokeOutcome::failed:
+            co_return refuse(503, "the warrant could not be revoked and is still in force; see the log");
+    }
+    co_return Answer{200, "{}\n"};
+}
+
+boost::asio::awaitable<Answer> DaemonOrders::decide_warrant(http::Exchange& exchange, Decision decision) const {
+    const auto read = co_await read_order(exchange);
+    if (!read.order) {
+        co_return refuse(read.bad.status, read.bad.sentence);
+    }
+    const Order& order = *read.order;
+    const bool approve = decision == Decision::approve;
+    if (order.destination.empty() || order.liid.empty() || order.reason.empty() != approve || !order.ids.empty() ||
+        order.code || order.confirm_ended) {
+        co_return refuse(400, approve ? "approve-warrant takes destination and liid, and operator"
+                                      : "refuse-warrant takes destination, liid and reason, and operator");
+    }
+    // Who counts is the user that the kernel names.
+    ApprovalRequest request{order.destination, order.liid, approve, order.reason, exchange.peer().process->uid, {}};
+    request.who = co_await who_of(exchange, order);
+    auto start = [this, &request](auto done) {
+        control_.decide_warrant(std::move(request), [done](ApprovalAnswer answer) { done(answer); });
+    };
+    const auto answer = co_await base::await_callback<ApprovalAnswer>(std::move(start));
+    switch (answer.outcome) {
+        case ApprovalAnswer::Outcome::counted:
+        case ApprovalAnswer::Outcome::in_force:
+        case ApprovalAnswer::Outcome::refused:
+            break;
+        case ApprovalAnswer::Outcome::unknown:
+            co_return refuse(404, "no such warrant waits for approval, or its file has changed since");
+        case ApprovalAnswer::Outcome::own_file:
+            co_return refuse(403, "the warrant's file is yours: somebody else has to approve it");
+        case ApprovalAnswer::Outcome::failed:
+            co_return refuse(503, "the decision could not be stored; see the log");
+    }
+    Answer result;
+    JsonWriter json(result.body);
+    json.open_object()
+        .boolean("in_force", answer.outcome == ApprovalAnswer::Outcome::in_force)
+        .number("approvals", answer.approvals)
+        .number("needed", answer.needed)
+        .close_object();
+    result.body += '\n';
+    co_return result;
+}
+
 boost::asio::awaitable<Answer> DaemonOrders::accept_clock(http::Exchange& exchange) const {
     const auto read = co_await read_order(exchange);
     if (!read.order) {
         co_return refuse(read.bad.status, read.bad.sentence);
     }
     const Order& order = *read.order;
-    if (!order.ids.empty() || !order.destination.empty() || order.code || !order.reason.empty() ||
-        order.confirm_ended) {
+    if (!order.ids.empty() || !order.destination.empty() || !order.liid.empty() || order.code ||
+        !order.reason.empty() || order.confirm_ended) {
         co_return refuse(400, "accept-clock takes operator only");
     }
     // On record first: what goes by the clock from now on cannot be undone.
@@ -83,7 +152,7 @@ boost::asio::awaitable<Answer> DaemonOrders::deliver(http::Exchange& exchange, D
         co_return refuse(read.bad.status, read.bad.sentence);
     }
     const Order& order = *read.order;
-    if (!order.ids.empty() || order.destination.empty() || order.code || !order.reason.empty()) {
+    if (!order.ids.empty() || order.destination.empty() || !order.liid.empty() || order.code || !order.reason.empty()) {
         co_return refuse(400, "pause and resume take destination and operator");
     }
     if (!control_.has_destination(order.destination)) {

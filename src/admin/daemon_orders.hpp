@@ -13,8 +13,8 @@
 
 namespace lihandover::admin {
 
-/// POST /v1/reload, /v1/accept-clock, /v1/record-head, /v1/pause and /v1/resume: an operator's orders to the daemon. On
-/// the server's thread.
+/// POST /v1/reload, /v1/revoke, /v1/approve-warrant, /v1/refuse-warrant, /v1/accept-clock, /v1/record-head, /v1/pause
+/// and /v1/resume: an operator's orders to the daemon. On the server's thread.
 class DaemonOrders {
   public:
     DaemonOrders(const Parts& parts, boost::asio::any_io_executor worker)
@@ -25,6 +25,11 @@ class DaemonOrders {
           worker_(std::move(worker)) {}
 
     [[nodiscard]] boost::asio::awaitable<Answer> reload(http::Exchange& exchange) const;
+
+    [[nodiscard]] boost::asio::awaitable<Answer> revoke(http::Exchange& exchange) const;
+
+    enum class Decision : std::uint8_t { approve, refuse };
+    [[nodiscard]] boost::asio::awaitable<Answer> decide_warrant(http::Exchange& exchange, Decision decision) const;
 
     [[nodiscard]] boost::asio::awaitable<Answer> accept_clock(http::Exchange& exchange) const;
 

@@ -60,6 +60,9 @@ model::Status take_member(std::string_view name, dom::element value, Order& orde
     if (name == "destination") {
         return take_text(value, name, Order::max_destination, order.destination);
     }
+    if (name == "liid") {
+        return take_text(value, name, Order::max_liid, order.liid);
+    }
     if (name == "reason") {
         return take_text(value, name, Order::max_reason, order.reason);
     }
@@ -83,7 +86,8 @@ model::Status take_member(std::string_view name, dom::element value, Order& orde
         order.code = code;
         return {};
     }
-    return model::Error{"an unknown member; known are ids, destination, code, reason, confirm_ended, head, operator"};
+    return model::Error{
+        "an unknown member; known are ids, destination, liid, code, reason, confirm_ended, head, operator"};
 }
 
 }  // namespace

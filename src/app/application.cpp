@@ -56,6 +56,18 @@ class Application final : public admin::Control {
     void reload(admin::ReloadRequest request, std::function<void(admin::ReloadReport)> done) override {
         reloader_.request(std::move(request), std::move(done));
     }
+    [[nodiscard]] std::shared_ptr<const admin::RevocationList> revocations() const override {
+        return parts_.in_force.get().revocations;
+    }
+    void revoke(admin::RevokeRequest request, std::function<void(admin::RevokeOutcome)> done) override {
+        reloader_.revoke(std::move(request), std::move(done));
+    }
+    [[nodiscard]] std::shared_ptr<const admin::PendingList> pending_warrants() const override {
+        return parts_.in_force.get().pending;
+    }
+    void decide_warrant(admin::ApprovalRequest request, std::function<void(admin::ApprovalAnswer)> done) override {
+        reloader_.decide(std::move(request), std::move(done));
+    }
     void accept_clock() override;
     [[nodiscard]] bool has_destination(const std::string& name) const override { return parts_.delivery->knows(name); }
     void pause_destination(const std::string& name) override { static_cast<void>(parts_.delivery->pause(name)); }

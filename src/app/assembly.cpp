@@ -259,6 +259,12 @@ warrants::Destinations warrant_destinations(const config::Configuration& configu
             destinations.with_binary.insert(name);
         }
     }
+    for (const config::TestTarget& target : configuration.csp.test_targets) {
+        warrants::Target& ours = destinations.test_targets.emplace_back();
+        ours.type = target.type;
+        ours.value = target.value;
+    }
+    destinations.matching = configuration.matching;
     return destinations;
 }
 

@@ -16,6 +16,8 @@ namespace lihandover::app {
 struct InForce {
     std::shared_ptr<const Assembly> assembly;
     std::shared_ptr<const admin::WarrantList> warrants;
+    std::shared_ptr<const admin::RevocationList> revocations;
+    std::shared_ptr<const admin::PendingList> pending;
     std::size_t bad_files = 0;
     std::size_t unconfirmed = 0;  ///< warrants whose files are gone and that stay until an operator confirms their end
     std::optional<admin::ReloadReport> last_reload;
@@ -32,9 +34,13 @@ class CurrentInForce {
     void set(std::shared_ptr<const Assembly> assembly, const WarrantsLoaded& loaded) {
         const std::lock_guard lock(mutex_);
         value_.assembly = std::move(assembly);
-        value_.warrants = loaded.in_force;
         value_.bad_files = loaded.bad_files;
-        value_.unconfirmed = loaded.unconfirmed;
+        take(loaded);
+    }
+    /// A warrant was revoked: what is in force is another, from the same files.
+    void set_revoked(const WarrantsLoaded& loaded) {
+        const std::lock_guard lock(mutex_);
+        take(loaded);
     }
     void set_report(admin::ReloadReport report) {
         const std::lock_guard lock(mutex_);
@@ -42,6 +48,13 @@ class CurrentInForce {
     }
 
   private:
+    void take(const WarrantsLoaded& loaded) {
+        value_.warrants = loaded.in_force;
+        value_.revocations = loaded.revoked;
+        value_.pending = loaded.pending;
+        value_.unconfirmed = loaded.unconfirmed;
+    }
+
     mutable std::mutex mutex_;
     InForce value_;
 };

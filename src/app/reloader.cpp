@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <future>
+#include <optional>
 #include <utility>
 
 #include "lihandover/config/configuration.hpp"
@@ -67,7 +68,12 @@ void log_report(const admin::ReloadReport& report) {
 }
 
 void Reloader::request(admin::ReloadRequest request, std::function<void(admin::ReloadReport)> done) {
-    waiting_.push_back({std::move(request), std::move(done)});
+    waiting_.emplace_back(Request{std::move(request), std::move(done)});
+    start_next();
+}
+
+void Reloader::revoke(admin::RevokeRequest request, std::function<void(admin::RevokeOutcome)> done) {
+    waiting_.emplace_back(Revocation{std::move(request), std::move(done)});
     start_next();
 }
 
@@ -81,23 +87,100 @@ void Reloader::close() {
     start_next();
 }
 
+void Reloader::decide(admin::ApprovalRequest request, std::function<void(admin::ApprovalAnswer)> done) {
+    waiting_.emplace_back(Approval{std::move(request), std::move(done)});
+    start_next();
+}
+
 void Reloader::start_next() {
     while (stage_ != Stage::starting && !running_ && !waiting_.empty()) {
-        Request request = std::move(waiting_.front());
+        auto next = std::move(waiting_.front());
         waiting_.pop_front();
         if (stage_ == Stage::closed) {
-            if (request.done) {
-                request.done(failed({"the daemon is stopping; nothing was reloaded"}, parts_.clock.wall()));
-            }
+            std::visit([this](const auto& waiting) { refuse(waiting); }, next);
             continue;
         }
         running_ = true;
-        notify_reloading();
-        asio::post(parts_.workers, [this, request = std::move(request)] {
-            auto ended = std::make_shared<Ended>(run(request.what));
-            asio::post(parts_.intake_io, [this, request, ended] { finish(request, std::move(*ended)); });
-        });
+        std::visit([this](auto& waiting) { start(std::move(waiting)); }, next);
     }
+}
+
+void Reloader::start(Request request) {
+    notify_reloading();
+    asio::post(parts_.workers, [this, request = std::move(request)] {
+        auto ended = std::make_shared<Ended>(run(request.what));
+        asio::post(parts_.intake_io, [this, request, ended] { finish(request, std::move(*ended)); });
+    });
+}
+
+void Reloader::start(Revocation revocation) {
+    asio::post(parts_.workers, [this, revocation = std::move(revocation)] {
+        const admin::RevokeOutcome outcome = run(revocation.what);
+        const auto end = [this, revocation, outcome] {
+            running_ = false;
+            revocation.done(outcome);
+            start_next();
+        };
+        asio::post(parts_.intake_io, [this, end] {
+            // What intake matched with it is handed to the store by now, and a filler's commit comes after it.
+            parts_.store->item_intake().submit({}, {},
+                                               [this, end](store::Outcome) { asio::post(parts_.intake_io, end); });
+        });
+    });
+}
+
+void Reloader::start(Approval approval) {
+    asio::post(parts_.workers, [this, approval = std::move(approval)] {
+        const admin::ApprovalAnswer answer = run(approval.what);
+        asio::post(parts_.intake_io, [this, approval, answer] {
+            running_ = false;
+            approval.done(answer);
+            start_next();
+        });
+    });
+}
+
+void Reloader::refuse(const Request& request) const {
+    if (request.done) {
+        request.done(failed({"the daemon is stopping; nothing was reloaded"}, parts_.clock.wall()));
+    }
+}
+
+void Reloader::refuse(const Revocation& revocation) {
+    revocation.done(admin::RevokeOutcome::failed);
+}
+
+void Reloader::refuse(const Approval& approval) {
+    approval.done({});
+}
+
+/// Warrants alone: the configuration stays as it runs.
+admin::ApprovalAnswer Reloader::run(const admin::ApprovalRequest& request) const {
+    const auto assembly = parts_.in_force.get().assembly;
+    std::optional<WarrantsLoaded> loaded;
+    const admin::ApprovalAnswer answer = parts_.keeper->decide(*assembly, request, loaded);
+    if (loaded) {
+        parts_.snapshot->publish(loaded->snapshot);
+        parts_.metrics.warrants_withdrawn().add(loaded->withdrawn);
+        log_problems(loaded->problems);
+        parts_.in_force.set(assembly, *loaded);
+    }
+    return answer;
+}
+
+/// Under what is in force, not under what the files say by now: a mistake in one of them must not keep it from ending.
+admin::RevokeOutcome Reloader::run(const admin::RevokeRequest& request) const {
+    const auto loaded = parts_.keeper->revoke(*parts_.in_force.get().assembly, request);
+    if (!loaded) {
+        log_error("a warrant could not be revoked: " + loaded.error().message);
+        return admin::RevokeOutcome::failed;
+    }
+    if (!*loaded) {
+        return admin::RevokeOutcome::unknown;
+    }
+    parts_.snapshot->publish((*loaded)->snapshot);
+    parts_.in_force.set_revoked(**loaded);
+    return admin::RevokeOutcome::revoked;
 }
 
 std::vector<std::string> Reloader::objections(const Assembly& next) const {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "assembly.hpp"
@@ -35,6 +36,14 @@ class Reloader {
     /// its end.
     void request(admin::ReloadRequest request, std::function<void(admin::ReloadReport)> done);
 
+    /// Revokes a warrant, in turn with reloads. `done` is called once, on the intake thread, when no event is matched
+    /// with it any more and none that was waits for its commit.
+    void revoke(admin::RevokeRequest request, std::function<void(admin::RevokeOutcome)> done);
+
+    /// What one of the people says of a warrant that waits for approval, in turn with reloads. `done` is called once,
+    /// on the intake thread.
+    void decide(admin::ApprovalRequest request, std::function<void(admin::ApprovalAnswer)> done);
+
     /// From now on reloads are accepted: the daemon is up.
     void open();
     /// No further reload starts. A running one ends, and nobody is told that the daemon is ready again.
@@ -45,6 +54,14 @@ class Reloader {
         admin::ReloadRequest what;
         std::function<void(admin::ReloadReport)> done;
     };
+    struct Revocation {
+        admin::RevokeRequest what;
+        std::function<void(admin::RevokeOutcome)> done;
+    };
+    struct Approval {
+        admin::ApprovalRequest what;
+        std::function<void(admin::ApprovalAnswer)> done;
+    };
     /// A reload that has run on a worker.
     struct Ended {
         admin::ReloadReport report;
@@ -54,6 +71,12 @@ class Reloader {
     };
 
     void start_next();
+    void start(Request request);
+    void start(Revocation revocation);
+    void start(Approval approval);
+    void refuse(const Request& request) const;
+    static void refuse(const Revocation& revocation);
+    static void refuse(const Approval& approval);
     void finish(const Request& request, Ended ended);
     void end(const Request& request, admin::ReloadReport report);
     void forget_removed_destinations(std::shared_ptr<const Assembly> assembly, std::function<void()> then);
@@ -61,6 +84,8 @@ class Reloader {
 
     // On a worker:
     [[nodiscard]] Ended run(const admin::ReloadRequest& request) const;
+    [[nodiscard]] admin::RevokeOutcome run(const admin::RevokeRequest& request) const;
+    [[nodiscard]] admin::ApprovalAnswer run(const admin::ApprovalRequest& request) const;
     [[nodiscard]] std::vector<std::string> objections(const Assembly& next) const;
     [[nodiscard]] model::Result<std::shared_ptr<X2x3Listeners::Prepared>> prepare_x2x3(
         std::shared_ptr<const Assembly> next) const;
@@ -72,7 +97,7 @@ class Reloader {
     std::string config_file_;
     Parts& parts_;
     StopDeadline& deadline_;
-    std::deque<Request> waiting_;
+    std::deque<std::variant<Request, Revocation, Approval>> waiting_;
     bool running_ = false;
     enum class Stage : std::uint8_t { starting, open, closed } stage_ = Stage::starting;
 };

@@ -1,5 +1,6 @@
 #include "status_reporter.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <string_view>
@@ -104,6 +105,14 @@ void StatusReporter::add_warrants(admin::Status& status, const InForce& now) con
     if (now.bad_files > 0) {
         status.alarms.push_back(std::to_string(now.bad_files) + " warrant file(s) are bad");
     }
+    const auto late = static_cast<std::size_t>(std::ranges::count_if(*now.pending, [&](const auto& entry) {
+        return !entry.kept.refused && entry.warrant->valid_from <= clock_.wall();
+    }));
+    if (late > 0) {
+        status.alarms.push_back(std::to_string(late) +
+                                " warrant(s) wait for approval and should be in force by now: `lihandoverctl warrants "
+                                "--waiting`");
+    }
     if (now.unconfirmed > 0) {
         status.alarms.push_back(
             "the files of " + std::to_string(now.unconfirmed) +
@@ -170,6 +179,10 @@ void StatusReporter::scrape(metrics::Scrape& scrape) const {
     scrape.warrants(metrics::WarrantState::expired, count_of(counts, warrants::State::expired));
     scrape.warrant_files_bad(now.bad_files);
     scrape.warrants_unconfirmed(now.unconfirmed);
+    scrape.warrants_revoked(now.revocations->size());
+    scrape.warrants_unapproved(now.pending->size());
+    scrape.warrants_test(static_cast<std::uint64_t>(
+        std::ranges::count_if(*now.warrants, [](const warrants::InForce& entry) { return entry.warrant->test; })));
     scrape.clock_unsynchronised(clock_unsynchronised());
     scrape.clock_untrusted(!clock_.is_trusted());
 }

@@ -1,12 +1,15 @@
 #include "warrant_keeper.hpp"
 
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "lihandover/warrants/index.hpp"
@@ -64,11 +67,60 @@ store::WarrantChanges changes_of(const warrants::Reload& reload, const std::stri
         changes.ended.push_back(
             {entry.file, entry.destination, entry.liid, {}, "its stored version could not be read"});
     }
+    for (const warrants::Revocation& entry : reload.lifted) {
+        changes.lifted.emplace_back(entry.destination, entry.liid);
+    }
     for (const warrants::InForce& entry : reload.marked) {
         const warrants::Warrant& warrant = *entry.warrant;
         changes.marked.push_back({entry.file, warrant.destination, warrant.liid, {}, {}, entry.missing});
     }
     return changes;
+}
+
+std::size_t approvals_needed(const config::Configuration& configuration) {
+    switch (configuration.warrants.approval) {
+        case config::Approval::none:
+            return 0;
+        case config::Approval::required:
+            return 1;
+        case config::Approval::dual:
+            return 2;
+    }
+    return 2;
+}
+
+/// In a list in order of destinations and LIIDs.
+const store::StoredPendingWarrant* find_waiting(const std::vector<store::StoredPendingWarrant>& waiting,
+                                                const warrants::Warrant& warrant) {
+    const auto name = [](const auto& entry) { return std::tie(entry.destination, entry.liid); };
+    const auto found = std::ranges::lower_bound(waiting, name(warrant), {}, name);
+    return found != waiting.end() && name(*found) == name(warrant) ? &*found : nullptr;
+}
+
+/// What begins to wait for approval, and what waits no longer.
+void add_pending(const warrants::Reload& reload, const std::vector<store::StoredPendingWarrant>& waiting,
+                 store::WarrantChanges& changes) {
+    std::set<Pair> still;
+    for (const warrants::Pending& entry : reload.pending) {
+        const warrants::Warrant& warrant = *entry.warrant;
+        still.emplace(warrant.destination, warrant.liid);
+        const auto digest = warrants::digest_of(warrant);
+        const auto* const known = find_waiting(waiting, warrant);
+        if (known != nullptr && known->digest == digest) {
+            continue;
+        }
+        store::StoredPendingWarrant& fresh = changes.pending.emplace_back();
+        fresh.destination = warrant.destination;
+        fresh.liid = warrant.liid;
+        fresh.digest = digest;
+        fresh.file = entry.file;
+        fresh.terms = warrants::terms_of(warrant);
+    }
+    for (const store::StoredPendingWarrant& entry : waiting) {
+        if (!reload.directory_unreadable && !still.contains({entry.destination, entry.liid})) {
+            changes.settled.emplace_back(entry.destination, entry.liid);
+        }
+    }
 }
 
 std::string_view reason_of(warrants::Withheld withheld) {
@@ -122,7 +174,7 @@ std::optional<model::Error> destination_missing(const Assembly& assembly, const 
 }  // namespace
 
 WarrantKeeper::WarrantKeeper(store::Register& kept, std::string directory, const model::Clock& clock)
-    : register_(kept), clock_(clock), loader_(std::move(directory)) {}
+    : register_(kept), clock_(clock), loader_(directory), directory_(std::move(directory)) {}
 
 model::Status WarrantKeeper::restore() {
     auto kept = register_.warrants();
@@ -135,7 +187,22 @@ model::Status WarrantKeeper::restore() {
         remembered.push_back({std::move(entry.file), std::move(entry.bytes), std::move(entry.destination),
                               std::move(entry.liid), entry.missing});
     }
-    return loader_.restore(remembered);
+    auto revoked = register_.revocations();
+    if (!revoked) {
+        return revoked.error();
+    }
+    revocations_ = std::move(*revoked);
+    auto waiting = register_.pending_warrants();
+    if (!waiting) {
+        return waiting.error();
+    }
+    waiting_ = std::move(*waiting);
+    std::vector<warrants::Revocation> revocations;
+    revocations.reserve(revocations_.size());
+    for (const store::StoredRevocation& entry : revocations_) {
+        revocations.push_back({entry.destination, entry.liid, entry.valid_from, entry.file});
+    }
+    return loader_.restore(remembered, std::move(revocations));
 }
 
 model::Result<std::shared_ptr<const intake::Snapshot>> WarrantKeeper::make_snapshot(const Assembly& assembly,
@@ -197,11 +264,19 @@ model::Result<WarrantsLoaded> WarrantKeeper::load(const Assembly& assembly, cons
                                                   bool confirm_ended) {
     const config::Configuration& configuration = assembly.configuration;
     loader_.keep_cache_in(configuration.state_dir + "/warrants.cache");
+    const std::size_t needed = approvals_needed(configuration);
+    std::set<warrants::Digest> approved;
+    for (const store::StoredPendingWarrant& entry : waiting_) {
+        if (!entry.refused && entry.approvals.size() >= needed) {
+            approved.insert(entry.digest);
+        }
+    }
     warrants::Reload reload =
         loader_.reload(warrant_destinations(configuration),
                        {.now = clock_.trusted(),
                         .late_events = std::chrono::duration_cast<std::chrono::seconds>(configuration.late_events),
-                        .confirm_ended = confirm_ended});
+                        .confirm_ended = confirm_ended,
+                        .approved = needed == 0 ? nullptr : &approved});
     if (const auto missing = destination_missing(assembly, reload)) {
         return *missing;
     }
@@ -209,26 +284,151 @@ model::Result<WarrantsLoaded> WarrantKeeper::load(const Assembly& assembly, cons
     if (!snapshot) {
         return snapshot.error();
     }
-    const store::WarrantChanges changes = changes_of(reload, who);
-    if (!changes.in_force.empty() || !changes.changed.empty() || !changes.ended.empty() || !changes.marked.empty()) {
-        const model::Status committed = register_.change_warrants(changes);
-        if (!committed) {
-            return committed.error();
-        }
+    if (const model::Status stored = store_changes(reload, who); !stored) {
+        return stored.error();
     }
     log_ends(reload);
     WarrantsLoaded loaded;
     loaded.snapshot = std::move(*snapshot);
     loaded.added = reload.added.size();
     loaded.changed = reload.changed.size();
-    loaded.ended = changes.ended.size();
+    loaded.ended = reload.ended.size() + reload.given_up.size();
     loaded.withdrawn = static_cast<std::size_t>(std::ranges::count_if(reload.ended, &warrants::Ended::before_end));
     loaded.withheld = reload.withheld;
     loaded.unconfirmed = reload.unconfirmed;
     loaded.problems = std::move(reload.problems);
     loaded.bad_files = reload.bad_files;
-    loaded.in_force = loader_.accept(std::move(reload.in_force));
+    pending_ = pending_of(reload);
+    loaded.pending = pending_;
+    loaded.in_force = loader_.accept(reload);
+    loaded.revoked = std::make_shared<const admin::RevocationList>(revocations_);
     return loaded;
+}
+
+model::Status WarrantKeeper::store_changes(const warrants::Reload& reload, const std::string& who) {
+    store::WarrantChanges changes = changes_of(reload, who);
+    add_pending(reload, waiting_, changes);
+    if (changes.empty()) {
+        return {};
+    }
+    if (model::Status committed = register_.change_warrants(changes); !committed) {
+        return committed;
+    }
+    std::erase_if(revocations_, [&](const store::StoredRevocation& entry) {
+        return std::ranges::find(changes.lifted, Pair(entry.destination, entry.liid)) != changes.lifted.end();
+    });
+    if (!changes.pending.empty() || !changes.settled.empty()) {
+        auto waiting = register_.pending_warrants();
+        if (!waiting) {
+            return waiting.error();
+        }
+        waiting_ = std::move(*waiting);
+    }
+    return {};
+}
+
+std::shared_ptr<const admin::PendingList> WarrantKeeper::pending_of(const warrants::Reload& reload) const {
+    auto list = std::make_shared<admin::PendingList>();
+    for (const warrants::Pending& entry : reload.pending) {
+        if (const auto* const kept = find_waiting(waiting_, *entry.warrant)) {
+            list->push_back({*kept, entry.warrant, entry.left});
+        }
+    }
+    std::ranges::sort(*list, {}, [](const admin::PendingWarrant& entry) {
+        return std::tie(entry.kept.destination, entry.kept.liid);
+    });
+    return list;
+}
+
+/// Whether the file is that user's own. The system's own accounts are no people.
+bool WarrantKeeper::wrote(const admin::PendingWarrant& pending, std::uint32_t uid) const {
+    constexpr std::uint32_t first_person = 1000;
+    constexpr std::uint32_t nobody = 65'534;
+    struct stat status {};
+    const std::string path = directory_ + "/" + pending.kept.file;
+    return uid >= first_person && uid != nobody && ::stat(path.c_str(), &status) == 0 && status.st_uid == uid;
+}
+
+admin::ApprovalAnswer WarrantKeeper::decide(const Assembly& assembly, const admin::ApprovalRequest& request,
+                                            std::optional<WarrantsLoaded>& loaded) {
+    using Outcome = admin::ApprovalAnswer::Outcome;
+    admin::ApprovalAnswer answer;
+    answer.needed = approvals_needed(assembly.configuration);
+    answer.outcome = Outcome::unknown;
+    const auto find = [&](const admin::PendingList& list) {
+        return std::ranges::find_if(list, [&](const admin::PendingWarrant& entry) {
+            return entry.kept.destination == request.destination && entry.kept.liid == request.liid;
+        });
+    };
+    const auto pending = find(*pending_);
+    if (pending == pending_->end()) {
+        return answer;
+    }
+    if (request.approve && wrote(*pending, request.uid)) {
+        answer.outcome = Outcome::own_file;
+        return answer;
+    }
+    const auto counted = register_.decide_warrant({request.destination, request.liid, pending->kept.digest,
+                                                   request.approve, request.uid, request.who, request.reason});
+    auto waiting = register_.pending_warrants();
+    if (!counted || !waiting) {
+        spdlog::error("a decision about a warrant that waits could not be stored: {}",
+                      (counted ? waiting.error() : counted.error()).message);
+        answer.outcome = Outcome::failed;
+        return answer;
+    }
+    waiting_ = std::move(*waiting);
+    if (!*counted) {
+        return answer;
+    }
+    answer.approvals = **counted;
+    answer.outcome = request.approve ? Outcome::counted : Outcome::refused;
+    // What is enough comes into force as a reload would bring it; what is not is listed.
+    auto now = load(assembly, request.who);
+    if (!now) {
+        spdlog::error("what was decided about a warrant is stored, and waits for the next reload: {}",
+                      now.error().message);
+        return answer;
+    }
+    if (request.approve && find(*now->pending) == now->pending->end()) {
+        answer.outcome = Outcome::in_force;
+    }
+    loaded = std::move(*now);
+    return answer;
+}
+
+model::Result<std::optional<WarrantsLoaded>> WarrantKeeper::revoke(const Assembly& assembly,
+                                                                   const admin::RevokeRequest& request) {
+    std::optional<warrants::Reload> reload = loader_.revoke(request.destination, request.liid);
+    if (!reload) {
+        return std::optional<WarrantsLoaded>();
+    }
+    auto snapshot = make_snapshot(assembly, *reload);
+    if (!snapshot) {
+        return snapshot.error();
+    }
+    const warrants::InForce& last = reload->ended.front().last;
+    store::WarrantChanges changes;
+    changes.revoked.push_back(
+        {request.destination, request.liid, last.warrant->valid_from, last.file, {}, request.who, request.reason});
+    if (const model::Status committed = register_.change_warrants(changes); !committed) {
+        return committed.error();
+    }
+    spdlog::warn("{}: its warrant is revoked by an operator", last.file);
+    auto revocations = register_.revocations();
+    if (revocations) {
+        revocations_ = std::move(*revocations);
+    } else {
+        revocations_.push_back(std::move(changes.revoked.front()));  // without its time
+    }
+    WarrantsLoaded loaded;
+    loaded.snapshot = std::move(*snapshot);
+    loaded.ended = 1;
+    loaded.unconfirmed = reload->unconfirmed;
+    loaded.pending = pending_;
+    loaded.in_force = loader_.accept(*reload);
+    loaded.revoked = std::make_shared<const admin::RevocationList>(revocations_);
+    return std::optional(std::move(loaded));
 }
 
 }  // namespace lihandover::app

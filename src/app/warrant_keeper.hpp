@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "assembly.hpp"
 #include "lihandover/admin/control.hpp"
@@ -26,6 +29,8 @@ struct WarrantsLoaded {
     std::size_t withdrawn = 0;  ///< of the ended ones: before their time, because their files were removed
     warrants::Withheld withheld = warrants::Withheld::nothing;
     std::size_t unconfirmed = 0;  ///< in force without their files, until an operator confirms their end
+    std::shared_ptr<const admin::RevocationList> revoked;
+    std::shared_ptr<const admin::PendingList> pending;
 
     /// Everything is as the files have it.
     [[nodiscard]] bool whole() const { return problems.empty() && bad_files == 0 && unconfirmed == 0; }
@@ -46,13 +51,30 @@ class WarrantKeeper {
     [[nodiscard]] model::Result<WarrantsLoaded> load(const Assembly& assembly, const std::string& who,
                                                      bool confirm_ended = false);
 
+    /// Ends a warrant at once, as it is in force, without a look at any file. nullopt: none of this name is in force.
+    /// An error means that nothing changed.
+    [[nodiscard]] model::Result<std::optional<WarrantsLoaded>> revoke(const Assembly& assembly,
+                                                                      const admin::RevokeRequest& request);
+
+    /// What one of the people says of a warrant that waits. Where that is enough, warrants are loaded anew: `loaded` is
+    /// set then, as it is where only the list of those that wait changed.
+    [[nodiscard]] admin::ApprovalAnswer decide(const Assembly& assembly, const admin::ApprovalRequest& request,
+                                               std::optional<WarrantsLoaded>& loaded);
+
   private:
+    [[nodiscard]] model::Status store_changes(const warrants::Reload& reload, const std::string& who);
+    [[nodiscard]] std::shared_ptr<const admin::PendingList> pending_of(const warrants::Reload& reload) const;
+    [[nodiscard]] bool wrote(const admin::PendingWarrant& pending, std::uint32_t uid) const;
     [[nodiscard]] model::Result<std::shared_ptr<const intake::Snapshot>> make_snapshot(const Assembly& assembly,
                                                                                        const warrants::Reload& reload);
 
     store::Register& register_;
     const model::Clock& clock_;
     warrants::Loader loader_;
+    admin::RevocationList revocations_;                  ///< as the store has them
+    std::vector<store::StoredPendingWarrant> waiting_;   ///< for approval, as the store has them
+    std::shared_ptr<const admin::PendingList> pending_;  ///< as of the last load
+    std::string directory_;
 };
 
 }  // namespace lihandover::app

@@ -92,6 +92,63 @@ Schema<Audit> audit_schema() {
                 &Audit::checkpoint_interval, duration_type(seconds(1), days(7)));
 }
 
+/// One identifier under its type's name, as in a warrant file.
+Type<TestTarget> test_target_type() {
+    auto read = [](Reader& reader, const YamlNode& node, TestTarget& out) {
+        const bool one = node.kind == YamlNode::Kind::mapping && node.items.size() == 1 &&
+                         node.items[0].kind == YamlNode::Kind::scalar;
+        const auto type = one ? model::parse_identifier_type(node.keys[0].text) : std::nullopt;
+        if (!type) {
+            reader.problem(node.place, "one identifier under its type's name is needed: {user_id: u-test}");
+            return false;
+        }
+        if (const auto wrong = model::target_problem(*type, node.items[0].text)) {
+            reader.problem(node.items[0].place, *wrong, node.items[0].text);
+            return false;
+        }
+        out = {*type, node.items[0].text};
+        return true;
+    };
+    const auto write = [](const TestTarget& target) {
+        return "{" + std::string(model::name_of(target.type)) + ": " + write_text(target.value) + "}";
+    };
+    return {"identifier", "`{user_id: …}` or another type of a warrant's targets", read, write};
+}
+
+Schema<Csp> csp_schema() {
+    constexpr std::size_t longest = 65'535;
+    constexpr std::size_t most_targets = 1000;
+    return Schema<Csp>()
+        .option(required({.name = "country_code",
+                          .help = "SenderIdentifier's CountryCode.",
+                          .example = "XX",
+                          .reloadable = true}),
+                static_cast<std::string Csp::*>(&Csp::country_code), country_code_type())
+        .option(required({.name = "unique_identifier",
+                          .help = "SenderIdentifier's UniqueIdentifier.",
+                          .example = "EXAMPLE-CSP",
+                          .reloadable = true}),
+                static_cast<std::string Csp::*>(&Csp::unique_identifier), text_type(1, longest))
+        .option({.name = "test_targets",
+                 .help = "Accounts of our own: the only ones that warrants with `test: true` may target.",
+                 .example = "[{user_id: u-test}]",
+                 .reloadable = true},
+                &Csp::test_targets, list_type(test_target_type(), 0, most_targets));
+}
+
+Schema<Warrants> warrants_schema() {
+    return Schema<Warrants>().option(
+        {.name = "approval",
+         .help =
+             "How many people have to approve a warrant that is new, or whose file orders more than is in force "
+             "(targets, window, what is delivered), before that counts: `lihandoverctl approve-warrant`. What a file "
+             "orders less counts at once.",
+         .example = "dual",
+         .reloadable = true},
+        &Warrants::approval,
+        choice_type<Approval>({{"none", Approval::none}, {"required", Approval::required}, {"dual", Approval::dual}}));
+}
+
 Schema<CspSchema> csp_schema_schema() {
     return Schema<CspSchema>()
         .option(
@@ -277,13 +334,7 @@ const Schema<Configuration>& configuration_schema() {
     static const Schema<Configuration> schema =
         Schema<Configuration>()
             .section(required({.name = "csp", .help = "Our identity towards every LEA that gave us no identifier."}),
-                     &Configuration::csp,
-                     endpoint_schema(
-                         required({.name = "country_code", .help = "SenderIdentifier's CountryCode.", .example = "XX"}),
-                         required({.name = "unique_identifier",
-                                   .help = "SenderIdentifier's UniqueIdentifier.",
-                                   .example = "EXAMPLE-CSP"}),
-                         65'535))
+                     &Configuration::csp, csp_schema())
             .option({.name = "state_dir",
                      .help = "The daemon's own directory: the store and its lock. One daemon for each.",
                      .example = "/var/lib/lihandoverd"},
@@ -292,6 +343,8 @@ const Schema<Configuration>& configuration_schema() {
                      .help = "Directory of the warrants, one `*.yaml` file for each.",
                      .example = "/etc/lihandoverd/warrants.d"},
                     &Configuration::warrants_dir, path_type())
+            .section({.name = "warrants", .help = "How warrants come into force."}, &Configuration::warrants,
+                     warrants_schema())
             .section(required({.name = "intake", .help = "Where events come from and what is taken."}),
                      &Configuration::intake, intake_schema())
             .section({.name = "matching",

@@ -250,6 +250,9 @@ std::string order_of(const Options& options) {
     if (!options.destination.empty()) {
         add("destination", json_text(options.destination));
     }
+    if (!options.liid.empty()) {
+        add("liid", json_text(options.liid));
+    }
     if (options.code) {
         add("code", std::to_string(*options.code));
     }
@@ -330,7 +333,39 @@ int show_status(const Options& options) {
     return std::cout.flush() ? 0 : complain("the output cannot be written");
 }
 
+namespace {
+
+/// Those that wait for approval, with what each would change.
+int list_waiting_warrants(const Options& options) {
+    const auto print = [](dom::element warrant) {
+        dom::element waiting;
+        if (warrant["waiting"].get(waiting) != simdjson::SUCCESS) {
+            return;
+        }
+        const std::string approved = joined(elements_of(waiting, "approved_by"));
+        std::cout << printable(text_of(warrant, "destination") + " " + text_of(warrant, "liid") + ", " +
+                               text_of(waiting, "file") + ", waits since " + text_of(waiting, "since"))
+                  << (approved.empty() ? "" : printable(", approved by " + approved))
+                  << (flag_of(waiting, "refused")
+                          ? printable(", refused by " + text_of(waiting, "who") + ": " + text_of(waiting, "why"))
+                          : "")
+                  << '\n';
+        for (const auto line : elements_of(waiting, "difference")) {
+            std::string_view text;
+            if (line.get(text) == simdjson::SUCCESS) {
+                std::cout << "  " << printable(text) << '\n';
+            }
+        }
+    };
+    return walk(options, "/v1/warrants", "warrants", {}, print, [] {});
+}
+
+}  // namespace
+
 int list_warrants(const Options& options) {
+    if (options.waiting && !options.json) {
+        return list_waiting_warrants(options);
+    }
     if (options.json) {
         return walk_json(options, "/v1/warrants", "warrants", {});
     }
@@ -340,7 +375,8 @@ int list_warrants(const Options& options) {
         return std::vector<std::string>{
             text_of(warrant, "destination"),
             text_of(warrant, "liid"),
-            text_of(warrant, "state"),
+            text_of(warrant, "state") + (flag_of(warrant, "test") ? " (test)" : "") +
+                (warrant["waiting"].is_object() ? " (waits for approval)" : ""),
             text_of(warrant, "valid_from"),
             text_of(warrant, "valid_until"),
             text_of(warrant, "priority"),
@@ -348,7 +384,10 @@ int list_warrants(const Options& options) {
             number_of(warrant, "xids"),
             joined(elements_of(warrant, "deliver")),
             text_of(warrant, "reference"),
-            text_of(warrant, "file") + (flag_of(warrant, "stale")     ? " (bad now: last good version)"
+            text_of(warrant, "file") + (!text_of(warrant, "revoked_at").empty()
+                                            ? " (revoked " + text_of(warrant, "revoked_at") + " by " +
+                                                  text_of(warrant, "who") + ": " + text_of(warrant, "why") + ")"
+                                        : flag_of(warrant, "stale")   ? " (bad now: last good version)"
                                         : flag_of(warrant, "missing") ? " (gone: its end waits to be confirmed)"
                                                                       : "")};
     };
@@ -466,6 +505,42 @@ int reload(const Options& options) {
         return complain("something is wrong with the warrants: what was in force stays");
     }
     return complain("the reload failed: nothing was changed");
+}
+
+int revoke(const Options& options) {
+    // In turn with reloads, which may read many files.
+    const auto answer = Connection(options.socket).post("/v1/revoke", order_of(options), reload_timeout);
+    if (!answer.ok()) {
+        return complain(answer);
+    }
+    if (options.json) {
+        return print_json(answer.body);
+    }
+    std::cout << "the warrant is revoked; its file can be removed\n";
+    return std::cout.flush() ? 0 : complain("the output cannot be written");
+}
+
+int decide_warrant(const Options& options, const std::string& command) {
+    const auto answer = Connection(options.socket).post("/v1/" + command, order_of(options), reload_timeout);
+    if (!answer.ok()) {
+        return complain(answer);
+    }
+    if (options.json) {
+        return print_json(answer.body);
+    }
+    dom::parser parser;
+    dom::element result;
+    if (parser.parse(answer.body).get(result) != simdjson::SUCCESS) {
+        return complain("the daemon's answer makes no sense");
+    }
+    if (command == "refuse-warrant") {
+        std::cout << "refused until its file changes\n";
+    } else if (flag_of(result, "in_force")) {
+        std::cout << "approved and in force\n";
+    } else {
+        std::cout << "approved by " << count_of(result, "approvals") << " of " << count_of(result, "needed") << '\n';
+    }
+    return std::cout.flush() ? 0 : complain("the output cannot be written");
 }
 
 int accept_clock(const Options& options) {

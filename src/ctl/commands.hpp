@@ -22,6 +22,7 @@ struct Options {
     std::optional<std::uint64_t> code;
     std::string reason;
     bool confirm_ended = false;
+    bool waiting = false;
     std::string state;
     std::string after;
     std::optional<std::uint64_t> limit;
@@ -44,6 +45,9 @@ struct Options {
 /// `command` is approve, reject or retry.
 [[nodiscard]] int decide(const Options& options, const std::string& command);
 [[nodiscard]] int reload(const Options& options);
+[[nodiscard]] int revoke(const Options& options);
+/// `command` is approve-warrant or refuse-warrant.
+[[nodiscard]] int decide_warrant(const Options& options, const std::string& command);
 [[nodiscard]] int accept_clock(const Options& options);
 /// `command` is pause or resume.
 [[nodiscard]] int order_delivery(const Options& options, const std::string& command);

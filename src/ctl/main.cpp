@@ -7,6 +7,7 @@
 #include <functional>
 #include <iostream>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "commands.hpp"
@@ -49,6 +50,35 @@ void declare_record(CLI::App& app, Options& options, std::function<int()>& comma
     report->callback([&] { command = [&] { return ctl::report(options); }; });
 }
 
+void declare_warrants(CLI::App& app, Options& options, std::function<int()>& command) {
+    namespace ctl = lihandover::ctl;
+    auto* const warrants = app.add_subcommand("warrants", "the warrants in force");
+    warrants->add_option("--limit", options.limit, "at most so many")->check(CLI::PositiveNumber);
+    warrants->add_option("--after", options.after, "from the one behind DESTINATION/LIID");
+    warrants->add_flag("--waiting", options.waiting, "those that wait for approval, with what they would change");
+    warrants->callback([&] { command = [&] { return ctl::list_warrants(options); }; });
+
+    for (const auto& [name, help] :
+         {std::pair("approve-warrant", "let a new warrant, or one that orders more, come into force"),
+          std::pair("refuse-warrant", "keep it from coming into force until its file changes")}) {
+        auto* const decision = app.add_subcommand(name, help);
+        decision->add_option("LIID", options.liid, "the warrant's LIID")->required();
+        decision->add_option("--destination", options.destination, "its destination")->required();
+        if (std::string_view(name) == "refuse-warrant") {
+            decision->add_option("--reason", options.reason, "why, for the record")->required();
+        }
+        decision->callback([&command, &options, name = std::string(name)] {
+            command = [&options, name] { return ctl::decide_warrant(options, name); };
+        });
+    }
+
+    auto* const revoke = app.add_subcommand("revoke", "end a warrant at once, whatever its file says");
+    revoke->add_option("LIID", options.liid, "the warrant's LIID")->required();
+    revoke->add_option("--destination", options.destination, "its destination")->required();
+    revoke->add_option("--reason", options.reason, "why, for the record")->required();
+    revoke->callback([&] { command = [&] { return ctl::revoke(options); }; });
+}
+
 /// Declares the command line; the command that is chosen sets `command`.
 void declare(CLI::App& app, Options& options, std::function<int()>& command) {
     namespace ctl = lihandover::ctl;
@@ -61,11 +91,6 @@ void declare(CLI::App& app, Options& options, std::function<int()>& command) {
 
     auto* const status = app.add_subcommand("status", "how the daemon and its destinations are");
     status->callback([&] { command = [&] { return ctl::show_status(options); }; });
-
-    auto* const warrants = app.add_subcommand("warrants", "the warrants in force");
-    warrants->add_option("--limit", options.limit, "at most so many")->check(CLI::PositiveNumber);
-    warrants->add_option("--after", options.after, "from the one behind DESTINATION/LIID");
-    warrants->callback([&] { command = [&] { return ctl::list_warrants(options); }; });
 
     auto* const items = app.add_subcommand("items", "the items that wait, or those of one state");
     items->add_option("--state", options.state, "only these")
@@ -115,6 +140,7 @@ void declare(CLI::App& app, Options& options, std::function<int()>& command) {
     clock->require_subcommand(1);
     auto* const accept = clock->add_subcommand("accept", "say that the wall clock is right");
     accept->callback([&] { command = [&] { return ctl::accept_clock(options); }; });
+    declare_warrants(app, options, command);
     declare_record(app, options, command);
 
     auto* const reload = app.add_subcommand("reload", "read configuration and warrants anew");

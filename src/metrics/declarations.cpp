@@ -49,7 +49,7 @@ constexpr std::array<double, 15> post_buckets = {0.0005, 0.001, 0.0025, 0.005, 0
 constexpr std::array<double, 13> commit_buckets = {0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                                                    0.05,    0.1,    0.25,  0.5,    1,     5};
 
-constexpr std::array<Declaration, 57> all = {{
+constexpr std::array<Declaration, 60> all = {{
     {"lihandover_events_received_total", Kind::counter, "Events read from a source, accepted or not.", by_source, {}},
     {"lihandover_events_accepted_total",
      Kind::counter,
@@ -224,6 +224,17 @@ constexpr std::array<Declaration, 57> all = {{
      "Warrants whose files are gone and that stay in force until an operator confirms their end.",
      {},
      {}},
+    {"lihandover_warrants_revoked",
+     Kind::gauge,
+     "Warrants that operators have revoked, and whose files are still there.",
+     {},
+     {}},
+    {"lihandover_warrants_unapproved",
+     Kind::gauge,
+     "Warrants that wait for people's approval, or were refused it, new ones and grown ones.",
+     {},
+     {}},
+    {"lihandover_warrants_test", Kind::gauge, "Of the warrants loaded, those that are test intercepts.", {}, {}},
     {"lihandover_warrants_withdrawn_total",
      Kind::counter,
      "Warrants that ended before their time, since their file went.",

@@ -83,6 +83,9 @@ class Samples : public Scrape {
     }
     void warrant_files_bad(std::uint64_t count) override { set(Metric::warrant_files_bad, {}, count); }
     void warrants_unconfirmed(std::uint64_t count) override { set(Metric::warrants_unconfirmed, {}, count); }
+    void warrants_revoked(std::uint64_t count) override { set(Metric::warrants_revoked, {}, count); }
+    void warrants_unapproved(std::uint64_t count) override { set(Metric::warrants_unapproved, {}, count); }
+    void warrants_test(std::uint64_t count) override { set(Metric::warrants_test, {}, count); }
     void clock_untrusted(bool untrusted) override { set_flag(Metric::clock_untrusted, untrusted); }
     void clock_unsynchronised(bool unsynchronised) override { set_flag(Metric::clock_unsynchronised, unsynchronised); }
     void ready(bool is_ready) override { set_flag(Metric::ready, is_ready); }

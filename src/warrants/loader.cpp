@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -19,6 +20,10 @@ using Pair = std::pair<std::string_view, std::string_view>;  // destination and 
 
 Pair pair_of(const Warrant& warrant) {
     return {warrant.destination, warrant.liid};
+}
+
+Pair pair_of_revocation(const Revocation& revocation) {
+    return {revocation.destination, revocation.liid};
 }
 
 bool has_ended(const InForce& entry, model::Instant now) {
@@ -40,6 +45,26 @@ std::vector<WarrantPtr> earlier_versions(const InForce& before, const WarrantPtr
     }
     std::ranges::for_each(before.earlier, keep);
     return kept;
+}
+
+/// Where people have to approve what a file says and have not: what of it counts all the same, null for nothing.
+/// nullopt: all of it counts.
+std::optional<WarrantPtr> what_is_approved(const WarrantPtr& now, const InForce* before, const Occasion& occasion) {
+    if (occasion.approved == nullptr || (before != nullptr && before->warrant == now) ||
+        occasion.approved->contains(digest_of(*now))) {
+        return std::nullopt;
+    }
+    if (before == nullptr) {
+        return WarrantPtr();
+    }
+    std::optional<Warrant> left = narrowed(*before->warrant, *now);
+    if (!left) {
+        return WarrantPtr();
+    }
+    if (*left == *now) {
+        return std::nullopt;  // it has not grown
+    }
+    return *left == *before->warrant ? before->warrant : std::make_shared<const Warrant>(std::move(*left));
 }
 
 /// The warrants in force, found by their pairs and by their files.
@@ -162,17 +187,43 @@ struct Loader::Impl {
         std::make_shared<const std::vector<InForce>>();  ///< in force as of the last accepted reload
     std::vector<Unreadable> unreadable;                  ///< as of the last accepted reload
     std::vector<Unreadable> still_unreadable;            ///< as of the last reload
+    std::vector<Revocation> revocations;                 ///< as of the last accepted reload, by their pairs
     std::string cache_file;                              ///< empty: none is kept
     std::optional<ParseCache> before_start;              ///< read for the first reload
     std::size_t parsed_since_cached = 0;
 
+    void take_good_file(CachedFile& file, const Occasion& occasion, const Known& known, Reload& result);
     void read_files(const Listing& listing, const Destinations& destinations, const Occasion& occasion,
                     const Known& known, Reload& result);
     void end_what_is_gone(const Listing& listing, const Destinations& destinations, const Occasion& occasion,
                           Reload& result) const;
     void compare(const Known& known, Reload& result) const;
     void look_at_unreadable(bool confirmed, Reload& result);
+    [[nodiscard]] const Revocation* revocation_of(const Pair& pair) const;
+    [[nodiscard]] bool is_revoked(const Warrant& warrant) const;
+    void look_at_revocations(const Listing& listing, Reload& result);
 };
+
+void Loader::Impl::take_good_file(CachedFile& file, const Occasion& occasion, const Known& known, Reload& result) {
+    const InForce* const same = known.find(pair_of(*file.warrant));
+    if (same != nullptr && same->warrant != file.warrant && *same->warrant == *file.warrant) {
+        file.warrant = same->warrant;  // one copy of what did not change, by which it is known
+    }
+    WarrantPtr warrant = file.warrant;
+    if (const std::optional<WarrantPtr> less = what_is_approved(file.warrant, same, occasion)) {
+        result.pending.push_back({file.name, file.warrant, same == nullptr ? nullptr : same->warrant, *less});
+        if (*less == nullptr) {
+            return;
+        }
+        warrant = *less;
+    }
+    InForce& entry = result.in_force.emplace_back();
+    entry.file = file.name;
+    entry.warrant = std::move(warrant);
+    if (same != nullptr) {
+        entry.earlier = earlier_versions(*same, entry.warrant, occasion);
+    }
+}
 
 /// Brings into force what the files say, and for bad files what they said.
 void Loader::Impl::read_files(const Listing& listing, const Destinations& destinations, const Occasion& occasion,
@@ -197,17 +248,14 @@ void Loader::Impl::read_files(const Listing& listing, const Destinations& destin
     find_pairs_named_twice(cache);
     find_pairs_held_by_stale(cache, known);
     for (CachedFile& file : cache.files()) {
-        if (file.good()) {
-            const InForce* const same = known.find(pair_of(*file.warrant));
-            if (same != nullptr && same->warrant != file.warrant && *same->warrant == *file.warrant) {
-                file.warrant = same->warrant;  // one copy of what did not change, by which it is known
-            }
-            InForce& entry = result.in_force.emplace_back();
+        if (file.good() && is_revoked(*file.warrant)) {
+            InForce& entry = result.revoked.emplace_back();
             entry.file = file.name;
             entry.warrant = file.warrant;
-            if (same != nullptr) {
-                entry.earlier = earlier_versions(*same, file.warrant, occasion);
-            }
+            continue;
+        }
+        if (file.good()) {
+            take_good_file(file, occasion, known, result);
             continue;
         }
         ++result.bad_files;
@@ -224,12 +272,21 @@ void Loader::Impl::read_files(const Listing& listing, const Destinations& destin
 void Loader::Impl::end_what_is_gone(const Listing& listing, const Destinations& destinations, const Occasion& occasion,
                                     Reload& result) const {
     const Known present(result.in_force);
+    std::set<const Warrant*> replaced;
+    for (const Pending& entry : result.pending) {
+        replaced.insert(entry.before.get());
+    }
     std::vector<const InForce*> gone;
     std::size_t counted = 0;
     std::size_t counted_gone = 0;
     for (const InForce& entry : *accepted) {
         const bool counts = !has_ended(entry, occasion.now);
         const bool is_gone = present.find(pair_of(*entry.warrant)) == nullptr;
+        if (is_gone && counts && replaced.contains(entry.warrant.get())) {
+            // Its file is there, and orders nothing of it any more.
+            result.ended.push_back({entry, true});
+            continue;
+        }
         counted += counts ? 1 : 0;
         counted_gone += counts && is_gone ? 1 : 0;
         if (is_gone) {
@@ -282,6 +339,47 @@ void Loader::Impl::compare(const Known& known, Reload& result) const {
     }
 }
 
+const Revocation* Loader::Impl::revocation_of(const Pair& pair) const {
+    const auto found = std::ranges::lower_bound(revocations, pair, {}, pair_of_revocation);
+    return found != revocations.end() && pair_of_revocation(*found) == pair ? &*found : nullptr;
+}
+
+bool Loader::Impl::is_revoked(const Warrant& warrant) const {
+    const Revocation* const found = revocation_of(pair_of(warrant));
+    return found != nullptr && found->valid_from == warrant.valid_from;
+}
+
+/// A revocation goes with its file. One that cannot be read now is still there, and where no file is good any more it
+/// may be the directory that is gone.
+void Loader::Impl::look_at_revocations(const Listing& listing, Reload& result) {
+    if (revocations.empty()) {
+        return;
+    }
+    enum class Seen : std::uint8_t { nowhere, in_doubt, as_it_was, another };
+    bool any_is_good = false;
+    std::map<Pair, Seen> seen;
+    std::set<std::string_view> bad;
+    for (CachedFile& file : cache.files()) {
+        if (!file.good()) {
+            bad.insert(file.name);
+            continue;
+        }
+        any_is_good = true;
+        if (const Revocation* const one = revocation_of(pair_of(*file.warrant))) {
+            seen[pair_of_revocation(*one)] = is_revoked(*file.warrant) ? Seen::as_it_was : Seen::another;
+        }
+    }
+    for (const Revocation& one : revocations) {
+        const auto found = seen.find(pair_of_revocation(one));
+        Seen now = found == seen.end() ? Seen::nowhere : found->second;
+        if (now == Seen::nowhere && (listing.unreadable || !any_is_good || bad.contains(one.file))) {
+            now = Seen::in_doubt;
+        }
+        const bool holds = now == Seen::as_it_was || now == Seen::in_doubt;
+        (holds ? result.revocations : result.lifted).push_back(one);
+    }
+}
+
 /// Those that a file has brought back are among the added ones.
 void Loader::Impl::look_at_unreadable(bool confirmed, Reload& result) {
     still_unreadable.clear();
@@ -321,8 +419,10 @@ void Loader::keep_cache_in(std::string file) {
     impl_->cache_file = std::move(file);
 }
 
-model::Status Loader::restore(const std::vector<Remembered>& remembered) {
+model::Status Loader::restore(const std::vector<Remembered>& remembered, std::vector<Revocation> revocations) {
     impl_->unreadable.clear();
+    std::ranges::sort(revocations, {}, pair_of_revocation);
+    impl_->revocations = std::move(revocations);
     std::vector<InForce> restored;
     restored.reserve(remembered.size());
     for (const Remembered& entry : remembered) {
@@ -357,6 +457,7 @@ Reload Loader::reload(const Destinations& destinations, const Occasion& occasion
     const Listing listing = list_directory(impl_->directory);
     const Known known(*impl_->accepted);
     Reload result;
+    result.directory_unreadable = listing.unreadable.has_value();
     if (listing.unreadable) {
         result.problems.push_back({impl_->directory, 1, 1, "cannot be read: " + *listing.unreadable, {}});
     } else {
@@ -367,13 +468,42 @@ Reload Loader::reload(const Destinations& destinations, const Occasion& occasion
             {impl_->cache.path_of(name), 1, 1, "passed over: the name of a warrant file ends in .yaml", {}});
     }
     impl_->end_what_is_gone(listing, destinations, occasion, result);
+    impl_->look_at_revocations(listing, result);
     impl_->compare(known, result);
     impl_->look_at_unreadable(is_confirmed(listing, occasion), result);
     return result;
 }
 
-std::shared_ptr<const std::vector<InForce>> Loader::accept(std::vector<InForce> in_force) {
-    impl_->accepted = std::make_shared<const std::vector<InForce>>(std::move(in_force));
+std::optional<Reload> Loader::revoke(std::string_view destination, std::string_view liid) {
+    const Pair pair(destination, liid);
+    Reload result;
+    for (const InForce& entry : *impl_->accepted) {
+        if (pair_of(*entry.warrant) == pair) {
+            result.ended.push_back({entry, true});
+        } else {
+            result.in_force.push_back(entry);
+            result.unconfirmed += entry.missing ? 1 : 0;
+        }
+    }
+    if (result.ended.empty()) {
+        return std::nullopt;
+    }
+    const InForce& last = result.ended.front().last;
+    result.revocations = impl_->revocations;
+    const Revocation revocation{std::string(destination), std::string(liid), last.warrant->valid_from, last.file};
+    const auto place = std::ranges::lower_bound(result.revocations, pair, {}, pair_of_revocation);
+    if (place != result.revocations.end() && pair_of_revocation(*place) == pair) {
+        *place = revocation;
+    } else {
+        result.revocations.insert(place, revocation);
+    }
+    impl_->still_unreadable = impl_->unreadable;  // no file was looked at
+    return result;
+}
+
+std::shared_ptr<const std::vector<InForce>> Loader::accept(Reload& reload) {
+    impl_->accepted = std::make_shared<const std::vector<InForce>>(std::move(reload.in_force));
+    impl_->revocations = std::move(reload.revocations);
     impl_->unreadable = std::exchange(impl_->still_unreadable, {});
     // Few files are parsed faster than a cache is worth, and so are few more than it has.
     constexpr std::size_t many = 1000;

@@ -71,6 +71,7 @@ struct WarrantFile {
     Review review = Review::none;
     Correlation correlation = Correlation::conversation;
     std::string reference;
+    bool test = false;
     bool acknowledge_not_unique = false;
 };
 
@@ -128,6 +129,19 @@ Type<model::Uuid> uuid_type() {
     return {"UUID", {}, read, [](const model::Uuid& value) { return value.to_string(); }};
 }
 
+Type<std::vector<Part>> parts_type() {
+    return config::list_type(config::choice_type<Part>({{"metadata", Part::metadata},
+                                                        {"content", Part::content},
+                                                        {"binary", Part::binary},
+                                                        {"location", Part::location}}),
+                             1, 4);
+}
+
+Type<Review> review_type() {
+    return config::choice_type<Review>(
+        {{"none", Review::none}, {"required", Review::required, false}, {"dual", Review::dual, false}});
+}
+
 Facts required(Facts facts) {
     facts.required = true;
     return facts;
@@ -168,6 +182,10 @@ void check_file(Reader& reader, const YamlNode& node, WarrantFile& file) {
         reader.problem_below("valid_until", node.find("valid_until")->place,
                              "not after valid_from; a later time is needed");
     }
+    if (file.test && !file.xid.empty()) {
+        reader.problem_below("xid", node.place_of("xid"),
+                             "not with test: true, since nobody here knows whose task it is");
+    }
     const YamlNode* const targets = node.find("targets");
     if (targets == nullptr && node.find("xid") == nullptr) {
         reader.problem_below("targets", node.place, "missing; needed where no xid feeds the warrant");
@@ -175,7 +193,7 @@ void check_file(Reader& reader, const YamlNode& node, WarrantFile& file) {
     if (targets == nullptr || targets->kind != YamlNode::Kind::sequence) {
         return;
     }
-    bool only_usernames = !targets->items.empty();
+    bool only_usernames = !targets->items.empty() && !file.test;
     for (std::size_t n = 0; n < targets->items.size(); ++n) {
         only_usernames = only_usernames && targets->items[n].find("username") != nullptr;
         if (window && n < file.targets.size()) {
@@ -287,21 +305,14 @@ const Schema<WarrantFile>& file_schema() {
                                       "`content`: text, titles, nicknames, parameters. `binary`: objects with their "
                                       "names and types; needs a destination with `binary`. `location`: location.",
                               .example = "[metadata, content]"}),
-                    &WarrantFile::deliver,
-                    config::list_type(config::choice_type<Part>({{"metadata", Part::metadata},
-                                                                 {"content", Part::content},
-                                                                 {"binary", Part::binary},
-                                                                 {"location", Part::location}}),
-                                      1, 4))
+                    &WarrantFile::deliver, parts_type())
             .option({.name = "priority", .help = "Emergency warrants go first.", .example = "emergency"},
                     &WarrantFile::priority,
                     config::choice_type<Priority>({{"routine", Priority::routine}, {"emergency", Priority::emergency}}))
             .option({.name = "review",
                      .help = "Who has to review an item before it is sent; `required` and `dual` are not built yet.",
                      .example = "none"},
-                    &WarrantFile::review,
-                    config::choice_type<Review>(
-                        {{"none", Review::none}, {"required", Review::required, false}, {"dual", Review::dual, false}}))
+                    &WarrantFile::review, review_type())
             .option({.name = "correlation",
                      .help = "Whether items of one conversation carry a common number.",
                      .example = "none"},
@@ -311,6 +322,12 @@ const Schema<WarrantFile>& file_schema() {
             .option(
                 {.name = "reference", .help = "The warrant's number: recorded, never sent.", .example = "W-2026-117"},
                 &WarrantFile::reference, config::text_type(1, 255))
+            .option(
+                {.name = "test",
+                 .help = "A test intercept: every target has to be one of `csp.test_targets`. Delivered as any other, "
+                         "and marked in listings and metrics.",
+                 .example = "true"},
+                &WarrantFile::test, config::boolean_type())
             .option({.name = "acknowledge_not_unique",
                      .help = "Needed if all targets are `username`s: names are not unique, so others' messages may be "
                              "delivered.",
@@ -357,6 +374,7 @@ Warrant warrant_of(WarrantFile file) {
     warrant.review = file.review;
     warrant.correlation = file.correlation;
     warrant.reference = std::move(file.reference);
+    warrant.test = file.test;
     warrant.acknowledge_not_unique = file.acknowledge_not_unique;
     return warrant;
 }
@@ -402,6 +420,8 @@ ParsedFile parse_warrant_file(std::string_view text, const std::string& file) {
             parsed.destination = destination->place;
         }
         parsed.binary = place_of_binary(*root);
+        parsed.targets = root->place_of("targets");
+        parsed.is_test = contents.test;
         parsed.destination_name = contents.destination;
         parsed.wants_binary = std::ranges::find(contents.deliver, Part::binary) != contents.deliver.end();
     }
@@ -412,9 +432,27 @@ ParsedFile parse_warrant_file(std::string_view text, const std::string& file) {
     return parsed;
 }
 
+namespace {
+
+/// A test intercept may target what is the CSP's own, and nobody else.
+bool may_be_tested(const Target& target, const Destinations& destinations) {
+    const model::KeyRules rules = destinations.matching.rules_of({});
+    return std::ranges::any_of(destinations.test_targets, [&](const Target& ours) {
+        return model::equivalent({target.type, target.value}, {ours.type, ours.value}, rules);
+    });
+}
+
+bool tests_only_ours(const Warrant& warrant, const Destinations& destinations) {
+    return std::ranges::all_of(warrant.targets,
+                               [&](const Target& target) { return may_be_tested(target, destinations); });
+}
+
+}  // namespace
+
 bool suits(const Warrant& warrant, const Destinations& destinations) {
     return destinations.names.contains(warrant.destination) &&
-           (!warrant.deliver.binary || destinations.with_binary.contains(warrant.destination));
+           (!warrant.deliver.binary || destinations.with_binary.contains(warrant.destination)) &&
+           (!warrant.test || tests_only_ours(warrant, destinations));
 }
 
 void check_destination(const ParsedFile& parsed, const std::string& file, const Destinations& destinations,
@@ -435,6 +473,13 @@ void check_destination(const ParsedFile& parsed, const std::string& file, const 
                             parsed.binary.line,
                             parsed.binary.column,
                             "deliver: the destination takes no binary objects; allowed: metadata, content or location",
+                            {}});
+    }
+    if (parsed.warrant && parsed.is_test && !tests_only_ours(*parsed.warrant, destinations)) {
+        problems.push_back({file,
+                            parsed.targets.line,
+                            parsed.targets.column,
+                            "targets: a test intercept may only have targets that are listed in csp.test_targets",
                             {}});
     }
 }

@@ -17,15 +17,17 @@ struct ParsedFile {
     /// What later checks use, even if there are problems; empty if it could not be read.
     std::string destination_name;
     bool wants_binary = false;
+    bool is_test = false;
     /// Their places.
     config::Place liid;
     config::Place destination;
     config::Place binary;  ///< `binary` among the parts to deliver
+    config::Place targets;
 };
 
 /// Increases with every change of what parse_warrant_file() accepts, or of its result: what an earlier program judged
 /// is then judged again.
-inline constexpr int parse_rules_version = 3;
+inline constexpr int parse_rules_version = 4;
 
 /// `file` is the name in problems.
 [[nodiscard]] ParsedFile parse_warrant_file(std::string_view text, const std::string& file);

@@ -371,6 +371,97 @@ TEST_F(ControlApiTest, AClockIsAcceptedOnceThatIsOnRecord) {
     EXPECT_NE(decided()[0].why.find("the wall clock is at 2026-"), std::string::npos) << decided()[0].why;
 }
 
+TEST_F(ControlApiTest, RevokesAWarrantForAReason) {
+    start();
+    const std::string order = R"("destination":"lea-one","liid":"LIID-1")";
+    const std::string whole = "{" + order + R"(,"reason":"the court said so","operator":"anna"})";
+    EXPECT_EQ(post("/v1/revoke", whole).status, 200U);
+    ASSERT_EQ(control_.revocations_asked.size(), 1U);
+    EXPECT_EQ(control_.revocations_asked[0].liid, "LIID-1");
+    EXPECT_EQ(control_.revocations_asked[0].reason, "the court said so");
+    EXPECT_EQ(control_.revocations_asked[0].who, "anna (uid " + user() + ")");
+    for (const std::string& bad :
+         {"{" + order + "}", std::string(R"({"liid":"LIID-1","reason":"x"})"),
+          std::string(R"({"destination":"lea-one","reason":"x"})"), "{" + order + R"(,"reason":"x","code":1})"}) {
+        EXPECT_EQ(post("/v1/revoke", bad).status, 400U) << bad;
+    }
+    EXPECT_EQ(control_.revocations_asked.size(), 1U);
+    control_.revocation = RevokeOutcome::unknown;
+    EXPECT_EQ(post("/v1/revoke", whole).status, 404U);
+    control_.revocation = RevokeOutcome::failed;
+    EXPECT_EQ(post("/v1/revoke", whole).status, 503U);
+}
+
+TEST_F(ControlApiTest, PeopleDecideAboutWarrantsThatWait) {
+    start();
+    const std::string order = R"({"destination":"lea-one","liid":"LIID-1")";
+    control_.approval.outcome = ApprovalAnswer::Outcome::counted;
+    control_.approval.approvals = 1;
+    control_.approval.needed = 2;
+    const Json counted(post("/v1/approve-warrant", order + R"(,"operator":"anna"})").body);
+    EXPECT_EQ(counted.number("/approvals"), 1);
+    EXPECT_EQ(counted.number("/needed"), 2);
+    ASSERT_EQ(control_.approvals_asked.size(), 1U);
+    EXPECT_TRUE(control_.approvals_asked[0].approve);
+    EXPECT_EQ(control_.approvals_asked[0].uid, ::getuid());
+    EXPECT_EQ(control_.approvals_asked[0].who, "anna (uid " + user() + ")");
+    EXPECT_EQ(post("/v1/approve-warrant", order + R"(,"reason":"x"})").status, 400U);
+    EXPECT_EQ(post("/v1/refuse-warrant", order + "}").status, 400U) << "why not?";
+    EXPECT_EQ(control_.approvals_asked.size(), 1U);
+    control_.approval.outcome = ApprovalAnswer::Outcome::refused;
+    EXPECT_EQ(post("/v1/refuse-warrant", order + R"(,"reason":"too wide"})").status, 200U);
+    EXPECT_EQ(control_.approvals_asked[1].reason, "too wide");
+    for (const auto& [outcome, status] :
+         {std::pair(ApprovalAnswer::Outcome::unknown, 404U), std::pair(ApprovalAnswer::Outcome::own_file, 403U),
+          std::pair(ApprovalAnswer::Outcome::failed, 503U)}) {
+        control_.approval.outcome = outcome;
+        EXPECT_EQ(post("/v1/approve-warrant", order + "}").status, status);
+    }
+}
+
+TEST_F(ControlApiTest, ListsWhatWaitsForApprovalWithWhatItWouldChange) {
+    control_.add_warrant("lea-one", "A");
+    const auto pending = [this](const std::string& liid, const warrants::WarrantPtr& before) {
+        auto now = std::make_shared<warrants::Warrant>();
+        now->destination = "lea-one";
+        now->liid = liid;
+        now->valid_from = {1'700'000'000, 0};
+        now->valid_until = {1'900'000'000, 0};
+        PendingWarrant& entry = control_.pending->emplace_back();
+        entry.kept.destination = "lea-one";
+        entry.kept.liid = liid;
+        entry.kept.approvals.push_back({7, "bob", {}});
+        entry.warrant = now;
+        entry.before = before;
+    };
+    pending("A", control_.list->at(0).warrant);
+    pending("B", nullptr);
+    start();
+    const Json json(get("/v1/warrants").body);
+    ASSERT_EQ(json.size("/warrants"), 2U);
+    EXPECT_EQ(json.text("/warrants/0/state"), "active");
+    EXPECT_EQ(json.text("/warrants/0/waiting/difference/0"),
+              "valid_until: 2027-01-15T08:00:00.000000Z -> 2030-03-17T17:46:40.000000Z");
+    EXPECT_EQ(json.text("/warrants/0/waiting/approved_by/0"), "bob");
+    EXPECT_EQ(json.text("/warrants/1/state"), "pending");
+    EXPECT_EQ(json.text("/warrants/1/waiting/difference/0"), "valid_from: 2023-11-14T22:13:20.000000Z");
+}
+
+TEST_F(ControlApiTest, ListsWhatIsRevokedAmongTheWarrants) {
+    control_.add_warrant("lea-one", "A");
+    control_.add_warrant("lea-one", "C");
+    control_.revoked->push_back(
+        {"lea-one", "B", {1'700'000'000, 0}, "b.yaml", {1'750'000'000, 0}, "anna", "the court said so"});
+    start();
+    const Json json(get("/v1/warrants?limit=2").body);
+    ASSERT_EQ(json.size("/warrants"), 2U);
+    EXPECT_EQ(json.text("/warrants/1/liid"), "B");
+    EXPECT_EQ(json.text("/warrants/1/state"), "revoked");
+    EXPECT_EQ(json.text("/warrants/1/why"), "the court said so");
+    EXPECT_EQ(json.text("/warrants/1/revoked_at"), "2025-06-15T15:06:40.000000Z");
+    EXPECT_EQ(Json(get("/v1/warrants?after=lea-one%2FB").body).text("/warrants/0/liid"), "C");
+}
+
 TEST_F(ControlApiTest, Reloads) {
     control_.report.outcome = metrics::ReloadOutcome::partial;
     control_.report.problems = {"w.yaml:1:1: unknown key \"colour\""};

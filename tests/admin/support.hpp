@@ -79,6 +79,22 @@ class FakeControl final : public Control {
     [[nodiscard]] std::shared_ptr<const WarrantList> warrants() const override { return list; }
     std::atomic<int> clock_accepted = 0;
     void accept_clock() override { ++clock_accepted; }
+    std::shared_ptr<RevocationList> revoked = std::make_shared<RevocationList>();
+    RevokeOutcome revocation = RevokeOutcome::revoked;
+    std::vector<RevokeRequest> revocations_asked;
+    [[nodiscard]] std::shared_ptr<const RevocationList> revocations() const override { return revoked; }
+    std::shared_ptr<PendingList> pending = std::make_shared<PendingList>();
+    ApprovalAnswer approval;
+    std::vector<ApprovalRequest> approvals_asked;
+    [[nodiscard]] std::shared_ptr<const PendingList> pending_warrants() const override { return pending; }
+    void decide_warrant(ApprovalRequest request, std::function<void(ApprovalAnswer)> done) override {
+        approvals_asked.push_back(std::move(request));
+        done(approval);
+    }
+    void revoke(RevokeRequest request, std::function<void(RevokeOutcome)> done) override {
+        revocations_asked.push_back(std::move(request));
+        done(revocation);
+    }
     /// Whether an operator paused the one destination there is.
     std::atomic<bool> held = false;
     [[nodiscard]] bool has_destination(const std::string& name) const override { return name == "lea-one"; }

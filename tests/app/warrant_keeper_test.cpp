@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 
 #include "../support/temporary_directory.hpp"
 #include "lihandover/model/clock.hpp"
@@ -318,6 +320,113 @@ TEST_F(WarrantKeeperTest, AnEndedWarrantTakesLateEventsBesideTheOneThatRenewsIt)
         EXPECT_EQ(renewed->snapshot->routes[1].lane, lane) << "in one order";
         restart();
     }
+}
+
+TEST_F(WarrantKeeperTest, ARevokedWarrantStaysRevokedWhateverItsFileSays) {
+    write("a.yaml", "L-1", "u-1");
+    write("b.yaml", "L-2", "u-2");
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    const auto unknown = keeper_->revoke(assembly_, {"lea-one", "L-9", "a mistake", "alice"});
+    ASSERT_TRUE(unknown);
+    EXPECT_FALSE(*unknown);
+    const auto revoked = keeper_->revoke(assembly_, {"lea-one", "L-1", "the court said so", "alice"});
+    ASSERT_TRUE(revoked && *revoked);
+    EXPECT_EQ((*revoked)->snapshot->index->warrants().size(), 1U);
+    EXPECT_EQ((*revoked)->in_force->size(), 1U);
+    EXPECT_EQ(records().back(), store::RecordKind::warrant_revoked);
+    EXPECT_EQ(reasons().back(), "the court said so");
+    for (int round = 0; round < 2; ++round) {
+        restart();
+        write("a.yaml", "L-1", "u-" + std::to_string(round + 5));
+        const auto loaded = keeper_->load(assembly_, {});
+        ASSERT_TRUE(loaded);
+        EXPECT_EQ(loaded->snapshot->index->warrants().size(), 1U);
+        EXPECT_EQ(loaded->ended, 0U);
+        ASSERT_EQ(loaded->revoked->size(), 1U);
+        EXPECT_EQ(loaded->revoked->front().who, "alice");
+        EXPECT_EQ(loaded->revoked->front().file, "a.yaml");
+    }
+    fs::remove(fs::path(warrants()) / "a.yaml");
+    const auto lifted = keeper_->load(assembly_, {});
+    ASSERT_TRUE(lifted);
+    EXPECT_TRUE(lifted->revoked->empty());
+    restart();
+    EXPECT_TRUE(store_->warrant_register().revocations().value().empty());
+}
+
+TEST_F(WarrantKeeperTest, TwoPeopleApproveAWarrantOverReloadsAndRestarts) {
+    assembly_.configuration.warrants.approval = config::Approval::dual;
+    write("a.yaml", "L-1", "u-1");
+    const auto decide = [this](std::uint32_t uid, bool approve, std::optional<WarrantsLoaded>& loaded) {
+        return keeper_->decide(
+            assembly_, {"lea-one", "L-1", approve, approve ? "" : "no", uid, "user " + std::to_string(uid)}, loaded);
+    };
+    using Outcome = admin::ApprovalAnswer::Outcome;
+    auto loaded = keeper_->load(assembly_, {});
+    ASSERT_TRUE(loaded);
+    EXPECT_TRUE(loaded->in_force->empty());
+    ASSERT_EQ(loaded->pending->size(), 1U);
+    std::optional<WarrantsLoaded> after;
+    admin::ApprovalAnswer answer = decide(1, true, after);
+    EXPECT_EQ(answer.outcome, Outcome::counted);
+    EXPECT_EQ(answer.approvals, 1U);
+    EXPECT_EQ(answer.needed, 2U);
+    EXPECT_EQ(decide(1, true, after).approvals, 1U) << "the same user again";
+    restart();
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    answer = decide(2, false, after);
+    EXPECT_EQ(answer.outcome, Outcome::refused);
+    ASSERT_TRUE(after);
+    EXPECT_TRUE(after->pending->at(0).kept.refused);
+    EXPECT_EQ(decide(2, true, after).outcome, Outcome::counted);
+    // A file that says something else has to be looked at anew.
+    write("a.yaml", "L-1", "u-5");
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    EXPECT_EQ(decide(3, true, after).approvals, 1U);
+    restart();
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    after.reset();
+    EXPECT_EQ(decide(4, true, after).outcome, Outcome::in_force);
+    ASSERT_TRUE(after);
+    EXPECT_EQ(after->in_force->size(), 1U);
+    EXPECT_TRUE(after->pending->empty());
+    EXPECT_TRUE(store_->warrant_register().pending_warrants().value().empty());
+    EXPECT_EQ(decide(5, true, after).outcome, Outcome::unknown);
+    restart();
+    loaded = keeper_->load(assembly_, {});
+    ASSERT_TRUE(loaded);
+    EXPECT_EQ(loaded->in_force->size(), 1U);
+    EXPECT_TRUE(loaded->pending->empty());
+}
+
+TEST_F(WarrantKeeperTest, WhatWaitsIsNotForgottenWhileTheDirectoryIsAway) {
+    assembly_.configuration.warrants.approval = config::Approval::dual;
+    write("a.yaml", "L-1", "u-1");
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    std::optional<WarrantsLoaded> after;
+    EXPECT_EQ(keeper_->decide(assembly_, {"lea-one", "L-1", true, "", 1, "one"}, after).approvals, 1U);
+    fs::rename(warrants(), warrants() + ".away");
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    fs::rename(warrants() + ".away", warrants());
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    EXPECT_EQ(keeper_->decide(assembly_, {"lea-one", "L-1", true, "", 2, "two"}, after).outcome,
+              admin::ApprovalAnswer::Outcome::in_force);
+}
+
+TEST_F(WarrantKeeperTest, WhoeverWroteTheFileDoesNotApproveIt) {
+    assembly_.configuration.warrants.approval = config::Approval::required;
+    write("a.yaml", "L-1", "u-1");
+    if (::chown((warrants() + "/a.yaml").c_str(), 1234, 1234) != 0) {
+        GTEST_SKIP() << "only root gives files away";
+    }
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    std::optional<WarrantsLoaded> after;
+    const auto outcome_for = [&](std::uint32_t uid) {
+        return keeper_->decide(assembly_, {"lea-one", "L-1", true, "", uid, "somebody"}, after).outcome;
+    };
+    EXPECT_EQ(outcome_for(1234), admin::ApprovalAnswer::Outcome::own_file);
+    EXPECT_FALSE(after);
+    EXPECT_EQ(outcome_for(1235), admin::ApprovalAnswer::Outcome::in_force);
 }
 
 TEST_F(WarrantKeeperTest, AWarrantInForceWithoutItsDestinationIsAnError) {

@@ -92,7 +92,7 @@ schema_validation: yes
     EXPECT_EQ(problems_of(text), R"(f:1:6: csp.unique_identifier: missing; it has no default
 f:1:21: csp.country_code: a country code is two capital letters, or XX (found "xx")
 f:2:12: state_dir: an absolute path of at most 4095 bytes is needed (found "var")
-f:3:1: unknown key; allowed: csp, state_dir, warrants_dir, intake, matching, late_events, store, audit, csp_schema, destinations, objectserver, admin, schema_validation, schemas_dir, clock_tolerance, clock_trust, shutdown_timeout or log_level (found "max_sise")
+f:3:1: unknown key; allowed: csp, state_dir, warrants_dir, warrants, intake, matching, late_events, store, audit, csp_schema, destinations, objectserver, admin, schema_validation, schemas_dir, clock_tolerance, clock_trust, shutdown_timeout or log_level (found "max_sise")
 f:6:50: intake.http[0].tls.private_key: missing; it has no default
 f:6:50: intake.http[0].tls.client_ca: missing; it has no default
 f:6:50: intake.http[0].tls: not for a Unix socket; its mode and group say who may talk
@@ -228,6 +228,22 @@ TEST(Configuration, LogsNameKeysAndPlacesOnly) {
     ASSERT_EQ(loaded.problems.size(), 1U);
     EXPECT_EQ(log_text(loaded.problems[0]),
               "f:1:44: csp.unique_identifier: holds control characters; allowed: 1 to 65535 characters");
+}
+
+TEST(Configuration, TestTargetsAreSingleIdentifiers) {
+    const auto problems_with = [](std::string_view targets) {
+        return problems_of(with("unique_identifier: EXAMPLE-CSP",
+                                "unique_identifier: EXAMPLE-CSP, test_targets: " + std::string(targets)));
+    };
+    EXPECT_EQ(problems_with("[{user_id: u-test}, {msisdn: \"447700900123\"}]"), "");
+    for (const std::string_view bad :
+         {"[u-test]", "[{}]", "[{user_id: a, msisdn: b}]", "[{colour: blue}]", "[{user_id: [a]}]"}) {
+        EXPECT_NE(problems_with(bad).find("one identifier under its type's name is needed: {user_id: u-test}"),
+                  std::string::npos)
+            << bad;
+    }
+    EXPECT_NE(problems_with("[{email: nobody}]").find("csp.test_targets[0]: "), std::string::npos);
+    EXPECT_NE(problems_with("[{user_id: a}, {user_id: a}]").find("twice in the list"), std::string::npos);
 }
 
 TEST(Configuration, AMisspeltKeyIsGuessed) {

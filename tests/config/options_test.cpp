@@ -150,6 +150,8 @@ std::string other_value(const OptionRow& row) {
                                                         {"list of text", "[" + std::string(64, 'a') + "]"}};
     const std::map<std::string, std::string> by_path = {
         {"csp.country_code", "DE"},
+        {"csp.test_targets", "[{user_id: u-test}]"},
+        {"warrants.approval", "dual"},
         {"destinations.*.sender.country_code", "DE"},
         {"destinations.*.receiver.country_code", "DE"},
         {"destinations.*.etsi_version", "V1.2.3"},

@@ -136,6 +136,10 @@ TEST_F(ItemMakerTest, CorrelatesByConversationWhereOrdered) {
     ASSERT_TRUE(first);
     EXPECT_EQ(conversation(R"(,"conversation":{"id":"c-1","title":"t"})"), first);
     EXPECT_NE(conversation(R"(,"conversation":{"id":"c-2"})"), first);
+    one.valid_until = {one.valid_until.seconds + 1, 0};
+    EXPECT_EQ(conversation(R"(,"conversation":{"id":"c-1"})"), first) << "extended, it is the same warrant";
+    one.valid_from = {one.valid_from.seconds - 1, 0};
+    EXPECT_NE(conversation(R"(,"conversation":{"id":"c-1"})"), first) << "its LIID was used before";
     one.correlation = warrants::Correlation::none;
     EXPECT_FALSE(conversation(R"(,"conversation":{"id":"c-1"})"));
 }

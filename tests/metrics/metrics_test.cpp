@@ -209,6 +209,9 @@ TEST(Metrics, ExpositionHasEveryDeclaredMetricOnceWithItsType) {
         scrape.warrants(WarrantState::pending, 0);
         scrape.warrant_files_bad(0);
         scrape.warrants_unconfirmed(0);
+        scrape.warrants_revoked(0);
+        scrape.warrants_unapproved(0);
+        scrape.warrants_test(0);
         scrape.clock_untrusted(false);
         scrape.clock_unsynchronised(false);
         scrape.ready(false);

@@ -862,7 +862,8 @@ TEST_F(ObjectsTest, ComeWithAStoreThatHadNone) {
         Connection connection(options_.directory / "store.db");
         connection.execute(
             "DROP TABLE chain; DROP TABLE chain_checkpoint; ALTER TABLE record DROP COLUMN nanos;"
-            "DROP TABLE kept; DROP TABLE kept_source; DROP TABLE pause; DROP TABLE object; DROP TABLE blob; DROP TABLE "
+            "DROP TABLE pending_warrant; DROP TABLE warrant_approval; DROP TABLE revocation; DROP TABLE kept; DROP "
+            "TABLE kept_source; DROP TABLE pause; DROP TABLE object; DROP TABLE blob; DROP TABLE "
             "source_file; DROP INDEX "
             "record_object_ended;"
             "ALTER TABLE lane DROP COLUMN last; ALTER TABLE profile DROP COLUMN last; ALTER TABLE conversation DROP "

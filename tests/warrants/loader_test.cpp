@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
+#include <set>
 
 #include "../support/temporary_directory.hpp"
 
@@ -34,12 +36,15 @@ class LoaderTest : public testing::Test {
 
     /// A reload that fails: it is not accepted.
     Reload look(bool confirm_ended = false) {
-        return loader_->reload(destinations_,
-                               {.now = now_, .late_events = std::chrono::days(7), .confirm_ended = confirm_ended});
+        return loader_->reload(destinations_, {.now = now_,
+                                               .late_events = std::chrono::days(7),
+                                               .confirm_ended = confirm_ended,
+                                               .approved = approved_ ? &*approved_ : nullptr});
     }
     Reload reload(bool confirm_ended = false) {
         Reload result = look(confirm_ended);
-        EXPECT_EQ(loader_->accept(result.in_force)->size(), result.in_force.size());
+        Reload taken = result;
+        EXPECT_EQ(loader_->accept(taken)->size(), result.in_force.size());
         return result;
     }
     void write_many(int count) {
@@ -60,7 +65,7 @@ class LoaderTest : public testing::Test {
             remembered.push_back({entry.file, bytes_of(entry)});
         }
         loader_ = std::make_unique<Loader>(directory_.string());
-        EXPECT_TRUE(loader_->restore(remembered).has_value());
+        EXPECT_TRUE(loader_->restore(remembered, last.revocations).has_value());
     }
 
     /// `file=LIID(user)` of each, with a `!` for stale ones, `?` for missing and `~` for late ones.
@@ -95,6 +100,7 @@ class LoaderTest : public testing::Test {
     fs::path directory_ = held_.path();
     Destinations destinations_{{"lea-one", "lea-two"}, {}};
     std::unique_ptr<Loader> loader_ = std::make_unique<Loader>(directory_.string());
+    std::optional<std::set<Digest>> approved_;  ///< nullopt: nobody has to approve anything
 };
 
 TEST_F(LoaderTest, NewFilesComeIntoForce) {
@@ -581,6 +587,130 @@ TEST_F(LoaderTest, AnEndedWarrantTakesLateEventsBesideTheOneThatFollowsIt) {
     // And one that had not ended was changed, and takes nothing more.
     renew("2027-02-01T00:00:00Z", "2027-03-01T00:00:00Z", "u-5");
     EXPECT_TRUE(reload().in_force.at(0).earlier.empty());
+}
+
+TEST_F(LoaderTest, ARevokedWarrantEndsWithoutALookAtTheFiles) {
+    write("a.yaml", "L-1", "u-1");
+    write("b.yaml", "L-2", "u-2");
+    static_cast<void>(reload());
+    put("b.yaml", "liid: [");
+    EXPECT_FALSE(loader_->revoke("lea-one", "L-3"));
+    EXPECT_FALSE(loader_->revoke("lea-two", "L-1"));
+    auto revoked = loader_->revoke("lea-one", "L-1");
+    ASSERT_TRUE(revoked);
+    EXPECT_EQ(text_of(revoked->in_force), "b.yaml=L-2(u-2)");
+    EXPECT_EQ(text_of(revoked->ended), "a.yaml=L-1(u-1)-");
+    // Not stored: it is as it was.
+    EXPECT_EQ(text_of(look().in_force), "a.yaml=L-1(u-1) b.yaml=L-2(u-2)!");
+    revoked = loader_->revoke("lea-one", "L-1");
+    ASSERT_TRUE(revoked);
+    static_cast<void>(loader_->accept(*revoked));
+    EXPECT_FALSE(loader_->revoke("lea-one", "L-1")) << "it is not in force any more";
+    EXPECT_EQ(text_of(look().in_force), "b.yaml=L-2(u-2)!");
+}
+
+TEST_F(LoaderTest, ARevocationOutranksTheFileUntilThatBeginsAtAnotherTimeOrGoes) {
+    const auto put_terms = [this](const std::string& from, const std::string& user) {
+        put("a.yaml", "liid: L-1\ndestination: lea-one\nvalid_from: " + from +
+                          "\nvalid_until: 2027-01-01T00:00:00Z\ntargets: [{user_id: " + user +
+                          "}]\ndeliver: [metadata]\n");
+    };
+    const auto revoke = [this] {
+        auto revoked = loader_->revoke("lea-one", "L-1");
+        ASSERT_TRUE(revoked);
+        static_cast<void>(loader_->accept(*revoked));
+    };
+    write("a.yaml", "L-1", "u-1");
+    write("b.yaml", "L-2", "u-2");
+    static_cast<void>(reload());
+    revoke();
+    Reload result = reload();
+    EXPECT_EQ(text_of(result.in_force), "b.yaml=L-2(u-2)");
+    EXPECT_EQ(text_of(result.revoked), "a.yaml=L-1(u-1)");
+    EXPECT_TRUE(result.ended.empty()) << "it has ended already";
+    restart(result);
+    // Other terms, another file, a bad one, and a directory that is not there: it is the same warrant.
+    put_terms("2026-01-01T00:00:00Z", "u-3");
+    EXPECT_EQ(text_of(reload().in_force), "b.yaml=L-2(u-2)");
+    put("a.yaml", "liid: [");
+    EXPECT_EQ(reload().revocations.size(), 1U);
+    fs::rename(directory_, directory_.string() + ".away");
+    result = reload();
+    EXPECT_EQ(result.revocations.size(), 1U);
+    restart(result);
+    fs::rename(directory_.string() + ".away", directory_);
+    put_terms("2026-01-01T00:00:00Z", "u-1");
+    EXPECT_EQ(text_of(reload().in_force), "b.yaml=L-2(u-2)");
+    fs::rename(directory_ / "a.yaml", directory_ / "c.yaml");
+    result = reload();
+    EXPECT_EQ(text_of(result.in_force), "b.yaml=L-2(u-2)");
+    EXPECT_TRUE(result.lifted.empty());
+    fs::rename(directory_ / "c.yaml", directory_ / "a.yaml");
+    // One that begins at another time is another warrant.
+    put_terms("2026-02-01T00:00:00Z", "u-4");
+    result = reload();
+    EXPECT_EQ(text_of(result.in_force), "a.yaml=L-1(u-4) b.yaml=L-2(u-2)");
+    EXPECT_EQ(text_of(result.added), "a.yaml=L-1(u-4)");
+    EXPECT_EQ(result.lifted.size(), 1U);
+    EXPECT_TRUE(result.revocations.empty());
+    // And so is one whose file went and came.
+    revoke();
+    EXPECT_EQ(text_of(reload().in_force), "b.yaml=L-2(u-2)");
+    remove("a.yaml");
+    EXPECT_EQ(reload().lifted.size(), 1U);
+    put_terms("2026-02-01T00:00:00Z", "u-5");
+    EXPECT_EQ(text_of(reload().in_force), "a.yaml=L-1(u-5) b.yaml=L-2(u-2)");
+}
+
+TEST_F(LoaderTest, WhatIsNewOrGrowsWaitsForApprovalAndWhatShrinksCountsAtOnce) {
+    const auto put_terms = [this](const std::string& users, const std::string& deliver) {
+        put("a.yaml",
+            "liid: L-1\ndestination: lea-one\nvalid_from: 2026-01-01T00:00:00Z\n"
+            "valid_until: 2027-01-01T00:00:00Z\ntargets: [" +
+                users + "]\ndeliver: [" + deliver + "]\n");
+    };
+    const auto approve = [this](const Reload& result) {
+        ASSERT_EQ(result.pending.size(), 1U);
+        approved_->insert(digest_of(*result.pending[0].warrant));
+    };
+    write("b.yaml", "L-2", "u-2");
+    static_cast<void>(reload());
+    approved_.emplace();
+    put_terms("{user_id: u-1}", "metadata, content");
+    Reload result = reload();
+    EXPECT_EQ(text_of(result.in_force), "b.yaml=L-2(u-2)") << "what was in force counts as approved";
+    ASSERT_EQ(result.pending.size(), 1U);
+    EXPECT_EQ(result.pending[0].before, nullptr);
+    approve(result);
+    result = reload();
+    EXPECT_EQ(text_of(result.added), "a.yaml=L-1(u-1)");
+    EXPECT_TRUE(result.pending.empty());
+    restart(result);
+    approved_->clear();  // once in force it needs no approval any more
+    EXPECT_EQ(text_of(reload().in_force), "a.yaml=L-1(u-1) b.yaml=L-2(u-2)");
+    // One target more, and content no more.
+    put_terms("{user_id: u-3}, {user_id: u-1}", "metadata");
+    result = reload();
+    EXPECT_EQ(text_of(result.changed), "a.yaml=L-1(u-1)");
+    EXPECT_FALSE(result.changed.at(0).now.warrant->deliver.content);
+    EXPECT_EQ(result.changed.at(0).now.warrant->targets.size(), 1U);
+    ASSERT_EQ(result.pending.size(), 1U);
+    EXPECT_EQ(result.pending[0].left, result.changed[0].now.warrant);
+    result = reload();
+    EXPECT_TRUE(result.changed.empty()) << "it is so already";
+    restart(result);
+    approve(reload());
+    result = reload();
+    EXPECT_EQ(text_of(result.changed), "a.yaml=L-1(u-3)");
+    EXPECT_TRUE(result.pending.empty());
+    // Nothing of what was approved is ordered any more.
+    put_terms("{user_id: u-4}", "metadata");
+    result = reload();
+    EXPECT_EQ(text_of(result.in_force), "b.yaml=L-2(u-2)");
+    EXPECT_EQ(text_of(result.ended), "a.yaml=L-1(u-3)-");
+    EXPECT_EQ(result.unconfirmed, 0U) << "its file is there";
+    EXPECT_EQ(result.pending.size(), 1U);
+    EXPECT_TRUE(reload().ended.empty());
 }
 
 TEST_F(LoaderTest, TheSameStartIsAsForgivingAsAReload) {

@@ -171,7 +171,7 @@ f:2:13: valid_from: a time is needed, RFC 3339 with an offset: 2026-01-01T00:00:
 f:5:12: targets[1].email: an email address is needed, local-part@domain (found "alice")
 f:6:19: deliver[1]: not one of the choices; allowed: metadata, content, binary or location (found "x")
 f:7:9: review: not built yet; allowed: none (found "dual")
-f:8:1: unknown key; allowed: liid, destination, valid_from, valid_until, targets, xid, services, deliver, priority, review, correlation, reference or acknowledge_not_unique (found "colour")
+f:8:1: unknown key; allowed: liid, destination, valid_from, valid_until, targets, xid, services, deliver, priority, review, correlation, reference, test or acknowledge_not_unique (found "colour")
 )");
 }
 
@@ -236,6 +236,36 @@ TEST(WarrantFile, TargetsMayBeLeftOutWhereThereAreXids) {
         with(good_targets, "xid: [29f28e1c-f230-486a-a860-f5a784ab9177]\ntargets: [{username: a}]\n");
     EXPECT_NE(problems_of(names), "");
     EXPECT_EQ(problems_of(names + "acknowledge_not_unique: true\n"), "");
+}
+
+TEST(WarrantFile, ATestInterceptTargetsOurOwnAccountsOnly) {
+    const auto problems_under = [](std::string_view text,
+                                   const std::vector<std::pair<model::IdentifierType, std::string>>& ours) {
+        Destinations allowed = destinations();
+        for (const auto& [type, value] : ours) {
+            Target& target = allowed.test_targets.emplace_back();
+            target.type = type;
+            target.value = value;
+        }
+        Warrant warrant;
+        std::string all;
+        for (const config::Problem& problem : read_warrant(text, "f", allowed, warrant)) {
+            all += check_text(problem) + "\n";
+        }
+        EXPECT_TRUE(!all.empty() || warrant.test);
+        return all;
+    };
+    using enum model::IdentifierType;
+    const std::string test = std::string(good) + "test: true\n";
+    const std::string refused =
+        "f:5:1: targets: a test intercept may only have targets that are listed in csp.test_targets\n";
+    EXPECT_EQ(problems_under(test, {{user_id, "u-1001"}, {tel_uri, "tel:+447700900123"}}), "") << "the same number";
+    EXPECT_EQ(problems_under(test, {{user_id, "u-1001"}}), refused);
+    EXPECT_EQ(problems_under(test, {}), refused);
+    EXPECT_EQ(problems_under(test, {{username, "u-1001"}, {msisdn, "447700900123"}}), refused) << "another type";
+    const std::string tasks = std::string(good) + "xid: [29f28e1c-f230-486a-a860-f5a784ab9177]\ntest: true\n";
+    EXPECT_EQ(problems_under(tasks, {{user_id, "u-1001"}, {msisdn, "447700900123"}}),
+              "f:12:1: xid: not with test: true, since nobody here knows whose task it is\n");
 }
 
 TEST(WarrantFile, BinaryGoesToADestinationThatTakesIt) {

@@ -41,8 +41,14 @@ Warrant fed_warrant() {
     return warrant;
 }
 
+Warrant test_warrant() {
+    Warrant warrant = full_warrant();
+    warrant.test = true;
+    return warrant;
+}
+
 TEST(Warrant, ComesBackFromItsBytes) {
-    for (const Warrant& warrant : {full_warrant(), fed_warrant(), Warrant{}}) {
+    for (const Warrant& warrant : {full_warrant(), fed_warrant(), test_warrant(), Warrant{}}) {
         const auto again = decode(encode(warrant));
         ASSERT_TRUE(again.has_value());
         EXPECT_EQ(*again, warrant);
@@ -71,6 +77,7 @@ TEST(Warrant, EveryMemberIsInTheDigest) {
     changed[16].xids = {xid(1)};
     changed[17].xids = {xid(2)};
     changed[18].xids = {xid(1), xid(2)};
+    changed.push_back(test_warrant());
     std::set<Digest> digests;
     for (const Warrant& warrant : changed) {
         digests.insert(digest_of(warrant));
@@ -143,12 +150,14 @@ TEST_P(DamagedWarrant, IsAnError) {
         }
     }
     std::string newer = good;
-    newer[0] = 3;
+    newer[0] = 4;
     EXPECT_NE(decode(newer).error().message.find("version"), std::string::npos);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, DamagedWarrant, testing::Values(full_warrant(), fed_warrant()),
-                         [](const auto& one) { return one.param.xids.empty() ? "First" : "WithXids"; });
+INSTANTIATE_TEST_SUITE_P(Versions, DamagedWarrant, testing::Values(full_warrant(), fed_warrant(), test_warrant()),
+                         [](const auto& one) {
+                             return one.param.test ? "OfTest" : one.param.xids.empty() ? "First" : "WithXids";
+                         });
 
 TEST(Warrant, StateFollowsItsWindow) {
     Warrant warrant;

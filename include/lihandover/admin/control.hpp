@@ -11,6 +11,7 @@
 #include "lihandover/delivery/status.hpp"
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/time.hpp"
+#include "lihandover/store/types.hpp"
 #include "lihandover/warrants/loader.hpp"
 
 namespace lihandover::admin {
@@ -29,6 +30,49 @@ struct ReloadRequest {
     std::string who;
     /// Warrants whose files are gone end, however many there are (promise 10).
     bool confirm_ended = false;
+};
+
+/// An operator's word that a warrant ends at once.
+struct RevokeRequest {
+    std::string destination;
+    std::string liid;
+    std::string reason;
+    std::string who;
+};
+enum class RevokeOutcome : std::uint8_t {
+    revoked,  ///< durable, and no event is matched with it any more
+    unknown,  ///< no such warrant is in force
+    failed,   ///< nothing changed; see the log
+};
+
+/// A warrant that waits for people's approval, or was refused it.
+struct PendingWarrant {
+    store::StoredPendingWarrant kept;
+    warrants::WarrantPtr warrant;  ///< as its file has it
+    warrants::WarrantPtr before;   ///< what is in force in its place meanwhile; null: nothing
+};
+using PendingList = std::vector<PendingWarrant>;  ///< in order of destinations and LIIDs
+
+/// What one of the people says of a warrant that waits.
+struct ApprovalRequest {
+    std::string destination;
+    std::string liid;
+    bool approve = true;
+    std::string reason;  ///< of a refusal
+    std::uint32_t uid = 0;
+    std::string who;
+};
+struct ApprovalAnswer {
+    enum class Outcome : std::uint8_t {
+        counted,   ///< stored; it waits for more people
+        in_force,  ///< stored, and the warrant is in force
+        refused,   ///< stored
+        unknown,   ///< nothing of this name waits, or its file says something else by now
+        own_file,  ///< whoever wrote the file may not approve it
+        failed,    ///< nothing changed; see the log
+    } outcome = Outcome::failed;
+    std::size_t approvals = 0;
+    std::size_t needed = 0;
 };
 
 /// The result of a reload.
@@ -62,6 +106,7 @@ struct Status {
 };
 
 using WarrantList = std::vector<warrants::InForce>;
+using RevocationList = std::vector<store::StoredRevocation>;
 
 /// Called on the thread that runs the Admin. Outlives it.
 class Control {
@@ -75,6 +120,14 @@ class Control {
     /// Starts a reload. `done` is called once, on any thread. If another reload is running, it is called after that one
     /// and a further one, or with `failed` and a sentence in `problems`.
     virtual void reload(ReloadRequest request, std::function<void(ReloadReport)> done) = 0;
+    /// What operators have revoked while files still order it; as warrants().
+    [[nodiscard]] virtual std::shared_ptr<const RevocationList> revocations() const = 0;
+    /// Revokes a warrant, after any reload that is running. `done` is called once, on any thread.
+    virtual void revoke(RevokeRequest request, std::function<void(RevokeOutcome)> done) = 0;
+    /// What waits for people's approval; as warrants().
+    [[nodiscard]] virtual std::shared_ptr<const PendingList> pending_warrants() const = 0;
+    /// Approves or refuses a warrant, in turn with reloads. `done` is called once, on any thread.
+    virtual void decide_warrant(ApprovalRequest request, std::function<void(ApprovalAnswer)> done) = 0;
     /// An operator confirms that the wall clock is right (promise 13).
     virtual void accept_clock() = 0;
     [[nodiscard]] virtual bool has_destination(const std::string& name) const = 0;

@@ -37,13 +37,18 @@ enum class Kind : std::uint8_t {
     clock_accepted = 19,  ///< an operator said that the wall clock is right; of no lane
     head_recorded = 20,   ///< of another daemon's chain, which `why` names (words_of_head); of no lane
     store_restored = 21,  ///< the store is older than one that was there; of no lane
+    warrant_revoked = 22,
+    warrant_pending = 23,   ///< new or grown, it waits for people's approval; `why` has its terms
+    warrant_approved = 24,  ///< by one of the people it needs
+    warrant_refused = 25,
 };
-inline constexpr std::array<std::string_view, 22> kind_names = {
+inline constexpr std::array<std::string_view, 26> kind_names = {
     "warrant_in_force", "warrant_changed",  "warrant_ended",      "item_made",           "item_delivered",
     "item_refused",     "item_retried",     "item_rejected",      "object_lost",         "object_pushed",
     "object_fetched",   "object_refused",   "object_retried",     "object_rejected",     "object_expired",
     "item_set_aside",   "object_set_aside", "destination_paused", "destination_resumed", "clock_accepted",
-    "head_recorded",    "store_restored"};
+    "head_recorded",    "store_restored",   "warrant_revoked",    "warrant_pending",     "warrant_approved",
+    "warrant_refused"};
 [[nodiscard]] constexpr std::string_view name_of(Kind kind) {
     return kind_names[static_cast<std::size_t>(kind)];
 }

@@ -197,10 +197,35 @@ enum class ClockTrust : std::uint8_t {
 
 enum class LogLevel : std::uint8_t { trace, debug, info, warning, error };
 
+/// An identifier of an account that is the CSP's own.
+struct TestTarget {
+    model::IdentifierType type{};
+    std::string value;
+
+    friend bool operator==(const TestTarget&, const TestTarget&) = default;
+};
+
+/// Who we are, and which accounts of ours warrants with `test: true` may target.
+struct Csp : model::Endpoint {
+    std::vector<TestTarget> test_targets;
+};
+
+/// Whether people have to approve warrants that are new, or order more than before (TS 103 707 4.2).
+enum class Approval : std::uint8_t {
+    none,
+    required,  ///< one of them
+    dual,      ///< two
+};
+
+struct Warrants {
+    Approval approval = Approval::none;
+};
+
 struct Configuration {
-    model::Endpoint csp;
+    Csp csp;
     std::string state_dir = "/var/lib/lihandoverd";
     std::string warrants_dir = "/etc/lihandoverd/warrants.d";
+    Warrants warrants;
     Duration late_events = std::chrono::days(7);  ///< how long after a warrant's end earlier events still count
     Intake intake;
     model::Matching matching;

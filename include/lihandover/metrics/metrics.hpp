@@ -283,6 +283,9 @@ class Scrape {
     virtual void warrants(WarrantState state, std::uint64_t count) = 0;
     virtual void warrant_files_bad(std::uint64_t count) = 0;
     virtual void warrants_unconfirmed(std::uint64_t count) = 0;
+    virtual void warrants_revoked(std::uint64_t count) = 0;
+    virtual void warrants_unapproved(std::uint64_t count) = 0;
+    virtual void warrants_test(std::uint64_t count) = 0;
     virtual void clock_unsynchronised(bool unsynchronised) = 0;
     virtual void clock_untrusted(bool untrusted) = 0;
     virtual void ready(bool ready) = 0;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,6 +37,15 @@ class Register {
 
     /// Last good versions of the warrants, as of the last change.
     [[nodiscard]] virtual model::Result<std::vector<StoredWarrant>> warrants() = 0;
+    /// What operators have revoked, in order of destinations and LIIDs.
+    [[nodiscard]] virtual model::Result<std::vector<StoredRevocation>> revocations() = 0;
+    /// Warrants that wait for approval, or were refused it, in order of destinations and LIIDs, with the approvals that
+    /// they have, the first one first.
+    [[nodiscard]] virtual model::Result<std::vector<StoredPendingWarrant>> pending_warrants() = 0;
+    /// One of the people approves a warrant that waits, or refuses it. How many have approved it now; nullopt: nothing
+    /// with this digest waits, and nothing was changed. Approving twice counts once, and makes one entry. A refusal
+    /// takes all approvals back; an approval after it counts anew.
+    [[nodiscard]] virtual model::Result<std::optional<std::size_t>> decide_warrant(const WarrantDecision& decision) = 0;
     /// One reload's consequences with their audit entries, in one transaction.
     [[nodiscard]] virtual model::Status change_warrants(const WarrantChanges& changes) = 0;
 

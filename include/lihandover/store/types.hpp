@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lihandover/audit/entry.hpp"
@@ -188,7 +189,50 @@ struct StoredWarrant {
     [[nodiscard]] std::string said() const { return terms.empty() ? file : file + ": " + terms; }
 };
 
-/// One reload's consequences, written in one transaction with their records.
+/// A warrant that an operator has revoked. It outranks its file until that begins the warrant at another time, or goes.
+struct StoredRevocation {
+    std::string destination;  ///< of the pair that names it
+    std::string liid;
+    model::Instant valid_from;  ///< of the warrant that was revoked
+    std::string file;           ///< name within warrants_dir
+    model::Instant at;          ///< when; the store says it
+    std::string who;
+    std::string why;
+};
+
+/// One of the people who have approved a warrant.
+struct StoredApproval {
+    std::uint32_t uid = 0;  ///< of the user, as the kernel names it: each counts once
+    std::string who;
+    model::Instant at;
+};
+
+/// A warrant whose file waits for people's approval, or was refused by one of them.
+struct StoredPendingWarrant {
+    std::string destination;  ///< of the pair that names it
+    std::string liid;
+    std::array<std::uint8_t, 32> digest{};  ///< of what was pending: anything else has to be decided anew
+    std::string file;                       ///< name within warrants_dir
+    model::Instant since;                   ///< the store says it
+    std::string terms;                      ///< for the entry only, not kept
+    std::vector<StoredApproval> approvals;
+    bool refused = false;
+    std::string who;  ///< refused it
+    std::string why;
+};
+
+/// What one of the people decided about a warrant that waits.
+struct WarrantDecision {
+    std::string destination;
+    std::string liid;
+    std::array<std::uint8_t, 32> digest{};
+    bool approve = false;
+    std::uint32_t uid = 0;
+    std::string who;
+    std::string why;  ///< of a refusal
+};
+
+/// One reload's consequences, or those of a revocation, written in one transaction with their records.
 struct WarrantChanges {
     std::vector<StoredWarrant> in_force;  ///< new ones
     std::vector<StoredWarrant> changed;   ///< same pair, other content
@@ -196,6 +240,22 @@ struct WarrantChanges {
     std::string who;                      ///< operator who asked for the reload, or empty
     /// `missing` is another than before, and nothing else: no decision, so no entry. NOLINTNEXTLINE
     std::vector<StoredWarrant> marked = {};
+    /// End at once, and are kept as revoked. `at` is not read.
+    std::vector<StoredRevocation> revoked = {};  // NOLINT(readability-redundant-member-init): as above
+    /// Revocations that no longer hold, since the file says another warrant or is gone: (destination, LIID). No entry:
+    /// what came into force instead has its own.
+    std::vector<std::pair<std::string, std::string>> lifted = {};  // NOLINT(readability-redundant-member-init)
+
+    /// Begin to wait for approval, in the place of what waited under the same pair. `since` and what was decided are
+    /// not read.
+    std::vector<StoredPendingWarrant> pending = {};  // NOLINT(readability-redundant-member-init): as above
+    /// Wait no longer: (destination, LIID). No entry: what became of them has its own.
+    std::vector<std::pair<std::string, std::string>> settled = {};  // NOLINT(readability-redundant-member-init)
+
+    [[nodiscard]] bool empty() const {
+        return in_force.empty() && changed.empty() && ended.empty() && marked.empty() && revoked.empty() &&
+               lifted.empty() && pending.empty() && settled.empty();
+    }
 };
 
 /// A destination that an operator has paused.

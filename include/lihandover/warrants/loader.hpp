@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "lihandover/config/problem.hpp"
+#include "lihandover/model/matching.hpp"
 #include "lihandover/model/result.hpp"
 #include "lihandover/model/time.hpp"
 #include "lihandover/warrants/warrant.hpp"
@@ -20,6 +22,10 @@ namespace lihandover::warrants {
 struct Destinations {
     std::set<std::string> names;
     std::set<std::string> with_binary;  ///< those that take binary objects
+    /// All that a test intercept may target; their windows mean nothing.
+    std::vector<Target> test_targets =
+        {};                         // NOLINT(readability-redundant-member-init): GCC warns of what leaves them out
+    model::Matching matching = {};  ///< says which targets are the same. NOLINT(readability-redundant-member-init)
 };
 
 /// The last good version of one warrant, as the store keeps it across restarts.
@@ -30,6 +36,17 @@ struct Remembered {
     std::string destination = {};  // NOLINT(readability-redundant-member-init): GCC warns of what leaves them out
     std::string liid = {};         // NOLINT(readability-redundant-member-init)
     bool missing = false;
+};
+
+/// An operator's word that a warrant ends at once. It outranks the file, whatever else that comes to say, until the
+/// file begins the warrant at another time, or is gone.
+struct Revocation {
+    std::string destination;  ///< the pair that names the warrant
+    std::string liid;
+    model::Instant valid_from;  ///< which makes it this warrant, and not the next one under the same LIID
+    std::string file;           ///< that ordered it
+
+    friend bool operator==(const Revocation&, const Revocation&) = default;
 };
 
 /// A warrant whose last good version cannot be read any more, while no file says what it was.
@@ -67,6 +84,14 @@ struct Ended {
     bool before_end = false;  ///< its file went, or names another warrant now, before the end of its window
 };
 
+/// A file whose warrant is new, or orders more than is in force, and that people have not approved yet.
+struct Pending {
+    std::string file;
+    WarrantPtr warrant;  ///< as the file has it
+    WarrantPtr before;   ///< in force before this reload; null: none
+    WarrantPtr left;     ///< in force in its place from now on; null: nothing
+};
+
 /// Why a reload ends nothing, though files are gone.
 enum class Withheld : std::uint8_t {
     nothing,
@@ -82,8 +107,14 @@ struct Reload {
     std::vector<Changed> changed;
     std::vector<Ended> ended;
     Withheld withheld = Withheld::nothing;
-    std::size_t unconfirmed = 0;  ///< warrants in force that are missing
-    std::vector<InForce> marked;  ///< `missing` is another than before, and nothing else
+    std::size_t unconfirmed = 0;          ///< warrants in force that are missing
+    std::vector<InForce> marked;          ///< `missing` is another than before, and nothing else
+    std::vector<InForce> revoked;         ///< what files order and operators have revoked: not in force
+    std::vector<Revocation> revocations;  ///< those that hold after this
+    std::vector<Revocation> lifted;       ///< those that hold no longer
+    /// What waits for approval. Of the warrants that it is to replace, what it orders as well is in force.
+    std::vector<Pending> pending;
+    bool directory_unreadable = false;  ///< so that nobody knows what else may wait
     /// Of those that restore() could not read: these an operator has confirmed to be at their end. The others are among
     /// the problems until their files are back.
     std::vector<Unreadable> given_up;
@@ -100,6 +131,9 @@ struct Occasion {
     std::chrono::seconds late_events = std::chrono::days(7);
     /// An operator says that warrants whose files are gone shall end (`reload --confirm-ended`).
     bool confirm_ended = false;
+    /// People have to approve what is new and what grows (option `warrants.approval`): what they have approved, by its
+    /// digest. nullptr: nobody has to. What is in force already counts as approved.
+    const std::set<Digest>* approved = nullptr;
 };
 
 /// Reads warrant files: `*.yaml` in one directory. Not thread-safe: the caller runs one reload at a time, off the
@@ -113,7 +147,8 @@ class Loader {
 
     /// Before the first reload: what was in force when the daemon stopped. Bytes that cannot be read are an error, and
     /// the others are taken all the same. Reloads report them until their files are good or their end is confirmed.
-    [[nodiscard]] model::Status restore(const std::vector<Remembered>& remembered);
+    [[nodiscard]] model::Status restore(const std::vector<Remembered>& remembered,
+                                        std::vector<Revocation> revocations = {});
 
     /// Before the first reload: where the loader may keep what it knows of many files, so that the next start need not
     /// parse them all again. A file of its own in state_dir; without one, and for few files, it does so each time.
@@ -132,9 +167,14 @@ class Loader {
     /// What it found is compared with the last accepted reload, however many there were between.
     [[nodiscard]] Reload reload(const Destinations& destinations, const Occasion& occasion);
 
-    /// The last reload is in force, and stored: the next is compared with it. `in_force` is its list, which is shared
-    /// from now on. A reload that came to nothing is not accepted, so that what it changed is found again.
-    std::shared_ptr<const std::vector<InForce>> accept(std::vector<InForce> in_force);
+    /// What comes of revoking the warrant that this pair names: it and all its versions, without a look at any file. It
+    /// is the one that ended. nullopt: none is in force. Accepted as a reload is.
+    [[nodiscard]] std::optional<Reload> revoke(std::string_view destination, std::string_view liid);
+
+    /// The last reload is in force, and stored: the next is compared with it. Its lists `in_force`, which is shared
+    /// from now on, and `revocations` are taken. A reload that came to nothing is not accepted, so that what it changed
+    /// is found again.
+    std::shared_ptr<const std::vector<InForce>> accept(Reload& reload);
 
   private:
     struct Impl;

@@ -50,6 +50,7 @@ struct Warrant {
     Review review = Review::none;
     Correlation correlation = Correlation::conversation;
     bool acknowledge_not_unique = false;
+    bool test = false;      ///< a test intercept: targets accounts of the CSP's own
     std::string reference;  ///< recorded, never sent
 
     friend bool operator==(const Warrant&, const Warrant&) = default;
@@ -66,6 +67,11 @@ using Digest = std::array<std::uint8_t, 32>;
 [[nodiscard]] model::Result<Warrant> decode(std::string_view bytes);
 /// Several one after the other, at least one.
 [[nodiscard]] model::Result<std::vector<Warrant>> decode_all(std::string_view bytes);
+
+/// What is left of `before` where the file says `now`: nothing that either of them does not order, and of what is no
+/// matter of how much is intercepted (priority, correlation, reference) what `now` says. nullopt: nothing. Where it is
+/// equal to `now`, that has not grown.
+[[nodiscard]] std::optional<Warrant> narrowed(const Warrant& before, const Warrant& now);
 
 /// The state of a warrant at a time; the label set of `lihandover_warrants`.
 enum class State : std::uint8_t { pending, active, expired };

@@ -104,8 +104,8 @@ store::NewItem* ItemMaker::add(const model::Event& event, const warrants::Match&
     item.emergency = warrant.priority == warrants::Priority::emergency;
     item.schema_content = route.schema_content;
     if (warrant.correlation == warrants::Correlation::conversation && !event.conversation.id.empty()) {
-        item.conversation_hash = store_.keyed_hash(
-            std::array<std::string_view, 3>{warrant.destination, warrant.liid, event.conversation.id});
+        item.conversation_hash =
+            conversation_hash_of(warrant.destination, warrant.liid, warrant.valid_from, event.conversation.id);
     }
     item.received_at = received_at;
     model::encode_share(event, match.targeted, warrant.deliver, received_at, snapshot.metadata_parameters, item.share);
@@ -113,6 +113,15 @@ store::NewItem* ItemMaker::add(const model::Event& event, const warrants::Match&
         item.objects = objects_of(event, *route.binary, sources);
     }
     return &item;
+}
+
+store::Hash128 ItemMaker::conversation_hash_of(std::string_view destination, std::string_view liid,
+                                               model::Instant begins, std::string_view conversation) const {
+    std::array<char, sizeof begins.seconds + sizeof begins.nanos> time{};
+    std::memcpy(time.data(), &begins.seconds, sizeof begins.seconds);
+    std::memcpy(time.data() + sizeof begins.seconds, &begins.nanos, sizeof begins.nanos);
+    return store_.keyed_hash(
+        std::array<std::string_view, 4>{destination, liid, {time.data(), time.size()}, conversation});
 }
 
 store::Hash128 ItemMaker::repeat_hash_of(std::string_view scope, const model::Event& event,
@@ -163,7 +172,7 @@ std::size_t ItemMaker::imitate(const model::Event& event, const Snapshot& snapsh
     (void)store_.keyed_hash(
         std::array<std::string_view, 5>{source_, event.event_id, model::name_of(event.type), nowhere, nobody});
     if (!event.conversation.id.empty()) {
-        (void)store_.keyed_hash(std::array<std::string_view, 3>{nowhere, nobody, event.conversation.id});
+        (void)conversation_hash_of(nowhere, nobody, received_at, event.conversation.id);
     }
     (void)digest_of(event);
     model::encode_share(event, targeted_, {.metadata = true, .content = true, .binary = false, .location = true},

@@ -65,6 +65,10 @@ class ItemMaker {
     store::NewItem* add(const model::Event& event, const warrants::Match& match, const Snapshot& snapshot,
                         model::Instant received_at, std::vector<store::NewItem>& out,
                         std::span<const ObjectSource> sources);
+    /// Of a conversation as the warrant that begins then has it. A warrant that begins at another time is another one:
+    /// an LIID that is used again never goes on with the numbers of the one before.
+    [[nodiscard]] store::Hash128 conversation_hash_of(std::string_view destination, std::string_view liid,
+                                                      model::Instant begins, std::string_view conversation) const;
     [[nodiscard]] store::Hash128 repeat_hash_of(std::string_view scope, const model::Event& event,
                                                 const warrants::Warrant& warrant) const;
     [[nodiscard]] std::uint64_t keyed_digest(std::string_view bytes) const;

@@ -301,6 +301,36 @@ model::Result<std::vector<StoredWarrant>> SqliteRegister::warrants() {
     return warrants;
 }
 
+model::Result<std::vector<StoredRevocation>> SqliteRegister::revocations() {
+    std::vector<StoredRevocation> revocations;
+    const model::Status status =
+        writer_.call([&](Tables&, Transaction& in) { revocations = RegisterTable::revocations(in.connection); });
+    if (!status) {
+        return status.error();
+    }
+    return revocations;
+}
+
+model::Result<std::vector<StoredPendingWarrant>> SqliteRegister::pending_warrants() {
+    std::vector<StoredPendingWarrant> pending;
+    const model::Status status =
+        writer_.call([&](Tables&, Transaction& in) { pending = RegisterTable::pending_warrants(in.connection); });
+    if (!status) {
+        return status.error();
+    }
+    return pending;
+}
+
+model::Result<std::optional<std::size_t>> SqliteRegister::decide_warrant(const WarrantDecision& decision) {
+    std::optional<std::size_t> approvals;
+    const model::Status status = writer_.call(
+        [&](Tables& tables, Transaction& in) { approvals = tables.registers.decide_warrant(in, decision); });
+    if (!status) {
+        return status.error();
+    }
+    return approvals;
+}
+
 model::Status SqliteRegister::change_warrants(const WarrantChanges& changes) {
     return writer_.call([&](Tables& tables, Transaction& in) { tables.registers.change_warrants(in, changes); });
 }

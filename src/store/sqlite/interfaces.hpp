@@ -185,6 +185,9 @@ class SqliteRegister final : public Register {
         return catalogue_.find_profile(id);
     }
     [[nodiscard]] model::Result<std::vector<StoredWarrant>> warrants() override;
+    [[nodiscard]] model::Result<std::vector<StoredRevocation>> revocations() override;
+    [[nodiscard]] model::Result<std::vector<StoredPendingWarrant>> pending_warrants() override;
+    [[nodiscard]] model::Result<std::optional<std::size_t>> decide_warrant(const WarrantDecision& decision) override;
     [[nodiscard]] model::Status change_warrants(const WarrantChanges& changes) override;
     [[nodiscard]] model::Result<std::vector<StoredPause>> pauses() override;
 

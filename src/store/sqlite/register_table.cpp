@@ -1,6 +1,8 @@
 #include "register_table.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -41,6 +43,22 @@ void RegisterTable::open(Connection& connection) {
     s.put_pause = connection.prepare(
         "INSERT INTO pause(destination, since, who) VALUES(?, ?, ?) ON CONFLICT(destination) DO NOTHING");
     s.remove_pause = connection.prepare("DELETE FROM pause WHERE destination=?");
+    s.put_revocation = connection.prepare(
+        "INSERT OR REPLACE INTO revocation(destination, liid, from_seconds, from_nanos, file, at, who, why) "
+        "VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
+    s.remove_revocation = connection.prepare("DELETE FROM revocation WHERE destination=? AND liid=?");
+    s.put_pending = connection.prepare(
+        "INSERT INTO pending_warrant(destination, liid, digest, file, since, refused, who, why) "
+        "VALUES(?, ?, ?, ?, ?, 0, '', '')");
+    s.find_pending =
+        connection.prepare("SELECT refused FROM pending_warrant WHERE destination=? AND liid=? AND digest=?");
+    s.refuse_pending =
+        connection.prepare("UPDATE pending_warrant SET refused=?3, who=?4, why=?5 WHERE destination=?1 AND liid=?2");
+    s.remove_pending = connection.prepare("DELETE FROM pending_warrant WHERE destination=? AND liid=?");
+    s.put_approval = connection.prepare(
+        "INSERT INTO warrant_approval(destination, liid, uid, who, at) VALUES(?, ?, ?, ?, ?) ON CONFLICT DO NOTHING");
+    s.count_approvals = connection.prepare("SELECT count(*) FROM warrant_approval WHERE destination=? AND liid=?");
+    s.remove_approvals = connection.prepare("DELETE FROM warrant_approval WHERE destination=? AND liid=?");
 }
 
 void RegisterTable::load(Connection& connection, Catalogue& catalogue) {
@@ -152,19 +170,41 @@ std::vector<StoredWarrant> RegisterTable::warrants(Connection& connection) {
     return warrants;
 }
 
-void RegisterTable::tell(Transaction& transaction, audit::Kind kind, const StoredWarrant& warrant,
-                         std::string_view who) {
-    const LaneId id = lane(transaction, warrant.destination, warrant.liid);
+std::vector<StoredRevocation> RegisterTable::revocations(Connection& connection) {
+    std::vector<StoredRevocation> revocations;
+    Statement select = connection.prepare(
+        "SELECT destination, liid, from_seconds, from_nanos, file, at, who, why FROM revocation ORDER BY destination, "
+        "liid");
+    for (Rows rows(select); rows.next();) {
+        revocations.push_back({std::string(rows->bytes(0)),
+                               std::string(rows->bytes(1)),
+                               {rows->integer(2), static_cast<std::int32_t>(rows->integer(3))},
+                               std::string(rows->bytes(4)),
+                               model::Instant::from_micros(rows->integer(5)),
+                               std::string(rows->bytes(6)),
+                               std::string(rows->bytes(7))});
+    }
+    return revocations;
+}
+
+void RegisterTable::tell(Transaction& transaction, audit::Kind kind,
+                         const std::pair<std::string_view, std::string_view>& warrant, std::string_view who,
+                         std::string_view why) {
+    const LaneId id = lane(transaction, warrant.first, warrant.second);
     audit::Entry entry;
     entry.kind = kind;
     entry.at = transaction.now;
     // The catalogue learns of a new lane after the commit only.
-    entry.destination = warrant.destination;
-    entry.liid = warrant.liid;
+    entry.destination = warrant.first;
+    entry.liid = warrant.second;
     entry.who = who;
-    const std::string said = warrant.said();
-    entry.why = said;
+    entry.why = why;
     audit_.append(transaction, id, 0, entry);
+}
+
+void RegisterTable::tell(Transaction& transaction, audit::Kind kind, const StoredWarrant& warrant,
+                         std::string_view who) {
+    tell(transaction, kind, {warrant.destination, warrant.liid}, who, warrant.said());
 }
 
 void RegisterTable::change_warrants(Transaction& transaction, const WarrantChanges& changes) {
@@ -192,6 +232,123 @@ void RegisterTable::change_warrants(Transaction& transaction, const WarrantChang
             .run();
         tell(transaction, audit::Kind::warrant_ended, warrant, changes.who);
     }
+    for (const auto& [destination, liid] : changes.lifted) {
+        statements_.remove_revocation.bind(1, std::string_view(destination)).bind(2, std::string_view(liid)).run();
+    }
+    for (const StoredRevocation& revocation : changes.revoked) {
+        revoke(transaction, revocation);
+    }
+    for (const auto& [destination, liid] : changes.settled) {
+        settle(destination, liid);
+    }
+    for (const StoredPendingWarrant& pending : changes.pending) {
+        put_pending(transaction, pending, changes.who);
+    }
+}
+
+void RegisterTable::settle(std::string_view destination, std::string_view liid) {
+    statements_.remove_pending.bind(1, destination).bind(2, liid).run();
+    statements_.remove_approvals.bind(1, destination).bind(2, liid).run();
+}
+
+void RegisterTable::put_pending(Transaction& transaction, const StoredPendingWarrant& pending, std::string_view who) {
+    const std::string_view destination = pending.destination;
+    const std::string_view liid = pending.liid;
+    settle(destination, liid);
+    statements_.put_pending.bind(1, destination)
+        .bind(2, liid)
+        .bind(3, std::span<const std::uint8_t>(pending.digest))
+        .bind(4, std::string_view(pending.file))
+        .bind(5, transaction.now.micros())
+        .run();
+    tell(transaction, audit::Kind::warrant_pending, {destination, liid}, who, pending.file + ": " + pending.terms);
+}
+
+std::optional<std::size_t> RegisterTable::decide_warrant(Transaction& transaction, const WarrantDecision& decision) {
+    const std::string_view destination = decision.destination;
+    const std::string_view liid = decision.liid;
+    auto& s = statements_;
+    bool was_refused = false;
+    {
+        s.find_pending.bind(1, destination).bind(2, liid).bind(3, std::span<const std::uint8_t>(decision.digest));
+        Rows rows(s.find_pending);
+        if (!rows.next()) {
+            return std::nullopt;
+        }
+        was_refused = rows->integer(0) != 0;
+    }
+    if (!decision.approve) {
+        s.remove_approvals.bind(1, destination).bind(2, liid).run();
+    }
+    if (!decision.approve || was_refused) {
+        s.refuse_pending.bind(1, destination)
+            .bind(2, liid)
+            .bind(3, std::int64_t{!decision.approve})
+            .bind(4, decision.approve ? std::string_view() : std::string_view(decision.who))
+            .bind(5, decision.approve ? std::string_view() : std::string_view(decision.why))
+            .run();
+    }
+    bool is_new = true;
+    if (decision.approve) {
+        s.put_approval.bind(1, destination)
+            .bind(2, liid)
+            .bind(3, std::int64_t{decision.uid})
+            .bind(4, std::string_view(decision.who))
+            .bind(5, transaction.now.micros())
+            .run();
+        is_new = transaction.connection.changes() > 0;
+    }
+    if (is_new) {
+        tell(transaction, decision.approve ? audit::Kind::warrant_approved : audit::Kind::warrant_refused,
+             {destination, liid}, decision.who, decision.why);
+    }
+    s.count_approvals.bind(1, destination).bind(2, liid);
+    Rows rows(s.count_approvals);
+    return rows.next() ? static_cast<std::size_t>(rows->integer(0)) : 0;
+}
+
+std::vector<StoredPendingWarrant> RegisterTable::pending_warrants(Connection& connection) {
+    std::vector<StoredPendingWarrant> all;
+    Statement select = connection.prepare(
+        "SELECT destination, liid, digest, file, since, refused, who, why FROM pending_warrant ORDER BY destination, "
+        "liid");
+    Statement approvals =
+        connection.prepare("SELECT uid, who, at FROM warrant_approval WHERE destination=? AND liid=? ORDER BY at, uid");
+    for (Rows rows(select); rows.next();) {
+        StoredPendingWarrant& pending = all.emplace_back();
+        pending.destination = rows->bytes(0);
+        pending.liid = rows->bytes(1);
+        const std::string_view digest = rows->bytes(2);
+        std::ranges::copy_n(digest.begin(), static_cast<std::ptrdiff_t>(std::min(digest.size(), pending.digest.size())),
+                            pending.digest.begin());
+        pending.file = rows->bytes(3);
+        pending.since = model::Instant::from_micros(rows->integer(4));
+        pending.refused = rows->integer(5) != 0;
+        pending.who = rows->bytes(6);
+        pending.why = rows->bytes(7);
+        approvals.bind(1, std::string_view(pending.destination)).bind(2, std::string_view(pending.liid));
+        for (Rows each(approvals); each.next();) {
+            pending.approvals.push_back({static_cast<std::uint32_t>(each->integer(0)), std::string(each->bytes(1)),
+                                         model::Instant::from_micros(each->integer(2))});
+        }
+    }
+    return all;
+}
+
+void RegisterTable::revoke(Transaction& transaction, const StoredRevocation& revocation) {
+    const std::string_view destination = revocation.destination;
+    const std::string_view liid = revocation.liid;
+    statements_.remove_warrant.bind(1, destination).bind(2, liid).run();
+    statements_.put_revocation.bind(1, destination)
+        .bind(2, liid)
+        .bind(3, revocation.valid_from.seconds)
+        .bind(4, std::int64_t{revocation.valid_from.nanos})
+        .bind(5, std::string_view(revocation.file))
+        .bind(6, transaction.now.micros())
+        .bind(7, std::string_view(revocation.who))
+        .bind(8, std::string_view(revocation.why))
+        .run();
+    tell(transaction, audit::Kind::warrant_revoked, {destination, liid}, revocation.who, revocation.why);
 }
 
 std::vector<StoredPause> RegisterTable::pauses(Connection& connection) {

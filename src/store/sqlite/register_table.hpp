@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "audit_table.hpp"
@@ -10,8 +13,9 @@
 
 namespace lihandover::store::sqlite {
 
-/// Lanes, profiles, the last good versions of warrants, and operators' pauses: the tables `lane`, `profile`,
-/// `schema_identifier`, `warrant` and `pause`. Throws SqlFailure.
+/// Lanes, profiles, the last good versions of warrants, and operators' revocations and pauses: the tables `lane`,
+/// `profile`, `schema_identifier`, `warrant`, `revocation`, `pending_warrant`, `warrant_approval` and `pause`. Throws
+/// SqlFailure.
 class RegisterTable {
   public:
     explicit RegisterTable(AuditTable& audit) : audit_(audit) {}
@@ -30,6 +34,9 @@ class RegisterTable {
     LaneId lane(Transaction& transaction, std::string_view destination, std::string_view liid);
     ProfileId profile(Transaction& transaction, const model::Profile& profile);
     [[nodiscard]] static std::vector<StoredWarrant> warrants(Connection& connection);
+    [[nodiscard]] static std::vector<StoredRevocation> revocations(Connection& connection);
+    [[nodiscard]] static std::vector<StoredPendingWarrant> pending_warrants(Connection& connection);
+    [[nodiscard]] std::optional<std::size_t> decide_warrant(Transaction& transaction, const WarrantDecision& decision);
     void change_warrants(Transaction& transaction, const WarrantChanges& changes);
     [[nodiscard]] static std::vector<StoredPause> pauses(Connection& connection);
     void pause(Transaction& transaction, std::string_view destination, std::string_view who);
@@ -38,10 +45,18 @@ class RegisterTable {
   private:
     void tell(Transaction& transaction, audit::Kind kind, const StoredWarrant& warrant, std::string_view who);
     void tell(Transaction& transaction, audit::Kind kind, std::string_view destination, std::string_view who);
+    void revoke(Transaction& transaction, const StoredRevocation& revocation);
+    void put_pending(Transaction& transaction, const StoredPendingWarrant& pending, std::string_view who);
+    void settle(std::string_view destination, std::string_view liid);
+    /// About a warrant whose lane may be new.
+    void tell(Transaction& transaction, audit::Kind kind, const std::pair<std::string_view, std::string_view>& warrant,
+              std::string_view who, std::string_view why);
 
     AuditTable& audit_;
     struct Statements {
-        Statement find_lane, insert_lane, save_use, put_warrant, mark_warrant, remove_warrant, put_pause, remove_pause;
+        Statement find_lane, insert_lane, save_use, put_warrant, mark_warrant, remove_warrant, put_pause, remove_pause,
+            put_revocation, remove_revocation, put_pending, find_pending, refuse_pending, remove_pending, put_approval,
+            count_approvals, remove_approvals;
     } statements_;
 };
 

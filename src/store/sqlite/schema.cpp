@@ -292,7 +292,46 @@ INSERT INTO chain_checkpoint(number, record, hash, at, nanos, node)
     SELECT 0, (SELECT coalesce(max(id), 0) FROM record), hash, -9223372036854775808, 0, '' FROM chain;
 )sql";
 
-constexpr std::array<MigrationStep, 10> steps_of_this_program = {{{1, version_1},
+// Warrants that operators have revoked, while their files still order them.
+constexpr const char* version_11 = R"sql(
+CREATE TABLE revocation(
+    destination TEXT NOT NULL,
+    liid TEXT NOT NULL,
+    from_seconds INTEGER NOT NULL,
+    from_nanos INTEGER NOT NULL,
+    file TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    why TEXT NOT NULL,
+    PRIMARY KEY(destination, liid)
+) WITHOUT ROWID;
+)sql";
+
+// Warrants that wait for people's approval.
+constexpr const char* version_12 = R"sql(
+CREATE TABLE pending_warrant(
+    destination TEXT NOT NULL,
+    liid TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    file TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    refused INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    why TEXT NOT NULL,
+    PRIMARY KEY(destination, liid)
+) WITHOUT ROWID;
+
+CREATE TABLE warrant_approval(
+    destination TEXT NOT NULL,
+    liid TEXT NOT NULL,
+    uid INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY(destination, liid, uid)
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array<MigrationStep, 12> steps_of_this_program = {{{1, version_1},
                                                                   {2, version_2},
                                                                   {3, version_3},
                                                                   {4, version_4},
@@ -301,7 +340,9 @@ constexpr std::array<MigrationStep, 10> steps_of_this_program = {{{1, version_1}
                                                                   {7, version_7},
                                                                   {8, version_8},
                                                                   {9, version_9},
-                                                                  {10, version_10}}};
+                                                                  {10, version_10},
+                                                                  {11, version_11},
+                                                                  {12, version_12}}};
 
 }  // namespace
 

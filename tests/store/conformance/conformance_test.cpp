@@ -529,6 +529,102 @@ TEST_P(Conformance, WarrantsKeepThatTheirFilesAreGone) {
     EXPECT_THAT(missing(), IsEmpty());
 }
 
+TEST_P(Conformance, ARevocationEndsItsWarrantAndLastsUntilItIsLifted) {
+    Register& kept = store_->warrant_register();
+    const StoredWarrant one{"one.yaml", "lea", "LIID-1", "one"};
+    const StoredWarrant two{"two.yaml", "lea", "LIID-2", "two"};
+    ASSERT_TRUE(kept.change_warrants({{one, two}, {}, {}, ""}));
+    const model::Instant begins{1'700'000'000, 123'456'789};
+    const StoredRevocation revoked{"lea", "LIID-1", begins, "one.yaml", {}, "alice", "the court said so"};
+    const model::Instant now = clock_.wall();
+    WarrantChanges changes;
+    changes.revoked = {revoked};
+    ASSERT_TRUE(kept.change_warrants(changes));
+    reopen();
+    const auto warrants = store_->warrant_register().warrants().value();
+    ASSERT_THAT(warrants, SizeIs(1));
+    EXPECT_EQ(warrants[0].liid, "LIID-2");
+    const auto found = store_->warrant_register().revocations().value();
+    ASSERT_THAT(found, SizeIs(1));
+    EXPECT_EQ(found[0].destination, "lea");
+    EXPECT_EQ(found[0].liid, "LIID-1");
+    EXPECT_EQ(found[0].valid_from, begins);
+    EXPECT_EQ(found[0].file, "one.yaml");
+    EXPECT_EQ(found[0].at.micros(), now.micros());
+    EXPECT_EQ(found[0].who, "alice");
+    EXPECT_EQ(found[0].why, "the court said so");
+    const auto records = store_->operator_view().records(0, 10).value();
+    ASSERT_THAT(records, SizeIs(3));
+    EXPECT_EQ(records[2].kind, RecordKind::warrant_revoked);
+    EXPECT_EQ(records[2].who, "alice");
+    EXPECT_EQ(records[2].why, "the court said so");
+    EXPECT_EQ(store_->warrant_register().find_lane(records[2].lane)->liid, "LIID-1");
+
+    WarrantChanges again;
+    again.in_force = {one};
+    again.lifted = {{"lea", "LIID-1"}, {"lea", "nobody"}};
+    ASSERT_TRUE(store_->warrant_register().change_warrants(again));
+    reopen();
+    EXPECT_THAT(store_->warrant_register().revocations().value(), IsEmpty());
+    EXPECT_THAT(store_->warrant_register().warrants().value(), SizeIs(2));
+}
+
+TEST_P(Conformance, APendingWarrantCountsWhoApprovedItOnceEach) {
+    StoredPendingWarrant one;
+    one.destination = "lea";
+    one.liid = "LIID-1";
+    one.digest.fill(7);
+    one.file = "one.yaml";
+    one.terms = "{new}";
+    WarrantChanges changes;
+    changes.who = "carol";
+    changes.pending = {one};
+    const model::Instant now = clock_.wall();
+    ASSERT_TRUE(store_->warrant_register().change_warrants(changes));
+    reopen();
+    const auto decide = [&](std::uint32_t uid, bool approve, std::uint8_t digest = 7) {
+        WarrantDecision decision{"lea", "LIID-1", {}, approve, uid, "user " + std::to_string(uid), approve ? "" : "no"};
+        decision.digest.fill(digest);
+        return store_->warrant_register().decide_warrant(decision).value();
+    };
+    const auto pending = [&] { return store_->warrant_register().pending_warrants().value(); };
+    EXPECT_EQ(decide(1, true, 8), std::nullopt) << "the file says something else by now";
+    EXPECT_EQ(decide(1, true), 1U);
+    EXPECT_EQ(decide(1, true), 1U) << "the same user again";
+    EXPECT_EQ(decide(2, true), 2U);
+    reopen();
+    ASSERT_THAT(pending(), SizeIs(1));
+    EXPECT_EQ(pending()[0].digest, one.digest);
+    EXPECT_EQ(pending()[0].file, "one.yaml");
+    EXPECT_EQ(pending()[0].since.micros(), now.micros());
+    ASSERT_THAT(pending()[0].approvals, SizeIs(2));
+    EXPECT_EQ(pending()[0].approvals[1].uid, 2U);
+    EXPECT_EQ(pending()[0].approvals[1].who, "user 2");
+    EXPECT_EQ(decide(3, false), 0U);
+    reopen();
+    EXPECT_TRUE(pending()[0].refused);
+    EXPECT_EQ(pending()[0].who, "user 3");
+    EXPECT_EQ(pending()[0].why, "no");
+    EXPECT_THAT(pending()[0].approvals, IsEmpty());
+    EXPECT_EQ(decide(1, true), 1U);
+    EXPECT_FALSE(pending()[0].refused);
+    EXPECT_THAT(kinds(),
+                ElementsAre(RecordKind::warrant_pending, RecordKind::warrant_approved, RecordKind::warrant_approved,
+                            RecordKind::warrant_refused, RecordKind::warrant_approved));
+    EXPECT_EQ(store_->operator_view().records(0, 1).value().at(0).why, "one.yaml: {new}");
+    // What follows it begins without what was decided, and goes when it is settled.
+    one.digest.fill(9);
+    changes.pending = {one};
+    ASSERT_TRUE(store_->warrant_register().change_warrants(changes));
+    EXPECT_THAT(pending()[0].approvals, IsEmpty());
+    WarrantChanges settled;
+    settled.settled = {{"lea", "LIID-1"}};
+    ASSERT_TRUE(store_->warrant_register().change_warrants(settled));
+    reopen();
+    EXPECT_THAT(pending(), IsEmpty());
+    EXPECT_EQ(decide(1, true, 9), std::nullopt);
+}
+
 TEST_P(Conformance, AnAcceptedClockIsOnRecord) {
     ASSERT_TRUE(store_->operator_view().clock_accepted("alice", "it says noon"));
     reopen();

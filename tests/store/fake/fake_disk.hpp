@@ -63,6 +63,8 @@ struct FakeDisk {
     std::map<std::pair<LaneId, Hash128>, model::ApplicationCorrelation> conversations;
     std::set<std::pair<LaneId, std::string>> provided;
     std::map<std::pair<std::string, std::string>, StoredWarrant> warrants;
+    std::map<std::pair<std::string, std::string>, StoredRevocation> revocations;
+    std::map<std::pair<std::string, std::string>, StoredPendingWarrant> pending_warrants;
     std::map<std::string, StoredPause> pauses;
     std::map<std::pair<std::string, std::uint64_t>, std::string> kept;  ///< copies, by source and id
     RowId next = 1;

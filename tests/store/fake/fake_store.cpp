@@ -608,12 +608,78 @@ model::Result<std::vector<StoredWarrant>> FakeStore::warrants() {
     return all;
 }
 
+model::Result<std::vector<StoredRevocation>> FakeStore::revocations() {
+    return reading([](const FakeDisk& disk) {
+        std::vector<StoredRevocation> all;
+        for (const auto& [pair, revocation] : disk.revocations) {
+            all.push_back(revocation);
+        }
+        return all;
+    });
+}
+
+model::Result<std::vector<StoredPendingWarrant>> FakeStore::pending_warrants() {
+    return reading([](const FakeDisk& disk) {
+        std::vector<StoredPendingWarrant> all;
+        for (const auto& [pair, pending] : disk.pending_warrants) {
+            all.push_back(pending);
+        }
+        return all;
+    });
+}
+
+model::Result<std::optional<std::size_t>> FakeStore::decide_warrant(const WarrantDecision& decision) {
+    const std::pair pair(decision.destination, decision.liid);
+    const auto known = lanes(std::span(&pair, 1));
+    if (!known) {
+        return known.error();
+    }
+    std::optional<std::size_t> count;
+    const model::Status status = wait_for([&](Changes& to) {
+        const auto found = to.disk.pending_warrants.find(pair);
+        if (found == to.disk.pending_warrants.end() || found->second.digest != decision.digest) {
+            return;
+        }
+        StoredPendingWarrant& pending = found->second;
+        if (decision.approve) {
+            pending.refused = false;
+            pending.who.clear();
+            pending.why.clear();
+        } else {
+            pending.refused = true;
+            pending.who = decision.who;
+            pending.why = decision.why;
+            pending.approvals.clear();
+        }
+        const bool again = decision.approve && std::ranges::find(pending.approvals, decision.uid,
+                                                                 &StoredApproval::uid) != pending.approvals.end();
+        if (decision.approve && !again) {
+            pending.approvals.push_back({decision.uid, decision.who, to.now});
+        }
+        if (!again) {
+            to.record(decision.approve ? RecordKind::warrant_approved : RecordKind::warrant_refused, known->front(),
+                      std::nullopt, decision.who, decision.why);
+        }
+        count = pending.approvals.size();
+    });
+    if (!status) {
+        return status.error();
+    }
+    return count;
+}
+
 model::Status FakeStore::change_warrants(const WarrantChanges& changes) {
     std::vector<std::pair<std::string, std::string>> pairs;
     for (const auto* list : {&changes.in_force, &changes.changed, &changes.ended}) {
         for (const StoredWarrant& warrant : *list) {
             pairs.emplace_back(warrant.destination, warrant.liid);
         }
+    }
+    for (const StoredRevocation& revocation : changes.revoked) {
+        pairs.emplace_back(revocation.destination, revocation.liid);
+    }
+    for (const StoredPendingWarrant& pending : changes.pending) {
+        pairs.emplace_back(pending.destination, pending.liid);
     }
     auto known = lanes(pairs);
     if (!known) {
@@ -637,6 +703,26 @@ model::Status FakeStore::change_warrants(const WarrantChanges& changes) {
         for (const StoredWarrant& warrant : changes.ended) {
             to.disk.warrants.erase({warrant.destination, warrant.liid});
             tell(RecordKind::warrant_ended, warrant);
+        }
+        for (const auto& pair : changes.lifted) {
+            to.disk.revocations.erase(pair);
+        }
+        for (const StoredRevocation& revocation : changes.revoked) {
+            const std::pair pair(revocation.destination, revocation.liid);
+            to.disk.warrants.erase(pair);
+            StoredRevocation& kept = to.disk.revocations[pair] = revocation;
+            kept.at = to.now;
+            to.record(RecordKind::warrant_revoked, *lane++, std::nullopt, revocation.who, revocation.why);
+        }
+        for (const auto& pair : changes.settled) {
+            to.disk.pending_warrants.erase(pair);
+        }
+        for (const StoredPendingWarrant& pending : changes.pending) {
+            StoredPendingWarrant& kept = to.disk.pending_warrants[{pending.destination, pending.liid}] = pending;
+            kept.since = to.now;
+            kept.terms.clear();
+            to.record(RecordKind::warrant_pending, *lane++, std::nullopt, changes.who,
+                      pending.file + ": " + pending.terms);
         }
     });
 }

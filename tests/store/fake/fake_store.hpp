@@ -262,6 +262,9 @@ class FakeStore final : public Store,
     [[nodiscard]] std::shared_ptr<const Lane> find_lane(LaneId id) const override;
     [[nodiscard]] std::shared_ptr<const model::Profile> find_profile(ProfileId id) const override;
     [[nodiscard]] model::Result<std::vector<StoredWarrant>> warrants() override;
+    [[nodiscard]] model::Result<std::vector<StoredRevocation>> revocations() override;
+    [[nodiscard]] model::Result<std::vector<StoredPendingWarrant>> pending_warrants() override;
+    [[nodiscard]] model::Result<std::optional<std::size_t>> decide_warrant(const WarrantDecision& decision) override;
     [[nodiscard]] model::Status change_warrants(const WarrantChanges& changes) override;
     [[nodiscard]] model::Result<std::vector<StoredPause>> pauses() override;
 
