@@ -117,12 +117,40 @@ void CopyTaker::let_go(Changes& changes) {
             continue;
         }
         for (const std::uint64_t id : found->second) {
+            if (const auto shared = shared_.find(id); shared != shared_.end()) {
+                if (--shared->second > 0) {
+                    continue;  // another owner needs it
+                }
+                shared_.erase(shared);
+            }
             if (changes.keep.erase(id) == 0) {
                 changes.out.let_go.push_back(id);
             }
         }
         kept_.erase(found);
     }
+}
+
+/// Under the id that it has: another one would be that of a copy which is still to come, or put it behind those which
+/// followed it. What was kept for one owner is all needed, even where another now needs only a part.
+std::size_t CopyTaker::take_over(std::uint64_t id) {
+    std::vector<std::uint64_t> owners;
+    const auto add = [&owners](std::uint64_t owner) {
+        if (owner != 0 && std::ranges::find(owners, owner) == owners.end()) {
+            owners.push_back(owner);
+        }
+    };
+    add(made_.kept_by);
+    for (const ims::Made::Part& part : made_.kept_parts) {
+        add(part.owner);
+    }
+    for (const std::uint64_t owner : owners) {
+        kept_[owner].push_back(id);
+    }
+    if (owners.size() > 1) {
+        shared_[id] = owners.size();
+    }
+    return owners.size();
 }
 
 void CopyTaker::take_kept(store::KeptCopy kept, SteadyTime now, TakenCopies& out) {
@@ -137,14 +165,8 @@ void CopyTaker::take_kept(store::KeptCopy kept, SteadyTime now, TakenCopies& out
         // It stays where it is, for the next start.
         out.problem = taken.error().message;
     }
-    const bool whole_part = made_.kept_parts.size() == 1 && made_.kept_parts[0].first == 0 &&
-                            made_.kept_parts[0].size == copy->payload.size();
-    if (made_.kept_by != 0 && made_.kept_parts.empty()) {
-        kept_[made_.kept_by].push_back(kept.id);
-    } else if (made_.kept_by == 0 && whole_part) {
-        kept_[made_.kept_parts[0].owner].push_back(kept.id);
-    } else if (!out.problem) {
-        keep_copy(*copy, changes);
+    const std::size_t needed = take_over(kept.id);
+    if (needed == 0 && !out.problem) {
         changes.out.let_go.push_back(kept.id);
     }
     let_go(changes);

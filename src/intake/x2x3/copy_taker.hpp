@@ -79,6 +79,8 @@ class CopyTaker {
                   TakenCopies& out, Changes& changes);
     void keep_copy(const ims::Copy& copy, Changes& changes);
     void keep(std::uint64_t owner, std::string bytes, Changes& changes);
+    /// Notes who needs a copy that was kept before. Returns how many do.
+    std::size_t take_over(std::uint64_t id);
     void let_go(Changes& changes);
     static void note_remarks(const ims::Made& made, TakenCopies& out);
 
@@ -86,6 +88,8 @@ class CopyTaker {
     ims::Made made_;
     /// Kept copies by what needs them.
     std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> kept_;
+    /// Of kept copies that several need: how many still do.
+    std::unordered_map<std::uint64_t, std::size_t> shared_;
     std::uint64_t next_id_ = 1;
 };
 
