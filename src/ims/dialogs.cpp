@@ -346,6 +346,10 @@ void Dialogs::take_invite(Heard& heard) {
         call.branch = branch;
         call.forked = false;
         call.cancelled = false;
+        if (const auto before = calls_.find(call.tag_key);
+            before != calls_.end() && before->second.session == heard.slot) {
+            calls_.erase(before);
+        }
         call.tag_key = tag_key(heard.session.xid, heard.message);
         calls_.insert_or_assign(call.tag_key,
                                 CallPlace{heard.slot, static_cast<std::uint32_t>(&call - heard.session.calls.data())});

@@ -382,5 +382,24 @@ TEST_F(Dialogs, ARefusalThatOvertookItsInvite) {
     EXPECT_EQ(lines(), (Lines{"conversation_ended refused"}));
 }
 
+TEST_F(Dialogs, AnAnswerToAnInviteThatWasSentAgainIsOfNoOtherSession) {
+    invite();
+    sip(answer(407, call), Direction::to_target);
+    Call first = call;
+    call.cseq = 2;
+    invite();
+    accept();
+    bye();
+    pass(std::chrono::minutes(6));
+    call = Call{};
+    call.id = "call-2";
+    call.caller_tag = "ct";
+    invite();
+    sip(answer(200, first, {}, "P-Asserted-Identity: <sip:stranger@c.example>\n"), Direction::to_target);
+    accept();
+    ASSERT_EQ(lines(), (Lines{"conversation_started", "conversation_ended ended", "conversation_started"}));
+    EXPECT_EQ(parties_of(last()), (Lines{"sender*=sip:alice@a.example", "receiver=sip:bob@b.example"}));
+}
+
 }  // namespace
 }  // namespace lihandover::ims::test
