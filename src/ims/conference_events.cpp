@@ -215,7 +215,9 @@ void ConferenceTable::remove_leg(Slot slot, Made& out) {
     std::erase(conference.legs, slot);
     leg_of_call_.erase(leg.key);
     for (const TableKey& path : leg.paths) {
-        leg_of_path_.erase(path);
+        if (const auto found = leg_of_path_.find(path); found != leg_of_path_.end() && found->second == slot) {
+            leg_of_path_.erase(found);
+        }
     }
     if (leg.over()) {
         ended_.remove(leg.ended);
@@ -336,7 +338,9 @@ void ConferenceTable::add_paths(const Take& take, const SipMessage& message) {
 
 void ConferenceTable::add_path(Slot slot, const TableKey& path) {
     Leg& leg = legs_[slot];
-    if (leg.paths.size() < most_paths && leg_of_path_.try_emplace(path, slot).second) {
+    if (leg.paths.size() < most_paths && std::ranges::find(leg.paths, path) == leg.paths.end()) {
+        // Who joins again may have the path of before.
+        leg_of_path_.insert_or_assign(path, slot);
         leg.paths.push_back(path);
     }
 }
