@@ -35,6 +35,11 @@ TableKey frame_key(const Take& take, const TableKey& hop, const MsrpFrame& frame
         .finish();
 }
 
+/// Whether a chunk without octets says where a message ends of which nothing has come yet: chunks may be out of order.
+bool ends_what_is_to_come(const MsrpFrame& frame) {
+    return frame.flag == ChunkFlag::last && frame.range && frame.range->start > 1;
+}
+
 /// Whether a chunk is of another message with the same Message-ID: it begins again what was there up to its last chunk.
 bool begins_another(const Assembly& assembly, const MsrpFrame& frame) {
     if (!assembly.ended() || (frame.range && frame.range->start > 1)) {
@@ -93,7 +98,7 @@ model::Status MsrpMessages::take_send(const Take& take, const MsrpFrame& frame, 
     const TableKey hop = hop_of(take, frame);
     const TableKey key = unfinished_key(take, hop, frame);
     Unfinished* message = unfinished_.find(key);
-    if (message == nullptr && frame.body.empty()) {
+    if (message == nullptr && frame.body.empty() && !ends_what_is_to_come(frame)) {
         let_go_beginning();
         return {};
     }

@@ -129,6 +129,14 @@ TEST_F(Msrp, ChunksMayComeInAnyOrderAndRepeat) {
     }
 }
 
+TEST_F(Msrp, AnEmptyLastChunkMayComeFirst) {
+    msrp(send("", {.transaction = "tr02", .range = "6-5/5"}));
+    EXPECT_EQ(msrp(send("hello", {.range = "1-5/*", .flag = '+'})), Made::Outcome::event);
+    EXPECT_EQ(line_of(last()), "message \"hello\"");
+    EXPECT_EQ(parameter_of(last(), "completeness"), "");
+    EXPECT_EQ(tracker->unfinished_bytes(), 0U);
+}
+
 TEST_F(Msrp, ChunksOfSeveralMessagesMayBeMixed) {
     msrp(chunk("first message", 1, 5, {.id = "m1"}));
     msrp(chunk("other message", 1, 6, {.transaction = "x", .id = "m2"}));
