@@ -529,10 +529,10 @@ MsrpRead read_msrp(std::string_view bytes, MsrpFrame& out, std::size_t from) {
     // The end of the start line may be what precedes the end line.
     const std::size_t first = opening.fields - (opening.lf ? 1 : 2);
     const std::size_t seen = from - std::min(from, empty_lines + end_line.longest());
-    const auto ending = end_line.find(rest, std::max(first, seen));
+    // A head without an empty line has its end line within, or is none: nothing beyond it is searched for nothing.
+    const bool endless = whole_head && from <= max_msrp_head && after_empty_line(head, opening.fields) == npos;
+    const auto ending = end_line.find(endless ? head : rest, std::max(first, seen));
     if (!ending) {
-        // Once there was more than a head, its empty line was looked for.
-        const bool endless = whole_head && from <= max_msrp_head && after_empty_line(head, opening.fields) == npos;
         return endless ? MsrpRead::malformed : MsrpRead::incomplete;
     }
     const std::size_t after_empty = after_empty_line(head.substr(0, ending->line), opening.fields);

@@ -10,6 +10,8 @@ namespace {
 constexpr std::string_view start = "MSRP ";
 // After bytes that are no MSRP, so many places where a frame may begin are tried.
 constexpr int most_tries = 16;
+// Of one payload; what follows after so many of them goes out as one.
+constexpr int most_unreadable = 16;
 
 TableKey stream_of(const Take& take) {
     return key_for(take, Table::stream)
@@ -109,6 +111,7 @@ model::Result<std::size_t> MsrpStreams::go_on(const Take& take, const TableKey& 
 
 model::Status MsrpStreams::cut(const Take& take, std::size_t at, const TableKey& key, FrameTaker& taker) {
     MsrpFrame frame;
+    int unreadable = 0;
     while (true) {
         const std::string_view rest = take.copy.payload.substr(at);
         if (is_blank(rest)) {
@@ -124,7 +127,7 @@ model::Status MsrpStreams::cut(const Take& take, std::size_t at, const TableKey&
             case MsrpRead::incomplete:
                 return keep_tail(take, at, key, taker);
             case MsrpRead::malformed: {
-                const std::size_t next = next_frame(rest);
+                const std::size_t next = ++unreadable < most_unreadable ? next_frame(rest) : rest.size();
                 taker.take_unreadable(take, rest.substr(0, next));
                 at += next;
                 break;

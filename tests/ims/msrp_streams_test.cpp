@@ -107,6 +107,20 @@ TEST_F(MsrpStreamsTest, WhatIsNoMsrpGoesOutMarkedAndWhatFollowsIsRead) {
     EXPECT_EQ(parameter_of(events.front(), "completeness"), "unreadable");
 }
 
+TEST_F(MsrpStreamsTest, WhatGoesOnBeingNoMsrpGoesOutAsOne) {
+    std::string payload;
+    for (int n = 0; n < 1000; ++n) {
+        payload += "rubbish " + std::to_string(n) + "\r\n" + wire(response(200));
+    }
+    feed(copy(Copy::Kind::msrp, payload));
+    EXPECT_EQ(events.size(), 16U);
+    std::size_t octets = 0;
+    for (const MadeEvent& made : events) {
+        octets += bytes_of(made.objects.front()).size();
+    }
+    EXPECT_GT(octets, payload.size() - 16 * wire(response(200)).size());
+}
+
 TEST_F(MsrpStreamsTest, TooMuchOfBeginningsGoesOut) {
     options.memory = 90'000;
     tracker->set_options(options);
