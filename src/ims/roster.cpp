@@ -182,7 +182,9 @@ class Roster::Update {
             const Member& member = roster_.members_[i];
             const auto at = before.find(roster_.keys_[i]);
             if (!at) {
-                join(member);
+                if (roster_.listed_) {
+                    join(member);
+                }
                 continue;
             }
             listed[*at] = true;
@@ -376,6 +378,7 @@ std::vector<Roster::Change> Roster::apply(const ConferenceInfo& info, bool* gap)
     known_ = true;
     version_ = info.version.value_or(version_);
     changes = Update(*this, info).run();
+    listed_ = listed_ || is_whole(info);
     if (first) {
         changes.clear();
     }

@@ -140,6 +140,15 @@ TEST(Roster, APartialOneThatComesFirstLeavesAGap) {
     EXPECT_EQ(there(roster), Texts{"sip:b@x"});
 }
 
+TEST(Roster, WhoWasThereBeforeTheFirstWholeListDoesNotJoinByIt) {
+    Roster roster;
+    roster.apply(document(p2, user("b")));
+    EXPECT_EQ(told(roster.apply(document("state='full' version='3'", user("a") + user("b")))), Texts{});
+    EXPECT_EQ(there(roster), (Texts{"sip:a@x", "sip:b@x"}));
+    EXPECT_EQ(told(roster.apply(document("state='full' version='4'", user("a") + user("c")))),
+              (Texts{"joined sip:c@x >", "left sip:b@x >"}));
+}
+
 TEST(Roster, ADeletedConferenceLetsEverybodyLeave) {
     Roster roster;
     roster.apply(document(v1, user("a") + user("b", "disconnected")));

@@ -84,9 +84,10 @@ class Roster {
         std::vector<std::string> aors;
     };
 
-    /// Applies one. The first one, and a full one after a gap, tell the state: the first gives no change. A document
-    /// that is not newer than the last (version) changes nothing; a partial one that leaves a gap, or comes first, is
-    /// applied, and `gap` is set. Without a version it counts as the next.
+    /// Applies one. The first one tells the state, and gives no change; where parts came first, so does the first whole
+    /// one of those whom no part had told. A document that is not newer than the last (version) changes nothing; a
+    /// partial one that leaves a gap, or comes first, is applied, and `gap` is set. Without a version it counts as the
+    /// next.
     ///
     /// Where a partial document's `users` say no state they are merged, as the field does. What a partial document
     /// leaves unsaid of a user (roles, nickname, display-text, endpoints) stays as it was; a whole one replaces all,
@@ -110,6 +111,7 @@ class Roster {
     std::string display_text_;
     std::uint32_t version_ = 0;
     bool known_ = false;
+    bool listed_ = false;  ///< a whole document was among those applied
 };
 
 /// What a conference policy document says or changes (TS 24.247 10, TS 24.147; over Ut, XCAP: RFC 4825), as far as it
