@@ -504,5 +504,16 @@ TEST_F(DoorTest, AnObjectThatCannotBeStoredWaits) {
     EXPECT_TRUE(wait_queued(2));
 }
 
+TEST_F(DoorTest, AnIdleConnectionHoldsNoneOfTheMemory) {
+    settings_.memory = std::size_t{4} << 20U;
+    open_door();
+    // Together more than the memory, one after the other, and none of them says anything after it.
+    const std::string text(900'000, 'x');
+    for (std::uint64_t n = 1; n <= 6; ++n) {
+        feed(connect(), x2("call-" + std::to_string(n), text).octets());
+        ASSERT_TRUE(wait_queued(2 * n)) << n;
+    }
+}
+
 }  // namespace
 }  // namespace lihandover::intake

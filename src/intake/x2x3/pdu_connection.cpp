@@ -132,8 +132,8 @@ asio::awaitable<bool> PduConnection::acknowledge() {
 asio::awaitable<void> PduConnection::wait_for_room() {
     constexpr auto as_long_as_it_takes = std::chrono::hours(24 * 365);
     // Of its own, since the processing may take the last one, and its share, meanwhile.
-    piece_ = std::make_shared<Piece>(parts_.waiting, beyond_);
-    const auto waiting = piece_;
+    granted_piece_ = std::make_shared<Piece>(parts_.waiting, beyond_);
+    const auto waiting = granted_piece_;
     const std::size_t size = pdu_.octets;
     const bool granted = co_await waiting->share.take(size, as_long_as_it_takes);
     granted_ = granted ? size : 0;
@@ -196,6 +196,7 @@ bool PduConnection::take(const Moment& moment) {
 /// The tasks of the PDU that a warrant lists.
 void PduConnection::find_known(const Moment& moment) {
     known_.clear();
+    bool passed_over = false;
     const model::Instant at = pdu_.at.value_or(moment.received_at);
     const warrants::Receipt receipt{moment.received_at, moment.trusted_at};
     const warrants::Index& index = *moment.snapshot->index;
@@ -203,27 +204,40 @@ void PduConnection::find_known(const Moment& moment) {
         known_.push_back(pdu_.xid);
     }
     for (const model::Uuid& xid : pdu_.further_xids) {
-        if (known_.size() < max_tasks && index.knows(xid, at, receipt) &&
-            std::ranges::find(known_, xid) == known_.end()) {
-            known_.push_back(xid);
+        if (!index.knows(xid, at, receipt) || std::ranges::find(known_, xid) != known_.end()) {
+            continue;
         }
+        if (known_.size() < max_tasks) {
+            known_.push_back(xid);
+        } else {
+            passed_over = true;
+        }
+    }
+    if (passed_over) {
+        parts_.log.warn_once("a PDU is of more tasks than are read, and those beyond get nothing of it", max_tasks);
     }
 }
 
 bool PduConnection::pass_on(const Moment& moment) {
-    find_known(moment);
+    // One that waited for room counts as received when it came; and the room that was granted to it is always used.
+    if (granted_ == 0) {
+        find_known(moment);
+        received_at_ = moment.received_at;
+    }
     const bool wanted = !known_.empty() && is_read(pdu_);
     if (wanted) {
-        if (!piece_ || piece_->taken || piece_->octets.size() >= piece_bytes) {
-            piece_ = std::make_shared<Piece>(parts_.waiting, beyond_);
+        std::shared_ptr<Piece> piece = granted_ > 0 ? std::exchange(granted_piece_, nullptr) : last_piece_.lock();
+        if (!piece || piece->taken || piece->octets.size() >= piece_bytes) {
+            piece = std::make_shared<Piece>(parts_.waiting, beyond_);
         }
-        if (std::exchange(granted_, 0) < pdu_.octets && !piece_->make_room(pdu_.octets, ReceiveMemory::usual)) {
+        if (std::exchange(granted_, 0) < pdu_.octets && !piece->make_room(pdu_.octets, ReceiveMemory::usual)) {
             return false;
         }
-        const bool is_new = piece_->entries.empty();
-        piece_->append(received_.unread().substr(0, pdu_.octets), known_, moment.received_at);
+        const bool is_new = piece->entries.empty();
+        piece->append(received_.unread().substr(0, pdu_.octets), known_, received_at_);
         if (is_new) {
-            parts_.inbox.add(piece_);
+            last_piece_ = piece;
+            parts_.inbox.add(std::move(piece));
         }
     } else if (pdu_.broken_attribute) {
         count(PduOutcome::malformed);

@@ -83,12 +83,15 @@ class PduConnection {
     Clock::time_point begun_ = Clock::now();  ///< when its first bytes came, or the last PDU before it
     bool keeps_alive_ = false;                ///< its peer sends keepalives
     std::shared_ptr<std::size_t> beyond_ = std::make_shared<std::size_t>(0);  ///< bytes that wait beyond the budget
-    std::shared_ptr<Piece> piece_;
-    std::size_t granted_ = 0;  ///< bytes of the piece's share that wait for the next PDU
+    /// What was read last. The inbox and the processing keep it: an idle connection holds none of the memory.
+    std::weak_ptr<Piece> last_piece_;
+    std::shared_ptr<Piece> granted_piece_;  ///< of the PDU that waits for room
+    std::size_t granted_ = 0;               ///< bytes of its share; that PDU was judged when it came
 
     // Used within one slice.
     Pdu pdu_;
     std::vector<model::Uuid> known_;
+    model::Instant received_at_;
     std::string acknowledgements_;
     std::array<std::uint64_t, metrics::pdu_outcome_names.size()> counts_{};
     std::size_t gaps_ = 0;

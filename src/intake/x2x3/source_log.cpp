@@ -6,18 +6,15 @@
 
 namespace lihandover::intake {
 
-bool SourceLog::is_new(std::string what) {
-    return said_.size() < most && said_.insert(std::move(what)).second;
-}
-
 void SourceLog::warn_once(std::string_view what) {
-    if (is_new(std::string(what))) {
+    if (said_.emplace(what).second) {
         spdlog::warn("{}; it is said once source={}", what, source_);
     }
 }
 
 void SourceLog::warn_once(std::string_view what, std::size_t number) {
-    if (is_new(std::string(what) + ' ' + std::to_string(number))) {
+    std::set<std::size_t>& numbers = numbers_[std::string(what)];
+    if (numbers.size() < most_numbers && numbers.insert(number).second) {
         spdlog::warn("{}; it is said once source={} number={}", what, source_, number);
     }
 }

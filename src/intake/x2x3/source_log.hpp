@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -19,10 +20,11 @@ class SourceLog {
     void good(std::string_view what);
 
   private:
-    static constexpr std::size_t most = 256;
-    bool is_new(std::string what);
+    // A source chooses the numbers: however many it sends, what is said of other things still has its place.
+    static constexpr std::size_t most_numbers = 16;
 
     std::string source_;
+    std::map<std::string, std::set<std::size_t>> numbers_;
     std::set<std::string> said_;
     std::string state_;
 };
