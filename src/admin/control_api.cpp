@@ -12,11 +12,39 @@ namespace {
 constexpr std::string_view one_item = "/v1/items/";
 
 constexpr std::array<std::string_view, 4> reads = {"/v1/status", "/v1/warrants", "/v1/items", "/v1/audit"};
-constexpr std::array<std::string_view, 11> orders = {
-    "/v1/retry",  "/v1/reject", "/v1/approve",     "/v1/reload",          "/v1/accept-clock",  "/v1/pause",
-    "/v1/resume", "/v1/revoke", "/v1/record-head", "/v1/approve-warrant", "/v1/refuse-warrant"};
 
 }  // namespace
+
+/// What a POST does, by its path.
+struct ControlApi::OrderPath {
+    std::string_view path;
+    boost::asio::awaitable<Answer> (*answer)(const ControlApi&, http::Exchange&);
+};
+
+const std::array<ControlApi::OrderPath, 11> ControlApi::orders = {{
+    {"/v1/retry",
+     [](const ControlApi& api, http::Exchange& on) { return api.decisions_.decide(on, ItemDecisions::Kind::retry); }},
+    {"/v1/reject",
+     [](const ControlApi& api, http::Exchange& on) { return api.decisions_.decide(on, ItemDecisions::Kind::reject); }},
+    {"/v1/approve",
+     [](const ControlApi& api, http::Exchange& on) { return api.decisions_.decide(on, ItemDecisions::Kind::approve); }},
+    {"/v1/reload", [](const ControlApi& api, http::Exchange& on) { return api.orders_.reload(on); }},
+    {"/v1/revoke", [](const ControlApi& api, http::Exchange& on) { return api.orders_.revoke(on); }},
+    {"/v1/approve-warrant",
+     [](const ControlApi& api, http::Exchange& on) {
+         return api.orders_.decide_warrant(on, DaemonOrders::Decision::approve);
+     }},
+    {"/v1/refuse-warrant",
+     [](const ControlApi& api, http::Exchange& on) {
+         return api.orders_.decide_warrant(on, DaemonOrders::Decision::refuse);
+     }},
+    {"/v1/accept-clock", [](const ControlApi& api, http::Exchange& on) { return api.orders_.accept_clock(on); }},
+    {"/v1/record-head", [](const ControlApi& api, http::Exchange& on) { return api.orders_.record_head(on); }},
+    {"/v1/pause",
+     [](const ControlApi& api, http::Exchange& on) { return api.orders_.deliver(on, DaemonOrders::Delivery::pause); }},
+    {"/v1/resume",
+     [](const ControlApi& api, http::Exchange& on) { return api.orders_.deliver(on, DaemonOrders::Delivery::resume); }},
+}};
 
 ControlApi::ControlApi(const Parts& parts, const boost::asio::any_io_executor& worker,
                        const std::function<Readiness()>& readiness)
@@ -42,7 +70,7 @@ boost::asio::awaitable<void> ControlApi::handle(http::Exchange& exchange) {
 boost::asio::awaitable<Answer> ControlApi::answer(http::Exchange& exchange) const {
     const auto path = exchange.path();
     const bool reading = std::ranges::find(reads, path) != reads.end() || path.starts_with(one_item);
-    if (!reading && std::ranges::find(orders, path) == orders.end()) {
+    if (!reading && std::ranges::find(orders, path, &OrderPath::path) == orders.end()) {
         co_return refuse(404, "no such resource");
     }
     if (exchange.method() != (reading ? "GET" : "POST")) {
@@ -76,38 +104,8 @@ boost::asio::awaitable<Answer> ControlApi::read(const http::Exchange& exchange) 
 }
 
 boost::asio::awaitable<Answer> ControlApi::order(http::Exchange& exchange) const {
-    const auto path = exchange.path();
-    if (path == "/v1/retry") {
-        co_return co_await decisions_.decide(exchange, ItemDecisions::Kind::retry);
-    }
-    if (path == "/v1/reject") {
-        co_return co_await decisions_.decide(exchange, ItemDecisions::Kind::reject);
-    }
-    if (path == "/v1/approve") {
-        co_return co_await decisions_.decide(exchange, ItemDecisions::Kind::approve);
-    }
-    if (path == "/v1/accept-clock") {
-        co_return co_await orders_.accept_clock(exchange);
-    }
-    if (path == "/v1/record-head") {
-        co_return co_await orders_.record_head(exchange);
-    }
-    if (path == "/v1/approve-warrant") {
-        co_return co_await orders_.decide_warrant(exchange, DaemonOrders::Decision::approve);
-    }
-    if (path == "/v1/refuse-warrant") {
-        co_return co_await orders_.decide_warrant(exchange, DaemonOrders::Decision::refuse);
-    }
-    if (path == "/v1/revoke") {
-        co_return co_await orders_.revoke(exchange);
-    }
-    if (path == "/v1/pause") {
-        co_return co_await orders_.deliver(exchange, DaemonOrders::Delivery::pause);
-    }
-    if (path == "/v1/resume") {
-        co_return co_await orders_.deliver(exchange, DaemonOrders::Delivery::resume);
-    }
-    co_return co_await orders_.reload(exchange);
+    const auto found = std::ranges::find(orders, exchange.path(), &OrderPath::path);
+    co_return co_await found->answer(*this, exchange);
 }
 
 }  // namespace lihandover::admin

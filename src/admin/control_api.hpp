@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <functional>
@@ -27,6 +28,9 @@ class ControlApi final : public http::Handler {
     boost::asio::awaitable<void> handle(http::Exchange& exchange) override;
 
   private:
+    struct OrderPath;
+    static const std::array<OrderPath, 11> orders;
+
     boost::asio::awaitable<Answer> answer(http::Exchange& exchange) const;
     boost::asio::awaitable<Answer> read(const http::Exchange& exchange) const;
     boost::asio::awaitable<Answer> order(http::Exchange& exchange) const;

@@ -72,11 +72,12 @@ boost::asio::awaitable<Answer> DaemonOrders::decide_warrant(http::Exchange& exch
     const bool approve = decision == Decision::approve;
     if (order.destination.empty() || order.liid.empty() || order.reason.empty() != approve || !order.ids.empty() ||
         order.code || order.confirm_ended) {
-        co_return refuse(400, approve ? "approve-warrant takes destination and liid, and operator"
-                                      : "refuse-warrant takes destination, liid and reason, and operator");
+        co_return refuse(400, approve ? "approve-warrant takes destination and liid, digest and operator"
+                                      : "refuse-warrant takes destination, liid and reason, digest and operator");
     }
     // Who counts is the user that the kernel names.
-    ApprovalRequest request{order.destination, order.liid, approve, order.reason, exchange.peer().process->uid, {}};
+    ApprovalRequest request{order.destination, order.liid, approve, order.reason, exchange.peer().process->uid, {},
+                            order.digest};
     request.who = co_await who_of(exchange, order);
     auto start = [this, &request](auto done) {
         control_.decide_warrant(std::move(request), [done](ApprovalAnswer answer) { done(answer); });

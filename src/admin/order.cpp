@@ -63,6 +63,9 @@ model::Status take_member(std::string_view name, dom::element value, Order& orde
     if (name == "liid") {
         return take_text(value, name, Order::max_liid, order.liid);
     }
+    if (name == "digest") {
+        return take_text(value, name, Order::max_digest, order.digest);
+    }
     if (name == "reason") {
         return take_text(value, name, Order::max_reason, order.reason);
     }
@@ -87,7 +90,7 @@ model::Status take_member(std::string_view name, dom::element value, Order& orde
         return {};
     }
     return model::Error{
-        "an unknown member; known are ids, destination, liid, code, reason, confirm_ended, head, operator"};
+        "an unknown member; known are ids, destination, liid, digest, code, reason, confirm_ended, head, operator"};
 }
 
 }  // namespace

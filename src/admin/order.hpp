@@ -19,6 +19,7 @@ struct Order {
     std::vector<model::Uuid> ids;  ///< each once, in the order given
     std::string destination;
     std::string liid;
+    std::string digest;
     std::optional<std::uint64_t> code;
     std::string reason;
     bool confirm_ended = false;
@@ -29,6 +30,7 @@ struct Order {
     static constexpr std::size_t max_ids = 1000;
     static constexpr std::size_t max_destination = 64;  ///< bytes
     static constexpr std::size_t max_liid = 50;         ///< bytes
+    static constexpr std::size_t max_digest = 64;       ///< bytes
     static constexpr std::size_t max_reason = 1000;     ///< bytes
     static constexpr std::size_t max_head = 200;        ///< bytes
     static constexpr std::size_t max_operator = 64;     ///< bytes

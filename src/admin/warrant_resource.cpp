@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lihandover/base/background.hpp"
+#include "lihandover/base/hex.hpp"
 #include "lihandover/warrants/terms.hpp"
 #include "query.hpp"
 #include "words.hpp"
@@ -20,6 +21,7 @@ namespace {
 /// What waits for approval: what it would change, and who has said what.
 void write_pending(JsonWriter& json, const PendingWarrant& pending) {
     json.key("waiting").open_object().text("file", pending.kept.file).time("since", pending.kept.since);
+    json.text("digest", base::to_hex(pending.kept.digest));
     json.time("valid_from", pending.warrant->valid_from).key("difference").open_array();
     for (const std::string& line : warrants::difference_of(pending.before.get(), *pending.warrant)) {
         json.text(line);

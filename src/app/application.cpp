@@ -207,9 +207,13 @@ void Application::accept_clock() {
 model::Status Application::load_warrants(const std::shared_ptr<const Assembly>& assembly) {
     parts_.keeper =
         std::make_unique<WarrantKeeper>(parts_.store->warrant_register(), assembly->configuration.warrants_dir, clock_);
-    if (const model::Status restored = parts_.keeper->restore(); !restored) {
+    const auto restored = parts_.keeper->restore();
+    if (!restored) {
+        return restored.error();
+    }
+    if (!restored->empty()) {
         // The others were restored. The one that cannot be read comes back with its file, and its loss is an alarm.
-        log_error(restored.error().message);
+        log_error(*restored);
     }
     auto loaded = parts_.keeper->load(*assembly, {});
     if (!loaded) {

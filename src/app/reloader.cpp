@@ -122,7 +122,8 @@ void Reloader::start(Revocation revocation) {
             start_next();
         };
         asio::post(parts_.intake_io, [this, end] {
-            // What intake matched with it is handed to the store by now, and a filler's commit comes after it.
+            // What intake had at hand when the snapshot changed is handed to the store by now, and a filler's commit
+            // comes after it.
             parts_.store->item_intake().submit({}, {},
                                                [this, end](store::Outcome) { asio::post(parts_.intake_io, end); });
         });

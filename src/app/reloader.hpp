@@ -37,7 +37,7 @@ class Reloader {
     void request(admin::ReloadRequest request, std::function<void(admin::ReloadReport)> done);
 
     /// Revokes a warrant, in turn with reloads. `done` is called once, on the intake thread, when no event is matched
-    /// with it any more and none that was waits for its commit.
+    /// with it any more. What was matched before, and came before, may still be on its way to the store.
     void revoke(admin::RevokeRequest request, std::function<void(admin::RevokeOutcome)> done);
 
     /// What one of the people says of a warrant that waits for approval, in turn with reloads. `done` is called once,

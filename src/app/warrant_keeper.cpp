@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -12,6 +13,7 @@
 #include <tuple>
 #include <utility>
 
+#include "lihandover/base/hex.hpp"
 #include "lihandover/warrants/index.hpp"
 #include "lihandover/warrants/terms.hpp"
 #include "lihandover/warrants/warrant.hpp"
@@ -46,6 +48,15 @@ std::string terms_of(const warrants::Changed& change) {
     return "before " + warrants::terms_of(*change.before.warrant) + " now " + warrants::terms_of(*change.now.warrant);
 }
 
+/// Why it ended before its time, for the record; empty if it did not.
+std::string_view reason_of(const warrants::Ended& entry) {
+    if (!entry.before_end) {
+        return {};
+    }
+    return entry.replaced ? "its file orders nothing of it any more, and what it orders now waits for approval"
+                          : "the file went before the warrant's end";
+}
+
 store::WarrantChanges changes_of(const warrants::Reload& reload, const std::string& who) {
     store::WarrantChanges changes;
     changes.who = who;
@@ -57,11 +68,8 @@ store::WarrantChanges changes_of(const warrants::Reload& reload, const std::stri
     }
     for (const warrants::Ended& entry : reload.ended) {
         const warrants::Warrant& warrant = *entry.last.warrant;
-        changes.ended.push_back({entry.last.file,
-                                 warrant.destination,
-                                 warrant.liid,
-                                 {},
-                                 entry.before_end ? "the file went before the warrant's end" : ""});
+        changes.ended.push_back(
+            {entry.last.file, warrant.destination, warrant.liid, {}, std::string(reason_of(entry))});
     }
     for (const warrants::Unreadable& entry : reload.given_up) {
         changes.ended.push_back(
@@ -89,6 +97,13 @@ std::size_t approvals_needed(const config::Configuration& configuration) {
     return 2;
 }
 
+/// The system's own accounts are no people.
+bool is_person(std::uint32_t uid) {
+    constexpr std::uint32_t first = 1000;
+    constexpr std::uint32_t nobody = 65'534;
+    return uid >= first && uid != nobody;
+}
+
 /// In a list in order of destinations and LIIDs.
 const store::StoredPendingWarrant* find_waiting(const std::vector<store::StoredPendingWarrant>& waiting,
                                                 const warrants::Warrant& warrant) {
@@ -106,7 +121,7 @@ void add_pending(const warrants::Reload& reload, const std::vector<store::Stored
         still.emplace(warrant.destination, warrant.liid);
         const auto digest = warrants::digest_of(warrant);
         const auto* const known = find_waiting(waiting, warrant);
-        if (known != nullptr && known->digest == digest) {
+        if (known != nullptr && known->digest == digest && known->file == entry.file) {
             continue;
         }
         store::StoredPendingWarrant& fresh = changes.pending.emplace_back();
@@ -116,8 +131,20 @@ void add_pending(const warrants::Reload& reload, const std::vector<store::Stored
         fresh.file = entry.file;
         fresh.terms = warrants::terms_of(warrant);
     }
+    // Where a file cannot be read, or ends are withheld, what is not seen may wait still. What came into force does
+    // not: its approvals are used up.
+    std::set<Pair> came;
+    for (const warrants::InForce& entry : reload.added) {
+        came.emplace(entry.warrant->destination, entry.warrant->liid);
+    }
+    for (const warrants::Changed& entry : reload.changed) {
+        came.emplace(entry.now.warrant->destination, entry.now.warrant->liid);
+    }
+    const bool in_doubt =
+        reload.directory_unreadable || reload.bad_files != 0 || reload.withheld != warrants::Withheld::nothing;
     for (const store::StoredPendingWarrant& entry : waiting) {
-        if (!reload.directory_unreadable && !still.contains({entry.destination, entry.liid})) {
+        const Pair pair(entry.destination, entry.liid);
+        if (!still.contains(pair) && (!in_doubt || came.contains(pair))) {
             changes.settled.emplace_back(entry.destination, entry.liid);
         }
     }
@@ -140,7 +167,8 @@ std::string_view reason_of(warrants::Withheld withheld) {
 void log_ends(const warrants::Reload& reload) {
     for (const warrants::Ended& entry : reload.ended) {
         if (entry.before_end) {
-            spdlog::warn("{}: its warrant ends before its time, since the file went or names another", entry.last.file);
+            spdlog::warn("{}: its warrant ends before its time, since {}", entry.last.file,
+                         entry.replaced ? "the file orders nothing of it any more" : "the file went or names another");
         }
     }
     if (reload.unconfirmed != 0) {
@@ -176,7 +204,7 @@ std::optional<model::Error> destination_missing(const Assembly& assembly, const 
 WarrantKeeper::WarrantKeeper(store::Register& kept, std::string directory, const model::Clock& clock)
     : register_(kept), clock_(clock), loader_(directory), directory_(std::move(directory)) {}
 
-model::Status WarrantKeeper::restore() {
+model::Result<std::string> WarrantKeeper::restore() {
     auto kept = register_.warrants();
     if (!kept) {
         return kept.error();
@@ -202,7 +230,8 @@ model::Status WarrantKeeper::restore() {
     for (const store::StoredRevocation& entry : revocations_) {
         revocations.push_back({entry.destination, entry.liid, entry.valid_from, entry.file});
     }
-    return loader_.restore(remembered, std::move(revocations));
+    const model::Status read = loader_.restore(remembered, std::move(revocations));
+    return model::Result<std::string>(boost::system::in_place_value, read ? std::string() : read.error().message);
 }
 
 model::Result<std::shared_ptr<const intake::Snapshot>> WarrantKeeper::make_snapshot(const Assembly& assembly,
@@ -267,7 +296,7 @@ model::Result<WarrantsLoaded> WarrantKeeper::load(const Assembly& assembly, cons
     const std::size_t needed = approvals_needed(configuration);
     std::set<warrants::Digest> approved;
     for (const store::StoredPendingWarrant& entry : waiting_) {
-        if (!entry.refused && entry.approvals.size() >= needed) {
+        if (!entry.refused && entry.approvals.size() >= needed && approvals_of_others(entry) >= needed) {
             approved.insert(entry.digest);
         }
     }
@@ -314,16 +343,21 @@ model::Status WarrantKeeper::store_changes(const warrants::Reload& reload, const
     if (model::Status committed = register_.change_warrants(changes); !committed) {
         return committed;
     }
+    // From here on nothing may fail: it is on disk.
+    const std::set<Pair> lifted(changes.lifted.begin(), changes.lifted.end());
     std::erase_if(revocations_, [&](const store::StoredRevocation& entry) {
-        return std::ranges::find(changes.lifted, Pair(entry.destination, entry.liid)) != changes.lifted.end();
+        return lifted.contains({entry.destination, entry.liid});
     });
-    if (!changes.pending.empty() || !changes.settled.empty()) {
-        auto waiting = register_.pending_warrants();
-        if (!waiting) {
-            return waiting.error();
-        }
-        waiting_ = std::move(*waiting);
+    std::set<Pair> gone(changes.settled.begin(), changes.settled.end());
+    for (store::StoredPendingWarrant& entry : changes.pending) {
+        gone.emplace(entry.destination, entry.liid);
+        entry.since = clock_.wall();
     }
+    std::erase_if(waiting_, [&](const store::StoredPendingWarrant& entry) {
+        return gone.contains({entry.destination, entry.liid});
+    });
+    std::ranges::move(changes.pending, std::back_inserter(waiting_));
+    std::ranges::sort(waiting_, {}, [](const auto& entry) { return std::tie(entry.destination, entry.liid); });
     return {};
 }
 
@@ -340,13 +374,39 @@ std::shared_ptr<const admin::PendingList> WarrantKeeper::pending_of(const warran
     return list;
 }
 
-/// Whether the file is that user's own. The system's own accounts are no people.
-bool WarrantKeeper::wrote(const admin::PendingWarrant& pending, std::uint32_t uid) const {
-    constexpr std::uint32_t first_person = 1000;
-    constexpr std::uint32_t nobody = 65'534;
+std::optional<std::uint32_t> WarrantKeeper::owner_of(const std::string& file) const {
     struct stat status {};
-    const std::string path = directory_ + "/" + pending.kept.file;
-    return uid >= first_person && uid != nobody && ::stat(path.c_str(), &status) == 0 && status.st_uid == uid;
+    const std::string path = directory_ + "/" + file;
+    return ::stat(path.c_str(), &status) == 0 ? std::optional(status.st_uid) : std::nullopt;
+}
+
+/// Whoever owns the file now may have put it there since.
+std::size_t WarrantKeeper::approvals_of_others(const store::StoredPendingWarrant& pending) const {
+    const auto owner = owner_of(pending.file);
+    if (!owner) {
+        return 0;
+    }
+    return static_cast<std::size_t>(std::ranges::count_if(
+        pending.approvals,
+        [&](const store::StoredApproval& approval) { return !(is_person(*owner) && approval.uid == *owner); }));
+}
+
+/// As the store has done it.
+void WarrantKeeper::note_decision(const admin::ApprovalRequest& request) {
+    const auto kept = std::ranges::find_if(waiting_, [&](const store::StoredPendingWarrant& entry) {
+        return entry.destination == request.destination && entry.liid == request.liid;
+    });
+    if (kept == waiting_.end()) {
+        return;
+    }
+    kept->refused = !request.approve;
+    kept->who = request.approve ? std::string() : request.who;
+    kept->why = request.approve ? std::string() : request.reason;
+    if (!request.approve) {
+        kept->approvals.clear();
+    } else if (std::ranges::find(kept->approvals, request.uid, &store::StoredApproval::uid) == kept->approvals.end()) {
+        kept->approvals.push_back({request.uid, request.who, clock_.wall()});
+    }
 }
 
 admin::ApprovalAnswer WarrantKeeper::decide(const Assembly& assembly, const admin::ApprovalRequest& request,
@@ -364,23 +424,28 @@ admin::ApprovalAnswer WarrantKeeper::decide(const Assembly& assembly, const admi
     if (pending == pending_->end()) {
         return answer;
     }
-    if (request.approve && wrote(*pending, request.uid)) {
+    if (!request.digest.empty() && request.digest != base::to_hex(pending->kept.digest)) {
+        return answer;
+    }
+    const auto owner = owner_of(pending->kept.file);
+    if (!owner) {
+        return answer;  // moved or gone: a reload says what waits now
+    }
+    if (request.approve && is_person(*owner) && *owner == request.uid) {
         answer.outcome = Outcome::own_file;
         return answer;
     }
     const auto counted = register_.decide_warrant({request.destination, request.liid, pending->kept.digest,
                                                    request.approve, request.uid, request.who, request.reason});
-    auto waiting = register_.pending_warrants();
-    if (!counted || !waiting) {
-        spdlog::error("a decision about a warrant that waits could not be stored: {}",
-                      (counted ? waiting.error() : counted.error()).message);
+    if (!counted) {
+        spdlog::error("a decision about a warrant that waits could not be stored: {}", counted.error().message);
         answer.outcome = Outcome::failed;
         return answer;
     }
-    waiting_ = std::move(*waiting);
     if (!*counted) {
         return answer;
     }
+    note_decision(request);
     answer.approvals = **counted;
     answer.outcome = request.approve ? Outcome::counted : Outcome::refused;
     // What is enough comes into force as a reload would bring it; what is not is listed.
@@ -390,7 +455,10 @@ admin::ApprovalAnswer WarrantKeeper::decide(const Assembly& assembly, const admi
                       now.error().message);
         return answer;
     }
-    if (request.approve && find(*now->pending) == now->pending->end()) {
+    const bool is_in_force = std::ranges::any_of(*now->in_force, [&](const warrants::InForce& entry) {
+        return entry.warrant->destination == request.destination && entry.warrant->liid == request.liid;
+    });
+    if (request.approve && is_in_force && find(*now->pending) == now->pending->end()) {
         answer.outcome = Outcome::in_force;
     }
     loaded = std::move(*now);
@@ -409,8 +477,18 @@ model::Result<std::optional<WarrantsLoaded>> WarrantKeeper::revoke(const Assembl
     }
     const warrants::InForce& last = reload->ended.front().last;
     store::WarrantChanges changes;
+    const auto revocation = std::ranges::find_if(reload->revocations, [&](const warrants::Revocation& entry) {
+        return entry.destination == request.destination && entry.liid == request.liid;
+    });
     changes.revoked.push_back(
-        {request.destination, request.liid, last.warrant->valid_from, last.file, {}, request.who, request.reason});
+        {request.destination, request.liid, revocation->valid_from, revocation->file, {}, request.who, request.reason});
+    // What was to replace it goes with it: a reload says whether the file orders anything more.
+    const auto same = [&](const store::StoredPendingWarrant& entry) {
+        return entry.destination == request.destination && entry.liid == request.liid;
+    };
+    if (std::ranges::any_of(waiting_, same)) {
+        changes.settled.emplace_back(request.destination, request.liid);
+    }
     if (const model::Status committed = register_.change_warrants(changes); !committed) {
         return committed.error();
     }
@@ -421,6 +499,10 @@ model::Result<std::optional<WarrantsLoaded>> WarrantKeeper::revoke(const Assembl
     } else {
         revocations_.push_back(std::move(changes.revoked.front()));  // without its time
     }
+    std::erase_if(waiting_, same);
+    auto pending = std::make_shared<admin::PendingList>(*pending_);
+    std::erase_if(*pending, [&](const admin::PendingWarrant& entry) { return same(entry.kept); });
+    pending_ = std::move(pending);
     WarrantsLoaded loaded;
     loaded.snapshot = std::move(*snapshot);
     loaded.ended = 1;

@@ -43,7 +43,10 @@ class WarrantKeeper {
     WarrantKeeper(store::Register& kept, std::string directory, const model::Clock& clock = model::system_clock());
 
     /// Before the first load: takes from the store what was in force when the daemon stopped.
-    [[nodiscard]] model::Status restore();
+    /// An error: the store cannot be read. A start must end then, since what was revoked would be in force again. The
+    /// value says that some stored versions cannot be read, else it is empty: the others were taken, and loads report
+    /// those.
+    [[nodiscard]] model::Result<std::string> restore();
 
     /// An error means that nothing changed: what was in force still is, here and in the store. Bad files are not an
     /// error, nor is a directory that cannot be read (promise 10). `confirm_ended`: an operator confirms that warrants
@@ -64,7 +67,10 @@ class WarrantKeeper {
   private:
     [[nodiscard]] model::Status store_changes(const warrants::Reload& reload, const std::string& who);
     [[nodiscard]] std::shared_ptr<const admin::PendingList> pending_of(const warrants::Reload& reload) const;
-    [[nodiscard]] bool wrote(const admin::PendingWarrant& pending, std::uint32_t uid) const;
+    /// Of a warrant file; nullopt: it is not there.
+    [[nodiscard]] std::optional<std::uint32_t> owner_of(const std::string& file) const;
+    [[nodiscard]] std::size_t approvals_of_others(const store::StoredPendingWarrant& pending) const;
+    void note_decision(const admin::ApprovalRequest& request);
     [[nodiscard]] model::Result<std::shared_ptr<const intake::Snapshot>> make_snapshot(const Assembly& assembly,
                                                                                        const warrants::Reload& reload);
 

@@ -250,6 +250,9 @@ std::string order_of(const Options& options) {
     if (!options.destination.empty()) {
         add("destination", json_text(options.destination));
     }
+    if (!options.digest.empty()) {
+        add("digest", json_text(options.digest));
+    }
     if (!options.liid.empty()) {
         add("liid", json_text(options.liid));
     }
@@ -344,7 +347,8 @@ int list_waiting_warrants(const Options& options) {
         }
         const std::string approved = joined(elements_of(waiting, "approved_by"));
         std::cout << printable(text_of(warrant, "destination") + " " + text_of(warrant, "liid") + ", " +
-                               text_of(waiting, "file") + ", waits since " + text_of(waiting, "since"))
+                               text_of(waiting, "file") + ", waits since " + text_of(waiting, "since") + ", digest " +
+                               text_of(waiting, "digest"))
                   << (approved.empty() ? "" : printable(", approved by " + approved))
                   << (flag_of(waiting, "refused")
                           ? printable(", refused by " + text_of(waiting, "who") + ": " + text_of(waiting, "why"))
@@ -461,8 +465,12 @@ int show_item(const Options& options) {
     return std::cout.flush() ? 0 : complain("the output cannot be written");
 }
 
-int decide(const Options& options, const std::string& command) {
-    const auto answer = Connection(options.socket).post("/v1/" + command, order_of(options), decision_timeout);
+namespace {
+
+/// Gives an order and says in a sentence what came of it, or prints the answer.
+int give_order(const Options& options, const std::string& command, std::chrono::seconds timeout,
+               const std::function<std::string(dom::element)>& sentence_of) {
+    const auto answer = Connection(options.socket).post("/v1/" + command, order_of(options), timeout);
     if (!answer.ok()) {
         return complain(answer);
     }
@@ -474,10 +482,18 @@ int decide(const Options& options, const std::string& command) {
     if (parser.parse(answer.body).get(result) != simdjson::SUCCESS) {
         return complain("the daemon's answer makes no sense");
     }
-    const auto changed = count_of(result, "changed");
-    const std::string_view done = command == "retry" ? "queued again" : command == "reject" ? "rejected" : "approved";
-    std::cout << changed << (changed == 1 ? " item " : " items ") << done << '\n';
+    std::cout << sentence_of(result) << '\n';
     return std::cout.flush() ? 0 : complain("the output cannot be written");
+}
+
+}  // namespace
+
+int decide(const Options& options, const std::string& command) {
+    return give_order(options, command, decision_timeout, [&](dom::element result) {
+        const auto changed = count_of(result, "changed");
+        const std::string done = command == "retry" ? "queued again" : command == "reject" ? "rejected" : "approved";
+        return std::to_string(changed) + (changed == 1 ? " item " : " items ") + done;
+    });
 }
 
 int reload(const Options& options) {
@@ -507,65 +523,35 @@ int reload(const Options& options) {
     return complain("the reload failed: nothing was changed");
 }
 
+// In turn with reloads, which may read many files.
+
 int revoke(const Options& options) {
-    // In turn with reloads, which may read many files.
-    const auto answer = Connection(options.socket).post("/v1/revoke", order_of(options), reload_timeout);
-    if (!answer.ok()) {
-        return complain(answer);
-    }
-    if (options.json) {
-        return print_json(answer.body);
-    }
-    std::cout << "the warrant is revoked; its file can be removed\n";
-    return std::cout.flush() ? 0 : complain("the output cannot be written");
+    return give_order(options, "revoke", reload_timeout,
+                      [](dom::element) { return "the warrant is revoked; its file can be removed"; });
 }
 
 int decide_warrant(const Options& options, const std::string& command) {
-    const auto answer = Connection(options.socket).post("/v1/" + command, order_of(options), reload_timeout);
-    if (!answer.ok()) {
-        return complain(answer);
-    }
-    if (options.json) {
-        return print_json(answer.body);
-    }
-    dom::parser parser;
-    dom::element result;
-    if (parser.parse(answer.body).get(result) != simdjson::SUCCESS) {
-        return complain("the daemon's answer makes no sense");
-    }
-    if (command == "refuse-warrant") {
-        std::cout << "refused until its file changes\n";
-    } else if (flag_of(result, "in_force")) {
-        std::cout << "approved and in force\n";
-    } else {
-        std::cout << "approved by " << count_of(result, "approvals") << " of " << count_of(result, "needed") << '\n';
-    }
-    return std::cout.flush() ? 0 : complain("the output cannot be written");
+    return give_order(options, command, reload_timeout, [&](dom::element result) -> std::string {
+        if (command == "refuse-warrant") {
+            return "refused until its file changes";
+        }
+        if (flag_of(result, "in_force")) {
+            return "approved and in force";
+        }
+        return "approved by " + number_of(result, "approvals") + " of " + number_of(result, "needed");
+    });
 }
 
 int accept_clock(const Options& options) {
-    const auto answer = Connection(options.socket).post("/v1/accept-clock", order_of(options), decision_timeout);
-    if (!answer.ok()) {
-        return complain(answer);
-    }
-    if (options.json) {
-        return print_json(answer.body);
-    }
-    std::cout << "the wall clock is taken as right\n";
-    return std::cout.flush() ? 0 : complain("the output cannot be written");
+    return give_order(options, "accept-clock", decision_timeout,
+                      [](dom::element) { return "the wall clock is taken as right"; });
 }
 
 int order_delivery(const Options& options, const std::string& command) {
-    const auto answer = Connection(options.socket).post("/v1/" + command, order_of(options), decision_timeout);
-    if (!answer.ok()) {
-        return complain(answer);
-    }
-    if (options.json) {
-        return print_json(answer.body);
-    }
-    std::cout << "destination " << printable(options.destination)
-              << (command == "pause" ? " is paused until it is resumed\n" : " is tried now\n");
-    return std::cout.flush() ? 0 : complain("the output cannot be written");
+    return give_order(options, command, decision_timeout, [&](dom::element) {
+        return "destination " + std::string(printable(options.destination)) +
+               (command == "pause" ? " is paused until it is resumed" : " is tried now");
+    });
 }
 
 }  // namespace lihandover::ctl

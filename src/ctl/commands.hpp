@@ -28,6 +28,7 @@ struct Options {
     std::optional<std::uint64_t> limit;
     std::string since, until;
     std::string liid;
+    std::string digest;
     std::vector<std::string> files;
     std::string public_key;
     std::string format = "csv";

@@ -64,6 +64,7 @@ void declare_warrants(CLI::App& app, Options& options, std::function<int()>& com
         auto* const decision = app.add_subcommand(name, help);
         decision->add_option("LIID", options.liid, "the warrant's LIID")->required();
         decision->add_option("--destination", options.destination, "its destination")->required();
+        decision->add_option("--digest", options.digest, "only what `warrants --waiting` showed with this digest");
         if (std::string_view(name) == "refuse-warrant") {
             decision->add_option("--reason", options.reason, "why, for the record")->required();
         }

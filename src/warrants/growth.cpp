@@ -18,7 +18,13 @@ bool cut_window(Target& target, const Target& other) {
     return !target.from || !target.until || *target.from < *target.until;
 }
 
-/// Those of `now` that `before` has as well, in its order.
+bool covers(const Target& outer, const Target& inner) {
+    return (!outer.from || (inner.from && *outer.from <= *inner.from)) &&
+           (!outer.until || (inner.until && *inner.until <= *outer.until));
+}
+
+/// Those of `now` that `before` has as well, in its order. A target that is there several times, or in windows that
+/// overlap, is left once for each of the windows that no other covers.
 std::vector<Target> common_targets(const std::vector<Target>& before, const std::vector<Target>& now) {
     const auto name_of = [](const Target& target) { return std::pair(target.type, std::string_view(target.value)); };
     std::vector<const Target*> known;
@@ -30,10 +36,16 @@ std::vector<Target> common_targets(const std::vector<Target>& before, const std:
     std::ranges::sort(known, {}, name);
     std::vector<Target> common;
     for (const Target& target : now) {
+        const auto first = static_cast<std::ptrdiff_t>(common.size());
         for (const Target* const other : std::ranges::equal_range(known, name_of(target), {}, name)) {
             Target cut = target;
-            if (cut_window(cut, *other)) {
-                common.push_back(std::move(cut));
+            if (!cut_window(cut, *other) || std::ranges::any_of(common.begin() + first, common.end(),
+                                                                [&](const auto& one) { return covers(one, cut); })) {
+                continue;
+            }
+            common.push_back(std::move(cut));
+            if (covers(common.back(), target)) {
+                break;  // all of it
             }
         }
     }

@@ -114,7 +114,8 @@ void check_destinations(FileCache& cache, const Destinations& destinations) {
     for (CachedFile& file : cache.files()) {
         if (!file.warrant || !suits(*file.warrant, destinations)) {
             const ParsedFile& parsed = cache.places(file);
-            check_destination(parsed, cache.path_of(file.name), destinations, file.details->problems);
+            check_destination(parsed, file.warrant.get(), cache.path_of(file.name), destinations,
+                              file.details->problems);
             config::sort_by_place(file.details->problems);
         }
     }
@@ -201,7 +202,7 @@ struct Loader::Impl {
     void look_at_unreadable(bool confirmed, Reload& result);
     [[nodiscard]] const Revocation* revocation_of(const Pair& pair) const;
     [[nodiscard]] bool is_revoked(const Warrant& warrant) const;
-    void look_at_revocations(const Listing& listing, Reload& result);
+    void look_at_revocations(const Listing& listing, bool confirmed, Reload& result);
 };
 
 void Loader::Impl::take_good_file(CachedFile& file, const Occasion& occasion, const Known& known, Reload& result) {
@@ -284,7 +285,7 @@ void Loader::Impl::end_what_is_gone(const Listing& listing, const Destinations& 
         const bool is_gone = present.find(pair_of(*entry.warrant)) == nullptr;
         if (is_gone && counts && replaced.contains(entry.warrant.get())) {
             // Its file is there, and orders nothing of it any more.
-            result.ended.push_back({entry, true});
+            result.ended.push_back({entry, true, true});
             continue;
         }
         counted += counts ? 1 : 0;
@@ -320,7 +321,7 @@ void Loader::Impl::end_what_is_gone(const Listing& listing, const Destinations& 
             result.unconfirmed += kept.missing ? 1 : 0;
             result.in_force.push_back(std::move(kept));
         } else {
-            result.ended.push_back({*entry, !kept.late});
+            result.ended.push_back({*entry, !kept.late, false});
         }
     }
     std::ranges::stable_sort(result.in_force, {}, &InForce::file);
@@ -349,30 +350,31 @@ bool Loader::Impl::is_revoked(const Warrant& warrant) const {
     return found != nullptr && found->valid_from == warrant.valid_from;
 }
 
-/// A revocation goes with its file. One that cannot be read now is still there, and where no file is good any more it
-/// may be the directory that is gone.
-void Loader::Impl::look_at_revocations(const Listing& listing, Reload& result) {
+/// A revocation goes with its file. Where a file cannot be read nobody knows whose it is, and where the ends of
+/// warrants are withheld it is not known either whether this file is gone. One that was gone already when its warrant
+/// was revoked may come back.
+void Loader::Impl::look_at_revocations(const Listing& listing, bool confirmed, Reload& result) {
     if (revocations.empty()) {
         return;
     }
     enum class Seen : std::uint8_t { nowhere, in_doubt, as_it_was, another };
-    bool any_is_good = false;
+    bool any_is_bad = false;
     std::map<Pair, Seen> seen;
-    std::set<std::string_view> bad;
     for (CachedFile& file : cache.files()) {
         if (!file.good()) {
-            bad.insert(file.name);
+            any_is_bad = true;
             continue;
         }
-        any_is_good = true;
         if (const Revocation* const one = revocation_of(pair_of(*file.warrant))) {
             seen[pair_of_revocation(*one)] = is_revoked(*file.warrant) ? Seen::as_it_was : Seen::another;
         }
     }
+    const bool in_doubt = listing.unreadable || any_is_bad || cache.files().empty() ||
+                          result.withheld != Withheld::nothing || result.unconfirmed != 0;
     for (const Revocation& one : revocations) {
         const auto found = seen.find(pair_of_revocation(one));
         Seen now = found == seen.end() ? Seen::nowhere : found->second;
-        if (now == Seen::nowhere && (listing.unreadable || !any_is_good || bad.contains(one.file))) {
+        if (now == Seen::nowhere && !confirmed && (in_doubt || one.file.empty())) {
             now = Seen::in_doubt;
         }
         const bool holds = now == Seen::as_it_was || now == Seen::in_doubt;
@@ -468,7 +470,7 @@ Reload Loader::reload(const Destinations& destinations, const Occasion& occasion
             {impl_->cache.path_of(name), 1, 1, "passed over: the name of a warrant file ends in .yaml", {}});
     }
     impl_->end_what_is_gone(listing, destinations, occasion, result);
-    impl_->look_at_revocations(listing, result);
+    impl_->look_at_revocations(listing, is_confirmed(listing, occasion), result);
     impl_->compare(known, result);
     impl_->look_at_unreadable(is_confirmed(listing, occasion), result);
     return result;
@@ -479,7 +481,7 @@ std::optional<Reload> Loader::revoke(std::string_view destination, std::string_v
     Reload result;
     for (const InForce& entry : *impl_->accepted) {
         if (pair_of(*entry.warrant) == pair) {
-            result.ended.push_back({entry, true});
+            result.ended.push_back({entry, true, false});
         } else {
             result.in_force.push_back(entry);
             result.unconfirmed += entry.missing ? 1 : 0;
@@ -490,7 +492,14 @@ std::optional<Reload> Loader::revoke(std::string_view destination, std::string_v
     }
     const InForce& last = result.ended.front().last;
     result.revocations = impl_->revocations;
-    const Revocation revocation{std::string(destination), std::string(liid), last.warrant->valid_from, last.file};
+    Revocation revocation{std::string(destination), std::string(liid), last.warrant->valid_from,
+                          last.missing ? std::string() : last.file};
+    // What its file orders may wait for approval, and begin at another time than what was left of it.
+    for (CachedFile& file : impl_->cache.files()) {
+        if (file.good() && pair_of(*file.warrant) == pair) {
+            revocation.valid_from = file.warrant->valid_from;
+        }
+    }
     const auto place = std::ranges::lower_bound(result.revocations, pair, {}, pair_of_revocation);
     if (place != result.revocations.end() && pair_of_revocation(*place) == pair) {
         *place = revocation;

@@ -193,7 +193,7 @@ void check_file(Reader& reader, const YamlNode& node, WarrantFile& file) {
     if (targets == nullptr || targets->kind != YamlNode::Kind::sequence) {
         return;
     }
-    bool only_usernames = !targets->items.empty() && !file.test;
+    bool only_usernames = !targets->items.empty();
     for (std::size_t n = 0; n < targets->items.size(); ++n) {
         only_usernames = only_usernames && targets->items[n].find("username") != nullptr;
         if (window && n < file.targets.size()) {
@@ -421,7 +421,6 @@ ParsedFile parse_warrant_file(std::string_view text, const std::string& file) {
         }
         parsed.binary = place_of_binary(*root);
         parsed.targets = root->place_of("targets");
-        parsed.is_test = contents.test;
         parsed.destination_name = contents.destination;
         parsed.wants_binary = std::ranges::find(contents.deliver, Part::binary) != contents.deliver.end();
     }
@@ -455,8 +454,8 @@ bool suits(const Warrant& warrant, const Destinations& destinations) {
            (!warrant.test || tests_only_ours(warrant, destinations));
 }
 
-void check_destination(const ParsedFile& parsed, const std::string& file, const Destinations& destinations,
-                       config::Problems& problems) {
+void check_destination(const ParsedFile& parsed, const Warrant* warrant, const std::string& file,
+                       const Destinations& destinations, config::Problems& problems) {
     if (parsed.destination_name.empty()) {
         return;  // reported already
     }
@@ -475,7 +474,7 @@ void check_destination(const ParsedFile& parsed, const std::string& file, const 
                             "deliver: the destination takes no binary objects; allowed: metadata, content or location",
                             {}});
     }
-    if (parsed.warrant && parsed.is_test && !tests_only_ours(*parsed.warrant, destinations)) {
+    if (warrant != nullptr && warrant->test && !tests_only_ours(*warrant, destinations)) {
         problems.push_back({file,
                             parsed.targets.line,
                             parsed.targets.column,
@@ -488,7 +487,7 @@ config::Problems read_warrant(std::string_view text, const std::string& file, co
                               Warrant& out) {
     ParsedFile parsed = parse_warrant_file(text, file);
     config::Problems problems = std::move(parsed.problems);
-    check_destination(parsed, file, destinations, problems);
+    check_destination(parsed, parsed.warrant ? &*parsed.warrant : nullptr, file, destinations, problems);
     config::sort_by_place(problems);
     if (problems.empty()) {
         out = std::move(*parsed.warrant);

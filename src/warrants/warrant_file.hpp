@@ -17,7 +17,6 @@ struct ParsedFile {
     /// What later checks use, even if there are problems; empty if it could not be read.
     std::string destination_name;
     bool wants_binary = false;
-    bool is_test = false;
     /// Their places.
     config::Place liid;
     config::Place destination;
@@ -36,7 +35,8 @@ inline constexpr int parse_rules_version = 4;
 [[nodiscard]] bool suits(const Warrant& warrant, const Destinations& destinations);
 
 /// What is wrong with a file under these destinations.
-void check_destination(const ParsedFile& parsed, const std::string& file, const Destinations& destinations,
-                       config::Problems& problems);
+///   warrant   what the file orders, where it could be read; `parsed` may have let go of it
+void check_destination(const ParsedFile& parsed, const Warrant* warrant, const std::string& file,
+                       const Destinations& destinations, config::Problems& problems);
 
 }  // namespace lihandover::warrants

@@ -34,7 +34,9 @@ class WarrantKeeperTest : public testing::Test {
 
     void start() {
         open_store();
-        ASSERT_TRUE(keeper_->restore());
+        const auto restored = keeper_->restore();
+        ASSERT_TRUE(restored) << restored.error().message;
+        EXPECT_EQ(*restored, "");
     }
     void open_store() {
         store::Options options;
@@ -238,7 +240,9 @@ TEST_F(WarrantKeeperTest, AStoredVersionThatCannotBeReadIsReportedUntilItsFileIs
     for (int round = 0; round < 2; ++round) {
         end();
         open_store();
-        EXPECT_FALSE(keeper_->restore());
+        const auto restored = keeper_->restore();
+        ASSERT_TRUE(restored) << "the store itself can be read";
+        EXPECT_NE(*restored, "");
         for (int load = 0; load < 2; ++load) {
             const auto loaded = keeper_->load(assembly_, {});
             ASSERT_TRUE(loaded) << loaded.error().message;
@@ -399,6 +403,52 @@ TEST_F(WarrantKeeperTest, TwoPeopleApproveAWarrantOverReloadsAndRestarts) {
     EXPECT_TRUE(loaded->pending->empty());
 }
 
+TEST_F(WarrantKeeperTest, WhatWaitsToReplaceAWarrantGoesWithItsRevocation) {
+    assembly_.configuration.warrants.approval = config::Approval::required;
+    using Outcome = admin::ApprovalAnswer::Outcome;
+    std::optional<WarrantsLoaded> after;
+    const auto approve = [&] {
+        return keeper_->decide(assembly_, {"lea-one", "L-1", true, "", 1, "one"}, after).outcome;
+    };
+    write("a.yaml", "L-1", "u-1");
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    ASSERT_EQ(approve(), Outcome::in_force);
+    write("a.yaml", "L-1", "u-1\n  - user_id: u-2");
+    ASSERT_EQ(keeper_->load(assembly_, {})->pending->size(), 1U);
+    const auto revoked = keeper_->revoke(assembly_, {"lea-one", "L-1", "the court said so", "alice"});
+    ASSERT_TRUE(revoked && *revoked);
+    EXPECT_TRUE((*revoked)->pending->empty());
+    EXPECT_TRUE(store_->warrant_register().pending_warrants().value().empty());
+    EXPECT_EQ(approve(), Outcome::unknown);
+    restart();
+    const auto loaded = keeper_->load(assembly_, {});
+    ASSERT_TRUE(loaded);
+    EXPECT_TRUE(loaded->in_force->empty());
+    EXPECT_TRUE(loaded->pending->empty());
+    EXPECT_EQ(loaded->revoked->size(), 1U);
+}
+
+TEST_F(WarrantKeeperTest, TheRecordSaysWhyAWarrantEndedWhoseFileOrdersSomethingElse) {
+    write("a.yaml", "L-1", "u-1");
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    assembly_.configuration.warrants.approval = config::Approval::required;
+    write("a.yaml", "L-1", "u-2");
+    const auto loaded = keeper_->load(assembly_, {});
+    ASSERT_TRUE(loaded);
+    EXPECT_EQ(loaded->ended, 1U);
+    EXPECT_EQ(loaded->pending->size(), 1U);
+    const auto said = reasons();
+    ASSERT_EQ(said.size(), 3U);
+    EXPECT_EQ(said[1], "a.yaml: its file orders nothing of it any more, and what it orders now waits for approval");
+}
+
+TEST_F(WarrantKeeperTest, AStoreThatCannotBeReadDoesNotLetWhatWasRevokedComeBack) {
+    write("a.yaml", "L-1", "u-1");
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    store_->stop();
+    EXPECT_FALSE(keeper_->restore()) << "a start ends with this";
+}
+
 TEST_F(WarrantKeeperTest, WhatWaitsIsNotForgottenWhileTheDirectoryIsAway) {
     assembly_.configuration.warrants.approval = config::Approval::dual;
     write("a.yaml", "L-1", "u-1");
@@ -426,6 +476,15 @@ TEST_F(WarrantKeeperTest, WhoeverWroteTheFileDoesNotApproveIt) {
     };
     EXPECT_EQ(outcome_for(1234), admin::ApprovalAnswer::Outcome::own_file);
     EXPECT_FALSE(after);
+    // Under another name it is the same file: nobody approves what no reload has seen.
+    fs::rename(fs::path(warrants()) / "a.yaml", fs::path(warrants()) / "b.yaml");
+    EXPECT_EQ(outcome_for(1234), admin::ApprovalAnswer::Outcome::unknown);
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    EXPECT_EQ(outcome_for(1234), admin::ApprovalAnswer::Outcome::own_file);
+    const std::string digest = "00";
+    EXPECT_EQ(keeper_->decide(assembly_, {"lea-one", "L-1", true, "", 1235, "somebody", digest}, after).outcome,
+              admin::ApprovalAnswer::Outcome::unknown)
+        << "something else was looked at";
     EXPECT_EQ(outcome_for(1235), admin::ApprovalAnswer::Outcome::in_force);
 }
 

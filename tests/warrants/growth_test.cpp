@@ -114,6 +114,22 @@ TEST(Growth, WhatIsLeftIsWhatBothOrder) {
     EXPECT_EQ(left->reference, "W-2");
 }
 
+TEST(Growth, WhatIsThereTwiceDoesNotMultiply) {
+    Warrant before = warrant();
+    before.targets.assign(1000, target("a"));
+    before.targets.push_back(target("b", Instant{1100, 0}, Instant{1500, 0}));
+    before.targets.push_back(target("b", Instant{1200, 0}, Instant{1400, 0}));
+    EXPECT_EQ(narrowed(before, before), before);
+    Warrant now = before;
+    now.valid_until = {3000, 0};
+    auto left = narrowed(before, now);
+    ASSERT_TRUE(left);
+    EXPECT_EQ(left->targets.size(), before.targets.size());
+    left = narrowed(*left, now);
+    ASSERT_TRUE(left);
+    EXPECT_EQ(left->targets.size(), before.targets.size());
+}
+
 TEST(Growth, NothingIsLeftOfWhatSharesNothing) {
     const auto left = [](const std::function<void(Warrant&)>& change) {
         Warrant now = warrant();

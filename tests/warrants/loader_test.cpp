@@ -662,6 +662,88 @@ TEST_F(LoaderTest, ARevocationOutranksTheFileUntilThatBeginsAtAnotherTimeOrGoes)
     EXPECT_EQ(text_of(reload().in_force), "a.yaml=L-1(u-5) b.yaml=L-2(u-2)");
 }
 
+TEST_F(LoaderTest, ATestInterceptTargetsWhatIsListedAndNobodyElse) {
+    const auto put_test = [this](const std::string& user) {
+        put("a.yaml",
+            "liid: L-1\ndestination: lea-one\nvalid_from: 2026-01-01T00:00:00Z\n"
+            "valid_until: 2027-01-01T00:00:00Z\ntargets: [{user_id: " +
+                user + "}]\ndeliver: [metadata]\ntest: true\n");
+    };
+    Target ours;
+    ours.type = model::IdentifierType::user_id;
+    ours.value = "u-test";
+    destinations_.test_targets.push_back(ours);
+    put_test("anybody");
+    Reload result = reload();
+    EXPECT_TRUE(result.in_force.empty());
+    EXPECT_EQ(result.bad_files, 1U);
+    ASSERT_EQ(result.problems.size(), 1U);
+    EXPECT_NE(result.problems[0].message.find("csp.test_targets"), std::string::npos);
+    put_test("u-test");
+    EXPECT_EQ(text_of(reload().in_force), "a.yaml=L-1(u-test)");
+    // It is listed no more: what is in force stays, as the last good version of what is a bad file now.
+    destinations_.test_targets.clear();
+    result = reload();
+    EXPECT_EQ(result.bad_files, 1U);
+    EXPECT_EQ(text_of(result.in_force), "a.yaml=L-1(u-test)!");
+}
+
+TEST_F(LoaderTest, ARevocationHoldsWhileNobodyKnowsWhetherItsFileIsGone) {
+    const auto revoke = [this](const std::string& liid) {
+        auto revoked = loader_->revoke("lea-one", liid);
+        ASSERT_TRUE(revoked);
+        static_cast<void>(loader_->accept(*revoked));
+    };
+    write_many(6);
+    static_cast<void>(reload());
+    revoke("L-0");
+    // Renamed, and then half written: it is not known whose it is.
+    fs::rename(directory_ / "w0.yaml", directory_ / "other.yaml");
+    static_cast<void>(reload());
+    put("other.yaml", "liid: [");
+    EXPECT_EQ(reload().revocations.size(), 1U);
+    write("other.yaml", "L-0", "u-0");
+    EXPECT_EQ(reload().in_force.size(), 5U);
+    // Most files are gone at once, and this one with them.
+    for (const char* const file : {"other.yaml", "w1.yaml", "w2.yaml", "w3.yaml", "w4.yaml"}) {
+        remove(file);
+    }
+    Reload result = reload();
+    EXPECT_EQ(result.withheld, Withheld::too_many);
+    EXPECT_EQ(result.revocations.size(), 1U);
+    // One whose file is gone already may come back as well.
+    revoke("L-1");
+    write("w0.yaml", "L-0", "u-0");
+    write_many(6);
+    result = reload();
+    EXPECT_EQ(result.unconfirmed, 0U);
+    EXPECT_EQ(result.in_force.size(), 4U) << "neither L-0 nor L-1";
+    remove("w0.yaml");
+    remove("w1.yaml");
+    result = reload();
+    EXPECT_EQ(result.lifted.size(), 1U) << "its file was seen to go";
+    EXPECT_EQ(reload(true).lifted.size(), 1U);
+}
+
+TEST_F(LoaderTest, ARevocationIsOfWhatTheFileOrdersNow) {
+    const auto put_terms = [this](const std::string& from) {
+        put("a.yaml", "liid: L-1\ndestination: lea-one\nvalid_from: " + from +
+                          "\nvalid_until: 2027-01-01T00:00:00Z\ntargets: [{user_id: u-1}]\ndeliver: [metadata]\n");
+    };
+    put_terms("2026-02-01T00:00:00Z");
+    static_cast<void>(reload());
+    approved_.emplace();
+    put_terms("2026-01-01T00:00:00Z");
+    ASSERT_EQ(reload().pending.size(), 1U);
+    auto revoked = loader_->revoke("lea-one", "L-1");
+    ASSERT_TRUE(revoked);
+    static_cast<void>(loader_->accept(*revoked));
+    Reload result = reload();
+    EXPECT_TRUE(result.in_force.empty());
+    EXPECT_TRUE(result.pending.empty()) << "it is revoked, and not new";
+    EXPECT_EQ(result.revocations.size(), 1U);
+}
+
 TEST_F(LoaderTest, WhatIsNewOrGrowsWaitsForApprovalAndWhatShrinksCountsAtOnce) {
     const auto put_terms = [this](const std::string& users, const std::string& deliver) {
         put("a.yaml",

@@ -61,6 +61,7 @@ struct ApprovalRequest {
     std::string reason;  ///< of a refusal
     std::uint32_t uid = 0;
     std::string who;
+    std::string digest = {};  ///< in hex, of what was looked at; empty: whatever waits now
 };
 struct ApprovalAnswer {
     enum class Outcome : std::uint8_t {

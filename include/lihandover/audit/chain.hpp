@@ -45,8 +45,8 @@ struct Checkpoint {
     std::string signature;  ///< Ed25519, 64 bytes, over signed_bytes(); empty: nobody signed it
 };
 
-/// Appends version 2 of an entry's canonical bytes, which the chain is made of: its number, times in nanoseconds, and
-/// everything that it says. `previous` and `hash` are not read. docs/store.md has them byte by byte.
+/// Appends an entry's canonical bytes, which the chain is made of: its number, times in nanoseconds, and everything
+/// that it says. `previous` and `hash` are not read. docs/audit-export.md has them byte by byte.
 void append_canonical(const Recorded& recorded, std::string& out);
 
 /// What a checkpoint's signature is made over. `chain` is the hash of number 0.

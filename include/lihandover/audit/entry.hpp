@@ -91,9 +91,4 @@ struct Entry {
     const Refusal* refusal = nullptr;
 };
 
-/// Appends the entry's canonical bytes to `out`: always the same for the same entry, and different for different ones,
-/// so that a hash over them identifies the entry. docs/store.md has them byte by byte. Times are in whole microseconds,
-/// as the store keeps them.
-void append_canonical(const Entry& entry, std::string& out);
-
 }  // namespace lihandover::audit

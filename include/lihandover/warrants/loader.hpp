@@ -44,7 +44,7 @@ struct Revocation {
     std::string destination;  ///< the pair that names the warrant
     std::string liid;
     model::Instant valid_from;  ///< which makes it this warrant, and not the next one under the same LIID
-    std::string file;           ///< that ordered it
+    std::string file;           ///< that ordered it; empty: it was gone already, and may come back
 
     friend bool operator==(const Revocation&, const Revocation&) = default;
 };
@@ -81,7 +81,8 @@ struct Changed {
 /// A warrant that ended with this reload.
 struct Ended {
     InForce last;             ///< its last version
-    bool before_end = false;  ///< its file went, or names another warrant now, before the end of its window
+    bool before_end = false;  ///< before the end of its window: its file went, or names another warrant now
+    bool replaced = false;    ///< or its file orders nothing of it any more, and what it orders waits for approval
 };
 
 /// A file whose warrant is new, or orders more than is in force, and that people have not approved yet.

@@ -140,6 +140,8 @@ void AuditTable::roll_back() {
     }
     state_ = committed_;
     changed_ = made_checkpoint_ = false;
+    // What pruning had removed is there again: the next step looks for the oldest anew.
+    oldest_ = std::numeric_limits<std::int64_t>::min();
 }
 
 void AuditTable::configure(AuditLog::Settings settings) {
