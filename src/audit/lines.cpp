@@ -125,6 +125,12 @@ class Members {
         const std::string coded = std::string(name) + "_hex";
         return has(coded) ? bytes(coded) : has(name) ? plain(name) : std::string{};
     }
+    /// Text that is kept as long as the file is read.
+    std::string short_text(std::string_view name) {
+        std::string value = text(name);
+        take(value.size() <= longest_name);
+        return value;
+    }
     Head head(std::string_view name) {
         const auto found = object(name);
         if (!found) {
@@ -198,8 +204,8 @@ Header read_header(Members& members) {
     Header header;
     members.take(members.number("audit_export") == 1);
     header.chain = members.hash("chain");
-    header.node = members.text("node");
-    header.version = members.text("version");
+    header.node = members.short_text("node");
+    header.version = members.short_text("version");
     header.exported_at = members.time("exported_at");
     header.from = members.head("from");
     header.to = members.head("to");
@@ -210,8 +216,8 @@ Header read_header(Members& members) {
     if (members.has("until")) {
         header.until = members.time("until");
     }
-    header.destination = members.text("destination");
-    header.liid = members.text("liid");
+    header.destination = members.short_text("destination");
+    header.liid = members.short_text("liid");
     return header;
 }
 
@@ -219,7 +225,7 @@ Checkpoint read_checkpoint(Members& members) {
     Checkpoint checkpoint;
     checkpoint.head = {members.number("checkpoint"), members.hash("hash")};
     checkpoint.at = members.time("at");
-    checkpoint.node = members.text("node");
+    checkpoint.node = members.short_text("node");
     if (members.has("signature")) {
         checkpoint.signature = members.bytes("signature");
     }

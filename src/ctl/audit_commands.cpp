@@ -1,11 +1,13 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iostream>
 #include <iterator>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -66,12 +68,16 @@ class Printer {
     audit::Hasher hasher_;
 };
 
-/// Reads a file line by line in bounded memory: of a line that is too long, only so much that it is refused. False
-/// where it cannot be read.
+/// Reads a file line by line in bounded memory: of a line that is too long, only so much that it is refused. False,
+/// and said, where it cannot be read.
 bool read_lines(const std::string& path, const std::function<void(std::string_view line, bool whole)>& visit) {
+    std::error_code error;
+    if (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error)) {
+        return complain(path + ": no plain file. Exports are read twice, which a pipe cannot be: save it first") == 0;
+    }
     std::ifstream file(path, std::ios::binary);
     if (!file) {
-        return false;
+        return complain(path + ": cannot be read") == 0;
     }
     std::string buffer(std::size_t{1} << 20, '\0');
     std::string line;
@@ -92,7 +98,7 @@ bool read_lines(const std::string& path, const std::function<void(std::string_vi
     if (!line.empty()) {
         visit(line, false);
     }
-    return !file.bad();
+    return !file.bad() || complain(path + ": cannot be read") == 0;
 }
 
 std::optional<std::string> read_small(const std::string& path) {
@@ -108,17 +114,21 @@ std::optional<std::string> read_small(const std::string& path) {
 
 /// Whether they could be understood.
 bool read_options(const Options& options, audit::Verification::Options& out) {
-    if (!options.public_key.empty()) {
-        const auto pem = read_small(options.public_key);
+    for (const std::string& path : options.public_keys) {
+        const auto pem = read_small(path);
         if (!pem) {
-            return complain(options.public_key + ": cannot be read") == 0;
+            return complain(path + ": cannot be read") == 0;
         }
         auto key = audit::VerifyingKey::from_pem(*pem);
         if (!key) {
-            return complain(options.public_key + ": " + key.error().message) == 0;
+            return complain(path + ": " + key.error().message) == 0;
         }
-        out.key = std::move(*key);
+        out.keys.push_back(std::move(*key));
     }
+    if (options.accepted_unsigned > 0 && out.keys.empty()) {
+        return complain("--accept-unsigned: without --key, no signature is looked at") == 0;
+    }
+    out.accepted_unsigned = options.accepted_unsigned;
     for (const std::string& text : options.heads) {
         const auto head = audit::parse_head(text);
         if (!head) {
@@ -129,21 +139,34 @@ bool read_options(const Options& options, audit::Verification::Options& out) {
     return true;
 }
 
+void tell(std::string_view word, const audit::Verification::Sentences& sentences) {
+    for (const std::string& sentence : sentences.told) {
+        std::cout << word << printable(sentence) << '\n';
+    }
+    if (sentences.unsaid > 0) {
+        std::cout << word << "and " << sentences.unsaid << " more\n";
+    }
+}
+
 int tell(const audit::Verification& verification) {
-    for (const std::string& note : verification.notes()) {
-        std::cout << printable(note) << '\n';
+    tell("", verification.notes());
+    tell("UNPROVED: ", verification.doubts());
+    tell("WRONG: ", verification.findings());
+    int status = 1;
+    switch (verification.outcome()) {
+        case audit::Verification::Outcome::holds:
+            std::cout << "everything holds\n";
+            status = 0;
+            break;
+        case audit::Verification::Outcome::doubtful:
+            std::cout << "nothing is wrong, and NOT everything is proved\n";
+            status = status_doubtful;
+            break;
+        case audit::Verification::Outcome::wrong:
+            std::cout << "NOT everything holds\n";
+            break;
     }
-    for (const std::string& finding : verification.findings()) {
-        std::cout << "WRONG: " << printable(finding) << '\n';
-    }
-    if (verification.unsaid() > 0) {
-        std::cout << "WRONG: and " << verification.unsaid() << " more\n";
-    }
-    std::cout << (verification.holds() ? "everything holds\n" : "NOT everything holds\n");
-    if (!std::cout.flush()) {
-        return complain("the output cannot be written");
-    }
-    return verification.holds() ? 0 : 1;
+    return std::cout.flush() ? status : complain("the output cannot be written");
 }
 
 }  // namespace
@@ -202,18 +225,19 @@ int verify_audit(const Options& options) {
         verification.begin(file);
         const auto visit = [&](std::string_view line, bool whole) { verification.line(line, whole); };
         if (!read_lines(file, visit)) {
-            return complain(file + ": cannot be read");
+            return 1;
         }
         verification.end();
     }
     verification.compare();
     if (verification.needs_second_look()) {
         for (const std::string& file : options.files) {
-            verification.begin_second(file);
+            verification.begin_second();
             const auto visit = [&](std::string_view line, bool /*whole*/) { verification.second_line(line); };
             if (!read_lines(file, visit)) {
-                return complain(file + ": cannot be read");
+                return 1;
             }
+            verification.end_second();
         }
     }
     verification.conclude();
@@ -231,7 +255,10 @@ int record_head(Options options) {
             }
         }
     };
-    if (!read_lines(options.files.front(), visit) || !header) {
+    if (!read_lines(options.files.front(), visit)) {
+        return 1;
+    }
+    if (!header) {
         return complain(options.files.front() + ": no export of audit entries");
     }
     options.head = audit::words_of_head(header->chain, header->head);

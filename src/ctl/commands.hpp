@@ -30,7 +30,8 @@ struct Options {
     std::string liid;
     std::string digest;
     std::vector<std::string> files;
-    std::string public_key;
+    std::vector<std::string> public_keys;
+    std::uint64_t accepted_unsigned = 0;
     std::string format = "csv";
     std::vector<std::string> heads;
     std::string head;  ///< of another daemon's chain, in words
@@ -38,6 +39,9 @@ struct Options {
 
 // Each prints its result to stdout, or what went wrong to stderr, and returns the exit status: 0 only if everything
 // that was asked for was done.
+
+/// Of `audit verify`: nothing is wrong, and not everything is proved.
+inline constexpr int status_doubtful = 2;
 
 [[nodiscard]] int show_status(const Options& options);
 [[nodiscard]] int list_warrants(const Options& options);

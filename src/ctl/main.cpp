@@ -33,8 +33,17 @@ void declare_record(CLI::App& app, Options& options, std::function<int()>& comma
 
     auto* const verify = audit->add_subcommand("verify", "check exports, without the daemon");
     verify->add_option("FILE", options.files, "exports, of any daemons")->required();
-    verify->add_option("--public-key", options.public_key, "of audit.signing_key, in PEM: check signatures with it");
-    verify->add_option("--head", options.heads, "NUMBER:HASH that somebody wrote down: it has to be there");
+    verify->footer(
+        "Ends with 0 if everything holds, with 2 if nothing is wrong but, with --key, not everything is proved by a "
+        "signature or a known head, and with 1 if anything is wrong.");
+    verify
+        ->add_option("--key,--public-key", options.public_keys,
+                     "of audit.signing_key, in PEM: check signatures with it; several where it was changed")
+        ->allow_extra_args(false);
+    verify->add_option("--head", options.heads, "NUMBER:HASH that somebody wrote down: it has to be there")
+        ->allow_extra_args(false);
+    verify->add_option("--accept-unsigned", options.accepted_unsigned,
+                       "with --key: at most so many entries at a chain's end need no signature");
     verify->callback([&] { command = [&] { return ctl::verify_audit(options); }; });
 
     auto* const record = audit->add_subcommand("record-head", "be witness for another daemon's chain");

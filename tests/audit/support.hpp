@@ -59,30 +59,50 @@ class TestChain {
             header.destination = "lea";
             header.liid = liid;
         }
+        return lines(header);
+    }
+    /// Whatever the first line says: with what it says is there.
+    [[nodiscard]] std::vector<std::string> lines(const Header& header) {
         std::vector<std::string> made(1);
         write_line(header, made.back());
         for (const Recorded& entry : entries_) {
-            if (liid.empty() || entry.entry.liid == liid) {
-                write_line(entry, !liid.empty(), made.emplace_back());
+            const std::uint64_t number = entry.number;
+            if (number > header.from.number && number <= header.to.number &&
+                (header.whole() || entry.entry.liid == header.liid)) {
+                write_line(entry, !header.whole(), made.emplace_back());
             }
             for (const Checkpoint& checkpoint : checkpoints_) {
-                if (checkpoint.head.number == entry.number) {
+                if (checkpoint.head.number == number && number >= header.from.number && number <= header.to.number) {
                     write_line(checkpoint, made.emplace_back());
                 }
             }
         }
-        close(made);
+        close(made, header.to);
         return made;
+    }
+    [[nodiscard]] Head head_at(std::uint64_t number) const {
+        return number == 0 ? Head{0, chain_} : Head{number, hashes_.at(number - 1)};
+    }
+    /// An export of the entries behind `from` up to `to`.
+    [[nodiscard]] Header part(std::uint64_t from, std::uint64_t to, std::int64_t exported = 1'800'000'200) const {
+        Header header = this->header(exported);
+        header.from = head_at(from);
+        header.to = head_at(to);
+        header.until = header.exported_at;
+        return header;
     }
     /// Writes the last line, or writes it anew, as somebody would who hides a change.
     void close(std::vector<std::string>& lines, bool anew = false) {
         if (anew) {
             lines.pop_back();
         }
+        close(lines, head());
+    }
+    void close(std::vector<std::string>& lines, const Head& to) {
         for (const std::string& line : lines) {
             hasher_.update(line);
         }
-        const Closing closing{head(), lines.size(), hasher_.finish()};
+        const Closing closing{to, lines.size(), hasher_.finish()};
         write_line(closing, lines.emplace_back());
     }
     std::deque<Recorded>& entries() { return entries_; }
@@ -116,9 +136,18 @@ void each_line(std::string_view text, const Visit& visit) {
 /// What a verification of these files finds, joined by newlines.
 struct Verdict {
     bool holds = false;
+    Verification::Outcome outcome{};
     std::string findings;
+    std::string doubts;
     std::string notes;
 };
+[[nodiscard]] inline std::string joined_lines(const Verification::Sentences& sentences) {
+    std::string all;
+    for (const std::string& sentence : sentences.told) {
+        all += sentence + '\n';
+    }
+    return all;
+}
 [[nodiscard]] inline Verdict verify(const std::vector<std::string>& files, Verification::Options options = {}) {
     Verification verification(std::move(options));
     for (std::size_t i = 0; i < files.size(); ++i) {
@@ -128,18 +157,14 @@ struct Verdict {
     }
     verification.compare();
     for (std::size_t i = 0; verification.needs_second_look() && i < files.size(); ++i) {
-        verification.begin_second("file" + std::to_string(i));
+        verification.begin_second();
         each_line(files[i], [&](std::string_view line, bool /*whole*/) { verification.second_line(line); });
+        verification.end_second();
     }
     verification.conclude();
-    Verdict verdict{verification.holds(), {}, {}};
-    for (const std::string& finding : verification.findings()) {
-        verdict.findings += finding + '\n';
-    }
-    for (const std::string& note : verification.notes()) {
-        verdict.notes += note + '\n';
-    }
-    return verdict;
+    return {verification.outcome() == Verification::Outcome::holds, verification.outcome(),
+            joined_lines(verification.findings()), joined_lines(verification.doubts()),
+            joined_lines(verification.notes())};
 }
 
 }  // namespace lihandover::audit::test

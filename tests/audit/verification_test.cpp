@@ -191,13 +191,251 @@ TEST_F(VerificationTest, SignaturesAreChecked) {
     chain.checkpoint(key.get());
     chain.add_some(1);
     Verification::Options options;
-    options.key = VerifyingKey::from_pem(key->public_pem()).value();
-    const Verdict good = verify({joined(chain.lines())}, options);
-    EXPECT_TRUE(good.holds) << good.findings;
-    EXPECT_THAT(good.notes, HasSubstr("signed up to entry 2"));
-    options.key = VerifyingKey::from_pem(other->public_pem()).value();
+    options.keys = {VerifyingKey::from_pem(key->public_pem()).value()};
+    EXPECT_TRUE(verify({joined(chain.lines(chain.part(0, 2)))}, options).holds);
+    options.keys = {VerifyingKey::from_pem(other->public_pem()).value()};
     EXPECT_THAT(verify({joined(chain.lines())}, options).findings, HasSubstr("was not made with this key"));
     EXPECT_THAT(verify({joined(lines_)}, options).findings, HasSubstr("no checkpoint in the files is signed"));
+}
+
+TEST_F(VerificationTest, KeysThatTookTurnsAreGivenTogether) {
+    const auto key = SigningKey::from_pem(private_pem).value();
+    const auto other = SigningKey::from_pem(other_pem).value();
+    TestChain chain;
+    chain.add_some(2);
+    chain.checkpoint(key.get());
+    chain.add_some(2);
+    chain.checkpoint(other.get());
+    Verification::Options options;
+    options.keys = {VerifyingKey::from_pem(other->public_pem()).value(),
+                    VerifyingKey::from_pem(key->public_pem()).value()};
+    const Verdict both = verify({joined(chain.lines())}, options);
+    EXPECT_TRUE(both.holds) << both.findings << both.doubts;
+    EXPECT_THAT(both.notes, HasSubstr("key 1 signed 1 checkpoint, from entry 4"));
+    EXPECT_THAT(both.notes, HasSubstr("key 2 signed 1 checkpoint, from entry 2"));
+    options.keys.pop_back();
+    EXPECT_THAT(verify({joined(chain.lines())}, options).findings, HasSubstr("was not made with this key"));
+}
+
+TEST_F(VerificationTest, AnEndThatNobodySignedIsDoubtful) {
+    const auto key = SigningKey::from_pem(private_pem).value();
+    TestChain chain;
+    chain.add_some(2);
+    chain.checkpoint(key.get());
+    chain.add_some(3);
+    const std::string file = joined(chain.lines());
+    Verification::Options options;
+    options.keys = {VerifyingKey::from_pem(key->public_pem()).value()};
+    const Verdict verdict = verify({file}, options);
+    EXPECT_EQ(verdict.outcome, Verification::Outcome::doubtful) << verdict.findings;
+    EXPECT_THAT(verdict.doubts, HasSubstr("entries 3 to 5, 3 in number"));
+    // A head that covers it, or a part of it.
+    options.heads = {chain.head()};
+    EXPECT_TRUE(verify({file}, options).holds);
+    options.heads = {chain.head_at(4)};
+    EXPECT_THAT(verify({file}, options).doubts, HasSubstr("entry 5, 1 in number"));
+    options.accepted_unsigned = 1;
+    EXPECT_TRUE(verify({file}, options).holds);
+    options.heads.clear();
+    EXPECT_EQ(verify({file}, options).outcome, Verification::Outcome::doubtful) << "more than are accepted";
+    options.accepted_unsigned = 3;
+    EXPECT_TRUE(verify({file}, options).holds);
+}
+
+TEST_F(VerificationTest, AWitnessCoversAnEndOnlyWhereItIsProvedItself) {
+    const auto key = SigningKey::from_pem(private_pem).value();
+    TestChain chain;
+    chain.add_some(2);
+    chain.checkpoint(key.get());
+    chain.add_some(1);
+    const std::string words = words_of_head(chain.name(), chain.head());
+    TestChain witness(8);
+    witness.add_some(1);
+    witness.checkpoint(key.get());
+    witness.add("", Kind::head_recorded, words);
+    Verification::Options options;
+    options.keys = {VerifyingKey::from_pem(key->public_pem()).value()};
+    const Verdict loose = verify({joined(chain.lines()), joined(witness.lines())}, options);
+    EXPECT_EQ(loose.outcome, Verification::Outcome::doubtful);
+    EXPECT_THAT(loose.doubts, HasSubstr("entry 3, 1 in number"));
+    EXPECT_THAT(loose.doubts, HasSubstr("entry 2, 1 in number"));
+    witness.checkpoint(key.get());
+    const Verdict firm = verify({joined(chain.lines()), joined(witness.lines())}, options);
+    EXPECT_TRUE(firm.holds) << firm.findings << firm.doubts;
+}
+
+TEST_F(VerificationTest, ASignedCheckpointElsewhereCoversOnlyWhatItStandsFor) {
+    const auto key = SigningKey::from_pem(private_pem).value();
+    TestChain chain;
+    chain.add("LIID-1");
+    chain.add("LIID-1");
+    chain.checkpoint(key.get());
+    chain.add("LIID-2");
+    chain.add("LIID-1");
+    chain.checkpoint(key.get());
+    Header of_one = chain.header();
+    of_one.destination = "lea";
+    of_one.liid = "LIID-1";
+    Verification::Options options;
+    options.keys = {VerifyingKey::from_pem(key->public_pem()).value()};
+    const std::string one = joined(chain.lines(of_one));
+    EXPECT_TRUE(verify({joined(chain.lines()), one}, options).holds);
+    // The checkpoint of entry 4 is in the other file: it does not stand for an entry 3 that is rewritten.
+    TestChain rewritten;
+    rewritten.add("LIID-1");
+    rewritten.add("LIID-1");
+    rewritten.checkpoint(key.get());
+    rewritten.add("LIID-3");
+    const Verdict verdict = verify({joined(rewritten.lines()), one}, options);
+    EXPECT_NE(verdict.outcome, Verification::Outcome::holds);
+    EXPECT_THAT(verdict.doubts, HasSubstr("entry 3, 1 in number"));
+    // Alone, its entries can be any.
+    EXPECT_EQ(verify({one}, options).outcome, Verification::Outcome::doubtful);
+}
+
+TEST_F(VerificationTest, AForgedFirstLineDoesNotHideACutEnd) {
+    const std::string words = words_of_head(chain_.name(), chain_.head());
+    TestChain witness(8);
+    witness.add("", Kind::head_recorded, words);
+    const std::string witness_file = joined(witness.lines());
+    Verification::Options options;
+    options.heads = {chain_.head()};
+    for (const Head& said : {chain_.head(), Head{6, Hash{1}}, Head{100, Hash{1}}, Head{3, chain_.entries()[2].hash}}) {
+        Header forged = chain_.part(0, 3);
+        forged.head = said;
+        if (said.number == 3) {
+            forged.until.reset();
+        }
+        const std::string cut = joined(chain_.lines(forged));
+        EXPECT_TRUE(verify({cut}).holds) << "nobody can know " << said.number << verify({cut}).findings;
+        const Verdict given = verify({cut}, options);
+        EXPECT_FALSE(given.holds) << said.number;
+        EXPECT_THAT(given.findings, HasSubstr("--head knows entry 6, and the files end with entry 3")) << said.number;
+        const Verdict witnessed = verify({cut, witness_file});
+        EXPECT_FALSE(witnessed.holds) << said.number;
+        EXPECT_THAT(witnessed.findings,
+                    testing::AnyOf(HasSubstr("knows entry 6, and the files end with entry 3"), HasSubstr("another by")))
+            << said.number;
+    }
+}
+
+TEST_F(VerificationTest, EachGivenHeadIsLookedAt) {
+    Verification::Options options;
+    // The newest is right, an older one is not.
+    options.heads = {chain_.head(), {2, Hash{5}}};
+    EXPECT_THAT(verify({joined(lines_)}, options).findings, HasSubstr("another entry 2 by --head"));
+    // Of two chains, it has to be in one.
+    TestChain other(8);
+    other.add_some(3);
+    options.heads = {chain_.head(), other.head_at(2), {0, chain_.name()}};
+    const Verdict both = verify({joined(lines_), joined(other.lines())}, options);
+    EXPECT_TRUE(both.holds) << both.findings;
+    options.heads = {{2, Hash{5}}};
+    EXPECT_THAT(verify({joined(lines_), joined(other.lines())}, options).findings, HasSubstr("none of the chains"));
+    // Nor does an export of one warrant say that it is there.
+    options.heads = {chain_.head_at(3)};
+    TestChain two;
+    two.add("LIID-1");
+    two.add("LIID-2");
+    two.add("LIID-1");
+    options.heads = {two.head_at(2)};
+    EXPECT_THAT(verify({joined(two.lines("LIID-1"))}, options).findings, HasSubstr("only an export of all entries"));
+    options.heads = {two.head_at(3)};
+    EXPECT_TRUE(verify({joined(two.lines("LIID-1"))}, options).holds);
+}
+
+TEST_F(VerificationTest, ABoundThatIsReachedIsSaidAndAHeadIsLookedAtAllTheSame) {
+    Verification::Options options;
+    options.most_places = 3;
+    const Verdict bounded = verify({joined(lines_)}, options);
+    EXPECT_THAT(bounded.findings, HasSubstr("more numbers of chains are named than can be compared"));
+    options.heads = {{4, Hash{1}}};
+    EXPECT_THAT(verify({joined(lines_)}, options).findings, HasSubstr("another entry 4 by --head"));
+}
+
+TEST_F(VerificationTest, AHeadBeforeTheFirstEntryNeedsACheckpointThatStandsForIt) {
+    Verification::Options options;
+    options.heads = {chain_.head_at(2)};
+    std::vector<std::string> later = chain_.lines(chain_.part(3, 6));
+    const Verdict stands = verify({joined(later)}, options);
+    EXPECT_TRUE(stands.holds) << stands.findings;
+    EXPECT_THAT(stands.notes, HasSubstr("the checkpoint there stands for what was before"));
+    later.erase(later.begin() + 1);
+    chain_.close(later, true);
+    EXPECT_THAT(verify({joined(later)}, options).findings,
+                HasSubstr("the checkpoint is missing that stands for entries 1 to 3"));
+    EXPECT_FALSE(verify({joined(later)}).holds);
+    // Where it begins behind that very entry, the first line has to agree.
+    options.heads = {{3, Hash{1}}};
+    EXPECT_THAT(verify({joined(chain_.lines(chain_.part(3, 6)))}, options).findings,
+                HasSubstr("another entry 3 by --head"));
+}
+
+TEST_F(VerificationTest, AnEntryThatAnExportOfItsWarrantLacksIsPlaced) {
+    TestChain chain;
+    chain.add("LIID-1");
+    chain.add("LIID-2");
+    chain.add("LIID-1");
+    chain.add("LIID-1");
+    const std::vector<std::string> good = chain.lines("LIID-1");
+    const Verdict full = verify({joined(good), joined(chain.lines())});
+    EXPECT_TRUE(full.holds) << full.findings;
+    EXPECT_THAT(full.notes, HasSubstr("file0: all of the warrant's entries"));
+    for (const std::size_t at : {1, 2, 3}) {
+        std::vector<std::string> lines = good;
+        lines.erase(lines.begin() + static_cast<std::ptrdiff_t>(at));
+        chain.close(lines, true);
+        EXPECT_TRUE(verify({joined(lines)}).holds || at == 3) << "alone, it can say no more";
+        for (const bool first : {true, false}) {
+            const Verdict verdict =
+                first ? verify({joined(lines), joined(chain.lines())}) : verify({joined(chain.lines()), joined(lines)});
+            EXPECT_THAT(verdict.findings,
+                        HasSubstr("entry " + std::to_string(at == 1 ? 1 : at + 1) + " of its warrant is missing"));
+        }
+    }
+}
+
+TEST_F(VerificationTest, AGapBetweenFilesIsFound) {
+    chain_.checkpoint();
+    chain_.add_some(2);
+    const std::string first = joined(chain_.lines(chain_.part(0, 3)));
+    const std::string middle = joined(chain_.lines(chain_.part(3, 6)));
+    const std::string last = joined(chain_.lines(chain_.part(6, 8)));
+    EXPECT_TRUE(verify({last, first, middle}).holds) << verify({last, first, middle}).findings;
+    EXPECT_THAT(verify({last, first}).findings, HasSubstr("entries 4 to 6 are in none of the files"));
+}
+
+TEST_F(VerificationTest, AFileThatReadsOtherwiseASecondTimeIsFound) {
+    const std::string file = joined(lines_);
+    for (const std::string& again : {std::string(), file.substr(0, file.size() / 2), file}) {
+        Verification::Options options;
+        options.heads = {chain_.head_at(0)};
+        Verification verification(options);
+        verification.begin("file");
+        each_line(file, [&](std::string_view line, bool whole) { verification.line(line, whole); });
+        verification.end();
+        verification.compare();
+        ASSERT_TRUE(verification.needs_second_look());
+        verification.begin_second();
+        each_line(again, [&](std::string_view line, bool /*whole*/) { verification.second_line(line); });
+        verification.end_second();
+        EXPECT_EQ(joined_lines(verification.findings()).empty(), again == file) << again.size();
+    }
+}
+
+TEST_F(VerificationTest, TheTimeThatAnExportGivesHidesNoCut) {
+    TestChain longer;
+    longer.add_some(3);
+    longer.checkpoint();
+    longer.add_some(4);
+    // The same nanosecond, in either order.
+    const std::string other = joined(longer.lines());
+    EXPECT_THAT(verify({joined(lines_), other}).findings, HasSubstr("ends before entry 7"));
+    EXPECT_THAT(verify({other, joined(lines_)}).findings, HasSubstr("ends before entry 7"));
+    // One that says that it is older can be so; that nothing proves it is said.
+    const Verdict older = verify({joined(lines_), joined(longer.lines("", 1'800'000'300))});
+    EXPECT_TRUE(older.holds) << older.findings;
+    EXPECT_THAT(older.notes, HasSubstr("say that they are older, which nothing proves"));
 }
 
 TEST_F(VerificationTest, NonsenseIsBounded) {
@@ -209,10 +447,62 @@ TEST_F(VerificationTest, NonsenseIsBounded) {
     verification.begin("file");
     each_line(nonsense, [&](std::string_view line, bool whole) { verification.line(line, whole); });
     verification.end();
-    EXPECT_EQ(verification.findings().size(), Verification::most_findings);
-    EXPECT_EQ(verification.unsaid(), 5000 - Verification::most_findings);
+    EXPECT_EQ(verification.findings().told.size(), Verification::most_told);
+    EXPECT_EQ(verification.findings().unsaid, 5000 - Verification::most_told);
     EXPECT_FALSE(verify({""}).holds);
     EXPECT_FALSE(verify({std::string(longest_line + 5, 'x')}).holds);
+}
+
+TEST_F(VerificationTest, WhatAFileNamesIsBounded) {
+    Header header = chain_.header();
+    header.node = std::string(longest_name + 1, 'n');
+    EXPECT_THAT(verify({joined(chain_.lines(header))}).findings, HasSubstr("not a line of an export"));
+    // Notes.
+    TestChain restored;
+    for (std::size_t i = 0; i < Verification::most_told + 10; ++i) {
+        restored.add("", Kind::store_restored, "so it was");
+    }
+    Verification verification({});
+    verification.begin("file");
+    each_line(joined(restored.lines()), [&](std::string_view line, bool whole) { verification.line(line, whole); });
+    verification.end();
+    EXPECT_EQ(verification.notes().told.size(), Verification::most_told);
+    EXPECT_EQ(verification.notes().unsaid, 11U);
+}
+
+TEST_F(VerificationTest, ChainsThatAFileNamesAreBounded) {
+    std::vector<std::string> words;
+    for (std::size_t i = 0; i < Verification::most_chains + 10; ++i) {
+        Hash hash{};
+        hash[0] = static_cast<std::uint8_t>(i);
+        hash[1] = static_cast<std::uint8_t>(i >> 8U);
+        hash[2] = 77;
+        words.push_back(words_of_head(hash, {1, hash}));
+    }
+    TestChain witness;
+    for (const std::string& word : words) {
+        witness.add("", Kind::head_recorded, word);
+    }
+    const Verdict verdict = verify({joined(witness.lines())});
+    EXPECT_THAT(verdict.findings, HasSubstr("more chains are named than can be compared"));
+}
+
+TEST_F(VerificationTest, ManyGapsAndWhatFillsThemOutOfPlaceAreBounded) {
+    // Each second entry first, then the others, backwards.
+    TestChain chain;
+    chain.add_some(60'000);
+    std::vector<std::string> lines(1);
+    write_line(chain.header(), lines.back());
+    for (std::size_t i = 1; i < chain.entries().size(); i += 2) {
+        write_line(chain.entries()[i], false, lines.emplace_back());
+    }
+    for (std::size_t i = chain.entries().size(); i > 1; i -= 2) {
+        write_line(chain.entries()[i - 2], false, lines.emplace_back());
+    }
+    chain.close(lines);
+    const Verdict verdict = verify({joined(lines)});
+    EXPECT_FALSE(verdict.holds);
+    EXPECT_THAT(verdict.findings, HasSubstr("before this line, entry 20001 is missing"));
 }
 
 }  // namespace

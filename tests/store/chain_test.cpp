@@ -104,12 +104,13 @@ class Chain : public StoreTest {
         }
         verification.compare();
         for (const std::string& file : files) {
-            verification.begin_second("file");
+            verification.begin_second();
             each(file, [&](std::string_view line) { verification.second_line(line); });
+            verification.end_second();
         }
         verification.conclude();
         std::string all;
-        for (const std::string& finding : verification.findings()) {
+        for (const std::string& finding : verification.findings().told) {
             all += finding + '\n';
         }
         return all;
@@ -219,7 +220,7 @@ TEST_F(Chain, CheckpointsAreSigned) {
         ASSERT_EQ(submit(item()), Outcome::committed);
     }
     audit::Verification::Options options;
-    options.key = audit::VerifyingKey::from_pem(key->public_pem()).value();
+    options.keys = {audit::VerifyingKey::from_pem(key->public_pem()).value()};
     EXPECT_EQ(findings({exported()}, options), "");
     EXPECT_GE(checkpoints_, 2U);
     execute("UPDATE chain_checkpoint SET at=at+1 WHERE number=3");

@@ -148,11 +148,44 @@ class Audit(SystemTest):
             self.daemon.accept(message("u-1"))
         self.daemon.restart()
         path = self.export("all")
-        self.assertNotIn("proved", self.assert_holds("--public-key", public, path))
-        with open(public, "w", encoding="utf-8") as file:
+        self.assertNotIn("UNPROVED", self.assert_holds("--key", public, path))
+        # What comes behind the last checkpoint needs a head that is known, or somebody who accepts it.
+        self.daemon.accept(message("u-1"))
+        longer = self.export("longer")
+        status, said = self.verify("--public-key", public, longer)
+        self.assertEqual(2, status, said)
+        self.assertIn("UNPROVED: ", said)
+        head = self.daemon.ctl_json("status")["audit"]
+        self.assert_holds("--key", public, "--head", f"{head['entries']}:{head['head']}", longer)
+        self.assert_holds("--key", public, "--accept-unsigned", "2", longer)
+        self.assert_wrong("without --key", "--accept-unsigned", "2", longer)
+        other_public = os.path.join(self.directory, "other-public.pem")
+        with open(other_public, "w", encoding="utf-8") as file:
             subprocess.run(["openssl", "pkey", "-in", other, "-pubout"], check=True, stdout=file)
-        self.assert_wrong("not made with this key", "--public-key", public, path)
-        self.assert_wrong("key of Ed25519", "--public-key", path, path)
+        self.assert_wrong("not made with this key", "--key", other_public, path)
+        self.assert_wrong("key of Ed25519", "--key", path, path)
+        # The key is changed: both are given.
+        self.daemon.configuration["audit"]["signing_key"] = other
+        self.daemon.restart()
+        self.daemon.accept(message("u-1"))
+        self.daemon.restart()
+        path = self.export("both")
+        self.assert_holds("--key", public, "--key", other_public, path)
+        self.assert_wrong("not made with this key", "--key", other_public, path)
+
+    def test_exports_come_from_plain_files(self):
+        self.daemon.start()
+        self.daemon.accept(message("u-1"))
+        path = self.export("all")
+        head = self.daemon.ctl_json("status")["audit"]
+        command = [LIHANDOVERCTL, "audit", "verify", "--head", f"{head['entries']}:{head['head']}", "/dev/stdin"]
+        with open(path, encoding="utf-8") as file:
+            done = subprocess.run(command, stdin=file, capture_output=True, text=True, timeout=PATIENCE)
+            self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        with open(path, encoding="utf-8") as file:
+            done = subprocess.run(command, input=file.read(), capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(1, done.returncode)
+        self.assertIn("which a pipe cannot be", done.stderr)
 
     def test_two_daemons_are_witness_for_each_other(self):
         one, two = self.daemon, self.make_daemon("second")

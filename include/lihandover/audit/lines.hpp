@@ -19,6 +19,8 @@ namespace lihandover::audit {
 
 /// No line is longer, its newline included.
 inline constexpr std::size_t longest_line = std::size_t{16} << 20;
+/// Nor is a node's name, a version, or what names the warrant in the first line.
+inline constexpr std::size_t longest_name = 1024;
 
 struct Header {
     Hash chain{};  ///< of number 0
