@@ -149,7 +149,10 @@ class Audit(SystemTest):
         self.daemon.restart()
         path = self.export("all")
         self.assertNotIn("UNPROVED", self.assert_holds("--key", public, path))
-        # What comes behind the last checkpoint needs a head that is known, or somebody who accepts it.
+        # What comes behind the last checkpoint needs a head that is known, or somebody who accepts it. The first entry
+        # after a start has a checkpoint soon, the second waits for a third.
+        self.daemon.accept(message("u-1"))
+        wait_until(lambda: self.verify("--key", public, self.export("signed"))[0] == 0, "a checkpoint")
         self.daemon.accept(message("u-1"))
         longer = self.export("longer")
         status, said = self.verify("--public-key", public, longer)
