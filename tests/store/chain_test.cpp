@@ -234,6 +234,7 @@ TEST_F(Chain, AStoreThatWentBackIsRecognised) {
     std::filesystem::copy_file(options_.directory / "store.db", directory_.path() / "backup");
     open();
     ASSERT_EQ(submit(item()), Outcome::committed);
+    clock_.advance(std::chrono::seconds(1));
     const std::string later = exported();
     EXPECT_EQ(findings({before, later}), "");
     close();
