@@ -32,15 +32,17 @@ constexpr std::size_t max_crl_file = std::size_t{16} << 20U;
 constexpr long session_seconds = 3600;
 constexpr int max_chain = 10;
 
-/// A certificate's validity, as problems() needs it later.
+/// The validity of a certificate or list, as problems() and endings() need it later.
 struct Validity {
+    Role role;
     std::string what;
     model::Instant not_before;
     model::Instant not_after;
 };
 
-Validity validity_of(const X509* certificate, std::string what) {
-    return {std::move(what), instant_of(X509_get0_notBefore(certificate)), instant_of(X509_get0_notAfter(certificate))};
+Validity validity_of(Role role, const X509* certificate, std::string what) {
+    return {role, std::move(what), instant_of(X509_get0_notBefore(certificate)),
+            instant_of(X509_get0_notAfter(certificate))};
 }
 
 std::vector<std::string> problems_of(const std::vector<Validity>& validities, model::Instant now) {
@@ -54,6 +56,15 @@ std::vector<std::string> problems_of(const std::vector<Validity>& validities, mo
         }
     }
     return problems;
+}
+
+std::vector<Ending> endings_of(const std::vector<Validity>& validities) {
+    std::vector<Ending> endings;
+    endings.reserve(validities.size());
+    for (const auto& validity : validities) {
+        endings.push_back({validity.role, validity.what, validity.not_after});
+    }
+    return endings;
 }
 
 /// The files of a context, read once.
@@ -138,14 +149,14 @@ model::Status use_own_certificate(Common& common, const Material& material) {
     }
     common.own = {instant_of(X509_get0_notBefore(leaf)), instant_of(X509_get0_notAfter(leaf)),
                   sha256_of_certificate(leaf)};
-    common.validities.push_back(validity_of(leaf, path + ": the certificate"));
+    common.validities.push_back(validity_of(Role::own, leaf, path + ": the certificate"));
     for (std::size_t index = 1; index < chain->size(); ++index) {
         X509* issuer = (*chain)[index].get();
         const std::string which = "certificate number " + std::to_string(index + 1);
         if (SSL_CTX_add1_chain_cert(context, issuer) != 1) {
             return error_of(path, which + " is not usable: " + explain_failure(nullptr).sentence);
         }
-        common.validities.push_back(validity_of(issuer, path + ": " + which));
+        common.validities.push_back(validity_of(Role::issuer, issuer, path + ": " + which));
     }
     return {};
 }
@@ -164,7 +175,7 @@ model::Status trust(Common& common, const FileText& file) {
                                            " is not usable as a CA: " + explain_failure(nullptr).sentence);
         }
         common.validities.push_back(
-            validity_of(authority, file.path + ": CA certificate number " + std::to_string(index + 1)));
+            validity_of(Role::ca, authority, file.path + ": CA certificate number " + std::to_string(index + 1)));
     }
     X509_VERIFY_PARAM* parameters = SSL_CTX_get0_param(context);
     X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
@@ -200,7 +211,7 @@ model::Status revoke(Common& common, const FileText& file) {
         }
         if (const ASN1_TIME* end = X509_CRL_get0_nextUpdate(list)) {
             common.validities.push_back(
-                {file.path + ": " + which, instant_of(X509_CRL_get0_lastUpdate(list)), instant_of(end)});
+                {Role::crl, file.path + ": " + which, instant_of(X509_CRL_get0_lastUpdate(list)), instant_of(end)});
         }
     }
     X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
@@ -300,6 +311,10 @@ std::vector<std::string> ServerContext::problems(model::Instant now) const {
     return problems_of(state_->validities, now);
 }
 
+std::vector<Ending> ServerContext::endings() const {
+    return endings_of(state_->validities);
+}
+
 const std::string& ServerContext::fingerprint() const {
     return state_->fingerprint;
 }
@@ -367,6 +382,10 @@ const OwnCertificate& ClientContext::certificate() const {
 
 std::vector<std::string> ClientContext::problems(model::Instant now) const {
     return problems_of(state_->validities, now);
+}
+
+std::vector<Ending> ClientContext::endings() const {
+    return endings_of(state_->validities);
 }
 
 const std::string& ClientContext::fingerprint() const {

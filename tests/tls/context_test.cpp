@@ -425,6 +425,33 @@ TEST(TlsRevocation, AuthoritiesAboveTheIssuerNeedNoList) {
     EXPECT_TRUE(pair.shake());
 }
 
+TEST(TlsFiles, TheEndOfEveryCertificateAndListIsKnown) {
+    const auto& pki = certificates();
+    auto files = pki.files("chained");
+    files.ca = write("two-ca.pem", read(pki.certificate("ca")) + read(pki.certificate("other-ca")));
+    files.crl = pki.make_list("ca", {}, "ends-soon.crl", 1800);
+    const model::Instant before = now();
+    const auto server = ServerContext::load(files);
+    ASSERT_TRUE(server.has_value()) << server.error().message;
+    const auto endings = (*server)->endings();
+    std::vector<std::pair<Role, std::string>> parts;
+    for (const Ending& ending : endings) {
+        parts.emplace_back(ending.role, ending.what);
+    }
+    EXPECT_THAT(parts, testing::ElementsAre(testing::Pair(Role::own, files.certificate + ": the certificate"),
+                                            testing::Pair(Role::issuer, files.certificate + ": certificate number 2"),
+                                            testing::Pair(Role::ca, files.ca + ": CA certificate number 1"),
+                                            testing::Pair(Role::ca, files.ca + ": CA certificate number 2"),
+                                            testing::Pair(Role::crl, files.crl + ": revocation list number 1")));
+    EXPECT_EQ(endings.front().not_after, (*server)->certificate().not_after);
+    EXPECT_LE(endings.back().not_after.seconds, before.seconds + 1800 + 60);
+    EXPECT_GE(endings.back().not_after.seconds, before.seconds + 1800 - 60);
+    const auto client = ClientContext::load(files);
+    ASSERT_TRUE(client.has_value());
+    EXPECT_EQ((*client)->endings().size(), endings.size());
+    EXPECT_TRUE(ClientContext::unusable()->endings().empty());
+}
+
 TEST(TlsRevocation, FilesThatAreNoListsAreNamed) {
     EXPECT_THAT(ClientContext::load(with_list("client", write("no.crl", "hello"))).error().message,
                 HasSubstr("no.crl: holds no certificate revocation list"));

@@ -49,6 +49,22 @@ struct OwnCertificate {
     std::string sha256;
 };
 
+/// What a context was made of that ends some day.
+enum class Role : std::uint8_t {
+    own,     ///< our certificate
+    issuer,  ///< one of the certificates that lead from ours to the peer's CA
+    ca,      ///< a CA that the peer's certificate must lead to
+    crl,     ///< a revocation list
+};
+
+/// When one certificate or revocation list of a context ends.
+struct Ending {
+    Role role = Role::own;
+    /// The file and which of its certificates or lists it is.
+    std::string what;
+    model::Instant not_after;
+};
+
 /// Which application protocols a listener lets its peers ask for (ALPN).
 enum class Alpn : std::uint8_t {
     http,  ///< http/1.1; whoever asks for others only is refused
@@ -76,6 +92,9 @@ class ServerContext {
     /// Sentences for the operator on certificates (ours and the CAs') and revocation lists that are expired or not yet
     /// valid at `now`; empty if there are none.
     [[nodiscard]] std::vector<std::string> problems(model::Instant now) const;
+    /// The ends of all of its certificates and revocation lists, in the order of the files. A list that names no next
+    /// one has no end.
+    [[nodiscard]] std::vector<Ending> endings() const;
     /// SHA-256 over the contents of its files, in hex: contexts with the same one have the same settings.
     [[nodiscard]] const std::string& fingerprint() const;
 
@@ -106,6 +125,8 @@ class ClientContext {
 
     [[nodiscard]] const OwnCertificate& certificate() const;
     [[nodiscard]] std::vector<std::string> problems(model::Instant now) const;
+    /// As ServerContext's; none of an unusable() one.
+    [[nodiscard]] std::vector<Ending> endings() const;
     /// As ServerContext's.
     [[nodiscard]] const std::string& fingerprint() const;
 
