@@ -91,6 +91,16 @@ void write_destination(JsonWriter& json, const Told& told) {
     json.time("oldest_queued", told.oldest).close_object();
 }
 
+void write_certificate(JsonWriter& json, const CertificateStatus& certificate) {
+    json.open_object()
+        .text("role", admin::word_of(metrics::certificate_role_names, certificate.role))
+        .text("name", certificate.name)
+        .text("kind", admin::word_of(metrics::certificate_kind_names, certificate.kind))
+        .number("number", certificate.number)
+        .time("ends", certificate.not_after)
+        .close_object();
+}
+
 }  // namespace
 
 void write_report(JsonWriter& json, const ReloadReport& report) {
@@ -141,7 +151,11 @@ Answer StatusResource::write(const Status& status, Readiness readiness) const {
     } else {
         json.null();
     }
-    json.key("alarms").open_array();
+    json.key("certificates").open_array();
+    for (const CertificateStatus& certificate : status.certificates) {
+        write_certificate(json, certificate);
+    }
+    json.close_array().key("alarms").open_array();
     for (const auto& alarm : status.alarms) {
         json.text(alarm);
     }

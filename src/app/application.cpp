@@ -79,6 +79,7 @@ class Application final : public admin::Control {
     [[nodiscard]] model::Status load_warrants(const std::shared_ptr<const Assembly>& assembly);
     void follow_clock(const config::Configuration& configuration);
     [[nodiscard]] asio::awaitable<void> record_clock();
+    [[nodiscard]] asio::awaitable<void> watch_tls_files();
     void begin_serving(const model::Status& started);
     void fail(const model::Error& error);
     void begin_stop();
@@ -100,6 +101,7 @@ class Application final : public admin::Control {
     asio::executor_work_guard<asio::io_context::executor_type> work_{parts_.intake_io.get_executor()};
     asio::steady_timer watchdog_timer_{parts_.intake_io};
     asio::steady_timer clock_timer_{parts_.intake_io};
+    asio::steady_timer tls_timer_{parts_.intake_io};
     bool stopping_ = false;
     SignalThread signals_{[this](int signal) { hear(signal); }};
 };
@@ -128,6 +130,7 @@ bool Application::run() {
             asio::co_spawn(parts_.intake_io, feed_watchdog(*interval), asio::detached);
         }
         asio::co_spawn(parts_.intake_io, record_clock(), asio::detached);
+        asio::co_spawn(parts_.intake_io, watch_tls_files(), asio::detached);
         asio::post(parts_.workers, [this] { clock_record_->write(clock_.passed()); });
         start_handing_over(parts_, [this](const model::Status& status) { begin_serving(status); });
     }
@@ -195,6 +198,28 @@ asio::awaitable<void> Application::record_clock() {
             co_return;
         }
         asio::post(parts_.workers, [this] { clock_record_->write(clock_.passed()); });
+    }
+}
+
+/// Every tls_reload_interval, which a reload may change meanwhile.
+asio::awaitable<void> Application::watch_tls_files() {
+    auto last = clock_.steady();
+    while (!stopping_) {
+        constexpr config::Duration longest_wait = std::chrono::minutes(1);
+        const config::Duration interval = parts_.in_force.get().assembly->configuration.tls_reload_interval;
+        const bool off = interval == config::Duration::zero();
+        tls_timer_.expires_at(std::min(last + (off ? longest_wait : interval), clock_.steady() + longest_wait));
+        boost::system::error_code error;
+        co_await tls_timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+        if (error || stopping_) {
+            co_return;
+        }
+        if (off) {
+            last = clock_.steady();
+        } else if (clock_.steady() >= last + interval) {
+            last = clock_.steady();
+            reloader_.look_at_tls_files();
+        }
     }
 }
 
@@ -266,6 +291,7 @@ void Application::begin_stop() {
     notify_stopping();
     watchdog_timer_.cancel();
     clock_timer_.cancel();
+    tls_timer_.cancel();
     asio::co_spawn(parts_.intake_io, stop(), asio::detached);
 }
 

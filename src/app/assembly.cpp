@@ -1,7 +1,9 @@
 #include "assembly.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "lihandover/handover/names.hpp"
@@ -16,49 +18,44 @@ namespace {
 class Builder {
   public:
     Builder(Assembly& assembly, config::Problems& problems, const config::Loaded& loaded,
-            const std::string& config_file, model::Instant now, Strictness strictness)
+            const std::string& config_file, model::Instant now, Strictness strictness, const Assembly* before)
         : assembly_(assembly),
           problems_(problems),
           loaded_(loaded),
           config_file_(config_file),
           now_(now),
-          strictness_(strictness) {}
+          strictness_(strictness),
+          before_(before) {}
 
     void intake_listeners() {
         const config::Intake& intake = assembly_.configuration.intake;
         for (std::size_t i = 0; i < intake.http.size(); ++i) {
             if (intake.http[i].tls) {
                 listener("intake.http[" + std::to_string(i) + "].tls", intake.http[i].name, *intake.http[i].tls,
-                         tls::Alpn::http, assembly_.intake_tls);
+                         tls::Alpn::http);
             }
         }
         for (std::size_t i = 0; i < intake.x2x3.size(); ++i) {
             listener("intake.x2x3[" + std::to_string(i) + "].tls", intake.x2x3[i].name, intake.x2x3[i].tls,
-                     tls::Alpn::any, assembly_.x2x3_tls);
+                     tls::Alpn::any);
         }
     }
 
     void destinations() {
         for (const auto& [name, options] : assembly_.configuration.destinations) {
             const std::string path = "destinations." + name;
-            const tls::Files files{options.tls.certificate, options.tls.private_key, options.tls.ca, options.tls_crl};
-            const auto context = tls::ClientContext::load(files);
             model::Profile profile = profile_of(options);
             const model::Status good_profile = handover::check_profile(profile);
             if (!good_profile) {
                 add_problem(path, good_profile.error().message);
             }
-            if (context) {
-                watch(metrics::CertificateRole::destination, name, **context);
-                warn_of(path + ".tls", files, "ca", (*context)->problems(now_));
-                assembly_.delivery.destinations.push_back({name, options, *context});
-            } else if (strictness_ == Strictness::reload) {
-                add_problem(path_of_file(path + ".tls", files, "ca", context.error().message), context.error().message);
-            } else {
-                warn_of(path + ".tls", files, "ca", {context.error().message});
-                assembly_.unusable.insert(name);
-                assembly_.delivery.destinations.push_back({name, options, tls::ClientContext::unusable()});
-            }
+            TlsEnd end;
+            end.role = metrics::CertificateRole::destination;
+            end.name = name;
+            end.path = path + ".tls";
+            end.files = {options.tls.certificate, options.tls.private_key, options.tls.ca, options.tls_crl};
+            assembly_.delivery.destinations.push_back({name, options, nullptr});
+            add_end(std::move(end), strictness_ == Strictness::start);
             assembly_.profiles.emplace(name, std::move(profile));
         }
     }
@@ -68,18 +65,9 @@ class Builder {
         if (!configured) {
             return;
         }
-        const tls::Files files{configured->tls.certificate, configured->tls.private_key, configured->tls.client_ca,
-                               configured->tls.client_crl};
-        const auto context = tls::ServerContext::load(files);
-        if (!context) {
-            add_problem(path_of_file("objectserver.tls", files, "client_ca", context.error().message),
-                        context.error().message);
-            return;
-        }
-        watch(metrics::CertificateRole::objectserver, "objectserver", **context);
-        warn_of("objectserver.tls", files, "client_ca", (*context)->problems(now_));
+        server_end(metrics::CertificateRole::objectserver, "objectserver", "objectserver.tls", configured->tls,
+                   tls::Alpn::http);
         objectserver::Settings& settings = assembly_.objectserver.emplace();
-        settings.tls = *context;
         settings.clients = configured->tls.clients;
         const config::Store& store = assembly_.configuration.store;
         settings.bounds.requests_per_second = configured->requests_per_second;
@@ -138,19 +126,51 @@ class Builder {
     }
 
   private:
-    using ServerContexts = std::map<std::string, std::shared_ptr<const tls::ServerContext>>;
-
     void listener(const std::string& path, const std::string& name, const config::ServerTls& options,
-                  tls::Alpn protocols, ServerContexts& out) {
-        const tls::Files files{options.certificate, options.private_key, options.client_ca, options.client_crl};
-        const auto context = tls::ServerContext::load(files, protocols);
-        if (!context) {
-            add_problem(path_of_file(path, files, "client_ca", context.error().message), context.error().message);
-            return;
+                  tls::Alpn protocols) {
+        server_end(metrics::CertificateRole::intake, name, path, options, protocols);
+    }
+
+    void server_end(metrics::CertificateRole role, const std::string& name, const std::string& path,
+                    const config::ServerTls& options, tls::Alpn protocols) {
+        TlsEnd end;
+        end.role = role;
+        end.name = name;
+        end.path = path;
+        end.files = {options.certificate, options.private_key, options.client_ca, options.client_crl};
+        end.protocols = protocols;
+        add_end(std::move(end), false);
+    }
+
+    void add_end(TlsEnd end, bool may_be_unusable) {
+        if (const model::Status loaded = end.load(); loaded) {
+            for (const std::string& warning : end.problems(now_)) {
+                add_to(assembly_.warnings, end, warning);
+            }
+        } else {
+            const std::string message = loaded.error().message;
+            if (const TlsEnd* const before = end_before(end)) {
+                end = *before;
+                add_to(assembly_.kept, end, message);
+            } else if (may_be_unusable) {
+                add_to(assembly_.warnings, end, message);
+            } else {
+                add_to(problems_, end, message);
+                return;
+            }
+            end.problem = message;
         }
-        watch(metrics::CertificateRole::intake, name, **context);
-        warn_of(path, files, "client_ca", (*context)->problems(now_));
-        out.emplace(name, *context);
+        assembly_.tls_ends.push_back(std::move(end));
+    }
+
+    /// What the running daemon has for the same options.
+    [[nodiscard]] const TlsEnd* end_before(const TlsEnd& end) const {
+        if (before_ == nullptr) {
+            return nullptr;
+        }
+        const auto found =
+            std::ranges::find_if(before_->tls_ends, [&](const TlsEnd& other) { return other.has_options_of(end); });
+        return found != before_->tls_ends.end() ? &*found : nullptr;
     }
 
     [[nodiscard]] model::Profile profile_of(const config::Destination& options) const {
@@ -185,33 +205,23 @@ class Builder {
         return std::make_shared<const intake::BinaryRoute>(std::move(route));
     }
 
-    template <typename Context>
-    void watch(metrics::CertificateRole role, const std::string& name, const Context& context) {
-        assembly_.certificates.push_back({role, name, context.certificate().not_after});
-    }
-
-    void warn_of(const std::string& path, const tls::Files& files, const std::string& ca_option,
-                 const std::vector<std::string>& warnings) {
-        for (const std::string& warning : warnings) {
-            assembly_.warnings.push_back(
-                config::problem_of(loaded_, config_file_, path_of_file(path, files, ca_option, warning), warning, {}));
-        }
+    void add_to(config::Problems& list, const TlsEnd& end, const std::string& message) const {
+        list.push_back(config::problem_of(loaded_, config_file_, path_of_file(end, message), message, {}));
     }
 
     /// The option that a message of the tls room is about: the message begins with the name of the file.
-    static std::string path_of_file(const std::string& path, const tls::Files& files, const std::string& ca_option,
-                                    const std::string& message) {
+    static std::string path_of_file(const TlsEnd& end, const std::string& message) {
+        const bool client = end.role == metrics::CertificateRole::destination;
         for (const auto& [file, option] :
-             {std::pair(&files.certificate, std::string("certificate")),
-              std::pair(&files.private_key, std::string("private_key")), std::pair(&files.ca, ca_option)}) {
-            if (message.starts_with(*file + ":")) {
-                return std::string(path).append(".").append(option);
+             {std::pair(&end.files.certificate, ".certificate"), std::pair(&end.files.private_key, ".private_key"),
+              std::pair(&end.files.ca, client ? ".ca" : ".client_ca"),
+              // A destination has `tls_crl` beside `tls`.
+              std::pair(&end.files.crl, client ? "_crl" : ".client_crl")}) {
+            if (!file->empty() && message.starts_with(*file + ":")) {
+                return end.path + option;
             }
         }
-        if (!files.crl.empty() && message.starts_with(files.crl + ":")) {
-            return path + (ca_option == "ca" ? "_crl" : ".client_crl");  // a destination has `tls_crl` beside `tls`
-        }
-        return path;
+        return end.path;
     }
 
     void add_problem(const std::string& path, const std::string& message) {
@@ -224,11 +234,39 @@ class Builder {
     const std::string& config_file_;
     model::Instant now_;
     Strictness strictness_;
+    const Assembly* before_;
 };
 
 }  // namespace
 
-Assembled assemble(const std::string& config_file, model::Instant now, Strictness strictness) {
+std::shared_ptr<const tls::ServerContext> Assembly::listener_tls(const std::string& name) const {
+    for (const TlsEnd& end : tls_ends) {
+        if (end.role == metrics::CertificateRole::intake && end.name == name) {
+            return end.server;
+        }
+    }
+    return nullptr;
+}
+
+void Assembly::place_tls() {
+    unusable.clear();
+    std::map<std::string_view, std::shared_ptr<const tls::ClientContext>> clients;
+    for (const TlsEnd& end : tls_ends) {
+        if (end.role == metrics::CertificateRole::objectserver) {
+            objectserver->tls = end.server;
+        } else if (end.role == metrics::CertificateRole::destination) {
+            if (!end.is_usable()) {
+                unusable.insert(end.name);
+            }
+            clients.emplace(end.name, end.client ? end.client : tls::ClientContext::unusable());
+        }
+    }
+    for (delivery::Destination& destination : delivery.destinations) {
+        destination.tls = clients.at(destination.name);
+    }
+}
+
+Assembled assemble(const std::string& config_file, model::Instant now, Strictness strictness, const Assembly* before) {
     Assembled result;
     config::Loaded loaded = config::load_file(config_file);
     result.problems = std::move(loaded.problems);
@@ -237,7 +275,7 @@ Assembled assemble(const std::string& config_file, model::Instant now, Strictnes
     }
     auto assembly = std::make_shared<Assembly>();
     assembly->configuration = *loaded.configuration;
-    Builder builder(*assembly, result.problems, loaded, config_file, now, strictness);
+    Builder builder(*assembly, result.problems, loaded, config_file, now, strictness, before);
     builder.intake_listeners();
     builder.destinations();
     builder.object_server();
@@ -246,6 +284,7 @@ Assembled assemble(const std::string& config_file, model::Instant now, Strictnes
     builder.schemas();
     config::sort_by_place(result.problems);
     if (result.problems.empty()) {
+        assembly->place_tls();
         result.assembly = std::move(assembly);
     }
     return result;

@@ -12,29 +12,20 @@
 #include "lihandover/config/problem.hpp"
 #include "lihandover/delivery/delivery.hpp"
 #include "lihandover/intake/pipeline/snapshot.hpp"
-#include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/item.hpp"
 #include "lihandover/model/time.hpp"
 #include "lihandover/objectserver/objectserver.hpp"
 #include "lihandover/tls/context.hpp"
 #include "lihandover/warrants/loader.hpp"
+#include "tls_ends.hpp"
 
 namespace lihandover::app {
-
-/// One of our certificates, for the expiry metric and the alarms.
-struct WatchedCertificate {
-    metrics::CertificateRole role{};
-    std::string name;  ///< of the listener or the destination
-    model::Instant not_after;
-};
 
 /// A main configuration with everything it names read and checked: nothing that can fail is left for the running parts.
 struct Assembly {
     config::Configuration configuration;
-    /// By listener name; only TLS listeners.
-    std::map<std::string, std::shared_ptr<const tls::ServerContext>> intake_tls;
-    /// The same of the listeners below intake.x2x3.
-    std::map<std::string, std::shared_ptr<const tls::ServerContext>> x2x3_tls;
+    /// The intake listeners with TLS, the destinations and the object server.
+    std::vector<TlsEnd> tls_ends;
     delivery::Settings delivery;
     /// Only where there is an `objectserver`.
     std::optional<objectserver::Settings> objectserver;
@@ -44,12 +35,18 @@ struct Assembly {
     std::map<std::string, model::Profile> profiles;
     /// Null where audit.signing_key is not given.
     std::shared_ptr<const audit::SigningKey> signing_key;
-    std::vector<WatchedCertificate> certificates;
-    /// Destinations whose certificate, key or CA cannot be read; they are paused. Only in an assembly for a start.
+    /// Destinations whose certificate, key or CA could not be read so far; they are paused.
     std::set<std::string> unusable;
     /// Certificates that are expired or not yet valid: an alarm, not a reason to refuse (a renewed one may be on its
     /// way).
     config::Problems warnings;
+    /// TLS files that cannot be used as they are, so that what was in them before the reload stays in force.
+    config::Problems kept;
+
+    /// Of an intake listener with TLS.
+    [[nodiscard]] std::shared_ptr<const tls::ServerContext> listener_tls(const std::string& name) const;
+    /// Gives `delivery`, `objectserver` and `unusable` what `tls_ends` have.
+    void place_tls();
 };
 
 struct Assembled {
@@ -57,13 +54,16 @@ struct Assembled {
     config::Problems problems;
 };
 
-/// How strict to be with files that concern one destination only. A reload is refused over them, since what runs is
-/// better; a start goes on without that destination.
+/// How strict to be with files that concern one destination only. A start goes on without that destination. A reload is
+/// refused over them, but for TLS files that were in use before under the same options: what was in them stays in
+/// force.
 enum class Strictness : std::uint8_t { start, reload };
 
 /// Reads the configuration and the files it names: certificates, keys, CAs, schemas; not the warrants. Blocks on the
 /// disk. Reports all problems at once.
-[[nodiscard]] Assembled assemble(const std::string& config_file, model::Instant now, Strictness strictness);
+///   before   what a reload finds in force
+[[nodiscard]] Assembled assemble(const std::string& config_file, model::Instant now, Strictness strictness,
+                                 const Assembly* before = nullptr);
 
 /// What warrant files may refer to under this configuration.
 [[nodiscard]] warrants::Destinations warrant_destinations(const config::Configuration& configuration);

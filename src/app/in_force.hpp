@@ -37,6 +37,11 @@ class CurrentInForce {
         value_.bad_files = loaded.bad_files;
         take(loaded);
     }
+    /// Other TLS files alone.
+    void set_tls(std::shared_ptr<const Assembly> assembly) {
+        const std::lock_guard lock(mutex_);
+        value_.assembly = std::move(assembly);
+    }
     /// A warrant was revoked: what is in force is another, from the same files.
     void set_revoked(const WarrantsLoaded& loaded) {
         const std::lock_guard lock(mutex_);

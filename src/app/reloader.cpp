@@ -141,6 +141,55 @@ void Reloader::start(Approval approval) {
     });
 }
 
+void Reloader::look_at_tls_files() {
+    if (stage_ != Stage::open || running_) {
+        return;
+    }
+    running_ = true;
+    asio::post(parts_.workers, [this] {
+        const auto before = parts_.in_force.get().assembly;
+        asio::post(parts_.intake_io, [this, before, next = take_tls_files(before)] {
+            if (next) {
+                renew_listener_tls(*before, *next);
+            }
+            running_ = false;
+            start_next();
+        });
+    });
+}
+
+/// Connections go on as they are; new ones are made with what is in the files by now.
+std::shared_ptr<const Assembly> Reloader::take_tls_files(const std::shared_ptr<const Assembly>& before) {
+    auto next = tls_watch_.look(before, parts_.clock.wall());
+    if (!next) {
+        return nullptr;
+    }
+    if (const model::Status reconfigured = parts_.delivery->reconfigure(next->delivery); !reconfigured) {
+        log_error(reconfigured.error().message);
+        return nullptr;
+    }
+    if (parts_.object_server && !parts_.object_server->reconfigure(*next->objectserver)) {
+        log_error(config_file_ + ": the object server goes on as it was");
+    }
+    parts_.in_force.set_tls(next);
+    return next;
+}
+
+void Reloader::renew_listener_tls(const Assembly& before, const Assembly& next) const {
+    for (std::size_t n = 0; n < next.tls_ends.size(); ++n) {
+        const TlsEnd& end = next.tls_ends[n];
+        if (end.role != metrics::CertificateRole::intake || end.server == before.tls_ends[n].server) {
+            continue;
+        }
+        for (const IntakeListener& listener : parts_.listeners) {
+            if (listener.name == end.name) {
+                listener.server->set_tls(end.server);
+            }
+        }
+        parts_.x2x3->renew_tls(end.name, end.server);
+    }
+}
+
 void Reloader::refuse(const Request& request) const {
     if (request.done) {
         request.done(failed({"the daemon is stopping; nothing was reloaded"}, parts_.clock.wall()));
@@ -216,7 +265,8 @@ std::vector<std::string> Reloader::objections(const Assembly& next) const {
 
 Reloader::Ended Reloader::run(const admin::ReloadRequest& request) const {
     const model::Instant now = parts_.clock.wall();
-    const Assembled assembled = assemble(config_file_, now, Strictness::reload);
+    const auto running = parts_.in_force.get().assembly;
+    const Assembled assembled = assemble(config_file_, now, Strictness::reload, running.get());
     if (!assembled.assembly) {
         log_problems(assembled.problems);
         return {failed(texts_of(assembled.problems), now), nullptr, false, nullptr};
@@ -233,14 +283,20 @@ Reloader::Ended Reloader::run(const admin::ReloadRequest& request) const {
         return {failed({x2x3.error().message}, now), nullptr, false, nullptr};
     }
     bool removes = false;
-    auto loaded = take(*assembled.assembly, *parts_.in_force.get().assembly, request, removes);
+    auto loaded = take(*assembled.assembly, *running, request, removes);
     if (!loaded) {
         log_error(loaded.error().message);
         drop(std::move(*x2x3));
         return {failed({loaded.error().message}, now), nullptr, false, nullptr};
     }
     bring_into_force(assembled.assembly, *loaded);
-    return {report_of(*loaded, now), assembled.assembly, removes, std::move(*x2x3)};
+    admin::ReloadReport report = report_of(*loaded, now);
+    if (const config::Problems& kept = assembled.assembly->kept; !kept.empty()) {
+        report.outcome = metrics::ReloadOutcome::partial;
+        const std::vector<std::string> texts = texts_of(kept);
+        report.problems.insert(report.problems.begin(), texts.begin(), texts.end());
+    }
+    return {std::move(report), assembled.assembly, removes, std::move(*x2x3)};
 }
 
 /// Binds on the intake thread, and reads here what is kept for listeners that are new.
@@ -312,6 +368,7 @@ void Reloader::bring_into_force(const std::shared_ptr<const Assembly>& next, con
     parts_.clock.set_tolerance(configuration.clock_tolerance);
     set_log_level(configuration.log_level);
     log_warnings(next->warnings);
+    log_problems(next->kept);
     log_problems(loaded.problems);
     parts_.metrics.warrants_withdrawn().add(loaded.withdrawn);
     parts_.in_force.set(next, loaded);
@@ -325,7 +382,7 @@ void Reloader::renew_listeners(const Assembly& assembly, std::shared_ptr<X2x3Lis
         const auto& configured = assembly.configuration.intake.http;
         const auto options = std::ranges::find(configured, listener.name, &config::IntakeListener::name);
         if (options != configured.end() && options->tls) {
-            listener.server->set_tls(assembly.intake_tls.at(listener.name));
+            listener.server->set_tls(assembly.listener_tls(listener.name));
             listener.gate->allow(options->tls->clients);
         }
     }

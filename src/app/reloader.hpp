@@ -44,6 +44,10 @@ class Reloader {
     /// on the intake thread.
     void decide(admin::ApprovalRequest request, std::function<void(admin::ApprovalAnswer)> done);
 
+    /// Takes TLS files that have changed, and nothing else, unless a reload is running, which takes them too. Nobody is
+    /// told of an end.
+    void look_at_tls_files();
+
     /// From now on reloads are accepted: the daemon is up.
     void open();
     /// No further reload starts. A running one ends, and nobody is told that the daemon is ready again.
@@ -80,6 +84,7 @@ class Reloader {
     void finish(const Request& request, Ended ended);
     void end(const Request& request, admin::ReloadReport report);
     void forget_removed_destinations(std::shared_ptr<const Assembly> assembly, std::function<void()> then);
+    void renew_listener_tls(const Assembly& before, const Assembly& next) const;
     void renew_listeners(const Assembly& assembly, std::shared_ptr<X2x3Listeners::Prepared> x2x3) const;
 
     // On a worker:
@@ -93,10 +98,12 @@ class Reloader {
     [[nodiscard]] model::Result<WarrantsLoaded> take(const Assembly& next, const Assembly& before,
                                                      const admin::ReloadRequest& request, bool& removes) const;
     void bring_into_force(const std::shared_ptr<const Assembly>& next, const WarrantsLoaded& loaded) const;
+    [[nodiscard]] std::shared_ptr<const Assembly> take_tls_files(const std::shared_ptr<const Assembly>& before);
 
     std::string config_file_;
     Parts& parts_;
     StopDeadline& deadline_;
+    TlsWatch tls_watch_;  ///< of whoever is running
     std::deque<std::variant<Request, Revocation, Approval>> waiting_;
     bool running_ = false;
     enum class Stage : std::uint8_t { starting, open, closed } stage_ = Stage::starting;

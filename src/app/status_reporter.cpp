@@ -12,7 +12,46 @@ namespace lihandover::app {
 
 namespace {
 
-constexpr auto certificate_warning_time = std::chrono::days(14);
+constexpr std::int64_t certificate_warning_seconds =
+    std::chrono::duration_cast<std::chrono::seconds>(std::chrono::days(14)).count();
+/// Of one listener or destination. A bundle of CAs may have a thousand.
+constexpr std::size_t most_watched = 64;
+
+/// Those that end first.
+std::vector<tls::Ending> watched(const TlsEnd& end) {
+    std::vector<tls::Ending> endings = end.endings();
+    if (endings.size() > most_watched) {
+        std::ranges::stable_sort(endings, {}, &tls::Ending::not_after);
+        endings.resize(most_watched);
+    }
+    return endings;
+}
+
+/// Within two weeks, or in the last quarter of a life that is short: some certificates and most lists live for days.
+bool ends_soon(const tls::Ending& ending, model::Instant now) {
+    const std::int64_t life = ending.not_after.seconds - ending.not_before.seconds;
+    return ending.not_after.seconds - now.seconds < std::min(certificate_warning_seconds, life / 4);
+}
+
+metrics::CertificateKind kind_of(const tls::Ending& ending) {
+    static_assert(static_cast<int>(tls::Kind::crl) == static_cast<int>(metrics::CertificateKind::crl));
+    return static_cast<metrics::CertificateKind>(ending.kind);
+}
+
+std::string words_for(const tls::Ending& ending) {
+    const std::string number = std::to_string(ending.number);
+    switch (ending.kind) {
+        case tls::Kind::own:
+            return "the certificate";
+        case tls::Kind::issuer:
+            return "certificate number " + number + " of the chain";
+        case tls::Kind::ca:
+            return "CA certificate number " + number;
+        case tls::Kind::crl:
+            return "revocation list number " + number;
+    }
+    return {};
+}
 
 std::string word_of(metrics::Pause pause) {
     return std::string(metrics::pause_names.at(static_cast<std::size_t>(pause)));
@@ -82,7 +121,7 @@ void StatusReporter::add_destinations(admin::Status& status, const Assembly& ass
             status.alarms.push_back(
                 "destination " + destination.name +
                 " cannot be used: its certificate, key or CA could not be read at the start; the log "
-                "says which. Mend it and reload");
+                "says which. Mend it; files are looked at every tls_reload_interval");
         } else if (destination.paused) {
             status.alarms.push_back("destination " + destination.name + " is paused: " + word_of(*destination.paused));
         }
@@ -121,14 +160,22 @@ void StatusReporter::add_warrants(admin::Status& status, const InForce& now) con
 }
 
 void StatusReporter::add_certificates(admin::Status& status, const InForce& now) const {
-    const std::int64_t soon =
-        clock_.wall().seconds + std::chrono::duration_cast<std::chrono::seconds>(certificate_warning_time).count();
-    for (const WatchedCertificate& certificate : now.assembly->certificates) {
-        if (certificate.not_after.seconds < soon) {
-            status.alarms.push_back("the certificate of " + certificate.name + " ends at " +
-                                    model::to_qualified_date_time(certificate.not_after));
+    const model::Instant time = clock_.wall();
+    for (const TlsEnd& end : now.assembly->tls_ends) {
+        if (!end.problem.empty() && end.is_usable()) {
+            status.alarms.push_back(
+                "the TLS files of " + end.name +
+                " cannot be used as they are now; what was in them before stays in force: " + end.problem);
+        }
+        for (const tls::Ending& ending : watched(end)) {
+            status.certificates.push_back({end.role, end.name, kind_of(ending), ending.number, ending.not_after});
+            if (ends_soon(ending, time)) {
+                status.alarms.push_back(words_for(ending) + " of " + end.name + " ends at " +
+                                        model::to_qualified_date_time(ending.not_after));
+            }
         }
     }
+    std::ranges::stable_sort(status.certificates, {}, &admin::CertificateStatus::not_after);
 }
 
 void StatusReporter::add_store(admin::Status& status) const {
@@ -170,8 +217,11 @@ void StatusReporter::scrape(metrics::Scrape& scrape) const {
         scrape.destination_paused(destination.name, pause_of(destination, *now.assembly));
         scrape.uploads_paused(destination.name, destination.uploads.paused);
     }
-    for (const WatchedCertificate& certificate : now.assembly->certificates) {
-        scrape.certificate_expiry(certificate.role, certificate.name, certificate.not_after);
+    for (const TlsEnd& end : now.assembly->tls_ends) {
+        scrape.tls_files_bad(end.role, end.name, !end.problem.empty());
+        for (const tls::Ending& ending : watched(end)) {
+            scrape.certificate_expiry(end.role, end.name, {kind_of(ending), ending.number}, ending.not_after);
+        }
     }
     const WarrantCounts counts = count_warrants(*now.warrants, clock_.wall());
     scrape.warrants(metrics::WarrantState::pending, count_of(counts, warrants::State::pending));

@@ -94,7 +94,7 @@ model::Status create_listener(Parts& parts, const Assembly& assembly, const conf
     server.unix_group = options.group;
     server.limits.max_connections = connections;
     if (options.tls) {
-        server.tls = assembly.intake_tls.at(options.name);
+        server.tls = assembly.listener_tls(options.name);
         listener.gate->allow(options.tls->clients);
     }
     auto listening = http::Server::listen(parts.intake_io.get_executor(), std::move(server), *listener.gate);

@@ -84,7 +84,7 @@ model::Result<std::shared_ptr<X2x3Listeners::Prepared>> X2x3Listeners::prepare(c
         change.is_new = found == listeners_.end();
         change.settings = settings_of(options, next.configuration);
         change.listener = change.is_new ? make(options.name, change.settings) : *found;
-        change.tls = next.x2x3_tls.at(options.name);
+        change.tls = next.listener_tls(options.name);
         change.max_connections = std::min<std::size_t>(options.max_connections, most);
         change.address = options.listen.to_string();
         if (change.listener->address == change.address) {
@@ -165,6 +165,14 @@ void X2x3Listeners::apply(std::shared_ptr<Prepared> prepared) {
         if (std::ranges::find(next, listener) == next.end()) {
             log_info("intake no longer listens source=" + listener->name);
             background_.spawn(retire(listener));
+        }
+    }
+}
+
+void X2x3Listeners::renew_tls(const std::string& name, const std::shared_ptr<const tls::ServerContext>& tls) {
+    for (const auto& listener : listeners_) {
+        if (listener->name == name && listener->server) {
+            listener->server->set_tls(tls);
         }
     }
 }

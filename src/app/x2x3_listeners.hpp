@@ -42,6 +42,8 @@ class X2x3Listeners {
     /// Brings it into force: new listeners begin, changed ones follow their options, those that are gone finish what
     /// they have open.
     void apply(std::shared_ptr<Prepared> prepared);
+    /// The TLS files of the listener of this name have changed, and nothing else; nothing happens if there is none.
+    void renew_tls(const std::string& name, const std::shared_ptr<const tls::ServerContext>& tls);
     /// At a start, for prepare(): of a listener that an earlier configuration had, what it left unfinished goes out.
     void adopt(Prepared& prepared, const std::vector<std::string>& kept_sources);
 

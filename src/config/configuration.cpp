@@ -116,8 +116,8 @@ is wrong).
 - Sizes are whole numbers with `B`, `KiB`, `MiB`, `GiB` or `TiB`; durations with `ms`, `s`, `m`, `h` or `d`.
 - Paths are absolute. `listen` takes `unix:/path`, `address:port` or `[v6-address]:port`.
 - *Reload* says whether SIGHUP (or `lihandoverctl reload`) puts a new value in force. The file reloads as a whole or not
-  at all: a changed option that needs a restart makes the reload fail. Certificates and keys are read again at each
-  reload, whether or not their paths changed.
+  at all: a changed option that needs a restart makes the reload fail. Certificates, keys, CAs and revocation lists are
+  read again at each reload, and when they change (`tls_reload_interval`), whether or not their paths changed.
 - Setting an option that is *not built yet* is an error, so that nothing is configured in vain.
 
 ## Example

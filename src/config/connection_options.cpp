@@ -161,8 +161,8 @@ Schema<Destination> with_connection_options(Schema<Destination> schema) {
                 &Destination::urls, list_type(https_url_type(), 1, max_urls))
         .option({.name = "tls_crl",
                  .help = "PEM or DER file: certificate revocation lists of the CAs that issue the LEA's certificates. "
-                         "Whoever is on one is refused, and everyone while the list is missing or out of date. Read "
-                         "again at each reload. Absent: revocation is not checked.",
+                         "Whoever is on one is refused, and everyone while the list is missing or out of date. "
+                         "Absent: revocation is not checked.",
                  .example = "/etc/lihandoverd/tls/lea-one.crl",
                  .reloadable = true},
                 &Destination::tls_crl, path_type())

@@ -39,7 +39,7 @@ Schema<ServerTls> server_tls_schema(bool reloadable) {
         .option(
             {.name = "client_crl",
              .help = "PEM or DER file: certificate revocation lists of these CAs. Whoever is on one is refused, and "
-                     "everyone while the list is missing or out of date. Read again at each reload. Absent: "
+                     "everyone while the list is missing or out of date. Absent: "
                      "revocation is not checked.",
              .example = "/etc/lihandoverd/tls/sources.crl",
              .reloadable = reloadable},

@@ -382,6 +382,13 @@ const Schema<Configuration>& configuration_schema() {
                      .help = "Directory of the schemas.",
                      .example = "/usr/share/lihandoverd/schemas"},
                     &Configuration::schemas_dir, path_type())
+            .option({.name = "tls_reload_interval",
+                     .help = "How often to look whether the files of any `tls` section have changed (certificate, key, "
+                             "CA, revocation list). What has changed is taken at the second look that finds it the "
+                             "same. 0: only a reload takes it.",
+                     .example = "1m",
+                     .reloadable = true},
+                    &Configuration::tls_reload_interval, duration_type(seconds(0), days(1)))
             .option({.name = "clock_tolerance",
                      .help = "How far the wall clock may deviate from the steady clock before it is no longer trusted "
                              "for what cannot be undone: retention, the memory of repeats, expiry.",

@@ -274,6 +274,24 @@ std::string order_of(const Options& options) {
     return body + '}';
 }
 
+namespace {
+
+void print_certificates(dom::element status) {
+    Table table({"CERTIFICATE OF", "ROLE", "KIND", "NUMBER", "ENDS"});
+    bool any = false;
+    for (const auto certificate : elements_of(status, "certificates")) {
+        any = true;
+        table.add({text_of(certificate, "name"), text_of(certificate, "role"), text_of(certificate, "kind"),
+                   number_of(certificate, "number"), text_of(certificate, "ends")});
+    }
+    if (any) {
+        std::cout << '\n';
+        table.print(std::cout);
+    }
+}
+
+}  // namespace
+
 int show_status(const Options& options) {
     const auto answer = Connection(options.socket).get("/v1/status");
     if (!answer.ok()) {
@@ -333,6 +351,7 @@ int show_status(const Options& options) {
              text_of(destination, "last_success"), failure, text_of(destination, "next_attempt")});
     }
     table.print(std::cout);
+    print_certificates(body);
     return std::cout.flush() ? 0 : complain("the output cannot be written");
 }
 

@@ -37,8 +37,13 @@ constexpr std::array<Label, 1> by_threshold = {Label{"percent", "of store.max_by
 constexpr std::array<Label, 1> by_warrant_state = {
     Label{"state", "by their window and our clock", warrant_state_names}};
 constexpr std::array<Label, 1> by_reload_outcome = {Label{"outcome", "how it ended", reload_outcome_names}};
-constexpr std::array<Label, 2> by_certificate = {Label{"role", "what it is for", certificate_role_names},
-                                                 Label{"name", "names of the listener or destination", {}}};
+constexpr Label certificate_role{"role", "what it is for", certificate_role_names};
+constexpr Label tls_name{"name", "names of the listener or destination", {}};
+constexpr std::array<Label, 4> by_certificate = {
+    certificate_role, tls_name,
+    Label{"kind", "our certificate, one of its chain, a CA, or a revocation list", certificate_kind_names},
+    Label{"number", "which one in its file; those of a listener or destination that end first, 64 at most", {}}};
+constexpr std::array<Label, 2> by_tls_files = {certificate_role, tls_name};
 constexpr std::array<Label, 2> by_build = {Label{"version", "of the program", {}},
                                            Label{"compiler", "and its version", {}}};
 
@@ -49,7 +54,7 @@ constexpr std::array<double, 15> post_buckets = {0.0005, 0.001, 0.0025, 0.005, 0
 constexpr std::array<double, 13> commit_buckets = {0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                                                    0.05,    0.1,    0.25,  0.5,    1,     5};
 
-constexpr std::array<Declaration, 60> all = {{
+constexpr std::array<Declaration, 61> all = {{
     {"lihandover_events_received_total", Kind::counter, "Events read from a source, accepted or not.", by_source, {}},
     {"lihandover_events_accepted_total",
      Kind::counter,
@@ -242,13 +247,19 @@ constexpr std::array<Declaration, 60> all = {{
      {}},
     {"lihandover_reloads_total",
      Kind::counter,
-     "Reloads: `done`, `partial` (some warrant files are bad) or `failed` (nothing changed).",
+     "Reloads: `done`, `partial` (some warrant or TLS files are bad) or `failed` (nothing changed).",
      by_reload_outcome,
      {}},
     {"lihandover_certificate_expiry_timestamp_seconds",
      Kind::gauge,
-     "When a certificate of ours ends, in seconds since 1970.",
+     "When a certificate or revocation list ends that TLS works with, in seconds since 1970.",
      by_certificate,
+     {}},
+    {"lihandover_tls_files_bad",
+     Kind::gauge,
+     "1 while a certificate, key, CA or list cannot be used as it is in its file, so that what was there before stays "
+     "in force; without that, the destination is paused.",
+     by_tls_files,
      {}},
     {"lihandover_clock_unsynchronised",
      Kind::gauge,

@@ -82,6 +82,7 @@ enum class Metric : std::uint8_t {
     warrants_withdrawn,
     reloads,
     certificate_expiry,
+    tls_files_bad,
     clock_unsynchronised,
     clock_untrusted,
     ready,

@@ -74,9 +74,15 @@ class Samples : public Scrape {
     void uploads_paused(std::string_view destination, std::optional<Pause> reason) override {
         set_pause(Metric::uploads_paused, destination, reason);
     }
-    void certificate_expiry(CertificateRole role, std::string_view name, model::Instant not_after) override {
-        set(Metric::certificate_expiry, {certificate_role_names.at(static_cast<std::size_t>(role)), name},
+    void certificate_expiry(CertificateRole role, std::string_view name, CertificatePlace place,
+                            model::Instant not_after) override {
+        set(Metric::certificate_expiry,
+            {certificate_role_names.at(static_cast<std::size_t>(role)), name,
+             certificate_kind_names.at(static_cast<std::size_t>(place.kind)), std::to_string(place.number)},
             static_cast<double>(not_after.seconds));
+    }
+    void tls_files_bad(CertificateRole role, std::string_view name, bool bad) override {
+        set(Metric::tls_files_bad, {certificate_role_names.at(static_cast<std::size_t>(role)), name}, bad ? 1.0 : 0.0);
     }
     void warrants(WarrantState state, std::uint64_t count) override {
         set(Metric::warrants, {warrant_state_names.at(static_cast<std::size_t>(state))}, count);
@@ -415,7 +421,9 @@ lost.
 | `increase(lihandover_downloads_limited_total[1h]) > 0` | an LEA asks for objects more often than `objectserver.requests_per_second` |
 | `lihandover_warrant_files_bad > 0` | a warrant file has mistakes; `lihandoverd --check` explains them |
 | `increase(lihandover_reloads_total{outcome!="done"}[1h]) > 0` | a reload failed, wholly or in part |
-| `lihandover_certificate_expiry_timestamp_seconds - time() < 14 * 86400` | a certificate ends within two weeks |
+| `lihandover_certificate_expiry_timestamp_seconds{kind!="crl"} - time() < 14 * 86400` | a certificate ends within two weeks: ours, one of its chain, or a CA that peers are trusted by |
+| `lihandover_certificate_expiry_timestamp_seconds{kind="crl"} - time() < 3600` | a revocation list is about to end, and then everybody is refused |
+| `lihandover_tls_files_bad == 1` | changed TLS files cannot be used; what was in them before stays in force |
 | `lihandover_warrants_unconfirmed > 0` | so many warrant files are gone at once that nothing ends until `lihandoverctl reload --confirm-ended` |
 | `increase(lihandover_warrants_withdrawn_total[1h]) > 0` | a warrant ended before its time because its file was removed |
 | `lihandover_clock_unsynchronised == 1` | times in documents and validity of warrants are in doubt |

@@ -32,39 +32,22 @@ constexpr std::size_t max_crl_file = std::size_t{16} << 20U;
 constexpr long session_seconds = 3600;
 constexpr int max_chain = 10;
 
-/// The validity of a certificate or list, as problems() and endings() need it later.
-struct Validity {
-    Role role;
-    std::string what;
-    model::Instant not_before;
-    model::Instant not_after;
-};
-
-Validity validity_of(Role role, const X509* certificate, std::string what) {
-    return {role, std::move(what), instant_of(X509_get0_notBefore(certificate)),
+Ending ending_of(Kind kind, std::size_t number, const X509* certificate, std::string what) {
+    return {kind, number, std::move(what), instant_of(X509_get0_notBefore(certificate)),
             instant_of(X509_get0_notAfter(certificate))};
 }
 
-std::vector<std::string> problems_of(const std::vector<Validity>& validities, model::Instant now) {
+std::vector<std::string> problems_of(const std::vector<Ending>& endings, model::Instant now) {
     std::vector<std::string> problems;
-    for (const auto& validity : validities) {
-        if (now > validity.not_after) {
-            problems.push_back(validity.what + " expired at " + model::to_qualified_date_time(validity.not_after));
-        } else if (now < validity.not_before) {
-            problems.push_back(validity.what + " is not valid before " +
-                               model::to_qualified_date_time(validity.not_before));
+    for (const auto& ending : endings) {
+        if (now > ending.not_after) {
+            problems.push_back(ending.what + " expired at " + model::to_qualified_date_time(ending.not_after));
+        } else if (now < ending.not_before) {
+            problems.push_back(ending.what + " is not valid before " +
+                               model::to_qualified_date_time(ending.not_before));
         }
     }
     return problems;
-}
-
-std::vector<Ending> endings_of(const std::vector<Validity>& validities) {
-    std::vector<Ending> endings;
-    endings.reserve(validities.size());
-    for (const auto& validity : validities) {
-        endings.push_back({validity.role, validity.what, validity.not_after});
-    }
-    return endings;
 }
 
 /// The files of a context, read once.
@@ -122,7 +105,7 @@ std::string fingerprint_of(const Material& material) {
 struct Common {
     ContextPtr context;
     OwnCertificate own;
-    std::vector<Validity> validities;
+    std::vector<Ending> endings;
     std::string fingerprint;
 };
 
@@ -149,14 +132,14 @@ model::Status use_own_certificate(Common& common, const Material& material) {
     }
     common.own = {instant_of(X509_get0_notBefore(leaf)), instant_of(X509_get0_notAfter(leaf)),
                   sha256_of_certificate(leaf)};
-    common.validities.push_back(validity_of(Role::own, leaf, path + ": the certificate"));
+    common.endings.push_back(ending_of(Kind::own, 1, leaf, path + ": the certificate"));
     for (std::size_t index = 1; index < chain->size(); ++index) {
         X509* issuer = (*chain)[index].get();
         const std::string which = "certificate number " + std::to_string(index + 1);
         if (SSL_CTX_add1_chain_cert(context, issuer) != 1) {
             return error_of(path, which + " is not usable: " + explain_failure(nullptr).sentence);
         }
-        common.validities.push_back(validity_of(Role::issuer, issuer, path + ": " + which));
+        common.endings.push_back(ending_of(Kind::issuer, index + 1, issuer, path + ": " + which));
     }
     return {};
 }
@@ -174,8 +157,8 @@ model::Status trust(Common& common, const FileText& file) {
             return error_of(file.path, "certificate number " + std::to_string(index + 1) +
                                            " is not usable as a CA: " + explain_failure(nullptr).sentence);
         }
-        common.validities.push_back(
-            validity_of(Role::ca, authority, file.path + ": CA certificate number " + std::to_string(index + 1)));
+        common.endings.push_back(ending_of(Kind::ca, index + 1, authority,
+                                           file.path + ": CA certificate number " + std::to_string(index + 1)));
     }
     X509_VERIFY_PARAM* parameters = SSL_CTX_get0_param(context);
     X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
@@ -210,8 +193,8 @@ model::Status revoke(Common& common, const FileText& file) {
             return error_of(file.path, which + " is not usable: " + explain_failure(nullptr).sentence);
         }
         if (const ASN1_TIME* end = X509_CRL_get0_nextUpdate(list)) {
-            common.validities.push_back(
-                {Role::crl, file.path + ": " + which, instant_of(X509_CRL_get0_lastUpdate(list)), instant_of(end)});
+            common.endings.push_back({Kind::crl, index + 1, file.path + ": " + which,
+                                      instant_of(X509_CRL_get0_lastUpdate(list)), instant_of(end)});
         }
     }
     X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
@@ -308,11 +291,11 @@ const OwnCertificate& ServerContext::certificate() const {
 }
 
 std::vector<std::string> ServerContext::problems(model::Instant now) const {
-    return problems_of(state_->validities, now);
+    return problems_of(state_->endings, now);
 }
 
-std::vector<Ending> ServerContext::endings() const {
-    return endings_of(state_->validities);
+const std::vector<Ending>& ServerContext::endings() const {
+    return state_->endings;
 }
 
 const std::string& ServerContext::fingerprint() const {
@@ -381,11 +364,11 @@ const OwnCertificate& ClientContext::certificate() const {
 }
 
 std::vector<std::string> ClientContext::problems(model::Instant now) const {
-    return problems_of(state_->validities, now);
+    return problems_of(state_->endings, now);
 }
 
-std::vector<Ending> ClientContext::endings() const {
-    return endings_of(state_->validities);
+const std::vector<Ending>& ClientContext::endings() const {
+    return state_->endings;
 }
 
 const std::string& ClientContext::fingerprint() const {

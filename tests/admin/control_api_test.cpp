@@ -66,6 +66,8 @@ TEST_F(ControlApiTest, TellsHowTheDaemonIs) {
     paused.next_attempt = model::Instant{1'795'342'700, 0};
     paused.last_failure = metrics::Attempt::unauthorised;
     control_.answer.alarms = {"a certificate ends tomorrow"};
+    control_.answer.certificates = {{metrics::CertificateRole::destination, "lea-one", metrics::CertificateKind::ca, 2,
+                                     model::Instant{1'795'342'500, 0}}};
     control_.answer.warrants_active = 3;
     control_.answer.last_reload = control_.report;
     start();
@@ -79,6 +81,11 @@ TEST_F(ControlApiTest, TellsHowTheDaemonIs) {
     EXPECT_EQ(json.number("/warrants/active"), 3);
     EXPECT_EQ(json.text("/last_reload/outcome"), "done");
     EXPECT_EQ(json.text("/alarms/0"), "a certificate ends tomorrow");
+    EXPECT_EQ(json.text("/certificates/0/role"), "destination");
+    EXPECT_EQ(json.text("/certificates/0/name"), "lea-one");
+    EXPECT_EQ(json.text("/certificates/0/kind"), "ca");
+    EXPECT_EQ(json.number("/certificates/0/number"), 2);
+    EXPECT_EQ(json.text("/certificates/0/ends"), "2026-11-22T10:15:00.000000Z");
     ASSERT_EQ(json.size("/destinations"), 3U);
     EXPECT_EQ(json.text("/destinations/0/name"), "lea-gone") << "items of it wait, so it is shown";
     EXPECT_EQ(json.number("/destinations/0/held"), 1);

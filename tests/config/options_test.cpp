@@ -188,6 +188,7 @@ std::string other_value(const OptionRow& row) {
         {"objectserver.min_rate_after", "7s"},
         {"store.commit_timeout", "7s"},
         {"clock_tolerance", "7m"},
+        {"tls_reload_interval", "7m"},
         {"clock_trust", "always"},
         {"shutdown_timeout", "7s"}};
     if (const auto found = by_path.find(row.path); found != by_path.end()) {

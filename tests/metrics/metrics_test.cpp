@@ -129,7 +129,9 @@ TEST(Metrics, WhatIsAskedForIsAskedAtEachRender) {
         scrape.destination_paused("lea-one", Pause::tls);
         scrape.destination_paused("lea-two", std::nullopt);
         scrape.uploads_paused("lea-two", Pause::credentials);
-        scrape.certificate_expiry(CertificateRole::destination, "lea-one", {1'800'000'000, 0});
+        scrape.certificate_expiry(CertificateRole::destination, "lea-one", {CertificateKind::ca, 2},
+                                  {1'800'000'000, 0});
+        scrape.tls_files_bad(CertificateRole::destination, "lea-one", true);
         scrape.warrants(WarrantState::active, 3);
         scrape.warrant_files_bad(1);
         scrape.clock_unsynchronised(true);
@@ -146,7 +148,9 @@ TEST(Metrics, WhatIsAskedForIsAskedAtEachRender) {
           R"(lihandover_destination_paused{destination="lea-one",reason="tls"} 1)",
           R"(lihandover_destination_paused{destination="lea-one",reason="redirect"} 0)",
           R"(lihandover_destination_paused{destination="lea-two",reason="tls"} 0)",
-          R"(lihandover_certificate_expiry_timestamp_seconds{name="lea-one",role="destination"} 1800000000)",
+          R"(lihandover_certificate_expiry_timestamp_seconds{kind="ca",name="lea-one",number="2",)"
+          R"(role="destination"} 1800000000)",
+          R"(lihandover_tls_files_bad{name="lea-one",role="destination"} 1)",
           R"(lihandover_warrants{state="active"} 3)", "lihandover_warrant_files_bad 1",
           "lihandover_clock_unsynchronised 1", "lihandover_ready 1", "lihandover_store_accepting 0"}) {
         EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
@@ -205,7 +209,8 @@ TEST(Metrics, ExpositionHasEveryDeclaredMetricOnceWithItsType) {
         scrape.repeats(2, 1);
         scrape.destination_paused("d", std::nullopt);
         scrape.uploads_paused("d", std::nullopt);
-        scrape.certificate_expiry(CertificateRole::intake, "s", {});
+        scrape.certificate_expiry(CertificateRole::intake, "s", {}, {});
+        scrape.tls_files_bad(CertificateRole::intake, "s", false);
         scrape.warrants(WarrantState::pending, 0);
         scrape.warrant_files_bad(0);
         scrape.warrants_unconfirmed(0);

@@ -188,7 +188,7 @@ class Daemon:
             raise AssertionError(f"no metrics: {answer}")
         return answer.body.decode()
 
-    def metric(self, name, **labels):
+    def metric(self, name, /, **labels):
         """The sum of the samples of that name that have these labels; None if there is none."""
         return metric_of(self.metrics_text(), name, **labels)
 
@@ -236,7 +236,7 @@ def check_file(path):
 SAMPLE = re.compile(r'^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)')
 
 
-def metric_of(text, name, **labels):
+def metric_of(text, name, /, **labels):
     total = None
     for line in text.splitlines():
         found = SAMPLE.match(line)

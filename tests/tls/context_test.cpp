@@ -433,16 +433,16 @@ TEST(TlsFiles, TheEndOfEveryCertificateAndListIsKnown) {
     const model::Instant before = now();
     const auto server = ServerContext::load(files);
     ASSERT_TRUE(server.has_value()) << server.error().message;
-    const auto endings = (*server)->endings();
-    std::vector<std::pair<Role, std::string>> parts;
+    const auto& endings = (*server)->endings();
+    std::vector<std::pair<Kind, std::string>> parts;
     for (const Ending& ending : endings) {
-        parts.emplace_back(ending.role, ending.what);
+        parts.emplace_back(ending.kind, ending.what);
     }
-    EXPECT_THAT(parts, testing::ElementsAre(testing::Pair(Role::own, files.certificate + ": the certificate"),
-                                            testing::Pair(Role::issuer, files.certificate + ": certificate number 2"),
-                                            testing::Pair(Role::ca, files.ca + ": CA certificate number 1"),
-                                            testing::Pair(Role::ca, files.ca + ": CA certificate number 2"),
-                                            testing::Pair(Role::crl, files.crl + ": revocation list number 1")));
+    EXPECT_THAT(parts, testing::ElementsAre(testing::Pair(Kind::own, files.certificate + ": the certificate"),
+                                            testing::Pair(Kind::issuer, files.certificate + ": certificate number 2"),
+                                            testing::Pair(Kind::ca, files.ca + ": CA certificate number 1"),
+                                            testing::Pair(Kind::ca, files.ca + ": CA certificate number 2"),
+                                            testing::Pair(Kind::crl, files.crl + ": revocation list number 1")));
     EXPECT_EQ(endings.front().not_after, (*server)->certificate().not_after);
     EXPECT_LE(endings.back().not_after.seconds, before.seconds + 1800 + 60);
     EXPECT_GE(endings.back().not_after.seconds, before.seconds + 1800 - 60);

@@ -89,6 +89,15 @@ struct ReloadReport {
     std::size_t warrant_files_bad = 0;
 };
 
+/// When a certificate or a revocation list ends that TLS works with.
+struct CertificateStatus {
+    metrics::CertificateRole role{};
+    std::string name;  ///< of the listener or the destination
+    metrics::CertificateKind kind{};
+    std::size_t number = 1;  ///< in its file
+    model::Instant not_after;
+};
+
 struct Status {
     std::string version;
     Stage stage = Stage::starting;
@@ -101,6 +110,7 @@ struct Status {
     std::size_t warrant_files_bad = 0;
     /// The last reload, or the loading at the start.
     std::optional<ReloadReport> last_reload;
+    std::vector<CertificateStatus> certificates;  ///< the first to end first
     /// Sentences about what an operator should look at (certificates about to end, disk nearly full, …). For the
     /// operator only: not logged from here.
     std::vector<std::string> alarms;

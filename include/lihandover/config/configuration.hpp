@@ -237,6 +237,7 @@ struct Configuration {
     Admin admin;
     SchemaValidation schema_validation = SchemaValidation::sample;
     std::string schemas_dir = "/usr/share/lihandoverd/schemas";
+    Duration tls_reload_interval = std::chrono::minutes(1);  ///< 0: TLS files are read at a reload only
     Duration clock_tolerance = std::chrono::minutes(5);
     ClockTrust clock_trust = ClockTrust::kernel;
     Duration shutdown_timeout = std::chrono::seconds(10);

@@ -169,9 +169,19 @@ enum class StoreFailure : std::uint8_t {
 inline constexpr std::array<std::string_view, 4> store_failure_names = {"disk_full", "size_limit", "io_error",
                                                                         "corrupt"};
 
-/// What one of our certificates is for.
+/// What a certificate is for.
 enum class CertificateRole : std::uint8_t { intake, destination, objectserver };
 inline constexpr std::array<std::string_view, 3> certificate_role_names = {"intake", "destination", "objectserver"};
+
+/// What ends some day; `own` is our certificate, `issuer` one that leads from it to the peer's CA.
+enum class CertificateKind : std::uint8_t { own, issuer, ca, crl };
+inline constexpr std::array<std::string_view, 4> certificate_kind_names = {"own", "issuer", "ca", "crl"};
+
+/// Which one of several in the files of a listener or destination.
+struct CertificatePlace {
+    CertificateKind kind{};
+    std::size_t number = 1;  ///< in its file
+};
 
 /// What became of a PDU of X2 or X3; each counts once.
 enum class PduOutcome : std::uint8_t {
@@ -279,7 +289,9 @@ class Scrape {
     /// The same for uploads to it, which pause separately (Model B).
     virtual void uploads_paused(std::string_view destination, std::optional<Pause> reason) = 0;
     /// `name`: of the listener or the destination.
-    virtual void certificate_expiry(CertificateRole role, std::string_view name, model::Instant not_after) = 0;
+    virtual void certificate_expiry(CertificateRole role, std::string_view name, CertificatePlace place,
+                                    model::Instant not_after) = 0;
+    virtual void tls_files_bad(CertificateRole role, std::string_view name, bool bad) = 0;
     virtual void warrants(WarrantState state, std::uint64_t count) = 0;
     virtual void warrant_files_bad(std::uint64_t count) = 0;
     virtual void warrants_unconfirmed(std::uint64_t count) = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -27,6 +28,8 @@ struct Files {
     /// certificates. Whoever is on one is refused, and so is everyone while the issuer's list is missing or out of
     /// date. Empty: revocation is not checked.
     std::string crl{};
+
+    friend bool operator==(const Files&, const Files&) = default;
 };
 
 /// The proven identity of the other end.
@@ -49,8 +52,8 @@ struct OwnCertificate {
     std::string sha256;
 };
 
-/// What a context was made of that ends some day.
-enum class Role : std::uint8_t {
+/// What a context is made of that ends some day.
+enum class Kind : std::uint8_t {
     own,     ///< our certificate
     issuer,  ///< one of the certificates that lead from ours to the peer's CA
     ca,      ///< a CA that the peer's certificate must lead to
@@ -59,9 +62,11 @@ enum class Role : std::uint8_t {
 
 /// When one certificate or revocation list of a context ends.
 struct Ending {
-    Role role = Role::own;
-    /// The file and which of its certificates or lists it is.
+    Kind kind = Kind::own;
+    std::size_t number = 1;  ///< among the certificates or lists of its file
+    /// The same in words, with the file's name.
     std::string what;
+    model::Instant not_before;
     model::Instant not_after;
 };
 
@@ -94,7 +99,7 @@ class ServerContext {
     [[nodiscard]] std::vector<std::string> problems(model::Instant now) const;
     /// The ends of all of its certificates and revocation lists, in the order of the files. A list that names no next
     /// one has no end.
-    [[nodiscard]] std::vector<Ending> endings() const;
+    [[nodiscard]] const std::vector<Ending>& endings() const;
     /// SHA-256 over the contents of its files, in hex: contexts with the same one have the same settings.
     [[nodiscard]] const std::string& fingerprint() const;
 
@@ -126,7 +131,7 @@ class ClientContext {
     [[nodiscard]] const OwnCertificate& certificate() const;
     [[nodiscard]] std::vector<std::string> problems(model::Instant now) const;
     /// As ServerContext's; none of an unusable() one.
-    [[nodiscard]] std::vector<Ending> endings() const;
+    [[nodiscard]] const std::vector<Ending>& endings() const;
     /// As ServerContext's.
     [[nodiscard]] const std::string& fingerprint() const;
 
