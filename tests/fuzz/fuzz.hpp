@@ -9,6 +9,7 @@
 #include <source_location>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lihandover::fuzz {
 
@@ -73,6 +74,34 @@ class Exact {
     std::unique_ptr<char[]> bytes_;
     std::string_view view_;
 };
+
+/// The sizes of the units that a stream begins with, and how reading it ends.
+template <typename Read>
+struct Cut {
+    std::vector<std::size_t> sizes;
+    Read end{};
+    friend bool operator==(const Cut&, const Cut&) = default;
+};
+
+/// Input: a byte that says where the rest is cut, then what came over a connection. What `whole` makes of the stream in
+/// one piece, `pieces` has to make of it piece by piece.
+template <typename Whole, typename Pieces>
+void try_cut_anywhere(const std::uint8_t* data, std::size_t size, const Whole& whole, const Pieces& pieces,
+                      const char* what) {
+    Input input(data, size);
+    const std::size_t piece = 1 + input.below(256);
+    const Exact bytes(input.rest());
+    const auto expected = whole(bytes.view());
+    must(expected == pieces(bytes.view(), piece), what);
+    if (bytes.view().size() <= 512) {
+        must(expected == pieces(bytes.view(), 1), what);
+    }
+}
+
+/// Whether a view is of these bytes.
+[[nodiscard]] inline bool within(std::string_view part, std::string_view whole) {
+    return part.empty() || (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
+}
 
 [[nodiscard]] inline bool is_ascii_text(std::string_view text) {
     return std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7f; });

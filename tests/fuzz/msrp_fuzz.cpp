@@ -15,10 +15,6 @@ using fuzz::must;
 
 constexpr std::size_t most_head = std::size_t{64} << 10;
 
-bool within(std::string_view part, std::string_view whole) {
-    return part.empty() || (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
-}
-
 void check_texts(const MsrpFrame& frame, std::string_view bytes) {
     std::vector<std::string_view> texts = {frame.transaction,
                                            frame.method,
@@ -38,7 +34,7 @@ void check_texts(const MsrpFrame& frame, std::string_view bytes) {
         texts.push_back(header.value);
     }
     for (const std::string_view text : texts) {
-        must(within(text, bytes.substr(0, frame.octets)), "texts are of the frame");
+        must(fuzz::within(text, bytes.substr(0, frame.octets)), "texts are of the frame");
         fuzz::touch(text);
     }
 }
@@ -122,12 +118,7 @@ void check_uris(const MsrpFrame& frame) {
     }
 }
 
-/// The sizes of the frames that the bytes begin with, and how reading ends.
-struct Cut {
-    std::vector<std::size_t> sizes;
-    MsrpRead end = MsrpRead::incomplete;
-    friend bool operator==(const Cut&, const Cut&) = default;
-};
+using Cut = fuzz::Cut<MsrpRead>;
 
 Cut cut_whole(std::string_view bytes) {
     Cut cut;
@@ -175,12 +166,5 @@ Cut cut_pieces(std::string_view bytes, std::size_t size) {
 }  // namespace
 
 void fuzz::try_input(const std::uint8_t* data, std::size_t size) {
-    fuzz::Input input(data, size);
-    const std::size_t piece = 1 + input.below(256);
-    const fuzz::Exact bytes(input.rest());
-    const Cut whole = cut_whole(bytes.view());
-    must(whole == cut_pieces(bytes.view(), piece), "frames are the same however their bytes come");
-    if (bytes.view().size() <= 512) {
-        must(whole == cut_pieces(bytes.view(), 1), "and also one by one");
-    }
+    fuzz::try_cut_anywhere(data, size, cut_whole, cut_pieces, "frames are the same however their bytes come");
 }

@@ -1,7 +1,6 @@
 // PDUs of X2 and X3. A byte that says where the rest is cut, then what came over a connection.
 
 #include <string>
-#include <vector>
 
 #include "fuzz.hpp"
 #include "lihandover/intake/x2x3/pdu.hpp"
@@ -14,10 +13,6 @@ using fuzz::must;
 
 constexpr PduBounds bounds{.max_header = 4096, .max_payload = 65536};
 
-bool within(std::string_view part, std::string_view whole) {
-    return part.empty() || (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
-}
-
 void check_pdu(const Pdu& pdu, std::string_view bytes) {
     must(pdu.major == 0, "only version 0 is read");
     must(pdu.octets >= 40 + pdu.payload.size() && pdu.octets <= bytes.size(), "a PDU is of the bytes that there are");
@@ -28,13 +23,13 @@ void check_pdu(const Pdu& pdu, std::string_view bytes) {
     for (const std::string_view part :
          {pdu.domain_id, pdu.function_id, pdu.point_id, pdu.mime_type, pdu.mime_transfer_encoding, pdu.sdp,
           pdu.source_address, pdu.destination_address}) {
-        must(within(part, header), "attributes are of the header");
+        must(fuzz::within(part, header), "attributes are of the header");
         fuzz::touch(part);
     }
     must(!pdu.at || (pdu.at->nanos >= 0 && pdu.at->nanos < 1'000'000'000), "a time is one");
     std::string scratch;
     for (const std::string_view target : pdu.matched_targets) {
-        must(within(target, header), "attributes are of the header");
+        must(fuzz::within(target, header), "attributes are of the header");
         const std::string_view text = target_text(target, scratch);
         must(text.size() <= target.size(), "resolving makes nothing longer");
         fuzz::touch(text);
@@ -47,12 +42,7 @@ void check_pdu(const Pdu& pdu, std::string_view bytes) {
          "an acknowledgement can be read, and has the number");
 }
 
-/// The sizes of the PDUs that the bytes begin with, and how reading ends.
-struct Cut {
-    std::vector<std::size_t> sizes;
-    PduRead end = PduRead::incomplete;
-    friend bool operator==(const Cut&, const Cut&) = default;
-};
+using Cut = fuzz::Cut<PduRead>;
 
 Cut cut_whole(std::string_view bytes) {
     Cut cut;
@@ -92,12 +82,5 @@ Cut cut_pieces(std::string_view bytes, std::size_t size) {
 }  // namespace
 
 void fuzz::try_input(const std::uint8_t* data, std::size_t size) {
-    fuzz::Input input(data, size);
-    const std::size_t piece = 1 + input.below(256);
-    const fuzz::Exact bytes(input.rest());
-    const Cut whole = cut_whole(bytes.view());
-    must(whole == cut_pieces(bytes.view(), piece), "PDUs are the same however their bytes come");
-    if (bytes.view().size() <= 512) {
-        must(whole == cut_pieces(bytes.view(), 1), "and also one by one");
-    }
+    fuzz::try_cut_anywhere(data, size, cut_whole, cut_pieces, "PDUs are the same however their bytes come");
 }

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <random>
 #include <string>
@@ -12,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "octet_map.hpp"
 #include "spools.hpp"
 
 namespace lihandover::ims {
@@ -33,17 +33,32 @@ MsrpFrame chunk(std::uint64_t start, std::string_view body, ChunkFlag flag = Chu
     return frame;
 }
 
-/// All that is said of what is there; two assemblies that are the same say the same.
-std::string account_of(const Assembly& assembly) {
+std::vector<Range> ranges_of(const Assembly& assembly) {
+    return assembly.ranges();
+}
+std::vector<Range> ranges_of(const OctetMap& model) {
+    std::vector<Range> out;
+    for (const auto& [at, octet] : model.octets()) {
+        if (!model.octets().contains(at - 1)) {
+            out.push_back({at, at});
+        }
+        out.back().last = at;
+    }
+    return out;
+}
+
+/// All that is said of what is there; two that are the same say the same.
+template <typename Message>
+std::string account_of(const Message& message) {
     std::string out;
-    for (const Range& range : assembly.ranges()) {
+    for (const Range& range : ranges_of(message)) {
         out += std::to_string(range.first) + "-" + std::to_string(range.last) + " ";
     }
     for (const bool each :
-         {assembly.complete(), assembly.abandoned(), assembly.ended(), assembly.conflicting(), assembly.lost()}) {
+         {message.complete(), message.abandoned(), message.ended(), message.conflicting(), message.lost()}) {
         out += each ? "y" : "n";
     }
-    return out + (assembly.total() ? " " + std::to_string(*assembly.total()) : "");
+    return out + (message.total() ? " " + std::to_string(*message.total()) : "");
 }
 
 std::string taken(Assembly& assembly) {
@@ -355,53 +370,6 @@ TEST(Assemblies, WritingAnewMayFail) {
     EXPECT_TRUE(taken(assembly) == one + other);
 }
 
-/// The plainest there is: a map of octets.
-class Model {
-  public:
-    void take(const MsrpFrame& frame) {
-        for (std::size_t i = 0; i < frame.body.size(); ++i) {
-            auto [octet, fresh] = octets_.try_emplace(frame.range->start + i, frame.body[i]);
-            conflicting_ = conflicting_ || (!fresh && octet->second != frame.body[i]);
-            octet->second = frame.body[i];
-        }
-        announced_ = frame.range->total ? frame.range->total : announced_;
-        abandoned_ = abandoned_ || frame.flag == ChunkFlag::abandoned;
-        if (frame.flag == ChunkFlag::last) {
-            end_ = std::max(end_.value_or(0), frame.range->start + frame.body.size() - 1);
-        }
-    }
-    [[nodiscard]] std::string account() const {
-        const std::uint64_t last = octets_.empty() ? 0 : octets_.rbegin()->first;
-        std::string out;
-        for (const auto& [at, octet] : octets_) {
-            if (!octets_.contains(at - 1)) {
-                out += std::to_string(at) + "-";
-            }
-            out += octets_.contains(at + 1) ? "" : std::to_string(at) + " ";
-        }
-        const bool complete = end_ && octets_.size() == last && last >= *end_;
-        for (const bool each : {complete, abandoned_, end_ || abandoned_, conflicting_, false}) {
-            out += each ? "y" : "n";
-        }
-        const auto total = end_ ? std::optional(std::max(*end_, last)) : announced_;
-        return out + (total ? " " + std::to_string(*total) : "");
-    }
-    [[nodiscard]] std::string bytes() const {
-        std::string out;
-        for (const auto& [at, octet] : octets_) {
-            out += octet;
-        }
-        return out;
-    }
-
-  private:
-    std::map<std::uint64_t, char> octets_;
-    std::optional<std::uint64_t> announced_;
-    std::optional<std::uint64_t> end_;
-    bool abandoned_ = false;
-    bool conflicting_ = false;
-};
-
 /// Chunks of a message: cut out of it, or of nothing in it, mostly in order or not at all.
 std::vector<std::pair<MsrpFrame, std::string>> some_chunks(std::mt19937& random) {
     const auto below = [&random](std::uint64_t bound) { return random() % bound; };
@@ -433,20 +401,20 @@ TEST(Assemblies, AreWhatAMapOfOctetsIs) {
         FakeSpools spools;
         spools.half_written = random() % 2 == 0;
         Assembly assembly(spools, random() % 3 == 0 ? plenty : random() % 60);
-        Model model;
+        OctetMap model;
         for (auto& [frame, body] : some_chunks(random)) {
             frame.body = body;
             if (random() % 8 == 0) {
                 (random() % 2 == 0 ? spools.appends_left : spools.reads_left) = random() % 2;
             }
             if (!assembly.take(frame)) {
-                ASSERT_EQ(account_of(assembly), model.account());
+                ASSERT_EQ(account_of(assembly), account_of(model));
                 spools.mend();
                 ASSERT_TRUE(assembly.take(frame));
             }
             spools.mend();
             model.take(frame);
-            ASSERT_EQ(account_of(assembly), model.account());
+            ASSERT_EQ(account_of(assembly), account_of(model));
         }
         ASSERT_EQ(taken(assembly), model.bytes());
     }

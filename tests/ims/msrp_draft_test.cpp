@@ -8,31 +8,12 @@
 #include <vector>
 
 #include "lihandover/ims/msrp.hpp"
+#include "msrp_frames.hpp"
 
 namespace lihandover::ims {
 namespace {
 
 using testing::ElementsAre;
-
-std::string crlf(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        out += c == '\n' ? "\r\n" : std::string(1, c);
-    }
-    return out;
-}
-
-MsrpFrame read_whole(std::string_view bytes) {
-    MsrpFrame frame;
-    EXPECT_EQ(read_msrp(bytes, frame), MsrpRead::frame) << bytes;
-    EXPECT_EQ(frame.octets, bytes.size());
-    return frame;
-}
-
-MsrpRead outcome_of(std::string_view bytes) {
-    MsrpFrame frame;
-    return read_msrp(bytes, frame);
-}
 
 TEST(MsrpDraft, ReadsASend) {
     const std::string bytes = crlf(

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "crlf.hpp"
 #include "digest.hpp"
 #include "lihandover/ims/assembly.hpp"
 #include "lihandover/ims/msrp.hpp"
@@ -275,14 +276,6 @@ std::vector<std::string> printed_messages(const std::string& document) {
             out.emplace_back(block);
         }
         at = document.find(fence, end + fence.size());
-    }
-    return out;
-}
-
-std::string crlf(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        out += c == '\n' ? "\r\n" : std::string(1, c);
     }
     return out;
 }

@@ -13,19 +13,13 @@
 #include <utility>
 #include <vector>
 
+#include "msrp_frames.hpp"
+
 namespace lihandover::ims {
 namespace {
 
 using testing::ElementsAre;
 using Failure = MsrpFrame::Failure;
-
-std::string crlf(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        out += c == '\n' ? "\r\n" : std::string(1, c);
-    }
-    return out;
-}
 
 constexpr std::string_view paths =
     "To-Path: msrp://b.example.com:2855/s2;tcp\nFrom-Path: msrp://a.example.com/s1;tcp\n";
@@ -34,19 +28,6 @@ constexpr std::string_view paths =
 std::string frame_with(std::string_view purpose, std::string_view lines, std::string_view end = "-------t1t1$\n") {
     return crlf("MSRP t1t1 " + std::string(purpose) + "\n" + std::string(paths) + std::string(lines) +
                 std::string(end));
-}
-
-/// Reads a frame that has to be all of the bytes.
-MsrpFrame read_whole(std::string_view bytes) {
-    MsrpFrame frame;
-    EXPECT_EQ(read_msrp(bytes, frame), MsrpRead::frame) << bytes.substr(0, 400);
-    EXPECT_EQ(frame.octets, bytes.size());
-    return frame;
-}
-
-MsrpRead outcome_of(std::string_view bytes) {
-    MsrpFrame frame;
-    return read_msrp(bytes, frame);
 }
 
 TEST(Msrp, ReadsASend) {

@@ -9,18 +9,12 @@
 #include <utility>
 #include <vector>
 
+#include "crlf.hpp"
+
 namespace lihandover::ims {
 namespace {
 
 using testing::ElementsAre;
-
-std::string crlf(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        out += c == '\n' ? "\r\n" : std::string(1, c);
-    }
-    return out;
-}
 
 TEST(ContentTypes, AreRead) {
     struct Case {

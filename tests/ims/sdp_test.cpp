@@ -8,19 +8,13 @@
 #include <string_view>
 #include <vector>
 
+#include "crlf.hpp"
+
 namespace lihandover::ims {
 namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-std::string crlf(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        out += c == '\n' ? "\r\n" : std::string(1, c);
-    }
-    return out;
-}
 
 constexpr std::string_view offer =
     "v=0\n"

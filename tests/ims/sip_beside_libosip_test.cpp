@@ -11,16 +11,10 @@
 #include <string>
 #include <string_view>
 
+#include "crlf.hpp"
+
 namespace lihandover::ims {
 namespace {
-
-std::string crlf(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        out += c == '\n' ? "\r\n" : std::string(1, c);
-    }
-    return out;
-}
 
 struct Freed {
     void operator()(osip_message_t* message) const { osip_message_free(message); }

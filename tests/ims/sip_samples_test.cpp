@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <string>
 #include <string_view>
@@ -14,67 +12,14 @@
 #include "lihandover/ims/multipart.hpp"
 #include "lihandover/ims/sdp.hpp"
 #include "lihandover/ims/sip.hpp"
+#include "samples.hpp"
 
 namespace lihandover::ims {
 namespace {
 
-std::filesystem::path samples() {
-    const std::filesystem::path source = LIHANDOVER_SOURCE_DIR;
-    return source.parent_path() / "shared" / "samples" / "sip";
-}
+const std::filesystem::path samples = samples_of("sip");
 
-std::string contents(const std::filesystem::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    EXPECT_TRUE(file) << path;
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
-/// A row of a table: its fields by the names in the first line.
-class Row {
-  public:
-    std::map<std::string, std::string> fields;
-
-    const std::string& operator[](const std::string& name) const {
-        static const std::string none = "-";
-        const auto found = fields.find(name);
-        return found == fields.end() ? none : found->second;
-    }
-    /// Whether the table says something of it.
-    [[nodiscard]] bool has(const std::string& name) const { return (*this)[name] != "-"; }
-    /// Its value; empty where there is none.
-    [[nodiscard]] std::string value(const std::string& name) const {
-        const std::string& text = (*this)[name];
-        return text == "-" || text == "\"\"" ? std::string() : text;
-    }
-};
-
-std::vector<Row> table(const std::filesystem::path& path) {
-    const auto split = [](std::string_view line) {
-        std::vector<std::string> out;
-        for (std::size_t at = 0; at <= line.size();) {
-            const std::size_t end = std::min(line.find('\t', at), line.size());
-            out.emplace_back(line.substr(at, end - at));
-            at = end + 1;
-        }
-        return out;
-    };
-    std::vector<Row> rows;
-    std::ifstream file(path);
-    std::string line;
-    std::getline(file, line);
-    const std::vector<std::string> names = split(line);
-    while (std::getline(file, line)) {
-        const std::vector<std::string> values = split(line);
-        Row& row = rows.emplace_back();
-        for (std::size_t i = 0; i < names.size() && i < values.size(); ++i) {
-            row.fields[names[i]] = values[i];
-        }
-    }
-    EXPECT_FALSE(rows.empty()) << path;
-    return rows;
-}
-
-bool is_sound(const Row& row) {
+bool is_sound(const SampleRow& row) {
     return row["verdict"] == "valid" || row["verdict"] == "conformant";
 }
 
@@ -83,7 +28,7 @@ std::string digest_text(std::string_view bytes) {
     return text_of(digest_of(bytes));
 }
 
-void expect_fields(const SipMessage& message, const Row& row) {
+void expect_fields(const SipMessage& message, const SampleRow& row) {
     EXPECT_EQ(message.request, row["kind"] == "request");
     EXPECT_EQ(message.method, row.value(message.request ? "method" : "cseq_method"));
     EXPECT_EQ(message.request_uri, row.value("request_uri"));
@@ -108,7 +53,7 @@ void expect_fields(const SipMessage& message, const Row& row) {
 class SipSamples : public testing::Test {
   protected:
     void SetUp() override {
-        if (!std::filesystem::exists(samples())) {
+        if (!std::filesystem::exists(samples)) {
             GTEST_SKIP() << "the samples are not beside the repository";
         }
     }
@@ -116,13 +61,13 @@ class SipSamples : public testing::Test {
 
 TEST_F(SipSamples, MessagesAreReadAsTheTableSays) {
     std::size_t sound = 0;
-    for (const Row& row : table(samples() / "messages" / "expect.tsv")) {
-        const std::filesystem::path path = samples() / "messages" / row["file"];
+    for (const SampleRow& row : sample_table(samples / "messages" / "expect.tsv")) {
+        const std::filesystem::path path = samples / "messages" / row["file"];
         if (!std::filesystem::exists(path)) {
             continue;
         }
         SCOPED_TRACE(row["file"]);
-        const std::string bytes = contents(path);
+        const std::string bytes = contents_of(path);
         const auto message = read_sip(bytes);
         sound += is_sound(row) ? 1 : 0;
         EXPECT_TRUE(message || !is_sound(row));
@@ -134,18 +79,18 @@ TEST_F(SipSamples, MessagesAreReadAsTheTableSays) {
 }
 
 TEST_F(SipSamples, TortureMessagesAreReadAsTheTableSays) {
-    std::map<std::string, Row> fields;
-    for (Row& row : table(samples() / "torture" / "fields.tsv")) {
+    std::map<std::string, SampleRow> fields;
+    for (SampleRow& row : sample_table(samples / "torture" / "fields.tsv")) {
         fields[row["file"]] = row;
     }
     std::size_t sound = 0;
-    for (const Row& row : table(samples() / "torture" / "expect.tsv")) {
-        const std::filesystem::path path = samples() / "torture" / row["file"];
+    for (const SampleRow& row : sample_table(samples / "torture" / "expect.tsv")) {
+        const std::filesystem::path path = samples / "torture" / row["file"];
         if (!std::filesystem::exists(path)) {
             continue;
         }
         SCOPED_TRACE(row["file"]);
-        const std::string bytes = contents(path);
+        const std::string bytes = contents_of(path);
         const auto message = read_sip(bytes);
         sound += is_sound(row) ? 1 : 0;
         EXPECT_TRUE(message || !is_sound(row));
@@ -164,7 +109,7 @@ std::string joined(const std::vector<std::string_view>& words) {
     return out;
 }
 
-void expect_medium(const SdpMsrp& medium, const Row& row) {
+void expect_medium(const SdpMsrp& medium, const SampleRow& row) {
     EXPECT_EQ(std::to_string(medium.port), row["port"]);
     EXPECT_EQ(medium.refused(), row["refused"] == "yes");
     EXPECT_EQ(medium.secure, row["proto"].find("TLS") != std::string::npos);
@@ -181,13 +126,13 @@ void expect_medium(const SdpMsrp& medium, const Row& row) {
 
 TEST_F(SipSamples, DescriptionsAreReadAsTheTableSays) {
     std::size_t media = 0;
-    for (const Row& row : table(samples() / "sdp" / "expect.tsv")) {
-        const std::filesystem::path path = samples() / "sdp" / row["file"];
+    for (const SampleRow& row : sample_table(samples / "sdp" / "expect.tsv")) {
+        const std::filesystem::path path = samples / "sdp" / row["file"];
         if (!std::filesystem::exists(path)) {
             continue;
         }
         SCOPED_TRACE(row["file"]);
-        const std::string bytes = contents(path);
+        const std::string bytes = contents_of(path);
         const auto sdp = read_sdp(bytes);
         EXPECT_TRUE(sdp || !is_sound(row));
         const std::size_t block = std::stoul(row["message_block"]);
@@ -204,18 +149,18 @@ TEST_F(SipSamples, DescriptionsAreReadAsTheTableSays) {
 }
 
 TEST_F(SipSamples, BodiesAreTakenApartAsTheTableSays) {
-    std::map<std::string, std::vector<Row>> bodies;
-    for (const Row& row : table(samples() / "multipart" / "expect.tsv")) {
+    std::map<std::string, std::vector<SampleRow>> bodies;
+    for (const SampleRow& row : sample_table(samples / "multipart" / "expect.tsv")) {
         bodies[row["file"]].push_back(row);
     }
     std::size_t found = 0;
     for (const auto& [file, rows] : bodies) {
-        const std::filesystem::path path = samples() / "multipart" / file;
+        const std::filesystem::path path = samples / "multipart" / file;
         if (!std::filesystem::exists(path)) {
             continue;
         }
         SCOPED_TRACE(file);
-        const std::string bytes = contents(path);
+        const std::string bytes = contents_of(path);
         const std::string type = "multipart/mixed;boundary=\"" + rows[0]["boundary"] + "\"";
         const auto parts = leaves_of(type, {}, bytes);
         ASSERT_EQ(parts.size(), rows.size());

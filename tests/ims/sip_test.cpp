@@ -9,21 +9,14 @@
 #include <utility>
 #include <vector>
 
+#include "crlf.hpp"
+
 namespace lihandover::ims {
 namespace {
 
 using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-/// CRLF for each LF.
-std::string crlf(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        out += c == '\n' ? "\r\n" : std::string(1, c);
-    }
-    return out;
-}
 
 constexpr std::string_view page_message =
     "MESSAGE sip:bob@example.net SIP/2.0\n"

@@ -6,20 +6,13 @@
 #include <string>
 #include <string_view>
 
+#include "crlf.hpp"
 #include "lihandover/ims/sip.hpp"
 
 namespace lihandover::ims {
 namespace {
 
 using std::string_view_literals::operator""sv;
-
-std::string crlf(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        out += c == '\n' ? "\r\n" : std::string(1, c);
-    }
-    return out;
-}
 
 struct Torture {
     const char* name;  ///< of the RFC

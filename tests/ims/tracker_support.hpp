@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "crlf.hpp"
 #include "lihandover/ims/tracker.hpp"
 
 namespace lihandover::ims::test {
@@ -58,14 +59,7 @@ class MemorySpools : public Spools {
 
 /// Text with the line ends of the wire.
 inline std::string wire(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        if (c == '\n') {
-            out += '\r';
-        }
-        out += c;
-    }
-    return out;
+    return crlf(text);
 }
 
 /// The bytes of an event's object.

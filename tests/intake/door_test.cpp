@@ -30,6 +30,7 @@ using namespace std::chrono_literals;
 using lihandover::test::eventually;
 using testing::big_endian;
 using ::testing::ElementsAre;
+using testing::fed;
 using ::testing::HasSubstr;
 using testing::keepalive;
 using testing::MadePdu;
@@ -128,13 +129,6 @@ MadePdu x3(const std::string& payload) {
     made.type = 2;
     made.format = 13;
     made.payload = payload;
-    return made;
-}
-
-warrants::Warrant fed(const std::string& liid, std::vector<model::Uuid> xids) {
-    auto made = testing::warrant(liid, "");
-    made.targets.clear();
-    made.xids = std::move(xids);
     return made;
 }
 

@@ -4,13 +4,9 @@
 
 #include <charconv>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <map>
 #include <memory>
-#include <set>
-#include <sstream>
 
+#include "../ims/samples.hpp"
 #include "lihandover/base/hex.hpp"
 #include "make_pdu.hpp"
 
@@ -280,37 +276,7 @@ TEST(TargetTextTest, IsFoundHoweverDeep) {
 
 // PDUs of other implementations, where they are beside the source tree.
 
-using Row = std::map<std::string, std::string>;
-
-const std::filesystem::path samples =
-    std::filesystem::path(LIHANDOVER_SOURCE_DIR).parent_path() / "shared" / "samples" / "x2x3";
-
-std::vector<Row> table(const std::string& name) {
-    std::ifstream in(samples / name);
-    std::vector<Row> rows;
-    std::vector<std::string> columns;
-    for (std::string line; std::getline(in, line);) {
-        std::vector<std::string> cells;
-        std::istringstream split(line);
-        for (std::string cell; std::getline(split, cell, '\t');) {
-            cells.push_back(cell);
-        }
-        if (columns.empty()) {
-            columns = cells;
-            continue;
-        }
-        Row& row = rows.emplace_back();
-        for (std::size_t n = 0; n < std::min(cells.size(), columns.size()); ++n) {
-            row[columns[n]] = cells[n];
-        }
-    }
-    return rows;
-}
-
-std::string contents(const std::string& file) {
-    std::ifstream in(samples / file, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-}
+const std::filesystem::path samples = ims::samples_of("x2x3");
 
 std::string bytes_of_hex(std::string_view hex) {
     std::string out;
@@ -335,7 +301,7 @@ class SamplesTest : public ::testing::Test {
     }
 };
 
-void expect_fields(Row& row, const Pdu& pdu) {
+void expect_fields(const ims::SampleRow& row, const Pdu& pdu) {
     const auto is = [&](const char* column, const std::string& found) {
         if (row[column] != "-") {
             EXPECT_EQ(row[column], found) << column;
@@ -354,8 +320,8 @@ void expect_fields(Row& row, const Pdu& pdu) {
 }
 
 TEST_F(SamplesTest, AreReadAsTheirTableSays) {
-    for (Row& row : table("expect.tsv")) {
-        const std::string bytes = contents(row["file"]);
+    for (const ims::SampleRow& row : ims::sample_table(samples / "expect.tsv")) {
+        const std::string bytes = ims::contents_of(samples / row["file"]);
         SCOPED_TRACE(row["file"] + ": " + row["reason"]);
         const Read one = read(std::string_view(bytes).substr(number_of(row["offset"])));
         const std::string& framing = row["framing"];
@@ -402,8 +368,8 @@ std::string kept_value(const Pdu& pdu, std::size_t type) {
 
 TEST_F(SamplesTest, HaveTheAttributesOfTheirTable) {
     std::size_t checked = 0;
-    for (Row& row : table("attrs.tsv")) {
-        std::string bytes = contents(row["file"]);
+    for (const ims::SampleRow& row : ims::sample_table(samples / "attrs.tsv")) {
+        std::string bytes = ims::contents_of(samples / row["file"]);
         // Of another major version, but the same inside.
         bytes.at(0) = '\0';
         const Read one = read(bytes);
@@ -422,7 +388,7 @@ TEST_F(SamplesTest, HaveTheAttributesOfTheirTable) {
 }
 
 TEST_F(SamplesTest, SingleAttributesAreSound) {
-    for (Row& row : table("attribute_vectors.tsv")) {
+    for (const ims::SampleRow& row : ims::sample_table(samples / "attribute_vectors.tsv")) {
         const std::string value = bytes_of_hex(row["value_hex"]);
         const Read one = read(MadePdu{}.with(static_cast<std::uint16_t>(number_of(row["type"])), value).octets());
         EXPECT_FALSE(one.pdu.broken_attribute) << row["meaning"];

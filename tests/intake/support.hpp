@@ -47,6 +47,14 @@ inline warrants::Warrant warrant(std::string liid, const std::string& user_id) {
     return made;
 }
 
+/// A warrant that tasks feed.
+inline warrants::Warrant fed(std::string liid, std::vector<model::Uuid> xids) {
+    auto made = warrant(std::move(liid), "");
+    made.targets.clear();
+    made.xids = std::move(xids);
+    return made;
+}
+
 /// How the objects of the warrants in these tests reach their LEA.
 inline std::shared_ptr<const BinaryRoute> binary_route() {
     return std::make_shared<const BinaryRoute>(BinaryRoute{.model = model::BinaryModel::b,

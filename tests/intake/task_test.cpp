@@ -13,6 +13,7 @@
 
 #include "lihandover/intake/pipeline/pipeline.hpp"
 #include "lihandover/model/item.hpp"
+#include "make_pdu.hpp"
 #include "support.hpp"
 
 namespace lihandover::intake {
@@ -20,23 +21,12 @@ namespace {
 
 namespace asio = boost::asio;
 using ::testing::ElementsAre;
+using testing::fed;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::SizeIs;
 using testing::TestStore;
-
-model::Uuid xid(std::uint8_t number) {
-    model::Uuid made;
-    made.bytes.fill(number);
-    return made;
-}
-
-warrants::Warrant fed(const std::string& liid, std::vector<model::Uuid> xids) {
-    auto made = testing::warrant(liid, "");
-    made.targets.clear();
-    made.xids = std::move(xids);
-    return made;
-}
+using testing::xid_of;
 
 warrants::Warrant with_binary(warrants::Warrant made) {
     made.deliver.binary = true;
@@ -74,8 +64,8 @@ model::Event with_attachments(model::Event event, std::size_t count) {
 
 class TaskTest : public ::testing::Test {
   protected:
-    explicit TaskTest(std::vector<warrants::Warrant> warrants = {fed("LIID-1", {xid(1), xid(2)}),
-                                                                 with_binary(fed("LIID-2", {xid(2)})),
+    explicit TaskTest(std::vector<warrants::Warrant> warrants = {fed("LIID-1", {xid_of(1), xid_of(2)}),
+                                                                 with_binary(fed("LIID-2", {xid_of(2)})),
                                                                  testing::warrant("LIID-3", "u-3")})
         : snapshot_(testing::snapshot(warrants)) {}
 
@@ -146,26 +136,26 @@ std::vector<store::LaneId> lanes_of(const std::vector<store::NewItem>& items) {
 }
 
 TEST_F(TaskTest, AnEventMakesAnItemForEachWarrantThatListsItsXid) {
-    EXPECT_THAT(lanes_of(items_of(message(), {.xid = xid(1)})), ElementsAre(0));
-    EXPECT_THAT(lanes_of(items_of(message(), {.xid = xid(2)})), ElementsAre(0, 1));
+    EXPECT_THAT(lanes_of(items_of(message(), {.xid = xid_of(1)})), ElementsAre(0));
+    EXPECT_THAT(lanes_of(items_of(message(), {.xid = xid_of(2)})), ElementsAre(0, 1));
     const auto before = store_.groups().size();
     model::Event named = message();
     named.identifiers[0] = {model::IdentifierType::user_id, "u-3"};
     Group group(pipeline_);
-    take(group, named, {.xid = xid(3)});
+    take(group, named, {.xid = xid_of(3)});
     EXPECT_TRUE(group.is_empty());
     EXPECT_EQ(commit(group), Outcome::Kind::accepted);
     EXPECT_EQ(store_.groups().size(), before) << "there is nothing to commit, and nobody to be deceived";
 }
 
 TEST_F(TaskTest, TwoXidsOfOneCopyMakeOneItemOfAWarrant) {
-    const std::vector<model::Uuid> earlier = {xid(1)};
-    EXPECT_THAT(lanes_of(items_of(message(), {.xid = xid(2), .earlier = earlier})), ElementsAre(1));
+    const std::vector<model::Uuid> earlier = {xid_of(1)};
+    EXPECT_THAT(lanes_of(items_of(message(), {.xid = xid_of(2), .earlier = earlier})), ElementsAre(1));
 }
 
 TEST_F(TaskTest, TheCopysMarksAreTheItems) {
     const std::vector<bool> targeted = {false, true};
-    const auto items = items_of(message(), {.xid = xid(1), .targeted = &targeted});
+    const auto items = items_of(message(), {.xid = xid_of(1), .targeted = &targeted});
     ASSERT_THAT(items, SizeIs(1));
     model::Share share;
     ASSERT_TRUE(model::decode_share(items[0].share, share));
@@ -174,13 +164,13 @@ TEST_F(TaskTest, TheCopysMarksAreTheItems) {
     ASSERT_THAT(share.event.identifiers, SizeIs(2));
     EXPECT_EQ(share.event.identifiers[1].type, model::IdentifierType::im_uri);
     // Nobody is marked where nothing says so.
-    const auto unmarked = items_of(message(), {.xid = xid(1)});
+    const auto unmarked = items_of(message(), {.xid = xid_of(1)});
     ASSERT_TRUE(model::decode_share(unmarked.at(0).share, share));
     EXPECT_EQ(share.targeted, std::vector<bool>({false, false}));
 }
 
 TEST_F(TaskTest, AnEventIsTheSameWhateverTimeItCarriesAndWhoeverBringsIt) {
-    const TaskMatch task{.xid = xid(1), .substance = "one"};
+    const TaskMatch task{.xid = xid_of(1), .substance = "one"};
     const auto first = items_of(message(), task).at(0);
     EXPECT_FALSE(first.event_seconds.has_value()) << "its memory goes by its receipt";
     ASSERT_TRUE(first.event_digest);
@@ -197,7 +187,7 @@ TEST_F(TaskTest, AnEventIsTheSameWhateverTimeItCarriesAndWhoeverBringsIt) {
     EXPECT_EQ(store_.groups().back().at(0).repeat_hash, first.repeat_hash);
     EXPECT_EQ(store_.groups().back().at(0).event_digest, first.event_digest);
 
-    const auto reused = items_of(message(), {.xid = xid(1), .substance = "two"}).at(0);
+    const auto reused = items_of(message(), {.xid = xid_of(1), .substance = "two"}).at(0);
     EXPECT_EQ(reused.repeat_hash, first.repeat_hash);
     EXPECT_NE(reused.event_digest, first.event_digest);
     const auto another = items_of(message("e-2"), task).at(0);
@@ -210,7 +200,7 @@ TEST_F(TaskTest, AnEventIsTheSameWhateverTimeItCarriesAndWhoeverBringsIt) {
 }
 
 TEST_F(TaskTest, AnHttpEventOfTheSameIdIsAnother) {
-    const auto of_task = items_of(message(), {.xid = xid(1)}).at(0);
+    const auto of_task = items_of(message(), {.xid = xid_of(1)}).at(0);
     model::Event event = message();
     event.identifiers[0] = {model::IdentifierType::user_id, "u-3"};
     Group group(pipeline_);
@@ -229,7 +219,8 @@ TEST_F(TaskTest, ObjectsAreSealedForThoseWhoOrderThemAndForNobodyElse) {
     objects[1].sealed = store_.objects().seal("came spooled");
     {
         Group group(pipeline_);
-        EXPECT_EQ(take(group, with_attachments(message(), 2), {.xid = xid(2)}, objects).kind, Outcome::Kind::accepted);
+        EXPECT_EQ(take(group, with_attachments(message(), 2), {.xid = xid_of(2)}, objects).kind,
+                  Outcome::Kind::accepted);
         EXPECT_EQ(commit(group), Outcome::Kind::accepted);
     }
     const auto items = store_.items();
@@ -243,7 +234,8 @@ TEST_F(TaskTest, ObjectsAreSealedForThoseWhoOrderThemAndForNobodyElse) {
 
     const auto written = store_.objects().writers();
     Group group(pipeline_);
-    EXPECT_EQ(take(group, with_attachments(message("e-2"), 2), {.xid = xid(1)}, objects).kind, Outcome::Kind::accepted);
+    EXPECT_EQ(take(group, with_attachments(message("e-2"), 2), {.xid = xid_of(1)}, objects).kind,
+              Outcome::Kind::accepted);
     EXPECT_EQ(store_.objects().writers(), written);
     EXPECT_EQ(commit(group), Outcome::Kind::accepted);
     EXPECT_FALSE(store_.items().back().objects);
@@ -254,15 +246,16 @@ TEST_F(TaskTest, WhatFindsNoRoomIsNotTakenAndMayBeLater) {
     objects[0].bytes = "abc";
     Group group(pipeline_);
     store_.objects().refuse(true);
-    EXPECT_EQ(take(group, with_attachments(message(), 1), {.xid = xid(2)}, objects).kind, Outcome::Kind::unavailable);
+    EXPECT_EQ(take(group, with_attachments(message(), 1), {.xid = xid_of(2)}, objects).kind,
+              Outcome::Kind::unavailable);
     EXPECT_TRUE(group.is_empty());
     store_.objects().refuse(false);
-    EXPECT_EQ(take(group, with_attachments(message(), 1), {.xid = xid(2)}, objects).kind, Outcome::Kind::accepted);
+    EXPECT_EQ(take(group, with_attachments(message(), 1), {.xid = xid_of(2)}, objects).kind, Outcome::Kind::accepted);
     EXPECT_EQ(commit(group), Outcome::Kind::accepted);
     EXPECT_THAT(store_.items(), SizeIs(2));
 
     store_.objects().hold_at_most(2);
-    EXPECT_EQ(take(group, with_attachments(message("e-2"), 1), {.xid = xid(2)}, objects).kind,
+    EXPECT_EQ(take(group, with_attachments(message("e-2"), 1), {.xid = xid_of(2)}, objects).kind,
               Outcome::Kind::too_large);
     EXPECT_TRUE(group.is_empty());
 }
@@ -271,7 +264,7 @@ TEST_F(TaskTest, ItemsAndKeptCopiesAreCommittedTogether) {
     Group group(pipeline_);
     EXPECT_EQ(commit(group, {{{1, "begun"}}, {}}), Outcome::Kind::accepted);
     EXPECT_THAT(kept(), ElementsAre(Pair(1, "begun")));
-    take(group, message(), {.xid = xid(1)});
+    take(group, message(), {.xid = xid_of(1)});
     EXPECT_EQ(commit(group, {{{2, "next"}}, {1}}), Outcome::Kind::accepted);
     EXPECT_THAT(kept(), ElementsAre(Pair(2, "next")));
     EXPECT_THAT(store_.groups(), SizeIs(2));
@@ -283,11 +276,11 @@ TEST_F(TaskTest, ItemsAndKeptCopiesAreCommittedTogether) {
 TEST_F(TaskTest, WhatAFailedCommitHadComesWithTheNext) {
     Group group(pipeline_);
     store_.mode(TestStore::Mode::fail);
-    take(group, message(), {.xid = xid(1)});
+    take(group, message(), {.xid = xid_of(1)});
     EXPECT_EQ(commit(group, {{{1, "one"}, {2, "two"}}, {9}}), Outcome::Kind::unavailable);
     EXPECT_FALSE(group.is_empty());
     EXPECT_EQ(commit(group), Outcome::Kind::unavailable);
-    take(group, message("e-2"), {.xid = xid(1)});
+    take(group, message("e-2"), {.xid = xid_of(1)});
     EXPECT_EQ(commit(group, {{{3, "three"}}, {1}}), Outcome::Kind::unavailable);
     EXPECT_THAT(kept(), IsEmpty());
     store_.mode(TestStore::Mode::commit);
@@ -304,7 +297,7 @@ TEST_F(TaskTest, WhatAFailedCommitHadComesWithTheNext) {
 TEST_F(TaskTest, WhatIsTakenWhileACommitRunsBelongsToTheNext) {
     Group group(pipeline_);
     store_.mode(TestStore::Mode::hold);
-    take(group, message(), TaskMatch{.xid = xid(1)});
+    take(group, message(), TaskMatch{.xid = xid_of(1)});
     std::optional<Outcome::Kind> ended;
     asio::co_spawn(
         io_,
@@ -315,7 +308,7 @@ TEST_F(TaskTest, WhatIsTakenWhileACommitRunsBelongsToTheNext) {
     run();
     EXPECT_FALSE(ended) << "the store has not answered";
     EXPECT_TRUE(group.is_empty());
-    take(group, message("e-2"), TaskMatch{.xid = xid(1)});
+    take(group, message("e-2"), TaskMatch{.xid = xid_of(1)});
     store_.release();
     run();
     EXPECT_EQ(ended, Outcome::Kind::accepted);
@@ -328,9 +321,9 @@ TEST_F(TaskTest, WhatIsTakenWhileACommitRunsBelongsToTheNext) {
 TEST_F(TaskTest, AGroupIsFullByTheBytesOfItsEvents) {
     Group group(pipeline_);
     const Moment moment = pipeline_.now();
-    group.take(message(), (std::size_t{1} << 20) - 1, {.xid = xid(9)}, moment);
+    group.take(message(), (std::size_t{1} << 20) - 1, {.xid = xid_of(9)}, moment);
     EXPECT_FALSE(group.is_full());
-    group.take(message("e-2"), 1, {.xid = xid(1)}, moment);
+    group.take(message("e-2"), 1, {.xid = xid_of(1)}, moment);
     EXPECT_TRUE(group.is_full());
     EXPECT_EQ(commit(group), Outcome::Kind::accepted);
     EXPECT_FALSE(group.is_full());
