@@ -177,6 +177,16 @@ std::optional<MsrpFrame::Report> read_status(std::string_view value) {
     return MsrpFrame::Report{*name_space_number, *code_number, trimmed(value)};
 }
 
+/// A code without its namespace, as TS 24.247 9.3.2 speaks of it.
+std::optional<MsrpFrame::Report> read_status_without_namespace(std::string_view value) {
+    const std::string_view code = take_word(value);
+    const auto number = read_number<unsigned>(code);
+    if (code.size() != 3 || !number || *number < 100) {
+        return std::nullopt;
+    }
+    return MsrpFrame::Report{0, *number, trimmed(value)};
+}
+
 bool is_quoted(std::string_view value) {
     return value.size() > 1 && end_of_quoted(value, 0) == value.size() && value.front() == '"';
 }
@@ -332,8 +342,7 @@ class HeaderTaker {
             case Field::failure_report:
                 return take_failure_report(value);
             case Field::status:
-                out_.report = read_status(value);
-                return;
+                return take_status(value);
             case Field::use_nickname:
                 out_.use_nickname = is_quoted(value) ? unquoted(value) : value;
                 return deviates(!is_quoted(value));
@@ -362,6 +371,14 @@ class HeaderTaker {
             } else {
                 path.push_back(uri);
             }
+        }
+    }
+
+    void take_status(std::string_view value) {
+        out_.report = read_status(value);
+        if (!out_.report) {
+            out_.report = read_status_without_namespace(value);
+            deviates(!out_.draft);
         }
     }
 

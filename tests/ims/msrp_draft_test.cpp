@@ -92,6 +92,23 @@ TEST(MsrpDraft, ReadsOtherFrames) {
     }
 }
 
+TEST(MsrpDraft, ReadsReportsWithAndWithoutANamespace) {
+    for (const std::string_view status : {"200 OK", "000 200 OK"}) {
+        SCOPED_TRACE(status);
+        const std::string bytes =
+            crlf("MSRP REPORT\nBoundary: a1\nTo-path:x\nFrom-path:y\nTR-ID: 28\nMessage-ID: 2801\nStatus: " +
+                 std::string(status) + "\n-----a1$\n");
+        const MsrpFrame frame = read_whole(bytes);
+        EXPECT_EQ(frame.method, "REPORT");
+        EXPECT_EQ(frame.message_id, "2801");
+        ASSERT_TRUE(frame.report);
+        EXPECT_EQ(frame.report->name_space, 0U);
+        EXPECT_EQ(frame.report->code, 200U);
+        EXPECT_EQ(frame.report->comment, "OK");
+        EXPECT_FALSE(frame.deviating);
+    }
+}
+
 TEST(MsrpDraft, OnlyItsBoundaryEndsAFrame) {
     for (const std::string_view body : {"-----", "x-----a1$", "\n-----a2$", "\n-----a1", "\n-----a1$ ", "\n-----  a1$",
                                         "\n-------a1$", "\n-----a1@", "\n----a1$"}) {

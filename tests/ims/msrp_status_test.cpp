@@ -112,6 +112,34 @@ TEST_F(MsrpStatusTest, AFailureReportIsAFailure) {
     EXPECT_EQ(last().event.refers_to, ids()[0]);
 }
 
+// TS 24.247 9.3.2, in the form of its flows.
+TEST_F(MsrpStatusTest, AnswersAndReportsOfTheDraftsFormCountToo) {
+    const std::string to_bob = "To-path:" + std::string(bob_path) + "\nFrom-path:" + std::string(alice_path) + "\n";
+    const std::string to_alice = "To-path:" + std::string(alice_path) + "\nFrom-path:" + std::string(bob_path) + "\n";
+    const auto draft_send = [&to_bob](const std::string& number, std::string_view words) {
+        return "MSRP SEND\nBoundary: bd" + number + "\n" + to_bob + "TR-ID: " + number + "\nMessage-ID: " + number +
+               "\nReport-Success: yes\nContent-Type: \"text/plain\"\n\n" + std::string(words) + "\n-----bd" + number +
+               "$\n";
+    };
+    const auto draft_report = [&to_alice](const std::string& number, std::string_view status) {
+        return "MSRP REPORT\nBoundary: bdr" + number + "\n" + to_alice + "TR-ID: 1" + number +
+               "\nMessage-ID: " + number + "\nStatus: " + std::string(status) + "\n-----bdr" + number + "$\n";
+    };
+    msrp(draft_send("2801", "hello"));
+    msrp("MSRP 200 OK\nBoundary: bda\n" + to_alice + "TR-ID: 2801\n-----bda$\n", Direction::to_target);
+    msrp(draft_report("2801", "200 OK"), Direction::to_target);
+    msrp(draft_send("2802", "to nobody"));
+    msrp(draft_report("2802", "408 timed out"), Direction::to_target);
+    msrp(draft_send("2803", "too much"));
+    msrp("MSRP 413 no\nBoundary: bdb\n" + to_alice + "TR-ID: 2803\n-----bdb$\n", Direction::to_target);
+    EXPECT_EQ(lines(),
+              (Lines{"message \"hello\"", "message_delivered delivered", "message \"to nobody\"",
+                     "message_failed 408 Timed Out", "message \"too much\"", "message_failed 413 Stop Sending"}));
+    for (const std::size_t message : {0U, 2U, 4U}) {
+        EXPECT_EQ(events[message + 1].event.refers_to, ids()[message]);
+    }
+}
+
 TEST_F(MsrpStatusTest, ReportsOfPartsSayWhichPart) {
     msrp(send("hello"));
     msrp(report("000 200 OK", "m1", "1-3/5"), Direction::to_target);
