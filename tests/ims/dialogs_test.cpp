@@ -54,6 +54,31 @@ TEST_F(Dialogs, IdentitiesOfAllHopsAndTheAnswer) {
     EXPECT_EQ(last().event.parties[1].nickname, "Bob");
 }
 
+// TS 24.247 6.3.1.2.
+TEST_F(Dialogs, TheRequestUriNamesWhoIsCalledToo) {
+    std::string text = request("INVITE", call, offer);
+    text.replace(0, text.find(" SIP/2.0"), "INVITE sip:robert@b.example");
+    sip(text);
+    accept();
+    EXPECT_EQ(parties_of(last()),
+              (Lines{"sender*=sip:alice@a.example", "receiver=sip:bob@b.example,sip:robert@b.example"}));
+}
+
+// TS 24.247 6.3.2.3.1.
+TEST_F(Dialogs, ANodeThatCannotConnectEndsTheSession) {
+    invite();
+    Call beyond = call;
+    beyond.id = "call-2";
+    beyond.branch = "z9hG4bKbeyond";
+    sip(request("INVITE", beyond, description("msrp://node.example:1/s7;tcp")));
+    sip(answer(200, beyond, accepted), Direction::to_target);
+    accept(description("msrp://node.example:1/s8;tcp"));
+    sip(request("BYE", call, {}, {}, true), Direction::to_target);
+    EXPECT_EQ(sip(request("BYE", beyond)), Made::Outcome::repeat);
+    EXPECT_EQ(lines(), (Lines{"conversation_started", "conversation_ended ended"}));
+    EXPECT_EQ(tracker->sessions(), 0U);
+}
+
 TEST_F(Dialogs, ALateOfferStartsAtTheAck) {
     sip(request("INVITE", call));
     sip(answer(200, call, accepted), Direction::to_target);

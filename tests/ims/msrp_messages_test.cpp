@@ -268,6 +268,18 @@ TEST_F(Msrp, AFileHasTheNameOfItsOffer) {
     EXPECT_EQ(bytes_of(last().objects.front()), "JPEG");
 }
 
+// TS 24.247 9.3.1.1 forbids sending it; it is handed over if it was sent.
+TEST_F(Msrp, AMessageLongerThanTheMaxSizeIsHandedOverWhole) {
+    const std::string small = "a=max-size:4\n";
+    sip(request("INVITE", call, description(alice_path, small)));
+    sip(answer(200, call, description(bob_path, small)), Direction::to_target);
+    const std::string whole = "more than it takes";
+    msrp(chunk(whole, 1, 4));
+    msrp(chunk(whole, 5, whole.size()));
+    EXPECT_EQ(lines(), (Lines{"conversation_started", "message \"more than it takes\""}));
+    EXPECT_EQ(parameter_of(last(), "completeness"), "");
+}
+
 TEST_F(Msrp, WhatIsLargeIsSpooled) {
     options.in_memory = 64;
     options.max_text = 64;

@@ -185,7 +185,7 @@ TEST_F(PageMessages, AllIdentitiesTheTrustedFirst) {
     sip(message("hi", "text/plain",
                 "P-Asserted-Identity: \"Alice A\" <sip:alice@a.example>, <tel:+441632960001>\n"
                 "P-Preferred-Identity: <sip:al@a.example>\nP-Called-Party-ID: <tel:+441632960002>\n"
-                "History-Info: <sip:first@b.example>;index=1\nDiversion: <sip:busy@b.example>\n"));
+                "History-Info: <sip:first@b.example>;index=1\nDiversion: <sip:busy@b.example>\nPrivacy: id\n"));
     EXPECT_EQ(parties_of(last()),
               (Lines{"sender*=sip:alice@a.example,tel:+441632960001,sip:al@a.example",
                      "receiver=sip:bob@b.example,tel:+441632960002,sip:first@b.example,sip:busy@b.example"}));

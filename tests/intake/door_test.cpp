@@ -314,6 +314,51 @@ TEST_F(DoorTest, WhatIsNotReadIsSkippedAndCounted) {
     expect_counted("lihandover_x2x3_unknown_attributes_total{source=\"as-1\"}", "1");
 }
 
+TEST_F(DoorTest, EachPayloadFormatIsReadOnBothInterfaces) {
+    open_door();
+    FedStream& stream = connect();
+    std::vector<std::string> expected;
+    for (const std::uint16_t type : {1, 2}) {
+        const std::string number = std::to_string(type);
+        MadePdu sip = x2("call-" + number, "SIP on X" + number);
+        const std::string text = "MSRP on X" + number;
+        MadePdu msrp = x3(chunk("m" + number, 1, text.size(), text, '$'));
+        sip.type = msrp.type = type;
+        // "MIME on X…"
+        MadePdu mime{.type = type, .format = 15, .payload = type == 1 ? "TUlNRSBvbiBYMQ==" : "TUlNRSBvbiBYMg=="};
+        feed(stream,
+             sip.octets() + msrp.octets() +
+                 std::move(mime).with(19, "text/plain").with(20, "base64").with(17, "sip:a@example.com").octets());
+        for (const char* const format : {"SIP", "MSRP", "MIME"}) {
+            // For two warrants.
+            expected.insert(expected.end(), 2, std::string(format) + " on X" + number);
+        }
+    }
+    EXPECT_TRUE(wait_queued(12));
+    EXPECT_THAT(texts(), ::testing::UnorderedElementsAreArray(expected));
+    expect_pdus("event", "6");
+}
+
+TEST_F(DoorTest, ADescriptionBesideTheMessageCounts) {
+    open_door();
+    const std::string ends =
+        "\r\nVia: SIP/2.0/TCP a.example.com;branch=z9hG4bKx\r\nFrom: <sip:alice@example.com>;tag=1\r\nTo: ";
+    const std::string rest = "\r\nCall-ID: c1\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n";
+    const auto description = [](const std::string& host) {
+        return "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=message 2855 TCP/MSRP *\r\n"
+               "a=accept-types:*\r\na=path:msrp://" +
+               host + ":2855/s;tcp\r\n";
+    };
+    MadePdu invite{.payload = "INVITE sip:bob@example.com SIP/2.0" + ends + "<sip:bob@example.com>" + rest};
+    MadePdu answer{.direction = 2, .payload = "SIP/2.0 200 OK" + ends + "<sip:bob@example.com>;tag=2" + rest};
+    feed(connect(), std::move(invite).with(22, description("a.example.com")).octets() +
+                        std::move(answer).with(22, description("b.example.com")).octets());
+    EXPECT_TRUE(wait_queued(2));
+    expect_pdus("no_event", "1");
+    expect_pdus("event", "1");
+    expect_counted("lihandover_x2x3_sessions{source=\"as-1\"}", "1");
+}
+
 TEST_F(DoorTest, ABrokenAttributeCostsNeitherThePayloadNorTheNextPdu) {
     open_door();
     FedStream& stream = connect();
