@@ -29,6 +29,8 @@ intake::X2x3Settings settings_of(const config::X2x3Listener& options, const conf
     settings.bounds.max_payload = options.max_payload;
     settings.keepalive_timeout = options.keepalive_timeout;
     settings.clients = {options.tls.clients.begin(), options.tls.clients.end()};
+    // With what of them is spooled that is an eighth: the rest is for what can be delivered, which makes room.
+    settings.most_kept = configuration.store.max_bytes / 16 / configuration.intake.x2x3.size();
     settings.memory = std::max<std::size_t>(settings.memory, 4 * options.max_payload);
     return settings;
 }

@@ -35,9 +35,7 @@ MadeEvent make_event(const Origin& origin, model::EventType type, const Digest& 
     made.event.event_id = made.keep(text_of(id));
     made.event.service = made.keep(origin.service);
     made.event.type = type;
-    if (origin.copy.at) {
-        set_time(made, *origin.copy.at);
-    }
+    set_time(made, origin.copy.at.value_or(origin.copy.received_at));
     return made;
 }
 

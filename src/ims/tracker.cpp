@@ -120,6 +120,15 @@ class Tracker::Impl : public FrameTaker {
         return status;
     }
 
+    model::Result<bool> give_out_oldest(SteadyTime now, Made& out) {
+        out.clear();
+        const Copy none;
+        const Take take{none, now, options_, secret_, out};
+        auto given = give_out_oldest(take);
+        made_before_.remove_repeats(take);
+        return given;
+    }
+
     [[nodiscard]] std::optional<SteadyTime> due() const {
         std::optional<SteadyTime> first;
         earlier(first, page_.due());
@@ -198,13 +207,17 @@ class Tracker::Impl : public FrameTaker {
         return conferences_.take_body(take, copy.mime_type, decoded ? std::string_view(*decoded) : copy.payload);
     }
 
+    model::Result<bool> give_out_oldest(const Take& take) {
+        const auto stream = streams_.oldest();
+        const auto message = messages_.oldest();
+        const bool stream_first = stream && (!message || *stream < *message);
+        return stream_first ? streams_.give_out_oldest(take, *this) : messages_.give_out_oldest(take);
+    }
+
     /// Gives out what came longest ago while too much of what is unfinished is in memory.
     model::Status keep_within(const Take& take) {
         while (messages_.held_in_memory() + streams_.held() > options_.memory) {
-            const auto stream = streams_.oldest();
-            const auto message = messages_.oldest();
-            const bool stream_first = stream && (!message || *stream < *message);
-            const auto given = stream_first ? streams_.give_out_oldest(take, *this) : messages_.give_out_oldest(take);
+            const auto given = give_out_oldest(take);
             if (!given) {
                 return given.error();
             }
@@ -238,6 +251,10 @@ model::Status Tracker::take(const Copy& copy, SteadyTime now, Made& out) {
 
 model::Status Tracker::expire(SteadyTime now, Made& out) {
     return impl_->expire(now, out);
+}
+
+model::Result<bool> Tracker::give_out_oldest(SteadyTime now, Made& out) {
+    return impl_->give_out_oldest(now, out);
 }
 
 std::optional<Tracker::SteadyTime> Tracker::due() const {

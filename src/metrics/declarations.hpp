@@ -42,6 +42,7 @@ enum class Metric : std::uint8_t {
     x2x3_times_ahead,
     x2x3_unknown_attributes,
     x2x3_sessions,
+    x2x3_waiting_bytes,
     x2x3_unfinished_bytes,
     items,
     outbox_items,

@@ -282,6 +282,7 @@ const X2x3Metrics& Metrics::x2x3(const std::string& name) {
         handles.times_ahead = impl_->counter(Metric::x2x3_times_ahead, {name});
         handles.unknown_attributes = impl_->counter(Metric::x2x3_unknown_attributes, {name});
         handles.sessions = impl_->gauge(Metric::x2x3_sessions, {name});
+        handles.waiting_bytes = impl_->gauge(Metric::x2x3_waiting_bytes, {name});
         handles.unfinished_bytes = impl_->gauge(Metric::x2x3_unfinished_bytes, {name});
     }
     return handles;

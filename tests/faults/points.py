@@ -195,11 +195,22 @@ class Point(threading.Thread):
             self.ledger.breach(11, f"an acknowledgement of keepalive {number}", answer.hex())
         return True
 
+    def durable(self):
+        """An acknowledgement says that all before it was read. That it is on the disk only the daemon can say."""
+        def nothing_waits():
+            return self.abandon.is_set() or self.episode.daemon.metric("lihandover_x2x3_waiting_bytes", source="points") == 0
+        try:
+            harness.wait_until(nothing_waits, "what was read is durable", self.episode.patience(20))
+        except (AssertionError, OSError):
+            self.ledger.count("points whose PDUs waited long")
+            return False
+        return not self.abandon.is_set()
+
     def all_once_more(self):
-        """The faults are over. What is acknowledged now was read; it is committed once the door has counted it."""
+        """The faults are over. What is durable now stays."""
         while not self.abandon.is_set():
             begun = time.monotonic()
-            if self.write(b"".join(self.sent)) and self.ask():
+            if self.write(b"".join(self.sent)) and self.ask() and self.durable():
                 over = time.monotonic()
                 for event in self.events:
                     event.attempts.append((begun, over))

@@ -71,8 +71,13 @@ TEST(MakeEvent, NanosecondsAreWrittenWhereThereAreAny) {
     EXPECT_EQ(read->instant, *copy.at);
 }
 
-TEST(MakeEvent, HasNoTimeWhereTheCopyHasNone) {
-    EXPECT_FALSE(make_event({some_copy(), "ims"}, model::EventType::message, Digest{}).event.timestamp);
+TEST(MakeEvent, HasTheTimeOfItsReceiptWhereTheCopyHasNone) {
+    Copy copy = some_copy();
+    copy.at.reset();
+    copy.received_at = model::Instant{1'795'342'531, 0};
+    const MadeEvent made = make_event({copy, "ims"}, model::EventType::message, Digest{});
+    EXPECT_EQ(made.event.timestamp->text, "2026-11-22T10:15:31.000000Z");
+    EXPECT_EQ(made.event.timestamp->instant, copy.received_at);
 }
 
 TEST(AddObject, LeavesOutATypeThatIsNone) {

@@ -67,7 +67,7 @@ class CopyTakerTest : public ::testing::Test {
     }
     /// The daemon starts; what it changes in the store it does at the end of its start.
     void start() {
-        taker = std::make_unique<CopyTaker>(ims::TrackerOptions{.service = "ims"}, spools);
+        taker = std::make_unique<CopyTaker>(CopyTaker::Options{.tracker = {.service = "ims"}}, spools);
         TakenCopies taken;
         for (const auto& [id, bytes] : held) {
             taker->take_kept({id, bytes}, now, taken);

@@ -554,5 +554,91 @@ TEST_F(DoorTest, AnIdleConnectionHoldsNoneOfTheMemory) {
     }
 }
 
+TEST_F(DoorTest, APduWithoutATimeWasSentWhenItCame) {
+    open_door();
+    store_.mode(TestStore::Mode::fail);
+    feed(connect(), x2("a").octets());
+    store_.wait_for_groups(2);
+    clock_.advance_wall(1h);
+    store_.mode(TestStore::Mode::commit);
+    ASSERT_TRUE(wait_queued(2));
+    model::Share share;
+    ASSERT_TRUE(model::decode_share(store_.items().front().share, share));
+    ASSERT_TRUE(share.event.timestamp);
+    EXPECT_EQ(share.event.timestamp->instant, testing::noon);
+}
+
+TEST_F(DoorTest, APduWithoutATimeWaitsForATrustedClockAndHoldsUpNoOtherConnection) {
+    clock_.distrust();
+    open_door();
+    FedStream& untimed = connect();
+    feed(untimed, x2("a").octets() + keepalive(7));
+    feed(connect(), x2("b").with(9, big_endian(1'795'342'530, 4) + big_endian(0, 4)).octets());
+    ASSERT_TRUE(wait_queued(2));
+    EXPECT_TRUE(run([&] { return untimed.written().empty(); })) << "what comes after it is not read either";
+    clock_.trust();
+    EXPECT_TRUE(wait_queued(4));
+    EXPECT_TRUE(wait_for([&] { return !untimed.written().empty(); }));
+}
+
+TEST_F(DoorTest, AConnectionThatWaitsForATrustedClockEndsWithTheDoor) {
+    clock_.distrust();
+    open_door();
+    FedStream& untimed = connect();
+    feed(untimed, x2("a").octets());
+    run([&] { untimed.stop(); });
+    EXPECT_TRUE(ended());
+    EXPECT_EQ(queued(), 0U);
+}
+
+TEST_F(DoorTest, APduOfManyTasksIsNotOneCommit) {
+    open_door();
+    feed(connect(), x3(chunk("m1", 1, 20'000'000, std::string(5'000'000, 'x'), '+'))
+                        .with(21, octets_of(xid_of(2)) + big_endian(7, 8))
+                        .with(21, octets_of(xid_of(3)) + big_endian(7, 8))
+                        .octets());
+    EXPECT_TRUE(eventually([&] { return kept() == 3; }));
+    expect_pdus("no_event", "1");
+    EXPECT_GE(store_.groups().size(), 2U) << "15 MB are more than is taken at once";
+}
+
+TEST_F(DoorTest, UnfinishedMessagesGoOutBeforeTheyTakeTooMuchRoom) {
+    settings_.most_kept = 10'000;
+    open_door();
+    FedStream& stream = connect();
+    for (int n = 0; n < 8; ++n) {
+        feed(stream, x3(chunk("m" + std::to_string(n), 1, 5000, std::string(2000, 'x'), '+')).octets());
+    }
+    EXPECT_TRUE(eventually([&] { return queued() >= 8; })) << "four of them, for two warrants each";
+    EXPECT_LE(kept(), 4U);
+    EXPECT_GT(kept(), 0U);
+}
+
+TEST_F(DoorTest, APduThatWaitedForRoomHoldsNoneWhereItsWarrantHasEnded) {
+    settings_.memory = std::size_t{4} << 20U;
+    open_door();
+    store_.mode(TestStore::Mode::fail);
+    const std::string text(900'000, 'x');
+    std::size_t sent = 0;
+    for (int n = 0; n < 3; ++n) {
+        const std::string octets = x2("before-" + std::to_string(n), text).octets();
+        sent += octets.size();
+        feed(connect(), octets);
+    }
+    expect_counted("lihandover_intake_received_bytes_total{source=\"as-1\"}", std::to_string(sent));
+    store_.wait_for_groups(3);
+    run([] {});  // the third has been judged, and waits
+    const auto ordered = snapshot_.get();
+    snapshot_.publish(testing::snapshot({}));
+    store_.mode(TestStore::Mode::commit);
+    expect_pdus("event", "3");
+    snapshot_.publish(ordered);
+    const std::uint64_t before = queued();
+    for (std::uint64_t n = 1; n <= 4; ++n) {
+        feed(connect(), x2("after-" + std::to_string(n), text).octets());
+        ASSERT_TRUE(wait_queued(before + (2 * n))) << n;
+    }
+}
+
 }  // namespace
 }  // namespace lihandover::intake

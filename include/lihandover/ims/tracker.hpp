@@ -27,7 +27,7 @@ struct Copy {
     enum class Kind : std::uint8_t { sip = 1, msrp = 2, mime = 3 } kind = Kind::sip;
     Direction direction = Direction::unknown;
     std::optional<model::Instant> at;  ///< when it was intercepted, as the point of interception says
-    model::Instant received_at;        ///< by our clock
+    model::Instant received_at;        ///< by our clock; its events have this time where it has no other
     /// Matched target identifiers: the text of each, without the element around it.
     std::vector<std::string_view> matched;
     std::string_view mime_type;               ///< of kind mime
@@ -94,6 +94,8 @@ class Tracker {
     /// What is due: messages that stayed incomplete, sessions that were idle. Call at due().
     [[nodiscard]] model::Status expire(SteadyTime now, Made& out);
     [[nodiscard]] std::optional<SteadyTime> due() const;
+    /// Gives out, as it is, the unfinished message of which nothing has come for longest. False if there is none.
+    [[nodiscard]] model::Result<bool> give_out_oldest(SteadyTime now, Made& out);
 
     /// Options of a reload; sessions that are open follow them.
     void set_options(TrackerOptions options);

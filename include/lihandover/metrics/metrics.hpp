@@ -216,6 +216,7 @@ struct X2x3Metrics : EventMetrics {
     Counter times_ahead;  ///< events with a time further ahead than intake.max_future
     Counter unknown_attributes;
     Gauge sessions;
+    Gauge waiting_bytes;
     Gauge unfinished_bytes;
 
     [[nodiscard]] const Counter& pdus(PduOutcome outcome) const { return pdus_by[static_cast<std::size_t>(outcome)]; }

@@ -12,6 +12,8 @@ using metrics::PduOutcome;
 
 // Its connection has judged it.
 constexpr PduBounds any_size{.max_header = UINT32_MAX, .max_payload = UINT32_MAX};
+// Taken for one commit, and in memory until then: a PDU of many tasks is as many copies.
+constexpr std::size_t bytes_at_once = std::size_t{8} << 20U;
 
 ims::Copy::Kind kind_of(const Pdu& pdu) {
     switch (static_cast<PayloadFormat>(pdu.format)) {
@@ -95,18 +97,21 @@ void CopyTaker::note_remarks(const ims::Made& made, TakenCopies& out) {
     }
 }
 
-void CopyTaker::keep(std::uint64_t owner, std::string bytes, Changes& changes) {
+void CopyTaker::keep(std::uint64_t owner, std::string bytes, std::size_t counted, Changes& changes) {
     const std::uint64_t id = next_id_++;
-    kept_[owner].push_back(id);
+    kept_[owner].push_back({id, counted});
+    kept_bytes_ += counted;
     changes.keep.emplace(id, std::move(bytes));
 }
 
 void CopyTaker::keep_copy(const ims::Copy& copy, Changes& changes) {
     if (made_.kept_by != 0) {
-        keep(made_.kept_by, encode_copy(copy, copy.payload), changes);
+        keep(made_.kept_by, encode_copy(copy, copy.payload), 0, changes);
     }
     for (const ims::Made::Part& part : made_.kept_parts) {
-        keep(part.owner, encode_copy(copy, copy.payload.substr(part.first, part.size)), changes);
+        std::string bytes = encode_copy(copy, copy.payload.substr(part.first, part.size));
+        const std::size_t size = bytes.size();
+        keep(part.owner, std::move(bytes), size, changes);
     }
 }
 
@@ -116,15 +121,16 @@ void CopyTaker::let_go(Changes& changes) {
         if (found == kept_.end()) {
             continue;
         }
-        for (const std::uint64_t id : found->second) {
-            if (const auto shared = shared_.find(id); shared != shared_.end()) {
+        for (const KeptPart& part : found->second) {
+            if (const auto shared = shared_.find(part.id); shared != shared_.end()) {
                 if (--shared->second > 0) {
                     continue;  // another owner needs it
                 }
                 shared_.erase(shared);
             }
-            if (changes.keep.erase(id) == 0) {
-                changes.out.let_go.push_back(id);
+            kept_bytes_ -= part.bytes;
+            if (changes.keep.erase(part.id) == 0) {
+                changes.out.let_go.push_back(part.id);
             }
         }
         kept_.erase(found);
@@ -133,7 +139,7 @@ void CopyTaker::let_go(Changes& changes) {
 
 /// Under the id that it has: another one would be that of a copy which is still to come, or put it behind those which
 /// followed it. What was kept for one owner is all needed, even where another now needs only a part.
-std::size_t CopyTaker::take_over(std::uint64_t id) {
+std::size_t CopyTaker::take_over(std::uint64_t id, std::size_t bytes) {
     std::vector<std::uint64_t> owners;
     const auto add = [&owners](std::uint64_t owner) {
         if (owner != 0 && std::ranges::find(owners, owner) == owners.end()) {
@@ -144,9 +150,11 @@ std::size_t CopyTaker::take_over(std::uint64_t id) {
     for (const ims::Made::Part& part : made_.kept_parts) {
         add(part.owner);
     }
+    const std::size_t counted = made_.kept_parts.empty() ? 0 : bytes;
     for (const std::uint64_t owner : owners) {
-        kept_[owner].push_back(id);
+        kept_[owner].push_back({id, counted});
     }
+    kept_bytes_ += counted;
     if (owners.size() > 1) {
         shared_[id] = owners.size();
     }
@@ -165,7 +173,7 @@ void CopyTaker::take_kept(store::KeptCopy kept, SteadyTime now, TakenCopies& out
         // It stays where it is, for the next start.
         out.problem = taken.error().message;
     }
-    const std::size_t needed = take_over(kept.id);
+    const std::size_t needed = take_over(kept.id, kept.bytes.size());
     if (needed == 0 && !out.problem) {
         changes.out.let_go.push_back(kept.id);
     }
@@ -181,6 +189,10 @@ bool CopyTaker::take_pdu(const Pdu& pdu, const Piece& piece, const Piece::Entry&
     CopyTexts texts;
     ims::Copy copy = copy_of(pdu, entry.received_at, texts);
     for (; place.xid < entry.xid_count; ++place.xid) {
+        if (out.bytes >= bytes_at_once) {
+            out.more = true;
+            return false;
+        }
         copy.xid = piece.xids[entry.first_xid + place.xid];
         const auto taken = tracker_.take(copy, now, made_);
         const bool made_event = !made_.events.empty();
@@ -192,6 +204,7 @@ bool CopyTaker::take_pdu(const Pdu& pdu, const Piece& piece, const Piece::Entry&
                 {std::move(event), of_this_task ? place.earlier : std::vector<model::Uuid>{}, entry.size});
         }
         note_remarks(made_, out);
+        out.bytes += entry.size;
         if (!taken) {
             out.problem = taken.error().message;
             return false;
@@ -203,8 +216,28 @@ bool CopyTaker::take_pdu(const Pdu& pdu, const Piece& piece, const Piece::Entry&
         place.made_event = place.made_event || made_event;
         place.repeated = place.repeated || repeated;
         place.malformed = place.malformed || made_.outcome == ims::Made::Outcome::malformed;
+        give_out(now, out, changes);
     }
     return true;
+}
+
+/// Messages that never end must not take the room that others need to go out.
+void CopyTaker::give_out(SteadyTime now, TakenCopies& out, Changes& changes) {
+    while (kept_bytes_ > most_kept_) {
+        const auto given = tracker_.give_out_oldest(now, made_);
+        let_go(changes);
+        for (ims::MadeEvent& event : made_.events) {
+            out.events.push_back({std::move(event), {}, 0});
+        }
+        note_remarks(made_, out);
+        if (!given || !*given) {
+            return;  // tried again with the next copy
+        }
+        constexpr std::string_view remark = "unfinished messages take too much room: the oldest go out as they are";
+        if (std::ranges::find(out.remarks, remark) == out.remarks.end()) {
+            out.remarks.push_back(remark);
+        }
+    }
 }
 
 void CopyTaker::take(const Inbox::Pieces& pieces, SteadyTime now, CopyPlace& place, TakenCopies& out) {

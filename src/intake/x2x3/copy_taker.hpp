@@ -33,6 +33,8 @@ struct TakenCopies {
     store::KeptChanges changes;
     std::array<std::uint64_t, metrics::pdu_outcome_names.size()> pdus{};
     std::vector<std::string_view> remarks;  ///< each once
+    std::size_t bytes = 0;                  ///< of the copies, one for each task
+    bool more = false;                      ///< it is enough for one commit: what is left is taken by another call
     /// Why a copy could not be taken; it and those after it are taken by another call.
     std::optional<std::string> problem;
 };
@@ -54,13 +56,21 @@ class CopyTaker {
   public:
     using SteadyTime = ims::Tracker::SteadyTime;
 
-    CopyTaker(ims::TrackerOptions options, ims::Spools& spools) : tracker_(std::move(options), spools) {}
+    struct Options {
+        ims::TrackerOptions tracker;
+        /// Bytes of kept copies of messages. Beyond, what is unfinished goes out as it is, the
+        /// message of which nothing has come for longest first.
+        std::uint64_t most_kept = UINT64_MAX;
+    };
+
+    CopyTaker(Options options, ims::Spools& spools)
+        : tracker_(std::move(options.tracker), spools), most_kept_(options.most_kept) {}
 
     /// Takes up a copy that was kept before the daemon last ended. All of them, in their order, before anything else.
     void take_kept(store::KeptCopy copy, SteadyTime now, TakenCopies& out);
 
     /// Takes the pieces' PDUs from `place` on, and moves it to their end; or to the one that could not be taken
-    /// (TakenCopies::problem).
+    /// (TakenCopies::problem), or that belongs into another commit (TakenCopies::more).
     void take(const Inbox::Pieces& pieces, SteadyTime now, CopyPlace& place, TakenCopies& out);
 
     /// Messages that stayed incomplete, and sessions that were idle.
@@ -68,28 +78,40 @@ class CopyTaker {
     /// When to call it.
     [[nodiscard]] std::optional<SteadyTime> due() const { return tracker_.due(); }
 
-    void set_options(ims::TrackerOptions options) { tracker_.set_options(std::move(options)); }
+    void set_options(Options options) {
+        tracker_.set_options(std::move(options.tracker));
+        most_kept_ = options.most_kept;
+    }
     [[nodiscard]] std::size_t sessions() const { return tracker_.sessions(); }
     [[nodiscard]] std::uint64_t unfinished_bytes() const { return tracker_.unfinished_bytes(); }
 
   private:
     struct Changes;
+    /// A copy that a session or a message needs.
+    struct KeptPart {
+        std::uint64_t id = 0;
+        std::size_t bytes = 0;  ///< counted where a message needs it
+    };
 
     bool take_pdu(const Pdu& pdu, const Piece& piece, const Piece::Entry& entry, SteadyTime now, CopyPlace& place,
                   TakenCopies& out, Changes& changes);
     void keep_copy(const ims::Copy& copy, Changes& changes);
-    void keep(std::uint64_t owner, std::string bytes, Changes& changes);
-    /// Notes who needs a copy that was kept before. Returns how many do.
-    std::size_t take_over(std::uint64_t id);
+    ///   counted   bytes of it that giving out messages can free
+    void keep(std::uint64_t owner, std::string bytes, std::size_t counted, Changes& changes);
+    /// Notes who needs a copy of so many bytes that was kept before. Returns how many do.
+    std::size_t take_over(std::uint64_t id, std::size_t bytes);
     void let_go(Changes& changes);
+    void give_out(SteadyTime now, TakenCopies& out, Changes& changes);
     static void note_remarks(const ims::Made& made, TakenCopies& out);
 
     ims::Tracker tracker_;
     ims::Made made_;
     /// Kept copies by what needs them.
-    std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> kept_;
+    std::unordered_map<std::uint64_t, std::vector<KeptPart>> kept_;
     /// Of kept copies that several need: how many still do.
     std::unordered_map<std::uint64_t, std::size_t> shared_;
+    std::uint64_t kept_bytes_ = 0;  ///< of messages
+    std::uint64_t most_kept_;
     std::uint64_t next_id_ = 1;
 };
 

@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -36,6 +37,10 @@ constexpr std::size_t batch_bytes = std::size_t{4} << 20U;
 constexpr std::size_t events_at_once = 256;
 // Events of kept copies that are committed together at a start.
 constexpr std::size_t rebuilt_at_once = 1000;
+
+CopyTaker::Options options_of(const X2x3Settings& settings) {
+    return {settings.tracker, settings.most_kept};
+}
 
 TaskMatch match_of(const TaskEvent& event) {
     return {event.made.xid, event.earlier, &event.made.targeted, event.made.substance};
@@ -76,7 +81,7 @@ class X2x3Door::Impl {
                               nullptr, &services.kept}),
           group_(pipeline_),
           spools_(services.objects),
-          taker_(settings_.tracker, spools_),
+          taker_(options_of(settings_), spools_),
           working_(executor) {}
 
     [[nodiscard]] model::Status rebuild();
@@ -84,7 +89,7 @@ class X2x3Door::Impl {
     [[nodiscard]] asio::awaitable<void> serve(http::Stream& stream);
     void reconfigure(X2x3Settings settings) {
         settings_ = std::move(settings);
-        new_options_ = settings_.tracker;
+        new_options_ = options_of(settings_);
         inbox_.wake();
     }
     [[nodiscard]] asio::awaitable<void> stop(std::chrono::milliseconds grace, bool for_good);
@@ -104,14 +109,20 @@ class X2x3Door::Impl {
     [[nodiscard]] asio::awaitable<void> work();
     [[nodiscard]] asio::awaitable<void> work_off(Inbox::Pieces pieces);
     [[nodiscard]] asio::awaitable<void> expire(CopyTaker::SteadyTime when);
+    [[nodiscard]] bool is_due() const { return new_options_ || (due_ && *due_ <= services_.clock.steady()); }
     /// Runs `work`, with the tracker to itself, where it may block.
     template <typename Work>
     [[nodiscard]] asio::awaitable<TakenCopies> on_worker(Work work);
     /// Makes durable what was taken, however long it takes.
     [[nodiscard]] asio::awaitable<void> commit(TakenCopies taken);
-    /// The same with one try: what fails stays in the group, and is committed with the first batch.
+    /// The same with one try, at a start: what fails is committed before the first batch, or with it.
     [[nodiscard]] asio::awaitable<void> commit_once(TakenCopies taken);
-    /// One without objects, whose time is known.
+    /// While nothing can be committed: takes what is due, whose changes may make room. Returns those that can go now.
+    ///   count   is increased by the events taken
+    [[nodiscard]] asio::awaitable<store::KeptChanges> take_due(std::size_t& count);
+    /// Takes the events of late_, as far as they can be taken now. Returns how many.
+    [[nodiscard]] asio::awaitable<std::size_t> take_late();
+    /// One without objects.
     void take_now(const TaskEvent& event);
     [[nodiscard]] asio::awaitable<void> take_event(TaskEvent& event);
     [[nodiscard]] asio::awaitable<Outcome> offer(TaskEvent& event);
@@ -119,6 +130,7 @@ class X2x3Door::Impl {
     [[nodiscard]] asio::awaitable<bool> attach(const TaskEvent& event, std::vector<AttachedObject>& objects);
     void count_time(const TaskEvent& event, const Moment& moment) const;
     void report(const TakenCopies& taken);
+    void say(const std::vector<std::string_view>& remarks);
 
     asio::any_io_executor executor_;
     std::string source_;
@@ -135,7 +147,8 @@ class X2x3Door::Impl {
     StoreSpools spools_;
     CopyTaker taker_;  ///< used by one job of the workers at a time
     std::optional<CopyTaker::SteadyTime> due_;
-    std::optional<ims::TrackerOptions> new_options_;
+    TakenCopies late_;  ///< its events could not be taken, and its changes belong to them
+    std::optional<CopyTaker::Options> new_options_;
     ConnectionParts parts_{pipeline_, reading_,   waiting_,
                            inbox_,    sequences_, log_,
                            metrics_,  settings_,  [this](std::size_t gaps) { count_gaps(gaps); }};
@@ -190,19 +203,28 @@ model::Status X2x3Door::Impl::rebuild() {
 }
 
 asio::awaitable<void> X2x3Door::Impl::work() {
+    if (!late_.events.empty()) {
+        co_await commit(std::exchange(late_, {}));
+    }
     for (;;) {
         const auto now = services_.clock.steady();
         const auto soon = now + SequenceCheck::patience;
         co_await inbox_.wait(due_ ? std::min(*due_, soon) : soon);
         count_gaps(sequences_.expire(services_.clock.steady()));
         if (!inbox_.empty()) {
-            co_await work_off(inbox_.take(batch_bytes));
+            auto pieces = inbox_.take(batch_bytes);
+            std::size_t bytes = 0;
+            for (const auto& piece : pieces) {
+                bytes += piece->octets.size();
+            }
+            co_await work_off(std::move(pieces));
+            inbox_.durable(bytes);
+            metrics_.waiting_bytes.set(static_cast<double>(inbox_.bytes()));
         } else if (stopping_) {
             break;
         }
-        const auto then = services_.clock.steady();
-        if (new_options_ || (due_ && *due_ <= then)) {
-            co_await expire(then);
+        if (is_due()) {
+            co_await expire(services_.clock.steady());
         }
     }
     if (for_good_) {
@@ -236,12 +258,17 @@ asio::awaitable<void> X2x3Door::Impl::work_off(Inbox::Pieces pieces) {
         TakenCopies taken =
             co_await on_worker([&](TakenCopies& made) { taker_.take(pieces, services_.clock.steady(), place, made); });
         const bool stuck = taken.problem.has_value();
+        const bool more = taken.more;
         co_await commit(std::move(taken));
-        if (!stuck) {
+        if (stuck) {
+            log_.warn_changed("a message is too large for memory and cannot be spooled, which is tried again");
+            co_await pauses.next();
+            if (is_due()) {
+                co_await expire(services_.clock.steady());
+            }
+        } else if (!more) {
             co_return;
         }
-        log_.warn_changed("a message is too large for memory and cannot be spooled, which is tried again");
-        co_await pauses.next();
     }
 }
 
@@ -261,7 +288,7 @@ asio::awaitable<void> X2x3Door::Impl::commit(TakenCopies taken) {
         if (++count % events_at_once == 0) {
             co_await asio::post(executor_, asio::use_awaitable);
         }
-        if (event.made.objects.empty() && (event.made.event.timestamp || services_.clock.is_trusted())) {
+        if (event.made.objects.empty()) {
             take_now(event);
         } else {
             co_await take_event(event);
@@ -276,16 +303,54 @@ asio::awaitable<void> X2x3Door::Impl::commit(TakenCopies taken) {
         }
         log_.warn_changed("the store takes nothing, so no more is read than fits into memory");
         co_await pauses.next();
+        taken.changes = co_await take_due(count);
     }
     log_.good("the store takes again what comes in");
-    metrics_.accepted.add(taken.events.size());
+    metrics_.accepted.add(count);
+    if (!late_.events.empty()) {
+        co_await commit(std::exchange(late_, {}));
+    }
+}
+
+asio::awaitable<store::KeptChanges> X2x3Door::Impl::take_due(std::size_t& count) {
+    if (late_.events.empty()) {
+        if (!is_due()) {
+            co_return store::KeptChanges{};
+        }
+        late_ = co_await on_worker([&](TakenCopies& made) { taker_.expire(services_.clock.steady(), made); });
+        say(late_.remarks);
+    }
+    const std::size_t taken = co_await take_late();
+    metrics_.received.add(taken);
+    count += taken;
+    co_return late_.events.empty() ? std::exchange(late_, {}).changes : store::KeptChanges{};
+}
+
+asio::awaitable<std::size_t> X2x3Door::Impl::take_late() {
+    std::size_t taken = 0;
+    for (TaskEvent& event : late_.events) {
+        const Outcome outcome = co_await offer(event);
+        if (outcome.kind != Outcome::Kind::accepted) {
+            break;
+        }
+        ++taken;
+    }
+    late_.events.erase(late_.events.begin(), late_.events.begin() + static_cast<std::ptrdiff_t>(taken));
+    co_return taken;
 }
 
 asio::awaitable<void> X2x3Door::Impl::commit_once(TakenCopies taken) {
-    for (TaskEvent& event : taken.events) {
-        static_cast<void>(co_await offer(event));
+    const bool behind = !late_.events.empty();
+    std::ranges::move(taken.events, std::back_inserter(late_.events));
+    std::ranges::move(taken.changes.keep, std::back_inserter(late_.changes.keep));
+    std::ranges::move(taken.changes.let_go, std::back_inserter(late_.changes.let_go));
+    if (!behind) {
+        static_cast<void>(co_await take_late());
     }
-    static_cast<void>(co_await group_.commit(std::move(taken.changes)));
+    // What belongs to an event that cannot be taken yet is neither kept nor let go without it.
+    if (late_.events.empty()) {
+        static_cast<void>(co_await group_.commit(std::exchange(late_, {}).changes));
+    }
 }
 
 void X2x3Door::Impl::report(const TakenCopies& taken) {
@@ -295,18 +360,17 @@ void X2x3Door::Impl::report(const TakenCopies& taken) {
             metrics_.pdus_by[n].add(taken.pdus[n]);
         }
     }
-    for (const std::string_view remark : taken.remarks) {
+    say(taken.remarks);
+}
+
+void X2x3Door::Impl::say(const std::vector<std::string_view>& remarks) {
+    for (const std::string_view remark : remarks) {
         log_.warn_once(remark);
     }
 }
 
 asio::awaitable<void> X2x3Door::Impl::take_event(TaskEvent& event) {
     Pauses pauses(executor_);
-    while (!event.made.event.timestamp && !services_.clock.is_trusted()) {
-        // Nobody knows when it happened.
-        log_.warn_changed("the clock is not trusted, so copies without a time wait");
-        co_await pauses.next();
-    }
     for (;;) {
         const Outcome outcome = co_await offer(event);
         if (outcome.kind == Outcome::Kind::accepted) {

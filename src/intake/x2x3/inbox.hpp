@@ -66,6 +66,10 @@ class Inbox {
     /// The pieces that came first, of about `bytes` together; at least one if there is any.
     [[nodiscard]] Pieces take(std::size_t bytes);
     [[nodiscard]] bool empty() const { return pieces_.empty(); }
+    /// Of PDUs that were added to pieces and are not durable yet.
+    void arrived(std::size_t bytes) { bytes_ += bytes; }
+    void durable(std::size_t bytes) { bytes_ -= bytes; }
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
     /// Waits until there is something, until wake() or until `when`.
     [[nodiscard]] boost::asio::awaitable<void> wait(Time when);
@@ -73,6 +77,7 @@ class Inbox {
 
   private:
     std::deque<std::shared_ptr<Piece>> pieces_;
+    std::size_t bytes_ = 0;
     boost::asio::steady_timer wake_;
     bool woken_ = false;
 };

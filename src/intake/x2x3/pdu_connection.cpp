@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
@@ -27,6 +28,11 @@ constexpr std::chrono::seconds pdu_time{60};
 constexpr std::size_t least_rate = std::size_t{16} * 1024;
 // Tasks of one PDU.
 constexpr std::size_t max_tasks = 64;
+
+bool is_copy(const Pdu& pdu) {
+    const auto type = static_cast<PduType>(pdu.type);
+    return type == PduType::x2 || type == PduType::x3;
+}
 
 bool is_read(const Pdu& pdu) {
     switch (static_cast<PayloadFormat>(pdu.format)) {
@@ -68,6 +74,9 @@ asio::awaitable<void> PduConnection::run() {
             co_await asio::post(parts_.waiting.executor(), asio::use_awaitable);
         } else if (goes_on && cut == Cut::full) {
             co_await wait_for_room();
+        } else if (goes_on && cut == Cut::clock) {
+            goes_on = !stream_.ending();
+            co_await wait_for_clock();
         }
         if (!goes_on || cut == Cut::lost) {
             co_return;
@@ -139,6 +148,13 @@ asio::awaitable<void> PduConnection::wait_for_room() {
     granted_ = granted ? size : 0;
 }
 
+asio::awaitable<void> PduConnection::wait_for_clock() {
+    constexpr std::chrono::milliseconds pause{100};
+    parts_.log.warn_once("the clock is not trusted, so a connection whose PDUs have no time is not read on");
+    asio::steady_timer timer(parts_.waiting.executor(), pause);
+    co_await timer.async_wait(asio::use_awaitable);
+}
+
 PduConnection::Cut PduConnection::cut_slice() {
     const Moment moment = parts_.pipeline.now();
     std::size_t bytes = 0;
@@ -157,6 +173,10 @@ PduConnection::Cut PduConnection::cut_slice() {
                     "than max_payload allows");
                 return Cut::lost;
             case PduRead::pdu:
+                // Whoever it concerns: it counts as sent when it was received, and nobody knows when that is.
+                if (!pdu_.at && !moment.clock_trusted && is_copy(pdu_)) {
+                    return Cut::clock;
+                }
                 if (!take(moment)) {
                     return Cut::full;
                 }
@@ -235,6 +255,7 @@ bool PduConnection::pass_on(const Moment& moment) {
         }
         const bool is_new = piece->entries.empty();
         piece->append(received_.unread().substr(0, pdu_.octets), known_, received_at_);
+        parts_.inbox.arrived(pdu_.octets);
         if (is_new) {
             last_piece_ = piece;
             parts_.inbox.add(std::move(piece));
@@ -261,6 +282,8 @@ bool PduConnection::pass_on(const Moment& moment) {
 }
 
 void PduConnection::report() {
+    // Before keepalives are acknowledged: whoever got an answer sees what was read before it.
+    parts_.metrics.waiting_bytes.set(static_cast<double>(parts_.inbox.bytes()));
     for (std::size_t n = 0; n < counts_.size(); ++n) {
         if (counts_[n] > 0) {
             parts_.metrics.pdus_by[n].add(std::exchange(counts_[n], 0));

@@ -56,6 +56,7 @@ class PduConnection {
         all,    ///< no whole PDU is left
         slice,  ///< it is another one's turn
         full,   ///< the next one has no room
+        clock,  ///< nobody knows when the next one was sent
         lost,   ///< what follows cannot be understood
     };
 
@@ -66,6 +67,7 @@ class PduConnection {
     [[nodiscard]] Clock::time_point deadline() const;
     [[nodiscard]] boost::asio::awaitable<bool> acknowledge();
     [[nodiscard]] boost::asio::awaitable<void> wait_for_room();
+    [[nodiscard]] boost::asio::awaitable<void> wait_for_clock();
 
     [[nodiscard]] Cut cut_slice();
     /// False where there is no room for it.

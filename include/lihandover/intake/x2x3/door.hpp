@@ -43,6 +43,9 @@ struct X2x3Settings {
     /// Bytes of PDUs of known tasks that are read and not yet durable, and of those being read. Beyond, reading waits.
     /// As it was at the start.
     std::size_t memory = std::size_t{64} << 20;
+    /// Bytes of kept copies of messages that are not complete. Beyond, they go out as they are, the message of which
+    /// nothing has come for longest first.
+    std::uint64_t most_kept = std::uint64_t{1} << 30;
 };
 
 /// Takes in what points of interception send to one listener (TS 103 221-2).
@@ -51,7 +54,8 @@ struct X2x3Settings {
 /// no warrant lists are dropped at once, whatever the store does. What is left is worked off in the order in which it
 /// came, a batch at a time: the tracker makes events of it (in the workers), their items and the copies that are still
 /// needed are committed together, and only then the next batch is begun. While the store cannot commit, the batch is
-/// tried again, and reading goes on only until the memory for it is used up; nothing that was read is dropped.
+/// tried again, with what becomes due meanwhile, since letting go of its copies may be what makes room; and reading goes
+/// on only until the memory for it is used up. Nothing that was read is dropped.
 ///
 /// On one thread, that of the executor, but for rebuild() and sequence_gaps().
 class X2x3Door final : public http::StreamHandler {
