@@ -478,6 +478,23 @@ void Dialogs::describe(const Take& take, Heard& heard) {
     }
 }
 
+/// Copies of one request at several hops, and of its answer, have one number.
+std::uint16_t Dialogs::number_of_description(Heard& heard) {
+    Call& call = heard.call;
+    const SipMessage& message = heard.message;
+    const End asker = message.request ? heard.sender : other(heard.sender);
+    const bool of_beginning = message.request ? is_initial(message) : message.cseq == call.cseq && asker == End::caller;
+    if (of_beginning || !call.confirmed) {
+        return 0;
+    }
+    if (call.changed_by != message.cseq || call.changed_from != asker) {
+        call.changed_by = message.cseq;
+        call.changed_from = asker;
+        ++call.changes;
+    }
+    return call.changes;
+}
+
 void Dialogs::add_path(const Take& take, Heard& heard, const SdpMsrp& medium) {
     if (medium.path.empty()) {
         return;
@@ -493,7 +510,9 @@ void Dialogs::add_path(const Take& take, Heard& heard, const SdpMsrp& medium) {
         session.file = std::make_unique<std::string>(medium.file->name.substr(0, 1024));
     }
     const TableKey key = path_key(take.copy.xid, uri);
-    const auto [place, fresh] = paths_.try_emplace(key, PathPlace{heard.slot, heard.sender, file});
+    const PathPlace path{heard.slot, heard.sender, file, number_of_description(heard),
+                         static_cast<std::uint32_t>(&heard.call - session.calls.data())};
+    const auto [place, fresh] = paths_.try_emplace(key, path);
     if (!fresh && place->second.session == heard.slot) {
         return;
     }
@@ -503,7 +522,7 @@ void Dialogs::add_path(const Take& take, Heard& heard, const SdpMsrp& medium) {
         }
         return;
     }
-    place->second = {heard.slot, heard.sender, file};
+    place->second = path;
     session.paths.push_back(key);
     heard.changed = true;
 }
@@ -743,6 +762,24 @@ std::optional<Dialogs::Found> Dialogs::find(const Take& take, std::string_view f
     }
     sessions_.touch(found.slot, take.now);
     return found;
+}
+
+Dialogs::PathOrigin Dialogs::origin(const Take& take, std::string_view from_path, std::string_view to_path) const {
+    PathOrigin origin;
+    for (const std::string_view path : {from_path, to_path}) {
+        const auto found = paths_.find(path_key(take.copy.xid, path));
+        if (found == paths_.end()) {
+            continue;
+        }
+        const PathPlace& place = found->second;
+        const std::uint64_t session = sessions_[place.session].owner;
+        if (origin.session == 0) {
+            origin = {session, place.call, place.description};
+        } else if (origin.session == session && origin.call == place.call) {
+            origin.description = std::max<std::uint32_t>(origin.description, place.description);
+        }
+    }
+    return origin;
 }
 
 const Identities& Dialogs::identities(Slot slot, End end) const {

@@ -50,6 +50,15 @@ class Dialogs {
     };
     [[nodiscard]] std::optional<Found> find(const Take& take, std::string_view from_path, std::string_view to_path);
 
+    /// What described a pair of paths.
+    struct PathOrigin {
+        std::uint64_t session = 0;      ///< a name of its own; 0: neither path is known
+        std::uint32_t call = 0;         ///< of the session
+        std::uint32_t description = 0;  ///< of the call, the later of the two paths': 0 when it began, then one more for
+                                        ///< each change
+    };
+    [[nodiscard]] PathOrigin origin(const Take& take, std::string_view from_path, std::string_view to_path) const;
+
     [[nodiscard]] const Identities& identities(Slot slot, End end) const;
     /// The conversation that all of it belongs to; where its paths are not known yet, that of its first frame.
     [[nodiscard]] Digest conversation(Slot slot, const model::Uuid& xid, std::string_view from_path,
@@ -81,6 +90,9 @@ class Dialogs {
         std::uint32_t branch = 0;                    ///< of the first INVITE
         std::uint32_t cseq = 0;                      ///< of the last INVITE
         std::array<std::uint32_t, 4> called_tags{};  ///< of those who answered with 2xx and have not gone
+        std::uint32_t changed_by = 0;  ///< the CSeq number of the last request in the dialog that described anything
+        std::uint16_t changes = 0;
+        End changed_from = End::caller;
         std::array<Described, 2> described{};
         bool invited = false;
         bool forked = false;
@@ -138,6 +150,8 @@ class Dialogs {
         Slot session = no_slot;
         End end = End::caller;
         bool file = false;
+        std::uint16_t description = 0;  ///< of its call, that brought it
+        std::uint32_t call = 0;         ///< of the session
     };
     /// A message of a call that is known.
     struct Heard;
@@ -158,6 +172,7 @@ class Dialogs {
     void take_success(const Take& take, Heard& heard);
     void take_failure(const Take& take, Heard& heard);
     void describe(const Take& take, Heard& heard);
+    static std::uint16_t number_of_description(Heard& heard);
     void add_path(const Take& take, Heard& heard, const SdpMsrp& medium);
     void add_identities(Heard& heard);
     void note_focus(Heard& heard);

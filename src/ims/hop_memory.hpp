@@ -8,37 +8,57 @@
 
 #include "aged.hpp"
 #include "digest.hpp"
+#include "lihandover/model/time.hpp"
 
 namespace lihandover::ims {
 
+/// Where and when a message came.
+struct HopPlace {
+    std::uint64_t hop = 0;          ///< the pair of paths
+    std::uint64_t session = 0;      ///< 0: its signalling was not seen
+    std::uint32_t call = 0;         ///< of the session
+    std::uint32_t description = 0;  ///< of the call: paths of a later one stand in the place of those before
+    model::Instant at;              ///< of the first copy of it, as the point of interception says
+    model::Instant received_at;     ///< by our clock
+};
+
 /// Which messages came by which hops, so that copies of one message at several hops make one event: of the same content
-/// on different pairs of paths the nth here is the nth there (TS 24.247 A.4.3).
+/// on different pairs of paths the nth here is the nth there (TS 24.247 A.4.3), as far as they were sent at about the
+/// same time. The same words that are said later on new paths are said again.
 class HopMemory {
   public:
     /// Counts a message that has come whole.
     ///   content   what the copies have in common
-    ///   hop       the pair of paths
     /// Returns the event of the copy that came first, nullopt where this is the first. Then the caller names its event
     /// by add().
-    [[nodiscard]] std::optional<Digest> count(const TableKey& content, std::uint64_t hop, SteadyTime now);
-    void add(const TableKey& content, const Digest& event);
+    [[nodiscard]] std::optional<Digest> count(const TableKey& content, const HopPlace& place, SteadyTime now);
+    void add(const TableKey& content, const HopPlace& place, const Digest& event);
 
     /// Content that did not come for longer is new again.
     static constexpr std::chrono::minutes keep_for{10};
     static constexpr std::size_t most = 65'536;
     static constexpr std::size_t most_hops = 32;
     static constexpr std::size_t most_events = 64;  ///< between the hop that is ahead and the one that is behind
+    /// Between copies of one message, by the clocks of the points of interception or by ours.
+    static constexpr std::chrono::seconds apart{30};
 
   private:
     struct Hop {
-        std::uint64_t name = 0;
+        HopPlace place;  ///< of the first message
         std::uint64_t messages = 0;
+    };
+    struct Event {
+        Digest name{};
+        model::Instant at;
+        model::Instant received_at;
     };
     struct Seen {
         std::vector<Hop> hops;
-        std::vector<Digest> events;  ///< the last ones
+        std::vector<Event> events;  ///< the last ones
         std::uint64_t messages = 0;
     };
+    [[nodiscard]] static std::uint64_t before(const Seen& seen, const HopPlace& place);
+    [[nodiscard]] static bool may_be(const Event& event, const HopPlace& place);
     AgedTable<Seen> table_;
 };
 

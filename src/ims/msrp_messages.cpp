@@ -285,6 +285,16 @@ TableKey MsrpMessages::common_key(const Take& take, const Outgoing& outgoing) {
     return maker.add(head.content_type).add(outgoing.ranges).finish();
 }
 
+HopPlace MsrpMessages::place_of(const Take& take, const Head& head) const {
+    const Dialogs::PathOrigin origin = dialogs_.origin(take, head.from, head.to);
+    return {head.hop.first,
+            origin.session,
+            origin.call,
+            origin.description,
+            take.copy.at.value_or(take.copy.received_at),
+            take.copy.received_at};
+}
+
 /// What it says. A spooled one has one object, whose bytes are the outgoing ones then.
 Content MsrpMessages::content_of(const Take& take, Outgoing& outgoing, SpooledContent& spooled) const {
     const Head& head = outgoing.head;
@@ -302,7 +312,8 @@ void MsrpMessages::go_out(const Take& take, Outgoing& outgoing) {
     const Copy copy = head.note.copy();
     const Take then{copy, take.now, take.options, take.secret, take.out};
     const TableKey common = common_key(then, outgoing);
-    if (const auto event = hops_.count(common, head.hop.first, take.now)) {
+    const HopPlace place = place_of(then, head);
+    if (const auto event = hops_.count(common, place, take.now)) {
         sent_.add(head.message, {*event, *event != Digest{}}, take.now);
         take.repeat();
         return;
@@ -317,7 +328,7 @@ void MsrpMessages::go_out(const Take& take, Outgoing& outgoing) {
     const bool is_message = content.is_message();
     MsrpEnds ends = ends_of(then, dialogs_, {head.from, head.to});
     add_wrapping_ends(content, ends, dialogs_);
-    hops_.add(common, is_message ? event : Digest{});
+    hops_.add(common, place, is_message ? event : Digest{});
     sent_.add(head.message, {event, is_message}, take.now);
     if (is_message) {
         add_message(then, outgoing, content, ends, event);

@@ -108,6 +108,7 @@ class MsrpMessages {
     void go_out(const Take& take, Outgoing& outgoing);
     [[nodiscard]] Content content_of(const Take& take, Outgoing& outgoing, SpooledContent& spooled) const;
     void add_message(const Take& take, Outgoing& outgoing, const Content& content, MsrpEnds& ends, const Digest& event);
+    [[nodiscard]] HopPlace place_of(const Take& take, const Head& head) const;
     [[nodiscard]] TableKey common_key(const Take& take, const Outgoing& outgoing);
 
     Spools& spools_;

@@ -460,6 +460,33 @@ TEST_F(Hops, ChunkedCopiesMakeOneEventToo) {
     EXPECT_EQ(lines(), (Lines{"message \"in several pieces\""}));
 }
 
+TEST_F(Hops, TheSameWordsAfterAChangeOfPathsAreSaidAgain) {
+    constexpr std::string_view moved = "msrp://a2.example:2855/s3;tcp";
+    open();
+    msrp(send("ok"));
+    Call change = call;
+    change.cseq = 2;
+    change.branch = "z9hG4bKtwo";
+    sip(again("INVITE", change, description(moved)));
+    sip(answer(200, change, description(bob_path)), Direction::to_target);
+    msrp(send("ok", {.transaction = "tr02", .id = "m2", .from = std::string(moved)}));
+    EXPECT_EQ(lines(), (Lines{"message \"ok\"", "message \"ok\""}));
+    // Copies of one at a hop whose signalling was not seen.
+    msrp(leg("ok", 7, 1));
+    msrp(leg("ok", 7, 2));
+    EXPECT_EQ(events.size(), 2U);
+}
+
+TEST_F(Hops, TheSameWordsLaterOnPathsThatNobodyDescribedAreSaidAgain) {
+    msrp(leg("ok", 1, 1));
+    msrp(leg("ok", 2, 1));
+    pass(seconds(45));
+    msrp(leg("ok", 3, 1));
+    msrp(leg("ok", 4, 1));
+    EXPECT_EQ(events.size(), 2U);
+    EXPECT_NE(ids().front(), ids().back());
+}
+
 TEST_F(Hops, AHopWhoseSignallingWasNotSeenBelongsToTheOnlySession) {
     open();
     msrp(leg("hello", 7, 1));

@@ -121,6 +121,7 @@ struct SentCopy {
     std::string sdp;
     std::vector<std::string> matched;
     std::optional<model::Instant> at;
+    model::Instant received_at;
     std::string point;
     int task = 1;
 
@@ -131,6 +132,7 @@ struct SentCopy {
         copy.kind = kind;
         copy.direction = direction;
         copy.at = at;
+        copy.received_at = received_at;
         copy.matched.assign(matched.begin(), matched.end());
         copy.mime_type = mime_type;
         copy.mime_transfer_encoding = encoding;
@@ -206,6 +208,7 @@ class TrackerTest : public testing::Test {
         made.correlation = correlation;
         made.matched = matched;
         made.at = at;
+        made.received_at = {std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count(), 0};
         return made;
     }
     void pass(std::chrono::milliseconds time) {
