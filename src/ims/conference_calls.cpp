@@ -14,7 +14,7 @@ namespace lihandover::ims {
 
 namespace {
 
-constexpr std::size_t longest_uri = 1024;
+constexpr std::size_t longest_uri = Identities::longest_uri;
 constexpr std::size_t longest_subject = 4096;
 /// Of one call.
 constexpr std::size_t most_paths = 16;

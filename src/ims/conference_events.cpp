@@ -238,14 +238,14 @@ void ConferenceTable::expire(const Take& take) {
         remove(at, take.out);
     }
     refers_.trim(take.now, keep_refers, most_refers);
-    nicknames_.trim(take.now, keep_nicknames, most_nicknames);
+    trim_nicknames(take);
     early_answers_.trim(take.now, keep_early, most_early);
 }
 
 std::optional<SteadyTime> ConferenceTable::due(const TrackerOptions& options) const {
     std::optional<SteadyTime> first;
-    for (const auto& at :
-         {calls_.due(), ended_.due(linger), legs_.due(options.session_idle), conferences_.due(options.session_idle)}) {
+    for (const auto& at : {calls_.due(), ended_.due(linger), legs_.due(options.session_idle),
+                           conferences_.due(options.session_idle), nicknames_.due(keep_nicknames)}) {
         if (at && (!first || *at < *first)) {
             first = at;
         }
@@ -689,7 +689,7 @@ bool ConferenceTable::take_body(const Take& take, std::string_view content_type,
 
 // ---- nicknames
 
-void ConferenceTable::take_frame(const Take& take, const MsrpFrame& frame) {
+void ConferenceTable::take_frame(const Take& take, const MsrpFrame& frame, const FramePlace& place) {
     const bool nickname = frame.request && frame.method == "NICKNAME" && frame.use_nickname;
     if (!nickname && legs_.size() == 0 && nicknames_.size() == 0) {
         return;
@@ -702,21 +702,41 @@ void ConferenceTable::take_frame(const Take& take, const MsrpFrame& frame) {
         conferences_.touch(legs_[leg].conference, take.now);
     }
     if (nickname) {
-        take_nickname(take, frame, paths);
+        take_nickname(take, frame, place, paths);
     } else if (!frame.request && frame.status >= 200) {
         take_answer(take, frame, leg != no_slot);
     }
 }
 
-void ConferenceTable::take_nickname(const Take& take, const MsrpFrame& frame, const FramePaths& paths) {
+void ConferenceTable::take_nickname(const Take& take, const MsrpFrame& frame, const FramePlace& place,
+                                    const FramePaths& paths) {
     const TableKey key = transaction_of(take, frame);
-    Nickname nickname{without_escapes(*frame.use_nickname), std::string(paths.from.substr(0, longest_path)),
-                      std::string(paths.to.substr(0, longest_path))};
+    Nickname nickname{without_escapes(*frame.use_nickname),
+                      std::string(paths.from.substr(0, longest_path)),
+                      std::string(paths.to.substr(0, longest_path)),
+                      {}};
     if (early_answers_.find(key) != nullptr) {
         tell_nickname(take, nickname, frame.transaction, false);
     } else if (nicknames_.find(key) == nullptr) {
+        if (place.beginning == 0) {
+            nickname.owner = owners_.next();
+            take.out.kept_parts.push_back({nickname.owner, place.first, place.size});
+        }
         nicknames_.add(key, std::move(nickname), take.now);
-        nicknames_.trim(take.now, keep_nicknames, most_nicknames);
+        trim_nicknames(take);
+    }
+}
+
+void ConferenceTable::forget_nickname(const TableKey& key, Made& out) {
+    if (const std::uint64_t owner = nicknames_.find(key)->owner; owner != 0) {
+        out.let_go.push_back(owner);
+    }
+    nicknames_.remove(key);
+}
+
+void ConferenceTable::trim_nicknames(const Take& take) {
+    while (nicknames_.size() > most_nicknames || nicknames_.due_at(take.now, keep_nicknames) != nullptr) {
+        forget_nickname(TableKey(nicknames_.oldest()->key), take.out);
     }
 }
 
@@ -727,7 +747,7 @@ void ConferenceTable::take_answer(const Take& take, const MsrpFrame& answer, boo
     const TableKey key = transaction_of(take, answer);
     if (const Nickname* waiting = nicknames_.find(key)) {
         const Nickname nickname = *waiting;
-        nicknames_.remove(key);
+        forget_nickname(key, take.out);
         if (answer.status < 300) {
             tell_nickname(take, nickname, answer.transaction, true);
         }

@@ -15,6 +15,7 @@
 #include "lihandover/ims/msrp.hpp"
 #include "lihandover/ims/sip.hpp"
 #include "msrp_ends.hpp"
+#include "msrp_streams.hpp"
 #include "owners.hpp"
 #include "take.hpp"
 
@@ -53,7 +54,7 @@ namespace lihandover::ims {
 /// - Kept for a restart: the INVITE of a focus, the 2xx and BYE of a call until it is forgotten, those of the call that
 ///   made the conference known as long as that is; the last whole document and those after it; policies. At most 1000
 ///   documents and 4 MiB of each: beyond that the next whole one begins anew, and after a restart before it the first
-///   document tells the state. Wishes (REFER) and unanswered NICKNAMEs are not kept.
+///   document tells the state. A NICKNAME is kept until it is answered; wishes (REFER) are not.
 class ConferenceTable {
   public:
     ConferenceTable(const TableSecret& secret, Owners& owners)
@@ -62,7 +63,7 @@ class ConferenceTable {
     /// Any message: INVITE, BYE, REFER and NOTIFY count, and answers to them.
     void take_sip(const Take& take, const SipMessage& message);
     /// Any frame: NICKNAME counts, and answers, which may be to it. Others say that a session goes on.
-    void take_frame(const Take& take, const MsrpFrame& frame);
+    void take_frame(const Take& take, const MsrpFrame& frame, const FramePlace& place);
     /// A body of kind mime, decoded. False for one that is no document of a conference: it is handed over as any other
     /// body.
     [[nodiscard]] bool take_body(const Take& take, std::string_view content_type, std::string_view body);
@@ -102,6 +103,7 @@ class ConferenceTable {
         std::string name;
         std::string from_path;
         std::string to_path;
+        std::uint64_t owner = 0;  ///< of its frame; 0: it is not kept
     };
 
     // Finding
@@ -142,7 +144,9 @@ class ConferenceTable {
                        const ConferenceInfo& info);
 
     // Nicknames
-    void take_nickname(const Take& take, const MsrpFrame& frame, const FramePaths& paths);
+    void take_nickname(const Take& take, const MsrpFrame& frame, const FramePlace& place, const FramePaths& paths);
+    void forget_nickname(const TableKey& key, Made& out);
+    void trim_nicknames(const Take& take);
     void take_answer(const Take& take, const MsrpFrame& answer, bool in_conference);
     void tell_nickname(const Take& take, const Nickname& nickname, std::string_view transaction, bool by_answer);
 

@@ -1,12 +1,14 @@
 #include "identities.hpp"
 
+#include <algorithm>
+#include <vector>
+
 namespace lihandover::ims {
 
 namespace {
 
 constexpr std::size_t head = 3;
 constexpr char name_rank = '\x7F';
-constexpr std::size_t longest_uri = 1024;
 constexpr std::size_t longest_name = 256;
 
 std::size_t length_at(std::string_view bytes, std::size_t at) {
@@ -48,6 +50,16 @@ void Identities::add(Rank rank, std::string_view uri) {
     if (bytes_.size() + head + uri.size() <= max_bytes) {
         bytes_.insert(place, entry(rank_byte, uri));
     }
+}
+
+bool Identities::has_longer(const SipMessage& message) {
+    const auto is_longer = [](const SipAddress& address) { return address.uri.size() > longest_uri; };
+    const auto any_is = [&is_longer](const std::vector<SipAddress>& list) {
+        return std::ranges::any_of(list, is_longer);
+    };
+    return message.request_uri.size() > longest_uri || is_longer(message.from) || is_longer(message.to) ||
+           any_is(message.asserted) || any_is(message.preferred) || any_is(message.called_party) ||
+           any_is(message.history) || any_is(message.diversion);
 }
 
 void Identities::add_asserted(const SipMessage& message) {

@@ -32,6 +32,10 @@ class Identities {
 
     /// Identities beyond these bytes are passed by.
     static constexpr std::size_t max_bytes = 4096;
+    /// As long as an identifier of an event may be. Longer ones are passed by.
+    static constexpr std::size_t longest_uri = 1024;
+    /// Whether the message has one of those.
+    [[nodiscard]] static bool has_longer(const SipMessage& message);
 
   private:
     /// One after the other, by rank: rank, two bytes of length, URI. A name has the last rank.

@@ -33,6 +33,7 @@ void add_one(const Take& take, const Imdn& notification, const Content& content,
              ImdnIds& ids) {
     const auto type = type_of(notification);
     if (!type) {
+        take.out.remarks.emplace_back("disposition notifications of a status that no event has are passed over");
         return;
     }
     // Each of the receivers of a message tells its own.

@@ -6,6 +6,7 @@
 #include "aged.hpp"
 #include "conference_events.hpp"
 #include "dialogs.hpp"
+#include "identities.hpp"
 #include "lihandover/ims/msrp.hpp"
 #include "lihandover/ims/sip.hpp"
 #include "msrp_messages.hpp"
@@ -155,7 +156,7 @@ class Tracker::Impl : public FrameTaker {
         if (place.beginning != 0) {
             take.out.let_go.push_back(place.beginning);
         }
-        conferences_.take_frame(take, frame);
+        conferences_.take_frame(take, frame, place);
         if (!frame.request) {
             status_.take_response(take, frame, place);
         } else if (frame.method == "REPORT") {
@@ -186,6 +187,9 @@ class Tracker::Impl : public FrameTaker {
             return;
         }
         take.out.remarks.insert(take.out.remarks.end(), message->mended.begin(), message->mended.end());
+        if (Identities::has_longer(*message)) {
+            take.out.remarks.emplace_back("identities of more than 1024 octets are passed over");
+        }
         const std::string_view method = message->method;
         conferences_.take_sip(take, *message);
         if (method == "MESSAGE") {

@@ -59,6 +59,12 @@ TEST_F(PageMessages, TextIsContent) {
     EXPECT_FALSE(last().event.has_conversation);
 }
 
+TEST_F(PageMessages, AnIdentityTooLongForAnEventIsPassedOverAndSaid) {
+    sip(message("hi", "text/plain", "P-Asserted-Identity: <sip:" + std::string(1100, 'a') + "@a.example>\n"));
+    EXPECT_EQ(lines(), Lines{"message \"hi\""});
+    EXPECT_EQ(out.remarks.size(), 1U);
+}
+
 TEST_F(PageMessages, HtmlIsContentToo) {
     sip(message("<b>eight</b>", "text/html;charset=utf-8"));
     EXPECT_EQ(line_of(last()), "message \"<b>eight</b>\"");
