@@ -34,7 +34,6 @@ std::string contents(const std::filesystem::path& file) {
 class Disks : public StoreTest {
   protected:
     void SetUp() override {
-        install_fault_vfs();
         faults().none();
         file_faults().none();
         // A log of 256 KiB, which is copied and begun anew all the time.

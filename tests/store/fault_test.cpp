@@ -26,7 +26,6 @@ using testing::SizeIs;
 class Faulty : public StoreTest {
   protected:
     void SetUp() override {
-        install_fault_vfs();
         faults().none();
         before_ = spdlog::default_logger();
         spdlog::set_default_logger(

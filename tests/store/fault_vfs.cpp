@@ -234,18 +234,20 @@ void lose_power(const std::filesystem::path& from, const std::filesystem::path& 
     }
 }
 
-void install_fault_vfs() {
-    static std::once_flag once;
-    std::call_once(once, [] {
-        real_vfs = sqlite3_vfs_find(nullptr);
-        shim_vfs = *real_vfs;
-        shim_vfs.zName = "faults";
-        shim_vfs.pNext = nullptr;
-        shim_vfs.szOsFile = static_cast<int>(sizeof(File)) + real_vfs->szOsFile;
-        shim_vfs.xOpen = open_file;
-        shim_vfs.xGetLastError = last_error;
-        sqlite3_vfs_register(&shim_vfs, 1);
-    });
-}
+namespace {
+
+/// Before anything of the program asks SQLite for its file system: what lies above the default one keeps it.
+[[maybe_unused]] const bool is_default = [] {
+    real_vfs = sqlite3_vfs_find(nullptr);
+    shim_vfs = *real_vfs;
+    shim_vfs.zName = "faults";
+    shim_vfs.pNext = nullptr;
+    shim_vfs.szOsFile = static_cast<int>(sizeof(File)) + real_vfs->szOsFile;
+    shim_vfs.xOpen = open_file;
+    shim_vfs.xGetLastError = last_error;
+    return sqlite3_vfs_register(&shim_vfs, 1) == SQLITE_OK;
+}();
+
+}  // namespace
 
 }  // namespace lihandover::store::test

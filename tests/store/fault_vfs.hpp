@@ -48,6 +48,4 @@ void follow_the_disk(bool follow);
 /// Writes the files of one directory as a loss of power now would leave them into another.
 void lose_power(const std::filesystem::path& from, const std::filesystem::path& to);
 
-void install_fault_vfs();
-
 }  // namespace lihandover::store::test

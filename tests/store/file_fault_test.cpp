@@ -193,7 +193,6 @@ TEST_F(KeysOnAFailingDisk, AreGivenToOneEachWhereTheDatabaseIsOpenedAgainDuringA
 class KeysOfAStore : public StoreTest {
   protected:
     void SetUp() override {
-        install_fault_vfs();
         faults().none();
         file_faults().none();
         follow_files(true);

@@ -26,7 +26,6 @@ constexpr std::int64_t row_bytes = 3000;
 class GatheredLog : public testing::Test {
   protected:
     void SetUp() override {
-        install_fault_vfs();
         faults().none();
         ASSERT_NE(wal_vfs(), nullptr);
         std::ofstream(file_).close();

@@ -13,7 +13,6 @@ namespace lihandover::store::test {
 namespace {
 
 std::unique_ptr<Store> open_sqlite(const std::filesystem::path& directory, const model::Clock& clock) {
-    install_fault_vfs();
     auto opened = Store::open({directory, 0, std::chrono::hours(24 * 90)}, clock);
     return opened ? std::move(*opened) : nullptr;
 }
