@@ -23,6 +23,7 @@ namespace {
 constexpr std::chrono::minutes linger{5};
 // A request of MSRP is given up after 30 s without an answer (RFC 4975 7.1.1).
 constexpr std::chrono::seconds keep_nicknames{64};
+constexpr std::size_t largest_kept_nickname = 8192;
 constexpr std::size_t most_nicknames = 4096;
 constexpr std::chrono::seconds keep_early{10};
 constexpr std::size_t most_early = 4096;
@@ -718,7 +719,7 @@ void ConferenceTable::take_nickname(const Take& take, const MsrpFrame& frame, co
     if (early_answers_.find(key) != nullptr) {
         tell_nickname(take, nickname, frame.transaction, false);
     } else if (nicknames_.find(key) == nullptr) {
-        if (place.beginning == 0) {
+        if (place.beginning == 0 && place.size <= largest_kept_nickname) {
             nickname.owner = owners_.next();
             take.out.kept_parts.push_back({nickname.owner, place.first, place.size});
         }

@@ -766,16 +766,20 @@ std::optional<Dialogs::Found> Dialogs::find(const Take& take, std::string_view f
 
 Dialogs::PathOrigin Dialogs::origin(const Take& take, std::string_view from_path, std::string_view to_path) const {
     PathOrigin origin;
-    for (const std::string_view path : {from_path, to_path}) {
-        const auto found = paths_.find(path_key(take.copy.xid, path));
+    const std::array paths{path_key(take.copy.xid, from_path), path_key(take.copy.xid, to_path)};
+    origin.ends = {paths[0].first, paths[1].first};
+    for (const TableKey& path : paths) {
+        const auto found = paths_.find(path);
         if (found == paths_.end()) {
             continue;
         }
         const PathPlace& place = found->second;
         const std::uint64_t session = sessions_[place.session].owner;
         if (origin.session == 0) {
-            origin = {session, place.call, place.description};
-        } else if (origin.session == session && origin.call == place.call) {
+            origin.session = session;
+            origin.call = place.call;
+        }
+        if (origin.session == session) {
             origin.description = std::max<std::uint32_t>(origin.description, place.description);
         }
     }

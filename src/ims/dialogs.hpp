@@ -54,8 +54,9 @@ class Dialogs {
     struct PathOrigin {
         std::uint64_t session = 0;      ///< a name of its own; 0: neither path is known
         std::uint32_t call = 0;         ///< of the session
-        std::uint32_t description = 0;  ///< of the call, the later of the two paths': 0 when it began, then one more for
-                                        ///< each change
+        std::uint32_t description = 0;  ///< of its call, the later of the two paths': 0 when it began, then one more
+                                        ///< for each change
+        std::array<std::uint64_t, 2> ends{};  ///< a name of each path, known or not
     };
     [[nodiscard]] PathOrigin origin(const Take& take, std::string_view from_path, std::string_view to_path) const;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -14,17 +15,22 @@ namespace lihandover::ims {
 
 /// Where and when a message came.
 struct HopPlace {
-    std::uint64_t hop = 0;          ///< the pair of paths
-    std::uint64_t session = 0;      ///< 0: its signalling was not seen
-    std::uint32_t call = 0;         ///< of the session
-    std::uint32_t description = 0;  ///< of the call: paths of a later one stand in the place of those before
-    model::Instant at;              ///< of the first copy of it, as the point of interception says
-    model::Instant received_at;     ///< by our clock
+    std::uint64_t hop = 0;                ///< the pair of paths
+    std::uint64_t back = 0;               ///< the same pair the other way
+    std::array<std::uint64_t, 2> ends{};  ///< the ends of both
+    std::uint64_t session = 0;            ///< 0: its signalling was not seen
+    std::uint32_t call = 0;               ///< of the session
+    std::uint32_t description = 0;        ///< of the call: paths of a later one stand in the place of those before
+    /// From its first chunk to its last, as the point of interception says, and by our clock.
+    struct Times {
+        model::Instant from;
+        model::Instant until;
+    } said, received;
 };
 
 /// Which messages came by which hops, so that copies of one message at several hops make one event: of the same content
 /// on different pairs of paths the nth here is the nth there (TS 24.247 A.4.3), as far as they were sent at about the
-/// same time. The same words that are said later on new paths are said again.
+/// same time. The same words that are said later on new paths are said again, and so are those that go the other way.
 class HopMemory {
   public:
     /// Counts a message that has come whole.
@@ -49,8 +55,8 @@ class HopMemory {
     };
     struct Event {
         Digest name{};
-        model::Instant at;
-        model::Instant received_at;
+        HopPlace::Times said;
+        HopPlace::Times received;
     };
     struct Seen {
         std::vector<Hop> hops;
@@ -59,6 +65,7 @@ class HopMemory {
     };
     [[nodiscard]] static std::uint64_t before(const Seen& seen, const HopPlace& place);
     [[nodiscard]] static bool may_be(const Event& event, const HopPlace& place);
+    [[nodiscard]] TableKey with_way(const TableKey& content, const HopPlace& place);
     AgedTable<Seen> table_;
 };
 

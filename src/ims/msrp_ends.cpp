@@ -1,6 +1,7 @@
 #include "msrp_ends.hpp"
 
 #include <algorithm>
+#include <span>
 
 namespace lihandover::ims {
 
@@ -14,15 +15,27 @@ bool is_whole(const MsrpFrame& frame) {
            (!frame.range || !frame.range->total || *frame.range->total == frame.body.size());
 }
 
-TableKey hop_of(const Take& take, const MsrpFrame& frame) {
+namespace {
+
+TableKey hop_of(const Take& take, std::span<const std::string_view> to, std::span<const std::string_view> from) {
     KeyMaker maker = key_for(take, Table::hop);
-    maker.add(take.copy.xid).add(std::uint64_t{frame.to_path.size()});
-    for (const auto* path : {&frame.to_path, &frame.from_path}) {
-        for (const std::string_view uri : *path) {
+    maker.add(take.copy.xid).add(std::uint64_t{to.size()});
+    for (const auto path : {to, from}) {
+        for (const std::string_view uri : path) {
             maker.add(uri);
         }
     }
     return maker.finish();
+}
+
+}  // namespace
+
+TableKey hop_of(const Take& take, const MsrpFrame& frame) {
+    return hop_of(take, frame.to_path, frame.from_path);
+}
+
+TableKey hop_back_of(const Take& take, const MsrpFrame& frame) {
+    return hop_of(take, frame.from_path, frame.to_path);
 }
 
 TableKey transaction_of(const Take& take, const MsrpFrame& frame) {

@@ -24,6 +24,8 @@ struct FramePaths {
 [[nodiscard]] bool is_whole(const MsrpFrame& frame);
 /// All of its paths, relays too: the same for all frames of one hop in one direction.
 [[nodiscard]] TableKey hop_of(const Take& take, const MsrpFrame& frame);
+/// That of a frame the other way.
+[[nodiscard]] TableKey hop_back_of(const Take& take, const MsrpFrame& frame);
 /// What it is to its hop: the first of each path, whichever way round, and the transaction. The same for a request and
 /// its response.
 [[nodiscard]] TableKey transaction_of(const Take& take, const MsrpFrame& frame);

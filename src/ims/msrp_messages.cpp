@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <utility>
 
 #include "content.hpp"
@@ -16,12 +17,20 @@ constexpr std::chrono::minutes keep_frames{10};
 // Points of interception on the way of one message are not so far behind each other.
 constexpr std::chrono::seconds keep_for_hops{60};
 constexpr std::size_t most_kept_on = 4096;
+constexpr std::size_t most_repeats = 64;  // of one event, that are kept
 // Reports may come long after their message.
 constexpr std::chrono::hours keep_sent{24};
 
 TableKey unfinished_key(const Take& take, const TableKey& hop, const MsrpFrame& frame) {
     const std::string_view id = frame.message_id.empty() ? frame.transaction : frame.message_id;
     return key_for(take, Table::content).add(hop).add(id).finish();
+}
+
+TableKey key_of(const Digest& event) {
+    TableKey key;
+    std::memcpy(&key.first, event.data(), sizeof key.first);
+    std::memcpy(&key.second, event.data() + sizeof key.first, sizeof key.second);
+    return key;
 }
 
 TableKey frame_key(const Take& take, const TableKey& hop, const MsrpFrame& frame) {
@@ -86,6 +95,9 @@ MsrpMessages::Head MsrpMessages::head_of(const Take& take, const MsrpFrame& fram
     head.disposition = frame.content_disposition;
     head.transaction = frame.transaction;
     head.first = frame.range ? frame.range->start : 1;
+    head.back = hop_back_of(take, frame).first;
+    head.until = take.copy.at.value_or(take.copy.received_at);
+    head.received_until = take.copy.received_at;
     return head;
 }
 
@@ -118,14 +130,18 @@ model::Status MsrpMessages::take_send(const Take& take, const MsrpFrame& frame, 
     if (message == nullptr && is_whole(frame)) {
         const Head head = head_of(take, frame);
         Outgoing outgoing{head, frame.body, {}, digest_of(frame.body), {}};
-        go_out(take, outgoing);
+        const Gone gone = go_out(take, outgoing);
         frames_.add(as_frame, 0, take.now);
-        if (place.beginning == 0 && of_several_hops(take, head)) {
-            const std::uint64_t owner = owners_.next();
-            take.out.kept_parts.push_back({owner, place.first, place.size});
-            keep_on(take, {owner});
+        if (place.size > take.options.in_memory || !of_several_hops(take, head)) {
+            let_go_beginning();
+            return {};
         }
-        let_go_beginning();
+        std::vector<std::uint64_t> owners{owners_.next()};
+        take.out.kept_parts.push_back({owners.front(), place.first, place.size, true});
+        if (place.beginning != 0) {
+            owners.push_back(place.beginning);
+        }
+        keep_on(take, gone.event, std::move(owners), gone.repeat);
         return {};
     }
     if (auto added = add_chunk(take, key, frame); !added) {
@@ -133,7 +149,7 @@ model::Status MsrpMessages::take_send(const Take& take, const MsrpFrame& frame, 
     }
     frames_.add(as_frame, 0, take.now);
     message = unfinished_.find(key);
-    take.out.kept_parts.push_back({message->owners.front(), place.first, place.size});
+    take.out.kept_parts.push_back({message->owners.front(), place.first, place.size, true});
     if (place.beginning != 0) {
         message->owners.push_back(place.beginning);
     }
@@ -169,7 +185,7 @@ model::Status MsrpMessages::add_chunk(const Take& take, const TableKey& key, con
     }
     Head& head = *message->head;
     const std::uint64_t start = frame.range ? frame.range->start : 1;
-    head.note.earliest(take.copy.at);
+    note_chunk(take, head);
     if (start < head.first) {
         head.first = start;
         head.transaction = frame.transaction;
@@ -189,6 +205,12 @@ model::Status MsrpMessages::add_chunk(const Take& take, const TableKey& key, con
     unfinished_.touch(key, take.now);
     count(*message);
     return {};
+}
+
+void MsrpMessages::note_chunk(const Take& take, Head& head) {
+    head.note.earliest(take.copy.at);
+    head.until = std::max(head.until, take.copy.at.value_or(take.copy.received_at));
+    head.received_until = std::max(head.received_until, take.copy.received_at);
 }
 
 void MsrpMessages::count(Unfinished& message) {
@@ -212,7 +234,7 @@ model::Status MsrpMessages::finish(const Take& take, const TableKey& key) {
         take.out.remarks.emplace_back("a message came in too many pieces");
     }
     if (assembly.held() == 0) {
-        drop(take, key, false);  // a message that was given up before anything of it came
+        drop(take, key);  // a message that was given up before anything of it came
         return {};
     }
     auto bytes = assembly.take_bytes();
@@ -227,20 +249,18 @@ model::Status MsrpMessages::finish(const Take& take, const TableKey& key) {
     Outgoing outgoing{
         *message.head, {}, brought_in(std::move(*bytes), take.options.max_text), *digest, std::move(ranges)};
     const bool keep = complete && outgoing.bytes.in_memory() && of_several_hops(take, *message.head);
-    go_out(take, outgoing);
-    drop(take, key, keep);
+    const Gone gone = go_out(take, outgoing);
+    if (keep) {
+        keep_on(take, gone.event, std::exchange(unfinished_.find(key)->owners, {}), gone.repeat);
+    }
+    drop(take, key);
     return {};
 }
 
-void MsrpMessages::drop(const Take& take, const TableKey& key, bool keep_on) {
+void MsrpMessages::drop(const Take& take, const TableKey& key) {
     Unfinished& message = *unfinished_.find(key);
     message.assembly.reset();
     count(message);
-    if (keep_on) {
-        this->keep_on(take, std::move(message.owners));
-        unfinished_.remove(key);
-        return;
-    }
     std::erase_if(take.out.kept_parts, [&message](const Made::Part& part) {
         return std::ranges::find(message.owners, part.owner) != message.owners.end();
     });
@@ -254,17 +274,30 @@ bool MsrpMessages::of_several_hops(const Take& take, const Head& head) const {
     return session && dialogs_.has_several_legs(session->slot);
 }
 
-void MsrpMessages::keep_on(const Take& take, std::vector<std::uint64_t> owners) {
-    kept_on_.add(std::move(owners), take.now);
-    if (kept_on_.size() > most_kept_on) {
-        let_go_kept(take);
+/// After a restart a repeat alone would be a message of its own.
+void MsrpMessages::keep_on(const Take& take, const Digest& event, std::vector<std::uint64_t> owners, bool repeat) {
+    const TableKey key = key_of(event);
+    std::vector<std::uint64_t>* const known = kept_on_.find(key);
+    if (known != nullptr && known->size() < most_repeats) {
+        known->insert(known->end(), owners.begin(), owners.end());
+    } else if (known != nullptr || repeat) {
+        take.out.let_go.insert(take.out.let_go.end(), owners.begin(), owners.end());
+    } else {
+        kept_on_.add(key, std::move(owners), take.now);
+        if (kept_on_.size() > most_kept_on) {
+            let_go_kept(take);
+        }
     }
 }
 
-void MsrpMessages::let_go_kept(const Take& take) {
-    const Slot oldest = kept_on_.oldest();
-    take.out.let_go.insert(take.out.let_go.end(), kept_on_[oldest].begin(), kept_on_[oldest].end());
-    kept_on_.remove(oldest);
+bool MsrpMessages::let_go_kept(const Take& take) {
+    const auto* const oldest = kept_on_.oldest();
+    if (oldest == nullptr) {
+        return false;
+    }
+    take.out.let_go.insert(take.out.let_go.end(), oldest->value.begin(), oldest->value.end());
+    kept_on_.remove(TableKey(oldest->key));
+    return true;
 }
 
 /// What copies of one message at several hops have in common. Without a correlation only relays have the same one: they
@@ -287,12 +320,16 @@ TableKey MsrpMessages::common_key(const Take& take, const Outgoing& outgoing) {
 
 HopPlace MsrpMessages::place_of(const Take& take, const Head& head) const {
     const Dialogs::PathOrigin origin = dialogs_.origin(take, head.from, head.to);
-    return {head.hop.first,
-            origin.session,
-            origin.call,
-            origin.description,
-            take.copy.at.value_or(take.copy.received_at),
-            take.copy.received_at};
+    HopPlace place;
+    place.hop = head.hop.first;
+    place.back = head.back;
+    place.ends = origin.ends;
+    place.session = origin.session;
+    place.call = origin.call;
+    place.description = origin.description;
+    place.said = {take.copy.at.value_or(take.copy.received_at), head.until};
+    place.received = {take.copy.received_at, head.received_until};
+    return place;
 }
 
 /// What it says. A spooled one has one object, whose bytes are the outgoing ones then.
@@ -307,7 +344,7 @@ Content MsrpMessages::content_of(const Take& take, Outgoing& outgoing, SpooledCo
     return std::move(spooled.content);
 }
 
-void MsrpMessages::go_out(const Take& take, Outgoing& outgoing) {
+MsrpMessages::Gone MsrpMessages::go_out(const Take& take, Outgoing& outgoing) {
     const Head& head = outgoing.head;
     const Copy copy = head.note.copy();
     const Take then{copy, take.now, take.options, take.secret, take.out};
@@ -316,7 +353,7 @@ void MsrpMessages::go_out(const Take& take, Outgoing& outgoing) {
     if (const auto event = hops_.count(common, place, take.now)) {
         sent_.add(head.message, {*event, *event != Digest{}}, take.now);
         take.repeat();
-        return;
+        return {*event, true};
     }
     Digest event = event_of(copy, {head.from, head.to}, head.message_id);
     if (sent_.find(head.message) != nullptr) {
@@ -338,6 +375,7 @@ void MsrpMessages::go_out(const Take& take, Outgoing& outgoing) {
         then, content,
         {ends.sender, ends.receiver().uris, ends.sender_name, ends.receiver().name, ends.conversation, ends.kind},
         ids_);
+    return {event, false};
 }
 
 void MsrpMessages::add_message(const Take& take, Outgoing& outgoing, const Content& content, MsrpEnds& ends,
@@ -375,7 +413,7 @@ model::Status MsrpMessages::expire(const Take& take) {
             return finished;
         }
     }
-    while (kept_on_.due_at(take.now, keep_for_hops) != no_slot) {
+    while (kept_on_.due_at(take.now, keep_for_hops) != nullptr) {
         let_go_kept(take);
     }
     return {};

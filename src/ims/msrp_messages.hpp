@@ -52,6 +52,9 @@ class MsrpMessages {
     [[nodiscard]] model::Status expire(const Take& take);
     /// Gives out what there is of the message that nothing came of for longest; false if there is none.
     [[nodiscard]] model::Result<bool> give_out_oldest(const Take& take);
+    /// Lets go of the copies of one message that has gone out: those of other hops are another message then, should the
+    /// process end before they come. False if none are kept.
+    bool let_go_kept(const Take& take);
     [[nodiscard]] std::optional<SteadyTime> due(const TrackerOptions& options) const;
     [[nodiscard]] std::optional<SteadyTime> oldest() const { return unfinished_.due(std::chrono::milliseconds(0)); }
 
@@ -68,6 +71,7 @@ class MsrpMessages {
         CopyNote note;
         TableKey message;  ///< of the session, at any hop
         TableKey hop;
+        std::uint64_t back = 0;  ///< the hop the other way
         std::string from;
         std::string to;
         std::string message_id;
@@ -75,6 +79,8 @@ class MsrpMessages {
         std::string disposition;
         std::string transaction;  ///< of the chunk that begins first
         std::uint64_t first = 0;  ///< where that begins
+        model::Instant until;     ///< when the latest of its chunks was sent
+        model::Instant received_until;
     };
     struct Unfinished {
         std::unique_ptr<Head> head;
@@ -101,11 +107,17 @@ class MsrpMessages {
     [[nodiscard]] model::Status add_chunk(const Take& take, const TableKey& key, const MsrpFrame& frame);
     void count(Unfinished& message);
     [[nodiscard]] model::Status finish(const Take& take, const TableKey& key);
-    void drop(const Take& take, const TableKey& key, bool keep_on);
+    static void note_chunk(const Take& take, Head& head);
+    void drop(const Take& take, const TableKey& key);
     [[nodiscard]] bool of_several_hops(const Take& take, const Head& head) const;
-    void keep_on(const Take& take, std::vector<std::uint64_t> owners);
-    void let_go_kept(const Take& take);
-    void go_out(const Take& take, Outgoing& outgoing);
+    /// What was a repeat of the event goes with it.
+    void keep_on(const Take& take, const Digest& event, std::vector<std::uint64_t> owners, bool repeat);
+    /// An event, and whether it had gone out before.
+    struct Gone {
+        Digest event{};
+        bool repeat = false;
+    };
+    Gone go_out(const Take& take, Outgoing& outgoing);
     [[nodiscard]] Content content_of(const Take& take, Outgoing& outgoing, SpooledContent& spooled) const;
     void add_message(const Take& take, Outgoing& outgoing, const Content& content, MsrpEnds& ends, const Digest& event);
     [[nodiscard]] HopPlace place_of(const Take& take, const Head& head) const;
@@ -119,8 +131,9 @@ class MsrpMessages {
     AgedTable<Unfinished> unfinished_;
     AgedTable<char> frames_;
     HopMemory hops_;
-    /// Owners of the copies of messages that have gone out, which are kept until those of other hops are there.
-    AgedList<std::vector<std::uint64_t>> kept_on_;
+    /// Owners of the copies of messages that have gone out, which are kept until those of other hops are there; by the
+    /// event.
+    AgedTable<std::vector<std::uint64_t>> kept_on_;
     std::size_t in_memory_ = 0;
     std::uint64_t held_ = 0;
 };

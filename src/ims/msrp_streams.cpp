@@ -101,7 +101,7 @@ model::Result<std::size_t> MsrpStreams::go_on(const Take& take, const TableKey& 
     if (read == MsrpRead::incomplete && !begins && tail.bytes.size() <= max_tail) {
         held_ += payload.size();
         tails_.touch(key, take.now);
-        take.out.kept_parts.push_back({tail.owner, 0, payload.size()});
+        take.out.kept_parts.push_back({tail.owner, 0, payload.size(), true});
         return payload.size();
     }
     tail.bytes.resize(before);
@@ -150,7 +150,7 @@ model::Status MsrpStreams::keep_tail(const Take& take, std::size_t at, const Tab
     const std::uint64_t owner = owners_.next();
     tails_.add(key, Tail{std::string(rest), CopyNote(take.copy), owner}, take.now);
     held_ += rest.size();
-    take.out.kept_parts.push_back({owner, at, rest.size()});
+    take.out.kept_parts.push_back({owner, at, rest.size(), true});
     return {};
 }
 

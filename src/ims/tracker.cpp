@@ -125,6 +125,9 @@ class Tracker::Impl : public FrameTaker {
         out.clear();
         const Copy none;
         const Take take{none, now, options_, secret_, out};
+        if (messages_.let_go_kept(take)) {
+            return true;
+        }
         auto given = give_out_oldest(take);
         made_before_.remove_repeats(take);
         return given;

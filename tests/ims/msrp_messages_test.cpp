@@ -389,6 +389,23 @@ class Hops : public Msrp {
                            .from = "msrp://n" + name + ".example:1/out;tcp",
                            .to = "msrp://n" + std::to_string(leg + 1) + ".example:1/in;tcp"});
     }
+    /// A call that a node between the two passes on under another name, so that its messages have two legs.
+    void open_two_legs() {
+        for (const int leg : {1, 2}) {
+            Call its = call;
+            its.id += std::to_string(leg);
+            its.branch += std::to_string(leg);
+            sip(request("INVITE", its, description("msrp://n" + std::to_string(leg) + ".example:1/out;tcp")));
+        }
+        for (const int leg : {2, 1}) {
+            Call its = call;
+            its.id += std::to_string(leg);
+            its.branch += std::to_string(leg);
+            sip(answer(200, its, description("msrp://n" + std::to_string(leg + 1) + ".example:1/in;tcp")),
+                Direction::to_target);
+        }
+        events.clear();
+    }
 };
 
 TEST_F(Hops, CopiesOfOneMessageMakeOneEvent) {
@@ -432,6 +449,16 @@ TEST_F(Hops, TheAnswerInTheSameWordsIsAnotherMessage) {
     EXPECT_EQ(events.size(), 2U);
 }
 
+TEST_F(Hops, TheAnswerInTheSameWordsIsAnotherMessageWhereTheDirectionIsNotTold) {
+    msrp(leg("ok", 1, 1), Direction::several);
+    msrp(send("ok", {.transaction = "t9",
+                     .id = "m9",
+                     .from = "msrp://n2.example:1/in;tcp",
+                     .to = "msrp://n1.example:1/out;tcp"}),
+         Direction::several);
+    EXPECT_EQ(events.size(), 2U);
+}
+
 TEST_F(Hops, ReportsOfAnyHopReferToTheEvent) {
     msrp(leg("hello", 1, 1));
     msrp(leg("hello", 2, 1));
@@ -445,6 +472,32 @@ TEST_F(Hops, ReportsOfAnyHopReferToTheEvent) {
         Direction::to_target);
     EXPECT_EQ(lines(), (Lines{"message \"hello\"", "message_delivered delivered"}));
     EXPECT_EQ(last().event.refers_to, ids().front());
+}
+
+TEST_F(Hops, ARestartAfterTheFirstCopyWasLetGoMakesNoneOfItsRepeat) {
+    open_two_legs();
+    const std::size_t before = kept.size();
+    msrp(leg("hello", 1, 1));
+    pass(seconds(20));
+    msrp(leg("hello", 2, 1));
+    EXPECT_GT(kept.size(), before);
+    pass(seconds(45));
+    EXPECT_EQ(kept.size(), before);
+    restart();
+    EXPECT_EQ(std::ranges::count(lines(), "message \"hello\""), 1);
+}
+
+TEST_F(Hops, AFrameInTwoPayloadsIsKeptUntilItsCopiesCame) {
+    open_two_legs();
+    const std::string bytes = wire(leg("hello", 1, 1));
+    feed(copy(Copy::Kind::msrp, bytes.substr(0, 40)));
+    feed(copy(Copy::Kind::msrp, bytes.substr(40)));
+    ASSERT_EQ(events.size(), 1U);
+    const std::string id = ids().back();
+    restart();
+    EXPECT_EQ(msrp(leg("hello", 2, 1)), Made::Outcome::repeat);
+    EXPECT_EQ(std::ranges::count(ids(), id), 2) << "once more from what was kept, and no other";
+    EXPECT_EQ(std::ranges::count(lines(), "message \"hello\""), 2);
 }
 
 TEST_F(Hops, ChunkedCopiesMakeOneEventToo) {

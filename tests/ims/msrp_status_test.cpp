@@ -121,9 +121,9 @@ TEST_F(MsrpStatusTest, AnswersAndReportsOfTheDraftsFormCountToo) {
                "\nReport-Success: yes\nContent-Type: \"text/plain\"\n\n" + std::string(words) + "\n-----bd" + number +
                "$\n";
     };
-    const auto draft_report = [&to_alice](const std::string& number, std::string_view status) {
+    const auto draft_report = [&to_alice](const std::string& number, std::string_view code) {
         return "MSRP REPORT\nBoundary: bdr" + number + "\n" + to_alice + "TR-ID: 1" + number +
-               "\nMessage-ID: " + number + "\nStatus: " + std::string(status) + "\n-----bdr" + number + "$\n";
+               "\nMessage-ID: " + number + "\nStatus: " + std::string(code) + "\n-----bdr" + number + "$\n";
     };
     msrp(draft_send("2801", "hello"));
     msrp("MSRP 200 OK\nBoundary: bda\n" + to_alice + "TR-ID: 2801\n-----bda$\n", Direction::to_target);

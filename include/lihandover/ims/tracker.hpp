@@ -52,6 +52,7 @@ struct Made {
         std::uint64_t owner = 0;
         std::size_t first = 0;  ///< of the payload
         std::size_t size = 0;
+        bool of_message = false;  ///< give_out_oldest() lets it go, sooner or later
     };
     std::vector<Part> kept_parts;
     std::vector<std::uint64_t> let_go;  ///< owners whose copies are not needed any more
@@ -94,7 +95,9 @@ class Tracker {
     /// What is due: messages that stayed incomplete, sessions that were idle. Call at due().
     [[nodiscard]] model::Status expire(SteadyTime now, Made& out);
     [[nodiscard]] std::optional<SteadyTime> due() const;
-    /// Gives out, as it is, the unfinished message of which nothing has come for longest. False if there is none.
+    /// Makes room: lets go of what is only kept to recognise copies of other hops after a restart, and where there is
+    /// no more of that, gives out, as it is, the unfinished message of which nothing has come for longest. False if
+    /// there is none.
     [[nodiscard]] model::Result<bool> give_out_oldest(SteadyTime now, Made& out);
 
     /// Options of a reload; sessions that are open follow them.

@@ -110,8 +110,8 @@ void CopyTaker::keep_copy(const ims::Copy& copy, Changes& changes) {
     }
     for (const ims::Made::Part& part : made_.kept_parts) {
         std::string bytes = encode_copy(copy, copy.payload.substr(part.first, part.size));
-        const std::size_t size = bytes.size();
-        keep(part.owner, std::move(bytes), size, changes);
+        const std::size_t counted = part.of_message ? bytes.size() : 0;
+        keep(part.owner, std::move(bytes), counted, changes);
     }
 }
 
@@ -150,7 +150,8 @@ std::size_t CopyTaker::take_over(std::uint64_t id, std::size_t bytes) {
     for (const ims::Made::Part& part : made_.kept_parts) {
         add(part.owner);
     }
-    const std::size_t counted = made_.kept_parts.empty() ? 0 : bytes;
+    const bool of_message = std::ranges::any_of(made_.kept_parts, &ims::Made::Part::of_message);
+    const std::size_t counted = of_message ? bytes : 0;
     for (const std::uint64_t owner : owners) {
         kept_[owner].push_back({id, counted});
     }
@@ -180,6 +181,7 @@ void CopyTaker::take_kept(store::KeptCopy kept, SteadyTime now, TakenCopies& out
     let_go(changes);
     for (ims::MadeEvent& event : made_.events) {
         out.events.push_back({std::move(event), {}, copy->payload.size()});
+        out.bytes += copy->payload.size();
     }
     note_remarks(made_, out);
 }
@@ -226,6 +228,7 @@ void CopyTaker::give_out(SteadyTime now, TakenCopies& out, Changes& changes) {
     while (kept_bytes_ > most_kept_) {
         const auto given = tracker_.give_out_oldest(now, made_);
         let_go(changes);
+        const bool any = !made_.events.empty();
         for (ims::MadeEvent& event : made_.events) {
             out.events.push_back({std::move(event), {}, 0});
         }
@@ -234,7 +237,7 @@ void CopyTaker::give_out(SteadyTime now, TakenCopies& out, Changes& changes) {
             return;  // tried again with the next copy
         }
         constexpr std::string_view remark = "unfinished messages take too much room: the oldest go out as they are";
-        if (std::ranges::find(out.remarks, remark) == out.remarks.end()) {
+        if (any && std::ranges::find(out.remarks, remark) == out.remarks.end()) {
             out.remarks.push_back(remark);
         }
     }

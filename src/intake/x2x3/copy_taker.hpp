@@ -33,7 +33,7 @@ struct TakenCopies {
     store::KeptChanges changes;
     std::array<std::uint64_t, metrics::pdu_outcome_names.size()> pdus{};
     std::vector<std::string_view> remarks;  ///< each once
-    std::size_t bytes = 0;                  ///< of the copies, one for each task
+    std::size_t bytes = 0;                  ///< of the copies, one for each task; at a start of those with an event
     bool more = false;                      ///< it is enough for one commit: what is left is taken by another call
     /// Why a copy could not be taken; it and those after it are taken by another call.
     std::optional<std::string> problem;
@@ -58,8 +58,8 @@ class CopyTaker {
 
     struct Options {
         ims::TrackerOptions tracker;
-        /// Bytes of kept copies of messages. Beyond, what is unfinished goes out as it is, the
-        /// message of which nothing has come for longest first.
+        /// Bytes of kept copies of messages. Beyond, what is unfinished goes out as it is, the message of which nothing
+        /// has come for longest first.
         std::uint64_t most_kept = UINT64_MAX;
     };
 

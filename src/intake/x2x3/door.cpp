@@ -124,7 +124,8 @@ class X2x3Door::Impl {
     [[nodiscard]] asio::awaitable<std::size_t> take_late();
     /// One without objects.
     void take_now(const TaskEvent& event);
-    [[nodiscard]] asio::awaitable<void> take_event(TaskEvent& event);
+    ///   count   is increased by what else is taken, where it has to wait
+    [[nodiscard]] asio::awaitable<void> take_event(TaskEvent& event, std::size_t& count);
     [[nodiscard]] asio::awaitable<Outcome> offer(TaskEvent& event);
     /// False where the store cannot have them at present.
     [[nodiscard]] asio::awaitable<bool> attach(const TaskEvent& event, std::vector<AttachedObject>& objects);
@@ -185,7 +186,7 @@ model::Status X2x3Door::Impl::rebuild() {
     const auto read = services_.kept.for_each_kept(source_, [&](store::KeptCopy copy) {
         taker_.take_kept(std::move(copy), now, taken);
         problem = std::exchange(taken.problem, std::nullopt).has_value() || problem;
-        if (taken.events.size() >= rebuilt_at_once) {
+        if (taken.events.size() >= rebuilt_at_once || taken.bytes >= batch_bytes) {
             flush();
         }
     });
@@ -203,7 +204,7 @@ model::Status X2x3Door::Impl::rebuild() {
 }
 
 asio::awaitable<void> X2x3Door::Impl::work() {
-    if (!late_.events.empty()) {
+    if (!late_.events.empty() || !group_.is_empty()) {
         co_await commit(std::exchange(late_, {}));
     }
     for (;;) {
@@ -291,7 +292,7 @@ asio::awaitable<void> X2x3Door::Impl::commit(TakenCopies taken) {
         if (event.made.objects.empty()) {
             take_now(event);
         } else {
-            co_await take_event(event);
+            co_await take_event(event, count);
         }
     }
     report(taken);
@@ -340,13 +341,10 @@ asio::awaitable<std::size_t> X2x3Door::Impl::take_late() {
 }
 
 asio::awaitable<void> X2x3Door::Impl::commit_once(TakenCopies taken) {
-    const bool behind = !late_.events.empty();
     std::ranges::move(taken.events, std::back_inserter(late_.events));
     std::ranges::move(taken.changes.keep, std::back_inserter(late_.changes.keep));
     std::ranges::move(taken.changes.let_go, std::back_inserter(late_.changes.let_go));
-    if (!behind) {
-        static_cast<void>(co_await take_late());
-    }
+    static_cast<void>(co_await take_late());
     // What belongs to an event that cannot be taken yet is neither kept nor let go without it.
     if (late_.events.empty()) {
         static_cast<void>(co_await group_.commit(std::exchange(late_, {}).changes));
@@ -369,7 +367,7 @@ void X2x3Door::Impl::say(const std::vector<std::string_view>& remarks) {
     }
 }
 
-asio::awaitable<void> X2x3Door::Impl::take_event(TaskEvent& event) {
+asio::awaitable<void> X2x3Door::Impl::take_event(TaskEvent& event, std::size_t& count) {
     Pauses pauses(executor_);
     for (;;) {
         const Outcome outcome = co_await offer(event);
@@ -379,6 +377,8 @@ asio::awaitable<void> X2x3Door::Impl::take_event(TaskEvent& event) {
         if (outcome.kind == Outcome::Kind::unavailable) {
             log_.warn_changed("the store takes no binary object, so no more is read than fits into memory");
             co_await pauses.next();
+            // What was taken before is not held up by it, and what is due may make room.
+            static_cast<void>(co_await group_.commit(co_await take_due(count)));
         } else {
             // Larger than the store could ever hold: the event goes without its objects.
             log_.warn_once("a binary object is larger than store.max_bytes allows, its event goes without it");

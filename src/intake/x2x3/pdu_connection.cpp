@@ -173,8 +173,9 @@ PduConnection::Cut PduConnection::cut_slice() {
                     "than max_payload allows");
                 return Cut::lost;
             case PduRead::pdu:
-                // Whoever it concerns: it counts as sent when it was received, and nobody knows when that is.
-                if (!pdu_.at && !moment.clock_trusted && is_copy(pdu_)) {
+                // Whoever it concerns: it counts as sent when it was received, and nobody knows when that is. One that
+                // waited for room was received when it came.
+                if (granted_ == 0 && !pdu_.at && !moment.clock_trusted && is_copy(pdu_)) {
                     return Cut::clock;
                 }
                 if (!take(moment)) {
