@@ -54,6 +54,10 @@ class Builder {
             end.name = name;
             end.path = path + ".tls";
             end.files = {options.tls.certificate, options.tls.private_key, options.tls.ca, options.tls_crl};
+            if (options.tls.psk) {
+                end.files.psks.push_back({options.tls.psk->identity, options.tls.psk->key_file});
+            }
+            end.choice = {options.tls.groups, options.tls.suites};
             assembly_.delivery.destinations.push_back({name, options, nullptr});
             add_end(std::move(end), strictness_ == Strictness::start);
             assembly_.profiles.emplace(name, std::move(profile));
@@ -65,8 +69,8 @@ class Builder {
         if (!configured) {
             return;
         }
-        server_end(metrics::CertificateRole::objectserver, "objectserver", "objectserver.tls", configured->tls,
-                   tls::Alpn::http);
+        TlsEnd end = server_end(metrics::CertificateRole::objectserver, "objectserver", "objectserver.tls",
+                                configured->tls, tls::Alpn::http);
         objectserver::Settings& settings = assembly_.objectserver.emplace();
         settings.clients = configured->tls.clients;
         const config::Store& store = assembly_.configuration.store;
@@ -77,9 +81,10 @@ class Builder {
         settings.bounds.record_retention = std::chrono::duration_cast<std::chrono::seconds>(store.record_retention);
         for (const auto& [name, options] : assembly_.configuration.destinations) {
             if (options.binary && options.binary->model == config::BinaryModel::a) {
-                settings.certificates.emplace(name, options.binary->client_certificates);
+                settings.certificates.emplace(name, clients_of(*options.binary, end.files, settings.clients));
             }
         }
+        add_end(std::move(end), false);
     }
 
     void signing_key() {
@@ -128,18 +133,36 @@ class Builder {
   private:
     void listener(const std::string& path, const std::string& name, const config::ServerTls& options,
                   tls::Alpn protocols) {
-        server_end(metrics::CertificateRole::intake, name, path, options, protocols);
+        add_end(server_end(metrics::CertificateRole::intake, name, path, options, protocols), false);
     }
 
-    void server_end(metrics::CertificateRole role, const std::string& name, const std::string& path,
-                    const config::ServerTls& options, tls::Alpn protocols) {
+    /// Who may fetch a destination's objects. Pre-shared keys go to the server's files too.
+    static std::vector<std::string> clients_of(const config::Binary& binary, tls::Files& files,
+                                               std::vector<std::string>& allowed) {
+        std::vector<std::string> clients = binary.client_certificates;
+        for (const config::PreSharedKey& key : binary.client_psks) {
+            const tls::PskFile psk{key.identity, key.key_file};
+            if (std::ranges::find(files.psks, psk) == files.psks.end()) {
+                files.psks.push_back(psk);
+            }
+            clients.push_back("psk:" + tls::identity_sha256(key.identity));
+            if (!allowed.empty()) {
+                allowed.push_back(clients.back());  // the keys are the list of who may talk with one
+            }
+        }
+        return clients;
+    }
+
+    static TlsEnd server_end(metrics::CertificateRole role, const std::string& name, const std::string& path,
+                             const config::ServerTls& options, tls::Alpn protocols) {
         TlsEnd end;
         end.role = role;
         end.name = name;
         end.path = path;
         end.files = {options.certificate, options.private_key, options.client_ca, options.client_crl};
+        end.choice = {options.groups, options.suites};
         end.protocols = protocols;
-        add_end(std::move(end), false);
+        return end;
     }
 
     void add_end(TlsEnd end, bool may_be_unusable) {

@@ -18,13 +18,13 @@ std::string words_for(const TlsEnd& end) {
 
 model::Status TlsEnd::load() {
     if (role == metrics::CertificateRole::destination) {
-        auto context = tls::ClientContext::load(files);
+        auto context = tls::ClientContext::load(files, choice);
         if (!context) {
             return context.error();
         }
         client = std::move(*context);
     } else {
-        auto context = tls::ServerContext::load(files, protocols);
+        auto context = tls::ServerContext::load(files, protocols, choice);
         if (!context) {
             return context.error();
         }
@@ -35,7 +35,8 @@ model::Status TlsEnd::load() {
 }
 
 bool TlsEnd::has_options_of(const TlsEnd& other) const {
-    return role == other.role && name == other.name && files == other.files && protocols == other.protocols;
+    return role == other.role && name == other.name && files == other.files && choice == other.choice &&
+           protocols == other.protocols;
 }
 
 std::string TlsEnd::fingerprint() const {
@@ -51,10 +52,13 @@ std::vector<std::string> TlsEnd::problems(model::Instant now) const {
 }
 
 TlsWatch::Stamps TlsWatch::stamps_of(const TlsEnd& end) {
+    std::vector<std::string> files = {end.files.certificate, end.files.private_key, end.files.ca, end.files.crl};
+    for (const tls::PskFile& psk : end.files.psks) {
+        files.push_back(psk.key_file);
+    }
     Stamps stamps;
-    for (const std::string* const file :
-         {&end.files.certificate, &end.files.private_key, &end.files.ca, &end.files.crl}) {
-        const auto stamp = file->empty() ? model::Error{} : config::stamp_of(*file);
+    for (const std::string& file : files) {
+        const auto stamp = file.empty() ? model::Error{} : config::stamp_of(file);
         stamps.push_back(stamp ? std::optional(*stamp) : std::nullopt);
     }
     return stamps;

@@ -22,6 +22,7 @@ struct TlsEnd {
     std::string name;  ///< of the listener or the destination
     std::string path;  ///< of its options: `destinations.lea-one.tls`
     tls::Files files;
+    tls::Choice choice;
     tls::Alpn protocols = tls::Alpn::http;  ///< of a listener
     /// One of them, by `role`. Null: nothing could be made of the files so far.
     std::shared_ptr<const tls::ServerContext> server;

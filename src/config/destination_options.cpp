@@ -1,6 +1,9 @@
 #include "destination_options.hpp"
 
+#include <algorithm>
+#include <array>
 #include <limits>
+#include <utility>
 
 #include "connection_options.hpp"
 #include "option_types.hpp"
@@ -14,24 +17,49 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
+constexpr std::array<const char*, 3> certificate_files = {"certificate", "private_key", "ca"};
+
+/// A certificate, or a pre-shared key, or both.
+void check_client_tls(Reader& reader, const YamlNode& node, ClientTls& /*tls*/) {
+    const bool any = std::ranges::any_of(certificate_files, [&](const char* key) { return node.find(key) != nullptr; });
+    if (node.find("psk") != nullptr && !any) {
+        return;
+    }
+    for (const char* const key : certificate_files) {
+        if (node.find(key) == nullptr) {
+            reader.problem_below(key, node.place, "missing; it has no default");
+        }
+    }
+}
+
 Schema<ClientTls> client_tls_schema() {
-    return Schema<ClientTls>()
-        .option(required({.name = "certificate",
-                          .help = "PEM file: the certificate that we show the LEA, then the intermediate ones.",
-                          .example = "/etc/lihandoverd/tls/lea-one.pem",
-                          .reloadable = true}),
+    auto files =
+        Schema<ClientTls>()
+            .option(
+                {.name = "certificate",
+                 .help = "PEM file: the certificate that we show the LEA, then the intermediate ones. This and the two "
+                         "below are needed where there is no `psk`.",
+                 .example = "/etc/lihandoverd/tls/lea-one.pem",
+                 .reloadable = true},
                 &ClientTls::certificate, path_type())
-        .option(required({.name = "private_key",
-                          .help = "PEM file: its private key, not encrypted.",
-                          .example = "/etc/lihandoverd/tls/lea-one.key",
-                          .reloadable = true}),
-                &ClientTls::private_key, path_type())
-        .option(required({.name = "ca",
-                          .help = "PEM file: the CA certificates that the LEA's certificate must lead to. The system's "
-                                  "own CAs are not used.",
-                          .example = "/etc/lihandoverd/tls/lea-one-ca.pem",
-                          .reloadable = true}),
-                &ClientTls::ca, path_type());
+            .option({.name = "private_key",
+                     .help = "PEM file: its private key, not encrypted.",
+                     .example = "/etc/lihandoverd/tls/lea-one.key",
+                     .reloadable = true},
+                    &ClientTls::private_key, path_type())
+            .option(
+                {.name = "ca",
+                 .help = "PEM file: the CA certificates that the LEA's certificate must lead to. The system's own CAs "
+                         "are not used.",
+                 .example = "/etc/lihandoverd/tls/lea-one-ca.pem",
+                 .reloadable = true},
+                &ClientTls::ca, path_type())
+            .section({.name = "psk",
+                      .help = "A key agreed with the LEA (RFC 4279; docs/connections.md). With it, and without a "
+                              "certificate, no certificates count, on either side. With both, whichever the LEA takes.",
+                      .reloadable = true},
+                     &ClientTls::psk, psk_schema());
+    return with_tls_choice(std::move(files), true).check(check_client_tls);
 }
 
 void check_binary(Reader& reader, const YamlNode& node, Binary& binary) {
@@ -41,12 +69,13 @@ void check_binary(Reader& reader, const YamlNode& node, Binary& binary) {
     }
     const bool pushes = binary.model == BinaryModel::b;
     const char* const needed = pushes ? "url_template" : "client_certificates";
-    if (node.find(needed) == nullptr) {
+    const bool by_key = !pushes && !binary.client_psks.empty();
+    if (node.find(needed) == nullptr && !by_key) {
         reader.problem_below(needed, model->place,
                              pushes ? "missing; model B needs to know where objects go"
                                     : "missing; model A needs to know which certificates may fetch");
     }
-    if (!pushes && node.find(needed) != nullptr && binary.client_certificates.empty()) {
+    if (!pushes && !by_key && node.find(needed) != nullptr && binary.client_certificates.empty()) {
         reader.problem_below(needed, node.find(needed)->place, "empty; nobody could fetch an object");
     }
     const auto refuse = [&](std::initializer_list<const char*> keys, const char* sentence) {
@@ -57,7 +86,7 @@ void check_binary(Reader& reader, const YamlNode& node, Binary& binary) {
         }
     };
     if (pushes) {
-        refuse({"client_certificates", "remove_when_fetched"}, "only for model A");
+        refuse({"client_certificates", "client_psks", "remove_when_fetched"}, "only for model A");
     } else {
         refuse({"url_template", "continue_timeout", "early_success"}, "only for model B");
     }
@@ -101,6 +130,11 @@ Schema<Binary> binary_schema() {
              .example = "[\"spki:0c72e35be9d3a6e6c8f5ef0c1b5a0f3c7a1d2e4b5f60718293a4b5c6d7e8f901\"]",
              .reloadable = true},
             &Binary::client_certificates, list_type(fingerprint_type(), 0, 1000))
+        .list({.name = "client_psks",
+               .help = "Model A: pre-shared keys with which the LEA may fetch (docs/objectserver.md), beside "
+                       "certificates or instead of them. Two while one replaces the other.",
+               .reloadable = true},
+              &Binary::client_psks, 1, 8, psk_schema())
         .option(
             {.name = "remove_when_fetched",
              .help = "Model A: whether an object is removed once it was fetched whole, rather than when it expires.",

@@ -20,36 +20,40 @@ Type<std::string> source_name_type() {
 }  // namespace
 
 Schema<ServerTls> server_tls_schema(bool reloadable) {
-    return Schema<ServerTls>()
-        .option(required({.name = "certificate",
-                          .help = "PEM file: our certificate, then the intermediate ones.",
-                          .example = "/etc/lihandoverd/tls/intake.pem",
-                          .reloadable = reloadable}),
-                &ServerTls::certificate, path_type())
-        .option(required({.name = "private_key",
-                          .help = "PEM file: its private key, not encrypted.",
-                          .example = "/etc/lihandoverd/tls/intake.key",
-                          .reloadable = reloadable}),
-                &ServerTls::private_key, path_type())
-        .option(required({.name = "client_ca",
-                          .help = "PEM file: the CA certificates that clients' certificates must lead to.",
-                          .example = "/etc/lihandoverd/tls/sources-ca.pem",
-                          .reloadable = reloadable}),
-                &ServerTls::client_ca, path_type())
-        .option(
-            {.name = "client_crl",
-             .help = "PEM or DER file: certificate revocation lists of these CAs. Whoever is on one is refused, and "
+    auto files =
+        Schema<ServerTls>()
+            .option(required({.name = "certificate",
+                              .help = "PEM file: our certificate, then the intermediate ones.",
+                              .example = "/etc/lihandoverd/tls/intake.pem",
+                              .reloadable = reloadable}),
+                    &ServerTls::certificate, path_type())
+            .option(required({.name = "private_key",
+                              .help = "PEM file: its private key, not encrypted.",
+                              .example = "/etc/lihandoverd/tls/intake.key",
+                              .reloadable = reloadable}),
+                    &ServerTls::private_key, path_type())
+            .option(required({.name = "client_ca",
+                              .help = "PEM file: the CA certificates that clients' certificates must lead to.",
+                              .example = "/etc/lihandoverd/tls/sources-ca.pem",
+                              .reloadable = reloadable}),
+                    &ServerTls::client_ca, path_type())
+            .option(
+                {.name = "client_crl",
+                 .help =
+                     "PEM or DER file: certificate revocation lists of these CAs. Whoever is on one is refused, and "
                      "everyone while the list is missing or out of date. Absent: "
                      "revocation is not checked.",
-             .example = "/etc/lihandoverd/tls/sources.crl",
-             .reloadable = reloadable},
-            &ServerTls::client_crl, path_type())
-        .option({.name = "clients",
+                 .example = "/etc/lihandoverd/tls/sources.crl",
+                 .reloadable = reloadable},
+                &ServerTls::client_crl, path_type())
+            .option(
+                {.name = "clients",
                  .help = "Which of these clients are allowed, by SHA-256 of their certificate, or of its public key "
                          "after `spki:`. Empty: all of them.",
                  .example = "[\"spki:0c72e35be9d3a6e6c8f5ef0c1b5a0f3c7a1d2e4b5f60718293a4b5c6d7e8f901\"]",
                  .reloadable = reloadable},
                 &ServerTls::clients, list_type(fingerprint_type(), 0, 1000));
+    return with_tls_choice(std::move(files), reloadable);
 }
 
 namespace {

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "lihandover/base/hex.hpp"
+#include "lihandover/model/tls_names.hpp"
 
 namespace lihandover::config {
 
@@ -132,6 +133,51 @@ Type<std::uint32_t> mode_type() {
 
 Type<std::string> group_type() {
     return text_type(1, 32, "a group name of at most 32 characters");
+}
+
+namespace {
+
+/// One of several arrays of names.
+template <typename... Arrays>
+Type<std::vector<std::string>> names_type(const Arrays&... arrays) {
+    std::vector<Choice<std::string>> choices;
+    const auto add = [&choices](const auto& names) {
+        for (const std::string_view name : names) {
+            choices.push_back({std::string(name), std::string(name)});
+        }
+    };
+    (add(arrays), ...);
+    return list_type(choice_type<std::string>(std::move(choices)), 0, 32);
+}
+
+}  // namespace
+
+Type<std::vector<std::string>> tls_groups_type() {
+    return names_type(model::tls_curves, model::tls_finite_fields);
+}
+
+Type<std::vector<std::string>> tls_suites_type() {
+    return names_type(model::tls13_suites, model::tls12_suites, model::tls12_psk_suites, model::tls12_psk_cbc_suites);
+}
+
+Schema<PreSharedKey> psk_schema() {
+    const std::string allowed = "1 to 128 printable ASCII characters without spaces";
+    Type<std::string> identity = text_type(1, 128, allowed, [allowed](std::string_view text) {
+        const bool good = std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7F; });
+        return good ? std::nullopt : std::optional("not such an identity; allowed: " + allowed);
+    });
+    return Schema<PreSharedKey>()
+        .option(required({.name = "identity",
+                          .help = "What both sides call the key. It is sent in the clear.",
+                          .example = "csp-1",
+                          .reloadable = true}),
+                &PreSharedKey::identity, identity)
+        .option(required({.name = "key_file",
+                          .help = "File with the key: 32 to 128 hex digits on one line, random (`openssl rand -hex "
+                                  "32`), for these two sides alone. Nobody but its owner and group may read it.",
+                          .example = "/etc/lihandoverd/keys/lea-three.psk",
+                          .reloadable = true}),
+                &PreSharedKey::key_file, path_type());
 }
 
 Facts required(Facts facts) {

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "lihandover/config/configuration.hpp"
 #include "lihandover/config/schema.hpp"
@@ -35,6 +37,29 @@ inline constexpr std::size_t max_socket_path = 107;  // sockaddr_un
 [[nodiscard]] Type<std::uint32_t> mode_type();
 /// The name of a group of the system.
 [[nodiscard]] Type<std::string> group_type();
+
+/// Of what may be negotiated in TLS.
+[[nodiscard]] Type<std::vector<std::string>> tls_groups_type();
+[[nodiscard]] Type<std::vector<std::string>> tls_suites_type();
+/// Both, as options of a `tls` section.
+template <typename Tls>
+[[nodiscard]] Schema<Tls> with_tls_choice(Schema<Tls> schema, bool reloadable) {
+    return std::move(schema)
+        .option({.name = "groups",
+                 .help = "Groups for key exchange, the first the best. Absent: the usual ones of OpenSSL.",
+                 .example = "[x25519, secp384r1]",
+                 .reloadable = reloadable},
+                static_cast<std::vector<std::string> Tls::*>(&Tls::groups), tls_groups_type())
+        .option({.name = "suites",
+                 .help = "Suites, the first the best, of those that RFC 9325 does not advise against. A version of "
+                         "TLS without a suite is not spoken. Absent: all with authenticated encryption.",
+                 .example = "[TLS_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]",
+                 .reloadable = reloadable},
+                static_cast<std::vector<std::string> Tls::*>(&Tls::suites), tls_suites_type());
+}
+
+/// A pre-shared key.
+[[nodiscard]] Schema<PreSharedKey> psk_schema();
 
 /// The same facts, for an option that is required.
 [[nodiscard]] Facts required(Facts facts);

@@ -1,6 +1,7 @@
 #include "lihandover/config/options.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "configuration_schema.hpp"
@@ -227,6 +228,21 @@ Schema<Admin> admin_schema() {
                 &Admin::group, group_type());
 }
 
+/// The object server knows a client by the identity alone, so one identity has one key.
+void check_client_psks(Reader& reader, const YamlNode& node, const Configuration& configuration) {
+    std::map<std::string, std::string> key_files;
+    const YamlNode* const destinations = node.find("destinations");
+    for (const auto& [name, destination] : configuration.destinations) {
+        const auto keys = destination.binary ? destination.binary->client_psks : std::vector<PreSharedKey>{};
+        for (const PreSharedKey& key : keys) {
+            if (key_files.try_emplace(key.identity, key.key_file).first->second != key.key_file) {
+                reader.problem_below("destinations." + name + ".binary.client_psks", destinations->find(name)->place,
+                                     "an identity has another key file elsewhere; one identity, one key");
+            }
+        }
+    }
+}
+
 void check_configuration(Reader& reader, const YamlNode& node, Configuration& configuration) {
     const YamlNode* const destinations = node.find("destinations");
     for (const auto& [name, destination] : configuration.destinations) {
@@ -238,6 +254,7 @@ void check_configuration(Reader& reader, const YamlNode& node, Configuration& co
                                  "model A needs an `objectserver` that serves the objects");
         }
     }
+    check_client_psks(reader, node, configuration);
     if (configuration.objectserver && configuration.objectserver->listen.is_unix()) {
         const YamlNode* const server = node.find("objectserver");
         const YamlNode* const listen = server != nullptr ? server->find("listen") : nullptr;

@@ -116,7 +116,7 @@ asio::awaitable<std::optional<Failure>> secure(Transport& transport, const Route
     if (io != Io::ok) {
         co_return failure(transport, Phase::handshake, io);
     }
-    if (!tls::peer_certificate_current(ssl)) {
+    if (!tls::peer_is_current(ssl)) {
         co_return failure(Phase::handshake, FailureKind::certificate,
                           "the peer's certificate is not within its validity");
     }

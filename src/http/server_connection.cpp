@@ -42,8 +42,7 @@ asio::awaitable<bool> ServerConnection::secure() {
     if (io == Io::ok) {
         auto certificate = tls::peer_identity(ssl);
         // The handshake may have started before the current context applied.
-        if (certificate && tls::peer_certificate_current(ssl) &&
-            (tls_ == listener_.tls || listener_.tls->accepts(ssl))) {
+        if (certificate && tls::peer_is_current(ssl) && (tls_ == listener_.tls || listener_.tls->accepts(ssl))) {
             peer_.certificate = std::move(certificate);
             co_return true;
         }

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t uuid_size = 36;
 constexpr std::string_view key_prefix = "spki:";
+constexpr std::string_view identity_prefix = "psk:";
 constexpr std::size_t listener_entry = std::numeric_limits<std::size_t>::max();
 constexpr std::size_t no_destination = listener_entry - 1;
 
@@ -52,14 +53,16 @@ std::optional<AccessList::Digest> AccessList::digest_of(std::string_view hex) {
 }
 
 model::Result<AccessList::Entry> AccessList::entry_of(std::string_view text, std::size_t destination) {
-    const bool of_key = text.starts_with(key_prefix);
-    const auto digest = digest_of(of_key ? text.substr(key_prefix.size()) : text);
+    const Of of = text.starts_with(key_prefix)        ? Of::public_key
+                  : text.starts_with(identity_prefix) ? Of::identity
+                                                      : Of::certificate;
+    const auto digest = digest_of(of == Of::certificate ? text : text.substr(text.find(':') + 1));
     if (!digest) {
         return model::Error{
             "a client certificate is named by the 64 lower-case hex digits of its SHA-256, or of that "
             "of its public key after `spki:`"};
     }
-    return Entry{*digest, of_key, destination};
+    return Entry{*digest, of, destination};
 }
 
 model::Result<AccessList> AccessList::make(
@@ -89,8 +92,9 @@ model::Result<AccessList> AccessList::make(
 }
 
 bool AccessList::allows(std::string_view destination, const tls::PeerIdentity& peer) const {
-    const auto certificate = digest_of(peer.certificate_sha256);
-    const auto key = digest_of(peer.spki_sha256);
+    const bool with_key = !peer.psk_identity.empty();
+    const auto certificate = digest_of(with_key ? tls::identity_sha256(peer.psk_identity) : peer.certificate_sha256);
+    const auto key = with_key ? certificate : digest_of(peer.spki_sha256);
     if (!certificate || !key) {
         return false;  // about no object
     }
@@ -99,12 +103,13 @@ bool AccessList::allows(std::string_view destination, const tls::PeerIdentity& p
     bool may_fetch = false;
     bool may_talk = all_may_talk_;
     for (const Entry& entry : entries_) {
-        const Digest& theirs = entry.of_key ? *key : *certificate;
+        const Digest& theirs = entry.of == Of::public_key ? *key : *certificate;
         unsigned difference = 0;
         for (std::size_t index = 0; index < theirs.size(); ++index) {
             difference |= static_cast<unsigned>(theirs[index] ^ entry.digest[index]);  // NOLINT: both have 32
         }
-        const bool same = difference == 0;
+        // What an identity is called says nothing about certificates.
+        const bool same = (difference == 0) & ((entry.of == Of::identity) == with_key);
         may_fetch |= same & (entry.destination == wanted);
         may_talk |= same & (entry.destination == listener_entry);
     }

@@ -24,10 +24,10 @@ namespace lihandover::objectserver {
 /// with. nullopt for anything else.
 [[nodiscard]] std::optional<model::Uuid> object_id_of(std::string_view origin);
 
-/// Which certificates may fetch what. Immutable.
+/// Which certificates and pre-shared keys may fetch what. Immutable.
 class AccessList {
   public:
-    /// `destinations`: by name, certificates as in config::Binary::client_certificates. `clients`: those that may talk
+    /// `destinations`: by name, as in Settings::certificates. `clients`: those that may talk
     /// to this listener at all (config::ServerTls::clients); empty: all. Errors: what is not a fingerprint.
     [[nodiscard]] static model::Result<AccessList> make(
         const std::map<std::string, std::vector<std::string>, std::less<>>& destinations,
@@ -36,15 +36,17 @@ class AccessList {
     /// How many destinations there are.
     [[nodiscard]] std::size_t destinations() const { return destinations_.size(); }
 
-    /// Whether the certificate is one of the destination's. Compares with every fingerprint, whatever the answer, and
-    /// takes the same time for each.
+    /// Whether the certificate or key is one of the destination's. Compares with every fingerprint, whatever the
+    /// answer, and takes the same time for each.
     [[nodiscard]] bool allows(std::string_view destination, const tls::PeerIdentity& peer) const;
 
   private:
     using Digest = std::array<std::uint8_t, 32>;
+    /// What the digest is of.
+    enum class Of : std::uint8_t { certificate, public_key, identity };
     struct Entry {
         Digest digest{};
-        bool of_key = false;
+        Of of = Of::certificate;
         std::size_t destination = 0;  ///< listener_entry: of the listener
     };
 

@@ -292,7 +292,7 @@ std::optional<store::Fetch> Download::entry() {
     }
     store::Fetch fetch;
     fetch.object = granted_.object.described.id;
-    fetch.certificate_sha256 = granted_.certificate_sha256;
+    fetch.certificate_sha256 = granted_.who;
     fetch.unrecorded = place.unrecorded;
     fetch.ranges = ranges_.size();
     for (const ByteRange& range : ranges_) {

@@ -23,7 +23,7 @@ namespace lihandover::objectserver {
 struct Granted {
     store::StoredObject object;
     std::string destination;
-    std::string certificate_sha256;
+    std::string who;  ///< tls::PeerIdentity::name()
 };
 
 /// What downloads share. Outlives them.

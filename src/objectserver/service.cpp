@@ -51,7 +51,7 @@ asio::awaitable<void> Service::handle(http::Exchange& exchange) {
 /// Decided before anything is looked up: the answer reveals nothing.
 bool Service::too_many(const http::Exchange& exchange) {
     const auto& peer = exchange.peer().certificate;
-    return peer && !rate_.admits(peer->certificate_sha256, std::chrono::steady_clock::now());
+    return peer && !rate_.admits(peer->name(), std::chrono::steady_clock::now());
 }
 
 asio::awaitable<void> Service::serve(http::Exchange& exchange, const Granted& granted) {
@@ -93,7 +93,7 @@ asio::awaitable<std::optional<Granted>> Service::look_up(const http::Exchange& e
     if (!may_fetch(exchange, origin, object, destination)) {
         co_return std::nullopt;
     }
-    co_return Granted{std::move(**found), std::move(destination), exchange.peer().certificate->certificate_sha256};
+    co_return Granted{std::move(**found), std::move(destination), exchange.peer().certificate->name()};
 }
 
 bool Service::may_fetch(const http::Exchange& exchange, std::string_view origin, const store::StoredObject* object,

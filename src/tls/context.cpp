@@ -10,22 +10,18 @@
 #include <string_view>
 #include <utility>
 
+#include "choice.hpp"
 #include "lihandover/base/hex.hpp"
 #include "pem.hpp"
 #include "pointers.hpp"
+#include "psk.hpp"
 #include "session_cache.hpp"
+#include "stapling.hpp"
 #include "x509.hpp"
 
 namespace lihandover::tls {
 namespace {
 
-// The suites of RFC 7525 4.2 with ECDHE and AEAD.
-constexpr const char* tls12_suites =
-    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:"
-    "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
-// TLS 1.3 has no weak suites to leave out. The mandatory one comes first: it is the cheapest by a sixth for large
-// objects.
-constexpr const char* tls13_suites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr std::string_view alpn = "\x08http/1.1";
 constexpr std::size_t max_file = std::size_t{1} << 20U;
 constexpr std::size_t max_crl_file = std::size_t{16} << 20U;
@@ -56,6 +52,7 @@ struct Material {
     FileText private_key;
     FileText ca;
     FileText crl;  ///< empty if there is none
+    SharedKeys psks;
 
     Material() = default;
     Material(Material&&) = default;
@@ -67,15 +64,24 @@ struct Material {
 
 model::Result<Material> read_material(const Files& files) {
     Material material;
+    const bool key_alone = !files.psks.empty() && (files.certificate + files.private_key + files.ca).empty();
     for (const auto& [path, out] :
          {std::pair{&files.certificate, &material.certificate}, std::pair{&files.private_key, &material.private_key},
           std::pair{&files.ca, &material.ca}}) {
+        if (key_alone) {
+            break;
+        }
         auto file = read_file(*path, max_file);
         if (!file) {
             return file.error();
         }
         *out = std::move(*file);
     }
+    auto psks = SharedKeys::read(files.psks);
+    if (!psks) {
+        return psks.error();
+    }
+    material.psks = std::move(*psks);
     if (!files.crl.empty()) {
         auto file = read_file(files.crl, max_crl_file);
         if (!file) {
@@ -86,19 +92,43 @@ model::Result<Material> read_material(const Files& files) {
     return model::Result<Material>{boost::system::in_place_value, std::move(material)};
 }
 
-std::string fingerprint_of(const Material& material) {
-    const std::unique_ptr<EVP_MD_CTX, base::FreeWith<EVP_MD_CTX_free>> digest{EVP_MD_CTX_new()};
-    EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr);
-    for (const auto* file : {&material.certificate, &material.private_key, &material.ca, &material.crl}) {
-        // The size in front keeps bytes from moving from one file to the next unnoticed.
-        const std::uint64_t size = file->text.size();
-        EVP_DigestUpdate(digest.get(), &size, sizeof size);
-        EVP_DigestUpdate(digest.get(), file->text.data(), file->text.size());
+/// A digest over texts. The size in front of each keeps bytes from moving from one to the next unnoticed.
+class Fingerprint {
+  public:
+    Fingerprint() { EVP_DigestInit_ex(digest_.get(), EVP_sha256(), nullptr); }
+    void add(std::span<const unsigned char> bytes) {
+        const std::uint64_t size = bytes.size();
+        EVP_DigestUpdate(digest_.get(), &size, sizeof size);
+        EVP_DigestUpdate(digest_.get(), bytes.data(), bytes.size());
     }
-    std::array<unsigned char, EVP_MAX_MD_SIZE> sum{};
-    unsigned size = 0;
-    EVP_DigestFinal_ex(digest.get(), sum.data(), &size);
-    return base::to_hex(std::span{sum.data(), size});
+    void add(std::string_view text) { add({reinterpret_cast<const unsigned char*>(text.data()), text.size()}); }
+    [[nodiscard]] std::string text() {
+        std::array<unsigned char, EVP_MAX_MD_SIZE> sum{};
+        unsigned size = 0;
+        EVP_DigestFinal_ex(digest_.get(), sum.data(), &size);
+        return base::to_hex(std::span{sum.data(), size});
+    }
+
+  private:
+    std::unique_ptr<EVP_MD_CTX, base::FreeWith<EVP_MD_CTX_free>> digest_{EVP_MD_CTX_new()};
+};
+
+std::string fingerprint_of(const Material& material, const Choice& choice) {
+    Fingerprint fingerprint;
+    for (const auto* file : {&material.certificate, &material.private_key, &material.ca, &material.crl}) {
+        fingerprint.add(file->text);
+    }
+    for (const auto& [identity, key] : material.psks.keys()) {
+        fingerprint.add(identity);
+        fingerprint.add(key.bytes());
+    }
+    for (const auto* names : {&choice.groups, &choice.suites}) {
+        fingerprint.add(std::to_string(names->size()));
+        for (const std::string& name : *names) {
+            fingerprint.add(name);
+        }
+    }
+    return fingerprint.text();
 }
 
 /// What both kinds of context contain.
@@ -107,6 +137,7 @@ struct Common {
     OwnCertificate own;
     std::vector<Ending> endings;
     std::string fingerprint;
+    std::shared_ptr<const SharedKeys> psks;  ///< null if there are none
 };
 
 model::Status use_own_certificate(Common& common, const Material& material) {
@@ -162,6 +193,7 @@ model::Status trust(Common& common, const FileText& file) {
     }
     X509_VERIFY_PARAM* parameters = SSL_CTX_get0_param(context);
     X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
+    X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);  // for who signs stapled responses
     X509_VERIFY_PARAM_set_depth(parameters, max_chain);
     return {};
 }
@@ -202,13 +234,23 @@ model::Status revoke(Common& common, const FileText& file) {
     return {};
 }
 
-model::Result<Common> make_common(const Files& files, const SSL_METHOD* method) {
+model::Status use_files(Common& common, const Material& material) {
+    if (!material.certificate.path.empty()) {
+        if (auto status = use_own_certificate(common, material); !status) {
+            return status;
+        }
+        if (auto status = trust(common, material.ca); !status) {
+            return status;
+        }
+    }
+    return revoke(common, material.crl);
+}
+
+model::Result<Common> make_common(const Files& files, const Choice& choice, const SSL_METHOD* method) {
     Common common;
     common.context.reset(SSL_CTX_new(method));
     SSL_CTX* context = common.context.get();
-    if (context == nullptr || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
-        SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) != 1 ||
-        SSL_CTX_set_cipher_list(context, tls12_suites) != 1 || SSL_CTX_set_ciphersuites(context, tls13_suites) != 1) {
+    if (context == nullptr) {
         return model::Error{"TLS cannot be set up: " + explain_failure(nullptr).sentence};
     }
     // What was received and decrypted is wiped once it was read.
@@ -216,21 +258,22 @@ model::Result<Common> make_common(const Files& files, const SSL_METHOD* method) 
     SSL_CTX_set_mode(context,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_timeout(context, session_seconds);
-    const auto material = read_material(files);
+    auto material = read_material(files);
     if (!material) {
         return material.error();
     }
-    common.fingerprint = fingerprint_of(*material);
-    if (auto status = use_own_certificate(common, *material); !status) {
+    const Keys keys = {!material->certificate.path.empty(), !material->psks.empty()};
+    if (auto status = apply_choice(context, choice, keys); !status) {
         return status.error();
     }
-    if (auto status = trust(common, material->ca); !status) {
+    common.fingerprint = fingerprint_of(*material, choice);
+    if (auto status = use_files(common, *material); !status) {
         return status.error();
     }
-    if (auto status = revoke(common, material->crl); !status) {
-        return status.error();
+    if (keys.shared) {
+        common.psks = std::make_shared<const SharedKeys>(std::move(material->psks));
     }
-    return common;
+    return model::Result<Common>{boost::system::in_place_value, std::move(common)};
 }
 
 int select_alpn(SSL* /*ssl*/, const unsigned char** out, unsigned char* out_size, const unsigned char* offered,
@@ -266,13 +309,20 @@ struct ServerContext::State : Common {};
 ServerContext::ServerContext(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ServerContext::~ServerContext() = default;
 
-model::Result<std::shared_ptr<const ServerContext>> ServerContext::load(const Files& files, Alpn protocols) {
-    auto common = make_common(files, TLS_server_method());
+model::Result<std::shared_ptr<const ServerContext>> ServerContext::load(const Files& files, Alpn protocols,
+                                                                        const Choice& choice) {
+    if (files.certificate.empty()) {
+        return model::Error{"no certificate given"};
+    }
+    auto common = make_common(files, choice, TLS_server_method());
     if (!common) {
         return common.error();
     }
     auto state = std::make_unique<State>(State{std::move(*common)});
     SSL_CTX* context = state->context.get();
+    if (state->psks && !SharedKeys::accept_in(context, state->psks)) {
+        return model::Error{"TLS cannot be set up: " + explain_failure(nullptr).sentence};
+    }
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
     // Tickets only: a cache on our side would hold a certificate for each of thousands of sessions.
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
@@ -304,6 +354,9 @@ const std::string& ServerContext::fingerprint() const {
 
 bool ServerContext::accepts(ssl_st* ssl) const {
     X509* certificate = SSL_get0_peer_certificate(ssl);
+    if (const auto identity = proven_psk_identity(ssl)) {
+        return state_->psks && state_->psks->shares(*identity, *SharedKeys::of(SSL_get_SSL_CTX(ssl)));
+    }
     const StoreContextPtr check{X509_STORE_CTX_new()};
     if (certificate == nullptr || check == nullptr ||
         X509_STORE_CTX_init(check.get(), SSL_CTX_get_cert_store(native()), certificate, SSL_get_peer_cert_chain(ssl)) !=
@@ -332,8 +385,8 @@ ClientContext::~ClientContext() {
     SessionCache::forget(state_->context.get());
 }
 
-model::Result<std::shared_ptr<const ClientContext>> ClientContext::load(const Files& files) {
-    auto common = make_common(files, TLS_client_method());
+model::Result<std::shared_ptr<const ClientContext>> ClientContext::load(const Files& files, const Choice& choice) {
+    auto common = make_common(files, choice, TLS_client_method());
     if (!common) {
         return common.error();
     }
@@ -342,7 +395,8 @@ model::Result<std::shared_ptr<const ClientContext>> ClientContext::load(const Fi
     SSL_CTX* context = state->context.get();
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
     const std::vector<unsigned char> protocols(alpn.begin(), alpn.end());
-    if (!state->sessions.serve(context) ||
+    if ((state->psks && !SharedKeys::offer_in(context, state->psks)) || !state->sessions.serve(context) ||
+        !ask_for_status(context) ||
         SSL_CTX_set_alpn_protos(context, protocols.data(), static_cast<unsigned>(protocols.size())) != 0) {
         return model::Error{"TLS cannot be set up: " + explain_failure(nullptr).sentence};
     }
@@ -384,6 +438,11 @@ bool ClientContext::prepare(ssl_st* ssl, const std::string& host, const std::str
             ERR_clear_error();
             return false;
         }
+    }
+    if (state_->psks) {
+        // A session of TLS 1.2 would keep OpenSSL from offering the key to a server that has learned 1.3. And there is
+        // little to save.
+        return true;
     }
     std::string key = host + ' ' + port;
     if (const SessionPtr session = state_->sessions.take(key)) {

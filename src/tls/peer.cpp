@@ -4,12 +4,16 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <ctime>
+#include <limits>
 #include <span>
+#include <utility>
 
 #include "lihandover/base/hex.hpp"
 #include "lihandover/tls/context.hpp"
 #include "pointers.hpp"
+#include "psk.hpp"
 #include "x509.hpp"
 
 namespace lihandover::tls {
@@ -84,10 +88,16 @@ std::string sha256_of_certificate(const X509* certificate) {
 
 std::optional<PeerIdentity> peer_identity(ssl_st* ssl) {
     X509* certificate = SSL_get0_peer_certificate(ssl);
-    if (certificate == nullptr) {
-        return std::nullopt;
-    }
     PeerIdentity identity;
+    if (certificate == nullptr) {
+        auto proven = proven_psk_identity(ssl);
+        if (!proven) {
+            return std::nullopt;
+        }
+        identity.psk_identity = std::move(*proven);
+        identity.not_after = {std::numeric_limits<std::int64_t>::max(), 0};
+        return identity;
+    }
     identity.subject = subject_of(certificate);
     identity.certificate_sha256 = sha256_of_certificate(certificate);
     identity.spki_sha256 = sha256_of_public_key(certificate);
@@ -95,10 +105,22 @@ std::optional<PeerIdentity> peer_identity(ssl_st* ssl) {
     return identity;
 }
 
-bool peer_certificate_current(ssl_st* ssl) {
+bool peer_is_current(ssl_st* ssl) {
     const X509* certificate = SSL_get0_peer_certificate(ssl);
-    return certificate != nullptr && X509_cmp_current_time(X509_get0_notBefore(certificate)) < 0 &&
+    if (certificate == nullptr) {
+        return proven_psk_identity(ssl).has_value();
+    }
+    return X509_cmp_current_time(X509_get0_notBefore(certificate)) < 0 &&
            X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
+}
+
+std::string identity_sha256(const std::string& identity) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    if (EVP_Digest(identity.data(), identity.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1) {
+        return {};
+    }
+    return base::to_hex(std::span{digest.data(), size});
 }
 
 Explanation explain_failure(ssl_st* ssl) {

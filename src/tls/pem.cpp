@@ -12,11 +12,6 @@
 namespace lihandover::tls {
 namespace {
 
-std::string errno_text(int number) {
-    std::array<char, 128> buffer{};
-    return strerror_r(number, buffer.data(), buffer.size());
-}
-
 BioPtr memory_bio(const std::string& text) {
     return BioPtr{BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))};
 }
@@ -35,6 +30,11 @@ bool stopped_at_end() {
 }
 
 }  // namespace
+
+std::string errno_text(int number) {
+    std::array<char, 128> buffer{};
+    return strerror_r(number, buffer.data(), buffer.size());
+}
 
 model::Error error_of(const std::string& path, std::string_view what) {
     std::string message = path;

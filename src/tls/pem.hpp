@@ -15,6 +15,8 @@ struct FileText {
     std::string text;
 };
 
+/// What `errno` means.
+[[nodiscard]] std::string errno_text(int number);
 [[nodiscard]] model::Error error_of(const std::string& path, std::string_view what);
 
 /// At most 1 MiB, or 16 MiB of a revocation list.

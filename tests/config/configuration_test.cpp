@@ -223,6 +223,57 @@ TEST(Configuration, BinaryObjectsNeedWhatTheirModelNeeds) {
               "host\n");
 }
 
+TEST(Configuration, APreSharedKeyTakesThePlaceOfACertificateOrStandsBesideIt) {
+    const auto loaded = [](const std::string& tls) {
+        std::string text(good);
+        const std::string usual = "tls: {certificate: /a.pem, private_key: /a.key, ca: /ca.pem}";
+        text.replace(text.find(usual), usual.size(), "tls: {" + tls + "}");
+        return load_text(text, "f");
+    };
+    const std::string key = "psk: {identity: csp-1, key_file: /k}";
+    const Loaded alone = loaded(key);
+    ASSERT_TRUE(alone.configuration) << check_text(alone.problems.at(0));
+    const ClientTls& tls = alone.configuration->destinations.at("lea-one").tls;
+    EXPECT_EQ(tls.psk->identity, "csp-1");
+    EXPECT_EQ(tls.psk->key_file, "/k");
+    EXPECT_EQ(tls.certificate, "");
+    EXPECT_TRUE(loaded(key + ", certificate: /a, private_key: /b, ca: /c").configuration);
+    for (const char* const half : {"certificate: /a", "ca: /c", "private_key: /b, ca: /c"}) {
+        const Loaded bad = loaded(key + ", " + half);
+        ASSERT_FALSE(bad.configuration) << half;
+        EXPECT_THAT(bad.problems.at(0).message, HasSubstr("missing; it has no default")) << half;
+    }
+    EXPECT_EQ(loaded("groups: [x25519]").problems.size(), 3U) << "no key either";
+    for (const char* const bad : {"psk: {identity: csp-1}", "psk: {key_file: /k}", "psk: {identity: '', key_file: /k}",
+                                  "psk: {identity: 'a b', key_file: /k}", "psk: {identity: csp-1, key_file: k}"}) {
+        EXPECT_FALSE(loaded(bad).configuration) << bad;
+    }
+}
+
+TEST(Configuration, ObjectsCanBeFetchedWithPreSharedKeys) {
+    const auto problems = [](const std::string& one, const std::string& two) {
+        std::string text(good);
+        text += "    binary: {" + one +
+                "}\n  lea-two:\n    url: https://x.example/\n    tls: {certificate: /a, "
+                "private_key: /b, ca: /c}\n    binary: {" +
+                two +
+                "}\n"
+                "objectserver: {listen: '127.0.0.1:1', public_url: https://csp.example/o/, tls: {certificate: /a, "
+                "private_key: /b, client_ca: /c}}\n";
+        return problems_of(text);
+    };
+    const std::string key = "model: A, client_psks: [{identity: lea, key_file: /k}]";
+    EXPECT_EQ(problems(key, key), "") << "one LEA, two destinations";
+    EXPECT_EQ(
+        problems(key, "model: A, client_psks: [{identity: lea-two, key_file: /l}, {identity: new, key_file: /n}]"), "");
+    EXPECT_THAT(problems(key, "model: A, client_psks: [{identity: lea, key_file: /l}]"),
+                HasSubstr("destinations.lea-two.binary.client_psks: an identity has another key file elsewhere"));
+    EXPECT_THAT(problems(key,
+                         "model: B, url_template: 'https://x.example/{object_identifier}', client_psks: "
+                         "[{identity: lea, key_file: /k}]"),
+                HasSubstr("client_psks: only for model A"));
+}
+
 TEST(Configuration, LogsNameKeysAndPlacesOnly) {
     const Loaded loaded = load_text(with("EXAMPLE-CSP", "\"a\\nvery-own-value\""), "f");
     ASSERT_EQ(loaded.problems.size(), 1U);

@@ -112,6 +112,9 @@ void add_company(const std::string& path, Tree& tree) {
     } else if (path.starts_with("matching.services.*.")) {
         const bool name = path.ends_with(".username");
         tree.set(std::string("matching.services.lea-one.") + (name ? "email_local_part" : "username"), "exact");
+    } else if (path.starts_with("destinations.*.tls.psk")) {
+        tree.set("destinations.lea-one.tls.psk.identity", "csp-1");
+        tree.set("destinations.lea-one.tls.psk.key_file", "/x");
     } else if (path == "destinations.*.urls") {
         tree.below["destinations"].below["lea-one"].below.erase("url");
         tree.set("destinations.lea-one.urls", "[\"https://x.example/\"]");
@@ -123,6 +126,10 @@ void add_company(const std::string& path, Tree& tree) {
     } else if (path.find(".binary.client") != std::string::npos || path.find(".binary.remove") != std::string::npos) {
         tree.set("destinations.lea-one.binary.model", "A");
         tree.set("destinations.lea-one.binary.client_certificates", "[" + std::string(64, 'b') + "]");
+        if (path.find(".client_psks[]") != std::string::npos) {
+            tree.set("destinations.lea-one.binary.client_psks[].identity", "lea-one");
+            tree.set("destinations.lea-one.binary.client_psks[].key_file", "/x");
+        }
         add_company("objectserver", tree);
     } else if (path.find(".binary.") != std::string::npos) {
         tree.set("destinations.lea-one.binary.model", "B");
@@ -193,6 +200,9 @@ std::string other_value(const OptionRow& row) {
         {"shutdown_timeout", "7s"}};
     if (const auto found = by_path.find(row.path); found != by_path.end()) {
         return found->second;
+    }
+    if (row.type == "list of choice") {
+        return row.path.ends_with("groups") ? "[x448]" : "[TLS_AES_128_GCM_SHA256]";
     }
     const auto found = by_type.find(row.type);
     return found != by_type.end() ? found->second : "other";

@@ -98,10 +98,28 @@ TEST(AccessList, ClientsOfTheListenerAreACondition) {
     EXPECT_FALSE(list->allows("one", peer('c', '1')));
 }
 
+TEST(AccessList, AllowsAPreSharedKeyByItsIdentity) {
+    const std::string digest = tls::identity_sha256("lea-one");
+    const auto list = AccessList::make(Certificates{{"one", {"psk:" + digest}}, {"two", {certificate('a'), digest}}},
+                                       {"psk:" + digest, certificate('a')});
+    ASSERT_TRUE(list.has_value());
+    tls::PeerIdentity with_key;
+    with_key.psk_identity = "lea-one";
+    EXPECT_TRUE(list->allows("one", with_key));
+    EXPECT_FALSE(list->allows("two", with_key)) << "a certificate of that digest is something else";
+    EXPECT_FALSE(list->allows("one", peer('a', 'a')));
+    with_key.psk_identity = "lea-two";
+    EXPECT_FALSE(list->allows("one", with_key));
+    tls::PeerIdentity forged = peer('a', 'a');
+    forged.certificate_sha256 = digest;
+    EXPECT_FALSE(list->allows("one", forged));
+}
+
 TEST(AccessList, RefusesWhatIsNoFingerprint) {
     for (const std::string& text :
          {std::string{}, std::string(63, 'a'), std::string(65, 'a'), std::string(64, 'A'), std::string(64, 'g'),
-          "spki:" + std::string(63, 'a'), "SPKI:" + std::string(64, 'a'), "sha256:" + std::string(64, 'a')}) {
+          "spki:" + std::string(63, 'a'), "SPKI:" + std::string(64, 'a'), std::string{"psk:lea-one"},
+          "sha256:" + std::string(64, 'a')}) {
         const auto list = AccessList::make(Certificates{{"lea-one", {text}}}, {});
         ASSERT_FALSE(list.has_value()) << text;
         EXPECT_THAT(list.error().message, testing::StartsWith("lea-one: "));

@@ -132,6 +132,12 @@ void Certificates::make(const std::string& name, const std::string& issuer, cons
     if (options.ca) {
         add_extension(certificate, signer, NID_key_usage, "critical,keyCertSign,cRLSign");
     }
+    if (options.must_staple) {
+        add_extension(certificate, signer, NID_tlsfeature, "status_request");
+    }
+    if (options.ocsp_signing) {
+        add_extension(certificate, signer, NID_ext_key_usage, "OCSPSigning");
+    }
     if (const auto list = alternative_names(options); !list.empty()) {
         add_extension(certificate, signer, NID_subject_alt_name, list);
     }

@@ -11,13 +11,16 @@ namespace lihandover::test {
 
 /// How to make a certificate.
 struct CertificateOptions {
-    std::string common_name;
-    std::vector<std::string> names;      ///< DNS names
-    std::vector<std::string> addresses;  ///< IP addresses
+    // Initialisers, because GCC warns if a designated initialiser leaves one out.
+    std::string common_name = {};             // NOLINT(readability-redundant-member-init)
+    std::vector<std::string> names = {};      // NOLINT(readability-redundant-member-init): DNS names
+    std::vector<std::string> addresses = {};  // NOLINT(readability-redundant-member-init): IP addresses
     /// Validity, in seconds from now.
     long from = -3600;
     long until = 24L * 3600;
     bool ca = false;
+    bool must_staple = false;   ///< RFC 7633
+    bool ocsp_signing = false;  ///< a responder's
 };
 
 /// A small PKI, made once per test program and written as PEM files: for every name below NAME.pem (certificate) and

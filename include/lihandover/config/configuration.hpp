@@ -36,8 +36,20 @@ struct ListenAddress {
 /// nullopt for anything that does not have one of the three forms.
 [[nodiscard]] std::optional<ListenAddress> parse_listen_address(std::string_view text);
 
+/// A key that both ends know. The file is absolute.
+struct PreSharedKey {
+    std::string identity;
+    std::string key_file;
+};
+
+/// What may be negotiated, by the names of model/tls_names.hpp; empty: what is sound by default.
+struct TlsChoice {
+    std::vector<std::string> groups;
+    std::vector<std::string> suites;
+};
+
 /// Files of a TLS server that asks its clients for certificates. Absolute paths, PEM.
-struct ServerTls {
+struct ServerTls : TlsChoice {
     std::string certificate;
     std::string private_key;
     std::string client_ca;
@@ -47,11 +59,13 @@ struct ServerTls {
     std::vector<std::string> clients;
 };
 
-/// Files of a TLS client with a certificate. Absolute paths, PEM.
-struct ClientTls {
+/// Files of a TLS client with a certificate, a pre-shared key, or both. Absolute paths, PEM; the first three are empty
+/// where the key alone counts.
+struct ClientTls : TlsChoice {
     std::string certificate;
     std::string private_key;
     std::string ca;
+    std::optional<PreSharedKey> psk;
 };
 
 struct IntakeListener {
@@ -127,6 +141,7 @@ struct Binary {
     Duration continue_timeout = std::chrono::minutes(5);
     EarlySuccess early_success = EarlySuccess::refused;
     std::vector<std::string> client_certificates;  ///< Model A; 64 hex digits, or the same after `spki:`
+    std::vector<PreSharedKey> client_psks;         ///< Model A
     bool remove_when_fetched = false;              ///< Model A
 };
 

@@ -11,7 +11,7 @@ namespace lihandover::http {
 
 /// The other end of a connection.
 struct Peer {
-    /// Set on TLS listeners.
+    /// Set on TLS listeners; of a pre-shared key where one was used.
     std::optional<tls::PeerIdentity> certificate;
     /// Set on Unix sockets: the user as the kernel vouches at connect time (SO_PEERCRED).
     struct Process {

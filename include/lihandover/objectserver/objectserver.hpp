@@ -58,7 +58,7 @@ struct Load {
 
 /// Limits for clients. A reload may change them.
 struct Bounds {
-    std::uint32_t requests_per_second = 0;  ///< of one certificate; beyond: 429. 0: no limit
+    std::uint32_t requests_per_second = 0;  ///< of one certificate or key; beyond: 429. 0: no limit
     std::uint64_t min_rate = 0;             ///< bytes per second, on average, or the download is ended; 0: any
     std::chrono::milliseconds min_rate_after{60'000};  ///< for that long it may be slower
     std::uint64_t store_bytes = 0;            ///< store.max_bytes, of which entries may take a tenth; 0: no limit
@@ -71,9 +71,9 @@ struct Settings {
     /// Which clients may talk to this listener at all (config::ServerTls::clients); empty: all with a certificate of
     /// its CA.
     std::vector<std::string> clients;
-    /// By destination, the certificates that may fetch its objects (config::Binary::client_certificates): SHA-256 of
-    /// the certificate, 64 lower-case hex digits, or of its public key after `spki:`. A destination that is missing has
-    /// none.
+    /// By destination, who may fetch its objects: SHA-256 of the certificate, 64 lower-case hex digits, or of its
+    /// public key after `spki:` (config::Binary::client_certificates), or of the identity of a pre-shared key after
+    /// `psk:`. A destination that is missing has none.
     std::map<std::string, std::vector<std::string>, std::less<>> certificates;
     Bounds bounds;
 };

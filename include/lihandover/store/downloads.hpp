@@ -13,8 +13,8 @@ namespace lihandover::store {
 /// One request for an object, for the record.
 struct Fetch {
     model::Uuid object;
-    std::string certificate_sha256;
-    std::uint64_t begin = 0;  ///< of the bytes asked for; end 0: none (HEAD, 304, 416)
+    std::string certificate_sha256;  ///< or `psk:` and the identity of a pre-shared key
+    std::uint64_t begin = 0;         ///< of the bytes asked for; end 0: none (HEAD, 304, 416)
     std::uint64_t end = 0;
     enum class Extent : std::uint8_t {
         begun,       ///< its bytes are about to leave; what became of it is an entry of its own

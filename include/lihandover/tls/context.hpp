@@ -15,9 +15,20 @@ struct ssl_st;
 
 namespace lihandover::tls {
 
-/// The PEM files of one end of a mutual TLS connection.
+/// A key that both ends know (RFC 4279, RFC 8446 2.2).
+struct PskFile {
+    /// What the ends call it: 1 to 128 printable ASCII characters. Not secret: it is sent in the clear.
+    std::string identity;
+    /// 32 to 128 hex digits; at most 0640.
+    std::string key_file;
+
+    friend bool operator==(const PskFile&, const PskFile&) = default;
+};
+
+/// The files of one end of a TLS connection that authenticates both. PEM but for the pre-shared keys.
 struct Files {
-    /// Our certificate first, then the intermediates that lead to the peer's trusted CA.
+    /// Our certificate first, then the intermediates that lead to the peer's trusted CA. Of a client with a pre-shared
+    /// key, it, the private key and the CA may be empty, all three: then the key alone counts.
     std::string certificate;
     /// The unencrypted private key that belongs to the first certificate.
     std::string private_key;
@@ -28,8 +39,20 @@ struct Files {
     /// certificates. Whoever is on one is refused, and so is everyone while the issuer's list is missing or out of
     /// date. Empty: revocation is not checked.
     std::string crl{};
+    /// Pre-shared keys, which count as much as certificates: a client has one at most, a server one for each client.
+    std::vector<PskFile> psks{};
 
     friend bool operator==(const Files&, const Files&) = default;
+};
+
+/// What may be negotiated, by the names of model/tls_names.hpp, the dearest first. Empty: all of them that are sound by
+/// default.
+struct Choice {
+    std::vector<std::string> groups;
+    /// Of TLS 1.2 and 1.3; a version without a suite is not spoken.
+    std::vector<std::string> suites;
+
+    friend bool operator==(const Choice&, const Choice&) = default;
 };
 
 /// The proven identity of the other end.
@@ -42,7 +65,16 @@ struct PeerIdentity {
     std::string spki_sha256;
     /// When the certificate ends.
     model::Instant not_after;
+    /// What the pre-shared key is called that was proved instead of a certificate; then the others are empty, and
+    /// `not_after` is never. Else empty.
+    std::string psk_identity{};
+
+    /// For records: the SHA-256 of the certificate, or the identity after `psk:`.
+    [[nodiscard]] std::string name() const { return psk_identity.empty() ? certificate_sha256 : "psk:" + psk_identity; }
 };
+
+/// SHA-256 of an identity, 64 lower-case hexadecimal digits, for comparisons that take the same time for each.
+[[nodiscard]] std::string identity_sha256(const std::string& identity);
 
 /// Facts of our own certificate that both kinds of context share.
 struct OwnCertificate {
@@ -76,18 +108,19 @@ enum class Alpn : std::uint8_t {
     any,   ///< what they ask for is passed over: for protocols that have no name
 };
 
-/// Immutable TLS settings of a listener: TLS 1.2 with the suites of RFC 7525 and TLS 1.3, a client certificate under
-/// `ca` required and verified, no renegotiation, no compression. The names of the CAs are not told to
-/// clients: they would tell everyone who connects which LEAs or sources there are. Resumed sessions keep the identity
-/// they were made with and live at most one hour and never beyond the client certificate's end. A reload builds a new
-/// context; connections keep the one they began with, and sessions of the old one do not resume under the new.
-/// Thread-safe.
+/// Immutable TLS settings of a listener: TLS 1.2 with the suites of RFC 9325 and TLS 1.3, a client certificate under
+/// `ca` required and verified, or one of the pre-shared keys, no renegotiation, no compression. The names of the CAs
+/// are not told to clients: they would tell everyone who connects which LEAs or sources there are. Resumed sessions
+/// keep the identity they were made with and live at most one hour and never beyond the client certificate's end. A
+/// reload builds a new context; connections keep the one they began with, and sessions of the old one do not resume
+/// under the new. Thread-safe.
 class ServerContext {
   public:
     /// Reads the files. Errors name the file and what is wrong with it (missing, not PEM, key does not fit the
     /// certificate, …). An expired certificate is not an error here: see problems().
     [[nodiscard]] static model::Result<std::shared_ptr<const ServerContext>> load(const Files& files,
-                                                                                  Alpn protocols = Alpn::http);
+                                                                                  Alpn protocols = Alpn::http,
+                                                                                  const Choice& choice = {});
 
     ServerContext(const ServerContext&) = delete;
     ServerContext& operator=(const ServerContext&) = delete;
@@ -100,7 +133,8 @@ class ServerContext {
     /// The ends of all of its certificates and revocation lists, in the order of the files. A list that names no next
     /// one has no end.
     [[nodiscard]] const std::vector<Ending>& endings() const;
-    /// SHA-256 over the contents of its files, in hex: contexts with the same one have the same settings.
+    /// SHA-256 over the contents of its files and its choice, in hex: contexts with the same one have the same
+    /// settings.
     [[nodiscard]] const std::string& fingerprint() const;
 
     /// For the http room: whether this context would let in the peer of a connection, which may be of an older context.
@@ -114,11 +148,13 @@ class ServerContext {
 };
 
 /// Immutable TLS settings towards one destination: the same versions and suites, our certificate presented, the
-/// server's chain verified against `ca` only and its certificate against the host name or IP address asked for. Keeps a
-/// few sessions per host for resumption. Thread-safe.
+/// server's chain verified against `ca` only and its certificate against the host name or IP address asked for, and
+/// against the OCSP response that the server staples, if it does. A pre-shared key is offered first; a server that
+/// takes it needs no certificate. Keeps a few sessions per host for resumption. Thread-safe.
 class ClientContext {
   public:
-    [[nodiscard]] static model::Result<std::shared_ptr<const ClientContext>> load(const Files& files);
+    [[nodiscard]] static model::Result<std::shared_ptr<const ClientContext>> load(const Files& files,
+                                                                                  const Choice& choice = {});
 
     /// A context without identity or trust, under which every handshake fails: for a destination whose files cannot be
     /// read.
@@ -128,6 +164,7 @@ class ClientContext {
     ClientContext& operator=(const ClientContext&) = delete;
     ~ClientContext();
 
+    /// Empty if a pre-shared key alone counts.
     [[nodiscard]] const OwnCertificate& certificate() const;
     [[nodiscard]] std::vector<std::string> problems(model::Instant now) const;
     /// As ServerContext's; none of an unusable() one.
@@ -146,12 +183,12 @@ class ClientContext {
     std::unique_ptr<State> state_;
 };
 
-/// The identity of the other end after a handshake (or a resumption). nullopt without a peer certificate.
+/// The identity of the other end after a handshake (or a resumption). nullopt if it has proved none.
 [[nodiscard]] std::optional<PeerIdentity> peer_identity(ssl_st* ssl);
 
-/// True while the peer's certificate is still valid. OpenSSL does not verify a resumed session again, so both ends
-/// check this after every handshake.
-[[nodiscard]] bool peer_certificate_current(ssl_st* ssl);
+/// True while the peer's certificate is still valid, or if it has proved a pre-shared key. OpenSSL does not verify a
+/// resumed session again, so both ends check this after every handshake.
+[[nodiscard]] bool peer_is_current(ssl_st* ssl);
 
 /// An OpenSSL failure in words.
 struct Explanation {

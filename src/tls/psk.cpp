@@ -1,0 +1,238 @@
+#include "psk.hpp"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+#include "lihandover/base/hex.hpp"
+#include "pem.hpp"
+
+namespace lihandover::tls {
+namespace {
+
+constexpr std::size_t least_key = 16;
+constexpr std::size_t most_key = 64;
+constexpr std::size_t max_key_file = 1024;
+/// What a server pretends to have for an identity that it does not know.
+constexpr std::size_t nobodys_key = 32;
+
+class Descriptor {
+  public:
+    explicit Descriptor(int number) : number_(number) {}
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    ~Descriptor() {
+        if (number_ >= 0) {
+            ::close(number_);
+        }
+    }
+    [[nodiscard]] int number() const { return number_; }
+
+  private:
+    int number_;
+};
+
+/// Whether the file may hold a key; the reason if not.
+std::string objection_to(int descriptor) {
+    struct stat status {};
+    if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+        return "is no regular file";
+    }
+    if ((status.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
+        return "is open to others, or its group may write to it; mode 0640 at most is needed";
+    }
+    if (status.st_size > static_cast<off_t>(max_key_file)) {
+        return "is larger than a key is";
+    }
+    return {};
+}
+
+model::Result<Secret> read_key(const std::string& path) {
+    const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)};
+    if (file.number() < 0) {
+        return error_of(path, "cannot be opened: " + errno_text(errno));
+    }
+    if (const std::string objection = objection_to(file.number()); !objection.empty()) {
+        return error_of(path, objection);
+    }
+    std::array<char, max_key_file> buffer{};
+    const ssize_t count = ::read(file.number(), buffer.data(), buffer.size());
+    std::string_view digits{buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))};
+    while (!digits.empty() && (digits.back() == '\n' || digits.back() == '\r' || digits.back() == ' ')) {
+        digits.remove_suffix(1);
+    }
+    std::vector<unsigned char> bytes;
+    bytes.reserve(most_key);
+    const bool good = digits.size() % 2 == 0 && digits.size() >= 2 * least_key && digits.size() <= 2 * most_key &&
+                      base::is_hex(digits);
+    for (; good && !digits.empty(); digits.remove_prefix(2)) {
+        bytes.push_back(static_cast<unsigned char>(base::hex_byte(digits)));
+    }
+    OPENSSL_cleanse(buffer.data(), buffer.size());
+    if (!good) {
+        return error_of(path, "holds no key; 32 to 128 hex digits on one line are needed");
+    }
+    return model::Result<Secret>{boost::system::in_place_value, std::move(bytes)};
+}
+
+using KeysPtr = std::shared_ptr<const SharedKeys>;
+
+/// Index of a KeysPtr that an SSL_CTX owns: connections outlive the context that began them.
+int keys_index() {
+    static const int index =
+        SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr,
+                                 [](void* /*context*/, void* keys, CRYPTO_EX_DATA* /*data*/, int /*index*/,
+                                    long /*argument*/, void* /*pointer*/) { delete static_cast<KeysPtr*>(keys); });
+    return index;
+}
+
+bool keep_in(SSL_CTX* context, KeysPtr keys) {
+    auto owned = std::make_unique<KeysPtr>(std::move(keys));
+    if (SSL_CTX_set_ex_data(context, keys_index(), owned.get()) != 1) {
+        return false;
+    }
+    owned.release();  // NOLINT(bugprone-unused-return-value): freed with the SSL_CTX
+    return true;
+}
+
+/// Index of a std::string that an SSL owns: the identity whose key it was given.
+int identity_index() {
+    static const int index =
+        SSL_get_ex_new_index(0, nullptr, nullptr, nullptr,
+                             [](void* /*ssl*/, void* identity, CRYPTO_EX_DATA* /*data*/, int /*index*/,
+                                long /*argument*/, void* /*pointer*/) { delete static_cast<std::string*>(identity); });
+    return index;
+}
+
+void note_identity(SSL* ssl, std::string identity) {
+    auto owned = std::make_unique<std::string>(std::move(identity));
+    delete static_cast<std::string*>(SSL_get_ex_data(ssl, identity_index()));
+    SSL_set_ex_data(ssl, identity_index(), nullptr);
+    if (SSL_set_ex_data(ssl, identity_index(), owned.get()) == 1) {
+        owned.release();  // NOLINT(bugprone-unused-return-value): freed with the SSL
+    }
+}
+
+unsigned give(const Secret& key, unsigned char* out, unsigned room) {
+    const auto bytes = key.bytes();
+    if (bytes.size() > room) {
+        return 0;
+    }
+    std::ranges::copy(bytes, out);
+    return static_cast<unsigned>(bytes.size());
+}
+
+/// TLS 1.3 asks for each identity that the client offers, tickets included, and goes on without one that is not known.
+unsigned key_for_client(SSL* ssl, const char* identity, unsigned char* out, unsigned room) {
+    const SharedKeys* keys = SharedKeys::of(SSL_get_SSL_CTX(ssl));
+    if (keys == nullptr || identity == nullptr) {
+        return 0;
+    }
+    const auto found = keys->keys().find(std::string_view{identity});
+    if (found != keys->keys().end()) {
+        note_identity(ssl, found->first);
+        // A resumed session would not tell whose key it began with.
+        SSL_set_num_tickets(ssl, 0);
+        return give(found->second, out, room);
+    }
+    if (SSL_version(ssl) < TLS1_3_VERSION && room >= nobodys_key && RAND_bytes(out, nobodys_key) == 1) {
+        // It fails as a wrong key does, so that nobody can try which identities there are (RFC 4279 2).
+        return nobodys_key;
+    }
+    return 0;
+}
+
+unsigned key_for_server(SSL* ssl, const char* /*hint*/, char* identity, unsigned identity_room, unsigned char* out,
+                        unsigned room) {
+    const SharedKeys* keys = SharedKeys::of(SSL_get_SSL_CTX(ssl));
+    if (keys == nullptr || keys->empty()) {
+        return 0;
+    }
+    const auto& [name, key] = *keys->keys().begin();
+    if (name.size() + 1 > identity_room) {
+        return 0;
+    }
+    std::ranges::copy(name, identity);
+    identity[name.size()] = '\0';
+    note_identity(ssl, name);
+    return give(key, out, room);
+}
+
+}  // namespace
+
+Secret& Secret::operator=(Secret&& other) noexcept {
+    OPENSSL_cleanse(bytes_.data(), bytes_.size());
+    bytes_ = std::move(other.bytes_);
+    return *this;
+}
+
+Secret::~Secret() {
+    OPENSSL_cleanse(bytes_.data(), bytes_.size());
+}
+
+model::Result<SharedKeys> SharedKeys::read(const std::vector<PskFile>& files) {
+    SharedKeys shared;
+    for (const PskFile& file : files) {
+        auto key = read_key(file.key_file);
+        if (!key) {
+            return key.error();
+        }
+        shared.keys_.insert_or_assign(file.identity, std::move(*key));
+    }
+    return model::Result<SharedKeys>{boost::system::in_place_value, std::move(shared)};
+}
+
+bool SharedKeys::accept_in(SSL_CTX* context, std::shared_ptr<const SharedKeys> keys) {
+    SSL_CTX_set_psk_server_callback(context, key_for_client);
+    return SSL_CTX_set_dh_auto(context, 1) == 1 && keep_in(context, std::move(keys));
+}
+
+bool SharedKeys::offer_in(SSL_CTX* context, std::shared_ptr<const SharedKeys> keys) {
+    SSL_CTX_set_psk_client_callback(context, key_for_server);
+    return keep_in(context, std::move(keys));
+}
+
+const SharedKeys* SharedKeys::of(const SSL_CTX* context) {
+    const auto* keys = static_cast<const KeysPtr*>(SSL_CTX_get_ex_data(context, keys_index()));
+    return keys != nullptr ? keys->get() : nullptr;
+}
+
+bool SharedKeys::shares(std::string_view identity, const SharedKeys& other) const {
+    const auto ours = keys_.find(identity);
+    const auto theirs = other.keys_.find(identity);
+    return ours != keys_.end() && theirs != other.keys_.end() &&
+           std::ranges::equal(ours->second.bytes(), theirs->second.bytes());
+}
+
+std::optional<std::string> proven_psk_identity(SSL* ssl) {
+    // In TLS 1.3 a key may be offered and then not used, but then a certificate was: without one, no server of ours
+    // lets anybody in, and no client of ours believes anybody.
+    const SharedKeys* keys = SharedKeys::of(SSL_get_SSL_CTX(ssl));
+    if (keys == nullptr || SSL_is_init_finished(ssl) != 1 || SSL_get0_peer_certificate(ssl) != nullptr) {
+        return std::nullopt;
+    }
+    const SSL_CIPHER* suite = SSL_get_current_cipher(ssl);
+    const bool used = SSL_version(ssl) >= TLS1_3_VERSION
+                          ? SSL_session_reused(ssl) == 1
+                          : suite != nullptr && SSL_CIPHER_get_auth_nid(suite) == NID_auth_psk;
+    if (!used) {
+        return std::nullopt;
+    }
+    if (const auto* noted = static_cast<const std::string*>(SSL_get_ex_data(ssl, identity_index()))) {
+        return *noted;
+    }
+    // A session of TLS 1.2 that was resumed knows it itself.
+    const char* kept = SSL_get_psk_identity(ssl);
+    return kept != nullptr && keys->keys().contains(std::string_view{kept}) ? std::optional<std::string>{kept}
+                                                                            : std::nullopt;
+}
+
+}  // namespace lihandover::tls
