@@ -11,6 +11,7 @@ import unittest
 from harness import (PATIENCE, Answer, Certificates, Daemon, Lea, Ports, SystemTest, client_context, inline,
                      message, to_json, wait_until)
 from programs.x2x3 import PointOfInterception
+from test_connections import revocation_list
 
 
 def openssl(*arguments, **more):
@@ -170,6 +171,20 @@ class Swapped(SystemTest):
             point.acknowledged()  # the old connection goes on
         self.assert_status(202, post())
         self.assertIs(kept, source.sock)
+
+    def test_a_new_revocation_list_counts_without_a_reload(self):
+        self.daemon.configuration["destinations"]["lea-one"]["tls_crl"] = revocation_list(self.directory)
+        self.daemon.start()
+        self.delivers()
+        self.assertGreater(self.ends(kind="crl"), 1_700_000_000)
+        revocation_list(self.directory, "lea")
+
+        def paused():
+            self.daemon.accept(message("u-1"))
+            return self.daemon.metric("lihandover_destination_paused", destination="lea-one", reason="tls")
+        wait_until(paused, "the LEA is refused")
+        revocation_list(self.directory)
+        self.daemon.wait_delivered("lea-one")
 
     def test_every_end_is_told(self):
         soon = issue(self.directory, "soon", "lea-ca", "clientAuth", days=13)

@@ -175,6 +175,40 @@ TEST(TlsPsk, WhoHasNeitherIsRefused) {
     EXPECT_FALSE(pair.shake());
 }
 
+TEST(TlsPsk, AResumedSessionOfTls12KnowsItsKey) {
+    // Our own client resumes none, but others do.
+    const auto server = server_of({one()});
+    const auto client = client_of(one());
+    Pair first{*server, *client};
+    SSL_set_max_proto_version(first.client(), TLS1_2_VERSION);
+    ASSERT_TRUE(first.shake());
+    SSL_SESSION* const session = SSL_get1_session(first.client());
+    Pair second{*server, *client};
+    SSL_set_max_proto_version(second.client(), TLS1_2_VERSION);
+    SSL_set_session(second.client(), session);
+    ASSERT_TRUE(second.shake());
+    EXPECT_EQ(SSL_session_reused(second.server()), 1);
+    ASSERT_TRUE(peer_identity(second.server()));
+    EXPECT_EQ(peer_identity(second.server())->psk_identity, "csp-1");
+    EXPECT_TRUE(server->accepts(second.server()));
+    const auto changed = server_of({PskFile{"csp-1", key_file("other.psk", other_key)}});
+    Pair third{*changed, *client};
+    SSL_set_max_proto_version(third.client(), TLS1_2_VERSION);
+    SSL_set_session(third.client(), session);
+    EXPECT_FALSE(third.shake()) << "the ticket is of another context";
+    SSL_SESSION_free(session);
+}
+
+TEST(TlsPsk, Tls13GivesNoTicketsForAKey) {
+    const auto server = server_of({one()});
+    const auto client = client_of(one());
+    Pair pair{*server, *client};
+    ASSERT_TRUE(pair.shake());
+    EXPECT_EQ(SSL_version(pair.client()), TLS1_3_VERSION);
+    EXPECT_EQ(SSL_get_num_tickets(pair.server()), 0U);
+    EXPECT_EQ(SSL_SESSION_has_ticket(SSL_get_session(pair.client())), 0);
+}
+
 TEST(TlsPsk, AReloadKnowsThoseWhoseKeyIsTheSame) {
     const auto before = server_of({one()});
     const auto client = client_of(one());
