@@ -335,6 +335,12 @@ asio::awaitable<bool> Download::record_beginning() {
 }
 
 void Download::settle() {
+    // First, so that whoever sees the entry sees the count too.
+    const auto& metrics = shared_.parts.metrics.destination(granted_.destination);
+    metrics.downloads(outcome()).add();
+    if (body_) {
+        metrics.download_bytes.add(body_->sent());
+    }
     if (recorded_) {
         if (std::optional<store::Fetch> fetch = entry()) {
             using Extent = store::Fetch::Extent;
@@ -343,11 +349,6 @@ void Download::settle() {
                                           [unrecorded = &shared_.parts.metrics.downloads_unrecorded()](
                                               store::Outcome outcome) { note_record(*unrecorded, outcome); });
         }
-    }
-    const auto& metrics = shared_.parts.metrics.destination(granted_.destination);
-    metrics.downloads(outcome()).add();
-    if (body_) {
-        metrics.download_bytes.add(body_->sent());
     }
 }
 

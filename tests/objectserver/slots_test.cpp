@@ -116,7 +116,7 @@ TEST(ObjectServer, StopCutsThoseWhoWait) {
     EXPECT_EQ(server.store.opened(), 1U);
     EXPECT_EQ(load_of(server).waiting, 0U);
     EXPECT_EQ(load_of(server).bodies, 0U);
-    ASSERT_EQ(server.store.fetches().size(), 2U);
+    ASSERT_EQ(server.wait_fetches(2).size(), 2U);
     EXPECT_FALSE(server.store.fetches()[0].complete() || server.store.fetches()[1].complete());
     server.store.let_read();
 }
