@@ -98,6 +98,12 @@ class Warrants:
                 for change in changes:
                     if change.over is None:
                         change.after = None
+            if self.first_right == float("inf"):
+                # Nothing tells a first start that its clock is wrong. A window that it takes for over long ago is not
+                # remembered over the next start, and without its file nobody knows of it until the file is back.
+                for key, warrant in self.all.items():
+                    if warrant.get("until") is not None and self.state(key) is True:
+                        self.change(key, None)
         return True
 
     def directory_returns(self):

@@ -193,6 +193,16 @@ class DirectoryLedger(LedgerTest):
         self.assertEqual({GOOD}, set(self.returns().values()))
         self.assertEqual((True, True), self.now())
 
+    def test_a_first_start_with_a_wrong_clock_may_forget_a_window(self):
+        self.warrants.all[self.key]["until"] = time.time() + 3600
+        self.warrants.first_right = float("inf")
+        self.goes()
+        self.warrants.first_right = time.monotonic()
+        self.assertEqual((False, True), self.now())
+        self.assertEqual((True, True), self.now(self.other))
+        self.returns()
+        self.assertEqual((True, True), self.now())
+
     def test_all_ends_once_that_is_confirmed(self):
         self.goes()
         self.confirm()
