@@ -152,7 +152,7 @@ class Audit(SystemTest):
         # What comes behind the last checkpoint needs a head that is known, or somebody who accepts it. The first entry
         # after a start has a checkpoint soon, the second waits for a third.
         self.daemon.accept(message("u-1"))
-        wait_until(lambda: self.verify("--key", public, self.export("signed"))[0] == 0, "a checkpoint")
+        wait_until(lambda: self.verify("--key", public, self.export("soon"))[0] == 0, "a checkpoint")
         self.daemon.accept(message("u-1"))
         longer = self.export("longer")
         status, said = self.verify("--public-key", public, longer)
@@ -175,6 +175,14 @@ class Audit(SystemTest):
         path = self.export("both")
         self.assert_holds("--key", public, "--key", other_public, path)
         self.assert_wrong("not made with this key", "--key", other_public, path)
+        # Also the first one after a crash is.
+        self.daemon.accept(message("u-1"), message("u-1"), message("u-1"))
+        self.daemon.process.kill()
+        self.daemon.start()
+        wait_until(lambda: self.verify("--key", public, "--key", other_public, self.export("both"))[0] == 0,
+                   "a checkpoint")
+        checkpoints = [line for line in self.lines(self.export("both")) if line.get("checkpoint", 0) > 0]
+        self.assertEqual([], [line for line in checkpoints if "signature" not in line])
 
     def test_exports_come_from_plain_files(self):
         self.daemon.start()
