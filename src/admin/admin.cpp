@@ -122,7 +122,7 @@ class Admin::Impl {
         scrape.object_bytes(statistics.object_bytes);
         scrape.store_bytes(statistics.used_bytes, statistics.max_bytes);
         scrape.store_accepting(statistics.accepting);
-        scrape.audit_entries(parts_.audit.head().number);
+        scrape.audit(parts_.audit.head().number, statistics.restore_unrecorded);
         scrape.repeats(statistics.repeats, statistics.reused_ids);
         scrape.ready(ready_);
     }

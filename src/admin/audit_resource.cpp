@@ -17,7 +17,7 @@ namespace lihandover::admin {
 
 namespace {
 
-/// Where the next page begins, as an answer names it: `NUMBER:HASH:ROW:TO`.
+/// Where the next page begins, as an answer names it: `NUMBER:HASH:ROW:CHECKPOINT:TO`.
 struct Token {
     store::AuditLog::Place place;
     std::uint64_t to = 0;
@@ -25,11 +25,12 @@ struct Token {
 
 std::string text_of(const Token& token) {
     return std::to_string(token.place.number) + ":" + base::to_hex(token.place.hash) + ":" +
-           std::to_string(token.place.row) + ":" + std::to_string(token.to);
+           std::to_string(token.place.row) + ":" + std::to_string(token.place.checkpoint) + ":" +
+           std::to_string(token.to);
 }
 
 std::optional<Token> parse_token(std::string_view text) {
-    std::array<std::string_view, 4> parts;
+    std::array<std::string_view, 5> parts;
     for (std::size_t i = 0; i < parts.size(); ++i) {
         const auto colon = text.find(':');
         if ((colon == std::string_view::npos) != (i + 1 == parts.size())) {
@@ -41,12 +42,14 @@ std::optional<Token> parse_token(std::string_view text) {
     const auto number = parse_number(parts[0]);
     const auto hash = base::parse_hex<32>(parts[1]);
     const auto row = parse_number(parts[2]);
-    const auto to = parse_number(parts[3]);
+    const auto checkpoint = parse_number(parts[3]);
+    const auto to = parse_number(parts[4]);
     constexpr auto largest = static_cast<std::uint64_t>(std::numeric_limits<store::RowId>::max());
-    if (!number || !hash || !row || !to || *number > largest || *row > largest) {
+    if (!number || !hash || !row || !checkpoint || !to || *number > largest || *row > largest ||
+        *checkpoint > largest) {
         return std::nullopt;
     }
-    return Token{{*number, *hash, static_cast<store::RowId>(*row)}, *to};
+    return Token{{*number, *hash, static_cast<store::RowId>(*row), *checkpoint}, *to};
 }
 
 /// Writes what is read as lines.

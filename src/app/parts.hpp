@@ -82,7 +82,7 @@ struct Parts {
 
 [[nodiscard]] model::Status open_store(Parts& parts, const Assembly& assembly);
 /// What checkpoints of the audit entries are made from now on.
-void configure_audit(store::Store& store, const Assembly& assembly);
+[[nodiscard]] store::AuditLog::Settings audit_settings(const Assembly& assembly);
 /// Makes what sends, serves and answers, and binds its addresses; nothing runs yet.
 [[nodiscard]] model::Status create_parts(Parts& parts, const Assembly& assembly, admin::Control& control);
 /// Starts admin's interfaces, then delivery and the object server on their thread. `started` is called on the intake

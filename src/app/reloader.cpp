@@ -362,7 +362,7 @@ void Reloader::bring_into_force(const std::shared_ptr<const Assembly>& next, con
     parts_.store->set_limits(configuration.store.max_bytes,
                              std::chrono::duration_cast<std::chrono::seconds>(configuration.store.record_retention));
     parts_.store->set_commit_timeout(configuration.store.commit_timeout);
-    configure_audit(*parts_.store, *next);
+    parts_.store->audit_log().configure(audit_settings(*next));
     parts_.snapshot->publish(loaded.snapshot);
     deadline_.set_timeout(std::chrono::duration_cast<std::chrono::milliseconds>(configuration.shutdown_timeout));
     parts_.clock.set_tolerance(configuration.clock_tolerance);

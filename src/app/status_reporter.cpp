@@ -193,6 +193,9 @@ void StatusReporter::add_store(admin::Status& status) const {
             std::to_string(statistics.reused_ids) +
             " item(s) since the start are of events whose event_id their source had given to another event");
     }
+    if (statistics.restore_unrecorded) {
+        status.alarms.emplace_back("the store was put back to an older state, and that could not be recorded yet");
+    }
     if (!store_.turns()) {
         status.alarms.emplace_back("the disk hangs: a commit takes longer than store.commit_timeout");
     }

@@ -178,11 +178,10 @@ std::string node_name() {
     return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
-void configure_audit(store::Store& store, const Assembly& assembly) {
+store::AuditLog::Settings audit_settings(const Assembly& assembly) {
     const config::Audit& options = assembly.configuration.audit;
-    store.audit_log().configure({options.checkpoint_entries,
-                                 std::chrono::duration_cast<std::chrono::seconds>(options.checkpoint_interval),
-                                 node_name(), assembly.signing_key});
+    return {options.checkpoint_entries, std::chrono::duration_cast<std::chrono::seconds>(options.checkpoint_interval),
+            node_name(), assembly.signing_key};
 }
 
 model::Status open_store(Parts& parts, const Assembly& assembly) {
@@ -192,12 +191,12 @@ model::Status open_store(Parts& parts, const Assembly& assembly) {
     options.max_bytes = configuration.store.max_bytes;
     options.record_retention = std::chrono::duration_cast<std::chrono::seconds>(configuration.store.record_retention);
     options.commit_timeout = configuration.store.commit_timeout;
+    options.audit = audit_settings(assembly);
     auto opened = store::Store::open(options, parts.clock);
     if (!opened) {
         return opened.error();
     }
     parts.store = std::move(*opened);
-    configure_audit(*parts.store, assembly);
     const metrics::Histogram commits = parts.metrics.store_commit_seconds();
     parts.store->set_commit_observer([commits](double seconds) { commits.observe(seconds); });
     parts.stops.add([&parts](StopTime) {

@@ -74,6 +74,7 @@ enum class Metric : std::uint8_t {
     store_fill_alarm,
     store_accepting,
     audit_entries,
+    audit_restore_unrecorded,
     warrants,
     warrant_files_bad,
     warrants_unconfirmed,

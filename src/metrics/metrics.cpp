@@ -54,7 +54,10 @@ class Samples : public Scrape {
     void objects(std::string_view destination, ObjectState state, std::uint64_t count) override {
         set(Metric::objects, {destination, object_state_names.at(static_cast<std::size_t>(state))}, count);
     }
-    void audit_entries(std::uint64_t number) override { set(Metric::audit_entries, {}, number); }
+    void audit(std::uint64_t number, bool restore_unrecorded) override {
+        set(Metric::audit_entries, {}, number);
+        set_flag(Metric::audit_restore_unrecorded, restore_unrecorded);
+    }
     void object_bytes(std::uint64_t bytes) override { set(Metric::object_bytes, {}, bytes); }
     void store_bytes(std::uint64_t used, std::uint64_t maximum) override {
         set(Metric::store_bytes, {}, used);
@@ -418,6 +421,7 @@ lost.
 | `lihandover_outbox_oldest_age_seconds > 300` | an LEA does not accept items as fast as they come, or at all |
 | `lihandover_store_fill_alarm == 1`, `lihandover_store_accepting == 0` | the store fills up; sources are refused |
 | `increase(lihandover_intake_answers_total{code="503"}[15m]) > 0` | sources were refused for a while: no space for events, or only none for binary objects (those that no event names yet, and those that an LEA has not fetched, count) |
+| `lihandover_audit_restore_unrecorded == 1` | an older store was put back, and that could not be recorded yet |
 | `increase(lihandover_downloads_unrecorded_total[1h]) > 0` | fetches are missing from the record: the store is in trouble, or somebody fetches over and over |
 | `increase(lihandover_downloads_limited_total[1h]) > 0` | an LEA asks for objects more often than `objectserver.requests_per_second` |
 | `lihandover_warrant_files_bad > 0` | a warrant file has mistakes; `lihandoverd --check` explains them |

@@ -205,7 +205,7 @@ TEST(Metrics, ExpositionHasEveryDeclaredMetricOnceWithItsType) {
         scrape.object_bytes(0);
         scrape.store_bytes(0, 0);
         scrape.store_accepting(true);
-        scrape.audit_entries(7);
+        scrape.audit(7, false);
         scrape.repeats(2, 1);
         scrape.destination_paused("d", std::nullopt);
         scrape.uploads_paused("d", std::nullopt);

@@ -1,7 +1,13 @@
 // The chain of audit entries as the engine keeps it: checkpoints, retention, and rows that somebody changed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+#include <sqlite3.h>
 
+#include <atomic>
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +35,10 @@ class Chain : public StoreTest {
     void execute(const std::string& sql) const {
         Connection other(options_.directory / "store.db");
         other.execute(sql);
+    }
+    [[nodiscard]] std::int64_t number(const std::string& sql) const {
+        Connection other(options_.directory / "store.db");
+        return other.integer(sql.c_str());
     }
     /// With a checkpoint behind each `entries` and one at the end.
     void make(int entries, int checkpoints = 1) {
@@ -211,6 +221,193 @@ TEST_F(Chain, AnExportByTimeIsOfWholeStretches) {
     EXPECT_EQ(entries_, 16U);
     EXPECT_EQ(findings({exported({}, at(5))}), "");
     EXPECT_EQ(entries_, 4U);
+}
+
+/// Of all connections that are opened while one of them lives, in hundreds.
+class CountedInstructions {
+  public:
+    CountedInstructions() { sqlite3_auto_extension(reinterpret_cast<void (*)()>(begin)); }
+    CountedInstructions(const CountedInstructions&) = delete;
+    CountedInstructions& operator=(const CountedInstructions&) = delete;
+    CountedInstructions(CountedInstructions&&) = delete;
+    CountedInstructions& operator=(CountedInstructions&&) = delete;
+    ~CountedInstructions() { sqlite3_reset_auto_extension(); }
+
+    [[nodiscard]] static std::int64_t since_last() { return count().exchange(0); }
+
+  private:
+    static std::atomic<std::int64_t>& count() {
+        static std::atomic<std::int64_t> instructions{0};
+        return instructions;
+    }
+    static int begin(sqlite3* connection, char** /*error*/, const void* /*api*/) {
+        sqlite3_progress_handler(
+            connection, 100,
+            [](void*) {
+                ++count();
+                return 0;
+            },
+            nullptr);
+        return SQLITE_OK;
+    }
+};
+
+TEST_F(Chain, APageIsReadWithoutLookingAtTheCheckpointsBeforeIt) {
+    close();
+    options_.audit.checkpoint_entries = 1;
+    const CountedInstructions instructions;
+    open();
+    constexpr std::uint64_t pages = 400;
+    constexpr std::uint64_t some = 20;
+    for (std::uint64_t i = 0; i < pages; ++i) {
+        ASSERT_EQ(submit(item()), Outcome::committed);
+    }
+    const auto range = store_->audit_log().range({}, {}).value();
+    ASSERT_EQ(range.head.number, pages);
+    AuditLog::Place place = range.from;
+    std::vector<std::int64_t> costs;
+    for (std::uint64_t page = 0; page < pages; ++page) {
+        Lines lines;
+        const auto read = store_->audit_log().read(place, range.to.number, 1, lines);
+        ASSERT_TRUE(read);
+        ASSERT_EQ(lines.entries, 1U);
+        place = read->place;
+        if (page % some == 0) {
+            costs.push_back(CountedInstructions::since_last());
+        }
+    }
+    EXPECT_LT(costs.back(), 2 * costs[1] + 10) << "hundreds of instructions for " << some << " pages";
+}
+
+TEST_F(Chain, StretchesThatAreAllFromTheFutureDoNotStopRetention) {
+    close();
+    options_.record_retention = std::chrono::hours(1);
+    options_.audit.checkpoint_entries = 1;
+    open();
+    const auto years = std::chrono::hours(24 * 365 * 10);
+    clock_.advance_wall(years);
+    clock_.distrust(years);
+    constexpr int wrong = 150;
+    for (int i = 0; i < wrong; ++i) {
+        ASSERT_EQ(submit(item()), Outcome::committed);
+    }
+    clock_.advance_wall(-years);
+    clock_.trust();
+    // They go with those that come after them, once these are old.
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_EQ(submit(item()), Outcome::committed);
+    }
+    clock_.advance(std::chrono::minutes(61));
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_EQ(submit(item()), Outcome::committed);
+    }
+    ASSERT_TRUE(eventually([&] {
+        EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
+        return store_->operator_view().records(0, 1000)->size() <= 3;
+    }));
+    EXPECT_EQ(findings(), "");
+    EXPECT_EQ(store_->audit_log().range({}, {})->before->head.number, wrong + 3U);
+}
+
+TEST_F(Chain, EntriesFromAFutureThatHasComeGoByTheirTimes) {
+    close();
+    options_.record_retention = std::chrono::hours(1);
+    options_.audit.checkpoint_entries = 1;
+    open();
+    clock_.distrust(std::chrono::hours(2));
+    for (int i = 0; i < 5; ++i) {
+        ASSERT_EQ(submit(item()), Outcome::committed);
+    }
+    ASSERT_TRUE(eventually([&] {
+        EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
+        return number("SELECT count(*) FROM chain_checkpoint WHERE number=5") == 1;
+    }));
+    clock_.advance(std::chrono::minutes(90));
+    clock_.trust();
+    ASSERT_TRUE(eventually([&] {
+        EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
+        return store_->operator_view().records(0, 1000)->empty();
+    }));
+    EXPECT_EQ(findings(), "");
+}
+
+TEST_F(Chain, AnExportByTimeHasEveryEntryOfItWhateverTheClockDid) {
+    const model::Instant begun = clock_.wall();
+    const auto at = [&](int minutes) { return model::Instant{begun.seconds + minutes * 60, 0}; };
+    make(4);  // at minute 0
+    clock_.advance_wall(std::chrono::minutes(60));
+    make(4);  // at minute 71
+    clock_.advance_wall(std::chrono::minutes(-70));
+    make(4);  // at minute 12
+    make(4);  // at minute 23
+    for (const bool upgraded : {false, true}) {
+        EXPECT_EQ(findings({exported(at(60))}), "");
+        EXPECT_EQ(entries_, 12U) << "those of minute 71 come before those of minutes 12 and 23";
+        EXPECT_EQ(findings({exported({}, at(15))}), "");
+        EXPECT_EQ(entries_, 12U) << "those of minute 12 come after those of minute 71";
+        EXPECT_EQ(findings({exported(at(12), at(13))}), "");
+        EXPECT_EQ(entries_, 8U);
+        EXPECT_EQ(findings({exported(at(23), at(24))}), "");
+        EXPECT_EQ(entries_, 16U - 4U) << "whose end is one of minute 71";
+        if (!upgraded) {
+            // What an earlier version left has the times once it is upgraded.
+            close();
+            execute(
+                "ALTER TABLE chain_checkpoint DROP COLUMN oldest; ALTER TABLE chain_checkpoint DROP COLUMN newest; "
+                "PRAGMA user_version=12");
+            open();
+        }
+    }
+    // Behind the last checkpoint, too.
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    clock_.advance_wall(std::chrono::minutes(-30));
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    EXPECT_EQ(findings({exported({}, at(8))}), "");
+    EXPECT_EQ(entries_, 18U);
+}
+
+TEST_F(Chain, TheFirstCheckpointAfterAStartIsSigned) {
+    make(5);
+    close();
+    // As a crash leaves it.
+    execute("DELETE FROM chain_checkpoint WHERE number=5");
+    const auto key = audit::SigningKey::from_pem(private_pem).value();
+    options_.audit.key = key;
+    options_.audit.node = "csp-a";
+    open();
+    ASSERT_TRUE(eventually([&] { return number("SELECT count(*) FROM chain_checkpoint WHERE number=5") == 1; }));
+    EXPECT_EQ(number("SELECT count(*) FROM chain_checkpoint WHERE number=5 AND signature IS NOT NULL"), 1);
+    audit::Verification::Options options;
+    options.keys = {audit::VerifyingKey::from_pem(key->public_pem()).value()};
+    EXPECT_EQ(findings({exported()}, options), "");
+}
+
+TEST_F(Chain, AHeadFileThatIsNoHelpIsSaid) {
+    make(3);
+    const std::filesystem::path file = options_.directory / "audit.head";
+    const auto said = [&](const std::string& text) {
+        close();
+        std::filesystem::remove(file);
+        if (!text.empty()) {
+            std::ofstream(file) << text;
+        }
+        const auto before = spdlog::default_logger();
+        std::ostringstream log;
+        spdlog::set_default_logger(
+            std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log)));
+        open();
+        close();
+        spdlog::set_default_logger(before);
+        open();
+        return log.str();
+    };
+    const auto range = store_->audit_log().range({}, {}).value();
+    EXPECT_THAT(said(audit::words_of_head(range.chain, range.head)), testing::Not(HasSubstr("audit.head")));
+    EXPECT_THAT(said(""), HasSubstr("audit.head, which names the newest audit entry, is missing"));
+    EXPECT_THAT(said("nonsense"), HasSubstr("cannot be read: it does not name an entry"));
+    EXPECT_THAT(said(audit::words_of_head(range.chain, {2, range.head.hash})),
+                HasSubstr("audit.head names audit entry 2, and the database ends with entry 3"));
+    EXPECT_THAT(record_kinds(), testing::Not(testing::Contains(RecordKind::store_restored)));
 }
 
 TEST_F(Chain, CheckpointsAreSigned) {

@@ -613,6 +613,44 @@ TEST_F(SmallDisk, FullAtTheStartIsNoReasonNotToDeliver) {
     ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
 }
 
+TEST_F(Faulty, ARestoreThatFindsNoSpaceIsRecordedLaterAndAnAlarmUntilThen) {
+    open();
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    close();
+    const std::filesystem::path backup = directory_.path() / "backup";
+    std::filesystem::copy_file(options_.directory / "store.db", backup);
+    open();
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    const audit::Head lost = store_->audit_log().head();
+    close();
+    std::filesystem::copy_file(backup, options_.directory / "store.db",
+                               std::filesystem::copy_options::overwrite_existing);
+    // Twice: what could not be recorded is known to the next start, too.
+    for (int start = 0; start < 2; ++start) {
+        close();
+        // What opening itself writes succeeds, and nothing more.
+        for (std::int64_t working = 0; working < 100 && !store_; ++working) {
+            faults().fail(SQLITE_FULL, working);
+            if (auto opened = Store::open(options_, clock_)) {
+                store_ = std::move(*opened);
+            }
+        }
+        ASSERT_NE(store_, nullptr);
+        ASSERT_TRUE(store_->operator_view().statistics().restore_unrecorded) << start;
+        EXPECT_EQ(submit(item()), Outcome::failed);
+        EXPECT_TRUE(store_->operator_view().statistics().restore_unrecorded);
+    }
+    faults().none();
+    ASSERT_TRUE(eventually([&] { return !store_->operator_view().statistics().restore_unrecorded; }));
+    EXPECT_EQ(std::ranges::count(record_kinds(), RecordKind::store_restored), 1);
+    const auto records = store_->operator_view().records(0, 100).value();
+    const auto restored = std::ranges::find(records, RecordKind::store_restored, &Record::kind);
+    ASSERT_NE(restored, records.end());
+    EXPECT_EQ(restored->why, audit::words_of_head(store_->audit_log().range({}, {})->chain, lost));
+    reopen();
+    EXPECT_EQ(std::ranges::count(record_kinds(), RecordKind::store_restored), 1);
+}
+
 TEST_F(Faulty, KeysOfACommitThatFoundNoSpaceAreFreeOnceAnotherIsOnTheDisk) {
     const auto directory = sqlite::StateDirectory::open(options_.directory).value();
     ASSERT_TRUE(directory.create_database());

@@ -281,8 +281,9 @@ class Scrape {
     /// What counts towards store.max_bytes; also raises the alarms at 50 % and 80 %.
     virtual void store_bytes(std::uint64_t used, std::uint64_t maximum) = 0;
     virtual void store_accepting(bool accepting) = 0;
-    /// The number of the newest in the chain.
-    virtual void audit_entries(std::uint64_t number) = 0;
+    ///   number              of the newest in the chain
+    ///   restore_unrecorded  the store is older than it was, and no entry says so yet
+    virtual void audit(std::uint64_t number, bool restore_unrecorded) = 0;
     /// Since the start: items not made, being repeats, and items made although their event_id was another event's.
     virtual void repeats(std::uint64_t repeated, std::uint64_t reused_ids) = 0;
     /// nullopt: not paused.

@@ -36,6 +36,7 @@ class AuditLog {
         std::uint64_t number = 0;
         audit::Hash hash{};
         RowId row = 0;
+        std::uint64_t checkpoint = 0;  ///< the number of the last one up to here
     };
     struct Range {
         audit::Hash chain{};
@@ -46,8 +47,9 @@ class AuditLog {
         /// What stands for all before the first entry; nullopt at the chain's beginning.
         std::optional<audit::Checkpoint> before;
     };
-    /// Which entries there are; of a time, those between the last checkpoint made before `since` and the first made at
-    /// `until` or later, so that what is read is proved at both ends.
+    /// Which entries there are; of a time, those between two checkpoints, so that what is read is proved at both ends:
+    /// the last made before `since` and the first made at `until` or later, or as much farther apart as it takes to
+    /// have every entry of the time between them, wherever steps of the clock have put it.
     [[nodiscard]] virtual model::Result<Range> range(std::optional<model::Instant> since,
                                                      std::optional<model::Instant> until) = 0;
 

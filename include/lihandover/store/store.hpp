@@ -27,6 +27,7 @@ struct Options {
     std::chrono::seconds repeat_memory{std::chrono::hours(7 * 24)};  ///< how long repeats are recognised at least
     /// store.commit_timeout: a commit or sync that takes longer counts as hanging (Store::turns); 0: none does.
     std::chrono::milliseconds commit_timeout{std::chrono::seconds(10)};
+    AuditLog::Settings audit{};  ///< from the first checkpoint on; AuditLog::configure changes them
 };
 
 /// Owns an engine and hands out its interfaces, one for each user, which live as long as the store.

@@ -300,6 +300,8 @@ struct Statistics {
     std::uint64_t repeats = 0;     ///< items dropped since one like them was remembered
     std::uint64_t reused_ids = 0;  ///< items made although their id was another event's: a fault of the source
     bool accepting = false;
+    /// The database was found to be older than it had been, and could not record that yet.
+    bool restore_unrecorded = false;
 };
 
 }  // namespace lihandover::store

@@ -85,7 +85,7 @@ class Walk {
     Walk(Connection& connection, const AuditLog::Place& place, std::uint64_t to, AuditLog::Visitor& visitor)
         : to_(to), visitor_(visitor), place_(place) {
         next_checkpoint_ =
-            connection.prepare(std::string(checkpoint_columns) + "WHERE record > ? ORDER BY number LIMIT 1");
+            connection.prepare(std::string(checkpoint_columns) + "WHERE number > ? ORDER BY number LIMIT 1");
         find_next();
     }
 
@@ -107,7 +107,7 @@ class Walk {
         recorded.previous = place_.hash;
         recorded.hash = hasher_.of(place_.hash, recorded);
         enough_ = !visitor_.entry(recorded);
-        place_ = {recorded.number, recorded.hash, id};
+        place_ = {recorded.number, recorded.hash, id, place_.checkpoint};
         if (next_ && next_->row == id) {
             take_checkpoint();
         }
@@ -121,12 +121,13 @@ class Walk {
 
   private:
     void find_next() {
-        next_checkpoint_.bind(1, place_.row);
+        next_checkpoint_.bind(1, static_cast<std::int64_t>(place_.checkpoint));
         next_ = checkpoint_of(next_checkpoint_);
     }
     void take_checkpoint() {
         visitor_.checkpoint(next_->said);
-        place_ = {next_->said.head.number, next_->said.head.hash, next_->row};
+        const audit::Head& head = next_->said.head;
+        place_ = {head.number, head.hash, next_->row, head.number};
         find_next();
     }
 
@@ -139,6 +140,46 @@ class Walk {
     audit::Hasher hasher_;
     bool enough_ = false;
 };
+
+/// The checkpoint that reading begins behind.
+StoredCheckpoint begin_of(Connection& connection, std::optional<model::Instant> since) {
+    auto begin = find_checkpoint(connection, "WHERE number >= ? ORDER BY number LIMIT 1", 0);
+    if (!begin) {
+        throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    }
+    if (since) {
+        // Not behind an entry of the time, whatever the clock said at the checkpoints: the one before the first of
+        // them.
+        const auto later = find_checkpoint(
+            connection,
+            "WHERE at < ?1 AND number < coalesce((SELECT min(number) FROM chain_checkpoint WHERE newest >= ?1), "
+            "9223372036854775807) ORDER BY number DESC LIMIT 1",
+            since->micros());
+        begin = later ? later : begin;
+    }
+    return *begin;
+}
+
+/// The checkpoint that reading ends with; nullopt: it goes on to the newest entry.
+std::optional<audit::Head> end_of(Connection& connection, std::uint64_t begin, model::Instant until) {
+    {
+        Statement rest = connection.prepare(
+            "SELECT 1 FROM record WHERE id > (SELECT record FROM chain_checkpoint ORDER BY number DESC LIMIT 1) AND at "
+            "<= ? LIMIT 1");
+        rest.bind(1, until.micros());
+        if (Rows(rest).next()) {
+            return std::nullopt;
+        }
+    }
+    // Nor before the last entry of the time.
+    Statement select = connection.prepare(
+        std::string(checkpoint_columns) +
+        "WHERE number > ?1 AND at >= ?2 AND number >= coalesce((SELECT max(number) FROM chain_checkpoint WHERE oldest "
+        "<= ?2), 0) ORDER BY number LIMIT 1");
+    select.bind(1, static_cast<std::int64_t>(begin)).bind(2, until.micros());
+    const auto last = checkpoint_of(select);
+    return last ? std::optional(last->said.head) : std::nullopt;
+}
 
 }  // namespace
 
@@ -166,28 +207,13 @@ model::Result<AuditLog::Range> audit_range(ReadConnection& from, std::optional<m
             range.chain = hash_of(rows->bytes(0));
             range.head = {static_cast<std::uint64_t>(rows->integer(1)), hash_of(rows->bytes(2))};
         }
-        auto begin = find_checkpoint(connection, "WHERE number >= ? ORDER BY number LIMIT 1", 0);
-        if (since) {
-            const auto later =
-                find_checkpoint(connection, "WHERE at < ? ORDER BY number DESC LIMIT 1", since->micros());
-            begin = later ? later : begin;
+        const StoredCheckpoint begin = begin_of(connection, since);
+        const std::uint64_t number = begin.said.head.number;
+        range.from = {number, begin.said.head.hash, begin.row, number};
+        if (number > 0) {
+            range.before = begin.said;
         }
-        if (!begin) {
-            throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
-        }
-        range.from = {begin->said.head.number, begin->said.head.hash, begin->row};
-        if (begin->said.head.number > 0) {
-            range.before = begin->said;
-        }
-        range.to = range.head;
-        if (until) {
-            Statement select = connection.prepare(std::string(checkpoint_columns) +
-                                                  "WHERE number > ? AND at >= ? ORDER BY number LIMIT 1");
-            select.bind(1, static_cast<std::int64_t>(begin->said.head.number)).bind(2, until->micros());
-            if (const auto last = checkpoint_of(select)) {
-                range.to = last->said.head;
-            }
-        }
+        range.to = until ? end_of(connection, number, *until).value_or(range.head) : range.head;
     });
     if (!status) {
         return status.error();

@@ -17,6 +17,9 @@ std::int64_t number_of(audit::Kind kind) {
     return static_cast<std::int64_t>(kind);
 }
 
+/// Checkpoints looked at in one step of pruning.
+constexpr int most_looks = 10;
+
 /// What microseconds leave out of the times of an entry and of the receipt that it tells of.
 std::int64_t nanos_of(model::Instant at, model::Instant received) {
     return std::int64_t{at.nanos % 1000} * 1000 + received.nanos % 1000;
@@ -44,16 +47,27 @@ void AuditTable::open(Connection& connection) {
     s.remove_notes = connection.prepare("DELETE FROM record_note WHERE record <= ?");
     s.save_head = connection.prepare("UPDATE chain SET number=?, hash=?");
     s.checkpoint = connection.prepare(
-        "INSERT INTO chain_checkpoint(number, record, hash, at, nanos, node, signature) VALUES(?, ?, ?, ?, ?, ?, ?)");
-    s.first_checkpoints = connection.prepare("SELECT record, number FROM chain_checkpoint ORDER BY number LIMIT 100");
-    s.newest_between = connection.prepare("SELECT max(at) FROM record WHERE id > ? AND id <= ? AND at <= ?");
+        "INSERT INTO chain_checkpoint(number, record, hash, at, nanos, node, signature, oldest, newest) VALUES(?, ?, "
+        "?, ?, ?, ?, ?, ?, ?)");
+    s.first_checkpoint = connection.prepare("SELECT record, number FROM chain_checkpoint ORDER BY number LIMIT 1");
+    s.next_checkpoint =
+        connection.prepare("SELECT record, number FROM chain_checkpoint WHERE number > ? ORDER BY number LIMIT 1");
+    s.newest_between = connection.prepare(
+        "SELECT max(at) FILTER (WHERE at <= ?3), min(at) FILTER (WHERE at > ?3) FROM record WHERE id > ?1 AND id <= "
+        "?2");
+    s.first_ids = connection.prepare("SELECT max(id) FROM (SELECT id FROM record WHERE id <= ? ORDER BY id LIMIT ?)");
     s.drop_checkpoint = connection.prepare("DELETE FROM chain_checkpoint WHERE number < ?");
     // The first step of pruning finds the oldest.
     oldest_ = std::numeric_limits<std::int64_t>::min();
+    stretch_ = {};
 
     Statement chain = connection.prepare(
         "SELECT beginning, number, hash, (SELECT max(number) FROM chain_checkpoint), (SELECT max(id) FROM record) FROM "
         "chain");
+    Statement tail = connection.prepare(
+        "SELECT min(at), max(at) FROM record WHERE id > (SELECT record FROM chain_checkpoint ORDER BY number DESC "
+        "LIMIT "
+        "1)");
     Rows rows(chain);
     if (!rows.next()) {
         throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
@@ -62,12 +76,16 @@ void AuditTable::open(Connection& connection) {
     state_ = {{static_cast<std::uint64_t>(rows->integer(1)), hash_of(rows->bytes(2))},
               rows->integer(4),
               static_cast<std::uint64_t>(rows->integer(3))};
-    changed_ = made_checkpoint_ = false;
+    if (Rows times(tail); times.next() && !times->is_null(0)) {
+        state_.oldest = times->integer(0);
+        state_.newest = times->integer(1);
+    }
+    changed_ = made_checkpoint_ = recorded_restored_ = false;
     committed();
 }
 
 void AuditTable::begin(model::Instant now, model::Clock::SteadyTime steady) {
-    changed_ = made_checkpoint_ = false;
+    changed_ = made_checkpoint_ = recorded_restored_ = false;
     if (!checkpoint_due(steady)) {
         return;
     }
@@ -111,9 +129,22 @@ void AuditTable::make_checkpoint(model::Instant now) {
     } else {
         s.bind_null(7);
     }
-    s.run();
-    state_.checkpoint = made.head.number;
+    s.bind(8, state_.oldest).bind(9, state_.newest).run();
+    state_ = {state_.head, state_.row, made.head.number};
     made_checkpoint_ = true;
+}
+
+void AuditTable::record_restored(Transaction& transaction) {
+    if (!restored_) {
+        return;
+    }
+    const std::string why = audit::words_of_head(restored_->chain, restored_->head);
+    audit::Entry entry;
+    entry.kind = audit::Kind::store_restored;
+    entry.at = transaction.now;
+    entry.why = why;
+    append(transaction, 0, 0, entry);
+    recorded_restored_ = true;
 }
 
 void AuditTable::save_head() {
@@ -126,9 +157,12 @@ void AuditTable::save_head() {
 
 void AuditTable::committed() {
     committed_ = state_;
-    if (made_checkpoint_ && oldest_ == std::numeric_limits<std::int64_t>::max()) {
+    if (made_checkpoint_ && !stretch_.newest) {
         // What is before it may go one day: the next step of pruning looks when.
         oldest_ = std::numeric_limits<std::int64_t>::min();
+    }
+    if (std::exchange(recorded_restored_, false)) {
+        restored_.reset();
     }
     const std::lock_guard lock(mutex_);
     published_ = state_.head;
@@ -139,8 +173,9 @@ void AuditTable::roll_back() {
         want_checkpoint();
     }
     state_ = committed_;
-    changed_ = made_checkpoint_ = false;
-    // What pruning had removed is there again: the next step looks for the oldest anew.
+    changed_ = made_checkpoint_ = recorded_restored_ = false;
+    // What pruning had removed is there again, and what it looked at may not be: the next step looks anew.
+    stretch_ = {};
     oldest_ = std::numeric_limits<std::int64_t>::min();
 }
 
@@ -163,6 +198,8 @@ void AuditTable::link(RowId row, audit::Recorded& recorded) {
     recorded.number = state_.head.number + 1;
     state_.head = {recorded.number, hasher_.of(state_.head.hash, recorded)};
     state_.row = row;
+    state_.oldest = std::min(state_.oldest, recorded.entry.at.micros());
+    state_.newest = std::max(state_.newest, recorded.entry.at.micros());
     changed_ = true;
 }
 
@@ -234,34 +271,29 @@ AuditTable::Ended AuditTable::ended_object(const model::Uuid& object) {
     return {static_cast<audit::Kind>(rows->integer(0)), rows->integer(1), rows->integer(2)};
 }
 
-AuditTable::Ends AuditTable::ends(const Transaction& transaction) {
-    Ends found;
-    Rows checkpoints(statements_.first_checkpoints);
-    if (checkpoints.next()) {
-        found.begin = checkpoints->integer(0);
-    }
-    // Where a wrong clock made all entries before a checkpoint, they go with those around them.
-    while (!found.newest && checkpoints.next()) {
-        found.next = checkpoints->integer(0);
-        found.next_number = checkpoints->integer(1);
-        statements_.newest_between.bind(1, found.begin).bind(2, *found.next).bind(3, transaction.trusted.micros());
-        Rows rows(statements_.newest_between);
-        if (rows.next() && !rows->is_null(0)) {
-            found.newest = rows->integer(0);
+bool AuditTable::look_at_stretch(const Transaction& transaction) {
+    const std::int64_t trusted = transaction.trusted.micros();
+    Stretch& stretch = stretch_;
+    stretch.ended = false;
+    for (int looks = 0; !stretch.newest; ++looks) {
+        if (looks == most_looks) {
+            return false;
         }
+        statements_.next_checkpoint.bind(1, stretch.end_number);
+        Rows next(statements_.next_checkpoint);
+        if (!next.next()) {
+            stretch.ended = true;
+            break;
+        }
+        statements_.newest_between.bind(1, stretch.end).bind(2, next->integer(0)).bind(3, trusted);
+        Rows times(statements_.newest_between);
+        if (times.next()) {
+            stretch.newest = times->is_null(0) ? std::nullopt : std::optional(times->integer(0));
+            stretch.future = std::min(stretch.future, times->is_null(1) ? stretch.future : times->integer(1));
+        }
+        stretch.end = next->integer(0);
+        stretch.end_number = next->integer(1);
     }
-    return found;
-}
-
-bool AuditTable::give_up_first(const Ends& ends, std::int64_t cutoff, RowId counters_upto, bool& needed_for_counters) {
-    if (!ends.next || !ends.newest || *ends.newest >= cutoff) {
-        return false;
-    }
-    if (*ends.next > counters_upto) {
-        needed_for_counters = true;
-        return false;
-    }
-    statements_.drop_checkpoint.bind(1, ends.next_number).run();
     return true;
 }
 
@@ -287,33 +319,80 @@ AuditTable::Pruned AuditTable::prune(const Transaction& transaction, std::chrono
     Pruned all;
     const std::int64_t cutoff = transaction.trusted.micros() - retention.count() * 1'000'000;
     while (all.removed < limit && prune_due(transaction.trusted, retention)) {
-        const Pruned some = prune_stretch(transaction, cutoff, limit - all.removed, counters_upto);
+        bool gave_up = false;
+        const Pruned some = prune_step(transaction, cutoff, limit - all.removed, counters_upto, gave_up);
         all.removed += some.removed;
         all.needed_for_counters = some.needed_for_counters;
-        if (some.removed == 0) {
+        if (some.removed == 0 && !gave_up) {
             break;
         }
     }
     return all;
 }
 
-AuditTable::Pruned AuditTable::prune_stretch(const Transaction& transaction, std::int64_t cutoff, std::int64_t limit,
-                                             RowId counters_upto) {
+RowId AuditTable::first_ids(RowId upto, std::int64_t limit) {
+    statements_.first_ids.bind(1, upto).bind(2, limit);
+    Rows rows(statements_.first_ids);
+    return rows.next() && !rows->is_null(0) ? rows->integer(0) : 0;
+}
+
+AuditTable::Pruned AuditTable::remove_upto(const Transaction& transaction, RowId edge) {
     Pruned pruned;
-    const Ends chain = ends(transaction);
-    Old old = find_old(transaction.trusted, cutoff, chain.begin, limit, counters_upto);
-    // What is before the chain's beginning goes first, then what stands in its first stretch.
-    if (!old.last_seen && give_up_first(chain, cutoff, counters_upto, old.needed_for_counters)) {
-        old = find_old(transaction.trusted, cutoff, *chain.next, limit, counters_upto);
-    }
-    oldest_ = old.last_seen.value_or(chain.newest.value_or(std::numeric_limits<std::int64_t>::max()));
-    pruned.needed_for_counters = old.needed_for_counters;
-    if (old.edge > 0) {
-        statements_.remove.bind(1, old.edge).run();
+    if (edge > 0) {
+        statements_.remove.bind(1, edge).run();
         pruned.removed = transaction.connection.changes();
-        statements_.remove_notes.bind(1, old.edge).run();
+        statements_.remove_notes.bind(1, edge).run();
     }
     return pruned;
+}
+
+AuditTable::Pruned AuditTable::prune_step(const Transaction& transaction, std::int64_t cutoff, std::int64_t limit,
+                                          RowId counters_upto, bool& gave_up) {
+    RowId begin = 0;
+    std::int64_t number = 0;
+    {
+        Rows first(statements_.first_checkpoint);
+        if (first.next()) {
+            begin = first->integer(0);
+            number = first->integer(1);
+        }
+    }
+    if (number == 0) {
+        // Entries from before there was a chain go by their own times.
+        const Old old = find_old(transaction.trusted, cutoff, begin, limit, counters_upto);
+        if (old.last_seen) {
+            oldest_ = *old.last_seen;
+            Pruned pruned = remove_upto(transaction, old.edge);
+            pruned.needed_for_counters = old.needed_for_counters;
+            return pruned;
+        }
+    }
+    // What was given up of the chain goes whatever its times are.
+    if (const RowId edge = first_ids(begin, limit); number > 0 && edge > 0) {
+        oldest_ = std::numeric_limits<std::int64_t>::min();
+        return remove_upto(transaction, edge);
+    }
+    // Anew also where what was from the future is no more.
+    if (stretch_.begin != begin || (stretch_.ended && stretch_.future <= transaction.trusted.micros())) {
+        stretch_ = {};
+        stretch_.begin = stretch_.end = begin;
+        stretch_.end_number = number;
+    }
+    if (!look_at_stretch(transaction)) {
+        oldest_ = std::numeric_limits<std::int64_t>::min();
+        return {};
+    }
+    oldest_ = stretch_.newest.value_or(stretch_.future);
+    if (!stretch_.newest || *stretch_.newest >= cutoff) {
+        return {};
+    }
+    if (stretch_.end > counters_upto) {
+        return {0, true};
+    }
+    statements_.drop_checkpoint.bind(1, stretch_.end_number).run();
+    oldest_ = std::numeric_limits<std::int64_t>::min();
+    gave_up = true;
+    return {};
 }
 
 }  // namespace lihandover::store::sqlite

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "lihandover/audit/chain.hpp"
+#include "lihandover/audit/verification.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/store/audit_log.hpp"
 #include "lihandover/store/types.hpp"
@@ -34,6 +35,12 @@ class AuditTable {
     [[nodiscard]] bool checkpoint_due(model::Clock::SteadyTime steady) const;
     /// The next transaction makes one.
     void want_checkpoint() { next_checkpoint_ = model::Clock::SteadyTime::min(); }
+
+    /// That an entry was there which is not: each transaction begins with an entry about it until one is committed.
+    void want_restored(const audit::ChainHead& was) { restored_ = was; }
+    [[nodiscard]] bool is_restore_unrecorded() const { return restored_.has_value(); }
+    /// At the beginning of a transaction.
+    void record_restored(Transaction& transaction);
 
     // For any thread:
     void configure(AuditLog::Settings settings);
@@ -62,8 +69,10 @@ class AuditTable {
         return retention.count() > 0 && oldest_ < now.micros() - retention.count() * 1'000'000;
     }
     /// Deletes about `limit` of the entries that are older than `retention`, and none from `counters_upto` on, which
-    /// the correlation counters are read from. Of the chain, what is between two
-    /// checkpoints goes once all of it is that old; the second stays, and stands for it.
+    /// the correlation counters are read from. Of the chain, what is between two checkpoints goes once all of it is
+    /// that old; the second stays, and stands for it. Times from the future do not count: where all are, the entries
+    /// go with those that come after them. Looks at each entry once, however many steps there are, until the daemon
+    /// starts anew.
     struct Pruned {
         std::int64_t removed = 0;  ///< entries
         bool needed_for_counters = false;
@@ -72,12 +81,15 @@ class AuditTable {
                  RowId counters_upto);
 
   private:
-    /// Where the chain begins: the first checkpoint that is left, and the next.
-    struct Ends {
-        RowId begin = 0;
-        std::int64_t next_number = 0;
-        std::optional<RowId> next;
+    /// What goes next of the chain: all between the first checkpoint that is left and another, as far as is known.
+    struct Stretch {
+        RowId begin = -1;  ///< the entry of the first checkpoint
+        RowId end = 0;     ///< that of the last one that was looked at
+        std::int64_t end_number = 0;
         std::optional<std::int64_t> newest;  ///< of the times between, but for those from the future
+        /// Of those from the future, the first that will be no more, where there are no others yet.
+        std::int64_t future = std::numeric_limits<std::int64_t>::max();
+        bool ended = false;  ///< it was the last checkpoint, and there were only times from the future
     };
 
     /// Entries that are older than `cutoff`, from the first on.
@@ -89,18 +101,24 @@ class AuditTable {
     [[nodiscard]] Old find_old(model::Instant trusted, std::int64_t cutoff, RowId upto, std::int64_t limit,
                                RowId counters_upto);
 
-    Pruned prune_stretch(const Transaction& transaction, std::int64_t cutoff, std::int64_t limit, RowId counters_upto);
+    /// One step; `gave_up`: the next has something to remove.
+    Pruned prune_step(const Transaction& transaction, std::int64_t cutoff, std::int64_t limit, RowId counters_upto,
+                      bool& gave_up);
 
     void link(RowId row, audit::Recorded& recorded);
     void make_checkpoint(model::Instant now);
-    [[nodiscard]] Ends ends(const Transaction& transaction);
-    /// Whether all between the first two checkpoints may go: it stands before the chain then.
-    [[nodiscard]] bool give_up_first(const Ends& ends, std::int64_t cutoff, RowId counters_upto,
-                                     bool& needed_for_counters);
+    /// Looks at some of the stretch; whether there is nothing left to look at.
+    [[nodiscard]] bool look_at_stretch(const Transaction& transaction);
+    /// The last of the first `limit` entries up to that one; 0: there is none.
+    [[nodiscard]] RowId first_ids(RowId upto, std::int64_t limit);
+    Pruned remove_upto(const Transaction& transaction, RowId edge);
 
-    /// Nothing goes before this time is old enough: of the oldest entry before the chain, or of the newest before its
-    /// second checkpoint.
+    /// Nothing goes before this time is old enough: of the oldest entry before the chain, or of the newest of its first
+    /// stretch.
     std::int64_t oldest_ = std::numeric_limits<std::int64_t>::max();
+    Stretch stretch_;
+    std::optional<audit::ChainHead> restored_;
+    bool recorded_restored_ = false;  ///< in this transaction
 
     audit::Hasher hasher_;
     audit::Hash beginning_{};
@@ -108,6 +126,9 @@ class AuditTable {
         audit::Head head;
         RowId row = 0;                 ///< of the head
         std::uint64_t checkpoint = 0;  ///< the last one's number
+        // Of the times of the entries since then.
+        std::int64_t oldest = std::numeric_limits<std::int64_t>::max();
+        std::int64_t newest = std::numeric_limits<std::int64_t>::min();
     };
     State state_;      ///< in this transaction
     State committed_;  ///< before it
@@ -122,7 +143,8 @@ class AuditTable {
 
     struct Statements {
         Statement insert, insert_made, insert_note, was_delivered, ended, first, remove, remove_notes;
-        Statement save_head, checkpoint, first_checkpoints, newest_between, drop_checkpoint;
+        Statement save_head, checkpoint, first_checkpoint, next_checkpoint, newest_between, drop_checkpoint;
+        Statement first_ids;
     } statements_;
 };
 

@@ -294,7 +294,9 @@ Transaction Database::begin() {
     begin_.run();
     const model::Instant now = clock_.wall();
     tables_.audit.begin(now, clock_.steady());
-    return {connection_, catalogue_, effects_, next_id_, now, clock_.trusted(), clock_.passed()};
+    Transaction transaction{connection_, catalogue_, effects_, next_id_, now, clock_.trusted(), clock_.passed()};
+    tables_.audit.record_restored(transaction);
+    return transaction;
 }
 
 void Database::commit() {

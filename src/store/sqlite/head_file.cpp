@@ -4,23 +4,32 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "lihandover/base/descriptor.hpp"
 
 namespace lihandover::store::sqlite {
 
-std::optional<audit::ChainHead> HeadFile::read() const {
-    const base::Descriptor file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+model::Result<std::optional<audit::ChainHead>> HeadFile::read() const {
+    const base::Descriptor file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!file && errno == ENOENT) {
+        return std::optional<audit::ChainHead>{};
+    }
     std::array<char, 512> bytes{};
     const ssize_t size = file ? ::read(file.get(), bytes.data(), bytes.size()) : -1;
-    if (size <= 0) {
-        return std::nullopt;
+    if (size < 0) {
+        return model::Error{std::generic_category().message(errno)};
     }
-    std::string_view text(bytes.data(), static_cast<std::size_t>(size));
-    return audit::head_of_words(text.substr(0, text.find('\n')));
+    const std::string_view text(bytes.data(), static_cast<std::size_t>(size));
+    auto head = audit::head_of_words(text.substr(0, text.find('\n')));
+    if (!head) {
+        return model::Error{"it does not name an entry"};
+    }
+    return head;
 }
 
 bool HeadFile::write(const audit::ChainHead& head) const {

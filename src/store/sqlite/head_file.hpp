@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "lihandover/audit/verification.hpp"
+#include "lihandover/model/result.hpp"
 
 namespace lihandover::store::sqlite {
 
@@ -14,8 +15,8 @@ class HeadFile {
   public:
     explicit HeadFile(std::filesystem::path path) : path_(std::move(path)) {}
 
-    /// nullopt: there is none that can be read.
-    [[nodiscard]] std::optional<audit::ChainHead> read() const;
+    /// nullopt: there is none. The error says how it cannot be read.
+    [[nodiscard]] model::Result<std::optional<audit::ChainHead>> read() const;
     /// On the disk when it returns true.
     [[nodiscard]] bool write(const audit::ChainHead& head) const;
 

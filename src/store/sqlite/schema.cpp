@@ -331,7 +331,16 @@ CREATE TABLE warrant_approval(
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array<MigrationStep, 12> steps_of_this_program = {{{1, version_1},
+// The times of the entries that come before a checkpoint and behind the one before it.
+constexpr const char* version_13 = R"sql(
+ALTER TABLE chain_checkpoint ADD COLUMN oldest INTEGER;
+ALTER TABLE chain_checkpoint ADD COLUMN newest INTEGER;
+UPDATE chain_checkpoint SET (oldest, newest)=(SELECT min(r.at), max(r.at) FROM record r WHERE r.id <=
+    chain_checkpoint.record AND r.id > (SELECT p.record FROM chain_checkpoint p WHERE p.number <
+    chain_checkpoint.number ORDER BY p.number DESC LIMIT 1));
+)sql";
+
+constexpr std::array<MigrationStep, 13> steps_of_this_program = {{{1, version_1},
                                                                   {2, version_2},
                                                                   {3, version_3},
                                                                   {4, version_4},
@@ -342,7 +351,8 @@ constexpr std::array<MigrationStep, 12> steps_of_this_program = {{{1, version_1}
                                                                   {9, version_9},
                                                                   {10, version_10},
                                                                   {11, version_11},
-                                                                  {12, version_12}}};
+                                                                  {12, version_12},
+                                                                  {13, version_13}}};
 
 }  // namespace
 

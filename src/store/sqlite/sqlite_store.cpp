@@ -36,7 +36,9 @@ class SqliteStore final : public Store {
               {&directory_, &clock, &secret_, catalogue_.get(), files_, keys_, options.repeat_memory, plan_.wal_limit}),
           maintenance_(keys_),
           writer_({&directory_, catalogue_.get(), &database_, &readers_, &maintenance_, files_.get(), plan_,
-                   options.max_bytes, options.record_retention, options.commit_timeout}) {}
+                   options.max_bytes, options.record_retention, options.commit_timeout}) {
+        database_.tables().audit.configure(options.audit);
+    }
     SqliteStore(const SqliteStore&) = delete;
     SqliteStore& operator=(const SqliteStore&) = delete;
     SqliteStore(SqliteStore&&) = delete;
@@ -103,29 +105,40 @@ class SqliteStore final : public Store {
     /// Whether the database is older than one that was there, which is said and recorded.
     void look_for_newer_entries() {
         AuditTable& table = database_.tables().audit;
-        const auto known = HeadFile(directory_.audit_head()).read();
+        const auto read = HeadFile(directory_.audit_head()).read();
         const audit::Head head = table.committed_head();
+        if (!read || (!*read && head.number > 0)) {
+            spdlog::error(
+                "store: state_dir/audit.head, which names the newest audit entry, {}. Whether an older state was put "
+                "in the place of the database, which ends with entry {}, cannot be known: compare that with the last "
+                "export",
+                read ? "is missing" : "cannot be read: " + read.error().message, head.number);
+            return;
+        }
+        const std::optional<audit::ChainHead>& known = *read;
         const bool same = known && known->chain == table.chain();
-        if (!known || (same && known->head.number < head.number) || (same && known->head == head)) {
+        if (!known || (same && known->head == head)) {
+            return;
+        }
+        if (same && known->head.number < head.number) {
+            spdlog::warn(
+                "store: state_dir/audit.head names audit entry {}, and the database ends with entry {}. After a crash "
+                "or a full disk that is so; after a stop, one of them was put there by somebody",
+                known->head.number, head.number);
             return;
         }
         spdlog::critical(
             "store: the database ends with audit entry {}, and entry {} of {} was there: an older state was put in its "
             "place. What was decided in between is not on record, and what was delivered goes out again",
             head.number, known->head.number, same ? "it" : "another database");
-        const std::string why = audit::words_of_head(known->chain, known->head);
+        table.want_restored(*known);
         try {
-            Transaction transaction = database_.begin();
-            audit::Entry entry;
-            entry.kind = audit::Kind::store_restored;
-            entry.at = transaction.now;
-            entry.why = why;
-            table.append(transaction, 0, 0, entry);
+            static_cast<void>(database_.begin());
             database_.commit();
             database_.publish();
         } catch (const SqlFailure& failure) {
             database_.roll_back();
-            spdlog::error("store: that could not be recorded: {}", failure.describe());
+            spdlog::error("store: that could not be recorded yet: {}. The next commit does it", failure.describe());
         }
     }
 

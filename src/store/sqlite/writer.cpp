@@ -473,9 +473,10 @@ void Writer::work_on(Group& group) {
         finish(group);
         return;
     }
-    fail_decisions(group);
+    // Whoever hears of the failure finds a store that says so itself.
     put_back(group, 0);
     break_down(*failure);
+    fail_decisions(group);
 }
 
 std::optional<SqlFailure> Writer::attempt(Group& group, bool with_items) {
@@ -796,7 +797,8 @@ void Writer::housekeeping(bool idle) {
         reserved_ = directory_.set_aside(plan_.reserve);
         look_at_space();
     }
-    if (blocked_ && !short_of_space_) {
+    // Also where only the record of a restore waits for a commit.
+    if ((blocked_ || database_.tables().audit.is_restore_unrecorded()) && !short_of_space_) {
         probe();
     }
     if (!broken_ && database_.checkpoint_due()) {
@@ -831,7 +833,8 @@ void Writer::housekeeping(bool idle) {
 void Writer::name_audit_head() {
     const AuditTable& table = database_.tables().audit;
     const audit::ChainHead head{table.chain(), table.committed_head()};
-    if (head.head.number == named_head_) {
+    // Until it is on record that another head was there, the file says so, also to the next start.
+    if (head.head.number == named_head_ || table.is_restore_unrecorded()) {
         return;
     }
     named_head_ = head.head.number;
@@ -991,6 +994,7 @@ void Writer::update_statistics() {
                              std::max(plan_.wal_target, database_.wal_frames() * database_.page_size()) +
                              statistics_.object_bytes;
     statistics_.max_bytes = max_bytes_;
+    statistics_.restore_unrecorded = database_.tables().audit.is_restore_unrecorded();
 }
 
 void Writer::complain(const SqlFailure& failure) {
