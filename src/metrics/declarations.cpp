@@ -54,7 +54,8 @@ constexpr std::array<double, 15> post_buckets = {0.0005, 0.001, 0.0025, 0.005, 0
 constexpr std::array<double, 13> commit_buckets = {0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                                                    0.05,    0.1,    0.25,  0.5,    1,     5};
 
-constexpr auto all = std::to_array<Declaration>({
+constexpr std::size_t count = static_cast<std::size_t>(Metric::build_info) + 1;
+constexpr std::array<Declaration, count> all = {{
     {"lihandover_events_received_total", Kind::counter, "Events read from a source, accepted or not.", by_source, {}},
     {"lihandover_events_accepted_total",
      Kind::counter,
@@ -285,8 +286,8 @@ constexpr auto all = std::to_array<Declaration>({
     {"lihandover_ready", Kind::gauge, "1 when /readyz answers 200.", {}, {}},
     {"lihandover_start_time_seconds", Kind::gauge, "When the daemon started, in seconds since 1970.", {}, {}},
     {"lihandover_build_info", Kind::gauge, "Always 1; the labels say what runs.", by_build, {}},
-});
-static_assert(static_cast<std::size_t>(Metric::build_info) + 1 == all.size());
+}};
+static_assert(!all.back().name.empty(), "each metric is declared");
 
 }  // namespace
 

@@ -54,8 +54,8 @@ struct X2x3Settings {
 /// no warrant lists are dropped at once, whatever the store does. What is left is worked off in the order in which it
 /// came, a batch at a time: the tracker makes events of it (in the workers), their items and the copies that are still
 /// needed are committed together, and only then the next batch is begun. While the store cannot commit, the batch is
-/// tried again, with what becomes due meanwhile, since letting go of its copies may be what makes room; and reading goes
-/// on only until the memory for it is used up. Nothing that was read is dropped.
+/// tried again, with what becomes due meanwhile, since letting go of its copies may be what makes room; and reading
+/// goes on only until the memory for it is used up. Nothing that was read is dropped.
 ///
 /// On one thread, that of the executor, but for rebuild() and sequence_gaps().
 class X2x3Door final : public http::StreamHandler {
