@@ -1,6 +1,5 @@
 #include "accept_socket.hpp"
 
-#include <grp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -14,6 +13,8 @@
 #include <optional>
 #include <utility>
 #include <vector>
+
+#include "lihandover/http/server.hpp"
 
 namespace lihandover::http {
 namespace {
@@ -98,20 +99,6 @@ model::Status remove_stale(const std::string& path, const sockaddr_un& address) 
         return error_of(path, "the stale socket cannot be removed", errno);
     }
     return {};
-}
-
-model::Result<gid_t> group_id(const std::string& path, const std::string& name) {
-    std::vector<char> buffer(16384);
-    group entry{};
-    group* found = nullptr;
-    while (getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) == ERANGE &&
-           buffer.size() < (std::size_t{1} << 24U)) {
-        buffer.resize(buffer.size() * 2);
-    }
-    if (found == nullptr) {
-        return error_of(path, "there is no group \"" + name + "\" for the socket");
-    }
-    return found->gr_gid;
 }
 
 }  // namespace
@@ -212,9 +199,9 @@ model::Result<AcceptSocket> AcceptSocket::open_unix(const std::string& path, uns
     made.address_ = std::string{unix_prefix} + path;
     // Nobody can connect before listen(), so there is no moment with wider permissions.
     if (!group.empty()) {
-        const auto gid = group_id(path, group);
+        const auto gid = group_id(group);
         if (!gid) {
-            return gid.error();
+            return error_of(path, "there is no group \"" + group + "\" for the socket");
         }
         if (chown(path.c_str(), static_cast<uid_t>(-1), *gid) != 0) {
             return error_of(path, "cannot be given to group \"" + group + "\"", errno);

@@ -49,6 +49,20 @@ bool out_of_descriptors(int number) {
     return number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM;
 }
 
+/// The supplementary groups of the process at the other end of a Unix socket, as it connected.
+std::vector<gid_t> groups_of_peer(int descriptor) {
+    std::vector<gid_t> groups(64);
+    while (true) {
+        auto size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+        const bool got = getsockopt(descriptor, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) == 0;
+        const bool longer = !got && errno == ERANGE && size > groups.size() * sizeof(gid_t);
+        groups.resize(got || longer ? size / sizeof(gid_t) : 0);
+        if (!longer) {
+            return groups;
+        }
+    }
+}
+
 }  // namespace
 
 struct Listener::Unregister {
@@ -226,7 +240,7 @@ void Listener::admit(int descriptor, std::string address) {
             ::close(descriptor);
             return;
         }
-        peer.process = Peer::Process{credentials.uid, credentials.gid, credentials.pid};
+        peer.process = Peer::Process{credentials.uid, credentials.gid, credentials.pid, groups_of_peer(descriptor)};
     } else {
         const int on = 1;
         setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

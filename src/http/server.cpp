@@ -1,5 +1,6 @@
 #include "lihandover/http/server.hpp"
 
+#include <grp.h>
 #include <pwd.h>
 
 #include <cerrno>
@@ -23,6 +24,17 @@ std::string user_name(uid_t uid) {
         buffer.resize(buffer.size() * 2);
     }
     return found != nullptr ? found->pw_name : std::to_string(uid);
+}
+
+std::optional<gid_t> group_id(const std::string& name) {
+    std::vector<char> buffer(16384);
+    group entry{};
+    group* found = nullptr;
+    while (getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) == ERANGE &&
+           buffer.size() < (std::size_t{1} << 24U)) {
+        buffer.resize(buffer.size() * 2);
+    }
+    return found != nullptr ? std::optional(found->gr_gid) : std::nullopt;
 }
 
 class Server::Impl {

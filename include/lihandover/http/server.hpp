@@ -36,6 +36,8 @@ using BodyResult = boost::system::result<T, BodyFailure>;
 /// The login name of a user id, or the number if it has none. May ask the system's name service, so it is not for a hot
 /// path.
 [[nodiscard]] std::string user_name(uid_t uid);
+/// The id of a group by its name, nullopt if there is none. As user_name().
+[[nodiscard]] std::optional<gid_t> group_id(const std::string& name);
 
 /// One of our answers. Content-Length, Date and Connection are added by the connection.
 struct Response {
