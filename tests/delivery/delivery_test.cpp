@@ -334,7 +334,9 @@ TEST_F(Running, ARefusedItemIsPutAsideAndTheNextGoes) {
     EXPECT_EQ(refusal.kind, store::Refusal::Kind::hi1_error);
     EXPECT_EQ(refusal.words, "the LEA's words");
     EXPECT_EQ(lea_->count(), 3U);  // final at once
-    EXPECT_EQ(metric("lihandover_items_total{destination=\"lea-one\",outcome=\"refused\"} "), "1");
+    // Counted when the store says so, which is after it knows.
+    EXPECT_TRUE(eventually(
+        [&] { return metric("lihandover_items_total{destination=\"lea-one\",outcome=\"refused\"} ") == "1"; }));
 
     lea_->set_script(accept);
     store_.retry(made[1].row);
