@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <boost/asio/strand.hpp>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "control_api.hpp"
 #include "health_endpoint.hpp"
+#include "words.hpp"
 
 namespace lihandover::admin {
 
@@ -97,6 +99,7 @@ class Admin::Impl {
         auto status = parts_.control.status();
         const std::lock_guard lock(scrape_mutex_);
         ready_ = readiness() == Readiness::ready;
+        review_alarm_ = status.review_alarm;
         destinations_.clear();
         for (auto& destination : status.destinations) {
             destinations_.push_back(std::move(destination.name));
@@ -118,6 +121,7 @@ class Admin::Impl {
             feed_counts(scrape, count);
             feed_age(scrape, count);
         }
+        feed_review(scrape);
         scrape.outbox_bytes(statistics.waiting_bytes);
         scrape.object_bytes(statistics.object_bytes);
         scrape.store_bytes(statistics.used_bytes, statistics.max_bytes);
@@ -125,6 +129,17 @@ class Admin::Impl {
         scrape.audit(parts_.audit.head().number, statistics.restore_unrecorded);
         scrape.repeats(statistics.repeats, statistics.reused_ids);
         scrape.ready(ready_);
+    }
+
+    void feed_review(metrics::Scrape& scrape) {
+        if (!review_alarm_) {
+            return;
+        }
+        const model::Instant now = parts_.clock.wall();
+        if (const auto held = parts_.items.held_before(before(now, *review_alarm_))) {
+            scrape.review_oldest(held->oldest ? std::max(0.0, seconds_between(*held->oldest, now)) : 0);
+            scrape.review_overdue(held->items);
+        }
     }
 
     static void feed_counts(metrics::Scrape& scrape, const store::Count& count) {
@@ -164,6 +179,7 @@ class Admin::Impl {
     // Under scrape_mutex_:
     bool ready_ = false;
     std::vector<std::string> destinations_;
+    std::optional<std::chrono::milliseconds> review_alarm_;
 
     HealthEndpoint health_endpoint_;
     ControlApi control_api_;

@@ -21,13 +21,14 @@ struct ControlApi::OrderPath {
     boost::asio::awaitable<Answer> (*answer)(const ControlApi&, http::Exchange&);
 };
 
-const std::array<ControlApi::OrderPath, 11> ControlApi::orders = {{
+const std::array<ControlApi::OrderPath, 12> ControlApi::orders = {{
     {"/v1/retry",
      [](const ControlApi& api, http::Exchange& on) { return api.decisions_.decide(on, ItemDecisions::Kind::retry); }},
     {"/v1/reject",
      [](const ControlApi& api, http::Exchange& on) { return api.decisions_.decide(on, ItemDecisions::Kind::reject); }},
     {"/v1/approve",
      [](const ControlApi& api, http::Exchange& on) { return api.decisions_.decide(on, ItemDecisions::Kind::approve); }},
+    {"/v1/content", [](const ControlApi& api, http::Exchange& on) { return api.content_.show(on); }},
     {"/v1/reload", [](const ControlApi& api, http::Exchange& on) { return api.orders_.reload(on); }},
     {"/v1/revoke", [](const ControlApi& api, http::Exchange& on) { return api.orders_.revoke(on); }},
     {"/v1/approve-warrant",
@@ -35,9 +36,8 @@ const std::array<ControlApi::OrderPath, 11> ControlApi::orders = {{
          return api.orders_.decide_warrant(on, DaemonOrders::Decision::approve);
      }},
     {"/v1/refuse-warrant",
-     [](const ControlApi& api, http::Exchange& on) {
-         return api.orders_.decide_warrant(on, DaemonOrders::Decision::refuse);
-     }},
+     [](const ControlApi& api,
+        http::Exchange& on) { return api.orders_.decide_warrant(on, DaemonOrders::Decision::refuse); }},
     {"/v1/accept-clock", [](const ControlApi& api, http::Exchange& on) { return api.orders_.accept_clock(on); }},
     {"/v1/record-head", [](const ControlApi& api, http::Exchange& on) { return api.orders_.record_head(on); }},
     {"/v1/pause",
@@ -53,7 +53,8 @@ ControlApi::ControlApi(const Parts& parts, const boost::asio::any_io_executor& w
       items_(parts.items, worker),
       audit_(parts, worker),
       decisions_(parts, worker),
-      orders_(parts, worker) {}
+      orders_(parts, worker),
+      content_(parts, worker) {}
 
 boost::asio::awaitable<void> ControlApi::handle(http::Exchange& exchange) {
     auto result = co_await answer(exchange);

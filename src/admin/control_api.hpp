@@ -7,6 +7,7 @@
 
 #include "answer.hpp"
 #include "audit_resource.hpp"
+#include "content_resource.hpp"
 #include "daemon_orders.hpp"
 #include "item_decisions.hpp"
 #include "item_resource.hpp"
@@ -29,7 +30,7 @@ class ControlApi final : public http::Handler {
 
   private:
     struct OrderPath;
-    static const std::array<OrderPath, 11> orders;
+    static const std::array<OrderPath, 12> orders;
 
     boost::asio::awaitable<Answer> answer(http::Exchange& exchange) const;
     boost::asio::awaitable<Answer> read(const http::Exchange& exchange) const;
@@ -41,6 +42,7 @@ class ControlApi final : public http::Handler {
     AuditResource audit_;
     ItemDecisions decisions_;
     DaemonOrders orders_;
+    ContentResource content_;
 };
 
 }  // namespace lihandover::admin

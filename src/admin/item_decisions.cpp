@@ -42,6 +42,9 @@ std::string_view fault_of(const Order& order, Kind kind) {
     if (order.confirm_ended) {
         return "confirm_ended is for reload only";
     }
+    if (!order.form.empty()) {
+        return "form is for content only";
+    }
     if (kind != Kind::retry && in_bulk) {
         return "destination and code are for retry only";
     }
@@ -82,15 +85,47 @@ std::string items_text(std::size_t count) {
     return std::to_string(count) + (count == 1 ? " item" : " items");
 }
 
-Answer cannot_commit() {
-    return refuse(503, "the store cannot commit now; nothing was changed");
+///   before  items that were decided about before the store failed
+Answer cannot_commit(std::size_t before) {
+    return refuse(503, "the store cannot commit now; " +
+                           (before == 0 ? "nothing was changed" : items_text(before) + " were decided about before"));
+}
+
+/// What is wrong with how a decision about so many items ended; empty if nothing is.
+std::string complaint_about(const store::Decided& decided, std::size_t items, Kind kind) {
+    if (decided.done + decided.first + decided.repeated < items) {
+        return "only " + std::to_string(decided.done + decided.first) + " of " + items_text(items) +
+               " could be changed; the others went their way meanwhile";
+    }
+    if (decided.repeated != 0) {
+        return "you have " + std::string(kind == Kind::approve ? "approved " : "rejected ") +
+               items_text(decided.repeated) + " already: another user has to decide, too";
+    }
+    return {};
+}
+
+Answer answer_of(const store::Decided& decided, std::size_t items, Kind kind) {
+    Answer result;
+    JsonWriter json(result.body);
+    json.open_object();
+    if (const std::string complaint = complaint_about(decided, items, kind); !complaint.empty()) {
+        result.status = 409;
+        json.text("error", complaint);
+    }
+    json.number("changed", decided.done);
+    if (kind != Kind::retry) {
+        json.number("first", decided.first).number("repeated", decided.repeated);
+    }
+    json.close_object();
+    result.body += '\n';
+    return result;
 }
 
 }  // namespace
 
 ItemDecisions::Checked ItemDecisions::check(const Order& order, Kind kind, const http::Peer& peer) const {
     Checked checked;
-    checked.who = name_of_peer(peer, order.operator_name);
+    checked.reviewer = reviewer_of_peer(peer, order.operator_name);
     std::vector<Wrong> wrong;
     for (const auto& id : order.ids) {
         const auto found = parts_.items.find(id);
@@ -144,46 +179,47 @@ boost::asio::awaitable<Answer> ItemDecisions::decide(http::Exchange& exchange, K
     if (checked.status != 200) {
         co_return Answer{checked.status, std::move(checked.body)};
     }
-    if (kind == Kind::approve) {
-        co_return refuse(409, "no item is held for review");
+    if (kind != Kind::retry) {
+        co_return co_await review(std::move(order), kind, std::move(checked));
     }
     if (order.ids.empty()) {
-        co_return co_await retry_all(std::move(order), std::move(checked.who));
+        co_return co_await retry_all(std::move(order), std::move(checked.reviewer.who));
     }
-    co_return co_await decide_about_ids(std::move(order), kind, std::move(checked));
+    co_return co_await retry(std::move(order), std::move(checked.reviewer.who));
 }
 
-boost::asio::awaitable<Answer> ItemDecisions::decide_about_ids(Order order, Kind kind, Checked checked) const {
-    auto start = [this, &order, &checked, kind](store::DoneCount done) {
-        if (kind == Kind::retry) {
-            parts_.items.retry(order.ids, checked.who, std::move(done));
-        } else {
-            parts_.items.reject(order.ids, checked.who, order.reason, std::move(done));
-        }
+boost::asio::awaitable<Answer> ItemDecisions::retry(Order order, std::string who) const {
+    auto start = [this, &order, &who](store::DoneCount done) {
+        parts_.items.retry(order.ids, std::move(who), std::move(done));
     };
     const auto [outcome, count] = co_await base::await_callback<store::Outcome, std::size_t>(std::move(start));
     if (outcome != store::Outcome::committed) {
-        co_return cannot_commit();
+        co_return cannot_commit(0);
     }
-    if (kind == Kind::reject && count == order.ids.size()) {
+    co_return answer_of({.done = count}, order.ids.size(), Kind::retry);
+}
+
+boost::asio::awaitable<Answer> ItemDecisions::review(Order order, Kind kind, Checked checked) const {
+    auto start = [this, &order, &checked, kind](store::DoneDecided done) {
+        if (kind == Kind::approve) {
+            parts_.items.approve(order.ids, checked.reviewer, std::move(done));
+        } else {
+            parts_.items.reject(order.ids, checked.reviewer, order.reason, std::move(done));
+        }
+    };
+    const auto [outcome, decided] = co_await base::await_callback<store::Outcome, store::Decided>(std::move(start));
+    if (outcome != store::Outcome::committed) {
+        co_return cannot_commit(decided.done + decided.first);
+    }
+    if (kind == Kind::reject && decided.done == order.ids.size()) {
         for (const auto& [destination, items] : checked.destinations) {
             parts_.metrics.destination(destination).items(metrics::ItemOutcome::rejected).add(items);
         }
-    } else if (kind == Kind::reject && count != 0) {
+    } else if (kind == Kind::reject && decided.done != 0) {
         auto recount = [this, &order] { count_rejected(order.ids); };
         co_await base::run_on(worker_, std::move(recount));
     }
-    Answer result;
-    JsonWriter json(result.body);
-    json.open_object();
-    if (count != order.ids.size()) {
-        result.status = 409;
-        json.text("error", "only " + std::to_string(count) + " of " + items_text(order.ids.size()) +
-                               " could be changed; the others went their way meanwhile");
-    }
-    json.number("changed", count).close_object();
-    result.body += '\n';
-    co_return result;
+    co_return answer_of(decided, order.ids.size(), kind);
 }
 
 boost::asio::awaitable<Answer> ItemDecisions::retry_all(Order order, std::string who) const {
@@ -198,7 +234,7 @@ boost::asio::awaitable<Answer> ItemDecisions::retry_all(Order order, std::string
     };
     const auto [outcome, count] = co_await base::await_callback<store::Outcome, std::size_t>(std::move(start));
     if (outcome != store::Outcome::committed) {
-        co_return cannot_commit();
+        co_return cannot_commit(0);
     }
     Answer result;
     JsonWriter(result.body).open_object().number("changed", count).close_object();

@@ -23,6 +23,37 @@ std::optional<store::ItemState> parse_state(std::string_view text) {
     return static_cast<store::ItemState>(found - names.begin());
 }
 
+/// How far people have come with a held item.
+void write_review(JsonWriter& json, const store::HeldFor& held) {
+    json.key("review")
+        .open_object()
+        .number("needed", held.review == store::Review::dual ? 2 : 1)
+        .text("first", held.first_who.empty() ? ""
+                       : held.first_rejects   ? "rejected"
+                                              : "approved");
+    if (!held.first_who.empty()) {
+        json.text("who", held.first_who);
+    }
+    if (!held.first_why.empty()) {
+        json.text("why", held.first_why);
+    }
+    json.close_object();
+}
+
+/// What leads to the page behind an item.
+std::string text_of(const store::ListPlace& place) {
+    return (place.routine ? "" : "e") + std::to_string(place.row);
+}
+
+std::optional<store::ListPlace> parse_place(std::string_view text) {
+    const bool routine = !text.starts_with('e');
+    const auto row = parse_number(routine ? text : text.substr(1));
+    if (!row || *row > static_cast<std::uint64_t>(INT64_MAX)) {
+        return std::nullopt;
+    }
+    return store::ListPlace{routine, static_cast<store::RowId>(*row)};
+}
+
 void write_item_fields(JsonWriter& json, const store::ItemView& item) {
     json.open_object()
         .text("id", item.object_id.to_string())
@@ -34,6 +65,12 @@ void write_item_fields(JsonWriter& json, const store::ItemView& item) {
         .time("changed_at", item.changed_at);
     if (item.object_of) {
         json.text("object_of", item.object_of->to_string());
+    }
+    if (item.state != store::ItemState::delivered && item.state != store::ItemState::rejected) {
+        json.boolean("emergency", item.emergency);
+    }
+    if (item.held) {
+        write_review(json, *item.held);
     }
     if (item.correlation) {
         json.number("application_level_id", item.correlation->level_id)
@@ -66,7 +103,7 @@ struct ItemResource::Page {
     std::optional<store::ItemState> state;
     std::string destination;
     std::optional<model::Instant> since, until;  ///< of their receipt
-    store::RowId after = 0;
+    store::ListPlace after;
     std::optional<model::Uuid> after_id;
     std::size_t limit = 100;
 
@@ -107,11 +144,11 @@ boost::asio::awaitable<Answer> ItemResource::list(std::string_view query) const 
         } else if (name == "after") {
             page.after_id = model::Uuid::parse(value);
             if (!page.after_id) {
-                const auto row = parse_number(value);
-                if (!row || *row > static_cast<std::uint64_t>(INT64_MAX)) {
+                const auto place = parse_place(value);
+                if (!place) {
                     co_return refuse(400, "after: an ObjectIdentifier, or what an earlier answer gave as next");
                 }
-                page.after = static_cast<store::RowId>(*row);
+                page.after = *place;
             }
         } else {
             co_return refuse(400, "an unknown parameter; known are state, destination, since, until, limit and after");
@@ -131,7 +168,7 @@ Answer ItemResource::write_items(const Page& page) const {
         if (!*found) {
             return refuse(404, "after: no such item");
         }
-        after = (*found)->row;
+        after = (*found)->place();
     }
     Answer result;
     JsonWriter json(result.body);
@@ -152,7 +189,7 @@ Answer ItemResource::write_items(const Page& page) const {
                 more = true;
                 break;
             }
-            after = item.row;
+            after = item.place();
             if (!page.has(item)) {
                 continue;
             }
@@ -162,7 +199,7 @@ Answer ItemResource::write_items(const Page& page) const {
     }
     json.close_array().key("next");
     if (more) {
-        json.text(std::to_string(after));
+        json.text(text_of(after));
     } else {
         json.null();
     }

@@ -72,6 +72,9 @@ model::Status take_member(std::string_view name, dom::element value, Order& orde
     if (name == "head") {
         return take_text(value, name, Order::max_head, order.head);
     }
+    if (name == "form") {
+        return take_text(value, name, Order::max_form, order.form);
+    }
     if (name == "operator") {
         return take_text(value, name, Order::max_operator, order.operator_name);
     }
@@ -90,7 +93,8 @@ model::Status take_member(std::string_view name, dom::element value, Order& orde
         return {};
     }
     return model::Error{
-        "an unknown member; known are ids, destination, liid, digest, code, reason, confirm_ended, head, operator"};
+        "an unknown member; known are ids, destination, liid, digest, code, reason, confirm_ended, form, head, "
+        "operator"};
 }
 
 }  // namespace
@@ -140,6 +144,10 @@ std::string name_of_peer(const http::Peer& peer, std::string_view operator_name)
         return user;
     }
     return std::string(operator_name) + " (uid " + user + ")";
+}
+
+store::Reviewer reviewer_of_peer(const http::Peer& peer, std::string_view operator_name) {
+    return {peer.process ? "uid:" + std::to_string(peer.process->uid) : "", name_of_peer(peer, operator_name)};
 }
 
 }  // namespace lihandover::admin

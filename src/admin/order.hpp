@@ -11,6 +11,7 @@
 #include "lihandover/http/server.hpp"
 #include "lihandover/model/result.hpp"
 #include "lihandover/model/uuid.hpp"
+#include "lihandover/store/types.hpp"
 
 namespace lihandover::admin {
 
@@ -23,6 +24,7 @@ struct Order {
     std::optional<std::uint64_t> code;
     std::string reason;
     bool confirm_ended = false;
+    std::string form;           ///< of content that is asked for; empty: document
     std::string head;           ///< of another daemon's chain (audit::words_of_head)
     std::string operator_name;  ///< empty: the peer's user alone
 
@@ -33,6 +35,7 @@ struct Order {
     static constexpr std::size_t max_digest = 64;       ///< bytes
     static constexpr std::size_t max_reason = 1000;     ///< bytes
     static constexpr std::size_t max_head = 200;        ///< bytes
+    static constexpr std::size_t max_form = 16;         ///< bytes
     static constexpr std::size_t max_operator = 64;     ///< bytes
 };
 
@@ -55,5 +58,7 @@ struct ReadOrder {
 
 /// Who decides: the user that the kernel vouches for, and the given name beside it. Looks the user up, which may block.
 [[nodiscard]] std::string name_of_peer(const http::Peer& peer, std::string_view operator_name);
+/// The same for decisions that need two people: whoever has another name has the same identity.
+[[nodiscard]] store::Reviewer reviewer_of_peer(const http::Peer& peer, std::string_view operator_name);
 
 }  // namespace lihandover::admin

@@ -159,9 +159,24 @@ Answer StatusResource::write(const Status& status, Readiness readiness) const {
     for (const auto& alarm : status.alarms) {
         json.text(alarm);
     }
+    write_review_alarm(json, status);
     json.close_array().close_object();
     result.body += '\n';
     return result;
+}
+
+void StatusResource::write_review_alarm(JsonWriter& json, const Status& status) const {
+    if (!status.review_alarm) {
+        return;
+    }
+    const auto held = parts_.items.held_before(before(parts_.clock.wall(), *status.review_alarm));
+    if (!held || held->items == 0) {
+        return;
+    }
+    json.text(std::to_string(held->items) + " item(s) are held for review for longer than review_alarm" +
+              (held->emergencies == 0 ? "" : ", " + std::to_string(held->emergencies) + " of them emergencies") +
+              ", the first since " + model::to_qualified_date_time(*held->oldest) +
+              ": `lihandoverctl items --state held`");
 }
 
 void StatusResource::write_store(JsonWriter& json, const store::Statistics& statistics) const {
@@ -188,7 +203,7 @@ void StatusResource::write_destinations(JsonWriter& json, const Status& status,
         told.count.destination = destination.name;
     }
     // The status matters most when the store cannot be read, so what is read here may stay unknown.
-    if (const auto items = parts_.items.items(store::ItemState::set_aside, 0, max_page)) {
+    if (const auto items = parts_.items.items(store::ItemState::set_aside, {}, max_page)) {
         for (const store::ItemView& item : *items) {
             const auto told = destinations.find(item.destination);
             if (told != destinations.end() && told->second.set_aside.size() < named_items) {

@@ -23,6 +23,7 @@ class StatusResource {
 
   private:
     [[nodiscard]] Answer write(const Status& status, Readiness readiness) const;
+    void write_review_alarm(JsonWriter& json, const Status& status) const;
     void write_store(JsonWriter& json, const store::Statistics& statistics) const;
     void write_destinations(JsonWriter& json, const Status& status, const store::Statistics& statistics) const;
 

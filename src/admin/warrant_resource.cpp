@@ -60,6 +60,7 @@ void write_warrant(JsonWriter& json, const warrants::InForce& in_force, const Pe
         .time("valid_from", warrant.valid_from)
         .time("valid_until", warrant.valid_until)
         .text("priority", warrant.priority == warrants::Priority::emergency ? "emergency" : "routine")
+        .text("review", word_of(warrants::review_names, warrant.review))
         .number("targets", warrant.targets.size())
         .number("xids", warrant.xids.size());
     json.key("deliver").open_array();

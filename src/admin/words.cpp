@@ -13,6 +13,10 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
     return value;
 }
 
+model::Instant before(model::Instant time, std::chrono::milliseconds span) {
+    return model::Instant::from_micros(time.micros() - std::chrono::microseconds(span).count());
+}
+
 std::optional<std::size_t> parse_limit(std::string_view text, std::size_t maximum) {
     const auto value = parse_number(text);
     if (!value || *value < 1 || *value > maximum) {

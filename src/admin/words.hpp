@@ -1,10 +1,13 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
+
+#include "lihandover/model/time.hpp"
 
 namespace lihandover::admin {
 
@@ -19,6 +22,9 @@ template <std::size_t Size, typename Enum>
 
 /// The limit of a page; nullopt when it is not 1 to `maximum`.
 [[nodiscard]] std::optional<std::size_t> parse_limit(std::string_view text, std::size_t maximum);
+
+/// The time so long before another one.
+[[nodiscard]] model::Instant before(model::Instant time, std::chrono::milliseconds span);
 
 /// Items or warrants of one answer.
 inline constexpr std::size_t max_page = 1000;

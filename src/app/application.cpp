@@ -68,6 +68,9 @@ class Application final : public admin::Control {
     void decide_warrant(admin::ApprovalRequest request, std::function<void(admin::ApprovalAnswer)> done) override {
         reloader_.decide(std::move(request), std::move(done));
     }
+    [[nodiscard]] std::string reviewers() const override {
+        return parts_.in_force.get().assembly->configuration.admin.reviewers;
+    }
     void accept_clock() override;
     [[nodiscard]] bool has_destination(const std::string& name) const override { return parts_.delivery->knows(name); }
     void pause_destination(const std::string& name) override { static_cast<void>(parts_.delivery->pause(name)); }

@@ -9,6 +9,7 @@
 #include "lihandover/handover/names.hpp"
 #include "lihandover/handover/validator.hpp"
 #include "lihandover/handover/writer.hpp"
+#include "lihandover/http/server.hpp"
 
 namespace lihandover::app {
 
@@ -107,6 +108,15 @@ class Builder {
             return;
         }
         assembly_.signing_key = std::move(*key);
+    }
+
+    /// Nothing else suffers from a group that is missing: nobody may look at content until it is there.
+    void reviewers() {
+        const std::string& group = assembly_.configuration.admin.reviewers;
+        if (!group.empty() && !http::group_id(group)) {
+            assembly_.warnings.push_back(config::problem_of(loaded_, config_file_, "admin.reviewers",
+                                                            "there is no such group: nobody may look at content", {}));
+        }
     }
 
     void binary_routes() {
@@ -304,6 +314,7 @@ Assembled assemble(const std::string& config_file, model::Instant now, Strictnes
     builder.object_server();
     builder.binary_routes();
     builder.signing_key();
+    builder.reviewers();
     builder.schemas();
     config::sort_by_place(result.problems);
     if (result.problems.empty()) {

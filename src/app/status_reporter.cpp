@@ -141,6 +141,7 @@ void StatusReporter::add_warrants(admin::Status& status, const InForce& now) con
     status.warrants_expired = count_of(counts, warrants::State::expired);
     status.warrant_files_bad = now.bad_files;
     status.last_reload = now.last_reload;
+    status.review_alarm = now.assembly->configuration.review_alarm;
     if (now.bad_files > 0) {
         status.alarms.push_back(std::to_string(now.bad_files) + " warrant file(s) are bad");
     }

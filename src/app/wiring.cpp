@@ -233,10 +233,10 @@ model::Status create_parts(Parts& parts, const Assembly& assembly, admin::Contro
         parts.copier = std::make_unique<intake::FileCopier>(root, parts.store->object_intake(),
                                                             parts.metrics.objects_lost(), parts.clock);
     }
-    auto admin =
-        admin::Admin::listen(parts.intake_io.get_executor(), assembly.configuration.admin,
-                             {control, parts.store->operator_view(), parts.store->audit_log(),
-                              parts.store->item_intake(), parts.metrics, parts.clock, parts.workers.get_executor()});
+    auto admin = admin::Admin::listen(
+        parts.intake_io.get_executor(), assembly.configuration.admin,
+        {control, parts.store->operator_view(), parts.store->audit_log(), parts.store->warrant_register(),
+         parts.store->item_intake(), parts.metrics, parts.clock, parts.workers.get_executor()});
     if (!admin) {
         return model::prefixed("admin: ", admin.error());
     }

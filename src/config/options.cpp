@@ -225,7 +225,13 @@ Schema<Admin> admin_schema() {
         .option({.name = "group",
                  .help = "Group of the control socket. Absent: the daemon's own.",
                  .example = "li-operators"},
-                &Admin::group, group_type());
+                &Admin::group, group_type())
+        .option({.name = "reviewers",
+                 .help = "The group whose members may look at the content of waiting items (`lihandoverctl show "
+                         "--content`), each look being on record; nobody else may, not even root. Absent: nobody.",
+                 .example = "li-reviewers",
+                 .reloadable = true},
+                &Admin::reviewers, group_type());
 }
 
 /// The object server knows a client by the identity alone, so one identity has one key.
@@ -362,6 +368,11 @@ const Schema<Configuration>& configuration_schema() {
                     &Configuration::warrants_dir, path_type())
             .section({.name = "warrants", .help = "How warrants come into force."}, &Configuration::warrants,
                      warrants_schema())
+            .option({.name = "review_alarm",
+                     .help = "An item that is held for review (`review` of its warrant) for longer is an alarm.",
+                     .example = "4h",
+                     .reloadable = true},
+                    &Configuration::review_alarm, duration_type(seconds(1), days(366)))
             .section(required({.name = "intake", .help = "Where events come from and what is taken."}),
                      &Configuration::intake, intake_schema())
             .section({.name = "matching",

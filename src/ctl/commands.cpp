@@ -1,6 +1,7 @@
 #include "commands.hpp"
 
 #include <simdjson.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -268,6 +269,9 @@ std::string order_of(const Options& options) {
     if (!options.head.empty()) {
         add("head", json_text(options.head));
     }
+    if (!options.form.empty()) {
+        add("form", json_text(options.form));
+    }
     if (!options.operator_name.empty()) {
         add("operator", json_text(options.operator_name));
     }
@@ -417,6 +421,24 @@ int list_warrants(const Options& options) {
     return walk_table(options, "/v1/warrants", "warrants", {}, std::move(table), row);
 }
 
+namespace {
+
+/// How far people have come with a held item.
+std::string review_text(dom::element item) {
+    dom::element review;
+    if (item["review"].get(review) != simdjson::SUCCESS) {
+        return {};
+    }
+    if (text_of(review, "first").empty()) {
+        return count_of(review, "needed") == 1 ? "needs one person" : "needs two people";
+    }
+    const std::string why = text_of(review, "why");
+    return text_of(review, "first") + " by " + text_of(review, "who") + (why.empty() ? "" : " (" + why + ")") +
+           ", needs another person";
+}
+
+}  // namespace
+
 int list_items(const Options& options) {
     std::string parameters;
     if (!options.state.empty()) {
@@ -433,7 +455,7 @@ int list_items(const Options& options) {
     if (options.json) {
         return walk_json(options, "/v1/items", "items", parameters);
     }
-    Table table({"ID", "KIND", "STATE", "DESTINATION", "LIID", "RECEIVED", "CHANGED", "REFUSAL"});
+    Table table({"ID", "KIND", "STATE", "DESTINATION", "LIID", "RECEIVED", "CHANGED", "REFUSAL", "PRIORITY", "REVIEW"});
     const auto row = [](dom::element item) {
         return std::vector<std::string>{
             text_of(item, "id"),
@@ -443,7 +465,9 @@ int list_items(const Options& options) {
             text_of(item, "liid"),
             text_of(item, "received_at"),
             text_of(item, "changed_at"),
-            shortened(printable(said_text(item, "refusal") + said_text(item, "answer")), words_width)};
+            shortened(printable(said_text(item, "refusal") + said_text(item, "answer")), words_width),
+            flag_of(item, "emergency") ? "emergency" : "",
+            shortened(printable(review_text(item)), words_width)};
     };
     return walk_table(options, "/v1/items", "items", parameters, std::move(table), row);
 }
@@ -473,6 +497,8 @@ int show_item(const Options& options) {
         {"refusal", said_text(item, "refusal")},
         {"answer", said_text(item, "answer")},
         {"meaning", meaning_of(item)},
+        {"priority", flag_of(item, "emergency") ? "emergency" : ""},
+        {"review", review_text(item)},
         {"decided by", text_of(item, "who")},
         {"reason", text_of(item, "why")},
     };
@@ -509,10 +535,47 @@ int give_order(const Options& options, const std::string& command, std::chrono::
 
 int decide(const Options& options, const std::string& command) {
     return give_order(options, command, decision_timeout, [&](dom::element result) {
-        const auto changed = count_of(result, "changed");
+        const auto items = [](std::uint64_t count) {
+            return std::to_string(count) + (count == 1 ? " item " : " items ");
+        };
         const std::string done = command == "retry" ? "queued again" : command == "reject" ? "rejected" : "approved";
-        return std::to_string(changed) + (changed == 1 ? " item " : " items ") + done;
+        const std::uint64_t first = count_of(result, "first");
+        const std::string waits = items(first) + (command == "reject" ? "rejected" : "approved") +
+                                  " by one of two people: another has to, too";
+        const std::uint64_t changed = count_of(result, "changed");
+        return first == 0 ? items(changed) + done : changed == 0 ? waits : items(changed) + done + "; " + waits;
     });
+}
+
+int show_content(const Options& options) {
+    const auto answer = Connection(options.socket).post("/v1/content", order_of(options), decision_timeout);
+    if (!answer.ok()) {
+        return complain(answer);
+    }
+    if (options.json) {
+        return print_json(answer.body);
+    }
+    dom::parser parser;
+    dom::element result;
+    std::string_view content;
+    if (parser.parse(answer.body).get(result) != simdjson::SUCCESS ||
+        result["content"].get(content) != simdjson::SUCCESS) {
+        return complain("the daemon's answer makes no sense");
+    }
+    // What was intercepted must not steer the terminal of whoever reads it.
+    const bool terminal = isatty(STDOUT_FILENO) != 0;
+    while (!content.empty()) {
+        const std::size_t end = std::min(content.find('\n'), content.size());
+        std::cout << (terminal ? printable(content.substr(0, end)) : std::string(content.substr(0, end)));
+        if (end < content.size()) {
+            std::cout << '\n';
+        }
+        content.remove_prefix(std::min(end + 1, content.size()));
+    }
+    if (terminal) {
+        std::cout << '\n';
+    }
+    return std::cout.flush() ? 0 : complain("the output cannot be written");
 }
 
 int reload(const Options& options) {

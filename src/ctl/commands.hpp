@@ -35,6 +35,7 @@ struct Options {
     std::string format = "csv";
     std::vector<std::string> heads;
     std::string head;  ///< of another daemon's chain, in words
+    std::string form;  ///< of content, document or text
 };
 
 // Each prints its result to stdout, or what went wrong to stderr, and returns the exit status: 0 only if everything
@@ -47,6 +48,8 @@ inline constexpr int status_doubtful = 2;
 [[nodiscard]] int list_warrants(const Options& options);
 [[nodiscard]] int list_items(const Options& options);
 [[nodiscard]] int show_item(const Options& options);
+/// The content of a waiting item, as `options.form`.
+[[nodiscard]] int show_content(const Options& options);
 /// `command` is approve, reject or retry.
 [[nodiscard]] int decide(const Options& options, const std::string& command);
 [[nodiscard]] int reload(const Options& options);

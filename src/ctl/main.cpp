@@ -89,19 +89,8 @@ void declare_warrants(CLI::App& app, Options& options, std::function<int()>& com
     revoke->callback([&] { command = [&] { return ctl::revoke(options); }; });
 }
 
-/// Declares the command line; the command that is chosen sets `command`.
-void declare(CLI::App& app, Options& options, std::function<int()>& command) {
+void declare_items(CLI::App& app, Options& options, std::function<int()>& command) {
     namespace ctl = lihandover::ctl;
-    app.set_version_flag("--version", "lihandoverctl " LIHANDOVER_VERSION);
-    app.add_option("--socket", options.socket, "the daemon's control socket")->capture_default_str();
-    app.add_flag("--json", options.json, "print JSON");
-    app.add_option("--operator", options.operator_name, "who decides, recorded beside the user's name");
-    app.require_subcommand(1);
-    app.fallthrough();
-
-    auto* const status = app.add_subcommand("status", "how the daemon and its destinations are");
-    status->callback([&] { command = [&] { return ctl::show_status(options); }; });
-
     auto* const items = app.add_subcommand("items", "the items that wait, or those of one state");
     items->add_option("--state", options.state, "only these")
         ->check(CLI::IsMember({"held", "queued", "set_aside", "refused", "delivered", "rejected"}));
@@ -114,7 +103,14 @@ void declare(CLI::App& app, Options& options, std::function<int()>& command) {
 
     auto* const show = app.add_subcommand("show", "all about one item but its content");
     show->add_option("ID", options.ids, "its ObjectIdentifier")->required()->expected(1);
-    show->callback([&] { command = [&] { return ctl::show_item(options); }; });
+    auto* const content = show->add_flag_callback(
+        "--content", [&] { options.form = "document"; },
+        "what it would deliver, for members of admin.reviewers: the document");
+    show->add_flag_callback(
+            "--text", [&] { options.form = "text"; }, "with --content: in lines to read instead")
+        ->needs(content);
+    show->callback(
+        [&] { command = [&] { return options.form.empty() ? ctl::show_item(options) : ctl::show_content(options); }; });
 
     auto* const approve = app.add_subcommand("approve", "release items that are held for review");
     approve->add_option("ID", options.ids, "ObjectIdentifiers")->required();
@@ -136,6 +132,22 @@ void declare(CLI::App& app, Options& options, std::function<int()>& command) {
         }
         command = [&] { return ctl::decide(options, "retry"); };
     });
+}
+
+/// Declares the command line; the command that is chosen sets `command`.
+void declare(CLI::App& app, Options& options, std::function<int()>& command) {
+    namespace ctl = lihandover::ctl;
+    app.set_version_flag("--version", "lihandoverctl " LIHANDOVER_VERSION);
+    app.add_option("--socket", options.socket, "the daemon's control socket")->capture_default_str();
+    app.add_flag("--json", options.json, "print JSON");
+    app.add_option("--operator", options.operator_name, "who decides, recorded beside the user's name");
+    app.require_subcommand(1);
+    app.fallthrough();
+
+    auto* const status = app.add_subcommand("status", "how the daemon and its destinations are");
+    status->callback([&] { command = [&] { return ctl::show_status(options); }; });
+
+    declare_items(app, options, command);
 
     for (const auto& [name, help] : {std::pair("pause", "stop delivery to a destination on purpose"),
                                      std::pair("resume", "end a pause, or a wait that the LEA asked for")}) {

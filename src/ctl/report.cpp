@@ -68,6 +68,7 @@ class Durations {
 
 struct Row {
     std::uint64_t made = 0, delivered = 0, refused = 0, set_aside = 0, rejected = 0;
+    std::uint64_t held = 0;  ///< by people's review, now: not made yet
     std::uint64_t waiting = 0;
     std::optional<model::Instant> oldest;
     Durations delays;
@@ -112,7 +113,11 @@ class Report {
                 row.oldest = waiting.received;
             }
         }
+        for (const auto& [id, row] : held_) {
+            ++row->held;
+        }
         waiting_.clear();
+        held_.clear();
         return rows_;
     }
     [[nodiscard]] std::uint64_t uncounted() const { return uncounted_; }
@@ -129,9 +134,23 @@ class Report {
             (!options_.liid.empty() && entry.liid != options_.liid)) {
             return;
         }
+        if (entry.kind == audit::Kind::item_held) {
+            hold(entry);
+            return;
+        }
         if (entry.kind == audit::Kind::item_made) {
+            if (entry.object_id) {
+                held_.erase(*entry.object_id);
+            }
             make(recorded);
             return;
+        }
+        if (entry.kind == audit::Kind::item_rejected && entry.object_id) {
+            if (const auto held = held_.find(*entry.object_id); held != held_.end()) {
+                ++held->second->rejected;
+                held_.erase(held);
+                return;
+            }
         }
         const auto found = waiting_.find(*recorded.item);
         if (found == waiting_.end()) {
@@ -151,16 +170,30 @@ class Report {
             ++row.set_aside;
         }
     }
+    /// The row of an entry's warrant; null if it is not of the time that is asked for, or there is no room.
+    [[nodiscard]] Row* row_of(const audit::Entry& entry) {
+        if ((since_ && entry.at < *since_) || (until_ && entry.at >= *until_)) {
+            return nullptr;
+        }
+        if (rows_.size() >= most_warrants || waiting_.size() + held_.size() >= most_waiting) {
+            ++uncounted_;
+            return nullptr;
+        }
+        return &rows_[{std::string(entry.destination), std::string(entry.liid)}];
+    }
+    void hold(const audit::Entry& entry) {
+        Row* const row = entry.object_id ? row_of(entry) : nullptr;
+        if (row != nullptr) {
+            held_.emplace(*entry.object_id, row);
+        }
+    }
     void make(const audit::Recorded& recorded) {
         const audit::Entry& entry = recorded.entry;
-        if ((since_ && entry.at < *since_) || (until_ && entry.at >= *until_)) {
+        Row* const found = row_of(entry);
+        if (found == nullptr) {
             return;
         }
-        if (rows_.size() >= most_warrants || waiting_.size() >= most_waiting) {
-            ++uncounted_;
-            return;
-        }
-        Row& row = rows_[{std::string(entry.destination), std::string(entry.liid)}];
+        Row& row = *found;
         ++row.made;
         waiting_.emplace(*recorded.item, Waiting{&row, entry.received_at.value_or(entry.at)});
     }
@@ -169,6 +202,7 @@ class Report {
     std::optional<model::Instant> since_, until_;
     std::map<std::pair<std::string, std::string>, Row> rows_;
     std::unordered_map<std::uint64_t, Waiting> waiting_;
+    std::unordered_map<model::Uuid, Row*> held_;
     std::uint64_t uncounted_ = 0;
 };
 
@@ -200,6 +234,7 @@ std::vector<std::pair<std::string_view, std::string>> numbers_of(const Row& row)
             {"set_aside", std::to_string(row.set_aside)},
             {"rejected", std::to_string(row.rejected)},
             {"waiting", std::to_string(row.waiting)},
+            {"held", std::to_string(row.held)},
             {"median_seconds", seconds_text(row, row.delays.quantile(0.5))},
             {"p95_seconds", seconds_text(row, row.delays.quantile(0.95))},
             {"max_seconds", seconds_text(row, row.delays.longest())}};

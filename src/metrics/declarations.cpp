@@ -119,9 +119,9 @@ constexpr std::array<Declaration, count> all = {{
      {}},
     {"lihandover_items_total",
      Kind::counter,
-     "Items by what became of them: `queued` when made and durable, `delivered` when the LEA accepted, `refused` by "
-     "the "
-     "LEA or by schema validation, `retried` by an operator after that, `rejected` by an operator for good.",
+     "Items by what became of them: `queued` when made and durable (those that people review: once they have approved "
+     "them), `delivered` when the LEA accepted, `refused` by the LEA or by schema validation, `retried` by an operator "
+     "after that, `rejected` by an operator for good.",
      by_item_outcome,
      {}},
     {"lihandover_outbox_items", Kind::gauge, "Items that wait, counted when asked.", by_waiting_state, {}},
@@ -130,6 +130,17 @@ constexpr std::array<Declaration, count> all = {{
      Kind::gauge,
      "Age of the oldest queued item, 0 when none waits.",
      by_destination,
+     {}},
+    {"lihandover_review_oldest_age_seconds",
+     Kind::gauge,
+     "How long the item has been held for review that is held longest, 0 when none is.",
+     {},
+     {}},
+    {"lihandover_review_overdue_items",
+     Kind::gauge,
+     "Items that are held for review for longer than `review_alarm`: of emergencies and of others 1,000 at most are "
+     "counted.",
+     {},
      {}},
     {"lihandover_delivery_attempts_total",
      Kind::counter,

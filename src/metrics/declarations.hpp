@@ -48,6 +48,8 @@ enum class Metric : std::uint8_t {
     outbox_items,
     outbox_bytes,
     outbox_oldest_age,
+    review_oldest,
+    review_overdue,
     delivery_attempts,
     delivery_seconds,
     delivery_post_seconds,

@@ -50,6 +50,8 @@ class Samples : public Scrape {
     void outbox_oldest_age(std::string_view destination, double seconds) override {
         set(Metric::outbox_oldest_age, {destination}, seconds);
     }
+    void review_oldest(double seconds) override { set(Metric::review_oldest, {}, seconds); }
+    void review_overdue(std::uint64_t count) override { set(Metric::review_overdue, {}, count); }
     void outbox_bytes(std::uint64_t bytes) override { set(Metric::outbox_bytes, {}, bytes); }
     void objects(std::string_view destination, ObjectState state, std::uint64_t count) override {
         set(Metric::objects, {destination, object_state_names.at(static_cast<std::size_t>(state))}, count);
@@ -419,6 +421,7 @@ lost.
 | `increase(lihandover_x2x3_times_ahead_total[1h]) > 0` | the clock of a point of interception is wrong |
 | `increase(lihandover_event_ids_reused_total[1h]) > 0` | a source gives different events the same event_id: they are handed over, but an event sent again may be, too |
 | `lihandover_outbox_oldest_age_seconds > 300` | an LEA does not accept items as fast as they come, or at all |
+| `lihandover_review_overdue_items > 0` | items are held for longer than `review_alarm`: somebody has to review them (`lihandoverctl items --state held`) |
 | `lihandover_store_fill_alarm == 1`, `lihandover_store_accepting == 0` | the store fills up; sources are refused |
 | `increase(lihandover_intake_answers_total{code="503"}[15m]) > 0` | sources were refused for a while: no space for events, or only none for binary objects (those that no event names yet, and those that an LEA has not fetched, count) |
 | `lihandover_audit_restore_unrecorded == 1` | an older store was put back, and that could not be recorded yet |

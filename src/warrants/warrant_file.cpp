@@ -139,7 +139,7 @@ Type<std::vector<Part>> parts_type() {
 
 Type<Review> review_type() {
     return config::choice_type<Review>(
-        {{"none", Review::none}, {"required", Review::required, false}, {"dual", Review::dual, false}});
+        {{"none", Review::none}, {"required", Review::required}, {"dual", Review::dual}});
 }
 
 Facts required(Facts facts) {
@@ -310,8 +310,9 @@ const Schema<WarrantFile>& file_schema() {
                     &WarrantFile::priority,
                     config::choice_type<Priority>({{"routine", Priority::routine}, {"emergency", Priority::emergency}}))
             .option({.name = "review",
-                     .help = "Who has to review an item before it is sent; `required` and `dual` are not built yet.",
-                     .example = "none"},
+                     .help = "How many people have to approve each item before it is sent: `required` one, `dual` two "
+                             "different ones. What is held stays held by the rule it was made under.",
+                     .example = "dual"},
                     &WarrantFile::review, review_type())
             .option({.name = "correlation",
                      .help = "Whether items of one conversation carry a common number.",

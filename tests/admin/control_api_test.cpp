@@ -550,8 +550,8 @@ TEST_F(ControlApiTest, FailsToStartWhereItCannotListen) {
     config::Admin options;
     options.listen.port = 0;
     options.control_socket = directory_ + "/nowhere/control.sock";
-    const Parts parts{control_, store_.items(), store_.audit(),         store_.intake(),
-                      metrics_, clock_,         workers_.get_executor()};
+    const Parts parts{control_,        store_.items(), store_.audit(), store_.profiles(),
+                      store_.intake(), metrics_,       clock_,         workers_.get_executor()};
     const auto socket = Admin::listen(io_.get_executor(), options, parts);
     ASSERT_FALSE(socket);
     EXPECT_THAT(socket.error().message, HasSubstr("admin.control_socket"));

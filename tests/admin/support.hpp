@@ -77,6 +77,8 @@ class FakeControl final : public Control {
     [[nodiscard]] Stage stage() const override { return now; }
     [[nodiscard]] Status status() const override { return answer; }
     [[nodiscard]] std::shared_ptr<const WarrantList> warrants() const override { return list; }
+    std::string reviewing_group;
+    [[nodiscard]] std::string reviewers() const override { return reviewing_group; }
     std::atomic<int> clock_accepted = 0;
     void accept_clock() override { ++clock_accepted; }
     std::shared_ptr<RevocationList> revoked = std::make_shared<RevocationList>();
@@ -123,8 +125,8 @@ class AdminTest : public testing::Test {
         options.listen.port = 0;
         options.control_socket = socket_;
         auto admin = Admin::listen(io_.get_executor(), options,
-                                   Parts{control_, store_.items(), store_.audit(), store_.intake(), metrics_, clock_,
-                                         workers_.get_executor()});
+                                   Parts{control_, store_.items(), store_.audit(), store_.profiles(), store_.intake(),
+                                         metrics_, clock_, workers_.get_executor()});
         ASSERT_TRUE(admin) << admin.error().message;
         admin_ = std::move(*admin);
         admin_->start();

@@ -15,11 +15,15 @@ class TestStore {
 
     [[nodiscard]] store::OperatorView& items() { return store_.operator_view(); }
     [[nodiscard]] store::AuditLog& audit() { return store_.audit_log(); }
+    [[nodiscard]] const store::Register& profiles() { return store_.warrant_register(); }
     [[nodiscard]] const store::ItemIntake& intake() { return store_.item_intake(); }
 
     /// Adds an item with the next row; `change` changes what it says.
     store::ItemView add(store::ItemState state, const std::string& destination = "lea-one",
                         const std::string& liid = "LIID-1", const std::function<void(store::ItemView&)>& change = {});
+
+    /// An item with content that is held for review, in a conversation, with a binary object.
+    model::Uuid hold(store::Review review, bool emergency = false, const std::string& text = "See you at eight");
 
     /// What operators decided.
     [[nodiscard]] std::vector<store::test::Decision> decided() const { return store_.asked().decisions; }
@@ -33,6 +37,7 @@ class TestStore {
 
   private:
     store::test::FakeStore store_;
+    std::uint8_t repeats_ = 0;
 };
 
 }  // namespace lihandover::admin::test

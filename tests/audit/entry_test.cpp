@@ -16,6 +16,9 @@ TEST(AuditEntry, NumbersOnDiskStay) {
     EXPECT_EQ(static_cast<int>(Kind::warrant_revoked), 22);
     EXPECT_EQ(static_cast<int>(Kind::warrant_refused), 25);
     EXPECT_EQ(name_of(Kind::warrant_refused), "warrant_refused");
+    EXPECT_EQ(static_cast<int>(Kind::item_held), 26);
+    EXPECT_EQ(static_cast<int>(Kind::content_shown), 29);
+    EXPECT_EQ(name_of(Kind::content_shown), "content_shown");
     EXPECT_EQ(static_cast<int>(Refusal::Kind::expired), 3);
     EXPECT_EQ(name_of(Refusal::Kind::unreadable), "unreadable");
 }

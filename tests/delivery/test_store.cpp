@@ -146,14 +146,14 @@ void TestStore::retry(store::RowId row) {
 }
 
 void TestStore::reject_object(const model::Uuid& id) {
-    store_.operator_view().reject({id}, "an operator", "for a test", {});
+    store_.operator_view().reject({id}, {"uid:1", "an operator"}, "for a test", {});
 }
 
 void TestStore::reject(store::RowId row, bool heard) {
     store_.mute(!heard);
     std::promise<void> rejected;
-    store_.operator_view().reject({ids_.at(row)}, "an operator", "for a test",
-                                  [&](store::Outcome, std::size_t) { rejected.set_value(); });
+    store_.operator_view().reject({ids_.at(row)}, {"uid:1", "an operator"}, "for a test",
+                                  [&](store::Outcome, const store::Decided&) { rejected.set_value(); });
     rejected.get_future().wait();
     store_.mute(false);
 }
@@ -213,7 +213,7 @@ model::Uuid TestStore::queue_binary(store::LaneId lane, const Binary& binary, bo
 }
 
 std::vector<store::ItemView> TestStore::views(store::ItemState state) {
-    return store_.operator_view().items(state, 0, 1'000'000).value();
+    return store_.operator_view().items(state, {}, 1'000'000).value();
 }
 
 std::map<model::Uuid, store::Refusal> TestStore::refused_binaries() {

@@ -42,7 +42,9 @@ ANSWER_TIMEOUT = 15  # intake.answer_timeout, as nobody configures it
 KINDS = ("warrant_in_force", "warrant_changed", "warrant_ended", "item_made", "item_delivered", "item_refused",
          "item_retried", "item_rejected", "object_lost", "object_pushed", "object_fetched", "object_refused",
          "object_retried", "object_rejected", "object_expired",
-         "item_set_aside", "object_set_aside", "destination_paused", "destination_resumed", "clock_accepted")
+         "item_set_aside", "object_set_aside", "destination_paused", "destination_resumed", "clock_accepted",
+         "head_recorded", "store_restored", "warrant_revoked", "warrant_pending", "warrant_approved", "warrant_refused",
+         "item_held", "item_approved", "item_disapproved", "content_shown")
 OBJECT_STATES = ("attached", "offered", "queued", "refused", "set_aside")
 EXPIRY = re.compile(rb"<((?:\w+:)?expiry)>[^<]*</")
 

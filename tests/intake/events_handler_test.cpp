@@ -426,7 +426,7 @@ TEST(EventsHandlerStoreTest, WorksWithTheStoreOnDisk) {
         EXPECT_EQ(client.ndjson(many(250, "u-1") + many(50, "u-9")).body, R"({"accepted":300})");
         EXPECT_EQ(client.ndjson(many(250, "u-1")).status, 202) << "repeats are accepted and make no items";
     }
-    const auto items = store->operator_view().items(store::ItemState::queued, 0, 1000).value();
+    const auto items = store->operator_view().items(store::ItemState::queued, {}, 1000).value();
     EXPECT_EQ(items.size(), 250U);
     store->stop();
 }

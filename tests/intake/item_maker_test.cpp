@@ -74,6 +74,20 @@ TEST_F(ItemMakerTest, MakesOneIndependentItemPerWarrant) {
     }
 }
 
+TEST_F(ItemMakerTest, AsManyPeopleReviewAsTheWarrantSays) {
+    std::vector<warrants::Warrant> warrants;
+    for (const auto review : {warrants::Review::none, warrants::Review::required, warrants::Review::dual}) {
+        warrants.push_back(warrant("LIID-" + std::to_string(warrants.size()), "u-1"));
+        warrants.back().review = review;
+    }
+    std::set<store::Review> found;
+    for (const store::NewItem& item : make(event("e-1", "u-1"), warrants)) {
+        EXPECT_EQ(item.review, static_cast<store::Review>(item.lane - 100)) << "lanes are numbered as the warrants are";
+        found.insert(item.review);
+    }
+    EXPECT_EQ(found, (std::set{store::Review::none, store::Review::required, store::Review::dual}));
+}
+
 TEST_F(ItemMakerTest, RepeatsAreOfOneSourceEventAndWarrant) {
     const auto hash = [this](const std::string& id, const std::string& liid, const std::string& destination,
                              const std::string& source) {

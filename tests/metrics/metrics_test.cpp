@@ -200,6 +200,8 @@ TEST(Metrics, ExpositionHasEveryDeclaredMetricOnceWithItsType) {
     metrics.add_scraped([](Scrape& scrape) {
         scrape.outbox_items("d", WaitingState::held, 0);
         scrape.outbox_oldest_age("d", 0);
+        scrape.review_oldest(0);
+        scrape.review_overdue(0);
         scrape.outbox_bytes(0);
         scrape.objects("d", ObjectState::queued, 0);
         scrape.object_bytes(0);

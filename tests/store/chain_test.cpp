@@ -353,6 +353,7 @@ TEST_F(Chain, AnExportByTimeHasEveryEntryOfItWhateverTheClockDid) {
             // What an earlier version left has the times once it is upgraded.
             close();
             execute(
+                "DROP INDEX aside_state; DROP TABLE held; "
                 "ALTER TABLE chain_checkpoint DROP COLUMN oldest; ALTER TABLE chain_checkpoint DROP COLUMN newest; "
                 "PRAGMA user_version=12");
             open();

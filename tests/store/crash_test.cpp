@@ -330,7 +330,7 @@ TEST_F(Crash, LosesNothingThatWasSaidToBeDurable) {
             last = item.row;
         }
         std::set<model::Uuid> delivered;
-        for (RowId after = 0;;) {
+        for (ListPlace after;;) {
             const auto page = store_->operator_view().items(ItemState::delivered, after, 500);
             ASSERT_TRUE(page);
             if (page->empty()) {
@@ -339,7 +339,7 @@ TEST_F(Crash, LosesNothingThatWasSaidToBeDurable) {
             for (const ItemView& view : *page) {
                 EXPECT_TRUE(delivered.insert(view.object_id).second) << "delivered twice";
             }
-            after = page->back().row;
+            after = page->back().place();
         }
         for (const auto& [id, told] : told_) {
             if (told.accepted) {

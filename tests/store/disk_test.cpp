@@ -243,7 +243,7 @@ TEST_F(Disks, WithTinyLogsAndConstantCopyingKeepEveryItem) {
     // Readers hold the log open at all times.
     std::jthread reader([&](const std::stop_token& ended) {
         while (!ended.stop_requested()) {
-            static_cast<void>(store_->operator_view().items(std::nullopt, 0, 500));
+            static_cast<void>(store_->operator_view().items(std::nullopt, {}, 500));
         }
     });
     int runs = 0;

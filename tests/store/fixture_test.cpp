@@ -76,7 +76,7 @@ class EarlierStore : public testing::Test {
 
 TEST_F(EarlierStore, HasItsItemsDeliveredByteForByte) {
     ASSERT_THAT(queued(), SizeIs(5));
-    const auto refused = store_->operator_view().items(ItemState::refused, 0, 10).value();
+    const auto refused = store_->operator_view().items(ItemState::refused, {}, 10).value();
     ASSERT_THAT(refused, SizeIs(1));
     EXPECT_EQ(refused[0].refusal->code, 3007U);
     Answer<std::pair<Outcome, std::size_t>> answer;

@@ -19,6 +19,7 @@
 #include "conversations.hpp"
 #include "directory.hpp"
 #include "lihandover/store/newest_entry.hpp"
+#include "operator_reads.hpp"
 #include "schema.hpp"
 #include "secret.hpp"
 #include "sqlite.hpp"
@@ -114,6 +115,20 @@ TEST_F(Database, FindsEndedObjectsByAnIndex) {
                 testing::HasSubstr("record_object_ended"));
     EXPECT_THAT(plan("SELECT id FROM object WHERE (state=1 OR state=2 OR state=3 OR state=4) AND item_uuid=?"),
                 testing::HasSubstr("object_item_uuid"));
+}
+
+TEST_F(Database, PagesThroughOneStateByAnIndex) {
+    Connection connection = connect();
+    ASSERT_TRUE(migrate(connection, migration_steps()));
+    Statement explain = connection.prepare(std::string("EXPLAIN QUERY PLAN ") + aside_page_of_state);
+    std::vector<std::string> plan;
+    for (Rows rows(explain); rows.next();) {
+        plan.emplace_back(rows->bytes(3));
+    }
+    // Nothing is scanned, and nothing sorted.
+    EXPECT_THAT(plan,
+                testing::ElementsAre(testing::HasSubstr("USING INDEX aside_state (state=? AND <expr>=? AND id>?)"),
+                                     testing::HasSubstr("USING INTEGER PRIMARY KEY")));
 }
 
 TEST_F(Database, KeepsTheOldVersionWhenAStepFailsHalfway) {

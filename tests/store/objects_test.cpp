@@ -67,7 +67,7 @@ class ObjectsTest : public StoreTest {
         return eventually([this] { return files() == 0; });
     }
     std::vector<ItemView> views(std::optional<ItemState> state) {
-        auto page = store_->operator_view().items(state, 0, 100);
+        auto page = store_->operator_view().items(state, {}, 100);
         EXPECT_TRUE(page) << page.error().message;
         return *page;
     }
@@ -480,14 +480,14 @@ TEST_F(ObjectsTest, ThatWaitAreListedWithTheItemsInAStableOrder) {
     // Pages of one, as a caller walks them.
     auto& view = store_->operator_view();
     std::vector<RowId> walked;
-    for (RowId at = 0;;) {
+    for (ListPlace at;;) {
         const auto page = view.items(std::nullopt, at, 1);
         ASSERT_TRUE(page);
         if (page->empty()) {
             break;
         }
-        at = page->front().row;
-        walked.push_back(at);
+        at = page->front().place();
+        walked.push_back(at.row);
     }
     EXPECT_THAT(walked, ElementsAre(all[0].row, all[1].row, all[2].row));
 
@@ -862,7 +862,8 @@ TEST_F(ObjectsTest, ComeWithAStoreThatHadNone) {
         Connection connection(options_.directory / "store.db");
         connection.execute(
             "DROP TABLE chain; DROP TABLE chain_checkpoint; ALTER TABLE record DROP COLUMN nanos;"
-            "DROP TABLE pending_warrant; DROP TABLE warrant_approval; DROP TABLE revocation; DROP TABLE kept; DROP "
+            "DROP INDEX aside_state; DROP TABLE held; DROP TABLE pending_warrant; DROP TABLE warrant_approval; DROP "
+            "TABLE revocation; DROP TABLE kept; DROP "
             "TABLE kept_source; DROP TABLE pause; DROP TABLE object; DROP TABLE blob; DROP TABLE "
             "source_file; DROP INDEX "
             "record_object_ended;"

@@ -144,7 +144,7 @@ TEST_F(Outbox, LetsAnAcceptedItemGoAndSaysSo) {
     EXPECT_EQ(store_->operator_view().statistics().waiting_bytes, 0U);
     EXPECT_THAT(record_kinds(), ElementsAre(RecordKind::item_made, RecordKind::item_delivered));
 
-    const auto delivered = store_->operator_view().items(ItemState::delivered, 0, 10);
+    const auto delivered = store_->operator_view().items(ItemState::delivered, {}, 10);
     ASSERT_TRUE(delivered);
     ASSERT_THAT(*delivered, SizeIs(1));
     const ItemView& view = delivered->front();
@@ -181,7 +181,7 @@ TEST_F(Outbox, PutsARefusedItemAsideWithTheLeasWords) {
     ASSERT_THAT(queued(), SizeIs(1));
     EXPECT_EQ(queued().front().row, waiting[1].row);
 
-    const auto views = store_->operator_view().items(ItemState::refused, 0, 10);
+    const auto views = store_->operator_view().items(ItemState::refused, {}, 10);
     ASSERT_TRUE(views);
     ASSERT_THAT(*views, SizeIs(1));
     EXPECT_EQ(views->front().object_id, waiting[0].object_id);
@@ -190,7 +190,7 @@ TEST_F(Outbox, PutsARefusedItemAsideWithTheLeasWords) {
     EXPECT_EQ(views->front().refusal->kind, Refusal::Kind::hi1_error);
     EXPECT_EQ(views->front().refusal->words, "no such LIID");
 
-    const auto all = store_->operator_view().items(std::nullopt, 0, 10);
+    const auto all = store_->operator_view().items(std::nullopt, {}, 10);
     ASSERT_TRUE(all);
     ASSERT_THAT(*all, SizeIs(2));
     EXPECT_EQ((*all)[0].state, ItemState::refused);
@@ -268,7 +268,7 @@ TEST_F(Outbox, RejectsWaitingItemsForGoodAndTakesThemFromDelivery) {
     ASSERT_THAT(withdrawn, SizeIs(1));
     EXPECT_EQ(withdrawn.front().row, waiting[0].row);
 
-    const auto views = store_->operator_view().items(ItemState::rejected, 0, 10);
+    const auto views = store_->operator_view().items(ItemState::rejected, {}, 10);
     ASSERT_TRUE(views);
     ASSERT_THAT(*views, SizeIs(2));
     EXPECT_EQ((*views)[0].who, "bob");
@@ -285,8 +285,8 @@ TEST_F(Outbox, RecordsAnAcceptanceThatCameAfterARejection) {
     ASSERT_EQ(accept(waiting[0]), Outcome::committed);
     EXPECT_THAT(record_kinds(),
                 ElementsAre(RecordKind::item_made, RecordKind::item_rejected, RecordKind::item_delivered));
-    const auto rejected = store_->operator_view().items(ItemState::rejected, 0, 10);
-    const auto delivered = store_->operator_view().items(ItemState::delivered, 0, 10);
+    const auto rejected = store_->operator_view().items(ItemState::rejected, {}, 10);
+    const auto delivered = store_->operator_view().items(ItemState::delivered, {}, 10);
     EXPECT_THAT(*rejected, IsEmpty());
     EXPECT_THAT(*delivered, SizeIs(1));
 }
@@ -302,7 +302,7 @@ TEST_F(Outbox, PagesThroughItemsInRowOrder) {
         ASSERT_EQ(refuse(waiting[i].row, {}), Outcome::committed);
     }
     std::vector<RowId> seen;
-    RowId after = 0;
+    ListPlace after;
     while (true) {
         const auto page = store_->operator_view().items(std::nullopt, after, 4);
         ASSERT_TRUE(page);
@@ -313,7 +313,7 @@ TEST_F(Outbox, PagesThroughItemsInRowOrder) {
         for (const ItemView& view : *page) {
             seen.push_back(view.row);
         }
-        after = page->back().row;
+        after = page->back().place();
     }
     ASSERT_THAT(seen, SizeIs(25));
     for (std::size_t i = 0; i < 25; ++i) {
@@ -356,6 +356,33 @@ TEST_F(Outbox, FillersOfEventsWriteAsMuchAsItems) {
     const auto matched = wal();
     EXPECT_GT(fillers, matched * 7 / 10);
     EXPECT_LT(fillers, matched * 13 / 10);
+}
+
+// The same where items are held at times, which takes more pages than to queue them.
+TEST_F(Outbox, GroupsWriteAsMuchAsOneThatIsHeld) {
+    const auto wal = [this] { return std::filesystem::file_size(options_.directory / "store.db-wal"); };
+    const auto cut = [&] { return eventually([&] { return wal() == 0; }); };
+    const auto written = [&](Review review) {
+        NewItem one = item(some_bytes(1000, 1));
+        one.review = review;
+        EXPECT_TRUE(cut());
+        EXPECT_EQ(submit(std::move(one)), Outcome::committed);
+        return wal();
+    };
+    const auto nothing = [&] {
+        EXPECT_TRUE(cut());
+        EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
+        return wal();
+    };
+    (void)written(Review::required);
+    (void)nothing();  // makes the rows that are overwritten from then on
+    const auto held = written(Review::required);
+    const auto queued_one = written(Review::none);
+    const auto idle = nothing();
+    EXPECT_GT(queued_one, held * 8 / 10);
+    EXPECT_LT(queued_one, held * 12 / 10);
+    EXPECT_GT(idle, held * 8 / 10);
+    EXPECT_LT(idle, held * 12 / 10);
 }
 
 TEST_F(Outbox, RoomIsJudgedByWhatArrivesWhateverMatched) {
@@ -509,7 +536,7 @@ TEST_F(Outbox, PrunesRecordsAfterTheirTime) {
         return store_->operator_view().records(0, 10000)->size() == 1;
     }));
     EXPECT_THAT(record_kinds(), ElementsAre(RecordKind::item_delivered));
-    const auto delivered = store_->operator_view().items(ItemState::delivered, 0, 10);
+    const auto delivered = store_->operator_view().items(ItemState::delivered, {}, 10);
     ASSERT_THAT(*delivered, SizeIs(1));
     EXPECT_EQ(counts().queued, 2999U);
 }

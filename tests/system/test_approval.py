@@ -1,18 +1,14 @@
 """Approval of warrants: what is new or grows waits for people, and what shrinks counts at once."""
 
 import os
-import shutil
-import subprocess
-import tempfile
 import unittest
 
-from harness import LIHANDOVERCTL, Daemon, Lea, SystemTest, message
+from harness import Daemon, Lea, message
+from users import UsersTest
 
 
 @unittest.skipIf(os.geteuid() != 0, "only root can be several users")
-class Approval(SystemTest):
-    ANN, BOB = 20001, 20002
-
+class Approval(UsersTest):
     def setUp(self):
         super().setUp()
         self.lea = Lea(self)
@@ -21,29 +17,7 @@ class Approval(SystemTest):
         self.daemon.destination("lea-one", self.lea.port)
         self.daemon.configuration["warrants"] = {"approval": "dual"}
         self.daemon.write_configuration()
-        # Where others can run it, wherever the programs lie.
-        self.command = os.path.join(self.daemon.directory, "lihandoverctl")
-        shutil.copy(LIHANDOVERCTL, self.command)
-        os.chmod(self.command, 0o755)
-
-    def start(self):
-        self.daemon.start()
-        self.let_in()
-
-    def let_in(self):
-        os.chmod(self.daemon.control, 0o666)
-        path = os.path.dirname(self.daemon.control)
-        while path not in (tempfile.gettempdir(), "/"):
-            os.chmod(path, os.stat(path).st_mode | 0o055)
-            path = os.path.dirname(path)
-
-    def by(self, uid, *arguments, status=0):
-        """Runs lihandoverctl as that user."""
-        done = subprocess.run(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", self.command, "--socket",
-                               self.daemon.control, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=120)
-        self.assertEqual(status, done.returncode, done.stdout + done.stderr)
-        return done.stdout + done.stderr
+        self.prepare()
 
     def approve(self, uid, liid="LIID-1", status=0):
         return self.by(uid, "approve-warrant", liid, "--destination", "lea-one", status=status)

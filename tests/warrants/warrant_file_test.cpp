@@ -70,6 +70,14 @@ TEST(WarrantFile, IsReadWhole) {
     EXPECT_TRUE(warrant.acknowledge_not_unique);
 }
 
+TEST(WarrantFile, SaysHowManyPeopleReview) {
+    Warrant warrant;
+    ASSERT_TRUE(read_warrant(std::string(good) + "review: required\n", "f", destinations(), warrant).empty());
+    EXPECT_EQ(warrant.review, Review::required);
+    ASSERT_TRUE(read_warrant(std::string(good) + "review: dual\n", "f", destinations(), warrant).empty());
+    EXPECT_EQ(warrant.review, Review::dual);
+}
+
 TEST(WarrantFile, DefaultsAreThere) {
     Warrant warrant;
     ASSERT_TRUE(read_warrant(good, "f", destinations(), warrant).empty());
@@ -136,9 +144,8 @@ TEST(WarrantFile, EachMistakeIsNamedWithItsPlace) {
          "f:11:20: deliver[1]: twice in the list (found \"content\")\n"},
         {"[metadata, content, location]", "[content, binary]",
          "f:11:20: deliver: the destination takes no binary objects; allowed: metadata, content or location\n"},
-        {"deliver:", "review: required\ndeliver:",
-         "f:11:9: review: not built yet; allowed: none (found \"required\")\n"},
-        {"deliver:", "review: dual\ndeliver:", "f:11:9: review: not built yet; allowed: none (found \"dual\")\n"},
+        {"deliver:", "review: thrice\ndeliver:",
+         "f:11:9: review: not one of the choices; allowed: none, required or dual (found \"thrice\")\n"},
         {"deliver:", "services: []\ndeliver:", "f:11:11: services: a list of 1 to 1000 elements is needed\n"},
         {"deliver:", "priority: high\ndeliver:",
          "f:11:11: priority: not one of the choices; allowed: routine or emergency (found \"high\")\n"},
@@ -161,7 +168,7 @@ targets:
   - username: alice
   - email: alice
 deliver: [binary, x]
-review: dual
+review: thrice
 colour: red
 )"),
               R"(f:1:1: destination: missing; it has no default
@@ -170,7 +177,7 @@ f:1:7: liid: too short; allowed: 1 to 25 printable ASCII characters without blan
 f:2:13: valid_from: a time is needed, RFC 3339 with an offset: 2026-01-01T00:00:00Z (found "yesterday")
 f:5:12: targets[1].email: an email address is needed, local-part@domain (found "alice")
 f:6:19: deliver[1]: not one of the choices; allowed: metadata, content, binary or location (found "x")
-f:7:9: review: not built yet; allowed: none (found "dual")
+f:7:9: review: not one of the choices; allowed: none, required or dual (found "thrice")
 f:8:1: unknown key; allowed: liid, destination, valid_from, valid_until, targets, xid, services, deliver, priority, review, correlation, reference, test or acknowledge_not_unique (found "colour")
 )");
 }

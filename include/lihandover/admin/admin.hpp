@@ -15,6 +15,7 @@
 #include "lihandover/store/audit_log.hpp"
 #include "lihandover/store/intake.hpp"
 #include "lihandover/store/operator_view.hpp"
+#include "lihandover/store/register.hpp"
 
 namespace lihandover::admin {
 
@@ -31,6 +32,7 @@ struct Parts {
     Control& control;
     store::OperatorView& items;
     store::AuditLog& audit;
+    const store::Register& profiles;  ///< what documents are written with
     /// Asked whether it accepts, for /readyz.
     const store::ItemIntake& intake;
     metrics::Metrics& metrics;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -108,6 +109,9 @@ struct Status {
     std::size_t warrants_active = 0;
     std::size_t warrants_expired = 0;
     std::size_t warrant_files_bad = 0;
+    /// An item that is held for review for longer is an alarm; nullopt: not known yet. What is held is the store's to
+    /// say, not told here.
+    std::optional<std::chrono::milliseconds> review_alarm;
     /// The last reload, or the loading at the start.
     std::optional<ReloadReport> last_reload;
     std::vector<CertificateStatus> certificates;  ///< the first to end first
@@ -139,6 +143,8 @@ class Control {
     [[nodiscard]] virtual std::shared_ptr<const PendingList> pending_warrants() const = 0;
     /// Approves or refuses a warrant, in turn with reloads. `done` is called once, on any thread.
     virtual void decide_warrant(ApprovalRequest request, std::function<void(ApprovalAnswer)> done) = 0;
+    /// The group whose members may look at content; empty: nobody may.
+    [[nodiscard]] virtual std::string reviewers() const = 0;
     /// An operator confirms that the wall clock is right (promise 13).
     virtual void accept_clock() = 0;
     [[nodiscard]] virtual bool has_destination(const std::string& name) const = 0;

@@ -200,6 +200,7 @@ struct Admin {
     std::string control_socket = "/run/lihandoverd/control.sock";
     std::uint32_t mode = 0600;  ///< of the control socket
     std::string group;          ///< of the control socket; empty: the daemon's own
+    std::string reviewers;      ///< the group whose members may look at content; empty: nobody
 };
 
 enum class SchemaValidation : std::uint8_t { off, sample, all };
@@ -241,7 +242,8 @@ struct Configuration {
     std::string state_dir = "/var/lib/lihandoverd";
     std::string warrants_dir = "/etc/lihandoverd/warrants.d";
     Warrants warrants;
-    Duration late_events = std::chrono::days(7);  ///< how long after a warrant's end earlier events still count
+    Duration review_alarm = std::chrono::hours(4);  ///< an item that is held for review for longer is an alarm
+    Duration late_events = std::chrono::days(7);    ///< how long after a warrant's end earlier events still count
     Intake intake;
     model::Matching matching;
     Store store;

@@ -273,6 +273,9 @@ class Scrape {
     virtual void outbox_items(std::string_view destination, WaitingState state, std::uint64_t count) = 0;
     /// Age of the destination's oldest queued item; 0 when none waits.
     virtual void outbox_oldest_age(std::string_view destination, double seconds) = 0;
+    /// How long the item has been held that is held longest, and how many are held for too long.
+    virtual void review_oldest(double seconds) = 0;
+    virtual void review_overdue(std::uint64_t count) = 0;
     virtual void objects(std::string_view destination, ObjectState state, std::uint64_t count) = 0;
     /// Bytes of all binary objects.
     virtual void object_bytes(std::uint64_t bytes) = 0;

@@ -130,7 +130,8 @@ class ObjectLookup {
   public:
     virtual ~ObjectLookup() = default;
 
-    /// A binary object by the id in its URL; nullopt when unknown or ended. Costs the same whatever the answer.
+    /// A binary object by the id in its URL; nullopt when unknown or ended, and while its item is held. Costs the same
+    /// whatever the answer.
     [[nodiscard]] virtual model::Result<std::optional<StoredObject>> find_object(const model::Uuid& id) = 0;
     [[nodiscard]] virtual model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& object) const = 0;
 };

@@ -17,10 +17,10 @@ class OperatorView {
   public:
     virtual ~OperatorView() = default;
 
-    /// A page of items after `after` (0: from the start), at most `limit`, of one state, or of all that wait when
-    /// nullopt. ItemView::row of the last one is the next page's `after`. `delivered` and `rejected` come from the
-    /// records.
-    [[nodiscard]] virtual model::Result<std::vector<ItemView>> items(std::optional<ItemState> state, RowId after,
+    /// A page of items after `after` ({}: from the start), at most `limit`, of one state, or of all that wait when
+    /// nullopt. ItemView::place of the last one is the next page's `after`. `delivered` and `rejected` come from the
+    /// records, which do not know what was an emergency.
+    [[nodiscard]] virtual model::Result<std::vector<ItemView>> items(std::optional<ItemState> state, ListPlace after,
                                                                      std::size_t limit) = 0;
     /// One item, or one binary object that waits by itself, by its id; nullopt when unknown.
     [[nodiscard]] virtual model::Result<std::optional<ItemView>> find(const model::Uuid& object_id) = 0;
@@ -29,6 +29,21 @@ class OperatorView {
     /// When the oldest queued item of a destination was received; nullopt when none waits.
     [[nodiscard]] virtual model::Result<std::optional<model::Instant>> oldest(std::string_view destination) = 0;
 
+    /// Items that are held since before `time`: at most 1,000 emergencies and 1,000 others are counted.
+    [[nodiscard]] virtual model::Result<HeldLong> held_before(model::Instant time) = 0;
+    /// A waiting item with its content; nullopt when none of this id waits. Whoever shows it to somebody calls shown()
+    /// first.
+    [[nodiscard]] virtual model::Result<std::optional<StoredItem>> content(const model::Uuid& object_id) = 0;
+    /// Somebody is to see a waiting item's content: on record, durably, before he does. 0 items: it waits no longer,
+    /// and there is no entry.
+    ///   row  of what content() returned
+    virtual void shown(RowId row, const model::Uuid& object_id, std::string who, DoneCount done) = 0;
+
+    /// An approval of held items. One that needed no more is queued now: it gets its correlation numbers, its place
+    /// behind all that is queued, and its schema if that is due. Items that are not held are left out. An empty
+    /// identity decides nothing. Where two people have to agree, the first one's word waits for the second's, and goes
+    /// when somebody says the opposite, whose word is the first one then.
+    virtual void approve(std::vector<model::Uuid> object_ids, Reviewer reviewer, DoneDecided done) = 0;
     /// Refused and set aside items go back to their place in the queue; binary objects in these states (by their own
     /// id, or that of their item) are pushed again. `who` and `why` of all decisions go into the records.
     virtual void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) = 0;
@@ -36,8 +51,8 @@ class OperatorView {
     virtual void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
                            DoneCount done) = 0;
     /// Ends waiting items (of any state), or binary objects that wait by themselves, without delivery; content goes at
-    /// once.
-    virtual void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) = 0;
+    /// once. Held ones that need two people go by the second one's word, as with approve().
+    virtual void reject(std::vector<model::Uuid> object_ids, Reviewer reviewer, std::string why, DoneDecided done) = 0;
 
     /// Pauses a destination until resume() (Register::pauses). One that is paused already stays as it is, and no entry
     /// is made.

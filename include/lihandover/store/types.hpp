@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -18,7 +19,8 @@
 
 namespace lihandover::store {
 
-/// An item's place: within a lane, a larger number was queued later (promise 4). Kept for the life of the item.
+/// An item's place: within a lane, a larger number was queued later (promise 4). Kept for the life of the item, except
+/// that one that was held gets another when it is first queued.
 using RowId = std::int64_t;
 
 /// A lane is one warrant's line of items: the pair (destination, LIID). Numbers are stable for the life of the store.
@@ -53,6 +55,31 @@ struct Lane {
 /// Whether schemaContent goes with an item (TS 103 707 table 9): the option csp_schema.content.
 enum class SchemaContent : std::uint8_t { never, first, always };
 
+/// How many people have to decide about an item before it is queued. The numbers are on disk: never change them, only
+/// add.
+enum class Review : std::uint8_t {
+    none = 0,
+    required = 1,  ///< one of them
+    dual = 2,      ///< two different ones, who agree
+};
+
+/// Who decides about items.
+struct Reviewer {
+    /// As the system vouches for it (a user of the kernel's, a certificate): what tells two people apart. Never a name
+    /// that was given.
+    std::string identity;
+    std::string who;  ///< for the records
+};
+
+/// What a decision came to, by items.
+struct Decided {
+    std::size_t done = 0;      ///< it counts: they are queued, or rejected
+    std::size_t first = 0;     ///< held: another person has to say the same
+    std::size_t repeated = 0;  ///< held: the same person's word again, which counts for nothing
+};
+/// With `failed`, what was decided before the store failed.
+using DoneDecided = std::function<void(Outcome, const Decided&)>;
+
 struct NewObject;     // objects.hpp
 struct StoredObject;  // objects.hpp
 
@@ -78,6 +105,8 @@ struct NewItem {
     std::int32_t event_nanos = 0;
     /// Keyed hash of (destination, LIID, conversation); nullopt: no correlation.
     std::optional<Hash128> conversation_hash;
+    /// Other than none: it is held, without correlation numbers and place, until people have approved it.
+    Review review = Review::none;
     model::Instant received_at;
     /// model::encode_share.
     std::string share;
@@ -141,6 +170,23 @@ inline constexpr std::string_view already_there = "the LEA had it already";
 using Refusal = audit::Refusal;
 using audit::name_of;
 
+/// What an item waits for while it is held.
+struct HeldFor {
+    Review review{};
+    /// What the first of two people has said of it; empty while nobody has.
+    std::string first_who;
+    bool first_rejects = false;
+    std::string first_why;
+};
+
+/// A place in a list of items: emergencies come first, and then the others, each by row.
+struct ListPlace {
+    bool routine = false;
+    RowId row = 0;
+
+    friend auto operator<=>(const ListPlace&, const ListPlace&) = default;
+};
+
 /// An item, or a binary object that waits by itself, for the operator (`items`, `show`): no content.
 struct ItemView {
     model::Uuid object_id;
@@ -151,14 +197,26 @@ struct ItemView {
     std::string liid;
     ItemState state{};
     RowId row = 0;
+    bool emergency = false;  ///< not known of what is delivered or rejected
     std::optional<model::ApplicationCorrelation> correlation;
     model::Instant received_at;
     model::Instant changed_at;
+    std::optional<HeldFor> held;
     /// For refused and set aside, and for rejected that were so before. For delivered, what the LEA said of an item
     /// that it had already.
     std::optional<Refusal> refusal;
     std::string who;  ///< who decided, for rejected; empty otherwise
     std::string why;
+
+    [[nodiscard]] ListPlace place() const { return {!emergency, row}; }
+};
+
+/// Items that have been held for long.
+struct HeldLong {
+    std::uint64_t items = 0;
+    std::uint64_t emergencies = 0;  ///< of them
+    /// Since when the one is held that is held longest; nullopt when none is held.
+    std::optional<model::Instant> oldest;
 };
 
 using RecordKind = audit::Kind;

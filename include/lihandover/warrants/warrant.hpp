@@ -21,6 +21,7 @@ namespace lihandover::warrants {
 
 enum class Priority : std::uint8_t { routine, emergency };
 enum class Review : std::uint8_t { none, required, dual };
+inline constexpr std::array<std::string_view, 3> review_names = {"none", "required", "dual"};
 enum class Correlation : std::uint8_t { conversation, none };
 
 /// One identifier under surveillance.

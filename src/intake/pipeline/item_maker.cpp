@@ -69,6 +69,18 @@ std::shared_ptr<const std::vector<store::NewObject>> objects_of(const model::Eve
     return objects;
 }
 
+store::Review review_of(const warrants::Warrant& warrant) {
+    switch (warrant.review) {
+        case warrants::Review::none:
+            return store::Review::none;
+        case warrants::Review::required:
+            return store::Review::required;
+        case warrants::Review::dual:
+            break;
+    }
+    return store::Review::dual;
+}
+
 }  // namespace
 
 bool leaves_something(const model::Event& event, const model::Deliver& deliver,
@@ -103,6 +115,7 @@ store::NewItem* ItemMaker::add(const model::Event& event, const warrants::Match&
     item.object_id = model::Uuid::random();
     item.emergency = warrant.priority == warrants::Priority::emergency;
     item.schema_content = route.schema_content;
+    item.review = review_of(warrant);
     if (warrant.correlation == warrants::Correlation::conversation && !event.conversation.id.empty()) {
         item.conversation_hash =
             conversation_hash_of(warrant.destination, warrant.liid, warrant.valid_from, event.conversation.id);

@@ -10,6 +10,10 @@ namespace {
 
 /// Rows that a retry in bulk looks at in one transaction.
 constexpr std::size_t retry_step = 1000;
+/// What one transaction approves, and about how much content it writes anew for that: on a full disk there is not room
+/// for more.
+constexpr std::size_t approve_step = 256;
+constexpr std::uint64_t rewritten_most = std::uint64_t{1} << 20;
 
 void answer(const Done& done, Outcome outcome) {
     if (done) {
@@ -74,6 +78,69 @@ class Decision final : public Command {
 template <typename Work>
 CommandPointer decided(std::vector<model::Uuid> ids, Work decide, DoneCount done) {
     return std::make_unique<Decision<Work>>(std::move(ids), std::move(decide), std::move(done));
+}
+
+using Verdict = ItemTable::Verdict;
+
+/// A reviewer's word about each of some items, in steps, so that no transaction grows without bound.
+template <typename Work>
+class Review final : public Command {
+  public:
+    ///   hear  about one id, a Verdict
+    Review(std::vector<model::Uuid> ids, std::size_t step, Work hear, DoneDecided done)
+        : ids_(std::move(ids)), step_(step), hear_(std::move(hear)), done_(std::move(done)) {}
+
+    void apply(Tables& tables, Transaction& transaction) override {
+        count_ = sum_;
+        const std::size_t last = std::min(ids_.size(), taken_ + step_);
+        end_ = taken_;
+        while (end_ < last && (end_ == taken_ || transaction.effects.rewritten_bytes < rewritten_most)) {
+            switch (hear_(tables, transaction, ids_[end_++])) {
+                case Verdict::none:
+                    break;
+                case Verdict::repeated:
+                    ++count_.repeated;
+                    break;
+                case Verdict::first:
+                    ++count_.first;
+                    break;
+                case Verdict::done:
+                    ++count_.done;
+                    break;
+            }
+        }
+    }
+    [[nodiscard]] bool committed() override {
+        sum_ = count_;
+        taken_ = end_;
+        if (taken_ < ids_.size()) {
+            return false;
+        }
+        if (done_) {
+            done_(Outcome::committed, sum_);
+        }
+        return true;
+    }
+    void failed() override {
+        if (done_) {
+            done_(Outcome::failed, sum_);
+        }
+    }
+
+  private:
+    std::vector<model::Uuid> ids_;
+    std::size_t step_;
+    Work hear_;
+    DoneDecided done_;
+    std::size_t taken_ = 0;  ///< by earlier transactions
+    std::size_t end_ = 0;    ///< with this one
+    Decided sum_;            ///< of these
+    Decided count_;          ///< with this one
+};
+
+template <typename Work>
+CommandPointer reviewed(std::vector<model::Uuid> ids, std::size_t step, Work hear, DoneDecided done) {
+    return std::make_unique<Review<Work>>(std::move(ids), step, std::move(hear), std::move(done));
 }
 
 /// In steps, so that no transaction grows without bound.
@@ -183,6 +250,24 @@ CommandPointer object_fetched(Fetch fetch, Done done) {
                 std::move(done));
 }
 
+CommandPointer approve(std::vector<model::Uuid> ids, Reviewer reviewer, DoneDecided done) {
+    return reviewed(
+        std::move(ids), approve_step,
+        [reviewer = std::move(reviewer)](Tables& tables, Transaction& in, const model::Uuid& id) {
+            return tables.items.approve(in, id, reviewer);
+        },
+        std::move(done));
+}
+
+CommandPointer content_shown(RowId row, const model::Uuid& id, std::string who, DoneCount done) {
+    return decided(
+        {id},
+        [row, who = std::move(who)](Tables& tables, Transaction& in, const model::Uuid& item) {
+            return tables.items.shown(in, row, item, who);
+        },
+        std::move(done));
+}
+
 CommandPointer retry(std::vector<model::Uuid> ids, std::string who, DoneCount done) {
     return decided(
         std::move(ids),
@@ -198,13 +283,18 @@ CommandPointer retry_all(std::string destination, std::optional<std::uint64_t> c
     return std::make_unique<RetryAll>(std::move(destination), code, std::move(who), std::move(done));
 }
 
-CommandPointer reject(std::vector<model::Uuid> ids, std::vector<Located> located, std::string who, std::string why,
-                      DoneCount done) {
-    return decided(
-        std::move(ids),
-        [located = std::move(located), who = std::move(who), why = std::move(why)](Tables& tables, Transaction& in,
-                                                                                   const model::Uuid& id) {
-            return tables.items.reject(in, id, located, who, why) || tables.objects.reject(in, id, who, why);
+CommandPointer reject(std::vector<model::Uuid> ids, std::vector<Located> located, Reviewer reviewer, std::string why,
+                      DoneDecided done) {
+    const std::size_t all = ids.size();
+    return reviewed(
+        std::move(ids), all,
+        [located = std::move(located), reviewer = std::move(reviewer), why = std::move(why)](
+            Tables& tables, Transaction& in, const model::Uuid& id) {
+            const Verdict item = tables.items.reject(in, id, located, reviewer, why);
+            if (item != Verdict::none) {
+                return item;
+            }
+            return tables.objects.reject(in, id, reviewer.who, why) ? Verdict::done : Verdict::none;
         },
         std::move(done));
 }

@@ -50,12 +50,14 @@ using CommandPointer = std::unique_ptr<Command>;
 
 // What operators decide.
 
+[[nodiscard]] CommandPointer approve(std::vector<model::Uuid> ids, Reviewer reviewer, DoneDecided done);
+[[nodiscard]] CommandPointer content_shown(RowId row, const model::Uuid& id, std::string who, DoneCount done);
 [[nodiscard]] CommandPointer retry(std::vector<model::Uuid> ids, std::string who, DoneCount done);
 [[nodiscard]] CommandPointer retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
                                        DoneCount done);
 /// There is no index over queued items: they were looked for beside the writer, and the command checks the find.
-[[nodiscard]] CommandPointer reject(std::vector<model::Uuid> ids, std::vector<Located> located, std::string who,
-                                    std::string why, DoneCount done);
+[[nodiscard]] CommandPointer reject(std::vector<model::Uuid> ids, std::vector<Located> located, Reviewer reviewer,
+                                    std::string why, DoneDecided done);
 [[nodiscard]] CommandPointer pause(std::string destination, std::string who, Done done);
 [[nodiscard]] CommandPointer resume(std::string destination, std::string who, Done done);
 

@@ -171,7 +171,7 @@ void SqliteObjectDownloads::fetched(Fetch fetch, Done done) {
 
 // -- OperatorView
 
-model::Result<std::vector<ItemView>> SqliteOperatorView::items(std::optional<ItemState> state, RowId after,
+model::Result<std::vector<ItemView>> SqliteOperatorView::items(std::optional<ItemState> state, ListPlace after,
                                                                std::size_t limit) {
     return readers_.read([&](ReadConnection& from) { return sqlite::items(from, state, after, limit); });
 }
@@ -188,6 +188,22 @@ model::Result<std::optional<model::Instant>> SqliteOperatorView::oldest(std::str
     return readers_.read([&](ReadConnection& from) { return sqlite::oldest(from, destination); });
 }
 
+model::Result<HeldLong> SqliteOperatorView::held_before(model::Instant time) {
+    return readers_.read([&](ReadConnection& from) { return sqlite::held_before(from, time); });
+}
+
+model::Result<std::optional<StoredItem>> SqliteOperatorView::content(const model::Uuid& object_id) {
+    return readers_.read([&](ReadConnection& from) { return sqlite::content(from, object_id); });
+}
+
+void SqliteOperatorView::shown(RowId row, const model::Uuid& object_id, std::string who, DoneCount done) {
+    writer_.decide(sqlite::content_shown(row, object_id, std::move(who), std::move(done)));
+}
+
+void SqliteOperatorView::approve(std::vector<model::Uuid> object_ids, Reviewer reviewer, DoneDecided done) {
+    writer_.decide(sqlite::approve(std::move(object_ids), std::move(reviewer), std::move(done)));
+}
+
 void SqliteOperatorView::retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) {
     writer_.decide(sqlite::retry(std::move(object_ids), std::move(who), std::move(done)));
 }
@@ -197,16 +213,17 @@ void SqliteOperatorView::retry_all(std::string destination, std::optional<std::u
     writer_.decide(sqlite::retry_all(std::move(destination), code, std::move(who), std::move(done)));
 }
 
-void SqliteOperatorView::reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) {
-    maintenance_.run_aside(
-        [this, object_ids = std::move(object_ids), who = std::move(who), why = std::move(why), done = std::move(done)] {
-            auto located = readers_.read([&](ReadConnection& from) { return locate(from, object_ids); });
-            if (located) {
-                writer_.decide(sqlite::reject(object_ids, std::move(*located), who, why, done));
-            } else if (done) {
-                done(Outcome::failed, 0);
-            }
-        });
+void SqliteOperatorView::reject(std::vector<model::Uuid> object_ids, Reviewer reviewer, std::string why,
+                                DoneDecided done) {
+    maintenance_.run_aside([this, object_ids = std::move(object_ids), reviewer = std::move(reviewer),
+                            why = std::move(why), done = std::move(done)] {
+        auto located = readers_.read([&](ReadConnection& from) { return locate(from, object_ids); });
+        if (located) {
+            writer_.decide(sqlite::reject(object_ids, std::move(*located), reviewer, why, done));
+        } else if (done) {
+            done(Outcome::failed, {});
+        }
+    });
 }
 
 void SqliteOperatorView::pause(std::string destination, std::string who, Done done) {

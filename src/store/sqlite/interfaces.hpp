@@ -153,15 +153,19 @@ class SqliteOperatorView final : public OperatorView {
     SqliteOperatorView(Writer& writer, ReaderPool& readers, Maintenance& maintenance)
         : writer_(writer), readers_(readers), maintenance_(maintenance) {}
 
-    [[nodiscard]] model::Result<std::vector<ItemView>> items(std::optional<ItemState> state, RowId after,
+    [[nodiscard]] model::Result<std::vector<ItemView>> items(std::optional<ItemState> state, ListPlace after,
                                                              std::size_t limit) override;
     [[nodiscard]] model::Result<std::optional<ItemView>> find(const model::Uuid& object_id) override;
     [[nodiscard]] model::Result<std::vector<Record>> records(std::int64_t after, std::size_t limit) override;
     [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(std::string_view destination) override;
+    [[nodiscard]] model::Result<HeldLong> held_before(model::Instant time) override;
+    [[nodiscard]] model::Result<std::optional<StoredItem>> content(const model::Uuid& object_id) override;
+    void shown(RowId row, const model::Uuid& object_id, std::string who, DoneCount done) override;
+    void approve(std::vector<model::Uuid> object_ids, Reviewer reviewer, DoneDecided done) override;
     void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) override;
     void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
                    DoneCount done) override;
-    void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) override;
+    void reject(std::vector<model::Uuid> object_ids, Reviewer reviewer, std::string why, DoneDecided done) override;
     void pause(std::string destination, std::string who, Done done) override;
     void resume(std::string destination, std::string who, Done done) override;
     [[nodiscard]] model::Status clock_accepted(const std::string& who, const std::string& why) override;

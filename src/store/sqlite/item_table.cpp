@@ -38,9 +38,17 @@ void bind_correlation(Statement& statement, int place,
 }
 
 /// Whether the schema goes with the item (TS 103 707 table 9).
-bool takes_schema(const NewItem& item, std::uint32_t provided, std::uint32_t schema_bit) {
+bool takes_schema(SchemaContent content, std::uint32_t provided, std::uint32_t schema_bit) {
     const bool known = schema_bit != 0 && (provided & schema_bit) != 0;
-    return item.schema_content == SchemaContent::always || (item.schema_content == SchemaContent::first && !known);
+    return content == SchemaContent::always || (content == SchemaContent::first && !known);
+}
+
+/// What an approval's entry says of the people it needs.
+std::string_view approval_text(Review review, bool first) {
+    if (review == Review::required) {
+        return "one of one";
+    }
+    return first ? "one of two" : "two of two";
 }
 
 /// Which moves there are; docs/store.md draws them.
@@ -90,6 +98,16 @@ void ItemTable::open(Connection& c) {
     s.aside_by_object = c.prepare("SELECT id FROM aside WHERE object_id=?");
     s.aside_after = c.prepare("SELECT id, state, lane, code FROM aside WHERE id > ? ORDER BY id LIMIT ?");
     s.provide = c.prepare("UPDATE lane SET provided=? WHERE id=?");
+    s.find_share = c.prepare("SELECT octets FROM share WHERE id=?");
+    s.insert_aside = c.prepare(
+        "INSERT INTO aside(id, state, changed, lane, profile, flags, size, received, object_id, key_slot) "
+        "VALUES(?, {item.held}, ?, ?, ?, ?, ?, ?, ?, ?)");
+    s.insert_held = c.prepare("INSERT INTO held(id, review, schema_content, conversation) VALUES(?, ?, ?, ?)");
+    s.find_held =
+        c.prepare("SELECT review, schema_content, conversation, first_by, first_rejects FROM held WHERE id=?");
+    s.set_first = c.prepare("UPDATE held SET first_by=?2, first_who=?3, first_rejects=?4, first_why=?5 WHERE id=?1");
+    s.remove_held = c.prepare("DELETE FROM held WHERE id=?");
+    s.rest_of_held = c.prepare("SELECT profile, received FROM aside WHERE id=?");
     s.update_filler =
         c.prepare("INSERT INTO filler(id, octets) VALUES(?2, ?1) ON CONFLICT(id) DO UPDATE SET octets=excluded.octets");
 }
@@ -172,24 +190,24 @@ bool ItemTable::insert(Transaction& transaction, NewItem& item) {
     LIHANDOVER_INVARIANT(lane != nullptr, "an item's lane is known");
     LIHANDOVER_INVARIANT(profile != nullptr, "an item's profile is known");
     const RowId row = transaction.take_id();
+    if (item.review != Review::none) {
+        insert_held(transaction, row, item);
+        return true;
+    }
     audit::Entry made = transaction.entry(audit::Kind::item_made, item.lane);
     made.object_id = item.object_id;
     made.received_at = item.received_at;
     if (item.conversation_hash) {
         made.correlation = conversations_.next(item.lane, *item.conversation_hash);
     }
-    const bool carries_schema = takes_schema(item, lane->provided, profile->schema_bit);
+    const bool carries_schema = takes_schema(item.schema_content, lane->provided, profile->schema_bit);
     const bool has_objects = item.objects && !item.objects->empty();
     const std::int64_t flags = (item.emergency ? item_flag_emergency : 0) |
                                (carries_schema ? item_flag_carries_schema : 0) |
                                (has_objects ? item_flag_has_objects : 0);
     const auto size = static_cast<std::int64_t>(item.share.size());
 
-    SealKey key;
-    const std::uint32_t slot = keys_->take(key);
-    transaction.effects.taken_slots.push_back(slot);
-    const std::string sealed = seal_content(key, row, item.share);
-
+    const std::uint32_t slot = insert_share(transaction, row, item.share);
     auto& insert = statements_.insert;
     insert.bind(1, row)
         .bind(2, item.lane)
@@ -201,7 +219,6 @@ bool ItemTable::insert(Transaction& transaction, NewItem& item) {
         .bind(10, std::int64_t{slot});
     bind_correlation(insert, 8, made.correlation);
     insert.run();
-    statements_.insert_share.bind(1, row).bind_blob(2, sealed).run();
     audit_.append_made(transaction, item.lane, row, made);
     if (has_objects) {
         objects_.insert(transaction, row, item);
@@ -227,15 +244,193 @@ bool ItemTable::insert(Transaction& transaction, NewItem& item) {
     return true;
 }
 
-void ItemTable::filler(std::size_t events, std::uint64_t bytes, bool alone) {
-    // A row fills most of a page. Of the pages that items touch beyond their shares, several have one in common.
+std::uint32_t ItemTable::insert_share(Transaction& transaction, RowId row, std::string_view share) {
+    SealKey key;
+    const std::uint32_t slot = keys_->take(key);
+    transaction.effects.taken_slots.push_back(slot);
+    statements_.insert_share.bind(1, row).bind_blob(2, seal_content(key, row, share)).run();
+    return slot;
+}
+
+void ItemTable::insert_held(Transaction& transaction, RowId row, const NewItem& item) {
+    const bool has_objects = item.objects && !item.objects->empty();
+    const auto size = static_cast<std::int64_t>(item.share.size());
+    const std::uint32_t slot = insert_share(transaction, row, item.share);
+    statements_.insert_aside.bind(1, row)
+        .bind(2, transaction.now.micros())
+        .bind(3, item.lane)
+        .bind(4, item.profile)
+        .bind(5, (item.emergency ? item_flag_emergency : 0) | (has_objects ? item_flag_has_objects : 0))
+        .bind(6, size)
+        .bind(7, item.received_at.micros())
+        .bind(8, bytes_of(item.object_id))
+        .bind(9, std::int64_t{slot})
+        .run();
+    auto& held = statements_.insert_held;
+    held.bind(1, row)
+        .bind(2, static_cast<std::int64_t>(item.review))
+        .bind(3, static_cast<std::int64_t>(item.schema_content));
+    if (item.conversation_hash) {
+        held.bind(4, std::span<const std::uint8_t>(*item.conversation_hash));
+    } else {
+        held.bind_null(4);
+    }
+    held.run();
+    audit::Entry entry = transaction.entry(audit::Kind::item_held, item.lane);
+    entry.object_id = item.object_id;
+    entry.received_at = item.received_at;
+    audit_.append_made(transaction, item.lane, row, entry);
+    if (has_objects) {
+        objects_.insert(transaction, row, item);
+    }
+    ++transaction.counts_of(item.lane).of(ItemState::held);
+    transaction.effects.waiting_bytes += size + overhead;
+}
+
+ItemTable::Held ItemTable::find_held(RowId row) {
+    statements_.find_held.bind(1, row);
+    Rows rows(statements_.find_held);
+    const std::int64_t review = rows.next() ? rows->integer(0) : 0;
+    // A number that this program does not know must not be taken for fewer people.
+    if (review != static_cast<std::int64_t>(Review::required) && review != static_cast<std::int64_t>(Review::dual)) {
+        throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+    }
+    Held held;
+    held.review = static_cast<Review>(review);
+    held.schema_content = static_cast<SchemaContent>(rows->integer(1));
+    if (!rows->is_null(2)) {
+        const std::string_view hash = rows->bytes(2);
+        if (hash.size() != std::tuple_size_v<Hash128>) {
+            throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+        }
+        std::memcpy(held.conversation.emplace().data(), hash.data(), hash.size());
+    }
+    held.first_by = rows->bytes(3);
+    held.first_rejects = rows->integer(4) != 0;
+    return held;
+}
+
+std::string ItemTable::share_of(const Waiting& waiting) {
+    statements_.find_share.bind(1, waiting.row);
+    Rows rows(statements_.find_share);
+    const auto key = rows.next() && waiting.slot ? keys_->read(*waiting.slot) : std::nullopt;
+    // Empty, which is no share, as load() has it.
+    return key ? unseal_content(*key, waiting.row, rows->bytes(0)).value_or("") : "";
+}
+
+void ItemTable::queue_held(Transaction& transaction, const Waiting& waiting, const Held& held) {
+    std::int64_t profile = 0;
+    std::int64_t received = 0;
+    {
+        statements_.rest_of_held.bind(1, waiting.row);
+        Rows rows(statements_.rest_of_held);
+        if (!rows.next()) {
+            throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+        }
+        profile = rows->integer(0);
+        received = rows->integer(1);
+    }
+    const auto* lane = transaction.catalogue.lane_facts(waiting.lane);
+    const auto* facts = transaction.catalogue.profile_facts(profile);
+    LIHANDOVER_INVARIANT(lane != nullptr && facts != nullptr, "a held item's lane and profile are known");
+    const std::string share = share_of(waiting);
+    erase(transaction, waiting);
+    transaction.effects.rewritten_bytes += share.size();
+
+    // What goes first was queued first: its place is behind all that is queued, and its numbers follow theirs.
+    const RowId row = transaction.take_id();
+    audit::Entry made = transaction.entry(audit::Kind::item_made, waiting.lane);
+    made.object_id = waiting.object_id;
+    made.received_at = model::Instant::from_micros(received);
+    if (held.conversation) {
+        made.correlation = conversations_.next(waiting.lane, *held.conversation);
+    }
+    const bool carries_schema = takes_schema(held.schema_content, lane->provided, facts->schema_bit);
+    const std::uint32_t slot = insert_share(transaction, row, share);
+    auto& insert = statements_.insert;
+    insert.bind(1, row)
+        .bind(2, waiting.lane)
+        .bind(3, profile)
+        .bind(4, waiting.flags | (carries_schema ? item_flag_carries_schema : 0))
+        .bind(5, waiting.size)
+        .bind(6, received)
+        .bind(7, bytes_of(waiting.object_id))
+        .bind(10, std::int64_t{slot});
+    bind_correlation(insert, 8, made.correlation);
+    insert.run();
+    audit_.append_made(transaction, waiting.lane, row, made);
+    if ((waiting.flags & item_flag_has_objects) != 0) {
+        objects_.item_queued(waiting.row, row);
+    }
+    ++transaction.counts_of(waiting.lane).of(ItemState::queued);
+    transaction.effects.waiting_bytes += waiting.size + overhead;
+    transaction.effects.queued.push_back({row, waiting.lane, waiting.emergency()});
+}
+
+ItemTable::Verdict ItemTable::hear(const Waiting& waiting, const Held& held, const Reviewer& reviewer, bool rejects,
+                                   std::string_view why) {
+    if (held.review == Review::required) {
+        return Verdict::done;
+    }
+    const bool agrees = !held.first_by.empty() && held.first_rejects == rejects;
+    if (agrees) {
+        return held.first_by == reviewer.identity ? Verdict::repeated : Verdict::done;
+    }
+    statements_.set_first.bind(1, waiting.row)
+        .bind(2, std::string_view(reviewer.identity))
+        .bind(3, std::string_view(reviewer.who))
+        .bind(4, std::int64_t{rejects ? 1 : 0})
+        .bind(5, why)
+        .run();
+    return Verdict::first;
+}
+
+ItemTable::Verdict ItemTable::approve(Transaction& transaction, const model::Uuid& object_id,
+                                      const Reviewer& reviewer) {
+    const std::optional<RowId> row = reviewer.identity.empty() ? std::nullopt : find_aside(object_id);
+    const std::optional<Waiting> waiting = row ? find_aside(*row) : std::nullopt;
+    if (!waiting || waiting->state != ItemState::held) {
+        return Verdict::none;
+    }
+    const Held held = find_held(waiting->row);
+    const Verdict verdict = hear(*waiting, held, reviewer, false, "");
+    if (verdict == Verdict::repeated) {
+        return verdict;
+    }
+    audit::Entry entry = entry_about(transaction, audit::Kind::item_approved, *waiting);
+    entry.who = reviewer.who;
+    entry.why = approval_text(held.review, verdict == Verdict::first);
+    audit_.append(transaction, waiting->lane, waiting->row, entry);
+    if (verdict == Verdict::done) {
+        queue_held(transaction, *waiting, held);
+    }
+    return verdict;
+}
+
+bool ItemTable::shown(Transaction& transaction, RowId row, const model::Uuid& object_id, std::string_view who) {
+    const std::optional<Waiting> waiting = find(row);
+    if (!waiting || waiting->object_id != object_id) {
+        return false;
+    }
+    audit::Entry entry = entry_about(transaction, audit::Kind::content_shown, *waiting);
+    entry.who = who;
+    audit_.append(transaction, waiting->lane, row, entry);
+    return true;
+}
+
+void ItemTable::filler(const Idle& idle) {
+    // A row fills most of a page. Of the pages that items touch beyond their shares, several have one in common. What
+    // is held has a row of its own beside that, and two indexes.
     constexpr std::size_t row_size = 3000;
     constexpr std::uint64_t beyond_share = 320;
     constexpr std::uint64_t pages_of_one = 4;
+    constexpr std::uint64_t of_held = 150;
+    constexpr std::uint64_t pages_of_held = 3;
     constexpr std::uint64_t most_rows = (std::uint64_t{4} << 20) / row_size;  // what one transaction takes at most
     std::array<std::uint8_t, row_size> content{};
     model::random_bytes(content.data(), 16);
-    const std::uint64_t rows = (bytes + events * beyond_share) / row_size + (alone ? pages_of_one : 0);
+    const std::uint64_t rows = (idle.bytes + idle.events * beyond_share + idle.not_held * of_held) / row_size +
+                               (idle.nothing_made ? pages_of_one : 0) + (idle.nothing_held ? pages_of_held : 0);
     for (std::uint64_t id = 1; id <= std::min(rows, most_rows); ++id) {
         statements_.update_filler.bind(1, std::span<const std::uint8_t>(content))
             .bind(2, static_cast<std::int64_t>(id))
@@ -246,6 +441,9 @@ void ItemTable::filler(std::size_t events, std::uint64_t bytes, bool alone) {
 void ItemTable::erase(Transaction& transaction, const Waiting& waiting) {
     (waiting.state == ItemState::queued ? statements_.remove : statements_.remove_aside).bind(1, waiting.row).run();
     statements_.remove_share.bind(1, waiting.row).run();
+    if (waiting.state == ItemState::held) {
+        statements_.remove_held.bind(1, waiting.row).run();
+    }
     if (waiting.slot) {
         transaction.effects.released_slots.push_back(*waiting.slot);
     }
@@ -350,8 +548,9 @@ void ItemTable::retry(Transaction& transaction, RowId row, std::string_view who)
     }
 }
 
-bool ItemTable::reject(Transaction& transaction, const model::Uuid& object_id, const std::vector<Located>& located,
-                       std::string_view who, std::string_view why) {
+ItemTable::Verdict ItemTable::reject(Transaction& transaction, const model::Uuid& object_id,
+                                     const std::vector<Located>& located, const Reviewer& reviewer,
+                                     std::string_view why) {
     std::optional<Waiting> waiting;
     if (const auto row = find_aside(object_id)) {
         waiting = find_aside(*row);
@@ -359,22 +558,40 @@ bool ItemTable::reject(Transaction& transaction, const model::Uuid& object_id, c
         waiting = find(found->row);
     }
     if (!waiting || waiting->object_id != object_id) {
-        return false;
+        return Verdict::none;
     }
-    erase(transaction, *waiting);
-    audit::Entry entry = entry_about(transaction, audit::Kind::item_rejected, *waiting);
+    if (waiting->state == ItemState::held) {
+        const Held held = find_held(waiting->row);
+        const Verdict verdict = reviewer.identity.empty() ? Verdict::none : hear(*waiting, held, reviewer, true, why);
+        if (verdict == Verdict::first) {
+            audit::Entry entry = entry_about(transaction, audit::Kind::item_disapproved, *waiting);
+            entry.who = reviewer.who;
+            entry.why = why;
+            audit_.append(transaction, waiting->lane, waiting->row, entry);
+        }
+        if (verdict != Verdict::done) {
+            return verdict;
+        }
+    }
+    end_rejected(transaction, *waiting, reviewer.who, why);
+    return Verdict::done;
+}
+
+void ItemTable::end_rejected(Transaction& transaction, const Waiting& waiting, std::string_view who,
+                             std::string_view why) {
+    erase(transaction, waiting);
+    audit::Entry entry = entry_about(transaction, audit::Kind::item_rejected, waiting);
     entry.who = who;
     entry.why = why;
-    entry.refusal = waiting->refusal ? &*waiting->refusal : nullptr;
-    audit_.append(transaction, waiting->lane, waiting->row, entry);
-    if ((waiting->flags & item_flag_has_objects) != 0) {
-        objects_.item_rejected(transaction, waiting->row, who, why);
+    entry.refusal = waiting.refusal ? &*waiting.refusal : nullptr;
+    audit_.append(transaction, waiting.lane, waiting.row, entry);
+    if ((waiting.flags & item_flag_has_objects) != 0) {
+        objects_.item_rejected(transaction, waiting.row, who, why);
     }
     // Delivery may have these in memory.
-    if (waiting->state == ItemState::queued || waiting->state == ItemState::set_aside) {
-        transaction.effects.withdrawn.push_back({waiting->row, waiting->lane, waiting->emergency()});
+    if (waiting.state == ItemState::queued || waiting.state == ItemState::set_aside) {
+        transaction.effects.withdrawn.push_back({waiting.row, waiting.lane, waiting.emergency()});
     }
-    return true;
 }
 
 std::vector<ItemTable::Aside> ItemTable::aside_after(RowId after, std::size_t limit) {

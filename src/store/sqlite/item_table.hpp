@@ -51,9 +51,16 @@ class ItemTable {
 
     /// The lane and the profile are known. Takes the share out of the item. False for a repeat, which is dropped.
     bool insert(Transaction& transaction, NewItem& item);
-    /// Writes as much as `events` items would whose shares had `bytes` together.
-    ///   alone   nothing else is written: at least the pages that one item touches
-    void filler(std::size_t events, std::uint64_t bytes, bool alone);
+    /// What a group of submissions does not write although others like it would.
+    struct Idle {
+        std::size_t events = 0;     ///< that came to no item
+        std::uint64_t bytes = 0;    ///< that their shares would have had
+        bool nothing_made = false;  ///< at least the pages that one item touches are missing
+        std::size_t not_held = 0;   ///< events, with an item or without, where items are held at times
+        bool nothing_held = false;  ///< and the pages that one held item touches beyond those of a queued one
+    };
+    /// Writes as much.
+    void filler(const Idle& idle);
 
     /// From any state: it is what happened. Its binary objects are offered or queued from now on.
     void accepted(Transaction& transaction, const Acceptance& item);
@@ -68,9 +75,20 @@ class ItemTable {
     /// From `refused` and `set_aside`. nullopt: no such item waits beside the queue.
     std::optional<bool> retry(Transaction& transaction, const model::Uuid& object_id, std::string_view who);
     void retry(Transaction& transaction, RowId row, std::string_view who);
-    /// From any waiting state. False: no such item.
-    bool reject(Transaction& transaction, const model::Uuid& object_id, const std::vector<Located>& located,
-                std::string_view who, std::string_view why);
+    /// What a reviewer's word about an item came to, as Decided counts it.
+    enum class Verdict : std::uint8_t {
+        none,  ///< there is no such item, or none in that state
+        repeated,
+        first,
+        done,
+    };
+    /// From `held`.
+    Verdict approve(Transaction& transaction, const model::Uuid& object_id, const Reviewer& reviewer);
+    /// From any waiting state.
+    Verdict reject(Transaction& transaction, const model::Uuid& object_id, const std::vector<Located>& located,
+                   const Reviewer& reviewer, std::string_view why);
+    /// Content of a waiting item is to be seen by somebody. False: no such item.
+    bool shown(Transaction& transaction, RowId row, const model::Uuid& object_id, std::string_view who);
 
     /// Items beside the queue after `after`, for retries in bulk: visits row, state, lane and code of at most `limit`.
     struct Aside {
@@ -105,6 +123,25 @@ class ItemTable {
     void put_aside(Transaction& transaction, RowId row, ItemState to, const Refusal& refusal);
     void back_to_queue(Transaction& transaction, const Waiting& waiting, std::string_view who);
     void erase(Transaction& transaction, const Waiting& waiting);
+    void end_rejected(Transaction& transaction, const Waiting& waiting, std::string_view who, std::string_view why);
+    /// What is known of a held item beside its row in `aside`.
+    struct Held {
+        Review review{};
+        SchemaContent schema_content{};
+        std::optional<Hash128> conversation;
+        std::string first_by;  ///< the identity of whoever has said something that waits for a second person's word
+        bool first_rejects = false;
+    };
+    /// Of an item in the state `held`.
+    [[nodiscard]] Held find_held(RowId row);
+    /// What a reviewer's word about a held item comes to. A first one is kept.
+    Verdict hear(const Waiting& waiting, const Held& held, const Reviewer& reviewer, bool rejects,
+                 std::string_view why);
+    void insert_held(Transaction& transaction, RowId row, const NewItem& item);
+    /// Seals the content under a key of its own, as that of the row. Returns the key's slot.
+    std::uint32_t insert_share(Transaction& transaction, RowId row, std::string_view share);
+    [[nodiscard]] std::string share_of(const Waiting& waiting);
+    void queue_held(Transaction& transaction, const Waiting& waiting, const Held& held);
     void provide_schema(Transaction& transaction, const Acceptance& item);
     static audit::Entry entry_about(const Transaction& transaction, audit::Kind kind, const Waiting& waiting);
 
@@ -117,6 +154,7 @@ class ItemTable {
     struct Statements {
         Statement insert, insert_share, find, find_aside, remove, remove_share, remove_aside, put_aside, put_again,
             take_back, aside_by_object, aside_after, provide, update_filler;
+        Statement find_share, insert_aside, insert_held, find_held, set_first, remove_held, rest_of_held;
     } statements_;
 };
 

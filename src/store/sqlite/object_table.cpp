@@ -148,6 +148,7 @@ void ObjectTable::open(Connection& c) {
     s_.delete_object = c.prepare("DELETE FROM object WHERE id=?");
     s_.delete_objects_from = c.prepare("DELETE FROM object WHERE id >= ?");
     s_.delete_blobs_from = c.prepare("DELETE FROM blob WHERE id >= ?");
+    s_.item_queued = c.prepare("UPDATE object SET item=?2 WHERE item=?1");
     s_.item_prepared = c.prepare(
         "SELECT i.lane, i.flags FROM item i WHERE i.id=?1 AND NOT EXISTS(SELECT 1 FROM object o JOIN blob b ON "
         "b.id=o.blob WHERE o.item=?1 AND b.state={blob.preparing})");
@@ -458,6 +459,10 @@ void ObjectTable::queue(Transaction& transaction, const Row& row, std::int64_t d
     if (row.blob_state == BlobState::ready) {
         transaction.effects.uploads.push_back(queued(row.uuid, row.lane, row.flags, row.size, deadline));
     }
+}
+
+void ObjectTable::item_queued(RowId held, RowId item) {
+    s_.item_queued.bind(1, held).bind(2, item).run();
 }
 
 void ObjectTable::item_accepted(Transaction& transaction, RowId item) {

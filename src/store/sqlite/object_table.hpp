@@ -62,6 +62,8 @@ class ObjectTable {
     void insert(Transaction& transaction, RowId item, const NewItem& made);
     /// Writes as many pages as so many objects of an item do, and leaves no row.
     void filler(Transaction& transaction, std::size_t objects);
+    /// An item that was held has another number from now on.
+    void item_queued(RowId held, RowId item);
     void item_accepted(Transaction& transaction, RowId item);
     void item_rejected(Transaction& transaction, RowId item, std::string_view who, std::string_view why);
 
@@ -184,7 +186,7 @@ class ObjectTable {
         Statement blob_by_file, blob_by_source, blob_file, other_with_blob, delete_blob, delete_source, complete, lose;
         Statement by_uuid, by_item, by_blob, by_id, by_item_uuid, expired, next_expiry;
         Statement set_state, put_aside, set_fetched, stamp, delete_object, delete_objects_from, delete_blobs_from;
-        Statement item_prepared, waiting_after;
+        Statement item_prepared, item_queued, waiting_after;
     } s_;
 };
 

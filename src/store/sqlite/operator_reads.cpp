@@ -14,18 +14,18 @@ namespace lihandover::store::sqlite {
 namespace {
 
 // Columns of these: id, lane, object_id, received, level_id, sequence, changed, then what belongs to the state.
+// Emergencies come first, and they are not told apart by an index: looking for those among all that wait is a scan, as
+// looking for one id is. Pages after them find their place by row.
 constexpr const char* queued_page =
-    "SELECT id, lane, object_id, received, level_id, sequence, received FROM item WHERE id > ? ORDER BY id LIMIT ?";
-constexpr const char* aside_page =
-    "SELECT id, lane, object_id, received, level_id, sequence, changed, code, code_kind, words, state FROM aside "
-    "WHERE id > ? ORDER BY id LIMIT ?";
+    "SELECT id, lane, object_id, received, level_id, sequence, received FROM item WHERE id > ?1 AND (flags & 1)=?3 "
+    "ORDER BY id LIMIT ?2";
 // A record of an end knows the row; the record of the making, which has the row's number, knows the rest unless it was
 // pruned already. An acceptance that came after a rejection counts.
 constexpr const char* ended_page =
     "SELECT e.item, e.lane, e.object_id, coalesce(m.received, e.at), m.level_id, m.sequence, e.at, n.code, "
     "n.code_kind, "
     "n.words, n.who, n.why FROM record e INDEXED BY record_ended LEFT JOIN record m ON m.id=e.item AND "
-    "m.kind={record.item_made} "
+    "(m.kind={record.item_made} OR m.kind={record.item_held}) "
     "LEFT JOIN record_note n ON n.record=e.id "
     "WHERE e.kind IN (4, 7) AND e.kind=?3 AND e.item > ?1 AND (e.kind={record.item_delivered} OR NOT EXISTS(SELECT 1 "
     "FROM record d "
@@ -36,16 +36,17 @@ constexpr const char* ended_page =
 #define LIHANDOVER_WAITING_OBJECT "(o.state={object.queued} OR o.state={object.refused} OR o.state={object.set_aside})"
 #define LIHANDOVER_OBJECT_VIEW                                                                                  \
     "SELECT o.id, o.lane, o.uuid, coalesce(m.received, o.changed), m.level_id, m.sequence, o.changed, o.code, " \
-    "o.code_kind, o.words, o.state, o.item_uuid FROM object o LEFT JOIN record m ON m.id=o.item AND "           \
-    "m.kind={record.item_made} "
-constexpr const char* object_page = LIHANDOVER_OBJECT_VIEW
-    "WHERE " LIHANDOVER_WAITING_OBJECT " AND o.id > ?1 AND (?3 IS NULL OR o.state=?3) ORDER BY o.id LIMIT ?2";
+    "o.code_kind, o.words, o.state, o.item_uuid, o.flags FROM object o LEFT JOIN record m ON m.id=o.item AND "  \
+    "(m.kind={record.item_made} OR m.kind={record.item_held}) "
+constexpr const char* object_page =
+    LIHANDOVER_OBJECT_VIEW "WHERE " LIHANDOVER_WAITING_OBJECT
+                           " AND o.id > ?1 AND (o.flags & 1)=?3 AND (?4 IS NULL OR o.state=?4) ORDER BY o.id LIMIT ?2";
 constexpr const char* object_view = LIHANDOVER_OBJECT_VIEW "WHERE o.uuid=? AND " LIHANDOVER_WAITING_OBJECT;
 #undef LIHANDOVER_OBJECT_VIEW
 constexpr const char* object_ended =
     "SELECT e.id, e.lane, e.object_id, coalesce(m.received, e.at), m.level_id, m.sequence, e.at, n.code, n.code_kind, "
     "n.words, n.who, n.why, e.kind, m.object_id FROM record e LEFT JOIN record m ON m.id=e.item AND "
-    "m.kind={record.item_made} "
+    "(m.kind={record.item_made} OR m.kind={record.item_held}) "
     "LEFT JOIN record_note n ON n.record=e.id "
     "WHERE (e.kind=9 OR e.kind=13 OR e.kind=14) AND e.kind IN ({record.object_pushed}, {record.object_rejected}) AND "
     "e.object_id=? ORDER BY e.id DESC LIMIT 1";
@@ -101,33 +102,67 @@ ItemView view_of_object(const ReadConnection& from, const Statement& row) {
     ItemView view = view_of(from, row, item_state_of(static_cast<ObjectState>(row.integer(10))));
     view.refusal = refusal_of(row, 7);
     view.object_of = uuid_of(row.bytes(11));
+    view.emergency = (row.integer(12) & object_flag_emergency) != 0;
+    return view;
+}
+
+/// Rows of one kind after `after`, at most `limit`: emergencies, and then the others. `page` has the place as ?1, the
+/// limit as ?2, and as ?3 which of the two.
+template <typename View>
+void add_page(Statement& page, ListPlace after, std::int64_t limit, std::vector<ItemView>& views,
+              const View& view_of_row) {
+    std::int64_t room = limit;
+    for (const bool routine : {false, true}) {
+        if (room == 0 || routine < after.routine) {
+            continue;
+        }
+        page.bind(1, routine == after.routine ? after.row : 0).bind(2, room).bind(3, std::int64_t{routine ? 0 : 1});
+        for (Rows rows(page); rows.next(); --room) {
+            views.push_back(view_of_row(*rows.operator->()));
+            views.back().emergency = !routine;
+        }
+    }
+}
+
+ItemView view_of_aside(const ReadConnection& from, const Statement& row) {
+    ItemView view = view_of(from, row, static_cast<ItemState>(row.integer(10)));
+    view.refusal = refusal_of(row, 7);
+    if (view.state == ItemState::held) {
+        HeldFor& held = view.held.emplace();
+        held.review = static_cast<Review>(row.integer(11));
+        held.first_who = row.bytes(12);
+        held.first_rejects = row.integer(13) != 0;
+        held.first_why = row.bytes(14);
+    }
     return view;
 }
 
 std::optional<ItemView> find_aside(ReadConnection& from, const model::Uuid& object_id) {
     Statement select = from.connection().prepare(
-        "SELECT id, lane, object_id, received, level_id, sequence, changed, code, code_kind, words, state FROM "
-        "aside "
-        "WHERE object_id=?");
+        "SELECT a.id, a.lane, a.object_id, a.received, a.level_id, a.sequence, a.changed, a.code, a.code_kind, "
+        "a.words, a.state, h.review, h.first_who, h.first_rejects, h.first_why, a.flags FROM aside a LEFT JOIN held h "
+        "ON h.id=a.id WHERE a.object_id=?");
     select.bind(1, std::span<const std::uint8_t>(object_id.bytes));
     Rows rows(select);
     if (!rows.next()) {
         return std::nullopt;
     }
-    ItemView view = view_of(from, *rows.operator->(), static_cast<ItemState>(rows->integer(10)));
-    view.refusal = refusal_of(*rows.operator->(), 7);
+    ItemView view = view_of_aside(from, *rows.operator->());
+    view.emergency = (rows->integer(15) & item_flag_emergency) != 0;
     return view;
 }
 
 std::optional<ItemView> find_queued(ReadConnection& from, const model::Uuid& object_id) {
     Statement select = from.connection().prepare(
-        "SELECT id, lane, object_id, received, level_id, sequence, received FROM item WHERE object_id=?");
+        "SELECT id, lane, object_id, received, level_id, sequence, received, flags FROM item WHERE object_id=?");
     select.bind(1, std::span<const std::uint8_t>(object_id.bytes));
     Rows rows(select);
     if (!rows.next()) {
         return std::nullopt;
     }
-    return view_of(from, *rows.operator->(), ItemState::queued);
+    ItemView view = view_of(from, *rows.operator->(), ItemState::queued);
+    view.emergency = (rows->integer(7) & item_flag_emergency) != 0;
+    return view;
 }
 
 std::optional<ItemView> find_ended(ReadConnection& from, const model::Uuid& object_id) {
@@ -179,7 +214,7 @@ std::optional<ItemView> find_ended_object(ReadConnection& from, const model::Uui
 
 }  // namespace
 
-model::Result<std::vector<ItemView>> items(ReadConnection& from, std::optional<ItemState> state, RowId after,
+model::Result<std::vector<ItemView>> items(ReadConnection& from, std::optional<ItemState> state, ListPlace after,
                                            std::size_t limit) {
     std::vector<ItemView> views;
     const auto most = static_cast<std::int64_t>(std::min<std::size_t>(limit, std::numeric_limits<int>::max()));
@@ -187,7 +222,7 @@ model::Result<std::vector<ItemView>> items(ReadConnection& from, std::optional<I
         const ScopedTransaction snapshot(from.connection(), "BEGIN");
         if (state == ItemState::delivered || state == ItemState::rejected) {
             Statement ended = from.connection().prepare(ended_page);
-            ended.bind(1, after).bind(2, most).bind(3, kind_of(*state));
+            ended.bind(1, after.row).bind(2, most).bind(3, kind_of(*state));
             for (Rows rows(ended); rows.next();) {
                 views.push_back(view_of_ended(from, *rows.operator->(), *state));
             }
@@ -195,43 +230,31 @@ model::Result<std::vector<ItemView>> items(ReadConnection& from, std::optional<I
         }
         if (!state || state == ItemState::queued) {
             Statement queued = from.connection().prepare(queued_page);
-            queued.bind(1, after).bind(2, most);
-            for (Rows rows(queued); rows.next();) {
-                views.push_back(view_of(from, *rows.operator->(), ItemState::queued));
-            }
+            add_page(queued, after, most, views,
+                     [&](const Statement& row) { return view_of(from, row, ItemState::queued); });
         }
         if (state != ItemState::held) {
             Statement objects = from.connection().prepare(object_page);
-            objects.bind(1, after).bind(2, most);
             if (state) {
-                objects.bind(3, number_of(object_state_of(*state)));
+                objects.bind(4, number_of(object_state_of(*state)));
             } else {
-                objects.bind_null(3);
+                objects.bind_null(4);
             }
-            for (Rows rows(objects); rows.next();) {
-                views.push_back(view_of_object(from, *rows.operator->()));
-            }
+            add_page(objects, after, most, views, [&](const Statement& row) { return view_of_object(from, row); });
         }
-        if (state == ItemState::queued) {
-            return;
-        }
-        Statement aside = from.connection().prepare(aside_page);
-        aside.bind(1, after).bind(2, state ? std::int64_t{-1} : most);
-        std::size_t taken = 0;
-        for (Rows rows(aside); taken < limit && rows.next();) {
-            const auto found = static_cast<ItemState>(rows->integer(10));
-            if (state && found != *state) {
+        for (const ItemState beside : {ItemState::held, ItemState::refused, ItemState::set_aside}) {
+            if (state && state != beside) {
                 continue;
             }
-            views.push_back(view_of(from, *rows.operator->(), found));
-            views.back().refusal = refusal_of(*rows.operator->(), 7);
-            ++taken;
+            Statement aside = from.connection().prepare(aside_page_of_state);
+            aside.bind(4, number_of(beside));
+            add_page(aside, after, most, views, [&](const Statement& row) { return view_of_aside(from, row); });
         }
     });
     if (!status) {
         return status.error();
     }
-    std::ranges::sort(views, {}, &ItemView::row);
+    std::ranges::sort(views, {}, &ItemView::place);
     if (views.size() > limit) {
         views.resize(limit);
     }
@@ -326,6 +349,30 @@ model::Result<std::optional<model::Instant>> oldest(ReadConnection& from, std::s
         }
     }
     return oldest;
+}
+
+model::Result<HeldLong> held_before(ReadConnection& from, model::Instant time) {
+    constexpr std::int64_t most = 1000;
+    HeldLong held;
+    const model::Status status = from.reading([&] {
+        Statement select = from.connection().prepare(
+            "SELECT changed FROM aside WHERE state={item.held} AND (flags & 1)=? ORDER BY id LIMIT ?");
+        for (const bool emergency : {true, false}) {
+            select.bind(1, std::int64_t{emergency ? 1 : 0}).bind(2, most);
+            for (Rows rows(select); rows.next();) {
+                const model::Instant since = model::Instant::from_micros(rows->integer(0));
+                held.oldest = std::min(held.oldest.value_or(since), since);
+                if (since < time) {
+                    ++held.items;
+                    held.emergencies += emergency ? 1U : 0U;
+                }
+            }
+        }
+    });
+    if (!status) {
+        return status.error();
+    }
+    return held;
 }
 
 model::Result<std::vector<Located>> locate(ReadConnection& from, const std::vector<model::Uuid>& object_ids) {

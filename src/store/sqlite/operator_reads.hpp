@@ -15,11 +15,19 @@
 
 namespace lihandover::store::sqlite {
 
+/// A page of the items beside the queue that are in one state (?4), emergencies (?3: 1) or others (0). Here for the
+/// test that looks how SQLite goes about it.
+inline constexpr const char* aside_page_of_state =
+    "SELECT a.id, a.lane, a.object_id, a.received, a.level_id, a.sequence, a.changed, a.code, a.code_kind, a.words, "
+    "a.state, h.review, h.first_who, h.first_rejects, h.first_why FROM aside a LEFT JOIN held h ON h.id=a.id "
+    "WHERE a.state=?4 AND (a.flags & 1)=?3 AND a.id > ?1 ORDER BY a.id LIMIT ?2";
+
 [[nodiscard]] model::Result<std::vector<ItemView>> items(ReadConnection& from, std::optional<ItemState> state,
-                                                         RowId after, std::size_t limit);
+                                                         ListPlace after, std::size_t limit);
 [[nodiscard]] model::Result<std::optional<ItemView>> find(ReadConnection& from, const model::Uuid& object_id);
 [[nodiscard]] model::Result<std::vector<Record>> records(ReadConnection& from, std::int64_t after, std::size_t limit);
 [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(ReadConnection& from, std::string_view destination);
+[[nodiscard]] model::Result<HeldLong> held_before(ReadConnection& from, model::Instant time);
 /// The queued items with these ids; one that is not queued is left out. Looks at all that wait.
 [[nodiscard]] model::Result<std::vector<Located>> locate(ReadConnection& from,
                                                          const std::vector<model::Uuid>& object_ids);

@@ -20,7 +20,8 @@ namespace {
     "o.flags, o.state, o.lifetime, o.code, o.code_kind, o.words, b.state, b.loss, b.size, b.sha256, b.file, b.key, "  \
     "o.id, b.key_slot "                                                                                               \
     "FROM object o CROSS JOIN blob b ON b.id=o.blob "
-constexpr const char* object_by_uuid = LIHANDOVER_STORED_OBJECT "WHERE o.uuid=? LIMIT 1";
+constexpr const char* object_by_uuid =
+    LIHANDOVER_STORED_OBJECT "WHERE o.uuid=? AND NOT EXISTS(SELECT 1 FROM held h WHERE h.id=o.item) LIMIT 1";
 constexpr const char* objects_of_item = LIHANDOVER_STORED_OBJECT "WHERE o.item=? ORDER BY o.position";
 #undef LIHANDOVER_STORED_OBJECT
 
@@ -213,6 +214,31 @@ model::Result<std::vector<StoredItem>> load(ReadConnection& from, std::span<cons
         return without_those_that_went(from, std::move(items));
     }
     return items;
+}
+
+model::Result<std::optional<StoredItem>> content(ReadConnection& from, const model::Uuid& object_id) {
+    std::vector<StoredItem> items;
+    const model::Status status = from.reading([&] {
+        const ScopedTransaction snapshot(from.connection(), "BEGIN");
+        for (const std::string_view table : {"aside", "item"}) {
+            Statement select = from.connection().prepare("SELECT id FROM " + std::string(table) + " WHERE object_id=?");
+            select.bind(1, std::span<const std::uint8_t>(object_id.bytes));
+            Rows rows(select);
+            if (!rows.next()) {
+                continue;
+            }
+            Statement load = from.connection().prepare(
+                "SELECT i.id, i.lane, i.profile, i.object_id, i.flags, i.level_id, i.sequence, i.received, s.octets, "
+                "i.key_slot FROM " +
+                std::string(table) + " i JOIN share s ON s.id=i.id WHERE i.id=?");
+            load_one(from, load, rows->integer(0), items);
+            return;
+        }
+    });
+    if (!status) {
+        return status.error();
+    }
+    return items.empty() ? std::nullopt : std::optional(std::move(items.front()));
 }
 
 model::Status for_each_queued(ReadConnection& from, const std::function<void(const QueuedItem&)>& visit) {

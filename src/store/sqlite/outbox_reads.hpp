@@ -19,6 +19,8 @@ namespace lihandover::store::sqlite {
 [[nodiscard]] ReadConnection::Statements prepare_statements(Connection& connection);
 
 [[nodiscard]] model::Result<std::vector<StoredItem>> load(ReadConnection& from, std::span<const RowId> rows);
+/// As OperatorView::content has it.
+[[nodiscard]] model::Result<std::optional<StoredItem>> content(ReadConnection& from, const model::Uuid& object_id);
 [[nodiscard]] model::Status for_each_queued(ReadConnection& from, const std::function<void(const QueuedItem&)>& visit);
 [[nodiscard]] model::Status for_each_set_aside(ReadConnection& from,
                                                const std::function<void(const QueuedItem&)>& visit);

@@ -340,7 +340,24 @@ UPDATE chain_checkpoint SET (oldest, newest)=(SELECT min(r.at), max(r.at) FROM r
     chain_checkpoint.number ORDER BY p.number DESC LIMIT 1));
 )sql";
 
-constexpr std::array<MigrationStep, 13> steps_of_this_program = {{{1, version_1},
+// What a held item (a row of `aside`) needs to be queued, and what the first of two people has said of it. The index is
+// so that a page of the items in one state costs the same however many wait in the others, emergencies first.
+constexpr const char* version_14 = R"sql(
+CREATE TABLE held(
+    id INTEGER PRIMARY KEY,
+    review INTEGER NOT NULL,
+    schema_content INTEGER NOT NULL,
+    conversation BLOB,
+    first_by TEXT NOT NULL DEFAULT '',
+    first_who TEXT NOT NULL DEFAULT '',
+    first_rejects INTEGER NOT NULL DEFAULT 0,
+    first_why TEXT NOT NULL DEFAULT ''
+);
+
+CREATE INDEX aside_state ON aside(state, (flags & 1), id);
+)sql";
+
+constexpr std::array<MigrationStep, 14> steps_of_this_program = {{{1, version_1},
                                                                   {2, version_2},
                                                                   {3, version_3},
                                                                   {4, version_4},
@@ -352,7 +369,8 @@ constexpr std::array<MigrationStep, 13> steps_of_this_program = {{{1, version_1}
                                                                   {10, version_10},
                                                                   {11, version_11},
                                                                   {12, version_12},
-                                                                  {13, version_13}}};
+                                                                  {13, version_13},
+                                                                  {14, version_14}}};
 
 }  // namespace
 

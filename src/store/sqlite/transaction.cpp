@@ -17,6 +17,7 @@ void Effects::clear() {
     taken_slots.clear();
     released_slots.clear();
     waiting_bytes = 0;
+    rewritten_bytes = 0;
     repeats = 0;
     reused_ids = 0;
 }

@@ -525,29 +525,39 @@ void Writer::insert(std::vector<Submission>& submissions, Transaction& transacti
     std::size_t idle_objects = 0;
     std::size_t idle_events = 0;
     std::uint64_t idle_bytes = 0;
+    std::size_t made = 0;  // not those that an approval in the same transaction queued
+    std::size_t held = 0;
     for (Submission& submission : submissions) {
         idle_objects += submission.arrival.idle_objects;
         idle_events += submission.arrival.idle_events;
         idle_bytes += submission.arrival.idle_bytes;
         for (NewItem& item : submission.items) {
             const std::size_t size = item.share.size();
+            const bool holds = item.review != Review::none;
             if (!tables.items.insert(transaction, item)) {
                 // A repeat comes to nothing either, nor do its objects.
                 ++idle_events;
                 idle_bytes += size;
                 idle_objects += item.objects ? item.objects->size() : 0;
+            } else {
+                ++made;
+                held += holds ? 1 : 0;
             }
         }
         if (!submission.changes.empty()) {
             tables.kept.apply(transaction, submission.source, submission.changes);
         }
     }
-    tables.items.filler(idle_events, idle_bytes, transaction.effects.queued.empty());
+    holds_ = holds_ || held != 0;
+    tables.items.filler({.events = idle_events,
+                         .bytes = idle_bytes,
+                         .nothing_made = made == 0,
+                         .not_held = holds_ ? idle_events + made - held : 0,
+                         .nothing_held = holds_ && held == 0});
     tables.objects.filler(transaction, idle_objects);
     tables.audit.touch();
-    const auto made = static_cast<std::int64_t>(transaction.effects.queued.size());
     if (database_.prune_due(retention_)) {
-        database_.prune(transaction, retention_, std::max(prune_step, 3 * made));
+        database_.prune(transaction, retention_, std::max(prune_step, 3 * static_cast<std::int64_t>(made)));
     }
 }
 
@@ -979,6 +989,7 @@ void Writer::update_statistics() {
     for (std::size_t i = 0; i < counts.size() && i < statistics_.counts.size(); ++i) {
         Count& told = statistics_.counts[i];
         told.held = counts[i].number(ItemState::held);
+        holds_ = holds_ || told.held != 0;
         told.queued = counts[i].number(ItemState::queued);
         told.refused = counts[i].number(ItemState::refused);
         told.set_aside = counts[i].number(ItemState::set_aside);

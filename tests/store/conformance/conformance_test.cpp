@@ -176,7 +176,7 @@ TEST_P(Conformance, AnAcceptedItemLeavesARecordAndNothingElse) {
     EXPECT_EQ(state_of(one.object_id), ItemState::delivered);
     EXPECT_EQ(counts().queued, 0U);
     EXPECT_THAT(kinds(), ElementsAre(RecordKind::item_made, RecordKind::item_delivered));
-    const auto delivered = store_->operator_view().items(ItemState::delivered, 0, 10).value();
+    const auto delivered = store_->operator_view().items(ItemState::delivered, {}, 10).value();
     ASSERT_THAT(delivered, SizeIs(1));
     EXPECT_EQ(delivered[0].object_id, one.object_id);
     EXPECT_EQ(delivered[0].liid, "LIID-1");
@@ -277,7 +277,7 @@ TEST_P(Conformance, ASetAsideItemStaysSoAndCanGoAnyWay) {
     ASSERT_THAT(listener_.withdrawn(), SizeIs(1)) << "delivery may have it in memory";
     EXPECT_EQ(listener_.withdrawn()[0].row, items[3].row);
     EXPECT_EQ(state_of(items[4].object_id), ItemState::set_aside);
-    const auto listed = store_->operator_view().items(ItemState::set_aside, 0, 10).value();
+    const auto listed = store_->operator_view().items(ItemState::set_aside, {}, 10).value();
     ASSERT_THAT(listed, SizeIs(1));
     EXPECT_EQ(listed[0].object_id, items[4].object_id);
     EXPECT_EQ(std::ranges::count(kinds(), RecordKind::item_set_aside), 5) << "once each, whatever the attempts";
@@ -347,7 +347,7 @@ TEST_P(Conformance, PagesCoverEveryItemOnce) {
         }
     }
     std::set<model::Uuid> found;
-    RowId after = 0;
+    ListPlace after;
     while (true) {
         const auto page = store_->operator_view().items(std::nullopt, after, 4).value();
         if (page.empty()) {
@@ -355,13 +355,28 @@ TEST_P(Conformance, PagesCoverEveryItemOnce) {
         }
         EXPECT_LE(page.size(), 4U);
         for (const ItemView& one : page) {
-            EXPECT_GT(one.row, after);
-            after = one.row;
+            EXPECT_GT(one.place(), after);
+            after = one.place();
             EXPECT_TRUE(found.insert(one.object_id).second);
         }
     }
     EXPECT_EQ(found, expected);
-    const auto of = [&](ItemState state) { return store_->operator_view().items(state, 0, 100).value().size(); };
+    std::vector<RowId> refused;
+    for (ListPlace from;;) {
+        const auto page = store_->operator_view().items(ItemState::refused, from, 2).value();
+        if (page.empty()) {
+            break;
+        }
+        EXPECT_LE(page.size(), 2U);
+        for (const ItemView& one : page) {
+            EXPECT_EQ(one.state, ItemState::refused);
+            EXPECT_GT(one.place(), from);
+            from = one.place();
+            refused.push_back(one.row);
+        }
+    }
+    EXPECT_EQ(refused.size(), 9U);
+    const auto of = [&](ItemState state) { return store_->operator_view().items(state, {}, 100).value().size(); };
     EXPECT_EQ(of(ItemState::queued), 8U);
     EXPECT_EQ(of(ItemState::refused), 9U);
     EXPECT_EQ(of(ItemState::set_aside), 8U);

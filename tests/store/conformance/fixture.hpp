@@ -122,7 +122,11 @@ class Conformance : public testing::TestWithParam<Engine> {
         return count([&](auto done) { store_->operator_view().retry(std::move(ids), "alice", done); });
     }
     std::pair<Outcome, std::size_t> reject(std::vector<model::Uuid> ids) {
-        return count([&](auto done) { store_->operator_view().reject(std::move(ids), "bob", "a mistake", done); });
+        return count([&](auto done) {
+            store_->operator_view().reject(
+                std::move(ids), {"uid:1003", "bob"}, "a mistake",
+                [done](Outcome outcome, const Decided& decided) { done(outcome, decided.done); });
+        });
     }
     std::vector<QueuedItem> rows(bool aside = false) {
         std::vector<QueuedItem> found;

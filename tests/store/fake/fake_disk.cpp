@@ -21,6 +21,10 @@ ItemView view_of(const FakeDisk& disk, const FakeItem& row) {
     view.received_at = row.item.received_at;
     view.changed_at = row.changed_at;
     view.refusal = row.refusal;
+    view.emergency = row.item.emergency;
+    if (row.state == ItemState::held) {
+        view.held = HeldFor{row.review, row.first_who, row.first_rejects, row.first_why};
+    }
     return view;
 }
 
@@ -35,6 +39,7 @@ ItemView view_of(const FakeDisk& disk, RowId id, const FakeObject& row) {
     view.received_at = row.changed_at;
     view.changed_at = row.changed_at;
     view.refusal = row.object.refusal;
+    view.emergency = row.object.emergency;
     return view;
 }
 
@@ -44,6 +49,8 @@ ItemView ended_view(const FakeDisk& disk, const FakeItem& row, ItemState state, 
     ItemView view = view_of(disk, row);
     view.state = state;
     view.changed_at = at;
+    view.emergency = false;
+    view.held.reset();
     return view;
 }
 
@@ -83,6 +90,71 @@ void Changes::keep(const std::string& source, const KeptChanges& changes) {
     }
 }
 
+/// What an item gets when it is first queued.
+void Changes::give_numbers(FakeItem& row) {
+    const std::string& schema = disk.profiles.at(static_cast<std::size_t>(row.item.profile) - 1)->schema_identifier;
+    row.item.carries_schema =
+        row.schema_content == SchemaContent::always ||
+        (row.schema_content == SchemaContent::first && !disk.provided.contains({row.item.lane, schema}));
+    if (row.conversation) {
+        const auto [found, fresh] = disk.conversations.try_emplace({row.item.lane, *row.conversation});
+        if (fresh) {
+            found->second.level_id = model::random_below(std::uint64_t{1} << 53U);
+        }
+        row.item.correlation = found->second;
+        ++found->second.sequence_number;
+    }
+}
+
+bool Changes::hear(FakeItem& row, const Reviewer& reviewer, bool rejects, const std::string& why, Decided& count) {
+    if (reviewer.identity.empty()) {
+        return false;
+    }
+    if (row.review == Review::dual && (row.first_by.empty() || row.first_rejects != rejects)) {
+        row.first_by = reviewer.identity;
+        row.first_who = reviewer.who;
+        row.first_rejects = rejects;
+        row.first_why = why;
+        ++count.first;
+        record(rejects ? RecordKind::item_disapproved : RecordKind::item_approved, row.item.lane, row.item.object_id,
+               reviewer.who, rejects ? why : "one of two");
+        return false;
+    }
+    if (row.review == Review::dual && row.first_by == reviewer.identity) {
+        ++count.repeated;
+        return false;
+    }
+    ++count.done;
+    return true;
+}
+
+void Changes::approve(const model::Uuid& id, const Reviewer& reviewer, Decided& count) {
+    FakeItem* const found = find(id);
+    if (found == nullptr || found->state != ItemState::held || !hear(*found, reviewer, false, "", count)) {
+        return;
+    }
+    record(RecordKind::item_approved, found->item.lane, id, reviewer.who,
+           found->review == Review::dual ? "two of two" : "one of one");
+    FakeItem row = std::move(*found);
+    const RowId held = row.item.row;
+    disk.items.erase(held);
+    row.item.row = disk.next++;
+    row.state = ItemState::queued;
+    give_numbers(row);
+    Record& made = disk.records.emplace_back();
+    made.id = row.item.row;
+    made.at = now;
+    made.kind = RecordKind::item_made;
+    made.lane = row.item.lane;
+    made.object_id = id;
+    disk.received[made.id] = row.item.received_at;
+    for (FakeObject* object : objects_where([&](const FakeObject& each) { return each.object.item == held; })) {
+        object->object.item = row.item.row;
+    }
+    queued.push_back({row.item.row, row.item.lane, row.item.emergency});
+    disk.items.emplace(row.item.row, std::move(row));
+}
+
 void Changes::insert(NewItem item) {
     auto& digests = disk.repeats[item.repeat_hash];
     const std::uint64_t digest = item.event_digest.value_or(0);
@@ -101,17 +173,12 @@ void Changes::insert(NewItem item) {
     stored_item.emergency = item.emergency;
     stored_item.received_at = model::Instant::from_micros(item.received_at.micros());
     stored_item.share = std::move(item.share);
-    const std::string& schema = disk.profiles.at(static_cast<std::size_t>(item.profile) - 1)->schema_identifier;
-    stored_item.carries_schema =
-        item.schema_content == SchemaContent::always ||
-        (item.schema_content == SchemaContent::first && !disk.provided.contains({item.lane, schema}));
-    if (item.conversation_hash) {
-        const auto [found, fresh] = disk.conversations.try_emplace({item.lane, *item.conversation_hash});
-        if (fresh) {
-            found->second.level_id = model::random_below(std::uint64_t{1} << 53U);
-        }
-        stored_item.correlation = found->second;
-        ++found->second.sequence_number;
+    row.schema_content = item.schema_content;
+    row.conversation = item.conversation_hash;
+    row.review = item.review;
+    row.state = item.review == Review::none ? ItemState::queued : ItemState::held;
+    if (row.state == ItemState::queued) {
+        give_numbers(row);
     }
     row.changed_at = stored_item.received_at;
     row.has_objects = item.objects && !item.objects->empty();
@@ -119,7 +186,7 @@ void Changes::insert(NewItem item) {
     Record& made = disk.records.emplace_back();
     made.id = stored_item.row;
     made.at = now;
-    made.kind = RecordKind::item_made;
+    made.kind = row.state == ItemState::held ? RecordKind::item_held : RecordKind::item_made;
     disk.received[made.id] = item.received_at;
     made.lane = item.lane;
     made.object_id = item.object_id;
@@ -147,9 +214,11 @@ void Changes::insert(NewItem item) {
         added.changed_at = now;
         disk.objects.emplace(disk.next++, std::move(added));
     }
-    queued.push_back({stored_item.row, stored_item.lane, stored_item.emergency});
-    if (!item.objects) {
-        stored.push_back(stored_item);
+    if (row.state == ItemState::queued) {
+        queued.push_back({stored_item.row, stored_item.lane, stored_item.emergency});
+        if (!item.objects) {
+            stored.push_back(stored_item);
+        }
     }
     disk.items.emplace(stored_item.row, std::move(row));
 }
@@ -369,32 +438,41 @@ void Changes::reject(FakeObject row, const std::string& who, const std::string& 
     end(row, ItemState::rejected, who, why);
 }
 
-bool Changes::reject(const model::Uuid& id, const std::string& who, const std::string& why) {
-    if (const FakeItem* found = find(id)) {
+void Changes::reject(const FakeItem& row, const std::string& who, const std::string& why) {
+    FakeDisk::Ended ended{ended_view(disk, row, ItemState::rejected, now), false};
+    ended.view.who = who;
+    ended.view.why = why;
+    record(RecordKind::item_rejected, row.item.lane, row.item.object_id, who, why, row.refusal);
+    disk.ended[row.item.row] = std::move(ended);
+    for (const FakeObject* object :
+         objects_where([&](const FakeObject& each) { return each.object.item == row.item.row; })) {
+        reject(*object, who, why);
+    }
+    if (row.state == ItemState::queued || row.state == ItemState::set_aside) {
+        withdrawn.push_back({row.item.row, row.item.lane, row.item.emergency});
+    }
+}
+
+void Changes::reject(const model::Uuid& id, const Reviewer& reviewer, const std::string& why, Decided& count) {
+    if (FakeItem* found = find(id)) {
+        if (found->state != ItemState::held) {
+            ++count.done;
+        } else if (!hear(*found, reviewer, true, why, count)) {
+            return;
+        }
         const FakeItem row = *found;
-        FakeDisk::Ended ended{ended_view(disk, row, ItemState::rejected, now), false};
-        ended.view.who = who;
-        ended.view.why = why;
-        record(RecordKind::item_rejected, row.item.lane, id, who, why, row.refusal);
-        disk.ended[row.item.row] = std::move(ended);
-        for (const FakeObject* object :
-             objects_where([&](const FakeObject& each) { return each.object.item == row.item.row; })) {
-            reject(*object, who, why);
-        }
-        if (row.state == ItemState::queued || row.state == ItemState::set_aside) {
-            withdrawn.push_back({row.item.row, row.item.lane, row.item.emergency});
-        }
+        reject(row, reviewer.who, why);
         disk.items.erase(row.item.row);
-        return true;
+        return;
     }
     const auto waiting = objects_where([&](const FakeObject& each) {
         return each.object.state != ObjectState::attached &&
                (each.object.described.id == id || (each.object.item_id == id));
     });
     for (const FakeObject* row : waiting) {
-        reject(*row, who, why);
+        reject(*row, reviewer.who, why);
     }
-    return !waiting.empty();
+    count.done += waiting.empty() ? 0 : 1;
 }
 
 void Changes::prepare(const model::Uuid& file, const std::shared_ptr<const SealedObject>& copy,

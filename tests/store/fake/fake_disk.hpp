@@ -23,6 +23,12 @@ struct FakeItem {
     model::Instant changed_at;
     std::optional<Refusal> refusal;
     bool has_objects = false;
+    // While it is held.
+    Review review = Review::none;
+    SchemaContent schema_content{};
+    std::optional<Hash128> conversation;
+    std::string first_by, first_who, first_why;
+    bool first_rejects = false;
 };
 
 /// A binary object that has not ended.
@@ -134,6 +140,10 @@ struct Changes {
     [[nodiscard]] LaneId lane(const std::string& destination, const std::string& liid);
     void pause(const std::string& destination, const std::string& who, bool pause);
     void insert(NewItem item);
+    void give_numbers(FakeItem& row);
+    /// What a reviewer's word about a held item comes to; true: it is decided.
+    bool hear(FakeItem& row, const Reviewer& reviewer, bool rejects, const std::string& why, Decided& count);
+    void approve(const model::Uuid& id, const Reviewer& reviewer, Decided& count);
     void keep(const std::string& source, const KeptChanges& changes);
     void accept(const Acceptance& acceptance);
     void put_aside(RowId row, ItemState to, const Refusal& refusal);
@@ -148,7 +158,8 @@ struct Changes {
     void back_to_queue(FakeObject& row, const std::string& who);
     bool retry(const model::Uuid& id, const std::string& who);
     std::size_t retry_all(const std::string& destination, std::optional<std::uint64_t> code, const std::string& who);
-    bool reject(const model::Uuid& id, const std::string& who, const std::string& why);
+    void reject(const model::Uuid& id, const Reviewer& reviewer, const std::string& why, Decided& count);
+    void reject(const FakeItem& row, const std::string& who, const std::string& why);
     void reject(FakeObject row, const std::string& who, const std::string& why);
     void prepare(const model::Uuid& file, const std::shared_ptr<const SealedObject>& copy, model::ObjectLoss loss);
 };

@@ -160,6 +160,8 @@ RowId FakeStore::put(const ItemView& view) {
     item.state = view.state;
     item.changed_at = view.changed_at;
     item.refusal = view.refusal;
+    item.item.emergency = view.emergency;
+    item.review = view.held ? view.held->review : Review::required;
     disk_->items.emplace(row, std::move(item));
     return row;
 }
@@ -558,6 +560,50 @@ void FakeStore::decide(Decision decision, std::function<std::size_t(Changes&, co
                  }});
 }
 
+void FakeStore::review(Decision decision, std::function<void(Changes&, const Decision&, Decided&)> work,
+                       DoneDecided done) {
+    auto count = std::make_shared<Decided>();
+    const Call call = decision.call;
+    submit_work({call,
+                 [this, decision = std::move(decision), work = std::move(work), count](Changes& changes) {
+                     *count = {};
+                     if (!finds_nothing_) {
+                         work(changes, decision, *count);
+                     }
+                     asked_.decisions.push_back(decision);
+                 },
+                 [done = std::move(done), count](Outcome outcome) {
+                     if (done) {
+                         done(outcome, outcome == Outcome::committed ? *count : Decided{});
+                     }
+                 }});
+}
+
+void FakeStore::approve(std::vector<model::Uuid> object_ids, Reviewer reviewer, DoneDecided done) {
+    review(
+        {Call::approve, std::move(object_ids), {}, {}, std::move(reviewer.who), {}, std::move(reviewer.identity)},
+        [](Changes& changes, const Decision& decision, Decided& count) {
+            for (const model::Uuid& id : decision.ids) {
+                changes.approve(id, {decision.identity, decision.who}, count);
+            }
+        },
+        std::move(done));
+}
+
+void FakeStore::shown(RowId row, const model::Uuid& object_id, std::string who, DoneCount done) {
+    decide(
+        {Call::shown, {object_id}, {}, {}, std::move(who), {}},
+        [row](Changes& changes, const Decision& decision) -> std::size_t {
+            const FakeItem* const found = changes.find(row);
+            if (found == nullptr || found->item.object_id != decision.ids.front()) {
+                return 0;
+            }
+            changes.record(RecordKind::content_shown, found->item.lane, found->item.object_id, decision.who, "");
+            return 1;
+        },
+        std::move(done));
+}
+
 void FakeStore::retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) {
     decide(
         {Call::retry, std::move(object_ids), {}, {}, std::move(who), {}},
@@ -577,12 +623,19 @@ void FakeStore::retry_all(std::string destination, std::optional<std::uint64_t> 
         std::move(done));
 }
 
-void FakeStore::reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) {
-    decide(
-        {Call::reject, std::move(object_ids), {}, {}, std::move(who), std::move(why)},
-        [](Changes& changes, const Decision& decision) {
-            return static_cast<std::size_t>(std::ranges::count_if(
-                decision.ids, [&](const model::Uuid& id) { return changes.reject(id, decision.who, decision.why); }));
+void FakeStore::reject(std::vector<model::Uuid> object_ids, Reviewer reviewer, std::string why, DoneDecided done) {
+    review(
+        {Call::reject,
+         std::move(object_ids),
+         {},
+         {},
+         std::move(reviewer.who),
+         std::move(why),
+         std::move(reviewer.identity)},
+        [](Changes& changes, const Decision& decision, Decided& count) {
+            for (const model::Uuid& id : decision.ids) {
+                changes.reject(id, {decision.identity, decision.who}, decision.why, count);
+            }
         },
         std::move(done));
 }
@@ -967,6 +1020,37 @@ model::Status FakeStore::for_each_set_aside(const std::function<void(const Queue
     return visit_each(objects_in(ObjectState::set_aside), visit);
 }
 
+namespace {
+
+/// An item as it is read back, with its objects.
+StoredItem with_objects(const FakeDisk& disk, const FakeItem& from) {
+    StoredItem item = from.item;
+    if (from.has_objects) {
+        auto objects = std::make_shared<std::vector<StoredObject>>();
+        for (const auto& [id, object] : disk.objects) {
+            if (object.object.item == item.row) {
+                item.preparing = item.preparing || object.preparing();
+                objects->push_back(object.object);
+            }
+        }
+        item.objects = std::move(objects);
+    }
+    return item;
+}
+
+}  // namespace
+
+model::Result<std::optional<StoredItem>> FakeStore::content(const model::Uuid& object_id) {
+    return reading([&](const FakeDisk& disk) -> std::optional<StoredItem> {
+        for (const auto& [row, item] : disk.items) {
+            if (item.item.object_id == object_id) {
+                return with_objects(disk, item);
+            }
+        }
+        return std::nullopt;
+    });
+}
+
 model::Result<std::vector<StoredItem>> FakeStore::load(std::span<const RowId> rows) {
     ask([](Asked& asked) { ++asked.loads; });
     return reading([&](const FakeDisk& disk) {
@@ -977,52 +1061,80 @@ model::Result<std::vector<StoredItem>> FakeStore::load(std::span<const RowId> ro
                 (found->second.state != ItemState::queued && found->second.state != ItemState::set_aside)) {
                 continue;
             }
-            StoredItem item = found->second.item;
-            if (found->second.has_objects) {
-                auto objects = std::make_shared<std::vector<StoredObject>>();
-                for (const auto& [id, object] : disk.objects) {
-                    if (object.object.item == row) {
-                        item.preparing = item.preparing || object.preparing();
-                        objects->push_back(object.object);
-                    }
-                }
-                item.objects = std::move(objects);
-            }
-            items.push_back(std::move(item));
+            items.push_back(with_objects(disk, found->second));
         }
         return items;
     });
 }
 
-model::Result<std::vector<ItemView>> FakeStore::items(std::optional<ItemState> state, RowId after, std::size_t limit) {
-    return reading([&](const FakeDisk& disk) {
-        std::vector<ItemView> views;
-        if (state == ItemState::delivered || state == ItemState::rejected) {
-            for (auto next = disk.ended.upper_bound(after); next != disk.ended.end() && views.size() < limit; ++next) {
-                if (next->second.view.state == *state) {
-                    views.push_back(next->second.view);
-                }
+namespace {
+
+/// At most `limit` of what comes after a place, as OperatorView::items has it.
+///   view_of_row  a row as it is listed; nullopt: it is not meant
+template <typename Rows, typename Emergency, typename View>
+void add_page(const Rows& rows, ListPlace after, std::size_t limit, std::vector<ItemView>& views,
+              const Emergency& is_emergency, const View& view_of_row) {
+    const std::size_t most = views.size() + limit;
+    for (const bool routine : {false, true}) {
+        if (routine < after.routine) {
+            continue;
+        }
+        auto next = routine == after.routine ? rows.upper_bound(after.row) : rows.begin();
+        for (; next != rows.end() && views.size() < most; ++next) {
+            if (is_emergency(next->second) == routine) {
+                continue;
             }
-        } else {
-            for (auto next = disk.items.upper_bound(after); next != disk.items.end() && views.size() < limit; ++next) {
-                if (!state || next->second.state == *state) {
-                    views.push_back(view_of(disk, next->second));
-                }
-            }
-            const std::size_t most = views.size() + limit;
-            for (auto next = disk.objects.upper_bound(after); next != disk.objects.end() && views.size() < most;
-                 ++next) {
-                const auto& [id, object] = *next;
-                if (object.waits() && (!state || item_state_of(object.object.state) == *state)) {
-                    views.push_back(view_of(disk, id, object));
-                }
+            if (auto view = view_of_row(next->first, next->second)) {
+                views.push_back(std::move(*view));
             }
         }
-        std::ranges::sort(views, {}, &ItemView::row);
+    }
+}
+
+}  // namespace
+
+model::Result<std::vector<ItemView>> FakeStore::items(std::optional<ItemState> state, ListPlace after,
+                                                      std::size_t limit) {
+    return reading([&](const FakeDisk& disk) {
+        std::vector<ItemView> views;
+        using Found = std::optional<ItemView>;
+        const auto is = [&](ItemState of) { return !state || of == *state; };
+        if (state == ItemState::delivered || state == ItemState::rejected) {
+            add_page(
+                disk.ended, after, limit, views, [](const FakeDisk::Ended&) { return false; },
+                [&](RowId, const FakeDisk::Ended& ended) {
+                    return is(ended.view.state) ? Found(ended.view) : Found();
+                });
+        } else {
+            add_page(
+                disk.items, after, limit, views, [](const FakeItem& item) { return item.item.emergency; },
+                [&](RowId, const FakeItem& item) { return is(item.state) ? Found(view_of(disk, item)) : Found(); });
+            add_page(
+                disk.objects, after, limit, views, [](const FakeObject& object) { return object.object.emergency; },
+                [&](RowId id, const FakeObject& object) {
+                    const bool meant = object.waits() && is(item_state_of(object.object.state));
+                    return meant ? Found(view_of(disk, id, object)) : Found();
+                });
+        }
+        std::ranges::sort(views, {}, &ItemView::place);
         if (views.size() > limit) {
             views.resize(limit);
         }
         return views;
+    });
+}
+
+model::Result<HeldLong> FakeStore::held_before(model::Instant time) {
+    return reading([&](const FakeDisk& disk) {
+        HeldLong held;
+        for (const auto& [row, item] : disk.items) {
+            if (item.state == ItemState::held) {
+                held.oldest = std::min(held.oldest.value_or(item.changed_at), item.changed_at);
+                held.items += item.changed_at < time ? 1 : 0;
+                held.emergencies += item.changed_at < time && item.item.emergency ? 1 : 0;
+            }
+        }
+        return held;
     });
 }
 
@@ -1189,6 +1301,10 @@ model::Result<std::optional<StoredObject>> FakeStore::find_object(const model::U
     return reading([&](const FakeDisk& disk) -> std::optional<StoredObject> {
         for (const auto& [row, object] : disk.objects) {
             const auto& stored = object.object;
+            const auto item = disk.items.find(stored.item);
+            if (item != disk.items.end() && item->second.state == ItemState::held) {
+                continue;
+            }
             if (stored.described.id == id && !(stored.model == model::BinaryModel::a && stored.described.expiry &&
                                                *stored.described.expiry <= clock_.wall())) {
                 return stored;

@@ -34,6 +34,8 @@ enum class Call : std::uint8_t {
     object_refused,
     object_set_aside,
     fetched,
+    approve,
+    shown,
     retry,
     retry_all,
     reject,
@@ -52,6 +54,7 @@ struct Decision {
     std::optional<std::uint64_t> code;
     std::string who;
     std::string why;
+    std::string identity = {};  ///< of a reviewer
 };
 
 /// What a store was asked for, in order.
@@ -231,15 +234,19 @@ class FakeStore final : public Store,
     void fetched(Fetch fetch, Done done) override;
 
     // -- OperatorView
-    [[nodiscard]] model::Result<std::vector<ItemView>> items(std::optional<ItemState> state, RowId after,
+    [[nodiscard]] model::Result<std::vector<ItemView>> items(std::optional<ItemState> state, ListPlace after,
                                                              std::size_t limit) override;
     [[nodiscard]] model::Result<std::optional<ItemView>> find(const model::Uuid& object_id) override;
     [[nodiscard]] model::Result<std::vector<Record>> records(std::int64_t after, std::size_t limit) override;
     [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(std::string_view destination) override;
+    [[nodiscard]] model::Result<HeldLong> held_before(model::Instant time) override;
+    [[nodiscard]] model::Result<std::optional<StoredItem>> content(const model::Uuid& object_id) override;
+    void shown(RowId row, const model::Uuid& object_id, std::string who, DoneCount done) override;
+    void approve(std::vector<model::Uuid> object_ids, Reviewer reviewer, DoneDecided done) override;
     void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) override;
     void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
                    DoneCount done) override;
-    void reject(std::vector<model::Uuid> object_ids, std::string who, std::string why, DoneCount done) override;
+    void reject(std::vector<model::Uuid> object_ids, Reviewer reviewer, std::string why, DoneDecided done) override;
     void pause(std::string destination, std::string who, Done done) override;
     void resume(std::string destination, std::string who, Done done) override;
     [[nodiscard]] model::Status clock_accepted(const std::string& who, const std::string& why) override;
@@ -276,6 +283,7 @@ class FakeStore final : public Store,
     [[nodiscard]] model::Result<std::vector<QueuedItem>> items_in(ItemState state) const;
     [[nodiscard]] model::Result<std::vector<QueuedObject>> objects_in(ObjectState state) const;
     void ask(const std::function<void(Asked&)>& note);
+    void review(Decision decision, std::function<void(Changes&, const Decision&, Decided&)> work, DoneDecided done);
     void decide(Decision decision, std::function<std::size_t(Changes&, const Decision&)> work, DoneCount done);
     void submit_work(Work work);
     /// Whether what is asked for fails now.
