@@ -52,7 +52,9 @@ model::Result<Suites> sorted(const std::vector<std::string>& names) {
 /// Takes out what the keys have no use for.
 model::Status fit(Suites& suites, Keys keys) {
     const auto& tls13 = suites.tls13;
-    if (keys.shared && suites.tls12_shared.empty() && std::ranges::none_of(tls13, goes_with_shared_key)) {
+    const bool none_goes = std::ranges::none_of(tls13, goes_with_shared_key);
+    // A peer that speaks 1.3 takes that, whatever there is for 1.2.
+    if (keys.shared && none_goes && (!tls13.empty() || suites.tls12_shared.empty())) {
         return model::Error{
             "none of the suites goes with a pre-shared key; one of TLS 1.3 with SHA-256, or of PSK is "
             "needed"};
@@ -122,6 +124,13 @@ model::Status apply_choice(SSL_CTX* context, const Choice& choice, Keys keys) {
     // A pre-shared key comes first where the peer knows one too.
     std::vector<std::string> tls12 = suites->tls12_shared;
     tls12.insert(tls12.end(), suites->tls12.begin(), suites->tls12.end());
+    if (!choice.groups.empty()) {
+        // OpenSSL does not ask the groups when it chooses a finite field for TLS 1.2.
+        std::erase_if(tls12, [](const std::string& suite) { return suite.starts_with("TLS_DHE_"); });
+    }
+    if (tls12.empty() && suites->tls13.empty()) {
+        return model::Error{"none of the suites goes with the groups"};
+    }
     const bool only13 = tls12.empty();
     const bool only12 = suites->tls13.empty();
     if (SSL_CTX_set_min_proto_version(context, only13 ? TLS1_3_VERSION : TLS1_2_VERSION) != 1 ||
@@ -130,7 +139,7 @@ model::Status apply_choice(SSL_CTX* context, const Choice& choice, Keys keys) {
         (!only12 && SSL_CTX_set_ciphersuites(context, joined(suites->tls13).c_str()) != 1)) {
         return model::Error{"TLS cannot be set up: " + explain_failure(nullptr).sentence};
     }
-    if (keys.shared || !choice.suites.empty()) {
+    if (keys.shared || !choice.suites.empty() || !choice.groups.empty()) {
         // Our order counts, not the client's: it may begin with suites that do not go with the key it offers.
         SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
     }

@@ -1,7 +1,9 @@
 #include "pem.hpp"
 
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cerrno>
@@ -47,9 +49,16 @@ model::Result<FileText> read_file(const std::string& path, std::size_t max_size)
     if (path.empty()) {
         return model::Error{"no file given"};
     }
-    const std::unique_ptr<std::FILE, base::FreeWith<std::fclose>> file{std::fopen(path.c_str(), "rbe")};
+    // A FIFO would be waited for.
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    const std::unique_ptr<std::FILE, base::FreeWith<std::fclose>> file{descriptor < 0 ? nullptr
+                                                                                      : ::fdopen(descriptor, "rb")};
     if (!file) {
         return error_of(path, "cannot be opened: " + errno_text(errno));
+    }
+    struct stat status {};
+    if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+        return error_of(path, "cannot be read: it is no regular file");
     }
     FileText result{path, {}};
     std::array<char, 8192> chunk{};

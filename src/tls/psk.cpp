@@ -185,6 +185,11 @@ model::Result<SharedKeys> SharedKeys::read(const std::vector<PskFile>& files) {
         if (!key) {
             return key.error();
         }
+        for (const auto& [identity, other] : shared.keys_) {
+            if (identity != file.identity && std::ranges::equal(other.bytes(), key->bytes())) {
+                return error_of(file.key_file, "has the key of another identity: who knows it could pass for either");
+            }
+        }
         shared.keys_.insert_or_assign(file.identity, std::move(*key));
     }
     return model::Result<SharedKeys>{boost::system::in_place_value, std::move(shared)};

@@ -1,6 +1,9 @@
 #include "session_cache.hpp"
 
+#include <ctime>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
 namespace lihandover::tls {
@@ -8,13 +11,21 @@ namespace {
 
 constexpr std::size_t max_sessions_per_host = 16;
 constexpr std::size_t max_session_hosts = 64;
+constexpr std::time_t longest_life = 3600;  // seconds
 
-/// Index of a std::string (the key of the cache) that an SSL owns.
-int key_index() {
+/// Where a session of a connection goes, and how old it is: a ticket that a resumed connection gets carries what was
+/// verified at the full handshake before.
+struct Place {
+    std::string key;
+    std::optional<std::time_t> verified;  ///< nullopt: at this one's
+};
+
+/// Index of a Place that an SSL owns.
+int place_index() {
     static const int index =
         SSL_get_ex_new_index(0, nullptr, nullptr, nullptr,
                              [](void* /*ssl*/, void* key, CRYPTO_EX_DATA* /*data*/, int /*index*/, long /*argument*/,
-                                void* /*pointer*/) { delete static_cast<std::string*>(key); });
+                                void* /*pointer*/) { delete static_cast<Place*>(key); });
     return index;
 }
 
@@ -25,11 +36,14 @@ int cache_index() {
 
 int remember_session(SSL* ssl, SSL_SESSION* session) {
     auto* cache = static_cast<SessionCache*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), cache_index()));
-    const auto* key = static_cast<const std::string*>(SSL_get_ex_data(ssl, key_index()));
-    if (cache == nullptr || key == nullptr) {
+    const auto* place = static_cast<const Place*>(SSL_get_ex_data(ssl, place_index()));
+    if (cache == nullptr || place == nullptr) {
         return 0;
     }
-    cache->put(*key, SessionPtr{session});
+    if (SSL_session_reused(ssl) == 1 && place->verified) {
+        SSL_SESSION_set_time(session, *place->verified);
+    }
+    cache->put(place->key, SessionPtr{session});
     return 1;  // the reference is ours now
 }
 
@@ -57,7 +71,8 @@ SessionPtr SessionCache::take(const std::string& key) {
     while (!list.empty()) {
         SessionPtr session = std::move(list.back());
         list.pop_back();
-        if (SSL_SESSION_is_resumable(session.get()) == 1) {
+        const std::time_t age = std::time(nullptr) - SSL_SESSION_get_time(session.get());
+        if (SSL_SESSION_is_resumable(session.get()) == 1 && age >= 0 && age < longest_life) {
             if (SSL_SESSION_get_protocol_version(session.get()) < TLS1_3_VERSION) {
                 SSL_SESSION_up_ref(session.get());
                 list.emplace_back(session.get());
@@ -79,8 +94,10 @@ void SessionCache::forget(SSL_CTX* context) {
 }
 
 void SessionCache::name(SSL* ssl, std::string key) {
-    auto owned = std::make_unique<std::string>(std::move(key));
-    if (SSL_set_ex_data(ssl, key_index(), owned.get()) == 1) {
+    const SSL_SESSION* const offered = SSL_get_session(ssl);
+    auto owned = std::make_unique<Place>(
+        Place{std::move(key), offered != nullptr ? std::optional(SSL_SESSION_get_time(offered)) : std::nullopt});
+    if (SSL_set_ex_data(ssl, place_index(), owned.get()) == 1) {
         owned.release();  // NOLINT(bugprone-unused-return-value): freed with the SSL
     }
 }

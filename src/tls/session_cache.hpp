@@ -9,7 +9,7 @@
 
 namespace lihandover::tls {
 
-/// Sessions to resume, a few per host and port. Thread-safe.
+/// Sessions to resume, a few per host and port, each at most an hour after its full handshake. Thread-safe.
 class SessionCache {
   public:
     void put(const std::string& key, SessionPtr session);
@@ -20,7 +20,7 @@ class SessionCache {
     [[nodiscard]] bool serve(SSL_CTX* context);
     /// A connection that outlives the cache may still receive a ticket.
     static void forget(SSL_CTX* context);
-    /// Tells under which key the session of `ssl` will be stored.
+    /// Tells under which key the session of `ssl` will be stored. After the session was set that it offers, if any.
     static void name(SSL* ssl, std::string key);
 
   private:

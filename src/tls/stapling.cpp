@@ -83,11 +83,15 @@ Said read_response(SSL* ssl, X509* certificate) {
         return Said::nothing;  // the certificate itself is what we trust; it has no issuer here
     }
     X509* issuer = sk_X509_value(chain, 1);
+    // A responder that the issuer appointed leads to the CA by the same intermediates.
     const std::unique_ptr<STACK_OF(X509), decltype([](STACK_OF(X509) * list) { sk_X509_free(list); })> issuers{
         sk_X509_new_null()};
-    if (!basic || !issuers || sk_X509_push(issuers.get(), issuer) == 0 ||
-        OCSP_basic_verify(basic.get(), issuers.get(), SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl)), OCSP_TRUSTOTHER) !=
-            1) {
+    bool complete = issuers != nullptr;
+    for (int n = 1; complete && n < sk_X509_num(chain); ++n) {
+        complete = sk_X509_push(issuers.get(), sk_X509_value(chain, n)) != 0;
+    }
+    if (!basic || !complete ||
+        OCSP_basic_verify(basic.get(), issuers.get(), SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl)), 0) != 1) {
         return Said::nonsense;
     }
     return read_entry(basic.get(), certificate, issuer);

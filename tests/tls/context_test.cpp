@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 
 #include <cstdio>
+#include <ctime>
 #include <fstream>
 
 #include "tls/certificates.hpp"
@@ -175,6 +176,26 @@ TEST(TlsResumption, KeepsTheClientsIdentity) {
             EXPECT_TRUE(peer_is_current(pair.server()));
         }
     }
+}
+
+TEST(TlsResumption, EndsAnHourAfterTheFullHandshakeHoweverOftenItIsResumed) {
+    const auto server = test::server_context();
+    const auto client = test::client_context();
+    const std::time_t half_an_hour_ago = std::time(nullptr) - 1800;
+    Pair first{*server, *client};
+    ASSERT_TRUE(first.shake());
+    SSL_SESSION_set_time(SSL_get_session(first.client()), half_an_hour_ago);
+    Pair second{*server, *client};
+    ASSERT_TRUE(second.shake());
+    EXPECT_EQ(SSL_session_reused(second.client()), 1);
+    Pair third{*server, *client};
+    ASSERT_NE(SSL_get_session(third.client()), nullptr);
+    EXPECT_EQ(SSL_SESSION_get_time(SSL_get_session(third.client())), half_an_hour_ago) << "not that of the second";
+    ASSERT_TRUE(third.shake());
+    SSL_SESSION_set_time(SSL_get_session(third.client()), half_an_hour_ago - 1800);
+    Pair fourth{*server, *client};
+    ASSERT_TRUE(fourth.shake());
+    EXPECT_EQ(SSL_session_reused(fourth.client()), 0);
 }
 
 TEST(TlsResumption, EndsWithAReload) {

@@ -244,6 +244,15 @@ TEST(TlsPsk, FilesThatHoldNoKeyAreNamedAndNothingOfThemIsShown) {
     EXPECT_EQ(error_of({"csp-1", key_file("upper.psk", "AABBCCDDEEFF00112233445566778899\r\n")}), "");
 }
 
+TEST(TlsPsk, TwoIdentitiesHaveTwoKeys) {
+    auto files = certificates().files("server");
+    files.psks = {one(), {"csp-2", key_file("the-same.psk", one_key + "\n")}};
+    const auto context = ServerContext::load(files, Alpn::http);
+    ASSERT_FALSE(context);
+    EXPECT_THAT(context.error().message, HasSubstr("another identity"));
+    EXPECT_THAT(context.error().message, Not(HasSubstr(one_key)));
+}
+
 TEST(TlsPsk, AFileThatOthersMayReadOrTheGroupMayChangeIsRefused) {
     for (const mode_t mode : {0644U, 0604U, 0601U, 0660U, 0666U}) {
         EXPECT_THAT(error_of({"csp-1", key_file("open.psk", one_key, mode)}), HasSubstr("open.psk: is open to others"))

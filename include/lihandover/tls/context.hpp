@@ -111,7 +111,8 @@ enum class Alpn : std::uint8_t {
 /// Immutable TLS settings of a listener: TLS 1.2 with the suites of RFC 9325 and TLS 1.3, a client certificate under
 /// `ca` required and verified, or one of the pre-shared keys, no renegotiation, no compression. The names of the CAs
 /// are not told to clients: they would tell everyone who connects which LEAs or sources there are. Resumed sessions
-/// keep the identity they were made with and live at most one hour and never beyond the client certificate's end. A
+/// keep the identity they were made with and live at most one hour and never beyond the client certificate's end; a
+/// client of TLS 1.3 that resumes gets a ticket for another hour. A
 /// reload builds a new context; connections keep the one they began with, and sessions of the old one do not resume
 /// under the new. Thread-safe.
 class ServerContext {
