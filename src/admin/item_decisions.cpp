@@ -93,6 +93,10 @@ Answer cannot_commit(std::size_t before) {
 
 /// What is wrong with how a decision about so many items ended; empty if nothing is.
 std::string complaint_about(const store::Decided& decided, std::size_t items, Kind kind) {
+    if (decided.unreadable != 0) {
+        return "the content of " + items_text(decided.unreadable) +
+               " cannot be read now, and stays held: see the log, and restore state_dir/keys if it is damaged";
+    }
     if (decided.done + decided.first + decided.repeated < items) {
         return "only " + std::to_string(decided.done + decided.first) + " of " + items_text(items) +
                " could be changed; the others went their way meanwhile";

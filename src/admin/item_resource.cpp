@@ -158,6 +158,27 @@ boost::asio::awaitable<Answer> ItemResource::list(std::string_view query) const 
     co_return co_await base::run_on(worker_, std::move(write));
 }
 
+/// Where a list goes on behind an item that was in it; nullopt where nobody can say: an item that is approved gets
+/// another place.
+model::Result<std::optional<store::ListPlace>> ItemResource::place_after(const Page& page,
+                                                                         const store::ItemView& item) const {
+    const bool ended = item.state == store::ItemState::delivered || item.state == store::ItemState::rejected;
+    if (page.state == store::ItemState::held && item.state != store::ItemState::held) {
+        return std::optional<store::ListPlace>();
+    }
+    store::ListPlace place = item.place();
+    if (ended && page.state != item.state) {
+        // Its record does not know whether it was an emergency. While others wait behind it, rather some come again
+        // than that those are left out.
+        const auto next = items_.items(page.state, {false, place.row}, 1);
+        if (!next) {
+            return next.error();
+        }
+        place.routine = next->empty() || !next->front().emergency;
+    }
+    return std::optional(place);
+}
+
 Answer ItemResource::write_items(const Page& page) const {
     auto after = page.after;
     if (page.after_id) {
@@ -168,7 +189,14 @@ Answer ItemResource::write_items(const Page& page) const {
         if (!*found) {
             return refuse(404, "after: no such item");
         }
-        after = (*found)->place();
+        const auto place = place_after(page, **found);
+        if (!place) {
+            return refuse(500, place.error().message);
+        }
+        if (!*place) {
+            return refuse(409, "after: the item is held no longer; begin anew, or go on with an answer's next");
+        }
+        after = **place;
     }
     Answer result;
     JsonWriter json(result.body);

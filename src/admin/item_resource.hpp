@@ -3,10 +3,12 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <cstddef>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "answer.hpp"
+#include "lihandover/model/result.hpp"
 #include "lihandover/model/uuid.hpp"
 #include "lihandover/store/operator_view.hpp"
 
@@ -27,6 +29,8 @@ class ItemResource {
   private:
     struct Page;
 
+    [[nodiscard]] model::Result<std::optional<store::ListPlace>> place_after(const Page& page,
+                                                                             const store::ItemView& item) const;
     // On the worker:
     [[nodiscard]] Answer write_items(const Page& page) const;
     [[nodiscard]] Answer write_item(const model::Uuid& id) const;

@@ -264,6 +264,7 @@ model::Result<std::shared_ptr<const intake::Snapshot>> WarrantKeeper::make_snaps
     pairs.reserve(index->warrants().size());
     for (const warrants::WarrantPtr& warrant : index->warrants()) {
         pairs.emplace_back(warrant->destination, warrant->liid);
+        snapshot->review = snapshot->review || warrant->review != warrants::Review::none;
     }
     const auto lanes = register_.lanes(pairs);
     if (!lanes) {

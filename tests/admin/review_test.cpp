@@ -147,6 +147,23 @@ TEST_F(ReviewTest, ListsEmergenciesFirstThroughPages) {
     EXPECT_EQ(get("/v1/items?after=x1").status, 400U);
 }
 
+TEST_F(ReviewTest, AListIsNotTakenForEndedBehindWhatWasDecidedMeanwhile) {
+    const auto approved = store_.hold(Review::required, true);
+    const auto rejected = store_.hold(Review::required, true);
+    const auto waits = store_.hold(Review::required, true);
+    start();
+    ASSERT_EQ(post("/v1/approve", order({approved})).status, 200U);
+    ASSERT_EQ(post("/v1/reject", order({rejected}, R"(,"reason":"not his")")).status, 200U);
+    for (const auto& id : {approved, rejected}) {
+        EXPECT_EQ(get("/v1/items?state=held&after=" + id.to_string()).status, 409U);
+    }
+    // Among all that wait an ended one has kept its place, and it was before another emergency.
+    const Json all(get("/v1/items?after=" + rejected.to_string()).body);
+    ASSERT_EQ(all.size("/items"), 2U);
+    EXPECT_EQ(all.text("/items/0/id"), waits.to_string());
+    EXPECT_EQ(all.text("/items/1/id"), approved.to_string());
+}
+
 TEST_F(ReviewTest, WhatIsHeldForTooLongIsAnAlarmAndCounted) {
     store_.hold(Review::required);
     store_.hold(Review::dual, true);

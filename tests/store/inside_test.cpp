@@ -20,6 +20,7 @@
 #include "directory.hpp"
 #include "lihandover/store/newest_entry.hpp"
 #include "operator_reads.hpp"
+#include "outbox_reads.hpp"
 #include "schema.hpp"
 #include "secret.hpp"
 #include "sqlite.hpp"
@@ -129,6 +130,16 @@ TEST_F(Database, PagesThroughOneStateByAnIndex) {
     EXPECT_THAT(plan,
                 testing::ElementsAre(testing::HasSubstr("USING INDEX aside_state (state=? AND <expr>=? AND id>?)"),
                                      testing::HasSubstr("USING INTEGER PRIMARY KEY")));
+}
+
+TEST_F(Database, ReadsWhatIsSetAsideInTheOrderOfItsRows) {
+    Connection connection = connect();
+    ASSERT_TRUE(migrate(connection, migration_steps()));
+    Statement explain = connection.prepare(std::string("EXPLAIN QUERY PLAN ") + set_aside_items);
+    Rows rows(explain);
+    ASSERT_TRUE(rows.next());
+    EXPECT_THAT(std::string(rows->bytes(3)), testing::HasSubstr("USING INTEGER PRIMARY KEY (rowid>?)"));
+    EXPECT_FALSE(rows.next()) << "nothing is sorted";
 }
 
 TEST_F(Database, KeepsTheOldVersionWhenAStepFailsHalfway) {

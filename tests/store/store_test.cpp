@@ -11,6 +11,7 @@
 #include <memory>
 #include <set>
 
+#include "sqlite.hpp"
 #include "support.hpp"
 
 namespace lihandover::store::test {
@@ -358,31 +359,78 @@ TEST_F(Outbox, FillersOfEventsWriteAsMuchAsItems) {
     EXPECT_LT(fillers, matched * 13 / 10);
 }
 
-// The same where items are held at times, which takes more pages than to queue them.
-TEST_F(Outbox, GroupsWriteAsMuchAsOneThatIsHeld) {
+// The same while warrants have review: a batch of held items touches pages all over the index of what is held already.
+TEST_F(Outbox, GroupsWriteAsMuchAsOnesThatAreHeld) {
+    constexpr std::size_t events = 100;
     const auto wal = [this] { return std::filesystem::file_size(options_.directory / "store.db-wal"); };
     const auto cut = [&] { return eventually([&] { return wal() == 0; }); };
-    const auto written = [&](Review review) {
-        NewItem one = item(some_bytes(1000, 1));
-        one.review = review;
+    const auto take = [&](Review review, std::size_t items) {
+        Answer<Outcome> answer;
+        Arrival arrival;
+        arrival.review = true;
+        arrival.events = events;
+        std::vector<NewItem> made;
+        for (std::size_t i = 0; i < events; ++i) {
+            NewItem one = item(some_bytes(1000, i + 1));
+            one.review = review;
+            arrival.bytes += one.share.size();
+            if (i < items) {
+                made.push_back(std::move(one));
+            } else {
+                ++arrival.idle_events;
+                arrival.idle_bytes += one.share.size();
+            }
+        }
+        store_->item_intake().submit(std::move(made), arrival, answer.callback());
+        EXPECT_EQ(answer.get(), Outcome::committed);
+    };
+    const auto written = [&](Review review, std::size_t items) {
         EXPECT_TRUE(cut());
-        EXPECT_EQ(submit(std::move(one)), Outcome::committed);
+        take(review, items);
         return wal();
     };
-    const auto nothing = [&] {
-        EXPECT_TRUE(cut());
-        EXPECT_EQ(submit(std::vector<NewItem>{}), Outcome::committed);
-        return wal();
+    for (int i = 0; i < 50; ++i) {
+        take(Review::required, events);
+    }
+    take(Review::none, 0);  // makes the rows that are overwritten from then on
+    const auto held = written(Review::required, events);
+    for (const std::uintmax_t other : {written(Review::none, events), written(Review::none, 0)}) {
+        EXPECT_GT(other, held * 8 / 10);
+        EXPECT_LT(other, held * 12 / 10);
+    }
+}
+
+// Queueing it would destroy the only bytes that may yet be read.
+TEST_F(Outbox, WhatCannotBeReadStaysHeldWhenItIsApproved) {
+    NewItem evidence = item("evidence");
+    evidence.review = Review::dual;
+    const model::Uuid id = evidence.object_id;
+    ASSERT_EQ(submit(std::move(evidence)), Outcome::committed);
+    const auto approve = [&](const char* who) {
+        Answer<Decided> answer;
+        store_->operator_view().approve({id}, {who, who},
+                                        [told = answer.callback()](Outcome outcome, const Decided& to) {
+                                            EXPECT_EQ(outcome, Outcome::committed);
+                                            told(to);
+                                        });
+        return answer.get();
     };
-    (void)written(Review::required);
-    (void)nothing();  // makes the rows that are overwritten from then on
-    const auto held = written(Review::required);
-    const auto queued_one = written(Review::none);
-    const auto idle = nothing();
-    EXPECT_GT(queued_one, held * 8 / 10);
-    EXPECT_LT(queued_one, held * 12 / 10);
-    EXPECT_GT(idle, held * 8 / 10);
-    EXPECT_LT(idle, held * 12 / 10);
+    const auto damage = [&](const char* sql) {
+        close();
+        sqlite::Connection(options_.directory / "store.db").execute(sql);
+        open();
+    };
+    damage("CREATE TABLE sealed AS SELECT octets FROM share; UPDATE share SET octets=zeroblob(length(octets))");
+    EXPECT_EQ(approve("uid:1").first, 1U);
+    const Decided decided = approve("uid:2");
+    EXPECT_EQ(decided.unreadable, 1U);
+    EXPECT_EQ(decided.done, 0U);
+    EXPECT_EQ(store_->operator_view().find(id).value()->state, ItemState::held);
+    EXPECT_THAT(queued(), IsEmpty());
+    damage("UPDATE share SET octets=(SELECT octets FROM sealed); DROP TABLE sealed");
+    EXPECT_EQ(approve("uid:2").done, 1U);
+    ASSERT_THAT(queued(), SizeIs(1));
+    EXPECT_EQ(queued()[0].share, "evidence");
 }
 
 TEST_F(Outbox, RoomIsJudgedByWhatArrivesWhateverMatched) {

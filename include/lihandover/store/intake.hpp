@@ -21,6 +21,7 @@ struct Arrival {
     std::size_t idle_events = 0;   ///< those of the events that no item was made of: each is written as one item is
     std::uint64_t idle_bytes = 0;  ///< of the shares that one item for each idle event would have had
     std::size_t idle_objects = 0;  ///< those of the binary objects that no item has
+    bool review = false;           ///< items are held for review at times: each event is written as a held item is
 };
 
 /// Taking items in: what the pipeline of intake needs of a store. Thread-safe.

@@ -26,7 +26,8 @@ class OperatorView {
     [[nodiscard]] virtual model::Result<std::optional<ItemView>> find(const model::Uuid& object_id) = 0;
     /// Records after `after`, oldest first.
     [[nodiscard]] virtual model::Result<std::vector<Record>> records(std::int64_t after, std::size_t limit) = 0;
-    /// When the oldest queued item of a destination was received; nullopt when none waits.
+    /// When the first queued item of a destination was queued: of one that people approved, then. nullopt when none
+    /// waits.
     [[nodiscard]] virtual model::Result<std::optional<model::Instant>> oldest(std::string_view destination) = 0;
 
     /// Items that are held since before `time`: at most 1,000 emergencies and 1,000 others are counted.

@@ -76,6 +76,8 @@ struct Decided {
     std::size_t done = 0;      ///< it counts: they are queued, or rejected
     std::size_t first = 0;     ///< held: another person has to say the same
     std::size_t repeated = 0;  ///< held: the same person's word again, which counts for nothing
+    /// Held: an approval was not taken, since what would go out cannot be read now. Nothing was changed.
+    std::size_t unreadable = 0;
 };
 /// With `failed`, what was decided before the store failed.
 using DoneDecided = std::function<void(Outcome, const Decided&)>;

@@ -228,6 +228,7 @@ asio::awaitable<Outcome> Group::take(const model::Event& event, std::size_t byte
 }
 
 void Group::note(std::size_t bytes, std::size_t items_before, const model::Event& event, const Moment& moment) {
+    arrival_.review = arrival_.review || moment.snapshot->review;
     ++arrival_.events;
     arrival_.bytes += bytes;
     arrival_.objects += event.attachments.size();

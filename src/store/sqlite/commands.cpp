@@ -107,6 +107,9 @@ class Review final : public Command {
                 case Verdict::done:
                     ++count_.done;
                     break;
+                case Verdict::unreadable:
+                    ++count_.unreadable;
+                    break;
             }
         }
     }

@@ -96,7 +96,9 @@ void ItemTable::open(Connection& c) {
         "SELECT id, lane, profile, flags, size, received, object_id, level_id, sequence, key_slot FROM aside "
         "WHERE id=?");
     s.aside_by_object = c.prepare("SELECT id FROM aside WHERE object_id=?");
-    s.aside_after = c.prepare("SELECT id, state, lane, code FROM aside WHERE id > ? ORDER BY id LIMIT ?");
+    s.aside_after = c.prepare(
+        "SELECT id, state, lane, code FROM aside WHERE id > ? AND +state IN ({item.refused}, {item.set_aside}) "
+        "ORDER BY id LIMIT ?");
     s.provide = c.prepare("UPDATE lane SET provided=? WHERE id=?");
     s.find_share = c.prepare("SELECT octets FROM share WHERE id=?");
     s.insert_aside = c.prepare(
@@ -108,6 +110,8 @@ void ItemTable::open(Connection& c) {
     s.set_first = c.prepare("UPDATE held SET first_by=?2, first_who=?3, first_rejects=?4, first_why=?5 WHERE id=?1");
     s.remove_held = c.prepare("DELETE FROM held WHERE id=?");
     s.rest_of_held = c.prepare("SELECT profile, received FROM aside WHERE id=?");
+    s.remove_aside_from = c.prepare("DELETE FROM aside WHERE id >= ?");
+    s.remove_held_from = c.prepare("DELETE FROM held WHERE id >= ?");
     s.update_filler =
         c.prepare("INSERT INTO filler(id, octets) VALUES(?2, ?1) ON CONFLICT(id) DO UPDATE SET octets=excluded.octets");
 }
@@ -310,15 +314,42 @@ ItemTable::Held ItemTable::find_held(RowId row) {
     return held;
 }
 
-std::string ItemTable::share_of(const Waiting& waiting) {
+void ItemTable::imitate_held(const Transaction& transaction, std::size_t count) {
+    if (count == 0) {
+        return;
+    }
+    // As held rows are: the last ones of their tables, and anywhere in the index by ObjectIdentifier.
+    constexpr RowId beyond_all = RowId{1} << 62;
+    for (std::size_t n = 0; n < count; ++n) {
+        const RowId row = beyond_all + static_cast<RowId>(n);
+        statements_.insert_aside.bind(1, row)
+            .bind(2, transaction.now.micros())
+            .bind(3, std::int64_t{0})
+            .bind(4, std::int64_t{0})
+            .bind(5, std::int64_t{0})
+            .bind(6, std::int64_t{0})
+            .bind(7, transaction.now.micros())
+            .bind(8, bytes_of(model::Uuid::random()))
+            .bind(9, std::int64_t{0})
+            .run();
+        statements_.insert_held.bind(1, row)
+            .bind(2, static_cast<std::int64_t>(Review::required))
+            .bind(3, std::int64_t{0})
+            .bind_null(4)
+            .run();
+    }
+    statements_.remove_aside_from.bind(1, beyond_all).run();
+    statements_.remove_held_from.bind(1, beyond_all).run();
+}
+
+std::optional<std::string> ItemTable::share_of(const Waiting& waiting) {
     statements_.find_share.bind(1, waiting.row);
     Rows rows(statements_.find_share);
     const auto key = rows.next() && waiting.slot ? keys_->read(*waiting.slot) : std::nullopt;
-    // Empty, which is no share, as load() has it.
-    return key ? unseal_content(*key, waiting.row, rows->bytes(0)).value_or("") : "";
+    return key ? unseal_content(*key, waiting.row, rows->bytes(0)) : std::nullopt;
 }
 
-void ItemTable::queue_held(Transaction& transaction, const Waiting& waiting, const Held& held) {
+void ItemTable::queue_held(Transaction& transaction, const Waiting& waiting, const Held& held, std::string_view share) {
     std::int64_t profile = 0;
     std::int64_t received = 0;
     {
@@ -333,7 +364,6 @@ void ItemTable::queue_held(Transaction& transaction, const Waiting& waiting, con
     const auto* lane = transaction.catalogue.lane_facts(waiting.lane);
     const auto* facts = transaction.catalogue.profile_facts(profile);
     LIHANDOVER_INVARIANT(lane != nullptr && facts != nullptr, "a held item's lane and profile are known");
-    const std::string share = share_of(waiting);
     erase(transaction, waiting);
     transaction.effects.rewritten_bytes += share.size();
 
@@ -397,12 +427,17 @@ ItemTable::Verdict ItemTable::approve(Transaction& transaction, const model::Uui
     if (verdict == Verdict::repeated) {
         return verdict;
     }
+    // Queueing it destroys what it was sealed as.
+    const auto share = verdict == Verdict::done ? share_of(*waiting) : std::nullopt;
+    if (verdict == Verdict::done && !share) {
+        return Verdict::unreadable;
+    }
     audit::Entry entry = entry_about(transaction, audit::Kind::item_approved, *waiting);
     entry.who = reviewer.who;
     entry.why = approval_text(held.review, verdict == Verdict::first);
     audit_.append(transaction, waiting->lane, waiting->row, entry);
-    if (verdict == Verdict::done) {
-        queue_held(transaction, *waiting, held);
+    if (share) {
+        queue_held(transaction, *waiting, held, *share);
     }
     return verdict;
 }
@@ -418,24 +453,22 @@ bool ItemTable::shown(Transaction& transaction, RowId row, const model::Uuid& ob
     return true;
 }
 
-void ItemTable::filler(const Idle& idle) {
-    // A row fills most of a page. Of the pages that items touch beyond their shares, several have one in common. What
-    // is held has a row of its own beside that, and two indexes.
+void ItemTable::filler(Transaction& transaction, const Idle& idle) {
+    // A row fills most of a page. Of the pages that items touch beyond their shares, several have one in common.
     constexpr std::size_t row_size = 3000;
     constexpr std::uint64_t beyond_share = 320;
     constexpr std::uint64_t pages_of_one = 4;
-    constexpr std::uint64_t of_held = 150;
-    constexpr std::uint64_t pages_of_held = 3;
     constexpr std::uint64_t most_rows = (std::uint64_t{4} << 20) / row_size;  // what one transaction takes at most
     std::array<std::uint8_t, row_size> content{};
     model::random_bytes(content.data(), 16);
-    const std::uint64_t rows = (idle.bytes + idle.events * beyond_share + idle.not_held * of_held) / row_size +
-                               (idle.nothing_made ? pages_of_one : 0) + (idle.nothing_held ? pages_of_held : 0);
+    const std::uint64_t rows =
+        (idle.bytes + idle.events * beyond_share) / row_size + (idle.nothing_made ? pages_of_one : 0);
     for (std::uint64_t id = 1; id <= std::min(rows, most_rows); ++id) {
         statements_.update_filler.bind(1, std::span<const std::uint8_t>(content))
             .bind(2, static_cast<std::int64_t>(id))
             .run();
     }
+    imitate_held(transaction, idle.not_held);
 }
 
 void ItemTable::erase(Transaction& transaction, const Waiting& waiting) {

@@ -56,11 +56,11 @@ class ItemTable {
         std::size_t events = 0;     ///< that came to no item
         std::uint64_t bytes = 0;    ///< that their shares would have had
         bool nothing_made = false;  ///< at least the pages that one item touches are missing
-        std::size_t not_held = 0;   ///< events, with an item or without, where items are held at times
-        bool nothing_held = false;  ///< and the pages that one held item touches beyond those of a queued one
+        /// Rows of held items that others like it would have beside their content, where there is review.
+        std::size_t not_held = 0;
     };
     /// Writes as much.
-    void filler(const Idle& idle);
+    void filler(Transaction& transaction, const Idle& idle);
 
     /// From any state: it is what happened. Its binary objects are offered or queued from now on.
     void accepted(Transaction& transaction, const Acceptance& item);
@@ -81,6 +81,7 @@ class ItemTable {
         repeated,
         first,
         done,
+        unreadable,  ///< its content, so that nothing was changed
     };
     /// From `held`.
     Verdict approve(Transaction& transaction, const model::Uuid& object_id, const Reviewer& reviewer);
@@ -138,10 +139,13 @@ class ItemTable {
     Verdict hear(const Waiting& waiting, const Held& held, const Reviewer& reviewer, bool rejects,
                  std::string_view why);
     void insert_held(Transaction& transaction, RowId row, const NewItem& item);
+    /// Touches the pages that so many held items would, and leaves no row.
+    void imitate_held(const Transaction& transaction, std::size_t count);
     /// Seals the content under a key of its own, as that of the row. Returns the key's slot.
     std::uint32_t insert_share(Transaction& transaction, RowId row, std::string_view share);
-    [[nodiscard]] std::string share_of(const Waiting& waiting);
-    void queue_held(Transaction& transaction, const Waiting& waiting, const Held& held);
+    /// nullopt: it cannot be read, now or for good.
+    [[nodiscard]] std::optional<std::string> share_of(const Waiting& waiting);
+    void queue_held(Transaction& transaction, const Waiting& waiting, const Held& held, std::string_view share);
     void provide_schema(Transaction& transaction, const Acceptance& item);
     static audit::Entry entry_about(const Transaction& transaction, audit::Kind kind, const Waiting& waiting);
 
@@ -154,7 +158,8 @@ class ItemTable {
     struct Statements {
         Statement insert, insert_share, find, find_aside, remove, remove_share, remove_aside, put_aside, put_again,
             take_back, aside_by_object, aside_after, provide, update_filler;
-        Statement find_share, insert_aside, insert_held, find_held, set_first, remove_held, rest_of_held;
+        Statement find_share, insert_aside, insert_held, find_held, set_first, remove_held, rest_of_held,
+            remove_aside_from, remove_held_from;
     } statements_;
 };
 

@@ -322,6 +322,15 @@ model::Result<std::vector<Record>> records(ReadConnection& from, std::int64_t af
     return records;
 }
 
+/// When an item was first queued: of one that people approved long after its receipt, then.
+model::Instant queued_at(ReadConnection& from, RowId row) {
+    Statement select = from.connection().prepare(
+        "SELECT coalesce((SELECT r.at FROM record r WHERE r.id=i.id), i.received) FROM item i WHERE i.id=?");
+    select.bind(1, row);
+    Rows rows(select);
+    return model::Instant::from_micros(rows.next() ? rows->integer(0) : 0);
+}
+
 model::Result<std::optional<model::Instant>> oldest(ReadConnection& from, std::string_view destination) {
     std::optional<model::Instant> oldest;
     RowId last = 0;
@@ -329,8 +338,7 @@ model::Result<std::optional<model::Instant>> oldest(ReadConnection& from, std::s
     while (more) {
         more = false;
         const model::Status status = from.reading([&] {
-            Statement select =
-                from.connection().prepare("SELECT id, lane, received FROM item WHERE id > ? ORDER BY id LIMIT ?");
+            Statement select = from.connection().prepare("SELECT id, lane FROM item WHERE id > ? ORDER BY id LIMIT ?");
             select.bind(1, last).bind(2, scan_step);
             for (Rows rows(select); rows.next();) {
                 last = rows->integer(0);
@@ -339,7 +347,7 @@ model::Result<std::optional<model::Instant>> oldest(ReadConnection& from, std::s
                 if (!lane || lane->destination != destination) {
                     continue;
                 }
-                oldest = model::Instant::from_micros(rows->integer(2));
+                oldest = queued_at(from, last);
                 more = false;
                 return;
             }

@@ -246,8 +246,7 @@ model::Status for_each_queued(ReadConnection& from, const std::function<void(con
 }
 
 model::Status for_each_set_aside(ReadConnection& from, const std::function<void(const QueuedItem&)>& visit) {
-    return for_each(
-        from, "SELECT id, lane, flags FROM aside WHERE state={item.set_aside} AND id > ? ORDER BY id LIMIT ?", visit);
+    return for_each(from, set_aside_items, visit);
 }
 
 model::Result<std::optional<StoredObject>> find_object(ReadConnection& from, const model::Uuid& id) {

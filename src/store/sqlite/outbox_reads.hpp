@@ -22,6 +22,9 @@ namespace lihandover::store::sqlite {
 /// As OperatorView::content has it.
 [[nodiscard]] model::Result<std::optional<StoredItem>> content(ReadConnection& from, const model::Uuid& object_id);
 [[nodiscard]] model::Status for_each_queued(ReadConnection& from, const std::function<void(const QueuedItem&)>& visit);
+/// Reads of a start. The index by states would have all of them sorted for each stretch.
+inline constexpr const char* set_aside_items =
+    "SELECT id, lane, flags FROM aside WHERE +state={item.set_aside} AND id > ? ORDER BY id LIMIT ?";
 [[nodiscard]] model::Status for_each_set_aside(ReadConnection& from,
                                                const std::function<void(const QueuedItem&)>& visit);
 

@@ -526,8 +526,9 @@ void Writer::insert(std::vector<Submission>& submissions, Transaction& transacti
     std::size_t idle_events = 0;
     std::uint64_t idle_bytes = 0;
     std::size_t made = 0;  // not those that an approval in the same transaction queued
-    std::size_t held = 0;
+    std::size_t not_held = 0;
     for (Submission& submission : submissions) {
+        std::size_t held = 0;
         idle_objects += submission.arrival.idle_objects;
         idle_events += submission.arrival.idle_events;
         idle_bytes += submission.arrival.idle_bytes;
@@ -544,16 +545,15 @@ void Writer::insert(std::vector<Submission>& submissions, Transaction& transacti
                 held += holds ? 1 : 0;
             }
         }
+        // At least as one event: an empty submission is one, too.
+        const std::size_t events = std::max<std::size_t>(submission.arrival.events, 1);
+        not_held += submission.arrival.review ? events - std::min(events, held) : 0;
         if (!submission.changes.empty()) {
             tables.kept.apply(transaction, submission.source, submission.changes);
         }
     }
-    holds_ = holds_ || held != 0;
-    tables.items.filler({.events = idle_events,
-                         .bytes = idle_bytes,
-                         .nothing_made = made == 0,
-                         .not_held = holds_ ? idle_events + made - held : 0,
-                         .nothing_held = holds_ && held == 0});
+    tables.items.filler(transaction,
+                        {.events = idle_events, .bytes = idle_bytes, .nothing_made = made == 0, .not_held = not_held});
     tables.objects.filler(transaction, idle_objects);
     tables.audit.touch();
     if (database_.prune_due(retention_)) {
@@ -989,7 +989,6 @@ void Writer::update_statistics() {
     for (std::size_t i = 0; i < counts.size() && i < statistics_.counts.size(); ++i) {
         Count& told = statistics_.counts[i];
         told.held = counts[i].number(ItemState::held);
-        holds_ = holds_ || told.held != 0;
         told.queued = counts[i].number(ItemState::queued);
         told.refused = counts[i].number(ItemState::refused);
         told.set_aside = counts[i].number(ItemState::set_aside);

@@ -219,7 +219,6 @@ class Writer {
     bool over_limit_ = false;
     bool reserved_ = false;
     bool log_used_ = false;
-    bool holds_ = false;  ///< items are held for review at times
     bool last_accepting_ = true;
     Trouble trouble_ = Trouble::failing;
     bool database_usable_ = true;

@@ -1278,7 +1278,8 @@ model::Result<std::optional<model::Instant>> FakeStore::oldest(std::string_view 
         for (const auto& [row, item] : disk.items) {
             if (item.state == ItemState::queued &&
                 disk.lanes[static_cast<std::size_t>(item.item.lane) - 1]->destination == destination) {
-                return item.item.received_at;
+                const auto made = std::ranges::find(disk.records, row, &Record::id);
+                return made != disk.records.end() ? made->at : item.item.received_at;
             }
         }
         return std::nullopt;

@@ -64,6 +64,7 @@ struct Snapshot {
     /// Names below `parameters` that count as metadata (intake.metadata_parameters).
     std::vector<std::string> metadata_parameters;
     Limits limits;
+    bool review = false;  ///< a warrant of the index holds its items until people have decided
 
     /// Null for a source that says nothing about its numbers.
     [[nodiscard]] const model::NumberPlan* numbers_of(std::string_view source) const {
