@@ -201,7 +201,7 @@ def declared_options():
 
 
 def check_names(paths):
-    """Metrics and options that the documents name exist, and each metric worth an alarm is in docs/operations.md."""
+    """Metrics and options that the documents name exist."""
     metrics = read("docs/metrics.md")
     known = set(re.findall(r"^\| `(lihandover_\w+)` \|", metrics, re.M))
     options = declared_options()
@@ -218,11 +218,6 @@ def check_names(paths):
             for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)(?:: [^`]*)?`", line):
                 if name.split(".")[0] in sections and not any(("." + each).endswith("." + name) for each in options):
                     breach(path, number, f"there is no option {name}")
-    alarms = metrics[metrics.find("## Alarms"):metrics.find("## All metrics")]
-    text = read("docs/operations.md")
-    for name in sorted(set(re.findall(r"\blihandover_\w+", alarms))):
-        if name not in text:
-            breach("docs/operations.md", 1, f"nothing is said of the alarm for {name}")
 
 
 def check_citations(path, lines, promises, known):

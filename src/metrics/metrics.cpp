@@ -404,39 +404,7 @@ lost.
 - `events_accepted_total` has no fixed relation to `items_total{outcome="queued"}`: an event may be under no warrant, one
   or many.
 
-## Alarms worth having
-
-| Expression | Meaning |
-|---|---|
-| `lihandover_ready == 0` or no answer | the daemon does not take events |
-| `lihandover_destination_paused == 1` | a destination is only probed, until whoever is at fault repairs it |
-| `lihandover_uploads_paused == 1` | the same for binary objects pushed to it; they are refused when they expire |
-| `lihandover_outbox_items{state="refused"} > 0` | items wait for an operator (`lihandoverctl items --state refused`) |
-| `lihandover_outbox_items{state="set_aside"} > 0` | single items fail where others succeed; `lihandoverctl items --state set_aside` names them |
-| `lihandover_objects{state="set_aside"} > 0` | the same for binary objects |
-| `lihandover_objects{state="refused"} > 0` | binary objects wait for an operator; they are listed with the items |
-| `increase(lihandover_objects_lost_total[1h]) > 0` | a file that a source named could not be copied, or an object is larger than the store |
-| `increase(lihandover_x2x3_sequence_gaps_total[1h]) > 0` | copies were lost between a point of interception and us |
-| `increase(lihandover_x2x3_pdus_total{outcome=~"malformed\|skipped"}[1h]) > 0` | a point of interception sends what is not as it should be, or not read; the log says what |
-| `increase(lihandover_x2x3_times_ahead_total[1h]) > 0` | the clock of a point of interception is wrong |
-| `increase(lihandover_event_ids_reused_total[1h]) > 0` | a source gives different events the same event_id: they are handed over, but an event sent again may be, too |
-| `lihandover_outbox_oldest_age_seconds > 300` | an LEA does not accept items as fast as they come, or at all |
-| `lihandover_review_overdue_items > 0` | items are held for longer than `review_alarm`: somebody has to review them (`lihandoverctl items --state held`) |
-| `lihandover_store_fill_alarm == 1`, `lihandover_store_accepting == 0` | the store fills up; sources are refused |
-| `increase(lihandover_intake_answers_total{code="503"}[15m]) > 0` | sources were refused for a while: no space for events, or only none for binary objects (those that no event names yet, and those that an LEA has not fetched, count) |
-| `lihandover_audit_restore_unrecorded == 1` | an older store was put back, and that could not be recorded yet |
-| `increase(lihandover_downloads_unrecorded_total[1h]) > 0` | fetches are missing from the record: the store is in trouble, or somebody fetches over and over |
-| `increase(lihandover_downloads_limited_total[1h]) > 0` | an LEA asks for objects more often than `objectserver.requests_per_second` |
-| `lihandover_warrant_files_bad > 0` | a warrant file has mistakes; `lihandoverd --check` explains them |
-| `increase(lihandover_reloads_total{outcome!="done"}[1h]) > 0` | a reload failed, wholly or in part |
-| `lihandover_certificate_expiry_timestamp_seconds{kind!="crl"} - time() < 14 * 86400` | a certificate ends within two weeks: ours, one of its chain, or a CA that peers are trusted by |
-| `lihandover_certificate_expiry_timestamp_seconds{kind="crl"} - time() < 3600` | a revocation list is about to end, and then everybody is refused |
-| `lihandover_tls_files_bad == 1` | changed TLS files cannot be used; what was in them before stays in force |
-| `lihandover_warrants_unconfirmed > 0` | so many warrant files are gone at once that nothing ends until `lihandoverctl reload --confirm-ended` |
-| `increase(lihandover_warrants_withdrawn_total[1h]) > 0` | a warrant ended before its time because its file was removed |
-| `lihandover_clock_unsynchronised == 1` | times in documents and validity of warrants are in doubt |
-| `lihandover_clock_untrusted == 1` | the clock jumped, or was wrong at the start: retention and expiry wait until the kernel, or `lihandoverctl clock accept`, confirms that it is right |
-| `increase(lihandover_documents_validated_total{outcome="invalid"}[1h]) > 0` | a document failed validation |
+What is worth an alarm is in `packaging/prometheus/`, and what to do about it in [operations.md](operations.md#alarms).
 
 ## All metrics
 
