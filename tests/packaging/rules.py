@@ -1,5 +1,7 @@
 """packaging/prometheus/lihandoverd.rules.yaml as data."""
 
+import functools
+
 import yaml
 
 import expressions
@@ -7,6 +9,7 @@ import expressions
 FILE = ("packaging", "prometheus", "lihandoverd.rules.yaml")
 
 
+@functools.cache
 def rules():
     return [rule for group in yaml.safe_load(expressions.source_text(*FILE))["groups"] for rule in group["rules"]]
 
