@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+"""The packages in a fresh Debian 12 under a running systemd: install, configure, start, deliver, reload, upgrade with items
+waiting, a second instance, remove, purge. As root, with debootstrap, systemd-container and a mirror; takes some minutes.
+
+    try_in_debian.py --packages DIR --root DIR [--mirror URL]
+
+--packages: where scripts/package put both
+--root: where the Debian is, or is to be made; what is there already is not made again
+The container has a network of its own: nothing of it reaches the machine."""
+
+import argparse
+import glob
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PATIENCE = 90
+CERTIFICATES = (("intake.pem", "intake.pem"), ("intake.key", "intake.key"), ("csp-ca.pem", "csp-ca.pem"),
+                ("lea-one.pem", "csp.pem"), ("lea-one.key", "csp.key"), ("lea-one-ca.pem", "lea-ca.pem"))
+EVENT = {"service": "examplechat", "event_type": "message", "sender": {"identifiers": [{"type": "user_id", "value": "u-1001"}]},
+         "receivers": [{"identifiers": [{"type": "user_id", "value": "u-2"}]}], "content": {"type": "text/plain", "text": "Hello"}}
+WARRANT = """liid: LIID-0001
+destination: lea-one
+valid_from: 2026-01-01T00:00:00Z
+valid_until: 2099-01-01T00:00:00Z
+targets: [{user_id: u-1001}]
+deliver: [metadata, content]
+"""
+
+
+def run(*command, check=True, **more):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, **more)
+    if check and done.returncode != 0:
+        raise SystemExit(f"FAILED: {' '.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout + done.stderr
+
+
+def expect(true, words, detail=""):
+    print(("good: " if true else "FAILED: ") + words, flush=True)
+    if not true:
+        raise SystemExit(detail)
+
+
+def wait(condition, words):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise SystemExit(f"FAILED: {words}")
+        time.sleep(0.2)
+    print("good: " + words, flush=True)
+
+
+def make_root(root, packages, mirror):
+    """A Debian with what the packages depend on; the packages themselves are installed under its own systemd."""
+    if not os.path.exists(os.path.join(root, "etc/debian_version")):
+        run("debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus", "bookworm", root, mirror)
+    depends = set()
+    for package in packages:
+        for one in run("dpkg-deb", "--field", package, "Depends").split(","):
+            depends.add(one.split("|")[0].split("(")[0].strip())
+    shutil.copy("/etc/resolv.conf", os.path.join(root, "etc/resolv.conf"))
+    run("chroot", root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-yq", "--no-install-recommends",
+        "curl", "procps", *sorted(depends - {""}))
+
+
+class Container:
+    def __init__(self, root):
+        self.root = root
+        # nspawn wants a file system in memory there.
+        os.makedirs("/run/systemd/nspawn", exist_ok=True)
+        if not os.path.ismount("/run/systemd/nspawn"):
+            run("mount", "-t", "tmpfs", "tmpfs", "/run/systemd/nspawn")
+        self.log = open(os.path.join(tempfile.gettempdir(), "try_in_debian.log"), "wb")
+        self.nspawn = subprocess.Popen(["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network",
+                                        "--directory", root, "--boot", "--console=pipe"], stdin=subprocess.DEVNULL,
+                                       stdout=self.log, stderr=self.log)
+        self.leader = None
+        wait(self.find_leader, "a container begins")
+        wait(lambda: self.sh("systemctl is-system-running", check=False).strip() in ("running", "degraded"),
+             "its systemd runs")
+
+    def find_leader(self):
+        if self.nspawn.poll() is not None:
+            raise SystemExit("FAILED: systemd-nspawn ended; see try_in_debian.log in the directory of temporary files")
+        found = run("pgrep", "-P", str(self.nspawn.pid), check=False).split()
+        self.leader = found[0] if found else None
+        return self.leader
+
+    def sh(self, script, check=True):
+        """As root in it, with a login's environment."""
+        return run("nsenter", "--target", self.leader, "--all", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                   "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "sh", "-ec", script, check=check)
+
+    def stop(self):
+        if self.nspawn.poll() is None:
+            self.nspawn.send_signal(signal.SIGTERM)
+            try:
+                self.nspawn.wait(60)
+            except subprocess.TimeoutExpired:
+                self.nspawn.kill()
+        self.log.close()
+
+
+class Trial:
+    def __init__(self, container, packages, work):
+        self.container, self.packages, self.work = container, packages, work
+        self.sh = container.sh
+
+    def install(self):
+        for package in self.packages.values():
+            shutil.copy(package, os.path.join(self.container.root, "opt"))
+        out = self.sh("dpkg -i /opt/lihandoverd_*.deb /opt/lihandoverd-test_*.deb")
+        expect("not started, since it is not configured" in out, "an installation starts nothing, and says so", out)
+        expect(self.sh("systemctl is-active lihandoverd", check=False).strip() == "inactive", "the unit is inactive")
+        expect("lihandoverd" in self.sh("id -nG lihandoverd"), "the user is there")
+        expect("No such file" not in self.sh("man -w lihandoverd 2>&1 || ls /usr/share/man/man8/lihandoverd.8.gz"), "the page is")
+
+    def configure(self):
+        etc = os.path.join(self.container.root, "etc/lihandoverd")
+        run(os.path.join(SOURCE, "scripts", "make-test-certificates"), os.path.join(self.work, "made"))
+        for name, made in CERTIFICATES:
+            shutil.copy(os.path.join(self.work, "made", made), os.path.join(etc, "tls", name))
+        for name in ("lea.pem", "lea.key", "lea-ca.pem"):
+            shutil.copy(os.path.join(self.work, "made", name), os.path.join(self.container.root, "opt"))
+        self.sh("cp /usr/share/doc/lihandoverd/examples/lihandoverd.yaml /etc/lihandoverd/; chgrp -R lihandoverd "
+                "/etc/lihandoverd; chmod 0640 /etc/lihandoverd/lihandoverd.yaml /etc/lihandoverd/tls/*")
+        out = self.sh("lihandoverd --config /etc/lihandoverd/lihandoverd.yaml --check; echo status $?")
+        expect(out.endswith("status 0\n"), "the example passes --check once certificates are in", out)
+        path = os.path.join(etc, "lihandoverd.yaml")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        text = text.replace("https://lea.example.com:8443/", "https://127.0.0.1:8443/").replace(
+            "      # group: lihandoverd-intake ", "      group: lihandoverd-intake ")
+        text += "clock_trust: always\n"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        with open(os.path.join(etc, "warrants.d", "one.yaml"), "w", encoding="utf-8") as file:
+            file.write(WARRANT)
+        self.sh("chgrp lihandoverd /etc/lihandoverd/warrants.d/one.yaml; chmod 0640 /etc/lihandoverd/warrants.d/one.yaml")
+
+    def lea(self, start):
+        if start:
+            self.sh("systemd-run --quiet --unit=lea lea-sim --listen 127.0.0.1:8443 --certificate /opt/lea.pem "
+                    "--private-key /opt/lea.key --client-ca /opt/lea-ca.pem --output /opt/received")
+        else:
+            self.sh("systemctl stop lea")
+
+    def post(self, name):
+        """As a source: a user who is in the group alone."""
+        event = {**EVENT, "event_id": name, "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        return self.sh("id source >/dev/null 2>&1 || useradd --groups lihandoverd-intake source; "
+                       "su source -s /bin/sh -c " + shlex.quote(
+                           "curl -sS --unix-socket /run/lihandoverd/intake.sock -H 'Content-Type: application/json' -d "
+                           + shlex.quote(json.dumps(event)) + " http://localhost/v1/events"))
+
+    def counts(self):
+        status = json.loads(self.sh("lihandoverctl status --json"))
+        return status
+
+    def waiting(self):
+        return len(json.loads(self.sh("lihandoverctl items --json")))
+
+    def delivered(self):
+        found = re.search(r'lihandover_items_total\{destination="lea-one",outcome="delivered"\} (\d+)',
+                          self.sh("curl -sS http://127.0.0.1:9464/metrics"))
+        return int(found.group(1)) if found else 0
+
+    def main_pid(self, unit="lihandoverd"):
+        return self.sh(f"systemctl show --value -p MainPID {unit}").strip()
+
+    def start(self):
+        self.lea(True)
+        self.sh("systemctl enable --now lihandoverd")
+        expect(self.sh("systemctl is-active lihandoverd").strip() == "active", "it says READY")
+        expect('"accepted":1' in self.post("first"), "a source of the group lihandoverd-intake is heard")
+        wait(lambda: self.delivered() == 1, "an item is delivered")
+        journal = self.sh("journalctl -u lihandoverd --no-pager")
+        expect("u-1001" not in journal and "LIID-0001" not in journal, "the journal names nobody")
+        expect("Operation not permitted" not in journal, "nothing that it needs is filtered", journal)
+
+    def hardening(self):
+        with_pid = f"/proc/{self.main_pid()}"
+        status = self.sh(f"cat {with_pid}/status {with_pid}/limits")
+        expect(re.search(r"Seccomp:\s+2", status), "system calls are filtered")
+        expect(re.search(r"NoNewPrivs:\s+1", status), "no new privileges")
+        expect(re.search(r"CapEff:\s+0+\n", status), "no capabilities")
+        if "Max locked memory         unlimited" in status:
+            expect(int(re.search(r"VmLck:\s+(\d+) kB", status).group(1)) > 10000, "memory is locked", status)
+        else:
+            print("NOT TRIED: locked memory, since this machine lets nobody raise that limit")
+        expect(re.search(r"Max core file size\s+0\s+0", status), "no core dumps")
+        exposure = self.sh("systemd-analyze security --no-pager lihandoverd | tail -n 1")
+        expect(float(re.search(r": (\d\.\d)", exposure).group(1)) <= 1.5, exposure.strip())
+
+    def reload(self):
+        before = self.main_pid()
+        self.sh("systemctl reload lihandoverd")
+        wait(lambda: 'outcome="done"} 1' in self.sh("curl -sS http://127.0.0.1:9464/metrics | grep reloads"), "a reload is done")
+        expect(self.main_pid() == before, "by the same process")
+        expect(self.sh("systemctl is-active lihandoverd").strip() == "active", "and the unit is active again")
+
+    def watchdog(self):
+        usec = self.sh("systemctl show --value -p WatchdogTimestampMonotonic lihandoverd").strip()
+        expect(int(usec) > 0, "the watchdog is fed")
+
+    def upgrade(self):
+        self.lea(False)
+        for number in range(20):
+            self.post(f"waiting-{number}")
+        expect(self.waiting() == 20, "items wait, since the LEA is down")
+        before = self.main_pid()
+        with tempfile.TemporaryDirectory() as place:
+            for name, path in self.packages.items():
+                stage = os.path.join(place, name)
+                run("dpkg-deb", "--raw-extract", path, stage)
+                control = os.path.join(stage, "DEBIAN/control")
+                with open(control, encoding="utf-8") as file:
+                    text = re.sub(r"(?m)^(Version: .*)$", r"\1.later", file.read())
+                with open(control, "w", encoding="utf-8") as file:
+                    file.write(text)
+                run("dpkg-deb", "--root-owner-group", "--build", "-Znone", stage,
+                    os.path.join(self.container.root, "opt", f"later-{name}.deb"))
+        self.sh("dpkg -i /opt/later-lihandoverd.deb /opt/later-lihandoverd-test.deb")
+        expect(self.main_pid() != before, "an upgrade restarts it")
+        expect(self.sh("systemctl show --value -p Result lihandoverd").strip() == "success", "after a gentle stop")
+        expect(self.waiting() == 20, "the items are still there")
+        self.lea(True)
+        self.sh("lihandoverctl resume lea-one", check=False)
+        wait(lambda: self.waiting() == 0, "and are delivered")
+
+    def instance(self):
+        self.sh("sed -e 's,/var/lib/lihandoverd,/var/lib/lihandoverd-two,; s,/run/lihandoverd/,/run/lihandoverd-two/,; s/:8441/:8541/;"
+                " s/:9464/:9564/' /etc/lihandoverd/lihandoverd.yaml >/etc/lihandoverd/two.yaml; "
+                "chgrp lihandoverd /etc/lihandoverd/two.yaml; systemctl start lihandoverd@two")
+        expect(self.sh("systemctl is-active lihandoverd@two").strip() == "active", "a second daemon runs beside it")
+        expect(json.loads(self.sh("lihandoverctl --socket /run/lihandoverd-two/control.sock status --json")), "and answers")
+
+    def remove(self):
+        out = self.sh("dpkg --remove lihandoverd")
+        for unit in ("lihandoverd", "lihandoverd@two"):
+            expect(self.sh(f"systemctl is-active {unit}", check=False).strip() != "active", f"{unit} is stopped", out)
+        expect("store" in self.sh("ls -R /var/lib/lihandoverd | head -n 20; echo store"), "its store stays")
+        self.sh("test -n \"$(ls /var/lib/lihandoverd)\"")
+        out = self.sh("dpkg --purge lihandoverd")
+        expect("stay in /var/lib/lihandoverd\n" in out and "stay in /var/lib/lihandoverd-two\n" in out, "a purge says where", out)
+        self.sh("test -n \"$(ls /var/lib/lihandoverd)\" -a -e /etc/lihandoverd/warrants.d/one.yaml")
+        out = self.sh("dpkg -i /opt/later-lihandoverd.deb; systemctl start lihandoverd; lihandoverctl status")
+        expect("1 active" in out, "installed again, it goes on where it was", out)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--packages", required=True)
+    parser.add_argument("--root", required=True)
+    parser.add_argument("--mirror", default="http://deb.debian.org/debian")
+    wanted = parser.parse_args()
+    missing = [tool for tool in ("debootstrap", "systemd-nspawn", "nsenter") if not shutil.which(tool)]
+    if missing or os.getuid() != 0:
+        sys.exit("try_in_debian: NOT TRIED: needs root, debootstrap and systemd-nspawn (systemd-container)")
+    packages = {os.path.basename(path).partition("_")[0]: path for path in glob.glob(os.path.join(wanted.packages, "*.deb"))}
+    make_root(wanted.root, packages.values(), wanted.mirror)
+    container = Container(wanted.root)
+    try:
+        with tempfile.TemporaryDirectory() as work:
+            trial = Trial(container, packages, work)
+            for step in (trial.install, trial.configure, trial.start, trial.hardening, trial.reload, trial.watchdog, trial.upgrade,
+                         trial.instance, trial.remove):
+                step()
+    finally:
+        container.stop()
+    print("all of it went as it should")
+
+
+if __name__ == "__main__":
+    main()
