@@ -7,18 +7,35 @@ import subprocess
 COLUMN = 30
 
 
+# The kind of a value, then what is checked of it, then its default: UINT:INT in [1 - 100]=1
+VALUE = re.compile(r"(?P<kind>[A-Z][A-Za-z]*)(?::(?P<check>\{[^}]*\}|\w+ in \[[^]]*\]|\w+(?:\([^)]*\))?))?(?:=(?P<default>\S+))?(?= |$)")
+
+
 class Option:
     """names: as typed, none of a positional argument
     value: what it takes, by the name that --help gives it; empty for a flag
     choices: all values that it takes, where they are few
-    relations: `Needs: --content`"""
+    relations: `Needs: --content`
+    unknown: what this does not understand of it"""
 
     def __init__(self, text, description, positional):
-        words = text.split()
-        self.names = [] if positional else words.pop(0).split(",")
+        name, _, rest = text.partition(" ")
+        self.names = [] if positional else name.split(",")
         self.description = description
-        self.value = words.pop(0) if positional else ""
-        self.required, self.many, self.choices, self.default, self.relations = False, False, [], "", []
+        self.value = name if positional else ""
+        self.required, self.many, self.choices, self.default = False, False, [], ""
+        self.relations, self.unknown = [], []
+        rest = rest.strip()
+        found = VALUE.match(rest)
+        if found and found.group("kind") not in ("REQUIRED", "Needs", "Excludes"):
+            rest = rest[found.end():]
+            self.default = found.group("default") or ""
+            check = found.group("check") or ""
+            self.choices = check[1:-1].split(",") if check.startswith("{") else []
+            self.value = self.value or found.group("kind")
+        self.read_words(rest.split())
+
+    def read_words(self, words):
         while words:
             word = words.pop(0)
             if word == "REQUIRED":
@@ -30,13 +47,8 @@ class Option:
                 while words and (words[0].startswith("-") or words[0].isupper()):
                     others.append(words.pop(0))
                 self.relations.append((word.rstrip(":"), others))
-            elif found := re.fullmatch(r"(TEXT|UINT|INT|FLOAT)(?:=([^:]+))?(?::(?:\{(.*)\}|[A-Z]+))?", word):
-                self.kind, self.default = found.group(1), found.group(2) or ""
-                self.choices = found.group(3).split(",") if found.group(3) else []
-                if not positional:
-                    self.value = self.kind
             else:
-                raise ValueError(f"--help says something unknown: {word!r} in {text!r}")
+                self.unknown.append(word)
 
     @property
     def long(self):
@@ -65,6 +77,8 @@ def entries(lines):
         if number < len(lines) and lines[number].startswith(" " * COLUMN):
             yield line.strip(), lines[number].strip()
             number += 1
+        elif len(line) > COLUMN and line[COLUMN - 1] != " ":
+            yield line.strip(), ""
         else:
             yield line[:COLUMN].strip(), line[COLUMN:].strip()
 

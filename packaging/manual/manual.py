@@ -3,6 +3,7 @@
 which is made from their declarations. The rest is in the templates beside this.
 
     manual.py --lihandoverd PROGRAM --lihandoverctl PROGRAM --version VERSION --output DIR
+    manual.py --test-program NAME=PROGRAM … --version VERSION --output DIR
 
 They are of SOURCE_DATE_EPOCH's day, if that is set (https://reproducible-builds.org/specs/source-date-epoch/), else of today."""
 
@@ -48,7 +49,9 @@ def options_of(command, skip=()):
     for option in [*command.positionals, *command.options]:
         if set(option.names) & set(skip):
             continue
-        out += [".TP", option_text(option), roff.line(roff.inline(sentence(option.description)))]
+        out += [".TP", option_text(option)]
+        if option.description:
+            out.append(roff.line(roff.inline(sentence(option.description))))
         if facts := facts_of(option):
             out.append(roff.line(facts))
     return out
@@ -83,27 +86,50 @@ def fill(page, replacements):
     return text
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    for name in ("lihandoverd", "lihandoverctl", "version", "output"):
-        parser.add_argument("--" + name, required=True)
-    wanted = parser.parse_args()
+def pages_of_the_daemon(wanted):
     daemon = command_line.read(wanted.lihandoverd)
     control = command_line.read(wanted.lihandoverctl)
     configuration, _, warrants = source("docs", "configuration.md").partition("## Warrant files\n")
     replacements = {
-        "DATE": time.strftime("%Y-%m-%d", time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", time.time())))),
-        "VERSION": wanted.version,
         "DAEMON_OPTIONS": "\n".join(options_of(daemon)),
         "OPTIONS": "\n".join(options_of(control)),
         "COMMANDS": "\n".join(commands_of(control)),
         "CONFIGURATION": roff.markdown(configuration),
         "WARRANT": roff.markdown(warrants),
     }
+    return {page: (page, replacements) for page in PAGES}
+
+
+def page_of(name, path):
+    """Of a program with one template for all."""
+    program = command_line.read(path)
+    return {name + ".1": ("test-program.1", {
+        "NAME": roff.escape(name),
+        "TITLE": roff.escape(name.upper()),
+        "WORDS": roff.escape(program.description.rstrip(".")),
+        "USAGE": roff.escape(program.usage.removeprefix(name + " ")),
+        "OPTIONS": "\n".join(options_of(program)),
+    })}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--lihandoverd")
+    parser.add_argument("--lihandoverctl")
+    parser.add_argument("--test-program", action="append", default=[])
+    parser.add_argument("--version", required=True)
+    parser.add_argument("--output", required=True)
+    wanted = parser.parse_args()
+    pages = pages_of_the_daemon(wanted) if wanted.lihandoverd else {}
+    for each in wanted.test_program:
+        name, _, path = each.partition("=")
+        pages |= page_of(name, path)
+    common = {"DATE": time.strftime("%Y-%m-%d", time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", time.time())))),
+              "VERSION": wanted.version}
     os.makedirs(wanted.output, exist_ok=True)
-    for page in PAGES:
+    for page, (template, replacements) in pages.items():
         with open(os.path.join(wanted.output, page), "w", encoding="utf-8") as file:
-            file.write(fill(page, replacements))
+            file.write(fill(template, {**replacements, **common}))
 
 
 if __name__ == "__main__":

@@ -16,8 +16,11 @@ import command_line  # noqa: E402
 import roff  # noqa: E402
 
 BUILD = os.environ.get("LIHANDOVER_BUILD", os.path.join(expressions.SOURCE, "build-debug"))
-PAGES = ("lihandoverd.8", "lihandoverctl.1", "lihandoverd.yaml.5", "lihandoverd-warrant.5")
-PROGRAMS = {"lihandoverd": os.path.join(BUILD, "src", "app", "lihandoverd"),
+PAGES = ("lihandoverd.8", "lihandoverctl.1", "lihandoverd.yaml.5", "lihandoverd-warrant.5", "test/lea-sim.1",
+         "test/x2x3-send.1")
+PROGRAMS = {"lea-sim": os.path.join(BUILD, "tests", "lea-sim", "lea-sim"),
+            "x2x3-send": os.path.join(BUILD, "tests", "x2x3-send", "x2x3-send"),
+            "lihandoverd": os.path.join(BUILD, "src", "app", "lihandoverd"),
             "lihandoverctl": os.path.join(BUILD, "src", "ctl", "lihandoverctl")}
 
 
@@ -52,15 +55,29 @@ class CommandLine(unittest.TestCase):
             for option in [*command.options, *command.positionals]:
                 self.assertTrue(option.description, f"{command.path} {option.long}: its name would be taken for its meaning")
 
-    def test_what_is_not_understood_is_said(self):
-        for text in ("--state SHAPE", "--state TEXT:"):
-            with self.assertRaises(ValueError):
-                command_line.Option(text, "", False)
+    def test_forms_of_options(self):
+        option = command_line.Option("--deal TEXT:{session,turn}=session ... REQUIRED Needs: --to", "", False)
+        self.assertEqual(["session", "turn"], option.choices)
+        self.assertEqual(("TEXT", "session", True, True), (option.value, option.default, option.many, option.required))
+        option = command_line.Option("--connections UINT:INT in [1 - 10000]=1", "", False)
+        self.assertEqual(("UINT", "1", [], []), (option.value, option.default, option.choices, option.unknown))
+        option = command_line.Option("--listen TEXT=127.0.0.1:8443", "", False)
+        self.assertEqual("127.0.0.1:8443", option.default)
+        option = command_line.Option("--text Needs: --content", "", False)
+        self.assertEqual(("", [("Needs", ["--content"])]), (option.value, option.relations))
+
+    def test_nothing_is_left_that_is_not_understood(self):
+        self.assertEqual(["odd"], command_line.Option("--state TEXT odd", "", False).unknown)
+        for path in PROGRAMS.values():
+            for command in command_line.read(path).every():
+                for option in [*command.options, *command.positionals]:
+                    self.assertEqual([], option.unknown, option.long)
 
 
 class Pages(unittest.TestCase):
     def test_every_command_and_option_of_the_programs(self):
-        for name, page in (("lihandoverd", "lihandoverd.8"), ("lihandoverctl", "lihandoverctl.1")):
+        for name, page in (("lihandoverd", "lihandoverd.8"), ("lihandoverctl", "lihandoverctl.1"), ("lea-sim", "test/lea-sim.1"),
+                           ("x2x3-send", "test/x2x3-send.1")):
             text = read("man", page)
             for command in command_line.read(PROGRAMS[name]).every():
                 if command.path and not command.commands:
@@ -153,7 +170,7 @@ class Completion(unittest.TestCase):
     def test_zsh(self):
         """Its functions with stand-ins for zsh's own, which print what they are given."""
         program = command_line.read(PROGRAMS["lihandoverctl"])
-        for name in PROGRAMS:
+        for name in ("lihandoverd", "lihandoverctl"):
             self.assertEqual("", run("zsh", "-n", built("completion", "zsh", "_" + name)).stderr)
         for command in program.every():
             function = "_".join(["_lihandoverctl", *command.path]).replace("-", "_")

@@ -59,6 +59,7 @@ class Packages(unittest.TestCase):
             self.assertIn(path, daemon)
         self.assertEqual({"./usr/bin/lea-sim", "./usr/bin/x2x3-send"}, {path for path in test if path.startswith("./usr/bin/l")
                          or path.startswith("./usr/bin/x")})
+        self.assertIn("./usr/share/man/man1/lea-sim.1.gz", test)
         self.assertFalse({path for path in daemon & test if not path.endswith("/")}, "both can be installed")
         self.assertFalse([path for path in daemon if path.startswith(("./etc", "./var", "./run"))],
                          "dpkg would remove at a purge what is there")

@@ -81,9 +81,10 @@ class Container:
         self.root = root
         # nspawn wants a file system in memory there.
         os.makedirs("/run/systemd/nspawn", exist_ok=True)
-        if not os.path.ismount("/run/systemd/nspawn"):
+        self.mounted = not os.path.ismount("/run/systemd/nspawn")
+        if self.mounted:
             run("mount", "-t", "tmpfs", "tmpfs", "/run/systemd/nspawn")
-        self.log = open(os.path.join(tempfile.gettempdir(), "try_in_debian.log"), "wb")
+        self.log = tempfile.NamedTemporaryFile(prefix="try_in_debian.", suffix=".log", delete=False)
         self.nspawn = subprocess.Popen(["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network",
                                         "--directory", root, "--boot", "--console=pipe"], stdin=subprocess.DEVNULL,
                                        stdout=self.log, stderr=self.log)
@@ -94,7 +95,7 @@ class Container:
 
     def find_leader(self):
         if self.nspawn.poll() is not None:
-            raise SystemExit("FAILED: systemd-nspawn ended; see try_in_debian.log in the directory of temporary files")
+            raise SystemExit(f"FAILED: systemd-nspawn ended; see {self.log.name}")
         found = run("pgrep", "-P", str(self.nspawn.pid), check=False).split()
         self.leader = found[0] if found else None
         return self.leader
@@ -111,6 +112,8 @@ class Container:
                 self.nspawn.wait(60)
             except subprocess.TimeoutExpired:
                 self.nspawn.kill()
+        if self.mounted:
+            run("umount", "/run/systemd/nspawn", check=False)
         self.log.close()
 
 
@@ -244,6 +247,11 @@ class Trial:
             self.post(f"waiting-{number}")
         expect(self.waiting() == 20, "items wait, since the LEA is down")
         before = self.main_pid()
+        self.sh("cp -p /etc/lihandoverd/lihandoverd.yaml /opt/good.yaml; echo 'oops: yes' >>/etc/lihandoverd/lihandoverd.yaml")
+        out = self.sh("dpkg -i /opt/lihandoverd_*.deb")
+        expect("goes on with the old program" in out and self.main_pid() == before, "a daemon that would not start is left running",
+               out)
+        self.sh("cp -p /opt/good.yaml /etc/lihandoverd/lihandoverd.yaml")
         os.makedirs(os.path.join(self.container.root, "opt/later"))
         with tempfile.TemporaryDirectory() as place:
             for name, path in self.packages.items():
