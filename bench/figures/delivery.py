@@ -73,6 +73,23 @@ def one_action(rig: Rig) -> dict[str, Samples]:
     return beside_peers(rig, 1, {"one-action": 20, "one-action-singly": 1}, ("one-action", "syslog-ng-one"))
 
 
+@measures(Figure("encrypted", "as one-action, with encryption at rest", "items/s", "the same without it", Target(0.9)))
+def encrypted(rig: Rig) -> dict[str, Samples]:
+    """In turn, each with a store of its own that is as old as the other."""
+    key = rig.work / "master.key"
+    with open(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+        file.write(os.urandom(32).hex())
+    samples = Samples()
+    with rig.lea() as lea:
+        for _ in range(rig.sizes.repeat):
+            for values, more in ((samples.baseline, None),
+                                 (samples.values, {"encryption": {"key_files": [str(key)]}})):
+                with rig.daemon([Destination("lea", lea.port)], LIIDS, more=more) as daemon:
+                    rig.deliver(daemon, [lea], WARM_UP, "--users", LIIDS)
+                    values.append(rig.deliver(daemon, [lea], rig.sizes.events, "--batch", 20, "--users", LIIDS)["rate"])
+    return {"encrypted": samples}
+
+
 @measures(
     Figure("twenty-actions", "end to end, 20 actions per message, events in NDJSON batches of 20", "items/s", AB,
            Target(0.6)),

@@ -127,6 +127,8 @@ class Admin::Impl {
         scrape.store_bytes(statistics.used_bytes, statistics.max_bytes);
         scrape.store_accepting(statistics.accepting);
         scrape.audit(parts_.audit.head().number, statistics.restore_unrecorded);
+        const store::SealingStatus sealing = parts_.sealing.status();
+        scrape.sealing(sealing.on, sealing.working, sealing.unreadable);
         scrape.repeats(statistics.repeats, statistics.reused_ids);
         scrape.ready(ready_);
     }

@@ -21,7 +21,7 @@ struct ControlApi::OrderPath {
     boost::asio::awaitable<Answer> (*answer)(const ControlApi&, http::Exchange&);
 };
 
-const std::array<ControlApi::OrderPath, 12> ControlApi::orders = {{
+const std::array<ControlApi::OrderPath, 13> ControlApi::orders = {{
     {"/v1/retry",
      [](const ControlApi& api, http::Exchange& on) { return api.decisions_.decide(on, ItemDecisions::Kind::retry); }},
     {"/v1/reject",
@@ -40,6 +40,7 @@ const std::array<ControlApi::OrderPath, 12> ControlApi::orders = {{
         http::Exchange& on) { return api.orders_.decide_warrant(on, DaemonOrders::Decision::refuse); }},
     {"/v1/accept-clock", [](const ControlApi& api, http::Exchange& on) { return api.orders_.accept_clock(on); }},
     {"/v1/record-head", [](const ControlApi& api, http::Exchange& on) { return api.orders_.record_head(on); }},
+    {"/v1/rekey", [](const ControlApi& api, http::Exchange& on) { return api.orders_.rekey(on); }},
     {"/v1/pause",
      [](const ControlApi& api, http::Exchange& on) { return api.orders_.deliver(on, DaemonOrders::Delivery::pause); }},
     {"/v1/resume",

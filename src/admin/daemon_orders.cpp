@@ -147,6 +147,30 @@ boost::asio::awaitable<Answer> DaemonOrders::record_head(http::Exchange& exchang
     co_return Answer{200, "{}\n"};
 }
 
+boost::asio::awaitable<Answer> DaemonOrders::rekey(http::Exchange& exchange) const {
+    const auto read = co_await read_order(exchange);
+    if (!read.order) {
+        co_return refuse(read.bad.status, read.bad.sentence);
+    }
+    const Order& order = *read.order;
+    if (!order.ids.empty() || !order.destination.empty() || !order.liid.empty() || order.code ||
+        !order.reason.empty() || order.confirm_ended) {
+        co_return refuse(400, "rekey takes operator only");
+    }
+    if (!sealing_.status().on) {
+        co_return refuse(409, "the store is not encrypted: encryption.key_files is not set");
+    }
+    std::string who = co_await who_of(exchange, order);
+    auto start = [this, &who](auto done) {
+        sealing_.rekey(std::move(who), [done](store::Outcome outcome) { done(outcome); });
+    };
+    const auto outcome = co_await base::await_callback<store::Outcome>(std::move(start));
+    if (outcome != store::Outcome::committed) {
+        co_return refuse(503, "the store cannot commit now; whether it has begun, the status says once it can");
+    }
+    co_return Answer{200, "{}\n"};
+}
+
 boost::asio::awaitable<Answer> DaemonOrders::deliver(http::Exchange& exchange, Delivery wish) const {
     const auto read = co_await read_order(exchange);
     if (!read.order) {

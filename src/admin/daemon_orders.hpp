@@ -13,14 +13,15 @@
 
 namespace lihandover::admin {
 
-/// POST /v1/reload, /v1/revoke, /v1/approve-warrant, /v1/refuse-warrant, /v1/accept-clock, /v1/record-head, /v1/pause
-/// and /v1/resume: an operator's orders to the daemon. On the server's thread.
+/// POST /v1/reload, /v1/revoke, /v1/approve-warrant, /v1/refuse-warrant, /v1/accept-clock, /v1/record-head, /v1/rekey,
+/// /v1/pause and /v1/resume: an operator's orders to the daemon. On the server's thread.
 class DaemonOrders {
   public:
     DaemonOrders(const Parts& parts, boost::asio::any_io_executor worker)
         : control_(parts.control),
           decisions_(parts.items),
           audit_(parts.audit),
+          sealing_(parts.sealing),
           clock_(parts.clock),
           worker_(std::move(worker)) {}
 
@@ -36,6 +37,9 @@ class DaemonOrders {
     /// Another daemon's chain, for which this one is witness.
     [[nodiscard]] boost::asio::awaitable<Answer> record_head(http::Exchange& exchange) const;
 
+    /// Answers once sealing anew has begun.
+    [[nodiscard]] boost::asio::awaitable<Answer> rekey(http::Exchange& exchange) const;
+
     enum class Delivery : std::uint8_t { pause, resume };
     [[nodiscard]] boost::asio::awaitable<Answer> deliver(http::Exchange& exchange, Delivery wish) const;
 
@@ -45,6 +49,7 @@ class DaemonOrders {
     Control& control_;
     store::OperatorView& decisions_;
     store::AuditLog& audit_;
+    store::Sealing& sealing_;
     const model::Clock& clock_;
     boost::asio::any_io_executor worker_;
 };

@@ -101,6 +101,41 @@ void write_certificate(JsonWriter& json, const CertificateStatus& certificate) {
         .close_object();
 }
 
+void write_sealing(JsonWriter& json, const store::SealingStatus& sealing) {
+    json.key("encryption")
+        .open_object()
+        .boolean("on", sealing.on)
+        .text("key", sealing.key)
+        .text("newest_key", sealing.newest)
+        .boolean("working", sealing.working)
+        .number("part", sealing.part)
+        .number("parts", sealing.parts)
+        .number("percent", sealing.percent)
+        .boolean("remains", sealing.remains)
+        .number("unreadable", sealing.unreadable)
+        .close_object();
+}
+
+void write_sealing_alarms(JsonWriter& json, const store::SealingStatus& sealing) {
+    if (sealing.unreadable != 0) {
+        json.text(
+            std::to_string(sealing.unreadable) +
+            " time(s) a record of the store was not what was sealed, and was passed over: somebody changed it, or "
+            "the disk; see the log");
+    }
+    if (sealing.on && !sealing.working && sealing.key != sealing.newest) {
+        json.text("the store is sealed under the master key " + sealing.key +
+                  ", and the first of encryption.key_files "
+                  "is " +
+                  sealing.newest + ": `lihandoverctl rekey`");
+    }
+    if (sealing.remains && !sealing.working) {
+        json.text(
+            "pages of store.db that are not in use may still hold what was there before encryption was turned "
+            "on; the log says how to remove it");
+    }
+}
+
 }  // namespace
 
 void write_report(JsonWriter& json, const ReloadReport& report) {
@@ -137,6 +172,8 @@ Answer StatusResource::write(const Status& status, Readiness readiness) const {
     write_store(json, statistics);
     const audit::Head head = parts_.audit.head();
     json.key("audit").open_object().number("entries", head.number).text("head", base::to_hex(head.hash)).close_object();
+    const store::SealingStatus sealing = parts_.sealing.status();
+    write_sealing(json, sealing);
     write_destinations(json, status, statistics);
     json.key("warrants")
         .open_object()
@@ -160,6 +197,7 @@ Answer StatusResource::write(const Status& status, Readiness readiness) const {
         json.text(alarm);
     }
     write_review_alarm(json, status);
+    write_sealing_alarms(json, sealing);
     json.close_array().close_object();
     result.body += '\n';
     return result;

@@ -233,8 +233,8 @@ void Application::accept_clock() {
 }
 
 model::Status Application::load_warrants(const std::shared_ptr<const Assembly>& assembly) {
-    parts_.keeper =
-        std::make_unique<WarrantKeeper>(parts_.store->warrant_register(), assembly->configuration.warrants_dir, clock_);
+    parts_.keeper = std::make_unique<WarrantKeeper>(parts_.store->warrant_register(), parts_.store->sealing(),
+                                                    assembly->configuration.warrants_dir, clock_);
     const auto restored = parts_.keeper->restore();
     if (!restored) {
         return restored.error();

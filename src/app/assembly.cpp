@@ -110,6 +110,20 @@ class Builder {
         assembly_.signing_key = std::move(*key);
     }
 
+    void master_keys() {
+        std::set<std::string> ids;
+        for (const std::string& path : assembly_.configuration.encryption.key_files) {
+            auto key = store::MasterKey::read(path);
+            if (!key) {
+                add_problem("encryption.key_files", key.error().message);
+            } else if (!ids.insert(key->id()).second) {
+                add_problem("encryption.key_files", path + ": another file holds the same key");
+            } else {
+                assembly_.master_keys.push_back(std::move(*key));
+            }
+        }
+    }
+
     /// Nothing else suffers from a group that is missing: nobody may look at content until it is there.
     void reviewers() {
         const std::string& group = assembly_.configuration.admin.reviewers;
@@ -314,6 +328,7 @@ Assembled assemble(const std::string& config_file, model::Instant now, Strictnes
     builder.object_server();
     builder.binary_routes();
     builder.signing_key();
+    builder.master_keys();
     builder.reviewers();
     builder.schemas();
     config::sort_by_place(result.problems);

@@ -15,6 +15,7 @@
 #include "lihandover/model/item.hpp"
 #include "lihandover/model/time.hpp"
 #include "lihandover/objectserver/objectserver.hpp"
+#include "lihandover/store/sealing.hpp"
 #include "lihandover/tls/context.hpp"
 #include "lihandover/warrants/loader.hpp"
 #include "tls_ends.hpp"
@@ -33,6 +34,8 @@ struct Assembly {
     std::map<std::string, std::shared_ptr<const intake::BinaryRoute>> binary_routes;
     /// By destination name.
     std::map<std::string, model::Profile> profiles;
+    /// Of encryption.key_files.
+    std::vector<store::MasterKey> master_keys;
     /// Null where audit.signing_key is not given.
     std::shared_ptr<const audit::SigningKey> signing_key;
     /// Destinations whose certificate, key or CA could not be read so far; they are paused.

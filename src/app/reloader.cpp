@@ -341,10 +341,17 @@ model::Result<WarrantsLoaded> Reloader::take(const Assembly& next, const Assembl
         }
     }
     removes = united.destinations.size() > next.delivery.destinations.size();
+    if (const model::Status taken = parts_.store->sealing().use(next.master_keys); !taken) {
+        return model::prefixed("encryption.key_files: ", taken.error());
+    }
     if (const model::Status reconfigured = parts_.delivery->reconfigure(std::move(united)); !reconfigured) {
+        static_cast<void>(parts_.store->sealing().use(before.master_keys));
         return reconfigured.error();
     }
     auto loaded = parts_.keeper->load(next, request.who, request.confirm_ended);
+    if (!loaded) {
+        static_cast<void>(parts_.store->sealing().use(before.master_keys));
+    }
     if (!loaded && !parts_.delivery->reconfigure(before.delivery)) {
         log_error(config_file_ + ": the destinations could not be put back as they were");
     }

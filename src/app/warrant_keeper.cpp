@@ -201,8 +201,9 @@ std::optional<model::Error> destination_missing(const Assembly& assembly, const 
 
 }  // namespace
 
-WarrantKeeper::WarrantKeeper(store::Register& kept, std::string directory, const model::Clock& clock)
-    : register_(kept), clock_(clock), loader_(directory), directory_(std::move(directory)) {}
+WarrantKeeper::WarrantKeeper(store::Register& kept, const store::Sealing& sealing, std::string directory,
+                             const model::Clock& clock)
+    : register_(kept), sealing_(sealing), clock_(clock), loader_(directory), directory_(std::move(directory)) {}
 
 model::Result<std::string> WarrantKeeper::restore() {
     auto kept = register_.warrants();
@@ -293,7 +294,13 @@ model::Result<std::shared_ptr<const intake::Snapshot>> WarrantKeeper::make_snaps
 model::Result<WarrantsLoaded> WarrantKeeper::load(const Assembly& assembly, const std::string& who,
                                                   bool confirm_ended) {
     const config::Configuration& configuration = assembly.configuration;
-    loader_.keep_cache_in(configuration.state_dir + "/warrants.cache");
+    warrants::CacheCipher cipher;
+    if (sealing_.status().on) {
+        constexpr std::string_view name = "warrants.cache";
+        cipher.seal = [this](std::string_view bytes) { return sealing_.seal(name, bytes); };
+        cipher.unseal = [this](std::string_view bytes) { return sealing_.unseal(name, bytes); };
+    }
+    loader_.keep_cache_in(configuration.state_dir + "/warrants.cache", std::move(cipher));
     const std::size_t needed = approvals_needed(configuration);
     std::set<warrants::Digest> approved;
     for (const store::StoredPendingWarrant& entry : waiting_) {

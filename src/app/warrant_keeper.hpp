@@ -13,6 +13,7 @@
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
 #include "lihandover/store/register.hpp"
+#include "lihandover/store/sealing.hpp"
 #include "lihandover/warrants/loader.hpp"
 
 namespace lihandover::app {
@@ -40,7 +41,8 @@ struct WarrantsLoaded {
 /// records, and makes the snapshot that intake matches with. One load at a time, on a thread that may block.
 class WarrantKeeper {
   public:
-    WarrantKeeper(store::Register& kept, std::string directory, const model::Clock& clock = model::system_clock());
+    WarrantKeeper(store::Register& kept, const store::Sealing& sealing, std::string directory,
+                  const model::Clock& clock = model::system_clock());
 
     /// Before the first load: takes from the store what was in force when the daemon stopped.
     /// An error: the store cannot be read. A start must end then, since what was revoked would be in force again. The
@@ -75,6 +77,7 @@ class WarrantKeeper {
                                                                                        const warrants::Reload& reload);
 
     store::Register& register_;
+    const store::Sealing& sealing_;
     const model::Clock& clock_;
     warrants::Loader loader_;
     admin::RevocationList revocations_;                  ///< as the store has them

@@ -192,6 +192,7 @@ model::Status open_store(Parts& parts, const Assembly& assembly) {
     options.record_retention = std::chrono::duration_cast<std::chrono::seconds>(configuration.store.record_retention);
     options.commit_timeout = configuration.store.commit_timeout;
     options.audit = audit_settings(assembly);
+    options.master_keys = assembly.master_keys;
     auto opened = store::Store::open(options, parts.clock);
     if (!opened) {
         return opened.error();
@@ -233,10 +234,11 @@ model::Status create_parts(Parts& parts, const Assembly& assembly, admin::Contro
         parts.copier = std::make_unique<intake::FileCopier>(root, parts.store->object_intake(),
                                                             parts.metrics.objects_lost(), parts.clock);
     }
-    auto admin = admin::Admin::listen(
-        parts.intake_io.get_executor(), assembly.configuration.admin,
-        {control, parts.store->operator_view(), parts.store->audit_log(), parts.store->warrant_register(),
-         parts.store->item_intake(), parts.metrics, parts.clock, parts.workers.get_executor()});
+    auto admin =
+        admin::Admin::listen(parts.intake_io.get_executor(), assembly.configuration.admin,
+                             {control, parts.store->operator_view(), parts.store->audit_log(), parts.store->sealing(),
+                              parts.store->warrant_register(), parts.store->item_intake(), parts.metrics, parts.clock,
+                              parts.workers.get_executor()});
     if (!admin) {
         return model::prefixed("admin: ", admin.error());
     }

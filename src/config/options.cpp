@@ -93,6 +93,19 @@ Schema<Audit> audit_schema() {
                 &Audit::checkpoint_interval, duration_type(seconds(1), days(7)));
 }
 
+Schema<Encryption> encryption_schema() {
+    constexpr std::size_t most = 16;
+    return Schema<Encryption>().option(
+        {.name = "key_files",
+         .help = "Master keys: files of 64 random hex digits (`openssl rand -hex 32`), closed to others. The first one "
+                 "seals, all of them open; `lihandoverctl rekey` seals everything anew under the first one, and says "
+                 "when the others can go. Absent: the store is not encrypted. The first time needs a restart; a store "
+                 "that is encrypted stays so (docs/store.md, Encryption at rest).",
+         .example = "[/etc/lihandoverd/keys/2026-11.key]",
+         .reloadable = true},
+        &Encryption::key_files, list_type(path_type(), 1, most));
+}
+
 /// One identifier under its type's name, as in a warrant file.
 Type<TestTarget> test_target_type() {
     auto read = [](Reader& reader, const YamlNode& node, TestTarget& out) {
@@ -386,6 +399,10 @@ const Schema<Configuration>& configuration_schema() {
                     &Configuration::late_events, duration_type(seconds(0), days(366)))
             .section({.name = "store", .help = "The durable state."}, &Configuration::store, store_schema())
             .section({.name = "audit", .help = "The chain of audit entries."}, &Configuration::audit, audit_schema())
+            .section({.name = "encryption",
+                      .help = "Content and identifiers in `state_dir`, sealed with keys that are "
+                              "elsewhere."},
+                     &Configuration::encryption, encryption_schema())
             .section({.name = "csp_schema", .help = "How LEAs learn the schema of our CSP-defined part."},
                      &Configuration::csp_schema, csp_schema_schema())
             .map({.name = "destinations",

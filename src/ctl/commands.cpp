@@ -8,6 +8,7 @@
 #include <functional>
 #include <iostream>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "lihandover/base/hex.hpp"
@@ -326,6 +327,12 @@ int show_status(const Options& options) {
         std::cout << "audit: " << count_of(audit, "entries") << " entries, head " << printable(text_of(audit, "head"))
                   << '\n';
     }
+    if (dom::element encryption; body["encryption"].get(encryption) == simdjson::SUCCESS && flag_of(encryption, "on")) {
+        std::cout << "encryption: under the master key " << printable(text_of(encryption, "key"))
+                  << (flag_of(encryption, "working") ? ", being sealed: " + number_of(encryption, "percent") + " %"
+                                                     : std::string())
+                  << '\n';
+    }
     dom::element report;
     if (body["last_reload"].get(report) == simdjson::SUCCESS && report.is_object()) {
         std::cout << "last ";
@@ -622,6 +629,40 @@ int decide_warrant(const Options& options, const std::string& command) {
         }
         return "approved by " + number_of(result, "approvals") + " of " + number_of(result, "needed");
     });
+}
+
+int rekey(const Options& options) {
+    if (const int begun = give_order(options, "rekey", decision_timeout,
+                                     [](dom::element) { return "sealing the store anew has begun"; });
+        begun != 0 || options.no_wait) {
+        return begun;
+    }
+    std::string shown;
+    while (true) {
+        const auto answer = Connection(options.socket).get("/v1/status");
+        if (!answer.ok()) {
+            return complain(answer);
+        }
+        dom::parser parser;
+        dom::element status;
+        dom::element encryption;
+        if (parser.parse(answer.body).get(status) != simdjson::SUCCESS ||
+            status["encryption"].get(encryption) != simdjson::SUCCESS) {
+            return complain("the daemon's answer makes no sense");
+        }
+        if (!flag_of(encryption, "working")) {
+            if (!options.json) {
+                std::cout << "done: the master key " << printable(text_of(encryption, "key"))
+                          << " opens the store, and no other is needed\n";
+            }
+            return std::cout.flush() ? 0 : complain("the output cannot be written");
+        }
+        const std::string percent = number_of(encryption, "percent") + " %";
+        if (!options.json && percent != std::exchange(shown, percent)) {
+            std::cout << percent << std::endl;
+        }
+        std::this_thread::sleep_for(std::chrono::seconds(1));
+    }
 }
 
 int accept_clock(const Options& options) {

@@ -34,8 +34,9 @@ struct Options {
     std::uint64_t accepted_unsigned = 0;
     std::string format = "csv";
     std::vector<std::string> heads;
-    std::string head;  ///< of another daemon's chain, in words
-    std::string form;  ///< of content, document or text
+    std::string head;      ///< of another daemon's chain, in words
+    bool no_wait = false;  ///< of rekey
+    std::string form;      ///< of content, document or text
 };
 
 // Each prints its result to stdout, or what went wrong to stderr, and returns the exit status: 0 only if everything
@@ -57,6 +58,8 @@ inline constexpr int status_doubtful = 2;
 /// `command` is approve-warrant or refuse-warrant.
 [[nodiscard]] int decide_warrant(const Options& options, const std::string& command);
 [[nodiscard]] int accept_clock(const Options& options);
+/// Seals the store under the first master key, and shows how far that is, to its end.
+[[nodiscard]] int rekey(const Options& options);
 /// `command` is pause or resume.
 [[nodiscard]] int order_delivery(const Options& options, const std::string& command);
 

@@ -162,6 +162,9 @@ void declare(CLI::App& app, Options& options, std::function<int()>& command) {
     clock->require_subcommand(1);
     auto* const accept = clock->add_subcommand("accept", "say that the wall clock is right");
     accept->callback([&] { command = [&] { return ctl::accept_clock(options); }; });
+    auto* const rekey = app.add_subcommand("rekey", "seal the store under the first of encryption.key_files");
+    rekey->add_flag("--no-wait", options.no_wait, "do not wait until it is done; `status` shows how far it is");
+    rekey->callback([&] { command = [&] { return ctl::rekey(options); }; });
     declare_warrants(app, options, command);
     declare_record(app, options, command);
 

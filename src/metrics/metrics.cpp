@@ -60,6 +60,11 @@ class Samples : public Scrape {
         set(Metric::audit_entries, {}, number);
         set_flag(Metric::audit_restore_unrecorded, restore_unrecorded);
     }
+    void sealing(bool on, bool working, std::uint64_t unreadable) override {
+        set_flag(Metric::encryption_on, on);
+        set_flag(Metric::encryption_working, working);
+        set(Metric::records_unreadable, {}, unreadable);
+    }
     void object_bytes(std::uint64_t bytes) override { set(Metric::object_bytes, {}, bytes); }
     void store_bytes(std::uint64_t used, std::uint64_t maximum) override {
         set(Metric::store_bytes, {}, used);

@@ -1,18 +1,14 @@
 #include "psk.hpp"
 
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <memory>
 #include <utility>
 
-#include "lihandover/base/hex.hpp"
+#include "lihandover/base/key_file.hpp"
 #include "pem.hpp"
 
 namespace lihandover::tls {
@@ -20,65 +16,13 @@ namespace {
 
 constexpr std::size_t least_key = 16;
 constexpr std::size_t most_key = 64;
-constexpr std::size_t max_key_file = 1024;
 /// What a server pretends to have for an identity that it does not know.
 constexpr std::size_t nobodys_key = 32;
 
-class Descriptor {
-  public:
-    explicit Descriptor(int number) : number_(number) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (number_ >= 0) {
-            ::close(number_);
-        }
-    }
-    [[nodiscard]] int number() const { return number_; }
-
-  private:
-    int number_;
-};
-
-/// Whether the file may hold a key; the reason if not.
-std::string objection_to(int descriptor) {
-    struct stat status {};
-    if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-        return "is no regular file";
-    }
-    if ((status.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
-        return "is open to others, or its group may write to it; mode 0640 at most is needed";
-    }
-    if (status.st_size > static_cast<off_t>(max_key_file)) {
-        return "is larger than a key is";
-    }
-    return {};
-}
-
 model::Result<Secret> read_key(const std::string& path) {
-    const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)};
-    if (file.number() < 0) {
-        return error_of(path, "cannot be opened: " + errno_text(errno));
-    }
-    if (const std::string objection = objection_to(file.number()); !objection.empty()) {
-        return error_of(path, objection);
-    }
-    std::array<char, max_key_file> buffer{};
-    const ssize_t count = ::read(file.number(), buffer.data(), buffer.size());
-    std::string_view digits{buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))};
-    while (!digits.empty() && (digits.back() == '\n' || digits.back() == '\r' || digits.back() == ' ')) {
-        digits.remove_suffix(1);
-    }
     std::vector<unsigned char> bytes;
-    bytes.reserve(most_key);
-    const bool good = digits.size() % 2 == 0 && digits.size() >= 2 * least_key && digits.size() <= 2 * most_key &&
-                      base::is_hex(digits);
-    for (; good && !digits.empty(); digits.remove_prefix(2)) {
-        bytes.push_back(static_cast<unsigned char>(base::hex_byte(digits)));
-    }
-    OPENSSL_cleanse(buffer.data(), buffer.size());
-    if (!good) {
-        return error_of(path, "holds no key; 32 to 128 hex digits on one line are needed");
+    if (const std::string objection = base::read_key_file(path, least_key, most_key, bytes); !objection.empty()) {
+        return error_of(path, objection);
     }
     return model::Result<Secret>{boost::system::in_place_value, std::move(bytes)};
 }

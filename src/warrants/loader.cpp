@@ -190,7 +190,8 @@ struct Loader::Impl {
     std::vector<Unreadable> still_unreadable;            ///< as of the last reload
     std::vector<Revocation> revocations;                 ///< as of the last accepted reload, by their pairs
     std::string cache_file;                              ///< empty: none is kept
-    std::optional<ParseCache> before_start;              ///< read for the first reload
+    CacheCipher cache_cipher;
+    std::optional<ParseCache> before_start;  ///< read for the first reload
     std::size_t parsed_since_cached = 0;
 
     void take_good_file(CachedFile& file, const Occasion& occasion, const Known& known, Reload& result);
@@ -238,7 +239,7 @@ void Loader::Impl::read_files(const Listing& listing, const Destinations& destin
         return nullptr;
     };
     if (!before_start) {
-        before_start = cache_file.empty() ? ParseCache{} : read_parse_cache(cache_file);
+        before_start = cache_file.empty() ? ParseCache{} : read_parse_cache(cache_file, cache_cipher);
     }
     const FileCache::Work work = cache.update(listing.files, *before_start, by_digest);
     before_start->entries = {};  // the files are in memory now
@@ -417,8 +418,9 @@ Loader::Loader(std::string directory) : impl_(std::make_unique<Impl>(std::move(d
 
 Loader::~Loader() = default;
 
-void Loader::keep_cache_in(std::string file) {
+void Loader::keep_cache_in(std::string file, CacheCipher cipher) {
     impl_->cache_file = std::move(file);
+    impl_->cache_cipher = std::move(cipher);
 }
 
 model::Status Loader::restore(const std::vector<Remembered>& remembered, std::vector<Revocation> revocations) {
@@ -519,7 +521,7 @@ std::shared_ptr<const std::vector<InForce>> Loader::accept(Reload& reload) {
     const std::size_t files = impl_->cache.files().size();
     if (!impl_->cache_file.empty() && files >= many && impl_->parsed_since_cached >= files / 100) {
         // Where it cannot be written, the next start takes longer: no more.
-        static_cast<void>(write_parse_cache(impl_->cache_file, impl_->cache.to_cache()));
+        static_cast<void>(write_parse_cache(impl_->cache_file, impl_->cache.to_cache(), impl_->cache_cipher));
         impl_->parsed_since_cached = 0;
     }
     return impl_->accepted;

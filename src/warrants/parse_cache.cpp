@@ -104,8 +104,20 @@ const ParseCache::Entry* ParseCache::find(std::string_view name) const {
     return found != entries.end() && found->name == name ? &*found : nullptr;
 }
 
-ParseCache read_parse_cache(const std::string& path) {
-    const std::string bytes = contents_of(path);
+ParseCache read_parse_cache(const std::string& path, const CacheCipher& cipher) {
+    std::string bytes = contents_of(path);
+    if (cipher.unseal) {
+        ::unlink((path + ".new").c_str());  // what a crash left
+    }
+    if (cipher.unseal && !bytes.empty()) {
+        auto opened = cipher.unseal(bytes);
+        if (!opened) {
+            // Of a time when it was not encrypted: names of files may tell who is a target.
+            ::unlink(path.c_str());
+            return {};
+        }
+        bytes = std::move(*opened);
+    }
     if (bytes.size() < header_size + sizeof(Digest)) {
         return {};
     }
@@ -131,7 +143,7 @@ ParseCache read_parse_cache(const std::string& path) {
     return rest.empty() && sorted ? cache : ParseCache{};
 }
 
-model::Status write_parse_cache(const std::string& path, const ParseCache& cache) {
+model::Status write_parse_cache(const std::string& path, const ParseCache& cache, const CacheCipher& cipher) {
     std::string bytes = header();
     bytes.reserve(header_size + cache.entries.size() * (fixed_size + 32) + sizeof(Digest));
     for (const ParseCache::Entry& entry : cache.entries) {
@@ -146,6 +158,9 @@ model::Status write_parse_cache(const std::string& path, const ParseCache& cache
         bytes += entry.name;
     }
     append(bytes, sha256(bytes));
+    if (cipher.seal) {
+        bytes = cipher.seal(bytes);
+    }
     const std::string fresh = path + ".new";
     base::Descriptor file(
         ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));  // NOLINT(*-vararg)

@@ -9,6 +9,7 @@
 
 #include "lihandover/config/yaml.hpp"
 #include "lihandover/model/result.hpp"
+#include "lihandover/warrants/loader.hpp"
 #include "lihandover/warrants/warrant.hpp"
 
 namespace lihandover::warrants {
@@ -25,7 +26,7 @@ using ShortDigest = std::array<std::uint8_t, 16>;
 ///
 /// The file: 16 bytes of magic with the version, then for each warrant file in the order of their names 16 bytes of
 /// its stamp's digest, 16 of its text's, 32 of its warrant's, two of the length of its name (least significant first)
-/// and the name; at the end the SHA-256 of all that.
+/// and the name; at the end the SHA-256 of all that. Where the store is encrypted, all of it is sealed.
 struct ParseCache {
     struct Entry {
         std::string name;
@@ -39,8 +40,9 @@ struct ParseCache {
 };
 
 /// Empty if there is none, or none that this version of the program can trust.
-[[nodiscard]] ParseCache read_parse_cache(const std::string& path);
+[[nodiscard]] ParseCache read_parse_cache(const std::string& path, const CacheCipher& cipher = {});
 /// Replaces the file. Not synced: one that is lost is written again.
-[[nodiscard]] model::Status write_parse_cache(const std::string& path, const ParseCache& cache);
+[[nodiscard]] model::Status write_parse_cache(const std::string& path, const ParseCache& cache,
+                                              const CacheCipher& cipher = {});
 
 }  // namespace lihandover::warrants

@@ -546,11 +546,27 @@ TEST_F(ControlApiTest, TakesAThousandIdsAtOnce) {
     EXPECT_EQ(post("/v1/retry", "{\"ids\":[" + list + ",\"" + model::Uuid::random().to_string() + "\"]}").status, 400U);
 }
 
+TEST_F(ControlApiTest, SealingAnewIsForAStoreThatIsEncrypted) {
+    start();
+    EXPECT_EQ(post("/v1/rekey", "{}").status, 409U);
+    EXPECT_EQ(post("/v1/rekey", R"({"destination":"lea-one"})").status, 400U);
+    EXPECT_TRUE(store_.sealing().rekeyed_by.empty());
+    store_.sealing().said = {true, "0123", "4567", false, 0, 15, 100, true, 2};
+    EXPECT_EQ(post("/v1/rekey", R"({"operator":"anna"})").status, 200U);
+    ASSERT_EQ(store_.sealing().rekeyed_by.size(), 1U);
+    EXPECT_EQ(store_.sealing().rekeyed_by[0], "anna (uid " + user() + ")");
+    const Json status(get("/v1/status").body);
+    EXPECT_EQ(status.text("/encryption/key"), "0123");
+    EXPECT_EQ(status.text("/encryption/newest_key"), "4567");
+    EXPECT_EQ(status.number("/encryption/unreadable"), 2);
+    EXPECT_EQ(status.size("/alarms"), 3U) << "records that were changed, a new key that is not used, and remains";
+}
+
 TEST_F(ControlApiTest, FailsToStartWhereItCannotListen) {
     config::Admin options;
     options.listen.port = 0;
     options.control_socket = directory_ + "/nowhere/control.sock";
-    const Parts parts{control_,        store_.items(), store_.audit(), store_.profiles(),
+    const Parts parts{control_,        store_.items(), store_.audit(), store_.sealing(),       store_.profiles(),
                       store_.intake(), metrics_,       clock_,         workers_.get_executor()};
     const auto socket = Admin::listen(io_.get_executor(), options, parts);
     ASSERT_FALSE(socket);

@@ -125,8 +125,8 @@ class AdminTest : public testing::Test {
         options.listen.port = 0;
         options.control_socket = socket_;
         auto admin = Admin::listen(io_.get_executor(), options,
-                                   Parts{control_, store_.items(), store_.audit(), store_.profiles(), store_.intake(),
-                                         metrics_, clock_, workers_.get_executor()});
+                                   Parts{control_, store_.items(), store_.audit(), store_.sealing(), store_.profiles(),
+                                         store_.intake(), metrics_, clock_, workers_.get_executor()});
         ASSERT_TRUE(admin) << admin.error().message;
         admin_ = std::move(*admin);
         admin_->start();

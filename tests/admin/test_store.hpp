@@ -15,6 +15,7 @@ class TestStore {
 
     [[nodiscard]] store::OperatorView& items() { return store_.operator_view(); }
     [[nodiscard]] store::AuditLog& audit() { return store_.audit_log(); }
+    [[nodiscard]] store::test::FakeSealing& sealing() { return store_.sealing(); }
     [[nodiscard]] const store::Register& profiles() { return store_.warrant_register(); }
     [[nodiscard]] const store::ItemIntake& intake() { return store_.item_intake(); }
 

@@ -45,7 +45,7 @@ class WarrantKeeperTest : public testing::Test {
         auto opened = store::Store::open(options, model::system_clock());
         ASSERT_TRUE(opened) << opened.error().message;
         store_ = std::move(*opened);
-        keeper_ = std::make_unique<WarrantKeeper>(store_->warrant_register(), warrants(), clock_);
+        keeper_ = std::make_unique<WarrantKeeper>(store_->warrant_register(), store_->sealing(), warrants(), clock_);
     }
     void end() {
         keeper_.reset();

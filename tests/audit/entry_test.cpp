@@ -19,6 +19,8 @@ TEST(AuditEntry, NumbersOnDiskStay) {
     EXPECT_EQ(static_cast<int>(Kind::item_held), 26);
     EXPECT_EQ(static_cast<int>(Kind::content_shown), 29);
     EXPECT_EQ(name_of(Kind::content_shown), "content_shown");
+    EXPECT_EQ(static_cast<int>(Kind::store_sealed), 30);
+    EXPECT_EQ(name_of(Kind::store_sealed), "store_sealed");
     EXPECT_EQ(static_cast<int>(Refusal::Kind::expired), 3);
     EXPECT_EQ(name_of(Refusal::Kind::unreadable), "unreadable");
 }

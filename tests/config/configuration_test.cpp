@@ -92,7 +92,7 @@ schema_validation: yes
     EXPECT_EQ(problems_of(text), R"(f:1:6: csp.unique_identifier: missing; it has no default
 f:1:21: csp.country_code: a country code is two capital letters, or XX (found "xx")
 f:2:12: state_dir: an absolute path of at most 4095 bytes is needed (found "var")
-f:3:1: unknown key; allowed: csp, state_dir, warrants_dir, warrants, review_alarm, intake, matching, late_events, store, audit, csp_schema, destinations, objectserver, admin, schema_validation, schemas_dir, tls_reload_interval, clock_tolerance, clock_trust, shutdown_timeout or log_level (found "max_sise")
+f:3:1: unknown key; allowed: csp, state_dir, warrants_dir, warrants, review_alarm, intake, matching, late_events, store, audit, encryption, csp_schema, destinations, objectserver, admin, schema_validation, schemas_dir, tls_reload_interval, clock_tolerance, clock_trust, shutdown_timeout or log_level (found "max_sise")
 f:6:50: intake.http[0].tls.private_key: missing; it has no default
 f:6:50: intake.http[0].tls.client_ca: missing; it has no default
 f:6:50: intake.http[0].tls: not for a Unix socket; its mode and group say who may talk

@@ -197,6 +197,7 @@ std::string other_value(const OptionRow& row) {
         {"clock_tolerance", "7m"},
         {"tls_reload_interval", "7m"},
         {"clock_trust", "always"},
+        {"encryption.key_files", "[/etc/other.key]"},
         {"shutdown_timeout", "7s"}};
     if (const auto found = by_path.find(row.path); found != by_path.end()) {
         return found->second;

@@ -44,7 +44,7 @@ KINDS = ("warrant_in_force", "warrant_changed", "warrant_ended", "item_made", "i
          "object_retried", "object_rejected", "object_expired",
          "item_set_aside", "object_set_aside", "destination_paused", "destination_resumed", "clock_accepted",
          "head_recorded", "store_restored", "warrant_revoked", "warrant_pending", "warrant_approved", "warrant_refused",
-         "item_held", "item_approved", "item_disapproved", "content_shown")
+         "item_held", "item_approved", "item_disapproved", "content_shown", "store_sealed")
 OBJECT_STATES = ("attached", "offered", "queued", "refused", "set_aside")
 EXPIRY = re.compile(rb"<((?:\w+:)?expiry)>[^<]*</")
 
@@ -449,6 +449,14 @@ class Episode:
                     if each[2] == lea.plan["name"]:
                         each[1] = each[1] or time.monotonic()
 
+    def add_master_key(self):
+        """The first from now on; the others open what was sealed before."""
+        keys = self.daemon.configuration.setdefault("encryption", {"key_files": []})["key_files"]
+        path = os.path.join(self.directory, f"master-{len(keys)}.key")
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
+            file.write(os.urandom(32).hex())
+        keys.insert(0, path)
+
     def configure(self):
         plan, daemon = self.plan, self.daemon
         configuration = daemon.configuration
@@ -476,6 +484,8 @@ class Episode:
         configuration["store"] = {"commit_timeout": plan["commit_timeout"]}
         if plan["max_bytes"]:
             configuration["store"]["max_bytes"] = plan["max_bytes"]
+        if plan["encrypted"]:
+            self.add_master_key()
         configuration["objectserver"] = {
             "listen": f"127.0.0.1:{self.object_port}", "public_url": f"https://127.0.0.1:{self.object_port}/objects/",
             "tls": {"certificate": harness.Certificates.path("objects.pem"),
@@ -655,6 +665,12 @@ class Episode:
     def search_state(self):
         """After a crash, before the next start."""
         self.search(6, "events under no warrant", self.plan["unmatched"], self.daemon.state)
+        if self.plan["encrypted"]:
+            for what, words in (("content", [self.plan["matched"]]), ("target identifiers", self.plan["targets"]),
+                                ("LIIDs", [w["liid"] for w in self.plan["warrants"]]),
+                                ("an LEA's words", [self.plan["words"]])):
+                for word in words:
+                    self.search(12, f"{what}, with encryption", word, self.daemon.state)
 
     def search_told(self, text, where):
         """What is told to anybody but the LEA and the operator."""
@@ -847,9 +863,10 @@ class Episode:
         again = self.all_items()
         if [each["id"] for each in again] != [each["id"] for each in listed]:
             self.trouble(2, "the same items to wait after a restart", f"{len(listed)} before, {len(again)} after")
+        entries = [line for line in map(json.loads, self.daemon.ctl("audit", "export").splitlines()) if "kind" in line]
         self.supervisor.over.set()
         self.supervisor.stop()
-        evidence["store"] = self.read_store()
+        evidence["store"] = self.read_store(entries)
         evidence["events"], evidence["answers"] = self.ledger.evidence(self.warrants)
         self.search(6, "events under no warrant", self.plan["unmatched"], self.daemon.directory, self.daemon.state,
                     *(lea.directory for lea in self.leas.values()))
@@ -910,14 +927,13 @@ class Episode:
             "lost": lost, "valid": item.valid, "invalid": item.problem,
         }
 
-    def read_store(self):
+    def read_store(self, entries):
+        """`entries` as exported."""
         def text(value):
             return str(uuid.UUID(bytes=bytes(value))) if value else None
         connection = sqlite3.connect(os.path.join(self.daemon.state, "store.db"))
         try:
             integrity = connection.execute("PRAGMA integrity_check").fetchone()[0]
-            lanes = {number: [destination, liid] for number, destination, liid in
-                     connection.execute("SELECT id, destination, liid FROM lane")}
             records = [{"id": i, "kind": KINDS[kind], "lane": lane, "object_id": text(o), "level": level,
                         "sequence": sequence} for i, kind, lane, o, level, sequence in connection.execute(
                             "SELECT id, kind, lane, object_id, level_id, sequence FROM record ORDER BY id")]
@@ -928,6 +944,9 @@ class Episode:
                            "SELECT o.uuid, o.state, o.item_uuid, b.file FROM object o JOIN blob b ON b.id = o.blob")]
         finally:
             connection.close()
+        # The database may hold LIIDs sealed.
+        about = {entry["id"]: [entry["destination"], entry["liid"]] for entry in entries if "id" in entry}
+        lanes = {record["lane"]: about[record["object_id"]] for record in records if record["object_id"] in about}
         folder = os.path.join(self.daemon.state, "objects")
         files = [name.split(".")[0] for name in os.listdir(folder)]
         made = [{"id": r["id"], "lane": r["lane"], "object_id": r["object_id"], "level": r["level"],

@@ -104,6 +104,15 @@ def reconfigure(episode, fault):
                 daemon.write_configuration()
 
 
+def rekey(episode, _fault):
+    """Another master key, under which everything is sealed anew while all else goes on."""
+    with episode.lock:
+        episode.add_master_key()
+        episode.daemon.write_configuration()
+    reload_now(episode)
+    control(episode, "rekey", "--no-wait")
+
+
 def restore_configuration(episode):
     with episode.lock:
         for lea in episode.leas.values():
@@ -463,6 +472,6 @@ def clock_is_right(episode, fault):
 
 
 RUN = {function.__name__: function for function in (
-    kill, kill_starting, freeze, stop, reload, reconfigure, warrant_goes, warrant_spoiled, warrants_vanish, lea_kill,
+    kill, kill_starting, freeze, stop, reload, reconfigure, rekey, warrant_goes, warrant_spoiled, warrants_vanish, lea_kill,
     lea_freeze, lea_rules, poison, node, tolerated, buffers, capped, closer, front, proxy, lea_certificate, own_certificate,
     slow_clients, operator, disk_errors, disk_forgets, disk_hangs, disk_full, dns, clock, clock_start, clock_first)}

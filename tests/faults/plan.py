@@ -200,6 +200,7 @@ FAULTS = {
     "disk_full": (3, lambda chance, plan: {"leave": chance.choice([0, 4096, 200000, 1000000])}, DISK),
     "clock": (4, clock, CLOCK),
     "clock_start": (4, clock, CLOCK),
+    "rekey": (0, lambda chance, plan: {}, None),  # where the store is encrypted (draw_keys)
     "clock_first": (0, clock, CLOCK),  # begins with the episode, once at most
 }
 
@@ -283,6 +284,7 @@ def draw(seed, quick=False, only=()):
                                 "seed": chance.randrange(10**9)})
     plan["faults"] = one_by_one(chance, plan, only) if telling else all_at_once(chance, plan, quick, only)
     draw_points(random.Random(f"points of {seed}"), plan, telling)
+    draw_keys(random.Random(f"keys of {seed}"), plan, telling, only)
     return plan
 
 
@@ -300,6 +302,15 @@ def draw_points(chance, plan, telling):
         each["xid"].append(xid)
         plan["tasks"].setdefault(xid, []).append(f"{each['destination']}|{each['liid']}")
     plan["points"] = [{"seed": chance.randrange(10**9)} for _ in range(0 if telling else chance.choice([0, 1, 1, 2]))]
+
+
+def draw_keys(chance, plan, telling, only):
+    """Whether the store is encrypted at rest, and when it gets other keys."""
+    plan["encrypted"] = "rekey" in only or chance.random() < 0.4
+    if plan["encrypted"] and not telling and (not only or "rekey" in only):
+        plan["faults"] += [{"kind": "rekey", "at": round(chance.uniform(0, plan["duration"] - 1), 2), "for": 0}
+                           for _ in range(chance.randint(1 if "rekey" in only else 0, 3))]
+        plan["faults"].sort(key=lambda fault: fault["at"])
 
 
 def possible(plan, needs):

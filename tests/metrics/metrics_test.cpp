@@ -208,6 +208,7 @@ TEST(Metrics, ExpositionHasEveryDeclaredMetricOnceWithItsType) {
         scrape.store_bytes(0, 0);
         scrape.store_accepting(true);
         scrape.audit(7, false);
+        scrape.sealing(true, false, 0);
         scrape.repeats(2, 1);
         scrape.destination_paused("d", std::nullopt);
         scrape.uploads_paused("d", std::nullopt);

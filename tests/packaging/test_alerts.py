@@ -161,6 +161,7 @@ CASES = {
     "LihandoverRestoreUnrecorded": [is_one("lihandover_audit_restore_unrecorded")],
     "LihandoverAuditChainShorter": [Case({"lihandover_audit_entries": "900x20 400+1x60"},
                                          {"lihandover_audit_entries": "900x20 900+1x60"})],
+    "LihandoverRecordsUnreadable": [grows("lihandover_records_unreadable_total")],
     "LihandoverDownloadsUnrecorded": [grows("lihandover_downloads_unrecorded_total")],
     "LihandoverCertificateEnds": [
         Case({EXPIRY + OWN: seconds(13 * 86400)}, {EXPIRY + OWN: seconds(15 * 86400), EXPIRY + CRL: seconds(86400)},

@@ -351,7 +351,7 @@ TEST_F(Remains, OfDeletedContentCannotBeFoundNorOpened) {
         for (std::size_t slot = 0; slot < slots; ++slot) {
             SealKey key;
             EXPECT_TRUE(key.set(std::string_view(keys).substr(slot * SealKey::size, SealKey::size)));
-            if (unseal_content(key, row, bytes)) {
+            if (unseal_content(key, row, bytes, "")) {
                 return true;
             }
         }

@@ -655,10 +655,11 @@ TEST_F(Faulty, KeysOfACommitThatFoundNoSpaceAreFreeOnceAnotherIsOnTheDisk) {
     const auto directory = sqlite::StateDirectory::open(options_.directory).value();
     ASSERT_TRUE(directory.create_database());
     bool no_space = false;
-    const auto keys = sqlite::KeySlots::open(options_.directory, no_space).value();
     sqlite::Secret secret;
+    const auto keyring = std::make_shared<sqlite::Keyring>(secret, std::vector<MasterKey>());
+    const auto keys = sqlite::KeySlots::open(options_.directory, keyring, no_space).value();
     sqlite::Catalogue catalogue;
-    sqlite::Database database({&directory, &clock_, &secret, &catalogue,
+    sqlite::Database database({&directory, &clock_, &secret, keyring.get(), &catalogue,
                                sqlite::ObjectFiles::open(options_.directory, no_space).value(), keys,
                                std::chrono::hours(24), 1U << 20U});
     ASSERT_TRUE(database.open());
@@ -666,7 +667,7 @@ TEST_F(Faulty, KeysOfACommitThatFoundNoSpaceAreFreeOnceAnotherIsOnTheDisk) {
     std::uint32_t slot = 0;
     {
         auto transaction = database.begin();
-        slot = keys->take(key);
+        slot = keys->take_slot(key);
         transaction.effects.taken_slots.push_back(slot);
         static_cast<void>(database.tables().registers.lane(transaction, "lea", "LIID-1"));
         faults().fail(SQLITE_FULL);
@@ -683,7 +684,63 @@ TEST_F(Faulty, KeysOfACommitThatFoundNoSpaceAreFreeOnceAnotherIsOnTheDisk) {
     database.commit();
     EXPECT_TRUE(keys->sync_due());
     EXPECT_TRUE(keys->sync());
-    EXPECT_EQ(keys->take(key), slot);
+    EXPECT_EQ(keys->take_slot(key), slot);
+}
+
+// Old slots of content that was sealed anew are overwritten after a while. A database that is opened anew gives them to
+// others before.
+TEST_F(Faulty, SlotsThatWaitToBeOverwrittenAreNotOverwrittenUnderOthers) {
+    options_.master_keys.emplace_back(std::array<std::uint8_t, MasterKey::size>{1});
+    open();
+    ASSERT_EQ(submit(some(300)), Outcome::committed);
+    Answer<Outcome> begun;
+    store_->sealing().rekey("ann", begun.callback());
+    ASSERT_EQ(begun.get(), Outcome::committed);
+    ASSERT_TRUE(eventually([&] { return store_->sealing().status().part == store_->sealing().status().parts; }))
+        << "the last part waits for the slots";
+    faults().fail(SQLITE_IOERR_WRITE);
+    EXPECT_EQ(submit(some(1)), Outcome::failed);
+    faults().none();
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
+    ASSERT_EQ(submit(some(300)), Outcome::committed);
+    ASSERT_TRUE(eventually([&] {
+        clock_.advance(std::chrono::seconds(11));
+        return !store_->sealing().status().working;
+    }));
+    ASSERT_EQ(submit(some(300)), Outcome::committed);
+    for (const StoredItem& waiting : queued()) {
+        ASSERT_EQ(waiting.share, std::string(300, 'a')) << waiting.row;
+    }
+}
+
+// The commit of a new key may be on the disk although it was told to have failed. What was sealed before has to be
+// sealed anew from its beginning then, and both master keys are needed until that is known.
+TEST_F(Faulty, ANewKeyOfADoubtfulCommitLosesNothing) {
+    const MasterKey first(std::array<std::uint8_t, MasterKey::size>{1});
+    const MasterKey second(std::array<std::uint8_t, MasterKey::size>{2});
+    options_.master_keys = {first};
+    open();
+    ASSERT_TRUE(store_->warrant_register().change_warrants({{{"w.yaml", "lea", "LIID-1", "bytes"}}, {}, {}, "ann"}));
+    ASSERT_EQ(submit(some(100)), Outcome::committed);
+    ASSERT_TRUE(store_->sealing().use({second, first}));
+    const auto rekey = [&] { return call([&](Done done) { store_->sealing().rekey("ann", std::move(done)); }); };
+    ASSERT_EQ(rekey(), Outcome::committed);
+    ASSERT_TRUE(eventually([&] { return store_->sealing().status().part == store_->sealing().status().parts; }));
+    faults().fail(SQLITE_IOERR_FSYNC);
+    EXPECT_EQ(rekey(), Outcome::failed);
+    EXPECT_FALSE(store_->sealing().use({first})) << "the disk may need the second one";
+    faults().none();
+    ASSERT_TRUE(eventually([&] {
+        clock_.advance(std::chrono::seconds(11));
+        return !store_->sealing().status().working;
+    }));
+    options_.master_keys = {second};
+    reopen();
+    EXPECT_EQ(store_->warrant_register().warrants().value().size(), 1U);
+    EXPECT_EQ(store_->sealing().status().unreadable, 0U);
+    for (const StoredItem& waiting : queued()) {
+        ASSERT_EQ(waiting.share, std::string(300, 'a')) << waiting.row;
+    }
 }
 
 TEST_F(Faulty, AtAFileSizeLimitFailsItemsAndLetsDeliveriesThrough) {

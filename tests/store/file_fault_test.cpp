@@ -48,7 +48,9 @@ class KeysOnAFailingDisk : public FileFaultTest {
     void SetUp() override {
         FileFaultTest::SetUp();
         bool no_space = false;
-        keys_ = KeySlots::open(directory_.path(), no_space).value();
+        keys_ =
+            KeySlots::open(directory_.path(), std::make_shared<Keyring>(secret_, std::vector<MasterKey>()), no_space)
+                .value();
         keys_->begin_stocktaking();
         keys_->end_stocktaking();
     }
@@ -60,7 +62,7 @@ class KeysOnAFailingDisk : public FileFaultTest {
             SealKey key;
             std::uint32_t slot = 0;
             try {
-                slot = keys_->take(key);
+                slot = keys_->take_slot(key);
             } catch (const SqlFailure&) {
                 break;
             }
@@ -75,7 +77,7 @@ class KeysOnAFailingDisk : public FileFaultTest {
     }
     std::uint32_t take() {
         SealKey key;
-        return keys_->take(key);
+        return keys_->take_slot(key);
     }
     void use_up_what_is_ready() {
         file_faults().fail(FileFaults::File::keys, 0, -1);
@@ -88,6 +90,7 @@ class KeysOnAFailingDisk : public FileFaultTest {
         }
     }
 
+    Secret secret_;
     std::shared_ptr<KeySlots> keys_;
     std::vector<std::uint32_t> taken_;
 };
@@ -139,7 +142,7 @@ TEST_F(KeysOnAFailingDisk, GrowWhenNoOtherSyncCanBeToldOfTheirFailure) {
     wait_for([] { return file_faults().held == 1; });
     SealKey key;
     std::uint32_t slot = 0;
-    std::thread growing([&] { slot = keys_->take(key); });
+    std::thread growing([&] { slot = keys_->take_slot(key); });
     file_faults().hold = false;
     syncing.join();
     growing.join();
@@ -176,9 +179,9 @@ TEST_F(KeysOnAFailingDisk, AreGivenToOneEachWhereTheDatabaseIsOpenedAgainDuringA
         }
         for (int i = 0; i < 3000; ++i) {
             SealKey key;
-            const std::uint32_t slot = keys_->take(key);
+            const std::uint32_t slot = keys_->take_slot(key);
             ASSERT_TRUE(taken.insert(slot).second) << "slot " << slot << " was given out twice";
-            const auto there = keys_->read(slot);
+            const auto there = keys_->read_slot(slot);
             ASSERT_TRUE(there && std::ranges::equal(there->bytes(), key.bytes())) << "slot " << slot;
         }
         keys_->begin_stocktaking();

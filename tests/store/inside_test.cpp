@@ -18,6 +18,7 @@
 
 #include "conversations.hpp"
 #include "directory.hpp"
+#include "keyring.hpp"
 #include "lihandover/store/newest_entry.hpp"
 #include "operator_reads.hpp"
 #include "outbox_reads.hpp"
@@ -39,8 +40,11 @@ class Database : public testing::Test {
         std::ofstream(file_, std::ios::app).flush();
         Connection connection(file_);
         set_up_writer(connection);
+        keyring_.add_functions(connection);
         return connection;
     }
+    Secret nothing_secret_;
+    Keyring keyring_{nothing_secret_, {}};
     lihandover::test::TemporaryDirectory directory_;
     std::filesystem::path file_ = directory_.path() / "some.db";
 };

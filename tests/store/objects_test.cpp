@@ -862,6 +862,8 @@ TEST_F(ObjectsTest, ComeWithAStoreThatHadNone) {
         Connection connection(options_.directory / "store.db");
         connection.execute(
             "DROP TABLE chain; DROP TABLE chain_checkpoint; ALTER TABLE record DROP COLUMN nanos;"
+            "ALTER TABLE lane DROP COLUMN sealed; ALTER TABLE warrant DROP COLUMN key_slot; ALTER TABLE revocation "
+            "DROP COLUMN name; "
             "DROP INDEX aside_state; DROP TABLE held; DROP TABLE pending_warrant; DROP TABLE warrant_approval; DROP "
             "TABLE revocation; DROP TABLE kept; DROP "
             "TABLE kept_source; DROP TABLE pause; DROP TABLE object; DROP TABLE blob; DROP TABLE "

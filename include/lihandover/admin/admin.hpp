@@ -16,6 +16,7 @@
 #include "lihandover/store/intake.hpp"
 #include "lihandover/store/operator_view.hpp"
 #include "lihandover/store/register.hpp"
+#include "lihandover/store/sealing.hpp"
 
 namespace lihandover::admin {
 
@@ -32,6 +33,7 @@ struct Parts {
     Control& control;
     store::OperatorView& items;
     store::AuditLog& audit;
+    store::Sealing& sealing;
     const store::Register& profiles;  ///< what documents are written with
     /// Asked whether it accepts, for /readyz.
     const store::ItemIntake& intake;

@@ -113,6 +113,11 @@ struct Store {
     Duration commit_timeout = std::chrono::seconds(10);
 };
 
+/// Encryption at rest.
+struct Encryption {
+    std::vector<std::string> key_files;  ///< the first seals, all open; empty: the store is not encrypted
+};
+
 /// The chain of audit entries.
 struct Audit {
     std::string signing_key;  ///< a file; empty: checkpoints are not signed
@@ -248,6 +253,7 @@ struct Configuration {
     model::Matching matching;
     Store store;
     Audit audit;
+    Encryption encryption;
     CspSchema csp_schema;
     std::map<std::string, Destination> destinations;  ///< by name, `[a-z0-9-]{1,64}`
     std::optional<ObjectServer> objectserver;

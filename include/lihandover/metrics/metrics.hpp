@@ -287,6 +287,9 @@ class Scrape {
     ///   number              of the newest in the chain
     ///   restore_unrecorded  the store is older than it was, and no entry says so yet
     virtual void audit(std::uint64_t number, bool restore_unrecorded) = 0;
+    ///   working     the store is sealed anew, or for the first time
+    ///   unreadable  records that were not what was sealed, since the start
+    virtual void sealing(bool on, bool working, std::uint64_t unreadable) = 0;
     /// Since the start: items not made, being repeats, and items made although their event_id was another event's.
     virtual void repeats(std::uint64_t repeated, std::uint64_t reused_ids) = 0;
     /// nullopt: not paused.

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
@@ -16,6 +17,7 @@
 #include "lihandover/store/operator_view.hpp"
 #include "lihandover/store/outbox.hpp"
 #include "lihandover/store/register.hpp"
+#include "lihandover/store/sealing.hpp"
 #include "lihandover/store/uploads.hpp"
 
 namespace lihandover::store {
@@ -27,6 +29,8 @@ struct Options {
     std::chrono::seconds repeat_memory{std::chrono::hours(7 * 24)};  ///< how long repeats are recognised at least
     /// store.commit_timeout: a commit or sync that takes longer counts as hanging (Store::turns); 0: none does.
     std::chrono::milliseconds commit_timeout{std::chrono::seconds(10)};
+    /// encryption.key_files: the first one seals, all open; none: the store is not encrypted.
+    std::vector<MasterKey> master_keys{};
     AuditLog::Settings audit{};  ///< from the first checkpoint on; AuditLog::configure changes them
 };
 
@@ -62,6 +66,7 @@ class Store {
     [[nodiscard]] virtual OperatorView& operator_view() = 0;
     [[nodiscard]] virtual AuditLog& audit_log() = 0;
     [[nodiscard]] virtual Register& warrant_register() = 0;
+    [[nodiscard]] virtual Sealing& sealing() = 0;
 
     /// Changes of a reload; take effect at the next commit.
     virtual void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) = 0;

@@ -50,6 +50,9 @@ struct Lane {
     LaneId id = 0;
     std::string destination;
     std::string liid;
+    /// Its LIID is not what was stored (encryption at rest): nothing of it can be delivered until its warrant is read
+    /// from its file again.
+    bool liid_lost = false;
 };
 
 /// Whether schemaContent goes with an item (TS 103 707 table 9): the option csp_schema.content.

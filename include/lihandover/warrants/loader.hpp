@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -137,6 +138,12 @@ struct Occasion {
     const std::set<Digest>* approved = nullptr;
 };
 
+/// How the file of Loader::keep_cache_in is encrypted; empty functions: not at all.
+struct CacheCipher {
+    std::function<std::string(std::string_view)> seal;
+    std::function<std::optional<std::string>(std::string_view)> unseal;
+};
+
 /// Reads warrant files: `*.yaml` in one directory. Not thread-safe: the caller runs one reload at a time, off the
 /// threads that do I/O. Opens files only; what is to be remembered is the caller's to store.
 class Loader {
@@ -153,7 +160,8 @@ class Loader {
 
     /// Before the first reload: where the loader may keep what it knows of many files, so that the next start need not
     /// parse them all again. A file of its own in state_dir; without one, and for few files, it does so each time.
-    void keep_cache_in(std::string file);
+    ///   cipher  what its bytes are sealed with, and opened; a file that cannot be opened is removed
+    void keep_cache_in(std::string file, CacheCipher cipher = {});
 
     /// Looks at the directory and reads the files that changed since the last reload (by size, times and inode). Each
     /// file counts by itself: a bad one leaves its last good version in force, and a pair of destination and LIID in

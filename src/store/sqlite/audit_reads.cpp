@@ -15,10 +15,11 @@ namespace {
 constexpr const char* checkpoint_columns =
     "SELECT number, record, hash, at, nanos, node, signature FROM chain_checkpoint ";
 constexpr const char* page =
-    "SELECT r.id, r.at, r.nanos, r.kind, r.object_id, r.item, r.level_id, r.sequence, r.received, n.who, n.why, "
-    "n.code, "
-    "n.code_kind, n.words, l.destination, l.liid FROM record r LEFT JOIN record_note n ON n.record=r.id LEFT JOIN lane "
-    "l ON l.id=r.lane WHERE r.id > ? ORDER BY r.id LIMIT ?";
+    "SELECT r.id, r.at, r.nanos, r.kind, r.object_id, r.item, r.level_id, r.sequence, r.received, "
+    "opened('note.who', n.record, n.who), opened('note.why', n.record, n.why), n.code, n.code_kind, "
+    "opened('note.words', n.record, n.words), l.destination, opened('lane.liid', l.id, coalesce(l.sealed, l.liid)) "
+    "FROM record r LEFT JOIN record_note n ON n.record=r.id LEFT JOIN lane l ON l.id=r.lane WHERE r.id > ? ORDER BY "
+    "r.id LIMIT ?";
 
 struct StoredCheckpoint {
     audit::Checkpoint said;

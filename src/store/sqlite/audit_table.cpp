@@ -35,7 +35,8 @@ void AuditTable::open(Connection& connection) {
         "INSERT INTO record(id, at, kind, lane, object_id, level_id, sequence, received, nanos) "
         "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
     s.insert_note = connection.prepare(
-        "INSERT INTO record_note(record, who, why, code, code_kind, words) VALUES(?, ?, ?, ?, ?, ?)");
+        "INSERT INTO record_note(record, who, why, code, code_kind, words) VALUES(?1, sealed('note.who', ?1, ?2), "
+        "sealed('note.why', ?1, ?3), ?4, ?5, sealed('note.words', ?1, ?6))");
     // The first condition is the index's own, which has to be said with the same words.
     s.was_delivered =
         connection.prepare("SELECT 1 FROM record WHERE kind IN (4, 7) AND kind={record.item_delivered} AND item=?");

@@ -16,8 +16,8 @@ model::Uuid uuid_of(std::string_view bytes) {
     return uuid;
 }
 
-std::optional<std::uint32_t> slot_of(const Statement& row, int column) {
-    return row.is_null(column) ? std::nullopt : std::optional(static_cast<std::uint32_t>(row.integer(column)));
+std::optional<KeyPlace> key_place_of(const Statement& row, int column) {
+    return row.is_null(column) ? std::nullopt : std::optional(KeyPlace::of(row.integer(column)));
 }
 
 std::optional<model::ApplicationCorrelation> correlation_of(const Statement& row, int level_column) {

@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "keyring.hpp"
 #include "lihandover/model/item.hpp"
 #include "lihandover/model/uuid.hpp"
 #include "lihandover/store/types.hpp"
@@ -17,9 +18,12 @@ namespace lihandover::store::sqlite {
 [[nodiscard]] inline std::span<const std::uint8_t> bytes_of(const model::Uuid& uuid) {
     return uuid.bytes;
 }
+[[nodiscard]] inline std::string_view text_of(const model::Uuid& uuid) {
+    return {reinterpret_cast<const char*>(uuid.bytes.data()), uuid.bytes.size()};
+}
 [[nodiscard]] model::Uuid uuid_of(std::string_view bytes);
 /// Of the key that the row's content is sealed under; nullopt: it is not sealed.
-[[nodiscard]] std::optional<std::uint32_t> slot_of(const Statement& row, int column);
+[[nodiscard]] std::optional<KeyPlace> key_place_of(const Statement& row, int column);
 /// From two columns.
 [[nodiscard]] std::optional<model::ApplicationCorrelation> correlation_of(const Statement& row, int level_column);
 /// From three: code, kind, words.

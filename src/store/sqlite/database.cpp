@@ -31,10 +31,11 @@ Database::Database(const Setup& setup)
     : directory_(*setup.directory),
       clock_(*setup.clock),
       secret_(*setup.secret),
+      keyring_(*setup.keyring),
       catalogue_(*setup.catalogue),
       keys_(setup.keys),
       wal_limit_(setup.wal_limit),
-      tables_(*setup.secret, setup.repeat_memory, setup.files, setup.keys) {}
+      tables_(*setup.secret, setup.repeat_memory, setup.files, setup.keys, *setup.keyring) {}
 
 model::Status Database::open() {
     connect();
@@ -102,6 +103,7 @@ void Database::close() {
 void Database::connect() {
     connection_ = Connection(directory_.database(), wal_vfs());
     set_up_writer(connection_);
+    keyring_.add_functions(connection_);
     connection_.execute("PRAGMA journal_size_limit=" + std::to_string(wal_limit_));
     wal_frames_ = 0;
     sqlite3_wal_hook(
@@ -119,15 +121,33 @@ void Database::connect() {
     }
 }
 
-model::Status Database::load() {
+model::Status Database::open_keyring() {
+    if (auto known = keyring_.load(connection_); !known) {
+        return known;
+    }
+    if (opened_before_) {
+        return {};
+    }
     {
-        Statement secret = connection_.prepare("SELECT value FROM meta WHERE name='secret'");
+        Statement secret = connection_.prepare("SELECT opened('meta.secret', 1, value) FROM meta WHERE name='secret'");
         Rows rows(secret);
         const bool known = rows.next();
-        if (!opened_before_ && (!known || !secret_.set(rows->bytes(0)))) {
+        if (!known || !secret_.set(rows->bytes(0))) {
             return model::Error{"the store holds no key for its hashes: restore it from a backup"};
         }
     }
+    if (keyring_.has_master_keys() && !keyring_.on()) {
+        tables_.resealing.turn_on(connection_);
+    }
+    return {};
+}
+
+model::Status Database::load() {
+    tables_.resealing.opened();
+    if (auto opened = open_keyring(); !opened) {
+        return opened;
+    }
+    find_remains();
     if (auto known = look_at_keys(); !known) {
         return known;
     }
@@ -159,6 +179,9 @@ model::Status Database::load() {
                       connection_.integer("SELECT max(id) FROM item"), connection_.integer("SELECT max(id) FROM aside"),
                       connection_.integer("SELECT max(id) FROM object"), tables_.conversations.upto()});
     measure();
+    if (!opened_before_ && remains_ && !keyring_.is_mixed()) {
+        remove_remains_at_start();
+    }
     opened_before_ = true;
     return {};
 }
@@ -186,6 +209,7 @@ void Database::take_stock() {
         connection_, [&](LaneId lane, ObjectState state, std::int64_t count) { counts_of(lane).of(state) += count; });
     tables_.objects.find_slots(connection_);
     tables_.kept.find_slots(connection_);
+    tables_.registers.find_slots(connection_);
     if (const std::uint64_t lost = keys_->end_stocktaking(); lost > 0) {
         spdlog::error(
             "store: {} keys of stored content are missing from state_dir/keys, whose end is gone: what was sealed "
@@ -283,6 +307,41 @@ bool Database::give_back_due() {
     return giving_back_;
 }
 
+void Database::find_remains() {
+    remains_ = connection_.integer(std::string("SELECT count(*) FROM meta WHERE name='") + meta_remains + "'") != 0;
+}
+
+void Database::remove_remains_at_start() {
+    try {
+        static_cast<void>(remove_remains(most_rewritten));
+    } catch (const SqlFailure& failure) {
+        if (failure.trouble() != Trouble::full || failure.of_sync()) {
+            throw;
+        }
+        // Another start does it.
+    }
+}
+
+bool Database::release_replaced() {
+    const auto slots = tables_.resealing.overdue(clock_.steady());
+    keys_->release(slots);
+    return !slots.empty();
+}
+
+bool Database::remove_remains(std::uint64_t most) {
+    if (live_pages_ * page_size_ > most) {
+        return false;
+    }
+    connection_.execute("VACUUM");
+    if (!checkpoint(Checkpoint::truncate, patience_at_opening)) {
+        return false;
+    }
+    connection_.execute(std::string("DELETE FROM meta WHERE name='") + meta_remains + "'");
+    measure();
+    remains_ = false;
+    return true;
+}
+
 void Database::give_back() {
     connection_.execute("PRAGMA incremental_vacuum(" + std::to_string(given_back_at_once) + ")");
 }
@@ -307,6 +366,12 @@ void Database::commit() {
     commit_.run();
     tables_.conversations.commit();
     tables_.audit.committed();
+    const bool was_mixed = keyring_.is_mixed();
+    keyring_.committed();
+    tables_.resealing.committed(clock_.steady());
+    if (was_mixed && !keyring_.is_mixed()) {
+        find_remains();
+    }
     if (std::exchange(saved_uses_, false)) {
         catalogue_.uses_saved();
     }
@@ -337,6 +402,8 @@ void Database::roll_back() noexcept {
     saved_uses_ = false;
     tables_.conversations.roll_back();
     tables_.audit.roll_back();
+    keyring_.rolled_back();
+    tables_.resealing.rolled_back();
     tables_.objects.rolled_back(effects_);
     next_id_ = begun_at_id_;
     for (const auto& [lane, bit] : effects_.provided) {

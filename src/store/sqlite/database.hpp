@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -14,12 +15,14 @@
 #include "item_table.hpp"
 #include "kept_table.hpp"
 #include "key_slots.hpp"
+#include "keyring.hpp"
 #include "keys_proof.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
 #include "object_table.hpp"
 #include "register_table.hpp"
 #include "repeats.hpp"
+#include "resealing.hpp"
 #include "secret.hpp"
 #include "sqlite.hpp"
 #include "transaction.hpp"
@@ -35,15 +38,17 @@ struct Tables {
     ObjectTable objects;
     ItemTable items;
     KeptTable kept;
+    Resealing resealing;
 
     Tables(const Secret& secret, std::chrono::seconds repeat_memory, std::shared_ptr<ObjectFiles> files,
-           std::shared_ptr<KeySlots> keys)
-        : registers(audit),
+           std::shared_ptr<KeySlots> keys, Keyring& keyring)
+        : registers(audit, keys),
           conversations(secret),
           repeats(repeat_memory),
           objects(audit, std::move(files), keys),
           items(audit, objects, conversations, repeats, keys),
-          kept(std::move(keys)) {}
+          kept(keys),
+          resealing(keyring, std::move(keys), audit) {}
     Tables(const Tables&) = delete;
     Tables& operator=(const Tables&) = delete;
     Tables(Tables&&) = delete;
@@ -63,6 +68,7 @@ class Database {
         const StateDirectory* directory = nullptr;
         const model::Clock* clock = nullptr;
         Secret* secret = nullptr;
+        Keyring* keyring = nullptr;
         Catalogue* catalogue = nullptr;
         std::shared_ptr<ObjectFiles> files;
         std::shared_ptr<KeySlots> keys;
@@ -105,6 +111,15 @@ class Database {
     [[nodiscard]] bool give_back_due();
     void give_back();
 
+    /// Whether something is to be sealed anew now; a step does some of it.
+    [[nodiscard]] bool reseal_due() const { return tables_.resealing.due(clock_.steady()); }
+    /// Overwrites slots whose content was sealed anew; whether there were any.
+    bool release_replaced();
+    /// Whether pages may be left over with what was there before encryption was turned on.
+    [[nodiscard]] bool has_remains() const { return remains_; }
+    /// Rewrites the file without them. False where more than `most` bytes of it are in use, or somebody reads it.
+    bool remove_remains(std::uint64_t most);
+
     /// As of the last commit.
     [[nodiscard]] const std::vector<Counts>& counts() const { return counts_; }
     [[nodiscard]] std::int64_t waiting_bytes() const { return waiting_bytes_; }
@@ -128,6 +143,9 @@ class Database {
     /// Whether the keys beside the database are this one's.
     [[nodiscard]] model::Status look_at_keys();
     void bind_keys();
+    void find_remains();
+    void remove_remains_at_start();
+    [[nodiscard]] model::Status open_keyring();
     void measure();
     /// All that waits, all entries that are kept, and all that the rows do not know of yet have this number or one
     /// above it.
@@ -138,6 +156,7 @@ class Database {
     const StateDirectory& directory_;
     const model::Clock& clock_;
     Secret& secret_;
+    Keyring& keyring_;
     Catalogue& catalogue_;
     std::shared_ptr<KeySlots> keys_;
     std::uint64_t wal_limit_;
@@ -162,6 +181,7 @@ class Database {
     RowId last_known_from_ = 0;  ///< rows do not say of their use before this entry
     bool gives_back_ = false;    ///< the file can
     bool giving_back_ = false;
+    std::atomic<bool> remains_ = false;  ///< for any thread
 
     std::vector<Counts> counts_;
     std::int64_t waiting_bytes_ = 0;

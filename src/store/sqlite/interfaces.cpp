@@ -245,6 +245,32 @@ model::Status SqliteOperatorView::clock_accepted(const std::string& who, const s
     });
 }
 
+// -- Sealing
+
+SealingStatus SqliteSealing::status() const {
+    SealingStatus status = keyring_.status();
+    resealing_.tell(status);
+    status.remains = writer_.has_remains();
+    return status;
+}
+
+void SqliteSealing::rekey(std::string who, Done done) {
+    if (!keyring_.on()) {
+        done(Outcome::failed);
+        return;
+    }
+    writer_.decide(sqlite::change(
+        [who = std::move(who)](Tables& tables, Transaction& in) { tables.resealing.begin(in, who); }, std::move(done)));
+}
+
+std::string SqliteSealing::seal(std::string_view name, std::string_view bytes) const {
+    return keyring_.on() ? keyring_.seal("file", name, bytes) : std::string(bytes);
+}
+
+std::optional<std::string> SqliteSealing::unseal(std::string_view name, std::string_view bytes) const {
+    return keyring_.on() ? keyring_.unseal("file", name, bytes) : std::optional(std::string(bytes));
+}
+
 // -- AuditLog
 
 void SqliteAuditLog::configure(Settings settings) {
@@ -311,7 +337,7 @@ model::Result<ProfileId> SqliteRegister::profile(const model::Profile& profile) 
 model::Result<std::vector<StoredWarrant>> SqliteRegister::warrants() {
     std::vector<StoredWarrant> warrants;
     const model::Status status =
-        writer_.call([&](Tables&, Transaction& in) { warrants = RegisterTable::warrants(in.connection); });
+        writer_.call([&](Tables& tables, Transaction& in) { warrants = tables.registers.warrants(in.connection); });
     if (!status) {
         return status.error();
     }

@@ -11,10 +11,12 @@
 #include <vector>
 
 #include "catalogue.hpp"
+#include "keyring.hpp"
 #include "lihandover/store/store.hpp"
 #include "maintenance.hpp"
 #include "object_files.hpp"
 #include "reader_pool.hpp"
+#include "resealing.hpp"
 #include "secret.hpp"
 #include "writer.hpp"
 
@@ -175,6 +177,23 @@ class SqliteOperatorView final : public OperatorView {
     Writer& writer_;
     ReaderPool& readers_;
     Maintenance& maintenance_;
+};
+
+class SqliteSealing final : public Sealing {
+  public:
+    SqliteSealing(Writer& writer, Keyring& keyring, const Resealing& resealing)
+        : writer_(writer), keyring_(keyring), resealing_(resealing) {}
+
+    [[nodiscard]] SealingStatus status() const override;
+    [[nodiscard]] model::Status use(std::vector<MasterKey> keys) override { return keyring_.use(std::move(keys)); }
+    void rekey(std::string who, Done done) override;
+    [[nodiscard]] std::string seal(std::string_view name, std::string_view bytes) const override;
+    [[nodiscard]] std::optional<std::string> unseal(std::string_view name, std::string_view bytes) const override;
+
+  private:
+    Writer& writer_;
+    Keyring& keyring_;
+    const Resealing& resealing_;
 };
 
 class SqliteRegister final : public Register {

@@ -83,14 +83,17 @@ void ItemTable::open(Connection& c) {
     s.find = c.prepare("SELECT lane, flags, size, object_id, key_slot FROM item WHERE id=?");
     s.remove = c.prepare("DELETE FROM item WHERE id=?");
     s.remove_share = c.prepare("DELETE FROM share WHERE id=?");
-    s.find_aside =
-        c.prepare("SELECT state, lane, flags, size, object_id, code, code_kind, words, key_slot FROM aside WHERE id=?");
+    s.find_aside = c.prepare(
+        "SELECT state, lane, flags, size, object_id, code, code_kind, opened('aside.words', id, words), key_slot FROM "
+        "aside WHERE id=?");
     s.remove_aside = c.prepare("DELETE FROM aside WHERE id=?");
     s.put_aside = c.prepare(
         "INSERT INTO aside(id, state, changed, lane, profile, flags, size, received, object_id, level_id, sequence, "
         "code, code_kind, words, key_slot) SELECT id, ?2, ?3, lane, profile, flags, size, received, object_id, "
-        "level_id, sequence, ?4, ?5, ?6, key_slot FROM item WHERE id=?1");
-    s.put_again = c.prepare("UPDATE aside SET state=?2, changed=?3, code=?4, code_kind=?5, words=?6 WHERE id=?1");
+        "level_id, sequence, ?4, ?5, sealed('aside.words', id, ?6), key_slot FROM item WHERE id=?1");
+    s.put_again = c.prepare(
+        "UPDATE aside SET state=?2, changed=?3, code=?4, code_kind=?5, words=sealed('aside.words', id, ?6) WHERE "
+        "id=?1");
     s.take_back = c.prepare(
         "INSERT INTO item(id, lane, profile, flags, size, received, object_id, level_id, sequence, key_slot) "
         "SELECT id, lane, profile, flags, size, received, object_id, level_id, sequence, key_slot FROM aside "
@@ -104,10 +107,18 @@ void ItemTable::open(Connection& c) {
     s.insert_aside = c.prepare(
         "INSERT INTO aside(id, state, changed, lane, profile, flags, size, received, object_id, key_slot) "
         "VALUES(?, {item.held}, ?, ?, ?, ?, ?, ?, ?, ?)");
-    s.insert_held = c.prepare("INSERT INTO held(id, review, schema_content, conversation) VALUES(?, ?, ?, ?)");
-    s.find_held =
-        c.prepare("SELECT review, schema_content, conversation, first_by, first_rejects FROM held WHERE id=?");
-    s.set_first = c.prepare("UPDATE held SET first_by=?2, first_who=?3, first_rejects=?4, first_why=?5 WHERE id=?1");
+    s.insert_held = c.prepare(
+        "INSERT INTO held(id, review, schema_content, conversation, first_by, first_who, first_why) VALUES(?1, ?2, ?3, "
+        "?4, sealed('held.first_by', named(?1, ?2), ''), sealed('held.first_who', named(?1, ?2), ''), "
+        "sealed('held.first_why', named(?1, ?2), ''))");
+    s.find_held = c.prepare(
+        "SELECT review, schema_content, conversation, opened('held.first_by', named(id, review), first_by), "
+        "first_rejects FROM held "
+        "WHERE id=?");
+    s.set_first = c.prepare(
+        "UPDATE held SET review=?6, first_by=sealed('held.first_by', named(id, ?6), ?2), "
+        "first_who=sealed('held.first_who', named(id, ?6), ?3), first_rejects=?4, "
+        "first_why=sealed('held.first_why', named(id, ?6), ?5) WHERE id=?1");
     s.remove_held = c.prepare("DELETE FROM held WHERE id=?");
     s.rest_of_held = c.prepare("SELECT profile, received FROM aside WHERE id=?");
     s.remove_aside_from = c.prepare("DELETE FROM aside WHERE id >= ?");
@@ -120,8 +131,8 @@ void ItemTable::take_stock(Connection& connection,
                            const std::function<void(LaneId lane, ItemState state, std::int64_t bytes)>& visit) {
     const auto look = [&](Statement select) {
         for (Rows rows(select); rows.next();) {
-            if (const auto slot = slot_of(*rows.operator->(), 3)) {
-                keys_->in_use(*slot);
+            if (const auto place = key_place_of(*rows.operator->(), 3)) {
+                keys_->in_use(place->slot);
             }
             visit(rows->integer(0), static_cast<ItemState>(rows->integer(2)), rows->integer(1) + overhead);
         }
@@ -141,7 +152,7 @@ std::optional<ItemTable::Waiting> ItemTable::find(RowId row) {
             waiting.flags = rows->integer(1);
             waiting.size = rows->integer(2);
             waiting.object_id = uuid_of(rows->bytes(3));
-            waiting.slot = slot_of(*rows.operator->(), 4);
+            waiting.key = key_place_of(*rows.operator->(), 4);
             return waiting;
         }
     }
@@ -161,7 +172,7 @@ std::optional<ItemTable::Waiting> ItemTable::find_aside(RowId row) {
     waiting.flags = rows->integer(2);
     waiting.size = rows->integer(3);
     waiting.object_id = uuid_of(rows->bytes(4));
-    waiting.slot = slot_of(*rows.operator->(), 8);
+    waiting.key = key_place_of(*rows.operator->(), 8);
     waiting.refusal = refusal_of(*rows.operator->(), 5);
     return waiting;
 }
@@ -211,7 +222,8 @@ bool ItemTable::insert(Transaction& transaction, NewItem& item) {
                                (has_objects ? item_flag_has_objects : 0);
     const auto size = static_cast<std::int64_t>(item.share.size());
 
-    const std::uint32_t slot = insert_share(transaction, row, item.share);
+    const KeyPlace key =
+        insert_share(transaction, row, item.share, bound_of_item(item.lane, text_of(item.object_id), false));
     auto& insert = statements_.insert;
     insert.bind(1, row)
         .bind(2, item.lane)
@@ -220,7 +232,7 @@ bool ItemTable::insert(Transaction& transaction, NewItem& item) {
         .bind(5, size)
         .bind(6, item.received_at.micros())
         .bind(7, bytes_of(item.object_id))
-        .bind(10, std::int64_t{slot});
+        .bind(10, key.column());
     bind_correlation(insert, 8, made.correlation);
     insert.run();
     audit_.append_made(transaction, item.lane, row, made);
@@ -248,18 +260,19 @@ bool ItemTable::insert(Transaction& transaction, NewItem& item) {
     return true;
 }
 
-std::uint32_t ItemTable::insert_share(Transaction& transaction, RowId row, std::string_view share) {
+KeyPlace ItemTable::insert_share(Transaction& transaction, RowId row, std::string_view share, std::string_view bound) {
     SealKey key;
-    const std::uint32_t slot = keys_->take(key);
-    transaction.effects.taken_slots.push_back(slot);
-    statements_.insert_share.bind(1, row).bind_blob(2, seal_content(key, row, share)).run();
-    return slot;
+    const KeyPlace place = keys_->take(key);
+    transaction.effects.taken_slots.push_back(place.slot);
+    statements_.insert_share.bind(1, row).bind_blob(2, seal_content(key, row, share, bound)).run();
+    return place;
 }
 
 void ItemTable::insert_held(Transaction& transaction, RowId row, const NewItem& item) {
     const bool has_objects = item.objects && !item.objects->empty();
     const auto size = static_cast<std::int64_t>(item.share.size());
-    const std::uint32_t slot = insert_share(transaction, row, item.share);
+    const KeyPlace key =
+        insert_share(transaction, row, item.share, bound_of_item(item.lane, text_of(item.object_id), true));
     statements_.insert_aside.bind(1, row)
         .bind(2, transaction.now.micros())
         .bind(3, item.lane)
@@ -268,7 +281,7 @@ void ItemTable::insert_held(Transaction& transaction, RowId row, const NewItem& 
         .bind(6, size)
         .bind(7, item.received_at.micros())
         .bind(8, bytes_of(item.object_id))
-        .bind(9, std::int64_t{slot})
+        .bind(9, key.column())
         .run();
     auto& held = statements_.insert_held;
     held.bind(1, row)
@@ -294,13 +307,18 @@ void ItemTable::insert_held(Transaction& transaction, RowId row, const NewItem& 
 ItemTable::Held ItemTable::find_held(RowId row) {
     statements_.find_held.bind(1, row);
     Rows rows(statements_.find_held);
-    const std::int64_t review = rows.next() ? rows->integer(0) : 0;
-    // A number that this program does not know must not be taken for fewer people.
-    if (review != static_cast<std::int64_t>(Review::required) && review != static_cast<std::int64_t>(Review::dual)) {
-        throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
-    }
+    const bool found = rows.next();
+    const std::int64_t review = found ? rows->integer(0) : 0;
     Held held;
-    held.review = static_cast<Review>(review);
+    // What was altered, or is not known to this program, must not be taken for fewer people.
+    held.review =
+        review == static_cast<std::int64_t>(Review::required) && !rows->is_null(3) ? Review::required : Review::dual;
+    if (!found || rows->is_null(3)) {
+        keys_->keyring().note_unreadable("held");
+    }
+    if (!found) {
+        return held;
+    }
     held.schema_content = static_cast<SchemaContent>(rows->integer(1));
     if (!rows->is_null(2)) {
         const std::string_view hash = rows->bytes(2);
@@ -345,8 +363,15 @@ void ItemTable::imitate_held(const Transaction& transaction, std::size_t count) 
 std::optional<std::string> ItemTable::share_of(const Waiting& waiting) {
     statements_.find_share.bind(1, waiting.row);
     Rows rows(statements_.find_share);
-    const auto key = rows.next() && waiting.slot ? keys_->read(*waiting.slot) : std::nullopt;
-    return key ? unseal_content(*key, waiting.row, rows->bytes(0)) : std::nullopt;
+    const auto key = rows.next() && waiting.key ? keys_->read(*waiting.key) : std::nullopt;
+    auto share =
+        key ? unseal_content(*key, waiting.row, rows->bytes(0),
+                             bound_of_item(waiting.lane, text_of(waiting.object_id), waiting.state == ItemState::held))
+            : std::nullopt;
+    if (!share) {
+        keys_->keyring().note_unreadable("share");
+    }
+    return share;
 }
 
 void ItemTable::queue_held(Transaction& transaction, const Waiting& waiting, const Held& held, std::string_view share) {
@@ -376,7 +401,8 @@ void ItemTable::queue_held(Transaction& transaction, const Waiting& waiting, con
         made.correlation = conversations_.next(waiting.lane, *held.conversation);
     }
     const bool carries_schema = takes_schema(held.schema_content, lane->provided, facts->schema_bit);
-    const std::uint32_t slot = insert_share(transaction, row, share);
+    const KeyPlace key =
+        insert_share(transaction, row, share, bound_of_item(waiting.lane, text_of(waiting.object_id), false));
     auto& insert = statements_.insert;
     insert.bind(1, row)
         .bind(2, waiting.lane)
@@ -385,7 +411,7 @@ void ItemTable::queue_held(Transaction& transaction, const Waiting& waiting, con
         .bind(5, waiting.size)
         .bind(6, received)
         .bind(7, bytes_of(waiting.object_id))
-        .bind(10, std::int64_t{slot});
+        .bind(10, key.column());
     bind_correlation(insert, 8, made.correlation);
     insert.run();
     audit_.append_made(transaction, waiting.lane, row, made);
@@ -411,6 +437,7 @@ ItemTable::Verdict ItemTable::hear(const Waiting& waiting, const Held& held, con
         .bind(3, std::string_view(reviewer.who))
         .bind(4, std::int64_t{rejects ? 1 : 0})
         .bind(5, why)
+        .bind(6, static_cast<std::int64_t>(held.review))
         .run();
     return Verdict::first;
 }
@@ -477,8 +504,8 @@ void ItemTable::erase(Transaction& transaction, const Waiting& waiting) {
     if (waiting.state == ItemState::held) {
         statements_.remove_held.bind(1, waiting.row).run();
     }
-    if (waiting.slot) {
-        transaction.effects.released_slots.push_back(*waiting.slot);
+    if (waiting.key) {
+        transaction.effects.released_slots.push_back(waiting.key->slot);
     }
     --transaction.counts_of(waiting.lane).of(waiting.state);
     transaction.effects.waiting_bytes -= waiting.size + overhead;

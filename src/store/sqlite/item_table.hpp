@@ -112,7 +112,7 @@ class ItemTable {
         LaneId lane = 0;
         std::int64_t flags = 0;
         std::int64_t size = 0;
-        std::optional<std::uint32_t> slot;
+        std::optional<KeyPlace> key;
         model::Uuid object_id;
         std::optional<Refusal> refusal;
 
@@ -141,8 +141,8 @@ class ItemTable {
     void insert_held(Transaction& transaction, RowId row, const NewItem& item);
     /// Touches the pages that so many held items would, and leaves no row.
     void imitate_held(const Transaction& transaction, std::size_t count);
-    /// Seals the content under a key of its own, as that of the row. Returns the key's slot.
-    std::uint32_t insert_share(Transaction& transaction, RowId row, std::string_view share);
+    /// Seals the content under a key of its own, as that of the row. Returns where the key is.
+    KeyPlace insert_share(Transaction& transaction, RowId row, std::string_view share, std::string_view bound);
     /// nullopt: it cannot be read, now or for good.
     [[nodiscard]] std::optional<std::string> share_of(const Waiting& waiting);
     void queue_held(Transaction& transaction, const Waiting& waiting, const Held& held, std::string_view share);

@@ -36,7 +36,7 @@ void KeptTable::open(Connection& c) {
 void KeptTable::find_slots(Connection& connection) {
     Statement select = connection.prepare("SELECT key_slot FROM kept");
     for (Rows rows(select); rows.next();) {
-        keys_->in_use(static_cast<std::uint32_t>(rows->integer(0)));
+        keys_->in_use(KeyPlace::of(rows->integer(0)).slot);
     }
 }
 
@@ -49,7 +49,7 @@ std::optional<std::int64_t> KeptTable::find_source(std::string_view name) {
 std::optional<std::uint32_t> KeptTable::find_slot(std::int64_t source, std::int64_t id) {
     s_.find_slot.bind(1, source).bind(2, id);
     Rows rows(s_.find_slot);
-    return rows.next() ? std::optional(static_cast<std::uint32_t>(rows->integer(0))) : std::nullopt;
+    return rows.next() ? std::optional(KeyPlace::of(rows->integer(0)).slot) : std::nullopt;
 }
 
 void KeptTable::apply(Transaction& transaction, std::string_view source, const KeptChanges& changes) {
@@ -72,11 +72,11 @@ void KeptTable::apply(Transaction& transaction, std::string_view source, const K
 void KeptTable::keep(Transaction& transaction, std::int64_t source, const KeptCopy& copy) {
     const std::int64_t id = column_of(copy.id);
     SealKey key;
-    const std::uint32_t slot = keys_->take(key);
-    transaction.effects.taken_slots.push_back(slot);
-    const std::string sealed = seal_content(key, id, copy.bytes);
+    const KeyPlace place = keys_->take(key);
+    transaction.effects.taken_slots.push_back(place.slot);
+    const std::string sealed = seal_content(key, id, copy.bytes, bound_of_copy(source));
     const auto bind = [&](Statement& statement) -> Statement& {
-        return statement.bind(1, source).bind(2, id).bind(3, std::int64_t{slot}).bind_blob(4, sealed);
+        return statement.bind(1, source).bind(2, id).bind(3, place.column()).bind_blob(4, sealed);
     };
     bind(s_.insert).run();
     if (transaction.connection.changes() != 0) {
@@ -102,7 +102,7 @@ model::Result<KeptPage> kept_page(ReadConnection& from, std::string_view source,
     const model::Status status = from.reading([&] {
         page = {};
         Statement select = from.connection().prepare(
-            "SELECT id, key_slot, octets FROM kept WHERE source=(SELECT id FROM kept_source WHERE name=?1) AND "
+            "SELECT id, key_slot, octets, source FROM kept WHERE source=(SELECT id FROM kept_source WHERE name=?1) AND "
             "(?2 IS NULL OR id > ?2) ORDER BY id");
         select.bind(1, source);
         if (after) {
@@ -113,12 +113,14 @@ model::Result<KeptPage> kept_page(ReadConnection& from, std::string_view source,
         std::size_t bytes = 0;
         for (Rows rows(select); rows.next();) {
             const std::int64_t column = rows->integer(0);
-            const auto key = from.setup().keys->read(static_cast<std::uint32_t>(rows->integer(1)));
-            auto plain = key ? unseal_content(*key, column, rows->bytes(2)) : std::nullopt;
+            const auto key = from.setup().keys->read(KeyPlace::of(rows->integer(1)));
+            auto plain =
+                key ? unseal_content(*key, column, rows->bytes(2), bound_of_copy(rows->integer(3))) : std::nullopt;
             if (plain) {
                 bytes += plain->size();
                 page.copies.push_back({id_of(column), std::move(*plain)});
             } else {
+                from.setup().keys->keyring().note_unreadable("kept");
                 page.lost.push_back(id_of(column));
             }
             if (bytes >= page_bytes || page.copies.size() + page.lost.size() >= page_copies) {

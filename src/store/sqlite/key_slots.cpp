@@ -11,6 +11,8 @@
 #include <system_error>
 #include <utility>
 
+#include "gcm.hpp"
+#include "lihandover/base/invariant.hpp"
 #include "lihandover/model/uuid.hpp"
 #include "sqlite.hpp"
 
@@ -85,9 +87,18 @@ const unsigned char* bytes_of(std::string_view text) {
     return reinterpret_cast<const unsigned char*>(text.data());
 }
 
+constexpr std::array<std::uint8_t, gcm_nonce> no_nonce{};
+
+std::string joined(std::int64_t place, std::string_view bound) {
+    std::string all(view_of(bytes_of(place)));
+    all += bound;
+    return all;
+}
+
 }  // namespace
 
-model::Result<std::shared_ptr<KeySlots>> KeySlots::open(const std::filesystem::path& state_directory, bool& no_space) {
+model::Result<std::shared_ptr<KeySlots>> KeySlots::open(const std::filesystem::path& state_directory,
+                                                        std::shared_ptr<const Keyring> keyring, bool& no_space) {
     no_space = false;
     const std::filesystem::path path = state_directory / "keys";
     const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -102,7 +113,8 @@ model::Result<std::shared_ptr<KeySlots>> KeySlots::open(const std::filesystem::p
         return model::Error{"the keys of stored content in state_dir cannot be opened: " +
                             std::generic_category().message(error)};
     }
-    return std::shared_ptr<KeySlots>(new KeySlots(file, static_cast<std::uint64_t>(status.st_size)));
+    return std::shared_ptr<KeySlots>(
+        new KeySlots(file, static_cast<std::uint64_t>(status.st_size), std::move(keyring)));
 }
 
 KeySlots::~KeySlots() {
@@ -140,13 +152,15 @@ void KeySlots::begin_stocktaking() {
     fresh_.clear();
     stale_.clear();
     in_use_.assign(static_cast<std::size_t>(slots_), false);
+    beyond_.clear();
 }
 
 void KeySlots::in_use(std::uint32_t slot) {
     const std::lock_guard lock(mutex_);
-    // A slot beyond the file's end: the file was lost, and with it what was sealed. Nobody else may get the number.
+    // Beyond the file's end: the file was lost, and with it what was sealed, or the row was altered.
     if (slot >= in_use_.size()) {
-        in_use_.resize(std::size_t{slot} + 1);
+        beyond_.insert(slot);
+        return;
     }
     in_use_[slot] = true;
 }
@@ -159,8 +173,7 @@ std::uint64_t KeySlots::end_stocktaking() {
     free_.clear();
     fresh_.clear();
     stale_.clear();
-    const auto beyond = in_use_.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(slots_, in_use_.size()));
-    const auto lost = static_cast<std::uint64_t>(std::count(beyond, in_use_.end(), true));
+    const std::uint64_t lost = beyond_.size();
     // What lies behind the last slot in use goes with the file's end.
     slots_ = in_use_.size();
     while (slots_ > 0 && !in_use_[static_cast<std::size_t>(slots_) - 1]) {
@@ -208,8 +221,12 @@ void KeySlots::grow() {
     }
     // The last one is taken first.
     for (std::uint64_t i = more; i > 0; --i) {
+        const auto number = static_cast<std::uint32_t>(slots_ + i - 1);
+        if (beyond_.contains(number)) {
+            continue;
+        }
         Slot& slot = ready_.emplace_back();
-        slot.number = static_cast<std::uint32_t>(slots_ + i - 1);
+        slot.number = number;
         const auto place = static_cast<std::size_t>(i - 1) * SealKey::size;
         static_cast<void>(slot.key.set(view_of(std::span(keys).subspan(place, SealKey::size))));
     }
@@ -224,20 +241,32 @@ void KeySlots::distrust_fresh() {
     fresh_.clear();
 }
 
-std::uint32_t KeySlots::take(SealKey& key) {
+KeyPlace KeySlots::take(SealKey& key) {
+    KeyPlace place;
+    place.generation = keyring_->generation();
+    place.slot = take_slot(key);
+    if (place.generation != 0) {
+        auto content = keyring_->content_key(place.generation, key);
+        LIHANDOVER_INVARIANT(content.has_value(), "the newest of the store's keys is known");
+        key = std::move(*content);
+    }
+    return place;
+}
+
+std::uint32_t KeySlots::take_slot(SealKey& key) {
     std::unique_lock lock(mutex_);
     if (ready_.empty() && free_.empty()) {
         // Nobody else takes slots: what a sync under way frees meanwhile is all that can change.
         lock.unlock();
         const std::lock_guard one(sync_mutex_);
         lock.lock();
-        if (ready_.empty() && free_.empty()) {
+        while (ready_.empty() && free_.empty()) {
             grow();
         }
     }
     if (ready_.empty() && !free_.empty()) {
         const std::uint32_t slot = free_.back();
-        auto known = read(slot);
+        auto known = read_slot(slot);
         if (!known) {
             fail(EIO);
         }
@@ -256,7 +285,14 @@ void KeySlots::release(std::span<const std::uint32_t> slots) {
         return;
     }
     const std::lock_guard lock(mutex_);
-    write_fresh({slots.begin(), slots.end()}, fresh_);
+    std::vector<std::uint32_t> in_file;
+    for (const std::uint32_t slot : slots) {
+        beyond_.erase(slot);
+        if (slot < slots_) {
+            in_file.push_back(slot);
+        }
+    }
+    write_fresh(std::move(in_file), fresh_);
 }
 
 bool KeySlots::sync_due() const {
@@ -298,7 +334,12 @@ std::uint64_t KeySlots::bytes() const {
     return slots_ * SealKey::size;
 }
 
-std::optional<SealKey> KeySlots::read(std::uint32_t slot) const {
+std::optional<SealKey> KeySlots::read(KeyPlace place) const {
+    const auto slot = read_slot(place.slot);
+    return slot ? keyring_->content_key(place.generation, *slot) : std::nullopt;
+}
+
+std::optional<SealKey> KeySlots::read_slot(std::uint32_t slot) const {
     std::array<char, SealKey::size> bytes{};
     const ssize_t size =
         pread(file_, bytes.data(), bytes.size(), static_cast<off_t>(std::uint64_t{slot} * bytes.size()));
@@ -308,7 +349,12 @@ std::optional<SealKey> KeySlots::read(std::uint32_t slot) const {
     return read ? std::optional(std::move(key)) : std::nullopt;
 }
 
-std::string seal_content(const SealKey& key, std::int64_t row, std::string_view content) {
+std::string seal_content(const SealKey& key, std::int64_t row, std::string_view content, std::string_view bound) {
+    if (key.cipher() == SealKey::Cipher::aes_256_gcm) {
+        std::string sealed;
+        gcm_seal(key.bytes(), no_nonce, joined(row, bound), content, sealed);
+        return sealed;
+    }
     std::string sealed(content.size() + tag_size, '\0');
     const Nonce nonce{};
     const auto place = bytes_of(row);
@@ -319,7 +365,11 @@ std::string seal_content(const SealKey& key, std::int64_t row, std::string_view 
     return sealed;
 }
 
-std::optional<std::string> unseal_content(const SealKey& key, std::int64_t row, std::string_view sealed) {
+std::optional<std::string> unseal_content(const SealKey& key, std::int64_t row, std::string_view sealed,
+                                          std::string_view bound) {
+    if (key.cipher() == SealKey::Cipher::aes_256_gcm) {
+        return gcm_unseal(key.bytes(), no_nonce, joined(row, bound), sealed);
+    }
     if (sealed.size() < tag_size) {
         return std::nullopt;
     }
@@ -335,30 +385,57 @@ std::optional<std::string> unseal_content(const SealKey& key, std::int64_t row, 
     return content;
 }
 
-std::string seal_piece(const SealKey& key, std::int64_t place, std::string_view content) {
+std::string seal_piece(const SealKey& key, std::int64_t place, std::string_view content, std::string_view bound) {
+    if (key.cipher() == SealKey::Cipher::aes_256_gcm) {
+        std::array<std::uint8_t, gcm_nonce> nonce{};
+        model::random_bytes(nonce.data(), nonce.size());
+        std::string sealed(view_of(nonce));
+        gcm_seal(key.bytes(), nonce, joined(place, bound), content, sealed);
+        return sealed;
+    }
     std::string sealed(nonce_size + content.size() + tag_size, '\0');
     auto* const nonce = reinterpret_cast<unsigned char*>(sealed.data());
     model::random_bytes(nonce, nonce_size);
-    const auto bound = bytes_of(place);
+    const auto number = bytes_of(place);
     unsigned long long size = 0;
     crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + nonce_size, &size, bytes_of(content), content.size(),
-                                               bound.data(), bound.size(), nullptr, nonce, key.bytes().data());
+                                               number.data(), number.size(), nullptr, nonce, key.bytes().data());
     return sealed;
 }
 
-std::optional<std::string> unseal_piece(const SealKey& key, std::int64_t place, std::string_view sealed) {
+std::optional<std::string> unseal_piece(const SealKey& key, std::int64_t place, std::string_view sealed,
+                                        std::string_view bound) {
+    if (key.cipher() == SealKey::Cipher::aes_256_gcm) {
+        std::array<std::uint8_t, gcm_nonce> nonce{};
+        if (sealed.size() < nonce.size()) {
+            return std::nullopt;
+        }
+        std::copy_n(bytes_of(sealed), nonce.size(), nonce.begin());
+        return gcm_unseal(key.bytes(), nonce, joined(place, bound), sealed.substr(nonce.size()));
+    }
     if (sealed.size() < nonce_size + tag_size) {
         return std::nullopt;
     }
     std::string content(sealed.size() - nonce_size - tag_size, '\0');
-    const auto bound = bytes_of(place);
+    const auto number = bytes_of(place);
     unsigned long long size = 0;
     if (crypto_aead_xchacha20poly1305_ietf_decrypt(
             reinterpret_cast<unsigned char*>(content.data()), &size, nullptr, bytes_of(sealed.substr(nonce_size)),
-            sealed.size() - nonce_size, bound.data(), bound.size(), bytes_of(sealed), key.bytes().data()) != 0) {
+            sealed.size() - nonce_size, number.data(), number.size(), bytes_of(sealed), key.bytes().data()) != 0) {
         return std::nullopt;
     }
     return content;
+}
+
+std::string bound_of_item(std::int64_t lane, std::string_view object_id, bool held) {
+    std::string bound = held ? "held" : "item";
+    bound += view_of(bytes_of(lane));
+    bound += object_id;
+    return bound;
+}
+
+std::string bound_of_copy(std::int64_t source) {
+    return "copy" + std::string(view_of(bytes_of(source)));
 }
 
 }  // namespace lihandover::store::sqlite

@@ -5,11 +5,14 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "keyring.hpp"
 #include "lihandover/model/result.hpp"
 #include "seal.hpp"
 
@@ -29,6 +32,7 @@ class KeySlots {
     /// Opens or makes the file below the state directory, mode 0600.
     ///   no_space  set where the disk is too full for that
     [[nodiscard]] static model::Result<std::shared_ptr<KeySlots>> open(const std::filesystem::path& state_directory,
+                                                                       std::shared_ptr<const Keyring> keyring,
                                                                        bool& no_space);
     KeySlots(const KeySlots&) = delete;
     KeySlots& operator=(const KeySlots&) = delete;
@@ -43,8 +47,11 @@ class KeySlots {
     void in_use(std::uint32_t slot);
     std::uint64_t end_stocktaking();
 
-    /// A free slot and its key. Throws SqlFailure where there is none and the file cannot grow.
-    [[nodiscard]] std::uint32_t take(SealKey& key);
+    /// A free slot, and the key of content that is sealed by it from now on. Throws SqlFailure where there is none and
+    /// the file cannot grow.
+    [[nodiscard]] KeyPlace take(SealKey& key);
+    /// The same with the key that lies in the slot, which needs nothing to be opened.
+    [[nodiscard]] std::uint32_t take_slot(SealKey& key);
     /// Overwrites the keys. What cannot be written now is written with the next sync.
     void release(std::span<const std::uint32_t> slots);
     /// Whether released slots wait for a sync.
@@ -55,11 +62,18 @@ class KeySlots {
     /// Of the file.
     [[nodiscard]] std::uint64_t bytes() const;
 
-    /// nullopt where there is no such slot, or it cannot be read.
-    [[nodiscard]] std::optional<SealKey> read(std::uint32_t slot) const;
+    /// nullopt where there is no such slot, or it cannot be read, or the key that it goes with is not the store's.
+    [[nodiscard]] std::optional<SealKey> read(KeyPlace place) const;
+    [[nodiscard]] std::optional<SealKey> read_slot(std::uint32_t slot) const;
+    /// Whether a key that could not be read is there, so that it may be read another time.
+    [[nodiscard]] bool cannot_be_read_now(KeyPlace place) const {
+        return (std::uint64_t{place.slot} + 1) * SealKey::size <= bytes() && !read_slot(place.slot);
+    }
+    [[nodiscard]] const Keyring& keyring() const { return *keyring_; }
 
   private:
-    KeySlots(int file, std::uint64_t bytes) : file_(file), slots_(bytes / SealKey::size) {}
+    KeySlots(int file, std::uint64_t bytes, std::shared_ptr<const Keyring> keyring)
+        : file_(file), keyring_(std::move(keyring)), slots_(bytes / SealKey::size) {}
     struct Slot {
         std::uint32_t number = 0;
         SealKey key;
@@ -73,6 +87,7 @@ class KeySlots {
     void write_fresh(std::vector<std::uint32_t> slots, std::vector<Slot>& written);
 
     int file_;
+    std::shared_ptr<const Keyring> keyring_;
     std::mutex sync_mutex_;  ///< one sync at a time
 
     mutable std::mutex mutex_;
@@ -83,17 +98,29 @@ class KeySlots {
     std::vector<Slot> fresh_;           ///< with a fresh key that was not synced
     std::vector<std::uint32_t> stale_;  ///< whose fresh key could not be written, or not be synced
     std::vector<bool> in_use_;          ///< while taking stock
+    std::set<std::uint32_t> beyond_;    ///< that rows name beyond the end there was: nobody else may get the number
 };
 
-/// Seals an item's content under the key of its slot: ChaCha20-Poly1305 (RFC 8439) with a nonce of zeros, since each
-/// key seals once. `row` is authenticated with it.
-[[nodiscard]] std::string seal_content(const SealKey& key, std::int64_t row, std::string_view content);
-/// What goes with the bytes of binary objects: several pieces under one key, so each has a nonce of its own in front
-/// (XChaCha20-Poly1305, 24 random bytes). `place` is authenticated with it.
-[[nodiscard]] std::string seal_piece(const SealKey& key, std::int64_t place, std::string_view content);
-[[nodiscard]] std::optional<std::string> unseal_piece(const SealKey& key, std::int64_t place, std::string_view sealed);
-inline constexpr std::size_t seal_piece_overhead = 24 + 16;
+/// Seals an item's content under the key of its slot: ChaCha20-Poly1305 (RFC 8439), or AES-256-GCM where the store is
+/// encrypted, with a nonce of zeros, since each key seals once. `row` is authenticated with it, and in an encrypted
+/// store `bound`: what else says whose it is.
+[[nodiscard]] std::string seal_content(const SealKey& key, std::int64_t row, std::string_view content,
+                                       std::string_view bound);
 /// nullopt where the bytes are not authentic.
-[[nodiscard]] std::optional<std::string> unseal_content(const SealKey& key, std::int64_t row, std::string_view sealed);
+[[nodiscard]] std::optional<std::string> unseal_content(const SealKey& key, std::int64_t row, std::string_view sealed,
+                                                        std::string_view bound);
+/// What goes with the bytes of binary objects: several pieces under one key, so each has a nonce of its own in front
+/// (XChaCha20-Poly1305, 24 random bytes; or AES-256-GCM, 12). `place` is authenticated with it, and `bound` as above.
+[[nodiscard]] std::string seal_piece(const SealKey& key, std::int64_t place, std::string_view content,
+                                     std::string_view bound = {});
+[[nodiscard]] std::optional<std::string> unseal_piece(const SealKey& key, std::int64_t place, std::string_view sealed,
+                                                      std::string_view bound = {});
+inline constexpr std::size_t seal_piece_overhead = 24 + 16;
+
+/// What is bound to an item's content, and to what is said of its objects: without it, a row could be made another
+/// warrant's, or one that is not held.
+[[nodiscard]] std::string bound_of_item(std::int64_t lane, std::string_view object_id, bool held);
+/// To a copy that a source's door keeps.
+[[nodiscard]] std::string bound_of_copy(std::int64_t source);
 
 }  // namespace lihandover::store::sqlite

@@ -24,7 +24,7 @@ std::optional<KeysProof> KeysProof::read(Connection& connection) {
 void KeysProof::make(Connection& connection, KeySlots& keys) {
     ScopedTransaction transaction(connection);
     SealKey key;
-    const std::uint32_t slot = keys.take(key);
+    const std::uint32_t slot = keys.take_slot(key);
     const std::string sealed = seal_piece(key, place_of_proof, proof);
     Statement write = connection.prepare("INSERT OR REPLACE INTO meta(name, value) VALUES('keys_slot', ?)");
     write.bind(1, std::int64_t{slot}).run();
@@ -37,7 +37,7 @@ bool KeysProof::holds(const KeySlots& keys) const {
     if ((std::uint64_t{slot_} + 1) * SealKey::size > keys.bytes()) {
         return false;
     }
-    const auto key = keys.read(slot_);
+    const auto key = keys.read_slot(slot_);
     if (!key) {
         throw SqlFailure(Trouble::failing, SQLITE_IOERR_READ);
     }

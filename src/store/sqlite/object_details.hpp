@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "key_slots.hpp"
+#include "lihandover/model/item.hpp"
 
 namespace lihandover::store::sqlite {
 
@@ -19,10 +20,17 @@ struct ObjectDetails {
     std::string csp_identifier;
 };
 
-/// For the row of that number.
-[[nodiscard]] std::string seal_details(const SealKey& key, std::int64_t object, const ObjectDetails& details);
+/// For the row of that number; `bound` as bound_of_item() has it.
+[[nodiscard]] std::string seal_details(const SealKey& key, std::int64_t object, const ObjectDetails& details,
+                                       std::string_view bound);
 /// nullopt where the key is not theirs.
 [[nodiscard]] std::optional<ObjectDetails> unseal_details(const SealKey& key, std::int64_t object,
-                                                          std::string_view sealed);
+                                                          std::string_view sealed, std::string_view bound);
+
+/// What an object's row has of the SHA-256 of its bytes: sealed where the store is encrypted, since it tells of a known
+/// file that somebody got it.
+[[nodiscard]] std::string seal_sha256(const SealKey& key, const model::Sha256& sha256);
+/// nullopt where it is not authentic.
+[[nodiscard]] std::optional<model::Sha256> unseal_sha256(const SealKey& key, std::string_view stored);
 
 }  // namespace lihandover::store::sqlite

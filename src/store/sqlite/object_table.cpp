@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "columns.hpp"
+#include "gcm.hpp"
 #include "item_table.hpp"
 #include "lihandover/base/invariant.hpp"
 #include "object_details.hpp"
@@ -108,7 +109,8 @@ ObjectTable::~ObjectTable() {
 
 #define LIHANDOVER_OBJECT_COLUMNS                                                                                    \
     "SELECT o.id, o.uuid, o.item, o.lane, o.blob, o.state, o.flags, o.lifetime, o.expires_at, o.deadline, b.state, " \
-    "b.size, o.code, o.code_kind, o.words FROM object o CROSS JOIN blob b ON b.id=o.blob "
+    "b.size, o.code, o.code_kind, opened('object.words', o.id, o.words) FROM object o CROSS JOIN blob b ON "         \
+    "b.id=o.blob "
 
 void ObjectTable::open(Connection& c) {
     s_.insert_blob = c.prepare(
@@ -142,7 +144,9 @@ void ObjectTable::open(Connection& c) {
     s_.set_state = c.prepare(
         "UPDATE object SET state=?2, changed=?3, expires_at=?4, deadline=?5, code=NULL, code_kind=NULL, words=NULL "
         "WHERE id=?1");
-    s_.put_aside = c.prepare("UPDATE object SET state=?2, changed=?3, code=?4, code_kind=?5, words=?6 WHERE id=?1");
+    s_.put_aside = c.prepare(
+        "UPDATE object SET state=?2, changed=?3, code=?4, code_kind=?5, words=sealed('object.words', id, ?6) WHERE "
+        "id=?1");
     s_.set_fetched = c.prepare("UPDATE object SET flags=flags|8 WHERE id=?");
     s_.stamp = c.prepare("UPDATE object SET expires_at=?2 WHERE item=?1 AND state={object.attached}");
     s_.delete_object = c.prepare("DELETE FROM object WHERE id=?");
@@ -187,15 +191,22 @@ bool ObjectTable::takes(const NewItem& item) const {
 }
 
 std::optional<SealKey> ObjectTable::key_of(const Statement& row, int column) const {
-    const auto slot = slot_of(row, column);
-    if (!slot) {
+    const auto place = key_place_of(row, column);
+    if (!place) {
         return std::nullopt;
     }
-    auto key = keys_->read(*slot);
-    if (!key) {
+    auto key = keys_->read(*place);
+    if (!key && keys_->cannot_be_read_now(*place)) {
         throw SqlFailure(Trouble::failing, SQLITE_IOERR_READ);
     }
+    if (!key) {
+        keys_->keyring().note_unreadable("blob");
+    }
     return key;
+}
+
+bool ObjectTable::is_key_lost(const Statement& row, int column, const std::optional<SealKey>& key) const {
+    return !key && (!row.is_null(column) || !keys_->keyring().takes_plain());
 }
 
 ObjectTable::Blob ObjectTable::blob_of(Transaction& transaction, const NewObject& object) {
@@ -205,18 +216,23 @@ ObjectTable::Blob ObjectTable::blob_of(Transaction& transaction, const NewObject
     {
         Rows rows(known);
         if (rows.next()) {
-            return {rows->integer(0), key_of(*rows.operator->(), 2)};
+            Blob blob{rows->integer(0), key_of(*rows.operator->(), 2)};
+            if (blob.key || !is_key_lost(*rows.operator->(), 2, blob.key)) {
+                return blob;
+            }
+            return mended(transaction, blob.id, object);
         }
     }
     SealKey key;
-    const std::uint32_t slot = keys_->take(key);
-    transaction.effects.taken_slots.push_back(slot);
+    const KeyPlace place = keys_->take(key);
+    transaction.effects.taken_slots.push_back(place.slot);
     Statement& insert = s_.insert_blob;
-    insert.bind(7, std::int64_t{slot});
+    insert.bind(7, place.column());
     if (sealed != nullptr) {
+        const std::string sha256 = seal_sha256(key, sealed->sha256());
         insert.bind(1, number_of(BlobState::ready))
             .bind(2, static_cast<std::int64_t>(sealed->size()))
-            .bind(3, std::span<const std::uint8_t>(sealed->sha256()))
+            .bind_blob(3, sha256)
             .bind(4, bytes_of(sealed->name()))
             .bind_blob(5, seal_piece(key, place_of_key, text_of(sealed->key())))
             .bind_null(6)
@@ -227,8 +243,10 @@ ObjectTable::Blob ObjectTable::blob_of(Transaction& transaction, const NewObject
     }
     const SourceFile& source = *object.file;
     insert.bind(1, number_of(BlobState::preparing)).bind(2, static_cast<std::int64_t>(source.size));
+    std::string sha256;
     if (source.sha256) {
-        insert.bind(3, std::span<const std::uint8_t>(*source.sha256));
+        sha256 = seal_sha256(key, *source.sha256);
+        insert.bind_blob(3, sha256);
     } else {
         insert.bind_null(3);
     }
@@ -244,6 +262,34 @@ ObjectTable::Blob ObjectTable::blob_of(Transaction& transaction, const NewObject
     return {blob, std::move(key)};
 }
 
+/// Of a row whose key was altered, or is gone: what a new object brings with it goes under another. What is said of the
+/// objects from before is lost.
+ObjectTable::Blob ObjectTable::mended(Transaction& transaction, std::int64_t blob, const NewObject& object) {
+    SealKey key;
+    const KeyPlace place = keys_->take(key);
+    transaction.effects.taken_slots.push_back(place.slot);
+    Connection& connection = transaction.connection;
+    Statement put = connection.prepare("UPDATE blob SET key_slot=?2, key=?3, sha256=?4 WHERE id=?1");
+    put.bind(1, blob).bind(2, place.column()).bind_null(3).bind_null(4);
+    const SealedFile* sealed = file_of(object.sealed.get());
+    std::string file_key;
+    std::string sha256;
+    if (sealed != nullptr) {
+        file_key = seal_piece(key, place_of_key, text_of(sealed->key()));
+        sha256 = seal_sha256(key, sealed->sha256());
+        put.bind_blob(3, file_key).bind_blob(4, sha256);
+    } else if (object.file->sha256) {
+        sha256 = seal_sha256(key, *object.file->sha256);
+        put.bind_blob(4, sha256);
+    }
+    put.run();
+    if (sealed == nullptr) {
+        const std::string path = seal_piece(key, place_of_path, object.file->path);
+        connection.prepare("UPDATE source_file SET path=?2 WHERE blob=?1").bind(1, blob).bind_blob(2, path).run();
+    }
+    return {blob, std::move(key)};
+}
+
 void ObjectTable::insert(Transaction& transaction, RowId item, const NewItem& made) {
     std::int64_t position = 0;
     for (const NewObject& object : *made.objects) {
@@ -251,7 +297,8 @@ void ObjectTable::insert(Transaction& transaction, RowId item, const NewItem& ma
         const RowId row = transaction.take_id();
         ObjectDetails details{object.url, object.content_type, object.original_filename, object.csp_defined_identifier};
         if (blob.key) {
-            details = {{}, {}, seal_details(*blob.key, row, details), {}};
+            const std::string bound = bound_of_item(made.lane, text_of(made.object_id), false);
+            details = {{}, {}, seal_details(*blob.key, row, details, bound), {}};
         }
         const std::int64_t flags = (made.emergency ? object_flag_emergency : 0) |
                                    (object.model == model::BinaryModel::b ? object_flag_model_b : 0) |
@@ -281,9 +328,12 @@ void ObjectTable::filler(Transaction& transaction, std::size_t objects) {
     }
     // Rows and index entries in the same places as real ones, gone again before the commit: the pages that they were on
     // are written all the same. The numbers are above all others and are not used up.
-    static constexpr std::array<std::uint8_t, 32> zeros{};
-    static constexpr std::array<char, seal_piece_overhead + SealKey::size> key{};
-    static constexpr std::array<char, seal_piece_overhead + 180> words{};
+    const bool encrypted = keys_->keyring().on();
+    const std::size_t overhead = encrypted ? gcm_nonce + gcm_tag : seal_piece_overhead;
+    const std::string sha256(encrypted ? 32 + overhead : 32, '\0');
+    const std::string key(overhead + SealKey::size, '\0');
+    const std::string words(overhead + 180, '\0');
+    const KeyPlace place{0, keys_->keyring().generation()};
     const RowId first = transaction.last_id() + 1;
     const model::Uuid item = model::Uuid::random();
     std::int64_t first_blob = 0;
@@ -291,11 +341,11 @@ void ObjectTable::filler(Transaction& transaction, std::size_t objects) {
         const model::Uuid uuid = model::Uuid::random();
         s_.insert_blob.bind(1, number_of(BlobState::ready))
             .bind(2, std::int64_t{0})
-            .bind(3, std::span<const std::uint8_t>(zeros))
+            .bind_blob(3, sha256)
             .bind(4, bytes_of(uuid))
-            .bind_blob(5, std::string_view(key.data(), key.size()))
+            .bind_blob(5, key)
             .bind_null(6)
-            .bind(7, std::int64_t{0})
+            .bind(7, place.column())
             .run();
         const std::int64_t blob = transaction.connection.last_inserted();
         if (i == 0) {
@@ -314,7 +364,7 @@ void ObjectTable::filler(Transaction& transaction, std::size_t objects) {
             .bind(10, std::int64_t{0})
             .bind(11, std::string_view())
             .bind_blob(12, {})
-            .bind_blob(13, std::string_view(words.data(), words.size()))
+            .bind_blob(13, words)
             .bind_blob(14, {})
             .run();
     }
@@ -402,8 +452,8 @@ void ObjectTable::release_blob(Transaction& transaction, std::int64_t blob) {
     if (!rows.next()) {
         return;
     }
-    if (const auto slot = slot_of(*rows.operator->(), 2)) {
-        transaction.effects.released_slots.push_back(*slot);
+    if (const auto place = key_place_of(*rows.operator->(), 2)) {
+        transaction.effects.released_slots.push_back(place->slot);
     }
     if (rows->is_null(0)) {
         return;
@@ -494,6 +544,7 @@ void ObjectTable::prepared(Transaction& transaction, const model::Uuid& source,
                            const std::shared_ptr<const SealedObject>& copy, model::ObjectLoss loss) {
     std::int64_t blob = 0;
     std::optional<SealKey> key;
+    bool lost = false;
     {
         s_.blob_by_source.bind(1, bytes_of(source));
         Rows rows(s_.blob_by_source);
@@ -503,13 +554,15 @@ void ObjectTable::prepared(Transaction& transaction, const model::Uuid& source,
         }
         blob = rows->integer(0);
         key = key_of(*rows.operator->(), 2);
+        lost = is_key_lost(*rows.operator->(), 2, key);
     }
     const SealedFile* file = file_of(copy.get());
-    const bool complete = file != nullptr && file->in(*files_);
+    const bool complete = !lost && file != nullptr && file->in(*files_);
     if (complete) {
+        const std::string sha256 = seal_sha256(key.value_or(SealKey()), file->sha256());
         s_.complete.bind(1, blob)
             .bind(2, static_cast<std::int64_t>(file->size()))
-            .bind(3, std::span<const std::uint8_t>(file->sha256()))
+            .bind_blob(3, sha256)
             .bind(4, bytes_of(file->name()))
             .bind_blob(5,
                        key ? seal_piece(*key, place_of_key, text_of(file->key())) : std::string(text_of(file->key())))
@@ -690,16 +743,19 @@ std::vector<std::shared_ptr<const SourceFile>> ObjectTable::pending_files(Connec
         auto file = std::make_shared<SourceFile>();
         file->id = uuid_of(rows->bytes(0));
         file->path = rows->bytes(1);
-        if (const auto key = key_of(*rows.operator->(), 8)) {
+        const auto key = key_of(*rows.operator->(), 8);
+        if (key) {
             // None where the key is not this store's: there is no such file then, and the object is lost.
             file->path = unseal_piece(*key, place_of_path, rows->bytes(1)).value_or("");
+        } else if (is_key_lost(*rows.operator->(), 8, key)) {
+            file->path.clear();
         }
         file->inode = static_cast<std::uint64_t>(rows->integer(2));
         file->size = static_cast<std::uint64_t>(rows->integer(3));
         file->modified_nanos = rows->integer(4);
         file->changed_nanos = rows->integer(5);
-        if (const auto sha256 = rows->bytes(6); sha256.size() == std::tuple_size_v<model::Sha256>) {
-            std::memcpy(file->sha256.emplace().data(), sha256.data(), sha256.size());
+        if (!rows->is_null(6)) {
+            file->sha256 = unseal_sha256(key.value_or(SealKey()), rows->bytes(6));
         }
         file->give_up_at = model::Instant::from_micros(rows->integer(7));
         files.push_back(std::move(file));
@@ -710,7 +766,7 @@ std::vector<std::shared_ptr<const SourceFile>> ObjectTable::pending_files(Connec
 void ObjectTable::find_slots(Connection& connection) {
     Statement select = connection.prepare("SELECT key_slot FROM blob WHERE key_slot IS NOT NULL");
     for (Rows rows(select); rows.next();) {
-        keys_->in_use(static_cast<std::uint32_t>(rows->integer(0)));
+        keys_->in_use(KeyPlace::of(rows->integer(0)).slot);
     }
 }
 

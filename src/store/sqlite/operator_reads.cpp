@@ -24,7 +24,8 @@ constexpr const char* queued_page =
 constexpr const char* ended_page =
     "SELECT e.item, e.lane, e.object_id, coalesce(m.received, e.at), m.level_id, m.sequence, e.at, n.code, "
     "n.code_kind, "
-    "n.words, n.who, n.why FROM record e INDEXED BY record_ended LEFT JOIN record m ON m.id=e.item AND "
+    "opened('note.words', n.record, n.words), opened('note.who', n.record, n.who), opened('note.why', n.record, n.why) "
+    "FROM record e INDEXED BY record_ended LEFT JOIN record m ON m.id=e.item AND "
     "(m.kind={record.item_made} OR m.kind={record.item_held}) "
     "LEFT JOIN record_note n ON n.record=e.id "
     "WHERE e.kind IN (4, 7) AND e.kind=?3 AND e.item > ?1 AND (e.kind={record.item_delivered} OR NOT EXISTS(SELECT 1 "
@@ -34,9 +35,10 @@ constexpr const char* ended_page =
 // Binary objects that wait by themselves, columns as above; their item, whose record knows when it was received, is
 // gone.
 #define LIHANDOVER_WAITING_OBJECT "(o.state={object.queued} OR o.state={object.refused} OR o.state={object.set_aside})"
-#define LIHANDOVER_OBJECT_VIEW                                                                                  \
-    "SELECT o.id, o.lane, o.uuid, coalesce(m.received, o.changed), m.level_id, m.sequence, o.changed, o.code, " \
-    "o.code_kind, o.words, o.state, o.item_uuid, o.flags FROM object o LEFT JOIN record m ON m.id=o.item AND "  \
+#define LIHANDOVER_OBJECT_VIEW                                                                                   \
+    "SELECT o.id, o.lane, o.uuid, coalesce(m.received, o.changed), m.level_id, m.sequence, o.changed, o.code, "  \
+    "o.code_kind, opened('object.words', o.id, o.words), o.state, o.item_uuid, o.flags FROM object o LEFT JOIN " \
+    "record m ON m.id=o.item AND "                                                                               \
     "(m.kind={record.item_made} OR m.kind={record.item_held}) "
 constexpr const char* object_page =
     LIHANDOVER_OBJECT_VIEW "WHERE " LIHANDOVER_WAITING_OBJECT
@@ -45,7 +47,8 @@ constexpr const char* object_view = LIHANDOVER_OBJECT_VIEW "WHERE o.uuid=? AND "
 #undef LIHANDOVER_OBJECT_VIEW
 constexpr const char* object_ended =
     "SELECT e.id, e.lane, e.object_id, coalesce(m.received, e.at), m.level_id, m.sequence, e.at, n.code, n.code_kind, "
-    "n.words, n.who, n.why, e.kind, m.object_id FROM record e LEFT JOIN record m ON m.id=e.item AND "
+    "opened('note.words', n.record, n.words), opened('note.who', n.record, n.who), opened('note.why', n.record, "
+    "n.why), e.kind, m.object_id FROM record e LEFT JOIN record m ON m.id=e.item AND "
     "(m.kind={record.item_made} OR m.kind={record.item_held}) "
     "LEFT JOIN record_note n ON n.record=e.id "
     "WHERE (e.kind=9 OR e.kind=13 OR e.kind=14) AND e.kind IN ({record.object_pushed}, {record.object_rejected}) AND "
@@ -140,7 +143,10 @@ ItemView view_of_aside(const ReadConnection& from, const Statement& row) {
 std::optional<ItemView> find_aside(ReadConnection& from, const model::Uuid& object_id) {
     Statement select = from.connection().prepare(
         "SELECT a.id, a.lane, a.object_id, a.received, a.level_id, a.sequence, a.changed, a.code, a.code_kind, "
-        "a.words, a.state, h.review, h.first_who, h.first_rejects, h.first_why, a.flags FROM aside a LEFT JOIN held h "
+        "opened('aside.words', a.id, a.words), a.state, h.review, opened('held.first_who', named(h.id, h.review), "
+        "h.first_who), "
+        "h.first_rejects, opened('held.first_why', named(h.id, h.review), h.first_why), a.flags FROM aside a LEFT JOIN "
+        "held h "
         "ON h.id=a.id WHERE a.object_id=?");
     select.bind(1, std::span<const std::uint8_t>(object_id.bytes));
     Rows rows(select);
@@ -289,7 +295,8 @@ model::Result<std::vector<Record>> records(ReadConnection& from, std::int64_t af
     std::vector<Record> records;
     const model::Status status = from.reading([&] {
         Statement select = from.connection().prepare(
-            "SELECT r.id, r.at, r.kind, r.lane, r.object_id, n.who, n.why, n.code, n.code_kind, n.words FROM "
+            "SELECT r.id, r.at, r.kind, r.lane, r.object_id, opened('note.who', n.record, n.who), opened('note.why', "
+            "n.record, n.why), n.code, n.code_kind, opened('note.words', n.record, n.words) FROM "
             "record r "
             "LEFT JOIN record_note n ON n.record=r.id WHERE r.id > ? ORDER BY r.id LIMIT ?");
         select.bind(1, after).bind(

@@ -17,7 +17,8 @@ namespace {
 // What StoredObject is read from.
 #define LIHANDOVER_STORED_OBJECT                                                                                      \
     "SELECT o.uuid, o.url, o.content_type, o.filename, o.csp_identifier, o.expires_at, o.item, o.lane, o.item_uuid, " \
-    "o.flags, o.state, o.lifetime, o.code, o.code_kind, o.words, b.state, b.loss, b.size, b.sha256, b.file, b.key, "  \
+    "o.flags, o.state, o.lifetime, o.code, o.code_kind, opened('object.words', o.id, o.words), b.state, b.loss, "     \
+    "b.size, b.sha256, b.file, b.key, "                                                                               \
     "o.id, b.key_slot "                                                                                               \
     "FROM object o CROSS JOIN blob b ON b.id=o.blob "
 constexpr const char* object_by_uuid =
@@ -33,6 +34,10 @@ std::int64_t number_of(Enumerator value) {
 /// What goes with the bytes of an object: false where its key is not there any more.
 bool describe(const ReadConnection& from, const Statement& row, model::BinaryObject& described, std::string& key) {
     if (row.is_null(22)) {
+        if (!from.setup().keys->keyring().takes_plain()) {
+            return false;
+        }
+        described.checksum = unseal_sha256(SealKey(), row.bytes(18));
         described.url = row.bytes(1);
         described.content_type = row.bytes(2);
         described.original_filename = row.bytes(3);
@@ -40,8 +45,10 @@ bool describe(const ReadConnection& from, const Statement& row, model::BinaryObj
         key = row.bytes(20);
         return true;
     }
-    const auto with = from.setup().keys->read(static_cast<std::uint32_t>(row.integer(22)));
-    auto details = with ? unseal_details(*with, row.integer(21), row.bytes(3)) : std::nullopt;
+    const auto with = from.setup().keys->read(KeyPlace::of(row.integer(22)));
+    auto details =
+        with ? unseal_details(*with, row.integer(21), row.bytes(3), bound_of_item(row.integer(7), row.bytes(8), false))
+             : std::nullopt;
     if (!details) {
         return false;
     }
@@ -49,6 +56,7 @@ bool describe(const ReadConnection& from, const Statement& row, model::BinaryObj
     described.content_type = std::move(details->content_type);
     described.original_filename = std::move(details->filename);
     described.csp_defined_identifier = std::move(details->csp_identifier);
+    described.checksum = unseal_sha256(*with, row.bytes(18));
     key = unseal_piece(*with, place_of_key, row.bytes(20)).value_or("");
     return true;
 }
@@ -71,13 +79,11 @@ StoredObject object_of(const ReadConnection& from, const Statement& row) {
     object.lifetime = std::chrono::seconds(row.integer(11));
     object.refusal = refusal_of(row, 12);
     described.content_length = static_cast<std::uint64_t>(row.integer(17));
-    if (const std::string_view sha256 = row.bytes(18); sha256.size() == std::tuple_size_v<model::Sha256>) {
-        std::memcpy(described.checksum.emplace().data(), sha256.data(), sha256.size());
-    }
     const std::int64_t blob_state = row.integer(15);
     std::string key_bytes;
     if (!describe(from, row, described, key_bytes)) {
         // It went while its row was looked at, or the file of keys is not this store's.
+        from.setup().keys->keyring().note_unreadable("blob");
         described.loss = model::ObjectLoss::unreadable;
         described.checksum.reset();
         return object;
@@ -91,7 +97,10 @@ StoredObject object_of(const ReadConnection& from, const Statement& row) {
         const bool set = key.set(key_bytes);
         wipe(key_bytes);
         if (!described.checksum || !set) {
-            throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
+            from.setup().keys->keyring().note_unreadable("blob");
+            described.loss = model::ObjectLoss::unreadable;
+            described.checksum.reset();
+            return object;
         }
         object.sealed = from.setup().files->of_row(uuid_of(row.bytes(19)), std::move(key), *described.content_length,
                                                    *described.checksum);
@@ -127,12 +136,18 @@ bool load_one(ReadConnection& from, Statement& statement, RowId row, std::vector
     item.correlation = correlation_of(*found.operator->(), 5);
     item.received_at = model::Instant::from_micros(found->integer(7));
     if (found->is_null(9)) {
-        item.share = found->bytes(8);
+        item.share = from.setup().keys->keyring().takes_plain() ? found->bytes(8) : "";
     } else {
         // Empty, which is no share, where the key is not the one: the item went while its row was looked at, or
         // the file of keys is not this store's.
-        const auto key = from.setup().keys->read(static_cast<std::uint32_t>(found->integer(9)));
-        item.share = key ? unseal_content(*key, row, found->bytes(8)).value_or("") : "";
+        const auto key = from.setup().keys->read(KeyPlace::of(found->integer(9)));
+        item.share = key ? unseal_content(*key, row, found->bytes(8),
+                                          bound_of_item(item.lane, found->bytes(3), found->integer(10) != 0))
+                               .value_or("")
+                         : "";
+    }
+    if (const auto lane = from.setup().catalogue->find_lane(item.lane); lane && lane->liid_lost) {
+        item.share.clear();  // nobody can say whose it is
     }
     if ((found->integer(4) & item_flag_has_objects) != 0) {
         load_objects(from, item);
@@ -181,22 +196,13 @@ model::Status for_each(ReadConnection& from, std::string_view page_of_items,
     }
 }
 
-}  // namespace
-
-ReadConnection::Statements prepare_statements(Connection& connection) {
-    ReadConnection::Statements statements;
-    statements.load = connection.prepare(
-        "SELECT i.id, i.lane, i.profile, i.object_id, i.flags, i.level_id, i.sequence, i.received, s.octets, "
-        "i.key_slot FROM item i JOIN share s ON s.id=i.id WHERE i.id=?");
-    statements.load_set_aside = connection.prepare(
-        "SELECT i.id, i.lane, i.profile, i.object_id, i.flags, i.level_id, i.sequence, i.received, s.octets, "
-        "i.key_slot FROM aside i JOIN share s ON s.id=i.id WHERE i.id=? AND i.state={item.set_aside}");
-    statements.object = connection.prepare(object_by_uuid);
-    statements.objects_of_item = connection.prepare(objects_of_item);
-    return statements;
+bool cannot_be_opened(const StoredItem& item) {
+    return item.share.empty() || (item.objects && std::ranges::any_of(*item.objects, [](const StoredObject& object) {
+                                      return object.described.loss == model::ObjectLoss::unreadable;
+                                  }));
 }
 
-model::Result<std::vector<StoredItem>> load(ReadConnection& from, std::span<const RowId> rows) {
+model::Result<std::vector<StoredItem>> load_once(ReadConnection& from, std::span<const RowId> rows) {
     std::vector<StoredItem> items;
     const model::Status status = from.reading([&] {
         items.reserve(rows.size());
@@ -207,11 +213,39 @@ model::Result<std::vector<StoredItem>> load(ReadConnection& from, std::span<cons
             }
         }
     });
-    if (!status) {
-        return status.error();
+    return status ? model::Result<std::vector<StoredItem>>(std::move(items))
+                  : model::Result<std::vector<StoredItem>>(status.error());
+}
+
+}  // namespace
+
+ReadConnection::Statements prepare_statements(Connection& connection) {
+    ReadConnection::Statements statements;
+    statements.load = connection.prepare(
+        "SELECT i.id, i.lane, i.profile, i.object_id, i.flags, i.level_id, i.sequence, i.received, s.octets, "
+        "i.key_slot, 0 FROM item i JOIN share s ON s.id=i.id WHERE i.id=?");
+    statements.load_set_aside = connection.prepare(
+        "SELECT i.id, i.lane, i.profile, i.object_id, i.flags, i.level_id, i.sequence, i.received, s.octets, "
+        "i.key_slot, 0 FROM aside i JOIN share s ON s.id=i.id WHERE i.id=? AND i.state={item.set_aside}");
+    statements.object = connection.prepare(object_by_uuid);
+    statements.objects_of_item = connection.prepare(objects_of_item);
+    return statements;
+}
+
+model::Result<std::vector<StoredItem>> load(ReadConnection& from, std::span<const RowId> rows) {
+    auto items = load_once(from, rows);
+    if (items && std::ranges::any_of(*items, cannot_be_opened)) {
+        // A key may have been overwritten while its row was looked at: then the row is another one now, or gone.
+        items = load_once(from, rows);
     }
-    if (std::ranges::any_of(items, [](const StoredItem& item) { return item.share.empty(); })) {
-        return without_those_that_went(from, std::move(items));
+    if (!items || std::ranges::none_of(*items, [](const StoredItem& item) { return item.share.empty(); })) {
+        return items;
+    }
+    items = without_those_that_went(from, std::move(*items));
+    for (const StoredItem& item : items ? *items : std::vector<StoredItem>()) {
+        if (item.share.empty()) {
+            from.setup().keys->keyring().note_unreadable("share");
+        }
     }
     return items;
 }
@@ -229,8 +263,9 @@ model::Result<std::optional<StoredItem>> content(ReadConnection& from, const mod
             }
             Statement load = from.connection().prepare(
                 "SELECT i.id, i.lane, i.profile, i.object_id, i.flags, i.level_id, i.sequence, i.received, s.octets, "
-                "i.key_slot FROM " +
-                std::string(table) + " i JOIN share s ON s.id=i.id WHERE i.id=?");
+                "i.key_slot, " +
+                std::string(table == "aside" ? "i.state={item.held}" : "0") + " FROM " + std::string(table) +
+                " i JOIN share s ON s.id=i.id WHERE i.id=?");
             load_one(from, load, rows->integer(0), items);
             return;
         }
@@ -251,13 +286,18 @@ model::Status for_each_set_aside(ReadConnection& from, const std::function<void(
 
 model::Result<std::optional<StoredObject>> find_object(ReadConnection& from, const model::Uuid& id) {
     std::optional<StoredObject> object;
-    const model::Status status = from.reading([&] {
+    const auto look = [&] {
+        object.reset();
         from.statements().object.bind(1, std::span<const std::uint8_t>(id.bytes));
         Rows rows(from.statements().object);
         if (rows.next()) {
             object = object_of(from, *rows.operator->());
         }
-    });
+    };
+    model::Status status = from.reading(look);
+    if (status && object && object->described.loss == model::ObjectLoss::unreadable) {
+        status = from.reading(look);  // as load() does
+    }
     if (!status) {
         return status.error();
     }

@@ -13,6 +13,7 @@ void ReadConnection::connect() {
     }
     Connection fresh(setup_.database);
     set_up_reader(fresh);
+    setup_.keys->keyring().add_functions(fresh);
     statements_ = prepare_statements(fresh);
     connection_ = std::move(fresh);
 }

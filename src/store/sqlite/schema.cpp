@@ -357,7 +357,15 @@ CREATE TABLE held(
 CREATE INDEX aside_state ON aside(state, (flags & 1), id);
 )sql";
 
-constexpr std::array<MigrationStep, 14> steps_of_this_program = {{{1, version_1},
+// Encryption at rest: the LIID, which `liid` stands for then by a keyed hash, and the key of a warrant's last good
+// version.
+constexpr const char* version_15 = R"sql(
+ALTER TABLE lane ADD COLUMN sealed BLOB;
+ALTER TABLE warrant ADD COLUMN key_slot INTEGER;
+ALTER TABLE revocation ADD COLUMN name BLOB;
+)sql";
+
+constexpr std::array<MigrationStep, 15> steps_of_this_program = {{{1, version_1},
                                                                   {2, version_2},
                                                                   {3, version_3},
                                                                   {4, version_4},
@@ -370,7 +378,8 @@ constexpr std::array<MigrationStep, 14> steps_of_this_program = {{{1, version_1}
                                                                   {11, version_11},
                                                                   {12, version_12},
                                                                   {13, version_13},
-                                                                  {14, version_14}}};
+                                                                  {14, version_14},
+                                                                  {15, version_15}}};
 
 }  // namespace
 

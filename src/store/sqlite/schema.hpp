@@ -19,6 +19,9 @@ struct MigrationStep {
     const char* sql;
 };
 
+/// In `meta`: pages with what was there before encryption was turned on may be left over.
+inline constexpr const char* meta_remains = "remains";
+
 /// The steps of this program, in order and without gaps; a new store runs them all.
 [[nodiscard]] std::span<const MigrationStep> migration_steps();
 

@@ -50,10 +50,12 @@ inline constexpr std::size_t seal_header = 16;
     return number + 1 < chunks_of(size) ? seal_chunk : static_cast<std::size_t>(size - number * seal_chunk);
 }
 
-/// The key of one file. Copies are wiped when they go.
+/// The key of one file, or of what is sealed in a row. Copies are wiped when they go.
 class SealKey {
   public:
     static constexpr std::size_t size = 32;
+    /// What rows are sealed with under it (key_slots.hpp).
+    enum class Cipher : std::uint8_t { chacha20_poly1305, aes_256_gcm };
 
     SealKey() = default;
     SealKey(const SealKey&) = default;
@@ -66,9 +68,12 @@ class SealKey {
     /// False when `bytes` is not a key.
     [[nodiscard]] bool set(std::string_view bytes);
     [[nodiscard]] std::span<const std::uint8_t, size> bytes() const { return bytes_; }
+    [[nodiscard]] Cipher cipher() const { return cipher_; }
+    void set_cipher(Cipher cipher) { cipher_ = cipher; }
 
   private:
     std::array<std::uint8_t, size> bytes_{};
+    Cipher cipher_ = Cipher::chacha20_poly1305;
 };
 
 struct FreeCipher {

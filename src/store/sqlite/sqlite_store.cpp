@@ -13,6 +13,7 @@
 #include "head_file.hpp"
 #include "interfaces.hpp"
 #include "key_slots.hpp"
+#include "keyring.hpp"
 #include "maintenance.hpp"
 #include "object_files.hpp"
 #include "reader_pool.hpp"
@@ -25,15 +26,24 @@ namespace {
 
 class SqliteStore final : public Store {
   public:
-    SqliteStore(StateDirectory directory, std::shared_ptr<ObjectFiles> files, std::shared_ptr<KeySlots> keys,
-                const Options& options, const model::Clock& clock)
-        : directory_(std::move(directory)),
-          files_(std::move(files)),
-          keys_(std::move(keys)),
+    /// What is opened before it is made.
+    struct Parts {
+        StateDirectory directory;
+        std::shared_ptr<ObjectFiles> files;
+        std::unique_ptr<Secret> secret;
+        std::shared_ptr<Keyring> keyring;
+        std::shared_ptr<KeySlots> keys;
+    };
+    SqliteStore(Parts parts, const Options& options, const model::Clock& clock)
+        : directory_(std::move(parts.directory)),
+          files_(std::move(parts.files)),
+          secret_(std::move(parts.secret)),
+          keyring_(std::move(parts.keyring)),
+          keys_(std::move(parts.keys)),
           plan_(SpacePlan::of(directory_.total_bytes(), options.max_bytes)),
           readers_({directory_.database(), catalogue_, files_, keys_, &clock}),
-          database_(
-              {&directory_, &clock, &secret_, catalogue_.get(), files_, keys_, options.repeat_memory, plan_.wal_limit}),
+          database_({&directory_, &clock, secret_.get(), keyring_.get(), catalogue_.get(), files_, keys_,
+                     options.repeat_memory, plan_.wal_limit}),
           maintenance_(keys_),
           writer_({&directory_, catalogue_.get(), &database_, &readers_, &maintenance_, files_.get(), plan_,
                    options.max_bytes, options.record_retention, options.commit_timeout}) {
@@ -82,6 +92,7 @@ class SqliteStore final : public Store {
     OperatorView& operator_view() override { return operator_view_; }
     AuditLog& audit_log() override { return audit_log_; }
     Register& warrant_register() override { return register_; }
+    Sealing& sealing() override { return sealing_; }
 
     void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) override {
         writer_.set_limits(max_bytes, record_retention);
@@ -195,8 +206,9 @@ class SqliteStore final : public Store {
 
     StateDirectory directory_;
     std::shared_ptr<ObjectFiles> files_;
+    std::unique_ptr<Secret> secret_;
+    std::shared_ptr<Keyring> keyring_;
     std::shared_ptr<KeySlots> keys_;
-    Secret secret_;
     std::shared_ptr<Catalogue> catalogue_ = std::make_shared<Catalogue>();
     SpacePlan plan_;
     bool failed_for_space_ = false;
@@ -205,7 +217,7 @@ class SqliteStore final : public Store {
     Maintenance maintenance_;
     Writer writer_;
 
-    SqliteItemIntake item_intake_{writer_, secret_};
+    SqliteItemIntake item_intake_{writer_, *secret_};
     SqliteObjectIntake object_intake_{writer_, *files_};
     SqliteKeptCopies kept_copies_{writer_, readers_};
     SqliteOutbox outbox_{writer_, readers_};
@@ -214,6 +226,7 @@ class SqliteStore final : public Store {
     SqliteOperatorView operator_view_{writer_, readers_, maintenance_};
     SqliteAuditLog audit_log_{writer_, readers_, database_.tables().audit};
     SqliteRegister register_{writer_, *catalogue_};
+    SqliteSealing sealing_{writer_, *keyring_, database_.tables().resealing};
 };
 
 }  // namespace
@@ -239,15 +252,19 @@ model::Result<std::unique_ptr<Store>> open(const Options& options, const model::
     if (!files) {
         return files.error();
     }
-    auto keys = KeySlots::open(options.directory, no_space);
+    auto secret = std::make_unique<Secret>();
+    auto keyring = std::make_shared<Keyring>(*secret, options.master_keys);
+    auto keys = KeySlots::open(options.directory, keyring, no_space);
     if (!keys && no_space && directory->release()) {
-        keys = KeySlots::open(options.directory, no_space);
+        keys = KeySlots::open(options.directory, keyring, no_space);
     }
     if (!keys) {
         return keys.error();
     }
     auto store =
-        std::make_unique<SqliteStore>(std::move(*directory), std::move(*files), std::move(*keys), options, clock);
+        std::make_unique<SqliteStore>(SqliteStore::Parts{std::move(*directory), std::move(*files), std::move(secret),
+                                                         std::move(keyring), std::move(*keys)},
+                                      options, clock);
     if (auto started = store->start(); !started) {
         return started.error();
     }

@@ -8,6 +8,7 @@
 
 #include "head_file.hpp"
 #include "lihandover/base/invariant.hpp"
+#include "schema.hpp"
 
 namespace lihandover::store::sqlite {
 
@@ -28,6 +29,8 @@ constexpr std::size_t group_decisions = 256;
 constexpr std::int64_t prune_step = 1000;
 constexpr std::int64_t expire_step = 200;
 constexpr auto tick = 1s;
+/// Of store.db, at once, when what was there before encryption is removed: it holds up commits.
+constexpr std::uint64_t most_rewritten_while_running = 64U << 20U;
 constexpr auto first_pause = 100ms;
 constexpr std::chrono::milliseconds longest_pause = 5s;
 /// Work on a damaged file does no good: look whether somebody mended it, no more.
@@ -825,6 +828,7 @@ void Writer::housekeeping(bool idle) {
         database_.expire_due()) {
         next_tick_ = Steady::now();
     }
+    reseal(idle);
     if (!broken_ && database_.let_go_due()) {
         step([this](Transaction&) { database_.let_go(); });
     }
@@ -838,6 +842,41 @@ void Writer::housekeeping(bool idle) {
     name_audit_head();
     update_accepting();
     update_statistics();
+}
+
+void Writer::reseal(bool idle) {
+    if (broken_ || tight()) {
+        return;
+    }
+    if (database_.release_replaced()) {
+        maintenance_.sync_keys();
+    }
+    if (database_.reseal_due() && step([this](Transaction& in) { database_.tables().resealing.step(in); }) &&
+        database_.reseal_due()) {
+        next_tick_ = Steady::now();
+    }
+    if (broken_ || !idle || !database_.has_remains() || remains_said_) {
+        return;
+    }
+    try {
+        remains_said_ = !database_.remove_remains(most_rewritten_while_running);
+    } catch (const SqlFailure& failure) {
+        remains_said_ = true;
+        if (!mends_by_itself(failure)) {
+            complain(failure);
+            break_down(failure);
+            return;
+        }
+    }
+    if (remains_said_) {
+        spdlog::warn(
+            "store: everything is sealed, but pages of store.db that are not in use may still hold what was there "
+            "before, and the file is too large, or the disk too full, to be rewritten now. The next start does it, if "
+            "no "
+            "more than 256 MiB are in use; else stop the daemon and run `sqlite3 store.db \"VACUUM; DELETE FROM meta "
+            "WHERE name='{}'\"`",
+            meta_remains);
+    }
 }
 
 void Writer::name_audit_head() {

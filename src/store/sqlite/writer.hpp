@@ -92,6 +92,7 @@ class Writer {
     /// False while something it asked of the disk hangs for longer than the commit timeout.
     [[nodiscard]] bool turns() const;
     [[nodiscard]] Statistics statistics() const;
+    [[nodiscard]] bool has_remains() const { return database_.has_remains(); }
 
   private:
     using Steady = std::chrono::steady_clock;
@@ -163,6 +164,8 @@ class Writer {
     void update_statistics();
     /// Has the newest audit entry named beside the database, where it is another than the last time.
     void name_audit_head();
+    /// Seals some of what is to be sealed anew.
+    void reseal(bool idle);
     void complain(const SqlFailure& failure);
 
     const StateDirectory& directory_;
@@ -216,6 +219,7 @@ class Writer {
     bool broken_ = false;
     bool blocked_ = false;  ///< items failed; until a probe
     bool short_of_space_ = false;
+    bool remains_said_ = false;
     bool over_limit_ = false;
     bool reserved_ = false;
     bool log_used_ = false;

@@ -85,6 +85,30 @@ struct Asked {
 /// A store in memory, for the tests of all rooms. It is held to the same conformance suite as the engines
 /// (tests/store/conformance), so that what a test finds with it holds for them. It has a thread of its own, which
 /// commits each submission by itself and calls listeners and callbacks as a store's writer does.
+/// Of a store that is not encrypted, which has nothing to seal: what is asked of it is counted.
+class FakeSealing final : public Sealing {
+  public:
+    [[nodiscard]] SealingStatus status() const override { return said; }
+    [[nodiscard]] model::Status use(std::vector<MasterKey> keys) override {
+        used = keys.size();
+        return {};
+    }
+    void rekey(std::string who, Done done) override {
+        rekeyed_by.push_back(std::move(who));
+        done(said.on ? Outcome::committed : Outcome::failed);
+    }
+    [[nodiscard]] std::string seal(std::string_view /*name*/, std::string_view bytes) const override {
+        return std::string(bytes);
+    }
+    [[nodiscard]] std::optional<std::string> unseal(std::string_view /*name*/, std::string_view bytes) const override {
+        return std::string(bytes);
+    }
+
+    SealingStatus said;  ///< what it is to say
+    std::size_t used = 0;
+    std::vector<std::string> rekeyed_by;
+};
+
 class FakeStore final : public Store,
                         private ItemIntake,
                         private ObjectIntake,
@@ -174,12 +198,14 @@ class FakeStore final : public Store,
     [[nodiscard]] OperatorView& operator_view() override { return *this; }
     [[nodiscard]] AuditLog& audit_log() override { return *this; }
     [[nodiscard]] Register& warrant_register() override { return *this; }
+    [[nodiscard]] FakeSealing& sealing() override { return sealing_; }
     void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) override;
     void set_commit_timeout(std::chrono::milliseconds timeout) override;
     [[nodiscard]] bool turns() const override { return true; }
     void set_commit_observer(std::function<void(double)> observer) override;
 
   private:
+    FakeSealing sealing_;
     struct Work {
         Call call{};
         std::function<void(Changes&)> apply;
