@@ -7,6 +7,7 @@
 #include <deque>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "table_key.hpp"
 
@@ -51,6 +52,8 @@ class AgedList {
     [[nodiscard]] SteadyTime touched(Slot slot) const { return nodes_[slot].at; }
     /// The one that was not touched for longest; no_slot if there is none.
     [[nodiscard]] Slot oldest() const { return oldest_; }
+    /// The one that was touched next; no_slot after the last.
+    [[nodiscard]] Slot after(Slot slot) const { return nodes_[slot].next; }
     [[nodiscard]] std::size_t size() const { return size_; }
     /// When the oldest was touched `after` ago.
     [[nodiscard]] std::optional<SteadyTime> due(std::chrono::milliseconds after) const {
@@ -125,6 +128,17 @@ class AgedTable {
     [[nodiscard]] Entry* due_at(SteadyTime now, std::chrono::milliseconds after) {
         const Slot slot = list_.due_at(now, after);
         return slot == no_slot ? nullptr : &list_[slot];
+    }
+    /// The keys of those that `is_meant`, oldest first. Looks at all of them.
+    template <typename IsMeant>
+    [[nodiscard]] std::vector<TableKey> keys_of(IsMeant is_meant) const {
+        std::vector<TableKey> keys;
+        for (Slot slot = list_.oldest(); slot != no_slot; slot = list_.after(slot)) {
+            if (is_meant(list_[slot].value)) {
+                keys.push_back(list_[slot].key);
+            }
+        }
+        return keys;
     }
     /// Forgets what is too old, or too much.
     void trim(SteadyTime now, std::chrono::milliseconds after, std::size_t most) {

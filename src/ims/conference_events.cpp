@@ -226,6 +226,16 @@ void ConferenceTable::remove_leg(Slot slot, Made& out) {
     legs_.remove(slot);
 }
 
+void ConferenceTable::forget(const Tasks& tasks, Made& out) {
+    for (Slot slot = conferences_.oldest(); slot != no_slot;) {
+        const Slot next = conferences_.after(slot);
+        if (tasks.contains(conferences_[slot].xid)) {
+            remove(slot, out);
+        }
+        slot = next;
+    }
+}
+
 void ConferenceTable::expire(const Take& take) {
     calls_.expire(take);
     for (Slot at = ended_.due_at(take.now, linger); at != no_slot; at = ended_.due_at(take.now, linger)) {

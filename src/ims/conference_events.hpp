@@ -72,6 +72,8 @@ class ConferenceTable {
     [[nodiscard]] std::string_view conversation_of(const Take& take, std::string_view call_id) const;
 
     void expire(const Take& take);
+    /// Lets go of the conferences of these tasks, without a word.
+    void forget(const Tasks& tasks, Made& out);
     [[nodiscard]] std::optional<SteadyTime> due(const TrackerOptions& options) const;
 
     [[nodiscard]] std::size_t size() const { return conferences_.size(); }

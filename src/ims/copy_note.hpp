@@ -37,6 +37,7 @@ class CopyNote {
         copy.point = point_;
         return copy;
     }
+    [[nodiscard]] const model::Uuid& xid() const { return xid_; }
     /// The time of the earliest of the copies that an event is made of, whatever order they came in.
     void earliest(const std::optional<model::Instant>& at) { at_ = at && (!at_ || *at < *at_) ? at : at_; }
 

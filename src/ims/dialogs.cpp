@@ -693,6 +693,16 @@ void Dialogs::add_event(const Take& take, const Copy& copy, const Session& sessi
     take.add(std::move(made));
 }
 
+void Dialogs::forget(const Tasks& tasks, Made& out) {
+    for (Slot slot = sessions_.oldest(); slot != no_slot;) {
+        const Slot next = sessions_.after(slot);
+        if (tasks.contains(sessions_[slot].xid)) {
+            remove(slot, out);
+        }
+        slot = next;
+    }
+}
+
 void Dialogs::expire(const Take& take) {
     const auto end_waiting = [this, &take](AgedList<Waiting>& list, Slot at) {
         const Waiting waiting = std::move(list[at]);

@@ -75,6 +75,8 @@ class Dialogs {
     [[nodiscard]] End focus(Slot slot) const { return sessions_[slot].focus.value_or(End::called); }
 
     void expire(const Take& take);
+    /// Lets go of the sessions of these tasks, without a word.
+    void forget(const Tasks& tasks, Made& out);
     [[nodiscard]] std::optional<SteadyTime> due(const TrackerOptions& options) const;
 
     /// That are open.

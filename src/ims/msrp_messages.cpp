@@ -407,6 +407,13 @@ void MsrpMessages::add_message(const Take& take, Outgoing& outgoing, const Conte
     take.add(std::move(made));
 }
 
+void MsrpMessages::forget(const Take& take, const Tasks& tasks) {
+    const auto is_meant = [&tasks](const Unfinished& message) { return tasks.contains(message.head->note.xid()); };
+    for (const TableKey& key : unfinished_.keys_of(is_meant)) {
+        drop(take, key);
+    }
+}
+
 model::Status MsrpMessages::expire(const Take& take) {
     while (const auto* due = unfinished_.due_at(take.now, take.options.partial_message_timeout)) {
         if (auto finished = finish(take, TableKey(due->key)); !finished) {

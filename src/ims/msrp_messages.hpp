@@ -50,6 +50,8 @@ class MsrpMessages {
     [[nodiscard]] model::Status take_torn(const Take& take, const MsrpFrame& frame, std::uint64_t beginning);
 
     [[nodiscard]] model::Status expire(const Take& take);
+    /// Drops what has come of messages of these tasks.
+    void forget(const Take& take, const Tasks& tasks);
     /// Gives out what there is of the message that nothing came of for longest; false if there is none.
     [[nodiscard]] model::Result<bool> give_out_oldest(const Take& take);
     /// Lets go of the copies of one message that has gone out: those of other hops are another message then, should the

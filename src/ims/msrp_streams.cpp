@@ -173,6 +173,16 @@ model::Status MsrpStreams::give_out(const Take& take, const TableKey& key, Frame
     return {};
 }
 
+void MsrpStreams::forget(const Tasks& tasks, Made& out) {
+    const auto is_meant = [&tasks](const Tail& tail) { return tasks.contains(tail.note.xid()); };
+    for (const TableKey& key : tails_.keys_of(is_meant)) {
+        const Tail& tail = *tails_.find(key);
+        out.let_go.push_back(tail.owner);
+        held_ -= tail.bytes.size();
+        tails_.remove(key);
+    }
+}
+
 model::Status MsrpStreams::expire(const Take& take, FrameTaker& taker) {
     while (const auto* due = tails_.due_at(take.now, take.options.partial_message_timeout)) {
         if (auto given = give_out(take, TableKey(due->key), taker); !given) {

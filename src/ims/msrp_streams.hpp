@@ -47,6 +47,8 @@ class MsrpStreams {
     [[nodiscard]] model::Status take(const Take& take, FrameTaker& taker);
     /// Gives out the beginnings that did not go on in time.
     [[nodiscard]] model::Status expire(const Take& take, FrameTaker& taker);
+    /// Drops the beginnings of these tasks.
+    void forget(const Tasks& tasks, Made& out);
     /// Gives out the oldest beginning; false if there is none.
     [[nodiscard]] model::Result<bool> give_out_oldest(const Take& take, FrameTaker& taker);
     [[nodiscard]] std::optional<SteadyTime> due(const TrackerOptions& options) const;

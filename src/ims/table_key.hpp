@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -26,6 +27,16 @@ struct TableKeyHash {
 /// What keys are made with: random, one per tracker.
 struct TableSecret {
     std::array<std::uint64_t, 4> words{};
+    /// How often a task was forgotten, where it was; by task_key(). Its keys are others from then on, so that nothing
+    /// that was remembered before is found again, whatever table it is in.
+    boost::unordered_flat_map<TableKey, std::uint64_t, TableKeyHash> forgotten;
+
+    [[nodiscard]] static TableKey task_key(const model::Uuid& xid) {
+        TableKey key;
+        std::memcpy(&key.first, xid.bytes.data(), sizeof key.first);
+        std::memcpy(&key.second, xid.bytes.data() + sizeof key.first, sizeof key.second);
+        return key;
+    }
     [[nodiscard]] static TableSecret random() {
         TableSecret secret;
         model::random_bytes(secret.words.data(), sizeof secret.words);
@@ -46,8 +57,16 @@ class KeyMaker {
         return *this;
     }
     KeyMaker& add(const TableKey& part) { return add(part.first).add(part.second); }
-    KeyMaker& add(const model::Uuid& part) {
-        return add(word(part.bytes.data(), 8)).add(word(part.bytes.data() + 8, 8));
+    /// A task, as it is known since it was last forgotten.
+    KeyMaker& add(const model::Uuid& xid) {
+        const TableKey task = TableSecret::task_key(xid);
+        add(task);
+        if (!secret_.forgotten.empty()) {
+            if (const auto found = secret_.forgotten.find(task); found != secret_.forgotten.end()) {
+                add(found->second);
+            }
+        }
+        return *this;
     }
     KeyMaker& add(std::string_view part) {
         add(std::uint64_t{part.size()});

@@ -38,7 +38,8 @@ class MadeBefore {
 
   private:
     bool is_new(const Take& take, const MadeEvent& made) {
-        const TableKey key = key_for(take, Table::made).add(made.event.event_id).add(made.substance).finish();
+        const TableKey key =
+            key_for(take, Table::made).add(made.xid).add(made.event.event_id).add(made.substance).finish();
         if (table_.find(key) != nullptr) {
             return false;
         }
@@ -119,6 +120,27 @@ class Tracker::Impl : public FrameTaker {
         conferences_.expire(take);
         made_before_.remove_repeats(take);
         return status;
+    }
+
+    void forget(const Tasks& tasks, SteadyTime now, Made& out) {
+        out.clear();
+        const Copy none;
+        const Take take{none, now, options_, secret_, out};
+        streams_.forget(tasks, out);
+        messages_.forget(take, tasks);
+        dialogs_.forget(tasks, out);
+        conferences_.forget(tasks, out);
+        // The rest is found by its keys only: it is never found again, and goes in its time.
+        for (const model::Uuid& xid : tasks) {
+            const TableKey task = TableSecret::task_key(xid);
+            forgotten_.remove(task);
+            forgotten_.add(task, 0, now);
+            secret_.forgotten[task] = ++times_forgotten_;
+        }
+        while (const auto* oldest = forgotten_.due_at(now, longest_memory)) {
+            secret_.forgotten.erase(oldest->key);
+            forgotten_.remove(TableKey(oldest->key));
+        }
     }
 
     model::Result<bool> give_out_oldest(SteadyTime now, Made& out) {
@@ -235,8 +257,13 @@ class Tracker::Impl : public FrameTaker {
         return {};
     }
 
+    // Nothing that is found by its key is remembered for longer.
+    static constexpr std::chrono::hours longest_memory{24 * 8};
+
     TrackerOptions options_;
     TableSecret secret_;
+    AgedTable<char> forgotten_;  ///< the tasks of secret_.forgotten
+    std::uint64_t times_forgotten_ = 0;
     Owners owners_;
     ImdnIds ids_;
     SentMessages sent_;
@@ -258,6 +285,10 @@ model::Status Tracker::take(const Copy& copy, SteadyTime now, Made& out) {
 
 model::Status Tracker::expire(SteadyTime now, Made& out) {
     return impl_->expire(now, out);
+}
+
+void Tracker::forget(const Tasks& tasks, SteadyTime now, Made& out) {
+    impl_->forget(tasks, now, out);
 }
 
 model::Result<bool> Tracker::give_out_oldest(SteadyTime now, Made& out) {

@@ -452,6 +452,22 @@ TEST_F(ConferenceEventsTest, ARestartKnowsTheRoster) {
     EXPECT_EQ(events.size(), 1U);
 }
 
+TEST_F(ConferenceEventsTest, OfATaskThatIsForgottenNothingIsKnown) {
+    const auto all = [this] {
+        both_there();
+        told({.version = 2, .state = "partial", .users = xml_of({.uri = "sip:hanna@c.example"})});
+    };
+    all();
+    const auto before = ids();
+    ASSERT_FALSE(before.empty());
+    tracker->forget({copy(Copy::Kind::sip, {}).view().xid}, now, out);
+    kept.note({}, out);
+    EXPECT_EQ(kept.size(), 0U);
+    events.clear();
+    all();
+    EXPECT_EQ(ids(), before);
+}
+
 TEST_F(ConferenceEventsTest, OnlyTheLastWholeDocumentAndThoseAfterItAreKept) {
     both_there();
     for (int i = 2; i < 10; ++i) {

@@ -1,4 +1,5 @@
-// What a restart leaves of what was open: the copies that were kept make it again, and what they make is the same.
+// What a restart leaves of what was open: the copies that were kept make it again, and what they make is the same. And
+// what is left of a task that was forgotten: nothing, so that the same copies make all of it once more.
 
 #include <set>
 #include <string>
@@ -62,6 +63,28 @@ class Restarts : public TrackerTest {
         if (before == flow.size()) {
             restart();
         }
+        return rest();
+    }
+    /// What becomes of the flow where its task was forgotten after `before` of its copies, and all of it comes again.
+    std::set<std::string> run_again(std::size_t before) {
+        kept.forget();
+        start();
+        for (std::size_t i = 0; i < before; ++i) {
+            feed(flow[i]);
+        }
+        tracker->forget({flow.front().view().xid}, now, out);
+        kept.note({}, out);
+        EXPECT_TRUE(out.events.empty());
+        EXPECT_EQ(tracker->sessions(), 0U);
+        EXPECT_EQ(tracker->unfinished_bytes(), 0U);
+        events.clear();
+        for (const SentCopy& copy : flow) {
+            now += std::chrono::milliseconds(10);
+            feed(copy);
+        }
+        return rest();
+    }
+    std::set<std::string> rest() {
         pass(std::chrono::minutes(1));
         pass(std::chrono::minutes(10));
         std::set<std::string> all;
@@ -75,6 +98,8 @@ class Restarts : public TrackerTest {
         ASSERT_EQ(undisturbed.size(), count);
         for (std::size_t before = 0; before <= flow.size(); ++before) {
             EXPECT_EQ(run(before), undisturbed) << "ended after " << before;
+            EXPECT_EQ(kept.size(), 0U);
+            EXPECT_EQ(run_again(before), undisturbed) << "forgotten after " << before;
             EXPECT_EQ(kept.size(), 0U);
         }
     }
@@ -170,6 +195,39 @@ TEST_F(Restarts, PageMessagesAndTheirFailures) {
     add_sip(refused(2), Direction::to_target);
     add_sip(page(2));
     expect_the_same_everywhere(4);
+}
+
+TEST_F(Restarts, OnlyTheTaskThatIsForgottenIsForgotten) {
+    const std::string open = send("abc", {.transaction = "tr01", .range = "1-3/9", .flag = '+'});
+    for (const int task : {1, 2}) {
+        for (const std::string& text : {send("hello", {.transaction = "tr02", .id = "m2"}), open}) {
+            SentCopy one = copy(Copy::Kind::msrp, wire(text));
+            one.task = task;
+            flow.push_back(one);
+            feed(one);
+        }
+    }
+    ASSERT_EQ(events.size(), 2U);
+    tracker->forget({flow.front().view().xid}, now, out);
+    EXPECT_EQ(tracker->unfinished_bytes(), 3U);
+    EXPECT_EQ(feed(flow[0]), Made::Outcome::event);
+    EXPECT_EQ(feed(flow[2]), Made::Outcome::repeat);
+    EXPECT_EQ(feed(flow[3]), Made::Outcome::repeat);
+    EXPECT_EQ(ids()[2], ids()[0]);
+}
+
+TEST_F(Restarts, ATaskMayBeForgottenAgain) {
+    const SentCopy one = copy(Copy::Kind::msrp, wire(send("hello")));
+    for (int times = 0; times < 3; ++times) {
+        EXPECT_EQ(feed(one), Made::Outcome::event);
+        EXPECT_EQ(feed(one), Made::Outcome::repeat);
+        tracker->forget({one.view().xid}, now, out);
+    }
+    // Longer than it is remembered that it was.
+    pass(std::chrono::hours(24 * 9));
+    tracker->forget({}, now, out);
+    EXPECT_EQ(feed(one), Made::Outcome::event);
+    EXPECT_EQ(feed(one), Made::Outcome::repeat);
 }
 
 }  // namespace

@@ -664,5 +664,45 @@ TEST_F(DoorTest, APduThatWaitedForRoomHoldsNoneWhereItsWarrantHasEnded) {
     }
 }
 
+TEST_F(DoorTest, WhatIsDroppedSinceItsWarrantWentIsNoRepeatOnceItIsBack) {
+    open_door();
+    FedStream& stream = connect();
+    store_.mode(TestStore::Mode::fail);
+    feed(stream, x2("first").octets());
+    store_.wait_for_groups(1);
+    // Read while its warrants are in force, and matched when they have gone: what is before it is not durable yet.
+    feed(stream, x2("second").octets() + x3(chunk("m1", 1, 10, "first", '+')).octets() +
+                     x3(chunk("m2", 1, 5, "whole", '$')).octets());
+    ASSERT_TRUE(wait_for([&] { return stream.unread() == 0; }));
+    const auto ordered = snapshot_.get();
+    snapshot_.publish(testing::snapshot({}));
+    store_.mode(TestStore::Mode::commit);
+    expect_pdus("event", "3");
+    EXPECT_TRUE(wait_queued(2));
+    snapshot_.publish(ordered);
+    feed(stream, x2("first").octets() + x2("second").octets() + x3(chunk("m1", 1, 10, "first", '+')).octets() +
+                     x3(chunk("m1", 6, 10, " last", '$')).octets() + x3(chunk("m2", 1, 5, "whole", '$')).octets());
+    EXPECT_TRUE(wait_queued(8));
+    EXPECT_EQ(std::ranges::count(texts(), "first last"), 2);
+    EXPECT_EQ(std::ranges::count(texts(), "whole"), 2);
+}
+
+TEST_F(DoorTest, NothingIsKeptOfATaskWhoseLastWarrantHasGone) {
+    open_door();
+    FedStream& stream = connect();
+    feed(stream, x3(chunk("m1", 1, 10, "first", '+')).octets());
+    MadePdu other = x3(chunk("m1", 1, 10, "other", '+'));
+    other.xid = xid_of(3);
+    feed(stream, other.octets());
+    EXPECT_TRUE(eventually([&] { return kept() == 2; }));
+    snapshot_.publish(testing::snapshot({fed("LIID-3", {xid_of(3)})}));
+    other.payload = page_message("next", "next");
+    other.type = 1;
+    other.format = 9;
+    feed(stream, other.octets());
+    EXPECT_TRUE(eventually([&] { return kept() == 1; }));
+    EXPECT_TRUE(wait_queued(1));
+}
+
 }  // namespace
 }  // namespace lihandover::intake

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "lihandover/ims/assembly.hpp"
@@ -15,6 +16,8 @@
 #include "lihandover/model/uuid.hpp"
 
 namespace lihandover::ims {
+
+using Tasks = std::unordered_set<model::Uuid>;
 
 /// Which way a copy went (TS 103 221-2, payload direction).
 enum class Direction : std::uint8_t { unknown = 1, to_target = 2, from_target = 3, several = 4, not_applicable = 5 };
@@ -95,6 +98,10 @@ class Tracker {
     /// What is due: messages that stayed incomplete, sessions that were idle. Call at due().
     [[nodiscard]] model::Status expire(SteadyTime now, Made& out);
     [[nodiscard]] std::optional<SteadyTime> due() const;
+    /// Forgets tasks whose last warrant has gone: what is open of them ends without an event, and nothing that came
+    /// makes what comes a repeat. The same copies make events with the same ids again. Costs a look at all that is
+    /// open.
+    void forget(const Tasks& tasks, SteadyTime now, Made& out);
     /// Makes room: lets go of what is only kept to recognise copies of other hops after a restart, and where there is
     /// no more of that, gives out, as it is, the unfinished message of which nothing has come for longest. False if
     /// there is none.

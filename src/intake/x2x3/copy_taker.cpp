@@ -1,6 +1,7 @@
 #include "x2x3/copy_taker.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "x2x3/copy_record.hpp"
@@ -170,6 +171,7 @@ void CopyTaker::take_kept(store::KeptCopy kept, SteadyTime now, TakenCopies& out
         changes.out.let_go.push_back(kept.id);
         return;
     }
+    tasks_.insert(copy->xid);
     if (const auto taken = tracker_.take(*copy, now, made_); !taken) {
         // It stays where it is, for the next start.
         out.problem = taken.error().message;
@@ -196,6 +198,7 @@ bool CopyTaker::take_pdu(const Pdu& pdu, const Piece& piece, const Piece::Entry&
             return false;
         }
         copy.xid = piece.xids[entry.first_xid + place.xid];
+        tasks_.insert(copy.xid);
         const auto taken = tracker_.take(copy, now, made_);
         const bool made_event = !made_.events.empty();
         keep_copy(copy, changes);
@@ -263,6 +266,18 @@ void CopyTaker::take(const Inbox::Pieces& pieces, SteadyTime now, CopyPlace& pla
             place.made_event = place.repeated = place.malformed = false;
         }
     }
+}
+
+void CopyTaker::forget(const std::function<bool(const model::Uuid&)>& is_meant, SteadyTime now, TakenCopies& out) {
+    ims::Tasks gone;
+    std::ranges::copy_if(tasks_, std::inserter(gone, gone.end()), is_meant);
+    if (gone.empty()) {
+        return;
+    }
+    Changes changes(out.changes);
+    tracker_.forget(gone, now, made_);
+    let_go(changes);
+    std::erase_if(tasks_, [&gone](const model::Uuid& xid) { return gone.contains(xid); });
 }
 
 void CopyTaker::expire(SteadyTime now, TakenCopies& out) {

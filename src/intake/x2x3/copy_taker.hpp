@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -73,6 +74,11 @@ class CopyTaker {
     /// (TakenCopies::problem), or that belongs into another commit (TakenCopies::more).
     void take(const Inbox::Pieces& pieces, SteadyTime now, CopyPlace& place, TakenCopies& out);
 
+    /// Forgets tasks, of which copies have come. They were under a warrant then; what comes of a task whose last
+    /// warrant went in the meantime is new, should it be under one again.
+    ///   is_meant   which
+    void forget(const std::function<bool(const model::Uuid&)>& is_meant, SteadyTime now, TakenCopies& out);
+
     /// Messages that stayed incomplete, and sessions that were idle.
     void expire(SteadyTime now, TakenCopies& out);
     /// When to call it.
@@ -106,6 +112,7 @@ class CopyTaker {
 
     ims::Tracker tracker_;
     ims::Made made_;
+    ims::Tasks tasks_;  ///< that copies came of, and that were not forgotten
     /// Kept copies by what needs them.
     std::unordered_map<std::uint64_t, std::vector<KeptPart>> kept_;
     /// Of kept copies that several need: how many still do.

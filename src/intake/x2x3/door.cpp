@@ -18,6 +18,7 @@
 #include "lihandover/base/task_group.hpp"
 #include "lihandover/intake/http/body_budget.hpp"
 #include "lihandover/intake/pipeline/pipeline.hpp"
+#include "lihandover/warrants/index.hpp"
 #include "x2x3/copy_taker.hpp"
 #include "x2x3/inbox.hpp"
 #include "x2x3/pdu_connection.hpp"
@@ -44,6 +45,15 @@ CopyTaker::Options options_of(const X2x3Settings& settings) {
 
 TaskMatch match_of(const TaskEvent& event) {
     return {event.made.xid, event.earlier, &event.made.targeted, event.made.substance};
+}
+
+/// That any warrant lists, for whatever time.
+ims::Tasks tasks_of(const warrants::Index& index) {
+    ims::Tasks tasks;
+    for (const warrants::WarrantPtr& warrant : index.warrants()) {
+        tasks.insert(warrant->xids.begin(), warrant->xids.end());
+    }
+    return tasks;
 }
 
 /// Pauses between two tries of what the store could not do, each twice as long as the one before.
@@ -109,7 +119,10 @@ class X2x3Door::Impl {
     [[nodiscard]] asio::awaitable<void> work();
     [[nodiscard]] asio::awaitable<void> work_off(Inbox::Pieces pieces);
     [[nodiscard]] asio::awaitable<void> expire(CopyTaker::SteadyTime when);
-    [[nodiscard]] bool is_due() const { return new_options_ || (due_ && *due_ <= services_.clock.steady()); }
+    [[nodiscard]] bool is_due() const {
+        return new_options_ || !dropped_.empty() || index_.lock() != services_.snapshot.get()->index ||
+               (due_ && *due_ <= services_.clock.steady());
+    }
     /// Runs `work`, with the tracker to itself, where it may block.
     template <typename Work>
     [[nodiscard]] asio::awaitable<TakenCopies> on_worker(Work work);
@@ -129,7 +142,7 @@ class X2x3Door::Impl {
     [[nodiscard]] asio::awaitable<Outcome> offer(TaskEvent& event);
     /// False where the store cannot have them at present.
     [[nodiscard]] asio::awaitable<bool> attach(const TaskEvent& event, std::vector<AttachedObject>& objects);
-    void count_time(const TaskEvent& event, const Moment& moment) const;
+    void note_taken(const TaskEvent& event, const Moment& moment);
     void report(const TakenCopies& taken);
     void say(const std::vector<std::string_view>& remarks);
 
@@ -150,6 +163,10 @@ class X2x3Door::Impl {
     std::optional<CopyTaker::SteadyTime> due_;
     TakenCopies late_;  ///< its events could not be taken, and its changes belong to them
     std::optional<CopyTaker::Options> new_options_;
+    /// Tasks of which an event was dropped, since no warrant lists them any more: what made it must not make what comes
+    /// a repeat, should one list them again.
+    ims::Tasks dropped_;
+    std::weak_ptr<const warrants::Index> index_;  ///< by which tasks without a warrant were last forgotten
     ConnectionParts parts_{pipeline_, reading_,   waiting_,
                            inbox_,    sequences_, log_,
                            metrics_,  settings_,  [this](std::size_t gaps) { count_gaps(gaps); }};
@@ -238,10 +255,22 @@ template <typename Work>
 asio::awaitable<TakenCopies> X2x3Door::Impl::on_worker(Work work) {
     // Taken here, since a reload may come while the work runs.
     auto options = std::exchange(new_options_, std::nullopt);
+    const auto dropped = std::exchange(dropped_, {});
+    const auto index = services_.snapshot.get()->index;
+    const bool has_changed = index_.lock() != index;
+    index_ = index;
     TakenCopies taken = co_await base::run_on(services_.workers, [&] {
+        const auto now = services_.clock.steady();
         TakenCopies made;
         if (options) {
             taker_.set_options(std::move(*options));
+        }
+        if (has_changed) {
+            const ims::Tasks listed = tasks_of(*index);
+            taker_.forget([&listed](const model::Uuid& xid) { return !listed.contains(xid); }, now, made);
+        }
+        if (!dropped.empty()) {
+            taker_.forget([&dropped](const model::Uuid& xid) { return dropped.contains(xid); }, now, made);
         }
         work(made);
         return made;
@@ -402,7 +431,7 @@ asio::awaitable<Outcome> X2x3Door::Impl::offer(TaskEvent& event) {
     const Moment moment = pipeline_.now();
     const Outcome outcome = co_await group_.take(event.made.event, event.bytes, match_of(event), objects, moment);
     if (outcome.kind == Outcome::Kind::accepted) {
-        count_time(event, moment);
+        note_taken(event, moment);
     }
     co_return outcome;
 }
@@ -410,13 +439,18 @@ asio::awaitable<Outcome> X2x3Door::Impl::offer(TaskEvent& event) {
 void X2x3Door::Impl::take_now(const TaskEvent& event) {
     const Moment moment = pipeline_.now();
     group_.take(event.made.event, event.bytes, match_of(event), moment);
-    count_time(event, moment);
+    note_taken(event, moment);
 }
 
-void X2x3Door::Impl::count_time(const TaskEvent& event, const Moment& moment) const {
+void X2x3Door::Impl::note_taken(const TaskEvent& event, const Moment& moment) {
     const auto& time = event.made.event.timestamp;
     if (time && time->instant > moment.latest()) {
         metrics_.times_ahead.add();
+    }
+    // Its copies were under a warrant when they were read, and it is under none: that has gone in between.
+    const model::Instant at = time ? time->instant : moment.received_at;
+    if (!moment.snapshot->index->knows(event.made.xid, at, {moment.received_at, moment.trusted_at})) {
+        dropped_.insert(event.made.xid);
     }
 }
 
