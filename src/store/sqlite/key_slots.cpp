@@ -122,6 +122,9 @@ KeySlots::~KeySlots() {
 }
 
 void KeySlots::write_fresh(std::vector<std::uint32_t> slots, std::vector<Slot>& written) {
+    if (slots.empty()) {
+        return;
+    }
     std::ranges::sort(slots);
     std::vector<std::uint8_t> keys(slots.size() * SealKey::size);
     model::random_bytes(keys.data(), keys.size());
