@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace lihandover::model {
 namespace {
 
@@ -75,6 +77,11 @@ TEST(ToMicrosecondDateTime, AlwaysHasSixDecimals) {
 TEST(Instant, GoesThroughMicroseconds) {
     EXPECT_EQ(Instant::from_micros(-1), (Instant{-1, 999'999'000}));
     EXPECT_EQ(Instant::from_micros(1'500'000), (Instant{1, 500'000'000}));
+    for (const std::int64_t micros :
+         {std::numeric_limits<std::int64_t>::min(), std::int64_t{-1'000'001}, std::int64_t{-1'000'000},
+          std::int64_t{-1}, std::int64_t{0}, std::numeric_limits<std::int64_t>::max()}) {
+        EXPECT_EQ(Instant::from_micros(micros).micros(), micros);
+    }
     EXPECT_EQ((Instant{-1, 999'999'000}).micros(), -1);
 }
 

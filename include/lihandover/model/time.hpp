@@ -14,10 +14,15 @@ struct Instant {
     std::int32_t nanos = 0;
 
     friend auto operator<=>(const Instant&, const Instant&) = default;
-    [[nodiscard]] constexpr std::int64_t micros() const { return seconds * 1'000'000 + nanos / 1000; }
+    [[nodiscard]] constexpr std::int64_t micros() const {
+        // Before 1970 the seconds alone may be further back than a number of microseconds reaches.
+        return seconds < 0 ? (seconds + 1) * 1'000'000 + (nanos / 1000 - 1'000'000)
+                           : seconds * 1'000'000 + nanos / 1000;
+    }
     [[nodiscard]] static constexpr Instant from_micros(std::int64_t micros) {
-        const std::int64_t seconds = micros >= 0 ? micros / 1'000'000 : -((-micros + 999'999) / 1'000'000);
-        return {seconds, static_cast<std::int32_t>((micros - seconds * 1'000'000) * 1000)};
+        const auto rest = static_cast<std::int32_t>(micros % 1'000'000);
+        // Towards the past, also for the least number that there is.
+        return {micros / 1'000'000 - (rest < 0 ? 1 : 0), (rest < 0 ? rest + 1'000'000 : rest) * 1000};
     }
 };
 
