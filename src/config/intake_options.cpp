@@ -185,7 +185,8 @@ Schema<X2x3Listener> x2x3_schema() {
                  .reloadable = true},
                 &X2x3Listener::max_sessions, integer_type(1, 10'000'000))
         .option({.name = "max_connections",
-                 .help = "Connections open at a time; beyond, the one stalled longest is closed for a new one.",
+                 .help = "Connections open at a time; beyond, the one stalled longest is closed for a new one that has "
+                         "shown its certificate.",
                  .example = "1024",
                  .reloadable = true},
                 &X2x3Listener::max_connections, integer_type(1, 65'536))

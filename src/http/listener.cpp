@@ -96,6 +96,10 @@ void Listener::start() {
         ::close(copy);
         throw boost::system::system_error{error};
     }
+    state_->let_in = [weak = weak_from_this()](const ServerConnection& newcomer) {
+        const auto self = weak.lock();
+        return self && self->let_in(newcomer);
+    };
     wait();
 }
 
@@ -177,7 +181,7 @@ void Listener::accept_some() {
         if (open_ >= max_connections_ && !someone_waits()) {
             break;
         }
-        if (open_ >= max_connections_ && !evict()) {
+        if (open_ >= max_connections_ && !make_place()) {
             // Every connection is busy. The kernel keeps the new one meanwhile.
             pause(full_pause);
             return;
@@ -191,7 +195,9 @@ void Listener::accept_some() {
         } else if (errno == EAGAIN) {
             break;
         } else if (out_of_descriptors(errno)) {
-            evict();
+            if (!evict(stalled_longest(false))) {
+                evict(stalled_longest(true));
+            }
             pause(no_descriptor_pause);
             return;
         }
@@ -206,19 +212,48 @@ bool Listener::someone_waits() const {
     return poll(&entry, 1, 0) > 0;
 }
 
-/// Closes one that waits for its peer: of those whose peer has not proved who it is, and if there are none, of all, the
-/// one that has waited longest. So nobody who only connects pushes out a peer that is known.
-bool Listener::evict() {
+/// Makes a place for one more, where all are taken. Whoever comes over TLS has proved nothing yet, and so pushes out
+/// nobody who has: a few such candidates may be there beyond the places, the latest ones, until they are known.
+bool Listener::make_place() {
+    if (!state_->tls) {
+        return evict(stalled_longest(true));
+    }
+    if (count(false) < most_candidates() && stalled_longest(true)) {
+        return true;
+    }
+    return evict(stalled_longest(false));
+}
+
+/// One that has proved who it is takes the place of the known one that has waited for its peer longest.
+bool Listener::let_in(const ServerConnection& newcomer) {
+    return open_ <= max_connections_ || count(true) <= max_connections_ || evict(stalled_longest(true, &newcomer));
+}
+
+std::size_t Listener::most_candidates() const {
+    constexpr std::size_t most = 16;
+    return std::min(most, max_connections_ / 4 + 1);
+}
+
+/// Those that are open, and whose peers are known, or are not.
+std::size_t Listener::count(bool known) const {
+    return static_cast<std::size_t>(std::ranges::count_if(connections_, [known](const auto& connection) {
+        return connection->is_known() == known && connection->transport().is_open();
+    }));
+}
+
+/// Of those the one that has waited for its peer longest; null if none does.
+std::shared_ptr<ServerConnection> Listener::stalled_longest(bool known, const ServerConnection* except) const {
     std::shared_ptr<ServerConnection> chosen;
-    const auto before = [](const ServerConnection& left, const ServerConnection& right) {
-        return left.is_known() != right.is_known() ? right.is_known() : *left.stalled_since() < *right.stalled_since();
-    };
     for (const auto& connection : connections_) {
-        if (connection->stalled_since() && connection->transport().is_open() &&
-            (!chosen || before(*connection, *chosen))) {
+        if (connection->is_known() == known && connection.get() != except && connection->stalled_since() &&
+            connection->transport().is_open() && (!chosen || *connection->stalled_since() < *chosen->stalled_since())) {
             chosen = connection;
         }
     }
+    return chosen;
+}
+
+bool Listener::evict(const std::shared_ptr<ServerConnection>& chosen) {
     if (!chosen) {
         return false;
     }

@@ -51,7 +51,13 @@ class Listener : public std::enable_shared_from_this<Listener> {
     void pause(Clock::duration duration);
     void accept_some();
     [[nodiscard]] bool someone_waits() const;
-    bool evict();
+    [[nodiscard]] bool make_place();
+    [[nodiscard]] bool let_in(const ServerConnection& newcomer);
+    [[nodiscard]] std::size_t most_candidates() const;
+    [[nodiscard]] std::size_t count(bool known) const;
+    [[nodiscard]] std::shared_ptr<ServerConnection> stalled_longest(bool known,
+                                                                    const ServerConnection* except = nullptr) const;
+    bool evict(const std::shared_ptr<ServerConnection>& chosen);
     void admit(int descriptor, std::string address);
     void closed_one();
     void forget(const std::shared_ptr<ServerConnection>& connection);

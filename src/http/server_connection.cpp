@@ -44,7 +44,7 @@ asio::awaitable<bool> ServerConnection::secure() {
         // The handshake may have started before the current context applied.
         if (certificate && tls::peer_is_current(ssl) && (tls_ == listener_.tls || listener_.tls->accepts(ssl))) {
             peer_.certificate = std::move(certificate);
-            co_return true;
+            co_return !listener_.let_in || listener_.let_in(*this);
         }
     }
     ++listener_.handshake_failed;

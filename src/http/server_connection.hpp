@@ -4,6 +4,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -13,12 +14,16 @@
 
 namespace lihandover::http {
 
+class ServerConnection;
+
 /// What the connections of one listener share.
 struct ListenerState {
     /// For connections accepted from now on; null: in the clear.
     std::shared_ptr<const tls::ServerContext> tls;
     std::chrono::milliseconds handshake_timeout{10'000};
     std::chrono::milliseconds linger{2'000};  ///< for the peer to read our last bytes and close
+    /// Asked once a peer has proved who it is; false: there is no place for it. Empty: there always is.
+    std::function<bool(const ServerConnection&)> let_in;
     std::uint64_t handshake_failed = 0;
     bool stopping = false;
 };

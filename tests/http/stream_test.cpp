@@ -317,6 +317,31 @@ TEST(Streams, OfThoseThatAreKnownTheOneStalledLongestGoes) {
     EXPECT_EQ(second.ask("y"), "Y");
 }
 
+TEST(Streams, StrangersCostNobodyKnownItsPlace) {
+    constexpr std::size_t places = 20;
+    RunningStreams streams(most(places));
+    std::vector<std::unique_ptr<Client>> known;
+    for (std::size_t n = 0; n < places; ++n) {
+        known.push_back(std::make_unique<Client>(streams.port()));
+        ASSERT_EQ(known.back()->ask("x"), "X");
+    }
+    std::vector<Raw> strangers;
+    for (std::size_t n = 1; n <= 3 * places; ++n) {
+        strangers.emplace_back(streams.port());
+        ASSERT_TRUE(streams.wait_for([&] { return streams.server->stats().accepted_total == places + n; }));
+    }
+    EXPECT_LT(streams.stats().connections, 2 * places);
+    for (const auto& client : known) {
+        EXPECT_EQ(client->ask("y"), "Y");
+    }
+    Client next(streams.port());
+    EXPECT_EQ(next.ask("z"), "Z");
+    EXPECT_TRUE(known.front()->ends()) << "of those that are known it was heard of least lately";
+    for (std::size_t n = 1; n < places; ++n) {
+        EXPECT_EQ(known[n]->ask("z"), "Z");
+    }
+}
+
 TEST(Streams, OneThatIsNotReadIsNotStalled) {
     RunningStreams streams(most(1));
     Client held(streams.port());

@@ -158,7 +158,8 @@ struct ServerStats {
 /// thread does not run.
 ///
 /// Beyond Limits::max_connections one connection goes for each new one: of those that wait for their peer the one that
-/// has waited longest, first among those whose peer has not proved who it is (TLS).
+/// has waited longest. With TLS that is one whose peer has not proved who it is, or else a known one, but only once the
+/// new peer has proved who it is; up to 16 that have proved nothing may be there beyond.
 class Server {
   public:
     /// Binds. A stale Unix socket (nobody listens) is replaced; a live one, and anything that is not a socket, is an

@@ -66,8 +66,8 @@ struct StreamOptions {
     std::string listen;
     /// Mutual TLS; never null, and loaded for any application protocol (tls::Alpn::any).
     std::shared_ptr<const tls::ServerContext> tls;
-    /// Beyond: a connection goes for the new one. One that has not proved who it is goes first, else the one that has
-    /// waited for its peer longest.
+    /// Beyond: a connection goes for the new one. Until that has proved who it is, only another one that has not; then
+    /// the known one that has waited for its peer longest. Up to 16 that have proved nothing may be there beyond.
     std::size_t max_connections = 1024;
     std::chrono::milliseconds handshake_timeout{10'000};
     std::chrono::milliseconds write_stall{30'000};  ///< the peer takes nothing of what is sent
