@@ -251,7 +251,7 @@ Answer ItemResource::write_item(const model::Uuid& id) const {
         return refuse(500, found.error().message);
     }
     if (!*found) {
-        return refuse(404, "no such item");
+        return refuse(404, "no such item: neither waiting nor on record here");
     }
     Answer result;
     JsonWriter json(result.body);

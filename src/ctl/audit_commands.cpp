@@ -15,6 +15,7 @@
 #include "lihandover/audit/lines.hpp"
 #include "lihandover/audit/verification.hpp"
 #include "printing.hpp"
+#include "progress.hpp"
 
 namespace lihandover::ctl {
 
@@ -148,25 +149,55 @@ void tell(std::string_view word, const audit::Verification::Sentences& sentences
     }
 }
 
+std::string_view word_of(audit::Verification::Outcome outcome) {
+    switch (outcome) {
+        case audit::Verification::Outcome::holds:
+            return "holds";
+        case audit::Verification::Outcome::doubtful:
+            return "doubtful";
+        case audit::Verification::Outcome::wrong:
+            break;
+    }
+    return "wrong";
+}
+
+int tell_json(const audit::Verification& verification) {
+    std::string out = R"({"outcome":)" + json_text(word_of(verification.outcome()));
+    const auto add = [&out](std::string_view name, const audit::Verification::Sentences& sentences) {
+        out.append(",\"").append(name).append("\":[");
+        for (std::size_t i = 0; i < sentences.told.size(); ++i) {
+            out += (i == 0 ? "" : ",") + json_text(sentences.told[i]);
+        }
+        out.append("],\"").append(name).append("_untold\":").append(std::to_string(sentences.unsaid));
+    };
+    add("notes", verification.notes());
+    add("unproved", verification.doubts());
+    add("wrong", verification.findings());
+    return print_json(out + '}');
+}
+
+int status_of(audit::Verification::Outcome outcome) {
+    return outcome == audit::Verification::Outcome::holds      ? 0
+           : outcome == audit::Verification::Outcome::doubtful ? status_doubtful
+                                                               : status_failed;
+}
+
 int tell(const audit::Verification& verification) {
     tell("", verification.notes());
     tell("UNPROVED: ", verification.doubts());
     tell("WRONG: ", verification.findings());
-    int status = 1;
     switch (verification.outcome()) {
         case audit::Verification::Outcome::holds:
             std::cout << "everything holds\n";
-            status = 0;
             break;
         case audit::Verification::Outcome::doubtful:
             std::cout << "nothing is wrong, and NOT everything is proved\n";
-            status = status_doubtful;
             break;
         case audit::Verification::Outcome::wrong:
             std::cout << "NOT everything holds\n";
             break;
     }
-    return std::cout.flush() ? status : complain("the output cannot be written");
+    return finish_output();
 }
 
 }  // namespace
@@ -174,6 +205,12 @@ int tell(const audit::Verification& verification) {
 int walk_audit(const Options& options, const std::string& filter,
                const std::function<bool(std::string_view lines)>& page) {
     const Connection connection(options.socket);
+    // Where the lines themselves go to the terminal, they are what shows that it goes on.
+    std::optional<Progress> progress;
+    if (!output_terminal().is_one) {
+        progress.emplace("reading the record");
+    }
+    std::uint64_t count = 0;
     std::string next;
     do {
         std::string target = "/v1/audit";
@@ -191,6 +228,10 @@ int walk_audit(const Options& options, const std::string& filter,
         auto told = next_of(body.substr(last));
         if (!told || (*told == next && !next.empty()) || !page(body.substr(0, last))) {
             return complain("the daemon's answer makes no sense");
+        }
+        count += static_cast<std::uint64_t>(std::ranges::count(body.substr(0, last), '\n'));
+        if (progress) {
+            progress->say(std::to_string(count) + " lines");
         }
         next = std::move(*told);
     } while (!next.empty() && std::cout);
@@ -212,7 +253,7 @@ int export_audit(const Options& options) {
         return status;
     }
     printer.finish();
-    return std::cout.flush() ? 0 : complain("the output cannot be written");
+    return finish_output();
 }
 
 int verify_audit(const Options& options) {
@@ -241,7 +282,8 @@ int verify_audit(const Options& options) {
         }
     }
     verification.conclude();
-    return tell(verification);
+    const int status = options.json ? tell_json(verification) : tell(verification);
+    return status != 0 ? status : status_of(verification.outcome());
 }
 
 int record_head(Options options) {
@@ -266,8 +308,11 @@ int record_head(Options options) {
     if (!answer.ok()) {
         return complain(answer);
     }
+    if (options.json) {
+        return print_json(answer.body);
+    }
     std::cout << "recorded: entry " << header->head.number << " of the chain of " << printable(header->node) << '\n';
-    return std::cout.flush() ? 0 : complain("the output cannot be written");
+    return finish_output();
 }
 
 }  // namespace lihandover::ctl

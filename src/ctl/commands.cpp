@@ -13,6 +13,8 @@
 
 #include "lihandover/base/hex.hpp"
 #include "printing.hpp"
+#include "progress.hpp"
+#include "reading.hpp"
 
 namespace lihandover::ctl {
 
@@ -23,51 +25,6 @@ namespace dom = simdjson::dom;
 constexpr std::uint64_t page_size = 1000;
 /// A reload waits for reading every changed file.
 constexpr std::chrono::seconds reload_timeout{900};
-/// Beyond this many characters an LEA's words are cut in a table; `show` prints all of them.
-constexpr std::size_t words_width = 60;
-
-std::string text_of(dom::element object, std::string_view name) {
-    std::string_view text;
-    if (object[name].get(text) == simdjson::SUCCESS) {
-        return std::string(text);
-    }
-    return {};
-}
-
-std::string number_of(dom::element object, std::string_view name) {
-    std::uint64_t number = 0;
-    if (object[name].get(number) == simdjson::SUCCESS) {
-        return std::to_string(number);
-    }
-    return {};
-}
-
-std::uint64_t count_of(dom::element object, std::string_view name) {
-    std::uint64_t number = 0;
-    return object[name].get(number) == simdjson::SUCCESS ? number : 0;
-}
-
-bool flag_of(dom::element object, std::string_view name) {
-    bool flag = false;
-    return object[name].get(flag) == simdjson::SUCCESS && flag;
-}
-
-/// The elements of an array member; none if it is something else or missing.
-std::vector<dom::element> elements_of(dom::element object, std::string_view name) {
-    dom::array array;
-    if (object[name].get(array) != simdjson::SUCCESS) {
-        return {};
-    }
-    return {array.begin(), array.end()};
-}
-
-int print_json(std::string_view body) {
-    std::cout << printable_json(body);
-    if (!body.ends_with('\n')) {
-        std::cout << '\n';
-    }
-    return std::cout.flush() ? 0 : complain("the output cannot be written");
-}
 
 /// Goes through the pages of a list and passes on each element, up to the limit. Returns the exit status.
 int walk(const Options& options, const std::string& path, std::string_view member, const std::string& parameters,
@@ -104,13 +61,16 @@ int walk(const Options& options, const std::string& path, std::string_view membe
         }
         after = next;
     }
-    return std::cout.flush() ? 0 : complain("the output cannot be written");
+    return finish_output();
 }
 
 /// A list as one JSON array, one element per line.
 int walk_json(const Options& options, const std::string& path, std::string_view member, const std::string& parameters) {
     bool first = true;
-    const auto visit = [&first](dom::element element) {
+    const auto visit = [&](dom::element element) {
+        if (options.waiting && !element["waiting"].is_object()) {
+            return;
+        }
         std::cout << (std::exchange(first, false) ? "[\n" : ",\n") << printable_json(simdjson::minify(element));
     };
     const int status = walk(options, path, member, parameters, visit, [] {});
@@ -122,13 +82,6 @@ int walk_json(const Options& options, const std::string& path, std::string_view 
         std::cout << (first ? "[]\n" : "\n]\n");
     }
     return std::cout.flush() ? status : complain("the output cannot be written");
-}
-
-int walk_table(const Options& options, const std::string& path, std::string_view member, const std::string& parameters,
-               Table table, const std::function<std::vector<std::string>(dom::element)>& row) {
-    return walk(
-        options, path, member, parameters, [&](dom::element element) { table.add(row(element)); },
-        [&] { table.print(std::cout); });
 }
 
 /// What the LEA said of an item, as a `refusal`, or as an `answer` that was none.
@@ -165,6 +118,20 @@ std::string joined(const std::vector<dom::element>& values) {
     return out;
 }
 
+}  // namespace
+
+int finish_output() {
+    return std::cout.flush() ? 0 : complain("the output cannot be written");
+}
+
+int print_json(std::string_view body) {
+    std::cout << printable_json(body);
+    if (!body.ends_with('\n')) {
+        std::cout << '\n';
+    }
+    return finish_output();
+}
+
 void print_report(dom::element report, std::ostream& out, std::ostream& problems) {
     out << "reload: " << printable(text_of(report, "outcome")) << " at " << printable(text_of(report, "at"))
         << ", warrants: " << count_of(report, "warrants_added") << " added, " << count_of(report, "warrants_changed")
@@ -179,27 +146,34 @@ void print_report(dom::element report, std::ostream& out, std::ostream& problems
     }
 }
 
-}  // namespace
-
 int complain(std::string_view sentence) {
     std::cerr << "lihandoverctl: " << printable(sentence) << '\n';
-    return 1;
+    return status_failed;
 }
 
-int complain(const Answer& answer) {
+std::string sentence_of(const Answer& answer) {
     if (answer.status == 0) {
-        return complain(answer.failure);
+        return answer.failure;
     }
     dom::parser parser;
     dom::element body;
     if (parser.parse(answer.body).get(body) != simdjson::SUCCESS || text_of(body, "error").empty()) {
-        return complain("the daemon answered with HTTP status " + std::to_string(answer.status));
+        return "the daemon answered with HTTP status " + std::to_string(answer.status);
     }
-    (void)complain(text_of(body, "error"));
+    return text_of(body, "error");
+}
+
+int complain(const Answer& answer) {
+    (void)complain(sentence_of(answer));
+    dom::parser parser;
+    dom::element body;
+    if (answer.status == 0 || parser.parse(answer.body).get(body) != simdjson::SUCCESS) {
+        return answer.status == 0 ? status_unreachable : status_failed;
+    }
     for (const auto item : elements_of(body, "items")) {
         std::cerr << "  " << printable(text_of(item, "id")) << ": " << printable(text_of(item, "state")) << '\n';
     }
-    return 1;
+    return status_failed;
 }
 
 std::string json_text(std::string_view text) {
@@ -281,93 +255,6 @@ std::string order_of(const Options& options) {
 
 namespace {
 
-void print_certificates(dom::element status) {
-    Table table({"CERTIFICATE OF", "ROLE", "KIND", "NUMBER", "ENDS"});
-    bool any = false;
-    for (const auto certificate : elements_of(status, "certificates")) {
-        any = true;
-        table.add({text_of(certificate, "name"), text_of(certificate, "role"), text_of(certificate, "kind"),
-                   number_of(certificate, "number"), text_of(certificate, "ends")});
-    }
-    if (any) {
-        std::cout << '\n';
-        table.print(std::cout);
-    }
-}
-
-}  // namespace
-
-int show_status(const Options& options) {
-    const auto answer = Connection(options.socket).get("/v1/status");
-    if (!answer.ok()) {
-        return complain(answer);
-    }
-    if (options.json) {
-        return print_json(answer.body);
-    }
-    dom::parser parser;
-    dom::element body;
-    dom::element store;
-    dom::element warrants;
-    if (parser.parse(answer.body).get(body) != simdjson::SUCCESS || body["store"].get(store) != simdjson::SUCCESS ||
-        body["warrants"].get(warrants) != simdjson::SUCCESS) {
-        return complain("the daemon's answer makes no sense");
-    }
-    const auto max_bytes = count_of(store, "max_bytes");
-    std::cout << "lihandoverd " << printable(text_of(body, "version")) << ": " << printable(text_of(body, "readiness"))
-              << ", started " << printable(text_of(body, "started_at")) << '\n'
-              << "store: " << (flag_of(store, "accepting") ? "accepting" : "NOT accepting") << ", "
-              << size_text(count_of(store, "used_bytes")) << " used"
-              << (max_bytes == 0 ? "" : " of " + size_text(max_bytes)) << ", "
-              << size_text(count_of(store, "waiting_bytes")) << " of it waiting items\n"
-              << "warrants: " << count_of(warrants, "active") << " active, " << count_of(warrants, "pending")
-              << " pending, " << count_of(warrants, "expired") << " expired, " << count_of(warrants, "files_bad")
-              << " bad files\n";
-    if (dom::element audit; body["audit"].get(audit) == simdjson::SUCCESS) {
-        std::cout << "audit: " << count_of(audit, "entries") << " entries, head " << printable(text_of(audit, "head"))
-                  << '\n';
-    }
-    if (dom::element encryption; body["encryption"].get(encryption) == simdjson::SUCCESS && flag_of(encryption, "on")) {
-        std::cout << "encryption: under the master key " << printable(text_of(encryption, "key"))
-                  << (flag_of(encryption, "working") ? ", being sealed: " + number_of(encryption, "percent") + " %"
-                                                     : std::string())
-                  << '\n';
-    }
-    dom::element report;
-    if (body["last_reload"].get(report) == simdjson::SUCCESS && report.is_object()) {
-        std::cout << "last ";
-        print_report(report, std::cout, std::cout);
-    }
-    for (const auto alarm : elements_of(body, "alarms")) {
-        std::string_view text;
-        if (alarm.get(text) == simdjson::SUCCESS) {
-            std::cout << "ALARM: " << printable(text) << '\n';
-        }
-    }
-    std::cout << '\n';
-    Table table({"DESTINATION", "STATE", "QUEUED", "HELD", "SET ASIDE", "REFUSED", "IN FLIGHT", "CONNECTIONS",
-                 "OBJECTS QUEUED", "OBJECTS REFUSED", "OLDEST QUEUED", "LAST SUCCESS", "LAST FAILURE", "NEXT ATTEMPT"});
-    for (const auto destination : elements_of(body, "destinations")) {
-        const auto paused = text_of(destination, "paused");
-        auto failure = text_of(destination, "last_failure");
-        if (!failure.empty()) {
-            failure += " " + text_of(destination, "last_failure_at");
-        }
-        table.add(
-            {text_of(destination, "name"), text_of(destination, "state") + (paused.empty() ? "" : " (" + paused + ")"),
-             number_of(destination, "queued"), number_of(destination, "held"), number_of(destination, "set_aside"),
-             number_of(destination, "refused"), number_of(destination, "in_flight"),
-             number_of(destination, "connections"), number_of(destination, "objects_queued"),
-             number_of(destination, "objects_refused"), text_of(destination, "oldest_queued"),
-             text_of(destination, "last_success"), failure, text_of(destination, "next_attempt")});
-    }
-    table.print(std::cout);
-    print_certificates(body);
-    return std::cout.flush() ? 0 : complain("the output cannot be written");
-}
-
-namespace {
-
 /// Those that wait for approval, with what each would change.
 int list_waiting_warrants(const Options& options) {
     const auto print = [](dom::element warrant) {
@@ -403,16 +290,27 @@ int list_warrants(const Options& options) {
     if (options.json) {
         return walk_json(options, "/v1/warrants", "warrants", {});
     }
-    Table table({"DESTINATION", "LIID", "STATE", "FROM", "UNTIL", "PRIORITY", "TARGETS", "XIDS", "DELIVER", "REFERENCE",
-                 "FILE"});
-    const auto row = [](dom::element warrant) {
-        return std::vector<std::string>{
+    const Terminal terminal = output_terminal();
+    Table table({{"DESTINATION", 1, true},
+                 {"LIID", 0, true},
+                 {"STATE", 0, true},
+                 {"FROM", 6},
+                 {"UNTIL", 3},
+                 {"PRIORITY", 4},
+                 {"TARGETS", 7},
+                 {"XIDS", 8},
+                 {"DELIVER", 9, true},
+                 {"REFERENCE", 5, true},
+                 {"FILE", 2, true}},
+                terminal);
+    const auto row = [&](dom::element warrant) {
+        std::vector<std::string> cells{
             text_of(warrant, "destination"),
             text_of(warrant, "liid"),
             text_of(warrant, "state") + (flag_of(warrant, "test") ? " (test)" : "") +
                 (warrant["waiting"].is_object() ? " (waits for approval)" : ""),
-            text_of(warrant, "valid_from"),
-            text_of(warrant, "valid_until"),
+            time_text(text_of(warrant, "valid_from"), terminal),
+            time_text(text_of(warrant, "valid_until"), terminal),
             text_of(warrant, "priority"),
             number_of(warrant, "targets"),
             number_of(warrant, "xids"),
@@ -424,8 +322,10 @@ int list_warrants(const Options& options) {
                                         : flag_of(warrant, "stale")   ? " (bad now: last good version)"
                                         : flag_of(warrant, "missing") ? " (gone: its end waits to be confirmed)"
                                                                       : "")};
+        const bool odd = flag_of(warrant, "stale") || flag_of(warrant, "missing") || warrant["waiting"].is_object();
+        table.add(std::move(cells), odd ? Look::warning : Look::plain);
     };
-    return walk_table(options, "/v1/warrants", "warrants", {}, std::move(table), row);
+    return walk(options, "/v1/warrants", "warrants", {}, row, [&] { table.print(std::cout); });
 }
 
 namespace {
@@ -462,24 +362,61 @@ int list_items(const Options& options) {
     if (options.json) {
         return walk_json(options, "/v1/items", "items", parameters);
     }
-    Table table({"ID", "KIND", "STATE", "DESTINATION", "LIID", "RECEIVED", "CHANGED", "REFUSAL", "PRIORITY", "REVIEW"});
-    const auto row = [](dom::element item) {
-        return std::vector<std::string>{
-            text_of(item, "id"),
-            text_of(item, "object_of").empty() ? "item" : "object",
-            text_of(item, "state"),
-            text_of(item, "destination"),
-            text_of(item, "liid"),
-            text_of(item, "received_at"),
-            text_of(item, "changed_at"),
-            shortened(printable(said_text(item, "refusal") + said_text(item, "answer")), words_width),
-            flag_of(item, "emergency") ? "emergency" : "",
-            shortened(printable(review_text(item)), words_width)};
+    const Terminal terminal = output_terminal();
+    Table table({{"ID"},
+                 {"KIND", 8},
+                 {"STATE", 3},
+                 {"DESTINATION", 2, true},
+                 {"LIID", 1, true},
+                 {"RECEIVED", 6},
+                 {"CHANGED", 7},
+                 {"REFUSAL", 5, true},
+                 {"PRIORITY", 4},
+                 {"REVIEW", 5, true}},
+                terminal);
+    const auto row = [&](dom::element item) {
+        const bool emergency = flag_of(item, "emergency");
+        std::vector<std::string> cells{text_of(item, "id"),
+                                       text_of(item, "object_of").empty() ? "item" : "object",
+                                       text_of(item, "state"),
+                                       text_of(item, "destination"),
+                                       text_of(item, "liid"),
+                                       time_text(text_of(item, "received_at"), terminal),
+                                       time_text(text_of(item, "changed_at"), terminal),
+                                       said_text(item, "refusal") + said_text(item, "answer"),
+                                       emergency ? "emergency" : "",
+                                       review_text(item)};
+        table.add(std::move(cells), emergency ? Look::alarm : Look::plain);
     };
-    return walk_table(options, "/v1/items", "items", parameters, std::move(table), row);
+    return walk(options, "/v1/items", "items", parameters, row, [&] { table.print(std::cout); });
 }
 
+namespace {
+
+/// Says of the first text that cannot be an ObjectIdentifier what one looks like. False: there is none such.
+bool complain_of_ids(const std::vector<std::string>& ids) {
+    for (const auto& id : ids) {
+        bool good = id.size() == 36;
+        for (std::size_t i = 0; good && i < id.size(); ++i) {
+            const bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
+            good = hyphen ? id[i] == '-' : base::is_hex_digit(id[i]);
+        }
+        if (!good) {
+            (void)complain(id +
+                           " is no ObjectIdentifier, such as 123e4567-e89b-12d3-a456-426614174000 and written out: "
+                           "`lihandoverctl items` lists those of the items that wait");
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
 int show_item(const Options& options) {
+    if (complain_of_ids(options.ids)) {
+        return status_failed;
+    }
     const auto answer = Connection(options.socket).get("/v1/items/" + percent_coded(options.ids.front()));
     if (!answer.ok()) {
         return complain(answer);
@@ -514,15 +451,22 @@ int show_item(const Options& options) {
             std::cout << name << ": " << std::string(12 - name.size(), ' ') << printable(value) << '\n';
         }
     }
-    return std::cout.flush() ? 0 : complain("the output cannot be written");
+    return finish_output();
 }
 
 namespace {
 
+/// Posts the order; whoever sits before a terminal sees that it goes on.
+Answer patient_post(const Options& options, const std::string& target, std::chrono::seconds timeout,
+                    const std::string& what) {
+    const Progress progress(what);
+    return Connection(options.socket).post(target, order_of(options), timeout);
+}
+
 /// Gives an order and says in a sentence what came of it, or prints the answer.
 int give_order(const Options& options, const std::string& command, std::chrono::seconds timeout,
                const std::function<std::string(dom::element)>& sentence_of) {
-    const auto answer = Connection(options.socket).post("/v1/" + command, order_of(options), timeout);
+    const auto answer = patient_post(options, "/v1/" + command, timeout, command);
     if (!answer.ok()) {
         return complain(answer);
     }
@@ -535,12 +479,15 @@ int give_order(const Options& options, const std::string& command, std::chrono::
         return complain("the daemon's answer makes no sense");
     }
     std::cout << sentence_of(result) << '\n';
-    return std::cout.flush() ? 0 : complain("the output cannot be written");
+    return finish_output();
 }
 
 }  // namespace
 
 int decide(const Options& options, const std::string& command) {
+    if (complain_of_ids(options.ids)) {
+        return status_failed;
+    }
     return give_order(options, command, decision_timeout, [&](dom::element result) {
         const auto items = [](std::uint64_t count) {
             return std::to_string(count) + (count == 1 ? " item " : " items ");
@@ -555,6 +502,9 @@ int decide(const Options& options, const std::string& command) {
 }
 
 int show_content(const Options& options) {
+    if (complain_of_ids(options.ids)) {
+        return status_failed;
+    }
     const auto answer = Connection(options.socket).post("/v1/content", order_of(options), decision_timeout);
     if (!answer.ok()) {
         return complain(answer);
@@ -582,11 +532,11 @@ int show_content(const Options& options) {
     if (terminal) {
         std::cout << '\n';
     }
-    return std::cout.flush() ? 0 : complain("the output cannot be written");
+    return finish_output();
 }
 
 int reload(const Options& options) {
-    const auto answer = Connection(options.socket).post("/v1/reload", order_of(options), reload_timeout);
+    const auto answer = patient_post(options, "/v1/reload", reload_timeout, "reload: every file that changed is read");
     if (!answer.ok()) {
         return complain(answer);
     }
@@ -631,38 +581,59 @@ int decide_warrant(const Options& options, const std::string& command) {
     });
 }
 
-int rekey(const Options& options) {
-    if (const int begun = give_order(options, "rekey", decision_timeout,
-                                     [](dom::element) { return "sealing the store anew has begun"; });
-        begun != 0 || options.no_wait) {
-        return begun;
-    }
-    std::string shown;
+namespace {
+
+/// Waits until the store is sealed. The answer that says so, or the first that is no good.
+Answer wait_for_sealing(const Options& options) {
+    Progress progress("sealing the store anew");
     while (true) {
-        const auto answer = Connection(options.socket).get("/v1/status");
-        if (!answer.ok()) {
-            return complain(answer);
-        }
+        auto answer = Connection(options.socket).get("/v1/status");
         dom::parser parser;
         dom::element status;
         dom::element encryption;
+        if (!answer.ok()) {
+            return answer;
+        }
         if (parser.parse(answer.body).get(status) != simdjson::SUCCESS ||
             status["encryption"].get(encryption) != simdjson::SUCCESS) {
-            return complain("the daemon's answer makes no sense");
+            answer = {};
+            answer.failure = "the daemon's answer makes no sense";
+            return answer;
         }
         if (!flag_of(encryption, "working")) {
-            if (!options.json) {
-                std::cout << "done: the master key " << printable(text_of(encryption, "key"))
-                          << " opens the store, and no other is needed\n";
-            }
-            return std::cout.flush() ? 0 : complain("the output cannot be written");
+            answer.body = simdjson::minify(encryption);
+            return answer;
         }
-        const std::string percent = number_of(encryption, "percent") + " %";
-        if (!options.json && percent != std::exchange(shown, percent)) {
-            std::cout << percent << std::endl;
-        }
+        progress.say(number_of(encryption, "percent") + " %");
         std::this_thread::sleep_for(std::chrono::seconds(1));
     }
+}
+
+}  // namespace
+
+int rekey(const Options& options) {
+    if (options.no_wait) {
+        return give_order(options, "rekey", decision_timeout,
+                          [](dom::element) { return "sealing the store anew has begun"; });
+    }
+    auto answer = patient_post(options, "/v1/rekey", decision_timeout, "rekey");
+    if (answer.ok()) {
+        answer = wait_for_sealing(options);
+    }
+    if (!answer.ok()) {
+        return complain(answer);
+    }
+    if (options.json) {
+        return print_json(answer.body);
+    }
+    dom::parser parser;
+    dom::element encryption;
+    if (parser.parse(answer.body).get(encryption) != simdjson::SUCCESS) {
+        return complain("the daemon's answer makes no sense");
+    }
+    std::cout << "done: the master key " << printable(text_of(encryption, "key"))
+              << " opens the store, and no other is needed\n";
+    return finish_output();
 }
 
 int accept_clock(const Options& options) {

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <simdjson.h>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,18 +37,25 @@ struct Options {
     std::uint64_t accepted_unsigned = 0;
     std::string format = "csv";
     std::vector<std::string> heads;
-    std::string head;      ///< of another daemon's chain, in words
-    bool no_wait = false;  ///< of rekey
-    std::string form;      ///< of content, document or text
+    std::string head;                    ///< of another daemon's chain, in words
+    bool no_wait = false;                ///< of rekey
+    std::string form;                    ///< of content, document or text
+    bool watch = false;                  ///< look again and again
+    double interval = 2;                 ///< seconds between looks
+    std::optional<std::uint64_t> times;  ///< so many looks; nullopt: until somebody ends it
 };
 
 // Each prints its result to stdout, or what went wrong to stderr, and returns the exit status: 0 only if everything
 // that was asked for was done.
 
+// Exit statuses beside 0. The manual page says what they mean.
+inline constexpr int status_failed = 1;
 /// Of `audit verify`: nothing is wrong, and not everything is proved.
 inline constexpr int status_doubtful = 2;
+/// The daemon did not answer: what was asked for may have been done, or not.
+inline constexpr int status_unreachable = 3;
+inline constexpr int status_usage = 64;
 
-[[nodiscard]] int show_status(const Options& options);
 [[nodiscard]] int list_warrants(const Options& options);
 [[nodiscard]] int list_items(const Options& options);
 [[nodiscard]] int show_item(const Options& options);
@@ -63,16 +73,28 @@ inline constexpr int status_doubtful = 2;
 /// `command` is pause or resume.
 [[nodiscard]] int order_delivery(const Options& options, const std::string& command);
 
-/// Says what went wrong on stderr; 1.
+/// Says what went wrong on stderr; status_failed.
 int complain(std::string_view sentence);
-/// The same of an answer that should have been a success.
+/// The same of an answer that should have been a success; status_unreachable where there was none.
 int complain(const Answer& answer);
+/// What complain() would say of the answer first.
+[[nodiscard]] std::string sentence_of(const Answer& answer);
+/// Flushes standard output; the exit status.
+[[nodiscard]] int finish_output();
+/// Prints a document of JSON; the exit status.
+[[nodiscard]] int print_json(std::string_view body);
+/// How a reload ended, in lines; what was wrong with it apart.
+void print_report(simdjson::dom::element report, std::ostream& out, std::ostream& problems);
 [[nodiscard]] std::string percent_coded(std::string_view text);
 /// As a JSON string.
 [[nodiscard]] std::string json_text(std::string_view text);
 /// The body of a request: everything given on the command line that the command allows.
 [[nodiscard]] std::string order_of(const Options& options);
 inline constexpr std::chrono::seconds decision_timeout{120};  ///< a decision waits for a commit
+
+// status.cpp
+
+[[nodiscard]] int show_status(const Options& options);
 
 // audit_commands.cpp
 

@@ -15,6 +15,7 @@
 #include <system_error>
 #include <utility>
 
+#include "advice.hpp"
 #include "lihandover/base/descriptor.hpp"
 
 namespace lihandover::ctl {
@@ -107,7 +108,7 @@ Answer Connection::request(const std::string& bytes, std::chrono::seconds timeou
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path_.empty() || path_.size() >= sizeof address.sun_path) {
-        return failed("the socket's path is too long");
+        return failed(path_.empty() ? "--socket: a path is needed" : "--socket: the path is too long for a socket");
     }
     std::memcpy(address.sun_path, path_.data(), path_.size());
     const base::Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -122,9 +123,9 @@ Answer Connection::request(const std::string& bytes, std::chrono::seconds timeou
     const auto* const general = reinterpret_cast<const sockaddr*>(&address);
     if (::connect(socket.get(), general, sizeof address) != 0) {
         const int error = errno;
-        const bool nobody = error == ENOENT || error == ECONNREFUSED;
-        return failed("no connection to " + path_ + ": " + words_of(error) +
-                      (nobody ? " (is lihandoverd running?)" : ""));
+        Answer answer = failed(advice_on(error, path_));
+        answer.denied = error == EACCES || error == EPERM;
+        return answer;
     }
     std::string_view rest = bytes;
     while (!rest.empty()) {
@@ -147,7 +148,10 @@ Answer Connection::request(const std::string& bytes, std::chrono::seconds timeou
         }
         if (count < 0) {
             const bool late = errno == EAGAIN || errno == EWOULDBLOCK;
-            return failed(late ? "the daemon does not answer in time" : "no answer: " + words_of(errno));
+            return failed(late ? "the daemon has not answered within " + std::to_string(timeout.count()) +
+                                     " s: it is busy, or stuck. What was asked for may still be done: look with "
+                                     "`lihandoverctl status`, and into its log"
+                               : "no answer: " + words_of(errno));
         }
         if (count == 0) {
             break;
@@ -158,7 +162,7 @@ Answer Connection::request(const std::string& bytes, std::chrono::seconds timeou
         }
     }
     if (received.empty()) {
-        return failed("the daemon closed the connection without an answer");
+        return failed("the daemon closed the connection without an answer: it ends, or has too many connections");
     }
     return taken_apart(received);
 }

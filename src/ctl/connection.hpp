@@ -11,6 +11,7 @@ struct Answer {
     unsigned status = 0;  ///< 0: no answer; `failure` says why
     std::string body;
     std::string failure;
+    bool denied = false;  ///< there is no answer because this user may not ask
     [[nodiscard]] bool ok() const { return status == 200; }
 };
 

@@ -11,10 +11,31 @@
 #include <utility>
 
 #include "commands.hpp"
+#include "terminal.hpp"
 
 namespace {
 
 using lihandover::ctl::Options;
+
+/// Of a command that can be looked at again and again.
+void declare_looks(CLI::App& command, Options& options) {
+    auto* const watch =
+        command.add_flag("--watch", options.watch, "look again and again, until it is ended; q ends it");
+    command.add_option("--interval", options.interval, "seconds between two looks")
+        ->check(CLI::Range(0.1, 86400.0))
+        // Of what is no number, Range says that it is within.
+        ->each([](const std::string& text) {
+            if (text.find_first_not_of("0123456789.") != std::string::npos) {
+                throw CLI::ValidationError("--interval", text + " is no number of seconds");
+            }
+        })
+        ->needs(watch)
+        ->capture_default_str();
+    command.add_option("--times", options.times, "end after so many looks")->check(CLI::PositiveNumber)->needs(watch);
+    command.footer(
+        "On a terminal, --watch draws in place; in a pipe it prints one block for each look, with --json one document "
+        "per line. While the daemon does not answer, it says so and goes on.");
+}
 
 void declare_record(CLI::App& app, Options& options, std::function<int()>& command) {
     namespace ctl = lihandover::ctl;
@@ -145,6 +166,7 @@ void declare(CLI::App& app, Options& options, std::function<int()>& command) {
     app.fallthrough();
 
     auto* const status = app.add_subcommand("status", "how the daemon and its destinations are");
+    declare_looks(*status, options);
     status->callback([&] { command = [&] { return ctl::show_status(options); }; });
 
     declare_items(app, options, command);
@@ -182,7 +204,8 @@ int run(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return app.exit(error);
+        // 0 of --help and --version.
+        return app.exit(error) == 0 ? 0 : lihandover::ctl::status_usage;
     }
     return command();
 }
@@ -191,6 +214,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     try {
+        lihandover::ctl::take_locale();
         return run(argc, argv);
     } catch (const std::exception& error) {
         std::cerr << "lihandoverctl: " << error.what() << '\n';

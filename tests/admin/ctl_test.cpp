@@ -273,7 +273,7 @@ TEST_F(CtlTest, FailsWhenAReloadLeftSomethingBad) {
 
 TEST_F(CtlTest, SaysThatNobodyIsThere) {
     const auto ended = ctl({"status"});
-    EXPECT_EQ(ended.status, 1);
+    EXPECT_EQ(ended.status, 3);
     EXPECT_THAT(ended.error, HasSubstr("is lihandoverd running?"));
     EXPECT_THAT(run({"--version"}).out, MatchesRegex("lihandoverctl [0-9]+\\.[0-9]+\\.[0-9]+\n"));
     EXPECT_EQ(run({"--help"}).status, 0);

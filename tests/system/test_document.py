@@ -46,6 +46,8 @@ class Document(UsersTest):
         """The document's paths as they are here, and what stands for something else."""
         paths = {"/etc/lihandoverd/lihandoverd.yaml": self.daemon.config_path, "/etc/lihandoverd/keys": self.keys,
                  "/run/lihandoverd-two/control.sock": self.daemon.control,
+                 # Somebody would press q.
+                 " --watch": " --watch --times 1",
                  # March lies in the past: all of today is meant.
                  "2026-03-01T00:00:00Z": "2020-01-01T00:00:00Z", "2026-04-01T00:00:00Z": "2100-01-01T00:00:00Z"}
         for before, after in {**paths, **words}.items():

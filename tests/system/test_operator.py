@@ -4,10 +4,15 @@ import json
 import pwd
 import os
 import subprocess
+import sys
 import unittest
 import uuid
 
 from harness import LIHANDOVERCTL, PATIENCE, Daemon, Lea, SystemTest, message, wait_until
+from programs.process import SOURCE
+
+sys.path.append(os.path.join(SOURCE, "packaging", "manual"))
+import command_line  # noqa: E402
 
 
 class Operator(SystemTest):
@@ -104,6 +109,31 @@ class Operator(SystemTest):
         self.assertEqual(item.object_id, record["id"])
         self.assertEqual("delivered", self.daemon.ctl_json("show", record["id"])["state"])
         self.daemon.ctl("reject", record["id"], "--reason", "too late", expect=1)
+
+    def test_every_command_prints_json(self):
+        self.daemon.accept(message("u-1"), message("u-1"))
+        one, two = (i["id"] for i in self.daemon.items())
+        export = os.path.join(self.directory, "export.jsonl")
+        with open(export, "w", encoding="utf-8") as file:
+            file.write(self.daemon.ctl("audit", "export"))
+        objects = (("status",), ("status", "--watch", "--times", "1"), ("show", one), ("reject", one, "--reason", "x"),
+                   ("retry", "--destination", "lea-one"), ("pause", "lea-one"), ("resume", "lea-one"), ("clock", "accept"),
+                   ("audit", "verify", export), ("audit", "record-head", export), ("reload",), ("audit", "export"),
+                   ("revoke", "LIID-1", "--destination", "lea-one", "--reason", "x"))
+        arrays = (("items",), ("warrants",), ("warrants", "--waiting"), ("report",))
+        # What these print is looked at where there is something that they can do.
+        elsewhere = {"show --content", "approve", "rekey", "approve-warrant", "refuse-warrant"}
+        for arguments in objects + arrays:
+            out = self.daemon.ctl(*arguments, "--json")
+            for document in out.splitlines() if arguments in objects else [out]:
+                self.assertIsInstance(json.loads(document), dict if arguments in objects else list, arguments)
+        self.assertEqual("holds", self.daemon.ctl_json("audit", "verify", export)["outcome"])
+        self.assertEqual([], self.daemon.ctl_json("warrants", "--waiting"))
+        asked = {" ".join(arguments) for arguments in objects + arrays} | elsewhere
+        for command in command_line.read(LIHANDOVERCTL).every():
+            if command.path and not command.commands:
+                self.assertTrue([each for each in asked if (each + " ").startswith(" ".join(command.path) + " ")],
+                                f"what {command.path} prints with --json")
 
     def test_retried_item_goes_next(self):
         self.daemon.accept(message("u-1", text="0"))
