@@ -8,7 +8,7 @@ SOURCE = os.environ.get("LIHANDOVER_SOURCE", os.path.dirname(os.path.dirname(os.
 TARGET_LABELS = {"instance", "job"}
 UP = "up"
 FUNCTIONS = {"absent", "avg_over_time", "changes", "histogram_quantile", "increase", "label_values", "max", "max_over_time",
-             "min", "rate", "resets", "sum", "time", "topk", "count"}
+             "min", "min_over_time", "rate", "resets", "sum", "time", "topk", "count"}
 WORDS = {"and", "or", "unless", "on", "without", "by", "offset", "bool", "ignoring", "group_left"}
 TOKEN = re.compile(r"""\s+ | (?P<range>\[[^\]]*\]) | (?P<duration>\d+[smhd]\b) | (?P<number>\d+(\.\d+)?)
                    | (?P<name>[A-Za-z_:][A-Za-z0-9_:]*) | (?P<matchers>\{[^}]*\})

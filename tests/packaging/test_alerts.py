@@ -43,6 +43,9 @@ EXPIRY = "lihandover_certificate_expiry_timestamp_seconds"
 ATTEMPTS = 'lihandover_delivery_attempts_total{destination="lea-one",outcome="%s"}'
 DELIVERED = 'lihandover_items_total{destination="lea-one",outcome="delivered"}'
 QUEUED = 'lihandover_outbox_items{destination="lea-one",state="queued"}'
+PAUSED = 'lihandover_destination_paused{destination="lea-one",reason="tls"}'
+ACCEPTED = 'lihandover_events_accepted_total{source="as-1"}'
+WAITING = 'lihandover_x2x3_waiting_bytes{source="as-1"}'
 PDUS = 'lihandover_x2x3_pdus_total{source="as-1",outcome="%s"}'
 COMMITS = 'lihandover_store_commit_seconds_bucket{le="%s"}'
 
@@ -73,7 +76,11 @@ CASES = {
     ],
     "LihandoverRestarting": [Case({"lihandover_start_time_seconds": "100x10 200x4 300x4 400x40"},
                                   {"lihandover_start_time_seconds": "100x10 200x4 300x40"})],
-    "LihandoverNotReady": [Case({"lihandover_ready": "1 0x60"}, {"lihandover_ready": "1x27 0x1 1x60"})],
+    "LihandoverNotReady": [
+        Case({"lihandover_ready": "1 0x60"}, {"lihandover_ready": "1x27 0x1 1x60"}),
+        # It comes and goes; a restart or two is not that.
+        Case({"lihandover_ready": "1x2" + " 0 0 1" * 20}, {"lihandover_ready": "1x20 0 1x60"}),
+    ],
     "LihandoverReloadFailed": [
         grows('lihandover_reloads_total{outcome="failed"}', {"outcome": "failed"}),
         Case({'lihandover_reloads_total{outcome="partial"}': "0x10 1x60"},
@@ -84,7 +91,12 @@ CASES = {
     "LihandoverSourceRefused": [
         Case({'lihandover_intake_answers_total{source="local",code="503"}': "0x20 1x60"},
              {'lihandover_intake_answers_total{source="local",code="202"}': "0+5x60",
-              'lihandover_intake_answers_total{source="local",code="503"}': "3x60"}, {**LOCAL, "code": "503"})],
+              'lihandover_intake_answers_total{source="local",code="503"}': "3x60"}, LOCAL)],
+    "LihandoverCopiesWait": [
+        Case({WAITING: "0x10 4000x60", ACCEPTED: "0+5x10 50x60"}, {WAITING: "9000x60", ACCEPTED: "0+5x60"}, POINT),
+        Case({WAITING: "0x10 4000x60", ACCEPTED.replace("as-1", "as-2"): "0+5x60"}, {WAITING: "0x28 4000x1 0x30",
+             ACCEPTED: "50x60"}, POINT),
+    ],
     "LihandoverEventsRejected": [
         Case({'lihandover_events_rejected_total{source="local",reason="malformed"}': "0x20 1x60",
               'lihandover_events_rejected_total{source="local",reason="future"}': "0x20 1x60"},
@@ -129,6 +141,9 @@ CASES = {
              {ATTEMPTS % "timed_out": "0+1x60", DELIVERED: "9+1x60", QUEUED: "3x60"}, LEA),
         Case({ATTEMPTS % "server_error": "0+1x60", ATTEMPTS % "answered": "4x60", DELIVERED: "0x60", QUEUED: "3x60"},
              {ATTEMPTS % "server_error": "0+1x60", DELIVERED: "0x60", QUEUED: "0x60"}, LEA),
+        # A pause is an alert of its own.
+        Case({ATTEMPTS % "timed_out": "0+1x60", DELIVERED: "0x60", QUEUED: "3x60", PAUSED: "0x60"},
+             {ATTEMPTS % "timed_out": "0+1x60", DELIVERED: "0x60", QUEUED: "3x60", PAUSED: "0x9 1x60"}, LEA),
     ],
     "LihandoverItemsWaitLong": [
         Case({'lihandover_outbox_oldest_age_seconds{destination="lea-one"}': "0+60x60"},
@@ -159,8 +174,13 @@ CASES = {
              {COMMITS % "0.5": "0+90x60", COMMITS % "1": "0+100x60", COMMITS % "5": "0+100x60",
               COMMITS % "+Inf": "0+100x60"})],
     "LihandoverRestoreUnrecorded": [is_one("lihandover_audit_restore_unrecorded")],
-    "LihandoverAuditChainShorter": [Case({"lihandover_audit_entries": "900x20 400+1x60"},
-                                         {"lihandover_audit_entries": "900x20 900+1x60"})],
+    "LihandoverAuditChainShorter": [
+        Case({"lihandover_audit_entries": "900x20 400+1x60"}, {"lihandover_audit_entries": "900x20 900+1x60"}),
+        # It was down for a day; promtool's clock starts at 0.
+        Case({"lihandover_audit_entries": "900x20 _x1440 400+1x60", "lihandover_start_time_seconds": "0x20 _x1440 87600x60"},
+             {"lihandover_audit_entries": "900x20 _x1440 900+1x60", "lihandover_start_time_seconds": "0x20 _x1440 87600x60"},
+             after="1490m"),
+    ],
     "LihandoverRecordsUnreadable": [grows("lihandover_records_unreadable_total")],
     "LihandoverDownloadsUnrecorded": [grows("lihandover_downloads_unrecorded_total")],
     "LihandoverCertificateEnds": [
@@ -179,6 +199,8 @@ BUCKETS = 'lihandover_delivery_seconds_bucket{destination="lea-one",le="%s"}'
 # Of 100 items each minute 60 within a second, 95 within a minute, and all within five.
 DELIVERIES = {BUCKETS % "1": "0+60x2000", BUCKETS % "60": "0+95x2000", BUCKETS % "300": "0+100x2000",
               BUCKETS % "+Inf": "0+100x2000", 'lihandover_delivery_seconds_count{destination="lea-one"}': "0+100x2000"}
+DELIVERIES_3 = {name.replace('le="60"', 'le="60.0"'): values for name, values in DELIVERIES.items()}
+AGE = 'lihandover_outbox_oldest_age_seconds{destination="lea-one"}'
 # Record: its series, their histories, and what has to come of them after some time.
 RECORDED = {
     "instance:lihandover_available": [({"lihandover_ready": "1x9", "up": "1x9"}, "5m", 1),
@@ -198,9 +220,15 @@ RECORDED = {
     "destination:lihandover_delivery_seconds:p50_1h": [(DELIVERIES, "80m", 50 / 60)],
     "destination:lihandover_delivery_seconds:p95_1h": [(DELIVERIES, "80m", 60)],
     "destination:lihandover_delivery_seconds:p99_1h": [(DELIVERIES, "80m", 60 + 240 * 4 / 5)],
-    "destination:lihandover_delivered_within_1m:ratio_1d": [(DELIVERIES, "80m", 0.95)],
-    "destination:lihandover_delivered_within_1m:ratio_30d": [(DELIVERIES, "80m", 0.95)],
+    "destination:lihandover_delivered_within_1m:ratio_1d": [(DELIVERIES, "80m", 0.95), (DELIVERIES_3, "80m", 0.95)],
+    "destination:lihandover_delivered_within_1m:ratio_30d": [(DELIVERIES, "80m", 0.95), (DELIVERIES_3, "80m", 0.95)],
+    "destination:lihandover_waiting_over_1m": [({AGE: "0+30x30"}, "2m", 0), ({AGE: "0+30x30"}, "3m", 1)],
+    "destination:lihandover_waiting_over_1m:ratio_1d": [({AGE: "10x89 900x200"}, "119m", 0.25)],
+    "destination:lihandover_waiting_over_1m:ratio_30d": [({AGE: "10x89 900x200"}, "119m", 0.25)],
 }
+
+# Alerts by what goes on for a while, whatever was counted before the first look.
+OF_A_WHILE = {"LihandoverPdusOfNoWarrant", "LihandoverDestinationFailing", "LihandoverCopiesWait"}
 
 # The counters that grow on a daemon with traffic and no trouble, and the gauges that are not 0. The rest is 0.
 BUSY = {
@@ -340,8 +368,12 @@ class Promtool(unittest.TestCase):
         self.promtool("check", "config", "--syntax-only",
                       os.path.join(expressions.SOURCE, "packaging", "prometheus", "scrape.yaml"))
 
+    def alone(self, alert, tests):
+        """A file of its own, since promtool evaluates all that is in one."""
+        rule = self.write(alert + ".rules.yaml", {"groups": [{"name": "alone", "rules": [rules.alerts()[alert]]}]})
+        return self.write(alert + ".yaml", {"rule_files": [rule], "evaluation_interval": "1m", "tests": tests})
+
     def test_each_fires_and_is_quiet(self):
-        """Each alert with a file of its own, since promtool evaluates all that is in one."""
         files = []
         for alert, cases in CASES.items():
             tests = []
@@ -352,8 +384,23 @@ class Promtool(unittest.TestCase):
                         moments.insert(0, {"eval_time": just_before(rules.alerts()[alert]["for"]), "alertname": alert,
                                            "exp_alerts": []})
                     tests.append({"interval": "1m", "input_series": inputs(history), "alert_rule_test": moments})
-            alone = self.write(alert + ".rules.yaml", {"groups": [{"name": "alone", "rules": [rules.alerts()[alert]]}]})
-            files.append(self.write(alert + ".yaml", {"rule_files": [alone], "evaluation_interval": "1m", "tests": tests}))
+            files.append(self.alone(alert, tests))
+        self.promtool("test", "rules", *files)
+
+    def test_what_a_start_counts_is_seen(self):
+        """Prometheus sees such a counter first when it stands where it stays."""
+        by_count = {alert for alert, rule in rules.alerts().items() if "increase(" in rule["expr"]}
+        self.assertLessEqual(OF_A_WHILE, by_count)
+        files = []
+        for alert in sorted(by_count - OF_A_WHILE):
+            tests = []
+            for case in CASES[alert]:
+                history = {name: "1x10 _x120 1x80" for name in case.fires}
+                for started, alarms in (("7800x80", [expected(alert, case.labels)]), ("0x80", [])):
+                    series = {**history, "lihandover_start_time_seconds": "0x10 _x120 " + started}
+                    tests.append({"interval": "1m", "input_series": inputs(series), "alert_rule_test": [
+                        {"eval_time": "135m", "alertname": alert, "exp_alerts": alarms}]})
+            files.append(self.alone(alert, tests))
         self.promtool("test", "rules", *files)
 
     def test_a_good_daemon_raises_none(self):

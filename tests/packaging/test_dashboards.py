@@ -61,8 +61,10 @@ class Dashboards(unittest.TestCase):
             for variable in load(name)["templating"]["list"]:
                 if variable["type"] != "query":
                     continue
-                metric, label = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["query"]["query"]).groups()
+                metric, which, label = re.fullmatch(r"label_values\((\w+)(\{[^}]*\})?, (\w+)\)",
+                                                    variable["query"]["query"]).groups()
                 self.assertIn(label, expressions.TARGET_LABELS | set(metrics[metric].labels))
+                self.assertEqual([], expressions.problems_of(metric + (which or ""), metrics))
 
     def test_panels_have_their_own_places(self):
         for name in DASHBOARDS:
@@ -76,6 +78,28 @@ class Dashboards(unittest.TestCase):
                     for y in range(place["y"], place["y"] + place["h"]):
                         self.assertIsNone(taken.get((x, y)), f"{panel['title']} lies on {taken.get((x, y))}")
                         taken[x, y] = panel["title"]
+
+    @unittest.skipUnless(shutil.which("promtool"), "promtool is not installed: the queries are NOT tested")
+    def test_a_daemon_that_does_not_answer_is_seen(self):
+        """Beside one that does."""
+        queries = {panel["title"]: [target["expr"] for target in panel["targets"]] for panel in panels_of(load("operations.json"))
+                   + panels_of(load("destination.json"))}
+        up = [{"series": f'up{{job="lihandoverd",instance="{name}"}}', "values": values}
+              for name, values in (("a", "1x5 0x60"), ("b", "1x60"))]
+        ready = [{"series": f'lihandover_ready{{job="lihandoverd",instance="{name}"}}', "values": values}
+                 for name, values in (("a", "1x5 stale"), ("b", "1x60"))]
+        tests = [{"interval": "1m", "input_series": up + ready, "promql_expr_test": [
+            {"expr": queries["Ready"][0].replace("$instance", ".*"), "eval_time": "5m",
+             "exp_samples": [{"labels": "{}", "value": 1}]},
+            {"expr": queries["Ready"][0].replace("$instance", ".*"), "eval_time": "20m",
+             "exp_samples": [{"labels": "{}", "value": 0}]},
+            {"expr": queries["Paused because of"][1].replace("$instance", ".*"), "eval_time": "20m",
+             "exp_samples": [{"labels": '{job="lihandoverd",instance="a"}', "value": 1}]}]}]
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
+            json.dump({"tests": tests}, file)
+            file.flush()
+            done = subprocess.run(["promtool", "test", "rules", file.name], capture_output=True, text=True, timeout=60)
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
 
     @unittest.skipUnless(shutil.which("promtool"), "promtool is not installed: the queries' syntax is NOT tested")
     def test_prometheus_can_read_every_query(self):

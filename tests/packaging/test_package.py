@@ -119,8 +119,9 @@ class Life(unittest.TestCase):
         """What an operator and a daemon have put there."""
         self.write("etc/lihandoverd/lihandoverd.yaml", "state_dir: /srv/evidence   # a disk of its own\n")
         self.write("etc/lihandoverd/two.yaml", 'csp: {}\nstate_dir: "/srv/other evidence"\n')
+        self.write("etc/lihandoverd/three.yaml", "'csp': {}\n\"state_dir\" : '/srv/third'\n")
         paths = ["var/lib/lihandoverd/store.db", "var/lib/lihandoverd-two/store.db", "srv/evidence/store.db",
-                 "srv/other evidence/store.db", "etc/lihandoverd/warrants.d/one.yaml", "etc/lihandoverd/keys/2026-11.key",
+                 "srv/other evidence/store.db", "srv/third/store.db", "var/lib/lihandoverd.before/store.db", "etc/lihandoverd/warrants.d/one.yaml", "etc/lihandoverd/keys/2026-11.key",
                  "etc/lihandoverd/lihandoverd.yaml"]
         for path in paths[:-1]:
             self.write(path, "precious")
@@ -148,7 +149,8 @@ class Life(unittest.TestCase):
 
         out = self.dpkg("--purge", "lihandoverd")
         self.assertEqual([], [path for path in paths if not self.there(path)])
-        for place in ("/var/lib/lihandoverd", "/var/lib/lihandoverd-two", "/srv/evidence", "/srv/other evidence"):
+        for place in ("/var/lib/lihandoverd", "/var/lib/lihandoverd-two", "/var/lib/lihandoverd.before", "/srv/evidence",
+                      "/srv/other evidence", "/srv/third"):
             self.assertIn(f"the record of all decisions, stay in {place}\n", out)
         self.assertIn("warrants and keys stay in /etc/lihandoverd", out)
         self.assertFalse(os.path.lexists(os.path.join(self.root,

@@ -10,6 +10,7 @@ debootstrap, systemd-container and a mirror; takes some minutes.
 The container has a network of its own: nothing of it reaches the machine."""
 
 import argparse
+import contextlib
 import glob
 import json
 import os
@@ -17,6 +18,7 @@ import re
 import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -32,13 +34,6 @@ CERTIFICATES = (("intake.pem", "intake.pem"), ("intake.key", "intake.key"), ("cs
                 ("lea-one.pem", "csp.pem"), ("lea-one.key", "csp.key"), ("lea-one-ca.pem", "lea-ca.pem"))
 EVENT = {"service": "examplechat", "event_type": "message", "sender": {"identifiers": [{"type": "user_id", "value": "u-1001"}]},
          "receivers": [{"identifiers": [{"type": "user_id", "value": "u-2"}]}], "content": {"type": "text/plain", "text": "Hello"}}
-WARRANT = """liid: LIID-0001
-destination: lea-one
-valid_from: 2026-01-01T00:00:00Z
-valid_until: 2099-01-01T00:00:00Z
-targets: [{user_id: u-1001}]
-deliver: [metadata, content]
-"""
 
 
 def run(*command, check=True, **more):
@@ -155,30 +150,21 @@ class Trial:
         out = self.show("The first start")
         expect("lihandoverd 0" in out or "started" in out, "the example passes --check once certificates are in, and starts", out)
         expect(self.sh("systemctl is-active lihandoverd").strip() == "active", "it says READY")
-        # The LEA of the example is nowhere: that of the container instead, and the listener's group as an operator sets it.
+        # The LEA of the example is nowhere: that of the container instead.
         path = os.path.join(etc, "lihandoverd.yaml")
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        text = text.replace("https://lea.example.com:8443/", "https://127.0.0.1:8443/").replace(
-            "      # group: lihandoverd-intake ", "      group: lihandoverd-intake ")
+        text = text.replace("https://lea.example.com:8443/", "https://127.0.0.1:8443/")
         with open(path, "w", encoding="utf-8") as file:
             file.write(text + "clock_trust: always\n")
         self.sh("systemctl restart lihandoverd")
 
     def first_warrant(self):
-        with open(os.path.join(self.container.root, "opt/event.json"), "w", encoding="utf-8") as file:
-            json.dump({**EVENT, "event_id": "by hand"}, file)
         out = self.show("The first warrant")
         expect("LIID-0001" in out, "the example is a warrant", out)
+        expect("1 active" in self.sh("lihandoverctl status"), "which is in force")
         expect('{"accepted":1}' in out, "and an event sent by hand is taken", out)
-        self.write_warrant()
-
-    def write_warrant(self):
-        """One that has not ended."""
-        path = os.path.join(self.container.root, "etc/lihandoverd/warrants.d/one.yaml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(WARRANT)
-        self.sh("lihandoverctl reload")
+        expect(self.waiting() == 1, "and wanted by it")
 
     def lea(self, start):
         if start:
@@ -209,7 +195,7 @@ class Trial:
     def deliver(self):
         self.lea(True)
         expect('"accepted":1' in self.post("first"), "a source of the group lihandoverd-intake is heard")
-        wait(lambda: self.delivered() == 1, "an item is delivered")
+        wait(lambda: self.delivered() == 2, "both are delivered")
         journal = self.sh("journalctl -u lihandoverd --no-pager")
         expect("u-1001" not in journal and "LIID-0001" not in journal, "the journal names nobody")
         expect("Operation not permitted" not in journal, "nothing that it needs is filtered", journal)
@@ -247,11 +233,12 @@ class Trial:
             self.post(f"waiting-{number}")
         expect(self.waiting() == 20, "items wait, since the LEA is down")
         before = self.main_pid()
-        self.sh("cp -p /etc/lihandoverd/lihandoverd.yaml /opt/good.yaml; echo 'oops: yes' >>/etc/lihandoverd/lihandoverd.yaml")
-        out = self.sh("dpkg -i /opt/lihandoverd_*.deb")
-        expect("goes on with the old program" in out and self.main_pid() == before, "a daemon that would not start is left running",
-               out)
-        self.sh("cp -p /opt/good.yaml /etc/lihandoverd/lihandoverd.yaml")
+        self.upgrade_in_vain(before)
+        # Another one has failed for good.
+        self.sh("mkdir -p /run/systemd/system/lihandoverd@two.service.d; "
+                "printf '[Service]\\nRestart=no\\n' >/run/systemd/system/lihandoverd@two.service.d/no.conf; systemctl daemon-reload; "
+                "systemctl kill -s KILL lihandoverd@two")
+        wait(lambda: self.sh("systemctl is-active lihandoverd@two", check=False).strip() == "failed", "another daemon has failed")
         os.makedirs(os.path.join(self.container.root, "opt/later"))
         with tempfile.TemporaryDirectory() as place:
             for name, path in self.packages.items():
@@ -267,11 +254,49 @@ class Trial:
         self.sh("dpkg -i /opt/later/lihandoverd-test_later.deb")
         self.show("Upgrade", "/opt/later")
         expect(self.main_pid() != before, "an upgrade restarts it")
+        expect(self.sh("systemctl is-active lihandoverd@two").strip() == "active", "and starts what had failed")
         expect(self.sh("systemctl show --value -p Result lihandoverd").strip() == "success", "after a gentle stop")
         expect(self.waiting() == 20, "the items are still there")
         self.lea(True)
         self.sh("lihandoverctl resume lea-one", check=False)
         wait(lambda: self.waiting() == 0, "and are delivered")
+
+    def upgrade_in_vain(self, before):
+        """The package with a daemon that would not start again."""
+        def stays(why):
+            out = self.sh("dpkg -i /opt/lihandoverd_*.deb")
+            expect("goes on with the old program" in out and self.main_pid() == before, f"{why}: it is left running", out)
+        self.sh("cp -p /etc/lihandoverd/lihandoverd.yaml /opt/good.yaml; echo 'oops: yes' >>/etc/lihandoverd/lihandoverd.yaml")
+        stays("a mistake in the configuration")
+        self.sh("cp -p /opt/good.yaml /etc/lihandoverd/lihandoverd.yaml")
+        with contextlib.closing(sqlite3.connect(os.path.join(self.container.root, "srv/disk/store.db"))) as store:
+            version = store.execute("PRAGMA user_version").fetchone()[0]
+            store.execute("PRAGMA user_version=999")
+            stays("a store of a newer version")
+            store.execute(f"PRAGMA user_version={version}")
+
+    def keys(self):
+        """As the document makes them; what it says to write into the configuration is written in between."""
+        self.show("Certificates")
+        path = os.path.join(self.container.root, "etc/lihandoverd/lihandoverd.yaml")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        files = []
+        for command in self.document.pop("Encryption at rest"):
+            if command.startswith("install "):
+                files.insert(0, command.split()[-1])
+            if document.program_of(command) == "lihandoverd":
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text + f"encryption: {{key_files: [{', '.join(files)}]}}\n")
+            self.sh(command)
+        wait(lambda: not json.loads(self.sh("lihandoverctl status --json"))["encryption"]["working"], "the store is sealed")
+        record = self.document["The record of all decisions"]
+        self.sh("\n".join(["cd /opt", *[each for each in record if "/etc/lihandoverd/keys/" in each]]))
+        self.document["The record of all decisions"] = [each for each in record if "/etc/lihandoverd/keys/" not in each]
+        with open(path, "a", encoding="utf-8") as file:
+            file.write("audit: {signing_key: /etc/lihandoverd/keys/audit.pem}\n")
+        self.sh("lihandoverctl reload; systemctl restart lihandoverd; lihandoverctl status")
+        expect(self.sh("systemctl is-active lihandoverd").strip() == "active", "the daemon reads keys that root has made")
 
     def service(self):
         """Drop-ins, and a second daemon."""
@@ -286,7 +311,13 @@ class Trial:
     def backup(self):
         commands = self.document["Backup and restore"]
         again = [number for number, each in enumerate(commands) if each == "systemctl stop lihandoverd"][1]
+        # On a disk of its own.
+        self.sh("systemctl stop lihandoverd; mkdir /srv/disk; cp --archive /var/lib/lihandoverd/. /srv/disk; "
+                "mount --bind /srv/disk /var/lib/lihandoverd; systemctl start lihandoverd")
         self.sh("\n".join(commands[:again]))
+        modes = self.sh("stat --format=%a /srv/*.tar").split()
+        expect(modes == ["600", "600"], "the copies are for root alone", str(modes))
+        expect("keys/" not in self.sh("tar --list --file /srv/lihandoverd-store.tar"), "and the keys are not with the store")
         self.post("after the copy")
         wait(lambda: self.delivered() == 1, "an item is delivered after the copy was made")
         self.sh("\n".join(commands[again:]))
@@ -295,6 +326,15 @@ class Trial:
         expect(self.sh("systemctl is-active lihandoverd").strip() == "active", "and works")
 
     def remove(self):
+        scripts = "/var/lib/dpkg/info/lihandoverd"
+        self.sh(f"{scripts}.prerm remove")
+        expect(self.sh("systemctl is-active lihandoverd", check=False).strip() == "inactive", "a removal stops it")
+        self.sh(f"{scripts}.postinst abort-remove")
+        expect(self.sh("systemctl is-active lihandoverd").strip() == "active", "and starts it again if it does not come about")
+        self.sh("systemctl stop lihandoverd@two; dpkg --remove lihandoverd; dpkg -i /opt/later/lihandoverd_later.deb")
+        expect(self.sh("systemctl is-active lihandoverd").strip() == "active", "installed again, it runs")
+        expect(self.sh("systemctl is-active lihandoverd@two", check=False).strip() == "inactive", "what had been stopped does not")
+        self.sh("systemctl start lihandoverd@two")
         out = self.sh("dpkg --remove lihandoverd")
         for unit in ("lihandoverd", "lihandoverd@two"):
             expect(self.sh(f"systemctl is-active {unit}", check=False).strip() != "active", f"{unit} is stopped", out)
@@ -330,7 +370,7 @@ def main():
         with tempfile.TemporaryDirectory() as work:
             trial = Trial(container, packages, work)
             for step in (trial.install, trial.first_start, trial.first_warrant, trial.deliver, trial.hardening, trial.reload,
-                         trial.watchdog, trial.service, trial.backup, trial.upgrade, trial.remove):
+                         trial.watchdog, trial.keys, trial.service, trial.backup, trial.upgrade, trial.remove):
                 step()
             trial.nothing_left()
     finally:

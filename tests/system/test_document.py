@@ -4,6 +4,7 @@ backup) is run by tests/packaging/try_in_debian.py, which has a machine of its o
 import json
 import os
 import shlex
+import stat
 import subprocess
 import unittest
 
@@ -45,6 +46,7 @@ class Document(UsersTest):
     def replaced(self, command, words):
         """The document's paths as they are here, and what stands for something else."""
         paths = {"/etc/lihandoverd/lihandoverd.yaml": self.daemon.config_path, "/etc/lihandoverd/keys": self.keys,
+                 "--group=lihandoverd ": f"--group={REVIEWERS} ",
                  "/run/lihandoverd-two/control.sock": self.daemon.control,
                  # Somebody would press q.
                  " --watch": " --watch --times 1",
@@ -60,6 +62,9 @@ class Document(UsersTest):
         if ">" in arguments:
             out = os.path.join(self.directory, arguments[-1])
             arguments = arguments[:arguments.index(">")]
+        if arguments[0] == "runuser":
+            # The daemon's user here is our own.
+            arguments = arguments[arguments.index("--") + 1:]
         if arguments[0] == "lihandoverctl":
             given = arguments[1:]
             if "--socket" in given:
@@ -70,15 +75,24 @@ class Document(UsersTest):
             files = [os.path.join(self.directory, each) if each.endswith((".jsonl", ".pem")) else each for each in given]
             status, output = self.run_as(uid, *files, groups=groups)
         else:
-            program = [LIHANDOVERD] if arguments[0] == "lihandoverd" else ["openssl"]
+            program = [LIHANDOVERD if arguments[0] == "lihandoverd" else arguments[0]]
             done = subprocess.run(program + arguments[1:], cwd=self.directory, stdin=subprocess.DEVNULL, capture_output=True,
                                   text=True, timeout=120)
             status, output = done.returncode, done.stdout + done.stderr
         if out is not None:
+            new = not os.path.exists(out)
             with open(out, "w", encoding="utf-8") as file:
                 file.write(output)
-            os.chmod(out, 0o644)
+            if new:
+                os.chmod(out, 0o644)
         return status, output
+
+    def check_keys(self):
+        """Root makes them, and the daemon, which is in its own group alone, has to read them."""
+        for name in os.listdir(self.keys):
+            found = os.stat(os.path.join(self.keys, name))
+            self.assertEqual((GROUP, 0o640), (found.st_gid, stat.S_IMODE(found.st_mode)), name)
+            self.assertGreater(found.st_size, 0, name)
 
     def section(self, title, daemon, words=None, uid=UsersTest.ANN, groups=(), good=(0,)):
         """Runs what the section shows of our commands."""
@@ -104,9 +118,10 @@ class Document(UsersTest):
         self.daemon = self.main
         # The key has to be there before the daemon that signs with it.
         key = self.commands["The record of all decisions"]
-        for command in [each for each in key if each.startswith("openssl")]:
+        for command in [each for each in key if self.makes_keys(each)]:
             status, output = self.run_command(command, {}, self.ANN, ())
             self.assertEqual(0, status, output)
+        self.check_keys()
         self.main.start()
         self.other.start()
         self.section("The first start", self.main)
@@ -119,18 +134,44 @@ class Document(UsersTest):
         self.refused_items()
         self.section("The clock is not trusted", self.main)
         self.section("A warrant is revoked", self.main)
+        self.section("Certificates", self.main)
+        self.encryption()
         self.section("Upgrade", self.main)
         self.section("Backup and restore", self.main)
         exported = os.path.join(self.directory, "audit-of-the-other.jsonl")
         with open(exported, "w", encoding="utf-8") as file:
             file.write(self.other.ctl("audit", "export"))
         os.chmod(exported, 0o644)
-        self.commands["The record of all decisions"] = [each for each in key if not each.startswith("openssl")]
+        self.commands["The record of all decisions"] = [each for each in key if not self.makes_keys(each)]
         # 2: nothing is wrong, and the last entries are signed by no checkpoint yet.
         self.section("The record of all decisions", self.main, good=(0, 2))
         left = {title: [each for each in commands if document.program_of(each) in OURS]
                 for title, commands in self.commands.items()}
         self.assertEqual({}, {title: commands for title, commands in left.items() if commands}, "nobody runs these")
+
+    @staticmethod
+    def makes_keys(command):
+        return command.startswith("openssl") or "/etc/lihandoverd/keys/" in command
+
+    def encryption(self):
+        """Between the commands, the configuration names the keys that were made, the newest first."""
+        self.daemon = sealed = self.make("sealed")
+        known = set(os.listdir(self.keys))
+        for command in self.commands.pop("Encryption at rest"):
+            if command == "systemctl restart lihandoverd":
+                sealed.start()
+                self.prepare()
+                self.let_in()
+                continue
+            if document.program_of(command) == "lihandoverd":
+                keys = sorted(set(os.listdir(self.keys)) - known, reverse=True)
+                sealed.configuration["encryption"] = {"key_files": [os.path.join(self.keys, name) for name in keys]}
+                sealed.write_configuration()
+            status, output = self.run_command(command, {}, 0, ())
+            self.assertEqual(0, status, f"{command}\n{output}")
+        self.check_keys()
+        self.assertTrue(sealed.ctl_json("status")["encryption"]["on"])
+        sealed.stop()
 
     def held_items(self):
         for _ in range(5):
