@@ -148,15 +148,24 @@ class Watch(TerminalTest):
         self.given_back(run)
 
     def test_stopped_and_continued(self):
-        run = self.run_on_terminal("status", "--watch", "--interval", "3600")
+        # A shell with job control, as one sits before: a group without one is not stopped.
+        run = Run(["/bin/bash", "-mc", '"$0" --socket "$1" status --watch --interval 3600; echo now"-"stopped; read; fg',
+                   LIHANDOVERCTL, self.fake.path])
+        self.addCleanup(run.close)
         run.wait_for_text("lea-one")
-        run.signal(signal.SIGTSTP)
-        run.wait_for(lambda: not run.screen.other, "the terminal is given back")
+        self.assertTrue(run.screen.other)
+        run.type("\x1a")
+        run.wait_for_text("now-stopped")
+        self.assertFalse(run.screen.other)
+        self.assertTrue(run.screen.cursor_shown and run.echoes())
         self.fake.answers["/v1/status"] = (200, status_of(destination={"name": "lea-two"}))
-        # An orphaned group is not stopped by it, and goes on by itself.
-        run.signal(signal.SIGCONT)
+        run.type("\n")
         run.wait_for_text("lea-two")
         self.assertTrue(run.screen.other)
+        self.assertFalse(run.echoes())
+        run.type("q")
+        self.assertEqual(0, run.wait())
+        self.given_back(run)
 
     def test_it_follows_the_size_of_the_window(self):
         run = self.run_on_terminal("status", "--watch", "--interval", "3600", columns=200)
