@@ -86,6 +86,7 @@ class Application final : public admin::Control {
     void begin_serving(const model::Status& started);
     void fail(const model::Error& error);
     void begin_stop();
+    [[nodiscard]] config::Duration shutdown_timeout() const;
     [[nodiscard]] asio::awaitable<void> stop();
     [[nodiscard]] asio::awaitable<void> feed_watchdog(std::chrono::microseconds interval);
 
@@ -291,17 +292,23 @@ void Application::begin_stop() {
         return;
     }
     stage_ = admin::Stage::stopping;
-    notify_stopping();
+    // The deadline ends the process before that.
+    notify_stopping(shutdown_timeout() + StopDeadline::beyond + std::chrono::seconds(10));
     watchdog_timer_.cancel();
     clock_timer_.cancel();
     tls_timer_.cancel();
     asio::co_spawn(parts_.intake_io, stop(), asio::detached);
 }
 
+/// 0 before the configuration is in force: then nothing is on its way.
+config::Duration Application::shutdown_timeout() const {
+    const InForce now = parts_.in_force.get();
+    return now.assembly ? now.assembly->configuration.shutdown_timeout : config::Duration{};
+}
+
 asio::awaitable<void> Application::stop() {
     reloader_.close();
-    const InForce now = parts_.in_force.get();
-    const auto timeout = now.assembly ? now.assembly->configuration.shutdown_timeout : config::Duration{};
+    const config::Duration timeout = shutdown_timeout();
     if (clock_record_) {
         asio::post(parts_.workers, [this] { clock_record_->write(clock_.passed()); });
     }

@@ -1,11 +1,18 @@
 #include "check.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <ostream>
+#include <vector>
 
 #include "assembly.hpp"
 #include "lihandover/config/configuration.hpp"
+#include "lihandover/http/server.hpp"
 #include "lihandover/model/clock.hpp"
+#include "lihandover/store/look.hpp"
 #include "lihandover/warrants/loader.hpp"
 
 namespace lihandover::app {
@@ -23,10 +30,72 @@ std::size_t check_warrants(const config::Configuration& configuration, config::P
     return reload.in_force.size();
 }
 
+/// Whether this process may give a file to the group.
+bool may_give_to(gid_t group) {
+    std::vector<gid_t> groups(static_cast<std::size_t>(std::max(0, ::getgroups(0, nullptr))));
+    const int count = ::getgroups(static_cast<int>(groups.size()), groups.data());
+    groups.resize(static_cast<std::size_t>(std::max(0, count)));
+    groups.push_back(::getegid());
+    return ::geteuid() == 0 || std::ranges::find(groups, group) != groups.end();
+}
+
+/// What a start needs beside the files that the configuration names: the store, and groups for its sockets.
+class StartCheck {
+  public:
+    StartCheck(const config::Loaded& loaded, const std::string& config_file, config::Problems& problems)
+        : loaded_(loaded), config_file_(config_file), problems_(problems) {}
+
+    void store(const Assembly& assembly) {
+        const auto waiting = store::look_at_store(assembly.configuration.state_dir, assembly.master_keys);
+        if (!waiting) {
+            add("state_dir", waiting.error().message);
+            return;
+        }
+        for (const std::string& destination : *waiting) {
+            if (!assembly.profiles.contains(destination)) {
+                add("destinations", "destination " + destination +
+                                        " is missing, and items wait for it; put it back until they are delivered or "
+                                        "rejected");
+            }
+        }
+    }
+
+    void groups(const config::Configuration& configuration) {
+        for (std::size_t i = 0; i < configuration.intake.http.size(); ++i) {
+            group("intake.http[" + std::to_string(i) + "].group", configuration.intake.http[i].group);
+        }
+        group("admin.group", configuration.admin.group);
+        group("admin.listen_group", configuration.admin.listen_group);
+    }
+
+  private:
+    void group(const std::string& path, const std::string& name) {
+        if (name.empty()) {
+            return;
+        }
+        const auto id = http::group_id(name);
+        if (!id) {
+            add(path, "there is no such group");
+        } else if (!may_give_to(*id)) {
+            add(path, "the daemon's user is not in the group, so it cannot give it the socket");
+        }
+    }
+
+    void add(const std::string& path, const std::string& message) {
+        problems_.push_back(config::problem_of(loaded_, config_file_, path, message));
+    }
+
+    const config::Loaded& loaded_;
+    const std::string& config_file_;
+    config::Problems& problems_;
+};
+
 }  // namespace
 
-CheckResult check(const std::string& config_file, std::ostream& out) {
-    const Assembled assembled = assemble(config_file, model::system_clock().wall(), Strictness::reload);
+CheckResult check(const std::string& config_file, CheckFor purpose, std::ostream& out) {
+    const bool of_start = purpose == CheckFor::start;
+    Assembled assembled =
+        assemble(config_file, model::system_clock().wall(), of_start ? Strictness::start : Strictness::reload);
     // Warrants refer to destinations, so they can be checked only under a configuration that could at least be read. A
     // missing certificate is no reason to say nothing about them.
     const config::Loaded loaded = config::load_file(config_file);
@@ -34,11 +103,16 @@ CheckResult check(const std::string& config_file, std::ostream& out) {
     std::size_t warrants_read = 0;
     if (assembled.assembly) {
         warnings = assembled.assembly->warnings;
+        if (of_start) {
+            StartCheck start(loaded, config_file, assembled.problems);
+            start.store(*assembled.assembly);
+            start.groups(assembled.assembly->configuration);
+        }
     }
     if (loaded.configuration) {
         warrants_read = check_warrants(*loaded.configuration, warnings);
     }
-    for (const config::Problems* const list : {&assembled.problems, static_cast<const config::Problems*>(&warnings)}) {
+    for (const config::Problems* const list : std::array<const config::Problems*, 2>{&assembled.problems, &warnings}) {
         for (const config::Problem& problem : *list) {
             out << config::check_text(problem) << '\n';
         }
@@ -47,7 +121,8 @@ CheckResult check(const std::string& config_file, std::ostream& out) {
         out << config_file << ": the warrants were not looked at, since the configuration cannot be read\n";
     }
     if (!assembled.problems.empty()) {
-        out << assembled.problems.size() + warnings.size() << " problem(s): it would not start, or refuse the reload\n";
+        out << assembled.problems.size() + warnings.size() << " problem(s): it would not start"
+            << (of_start ? "\n" : ", or refuse the reload\n");
         return CheckResult::refused;
     }
     if (!warnings.empty()) {

@@ -21,14 +21,20 @@ int run(int argc, char** argv) {
     app.set_version_flag("--version", std::string(lihandover::app::version));
     std::string config_file;
     bool only_check = false;
+    bool only_check_start = false;
     app.add_option("--config", config_file, "The main configuration file (YAML)")->required();
     app.add_flag("--check", only_check,
                  "Check the configuration, certificates, schemas and warrants, print what is wrong, and end");
+    app.add_flag("--check-start", only_check_start,
+                 "The same by what a start needs: it goes on without a destination whose files are bad, but not with a "
+                 "store of a newer version. As the daemon's user; beside a daemon that runs as well");
     CLI11_PARSE(app, argc, argv);
 
-    if (only_check) {
+    if (only_check || only_check_start) {
+        using lihandover::app::CheckFor;
         lihandover::app::let_signals_through();
-        return static_cast<int>(lihandover::app::check(config_file, std::cout));
+        const CheckFor purpose = only_check_start ? CheckFor::start : CheckFor::reload;
+        return static_cast<int>(lihandover::app::check(config_file, purpose, std::cout));
     }
     lihandover::app::start_logging();
     lihandover::app::harden_process();

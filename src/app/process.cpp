@@ -73,8 +73,8 @@ void notify_ready() {
     ::sd_notify(0, "READY=1");
 }
 
-void notify_stopping() {
-    ::sd_notify(0, "STOPPING=1");
+void notify_stopping(std::chrono::microseconds longest) {
+    ::sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu", static_cast<unsigned long long>(longest.count()));
 }
 
 void notify_reloading() {

@@ -16,7 +16,8 @@ void lock_memory();
 
 /// sd_notify(3); does nothing without a service manager.
 void notify_ready();
-void notify_stopping();
+/// How long the stop may take: more than the unit's TimeoutStopSec, perhaps.
+void notify_stopping(std::chrono::microseconds longest);
 /// Between the two calls the service manager shows the daemon as reloading.
 void notify_reloading();
 void notify_watchdog();

@@ -128,8 +128,12 @@ Schema<IntakeListener> listener_schema() {
         .section({.name = "tls", .help = "Needed for TCP, where every client must have a certificate."},
                  &IntakeListener::tls, server_tls_schema(false))
         .option({.name = "mode", .help = "Permissions of a Unix socket."}, &IntakeListener::mode, mode_type())
-        .option({.name = "group", .help = "Group of a Unix socket. Absent: the daemon's own.", .example = "messaging"},
-                &IntakeListener::group, group_type())
+        .option(
+            {.name = "group",
+             .help = "Group of a Unix socket. The daemon's user has to be in it, or the daemon does not start. Absent: "
+                     "the daemon's own.",
+             .example = "messaging"},
+            &IntakeListener::group, group_type())
         .section({.name = "numbers",
                   .help = "How this source writes telephone numbers that are not in international form "
                           "(docs/identifiers.md). Absent: a number that begins with a single 0 equals no other.",

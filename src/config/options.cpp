@@ -223,10 +223,13 @@ Schema<Admin> admin_schema() {
                          "send a message: restrict the metrics to those who may know.",
                  .example = "0660"},
                 &Admin::listen_mode, mode_type())
-        .option({.name = "listen_group",
-                 .help = "Group of `listen` if it is a Unix socket. Absent: the daemon's own.",
-                 .example = "li-monitoring"},
-                &Admin::listen_group, group_type())
+        .option(
+            {.name = "listen_group",
+             .help =
+                 "Group of `listen` if it is a Unix socket. The daemon's user has to be in it, or the daemon does not "
+                 "start. Absent: the daemon's own.",
+             .example = "li-monitoring"},
+            &Admin::listen_group, group_type())
         .option({.name = "control_socket",
                  .help = "Unix socket that `lihandoverctl` connects to.",
                  .example = "/run/lihandoverd/control.sock"},
@@ -236,7 +239,8 @@ Schema<Admin> admin_schema() {
                  .example = "0660"},
                 &Admin::mode, mode_type())
         .option({.name = "group",
-                 .help = "Group of the control socket. Absent: the daemon's own.",
+                 .help = "Group of the control socket. The daemon's user has to be in it, or the daemon does not "
+                         "start. Absent: the daemon's own.",
                  .example = "li-operators"},
                 &Admin::group, group_type())
         .option({.name = "reviewers",

@@ -68,7 +68,7 @@ def make_root(root, packages, mirror):
             depends.add(one.split("|")[0].split("(")[0].strip())
     shutil.copy("/etc/resolv.conf", os.path.join(root, "etc/resolv.conf"))
     run("chroot", root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-yq", "--no-install-recommends",
-        "curl", "procps", *sorted(depends - {""}))
+        "curl", "openssl", "procps", *sorted(depends - {""}))
 
 
 class Container:
@@ -166,10 +166,10 @@ class Trial:
         expect('{"accepted":1}' in out, "and an event sent by hand is taken", out)
         expect(self.waiting() == 1, "and wanted by it")
 
-    def lea(self, start):
+    def lea(self, start, more=""):
         if start:
             self.sh("systemd-run --quiet --unit=lea lea-sim --listen 127.0.0.1:8443 --certificate /opt/lea.pem "
-                    "--private-key /opt/lea.key --client-ca /opt/lea-ca.pem --output /opt/received")
+                    f"--private-key /opt/lea.key --client-ca /opt/lea-ca.pem --output /opt/received {more}")
         else:
             self.sh("systemctl stop lea")
 
@@ -308,6 +308,51 @@ class Trial:
         expect(self.sh("systemctl show --value -p MemoryMax lihandoverd").strip() == str(4 << 30), "a drop-in counts")
         expect(self.sh("systemctl is-active lihandoverd").strip() == "active", "and the first one runs beside it")
 
+    def credentials(self):
+        """A missing one stops nothing but its destination."""
+        bad = 'lihandover_tls_files_bad{name="lea-one",role="destination"} '
+        self.sh("cp /usr/share/doc/lihandoverd/examples/lihandoverd.service.d/credentials.conf "
+                "/etc/systemd/system/lihandoverd.service.d; cp -p /etc/lihandoverd/lihandoverd.yaml /opt/plain.yaml; "
+                "sed -i 's,/etc/lihandoverd/tls/\\(lea-one.[pk]e[my]\\),/run/credentials/lihandoverd.service/\\1,' "
+                "/etc/lihandoverd/lihandoverd.yaml; systemctl daemon-reload; systemctl restart lihandoverd")
+        expect(bad + "0" in self.sh("curl -sS http://127.0.0.1:9464/metrics"), "keys are credentials")
+        self.sh("mv /etc/lihandoverd/tls/lea-one.key /opt; systemctl restart lihandoverd")
+        expect(bad + "1" in self.sh("curl -sS http://127.0.0.1:9464/metrics"), "without one, its destination alone is paused")
+        self.sh("mv /opt/lea-one.key /etc/lihandoverd/tls; mv /opt/plain.yaml /etc/lihandoverd/lihandoverd.yaml; "
+                "rm /etc/systemd/system/lihandoverd.service.d/credentials.conf; systemctl daemon-reload; "
+                "systemctl restart lihandoverd")
+
+    def places(self):
+        """state_dir somewhere else."""
+        dropins = "/etc/systemd/system/lihandoverd@two.service.d"
+        self.sh("install --directory --owner=lihandoverd --group=lihandoverd --mode=0700 /srv/evidence; "
+                "sed -i 's,^state_dir: [^ ]*,state_dir: /srv/evidence,' /etc/lihandoverd/two.yaml; "
+                f"mkdir -p {dropins}; cp /usr/share/doc/lihandoverd/examples/lihandoverd.service.d/places.conf {dropins}; "
+                "systemctl daemon-reload; systemctl restart lihandoverd@two")
+        expect("ready" in self.sh("test -e /srv/evidence/store.db; lihandoverctl --socket /run/lihandoverd-two/control.sock status"),
+               "state_dir may be elsewhere, with a drop-in")
+
+    def long_stop(self):
+        """Longer than the unit has it."""
+        dropin = "/run/systemd/system/lihandoverd.service.d"
+        self.lea(False)
+        self.sh("cp -p /etc/lihandoverd/lihandoverd.yaml /opt/good.yaml; sed -i 's,^shutdown_timeout: .*,shutdown_timeout: 15s,' "
+                f"/etc/lihandoverd/lihandoverd.yaml; mkdir -p {dropin}; printf '[Service]\\nTimeoutStopSec=5\\n' >{dropin}/stop.conf; "
+                "systemctl daemon-reload; systemctl restart lihandoverd")
+        self.lea(True, "--delay 600s")
+        self.post("that stays on its way")
+        wait(lambda: re.search(r'lihandover_delivery_connections\{destination="lea-one"\} [1-9]',
+                               self.sh("curl -sS http://127.0.0.1:9464/metrics")), "an item is on its way")
+        began = time.monotonic()
+        self.sh("systemctl stop lihandoverd")
+        expect(time.monotonic() - began > 10, "a stop may take shutdown_timeout")
+        expect(self.sh("systemctl show --value -p Result lihandoverd").strip() == "success", "and ends well")
+        self.lea(False)
+        self.lea(True)
+        self.sh(f"rm {dropin}/stop.conf; cp -p /opt/good.yaml /etc/lihandoverd/lihandoverd.yaml; systemctl daemon-reload; "
+                "systemctl start lihandoverd")
+        wait(lambda: self.waiting() == 0, "what was on its way is delivered")
+
     def backup(self):
         commands = self.document["Backup and restore"]
         again = [number for number, each in enumerate(commands) if each == "systemctl stop lihandoverd"][1]
@@ -370,7 +415,7 @@ def main():
         with tempfile.TemporaryDirectory() as work:
             trial = Trial(container, packages, work)
             for step in (trial.install, trial.first_start, trial.first_warrant, trial.deliver, trial.hardening, trial.reload,
-                         trial.watchdog, trial.keys, trial.service, trial.backup, trial.upgrade, trial.remove):
+                         trial.watchdog, trial.keys, trial.service, trial.credentials, trial.places, trial.long_stop, trial.backup, trial.upgrade, trial.remove):
                 step()
             trial.nothing_left()
     finally:

@@ -221,14 +221,14 @@ class Daemon:
         self.process.signal(signal.SIGHUP)
         wait_until(lambda: self.metric("lihandover_reloads_total") > before, "the reload ends")
 
-    def check(self):
+    def check(self, option="--check"):
         """lihandoverd --check: exit status and output."""
         self.write_configuration()
-        return check_file(self.config_path)
+        return check_file(self.config_path, option)
 
 
-def check_file(path):
-    done = subprocess.run([program("lihandoverd"), "--config", path, "--check"], stdin=subprocess.DEVNULL, capture_output=True,
+def check_file(path, option="--check"):
+    done = subprocess.run([program("lihandoverd"), "--config", path, option], stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=PATIENCE)
     return done.returncode, done.stdout + done.stderr
 

@@ -19,6 +19,7 @@
 #include "conversations.hpp"
 #include "directory.hpp"
 #include "keyring.hpp"
+#include "lihandover/store/look.hpp"
 #include "lihandover/store/newest_entry.hpp"
 #include "operator_reads.hpp"
 #include "outbox_reads.hpp"
@@ -448,6 +449,21 @@ TEST_F(Opening, IsPrecededByALookAtWhatTimeHasPassed) {
     EXPECT_EQ(newest_entry(options_.directory).value().micros(), clock_.wall().micros());
     std::ofstream(options_.directory / "store.db", std::ios::binary) << std::string(8192, '?');
     EXPECT_FALSE(newest_entry(options_.directory)) << "none that can be read";
+}
+
+TEST_F(Opening, IsForeseenByALookBesideWhoeverHasItOpen) {
+    EXPECT_EQ(look_at_store(options_.directory, {}).value(), std::set<std::string>{}) << "there is none";
+    open();
+    EXPECT_EQ(look_at_store(options_.directory, {}).value(), std::set<std::string>{});
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    EXPECT_EQ(look_at_store(options_.directory, {}).value(), std::set<std::string>{"lea"});
+    change("PRAGMA user_version=999");
+    EXPECT_THAT(look_at_store(options_.directory, {}).error().message, HasSubstr("newer version"));
+    change("PRAGMA user_version=1");
+    EXPECT_EQ(look_at_store(options_.directory, {}).value(), std::set<std::string>{}) << "would be migrated";
+    close();
+    std::ofstream(options_.directory / "store.db", std::ios::binary) << std::string(8192, '?');
+    EXPECT_FALSE(look_at_store(options_.directory, {}));
 }
 
 /// Where the keys of content are not those that the database names.

@@ -1,11 +1,15 @@
 """`--check` explains every mistake with file, line, column and what is allowed, all of them in one run."""
 
+import contextlib
 import os
 import re
 import shutil
+import sqlite3
+import subprocess
 import unittest
 
-from harness import SCHEMAS, SOURCE, Certificates, Daemon, Lea, SystemTest, check_file
+from harness import LIHANDOVERD, SCHEMAS, SOURCE, Certificates, Daemon, Lea, SystemTest, check_file, message
+from programs import Ports
 
 GOOD = """\
 csp: {{country_code: XX, unique_identifier: EXAMPLE-CSP}}
@@ -208,6 +212,85 @@ class Check(SystemTest):
         status, output = daemon.check()
         self.assertEqual(0, status, output)
         daemon.start()
+
+
+class CheckOfAStart(SystemTest):
+    """`--check-start` says what a start does, beside the daemon that runs."""
+
+    def setUp(self):
+        super().setUp()
+        self.daemon = Daemon(self)
+        # Nobody listens there: items wait.
+        for name in ("lea-one", "lea-two"):
+            self.daemon.destination(name, Ports.take())
+            self.daemon.warrant("LIID-0001", name, ("user_id", "u-1"))
+
+    def says(self, status, words=""):
+        """The check, and whether a restart does as it says."""
+        got, output = self.daemon.check("--check-start")
+        self.assertEqual(status, got, output)
+        self.assertIn(words, output)
+        if self.daemon.process.running():
+            self.daemon.stop()
+        self.daemon.start(ready=status != 1)
+        if status == 1:
+            self.assertEqual(1, self.daemon.process.wait())
+
+    def test_a_missing_key_of_one_destination_keeps_no_daemon_down(self):
+        self.daemon.start()
+        self.says(0)
+        self.daemon.configuration["destinations"]["lea-two"]["tls"]["private_key"] = os.path.join(self.directory, "none.key")
+        self.assertEqual(1, self.daemon.check()[0], "a reload would be refused")
+        self.says(2, "none.key")
+
+    def test_a_store_of_a_newer_version(self):
+        self.daemon.start()
+        with contextlib.closing(sqlite3.connect(os.path.join(self.daemon.state, "store.db"))) as store:
+            store.execute("PRAGMA user_version=999")
+        self.assertEqual(0, self.daemon.check()[0], "which looks at no store")
+        self.says(1, "newer version")
+
+    def test_items_of_a_destination_that_is_missing(self):
+        self.daemon.start()
+        self.daemon.accept(message("u-1"))
+        self.says(0)
+        os.unlink(os.path.join(self.daemon.warrants, "lea-two-LIID-0001.yaml"))
+        del self.daemon.configuration["destinations"]["lea-two"]
+        self.says(1, "lea-two is missing")
+
+    def test_a_key_that_does_not_open_the_store(self):
+        keys = []
+        for name in ("one", "two"):
+            keys.append(os.path.join(self.directory, name))
+            with open(os.open(keys[-1], os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
+                file.write(os.urandom(32).hex())
+        self.daemon.configuration["encryption"] = {"key_files": keys[:1]}
+        self.daemon.start()
+        self.says(0)
+        self.daemon.configuration["encryption"] = {"key_files": keys[1:]}
+        self.says(1, "key")
+
+    def test_a_group_that_no_socket_can_be_given_to(self):
+        self.daemon.start()
+        self.daemon.configuration["admin"]["group"] = "no-such-group"
+        self.says(1, "no such group")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be another user: a group of others is NOT tested")
+    def test_a_group_that_the_daemon_is_not_in(self):
+        self.daemon.configuration["admin"]["group"] = "games"
+        self.daemon.write_configuration()
+        os.chmod(self.directory, 0o755)
+        for groups, status in (("--clear-groups", 1), ("--groups=games", 0)):
+            made = os.path.join(self.directory, groups)
+            os.mkdir(made, 0o700)
+            os.chown(made, 65534, 65534)
+            self.daemon.configuration["state_dir"] = made
+            self.daemon.write_configuration()
+            program = os.path.join(self.directory, "lihandoverd")
+            shutil.copy(LIHANDOVERD, program)
+            done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", groups, program, "--config",
+                                   self.daemon.config_path, "--check-start"], capture_output=True, text=True, timeout=60)
+            self.assertEqual(status == 1, "not in the group" in done.stdout, done.stdout + done.stderr)
 
 
 if __name__ == "__main__":

@@ -100,6 +100,9 @@ class Stop(SystemTest):
         self.assertFalse(notify.heard("STOPPING=1"))
         self.daemon.stop()
         self.assertTrue(notify.heard("STOPPING=1"), notify.text)
+        # shutdown_timeout may be longer than the unit's TimeoutStopSec.
+        told = int(notify.text.partition("EXTEND_TIMEOUT_USEC=")[2].split()[0])
+        self.assertGreater(told, 10_000_000 + 2_000_000, "shutdown_timeout, and how far it may be exceeded")
 
     def test_sigterm_in_the_first_moments_is_a_gentle_stop(self):
         def holds_signals_back():

@@ -387,8 +387,8 @@ std::span<const MigrationStep> migration_steps() {
     return steps_of_this_program;
 }
 
-model::Status migrate(Connection& connection, std::span<const MigrationStep> steps) {
-    std::int64_t version = connection.integer("PRAGMA user_version");
+model::Result<std::int64_t> known_version(Connection& connection, std::span<const MigrationStep> steps) {
+    const std::int64_t version = connection.integer("PRAGMA user_version");
     const std::int64_t application = connection.integer("PRAGMA application_id");
     const bool empty = connection.integer("SELECT count(*) FROM sqlite_schema") == 0;
     const bool fresh = application == 0 && version == 0 && empty;
@@ -402,6 +402,16 @@ model::Status migrate(Connection& connection, std::span<const MigrationStep> ste
                             std::to_string(version) + ", this program knows up to " + std::to_string(newest) +
                             "): install that version again, or restore the store as it was before the upgrade"};
     }
+    return version;
+}
+
+model::Status migrate(Connection& connection, std::span<const MigrationStep> steps) {
+    const auto found = known_version(connection, steps);
+    if (!found) {
+        return found.error();
+    }
+    std::int64_t version = *found;
+    const bool fresh = version == 0;
     for (const MigrationStep& step : steps) {
         if (step.version <= version) {
             continue;

@@ -25,6 +25,10 @@ inline constexpr const char* meta_remains = "remains";
 /// The steps of this program, in order and without gaps; a new store runs them all.
 [[nodiscard]] std::span<const MigrationStep> migration_steps();
 
+/// The version of a store's schema, 0 of an empty file. Refuses a newer store than `steps` make, and a file that is not
+/// a store. Throws SqlFailure.
+[[nodiscard]] model::Result<std::int64_t> known_version(Connection& connection, std::span<const MigrationStep> steps);
+
 /// Looks at a store and brings it to the newest of `steps`. Each step commits together with its version, so that an
 /// interrupted upgrade goes on where it was. Refuses a newer store and a file that is not a store. Throws SqlFailure
 /// where the database fails.
