@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <boost/asio/strand.hpp>
+#include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -115,7 +117,9 @@ class Admin::Impl {
             store::Count none;
             none.destination = name;
             feed_counts(scrape, none);
-            scrape.outbox_oldest_age(name, 0);
+            if (std::ranges::find(statistics.counts, name, &store::Count::destination) == statistics.counts.end()) {
+                feed_age(scrape, none);
+            }
         }
         for (const auto& count : statistics.counts) {
             feed_counts(scrape, count);
@@ -139,8 +143,11 @@ class Admin::Impl {
         }
         const model::Instant now = parts_.clock.wall();
         if (const auto held = parts_.items.held_before(before(now, *review_alarm_))) {
-            scrape.review_oldest(held->oldest ? std::max(0.0, seconds_between(*held->oldest, now)) : 0);
-            scrape.review_overdue(held->items);
+            held_ = *held;
+        }
+        if (held_) {
+            scrape.review_oldest(held_->oldest ? std::max(0.0, seconds_between(*held_->oldest, now)) : 0);
+            scrape.review_overdue(held_->items);
         }
     }
 
@@ -161,17 +168,18 @@ class Admin::Impl {
         }
     }
 
+    /// Where the store cannot be read, the item that was the oldest waits on for all that is known: an alert on its age
+    /// must not end by that.
     void feed_age(metrics::Scrape& scrape, const store::Count& count) {
-        double age = 0;
-        if (count.queued != 0) {
-            const auto oldest = parts_.items.oldest(count.destination);
-            if (!oldest) {
-                return;  // no sample is better than a wrong one
-            }
-            if (*oldest) {
-                age = std::max(0.0, seconds_between(**oldest, parts_.clock.wall()));
-            }
+        std::optional<model::Instant>& known = oldest_[count.destination];
+        if (count.queued == 0) {
+            known.reset();
+        } else if (const auto oldest = parts_.items.oldest(count.destination)) {
+            known = *oldest;
+        } else if (!known) {
+            return;  // no sample is better than a wrong one
         }
+        const double age = known ? std::max(0.0, seconds_between(*known, parts_.clock.wall())) : 0;
         scrape.outbox_oldest_age(count.destination, age);
     }
 
@@ -182,6 +190,9 @@ class Admin::Impl {
     bool ready_ = false;
     std::vector<std::string> destinations_;
     std::optional<std::chrono::milliseconds> review_alarm_;
+    // As the store told it last: by destination since when the oldest queued item waits, and what is held for too long.
+    std::map<std::string, std::optional<model::Instant>, std::less<>> oldest_;
+    std::optional<store::HeldLong> held_;
 
     HealthEndpoint health_endpoint_;
     ControlApi control_api_;

@@ -100,9 +100,29 @@ TEST_F(HealthEndpointTest, ToldAgesAreThoseOfTheOldestQueuedItem) {
     start();
     EXPECT_THAT(ask("/metrics").body, HasSubstr(R"(_oldest_age_seconds{destination="lea-one"} 100)"));
     EXPECT_THAT(ask("/metrics").body, HasSubstr(R"(_oldest_age_seconds{destination="lea-two"} 0)"));
-    // Where the store cannot be read there is no age rather than a wrong one; the counts stay.
+    // Where the store cannot be read, it waits on, and nothing else is 0; the counts stay.
     store_.fail_reads();
-    EXPECT_THAT(ask("/metrics").body, HasSubstr(R"(lihandover_outbox_items{destination="lea-one",state="queued"} 1)"));
+    clock_.advance(std::chrono::seconds(50));
+    const std::string body = ask("/metrics").body;
+    EXPECT_THAT(body, HasSubstr(R"(lihandover_outbox_items{destination="lea-one",state="queued"} 1)"));
+    EXPECT_THAT(body, HasSubstr(R"(_oldest_age_seconds{destination="lea-one"} 150)"));
+    EXPECT_THAT(body, HasSubstr(R"(_oldest_age_seconds{destination="lea-two"} 0)"));
+}
+
+TEST_F(HealthEndpointTest, WhatIsHeldForTooLongIsToldWhileTheStoreCannotBeRead) {
+    control_.answer.review_alarm = std::chrono::seconds(50);
+    store_.add(store::ItemState::held);
+    start();
+    EXPECT_THAT(ask("/metrics").body, HasSubstr("lihandover_review_overdue_items 1"));
+    store_.fail_reads();
+    EXPECT_THAT(ask("/metrics").body, HasSubstr("lihandover_review_overdue_items 1"));
+}
+
+TEST_F(HealthEndpointTest, NoAgeIsToldThatNobodyKnows) {
+    store_.add(store::ItemState::queued);
+    store_.fail_reads();
+    start();
+    EXPECT_THAT(ask("/metrics").body, Not(HasSubstr(R"(_oldest_age_seconds{destination="lea-one"})")));
 }
 
 TEST_F(HealthEndpointTest, TellsNothingOfItems) {
