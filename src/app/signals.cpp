@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#include "lihandover/base/thread_name.hpp"
+
 namespace lihandover::app {
 
 namespace {
@@ -59,6 +61,7 @@ SignalThread::~SignalThread() {
 }
 
 void SignalThread::run(const std::function<void(int)>& heard) const {
+    base::name_thread("signals");
     while (true) {
         std::array<pollfd, 2> waiting{{{signals_.get(), POLLIN, 0}, {end_.get(), POLLIN, 0}}};
         if (::poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) {

@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "lihandover/base/thread_name.hpp"
+
 namespace lihandover::app {
 
 namespace {
@@ -56,6 +58,7 @@ void StopDeadline::nothing_left(int status) {
 }
 
 void StopDeadline::watch() {
+    base::name_thread("stop deadline");
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return over_ || ends_at_; });
     if (over_ || changed_.wait_until(lock, *ends_at_, [this] { return over_; })) {

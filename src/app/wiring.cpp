@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "lihandover/base/background.hpp"
+#include "lihandover/base/thread_name.hpp"
 #include "logging.hpp"
 #include "parts.hpp"
 
@@ -255,6 +256,7 @@ void start_handing_over(Parts& parts, std::function<void(model::Status)> started
     parts.admin->start();
     parts.stops.add([&parts](StopTime time) { return parts.admin->stop(time.left()); });
     parts.delivery_thread = std::thread([&parts, started = std::move(started)] {
+        base::name_thread("delivery");
         asio::post(parts.intake_io, [started, status = run_parts(parts)] { started(status); });
         parts.delivery_io.run();
     });

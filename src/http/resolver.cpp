@@ -17,6 +17,8 @@
 #include <thread>
 #include <utility>
 
+#include "lihandover/base/thread_name.hpp"
+
 namespace lihandover::http {
 namespace {
 
@@ -108,6 +110,7 @@ std::shared_ptr<Resolver::Lookup> Resolver::start() {
         sigset_t all;
         sigfillset(&all);
         pthread_sigmask(SIG_BLOCK, &all, nullptr);
+        base::name_thread("name lookup");
         std::optional<std::vector<std::string>> found;
         try {
             found = ask(name);

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "lihandover/base/thread_name.hpp"
+
 namespace lihandover::store::sqlite {
 
 namespace {
@@ -51,6 +53,7 @@ void Maintenance::sync_keys() {
 }
 
 void Maintenance::run() {
+    base::name_thread("store upkeep");
     auto next_sync = Steady::now();
     bool complained = false;
     std::unique_lock lock(mutex_);

@@ -8,6 +8,7 @@
 
 #include "head_file.hpp"
 #include "lihandover/base/invariant.hpp"
+#include "lihandover/base/thread_name.hpp"
 #include "schema.hpp"
 
 namespace lihandover::store::sqlite {
@@ -107,6 +108,7 @@ bool Writer::turns() const {
 }
 
 void Writer::watch() {
+    base::name_thread("store watch");
     std::unique_lock lock(mutex_);
     while (!ended_) {
         watch_wake_.wait_for(lock, watch_interval);
@@ -369,6 +371,7 @@ bool Writer::take(Group& group) {
 }
 
 void Writer::run() {
+    base::name_thread("store writer");
     while (true) {
         Group group;
         if (!take(group)) {
