@@ -117,7 +117,8 @@ Repeats::Found Repeats::remember(const NewItem& item, const Hash128& key, model:
 
 Repeats::Found Repeats::look_at_periods(const NewItem& item, std::span<const std::uint8_t> hash, model::Instant now) {
     const std::int64_t present = period_of(now.seconds + clock_slack);
-    for (std::int64_t at = period_cutoff(now); at <= present; ++at) {
+    // None is older than the oldest that is there.
+    for (std::int64_t at = std::max(period_cutoff(now), oldest_period_); at <= present; ++at) {
         if (const auto found = look(select_late_, at, hash, item); found != Found::unknown) {
             return found;
         }
