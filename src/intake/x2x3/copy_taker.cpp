@@ -206,10 +206,10 @@ bool CopyTaker::take_pdu(const Pdu& pdu, const Piece& piece, const Piece::Entry&
         for (ims::MadeEvent& event : made_.events) {
             const bool of_this_task = event.xid == copy.xid;
             out.events.push_back(
-                {std::move(event), of_this_task ? place.earlier : std::vector<model::Uuid>{}, entry.size});
+                {std::move(event), of_this_task ? place.earlier : std::vector<model::Uuid>{}, entry.octets.size()});
         }
         note_remarks(made_, out);
-        out.bytes += entry.size;
+        out.bytes += entry.octets.size();
         if (!taken) {
             out.problem = taken.error().message;
             return false;
@@ -254,7 +254,7 @@ void CopyTaker::take(const Inbox::Pieces& pieces, SteadyTime now, CopyPlace& pla
         for (; place.entry < piece.entries.size(); ++place.entry) {
             const Piece::Entry& entry = piece.entries[place.entry];
             std::size_t needed = 0;
-            if (read_pdu(piece.octets_of(entry), any_size, pdu, needed) == PduRead::pdu) {
+            if (read_pdu(entry.octets, any_size, pdu, needed) == PduRead::pdu) {
                 place.malformed = place.malformed || pdu.broken_attribute;
                 if (!take_pdu(pdu, piece, entry, now, place, out, changes)) {
                     return;

@@ -32,8 +32,10 @@ namespace asio = boost::asio;
 
 namespace {
 
-// Worked off and committed together.
+// Worked off and committed together: so much that a message in chunks is seldom cut in two, whose halves have to be
+// kept, but no more events than stay in the processor's caches.
 constexpr std::size_t batch_bytes = std::size_t{4} << 20U;
+constexpr std::size_t batch_pdus = 500;
 // Events that are taken before others get their turns.
 constexpr std::size_t events_at_once = 256;
 // Events of kept copies that are committed together at a start.
@@ -136,7 +138,7 @@ class X2x3Door::Impl {
     /// Takes the events of late_, as far as they can be taken now. Returns how many.
     [[nodiscard]] asio::awaitable<std::size_t> take_late();
     /// One without objects.
-    void take_now(const TaskEvent& event);
+    void take_now(const TaskEvent& event, const Moment& moment);
     ///   count   is increased by what else is taken, where it has to wait
     [[nodiscard]] asio::awaitable<void> take_event(TaskEvent& event, std::size_t& count);
     [[nodiscard]] asio::awaitable<Outcome> offer(TaskEvent& event);
@@ -230,10 +232,10 @@ asio::awaitable<void> X2x3Door::Impl::work() {
         co_await inbox_.wait(due_ ? std::min(*due_, soon) : soon);
         count_gaps(sequences_.expire(services_.clock.steady()));
         if (!inbox_.empty()) {
-            auto pieces = inbox_.take(batch_bytes);
+            auto pieces = inbox_.take(batch_bytes, batch_pdus);
             std::size_t bytes = 0;
             for (const auto& piece : pieces) {
-                bytes += piece->octets.size();
+                bytes += piece->size;
             }
             co_await work_off(std::move(pieces));
             inbox_.durable(bytes);
@@ -314,14 +316,18 @@ asio::awaitable<void> X2x3Door::Impl::expire(CopyTaker::SteadyTime when) {
 
 asio::awaitable<void> X2x3Door::Impl::commit(TakenCopies taken) {
     std::size_t count = 0;
+    // Of those that are taken without a pause; asking for the time of each costs as much as matching it.
+    Moment moment = pipeline_.now();
     for (TaskEvent& event : taken.events) {
         if (++count % events_at_once == 0) {
             co_await asio::post(executor_, asio::use_awaitable);
+            moment = pipeline_.now();
         }
         if (event.made.objects.empty()) {
-            take_now(event);
+            take_now(event, moment);
         } else {
             co_await take_event(event, count);
+            moment = pipeline_.now();
         }
     }
     report(taken);
@@ -425,7 +431,7 @@ asio::awaitable<Outcome> X2x3Door::Impl::offer(TaskEvent& event) {
         co_return Outcome{Outcome::Kind::unavailable, {}};
     }
     if (objects.empty()) {
-        take_now(event);
+        take_now(event, pipeline_.now());
         co_return Outcome{};
     }
     const Moment moment = pipeline_.now();
@@ -436,8 +442,7 @@ asio::awaitable<Outcome> X2x3Door::Impl::offer(TaskEvent& event) {
     co_return outcome;
 }
 
-void X2x3Door::Impl::take_now(const TaskEvent& event) {
-    const Moment moment = pipeline_.now();
+void X2x3Door::Impl::take_now(const TaskEvent& event, const Moment& moment) {
     group_.take(event.made.event, event.bytes, match_of(event), moment);
     note_taken(event, moment);
 }

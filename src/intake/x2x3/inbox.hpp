@@ -21,8 +21,7 @@ namespace lihandover::intake {
 /// PDUs of known tasks that one connection has read, in their order, until they are worked off.
 struct Piece {
     struct Entry {
-        std::size_t at = 0;  ///< of its octets in `octets`
-        std::size_t size = 0;
+        std::string_view octets;    ///< as long as the piece is there
         std::size_t first_xid = 0;  ///< of its known tasks in `xids`
         std::size_t xid_count = 0;
         model::Instant received_at;
@@ -40,14 +39,14 @@ struct Piece {
     [[nodiscard]] bool make_room(std::size_t bytes, std::size_t most_beyond);
 
     void append(std::string_view pdu, std::span<const model::Uuid> known, model::Instant received_at);
-    [[nodiscard]] std::string_view octets_of(const Entry& entry) const {
-        return std::string_view(octets).substr(entry.at, entry.size);
-    }
 
     BodyBudget::Share share;  ///< of the source's memory
     std::shared_ptr<std::size_t> allowance;
     std::size_t allowed = 0;  ///< this piece's part of it
-    std::string octets;
+    /// Octets of whole PDUs. None of them grows beyond what it was made for: what is let go of is overwritten, and that
+    /// costs most where memory was never used.
+    std::vector<std::string> blocks;
+    std::size_t size = 0;  ///< of what is in the blocks
     std::vector<Entry> entries;
     std::vector<model::Uuid> xids;
     bool taken = false;  ///< it is being worked off: nothing may be added
@@ -63,8 +62,8 @@ class Inbox {
     explicit Inbox(const boost::asio::any_io_executor& executor) : wake_(executor) {}
 
     void add(std::shared_ptr<Piece> piece);
-    /// The pieces that came first, of about `bytes` together; at least one if there is any.
-    [[nodiscard]] Pieces take(std::size_t bytes);
+    /// The pieces that came first, of about so many bytes or PDUs together; at least one if there is any.
+    [[nodiscard]] Pieces take(std::size_t bytes, std::size_t pdus);
     [[nodiscard]] bool empty() const { return pieces_.empty(); }
     /// Of PDUs that were added to pieces and are not durable yet.
     void arrived(std::size_t bytes) { bytes_ += bytes; }

@@ -248,7 +248,7 @@ bool PduConnection::pass_on(const Moment& moment) {
     const bool wanted = !known_.empty() && is_read(pdu_);
     if (wanted) {
         std::shared_ptr<Piece> piece = granted_ > 0 ? std::exchange(granted_piece_, nullptr) : last_piece_.lock();
-        if (!piece || piece->taken || piece->octets.size() >= piece_bytes) {
+        if (!piece || piece->taken || piece->size >= piece_bytes) {
             piece = std::make_shared<Piece>(parts_.waiting, beyond_);
         }
         if (std::exchange(granted_, 0) < pdu_.octets && !piece->make_room(pdu_.octets, ReceiveMemory::usual)) {
