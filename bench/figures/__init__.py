@@ -1,3 +1,3 @@
 """All figures, by subject, in the order of the table."""
-from bench.figures import (delivery, field, intake, memory, objects, store,  # noqa: F401  (each declares its figures)
+from bench.figures import (delivery, field, intake, memory, objects, store, x2x3,  # noqa: F401  (each declares)
                            timing)
