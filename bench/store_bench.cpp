@@ -174,6 +174,7 @@ class Delivery final : public store::OutboxListener {
         ready_.notify_one();
     }
     void on_withdrawn(std::span<const store::QueuedItem>) noexcept override {}
+    void on_lane_withdrawn(store::LaneId) noexcept override {}
     void on_health(bool) noexcept override {}
 
     std::vector<store::QueuedItem> take(std::size_t count) {

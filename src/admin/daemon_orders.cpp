@@ -44,10 +44,11 @@ boost::asio::awaitable<Answer> DaemonOrders::revoke(http::Exchange& exchange) co
     }
     const Order& order = *read.order;
     const bool complete = !order.destination.empty() && !order.liid.empty() && !order.reason.empty();
-    if (!complete || !order.ids.empty() || order.code || order.confirm_ended) {
-        co_return refuse(400, "revoke takes destination, liid and reason, and operator");
+    const bool known = order.queued.empty() || order.queued == "deliver" || order.queued == "hold";
+    if (!complete || !known || !order.ids.empty() || order.code || order.confirm_ended) {
+        co_return refuse(400, "revoke takes destination, liid and reason, and queued (deliver or hold) and operator");
     }
-    RevokeRequest request{order.destination, order.liid, order.reason, {}};
+    RevokeRequest request{order.destination, order.liid, order.reason, {}, order.queued == "hold"};
     request.who = co_await who_of(exchange, order);
     auto start = [this, &request](auto done) {
         control_.revoke(std::move(request), [done](RevokeOutcome outcome) { done(outcome); });

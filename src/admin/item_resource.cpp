@@ -37,6 +37,9 @@ void write_review(JsonWriter& json, const store::HeldFor& held) {
     if (!held.first_why.empty()) {
         json.text("why", held.first_why);
     }
+    if (held.withheld) {
+        json.boolean("withheld", true);
+    }
     json.close_object();
 }
 

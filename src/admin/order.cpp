@@ -75,6 +75,9 @@ model::Status take_member(std::string_view name, dom::element value, Order& orde
     if (name == "form") {
         return take_text(value, name, Order::max_form, order.form);
     }
+    if (name == "queued") {
+        return take_text(value, name, Order::max_queued, order.queued);
+    }
     if (name == "operator") {
         return take_text(value, name, Order::max_operator, order.operator_name);
     }
@@ -93,8 +96,8 @@ model::Status take_member(std::string_view name, dom::element value, Order& orde
         return {};
     }
     return model::Error{
-        "an unknown member; known are ids, destination, liid, digest, code, reason, confirm_ended, form, head, "
-        "operator"};
+        "an unknown member; known are ids, destination, liid, digest, code, reason, confirm_ended, queued, form, "
+        "head, operator"};
 }
 
 }  // namespace

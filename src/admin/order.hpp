@@ -24,6 +24,7 @@ struct Order {
     std::optional<std::uint64_t> code;
     std::string reason;
     bool confirm_ended = false;
+    std::string queued;         ///< what becomes of what is queued, at a revocation: deliver or hold; empty: deliver
     std::string form;           ///< of content that is asked for; empty: document
     std::string head;           ///< of another daemon's chain (audit::words_of_head)
     std::string operator_name;  ///< empty: the peer's user alone
@@ -36,6 +37,7 @@ struct Order {
     static constexpr std::size_t max_reason = 1000;     ///< bytes
     static constexpr std::size_t max_head = 200;        ///< bytes
     static constexpr std::size_t max_form = 16;         ///< bytes
+    static constexpr std::size_t max_queued = 16;       ///< bytes
     static constexpr std::size_t max_operator = 64;     ///< bytes
 };
 

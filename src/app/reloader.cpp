@@ -116,17 +116,30 @@ void Reloader::start(Request request) {
 void Reloader::start(Revocation revocation) {
     asio::post(parts_.workers, [this, revocation = std::move(revocation)] {
         const admin::RevokeOutcome outcome = run(revocation.what);
-        const auto end = [this, revocation, outcome] {
-            running_ = false;
-            revocation.done(outcome);
-            start_next();
-        };
-        asio::post(parts_.intake_io, [this, end] {
+        asio::post(parts_.intake_io, [this, revocation, outcome] {
             // What intake had at hand when the snapshot changed is handed to the store by now, and a filler's commit
             // comes after it.
-            parts_.store->item_intake().submit({}, {},
-                                               [this, end](store::Outcome) { asio::post(parts_.intake_io, end); });
+            parts_.store->item_intake().submit(
+                {}, {}, [this, revocation, outcome](store::Outcome) { close_revoked(revocation, outcome); });
         });
+    });
+}
+
+/// On any thread.
+void Reloader::close_revoked(const Revocation& revocation, admin::RevokeOutcome outcome) {
+    const auto end = [this, revocation, outcome] {
+        running_ = false;
+        revocation.done(outcome);
+        start_next();
+    };
+    if (!revocation.what.hold_queued || outcome != admin::RevokeOutcome::revoked) {
+        asio::post(parts_.intake_io, end);
+        return;
+    }
+    asio::post(parts_.workers, [this, what = revocation.what, end] {
+        parts_.keeper->nothing_more_of(what);
+        // Delivery has heard of it when it comes to this, and begins to send nothing more of the warrant.
+        asio::post(parts_.delivery_io, [this, end] { asio::post(parts_.intake_io, end); });
     });
 }
 

@@ -78,6 +78,7 @@ class Reloader {
     void start(Request request);
     void start(Revocation revocation);
     void start(Approval approval);
+    void close_revoked(const Revocation& revocation, admin::RevokeOutcome outcome);
     void refuse(const Request& request) const;
     static void refuse(const Revocation& revocation);
     static void refuse(const Approval& approval);

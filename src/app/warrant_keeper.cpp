@@ -488,8 +488,13 @@ model::Result<std::optional<WarrantsLoaded>> WarrantKeeper::revoke(const Assembl
     const auto revocation = std::ranges::find_if(reload->revocations, [&](const warrants::Revocation& entry) {
         return entry.destination == request.destination && entry.liid == request.liid;
     });
-    changes.revoked.push_back(
-        {request.destination, request.liid, revocation->valid_from, revocation->file, {}, request.who, request.reason});
+    store::StoredRevocation& fresh = changes.revoked.emplace_back();
+    fresh = {request.destination, request.liid,  revocation->valid_from, revocation->file, {},
+             request.who,         request.reason};
+    if (request.hold_queued) {
+        // By the rule of the warrant; without one, somebody decides.
+        fresh.hold = last.warrant->review == warrants::Review::dual ? store::Review::dual : store::Review::required;
+    }
     // What was to replace it goes with it: a reload says whether the file orders anything more.
     const auto same = [&](const store::StoredPendingWarrant& entry) {
         return entry.destination == request.destination && entry.liid == request.liid;
@@ -519,6 +524,14 @@ model::Result<std::optional<WarrantsLoaded>> WarrantKeeper::revoke(const Assembl
     loaded.in_force = loader_.accept(*reload);
     loaded.revoked = std::make_shared<const admin::RevocationList>(revocations_);
     return std::optional(std::move(loaded));
+}
+
+void WarrantKeeper::nothing_more_of(const admin::RevokeRequest& request) const {
+    if (const model::Status closed = register_.nothing_more_of(request.destination, request.liid); !closed) {
+        spdlog::error(
+            "what comes under the LIID of the warrant that was revoked is held, too, until the daemon is restarted: {}",
+            closed.error().message);
+    }
 }
 
 }  // namespace lihandover::app

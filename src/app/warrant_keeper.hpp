@@ -61,6 +61,9 @@ class WarrantKeeper {
     [[nodiscard]] model::Result<std::optional<WarrantsLoaded>> revoke(const Assembly& assembly,
                                                                       const admin::RevokeRequest& request);
 
+    /// After revoke(), when no item of the warrant can come any more.
+    void nothing_more_of(const admin::RevokeRequest& request) const;
+
     /// What one of the people says of a warrant that waits. Where that is enough, warrants are loaded anew: `loaded` is
     /// set then, as it is where only the list of those that wait changed.
     [[nodiscard]] admin::ApprovalAnswer decide(const Assembly& assembly, const admin::ApprovalRequest& request,

@@ -238,6 +238,9 @@ std::string order_of(const Options& options) {
     if (!options.reason.empty()) {
         add("reason", json_text(options.reason));
     }
+    if (!options.queued.empty()) {
+        add("queued", json_text(options.queued));
+    }
     if (options.confirm_ended) {
         add("confirm_ended", "true");
     }
@@ -565,8 +568,11 @@ int reload(const Options& options) {
 // In turn with reloads, which may read many files.
 
 int revoke(const Options& options) {
-    return give_order(options, "revoke", reload_timeout,
-                      [](dom::element) { return "the warrant is revoked; its file can be removed"; });
+    return give_order(options, "revoke", reload_timeout, [&](dom::element) -> std::string {
+        return options.queued == "hold" ? "the warrant is revoked, and nothing more of it goes out: what is queued is "
+                                          "being held; its file can be removed"
+                                        : "the warrant is revoked; its file can be removed";
+    });
 }
 
 int decide_warrant(const Options& options, const std::string& command) {

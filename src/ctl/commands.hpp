@@ -25,6 +25,7 @@ struct Options {
     std::optional<std::uint64_t> code;
     std::string reason;
     bool confirm_ended = false;
+    std::string queued;  ///< of revoke: what becomes of what is queued
     bool waiting = false;
     std::string state;
     std::string after;

@@ -107,6 +107,8 @@ void declare_warrants(CLI::App& app, Options& options, std::function<int()>& com
     revoke->add_option("LIID", options.liid, "the warrant's LIID")->required();
     revoke->add_option("--destination", options.destination, "its destination")->required();
     revoke->add_option("--reason", options.reason, "why, for the record")->required();
+    revoke->add_option("--queued", options.queued, "what becomes of what is queued: deliver (unless given) or hold")
+        ->check(CLI::IsMember({"deliver", "hold"}));
     revoke->callback([&] { command = [&] { return ctl::revoke(options); }; });
 }
 

@@ -68,7 +68,7 @@ class Durations {
 
 struct Row {
     std::uint64_t made = 0, delivered = 0, refused = 0, set_aside = 0, rejected = 0;
-    std::uint64_t held = 0;  ///< by people's review, now: not made yet
+    std::uint64_t held = 0;  ///< waits for people now: not made yet, or withheld
     std::uint64_t waiting = 0;
     std::optional<model::Instant> oldest;
     Durations delays;
@@ -108,6 +108,10 @@ class Report {
     [[nodiscard]] std::map<std::pair<std::string, std::string>, Row>& rows() {
         for (const auto& [item, waiting] : waiting_) {
             Row& row = *waiting.row;
+            if (waiting.held) {
+                ++row.held;
+                continue;
+            }
             ++row.waiting;
             if (!row.oldest || waiting.received < *row.oldest) {
                 row.oldest = waiting.received;
@@ -126,6 +130,7 @@ class Report {
     struct Waiting {
         Row* row = nullptr;
         model::Instant received;
+        bool held = false;  ///< since its warrant was revoked
     };
 
     void take(const audit::Recorded& recorded) {
@@ -151,6 +156,10 @@ class Report {
                 held_.erase(held);
                 return;
             }
+        }
+        if (entry.kind == audit::Kind::item_withheld || entry.kind == audit::Kind::item_approved) {
+            withhold(*recorded.item, entry);
+            return;
         }
         const auto found = waiting_.find(*recorded.item);
         if (found == waiting_.end()) {
@@ -185,6 +194,12 @@ class Report {
         Row* const row = entry.object_id ? row_of(entry) : nullptr;
         if (row != nullptr) {
             held_.emplace(*entry.object_id, row);
+        }
+    }
+    /// Of an item that was made before: it is held, or people let it go on.
+    void withhold(std::uint64_t item, const audit::Entry& entry) {
+        if (const auto found = waiting_.find(item); found != waiting_.end()) {
+            found->second.held = entry.kind == audit::Kind::item_withheld || entry.why == "one of two";
         }
     }
     void make(const audit::Recorded& recorded) {

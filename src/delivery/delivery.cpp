@@ -75,6 +75,10 @@ void Delivery::on_withdrawn(std::span<const store::QueuedItem> items) noexcept {
     dispatcher_->outbox_events().withdrawn(items);
 }
 
+void Delivery::on_lane_withdrawn(store::LaneId lane) noexcept {
+    dispatcher_->outbox_events().lane_withdrawn(lane);
+}
+
 void Delivery::on_health(bool can_commit) noexcept {
     dispatcher_->set_store_commits(can_commit);
 }

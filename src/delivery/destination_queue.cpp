@@ -61,6 +61,26 @@ bool DestinationQueue::withdraw(Lane& lane, store::RowId row) {
     return true;
 }
 
+void DestinationQueue::withdraw_lane(store::LaneId id, const std::function<void(store::RowId)>& visit) {
+    std::vector<store::RowId> rows = set_aside_.rows_of(id);
+    auto* lane = find_lane(id);
+    for (std::size_t n = 0; lane != nullptr && n < lane->rows().size(); ++n) {
+        rows.push_back(lane->rows()[n].row());
+    }
+    for (const store::RowId row : rows) {
+        visit(row);
+        set_aside_.erase(row);
+        if (lane != nullptr) {
+            scheduler_.remove(*lane, row);
+        }
+        suspects_.forget(row);
+        connections_.forget(row);
+    }
+    if (lane != nullptr) {
+        forget_idle(*lane);
+    }
+}
+
 void DestinationQueue::look_again(Lane& lane, store::RowId row, Time now) {
     set_aside_.wake(row, now);
     if (!lane.empty() && lane.rows().front().row() == row) {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -90,6 +91,8 @@ class DestinationQueue {
     void add_set_aside(const store::QueuedItem& item, const model::Uuid& id, Time due);
     /// An operator ended an item that waits here; false when it does not (it may be in flight).
     bool withdraw(Lane& lane, store::RowId row);
+    /// The same for all of a lane's.
+    void withdraw_lane(store::LaneId id, const std::function<void(store::RowId)>& visit);
     /// What the item waited for has come: its lane goes on if it is parked for it, and if the item is set aside it is
     /// due.
     void look_again(Lane& lane, store::RowId row, Time now);

@@ -102,6 +102,19 @@ void DestinationSender::withdraw(const store::QueuedItem& item) {
     }
 }
 
+void DestinationSender::withdraw_lane(store::LaneId id) {
+    const Lane* const lane = queue_.find_lane(id);
+    for (const auto& worker : workers_) {
+        for (auto& sent : worker->items) {
+            if (lane != nullptr && sent.lane == lane) {
+                sent.withdrawn = true;
+            }
+        }
+    }
+    queue_.withdraw_lane(id, [this](store::RowId row) { parts_.loader.forget(row); });
+    publish();
+}
+
 void DestinationSender::look_again(const store::QueuedItem& item) {
     parts_.loader.forget(item.row);
     if (auto* lane = queue_.find_lane(item.lane)) {

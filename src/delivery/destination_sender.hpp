@@ -72,6 +72,8 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
     void add(std::shared_ptr<const store::Lane> lane, const store::QueuedItem& item, bool attempted);
     void add_set_aside(std::shared_ptr<const store::Lane> lane, const store::QueuedItem& item);
     void withdraw(const store::QueuedItem& item);
+    /// All items of a lane that wait here.
+    void withdraw_lane(store::LaneId id);
     /// The lane goes on if it is parked for this item, of which what was read is out of date.
     void look_again(const store::QueuedItem& item);
     /// Whether what is added now is likely to go out before long: worth keeping in memory till then.

@@ -350,6 +350,9 @@ void Dispatcher::take(const OutboxEvents::Event& event, store::StoredItem* hande
         case OutboxEvents::Kind::withdrawn:
             sender->withdraw(event.item);
             break;
+        case OutboxEvents::Kind::lane_withdrawn:
+            sender->withdraw_lane(event.item.lane);
+            break;
     }
 }
 

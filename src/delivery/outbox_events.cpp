@@ -23,6 +23,11 @@ void OutboxEvents::withdrawn(std::span<const store::QueuedItem> items) {
     put(items, Kind::withdrawn);
 }
 
+void OutboxEvents::lane_withdrawn(store::LaneId lane) {
+    const store::QueuedItem any{0, lane, false};
+    put(std::span(&any, 1), Kind::lane_withdrawn);
+}
+
 void OutboxEvents::put(std::span<const store::QueuedItem> items, Kind kind) {
     const std::lock_guard lock(mutex_);
     for (const auto& item : items) {

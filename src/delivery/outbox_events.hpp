@@ -15,9 +15,9 @@ namespace lihandover::delivery {
 /// and queued() are for the store's writer alone.
 class OutboxEvents {
   public:
-    enum class Kind : std::uint8_t { queued, retried, withdrawn };
+    enum class Kind : std::uint8_t { queued, retried, withdrawn, lane_withdrawn };
     struct Event {
-        store::QueuedItem item;
+        store::QueuedItem item;  ///< of lane_withdrawn the lane alone
         Kind kind{};
     };
     /// Bytes of the items on their way that the store passes on whole. Further ones are read back.
@@ -27,6 +27,7 @@ class OutboxEvents {
     void stored(std::span<store::StoredItem> items);
     void queued(std::span<const store::QueuedItem> items, bool retried);
     void withdrawn(std::span<const store::QueuedItem> items);
+    void lane_withdrawn(store::LaneId lane);
 
     /// Call once: `wake` is called when there is something to take, on any thread, under a lock.
     void open(std::function<void()> wake);

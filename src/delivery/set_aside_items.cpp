@@ -37,6 +37,16 @@ const SetAsideItems::Item* SetAsideItems::find(store::RowId row) const {
     return found == items_.end() ? nullptr : &found->second;
 }
 
+std::vector<store::RowId> SetAsideItems::rows_of(store::LaneId lane) const {
+    std::vector<store::RowId> rows;
+    for (const auto& [row, item] : items_) {
+        if (item.lane == lane) {
+            rows.push_back(row);
+        }
+    }
+    return rows;
+}
+
 void SetAsideItems::set_due(Item& item, Time due) {
     by_due_.erase({item.due, item.row});
     item.due = due;

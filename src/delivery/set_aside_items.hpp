@@ -37,6 +37,7 @@ class SetAsideItems {
     /// False if it is not known.
     bool erase(store::RowId row);
     [[nodiscard]] const Item* find(store::RowId row) const;
+    [[nodiscard]] std::vector<store::RowId> rows_of(store::LaneId lane) const;
     /// The first that is due and that `wanted(const Item&)` takes, of the `looked_at` that have been due longest;
     /// nullptr if there is none.
     template <typename Wanted>

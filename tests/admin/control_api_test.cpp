@@ -393,6 +393,13 @@ TEST_F(ControlApiTest, RevokesAWarrantForAReason) {
         EXPECT_EQ(post("/v1/revoke", bad).status, 400U) << bad;
     }
     EXPECT_EQ(control_.revocations_asked.size(), 1U);
+    EXPECT_FALSE(control_.revocations_asked[0].hold_queued);
+    const std::string said = whole.substr(0, whole.size() - 1);
+    EXPECT_EQ(post("/v1/revoke", said + R"(,"queued":"hold"})").status, 200U);
+    EXPECT_TRUE(control_.revocations_asked.back().hold_queued);
+    EXPECT_EQ(post("/v1/revoke", said + R"(,"queued":"deliver"})").status, 200U);
+    EXPECT_FALSE(control_.revocations_asked.back().hold_queued);
+    EXPECT_EQ(post("/v1/revoke", said + R"(,"queued":"drop"})").status, 400U);
     control_.revocation = RevokeOutcome::unknown;
     EXPECT_EQ(post("/v1/revoke", whole).status, 404U);
     control_.revocation = RevokeOutcome::failed;

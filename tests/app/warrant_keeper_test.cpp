@@ -7,9 +7,13 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
+#include "../support/eventually.hpp"
 #include "../support/temporary_directory.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/store/store.hpp"
@@ -401,6 +405,41 @@ TEST_F(WarrantKeeperTest, TwoPeopleApproveAWarrantOverReloadsAndRestarts) {
     ASSERT_TRUE(loaded);
     EXPECT_EQ(loaded->in_force->size(), 1U);
     EXPECT_TRUE(loaded->pending->empty());
+}
+
+TEST_F(WarrantKeeperTest, ARevocationHoldsWhatIsQueuedByTheRuleOfItsWarrant) {
+    write("a.yaml", "L-1", "u-1");
+    write("b.yaml", "L-2", "u-2");
+    std::ofstream(fs::path(warrants()) / "b.yaml", std::ios::app) << "review: dual\n";
+    const auto loaded = keeper_->load(assembly_, {});
+    ASSERT_TRUE(loaded);
+    for (const auto& [liid, review] :
+         {std::pair("L-1", store::Review::required), std::pair("L-2", store::Review::dual)}) {
+        store::NewItem item;
+        item.lane = store_->warrant_register().lane("lea-one", liid).value();
+        item.profile = loaded->snapshot->routes.at(0).profile;
+        item.object_id = model::Uuid::random();
+        item.repeat_hash.fill(static_cast<std::uint8_t>(liid[2]));
+        item.share = "share";
+        const model::Uuid id = item.object_id;
+        std::vector<store::NewItem> items;
+        items.push_back(std::move(item));
+        std::promise<store::Outcome> made;
+        store_->item_intake().submit(std::move(items), {.events = 1, .bytes = 5},
+                                     [&](store::Outcome outcome) { made.set_value(outcome); });
+        ASSERT_EQ(made.get_future().get(), store::Outcome::committed);
+        const admin::RevokeRequest request{"lea-one", liid, "the court said so", "alice", true};
+        ASSERT_TRUE(keeper_->revoke(assembly_, request));
+        EXPECT_THAT(reasons(), testing::Contains("the court said so (what was queued is held)"));
+        keeper_->nothing_more_of(request);
+        std::optional<store::ItemView> view;
+        ASSERT_TRUE(lihandover::test::eventually([&] {
+            view = store_->operator_view().find(id).value();
+            return view && view->held;
+        }));
+        EXPECT_TRUE(view->held->withheld);
+        EXPECT_EQ(view->held->review, review);
+    }
 }
 
 TEST_F(WarrantKeeperTest, WhatWaitsToReplaceAWarrantGoesWithItsRevocation) {

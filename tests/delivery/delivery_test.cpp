@@ -1042,6 +1042,39 @@ TEST_F(Running, AnItemRejectedInFlightIsNotSentAgain) {
     EXPECT_THAT(lea_->objects(), ElementsAreArray(sent));
 }
 
+TEST_F(Running, WhatARevocationHoldsIsNotSentBeforeItIsApproved) {
+    lea_->set_script([](const Arrival& arrival) {
+        if (arrival.number == 0) {
+            auto reply = http_status(500);
+            reply.hold = true;
+            return reply;
+        }
+        return accept(arrival);
+    });
+    options_.connections = 1;
+    start();
+    const auto made = store_.queue(store_.make_lane("lea-one", "LIID-1"), 3);
+    const auto other = store_.queue(store_.make_lane("lea-one", "LIID-2"), 1);
+    ASSERT_TRUE(eventually([&] { return lea_->held() == 1; }));
+    store_.revoke("lea-one", "LIID-1");
+    std::promise<void> heard;
+    store_.post([&] { boost::asio::post(io_, [&] { heard.set_value(); }); });
+    heard.get_future().wait();
+    EXPECT_LE(status().waiting, 2U) << "the other one's, and the one on its way";
+    lea_->release();
+    ASSERT_TRUE(all_accepted(1));
+    EXPECT_THAT(lea_->objects(), testing::ElementsAre(made[0].object, other[0].object));
+    // The one that was on its way and failed is held as the others are.
+    for (const std::size_t n : {2U, 0U}) {
+        store_.approve(made[n].row);
+    }
+    ASSERT_TRUE(all_accepted(3));
+    EXPECT_EQ(lea_->objects().size(), 4U);
+    store_.approve(made[1].row);
+    ASSERT_TRUE(all_accepted(4));
+    EXPECT_EQ(lea_->objects().back(), made[1].object);
+}
+
 // -- Validation -------------------------------------------------------------------------------------------------------
 
 class Validating : public Running {

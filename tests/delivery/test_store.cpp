@@ -5,6 +5,7 @@
 #include <cstring>
 #include <future>
 #include <memory>
+#include <stdexcept>
 
 #include "lihandover/handover/names.hpp"
 #include "lihandover/model/event.hpp"
@@ -156,6 +157,25 @@ void TestStore::reject(store::RowId row, bool heard) {
                                   [&](store::Outcome, const store::Decided&) { rejected.set_value(); });
     rejected.get_future().wait();
     store_.mute(false);
+}
+
+void TestStore::approve(store::RowId row) {
+    std::promise<void> approved;
+    store_.operator_view().approve({ids_.at(row)}, {"uid:1", "an operator"},
+                                   [&](store::Outcome, const store::Decided&) { approved.set_value(); });
+    approved.get_future().wait();
+}
+
+void TestStore::revoke(const std::string& destination, const std::string& liid) {
+    store::WarrantChanges changes;
+    store::StoredRevocation& revoked = changes.revoked.emplace_back();
+    revoked.destination = destination;
+    revoked.liid = liid;
+    revoked.hold = store::Review::required;
+    store::Register& kept = store_.warrant_register();
+    if (!kept.change_warrants(changes) || !kept.nothing_more_of(destination, liid)) {
+        throw std::runtime_error("the warrant is not revoked");
+    }
 }
 
 void TestStore::set_committing(bool committing) {

@@ -62,6 +62,9 @@ class TestStore {
     /// The operator's decisions.
     void retry(store::RowId row);
     void reject(store::RowId row, bool heard = true);
+    void approve(store::RowId row);
+    /// A warrant is revoked, and what of it is queued or set aside is held.
+    void revoke(const std::string& destination, const std::string& liid);
     /// false: what is kept over failed commits is not committed and not answered until true again.
     void set_committing(bool committing);
     /// Refusals fail from now on.

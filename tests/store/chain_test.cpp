@@ -355,7 +355,7 @@ TEST_F(Chain, AnExportByTimeHasEveryEntryOfItWhateverTheClockDid) {
             execute(
                 "ALTER TABLE lane DROP COLUMN sealed; ALTER TABLE warrant DROP COLUMN key_slot; ALTER TABLE revocation "
                 "DROP COLUMN name; "
-                "DROP INDEX aside_state; DROP TABLE held; "
+                "DROP TABLE withholding; DROP INDEX aside_state; DROP TABLE held; "
                 "ALTER TABLE chain_checkpoint DROP COLUMN oldest; ALTER TABLE chain_checkpoint DROP COLUMN newest; "
                 "PRAGMA user_version=12");
             open();

@@ -90,6 +90,7 @@ class Load final : public OutboxListener, public ObjectListener {
         queued_.insert(queued_.end(), items.begin(), items.end());
     }
     void on_withdrawn(std::span<const QueuedItem>) noexcept override {}
+    void on_lane_withdrawn(LaneId) noexcept override {}
     void on_health(bool) noexcept override {}
     void on_prepared(std::span<const QueuedItem>) noexcept override {}
     void on_uploads(std::span<const QueuedObject> objects) noexcept override {

@@ -168,7 +168,8 @@ TEST_F(KeptOnDisk, ComesWithAStoreThatHadNone) {
         connection.execute(
             "ALTER TABLE lane DROP COLUMN sealed; ALTER TABLE warrant DROP COLUMN key_slot; ALTER TABLE revocation "
             "DROP COLUMN name; "
-            "DROP INDEX aside_state; DROP TABLE held; DROP TABLE pending_warrant; DROP TABLE warrant_approval; DROP "
+            "DROP TABLE withholding; DROP INDEX aside_state; DROP TABLE held; DROP TABLE pending_warrant; DROP TABLE "
+            "warrant_approval; DROP "
             "TABLE revocation; DROP TABLE kept; DROP "
             "TABLE kept_source; DROP TABLE chain; DROP TABLE chain_checkpoint; ALTER TABLE "
             "record "

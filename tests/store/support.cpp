@@ -23,6 +23,17 @@ void RecordingListener::on_withdrawn(std::span<const QueuedItem> items) noexcept
     calls_ += 'W';
 }
 
+void RecordingListener::on_lane_withdrawn(LaneId lane) noexcept {
+    const std::lock_guard lock(mutex_);
+    lanes_withdrawn_.push_back(lane);
+    calls_ += 'L';
+}
+
+std::vector<LaneId> RecordingListener::lanes_withdrawn() const {
+    const std::lock_guard lock(mutex_);
+    return lanes_withdrawn_;
+}
+
 void RecordingListener::on_health(bool can_commit) noexcept {
     const std::lock_guard lock(mutex_);
     health_.push_back(can_commit);

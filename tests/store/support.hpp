@@ -65,6 +65,7 @@ class RecordingListener final : public OutboxListener {
     void on_stored(std::span<StoredItem> items) noexcept override;
     void on_queued(std::span<const QueuedItem> items, bool retried) noexcept override;
     void on_withdrawn(std::span<const QueuedItem> items) noexcept override;
+    void on_lane_withdrawn(LaneId lane) noexcept override;
     void on_health(bool can_commit) noexcept override;
 
     /// Those that came whole.
@@ -72,8 +73,9 @@ class RecordingListener final : public OutboxListener {
     [[nodiscard]] std::vector<QueuedItem> queued() const;
     [[nodiscard]] std::vector<QueuedItem> retried() const;
     [[nodiscard]] std::vector<QueuedItem> withdrawn() const;
+    [[nodiscard]] std::vector<LaneId> lanes_withdrawn() const;
     [[nodiscard]] std::vector<bool> health() const;
-    /// One letter for each call: Queued, Retried, Withdrawn, + and - for health.
+    /// One letter for each call: Queued, Retried, Withdrawn, Lane withdrawn, + and - for health.
     [[nodiscard]] std::string calls() const;
 
   private:
@@ -82,6 +84,7 @@ class RecordingListener final : public OutboxListener {
     std::vector<QueuedItem> queued_;
     std::vector<QueuedItem> retried_;
     std::vector<QueuedItem> withdrawn_;
+    std::vector<LaneId> lanes_withdrawn_;
     std::vector<bool> health_;
     std::string calls_;
 };

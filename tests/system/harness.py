@@ -319,8 +319,8 @@ class SystemTest(unittest.TestCase):
             self.skipTest("a sanitizer wants to be loaded first")
         daemon.environment = {**daemon.environment, "LD_PRELOAD": MACHINE_SHIM, **told}
 
-    def in_background(self, function, *arguments):
-        thread = threading.Thread(target=function, args=arguments, daemon=True)
+    def in_background(self, function, *arguments, **named):
+        thread = threading.Thread(target=function, args=arguments, kwargs=named, daemon=True)
         thread.start()
         self.threads.append(thread)
         return thread

@@ -35,6 +35,7 @@ class Document(UsersTest):
         self.main.configuration["admin"]["reviewers"] = REVIEWERS
         self.main.configuration["audit"] = {"signing_key": os.path.join(self.keys, "audit.pem"), "checkpoint_entries": 2}
         self.main.warrant("LIID-0001", "lea-one", ("user_id", "u-1"))
+        self.main.warrant("LIID-0002", "lea-one", ("user_id", "u-2"))
         self.main.warrant("LIID-HELD", "lea-one", ("user_id", "u-held"), review="required")
         self.main.warrant("LIID-REFUSED", "lea-one", ("user_id", "u-refused"))
 

@@ -39,9 +39,11 @@ struct RevokeRequest {
     std::string liid;
     std::string reason;
     std::string who;
+    /// What of it is queued or set aside is held until people decide, instead of going out.
+    bool hold_queued = false;
 };
 enum class RevokeOutcome : std::uint8_t {
-    revoked,  ///< durable, and no event is matched with it any more
+    revoked,  ///< durable, no event is matched with it any more, and nothing that is to be held begins to go out
     unknown,  ///< no such warrant is in force
     failed,   ///< nothing changed; see the log
 };

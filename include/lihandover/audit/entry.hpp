@@ -46,15 +46,16 @@ enum class Kind : std::uint8_t {
     item_disapproved = 28,  ///< the first of two people would reject it; its item_rejected follows by the second's word
     content_shown = 29,     ///< of a waiting item, to an operator
     store_sealed = 30,      ///< sealing the store anew was begun, or is done; `why` says which; of no lane
+    item_withheld = 31,     ///< was queued or set aside, and waits for people, since its warrant was revoked
 };
-inline constexpr std::array<std::string_view, 31> kind_names = {
+inline constexpr std::array<std::string_view, 32> kind_names = {
     "warrant_in_force", "warrant_changed",  "warrant_ended",      "item_made",           "item_delivered",
     "item_refused",     "item_retried",     "item_rejected",      "object_lost",         "object_pushed",
     "object_fetched",   "object_refused",   "object_retried",     "object_rejected",     "object_expired",
     "item_set_aside",   "object_set_aside", "destination_paused", "destination_resumed", "clock_accepted",
     "head_recorded",    "store_restored",   "warrant_revoked",    "warrant_pending",     "warrant_approved",
     "warrant_refused",  "item_held",        "item_approved",      "item_disapproved",    "content_shown",
-    "store_sealed"};
+    "store_sealed",     "item_withheld"};
 [[nodiscard]] constexpr std::string_view name_of(Kind kind) {
     return kind_names[static_cast<std::size_t>(kind)];
 }

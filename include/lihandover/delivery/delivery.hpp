@@ -123,6 +123,7 @@ class Delivery final : public store::OutboxListener, public store::ObjectListene
     void on_stored(std::span<store::StoredItem> items) noexcept override;
     void on_queued(std::span<const store::QueuedItem> items, bool retried) noexcept override;
     void on_withdrawn(std::span<const store::QueuedItem> items) noexcept override;
+    void on_lane_withdrawn(store::LaneId lane) noexcept override;
     void on_health(bool can_commit) noexcept override;
 
     // store::ObjectListener: the same.

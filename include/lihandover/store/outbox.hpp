@@ -34,6 +34,9 @@ class OutboxListener {
     virtual void on_queued(std::span<const QueuedItem> items, bool retried) noexcept = 0;
     /// Items that left the outbox by an operator's decision while they may wait in memory, set aside ones included.
     virtual void on_withdrawn(std::span<const QueuedItem> items) noexcept = 0;
+    /// All items of the lane that were told of so far left the outbox: they are to be held. One that is on its way to
+    /// the LEA may be accepted all the same.
+    virtual void on_lane_withdrawn(LaneId lane) noexcept = 0;
     /// The store can commit (true) or cannot (false): while false, nothing may be sent (promise 11).
     virtual void on_health(bool can_commit) noexcept = 0;
 };

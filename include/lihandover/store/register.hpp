@@ -46,8 +46,13 @@ class Register {
     /// with this digest waits, and nothing was changed. Approving twice counts once, and makes one entry. A refusal
     /// takes all approvals back; an approval after it counts anew.
     [[nodiscard]] virtual model::Result<std::optional<std::size_t>> decide_warrant(const WarrantDecision& decision) = 0;
-    /// One reload's consequences with their audit entries, in one transaction.
+    /// One reload's consequences with their audit entries, in one transaction. Where a revocation holds what is queued,
+    /// none of that is told to delivery any more (OutboxListener::on_lane_withdrawn), and it becomes held step by step,
+    /// also after a crash.
     [[nodiscard]] virtual model::Status change_warrants(const WarrantChanges& changes) = 0;
+    /// No further item of the revoked warrant will be submitted: what comes in its lane from now on is another
+    /// warrant's, and not held by its revocation. A start says the same of all of them.
+    [[nodiscard]] virtual model::Status nothing_more_of(std::string_view destination, std::string_view liid) = 0;
 
     /// Destinations that an operator has paused, in order of names.
     [[nodiscard]] virtual model::Result<std::vector<StoredPause>> pauses() = 0;

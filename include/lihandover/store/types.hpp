@@ -182,6 +182,8 @@ struct HeldFor {
     std::string first_who;
     bool first_rejects = false;
     std::string first_why;
+    /// It was queued or set aside, and is held since its warrant was revoked: an approval puts it back in its place.
+    bool withheld = false;
 };
 
 /// A place in a list of items: emergencies come first, and then the others, each by row.
@@ -261,6 +263,9 @@ struct StoredRevocation {
     model::Instant at;          ///< when; the store says it
     std::string who;
     std::string why;
+    /// Other than none: what of it is queued or set aside is held from then on, until people have decided by this rule.
+    /// In WarrantChanges only.
+    Review hold = Review::none;
 };
 
 /// One of the people who have approved a warrant.
@@ -365,6 +370,8 @@ struct Statistics {
     bool accepting = false;
     /// The database was found to be older than it had been, and could not record that yet.
     bool restore_unrecorded = false;
+    /// Revoked warrants of which what was queued is to be held, and is not all held yet. None of it goes out meanwhile.
+    std::uint64_t withholding = 0;
 };
 
 }  // namespace lihandover::store

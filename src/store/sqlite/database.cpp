@@ -78,6 +78,7 @@ model::Status Database::reopen() {
     if (auto opened = open(); !opened) {
         return opened;
     }
+    tables_.items.find_newly_withheld(effects_.lanes_withdrawn);
     tables_.items.find_above(connection_, *last_known_, effects_.queued);
     tables_.items.find_queued(std::exchange(doubtful_retries_, {}), effects_.retried);
     tables_.objects.resolve_doubts(effects_);
@@ -178,6 +179,9 @@ model::Status Database::load() {
         1 + std::max({connection_.integer("SELECT max(id) FROM record"),
                       connection_.integer("SELECT max(id) FROM item"), connection_.integer("SELECT max(id) FROM aside"),
                       connection_.integer("SELECT max(id) FROM object"), tables_.conversations.upto()});
+    if (!opened_before_) {
+        tables_.items.nothing_more_at_start(connection_, next_id_ - 1);
+    }
     measure();
     if (!opened_before_ && remains_ && !keyring_.is_mixed()) {
         remove_remains_at_start();
@@ -366,6 +370,7 @@ void Database::commit() {
     commit_.run();
     tables_.conversations.commit();
     tables_.audit.committed();
+    tables_.items.committed();
     const bool was_mixed = keyring_.is_mixed();
     keyring_.committed();
     tables_.resealing.committed(clock_.steady());
@@ -402,6 +407,7 @@ void Database::roll_back() noexcept {
     saved_uses_ = false;
     tables_.conversations.roll_back();
     tables_.audit.roll_back();
+    tables_.items.rolled_back();
     keyring_.rolled_back();
     tables_.resealing.rolled_back();
     tables_.objects.rolled_back(effects_);

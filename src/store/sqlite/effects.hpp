@@ -33,6 +33,7 @@ struct Effects {
     std::vector<StoredItem> stored;  ///< those of `queued` that this process inserted
     std::vector<QueuedItem> retried;
     std::vector<QueuedItem> withdrawn;
+    std::vector<LaneId> lanes_withdrawn;  ///< before all else that is told of items
     std::vector<QueuedItem> prepared;
     std::vector<QueuedObject> uploads;
     std::vector<model::Uuid> uploads_withdrawn;
@@ -47,7 +48,7 @@ struct Effects {
     std::vector<std::uint32_t> taken_slots;     ///< of KeySlots, by new items
     std::vector<std::uint32_t> released_slots;  ///< whose items are gone
     std::int64_t waiting_bytes = 0;
-    std::uint64_t rewritten_bytes = 0;  ///< of content, by approvals
+    std::uint64_t rewritten_bytes = 0;  ///< of content that is sealed anew
     std::uint64_t repeats = 0;
     std::uint64_t reused_ids = 0;
 

@@ -375,7 +375,21 @@ model::Result<std::optional<std::size_t>> SqliteRegister::decide_warrant(const W
 }
 
 model::Status SqliteRegister::change_warrants(const WarrantChanges& changes) {
-    return writer_.call([&](Tables& tables, Transaction& in) { tables.registers.change_warrants(in, changes); });
+    return writer_.call([&](Tables& tables, Transaction& in) {
+        tables.registers.change_warrants(in, changes);
+        for (const StoredRevocation& revocation : changes.revoked) {
+            if (revocation.hold != Review::none) {
+                const LaneId lane = tables.registers.lane(in, revocation.destination, revocation.liid);
+                tables.items.withhold(in, lane, revocation.hold);
+            }
+        }
+    });
+}
+
+model::Status SqliteRegister::nothing_more_of(std::string_view destination, std::string_view liid) {
+    return writer_.call([&](Tables& tables, Transaction& in) {
+        tables.items.nothing_more_of(in, tables.registers.lane(in, destination, liid));
+    });
 }
 
 model::Result<std::vector<StoredPause>> SqliteRegister::pauses() {

@@ -212,6 +212,7 @@ class SqliteRegister final : public Register {
     [[nodiscard]] model::Result<std::vector<StoredPendingWarrant>> pending_warrants() override;
     [[nodiscard]] model::Result<std::optional<std::size_t>> decide_warrant(const WarrantDecision& decision) override;
     [[nodiscard]] model::Status change_warrants(const WarrantChanges& changes) override;
+    [[nodiscard]] model::Status nothing_more_of(std::string_view destination, std::string_view liid) override;
     [[nodiscard]] model::Result<std::vector<StoredPause>> pauses() override;
 
   private:

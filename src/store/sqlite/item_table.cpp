@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <span>
 #include <string>
 #include <utility>
@@ -51,17 +52,25 @@ std::string_view approval_text(Review review, bool first) {
     return first ? "one of two" : "two of two";
 }
 
+constexpr RowId beyond_all = RowId{1} << 62;
+/// What one transaction holds of a revoked warrant: rows that it looks at, items that it holds, and about how much
+/// content it seals anew for that.
+constexpr std::int64_t withholding_look = 2000;
+constexpr std::size_t withholding_step = 256;
+constexpr std::uint64_t withholding_bytes = std::uint64_t{1} << 20;
+
 /// Which moves there are; docs/store.md draws them.
 constexpr bool may_move(ItemState from, ItemState to) {
     switch (from) {
         case ItemState::held:
-            return to == ItemState::queued || to == ItemState::rejected;
+            // Delivered: it was on its way when it was withheld.
+            return to == ItemState::queued || to == ItemState::delivered || to == ItemState::rejected;
         case ItemState::queued:
             return to == ItemState::delivered || to == ItemState::refused || to == ItemState::set_aside ||
-                   to == ItemState::rejected;
+                   to == ItemState::held || to == ItemState::rejected;
         case ItemState::set_aside:
             return to == ItemState::delivered || to == ItemState::refused || to == ItemState::queued ||
-                   to == ItemState::set_aside || to == ItemState::rejected;
+                   to == ItemState::set_aside || to == ItemState::held || to == ItemState::rejected;
         case ItemState::refused:
             // Delivered: an answer to an attempt from before.
             return to == ItemState::delivered || to == ItemState::queued || to == ItemState::rejected;
@@ -113,8 +122,7 @@ void ItemTable::open(Connection& c) {
         "sealed('held.first_why', named(?1, ?2), ''))");
     s.find_held = c.prepare(
         "SELECT review, schema_content, conversation, opened('held.first_by', named(id, review), first_by), "
-        "first_rejects FROM held "
-        "WHERE id=?");
+        "first_rejects, queued FROM held WHERE id=?");
     s.set_first = c.prepare(
         "UPDATE held SET review=?6, first_by=sealed('held.first_by', named(id, ?6), ?2), "
         "first_who=sealed('held.first_who', named(id, ?6), ?3), first_rejects=?4, "
@@ -123,8 +131,36 @@ void ItemTable::open(Connection& c) {
     s.rest_of_held = c.prepare("SELECT profile, received FROM aside WHERE id=?");
     s.remove_aside_from = c.prepare("DELETE FROM aside WHERE id >= ?");
     s.remove_held_from = c.prepare("DELETE FROM held WHERE id >= ?");
+    s.replace_share = c.prepare("UPDATE share SET octets=?2 WHERE id=?1");
+    s.withhold_queued = c.prepare(
+        "INSERT INTO aside(id, state, changed, lane, profile, flags, size, received, object_id, level_id, sequence, "
+        "key_slot) SELECT id, {item.held}, ?2, lane, profile, flags, size, received, object_id, level_id, sequence, ?3 "
+        "FROM item WHERE id=?1");
+    s.withhold_set_aside = c.prepare("UPDATE aside SET state={item.held}, changed=?2, key_slot=?3 WHERE id=?1");
+    s.insert_withheld = c.prepare(
+        "INSERT INTO held(id, review, schema_content, queued, first_by, first_who, first_why) VALUES(?1, ?2, 0, 1, "
+        "sealed('held.first_by', named(?1, ?2), ''), sealed('held.first_who', named(?1, ?2), ''), "
+        "sealed('held.first_why', named(?1, ?2), ''))");
+    s.take_withheld_back = c.prepare(
+        "INSERT INTO item(id, lane, profile, flags, size, received, object_id, level_id, sequence, key_slot) "
+        "SELECT id, lane, profile, flags, size, received, object_id, level_id, sequence, ?2 FROM aside WHERE id=?1");
+    s.put_withholding = c.prepare("INSERT OR REPLACE INTO withholding(lane, review, after, upto) VALUES(?, ?, ?, ?)");
+    s.remove_withholding = c.prepare("DELETE FROM withholding WHERE lane=?");
+    s.queued_after = c.prepare("SELECT id, lane FROM item WHERE id > ? AND id <= ? ORDER BY id LIMIT ?");
+    s.set_aside_after = c.prepare(
+        "SELECT id, lane FROM aside WHERE id > ? AND id <= ? AND +state={item.set_aside} ORDER BY id LIMIT ?");
     s.update_filler =
         c.prepare("INSERT INTO filler(id, octets) VALUES(?2, ?1) ON CONFLICT(id) DO UPDATE SET octets=excluded.octets");
+    withholding_ = read_withholding(c);
+    withholding_before_.reset();
+}
+
+void ItemTable::close() {
+    statements_ = {};
+    if (!known_withheld_) {
+        known_withheld_.emplace();
+        std::ranges::transform(withholding_, std::back_inserter(*known_withheld_), &Withholding::lane);
+    }
 }
 
 void ItemTable::take_stock(Connection& connection,
@@ -242,8 +278,8 @@ bool ItemTable::insert(Transaction& transaction, NewItem& item) {
 
     ++transaction.effects.of(lane->destination).of(ItemState::queued);
     transaction.effects.waiting_bytes += size + overhead;
-    transaction.effects.queued.push_back({row, item.lane, item.emergency});
-    if (item.objects) {
+    tell_queued(transaction.effects.queued, {row, item.lane, item.emergency});
+    if (item.objects || is_withheld(item.lane, row)) {
         return true;  // what becomes of these changes while the item waits: to be read when it goes
     }
     StoredItem& stored = transaction.effects.stored.emplace_back();
@@ -329,6 +365,7 @@ ItemTable::Held ItemTable::find_held(RowId row) {
     }
     held.first_by = rows->bytes(3);
     held.first_rejects = rows->integer(4) != 0;
+    held.queued = rows->integer(5) != 0;
     return held;
 }
 
@@ -337,7 +374,6 @@ void ItemTable::imitate_held(const Transaction& transaction, std::size_t count) 
         return;
     }
     // As held rows are: the last ones of their tables, and anywhere in the index by ObjectIdentifier.
-    constexpr RowId beyond_all = RowId{1} << 62;
     for (std::size_t n = 0; n < count; ++n) {
         const RowId row = beyond_all + static_cast<RowId>(n);
         statements_.insert_aside.bind(1, row)
@@ -420,7 +456,7 @@ void ItemTable::queue_held(Transaction& transaction, const Waiting& waiting, con
     }
     ++transaction.counts_of(waiting.lane).of(ItemState::queued);
     transaction.effects.waiting_bytes += waiting.size + overhead;
-    transaction.effects.queued.push_back({row, waiting.lane, waiting.emergency()});
+    tell_queued(transaction.effects.queued, {row, waiting.lane, waiting.emergency()});
 }
 
 ItemTable::Verdict ItemTable::hear(const Waiting& waiting, const Held& held, const Reviewer& reviewer, bool rejects,
@@ -463,7 +499,9 @@ ItemTable::Verdict ItemTable::approve(Transaction& transaction, const model::Uui
     entry.who = reviewer.who;
     entry.why = approval_text(held.review, verdict == Verdict::first);
     audit_.append(transaction, waiting->lane, waiting->row, entry);
-    if (share) {
+    if (share && held.queued) {
+        put_back_withheld(transaction, *waiting, *share);
+    } else if (share) {
         queue_held(transaction, *waiting, held, *share);
     }
     return verdict;
@@ -585,7 +623,7 @@ void ItemTable::back_to_queue(Transaction& transaction, const Waiting& waiting, 
     audit::Entry entry = entry_about(transaction, audit::Kind::item_retried, waiting);
     entry.who = who;
     audit_.append(transaction, waiting.lane, waiting.row, entry);
-    transaction.effects.retried.push_back({waiting.row, waiting.lane, waiting.emergency()});
+    tell_queued(transaction.effects.retried, {waiting.row, waiting.lane, waiting.emergency()});
 }
 
 std::optional<bool> ItemTable::retry(Transaction& transaction, const model::Uuid& object_id, std::string_view who) {
@@ -665,7 +703,8 @@ std::vector<ItemTable::Aside> ItemTable::aside_after(RowId after, std::size_t li
 
 void ItemTable::find_queued(std::span<const RowId> rows, std::vector<QueuedItem>& out) {
     for (const RowId row : rows) {
-        if (const auto waiting = find(row); waiting && waiting->state == ItemState::queued) {
+        const auto waiting = find(row);
+        if (waiting && waiting->state == ItemState::queued && !is_withheld(waiting->lane, row)) {
             out.push_back({row, waiting->lane, waiting->emergency()});
         }
     }
@@ -675,8 +714,225 @@ void ItemTable::find_above(Connection& connection, RowId row, std::vector<Queued
     Statement select = connection.prepare("SELECT id, lane, flags FROM item WHERE id > ? ORDER BY id");
     select.bind(1, row);
     for (Rows rows(select); rows.next();) {
-        out.push_back({rows->integer(0), rows->integer(1), (rows->integer(2) & item_flag_emergency) != 0});
+        if (!is_withheld(rows->integer(1), rows->integer(0))) {
+            out.push_back({rows->integer(0), rows->integer(1), (rows->integer(2) & item_flag_emergency) != 0});
+        }
     }
+}
+
+// -- What is held since its warrant was revoked
+
+bool is_in(std::span<const ItemTable::Withholding> withheld, LaneId lane, RowId row) {
+    return std::ranges::any_of(withheld, [&](const ItemTable::Withholding& one) {
+        return one.lane == lane && one.after < row && (!one.upto || row <= *one.upto);
+    });
+}
+
+bool ItemTable::is_withheld(LaneId lane, RowId row) const {
+    return is_in(withholding_, lane, row);
+}
+
+std::vector<ItemTable::Withholding> ItemTable::read_withholding(Connection& connection) {
+    std::vector<Withholding> all;
+    Statement known = connection.prepare("SELECT lane, review, after, upto FROM withholding");
+    for (Rows rows(known); rows.next();) {
+        Withholding& one = all.emplace_back();
+        one.lane = rows->integer(0);
+        one.review = rows->integer(1) == static_cast<std::int64_t>(Review::required) ? Review::required : Review::dual;
+        one.after = rows->integer(2);
+        one.upto = rows->is_null(3) ? std::nullopt : std::optional<RowId>(rows->integer(3));
+    }
+    return all;
+}
+
+void ItemTable::tell_queued(std::vector<QueuedItem>& whom, const QueuedItem& item) const {
+    if (!is_withheld(item.lane, item.row)) {
+        whom.push_back(item);
+    }
+}
+
+void ItemTable::rolled_back() {
+    if (withholding_before_) {
+        withholding_ = std::move(*withholding_before_);
+        withholding_before_.reset();
+    }
+}
+
+void ItemTable::find_newly_withheld(std::vector<LaneId>& out) {
+    for (const Withholding& one : withholding_) {
+        if (known_withheld_ && std::ranges::find(*known_withheld_, one.lane) == known_withheld_->end()) {
+            out.push_back(one.lane);
+        }
+    }
+    known_withheld_.reset();
+}
+
+/// Before the first change in a transaction.
+void ItemTable::remember_withholding() {
+    if (!withholding_before_) {
+        withholding_before_ = withholding_;
+    }
+}
+
+void ItemTable::keep(const Withholding& one) {
+    statements_.put_withholding.bind(1, one.lane).bind(2, static_cast<std::int64_t>(one.review)).bind(3, one.after);
+    if (one.upto) {
+        statements_.put_withholding.bind(4, *one.upto);
+    } else {
+        statements_.put_withholding.bind_null(4);
+    }
+    statements_.put_withholding.run();
+}
+
+void ItemTable::withhold(Transaction& transaction, LaneId lane, Review review) {
+    remember_withholding();
+    // What an earlier one has not come to is behind this one's beginning, too.
+    std::erase_if(withholding_, [lane](const Withholding& one) { return one.lane == lane; });
+    Withholding& one = withholding_.emplace_back();
+    one.lane = lane;
+    one.review = review;
+    keep(one);
+    transaction.effects.lanes_withdrawn.push_back(lane);
+}
+
+void ItemTable::nothing_more_of(Transaction& transaction, LaneId lane) {
+    for (Withholding& one : withholding_) {
+        if (one.lane == lane && !one.upto) {
+            remember_withholding();
+            one.upto = transaction.last_id();
+            keep(one);
+        }
+    }
+}
+
+void ItemTable::nothing_more_at_start(Connection& connection, RowId last) {
+    known_withheld_.reset();  // of an opening that failed: nobody has heard of anything
+    if (std::ranges::all_of(withholding_, [](const Withholding& one) { return one.upto.has_value(); })) {
+        return;
+    }
+    try {
+        Statement close = connection.prepare("UPDATE withholding SET upto=? WHERE upto IS NULL");
+        close.bind(1, last).run();
+    } catch (const SqlFailure& failure) {
+        if (failure.trouble() != Trouble::full || failure.of_sync()) {
+            throw;
+        }
+        return;  // what comes in these lanes is held, too, until another start
+    }
+    for (Withholding& one : withholding_) {
+        one.upto = one.upto.value_or(last);
+    }
+}
+
+bool ItemTable::withholding_due() const {
+    return std::ranges::any_of(withholding_, [](const Withholding& one) { return one.upto || !one.up_to_date; });
+}
+
+ItemTable::Look ItemTable::look_for(const Withholding& from) {
+    Look look;
+    look.end = from.upto.value_or(beyond_all);
+    look.whole = true;
+    for (Statement* select : {&statements_.queued_after, &statements_.set_aside_after}) {
+        select->bind(1, from.after).bind(2, look.end).bind(3, withholding_look);
+        std::int64_t count = 0;
+        RowId last = 0;
+        for (Rows rows(*select); rows.next(); ++count) {
+            last = rows->integer(0);
+            if (rows->integer(1) == from.lane) {
+                look.rows.push_back(last);
+            }
+        }
+        if (count == withholding_look) {
+            look.whole = false;
+            look.end = last;
+        }
+    }
+    std::erase_if(look.rows, [&](RowId row) { return row > look.end; });
+    std::ranges::sort(look.rows);
+    return look;
+}
+
+void ItemTable::withhold_some(Transaction& transaction) {
+    const auto due =
+        std::ranges::find_if(withholding_, [](const Withholding& one) { return one.upto || !one.up_to_date; });
+    if (due == withholding_.end()) {
+        return;
+    }
+    remember_withholding();
+    const Look look = look_for(*due);
+    std::size_t count = 0;
+    for (const RowId row : look.rows) {
+        if (count == withholding_step || (count > 0 && transaction.effects.rewritten_bytes >= withholding_bytes)) {
+            break;
+        }
+        if (const auto waiting = find(row)) {
+            withhold(transaction, *waiting, due->review);
+        }
+        due->after = row;
+        ++count;
+    }
+    if (count < look.rows.size()) {
+        keep(*due);
+        return;
+    }
+    if (!look.whole) {
+        due->after = look.end;
+    } else if (due->upto) {
+        statements_.remove_withholding.bind(1, due->lane).run();
+        withholding_.erase(due);
+        return;
+    } else {
+        due->up_to_date = true;  // what comes until nothing_more_of() is found then
+    }
+    keep(*due);
+}
+
+void ItemTable::withhold(Transaction& transaction, const Waiting& waiting, Review review) {
+    // What cannot be read stays as it is sealed, so that it cannot be approved either.
+    const auto share = share_of(waiting);
+    const auto key = share ? std::optional(replace_share(transaction, waiting, *share, true)) : waiting.key;
+    auto& move = waiting.state == ItemState::queued ? statements_.withhold_queued : statements_.withhold_set_aside;
+    move.bind(1, waiting.row).bind(2, transaction.now.micros());
+    if (key) {
+        move.bind(3, key->column());
+    } else {
+        move.bind_null(3);
+    }
+    move.run();
+    if (waiting.state == ItemState::queued) {
+        statements_.remove.bind(1, waiting.row).run();
+    }
+    statements_.insert_withheld.bind(1, waiting.row).bind(2, static_cast<std::int64_t>(review)).run();
+    Counts& counts = transaction.counts_of(waiting.lane);
+    --counts.of(waiting.state);
+    ++counts.of(ItemState::held);
+    audit::Entry entry = entry_about(transaction, audit::Kind::item_withheld, waiting);
+    entry.why = "its warrant was revoked";
+    audit_.append(transaction, waiting.lane, waiting.row, entry);
+}
+
+void ItemTable::put_back_withheld(Transaction& transaction, const Waiting& waiting, std::string_view share) {
+    const KeyPlace key = replace_share(transaction, waiting, share, false);
+    statements_.take_withheld_back.bind(1, waiting.row).bind(2, key.column()).run();
+    statements_.remove_aside.bind(1, waiting.row).run();
+    statements_.remove_held.bind(1, waiting.row).run();
+    Counts& counts = transaction.counts_of(waiting.lane);
+    --counts.of(ItemState::held);
+    ++counts.of(ItemState::queued);
+    tell_queued(transaction.effects.retried, {waiting.row, waiting.lane, waiting.emergency()});
+}
+
+KeyPlace ItemTable::replace_share(Transaction& transaction, const Waiting& waiting, std::string_view share, bool held) {
+    SealKey key;
+    const KeyPlace place = keys_->take(key);
+    transaction.effects.taken_slots.push_back(place.slot);
+    const std::string bound = bound_of_item(waiting.lane, text_of(waiting.object_id), held);
+    statements_.replace_share.bind(1, waiting.row).bind_blob(2, seal_content(key, waiting.row, share, bound)).run();
+    if (waiting.key) {
+        transaction.effects.released_slots.push_back(waiting.key->slot);
+    }
+    transaction.effects.rewritten_bytes += share.size();
+    return place;
 }
 
 }  // namespace lihandover::store::sqlite

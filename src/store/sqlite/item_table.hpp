@@ -44,7 +44,7 @@ class ItemTable {
         : audit_(audit), objects_(objects), conversations_(conversations), repeats_(repeats), keys_(std::move(keys)) {}
 
     void open(Connection& connection);
-    void close() { statements_ = {}; }
+    void close();
     /// Visits every waiting item, and tells the key slots which of them are in use.
     void take_stock(Connection& connection,
                     const std::function<void(LaneId lane, ItemState state, std::int64_t bytes)>& visit);
@@ -88,6 +88,31 @@ class ItemTable {
     /// From any waiting state.
     Verdict reject(Transaction& transaction, const model::Uuid& object_id, const std::vector<Located>& located,
                    const Reviewer& reviewer, std::string_view why);
+    /// What of the lane is queued or set aside now, and what comes until nothing_more_of(), is held from now on: step
+    /// by step, and delivery hears no more of it at once.
+    void withhold(Transaction& transaction, LaneId lane, Review review);
+    /// What is queued from now on is not held by an earlier withhold().
+    void nothing_more_of(Transaction& transaction, LaneId lane);
+    /// The same for all of them, outside transactions. `last` is the newest number given out.
+    void nothing_more_at_start(Connection& connection, RowId last);
+    /// A lane's rows behind `after` that are to be held.
+    struct Withholding {
+        LaneId lane = 0;
+        Review review{};
+        RowId after = 0;
+        std::optional<RowId> upto;  ///< nullopt: there may come more
+        bool up_to_date = false;    ///< all that is there is held
+    };
+    [[nodiscard]] const std::vector<Withholding>& withholding() const { return withholding_; }
+    [[nodiscard]] static std::vector<Withholding> read_withholding(Connection& connection);
+    /// Whether there is something to be held now; a step holds some of it.
+    [[nodiscard]] bool withholding_due() const;
+    void withhold_some(Transaction& transaction);
+    void committed() { withholding_before_.reset(); }
+    void rolled_back();
+    /// Lanes that a commit left so although it was told to have failed.
+    void find_newly_withheld(std::vector<LaneId>& out);
+
     /// Content of a waiting item is to be seen by somebody. False: no such item.
     bool shown(Transaction& transaction, RowId row, const model::Uuid& object_id, std::string_view who);
 
@@ -130,6 +155,7 @@ class ItemTable {
         Review review{};
         SchemaContent schema_content{};
         std::optional<Hash128> conversation;
+        bool queued = false;   ///< it was queued: it has its numbers and its place
         std::string first_by;  ///< the identity of whoever has said something that waits for a second person's word
         bool first_rejects = false;
     };
@@ -146,6 +172,22 @@ class ItemTable {
     /// nullopt: it cannot be read, now or for good.
     [[nodiscard]] std::optional<std::string> share_of(const Waiting& waiting);
     void queue_held(Transaction& transaction, const Waiting& waiting, const Held& held, std::string_view share);
+    /// Seals the content anew, in its place.
+    KeyPlace replace_share(Transaction& transaction, const Waiting& waiting, std::string_view share, bool held);
+    void withhold(Transaction& transaction, const Waiting& waiting, Review review);
+    void put_back_withheld(Transaction& transaction, const Waiting& waiting, std::string_view share);
+    /// Whether delivery must not hear of it, since it is to be held.
+    [[nodiscard]] bool is_withheld(LaneId lane, RowId row) const;
+    void tell_queued(std::vector<QueuedItem>& whom, const QueuedItem& item) const;
+    /// Rows of the lane that are queued or set aside, in order, as far as one look goes.
+    struct Look {
+        std::vector<RowId> rows;
+        RowId end = 0;       ///< what is behind it was not looked at
+        bool whole = false;  ///< nothing is behind it
+    };
+    [[nodiscard]] Look look_for(const Withholding& from);
+    void remember_withholding();
+    void keep(const Withholding& one);
     void provide_schema(Transaction& transaction, const Acceptance& item);
     static audit::Entry entry_about(const Transaction& transaction, audit::Kind kind, const Waiting& waiting);
 
@@ -154,13 +196,22 @@ class ItemTable {
     Conversations& conversations_;
     Repeats& repeats_;
     std::shared_ptr<KeySlots> keys_;
+    std::vector<Withholding> withholding_;
+    std::optional<std::vector<Withholding>> withholding_before_;  ///< this transaction
+    /// Before the database was opened anew, until delivery was told of what is new.
+    std::optional<std::vector<LaneId>> known_withheld_;
 
     struct Statements {
         Statement insert, insert_share, find, find_aside, remove, remove_share, remove_aside, put_aside, put_again,
             take_back, aside_by_object, aside_after, provide, update_filler;
         Statement find_share, insert_aside, insert_held, find_held, set_first, remove_held, rest_of_held,
             remove_aside_from, remove_held_from;
+        Statement replace_share, withhold_queued, withhold_set_aside, insert_withheld, take_withheld_back,
+            put_withholding, remove_withholding, queued_after, set_aside_after;
     } statements_;
 };
+
+/// Whether the row is one of those that are to be held.
+[[nodiscard]] bool is_in(std::span<const ItemTable::Withholding> withheld, LaneId lane, RowId row);
 
 }  // namespace lihandover::store::sqlite

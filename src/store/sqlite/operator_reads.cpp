@@ -136,6 +136,7 @@ ItemView view_of_aside(const ReadConnection& from, const Statement& row) {
         held.first_who = row.bytes(12);
         held.first_rejects = row.integer(13) != 0;
         held.first_why = row.bytes(14);
+        held.withheld = row.integer(16) != 0;
     }
     return view;
 }
@@ -145,8 +146,8 @@ std::optional<ItemView> find_aside(ReadConnection& from, const model::Uuid& obje
         "SELECT a.id, a.lane, a.object_id, a.received, a.level_id, a.sequence, a.changed, a.code, a.code_kind, "
         "opened('aside.words', a.id, a.words), a.state, h.review, opened('held.first_who', named(h.id, h.review), "
         "h.first_who), "
-        "h.first_rejects, opened('held.first_why', named(h.id, h.review), h.first_why), a.flags FROM aside a LEFT JOIN "
-        "held h "
+        "h.first_rejects, opened('held.first_why', named(h.id, h.review), h.first_why), a.flags, "
+        "h.queued FROM aside a LEFT JOIN held h "
         "ON h.id=a.id WHERE a.object_id=?");
     select.bind(1, std::span<const std::uint8_t>(object_id.bytes));
     Rows rows(select);

@@ -21,7 +21,8 @@ inline constexpr const char* aside_page_of_state =
     "SELECT a.id, a.lane, a.object_id, a.received, a.level_id, a.sequence, a.changed, a.code, a.code_kind, "
     "opened('aside.words', a.id, a.words), "
     "a.state, h.review, opened('held.first_who', named(h.id, h.review), h.first_who), h.first_rejects, "
-    "opened('held.first_why', named(h.id, h.review), h.first_why) FROM aside a LEFT JOIN held h ON h.id=a.id "
+    "opened('held.first_why', named(h.id, h.review), h.first_why), a.flags, h.queued FROM aside a LEFT JOIN "
+    "held h ON h.id=a.id "
     "WHERE a.state=?4 AND (a.flags & 1)=?3 AND a.id > ?1 ORDER BY a.id LIMIT ?2";
 
 [[nodiscard]] model::Result<std::vector<ItemView>> items(ReadConnection& from, std::optional<ItemState> state,

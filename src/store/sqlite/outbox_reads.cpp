@@ -174,6 +174,11 @@ model::Result<std::vector<StoredItem>> without_those_that_went(ReadConnection& f
 model::Status for_each(ReadConnection& from, std::string_view page_of_items,
                        const std::function<void(const QueuedItem&)>& visit) {
     RowId last = 0;
+    std::vector<ItemTable::Withholding> withheld;
+    const model::Status known = from.reading([&] { withheld = ItemTable::read_withholding(from.connection()); });
+    if (!known) {
+        return known;
+    }
     while (true) {
         std::vector<QueuedItem> page;
         model::Status status = from.reading([&] {
@@ -191,7 +196,9 @@ model::Status for_each(ReadConnection& from, std::string_view page_of_items,
         }
         last = page.back().row;
         for (const QueuedItem& item : page) {
-            visit(item);
+            if (!is_in(withheld, item.lane, item.row)) {
+                visit(item);
+            }
         }
     }
 }

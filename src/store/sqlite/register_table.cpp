@@ -465,7 +465,9 @@ void RegisterTable::revoke(Transaction& transaction, const StoredRevocation& rev
         .bind(7, std::string_view(revocation.who))
         .bind(8, std::string_view(revocation.why))
         .run();
-    tell(transaction, audit::Kind::warrant_revoked, {destination, liid}, revocation.who, revocation.why);
+    const std::string why =
+        revocation.hold == Review::none ? revocation.why : revocation.why + " (what was queued is held)";
+    tell(transaction, audit::Kind::warrant_revoked, {destination, liid}, revocation.who, why);
 }
 
 std::vector<StoredPause> RegisterTable::pauses(Connection& connection) {

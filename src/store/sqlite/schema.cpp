@@ -365,7 +365,20 @@ ALTER TABLE warrant ADD COLUMN key_slot INTEGER;
 ALTER TABLE revocation ADD COLUMN name BLOB;
 )sql";
 
-constexpr std::array<MigrationStep, 15> steps_of_this_program = {{{1, version_1},
+// Revoked warrants (`lane`) whose items from behind `after` up to `upto` are to be held, and how many people decide
+// about each; `upto` is NULL while more of them may come. In `held`: 1 for such an item, which has its numbers.
+constexpr const char* version_16 = R"sql(
+ALTER TABLE held ADD COLUMN queued INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE withholding(
+    lane INTEGER PRIMARY KEY,
+    review INTEGER NOT NULL,
+    after INTEGER NOT NULL,
+    upto INTEGER
+);
+)sql";
+
+constexpr std::array<MigrationStep, 16> steps_of_this_program = {{{1, version_1},
                                                                   {2, version_2},
                                                                   {3, version_3},
                                                                   {4, version_4},
@@ -379,7 +392,8 @@ constexpr std::array<MigrationStep, 15> steps_of_this_program = {{{1, version_1}
                                                                   {12, version_12},
                                                                   {13, version_13},
                                                                   {14, version_14},
-                                                                  {15, version_15}}};
+                                                                  {15, version_15},
+                                                                  {16, version_16}}};
 
 }  // namespace
 

@@ -8,6 +8,7 @@ void Effects::clear() {
     stored.clear();
     retried.clear();
     withdrawn.clear();
+    lanes_withdrawn.clear();
     prepared.clear();
     uploads.clear();
     uploads_withdrawn.clear();

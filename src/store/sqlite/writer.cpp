@@ -592,6 +592,9 @@ void Writer::tell_effects() {
     if (listener == nullptr) {
         return;
     }
+    for (const LaneId lane : effects.lanes_withdrawn) {
+        listener->on_lane_withdrawn(lane);
+    }
     if (!effects.retried.empty()) {
         std::ranges::sort(effects.retried, {}, &QueuedItem::row);
         listener->on_queued(effects.retried, true);
@@ -658,6 +661,9 @@ void Writer::run_call(Command& call) {
     tell_effects();
     database_.publish();
     update_statistics();
+    if (database_.tables().items.withholding_due()) {
+        next_tick_ = Steady::now();
+    }
     static_cast<void>(call.committed());
 }
 
@@ -829,6 +835,11 @@ void Writer::housekeeping(bool idle) {
     if (!broken_ && database_.expire_due() &&
         step([this](Transaction& in) { database_.tables().objects.expire(in, expire_step); }) &&
         database_.expire_due()) {
+        next_tick_ = Steady::now();
+    }
+    if (!broken_ && !tight() && database_.tables().items.withholding_due() &&
+        step([this](Transaction& in) { database_.tables().items.withhold_some(in); }) &&
+        database_.tables().items.withholding_due()) {
         next_tick_ = Steady::now();
     }
     reseal(idle);
@@ -1047,6 +1058,7 @@ void Writer::update_statistics() {
                              statistics_.object_bytes;
     statistics_.max_bytes = max_bytes_;
     statistics_.restore_unrecorded = database_.tables().audit.is_restore_unrecorded();
+    statistics_.withholding = database_.tables().items.withholding().size();
 }
 
 void Writer::complain(const SqlFailure& failure) {

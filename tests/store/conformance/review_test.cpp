@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "../../support/eventually.hpp"
 #include "fixture.hpp"
 
 namespace lihandover::store::test {
@@ -348,6 +349,184 @@ TEST_P(Reviewed, MoreThanOneTransactionTakesAreApproved) {
     }
     EXPECT_EQ(order, ids);
 }
+
+/// Items of a warrant that is revoked, where what is queued is to be held.
+class Withheld : public Reviewed {
+  protected:
+    void SetUp() override {
+        Reviewed::SetUp();
+        const StoredWarrant one{"one.yaml", "lea", "LIID-1", "one"};
+        ASSERT_TRUE(store_->warrant_register().change_warrants({{one}, {}, {}, ""}));
+    }
+    void revoke(Review hold) {
+        WarrantChanges changes;
+        changes.revoked.push_back({"lea", "LIID-1", clock_.wall(), "one.yaml", {}, "alice", "the court said so", hold});
+        ASSERT_TRUE(store_->warrant_register().change_warrants(changes));
+    }
+    void nothing_more() { ASSERT_TRUE(store_->warrant_register().nothing_more_of("lea", "LIID-1")); }
+    /// Whether so many items are held in the end, and no others are on their way there.
+    bool held_at_last(std::uint64_t number) {
+        return eventually(
+            [&] { return counts().held == number && store_->operator_view().statistics().withholding == 0; });
+    }
+    NewItem in_conversation(std::string share) {
+        NewItem made = item(std::move(share));
+        made.conversation_hash = hash_of(77);
+        return made;
+    }
+};
+
+TEST_P(Withheld, NothingGoesOutOnceItsWarrantIsRevoked) {
+    const StoredItem queued_one = make(in_conversation("queued"));
+    const StoredItem aside = make(in_conversation("aside"));
+    const StoredItem refused_one = make(in_conversation("refused"));
+    const StoredItem other = make(item("other", other_lane_));
+    ASSERT_EQ(set_aside(aside), Outcome::committed);
+    ASSERT_EQ(refuse(refused_one), Outcome::committed);
+    revoke(Review::required);
+    EXPECT_THAT(listener_.lanes_withdrawn(), ElementsAre(lane_)) << "before anybody is told that it is revoked";
+    ASSERT_THAT(rows(), SizeIs(1)) << "whether it is held already or not";
+    EXPECT_EQ(rows()[0].row, other.row);
+    EXPECT_THAT(rows(true), IsEmpty());
+    nothing_more();
+    ASSERT_TRUE(held_at_last(2));
+    EXPECT_EQ(counts().queued, 0U);
+    EXPECT_EQ(counts().set_aside, 0U);
+    EXPECT_EQ(counts().refused, 1U) << "that waits for somebody's decision anyway";
+    EXPECT_EQ(counts("other").queued, 1U);
+    EXPECT_THAT(store_->outbox().load(std::vector{queued_one.row, aside.row}).value(), IsEmpty());
+    ASSERT_TRUE(held(queued_one.object_id));
+    EXPECT_TRUE(held(queued_one.object_id)->withheld);
+    EXPECT_EQ(held(queued_one.object_id)->review, Review::required);
+    EXPECT_EQ(store_->operator_view().content(aside.object_id).value()->share, "aside");
+    const auto told = records(RecordKind::item_withheld);
+    ASSERT_THAT(told, SizeIs(2));
+    EXPECT_EQ(told[0].object_id, queued_one.object_id);
+    EXPECT_EQ(told[0].why, "its warrant was revoked");
+    EXPECT_EQ(records(RecordKind::warrant_revoked)[0].why, "the court said so (what was queued is held)");
+    EXPECT_EQ(retry({queued_one.object_id}).second, 0U) << "not by the back door";
+}
+
+TEST_P(Withheld, AnApprovedOneGoesBackToItsPlaceWithItsNumbers) {
+    std::vector<StoredItem> items;
+    for (int i = 0; i < 4; ++i) {
+        items.push_back(make(in_conversation("item " + std::to_string(i))));
+    }
+    ASSERT_EQ(set_aside(items[3]), Outcome::committed);
+    revoke(Review::required);
+    nothing_more();
+    ASSERT_TRUE(held_at_last(4));
+    reopen();
+    EXPECT_EQ(counts().held, 4U);
+    EXPECT_EQ(approve({items[3].object_id, items[1].object_id}, ann), (std::vector<std::size_t>{2, 0, 0}));
+    EXPECT_EQ(disapprove({items[0].object_id}, ann, "privileged"), (std::vector<std::size_t>{1, 0, 0}));
+    const auto waiting = queued();
+    ASSERT_THAT(waiting, SizeIs(2));
+    for (const auto& [found, before] : {std::pair(&waiting[0], &items[1]), std::pair(&waiting[1], &items[3])}) {
+        EXPECT_EQ(found->row, before->row);
+        EXPECT_EQ(found->share, before->share);
+        EXPECT_EQ(found->carries_schema, before->carries_schema);
+        ASSERT_TRUE(found->correlation);
+        EXPECT_EQ(found->correlation->level_id, before->correlation->level_id);
+        EXPECT_EQ(found->correlation->sequence_number, before->correlation->sequence_number);
+    }
+    ASSERT_THAT(listener_.retried(), SizeIs(2));
+    EXPECT_EQ(listener_.retried()[0].row, items[1].row);
+    EXPECT_EQ(state_of(items[0].object_id), ItemState::rejected);
+    EXPECT_EQ(records(RecordKind::item_rejected)[0].why, "privileged");
+    EXPECT_EQ(accept(waiting[0]), Outcome::committed);
+    EXPECT_EQ(state_of(items[1].object_id), ItemState::delivered);
+    EXPECT_EQ(counts().held, 1U);
+    reopen();
+    EXPECT_EQ(queued()[0].share, "item 3");
+    EXPECT_EQ(counts().held, 1U) << "the one that nobody has decided";
+}
+
+TEST_P(Withheld, WhatComesUntilNothingMoreComesIsHeldToo) {
+    make(in_conversation("before"));
+    revoke(Review::required);
+    NewItem late = in_conversation("late");
+    late.emergency = true;
+    const model::Uuid late_id = late.object_id;
+    ASSERT_EQ(submit(std::move(late)), Outcome::committed);
+    EXPECT_THAT(rows(), IsEmpty());
+    nothing_more();
+    const auto heard = listener_.queued().size();
+    const StoredItem next = make(item("of another warrant with this LIID"));
+    EXPECT_EQ(listener_.queued().size(), heard + 1);
+    ASSERT_TRUE(held_at_last(2));
+    EXPECT_EQ(state_of(late_id), ItemState::held);
+    EXPECT_EQ(state_of(next.object_id), ItemState::queued);
+    EXPECT_EQ(heard, 1U) << "delivery never heard of the late one";
+}
+
+TEST_P(Withheld, AStartGoesOnWithIt) {
+    std::vector<NewItem> many;
+    for (int i = 0; i < 700; ++i) {
+        many.push_back(in_conversation("item"));
+    }
+    ASSERT_EQ(submit(std::move(many)), Outcome::committed);
+    revoke(Review::dual);
+    reopen();
+    EXPECT_THAT(rows(), IsEmpty());
+    ASSERT_TRUE(held_at_last(700));
+    EXPECT_THAT(records(RecordKind::item_withheld), SizeIs(700)) << "each once";
+    const auto listed = store_->operator_view().items(ItemState::held, {}, 1).value();
+    ASSERT_THAT(listed, SizeIs(1));
+    EXPECT_TRUE(listed[0].held->withheld);
+    EXPECT_EQ(approve({listed[0].object_id}, ann), (std::vector<std::size_t>{0, 1, 0}));
+    EXPECT_EQ(approve({listed[0].object_id}, ann), (std::vector<std::size_t>{0, 0, 1}));
+    EXPECT_EQ(approve({listed[0].object_id}, bea), (std::vector<std::size_t>{1, 0, 0}));
+    EXPECT_EQ(rows().size(), 1U);
+    const StoredItem next = make(item("of another warrant"));
+    EXPECT_EQ(state_of(next.object_id), ItemState::queued);
+}
+
+TEST_P(Withheld, OneThatIsAcceptedAllTheSameIsDelivered) {
+    const StoredItem on_its_way = make(in_conversation("on its way"));
+    const StoredItem failing = make(in_conversation("failing"));
+    revoke(Review::required);
+    nothing_more();
+    ASSERT_TRUE(held_at_last(2));
+    ASSERT_EQ(accept(on_its_way), Outcome::committed);
+    EXPECT_EQ(state_of(on_its_way.object_id), ItemState::delivered);
+    ASSERT_EQ(refuse(failing), Outcome::committed);
+    ASSERT_EQ(set_aside(failing), Outcome::committed);
+    EXPECT_EQ(state_of(failing.object_id), ItemState::held) << "people decide, not the LEA";
+    EXPECT_EQ(counts().held, 1U);
+}
+
+TEST_P(Withheld, ItsObjectsAreNeitherFoundNorPushed) {
+    NewObject offered = object("bytes", model::BinaryModel::a);
+    const model::Uuid object_id = offered.id;
+    NewItem made = item_with({std::move(offered)});
+    const StoredItem one = make(std::move(made));
+    ASSERT_EQ(call([&](auto done) {
+                  store_->outbox().stamp(one.row, model::Instant{clock_.wall().seconds + 3600, 0}, done);
+              }),
+              Outcome::committed);
+    EXPECT_TRUE(store_->object_downloads().find_object(object_id).value());
+    revoke(Review::required);
+    nothing_more();
+    ASSERT_TRUE(held_at_last(1));
+    EXPECT_FALSE(store_->object_downloads().find_object(object_id).value());
+    EXPECT_EQ(approve({one.object_id}, ann), (std::vector<std::size_t>{1, 0, 0}));
+    EXPECT_TRUE(store_->object_downloads().find_object(object_id).value());
+    ASSERT_NE(load(one.object_id).objects, nullptr);
+    EXPECT_EQ(load(one.object_id).objects->front().described.id, object_id);
+}
+
+TEST_P(Withheld, ARevocationThatDeliversHoldsNothing) {
+    const StoredItem one = make();
+    revoke(Review::none);
+    EXPECT_EQ(state_of(one.object_id), ItemState::queued);
+    EXPECT_THAT(listener_.lanes_withdrawn(), IsEmpty());
+    EXPECT_EQ(rows().size(), 1U);
+    EXPECT_EQ(records(RecordKind::warrant_revoked)[0].why, "the court said so");
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, Withheld, testing::ValuesIn(engines()),
+                         [](const testing::TestParamInfo<Engine>& engine) { return engine.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(Stores, Reviewed, testing::ValuesIn(engines()),
                          [](const testing::TestParamInfo<Engine>& engine) { return engine.param.name; });

@@ -23,7 +23,7 @@ ItemView view_of(const FakeDisk& disk, const FakeItem& row) {
     view.refusal = row.refusal;
     view.emergency = row.item.emergency;
     if (row.state == ItemState::held) {
-        view.held = HeldFor{row.review, row.first_who, row.first_rejects, row.first_why};
+        view.held = HeldFor{row.review, row.first_who, row.first_rejects, row.first_why, row.withheld};
     }
     return view;
 }
@@ -128,6 +128,27 @@ bool Changes::hear(FakeItem& row, const Reviewer& reviewer, bool rejects, const 
     return true;
 }
 
+void Changes::withhold(FakeItem& row, Review review) {
+    row.state = ItemState::held;
+    row.withheld = true;
+    row.review = review;
+    row.changed_at = now;
+    row.first_by = row.first_who = row.first_why = "";
+    row.first_rejects = false;
+    record(RecordKind::item_withheld, row.item.lane, row.item.object_id, "", "its warrant was revoked");
+}
+
+/// At once, where the real one takes its time.
+void Changes::withhold(LaneId lane, Review review) {
+    disk.withholding[lane] = review;
+    lanes_withdrawn.push_back(lane);
+    for (auto& [id, row] : disk.items) {
+        if (row.item.lane == lane && (row.state == ItemState::queued || row.state == ItemState::set_aside)) {
+            withhold(row, review);
+        }
+    }
+}
+
 void Changes::approve(const model::Uuid& id, const Reviewer& reviewer, Decided& count) {
     FakeItem* const found = find(id);
     if (found == nullptr || found->state != ItemState::held || !hear(*found, reviewer, false, "", count)) {
@@ -135,6 +156,12 @@ void Changes::approve(const model::Uuid& id, const Reviewer& reviewer, Decided& 
     }
     record(RecordKind::item_approved, found->item.lane, id, reviewer.who,
            found->review == Review::dual ? "two of two" : "one of one");
+    if (found->withheld) {
+        found->withheld = false;
+        found->state = ItemState::queued;
+        retried.push_back({found->item.row, found->item.lane, found->item.emergency});
+        return;
+    }
     FakeItem row = std::move(*found);
     const RowId held = row.item.row;
     disk.items.erase(held);
@@ -213,6 +240,10 @@ void Changes::insert(NewItem item) {
         added.source = object.file;
         added.changed_at = now;
         disk.objects.emplace(disk.next++, std::move(added));
+    }
+    if (const auto withheld = disk.withholding.find(item.lane);
+        withheld != disk.withholding.end() && row.state == ItemState::queued) {
+        withhold(row, withheld->second);
     }
     if (row.state == ItemState::queued) {
         queued.push_back({stored_item.row, stored_item.lane, stored_item.emergency});

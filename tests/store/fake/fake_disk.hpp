@@ -29,6 +29,7 @@ struct FakeItem {
     std::optional<Hash128> conversation;
     std::string first_by, first_who, first_why;
     bool first_rejects = false;
+    bool withheld = false;
 };
 
 /// A binary object that has not ended.
@@ -72,6 +73,7 @@ struct FakeDisk {
     std::map<std::pair<std::string, std::string>, StoredRevocation> revocations;
     std::map<std::pair<std::string, std::string>, StoredPendingWarrant> pending_warrants;
     std::map<std::string, StoredPause> pauses;
+    std::map<LaneId, Review> withholding;                               ///< what comes is held, too
     std::map<std::pair<std::string, std::uint64_t>, std::string> kept;  ///< copies, by source and id
     RowId next = 1;
     std::shared_ptr<FakeObjects> bytes = std::make_shared<FakeObjects>();
@@ -88,6 +90,7 @@ struct Changes {
     FakeDisk& disk;
     model::Instant now;
     std::vector<QueuedItem> prepared, retried, queued, withdrawn;
+    std::vector<LaneId> lanes_withdrawn;
     std::vector<StoredItem> stored;
     std::vector<QueuedObject> uploads;
     std::vector<model::Uuid> uploads_withdrawn;
@@ -141,6 +144,8 @@ struct Changes {
     void pause(const std::string& destination, const std::string& who, bool pause);
     void insert(NewItem item);
     void give_numbers(FakeItem& row);
+    void withhold(LaneId lane, Review review);
+    void withhold(FakeItem& row, Review review);
     /// What a reviewer's word about a held item comes to; true: it is decided.
     bool hear(FakeItem& row, const Reviewer& reviewer, bool rejects, const std::string& why, Decided& count);
     void approve(const model::Uuid& id, const Reviewer& reviewer, Decided& count);

@@ -285,6 +285,9 @@ void FakeStore::tell(Changes& changes) {
     if (listener == nullptr) {
         return;
     }
+    for (const LaneId lane : changes.lanes_withdrawn) {
+        listener->on_lane_withdrawn(lane);
+    }
     if (!changes.retried.empty()) {
         std::ranges::sort(changes.retried, {}, &QueuedItem::row);
         listener->on_queued(changes.retried, true);
@@ -765,7 +768,13 @@ model::Status FakeStore::change_warrants(const WarrantChanges& changes) {
             to.disk.warrants.erase(pair);
             StoredRevocation& kept = to.disk.revocations[pair] = revocation;
             kept.at = to.now;
-            to.record(RecordKind::warrant_revoked, *lane++, std::nullopt, revocation.who, revocation.why);
+            kept.hold = Review::none;
+            const bool holds = revocation.hold != Review::none;
+            if (holds) {
+                to.withhold(*lane, revocation.hold);
+            }
+            to.record(RecordKind::warrant_revoked, *lane++, std::nullopt, revocation.who,
+                      revocation.why + (holds ? " (what was queued is held)" : ""));
         }
         for (const auto& pair : changes.settled) {
             to.disk.pending_warrants.erase(pair);
@@ -778,6 +787,14 @@ model::Status FakeStore::change_warrants(const WarrantChanges& changes) {
                       pending.file + ": " + pending.terms);
         }
     });
+}
+
+model::Status FakeStore::nothing_more_of(std::string_view destination, std::string_view liid) {
+    const auto known = lane(destination, liid);
+    if (!known) {
+        return known.error();
+    }
+    return wait_for([lane = *known](Changes& to) { to.disk.withholding.erase(lane); });
 }
 
 model::Result<std::vector<StoredPause>> FakeStore::pauses() {
