@@ -130,7 +130,7 @@ class Admin::Impl {
         scrape.object_bytes(statistics.object_bytes);
         scrape.store_bytes(statistics.used_bytes, statistics.max_bytes);
         scrape.store_accepting(statistics.accepting);
-        scrape.audit(parts_.audit.head().number, statistics.restore_unrecorded);
+        scrape.audit(parts_.audit.head().number, statistics.restore_unrecorded, !statistics.restored.empty());
         const store::SealingStatus sealing = parts_.sealing.status();
         scrape.sealing(sealing.on, sealing.working, sealing.unreadable);
         scrape.repeats(statistics.repeats, statistics.reused_ids);

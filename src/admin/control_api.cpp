@@ -21,7 +21,7 @@ struct ControlApi::OrderPath {
     boost::asio::awaitable<Answer> (*answer)(const ControlApi&, http::Exchange&);
 };
 
-const std::array<ControlApi::OrderPath, 13> ControlApi::orders = {{
+const std::array<ControlApi::OrderPath, 14> ControlApi::orders = {{
     {"/v1/retry",
      [](const ControlApi& api, http::Exchange& on) { return api.decisions_.decide(on, ItemDecisions::Kind::retry); }},
     {"/v1/reject",
@@ -39,6 +39,7 @@ const std::array<ControlApi::OrderPath, 13> ControlApi::orders = {{
      [](const ControlApi& api,
         http::Exchange& on) { return api.orders_.decide_warrant(on, DaemonOrders::Decision::refuse); }},
     {"/v1/accept-clock", [](const ControlApi& api, http::Exchange& on) { return api.orders_.accept_clock(on); }},
+    {"/v1/accept-restore", [](const ControlApi& api, http::Exchange& on) { return api.orders_.accept_restore(on); }},
     {"/v1/record-head", [](const ControlApi& api, http::Exchange& on) { return api.orders_.record_head(on); }},
     {"/v1/rekey", [](const ControlApi& api, http::Exchange& on) { return api.orders_.rekey(on); }},
     {"/v1/pause",

@@ -30,7 +30,7 @@ class ControlApi final : public http::Handler {
 
   private:
     struct OrderPath;
-    static const std::array<OrderPath, 13> orders;
+    static const std::array<OrderPath, 14> orders;
 
     boost::asio::awaitable<Answer> answer(http::Exchange& exchange) const;
     boost::asio::awaitable<Answer> read(const http::Exchange& exchange) const;

@@ -129,6 +129,27 @@ boost::asio::awaitable<Answer> DaemonOrders::accept_clock(http::Exchange& exchan
     co_return Answer{200, "{}\n"};
 }
 
+boost::asio::awaitable<Answer> DaemonOrders::accept_restore(http::Exchange& exchange) const {
+    const auto read = co_await read_order(exchange);
+    if (!read.order) {
+        co_return refuse(read.bad.status, read.bad.sentence);
+    }
+    const Order& order = *read.order;
+    if (!order.ids.empty() || !order.destination.empty() || !order.liid.empty() || order.code || order.reason.empty() ||
+        order.confirm_ended) {
+        co_return refuse(400, "accept-restore takes reason, and operator");
+    }
+    if (decisions_.statistics().restored.empty()) {
+        co_return refuse(409, "the store is the one that was there last: there is nothing to accept");
+    }
+    const std::string who = co_await who_of(exchange, order);
+    auto record = [this, &who, &why = order.reason] { return decisions_.accept_restore(who, why); };
+    if (const model::Status recorded = co_await base::run_on(worker_, std::move(record)); !recorded) {
+        co_return refuse(503, recorded.error().message);
+    }
+    co_return Answer{200, "{}\n"};
+}
+
 boost::asio::awaitable<Answer> DaemonOrders::record_head(http::Exchange& exchange) const {
     const auto read = co_await read_order(exchange);
     if (!read.order) {

@@ -13,8 +13,8 @@
 
 namespace lihandover::admin {
 
-/// POST /v1/reload, /v1/revoke, /v1/approve-warrant, /v1/refuse-warrant, /v1/accept-clock, /v1/record-head, /v1/rekey,
-/// /v1/pause and /v1/resume: an operator's orders to the daemon. On the server's thread.
+/// POST /v1/reload, /v1/revoke, /v1/approve-warrant, /v1/refuse-warrant, /v1/accept-clock, /v1/accept-restore,
+/// /v1/record-head, /v1/rekey, /v1/pause and /v1/resume: an operator's orders to the daemon. On the server's thread.
 class DaemonOrders {
   public:
     DaemonOrders(const Parts& parts, boost::asio::any_io_executor worker)
@@ -33,6 +33,7 @@ class DaemonOrders {
     [[nodiscard]] boost::asio::awaitable<Answer> decide_warrant(http::Exchange& exchange, Decision decision) const;
 
     [[nodiscard]] boost::asio::awaitable<Answer> accept_clock(http::Exchange& exchange) const;
+    [[nodiscard]] boost::asio::awaitable<Answer> accept_restore(http::Exchange& exchange) const;
 
     /// Another daemon's chain, for which this one is witness.
     [[nodiscard]] boost::asio::awaitable<Answer> record_head(http::Exchange& exchange) const;

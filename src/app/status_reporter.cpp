@@ -195,8 +195,11 @@ void StatusReporter::add_store(admin::Status& status) const {
             " item(s) since the start are of events whose event_id their source had given to another event");
     }
     if (statistics.withholding > 0) {
-        alarms.push_back("what was queued of " + std::to_string(statistics.withholding) +
-                         " revoked warrant(s) is still being held; none of it goes out meanwhile");
+        status.alarms.push_back("what was queued of " + std::to_string(statistics.withholding) +
+                                " revoked warrant(s) is still being held; none of it goes out meanwhile");
+    }
+    if (!statistics.restored.empty()) {
+        status.alarms.push_back(statistics.restored + " (lihandoverctl restore accept, once it is clear who did it)");
     }
     if (statistics.restore_unrecorded) {
         status.alarms.emplace_back("the store was put back to an older state, and that could not be recorded yet");

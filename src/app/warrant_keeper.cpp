@@ -57,6 +57,17 @@ std::string_view reason_of(const warrants::Ended& entry) {
                           : "the file went before the warrant's end";
 }
 
+/// Why a revocation no longer holds.
+std::string reason_of(const warrants::Revocation& lifted, const warrants::Reload& reload) {
+    const auto is_it = [&](const warrants::WarrantPtr& warrant) {
+        return warrant->destination == lifted.destination && warrant->liid == lifted.liid;
+    };
+    const bool in_force = std::ranges::any_of(reload.in_force, is_it, &warrants::InForce::warrant);
+    const bool pending = std::ranges::any_of(reload.pending, is_it, &warrants::Pending::warrant);
+    return lifted.file +
+           (in_force || pending ? ": the file begins it at another time: another warrant" : ": the file is gone");
+}
+
 store::WarrantChanges changes_of(const warrants::Reload& reload, const std::string& who) {
     store::WarrantChanges changes;
     changes.who = who;
@@ -76,7 +87,7 @@ store::WarrantChanges changes_of(const warrants::Reload& reload, const std::stri
             {entry.file, entry.destination, entry.liid, {}, "its stored version could not be read"});
     }
     for (const warrants::Revocation& entry : reload.lifted) {
-        changes.lifted.emplace_back(entry.destination, entry.liid);
+        changes.lifted.push_back({entry.destination, entry.liid, reason_of(entry, reload)});
     }
     for (const warrants::InForce& entry : reload.marked) {
         const warrants::Warrant& warrant = *entry.warrant;
@@ -352,7 +363,10 @@ model::Status WarrantKeeper::store_changes(const warrants::Reload& reload, const
         return committed;
     }
     // From here on nothing may fail: it is on disk.
-    const std::set<Pair> lifted(changes.lifted.begin(), changes.lifted.end());
+    std::set<Pair> lifted;
+    for (const store::LiftedRevocation& entry : changes.lifted) {
+        lifted.emplace(entry.destination, entry.liid);
+    }
     std::erase_if(revocations_, [&](const store::StoredRevocation& entry) {
         return lifted.contains({entry.destination, entry.liid});
     });

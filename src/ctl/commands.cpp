@@ -642,6 +642,11 @@ int rekey(const Options& options) {
     return finish_output();
 }
 
+int accept_restore(const Options& options) {
+    return give_order(options, "accept-restore", decision_timeout,
+                      [](dom::element) { return "the state of the store is taken as known"; });
+}
+
 int accept_clock(const Options& options) {
     return give_order(options, "accept-clock", decision_timeout,
                       [](dom::element) { return "the wall clock is taken as right"; });

@@ -69,6 +69,7 @@ inline constexpr int status_usage = 64;
 /// `command` is approve-warrant or refuse-warrant.
 [[nodiscard]] int decide_warrant(const Options& options, const std::string& command);
 [[nodiscard]] int accept_clock(const Options& options);
+[[nodiscard]] int accept_restore(const Options& options);
 /// Seals the store under the first master key, and shows how far that is, to its end.
 [[nodiscard]] int rekey(const Options& options);
 /// `command` is pause or resume.

@@ -182,6 +182,12 @@ void declare(CLI::App& app, Options& options, std::function<int()>& command) {
         });
     }
 
+    auto* const restore = app.add_subcommand("restore", "a state of the store that is not the last one");
+    restore->require_subcommand(1);
+    auto* const known = restore->add_subcommand("accept", "say that you know that it was put in place");
+    known->add_option("--reason", options.reason, "who did it and why, for the record")->required();
+    known->callback([&] { command = [&] { return ctl::accept_restore(options); }; });
+
     auto* const clock = app.add_subcommand("clock", "what the daemon takes as the time");
     clock->require_subcommand(1);
     auto* const accept = clock->add_subcommand("accept", "say that the wall clock is right");

@@ -77,6 +77,7 @@ enum class Metric : std::uint8_t {
     store_accepting,
     audit_entries,
     audit_restore_unrecorded,
+    store_restored,
     encryption_on,
     encryption_working,
     records_unreadable,

@@ -56,9 +56,10 @@ class Samples : public Scrape {
     void objects(std::string_view destination, ObjectState state, std::uint64_t count) override {
         set(Metric::objects, {destination, object_state_names.at(static_cast<std::size_t>(state))}, count);
     }
-    void audit(std::uint64_t number, bool restore_unrecorded) override {
+    void audit(std::uint64_t number, bool restore_unrecorded, bool restored) override {
         set(Metric::audit_entries, {}, number);
         set_flag(Metric::audit_restore_unrecorded, restore_unrecorded);
+        set_flag(Metric::store_restored, restored);
     }
     void sealing(bool on, bool working, std::uint64_t unreadable) override {
         set_flag(Metric::encryption_on, on);

@@ -378,6 +378,21 @@ TEST_F(ControlApiTest, AClockIsAcceptedOnceThatIsOnRecord) {
     EXPECT_NE(decided()[0].why.find("the wall clock is at 2026-"), std::string::npos) << decided()[0].why;
 }
 
+TEST_F(ControlApiTest, AcceptsARestoreForAReason) {
+    start();
+    const std::string order = R"({"reason":"the disk had died","operator":"anna"})";
+    EXPECT_EQ(post("/v1/accept-restore", order).status, 409U) << "there is nothing to accept";
+    store_.show_restored("another state of the store was put in its place");
+    EXPECT_EQ(post("/v1/accept-restore", "{}").status, 400U);
+    EXPECT_EQ(post("/v1/accept-restore", R"({"reason":"x","code":1})").status, 400U);
+    EXPECT_EQ(post("/v1/accept-restore", order).status, 200U);
+    EXPECT_EQ(store_.items().statistics().restored, "");
+    const auto records = store_.items().records(0, 100).value();
+    EXPECT_EQ(records.back().kind, store::RecordKind::restore_accepted);
+    EXPECT_EQ(records.back().who, "anna (uid " + user() + ")");
+    EXPECT_EQ(records.back().why, "the disk had died");
+}
+
 TEST_F(ControlApiTest, RevokesAWarrantForAReason) {
     start();
     const std::string order = R"("destination":"lea-one","liid":"LIID-1")";

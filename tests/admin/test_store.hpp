@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fake_store.hpp"
@@ -34,6 +35,7 @@ class TestStore {
     void mend_decisions();
     /// Decisions find nothing, as if the items had gone meanwhile.
     void find_nothing() { store_.find_nothing(true); }
+    void show_restored(std::string said) { store_.show_restored(std::move(said)); }
     void fail_reads() { store_.fail_reads(true); }
 
   private:

@@ -18,6 +18,8 @@ TEST(AuditEntry, NumbersOnDiskStay) {
     EXPECT_EQ(name_of(Kind::warrant_refused), "warrant_refused");
     EXPECT_EQ(static_cast<int>(Kind::item_held), 26);
     EXPECT_EQ(static_cast<int>(Kind::item_withheld), 31);
+    EXPECT_EQ(static_cast<int>(Kind::restore_accepted), 32);
+    EXPECT_EQ(static_cast<int>(Kind::revocation_lifted), 33);
     EXPECT_EQ(static_cast<int>(Kind::content_shown), 29);
     EXPECT_EQ(name_of(Kind::content_shown), "content_shown");
     EXPECT_EQ(static_cast<int>(Kind::store_sealed), 30);

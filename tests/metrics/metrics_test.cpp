@@ -207,7 +207,7 @@ TEST(Metrics, ExpositionHasEveryDeclaredMetricOnceWithItsType) {
         scrape.object_bytes(0);
         scrape.store_bytes(0, 0);
         scrape.store_accepting(true);
-        scrape.audit(7, false);
+        scrape.audit(7, false, true);
         scrape.sealing(true, false, 0);
         scrape.repeats(2, 1);
         scrape.destination_paused("d", std::nullopt);

@@ -174,6 +174,7 @@ CASES = {
              {COMMITS % "0.5": "0+90x60", COMMITS % "1": "0+100x60", COMMITS % "5": "0+100x60",
               COMMITS % "+Inf": "0+100x60"})],
     "LihandoverRestoreUnrecorded": [is_one("lihandover_audit_restore_unrecorded")],
+    "LihandoverStoreRestored": [is_one("lihandover_store_restored")],
     "LihandoverAuditChainShorter": [
         Case({"lihandover_audit_entries": "900x20 400+1x60"}, {"lihandover_audit_entries": "900x20 900+1x60"}),
         # It was down for a day; promtool's clock starts at 0.

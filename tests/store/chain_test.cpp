@@ -386,7 +386,9 @@ TEST_F(Chain, TheFirstCheckpointAfterAStartIsSigned) {
 }
 
 TEST_F(Chain, AHeadFileThatIsNoHelpIsSaid) {
-    make(3);
+    make(2);
+    const audit::Head earlier = store_->audit_log().head();
+    make(1);
     const std::filesystem::path file = options_.directory / "audit.head";
     const auto said = [&](const std::string& text) {
         close();
@@ -408,9 +410,117 @@ TEST_F(Chain, AHeadFileThatIsNoHelpIsSaid) {
     EXPECT_THAT(said(audit::words_of_head(range.chain, range.head)), testing::Not(HasSubstr("audit.head")));
     EXPECT_THAT(said(""), HasSubstr("audit.head, which names the newest audit entry, is missing"));
     EXPECT_THAT(said("nonsense"), HasSubstr("cannot be read: it does not name an entry"));
-    EXPECT_THAT(said(audit::words_of_head(range.chain, {2, range.head.hash})),
-                HasSubstr("audit.head names audit entry 2, and the database ends with entry 3"));
+    EXPECT_THAT(said(audit::words_of_head(range.chain, earlier)), HasSubstr("as after a crash or a full disk"));
     EXPECT_THAT(record_kinds(), testing::Not(testing::Contains(RecordKind::store_restored)));
+}
+
+/// Ways in which what is in state_dir comes not to be what was there last.
+class Restored : public Chain {
+  protected:
+    [[nodiscard]] std::filesystem::path state(const char* name) const { return options_.directory / name; }
+    void copy(const std::filesystem::path& from, const std::filesystem::path& to) {
+        std::filesystem::copy_file(from, to, std::filesystem::copy_options::overwrite_existing);
+    }
+    [[nodiscard]] std::string alarm() { return store_->operator_view().statistics().restored; }
+    [[nodiscard]] std::ptrdiff_t recorded(RecordKind kind) { return std::ranges::count(record_kinds(), kind); }
+};
+
+TEST_F(Restored, ACrashIsNoAlarm) {
+    EXPECT_TRUE(std::filesystem::exists(state("audit.head")))
+        << "from the beginning, or one that is missing says nothing";
+    // With nothing but what the beginning wrote.
+    copy(state("audit.head"), directory_.path() / "head-0");
+    make(3);
+    close();
+    copy(state("audit.head"), directory_.path() / "head-3");
+    open();
+    make(4, 3);
+    for (const char* head : {"head-0", "head-3"}) {
+        close();
+        copy(directory_.path() / head, state("audit.head"));
+        open();
+        EXPECT_EQ(alarm(), "") << head;
+    }
+    EXPECT_EQ(recorded(RecordKind::store_restored), 0);
+    EXPECT_FALSE(store_->operator_view().accept_restore("alice", "why not")) << "there is nothing";
+    EXPECT_EQ(recorded(RecordKind::restore_accepted), 0);
+}
+
+TEST_F(Restored, AnOlderStateIsAnAlarmUntilSomebodyAcceptsIt) {
+    make(3);
+    close();
+    copy(state("store.db"), directory_.path() / "backup");
+    open();
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    close();
+    copy(directory_.path() / "backup", state("store.db"));
+    open();
+    EXPECT_EQ(alarm(),
+              "another state of the store was put in its place: it ends with audit entry 3, and entry 4 of it "
+              "was there");
+    EXPECT_FALSE(store_->operator_view().statistics().restore_unrecorded);
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    reopen();
+    EXPECT_THAT(alarm(), HasSubstr("another state of the store")) << "whatever comes after it";
+    ASSERT_TRUE(store_->operator_view().accept_restore("alice", "the disk had died"));
+    EXPECT_EQ(alarm(), "");
+    reopen();
+    EXPECT_EQ(alarm(), "");
+    EXPECT_EQ(recorded(RecordKind::store_restored), 1);
+    EXPECT_EQ(recorded(RecordKind::restore_accepted), 1);
+    const Record last = store_->operator_view().records(0, 100).value().back();
+    EXPECT_EQ(last.who, "alice");
+    EXPECT_EQ(last.why, "the disk had died");
+    EXPECT_EQ(findings({exported()}), "");
+}
+
+TEST_F(Restored, AnotherBranchIsAnAlarmHoweverLong) {
+    for (const int more : {1, 2, 5}) {
+        SCOPED_TRACE(more);
+        make(3);
+        const std::uint64_t fork = store_->audit_log().head().number;
+        close();
+        copy(state("store.db"), directory_.path() / "backup");
+        copy(state("audit.head"), directory_.path() / "head");
+        open();
+        make(2);
+        close();
+        copy(state("audit.head"), directory_.path() / "head-of-this");
+        // The whole is put back, and goes on in its own way.
+        copy(directory_.path() / "backup", state("store.db"));
+        copy(directory_.path() / "head", state("audit.head"));
+        open();
+        clock_.advance(std::chrono::minutes(1));
+        make(more);
+        EXPECT_EQ(alarm(), "");
+        close();
+        copy(directory_.path() / "head-of-this", state("audit.head"));
+        open();
+        EXPECT_THAT(alarm(), HasSubstr(std::string(more < 2 ? "and entry " : "and another entry ") +
+                                       std::to_string(fork + 2) + " of it was there"));
+        EXPECT_EQ(recorded(RecordKind::store_restored), 1);
+        ASSERT_TRUE(store_->operator_view().accept_restore("alice", "a test"));
+        close();
+        std::filesystem::remove_all(options_.directory);
+        open();
+    }
+}
+
+TEST_F(Restored, AHeadThatIsGoneIsAnAlarmToo) {
+    for (const char* text : {"", "nonsense"}) {
+        make(2);
+        close();
+        std::filesystem::remove(state("audit.head"));
+        if (*text != '\0') {
+            std::ofstream(state("audit.head")) << text;
+        }
+        open();
+        EXPECT_THAT(alarm(), HasSubstr("whether an older state of the store was put in its place cannot be known"));
+        ASSERT_TRUE(store_->operator_view().accept_restore("alice", "I removed it"));
+        reopen();
+        EXPECT_EQ(alarm(), "");
+    }
+    EXPECT_EQ(recorded(RecordKind::store_restored), 0) << "nobody knows";
 }
 
 TEST_F(Chain, CheckpointsAreSigned) {

@@ -286,7 +286,8 @@ class Scrape {
     virtual void store_accepting(bool accepting) = 0;
     ///   number              of the newest in the chain
     ///   restore_unrecorded  the store is older than it was, and no entry says so yet
-    virtual void audit(std::uint64_t number, bool restore_unrecorded) = 0;
+    ///   restored            it is not the state that was there last, or nobody can tell, and nobody has accepted that
+    virtual void audit(std::uint64_t number, bool restore_unrecorded, bool restored) = 0;
     ///   working     the store is sealed anew, or for the first time
     ///   unreadable  records that were not what was sealed, since the start
     virtual void sealing(bool on, bool working, std::uint64_t unreadable) = 0;

@@ -64,6 +64,10 @@ class OperatorView {
     /// commit.
     [[nodiscard]] virtual model::Status clock_accepted(const std::string& who, const std::string& why) = 0;
 
+    /// An operator knows what Statistics::restored says: on record, and said no longer. Blocks on a commit. The error
+    /// says why it could not be done; where nothing is said, nothing is done.
+    [[nodiscard]] virtual model::Status accept_restore(const std::string& who, const std::string& why) = 0;
+
     /// Exact as of the last commit.
     [[nodiscard]] virtual Statistics statistics() const = 0;
 };

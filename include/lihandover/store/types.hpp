@@ -300,6 +300,13 @@ struct WarrantDecision {
     std::string why;  ///< of a refusal
 };
 
+/// A revocation that no longer holds.
+struct LiftedRevocation {
+    std::string destination;  ///< of the pair that names the warrant
+    std::string liid;
+    std::string why;  ///< for the entry
+};
+
 /// One reload's consequences, or those of a revocation, written in one transaction with their records.
 struct WarrantChanges {
     std::vector<StoredWarrant> in_force;  ///< new ones
@@ -310,9 +317,8 @@ struct WarrantChanges {
     std::vector<StoredWarrant> marked = {};
     /// End at once, and are kept as revoked. `at` is not read.
     std::vector<StoredRevocation> revoked = {};  // NOLINT(readability-redundant-member-init): as above
-    /// Revocations that no longer hold, since the file says another warrant or is gone: (destination, LIID). No entry:
-    /// what came into force instead has its own.
-    std::vector<std::pair<std::string, std::string>> lifted = {};  // NOLINT(readability-redundant-member-init)
+    /// Revocations that no longer hold, since the file says another warrant or is gone.
+    std::vector<LiftedRevocation> lifted = {};  // NOLINT(readability-redundant-member-init)
 
     /// Begin to wait for approval, in the place of what waited under the same pair. `since` and what was decided are
     /// not read.
@@ -370,6 +376,9 @@ struct Statistics {
     bool accepting = false;
     /// The database was found to be older than it had been, and could not record that yet.
     bool restore_unrecorded = false;
+    /// What a start has found of the store not being the state that was there last, or that nobody can tell; until an
+    /// operator accepts it (OperatorView::accept_restore). Empty: nothing.
+    std::string restored;
     /// Revoked warrants of which what was queued is to be held, and is not all held yet. None of it goes out meanwhile.
     std::uint64_t withholding = 0;
 };

@@ -193,6 +193,27 @@ audit::Hash hash_of(std::string_view bytes) {
     return hash;
 }
 
+std::optional<audit::Hash> hash_at(Connection& connection, std::uint64_t number) {
+    class Nobody final : public AuditLog::Visitor {
+      public:
+        bool entry(const audit::Recorded& /*recorded*/) override { return true; }
+        void checkpoint(const audit::Checkpoint& /*checkpoint*/) override {}
+    } nobody;
+    const auto begin = find_checkpoint(connection, "WHERE number <= ? ORDER BY number DESC LIMIT 1",
+                                       static_cast<std::int64_t>(number));
+    if (!begin) {
+        return std::nullopt;
+    }
+    const std::uint64_t from = begin->said.head.number;
+    Walk walk(connection, {from, begin->said.head.hash, begin->row, from}, number, nobody);
+    Statement select = connection.prepare(page);
+    select.bind(1, begin->row).bind(2, std::int64_t{-1});
+    for (Rows rows(select); !walk.arrived() && rows.next();) {
+        walk.row(*rows.operator->());
+    }
+    return walk.place().number == number ? std::optional(walk.place().hash) : std::nullopt;
+}
+
 model::Result<AuditLog::Range> audit_range(ReadConnection& from, std::optional<model::Instant> since,
                                            std::optional<model::Instant> until) {
     AuditLog::Range range;

@@ -18,6 +18,10 @@ namespace lihandover::store::sqlite {
 [[nodiscard]] model::Result<AuditLog::Read> audit_read(ReadConnection& from, const AuditLog::Place& place,
                                                        std::uint64_t to, std::size_t limit, AuditLog::Visitor& visitor);
 
+/// Of the entry with that number, as it follows from the rows; nullopt where they are gone, or it is not there yet.
+/// Throws SqlFailure.
+[[nodiscard]] std::optional<audit::Hash> hash_at(Connection& connection, std::uint64_t number);
+
 /// Throws SqlFailure where there are not 32 bytes.
 [[nodiscard]] audit::Hash hash_of(std::string_view bytes);
 

@@ -57,6 +57,9 @@ void AuditTable::open(Connection& connection) {
         "SELECT max(at) FILTER (WHERE at <= ?3), min(at) FILTER (WHERE at > ?3) FROM record WHERE id > ?1 AND id <= "
         "?2");
     s.first_ids = connection.prepare("SELECT max(id) FROM (SELECT id FROM record WHERE id <= ? ORDER BY id LIMIT ?)");
+    s.keep_alarm = connection.prepare(
+        "INSERT INTO meta(name, value) VALUES('restored', ?) ON CONFLICT(name) DO UPDATE SET value=excluded.value");
+    s.remove_alarm = connection.prepare("DELETE FROM meta WHERE name='restored'");
     s.drop_checkpoint = connection.prepare("DELETE FROM chain_checkpoint WHERE number < ?");
     // The first step of pruning finds the oldest.
     oldest_ = std::numeric_limits<std::int64_t>::min();
@@ -82,6 +85,12 @@ void AuditTable::open(Connection& connection) {
         state_.newest = times->integer(1);
     }
     changed_ = made_checkpoint_ = recorded_restored_ = false;
+    alarm_move_ = AlarmMove::none;
+    if (alarm_kept_) {
+        Statement kept = connection.prepare("SELECT value FROM meta WHERE name='restored'");
+        Rows found(kept);
+        alarm_ = found.next() ? std::string(found->bytes(0)) : std::string();
+    }
     committed();
 }
 
@@ -136,6 +145,11 @@ void AuditTable::make_checkpoint(model::Instant now) {
 }
 
 void AuditTable::record_restored(Transaction& transaction) {
+    alarm_move_ = AlarmMove::none;
+    if (!alarm_kept_) {
+        statements_.keep_alarm.bind(1, std::string_view(alarm_)).run();
+        alarm_move_ = AlarmMove::keep;
+    }
     if (!restored_) {
         return;
     }
@@ -146,6 +160,21 @@ void AuditTable::record_restored(Transaction& transaction) {
     entry.why = why;
     append(transaction, 0, 0, entry);
     recorded_restored_ = true;
+}
+
+bool AuditTable::accept_restore(Transaction& transaction, std::string_view who, std::string_view why) {
+    if (alarm_.empty()) {
+        return false;
+    }
+    statements_.remove_alarm.run();
+    audit::Entry entry;
+    entry.kind = audit::Kind::restore_accepted;
+    entry.at = transaction.now;
+    entry.who = who;
+    entry.why = why;
+    append(transaction, 0, 0, entry);
+    alarm_move_ = AlarmMove::accept;
+    return true;
 }
 
 void AuditTable::save_head() {
@@ -165,6 +194,11 @@ void AuditTable::committed() {
     if (std::exchange(recorded_restored_, false)) {
         restored_.reset();
     }
+    const AlarmMove moved = std::exchange(alarm_move_, AlarmMove::none);
+    alarm_kept_ = alarm_kept_ || moved != AlarmMove::none;
+    if (moved == AlarmMove::accept) {
+        alarm_.clear();
+    }
     const std::lock_guard lock(mutex_);
     published_ = state_.head;
 }
@@ -175,6 +209,7 @@ void AuditTable::roll_back() {
     }
     state_ = committed_;
     changed_ = made_checkpoint_ = recorded_restored_ = false;
+    alarm_move_ = AlarmMove::none;
     // What pruning had removed is there again, and what it looked at may not be: the next step looks anew.
     stretch_ = {};
     oldest_ = std::numeric_limits<std::int64_t>::min();

@@ -6,6 +6,8 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "lihandover/audit/chain.hpp"
 #include "lihandover/audit/verification.hpp"
@@ -38,9 +40,14 @@ class AuditTable {
 
     /// That an entry was there which is not: each transaction begins with an entry about it until one is committed.
     void want_restored(const audit::ChainHead& was) { restored_ = was; }
-    [[nodiscard]] bool is_restore_unrecorded() const { return restored_.has_value(); }
+    [[nodiscard]] bool is_restore_unrecorded() const { return restored_.has_value() || !alarm_kept_; }
     /// At the beginning of a transaction.
     void record_restored(Transaction& transaction);
+    /// What an operator has to know of that, or of why nobody can tell: kept with the next transaction, until accepted.
+    void want_alarm(std::string alarm) { alarm_ = std::move(alarm), alarm_kept_ = false; }
+    [[nodiscard]] const std::string& alarm() const { return alarm_; }
+    /// An operator accepts it. False: there is nothing.
+    bool accept_restore(Transaction& transaction, std::string_view who, std::string_view why);
 
     // For any thread:
     void configure(AuditLog::Settings settings);
@@ -119,6 +126,9 @@ class AuditTable {
     Stretch stretch_;
     std::optional<audit::ChainHead> restored_;
     bool recorded_restored_ = false;  ///< in this transaction
+    std::string alarm_;
+    bool alarm_kept_ = true;                                                   ///< it is on the disk
+    enum class AlarmMove : std::uint8_t { none, keep, accept } alarm_move_{};  ///< of this transaction
 
     audit::Hasher hasher_;
     audit::Hash beginning_{};
@@ -144,7 +154,7 @@ class AuditTable {
     struct Statements {
         Statement insert, insert_made, insert_note, was_delivered, ended, first, remove, remove_notes;
         Statement save_head, checkpoint, first_checkpoint, next_checkpoint, newest_between, drop_checkpoint;
-        Statement first_ids;
+        Statement first_ids, keep_alarm, remove_alarm;
     } statements_;
 };
 

@@ -137,6 +137,16 @@ bool StateDirectory::has_database() const {
     return stat(database().c_str(), &status) == 0 && status.st_size > 0;
 }
 
+bool StateDirectory::sync() const {
+    const int directory = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0) {
+        return false;
+    }
+    const bool synced = fsync(directory) == 0;
+    close(directory);
+    return synced;
+}
+
 model::Status StateDirectory::create_database() const {
     const int file = ::open(database().c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file < 0) {

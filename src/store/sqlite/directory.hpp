@@ -45,6 +45,8 @@ class StateDirectory {
     [[nodiscard]] bool has_database() const;
     /// Creates the database file with mode 0600 where it is missing: SQLite gives the files beside it the same mode.
     [[nodiscard]] model::Status create_database() const;
+    /// The names in it are on the disk.
+    [[nodiscard]] bool sync() const;
     /// Takes `bytes` of disk. True when it stands in full afterwards.
     [[nodiscard]] bool set_aside(std::uint64_t bytes) const;
     /// Gives the space back; true when there was any.

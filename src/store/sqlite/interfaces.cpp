@@ -245,6 +245,16 @@ model::Status SqliteOperatorView::clock_accepted(const std::string& who, const s
     });
 }
 
+model::Status SqliteOperatorView::accept_restore(const std::string& who, const std::string& why) {
+    bool any = false;
+    model::Status status =
+        writer_.call([&](Tables& tables, Transaction& in) { any = tables.audit.accept_restore(in, who, why); });
+    if (status && !any) {
+        return model::Error{"the store is the one that was there last: there is nothing to accept"};
+    }
+    return status;
+}
+
 // -- Sealing
 
 SealingStatus SqliteSealing::status() const {

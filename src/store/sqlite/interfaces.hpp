@@ -171,6 +171,7 @@ class SqliteOperatorView final : public OperatorView {
     void pause(std::string destination, std::string who, Done done) override;
     void resume(std::string destination, std::string who, Done done) override;
     [[nodiscard]] model::Status clock_accepted(const std::string& who, const std::string& why) override;
+    [[nodiscard]] model::Status accept_restore(const std::string& who, const std::string& why) override;
     [[nodiscard]] Statistics statistics() const override { return writer_.statistics(); }
 
   private:

@@ -336,8 +336,12 @@ void RegisterTable::change_warrants(Transaction& transaction, const WarrantChang
         remove_warrant(transaction, warrant.destination, warrant.liid);
         tell(transaction, audit::Kind::warrant_ended, warrant, changes.who);
     }
-    for (const auto& [destination, liid] : changes.lifted) {
-        statements_.remove_revocation.bind(1, std::string_view(destination)).bind(2, std::string_view(liid)).run();
+    for (const LiftedRevocation& lifted : changes.lifted) {
+        const std::pair<std::string_view, std::string_view> pair(lifted.destination, lifted.liid);
+        statements_.remove_revocation.bind(1, pair.first).bind(2, pair.second).run();
+        if (transaction.connection.changes() > 0) {
+            tell(transaction, audit::Kind::revocation_lifted, pair, changes.who, lifted.why);
+        }
     }
     for (const StoredRevocation& revocation : changes.revoked) {
         revoke(transaction, revocation);

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <utility>
 
+#include "audit_reads.hpp"
 #include "catalogue.hpp"
 #include "database.hpp"
 #include "directory.hpp"
@@ -113,36 +114,65 @@ class SqliteStore final : public Store {
         files_->set_remover({});
     }
 
-    /// Whether the database is older than one that was there, which is said and recorded.
+    /// Whether the database is another state than the last that was there, which is said, recorded, and an alarm.
     void look_for_newer_entries() {
         AuditTable& table = database_.tables().audit;
-        const auto read = HeadFile(directory_.audit_head()).read();
+        const HeadFile file(directory_.audit_head());
+        const auto read = file.read();
         const audit::Head head = table.committed_head();
-        if (!read || (!*read && head.number > 0)) {
-            spdlog::error(
-                "store: state_dir/audit.head, which names the newest audit entry, {}. Whether an older state was put "
-                "in the place of the database, which ends with entry {}, cannot be known: compare that with the last "
-                "export",
-                read ? "is missing" : "cannot be read: " + read.error().message, head.number);
+        if (read && !*read && head.number == 0) {
+            // There from the beginning, so that one that is missing was removed.
+            static_cast<void>(file.write({table.chain(), head}) && directory_.sync());
+            return;
+        }
+        if (!read || !*read) {
+            cannot_tell(read ? "is missing" : "cannot be read: " + read.error().message);
             return;
         }
         const std::optional<audit::ChainHead>& known = *read;
-        const bool same = known && known->chain == table.chain();
-        if (!known || (same && known->head == head)) {
+        const bool same = known->chain == table.chain();
+        if (same && known->head == head) {
             return;
         }
-        if (same && known->head.number < head.number) {
-            spdlog::warn(
-                "store: state_dir/audit.head names audit entry {}, and the database ends with entry {}. After a crash "
-                "or a full disk that is so; after a stop, one of them was put there by somebody",
+        const bool longer = same && known->head.number < head.number;
+        const auto hash = longer ? hash_at(database_.connection(), known->head.number) : std::nullopt;
+        if (longer && !hash) {
+            cannot_tell("names entry " + std::to_string(known->head.number) +
+                        ", which is older than all that are kept");
+            return;
+        }
+        if (hash == known->head.hash) {
+            spdlog::info(
+                "store: state_dir/audit.head names audit entry {}, and the database goes on from there to entry {}, as "
+                "after a crash or a full disk",
                 known->head.number, head.number);
             return;
         }
+        const std::string ends = "ends with audit entry " + std::to_string(head.number) + ", and ";
+        const std::string other = same && known->head.number <= head.number ? "another " : "";
+        const std::string was = other + "entry " + std::to_string(known->head.number) + " of " +
+                                (same ? "it" : "another database") + " was there";
         spdlog::critical(
-            "store: the database ends with audit entry {}, and entry {} of {} was there: an older state was put in its "
-            "place. What was decided in between is not on record, and what was delivered goes out again",
-            head.number, known->head.number, same ? "it" : "another database");
+            "store: the database {}{}: another state was put in its place. What was decided in between is not on "
+            "record, and what was delivered goes out again",
+            ends, was);
+        table.want_alarm("another state of the store was put in its place: it " + ends + was);
         table.want_restored(*known);
+        record_alarm();
+    }
+
+    void cannot_tell(const std::string& what) {
+        AuditTable& table = database_.tables().audit;
+        const std::string said = "state_dir/audit.head, which names the newest audit entry, " + what;
+        spdlog::error(
+            "store: {}. Whether an older state was put in the place of the database, which ends with entry {}, cannot "
+            "be known: compare that with the last export",
+            said, table.committed_head().number);
+        table.want_alarm(said + ": whether an older state of the store was put in its place cannot be known");
+        record_alarm();
+    }
+
+    void record_alarm() {
         try {
             static_cast<void>(database_.begin());
             database_.commit();

@@ -1058,6 +1058,7 @@ void Writer::update_statistics() {
                              statistics_.object_bytes;
     statistics_.max_bytes = max_bytes_;
     statistics_.restore_unrecorded = database_.tables().audit.is_restore_unrecorded();
+    statistics_.restored = database_.tables().audit.alarm();
     statistics_.withholding = database_.tables().items.withholding().size();
 }
 

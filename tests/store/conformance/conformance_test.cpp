@@ -577,8 +577,15 @@ TEST_P(Conformance, ARevocationEndsItsWarrantAndLastsUntilItIsLifted) {
 
     WarrantChanges again;
     again.in_force = {one};
-    again.lifted = {{"lea", "LIID-1"}, {"lea", "nobody"}};
+    again.lifted = {{"lea", "LIID-1", "one.yaml: gone"}, {"lea", "nobody", "?"}};
+    again.who = "bob";
     ASSERT_TRUE(store_->warrant_register().change_warrants(again));
+    std::vector<Record> lifted = store_->operator_view().records(0, 10).value();
+    std::erase_if(lifted, [](const Record& record) { return record.kind != RecordKind::revocation_lifted; });
+    ASSERT_THAT(lifted, SizeIs(1)) << "of one that there was";
+    EXPECT_EQ(lifted[0].who, "bob");
+    EXPECT_EQ(lifted[0].why, "one.yaml: gone");
+    EXPECT_EQ(store_->warrant_register().find_lane(lifted[0].lane)->liid, "LIID-1");
     reopen();
     EXPECT_THAT(store_->warrant_register().revocations().value(), IsEmpty());
     EXPECT_THAT(store_->warrant_register().warrants().value(), SizeIs(2));

@@ -73,6 +73,7 @@ struct FakeDisk {
     std::map<std::pair<std::string, std::string>, StoredRevocation> revocations;
     std::map<std::pair<std::string, std::string>, StoredPendingWarrant> pending_warrants;
     std::map<std::string, StoredPause> pauses;
+    std::string restored;                                               ///< Statistics::restored
     std::map<LaneId, Review> withholding;                               ///< what comes is held, too
     std::map<std::pair<std::string, std::uint64_t>, std::string> kept;  ///< copies, by source and id
     RowId next = 1;

@@ -35,7 +35,10 @@ auto telling(Done done) {
 }  // namespace
 
 FakeStore::FakeStore(const model::Clock& clock, std::shared_ptr<FakeDisk> disk)
-    : clock_(clock), disk_(std::move(disk)), thread_([this] { write(); }) {}
+    : clock_(clock), disk_(std::move(disk)), thread_([this] { write(); }) {
+    const std::lock_guard lock(mutex_);
+    disk_->withholding.clear();
+}
 
 FakeStore::~FakeStore() {
     FakeStore::stop();
@@ -134,6 +137,11 @@ void FakeStore::find_nothing(bool nothing) {
 void FakeStore::retry_next_refusal() {
     const std::lock_guard lock(mutex_);
     retries_next_ = true;
+}
+
+void FakeStore::show_restored(std::string said) {
+    const std::lock_guard lock(mutex_);
+    disk_->restored = std::move(said);
 }
 
 void FakeStore::show_bytes(std::uint64_t waiting, std::uint64_t used) {
@@ -760,8 +768,11 @@ model::Status FakeStore::change_warrants(const WarrantChanges& changes) {
             to.disk.warrants.erase({warrant.destination, warrant.liid});
             tell(RecordKind::warrant_ended, warrant);
         }
-        for (const auto& pair : changes.lifted) {
-            to.disk.revocations.erase(pair);
+        for (const LiftedRevocation& lifted : changes.lifted) {
+            if (to.disk.revocations.erase({lifted.destination, lifted.liid}) > 0) {
+                to.record(RecordKind::revocation_lifted, to.lane(lifted.destination, lifted.liid), std::nullopt,
+                          changes.who, lifted.why);
+            }
         }
         for (const StoredRevocation& revocation : changes.revoked) {
             const std::pair pair(revocation.destination, revocation.liid);
@@ -827,6 +838,18 @@ void FakeStore::resume(std::string destination, std::string who, Done done) {
         [done = std::move(done)](Outcome outcome, std::size_t) { done(outcome); });
 }
 
+model::Status FakeStore::accept_restore(const std::string& who, const std::string& why) {
+    bool any = false;
+    model::Status status = wait_for([&](Changes& changes) {
+        any = !changes.disk.restored.empty();
+        if (any) {
+            changes.disk.restored.clear();
+            changes.record(RecordKind::restore_accepted, 0, std::nullopt, who, why);
+        }
+    });
+    return status && !any ? model::Status(model::Error{"there is nothing to accept"}) : status;
+}
+
 model::Status FakeStore::clock_accepted(const std::string& who, const std::string& why) {
     std::promise<Outcome> told;
     decide(
@@ -880,6 +903,7 @@ Statistics FakeStore::statistics() const {
     statistics.commits = commits_;
     statistics.repeats = repeats_;
     statistics.reused_ids = reused_ids_;
+    statistics.restored = disk_->restored;
     return statistics;
 }
 

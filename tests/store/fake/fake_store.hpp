@@ -162,6 +162,7 @@ class FakeStore final : public Store,
     /// is answered.
     void retry_next_refusal();
     /// What statistics() says of bytes.
+    void show_restored(std::string said);
     void show_bytes(std::uint64_t waiting, std::uint64_t used);
     /// Puts an item, waiting or ended, there as it will be seen. Nobody hears of it. Its row.
     RowId put(const ItemView& view);
@@ -276,6 +277,7 @@ class FakeStore final : public Store,
     void pause(std::string destination, std::string who, Done done) override;
     void resume(std::string destination, std::string who, Done done) override;
     [[nodiscard]] model::Status clock_accepted(const std::string& who, const std::string& why) override;
+    [[nodiscard]] model::Status accept_restore(const std::string& who, const std::string& why) override;
     [[nodiscard]] Statistics statistics() const override;
 
     // -- AuditLog: a chain without checkpoints, linked anew whenever it is asked for
