@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::string_view one_item = "/v1/items/";
 
-constexpr std::array<std::string_view, 4> reads = {"/v1/status", "/v1/warrants", "/v1/items", "/v1/audit"};
+constexpr std::array<std::string_view, 5> reads = {"/v1/status", "/v1/warrants", "/v1/items", "/v1/audit",
+                                                   "/v1/backlog"};
 
 }  // namespace
 
@@ -54,6 +55,7 @@ ControlApi::ControlApi(const Parts& parts, const boost::asio::any_io_executor& w
       warrants_(parts, worker),
       items_(parts.items, worker),
       audit_(parts, worker),
+      backlog_(parts, worker),
       decisions_(parts, worker),
       orders_(parts, worker),
       content_(parts, worker) {}
@@ -99,6 +101,9 @@ boost::asio::awaitable<Answer> ControlApi::read(const http::Exchange& exchange) 
     }
     if (path == "/v1/items") {
         co_return co_await items_.list(exchange.query());
+    }
+    if (path == "/v1/backlog") {
+        co_return co_await backlog_.list(exchange.query());
     }
     if (path == "/v1/audit") {
         co_return co_await audit_.list(exchange.query());

@@ -7,6 +7,7 @@
 
 #include "answer.hpp"
 #include "audit_resource.hpp"
+#include "backlog_resource.hpp"
 #include "content_resource.hpp"
 #include "daemon_orders.hpp"
 #include "item_decisions.hpp"
@@ -40,6 +41,7 @@ class ControlApi final : public http::Handler {
     WarrantResource warrants_;
     ItemResource items_;
     AuditResource audit_;
+    BacklogResource backlog_;
     ItemDecisions decisions_;
     DaemonOrders orders_;
     ContentResource content_;

@@ -73,6 +73,9 @@ class Application final : public admin::Control {
     }
     void accept_clock() override;
     [[nodiscard]] bool has_destination(const std::string& name) const override { return parts_.delivery->knows(name); }
+    void backlog(const delivery::BacklogRequest& request, delivery::BacklogDone done) const override {
+        parts_.delivery->backlog(request, std::move(done));
+    }
     void pause_destination(const std::string& name) override { static_cast<void>(parts_.delivery->pause(name)); }
     void resume_destination(const std::string& name) override { static_cast<void>(parts_.delivery->resume(name)); }
 

@@ -220,6 +220,7 @@ int walk_audit(const Options& options, const std::string& filter,
         }
         const auto answer = connection.get(target);
         if (!answer.ok()) {
+            progress.reset();
             return complain(answer);
         }
         const std::string_view body = answer.body;
@@ -227,6 +228,7 @@ int walk_audit(const Options& options, const std::string& filter,
         const auto last = end == std::string_view::npos ? 0 : end + 1;
         auto told = next_of(body.substr(last));
         if (!told || (*told == next && !next.empty()) || !page(body.substr(0, last))) {
+            progress.reset();
             return complain("the daemon's answer makes no sense");
         }
         count += static_cast<std::uint64_t>(std::ranges::count(body.substr(0, last), '\n'));

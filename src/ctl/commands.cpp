@@ -147,7 +147,7 @@ void print_report(dom::element report, std::ostream& out, std::ostream& problems
 }
 
 int complain(std::string_view sentence) {
-    std::cerr << "lihandoverctl: " << printable(sentence) << '\n';
+    std::cerr << "lihandoverctl: " << printable(sentence, Output::problems) << '\n';
     return status_failed;
 }
 
@@ -171,7 +171,7 @@ int complain(const Answer& answer) {
         return answer.status == 0 ? status_unreachable : status_failed;
     }
     for (const auto item : elements_of(body, "items")) {
-        std::cerr << "  " << printable(text_of(item, "id")) << ": " << printable(text_of(item, "state")) << '\n';
+        std::cerr << "  " << printable(text_of(item, "id") + ": " + text_of(item, "state"), Output::problems) << '\n';
     }
     return status_failed;
 }

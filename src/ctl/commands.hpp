@@ -41,6 +41,8 @@ struct Options {
     std::string head;                    ///< of another daemon's chain, in words
     bool no_wait = false;                ///< of rekey
     std::string form;                    ///< of content, document or text
+    std::string by = "items";            ///< what `top` sorts by
+    bool once = false;                   ///< `top` looks once
     bool watch = false;                  ///< look again and again
     double interval = 2;                 ///< seconds between looks
     std::optional<std::uint64_t> times;  ///< so many looks; nullopt: until somebody ends it
@@ -97,6 +99,10 @@ inline constexpr std::chrono::seconds decision_timeout{120};  ///< a decision wa
 // status.cpp
 
 [[nodiscard]] int show_status(const Options& options);
+
+// top.cpp
+
+[[nodiscard]] int top(Options options);
 
 // audit_commands.cpp
 

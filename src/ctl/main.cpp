@@ -17,11 +17,8 @@ namespace {
 
 using lihandover::ctl::Options;
 
-/// Of a command that can be looked at again and again.
-void declare_looks(CLI::App& command, Options& options) {
-    auto* const watch =
-        command.add_flag("--watch", options.watch, "look again and again, until it is ended; q ends it");
-    command.add_option("--interval", options.interval, "seconds between two looks")
+CLI::Option* declare_interval(CLI::App& command, Options& options) {
+    return command.add_option("--interval", options.interval, "seconds between two looks")
         ->check(CLI::Range(0.1, 86400.0))
         // Of what is no number, Range says that it is within.
         ->each([](const std::string& text) {
@@ -29,12 +26,36 @@ void declare_looks(CLI::App& command, Options& options) {
                 throw CLI::ValidationError("--interval", text + " is no number of seconds");
             }
         })
-        ->needs(watch)
         ->capture_default_str();
+}
+
+/// Of a command that can look again and again.
+void declare_looks(CLI::App& command, Options& options) {
+    auto* const watch =
+        command.add_flag("--watch", options.watch, "look again and again, until it is ended; q ends it");
+    declare_interval(command, options)->needs(watch);
     command.add_option("--times", options.times, "end after so many looks")->check(CLI::PositiveNumber)->needs(watch);
     command.footer(
         "On a terminal, --watch draws in place; in a pipe it prints one block for each look, with --json one document "
         "per line. While the daemon does not answer, it says so and goes on.");
+}
+
+void declare_top(CLI::App& app, Options& options, std::function<int()>& command) {
+    namespace ctl = lihandover::ctl;
+    constexpr std::uint64_t most = 1000;
+    auto* const top = app.add_subcommand("top", "the destinations and LIIDs with the most queued, drawn anew until q");
+    top->add_option("--by", options.by, "what comes first: most items, or the oldest")
+        ->check(CLI::IsMember({"items", "age"}))
+        ->capture_default_str();
+    top->add_option("--limit", options.limit, "at most so many LIIDs; 20 if absent")
+        ->check(CLI::Range(std::uint64_t{1}, most));
+    auto* const once = top->add_flag("--once", options.once, "look once");
+    declare_interval(*top, options);
+    top->add_option("--times", options.times, "end after so many looks")->check(CLI::PositiveNumber)->excludes(once);
+    top->footer(
+        "CHANGE is how many more, or fewer, are queued each second since the last look. What is set aside, refused or "
+        "held is counted for destinations only; `items` lists it. In a pipe there is one block for each look.");
+    top->callback([&] { command = [&] { return ctl::top(options); }; });
 }
 
 void declare_record(CLI::App& app, Options& options, std::function<int()>& command) {
@@ -171,6 +192,7 @@ void declare(CLI::App& app, Options& options, std::function<int()>& command) {
     declare_looks(*status, options);
     status->callback([&] { command = [&] { return ctl::show_status(options); }; });
 
+    declare_top(app, options, command);
     declare_items(app, options, command);
 
     for (const auto& [name, help] : {std::pair("pause", "stop delivery to a destination on purpose"),

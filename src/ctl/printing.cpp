@@ -20,11 +20,11 @@ constexpr unsigned most_marks = 4;
 constexpr std::size_t shortest_cut = 12;
 constexpr std::size_t gap = 2;
 
-bool is_dangerous(char32_t value) {
+bool is_dangerous(char32_t value, Output output) {
     const auto within = [value](char32_t first, char32_t last) { return value >= first && value <= last; };
     return value < 0x20 || within(0x7F, 0x9F) || value == 0xAD || value == 0x061C || value == 0x180E ||
            within(0x200B, 0x200F) || within(0x2028, 0x202E) || within(0x2060, 0x206F) || value == 0xFEFF ||
-           within(0xFFF9, 0xFFFB) || within(0xE0000, 0xE0FFF) || (value >= 0x80 && only_ascii());
+           within(0xFFF9, 0xFFFB) || within(0xE0000, 0xE0FFF) || (value >= 0x80 && only_ascii(output));
 }
 
 std::string escaped(const char* format, unsigned value) {
@@ -69,7 +69,7 @@ base::Character next_of(std::string_view text) {
 }
 
 const char* ellipsis() {
-    return only_ascii() ? "~" : "…";
+    return only_ascii(Output::results) ? "~" : "…";
 }
 
 /// The bytes of `text`, which begins with ESC, that switch a look.
@@ -111,7 +111,7 @@ bool is_nothing(const std::string& cell) {
 
 }  // namespace
 
-std::string printable(std::string_view text) {
+std::string printable(std::string_view text, Output output) {
     std::string out;
     unsigned marks = 0;
     while (!text.empty()) {
@@ -119,7 +119,7 @@ std::string printable(std::string_view text) {
         marks = size != 0 && width_of(value) == 0 ? marks + 1 : 0;
         if (size == 0) {
             out += escaped("\\x%02x", static_cast<unsigned char>(text.front()));
-        } else if (is_dangerous(value) || marks > most_marks) {
+        } else if (is_dangerous(value, output) || marks > most_marks) {
             out += escaped(value);
         } else {
             out += text.substr(0, size);
@@ -136,7 +136,7 @@ std::string printable_json(std::string_view json) {
         const auto [value, size] = base::first_character(json);
         if (size == 0) {
             out += json_escaped(base::replacement_character);
-        } else if (value >= 0x7F && is_dangerous(value)) {
+        } else if (value >= 0x7F && is_dangerous(value, Output::results)) {
             out += json_escaped(value);
         } else {
             out += json.substr(0, size);

@@ -14,7 +14,7 @@ namespace lihandover::ctl {
 /// Text made safe for a terminal: control characters (also those above U+0080), line ends, marks that change the
 /// writing direction, what cannot be seen, heaps of combining marks, and bytes that are not UTF-8 become `\x1b`,
 /// `\u202e`, `\U000e0041`. On a terminal that knows no UTF-8, so does everything beyond ASCII.
-[[nodiscard]] std::string printable(std::string_view text);
+[[nodiscard]] std::string printable(std::string_view text, Output output = Output::results);
 
 /// The same for a JSON document: such characters inside strings become `\u009b`. It stays the same document.
 [[nodiscard]] std::string printable_json(std::string_view json);

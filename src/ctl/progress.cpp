@@ -62,7 +62,7 @@ void Progress::run(const std::stop_token& stop) {
         const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - begun);
         const std::string line =
             what_ + " … " + (how_far_.empty() ? "" : how_far_ + ", ") + std::to_string(seconds.count()) + " s";
-        std::cerr << '\r' << shortened(printable(line), error_width()) << "\x1b[K" << std::flush;
+        std::cerr << '\r' << shortened(printable(line, Output::problems), error_width()) << "\x1b[K" << std::flush;
         drawn = true;
     }
     if (drawn) {

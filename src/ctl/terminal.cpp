@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <charconv>
 #include <clocale>
 #include <cstdlib>
@@ -18,7 +19,8 @@ constexpr std::size_t usual_width = 80;
 constexpr std::size_t usual_height = 24;
 constexpr std::size_t most = 10'000;
 
-bool ascii_terminal = false;
+// By Output.
+std::array<bool, 2> ascii_terminals{};
 
 std::string_view environment(const char* name) {
     const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets any
@@ -60,11 +62,11 @@ Terminal output_terminal() {
 void take_locale() {
     (void)std::setlocale(LC_CTYPE, "");  // NOLINT(concurrency-mt-unsafe): before any thread
     const bool utf8 = std::string_view(::nl_langinfo(CODESET)) == "UTF-8";  // NOLINT(concurrency-mt-unsafe)
-    ascii_terminal = !utf8 && (::isatty(STDOUT_FILENO) != 0 || ::isatty(STDERR_FILENO) != 0);
+    ascii_terminals = {!utf8 && ::isatty(STDOUT_FILENO) != 0, !utf8 && ::isatty(STDERR_FILENO) != 0};
 }
 
-bool only_ascii() {
-    return ascii_terminal;
+bool only_ascii(Output output) {
+    return ascii_terminals.at(static_cast<std::size_t>(output));
 }
 
 const char* look_begin(Look look) {

@@ -24,9 +24,10 @@ struct Terminal {
 /// Takes the locale from the environment. To be called once, before anything is printed.
 void take_locale();
 
-/// Whether anything beyond ASCII has to be written as an escape: standard output or standard error is a terminal, and
-/// its locale is not one of UTF-8. To such a terminal a byte of a harmless letter may be the beginning of a command.
-[[nodiscard]] bool only_ascii();
+/// Whether anything beyond ASCII has to be written as an escape: the output is a terminal, and its locale is not one of
+/// UTF-8. To such a terminal a byte of a harmless letter may be the beginning of a command.
+enum class Output : std::uint8_t { results, problems };
+[[nodiscard]] bool only_ascii(Output output);
 
 /// How loud something is on a terminal with colours.
 enum class Look : std::uint8_t { plain, faint, heading, good, warning, alarm };

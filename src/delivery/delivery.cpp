@@ -63,6 +63,10 @@ std::vector<DestinationStatus> Delivery::status() const {
     return dispatcher_->status();
 }
 
+void Delivery::backlog(const BacklogRequest& request, BacklogDone done) const {
+    dispatcher_->post_backlog(request, std::move(done));
+}
+
 void Delivery::on_stored(std::span<store::StoredItem> items) noexcept {
     dispatcher_->outbox_events().stored(items);
 }

@@ -107,6 +107,13 @@ class DestinationQueue {
     void for_each_ready(Visit visit) const {
         scheduler_.for_each_ready(visit);
     }
+    /// Calls `visit(const Lane&)` for every lane, those without items included.
+    template <typename Visit>
+    void for_each_lane(Visit visit) const {
+        for (const auto& [id, lane] : lanes_) {
+            visit(lane);
+        }
+    }
     [[nodiscard]] const ConnectionLimit& connection_limit() const { return connections_; }
 
     // -- Who is next

@@ -56,6 +56,7 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
     ~DestinationSender() override;
 
     [[nodiscard]] const std::string& name() const { return name_; }
+    [[nodiscard]] const DestinationQueue& queue() const { return queue_; }
     [[nodiscard]] std::shared_ptr<const StatusBoard> board() const { return board_; }
 
     /// The settings from now on. Without any (items wait for a destination that is not configured) nothing is sent.

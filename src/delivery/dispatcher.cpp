@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "backlog_ranking.hpp"
 #include "connector_settings.hpp"
 
 namespace lihandover::delivery {
@@ -222,6 +223,26 @@ std::vector<DestinationStatus> Dispatcher::status() const {
         }
     }
     return all;
+}
+
+void Dispatcher::post_backlog(const BacklogRequest& request, BacklogDone done) {
+    asio::post(executor_,
+               [self = shared_from_this(), request, told = std::move(done)] { told(self->backlog(request)); });
+}
+
+Backlog Dispatcher::backlog(const BacklogRequest& request) const {
+    BacklogRanking ranking(request);
+    for (const auto& [name, one] : senders_) {
+        one->queue().for_each_lane([&ranking](const Lane& lane) { ranking.add(lane); });
+    }
+    Backlog told;
+    told.lanes_waiting = ranking.lanes_waiting();
+    for (const BacklogRanking::Entry& entry : ranking.take()) {
+        const auto details =
+            entry.lane->details() != nullptr ? entry.lane->details() : parts_.lanes.find_lane(entry.lane->id());
+        told.lanes.push_back(backlog_of(*entry.lane, details.get()));
+    }
+    return told;
 }
 
 // -- Start and stop ---------------------------------------------------------------------------------------------------

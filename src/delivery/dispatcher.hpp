@@ -53,6 +53,8 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
     [[nodiscard]] bool post(std::string_view destination, Wish wish);
     [[nodiscard]] bool knows(std::string_view destination) const;
     [[nodiscard]] std::vector<DestinationStatus> status() const;
+    /// As Delivery::backlog.
+    void post_backlog(const BacklogRequest& request, BacklogDone done);
 
   private:
     Dispatcher(const boost::asio::any_io_executor& executor, const Parts& parts);
@@ -69,6 +71,7 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
     };
     [[nodiscard]] Place place_of(store::LaneId id);
     [[nodiscard]] DestinationSender& sender(const std::string& name);
+    [[nodiscard]] Backlog backlog(const BacklogRequest& request) const;
     /// Ends senders that are no longer configured and empty, once all that was made of items is on disk.
     void sweep();
     void forget(const std::string& name);

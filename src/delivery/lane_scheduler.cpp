@@ -37,6 +37,10 @@ LaneScheduler::~LaneScheduler() {
 
 void LaneScheduler::move(Lane& lane, State to) {
     LIHANDOVER_INVARIANT(lane.state_ != to && is_move(lane.state_, to), "a lane moves as its states allow");
+    if (lane.state_ == State::busy) {  // what was taken is back by now, or done with
+        lane.away_ = 0;
+        lane.away_emergencies_ = 0;
+    }
     lane.state_ = to;
 }
 
@@ -108,6 +112,11 @@ Waiting LaneScheduler::pop(Lane& lane, store::RowId row) {
     LIHANDOVER_INVARIANT(waiting_ > 0, "waiting items are counted");
     --waiting_;
     lane.emergencies_ -= item.emergency() ? 1 : 0;
+    if (lane.away_ == 0 || item.row() < lane.first_away_.row()) {
+        lane.first_away_ = item;
+    }
+    ++lane.away_;
+    lane.away_emergencies_ += item.emergency() ? 1 : 0;
     return item;
 }
 

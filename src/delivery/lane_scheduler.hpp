@@ -41,6 +41,14 @@ class Lane : public ReadyHook {
     [[nodiscard]] State state() const { return state_; }
     [[nodiscard]] const RowQueue& rows() const { return rows_; }
     [[nodiscard]] bool empty() const { return rows_.empty(); }
+    /// Items that wait here, and those that were taken for the message that is on its way.
+    [[nodiscard]] std::uint64_t backlog() const { return rows_.size() + away_; }
+    [[nodiscard]] std::uint64_t emergencies() const { return std::uint64_t{emergencies_} + away_emergencies_; }
+    /// The first of the backlog, which is not empty.
+    [[nodiscard]] Waiting oldest() const {
+        const bool away = away_ > 0 && (rows_.empty() || first_away_.row() < rows_.front().row());
+        return away ? first_away_ : rows_.front();
+    }
     /// Of a resting lane.
     [[nodiscard]] model::Clock::SteadyTime due() const { return due_; }
     /// Waits to be tried on a connection that has just worked.
@@ -71,6 +79,9 @@ class Lane : public ReadyHook {
     RowQueue rows_;
     model::Clock::SteadyTime due_;
     std::shared_ptr<const store::Lane> details_;
+    Waiting first_away_;      ///< of those that were taken
+    std::uint32_t away_ = 0;  ///< how many were taken
+    std::uint32_t away_emergencies_ = 0;
     std::uint32_t emergencies_ = 0;  ///< of the waiting rows
     std::uint32_t alone_ = 0;
     std::uint32_t blamed_ = 0;

@@ -196,6 +196,39 @@ TEST_F(ControlApiTest, LooksAtABoundedNumberOfItemsForOnePage) {
     EXPECT_TRUE(second.is_null("/next"));
 }
 
+TEST_F(ControlApiTest, TellsTheLargestBacklogs) {
+    const auto item = store_.add(ItemState::queued, "lea-one", "LIID-1");
+    control_.waiting.lanes = {{"lea-one", "LIID-1", 7, 2, delivery::LaneState::resting, item.place()},
+                              {"lea-two", "LIID-2", 5, 0, delivery::LaneState::in_flight, {true, item.row + 1}}};
+    control_.waiting.lanes_waiting = 100'000;
+    start();
+    const auto answer = get("/v1/backlog?by=age&limit=2");
+    ASSERT_EQ(answer.status, 200U) << answer.body;
+    const Json json(answer.body);
+    EXPECT_EQ(json.text("/by"), "age");
+    EXPECT_EQ(json.number("/liids_waiting"), 100'000);
+    ASSERT_EQ(json.size("/liids"), 2U);
+    EXPECT_EQ(json.text("/liids/0/destination"), "lea-one");
+    EXPECT_EQ(json.text("/liids/0/liid"), "LIID-1");
+    EXPECT_EQ(json.number("/liids/0/queued"), 7);
+    EXPECT_EQ(json.number("/liids/0/emergencies"), 2);
+    EXPECT_EQ(json.text("/liids/0/state"), "resting");
+    EXPECT_EQ(json.text("/liids/0/oldest_received"), model::to_microsecond_date_time(item.received_at));
+    EXPECT_EQ(json.text("/liids/1/state"), "in_flight");
+    EXPECT_TRUE(json.is_null("/liids/1/oldest_received")) << "it has gone meanwhile";
+    ASSERT_EQ(control_.backlog_asked.size(), 1U);
+    EXPECT_EQ(control_.backlog_asked[0].order, delivery::BacklogOrder::age);
+    EXPECT_EQ(control_.backlog_asked[0].limit, 2U);
+    EXPECT_EQ(get("/v1/backlog").status, 200U);
+    EXPECT_EQ(control_.backlog_asked[1].order, delivery::BacklogOrder::items);
+    for (const auto* query : {"by=bytes", "limit=0", "limit=1001", "limit=x", "after=1", "by"}) {
+        EXPECT_EQ(get("/v1/backlog?" + std::string(query)).status, 400U) << query;
+    }
+    EXPECT_EQ(control_.backlog_asked.size(), 2U);
+    store_.fail_reads();
+    EXPECT_EQ(get("/v1/backlog").status, 200U) << "what cannot be read stays unknown";
+}
+
 TEST_F(ControlApiTest, ShowsOneItem) {
     const auto item = store_.add(ItemState::rejected, "lea-one", "LIID-1", [](store::ItemView& rejected) {
         rejected.who = "anna";

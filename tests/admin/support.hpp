@@ -100,6 +100,12 @@ class FakeControl final : public Control {
     /// Whether an operator paused the one destination there is.
     std::atomic<bool> held = false;
     [[nodiscard]] bool has_destination(const std::string& name) const override { return name == "lea-one"; }
+    delivery::Backlog waiting;
+    mutable std::vector<delivery::BacklogRequest> backlog_asked;
+    void backlog(const delivery::BacklogRequest& request, delivery::BacklogDone done) const override {
+        backlog_asked.push_back(request);
+        done(waiting);
+    }
     void pause_destination(const std::string& /*name*/) override { held = true; }
     void resume_destination(const std::string& /*name*/) override { held = false; }
     void reload(ReloadRequest request, std::function<void(ReloadReport)> done) override {

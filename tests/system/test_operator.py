@@ -116,13 +116,13 @@ class Operator(SystemTest):
         export = os.path.join(self.directory, "export.jsonl")
         with open(export, "w", encoding="utf-8") as file:
             file.write(self.daemon.ctl("audit", "export"))
-        objects = (("status",), ("status", "--watch", "--times", "1"), ("show", one), ("reject", one, "--reason", "x"),
+        objects = (("top", "--once"), ("status",), ("status", "--watch", "--times", "1"), ("show", one), ("reject", one, "--reason", "x"),
                    ("retry", "--destination", "lea-one"), ("pause", "lea-one"), ("resume", "lea-one"), ("clock", "accept"),
                    ("audit", "verify", export), ("audit", "record-head", export), ("reload",), ("audit", "export"),
                    ("revoke", "LIID-1", "--destination", "lea-one", "--reason", "x"))
         arrays = (("items",), ("warrants",), ("warrants", "--waiting"), ("report",))
         # What these print is looked at where there is something that they can do.
-        elsewhere = {"show --content", "approve", "rekey", "approve-warrant", "refuse-warrant"}
+        elsewhere = {"show --content", "approve", "rekey", "restore accept", "approve-warrant", "refuse-warrant"}
         for arguments in objects + arrays:
             out = self.daemon.ctl(*arguments, "--json")
             for document in out.splitlines() if arguments in objects else [out]:

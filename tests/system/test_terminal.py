@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from harness import LIHANDOVERCTL, PATIENCE, Daemon, SystemTest, wait_until
+from harness import LIHANDOVERCTL, PATIENCE, Daemon, SystemTest, message, wait_until
 from programs.terminal import Run
 
 # What an LEA, or whoever named something, might send to steer the terminal of an operator.
@@ -229,6 +229,77 @@ class Watch(TerminalTest):
             self.assertEqual(64, done.returncode, arguments)
 
 
+class Top(TerminalTest):
+    def setUp(self):
+        super().setUp()
+        self.fake.answers["/v1/status"] = (200, status_of(now="2026-03-01T00:10:00.000000Z"))
+        self.backlog({"LIID-1": 7, "LIID-2": 5})
+
+    def backlog(self, queued, **more):
+        liids = [{"destination": "lea-one", "liid": liid, "queued": count, "emergencies": 0, "state": "ready",
+                  "oldest_received": "2026-03-01T00:00:00.000000Z", **more} for liid, count in queued.items()]
+        self.fake.answers["/v1/backlog"] = (200, {"now": "2026-03-01T00:10:00.000000Z", "by": "items", "liids_waiting": 9,
+                                                  "liids": liids})
+
+    def test_it_draws_in_place_and_tells_how_fast_it_changes(self):
+        run = self.run_on_terminal("top", "--interval", "0.1", columns=120)
+        run.wait_for_text("LIID-2")
+        lines = run.screen.text().splitlines()
+        row = next(line for line in lines if line.startswith("LIID-1"))
+        self.assertIn("10 min", row)
+        self.assertNotIn("/s", run.screen.text(), "there is nothing to compare with yet")
+        self.assertIn("(of 9 LIIDs)", run.screen.text())
+        self.backlog({"LIID-1": 100007, "LIID-2": 5})
+        run.wait_for(lambda: any(line.startswith("LIID-1") and "+" in line and "/s" in line
+                                 for line in run.screen.text().splitlines()), "it grows")
+        self.backlog({})
+        self.fake.answers["/v1/backlog"][1]["liids_waiting"] = 0
+        run.wait_for_text("nothing is queued")
+        run.type("q")
+        self.assertEqual(0, run.wait())
+        self.assertFalse(run.screen.overflowed)
+
+    def test_once_in_a_pipe(self):
+        done = self.run_in_pipe("top", "--once", "--by", "age", "--limit", "5")
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertIn("/v1/backlog?by=age&limit=5", self.fake.asked)
+        self.assertEqual(["LIID-1", "LIID-2"], [line.split()[0] for line in done.stdout.splitlines() if line.startswith("LIID-")])
+        self.assertNotIn("\x1b", done.stdout)
+        document = json.loads(self.run_in_pipe("top", "--once", "--json").stdout)
+        self.assertEqual(["lea-one"], [each["name"] for each in document["destinations"]])
+        self.assertEqual([7, 5], [each["queued"] for each in document["liids"]])
+
+    def test_destinations_are_sorted(self):
+        one, two, three = (status_of(destination={"name": name, "queued": queued, "oldest_queued": oldest})["destinations"][0]
+                           for name, queued, oldest in (("few", 1, "2026-03-01T00:00:00.000000Z"), ("none", 0, None),
+                                                        ("many", 9, "2026-03-01T00:05:00.000000Z")))
+        self.fake.answers["/v1/status"] = (200, status_of(destinations=[one, two, three], now="2026-03-01T00:10:00.000000Z"))
+        for by, order in (("items", ["many", "few", "none"]), ("age", ["few", "many", "none"])):
+            done = self.run_in_pipe("top", "--once", "--by", by)
+            self.assertEqual(order, [line.split()[0] for line in done.stdout.splitlines()[1:4]])
+
+    def test_emergencies_stand_out(self):
+        self.backlog({"LIID-1": 7}, emergencies=1)
+        run = self.run_on_terminal("top", "--once", columns=120)
+        self.assertEqual(0, run.wait())
+        self.assertIn(b"\x1b[1;31mLIID-1", run.raw)
+
+    def test_clocks_that_jump_and_huge_numbers(self):
+        for now in ("1970-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z", "yesterday", HOSTILE):
+            self.fake.answers["/v1/status"] = (200, status_of(now=now, destination={"queued": 2 ** 64 - 1, "name": HOSTILE}))
+            self.backlog({HOSTILE: 2 ** 64 - 1, "": 0}, state=HOSTILE, destination=HOSTILE, oldest_received=HOSTILE)
+            for columns in (1, 20, 80, 500):
+                run = self.run_on_terminal("top", "--interval", "0.1", "--times", "2", columns=columns)
+                self.assertEqual(0, run.wait(), (now, columns))
+                self.assertFalse(run.screen.overflowed, columns)
+
+    def test_an_older_daemon(self):
+        del self.fake.answers["/v1/backlog"]
+        done = self.run_in_pipe("top", "--once")
+        self.assertEqual(1, done.returncode)
+        self.assertIn("no such resource", done.stderr)
+
+
 class Tables(TerminalTest):
     def test_they_fit(self):
         self.items()
@@ -278,6 +349,16 @@ class Tables(TerminalTest):
         self.assertEqual(0, run.wait())
         self.assertTrue(run.raw.isascii())
         self.assertIn(b"Ma\\u011b\\u5b57", run.raw)
+        # What goes elsewhere is read elsewhere, although problems would go to this terminal.
+        out = os.path.join(self.directory, "out")
+        run = Run(["/bin/sh", "-c", f'"$0" --socket "$1" items > "$2"; "$0" --socket "$1" items > /dev/full; "$0" --socket "$1" '
+                   'show Ma\u011b', LIHANDOVERCTL, self.fake.path, out], environment={"LC_ALL": "C"})
+        self.addCleanup(run.close)
+        self.assertEqual(1, run.wait())
+        with open(out, encoding="utf-8") as file:
+            self.assertIn("Ma\u011b字", file.read())
+        self.assertIn(b"cannot be written", run.raw)
+        self.assertIn(b"Ma\\u011b is no ObjectIdentifier", run.raw)
         run = self.run_on_terminal("items", "--json", environment={"LC_ALL": "C"})
         run.screen.feed = lambda data: None
         self.assertEqual(0, run.wait())
@@ -396,6 +477,26 @@ class Errors(TerminalTest):
 
 
 class RealDaemon(SystemTest):
+    def test_the_backlog_of_a_daemon(self):
+        daemon = Daemon(self)
+        daemon.destination("lea-one", 1)
+        daemon.destination("lea-two", 1)
+        daemon.warrant("LIID-1", "lea-one", ("user_id", "u-1"))
+        daemon.warrant("LIID-2", "lea-two", ("user_id", "u-2"), priority="emergency")
+        daemon.start()
+        daemon.accept(message("u-2"))
+        daemon.accept(*(message("u-1") for _ in range(5)))
+        # Whatever is tried at the moment counts as well.
+        told = wait_until(lambda: (found := daemon.ctl_json("top", "--once"))["liids_waiting"] == 2 and found, "both are told")
+        self.assertEqual([("lea-one", "LIID-1", 5, 0), ("lea-two", "LIID-2", 1, 1)],
+                         [(each["destination"], each["liid"], each["queued"], each["emergencies"]) for each in told["liids"]])
+        self.assertTrue(all(each["oldest_received"] for each in told["liids"]))
+        by_age = daemon.ctl_json("top", "--once", "--by", "age", "--limit", "1")
+        self.assertEqual(["LIID-2"], [each["liid"] for each in by_age["liids"]])
+        self.assertEqual(2, by_age["liids_waiting"])
+        for _ in range(20):
+            self.assertEqual([5, 1], [each["queued"] for each in daemon.ctl_json("top", "--once")["liids"]])
+
     def test_a_watch_lives_through_a_restart(self):
         daemon = Daemon(self)
         daemon.destination("lea-one", 1)

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "lihandover/delivery/backlog.hpp"
 #include "lihandover/delivery/status.hpp"
 #include "lihandover/metrics/metrics.hpp"
 #include "lihandover/model/time.hpp"
@@ -150,6 +151,8 @@ class Control {
     /// An operator confirms that the wall clock is right (promise 13).
     virtual void accept_clock() = 0;
     [[nodiscard]] virtual bool has_destination(const std::string& name) const = 0;
+    /// The LIIDs with the largest backlog. `done` is called once, on any thread.
+    virtual void backlog(const delivery::BacklogRequest& request, delivery::BacklogDone done) const = 0;
     /// Stops delivery to a destination on purpose, until resume_destination(). Admin has it stored first, so that it
     /// lasts across restarts.
     virtual void pause_destination(const std::string& name) = 0;

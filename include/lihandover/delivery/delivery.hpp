@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "lihandover/config/configuration.hpp"
+#include "lihandover/delivery/backlog.hpp"
 #include "lihandover/delivery/status.hpp"
 #include "lihandover/handover/validator.hpp"
 #include "lihandover/metrics/metrics.hpp"
@@ -118,6 +119,10 @@ class Delivery final : public store::OutboxListener, public store::ObjectListene
 
     /// In order of names. Thread-safe.
     [[nodiscard]] std::vector<DestinationStatus> status() const;
+
+    /// The LIIDs with the largest backlog. Looks at every lane, which takes the delivery thread some milliseconds for a
+    /// hundred thousand of them; at none of their items. `done` is called on that thread, once. Thread-safe.
+    void backlog(const BacklogRequest& request, BacklogDone done) const;
 
     // store::OutboxListener: called by the store's writer, hands over to the thread in bursts.
     void on_stored(std::span<store::StoredItem> items) noexcept override;
