@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "console/console.hpp"
 #include "control_api.hpp"
 #include "health_endpoint.hpp"
 #include "words.hpp"
@@ -38,7 +39,11 @@ class Admin::Impl {
           worker_(boost::asio::make_strand(parts.workers)),
           health_endpoint_(
               parts.metrics, worker_, [this] { return readiness(); }, [this] { prepare_scrape(); }),
-          control_api_(parts, worker_, [this] { return readiness(); }) {
+          control_api_(parts, worker_, [this] { return readiness(); }),
+          console_(
+              parts, worker_, [this] { return readiness(); },
+              [this](const std::string& host) { return console_tls_ && console_tls_->names(host); }),
+          console_tls_(parts.console_tls) {
         scraped_ = parts_.metrics.add_scraped([this](metrics::Scrape& scrape) { feed(scrape); });
     }
     ~Impl() { let_metrics_go(); }
@@ -64,6 +69,17 @@ class Admin::Impl {
         if (!control_server) {
             return model::prefixed("admin.control_socket: ", control_server.error());
         }
+        if (const auto& page = options.console) {
+            http::ServerOptions console;
+            console.listen = page->listen.to_string();
+            console.tls = console_tls_;
+            console.limits = small_limits();
+            auto console_server = http::Server::listen(executor, std::move(console), console_);
+            if (!console_server) {
+                return model::prefixed("admin.console.listen: ", console_server.error());
+            }
+            console_server_ = std::move(*console_server);
+        }
         health_server_ = std::move(*health_server);
         control_server_ = std::move(*control_server);
         return {};
@@ -72,6 +88,16 @@ class Admin::Impl {
     void start() {
         health_server_->start();
         control_server_->start();
+        if (console_server_) {
+            console_server_->start();
+        }
+    }
+
+    void set_console_tls(std::shared_ptr<const tls::ServerContext> context) {
+        if (console_server_ && context) {
+            console_tls_ = context;
+            console_server_->set_tls(std::move(context));
+        }
     }
 
     [[nodiscard]] Readiness readiness() const {
@@ -94,6 +120,7 @@ class Admin::Impl {
 
     [[nodiscard]] http::Server& health_server() { return *health_server_; }
     [[nodiscard]] http::Server& control_server() { return *control_server_; }
+    [[nodiscard]] http::Server* console_server() { return console_server_.get(); }
 
   private:
     /// On the server's thread: Control may be asked only there.
@@ -196,10 +223,13 @@ class Admin::Impl {
 
     HealthEndpoint health_endpoint_;
     ControlApi control_api_;
+    Console console_;
+    std::shared_ptr<const tls::ServerContext> console_tls_;
     std::optional<std::uint64_t> scraped_;
-    // Last: their connections use the two interfaces.
+    // Last: their connections use the interfaces.
     std::unique_ptr<http::Server> health_server_;
     std::unique_ptr<http::Server> control_server_;
+    std::unique_ptr<http::Server> console_server_;  ///< null: the configuration has none
 };
 
 model::Result<std::unique_ptr<Admin>> Admin::listen(const boost::asio::any_io_executor& executor,
@@ -219,6 +249,9 @@ void Admin::start() {
 }
 
 boost::asio::awaitable<void> Admin::stop(std::chrono::milliseconds grace) {
+    if (http::Server* const console = impl_->console_server()) {
+        co_await console->stop(grace);
+    }
     co_await impl_->control_server().stop(grace);
     co_await impl_->health_server().stop(grace);
     impl_->let_metrics_go();
@@ -234,6 +267,15 @@ std::uint16_t Admin::metrics_port() const {
 
 const std::string& Admin::control_address() const {
     return impl_->control_server().address();
+}
+
+std::string Admin::console_address() const {
+    http::Server* const console = impl_->console_server();
+    return console != nullptr ? console->address() : std::string();
+}
+
+void Admin::set_console_tls(std::shared_ptr<const tls::ServerContext> context) {
+    impl_->set_console_tls(std::move(context));
 }
 
 Readiness Admin::readiness() const {

@@ -2,14 +2,13 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstring>
-#include <vector>
 
-#include "content_text.hpp"
 #include "lihandover/base/background.hpp"
 #include "lihandover/handover/writer.hpp"
 #include "lihandover/hi1/writer.hpp"
-#include "lihandover/store/objects.hpp"
+#include "order.hpp"
 
 namespace lihandover::admin {
 
@@ -48,6 +47,15 @@ std::string refusal_for(const http::Peer& peer, const std::string& reviewers) {
         return "only members of " + reviewers + " may look at content (admin.reviewers)";
     }
     return {};
+}
+
+Viewer viewer_of(const http::Peer& peer, const Order& order, const std::string& reviewers) {
+    Viewer viewer{refusal_for(peer, reviewers), name_of_peer(peer, order.operator_name)};
+    if (!viewer.refusal.empty()) {
+        spdlog::warn("control: content was refused to a user who may not look at it uid={}",
+                     peer.process ? std::to_string(peer.process->uid) : "unknown");
+    }
+    return viewer;
 }
 
 /// As the document has them. An expiry is set at the first attempt: here it is the one that an attempt now would set.
@@ -91,87 +99,161 @@ boost::asio::awaitable<Answer> ContentResource::show(http::Exchange& exchange) c
     if (const std::string_view fault = fault_of(order); !fault.empty()) {
         co_return refuse(400, fault);
     }
-    auto look = [this, &order, &peer = exchange.peer(), reviewers = parts_.control.reviewers()] {
-        return prepare(order, peer, reviewers);
+    auto viewer = [&peer = exchange.peer(), &order, reviewers = parts_.control.reviewers()] {
+        return viewer_of(peer, order, reviewers);
     };
-    Prepared prepared = co_await base::run_on(worker_, std::move(look));
-    if (prepared.answer.status != 200) {
-        co_return std::move(prepared.answer);
+    const bool text = order.form == "text";
+    Look look = co_await this->look(order.ids.front(), text ? Form::fields : Form::document, std::move(viewer));
+    if (look.status != 200) {
+        co_return refuse(look.status, look.sentence);
     }
-    auto record = [this, &order, &prepared](store::DoneCount done) {
-        parts_.items.shown(prepared.row, order.ids.front(), prepared.who, std::move(done));
-    };
-    const auto [outcome, count] = co_await base::await_callback<store::Outcome, std::size_t>(std::move(record));
-    if (outcome == store::Outcome::committed && count == 1) {
-        co_return std::move(prepared.answer);
-    }
-    wipe(prepared.answer.body);
-    if (outcome != store::Outcome::committed) {
-        co_return refuse(503, "the store cannot commit now, and content is shown only on record");
-    }
-    co_return refuse(409, "the item went its way meanwhile");
+    std::string content = text ? content_text(look.content) : std::move(look.document);
+    Answer answer;
+    JsonWriter(answer.body)
+        .open_object()
+        .text("id", order.ids.front().to_string())
+        .text("state", store::name_of(look.view.state))
+        .text("form", text ? "text" : "document")
+        .text("content", content)
+        .close_object();
+    answer.body += '\n';
+    wipe(content);
+    wipe(look.content);
+    co_return answer;
 }
 
-ContentResource::Prepared ContentResource::prepare(const Order& order, const http::Peer& peer,
-                                                   const std::string& reviewers) const {
-    if (const std::string refusal = refusal_for(peer, reviewers); !refusal.empty()) {
-        spdlog::warn("control: content was refused to a user who may not look at it uid={}",
-                     peer.process ? std::to_string(peer.process->uid) : "unknown");
-        return {refuse(403, refusal), 0, {}};
+/// Says that it was seen, before it is.
+template <typename Prepared>
+boost::asio::awaitable<bool> ContentResource::record(Prepared& prepared, const model::Uuid& id) const {
+    auto start = [this, &prepared, &id](store::DoneCount done) {
+        parts_.items.shown(prepared.row, id, prepared.who, std::move(done));
+    };
+    const auto [outcome, count] = co_await base::await_callback<store::Outcome, std::size_t>(std::move(start));
+    if (outcome == store::Outcome::committed && count == 1) {
+        co_return true;
     }
-    const model::Uuid& id = order.ids.front();
-    const auto view = parts_.items.find(id);
-    if (!view) {
-        return {refuse(500, view.error().message), 0, {}};
+    const bool failed = outcome != store::Outcome::committed;
+    prepared.status = failed ? 503 : 409;
+    prepared.sentence =
+        failed ? "the store cannot commit now, and content is shown only on record" : "the item went its way meanwhile";
+    co_return false;
+}
+
+boost::asio::awaitable<Look> ContentResource::look(model::Uuid id, Form form, std::function<Viewer()> viewer) const {
+    auto look = [this, &id, form, &viewer] { return prepare(id, form, viewer); };
+    Look prepared = co_await base::run_on(worker_, std::move(look));
+    if (prepared.status == 200 && !co_await record(prepared, id)) {
+        wipe(prepared.content);
+        wipe(prepared.document);
     }
-    if (!*view) {
-        return {refuse(404, "no such item"), 0, {}};
+    co_return prepared;
+}
+
+boost::asio::awaitable<ObjectLook> ContentResource::look_at_object(model::Uuid id, model::Uuid object, std::size_t most,
+                                                                   std::function<Viewer()> viewer) const {
+    auto look = [this, &id, &object, most, &viewer] { return prepare(id, object, most, viewer); };
+    ObjectLook prepared = co_await base::run_on(worker_, std::move(look));
+    if (prepared.status == 200 && !co_await record(prepared, id)) {
+        wipe(prepared.bytes);
+    }
+    co_return prepared;
+}
+
+Look ContentResource::prepare(const model::Uuid& id, Form form, const std::function<Viewer()>& viewer) const {
+    Look look;
+    Viewer who = viewer();
+    if (!who.refusal.empty()) {
+        look.status = 403;
+        look.sentence = std::move(who.refusal);
+        return look;
+    }
+    auto view = parts_.items.find(id);
+    if (!view || !*view) {
+        look.status = view ? 404 : 500;
+        look.sentence = view ? "no such item" : view.error().message;
+        return look;
     }
     auto item = parts_.items.content(id);
-    if (!item) {
-        return {refuse(500, item.error().message), 0, {}};
+    if (!item || !*item) {
+        look.status = item ? 409 : 500;
+        look.sentence = item ? "it has no content any more, or is a binary object" : item.error().message;
+        return look;
     }
-    if (!*item) {
-        return {refuse(409, "it has no content any more, or is a binary object"), 0, {}};
-    }
-    Prepared prepared = write(**view, **item, order.form);
-    prepared.who = name_of_peer(peer, order.operator_name);
+    look.view = std::move(**view);
+    look.row = (*item)->row;
+    look.who = std::move(who.who);
+    write(look, **item, form);
     wipe((*item)->share);
-    return prepared;
+    return look;
 }
 
-ContentResource::Prepared ContentResource::write(const store::ItemView& view, const store::StoredItem& item,
-                                                 std::string_view form) const {
-    Prepared prepared;
-    prepared.row = item.row;
+void ContentResource::write(Look& look, store::StoredItem& item, Form form) const {
     const model::Instant now = parts_.clock.wall();
     const auto profile = parts_.profiles.find_profile(item.profile);
     model::Share share;
     if (!profile || !model::decode_share(item.share, share)) {
-        prepared.answer = refuse(500, "the item cannot be read");
-        return prepared;
+        look.status = 500;
+        look.sentence = "the item cannot be read";
+        return;
     }
     const auto objects = objects_of(item, now);
-    std::string content;
-    if (form == "text") {
-        content = content_text(share, objects);
-    } else {
-        const model::ItemIdentity identity{item.object_id, view.liid, item.correlation, item.carries_schema};
-        if (const model::Status written = append_document(content, share, identity, *profile, objects, now); !written) {
-            prepared.answer = refuse(500, written.error().message);
-            return prepared;
-        }
+    if (item.objects) {
+        look.objects = *item.objects;
     }
-    JsonWriter(prepared.answer.body)
-        .open_object()
-        .text("id", item.object_id.to_string())
-        .text("state", store::name_of(view.state))
-        .text("form", form == "text" ? "text" : "document")
-        .text("content", content)
-        .close_object();
-    prepared.answer.body += '\n';
-    wipe(content);
-    return prepared;
+    if (form == Form::fields) {
+        look.content = content_fields(share, objects);
+        return;
+    }
+    const model::ItemIdentity identity{item.object_id, look.view.liid, item.correlation, item.carries_schema};
+    if (const model::Status written = append_document(look.document, share, identity, *profile, objects, now);
+        !written) {
+        look.status = 500;
+        look.sentence = written.error().message;
+    }
+}
+
+ObjectLook ContentResource::prepare(const model::Uuid& id, const model::Uuid& object, std::size_t most,
+                                    const std::function<Viewer()>& viewer) const {
+    ObjectLook look;
+    const auto refuse_with = [&look](unsigned status, std::string sentence) {
+        look.status = status;
+        look.sentence = std::move(sentence);
+        return look;
+    };
+    Viewer who = viewer();
+    if (!who.refusal.empty()) {
+        return refuse_with(403, std::move(who.refusal));
+    }
+    auto item = parts_.items.content(id);
+    if (!item) {
+        return refuse_with(500, item.error().message);
+    }
+    if (!*item || !(*item)->objects) {
+        return refuse_with(404, "no waiting item has such a binary object");
+    }
+    wipe((*item)->share);
+    const auto found = std::ranges::find_if(
+        *(*item)->objects, [&object](const store::StoredObject& one) { return one.described.id == object; });
+    if (found == (*item)->objects->end()) {
+        return refuse_with(404, "no waiting item has such a binary object");
+    }
+    if (!found->sealed) {
+        return refuse_with(409, "its bytes are not there: they are still being copied, or were lost");
+    }
+    const auto reader = parts_.objects.open(*found->sealed);
+    if (!reader) {
+        return refuse_with(500, reader.error().message);
+    }
+    look.size = (*reader)->size();
+    look.bytes.resize(static_cast<std::size_t>(std::min<std::uint64_t>(look.size, most)));
+    const auto read = (*reader)->read(0, look.bytes);
+    if (!read || *read != look.bytes.size()) {
+        wipe(look.bytes);
+        return refuse_with(500, read ? "the object is shorter than it should be" : read.error().message);
+    }
+    look.row = (*item)->row;
+    look.who = std::move(who.who);
+    return look;
 }
 
 }  // namespace lihandover::admin

@@ -2,38 +2,76 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <string>
-#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "answer.hpp"
+#include "content_text.hpp"
 #include "lihandover/admin/admin.hpp"
 #include "lihandover/http/server.hpp"
-#include "order.hpp"
+#include "lihandover/store/objects.hpp"
 
 namespace lihandover::admin {
 
-/// POST /v1/content: the content of one waiting item, for members of admin.reviewers. The entry that says who has seen
-/// it is durable before it is shown. On the server's thread; reads the store on `worker`.
+/// Who wants to look.
+struct Viewer {
+    std::string refusal;  ///< why he may not; empty: he may
+    std::string who;      ///< for the record
+};
+
+/// An item as somebody may see it, once that is on record.
+struct Look {
+    unsigned status = 200;  ///< not 200: there is nothing to be seen
+    std::string sentence;   ///< why
+    store::ItemView view;
+    ContentFields content;
+    std::string document;  ///< where that was asked for
+    std::vector<store::StoredObject> objects;
+    store::RowId row = 0;
+    std::string who;
+};
+
+/// The beginning of a binary object.
+struct ObjectLook {
+    unsigned status = 200;
+    std::string sentence;
+    std::string bytes;
+    std::uint64_t size = 0;  ///< of the whole object
+    store::RowId row = 0;
+    std::string who;
+};
+
+/// The content of one waiting item, for those who may look. The entry that says who has seen it is durable before it is
+/// shown. On the server's thread; reads the store on `worker`.
 class ContentResource {
   public:
     ContentResource(const Parts& parts, boost::asio::any_io_executor worker)
         : parts_(parts), worker_(std::move(worker)) {}
 
+    /// POST /v1/content, for members of admin.reviewers.
     [[nodiscard]] boost::asio::awaitable<Answer> show(http::Exchange& exchange) const;
 
-  private:
-    /// An answer that nobody has seen yet.
-    struct Prepared {
-        Answer answer;  ///< not 200: there is nothing to be seen
-        store::RowId row = 0;
-        std::string who;
-    };
+    enum class Form : std::uint8_t { fields, document };
+    ///   viewer  called on the worker, since it may have to ask the system
+    [[nodiscard]] boost::asio::awaitable<Look> look(model::Uuid id, Form form, std::function<Viewer()> viewer) const;
+    /// At most `most` bytes of one of the item's binary objects.
+    [[nodiscard]] boost::asio::awaitable<ObjectLook> look_at_object(model::Uuid id, model::Uuid object,
+                                                                    std::size_t most,
+                                                                    std::function<Viewer()> viewer) const;
 
+  private:
     // On the worker:
-    [[nodiscard]] Prepared prepare(const Order& order, const http::Peer& peer, const std::string& reviewers) const;
-    [[nodiscard]] Prepared write(const store::ItemView& view, const store::StoredItem& item,
-                                 std::string_view form) const;
+    [[nodiscard]] Look prepare(const model::Uuid& id, Form form, const std::function<Viewer()>& viewer) const;
+    void write(Look& look, store::StoredItem& item, Form form) const;
+    [[nodiscard]] ObjectLook prepare(const model::Uuid& id, const model::Uuid& object, std::size_t most,
+                                     const std::function<Viewer()>& viewer) const;
+
+    template <typename Prepared>
+    [[nodiscard]] boost::asio::awaitable<bool> record(Prepared& prepared, const model::Uuid& id) const;
 
     Parts parts_;
     boost::asio::any_io_executor worker_;

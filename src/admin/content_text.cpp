@@ -1,18 +1,21 @@
 #include "content_text.hpp"
 
+#include <cstring>
 #include <string_view>
 
 namespace lihandover::admin {
 
 namespace {
 
-void append_line(std::string& out, std::string_view name, std::string_view value) {
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+void append_line(Fields& out, std::string_view name, std::string_view value) {
     if (!value.empty()) {
-        out.append(name).append(": ").append(value) += '\n';
+        out.emplace_back(name, value);
     }
 }
 
-void append_party(std::string& out, const model::Share& share, std::size_t number) {
+void append_party(Fields& out, const model::Share& share, std::size_t number) {
     const model::Party& party = share.event.parties[number];
     std::string who;
     for (const model::Identifier& identifier : share.event.identifiers_of(party)) {
@@ -28,7 +31,7 @@ void append_party(std::string& out, const model::Share& share, std::size_t numbe
     append_line(out, model::name_of(party.role), who);
 }
 
-void append_conversation(std::string& out, const model::Conversation& conversation) {
+void append_conversation(Fields& out, const model::Conversation& conversation) {
     append_line(out, "conversation", conversation.id);
     append_line(out, "conversation kind", conversation.kind);
     append_line(out, "thread", conversation.thread_id);
@@ -37,7 +40,7 @@ void append_conversation(std::string& out, const model::Conversation& conversati
     append_line(out, "thread title", conversation.thread_title);
 }
 
-void append_location(std::string& out, const model::Location& location) {
+void append_location(Fields& out, const model::Location& location) {
     append_line(out, "latitude", location.latitude);
     append_line(out, "longitude", location.longitude);
     append_line(out, "accuracy in metres", location.accuracy_metres);
@@ -49,13 +52,13 @@ void append_location(std::string& out, const model::Location& location) {
     }
 }
 
-void append_properties(std::string& out, std::string_view kind, std::span<const model::Property> properties) {
+void append_properties(Fields& out, std::string_view kind, std::span<const model::Property> properties) {
     for (const model::Property& property : properties) {
         append_line(out, std::string(kind) + ' ' + std::string(property.name), property.value);
     }
 }
 
-void append_object(std::string& out, const model::BinaryObject& object) {
+void append_object(Fields& out, const model::BinaryObject& object) {
     std::string what = object.id.to_string();
     const auto add = [&](std::string_view part) {
         if (!part.empty()) {
@@ -75,9 +78,10 @@ void append_object(std::string& out, const model::BinaryObject& object) {
 
 }  // namespace
 
-std::string content_text(const model::Share& share, std::span<const model::BinaryObject> objects) {
+ContentFields content_fields(const model::Share& share, std::span<const model::BinaryObject> objects) {
     const model::Event& event = share.event;
-    std::string out;
+    ContentFields content;
+    Fields& out = content.fields;
     if (share.deliver.metadata) {
         append_line(out, "event", event.event_id);
         append_line(out, "type", model::name_of(event.type));
@@ -102,9 +106,29 @@ std::string content_text(const model::Share& share, std::span<const model::Binar
     }
     if (event.has_content) {
         append_line(out, "content type", event.content_type);
-        out.append("\n").append(event.text) += '\n';
+        content.has_text = true;
+        content.text = event.text;
+    }
+    return content;
+}
+
+std::string content_text(const ContentFields& content) {
+    std::string out;
+    for (const auto& [name, value] : content.fields) {
+        out.append(name).append(": ").append(value) += '\n';
+    }
+    if (content.has_text) {
+        out.append("\n").append(content.text) += '\n';
     }
     return out;
+}
+
+void wipe(ContentFields& content) {
+    for (auto& [name, value] : content.fields) {
+        explicit_bzero(value.data(), value.size());
+    }
+    explicit_bzero(content.text.data(), content.text.size());
+    content = {};
 }
 
 }  // namespace lihandover::admin

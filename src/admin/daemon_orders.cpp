@@ -8,6 +8,15 @@
 
 namespace lihandover::admin {
 
+namespace {
+
+/// As the control API says it.
+Answer answer_of(const Ordered& ordered) {
+    return ordered.status == 200 ? Answer{200, "{}\n"} : refuse(ordered.status, ordered.sentence);
+}
+
+}  // namespace
+
 boost::asio::awaitable<std::string> DaemonOrders::who_of(const http::Exchange& exchange, const Order& order) const {
     auto look = [&order, &peer = exchange.peer()] { return name_of_peer(peer, order.operator_name); };
     co_return co_await base::run_on(worker_, std::move(look));
@@ -50,6 +59,10 @@ boost::asio::awaitable<Answer> DaemonOrders::revoke(http::Exchange& exchange) co
     }
     RevokeRequest request{order.destination, order.liid, order.reason, {}, order.queued == "hold"};
     request.who = co_await who_of(exchange, order);
+    co_return answer_of(co_await revoke(std::move(request)));
+}
+
+boost::asio::awaitable<Ordered> DaemonOrders::revoke(RevokeRequest request) const {
     auto start = [this, &request](auto done) {
         control_.revoke(std::move(request), [done](RevokeOutcome outcome) { done(outcome); });
     };
@@ -57,11 +70,11 @@ boost::asio::awaitable<Answer> DaemonOrders::revoke(http::Exchange& exchange) co
         case RevokeOutcome::revoked:
             break;
         case RevokeOutcome::unknown:
-            co_return refuse(404, "no such warrant is in force");
+            co_return Ordered{404, "no such warrant is in force"};
         case RevokeOutcome::failed:
-            co_return refuse(503, "the warrant could not be revoked and is still in force; see the log");
+            co_return Ordered{503, "the warrant could not be revoked and is still in force; see the log"};
     }
-    co_return Answer{200, "{}\n"};
+    co_return Ordered{};
 }
 
 boost::asio::awaitable<Answer> DaemonOrders::decide_warrant(http::Exchange& exchange, Decision decision) const {
@@ -202,29 +215,33 @@ boost::asio::awaitable<Answer> DaemonOrders::deliver(http::Exchange& exchange, D
     if (!order.ids.empty() || order.destination.empty() || !order.liid.empty() || order.code || !order.reason.empty()) {
         co_return refuse(400, "pause and resume take destination and operator");
     }
-    if (!control_.has_destination(order.destination)) {
-        co_return refuse(404, "no such destination");
-    }
     auto who = co_await who_of(exchange, order);
+    co_return answer_of(co_await deliver(order.destination, wish, std::move(who)));
+}
+
+boost::asio::awaitable<Ordered> DaemonOrders::deliver(std::string destination, Delivery wish, std::string who) const {
+    if (!control_.has_destination(destination)) {
+        co_return Ordered{404, "no such destination"};
+    }
     // Stored first, so that nobody is told of a pause that the next start forgets.
     auto start = [&](auto done) {
         auto told = [done](store::Outcome outcome) { done(outcome); };
         if (wish == Delivery::pause) {
-            decisions_.pause(order.destination, std::move(who), std::move(told));
+            decisions_.pause(destination, std::move(who), std::move(told));
         } else {
-            decisions_.resume(order.destination, std::move(who), std::move(told));
+            decisions_.resume(destination, std::move(who), std::move(told));
         }
     };
     const auto outcome = co_await base::await_callback<store::Outcome>(std::move(start));
     if (outcome != store::Outcome::committed) {
-        co_return refuse(503, "the store cannot commit now; nothing was changed");
+        co_return Ordered{503, "the store cannot commit now; nothing was changed"};
     }
     if (wish == Delivery::pause) {
-        control_.pause_destination(order.destination);
+        control_.pause_destination(destination);
     } else {
-        control_.resume_destination(order.destination);
+        control_.resume_destination(destination);
     }
-    co_return Answer{200, "{}\n"};
+    co_return Ordered{};
 }
 
 }  // namespace lihandover::admin

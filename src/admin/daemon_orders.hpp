@@ -4,6 +4,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "answer.hpp"
@@ -12,6 +13,12 @@
 #include "order.hpp"
 
 namespace lihandover::admin {
+
+/// What came of an order to the daemon.
+struct Ordered {
+    unsigned status = 200;
+    std::string_view sentence = {};  ///< what is wrong; empty with 200
+};
 
 /// POST /v1/reload, /v1/revoke, /v1/approve-warrant, /v1/refuse-warrant, /v1/accept-clock, /v1/accept-restore,
 /// /v1/record-head, /v1/rekey, /v1/pause and /v1/resume: an operator's orders to the daemon. On the server's thread.
@@ -28,6 +35,7 @@ class DaemonOrders {
     [[nodiscard]] boost::asio::awaitable<Answer> reload(http::Exchange& exchange) const;
 
     [[nodiscard]] boost::asio::awaitable<Answer> revoke(http::Exchange& exchange) const;
+    [[nodiscard]] boost::asio::awaitable<Ordered> revoke(RevokeRequest request) const;
 
     enum class Decision : std::uint8_t { approve, refuse };
     [[nodiscard]] boost::asio::awaitable<Answer> decide_warrant(http::Exchange& exchange, Decision decision) const;
@@ -43,6 +51,8 @@ class DaemonOrders {
 
     enum class Delivery : std::uint8_t { pause, resume };
     [[nodiscard]] boost::asio::awaitable<Answer> deliver(http::Exchange& exchange, Delivery wish) const;
+    [[nodiscard]] boost::asio::awaitable<Ordered> deliver(std::string destination, Delivery wish,
+                                                          std::string who) const;
 
   private:
     [[nodiscard]] boost::asio::awaitable<std::string> who_of(const http::Exchange& exchange, const Order& order) const;

@@ -63,32 +63,16 @@ std::string_view fault_of(const Order& order, Kind kind) {
     return {};
 }
 
-struct Wrong {
-    std::string id;
-    std::string_view state;
-};
-
-std::string body_of(const std::vector<Wrong>& wrong, Kind kind) {
-    std::string body;
-    JsonWriter json(body);
-    json.open_object().text("error", std::string(rule_of(kind)) + "; nothing was changed").key("items").open_array();
-    for (const Wrong& one : wrong) {
-        json.open_object().text("id", one.id).text("state", one.state).close_object();
-    }
-    json.close_array().close_object();
-    body += '\n';
-    return body;
-}
-
 /// "item" or "items".
 std::string items_text(std::size_t count) {
     return std::to_string(count) + (count == 1 ? " item" : " items");
 }
 
 ///   before  items that were decided about before the store failed
-Answer cannot_commit(std::size_t before) {
-    return refuse(503, "the store cannot commit now; " +
-                           (before == 0 ? "nothing was changed" : items_text(before) + " were decided about before"));
+Decision cannot_commit(std::size_t before) {
+    return {.status = 503,
+            .sentence = "the store cannot commit now; " +
+                        (before == 0 ? "nothing was changed" : items_text(before) + " were decided about before")};
 }
 
 /// What is wrong with how a decision about so many items ended; empty if nothing is.
@@ -102,23 +86,43 @@ std::string complaint_about(const store::Decided& decided, std::size_t items, Ki
                " could be changed; the others went their way meanwhile";
     }
     if (decided.repeated != 0) {
-        return "you have " + std::string(kind == Kind::approve ? "approved " : "rejected ") +
-               items_text(decided.repeated) + " already: another user has to decide, too";
+        return items_text(decided.repeated) + (kind == Kind::approve ? ": approved" : ": rejected") +
+               " already, by you or through the other door (control socket, reviewers' page), where nobody can tell "
+               "that it was not you: another user has to decide, too";
     }
     return {};
 }
 
-Answer answer_of(const store::Decided& decided, std::size_t items, Kind kind) {
+Decision decision_of(const store::Decided& decided, std::size_t items, Kind kind) {
+    Decision decision;
+    decision.decided = decided;
+    decision.counted = true;
+    decision.sentence = complaint_about(decided, items, kind);
+    decision.status = decision.sentence.empty() ? 200 : 409;
+    return decision;
+}
+
+/// As the control API says it.
+Answer answer_of(const Decision& decision, bool reviewed) {
     Answer result;
+    result.status = decision.status;
     JsonWriter json(result.body);
     json.open_object();
-    if (const std::string complaint = complaint_about(decided, items, kind); !complaint.empty()) {
-        result.status = 409;
-        json.text("error", complaint);
+    if (!decision.sentence.empty()) {
+        json.text("error", decision.sentence);
     }
-    json.number("changed", decided.done);
-    if (kind != Kind::retry) {
-        json.number("first", decided.first).number("repeated", decided.repeated);
+    if (!decision.wrong.empty()) {
+        json.key("items").open_array();
+        for (const Decision::Wrong& one : decision.wrong) {
+            json.open_object().text("id", one.id).text("state", one.state).close_object();
+        }
+        json.close_array();
+    }
+    if (decision.counted) {
+        json.number("changed", decision.decided.done);
+    }
+    if (decision.counted && reviewed) {
+        json.number("first", decision.decided.first).number("repeated", decision.decided.repeated);
     }
     json.close_object();
     result.body += '\n';
@@ -127,34 +131,37 @@ Answer answer_of(const store::Decided& decided, std::size_t items, Kind kind) {
 
 }  // namespace
 
-ItemDecisions::Checked ItemDecisions::check(const Order& order, Kind kind, const http::Peer& peer) const {
+ItemDecisions::Checked ItemDecisions::check(const Order& order, Kind kind,
+                                            const std::function<store::Reviewer()>& reviewer,
+                                            std::optional<store::ItemState> shown) const {
     Checked checked;
-    checked.reviewer = reviewer_of_peer(peer, order.operator_name);
-    std::vector<Wrong> wrong;
+    checked.reviewer = reviewer();
+    Decision& decision = checked.decision;
     for (const auto& id : order.ids) {
         const auto found = parts_.items.find(id);
         if (!found) {
-            checked.status = 500;
-            checked.body = error_body(found.error().message);
+            decision = {.status = 500, .sentence = found.error().message};
             return checked;
         }
         if (!*found) {
-            wrong.push_back({id.to_string(), "unknown"});
-            checked.status = 404;
+            decision.wrong.push_back({id.to_string(), "unknown"});
+            decision.status = 404;
             continue;
         }
-        if (!allows(kind, (*found)->state)) {
-            wrong.push_back({id.to_string(), store::name_of((*found)->state)});
-            if (checked.status == 200) {
-                checked.status = 409;
+        if (!allows(kind, (*found)->state) || (*found)->state != shown.value_or((*found)->state)) {
+            decision.wrong.push_back({id.to_string(), store::name_of((*found)->state)});
+            if (decision.status == 200) {
+                decision.status = 409;
             }
         }
         if (!(*found)->object_of) {
             ++checked.destinations[(*found)->destination];
         }
     }
-    if (!wrong.empty()) {
-        checked.body = body_of(wrong, kind);
+    if (!decision.wrong.empty()) {
+        decision.sentence = (shown ? "what was decided about is no longer " + std::string(store::name_of(*shown))
+                                   : std::string(rule_of(kind))) +
+                            "; nothing was changed";
     }
     return checked;
 }
@@ -174,14 +181,24 @@ boost::asio::awaitable<Answer> ItemDecisions::decide(http::Exchange& exchange, K
     if (!read.order) {
         co_return refuse(read.bad.status, read.bad.sentence);
     }
-    Order& order = *read.order;
+    const bool reviewed = kind != Kind::retry;
+    auto reviewer = [&peer = exchange.peer(), name = read.order->operator_name] {
+        return reviewer_of_peer(peer, name);
+    };
+    const Decision decision = co_await decide(std::move(*read.order), kind, std::move(reviewer));
+    co_return answer_of(decision, reviewed);
+}
+
+boost::asio::awaitable<Decision> ItemDecisions::decide(Order order, Kind kind,
+                                                       std::function<store::Reviewer()> reviewer,
+                                                       std::optional<store::ItemState> shown) const {
     if (const std::string_view fault = fault_of(order, kind); !fault.empty()) {
-        co_return refuse(400, fault);
+        co_return Decision{.status = 400, .sentence = std::string(fault)};
     }
-    auto look = [this, &order, kind, &peer = exchange.peer()] { return check(order, kind, peer); };
+    auto look = [this, &order, kind, &reviewer, shown] { return check(order, kind, reviewer, shown); };
     auto checked = co_await base::run_on(worker_, std::move(look));
-    if (checked.status != 200) {
-        co_return Answer{checked.status, std::move(checked.body)};
+    if (checked.decision.status != 200) {
+        co_return std::move(checked.decision);
     }
     if (kind != Kind::retry) {
         co_return co_await review(std::move(order), kind, std::move(checked));
@@ -192,7 +209,7 @@ boost::asio::awaitable<Answer> ItemDecisions::decide(http::Exchange& exchange, K
     co_return co_await retry(std::move(order), std::move(checked.reviewer.who));
 }
 
-boost::asio::awaitable<Answer> ItemDecisions::retry(Order order, std::string who) const {
+boost::asio::awaitable<Decision> ItemDecisions::retry(Order order, std::string who) const {
     auto start = [this, &order, &who](store::DoneCount done) {
         parts_.items.retry(order.ids, std::move(who), std::move(done));
     };
@@ -200,10 +217,10 @@ boost::asio::awaitable<Answer> ItemDecisions::retry(Order order, std::string who
     if (outcome != store::Outcome::committed) {
         co_return cannot_commit(0);
     }
-    co_return answer_of({.done = count}, order.ids.size(), Kind::retry);
+    co_return decision_of({.done = count}, order.ids.size(), Kind::retry);
 }
 
-boost::asio::awaitable<Answer> ItemDecisions::review(Order order, Kind kind, Checked checked) const {
+boost::asio::awaitable<Decision> ItemDecisions::review(Order order, Kind kind, Checked checked) const {
     auto start = [this, &order, &checked, kind](store::DoneDecided done) {
         if (kind == Kind::approve) {
             parts_.items.approve(order.ids, checked.reviewer, std::move(done));
@@ -223,15 +240,15 @@ boost::asio::awaitable<Answer> ItemDecisions::review(Order order, Kind kind, Che
         auto recount = [this, &order] { count_rejected(order.ids); };
         co_await base::run_on(worker_, std::move(recount));
     }
-    co_return answer_of(decided, order.ids.size(), kind);
+    co_return decision_of(decided, order.ids.size(), kind);
 }
 
-boost::asio::awaitable<Answer> ItemDecisions::retry_all(Order order, std::string who) const {
+boost::asio::awaitable<Decision> ItemDecisions::retry_all(Order order, std::string who) const {
     const auto status = parts_.control.status();
     const bool configured =
         std::ranges::any_of(status.destinations, [&](const auto& known) { return known.name == order.destination; });
     if (!configured) {
-        co_return refuse(404, "destination: no such destination");
+        co_return Decision{.status = 404, .sentence = "destination: no such destination"};
     }
     auto start = [this, &order, &who](store::DoneCount done) {
         parts_.items.retry_all(order.destination, order.code, who, std::move(done));
@@ -240,10 +257,7 @@ boost::asio::awaitable<Answer> ItemDecisions::retry_all(Order order, std::string
     if (outcome != store::Outcome::committed) {
         co_return cannot_commit(0);
     }
-    Answer result;
-    JsonWriter(result.body).open_object().number("changed", count).close_object();
-    result.body += '\n';
-    co_return result;
+    co_return Decision{.counted = true, .decided = {.done = count}};
 }
 
 }  // namespace lihandover::admin

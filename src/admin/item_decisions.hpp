@@ -3,8 +3,11 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,9 +19,25 @@
 
 namespace lihandover::admin {
 
-/// POST /v1/retry, /v1/reject and /v1/approve: an operator decides about items. A decision about ids is all or nothing
-/// as far as can be known in advance. Where two people have to agree, the store knows who has said what. On the
-/// server's thread; looks up the items on `worker`.
+/// What came of a decision about items.
+struct Decision {
+    /// An item that the decision cannot be about.
+    struct Wrong {
+        std::string id;
+        std::string_view state;  ///< `unknown` if there is none
+    };
+
+    unsigned status = 200;  ///< 400, 404 if an item is unknown, 409 if one is in another state, 500, 503
+    // Initialisers, because GCC warns if a designated initialiser leaves one out.
+    std::string sentence = {};      // NOLINT(readability-redundant-member-init): what is wrong; empty with 200
+    std::vector<Wrong> wrong = {};  // NOLINT(readability-redundant-member-init): because of which nothing was changed
+    bool counted = false;           ///< `decided` is known
+    store::Decided decided = {};    // NOLINT(readability-redundant-member-init)
+};
+
+/// An operator decides about items: retry, reject, approve. A decision about ids is all or nothing as far as can be
+/// known in advance. Where two people have to agree, the store knows who has said what. On the server's thread; looks
+/// up the items on `worker`.
 class ItemDecisions {
   public:
     enum class Kind : std::uint8_t { retry, reject, approve };
@@ -26,23 +45,29 @@ class ItemDecisions {
     ItemDecisions(const Parts& parts, boost::asio::any_io_executor worker)
         : parts_(parts), worker_(std::move(worker)) {}
 
+    /// POST /v1/retry, /v1/reject and /v1/approve.
     [[nodiscard]] boost::asio::awaitable<Answer> decide(http::Exchange& exchange, Kind kind) const;
+    ///   reviewer  called on the worker, since it may have to look the name up
+    ///   shown     as what the items were seen: one that is something else by now is left as it is
+    [[nodiscard]] boost::asio::awaitable<Decision> decide(Order order, Kind kind,
+                                                          std::function<store::Reviewer()> reviewer,
+                                                          std::optional<store::ItemState> shown = std::nullopt) const;
 
   private:
     /// What is known of the items before anything is changed.
     struct Checked {
         store::Reviewer reviewer;
-        unsigned status = 200;  ///< 404 if one is unknown, 409 if one is in another state, 500 if the store fails
-        std::string body;       ///< when it is not 200
+        Decision decision;                                ///< not 200: nothing is to be changed
         std::map<std::string, std::size_t> destinations;  ///< how many items of each
     };
 
-    [[nodiscard]] boost::asio::awaitable<Answer> retry(Order order, std::string who) const;
-    [[nodiscard]] boost::asio::awaitable<Answer> review(Order order, Kind kind, Checked checked) const;
-    [[nodiscard]] boost::asio::awaitable<Answer> retry_all(Order order, std::string who) const;
+    [[nodiscard]] boost::asio::awaitable<Decision> retry(Order order, std::string who) const;
+    [[nodiscard]] boost::asio::awaitable<Decision> review(Order order, Kind kind, Checked checked) const;
+    [[nodiscard]] boost::asio::awaitable<Decision> retry_all(Order order, std::string who) const;
 
     // On the worker:
-    [[nodiscard]] Checked check(const Order& order, Kind kind, const http::Peer& peer) const;
+    [[nodiscard]] Checked check(const Order& order, Kind kind, const std::function<store::Reviewer()>& reviewer,
+                                std::optional<store::ItemState> shown) const;
     void count_rejected(const std::vector<model::Uuid>& ids) const;
 
     Parts parts_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "item_list.hpp"
 #include "lihandover/base/background.hpp"
 #include "lihandover/hi1/error_codes.hpp"
 #include "query.hpp"
@@ -13,15 +14,6 @@
 namespace lihandover::admin {
 
 namespace {
-
-std::optional<store::ItemState> parse_state(std::string_view text) {
-    const auto& names = store::item_state_names;
-    const auto* const found = std::ranges::find(names, text);
-    if (found == names.end()) {
-        return std::nullopt;
-    }
-    return static_cast<store::ItemState>(found - names.begin());
-}
 
 /// How far people have come with a held item.
 void write_review(JsonWriter& json, const store::HeldFor& held) {
@@ -41,20 +33,6 @@ void write_review(JsonWriter& json, const store::HeldFor& held) {
         json.boolean("withheld", true);
     }
     json.close_object();
-}
-
-/// What leads to the page behind an item.
-std::string text_of(const store::ListPlace& place) {
-    return (place.routine ? "" : "e") + std::to_string(place.row);
-}
-
-std::optional<store::ListPlace> parse_place(std::string_view text) {
-    const bool routine = !text.starts_with('e');
-    const auto row = parse_number(routine ? text : text.substr(1));
-    if (!row || *row > static_cast<std::uint64_t>(INT64_MAX)) {
-        return std::nullopt;
-    }
-    return store::ListPlace{routine, static_cast<store::RowId>(*row)};
 }
 
 void write_item_fields(JsonWriter& json, const store::ItemView& item) {
@@ -102,20 +80,8 @@ void write_item_fields(JsonWriter& json, const store::ItemView& item) {
 
 }  // namespace
 
-struct ItemResource::Page {
-    std::optional<store::ItemState> state;
-    std::string destination;
-    std::optional<model::Instant> since, until;  ///< of their receipt
-    store::ListPlace after;
+struct ItemResource::Page : ItemsWanted {
     std::optional<model::Uuid> after_id;
-    std::size_t limit = 100;
-
-    /// Whether every item is meant, whatever it says of itself.
-    [[nodiscard]] bool all() const { return destination.empty() && !since && !until; }
-    [[nodiscard]] bool has(const store::ItemView& item) const {
-        return (destination.empty() || item.destination == destination) && (!since || item.received_at >= *since) &&
-               (!until || item.received_at < *until);
-    }
 };
 
 boost::asio::awaitable<Answer> ItemResource::list(std::string_view query) const {
@@ -183,7 +149,7 @@ model::Result<std::optional<store::ListPlace>> ItemResource::place_after(const P
 }
 
 Answer ItemResource::write_items(const Page& page) const {
-    auto after = page.after;
+    ItemsWanted wanted = page;
     if (page.after_id) {
         const auto found = items_.find(*page.after_id);
         if (!found) {
@@ -199,38 +165,21 @@ Answer ItemResource::write_items(const Page& page) const {
         if (!*place) {
             return refuse(409, "after: the item is held no longer; begin anew, or go on with an answer's next");
         }
-        after = **place;
+        wanted.after = **place;
+    }
+    const auto list = list_items(items_, wanted);
+    if (!list) {
+        return refuse(500, list.error().message);
     }
     Answer result;
     JsonWriter json(result.body);
     json.open_object().key("items").open_array();
-    std::size_t written = 0;
-    std::size_t looked_at = 0;
-    bool more = true;
-    while (more && written < page.limit && looked_at < max_scan) {
-        const auto asked = page.all() ? page.limit - written : max_page;
-        const auto items = items_.items(page.state, after, asked);
-        if (!items) {
-            return refuse(500, items.error().message);
-        }
-        looked_at += asked;
-        more = items->size() >= asked;
-        for (const auto& item : *items) {
-            if (written == page.limit) {
-                more = true;
-                break;
-            }
-            after = item.place();
-            if (!page.has(item)) {
-                continue;
-            }
-            write_item_fields(json, item);
-            ++written;
-        }
+    for (const store::ItemView& item : list->items) {
+        write_item_fields(json, item);
     }
     json.close_array().key("next");
-    if (more) {
-        json.text(text_of(after));
+    if (list->next) {
+        json.text(text_of(*list->next));
     } else {
         json.null();
     }

@@ -23,9 +23,6 @@ class ItemResource {
     [[nodiscard]] boost::asio::awaitable<Answer> list(std::string_view query) const;
     [[nodiscard]] boost::asio::awaitable<Answer> show(std::string_view id) const;
 
-    /// Items looked at for one answer.
-    static constexpr std::size_t max_scan = 100'000;
-
   private:
     struct Page;
 

@@ -12,15 +12,6 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-/// Text that an operator types and others read later: no control characters, not only blanks.
-bool is_plain_text(std::string_view text) {
-    const bool control = std::ranges::any_of(text, [](char byte) {
-        const auto value = static_cast<unsigned char>(byte);
-        return value < 0x20 || value == 0x7F;
-    });
-    return !control && text.find_first_not_of(' ') != std::string_view::npos;
-}
-
 model::Status take_text(dom::element value, std::string_view name, std::size_t maximum, std::string& out) {
     std::string_view text;
     if (value.get(text) != simdjson::SUCCESS || text.size() > maximum || !is_plain_text(text)) {
@@ -101,6 +92,14 @@ model::Status take_member(std::string_view name, dom::element value, Order& orde
 }
 
 }  // namespace
+
+bool is_plain_text(std::string_view text) {
+    const bool control = std::ranges::any_of(text, [](char byte) {
+        const auto value = static_cast<unsigned char>(byte);
+        return value < 0x20 || value == 0x7F;
+    });
+    return !control && text.find_first_not_of(' ') != std::string_view::npos;
+}
 
 model::Result<Order> parse_order(std::string_view body) {
     Order order;

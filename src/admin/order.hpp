@@ -41,6 +41,9 @@ struct Order {
     static constexpr std::size_t max_operator = 64;     ///< bytes
 };
 
+/// Text that an operator types and others read later: no control characters, not only blanks.
+[[nodiscard]] bool is_plain_text(std::string_view text);
+
 /// Reads a body, which may be empty. The error is for the operator.
 [[nodiscard]] model::Result<Order> parse_order(std::string_view body);
 

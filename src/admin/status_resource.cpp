@@ -1,7 +1,5 @@
 #include "status_resource.hpp"
 
-#include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +7,7 @@
 #include "health_endpoint.hpp"
 #include "lihandover/base/background.hpp"
 #include "lihandover/base/hex.hpp"
+#include "overview.hpp"
 #include "words.hpp"
 
 namespace lihandover::admin {
@@ -26,14 +25,6 @@ std::string_view word_of(Stage stage) {
     }
     return "";
 }
-
-/// What the status says of one destination.
-struct Told {
-    const delivery::DestinationStatus* status = nullptr;  ///< null: it is no longer configured, but items of it wait
-    store::Count count;
-    std::optional<model::Instant> oldest;
-    std::vector<model::Uuid> set_aside;
-};
 
 void write_ids(JsonWriter& json, std::string_view name, const std::vector<model::Uuid>& ids) {
     json.key(name).open_array();
@@ -58,12 +49,7 @@ void write_counts(JsonWriter& json, const store::Count& count) {
 void write_destination(JsonWriter& json, const Told& told) {
     const delivery::DestinationStatus unknown;
     const delivery::DestinationStatus& status = told.status != nullptr ? *told.status : unknown;
-    const bool backing_off = status.last_failure.has_value() && status.next_attempt.has_value();
-    json.open_object()
-        .text("name", told.count.destination)
-        .text("state", status.paused ? "paused"
-                       : backing_off ? "backing_off"
-                                     : "running");
+    json.open_object().text("name", told.count.destination).text("state", told.state());
     json.key("paused");
     if (status.paused) {
         json.text(admin::word_of(metrics::pause_names, *status.paused));
@@ -114,26 +100,6 @@ void write_sealing(JsonWriter& json, const store::SealingStatus& sealing) {
         .boolean("remains", sealing.remains)
         .number("unreadable", sealing.unreadable)
         .close_object();
-}
-
-void write_sealing_alarms(JsonWriter& json, const store::SealingStatus& sealing) {
-    if (sealing.unreadable != 0) {
-        json.text(
-            std::to_string(sealing.unreadable) +
-            " time(s) a record of the store was not what was sealed, and was passed over: somebody changed it, or "
-            "the disk; see the log");
-    }
-    if (sealing.on && !sealing.working && sealing.key != sealing.newest) {
-        json.text("the store is sealed under the master key " + sealing.key +
-                  ", and the first of encryption.key_files "
-                  "is " +
-                  sealing.newest + ": `lihandoverctl rekey`");
-    }
-    if (sealing.remains && !sealing.working) {
-        json.text(
-            "pages of store.db that are not in use may still hold what was there before encryption was turned "
-            "on; the log says how to remove it");
-    }
 }
 
 }  // namespace
@@ -193,28 +159,12 @@ Answer StatusResource::write(const Status& status, Readiness readiness) const {
         write_certificate(json, certificate);
     }
     json.close_array().key("alarms").open_array();
-    for (const auto& alarm : status.alarms) {
+    for (const std::string& alarm : alarms_of(parts_, status, sealing)) {
         json.text(alarm);
     }
-    write_review_alarm(json, status);
-    write_sealing_alarms(json, sealing);
     json.close_array().close_object();
     result.body += '\n';
     return result;
-}
-
-void StatusResource::write_review_alarm(JsonWriter& json, const Status& status) const {
-    if (!status.review_alarm) {
-        return;
-    }
-    const auto held = parts_.items.held_before(before(parts_.clock.wall(), *status.review_alarm));
-    if (!held || held->items == 0) {
-        return;
-    }
-    json.text(std::to_string(held->items) + " item(s) are held for review for longer than review_alarm" +
-              (held->emergencies == 0 ? "" : ", " + std::to_string(held->emergencies) + " of them emergencies") +
-              ", the first since " + model::to_qualified_date_time(*held->oldest) +
-              ": `lihandoverctl items --state held`");
 }
 
 void StatusResource::write_store(JsonWriter& json, const store::Statistics& statistics) const {
@@ -231,31 +181,9 @@ void StatusResource::write_store(JsonWriter& json, const store::Statistics& stat
 
 void StatusResource::write_destinations(JsonWriter& json, const Status& status,
                                         const store::Statistics& statistics) const {
-    std::map<std::string_view, Told> destinations;
-    for (const auto& count : statistics.counts) {
-        destinations[count.destination].count = count;
-    }
-    for (const auto& destination : status.destinations) {
-        Told& told = destinations[destination.name];
-        told.status = &destination;
-        told.count.destination = destination.name;
-    }
-    // The status matters most when the store cannot be read, so what is read here may stay unknown.
-    if (const auto items = parts_.items.items(store::ItemState::set_aside, {}, max_page)) {
-        for (const store::ItemView& item : *items) {
-            const auto told = destinations.find(item.destination);
-            if (told != destinations.end() && told->second.set_aside.size() < named_items) {
-                told->second.set_aside.push_back(item.object_id);
-            }
-        }
-    }
+    const auto destinations = destinations_of(parts_.items, status, statistics);
     json.key("destinations").open_array();
-    for (auto& [name, told] : destinations) {
-        if (told.count.queued != 0) {
-            if (const auto oldest = parts_.items.oldest(name)) {
-                told.oldest = *oldest;
-            }
-        }
+    for (const auto& [name, told] : destinations) {
         write_destination(json, told);
     }
     json.close_array();

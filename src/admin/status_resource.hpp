@@ -18,12 +18,8 @@ class StatusResource {
 
     [[nodiscard]] boost::asio::awaitable<Answer> get() const;
 
-    /// Set aside items that the status of one destination names; `items` lists all of them.
-    static constexpr std::size_t named_items = 10;
-
   private:
     [[nodiscard]] Answer write(const Status& status, Readiness readiness) const;
-    void write_review_alarm(JsonWriter& json, const Status& status) const;
     void write_store(JsonWriter& json, const store::Statistics& statistics) const;
     void write_destinations(JsonWriter& json, const Status& status, const store::Statistics& statistics) const;
 

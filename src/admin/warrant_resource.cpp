@@ -1,10 +1,8 @@
 #include "warrant_resource.hpp"
 
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <string>
-#include <tuple>
 #include <variant>
 #include <vector>
 
@@ -12,6 +10,7 @@
 #include "lihandover/base/hex.hpp"
 #include "lihandover/warrants/terms.hpp"
 #include "query.hpp"
+#include "warrant_list.hpp"
 #include "words.hpp"
 
 namespace lihandover::admin {
@@ -105,66 +104,13 @@ void write_revocation(JsonWriter& json, const store::StoredRevocation& revocatio
         .close_object();
 }
 
-using WarrantKey = std::tuple<const std::string&, const std::string&>;
-using Row = std::variant<const warrants::InForce*, const store::StoredRevocation*, const PendingWarrant*>;
-
-WarrantKey key_of(const warrants::InForce* in_force) {
-    return std::tie(in_force->warrant->destination, in_force->warrant->liid);
-}
-
-WarrantKey key_of(const store::StoredRevocation* revocation) {
-    return std::tie(revocation->destination, revocation->liid);
-}
-
-WarrantKey key_of(const PendingWarrant* pending) {
-    return std::tie(pending->kept.destination, pending->kept.liid);
-}
-
-WarrantKey key_of(const Row& row) {
-    return std::visit([](const auto* what) { return key_of(what); }, row);
-}
-
-/// What there is to list; any of it may be missing.
-struct Lists {
-    std::shared_ptr<const WarrantList> in_force;
-    std::shared_ptr<const RevocationList> revoked;
-    std::shared_ptr<const PendingList> pending;
-
-    [[nodiscard]] const PendingWarrant* find_pending(const WarrantKey& key) const {
-        if (pending == nullptr) {
-            return nullptr;
-        }
-        const auto found = std::ranges::lower_bound(*pending, key, {}, [](const auto& one) { return key_of(&one); });
-        return found != pending->end() && key_of(&*found) == key ? &*found : nullptr;
-    }
-};
-
 /// One page of warrants, of what was revoked and what waits for approval, by destination and LIID.
-void write_warrants(std::string& out, const Lists& lists, std::size_t limit, const WarrantKey& after,
+void write_warrants(std::string& out, const WarrantLists& lists, std::size_t limit, const WarrantKey& after,
                     model::Instant now) {
-    std::vector<Row> page;
-    const auto add = [&](const auto& all, const auto& wanted) {
-        if (all != nullptr) {
-            for (const auto& one : *all) {
-                if (key_of(&one) > after && wanted(one)) {
-                    page.emplace_back(&one);
-                }
-            }
-        }
-    };
-    const auto any = [](const auto& /*one*/) { return true; };
-    add(lists.in_force, any);
-    add(lists.revoked, any);
-    // What is to replace one in force is listed with that.
-    add(lists.pending, [](const PendingWarrant& one) { return one.before == nullptr; });
-    const auto size = std::min(limit, page.size());
-    std::partial_sort(page.begin(), page.begin() + static_cast<std::ptrdiff_t>(size), page.end(),
-                      [](const Row& left, const Row& right) { return key_of(left) < key_of(right); });
-    const bool more = page.size() > size;
-    page.resize(size);
+    const auto [page, more] = page_of(lists, limit, after);
     JsonWriter json(out);
     json.open_object().key("warrants").open_array();
-    for (const Row& row : page) {
+    for (const WarrantRow& row : page) {
         if (const auto* const in_force = std::get_if<const warrants::InForce*>(&row)) {
             write_warrant(json, **in_force, lists.find_pending(key_of(row)), now);
         } else if (const auto* const pending = std::get_if<const PendingWarrant*>(&row)) {
@@ -213,7 +159,7 @@ boost::asio::awaitable<Answer> WarrantResource::list(std::string_view query) con
             co_return refuse(400, "an unknown parameter; known are limit and after");
         }
     }
-    auto write = [lists = Lists{control_.warrants(), control_.revocations(), control_.pending_warrants()}, limit,
+    auto write = [lists = WarrantLists{control_.warrants(), control_.revocations(), control_.pending_warrants()}, limit,
                   destination, liid, now = clock_.wall()] {
         Answer result;
         write_warrants(result.body, lists, limit, std::tie(destination, liid), now);

@@ -71,6 +71,9 @@ class Application final : public admin::Control {
     [[nodiscard]] std::string reviewers() const override {
         return parts_.in_force.get().assembly->configuration.admin.reviewers;
     }
+    [[nodiscard]] std::optional<config::Console> console() const override {
+        return parts_.in_force.get().assembly->configuration.admin.console;
+    }
     void accept_clock() override;
     [[nodiscard]] bool has_destination(const std::string& name) const override { return parts_.delivery->knows(name); }
     void backlog(const delivery::BacklogRequest& request, delivery::BacklogDone done) const override {
@@ -278,7 +281,8 @@ void Application::begin_serving(const model::Status& started) {
     start_intake(parts_);
     stage_ = admin::Stage::running;
     log_info("ready version=" + std::string(version) + " admin=" + parts_.admin->metrics_address() +
-             " control=" + parts_.admin->control_address());
+             " control=" + parts_.admin->control_address() +
+             (parts_.admin->console_address().empty() ? "" : " console=" + parts_.admin->console_address()));
     notify_ready();
     reloader_.open();
 }

@@ -88,6 +88,14 @@ class Builder {
         add_end(std::move(end), false);
     }
 
+    void console() {
+        if (const auto& configured = assembly_.configuration.admin.console) {
+            add_end(server_end(metrics::CertificateRole::console, "console", "admin.console.tls", configured->tls,
+                               tls::Alpn::http),
+                    false);
+        }
+    }
+
     void signing_key() {
         const std::string& path = assembly_.configuration.audit.signing_key;
         if (path.empty()) {
@@ -295,6 +303,11 @@ std::shared_ptr<const tls::ServerContext> Assembly::listener_tls(const std::stri
     return nullptr;
 }
 
+std::shared_ptr<const tls::ServerContext> Assembly::console_tls() const {
+    const auto end = std::ranges::find(tls_ends, metrics::CertificateRole::console, &TlsEnd::role);
+    return end != tls_ends.end() ? end->server : nullptr;
+}
+
 void Assembly::place_tls() {
     unusable.clear();
     std::map<std::string_view, std::shared_ptr<const tls::ClientContext>> clients;
@@ -326,6 +339,7 @@ Assembled assemble(const std::string& config_file, model::Instant now, Strictnes
     builder.intake_listeners();
     builder.destinations();
     builder.object_server();
+    builder.console();
     builder.binary_routes();
     builder.signing_key();
     builder.master_keys();

@@ -25,7 +25,7 @@ namespace lihandover::app {
 /// A main configuration with everything it names read and checked: nothing that can fail is left for the running parts.
 struct Assembly {
     config::Configuration configuration;
-    /// The intake listeners with TLS, the destinations and the object server.
+    /// The intake listeners with TLS, the destinations, the object server and the reviewers' page.
     std::vector<TlsEnd> tls_ends;
     delivery::Settings delivery;
     /// Only where there is an `objectserver`.
@@ -48,6 +48,8 @@ struct Assembly {
 
     /// Of an intake listener with TLS.
     [[nodiscard]] std::shared_ptr<const tls::ServerContext> listener_tls(const std::string& name) const;
+    /// Of the reviewers' page; null without one.
+    [[nodiscard]] std::shared_ptr<const tls::ServerContext> console_tls() const;
     /// Gives `delivery`, `objectserver` and `unusable` what `tls_ends` have.
     void place_tls();
 };

@@ -191,7 +191,13 @@ std::shared_ptr<const Assembly> Reloader::take_tls_files(const std::shared_ptr<c
 void Reloader::renew_listener_tls(const Assembly& before, const Assembly& next) const {
     for (std::size_t n = 0; n < next.tls_ends.size(); ++n) {
         const TlsEnd& end = next.tls_ends[n];
-        if (end.role != metrics::CertificateRole::intake || end.server == before.tls_ends[n].server) {
+        if (end.server == before.tls_ends[n].server) {
+            continue;
+        }
+        if (end.role == metrics::CertificateRole::console) {
+            parts_.admin->set_console_tls(end.server);
+        }
+        if (end.role != metrics::CertificateRole::intake) {
             continue;
         }
         for (const IntakeListener& listener : parts_.listeners) {
@@ -397,6 +403,9 @@ void Reloader::bring_into_force(const std::shared_ptr<const Assembly>& next, con
 void Reloader::renew_listeners(const Assembly& assembly, std::shared_ptr<X2x3Listeners::Prepared> x2x3) const {
     if (stage_ == Stage::open) {
         parts_.x2x3->apply(std::move(x2x3));
+    }
+    if (const auto console = assembly.console_tls()) {
+        parts_.admin->set_console_tls(console);
     }
     for (const IntakeListener& listener : parts_.listeners) {
         const auto& configured = assembly.configuration.intake.http;

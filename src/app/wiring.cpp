@@ -239,7 +239,7 @@ model::Status create_parts(Parts& parts, const Assembly& assembly, admin::Contro
         admin::Admin::listen(parts.intake_io.get_executor(), assembly.configuration.admin,
                              {control, parts.store->operator_view(), parts.store->audit_log(), parts.store->sealing(),
                               parts.store->warrant_register(), parts.store->item_intake(), parts.metrics, parts.clock,
-                              parts.workers.get_executor()});
+                              parts.workers.get_executor(), parts.store->object_downloads(), assembly.console_tls()});
     if (!admin) {
         return model::prefixed("admin: ", admin.error());
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "configuration_schema.hpp"
 #include "destination_options.hpp"
@@ -211,6 +212,77 @@ Schema<ObjectServer> object_server_schema() {
                  server_tls_schema(false));
 }
 
+/// Names of people with what they may do.
+Type<std::map<std::string, std::vector<Role>>> people_type() {
+    using People = std::map<std::string, std::vector<Role>>;
+    constexpr std::size_t most_people = 1000;
+    constexpr std::size_t longest_subject = 1000;  // below what is kept of a subject, so that none is cut short
+    const auto roles = list_type(choice_type<Role>({{"review", Role::review}, {"operate", Role::operate}}), 1, 2);
+    const std::string allowed =
+        "{subject: [review, operate]}, up to 1000 people; a subject of 1 to 1000 ASCII characters";
+    auto read = [allowed, roles](Reader& reader, const YamlNode& node, People& out) {
+        if (node.kind != YamlNode::Kind::mapping || node.keys.size() > most_people) {
+            reader.problem(node.place, "a mapping of people is needed; allowed: " + allowed);
+            return false;
+        }
+        bool good = true;
+        People people;
+        for (std::size_t n = 0; n < node.keys.size(); ++n) {
+            const std::string& subject = node.keys[n].text;
+            const bool printable = std::ranges::all_of(subject, [](char c) { return c >= 0x20 && c < 0x7F; });
+            if (subject.empty() || subject.size() > longest_subject || !printable) {
+                reader.problem(node.keys[n].place, "not the subject of a certificate; allowed: " + allowed);
+                good = false;
+                continue;
+            }
+            // Who it is does not become a part of the path: errors are logged by key and place.
+            std::vector<Role> may;
+            good = roles.read(reader, node.items[n], may) && good;
+            std::ranges::sort(may);
+            people.emplace(subject, std::move(may));
+        }
+        out = std::move(people);
+        return good;
+    };
+    auto write = [roles](const People& people) {
+        std::string text;
+        for (const auto& [subject, may] : people) {
+            text += (text.empty() ? "{" : ", ") + write_text(subject) + ": " + roles.write(may);
+        }
+        return text.empty() ? text : text + "}";
+    };
+    return {"people", allowed, read, write};
+}
+
+Schema<Console> console_schema() {
+    return Schema<Console>()
+        .option(required({.name = "listen",
+                          .help = "Where the page is served, over TLS: an address of the operators' network.",
+                          .example = "127.0.0.1:9465"}),
+                &Console::listen, listen_type())
+        .section(required({.name = "tls",
+                           .help = "Our certificate, which has to name the host as people's browsers do, and the CA of "
+                                   "their certificates."}),
+                 &Console::tls, server_tls_schema(false))
+        .option(
+            required({.name = "people",
+                      .help = "Who may do what, by the whole subject of the certificate as `openssl x509 -noout "
+                              "-subject -nameopt RFC2253` prints it. `review`: look at the content of waiting items, "
+                              "each look being on record, approve and reject them. `operate`: retry and reject "
+                              "items, pause and resume destinations, revoke warrants. Everybody listed sees what "
+                              "waits, without content. Nobody else gets in.",
+                      .example = "{\"CN=Ann Example\": [review, operate]}",
+                      .reloadable = true}),
+            &Console::people, people_type())
+        .check([](Reader& reader, const YamlNode& node, Console& console) {
+            if (console.listen.is_unix()) {
+                reader.problem_below("listen", node.find("listen")->place,
+                                     "a Unix socket does not say which of the people it is; allowed: address:port or "
+                                     "[v6]:port");
+            }
+        });
+}
+
 Schema<Admin> admin_schema() {
     return Schema<Admin>()
         .option({.name = "listen",
@@ -248,7 +320,9 @@ Schema<Admin> admin_schema() {
                          "--content`), each look being on record; nobody else may, not even root. Absent: nobody.",
                  .example = "li-reviewers",
                  .reloadable = true},
-                &Admin::reviewers, group_type());
+                &Admin::reviewers, group_type())
+        .section({.name = "console", .help = "The reviewers' page (docs/console.md). Absent: there is none."},
+                 &Admin::console, console_schema());
 }
 
 /// The object server knows a client by the identity alone, so one identity has one key.
@@ -263,6 +337,26 @@ void check_client_psks(Reader& reader, const YamlNode& node, const Configuration
                                      "an identity has another key file elsewhere; one identity, one key");
             }
         }
+    }
+}
+
+void check_console_address(Reader& reader, const YamlNode& node, const Configuration& configuration) {
+    if (!configuration.admin.console || configuration.admin.console->listen.port == 0) {
+        return;
+    }
+    std::vector<ListenAddress> doors = {configuration.admin.listen};
+    for (const IntakeListener& listener : configuration.intake.http) {
+        doors.push_back(listener.listen);
+    }
+    for (const X2x3Listener& listener : configuration.intake.x2x3) {
+        doors.push_back(listener.listen);
+    }
+    if (configuration.objectserver) {
+        doors.push_back(configuration.objectserver->listen);
+    }
+    if (std::ranges::find(doors, configuration.admin.console->listen) != doors.end()) {
+        reader.problem_below("admin.console.listen", node.find("admin")->find("console")->place,
+                             "another listener has this address; addresses are unique");
     }
 }
 
@@ -291,6 +385,7 @@ void check_configuration(Reader& reader, const YamlNode& node, Configuration& co
         reader.problem_below("admin.listen", listen != nullptr ? listen->place : node.place,
                              "the control socket has this path; paths are unique");
     }
+    check_console_address(reader, node, configuration);
     std::vector<ListenAddress> doors;
     for (const IntakeListener& listener : configuration.intake.http) {
         doors.push_back(listener.listen);

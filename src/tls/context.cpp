@@ -371,6 +371,15 @@ bool ServerContext::accepts(ssl_st* ssl) const {
     return accepted;
 }
 
+bool ServerContext::names(const std::string& host) const {
+    X509* certificate = SSL_CTX_get0_certificate(native());
+    const bool named = !host.empty() && (X509_check_host(certificate, host.data(), host.size(),
+                                                         X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, nullptr) == 1 ||
+                                         X509_check_ip_asc(certificate, host.c_str(), 0) == 1);
+    ERR_clear_error();
+    return named;
+}
+
 ssl_ctx_st* ServerContext::native() const {
     return state_->context.get();
 }

@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "item_list.hpp"
 #include "lihandover/hi1/error_codes.hpp"
+#include "overview.hpp"
 #include "support.hpp"
 
 namespace lihandover::admin::test {
@@ -183,7 +185,7 @@ TEST_F(ControlApiTest, ListsPageByPage) {
 }
 
 TEST_F(ControlApiTest, LooksAtABoundedNumberOfItemsForOnePage) {
-    for (std::size_t i = 0; i < ItemResource::max_scan + 10; ++i) {
+    for (std::size_t i = 0; i < max_scan + 10; ++i) {
         store_.add(ItemState::queued, "lea-two");
     }
     const auto last = store_.add(ItemState::queued, "lea-one");
@@ -314,13 +316,13 @@ TEST_F(ControlApiTest, ShowsAndDecidesAboutWhatIsSetAside) {
 }
 
 TEST_F(ControlApiTest, NamesABoundedNumberOfItemsThatAreSetAside) {
-    for (std::size_t i = 0; i < StatusResource::named_items + 5; ++i) {
+    for (std::size_t i = 0; i < named_items + 5; ++i) {
         store_.add(ItemState::set_aside);
     }
     start();
     const Json status(get("/v1/status").body);
     EXPECT_EQ(status.number("/destinations/0/set_aside"), 15);
-    EXPECT_EQ(status.size("/destinations/0/set_aside_items"), StatusResource::named_items);
+    EXPECT_EQ(status.size("/destinations/0/set_aside_items"), named_items);
 }
 
 TEST_F(ControlApiTest, RejectsForAReasonAndInAName) {
@@ -621,8 +623,7 @@ TEST_F(ControlApiTest, FailsToStartWhereItCannotListen) {
     config::Admin options;
     options.listen.port = 0;
     options.control_socket = directory_ + "/nowhere/control.sock";
-    const Parts parts{control_,        store_.items(), store_.audit(), store_.sealing(),       store_.profiles(),
-                      store_.intake(), metrics_,       clock_,         workers_.get_executor()};
+    const Parts parts = this->parts();
     const auto socket = Admin::listen(io_.get_executor(), options, parts);
     ASSERT_FALSE(socket);
     EXPECT_THAT(socket.error().message, HasSubstr("admin.control_socket"));

@@ -248,7 +248,7 @@ TEST(ContentText, SaysAllThatIsThere) {
     share.event.text = "two\nlines";
     model::BinaryObject lost;
     lost.loss = model::ObjectLoss::vanished;
-    const std::string text = content_text(share, std::array{lost});
+    const std::string text = content_text(content_fields(share, std::array{lost}));
     EXPECT_THAT(text, HasSubstr("title: Weekend\nlatitude: 51.5\nparameter mood: good\nobject: "));
     EXPECT_THAT(text, HasSubstr("lost: vanished\n"));
     EXPECT_THAT(text, HasSubstr("\n\ntwo\nlines\n"));

@@ -79,6 +79,8 @@ class FakeControl final : public Control {
     [[nodiscard]] std::shared_ptr<const WarrantList> warrants() const override { return list; }
     std::string reviewing_group;
     [[nodiscard]] std::string reviewers() const override { return reviewing_group; }
+    std::optional<config::Console> page;
+    [[nodiscard]] std::optional<config::Console> console() const override { return page; }
     std::atomic<int> clock_accepted = 0;
     void accept_clock() override { ++clock_accepted; }
     std::shared_ptr<RevocationList> revoked = std::make_shared<RevocationList>();
@@ -130,9 +132,7 @@ class AdminTest : public testing::Test {
         config::Admin options;
         options.listen.port = 0;
         options.control_socket = socket_;
-        auto admin = Admin::listen(io_.get_executor(), options,
-                                   Parts{control_, store_.items(), store_.audit(), store_.sealing(), store_.profiles(),
-                                         store_.intake(), metrics_, clock_, workers_.get_executor()});
+        auto admin = Admin::listen(io_.get_executor(), options, parts());
         ASSERT_TRUE(admin) << admin.error().message;
         admin_ = std::move(*admin);
         admin_->start();
@@ -150,6 +150,10 @@ class AdminTest : public testing::Test {
         admin_.reset();
     }
 
+    [[nodiscard]] Parts parts() {
+        return {control_,        store_.items(), store_.audit(), store_.sealing(),        store_.profiles(),
+                store_.intake(), metrics_,       clock_,         workers_.get_executor(), store_.objects()};
+    }
     [[nodiscard]] ctl::Answer get(const std::string& target) const { return ctl::Connection(socket_).get(target); }
     [[nodiscard]] ctl::Answer post(const std::string& target, const std::string& body) const {
         return ctl::Connection(socket_).post(target, body, std::chrono::seconds(60));

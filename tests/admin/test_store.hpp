@@ -18,6 +18,7 @@ class TestStore {
     [[nodiscard]] store::AuditLog& audit() { return store_.audit_log(); }
     [[nodiscard]] store::test::FakeSealing& sealing() { return store_.sealing(); }
     [[nodiscard]] const store::Register& profiles() { return store_.warrant_register(); }
+    [[nodiscard]] const store::ObjectLookup& objects() { return store_.object_downloads(); }
     [[nodiscard]] const store::ItemIntake& intake() { return store_.item_intake(); }
 
     /// Adds an item with the next row; `change` changes what it says.

@@ -134,6 +134,12 @@ void add_company(const std::string& path, Tree& tree) {
     } else if (path.find(".binary.") != std::string::npos) {
         tree.set("destinations.lea-one.binary.model", "B");
         tree.set("destinations.lea-one.binary.url_template", "\"https://x.example/{object_identifier}\"");
+    } else if (path.starts_with("admin.console")) {
+        tree.set("admin.console.listen", "\"127.0.0.1:1\"");
+        tree.set("admin.console.people", "{CN=ann: [review]}");
+        for (const char* const file : {"certificate", "private_key", "client_ca"}) {
+            tree.set(std::string("admin.console.tls.") + file, "/x");
+        }
     } else if (path.starts_with("objectserver")) {
         tree.set("objectserver.listen", "\"127.0.0.1:1\"");
         tree.set("objectserver.public_url", "\"https://x.example/\"");
@@ -193,6 +199,7 @@ std::string other_value(const OptionRow& row) {
         {"matching.services.*.email_local_part", "exact"},
         {"matching.services.*.username", "insensitive"},
         {"objectserver.min_rate_after", "7s"},
+        {"admin.console.people", "{CN=ann: [review], \"CN=Bea Q.,O=csp\": [operate, review]}"},
         {"store.commit_timeout", "7s"},
         {"clock_tolerance", "7m"},
         {"tls_reload_interval", "7m"},
@@ -280,7 +287,7 @@ TEST_P(EachOption, RefusesAValueOfAnotherKindAtItsPlace) {
     const OptionRow& row = GetParam();
     Tree tree = least();
     add_company(row.path, tree);
-    const bool takes_mappings = row.type == "header fields";
+    const bool takes_mappings = row.type == "header fields" || row.type == "people";
     tree.set(concrete(row.path), takes_mappings ? "[wrong-kind]" : "{wrong-kind: [1]}");
     const Loaded loaded = load_text(tree.flow(), "f");
     ASSERT_FALSE(loaded.configuration.has_value());

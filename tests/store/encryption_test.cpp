@@ -114,7 +114,7 @@ class Encryption : public StoreTest {
     void decide_held(const std::string& who) {
         Answer<Outcome> answer;
         store_->operator_view().approve(
-            {held_}, {who, who},
+            {held_}, {"certificate:" + who, who},
             [told = answer.callback()](Outcome outcome, const Decided& /*count*/) { told(outcome); });
         ASSERT_EQ(answer.get(), Outcome::committed);
     }

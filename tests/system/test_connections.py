@@ -62,20 +62,22 @@ class Proxy:
                 end.close()
 
 
-def revocation_list(directory, *revoked):
-    """A revocation list of lea-ca with these certificates on it, as a file."""
+def revocation_list(directory, *revoked, authority="lea-ca"):
+    """A revocation list of an authority with these certificates (names, or files) on it, as a file."""
     path = os.path.join(directory, "lists")
     os.makedirs(path, exist_ok=True)
     with open(os.path.join(path, "index.txt"), "w", encoding="ascii") as index:
         for name in revoked:
-            serial = subprocess.run(["openssl", "x509", "-noout", "-serial", "-in", Certificates.path(f"{name}.pem")],
-                                    check=True, capture_output=True, text=True).stdout.strip().split("=")[1]
-            index.write(f"R\t401231235959Z\t250101000000Z\t{serial}\tunknown\t/CN={name}\n")
+            file = name if os.path.isabs(name) else Certificates.path(f"{name}.pem")
+            serial = subprocess.run(["openssl", "x509", "-noout", "-serial", "-in", file], check=True,
+                                    capture_output=True, text=True).stdout.strip().split("=")[1]
+            index.write(f"R\t401231235959Z\t250101000000Z\t{serial}\tunknown\t/CN={os.path.basename(name)}\n")
     with open(os.path.join(path, "ca.cnf"), "w", encoding="ascii") as file:
         file.write(f"[ca]\ndefault_ca=own\n[own]\ndatabase={path}/index.txt\ndefault_md=sha256\ndefault_crl_days=1\n")
-    made = os.path.join(directory, "lea-ca.crl")
-    subprocess.run(["openssl", "ca", "-gencrl", "-config", f"{path}/ca.cnf", "-cert", Certificates.path("lea-ca.pem"),
-                    "-keyfile", Certificates.path("lea-ca.key"), "-out", made + ".new"], check=True, capture_output=True)
+    made = os.path.join(directory, f"{authority}.crl")
+    subprocess.run(["openssl", "ca", "-gencrl", "-config", f"{path}/ca.cnf", "-cert",
+                    Certificates.path(f"{authority}.pem"), "-keyfile", Certificates.path(f"{authority}.key"), "-out",
+                    made + ".new"], check=True, capture_output=True)
     os.rename(made + ".new", made)
     return made
 

@@ -14,9 +14,11 @@
 #include "lihandover/model/result.hpp"
 #include "lihandover/store/audit_log.hpp"
 #include "lihandover/store/intake.hpp"
+#include "lihandover/store/objects.hpp"
 #include "lihandover/store/operator_view.hpp"
 #include "lihandover/store/register.hpp"
 #include "lihandover/store/sealing.hpp"
+#include "lihandover/tls/context.hpp"
 
 namespace lihandover::admin {
 
@@ -42,21 +44,26 @@ struct Parts {
     /// A thread pool's: runs what blocks (reading the store, the user names of peers, writing out long answers), one
     /// task at a time.
     boost::asio::any_io_executor workers;
+    const store::ObjectLookup& objects;  ///< opens the binary objects that reviewers look at
+    /// Of the reviewers' page; null where the configuration has none.
+    std::shared_ptr<const tls::ServerContext> console_tls{};
 };
 
-/// The operator's two interfaces:
+/// The operator's interfaces:
 ///
 /// - the health endpoint, plain HTTP on a loopback address, for machines: GET /metrics, /healthz, /readyz. It reveals
 ///   no content, parties, LIIDs or words of an LEA.
 /// - the control API, HTTP with JSON on a Unix socket, for lihandoverctl (docs/control-api.md). Whoever opens the
 ///   socket may see LIIDs and the LEAs' words. Decisions are recorded for the user that the kernel vouches for.
+/// - the reviewers' page, HTML over mutual TLS, where `admin.console` is configured (docs/console.md). It is the same
+///   decisions for people who are named by their certificates.
 ///
 /// Lives on the one thread that runs `executor`'s io_context; every member is called there, or while that thread does
 /// not run. Also feeds the metrics that are read at scrape: waiting items, their bytes and age, the store's size and
 /// whether it accepts, readiness.
 class Admin {
   public:
-    /// Binds both. Nothing is answered before start().
+    /// Binds them. Nothing is answered before start().
     [[nodiscard]] static model::Result<std::unique_ptr<Admin>> listen(const boost::asio::any_io_executor& executor,
                                                                       const config::Admin& options, const Parts& parts);
     Admin(const Admin&) = delete;
@@ -73,6 +80,10 @@ class Admin {
     [[nodiscard]] std::uint16_t metrics_port() const;
     /// `unix:/path`.
     [[nodiscard]] const std::string& control_address() const;
+    /// Of the reviewers' page; empty where there is none.
+    [[nodiscard]] std::string console_address() const;
+    /// For connections to the reviewers' page from now on, where there is one; others are cut (http::Server::set_tls).
+    void set_console_tls(std::shared_ptr<const tls::ServerContext> context);
 
     [[nodiscard]] Readiness readiness() const;
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "lihandover/config/configuration.hpp"
 #include "lihandover/delivery/backlog.hpp"
 #include "lihandover/delivery/status.hpp"
 #include "lihandover/metrics/metrics.hpp"
@@ -148,6 +149,8 @@ class Control {
     virtual void decide_warrant(ApprovalRequest request, std::function<void(ApprovalAnswer)> done) = 0;
     /// The group whose members may look at content; empty: nobody may.
     [[nodiscard]] virtual std::string reviewers() const = 0;
+    /// The reviewers' page as the configuration has it now; nullopt: there is none.
+    [[nodiscard]] virtual std::optional<config::Console> console() const = 0;
     /// An operator confirms that the wall clock is right (promise 13).
     virtual void accept_clock() = 0;
     [[nodiscard]] virtual bool has_destination(const std::string& name) const = 0;

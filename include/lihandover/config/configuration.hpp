@@ -198,6 +198,20 @@ struct ObjectServer {
     Duration min_rate_after = std::chrono::seconds(60);  ///< for that long a download may be slower
 };
 
+/// What one of the people may do on the reviewers' page.
+enum class Role : std::uint8_t {
+    review,   ///< look at content, approve and reject
+    operate,  ///< retry and reject, pause and resume destinations, revoke warrants
+};
+
+/// The reviewers' page.
+struct Console {
+    ListenAddress listen;  ///< TCP
+    ServerTls tls;
+    /// By the subject of their certificate, as tls::PeerIdentity has it. Nobody else gets in.
+    std::map<std::string, std::vector<Role>> people;
+};
+
 struct Admin {
     ListenAddress listen{{}, "127.0.0.1", 9464};
     std::uint32_t listen_mode = 0660;  ///< where `listen` is a Unix socket
@@ -206,6 +220,7 @@ struct Admin {
     std::uint32_t mode = 0600;  ///< of the control socket
     std::string group;          ///< of the control socket; empty: the daemon's own
     std::string reviewers;      ///< the group whose members may look at content; empty: nobody
+    std::optional<Console> console;
 };
 
 enum class SchemaValidation : std::uint8_t { off, sample, all };

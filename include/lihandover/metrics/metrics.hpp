@@ -170,8 +170,9 @@ inline constexpr std::array<std::string_view, 4> store_failure_names = {"disk_fu
                                                                         "corrupt"};
 
 /// What a certificate is for.
-enum class CertificateRole : std::uint8_t { intake, destination, objectserver };
-inline constexpr std::array<std::string_view, 3> certificate_role_names = {"intake", "destination", "objectserver"};
+enum class CertificateRole : std::uint8_t { intake, destination, objectserver, console };
+inline constexpr std::array<std::string_view, 4> certificate_role_names = {"intake", "destination", "objectserver",
+                                                                           "console"};
 
 /// What ends some day; `own` is our certificate, `issuer` one that leads from it to the peer's CA.
 enum class CertificateKind : std::uint8_t { own, issuer, ca, crl };

@@ -138,6 +138,10 @@ class ServerContext {
     /// settings.
     [[nodiscard]] const std::string& fingerprint() const;
 
+    /// Whether our certificate names this host: a DNS name or an IP address without brackets, as URLs have them. What
+    /// the subject says does not count, as it does not for browsers.
+    [[nodiscard]] bool names(const std::string& host) const;
+
     /// For the http room: whether this context would let in the peer of a connection, which may be of an older context.
     [[nodiscard]] bool accepts(ssl_st* ssl) const;
     [[nodiscard]] ssl_ctx_st* native() const;

@@ -9,6 +9,7 @@
 
 #include "columns.hpp"
 #include "lihandover/base/invariant.hpp"
+#include "lihandover/store/people.hpp"
 
 namespace lihandover::store::sqlite {
 
@@ -466,7 +467,7 @@ ItemTable::Verdict ItemTable::hear(const Waiting& waiting, const Held& held, con
     }
     const bool agrees = !held.first_by.empty() && held.first_rejects == rejects;
     if (agrees) {
-        return held.first_by == reviewer.identity ? Verdict::repeated : Verdict::done;
+        return are_two_people(held.first_by, reviewer.identity) ? Verdict::done : Verdict::repeated;
     }
     statements_.set_first.bind(1, waiting.row)
         .bind(2, std::string_view(reviewer.identity))

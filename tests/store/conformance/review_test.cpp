@@ -95,6 +95,16 @@ TEST_P(Reviewed, TwoPeopleHaveToApproveAndOneCountsOnce) {
     EXPECT_EQ(approved[1].why, "two of two");
 }
 
+TEST_P(Reviewed, WhoComesByAnotherDoorMayBeTheSamePerson) {
+    const Reviewer page{"certificate:CN=Ann", "CN=Ann"};
+    const model::Uuid id = hold(Review::dual);
+    EXPECT_EQ(approve({id}, ann), (std::vector<std::size_t>{0, 1, 0}));
+    EXPECT_EQ(approve({id}, page), (std::vector<std::size_t>{0, 0, 1}));
+    EXPECT_EQ(state_of(id), ItemState::held);
+    EXPECT_EQ(disapprove({id}, page, "not his"), (std::vector<std::size_t>{0, 1, 0})) << "the opposite is a first word";
+    EXPECT_EQ(disapprove({id}, {"certificate:CN=Bea", "CN=Bea"}, "not his"), (std::vector<std::size_t>{1, 0, 0}));
+}
+
 TEST_P(Reviewed, AnApprovalIsKeptOverARestart) {
     const model::Uuid id = hold(Review::dual);
     ASSERT_EQ(approve({id}, ann), (std::vector<std::size_t>{0, 1, 0}));

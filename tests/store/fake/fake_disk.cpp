@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lihandover/store/people.hpp"
+
 namespace lihandover::store::test {
 
 ItemState item_state_of(ObjectState state) {
@@ -120,7 +122,7 @@ bool Changes::hear(FakeItem& row, const Reviewer& reviewer, bool rejects, const 
                reviewer.who, rejects ? why : "one of two");
         return false;
     }
-    if (row.review == Review::dual && row.first_by == reviewer.identity) {
+    if (row.review == Review::dual && !are_two_people(row.first_by, reviewer.identity)) {
         ++count.repeated;
         return false;
     }
