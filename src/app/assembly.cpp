@@ -198,7 +198,10 @@ class Builder {
     }
 
     void add_end(TlsEnd end, bool may_be_unusable) {
-        if (const model::Status loaded = end.load(); loaded) {
+        if (const model::Status loaded = end.load(end_of(end), assembly_.tls_ends); loaded) {
+            for (const std::string& bad : end.psk_problems()) {
+                add_to(before_ != nullptr ? assembly_.kept : assembly_.warnings, end, bad);
+            }
             for (const std::string& warning : end.problems(now_)) {
                 add_to(assembly_.warnings, end, warning);
             }
@@ -216,6 +219,16 @@ class Builder {
             end.problem = message;
         }
         assembly_.tls_ends.push_back(std::move(end));
+    }
+
+    /// What the running daemon has for the same place, whatever its options; null: nothing.
+    [[nodiscard]] const TlsEnd* end_of(const TlsEnd& end) const {
+        if (before_ == nullptr) {
+            return nullptr;
+        }
+        const auto found = std::ranges::find_if(
+            before_->tls_ends, [&](const TlsEnd& other) { return other.role == end.role && other.name == end.name; });
+        return found != before_->tls_ends.end() ? &*found : nullptr;
     }
 
     /// What the running daemon has for the same options.
@@ -265,7 +278,14 @@ class Builder {
     }
 
     /// The option that a message of the tls room is about: the message begins with the name of the file.
-    static std::string path_of_file(const TlsEnd& end, const std::string& message) {
+    [[nodiscard]] std::string path_of_file(const TlsEnd& end, const std::string& message) const {
+        for (const auto& [name, destination] : assembly_.configuration.destinations) {
+            const auto keys = end.psk_problems().empty() || !destination.binary ? std::vector<config::PreSharedKey>()
+                                                                                : destination.binary->client_psks;
+            if (std::ranges::any_of(keys, [&](const auto& key) { return message.starts_with(key.key_file + ":"); })) {
+                return "destinations." + name + ".binary.client_psks";
+            }
+        }
         const bool client = end.role == metrics::CertificateRole::destination;
         for (const auto& [file, option] :
              {std::pair(&end.files.certificate, ".certificate"), std::pair(&end.files.private_key, ".private_key"),

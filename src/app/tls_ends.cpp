@@ -16,22 +16,40 @@ std::string words_for(const TlsEnd& end) {
 
 }  // namespace
 
-model::Status TlsEnd::load() {
+model::Status TlsEnd::load(const TlsEnd* before, const std::vector<TlsEnd>& others) {
+    tls::OtherKeys keys;
+    for (const TlsEnd& other : others) {
+        if (other.role == role && other.name == name) {
+            continue;
+        }
+        const auto digests = other.server   ? other.server->psk_digests()
+                             : other.client ? other.client->psk_digests()
+                                            : std::vector<std::string>();
+        keys.taken.insert(keys.taken.end(), digests.begin(), digests.end());
+    }
     if (role == metrics::CertificateRole::destination) {
-        auto context = tls::ClientContext::load(files, choice);
+        auto context = tls::ClientContext::load(files, choice, keys);
         if (!context) {
             return context.error();
         }
         client = std::move(*context);
     } else {
-        auto context = tls::ServerContext::load(files, protocols, choice);
+        keys.before = before != nullptr ? before->server.get() : nullptr;
+        auto context = tls::ServerContext::load(files, protocols, choice, keys);
         if (!context) {
             return context.error();
         }
         server = std::move(*context);
     }
     problem.clear();
+    for (const std::string& one : psk_problems()) {
+        problem += (problem.empty() ? "" : "; ") + one;
+    }
     return {};
+}
+
+std::vector<std::string> TlsEnd::psk_problems() const {
+    return server ? server->psk_problems() : std::vector<std::string>();
 }
 
 bool TlsEnd::has_options_of(const TlsEnd& other) const {
@@ -65,9 +83,9 @@ TlsWatch::Stamps TlsWatch::stamps_of(const TlsEnd& end) {
 }
 
 /// False if it is as before.
-bool TlsWatch::renew(TlsEnd& end, model::Instant now) {
+bool TlsWatch::renew(TlsEnd& end, const std::vector<TlsEnd>& others, model::Instant now) {
     TlsEnd next = end;
-    if (const model::Status loaded = next.load(); !loaded) {
+    if (const model::Status loaded = next.load(&end, others); !loaded) {
         if (end.problem == loaded.error().message) {
             return false;
         }
@@ -77,9 +95,13 @@ bool TlsWatch::renew(TlsEnd& end, model::Instant now) {
                   words_for(end) + ": " + end.problem);
         return true;
     }
+    if (!next.problem.empty() && next.problem != end.problem) {
+        log_error("a pre-shared key cannot be used, so what was in its file before stays in force " + words_for(end) +
+                  ": " + next.problem);
+    }
     if (next.fingerprint() == end.fingerprint()) {
         // Its sessions go on with it.
-        return !std::exchange(end.problem, {}).empty();
+        return std::exchange(end.problem, next.problem) != next.problem;
     }
     end = std::move(next);
     log_info("changed TLS files are in force " + words_for(end));
@@ -101,7 +123,7 @@ std::shared_ptr<const Assembly> TlsWatch::look(const std::shared_ptr<const Assem
             seen = {std::move(stamps), false};
         } else if (!std::exchange(seen.taken, true)) {
             TlsEnd end = in_force->tls_ends[n];
-            if (renew(end, now)) {
+            if (renew(end, next ? next->tls_ends : in_force->tls_ends, now)) {
                 next = next ? next : std::make_shared<Assembly>(*in_force);
                 next->tls_ends[n] = std::move(end);
             }

@@ -30,8 +30,12 @@ struct TlsEnd {
     /// What is wrong with the files as they are now. Then what was made of them before stays in force.
     std::string problem;
 
-    /// Reads the files. After an error nothing has changed.
-    [[nodiscard]] model::Status load();
+    /// Reads the files. After an error nothing has changed. Where one client's key file cannot be used, `problem` says
+    /// so, and all others are in force.
+    ///   before  an earlier one; null: none
+    ///   others  whose pre-shared keys it must not have
+    [[nodiscard]] model::Status load(const TlsEnd* before, const std::vector<TlsEnd>& others);
+    [[nodiscard]] std::vector<std::string> psk_problems() const;
     /// Whether it is the same place with the same options, whatever is in the files.
     [[nodiscard]] bool has_options_of(const TlsEnd& other) const;
     [[nodiscard]] bool is_usable() const { return server != nullptr || client != nullptr; }
@@ -60,7 +64,7 @@ class TlsWatch {
     };
 
     static Stamps stamps_of(const TlsEnd& end);
-    static bool renew(TlsEnd& end, model::Instant now);
+    static bool renew(TlsEnd& end, const std::vector<TlsEnd>& others, model::Instant now);
 
     std::shared_ptr<const Assembly> of_;  ///< what the following belongs to
     std::vector<Seen> seen_;              ///< of each end

@@ -53,6 +53,7 @@ struct Material {
     FileText ca;
     FileText crl;  ///< empty if there is none
     SharedKeys psks;
+    std::vector<std::string> psk_problems;
 
     Material() = default;
     Material(Material&&) = default;
@@ -62,7 +63,8 @@ struct Material {
     ~Material() { OPENSSL_cleanse(private_key.text.data(), private_key.text.size()); }
 };
 
-model::Result<Material> read_material(const Files& files) {
+model::Result<Material> read_material(const Files& files, std::span<const std::string> taken,
+                                      const SharedKeys* before) {
     Material material;
     const bool key_alone = !files.psks.empty() && (files.certificate + files.private_key + files.ca).empty();
     for (const auto& [path, out] :
@@ -77,11 +79,7 @@ model::Result<Material> read_material(const Files& files) {
         }
         *out = std::move(*file);
     }
-    auto psks = SharedKeys::read(files.psks);
-    if (!psks) {
-        return psks.error();
-    }
-    material.psks = std::move(*psks);
+    material.psks = SharedKeys::read(files.psks, taken, before, material.psk_problems);
     if (!files.crl.empty()) {
         auto file = read_file(files.crl, max_crl_file);
         if (!file) {
@@ -138,6 +136,11 @@ struct Common {
     std::vector<Ending> endings;
     std::string fingerprint;
     std::shared_ptr<const SharedKeys> psks;  ///< null if there are none
+    std::vector<std::string> psk_problems;
+
+    [[nodiscard]] std::vector<std::string> psk_digests() const {
+        return psks ? psks->digests() : std::vector<std::string>();
+    }
 };
 
 model::Status use_own_certificate(Common& common, const Material& material) {
@@ -246,7 +249,11 @@ model::Status use_files(Common& common, const Material& material) {
     return revoke(common, material.crl);
 }
 
-model::Result<Common> make_common(const Files& files, const Choice& choice, const SSL_METHOD* method) {
+/// Whose key file cannot be used: the error of a client, which has one key; one among others of a server.
+enum class BadKey : std::uint8_t { fails, is_left_out };
+
+model::Result<Common> make_common(const Files& files, const Choice& choice, const SSL_METHOD* method,
+                                  std::span<const std::string> taken, const SharedKeys* before, BadKey bad_key) {
     Common common;
     common.context.reset(SSL_CTX_new(method));
     SSL_CTX* context = common.context.get();
@@ -258,10 +265,14 @@ model::Result<Common> make_common(const Files& files, const Choice& choice, cons
     SSL_CTX_set_mode(context,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_timeout(context, session_seconds);
-    auto material = read_material(files);
+    auto material = read_material(files, taken, before);
     if (!material) {
         return material.error();
     }
+    if (bad_key == BadKey::fails && !material->psk_problems.empty()) {
+        return model::Error{material->psk_problems.front()};
+    }
+    common.psk_problems = std::move(material->psk_problems);
     const Keys keys = {!material->certificate.path.empty(), !material->psks.empty()};
     if (auto status = apply_choice(context, choice, keys); !status) {
         return status.error();
@@ -310,11 +321,12 @@ ServerContext::ServerContext(std::unique_ptr<State> state) : state_(std::move(st
 ServerContext::~ServerContext() = default;
 
 model::Result<std::shared_ptr<const ServerContext>> ServerContext::load(const Files& files, Alpn protocols,
-                                                                        const Choice& choice) {
+                                                                        const Choice& choice, const OtherKeys& others) {
     if (files.certificate.empty()) {
         return model::Error{"no certificate given"};
     }
-    auto common = make_common(files, choice, TLS_server_method());
+    const SharedKeys* const before = others.before != nullptr ? others.before->state_->psks.get() : nullptr;
+    auto common = make_common(files, choice, TLS_server_method(), others.taken, before, BadKey::is_left_out);
     if (!common) {
         return common.error();
     }
@@ -334,6 +346,14 @@ model::Result<std::shared_ptr<const ServerContext>> ServerContext::load(const Fi
         SSL_CTX_set_alpn_select_cb(context, select_alpn, nullptr);
     }
     return std::shared_ptr<const ServerContext>{new ServerContext{std::move(state)}};
+}
+
+const std::vector<std::string>& ServerContext::psk_problems() const {
+    return state_->psk_problems;
+}
+
+std::vector<std::string> ServerContext::psk_digests() const {
+    return state_->psk_digests();
 }
 
 const OwnCertificate& ServerContext::certificate() const {
@@ -394,8 +414,9 @@ ClientContext::~ClientContext() {
     SessionCache::forget(state_->context.get());
 }
 
-model::Result<std::shared_ptr<const ClientContext>> ClientContext::load(const Files& files, const Choice& choice) {
-    auto common = make_common(files, choice, TLS_client_method());
+model::Result<std::shared_ptr<const ClientContext>> ClientContext::load(const Files& files, const Choice& choice,
+                                                                        const OtherKeys& others) {
+    auto common = make_common(files, choice, TLS_client_method(), others.taken, nullptr, BadKey::fails);
     if (!common) {
         return common.error();
     }
@@ -420,6 +441,10 @@ std::shared_ptr<const ClientContext> ClientContext::unusable() {
     }
     SSL_CTX_set_verify(state->context.get(), SSL_VERIFY_PEER, nullptr);
     return std::shared_ptr<const ClientContext>{new ClientContext{std::move(state)}};
+}
+
+std::vector<std::string> ClientContext::psk_digests() const {
+    return state_->psk_digests();
 }
 
 const OwnCertificate& ClientContext::certificate() const {

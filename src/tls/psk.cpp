@@ -1,6 +1,7 @@
 #include "psk.hpp"
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <memory>
 #include <utility>
 
+#include "lihandover/base/hex.hpp"
 #include "lihandover/base/key_file.hpp"
 #include "pem.hpp"
 
@@ -25,6 +27,13 @@ model::Result<Secret> read_key(const std::string& path) {
         return error_of(path, objection);
     }
     return model::Result<Secret>{boost::system::in_place_value, std::move(bytes)};
+}
+
+std::string digest_of(const Secret& key) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> sum{};
+    unsigned size = 0;
+    EVP_Digest(key.bytes().data(), key.bytes().size(), sum.data(), &size, EVP_sha256(), nullptr);
+    return base::to_hex(std::span{sum.data(), size});
 }
 
 using KeysPtr = std::shared_ptr<const SharedKeys>;
@@ -122,21 +131,59 @@ Secret::~Secret() {
     OPENSSL_cleanse(bytes_.data(), bytes_.size());
 }
 
-model::Result<SharedKeys> SharedKeys::read(const std::vector<PskFile>& files) {
+std::string SharedKeys::objection_to(const PskFile& file, const Secret& key, std::span<const std::string> taken) const {
+    for (const auto& [identity, other] : keys_) {
+        if (identity != file.identity && std::ranges::equal(other.bytes(), key.bytes())) {
+            return "has the key of another identity: who knows it could pass for either";
+        }
+    }
+    if (std::ranges::find(taken, digest_of(key)) != taken.end()) {
+        return "has the key of another destination or of one of its clients: who knows it could pass for either";
+    }
+    return {};
+}
+
+SharedKeys SharedKeys::read(const std::vector<PskFile>& files, std::span<const std::string> taken,
+                            const SharedKeys* before, std::vector<std::string>& problems) {
     SharedKeys shared;
+    std::vector<const PskFile*> missing;
     for (const PskFile& file : files) {
         auto key = read_key(file.key_file);
-        if (!key) {
-            return key.error();
+        std::string problem = key ? shared.objection_to(file, *key, taken) : key.error().message;
+        if (key && !problem.empty()) {
+            problem = error_of(file.key_file, problem).message;
         }
-        for (const auto& [identity, other] : shared.keys_) {
-            if (identity != file.identity && std::ranges::equal(other.bytes(), key->bytes())) {
-                return error_of(file.key_file, "has the key of another identity: who knows it could pass for either");
-            }
+        if (problem.empty()) {
+            shared.keys_.insert_or_assign(file.identity, std::move(*key));
+        } else {
+            problems.push_back(std::move(problem));
+            missing.push_back(&file);
         }
-        shared.keys_.insert_or_assign(file.identity, std::move(*key));
     }
-    return model::Result<SharedKeys>{boost::system::in_place_value, std::move(shared)};
+    for (const PskFile* file : missing) {
+        const Secret* const known = before != nullptr ? before->find(file->identity) : nullptr;
+        if (known == nullptr || shared.keys_.contains(file->identity)) {
+            continue;
+        }
+        Secret kept({known->bytes().begin(), known->bytes().end()});
+        if (shared.objection_to(*file, kept, taken).empty()) {
+            shared.keys_.insert_or_assign(file->identity, std::move(kept));
+        }
+    }
+    return shared;
+}
+
+const Secret* SharedKeys::find(std::string_view identity) const {
+    const auto found = keys_.find(identity);
+    return found != keys_.end() ? &found->second : nullptr;
+}
+
+std::vector<std::string> SharedKeys::digests() const {
+    std::vector<std::string> digests;
+    for (const auto& [identity, key] : keys_) {
+        digests.push_back(digest_of(key));
+    }
+    return digests;
 }
 
 bool SharedKeys::accept_in(SSL_CTX* context, std::shared_ptr<const SharedKeys> keys) {

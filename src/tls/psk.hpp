@@ -35,11 +35,17 @@ class Secret {
 /// The pre-shared keys of a context, by identity.
 class SharedKeys {
   public:
-    /// Errors name the file, and nothing of what is in it.
-    [[nodiscard]] static model::Result<SharedKeys> read(const std::vector<PskFile>& files);
+    /// Of a file that cannot be used, or whose key is taken: the key that `before` has for the identity, or none, and a
+    /// sentence in `problems`, which names the file, and nothing of what is in it.
+    ///   taken  digests of keys that other ends have
+    [[nodiscard]] static SharedKeys read(const std::vector<PskFile>& files, std::span<const std::string> taken,
+                                         const SharedKeys* before, std::vector<std::string>& problems);
+    /// SHA-256 of each, in hex.
+    [[nodiscard]] std::vector<std::string> digests() const;
 
     [[nodiscard]] bool empty() const { return keys_.empty(); }
     [[nodiscard]] const std::map<std::string, Secret, std::less<>>& keys() const { return keys_; }
+    [[nodiscard]] const Secret* find(std::string_view identity) const;
 
     /// A server takes any of them, in TLS 1.2 and 1.3. False if OpenSSL has no memory.
     [[nodiscard]] static bool accept_in(SSL_CTX* context, std::shared_ptr<const SharedKeys> keys);
@@ -51,6 +57,10 @@ class SharedKeys {
     [[nodiscard]] bool shares(std::string_view identity, const SharedKeys& other) const;
 
   private:
+    /// What keeps the key from being used; empty: nothing.
+    [[nodiscard]] std::string objection_to(const PskFile& file, const Secret& key,
+                                           std::span<const std::string> taken) const;
+
     std::map<std::string, Secret, std::less<>> keys_;
 };
 

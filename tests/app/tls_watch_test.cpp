@@ -30,7 +30,7 @@ class TlsWatchTest : public testing::Test {
             end.files = {path(name + ".pem"), path(name + ".key"), path(name + "-ca.pem")};
             put(name, name);
             copy(pki_.certificate("ca"), end.files.ca);
-            EXPECT_TRUE(end.load());
+            EXPECT_TRUE(end.load(nullptr, {}));
             assembly->tls_ends.push_back(end);
         }
         assembly->delivery.destinations.push_back({"client", {}, nullptr});
@@ -71,6 +71,37 @@ TEST_F(TlsWatchTest, FilesThatStayChangeNothing) {
     for (int n = 0; n < 4; ++n) {
         EXPECT_EQ(look(), nullptr);
     }
+}
+
+/// Of two clients with keys, one has a bad file.
+TEST_F(TlsWatchTest, ABadKeyFileKeepsNoOtherFileFromBeingTaken) {
+    const auto write_key = [&](const std::string& name, const std::string& text) {
+        std::ofstream(path(name + ".new")) << text;
+        std::filesystem::permissions(path(name + ".new"), std::filesystem::perms::owner_read);
+        std::filesystem::rename(path(name + ".new"), path(name));
+        return path(name);
+    };
+    auto assembly = std::make_shared<Assembly>(*in_force_);
+    TlsEnd& server = assembly->tls_ends[1];
+    server.files.psks = {{"lea-one", write_key("one.psk", std::string(32, 'a'))},
+                         {"lea-two", write_key("two.psk", std::string(32, 'b'))}};
+    ASSERT_TRUE(server.load(nullptr, assembly->tls_ends));
+    EXPECT_EQ(server.problem, "");
+    const auto digests = server.server->psk_digests();
+    in_force_ = assembly;
+    look_often();
+    write_key("one.psk", "half");
+    look_often();
+    EXPECT_THAT(end(1).problem, HasSubstr("one.psk: "));
+    EXPECT_EQ(end(1).server->psk_digests(), digests) << "what was in it before";
+    put("other-server", "server");
+    write_key("two.psk", std::string(32, 'c'));
+    look_often();
+    EXPECT_NE(end(1).server->psk_digests(), digests) << "the others are taken";
+    EXPECT_THAT(end(1).problem, HasSubstr("one.psk: "));
+    write_key("one.psk", std::string(32, 'd'));
+    look_often();
+    EXPECT_EQ(end(1).problem, "");
 }
 
 TEST_F(TlsWatchTest, WhatIsWrittenAnewWithTheSameBytesChangesNothing) {

@@ -421,6 +421,25 @@ class PreSharedKeysOfClients(SystemTest):
             self.assertEqual(b"", self.openssl_client(version, identity="nobody"))
         self.assertEqual(b"", self.openssl_client("-tls1_2", "-cipher", "PSK-AES128-GCM-SHA256"), "without forward secrecy")
 
+    def test_one_lea_with_a_bad_key_file_is_nobody_elses_trouble(self):
+        key_file(self.directory, "other.psk", "half a k")
+        wait_until(lambda: self.daemon.metric("lihandover_tls_files_bad", role="objectserver") == 1, "it is said")
+        self.assertIn(b"HTTP/1.1 404", self.openssl_client(identity="lea-two", key=OTHER_KEY), "with the key from before")
+        third = "ab" * 32
+        key_file(self.directory, key=third)
+        wait_until(lambda: b"HTTP/1.1 200" in self.openssl_client(key=third), "the others' files are taken")
+        self.daemon.reload()
+        self.assertIn(b"HTTP/1.1 404", self.openssl_client(identity="lea-two", key=OTHER_KEY))
+        self.assertTrue([a for a in self.daemon.ctl_json("status")["alarms"] if "other.psk" in a])
+        # A start goes on, and that one is not let in.
+        self.daemon.restart()
+        self.assertIn(b"HTTP/1.1 200", self.openssl_client(key=third))
+        self.assertEqual(b"", self.openssl_client(identity="lea-two", key=OTHER_KEY))
+        self.assertTrue([a for a in self.daemon.ctl_json("status")["alarms"] if "other.psk" in a])
+        key_file(self.directory, "other.psk", OTHER_KEY)
+        wait_until(lambda: b"HTTP/1.1 404" in self.openssl_client(identity="lea-two", key=OTHER_KEY), "once it is mended")
+        wait_until(lambda: self.daemon.metric("lihandover_tls_files_bad", role="objectserver") == 0, "it is said no more")
+
     def test_a_changed_key_counts_and_the_old_one_no_longer(self):
         third = "ab" * 32
         key_file(self.directory, key=third)

@@ -102,6 +102,16 @@ struct Ending {
     model::Instant not_after;
 };
 
+class ServerContext;
+
+/// What the pre-shared keys of a context depend on beyond their files.
+struct OtherKeys {
+    /// psk_digests() of the other ends: whoever knows such a key could pass for either.
+    std::vector<std::string> taken;
+    /// Of a server: the context before, whose key stays in force where a file cannot be used.
+    const ServerContext* before = nullptr;
+};
+
 /// Which application protocols a listener lets its peers ask for (ALPN).
 enum class Alpn : std::uint8_t {
     http,  ///< http/1.1; whoever asks for others only is refused
@@ -119,9 +129,11 @@ class ServerContext {
   public:
     /// Reads the files. Errors name the file and what is wrong with it (missing, not PEM, key does not fit the
     /// certificate, …). An expired certificate is not an error here: see problems().
+    /// A file of a pre-shared key that cannot be used is the error of its one client: see psk_problems().
     [[nodiscard]] static model::Result<std::shared_ptr<const ServerContext>> load(const Files& files,
                                                                                   Alpn protocols = Alpn::http,
-                                                                                  const Choice& choice = {});
+                                                                                  const Choice& choice = {},
+                                                                                  const OtherKeys& others = {});
 
     ServerContext(const ServerContext&) = delete;
     ServerContext& operator=(const ServerContext&) = delete;
@@ -137,6 +149,11 @@ class ServerContext {
     /// SHA-256 over the contents of its files and its choice, in hex: contexts with the same one have the same
     /// settings.
     [[nodiscard]] const std::string& fingerprint() const;
+    /// Key files that could not be used, a sentence each that begins with the file's name: the key from before is in
+    /// force, or the identity is unknown.
+    [[nodiscard]] const std::vector<std::string>& psk_problems() const;
+    /// SHA-256 of each pre-shared key, in hex, to be compared with others.
+    [[nodiscard]] std::vector<std::string> psk_digests() const;
 
     /// Whether our certificate names this host: a DNS name or an IP address without brackets, as URLs have them. What
     /// the subject says does not count, as it does not for browsers.
@@ -159,7 +176,8 @@ class ServerContext {
 class ClientContext {
   public:
     [[nodiscard]] static model::Result<std::shared_ptr<const ClientContext>> load(const Files& files,
-                                                                                  const Choice& choice = {});
+                                                                                  const Choice& choice = {},
+                                                                                  const OtherKeys& others = {});
 
     /// A context without identity or trust, under which every handshake fails: for a destination whose files cannot be
     /// read.
@@ -176,6 +194,7 @@ class ClientContext {
     [[nodiscard]] const std::vector<Ending>& endings() const;
     /// As ServerContext's.
     [[nodiscard]] const std::string& fingerprint() const;
+    [[nodiscard]] std::vector<std::string> psk_digests() const;
 
     /// For the http room: prepares a fresh SSL for a connection to `host` (SNI, name check, a cached session). False if
     /// OpenSSL refuses the name.
