@@ -122,11 +122,12 @@ boost::asio::awaitable<Answer> ContentResource::show(http::Exchange& exchange) c
     co_return answer;
 }
 
-/// Says that it was seen, before it is.
+/// Says what of it was seen, before it is.
 template <typename Prepared>
-boost::asio::awaitable<bool> ContentResource::record(Prepared& prepared, const model::Uuid& id) const {
-    auto start = [this, &prepared, &id](store::DoneCount done) {
-        parts_.items.shown(prepared.row, id, prepared.who, std::move(done));
+boost::asio::awaitable<bool> ContentResource::record(Prepared& prepared, const model::Uuid& id,
+                                                     std::string what) const {
+    auto start = [this, &prepared, &id, &what](store::DoneCount done) {
+        parts_.items.shown(prepared.row, id, prepared.who, std::move(what), std::move(done));
     };
     const auto [outcome, count] = co_await base::await_callback<store::Outcome, std::size_t>(std::move(start));
     if (outcome == store::Outcome::committed && count == 1) {
@@ -142,7 +143,8 @@ boost::asio::awaitable<bool> ContentResource::record(Prepared& prepared, const m
 boost::asio::awaitable<Look> ContentResource::look(model::Uuid id, Form form, std::function<Viewer()> viewer) const {
     auto look = [this, &id, form, &viewer] { return prepare(id, form, viewer); };
     Look prepared = co_await base::run_on(worker_, std::move(look));
-    if (prepared.status == 200 && !co_await record(prepared, id)) {
+    const char* const what = form == Form::document ? "the document" : "the fields";
+    if (prepared.status == 200 && !co_await record(prepared, id, what)) {
         wipe(prepared.content);
         wipe(prepared.document);
     }
@@ -153,7 +155,7 @@ boost::asio::awaitable<ObjectLook> ContentResource::look_at_object(model::Uuid i
                                                                    std::function<Viewer()> viewer) const {
     auto look = [this, &id, &object, most, &viewer] { return prepare(id, object, most, viewer); };
     ObjectLook prepared = co_await base::run_on(worker_, std::move(look));
-    if (prepared.status == 200 && !co_await record(prepared, id)) {
+    if (prepared.status == 200 && !co_await record(prepared, id, "binary object " + object.to_string())) {
         wipe(prepared.bytes);
     }
     co_return prepared;

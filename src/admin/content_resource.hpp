@@ -71,7 +71,8 @@ class ContentResource {
                                      const std::function<Viewer()>& viewer) const;
 
     template <typename Prepared>
-    [[nodiscard]] boost::asio::awaitable<bool> record(Prepared& prepared, const model::Uuid& id) const;
+    [[nodiscard]] boost::asio::awaitable<bool> record(Prepared& prepared, const model::Uuid& id,
+                                                      std::string what) const;
 
     Parts parts_;
     boost::asio::any_io_executor worker_;

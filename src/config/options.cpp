@@ -268,8 +268,9 @@ Schema<Console> console_schema() {
             required({.name = "people",
                       .help = "Who may do what, by the whole subject of the certificate as `openssl x509 -noout "
                               "-subject -nameopt RFC2253` prints it. `review`: look at the content of waiting items, "
-                              "each look being on record, approve and reject them. `operate`: retry and reject "
-                              "items, pause and resume destinations, revoke warrants. Everybody listed sees what "
+                              "each look being on record, approve and reject what is held. `operate`: retry "
+                              "items, reject those that are not held, pause and resume destinations, revoke warrants. "
+                              "Everybody listed sees what "
                               "waits, without content. Nobody else gets in.",
                       .example = "{\"CN=Ann Example\": [review, operate]}",
                       .reloadable = true}),

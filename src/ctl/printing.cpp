@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "lihandover/base/hidden.hpp"
 #include "lihandover/base/utf8.hpp"
 
 namespace lihandover::ctl {
@@ -21,10 +22,7 @@ constexpr std::size_t shortest_cut = 12;
 constexpr std::size_t gap = 2;
 
 bool is_dangerous(char32_t value, Output output) {
-    const auto within = [value](char32_t first, char32_t last) { return value >= first && value <= last; };
-    return value < 0x20 || within(0x7F, 0x9F) || value == 0xAD || value == 0x061C || value == 0x180E ||
-           within(0x200B, 0x200F) || within(0x2028, 0x202E) || within(0x2060, 0x206F) || value == 0xFEFF ||
-           within(0xFFF9, 0xFFFB) || within(0xE0000, 0xE0FFF) || (value >= 0x80 && only_ascii(output));
+    return base::is_hidden(value) || (value >= 0x80 && only_ascii(output));
 }
 
 std::string escaped(const char* format, unsigned value) {

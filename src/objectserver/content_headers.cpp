@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "lihandover/base/hex.hpp"
+#include "lihandover/base/hidden.hpp"
 #include "lihandover/base/utf8.hpp"
 #include "lihandover/model/media_type.hpp"
 #include "text.hpp"
@@ -21,21 +22,14 @@ char32_t take_character(std::string_view& text) {
     return base::is_surrogate(code) ? base::replacement_character : code;
 }
 
-constexpr bool within(char32_t code, char32_t first, char32_t last) {
-    return code >= first && code <= last;
-}
-
 /// Characters that must not be in a name that a person sees in a list.
 bool is_unfit(char32_t code) {
     if (code < 0x80) {
-        return code < 0x20 || code == 0x7F ||
+        return base::is_hidden(code) ||
                std::string_view{"/\\:*?\"<>|"}.find(static_cast<char>(code)) != std::string_view::npos;
     }
-    return within(code, 0x80, 0x9F) || code == 0xAD || code == 0x61C || code == 0x180E ||  // controls, invisible
-           within(code, 0x200B, 0x200F) || within(code, 0x2028, 0x202E) ||                 // widths, lines, directions
-           within(code, 0x2060, 0x206F) || within(code, 0xFDD0, 0xFDEF) || code == 0xFEFF ||
-           within(code, 0xFFF9, 0xFFFB) || (code & 0xFFFEU) == 0xFFFEU ||  // annotations, noncharacters
-           within(code, 0xE0000, 0xE0FFF);                                 // tags
+    const bool no_character = (code >= 0xFDD0 && code <= 0xFDEF) || (code & 0xFFFEU) == 0xFFFEU;
+    return base::is_hidden(code) || no_character;
 }
 
 /// The name made safe, as UTF-8 of at most `room` bytes.

@@ -357,7 +357,7 @@ TEST_F(ConsoleTest, EachRoleMayDoWhatIsItsOwn) {
         unsigned status;
     };
     const std::string item = "/items/" + any_.to_string();
-    const std::string warrant = "destination=lea-one&liid=LIID-1&reason=over";
+    const std::string warrant = "destination=lea-one&liid=LIID-1&reason=over&queued=deliver";
     const std::vector<Case> cases = {
         {otto, item + "/content", "form=fields", 403},
         {otto, item + "/objects/" + any_.to_string(), "", 403},
@@ -460,6 +460,10 @@ TEST_F(ConsoleTest, WhatAPageShowedAsHeldIsNotRejectedOnceItIsQueued) {
     ASSERT_EQ(post(bea, "/decide", "action=approve&id=" + any_.to_string()).answer.status, 200U);
     const auto late = post(ann, "/decide", "action=reject&reason=no&state=held&id=" + any_.to_string());
     EXPECT_EQ(late.answer.status, 409U);
+    const auto filtered =
+        post(ann, "/decide", "action=eat&state=held&destination=lea-one&liid=LIID-1&priority=routine");
+    EXPECT_THAT(filtered.answer.body,
+                HasSubstr("/items?state=held&amp;destination=lea-one&amp;liid=LIID-1&amp;priority=routine"));
     EXPECT_THAT(late.answer.body, HasSubstr("no longer held"));
     EXPECT_EQ(state_of(any_), ItemState::queued);
 }
@@ -560,10 +564,13 @@ TEST_F(ConsoleTest, ShowsDestinationsAlarmsAndWarrants) {
     EXPECT_THAT(warrants, HasSubstr("53 days left"));
     EXPECT_THAT(warrants, HasSubstr("/warrants/revoke?destination=lea-one&amp;liid=LIID-%3c1%3e"));
     EXPECT_THAT(warrants, Not(HasSubstr("secret-target")));
-    post(otto, "/warrants/revoke", "destination=lea-one&liid=LIID-1&reason=the+court+said+so");
+    const std::string revoke = "destination=lea-one&liid=LIID-1&reason=the+court+said+so";
+    EXPECT_EQ(post(otto, "/warrants/revoke", revoke).answer.status, 400U) << "what becomes of what is queued";
+    post(otto, "/warrants/revoke", revoke + "&queued=hold");
     ASSERT_THAT(control_.revocations_asked, SizeIs(1));
     EXPECT_EQ(control_.revocations_asked[0].who, otto);
     EXPECT_EQ(control_.revocations_asked[0].reason, "the court said so");
+    EXPECT_TRUE(control_.revocations_asked[0].hold_queued);
     EXPECT_EQ(post(otto, "/destinations/pause", "destination=lea-nine").answer.status, 404U);
     EXPECT_EQ(post(otto, "/destinations/pause", "destination=lea-one").answer.status, 200U);
     EXPECT_TRUE(control_.held);

@@ -7,7 +7,7 @@ import re
 import ssl
 import urllib.parse
 
-from harness import PATIENCE, Certificates, Ports
+from harness import PATIENCE, Certificates, Daemon, Lea, Ports, SystemTest, message
 from test_transport import issue
 
 PEOPLE = {"ann": ["review", "operate"], "bea": ["review"], "otto": ["operate"]}
@@ -102,3 +102,23 @@ class Person:
 
     def decide(self, item, action, /, **more):
         return self.send(f"/items/{item}", "/decide", action=action, **more)
+
+
+class PageTest(SystemTest):
+    """A daemon with a page, not started yet, and the LEA that it hands over to."""
+
+    def setUp(self):
+        super().setUp()
+        self.lea = Lea(self)
+        self.lea.start()
+        self.daemon = Daemon(self)
+        self.daemon.destination("lea-one", self.lea.port, binary={
+            "model": "B", "expiry": "1h",
+            "url_template": f"https://127.0.0.1:{self.lea.port}/binaryData/{{object_identifier}}/"})
+        self.port = configure(self.daemon, self.directory)
+
+    def hold(self, text="See you at eight", sender="u-1", **more):
+        before = {item["id"] for item in self.daemon.items("held")}
+        self.daemon.accept(message(sender, text=text, **more))
+        new, = {item["id"] for item in self.daemon.items("held")} - before
+        return new

@@ -9,8 +9,8 @@ import subprocess
 import time
 import unittest
 
-from console import PEOPLE, Person, configure, subject
-from harness import LIHANDOVERCTL, PATIENCE, Certificates, Daemon, Lea, SystemTest, inline, message, wait_until
+from console import PEOPLE, PageTest, Person, configure, subject
+from harness import LIHANDOVERCTL, PATIENCE, Certificates, inline, message, wait_until
 from test_connections import revocation_list
 from test_transport import issue, put
 
@@ -18,27 +18,14 @@ PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108020000009
                     "0101006f2d5fd50000000049454e44ae426082")
 
 
-class Console(SystemTest):
+class Console(PageTest):
     def setUp(self):
         super().setUp()
-        self.lea = Lea(self)
-        self.lea.start()
-        self.daemon = Daemon(self)
-        self.daemon.destination("lea-one", self.lea.port, binary={
-            "model": "B", "expiry": "1h",
-            "url_template": f"https://127.0.0.1:{self.lea.port}/binaryData/{{object_identifier}}/"})
-        self.port = configure(self.daemon, self.directory)
         self.ann, self.bea, self.otto = (Person(self.port, self.directory, name) for name in PEOPLE)
 
     def write(self, review, liid="LIID-1", user="u-1", **more):
         self.daemon.warrant(liid, "lea-one", ("user_id", user), file=f"{liid}.yaml", review=review,
                             **{"deliver": ["metadata", "content", "binary"], **more})
-
-    def hold(self, text="See you at eight", sender="u-1", **more):
-        before = {item["id"] for item in self.daemon.items("held")}
-        self.daemon.accept(message(sender, text=text, **more))
-        new, = {item["id"] for item in self.daemon.items("held")} - before
-        return new
 
     def state(self, item):
         return self.daemon.ctl_json("show", item)["state"]
@@ -236,7 +223,10 @@ class Console(SystemTest):
         self.assertIn("3c 73 76 67", shown.text)
         self.assertNotIn("<svg", shown.text)
         self.assertIn("HI1Message", self.ann.send(page, page + "/content", form="document").text)
-        self.assertEqual([subject("bea")] * 3 + [subject("ann")], [e["who"] for e in self.entries("content_shown")])
+        looks = [(e["who"], e["why"]) for e in self.entries("content_shown")]
+        self.assertEqual([subject("bea")] * 3 + [subject("ann")], [who for who, _ in looks])
+        objects = [f"binary object {form['action'].rsplit('/', 1)[1]}" for form in (image, svg)]
+        self.assertEqual(["the fields", *objects, "the document"], [why for _, why in looks])
         self.assertEqual(4, self.bea.get(page).text.count("content_shown"))
         self.ann.decide(item, "reject", reason="enough")
         self.assertEqual(409, self.bea.post(page + "/content", [*image["fields"], ("form", "fields")]).status)
@@ -261,12 +251,12 @@ class Console(SystemTest):
         self.daemon.wait_delivered()
         self.assertEqual([subject("otto")], [e["who"] for e in self.entries("destination_paused")])
         form = "/warrants/revoke?destination=lea-one&liid=LIID-1"
-        self.assertEqual(400, self.otto.send(form, "/warrants/revoke", reason=" ").status)
-        self.assertEqual(200, self.otto.send(form, "/warrants/revoke", reason="the court said so").status)
+        self.assertEqual(400, self.otto.send(form, "/warrants/revoke", reason=" ", queued="hold").status)
+        self.assertEqual(200, self.otto.send(form, "/warrants/revoke", reason="the court said so", queued="hold").status)
         entry, = self.entries("warrant_revoked")
-        self.assertEqual((subject("otto"), "the court said so"), (entry["who"], entry["why"]))
+        self.assertEqual((subject("otto"), "the court said so (what was queued is held)"), (entry["who"], entry["why"]))
         self.assertIn("revoked", self.ann.get("/warrants").words())
-        self.assertEqual(404, self.otto.send(form, "/warrants/revoke", reason="again").status)
+        self.assertEqual(404, self.otto.send(form, "/warrants/revoke", reason="again", queued="deliver").status)
 
     def test_a_long_list_is_paged_with_emergencies_first(self):
         self.write("required")

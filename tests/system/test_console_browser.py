@@ -9,8 +9,8 @@ import threading
 import unittest
 
 from browser import ENTER, SPACE, TAB, Browser, Forwarder, needs_chromium
-from console import PEOPLE, Person, configure, subject
-from harness import SOURCE, Certificates, Daemon, Lea, Ports, SystemTest, inline, message, wait_until
+from console import PEOPLE, PageTest, Person, subject
+from harness import SOURCE, Certificates, Ports, inline, message, wait_until
 from test_console import PNG
 
 EVIL = "https://evil.example"
@@ -26,16 +26,9 @@ POLYGLOT = PNG + b"<html><script>document.title='pwned'</script><img src='https:
 GIF_SCRIPT = b"GIF89a/*\x01\x00\x01\x00\x00\x00\x00,*/=1;document.title='pwned';//<script>document.title='pwned'</script>"
 
 
-class BrowserTest(SystemTest):
+class BrowserTest(PageTest):
     def setUp(self):
         super().setUp()
-        self.lea = Lea(self)
-        self.lea.start()
-        self.daemon = Daemon(self)
-        self.daemon.destination("lea-one", self.lea.port, binary={
-            "model": "B", "expiry": "1h",
-            "url_template": f"https://127.0.0.1:{self.lea.port}/binaryData/{{object_identifier}}/"})
-        self.port = configure(self.daemon, self.directory)
         self.daemon.warrant("LIID-1", "lea-one", ("user_id", "u-1"), file="one.yaml", review="required",
                             deliver=["metadata", "content", "binary"])
         self.daemon.warrant("LIID-2", "lea-one", ("user_id", "u-2"), file="two.yaml", review="dual", priority="emergency",
@@ -44,12 +37,6 @@ class BrowserTest(SystemTest):
         self.origins = {name: Forwarder(self, self.port, Person(self.port, self.directory, name)).origin
                         for name in PEOPLE}
         self.browser = Browser(self)
-
-    def hold(self, text="See you at eight", sender="u-1", **more):
-        before = {item["id"] for item in self.daemon.items("held")}
-        self.daemon.accept(message(sender, text=text, **more))
-        new, = {item["id"] for item in self.daemon.items("held")} - before
-        return new
 
     def open(self, who, path="/"):
         self.browser.open(self.origins[who] + path)

@@ -37,8 +37,9 @@ class OperatorView {
     [[nodiscard]] virtual model::Result<std::optional<StoredItem>> content(const model::Uuid& object_id) = 0;
     /// Somebody is to see a waiting item's content: on record, durably, before he does. 0 items: it waits no longer,
     /// and there is no entry.
-    ///   row  of what content() returned
-    virtual void shown(RowId row, const model::Uuid& object_id, std::string who, DoneCount done) = 0;
+    ///   row   of what content() returned
+    ///   what  of it, in words: the entry's why
+    virtual void shown(RowId row, const model::Uuid& object_id, std::string who, std::string what, DoneCount done) = 0;
 
     /// An approval of held items. One that needed no more is queued now: it gets its correlation numbers, its place
     /// behind all that is queued, and its schema if that is due. Items that are not held are left out. An empty

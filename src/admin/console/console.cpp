@@ -105,7 +105,11 @@ class ItemEntries final : public store::AuditLog::Visitor {
 
 Link back_to(const Form& form) {
     const std::string_view state = form.only("state");
-    return Link("/items").with("state", parse_state(state) ? state : std::string_view());
+    return Link("/items")
+        .with("state", parse_state(state) ? state : std::string_view())
+        .with("destination", form.only("destination"))
+        .with("liid", form.only("liid"))
+        .with("priority", form.only("priority"));
 }
 
 }  // namespace
@@ -454,12 +458,18 @@ boost::asio::awaitable<Page> Console::revoke(Call& call) const {
     const std::string_view destination = call.form.only("destination");
     const std::string_view liid = call.form.only("liid");
     const std::string_view reason = call.form.only("reason");
+    const std::string_view queued = call.form.only("queued");
+    if (queued != "deliver" && queued != "hold") {
+        co_return message_page(call.view(), 400, "Not done", "To revoke, say what becomes of what is queued.",
+                               Link("/warrants"), "To the warrants");
+    }
     if (!is_good(destination, Order::max_destination) || !is_good(liid, Order::max_liid) ||
         !is_good(reason, Order::max_reason)) {
         co_return message_page(call.view(), 400, "Not done", "To revoke needs a warrant and a reason on one line.",
                                Link("/warrants"), "To the warrants");
     }
-    RevokeRequest request{std::string(destination), std::string(liid), std::string(reason), call.person.subject};
+    RevokeRequest request{std::string(destination), std::string(liid), std::string(reason), call.person.subject,
+                          queued == "hold"};
     const Ordered ordered = co_await orders_.revoke(std::move(request));
     co_return message_page(call.view(), ordered.status, ordered.status == 200 ? "Done" : "Not done",
                            ordered.status == 200 ? "The warrant is revoked." : ordered.sentence, Link("/warrants"),

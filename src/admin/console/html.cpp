@@ -4,34 +4,13 @@
 #include <charconv>
 #include <utility>
 
+#include "lihandover/base/hidden.hpp"
 #include "lihandover/base/invariant.hpp"
 #include "lihandover/base/utf8.hpp"
 
 namespace lihandover::admin {
 
 namespace {
-
-struct Range {
-    char32_t first;
-    char32_t last;
-};
-
-/// Unicode 15: what has no shape of its own, or changes the order of others. Format characters (Cf), fillers, and line
-/// ends other than ours; variation selectors, which can hide any data behind a letter.
-constexpr std::array<Range, 29> hidden = {{
-    {0x00, 0x1F},       {0x7F, 0x9F},       {0xAD, 0xAD},       {0x34F, 0x34F},     {0x600, 0x605},
-    {0x61C, 0x61C},     {0x6DD, 0x6DD},     {0x70F, 0x70F},     {0x890, 0x891},     {0x8E2, 0x8E2},
-    {0x110BD, 0x110BD}, {0x110CD, 0x110CD}, {0x13430, 0x1343F}, {0x1BCA0, 0x1BCA3}, {0x115F, 0x1160},
-    {0x17B4, 0x17B5},   {0x180B, 0x180F},   {0x200B, 0x200F},   {0x2028, 0x202E},   {0x2060, 0x206F},
-    {0x2800, 0x2800},   {0x3164, 0x3164},   {0xD800, 0xDFFF},   {0xFE00, 0xFE0F},   {0xFEFF, 0xFEFF},
-    {0xFFA0, 0xFFA0},   {0xFFF0, 0xFFFB},   {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF},
-}};
-
-bool is_hidden(char32_t value) {
-    return (value < 0x20 || value >= 0x7F) && std::ranges::any_of(hidden, [value](const Range& range) {
-               return value >= range.first && value <= range.last;
-           });
-}
 
 std::string number_of(char32_t value) {
     std::array<char, 8> digits{};
@@ -79,7 +58,7 @@ std::string made_visible(std::string_view text) {
     std::string out;
     while (!text.empty()) {
         const char32_t value = base::take_character(text, base::Encoding::wtf8);
-        if (is_hidden(value)) {
+        if (base::is_hidden(value)) {
             out.append("\u27E8").append(number_of(value)).append("\u27E9");
         } else {
             base::append_character(out, value);
@@ -142,7 +121,7 @@ void Html::show(std::string_view text, bool lines) {
         const char32_t value = base::take_character(text, base::Encoding::wtf8);
         if (lines && (value == '\n' || value == '\t')) {
             append_escaped(out_, value);
-        } else if (is_hidden(value)) {
+        } else if (base::is_hidden(value)) {
             out_.append("<span class=\"mark\">").append(number_of(value)).append("</span>");
         } else {
             append_escaped(out_, value);

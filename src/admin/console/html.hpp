@@ -41,15 +41,19 @@ class Element {
 class TextAttribute {
   public:
     consteval explicit(false) TextAttribute(const char* name) : name_(name) {
-        constexpr std::array<std::string_view, 28> known = {"class",     "id",           "lang",
-                                                            "title",     "scope",        "for",
-                                                            "name",      "value",        "type",
-                                                            "method",    "datetime",     "required",
-                                                            "maxlength", "rows",         "checked",
-                                                            "selected",  "disabled",     "hidden",
-                                                            "target",    "rel",          "tabindex",
-                                                            "role",      "autocomplete", "aria-label",
-                                                            "aria-live", "aria-current", "aria-describedby",
+        constexpr std::array<std::string_view, 27> known = {"class",        "id",
+                                                            "lang",         "title",
+                                                            "scope",        "for",
+                                                            "name",         "value",
+                                                            "type",         "method",
+                                                            "datetime",     "required",
+                                                            "maxlength",    "rows",
+                                                            "checked",      "selected",
+                                                            "disabled",     "target",
+                                                            "rel",          "tabindex",
+                                                            "role",         "autocomplete",
+                                                            "aria-label",   "aria-live",
+                                                            "aria-current", "aria-describedby",
                                                             "data-part"};
         for (const std::string_view one : known) {
             if (one == name_) {

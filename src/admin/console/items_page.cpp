@@ -193,6 +193,10 @@ Page items_page(const View& view, const ItemsWanted& wanted, const ItemList& lis
     if (may.anything()) {
         open_form(html, view, Link("/decide"), "items");
         html.lone("input", {{"type", "hidden"}, {"name", "state"}, {"value", state_of(wanted)}});
+        // For the way back.
+        html.lone("input", {{"type", "hidden"}, {"name", "destination"}, {"value", wanted.destination}});
+        html.lone("input", {{"type", "hidden"}, {"name", "liid"}, {"value", wanted.liid}});
+        html.lone("input", {{"type", "hidden"}, {"name", "priority"}, {"value", priority_of(wanted)}});
         write_table(html, wanted, list, true);
         write_orders(html, may);
         html.close();

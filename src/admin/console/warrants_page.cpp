@@ -148,9 +148,7 @@ Page warrants_page(const View& view, const WarrantLists& lists, const std::vecto
 Page revoke_page(const View& view, std::string_view destination, std::string_view liid) {
     Html html = begin_page(view, "Revoke a warrant", "/warrants");
     html.open("p").words("The warrant ").foreign(liid).words(" for ").foreign(destination);
-    html.words(
-        " ends at once, and its file can no longer bring it back. What was intercepted before is still "
-        "delivered. This cannot be undone.");
+    html.words(" ends at once, and its file can no longer bring it back. This cannot be undone.");
     html.close();
     open_form(html, view, Link("/warrants/revoke"));
     html.lone("input", {{"type", "hidden"}, {"name", "destination"}, {"value", destination}});
@@ -159,6 +157,10 @@ Page revoke_page(const View& view, std::string_view destination, std::string_vie
     html.lone("input",
               {{"id", "reason"}, {"name", "reason"}, {"maxlength", "1000"}, {"required", ""}, {"autocomplete", "off"}});
     html.close();
+    html.open("p").element("label", "What is queued", {{"for", "queued"}});
+    html.open("select", {{"id", "queued"}, {"name", "queued"}});
+    html.element("option", "still goes out", {{"value", "deliver"}});
+    html.element("option", "is held, until people decide", {{"value", "hold"}}).close().close();
     html.element("button", "Revoke", {{"type", "submit"}, {"class", "grave"}}).close();
     html.open("p").element("a", "Back to the warrants", {{"href", Link("/warrants")}}).close();
     return end_page(html);

@@ -262,11 +262,11 @@ CommandPointer approve(std::vector<model::Uuid> ids, Reviewer reviewer, DoneDeci
         std::move(done));
 }
 
-CommandPointer content_shown(RowId row, const model::Uuid& id, std::string who, DoneCount done) {
+CommandPointer content_shown(RowId row, const model::Uuid& id, std::string who, std::string what, DoneCount done) {
     return decided(
         {id},
-        [row, who = std::move(who)](Tables& tables, Transaction& in, const model::Uuid& item) {
-            return tables.items.shown(in, row, item, who);
+        [row, who = std::move(who), what = std::move(what)](Tables& tables, Transaction& in, const model::Uuid& item) {
+            return tables.items.shown(in, row, item, who, what);
         },
         std::move(done));
 }

@@ -51,7 +51,8 @@ using CommandPointer = std::unique_ptr<Command>;
 // What operators decide.
 
 [[nodiscard]] CommandPointer approve(std::vector<model::Uuid> ids, Reviewer reviewer, DoneDecided done);
-[[nodiscard]] CommandPointer content_shown(RowId row, const model::Uuid& id, std::string who, DoneCount done);
+[[nodiscard]] CommandPointer content_shown(RowId row, const model::Uuid& id, std::string who, std::string what,
+                                           DoneCount done);
 [[nodiscard]] CommandPointer retry(std::vector<model::Uuid> ids, std::string who, DoneCount done);
 [[nodiscard]] CommandPointer retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
                                        DoneCount done);

@@ -196,8 +196,9 @@ model::Result<std::optional<StoredItem>> SqliteOperatorView::content(const model
     return readers_.read([&](ReadConnection& from) { return sqlite::content(from, object_id); });
 }
 
-void SqliteOperatorView::shown(RowId row, const model::Uuid& object_id, std::string who, DoneCount done) {
-    writer_.decide(sqlite::content_shown(row, object_id, std::move(who), std::move(done)));
+void SqliteOperatorView::shown(RowId row, const model::Uuid& object_id, std::string who, std::string what,
+                               DoneCount done) {
+    writer_.decide(sqlite::content_shown(row, object_id, std::move(who), std::move(what), std::move(done)));
 }
 
 void SqliteOperatorView::approve(std::vector<model::Uuid> object_ids, Reviewer reviewer, DoneDecided done) {

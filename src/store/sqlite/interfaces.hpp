@@ -162,7 +162,7 @@ class SqliteOperatorView final : public OperatorView {
     [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(std::string_view destination) override;
     [[nodiscard]] model::Result<HeldLong> held_before(model::Instant time) override;
     [[nodiscard]] model::Result<std::optional<StoredItem>> content(const model::Uuid& object_id) override;
-    void shown(RowId row, const model::Uuid& object_id, std::string who, DoneCount done) override;
+    void shown(RowId row, const model::Uuid& object_id, std::string who, std::string what, DoneCount done) override;
     void approve(std::vector<model::Uuid> object_ids, Reviewer reviewer, DoneDecided done) override;
     void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) override;
     void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,

@@ -508,13 +508,15 @@ ItemTable::Verdict ItemTable::approve(Transaction& transaction, const model::Uui
     return verdict;
 }
 
-bool ItemTable::shown(Transaction& transaction, RowId row, const model::Uuid& object_id, std::string_view who) {
+bool ItemTable::shown(Transaction& transaction, RowId row, const model::Uuid& object_id, std::string_view who,
+                      std::string_view what) {
     const std::optional<Waiting> waiting = find(row);
     if (!waiting || waiting->object_id != object_id) {
         return false;
     }
     audit::Entry entry = entry_about(transaction, audit::Kind::content_shown, *waiting);
     entry.who = who;
+    entry.why = what;
     audit_.append(transaction, waiting->lane, row, entry);
     return true;
 }

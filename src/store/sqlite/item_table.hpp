@@ -114,7 +114,9 @@ class ItemTable {
     void find_newly_withheld(std::vector<LaneId>& out);
 
     /// Content of a waiting item is to be seen by somebody. False: no such item.
-    bool shown(Transaction& transaction, RowId row, const model::Uuid& object_id, std::string_view who);
+    ///   what  of it, in words
+    bool shown(Transaction& transaction, RowId row, const model::Uuid& object_id, std::string_view who,
+               std::string_view what);
 
     /// Items beside the queue after `after`, for retries in bulk: visits row, state, lane and code of at most `limit`.
     struct Aside {

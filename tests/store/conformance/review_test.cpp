@@ -254,7 +254,7 @@ TEST_P(Reviewed, WhatIsHeldForLongIsTold) {
 
 TEST_P(Reviewed, ContentIsSeenAndThatIsOnRecord) {
     const auto shown = [&](RowId row, const model::Uuid& id) {
-        return count([&](auto done) { store_->operator_view().shown(row, id, "ann", done); });
+        return count([&](auto done) { store_->operator_view().shown(row, id, "ann", "the fields", done); });
     };
     NewItem one = item_with({object("bytes", model::BinaryModel::a)});
     one.review = Review::dual;
@@ -273,6 +273,7 @@ TEST_P(Reviewed, ContentIsSeenAndThatIsOnRecord) {
     ASSERT_THAT(records(RecordKind::content_shown), SizeIs(1));
     EXPECT_EQ(records(RecordKind::content_shown)[0].object_id, id);
     EXPECT_EQ(records(RecordKind::content_shown)[0].who, "ann");
+    EXPECT_EQ(records(RecordKind::content_shown)[0].why, "the fields");
     const model::Uuid queued_one = make(item("queued")).object_id;
     EXPECT_EQ(store_->operator_view().content(queued_one).value().value().share, "queued");
     EXPECT_EQ(store_->operator_view().content(model::Uuid::random()).value(), std::nullopt);

@@ -601,15 +601,16 @@ void FakeStore::approve(std::vector<model::Uuid> object_ids, Reviewer reviewer, 
         std::move(done));
 }
 
-void FakeStore::shown(RowId row, const model::Uuid& object_id, std::string who, DoneCount done) {
+void FakeStore::shown(RowId row, const model::Uuid& object_id, std::string who, std::string what, DoneCount done) {
     decide(
-        {Call::shown, {object_id}, {}, {}, std::move(who), {}},
+        {Call::shown, {object_id}, {}, {}, std::move(who), std::move(what)},
         [row](Changes& changes, const Decision& decision) -> std::size_t {
             const FakeItem* const found = changes.find(row);
             if (found == nullptr || found->item.object_id != decision.ids.front()) {
                 return 0;
             }
-            changes.record(RecordKind::content_shown, found->item.lane, found->item.object_id, decision.who, "");
+            changes.record(RecordKind::content_shown, found->item.lane, found->item.object_id, decision.who,
+                           decision.why);
             return 1;
         },
         std::move(done));
