@@ -1,25 +1,15 @@
 #include "backlog_resource.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
+#include <vector>
 
 #include "lihandover/base/background.hpp"
 #include "query.hpp"
 #include "words.hpp"
 
 namespace lihandover::admin {
-
-namespace {
-
-/// When the lane's first item was received; nullopt when it has gone meanwhile, or cannot be read.
-std::optional<model::Instant> received(store::OperatorView& items, const store::ListPlace& place) {
-    const auto page = items.items(store::ItemState::queued, {place.routine, place.row - 1}, 1);
-    if (!page || page->empty() || page->front().row != place.row) {
-        return std::nullopt;
-    }
-    return page->front().received_at;
-}
-
-}  // namespace
 
 boost::asio::awaitable<Answer> BacklogResource::list(std::string_view query) const {
     const auto pairs = parse_query(query);
@@ -53,6 +43,11 @@ boost::asio::awaitable<Answer> BacklogResource::list(std::string_view query) con
 }
 
 Answer BacklogResource::write(const delivery::Backlog& backlog, delivery::BacklogOrder order) const {
+    std::vector<store::RowId> rows;
+    std::ranges::transform(backlog.lanes, std::back_inserter(rows), [](const auto& lane) { return lane.first.row; });
+    // Of one that has gone meanwhile, or where the store cannot be read, nothing is known.
+    auto received = parts_.items.received(rows);
+    const auto times = received ? std::move(*received) : std::vector<std::optional<model::Instant>>(rows.size());
     Answer result;
     JsonWriter json(result.body);
     json.open_object()
@@ -60,14 +55,15 @@ Answer BacklogResource::write(const delivery::Backlog& backlog, delivery::Backlo
         .text("by", order == delivery::BacklogOrder::age ? "age" : "items")
         .number("liids_waiting", backlog.lanes_waiting);
     json.key("liids").open_array();
-    for (const delivery::LaneBacklog& lane : backlog.lanes) {
+    for (std::size_t n = 0; n < backlog.lanes.size(); ++n) {
+        const delivery::LaneBacklog& lane = backlog.lanes[n];
         json.open_object()
             .text("destination", lane.destination)
             .text("liid", lane.liid)
             .number("queued", lane.items)
             .number("emergencies", lane.emergencies)
             .text("state", delivery::lane_state_names.at(static_cast<std::size_t>(lane.state)))
-            .time("oldest_received", received(parts_.items, lane.first))
+            .time("oldest_received", times[n])
             .close_object();
     }
     json.close_array().close_object();

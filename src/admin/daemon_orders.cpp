@@ -72,7 +72,10 @@ boost::asio::awaitable<Ordered> DaemonOrders::revoke(RevokeRequest request) cons
         case RevokeOutcome::unknown:
             co_return Ordered{404, "no such warrant is in force"};
         case RevokeOutcome::failed:
-            co_return Ordered{503, "the warrant could not be revoked and is still in force; see the log"};
+            co_return Ordered{
+                503,
+                "the revocation could not be committed now: it counts only if it turns out to be on disk once the "
+                "store works again; look with `lihandoverctl warrants`, and into the log"};
     }
     co_return Ordered{};
 }

@@ -67,6 +67,36 @@ void log_report(const admin::ReloadReport& report) {
     }
 }
 
+Reloader::Reloader(std::string config_file, Parts& parts, StopDeadline& deadline)
+    : config_file_(std::move(config_file)),
+      parts_(parts),
+      deadline_(deadline),
+      closer_(closing_of(parts, [this] { start_next(); })),
+      pause_(parts.intake_io) {}
+
+HeldCloser::Surroundings Reloader::closing_of(Parts& parts, std::function<void()> changed) {
+    using Requests = std::vector<admin::RevokeRequest>;
+    return {.io = parts.intake_io,
+            .clock = parts.clock,
+            .none_before = [&parts] { return parts.snapshot->is_alone(); },
+            .settle =
+                [&parts](std::function<void(bool)> done) {
+                    // A commit of nothing comes after all that was handed to the store before it, also after what its
+                    // source was told to have taken too long.
+                    parts.store->item_intake().submit({}, {}, [&parts, done](store::Outcome outcome) {
+                        asio::post(parts.intake_io, [done, outcome] { done(outcome == store::Outcome::committed); });
+                    });
+                },
+            .tell =
+                [&parts](Requests all, std::function<void(Requests)> done) {
+                    asio::post(parts.workers, [&parts, all = std::move(all), done]() mutable {
+                        std::erase_if(all, [&](const auto& one) { return !parts.keeper->nothing_more_of(one); });
+                        asio::post(parts.intake_io, [done, all = std::move(all)] { done(all); });
+                    });
+                },
+            .changed = std::move(changed)};
+}
+
 void Reloader::request(admin::ReloadRequest request, std::function<void(admin::ReloadReport)> done) {
     waiting_.emplace_back(Request{std::move(request), std::move(done)});
     start_next();
@@ -84,6 +114,8 @@ void Reloader::open() {
 
 void Reloader::close() {
     stage_ = Stage::closed;
+    pause_.cancel();
+    closer_.stop();
     start_next();
 }
 
@@ -92,10 +124,24 @@ void Reloader::decide(admin::ApprovalRequest request, std::function<void(admin::
     start_next();
 }
 
+std::deque<Reloader::Waiting>::iterator Reloader::find_next() {
+    if (stage_ == Stage::closed) {
+        return waiting_.begin();
+    }
+    const bool may_load = closer_.may_load();
+    const bool may_revoke = closer_.may_revoke();
+    return std::ranges::find_if(
+        waiting_, [&](const Waiting& one) { return std::holds_alternative<Revocation>(one) ? may_revoke : may_load; });
+}
+
 void Reloader::start_next() {
-    while (stage_ != Stage::starting && !running_ && !waiting_.empty()) {
-        auto next = std::move(waiting_.front());
-        waiting_.pop_front();
+    while (stage_ != Stage::starting && !running_) {
+        const auto found = find_next();
+        if (found == waiting_.end()) {
+            return;
+        }
+        Waiting next = std::move(*found);
+        waiting_.erase(found);
         if (stage_ == Stage::closed) {
             std::visit([this](const auto& waiting) { refuse(waiting); }, next);
             continue;
@@ -106,6 +152,9 @@ void Reloader::start_next() {
 }
 
 void Reloader::start(Request request) {
+    if (closer_.closes_some()) {
+        log_warning("items of a revoked warrant still wait for the store: another warrant with its LIID begins held");
+    }
     notify_reloading();
     asio::post(parts_.workers, [this, request = std::move(request)] {
         auto ended = std::make_shared<Ended>(run(request.what));
@@ -114,32 +163,62 @@ void Reloader::start(Request request) {
 }
 
 void Reloader::start(Revocation revocation) {
+    closer_.begin(revocation.what);
     asio::post(parts_.workers, [this, revocation = std::move(revocation)] {
         const admin::RevokeOutcome outcome = run(revocation.what);
         asio::post(parts_.intake_io, [this, revocation, outcome] {
-            // What intake had at hand when the snapshot changed is handed to the store by now, and a filler's commit
-            // comes after it.
-            parts_.store->item_intake().submit(
-                {}, {}, [this, revocation, outcome](store::Outcome) { close_revoked(revocation, outcome); });
+            // What waited for a commit when the snapshot changed is on disk when this one is.
+            parts_.store->item_intake().submit({}, {}, [this, revocation, outcome](store::Outcome) {
+                // Delivery has heard of it when it comes to this, and begins to send nothing that is to be held.
+                asio::post(parts_.delivery_io, [this, revocation, outcome] {
+                    asio::post(parts_.intake_io, [this, revocation, outcome] { answer(revocation, outcome); });
+                });
+            });
         });
     });
 }
 
-/// On any thread.
-void Reloader::close_revoked(const Revocation& revocation, admin::RevokeOutcome outcome) {
-    const auto end = [this, revocation, outcome] {
-        running_ = false;
-        revocation.done(outcome);
-        start_next();
-    };
-    if (!revocation.what.hold_queued || outcome != admin::RevokeOutcome::revoked) {
-        asio::post(parts_.intake_io, end);
+void Reloader::answer(const Revocation& revocation, admin::RevokeOutcome outcome) {
+    revocation.done(outcome);
+    if (outcome == admin::RevokeOutcome::failed) {
+        look_at_doubtful(revocation.what);
+    } else {
+        end_revocation(outcome == admin::RevokeOutcome::revoked && revocation.what.hold_queued);
+    }
+}
+
+void Reloader::end_revocation(bool holds) {
+    closer_.end(holds);
+    running_ = false;
+    start_next();
+}
+
+void Reloader::look_at_doubtful(const admin::RevokeRequest& request) {
+    if (stage_ == Stage::closed) {
+        end_revocation(false);
         return;
     }
-    asio::post(parts_.workers, [this, what = revocation.what, end] {
-        parts_.keeper->nothing_more_of(what);
-        // Delivery has heard of it when it comes to this, and begins to send nothing more of the warrant.
-        asio::post(parts_.delivery_io, [this, end] { asio::post(parts_.intake_io, end); });
+    pause_.expires_after(std::chrono::seconds(1));
+    pause_.async_wait([this, request](const boost::system::error_code&) {
+        if (stage_ == Stage::closed) {
+            end_revocation(false);
+            return;
+        }
+        asio::post(parts_.workers, [this, request] {
+            const auto loaded = parts_.keeper->find_revoked(*parts_.in_force.get().assembly, request);
+            const bool revoked = loaded && *loaded;
+            if (revoked) {
+                parts_.snapshot->publish((*loaded)->snapshot);
+                parts_.in_force.set_revoked(**loaded);
+            }
+            asio::post(parts_.intake_io, [this, request, revoked, known = loaded.has_value()] {
+                if (known) {
+                    end_revocation(revoked && request.hold_queued);
+                } else {
+                    look_at_doubtful(request);
+                }
+            });
+        });
     });
 }
 
@@ -241,7 +320,8 @@ admin::ApprovalAnswer Reloader::run(const admin::ApprovalRequest& request) const
 admin::RevokeOutcome Reloader::run(const admin::RevokeRequest& request) const {
     const auto loaded = parts_.keeper->revoke(*parts_.in_force.get().assembly, request);
     if (!loaded) {
-        log_error("a warrant could not be revoked: " + loaded.error().message);
+        log_error("a revocation could not be committed, and counts once the store works again if it is on disk: " +
+                  loaded.error().message);
         return admin::RevokeOutcome::failed;
     }
     if (!*loaded) {

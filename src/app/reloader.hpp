@@ -1,6 +1,8 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "assembly.hpp"
+#include "held_closer.hpp"
 #include "lihandover/admin/control.hpp"
 #include "lihandover/config/problem.hpp"
 #include "stop_deadline.hpp"
@@ -29,15 +32,15 @@ void log_report(const admin::ReloadReport& report);
 class Reloader {
   public:
     /// `deadline` is told of a new shutdown_timeout. Both outlive the reloader and its work on the workers.
-    Reloader(std::string config_file, Parts& parts, StopDeadline& deadline)
-        : config_file_(std::move(config_file)), parts_(parts), deadline_(deadline) {}
+    Reloader(std::string config_file, Parts& parts, StopDeadline& deadline);
 
     /// `done`, which may be empty, is called once, on the intake thread. A reload requested during the start waits for
     /// its end.
     void request(admin::ReloadRequest request, std::function<void(admin::ReloadReport)> done);
 
     /// Revokes a warrant, in turn with reloads. `done` is called once, on the intake thread, when no event is matched
-    /// with it any more. What was matched before, and came before, may still be on its way to the store.
+    /// with it any more. What was matched before may still be on its way to the store; where what is queued is to be
+    /// held, that is held, too (HeldCloser).
     void revoke(admin::RevokeRequest request, std::function<void(admin::RevokeOutcome)> done);
 
     /// What one of the people says of a warrant that waits for approval, in turn with reloads. `done` is called once,
@@ -74,11 +77,19 @@ class Reloader {
         std::shared_ptr<X2x3Listeners::Prepared> x2x3;  ///< null: nothing changed
     };
 
+    using Waiting = std::variant<Request, Revocation, Approval>;
+
+    static HeldCloser::Surroundings closing_of(Parts& parts, std::function<void()> changed);
     void start_next();
+    /// The first that may start.
+    [[nodiscard]] std::deque<Waiting>::iterator find_next();
     void start(Request request);
     void start(Revocation revocation);
     void start(Approval approval);
-    void close_revoked(const Revocation& revocation, admin::RevokeOutcome outcome);
+    void answer(const Revocation& revocation, admin::RevokeOutcome outcome);
+    void end_revocation(bool holds);
+    /// Once the store works again, finds out whether a revocation whose commit failed is on disk all the same.
+    void look_at_doubtful(const admin::RevokeRequest& request);
     void refuse(const Request& request) const;
     static void refuse(const Revocation& revocation);
     static void refuse(const Approval& approval);
@@ -105,8 +116,10 @@ class Reloader {
     Parts& parts_;
     StopDeadline& deadline_;
     TlsWatch tls_watch_;  ///< of whoever is running
-    std::deque<std::variant<Request, Revocation, Approval>> waiting_;
+    HeldCloser closer_;
+    std::deque<Waiting> waiting_;
     bool running_ = false;
+    boost::asio::steady_timer pause_;
     enum class Stage : std::uint8_t { starting, open, closed } stage_ = Stage::starting;
 };
 

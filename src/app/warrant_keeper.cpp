@@ -519,33 +519,61 @@ model::Result<std::optional<WarrantsLoaded>> WarrantKeeper::revoke(const Assembl
     if (const model::Status committed = register_.change_warrants(changes); !committed) {
         return committed.error();
     }
-    spdlog::warn("{}: its warrant is revoked by an operator", last.file);
-    auto revocations = register_.revocations();
-    if (revocations) {
+    return std::optional(take_revoked(request, *reload, std::move(*snapshot)));
+}
+
+WarrantsLoaded WarrantKeeper::take_revoked(const admin::RevokeRequest& request, warrants::Reload& reload,
+                                           std::shared_ptr<const intake::Snapshot> snapshot) {
+    spdlog::warn("{}: its warrant is revoked by an operator", reload.ended.front().last.file);
+    if (auto revocations = register_.revocations()) {
         revocations_ = std::move(*revocations);
     } else {
-        revocations_.push_back(std::move(changes.revoked.front()));  // without its time
+        revocations_.push_back({request.destination, request.liid, {}, {}, {}, request.who, request.reason});
     }
+    const auto same = [&](const store::StoredPendingWarrant& entry) {
+        return entry.destination == request.destination && entry.liid == request.liid;
+    };
     std::erase_if(waiting_, same);
     auto pending = std::make_shared<admin::PendingList>(*pending_);
     std::erase_if(*pending, [&](const admin::PendingWarrant& entry) { return same(entry.kept); });
     pending_ = std::move(pending);
     WarrantsLoaded loaded;
-    loaded.snapshot = std::move(*snapshot);
+    loaded.snapshot = std::move(snapshot);
     loaded.ended = 1;
-    loaded.unconfirmed = reload->unconfirmed;
+    loaded.unconfirmed = reload.unconfirmed;
     loaded.pending = pending_;
-    loaded.in_force = loader_.accept(*reload);
+    loaded.in_force = loader_.accept(reload);
     loaded.revoked = std::make_shared<const admin::RevocationList>(revocations_);
-    return std::optional(std::move(loaded));
+    return loaded;
 }
 
-void WarrantKeeper::nothing_more_of(const admin::RevokeRequest& request) const {
-    if (const model::Status closed = register_.nothing_more_of(request.destination, request.liid); !closed) {
-        spdlog::error(
-            "what comes under the LIID of the warrant that was revoked is held, too, until the daemon is restarted: {}",
-            closed.error().message);
+model::Result<std::optional<WarrantsLoaded>> WarrantKeeper::find_revoked(const Assembly& assembly,
+                                                                         const admin::RevokeRequest& request) {
+    // Changes nothing: once that can be committed, the store knows what is on disk.
+    if (const model::Status works = register_.change_warrants({}); !works) {
+        return works.error();
     }
+    const auto kept = register_.revocations();
+    if (!kept) {
+        return kept.error();
+    }
+    const bool is_there = std::ranges::any_of(*kept, [&](const store::StoredRevocation& entry) {
+        return entry.destination == request.destination && entry.liid == request.liid;
+    });
+    std::optional<warrants::Reload> reload =
+        is_there ? loader_.revoke(request.destination, request.liid) : std::nullopt;
+    if (!reload) {
+        return std::optional<WarrantsLoaded>();
+    }
+    auto snapshot = make_snapshot(assembly, *reload);
+    if (!snapshot) {
+        return snapshot.error();
+    }
+    return std::optional(take_revoked(request, *reload, std::move(*snapshot)));
+}
+
+model::Status WarrantKeeper::nothing_more_of(const admin::RevokeRequest& request) const {
+    return register_.nothing_more_of(request.destination, request.liid);
 }
 
 }  // namespace lihandover::app

@@ -57,12 +57,17 @@ class WarrantKeeper {
                                                      bool confirm_ended = false);
 
     /// Ends a warrant at once, as it is in force, without a look at any file. nullopt: none of this name is in force.
-    /// An error means that nothing changed.
+    /// An error means that nothing changed here; the store may have it all the same: see find_revoked().
     [[nodiscard]] model::Result<std::optional<WarrantsLoaded>> revoke(const Assembly& assembly,
                                                                       const admin::RevokeRequest& request);
 
+    /// After an error of revoke(), and before anything else: whether the store has the revocation, which counts then.
+    /// nullopt: it has not. An error: that is not known yet.
+    [[nodiscard]] model::Result<std::optional<WarrantsLoaded>> find_revoked(const Assembly& assembly,
+                                                                            const admin::RevokeRequest& request);
+
     /// After revoke(), when no item of the warrant can come any more.
-    void nothing_more_of(const admin::RevokeRequest& request) const;
+    [[nodiscard]] model::Status nothing_more_of(const admin::RevokeRequest& request) const;
 
     /// What one of the people says of a warrant that waits. Where that is enough, warrants are loaded anew: `loaded` is
     /// set then, as it is where only the list of those that wait changed.
@@ -70,6 +75,8 @@ class WarrantKeeper {
                                                std::optional<WarrantsLoaded>& loaded);
 
   private:
+    [[nodiscard]] WarrantsLoaded take_revoked(const admin::RevokeRequest& request, warrants::Reload& reload,
+                                              std::shared_ptr<const intake::Snapshot> snapshot);
     [[nodiscard]] model::Status store_changes(const warrants::Reload& reload, const std::string& who);
     [[nodiscard]] std::shared_ptr<const admin::PendingList> pending_of(const warrants::Reload& reload) const;
     /// Of a warrant file; nullopt: it is not there.

@@ -407,6 +407,22 @@ TEST_F(WarrantKeeperTest, TwoPeopleApproveAWarrantOverReloadsAndRestarts) {
     EXPECT_TRUE(loaded->pending->empty());
 }
 
+TEST_F(WarrantKeeperTest, ARevocationThatIsOnDiskAfterAllCounts) {
+    write("a.yaml", "L-1", "u-1");
+    ASSERT_TRUE(keeper_->load(assembly_, {}));
+    const admin::RevokeRequest request{"lea-one", "L-1", "the court said so", "alice", true};
+    ASSERT_TRUE(keeper_->find_revoked(assembly_, request));
+    EXPECT_FALSE(*keeper_->find_revoked(assembly_, request)) << "the store does not have it";
+    store::WarrantChanges changes;
+    changes.revoked.push_back({"lea-one", "L-1", {}, "a.yaml", {}, "alice", "the court said so"});
+    ASSERT_TRUE(store_->warrant_register().change_warrants(changes));
+    const auto found = keeper_->find_revoked(assembly_, request);
+    ASSERT_TRUE(found && *found);
+    EXPECT_TRUE((*found)->in_force->empty());
+    EXPECT_EQ((*found)->revoked->size(), 1U);
+    EXPECT_TRUE((*found)->snapshot->index->warrants().empty());
+}
+
 TEST_F(WarrantKeeperTest, ARevocationHoldsWhatIsQueuedByTheRuleOfItsWarrant) {
     write("a.yaml", "L-1", "u-1");
     write("b.yaml", "L-2", "u-2");
@@ -431,7 +447,7 @@ TEST_F(WarrantKeeperTest, ARevocationHoldsWhatIsQueuedByTheRuleOfItsWarrant) {
         const admin::RevokeRequest request{"lea-one", liid, "the court said so", "alice", true};
         ASSERT_TRUE(keeper_->revoke(assembly_, request));
         EXPECT_THAT(reasons(), testing::Contains("the court said so (what was queued is held)"));
-        keeper_->nothing_more_of(request);
+        ASSERT_TRUE(keeper_->nothing_more_of(request));
         std::optional<store::ItemView> view;
         ASSERT_TRUE(lihandover::test::eventually([&] {
             view = store_->operator_view().find(id).value();

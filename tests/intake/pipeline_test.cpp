@@ -81,6 +81,20 @@ class PipelineTest : public ::testing::Test {
             committed_ = committed == Outcome::Kind::accepted;
         }
     }
+    // Whose moment is over before its commit.
+    asio::awaitable<void> briefly() {
+        Group group(pipeline_);
+        {
+            const std::string json = event("e-1", "u-1");
+            EventParser parser;
+            model::Event made;
+            const Moment moment = pipeline_.now();
+            EXPECT_FALSE(parser.parse(json, moment.latest(), made));
+            group.take(made, json.size(), moment);
+        }
+        (void)co_await group.commit();
+        ended_ = true;
+    }
     void start(asio::awaitable<void> work) { asio::co_spawn(io_, std::move(work), asio::detached); }
     // Until nothing happens any more.
     void run() {
@@ -141,6 +155,22 @@ TEST_F(PipelineTest, AGroupGoesOnAfterAFailedCommit) {
     run();
     EXPECT_TRUE(ended_);
     EXPECT_EQ(failed_, 2);
+}
+
+// A revocation waits until nothing is on its way that was matched before it.
+TEST_F(PipelineTest, ASnapshotIsInUseUntilWhatItMatchedIsCommitted) {
+    store_.mode(TestStore::Mode::hold);
+    start(briefly());
+    run();
+    EXPECT_TRUE(snapshot_.is_alone()) << "there is no other yet";
+    snapshot_.publish(testing::snapshot({}));
+    EXPECT_FALSE(snapshot_.is_alone());
+    snapshot_.publish(testing::snapshot({}));
+    EXPECT_FALSE(snapshot_.is_alone()) << "of the first";
+    store_.release();
+    run();
+    EXPECT_TRUE(ended_);
+    EXPECT_TRUE(snapshot_.is_alone());
 }
 
 TEST_F(PipelineTest, SeveralConnectionsOfASourceTakeTurns) {

@@ -446,6 +446,17 @@ TEST_F(Restored, ACrashIsNoAlarm) {
     EXPECT_EQ(recorded(RecordKind::restore_accepted), 0);
 }
 
+TEST_F(Restored, WhatCannotBeLookedUpIsAnAlarmAndKeepsNothingFromStarting) {
+    copy(state("audit.head"), directory_.path() / "head");
+    make(3);
+    close();
+    copy(directory_.path() / "head", state("audit.head"));
+    sqlite::Connection(state("store.db")).execute("UPDATE chain_checkpoint SET hash=x'00'");
+    open();
+    EXPECT_THAT(alarm(), HasSubstr("cannot be looked up"));
+    EXPECT_EQ(submit(item()), Outcome::committed);
+}
+
 TEST_F(Restored, AnOlderStateIsAnAlarmUntilSomebodyAcceptsIt) {
     make(3);
     close();

@@ -346,6 +346,26 @@ TEST_F(Encryption, AnItemIsNotTakenForAnothersNorForOneThatIsNotHeld) {
     EXPECT_THAT(store_->outbox().load(rows).value().at(0).share, IsEmpty()) << "nobody has approved it";
 }
 
+TEST_F(Encryption, WhatAnOldVersionLeftOpenIsApprovedOnceItWasWithheld) {
+    open();
+    fill();
+    const StoredItem old = queued().front();
+    change("UPDATE share SET octets=CAST('from before' AS BLOB) WHERE id=" + std::to_string(old.row) +
+           "; UPDATE item SET key_slot=NULL WHERE id=" + std::to_string(old.row));
+    open();
+    WarrantChanges changes;
+    const auto lane = store_->warrant_register().find_lane(old.lane);
+    changes.revoked.push_back(
+        {lane->destination, lane->liid, clock_.wall(), "f", {}, "operator-carol", "why", Review::required});
+    ASSERT_TRUE(store_->warrant_register().change_warrants(changes));
+    ASSERT_TRUE(store_->warrant_register().nothing_more_of(lane->destination, lane->liid));
+    ASSERT_TRUE(eventually([&] { return store_->operator_view().statistics().withholding == 0; }));
+    EXPECT_EQ(store_->operator_view().content(old.object_id).value()->share, "from before");
+    held_ = old.object_id;
+    decide_held("somebody else");
+    EXPECT_EQ(store_->outbox().load(std::vector{old.row}).value().at(0).share, "from before");
+}
+
 TEST_F(Encryption, FewerPeopleAreNotMadeEnough) {
     open_with({master(1)});
     fill();

@@ -10,7 +10,7 @@ import time
 import unittest
 
 from console import PEOPLE, PageTest, Person, configure, subject
-from harness import LIHANDOVERCTL, PATIENCE, Certificates, inline, message, wait_until
+from harness import LIHANDOVERCTL, PATIENCE, Certificates, Lea, inline, message, wait_until
 from test_connections import revocation_list
 from test_transport import issue, put
 

@@ -6,7 +6,7 @@ import random
 import time
 import unittest
 
-from harness import Daemon, Lea, SystemTest, message, wait_until
+from harness import Daemon, Lea, SystemTest, inline, message, wait_until
 
 SEED = int(os.environ.get("LIHANDOVER_TEST_SEED", "707"))
 ROUNDS = int(os.environ.get("LIHANDOVER_TEST_CRASHES", "8"))
@@ -152,6 +152,21 @@ class Revocation(SystemTest):
         self.wait_held(400)
         self.assertEqual(fresh, [i.csp_text("eventId") for i in self.lea.items()])
         self.assertEqual([0, 1], [i.sequence for i in self.lea.items()])
+
+    def test_what_a_source_is_sending_is_held_too(self):
+        self.daemon.ctl("pause", "lea-one")
+        sent = [message("u-1", attachments=[inline("a", os.urandom(3000))]) for _ in range(200)]
+        self.in_background(self.daemon.accept, *sent)
+        wait_until(lambda: self.daemon.metric("lihandover_events_received_total") > 0 or
+                   not self.threads[-1].is_alive(), "the beginning of it")
+        self.daemon.ctl("revoke", "LIID-1", "--destination", "lea-one", "--reason", "void", "--queued", "hold")
+        self.threads[-1].join()
+        self.daemon.accept(message("u-2"))
+        self.daemon.ctl("resume", "lea-one")
+        wait_until(lambda: len(self.lea.items()) == 1, "the other warrant's")
+        self.wait_held(self.daemon.waiting(state="held"))
+        self.assertEqual(0, self.daemon.waiting(state="queued"))
+        self.assertEqual({"LIID-2"}, {item.liid for item in self.lea.items()})
 
     def test_killed_while_it_is_held(self):
         print(f"seed {SEED}")

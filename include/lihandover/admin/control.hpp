@@ -47,7 +47,7 @@ struct RevokeRequest {
 enum class RevokeOutcome : std::uint8_t {
     revoked,  ///< durable, no event is matched with it any more, and nothing that is to be held begins to go out
     unknown,  ///< no such warrant is in force
-    failed,   ///< nothing changed; see the log
+    failed,   ///< not committed: it counts only if it turns out to be on disk once the store works; see the log
 };
 
 /// A warrant that waits for people's approval, or was refused it.

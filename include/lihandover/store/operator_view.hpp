@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,10 @@ class OperatorView {
     /// When the first queued item of a destination was queued: of one that people approved, then. nullopt when none
     /// waits.
     [[nodiscard]] virtual model::Result<std::optional<model::Instant>> oldest(std::string_view destination) = 0;
+
+    /// When queued items were received, in the order of `rows`; nullopt of one that waits there no longer.
+    [[nodiscard]] virtual model::Result<std::vector<std::optional<model::Instant>>> received(
+        std::span<const RowId> rows) = 0;
 
     /// Items that are held since before `time`: at most 1,000 emergencies and 1,000 others are counted.
     [[nodiscard]] virtual model::Result<HeldLong> held_before(model::Instant time) = 0;

@@ -155,7 +155,14 @@ Group::~Group() {
     }
 }
 
+void Group::keep(const Moment& moment) {
+    if (matched_with_.empty() || matched_with_.back() != moment.snapshot) {
+        matched_with_.push_back(moment.snapshot);
+    }
+}
+
 void Group::take(const model::Event& event, std::size_t bytes, const Moment& moment) {
+    keep(moment);
     Pipeline::Impl& pipeline = *pipeline_.impl_;
     const std::size_t before = items_.size();
     pipeline.match(event, moment, pipeline.matches);
@@ -179,6 +186,7 @@ asio::awaitable<Outcome> Group::take(const model::Event& event, std::size_t byte
         co_return Outcome{Outcome::Kind::unavailable, {}};
     }
     const std::size_t before = items_.size();
+    keep(moment);
     pipeline_.impl_->maker.append(event, matches, *moment.snapshot, moment.received_at, items_, *sources);
     note(bytes, before, event, moment);
     arrival_.idle_objects += wanted ? 0 : objects.size();
@@ -198,6 +206,7 @@ void Group::note_of_task(std::size_t bytes, const model::Event& event) {
 }
 
 void Group::take(const model::Event& event, std::size_t bytes, const TaskMatch& task, const Moment& moment) {
+    keep(moment);
     Pipeline::Impl& pipeline = *pipeline_.impl_;
     pipeline.match(event, task, moment, pipeline.matches);
     if (!pipeline.matches.empty()) {
@@ -221,6 +230,7 @@ asio::awaitable<Outcome> Group::take(const model::Event& event, std::size_t byte
             co_return Outcome{Outcome::Kind::unavailable, {}};
         }
     }
+    keep(moment);
     pipeline_.impl_->maker.append_of_task(event, matches, *moment.snapshot, moment.received_at, task.substance, items_,
                                           *sources);
     note_of_task(bytes, event);
@@ -250,6 +260,7 @@ asio::awaitable<Outcome::Kind> Group::commit(store::KeptChanges changes) {
     changes_ = joined(std::move(changes_), std::move(changes));
     // Of this commit: what is taken while it runs belongs to the next one.
     auto items = std::exchange(items_, {});
+    auto matched_with = std::exchange(matched_with_, {});
     const store::Arrival arrival = std::exchange(arrival_, {});
     auto now = std::exchange(changes_, {});
     if (items.empty() && now.empty()) {
@@ -264,6 +275,8 @@ asio::awaitable<Outcome::Kind> Group::commit(store::KeptChanges changes) {
     }
     std::ranges::move(items_, std::back_inserter(items));
     items_ = std::move(items);
+    std::ranges::move(matched_with_, std::back_inserter(matched_with));
+    matched_with_ = std::move(matched_with);
     changes_ = joined(std::move(now), std::move(changes_));
     arrival_.events += arrival.events;
     arrival_.bytes += arrival.bytes;
@@ -274,6 +287,7 @@ asio::awaitable<Outcome::Kind> Group::commit(store::KeptChanges changes) {
 asio::awaitable<Outcome::Kind> Group::commit() {
     // Of this commit: what is taken while it runs belongs to the next one.
     auto copies = std::exchange(copies_, {});
+    const auto matched_with = std::exchange(matched_with_, {});
     const auto outcome = co_await base::await_callback<store::Outcome>([this](auto done) {
         pipeline_.impl_->parts.items.submit(std::exchange(items_, {}), std::exchange(arrival_, {}), std::move(done));
     });

@@ -82,6 +82,7 @@ model::Status Database::reopen() {
     tables_.items.find_above(connection_, *last_known_, effects_.queued);
     tables_.items.find_queued(std::exchange(doubtful_retries_, {}), effects_.retried);
     tables_.objects.resolve_doubts(effects_);
+    tables_.items.told_withheld();
     last_known_.reset();
     return {};
 }

@@ -188,6 +188,10 @@ model::Result<std::optional<model::Instant>> SqliteOperatorView::oldest(std::str
     return readers_.read([&](ReadConnection& from) { return sqlite::oldest(from, destination); });
 }
 
+model::Result<std::vector<std::optional<model::Instant>>> SqliteOperatorView::received(std::span<const RowId> rows) {
+    return readers_.read([&](ReadConnection& from) { return sqlite::received(from, rows); });
+}
+
 model::Result<HeldLong> SqliteOperatorView::held_before(model::Instant time) {
     return readers_.read([&](ReadConnection& from) { return sqlite::held_before(from, time); });
 }

@@ -160,6 +160,8 @@ class SqliteOperatorView final : public OperatorView {
     [[nodiscard]] model::Result<std::optional<ItemView>> find(const model::Uuid& object_id) override;
     [[nodiscard]] model::Result<std::vector<Record>> records(std::int64_t after, std::size_t limit) override;
     [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(std::string_view destination) override;
+    [[nodiscard]] model::Result<std::vector<std::optional<model::Instant>>> received(
+        std::span<const RowId> rows) override;
     [[nodiscard]] model::Result<HeldLong> held_before(model::Instant time) override;
     [[nodiscard]] model::Result<std::optional<StoredItem>> content(const model::Uuid& object_id) override;
     void shown(RowId row, const model::Uuid& object_id, std::string who, std::string what, DoneCount done) override;

@@ -400,6 +400,9 @@ void ItemTable::imitate_held(const Transaction& transaction, std::size_t count) 
 std::optional<std::string> ItemTable::share_of(const Waiting& waiting) {
     statements_.find_share.bind(1, waiting.row);
     Rows rows(statements_.find_share);
+    if (!waiting.key && keys_->keyring().takes_plain() && rows.next()) {
+        return std::string(rows->bytes(0));  // written before items were sealed
+    }
     const auto key = rows.next() && waiting.key ? keys_->read(*waiting.key) : std::nullopt;
     auto share =
         key ? unseal_content(*key, waiting.row, rows->bytes(0),
@@ -767,7 +770,6 @@ void ItemTable::find_newly_withheld(std::vector<LaneId>& out) {
             out.push_back(one.lane);
         }
     }
-    known_withheld_.reset();
 }
 
 /// Before the first change in a transaction.
@@ -891,8 +893,11 @@ void ItemTable::withhold_some(Transaction& transaction) {
 }
 
 void ItemTable::withhold(Transaction& transaction, const Waiting& waiting, Review review) {
-    // What cannot be read stays as it is sealed, so that it cannot be approved either.
     const auto share = share_of(waiting);
+    if (!share && waiting.key && keys_->cannot_be_read_now(*waiting.key)) {
+        throw SqlFailure(Trouble::failing, SQLITE_IOERR_READ);  // another step finds it as it is
+    }
+    // What is damaged stays as it is sealed, so that it cannot be approved either.
     const auto key = share ? std::optional(replace_share(transaction, waiting, *share, true)) : waiting.key;
     auto& move = waiting.state == ItemState::queued ? statements_.withhold_queued : statements_.withhold_set_aside;
     move.bind(1, waiting.row).bind(2, transaction.now.micros());

@@ -112,6 +112,8 @@ class ItemTable {
     void rolled_back();
     /// Lanes that a commit left so although it was told to have failed.
     void find_newly_withheld(std::vector<LaneId>& out);
+    /// Delivery is told of them.
+    void told_withheld() { known_withheld_.reset(); }
 
     /// Content of a waiting item is to be seen by somebody. False: no such item.
     ///   what  of it, in words

@@ -367,6 +367,23 @@ model::Result<std::optional<model::Instant>> oldest(ReadConnection& from, std::s
     return oldest;
 }
 
+model::Result<std::vector<std::optional<model::Instant>>> received(ReadConnection& from,
+                                                                   std::span<const RowId> wanted) {
+    std::vector<std::optional<model::Instant>> all(wanted.size());
+    const model::Status status = from.reading([&] {
+        Statement select = from.connection().prepare("SELECT received FROM item WHERE id=?");
+        for (std::size_t n = 0; n < wanted.size(); ++n) {
+            select.bind(1, wanted[n]);
+            Rows rows(select);
+            all[n] = rows.next() ? std::optional(model::Instant::from_micros(rows->integer(0))) : std::nullopt;
+        }
+    });
+    if (!status) {
+        return status.error();
+    }
+    return all;
+}
+
 model::Result<HeldLong> held_before(ReadConnection& from, model::Instant time) {
     constexpr std::int64_t most = 1000;
     HeldLong held;

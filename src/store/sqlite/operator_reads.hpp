@@ -29,6 +29,8 @@ inline constexpr const char* aside_page_of_state =
                                                          ListPlace after, std::size_t limit);
 [[nodiscard]] model::Result<std::optional<ItemView>> find(ReadConnection& from, const model::Uuid& object_id);
 [[nodiscard]] model::Result<std::vector<Record>> records(ReadConnection& from, std::int64_t after, std::size_t limit);
+[[nodiscard]] model::Result<std::vector<std::optional<model::Instant>>> received(ReadConnection& from,
+                                                                                 std::span<const RowId> rows);
 [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(ReadConnection& from, std::string_view destination);
 [[nodiscard]] model::Result<HeldLong> held_before(ReadConnection& from, model::Instant time);
 /// The queued items with these ids; one that is not queued is left out. Looks at all that wait.

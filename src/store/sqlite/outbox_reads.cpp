@@ -21,8 +21,11 @@ namespace {
     "b.size, b.sha256, b.file, b.key, "                                                                               \
     "o.id, b.key_slot "                                                                                               \
     "FROM object o CROSS JOIN blob b ON b.id=o.blob "
-constexpr const char* object_by_uuid =
-    LIHANDOVER_STORED_OBJECT "WHERE o.uuid=? AND NOT EXISTS(SELECT 1 FROM held h WHERE h.id=o.item) LIMIT 1";
+constexpr const char* object_by_uuid = LIHANDOVER_STORED_OBJECT
+    "WHERE o.uuid=? AND NOT EXISTS(SELECT 1 FROM held h WHERE h.id=o.item) "
+    // What is still to be held is not offered either.
+    "AND NOT (o.state={object.attached} AND EXISTS(SELECT 1 FROM withholding w WHERE w.lane=o.lane AND "
+    "w.after < o.item AND (w.upto IS NULL OR o.item <= w.upto))) LIMIT 1";
 constexpr const char* objects_of_item = LIHANDOVER_STORED_OBJECT "WHERE o.item=? ORDER BY o.position";
 #undef LIHANDOVER_STORED_OBJECT
 

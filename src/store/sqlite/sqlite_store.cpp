@@ -135,7 +135,14 @@ class SqliteStore final : public Store {
             return;
         }
         const bool longer = same && known->head.number < head.number;
-        const auto hash = longer ? hash_at(database_.connection(), known->head.number) : std::nullopt;
+        std::optional<audit::Hash> hash;
+        try {
+            hash = longer ? hash_at(database_.connection(), known->head.number) : std::nullopt;
+        } catch (const SqlFailure& failure) {
+            cannot_tell("names entry " + std::to_string(known->head.number) + ", which cannot be looked up (" +
+                        failure.describe() + ")");
+            return;
+        }
         if (longer && !hash) {
             cannot_tell("names entry " + std::to_string(known->head.number) +
                         ", which is older than all that are kept");

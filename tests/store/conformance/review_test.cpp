@@ -274,7 +274,10 @@ TEST_P(Reviewed, ContentIsSeenAndThatIsOnRecord) {
     EXPECT_EQ(records(RecordKind::content_shown)[0].object_id, id);
     EXPECT_EQ(records(RecordKind::content_shown)[0].who, "ann");
     EXPECT_EQ(records(RecordKind::content_shown)[0].why, "the fields");
-    const model::Uuid queued_one = make(item("queued")).object_id;
+    const StoredItem waiting = make(item("queued"));
+    const model::Uuid queued_one = waiting.object_id;
+    EXPECT_THAT(store_->operator_view().received(std::vector{waiting.row, waiting.row + 1000, before.row}).value(),
+                ElementsAre(testing::Ne(std::nullopt), testing::Eq(std::nullopt), testing::Eq(std::nullopt)));
     EXPECT_EQ(store_->operator_view().content(queued_one).value().value().share, "queued");
     EXPECT_EQ(store_->operator_view().content(model::Uuid::random()).value(), std::nullopt);
 }
@@ -518,6 +521,7 @@ TEST_P(Withheld, ItsObjectsAreNeitherFoundNorPushed) {
               Outcome::committed);
     EXPECT_TRUE(store_->object_downloads().find_object(object_id).value());
     revoke(Review::required);
+    EXPECT_FALSE(store_->object_downloads().find_object(object_id).value()) << "whether it is held already or not";
     nothing_more();
     ASSERT_TRUE(held_at_last(1));
     EXPECT_FALSE(store_->object_downloads().find_object(object_id).value());

@@ -1328,6 +1328,18 @@ model::Result<std::optional<model::Instant>> FakeStore::oldest(std::string_view 
     });
 }
 
+model::Result<std::vector<std::optional<model::Instant>>> FakeStore::received(std::span<const RowId> rows) {
+    return reading([&](const FakeDisk& disk) {
+        std::vector<std::optional<model::Instant>> all;
+        for (const RowId row : rows) {
+            const auto found = disk.items.find(row);
+            const bool queued = found != disk.items.end() && found->second.state == ItemState::queued;
+            all.push_back(queued ? std::optional(found->second.item.received_at) : std::nullopt);
+        }
+        return all;
+    });
+}
+
 model::Result<std::optional<StoredObject>> FakeStore::find_object(const model::Uuid& id) {
     ask([&](Asked& asked) {
         ++asked.loads;

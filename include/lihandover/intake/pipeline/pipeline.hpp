@@ -187,10 +187,13 @@ class Group {
   private:
     void note(std::size_t bytes, std::size_t items_before, const model::Event& event, const Moment& moment);
     void note_of_task(std::size_t bytes, const model::Event& event);
+    /// Keeps the snapshot until what was matched with it is committed: a revocation waits for that.
+    void keep(const Moment& moment);
 
     Pipeline& pipeline_;
     store::Arrival arrival_;
     std::vector<store::NewItem> items_;
+    std::vector<std::shared_ptr<const Snapshot>> matched_with_;  ///< of items_
     std::vector<NamedCopy> copies_;
     store::KeptChanges changes_;
     /// Files in place of objects that nobody ordered.

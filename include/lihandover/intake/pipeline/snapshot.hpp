@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -74,7 +75,8 @@ struct Snapshot {
 };
 
 /// The snapshot in force. Thread-safe: a reload publishes from its thread, intake takes it again for every stretch of
-/// work. Work that has started ends with the snapshot it started with.
+/// work. Work that has started ends with the snapshot it started with, and keeps it until its items are on disk or
+/// given up.
 class CurrentSnapshot {
   public:
     /// `first` is never null, nor is any later one, nor is their index.
@@ -82,7 +84,14 @@ class CurrentSnapshot {
 
     void publish(std::shared_ptr<const Snapshot> next) {
         const std::lock_guard lock(mutex_);
+        std::erase_if(earlier_, [](const auto& one) { return one.expired(); });
+        earlier_.push_back(snapshot_);
         snapshot_.swap(next);
+    }
+    /// Whether no work is under way any more that was started with an earlier one.
+    [[nodiscard]] bool is_alone() const {
+        const std::lock_guard lock(mutex_);
+        return std::ranges::all_of(earlier_, [](const auto& one) { return one.expired(); });
     }
     [[nodiscard]] std::shared_ptr<const Snapshot> get() const {
         const std::lock_guard lock(mutex_);
@@ -92,6 +101,7 @@ class CurrentSnapshot {
   private:
     mutable std::mutex mutex_;
     std::shared_ptr<const Snapshot> snapshot_;
+    std::vector<std::weak_ptr<const Snapshot>> earlier_;
 };
 
 }  // namespace lihandover::intake
