@@ -7,13 +7,13 @@
 #include <span>
 #include <vector>
 
+#include "common/seal.hpp"
 #include "lihandover/store/digest.hpp"
-#include "seal.hpp"
 
 namespace {
 
 using namespace lihandover;
-using namespace lihandover::store::sqlite;
+using namespace lihandover::store;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t block = std::size_t{256} * 1024;  // as the store reads and writes

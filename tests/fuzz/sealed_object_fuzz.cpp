@@ -12,15 +12,14 @@
 #include <vector>
 
 #include "../support/temporary_directory.hpp"
+#include "common/object_files.hpp"
 #include "fuzz.hpp"
-#include "object_files.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
 using namespace lihandover;
 using namespace lihandover::store;
-using namespace lihandover::store::sqlite;
 using fuzz::must;
 
 std::string read_file(const fs::path& path) {

@@ -652,18 +652,18 @@ TEST_F(Faulty, ARestoreThatFindsNoSpaceIsRecordedLaterAndAnAlarmUntilThen) {
 }
 
 TEST_F(Faulty, KeysOfACommitThatFoundNoSpaceAreFreeOnceAnotherIsOnTheDisk) {
-    const auto directory = sqlite::StateDirectory::open(options_.directory).value();
+    const auto directory = StateDirectory::open(options_.directory).value();
     ASSERT_TRUE(directory.create_database());
     bool no_space = false;
-    sqlite::Secret secret;
-    const auto keyring = std::make_shared<sqlite::Keyring>(secret, std::vector<MasterKey>());
+    Secret secret;
+    const auto keyring = std::make_shared<Keyring>(secret, std::vector<MasterKey>());
     const auto keys = sqlite::KeySlots::open(options_.directory, keyring, no_space).value();
-    sqlite::Catalogue catalogue;
+    Catalogue catalogue;
     sqlite::Database database({&directory, &clock_, &secret, keyring.get(), &catalogue,
-                               sqlite::ObjectFiles::open(options_.directory, no_space).value(), keys,
-                               std::chrono::hours(24), 1U << 20U});
+                               ObjectFiles::open(options_.directory, no_space).value(), keys, std::chrono::hours(24),
+                               1U << 20U});
     ASSERT_TRUE(database.open());
-    sqlite::SealKey key;
+    SealKey key;
     std::uint32_t slot = 0;
     {
         auto transaction = database.begin();

@@ -11,10 +11,10 @@
 #include <thread>
 #include <vector>
 
+#include "common/object_files.hpp"
 #include "fault_files.hpp"
 #include "fault_vfs.hpp"
 #include "key_slots.hpp"
-#include "object_files.hpp"
 #include "sqlite.hpp"
 #include "support.hpp"
 

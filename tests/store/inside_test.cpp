@@ -16,15 +16,16 @@
 #include <set>
 #include <sstream>
 
+#include "common/directory.hpp"
+#include "common/keyring.hpp"
+#include "common/secret.hpp"
 #include "conversations.hpp"
-#include "directory.hpp"
-#include "keyring.hpp"
 #include "lihandover/store/look.hpp"
 #include "lihandover/store/newest_entry.hpp"
 #include "operator_reads.hpp"
 #include "outbox_reads.hpp"
 #include "schema.hpp"
-#include "secret.hpp"
+#include "sealing_functions.hpp"
 #include "sqlite.hpp"
 #include "support.hpp"
 
@@ -41,7 +42,7 @@ class Database : public testing::Test {
         std::ofstream(file_, std::ios::app).flush();
         Connection connection(file_);
         set_up_writer(connection);
-        keyring_.add_functions(connection);
+        add_sealing_functions(connection, keyring_);
         return connection;
     }
     Secret nothing_secret_;

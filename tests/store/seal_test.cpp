@@ -1,5 +1,5 @@
 // The sealed form on the disk, and reading it.
-#include "seal.hpp"
+#include "common/seal.hpp"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -9,13 +9,11 @@
 #include <fstream>
 #include <random>
 
-#include "object_files.hpp"
+#include "common/object_files.hpp"
 #include "support.hpp"
 
 namespace lihandover::store::test {
 namespace {
-
-using namespace sqlite;
 
 using testing::HasSubstr;
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <string_view>
 
-#include "keyring.hpp"
+#include "key_place.hpp"
 #include "lihandover/model/item.hpp"
 #include "lihandover/model/uuid.hpp"
 #include "lihandover/store/types.hpp"

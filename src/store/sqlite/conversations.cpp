@@ -11,20 +11,8 @@ namespace lihandover::store::sqlite {
 
 namespace {
 
-constexpr std::uint64_t level_mask = (std::uint64_t{1} << 53) - 1;
-
 std::string_view as_text(const void* data, std::size_t size) {
     return {static_cast<const char*>(data), size};
-}
-
-/// The number of the attempt keeps a lane's conversations apart when two hashes agree in 53 bits.
-std::uint64_t level_of(const Secret& secret, LaneId lane, const Hash128& hash, std::uint32_t attempt) {
-    const std::array<std::string_view, 4> parts = {
-        "level", as_text(&lane, sizeof lane), as_text(hash.data(), hash.size()), as_text(&attempt, sizeof attempt)};
-    const Hash128 level = secret.hash(parts);
-    std::uint64_t number = 0;
-    std::memcpy(&number, level.data(), sizeof number);
-    return number & level_mask;
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/secret.hpp"
 #include "lihandover/store/types.hpp"
-#include "secret.hpp"
 #include "sqlite.hpp"
 
 namespace lihandover::store::sqlite {

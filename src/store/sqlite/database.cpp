@@ -9,6 +9,7 @@
 
 #include "lihandover/base/invariant.hpp"
 #include "schema.hpp"
+#include "sealing_functions.hpp"
 #include "wal_vfs.hpp"
 
 namespace lihandover::store::sqlite {
@@ -105,7 +106,7 @@ void Database::close() {
 void Database::connect() {
     connection_ = Connection(directory_.database(), wal_vfs());
     set_up_writer(connection_);
-    keyring_.add_functions(connection_);
+    add_sealing_functions(connection_, keyring_);
     connection_.execute("PRAGMA journal_size_limit=" + std::to_string(wal_limit_));
     wal_frames_ = 0;
     sqlite3_wal_hook(
@@ -124,7 +125,7 @@ void Database::connect() {
 }
 
 model::Status Database::open_keyring() {
-    if (auto known = keyring_.load(connection_); !known) {
+    if (auto known = load_keyring(connection_, keyring_); !known) {
         return known;
     }
     if (opened_before_) {

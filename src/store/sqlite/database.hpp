@@ -8,14 +8,15 @@
 #include <vector>
 
 #include "audit_table.hpp"
-#include "catalogue.hpp"
+#include "common/catalogue.hpp"
+#include "common/directory.hpp"
+#include "common/effects.hpp"
+#include "common/keyring.hpp"
+#include "common/secret.hpp"
 #include "conversations.hpp"
-#include "directory.hpp"
-#include "effects.hpp"
 #include "item_table.hpp"
 #include "kept_table.hpp"
 #include "key_slots.hpp"
-#include "keyring.hpp"
 #include "keys_proof.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
@@ -23,7 +24,6 @@
 #include "register_table.hpp"
 #include "repeats.hpp"
 #include "resealing.hpp"
-#include "secret.hpp"
 #include "sqlite.hpp"
 #include "transaction.hpp"
 

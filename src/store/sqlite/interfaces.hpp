@@ -10,14 +10,14 @@
 #include <utility>
 #include <vector>
 
-#include "catalogue.hpp"
-#include "keyring.hpp"
+#include "common/catalogue.hpp"
+#include "common/keyring.hpp"
+#include "common/object_files.hpp"
+#include "common/secret.hpp"
 #include "lihandover/store/store.hpp"
 #include "maintenance.hpp"
-#include "object_files.hpp"
 #include "reader_pool.hpp"
 #include "resealing.hpp"
-#include "secret.hpp"
 #include "writer.hpp"
 
 // The interfaces of the store. What is to be committed goes to the writer, what is read is read beside it.

@@ -39,48 +39,12 @@ void bind_correlation(Statement& statement, int place,
         .bind(place + 1, static_cast<std::int64_t>(correlation->sequence_number));
 }
 
-/// Whether the schema goes with the item (TS 103 707 table 9).
-bool takes_schema(SchemaContent content, std::uint32_t provided, std::uint32_t schema_bit) {
-    const bool known = schema_bit != 0 && (provided & schema_bit) != 0;
-    return content == SchemaContent::always || (content == SchemaContent::first && !known);
-}
-
-/// What an approval's entry says of the people it needs.
-std::string_view approval_text(Review review, bool first) {
-    if (review == Review::required) {
-        return "one of one";
-    }
-    return first ? "one of two" : "two of two";
-}
-
 constexpr RowId beyond_all = RowId{1} << 62;
 /// What one transaction holds of a revoked warrant: rows that it looks at, items that it holds, and about how much
 /// content it seals anew for that.
 constexpr std::int64_t withholding_look = 2000;
 constexpr std::size_t withholding_step = 256;
 constexpr std::uint64_t withholding_bytes = std::uint64_t{1} << 20;
-
-/// Which moves there are; docs/store.md draws them.
-constexpr bool may_move(ItemState from, ItemState to) {
-    switch (from) {
-        case ItemState::held:
-            // Delivered: it was on its way when it was withheld.
-            return to == ItemState::queued || to == ItemState::delivered || to == ItemState::rejected;
-        case ItemState::queued:
-            return to == ItemState::delivered || to == ItemState::refused || to == ItemState::set_aside ||
-                   to == ItemState::held || to == ItemState::rejected;
-        case ItemState::set_aside:
-            return to == ItemState::delivered || to == ItemState::refused || to == ItemState::queued ||
-                   to == ItemState::set_aside || to == ItemState::held || to == ItemState::rejected;
-        case ItemState::refused:
-            // Delivered: an answer to an attempt from before.
-            return to == ItemState::delivered || to == ItemState::queued || to == ItemState::rejected;
-        case ItemState::delivered:
-        case ItemState::rejected:
-            return false;
-    }
-    return false;
-}
 
 }  // namespace
 
@@ -728,17 +692,11 @@ void ItemTable::find_above(Connection& connection, RowId row, std::vector<Queued
 
 // -- What is held since its warrant was revoked
 
-bool is_in(std::span<const ItemTable::Withholding> withheld, LaneId lane, RowId row) {
-    return std::ranges::any_of(withheld, [&](const ItemTable::Withholding& one) {
-        return one.lane == lane && one.after < row && (!one.upto || row <= *one.upto);
-    });
-}
-
 bool ItemTable::is_withheld(LaneId lane, RowId row) const {
     return is_in(withholding_, lane, row);
 }
 
-std::vector<ItemTable::Withholding> ItemTable::read_withholding(Connection& connection) {
+std::vector<Withholding> ItemTable::read_withholding(Connection& connection) {
     std::vector<Withholding> all;
     Statement known = connection.prepare("SELECT lane, review, after, upto FROM withholding");
     for (Rows rows(known); rows.next();) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "audit_table.hpp"
+#include "common/states.hpp"
 #include "conversations.hpp"
 #include "key_slots.hpp"
 #include "lihandover/store/types.hpp"
@@ -18,11 +19,6 @@
 #include "transaction.hpp"
 
 namespace lihandover::store::sqlite {
-
-// How the tables `item` and `aside` pack them.
-inline constexpr std::int64_t item_flag_emergency = 1;
-inline constexpr std::int64_t item_flag_carries_schema = 2;
-inline constexpr std::int64_t item_flag_has_objects = 4;
 
 /// A queued item that an operator means, found by a reader beside the writer.
 struct Located {
@@ -95,14 +91,6 @@ class ItemTable {
     void nothing_more_of(Transaction& transaction, LaneId lane);
     /// The same for all of them, outside transactions. `last` is the newest number given out.
     void nothing_more_at_start(Connection& connection, RowId last);
-    /// A lane's rows behind `after` that are to be held.
-    struct Withholding {
-        LaneId lane = 0;
-        Review review{};
-        RowId after = 0;
-        std::optional<RowId> upto;  ///< nullopt: there may come more
-        bool up_to_date = false;    ///< all that is there is held
-    };
     [[nodiscard]] const std::vector<Withholding>& withholding() const { return withholding_; }
     [[nodiscard]] static std::vector<Withholding> read_withholding(Connection& connection);
     /// Whether there is something to be held now; a step holds some of it.
@@ -214,8 +202,5 @@ class ItemTable {
             put_withholding, remove_withholding, queued_after, set_aside_after;
     } statements_;
 };
-
-/// Whether the row is one of those that are to be held.
-[[nodiscard]] bool is_in(std::span<const ItemTable::Withholding> withheld, LaneId lane, RowId row);
 
 }  // namespace lihandover::store::sqlite

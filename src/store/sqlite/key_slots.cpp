@@ -11,7 +11,7 @@
 #include <system_error>
 #include <utility>
 
-#include "gcm.hpp"
+#include "common/gcm.hpp"
 #include "lihandover/base/invariant.hpp"
 #include "lihandover/model/uuid.hpp"
 #include "sqlite.hpp"
@@ -23,14 +23,6 @@ namespace {
 constexpr std::uint64_t least_growth = 1024;  ///< slots
 constexpr std::uint64_t most_growth = 65'536;
 constexpr std::size_t most_ready = 16'384;  ///< beyond a growth
-constexpr std::size_t tag_size = crypto_aead_chacha20poly1305_ietf_ABYTES;
-static_assert(SealKey::size == crypto_aead_chacha20poly1305_ietf_KEYBYTES);
-constexpr std::size_t nonce_size = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
-static_assert(seal_piece_overhead == nonce_size + crypto_aead_xchacha20poly1305_ietf_ABYTES);
-static_assert(SealKey::size == crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
-
-using Nonce = std::array<unsigned char, crypto_aead_chacha20poly1305_ietf_NPUBBYTES>;
-
 [[nodiscard]] bool is_full(int error) {
     return error == ENOSPC || error == EDQUOT || error == EFBIG;
 }
@@ -71,28 +63,8 @@ bool sync_directory(const std::filesystem::path& path) {
     return synced;
 }
 
-std::array<unsigned char, 8> bytes_of(std::int64_t row) {
-    std::array<unsigned char, 8> bytes{};
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-        bytes[i] = static_cast<unsigned char>(static_cast<std::uint64_t>(row) >> (8 * i));
-    }
-    return bytes;
-}
-
 std::string_view view_of(std::span<const std::uint8_t> bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-const unsigned char* bytes_of(std::string_view text) {
-    return reinterpret_cast<const unsigned char*>(text.data());
-}
-
-constexpr std::array<std::uint8_t, gcm_nonce> no_nonce{};
-
-std::string joined(std::int64_t place, std::string_view bound) {
-    std::string all(view_of(bytes_of(place)));
-    all += bound;
-    return all;
 }
 
 }  // namespace
@@ -350,95 +322,6 @@ std::optional<SealKey> KeySlots::read_slot(std::uint32_t slot) const {
     const bool read = size == static_cast<ssize_t>(bytes.size()) && key.set({bytes.data(), bytes.size()});
     sodium_memzero(bytes.data(), bytes.size());
     return read ? std::optional(std::move(key)) : std::nullopt;
-}
-
-std::string seal_content(const SealKey& key, std::int64_t row, std::string_view content, std::string_view bound) {
-    if (key.cipher() == SealKey::Cipher::aes_256_gcm) {
-        std::string sealed;
-        gcm_seal(key.bytes(), no_nonce, joined(row, bound), content, sealed);
-        return sealed;
-    }
-    std::string sealed(content.size() + tag_size, '\0');
-    const Nonce nonce{};
-    const auto place = bytes_of(row);
-    unsigned long long size = 0;
-    crypto_aead_chacha20poly1305_ietf_encrypt(reinterpret_cast<unsigned char*>(sealed.data()), &size, bytes_of(content),
-                                              content.size(), place.data(), place.size(), nullptr, nonce.data(),
-                                              key.bytes().data());
-    return sealed;
-}
-
-std::optional<std::string> unseal_content(const SealKey& key, std::int64_t row, std::string_view sealed,
-                                          std::string_view bound) {
-    if (key.cipher() == SealKey::Cipher::aes_256_gcm) {
-        return gcm_unseal(key.bytes(), no_nonce, joined(row, bound), sealed);
-    }
-    if (sealed.size() < tag_size) {
-        return std::nullopt;
-    }
-    std::string content(sealed.size() - tag_size, '\0');
-    const Nonce nonce{};
-    const auto place = bytes_of(row);
-    unsigned long long size = 0;
-    if (crypto_aead_chacha20poly1305_ietf_decrypt(reinterpret_cast<unsigned char*>(content.data()), &size, nullptr,
-                                                  bytes_of(sealed), sealed.size(), place.data(), place.size(),
-                                                  nonce.data(), key.bytes().data()) != 0) {
-        return std::nullopt;
-    }
-    return content;
-}
-
-std::string seal_piece(const SealKey& key, std::int64_t place, std::string_view content, std::string_view bound) {
-    if (key.cipher() == SealKey::Cipher::aes_256_gcm) {
-        std::array<std::uint8_t, gcm_nonce> nonce{};
-        model::random_bytes(nonce.data(), nonce.size());
-        std::string sealed(view_of(nonce));
-        gcm_seal(key.bytes(), nonce, joined(place, bound), content, sealed);
-        return sealed;
-    }
-    std::string sealed(nonce_size + content.size() + tag_size, '\0');
-    auto* const nonce = reinterpret_cast<unsigned char*>(sealed.data());
-    model::random_bytes(nonce, nonce_size);
-    const auto number = bytes_of(place);
-    unsigned long long size = 0;
-    crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + nonce_size, &size, bytes_of(content), content.size(),
-                                               number.data(), number.size(), nullptr, nonce, key.bytes().data());
-    return sealed;
-}
-
-std::optional<std::string> unseal_piece(const SealKey& key, std::int64_t place, std::string_view sealed,
-                                        std::string_view bound) {
-    if (key.cipher() == SealKey::Cipher::aes_256_gcm) {
-        std::array<std::uint8_t, gcm_nonce> nonce{};
-        if (sealed.size() < nonce.size()) {
-            return std::nullopt;
-        }
-        std::copy_n(bytes_of(sealed), nonce.size(), nonce.begin());
-        return gcm_unseal(key.bytes(), nonce, joined(place, bound), sealed.substr(nonce.size()));
-    }
-    if (sealed.size() < nonce_size + tag_size) {
-        return std::nullopt;
-    }
-    std::string content(sealed.size() - nonce_size - tag_size, '\0');
-    const auto number = bytes_of(place);
-    unsigned long long size = 0;
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(
-            reinterpret_cast<unsigned char*>(content.data()), &size, nullptr, bytes_of(sealed.substr(nonce_size)),
-            sealed.size() - nonce_size, number.data(), number.size(), bytes_of(sealed), key.bytes().data()) != 0) {
-        return std::nullopt;
-    }
-    return content;
-}
-
-std::string bound_of_item(std::int64_t lane, std::string_view object_id, bool held) {
-    std::string bound = held ? "held" : "item";
-    bound += view_of(bytes_of(lane));
-    bound += object_id;
-    return bound;
-}
-
-std::string bound_of_copy(std::int64_t source) {
-    return "copy" + std::string(view_of(bytes_of(source)));
 }
 
 }  // namespace lihandover::store::sqlite

@@ -3,9 +3,10 @@
 #include <system_error>
 #include <utility>
 
-#include "keyring.hpp"
+#include "common/keyring.hpp"
+#include "common/secret.hpp"
 #include "schema.hpp"
-#include "secret.hpp"
+#include "sealing_functions.hpp"
 #include "sqlite.hpp"
 
 namespace lihandover::store {
@@ -25,7 +26,7 @@ model::Result<std::set<std::string>> look(Connection& connection, std::vector<Ma
     }
     const Secret secret;
     Keyring keyring(secret, std::move(keys));
-    if (auto opened = keyring.load(connection); !opened) {
+    if (auto opened = load_keyring(connection, keyring); !opened) {
         return opened.error();
     }
     Statement waiting = connection.prepare(

@@ -7,16 +7,14 @@
 #include <utility>
 
 #include "columns.hpp"
-#include "gcm.hpp"
+#include "common/gcm.hpp"
+#include "common/object_details.hpp"
 #include "item_table.hpp"
 #include "lihandover/base/invariant.hpp"
-#include "object_details.hpp"
 
 namespace lihandover::store::sqlite {
 
 namespace {
-
-constexpr std::int64_t no_expiry = std::numeric_limits<std::int64_t>::max();
 
 std::string_view text_of(const SealKey& key) {
     return {reinterpret_cast<const char*>(key.bytes().data()), key.bytes().size()};
@@ -31,15 +29,6 @@ const SealedFile* file_of(const SealedObject* object) {
     return dynamic_cast<const SealedFile*>(object);
 }
 
-/// Later by `seconds`, wherever that is.
-std::int64_t later(std::int64_t micros, std::int64_t seconds) {
-    std::int64_t sum = 0;
-    if (__builtin_mul_overflow(seconds, 1'000'000, &sum) || __builtin_add_overflow(sum, micros, &sum)) {
-        return no_expiry;
-    }
-    return sum;
-}
-
 ObjectState state_of(std::int64_t number) {
     if (number < 0 || number >= static_cast<std::int64_t>(object_state_names.size())) {
         throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
@@ -47,52 +36,9 @@ ObjectState state_of(std::int64_t number) {
     return static_cast<ObjectState>(number);
 }
 
-/// Which moves there are between states; docs/store.md draws them.
-constexpr bool may_move(ObjectState from, ObjectState to) {
-    switch (from) {
-        case ObjectState::attached:
-            return to == ObjectState::offered || to == ObjectState::queued;
-        case ObjectState::offered:
-            return false;
-        case ObjectState::queued:
-            return to == ObjectState::refused || to == ObjectState::set_aside;
-        case ObjectState::refused:
-            return to == ObjectState::queued;
-        case ObjectState::set_aside:
-            return to == ObjectState::queued || to == ObjectState::refused || to == ObjectState::set_aside;
-    }
-    return false;
-}
-
 QueuedObject queued(const model::Uuid& uuid, LaneId lane, std::int64_t flags, std::uint64_t size,
                     std::int64_t deadline) {
     return {uuid, lane, (flags & object_flag_emergency) != 0, size, model::Instant::from_micros(deadline)};
-}
-
-std::string words_of(const Fetch& fetch) {
-    std::string words;
-    if (fetch.end == 0) {
-        words = "no bytes";
-    } else {
-        words = "bytes " + std::to_string(fetch.begin) + " to " + std::to_string(fetch.end);
-    }
-    if (fetch.ranges > 1) {
-        words += " in " + std::to_string(fetch.ranges) + " ranges";
-    }
-    if (fetch.unrecorded > 0) {
-        words += ", after " + std::to_string(fetch.unrecorded) + " requests without an entry";
-    }
-    switch (fetch.extent) {
-        case Fetch::Extent::begun:
-            return words + ", begun";
-        case Fetch::Extent::broken_off:
-            return words + ", broken off";
-        case Fetch::Extent::complete:
-            return words + ", complete";
-        case Fetch::Extent::whole:
-            return words + ", the whole object";
-    }
-    return words;
 }
 
 }  // namespace

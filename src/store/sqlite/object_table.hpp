@@ -13,31 +13,13 @@
 #include <vector>
 
 #include "audit_table.hpp"
+#include "common/object_files.hpp"
+#include "common/states.hpp"
 #include "key_slots.hpp"
 #include "lihandover/store/downloads.hpp"
-#include "object_files.hpp"
 #include "transaction.hpp"
 
 namespace lihandover::store::sqlite {
-
-// How the table `object` packs them.
-inline constexpr std::int64_t object_flag_emergency = 1;
-inline constexpr std::int64_t object_flag_model_b = 2;
-inline constexpr std::int64_t object_flag_remove_when_fetched = 4;
-inline constexpr std::int64_t object_flag_fetched = 8;  ///< whole, before its item was accepted
-
-/// State of a row of `blob`: the bytes that one or more objects have. The numbers are on disk: never change them, only
-/// add.
-enum class BlobState : std::uint8_t {
-    ready = 0,      ///< a sealed file
-    preparing = 1,  ///< still to be copied from the file that the source named
-    lost = 2,       ///< that cannot be done
-};
-inline constexpr std::array<std::string_view, 3> blob_state_names = {"ready", "preparing", "lost"};
-
-/// What the pieces that are sealed with an object's bytes are bound to, where it is no number of an object's row.
-inline constexpr std::int64_t place_of_key = -1;
-inline constexpr std::int64_t place_of_path = -2;
 
 /// The tables of binary objects and the files that go with them. Functions that take a transaction are moves of an
 /// object's state within it, with audit entry, counts and effects; throws SqlFailure.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "columns.hpp"
+#include "common/states.hpp"
 #include "object_table.hpp"
 
 namespace lihandover::store::sqlite {
@@ -314,13 +315,7 @@ model::Result<std::vector<Record>> records(ReadConnection& from, std::int64_t af
             record.who = rows->bytes(5);
             record.why = rows->bytes(6);
             if (const auto refusal = refusal_of(*rows.operator->(), 7)) {
-                if (!record.why.empty()) {
-                    record.why += record.kind == RecordKind::item_delivered ? ": " : "; was refused: ";
-                }
-                record.why += std::string(name_of(refusal->kind)) + ' ' + std::to_string(refusal->code);
-                if (!refusal->words.empty()) {
-                    record.why += ": " + refusal->words;
-                }
+                record.why = with_refusal(record.kind, std::move(record.why), *refusal);
             }
         }
     });

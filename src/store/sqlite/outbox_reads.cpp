@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "columns.hpp"
+#include "common/object_details.hpp"
 #include "item_table.hpp"
-#include "object_details.hpp"
 #include "object_table.hpp"
 
 namespace lihandover::store::sqlite {
@@ -177,7 +177,7 @@ model::Result<std::vector<StoredItem>> without_those_that_went(ReadConnection& f
 model::Status for_each(ReadConnection& from, std::string_view page_of_items,
                        const std::function<void(const QueuedItem&)>& visit) {
     RowId last = 0;
-    std::vector<ItemTable::Withholding> withheld;
+    std::vector<Withholding> withheld;
     const model::Status known = from.reading([&] { withheld = ItemTable::read_withholding(from.connection()); });
     if (!known) {
         return known;

@@ -4,6 +4,7 @@
 
 #include "outbox_reads.hpp"
 #include "schema.hpp"
+#include "sealing_functions.hpp"
 
 namespace lihandover::store::sqlite {
 
@@ -13,7 +14,7 @@ void ReadConnection::connect() {
     }
     Connection fresh(setup_.database);
     set_up_reader(fresh);
-    setup_.keys->keyring().add_functions(fresh);
+    add_sealing_functions(fresh, setup_.keys->keyring());
     statements_ = prepare_statements(fresh);
     connection_ = std::move(fresh);
 }

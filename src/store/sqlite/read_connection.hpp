@@ -6,14 +6,14 @@
 #include <optional>
 #include <string_view>
 
-#include "catalogue.hpp"
+#include "common/catalogue.hpp"
+#include "common/object_files.hpp"
 #include "key_slots.hpp"
 #include "lihandover/model/clock.hpp"
 #include "lihandover/model/item.hpp"
 #include "lihandover/model/result.hpp"
 #include "lihandover/model/uuid.hpp"
 #include "lihandover/store/types.hpp"
-#include "object_files.hpp"
 #include "sqlite.hpp"
 
 namespace lihandover::store::sqlite {

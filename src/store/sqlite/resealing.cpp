@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <stdexcept>
 
 #include "columns.hpp"
 #include "object_table.hpp"
 #include "schema.hpp"
+#include "sealing_functions.hpp"
 
 namespace lihandover::store::sqlite {
 
@@ -128,7 +130,7 @@ void Resealing::turn_on(Connection& connection) {
         connection.integer(
             "SELECT EXISTS(SELECT 1 FROM record) OR EXISTS(SELECT 1 FROM lane) OR EXISTS(SELECT 1 FROM kept) OR "
             "EXISTS(SELECT 1 FROM pause)") != 0;
-    keyring_.turn_on(connection, has_something);
+    save_keyring(connection, keyring_.turn_on(has_something));
     // The LIID is with the lane, from now on.
     for (const std::string_view table : {"warrant", "revocation", "pending_warrant"}) {
         connection.execute(
@@ -164,7 +166,11 @@ void Resealing::opened() {
 }
 
 void Resealing::begin(Transaction& transaction, std::string_view who) {
-    keyring_.add_generation(transaction.connection);
+    try {
+        save_keyring(transaction.connection, keyring_.add_generation());
+    } catch (const std::length_error&) {
+        throw SqlFailure(Trouble::failing, SQLITE_TOOBIG);
+    }
     next_ = Place();
     tell_entry(transaction, who, "begun under the master key " + keyring_.status().newest);
 }
@@ -589,7 +595,7 @@ void Resealing::finish(Transaction& transaction) {
         transaction.connection.execute(std::string("INSERT OR REPLACE INTO meta(name, value) VALUES('") + meta_remains +
                                        "', 1)");
     }
-    keyring_.drop_older(transaction.connection);
+    save_keyring(transaction.connection, keyring_.drop_older());
     const std::string text = "done under the master key " + keyring_.status().key;
     tell_entry(transaction, "", text);
     next_ = Place();

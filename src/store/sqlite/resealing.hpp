@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "audit_table.hpp"
+#include "common/keyring.hpp"
+#include "common/object_details.hpp"
 #include "key_slots.hpp"
-#include "keyring.hpp"
-#include "object_details.hpp"
 #include "transaction.hpp"
 
 namespace lihandover::store::sqlite {

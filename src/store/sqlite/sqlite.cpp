@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "numbered.hpp"
+#include "common/numbered.hpp"
 
 namespace lihandover::store::sqlite {
 

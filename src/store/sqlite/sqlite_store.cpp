@@ -8,17 +8,18 @@
 #include <utility>
 
 #include "audit_reads.hpp"
-#include "catalogue.hpp"
+#include "common/catalogue.hpp"
+#include "common/directory.hpp"
+#include "common/head_file.hpp"
+#include "common/keyring.hpp"
+#include "common/last_state.hpp"
+#include "common/object_files.hpp"
+#include "common/secret.hpp"
 #include "database.hpp"
-#include "directory.hpp"
-#include "head_file.hpp"
 #include "interfaces.hpp"
 #include "key_slots.hpp"
-#include "keyring.hpp"
 #include "maintenance.hpp"
-#include "object_files.hpp"
 #include "reader_pool.hpp"
-#include "secret.hpp"
 #include "writer.hpp"
 
 namespace lihandover::store::sqlite {
@@ -125,57 +126,21 @@ class SqliteStore final : public Store {
             static_cast<void>(file.write({table.chain(), head}) && directory_.sync());
             return;
         }
-        if (!read || !*read) {
-            cannot_tell(read ? "is missing" : "cannot be read: " + read.error().message);
+        const LastState found = compare_with_last(
+            read, {table.chain(), head}, [this](std::uint64_t number) -> model::Result<std::optional<audit::Hash>> {
+                try {
+                    return hash_at(database_.connection(), number);
+                } catch (const SqlFailure& failure) {
+                    return model::Error{failure.describe()};
+                }
+            });
+        if (found.alarm.empty()) {
             return;
         }
-        const std::optional<audit::ChainHead>& known = *read;
-        const bool same = known->chain == table.chain();
-        if (same && known->head == head) {
-            return;
+        table.want_alarm(found.alarm);
+        if (found.was) {
+            table.want_restored(*found.was);
         }
-        const bool longer = same && known->head.number < head.number;
-        std::optional<audit::Hash> hash;
-        try {
-            hash = longer ? hash_at(database_.connection(), known->head.number) : std::nullopt;
-        } catch (const SqlFailure& failure) {
-            cannot_tell("names entry " + std::to_string(known->head.number) + ", which cannot be looked up (" +
-                        failure.describe() + ")");
-            return;
-        }
-        if (longer && !hash) {
-            cannot_tell("names entry " + std::to_string(known->head.number) +
-                        ", which is older than all that are kept");
-            return;
-        }
-        if (hash == known->head.hash) {
-            spdlog::info(
-                "store: state_dir/audit.head names audit entry {}, and the database goes on from there to entry {}, as "
-                "after a crash or a full disk",
-                known->head.number, head.number);
-            return;
-        }
-        const std::string ends = "ends with audit entry " + std::to_string(head.number) + ", and ";
-        const std::string other = same && known->head.number <= head.number ? "another " : "";
-        const std::string was = other + "entry " + std::to_string(known->head.number) + " of " +
-                                (same ? "it" : "another database") + " was there";
-        spdlog::critical(
-            "store: the database {}{}: another state was put in its place. What was decided in between is not on "
-            "record, and what was delivered goes out again",
-            ends, was);
-        table.want_alarm("another state of the store was put in its place: it " + ends + was);
-        table.want_restored(*known);
-        record_alarm();
-    }
-
-    void cannot_tell(const std::string& what) {
-        AuditTable& table = database_.tables().audit;
-        const std::string said = "state_dir/audit.head, which names the newest audit entry, " + what;
-        spdlog::error(
-            "store: {}. Whether an older state was put in the place of the database, which ends with entry {}, cannot "
-            "be known: compare that with the last export",
-            said, table.committed_head().number);
-        table.want_alarm(said + ": whether an older state of the store was put in its place cannot be known");
         record_alarm();
     }
 

@@ -2,27 +2,6 @@
 
 namespace lihandover::store::sqlite {
 
-void Effects::clear() {
-    counts.clear();
-    queued.clear();
-    stored.clear();
-    retried.clear();
-    withdrawn.clear();
-    lanes_withdrawn.clear();
-    prepared.clear();
-    uploads.clear();
-    uploads_withdrawn.clear();
-    provided.clear();
-    lanes.clear();
-    profiles.clear();
-    taken_slots.clear();
-    released_slots.clear();
-    waiting_bytes = 0;
-    rewritten_bytes = 0;
-    repeats = 0;
-    reused_ids = 0;
-}
-
 Counts& Transaction::counts_of(LaneId lane) {
     const auto* facts = catalogue.lane_facts(lane);
     if (facts == nullptr) {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "catalogue.hpp"
-#include "effects.hpp"
+#include "common/catalogue.hpp"
+#include "common/effects.hpp"
 #include "lihandover/audit/entry.hpp"
 #include "lihandover/model/time.hpp"
 #include "sqlite.hpp"

@@ -6,7 +6,7 @@
 #include <future>
 #include <utility>
 
-#include "head_file.hpp"
+#include "common/head_file.hpp"
 #include "lihandover/base/invariant.hpp"
 #include "lihandover/base/thread_name.hpp"
 #include "schema.hpp"
@@ -574,40 +574,8 @@ void Writer::sync_released_keys() {
 }
 
 void Writer::tell_effects() {
-    OutboxListener* listener = listener_;
-    Effects& effects = database_.effects();
     sync_released_keys();
-    // Before the items: what is told of one is true when its item is heard of.
-    if (ObjectListener* objects = object_listener_) {
-        if (!effects.prepared.empty()) {
-            objects->on_prepared(effects.prepared);
-        }
-        if (!effects.uploads.empty()) {
-            objects->on_uploads(effects.uploads);
-        }
-        if (!effects.uploads_withdrawn.empty()) {
-            objects->on_uploads_withdrawn(effects.uploads_withdrawn);
-        }
-    }
-    if (listener == nullptr) {
-        return;
-    }
-    for (const LaneId lane : effects.lanes_withdrawn) {
-        listener->on_lane_withdrawn(lane);
-    }
-    if (!effects.retried.empty()) {
-        std::ranges::sort(effects.retried, {}, &QueuedItem::row);
-        listener->on_queued(effects.retried, true);
-    }
-    if (!effects.stored.empty()) {
-        listener->on_stored(effects.stored);
-    }
-    if (!effects.queued.empty()) {
-        listener->on_queued(effects.queued, false);
-    }
-    if (!effects.withdrawn.empty()) {
-        listener->on_withdrawn(effects.withdrawn);
-    }
+    tell(database_.effects(), listener_, object_listener_);
 }
 
 void Writer::finish(Group& group) {
@@ -1040,16 +1008,7 @@ void Writer::update_statistics() {
         statistics_.counts.push_back({destinations[statistics_.counts.size()]});
     }
     for (std::size_t i = 0; i < counts.size() && i < statistics_.counts.size(); ++i) {
-        Count& told = statistics_.counts[i];
-        told.held = counts[i].number(ItemState::held);
-        told.queued = counts[i].number(ItemState::queued);
-        told.refused = counts[i].number(ItemState::refused);
-        told.set_aside = counts[i].number(ItemState::set_aside);
-        told.objects_attached = counts[i].number(ObjectState::attached);
-        told.objects_offered = counts[i].number(ObjectState::offered);
-        told.objects_queued = counts[i].number(ObjectState::queued);
-        told.objects_refused = counts[i].number(ObjectState::refused);
-        told.objects_set_aside = counts[i].number(ObjectState::set_aside);
+        counts[i].tell(statistics_.counts[i]);
     }
     statistics_.waiting_bytes = static_cast<std::uint64_t>(database_.waiting_bytes());
     statistics_.object_bytes = files_.bytes();

@@ -15,7 +15,7 @@
 #include "lihandover/store/objects.hpp"
 #include "seal.hpp"
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 class ObjectFiles;
 
@@ -171,4 +171,4 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
     std::function<void(std::function<void()>)> remover_;
 };
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

@@ -7,7 +7,7 @@
 
 #include "lihandover/store/types.hpp"
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 /// The store's key for hashes (BLAKE2b), drawn once when the store was made. Thread-safe after set().
 class Secret {
@@ -30,7 +30,11 @@ class Secret {
     std::array<unsigned char, size> key_{};
 };
 
+/// The applicationLevelID of a conversation: 53 bits. The number of the attempt keeps a lane's conversations apart when
+/// two hashes agree in them.
+[[nodiscard]] std::uint64_t level_of(const Secret& secret, LaneId lane, const Hash128& hash, std::uint32_t attempt);
+
 /// Makes the library ready; false when the system has no source of random numbers.
 [[nodiscard]] bool prepare_hashing();
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <initializer_list>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -13,38 +14,24 @@
 #include <utility>
 #include <vector>
 
+#include "lihandover/audit/chain.hpp"
 #include "lihandover/model/result.hpp"
 #include "lihandover/store/sealing.hpp"
 #include "seal.hpp"
 #include "secret.hpp"
-#include "sqlite.hpp"
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
-/// Where the key of sealed content is, as the columns `key_slot` have it.
-struct KeyPlace {
-    std::uint32_t slot = 0;        ///< of KeySlots
-    std::uint16_t generation = 0;  ///< of Keyring; 0: the slot's key seals by itself
-
-    [[nodiscard]] std::int64_t column() const { return std::int64_t{generation} << 32U | std::int64_t{slot}; }
-    [[nodiscard]] static KeyPlace of(std::int64_t column) {
-        return {static_cast<std::uint32_t>(column), static_cast<std::uint16_t>(column >> 32U)};
-    }
-};
+/// What sealed texts are bound to, as the name of their row: its number, its name, or several parts, none of which can
+/// be taken for another (each is a row_name() of its own).
+[[nodiscard]] std::string row_name(std::int64_t number);
+[[nodiscard]] std::string row_name(std::string_view bytes);
+[[nodiscard]] std::string row_name(std::initializer_list<std::string_view> parts);
 
 /// The store's own keys: one for each time that everything was sealed anew, by number from 1 (a generation). They lie
 /// in `meta`, wrapped by a master key (encryption.key_files), and in memory. Under the newest one, which the content's
 /// key in its slot goes through, everything is sealed; the others open what has not been sealed anew yet. docs/store.md
 /// has the formats.
-///
-/// Texts in columns are sealed and opened by SQL functions:
-///   sealed(place, id, text)    what is written: sealed, or the text where the store is not encrypted
-///   opened(place, id, value)   what was sealed, or the value where it may be there unsealed; NULL where it is not
-///                              authentic. `place` is table and column, `id` names the row: both are bound.
-///   stale(place, id, value)    1 where the value is to be sealed anew
-///   resealed(place, id, value) the value sealed under the newest key
-///   keyed(destination, liid)   what stands for the LIID in columns that are looked up by it
-///   named(part, …)             a row's name of several parts, none of which can be taken for another
 ///
 /// Thread-safe but for what changes the generations, which is the writer's.
 class Keyring {
@@ -62,10 +49,14 @@ class Keyring {
     [[nodiscard]] std::string seal(std::string_view place, std::string_view id, std::string_view text) const;
     [[nodiscard]] std::optional<std::string> unseal(std::string_view place, std::string_view id,
                                                     std::string_view sealed) const;
+    /// Which generation a text was sealed under; nullopt where the bytes are no sealed text.
+    [[nodiscard]] static std::optional<std::uint16_t> generation_of(std::string_view sealed);
+    /// What takes the place of a text that nobody can open any more: it has the newest number, and stays what it is,
+    /// not authentic.
+    [[nodiscard]] std::string lost(std::string_view sealed) const;
     /// A record was not what was sealed: counts and says it, without the record.
     void note_unreadable(std::string_view place) const;
-    void add_functions(Connection& connection) const;
-    /// As sealed() has it; what stands for a LIID.
+    /// What stands for the LIID in columns that are looked up by it; nullopt: the LIID itself.
     [[nodiscard]] std::optional<Hash128> token(std::string_view destination, std::string_view liid) const;
 
     /// `working` where there are older generations; without its progress.
@@ -78,18 +69,22 @@ class Keyring {
 
     // The writer's:
 
-    /// Reads what generations there are. Whenever the database was opened. Throws SqlFailure.
-    [[nodiscard]] model::Status load(Connection& connection);
+    /// Reads what generations there are. Whenever the database was opened.
+    ///   store        names it: the beginning of its chain of audit entries
+    ///   stored_keys  what the functions below gave last; nullopt: none of them was called yet
+    [[nodiscard]] model::Status load(const audit::Hash& store, std::optional<std::string_view> stored_keys);
     [[nodiscard]] bool has_master_keys() const;
     /// Whether some of what the database has may be sealed under an older key, or not be sealed.
     [[nodiscard]] bool is_mixed() const;
-    /// In a transaction: the first generation, which counts at once.
+    // Within a transaction, which stores what they return. They throw std::length_error where no number is left.
+
+    /// The first generation, which counts at once.
     ///   plain  whether the store has something, which is not sealed yet
-    void turn_on(Connection& connection, bool plain);
-    /// In a transaction: a new generation, from committed() on. All are wrapped by the first master key.
-    void add_generation(Connection& connection);
-    /// In a transaction: everything is sealed under the newest one, and the others go.
-    void drop_older(Connection& connection);
+    [[nodiscard]] std::string turn_on(bool plain);
+    /// A new generation, from committed() on. All are wrapped by the first master key.
+    [[nodiscard]] std::string add_generation();
+    /// Everything is sealed under the newest one, and the others go.
+    [[nodiscard]] std::string drop_older();
     void committed();
     void rolled_back();
 
@@ -110,7 +105,7 @@ class Keyring {
     [[nodiscard]] const SealKey* find(std::uint16_t number) const;
     [[nodiscard]] model::Status unwrap(const std::vector<Wrapped>& all, unsigned char flags);
     [[nodiscard]] std::string bound_to(unsigned char flags, std::uint16_t number) const;
-    void write(Connection& connection, Stored next, const MasterKey& master);
+    [[nodiscard]] std::string wrapped(Stored next, const MasterKey& master);
     [[nodiscard]] std::uint16_t draw();
     void count(Stored stored);
     [[nodiscard]] std::string seal_with(const Generation& generation, std::string_view place, std::string_view id,
@@ -123,9 +118,9 @@ class Keyring {
     std::vector<MasterKey> masters_;
     std::vector<Generation> known_;  ///< in order; those that went stay in memory, for who reads an older state
     Stored stored_;
-    std::array<std::uint8_t, 32> store_{};  ///< names the store: the beginning of its chain of audit entries
-    std::optional<Stored> pending_;         ///< once the transaction is committed
-    std::set<std::string> in_doubt_;        ///< master keys of a commit that failed, and that may be on the disk
+    audit::Hash store_{};             ///< names the store: the beginning of its chain of audit entries
+    std::optional<Stored> pending_;   ///< once the transaction is committed
+    std::set<std::string> in_doubt_;  ///< master keys of a commit that failed, and that may be on the disk
 
     mutable std::atomic<std::uint64_t> unreadable_{0};
     mutable std::mutex said_mutex_;
@@ -133,4 +128,4 @@ class Keyring {
         said_;  ///< places about which the log has a line; guarded by said_mutex_
 };
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 // AES-256-GCM of whole texts, each with a tag of 16 bytes behind it. What fails in sealing is memory, which ends the
 // program as elsewhere.
@@ -24,4 +24,4 @@ void gcm_seal(std::span<const std::uint8_t, gcm_key> key, std::span<const std::u
                                                     std::span<const std::uint8_t, gcm_nonce> nonce,
                                                     std::string_view bound, std::string_view sealed);
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 namespace {
 
@@ -130,4 +130,4 @@ void wipe(std::span<char> bytes) {
     }
 }
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

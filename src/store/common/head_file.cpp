@@ -12,7 +12,7 @@
 
 #include "lihandover/base/descriptor.hpp"
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 model::Result<std::optional<audit::ChainHead>> HeadFile::read() const {
     const base::Descriptor file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -46,4 +46,4 @@ bool HeadFile::write(const audit::ChainHead& head) const {
     return std::rename(fresh.c_str(), path_.c_str()) == 0;
 }
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

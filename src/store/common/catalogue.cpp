@@ -3,7 +3,7 @@
 #include <mutex>
 #include <utility>
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 namespace {
 
@@ -76,4 +76,4 @@ ProfileId Catalogue::find_profile_like(const model::Profile& profile) const {
     return 0;
 }
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

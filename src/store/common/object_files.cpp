@@ -14,7 +14,7 @@
 
 #include "lihandover/store/digest.hpp"
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 namespace {
 
@@ -835,4 +835,4 @@ void ObjectFiles::owner_gone(const model::Uuid& name) noexcept {
     owners_.erase(name);
 }
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

@@ -7,7 +7,7 @@
 #include "lihandover/audit/verification.hpp"
 #include "lihandover/model/result.hpp"
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 /// A small file beside the database that names the newest audit entry that was committed, or one shortly before: where
 /// the database is older than that, somebody has put it back.
@@ -24,4 +24,4 @@ class HeadFile {
     std::filesystem::path path_;
 };
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

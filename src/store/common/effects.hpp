@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "lihandover/model/item.hpp"
+#include "lihandover/store/outbox.hpp"
 #include "lihandover/store/types.hpp"
 #include "lihandover/store/uploads.hpp"
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 /// Waiting items and binary objects of one destination, or how a transaction changes their numbers.
 struct Counts {
@@ -24,6 +25,8 @@ struct Counts {
     [[nodiscard]] std::uint64_t number(ObjectState state) const {
         return static_cast<std::uint64_t>(objects[static_cast<std::size_t>(state)]);
     }
+    /// All but the destination's name.
+    void tell(Count& count) const;
 };
 
 /// What a transaction changed beyond the disk: told and counted once it is committed, dropped when it is rolled back.
@@ -62,4 +65,7 @@ struct Effects {
     }
 };
 
-}  // namespace lihandover::store::sqlite
+/// After the commit. Either listener may be null.
+void tell(Effects& effects, OutboxListener* listener, ObjectListener* objects);
+
+}  // namespace lihandover::store

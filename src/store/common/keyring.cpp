@@ -6,16 +6,15 @@
 #include <algorithm>
 #include <cstring>
 #include <mutex>
-#include <new>
+#include <stdexcept>
 #include <utility>
 
-#include "audit_reads.hpp"
 #include "gcm.hpp"
 #include "lihandover/base/hex.hpp"
 #include "lihandover/base/invariant.hpp"
 #include "lihandover/model/uuid.hpp"
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 namespace {
 
@@ -66,14 +65,6 @@ SealKey derived(const SealKey& from, std::initializer_list<std::string_view> par
     return key;
 }
 
-/// Of a sealed text; nullopt where the bytes are none.
-std::optional<std::uint16_t> generation_of(std::string_view sealed) {
-    if (sealed.size() < text_header + gcm_tag || sealed[0] != format) {
-        return std::nullopt;
-    }
-    return number_at(sealed, 1);
-}
-
 std::string bound_of(std::string_view place, std::string_view id) {
     std::string bound(place);
     bound.push_back('\0');
@@ -81,140 +72,44 @@ std::string bound_of(std::string_view place, std::string_view id) {
     return bound;
 }
 
-// What SQL functions are called with.
+}  // namespace
 
-std::string_view bytes_of(sqlite3_value* value) {
-    const void* bytes = sqlite3_value_blob(value);
-    const int size = sqlite3_value_bytes(value);
-    return size == 0 ? std::string_view{}
-                     : std::string_view(static_cast<const char*>(bytes), static_cast<std::size_t>(size));
-}
-
-/// A row's number or its name, told apart.
-std::string id_of(sqlite3_value* value) {
-    if (sqlite3_value_type(value) != SQLITE_INTEGER) {
-        return "b" + std::string(bytes_of(value));
-    }
-    std::string id = "i";
-    const auto number = static_cast<std::uint64_t>(sqlite3_value_int64(value));
+std::string row_name(std::int64_t number) {
+    std::string name = "i";
     for (unsigned i = 0; i < 8; ++i) {
-        id.push_back(static_cast<char>(number >> (8 * i) & 0xffU));
+        name.push_back(static_cast<char>(static_cast<std::uint64_t>(number) >> (8 * i) & 0xffU));
     }
-    return id;
+    return name;
 }
 
-void give(sqlite3_context* context, std::string text) {
-    sqlite3_result_blob64(context, text.data(), text.size(), SQLITE_TRANSIENT);
-    wipe(text);
+std::string row_name(std::string_view bytes) {
+    return "b" + std::string(bytes);
 }
 
-/// A value as a sealed text of this store, where it is one and authentic.
-std::optional<std::string> open_value(const Keyring& keys, sqlite3_value** values) {
-    if (sqlite3_value_type(values[2]) != SQLITE_BLOB) {
-        return std::nullopt;
-    }
-    return keys.unseal(bytes_of(values[0]), id_of(values[1]), bytes_of(values[2]));
-}
-
-void sealed(const Keyring& keys, sqlite3_context* context, sqlite3_value** values) {
-    if (sqlite3_value_type(values[2]) == SQLITE_NULL || !keys.on()) {
-        sqlite3_result_value(context, values[2]);
-        return;
-    }
-    give(context, keys.seal(bytes_of(values[0]), id_of(values[1]), bytes_of(values[2])));
-}
-
-void opened(const Keyring& keys, sqlite3_context* context, sqlite3_value** values) {
-    if (sqlite3_value_type(values[2]) == SQLITE_NULL || !keys.on()) {
-        sqlite3_result_value(context, values[2]);
-        return;
-    }
-    if (auto text = open_value(keys, values)) {
-        give(context, std::move(*text));
-    } else if (keys.may_be_plain()) {
-        sqlite3_result_value(context, values[2]);
-    } else {
-        keys.note_unreadable(bytes_of(values[0]));
-        sqlite3_result_null(context);
-    }
-}
-
-void stale(const Keyring& keys, sqlite3_context* context, sqlite3_value** values) {
-    const int type = sqlite3_value_type(values[2]);
-    bool due = type != SQLITE_NULL && keys.on();
-    if (due && type == SQLITE_BLOB && generation_of(bytes_of(values[2])) == keys.generation()) {
-        // Bytes that are not sealed yet may look as if they were.
-        due = keys.may_be_plain() && !open_value(keys, values);
-    }
-    sqlite3_result_int(context, due ? 1 : 0);
-}
-
-void resealed(const Keyring& keys, sqlite3_context* context, sqlite3_value** values) {
-    if (sqlite3_value_type(values[2]) == SQLITE_NULL || !keys.on()) {
-        sqlite3_result_value(context, values[2]);
-        return;
-    }
-    const std::string_view place = bytes_of(values[0]);
-    auto text = open_value(keys, values);
-    if (!text && keys.may_be_plain()) {
-        text = bytes_of(values[2]);
-    }
-    if (text) {
-        give(context, keys.seal(place, id_of(values[1]), *text));
-        wipe(*text);
-        return;
-    }
-    // Nobody can open it any more. It has the newest number and stays what it is: not authentic.
-    keys.note_unreadable(place);
-    std::string lost(1, format);
-    append_number(lost, keys.generation());
-    const std::string_view value = bytes_of(values[2]);
-    lost += value.substr(std::min<std::size_t>(generation_of(value) ? 3 : 0, value.size()));
-    lost.resize(std::max(lost.size(), text_header + gcm_tag), '\0');
-    give(context, std::move(lost));
-}
-
-void named(sqlite3_context* context, int count, sqlite3_value** values) {
-    std::string name;
-    for (int i = 0; i < count; ++i) {
-        const std::string part = id_of(values[i]);
+std::string row_name(std::initializer_list<std::string_view> parts) {
+    std::string name = "b";
+    for (const std::string_view part : parts) {
         const std::uint64_t length = part.size();
         name.append(reinterpret_cast<const char*>(&length), sizeof length);
         name += part;
     }
-    sqlite3_result_blob64(context, name.data(), name.size(), SQLITE_TRANSIENT);
+    return name;
 }
 
-void keyed(const Keyring& keys, sqlite3_context* context, sqlite3_value** values) {
-    if (const auto token = keys.token(bytes_of(values[0]), bytes_of(values[1]))) {
-        sqlite3_result_blob64(context, token->data(), token->size(), SQLITE_TRANSIENT);
-    } else {
-        sqlite3_result_value(context, values[1]);
+std::optional<std::uint16_t> Keyring::generation_of(std::string_view sealed) {
+    if (sealed.size() < text_header + gcm_tag || sealed[0] != format) {
+        return std::nullopt;
     }
+    return number_at(sealed, 1);
 }
 
-using Function = void (*)(const Keyring&, sqlite3_context*, sqlite3_value**);
-
-template <Function function>
-void called(sqlite3_context* context, int /*count*/, sqlite3_value** values) {
-    try {
-        function(*static_cast<const Keyring*>(sqlite3_user_data(context)), context, values);
-    } catch (const std::bad_alloc&) {
-        sqlite3_result_error_nomem(context);
-    }
+std::string Keyring::lost(std::string_view sealed) const {
+    std::string lost(1, format);
+    append_number(lost, generation());
+    lost += sealed.substr(std::min<std::size_t>(generation_of(sealed) ? 3 : 0, sealed.size()));
+    lost.resize(std::max(lost.size(), text_header + gcm_tag), '\0');
+    return lost;
 }
-
-template <Function function>
-void add(Connection& connection, const char* name, int values, const Keyring& keys, int flags) {
-    const int code =
-        sqlite3_create_function_v2(connection.handle(), name, values, SQLITE_UTF8 | SQLITE_DIRECTONLY | flags,
-                                   const_cast<Keyring*>(&keys), called<function>, nullptr, nullptr, nullptr);
-    if (code != SQLITE_OK) {
-        throw SqlFailure(connection.handle(), code);
-    }
-}
-
-}  // namespace
 
 struct Keyring::Wrapped {
     std::uint16_t number = 0;
@@ -280,24 +175,9 @@ void Keyring::note_unreadable(std::string_view place) const {
     const std::lock_guard lock(said_mutex_);
     if (said_.emplace(place).second) {
         spdlog::error(
-            "store: a record of {} in store.db is not what was sealed: somebody changed it, or the disk. It is passed "
+            "store: a record of {} is not what was sealed: somebody changed it, or the disk. It is passed "
             "over; `status` counts such records",
             place);
-    }
-}
-
-void Keyring::add_functions(Connection& connection) const {
-    add<sealed>(connection, "sealed", 3, *this, 0);
-    add<opened>(connection, "opened", 3, *this, 0);
-    add<stale>(connection, "stale", 3, *this, 0);
-    add<resealed>(connection, "resealed", 3, *this, 0);
-    // So that it is worked out once for a statement, and an index is used.
-    add<keyed>(connection, "keyed", 2, *this, SQLITE_DETERMINISTIC);
-    const int code = sqlite3_create_function_v2(connection.handle(), "named", -1,
-                                                SQLITE_UTF8 | SQLITE_DIRECTONLY | SQLITE_DETERMINISTIC, nullptr, named,
-                                                nullptr, nullptr, nullptr);
-    if (code != SQLITE_OK) {
-        throw SqlFailure(connection.handle(), code);
     }
 }
 
@@ -367,7 +247,7 @@ model::Status Keyring::unwrap(const std::vector<Wrapped>& all, unsigned char fla
         SealKey key;
         if (!bytes || !key.set(*bytes)) {
             return model::Error{"the store's key under the master key " + wrapped.master +
-                                " is not what was written: store.db was changed, or is put together of two stores; "
+                                " is not what was written: the store was changed, or is put together of two; "
                                 "restore a backup"};
         }
         wipe(*bytes);
@@ -378,24 +258,18 @@ model::Status Keyring::unwrap(const std::vector<Wrapped>& all, unsigned char fla
     return {};
 }
 
-model::Status Keyring::load(Connection& connection) {
+model::Status Keyring::load(const audit::Hash& store, std::optional<std::string_view> stored_keys) {
     const std::unique_lock lock(mutex_);
     pending_.reset();
     in_doubt_.clear();
-    {
-        Statement chain = connection.prepare("SELECT beginning FROM chain");
-        Rows rows(chain);
-        store_ = rows.next() ? hash_of(rows->bytes(0)) : audit::Hash{};
-    }
-    Statement select = connection.prepare("SELECT value FROM meta WHERE name='encryption'");
-    Rows rows(select);
-    if (!rows.next()) {
+    store_ = store;
+    if (!stored_keys) {
         count({});
         return {};
     }
-    std::string_view row = rows->bytes(0);
+    std::string_view row = *stored_keys;
     if (row.size() < 2 + wrapped_size || row[0] != format || (row.size() - 2) % wrapped_size != 0) {
-        return model::Error{"the store's keys in store.db cannot be read: restore a backup"};
+        return model::Error{"the store's keys, which it has in meta, cannot be read: restore a backup"};
     }
     const auto flags = static_cast<unsigned char>(row[1]);
     std::vector<Wrapped> all;
@@ -438,7 +312,7 @@ bool Keyring::may_be_plain() const {
     return stored_.plain;
 }
 
-void Keyring::write(Connection& connection, Stored next, const MasterKey& master) {
+std::string Keyring::wrapped(Stored next, const MasterKey& master) {
     const unsigned char flags = next.plain ? flag_plain : 0;
     const auto id = base::parse_hex<master_id>(master.id());
     LIHANDOVER_INVARIANT(id.has_value(), "a master key's id is hex digits");
@@ -456,10 +330,10 @@ void Keyring::write(Connection& connection, Stored next, const MasterKey& master
         gcm_seal(master.bytes(), nonce, bound_to(flags, number),
                  {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, row);
     }
-    connection.prepare("INSERT OR REPLACE INTO meta(name, value) VALUES('encryption', ?)").bind_blob(1, row).run();
     next.master = master.id();
     next.masters = {master.id()};
     pending_ = std::move(next);
+    return row;
 }
 
 std::uint16_t Keyring::draw() {
@@ -470,29 +344,30 @@ std::uint16_t Keyring::draw() {
         number = std::max(number, known.number);
     }
     if (number >= most_generations) {
-        throw SqlFailure(Trouble::failing, SQLITE_TOOBIG);
+        throw std::length_error("no number is left for another key of the store");
     }
     known_.push_back({++number, SealKey::random()});
     return number;
 }
 
-void Keyring::turn_on(Connection& connection, bool plain) {
+std::string Keyring::turn_on(bool plain) {
     const std::unique_lock lock(mutex_);
     Stored next;
     next.plain = plain;
     next.numbers = {draw()};
-    write(connection, std::move(next), masters_.front());
+    std::string row = wrapped(std::move(next), masters_.front());
     count(*pending_);
+    return row;
 }
 
-void Keyring::add_generation(Connection& connection) {
+std::string Keyring::add_generation() {
     const std::unique_lock lock(mutex_);
     Stored next = stored_;
     next.numbers.push_back(draw());
-    write(connection, std::move(next), masters_.front());
+    return wrapped(std::move(next), masters_.front());
 }
 
-void Keyring::drop_older(Connection& connection) {
+std::string Keyring::drop_older() {
     const std::unique_lock lock(mutex_);
     Stored next = stored_;
     next.plain = false;
@@ -500,7 +375,7 @@ void Keyring::drop_older(Connection& connection) {
     // Another first key since then seals with the next rekey only: what was sealed is known to whoever has this one.
     const auto master = std::ranges::find(masters_, stored_.master, &MasterKey::id);
     LIHANDOVER_INVARIANT(master != masters_.end(), "the master key in use is not given up");
-    write(connection, std::move(next), *master);
+    return wrapped(std::move(next), *master);
 }
 
 void Keyring::committed() {
@@ -519,4 +394,4 @@ void Keyring::rolled_back() {
     }
 }
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

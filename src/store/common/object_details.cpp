@@ -4,7 +4,7 @@
 #include <tuple>
 #include <utility>
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 namespace {
 
@@ -87,4 +87,4 @@ std::optional<model::Sha256> unseal_sha256(const SealKey& key, std::string_view 
     return sha256;
 }
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

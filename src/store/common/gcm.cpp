@@ -9,7 +9,7 @@
 
 #include "seal.hpp"
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 namespace {
 
@@ -94,4 +94,4 @@ std::optional<std::string> gcm_unseal(std::span<const std::uint8_t, gcm_key> key
     return plain;
 }
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

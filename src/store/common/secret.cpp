@@ -3,13 +3,20 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <cstring>
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 namespace {
 
 const unsigned char* bytes_of(const void* data) {
     return static_cast<const unsigned char*>(data);
+}
+
+constexpr std::uint64_t level_mask = (std::uint64_t{1} << 53) - 1;
+
+std::string_view as_text(const void* data, std::size_t size) {
+    return {static_cast<const char*>(data), size};
 }
 
 }  // namespace
@@ -42,8 +49,17 @@ Hash128 Secret::hash(std::span<const std::string_view> parts) const {
     return result;
 }
 
+std::uint64_t level_of(const Secret& secret, LaneId lane, const Hash128& hash, std::uint32_t attempt) {
+    const std::array<std::string_view, 4> parts = {
+        "level", as_text(&lane, sizeof lane), as_text(hash.data(), hash.size()), as_text(&attempt, sizeof attempt)};
+    const Hash128 level = secret.hash(parts);
+    std::uint64_t number = 0;
+    std::memcpy(&number, level.data(), sizeof number);
+    return number & level_mask;
+}
+
 bool prepare_hashing() {
     return sodium_init() >= 0;
 }
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

@@ -10,7 +10,7 @@
 
 #include "lihandover/store/types.hpp"
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 /// Lanes, profiles and destinations, all in memory. Grows only, from one start to the next. The find_ functions are for
 /// any thread; the rest is for the writer, after the commit that made a row durable.
@@ -80,4 +80,4 @@ class Catalogue {
     std::unordered_map<std::string, std::uint32_t> destination_numbers_;
 };
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

@@ -6,10 +6,12 @@
 #include <span>
 #include <stdexcept>
 
-#include "lihandover/store/store.hpp"
-#include "object_table.hpp"
+#include "lihandover/audit/entry.hpp"
+#include "lihandover/store/objects.hpp"
+#include "lihandover/store/types.hpp"
+#include "states.hpp"
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 namespace {
 
@@ -57,4 +59,4 @@ std::string numbered(std::string_view sql) {
     }
 }
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 
-#include "key_slots.hpp"
+#include "contents.hpp"
 #include "lihandover/model/item.hpp"
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 /// What an item's document says of a binary object, as the object's row keeps it: sealed under the key that goes with
 /// the object's bytes.
@@ -33,4 +33,4 @@ struct ObjectDetails {
 /// nullopt where it is not authentic.
 [[nodiscard]] std::optional<model::Sha256> unseal_sha256(const SealKey& key, std::string_view stored);
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

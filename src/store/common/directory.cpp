@@ -15,7 +15,7 @@
 #include <system_error>
 #include <utility>
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 namespace {
 
@@ -192,4 +192,4 @@ bool StateDirectory::release() const {
     return unlink(reserve().c_str()) == 0 && held_any;
 }
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

@@ -5,7 +5,7 @@
 
 #include "lihandover/model/result.hpp"
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 /// How much space things may take, by what the file system is like: a store on a small file system has to be content
 /// with less, so that it still has room for items.
@@ -59,4 +59,4 @@ class StateDirectory {
     int lock_ = -1;
 };
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store

@@ -11,7 +11,7 @@
 
 struct evp_cipher_ctx_st;
 
-namespace lihandover::store::sqlite {
+namespace lihandover::store {
 
 // The sealed form of binary objects, which docs/store.md describes byte by byte: a header, then chunks of 64 KiB,
 // each encrypted and authenticated by itself, so that any range can be read without the rest. An object always has a
@@ -104,4 +104,4 @@ class ChunkCipher {
 /// Overwrites what must not stay in memory.
 void wipe(std::span<char> bytes);
 
-}  // namespace lihandover::store::sqlite
+}  // namespace lihandover::store
