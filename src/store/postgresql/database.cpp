@@ -1,0 +1,410 @@
+#include "database.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "columns.hpp"
+#include "lihandover/base/invariant.hpp"
+#include "schema.hpp"
+
+namespace lihandover::store::postgresql {
+
+namespace {
+
+constexpr auto between_lettings_go = std::chrono::minutes(10);
+constexpr std::int64_t let_go_at_once = 1000;
+
+std::string random_bytes(std::size_t count) {
+    std::string bytes(count, '\0');
+    model::random_bytes(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size());
+    return bytes;
+}
+
+}  // namespace
+
+Database::Database(const Setup& setup)
+    : settings_(setup.settings),
+      name_(setup.node),
+      session_key_(random_bytes(16)),
+      clock_(*setup.clock),
+      secret_(*setup.secret),
+      keyring_(*setup.keyring),
+      catalogue_(*setup.catalogue),
+      tables_(*setup.secret, *setup.keyring, setup.files, setup.repeat_memory) {}
+
+void Database::connect() {
+    connection_ = Connection();
+    connection_ = Connection(settings_);
+}
+
+model::Status Database::open() {
+    connect();
+    if (auto good = check_server(connection_, settings_.replicated); !good) {
+        return good;
+    }
+    if (auto migrated = migrate(connection_); !migrated) {
+        return migrated;
+    }
+    if (auto opened = open_keyring(); !opened) {
+        return opened;
+    }
+    if (auto taken = take_place(); !taken) {
+        return taken;
+    }
+    tables_.registers.load(connection_, catalogue_);
+    ItemTable::nothing_more_at_start(connection_);
+    load();
+    return {};
+}
+
+model::Status check_server(Connection& connection, bool replicated) {
+    const Rows server = connection.read(
+        "SELECT current_setting('server_version_num')::bigint, current_setting('fsync'), "
+        "current_setting('full_page_writes'), current_setting('synchronous_standby_names'), (SELECT count(*) FROM "
+        "pg_stat_replication WHERE sync_state IN ('sync', 'quorum'))");
+    if (server.integer(0, 0) < 150000) {
+        return model::Error{"the database is PostgreSQL " + std::to_string(server.integer(0, 0) / 10000) +
+                            ": 15 or newer is needed"};
+    }
+    if (server.bytes(0, 1) != "on" || server.bytes(0, 2) != "on") {
+        spdlog::critical(
+            "store: the database runs with fsync or full_page_writes off: what was answered can be lost with a crash "
+            "of "
+            "its machine");
+    }
+    if (!replicated) {
+        return {};
+    }
+    if (server.bytes(0, 3).empty()) {
+        return model::Error{
+            "store.postgresql.durability is replicated, and the database has no synchronous standby "
+            "(synchronous_standby_names is empty): set one up, or set durability to local"};
+    }
+    if (server.integer(0, 4) == 0) {
+        return model::Error{
+            "store.postgresql.durability is replicated, and no synchronous standby is connected to the database, or "
+            "the role cannot see it: grant it pg_read_all_stats, see to the standby, or set durability to local"};
+    }
+    return {};
+}
+
+model::Error needs_master_keys() {
+    return {
+        "store.engine is postgresql, which needs encryption.key_files: the database's log, standbys and backups keep "
+        "what was deleted"};
+}
+
+model::Status Database::open_keyring() {
+    if (!keyring_.has_master_keys()) {
+        return needs_master_keys();
+    }
+    const auto meta = [this](std::string_view name) {
+        const Rows rows = connection_.read("SELECT value FROM meta WHERE name=$1", Parameters().add_text(name));
+        return rows.empty() ? std::nullopt : std::optional(std::string(rows.bytes(0, 0)));
+    };
+    const auto put = [this](std::string_view name, std::string_view value) {
+        connection_.write("INSERT INTO meta(name, value) VALUES($1, $2)", Parameters().add_text(name).add(value));
+    };
+    connection_.write("BEGIN");
+    connection_.write("LOCK TABLE meta IN SHARE ROW EXCLUSIVE MODE");
+    auto store = meta("store");
+    if (!store) {
+        store = random_bytes(std::tuple_size_v<audit::Hash>);
+        put("store", *store);
+    }
+    const auto stored_keys = meta("encryption");
+    if (auto known = keyring_.load(hash_of(*store), stored_keys); !known) {
+        return known;
+    }
+    if (!stored_keys) {
+        put("encryption", keyring_.turn_on(false));
+    }
+    auto secret = meta("secret");
+    if (!secret) {
+        secret = keyring_.seal("meta.secret", row_name(std::int64_t{1}), random_bytes(Secret::size));
+        put("secret", *secret);
+    }
+    connection_.write("COMMIT");
+    connection_.flush();
+    keyring_.committed();
+    auto opened = keyring_.unseal("meta.secret", row_name(std::int64_t{1}), *secret);
+    const bool set = opened && secret_.set(*opened);
+    if (opened) {
+        wipe(*opened);
+    }
+    return set ? model::Status() : model::Error{"the store's key for its hashes cannot be opened: restore a backup"};
+}
+
+model::Status Database::take_place() {
+    connection_.write("BEGIN");
+    const Rows others = connection_.read(
+        "SELECT name FROM node WHERE name <> $1 AND seen > clock_timestamp() - interval '30 s' ORDER BY name LIMIT 1",
+        Parameters().add_text(name_));
+    if (!others.empty()) {
+        return model::Error{"the daemon of the node " + std::string(others.bytes(0, 0)) +
+                            " uses the database: several daemons at once are not supported yet. One that was killed "
+                            "counts for half a minute"};
+    }
+    const std::string beginning = random_bytes(std::tuple_size_v<audit::Hash>);
+    const Rows known = connection_.read("SELECT id FROM node WHERE name=$1 FOR UPDATE", Parameters().add_text(name_));
+    if (known.empty()) {
+        const Rows made = connection_.read(
+            "INSERT INTO node(name, session, session_key, committed, seen, beginning, number, hash, record) VALUES($1, "
+            "0, $2, 0, clock_timestamp(), $3, 0, $3, 0) RETURNING id",
+            Parameters().add_text(name_).add(session_key_).add(beginning));
+        connection_.write(
+            "INSERT INTO chain_checkpoint(node, number, record, hash, at, nanos, name) VALUES($1, 0, 0, $2, "
+            "-9223372036854775808, 0, '')",
+            Parameters().add(made.integer(0, 0)).add(beginning));
+    }
+    const Rows taken = connection_.read(
+        "UPDATE node SET session=session+1, session_key=$2, seen=clock_timestamp() WHERE name=$1 RETURNING id, "
+        "session, "
+        "committed, beginning, number, hash, record",
+        Parameters().add_text(name_).add(session_key_));
+    connection_.write("COMMIT");
+    static_cast<void>(connection_.take_warned());
+    connection_.flush();
+    if (connection_.take_warned()) {
+        throw PgFailure(Trouble::unreachable, "a commit was not waited for");
+    }
+    node_ = taken.integer(0, 0);
+    session_ = taken.integer(0, 1);
+    committed_ = taken.integer(0, 2);
+    known_ = {hash_of(taken.bytes(0, 3)),
+              {static_cast<std::uint64_t>(taken.integer(0, 4)), hash_of(taken.bytes(0, 5))},
+              taken.integer(0, 6)};
+    return {};
+}
+
+bool Database::reopen() try {
+    connect();
+    const Rows taken = connection_.read(
+        "UPDATE node SET session=session+1, seen=clock_timestamp() WHERE id=$1 AND session_key=$2 RETURNING session, "
+        "committed, number, hash, record",
+        Parameters().add(node_).add(session_key_));
+    if (connection_.take_warned()) {
+        // Nobody waited for a standby: what is here may be nowhere else.
+        throw PgFailure(Trouble::unreachable, "a commit was not waited for");
+    }
+    if (taken.empty()) {
+        throw PgFailure(Trouble::fenced);
+    }
+    session_ = taken.integer(0, 0);
+    const std::int64_t committed = taken.integer(0, 1);
+    const bool is_there = in_doubt_ && committed == committed_ + 1;
+    const audit::Head head = tables_.audit.committed_head();
+    known_.head = {static_cast<std::uint64_t>(taken.integer(0, 2)), hash_of(taken.bytes(0, 3))};
+    known_.record = taken.integer(0, 4);
+    if (committed < committed_) {
+        spdlog::critical(
+            "store: the database ends with audit entry {} of this daemon, and entry {} was there: an older state took "
+            "its "
+            "place. What was decided in between is not on record, and what was delivered goes out again",
+            known_.head.number, head.number);
+        tables_.audit.want_restored({tables_.audit.chain(), head});
+        tables_.audit.want_alarm("another state of the store was put in its place: it ends with audit entry " +
+                                 std::to_string(known_.head.number) + ", and entry " + std::to_string(head.number) +
+                                 " was there");
+    }
+    const Rows keys = connection_.read(
+        "SELECT (SELECT value FROM meta WHERE name='store'), (SELECT value FROM meta WHERE name='encryption')");
+    if (auto loaded = keyring_.load(hash_of(keys.bytes(0, 0)), keys.bytes(0, 1)); !loaded) {
+        throw PgFailure(Trouble::damaged, loaded.error().message);
+    }
+    load();
+    tables_.objects.resolve_doubts(connection_);
+    // Not before all of that worked: else the next attempt would no longer know what to look for.
+    committed_ = committed;
+    in_doubt_ = false;
+    effects_ = is_there ? std::exchange(doubtful_, {}) : Effects();
+    doubtful_ = {};
+    return is_there;
+} catch (const PgFailure&) {
+    // What has not all been found out is found out with the next connection.
+    connection_ = Connection();
+    throw;
+}
+
+void Database::load() {
+    tables_.audit.open(connection_, node_, known_);
+    tables_.items.open(connection_);
+    tables_.repeats.open(connection_);
+    take_stock();
+}
+
+void Database::take_stock() {
+    counts_.assign(catalogue_.destinations().size(), {});
+    waiting_bytes_ = 0;
+    const auto counts_of = [this](LaneId lane) -> Counts& {
+        const auto* facts = catalogue_.lane_facts(lane);
+        if (facts == nullptr) {
+            throw PgFailure(Trouble::damaged);
+        }
+        counts_.resize(std::max<std::size_t>(counts_.size(), facts->destination + 1));
+        return counts_[facts->destination];
+    };
+    ItemTable::take_stock(connection_, [&](LaneId lane, ItemState state, std::int64_t count, std::int64_t bytes) {
+        counts_of(lane).of(state) += count;
+        waiting_bytes_ += bytes;
+    });
+    ObjectTable::take_stock(
+        connection_, [&](LaneId lane, ObjectState state, std::int64_t count) { counts_of(lane).of(state) += count; });
+}
+
+void Database::leave() noexcept {
+    try {
+        if (connection_) {
+            connection_.write("UPDATE node SET seen='epoch' WHERE id=$1 AND session=$2",
+                              Parameters().add(node_).add(session_));
+            connection_.flush();
+        }
+    } catch (const PgFailure&) {
+        // It counts as there for half a minute.
+        connection_ = Connection();
+    }
+}
+
+Transaction Database::transaction() {
+    return {connection_, catalogue_,    effects_,         numbers_,       keyring_,
+            node_,       clock_.wall(), clock_.trusted(), clock_.passed()};
+}
+
+Transaction Database::begin() {
+    LIHANDOVER_INVARIANT(!in_doubt_, "what became of a commit is known before the next");
+    effects_.clear();
+    numbers_.drop();
+    tables_.items.clear();
+    tables_.conversations.clear();
+    committing_ = false;
+    connection_.write("BEGIN");
+    place_ = connection_.ask(
+        "SELECT number, current_setting('synchronous_standby_names') FROM node WHERE id=$1 AND session=$2 FOR NO KEY "
+        "UPDATE",
+        Parameters().add(node_).add(session_));
+    place_known_ = false;
+    Transaction in = transaction();
+    tables_.audit.begin(in, clock_.steady());
+    return in;
+}
+
+void Database::check_place() {
+    if (std::exchange(place_known_, true)) {
+        return;
+    }
+    const Rows place = connection_.answer(place_);
+    if (place.empty()) {
+        throw PgFailure(Trouble::fenced);
+    }
+    if (static_cast<std::uint64_t>(place.integer(0, 0)) != tables_.audit.committed_head().number) {
+        throw PgFailure(Trouble::damaged, "this daemon's row was changed by somebody else");
+    }
+    // Whoever looks after the database may let it go on without standbys.
+    if (settings_.replicated && place.bytes(0, 1).empty()) {
+        throw PgFailure(Trouble::unreplicated);
+    }
+}
+
+void Database::commit() {
+    tables_.items.flush(connection_);
+    tables_.repeats.flush(connection_);
+    tables_.conversations.flush(connection_, clock_.trusted().seconds);
+    tables_.audit.flush(connection_);
+    check_place();
+    const audit::Head& head = tables_.audit.head();
+    connection_.write("UPDATE node SET committed=$2, number=$3, hash=$4, record=$5, seen=clock_timestamp() WHERE id=$1",
+                      Parameters()
+                          .add(node_)
+                          .add(committed_ + 1)
+                          .add(static_cast<std::int64_t>(head.number))
+                          .add(text_of(head.hash))
+                          .add(tables_.audit.head_record()));
+    Asked commit = connection_.ask("COMMIT");
+    static_cast<void>(connection_.take_warned());
+    committing_ = true;
+    const Rows answer = connection_.answer(commit);
+    if (answer.command() != "COMMIT") {
+        committing_ = false;
+        throw PgFailure(Trouble::failing, "the database rolled a transaction back");
+    }
+    if (connection_.take_warned()) {
+        connection_ = Connection();
+        throw PgFailure(Trouble::unreachable, "a commit was not waited for");
+    }
+    committing_ = false;
+    ++committed_;
+    tables_.audit.committed();
+    tables_.items.committed();
+    tables_.repeats.committed();
+    tables_.objects.committed();
+    keyring_.committed();
+    counts_.resize(std::max(counts_.size(), effects_.counts.size()));
+    for (std::size_t i = 0; i < effects_.counts.size(); ++i) {
+        const auto add = [](auto& numbers, const auto& changes) {
+            for (std::size_t state = 0; state < numbers.size(); ++state) {
+                numbers[state] += changes[state];
+            }
+        };
+        add(counts_[i].items, effects_.counts[i].items);
+        add(counts_[i].objects, effects_.counts[i].objects);
+    }
+    waiting_bytes_ += effects_.waiting_bytes;
+}
+
+void Database::roll_back() noexcept {
+    // An error that the server told of is one: only a connection that went leaves it open.
+    in_doubt_ = committing_ && !connection_;
+    committing_ = false;
+    if (connection_) {
+        try {
+            connection_.write("ROLLBACK");
+            connection_.flush();
+        } catch (const PgFailure&) {
+            connection_ = Connection();
+        }
+    }
+    if (in_doubt_) {
+        doubtful_ = std::move(effects_);
+    }
+    effects_ = Effects();
+    tables_.audit.roll_back();
+    tables_.repeats.roll_back();
+    tables_.conversations.clear();
+    tables_.items.clear();
+    tables_.items.rolled_back();
+    tables_.objects.rolled_back(in_doubt_);
+    keyring_.rolled_back();
+}
+
+void Database::publish() {
+    for (Lane& lane : effects_.lanes) {
+        catalogue_.add_lane(std::move(lane), 0);
+    }
+    for (Effects::NewProfile& made : effects_.profiles) {
+        catalogue_.add_profile(made.id, std::move(made.profile), made.schema_bit);
+    }
+    effects_.clear();
+}
+
+bool Database::prune_due(std::chrono::seconds retention) const {
+    const model::Instant now = clock_.trusted();
+    return tables_.audit.prune_due(now, retention) || tables_.repeats.prune_due(now) ||
+           (retention.count() > 0 && clock_.steady() >= next_letting_go_);
+}
+
+void Database::prune(Transaction& transaction, std::chrono::seconds retention, std::int64_t limit) {
+    if (tables_.audit.prune_due(transaction.trusted, retention)) {
+        tables_.audit.prune(transaction, retention, limit);
+    }
+    if (tables_.repeats.prune_due(transaction.trusted)) {
+        tables_.repeats.prune(connection_, transaction.trusted, limit);
+    }
+    if (retention.count() > 0 && clock_.steady() >= next_letting_go_) {
+        Conversations::let_go(connection_, transaction.trusted.seconds - retention.count(), let_go_at_once);
+        next_letting_go_ = clock_.steady() + between_lettings_go;
+    }
+}
+
+}  // namespace lihandover::store::postgresql

@@ -1,0 +1,928 @@
+#include "writer.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <future>
+#include <utility>
+
+#include "common/head_file.hpp"
+#include "lihandover/base/invariant.hpp"
+#include "lihandover/base/thread_name.hpp"
+
+namespace lihandover::store::postgresql {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t group_events = 4096;
+constexpr std::size_t group_acceptances = 1024;
+/// Nobody waits for an acceptance to be there, unless it brings something with it: so many together, or so long, wait
+/// for what else there is to commit. Were the daemon to fail meanwhile, their items would go out once more.
+constexpr std::size_t gathered_acceptances = 512;
+constexpr auto gathering = 10ms;
+constexpr std::uint64_t group_bytes = 4U << 20U;
+constexpr std::size_t group_decisions = 256;
+constexpr std::int64_t prune_step = 1000;
+constexpr std::int64_t expire_step = 200;
+constexpr auto tick = 1s;
+constexpr auto sign_of_life = 5s;
+constexpr auto first_pause = 100ms;
+constexpr std::chrono::milliseconds longest_pause = 5s;
+constexpr auto complaint_interval = 60s;
+constexpr auto watch_interval = 250ms;
+constexpr int most_conflicts = 3;
+/// That a database which hangs gets when the store is to end.
+constexpr auto patience_at_stop = 5s;
+
+/// What a binary object writes beyond what it says.
+constexpr std::uint64_t object_rows = 1024;
+/// As many as no event names, whatever the caller says.
+constexpr std::size_t idle_objects_limit = 10'000;
+/// On the disk of object files, that has to stay free.
+constexpr std::uint64_t room_for_others = 64U << 20U;
+
+void answer(const Done& done, Outcome outcome) {
+    if (done) {
+        done(outcome);
+    }
+}
+
+}  // namespace
+
+Writer::Writer(Setup setup)
+    : catalogue_(*setup.catalogue),
+      database_(*setup.database),
+      files_(*setup.files),
+      free_bytes_(std::move(setup.free_bytes)),
+      give_up_(*setup.give_up),
+      audit_head_(std::move(setup.audit_head)),
+      new_max_bytes_(setup.max_bytes),
+      new_retention_(setup.record_retention),
+      commit_timeout_(setup.commit_timeout),
+      max_bytes_(setup.max_bytes),
+      retention_(setup.record_retention) {}
+
+/// While it lives, the writer is at work that the database may hold up.
+class Writer::AtWork {
+  public:
+    explicit AtWork(Writer& writer) : writer_(writer) {
+        writer_.at_work_since_.store(Steady::now().time_since_epoch().count(), std::memory_order_release);
+    }
+    AtWork(const AtWork&) = delete;
+    AtWork& operator=(const AtWork&) = delete;
+    AtWork(AtWork&&) = delete;
+    AtWork& operator=(AtWork&&) = delete;
+    ~AtWork() {
+        writer_.at_work_since_.store(0, std::memory_order_release);
+        writer_.turns_again();
+    }
+
+  private:
+    Writer& writer_;
+};
+
+void Writer::start() {
+    next_tick_ = next_sign_ = Steady::now();
+    look_at_space();
+    update_accepting();
+    update_statistics();
+    thread_ = std::thread([this] { run(); });
+    watch_ = std::thread([this] { watch(); });
+}
+
+bool Writer::turns() const {
+    const auto since = at_work_since_.load(std::memory_order_acquire);
+    const auto limit = commit_timeout_.load(std::memory_order_relaxed);
+    return since == 0 || limit.count() == 0 ||
+           Steady::now() - Steady::time_point(Steady::duration(since)) <
+               std::chrono::duration_cast<Steady::duration>(limit);
+}
+
+void Writer::watch() {
+    base::name_thread("store watch");
+    std::unique_lock lock(mutex_);
+    while (!ended_) {
+        watch_wake_.wait_for(lock, watch_interval);
+        write_audit_head(lock);
+        if (stopping_ && Steady::now() - stopping_since_ > patience_at_stop) {
+            give_up_ = true;
+        }
+        if (turns()) {
+            continue;
+        }
+        // They fail now rather than when the database turns up again: nothing of them was begun.
+        std::deque<Submission> waiting;
+        waiting.swap(submissions_);
+        pending_events_ = 0;
+        pending_bytes_ = 0;
+        lock.unlock();
+        if (!told_stuck_.exchange(true)) {
+            spdlog::critical(
+                "store: a commit has not ended within store.commit_timeout: the database hangs, or a standby that it "
+                "waits for. New events are refused until it ends; nothing accepted is lost");
+            if (OutboxListener* listener = listener_) {
+                listener->on_health(false);
+            }
+        }
+        for (const Submission& submission : waiting) {
+            answer(submission.done, Outcome::failed);
+        }
+        lock.lock();
+    }
+}
+
+void Writer::write_audit_head(std::unique_lock<std::mutex>& lock) {
+    if (const auto head = std::exchange(head_to_name_, std::nullopt)) {
+        lock.unlock();
+        // What a full disk keeps from the file, the next one brings.
+        static_cast<void>(HeadFile(audit_head_).write(*head));
+        lock.lock();
+    }
+}
+
+void Writer::name_audit_head() {
+    const AuditTable& table = database_.tables().audit;
+    const audit::ChainHead head{table.chain(), table.committed_head()};
+    // Until it is on record that another head was there, the file says so, also to the next start.
+    if (head.head.number == named_head_ || table.is_restore_unrecorded()) {
+        return;
+    }
+    named_head_ = head.head.number;
+    const std::lock_guard lock(mutex_);
+    head_to_name_ = head;
+}
+
+void Writer::turns_again() {
+    if (!told_stuck_.exchange(false)) {
+        return;
+    }
+    spdlog::warn("store: the commit that hung has ended");
+    if (OutboxListener* listener = listener_; listener != nullptr && !broken_) {
+        listener->on_health(true);
+    }
+}
+
+void Writer::stop() {
+    const std::lock_guard once(stop_mutex_);
+    {
+        const std::lock_guard lock(mutex_);
+        if (!std::exchange(stopping_, true)) {
+            stopping_since_ = Steady::now();
+        }
+    }
+    wake_.notify_all();
+    if (thread_.joinable()) {
+        thread_.join();
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        ended_ = true;
+    }
+    watch_wake_.notify_all();
+    if (watch_.joinable()) {
+        watch_.join();
+    }
+    {
+        std::unique_lock lock(mutex_);
+        write_audit_head(lock);
+    }
+    accepting_.store(false, std::memory_order_release);
+    can_commit_.store(false, std::memory_order_release);
+}
+
+// The writer is woken after the lock is given back: else it would wake only to wait for it.
+
+void Writer::submit(std::vector<NewItem> items, const Arrival& arrival, std::string source, KeptChanges changes,
+                    Done done) {
+    std::uint64_t kept_bytes = changes.let_go.size() * sizeof(std::uint64_t);
+    for (const KeptCopy& copy : changes.keep) {
+        kept_bytes += sizeof copy + copy.bytes.size();
+    }
+    {
+        std::unique_lock lock(mutex_);
+        if (!stopping_) {
+            if (pending_events_ < pending_events_limit && pending_bytes_ < pending_bytes_limit) {
+                Submission& submission = submissions_.emplace_back(std::move(items), std::move(done), arrival,
+                                                                   std::move(source), std::move(changes));
+                submission.arrival.bytes += kept_bytes + arrival.objects * (sizeof(NewObject) + object_rows);
+                submission.arrival.idle_objects = std::min(arrival.idle_objects, idle_objects_limit);
+                pending_events_ += arrival.events;
+                pending_bytes_ += submission.arrival.bytes;
+            } else {
+                turned_away_.push_back(std::move(done));
+            }
+            lock.unlock();
+            wake_.notify_one();
+            return;
+        }
+    }
+    answer(done, Outcome::failed);
+}
+
+void Writer::accepted(std::vector<Acceptance> items, Done done) {
+    // Objects are pushed, and the schema left out, from the commit on.
+    const bool prompt =
+        std::ranges::any_of(items, [](const Acceptance& item) { return item.has_objects || item.carried_schema; });
+    {
+        std::unique_lock lock(mutex_);
+        if (!stopping_) {
+            gathered_ += items.size();
+            kept_.push_back({std::move(items), std::move(done), {}});
+            const auto due = prompt || gathered_ >= gathered_acceptances ? at_once : Steady::now() + gathering;
+            const bool sooner = due < kept_due_;
+            if (sooner) {
+                kept_due_ = due;
+            }
+            lock.unlock();
+            if (sooner) {
+                wake_.notify_one();
+            }
+            return;
+        }
+    }
+    answer(done, Outcome::failed);
+}
+
+void Writer::keep(CommandPointer command, bool bounded) {
+    {
+        std::unique_lock lock(mutex_);
+        if (!stopping_ && (!bounded || kept_.size() < kept_limit)) {
+            kept_.push_back({{}, {}, std::move(command)});
+            kept_due_ = at_once;
+            lock.unlock();
+            wake_.notify_one();
+            return;
+        }
+    }
+    command->failed();
+}
+
+void Writer::decide(CommandPointer command) {
+    {
+        std::unique_lock lock(mutex_);
+        if (!stopping_) {
+            decisions_.push_back(std::move(command));
+            lock.unlock();
+            wake_.notify_one();
+            return;
+        }
+    }
+    command->failed();
+}
+
+model::Status Writer::call(const std::function<void(Tables&, Transaction&)>& work) {
+    std::promise<Outcome> promise;
+    std::future<Outcome> answered = promise.get_future();
+    {
+        const std::lock_guard lock(mutex_);
+        if (stopping_) {
+            return model::Error{"the store is stopping"};
+        }
+        if (thread_.get_id() == std::this_thread::get_id()) {
+            return model::Error{"the store's writer cannot wait for itself"};
+        }
+        calls_.push_back(Decisions::change(work, [&promise](Outcome outcome) { promise.set_value(outcome); }));
+        wake_.notify_one();
+    }
+    if (answered.get() != Outcome::committed) {
+        return model::Error{"the store cannot be written at present; see the log"};
+    }
+    return {};
+}
+
+void Writer::set_commit_observer(std::function<void(double)> observer) {
+    const std::lock_guard lock(mutex_);
+    new_observer_ = std::move(observer);
+    settings_changed_ = true;
+}
+
+void Writer::set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) {
+    {
+        const std::lock_guard lock(mutex_);
+        new_max_bytes_ = max_bytes;
+        new_retention_ = record_retention;
+        settings_changed_ = true;
+    }
+    wake_.notify_one();
+}
+
+Statistics Writer::statistics() const {
+    Statistics statistics;
+    {
+        const std::lock_guard lock(statistics_mutex_);
+        statistics = statistics_;
+    }
+    statistics.accepting = accepting();
+    return statistics;
+}
+
+void Writer::take_kept(Group& group) {
+    std::size_t items = 0;
+    while (!kept_.empty() && items < group_acceptances) {
+        items += std::max<std::size_t>(kept_.front().accepted.size(), 1);
+        gathered_ -= kept_.front().accepted.size();
+        group.kept.push_back(std::move(kept_.front()));
+        kept_.pop_front();
+    }
+    kept_due_ = kept_.empty() ? never : at_once;
+}
+
+void Writer::put_back(Group& group) {
+    const std::lock_guard lock(mutex_);
+    while (!group.kept.empty()) {
+        gathered_ += group.kept.back().accepted.size();
+        kept_due_ = at_once;
+        kept_.push_front(std::move(group.kept.back()));
+        group.kept.pop_back();
+    }
+}
+
+void Writer::take_submissions(Group& group) {
+    std::size_t events = 0;
+    std::uint64_t bytes = 0;
+    while (!submissions_.empty() && events < group_events && bytes < group_bytes) {
+        Submission& first = submissions_.front();
+        events += first.arrival.events;
+        bytes += first.arrival.bytes;
+        group.submissions.push_back(std::move(first));
+        submissions_.pop_front();
+    }
+    LIHANDOVER_INVARIANT(pending_events_ >= events && pending_bytes_ >= bytes, "what is taken was waiting");
+    pending_events_ -= events;
+    pending_bytes_ -= bytes;
+}
+
+bool Writer::take(Group& group) {
+    std::unique_lock lock(mutex_);
+    const auto awaited = [this] {
+        return stopping_ || settings_changed_ || !submissions_.empty() || !decisions_.empty() || !calls_.empty() ||
+               !turned_away_.empty();
+    };
+    while (!awaited()) {
+        const auto until = broken_ ? next_tick_ : std::min(next_tick_, kept_due_);
+        if (Steady::now() >= until) {
+            break;
+        }
+        wake_.wait_until(lock, until);
+    }
+    if (std::exchange(settings_changed_, false)) {
+        max_bytes_ = new_max_bytes_;
+        retention_ = new_retention_;
+        observer_ = new_observer_;
+        next_tick_ = broken_ ? next_tick_ : Steady::now();
+    }
+    // While broken they stay where they are.
+    if (!broken_) {
+        take_kept(group);
+    }
+    group.turned_away = std::exchange(turned_away_, {});
+    group.calls = std::exchange(calls_, {});
+    while (!decisions_.empty() && group.decisions.size() < group_decisions) {
+        group.decisions.push_back(std::move(decisions_.front()));
+        decisions_.pop_front();
+    }
+    take_submissions(group);
+    const bool anything = !group.kept.empty() || !group.decisions.empty() || !group.submissions.empty() ||
+                          !group.turned_away.empty() || !group.calls.empty();
+    return anything || !stopping_;
+}
+
+void Writer::run() {
+    base::name_thread("store writer");
+    while (true) {
+        Group group;
+        if (!take(group)) {
+            break;
+        }
+        for (const Done& done : group.turned_away) {
+            answer(done, Outcome::failed);
+        }
+        const AtWork at_work(*this);
+        work_on(group);
+        for (const CommandPointer& call : group.calls) {
+            run_call(*call);
+        }
+        if (Steady::now() >= next_tick_) {
+            housekeeping();
+        }
+    }
+    const AtWork at_work(*this);
+    finish_up();
+}
+
+void Writer::fail_submissions(Group& group) {
+    for (Submission& submission : group.submissions) {
+        answer(submission.done, Outcome::failed);
+    }
+    group.submissions.clear();
+}
+
+void Writer::fail_decisions(Group& group) {
+    for (const CommandPointer& decision : group.decisions) {
+        decision->failed();
+    }
+    group.decisions.clear();
+}
+
+void Writer::turn_submissions_away(Group& group) {
+    std::erase_if(group.submissions, [this](Submission& submission) {
+        // Where there is only too little room, what lets go of something makes some.
+        if (!accepting_ && (blocked_ || submission.changes.let_go.empty())) {
+            answer(submission.done, Outcome::failed);
+            return true;
+        }
+        const bool known = std::ranges::all_of(submission.items, [this](const NewItem& item) {
+            return catalogue_.lane_facts(item.lane) != nullptr && catalogue_.profile_facts(item.profile) != nullptr &&
+                   database_.tables().objects.takes(item);
+        });
+        if (known) {
+            return false;
+        }
+        spdlog::error("store: items of an unknown lane or profile, or with objects from elsewhere, were turned away");
+        answer(submission.done, Outcome::failed);
+        return true;
+    });
+}
+
+void Writer::work_on(Group& group) {
+    if (broken_) {
+        fail_submissions(group);
+        fail_decisions(group);
+        return;
+    }
+    turn_submissions_away(group);
+    if (group.kept.empty() && group.decisions.empty() && group.submissions.empty()) {
+        return;
+    }
+    std::optional<PgFailure> failure = attempt(group, true);
+    if (!failure) {
+        finish(group);
+        return;
+    }
+    complain(*failure);
+    if (!group.submissions.empty()) {
+        blocked_ = true;
+        update_accepting();
+        fail_submissions(group);
+        if (failure->leaves_connection()) {
+            if (group.kept.empty() && group.decisions.empty()) {
+                return;  // a full disk says nothing of deletions yet
+            }
+            failure = attempt(group, false);
+        }
+    }
+    if (!failure) {
+        finish(group);
+        return;
+    }
+    // Whoever hears of the failure finds a store that says so itself.
+    put_back(group);
+    break_down(*failure);
+    fail_decisions(group);
+}
+
+std::optional<PgFailure> Writer::attempt(const std::function<void(Transaction&)>& work) {
+    const auto began = Steady::now();
+    for (int conflicts = 0;; ++conflicts) {
+        try {
+            Transaction transaction = database_.begin();
+            work(transaction);
+            database_.commit();
+            break;
+        } catch (const PgFailure& failure) {
+            database_.roll_back();
+            if (failure.trouble() == Trouble::conflict && conflicts < most_conflicts) {
+                continue;
+            }
+            if (database_.in_doubt() && resolve()) {
+                break;
+            }
+            return failure;
+        }
+    }
+    if (observer_) {
+        observer_(std::chrono::duration<double>(Steady::now() - began).count());
+    }
+    const std::lock_guard lock(statistics_mutex_);
+    ++statistics_.commits;
+    return std::nullopt;
+}
+
+bool Writer::resolve() {
+    const auto limit = commit_timeout_.load(std::memory_order_relaxed);
+    const auto until = Steady::now() + (limit.count() == 0 ? std::chrono::milliseconds(10s) : limit);
+    while (true) {
+        try {
+            const bool is_there = database_.reopen();
+            spdlog::warn("store: a commit whose answer was lost is {}", is_there ? "there" : "not there");
+            return is_there;
+        } catch (const PgFailure& failure) {
+            complain(failure);
+            if (failure.trouble() == Trouble::fenced || Steady::now() + first_pause >= until) {
+                return false;
+            }
+        }
+        std::unique_lock lock(mutex_);
+        if (wake_.wait_for(lock, first_pause, [this] { return stopping_; })) {
+            return false;
+        }
+    }
+}
+
+std::optional<PgFailure> Writer::attempt(Group& group, bool with_items) {
+    return attempt([&](Transaction& transaction) { apply(group, with_items, transaction); });
+}
+
+void Writer::apply(Group& group, bool with_items, Transaction& transaction) {
+    Tables& tables = database_.tables();
+    std::vector<const NewItem*> items;
+    for (const Submission& submission : group.submissions) {
+        for (const NewItem& item : submission.items) {
+            if (with_items) {
+                items.push_back(&item);
+            }
+        }
+    }
+    std::vector<const Acceptance*> accepted;
+    for (const Kept& kept : group.kept) {
+        for (const Acceptance& item : kept.accepted) {
+            accepted.push_back(&item);
+        }
+    }
+    tables.items.begin(transaction, items, accepted);
+    tables.items.accept(transaction, accepted);
+    for (const Kept& kept : group.kept) {
+        if (kept.command) {
+            kept.command->apply(tables, transaction);
+        }
+    }
+    for (const CommandPointer& decision : group.decisions) {
+        decision->apply(tables, transaction);
+    }
+    if (with_items && !group.submissions.empty()) {
+        insert(group.submissions, transaction);
+    }
+}
+
+void Writer::insert(std::vector<Submission>& submissions, Transaction& transaction) {
+    Tables& tables = database_.tables();
+    std::size_t idle_objects = 0;
+    ItemTable::Idle idle;
+    std::size_t made = 0;  // not those that an approval in the same transaction queued
+    for (Submission& submission : submissions) {
+        std::size_t held = 0;
+        idle_objects += submission.arrival.idle_objects;
+        idle.events += submission.arrival.idle_events;
+        idle.bytes += submission.arrival.idle_bytes;
+        for (const NewItem& item : submission.items) {
+            if (!tables.items.insert(transaction, item)) {
+                // A repeat comes to nothing either, nor do its objects.
+                ++idle.events;
+                idle.bytes += item.share.size();
+                idle_objects += item.objects ? item.objects->size() : 0;
+            } else {
+                ++made;
+                held += item.review != Review::none ? 1 : 0;
+            }
+        }
+        // At least as one event: an empty submission is one, too.
+        const std::size_t events = std::max<std::size_t>(submission.arrival.events, 1);
+        idle.not_held += submission.arrival.review ? events - std::min(events, held) : 0;
+        if (!submission.changes.empty()) {
+            KeptTable::apply(transaction, submission.source, submission.changes);
+        }
+    }
+    idle.nothing_made = made == 0;
+    ItemTable::filler(transaction, idle);
+    ObjectTable::filler(transaction, idle_objects);
+    if (database_.prune_due(retention_)) {
+        database_.prune(transaction, retention_, std::max(prune_step, 3 * static_cast<std::int64_t>(made)));
+    }
+}
+
+void Writer::tell_effects() {
+    tell(database_.effects(), listener_, object_listener_);
+}
+
+void Writer::finish(Group& group) {
+    {
+        const std::lock_guard lock(statistics_mutex_);
+        statistics_.repeats += database_.effects().repeats;
+        statistics_.reused_ids += database_.effects().reused_ids;
+    }
+    look_at_space();
+    update_accepting();
+    update_statistics();
+    tell_effects();
+    database_.publish();
+    for (const Kept& kept : group.kept) {
+        answer(kept.done, Outcome::committed);
+        if (kept.command) {
+            static_cast<void>(kept.command->committed());
+        }
+    }
+    for (CommandPointer& decision : group.decisions) {
+        if (!decision->committed()) {
+            const std::lock_guard lock(mutex_);
+            decisions_.push_front(std::move(decision));
+        }
+    }
+    for (const Submission& submission : group.submissions) {
+        answer(submission.done, Outcome::committed);
+    }
+}
+
+void Writer::run_call(Command<Tables, Transaction>& call) {
+    if (broken_) {
+        call.failed();
+        return;
+    }
+    if (const auto failure = attempt([&](Transaction& transaction) { call.apply(database_.tables(), transaction); })) {
+        complain(*failure);
+        if (failure->leaves_connection()) {
+            blocked_ = true;
+        } else {
+            break_down(*failure);
+        }
+        update_accepting();
+        call.failed();
+        return;
+    }
+    tell_effects();
+    database_.publish();
+    update_statistics();
+    if (database_.tables().items.withholding_due()) {
+        next_tick_ = Steady::now();
+    }
+    static_cast<void>(call.committed());
+}
+
+void Writer::break_down(const PgFailure& failure) {
+    complain(failure);
+    fenced_ = fenced_ || failure.trouble() == Trouble::fenced;
+    if (broken_) {
+        return;
+    }
+    broken_ = true;
+    can_commit_.store(false, std::memory_order_release);
+    blocked_ = true;
+    pause_ = first_pause;
+    next_try_ = next_tick_ = Steady::now() + pause_;
+    update_accepting();
+    if (OutboxListener* listener = listener_) {
+        listener->on_health(false);
+    }
+}
+
+std::optional<PgFailure> Writer::reopen() {
+    try {
+        if (database_.reopen()) {
+            // It was told to have failed: its items are there, and have to be delivered.
+            spdlog::warn("store: a commit that was told to have failed is there");
+            tell_effects();
+            database_.publish();
+        }
+    } catch (const PgFailure& failure) {
+        return failure;
+    }
+    return std::nullopt;
+}
+
+void Writer::try_to_recover() {
+    std::optional<PgFailure> failure;
+    if (!database_.connected()) {
+        failure = reopen();
+    }
+    Group group;
+    if (!failure) {
+        {
+            const std::lock_guard lock(mutex_);
+            take_kept(group);
+        }
+        failure = attempt(group, false);
+    }
+    if (failure) {
+        put_back(group);
+        break_down(*failure);
+        pause_ = fenced_ ? longest_pause : std::min(pause_ * 2, longest_pause);
+        next_try_ = Steady::now() + pause_;
+        return;
+    }
+    broken_ = false;
+    can_commit_.store(true, std::memory_order_release);
+    complained_about_.reset();
+    spdlog::info("store: commits work again");
+    if (OutboxListener* listener = listener_) {
+        listener->on_health(true);
+    }
+    finish(group);
+}
+
+void Writer::probe() {
+    Group group;
+    group.submissions.emplace_back();
+    if (const auto failure = attempt(group, true)) {
+        complain(*failure);
+        if (!failure->leaves_connection()) {
+            break_down(*failure);
+        }
+        return;
+    }
+    blocked_ = false;
+    finish(group);
+}
+
+void Writer::housekeeping() {
+    next_tick_ = Steady::now() + tick;
+    if (broken_ && !fenced_ && Steady::now() >= next_try_) {
+        try_to_recover();
+    }
+    if (broken_) {
+        next_tick_ = fenced_ ? Steady::now() + tick : next_try_;
+        return;
+    }
+    look_at_space();
+    if (blocked_) {
+        probe();
+    }
+    // The next step at once, unless there is other work.
+    if (!broken_ && database_.prune_due(retention_) &&
+        step([this](Transaction& in) { database_.prune(in, retention_, prune_step); }) &&
+        database_.prune_due(retention_)) {
+        next_tick_ = Steady::now();
+    }
+    if (!broken_ && database_.expire_due() &&
+        step([this](Transaction& in) { database_.tables().objects.expire(in, expire_step); }) &&
+        database_.expire_due()) {
+        next_tick_ = Steady::now();
+    }
+    if (!broken_ && !blocked_ && database_.tables().items.withholding_due() &&
+        step([this](Transaction& in) { database_.tables().items.withhold_some(in); }) &&
+        database_.tables().items.withholding_due()) {
+        next_tick_ = Steady::now();
+    }
+    if (!broken_ && Steady::now() >= next_sign_) {
+        static_cast<void>(step([](Transaction&) {}));
+        next_sign_ = Steady::now() + sign_of_life;
+    }
+    if (broken_) {
+        return;
+    }
+    name_audit_head();
+    update_accepting();
+    update_statistics();
+}
+
+bool Writer::step(const std::function<void(Transaction&)>& work) {
+    if (const auto failure = attempt(work)) {
+        complain(*failure);
+        if (!failure->leaves_connection()) {
+            break_down(*failure);
+        }
+        return false;
+    }
+    tell_effects();
+    database_.publish();
+    return true;
+}
+
+void Writer::look_at_space() {
+    const auto waiting = static_cast<std::uint64_t>(std::max<std::int64_t>(database_.waiting_bytes(), 0));
+    const std::uint64_t used = waiting + files_.bytes();
+    files_.set_budget({max_bytes_, waiting, room_for_others, room_for_others / 2, 0, free_bytes_()});
+    const bool was_over = over_limit_;
+    over_limit_ = max_bytes_ != 0 && used > (was_over ? max_bytes_ - max_bytes_ / 20 : max_bytes_);
+    if (over_limit_ && !was_over) {
+        spdlog::error(
+            "store: store.max_bytes is reached ({} of {} bytes): new events are refused until deliveries have made "
+            "room; "
+            "see why they wait, or raise the limit",
+            used, max_bytes_);
+    }
+}
+
+void Writer::update_accepting() {
+    const bool now = !broken_ && !blocked_ && !over_limit_;
+    accepting_.store(now, std::memory_order_release);
+    if (now && !last_accepting_) {
+        spdlog::info("store: new events are taken again");
+    }
+    last_accepting_ = now;
+}
+
+void Writer::update_statistics() {
+    const std::lock_guard lock(statistics_mutex_);
+    const auto& destinations = catalogue_.destinations();
+    const auto& counts = database_.counts();
+    while (statistics_.counts.size() < destinations.size()) {
+        statistics_.counts.push_back({destinations[statistics_.counts.size()]});
+    }
+    for (std::size_t i = 0; i < counts.size() && i < statistics_.counts.size(); ++i) {
+        counts[i].tell(statistics_.counts[i]);
+    }
+    statistics_.waiting_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(database_.waiting_bytes(), 0));
+    statistics_.object_bytes = files_.bytes();
+    statistics_.used_bytes = statistics_.waiting_bytes + statistics_.object_bytes;
+    statistics_.max_bytes = max_bytes_;
+    statistics_.restore_unrecorded = database_.tables().audit.is_restore_unrecorded();
+    statistics_.restored = database_.tables().audit.alarm();
+    statistics_.withholding = database_.tables().items.withholding().size();
+}
+
+void Writer::complain(const PgFailure& failure) {
+    const auto now = Steady::now();
+    if (complained_about_ == failure.trouble() && now - complained_at_ < complaint_interval) {
+        return;
+    }
+    complained_about_ = failure.trouble();
+    complained_at_ = now;
+    switch (failure.trouble()) {
+        case Trouble::unreachable:
+            spdlog::error(
+                "store: no database that can be written answers: {}. New events are refused until there is one. "
+                "Nothing "
+                "accepted is lost, and it goes on by itself",
+                failure.what());
+            break;
+        case Trouble::conflict:
+            spdlog::warn("store: transactions were in each other's way: {}. It is tried again", failure.what());
+            break;
+        case Trouble::full:
+            spdlog::error(
+                "store: the database has no room: {}. New events are refused until there is; see to the disk and the "
+                "limits of the database's machine. Nothing accepted is lost, and it goes on by itself",
+                failure.what());
+            break;
+        case Trouble::unreplicated:
+            spdlog::critical(
+                "store: the database has no synchronous standby any more (synchronous_standby_names is empty), and "
+                "store.postgresql.durability is replicated: new events are refused, and nothing is sent, until there "
+                "is "
+                "one. See to the standbys, or set durability to local. It goes on by itself");
+            break;
+        case Trouble::refused:
+            spdlog::error("store: the database refuses the role: {}. See to its rights (docs/store.md)",
+                          failure.what());
+            break;
+        case Trouble::fenced:
+            spdlog::critical(
+                "store: another process runs as this node, and has taken its place in the database: nothing more is "
+                "written or sent from here. Give each daemon a store.postgresql.node of its own, and restart");
+            break;
+        case Trouble::damaged:
+            spdlog::critical(
+                "store: the database is damaged, or somebody changed it: {}. Look into the database's log, keep a "
+                "copy, "
+                "and restore a backup",
+                failure.what());
+            break;
+        case Trouble::failing:
+            spdlog::error(
+                "store: the database fails: {}. Look into its log. Nothing accepted is lost, and it is tried again",
+                failure.what());
+            break;
+    }
+}
+
+void Writer::finish_up() {
+    // What a database that does not answer still leaves of acceptances when the daemon has to go is lost to us: the LEA
+    // hears them again.
+    if (broken_ && !fenced_) {
+        try_to_recover();
+    }
+    while (!broken_) {
+        Group rest;
+        {
+            const std::lock_guard lock(mutex_);
+            take_kept(rest);
+        }
+        if (rest.kept.empty()) {
+            break;
+        }
+        work_on(rest);
+    }
+    if (!broken_) {
+        database_.tables().audit.want_checkpoint();
+        static_cast<void>(step([](Transaction&) {}));
+    }
+    if (!broken_) {
+        name_audit_head();
+        database_.leave();
+    }
+    std::deque<Kept> lost;
+    {
+        const std::lock_guard lock(mutex_);
+        lost.swap(kept_);
+    }
+    for (const Kept& kept : lost) {
+        answer(kept.done, Outcome::failed);
+        if (kept.command) {
+            kept.command->failed();
+        }
+    }
+    update_statistics();
+}
+
+}  // namespace lihandover::store::postgresql

@@ -1,0 +1,405 @@
+// What is PostgreSQL's own about its store: commits of which nobody knows, who may run beside whom, rights, keys.
+#include "lihandover/store/postgresql.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "../support.hpp"
+#include "cluster.hpp"
+#include "common/head_file.hpp"
+#include "lihandover/base/hex.hpp"
+#include "postgresql/pq.hpp"
+#include "proxy.hpp"
+
+namespace lihandover::store::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class Postgresql : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (!Cluster::is_installed()) {
+            GTEST_SKIP() << "PostgreSQL 15 is not installed (scripts/install-deps --test)";
+        }
+        schema_ = Cluster::instance()->make_schema();
+        proxy_ = std::make_unique<Proxy>(Cluster::instance()->socket_directory());
+    }
+    void TearDown() override {
+        if (store_) {
+            store_->stop();
+        }
+    }
+
+    [[nodiscard]] Options options(const std::string& place) const {
+        Options options{directory_.path() / place, 0, std::chrono::hours(24 * 90)};
+        options.commit_timeout = std::chrono::seconds(30);
+        options.master_keys.emplace_back(std::array<std::uint8_t, MasterKey::size>{1, 2, 3});
+        return options;
+    }
+    [[nodiscard]] PostgresqlOptions database(const std::string& node = "node-a") const {
+        return {Cluster::words(proxy_->directory(), schema_), false, node, {}};
+    }
+    void open() { open(options("state"), database()); }
+    void open(const Options& wanted, const PostgresqlOptions& where) {
+        store_.reset();
+        auto opened = open_postgresql(wanted, where, clock_);
+        ASSERT_TRUE(opened) << opened.error().message;
+        store_ = std::move(*opened);
+        store_->outbox().set_listener(&listener_);
+        lane_ = store_->warrant_register().lane("lea", "LIID-1").value();
+        profile_ = store_->warrant_register().profile(some_profile()).value();
+    }
+    NewItem item(std::string share = "share") {
+        NewItem made;
+        made.lane = lane_;
+        made.profile = profile_;
+        made.object_id = model::Uuid::random();
+        made.repeat_hash = hash_of(next_hash_++);
+        made.event_seconds = clock_.wall().seconds;
+        made.received_at = clock_.wall();
+        made.share = std::move(share);
+        return made;
+    }
+    static Outcome submit(Store& store, NewItem one) {
+        Answer<Outcome> answer;
+        std::vector<NewItem> items;
+        items.push_back(std::move(one));
+        submit_to(store.item_intake(), std::move(items), answer.callback());
+        return answer.get();
+    }
+    Outcome submit(NewItem one) { return submit(*store_, std::move(one)); }
+    std::vector<StoredItem> queued() {
+        std::vector<RowId> rows;
+        EXPECT_TRUE(store_->outbox().for_each_queued([&](const QueuedItem& one) { rows.push_back(one.row); }));
+        return store_->outbox().load(rows).value();
+    }
+    Count count() {
+        const auto counts = store_->operator_view().statistics().counts;
+        const auto found = std::ranges::find(counts, "lea", &Count::destination);
+        return found == counts.end() ? Count{} : *found;
+    }
+    [[nodiscard]] std::int64_t number(const std::string& sql) const {
+        postgresql::Connection connection({.connection = Cluster::instance()->connection(schema_, "postgres")});
+        return connection.read(sql).integer(0, 0);
+    }
+
+    lihandover::test::TemporaryDirectory directory_;
+    lihandover::test::ManualClock clock_;
+    std::string schema_;
+    std::unique_ptr<Proxy> proxy_;
+    RecordingListener listener_;
+    std::unique_ptr<Store> store_;
+    LaneId lane_ = 0;
+    ProfileId profile_ = 0;
+    std::uint64_t next_hash_ = 1;
+};
+
+TEST_F(Postgresql, ACommitWhoseAnswerIsLostIsFoundBeforeTheSourceIsAnswered) {
+    open();
+    ASSERT_EQ(submit(item("before")), Outcome::committed);
+    const std::int64_t committed = number("SELECT committed FROM node");
+    proxy_->lose(Proxy::Loss::answer);
+    NewItem one = item("in doubt");
+    EXPECT_EQ(submit(one), Outcome::committed);
+    EXPECT_EQ(number("SELECT committed FROM node"), committed + 1) << "it was that commit, not another one";
+    EXPECT_THAT(queued(), SizeIs(2));
+    EXPECT_THAT(listener_.queued(), SizeIs(2));
+    EXPECT_THAT(listener_.stored(), SizeIs(2));
+    EXPECT_EQ(count().queued, 2U);
+    EXPECT_EQ(store_->audit_log().head().number, 2U);
+    EXPECT_EQ(submit(one), Outcome::committed);
+    EXPECT_EQ(store_->operator_view().statistics().repeats, 1U);
+    EXPECT_THAT(queued(), SizeIs(2));
+}
+
+TEST_F(Postgresql, ACommitThatNeverCameThereIsNoSuccess) {
+    open();
+    ASSERT_EQ(submit(item("before")), Outcome::committed);
+    proxy_->lose(Proxy::Loss::request);
+    NewItem one = item("lost");
+    EXPECT_EQ(submit(one), Outcome::failed);
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
+    EXPECT_THAT(queued(), SizeIs(1));
+    EXPECT_EQ(submit(one), Outcome::committed);
+    EXPECT_THAT(queued(), SizeIs(2));
+    EXPECT_EQ(count().queued, 2U);
+    EXPECT_EQ(store_->operator_view().statistics().repeats, 0U);
+}
+
+TEST_F(Postgresql, WhatIsAcceptedWhileThereIsNoDatabaseIsToldWhenThereIs) {
+    open();
+    ASSERT_EQ(submit(item("first")), Outcome::committed);
+    const StoredItem one = queued().at(0);
+    proxy_->close(true);
+    Answer<Outcome> answer;
+    store_->outbox().accepted({{one.row, one.lane, one.profile, one.object_id, false, false}}, answer.callback());
+    ASSERT_TRUE(eventually([&] { return !listener_.health().empty(); }));
+    EXPECT_EQ(submit(item("refused")), Outcome::failed);
+    EXPECT_FALSE(store_->item_intake().accepting());
+    proxy_->close(false);
+    EXPECT_EQ(answer.get(), Outcome::committed);
+    EXPECT_THAT(listener_.health(), ElementsAre(false, true));
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
+    EXPECT_EQ(count().queued, 0U);
+}
+
+TEST_F(Postgresql, WhoeverTakesANodesPlaceKeepsIt) {
+    open();
+    ASSERT_EQ(submit(item("first")), Outcome::committed);
+    auto second = open_postgresql(options("other"), database(), clock_);
+    ASSERT_TRUE(second) << second.error().message;
+    EXPECT_EQ(submit(item("too late")), Outcome::failed);
+    ASSERT_TRUE(eventually([&] { return !store_->item_intake().accepting(); }));
+    EXPECT_FALSE(store_->warrant_register().lane("lea", "another"));
+    EXPECT_EQ(submit(**second, item("second")), Outcome::committed);
+    // It does not come back by itself: two would take turns for ever.
+    store_->stop();
+    EXPECT_EQ(submit(**second, item("third")), Outcome::committed);
+    (*second)->stop();
+}
+
+TEST_F(Postgresql, AnotherNodeIsNotLetInWhileOneIsThere) {
+    open();
+    const auto second = open_postgresql(options("other"), database("node-b"), clock_);
+    ASSERT_FALSE(second);
+    EXPECT_THAT(second.error().message, HasSubstr("node-a"));
+    store_->stop();
+    EXPECT_TRUE(open_postgresql(options("other"), database("node-b"), clock_)) << "it has left";
+}
+
+TEST_F(Postgresql, ARoleThatMayNotMakeTablesIsToldSo) {
+    Cluster::instance()->execute("public", "DROP SCHEMA " + schema_ + " CASCADE; CREATE SCHEMA " + schema_ +
+                                               "; GRANT USAGE ON SCHEMA " + schema_ + " TO daemon");
+    const auto opened = open_postgresql(options("state"), database(), clock_);
+    ASSERT_FALSE(opened);
+    EXPECT_THAT(opened.error().message, HasSubstr("role"));
+    EXPECT_EQ(number("SELECT count(*) FROM pg_tables WHERE schemaname=current_schema()"), 0);
+}
+
+TEST_F(Postgresql, ANewerSchemaIsRefused) {
+    Cluster::instance()->execute(schema_, "INSERT INTO store_version VALUES(1000)");
+    const auto opened = open_postgresql(options("state"), database(), clock_);
+    ASSERT_FALSE(opened);
+    EXPECT_THAT(opened.error().message, HasSubstr("newer version"));
+}
+
+TEST_F(Postgresql, ReplicatedNeedsAStandby) {
+    PostgresqlOptions wanted = database();
+    wanted.replicated = true;
+    const auto opened = open_postgresql(options("state"), wanted, clock_);
+    ASSERT_FALSE(opened);
+    EXPECT_THAT(opened.error().message, HasSubstr("synchronous_standby_names"));
+}
+
+/// With a standby, which commits wait for.
+class PostgresqlReplicated : public Postgresql {
+  protected:
+    void SetUp() override {
+        Postgresql::SetUp();
+        if (!Cluster::is_installed()) {
+            return;
+        }
+        standby_ = Cluster::instance()->start_standby();
+        Cluster::instance()->wait_for_standbys(true);
+        ASSERT_TRUE(eventually([&] { return follows(); }));
+        Options wanted = options("state");
+        wanted.commit_timeout = std::chrono::seconds(1);
+        PostgresqlOptions replicated = database();
+        replicated.replicated = true;
+        open(wanted, replicated);
+    }
+    void TearDown() override {
+        if (Cluster::is_installed()) {
+            Cluster::instance()->wait_for_standbys(false);
+            Postgresql::TearDown();
+            Cluster::instance()->stop_standby();
+        }
+    }
+    [[nodiscard]] bool follows() const {
+        return number("SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')") == 1;
+    }
+
+    std::filesystem::path standby_;
+};
+
+TEST_F(PostgresqlReplicated, WhatIsAnsweredIsOnTheStandby) {
+    ASSERT_EQ(submit(item("there")), Outcome::committed);
+    postgresql::Connection there({.connection = Cluster::words(standby_, schema_, "postgres"), .read_only = true});
+    EXPECT_TRUE(eventually([&] { return there.read("SELECT count(*) FROM item").integer(0, 0) == 1; }));
+}
+
+TEST_F(PostgresqlReplicated, NothingIsTakenOnceCommitsDoNotWaitForIt) {
+    ASSERT_EQ(submit(item("first")), Outcome::committed);
+    Cluster::instance()->wait_for_standbys(false);
+    // The server takes the new setting over by and by.
+    ASSERT_TRUE(eventually([&] { return submit(item("sooner or later")) == Outcome::failed; }));
+    EXPECT_FALSE(store_->item_intake().accepting());
+    EXPECT_THAT(listener_.health(), ElementsAre(false)) << "nor is anything sent";
+    const auto waiting = queued().size();
+    EXPECT_EQ(submit(item("too late")), Outcome::failed);
+    EXPECT_THAT(queued(), SizeIs(waiting));
+    Cluster::instance()->wait_for_standbys(true);
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
+    EXPECT_THAT(listener_.health(), ElementsAre(false, true));
+    EXPECT_EQ(submit(item("again")), Outcome::committed);
+}
+
+TEST_F(PostgresqlReplicated, ACommitThatNoStandbyConfirmsIsNoSuccess) {
+    ASSERT_EQ(submit(item("first")), Outcome::committed);
+    Cluster::instance()->stop_standby();
+    NewItem one = item("on the primary alone");
+    EXPECT_EQ(submit(one), Outcome::failed);
+    EXPECT_FALSE(store_->item_intake().accepting());
+    static_cast<void>(Cluster::instance()->start_standby());
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
+    EXPECT_EQ(submit(one), Outcome::committed);
+    EXPECT_THAT(queued(), SizeIs(2)) << "once, whether the first attempt is there or not";
+    EXPECT_EQ(count().queued, 2U);
+}
+
+/// A warrant that has an item queued, and is to be revoked.
+class PostgresqlRevoked : public Postgresql {
+  protected:
+    void SetUp() override {
+        Postgresql::SetUp();
+        if (!Cluster::is_installed()) {
+            return;
+        }
+        open();
+        ASSERT_TRUE(
+            store_->warrant_register().change_warrants({{{"file.yaml", "lea", "LIID-1", "bytes"}}, {}, {}, ""}));
+        ASSERT_EQ(submit(item("queued")), Outcome::committed);
+    }
+    model::Status revoke() {
+        WarrantChanges changes;
+        changes.revoked.push_back({"lea", "LIID-1", clock_.wall(), "file.yaml", {}, "alice", "why", Review::required});
+        return store_->warrant_register().change_warrants(changes);
+    }
+};
+
+TEST_F(PostgresqlRevoked, ARevocationWhoseAnswerIsLostHoldsAndIsToldOnce) {
+    proxy_->lose(Proxy::Loss::answer);
+    EXPECT_TRUE(revoke());
+    EXPECT_THAT(listener_.lanes_withdrawn(), ElementsAre(lane_));
+    EXPECT_THAT(queued(), IsEmpty());
+    ASSERT_TRUE(store_->warrant_register().nothing_more_of("lea", "LIID-1"));
+    EXPECT_TRUE(eventually([&] { return count().held == 1 && count().queued == 0; }));
+    EXPECT_TRUE(eventually([&] { return store_->operator_view().statistics().withholding == 0; }));
+    EXPECT_THAT(listener_.lanes_withdrawn(), SizeIs(1));
+}
+
+TEST_F(PostgresqlRevoked, ARevocationThatNeverCameThereHoldsNothing) {
+    proxy_->lose(Proxy::Loss::request);
+    EXPECT_FALSE(revoke());
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
+    EXPECT_THAT(listener_.lanes_withdrawn(), IsEmpty());
+    EXPECT_THAT(queued(), SizeIs(1));
+    EXPECT_EQ(store_->operator_view().statistics().withholding, 0U);
+}
+
+TEST_F(Postgresql, AnotherStateOfTheDatabaseIsAnAlarmUntilItIsAccepted) {
+    const auto said = [&] { return store_->operator_view().statistics().restored; };
+    open();
+    ASSERT_EQ(submit(item("first")), Outcome::committed);
+    EXPECT_EQ(said(), "");
+    store_->stop();
+    const HeadFile file(directory_.path() / "state" / "audit.head");
+    auto head = file.read().value();
+    ASSERT_TRUE(head);
+    EXPECT_EQ(head->head.number, 1U) << "a stop names the last one";
+    open();
+    EXPECT_EQ(said(), "");
+    ASSERT_EQ(submit(item("second")), Outcome::committed);
+    store_->stop();
+    // As a crash leaves it.
+    ASSERT_TRUE(file.write(*head));
+    open();
+    EXPECT_EQ(said(), "");
+    store_->stop();
+    head->head.number = 5;
+    ASSERT_TRUE(file.write(*head));
+    open();
+    EXPECT_THAT(said(), HasSubstr("entry 5"));
+    const auto records = store_->operator_view().records(0, 100).value();
+    EXPECT_EQ(records.back().kind, RecordKind::store_restored);
+    store_->stop();
+    open();
+    EXPECT_THAT(said(), HasSubstr("entry 5")) << "until somebody accepts it";
+    EXPECT_TRUE(store_->operator_view().accept_restore("alice", "the backup of Monday"));
+    EXPECT_EQ(said(), "");
+    EXPECT_FALSE(store_->operator_view().accept_restore("alice", "once more"));
+    store_->stop();
+    ASSERT_TRUE(std::filesystem::remove(directory_.path() / "state" / "audit.head"));
+    open();
+    EXPECT_THAT(said(), HasSubstr("is missing"));
+}
+
+TEST_F(Postgresql, WhatWaitsIsSeenWithoutOpeningTheStore) {
+    EXPECT_THAT(look_at_store(database(), options("state").master_keys).value(), IsEmpty());
+    EXPECT_EQ(newest_entry(database()), std::nullopt);
+    open();
+    ASSERT_EQ(submit(item("first")), Outcome::committed);
+    EXPECT_THAT(look_at_store(database(), options("state").master_keys).value(), ElementsAre("lea"));
+    ASSERT_TRUE(newest_entry(database()));
+    EXPECT_EQ(newest_entry(database())->seconds, clock_.wall().seconds);
+    EXPECT_THAT(look_at_store(database(), {}).error().message, HasSubstr("encryption.key_files"));
+    const MasterKey another(std::array<std::uint8_t, MasterKey::size>{9});
+    EXPECT_THAT(look_at_store(database(), {another}).error().message, HasSubstr("master key"));
+    proxy_->close(true);
+    EXPECT_THAT(look_at_store(database(), options("state").master_keys).error().message, HasSubstr("cannot be read"));
+    EXPECT_EQ(newest_entry(database()), std::nullopt);
+}
+
+TEST_F(Postgresql, NothingOpensWithoutTheMasterKey) {
+    open();
+    store_->stop();
+    store_.reset();
+    Options none = options("state");
+    none.master_keys.clear();
+    EXPECT_THAT(open_postgresql(none, database(), clock_).error().message, HasSubstr("encryption.key_files"));
+    Options another = options("state");
+    another.master_keys = {MasterKey(std::array<std::uint8_t, MasterKey::size>{9})};
+    EXPECT_THAT(open_postgresql(another, database(), clock_).error().message, HasSubstr("master key"));
+}
+
+TEST_F(Postgresql, NoRowSaysWhatItIsAbout) {
+    open();
+    ASSERT_TRUE(
+        store_->warrant_register().change_warrants({{{"file.yaml", "lea", "LIID-1", "its bytes"}}, {}, {}, "alice"}));
+    NewItem reviewed = item("words of somebody");
+    reviewed.review = Review::dual;
+    ASSERT_EQ(submit(reviewed), Outcome::committed);
+    ASSERT_EQ(submit(item("words of somebody")), Outcome::committed);
+    Answer<Outcome> answer;
+    store_->outbox().refused(queued().at(0).row, {3005, Refusal::Kind::hi1_error, "words of the LEA"},
+                             answer.callback());
+    ASSERT_EQ(answer.get(), Outcome::committed);
+    postgresql::Connection connection({.connection = Cluster::instance()->connection(schema_, "postgres")});
+    const postgresql::Rows tables =
+        connection.read("SELECT tablename::text FROM pg_tables WHERE schemaname=current_schema()");
+    ASSERT_GT(tables.size(), 20);
+    for (int table = 0; table < tables.size(); ++table) {
+        for (const std::string_view words : {"LIID-1", "words of", "its bytes", "file.yaml", "alice"}) {
+            const std::string name(tables.bytes(table, 0));
+            const postgresql::Rows found = connection.read(
+                "SELECT count(*) FROM " + name + " t WHERE position($1 in t::text) > 0 OR position($2 in t::text) > 0",
+                postgresql::Parameters().add_text(words).add_text(base::to_hex(words)));
+            EXPECT_EQ(found.integer(0, 0), 0) << name << " has " << std::string(words);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace lihandover::store::test
