@@ -231,6 +231,7 @@ bool Database::reopen() try {
 void Database::load() {
     tables_.audit.open(connection_, node_, known_);
     tables_.items.open(connection_);
+    tables_.resealing.opened();
     tables_.repeats.open(connection_);
     take_stock();
 }
@@ -337,6 +338,7 @@ void Database::commit() {
     ++committed_;
     tables_.audit.committed();
     tables_.items.committed();
+    tables_.resealing.committed();
     tables_.repeats.committed();
     tables_.objects.committed();
     keyring_.committed();
@@ -374,6 +376,7 @@ void Database::roll_back() noexcept {
     tables_.conversations.clear();
     tables_.items.clear();
     tables_.items.rolled_back();
+    tables_.resealing.rolled_back();
     tables_.objects.rolled_back(in_doubt_);
     keyring_.rolled_back();
 }

@@ -22,20 +22,22 @@
 #include "pq.hpp"
 #include "register_table.hpp"
 #include "repeats.hpp"
+#include "resealing.hpp"
 #include "transaction.hpp"
 
 namespace lihandover::store::postgresql {
 
 /// All that a command may change.
 struct Tables {
-    Tables(const Secret& secret, const Keyring& keyring, std::shared_ptr<ObjectFiles> files,
+    Tables(const Secret& secret, Keyring& keyring, std::shared_ptr<ObjectFiles> files,
            std::chrono::seconds repeat_memory)
         : audit(keyring),
           objects(audit, std::move(files), keyring),
           conversations(secret),
           repeats(repeat_memory),
           items(audit, objects, conversations, repeats, keyring),
-          registers(audit, keyring) {}
+          registers(audit, keyring),
+          resealing(keyring, audit) {}
 
     AuditTable audit;
     ObjectTable objects;
@@ -44,6 +46,7 @@ struct Tables {
     ItemTable items;
     RegisterTable registers;
     KeptTable kept;
+    Resealing resealing;
 };
 
 /// Whether the server is one that the store can be in. The error says what an operator can do. Throws PgFailure.
@@ -134,7 +137,7 @@ class Database {
     Effects doubtful_;
     std::vector<Counts> counts_;
     std::int64_t waiting_bytes_ = 0;
-    model::Clock::SteadyTime next_letting_go_{};
+    model::Clock::SteadyTime next_letting_go_;
 };
 
 }  // namespace lihandover::store::postgresql

@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <stdexcept>
 #include <utility>
 
 #include "lihandover/audit/verification.hpp"
@@ -211,20 +210,15 @@ model::Status PgOperatorView::accept_restore(const std::string& who, const std::
 
 // -- Sealing
 
+SealingStatus PgSealing::status() const {
+    SealingStatus status = keyring_.status();
+    resealing_.tell(status);
+    return status;
+}
+
 void PgSealing::rekey(std::string who, Done done) {
     writer_.decide(Decisions::change(
-        [this, who = std::move(who)](Tables& tables, Transaction& in) {
-            std::string stored_keys;
-            try {
-                stored_keys = keyring_.add_generation();
-            } catch (const std::length_error& error) {
-                throw PgFailure(Trouble::failing, error.what());
-            }
-            in.connection.write("UPDATE meta SET value=$1 WHERE name='encryption'", Parameters().add(stored_keys));
-            const std::string why = "begun under the master key " + keyring_.status().newest;
-            note(tables, in, audit::Kind::store_sealed, who, why);
-        },
-        std::move(done)));
+        [who = std::move(who)](Tables& tables, Transaction& in) { tables.resealing.begin(in, who); }, std::move(done)));
 }
 
 // -- AuditLog

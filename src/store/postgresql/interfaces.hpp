@@ -214,9 +214,10 @@ class PgOperatorView final : public OperatorView {
 
 class PgSealing final : public Sealing {
   public:
-    PgSealing(Writer& writer, Keyring& keyring) : writer_(writer), keyring_(keyring) {}
+    PgSealing(Writer& writer, Keyring& keyring, const Resealing& resealing)
+        : writer_(writer), keyring_(keyring), resealing_(resealing) {}
 
-    [[nodiscard]] SealingStatus status() const override { return keyring_.status(); }
+    [[nodiscard]] SealingStatus status() const override;
     [[nodiscard]] model::Status use(std::vector<MasterKey> keys) override { return keyring_.use(std::move(keys)); }
     void rekey(std::string who, Done done) override;
     [[nodiscard]] std::string seal(std::string_view name, std::string_view bytes) const override {
@@ -229,6 +230,7 @@ class PgSealing final : public Sealing {
   private:
     Writer& writer_;
     Keyring& keyring_;
+    const Resealing& resealing_;  ///< what is for any thread of it
 };
 
 class PgRegister final : public Register {

@@ -8,6 +8,7 @@
 #include "common/contents.hpp"
 #include "lihandover/base/invariant.hpp"
 #include "lihandover/store/people.hpp"
+#include "row_names.hpp"
 
 namespace lihandover::store::postgresql {
 
@@ -32,13 +33,6 @@ std::optional<std::int64_t> level_of(const std::optional<model::ApplicationCorre
 
 std::optional<std::int64_t> sequence_of(const std::optional<model::ApplicationCorrelation>& correlation) {
     return correlation ? std::optional(static_cast<std::int64_t>(correlation->sequence_number)) : std::nullopt;
-}
-
-/// The name of what is sealed of a held item's first word: by whom is bound to how many people it needs.
-std::string held_name(RowId row, Review review) {
-    const std::string number = row_name(row);
-    const std::string people = row_name(static_cast<std::int64_t>(review));
-    return row_name({number, people});
 }
 
 constexpr RowId beyond_all = RowId{1} << 62;
@@ -683,6 +677,7 @@ std::vector<ItemTable::Aside> ItemTable::aside_after(Connection& connection, Row
         "BY "
         "id LIMIT $2",
         Parameters().add(after).add(static_cast<std::int64_t>(limit)));
+    found.reserve(static_cast<std::size_t>(rows.size()));
     for (int row = 0; row < rows.size(); ++row) {
         found.push_back(
             {rows.integer(row, 0), state_of(rows.integer(row, 1)), rows.integer(row, 2), rows.integer(row, 3)});

@@ -8,6 +8,7 @@
 
 #include "columns.hpp"
 #include "common/states.hpp"
+#include "row_names.hpp"
 
 namespace lihandover::store::postgresql {
 
@@ -75,7 +76,7 @@ ItemView view_of_aside(const Reader& from, const Rows& rows, int row) {
     if (view.state == ItemState::held) {
         HeldFor& held = view.held.emplace();
         held.review = static_cast<Review>(rows.integer(row, 12));
-        const std::string name = row_name({row_name(view.row), row_name(static_cast<std::int64_t>(held.review))});
+        const std::string name = held_name(view.row, held.review);
         held.first_who = opened(from.keyring, "held.first_who", name, rows, row, 13).value_or("");
         held.first_rejects = rows.integer(row, 14) != 0;
         held.first_why = opened(from.keyring, "held.first_why", name, rows, row, 15).value_or("");
@@ -216,6 +217,7 @@ constexpr const char* checkpoint_columns =
 std::vector<StoredCheckpoint> checkpoints(Reader& from, const std::string& condition, const Parameters& parameters) {
     std::vector<StoredCheckpoint> all;
     const Rows rows = from.connection.read(checkpoint_columns + condition, parameters);
+    all.reserve(static_cast<std::size_t>(rows.size()));
     for (int row = 0; row < rows.size(); ++row) {
         all.push_back({{{static_cast<std::uint64_t>(rows.integer(row, 0)), hash_of(rows.bytes(row, 2))},
                         time_of(rows.integer(row, 3), rows.integer(row, 4)),

@@ -162,6 +162,7 @@ std::vector<QueuedItem> page_of(Reader& from, std::string_view rows_of, RowId af
     const Rows rows = from.connection.read("SELECT i.id, i.lane, i.flags FROM " + std::string(rows_of) +
                                                std::string(not_withheld) + "ORDER BY i.id LIMIT $2",
                                            Parameters().add(after).add(scan_step));
+    page.reserve(static_cast<std::size_t>(rows.size()));
     for (int row = 0; row < rows.size(); ++row) {
         page.push_back({rows.integer(row, 0), rows.integer(row, 1), (rows.integer(row, 2) & item_flag_emergency) != 0});
     }

@@ -173,7 +173,7 @@ class PostgresqlStore final : public Store {
     PgOperatorView operator_view_{writer_, readers_};
     PgAuditLog audit_log_{writer_, readers_, database_.tables().audit};
     PgRegister register_{writer_, *catalogue_};
-    PgSealing sealing_{writer_, keyring_};
+    PgSealing sealing_{writer_, keyring_, database_.tables().resealing};
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "columns.hpp"
 #include "common/contents.hpp"
+#include "row_names.hpp"
 
 namespace lihandover::store::postgresql {
 
@@ -18,19 +19,6 @@ std::uint32_t bit_of(std::int64_t schema_number) {
 template <typename Entry>
 std::pair<std::string_view, std::string_view> name_of(const Entry& entry) {
     return {entry.destination, entry.liid};
-}
-
-/// The names of rows that what is sealed in them is bound to.
-std::string name_of_revocation(std::string_view token, std::int64_t seconds, std::int64_t nanos) {
-    return row_name({row_name(token), row_name(seconds), row_name(nanos)});
-}
-
-std::string name_of_pending(std::string_view token, bool refused) {
-    return row_name({row_name(token), row_name(std::int64_t{refused})});
-}
-
-std::string name_of_approval(std::string_view token, std::uint32_t uid, std::string_view digest) {
-    return row_name({row_name(token), row_name(std::int64_t{uid}), row_name(digest)});
 }
 
 Parameters named(std::string_view destination, std::string_view token) {

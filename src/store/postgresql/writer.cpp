@@ -763,6 +763,11 @@ void Writer::housekeeping() {
         database_.tables().items.withholding_due()) {
         next_tick_ = Steady::now();
     }
+    if (!broken_ && !blocked_ && database_.tables().resealing.due() &&
+        step([this](Transaction& in) { database_.tables().resealing.step(in); }) &&
+        database_.tables().resealing.due()) {
+        next_tick_ = Steady::now();
+    }
     if (!broken_ && Steady::now() >= next_sign_) {
         static_cast<void>(step([](Transaction&) {}));
         next_sign_ = Steady::now() + sign_of_life;

@@ -174,13 +174,13 @@ class Writer {
     std::vector<Done> turned_away_;
     std::size_t pending_events_ = 0;
     std::uint64_t pending_bytes_ = 0;
-    bool stopping_ = false;
     Steady::time_point stopping_since_;
-    bool ended_ = false;
     std::uint64_t new_max_bytes_ = 0;
     std::chrono::seconds new_retention_{};
     std::function<void(double)> new_observer_;
     bool settings_changed_ = false;
+    bool stopping_ = false;
+    bool ended_ = false;
     std::optional<audit::ChainHead> head_to_name_;
 
     mutable std::mutex statistics_mutex_;

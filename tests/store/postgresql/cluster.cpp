@@ -24,6 +24,10 @@ namespace lihandover::store::test {
 
 namespace {
 
+using std::filesystem::perms;
+constexpr perms open_to_all =
+    perms::owner_all | perms::group_read | perms::group_exec | perms::others_read | perms::others_exec;
+
 const std::filesystem::path programs = "/usr/lib/postgresql/15/bin";
 
 /// The server does not run as root: then it is the system's postgres.
@@ -42,6 +46,7 @@ pid_t run(const std::string& program, std::vector<std::string> arguments, const 
     const std::string path = programs / program;
     arguments.insert(arguments.begin(), path);
     std::vector<char*> raw;
+    raw.reserve(arguments.size() + 1);
     for (std::string& argument : arguments) {
         raw.push_back(argument.data());
     }
@@ -54,7 +59,7 @@ pid_t run(const std::string& program, std::vector<std::string> arguments, const 
         prctl(PR_SET_PDEATHSIG, SIGQUIT);
         // Not through stdio: it would write what the tests have in its buffers once more.
         const int output = open(log.c_str(), O_WRONLY | O_APPEND);
-        if (getppid() != parent || dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0) {
+        if (getppid() != parent || output < 0 || dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0) {
             _exit(126);
         }
         execv(raw[0], raw.data());
@@ -90,7 +95,7 @@ Cluster* Cluster::instance() {
 std::filesystem::path Cluster::make_directory(const std::string& name) const {
     std::filesystem::path path = directory_.path() / name;
     std::filesystem::create_directory(path);
-    std::filesystem::permissions(path, std::filesystem::perms(0700));
+    std::filesystem::permissions(path, perms::owner_all);
     give_away(path);
     return path;
 }
@@ -106,7 +111,7 @@ void Cluster::run_whole(const std::string& program, const std::vector<std::strin
 
 Cluster::Cluster() {
     // The server's user has to come to its data.
-    std::filesystem::permissions(directory_.path(), std::filesystem::perms(0755));
+    std::filesystem::permissions(directory_.path(), open_to_all);
     std::ofstream(directory_.path() / "log").flush();
     give_away(directory_.path());
     give_away(directory_.path() / "log");

@@ -8,9 +8,12 @@
 #include <array>
 #include <chrono>
 #include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "../support.hpp"
 #include "cluster.hpp"
@@ -360,6 +363,162 @@ TEST_F(Postgresql, WhatWaitsIsSeenWithoutOpeningTheStore) {
     proxy_->close(true);
     EXPECT_THAT(look_at_store(database(), options("state").master_keys).error().message, HasSubstr("cannot be read"));
     EXPECT_EQ(newest_entry(database()), std::nullopt);
+}
+
+/// A store that has something of every kind that is sealed.
+class PostgresqlSealed : public Postgresql {
+  protected:
+    static constexpr std::uint8_t first_key = 1;
+    static constexpr std::uint8_t second_key = 2;
+
+    static MasterKey master(std::uint8_t number) {
+        return MasterKey(std::array<std::uint8_t, MasterKey::size>{number, 2, 3});
+    }
+    void open_with(std::vector<MasterKey> keys) {
+        Options wanted = options("state");
+        wanted.master_keys = std::move(keys);
+        open(wanted, database());
+    }
+    template <typename Ask>
+    static bool committed(const Ask& ask) {
+        Answer<Outcome> answer;
+        ask([callback = answer.callback()](Outcome outcome, const auto&... /*more*/) { callback(outcome); });
+        return answer.get() == Outcome::committed;
+    }
+    NewItem with_object() {
+        auto writer = store_->object_intake().writer().value();
+        EXPECT_TRUE(writer->write("bytes of a picture"));
+        NewObject object;
+        object.id = object_ = model::Uuid::random();
+        object.url = "https://lea.example.com/picture";
+        object.original_filename = "roof.jpg";
+        object.lifetime = std::chrono::hours(72);
+        object.sealed = writer->finish().value();
+        NewItem made = item("with a picture");
+        made.objects = std::make_shared<const std::vector<NewObject>>(1, object);
+        return made;
+    }
+    void fill() {
+        WarrantChanges changes;
+        changes.in_force = {{"file.yaml", "lea", "LIID-1", "its bytes"}, {"gone.yaml", "lea", "LIID-2", "others"}};
+        StoredPendingWarrant pending;
+        pending.destination = "lea";
+        pending.liid = "LIID-3";
+        pending.digest[0] = 7;
+        pending.file = "pending.yaml";
+        changes.pending = {pending};
+        changes.who = "alice";
+        Register& warrants = store_->warrant_register();
+        ASSERT_TRUE(warrants.change_warrants(changes));
+        WarrantChanges revoked;
+        revoked.revoked.push_back({"lea", "LIID-2", clock_.wall(), "gone.yaml", {}, "alice", "the court said so"});
+        ASSERT_TRUE(warrants.change_warrants(revoked));
+        ASSERT_TRUE(warrants.decide_warrant({"lea", "LIID-3", pending.digest, true, 1001, "bob", ""}));
+        OperatorView& operators = store_->operator_view();
+        ASSERT_TRUE(committed([&](auto done) { operators.pause("other", "carol", done); }));
+        NewItem reviewed = item("reviewed");
+        reviewed.review = Review::dual;
+        const model::Uuid held = reviewed.object_id;
+        ASSERT_EQ(submit(std::move(reviewed)), Outcome::committed);
+        ASSERT_TRUE(committed([&](auto done) { operators.approve({held}, {"uid:1", "dave"}, done); }));
+        ASSERT_EQ(submit(item("refused")), Outcome::committed);
+        const Refusal refusal{3005, Refusal::Kind::hi1_error, "words of the LEA"};
+        ASSERT_TRUE(committed([&](auto done) { store_->outbox().refused(queued().at(0).row, refusal, done); }));
+        for (int i = 0; i < 700; ++i) {
+            ASSERT_EQ(submit(item("item " + std::to_string(i))), Outcome::committed);
+        }
+        ASSERT_EQ(submit(with_object()), Outcome::committed);
+        ASSERT_TRUE(committed([&](auto done) {
+            store_->kept_copies().submit({}, {}, "as-1", {{{1, "a copy"}, {2, "another"}}, {}}, done);
+        }));
+    }
+    /// All that is sealed, opened.
+    std::string opened() {
+        std::string all;
+        const auto add = [&all](std::initializer_list<std::string_view> words) {
+            for (const std::string_view word : words) {
+                all += word;
+                all += '|';
+            }
+            all += '\n';
+        };
+        for (const StoredItem& one : queued()) {
+            add({one.share});
+        }
+        OperatorView& operators = store_->operator_view();
+        for (const Record& one : operators.records(0, 10'000).value()) {
+            if (one.kind != RecordKind::store_sealed) {
+                add({one.who, one.why});
+            }
+        }
+        for (const ItemView& one : operators.items(ItemState::held, {}, 10).value()) {
+            add({one.liid, one.held->first_who, operators.content(one.object_id).value()->share});
+        }
+        for (const ItemView& one : operators.items(ItemState::refused, {}, 10).value()) {
+            add({one.refusal->words, operators.content(one.object_id).value()->share});
+        }
+        Register& warrants = store_->warrant_register();
+        for (const StoredWarrant& one : warrants.warrants().value()) {
+            add({one.file, one.liid, one.bytes});
+        }
+        for (const StoredRevocation& one : warrants.revocations().value()) {
+            add({one.liid, one.file, one.who, one.why});
+        }
+        for (const StoredPendingWarrant& one : warrants.pending_warrants().value()) {
+            add({one.liid, one.file, one.approvals.at(0).who});
+        }
+        for (const StoredPause& one : warrants.pauses().value()) {
+            add({one.who});
+        }
+        for (const KeptCopy& one : store_->kept_copies().kept("as-1").value()) {
+            add({one.bytes});
+        }
+        const auto object = store_->upload_outbox().find_object(object_).value();
+        std::array<char, 64> bytes{};
+        const auto size = store_->upload_outbox().open(*object->sealed).value()->read(0, bytes).value();
+        add({object->described.url, {bytes.data(), size}});
+        return all;
+    }
+
+    model::Uuid object_;
+};
+
+TEST_F(PostgresqlSealed, ANewKeyTakesThePlaceOfTheOldOne) {
+    open_with({master(first_key)});
+    fill();
+    const std::string before = opened();
+    EXPECT_THAT(before, HasSubstr("bytes of a picture"));
+    EXPECT_FALSE(store_->sealing().status().working);
+    ASSERT_TRUE(store_->sealing().use({master(second_key), master(first_key)}));
+    ASSERT_TRUE(committed([&](auto done) { store_->sealing().rekey("operator-carol", done); }));
+    ASSERT_TRUE(eventually([&] { return !store_->sealing().status().working; }));
+    EXPECT_EQ(store_->sealing().status().key, master(second_key).id());
+    EXPECT_EQ(opened(), before);
+    store_->stop();
+    // A process that has never known the key from before.
+    open_with({master(second_key)});
+    EXPECT_EQ(opened(), before);
+    EXPECT_EQ(store_->sealing().status().unreadable, 0U);
+    EXPECT_EQ(number("SELECT count(*) FROM item WHERE substring(key from 1 for 2) <> '\\x0002'"), 0);
+    const auto records = store_->operator_view().records(0, 10'000).value();
+    EXPECT_EQ(std::ranges::count(records, RecordKind::store_sealed, &Record::kind), 2) << "begun, done";
+}
+
+TEST_F(PostgresqlSealed, WhatWasBegunIsDoneByTheNextStart) {
+    open_with({master(first_key)});
+    fill();
+    const std::string before = opened();
+    for (int i = 0; i < 2; ++i) {
+        ASSERT_TRUE(committed([&](auto done) { store_->sealing().rekey("operator-carol", done); }));
+        store_->stop();
+        open_with({master(first_key)});
+    }
+    ASSERT_TRUE(eventually([&] { return !store_->sealing().status().working; }));
+    EXPECT_EQ(store_->sealing().status().percent, 100U);
+    store_->stop();
+    open_with({master(first_key)});
+    EXPECT_EQ(opened(), before);
+    EXPECT_EQ(store_->sealing().status().unreadable, 0U);
 }
 
 TEST_F(Postgresql, NothingOpensWithoutTheMasterKey) {
