@@ -355,9 +355,12 @@ std::vector<ItemView> items(Reader& from, std::optional<ItemState> state, ListPl
         add_page(from, queued_view, "", after, most, std::nullopt, view_of_queued, views);
     }
     if (state != ItemState::held) {
-        const auto of_state = state ? std::optional(static_cast<std::int64_t>(object_state_of(*state))) : std::nullopt;
-        add_page(from, object_view, state ? " AND i.state IN (2, 3, 4) AND i.state=$4" : " AND i.state IN (2, 3, 4)",
-                 after, most, of_state, view_of_object, views);
+        if (state) {
+            add_page(from, object_view, " AND i.state IN (2, 3, 4) AND i.state=$4", after, most,
+                     static_cast<std::int64_t>(object_state_of(*state)), view_of_object, views);
+        } else {
+            add_page(from, object_view, " AND i.state IN (2, 3, 4)", after, most, std::nullopt, view_of_object, views);
+        }
     }
     for (const ItemState beside : {ItemState::held, ItemState::refused, ItemState::set_aside}) {
         if (!state || state == beside) {
