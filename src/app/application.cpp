@@ -20,7 +20,6 @@
 #include "clock_record.hpp"
 #include "lihandover/admin/control.hpp"
 #include "lihandover/model/trusted_clock.hpp"
-#include "lihandover/store/newest_entry.hpp"
 #include "logging.hpp"
 #include "parts.hpp"
 #include "process.hpp"
@@ -28,6 +27,7 @@
 #include "signals.hpp"
 #include "status_reporter.hpp"
 #include "stop_deadline.hpp"
+#include "store_place.hpp"
 
 namespace lihandover::app {
 
@@ -186,7 +186,7 @@ void Application::follow_clock(const config::Configuration& configuration) {
     clock_record_.emplace(configuration.state_dir);
     auto last = clock_record_->read();
     if (!last) {
-        last = store::newest_entry(configuration.state_dir);
+        last = newest_entry(configuration);
         if (last) {
             log_warning(
                 "trusted-time in state_dir is missing or damaged; the newest entry of the record is taken for it");

@@ -141,6 +141,15 @@ class Builder {
         }
     }
 
+    /// Said, since it is easily taken for what is in use.
+    void unused_database() {
+        const config::Store& store = assembly_.configuration.store;
+        if (store.postgresql && store.engine != config::StoreEngine::postgresql) {
+            assembly_.warnings.push_back(
+                config::problem_of(loaded_, config_file_, "store.postgresql", "not used: store.engine is sqlite", {}));
+        }
+    }
+
     void binary_routes() {
         for (const auto& [name, options] : assembly_.configuration.destinations) {
             if (options.binary) {
@@ -364,6 +373,7 @@ Assembled assemble(const std::string& config_file, model::Instant now, Strictnes
     builder.signing_key();
     builder.master_keys();
     builder.reviewers();
+    builder.unused_database();
     builder.schemas();
     config::sort_by_place(result.problems);
     if (result.problems.empty()) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <filesystem>
 #include <ostream>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "lihandover/model/clock.hpp"
 #include "lihandover/store/look.hpp"
 #include "lihandover/warrants/loader.hpp"
+#include "store_place.hpp"
 
 namespace lihandover::app {
 
@@ -46,9 +48,14 @@ class StartCheck {
         : loaded_(loaded), config_file_(config_file), problems_(problems) {}
 
     void store(const Assembly& assembly) {
-        const auto waiting = store::look_at_store(assembly.configuration.state_dir, assembly.master_keys);
+        const auto database = database_of(assembly.configuration);
+        if (database && std::filesystem::exists(std::filesystem::path(assembly.configuration.state_dir) / "store.db")) {
+            add("store.engine", "state_dir has a store of SQLite, which nobody would deliver from any more");
+        }
+        const auto waiting = database ? store::look_at_store(*database, assembly.master_keys)
+                                      : store::look_at_store(assembly.configuration.state_dir, assembly.master_keys);
         if (!waiting) {
-            add("state_dir", waiting.error().message);
+            add(database ? "store.postgresql.connection" : "state_dir", waiting.error().message);
             return;
         }
         for (const std::string& destination : *waiting) {

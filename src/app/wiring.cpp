@@ -15,6 +15,7 @@
 #include "lihandover/base/thread_name.hpp"
 #include "logging.hpp"
 #include "parts.hpp"
+#include "store_place.hpp"
 
 namespace lihandover::app {
 
@@ -174,15 +175,10 @@ Parts::~Parts() {
     }
 }
 
-std::string node_name() {
-    std::array<char, 256> name{};
-    return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
-
 store::AuditLog::Settings audit_settings(const Assembly& assembly) {
     const config::Audit& options = assembly.configuration.audit;
     return {options.checkpoint_entries, std::chrono::duration_cast<std::chrono::seconds>(options.checkpoint_interval),
-            node_name(), assembly.signing_key};
+            node_of(assembly.configuration), assembly.signing_key};
 }
 
 model::Status open_store(Parts& parts, const Assembly& assembly) {
@@ -194,7 +190,9 @@ model::Status open_store(Parts& parts, const Assembly& assembly) {
     options.commit_timeout = configuration.store.commit_timeout;
     options.audit = audit_settings(assembly);
     options.master_keys = assembly.master_keys;
-    auto opened = store::Store::open(options, parts.clock);
+    const auto database = database_of(configuration);
+    auto opened =
+        database ? store::open_postgresql(options, *database, parts.clock) : store::Store::open(options, parts.clock);
     if (!opened) {
         return opened.error();
     }

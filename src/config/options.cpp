@@ -52,8 +52,45 @@ Schema<model::Matching> matching_schema() {
              &model::Matching::services, text_type(1, 255, "1 to 255 characters"), 100, service_matching_schema());
 }
 
+Schema<Postgresql> postgresql_schema() {
+    return Schema<Postgresql>()
+        .option(required({.name = "connection",
+                          .help = "Where the database is, in libpq's words (`host=db1,db2 dbname=… user=… "
+                                  "sslmode=verify-full …`). A password belongs into a file: `passfile=`.",
+                          .example = "\"host=db1,db2 dbname=lihandover user=lihandover sslmode=verify-full\""}),
+                &Postgresql::connection, text_type(1, 4096, "1 to 4096 characters"))
+        .option({.name = "durability",
+                 .help = "When a commit counts: `replicated` once a synchronous standby has it, `local` once the "
+                         "database's own disk has it.",
+                 .example = "replicated"},
+                &Postgresql::durability,
+                choice_type<Durability>({{"replicated", Durability::replicated}, {"local", Durability::local}}))
+        .option({.name = "node",
+                 .help = "This daemon's name in the database, which no other one may have. Absent: the host's name.",
+                 .example = "csp-a"},
+                &Postgresql::node, name_type("1 to 64 of a-z, 0-9, - and .", "-.", false))
+        .option({.name = "objects_dir",
+                 .help = "Where sealed binary objects are. Absent: `state_dir`.",
+                 .example = "/srv/lihandover/objects"},
+                &Postgresql::objects_dir, path_type());
+}
+
+void check_store(Reader& reader, const YamlNode& node, Store& store) {
+    if (store.engine == StoreEngine::postgresql && !store.postgresql) {
+        reader.problem_below("postgresql", node.place, "missing; the engine postgresql needs a `connection`");
+    }
+}
+
 Schema<Store> store_schema() {
     return Schema<Store>()
+        .option({.name = "engine",
+                 .help = "What holds the durable state: `sqlite` in `state_dir`, or `postgresql` "
+                         "(docs/store.md, The store in PostgreSQL), which needs `encryption.key_files`.",
+                 .example = "sqlite"},
+                &Store::engine,
+                choice_type<StoreEngine>({{"sqlite", StoreEngine::sqlite}, {"postgresql", StoreEngine::postgresql}}))
+        .section({.name = "postgresql", .help = "The database of the engine postgresql."}, &Store::postgresql,
+                 postgresql_schema())
         .option({.name = "max_bytes",
                  .help = "The most that the store may take on disk. Sources are refused when it is reached; alarms go "
                          "off at 50 % and 80 %.",
@@ -70,7 +107,8 @@ Schema<Store> store_schema() {
                          "and the service manager's watchdog is no longer fed.",
                  .example = "10s",
                  .reloadable = true},
-                &Store::commit_timeout, duration_type(Duration(100), hours(1)));
+                &Store::commit_timeout, duration_type(Duration(100), hours(1)))
+        .check(check_store);
 }
 
 Schema<Audit> audit_schema() {
@@ -373,6 +411,10 @@ void check_configuration(Reader& reader, const YamlNode& node, Configuration& co
         }
     }
     check_client_psks(reader, node, configuration);
+    if (configuration.store.engine == StoreEngine::postgresql && configuration.encryption.key_files.empty()) {
+        reader.problem_below("encryption.key_files", node.place,
+                             "the engine postgresql needs it: a database keeps what was deleted");
+    }
     if (configuration.objectserver && configuration.objectserver->listen.is_unix()) {
         const YamlNode* const server = node.find("objectserver");
         const YamlNode* const listen = server != nullptr ? server->find("listen") : nullptr;

@@ -383,6 +383,20 @@ TEST(Configuration, AFileThatCannotBeReadIsAProblem) {
     EXPECT_EQ(log_text(loaded.problems[0]), "/nonexistent/file.yaml:0:0: cannot be read: No such file or directory");
 }
 
+TEST(Configuration, AStoreInPostgresqlNeedsItsDatabaseAndAKeyFromElsewhere) {
+    const std::string keys = "\nencryption: {key_files: [/k]}";
+    const std::string database = "postgresql: {connection: host=db1}";
+    EXPECT_NE(problems_of(with("", "store: {engine: postgresql}" + keys)).find("store.postgresql: missing"),
+              std::string::npos);
+    EXPECT_NE(problems_of(with("", "store: {engine: postgresql, " + database + "}")).find("encryption.key_files: "),
+              std::string::npos);
+    const Loaded loaded = load_text(with("", "store: {engine: postgresql, " + database + "}" + keys), "f");
+    ASSERT_TRUE(loaded.configuration.has_value());
+    EXPECT_EQ(loaded.configuration->store.engine, StoreEngine::postgresql);
+    EXPECT_EQ(loaded.configuration->store.postgresql->durability, Durability::replicated);
+    EXPECT_EQ(load_text(with("", "store: {" + database + "}"), "f").configuration->store.engine, StoreEngine::sqlite);
+}
+
 TEST(Configuration, SizesAndDurations) {
     const auto size = [](const std::string& text) {
         const Loaded loaded = load_text(with("", "store: {max_bytes: " + text + "}"), "f");

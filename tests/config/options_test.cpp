@@ -140,6 +140,9 @@ void add_company(const std::string& path, Tree& tree) {
         for (const char* const file : {"certificate", "private_key", "client_ca"}) {
             tree.set(std::string("admin.console.tls.") + file, "/x");
         }
+    } else if (path.starts_with("store.engine") || path.starts_with("store.postgresql")) {
+        tree.set("store.postgresql.connection", "\"host=db1\"");
+        tree.set("encryption.key_files", "[/x]");
     } else if (path.starts_with("objectserver")) {
         tree.set("objectserver.listen", "\"127.0.0.1:1\"");
         tree.set("objectserver.public_url", "\"https://x.example/\"");
@@ -200,6 +203,8 @@ std::string other_value(const OptionRow& row) {
         {"matching.services.*.username", "insensitive"},
         {"objectserver.min_rate_after", "7s"},
         {"admin.console.people", "{CN=ann: [review], \"CN=Bea Q.,O=csp\": [operate, review]}"},
+        {"store.engine", "postgresql"},
+        {"store.postgresql.durability", "local"},
         {"store.commit_timeout", "7s"},
         {"clock_tolerance", "7m"},
         {"tls_reload_interval", "7m"},

@@ -107,7 +107,26 @@ struct Intake {
     Duration answer_timeout = std::chrono::seconds(15);
 };
 
+/// What holds the durable state.
+enum class StoreEngine : std::uint8_t { sqlite, postgresql };
+
+/// When a commit counts.
+enum class Durability : std::uint8_t {
+    replicated,  ///< once a synchronous standby has it
+    local,       ///< once the database's own disk has it
+};
+
+/// The store in PostgreSQL.
+struct Postgresql {
+    std::string connection;  ///< as libpq has it
+    Durability durability = Durability::replicated;
+    std::string node;         ///< empty: the host's name
+    std::string objects_dir;  ///< empty: state_dir
+};
+
 struct Store {
+    StoreEngine engine = StoreEngine::sqlite;
+    std::optional<Postgresql> postgresql;  ///< with that engine
     std::uint64_t max_bytes = std::uint64_t{50} << 30;
     Duration record_retention = std::chrono::days(90);
     Duration commit_timeout = std::chrono::seconds(10);
