@@ -1,6 +1,7 @@
 // Conference-info documents one after another, between lines of two hyphens, and the roster that they give. Who is
-// there has to follow from the changes that are told; the same document again changes nothing; and the last whole
-// document with those after it gives the same roster.
+// there has to follow from the changes that are told, but for those of whom the first whole document after parts tells:
+// they may have been there for long. The same document again changes nothing; and the last whole document with those
+// after it gives the same roster.
 
 #include <algorithm>
 #include <set>
@@ -67,7 +68,10 @@ class Follower {
                 must(change.before == subject && change.after == roster_.subject(), "the subject changes so");
             }
         }
-        must(!known || expected == there(roster_), "who is there follows from the changes");
+        const bool lists_others = !listed_ && !stale && ims::Roster::is_whole(info);
+        must(!known || (lists_others ? std::ranges::includes(there(roster_), expected) : expected == there(roster_)),
+             "who is there follows from the changes");
+        listed_ = roster_.known() && (listed_ || lists_others);
         if (info.version && info.state != ims::InfoState::deleted) {
             ims::Roster again = roster_;
             must(again.apply(info).empty() && same(again, roster_), "a repeat changes nothing");
@@ -98,6 +102,7 @@ class Follower {
 
     ims::Roster roster_;
     std::uint32_t version_ = 0;
+    bool listed_ = false;  ///< a whole document was among those applied
     std::vector<ims::ConferenceInfo> since_;
 };
 
