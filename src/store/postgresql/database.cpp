@@ -13,6 +13,8 @@ namespace lihandover::store::postgresql {
 
 namespace {
 
+/// Of what goes through all that waits: seconds for millions of rows, on a disk that is not too slow.
+constexpr auto patience_with_all_rows = std::chrono::minutes(10);
 constexpr auto between_lettings_go = std::chrono::minutes(10);
 constexpr std::int64_t let_go_at_once = 1000;
 
@@ -53,9 +55,11 @@ model::Status Database::open() {
     if (auto taken = take_place(); !taken) {
         return taken;
     }
+    connection_.set_patience(patience_with_all_rows);
     tables_.registers.load(connection_, catalogue_);
     ItemTable::nothing_more_at_start(connection_);
     load();
+    take_stock();
     return {};
 }
 
@@ -216,10 +220,17 @@ bool Database::reopen() try {
     }
     load();
     tables_.objects.resolve_doubts(connection_);
+    if (committed != committed_ && !is_there) {
+        // Of another state, nothing is known.
+        connection_.set_patience(patience_with_all_rows);
+        take_stock();
+        connection_.set_patience(settings_.patience);
+    }
     // Not before all of that worked: else the next attempt would no longer know what to look for.
     committed_ = committed;
     in_doubt_ = false;
     effects_ = is_there ? std::exchange(doubtful_, {}) : Effects();
+    count(effects_);
     doubtful_ = {};
     return is_there;
 } catch (const PgFailure&) {
@@ -233,7 +244,6 @@ void Database::load() {
     tables_.items.open(connection_);
     tables_.resealing.opened();
     tables_.repeats.open(connection_);
-    take_stock();
 }
 
 void Database::take_stock() {
@@ -342,17 +352,21 @@ void Database::commit() {
     tables_.repeats.committed();
     tables_.objects.committed();
     keyring_.committed();
-    counts_.resize(std::max(counts_.size(), effects_.counts.size()));
-    for (std::size_t i = 0; i < effects_.counts.size(); ++i) {
+    count(effects_);
+}
+
+void Database::count(const Effects& effects) {
+    counts_.resize(std::max(counts_.size(), effects.counts.size()));
+    for (std::size_t i = 0; i < effects.counts.size(); ++i) {
         const auto add = [](auto& numbers, const auto& changes) {
             for (std::size_t state = 0; state < numbers.size(); ++state) {
                 numbers[state] += changes[state];
             }
         };
-        add(counts_[i].items, effects_.counts[i].items);
-        add(counts_[i].objects, effects_.counts[i].objects);
+        add(counts_[i].items, effects.counts[i].items);
+        add(counts_[i].objects, effects.counts[i].objects);
     }
-    waiting_bytes_ += effects_.waiting_bytes;
+    waiting_bytes_ += effects.waiting_bytes;
 }
 
 void Database::roll_back() noexcept {

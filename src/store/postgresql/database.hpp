@@ -76,8 +76,11 @@ class Database {
     };
     explicit Database(const Setup& setup);
 
-    /// Connects, migrates, takes this daemon's place and reads what is kept in memory.
+    /// Connects, migrates, takes this daemon's place and reads what is kept in memory, which takes some time where much
+    /// waits.
     [[nodiscard]] model::Status open();
+    /// The start is over: from now on nothing takes long.
+    void started() { connection_.set_patience(settings_.patience); }
     /// Whether a commit failed in a way that leaves it open whether it is there.
     [[nodiscard]] bool in_doubt() const { return in_doubt_; }
     /// Connects anew, and finds out. True: the commit in doubt is there, and effects() are its own. Throws while that
@@ -110,6 +113,7 @@ class Database {
     [[nodiscard]] model::Status open_keyring();
     void load();
     void take_stock();
+    void count(const Effects& effects);
     void check_place();
     [[nodiscard]] Transaction transaction();
 

@@ -1,3 +1,4 @@
+#include <chrono>
 #include <utility>
 
 #include "columns.hpp"
@@ -15,7 +16,8 @@ using namespace postgresql;
 
 /// Where a start would write.
 Connection connect(const PostgresqlOptions& options) {
-    Connection connection({.connection = options.connection, .replicated = options.replicated});
+    Connection connection(
+        {.connection = options.connection, .replicated = options.replicated, .patience = std::chrono::minutes(10)});
     connection.write("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     return connection;
 }

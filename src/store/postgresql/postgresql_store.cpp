@@ -49,6 +49,7 @@ class PostgresqlStore final : public Store {
             }
             look_for_another_state();
             sweep();
+            database_.started();
         } catch (const PgFailure& failure) {
             return model::Error{std::string("the store in PostgreSQL cannot be opened: ") + failure.what() +
                                 "; see to store.postgresql.connection, and to the database's log"};

@@ -280,14 +280,19 @@ Connection::Connection(const Settings& settings) : patience_(settings.patience),
     PQsetNoticeReceiver(connection_.get(), hear, warned_.get());
     // The server stops working on what nobody waits for any more. A transaction that its client has left behind holds
     // locks: not for long.
-    const auto patience = std::to_string(settings.patience.count());
-    execute("SET statement_timeout=" + patience + "; SET idle_in_transaction_session_timeout=" + patience +
-            "; SET synchronous_commit=" + (settings.replicated ? "on" : "local") +
+    execute(std::string("SET synchronous_commit=") + (settings.replicated ? "on" : "local") +
             "; SET default_transaction_isolation='read committed'" +
             (settings.read_only ? "; SET default_transaction_read_only=on" : ""));
+    set_patience(settings.patience);
     if (PQsetnonblocking(connection_.get(), 1) != 0 || PQenterPipelineMode(connection_.get()) != 1) {
         throw PgFailure::of(connection_.get());
     }
+}
+
+void Connection::set_patience(std::chrono::milliseconds patience) {
+    const auto limit = std::to_string(patience.count());
+    execute("SET statement_timeout=" + limit + "; SET idle_in_transaction_session_timeout=" + limit);
+    patience_ = patience;
 }
 
 void Connection::lose() {

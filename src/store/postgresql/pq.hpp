@@ -153,6 +153,9 @@ class Connection {
     /// Several statements in one text, at once, without parameters.
     void execute(const std::string& sql);
 
+    /// How long an answer is waited for, from now on. Waits for one.
+    void set_patience(std::chrono::milliseconds patience);
+
     /// Since the last call: the server warned. During a commit that is the word that nobody waited for a standby.
     [[nodiscard]] bool take_warned() {
         const bool warned = *warned_;

@@ -250,6 +250,7 @@ std::vector<StoredPause> RegisterTable::pauses(Connection& connection) const {
     std::vector<StoredPause> pauses;
     // In the order of their bytes, whatever the database's own order is.
     const Rows rows = connection.read("SELECT destination, since, who FROM pause ORDER BY destination COLLATE \"C\"");
+    pauses.reserve(static_cast<std::size_t>(rows.size()));
     for (int row = 0; row < rows.size(); ++row) {
         pauses.push_back({std::string(rows.bytes(row, 0)), model::Instant::from_micros(rows.integer(row, 1)),
                           opened(keyring_, "pause.who", row_name(rows.bytes(row, 0)), rows, row, 2).value_or("")});

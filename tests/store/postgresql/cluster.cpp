@@ -141,6 +141,12 @@ pid_t Cluster::serve(const std::filesystem::path& data, const std::filesystem::p
     return server;
 }
 
+void Cluster::crash() {
+    kill(server_, SIGQUIT);
+    waitpid(std::exchange(server_, -1), nullptr, 0);
+    server_ = serve(directory_.path() / "data", directory_.path());
+}
+
 std::filesystem::path Cluster::start_standby() {
     const std::filesystem::path data = directory_.path() / "standby";
     const std::filesystem::path sockets = directory_.path() / "standby_sockets";

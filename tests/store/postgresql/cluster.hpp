@@ -34,6 +34,8 @@ class Cluster {
     /// As the superuser, in that schema.
     void execute(const std::string& schema, const std::string& sql) const;
 
+    /// The server ends at once, as by a crash, and is started again.
+    void crash();
     /// Starts a server that follows this one; where its socket is.
     [[nodiscard]] std::filesystem::path start_standby();
     void stop_standby();

@@ -6,12 +6,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -156,6 +158,41 @@ TEST_F(Postgresql, WhatIsAcceptedWhileThereIsNoDatabaseIsToldWhenThereIs) {
     EXPECT_THAT(listener_.health(), ElementsAre(false, true));
     ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
     EXPECT_EQ(count().queued, 0U);
+}
+
+TEST_F(Postgresql, WhatWasAnsweredIsThereOnceAndInOrderHoweverOftenTheServerCrashes) {
+    open();
+    std::atomic<bool> enough{false};
+    std::atomic<std::size_t> sent{0};
+    std::vector<model::Uuid> answered;
+    std::thread source([&] {
+        while (!enough) {
+            NewItem one = item();
+            one.conversation_hash = hash_of(1'000'000);
+            while (submit(one) != Outcome::committed) {
+                EXPECT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
+            }
+            answered.push_back(one.object_id);
+            ++sent;
+        }
+    });
+    for (int round = 0; round < 3; ++round) {
+        const std::size_t before = sent;
+        EXPECT_TRUE(eventually([&] { return sent > before + 20; }));
+        Cluster::instance()->crash();
+    }
+    const std::size_t before = sent;
+    EXPECT_TRUE(eventually([&] { return sent > before + 20; }));
+    enough = true;
+    source.join();
+    const auto items = queued();
+    ASSERT_THAT(items, SizeIs(answered.size()));
+    for (std::size_t n = 0; n < items.size(); ++n) {
+        EXPECT_EQ(items[n].object_id, answered[n]);
+        EXPECT_EQ(items[n].correlation->sequence_number, items[0].correlation->sequence_number + n);
+    }
+    EXPECT_EQ(count().queued, answered.size()) << "and counted once";
+    EXPECT_EQ(store_->audit_log().head().number, answered.size());
 }
 
 TEST_F(Postgresql, WhoeverTakesANodesPlaceKeepsIt) {
