@@ -369,6 +369,13 @@ void Database::count(const Effects& effects) {
     waiting_bytes_ += effects.waiting_bytes;
 }
 
+PgFailure Database::cause(const PgFailure& failure) {
+    if (connection_ && !place_known_ && place_.answered() && connection_.answer(place_).empty()) {
+        return PgFailure(Trouble::fenced);
+    }
+    return failure;
+}
+
 void Database::roll_back() noexcept {
     // An error that the server told of is one: only a connection that went leaves it open.
     in_doubt_ = committing_ && !connection_;

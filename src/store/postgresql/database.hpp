@@ -92,6 +92,9 @@ class Database {
 
     [[nodiscard]] Transaction begin();
     void commit();
+    /// Why a transaction failed, before it is rolled back: what another process has written, which took this node's
+    /// place, makes statements fail in many ways.
+    [[nodiscard]] PgFailure cause(const PgFailure& failure);
     void roll_back() noexcept;
     /// Keeps in memory what a commit changed there.
     void publish();

@@ -491,7 +491,8 @@ std::optional<PgFailure> Writer::attempt(const std::function<void(Transaction&)>
             work(transaction);
             database_.commit();
             break;
-        } catch (const PgFailure& failure) {
+        } catch (const PgFailure& thrown) {
+            const PgFailure failure = database_.cause(thrown);
             database_.roll_back();
             if (failure.trouble() == Trouble::conflict && conflicts < most_conflicts) {
                 continue;

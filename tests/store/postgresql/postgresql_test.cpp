@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +13,7 @@
 #include <filesystem>
 #include <initializer_list>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -196,6 +199,10 @@ TEST_F(Postgresql, WhatWasAnsweredIsThereOnceAndInOrderHoweverOftenTheServerCras
 }
 
 TEST_F(Postgresql, WhoeverTakesANodesPlaceKeepsIt) {
+    const auto before = spdlog::default_logger();
+    std::ostringstream log;
+    spdlog::set_default_logger(
+        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log)));
     open();
     ASSERT_EQ(submit(item("first")), Outcome::committed);
     auto second = open_postgresql(options("other"), database(), clock_);
@@ -208,6 +215,9 @@ TEST_F(Postgresql, WhoeverTakesANodesPlaceKeepsIt) {
     store_->stop();
     EXPECT_EQ(submit(**second, item("third")), Outcome::committed);
     (*second)->stop();
+    spdlog::set_default_logger(before);
+    EXPECT_THAT(log.str(), HasSubstr("has taken its place"));
+    EXPECT_THAT(log.str(), testing::Not(HasSubstr("damaged"))) << "whatever failed first";
 }
 
 TEST_F(Postgresql, AnotherNodeIsNotLetInWhileOneIsThere) {
