@@ -396,6 +396,33 @@ TEST_F(Postgresql, AnotherStateOfTheDatabaseIsAnAlarmUntilItIsAccepted) {
     EXPECT_THAT(said(), HasSubstr("is missing"));
 }
 
+TEST_F(Postgresql, AnOlderStateThatTakesOverIsAnAlarmWhileItRuns) {
+    open();
+    ASSERT_EQ(submit(item("first")), Outcome::committed);
+    Cluster::instance()->execute(schema_, "CREATE TABLE before AS SELECT * FROM node");
+    ASSERT_EQ(submit(item("second")), Outcome::committed);
+    ASSERT_EQ(submit(item("third")), Outcome::committed);
+    proxy_->close(true);
+    EXPECT_EQ(submit(item("while there is none")), Outcome::failed);
+    // As a standby that lagged has it.
+    Cluster::instance()->execute(
+        schema_,
+        "UPDATE node n SET committed=b.committed, number=b.number, hash=b.hash, record=b.record FROM before b; "
+        "DELETE FROM record WHERE id > (SELECT record FROM before); "
+        "DELETE FROM item WHERE id > (SELECT record FROM before)");
+    proxy_->close(false);
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
+    EXPECT_THAT(store_->operator_view().statistics().restored, HasSubstr("entry 1, and entry 3 was there"));
+    EXPECT_EQ(count().queued, 1U) << "counted as it is now";
+    EXPECT_EQ(submit(item("fourth")), Outcome::committed);
+    EXPECT_THAT(queued(), SizeIs(2));
+    const auto records = store_->operator_view().records(0, 100).value();
+    EXPECT_EQ(std::ranges::count(records, RecordKind::store_restored, &Record::kind), 1);
+    store_->stop();
+    open();
+    EXPECT_THAT(store_->operator_view().statistics().restored, HasSubstr("entry 3 was there"));
+}
+
 TEST_F(Postgresql, WhatWaitsIsSeenWithoutOpeningTheStore) {
     EXPECT_THAT(look_at_store(database(), options("state").master_keys).value(), IsEmpty());
     EXPECT_EQ(newest_entry(database()), std::nullopt);
