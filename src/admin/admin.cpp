@@ -139,18 +139,19 @@ class Admin::Impl {
     void feed(metrics::Scrape& scrape) {
         const auto statistics = parts_.items.statistics();
         const std::lock_guard lock(scrape_mutex_);
+        read_oldest(statistics);
         // A destination without items counts zero, so that nobody has to guess what a missing series means.
         for (const auto& name : destinations_) {
             store::Count none;
             none.destination = name;
             feed_counts(scrape, none);
             if (std::ranges::find(statistics.counts, name, &store::Count::destination) == statistics.counts.end()) {
-                feed_age(scrape, none);
+                feed_ages(scrape, none);
             }
         }
         for (const auto& count : statistics.counts) {
             feed_counts(scrape, count);
-            feed_age(scrape, count);
+            feed_ages(scrape, count);
         }
         feed_review(scrape);
         scrape.outbox_bytes(statistics.waiting_bytes);
@@ -197,17 +198,32 @@ class Admin::Impl {
 
     /// Where the store cannot be read, the item that was the oldest waits on for all that is known: an alert on its age
     /// must not end by that.
-    void feed_age(metrics::Scrape& scrape, const store::Count& count) {
-        std::optional<model::Instant>& known = oldest_[count.destination];
-        if (count.queued == 0) {
-            known.reset();
-        } else if (const auto oldest = parts_.items.oldest(count.destination)) {
-            known = *oldest;
-        } else if (!known) {
-            return;  // no sample is better than a wrong one
+    void read_oldest(const store::Statistics& statistics) {
+        oldest_known_ = true;
+        if (std::ranges::all_of(statistics.counts, [](const store::Count& count) { return count.queued == 0; })) {
+            oldest_.clear();
+        } else if (auto read = parts_.items.oldest()) {
+            oldest_ = std::move(*read);
+        } else {
+            oldest_known_ = false;
         }
-        const double age = known ? std::max(0.0, seconds_between(*known, parts_.clock.wall())) : 0;
-        scrape.outbox_oldest_age(count.destination, age);
+    }
+
+    void feed_ages(metrics::Scrape& scrape, const store::Count& count) {
+        if (count.queued == 0) {
+            oldest_.erase(count.destination);
+        }
+        const auto found = oldest_.find(count.destination);
+        const store::OldestQueued waiting = found != oldest_.end() ? found->second : store::OldestQueued{};
+        for (const auto& [priority, since] : {std::pair(metrics::Priority::emergency, waiting.emergency),
+                                              std::pair(metrics::Priority::routine, waiting.routine)}) {
+            if (since) {
+                const double age = std::max(0.0, seconds_between(*since, parts_.clock.wall()));
+                scrape.outbox_oldest_age(count.destination, priority, age);
+            } else if (oldest_known_ || count.queued == 0) {
+                scrape.outbox_oldest_age(count.destination, priority, 0);
+            }  // else no sample is better than a wrong one
+        }
     }
 
     Parts parts_;
@@ -217,8 +233,9 @@ class Admin::Impl {
     bool ready_ = false;
     std::vector<std::string> destinations_;
     std::optional<std::chrono::milliseconds> review_alarm_;
-    // As the store told it last: by destination since when the oldest queued item waits, and what is held for too long.
-    std::map<std::string, std::optional<model::Instant>, std::less<>> oldest_;
+    // As the store told it last: by destination since when its oldest queued items wait, and what is held for too long.
+    std::map<std::string, store::OldestQueued, std::less<>> oldest_;
+    bool oldest_known_ = false;  ///< as of the last scrape, and not of an earlier one
     std::optional<store::HeldLong> held_;
 
     HealthEndpoint health_endpoint_;

@@ -1,10 +1,16 @@
 #include "overview.hpp"
 
+#include <algorithm>
+
 #include "words.hpp"
 
 namespace lihandover::admin {
 
 namespace {
+
+std::optional<model::Instant> earlier(std::optional<model::Instant> one, std::optional<model::Instant> other) {
+    return one && other ? std::min(*one, *other) : one ? one : other;
+}
 
 void add_review_alarm(std::vector<std::string>& alarms, const Parts& parts, const Status& status) {
     if (!status.review_alarm) {
@@ -70,10 +76,14 @@ std::map<std::string_view, Told> destinations_of(store::OperatorView& items, con
             }
         }
     }
-    for (auto& [name, told] : destinations) {
-        if (told.count.queued != 0) {
-            if (const auto oldest = items.oldest(name)) {
-                told.oldest = *oldest;
+    if (std::ranges::any_of(statistics.counts, [](const store::Count& count) { return count.queued != 0; })) {
+        if (const auto oldest = items.oldest()) {
+            for (const auto& [name, since] : *oldest) {
+                const auto told = destinations.find(name);
+                if (told != destinations.end() && told->second.count.queued != 0) {
+                    told->second.oldest_emergency = since.emergency;
+                    told->second.oldest = earlier(since.emergency, since.routine);
+                }
             }
         }
     }

@@ -15,8 +15,9 @@ namespace lihandover::admin {
 struct Told {
     const delivery::DestinationStatus* status = nullptr;  ///< null: it is no longer configured, but items of it wait
     store::Count count;
-    std::optional<model::Instant> oldest;
-    std::vector<model::Uuid> set_aside;  ///< some of them
+    std::optional<model::Instant> oldest;            ///< when the first queued item was queued
+    std::optional<model::Instant> oldest_emergency;  ///< of its emergencies
+    std::vector<model::Uuid> set_aside;              ///< some of them
 
     /// `paused`, `backing_off` or `running`.
     [[nodiscard]] std::string_view state() const;

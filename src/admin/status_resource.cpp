@@ -74,7 +74,7 @@ void write_destination(JsonWriter& json, const Told& told) {
     write_ids(json, "suspects", status.suspects);
     write_ids(json, "object_suspects", status.uploads.suspects);
     write_ids(json, "set_aside_objects", status.uploads.set_aside);
-    json.time("oldest_queued", told.oldest).close_object();
+    json.time("oldest_queued", told.oldest).time("oldest_emergency_queued", told.oldest_emergency).close_object();
 }
 
 void write_certificate(JsonWriter& json, const CertificateStatus& certificate) {

@@ -26,6 +26,7 @@ constexpr std::array<Label, 2> by_source_and_code = {http_source, {"code", "HTTP
 constexpr std::array<Label, 1> by_destination = {destination};
 constexpr std::array<Label, 2> by_item_outcome = {destination, {"outcome", "what became of them", item_outcome_names}};
 constexpr std::array<Label, 2> by_waiting_state = {destination, {"state", "where they are", waiting_state_names}};
+constexpr std::array<Label, 2> by_priority = {destination, {"priority", "of the warrant", priority_names}};
 constexpr std::array<Label, 2> by_attempt = {destination, {"outcome", "how it ended", attempt_names}};
 constexpr std::array<Label, 2> by_validation = {destination, {"outcome", "what was found", validation_outcomes}};
 constexpr std::array<Label, 2> by_object_state = {destination, {"state", "where they are", object_state_names}};
@@ -128,8 +129,8 @@ constexpr std::array<Declaration, count> all = {{
     {"lihandover_outbox_bytes", Kind::gauge, "Bytes of the items that wait.", {}, {}},
     {"lihandover_outbox_oldest_age_seconds",
      Kind::gauge,
-     "How long the first item has been queued, 0 when none waits. Time of review does not count.",
-     by_destination,
+     "How long the first item of that priority has been queued, 0 when none waits. Time of review does not count.",
+     by_priority,
      {}},
     {"lihandover_review_oldest_age_seconds",
      Kind::gauge,

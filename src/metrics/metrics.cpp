@@ -47,8 +47,8 @@ class Samples : public Scrape {
     void outbox_items(std::string_view destination, WaitingState state, std::uint64_t count) override {
         set(Metric::outbox_items, {destination, waiting_state_names.at(static_cast<std::size_t>(state))}, count);
     }
-    void outbox_oldest_age(std::string_view destination, double seconds) override {
-        set(Metric::outbox_oldest_age, {destination}, seconds);
+    void outbox_oldest_age(std::string_view destination, Priority priority, double seconds) override {
+        set(Metric::outbox_oldest_age, {destination, priority_names.at(static_cast<std::size_t>(priority))}, seconds);
     }
     void review_oldest(double seconds) override { set(Metric::review_oldest, {}, seconds); }
     void review_overdue(std::uint64_t count) override { set(Metric::review_overdue, {}, count); }

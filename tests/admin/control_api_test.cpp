@@ -96,6 +96,7 @@ TEST_F(ControlApiTest, TellsHowTheDaemonIs) {
     EXPECT_EQ(json.number("/destinations/1/queued"), 1);
     EXPECT_EQ(json.number("/destinations/1/refused"), 1);
     EXPECT_EQ(json.text("/destinations/1/oldest_queued"), "2026-11-22T10:15:31.000005Z");
+    EXPECT_TRUE(json.is_null("/destinations/1/oldest_emergency_queued"));
     EXPECT_TRUE(json.is_null("/destinations/1/paused"));
     EXPECT_EQ(json.text("/destinations/2/state"), "paused");
     EXPECT_EQ(json.text("/destinations/2/paused"), "credentials");

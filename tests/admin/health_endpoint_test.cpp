@@ -98,15 +98,30 @@ TEST_F(HealthEndpointTest, CountsWhatWaitsExactly) {
 TEST_F(HealthEndpointTest, ToldAgesAreThoseOfTheOldestQueuedItem) {
     store_.add(store::ItemState::queued);  // 100 s before the clock's time
     start();
-    EXPECT_THAT(ask("/metrics").body, HasSubstr(R"(_oldest_age_seconds{destination="lea-one"} 100)"));
-    EXPECT_THAT(ask("/metrics").body, HasSubstr(R"(_oldest_age_seconds{destination="lea-two"} 0)"));
+    EXPECT_THAT(ask("/metrics").body,
+                HasSubstr(R"(_oldest_age_seconds{destination="lea-one",priority="routine"} 100)"));
+    EXPECT_THAT(ask("/metrics").body,
+                HasSubstr(R"(_oldest_age_seconds{destination="lea-one",priority="emergency"} 0)"));
+    for (const auto* priority : {"emergency", "routine"}) {
+        EXPECT_THAT(ask("/metrics").body, HasSubstr(R"(_oldest_age_seconds{destination="lea-two",priority=")" +
+                                                    std::string(priority) + R"("} 0)"));
+    }
+    store_.add(store::ItemState::queued, "lea-one", "LIID-2", [](store::ItemView& item) {
+        item.emergency = true;
+        item.received_at.seconds += 60;
+    });
+    EXPECT_THAT(ask("/metrics").body,
+                HasSubstr(R"(_oldest_age_seconds{destination="lea-one",priority="routine"} 100)"));
+    EXPECT_THAT(ask("/metrics").body,
+                HasSubstr(R"(_oldest_age_seconds{destination="lea-one",priority="emergency"} 40)"));
     // Where the store cannot be read, it waits on, and nothing else is 0; the counts stay.
     store_.fail_reads();
     clock_.advance(std::chrono::seconds(50));
     const std::string body = ask("/metrics").body;
-    EXPECT_THAT(body, HasSubstr(R"(lihandover_outbox_items{destination="lea-one",state="queued"} 1)"));
-    EXPECT_THAT(body, HasSubstr(R"(_oldest_age_seconds{destination="lea-one"} 150)"));
-    EXPECT_THAT(body, HasSubstr(R"(_oldest_age_seconds{destination="lea-two"} 0)"));
+    EXPECT_THAT(body, HasSubstr(R"(lihandover_outbox_items{destination="lea-one",state="queued"} 2)"));
+    EXPECT_THAT(body, HasSubstr(R"(_oldest_age_seconds{destination="lea-one",priority="routine"} 150)"));
+    EXPECT_THAT(body, HasSubstr(R"(_oldest_age_seconds{destination="lea-one",priority="emergency"} 90)"));
+    EXPECT_THAT(body, HasSubstr(R"(_oldest_age_seconds{destination="lea-two",priority="routine"} 0)"));
 }
 
 TEST_F(HealthEndpointTest, WhatIsHeldForTooLongIsToldWhileTheStoreCannotBeRead) {
@@ -122,7 +137,7 @@ TEST_F(HealthEndpointTest, NoAgeIsToldThatNobodyKnows) {
     store_.add(store::ItemState::queued);
     store_.fail_reads();
     start();
-    EXPECT_THAT(ask("/metrics").body, Not(HasSubstr(R"(_oldest_age_seconds{destination="lea-one"})")));
+    EXPECT_THAT(ask("/metrics").body, Not(HasSubstr(R"(_oldest_age_seconds{destination="lea-one")")));
 }
 
 TEST_F(HealthEndpointTest, TellsNothingOfItems) {

@@ -122,7 +122,7 @@ TEST(Metrics, WhatIsAskedForIsAskedAtEachRender) {
     const std::uint64_t id = metrics.add_scraped([&queued](Scrape& scrape) {
         scrape.outbox_items("lea-one", WaitingState::queued, queued);
         scrape.outbox_items("lea-one", WaitingState::refused, 1);
-        scrape.outbox_oldest_age("lea-one", 2.5);
+        scrape.outbox_oldest_age("lea-one", Priority::routine, 2.5);
         scrape.outbox_bytes(4096);
         scrape.objects("lea-one", ObjectState::refused, 2);
         scrape.object_bytes(8192);
@@ -142,8 +142,8 @@ TEST(Metrics, WhatIsAskedForIsAskedAtEachRender) {
     for (const char* const line :
          {R"(lihandover_outbox_items{destination="lea-one",state="queued"} 7)",
           R"(lihandover_outbox_items{destination="lea-one",state="refused"} 1)",
-          R"(lihandover_outbox_oldest_age_seconds{destination="lea-one"} 2.5)", "lihandover_outbox_bytes 4096",
-          R"(lihandover_uploads_paused{destination="lea-two",reason="credentials"} 1)",
+          R"(lihandover_outbox_oldest_age_seconds{destination="lea-one",priority="routine"} 2.5)",
+          "lihandover_outbox_bytes 4096", R"(lihandover_uploads_paused{destination="lea-two",reason="credentials"} 1)",
           R"(lihandover_objects{destination="lea-one",state="refused"} 2)", "lihandover_object_bytes 8192",
           R"(lihandover_destination_paused{destination="lea-one",reason="tls"} 1)",
           R"(lihandover_destination_paused{destination="lea-one",reason="redirect"} 0)",
@@ -164,13 +164,17 @@ TEST(Metrics, WhatIsAskedForIsAskedAtEachRender) {
 TEST(Metrics, SamplesOfSeveralAreOneFamily) {
     Metrics metrics;
     for (const char* const name : {"a", "b"}) {
-        metrics.add_scraped([name](Scrape& scrape) { scrape.outbox_oldest_age(name, 1); });
+        metrics.add_scraped([name](Scrape& scrape) { scrape.outbox_oldest_age(name, Priority::emergency, 1); });
     }
-    metrics.add_scraped([](Scrape& scrape) { scrape.outbox_oldest_age("a", 2); });
+    metrics.add_scraped([](Scrape& scrape) { scrape.outbox_oldest_age("a", Priority::emergency, 2); });
     const std::vector<std::string> lines = lines_of(metrics.render());
     EXPECT_EQ(std::count(lines.begin(), lines.end(), "# TYPE lihandover_outbox_oldest_age_seconds gauge"), 1);
-    EXPECT_EQ(std::count(lines.begin(), lines.end(), "lihandover_outbox_oldest_age_seconds{destination=\"a\"} 2"), 1);
-    EXPECT_EQ(std::count(lines.begin(), lines.end(), "lihandover_outbox_oldest_age_seconds{destination=\"b\"} 1"), 1);
+    EXPECT_EQ(std::count(lines.begin(), lines.end(),
+                         R"(lihandover_outbox_oldest_age_seconds{destination="a",priority="emergency"} 2)"),
+              1);
+    EXPECT_EQ(std::count(lines.begin(), lines.end(),
+                         R"(lihandover_outbox_oldest_age_seconds{destination="b",priority="emergency"} 1)"),
+              1);
 }
 
 TEST(Metrics, FillAlarms) {
@@ -199,7 +203,7 @@ TEST(Metrics, ExpositionHasEveryDeclaredMetricOnceWithItsType) {
     static_cast<void>(metrics.destination("d"));
     metrics.add_scraped([](Scrape& scrape) {
         scrape.outbox_items("d", WaitingState::held, 0);
-        scrape.outbox_oldest_age("d", 0);
+        scrape.outbox_oldest_age("d", Priority::routine, 0);
         scrape.review_oldest(0);
         scrape.review_overdue(0);
         scrape.outbox_bytes(0);

@@ -34,6 +34,8 @@ def is_one(series, labels=None, **more):
 
 
 LEA = {"destination": "lea-one"}
+EMERGENCY = {**LEA, "priority": "emergency"}
+ROUTINE = {**LEA, "priority": "routine"}
 LOCAL = {"source": "local"}
 POINT = {"source": "as-1"}
 OWN = '{role="destination",name="lea-one",kind="own",number="1"}'
@@ -42,6 +44,7 @@ CRL = OWN.replace("own", "crl")
 EXPIRY = "lihandover_certificate_expiry_timestamp_seconds"
 ATTEMPTS = 'lihandover_delivery_attempts_total{destination="lea-one",outcome="%s"}'
 DELIVERED = 'lihandover_items_total{destination="lea-one",outcome="delivered"}'
+AGE = 'lihandover_outbox_oldest_age_seconds{destination="lea-one",priority="%s"}'
 QUEUED = 'lihandover_outbox_items{destination="lea-one",state="queued"}'
 PAUSED = 'lihandover_destination_paused{destination="lea-one",reason="tls"}'
 ACCEPTED = 'lihandover_events_accepted_total{source="as-1"}'
@@ -145,12 +148,18 @@ CASES = {
         Case({ATTEMPTS % "timed_out": "0+1x60", DELIVERED: "0x60", QUEUED: "3x60", PAUSED: "0x60"},
              {ATTEMPTS % "timed_out": "0+1x60", DELIVERED: "0x60", QUEUED: "3x60", PAUSED: "0x9 1x60"}, LEA),
     ],
+    "LihandoverEmergencyWaitsLong": [
+        Case({AGE % "emergency": "0 70x60", AGE % "routine": "0x60"},
+             {AGE % "emergency": "0x20 50x60", AGE % "routine": "250x60"}, EMERGENCY)],
+    "LihandoverEmergencyWaitsTooLong": [
+        Case({AGE % "emergency": "0x20 310x60", AGE % "routine": "0x60"},
+             {AGE % "emergency": "290x60", AGE % "routine": "3000x60"}, EMERGENCY)],
     "LihandoverItemsWaitLong": [
-        Case({'lihandover_outbox_oldest_age_seconds{destination="lea-one"}': "0+60x60"},
-             {'lihandover_outbox_oldest_age_seconds{destination="lea-one"}': "0x20 280x60"}, LEA)],
+        Case({AGE % "routine": "0+60x60", AGE % "emergency": "0x60"},
+             {AGE % "routine": "0x20 280x60", AGE % "emergency": "900x60"}, ROUTINE)],
     "LihandoverItemsWaitTooLong": [
-        Case({'lihandover_outbox_oldest_age_seconds{destination="lea-one"}': "0+60x100"},
-             {'lihandover_outbox_oldest_age_seconds{destination="lea-one"}': "3500x100"}, LEA, after="80m")],
+        Case({AGE % "routine": "0+60x100", AGE % "emergency": "0x100"},
+             {AGE % "routine": "3500x100", AGE % "emergency": "9000x100"}, ROUTINE, after="80m")],
     "LihandoverItemsRefused": [waits("refused")],
     "LihandoverItemsSetAside": [waits("set_aside")],
     "LihandoverObjectsRefused": [object_waits("refused")],
@@ -201,7 +210,9 @@ BUCKETS = 'lihandover_delivery_seconds_bucket{destination="lea-one",le="%s"}'
 DELIVERIES = {BUCKETS % "1": "0+60x2000", BUCKETS % "60": "0+95x2000", BUCKETS % "300": "0+100x2000",
               BUCKETS % "+Inf": "0+100x2000", 'lihandover_delivery_seconds_count{destination="lea-one"}': "0+100x2000"}
 DELIVERIES_3 = {name.replace('le="60"', 'le="60.0"'): values for name, values in DELIVERIES.items()}
-AGE = 'lihandover_outbox_oldest_age_seconds{destination="lea-one"}'
+# Of either priority.
+WAITED = {AGE % "emergency": "0+30x30", AGE % "routine": "0x30"}
+WAITED_LATE = {AGE % "emergency": "0x300", AGE % "routine": "10x89 900x200"}
 # Record: its series, their histories, and what has to come of them after some time.
 RECORDED = {
     "instance:lihandover_available": [({"lihandover_ready": "1x9", "up": "1x9"}, "5m", 1),
@@ -223,9 +234,9 @@ RECORDED = {
     "destination:lihandover_delivery_seconds:p99_1h": [(DELIVERIES, "80m", 60 + 240 * 4 / 5)],
     "destination:lihandover_delivered_within_1m:ratio_1d": [(DELIVERIES, "80m", 0.95), (DELIVERIES_3, "80m", 0.95)],
     "destination:lihandover_delivered_within_1m:ratio_30d": [(DELIVERIES, "80m", 0.95), (DELIVERIES_3, "80m", 0.95)],
-    "destination:lihandover_waiting_over_1m": [({AGE: "0+30x30"}, "2m", 0), ({AGE: "0+30x30"}, "3m", 1)],
-    "destination:lihandover_waiting_over_1m:ratio_1d": [({AGE: "10x89 900x200"}, "119m", 0.25)],
-    "destination:lihandover_waiting_over_1m:ratio_30d": [({AGE: "10x89 900x200"}, "119m", 0.25)],
+    "destination:lihandover_waiting_over_1m": [(WAITED, "2m", 0), (WAITED, "3m", 1)],
+    "destination:lihandover_waiting_over_1m:ratio_1d": [(WAITED_LATE, "119m", 0.25)],
+    "destination:lihandover_waiting_over_1m:ratio_30d": [(WAITED_LATE, "119m", 0.25)],
 }
 
 # Alerts by what goes on for a while, whatever was counted before the first look.

@@ -513,9 +513,10 @@ TEST_F(Outbox, SaysWhenTheOldestOfADestinationCame) {
     NewItem later = item();
     later.lane = *other;
     ASSERT_EQ(submit(std::move(later)), Outcome::committed);
-    EXPECT_EQ(store_->operator_view().oldest("lea").value()->micros(), first.micros());
-    EXPECT_EQ(store_->operator_view().oldest("other").value()->micros(), clock_.wall().micros());
-    EXPECT_FALSE(store_->operator_view().oldest("nobody").value().has_value());
+    const auto oldest = store_->operator_view().oldest().value();
+    EXPECT_EQ(oldest.at("lea").routine->micros(), first.micros());
+    EXPECT_EQ(oldest.at("other").routine->micros(), clock_.wall().micros());
+    EXPECT_FALSE(oldest.contains("nobody"));
 }
 
 TEST_F(Outbox, GivesTheSchemaWithEachItemUntilOneWasAccepted) {

@@ -152,6 +152,9 @@ inline constexpr std::array<std::string_view, 9> pause_names = {
 enum class WaitingState : std::uint8_t { held, queued, refused, set_aside };
 inline constexpr std::array<std::string_view, 4> waiting_state_names = {"held", "queued", "refused", "set_aside"};
 
+enum class Priority : std::uint8_t { emergency, routine };
+inline constexpr std::array<std::string_view, 2> priority_names = {"emergency", "routine"};
+
 enum class WarrantState : std::uint8_t { pending, active, expired };
 inline constexpr std::array<std::string_view, 3> warrant_state_names = {"pending", "active", "expired"};
 
@@ -272,8 +275,8 @@ class Scrape {
   public:
     virtual ~Scrape() = default;
     virtual void outbox_items(std::string_view destination, WaitingState state, std::uint64_t count) = 0;
-    /// Age of the destination's oldest queued item; 0 when none waits.
-    virtual void outbox_oldest_age(std::string_view destination, double seconds) = 0;
+    /// Age of the destination's oldest queued item of that priority; 0 when none waits.
+    virtual void outbox_oldest_age(std::string_view destination, Priority priority, double seconds) = 0;
     /// How long the item has been held that is held longest, and how many are held for too long.
     virtual void review_oldest(double seconds) = 0;
     virtual void review_overdue(std::uint64_t count) = 0;

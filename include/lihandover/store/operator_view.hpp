@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -27,9 +29,9 @@ class OperatorView {
     [[nodiscard]] virtual model::Result<std::optional<ItemView>> find(const model::Uuid& object_id) = 0;
     /// Records after `after`, oldest first.
     [[nodiscard]] virtual model::Result<std::vector<Record>> records(std::int64_t after, std::size_t limit) = 0;
-    /// When the first queued item of a destination was queued: of one that people approved, then. nullopt when none
-    /// waits.
-    [[nodiscard]] virtual model::Result<std::optional<model::Instant>> oldest(std::string_view destination) = 0;
+    /// By destination, of which something is queued. The first call looks at all that is queued, later ones at what
+    /// changed.
+    [[nodiscard]] virtual model::Result<std::map<std::string, OldestQueued, std::less<>>> oldest() = 0;
 
     /// When queued items were received, in the order of `rows`; nullopt of one that waits there no longer.
     [[nodiscard]] virtual model::Result<std::vector<std::optional<model::Instant>>> received(

@@ -218,6 +218,13 @@ struct ItemView {
     [[nodiscard]] ListPlace place() const { return {!emergency, row}; }
 };
 
+/// When the first queued item of a destination was queued, of its emergencies and of its others: of one that people
+/// approved, then. nullopt when none waits.
+struct OldestQueued {
+    std::optional<model::Instant> emergency;
+    std::optional<model::Instant> routine;
+};
+
 /// Items that have been held for long.
 struct HeldLong {
     std::uint64_t items = 0;

@@ -177,8 +177,8 @@ model::Result<std::vector<Record>> PgOperatorView::records(std::int64_t after, s
     return readers_.read([&](Reader& from) { return postgresql::records(from, after, limit); });
 }
 
-model::Result<std::optional<model::Instant>> PgOperatorView::oldest(std::string_view destination) {
-    return readers_.read([&](Reader& from) { return postgresql::oldest(from, destination); });
+model::Result<std::map<std::string, OldestQueued, std::less<>>> PgOperatorView::oldest() {
+    return readers_.read([&](Reader& from) { return postgresql::oldest(from, writer_.oldest_places()); });
 }
 
 model::Result<std::vector<std::optional<model::Instant>>> PgOperatorView::received(std::span<const RowId> rows) {

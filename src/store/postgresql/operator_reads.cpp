@@ -415,14 +415,40 @@ std::vector<Record> records(Reader& from, std::int64_t after, std::size_t limit)
     return records;
 }
 
-std::optional<model::Instant> oldest(Reader& from, std::string_view destination) {
-    // When it was first queued: of one that people approved long after its receipt, then.
-    const Rows rows = from.connection.read(
-        "SELECT coalesce(r.at, i.received) FROM item i JOIN lane l ON l.id=i.lane LEFT JOIN record r ON r.id=i.id "
-        "WHERE "
-        "l.destination=$1 ORDER BY i.id LIMIT 1",
-        Parameters().add_text(destination));
-    return rows.empty() ? std::nullopt : std::optional(model::Instant::from_micros(rows.integer(0, 0)));
+/// The queue, for OldestPlaces. Each of them throws PgFailure.
+class Queue final : public QueueReads {
+  public:
+    explicit Queue(Reader& from) : from_(from) {}
+
+    bool is_queued(RowId row) override {
+        return !from_.connection.read("SELECT 1 FROM item WHERE id=$1", Parameters().add(row)).empty();
+    }
+    std::optional<model::Instant> queued_at(RowId row) override {
+        // Of one that people approved long after its receipt, when it was queued then.
+        const Rows rows = from_.connection.read(
+            "SELECT coalesce((SELECT r.at FROM record r WHERE r.id=$1), (SELECT i.received FROM item i WHERE i.id=$1))",
+            Parameters().add(row));
+        return rows.empty() || rows.is_null(0, 0) ? std::nullopt
+                                                  : std::optional(model::Instant::from_micros(rows.integer(0, 0)));
+    }
+    std::vector<QueuedItem> queued_after(RowId row) override {
+        constexpr std::int64_t step = 10'000;
+        std::vector<QueuedItem> page;
+        const Rows rows = from_.connection.read("SELECT id, lane, flags FROM item WHERE id > $1 ORDER BY id LIMIT $2",
+                                                Parameters().add(row).add(step));
+        for (int n = 0; n < rows.size(); ++n) {
+            page.push_back({rows.integer(n, 0), rows.integer(n, 1), (rows.integer(n, 2) & item_flag_emergency) != 0});
+        }
+        return page;
+    }
+
+  private:
+    Reader& from_;
+};
+
+std::map<std::string, OldestQueued, std::less<>> oldest(Reader& from, OldestPlaces& places) {
+    Queue queue(from);
+    return places.read(from.catalogue, queue);
 }
 
 std::vector<std::optional<model::Instant>> received(Reader& from, std::span<const RowId> wanted) {

@@ -2,11 +2,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/oldest_places.hpp"
 #include "lihandover/store/audit_log.hpp"
 #include "lihandover/store/types.hpp"
 #include "reader_pool.hpp"
@@ -19,7 +23,7 @@ namespace lihandover::store::postgresql {
                                           std::size_t limit);
 [[nodiscard]] std::optional<ItemView> find(Reader& from, const model::Uuid& object_id);
 [[nodiscard]] std::vector<Record> records(Reader& from, std::int64_t after, std::size_t limit);
-[[nodiscard]] std::optional<model::Instant> oldest(Reader& from, std::string_view destination);
+[[nodiscard]] std::map<std::string, OldestQueued, std::less<>> oldest(Reader& from, OldestPlaces& places);
 [[nodiscard]] std::vector<std::optional<model::Instant>> received(Reader& from, std::span<const RowId> rows);
 [[nodiscard]] HeldLong held_before(Reader& from, model::Instant time);
 

@@ -604,6 +604,9 @@ void Writer::insert(std::vector<Submission>& submissions, Transaction& transacti
 }
 
 void Writer::tell_effects() {
+    for (const QueuedItem& item : database_.effects().retried) {
+        oldest_places_.put_back(item.row);
+    }
     tell(database_.effects(), listener_, object_listener_);
 }
 

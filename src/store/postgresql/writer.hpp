@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/commands.hpp"
+#include "common/oldest_places.hpp"
 #include "database.hpp"
 #include "lihandover/store/intake.hpp"
 #include "lihandover/store/kept_copies.hpp"
@@ -83,6 +84,8 @@ class Writer {
     /// False while something it asked of the database hangs for longer than the commit timeout.
     [[nodiscard]] bool turns() const;
     [[nodiscard]] Statistics statistics() const;
+    /// For any thread.
+    [[nodiscard]] OldestPlaces& oldest_places() { return oldest_places_; }
 
   private:
     using Steady = std::chrono::steady_clock;
@@ -182,6 +185,8 @@ class Writer {
     bool stopping_ = false;
     bool ended_ = false;
     std::optional<audit::ChainHead> head_to_name_;
+
+    OldestPlaces oldest_places_;
 
     mutable std::mutex statistics_mutex_;
     Statistics statistics_;

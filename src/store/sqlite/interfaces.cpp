@@ -184,8 +184,8 @@ model::Result<std::vector<Record>> SqliteOperatorView::records(std::int64_t afte
     return readers_.read([&](ReadConnection& from) { return sqlite::records(from, after, limit); });
 }
 
-model::Result<std::optional<model::Instant>> SqliteOperatorView::oldest(std::string_view destination) {
-    return readers_.read([&](ReadConnection& from) { return sqlite::oldest(from, destination); });
+model::Result<std::map<std::string, OldestQueued, std::less<>>> SqliteOperatorView::oldest() {
+    return readers_.read([&](ReadConnection& from) { return sqlite::oldest(from, writer_.oldest_places()); });
 }
 
 model::Result<std::vector<std::optional<model::Instant>>> SqliteOperatorView::received(std::span<const RowId> rows) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -159,7 +160,7 @@ class SqliteOperatorView final : public OperatorView {
                                                              std::size_t limit) override;
     [[nodiscard]] model::Result<std::optional<ItemView>> find(const model::Uuid& object_id) override;
     [[nodiscard]] model::Result<std::vector<Record>> records(std::int64_t after, std::size_t limit) override;
-    [[nodiscard]] model::Result<std::optional<model::Instant>> oldest(std::string_view destination) override;
+    [[nodiscard]] model::Result<std::map<std::string, OldestQueued, std::less<>>> oldest() override;
     [[nodiscard]] model::Result<std::vector<std::optional<model::Instant>>> received(
         std::span<const RowId> rows) override;
     [[nodiscard]] model::Result<HeldLong> held_before(model::Instant time) override;

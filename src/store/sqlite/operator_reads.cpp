@@ -325,39 +325,48 @@ model::Result<std::vector<Record>> records(ReadConnection& from, std::int64_t af
     return records;
 }
 
-/// When an item was first queued: of one that people approved long after its receipt, then.
-model::Instant queued_at(ReadConnection& from, RowId row) {
-    Statement select = from.connection().prepare(
-        "SELECT coalesce((SELECT r.at FROM record r WHERE r.id=i.id), i.received) FROM item i WHERE i.id=?");
-    select.bind(1, row);
-    Rows rows(select);
-    return model::Instant::from_micros(rows.next() ? rows->integer(0) : 0);
-}
+/// The queue, for OldestPlaces. Each of them throws SqlFailure.
+class Queue final : public QueueReads {
+  public:
+    explicit Queue(ReadConnection& from)
+        : is_queued_(from.connection().prepare("SELECT 1 FROM item WHERE id=?")),
+          // Of one that people approved long after its receipt, when it was queued then.
+          queued_at_(from.connection().prepare("SELECT coalesce((SELECT r.at FROM record r WHERE r.id=?1), "
+                                               "(SELECT i.received FROM item i WHERE i.id=?1))")),
+          after_(from.connection().prepare("SELECT id, lane, flags FROM item WHERE id > ? ORDER BY id LIMIT ?")) {}
 
-model::Result<std::optional<model::Instant>> oldest(ReadConnection& from, std::string_view destination) {
-    std::optional<model::Instant> oldest;
-    RowId last = 0;
-    bool more = true;
-    while (more) {
-        more = false;
-        const model::Status status = from.reading([&] {
-            Statement select = from.connection().prepare("SELECT id, lane FROM item WHERE id > ? ORDER BY id LIMIT ?");
-            select.bind(1, last).bind(2, scan_step);
-            for (Rows rows(select); rows.next();) {
-                last = rows->integer(0);
-                more = true;
-                const auto lane = from.setup().catalogue->find_lane(rows->integer(1));
-                if (!lane || lane->destination != destination) {
-                    continue;
-                }
-                oldest = queued_at(from, last);
-                more = false;
-                return;
-            }
-        });
-        if (!status) {
-            return status.error();
+    bool is_queued(RowId row) override {
+        is_queued_.bind(1, row);
+        Rows rows(is_queued_);
+        return rows.next();
+    }
+    std::optional<model::Instant> queued_at(RowId row) override {
+        queued_at_.bind(1, row);
+        Rows rows(queued_at_);
+        return rows.next() && !rows->is_null(0) ? std::optional(model::Instant::from_micros(rows->integer(0)))
+                                                : std::nullopt;
+    }
+    std::vector<QueuedItem> queued_after(RowId row) override {
+        std::vector<QueuedItem> page;
+        after_.bind(1, row).bind(2, scan_step);
+        for (Rows rows(after_); rows.next();) {
+            page.push_back({rows->integer(0), rows->integer(1), (rows->integer(2) & item_flag_emergency) != 0});
         }
+        return page;
+    }
+
+  private:
+    Statement is_queued_, queued_at_, after_;
+};
+
+model::Result<std::map<std::string, OldestQueued, std::less<>>> oldest(ReadConnection& from, OldestPlaces& places) {
+    std::map<std::string, OldestQueued, std::less<>> oldest;
+    const model::Status status = from.reading([&] {
+        Queue queue(from);
+        oldest = places.read(*from.setup().catalogue, queue);
+    });
+    if (!status) {
+        return status.error();
     }
     return oldest;
 }

@@ -2,10 +2,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/oldest_places.hpp"
 #include "item_table.hpp"
 #include "lihandover/model/result.hpp"
 #include "lihandover/store/operator_view.hpp"
@@ -31,7 +35,8 @@ inline constexpr const char* aside_page_of_state =
 [[nodiscard]] model::Result<std::vector<Record>> records(ReadConnection& from, std::int64_t after, std::size_t limit);
 [[nodiscard]] model::Result<std::vector<std::optional<model::Instant>>> received(ReadConnection& from,
                                                                                  std::span<const RowId> rows);
-[[nodiscard]] model::Result<std::optional<model::Instant>> oldest(ReadConnection& from, std::string_view destination);
+[[nodiscard]] model::Result<std::map<std::string, OldestQueued, std::less<>>> oldest(ReadConnection& from,
+                                                                                     OldestPlaces& places);
 [[nodiscard]] model::Result<HeldLong> held_before(ReadConnection& from, model::Instant time);
 /// The queued items with these ids; one that is not queued is left out. Looks at all that wait.
 [[nodiscard]] model::Result<std::vector<Located>> locate(ReadConnection& from,

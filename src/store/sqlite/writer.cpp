@@ -575,6 +575,9 @@ void Writer::sync_released_keys() {
 
 void Writer::tell_effects() {
     sync_released_keys();
+    for (const QueuedItem& item : database_.effects().retried) {
+        oldest_places_.put_back(item.row);
+    }
     tell(database_.effects(), listener_, object_listener_);
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "common/oldest_places.hpp"
 #include "database.hpp"
 #include "lihandover/store/intake.hpp"
 #include "lihandover/store/kept_copies.hpp"
@@ -92,6 +93,8 @@ class Writer {
     /// False while something it asked of the disk hangs for longer than the commit timeout.
     [[nodiscard]] bool turns() const;
     [[nodiscard]] Statistics statistics() const;
+    /// For any thread.
+    [[nodiscard]] OldestPlaces& oldest_places() { return oldest_places_; }
     [[nodiscard]] bool has_remains() const { return database_.has_remains(); }
 
   private:
@@ -200,6 +203,8 @@ class Writer {
     std::chrono::seconds new_retention_{};
     std::function<void(double)> new_observer_;
     bool settings_changed_ = false;
+
+    OldestPlaces oldest_places_;
 
     mutable std::mutex statistics_mutex_;
     Statistics statistics_;

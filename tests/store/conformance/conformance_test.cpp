@@ -6,6 +6,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include <tuple>
 
 #include "fixture.hpp"
 
@@ -381,8 +382,55 @@ TEST_P(Conformance, PagesCoverEveryItemOnce) {
     EXPECT_EQ(of(ItemState::refused), 9U);
     EXPECT_EQ(of(ItemState::set_aside), 8U);
     EXPECT_EQ(of(ItemState::held), 0U);
-    EXPECT_EQ(store_->operator_view().oldest("lea").value()->micros(), clock_.wall().micros());
-    EXPECT_EQ(store_->operator_view().oldest("other").value(), std::nullopt);
+}
+
+TEST_P(Conformance, TheOldestQueuedItemsAreToldByDestinationAndPriority) {
+    using Told = std::vector<std::tuple<std::string, std::int64_t, std::int64_t>>;
+    const std::int64_t start = clock_.wall().micros();
+    // Minutes since the start; -1: none waits.
+    const auto minutes = [&](const std::optional<model::Instant>& since) {
+        return since ? (since->micros() - start) / 60'000'000 : -1;
+    };
+    const auto told = [&] {
+        Told all;
+        for (const auto& [destination, oldest] : store_->operator_view().oldest().value()) {
+            all.emplace_back(destination, minutes(oldest.emergency), minutes(oldest.routine));
+        }
+        return all;
+    };
+    const auto add = [&](bool emergency, LaneId lane) {
+        NewItem one = item("share", lane);
+        one.emergency = emergency;
+        StoredItem made = make(std::move(one));
+        clock_.advance_wall(std::chrono::minutes(1));
+        return made;
+    };
+    EXPECT_THAT(told(), IsEmpty());
+    const StoredItem first = add(false, lane_);
+    EXPECT_EQ(told(), (Told{{"lea", -1, 0}}));
+    const StoredItem second = add(false, lane_);
+    const StoredItem third = add(true, lane_);
+    const StoredItem fourth = add(false, other_lane_);
+    EXPECT_EQ(told(), (Told{{"lea", 2, 0}, {"other", -1, 3}}));
+    ASSERT_EQ(accept(first), Outcome::committed);
+    EXPECT_EQ(told(), (Told{{"lea", 2, 1}, {"other", -1, 3}}));
+    ASSERT_EQ(refuse(second), Outcome::committed);
+    ASSERT_EQ(set_aside(third), Outcome::committed);
+    EXPECT_EQ(told(), (Told{{"other", -1, 3}}));
+    const StoredItem fifth = add(false, lane_);
+    const StoredItem sixth = add(true, other_lane_);
+    EXPECT_EQ(told(), (Told{{"lea", -1, 4}, {"other", 5, 3}}));
+    // They go back to their old places.
+    EXPECT_EQ(retry({second.object_id, third.object_id}).second, 2U);
+    EXPECT_EQ(told(), (Told{{"lea", 2, 1}, {"other", 5, 3}}));
+    EXPECT_EQ(reject({second.object_id, fourth.object_id}).second, 2U);
+    EXPECT_EQ(told(), (Told{{"lea", 2, 4}, {"other", 5, -1}}));
+    reopen();
+    EXPECT_EQ(told(), (Told{{"lea", 2, 4}, {"other", 5, -1}}));
+    for (const StoredItem& one : {third, fifth, sixth}) {
+        ASSERT_EQ(accept(one), Outcome::committed);
+    }
+    EXPECT_THAT(told(), IsEmpty());
 }
 
 TEST_P(Conformance, RecordsComeOldestFirstAndInPages) {

@@ -59,6 +59,16 @@ class Reviewed : public Conformance {
     }
 };
 
+TEST_P(Reviewed, TimeOfReviewIsNoTimeInTheQueue) {
+    const model::Uuid id = hold(Review::required);
+    EXPECT_THAT(store_->operator_view().oldest().value(), IsEmpty());
+    clock_.advance_wall(std::chrono::hours(5));
+    EXPECT_EQ(approve({id}, ann), (std::vector<std::size_t>{1, 0, 0}));
+    const auto approved = clock_.wall();
+    clock_.advance_wall(std::chrono::minutes(5));
+    EXPECT_EQ(store_->operator_view().oldest().value().at("lea").routine->micros(), approved.micros());
+}
+
 TEST_P(Reviewed, AnItemIsPassedByUntilItIsApproved) {
     const model::Uuid id = hold(held_item(Review::required, "reviewed"));
     EXPECT_THAT(rows(), IsEmpty());

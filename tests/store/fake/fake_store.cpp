@@ -1315,16 +1315,21 @@ model::Status FakeStore::record_head(const audit::Hash& chain, const audit::Head
     return {};
 }
 
-model::Result<std::optional<model::Instant>> FakeStore::oldest(std::string_view destination) {
-    return reading([&](const FakeDisk& disk) -> std::optional<model::Instant> {
+model::Result<std::map<std::string, OldestQueued, std::less<>>> FakeStore::oldest() {
+    return reading([&](const FakeDisk& disk) {
+        std::map<std::string, OldestQueued, std::less<>> all;
         for (const auto& [row, item] : disk.items) {
-            if (item.state == ItemState::queued &&
-                disk.lanes[static_cast<std::size_t>(item.item.lane) - 1]->destination == destination) {
+            if (item.state != ItemState::queued) {
+                continue;
+            }
+            OldestQueued& found = all[disk.lanes[static_cast<std::size_t>(item.item.lane) - 1]->destination];
+            std::optional<model::Instant>& first = item.item.emergency ? found.emergency : found.routine;
+            if (!first) {
                 const auto made = std::ranges::find(disk.records, row, &Record::id);
-                return made != disk.records.end() ? made->at : item.item.received_at;
+                first = made != disk.records.end() ? made->at : item.item.received_at;
             }
         }
-        return std::nullopt;
+        return all;
     });
 }
 
