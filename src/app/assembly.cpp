@@ -10,6 +10,7 @@
 #include "lihandover/handover/validator.hpp"
 #include "lihandover/handover/writer.hpp"
 #include "lihandover/http/server.hpp"
+#include "lihandover/store/postgresql.hpp"
 
 namespace lihandover::app {
 
@@ -141,9 +142,14 @@ class Builder {
         }
     }
 
-    /// Said, since it is easily taken for what is in use.
-    void unused_database() {
+    void database() {
         const config::Store& store = assembly_.configuration.store;
+        if (store.postgresql) {
+            if (const model::Status good = store::check_connection(store.postgresql->connection); !good) {
+                add_problem("store.postgresql.connection", good.error().message);
+            }
+        }
+        // Said, since it is easily taken for what is in use.
         if (store.postgresql && store.engine != config::StoreEngine::postgresql) {
             assembly_.warnings.push_back(
                 config::problem_of(loaded_, config_file_, "store.postgresql", "not used: store.engine is sqlite", {}));
@@ -373,7 +379,7 @@ Assembled assemble(const std::string& config_file, model::Instant now, Strictnes
     builder.signing_key();
     builder.master_keys();
     builder.reviewers();
-    builder.unused_database();
+    builder.database();
     builder.schemas();
     config::sort_by_place(result.problems);
     if (result.problems.empty()) {

@@ -23,6 +23,11 @@ struct PostgresqlOptions {
     std::filesystem::path objects_directory;  ///< of sealed objects; empty: Options::directory
 };
 
+/// Whether libpq can read `connection`, and nothing in it is a secret: a password belongs into a file, and what is
+/// meant as one easily ends up as a part of something else (`postgresql://user:pa/ss@host`), which servers' messages
+/// repeat. The error has nothing of it.
+[[nodiscard]] model::Status check_connection(const std::string& connection);
+
 /// As Store::open, with the engine that keeps everything in PostgreSQL but for the lock in Options::directory and the
 /// bytes of binary objects. Options::master_keys are needed. The role needs rights to make tables only where they are
 /// not there, or of an earlier version.

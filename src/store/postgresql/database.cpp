@@ -143,6 +143,9 @@ model::Status Database::open_keyring() {
 
 model::Status Database::take_place() {
     connection_.write("BEGIN");
+    // One after the other, and whoever had the database before has it no longer: one that stood still for so long that
+    // it seemed gone would go on with warrants of its own.
+    connection_.write("LOCK TABLE node IN SHARE ROW EXCLUSIVE MODE");
     const Rows others = connection_.read(
         "SELECT name FROM node WHERE name <> $1 AND seen > clock_timestamp() - interval '30 s' ORDER BY name LIMIT 1",
         Parameters().add_text(name_));
@@ -151,6 +154,8 @@ model::Status Database::take_place() {
                             " uses the database: several daemons at once are not supported yet. One that was killed "
                             "counts for half a minute"};
     }
+    connection_.write("UPDATE node SET session=session+1, session_key='' WHERE name <> $1",
+                      Parameters().add_text(name_));
     const std::string beginning = random_bytes(std::tuple_size_v<audit::Hash>);
     const Rows known = connection_.read("SELECT id FROM node WHERE name=$1 FOR UPDATE", Parameters().add_text(name_));
     if (known.empty()) {
@@ -202,16 +207,11 @@ bool Database::reopen() try {
     const audit::Head head = tables_.audit.committed_head();
     known_.head = {static_cast<std::uint64_t>(taken.integer(0, 2)), hash_of(taken.bytes(0, 3))};
     known_.record = taken.integer(0, 4);
-    if (committed < committed_) {
-        spdlog::critical(
-            "store: the database ends with audit entry {} of this daemon, and entry {} was there: an older state took "
-            "its "
-            "place. What was decided in between is not on record, and what was delivered goes out again",
-            known_.head.number, head.number);
-        tables_.audit.want_restored({tables_.audit.chain(), head});
-        tables_.audit.want_alarm("another state of the store was put in its place: it ends with audit entry " +
-                                 std::to_string(known_.head.number) + ", and entry " + std::to_string(head.number) +
-                                 " was there");
+    if (!is_there && (committed != committed_ || known_.head.number != head.number || known_.head.hash != head.hash)) {
+        // Lanes, warrants, queues: all that is in memory is of the state that is lost.
+        throw PgFailure(Trouble::replaced, "it ends with audit entry " + std::to_string(known_.head.number) +
+                                               " of this daemon, and entry " + std::to_string(head.number) +
+                                               " was there");
     }
     const Rows keys = connection_.read(
         "SELECT (SELECT value FROM meta WHERE name='store'), (SELECT value FROM meta WHERE name='encryption')");
@@ -220,12 +220,6 @@ bool Database::reopen() try {
     }
     load();
     tables_.objects.resolve_doubts(connection_);
-    if (committed != committed_ && !is_there) {
-        // Of another state, nothing is known.
-        connection_.set_patience(patience_with_all_rows);
-        take_stock();
-        connection_.set_patience(settings_.patience);
-    }
     // Not before all of that worked: else the next attempt would no longer know what to look for.
     committed_ = committed;
     in_doubt_ = false;

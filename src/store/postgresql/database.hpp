@@ -84,7 +84,7 @@ class Database {
     /// Whether a commit failed in a way that leaves it open whether it is there.
     [[nodiscard]] bool in_doubt() const { return in_doubt_; }
     /// Connects anew, and finds out. True: the commit in doubt is there, and effects() are its own. Throws while that
-    /// cannot be known; of Trouble::fenced it never will be.
+    /// cannot be known; where the failure is_final(), it never will be.
     [[nodiscard]] bool reopen();
     [[nodiscard]] bool connected() const { return static_cast<bool>(connection_); }
     /// Says that this daemon is gone, so that nobody waits for it.

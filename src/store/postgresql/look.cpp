@@ -1,4 +1,8 @@
+#include <libpq-fe.h>
+
 #include <chrono>
+#include <memory>
+#include <string_view>
 #include <utility>
 
 #include "columns.hpp"
@@ -52,9 +56,33 @@ model::Result<std::set<std::string>> look(Connection& connection, std::vector<Ma
 
 }  // namespace
 
+model::Status check_connection(const std::string& connection) {
+    const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> words(
+        PQconninfoParse(connection.c_str(), nullptr), PQconninfoFree);
+    if (!words) {
+        return model::Error{"not as libpq has it: words like host=db1,db2 dbname=lihandover, or a URL"};
+    }
+    for (const PQconninfoOption* word = words.get(); word->keyword != nullptr; ++word) {
+        const std::string_view name = word->keyword;
+        const std::string_view value = word->val != nullptr ? word->val : "";
+        if (name.find("password") != std::string_view::npos && !value.empty()) {
+            return model::Error{"has a password; put it into a file that passfile= names"};
+        }
+        const bool bad_port = name == "port" && value.find_first_not_of("0123456789,") != std::string_view::npos;
+        const bool bad_host = name.starts_with("host") && value.find_first_of("@ \t") != std::string_view::npos;
+        if (bad_port || bad_host) {
+            return model::Error{"a " + std::string(name) + " that cannot be one"};
+        }
+    }
+    return {};
+}
+
 model::Result<std::set<std::string>> look_at_store(const PostgresqlOptions& options, std::vector<MasterKey> keys) {
     if (keys.empty()) {
         return needs_master_keys();
+    }
+    if (auto good = check_connection(options.connection); !good) {
+        return good.error();
     }
     try {
         Connection connection = connect(options);

@@ -132,8 +132,11 @@ class PostgresqlStore final : public Store {
         }
     }
 
-    /// Removes object files that no row has, as a crash leaves them.
+    /// Removes object files that no row has, as a crash leaves them. Not where this may be another database than the
+    /// one that the files belong to: an empty one, one whose entries are not those that were there.
     void sweep() {
+        const AuditTable& table = database_.tables().audit;
+        const bool theirs = table.alarm().empty() && table.committed_head().number > 0;
         const auto named = ObjectTable::files_named(database_.connection());
         std::uint64_t bytes = 0;
         for (const auto& [name, size] : named) {
@@ -141,7 +144,7 @@ class PostgresqlStore final : public Store {
         }
         // What rows name counts also where the files cannot be looked at.
         files_->take_stock(bytes);
-        const auto found = files_->sweep([&named](const model::Uuid& name) { return named.contains(name); });
+        const auto found = files_->sweep([&](const model::Uuid& name) { return !theirs || named.contains(name); });
         if (!found) {
             // What has no row lies there until the next start.
             spdlog::error("store: {}", found.error().message);
@@ -187,6 +190,9 @@ model::Result<std::unique_ptr<Store>> open_postgresql(const Options& options, co
                                                       const model::Clock& clock) {
     if (!prepare_hashing()) {
         return model::Error{"the system gives no random numbers"};
+    }
+    if (auto good = check_connection(postgresql.connection); !good) {
+        return model::prefixed("store.postgresql.connection: ", good.error());
     }
     auto directory = StateDirectory::open(options.directory);
     if (!directory) {

@@ -26,6 +26,7 @@ enum class Trouble : std::uint8_t {
     unreplicated,  ///< commits would not wait for a standby, and have to
     refused,       ///< the role may not do that, or is not let in
     fenced,        ///< another process has taken this node's place
+    replaced,      ///< another state than the one that was there: what is in memory is not of it
     damaged,       ///< what is stored does not say what it should
     failing,       ///< anything else
 };
@@ -40,6 +41,8 @@ class PgFailure : public std::exception {
 
     [[nodiscard]] Trouble trouble() const { return trouble_; }
     /// Whether the connection may go on being used.
+    /// Whether this process can do nothing any more: another start can.
+    [[nodiscard]] bool is_final() const { return trouble_ == Trouble::fenced || trouble_ == Trouble::replaced; }
     [[nodiscard]] bool leaves_connection() const {
         return trouble_ == Trouble::conflict || trouble_ == Trouble::full || trouble_ == Trouble::refused;
     }

@@ -521,7 +521,7 @@ bool Writer::resolve() {
             return is_there;
         } catch (const PgFailure& failure) {
             complain(failure);
-            if (failure.trouble() == Trouble::fenced || Steady::now() + first_pause >= until) {
+            if (failure.is_final() || Steady::now() + first_pause >= until) {
                 return false;
             }
         }
@@ -665,7 +665,10 @@ void Writer::run_call(Command<Tables, Transaction>& call) {
 
 void Writer::break_down(const PgFailure& failure) {
     complain(failure);
-    fenced_ = fenced_ || failure.trouble() == Trouble::fenced;
+    fenced_ = fenced_ || failure.is_final();
+    if (failure.trouble() == Trouble::replaced) {
+        name_audit_head();  // so that the next start knows what was there
+    }
     if (broken_) {
         return;
     }
@@ -877,8 +880,16 @@ void Writer::complain(const PgFailure& failure) {
             break;
         case Trouble::fenced:
             spdlog::critical(
-                "store: another process runs as this node, and has taken its place in the database: nothing more is "
-                "written or sent from here. Give each daemon a store.postgresql.node of its own, and restart");
+                "store: another process has taken its place in the database, which one daemon at a time may use: "
+                "nothing "
+                "more is written or sent from here. Stop the other one, and restart");
+            break;
+        case Trouble::replaced:
+            spdlog::critical(
+                "store: another state of the database took the place of the one that was there: {}. What was decided "
+                "in between is not on record, and what was delivered goes out again. Nothing more is taken or sent "
+                "from here: restart the daemon, which reads all of it anew, and says that it was replaced",
+                failure.what());
             break;
         case Trouble::damaged:
             spdlog::critical(

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <initializer_list>
 #include <memory>
 #include <sstream>
@@ -396,10 +397,11 @@ TEST_F(Postgresql, AnotherStateOfTheDatabaseIsAnAlarmUntilItIsAccepted) {
     EXPECT_THAT(said(), HasSubstr("is missing"));
 }
 
-TEST_F(Postgresql, AnOlderStateThatTakesOverIsAnAlarmWhileItRuns) {
+TEST_F(Postgresql, WhereAnOlderStateTakesOverOnlyAnotherStartGoesOn) {
     open();
     ASSERT_EQ(submit(item("first")), Outcome::committed);
     Cluster::instance()->execute(schema_, "CREATE TABLE before AS SELECT * FROM node");
+    ASSERT_TRUE(store_->warrant_register().lane("lea", "LIID-2"));
     ASSERT_EQ(submit(item("second")), Outcome::committed);
     ASSERT_EQ(submit(item("third")), Outcome::committed);
     proxy_->close(true);
@@ -410,17 +412,69 @@ TEST_F(Postgresql, AnOlderStateThatTakesOverIsAnAlarmWhileItRuns) {
         "UPDATE node n SET committed=b.committed, number=b.number, hash=b.hash, record=b.record FROM before b; "
         "DELETE FROM record WHERE id > (SELECT record FROM before); "
         "DELETE FROM item WHERE id > (SELECT record FROM before)");
+    const std::int64_t session = number("SELECT session FROM node");
     proxy_->close(false);
-    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
-    EXPECT_THAT(store_->operator_view().statistics().restored, HasSubstr("entry 1, and entry 3 was there"));
-    EXPECT_EQ(count().queued, 1U) << "counted as it is now";
-    EXPECT_EQ(submit(item("fourth")), Outcome::committed);
-    EXPECT_THAT(queued(), SizeIs(2));
-    const auto records = store_->operator_view().records(0, 100).value();
-    EXPECT_EQ(std::ranges::count(records, RecordKind::store_restored, &Record::kind), 1);
+    ASSERT_TRUE(eventually([&] { return number("SELECT session FROM node") > session; })) << "it has looked";
+    EXPECT_EQ(submit(item("fourth")), Outcome::failed) << "lanes and queues in memory are of what is lost";
+    EXPECT_FALSE(store_->item_intake().accepting());
     store_->stop();
     open();
-    EXPECT_THAT(store_->operator_view().statistics().restored, HasSubstr("entry 3 was there"));
+    EXPECT_THAT(store_->operator_view().statistics().restored, HasSubstr("entry 3"));
+    EXPECT_EQ(count().queued, 1U);
+    EXPECT_EQ(submit(item("fifth")), Outcome::committed);
+    EXPECT_THAT(queued(), SizeIs(2));
+}
+
+TEST_F(Postgresql, WhoStoodStillIsOutOnceAnotherHasTheDatabase) {
+    open();
+    ASSERT_EQ(submit(item("first")), Outcome::committed);
+    // Half a minute later, as for one that was stopped.
+    Cluster::instance()->execute(schema_, "UPDATE node SET seen='epoch'");
+    auto second = open_postgresql(options("other"), database("node-b"), clock_);
+    ASSERT_TRUE(second) << second.error().message;
+    EXPECT_EQ(submit(item("under a warrant of its own")), Outcome::failed);
+    EXPECT_FALSE(store_->item_intake().accepting());
+    (*second)->stop();
+    // Nor by connecting anew.
+    proxy_->close(true);
+    proxy_->close(false);
+    EXPECT_EQ(submit(item("again")), Outcome::failed);
+}
+
+TEST_F(Postgresql, FilesOfAnotherDatabaseStayThere) {
+    open();
+    ASSERT_EQ(submit(item("first")), Outcome::committed);
+    store_->stop();
+    const auto file = directory_.path() / "state" / "objects" / "0b5e7e2e-58cb-4a3f-9b36-0a2d4c6f8e10";
+    std::ofstream(file) << "sealed";
+    const std::string right = std::exchange(schema_, Cluster::instance()->make_schema());
+    open();  // by a mistake in the connection's words
+    EXPECT_TRUE(std::filesystem::exists(file));
+    store_->stop();
+    open();
+    EXPECT_TRUE(std::filesystem::exists(file)) << "as long as nobody said that this is meant";
+    store_->stop();
+    schema_ = right;
+    open();
+    EXPECT_TRUE(std::filesystem::exists(file));
+    ASSERT_TRUE(store_->operator_view().accept_restore("ann", "the words were wrong"));
+    store_->stop();
+    open();
+    EXPECT_FALSE(std::filesystem::exists(file)) << "no row has it";
+}
+
+TEST(ConnectionWords, AreReadableAndHaveNoSecretAndNothingOfThemIsSaid) {
+    EXPECT_TRUE(check_connection("host=db1,db2 port=5432,5433 dbname=lihandover user=lihandover passfile=/etc/p"));
+    EXPECT_TRUE(check_connection("host=/run/postgresql dbname=lihandover"));
+    EXPECT_TRUE(check_connection("postgresql://lihandover@db1:5432/lihandover?sslmode=verify-full"));
+    for (const char* const wrong :
+         {"host=db1 password=Secret99", "host=db1 password=hush Secret99", "postgresql://u:Secret99@db1/lihandover",
+          "postgresql://u:pa/Secret99@db1/lihandover", "postgresql://u:Secret99@x@127.0.0.1/lihandover",
+          "host=db1 sslpassword=Secret99", "Secret99", "postgresql://u:%zzSecret99@db1"}) {
+        const auto good = check_connection(wrong);
+        ASSERT_FALSE(good) << wrong;
+        EXPECT_THAT(good.error().message, testing::Not(HasSubstr("Secret99")));
+    }
 }
 
 TEST_F(Postgresql, WhatWaitsIsSeenWithoutOpeningTheStore) {
