@@ -37,11 +37,12 @@ class Admin::Impl {
     explicit Impl(const Parts& parts)
         : parts_(parts),
           worker_(boost::asio::make_strand(parts.workers)),
+          people_worker_(boost::asio::make_strand(parts.workers)),
           health_endpoint_(
               parts.metrics, worker_, [this] { return readiness(); }, [this] { prepare_scrape(); }),
-          control_api_(parts, worker_, [this] { return readiness(); }),
+          control_api_(parts, people_worker_, [this] { return readiness(); }),
           console_(
-              parts, worker_, [this] { return readiness(); },
+              parts, people_worker_, [this] { return readiness(); },
               [this](const std::string& host) { return console_tls_ && console_tls_->names(host); }),
           console_tls_(parts.console_tls) {
         scraped_ = parts_.metrics.add_scraped([this](metrics::Scrape& scrape) { feed(scrape); });
@@ -227,7 +228,8 @@ class Admin::Impl {
     }
 
     Parts parts_;
-    boost::asio::any_io_executor worker_;
+    boost::asio::any_io_executor worker_;  ///< of /metrics, which waits for nothing that people ask
+    boost::asio::any_io_executor people_worker_;
     std::mutex scrape_mutex_;
     // Under scrape_mutex_:
     bool ready_ = false;

@@ -12,6 +12,7 @@ struct Answer {
     unsigned status = 200;
     std::string body;
     std::string_view content_type = "application/json";
+    bool content = false;  ///< somebody's content is in it, which is wiped once it has been written
 };
 
 /// `sentence` is for the operator.

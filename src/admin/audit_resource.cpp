@@ -15,21 +15,12 @@
 
 namespace lihandover::admin {
 
-namespace {
-
-/// Where the next page begins, as an answer names it: `NUMBER:HASH:ROW:CHECKPOINT:TO`.
-struct Token {
-    store::AuditLog::Place place;
-    std::uint64_t to = 0;
-};
-
-std::string text_of(const Token& token) {
-    return std::to_string(token.place.number) + ":" + base::to_hex(token.place.hash) + ":" +
-           std::to_string(token.place.row) + ":" + std::to_string(token.place.checkpoint) + ":" +
-           std::to_string(token.to);
+std::string text_of(const AuditPlace& at) {
+    return std::to_string(at.place.number) + ":" + base::to_hex(at.place.hash) + ":" + std::to_string(at.place.row) +
+           ":" + std::to_string(at.place.checkpoint) + ":" + std::to_string(at.to);
 }
 
-std::optional<Token> parse_token(std::string_view text) {
+std::optional<AuditPlace> parse_audit_place(std::string_view text) {
     std::array<std::string_view, 5> parts;
     for (std::size_t i = 0; i < parts.size(); ++i) {
         const auto colon = text.find(':');
@@ -49,8 +40,10 @@ std::optional<Token> parse_token(std::string_view text) {
         *checkpoint > largest) {
         return std::nullopt;
     }
-    return Token{{*number, *hash, static_cast<store::RowId>(*row), *checkpoint}, *to};
+    return AuditPlace{{*number, *hash, static_cast<store::RowId>(*row), *checkpoint}, *to};
 }
+
+namespace {
 
 /// Writes what is read as lines.
 class Lines final : public store::AuditLog::Visitor {
@@ -78,7 +71,7 @@ class Lines final : public store::AuditLog::Visitor {
 struct AuditResource::Page {
     std::optional<model::Instant> since, until;
     std::string destination, liid;
-    std::optional<Token> token;
+    std::optional<AuditPlace> token;
 };
 
 boost::asio::awaitable<Answer> AuditResource::list(std::string_view query) const {
@@ -99,7 +92,7 @@ boost::asio::awaitable<Answer> AuditResource::list(std::string_view query) const
         } else if (name == "liid") {
             page.liid = value;
         } else if (name == "from") {
-            page.token = parse_token(value);
+            page.token = parse_audit_place(value);
             if (!page.token) {
                 co_return refuse(400, "from: what an earlier answer gave as next");
             }
@@ -132,7 +125,7 @@ Answer AuditResource::write(Page page, std::string_view version) const {
         if (range->before) {
             audit::write_line(*range->before, result.body);
         }
-        page.token = Token{range->from, range->to.number};
+        page.token = AuditPlace{range->from, range->to.number};
     }
     Lines lines(result.body, page.destination, page.liid);
     const auto read = audit_.read(page.token->place, page.token->to, page_entries, lines);

@@ -3,6 +3,9 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -10,6 +13,14 @@
 #include "lihandover/admin/admin.hpp"
 
 namespace lihandover::admin {
+
+/// Where reading the audit record goes on, as answers and links name it: `NUMBER:HASH:ROW:CHECKPOINT:TO`.
+struct AuditPlace {
+    store::AuditLog::Place place;
+    std::uint64_t to = 0;
+};
+[[nodiscard]] std::string text_of(const AuditPlace& at);
+[[nodiscard]] std::optional<AuditPlace> parse_audit_place(std::string_view text);
 
 /// GET /v1/audit: the chain of audit entries, page by page, as the lines that an export has. On the server's thread;
 /// reads the store on `worker`.

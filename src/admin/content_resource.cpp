@@ -72,6 +72,28 @@ std::vector<model::BinaryObject> objects_of(const store::StoredItem& item, model
     return objects;
 }
 
+model::Status read_part(store::ObjectReader& reader, const ObjectPart& part, ObjectLook& look) {
+    look.size = reader.size();
+    const bool small = look.size <= part.most;
+    // At once, so that no copy stays behind where it grows.
+    look.bytes.reserve(small ? static_cast<std::size_t>(look.size) : part.first);
+    for (const bool rest : {false, true}) {
+        const std::size_t begin = look.bytes.size();
+        if (rest && (!small || begin == look.size || !part.wants_all(look.bytes))) {
+            break;
+        }
+        look.bytes.resize(static_cast<std::size_t>(rest ? look.size : std::min<std::uint64_t>(look.size, part.first)));
+        const auto read = reader.read(begin, std::span(look.bytes).subspan(begin));
+        if (!read) {
+            return read.error();
+        }
+        if (begin + *read != look.bytes.size()) {
+            return model::Error{"the object is shorter than it should be"};
+        }
+    }
+    return {};
+}
+
 model::Status append_document(std::string& out, const model::Share& share, const model::ItemIdentity& identity,
                               const model::Profile& profile, std::span<const model::BinaryObject> objects,
                               model::Instant now) {
@@ -117,6 +139,7 @@ boost::asio::awaitable<Answer> ContentResource::show(http::Exchange& exchange) c
         .text("content", content)
         .close_object();
     answer.body += '\n';
+    answer.content = true;
     wipe(content);
     wipe(look.content);
     co_return answer;
@@ -151,9 +174,9 @@ boost::asio::awaitable<Look> ContentResource::look(model::Uuid id, Form form, st
     co_return prepared;
 }
 
-boost::asio::awaitable<ObjectLook> ContentResource::look_at_object(model::Uuid id, model::Uuid object, std::size_t most,
+boost::asio::awaitable<ObjectLook> ContentResource::look_at_object(model::Uuid id, model::Uuid object, ObjectPart part,
                                                                    std::function<Viewer()> viewer) const {
-    auto look = [this, &id, &object, most, &viewer] { return prepare(id, object, most, viewer); };
+    auto look = [this, &id, &object, &part, &viewer] { return prepare(id, object, part, viewer); };
     ObjectLook prepared = co_await base::run_on(worker_, std::move(look));
     if (prepared.status == 200 && !co_await record(prepared, id, "binary object " + object.to_string())) {
         wipe(prepared.bytes);
@@ -214,7 +237,7 @@ void ContentResource::write(Look& look, store::StoredItem& item, Form form) cons
     }
 }
 
-ObjectLook ContentResource::prepare(const model::Uuid& id, const model::Uuid& object, std::size_t most,
+ObjectLook ContentResource::prepare(const model::Uuid& id, const model::Uuid& object, const ObjectPart& part,
                                     const std::function<Viewer()>& viewer) const {
     ObjectLook look;
     const auto refuse_with = [&look](unsigned status, std::string sentence) {
@@ -246,12 +269,9 @@ ObjectLook ContentResource::prepare(const model::Uuid& id, const model::Uuid& ob
     if (!reader) {
         return refuse_with(500, reader.error().message);
     }
-    look.size = (*reader)->size();
-    look.bytes.resize(static_cast<std::size_t>(std::min<std::uint64_t>(look.size, most)));
-    const auto read = (*reader)->read(0, look.bytes);
-    if (!read || *read != look.bytes.size()) {
+    if (const auto read = read_part(**reader, part, look); !read) {
         wipe(look.bytes);
-        return refuse_with(500, read ? "the object is shorter than it should be" : read.error().message);
+        return refuse_with(500, read.error().message);
     }
     look.row = (*item)->row;
     look.who = std::move(who.who);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -35,7 +36,15 @@ struct Look {
     std::string who;
 };
 
-/// The beginning of a binary object.
+/// How much of a binary object is read.
+struct ObjectPart {
+    std::size_t first = 0;  ///< of its beginning, in any case
+    std::size_t most = 0;   ///< one that is larger is not read any further
+    /// Whether what begins so is wanted as a whole.
+    bool (*wants_all)(std::string_view first) = nullptr;
+};
+
+/// The beginning of a binary object, or all of it.
 struct ObjectLook {
     unsigned status = 200;
     std::string sentence;
@@ -58,16 +67,15 @@ class ContentResource {
     enum class Form : std::uint8_t { fields, document };
     ///   viewer  called on the worker, since it may have to ask the system
     [[nodiscard]] boost::asio::awaitable<Look> look(model::Uuid id, Form form, std::function<Viewer()> viewer) const;
-    /// At most `most` bytes of one of the item's binary objects.
-    [[nodiscard]] boost::asio::awaitable<ObjectLook> look_at_object(model::Uuid id, model::Uuid object,
-                                                                    std::size_t most,
+    /// One of the item's binary objects.
+    [[nodiscard]] boost::asio::awaitable<ObjectLook> look_at_object(model::Uuid id, model::Uuid object, ObjectPart part,
                                                                     std::function<Viewer()> viewer) const;
 
   private:
     // On the worker:
     [[nodiscard]] Look prepare(const model::Uuid& id, Form form, const std::function<Viewer()>& viewer) const;
     void write(Look& look, store::StoredItem& item, Form form) const;
-    [[nodiscard]] ObjectLook prepare(const model::Uuid& id, const model::Uuid& object, std::size_t most,
+    [[nodiscard]] ObjectLook prepare(const model::Uuid& id, const model::Uuid& object, const ObjectPart& part,
                                      const std::function<Viewer()>& viewer) const;
 
     template <typename Prepared>

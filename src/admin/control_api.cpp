@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "wiped_body.hpp"
+
 namespace lihandover::admin {
 
 namespace {
@@ -65,10 +67,15 @@ boost::asio::awaitable<void> ControlApi::handle(http::Exchange& exchange) {
     http::Response response;
     response.status = result.status;
     response.content_type = result.content_type;
-    response.body = std::move(result.body);
     if (result.status == 503) {
         response.fields.emplace_back("Retry-After", "1");
     }
+    if (result.content) {
+        WipedBody body(result.body);
+        (void)co_await exchange.respond(std::move(response), body);
+        co_return;
+    }
+    response.body = std::move(result.body);
     (void)co_await exchange.respond(std::move(response));
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 #include <tuple>
+#include <unordered_map>
 
 #include "lihandover/base/background.hpp"
 
@@ -102,6 +103,66 @@ Decision decision_of(const store::Decided& decided, std::size_t items, Kind kind
     return decision;
 }
 
+/// Adds what was left as it is to how the rest of an order ended.
+Decision with_left(Decision decision, std::vector<Decision::Wrong> left, std::string_view why) {
+    if (left.empty() || !decision.counted) {
+        return decision;
+    }
+    std::string sentence = std::string(why) + "; " + items_text(left.size()) +
+                           (left.size() == 1 ? " was left as it is" : " were left as they are");
+    if (!decision.sentence.empty()) {
+        sentence += ", and " + decision.sentence;
+    }
+    decision.sentence = std::move(sentence);
+    decision.status = 409;
+    decision.wrong = std::move(left);
+    return decision;
+}
+
+/// Whether an entry says what a person decided about an item.
+bool is_decision(audit::Kind kind) {
+    switch (kind) {
+        case audit::Kind::item_approved:
+        case audit::Kind::item_disapproved:
+        case audit::Kind::item_rejected:
+        case audit::Kind::item_retried:
+        case audit::Kind::item_withheld:
+        case audit::Kind::object_rejected:
+        case audit::Kind::object_retried:
+            return true;
+        default:
+            return false;
+    }
+}
+
+/// Hears the audit record, and keeps who decided last about each of some items.
+class Deciders final : public store::AuditLog::Visitor {
+  public:
+    explicit Deciders(std::vector<Decision::Wrong>& wrong) {
+        for (Decision::Wrong& one : wrong) {
+            if (const auto id = model::Uuid::parse(one.id); id && one.who.empty()) {
+                wanted_.emplace(*id, &one);
+            }
+        }
+    }
+
+    [[nodiscard]] bool entry(const audit::Recorded& recorded) override {
+        const audit::Entry& entry = recorded.entry;
+        if (entry.object_id && !entry.who.empty() && is_decision(entry.kind)) {
+            if (const auto found = wanted_.find(*entry.object_id); found != wanted_.end()) {
+                found->second->who = entry.who;
+            }
+        }
+        return true;
+    }
+    void checkpoint(const audit::Checkpoint& /*checkpoint*/) override {}
+
+    [[nodiscard]] bool empty() const { return wanted_.empty(); }
+
+  private:
+    std::unordered_map<model::Uuid, Decision::Wrong*> wanted_;
+};
+
 /// As the control API says it.
 Answer answer_of(const Decision& decision, bool reviewed) {
     Answer result;
@@ -133,10 +194,11 @@ Answer answer_of(const Decision& decision, bool reviewed) {
 
 ItemDecisions::Checked ItemDecisions::check(const Order& order, Kind kind,
                                             const std::function<store::Reviewer()>& reviewer,
-                                            std::optional<store::ItemState> shown) const {
+                                            std::optional<store::ItemState> shown, Rest rest) const {
     Checked checked;
     checked.reviewer = reviewer();
     Decision& decision = checked.decision;
+    model::Instant since = parts_.clock.wall();
     for (const auto& id : order.ids) {
         const auto found = parts_.items.find(id);
         if (!found) {
@@ -149,21 +211,45 @@ ItemDecisions::Checked ItemDecisions::check(const Order& order, Kind kind,
             continue;
         }
         if (!allows(kind, (*found)->state) || (*found)->state != shown.value_or((*found)->state)) {
-            decision.wrong.push_back({id.to_string(), store::name_of((*found)->state)});
+            decision.wrong.push_back({id.to_string(), store::name_of((*found)->state), (*found)->who});
+            since = std::min(since, (*found)->received_at);
             if (decision.status == 200) {
                 decision.status = 409;
             }
+            continue;
         }
+        checked.open.push_back(id);
         if (!(*found)->object_of) {
             ++checked.destinations[(*found)->destination];
         }
     }
-    if (!decision.wrong.empty()) {
-        decision.sentence = (shown ? "what was decided about is no longer " + std::string(store::name_of(*shown))
-                                   : std::string(rule_of(kind))) +
-                            "; nothing was changed";
+    if (decision.wrong.empty()) {
+        return checked;
+    }
+    checked.why_left = shown ? "what was decided about is no longer " + std::string(store::name_of(*shown))
+                             : std::string(rule_of(kind));
+    if (rest == Rest::is_decided) {
+        tell_who(decision.wrong, since);
+    }
+    if (rest == Rest::is_decided && !checked.open.empty()) {
+        checked.left = std::move(decision.wrong);
+        decision = {};
+    } else {
+        decision.sentence = checked.why_left + "; nothing was changed";
     }
     return checked;
+}
+
+/// From the audit record, as far as one look at it goes.
+void ItemDecisions::tell_who(std::vector<Decision::Wrong>& wrong, model::Instant since) const {
+    constexpr std::size_t most = 100'000;
+    Deciders deciders(wrong);
+    if (deciders.empty()) {
+        return;
+    }
+    if (const auto range = parts_.audit.range(since, std::nullopt)) {
+        (void)parts_.audit.read(range->from, range->to.number, most, deciders);
+    }
 }
 
 /// Counts what an operator ended, by destination; for a reject that found some items gone.
@@ -191,15 +277,23 @@ boost::asio::awaitable<Answer> ItemDecisions::decide(http::Exchange& exchange, K
 
 boost::asio::awaitable<Decision> ItemDecisions::decide(Order order, Kind kind,
                                                        std::function<store::Reviewer()> reviewer,
-                                                       std::optional<store::ItemState> shown) const {
+                                                       std::optional<store::ItemState> shown, Rest rest) const {
     if (const std::string_view fault = fault_of(order, kind); !fault.empty()) {
         co_return Decision{.status = 400, .sentence = std::string(fault)};
     }
-    auto look = [this, &order, kind, &reviewer, shown] { return check(order, kind, reviewer, shown); };
+    auto look = [this, &order, kind, &reviewer, shown, rest] { return check(order, kind, reviewer, shown, rest); };
     auto checked = co_await base::run_on(worker_, std::move(look));
     if (checked.decision.status != 200) {
         co_return std::move(checked.decision);
     }
+    order.ids = std::move(checked.open);
+    auto left = std::move(checked.left);
+    const std::string why_left = std::move(checked.why_left);
+    Decision decision = co_await carry_out(std::move(order), kind, std::move(checked));
+    co_return with_left(std::move(decision), std::move(left), why_left);
+}
+
+boost::asio::awaitable<Decision> ItemDecisions::carry_out(Order order, Kind kind, Checked checked) const {
     if (kind != Kind::retry) {
         co_return co_await review(std::move(order), kind, std::move(checked));
     }

@@ -25,22 +25,25 @@ struct Decision {
     struct Wrong {
         std::string id;
         std::string_view state;  ///< `unknown` if there is none
+        std::string who = {};    // NOLINT(readability-redundant-member-init): who decided about it last, where known
     };
 
     unsigned status = 200;  ///< 400, 404 if an item is unknown, 409 if one is in another state, 500, 503
     // Initialisers, because GCC warns if a designated initialiser leaves one out.
     std::string sentence = {};      // NOLINT(readability-redundant-member-init): what is wrong; empty with 200
-    std::vector<Wrong> wrong = {};  // NOLINT(readability-redundant-member-init): because of which nothing was changed
+    std::vector<Wrong> wrong = {};  // NOLINT(readability-redundant-member-init): these were left as they are
     bool counted = false;           ///< `decided` is known
     store::Decided decided = {};    // NOLINT(readability-redundant-member-init)
 };
 
-/// An operator decides about items: retry, reject, approve. A decision about ids is all or nothing as far as can be
-/// known in advance. Where two people have to agree, the store knows who has said what. On the server's thread; looks
-/// up the items on `worker`.
+/// An operator decides about items: retry, reject, approve. Where two people have to agree, the store knows who has
+/// said what. On the server's thread; looks up the items on `worker`.
 class ItemDecisions {
   public:
     enum class Kind : std::uint8_t { retry, reject, approve };
+    /// Where some of the items can no longer be decided about: nothing is changed, as far as that can be known in
+    /// advance, or the others are decided about, and the decision says who was there first.
+    enum class Rest : std::uint8_t { stays, is_decided };
 
     ItemDecisions(const Parts& parts, boost::asio::any_io_executor worker)
         : parts_(parts), worker_(std::move(worker)) {}
@@ -51,13 +54,17 @@ class ItemDecisions {
     ///   shown     as what the items were seen: one that is something else by now is left as it is
     [[nodiscard]] boost::asio::awaitable<Decision> decide(Order order, Kind kind,
                                                           std::function<store::Reviewer()> reviewer,
-                                                          std::optional<store::ItemState> shown = std::nullopt) const;
+                                                          std::optional<store::ItemState> shown = std::nullopt,
+                                                          Rest rest = Rest::stays) const;
 
   private:
     /// What is known of the items before anything is changed.
     struct Checked {
         store::Reviewer reviewer;
-        Decision decision;                                ///< not 200: nothing is to be changed
+        Decision decision;                  ///< not 200: nothing is to be changed
+        std::vector<model::Uuid> open;      ///< what can be decided about
+        std::vector<Decision::Wrong> left;  ///< what cannot
+        std::string why_left;
         std::map<std::string, std::size_t> destinations;  ///< how many items of each
     };
 
@@ -65,9 +72,12 @@ class ItemDecisions {
     [[nodiscard]] boost::asio::awaitable<Decision> review(Order order, Kind kind, Checked checked) const;
     [[nodiscard]] boost::asio::awaitable<Decision> retry_all(Order order, std::string who) const;
 
+    [[nodiscard]] boost::asio::awaitable<Decision> carry_out(Order order, Kind kind, Checked checked) const;
+
     // On the worker:
     [[nodiscard]] Checked check(const Order& order, Kind kind, const std::function<store::Reviewer()>& reviewer,
-                                std::optional<store::ItemState> shown) const;
+                                std::optional<store::ItemState> shown, Rest rest) const;
+    void tell_who(std::vector<Decision::Wrong>& wrong, model::Instant since) const;
     void count_rejected(const std::vector<model::Uuid>& ids) const;
 
     Parts parts_;

@@ -20,8 +20,10 @@ model::Result<ItemList> list_items(store::OperatorView& store, const ItemsWanted
     if (wanted.emergency == false && !after.routine) {
         after = {true, 0};  // behind the emergencies
     }
+    const auto end = std::chrono::steady_clock::now() + wanted.patience;
     bool more = true;
-    while (more && list.items.size() < wanted.limit && list.looked_at < max_scan) {
+    bool in_time = true;
+    while (more && in_time && list.items.size() < wanted.limit && list.looked_at < max_scan) {
         const auto asked = wanted.all() ? wanted.limit - list.items.size() : max_page;
         auto items = store.items(wanted.state, after, asked);
         if (!items) {
@@ -43,6 +45,7 @@ model::Result<ItemList> list_items(store::OperatorView& store, const ItemsWanted
                 list.items.push_back(std::move(item));
             }
         }
+        in_time = std::chrono::steady_clock::now() < end;
     }
     if (more) {
         list.next = after;

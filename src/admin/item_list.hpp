@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -21,6 +22,8 @@ struct ItemsWanted {
     std::optional<model::Instant> since, until;  ///< of their receipt
     store::ListPlace after;
     std::size_t limit = 100;
+    /// How long to look for it; what was found by then is a page, however short. At least one step is made.
+    std::chrono::milliseconds patience{1000};
 
     /// Whether every item is meant, whatever it says of itself.
     [[nodiscard]] bool all() const { return destination.empty() && liid.empty() && !emergency && !since && !until; }

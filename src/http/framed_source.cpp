@@ -1,6 +1,7 @@
 #include "framed_source.hpp"
 
 #include <charconv>
+#include <cstring>
 
 namespace lihandover::http {
 namespace {
@@ -13,6 +14,10 @@ constexpr std::size_t block = std::size_t{64} * 1024;
 
 FramedSource::FramedSource(BodySource& source, std::optional<std::uint64_t> length, bool chunked)
     : source_(source), length_(length), chunked_(chunked), buffer_(block) {}
+
+FramedSource::~FramedSource() {
+    explicit_bzero(buffer_.data(), buffer_.size());
+}
 
 asio::awaitable<bool> FramedSource::next() {
     count_ = 0;

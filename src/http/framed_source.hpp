@@ -18,6 +18,10 @@ namespace lihandover::http {
 class FramedSource {
   public:
     FramedSource(BodySource& source, std::optional<std::uint64_t> length, bool chunked);
+    FramedSource(const FramedSource&) = delete;
+    FramedSource& operator=(const FramedSource&) = delete;
+    /// Overwrites the block, which may be somebody's content.
+    ~FramedSource();
 
     /// Reads and frames the next block. False: the source failed, or has another length than it declared, and the
     /// message must stay unfinished.

@@ -68,9 +68,18 @@ class FakeExchange final : public http::Exchange {
         answer = std::move(response);
         co_return true;
     }
-    [[nodiscard]] boost::asio::awaitable<bool> respond(http::Response response, http::BodySource& /*s*/) override {
+    [[nodiscard]] boost::asio::awaitable<bool> respond(http::Response response, http::BodySource& source) override {
         answer = std::move(response);
-        co_return true;
+        wiped = true;
+        std::array<char, 1000> some{};
+        for (;;) {
+            const auto count = co_await source.read(some);
+            if (!count || *count == 0) {
+                break;
+            }
+            answer.body.append(some.data(), *count);
+        }
+        co_return answer.body.size() == source.size();
     }
     void abort() override {}
 
@@ -89,6 +98,7 @@ class FakeExchange final : public http::Exchange {
     std::function<void()> while_reading;
     http::Peer who;
     http::Response answer;
+    bool wiped = false;  ///< it comes out of a body that wipes itself
 
   private:
     std::string method_;
@@ -421,7 +431,8 @@ TEST_F(ConsoleTest, TwoCertificatesAreTwoPeopleAndOneSubjectIsOne) {
     EXPECT_EQ(state_of(one), ItemState::held);
     EXPECT_EQ(post(bea, "/decide", fields).answer.status, 200U);
     EXPECT_EQ(state_of(one), ItemState::queued);
-    EXPECT_EQ(store_.decided()[0].who, ann);
+    EXPECT_EQ(store_.decided()[0].who, std::string(ann) + " sha256:" + std::string(ann))
+        << "the record tells her certificates apart";
     EXPECT_EQ(store_.decided()[0].identity, "certificate:" + std::string(ann));
 }
 
@@ -468,6 +479,36 @@ TEST_F(ConsoleTest, WhatAPageShowedAsHeldIsNotRejectedOnceItIsQueued) {
     EXPECT_EQ(state_of(any_), ItemState::queued);
 }
 
+TEST_F(ConsoleTest, WhatOthersDecidedMeanwhileHoldsUpNothing) {
+    const auto taken = store_.hold(Review::required);
+    const auto gone = store_.hold(Review::required);
+    const auto open = store_.hold(Review::required);
+    ASSERT_EQ(post(bea, "/decide", "action=approve&id=" + taken.to_string()).answer.status, 200U);
+    ASSERT_EQ(post(ann, "/decide", "action=reject&state=held&reason=no&id=" + gone.to_string()).answer.status, 200U);
+    const auto some =
+        post(ann, "/decide",
+             "action=approve&id=" + taken.to_string() + "&id=" + open.to_string() + "&id=" + gone.to_string());
+    EXPECT_EQ(some.answer.status, 409U);
+    EXPECT_EQ(state_of(open), ItemState::queued);
+    EXPECT_EQ(state_of(gone), ItemState::rejected);
+    const std::string& body = some.answer.body;
+    EXPECT_THAT(body, HasSubstr("Done in part"));
+    EXPECT_THAT(body, HasSubstr("only held items can be approved; 2 items were left as they are"));
+    EXPECT_THAT(body, HasSubstr("1 item approved."));
+    EXPECT_THAT(body, HasSubstr(taken.to_string() + "</code> is queued, decided by <bdi>" + std::string(bea)));
+    EXPECT_THAT(body, HasSubstr(gone.to_string() + "</code> is rejected, decided by <bdi>" + std::string(ann)));
+    const auto late = store_.hold(Review::required);
+    const auto rejected =
+        post(bea, "/decide", "action=reject&state=held&reason=no&id=" + late.to_string() + "&id=" + open.to_string());
+    EXPECT_EQ(state_of(late), ItemState::rejected);
+    EXPECT_EQ(state_of(open), ItemState::queued) << "it was shown as held";
+    EXPECT_THAT(rejected.answer.body, HasSubstr("no longer held; 1 item was left as it is"));
+    const auto none = post(ann, "/decide", "action=approve&id=" + open.to_string() + "&id=" + gone.to_string());
+    EXPECT_EQ(none.answer.status, 409U);
+    EXPECT_THAT(none.answer.body, HasSubstr("nothing was changed"));
+    EXPECT_THAT(none.answer.body, HasSubstr("Not done"));
+}
+
 TEST_F(ConsoleTest, ContentIsSeenOnRecordOnly) {
     const auto id = store_.hold(Review::required, false, "<img src=x onerror=alert(1)>\u202Egnp\n</pre>");
     const std::string target = "/items/" + id.to_string();
@@ -478,8 +519,10 @@ TEST_F(ConsoleTest, ContentIsSeenOnRecordOnly) {
     EXPECT_THAT(seen.answer.body,
                 HasSubstr("&lt;img src=x onerror=alert(1)&gt;<span class=\"mark\">U+202E</span>gnp\n&lt;/pre&gt;"));
     EXPECT_THAT(seen.answer.body, Not(HasSubstr("<img")));
+    EXPECT_TRUE(seen.wiped);
+    EXPECT_FALSE(get(ann, target).wiped);
     ASSERT_THAT(store_.decided(), SizeIs(1));
-    EXPECT_EQ(store_.decided()[0].who, ann);
+    EXPECT_EQ(store_.decided()[0].who, std::string(ann) + " sha256:" + std::string(ann));
     EXPECT_THAT(post(bea, target + "/content", "form=document").answer.body, HasSubstr("&lt;HI1Message"));
     EXPECT_THAT(store_.decided(), SizeIs(2));
     store_.fail_decisions();
@@ -547,9 +590,74 @@ TEST_F(ConsoleTest, ShowsWhatHappenedToAnItem) {
     post(ann, "/items/" + any_.to_string() + "/content", "form=fields");
     const std::string body = get(ann, "/items/" + any_.to_string()).answer.body;
     EXPECT_THAT(body, HasSubstr("content_shown"));
-    EXPECT_THAT(body, HasSubstr("<bdi>" + std::string(ann) + "</bdi>"));
+    EXPECT_THAT(body, HasSubstr("<bdi>" + std::string(ann) + " sha256:" + std::string(ann) + "</bdi>"));
     EXPECT_EQ(get(ann, "/items/" + model::Uuid::random().to_string()).answer.status, 404U);
     EXPECT_EQ(get(ann, "/items/nonsense").answer.status, 404U);
+}
+
+TEST_F(ConsoleTest, ALongHistoryGoesOn) {
+    const std::string target = "/items/" + any_.to_string();
+    const auto entries_of = [](const std::string& body) {
+        std::size_t count = 0;
+        for (auto at = body.find(">content_shown<"); at != std::string::npos;
+             at = body.find(">content_shown<", at + 1)) {
+            ++count;
+        }
+        return count;
+    };
+    for (int i = 0; i < 1005; ++i) {
+        std::promise<void> done;
+        store_.items().shown(store_.items().find(any_).value()->row, any_, "ann", "the fields",
+                             [&done](store::Outcome, std::size_t) { done.set_value(); });
+        done.get_future().get();
+    }
+    const std::string first = get(ann, target).answer.body;
+    const auto link = first.find("href=\"" + target + "?after=");
+    ASSERT_NE(link, std::string::npos);
+    const auto at = link + 6;
+    const std::string rest = get(ann, first.substr(at, first.find('"', at) - at)).answer.body;
+    EXPECT_EQ(entries_of(first) + entries_of(rest), 1005U);
+    EXPECT_GT(entries_of(rest), 0U);
+    EXPECT_THAT(rest, HasSubstr("To the first entries"));
+    EXPECT_THAT(rest, Not(HasSubstr("Look further")));
+    for (const char* const bad : {"?after=1", "?after=1:2:3:4:5", "?before=1", "?after"}) {
+        EXPECT_EQ(get(ann, target + bad).answer.status, 400U) << bad;
+    }
+}
+
+TEST_F(ConsoleTest, ARevocationShowsWhatItEnds) {
+    control_.add_warrant("lea-one", "LIID-1");
+    const std::string page = get(otto, "/warrants/revoke?destination=lea-one&liid=LIID-1").answer.body;
+    for (const char* const part :
+         {"2023-11-14T22:13:20", "2027-01-15T08:00:00", "53 days left", "routine", "metadata, content", "W-17"}) {
+        EXPECT_THAT(page, HasSubstr(part));
+    }
+    EXPECT_THAT(page, Not(HasSubstr("secret-target")));
+    EXPECT_THAT(get(otto, "/warrants/revoke?destination=lea-one&liid=LIID-2").answer.body,
+                HasSubstr("No such warrant is in force."));
+}
+
+TEST_F(ConsoleTest, OnlyAnImageIsReadAsAWhole) {
+    const auto id = store_.hold(Review::required);
+    const auto object = store_.items().content(id).value()->objects->at(0).described.id;
+    const ContentResource content(parts(), workers_.get_executor());
+    const auto look = [&](const ObjectPart& part) {
+        return boost::asio::co_spawn(pages_io_,
+                                     content.look_at_object(id, object, part,
+                                                            [] {
+                                                                return Viewer{{}, "ann"};
+                                                            }),
+                                     boost::asio::use_future)
+            .get();
+    };
+    const auto yes = [](std::string_view first) { return first == "by"; };
+    const auto no = [](std::string_view /*first*/) { return false; };
+    const std::string all("bytes\0", 6);  // as the store of these tests has it
+    EXPECT_EQ(look({2, 6, yes}).bytes, all);
+    EXPECT_EQ(look({2, 6, no}).bytes, "by");
+    EXPECT_EQ(look({2, 5, yes}).bytes, "by");
+    EXPECT_EQ(look({9, 9, yes}).bytes, all);
+    EXPECT_EQ(look({2, 5, yes}).size, 6U);
 }
 
 TEST_F(ConsoleTest, ShowsDestinationsAlarmsAndWarrants) {
@@ -568,7 +676,7 @@ TEST_F(ConsoleTest, ShowsDestinationsAlarmsAndWarrants) {
     EXPECT_EQ(post(otto, "/warrants/revoke", revoke).answer.status, 400U) << "what becomes of what is queued";
     post(otto, "/warrants/revoke", revoke + "&queued=hold");
     ASSERT_THAT(control_.revocations_asked, SizeIs(1));
-    EXPECT_EQ(control_.revocations_asked[0].who, otto);
+    EXPECT_EQ(control_.revocations_asked[0].who, std::string(otto) + " sha256:" + std::string(otto));
     EXPECT_EQ(control_.revocations_asked[0].reason, "the court said so");
     EXPECT_TRUE(control_.revocations_asked[0].hold_queued);
     EXPECT_EQ(post(otto, "/destinations/pause", "destination=lea-nine").answer.status, 404U);

@@ -48,6 +48,47 @@ class HealthEndpointTest : public AdminTest {
     }
 };
 
+/// An audit record that is not read before it is let go.
+class SlowRecord final : public store::AuditLog {
+  public:
+    explicit SlowRecord(store::AuditLog& real) : real_(real) {}
+    void configure(Settings settings) override { real_.configure(std::move(settings)); }
+    [[nodiscard]] audit::Head head() const override { return real_.head(); }
+    [[nodiscard]] model::Result<Range> range(std::optional<model::Instant> since,
+                                             std::optional<model::Instant> until) override {
+        return real_.range(since, until);
+    }
+    [[nodiscard]] model::Result<Read> read(const Place& from, std::uint64_t to, std::size_t limit,
+                                           Visitor& visitor) override {
+        begun.set_value();
+        let_go.get_future().wait();
+        return real_.read(from, to, limit, visitor);
+    }
+    [[nodiscard]] model::Status record_head(const audit::Hash& chain, const audit::Head& head,
+                                            const std::string& who) override {
+        return real_.record_head(chain, head, who);
+    }
+
+    std::promise<void> begun;
+    std::promise<void> let_go;
+
+  private:
+    store::AuditLog& real_;
+};
+
+TEST_F(HealthEndpointTest, MetricsDoNotWaitForWhatPeopleAsk) {
+    SlowRecord slow(store_.audit());
+    start({control_, store_.items(), slow, store_.sealing(), store_.profiles(), store_.intake(), metrics_, clock_,
+           workers_.get_executor(), store_.objects()});
+    auto person = std::async(std::launch::async, [this] { return get("/v1/audit").status; });
+    slow.begun.get_future().wait();
+    auto scrape = std::async(std::launch::async, [this] { return ask("/metrics").status; });
+    EXPECT_EQ(scrape.wait_for(std::chrono::seconds(60)), std::future_status::ready);
+    slow.let_go.set_value();
+    EXPECT_EQ(scrape.get(), 200U);
+    EXPECT_EQ(person.get(), 200U);
+}
+
 TEST_F(HealthEndpointTest, IsHealthyAsLongAsItAnswers) {
     control_.now = Stage::starting;
     start();

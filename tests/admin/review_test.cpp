@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "content_text.hpp"
+#include "item_list.hpp"
 #include "lihandover/http/server.hpp"
 #include "support.hpp"
 
@@ -145,6 +146,27 @@ TEST_F(ReviewTest, ListsEmergenciesFirstThroughPages) {
     EXPECT_EQ(rest.text("/items/0/id"), expected[2]);
     EXPECT_EQ(get("/v1/items?after=e").status, 400U);
     EXPECT_EQ(get("/v1/items?after=x1").status, 400U);
+}
+
+TEST_F(ReviewTest, AListEndsInTimeAndGoesOn) {
+    for (int i = 0; i < 2500; ++i) {
+        store_.add(ItemState::set_aside, "lea-one", i == 2400 ? "LIID-9" : "LIID-1");
+    }
+    ItemsWanted wanted;
+    wanted.state = ItemState::set_aside;
+    wanted.liid = "LIID-9";
+    wanted.patience = std::chrono::milliseconds(0);
+    std::size_t pages = 0;
+    std::size_t found = 0;
+    for (bool more = true; more; ++pages) {
+        const auto list = list_items(store_.items(), wanted);
+        ASSERT_TRUE(list);
+        found += list->items.size();
+        more = list->next.has_value();
+        wanted.after = list->next.value_or(store::ListPlace{});
+    }
+    EXPECT_EQ(pages, 3U);
+    EXPECT_EQ(found, 1U);
 }
 
 TEST_F(ReviewTest, AListIsNotTakenForEndedBehindWhatWasDecidedMeanwhile) {

@@ -128,11 +128,12 @@ class AdminTest : public testing::Test {
   protected:
     ~AdminTest() override { stop(); }
 
-    void start() {
+    void start() { start(parts()); }
+    void start(const Parts& with) {
         config::Admin options;
         options.listen.port = 0;
         options.control_socket = socket_;
-        auto admin = Admin::listen(io_.get_executor(), options, parts());
+        auto admin = Admin::listen(io_.get_executor(), options, with);
         ASSERT_TRUE(admin) << admin.error().message;
         admin_ = std::move(*admin);
         admin_->start();

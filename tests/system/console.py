@@ -1,5 +1,6 @@
 """People at the reviewers' page: their certificates, and a client that reads pages as a browser does, without one."""
 
+import hashlib
 import html.parser
 import http.client
 import os
@@ -78,6 +79,13 @@ class Person:
             if not os.path.exists(path + ".pem"):
                 path = Certificates.path(name)
             self.context.load_cert_chain(path + ".pem", path + ".key")
+            with open(path + ".pem", encoding="ascii") as file:
+                digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(file.read())).hexdigest()
+            self.recorded = f"{subject(name)} sha256:{digest}"
+
+    def who(self):
+        """What the record says of him: his name, and by which of his certificates he came."""
+        return self.recorded
 
     def request(self, method, path, body=None, **fields):
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, timeout=PATIENCE)

@@ -42,7 +42,7 @@ struct Parts {
     metrics::Metrics& metrics;
     const model::Clock& clock;
     /// A thread pool's: runs what blocks (reading the store, the user names of peers, writing out long answers), one
-    /// task at a time.
+    /// task at a time of what people ask, and beside it one of /metrics.
     boost::asio::any_io_executor workers;
     const store::ObjectLookup& objects;  ///< opens the binary objects that reviewers look at
     /// Of the reviewers' page; null where the configuration has none.

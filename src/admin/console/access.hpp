@@ -20,8 +20,10 @@ struct Person {
     bool review = false;
     bool operate = false;
 
-    /// What tells two people apart, and what the records say. Two certificates of one subject are one person.
-    [[nodiscard]] store::Reviewer reviewer() const { return {"certificate:" + subject, subject}; }
+    /// For the records: whoever reads them later can tell by which of several certificates of one subject it was.
+    [[nodiscard]] std::string who() const { return subject + " sha256:" + certificate_sha256; }
+    /// What tells two people apart: two certificates of one subject are one person.
+    [[nodiscard]] store::Reviewer reviewer() const { return {"certificate:" + subject, who()}; }
 };
 
 /// Who a connection's peer is; nullopt: nobody that is listed, or with a certificate that has ended by now, which a

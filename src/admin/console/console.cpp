@@ -9,6 +9,7 @@
 #include "lihandover/base/background.hpp"
 #include "lihandover/base/utf8.hpp"
 #include "query.hpp"
+#include "wiped_body.hpp"
 #include "words.hpp"
 
 namespace lihandover::admin {
@@ -36,6 +37,10 @@ std::optional<std::vector<std::string>> steps_of(std::string_view path) {
     }
     return steps;
 }
+
+/// Of a binary object: nobody waits for 16 MiB of what is no image.
+constexpr ObjectPart as_much_as_is_shown = {max_hex, max_image,
+                                            [](std::string_view first) { return !image_type_of(first).empty(); }};
 
 /// A text that goes into a decision or a record.
 bool is_good(std::string_view text, std::size_t most) {
@@ -148,8 +153,14 @@ Console::Console(const Parts& parts, const boost::asio::any_io_executor& worker,
 
 boost::asio::awaitable<void> Console::handle(http::Exchange& exchange) {
     Page page = co_await answer(exchange);
+    if (!page.content) {
+        http::Response response = response_of(std::move(page));
+        (void)co_await exchange.respond(std::move(response));
+        co_return;
+    }
+    WipedBody body(page.body);
     http::Response response = response_of(std::move(page));
-    (void)co_await exchange.respond(std::move(response));
+    (void)co_await exchange.respond(std::move(response), body);
 }
 
 boost::asio::awaitable<Page> Console::answer(http::Exchange& exchange) const {
@@ -297,7 +308,20 @@ boost::asio::awaitable<Page> Console::items(Call& call) const {
 
 boost::asio::awaitable<Page> Console::item(Call& call) const {
     const auto id = model::Uuid::parse(call.steps[1]);
-    auto read = [this, &call, &id] {
+    const auto pairs = parse_query(call.exchange.query());
+    std::optional<AuditPlace> from;
+    for (const auto& [name, value] : pairs ? *pairs : Query{}) {
+        from = name == "after" ? parse_audit_place(value) : std::nullopt;
+        if (!from) {
+            break;
+        }
+    }
+    if (!pairs || (!from && !pairs->empty())) {
+        co_return message_page(call.view(), 400, "Item",
+                               "The address has something in it that this page does not know.", Link("/items"),
+                               "To the items");
+    }
+    auto read = [this, &call, &id, &from] {
         const auto found = id ? parts_.items.find(*id) : std::optional<store::ItemView>();
         if (!found) {
             return message_page(call.view(), 500, "Item", found.error().message, Link("/items"), "To the items");
@@ -305,25 +329,30 @@ boost::asio::awaitable<Page> Console::item(Call& call) const {
         if (!*found) {
             return message_page(call.view(), 404, "Item", "There is no such item.", Link("/items"), "To the items");
         }
-        return item_page(call.view(), **found, history_of(**found));
+        return item_page(call.view(), **found, history_of(**found, from));
     };
     co_return co_await base::run_on(worker_, std::move(read));
 }
 
-History Console::history_of(const store::ItemView& item) const {
+History Console::history_of(const store::ItemView& item, const std::optional<AuditPlace>& from) const {
     History history;
-    const auto range = parts_.audit.range(item.received_at, std::nullopt);
-    if (!range) {
+    history.goes_on = from.has_value();
+    AuditPlace begin;
+    if (from) {
+        begin = *from;
+    } else if (const auto range = parts_.audit.range(item.received_at, std::nullopt)) {
+        begin = {range->from, range->to.number};
+    } else {
         history.problem = range.error().message;
         return history;
     }
     ItemEntries entries(item.object_id, history);
-    const auto read = parts_.audit.read(range->from, range->to.number, history_scan, entries);
+    const auto read = parts_.audit.read(begin.place, begin.to, history_scan, entries);
     if (!read) {
         history.problem = read.error().message;
-        return history;
+    } else if (!read->ended) {
+        history.next = text_of({read->place, begin.to});
     }
-    history.cut = !read->ended;
     return history;
 }
 
@@ -334,7 +363,7 @@ boost::asio::awaitable<Page> Console::content(Call& call) const {
         co_return message_page(call.view(), 400, "Content", "There is no such item, or no such form.", Link("/items"),
                                "To the items");
     }
-    auto viewer = [&call] { return Viewer{{}, call.person.reviewer().who}; };
+    auto viewer = [&call] { return Viewer{{}, call.person.who()}; };
     Look look = co_await content_.look(
         *id, form == "document" ? ContentResource::Form::document : ContentResource::Form::fields, std::move(viewer));
     if (look.status != 200) {
@@ -358,8 +387,8 @@ boost::asio::awaitable<Page> Console::object(Call& call) const {
         co_return message_page(call.view(), 404, "Binary object", "There is no such object.", Link("/items"),
                                "To the items");
     }
-    auto viewer = [&call] { return Viewer{{}, call.person.reviewer().who}; };
-    ObjectLook look = co_await content_.look_at_object(*id, *object, max_image, std::move(viewer));
+    auto viewer = [&call] { return Viewer{{}, call.person.who()}; };
+    ObjectLook look = co_await content_.look_at_object(*id, *object, as_much_as_is_shown, std::move(viewer));
     if (look.status != 200) {
         co_return message_page(call.view(), look.status, "Binary object", look.sentence,
                                Link("/items").step(id->to_string()), "Back to the item");
@@ -416,7 +445,8 @@ boost::asio::awaitable<Page> Console::decide(Call& call) const {
                       : retry ? ItemDecisions::Kind::retry
                               : ItemDecisions::Kind::reject;
     auto reviewer = [&call] { return call.person.reviewer(); };
-    const Decision decision = co_await decisions_.decide(std::move(order), kind, std::move(reviewer), shown);
+    const Decision decision =
+        co_await decisions_.decide(std::move(order), kind, std::move(reviewer), shown, ItemDecisions::Rest::is_decided);
     co_return decision_page(call.view(), kind, decision, back);
 }
 
@@ -451,7 +481,15 @@ boost::asio::awaitable<Page> Console::ask_to_revoke(Call& call) const {
         co_return message_page(call.view(), 404, "Revoke a warrant", "There is no such warrant.", Link("/warrants"),
                                "To the warrants");
     }
-    co_return revoke_page(call.view(), destination, liid);
+    auto write = [&, in_force = parts_.control.warrants()] {
+        const auto named = [&](const warrants::InForce& one) {
+            return one.warrant->destination == destination && one.warrant->liid == liid;
+        };
+        const auto found = in_force ? std::ranges::find_if(*in_force, named) : WarrantList::const_iterator();
+        const bool there = in_force && found != in_force->end();
+        return revoke_page(call.view(), {destination, liid}, there ? &*found : nullptr, parts_.clock.wall());
+    };
+    co_return co_await base::run_on(worker_, std::move(write));
 }
 
 boost::asio::awaitable<Page> Console::revoke(Call& call) const {
@@ -468,7 +506,7 @@ boost::asio::awaitable<Page> Console::revoke(Call& call) const {
         co_return message_page(call.view(), 400, "Not done", "To revoke needs a warrant and a reason on one line.",
                                Link("/warrants"), "To the warrants");
     }
-    RevokeRequest request{std::string(destination), std::string(liid), std::string(reason), call.person.subject,
+    RevokeRequest request{std::string(destination), std::string(liid), std::string(reason), call.person.who(),
                           queued == "hold"};
     const Ordered ordered = co_await orders_.revoke(std::move(request));
     co_return message_page(call.view(), ordered.status, ordered.status == 200 ? "Done" : "Not done",
@@ -481,7 +519,7 @@ boost::asio::awaitable<Page> Console::deliver(Call& call) const {
     std::string destination(call.form.only("destination"));
     const Ordered ordered = co_await orders_.deliver(
         std::move(destination), pause ? DaemonOrders::Delivery::pause : DaemonOrders::Delivery::resume,
-        call.person.subject);
+        call.person.who());
     co_return message_page(call.view(), ordered.status, ordered.status == 200 ? "Done" : "Not done",
                            ordered.status != 200 ? ordered.sentence
                            : pause               ? "The destination is paused."

@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "audit_resource.hpp"
 #include "console/access.hpp"
 #include "console/form.hpp"
 #include "console/page.hpp"
@@ -34,7 +36,7 @@ class Console final : public http::Handler {
 
     boost::asio::awaitable<void> handle(http::Exchange& exchange) override;
 
-    /// Entries of the audit record that are looked through for one item's history.
+    /// Entries of the audit record that are looked through for one page of an item's history.
     static constexpr std::size_t history_scan = 100'000;
 
   private:
@@ -74,7 +76,7 @@ class Console final : public http::Handler {
     [[nodiscard]] boost::asio::awaitable<Page> deliver(Call& call) const;
 
     // On the worker:
-    [[nodiscard]] History history_of(const store::ItemView& item) const;
+    [[nodiscard]] History history_of(const store::ItemView& item, const std::optional<AuditPlace>& from) const;
 
     Parts parts_;
     boost::asio::any_io_executor worker_;

@@ -89,6 +89,12 @@ std::string hex_of(std::string_view bytes) {
     return out;
 }
 
+Page end_content(Html& html) {
+    Page page = end_page(html);
+    page.content = true;
+    return page;
+}
+
 }  // namespace
 
 std::string_view image_type_of(std::string_view bytes) {
@@ -121,7 +127,7 @@ Page content_page(const View& view, const Look& look) {
         bounded.lines(look.document);
         html.close().close();
         write_cut(html, bounded);
-        return end_page(html);
+        return end_content(html);
     }
     html.open("section", {{"aria-label", "Fields"}}).element("h2", "Fields").open("dl");
     for (const auto& [name, value] : look.content.fields) {
@@ -150,7 +156,7 @@ Page content_page(const View& view, const Look& look) {
         }
         html.close().close();
     }
-    return end_page(html);
+    return end_content(html);
 }
 
 Page object_page(const View& view, const model::Uuid& item, const model::Uuid& object, ObjectLook look) {
@@ -160,6 +166,7 @@ Page object_page(const View& view, const model::Uuid& item, const model::Uuid& o
         page.body = std::move(look.bytes);
         page.content_type = image;
         page.sandboxed = true;
+        page.content = true;
         return page;
     }
     const std::string id = item.to_string();
@@ -171,7 +178,7 @@ Page object_page(const View& view, const model::Uuid& item, const model::Uuid& o
     html.open("pre", {{"class", "hex"}, {"tabindex", "0"}});
     html.words(hex_of(std::string_view(look.bytes).substr(0, max_hex))).close();
     explicit_bzero(look.bytes.data(), look.bytes.size());
-    return end_page(html);
+    return end_content(html);
 }
 
 }  // namespace lihandover::admin

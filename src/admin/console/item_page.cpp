@@ -130,7 +130,7 @@ void write_entry(Html& html, const Happened& entry) {
     html.close().close();
 }
 
-void write_history(Html& html, const History& history) {
+void write_history(Html& html, const std::string& id, const History& history) {
     html.open("section", {{"aria-label", "History"}}).element("h2", "History");
     if (!history.problem.empty()) {
         html.open("p", {{"class", "wrong"}}).foreign(history.problem).close().close();
@@ -138,7 +138,8 @@ void write_history(Html& html, const History& history) {
     }
     html.open("div",
               {{"class", "wide"}, {"tabindex", "0"}, {"role", "region"}, {"aria-label", "Table of the history"}});
-    html.open("table").element("caption", "Entries of the audit record about it, oldest first");
+    html.open("table").element("caption", history.goes_on ? "Later entries of the audit record about it, oldest first"
+                                                          : "Entries of the audit record about it, oldest first");
     html.open("thead").open("tr");
     for (const std::string_view head : {"When", "What", "Who", "Why"}) {
         html.element("th", head, {{"scope", "col"}});
@@ -148,13 +149,15 @@ void write_history(Html& html, const History& history) {
         write_entry(html, entry);
     }
     html.close().close().close();
-    if (history.cut) {
-        html.element(
-            "p",
-            "There may be more: the record is too long to be looked through here. `lihandoverctl audit export` "
-            "has all of it.");
+    html.open("p");
+    if (history.goes_on) {
+        html.element("a", "To the first entries", {{"href", Link("/items").step(id)}}).words(" ");
     }
-    html.close();
+    if (!history.next.empty()) {
+        html.words("The record is long, and there may be more. ");
+        html.element("a", "Look further", {{"href", Link("/items").step(id).with("after", history.next)}});
+    }
+    html.close().close();
 }
 
 }  // namespace
@@ -165,7 +168,7 @@ Page item_page(const View& view, const store::ItemView& item, const History& his
     write_facts(html, item);
     write_look(html, view, item);
     write_orders(html, view, item);
-    write_history(html, history);
+    write_history(html, id, history);
     return end_page(html);
 }
 
@@ -174,7 +177,8 @@ Page decision_page(const View& view, ItemDecisions::Kind kind, const Decision& d
     const std::string_view done = kind == ItemDecisions::Kind::retry ? "in the queue again"
                                   : rejects                          ? "rejected"
                                                                      : "approved";
-    Html html = begin_page(view, decision.status == 200 ? "Done" : "Not done", "");
+    const bool some = decision.counted && decision.decided.done + decision.decided.first != 0;
+    Html html = begin_page(view, decision.status == 200 ? "Done" : some ? "Done in part" : "Not done", "");
     if (!decision.sentence.empty()) {
         html.open("p", {{"class", "wrong"}, {"role", "status"}}).foreign(decision.sentence).close();
     }
@@ -191,7 +195,11 @@ Page decision_page(const View& view, ItemDecisions::Kind kind, const Decision& d
     if (!decision.wrong.empty()) {
         html.open("ul");
         for (const Decision::Wrong& wrong : decision.wrong) {
-            html.open("li").element("code", wrong.id).words(" is " + std::string(wrong.state)).close();
+            html.open("li").element("code", wrong.id).words(" is " + words_of(wrong.state));
+            if (!wrong.who.empty()) {
+                html.words(", decided by ").foreign(wrong.who);
+            }
+            html.close();
         }
         html.close();
     }

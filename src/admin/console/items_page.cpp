@@ -10,12 +10,6 @@ namespace {
 constexpr std::array<std::string_view, 6> listed_states = {"held",   "set_aside", "refused",
                                                            "queued", "delivered", "rejected"};
 
-std::string words_of(std::string_view name) {
-    std::string words(name);
-    std::ranges::replace(words, '_', ' ');
-    return words;
-}
-
 std::string_view state_of(const ItemsWanted& wanted) {
     return wanted.state ? store::name_of(*wanted.state) : std::string_view("waiting");
 }

@@ -1,5 +1,6 @@
 #include "console/page.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -116,6 +117,12 @@ void write_time(Html& html, const std::optional<model::Instant>& time) {
 
 void write_fact(Html& html, std::string_view name, std::string_view value) {
     html.element("dt", name).open("dd").foreign(value).close();
+}
+
+std::string words_of(std::string_view name) {
+    std::string words(name);
+    std::ranges::replace(words, '_', ' ');
+    return words;
 }
 
 std::string counted(std::uint64_t number, std::string_view what) {

@@ -18,7 +18,8 @@ struct Page {
     std::string_view content_type = "text/html; charset=utf-8";
     /// Shown by itself, with nothing of ours around it: it may do nothing at all.
     bool sandboxed = false;
-    bool close = false;  ///< the connection, after it
+    bool close = false;    ///< the connection, after it
+    bool content = false;  ///< somebody's content is in it, which is wiped once it has been written
 };
 
 /// With the fields that keep browsers from keeping, running, framing and guessing.
@@ -49,6 +50,9 @@ void open_form(Html& html, const View& view, const Link& action, std::string_vie
 void write_time(Html& html, const std::optional<model::Instant>& time);
 /// A row of a list of facts: both of `dl`.
 void write_fact(Html& html, std::string_view name, std::string_view value);
+
+/// `set_aside` as people write it: `set aside`.
+[[nodiscard]] std::string words_of(std::string_view name);
 
 /// `1 item`, `2 items`.
 [[nodiscard]] std::string counted(std::uint64_t number, std::string_view what);

@@ -41,8 +41,9 @@ struct Happened {
 };
 struct History {
     std::vector<Happened> entries;
-    bool cut = false;     ///< there may be more: not all of the record was looked through
-    std::string problem;  ///< why there is none
+    bool goes_on = false;  ///< it does not begin with the item
+    std::string next;      ///< where there may be more: not all of the record was looked through
+    std::string problem;   ///< why there is none
 };
 [[nodiscard]] Page item_page(const View& view, const store::ItemView& item, const History& history);
 
@@ -59,7 +60,10 @@ inline constexpr std::size_t max_hex = 4096;
 
 [[nodiscard]] Page warrants_page(const View& view, const WarrantLists& lists, const std::vector<WarrantRow>& rows,
                                  bool more, model::Instant now);
-[[nodiscard]] Page revoke_page(const View& view, std::string_view destination, std::string_view liid);
+/// Asks whether to revoke a warrant.
+///   in_force  what it says; null where none of that key is in force
+[[nodiscard]] Page revoke_page(const View& view, const WarrantKey& key, const warrants::InForce* in_force,
+                               model::Instant now);
 
 [[nodiscard]] Page decision_page(const View& view, ItemDecisions::Kind kind, const Decision& decision,
                                  const Link& back);

@@ -114,6 +114,27 @@ void write_row(Html& html, const View& view, const WarrantLists& lists, const Wa
     html.close();
 }
 
+/// What somebody should see before he ends it.
+void write_terms(Html& html, const warrants::InForce& in_force, model::Instant now) {
+    const warrants::Warrant& warrant = *in_force.warrant;
+    html.open("dl").element("dt", "From").open("dd");
+    write_time(html, warrant.valid_from);
+    html.close().element("dt", "Until").open("dd");
+    write_time(html, warrant.valid_until);
+    html.close();
+    write_fact(html, "Left", days_of(warrant, now));
+    write_fact(html, "Priority", warrant.priority == warrants::Priority::emergency ? "emergency" : "routine");
+    write_fact(html, "Review", word_of(warrants::review_names, warrant.review));
+    write_fact(html, "Delivers", delivered_by(warrant.deliver));
+    if (!warrant.reference.empty()) {
+        write_fact(html, "Reference", warrant.reference);
+    }
+    if (warrant.test) {
+        write_fact(html, "Test", "a test intercept");
+    }
+    html.close();
+}
+
 }  // namespace
 
 Page warrants_page(const View& view, const WarrantLists& lists, const std::vector<WarrantRow>& rows, bool more,
@@ -145,11 +166,17 @@ Page warrants_page(const View& view, const WarrantLists& lists, const std::vecto
     return end_page(html);
 }
 
-Page revoke_page(const View& view, std::string_view destination, std::string_view liid) {
+Page revoke_page(const View& view, const WarrantKey& key, const warrants::InForce* in_force, model::Instant now) {
+    const auto& [destination, liid] = key;
     Html html = begin_page(view, "Revoke a warrant", "/warrants");
     html.open("p").words("The warrant ").foreign(liid).words(" for ").foreign(destination);
     html.words(" ends at once, and its file can no longer bring it back. This cannot be undone.");
     html.close();
+    if (in_force != nullptr) {
+        write_terms(html, *in_force, now);
+    } else {
+        html.element("p", "No such warrant is in force.", {{"class", "wrong"}, {"role", "status"}});
+    }
     open_form(html, view, Link("/warrants/revoke"));
     html.lone("input", {{"type", "hidden"}, {"name", "destination"}, {"value", destination}});
     html.lone("input", {{"type", "hidden"}, {"name", "liid"}, {"value", liid}});
