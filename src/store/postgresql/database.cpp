@@ -18,6 +18,8 @@ constexpr auto patience_with_all_rows = std::chrono::minutes(10);
 constexpr auto between_lettings_go = std::chrono::minutes(10);
 constexpr std::int64_t let_go_at_once = 1000;
 
+constexpr const char* standby_names = "SELECT current_setting('synchronous_standby_names')";
+
 std::string random_bytes(std::size_t count) {
     std::string bytes(count, '\0');
     model::random_bytes(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size());
@@ -28,6 +30,7 @@ std::string random_bytes(std::size_t count) {
 
 Database::Database(const Setup& setup)
     : settings_(setup.settings),
+      connections_(*setup.connections),
       name_(setup.node),
       session_key_(random_bytes(16)),
       clock_(*setup.clock),
@@ -39,6 +42,7 @@ Database::Database(const Setup& setup)
 void Database::connect() {
     connection_ = Connection();
     connection_ = Connection(settings_);
+    ++connections_;
 }
 
 model::Status Database::open() {
@@ -46,15 +50,18 @@ model::Status Database::open() {
     if (auto good = check_server(connection_, settings_.replicated); !good) {
         return good;
     }
+    connection_.set_patience(patience_with_all_rows);
     if (auto migrated = migrate(connection_); !migrated) {
         return migrated;
     }
+    connection_.set_patience(settings_.patience);
     if (auto opened = open_keyring(); !opened) {
         return opened;
     }
     if (auto taken = take_place(); !taken) {
         return taken;
     }
+    check_replicated();
     connection_.set_patience(patience_with_all_rows);
     tables_.registers.load(connection_, catalogue_);
     ItemTable::nothing_more_at_start(connection_);
@@ -201,6 +208,7 @@ bool Database::reopen() try {
     if (taken.empty()) {
         throw PgFailure(Trouble::fenced);
     }
+    check_replicated();
     session_ = taken.integer(0, 0);
     const std::int64_t committed = taken.integer(0, 1);
     const bool is_there = in_doubt_ && committed == committed_ + 1;
@@ -312,6 +320,13 @@ void Database::check_place() {
     }
 }
 
+/// After a commit. The server lets those that wait for a standby go once it is to have none, and warns of nothing.
+void Database::check_replicated() {
+    if (settings_.replicated && connection_.read(standby_names).bytes(0, 0).empty()) {
+        throw PgFailure(Trouble::unreplicated);
+    }
+}
+
 void Database::commit() {
     tables_.items.flush(connection_);
     tables_.repeats.flush(connection_);
@@ -326,18 +341,9 @@ void Database::commit() {
                           .add(static_cast<std::int64_t>(head.number))
                           .add(text_of(head.hash))
                           .add(tables_.audit.head_record()));
-    Asked commit = connection_.ask("COMMIT");
     static_cast<void>(connection_.take_warned());
     committing_ = true;
-    const Rows answer = connection_.answer(commit);
-    if (answer.command() != "COMMIT") {
-        committing_ = false;
-        throw PgFailure(Trouble::failing, "the database rolled a transaction back");
-    }
-    if (connection_.take_warned()) {
-        connection_ = Connection();
-        throw PgFailure(Trouble::unreachable, "a commit was not waited for");
-    }
+    send_commit();
     committing_ = false;
     ++committed_;
     tables_.audit.committed();
@@ -347,6 +353,33 @@ void Database::commit() {
     tables_.objects.committed();
     keyring_.committed();
     count(effects_);
+}
+
+void Database::send_commit() {
+    Asked commit = connection_.ask("COMMIT");
+    // Together with it, for the time of one; a server looks at new settings before each statement.
+    Asked standbys = settings_.replicated ? connection_.ask(standby_names) : Asked();
+    try {
+        connection_.flush();
+    } catch (const PgFailure&) {
+        if (commit.answered()) {
+            connection_ = Connection();
+        }
+        throw;
+    }
+    if (connection_.answer(commit).command() != "COMMIT") {
+        committing_ = false;
+        throw PgFailure(Trouble::failing, "the database rolled a transaction back");
+    }
+    const bool warned = connection_.take_warned();
+    if (settings_.replicated && connection_.answer(standbys).bytes(0, 0).empty()) {
+        connection_ = Connection();
+        throw PgFailure(Trouble::unreplicated);
+    }
+    if (warned) {
+        connection_ = Connection();
+        throw PgFailure(Trouble::unreachable, "a commit was not waited for");
+    }
 }
 
 void Database::count(const Effects& effects) {

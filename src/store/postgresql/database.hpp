@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -73,6 +74,7 @@ class Database {
         Catalogue* catalogue = nullptr;
         std::shared_ptr<ObjectFiles> files;
         std::chrono::seconds repeat_memory{};
+        std::atomic<std::uint64_t>* connections = nullptr;  ///< counted up with each, once it is there
     };
     explicit Database(const Setup& setup);
 
@@ -118,9 +120,12 @@ class Database {
     void take_stock();
     void count(const Effects& effects);
     void check_place();
+    void check_replicated();
+    void send_commit();
     [[nodiscard]] Transaction transaction();
 
     Connection::Settings settings_;
+    std::atomic<std::uint64_t>& connections_;
     std::string name_;
     std::string session_key_;  ///< random: this process
     const model::Clock& clock_;

@@ -28,9 +28,9 @@ class PostgresqlStore final : public Store {
           objects_directory_(postgresql.objects_directory),
           files_(std::move(files)),
           keyring_(secret_, options.master_keys),
-          readers_({settings_of(postgresql, true), catalogue_, &keyring_, files_, &clock}),
+          readers_({settings_of(postgresql, true), catalogue_, &keyring_, files_, &clock, &connections_}),
           database_({settings_of(postgresql, false), postgresql.node, &clock, &secret_, &keyring_, catalogue_.get(),
-                     files_, options.repeat_memory}),
+                     files_, options.repeat_memory, &connections_}),
           writer_({catalogue_.get(), &database_, files_.get(), [this] { return free_bytes(); }, &give_up_,
                    options.max_bytes, options.record_retention, options.commit_timeout, directory_.audit_head()}),
           clock_(clock) {
@@ -160,6 +160,7 @@ class PostgresqlStore final : public Store {
     std::filesystem::path objects_directory_;
     std::shared_ptr<ObjectFiles> files_;
     std::atomic<bool> give_up_{false};
+    std::atomic<std::uint64_t> connections_{0};  ///< of the writer, so far
     Secret secret_;
     Keyring keyring_;
     std::shared_ptr<Catalogue> catalogue_ = std::make_shared<Catalogue>();

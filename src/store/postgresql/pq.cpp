@@ -83,6 +83,9 @@ Trouble trouble_of(std::string_view state) {
     if (type == "53") {
         return Trouble::full;
     }
+    if (state == "57014") {
+        return Trouble::slow;
+    }
     // A standby, or a server that comes or goes, is one that cannot be written now.
     if (type == "08" || type == "57" || state == "25006") {
         return Trouble::unreachable;
@@ -95,8 +98,8 @@ Trouble trouble_of(std::string_view state) {
 
 /// Messages of these name what they are about and no values. So do those of class 42: a mistake in a statement.
 bool is_free_of_values(Trouble trouble, std::string_view state) {
-    return trouble == Trouble::unreachable || trouble == Trouble::full || trouble == Trouble::refused ||
-           state.starts_with("42");
+    return trouble == Trouble::unreachable || trouble == Trouble::slow || trouble == Trouble::full ||
+           trouble == Trouble::refused || state.starts_with("42");
 }
 
 std::string trimmed(const char* text) {
@@ -251,7 +254,11 @@ std::string_view Rows::bytes(int row, int column) const {
 }
 
 Connection::Connection(const Settings& settings) : patience_(settings.patience), give_up_(settings.give_up) {
+    if (give_up_ != nullptr && *give_up_) {
+        throw PgFailure(Trouble::unreachable);
+    }
     // What stands before the connection's own words is a default, and what stands behind them is not for it to say.
+    // connect_timeout is for each of its hosts, and until the server has let us in.
     const std::array<std::pair<const char*, std::string>, 10> words = {{
         {"connect_timeout", "2"},
         {"keepalives_idle", "5"},
@@ -259,7 +266,7 @@ Connection::Connection(const Settings& settings) : patience_(settings.patience),
         {"keepalives_count", "3"},
         {"tcp_user_timeout", "10000"},
         {"dbname", settings.connection},
-        {"target_session_attrs", settings.read_only ? "any" : "read-write"},
+        {"target_session_attrs", "read-write"},
         {"client_encoding", "UTF8"},
         {"fallback_application_name", "lihandoverd"},
         {nullptr, ""},
@@ -278,15 +285,22 @@ Connection::Connection(const Settings& settings) : patience_(settings.patience),
         throw PgFailure::of(connection_.get());
     }
     PQsetNoticeReceiver(connection_.get(), hear, warned_.get());
-    // The server stops working on what nobody waits for any more. A transaction that its client has left behind holds
-    // locks: not for long.
-    execute(std::string("SET synchronous_commit=") + (settings.replicated ? "on" : "local") +
-            "; SET default_transaction_isolation='read committed'" +
-            (settings.read_only ? "; SET default_transaction_read_only=on" : ""));
-    set_patience(settings.patience);
-    if (PQsetnonblocking(connection_.get(), 1) != 0 || PQenterPipelineMode(connection_.get()) != 1) {
+    if (PQsetnonblocking(connection_.get(), 1) != 0) {
         throw PgFailure::of(connection_.get());
     }
+    greet(settings);
+    if (PQenterPipelineMode(connection_.get()) != 1) {
+        throw PgFailure::of(connection_.get());
+    }
+}
+
+void Connection::greet(const Settings& settings) {
+    // A warning says that nobody waited for a standby, whatever the role wants to hear. The server stops working on
+    // what nobody waits for any more. A transaction that its client has left behind holds locks: not for long.
+    execute(std::string("SET synchronous_commit=") + (settings.replicated ? "on" : "local") +
+            "; SET default_transaction_isolation='read committed'; SET client_min_messages=warning" +
+            (settings.read_only ? "; SET default_transaction_read_only=on" : ""));
+    set_patience(settings.patience);
 }
 
 void Connection::set_patience(std::chrono::milliseconds patience) {
@@ -312,16 +326,30 @@ void Connection::execute(const std::string& sql) {
     if (piped && PQexitPipelineMode(connection_.get()) != 1) {
         lose();
     }
-    const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(connection_.get(), sql.c_str()), PQclear);
-    const auto status = PQresultStatus(result.get());
-    if (piped && PQstatus(connection_.get()) == CONNECTION_OK) {
-        PQenterPipelineMode(connection_.get());
+    if (PQsendQuery(connection_.get(), sql.c_str()) != 1) {
+        lose();
     }
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-        if (PQstatus(connection_.get()) != CONNECTION_OK) {
+    const auto until = std::chrono::steady_clock::now() + patience_;
+    std::optional<PgFailure> first;
+    while (true) {
+        const std::unique_ptr<PGresult, decltype(&PQclear)> result(next_result(until), PQclear);
+        if (!result) {
+            break;
+        }
+        const ExecStatusType status = PQresultStatus(result.get());
+        const bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+        if (!good && status != PGRES_FATAL_ERROR) {
             lose();
         }
-        throw PgFailure::of(result.get());
+        if (!good && !first) {
+            first = PgFailure::of(result.get());
+        }
+    }
+    if (PQstatus(connection_.get()) != CONNECTION_OK || (piped && PQenterPipelineMode(connection_.get()) != 1)) {
+        lose();
+    }
+    if (first) {
+        throw std::move(*first);
     }
 }
 

@@ -22,6 +22,7 @@ namespace lihandover::store::postgresql {
 enum class Trouble : std::uint8_t {
     unreachable,   ///< no server that can be written answers, or it did not answer in time
     conflict,      ///< another transaction was in the way: the same again works
+    slow,          ///< a statement was cancelled: it took too long, or somebody cancelled it
     full,          ///< the database has no room: disk, memory, connections
     unreplicated,  ///< commits would not wait for a standby, and have to
     refused,       ///< the role may not do that, or is not let in
@@ -129,7 +130,7 @@ class Connection {
     struct Settings {
         std::string connection;   ///< as libpq has it
         bool replicated = false;  ///< a commit waits for the synchronous standbys
-        bool read_only = false;
+        bool read_only = false;   ///< of a server that could be written: one that follows it may be behind
         std::chrono::milliseconds patience{10'000};  ///< that an answer is waited for
         const std::atomic<bool>* give_up = nullptr;  ///< waits for nothing any more once it is true
     };
@@ -153,7 +154,7 @@ class Connection {
     /// Waits for all that was asked.
     void flush();
 
-    /// Several statements in one text, at once, without parameters.
+    /// Several statements in one text, at once, without parameters. Waits for them.
     void execute(const std::string& sql);
 
     /// How long an answer is waited for, from now on. Waits for one.
@@ -176,6 +177,7 @@ class Connection {
     struct Finish {
         void operator()(PGconn* connection) const { PQfinish(connection); }
     };
+    void greet(const Settings& settings);
     void wait_for_input(std::chrono::steady_clock::time_point until);
     [[nodiscard]] PGresult* next_result(std::chrono::steady_clock::time_point until);
     void collect(std::chrono::steady_clock::time_point until, std::optional<PgFailure>& first);

@@ -1,9 +1,13 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -25,7 +29,8 @@ struct Reader {
     const model::Clock& clock;
 };
 
-/// Connections that read beside the writer. Thread-safe; a call waits while all are in use.
+/// Connections that read beside the writer, from the server that it writes. Thread-safe; a call waits while all are in
+/// use, as long as for an answer.
 class ReaderPool {
   public:
     struct Setup {
@@ -34,6 +39,8 @@ class ReaderPool {
         const Keyring* keyring = nullptr;
         std::shared_ptr<ObjectFiles> files;
         const model::Clock* clock = nullptr;
+        /// Of the writer, so far. What was made before its last one may lead to a server that is no longer written.
+        const std::atomic<std::uint64_t>* connections = nullptr;
     };
     explicit ReaderPool(Setup setup) : setup_(std::move(setup)) {}
 
@@ -52,14 +59,20 @@ class ReaderPool {
   private:
     static constexpr std::size_t most = 3;
 
-    [[nodiscard]] Connection take();
-    void give_back(Connection connection);
+    struct Kept {
+        Connection connection;
+        std::uint64_t made_at = 0;  ///< the count of the writer's connections before
+    };
+    /// nullopt: all are in use, and stay so. One that is not connected is to be.
+    [[nodiscard]] std::optional<Kept> take();
+    void give_back(Kept kept);
+    void read_with(Kept& kept, const std::function<void(Reader&)>& work);
 
     Setup setup_;
     std::mutex mutex_;
     std::condition_variable free_;
     // Guarded by mutex_.
-    std::vector<Connection> idle_;
+    std::vector<Kept> idle_;
     std::size_t in_use_ = 0;
 };
 

@@ -77,7 +77,7 @@ CREATE TABLE item(
     octets bytea NOT NULL
 );
 ALTER TABLE item ALTER octets SET STORAGE EXTERNAL;
-CREATE UNIQUE INDEX item_id ON item(id) INCLUDE (lane, flags, object_id);
+CREATE UNIQUE INDEX item_id ON item(id) INCLUDE (lane, flags, size, object_id);
 
 CREATE TABLE aside(
     id bigint PRIMARY KEY,
@@ -99,7 +99,7 @@ CREATE TABLE aside(
 );
 ALTER TABLE aside ALTER octets SET STORAGE EXTERNAL;
 CREATE INDEX aside_object ON aside(object_id);
-CREATE INDEX aside_state ON aside(state, (flags & 1), id);
+CREATE INDEX aside_state ON aside(state, (flags & 1), id) INCLUDE (lane, size);
 
 CREATE TABLE held(
     id bigint PRIMARY KEY,

@@ -521,7 +521,9 @@ bool Writer::resolve() {
             return is_there;
         } catch (const PgFailure& failure) {
             complain(failure);
-            if (failure.is_final() || Steady::now() + first_pause >= until) {
+            // Until there are to be standbys again, nobody can say.
+            const bool hopeless = failure.is_final() || failure.trouble() == Trouble::unreplicated;
+            if (hopeless || Steady::now() + first_pause >= until) {
                 return false;
             }
         }
@@ -860,6 +862,13 @@ void Writer::complain(const PgFailure& failure) {
             break;
         case Trouble::conflict:
             spdlog::warn("store: transactions were in each other's way: {}. It is tried again", failure.what());
+            break;
+        case Trouble::slow:
+            spdlog::error(
+                "store: the database took too long for a statement, or somebody cancelled it: {}. New events are "
+                "refused until it is fast enough again: see to what it waits for, locks and its disk. Nothing accepted "
+                "is lost, and it goes on by itself",
+                failure.what());
             break;
         case Trouble::full:
             spdlog::error(

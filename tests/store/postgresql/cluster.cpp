@@ -166,6 +166,16 @@ void Cluster::stop_standby() {
     }
 }
 
+std::string Cluster::ask_standby(const std::string& schema, const std::string& sql) const {
+    const std::string words = Cluster::words(directory_.path() / "standby_sockets", schema, "postgres");
+    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(words.c_str()), PQfinish);
+    const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(connection.get(), sql.c_str()), PQclear);
+    if (PQresultStatus(result.get()) != PGRES_TUPLES_OK || PQntuples(result.get()) == 0) {
+        throw std::runtime_error(PQerrorMessage(connection.get()));
+    }
+    return PQgetvalue(result.get(), 0, 0);
+}
+
 void Cluster::wait_for_standbys(bool wait) const {
     execute("public", std::string("ALTER SYSTEM SET synchronous_standby_names='") + (wait ? "*'" : "'"));
     execute("public", "SELECT pg_reload_conf()");

@@ -39,6 +39,8 @@ class Cluster {
     /// Starts a server that follows this one; where its socket is.
     [[nodiscard]] std::filesystem::path start_standby();
     void stop_standby();
+    /// What the first row of a statement there has first, as text.
+    [[nodiscard]] std::string ask_standby(const std::string& schema, const std::string& sql) const;
     /// Whether commits that ask for it wait for a standby.
     void wait_for_standbys(bool wait) const;
 

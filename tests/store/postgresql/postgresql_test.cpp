@@ -12,6 +12,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <initializer_list>
 #include <memory>
 #include <sstream>
@@ -199,6 +200,87 @@ TEST_F(Postgresql, WhatWasAnsweredIsThereOnceAndInOrderHoweverOftenTheServerCras
     EXPECT_EQ(store_->audit_log().head().number, answered.size());
 }
 
+TEST_F(Postgresql, NoReaderStaysWhereTheWriterWasBefore) {
+    open();
+    ASSERT_EQ(submit(item("before")), Outcome::committed);
+    EXPECT_THAT(queued(), SizeIs(1));
+    const auto microseconds = [](const std::string& time) { return "(extract(epoch FROM " + time + ")*1e6)::bigint"; };
+    const std::int64_t now = number("SELECT " + microseconds("clock_timestamp()"));
+    const auto older = [&] {
+        return number("SELECT count(*) FROM pg_stat_activity WHERE usename='daemon' AND " +
+                      microseconds("backend_start") + " < " + std::to_string(now));
+    };
+    EXPECT_GE(older(), 2) << "the writer, and one that read";
+    proxy_->lose(Proxy::Loss::answer);
+    EXPECT_EQ(submit(item("in doubt")), Outcome::committed);
+    EXPECT_THAT(queued(), SizeIs(2));
+    EXPECT_TRUE(eventually([&] { return older() == 0; }));
+}
+
+TEST_F(Postgresql, AServerThatHangsOnceItHasLetUsInIsNotWaitedForWithoutLimit) {
+    proxy_->hang(true);
+    const auto trouble_of = [](const auto& work) {
+        try {
+            work();
+        } catch (const postgresql::PgFailure& failure) {
+            return failure.trouble();
+        }
+        return postgresql::Trouble::failing;
+    };
+    std::atomic<bool> give_up{false};
+    postgresql::Connection::Settings settings{.connection = Cluster::words(proxy_->directory(), schema_),
+                                              .patience = std::chrono::milliseconds(100),
+                                              .give_up = &give_up};
+    EXPECT_EQ(trouble_of([&] { postgresql::Connection connection(settings); }), postgresql::Trouble::unreachable);
+    settings.patience = std::chrono::hours(1);
+    auto ended = std::async(std::launch::async,
+                            [&] { return trouble_of([&] { postgresql::Connection connection(settings); }); });
+    EXPECT_TRUE(eventually([&] { return proxy_->hanging() == 2; }));
+    give_up = true;
+    EXPECT_EQ(ended.get(), postgresql::Trouble::unreachable);
+}
+
+TEST_F(Postgresql, AStopEndsAlsoWhereTheServerHangs) {
+    Options wanted = options("state");
+    wanted.commit_timeout = std::chrono::seconds(1);
+    open(wanted, database());
+    proxy_->hang(true);
+    proxy_->close(true);
+    EXPECT_EQ(submit(item("while there is none")), Outcome::failed);
+    proxy_->close(false);
+    ASSERT_TRUE(eventually([&] { return proxy_->hanging() > 0; }));
+    store_->stop();
+}
+
+TEST_F(Postgresql, AStatementThatTakesTooLongIsNoDatabaseThatDoesNotAnswer) {
+    postgresql::Connection connection({.connection = Cluster::words(proxy_->directory(), schema_)});
+    connection.execute("SET statement_timeout=10");
+    try {
+        static_cast<void>(connection.read("SELECT pg_sleep(60)"));
+        ADD_FAILURE() << "it ended";
+    } catch (const postgresql::PgFailure& failure) {
+        EXPECT_EQ(failure.trouble(), postgresql::Trouble::slow);
+        EXPECT_THAT(failure.what(), HasSubstr("statement timeout"));
+    }
+}
+
+TEST_F(Postgresql, AStartReadsNoContentToCountWhatWaits) {
+    open();
+    for (int i = 0; i < 20; ++i) {
+        ASSERT_EQ(submit(item(std::string(1000, 'x'))), Outcome::committed);
+    }
+    store_->stop();
+    Cluster::instance()->execute(schema_, "VACUUM ANALYZE item");
+    postgresql::Connection connection({.connection = Cluster::instance()->connection(schema_, "postgres")});
+    connection.execute("SET enable_seqscan=off");
+    const postgresql::Rows plan = connection.read("EXPLAIN SELECT lane, count(*), sum(size) FROM item GROUP BY lane");
+    std::string all;
+    for (int row = 0; row < plan.size(); ++row) {
+        all += plan.bytes(row, 0);
+    }
+    EXPECT_THAT(all, HasSubstr("Index Only Scan using item_id"));
+}
+
 TEST_F(Postgresql, WhoeverTakesANodesPlaceKeepsIt) {
     const auto before = spdlog::default_logger();
     std::ostringstream log;
@@ -267,9 +349,7 @@ class PostgresqlReplicated : public Postgresql {
         ASSERT_TRUE(eventually([&] { return follows(); }));
         Options wanted = options("state");
         wanted.commit_timeout = std::chrono::seconds(1);
-        PostgresqlOptions replicated = database();
-        replicated.replicated = true;
-        open(wanted, replicated);
+        open(wanted, where());
     }
     void TearDown() override {
         if (Cluster::is_installed()) {
@@ -277,6 +357,16 @@ class PostgresqlReplicated : public Postgresql {
             Postgresql::TearDown();
             Cluster::instance()->stop_standby();
         }
+    }
+    [[nodiscard]] PostgresqlOptions where() const {
+        PostgresqlOptions replicated = database();
+        replicated.replicated = true;
+        return replicated;
+    }
+    /// Commits, without those of one connection.
+    [[nodiscard]] std::int64_t waiting_for_standby(std::int64_t but = 0) const {
+        return number("SELECT count(*) FROM pg_stat_activity WHERE wait_event='SyncRep' AND pid <> " +
+                      std::to_string(but));
     }
     [[nodiscard]] bool follows() const {
         return number("SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')") == 1;
@@ -287,8 +377,8 @@ class PostgresqlReplicated : public Postgresql {
 
 TEST_F(PostgresqlReplicated, WhatIsAnsweredIsOnTheStandby) {
     ASSERT_EQ(submit(item("there")), Outcome::committed);
-    postgresql::Connection there({.connection = Cluster::words(standby_, schema_, "postgres"), .read_only = true});
-    EXPECT_TRUE(eventually([&] { return there.read("SELECT count(*) FROM item").integer(0, 0) == 1; }));
+    EXPECT_TRUE(
+        eventually([&] { return Cluster::instance()->ask_standby(schema_, "SELECT count(*) FROM item") == "1"; }));
 }
 
 TEST_F(PostgresqlReplicated, NothingIsTakenOnceCommitsDoNotWaitForIt) {
@@ -318,6 +408,56 @@ TEST_F(PostgresqlReplicated, ACommitThatNoStandbyConfirmsIsNoSuccess) {
     EXPECT_EQ(submit(one), Outcome::committed);
     EXPECT_THAT(queued(), SizeIs(2)) << "once, whether the first attempt is there or not";
     EXPECT_EQ(count().queued, 2U);
+}
+
+TEST_F(PostgresqlReplicated, ACommitThatWaitsNoLongerSinceThereAreToBeNoStandbysIsNoSuccess) {
+    ASSERT_EQ(submit(item("first")), Outcome::committed);
+    Cluster::instance()->stop_standby();
+    const NewItem one = item("on the primary alone");
+    auto answered = std::async(std::launch::async, [&] { return submit(one); });
+    ASSERT_TRUE(eventually([&] { return waiting_for_standby() == 1; }));
+    Cluster::instance()->wait_for_standbys(false);
+    EXPECT_EQ(answered.get(), Outcome::failed);
+    EXPECT_FALSE(store_->item_intake().accepting());
+    EXPECT_THAT(listener_.queued(), SizeIs(1));
+    static_cast<void>(Cluster::instance()->start_standby());
+    Cluster::instance()->wait_for_standbys(true);
+    ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
+    EXPECT_EQ(submit(one), Outcome::committed);
+    EXPECT_THAT(queued(), SizeIs(2));
+    EXPECT_EQ(count().queued, 2U);
+}
+
+TEST_F(PostgresqlReplicated, ACancelledWaitIsHeardOfWhateverTheRoleWantsToHear) {
+    store_->stop();
+    Cluster::instance()->execute("public", "ALTER ROLE daemon SET client_min_messages=error");
+    open(options("state"), where());
+    ASSERT_EQ(submit(item("first")), Outcome::committed);
+    Cluster::instance()->stop_standby();
+    auto answered = std::async(std::launch::async, [&] { return submit(item("on the primary alone")); });
+    ASSERT_TRUE(eventually([&] { return waiting_for_standby() == 1; }));
+    const auto pid = number("SELECT pid::bigint FROM pg_stat_activity WHERE wait_event='SyncRep'");
+    Cluster::instance()->execute("public", "SELECT pg_cancel_backend(" + std::to_string(pid) + ")");
+    // It looks for what became of it on another connection, whose own commit waits, too.
+    EXPECT_TRUE(eventually([&] { return waiting_for_standby(pid) == 1; }));
+    EXPECT_THAT(listener_.queued(), SizeIs(1));
+    static_cast<void>(Cluster::instance()->start_standby());
+    static_cast<void>(answered.get());
+    Cluster::instance()->execute("public", "ALTER ROLE daemon RESET client_min_messages");
+}
+
+TEST_F(PostgresqlReplicated, WhatIsCommittedIsReadAtOnceAlsoWhereAStandbyIsNamedFirst) {
+    store_->stop();
+    PostgresqlOptions both = where();
+    both.connection = Cluster::words(standby_.string() + "," + proxy_->directory().string(), schema_);
+    open(options("state"), both);
+    static_cast<void>(Cluster::instance()->ask_standby(schema_, "SELECT pg_wal_replay_pause()"));
+    ASSERT_TRUE(eventually([&] {
+        return Cluster::instance()->ask_standby(schema_, "SELECT pg_get_wal_replay_pause_state()") == "paused";
+    }));
+    ASSERT_EQ(submit(item("first")), Outcome::committed);
+    EXPECT_THAT(queued(), SizeIs(1));
+    static_cast<void>(Cluster::instance()->ask_standby(schema_, "SELECT pg_wal_replay_resume()"));
 }
 
 /// A warrant that has an item queued, and is to be revoked.

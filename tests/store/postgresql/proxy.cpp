@@ -110,6 +110,9 @@ void Proxy::forward(int client, int server) {
     Messages said;
     Loss losing = Loss::none;
     int answers = 0;  // since then
+    const bool hanging = hang_;
+    bool counted = false;
+    bool let_in = false;
     while (!ending_ && !closed_) {
         std::array<pollfd, 2> waiting{{{client, POLLIN, 0}, {server, POLLIN, 0}}};
         if (poll(waiting.data(), waiting.size(), look_ms) <= 0) {
@@ -119,6 +122,10 @@ void Proxy::forward(int client, int server) {
             const ssize_t size = recv(client, buffer.data(), buffer.size(), 0);
             if (size <= 0) {
                 break;
+            }
+            if (hanging && let_in) {
+                hanging_ += std::exchange(counted, true) ? 0 : 1;
+                continue;
             }
             if (losing == Loss::none) {
                 losing = loss_.exchange(Loss::none);
@@ -137,6 +144,7 @@ void Proxy::forward(int client, int server) {
             }
             const std::string_view bytes(buffer.data(), static_cast<std::size_t>(size));
             const int ends = said.count(bytes, 'Z');
+            let_in = let_in || ends > 0;
             if (losing == Loss::answer && bytes.find(committed) != std::string_view::npos) {
                 break;
             }

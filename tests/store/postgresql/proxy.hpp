@@ -35,6 +35,10 @@ class Proxy {
     void lose(Loss loss) { loss_ = loss; }
     /// No connection is let through while true, and those that are there end.
     void close(bool closed) { closed_ = closed; }
+    /// A connection that is made while true is let in, and then hears nothing more.
+    void hang(bool hanging) { hang_ = hanging; }
+    /// How many of those have said something since.
+    [[nodiscard]] int hanging() const { return hanging_; }
 
   private:
     void accept();
@@ -44,6 +48,8 @@ class Proxy {
     std::filesystem::path server_;
     std::atomic<Loss> loss_{Loss::none};
     std::atomic<bool> closed_{false};
+    std::atomic<bool> hang_{false};
+    std::atomic<int> hanging_{0};
     std::atomic<bool> ending_{false};
     int listener_ = -1;
     std::thread accepting_;
