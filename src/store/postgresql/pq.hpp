@@ -41,9 +41,9 @@ class PgFailure : public std::exception {
     [[nodiscard]] static PgFailure of(PGconn* connection);
 
     [[nodiscard]] Trouble trouble() const { return trouble_; }
-    /// Whether the connection may go on being used.
     /// Whether this process can do nothing any more: another start can.
     [[nodiscard]] bool is_final() const { return trouble_ == Trouble::fenced || trouble_ == Trouble::replaced; }
+    /// Whether the connection may go on being used.
     [[nodiscard]] bool leaves_connection() const {
         return trouble_ == Trouble::conflict || trouble_ == Trouble::full || trouble_ == Trouble::refused;
     }
