@@ -55,8 +55,9 @@ struct Parts {
     std::unique_ptr<intake::CurrentSnapshot> snapshot;
     CurrentInForce in_force;
 
-    /// For what blocks. One thread more than the long tasks (a reload, a validation) that may run at a time.
-    boost::asio::thread_pool workers{3};
+    /// For what blocks. One thread more than the long tasks (a reload, a validation, something that people ask, the end
+    /// of what a revocation holds) that may run at a time: neither /metrics nor X2/X3 waits for those.
+    boost::asio::thread_pool workers{5};
     /// For delivery and the object server, which share a thread.
     boost::asio::io_context delivery_io{1};
     /// For intake and admin: the main thread.

@@ -122,14 +122,16 @@ class Commands {
                                            DoneCount done) {
         return std::make_unique<RetryAll>(std::move(destination), code, std::move(who), std::move(done));
     }
+    ///   found  what is known of where they wait, for an engine that wants it
+    template <typename... Found>
     [[nodiscard]] static Pointer reject(std::vector<model::Uuid> ids, Reviewer reviewer, std::string why,
-                                        DoneDecided done) {
+                                        DoneDecided done, Found... found) {
         const std::size_t all = ids.size();
         return reviewed(
             std::move(ids), all,
-            [reviewer = std::move(reviewer), why = std::move(why)](Tables& tables, Transaction& in,
-                                                                   const model::Uuid& id) {
-                const Verdict item = tables.items.reject(in, id, reviewer, why);
+            [reviewer = std::move(reviewer), why = std::move(why), ... found = std::move(found)](
+                Tables& tables, Transaction& in, const model::Uuid& id) {
+                const Verdict item = tables.items.reject(in, id, found..., reviewer, why);
                 if (item != Verdict::none) {
                     return item;
                 }
@@ -158,7 +160,8 @@ class Commands {
 
     /// Rows that a retry in bulk looks at in one transaction.
     static constexpr std::size_t retry_step = 1000;
-    /// What one transaction approves, and about how much content it writes anew for that.
+    /// What one transaction approves, and about how much content it writes anew for that: on a full disk there is not
+    /// room for more.
     static constexpr std::size_t approve_step = 256;
     static constexpr std::uint64_t rewritten_most = std::uint64_t{1} << 20;
 

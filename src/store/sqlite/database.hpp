@@ -29,7 +29,7 @@
 
 namespace lihandover::store::sqlite {
 
-/// All tables, for the commands of the writer. What concerns several of them is a command (commands.hpp).
+/// All tables, for the commands of the writer. What concerns several of them is a command (common/commands.hpp).
 struct Tables {
     AuditTable audit;
     RegisterTable registers;

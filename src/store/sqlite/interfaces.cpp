@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "audit_reads.hpp"
-#include "commands.hpp"
 #include "kept_table.hpp"
 #include "lihandover/audit/verification.hpp"
 #include "operator_reads.hpp"
@@ -61,7 +60,7 @@ model::Result<std::vector<std::shared_ptr<const SourceFile>>> SqliteObjectIntake
 
 void SqliteObjectIntake::prepared(const model::Uuid& file, std::shared_ptr<const SealedObject> copy,
                                   model::ObjectLoss loss, Done done) {
-    writer_.keep(object_prepared(file, std::move(copy), loss, std::move(done)));
+    writer_.keep(Decisions::object_prepared(file, std::move(copy), loss, std::move(done)));
 }
 
 // -- KeptCopies
@@ -114,15 +113,15 @@ void SqliteOutbox::accepted(std::vector<Acceptance> items, Done done) {
 }
 
 void SqliteOutbox::refused(RowId row, Refusal refusal, Done done) {
-    writer_.decide(refuse_item(row, std::move(refusal), std::move(done)));
+    writer_.decide(Decisions::refuse_item(row, std::move(refusal), std::move(done)));
 }
 
 void SqliteOutbox::set_aside(RowId row, Refusal refusal, Done done) {
-    writer_.decide(set_item_aside(row, std::move(refusal), std::move(done)));
+    writer_.decide(Decisions::set_item_aside(row, std::move(refusal), std::move(done)));
 }
 
 void SqliteOutbox::stamp(RowId item, model::Instant expiry, Done done) {
-    writer_.decide(stamp_item(item, expiry, std::move(done)));
+    writer_.decide(Decisions::stamp_item(item, expiry, std::move(done)));
 }
 
 // -- UploadOutbox
@@ -144,15 +143,15 @@ model::Status SqliteUploadOutbox::for_each_set_aside(const std::function<void(co
 }
 
 void SqliteUploadOutbox::pushed(const model::Uuid& object, Done done) {
-    writer_.keep(object_pushed(object, std::move(done)));
+    writer_.keep(Decisions::object_pushed(object, std::move(done)));
 }
 
 void SqliteUploadOutbox::refused(const model::Uuid& object, Refusal refusal, Done done) {
-    writer_.decide(refuse_object(object, std::move(refusal), std::move(done)));
+    writer_.decide(Decisions::refuse_object(object, std::move(refusal), std::move(done)));
 }
 
 void SqliteUploadOutbox::set_aside(const model::Uuid& object, Refusal refusal, Done done) {
-    writer_.decide(set_object_aside(object, std::move(refusal), std::move(done)));
+    writer_.decide(Decisions::set_object_aside(object, std::move(refusal), std::move(done)));
 }
 
 // -- ObjectDownloads
@@ -166,7 +165,7 @@ model::Result<std::unique_ptr<ObjectReader>> SqliteObjectDownloads::open(const S
 }
 
 void SqliteObjectDownloads::fetched(Fetch fetch, Done done) {
-    writer_.keep(object_fetched(std::move(fetch), std::move(done)), true);
+    writer_.keep(Decisions::object_fetched(std::move(fetch), std::move(done)), true);
 }
 
 // -- OperatorView
@@ -202,20 +201,20 @@ model::Result<std::optional<StoredItem>> SqliteOperatorView::content(const model
 
 void SqliteOperatorView::shown(RowId row, const model::Uuid& object_id, std::string who, std::string what,
                                DoneCount done) {
-    writer_.decide(sqlite::content_shown(row, object_id, std::move(who), std::move(what), std::move(done)));
+    writer_.decide(Decisions::content_shown(row, object_id, std::move(who), std::move(what), std::move(done)));
 }
 
 void SqliteOperatorView::approve(std::vector<model::Uuid> object_ids, Reviewer reviewer, DoneDecided done) {
-    writer_.decide(sqlite::approve(std::move(object_ids), std::move(reviewer), std::move(done)));
+    writer_.decide(Decisions::approve(std::move(object_ids), std::move(reviewer), std::move(done)));
 }
 
 void SqliteOperatorView::retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) {
-    writer_.decide(sqlite::retry(std::move(object_ids), std::move(who), std::move(done)));
+    writer_.decide(Decisions::retry(std::move(object_ids), std::move(who), std::move(done)));
 }
 
 void SqliteOperatorView::retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
                                    DoneCount done) {
-    writer_.decide(sqlite::retry_all(std::move(destination), code, std::move(who), std::move(done)));
+    writer_.decide(Decisions::retry_all(std::move(destination), code, std::move(who), std::move(done)));
 }
 
 void SqliteOperatorView::reject(std::vector<model::Uuid> object_ids, Reviewer reviewer, std::string why,
@@ -224,7 +223,7 @@ void SqliteOperatorView::reject(std::vector<model::Uuid> object_ids, Reviewer re
                             why = std::move(why), done = std::move(done)] {
         auto located = readers_.read([&](ReadConnection& from) { return locate(from, object_ids); });
         if (located) {
-            writer_.decide(sqlite::reject(object_ids, std::move(*located), reviewer, why, done));
+            writer_.decide(Decisions::reject(object_ids, reviewer, why, done, std::move(*located)));
         } else if (done) {
             done(Outcome::failed, {});
         }
@@ -232,11 +231,11 @@ void SqliteOperatorView::reject(std::vector<model::Uuid> object_ids, Reviewer re
 }
 
 void SqliteOperatorView::pause(std::string destination, std::string who, Done done) {
-    writer_.decide(sqlite::pause(std::move(destination), std::move(who), std::move(done)));
+    writer_.decide(Decisions::pause(std::move(destination), std::move(who), std::move(done)));
 }
 
 void SqliteOperatorView::resume(std::string destination, std::string who, Done done) {
-    writer_.decide(sqlite::resume(std::move(destination), std::move(who), std::move(done)));
+    writer_.decide(Decisions::resume(std::move(destination), std::move(who), std::move(done)));
 }
 
 model::Status SqliteOperatorView::clock_accepted(const std::string& who, const std::string& why) {
@@ -274,7 +273,7 @@ void SqliteSealing::rekey(std::string who, Done done) {
         done(Outcome::failed);
         return;
     }
-    writer_.decide(sqlite::change(
+    writer_.decide(Decisions::change(
         [who = std::move(who)](Tables& tables, Transaction& in) { tables.resealing.begin(in, who); }, std::move(done)));
 }
 

@@ -662,7 +662,7 @@ void ItemTable::end_rejected(Transaction& transaction, const Waiting& waiting, s
     }
 }
 
-std::vector<ItemTable::Aside> ItemTable::aside_after(RowId after, std::size_t limit) {
+std::vector<ItemTable::Aside> ItemTable::aside_after(Connection& /*connection*/, RowId after, std::size_t limit) {
     std::vector<Aside> found;
     statements_.aside_after.bind(1, after).bind(2, static_cast<std::int64_t>(limit));
     for (Rows rows(statements_.aside_after); rows.next();) {

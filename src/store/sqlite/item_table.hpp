@@ -115,7 +115,7 @@ class ItemTable {
         LaneId lane = 0;
         std::int64_t code = 0;
     };
-    [[nodiscard]] std::vector<Aside> aside_after(RowId after, std::size_t limit);
+    [[nodiscard]] std::vector<Aside> aside_after(Connection& connection, RowId after, std::size_t limit);
 
     /// Queued items above `row`, which a commit left behind although it was told to have failed.
     void find_above(Connection& connection, RowId row, std::vector<QueuedItem>& out);

@@ -549,7 +549,7 @@ void ObjectTable::prepared(Transaction& transaction, const model::Uuid& source,
     }
 }
 
-void ObjectTable::stamp(RowId item, model::Instant expiry) {
+void ObjectTable::stamp(Transaction& /*transaction*/, RowId item, model::Instant expiry) {
     s_.stamp.bind(1, item).bind(2, expiry.micros()).run();
 }
 
@@ -670,7 +670,8 @@ void ObjectTable::expire(Transaction& transaction, std::int64_t limit) {
     next_expiry_ = rows.next() && !rows->is_null(0) ? rows->integer(0) : no_expiry;
 }
 
-std::vector<ObjectTable::Waiting> ObjectTable::waiting_after(RowId after, std::size_t limit) {
+std::vector<ObjectTable::Waiting> ObjectTable::waiting_after(Connection& /*connection*/, RowId after,
+                                                             std::size_t limit) {
     std::vector<Waiting> found;
     s_.waiting_after.bind(1, after).bind(2, static_cast<std::int64_t>(limit));
     for (Rows rows(s_.waiting_after); rows.next();) {

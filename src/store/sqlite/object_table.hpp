@@ -51,7 +51,7 @@ class ObjectTable {
 
     void prepared(Transaction& transaction, const model::Uuid& source, const std::shared_ptr<const SealedObject>& copy,
                   model::ObjectLoss loss);
-    void stamp(RowId item, model::Instant expiry);
+    void stamp(Transaction& transaction, RowId item, model::Instant expiry);
     void pushed(Transaction& transaction, const model::Uuid& uuid);
     /// From `queued` and `set_aside`.
     void refuse(Transaction& transaction, const model::Uuid& uuid, const Refusal& refusal) {
@@ -79,7 +79,7 @@ class ObjectTable {
         LaneId lane = 0;
         std::int64_t code = 0;
     };
-    [[nodiscard]] std::vector<Waiting> waiting_after(RowId after, std::size_t limit);
+    [[nodiscard]] std::vector<Waiting> waiting_after(Connection& connection, RowId after, std::size_t limit);
 
     /// Tells which slots of keys rows name.
     void find_slots(Connection& connection);

@@ -261,7 +261,7 @@ model::Status Writer::call(const std::function<void(Tables&, Transaction&)>& wor
         if (thread_.get_id() == std::this_thread::get_id()) {
             return model::Error{"the store's writer cannot wait for itself"};
         }
-        calls_.push_back(change(work, [&promise](Outcome outcome) { promise.set_value(outcome); }));
+        calls_.push_back(Decisions::change(work, [&promise](Outcome outcome) { promise.set_value(outcome); }));
         wake_.notify_one();
     }
     if (answered.get() != Outcome::committed) {
@@ -607,7 +607,7 @@ void Writer::finish(Group& group) {
     }
 }
 
-void Writer::run_call(Command& call) {
+void Writer::run_call(Command<Tables, Transaction>& call) {
     if (broken_) {
         call.failed();
         return;

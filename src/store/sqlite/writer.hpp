@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "commands.hpp"
+#include "common/commands.hpp"
 #include "common/oldest_places.hpp"
 #include "database.hpp"
 #include "lihandover/store/intake.hpp"
@@ -24,6 +24,9 @@
 #include "reader_pool.hpp"
 
 namespace lihandover::store::sqlite {
+
+using Decisions = Commands<Tables, Transaction>;
+using CommandPointer = Decisions::Pointer;
 
 /// The thread that alone changes the store. It takes all that has gathered while its last commit ran and makes one
 /// transaction of it: what frees space first (acceptances, refusals, decisions), then items.
@@ -142,7 +145,7 @@ class Writer {
     void tell_effects();
     /// Those of content that went with the last transaction.
     void sync_released_keys();
-    void run_call(Command& call);
+    void run_call(Command<Tables, Transaction>& call);
     void fail_submissions(Group& group);
     /// Those that cannot be taken as things are.
     void turn_submissions_away(Group& group);
