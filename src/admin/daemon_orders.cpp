@@ -237,7 +237,9 @@ boost::asio::awaitable<Ordered> DaemonOrders::deliver(std::string destination, D
     };
     const auto outcome = co_await base::await_callback<store::Outcome>(std::move(start));
     if (outcome != store::Outcome::committed) {
-        co_return Ordered{503, "the store cannot commit now; nothing was changed"};
+        co_return Ordered{503,
+                          "not committed: delivery goes on as it was, and the next start may find it changed all the "
+                          "same; say it again once the store works"};
     }
     if (wish == Delivery::pause) {
         control_.pause_destination(destination);

@@ -71,9 +71,10 @@ std::string items_text(std::size_t count) {
 
 ///   before  items that were decided about before the store failed
 Decision cannot_commit(std::size_t before) {
-    return {.status = 503,
-            .sentence = "the store cannot commit now; " +
-                        (before == 0 ? "nothing was changed" : items_text(before) + " were decided about before")};
+    return {
+        .status = 503,
+        .sentence = "not committed, and counts only if it is on disk all the same: look again once the store works" +
+                    (before == 0 ? std::string() : "; " + items_text(before) + " were decided about before")};
 }
 
 /// What is wrong with how a decision about so many items ended; empty if nothing is.

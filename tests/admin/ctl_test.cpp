@@ -232,7 +232,7 @@ TEST_F(CtlTest, PausesNothingWhereThatCannotBeStored) {
     start();
     const auto answer = ctl({"pause", "lea-one"});
     EXPECT_NE(answer.status, 0);
-    EXPECT_THAT(answer.error, HasSubstr("nothing was changed"));
+    EXPECT_THAT(answer.error, HasSubstr("not committed"));
     EXPECT_FALSE(control_.held);
 }
 
