@@ -70,6 +70,7 @@ class Point(threading.Thread):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
         self.connection = None
+        self.keepalives = 0
 
     # What it sends
 
@@ -161,7 +162,6 @@ class Point(threading.Thread):
             except BaseException:
                 plain.close()
                 raise
-            self.keepalives = 0
 
     def write(self, stream):
         """Whether all of it was taken by the connection; a slow store makes that last."""
