@@ -16,7 +16,8 @@ import demo_show  # noqa: E402
 from demo_scene import Scene, say, show  # noqa: E402
 from programs import Certificates, Daemon, LeaSim, Ports, wait_until  # noqa: E402
 
-NOBODY = "confidential-lunch-plans"
+# What those write, and who they are, of whom no trace may be found. No word that a program might say by itself.
+LUNCH, GUEST = "confidential-lunch-plans", "u-guest-at-lunch"
 
 
 def now():
@@ -104,13 +105,13 @@ class Demo(Scene):
         self.post("Alice sends hostile text, which XML cannot carry as it is",
                   event("demo-3", ALICE, CAROL, "]]></text><!-- \0\a \ud83d alone, and \U0001F600 -->", "c-77"))
         self.hand_in_objects()
-        crowd = [event(f"nobody-{n}", {"user_id": f"u-nobody-{n}"}, {"user_id": "u-nobody-0"}, f"{NOBODY} {n}")
+        crowd = [event(f"{GUEST}-event-{n}", {"user_id": f"{GUEST}-{n}"}, {"user_id": f"{GUEST}-0"}, f"{LUNCH} {n}")
                  for n in range(1, 201)]
         crowd.insert(100, event("demo-4", CAROL, ALICE, event_type="message_read", conversation="c-77",
                                 refers_to="demo-1"))
         self.post("A batch of 200 between people under no warrant, and a receipt for Alice in the middle of it", *crowd)
         self.post("And one with a member that nobody knows, which is refused by name",
-                  event("demo-5", {"user_id": "u-nobody-1"}, CAROL, colour="blue"))
+                  event("demo-5", {"user_id": f"{GUEST}-1"}, CAROL, colour="blue"))
 
     def hand_in_objects(self):
         print("Alice uploads a photograph, and sends it to Carol:")
@@ -170,7 +171,7 @@ class Demo(Scene):
             with open(path, "rb") as file:
                 texts[path] = file.read()
         for name, text in texts.items():
-            if b"nobody" in text or NOBODY.encode() in text:
+            if GUEST.encode() in text or LUNCH.encode() in text:
                 raise AssertionError(f"{name}: a trace of an event under no warrant")
         print(f"nothing ({len(searched)} files of the state directory and the LEAs, logs and metrics were searched)")
         shown = ("lihandover_events_received_total", "lihandover_events_rejected_total", "lihandover_outbox_items")
