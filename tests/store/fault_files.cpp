@@ -180,6 +180,19 @@ ssize_t pwrite(int descriptor, const void* bytes, size_t size, off_t at) {
     return syscall(SYS_pwrite64, descriptor, bytes, size, at);
 }
 
+ssize_t pread(int descriptor, void* bytes, size_t size, off_t at) {
+    using namespace lihandover::store::test;
+    FileFaults& faults = file_faults();
+    if (faults.unreadable) {
+        if (const auto file = known(descriptor); file && file->kind == FileFaults::File::keys) {
+            ++faults.unread;
+            errno = EIO;
+            return -1;
+        }
+    }
+    return syscall(SYS_pread64, descriptor, bytes, size, at);
+}
+
 int ftruncate(int descriptor, off_t size) noexcept {
     using namespace lihandover::store::test;
     if (const auto file = known(descriptor)) {

@@ -19,6 +19,9 @@ struct FileFaults {
     /// Syncs of `of` wait while this is true; how many do.
     std::atomic<bool> hold{false};
     std::atomic<int> held{0};
+    /// Reads of `keys` fail while this is true; how many did.
+    std::atomic<bool> unreadable{false};
+    std::atomic<int> unread{0};
 
     void fail(File file, std::int64_t working = 0, std::int64_t how_often = 1) {
         of = file;
@@ -28,6 +31,8 @@ struct FileFaults {
     void none() {
         times = 0;
         hold = false;
+        unreadable = false;
+        unread = 0;
     }
 };
 

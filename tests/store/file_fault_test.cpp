@@ -224,6 +224,28 @@ TEST_F(KeysOfAStore, AreOverwrittenOnTheDiskOnceTheirObjectExpired) {
     EXPECT_TRUE(eventually([&] { return durable(path_) != before; }));
 }
 
+TEST_F(KeysOfAStore, ThatCannotBeReadForAWhileHoldUpNothingElse) {
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    const auto lane = store_->warrant_register().find_lane(queued().at(0).lane);
+    file_faults().unreadable = true;
+    WarrantChanges changes;
+    changes.revoked.push_back(
+        {lane->destination, lane->liid, clock_.wall(), "f", {}, "operator-carol", "why", Review::required});
+    ASSERT_TRUE(store_->warrant_register().change_warrants(changes));
+    ASSERT_TRUE(store_->warrant_register().nothing_more_of(lane->destination, lane->liid));
+    ASSERT_TRUE(eventually([] { return file_faults().unread > 0; }));
+    lane_ = store_->warrant_register().lane("lea", "LIID-ANOTHER").value();
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_EQ(submit(item()), Outcome::committed) << i;
+        EXPECT_TRUE(store_->operator_view().statistics().accepting) << i;
+    }
+    EXPECT_EQ(store_->operator_view().statistics().withholding, 1U) << "they are held once they can be";
+    file_faults().unreadable = false;
+    EXPECT_TRUE(eventually([&] { return store_->operator_view().statistics().withholding == 0; }));
+    EXPECT_EQ(store_->operator_view().statistics().counts.at(0).held, 2U);
+}
+
 class ObjectsOnAFailingDisk : public FileFaultTest {
   protected:
     void SetUp() override {

@@ -91,6 +91,10 @@ struct Withholding {
     RowId after = 0;
     std::optional<RowId> upto;  ///< nullopt: there may come more
     bool up_to_date = false;    ///< all that is there is held
+    bool waits = false;         ///< for a key that cannot be read now
+
+    /// Whether there is something to be done now.
+    [[nodiscard]] bool due() const { return !waits && (upto || !up_to_date); }
 };
 /// Whether the row is one of those that are to be held.
 [[nodiscard]] bool is_in(std::span<const Withholding> withheld, LaneId lane, RowId row);

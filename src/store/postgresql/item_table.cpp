@@ -779,7 +779,7 @@ void ItemTable::nothing_more_at_start(Connection& connection) {
 }
 
 bool ItemTable::withholding_due() const {
-    return std::ranges::any_of(withholding_, [](const Withholding& one) { return one.upto || !one.up_to_date; });
+    return std::ranges::any_of(withholding_, &Withholding::due);
 }
 
 ItemTable::Look ItemTable::look_for(Connection& connection, const Withholding& from) {
@@ -810,8 +810,7 @@ ItemTable::Look ItemTable::look_for(Connection& connection, const Withholding& f
 }
 
 void ItemTable::withhold_some(Transaction& transaction) {
-    const auto due =
-        std::ranges::find_if(withholding_, [](const Withholding& one) { return one.upto || !one.up_to_date; });
+    const auto due = std::ranges::find_if(withholding_, &Withholding::due);
     if (due == withholding_.end()) {
         return;
     }

@@ -788,7 +788,7 @@ void ItemTable::nothing_more_at_start(Connection& connection, RowId last) {
 }
 
 bool ItemTable::withholding_due() const {
-    return std::ranges::any_of(withholding_, [](const Withholding& one) { return one.upto || !one.up_to_date; });
+    return std::ranges::any_of(withholding_, &Withholding::due);
 }
 
 ItemTable::Look ItemTable::look_for(const Withholding& from) {
@@ -816,8 +816,7 @@ ItemTable::Look ItemTable::look_for(const Withholding& from) {
 }
 
 void ItemTable::withhold_some(Transaction& transaction) {
-    const auto due =
-        std::ranges::find_if(withholding_, [](const Withholding& one) { return one.upto || !one.up_to_date; });
+    const auto due = std::ranges::find_if(withholding_, &Withholding::due);
     if (due == withholding_.end()) {
         return;
     }
@@ -828,8 +827,9 @@ void ItemTable::withhold_some(Transaction& transaction) {
         if (count == withholding_step || (count > 0 && transaction.effects.rewritten_bytes >= withholding_bytes)) {
             break;
         }
-        if (const auto waiting = find(row)) {
-            withhold(transaction, *waiting, due->review);
+        if (const auto waiting = find(row); waiting && !withhold(transaction, *waiting, due->review)) {
+            due->waits = true;
+            break;
         }
         due->after = row;
         ++count;
@@ -850,10 +850,16 @@ void ItemTable::withhold_some(Transaction& transaction) {
     keep(*due);
 }
 
-void ItemTable::withhold(Transaction& transaction, const Waiting& waiting, Review review) {
+void ItemTable::try_withholding_again() {
+    for (Withholding& one : withholding_) {
+        one.waits = false;
+    }
+}
+
+bool ItemTable::withhold(Transaction& transaction, const Waiting& waiting, Review review) {
     const auto share = share_of(waiting);
     if (!share && waiting.key && keys_->cannot_be_read_now(*waiting.key)) {
-        throw SqlFailure(Trouble::failing, SQLITE_IOERR_READ);  // another step finds it as it is
+        return false;
     }
     // What is damaged stays as it is sealed, so that it cannot be approved either.
     const auto key = share ? std::optional(replace_share(transaction, waiting, *share, true)) : waiting.key;
@@ -875,6 +881,7 @@ void ItemTable::withhold(Transaction& transaction, const Waiting& waiting, Revie
     audit::Entry entry = entry_about(transaction, audit::Kind::item_withheld, waiting);
     entry.why = "its warrant was revoked";
     audit_.append(transaction, waiting.lane, waiting.row, entry);
+    return true;
 }
 
 void ItemTable::put_back_withheld(Transaction& transaction, const Waiting& waiting, std::string_view share) {

@@ -96,6 +96,8 @@ class ItemTable {
     /// Whether there is something to be held now; a step holds some of it.
     [[nodiscard]] bool withholding_due() const;
     void withhold_some(Transaction& transaction);
+    /// After a while: what waits for keys that could not be read is due again.
+    void try_withholding_again();
     void committed() { withholding_before_.reset(); }
     void rolled_back();
     /// Lanes that a commit left so although it was told to have failed.
@@ -166,7 +168,8 @@ class ItemTable {
     void queue_held(Transaction& transaction, const Waiting& waiting, const Held& held, std::string_view share);
     /// Seals the content anew, in its place.
     KeyPlace replace_share(Transaction& transaction, const Waiting& waiting, std::string_view share, bool held);
-    void withhold(Transaction& transaction, const Waiting& waiting, Review review);
+    /// False: its key cannot be read now.
+    [[nodiscard]] bool withhold(Transaction& transaction, const Waiting& waiting, Review review);
     void put_back_withheld(Transaction& transaction, const Waiting& waiting, std::string_view share);
     /// Whether delivery must not hear of it, since it is to be held.
     [[nodiscard]] bool is_withheld(LaneId lane, RowId row) const;

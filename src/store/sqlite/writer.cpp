@@ -30,6 +30,7 @@ constexpr std::size_t group_decisions = 256;
 constexpr std::int64_t prune_step = 1000;
 constexpr std::int64_t expire_step = 200;
 constexpr auto tick = 1s;
+constexpr auto keys_pause = 5s;
 /// Of store.db, at once, when what was there before encryption is removed: it holds up commits.
 constexpr std::uint64_t most_rewritten_while_running = 64U << 20U;
 constexpr auto first_pause = 100ms;
@@ -807,6 +808,10 @@ void Writer::housekeeping(bool idle) {
         step([this](Transaction& in) { database_.tables().objects.expire(in, expire_step); }) &&
         database_.expire_due()) {
         next_tick_ = Steady::now();
+    }
+    if (Steady::now() >= next_withholding_) {
+        database_.tables().items.try_withholding_again();
+        next_withholding_ = Steady::now() + keys_pause;
     }
     if (!broken_ && !tight() && database_.tables().items.withholding_due() &&
         step([this](Transaction& in) { database_.tables().items.withhold_some(in); }) &&

@@ -237,6 +237,7 @@ class Writer {
     std::chrono::milliseconds pause_{100};
     Steady::time_point next_try_;
     Steady::time_point next_tick_;
+    Steady::time_point next_withholding_;  ///< of what waits for keys
     Steady::time_point last_work_;
     Steady::time_point log_used_since_;  ///< when the write-ahead log was first written after it was truncated
     std::uint64_t next_checkpoint_frames_ = 0;
