@@ -124,9 +124,17 @@ void Reloader::decide(admin::ApprovalRequest request, std::function<void(admin::
     start_next();
 }
 
+bool Reloader::is_awaited(const Waiting& waiting) {
+    const auto* const reload = std::get_if<Request>(&waiting);
+    return reload == nullptr || reload->done;
+}
+
 std::deque<Reloader::Waiting>::iterator Reloader::find_next() {
     if (stage_ == Stage::closed) {
         return waiting_.begin();
+    }
+    if (in_doubt_) {
+        return std::ranges::find_if(waiting_, is_awaited);
     }
     const bool may_load = closer_.may_load();
     const bool may_revoke = closer_.may_revoke();
@@ -142,7 +150,7 @@ void Reloader::start_next() {
         }
         Waiting next = std::move(*found);
         waiting_.erase(found);
-        if (stage_ == Stage::closed) {
+        if (stage_ == Stage::closed || in_doubt_) {
             std::visit([this](const auto& waiting) { refuse(waiting); }, next);
             continue;
         }
@@ -181,45 +189,48 @@ void Reloader::start(Revocation revocation) {
 void Reloader::answer(const Revocation& revocation, admin::RevokeOutcome outcome) {
     revocation.done(outcome);
     if (outcome == admin::RevokeOutcome::failed) {
-        look_at_doubtful(revocation.what);
+        in_doubt_ = revocation.what;
+        look_at_doubtful();
     } else {
-        end_revocation(outcome == admin::RevokeOutcome::revoked && revocation.what.hold_queued);
+        closer_.end(outcome == admin::RevokeOutcome::revoked && revocation.what.hold_queued);
     }
-}
-
-void Reloader::end_revocation(bool holds) {
-    closer_.end(holds);
     running_ = false;
     start_next();
 }
 
-void Reloader::look_at_doubtful(const admin::RevokeRequest& request) {
+void Reloader::look_at_doubtful() {
     if (stage_ == Stage::closed) {
-        end_revocation(false);
+        end_doubt(false);
         return;
     }
     pause_.expires_after(std::chrono::seconds(1));
-    pause_.async_wait([this, request](const boost::system::error_code&) {
+    pause_.async_wait([this](const boost::system::error_code&) {
         if (stage_ == Stage::closed) {
-            end_revocation(false);
+            end_doubt(false);
             return;
         }
-        asio::post(parts_.workers, [this, request] {
+        asio::post(parts_.workers, [this, request = *in_doubt_] {
             const auto loaded = parts_.keeper->find_revoked(*parts_.in_force.get().assembly, request);
             const bool revoked = loaded && *loaded;
             if (revoked) {
                 parts_.snapshot->publish((*loaded)->snapshot);
                 parts_.in_force.set_revoked(**loaded);
             }
-            asio::post(parts_.intake_io, [this, request, revoked, known = loaded.has_value()] {
+            asio::post(parts_.intake_io, [this, revoked, known = loaded.has_value()] {
                 if (known) {
-                    end_revocation(revoked && request.hold_queued);
+                    end_doubt(revoked);
                 } else {
-                    look_at_doubtful(request);
+                    look_at_doubtful();
                 }
             });
         });
     });
+}
+
+void Reloader::end_doubt(bool revoked) {
+    closer_.end(revoked && in_doubt_->hold_queued);
+    in_doubt_.reset();
+    start_next();
 }
 
 void Reloader::start(Approval approval) {
@@ -290,7 +301,9 @@ void Reloader::renew_listener_tls(const Assembly& before, const Assembly& next) 
 
 void Reloader::refuse(const Request& request) const {
     if (request.done) {
-        request.done(failed({"the daemon is stopping; nothing was reloaded"}, parts_.clock.wall()));
+        const std::string why =
+            in_doubt_ ? "the store has not yet told whether a revocation is on disk" : "the daemon is stopping";
+        request.done(failed({why + "; nothing was reloaded"}, parts_.clock.wall()));
     }
 }
 

@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -87,9 +88,12 @@ class Reloader {
     void start(Revocation revocation);
     void start(Approval approval);
     void answer(const Revocation& revocation, admin::RevokeOutcome outcome);
-    void end_revocation(bool holds);
-    /// Once the store works again, finds out whether a revocation whose commit failed is on disk all the same.
-    void look_at_doubtful(const admin::RevokeRequest& request);
+    /// Once the store works again, finds out whether a revocation whose commit failed is on disk all the same. Whoever
+    /// waits for an answer gets one meanwhile, and asks again.
+    void look_at_doubtful();
+    void end_doubt(bool revoked);
+    /// Somebody waits for its end.
+    static bool is_awaited(const Waiting& waiting);
     void refuse(const Request& request) const;
     static void refuse(const Revocation& revocation);
     static void refuse(const Approval& approval);
@@ -119,6 +123,7 @@ class Reloader {
     HeldCloser closer_;
     std::deque<Waiting> waiting_;
     bool running_ = false;
+    std::optional<admin::RevokeRequest> in_doubt_;  ///< its commit failed, and it may be on disk
     boost::asio::steady_timer pause_;
     enum class Stage : std::uint8_t { starting, open, closed } stage_ = Stage::starting;
 };

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/manual_clock.hpp"
+#include "../support/manual_clock.hpp"
 
 namespace lihandover::app {
 namespace {

@@ -194,11 +194,14 @@ class Daemon:
 
     def ctl(self, *arguments, expect=0):
         """Runs lihandoverctl; its standard output."""
-        done = subprocess.run([program("lihandoverctl"), "--socket", self.control, *arguments], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=PATIENCE)
+        done = self.run_ctl(*arguments)
         if expect is not None and (done.returncode == 0) != (expect == 0):
             raise AssertionError(f"lihandoverctl {arguments}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
+
+    def run_ctl(self, *arguments):
+        return subprocess.run([program("lihandoverctl"), "--socket", self.control, *arguments], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=PATIENCE)
 
     def ctl_json(self, *arguments):
         return json.loads(self.ctl(*arguments, "--json"))

@@ -95,6 +95,26 @@ class InPostgresql(SystemTest):
         self.assertEqual([*sent, refused["event_id"]], self.delivered())
         self.assertEqual([0, 1, 2, 3], [item.sequence for item in self.lea.items()])
 
+    def test_nobody_waits_for_a_revocation_that_is_in_doubt(self):
+        self.daemon.warrant("L-2", "lea-one", ("user_id", "u-2"), file="two.yaml")
+        self.daemon.start()
+        self.database.stop()
+        revoke = ["--destination", "lea-one", "--reason", "void"]
+        self.daemon.ctl("revoke", "L-2", *revoke, expect=1)
+        # Each is answered, while the database is away for as long as it likes.
+        self.daemon.ctl("revoke", f"L-{WORD}", *revoke, expect=1)
+        refused = self.daemon.run_ctl("reload")
+        self.assertNotEqual(0, refused.returncode)
+        self.assertIn("revocation", refused.stdout + refused.stderr)
+        self.database.start()
+        wait_until(lambda: self.daemon.run_ctl("reload").returncode == 0, "warrants are loaded again")
+        wait_until(lambda: self.daemon.run_ctl("revoke", "L-2", *revoke).returncode == 0, "it is revoked")
+        self.wait_replicated()
+        sent = self.send(1)
+        self.daemon.accept(message("u-2"))
+        self.daemon.wait_delivered()
+        self.assertEqual(sent, self.delivered())
+
     def test_a_start_without_its_database_or_key_says_so(self):
         self.daemon.start()
         self.daemon.ctl("pause", "lea-one")
