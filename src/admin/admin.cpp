@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/strand.hpp>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -124,25 +125,40 @@ class Admin::Impl {
     [[nodiscard]] http::Server* console_server() { return console_server_.get(); }
 
   private:
-    /// On the server's thread: Control may be asked only there.
+    /// What a scrape tells of the rest of the daemon.
+    struct Prepared {
+        bool ready = false;
+        std::vector<std::string> destinations;
+        std::optional<std::chrono::milliseconds> review_alarm;
+    };
+
+    /// On the server's thread: Control may be asked only there. That thread takes events in, too, so it must not wait
+    /// for a scrape that reads the store.
     void prepare_scrape() {
         auto status = parts_.control.status();
-        const std::lock_guard lock(scrape_mutex_);
-        ready_ = readiness() == Readiness::ready;
-        review_alarm_ = status.review_alarm;
-        destinations_.clear();
+        Prepared next;
+        next.ready = readiness() == Readiness::ready;
+        next.review_alarm = status.review_alarm;
         for (auto& destination : status.destinations) {
-            destinations_.push_back(std::move(destination.name));
+            next.destinations.push_back(std::move(destination.name));
         }
+        const std::lock_guard lock(prepared_mutex_);
+        prepared_ = std::move(next);
+    }
+
+    [[nodiscard]] Prepared prepared() {
+        const std::lock_guard lock(prepared_mutex_);
+        return prepared_;
     }
 
     /// On whichever thread renders.
     void feed(metrics::Scrape& scrape) {
         const auto statistics = parts_.items.statistics();
+        const Prepared prepared = this->prepared();
         const std::lock_guard lock(scrape_mutex_);
         read_oldest(statistics);
         // A destination without items counts zero, so that nobody has to guess what a missing series means.
-        for (const auto& name : destinations_) {
+        for (const auto& name : prepared.destinations) {
             store::Count none;
             none.destination = name;
             feed_counts(scrape, none);
@@ -154,7 +170,7 @@ class Admin::Impl {
             feed_counts(scrape, count);
             feed_ages(scrape, count);
         }
-        feed_review(scrape);
+        feed_review(scrape, prepared.review_alarm);
         scrape.outbox_bytes(statistics.waiting_bytes);
         scrape.object_bytes(statistics.object_bytes);
         scrape.store_bytes(statistics.used_bytes, statistics.max_bytes);
@@ -163,15 +179,15 @@ class Admin::Impl {
         const store::SealingStatus sealing = parts_.sealing.status();
         scrape.sealing(sealing.on, sealing.working, sealing.unreadable);
         scrape.repeats(statistics.repeats, statistics.reused_ids);
-        scrape.ready(ready_);
+        scrape.ready(prepared.ready);
     }
 
-    void feed_review(metrics::Scrape& scrape) {
-        if (!review_alarm_) {
+    void feed_review(metrics::Scrape& scrape, std::optional<std::chrono::milliseconds> alarm) {
+        if (!alarm) {
             return;
         }
         const model::Instant now = parts_.clock.wall();
-        if (const auto held = parts_.items.held_before(before(now, *review_alarm_))) {
+        if (const auto held = parts_.items.held_before(before(now, *alarm))) {
             held_ = *held;
         }
         if (held_) {
@@ -230,12 +246,11 @@ class Admin::Impl {
     Parts parts_;
     boost::asio::any_io_executor worker_;  ///< of /metrics, which waits for nothing that people ask
     boost::asio::any_io_executor people_worker_;
-    std::mutex scrape_mutex_;
-    // Under scrape_mutex_:
-    bool ready_ = false;
-    std::vector<std::string> destinations_;
-    std::optional<std::chrono::milliseconds> review_alarm_;
-    // As the store told it last: by destination since when its oldest queued items wait, and what is held for too long.
+    std::mutex prepared_mutex_;
+    Prepared prepared_;        ///< under prepared_mutex_
+    std::mutex scrape_mutex_;  ///< held while the store is read: only by threads that render
+    // Under scrape_mutex_, as the store told it last: by destination since when its oldest queued items wait, and what
+    // is held for too long.
     std::map<std::string, store::OldestQueued, std::less<>> oldest_;
     bool oldest_known_ = false;  ///< as of the last scrape, and not of an earlier one
     std::optional<store::HeldLong> held_;

@@ -159,6 +159,12 @@ class Deciders final : public store::AuditLog::Visitor {
     void checkpoint(const audit::Checkpoint& /*checkpoint*/) override {}
 
     [[nodiscard]] bool empty() const { return wanted_.empty(); }
+    /// What was heard may be an earlier decision than the last.
+    void forget() {
+        for (const auto& [id, one] : wanted_) {
+            one->who.clear();
+        }
+    }
 
   private:
     std::unordered_map<model::Uuid, Decision::Wrong*> wanted_;
@@ -241,15 +247,21 @@ ItemDecisions::Checked ItemDecisions::check(const Order& order, Kind kind,
     return checked;
 }
 
-/// From the audit record, as far as one look at it goes.
+/// From the audit record, where one look comes to its end: else nobody, rather than somebody who decided before
+/// another.
 void ItemDecisions::tell_who(std::vector<Decision::Wrong>& wrong, model::Instant since) const {
     constexpr std::size_t most = 100'000;
     Deciders deciders(wrong);
     if (deciders.empty()) {
         return;
     }
-    if (const auto range = parts_.audit.range(since, std::nullopt)) {
-        (void)parts_.audit.read(range->from, range->to.number, most, deciders);
+    const auto range = parts_.audit.range(since, std::nullopt);
+    if (!range) {
+        return;
+    }
+    const auto read = parts_.audit.read(range->from, range->to.number, most, deciders);
+    if (!read || !read->ended) {
+        deciders.forget();
     }
 }
 

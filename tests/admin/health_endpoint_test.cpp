@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "../support/eventually.hpp"
 #include "lihandover/http/client.hpp"
 #include "support.hpp"
 
@@ -53,7 +54,13 @@ class SlowRecord final : public store::AuditLog {
   public:
     explicit SlowRecord(store::AuditLog& real) : real_(real) {}
     void configure(Settings settings) override { real_.configure(std::move(settings)); }
-    [[nodiscard]] audit::Head head() const override { return real_.head(); }
+    [[nodiscard]] audit::Head head() const override {
+        if (head_hangs.exchange(false)) {
+            begun.set_value();
+            let_go.get_future().wait();
+        }
+        return real_.head();
+    }
     [[nodiscard]] model::Result<Range> range(std::optional<model::Instant> since,
                                              std::optional<model::Instant> until) override {
         return real_.range(since, until);
@@ -69,8 +76,9 @@ class SlowRecord final : public store::AuditLog {
         return real_.record_head(chain, head, who);
     }
 
-    std::promise<void> begun;
-    std::promise<void> let_go;
+    mutable std::atomic<bool> head_hangs = false;  ///< the next time that it is asked for
+    mutable std::promise<void> begun;
+    mutable std::promise<void> let_go;
 
   private:
     store::AuditLog& real_;
@@ -87,6 +95,25 @@ TEST_F(HealthEndpointTest, MetricsDoNotWaitForWhatPeopleAsk) {
     slow.let_go.set_value();
     EXPECT_EQ(scrape.get(), 200U);
     EXPECT_EQ(person.get(), 200U);
+}
+
+TEST_F(HealthEndpointTest, ScrapesThatHangHoldUpNothingElse) {
+    SlowRecord slow(store_.audit());
+    start({control_, store_.items(), slow, store_.sealing(), store_.profiles(), store_.intake(), metrics_, clock_,
+           workers_.get_executor(), store_.objects()});
+    slow.head_hangs = true;
+    auto first = std::async(std::launch::async, [this] { return ask("/metrics").status; });
+    slow.begun.get_future().wait();
+    const int asked = control_.asked;
+    auto second = std::async(std::launch::async, [this] { return ask("/metrics").status; });
+    ASSERT_TRUE(lihandover::test::eventually([&] { return control_.asked > asked; }));
+    // The thread of both takes events in, too.
+    auto other = std::async(std::launch::async, [this] { return ask("/healthz").status; });
+    EXPECT_EQ(other.wait_for(std::chrono::seconds(60)), std::future_status::ready);
+    slow.let_go.set_value();
+    EXPECT_EQ(first.get(), 200U);
+    EXPECT_EQ(second.get(), 200U);
+    EXPECT_EQ(other.get(), 200U);
 }
 
 TEST_F(HealthEndpointTest, IsHealthyAsLongAsItAnswers) {

@@ -75,7 +75,11 @@ class FakeControl final : public Control {
     }
 
     [[nodiscard]] Stage stage() const override { return now; }
-    [[nodiscard]] Status status() const override { return answer; }
+    [[nodiscard]] Status status() const override {
+        ++asked;
+        return answer;
+    }
+    mutable std::atomic<int> asked = 0;  ///< how often for the status
     [[nodiscard]] std::shared_ptr<const WarrantList> warrants() const override { return list; }
     std::string reviewing_group;
     [[nodiscard]] std::string reviewers() const override { return reviewing_group; }
