@@ -153,7 +153,9 @@ CASES = {
              {AGE % "emergency": "0x20 50x60", AGE % "routine": "250x60"}, EMERGENCY)],
     "LihandoverEmergencyWaitsTooLong": [
         Case({AGE % "emergency": "0x20 310x60", AGE % "routine": "0x60"},
-             {AGE % "emergency": "290x60", AGE % "routine": "3000x60"}, EMERGENCY)],
+             {AGE % "emergency": "290x60", AGE % "routine": "3000x60"}, EMERGENCY),
+        # A destination is resumed, and all of it goes at once.
+        Case({AGE % "emergency": "310x60"}, {AGE % "emergency": "0x20 900 0x60"}, EMERGENCY)],
     "LihandoverItemsWaitLong": [
         Case({AGE % "routine": "0+60x60", AGE % "emergency": "0x60"},
              {AGE % "routine": "0x20 280x60", AGE % "emergency": "900x60"}, ROUTINE)],
