@@ -194,6 +194,7 @@ class Review(UsersTest):
         self.by(self.BOB, "approve", item)
         sent, = wait_until(self.delivered, "the item")
         self.assertTrue(sent.valid, sent.problem)
+        self.daemon.wait_delivered()  # the LEA has it before the store knows
         self.assertIn("no content any more", self.by(self.ANN, "show", item, "--content", status=1, groups=[gid]))
         # The group may be another after a reload.
         other = self.hold("second")
