@@ -18,7 +18,8 @@ bool same(const admin::RevokeRequest& one, const admin::RevokeRequest& other) {
 
 }  // namespace
 
-HeldCloser::HeldCloser(Surroundings surroundings) : around_(std::move(surroundings)), timer_(around_.io) {}
+HeldCloser::HeldCloser(Surroundings surroundings, std::chrono::milliseconds waits)
+    : around_(std::move(surroundings)), waits_(waits), timer_(around_.io) {}
 
 void HeldCloser::end(bool holds) {
     const admin::RevokeRequest request = *std::exchange(begun_, std::nullopt);
@@ -63,6 +64,13 @@ void HeldCloser::look_after(std::chrono::milliseconds time) {
 
 void HeldCloser::tell() {
     telling_ = true;
+    // The store may hang: what then may go on is looked for.
+    timer_.expires_after(waits_);
+    timer_.async_wait([this](const boost::system::error_code& cancelled) {
+        if (!cancelled && telling_) {
+            around_.changed();
+        }
+    });
     std::vector<admin::RevokeRequest> all;
     for (const Closing& one : closing_) {
         if (!begun_ || !same(one.of, *begun_)) {
@@ -85,6 +93,8 @@ void HeldCloser::told(const std::vector<admin::RevokeRequest>& done) {
     });
     if (!closing_.empty() && !stopped_) {
         look_after(done.empty() ? after_failure : pause);
+    } else {
+        timer_.cancel();
     }
     around_.changed();
 }

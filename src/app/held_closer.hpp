@@ -35,7 +35,8 @@ class HeldCloser {
     };
 
     /// What the functions use outlives their work; the closer has to outlive it, too.
-    explicit HeldCloser(Surroundings surroundings);
+    ///   waits  for the store, before `changed` is called in any case; for tests
+    explicit HeldCloser(Surroundings surroundings, std::chrono::milliseconds waits = patience);
 
     /// A revocation begins: until its end() the store is told nothing of its LIID.
     void begin(const admin::RevokeRequest& request) { begun_ = request; }
@@ -62,6 +63,7 @@ class HeldCloser {
     void told(const std::vector<admin::RevokeRequest>& done);
 
     Surroundings around_;
+    std::chrono::milliseconds waits_;
     boost::asio::steady_timer timer_;
     std::vector<Closing> closing_;
     std::optional<admin::RevokeRequest> begun_;

@@ -48,6 +48,7 @@ class HeldCloserTest : public testing::Test {
     std::vector<std::function<void(bool)>> settling_;
     std::vector<std::string> told_;
     bool takes_ = true;
+    int changes_ = 0;
     HeldCloser closer_{
         {.io = io_,
          .clock = clock_,
@@ -65,7 +66,8 @@ class HeldCloserTest : public testing::Test {
                  }
                  done(std::move(all));
              },
-         .changed = [] {}}};
+         .changed = [this] { ++changes_; }},
+        std::chrono::milliseconds(50)};
 };
 
 TEST_F(HeldCloserTest, NoRevocationWaitsForWhatAnotherHasUnderWay) {
@@ -90,6 +92,20 @@ TEST_F(HeldCloserTest, AReloadWaitsButNotForEver) {
     alone_ = true;
     run_until([&] { return !closer_.closes_some(); });
     EXPECT_EQ(told_, std::vector<std::string>{"LIID-1"});
+}
+
+TEST_F(HeldCloserTest, AReloadDoesNotWaitForAStoreThatHangs) {
+    alone_ = true;
+    settles_ = false;
+    revoke("LIID-1");
+    ASSERT_EQ(settling_.size(), 1U);
+    const int before = changes_;
+    clock_.advance(HeldCloser::patience);
+    run_until([&] { return changes_ > before; });
+    EXPECT_TRUE(closer_.may_load());
+    EXPECT_FALSE(closer_.may_revoke());
+    settling_.front()(true);
+    EXPECT_FALSE(closer_.closes_some());
 }
 
 TEST_F(HeldCloserTest, WhatFailsIsSaidAgain) {
