@@ -3,11 +3,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <future>
 #include <utility>
 
 #include "common/head_file.hpp"
-#include "lihandover/base/invariant.hpp"
 #include "lihandover/base/thread_name.hpp"
 
 namespace lihandover::store::postgresql {
@@ -16,14 +14,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t group_events = 4096;
-constexpr std::size_t group_acceptances = 1024;
-/// Nobody waits for an acceptance to be there, unless it brings something with it: so many together, or so long, wait
-/// for what else there is to commit. Were the daemon to fail meanwhile, their items would go out once more.
-constexpr std::size_t gathered_acceptances = 512;
-constexpr auto gathering = 10ms;
-constexpr std::uint64_t group_bytes = 4U << 20U;
-constexpr std::size_t group_decisions = 256;
 constexpr std::int64_t prune_step = 1000;
 constexpr std::int64_t expire_step = 200;
 constexpr auto tick = 1s;
@@ -31,23 +21,12 @@ constexpr auto sign_of_life = 5s;
 constexpr auto first_pause = 100ms;
 constexpr std::chrono::milliseconds longest_pause = 5s;
 constexpr auto complaint_interval = 60s;
-constexpr auto watch_interval = 250ms;
 constexpr int most_conflicts = 3;
 /// That a database which hangs gets when the store is to end.
 constexpr auto patience_at_stop = 5s;
 
-/// What a binary object writes beyond what it says.
-constexpr std::uint64_t object_rows = 1024;
-/// As many as no event names, whatever the caller says.
-constexpr std::size_t idle_objects_limit = 10'000;
 /// On the disk of object files, that has to stay free.
 constexpr std::uint64_t room_for_others = 64U << 20U;
-
-void answer(const Done& done, Outcome outcome) {
-    if (done) {
-        done(outcome);
-    }
-}
 
 }  // namespace
 
@@ -58,30 +37,14 @@ Writer::Writer(Setup setup)
       free_bytes_(std::move(setup.free_bytes)),
       give_up_(*setup.give_up),
       audit_head_(std::move(setup.audit_head)),
-      new_max_bytes_(setup.max_bytes),
-      new_retention_(setup.record_retention),
-      commit_timeout_(setup.commit_timeout),
+      queue_({setup.max_bytes, setup.record_retention, {}}),
+      watch_({.round = [this] { look_beside_work(); },
+              .hangs = [this] { tell_that_it_hangs(); },
+              .still = [this] { queue_.fail_submissions(); },  // rather than when the database turns up again
+              .turns_again = [this] { turns_again(); }},
+             setup.commit_timeout),
       max_bytes_(setup.max_bytes),
       retention_(setup.record_retention) {}
-
-/// While it lives, the writer is at work that the database may hold up.
-class Writer::AtWork {
-  public:
-    explicit AtWork(Writer& writer) : writer_(writer) {
-        writer_.at_work_since_.store(Steady::now().time_since_epoch().count(), std::memory_order_release);
-    }
-    AtWork(const AtWork&) = delete;
-    AtWork& operator=(const AtWork&) = delete;
-    AtWork(AtWork&&) = delete;
-    AtWork& operator=(AtWork&&) = delete;
-    ~AtWork() {
-        writer_.at_work_since_.store(0, std::memory_order_release);
-        writer_.turns_again();
-    }
-
-  private:
-    Writer& writer_;
-};
 
 void Writer::start() {
     next_tick_ = next_sign_ = Steady::now();
@@ -89,56 +52,26 @@ void Writer::start() {
     update_accepting();
     update_statistics();
     thread_ = std::thread([this] { run(); });
-    watch_ = std::thread([this] { watch(); });
+    watch_.start();
 }
 
-bool Writer::turns() const {
-    const auto since = at_work_since_.load(std::memory_order_acquire);
-    const auto limit = commit_timeout_.load(std::memory_order_relaxed);
-    return since == 0 || limit.count() == 0 ||
-           Steady::now() - Steady::time_point(Steady::duration(since)) <
-               std::chrono::duration_cast<Steady::duration>(limit);
-}
-
-void Writer::watch() {
-    base::name_thread("store watch");
-    std::unique_lock lock(mutex_);
-    while (!ended_) {
-        watch_wake_.wait_for(lock, watch_interval);
-        write_audit_head(lock);
-        if (stopping_ && Steady::now() - stopping_since_ > patience_at_stop) {
-            give_up_ = true;
-        }
-        if (turns()) {
-            continue;
-        }
-        // They fail now rather than when the database turns up again: nothing of them was begun.
-        std::deque<Submission> waiting;
-        waiting.swap(submissions_);
-        pending_events_ = 0;
-        pending_bytes_ = 0;
-        lock.unlock();
-        if (!told_stuck_.exchange(true)) {
-            spdlog::critical(
-                "store: a commit has not ended within store.commit_timeout: the database hangs, or a standby that it "
-                "waits for. New events are refused until it ends; nothing accepted is lost");
-            if (OutboxListener* listener = listener_) {
-                listener->on_health(false);
-            }
-        }
-        for (const Submission& submission : waiting) {
-            answer(submission.done, Outcome::failed);
-        }
-        lock.lock();
+void Writer::look_beside_work() {
+    write_audit_head();
+    const auto since = stopping_since_.load();
+    if (since != 0 && Steady::now() - Steady::time_point(Steady::duration(since)) > patience_at_stop) {
+        give_up_ = true;
     }
 }
 
-void Writer::write_audit_head(std::unique_lock<std::mutex>& lock) {
-    if (const auto head = std::exchange(head_to_name_, std::nullopt)) {
-        lock.unlock();
+void Writer::write_audit_head() {
+    std::optional<audit::ChainHead> head;
+    {
+        const std::lock_guard lock(head_mutex_);
+        head = std::exchange(head_to_name_, std::nullopt);
+    }
+    if (head) {
         // What a full disk keeps from the file, the next one brings.
         static_cast<void>(HeadFile(audit_head_).write(*head));
-        lock.lock();
     }
 }
 
@@ -150,14 +83,20 @@ void Writer::name_audit_head() {
         return;
     }
     named_head_ = head.head.number;
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(head_mutex_);
     head_to_name_ = head;
 }
 
-void Writer::turns_again() {
-    if (!told_stuck_.exchange(false)) {
-        return;
+void Writer::tell_that_it_hangs() {
+    spdlog::critical(
+        "store: a commit has not ended within store.commit_timeout: the database hangs, or a standby that it waits "
+        "for. New events are refused until it ends; nothing accepted is lost");
+    if (OutboxListener* listener = listener_) {
+        listener->on_health(false);
     }
+}
+
+void Writer::turns_again() {
     spdlog::warn("store: the commit that hung has ended");
     if (OutboxListener* listener = listener_; listener != nullptr && !broken_) {
         listener->on_health(true);
@@ -166,146 +105,23 @@ void Writer::turns_again() {
 
 void Writer::stop() {
     const std::lock_guard once(stop_mutex_);
-    {
-        const std::lock_guard lock(mutex_);
-        if (!std::exchange(stopping_, true)) {
-            stopping_since_ = Steady::now();
-        }
-    }
-    wake_.notify_all();
+    Steady::rep running = 0;
+    stopping_since_.compare_exchange_strong(running, Steady::now().time_since_epoch().count());
+    queue_.stop();
     if (thread_.joinable()) {
         thread_.join();
     }
-    {
-        const std::lock_guard lock(mutex_);
-        ended_ = true;
-    }
-    watch_wake_.notify_all();
-    if (watch_.joinable()) {
-        watch_.join();
-    }
-    {
-        std::unique_lock lock(mutex_);
-        write_audit_head(lock);
-    }
+    watch_.stop();
+    write_audit_head();
     accepting_.store(false, std::memory_order_release);
     can_commit_.store(false, std::memory_order_release);
 }
 
-// The writer is woken after the lock is given back: else it would wake only to wait for it.
-
-void Writer::submit(std::vector<NewItem> items, const Arrival& arrival, std::string source, KeptChanges changes,
-                    Done done) {
-    std::uint64_t kept_bytes = changes.let_go.size() * sizeof(std::uint64_t);
-    for (const KeptCopy& copy : changes.keep) {
-        kept_bytes += sizeof copy + copy.bytes.size();
-    }
-    {
-        std::unique_lock lock(mutex_);
-        if (!stopping_) {
-            if (pending_events_ < pending_events_limit && pending_bytes_ < pending_bytes_limit) {
-                Submission& submission = submissions_.emplace_back(std::move(items), std::move(done), arrival,
-                                                                   std::move(source), std::move(changes));
-                submission.arrival.bytes += kept_bytes + arrival.objects * (sizeof(NewObject) + object_rows);
-                submission.arrival.idle_objects = std::min(arrival.idle_objects, idle_objects_limit);
-                pending_events_ += arrival.events;
-                pending_bytes_ += submission.arrival.bytes;
-            } else {
-                turned_away_.push_back(std::move(done));
-            }
-            lock.unlock();
-            wake_.notify_one();
-            return;
-        }
-    }
-    answer(done, Outcome::failed);
-}
-
-void Writer::accepted(std::vector<Acceptance> items, Done done) {
-    // Objects are pushed, and the schema left out, from the commit on.
-    const bool prompt =
-        std::ranges::any_of(items, [](const Acceptance& item) { return item.has_objects || item.carried_schema; });
-    {
-        std::unique_lock lock(mutex_);
-        if (!stopping_) {
-            gathered_ += items.size();
-            kept_.push_back({std::move(items), std::move(done), {}});
-            const auto due = prompt || gathered_ >= gathered_acceptances ? at_once : Steady::now() + gathering;
-            const bool sooner = due < kept_due_;
-            if (sooner) {
-                kept_due_ = due;
-            }
-            lock.unlock();
-            if (sooner) {
-                wake_.notify_one();
-            }
-            return;
-        }
-    }
-    answer(done, Outcome::failed);
-}
-
-void Writer::keep(CommandPointer command, bool bounded) {
-    {
-        std::unique_lock lock(mutex_);
-        if (!stopping_ && (!bounded || kept_.size() < kept_limit)) {
-            kept_.push_back({{}, {}, std::move(command)});
-            kept_due_ = at_once;
-            lock.unlock();
-            wake_.notify_one();
-            return;
-        }
-    }
-    command->failed();
-}
-
-void Writer::decide(CommandPointer command) {
-    {
-        std::unique_lock lock(mutex_);
-        if (!stopping_) {
-            decisions_.push_back(std::move(command));
-            lock.unlock();
-            wake_.notify_one();
-            return;
-        }
-    }
-    command->failed();
-}
-
 model::Status Writer::call(const std::function<void(Tables&, Transaction&)>& work) {
-    std::promise<Outcome> promise;
-    std::future<Outcome> answered = promise.get_future();
-    {
-        const std::lock_guard lock(mutex_);
-        if (stopping_) {
-            return model::Error{"the store is stopping"};
-        }
-        if (thread_.get_id() == std::this_thread::get_id()) {
-            return model::Error{"the store's writer cannot wait for itself"};
-        }
-        calls_.push_back(Decisions::change(work, [&promise](Outcome outcome) { promise.set_value(outcome); }));
-        wake_.notify_one();
+    if (thread_.get_id() == std::this_thread::get_id()) {
+        return model::Error{"the store's writer cannot wait for itself"};
     }
-    if (answered.get() != Outcome::committed) {
-        return model::Error{"the store cannot be written at present; see the log"};
-    }
-    return {};
-}
-
-void Writer::set_commit_observer(std::function<void(double)> observer) {
-    const std::lock_guard lock(mutex_);
-    new_observer_ = std::move(observer);
-    settings_changed_ = true;
-}
-
-void Writer::set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) {
-    {
-        const std::lock_guard lock(mutex_);
-        new_max_bytes_ = max_bytes;
-        new_retention_ = record_retention;
-        settings_changed_ = true;
-    }
-    wake_.notify_one();
+    return queue_.call(work);
 }
 
 Statistics Writer::statistics() const {
@@ -318,88 +134,27 @@ Statistics Writer::statistics() const {
     return statistics;
 }
 
-void Writer::take_kept(Group& group) {
-    std::size_t items = 0;
-    while (!kept_.empty() && items < group_acceptances) {
-        items += std::max<std::size_t>(kept_.front().accepted.size(), 1);
-        gathered_ -= kept_.front().accepted.size();
-        group.kept.push_back(std::move(kept_.front()));
-        kept_.pop_front();
-    }
-    kept_due_ = kept_.empty() ? never : at_once;
-}
-
-void Writer::put_back(Group& group) {
-    const std::lock_guard lock(mutex_);
-    while (!group.kept.empty()) {
-        gathered_ += group.kept.back().accepted.size();
-        kept_due_ = at_once;
-        kept_.push_front(std::move(group.kept.back()));
-        group.kept.pop_back();
-    }
-}
-
-void Writer::take_submissions(Group& group) {
-    std::size_t events = 0;
-    std::uint64_t bytes = 0;
-    while (!submissions_.empty() && events < group_events && bytes < group_bytes) {
-        Submission& first = submissions_.front();
-        events += first.arrival.events;
-        bytes += first.arrival.bytes;
-        group.submissions.push_back(std::move(first));
-        submissions_.pop_front();
-    }
-    LIHANDOVER_INVARIANT(pending_events_ >= events && pending_bytes_ >= bytes, "what is taken was waiting");
-    pending_events_ -= events;
-    pending_bytes_ -= bytes;
-}
-
-bool Writer::take(Group& group) {
-    std::unique_lock lock(mutex_);
-    const auto awaited = [this] {
-        return stopping_ || settings_changed_ || !submissions_.empty() || !decisions_.empty() || !calls_.empty() ||
-               !turned_away_.empty();
-    };
-    while (!awaited()) {
-        const auto until = broken_ ? next_tick_ : std::min(next_tick_, kept_due_);
-        if (Steady::now() >= until) {
-            break;
-        }
-        wake_.wait_until(lock, until);
-    }
-    if (std::exchange(settings_changed_, false)) {
-        max_bytes_ = new_max_bytes_;
-        retention_ = new_retention_;
-        observer_ = new_observer_;
-        next_tick_ = broken_ ? next_tick_ : Steady::now();
-    }
-    // While broken they stay where they are.
-    if (!broken_) {
-        take_kept(group);
-    }
-    group.turned_away = std::exchange(turned_away_, {});
-    group.calls = std::exchange(calls_, {});
-    while (!decisions_.empty() && group.decisions.size() < group_decisions) {
-        group.decisions.push_back(std::move(decisions_.front()));
-        decisions_.pop_front();
-    }
-    take_submissions(group);
-    const bool anything = !group.kept.empty() || !group.decisions.empty() || !group.submissions.empty() ||
-                          !group.turned_away.empty() || !group.calls.empty();
-    return anything || !stopping_;
+void Writer::use(Queue::Settings settings) {
+    max_bytes_ = settings.max_bytes;
+    retention_ = settings.record_retention;
+    observer_ = std::move(settings.commit_observer);
+    next_tick_ = broken_ ? next_tick_ : Steady::now();
 }
 
 void Writer::run() {
     base::name_thread("store writer");
     while (true) {
         Group group;
-        if (!take(group)) {
+        if (!queue_.take(group, {.broken = broken_, .until = next_tick_})) {
             break;
+        }
+        if (group.settings) {
+            use(std::move(*group.settings));
         }
         for (const Done& done : group.turned_away) {
             answer(done, Outcome::failed);
         }
-        const AtWork at_work(*this);
+        const HangWatch::Work at_work(watch_);
         work_on(group);
         for (const CommandPointer& call : group.calls) {
             run_call(*call);
@@ -408,22 +163,8 @@ void Writer::run() {
             housekeeping();
         }
     }
-    const AtWork at_work(*this);
+    const HangWatch::Work at_work(watch_);
     finish_up();
-}
-
-void Writer::fail_submissions(Group& group) {
-    for (Submission& submission : group.submissions) {
-        answer(submission.done, Outcome::failed);
-    }
-    group.submissions.clear();
-}
-
-void Writer::fail_decisions(Group& group) {
-    for (const CommandPointer& decision : group.decisions) {
-        decision->failed();
-    }
-    group.decisions.clear();
 }
 
 void Writer::turn_submissions_away(Group& group) {
@@ -448,8 +189,8 @@ void Writer::turn_submissions_away(Group& group) {
 
 void Writer::work_on(Group& group) {
     if (broken_) {
-        fail_submissions(group);
-        fail_decisions(group);
+        group.fail_submissions();
+        group.fail_decisions();
         return;
     }
     turn_submissions_away(group);
@@ -465,7 +206,7 @@ void Writer::work_on(Group& group) {
     if (!group.submissions.empty()) {
         blocked_ = true;
         update_accepting();
-        fail_submissions(group);
+        group.fail_submissions();
         if (failure->leaves_connection()) {
             if (group.kept.empty() && group.decisions.empty()) {
                 return;  // a full disk says nothing of deletions yet
@@ -478,9 +219,9 @@ void Writer::work_on(Group& group) {
         return;
     }
     // Whoever hears of the failure finds a store that says so itself.
-    put_back(group);
+    queue_.put_back(group);
     break_down(*failure);
-    fail_decisions(group);
+    group.fail_decisions();
 }
 
 std::optional<PgFailure> Writer::attempt(const std::function<void(Transaction&)>& work) {
@@ -512,7 +253,7 @@ std::optional<PgFailure> Writer::attempt(const std::function<void(Transaction&)>
 }
 
 bool Writer::resolve() {
-    const auto limit = commit_timeout_.load(std::memory_order_relaxed);
+    const auto limit = watch_.timeout();
     const auto until = Steady::now() + (limit.count() == 0 ? std::chrono::milliseconds(10s) : limit);
     while (true) {
         try {
@@ -527,8 +268,7 @@ bool Writer::resolve() {
                 return false;
             }
         }
-        std::unique_lock lock(mutex_);
-        if (wake_.wait_for(lock, first_pause, [this] { return stopping_; })) {
+        if (queue_.wait_for_stop(first_pause)) {
             return false;
         }
     }
@@ -623,21 +363,7 @@ void Writer::finish(Group& group) {
     update_statistics();
     tell_effects();
     database_.publish();
-    for (const Kept& kept : group.kept) {
-        answer(kept.done, Outcome::committed);
-        if (kept.command) {
-            static_cast<void>(kept.command->committed());
-        }
-    }
-    for (CommandPointer& decision : group.decisions) {
-        if (!decision->committed()) {
-            const std::lock_guard lock(mutex_);
-            decisions_.push_front(std::move(decision));
-        }
-    }
-    for (const Submission& submission : group.submissions) {
-        answer(submission.done, Outcome::committed);
-    }
+    queue_.committed(group);
 }
 
 void Writer::run_call(Command<Tables, Transaction>& call) {
@@ -706,14 +432,11 @@ void Writer::try_to_recover() {
     }
     Group group;
     if (!failure) {
-        {
-            const std::lock_guard lock(mutex_);
-            take_kept(group);
-        }
+        queue_.take_kept(group, Queue::group_acceptances);
         failure = attempt(group, false);
     }
     if (failure) {
-        put_back(group);
+        queue_.put_back(group);
         break_down(*failure);
         pause_ = fenced_ ? longest_pause : std::min(pause_ * 2, longest_pause);
         next_try_ = Steady::now() + pause_;
@@ -923,10 +646,7 @@ void Writer::finish_up() {
     }
     while (!broken_) {
         Group rest;
-        {
-            const std::lock_guard lock(mutex_);
-            take_kept(rest);
-        }
+        queue_.take_kept(rest, Queue::group_acceptances);
         if (rest.kept.empty()) {
             break;
         }
@@ -940,17 +660,7 @@ void Writer::finish_up() {
         name_audit_head();
         database_.leave();
     }
-    std::deque<Kept> lost;
-    {
-        const std::lock_guard lock(mutex_);
-        lost.swap(kept_);
-    }
-    for (const Kept& kept : lost) {
-        answer(kept.done, Outcome::failed);
-        if (kept.command) {
-            kept.command->failed();
-        }
-    }
+    queue_.fail_kept();
     update_statistics();
 }
 

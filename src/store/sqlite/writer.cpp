@@ -3,11 +3,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <future>
 #include <utility>
 
 #include "common/head_file.hpp"
-#include "lihandover/base/invariant.hpp"
 #include "lihandover/base/thread_name.hpp"
 #include "schema.hpp"
 
@@ -17,16 +15,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t group_events = 4096;
-constexpr std::size_t group_acceptances = 1024;
 /// Deletions overwrite what they delete: where space is short, their way through the log has to be narrow.
 constexpr std::size_t group_acceptances_when_tight = 32;
-/// Nobody waits for an acceptance to be on disk, unless it brings something with it: so many together, or so long, wait
-/// for what else there is to commit. Were the machine to fail meanwhile, their items would go out once more.
-constexpr std::size_t gathered_acceptances = 512;
-constexpr auto gathering = 10ms;
-constexpr std::uint64_t group_bytes = 4U << 20U;
-constexpr std::size_t group_decisions = 256;
 constexpr std::int64_t prune_step = 1000;
 constexpr std::int64_t expire_step = 200;
 constexpr auto tick = 1s;
@@ -39,20 +29,9 @@ constexpr std::chrono::milliseconds longest_pause = 5s;
 constexpr std::chrono::milliseconds longest_pause_when_corrupt = 30s;
 constexpr auto log_kept_at_most = 60s;  ///< how long what was deleted may live on in the write-ahead log under load
 constexpr auto complaint_interval = 60s;
-constexpr auto watch_interval = 250ms;
 
 /// No database of this schema is smaller: about 40 pages of 4 KiB are its tables and indexes, empty.
 constexpr std::uint64_t empty_database = 128U << 10U;
-/// What a binary object writes beyond what it says: two rows and their indexes, parts of pages all over the tables.
-constexpr std::uint64_t object_rows = 1024;
-/// As many as no event names, whatever the caller says.
-constexpr std::size_t idle_objects_limit = 10'000;
-
-void answer(const Done& done, Outcome outcome) {
-    if (done) {
-        done(outcome);
-    }
-}
 
 }  // namespace
 
@@ -64,31 +43,14 @@ Writer::Writer(Setup setup)
       maintenance_(*setup.maintenance),
       files_(*setup.files),
       plan_(setup.plan),
+      queue_({setup.max_bytes, setup.record_retention, {}}),
+      watch_({.round = [] {},
+              .hangs = [this] { tell_that_it_hangs(); },
+              .still = [this] { queue_.fail_submissions(); },  // rather than when the disk turns up again
+              .turns_again = [this] { turns_again(); }},
+             setup.commit_timeout),
       max_bytes_(setup.max_bytes),
-      retention_(setup.record_retention) {
-    commit_timeout_ = setup.commit_timeout;
-    new_max_bytes_ = max_bytes_;
-    new_retention_ = retention_;
-}
-
-/// While it lives, the writer is at work that the disk may hold up.
-class Writer::AtWork {
-  public:
-    explicit AtWork(Writer& writer) : writer_(writer) {
-        writer_.at_work_since_.store(Steady::now().time_since_epoch().count(), std::memory_order_release);
-    }
-    AtWork(const AtWork&) = delete;
-    AtWork& operator=(const AtWork&) = delete;
-    AtWork(AtWork&&) = delete;
-    AtWork& operator=(AtWork&&) = delete;
-    ~AtWork() {
-        writer_.at_work_since_.store(0, std::memory_order_release);
-        writer_.turns_again();
-    }
-
-  private:
-    Writer& writer_;
-};
+      retention_(setup.record_retention) {}
 
 void Writer::start() {
     last_work_ = next_tick_ = Steady::now();
@@ -97,51 +59,19 @@ void Writer::start() {
     update_accepting();
     update_statistics();
     thread_ = std::thread([this] { run(); });
-    watch_ = std::thread([this] { watch(); });
+    watch_.start();
 }
 
-bool Writer::turns() const {
-    const auto since = at_work_since_.load(std::memory_order_acquire);
-    const auto limit = commit_timeout_.load(std::memory_order_relaxed);
-    return since == 0 || limit.count() == 0 ||
-           Steady::now() - Steady::time_point(Steady::duration(since)) <
-               std::chrono::duration_cast<Steady::duration>(limit);
-}
-
-void Writer::watch() {
-    base::name_thread("store watch");
-    std::unique_lock lock(mutex_);
-    while (!ended_) {
-        watch_wake_.wait_for(lock, watch_interval);
-        if (turns()) {
-            continue;
-        }
-        // They fail now rather than when the disk turns up again: nothing of them was begun.
-        std::deque<Submission> waiting;
-        waiting.swap(submissions_);
-        pending_events_ = 0;
-        pending_bytes_ = 0;
-        lock.unlock();
-        if (!told_stuck_.exchange(true)) {
-            spdlog::critical(
-                "store: a commit has not ended within store.commit_timeout: the disk of state_dir hangs. New events "
-                "are "
-                "refused until it ends; nothing accepted is lost");
-            if (OutboxListener* listener = listener_) {
-                listener->on_health(false);
-            }
-        }
-        for (const Submission& submission : waiting) {
-            answer(submission.done, Outcome::failed);
-        }
-        lock.lock();
+void Writer::tell_that_it_hangs() {
+    spdlog::critical(
+        "store: a commit has not ended within store.commit_timeout: the disk of state_dir hangs. New events are "
+        "refused until it ends; nothing accepted is lost");
+    if (OutboxListener* listener = listener_) {
+        listener->on_health(false);
     }
 }
 
 void Writer::turns_again() {
-    if (!told_stuck_.exchange(false)) {
-        return;
-    }
     spdlog::warn("store: the commit that hung has ended; new events are taken again as far as there is room");
     if (OutboxListener* listener = listener_; listener != nullptr && !broken_) {
         listener->on_health(true);
@@ -150,141 +80,20 @@ void Writer::turns_again() {
 
 void Writer::stop() {
     const std::lock_guard once(stop_mutex_);
-    {
-        const std::lock_guard lock(mutex_);
-        stopping_ = true;
-    }
-    wake_.notify_all();
+    queue_.stop();
     if (thread_.joinable()) {
         thread_.join();
     }
-    {
-        const std::lock_guard lock(mutex_);
-        ended_ = true;
-    }
-    watch_wake_.notify_all();
-    if (watch_.joinable()) {
-        watch_.join();
-    }
+    watch_.stop();
     accepting_.store(false, std::memory_order_release);
     can_commit_.store(false, std::memory_order_release);
 }
 
-// The writer is woken after the lock is given back: else it would wake only to wait for it.
-
-void Writer::submit(std::vector<NewItem> items, const Arrival& arrival, std::string source, KeptChanges changes,
-                    Done done) {
-    std::uint64_t kept_bytes = changes.let_go.size() * sizeof(std::uint64_t);
-    for (const KeptCopy& copy : changes.keep) {
-        kept_bytes += sizeof copy + copy.bytes.size();
-    }
-    {
-        std::unique_lock lock(mutex_);
-        if (!stopping_) {
-            const bool fits = pending_events_ < pending_events_limit && pending_bytes_ < pending_bytes_limit;
-            if (fits) {
-                Submission& submission = submissions_.emplace_back(std::move(items), std::move(done), arrival,
-                                                                   std::move(source), std::move(changes));
-                submission.arrival.bytes += kept_bytes + arrival.objects * (sizeof(NewObject) + object_rows);
-                submission.arrival.idle_objects = std::min(arrival.idle_objects, idle_objects_limit);
-                pending_events_ += arrival.events;
-                pending_bytes_ += submission.arrival.bytes;
-            } else {
-                turned_away_.push_back(std::move(done));
-            }
-            lock.unlock();
-            wake_.notify_one();
-            return;
-        }
-    }
-    answer(done, Outcome::failed);
-}
-
-void Writer::accepted(std::vector<Acceptance> items, Done done) {
-    // Objects are pushed, and the schema left out, from the commit on.
-    const bool prompt =
-        std::ranges::any_of(items, [](const Acceptance& item) { return item.has_objects || item.carried_schema; });
-    {
-        std::unique_lock lock(mutex_);
-        if (!stopping_) {
-            gathered_ += items.size();
-            kept_.push_back({std::move(items), std::move(done), {}});
-            const auto due = prompt || gathered_ >= gathered_acceptances ? at_once : Steady::now() + gathering;
-            const bool sooner = due < kept_due_;
-            if (sooner) {
-                kept_due_ = due;
-            }
-            lock.unlock();
-            if (sooner) {
-                wake_.notify_one();
-            }
-            return;
-        }
-    }
-    answer(done, Outcome::failed);
-}
-
-void Writer::keep(CommandPointer command, bool bounded) {
-    {
-        std::unique_lock lock(mutex_);
-        if (!stopping_ && (!bounded || kept_.size() < kept_limit)) {
-            kept_.push_back({{}, {}, std::move(command)});
-            kept_due_ = at_once;
-            lock.unlock();
-            wake_.notify_one();
-            return;
-        }
-    }
-    command->failed();
-}
-
-void Writer::decide(CommandPointer command) {
-    {
-        std::unique_lock lock(mutex_);
-        if (!stopping_) {
-            decisions_.push_back(std::move(command));
-            lock.unlock();
-            wake_.notify_one();
-            return;
-        }
-    }
-    command->failed();
-}
-
 model::Status Writer::call(const std::function<void(Tables&, Transaction&)>& work) {
-    std::promise<Outcome> promise;
-    std::future<Outcome> answered = promise.get_future();
-    {
-        const std::lock_guard lock(mutex_);
-        if (stopping_) {
-            return model::Error{"the store is stopping"};
-        }
-        if (thread_.get_id() == std::this_thread::get_id()) {
-            return model::Error{"the store's writer cannot wait for itself"};
-        }
-        calls_.push_back(Decisions::change(work, [&promise](Outcome outcome) { promise.set_value(outcome); }));
-        wake_.notify_one();
+    if (thread_.get_id() == std::this_thread::get_id()) {
+        return model::Error{"the store's writer cannot wait for itself"};
     }
-    if (answered.get() != Outcome::committed) {
-        return model::Error{"the store cannot be written at present; see the log"};
-    }
-    return {};
-}
-
-void Writer::set_commit_observer(std::function<void(double)> observer) {
-    const std::lock_guard lock(mutex_);
-    new_observer_ = std::move(observer);
-    settings_changed_ = true;
-}
-
-void Writer::set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) {
-    {
-        const std::lock_guard lock(mutex_);
-        new_max_bytes_ = max_bytes;
-        new_retention_ = record_retention;
-        settings_changed_ = true;
-    }
-    wake_.notify_one();
+    return queue_.call(work);
 }
 
 Statistics Writer::statistics() const {
@@ -297,96 +106,41 @@ Statistics Writer::statistics() const {
     return statistics;
 }
 
-void Writer::take_kept(Group& group) {
-    const std::size_t most = tight() ? group_acceptances_when_tight : group_acceptances;
-    std::size_t items = 0;
-    while (!kept_.empty() && items < most) {
-        items += std::max<std::size_t>(kept_.front().accepted.size(), 1);
-        gathered_ -= kept_.front().accepted.size();
-        group.kept.push_back(std::move(kept_.front()));
-        kept_.pop_front();
-    }
-    kept_due_ = kept_.empty() ? never : at_once;
+std::size_t Writer::most_acceptances() const {
+    return tight() ? group_acceptances_when_tight : Queue::group_acceptances;
 }
 
-void Writer::put_back(Group& group, std::size_t from) {
-    const std::lock_guard lock(mutex_);
-    while (group.kept.size() > from) {
-        gathered_ += group.kept.back().accepted.size();
-        kept_due_ = at_once;
-        kept_.push_front(std::move(group.kept.back()));
-        group.kept.pop_back();
-    }
-}
-
-bool Writer::take(Group& group) {
-    std::unique_lock lock(mutex_);
-    const auto awaited = [this] {
-        return stopping_ || settings_changed_ || !submissions_.empty() || !decisions_.empty() || !calls_.empty() ||
-               !turned_away_.empty();
-    };
-    while (!awaited()) {
-        const auto until = broken_ ? next_tick_ : std::min(next_tick_, kept_due_);
-        if (Steady::now() >= until) {
-            break;
-        }
-        wake_.wait_until(lock, until);
-    }
-    if (settings_changed_) {
-        settings_changed_ = false;
-        max_bytes_ = new_max_bytes_;
-        retention_ = new_retention_;
-        observer_ = new_observer_;
-        const std::uint64_t reserve = plan_.reserve;
-        plan_ = SpacePlan::of(directory_.total_bytes(), max_bytes_);
-        plan_.reserve = reserve;
-        next_tick_ = Steady::now();
-    }
-    // While broken they stay where they are.
-    if (!broken_) {
-        take_kept(group);
-    }
-    group.turned_away = std::exchange(turned_away_, {});
-    group.calls = std::exchange(calls_, {});
-    while (!decisions_.empty() && group.decisions.size() < group_decisions) {
-        group.decisions.push_back(std::move(decisions_.front()));
-        decisions_.pop_front();
-    }
-    std::size_t events = 0;
-    std::uint64_t bytes = 0;
-    const std::uint64_t most_bytes = std::min(group_bytes, plan_.wal_target / 2);
-    while (!submissions_.empty() && events < group_events && bytes < most_bytes) {
-        Submission& first = submissions_.front();
-        events += first.arrival.events;
-        bytes += first.arrival.bytes;
-        group.submissions.push_back(std::move(first));
-        submissions_.pop_front();
-    }
-    LIHANDOVER_INVARIANT(pending_events_ >= events, "events that are taken were waiting");
-    LIHANDOVER_INVARIANT(pending_bytes_ >= bytes, "bytes that are taken were waiting");
-    pending_events_ -= events;
-    pending_bytes_ -= bytes;
-    const bool anything = !group.kept.empty() || !group.decisions.empty() || !group.submissions.empty() ||
-                          !group.turned_away.empty() || !group.calls.empty();
-    return anything || !stopping_;
+void Writer::use(Queue::Settings settings) {
+    max_bytes_ = settings.max_bytes;
+    retention_ = settings.record_retention;
+    observer_ = std::move(settings.commit_observer);
+    const std::uint64_t reserve = plan_.reserve;
+    plan_ = SpacePlan::of(directory_.total_bytes(), max_bytes_);
+    plan_.reserve = reserve;
+    next_tick_ = Steady::now();
 }
 
 void Writer::run() {
     base::name_thread("store writer");
     while (true) {
         Group group;
-        if (!take(group)) {
+        if (!queue_.take(group, {.broken = broken_,
+                                 .until = next_tick_,
+                                 .most_acceptances = most_acceptances(),
+                                 .most_bytes = std::min(Queue::group_bytes, plan_.wal_target / 2)})) {
             break;
         }
-        const bool anything =
-            !group.kept.empty() || !group.decisions.empty() || !group.submissions.empty() || !group.calls.empty();
+        if (group.settings) {
+            use(std::move(*group.settings));
+        }
+        const bool anything = group.has_work();
         if (anything) {
             last_work_ = Steady::now();
         }
         for (const Done& done : group.turned_away) {
             answer(done, Outcome::failed);
         }
-        const AtWork at_work(*this);
+        const HangWatch::Work at_work(watch_);
         work_on(group);
         for (const CommandPointer& call : group.calls) {
             run_call(*call);
@@ -402,22 +156,8 @@ void Writer::run() {
             housekeeping(Steady::now() - last_work_ >= tick);
         }
     }
-    const AtWork at_work(*this);
+    const HangWatch::Work at_work(watch_);
     finish_up();
-}
-
-void Writer::fail_submissions(Group& group) {
-    for (Submission& submission : group.submissions) {
-        answer(submission.done, Outcome::failed);
-    }
-    group.submissions.clear();
-}
-
-void Writer::fail_decisions(Group& group) {
-    for (const CommandPointer& decision : group.decisions) {
-        decision->failed();
-    }
-    group.decisions.clear();
 }
 
 void Writer::turn_submissions_away(Group& group) {
@@ -442,8 +182,8 @@ void Writer::turn_submissions_away(Group& group) {
 
 void Writer::work_on(Group& group) {
     if (broken_) {
-        fail_submissions(group);
-        fail_decisions(group);
+        group.fail_submissions();
+        group.fail_decisions();
         return;
     }
     turn_submissions_away(group);
@@ -460,7 +200,7 @@ void Writer::work_on(Group& group) {
     if (!group.submissions.empty()) {
         blocked_ = true;
         update_accepting();
-        fail_submissions(group);
+        group.fail_submissions();
         if (group.kept.empty() && group.decisions.empty() && mends_by_itself(*failure)) {
             return;  // a full disk says nothing of deletions yet
         }
@@ -471,7 +211,7 @@ void Writer::work_on(Group& group) {
     if (failure && failure->trouble() == Trouble::full && !failure->of_sync()) {
         make_room();
         // As little as possible at once.
-        put_back(group, 1);
+        queue_.put_back(group, 1);
         if (!broken_) {
             failure = attempt(group, false);
         }
@@ -481,9 +221,9 @@ void Writer::work_on(Group& group) {
         return;
     }
     // Whoever hears of the failure finds a store that says so itself.
-    put_back(group, 0);
+    queue_.put_back(group);
     break_down(*failure);
-    fail_decisions(group);
+    group.fail_decisions();
 }
 
 std::optional<SqlFailure> Writer::attempt(Group& group, bool with_items) {
@@ -591,21 +331,7 @@ void Writer::finish(Group& group) {
     update_statistics();
     tell_effects();
     database_.publish();
-    for (const Kept& kept : group.kept) {
-        answer(kept.done, Outcome::committed);
-        if (kept.command) {
-            static_cast<void>(kept.command->committed());
-        }
-    }
-    for (CommandPointer& decision : group.decisions) {
-        if (!decision->committed()) {
-            const std::lock_guard lock(mutex_);
-            decisions_.push_front(std::move(decision));
-        }
-    }
-    for (const Submission& submission : group.submissions) {
-        answer(submission.done, Outcome::committed);
-    }
+    queue_.committed(group);
 }
 
 void Writer::run_call(Command<Tables, Transaction>& call) {
@@ -720,20 +446,17 @@ std::optional<SqlFailure> Writer::reopen() {
 void Writer::try_to_recover() {
     const auto once_more = [this]() -> std::optional<SqlFailure> {
         Group group;
-        {
-            const std::lock_guard lock(mutex_);
-            take_kept(group);
-        }
+        queue_.take_kept(group, most_acceptances());
         std::optional<SqlFailure> failure = attempt(group, false);
         if (failure && failure->trouble() == Trouble::full && !failure->of_sync()) {
             make_room();
-            put_back(group, 1);
+            queue_.put_back(group, 1);
             if (database_usable_) {
                 failure = attempt(group, false);
             }
         }
         if (failure) {
-            put_back(group, 0);
+            queue_.put_back(group);
             return failure;
         }
         broken_ = false;
@@ -1078,10 +801,7 @@ void Writer::finish_up() {
     }
     while (!broken_) {
         Group rest;
-        {
-            const std::lock_guard lock(mutex_);
-            take_kept(rest);
-        }
+        queue_.take_kept(rest, most_acceptances());
         if (rest.kept.empty()) {
             break;
         }
@@ -1104,17 +824,7 @@ void Writer::finish_up() {
     if (!broken_) {
         name_audit_head();
     }
-    std::deque<Kept> lost;
-    {
-        const std::lock_guard lock(mutex_);
-        lost.swap(kept_);
-    }
-    for (const Kept& kept : lost) {
-        answer(kept.done, Outcome::failed);
-        if (kept.command) {
-            kept.command->failed();
-        }
-    }
+    queue_.fail_kept();
     update_statistics();
 }
 

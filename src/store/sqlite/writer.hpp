@@ -2,11 +2,8 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
-#include <future>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -14,7 +11,9 @@
 #include <vector>
 
 #include "common/commands.hpp"
+#include "common/hang_watch.hpp"
 #include "common/oldest_places.hpp"
+#include "common/work_queue.hpp"
 #include "database.hpp"
 #include "lihandover/store/intake.hpp"
 #include "lihandover/store/kept_copies.hpp"
@@ -54,14 +53,6 @@ class Writer {
         std::chrono::milliseconds commit_timeout{};  ///< 0: none
     };
 
-    /// Submissions beyond these, by what arrived, fail at once, unless nothing else waits: memory stays bounded
-    /// whatever the callers do.
-    static constexpr std::size_t pending_events_limit = 65'536;
-    static constexpr std::uint64_t pending_bytes_limit = 32U << 20U;
-
-    /// Fetches are the only kept commands that others can make at will: beyond so many that wait, they fail at once.
-    static constexpr std::size_t kept_limit = 65'536;
-
     explicit Writer(Setup setup);
     ~Writer() { stop(); }
     Writer(const Writer&) = delete;
@@ -75,26 +66,29 @@ class Writer {
     void submit(std::vector<NewItem> items, const Arrival& arrival, Done done) {
         submit(std::move(items), arrival, {}, {}, std::move(done));
     }
-    void submit(std::vector<NewItem> items, const Arrival& arrival, std::string source, KeptChanges changes, Done done);
-    void accepted(std::vector<Acceptance> items, Done done);
-    /// A command that is kept over failed commits as acceptances are.
-    ///   bounded  whether it fails where too many wait already
-    void keep(CommandPointer command, bool bounded = false);
-    /// One that fails with its commit.
-    void decide(CommandPointer command);
+    void submit(std::vector<NewItem> items, const Arrival& arrival, std::string source, KeptChanges changes,
+                Done done) {
+        queue_.submit(std::move(items), arrival, std::move(source), std::move(changes), std::move(done));
+    }
+    void accepted(std::vector<Acceptance> items, Done done) { queue_.accepted(std::move(items), std::move(done)); }
+    /// See WorkQueue.
+    void keep(CommandPointer command, bool bounded = false) { queue_.keep(std::move(command), bounded); }
+    void decide(CommandPointer command) { queue_.decide(std::move(command)); }
     /// Makes a change in a transaction of its own and waits for it.
     [[nodiscard]] model::Status call(const std::function<void(Tables&, Transaction&)>& work);
 
     void set_listener(OutboxListener* listener) { listener_ = listener; }
     void set_object_listener(ObjectListener* listener) { object_listener_ = listener; }
-    void set_commit_observer(std::function<void(double)> observer);
-    void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention);
-    void set_commit_timeout(std::chrono::milliseconds timeout) { commit_timeout_ = timeout; }
+    void set_commit_observer(std::function<void(double)> observer) { queue_.set_commit_observer(std::move(observer)); }
+    void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) {
+        queue_.set_limits(max_bytes, record_retention);
+    }
+    void set_commit_timeout(std::chrono::milliseconds timeout) { watch_.set_timeout(timeout); }
     [[nodiscard]] bool accepting() const { return accepting_.load(std::memory_order_acquire) && turns(); }
     /// Whether at least deletions can be committed.
     [[nodiscard]] bool can_commit() const { return can_commit_.load(std::memory_order_acquire) && turns(); }
     /// False while something it asked of the disk hangs for longer than the commit timeout.
-    [[nodiscard]] bool turns() const;
+    [[nodiscard]] bool turns() const { return watch_.turns(); }
     [[nodiscard]] Statistics statistics() const;
     /// For any thread.
     [[nodiscard]] OldestPlaces& oldest_places() { return oldest_places_; }
@@ -102,40 +96,17 @@ class Writer {
 
   private:
     using Steady = std::chrono::steady_clock;
-    static constexpr Steady::time_point at_once = Steady::time_point::min();
-    static constexpr Steady::time_point never = Steady::time_point::max();
-
-    struct Submission {
-        std::vector<NewItem> items;
-        Done done;
-        Arrival arrival;
-        std::string source;  ///< of the changes
-        KeptChanges changes;
-    };
-    /// What is kept over failed commits: acceptances, or a command.
-    struct Kept {
-        std::vector<Acceptance> accepted;
-        Done done;
-        CommandPointer command;
-    };
-    struct Group {
-        std::vector<Kept> kept;
-        std::vector<CommandPointer> decisions;
-        std::vector<Submission> submissions;
-        std::vector<Done> turned_away;
-        std::vector<CommandPointer> calls;
-    };
-
-    class AtWork;
+    using Queue = WorkQueue<Tables, Transaction>;
+    using Submission = Queue::Submission;
+    using Kept = Queue::Kept;
+    using Group = Queue::Group;
 
     void run();
-    /// The thread beside it that sees when it hangs.
-    void watch();
+    void tell_that_it_hangs();
     void turns_again();
-    [[nodiscard]] bool take(Group& group);  ///< false at the end
-    void take_kept(Group& group);
-    /// What is kept of the group from number `from` on goes back to the head of the queue.
-    void put_back(Group& group, std::size_t from);
+    void use(Queue::Settings settings);
+    /// In one group.
+    [[nodiscard]] std::size_t most_acceptances() const;
     /// Whether the log has to stay as small as it can.
     [[nodiscard]] bool tight() const { return blocked_ || short_of_space_ || over_limit_; }
     void work_on(Group& group);
@@ -146,10 +117,8 @@ class Writer {
     /// Those of content that went with the last transaction.
     void sync_released_keys();
     void run_call(Command<Tables, Transaction>& call);
-    void fail_submissions(Group& group);
     /// Those that cannot be taken as things are.
     void turn_submissions_away(Group& group);
-    void fail_decisions(Group& group);
     void finish_up();
 
     void housekeeping(bool idle);
@@ -186,39 +155,16 @@ class Writer {
     std::atomic<ObjectListener*> object_listener_{nullptr};
     std::atomic<bool> accepting_{true};
     std::atomic<bool> can_commit_{true};  ///< not broken, for other threads
-    std::atomic<bool> told_stuck_{false};
 
-    mutable std::mutex mutex_;
-    std::condition_variable wake_;
-    // Guarded by mutex_.
-    std::deque<Submission> submissions_;
-    std::deque<Kept> kept_;     ///< those that a failed commit left included
-    std::size_t gathered_ = 0;  ///< accepted items in `kept_`
-    Steady::time_point kept_due_ = never;
-    std::deque<CommandPointer> decisions_;
-    std::vector<CommandPointer> calls_;
-    std::vector<Done> turned_away_;
-    std::size_t pending_events_ = 0;
-    std::uint64_t pending_bytes_ = 0;
-    bool stopping_ = false;
-    bool ended_ = false;
-    std::uint64_t new_max_bytes_ = 0;
-    std::chrono::seconds new_retention_{};
-    std::function<void(double)> new_observer_;
-    bool settings_changed_ = false;
-
+    Queue queue_;
     OldestPlaces oldest_places_;
 
     mutable std::mutex statistics_mutex_;
     Statistics statistics_;
 
-    std::atomic<Steady::rep> at_work_since_{0};  ///< 0: it waits for work
-    std::atomic<std::chrono::milliseconds> commit_timeout_;
-    std::condition_variable watch_wake_;
-
     std::mutex stop_mutex_;
     std::thread thread_;
-    std::thread watch_;
+    HangWatch watch_;
 
     // The thread's alone.
     std::uint64_t max_bytes_ = 0;
