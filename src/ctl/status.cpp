@@ -106,6 +106,7 @@ class StatusText {
                      {"CONNECTIONS", 9},
                      {"OBJECTS QUEUED", 8},
                      {"OBJECTS REFUSED", 7},
+                     {"OLDEST EMERGENCY", 1},
                      {"OLDEST QUEUED", 2},
                      {"LAST SUCCESS", 5},
                      {"LAST FAILURE", 4, true},
@@ -130,15 +131,16 @@ class StatusText {
         const Look look = state == "paused"                       ? Look::alarm
                           : state == "backing_off" || some_failed ? Look::warning
                                                                   : Look::plain;
-        table.add(
-            {text_of(destination, "name"), state + (paused.empty() ? "" : " (" + paused + ")"),
-             number_of(destination, "queued"), number_of(destination, "held"), number_of(destination, "set_aside"),
-             number_of(destination, "refused"), number_of(destination, "in_flight"),
-             number_of(destination, "connections"), number_of(destination, "objects_queued"),
-             number_of(destination, "objects_refused"), time_text(text_of(destination, "oldest_queued"), terminal_),
-             time_text(text_of(destination, "last_success"), terminal_), failure,
-             time_text(text_of(destination, "next_attempt"), terminal_)},
-            look);
+        table.add({text_of(destination, "name"), state + (paused.empty() ? "" : " (" + paused + ")"),
+                   number_of(destination, "queued"), number_of(destination, "held"),
+                   number_of(destination, "set_aside"), number_of(destination, "refused"),
+                   number_of(destination, "in_flight"), number_of(destination, "connections"),
+                   number_of(destination, "objects_queued"), number_of(destination, "objects_refused"),
+                   time_text(text_of(destination, "oldest_emergency_queued"), terminal_),
+                   time_text(text_of(destination, "oldest_queued"), terminal_),
+                   time_text(text_of(destination, "last_success"), terminal_), failure,
+                   time_text(text_of(destination, "next_attempt"), terminal_)},
+                  look);
     }
 
     void certificates(dom::element status) {

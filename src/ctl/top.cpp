@@ -116,6 +116,7 @@ class TopText {
                      {"QUEUED"},
                      {"CHANGE", 2},
                      {"OLDEST", 1},
+                     {"OLDEST EMERGENCY", 1},
                      {"IN FLIGHT", 6},
                      {"SET ASIDE", 3},
                      {"REFUSED", 3},
@@ -128,7 +129,8 @@ class TopText {
             const auto paused = text_of(each.element, "paused");
             table.add(
                 {name, state + (paused.empty() ? "" : " (" + paused + ")"), std::to_string(each.queued),
-                 changes_.of(name, each.queued), age_text(now_, each.oldest), number_of(each.element, "in_flight"),
+                 changes_.of(name, each.queued), age_text(now_, each.oldest),
+                 age_text(now_, text_of(each.element, "oldest_emergency_queued")), number_of(each.element, "in_flight"),
                  number_of(each.element, "set_aside"), number_of(each.element, "refused"),
                  number_of(each.element, "held"), text_of(each.element, "last_failure")},
                 state == "paused"        ? Look::alarm

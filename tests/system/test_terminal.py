@@ -278,6 +278,22 @@ class Top(TerminalTest):
             done = self.run_in_pipe("top", "--once", "--by", by)
             self.assertEqual(order, [line.split()[0] for line in done.stdout.splitlines()[1:4]])
 
+    def test_the_oldest_emergency_is_told(self):
+        emergency = {"oldest_emergency_queued": "2026-03-01T00:07:00.000000Z"}
+        self.fake.answers["/v1/status"] = (200, status_of(now="2026-03-01T00:10:00.000000Z", destination=emergency))
+        for arguments, heading, told in ((("top", "--once"), "OLDEST EMERGENCY", "3 min"),
+                                         (("status",), "OLDEST EMERGENCY", "2026-03-01T00:07:00")):
+            with self.subTest(arguments):
+                done = self.run_in_pipe(*arguments)
+                self.assertEqual(0, done.returncode, done.stderr)
+                lines = done.stdout.splitlines()
+                heads = next(n for n, line in enumerate(lines) if line.startswith("DESTINATION"))
+                self.assertEqual(told, lines[heads + 1][lines[heads].index(heading):][:len(told)])
+        run = self.run_on_terminal("top", "--once", columns=80)
+        self.assertEqual(0, run.wait())
+        self.assertIn("3 min", run.screen.text())
+        self.assertFalse(run.screen.overflowed)
+
     def test_emergencies_stand_out(self):
         self.backlog({"LIID-1": 7}, emergencies=1)
         run = self.run_on_terminal("top", "--once", columns=120)
