@@ -91,6 +91,8 @@ class DestinationHealth {
     [[nodiscard]] bool probing() const { return probes_ > 0; }
     /// Nothing was accepted since the attempt started.
     [[nodiscard]] bool is_quiet(const Ticket& ticket) const { return ticket.acceptances == acceptances_; }
+    /// Open, and what counted last is a failure: a few more, and it closes.
+    [[nodiscard]] bool is_doubtful() const { return mode_ == Mode::open && failures_ > 0; }
     /// Whether anything was ever accepted, as far as this process knows.
     [[nodiscard]] bool ever_accepted() const { return acceptances_ > 0; }
 

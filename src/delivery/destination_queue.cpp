@@ -191,7 +191,7 @@ DestinationQueue::Pick DestinationQueue::pick(Ticket& ticket, bool proven, Time 
         ticket.trial = true;
         return {lane, lane->rows().front().row(), true, false};
     }
-    return pick_of(scheduler_.take(), false);
+    return pick_of(health_.is_doubtful() ? scheduler_.take_other() : scheduler_.take(), false);
 }
 
 DestinationQueue::Pick DestinationQueue::pick_set_aside(Ticket& ticket, Time now) {

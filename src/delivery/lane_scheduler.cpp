@@ -151,11 +151,12 @@ bool LaneScheduler::take(Lane& lane) {
     return true;
 }
 
-Lane* LaneScheduler::unblamed_of(List& list, std::uint32_t closing) {
-    const auto first_of = [closing](auto from, auto to) -> Lane* {
+template <typename IsWanted>
+Lane* LaneScheduler::one_of(List& list, IsWanted is_wanted) const {
+    const auto first_of = [is_wanted](auto from, auto to) -> Lane* {
         std::size_t seen = 0;
         for (; from != to && seen < few; ++from, ++seen) {
-            if (!from->is_blamed(closing)) {
+            if (is_wanted(*from)) {
                 return &*from;
             }
         }
@@ -167,6 +168,22 @@ Lane* LaneScheduler::unblamed_of(List& list, std::uint32_t closing) {
     }
     auto* latest = first_of(list.rbegin(), list.rend());
     return latest != nullptr ? latest : longest;
+}
+
+/// Those that failed in an earlier closing have rested, and stand where they do not belong: behind the latest.
+Lane* LaneScheduler::unblamed_of(List& list, std::uint32_t closing) const {
+    auto* lane = one_of(list, [](const Lane& one) { return !one.fails(); });
+    return lane != nullptr ? lane : one_of(list, [closing](const Lane& one) { return !one.is_blamed(closing); });
+}
+
+Lane* LaneScheduler::take_other() {
+    latest_turn_ = !latest_turn_;
+    for (auto* list : {&lists_[emergency_list], &lists_[routine_list]}) {
+        if (auto* lane = one_of(*list, [](const Lane& one) { return !one.fails(); })) {
+            return occupy(lane);
+        }
+    }
+    return take();
 }
 
 bool LaneScheduler::has_unblamed(std::uint32_t closing) {

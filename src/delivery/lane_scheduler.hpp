@@ -62,11 +62,19 @@ class Lane : public ReadyHook {
     void send_alone(std::uint32_t items) { alone_ = std::max(alone_, items); }
     [[nodiscard]] bool goes_alone() const { return alone_ > 0; }
     /// One of its items is done with.
-    void item_left() { alone_ -= alone_ > 0 ? 1 : 0; }
+    void item_left() {
+        alone_ -= alone_ > 0 ? 1 : 0;
+        fails_ = false;
+    }
 
-    /// It had a part in the closing of that number (DestinationHealth::closing).
-    void blame(std::uint32_t closing) { blamed_ = closing; }
+    /// It failed, and had a part in the closing of that number (DestinationHealth::closing).
+    void blame(std::uint32_t closing) {
+        blamed_ = closing;
+        fails_ = true;
+    }
     [[nodiscard]] bool is_blamed(std::uint32_t closing) const { return blamed_ == closing; }
+    /// It failed, and nothing of it was done with since.
+    [[nodiscard]] bool fails() const { return fails_; }
 
     /// Whether one of its items was validated against the schemas; true from then on.
     [[nodiscard]] bool sampled() const { return sampled_; }
@@ -89,6 +97,7 @@ class Lane : public ReadyHook {
     std::uint8_t list_ = 0;  ///< index of the list it is ready in
     bool on_trial_ = false;
     bool sampled_ = false;
+    bool fails_ = false;
 };
 
 /// Which lane of a destination comes next: those with emergencies first, otherwise one after the other, so that a lane
@@ -115,12 +124,15 @@ class LaneScheduler {
     [[nodiscard]] Lane* peek();
     /// The next ready lane that is not on trial, busy from now on; nullptr if there is none.
     Lane* take();
+    /// A ready lane that does not fail, busy from now on: the one that has waited longest and the one that came last in
+    /// turn, since those that failed may have come together. Where there is none among the first few, as take().
+    Lane* take_other();
     /// The next lane on trial, busy from now on; nullptr if there is none.
     Lane* take_trial();
     /// A lane for the probe of a closed destination. Cycles through the lanes, emergencies and others in turn; those
-    /// with no part in the closing first, then ready ones, then the one that has rested longest. Of those with no part
-    /// in it the one that has waited longest and the one that came last, in turn: where a hundred LIIDs that the LEA
-    /// dislikes came before all others, the others do not wait for a hundred probes.
+    /// that do not fail first, then those with no part in the closing, then ready ones, then the one that has rested
+    /// longest. Of the first two kinds the one that has waited longest and the one that came last, in turn: where a
+    /// hundred LIIDs that the LEA dislikes came before all others, the others do not wait for a hundred probes.
     Lane* take_for_probe(std::uint32_t closing);
     /// A ready lane with no part in the closing; nullptr when there is none among the first few.
     Lane* take_unblamed(std::uint32_t closing);
@@ -189,7 +201,9 @@ class LaneScheduler {
     void leave(Lane& lane, Lane::State to);
     /// A ready lane may belong in another list now.
     void relist(Lane& lane);
-    [[nodiscard]] Lane* unblamed_of(List& list, std::uint32_t closing);
+    [[nodiscard]] Lane* unblamed_of(List& list, std::uint32_t closing) const;
+    template <typename IsWanted>
+    [[nodiscard]] Lane* one_of(List& list, IsWanted is_wanted) const;
     Lane* occupy(Lane* lane);
 
     std::array<List, 3> lists_;

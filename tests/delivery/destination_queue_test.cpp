@@ -146,6 +146,32 @@ TEST(DestinationQueue, AHundredPoisonLiidsThatComeFirstDoNotKeepTheOthersWaiting
     EXPECT_LE(lea.accepted_at.at(lea.accepted_rows.front()) - before, minutes(1));
 }
 
+TEST(DestinationQueue, AHundredPoisonLiidsThatComeJustBeforeTheOthersCostSeconds) {
+    std::set<store::RowId> poison;
+    for (store::RowId row = 1; row <= 100; ++row) {
+        poison.insert(row);
+    }
+    SimulatedLea lea(policy(16), disliking(poison, status(403)));
+    for (store::LaneId lane = 1; lane <= 1000; lane += 10) {
+        lea.add(lane);
+    }
+    lea.run(milliseconds(50));
+    for (int round = 0; round < 2; ++round) {
+        for (store::LaneId lane = 1; lane <= 1000; ++lane) {
+            lea.add(lane);
+        }
+    }
+    const auto before = lea.now();
+    lea.run(minutes(2));
+    EXPECT_THAT(lea.accepted_rows, SizeIs(2000));
+    EXPECT_THAT(lea.set_aside_rows, SizeIs(100));
+    std::size_t soon = 0;
+    for (const auto& [row, at] : lea.accepted_at) {
+        soon += at - before <= seconds(10) ? 1 : 0;
+    }
+    EXPECT_GE(soon, 1800U) << "those of the other LIIDs";
+}
+
 TEST(DestinationQueue, SilenceForSomeItemsHoldsUpNoOther) {
     std::set<store::RowId> poison;
     for (store::RowId row = 1; row <= 40; ++row) {
