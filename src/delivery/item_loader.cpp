@@ -1,13 +1,15 @@
 #include "item_loader.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "lihandover/handover/writer.hpp"
 
 namespace lihandover::delivery {
 
-ItemLoader::ItemLoader(store::Outbox& outbox, const store::Register& profiles) : outbox_(outbox), register_(profiles) {}
+ItemLoader::ItemLoader(store::Outbox& outbox, const store::Register& profiles, std::size_t most_kept)
+    : outbox_(outbox), register_(profiles), most_kept_(most_kept) {}
 
 std::size_t ItemLoader::ahead() const {
     return std::clamp<std::size_t>(ahead_bytes / (average_ + 1), 1, max_ahead);
@@ -21,9 +23,6 @@ model::Status ItemLoader::fill(std::span<const store::RowId> rows) {
     if (!loaded) {
         return std::move(loaded).error();
     }
-    if (kept_.size() + loaded->size() > max_kept || kept_bytes_ > max_kept_bytes) {
-        forget_all();
-    }
     for (auto& item : *loaded) {
         average_ = (average_ * 15 + item.share.size()) / 16;
         keep(std::move(item));
@@ -31,24 +30,36 @@ model::Status ItemLoader::fill(std::span<const store::RowId> rows) {
     return {};
 }
 
-void ItemLoader::forget_all() {
-    // Left over from lanes that were put off meanwhile. They are read again when their turn comes.
-    kept_.clear();
-    kept_bytes_ = 0;
-}
-
 void ItemLoader::offer(store::StoredItem&& item) {
-    if (kept_.size() >= max_kept || kept_bytes_ + item.share.size() > max_offered_bytes) {
-        forget_all();
-    }
     average_ = (average_ * 15 + item.share.size()) / 16;
     keep(std::move(item));
 }
 
 void ItemLoader::keep(store::StoredItem&& item) {
     const auto bytes = item.share.size();
-    if (kept_.try_emplace(item.row, std::move(item)).second) {
+    const auto row = item.row;
+    make_room(bytes);
+    if (kept_.try_emplace(row, std::move(item), next_number_).second) {
         kept_bytes_ += bytes;
+        order_.emplace_back(next_number_++, row);
+    }
+}
+
+/// Among them are items of lanes that were put off meanwhile, or withdrawn: nobody will take them soon.
+void ItemLoader::make_room(std::size_t bytes) {
+    const auto is_there = [this](const auto& entry) {
+        const auto found = kept_.find(entry.second);
+        return found != kept_.end() && found->second.number == entry.first;
+    };
+    while (!order_.empty() &&
+           (kept_.size() >= most_kept_ || kept_bytes_ + bytes > max_kept_bytes || !is_there(order_.front()))) {
+        if (is_there(order_.front())) {
+            forget(order_.front().second);
+        }
+        order_.pop_front();
+    }
+    if (order_.size() >= 2 * most_kept_) {  // behind one that stays, many were taken
+        std::erase_if(order_, std::not_fn(is_there));
     }
 }
 
@@ -57,8 +68,8 @@ bool ItemLoader::take(store::RowId row, store::StoredItem& out) {
     if (found == kept_.end()) {
         return false;
     }
-    kept_bytes_ -= found->second.share.size();
-    out = std::move(found->second);
+    kept_bytes_ -= found->second.item.share.size();
+    out = std::move(found->second.item);
     kept_.erase(found);
     return true;
 }
@@ -70,7 +81,7 @@ void ItemLoader::put_back(store::StoredItem&& item) {
 void ItemLoader::forget(store::RowId row) {
     const auto found = kept_.find(row);
     if (found != kept_.end()) {
-        kept_bytes_ -= found->second.share.size();
+        kept_bytes_ -= found->second.item.share.size();
         kept_.erase(found);
     }
 }

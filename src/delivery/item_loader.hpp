@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "lihandover/model/item.hpp"
@@ -22,16 +25,16 @@ struct LoadedProfile {
 };
 
 /// Reads items when their turn is near: several at a time, since a call into the store costs as much as several rows.
-/// Keeps what was read ahead until it is taken, within bounds. On one thread.
+/// Keeps what was read ahead until it is taken, within bounds that all destinations share: what has been kept longest
+/// goes first, and is read again when its turn comes. On one thread.
 class ItemLoader {
   public:
     static constexpr std::size_t max_ahead = 64;                          ///< items per read
     static constexpr std::size_t ahead_bytes = std::size_t{2} << 20;      ///< of shares per read, by the average seen
-    static constexpr std::size_t max_kept = 1024;                         ///< items read and not taken
+    static constexpr std::size_t max_kept = 4096;                         ///< items read and not taken
     static constexpr std::size_t max_kept_bytes = std::size_t{16} << 20;  ///< of their shares
-    static constexpr std::size_t max_offered_bytes = std::size_t{4} << 20;
 
-    ItemLoader(store::Outbox& outbox, const store::Register& profiles);
+    ItemLoader(store::Outbox& outbox, const store::Register& profiles, std::size_t most_kept = max_kept);
 
     [[nodiscard]] bool has(store::RowId row) const { return kept_.contains(row); }
     /// How many rows to ask for in one fill().
@@ -39,7 +42,7 @@ class ItemLoader {
     /// Reads them. Rows that are gone will not be there. The first row is the one needed: if reading all of them fails,
     /// it is tried alone.
     [[nodiscard]] model::Status fill(std::span<const store::RowId> rows);
-    /// An item that the store passed on; kept while there is room.
+    /// An item that the store passed on.
     void offer(store::StoredItem&& item);
     /// False if it is not there.
     bool take(store::RowId row, store::StoredItem& out);
@@ -51,12 +54,21 @@ class ItemLoader {
     [[nodiscard]] const LoadedProfile* profile(store::ProfileId id);
 
   private:
+    struct Kept {
+        store::StoredItem item;
+        std::uint64_t number = 0;  ///< of `order_`
+    };
+
     void keep(store::StoredItem&& item);
-    void forget_all();
+    void make_room(std::size_t bytes);
 
     store::Outbox& outbox_;
     const store::Register& register_;
-    std::unordered_map<store::RowId, store::StoredItem> kept_;
+    std::size_t most_kept_;
+    std::unordered_map<store::RowId, Kept> kept_;
+    /// As they came, by number; also those that were taken meanwhile.
+    std::deque<std::pair<std::uint64_t, store::RowId>> order_;
+    std::uint64_t next_number_ = 1;
     std::size_t kept_bytes_ = 0;
     std::size_t average_ = 1024;
     std::unordered_map<store::ProfileId, LoadedProfile> profiles_;
