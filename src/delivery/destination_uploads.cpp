@@ -151,7 +151,7 @@ Upload* DestinationUploads::next(Time now, Ticket& ticket) {
     Upload* upload = nullptr;
     if (health_.is_open()) {
         upload = may_try_set_aside(now) ? queue_.take_aside(large) : nullptr;
-        upload = upload != nullptr ? upload : queue_.take({large, running_again_ < most});
+        upload = upload != nullptr ? upload : queue_.take({large, running_again_ < most, health_.is_doubtful()});
     } else {
         upload = queue_.take_for_probe(large);
         upload = upload != nullptr ? upload : queue_.take_resting();

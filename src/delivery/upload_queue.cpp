@@ -80,11 +80,11 @@ std::size_t UploadQueue::first_of_kinds(std::size_t base, std::size_t kind, bool
     return found != none ? found : first_of(base, base + kind, large);
 }
 
-Upload* UploadQueue::take_front(std::size_t list) {
+Upload* UploadQueue::take_end(std::size_t list, bool last) {
     if (list == none) {
         return nullptr;
     }
-    auto& upload = lists_[list].front();
+    auto& upload = last ? lists_[list].back() : lists_[list].front();
     settle(upload);
     upload.state = Upload::State::running;
     return &upload;
@@ -102,18 +102,24 @@ Upload* UploadQueue::take(const Limits& limits) {
     const auto fresh = first_of(0, kinds, limits.large);
     const bool put_off = limits.put_off && first_of(again_kinds, aside, limits.large) != none;
     turn_of_put_off_ = put_off && (fresh == none || !turn_of_put_off_);
-    return take_front(turn_of_put_off_ ? next_put_off(limits.large) : fresh);
+    if (turn_of_put_off_) {
+        return take_end(next_put_off(limits.large), false);
+    }
+    latest_turn_ = limits.other && !latest_turn_;
+    return take_end(fresh, latest_turn_);
 }
 
 Upload* UploadQueue::take_for_probe(bool large) {
     const auto kind = next_probe_;
     next_probe_ = (next_probe_ + 1) % kinds;
+    // Once more per round: else a kind's turn would always come with the same end of its list.
+    latest_turn_ = latest_turn_ == (next_probe_ == 0);
     const auto fresh = first_of_kinds(0, kind, large);
-    return take_front(fresh != none ? fresh : first_of_kinds(again_kinds, kind, large));
+    return fresh != none ? take_end(fresh, latest_turn_) : take_end(first_of_kinds(again_kinds, kind, large), false);
 }
 
 Upload* UploadQueue::take_aside(bool large) {
-    return take_front(first_of(aside, none, large));
+    return take_end(first_of(aside, none, large), false);
 }
 
 Upload* UploadQueue::take_resting() {

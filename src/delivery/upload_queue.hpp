@@ -72,11 +72,12 @@ class UploadQueue {
     struct Limits {
         bool large = true;    ///< large ones too
         bool put_off = true;  ///< those that were put off before, too
+        bool other = false;   ///< of those that were not, the one that came last and the first in turn
     };
     /// Next ready one that is not set aside, running from now on; nullptr when there is none.
     Upload* take(const Limits& limits);
-    /// The same, with each kind in turn the first, and those that were never put off before all others: where one after
-    /// the other fails, something else may not.
+    /// The same, with each kind in turn the first, and those that were never put off before all others, of them the one
+    /// that came last and the first in turn: where one after the other fails, something else may not.
     Upload* take_for_probe(bool large);
     /// The next ready one that is set aside.
     Upload* take_aside(bool large);
@@ -138,7 +139,7 @@ class UploadQueue {
     /// Of `kinds` lists from `base` on, beginning with that kind.
     [[nodiscard]] std::size_t first_of_kinds(std::size_t base, std::size_t kind, bool large) const;
     [[nodiscard]] std::size_t next_put_off(bool large);
-    Upload* take_front(std::size_t list);
+    Upload* take_end(std::size_t list, bool last);
     [[nodiscard]] Resting& resting_of(const Upload& upload) { return upload.set_aside ? resting_aside_ : resting_; }
     void append(Upload& upload);
     void wake(Resting& resting, Time now);
@@ -151,7 +152,8 @@ class UploadQueue {
     bool in_order_ = false;  ///< those that were put off; else another kind is the first
     std::size_t other_kind_ = 0;
     std::size_t next_probe_ = 0;
-    Resting resting_;  ///< but those set aside
+    bool latest_turn_ = false;  ///< of those that were never put off
+    Resting resting_;           ///< but those set aside
     Resting resting_aside_;
     std::set<Upload*, ByDeadline> by_deadline_;
 };

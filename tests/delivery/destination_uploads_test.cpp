@@ -126,6 +126,24 @@ TEST(DestinationUploads, EmergenciesThatFailAgainAndAgainKeepNoOtherFromGoing) {
     }
 }
 
+TEST(DestinationUploads, AHundredDislikedObjectsThatComeJustBeforeTheOthersCostSeconds) {
+    for (const bool emergency : {false, true}) {
+        std::set<model::Uuid> poison;
+        SimulatedUploads lea(policy, take);
+        for (int i = 0; i < 100; ++i) {
+            poison.insert(lea.add(emergency));
+        }
+        lea.set_script(dislike(poison, {.status = 403}));
+        lea.run(milliseconds(50));
+        std::vector<model::Uuid> good;
+        for (int i = 0; i < 1000; ++i) {
+            good.push_back(lea.add());
+        }
+        lea.run(seconds(30));
+        EXPECT_EQ(delivered_of(lea, good), good.size()) << emergency;
+    }
+}
+
 // Each occupies a connection until continue_timeout.
 TEST(DestinationUploads, EmergenciesWhoseContinueIsWithheldDoNotTakeAllTurns) {
     std::set<model::Uuid> poison;
