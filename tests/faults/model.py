@@ -308,7 +308,7 @@ class Check:
             named = {o["id"]: o for o in arrival["objects"]}
             if set(named) | set(arrival["lost"]) != set(given):
                 self.breach(1, f"item {item} to name the objects {sorted(given)}",
-                            f"{sorted(named)}, lost {arrival['lost']}")
+                            f"{sorted(map(str, named))}, lost {arrival['lost']}")
             for name in arrival["lost"]:
                 excused = self.evidence["faults"]["clock"] or self.evidence["faults"]["disk"]
                 if name in given and (given[name]["how"] != "file" or not excused):

@@ -183,7 +183,7 @@ ssize_t pwrite(int descriptor, const void* bytes, size_t size, off_t at) {
 ssize_t pread(int descriptor, void* bytes, size_t size, off_t at) {
     using namespace lihandover::store::test;
     FileFaults& faults = file_faults();
-    if (faults.unreadable) {
+    if (faults.unreadable || faults.unreadable_at == at) {
         if (const auto file = known(descriptor); file && file->kind == FileFaults::File::keys) {
             ++faults.unread;
             errno = EIO;

@@ -19,8 +19,9 @@ struct FileFaults {
     /// Syncs of `of` wait while this is true; how many do.
     std::atomic<bool> hold{false};
     std::atomic<int> held{0};
-    /// Reads of `keys` fail while this is true; how many did.
+    /// Reads of `keys` fail while this is true, or those of one place of it; how many did.
     std::atomic<bool> unreadable{false};
+    std::atomic<std::int64_t> unreadable_at{-1};
     std::atomic<int> unread{0};
 
     void fail(File file, std::int64_t working = 0, std::int64_t how_often = 1) {
@@ -32,6 +33,7 @@ struct FileFaults {
         times = 0;
         hold = false;
         unreadable = false;
+        unreadable_at = -1;
         unread = 0;
     }
 };

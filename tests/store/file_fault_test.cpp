@@ -246,6 +246,36 @@ TEST_F(KeysOfAStore, ThatCannotBeReadForAWhileHoldUpNothingElse) {
     EXPECT_EQ(store_->operator_view().statistics().counts.at(0).held, 2U);
 }
 
+TEST_F(KeysOfAStore, ThatCannotBeReadForAWhileLoseNothing) {
+    ASSERT_EQ(submit(item("a text")), Outcome::committed);
+    ASSERT_EQ(submit(item_with({object_of(seal("picture"), model::BinaryModel::a)})), Outcome::committed);
+    const std::vector<StoredItem> before = queued();
+    std::vector<RowId> rows;
+    for (const StoredItem& one : before) {
+        rows.push_back(one.row);
+    }
+    file_faults().unreadable = true;
+    EXPECT_FALSE(store_->outbox().load(rows)) << "what cannot be read is not lost";
+    file_faults().unreadable = false;
+    const auto after = store_->outbox().load(rows);
+    ASSERT_TRUE(after);
+    ASSERT_EQ(after->size(), 2U);
+    EXPECT_EQ(after->at(0).share, before[0].share);
+    ASSERT_EQ(after->at(1).objects->size(), 1U);
+    EXPECT_EQ(after->at(1).objects->front().described.loss, model::ObjectLoss::none);
+}
+
+TEST_F(KeysOnAFailingDisk, InADamagedPlaceAreNotWaitedForForEver) {
+    const std::uint32_t slot = take();
+    const KeyPlace place{.slot = slot, .generation = 0};
+    file_faults().unreadable_at = static_cast<std::int64_t>(std::uint64_t{slot} * SealKey::size);
+    ASSERT_TRUE(keys_->cannot_be_read_now(place));
+    EXPECT_TRUE(keys_->is_worth_waiting_for(place));
+    EXPECT_FALSE(keys_->is_worth_waiting_for(place, std::chrono::seconds(0))) << "others can be read";
+    file_faults().unreadable = true;
+    EXPECT_TRUE(keys_->is_worth_waiting_for(place, std::chrono::seconds(0))) << "none can";
+}
+
 class ObjectsOnAFailingDisk : public FileFaultTest {
   protected:
     void SetUp() override {

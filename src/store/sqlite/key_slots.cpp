@@ -311,6 +311,11 @@ std::uint64_t KeySlots::bytes() const {
 
 std::optional<SealKey> KeySlots::read(KeyPlace place) const {
     const auto slot = read_slot(place.slot);
+    if (slot && some_unread_.load(std::memory_order_relaxed)) {
+        const std::lock_guard lock(mutex_);
+        unread_.erase(place.slot);
+        some_unread_ = !unread_.empty();
+    }
     return slot ? keyring_->content_key(place.generation, *slot) : std::nullopt;
 }
 
@@ -322,6 +327,37 @@ std::optional<SealKey> KeySlots::read_slot(std::uint32_t slot) const {
     const bool read = size == static_cast<ssize_t>(bytes.size()) && key.set({bytes.data(), bytes.size()});
     sodium_memzero(bytes.data(), bytes.size());
     return read ? std::optional(std::move(key)) : std::nullopt;
+}
+
+std::optional<SealKey> KeySlots::read_or_fail(KeyPlace place) const {
+    auto key = read(place);
+    if (!key && cannot_be_read_now(place) && is_worth_waiting_for(place)) {
+        throw SqlFailure(Trouble::failing, SQLITE_IOERR_READ);
+    }
+    return key;
+}
+
+bool KeySlots::is_worth_waiting_for(KeyPlace place, std::chrono::seconds patience) const {
+    constexpr std::size_t most_remembered = 4096;
+    constexpr std::uint32_t apart = 4096 / SealKey::size;  // what a disk reads or does not is no smaller
+    const auto now = std::chrono::steady_clock::now();
+    {
+        const std::lock_guard lock(mutex_);
+        if (unread_.size() >= most_remembered) {
+            unread_.clear();  // of a disk that fails so much, each may be waited for once more
+        }
+        some_unread_ = true;
+        if (now - unread_.try_emplace(place.slot, now).first->second < patience) {
+            return true;
+        }
+    }
+    const auto slots = static_cast<std::uint32_t>(bytes() / SealKey::size);
+    for (const std::uint32_t other : {0U, slots / 2, slots - 1}) {
+        if (other / apart != place.slot / apart && read_slot(other)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 }  // namespace lihandover::store::sqlite

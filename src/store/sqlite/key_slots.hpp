@@ -1,7 +1,10 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -71,6 +74,13 @@ class KeySlots {
     [[nodiscard]] bool cannot_be_read_now(KeyPlace place) const {
         return (std::uint64_t{place.slot} + 1) * SealKey::size <= bytes() && !read_slot(place.slot);
     }
+    /// As read(), and throws SqlFailure where the disk does not give it now and it is worth waiting for: what is taken
+    /// for lost is handed over as lost, or refused.
+    [[nodiscard]] std::optional<SealKey> read_or_fail(KeyPlace place) const;
+    /// Of a key that cannot be read now. False once it has failed for so long while other places of the file can be
+    /// read: that place of the disk is damaged.
+    [[nodiscard]] bool is_worth_waiting_for(KeyPlace place,
+                                            std::chrono::seconds patience = std::chrono::seconds(60)) const;
     [[nodiscard]] const Keyring& keyring() const { return *keyring_; }
 
   private:
@@ -100,7 +110,10 @@ class KeySlots {
     std::vector<Slot> fresh_;           ///< with a fresh key that was not synced
     std::vector<std::uint32_t> stale_;  ///< whose fresh key could not be written, or not be synced
     std::vector<bool> in_use_;          ///< while taking stock
-    std::set<std::uint32_t> beyond_;    ///< that rows name beyond the end there was: nobody else may get the number
+    mutable std::atomic<bool> some_unread_{false};
+    /// Since when they could not be read, as far as somebody wanted them.
+    mutable std::map<std::uint32_t, std::chrono::steady_clock::time_point> unread_;
+    std::set<std::uint32_t> beyond_;  ///< that rows name beyond the end there was: nobody else may get the number
 };
 
 }  // namespace lihandover::store::sqlite

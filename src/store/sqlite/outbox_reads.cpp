@@ -48,7 +48,7 @@ bool describe(const ReadConnection& from, const Statement& row, model::BinaryObj
         key = row.bytes(20);
         return true;
     }
-    const auto with = from.setup().keys->read(KeyPlace::of(row.integer(22)));
+    const auto with = from.setup().keys->read_or_fail(KeyPlace::of(row.integer(22)));
     auto details =
         with ? unseal_details(*with, row.integer(21), row.bytes(3), bound_of_item(row.integer(7), row.bytes(8), false))
              : std::nullopt;
@@ -143,7 +143,7 @@ bool load_one(ReadConnection& from, Statement& statement, RowId row, std::vector
     } else {
         // Empty, which is no share, where the key is not the one: the item went while its row was looked at, or
         // the file of keys is not this store's.
-        const auto key = from.setup().keys->read(KeyPlace::of(found->integer(9)));
+        const auto key = from.setup().keys->read_or_fail(KeyPlace::of(found->integer(9)));
         item.share = key ? unseal_content(*key, row, found->bytes(8),
                                           bound_of_item(item.lane, found->bytes(3), found->integer(10) != 0))
                                .value_or("")
