@@ -1,6 +1,7 @@
 #include "item_decisions.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
@@ -23,6 +24,26 @@ bool allows(Kind kind, store::ItemState state) {
             return state != store::ItemState::delivered && state != store::ItemState::rejected;
     }
     return false;
+}
+
+/// How long to look for the items of one decision, or for what became of them.
+constexpr std::chrono::milliseconds patience{2000};
+
+/// As what an item that was seen so may be rejected: delivery may have tried it since, but what people have decided
+/// since counts.
+store::ItemStates still(store::ItemState seen) {
+    switch (seen) {
+        case store::ItemState::queued:
+            return {seen, store::ItemState::refused, store::ItemState::set_aside};
+        case store::ItemState::set_aside:
+            return {seen, store::ItemState::refused};
+        case store::ItemState::held:
+        case store::ItemState::refused:
+        case store::ItemState::delivered:
+        case store::ItemState::rejected:
+            break;
+    }
+    return {seen};
 }
 
 std::string_view rule_of(Kind kind) {
@@ -85,7 +106,7 @@ std::string complaint_about(const store::Decided& decided, std::size_t items, Ki
     }
     if (decided.done + decided.first + decided.repeated < items) {
         return "only " + std::to_string(decided.done + decided.first) + " of " + items_text(items) +
-               " could be changed; the others went their way meanwhile";
+               " could be changed; the others are no longer as they were seen, or have gone: look again";
     }
     if (decided.repeated != 0) {
         return items_text(decided.repeated) + (kind == Kind::approve ? ": approved" : ": rejected") +
@@ -199,6 +220,33 @@ Answer answer_of(const Decision& decision, bool reviewed) {
 
 }  // namespace
 
+void ItemDecisions::judge(const model::Uuid& id, const std::optional<store::ItemView>& found, bool whole, Kind kind,
+                          std::optional<store::ItemState> shown, Checked& checked) {
+    Decision& decision = checked.decision;
+    if (found && allows(kind, found->state) && found->state == shown.value_or(found->state)) {
+        checked.open.push_back({id, shown ? store::ItemStates{*shown} : still(found->state), found->row});
+        if (!found->object_of) {
+            ++checked.destinations[found->destination];
+        }
+        return;
+    }
+    if (found) {
+        decision.wrong.push_back({id.to_string(), store::name_of(found->state), found->who});
+    } else if (!whole && kind == Kind::reject && shown.value_or(store::ItemState::queued) == store::ItemState::queued) {
+        // The store looks for it, which takes its time.
+        checked.open.push_back({id, shown ? store::ItemStates{*shown} : still(store::ItemState::queued)});
+        checked.whole = false;
+        return;
+    } else {
+        decision.wrong.push_back({id.to_string(), whole ? "unknown" : "elsewhere"});
+    }
+    if (!found && whole) {
+        decision.status = 404;
+    } else if (decision.status == 200) {
+        decision.status = 409;
+    }
+}
+
 ItemDecisions::Checked ItemDecisions::check(const Order& order, Kind kind,
                                             const std::function<store::Reviewer()>& reviewer,
                                             std::optional<store::ItemState> shown, Rest rest) const {
@@ -206,28 +254,17 @@ ItemDecisions::Checked ItemDecisions::check(const Order& order, Kind kind,
     checked.reviewer = reviewer();
     Decision& decision = checked.decision;
     model::Instant since = parts_.clock.wall();
-    for (const auto& id : order.ids) {
-        const auto found = parts_.items.find(id);
-        if (!found) {
-            decision = {.status = 500, .sentence = found.error().message};
-            return checked;
-        }
-        if (!*found) {
-            decision.wrong.push_back({id.to_string(), "unknown"});
-            decision.status = 404;
-            continue;
-        }
-        if (!allows(kind, (*found)->state) || (*found)->state != shown.value_or((*found)->state)) {
-            decision.wrong.push_back({id.to_string(), store::name_of((*found)->state), (*found)->who});
-            since = std::min(since, (*found)->received_at);
-            if (decision.status == 200) {
-                decision.status = 409;
-            }
-            continue;
-        }
-        checked.open.push_back(id);
-        if (!(*found)->object_of) {
-            ++checked.destinations[(*found)->destination];
+    const auto all = parts_.items.find_all(order.ids, patience);
+    if (!all) {
+        decision = {.status = 500, .sentence = all.error().message};
+        return checked;
+    }
+    for (std::size_t n = 0; n < order.ids.size(); ++n) {
+        const auto& found = all->items[n];
+        const std::size_t before = decision.wrong.size();
+        judge(order.ids[n], found, all->whole, kind, shown, checked);
+        if (found && decision.wrong.size() != before) {
+            since = std::min(since, found->received_at);
         }
     }
     if (decision.wrong.empty()) {
@@ -267,10 +304,13 @@ void ItemDecisions::tell_who(std::vector<Decision::Wrong>& wrong, model::Instant
 
 /// Counts what an operator ended, by destination; for a reject that found some items gone.
 void ItemDecisions::count_rejected(const std::vector<model::Uuid>& ids) const {
-    for (const auto& id : ids) {
-        const auto found = parts_.items.find(id);
-        if (found && *found && !(*found)->object_of && (*found)->state == store::ItemState::rejected) {
-            parts_.metrics.destination((*found)->destination).items(metrics::ItemOutcome::rejected).add();
+    const auto all = parts_.items.find_all(ids, patience);
+    if (!all) {
+        return;
+    }
+    for (const auto& found : all->items) {
+        if (found && !found->object_of && found->state == store::ItemState::rejected) {
+            parts_.metrics.destination(found->destination).items(metrics::ItemOutcome::rejected).add();
         }
     }
 }
@@ -299,7 +339,10 @@ boost::asio::awaitable<Decision> ItemDecisions::decide(Order order, Kind kind,
     if (checked.decision.status != 200) {
         co_return std::move(checked.decision);
     }
-    order.ids = std::move(checked.open);
+    order.ids.clear();
+    for (const store::Meant& one : checked.open) {
+        order.ids.push_back(one.id);
+    }
     auto left = std::move(checked.left);
     const std::string why_left = std::move(checked.why_left);
     Decision decision = co_await carry_out(std::move(order), kind, std::move(checked));
@@ -332,14 +375,14 @@ boost::asio::awaitable<Decision> ItemDecisions::review(Order order, Kind kind, C
         if (kind == Kind::approve) {
             parts_.items.approve(order.ids, checked.reviewer, std::move(done));
         } else {
-            parts_.items.reject(order.ids, checked.reviewer, order.reason, std::move(done));
+            parts_.items.reject(checked.open, checked.reviewer, order.reason, std::move(done));
         }
     };
     const auto [outcome, decided] = co_await base::await_callback<store::Outcome, store::Decided>(std::move(start));
     if (outcome != store::Outcome::committed) {
         co_return cannot_commit(decided.done + decided.first);
     }
-    if (kind == Kind::reject && decided.done == order.ids.size()) {
+    if (kind == Kind::reject && checked.whole && decided.done == order.ids.size()) {
         for (const auto& [destination, items] : checked.destinations) {
             parts_.metrics.destination(destination).items(metrics::ItemOutcome::rejected).add(items);
         }

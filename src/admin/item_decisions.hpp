@@ -24,7 +24,8 @@ struct Decision {
     /// An item that the decision cannot be about.
     struct Wrong {
         std::string id;
-        std::string_view state;  ///< `unknown` if there is none
+        std::string_view state;  ///< `unknown` if there is none; `elsewhere`: queued, ended or unknown, which would
+                                 ///< take long to find out
         std::string who = {};    // NOLINT(readability-redundant-member-init): who decided about it last, where known
     };
 
@@ -37,7 +38,8 @@ struct Decision {
 };
 
 /// An operator decides about items: retry, reject, approve. Where two people have to agree, the store knows who has
-/// said what. On the server's thread; looks up the items on `worker`.
+/// said what, and what an item has become meanwhile. On the server's thread; looks up the items on `worker`, for a
+/// bounded time.
 class ItemDecisions {
   public:
     enum class Kind : std::uint8_t { retry, reject, approve };
@@ -62,10 +64,11 @@ class ItemDecisions {
     struct Checked {
         store::Reviewer reviewer;
         Decision decision;                  ///< not 200: nothing is to be changed
-        std::vector<model::Uuid> open;      ///< what can be decided about
+        std::vector<store::Meant> open;     ///< what can be decided about, as it was seen
         std::vector<Decision::Wrong> left;  ///< what cannot
         std::string why_left;
         std::map<std::string, std::size_t> destinations;  ///< how many items of each
+        bool whole = true;                                ///< all of those were seen
     };
 
     [[nodiscard]] boost::asio::awaitable<Decision> retry(Order order, std::string who) const;
@@ -77,6 +80,9 @@ class ItemDecisions {
     // On the worker:
     [[nodiscard]] Checked check(const Order& order, Kind kind, const std::function<store::Reviewer()>& reviewer,
                                 std::optional<store::ItemState> shown, Rest rest) const;
+    /// Puts it with those that can be decided about, or with those that cannot.
+    static void judge(const model::Uuid& id, const std::optional<store::ItemView>& found, bool whole, Kind kind,
+                      std::optional<store::ItemState> shown, Checked& checked);
     void tell_who(std::vector<Decision::Wrong>& wrong, model::Instant since) const;
     void count_rejected(const std::vector<model::Uuid>& ids) const;
 

@@ -133,6 +133,12 @@ class ConsoleTest : public AdminTest {
     void send(FakeExchange& exchange) {
         boost::asio::co_spawn(pages_io_, page_.handle(exchange), boost::asio::use_future).get();
     }
+    void approve_beside(const model::Uuid& id) {
+        std::promise<void> approved;
+        store_.items().approve({id}, {"uid:1001", "somebody"},
+                               [&](store::Outcome, const store::Decided&) { approved.set_value(); });
+        approved.get_future().wait();
+    }
     FakeExchange get(std::string_view who, const std::string& target) {
         FakeExchange exchange("GET", target);
         exchange.who = peer(who);
@@ -477,6 +483,46 @@ TEST_F(ConsoleTest, WhatAPageShowedAsHeldIsNotRejectedOnceItIsQueued) {
                 HasSubstr("/items?state=held&amp;destination=lea-one&amp;liid=LIID-1&amp;priority=routine"));
     EXPECT_THAT(late.answer.body, HasSubstr("no longer held"));
     EXPECT_EQ(state_of(any_), ItemState::queued);
+}
+
+TEST_F(ConsoleTest, WhatSomebodyApprovesInTheSameMomentIsNotRejected) {
+    const auto other = store_.hold(Review::required);
+    store_.decide_before_next([this] { approve_beside(any_); });
+    const auto late =
+        post(ann, "/decide", "action=reject&reason=no&state=held&id=" + any_.to_string() + "&id=" + other.to_string());
+    EXPECT_EQ(late.answer.status, 409U);
+    EXPECT_THAT(late.answer.body, HasSubstr("no longer as they were seen"));
+    EXPECT_EQ(state_of(any_), ItemState::queued);
+    EXPECT_EQ(state_of(other), ItemState::rejected);
+    EXPECT_THAT(metrics_.render(), HasSubstr(R"(lihandover_items_total{destination="lea-one",outcome="rejected"} 1)"));
+}
+
+TEST_F(ConsoleTest, WhatIsHeldInTheSameMomentIsNotForWhoeverOnlyOperates) {
+    const auto refused = store_.add(ItemState::refused).object_id;
+    const auto fields = "action=reject&reason=no&state=refused&id=" + refused.to_string();
+    store_.decide_before_next([this, &refused] {
+        std::promise<void> retried;
+        store_.items().retry({refused}, "somebody", [&](store::Outcome, std::size_t) { retried.set_value(); });
+        retried.get_future().wait();
+        store::WarrantChanges changes;
+        store::StoredRevocation& revoked = changes.revoked.emplace_back();
+        revoked.destination = "lea-one";
+        revoked.liid = "LIID-1";
+        revoked.hold = Review::required;
+        EXPECT_TRUE(store_.warrants().change_warrants(changes));
+    });
+    EXPECT_EQ(post(otto, "/decide", fields).answer.status, 409U);
+    EXPECT_EQ(state_of(refused), ItemState::held);
+}
+
+TEST_F(ConsoleTest, ManyThatHaveGoneAreLeftWithoutALongLook) {
+    const auto open = store_.hold(Review::required);
+    const auto gone = store_.add(ItemState::delivered).object_id;
+    store_.look_slowly();
+    const auto answered = post(ann, "/decide", "action=approve&id=" + open.to_string() + "&id=" + gone.to_string());
+    EXPECT_EQ(answered.answer.status, 409U);
+    EXPECT_THAT(answered.answer.body, HasSubstr(gone.to_string() + "</code> is elsewhere"));
+    EXPECT_EQ(state_of(open), ItemState::queued);
 }
 
 TEST_F(ConsoleTest, WhatOthersDecidedMeanwhileHoldsUpNothing) {

@@ -110,6 +110,43 @@ TEST_F(ReviewTest, RejectsWithTheWordOfTwo) {
     EXPECT_EQ(state_of(one), ItemState::held) << "they do not agree";
 }
 
+TEST_F(ReviewTest, WhatSomebodyApprovesInTheSameMomentIsNotRejected) {
+    const auto one = store_.hold(Review::required);
+    store_.decide_before_next([this, &one] { approve_as_another(one); });
+    start();
+    const auto late = post("/v1/reject", order({one}, R"(,"reason":"not his")"));
+    EXPECT_EQ(late.status, 409U);
+    EXPECT_EQ(Json(late.body).number("/changed"), 0);
+    EXPECT_THAT(late.body, HasSubstr("no longer as they were seen"));
+    EXPECT_EQ(state_of(one), ItemState::queued);
+}
+
+TEST_F(ReviewTest, WhatDeliveryDoesMeanwhileKeepsNothingFromBeingRejected) {
+    const auto queued = store_.add(ItemState::queued).object_id;
+    const auto aside = store_.add(ItemState::set_aside).object_id;
+    start();
+    ASSERT_EQ(post("/v1/reject", order({queued, aside}, R"(,"reason":"no")")).status, 200U);
+    const auto as = store_.decided().back().as;
+    ASSERT_EQ(as.size(), 2U);
+    EXPECT_EQ(as[0], (store::ItemStates{ItemState::queued, ItemState::set_aside, ItemState::refused}));
+    EXPECT_EQ(as[1], (store::ItemStates{ItemState::set_aside, ItemState::refused}));
+}
+
+TEST_F(ReviewTest, WhatALookInTimeDoesNotFindTheStoreFinds) {
+    const auto queued = store_.add(ItemState::queued).object_id;
+    const auto refused = store_.add(ItemState::refused).object_id;
+    const auto held = store_.hold(Review::required);
+    store_.look_slowly();
+    start();
+    const auto approved = post("/v1/approve", order({queued, held}));
+    EXPECT_EQ(approved.status, 409U);
+    EXPECT_THAT(approved.body, HasSubstr("elsewhere"));
+    const auto rejected = post("/v1/reject", order({queued, refused}, R"(,"reason":"no")"));
+    EXPECT_EQ(rejected.status, 200U) << rejected.body;
+    EXPECT_EQ(Json(rejected.body).number("/changed"), 2);
+    EXPECT_EQ(post("/v1/reject", order({model::Uuid::random()}, R"(,"reason":"no")")).status, 409U);
+}
+
 TEST_F(ReviewTest, SaysWhenAnApprovalCannotBeStored) {
     const auto one = store_.hold(Review::required);
     store_.fail_decisions();

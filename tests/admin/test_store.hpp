@@ -18,6 +18,7 @@ class TestStore {
     [[nodiscard]] store::AuditLog& audit() { return store_.audit_log(); }
     [[nodiscard]] store::test::FakeSealing& sealing() { return store_.sealing(); }
     [[nodiscard]] const store::Register& profiles() { return store_.warrant_register(); }
+    [[nodiscard]] store::Register& warrants() { return store_.warrant_register(); }
     [[nodiscard]] const store::ObjectLookup& objects() { return store_.object_downloads(); }
     [[nodiscard]] const store::ItemIntake& intake() { return store_.item_intake(); }
 
@@ -37,6 +38,9 @@ class TestStore {
     /// Decisions find nothing, as if the items had gone meanwhile.
     void find_nothing() { store_.find_nothing(true); }
     void show_restored(std::string said) { store_.show_restored(std::move(said)); }
+    /// Somebody else is quicker: `decide` happens between the next decision's look at its items and its commit.
+    void decide_before_next(std::function<void()> decide) { store_.after_next_look(std::move(decide)); }
+    void look_slowly() { store_.look_slowly(true); }
     void fail_reads() { store_.fail_reads(true); }
 
   private:

@@ -147,13 +147,13 @@ void TestStore::retry(store::RowId row) {
 }
 
 void TestStore::reject_object(const model::Uuid& id) {
-    store_.operator_view().reject({id}, {"uid:1", "an operator"}, "for a test", {});
+    store_.operator_view().reject({{id}}, {"uid:1", "an operator"}, "for a test", {});
 }
 
 void TestStore::reject(store::RowId row, bool heard) {
     store_.mute(!heard);
     std::promise<void> rejected;
-    store_.operator_view().reject({ids_.at(row)}, {"uid:1", "an operator"}, "for a test",
+    store_.operator_view().reject({{ids_.at(row)}}, {"uid:1", "an operator"}, "for a test",
                                   [&](store::Outcome, const store::Decided&) { rejected.set_value(); });
     rejected.get_future().wait();
     store_.mute(false);

@@ -191,7 +191,7 @@ std::pair<Outcome, std::size_t> StoreTest::retry_all(const std::string& destinat
 
 std::pair<Outcome, std::size_t> StoreTest::reject(std::vector<model::Uuid> ids) {
     Answer<std::pair<Outcome, std::size_t>> answer;
-    store_->operator_view().reject(std::move(ids), {"uid:1003", "bob"}, "sent by mistake",
+    store_->operator_view().reject(meant(ids), {"uid:1003", "bob"}, "sent by mistake",
                                    [told = answer.callback()](Outcome outcome, const Decided& decided) {
                                        told({outcome, decided.done});
                                    });

@@ -26,6 +26,15 @@
 
 namespace lihandover::store::test {
 
+/// Whatever they wait as.
+[[nodiscard]] inline std::vector<Meant> meant(const std::vector<model::Uuid>& ids) {
+    std::vector<Meant> all;
+    for (const model::Uuid& id : ids) {
+        all.push_back({id});
+    }
+    return all;
+}
+
 using lihandover::test::eventually;
 
 /// What a `done` callback said, waited for.

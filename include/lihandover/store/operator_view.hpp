@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -27,6 +28,11 @@ class OperatorView {
                                                                      std::size_t limit) = 0;
     /// One item, or one binary object that waits by itself, by its id; nullopt when unknown.
     [[nodiscard]] virtual model::Result<std::optional<ItemView>> find(const model::Uuid& object_id) = 0;
+    /// Several of these, each named once, by one look, which takes about `patience` at most. What is held, refused or
+    /// set aside is always found; what is queued is looked for among all that is, and what has ended in the records,
+    /// newest first.
+    [[nodiscard]] virtual model::Result<Found> find_all(std::span<const model::Uuid> object_ids,
+                                                        std::chrono::milliseconds patience) = 0;
     /// Records after `after`, oldest first.
     [[nodiscard]] virtual model::Result<std::vector<Record>> records(std::int64_t after, std::size_t limit) = 0;
     /// By destination, of which something is queued. The first call looks at all that is queued, later ones at what
@@ -59,9 +65,10 @@ class OperatorView {
     /// The same for all of a destination, of one code where given.
     virtual void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
                            DoneCount done) = 0;
-    /// Ends waiting items (of any state), or binary objects that wait by themselves, without delivery; content goes at
-    /// once. Held ones that need two people go by the second one's word, as with approve().
-    virtual void reject(std::vector<model::Uuid> object_ids, Reviewer reviewer, std::string why, DoneDecided done) = 0;
+    /// Ends waiting items, or binary objects that wait by themselves, without delivery; content goes at once. Held ones
+    /// that need two people go by the second one's word, as with approve(). What became something else than what
+    /// somebody saw and decided about (Meant::as) stays.
+    virtual void reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) = 0;
 
     /// Pauses a destination until resume() (Register::pauses). One that is paused already stays as it is, and no entry
     /// is made.

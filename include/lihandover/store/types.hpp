@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -134,6 +135,36 @@ inline constexpr std::array<std::string_view, 6> item_state_names = {"held",    
     return item_state_names[static_cast<std::size_t>(state)];
 }
 
+/// Some of them.
+class ItemStates {
+  public:
+    constexpr ItemStates(std::initializer_list<ItemState> states) {
+        for (const ItemState state : states) {
+            bits_ |= 1U << static_cast<unsigned>(state);
+        }
+    }
+    [[nodiscard]] constexpr bool has(ItemState state) const {
+        return (bits_ >> static_cast<unsigned>(state) & 1U) != 0;
+    }
+
+    friend bool operator==(const ItemStates&, const ItemStates&) = default;
+
+  private:
+    unsigned bits_ = 0;
+};
+/// In these an item waits.
+inline constexpr ItemStates waiting_states{ItemState::held, ItemState::queued, ItemState::refused,
+                                           ItemState::set_aside};
+
+/// An item, or a binary object that waits by itself, as somebody means it who decides about it.
+struct Meant {
+    model::Uuid id;
+    /// As which it may be found: one that is in another state by then is left as it is.
+    ItemStates as = waiting_states;
+    /// Of what is queued: its row, where that is known (ItemView::row). Else, 0, it is looked for among all that wait.
+    RowId row = 0;
+};
+
 /// A committed item as delivery hears of it; 24 bytes at most are kept of it in memory while it waits.
 struct QueuedItem {
     RowId row = 0;
@@ -216,6 +247,13 @@ struct ItemView {
     std::string why;
 
     [[nodiscard]] ListPlace place() const { return {!emergency, row}; }
+};
+
+/// What came of looking for several items.
+struct Found {
+    std::vector<std::optional<ItemView>> items;  ///< in the order in which they were asked for
+    /// False: the time was over first. What is missing may be queued, delivered, rejected or unknown.
+    bool whole = true;
 };
 
 /// When the first queued item of a destination was queued, of its emergencies and of its others: of one that people

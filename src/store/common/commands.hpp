@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/states.hpp"
 #include "lihandover/store/downloads.hpp"
 #include "lihandover/store/types.hpp"
 
@@ -91,10 +92,15 @@ class Commands {
     // What operators decide.
 
     [[nodiscard]] static Pointer approve(std::vector<model::Uuid> ids, Reviewer reviewer, DoneDecided done) {
+        std::vector<Meant> items;
+        items.reserve(ids.size());
+        for (const model::Uuid& id : ids) {
+            items.push_back({id, {ItemState::held}});
+        }
         return reviewed(
-            std::move(ids), approve_step,
-            [reviewer = std::move(reviewer)](Tables& tables, Transaction& in, const model::Uuid& id) {
-                return tables.items.approve(in, id, reviewer);
+            std::move(items), approve_step,
+            [reviewer = std::move(reviewer)](Tables& tables, Transaction& in, const Meant& meant) {
+                return tables.items.approve(in, meant.id, reviewer);
             },
             std::move(done));
     }
@@ -122,22 +128,23 @@ class Commands {
                                            DoneCount done) {
         return std::make_unique<RetryAll>(std::move(destination), code, std::move(who), std::move(done));
     }
-    ///   found  what is known of where they wait, for an engine that wants it
-    template <typename... Found>
-    [[nodiscard]] static Pointer reject(std::vector<model::Uuid> ids, Reviewer reviewer, std::string why,
-                                        DoneDecided done, Found... found) {
-        const std::size_t all = ids.size();
+    [[nodiscard]] static Pointer reject(std::vector<Meant> items, Reviewer reviewer, std::string why,
+                                        DoneDecided done) {
+        const std::size_t all = items.size();
+        const auto look_for = [](Tables& tables, Transaction& in, std::vector<Meant>& wanted) {
+            tables.items.locate(in, wanted);
+        };
         return reviewed(
-            std::move(ids), all,
-            [reviewer = std::move(reviewer), why = std::move(why), ... found = std::move(found)](
-                Tables& tables, Transaction& in, const model::Uuid& id) {
-                const Verdict item = tables.items.reject(in, id, found..., reviewer, why);
+            std::move(items), all,
+            [reviewer = std::move(reviewer), why = std::move(why)](Tables& tables, Transaction& in,
+                                                                   const Meant& meant) {
+                const Verdict item = tables.items.reject(in, meant, reviewer, why);
                 if (item != Verdict::none) {
                     return item;
                 }
-                return tables.objects.reject(in, id, reviewer.who, why) ? Verdict::done : Verdict::none;
+                return tables.objects.reject(in, meant, reviewer.who, why) ? Verdict::done : Verdict::none;
             },
-            std::move(done));
+            std::move(done), look_for);
     }
     [[nodiscard]] static Pointer pause(std::string destination, std::string who, Done done) {
         return change([destination = std::move(destination), who = std::move(who)](
@@ -156,8 +163,6 @@ class Commands {
     }
 
   private:
-    using Verdict = typename decltype(Tables::items)::Verdict;
-
     /// Rows that a retry in bulk looks at in one transaction.
     static constexpr std::size_t retry_step = 1000;
     /// What one transaction approves, and about how much content it writes anew for that: on a full disk there is not
@@ -223,21 +228,29 @@ class Commands {
     /// A reviewer's word about each of some items, in steps, so that no transaction grows without bound.
     class Review final : public Command<Tables, Transaction> {
       public:
-        using Hear = std::function<Verdict(Tables&, Transaction&, const model::Uuid&)>;
-        Review(std::vector<model::Uuid> ids, std::size_t step, Hear hear, DoneDecided done)
-            : ids_(std::move(ids)), step_(step), hear_(std::move(hear)), done_(std::move(done)) {}
+        using Hear = std::function<Verdict(Tables&, Transaction&, const Meant&)>;
+        using Prepare = std::function<void(Tables&, Transaction&, std::vector<Meant>&)>;
+        Review(std::vector<Meant> items, std::size_t step, Hear hear, DoneDecided done, Prepare prepare)
+            : items_(std::move(items)),
+              step_(step),
+              hear_(std::move(hear)),
+              done_(std::move(done)),
+              prepare_(std::move(prepare)) {}
         void apply(Tables& tables, Transaction& transaction) override {
+            if (prepare_) {
+                prepare_(tables, transaction, items_);
+            }
             count_ = sum_;
-            const std::size_t last = std::min(ids_.size(), taken_ + step_);
+            const std::size_t last = std::min(items_.size(), taken_ + step_);
             end_ = taken_;
             while (end_ < last && (end_ == taken_ || transaction.effects.rewritten_bytes < rewritten_most)) {
-                count(hear_(tables, transaction, ids_[end_++]));
+                count(hear_(tables, transaction, items_[end_++]));
             }
         }
         [[nodiscard]] bool committed() override {
             sum_ = count_;
             taken_ = end_;
-            if (taken_ < ids_.size()) {
+            if (taken_ < items_.size()) {
                 return false;
             }
             if (done_) {
@@ -270,18 +283,19 @@ class Commands {
                     break;
             }
         }
-        std::vector<model::Uuid> ids_;
+        std::vector<Meant> items_;
         std::size_t step_;
         Hear hear_;
         DoneDecided done_;
+        Prepare prepare_;        ///< null: there is nothing to be known before
         std::size_t taken_ = 0;  ///< by earlier transactions
         std::size_t end_ = 0;    ///< with this one
         Decided sum_;            ///< of these
         Decided count_;          ///< with this one
     };
-    [[nodiscard]] static Pointer reviewed(std::vector<model::Uuid> ids, std::size_t step, typename Review::Hear hear,
-                                          DoneDecided done) {
-        return std::make_unique<Review>(std::move(ids), step, std::move(hear), std::move(done));
+    [[nodiscard]] static Pointer reviewed(std::vector<Meant> items, std::size_t step, typename Review::Hear hear,
+                                          DoneDecided done, typename Review::Prepare prepare = {}) {
+        return std::make_unique<Review>(std::move(items), step, std::move(hear), std::move(done), std::move(prepare));
     }
 
     /// In steps, so that no transaction grows without bound.

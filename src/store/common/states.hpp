@@ -45,6 +45,26 @@ inline constexpr std::int64_t place_of_path = -2;
     return content == SchemaContent::always || (content == SchemaContent::first && !known);
 }
 
+/// What a reviewer's word about an item came to, as Decided counts it.
+enum class Verdict : std::uint8_t {
+    none,  ///< there is no such item, or it is not as it was seen
+    repeated,
+    first,
+    done,
+    unreadable,  ///< its content, so that nothing was changed
+};
+
+/// As which an object that waits by itself is seen.
+[[nodiscard]] constexpr ItemState item_state_of(ObjectState state) {
+    return state == ObjectState::queued      ? ItemState::queued
+           : state == ObjectState::set_aside ? ItemState::set_aside
+                                             : ItemState::refused;
+}
+/// Whether a decision about what was seen so is about such an object.
+[[nodiscard]] constexpr bool is_meant(const ItemStates& as, ObjectState state) {
+    return state == ObjectState::offered ? as == waiting_states : as.has(item_state_of(state));
+}
+
 /// Which moves there are; docs/store.md draws them.
 [[nodiscard]] constexpr bool may_move(ItemState from, ItemState to) {
     switch (from) {

@@ -173,6 +173,11 @@ model::Result<std::optional<ItemView>> PgOperatorView::find(const model::Uuid& o
     return readers_.read([&](Reader& from) { return postgresql::find(from, object_id); });
 }
 
+model::Result<Found> PgOperatorView::find_all(std::span<const model::Uuid> object_ids,
+                                              std::chrono::milliseconds patience) {
+    return readers_.read([&](Reader& from) { return postgresql::find_all(from, object_ids, patience); });
+}
+
 model::Result<std::vector<Record>> PgOperatorView::records(std::int64_t after, std::size_t limit) {
     return readers_.read([&](Reader& from) { return postgresql::records(from, after, limit); });
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -176,6 +177,8 @@ class PgOperatorView final : public OperatorView {
     [[nodiscard]] model::Result<std::vector<ItemView>> items(std::optional<ItemState> state, ListPlace after,
                                                              std::size_t limit) override;
     [[nodiscard]] model::Result<std::optional<ItemView>> find(const model::Uuid& object_id) override;
+    [[nodiscard]] model::Result<Found> find_all(std::span<const model::Uuid> object_ids,
+                                                std::chrono::milliseconds patience) override;
     [[nodiscard]] model::Result<std::vector<Record>> records(std::int64_t after, std::size_t limit) override;
     [[nodiscard]] model::Result<std::map<std::string, OldestQueued, std::less<>>> oldest() override;
     [[nodiscard]] model::Result<std::vector<std::optional<model::Instant>>> received(
@@ -195,8 +198,8 @@ class PgOperatorView final : public OperatorView {
                    DoneCount done) override {
         writer_.decide(Decisions::retry_all(std::move(destination), code, std::move(who), std::move(done)));
     }
-    void reject(std::vector<model::Uuid> object_ids, Reviewer reviewer, std::string why, DoneDecided done) override {
-        writer_.decide(Decisions::reject(std::move(object_ids), std::move(reviewer), std::move(why), std::move(done)));
+    void reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) override {
+        writer_.decide(Decisions::reject(std::move(items), std::move(reviewer), std::move(why), std::move(done)));
     }
     void pause(std::string destination, std::string who, Done done) override {
         writer_.decide(Decisions::pause(std::move(destination), std::move(who), std::move(done)));

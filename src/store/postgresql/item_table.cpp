@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
 #include <utility>
 
 #include "columns.hpp"
@@ -552,8 +556,8 @@ void ItemTable::queue_held(Transaction& transaction, const Waiting& waiting, con
     }
 }
 
-ItemTable::Verdict ItemTable::hear(Transaction& transaction, const Waiting& waiting, const Held& held,
-                                   const Reviewer& reviewer, bool rejects, std::string_view why) {
+Verdict ItemTable::hear(Transaction& transaction, const Waiting& waiting, const Held& held, const Reviewer& reviewer,
+                        bool rejects, std::string_view why) {
     if (held.review == Review::required) {
         return Verdict::done;
     }
@@ -574,8 +578,7 @@ ItemTable::Verdict ItemTable::hear(Transaction& transaction, const Waiting& wait
     return Verdict::first;
 }
 
-ItemTable::Verdict ItemTable::approve(Transaction& transaction, const model::Uuid& object_id,
-                                      const Reviewer& reviewer) {
+Verdict ItemTable::approve(Transaction& transaction, const model::Uuid& object_id, const Reviewer& reviewer) {
     const std::optional<Waiting> waiting =
         reviewer.identity.empty() ? std::nullopt : find_aside(transaction.connection, object_id);
     if (!waiting || waiting->state != ItemState::held) {
@@ -603,20 +606,39 @@ ItemTable::Verdict ItemTable::approve(Transaction& transaction, const model::Uui
     return verdict;
 }
 
-ItemTable::Verdict ItemTable::reject(Transaction& transaction, const model::Uuid& object_id, const Reviewer& reviewer,
-                                     std::string_view why) {
-    flush(transaction.connection);
-    std::optional<Waiting> waiting = find_aside(transaction.connection, object_id);
-    if (!waiting) {
-        // The index has what is looked for, and is read from end to end: an operator's word is rare, and an index of
-        // its own would cost each item.
-        const Rows rows = transaction.connection.read("SELECT id FROM item WHERE object_id=$1 LIMIT 1",
-                                                      Parameters().add(text_of(object_id)));
-        if (!rows.empty()) {
-            waiting = find_queued(transaction.connection, "id=$1", Parameters().add(rows.integer(0, 0)));
+void ItemTable::locate(Transaction& transaction, std::vector<Meant>& items) {
+    std::vector<std::string> unknown;
+    for (const Meant& one : items) {
+        if (one.row == 0 && one.as.has(ItemState::queued)) {
+            unknown.emplace_back(text_of(one.id));
         }
     }
-    if (!waiting) {
+    if (unknown.empty()) {
+        return;
+    }
+    // The index has what is looked for, and is read from end to end: an operator's word is rare, and an index of its
+    // own would cost each item.
+    std::map<std::string, RowId, std::less<>> known;
+    const Rows rows = transaction.connection.read("SELECT id, object_id FROM item WHERE object_id=ANY($1)",
+                                                  Parameters().add(std::span<const std::string>(unknown)));
+    for (int row = 0; row < rows.size(); ++row) {
+        known.emplace(rows.bytes(row, 1), rows.integer(row, 0));
+    }
+    for (Meant& one : items) {
+        if (const auto found = known.find(text_of(one.id)); one.row == 0 && found != known.end()) {
+            one.row = found->second;
+        }
+    }
+}
+
+Verdict ItemTable::reject(Transaction& transaction, const Meant& meant, const Reviewer& reviewer,
+                          std::string_view why) {
+    flush(transaction.connection);
+    std::optional<Waiting> waiting = find_aside(transaction.connection, meant.id);
+    if (!waiting && meant.row != 0) {
+        waiting = find_queued(transaction.connection, "id=$1", Parameters().add(meant.row));
+    }
+    if (!waiting || waiting->object_id != meant.id || !meant.as.has(waiting->state)) {
         return Verdict::none;
     }
     if (waiting->state == ItemState::held) {

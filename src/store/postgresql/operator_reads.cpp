@@ -38,12 +38,6 @@ constexpr const char* ended_view =
     "m.kind "
     "IN ({record.item_made}, {record.item_held}) ";
 
-ItemState item_state_of(ObjectState state) {
-    return state == ObjectState::queued      ? ItemState::queued
-           : state == ObjectState::set_aside ? ItemState::set_aside
-                                             : ItemState::refused;
-}
-
 ObjectState object_state_of(ItemState state) {
     return state == ItemState::queued      ? ObjectState::queued
            : state == ItemState::set_aside ? ObjectState::set_aside
@@ -162,6 +156,20 @@ std::optional<ItemView> find_queued(Reader& from, const model::Uuid& id) {
     return item.empty() ? std::nullopt : std::optional(view_of_queued(from, item, 0));
 }
 
+ItemView view_of_ended_item(const Reader& from, const Rows& rows, int row) {
+    const bool delivered = rows.integer(row, 14) == kind_of(ItemState::delivered);
+    return view_of_ended(from, rows, row, delivered ? ItemState::delivered : ItemState::rejected);
+}
+
+ItemView view_of_ended_object(const Reader& from, const Rows& rows, int row) {
+    const bool pushed = rows.integer(row, 14) == static_cast<std::int64_t>(RecordKind::object_pushed);
+    ItemView view = view_of_ended(from, rows, row, pushed ? ItemState::delivered : ItemState::rejected);
+    view.row = rows.integer(row, 11);
+    // The record of its item's making may be pruned already.
+    view.object_of = rows.is_null(row, 15) ? model::Uuid{} : uuid_of(rows.bytes(row, 15));
+    return view;
+}
+
 /// An object that was pushed or rejected.
 std::optional<ItemView> find_ended_object(Reader& from, const model::Uuid& id) {
     const Rows rows =
@@ -172,12 +180,7 @@ std::optional<ItemView> find_ended_object(Reader& from, const model::Uuid& id) {
     if (rows.empty()) {
         return std::nullopt;
     }
-    const bool pushed = rows.integer(0, 14) == static_cast<std::int64_t>(RecordKind::object_pushed);
-    ItemView view = view_of_ended(from, rows, 0, pushed ? ItemState::delivered : ItemState::rejected);
-    view.row = rows.integer(0, 11);
-    // The record of its item's making may be pruned already.
-    view.object_of = rows.is_null(0, 15) ? model::Uuid{} : uuid_of(rows.bytes(0, 15));
-    return view;
+    return view_of_ended_object(from, rows, 0);
 }
 
 std::optional<ItemView> find_ended(Reader& from, const model::Uuid& id) {
@@ -196,6 +199,123 @@ std::optional<ItemView> find_ended(Reader& from, const model::Uuid& id) {
     add_ended(from, state, rows.integer(0, 0) - 1, 1, found);
     return found.empty() || found[0].row != rows.integer(0, 0) ? std::nullopt : std::optional(std::move(found[0]));
 }
+
+/// Looks for several items, in one read.
+class Search {
+  public:
+    using Steady = std::chrono::steady_clock;
+    Search(Reader& from, std::span<const model::Uuid> ids, Steady::time_point end) : from_(from), end_(end) {
+        for (std::size_t n = 0; n < ids.size(); ++n) {
+            missing_.emplace(text_of(ids[n]), n);
+        }
+        found_.items.resize(ids.size());
+    }
+
+    [[nodiscard]] Found run() {
+        take(aside_view, "WHERE i.object_id=ANY($1)", ids_of_missing(), view_of_aside);
+        take(object_view, "WHERE i.uuid=ANY($1) AND i.state IN (2, 3, 4)", ids_of_missing(), view_of_object);
+        look_at_ended_objects();
+        look_at_queued();
+        look_at_ended();
+        return std::move(found_);
+    }
+
+  private:
+    /// Of which each statement looks at so many.
+    static constexpr std::int64_t step = 50'000;
+
+    [[nodiscard]] Parameters ids_of_missing() const {
+        std::vector<std::string> ids;
+        ids.reserve(missing_.size());
+        for (const auto& [id, place] : missing_) {
+            ids.push_back(id);
+        }
+        return std::move(Parameters().add(std::span<const std::string>(ids)));
+    }
+    void put(ItemView view) {
+        if (const auto wanted = missing_.find(text_of(view.object_id)); wanted != missing_.end()) {
+            found_.items[wanted->second] = std::move(view);
+            missing_.erase(wanted);
+        }
+    }
+    void take(const char* view, const char* condition, const Parameters& parameters, View view_of_row) {
+        if (missing_.empty()) {
+            return;
+        }
+        const Rows rows = from_.connection.read(std::string(view) + condition, parameters);
+        for (int row = 0; row < rows.size(); ++row) {
+            put(view_of_row(from_, rows, row));
+        }
+    }
+    /// Whether to look further.
+    [[nodiscard]] bool goes_on() {
+        if (!missing_.empty() && Steady::now() >= end_) {
+            found_.whole = false;
+        }
+        return found_.whole && !missing_.empty();
+    }
+    void look_at_ended_objects() {
+        take(ended_view,
+             "WHERE e.kind IN (9, 13, 14) AND e.kind IN ({record.object_pushed}, {record.object_rejected}) AND "
+             "e.object_id=ANY($1) ORDER BY e.id DESC",
+             ids_of_missing(), view_of_ended_object);
+    }
+    void look_at_queued() {
+        std::optional<RowId> after = 0;
+        while (after && goes_on()) {
+            Parameters parameters = ids_of_missing();
+            const Rows rows = from_.connection.read(
+                "WITH page AS (SELECT id, object_id FROM item WHERE id > $2 ORDER BY id LIMIT $3) SELECT id, 1::bigint "
+                "FROM page WHERE object_id=ANY($1) UNION ALL SELECT max(id), 0::bigint FROM page",
+                parameters.add(*after).add(step));
+            std::vector<RowId> hits;
+            after.reset();
+            for (int row = 0; row < rows.size(); ++row) {
+                if (rows.integer(row, 1) != 0) {
+                    hits.push_back(rows.integer(row, 0));
+                } else {
+                    after = rows.optional_integer(row, 0);
+                }
+            }
+            if (!hits.empty()) {
+                take(queued_view, "WHERE i.id=ANY($1)", Parameters().add(std::span<const RowId>(hits)), view_of_queued);
+            }
+        }
+    }
+    /// The newest entry about an item counts.
+    void look_at_ended() {
+        std::optional<RowId> before = std::numeric_limits<RowId>::max();
+        while (before && goes_on()) {
+            Parameters parameters = ids_of_missing();
+            const Rows rows = from_.connection.read(
+                "WITH page AS (SELECT id, item, kind, object_id FROM record WHERE id < $2 ORDER BY id DESC LIMIT $3) "
+                "SELECT id, item, 1::bigint FROM page WHERE object_id=ANY($1) AND kind IN ({record.item_delivered}, "
+                "{record.item_rejected}) UNION ALL SELECT min(id), 0::bigint, 0::bigint FROM page",
+                parameters.add(*before).add(step));
+            std::vector<RowId> hits;
+            before.reset();
+            for (int row = 0; row < rows.size(); ++row) {
+                if (rows.integer(row, 2) != 0) {
+                    hits.push_back(rows.integer(row, 1));
+                } else {
+                    before = rows.optional_integer(row, 0);
+                }
+            }
+            if (!hits.empty()) {
+                take(ended_view,
+                     "WHERE e.kind IN (4, 7) AND e.item=ANY($1) AND (e.kind={record.item_delivered} OR NOT "
+                     "EXISTS(SELECT 1 FROM record d WHERE d.kind IN (4, 7) AND d.kind={record.item_delivered} AND "
+                     "d.item=e.item))",
+                     Parameters().add(std::span<const RowId>(hits)), view_of_ended_item);
+            }
+        }
+    }
+
+    Reader& from_;
+    Steady::time_point end_;
+    Found found_;
+    std::map<std::string, std::size_t, std::less<>> missing_;
+};
 
 std::int64_t bounded(std::size_t limit) {
     return static_cast<std::int64_t>(std::min<std::size_t>(limit, 100'000));
@@ -388,6 +508,10 @@ std::optional<ItemView> find(Reader& from, const model::Uuid& object_id) {
         view = find_ended_object(from, object_id);
     }
     return view ? view : find_ended(from, object_id);
+}
+
+Found find_all(Reader& from, std::span<const model::Uuid> object_ids, std::chrono::milliseconds patience) {
+    return Search(from, object_ids, std::chrono::steady_clock::now() + patience).run();
 }
 
 std::vector<Record> records(Reader& from, std::int64_t after, std::size_t limit) {

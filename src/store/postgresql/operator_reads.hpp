@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -22,6 +23,7 @@ namespace lihandover::store::postgresql {
 [[nodiscard]] std::vector<ItemView> items(Reader& from, std::optional<ItemState> state, ListPlace after,
                                           std::size_t limit);
 [[nodiscard]] std::optional<ItemView> find(Reader& from, const model::Uuid& object_id);
+[[nodiscard]] Found find_all(Reader& from, std::span<const model::Uuid> object_ids, std::chrono::milliseconds patience);
 [[nodiscard]] std::vector<Record> records(Reader& from, std::int64_t after, std::size_t limit);
 [[nodiscard]] std::map<std::string, OldestQueued, std::less<>> oldest(Reader& from, OldestPlaces& places);
 [[nodiscard]] std::vector<std::optional<model::Instant>> received(Reader& from, std::span<const RowId> rows);

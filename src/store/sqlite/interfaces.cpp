@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "audit_reads.hpp"
@@ -179,6 +180,11 @@ model::Result<std::optional<ItemView>> SqliteOperatorView::find(const model::Uui
     return readers_.read([&](ReadConnection& from) { return sqlite::find(from, object_id); });
 }
 
+model::Result<Found> SqliteOperatorView::find_all(std::span<const model::Uuid> object_ids,
+                                                  std::chrono::milliseconds patience) {
+    return readers_.read([&](ReadConnection& from) { return sqlite::find_all(from, object_ids, patience); });
+}
+
 model::Result<std::vector<Record>> SqliteOperatorView::records(std::int64_t after, std::size_t limit) {
     return readers_.read([&](ReadConnection& from) { return sqlite::records(from, after, limit); });
 }
@@ -217,13 +223,17 @@ void SqliteOperatorView::retry_all(std::string destination, std::optional<std::u
     writer_.decide(Decisions::retry_all(std::move(destination), code, std::move(who), std::move(done)));
 }
 
-void SqliteOperatorView::reject(std::vector<model::Uuid> object_ids, Reviewer reviewer, std::string why,
-                                DoneDecided done) {
-    maintenance_.run_aside([this, object_ids = std::move(object_ids), reviewer = std::move(reviewer),
-                            why = std::move(why), done = std::move(done)] {
-        auto located = readers_.read([&](ReadConnection& from) { return locate(from, object_ids); });
+void SqliteOperatorView::reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) {
+    const auto is_to_be_found = [](const Meant& one) { return one.row == 0 && one.as.has(ItemState::queued); };
+    if (std::ranges::none_of(items, is_to_be_found)) {
+        writer_.decide(Decisions::reject(std::move(items), std::move(reviewer), std::move(why), std::move(done)));
+        return;
+    }
+    maintenance_.run_aside([this, items = std::move(items), reviewer = std::move(reviewer), why = std::move(why),
+                            done = std::move(done)]() mutable {
+        const model::Status located = readers_.read([&](ReadConnection& from) { return locate(from, items); });
         if (located) {
-            writer_.decide(Decisions::reject(object_ids, reviewer, why, done, std::move(*located)));
+            writer_.decide(Decisions::reject(std::move(items), std::move(reviewer), std::move(why), std::move(done)));
         } else if (done) {
             done(Outcome::failed, {});
         }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -159,6 +160,8 @@ class SqliteOperatorView final : public OperatorView {
     [[nodiscard]] model::Result<std::vector<ItemView>> items(std::optional<ItemState> state, ListPlace after,
                                                              std::size_t limit) override;
     [[nodiscard]] model::Result<std::optional<ItemView>> find(const model::Uuid& object_id) override;
+    [[nodiscard]] model::Result<Found> find_all(std::span<const model::Uuid> object_ids,
+                                                std::chrono::milliseconds patience) override;
     [[nodiscard]] model::Result<std::vector<Record>> records(std::int64_t after, std::size_t limit) override;
     [[nodiscard]] model::Result<std::map<std::string, OldestQueued, std::less<>>> oldest() override;
     [[nodiscard]] model::Result<std::vector<std::optional<model::Instant>>> received(
@@ -170,7 +173,7 @@ class SqliteOperatorView final : public OperatorView {
     void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) override;
     void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
                    DoneCount done) override;
-    void reject(std::vector<model::Uuid> object_ids, Reviewer reviewer, std::string why, DoneDecided done) override;
+    void reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) override;
     void pause(std::string destination, std::string who, Done done) override;
     void resume(std::string destination, std::string who, Done done) override;
     [[nodiscard]] model::Status clock_accepted(const std::string& who, const std::string& why) override;

@@ -427,8 +427,8 @@ void ItemTable::queue_held(Transaction& transaction, const Waiting& waiting, con
     tell_queued(transaction.effects.queued, {row, waiting.lane, waiting.emergency()});
 }
 
-ItemTable::Verdict ItemTable::hear(const Waiting& waiting, const Held& held, const Reviewer& reviewer, bool rejects,
-                                   std::string_view why) {
+Verdict ItemTable::hear(const Waiting& waiting, const Held& held, const Reviewer& reviewer, bool rejects,
+                        std::string_view why) {
     if (held.review == Review::required) {
         return Verdict::done;
     }
@@ -446,8 +446,7 @@ ItemTable::Verdict ItemTable::hear(const Waiting& waiting, const Held& held, con
     return Verdict::first;
 }
 
-ItemTable::Verdict ItemTable::approve(Transaction& transaction, const model::Uuid& object_id,
-                                      const Reviewer& reviewer) {
+Verdict ItemTable::approve(Transaction& transaction, const model::Uuid& object_id, const Reviewer& reviewer) {
     const std::optional<RowId> row = reviewer.identity.empty() ? std::nullopt : find_aside(object_id);
     const std::optional<Waiting> waiting = row ? find_aside(*row) : std::nullopt;
     if (!waiting || waiting->state != ItemState::held) {
@@ -616,16 +615,11 @@ void ItemTable::retry(Transaction& transaction, RowId row, std::string_view who)
     }
 }
 
-ItemTable::Verdict ItemTable::reject(Transaction& transaction, const model::Uuid& object_id,
-                                     const std::vector<Located>& located, const Reviewer& reviewer,
-                                     std::string_view why) {
-    std::optional<Waiting> waiting;
-    if (const auto row = find_aside(object_id)) {
-        waiting = find_aside(*row);
-    } else if (const auto found = std::ranges::find(located, object_id, &Located::object_id); found != located.end()) {
-        waiting = find(found->row);
-    }
-    if (!waiting || waiting->object_id != object_id) {
+Verdict ItemTable::reject(Transaction& transaction, const Meant& meant, const Reviewer& reviewer,
+                          std::string_view why) {
+    const std::optional<RowId> aside = find_aside(meant.id);
+    const std::optional<Waiting> waiting = aside ? find_aside(*aside) : meant.row != 0 ? find(meant.row) : std::nullopt;
+    if (!waiting || waiting->object_id != meant.id || !meant.as.has(waiting->state)) {
         return Verdict::none;
     }
     if (waiting->state == ItemState::held) {

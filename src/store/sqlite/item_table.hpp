@@ -20,12 +20,6 @@
 
 namespace lihandover::store::sqlite {
 
-/// A queued item that an operator means, found by a reader beside the writer.
-struct Located {
-    RowId row = 0;
-    model::Uuid object_id;
-};
-
 /// Waiting items: `item` (queued ones, in row order), `aside` (held, refused and set aside ones), `share` (the content
 /// of both, sealed). Each function is a move of an item's state within the writer's transaction, with its audit entry,
 /// counts and effects; those that do not find the item in a state that allows the move say so, and change nothing.
@@ -71,19 +65,12 @@ class ItemTable {
     /// From `refused` and `set_aside`. nullopt: no such item waits beside the queue.
     std::optional<bool> retry(Transaction& transaction, const model::Uuid& object_id, std::string_view who);
     void retry(Transaction& transaction, RowId row, std::string_view who);
-    /// What a reviewer's word about an item came to, as Decided counts it.
-    enum class Verdict : std::uint8_t {
-        none,  ///< there is no such item, or none in that state
-        repeated,
-        first,
-        done,
-        unreadable,  ///< its content, so that nothing was changed
-    };
     /// From `held`.
     Verdict approve(Transaction& transaction, const model::Uuid& object_id, const Reviewer& reviewer);
-    /// From any waiting state.
-    Verdict reject(Transaction& transaction, const model::Uuid& object_id, const std::vector<Located>& located,
-                   const Reviewer& reviewer, std::string_view why);
+    /// A reader has looked for them before, beside the writer.
+    static void locate(Transaction& /*transaction*/, std::vector<Meant>& /*items*/) {}
+    /// From any waiting state that is meant. What is queued has its row there.
+    Verdict reject(Transaction& transaction, const Meant& meant, const Reviewer& reviewer, std::string_view why);
     /// What of the lane is queued or set aside now, and what comes until nothing_more_of(), is held from now on: step
     /// by step, and delivery hears no more of it at once.
     void withhold(Transaction& transaction, LaneId lane, Review review);

@@ -653,12 +653,15 @@ void ObjectTable::reject_one(Transaction& transaction, const Row& row, std::stri
     }
 }
 
-bool ObjectTable::reject(Transaction& transaction, const model::Uuid& id, std::string_view who, std::string_view why) {
-    const auto waiting = find_waiting(id);
-    for (const Row& row : waiting) {
-        reject_one(transaction, row, who, why);
+bool ObjectTable::reject(Transaction& transaction, const Meant& meant, std::string_view who, std::string_view why) {
+    bool any = false;
+    for (const Row& row : find_waiting(meant.id)) {
+        if (is_meant(meant.as, row.state)) {
+            reject_one(transaction, row, who, why);
+            any = true;
+        }
     }
-    return !waiting.empty();
+    return any;
 }
 
 void ObjectTable::expire(Transaction& transaction, std::int64_t limit) {

@@ -66,7 +66,7 @@ class ObjectTable {
     bool retry(Transaction& transaction, const model::Uuid& id, std::string_view who);
     /// One object by row, for retries in bulk.
     void retry(Transaction& transaction, RowId id, std::string_view who);
-    bool reject(Transaction& transaction, const model::Uuid& id, std::string_view who, std::string_view why);
+    bool reject(Transaction& transaction, const Meant& meant, std::string_view who, std::string_view why);
 
     /// Whether objects of model A have expired; a step ends up to `limit` of them.
     [[nodiscard]] bool expire_due(model::Instant now) const { return next_expiry_ <= now.micros(); }

@@ -1,9 +1,10 @@
 #include "operator_reads.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 
 #include "columns.hpp"
@@ -60,12 +61,6 @@ constexpr const char* object_ended =
 template <typename Enumerator>
 std::int64_t number_of(Enumerator value) {
     return static_cast<std::int64_t>(value);
-}
-
-ItemState item_state_of(ObjectState state) {
-    return state == ObjectState::queued      ? ItemState::queued
-           : state == ObjectState::set_aside ? ItemState::set_aside
-                                             : ItemState::refused;
 }
 
 ObjectState object_state_of(ItemState state) {
@@ -160,17 +155,36 @@ std::optional<ItemView> find_aside(ReadConnection& from, const model::Uuid& obje
     return view;
 }
 
+#define LIHANDOVER_QUEUED_VIEW "SELECT id, lane, object_id, received, level_id, sequence, received, flags FROM item "
+constexpr const char* queued_by_id = LIHANDOVER_QUEUED_VIEW "WHERE object_id=?";
+constexpr const char* queued_by_row = LIHANDOVER_QUEUED_VIEW "WHERE id=?";
+#undef LIHANDOVER_QUEUED_VIEW
+
+ItemView view_of_queued(const ReadConnection& from, const Statement& row) {
+    ItemView view = view_of(from, row, ItemState::queued);
+    view.emergency = (row.integer(7) & item_flag_emergency) != 0;
+    return view;
+}
+
 std::optional<ItemView> find_queued(ReadConnection& from, const model::Uuid& object_id) {
-    Statement select = from.connection().prepare(
-        "SELECT id, lane, object_id, received, level_id, sequence, received, flags FROM item WHERE object_id=?");
+    Statement select = from.connection().prepare(queued_by_id);
     select.bind(1, std::span<const std::uint8_t>(object_id.bytes));
     Rows rows(select);
     if (!rows.next()) {
         return std::nullopt;
     }
-    ItemView view = view_of(from, *rows.operator->(), ItemState::queued);
-    view.emergency = (rows->integer(7) & item_flag_emergency) != 0;
-    return view;
+    return view_of_queued(from, *rows.operator->());
+}
+
+/// The item of that row, if it ended so and that counts.
+std::optional<ItemView> find_ended(ReadConnection& from, RowId row, ItemState state) {
+    Statement page = from.connection().prepare(ended_page);
+    page.bind(1, row - 1).bind(2, std::int64_t{1}).bind(3, kind_of(state));
+    Rows found(page);
+    if (!found.next() || found->integer(0) != row) {
+        return std::nullopt;
+    }
+    return view_of_ended(from, *found.operator->(), state);
 }
 
 std::optional<ItemView> find_ended(ReadConnection& from, const model::Uuid& object_id) {
@@ -183,16 +197,8 @@ std::optional<ItemView> find_ended(ReadConnection& from, const model::Uuid& obje
     if (!rows.next()) {
         return std::nullopt;
     }
-    const RowId row = rows->integer(0);
-    const ItemState state =
-        rows->integer(1) == kind_of(ItemState::delivered) ? ItemState::delivered : ItemState::rejected;
-    Statement page = from.connection().prepare(ended_page);
-    page.bind(1, row - 1).bind(2, std::int64_t{1}).bind(3, kind_of(state));
-    Rows found(page);
-    if (!found.next() || found->integer(0) != row) {
-        return std::nullopt;
-    }
-    return view_of_ended(from, *found.operator->(), state);
+    const bool delivered = rows->integer(1) == kind_of(ItemState::delivered);
+    return find_ended(from, rows->integer(0), delivered ? ItemState::delivered : ItemState::rejected);
 }
 
 std::optional<ItemView> find_waiting_object(ReadConnection& from, const model::Uuid& uuid) {
@@ -219,6 +225,83 @@ std::optional<ItemView> find_ended_object(ReadConnection& from, const model::Uui
     view.object_of = rows->is_null(13) ? model::Uuid{} : uuid_of(rows->bytes(13));
     return view;
 }
+
+/// Looks for several items, in one read.
+class Search {
+  public:
+    using Steady = std::chrono::steady_clock;
+    Search(ReadConnection& from, std::span<const model::Uuid> ids, Steady::time_point end)
+        : from_(from), ids_(ids), end_(end) {}
+
+    [[nodiscard]] Found run() {
+        found_.items.resize(ids_.size());
+        for (std::size_t n = 0; n < ids_.size(); ++n) {
+            found_.items[n] = find_by_index(ids_[n]);
+            if (!found_.items[n]) {
+                missing_.emplace(ids_[n], n);
+            }
+        }
+        look_at_queued();
+        look_at_ended();
+        return std::move(found_);
+    }
+
+  private:
+    static constexpr std::uint64_t rows_between_looks_at_the_clock = 4096;
+
+    std::optional<ItemView> find_by_index(const model::Uuid& id) {
+        std::optional<ItemView> view = find_aside(from_, id);
+        if (!view) {
+            view = find_waiting_object(from_, id);
+        }
+        return view ? view : find_ended_object(from_, id);
+    }
+    /// Whether to look further.
+    [[nodiscard]] bool goes_on() {
+        if (!missing_.empty() && ++looks_ % rows_between_looks_at_the_clock == 1 && Steady::now() >= end_) {
+            found_.whole = false;
+        }
+        return found_.whole && !missing_.empty();
+    }
+    void look_at_queued() {
+        Statement scan = from_.connection().prepare("SELECT id, object_id FROM item");
+        Statement one = from_.connection().prepare(queued_by_row);
+        for (Rows rows(scan); goes_on() && rows.next();) {
+            const auto wanted = missing_.find(uuid_of(rows->bytes(1)));
+            if (wanted == missing_.end()) {
+                continue;
+            }
+            one.bind(1, rows->integer(0));
+            if (Rows row(one); row.next()) {
+                found_.items[wanted->second] = view_of_queued(from_, *row.operator->());
+                missing_.erase(wanted);
+            }
+        }
+    }
+    /// The newest entry about an item counts.
+    void look_at_ended() {
+        Statement scan = from_.connection().prepare("SELECT item, kind, object_id FROM record ORDER BY id DESC");
+        for (Rows rows(scan); goes_on() && rows.next();) {
+            const bool delivered = rows->integer(1) == kind_of(ItemState::delivered);
+            if ((!delivered && rows->integer(1) != kind_of(ItemState::rejected)) || rows->is_null(2)) {
+                continue;
+            }
+            const auto wanted = missing_.find(uuid_of(rows->bytes(2)));
+            if (wanted != missing_.end()) {
+                found_.items[wanted->second] =
+                    find_ended(from_, rows->integer(0), delivered ? ItemState::delivered : ItemState::rejected);
+                missing_.erase(wanted);
+            }
+        }
+    }
+
+    ReadConnection& from_;
+    std::span<const model::Uuid> ids_;
+    Steady::time_point end_;
+    Found found_;
+    std::unordered_map<model::Uuid, std::size_t> missing_;
+    std::uint64_t looks_ = 0;
+};
 
 }  // namespace
 
@@ -291,6 +374,20 @@ model::Result<std::optional<ItemView>> find(ReadConnection& from, const model::U
         return status.error();
     }
     return view;
+}
+
+model::Result<Found> find_all(ReadConnection& from, std::span<const model::Uuid> object_ids,
+                              std::chrono::milliseconds patience) {
+    Found found;
+    const auto end = std::chrono::steady_clock::now() + patience;
+    const model::Status status = from.reading([&] {
+        const ScopedTransaction snapshot(from.connection(), "BEGIN");
+        found = Search(from, object_ids, end).run();
+    });
+    if (!status) {
+        return status.error();
+    }
+    return found;
 }
 
 model::Result<std::vector<Record>> records(ReadConnection& from, std::int64_t after, std::size_t limit) {
@@ -412,22 +509,22 @@ model::Result<HeldLong> held_before(ReadConnection& from, model::Instant time) {
     return held;
 }
 
-model::Result<std::vector<Located>> locate(ReadConnection& from, const std::vector<model::Uuid>& object_ids) {
-    std::vector<Located> located;
-    const model::Status status = from.reading([&] {
-        std::unordered_set<model::Uuid> wanted(object_ids.begin(), object_ids.end());
+model::Status locate(ReadConnection& from, std::vector<Meant>& items) {
+    return from.reading([&] {
+        std::unordered_map<model::Uuid, Meant*> wanted;
+        for (Meant& one : items) {
+            if (one.row == 0 && one.as.has(ItemState::queued)) {
+                wanted.emplace(one.id, &one);
+            }
+        }
         Statement scan = from.connection().prepare("SELECT id, object_id FROM item");
         for (Rows rows(scan); !wanted.empty() && rows.next();) {
-            const Located item{rows->integer(0), uuid_of(rows->bytes(1))};
-            if (wanted.erase(item.object_id) != 0) {
-                located.push_back(item);
+            if (const auto found = wanted.find(uuid_of(rows->bytes(1))); found != wanted.end()) {
+                found->second->row = rows->integer(0);
+                wanted.erase(found);
             }
         }
     });
-    if (!status) {
-        return status.error();
-    }
-    return located;
 }
 
 }  // namespace lihandover::store::sqlite

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,14 +34,15 @@ inline constexpr const char* aside_page_of_state =
 [[nodiscard]] model::Result<std::vector<ItemView>> items(ReadConnection& from, std::optional<ItemState> state,
                                                          ListPlace after, std::size_t limit);
 [[nodiscard]] model::Result<std::optional<ItemView>> find(ReadConnection& from, const model::Uuid& object_id);
+[[nodiscard]] model::Result<Found> find_all(ReadConnection& from, std::span<const model::Uuid> object_ids,
+                                            std::chrono::milliseconds patience);
 [[nodiscard]] model::Result<std::vector<Record>> records(ReadConnection& from, std::int64_t after, std::size_t limit);
 [[nodiscard]] model::Result<std::vector<std::optional<model::Instant>>> received(ReadConnection& from,
                                                                                  std::span<const RowId> rows);
 [[nodiscard]] model::Result<std::map<std::string, OldestQueued, std::less<>>> oldest(ReadConnection& from,
                                                                                      OldestPlaces& places);
 [[nodiscard]] model::Result<HeldLong> held_before(ReadConnection& from, model::Instant time);
-/// The queued items with these ids; one that is not queued is left out. Looks at all that wait.
-[[nodiscard]] model::Result<std::vector<Located>> locate(ReadConnection& from,
-                                                         const std::vector<model::Uuid>& object_ids);
+/// Puts in the rows of queued items where they are not known. Looks at all that wait.
+[[nodiscard]] model::Status locate(ReadConnection& from, std::vector<Meant>& items);
 
 }  // namespace lihandover::store::sqlite

@@ -124,7 +124,7 @@ class Conformance : public testing::TestWithParam<Engine> {
     std::pair<Outcome, std::size_t> reject(std::vector<model::Uuid> ids) {
         return count([&](auto done) {
             store_->operator_view().reject(
-                std::move(ids), {"uid:1003", "bob"}, "a mistake",
+                meant(ids), {"uid:1003", "bob"}, "a mistake",
                 [done](Outcome outcome, const Decided& decided) { done(outcome, decided.done); });
         });
     }

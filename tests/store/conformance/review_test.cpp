@@ -44,7 +44,7 @@ class Reviewed : public Conformance {
     }
     std::vector<std::size_t> disapprove(std::vector<model::Uuid> ids, const Reviewer& who, std::string why) {
         Answer<std::vector<std::size_t>> answer;
-        store_->operator_view().reject(std::move(ids), who, std::move(why),
+        store_->operator_view().reject(meant(ids), who, std::move(why),
                                        [told = answer.callback()](Outcome outcome, const Decided& decided) {
                                            EXPECT_EQ(outcome, Outcome::committed);
                                            told({decided.done, decided.first, decided.repeated});

@@ -486,8 +486,12 @@ void Changes::reject(const FakeItem& row, const std::string& who, const std::str
     }
 }
 
-void Changes::reject(const model::Uuid& id, const Reviewer& reviewer, const std::string& why, Decided& count) {
-    if (FakeItem* found = find(id)) {
+void Changes::reject(const Meant& meant, const Reviewer& reviewer, const std::string& why, Decided& count) {
+    if (FakeItem* const found = find(meant.id)) {
+        const bool elsewhere = found->state == ItemState::queued && meant.row != 0 && found->item.row != meant.row;
+        if (!meant.as.has(found->state) || elsewhere) {
+            return;
+        }
         if (found->state != ItemState::held) {
             ++count.done;
         } else if (!hear(*found, reviewer, true, why, count)) {
@@ -499,8 +503,10 @@ void Changes::reject(const model::Uuid& id, const Reviewer& reviewer, const std:
         return;
     }
     const auto waiting = objects_where([&](const FakeObject& each) {
-        return each.object.state != ObjectState::attached &&
-               (each.object.described.id == id || (each.object.item_id == id));
+        const ObjectState state = each.object.state;
+        return state != ObjectState::attached &&
+               (each.object.described.id == meant.id || each.object.item_id == meant.id) &&
+               (state == ObjectState::offered ? meant.as == waiting_states : meant.as.has(item_state_of(state)));
     });
     for (const FakeObject* row : waiting) {
         reject(*row, reviewer.who, why);

@@ -164,7 +164,7 @@ struct Changes {
     void back_to_queue(FakeObject& row, const std::string& who);
     bool retry(const model::Uuid& id, const std::string& who);
     std::size_t retry_all(const std::string& destination, std::optional<std::uint64_t> code, const std::string& who);
-    void reject(const model::Uuid& id, const Reviewer& reviewer, const std::string& why, Decided& count);
+    void reject(const Meant& meant, const Reviewer& reviewer, const std::string& why, Decided& count);
     void reject(const FakeItem& row, const std::string& who, const std::string& why);
     void reject(FakeObject row, const std::string& who, const std::string& why);
     void prepare(const model::Uuid& file, const std::shared_ptr<const SealedObject>& copy, model::ObjectLoss loss);

@@ -109,6 +109,16 @@ void FakeStore::fail_reads(bool fail) {
     reads_fail_ = fail;
 }
 
+void FakeStore::look_slowly(bool slowly) {
+    const std::lock_guard lock(mutex_);
+    looks_slowly_ = slowly;
+}
+
+void FakeStore::after_next_look(std::function<void()> hook) {
+    const std::lock_guard lock(mutex_);
+    after_look_ = std::move(hook);
+}
+
 void FakeStore::before_lookup(std::function<void()> hook) {
     const std::lock_guard lock(mutex_);
     before_lookup_ = std::move(hook);
@@ -635,18 +645,17 @@ void FakeStore::retry_all(std::string destination, std::optional<std::uint64_t> 
         std::move(done));
 }
 
-void FakeStore::reject(std::vector<model::Uuid> object_ids, Reviewer reviewer, std::string why, DoneDecided done) {
+void FakeStore::reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) {
+    Decision decision{Call::reject, {}, {}, {}, std::move(reviewer.who), std::move(why), std::move(reviewer.identity)};
+    for (const Meant& one : items) {
+        decision.ids.push_back(one.id);
+        decision.as.push_back(one.as);
+    }
     review(
-        {Call::reject,
-         std::move(object_ids),
-         {},
-         {},
-         std::move(reviewer.who),
-         std::move(why),
-         std::move(reviewer.identity)},
-        [](Changes& changes, const Decision& decision, Decided& count) {
-            for (const model::Uuid& id : decision.ids) {
-                changes.reject(id, {decision.identity, decision.who}, decision.why, count);
+        std::move(decision),
+        [items = std::move(items)](Changes& changes, const Decision& said, Decided& count) {
+            for (const Meant& one : items) {
+                changes.reject(one, {said.identity, said.who}, said.why, count);
             }
         },
         std::move(done));
@@ -1180,28 +1189,58 @@ model::Result<HeldLong> FakeStore::held_before(model::Instant time) {
     });
 }
 
+namespace {
+
+std::optional<ItemView> find_in(const FakeDisk& disk, const model::Uuid& object_id) {
+    for (const auto& [row, item] : disk.items) {
+        if (item.item.object_id == object_id) {
+            return view_of(disk, item);
+        }
+    }
+    for (const auto& [id, object] : disk.objects) {
+        if (object.object.described.id == object_id && object.waits()) {
+            return view_of(disk, id, object);
+        }
+    }
+    for (const auto& [row, ended] : disk.ended) {
+        if (ended.view.object_id == object_id) {
+            return ended.view;
+        }
+    }
+    if (const auto ended = disk.ended_objects.find(object_id); ended != disk.ended_objects.end()) {
+        return ended->second;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
 model::Result<std::optional<ItemView>> FakeStore::find(const model::Uuid& object_id) {
-    return reading([&](const FakeDisk& disk) -> std::optional<ItemView> {
-        for (const auto& [row, item] : disk.items) {
-            if (item.item.object_id == object_id) {
-                return view_of(disk, item);
-            }
+    return reading([&](const FakeDisk& disk) { return find_in(disk, object_id); });
+}
+
+model::Result<Found> FakeStore::find_all(std::span<const model::Uuid> object_ids, std::chrono::milliseconds patience) {
+    auto answer = reading([&](const FakeDisk& disk) {
+        Found found;
+        const bool in_time = !looks_slowly_ && patience.count() > 0;
+        for (const model::Uuid& id : object_ids) {
+            auto view = find_in(disk, id);
+            const bool at_once = view && (view->object_of || view->state == ItemState::held ||
+                                          view->state == ItemState::refused || view->state == ItemState::set_aside);
+            found.whole = found.whole && (in_time || at_once);
+            found.items.push_back(in_time || at_once ? std::move(view) : std::nullopt);
         }
-        for (const auto& [id, object] : disk.objects) {
-            if (object.object.described.id == object_id && object.waits()) {
-                return view_of(disk, id, object);
-            }
-        }
-        for (const auto& [row, ended] : disk.ended) {
-            if (ended.view.object_id == object_id) {
-                return ended.view;
-            }
-        }
-        if (const auto ended = disk.ended_objects.find(object_id); ended != disk.ended_objects.end()) {
-            return ended->second;
-        }
-        return std::nullopt;
+        return found;
     });
+    std::function<void()> hook;
+    {
+        const std::lock_guard lock(mutex_);
+        hook = std::exchange(after_look_, nullptr);
+    }
+    if (hook) {
+        hook();
+    }
+    return answer;
 }
 
 model::Result<std::vector<Record>> FakeStore::records(std::int64_t after, std::size_t limit) {

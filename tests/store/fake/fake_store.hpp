@@ -54,7 +54,8 @@ struct Decision {
     std::optional<std::uint64_t> code;
     std::string who;
     std::string why;
-    std::string identity = {};  ///< of a reviewer
+    std::string identity = {};        ///< of a reviewer
+    std::vector<ItemStates> as = {};  ///< of a reject, by items
 };
 
 /// What a store was asked for, in order.
@@ -146,6 +147,10 @@ class FakeStore final : public Store,
     [[nodiscard]] std::size_t held(Call call) const;
     /// While true nothing can be read.
     void fail_reads(bool fail);
+    /// While true, no time is enough to look for several items among all that is queued or has ended.
+    void look_slowly(bool slowly);
+    /// Called once, after the next look for several items, on that thread.
+    void after_next_look(std::function<void()> hook);
     /// Called before a binary object is looked up, on that thread. nullptr: nothing more.
     void before_lookup(std::function<void()> hook);
     /// Whether new items are taken.
@@ -264,6 +269,8 @@ class FakeStore final : public Store,
     [[nodiscard]] model::Result<std::vector<ItemView>> items(std::optional<ItemState> state, ListPlace after,
                                                              std::size_t limit) override;
     [[nodiscard]] model::Result<std::optional<ItemView>> find(const model::Uuid& object_id) override;
+    [[nodiscard]] model::Result<Found> find_all(std::span<const model::Uuid> object_ids,
+                                                std::chrono::milliseconds patience) override;
     [[nodiscard]] model::Result<std::vector<Record>> records(std::int64_t after, std::size_t limit) override;
     [[nodiscard]] model::Result<std::map<std::string, OldestQueued, std::less<>>> oldest() override;
     [[nodiscard]] model::Result<std::vector<std::optional<model::Instant>>> received(
@@ -275,7 +282,7 @@ class FakeStore final : public Store,
     void retry(std::vector<model::Uuid> object_ids, std::string who, DoneCount done) override;
     void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
                    DoneCount done) override;
-    void reject(std::vector<model::Uuid> object_ids, Reviewer reviewer, std::string why, DoneDecided done) override;
+    void reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) override;
     void pause(std::string destination, std::string who, Done done) override;
     void resume(std::string destination, std::string who, Done done) override;
     [[nodiscard]] model::Status clock_accepted(const std::string& who, const std::string& why) override;
@@ -344,7 +351,9 @@ class FakeStore final : public Store,
     bool finds_nothing_ = false;
     bool retries_next_ = false;
     bool reads_fail_ = false;
+    bool looks_slowly_ = false;
     std::function<void()> before_lookup_;
+    std::function<void()> after_look_;
     bool stopping_ = false;
     OutboxListener* listener_ = nullptr;
     ObjectListener* object_listener_ = nullptr;
