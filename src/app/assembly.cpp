@@ -86,14 +86,15 @@ class Builder {
                 settings.certificates.emplace(name, clients_of(*options.binary, end.files, settings.clients));
             }
         }
-        add_end(std::move(end), false);
+        add_end(std::move(end), strictness_ == Strictness::start);
     }
 
+    /// A page that nobody can reach is no reason to take in and deliver nothing.
     void console() {
         if (const auto& configured = assembly_.configuration.admin.console) {
             add_end(server_end(metrics::CertificateRole::console, "console", "admin.console.tls", configured->tls,
                                tls::Alpn::http),
-                    false);
+                    strictness_ == Strictness::start);
         }
     }
 
@@ -340,7 +341,10 @@ std::shared_ptr<const tls::ServerContext> Assembly::listener_tls(const std::stri
 
 std::shared_ptr<const tls::ServerContext> Assembly::console_tls() const {
     const auto end = std::ranges::find(tls_ends, metrics::CertificateRole::console, &TlsEnd::role);
-    return end != tls_ends.end() ? end->server : nullptr;
+    if (end == tls_ends.end()) {
+        return nullptr;
+    }
+    return end->server ? end->server : tls::ServerContext::unusable();
 }
 
 void Assembly::place_tls() {
@@ -348,7 +352,7 @@ void Assembly::place_tls() {
     std::map<std::string_view, std::shared_ptr<const tls::ClientContext>> clients;
     for (const TlsEnd& end : tls_ends) {
         if (end.role == metrics::CertificateRole::objectserver) {
-            objectserver->tls = end.server;
+            objectserver->tls = end.server ? end.server : tls::ServerContext::unusable();
         } else if (end.role == metrics::CertificateRole::destination) {
             if (!end.is_usable()) {
                 unusable.insert(end.name);

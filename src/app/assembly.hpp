@@ -48,7 +48,7 @@ struct Assembly {
 
     /// Of an intake listener with TLS.
     [[nodiscard]] std::shared_ptr<const tls::ServerContext> listener_tls(const std::string& name) const;
-    /// Of the reviewers' page; null without one.
+    /// Of the reviewers' page; null without one. Refuses everybody while its files cannot be used.
     [[nodiscard]] std::shared_ptr<const tls::ServerContext> console_tls() const;
     /// Gives `delivery`, `objectserver` and `unusable` what `tls_ends` have.
     void place_tls();
@@ -59,9 +59,9 @@ struct Assembled {
     config::Problems problems;
 };
 
-/// How strict to be with files that concern one destination only. A start goes on without that destination. A reload is
-/// refused over them, but for TLS files that were in use before under the same options: what was in them stays in
-/// force.
+/// How strict to be with TLS files that concern one destination, the object server or the reviewers' page only. A start
+/// goes on without that part. A reload is refused over them, but for TLS files that were in use before under the same
+/// options: what was in them stays in force.
 enum class Strictness : std::uint8_t { start, reload };
 
 /// Reads the configuration and the files it names: certificates, keys, CAs, schemas; not the warrants. Blocks on the

@@ -167,6 +167,9 @@ void StatusReporter::add_certificates(admin::Status& status, const InForce& now)
             status.alarms.push_back(
                 "the TLS files of " + end.name +
                 " cannot be used as they are now; what was in them before stays in force: " + end.problem);
+        } else if (!end.is_usable() && end.role != metrics::CertificateRole::destination) {
+            status.alarms.push_back("nobody can connect to " + end.name + ", since its TLS files cannot be used: " +
+                                    end.problem + ". Mend them; files are looked at every tls_reload_interval");
         }
         for (const tls::Ending& ending : watched(end)) {
             status.certificates.push_back({end.role, end.name, kind_of(ending), ending.number, ending.not_after});

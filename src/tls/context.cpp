@@ -348,6 +348,23 @@ model::Result<std::shared_ptr<const ServerContext>> ServerContext::load(const Fi
     return std::shared_ptr<const ServerContext>{new ServerContext{std::move(state)}};
 }
 
+std::shared_ptr<const ServerContext> ServerContext::unusable() {
+    auto state = std::make_unique<State>();
+    state->context.reset(SSL_CTX_new(TLS_server_method()));
+    if (!state->context) {
+        throw std::bad_alloc();
+    }
+    SSL_CTX* context = state->context.get();
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    const auto refuse = [](SSL* /*ssl*/, int* alert, void* /*argument*/) {
+        *alert = SSL_AD_HANDSHAKE_FAILURE;
+        return SSL_CLIENT_HELLO_ERROR;
+    };
+    SSL_CTX_set_client_hello_cb(context, refuse, nullptr);
+    return std::shared_ptr<const ServerContext>{new ServerContext{std::move(state)}};
+}
+
 const std::vector<std::string>& ServerContext::psk_problems() const {
     return state_->psk_problems;
 }
@@ -393,9 +410,10 @@ bool ServerContext::accepts(ssl_st* ssl) const {
 
 bool ServerContext::names(const std::string& host) const {
     X509* certificate = SSL_CTX_get0_certificate(native());
-    const bool named = !host.empty() && (X509_check_host(certificate, host.data(), host.size(),
-                                                         X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, nullptr) == 1 ||
-                                         X509_check_ip_asc(certificate, host.c_str(), 0) == 1);
+    const bool named =
+        certificate != nullptr && !host.empty() &&
+        (X509_check_host(certificate, host.data(), host.size(), X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, nullptr) == 1 ||
+         X509_check_ip_asc(certificate, host.c_str(), 0) == 1);
     ERR_clear_error();
     return named;
 }

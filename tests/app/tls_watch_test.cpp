@@ -173,6 +173,21 @@ TEST_F(TlsWatchTest, ADestinationWithoutUsableFilesGetsThemLater) {
     EXPECT_EQ(in_force_->delivery.destinations.front().tls, end(0).client);
 }
 
+TEST_F(TlsWatchTest, APageWithoutUsableFilesRefusesEverybodyAndGetsThemLater) {
+    auto start = std::make_shared<Assembly>(*in_force_);
+    TlsEnd& page = start->tls_ends[1];
+    page.role = CertificateRole::console;
+    page.server = nullptr;
+    page.problem = "cannot be opened";
+    ASSERT_NE(start->console_tls(), nullptr);
+    EXPECT_TRUE(start->console_tls()->endings().empty());
+    in_force_ = start;
+    look_often();
+    ASSERT_NE(end(1).server, nullptr);
+    EXPECT_EQ(in_force_->console_tls(), end(1).server);
+    EXPECT_TRUE(end(1).problem.empty());
+}
+
 TEST_F(TlsWatchTest, AfterAReloadItBeginsAnew) {
     look_often();
     put("other-client", "client");

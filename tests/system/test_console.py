@@ -107,6 +107,31 @@ class Console(PageTest):
         self.assertEqual(200, self.ann.get().status)
         self.assertLess(self.daemon.metric("lihandover_certificate_expiry_timestamp_seconds", **ends), before)
 
+    def test_a_certificate_that_cannot_be_read_stops_nothing_but_the_page(self):
+        own = os.path.join(self.directory, "own")
+        put(Certificates.path("intake.key"), own + ".key")
+        with open(own + ".pem", "w", encoding="utf-8") as broken:
+            broken.write("no certificate\n")
+        self.daemon.configuration["admin"]["console"]["tls"].update(certificate=own + ".pem", private_key=own + ".key")
+        self.daemon.configuration["tls_reload_interval"] = "100ms"
+        self.write("none")
+        status, said = self.daemon.check()
+        self.assertEqual(1, status, said)
+        self.assertRegex(said, r"lihandoverd\.yaml:\d+:\d+: .*own\.pem")
+        self.daemon.start()
+        with self.assertRaises((ssl.SSLError, ConnectionError, http.client.BadStatusLine)):
+            self.ann.get()
+        self.daemon.accept(message("u-1"))
+        self.daemon.wait_delivered("lea-one")
+        self.assertEqual(1, self.daemon.metric("lihandover_tls_files_bad", role="console", name="console"))
+        alarms = self.daemon.ctl_json("status")["alarms"]
+        self.assertTrue([a for a in alarms if "nobody can connect to console" in a and "own.pem" in a], alarms)
+        self.assertRegex(self.daemon.process.log(), r"lihandoverd\.yaml:\d+:\d+: .*own\.pem")
+        put(Certificates.path("intake.pem"), own + ".pem")
+        wait_until(lambda: self.daemon.metric("lihandover_tls_files_bad", role="console", name="console") == 0,
+                   "the files are taken")
+        self.assert_status(200, self.ann.get())
+
     def test_one_approves_and_it_is_delivered(self):
         self.write("required")
         self.daemon.start()

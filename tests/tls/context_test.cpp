@@ -227,6 +227,16 @@ TEST(TlsResumption, SurvivesTheContextThatStartedIt) {
     EXPECT_TRUE(pair.shake());
 }
 
+TEST(TlsHandshake, AnUnusableServerRefusesEverybody) {
+    const auto server = ServerContext::unusable();
+    const auto client = test::client_context();
+    Pair pair{*server, *client};
+    EXPECT_FALSE(pair.shake());
+    EXPECT_TRUE(pair.client_failure());
+    EXPECT_TRUE(server->endings().empty());
+    EXPECT_FALSE(server->names("localhost"));
+}
+
 // --- files
 
 std::string write(const std::string& name, const std::string& text) {

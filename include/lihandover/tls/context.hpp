@@ -135,6 +135,10 @@ class ServerContext {
                                                                                   const Choice& choice = {},
                                                                                   const OtherKeys& others = {});
 
+    /// A context without identity or trust, under which every handshake is refused: for a listener whose files cannot
+    /// be read.
+    [[nodiscard]] static std::shared_ptr<const ServerContext> unusable();
+
     ServerContext(const ServerContext&) = delete;
     ServerContext& operator=(const ServerContext&) = delete;
     ~ServerContext();
@@ -144,7 +148,7 @@ class ServerContext {
     /// valid at `now`; empty if there are none.
     [[nodiscard]] std::vector<std::string> problems(model::Instant now) const;
     /// The ends of all of its certificates and revocation lists, in the order of the files. A list that names no next
-    /// one has no end.
+    /// one has no end. None of an unusable() one.
     [[nodiscard]] const std::vector<Ending>& endings() const;
     /// SHA-256 over the contents of its files and its choice, in hex: contexts with the same one have the same
     /// settings.
