@@ -298,7 +298,7 @@ constexpr std::array<Declaration, count> all = {{
     {"lihandover_tls_files_bad",
      Kind::gauge,
      "1 while a certificate, key, CA or list cannot be used as it is in its file, so that what was there before stays "
-     "in force; without that, the destination is paused.",
+     "in force; without that, a destination is paused, and a listener refuses everybody.",
      by_tls_files,
      {}},
     {"lihandover_clock_unsynchronised",
