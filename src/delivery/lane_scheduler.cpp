@@ -93,6 +93,7 @@ std::optional<Waiting> LaneScheduler::remove(Lane& lane, store::RowId row) {
     if (lane.rows_.empty()) {
         leave(lane, State::idle);
         lane.alone_ = 0;
+        lane.fails_ = false;
     } else if (lane.state_ == State::ready) {
         relist(lane);
     } else if (was_front) {  // what its successor waits for, if for anything, is not known yet
