@@ -83,6 +83,14 @@ void Delivery::on_lane_withdrawn(store::LaneId lane) noexcept {
     dispatcher_->outbox_events().lane_withdrawn(lane);
 }
 
+void Delivery::on_taken_over(std::span<const store::QueuedItem> items, bool set_aside) noexcept {
+    dispatcher_->outbox_events().taken_over(items, set_aside);
+}
+
+void Delivery::on_lanes_lost(const store::LostLanes& lost) noexcept {
+    dispatcher_->outbox_events().lanes_lost(lost);
+}
+
 void Delivery::on_health(bool can_commit) noexcept {
     dispatcher_->set_store_commits(can_commit);
 }
@@ -91,7 +99,7 @@ void Delivery::on_prepared(std::span<const store::QueuedItem> items) noexcept {
     std::vector<ObjectEvent> events;
     events.reserve(items.size());
     for (const auto& item : items) {
-        events.push_back({ObjectEvent::Kind::prepared, item, {}, {}});
+        events.push_back({ObjectEvent::Kind::prepared, item, {}, {}, {}});
     }
     dispatcher_->object_events()->put(events);
 }
@@ -100,16 +108,30 @@ void Delivery::on_uploads(std::span<const store::QueuedObject> objects) noexcept
     std::vector<ObjectEvent> events;
     events.reserve(objects.size());
     for (const auto& object : objects) {
-        events.push_back({ObjectEvent::Kind::upload, {}, object, {}});
+        events.push_back({ObjectEvent::Kind::upload, {}, object, {}, {}});
     }
     dispatcher_->object_events()->put(events);
+}
+
+void Delivery::on_taken_over(std::span<const store::QueuedObject> objects, bool set_aside) noexcept {
+    std::vector<ObjectEvent> events;
+    events.reserve(objects.size());
+    const auto kind = set_aside ? ObjectEvent::Kind::set_aside_taken_over : ObjectEvent::Kind::taken_over;
+    for (const auto& object : objects) {
+        events.push_back({kind, {}, object, {}, {}});
+    }
+    dispatcher_->object_events()->put(events);
+}
+
+void Delivery::on_objects_lost(const store::LostLanes& lost) noexcept {
+    dispatcher_->object_events()->put({ObjectEvent::Kind::lanes_lost, {}, {}, {}, lost});
 }
 
 void Delivery::on_uploads_withdrawn(std::span<const model::Uuid> objects) noexcept {
     std::vector<ObjectEvent> events;
     events.reserve(objects.size());
     for (const auto& id : objects) {
-        ObjectEvent event{ObjectEvent::Kind::withdrawn, {}, {}, {}};
+        ObjectEvent event{ObjectEvent::Kind::withdrawn, {}, {}, {}, {}};
         event.object.id = id;
         events.push_back(event);
     }

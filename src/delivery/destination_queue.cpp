@@ -81,6 +81,19 @@ void DestinationQueue::withdraw_lane(store::LaneId id, const std::function<void(
     }
 }
 
+std::vector<store::LaneId> DestinationQueue::waiting_lanes(const store::LostLanes& wanted) const {
+    std::vector<store::LaneId> found = set_aside_.lanes();
+    for (const auto& [id, lane] : lanes_) {
+        if (lane.state() != Lane::State::idle) {
+            found.push_back(id);
+        }
+    }
+    std::erase_if(found, [&](store::LaneId id) { return !wanted(id); });
+    std::ranges::sort(found);
+    found.erase(std::ranges::unique(found).begin(), found.end());
+    return found;
+}
+
 void DestinationQueue::look_again(Lane& lane, store::RowId row, Time now) {
     set_aside_.wake(row, now);
     if (!lane.empty() && lane.rows().front().row() == row) {
@@ -271,6 +284,14 @@ void DestinationQueue::park(const Pick& pick, Time now) {
 void DestinationQueue::put_off_set_aside(const Pick& pick, Time now, double dice) {
     set_aside_.later(pick.row, policy_.initial, policy_.maximum, now, dice);
     release(*pick.lane, now);
+}
+
+void DestinationQueue::put_off(const Pick& pick, Time due, Time now, double dice) {
+    if (pick.set_aside) {
+        put_off_set_aside(pick, now, dice);
+    } else {
+        release(*pick.lane, now, due);
+    }
 }
 
 void DestinationQueue::release(Lane& lane, Time now) {

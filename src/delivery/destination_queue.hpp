@@ -16,6 +16,7 @@
 #include "destination_health.hpp"
 #include "lane_scheduler.hpp"
 #include "lihandover/model/clock.hpp"
+#include "lihandover/store/outbox.hpp"
 #include "set_aside_items.hpp"
 #include "set_aside_pace.hpp"
 #include "suspects.hpp"
@@ -93,6 +94,8 @@ class DestinationQueue {
     bool withdraw(Lane& lane, store::RowId row);
     /// The same for all of a lane's.
     void withdraw_lane(store::LaneId id, const std::function<void(store::RowId)>& visit);
+    /// All lanes of which something waits here and that `wanted` names.
+    [[nodiscard]] std::vector<store::LaneId> waiting_lanes(const store::LostLanes& wanted) const;
     /// What the item waited for has come: its lane goes on if it is parked for it, and if the item is set aside it is
     /// due.
     void look_again(Lane& lane, store::RowId row, Time now);
@@ -151,6 +154,8 @@ class DestinationQueue {
     [[nodiscard]] Waiting take(const Pick& pick, store::RowId row);
     /// Nothing could be taken of it: it goes on later.
     void release(Lane& lane, Time now);
+    /// It was picked and may not go: its lane rests until `due`.
+    void put_off(const Pick& pick, Time due, Time now, double dice);
     /// The row is gone from the store.
     void discard(const Pick& pick);
     /// What an item that is set aside is called.

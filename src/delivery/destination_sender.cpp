@@ -115,6 +115,12 @@ void DestinationSender::withdraw_lane(store::LaneId id) {
     publish();
 }
 
+void DestinationSender::lose(const store::LostLanes& lost) {
+    for (const store::LaneId lane : queue_.waiting_lanes(lost)) {
+        withdraw_lane(lane);
+    }
+}
+
 void DestinationSender::look_again(const store::QueuedItem& item) {
     parts_.loader.forget(item.row);
     if (auto* lane = queue_.find_lane(item.lane)) {
@@ -163,7 +169,7 @@ void DestinationSender::cut_connections() {
 // -- Who works when ---------------------------------------------------------------------------------------------------
 
 bool DestinationSender::may_send() const {
-    return target_ && !retired_ && parts_.guard.may_send() && parts_.outbox.has_room();
+    return target_ && !retired_ && parts_.guard.may_send() && parts_.outbox.has_room() && now() >= lapsed_until_;
 }
 
 void DestinationSender::set_empty_handed(Worker& worker, bool empty_handed) {
@@ -206,6 +212,9 @@ void DestinationSender::wake(Worker& worker) {
 void DestinationSender::kick(unsigned claimed) {
     publish();
     if (!may_send()) {
+        if (now() < lapsed_until_) {
+            arm();
+        }
         return;
     }
     const auto at = now();
@@ -242,6 +251,7 @@ void DestinationSender::arm() {
     if (const auto next = queue_.next_event(times.now())) {
         times.consider(*next);
     }
+    times.consider(lapsed_until_);
     wake_timer_.set(times, weak_from_this());
 }
 
@@ -376,7 +386,9 @@ asio::awaitable<void> DestinationSender::attempt(Worker& worker) {
 /// Its message was made a while ago.
 bool DestinationSender::may_go_on(const Worker& worker) const {
     return may_send() && worker.is_current(generation_) && queue_.is_wanted(worker.ticket) &&
-           std::ranges::none_of(worker.items, &SentItem::withdrawn);
+           std::ranges::none_of(worker.items, [this](const SentItem& item) {
+               return item.withdrawn || parts_.guard.hold(item.lane->id()) != SendGuard::Hold::held;
+           });
 }
 
 void DestinationSender::drop_connection(Worker& worker) {
@@ -569,7 +581,7 @@ void DestinationSender::fill(Worker& worker) {
     const auto most = queue_.most_actions();
     const bool proven = worker.proven || !connections_last_;
     auto pick = queue_.pick(worker.ticket, proven, now());
-    while (pick.lane != nullptr) {
+    while (pick.lane != nullptr && is_held(pick)) {
         const auto before = worker.items.size();
         const auto taken = take_items(worker, pick, pick.alone ? 1 : most - before);
         const bool none = worker.items.size() == before;
@@ -588,6 +600,24 @@ void DestinationSender::fill(Worker& worker) {
     if (!worker.items.empty()) {
         worker.message.finish();
     }
+}
+
+bool DestinationSender::is_held(const DestinationQueue::Pick& pick) {
+    switch (parts_.guard.hold(pick.lane->id())) {
+        case SendGuard::Hold::held:
+            return true;
+        case SendGuard::Hold::lapsed:
+            break;
+        case SendGuard::Hold::lost:
+            // As lose() is about to say.
+            withdraw_lane(pick.lane->id());
+            queue_.release(*pick.lane, now());
+            return false;
+    }
+    // All that this process holds is renewed together, so that others have lapsed as well.
+    lapsed_until_ = now() + SendGuard::look_at_lapsed;
+    queue_.put_off(pick, lapsed_until_, now(), jitter_dice());
+    return false;
 }
 
 DestinationSender::Taken DestinationSender::take_items(Worker& worker, const DestinationQueue::Pick& pick,
@@ -707,7 +737,7 @@ void DestinationSender::refused(const SentItem& item, store::Refusal refusal) {
                               const auto self = weak.lock();
                               if (self && outcome == store::Outcome::committed) {
                                   self->count(metrics::ItemOutcome::refused);
-                              } else if (self) {
+                              } else if (self && self->parts_.guard.hold(queued.lane) != SendGuard::Hold::lost) {
                                   self->add(lane, queued, true);
                                   self->kick();
                               }
@@ -721,7 +751,8 @@ void DestinationSender::set_aside(const SentItem& item, store::Refusal refusal) 
     parts_.outbox.set_aside(item.row, std::move(refusal),
                             [weak = weak_from_this(), queued, lane = item.lane->details()](store::Outcome outcome) {
                                 const auto self = weak.lock();
-                                if (self && outcome != store::Outcome::committed) {
+                                if (self && outcome != store::Outcome::committed &&
+                                    self->parts_.guard.hold(queued.lane) != SendGuard::Hold::lost) {
                                     self->add(lane, queued, true);
                                     self->kick();
                                 }

@@ -75,6 +75,8 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
     void withdraw(const store::QueuedItem& item);
     /// All items of a lane that wait here.
     void withdraw_lane(store::LaneId id);
+    /// The same for lanes that this process holds no longer.
+    void lose(const store::LostLanes& lost);
     /// The lane goes on if it is parked for this item, of which what was read is out of date.
     void look_again(const store::QueuedItem& item);
     /// Whether what is added now is likely to go out before long: worth keeping in memory till then.
@@ -157,6 +159,8 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
     void drop_connection(Worker& worker);
 
     void fill(Worker& worker);
+    /// Whether the lane that was picked is this process's to send. Where it is not, it is put off or forgotten.
+    [[nodiscard]] bool is_held(const DestinationQueue::Pick& pick);
     Taken take_items(Worker& worker, const DestinationQueue::Pick& pick, std::size_t most);
     Taken append_item(Worker& worker, const DestinationQueue::Pick& pick, store::StoredItem& item);
     bool load(const DestinationQueue::Pick& pick);
@@ -184,7 +188,8 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
     std::uint64_t generation_ = 0;  ///< of URL and TLS
     std::shared_ptr<http::Connector> connector_;
     bool retired_ = false;
-    bool leaving_ = false;  ///< no longer configured, but not empty yet
+    DestinationQueue::Time lapsed_until_ = DestinationQueue::Time::min();  ///< nothing is sent before
+    bool leaving_ = false;                                                 ///< no longer configured, but not empty yet
 
     DestinationQueue queue_;
     HealthReport report_;

@@ -55,6 +55,23 @@ void DestinationUploads::add(const store::QueuedObject& object, bool set_aside) 
     }
 }
 
+void DestinationUploads::take_over(const store::QueuedObject& object, bool set_aside) {
+    if (auto* known = queue_.find(object.id)) {
+        known->withdrawn = false;
+    }
+    add(object, set_aside);
+}
+
+std::vector<model::Uuid> DestinationUploads::of_lanes(const store::LostLanes& lanes) const {
+    std::vector<model::Uuid> found;
+    queue_.for_each([&](const Upload& upload) {
+        if (lanes(upload.object.lane)) {
+            found.push_back(upload.object.id);
+        }
+    });
+    return found;
+}
+
 void DestinationUploads::forget(Upload& upload) {
     suspects_.forget(upload.number);
     connections_.forget(upload.number);

@@ -12,6 +12,7 @@
 #include "destination_health.hpp"
 #include "lihandover/config/configuration.hpp"
 #include "lihandover/model/clock.hpp"
+#include "lihandover/store/outbox.hpp"
 #include "lihandover/store/types.hpp"
 #include "set_aside_pace.hpp"
 #include "suspects.hpp"
@@ -64,6 +65,11 @@ class DestinationUploads {
     // -- What waits
 
     void add(const store::QueuedObject& object, bool set_aside);
+    /// The same, of a lane that this process has taken over. One that was lost while it ran or settled goes on, and
+    /// is looked at once more.
+    void take_over(const store::QueuedObject& object, bool set_aside);
+    /// All that is known of these lanes.
+    [[nodiscard]] std::vector<model::Uuid> of_lanes(const store::LostLanes& lanes) const;
     [[nodiscard]] Upload* find(const model::Uuid& object) { return queue_.find(object); }
     /// An operator ended it. One that waits is gone; one that runs or settles is marked.
     void withdraw(Upload& upload);

@@ -37,7 +37,7 @@ void Dispatcher::make_parts() {
     };
     const auto kick = weakly([](Dispatcher& self) { self.kick_all(); });
     const auto swept = weakly([](Dispatcher& self) { self.sweep(); });
-    guard_ = std::make_shared<SendGuard>(executor_, kick);
+    guard_ = std::make_shared<SendGuard>(executor_, parts_.outbox, parts_.clock, kick);
     outbox_ = std::make_shared<OutboxWriter>(executor_, parts_.outbox, kick, swept);
     stamps_ = std::make_shared<ExpiryStamps>(
         executor_, parts_.clock, parts_.outbox, object_events_,
@@ -347,7 +347,12 @@ void Dispatcher::drain() {
     if (!guard_->started()) {
         return;  // start() has the reading to do first, and comes here itself
     }
-    outbox_events_.take([this](const OutboxEvents::Event& event, store::StoredItem* handed) { take(event, handed); });
+    outbox_events_.take([this](const OutboxEvents::Event& event, store::StoredItem* handed) { take(event, handed); },
+                        [this](const store::LostLanes& lost) {
+                            for (const auto& [name, one] : senders_) {
+                                one->lose(lost);
+                            }
+                        });
     kick_all();
 }
 
@@ -374,6 +379,14 @@ void Dispatcher::take(const OutboxEvents::Event& event, store::StoredItem* hande
         case OutboxEvents::Kind::lane_withdrawn:
             sender->withdraw_lane(event.item.lane);
             break;
+        case OutboxEvents::Kind::taken_over:
+            sender->add(lane, event.item, true);
+            break;
+        case OutboxEvents::Kind::set_aside_taken_over:
+            sender->add_set_aside(lane, event.item);
+            break;
+        case OutboxEvents::Kind::lanes_lost:
+            break;  // not about one lane: drain() has it
     }
 }
 
@@ -388,6 +401,16 @@ void Dispatcher::drain_objects() {
                 if (const auto place = place_of(event.object.lane); place.sender != nullptr) {
                     uploads_->add(place.sender->name(), event.object, false);
                 }
+                break;
+            case ObjectEvent::Kind::taken_over:
+            case ObjectEvent::Kind::set_aside_taken_over:
+                if (const auto place = place_of(event.object.lane); place.sender != nullptr) {
+                    uploads_->take_over(place.sender->name(), event.object,
+                                        event.kind == ObjectEvent::Kind::set_aside_taken_over);
+                }
+                break;
+            case ObjectEvent::Kind::lanes_lost:
+                uploads_->lose(event.lost);
                 break;
             case ObjectEvent::Kind::withdrawn:
                 uploads_->withdraw(event.object.id);

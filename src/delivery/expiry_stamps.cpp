@@ -41,7 +41,7 @@ bool ExpiryStamps::ready(const store::StoredItem& item) {
     // Whole seconds, rounded up: exactly what the document says.
     const model::Instant expiry{now.seconds + longest.count() + 1, 0};
     on_their_way_.insert(item.row);
-    const ObjectEvent ended{ObjectEvent::Kind::stamped, {item.row, item.lane, item.emergency}, {}, {}};
+    const ObjectEvent ended{ObjectEvent::Kind::stamped, {item.row, item.lane, item.emergency}, {}, {}, {}};
     outbox_.stamp(item.row, expiry, [events = events_, ended](store::Outcome outcome) {
         auto event = ended;
         event.outcome = outcome;

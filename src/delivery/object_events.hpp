@@ -15,16 +15,20 @@ namespace lihandover::delivery {
 /// What the store says about binary objects.
 struct ObjectEvent {
     enum class Kind : std::uint8_t {
-        prepared,   ///< `item`: its objects are there
-        stamped,    ///< `item`: Outbox::stamp ended with `outcome`
-        upload,     ///< `object` is to be pushed
-        withdrawn,  ///< `object.id` was ended by an operator
-        settled,    ///< UploadOutbox::pushed or refused of `object` ended with `outcome`
+        prepared,              ///< `item`: its objects are there
+        stamped,               ///< `item`: Outbox::stamp ended with `outcome`
+        upload,                ///< `object` is to be pushed
+        withdrawn,             ///< `object.id` was ended by an operator
+        settled,               ///< UploadOutbox::pushed or refused of `object` ended with `outcome`
+        taken_over,            ///< `object` is to be pushed: whoever held its lane before may have
+        set_aside_taken_over,  ///< the same, of one that is set aside
+        lanes_lost,            ///< nothing of the lanes that `lost` names is to be pushed from here any more
     };
     Kind kind{};
     store::QueuedItem item;
     store::QueuedObject object;
     store::Outcome outcome{};
+    store::LostLanes lost;
 };
 
 /// Carries them from the store's writer to the delivery thread, in order: what a callback says and what a listener

@@ -107,6 +107,12 @@ void ObjectUploader::left() {
     }
 }
 
+void ObjectUploader::lose(const store::LostLanes& lost) {
+    for (const model::Uuid& object : uploads_.of_lanes(lost)) {
+        withdraw(object);
+    }
+}
+
 bool ObjectUploader::withdraw(const model::Uuid& object) {
     auto* upload = uploads_.find(object);
     if (upload == nullptr) {
@@ -168,7 +174,7 @@ void ObjectUploader::cut(bool waiting) {
 // -- What runs when ---------------------------------------------------------------------------------------------------
 
 bool ObjectUploader::may_send() const {
-    return target_ && !retired_ && parts_.guard.may_send() && parts_.outbox.has_room();
+    return target_ && !retired_ && parts_.guard.may_send() && parts_.outbox.has_room() && now() >= lapsed_until_;
 }
 
 void ObjectUploader::kick() {
@@ -298,6 +304,7 @@ void ObjectUploader::arm(Time at) {
         const auto left = std::chrono::microseconds(deadline->micros() - parts_.clock.passed().micros());
         times.consider(at + std::min<std::chrono::microseconds>(left, look_at_deadlines));
     }
+    times.consider(lapsed_until_);
     for (const auto& slot : slots_) {
         if (slot->upload == nullptr) {
             times.consider(slot->idle_since + idle_close);
@@ -329,8 +336,17 @@ asio::awaitable<void> ObjectUploader::run(std::shared_ptr<ObjectUploader> self, 
     self->left();
 }
 
-bool ObjectUploader::may_go_on(const Slot& slot, const Ticket& ticket) const {
-    return !slot.upload->withdrawn && may_send() && uploads_.is_wanted(ticket);
+bool ObjectUploader::may_go_on(const Slot& slot, const Ticket& ticket) {
+    return !slot.upload->withdrawn && may_send() && uploads_.is_wanted(ticket) && is_held(*slot.upload);
+}
+
+bool ObjectUploader::is_held(const Upload& upload) {
+    const auto hold = parts_.guard.hold(upload.object.lane);
+    if (hold != SendGuard::Hold::held) {
+        // One that is lost is about to be told of.
+        lapsed_until_ = now() + SendGuard::look_at_lapsed;
+    }
+    return hold == SendGuard::Hold::held;
 }
 
 std::chrono::milliseconds ObjectUploader::continue_timeout(const Slot& slot, const Ticket& ticket) const {
@@ -346,6 +362,9 @@ std::chrono::milliseconds ObjectUploader::continue_timeout(const Slot& slot, con
 asio::awaitable<ObjectUploader::Ended> ObjectUploader::attempt(Slot& slot, Ticket ticket) {
     Ended ended;
     slot.target = target_;
+    if (!is_held(*slot.upload)) {
+        co_return ended;
+    }
     auto found = parts_.objects.find_object(slot.upload->object.id);
     if (!found) {
         parts_.guard.read_failed(name_, found.error());
@@ -592,7 +611,7 @@ void ObjectUploader::delivered(const Upload& upload, bool already_there) {
 }
 
 store::Done ObjectUploader::settled_event(const Upload& upload) const {
-    const ObjectEvent told{ObjectEvent::Kind::settled, {}, upload.object, {}};
+    const ObjectEvent told{ObjectEvent::Kind::settled, {}, upload.object, {}, {}};
     return [events = parts_.events, told](store::Outcome outcome) {
         auto event = told;
         event.outcome = outcome;

@@ -69,6 +69,10 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader>, priv
     void retire();
 
     void add(const store::QueuedObject& object, bool set_aside) { uploads_.add(object, set_aside); }
+    /// As add(), of a lane that this process has taken over.
+    void take_over(const store::QueuedObject& object, bool set_aside) { uploads_.take_over(object, set_aside); }
+    /// Of lanes that this process holds no longer: what is on its way is cut.
+    void lose(const store::LostLanes& lost);
     /// False when it is not known here.
     bool withdraw(const model::Uuid& object);
     /// The store's answer to pushed or refused.
@@ -133,7 +137,9 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader>, priv
     [[nodiscard]] std::shared_ptr<http::Connector> connector_to(const Target& target, const http::Url& url);
     [[nodiscard]] Milliseconds continue_timeout(const Slot& slot, const Ticket& ticket) const;
     [[nodiscard]] bool may_send() const;
-    [[nodiscard]] bool may_go_on(const Slot& slot, const Ticket& ticket) const;
+    [[nodiscard]] bool may_go_on(const Slot& slot, const Ticket& ticket);
+    /// Whether the upload's lane is this process's to send; where it has lapsed, nothing begins for a moment.
+    [[nodiscard]] bool is_held(const Upload& upload);
 
     [[nodiscard]] bool begin_one(Time now);
     /// An idle one: one with an open connection, if there is one. Null where none is idle.
@@ -180,6 +186,7 @@ class ObjectUploader : public std::enable_shared_from_this<ObjectUploader>, priv
     bool retired_ = false;
     bool leaving_ = false;
     bool kicking_ = false;
+    Time lapsed_until_ = Time::min();  ///< nothing begins before
 
     DestinationUploads uploads_;
     HealthReport report_;

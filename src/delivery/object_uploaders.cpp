@@ -55,6 +55,16 @@ void ObjectUploaders::add(const std::string& destination, const store::QueuedObj
     uploader(destination).add(object, set_aside);
 }
 
+void ObjectUploaders::take_over(const std::string& destination, const store::QueuedObject& object, bool set_aside) {
+    uploader(destination).take_over(object, set_aside);
+}
+
+void ObjectUploaders::lose(const store::LostLanes& lost) {
+    for (const auto& [name, one] : uploaders_) {
+        one->lose(lost);
+    }
+}
+
 void ObjectUploaders::withdraw(const model::Uuid& object) {
     // The store does not say whose it is, and destinations are few.
     for (const auto& [name, one] : uploaders_) {

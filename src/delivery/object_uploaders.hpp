@@ -27,6 +27,10 @@ class ObjectUploaders {
     [[nodiscard]] bool is_empty(std::string_view destination) const;
 
     void add(const std::string& destination, const store::QueuedObject& object, bool set_aside);
+    /// As add(), of a lane that this process has taken over.
+    void take_over(const std::string& destination, const store::QueuedObject& object, bool set_aside);
+    /// Of lanes that this process holds no longer.
+    void lose(const store::LostLanes& lost);
     void withdraw(const model::Uuid& object);
     void settled(const model::Uuid& object, store::Outcome outcome);
     /// Begins what can begin.

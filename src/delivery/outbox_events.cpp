@@ -28,6 +28,17 @@ void OutboxEvents::lane_withdrawn(store::LaneId lane) {
     put(std::span(&any, 1), Kind::lane_withdrawn);
 }
 
+void OutboxEvents::taken_over(std::span<const store::QueuedItem> items, bool set_aside) {
+    put(items, set_aside ? Kind::set_aside_taken_over : Kind::taken_over);
+}
+
+void OutboxEvents::lanes_lost(const store::LostLanes& lost) {
+    const std::lock_guard lock(mutex_);
+    losses_.push_back(lost);
+    events_.push_back({{}, Kind::lanes_lost});
+    wake();
+}
+
 void OutboxEvents::put(std::span<const store::QueuedItem> items, Kind kind) {
     const std::lock_guard lock(mutex_);
     for (const auto& item : items) {
@@ -43,6 +54,10 @@ void OutboxEvents::put(std::span<const store::QueuedItem> items, Kind kind) {
         }
         announced_.clear();
     }
+    wake();
+}
+
+void OutboxEvents::wake() {
     if (wake_ && !woken_ && !events_.empty()) {
         woken_ = true;
         wake_();
@@ -63,12 +78,14 @@ void OutboxEvents::swap_out() {
     const std::lock_guard lock(mutex_);
     taken_.swap(events_);
     taken_items_.swap(handed_);
+    taken_losses_.swap(losses_);
     handed_bytes_ = 0;
     woken_ = false;
 }
 
 void OutboxEvents::clear_taken() {
     taken_items_.clear();
+    taken_losses_.clear();
     taken_.clear();
     if (taken_.capacity() > kept_events) {
         taken_.shrink_to_fit();

@@ -14,8 +14,9 @@ constexpr std::chrono::seconds read_again(1);
 
 }  // namespace
 
-SendGuard::SendGuard(const boost::asio::any_io_executor& executor, std::function<void()> changed)
-    : executor_(executor), read_pause_(executor), changed_(std::move(changed)) {}
+SendGuard::SendGuard(const boost::asio::any_io_executor& executor, const store::Outbox& outbox,
+                     const model::Clock& clock, std::function<void()> changed)
+    : executor_(executor), outbox_(outbox), clock_(clock), read_pause_(executor), changed_(std::move(changed)) {}
 
 void SendGuard::stop() {
     stopping_ = true;

@@ -3,11 +3,15 @@
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string_view>
 
+#include "lihandover/model/clock.hpp"
 #include "lihandover/model/result.hpp"
+#include "lihandover/store/outbox.hpp"
 
 namespace lihandover::delivery {
 
@@ -16,9 +20,22 @@ namespace lihandover::delivery {
 class SendGuard : public std::enable_shared_from_this<SendGuard> {
   public:
     ///   changed  called when sending may have become possible again
-    SendGuard(const boost::asio::any_io_executor& executor, std::function<void()> changed);
+    SendGuard(const boost::asio::any_io_executor& executor, const store::Outbox& outbox, const model::Clock& clock,
+              std::function<void()> changed);
 
     [[nodiscard]] bool may_send() const { return started_ && !stopping_ && !reads_off_ && commits_; }
+    /// Whether a lane is this process's to send, at this moment (store::LaneLease).
+    enum class Hold : std::uint8_t {
+        held,
+        lapsed,  ///< the store has not renewed it in time: it may be another's already, or soon be held again
+        lost,
+    };
+    [[nodiscard]] Hold hold(store::LaneId lane) const {
+        const store::LaneLease lease = outbox_.lease(lane);
+        return !lease.held ? Hold::lost : lease.covers(clock_.steady()) ? Hold::held : Hold::lapsed;
+    }
+    /// When to look again at what has lapsed.
+    static constexpr std::chrono::milliseconds look_at_lapsed{100};
     [[nodiscard]] bool started() const { return started_; }
     [[nodiscard]] bool stopping() const { return stopping_; }
     /// Any thread.
@@ -34,6 +51,8 @@ class SendGuard : public std::enable_shared_from_this<SendGuard> {
 
   private:
     boost::asio::any_io_executor executor_;
+    const store::Outbox& outbox_;
+    const model::Clock& clock_;
     boost::asio::steady_timer read_pause_;
     std::function<void()> changed_;
     std::atomic<bool> commits_{true};

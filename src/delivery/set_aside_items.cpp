@@ -47,6 +47,15 @@ std::vector<store::RowId> SetAsideItems::rows_of(store::LaneId lane) const {
     return rows;
 }
 
+std::vector<store::LaneId> SetAsideItems::lanes() const {
+    std::vector<store::LaneId> lanes;
+    lanes.reserve(items_.size());
+    for (const auto& [row, item] : items_) {
+        lanes.push_back(item.lane);
+    }
+    return lanes;
+}
+
 void SetAsideItems::set_due(Item& item, Time due) {
     by_due_.erase({item.due, item.row});
     item.due = due;

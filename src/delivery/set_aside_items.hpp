@@ -38,6 +38,8 @@ class SetAsideItems {
     bool erase(store::RowId row);
     [[nodiscard]] const Item* find(store::RowId row) const;
     [[nodiscard]] std::vector<store::RowId> rows_of(store::LaneId lane) const;
+    /// Of all items, some of them more than once.
+    [[nodiscard]] std::vector<store::LaneId> lanes() const;
     /// The first that is due and that `wanted(const Item&)` takes, of the `looked_at` that have been due longest;
     /// nullptr if there is none.
     template <typename Wanted>

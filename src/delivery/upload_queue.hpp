@@ -68,6 +68,13 @@ class UploadQueue {
     [[nodiscard]] Upload* find(const model::Uuid& object);
     [[nodiscard]] Upload* find(std::int64_t number);
     void erase(Upload& upload);
+    /// Calls `visit(const Upload&)` for each.
+    template <typename Visit>
+    void for_each(Visit visit) const {
+        for (const auto& [id, upload] : uploads_) {
+            visit(upload);
+        }
+    }
 
     struct Limits {
         bool large = true;    ///< large ones too

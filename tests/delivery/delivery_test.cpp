@@ -427,6 +427,73 @@ TEST_F(Running, ARefusalThatTheStoreDoesNotTakeIsNotForgotten) {
     EXPECT_EQ(lea_->count(), 4U);
 }
 
+// -- Lanes that several daemons share ---------------------------------------------------------------------------------
+
+TEST_F(Running, NothingOfALaneGoesOutOnceItsLeaseHasLapsedAndAllOfItWhenItIsRenewed) {
+    const auto lapsed = store_.make_lane("lea-one", "LIID-1");
+    const auto held = store_.make_lane("lea-one", "LIID-2");
+    store_.queue(std::vector<TestStore::Item>(3, {.lane = lapsed}), true);
+    const auto others = store_.queue(std::vector<TestStore::Item>(3, {.lane = held}), true);
+    store_.set_lease(lapsed, {true, clock_.steady()});
+    start();
+    ASSERT_TRUE(all_accepted(3));
+    EXPECT_THAT(lea_->objects(), ElementsAreArray(objects_of(others)));
+    EXPECT_EQ(status().waiting, 3U);
+    store_.set_lease(lapsed, store::LaneLease::for_ever());
+    ASSERT_TRUE(all_accepted(6));
+}
+
+TEST_F(Running, ALaneThatIsLostIsForgottenAndWhatWaitsThereIsToldByWhoeverTakesItOver) {
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto made = store_.queue(std::vector<TestStore::Item>(4, {.lane = lane}), true);
+    const auto failing = made[0].object;
+    lea_->set_script([failing](const Arrival& arrival) {
+        Reply reply = arrival.objects.front() == failing ? refuse(arrival, {{failing, 3007}}) : accept(arrival);
+        reply.hold = true;
+        return reply;
+    });
+    start();
+    ASSERT_TRUE(eventually([&] { return lea_->held() == 1; }));
+    store_.fail_refusals(true);  // as of whoever settles what is another's
+    store_.lose(lane);
+    ASSERT_TRUE(eventually([&] { return status().waiting == 0; }));
+    lea_->release();
+    ASSERT_TRUE(eventually([&] { return status().in_flight == 0; }));
+    EXPECT_EQ(status().waiting, 0U);
+    EXPECT_EQ(lea_->count(), 1U);
+    lea_->set_script(accept);
+    store_.take_over(lane);
+    ASSERT_TRUE(all_accepted(4));
+    EXPECT_EQ(store_.accepted_objects(), objects_of(made)) << "in their order";
+    EXPECT_FALSE(lea_->overlapped());
+}
+
+TEST_F(Running, WhatIsTakenOverMayHaveBeenSentBefore) {
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    start();
+    store_.lose(lane);
+    const auto made = store_.queue(std::vector<TestStore::Item>(1, {.lane = lane}), true);
+    lea_->set_script([](const Arrival& arrival) { return refuse(arrival, {{arrival.objects.front(), 3010}}); });
+    store_.take_over(lane);
+    ASSERT_TRUE(all_accepted(1));
+    EXPECT_EQ(store_.accepted().front().already_there_code, 3010U);
+}
+
+TEST_F(Running, ALaneThatIsLostIsForgottenAlsoBeforeTheStoreSaysSo) {
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto other = store_.make_lane("lea-one", "LIID-2");
+    start();
+    store_.set_lease(lane, {});
+    // The store has lost the lane, and what it says of that has not come yet.
+    store_.queue(lane, 1);
+    store_.queue(other, 1);
+    ASSERT_TRUE(all_accepted(1));
+    EXPECT_EQ(store_.accepted().front().lane, other);
+    ASSERT_TRUE(eventually([&] { return status().waiting == 0; })) << "it is forgotten as if that had come";
+    store_.take_over(lane);
+    ASSERT_TRUE(all_accepted(2));
+}
+
 // -- Rejected messages and suspects -----------------------------------------------------------------------------------
 
 TEST_F(Running, APoisonItemIsRefusedOnceOthersWereAcceptedBetween) {

@@ -70,6 +70,9 @@ class TestStore {
     /// Refusals fail from now on.
     void fail_refusals(bool fail);
     void fail_reads(bool fail) { store_.fail_reads(fail); }
+    void set_lease(store::LaneId lane, store::LaneLease lease) { store_.set_lease(lane, lease); }
+    void lose(store::LaneId lane) { store_.lose(lane); }
+    void take_over(store::LaneId lane) { store_.take_over(lane); }
     void say_health(bool can_commit) { store_.say_health(can_commit); }
 
     // Binary objects.

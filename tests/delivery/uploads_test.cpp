@@ -253,6 +253,37 @@ TEST_F(ObjectUploadsTest, WhatWaitedAtTheStartGoes) {
     EXPECT_THAT(lea_->uploads(), SizeIs(20));
 }
 
+TEST_F(ObjectUploadsTest, NothingOfALaneIsPushedOnceItsLeaseHasLapsed) {
+    store_.set_lease(lane_, {true, clock_.steady()});
+    store_.queue_binary(lane_, binary(bytes_of(1000)), false, true);
+    start();
+    const auto other = store_.make_lane("lea-one", "LIID-9");
+    const auto pushed_first = store_.queue_binary(other, binary(bytes_of(1000)));
+    ASSERT_TRUE(pushed(1));
+    EXPECT_THAT(store_.pushed(), ElementsAre(pushed_first));
+    EXPECT_THAT(lea_->uploads(), SizeIs(1));
+    store_.set_lease(lane_, store::LaneLease::for_ever());
+    ASSERT_TRUE(pushed(2));
+}
+
+TEST_F(ObjectUploadsTest, ObjectsOfALaneThatIsLostAreCutAndForgottenUntilItIsTakenOver) {
+    lea_->set_upload_script([](const UploadArrival&) {
+        UploadReply reply;
+        reply.hold_after = 1;
+        return reply;
+    });
+    const auto running = store_.queue_binary(lane_, binary(bytes_of(3 * mebi)), false, true);
+    start();
+    ASSERT_TRUE(eventually([&] { return !lea_->uploads().empty() && !lea_->uploads()[0].bytes.empty(); }));
+    store_.lose(lane_);
+    ASSERT_TRUE(eventually([&] { return status().uploads.running == 0 && status().uploads.waiting == 0; }));
+    lea_->release();
+    EXPECT_THAT(store_.pushed(), IsEmpty());
+    store_.take_over(lane_);
+    ASSERT_TRUE(pushed(1));
+    EXPECT_THAT(store_.pushed(), ElementsAre(running));
+}
+
 // An attempt that ends at once, over a connection that is open, is not begun again before anything else had its turn.
 TEST_F(ObjectUploadsTest, AStoreThatCannotBeReadIsTriedAgain) {
     start();

@@ -129,12 +129,16 @@ class Delivery final : public store::OutboxListener, public store::ObjectListene
     void on_queued(std::span<const store::QueuedItem> items, bool retried) noexcept override;
     void on_withdrawn(std::span<const store::QueuedItem> items) noexcept override;
     void on_lane_withdrawn(store::LaneId lane) noexcept override;
+    void on_taken_over(std::span<const store::QueuedItem> items, bool set_aside) noexcept override;
+    void on_lanes_lost(const store::LostLanes& lost) noexcept override;
     void on_health(bool can_commit) noexcept override;
 
     // store::ObjectListener: the same.
     void on_prepared(std::span<const store::QueuedItem> items) noexcept override;
     void on_uploads(std::span<const store::QueuedObject> objects) noexcept override;
     void on_uploads_withdrawn(std::span<const model::Uuid> objects) noexcept override;
+    void on_taken_over(std::span<const store::QueuedObject> objects, bool set_aside) noexcept override;
+    void on_objects_lost(const store::LostLanes& lost) noexcept override;
 
   private:
     explicit Delivery(std::shared_ptr<class Dispatcher> dispatcher);

@@ -20,6 +20,9 @@ struct LaneLease {
     [[nodiscard]] static LaneLease for_ever() { return {true, model::Clock::SteadyTime::max()}; }
 };
 
+/// Whether a lane is one of those that this process holds no longer.
+using LostLanes = std::function<bool(LaneId)>;
+
 /// Hears what became durable. Called on a thread of the store after the commit, in order; must return quickly and not
 /// throw.
 class OutboxListener {
@@ -32,6 +35,14 @@ class OutboxListener {
     /// Items ready for delivery, within each lane in the order they go in: new ones, and retried ones (`retried`),
     /// which go before all others of their lane.
     virtual void on_queued(std::span<const QueuedItem> items, bool retried) noexcept = 0;
+    /// Of lanes that this process holds from now on (Outbox::lease already says so): what waits there, within each lane
+    /// in the order it goes in. Whoever held them before may have sent any of it.
+    virtual void on_taken_over(std::span<const QueuedItem> /*items*/, bool /*set_aside*/) noexcept {}
+    /// This process holds these lanes no longer (Outbox::lease already says so): all that was told of them is to be
+    /// forgotten, and nothing more is told until they are taken over again. What is on its way to the LEA may be
+    /// accepted all the same, but is not this process's to settle: its next holder sends it once more.
+    ///   lost  may be called later, on any thread
+    virtual void on_lanes_lost(const LostLanes& /*lost*/) noexcept {}
     /// Items that left the outbox by an operator's decision while they may wait in memory, set aside ones included.
     virtual void on_withdrawn(std::span<const QueuedItem> items) noexcept = 0;
     /// All items of the lane that were told of so far left the outbox: they are to be held. One that is on its way to
@@ -66,6 +77,7 @@ class Outbox {
 
     /// The LEA accepted these: the items go, their content beyond recovery, and the audit entries say so. Never lost:
     /// kept over failed commits until on disk; `done` hears `committed` then, or `failed` when the store stops before.
+    /// Those of lanes that this process holds no longer change nothing: their next holder sends them once more.
     /// An acceptance of an item that an operator rejected meanwhile is recorded as delivered all the same: it is what
     /// happened.
     virtual void accepted(std::vector<Acceptance> items, Done done) = 0;

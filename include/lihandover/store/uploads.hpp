@@ -8,6 +8,7 @@
 #include "lihandover/model/time.hpp"
 #include "lihandover/model/uuid.hpp"
 #include "lihandover/store/objects.hpp"
+#include "lihandover/store/outbox.hpp"
 #include "lihandover/store/types.hpp"
 
 namespace lihandover::store {
@@ -29,6 +30,9 @@ class ObjectListener {
     virtual void on_prepared(std::span<const QueuedItem> items) noexcept = 0;
     /// To be pushed: their items were accepted, or an operator retried them.
     virtual void on_uploads(std::span<const QueuedObject> objects) noexcept = 0;
+    /// As OutboxListener has these two.
+    virtual void on_taken_over(std::span<const QueuedObject> /*objects*/, bool /*set_aside*/) noexcept {}
+    virtual void on_objects_lost(const LostLanes& /*lost*/) noexcept {}
     /// An operator ended these while they may wait in memory.
     virtual void on_uploads_withdrawn(std::span<const model::Uuid> objects) noexcept = 0;
 };

@@ -275,6 +275,11 @@ OutboxListener* FakeStore::current_listener() const {
     return listener_;
 }
 
+ObjectListener* FakeStore::current_object_listener() const {
+    const std::lock_guard lock(mutex_);
+    return object_listener_;
+}
+
 void FakeStore::tell(Changes& changes) {
     OutboxListener* listener = nullptr;
     ObjectListener* objects = nullptr;
@@ -319,6 +324,48 @@ void FakeStore::tell(Changes& changes) {
     if (!changes.withdrawn.empty()) {
         listener->on_withdrawn(changes.withdrawn);
     }
+}
+
+LaneLease FakeStore::lease(LaneId lane) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = leases_.find(lane);
+    return found == leases_.end() ? LaneLease::for_ever() : found->second;
+}
+
+void FakeStore::set_lease(LaneId lane, LaneLease lease) {
+    const std::lock_guard lock(mutex_);
+    leases_[lane] = lease;
+}
+
+void FakeStore::lose(LaneId lane) {
+    set_lease(lane, {});
+    post([this, lane] {
+        const auto lost = [lane](LaneId one) { return one == lane; };
+        if (OutboxListener* listener = current_listener()) {
+            listener->on_lanes_lost(lost);
+        }
+        if (ObjectListener* objects = current_object_listener()) {
+            objects->on_objects_lost(lost);
+        }
+    });
+}
+
+void FakeStore::take_over(LaneId lane) {
+    set_lease(lane, LaneLease::for_ever());
+    post([this, lane] {
+        for (const bool aside : {false, true}) {
+            auto items = items_in(aside ? ItemState::set_aside : ItemState::queued).value();
+            std::erase_if(items, [lane](const QueuedItem& one) { return one.lane != lane; });
+            if (OutboxListener* listener = current_listener()) {
+                listener->on_taken_over(items, aside);
+            }
+            auto objects = objects_in(aside ? ObjectState::set_aside : ObjectState::queued).value();
+            std::erase_if(objects, [lane](const QueuedObject& one) { return one.lane != lane; });
+            if (ObjectListener* listener = current_object_listener()) {
+                listener->on_taken_over(objects, aside);
+            }
+        }
+    });
 }
 
 std::deque<FakeStore::Work>::iterator FakeStore::next() {

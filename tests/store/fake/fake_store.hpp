@@ -175,6 +175,12 @@ class FakeStore final : public Store,
     void put(StoredObject object);
     void put(StoredPause pause);
     void change(const model::Uuid& object, const std::function<void(StoredObject&)>& change);
+    /// What Outbox::lease says of a lane; nobody is told.
+    void set_lease(LaneId lane, LaneLease lease);
+    /// Another daemon has it from now on: the listeners hear so.
+    void lose(LaneId lane);
+    /// It is this process's again: the listeners hear what waits.
+    void take_over(LaneId lane);
     /// Runs on the store's thread, after what it has to do already.
     void post(std::function<void()> work);
 
@@ -245,7 +251,7 @@ class FakeStore final : public Store,
 
     // -- Outbox
     void set_listener(OutboxListener* listener) override;
-    [[nodiscard]] LaneLease lease(LaneId /*lane*/) const override { return LaneLease::for_ever(); }
+    [[nodiscard]] LaneLease lease(LaneId lane) const override;
     [[nodiscard]] model::Result<std::vector<StoredItem>> load(std::span<const RowId> rows) override;
     [[nodiscard]] model::Status for_each_queued(const std::function<void(const QueuedItem&)>& visit) override;
     [[nodiscard]] model::Status for_each_set_aside(const std::function<void(const QueuedItem&)>& visit) override;
@@ -331,6 +337,7 @@ class FakeStore final : public Store,
     void commit(Work& work);
     void tell(Changes& changes);
     [[nodiscard]] OutboxListener* current_listener() const;
+    [[nodiscard]] ObjectListener* current_object_listener() const;
     model::Status wait_for(std::function<void(Changes&)> apply);
 
     const model::Clock& clock_;
@@ -350,6 +357,7 @@ class FakeStore final : public Store,
     bool muted_ = false;
     bool finds_nothing_ = false;
     bool retries_next_ = false;
+    std::map<LaneId, LaneLease> leases_;  ///< those that are not for ever
     bool reads_fail_ = false;
     bool looks_slowly_ = false;
     std::function<void()> before_lookup_;
