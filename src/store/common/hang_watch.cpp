@@ -1,5 +1,7 @@
 #include "hang_watch.hpp"
 
+#include <utility>
+
 #include "lihandover/base/thread_name.hpp"
 
 namespace lihandover::store {
@@ -16,7 +18,8 @@ HangWatch::Work::Work(HangWatch& watch) : watch_(watch) {
 
 HangWatch::Work::~Work() {
     watch_.at_work_since_.store(0, std::memory_order_release);
-    if (watch_.told_hangs_.exchange(false)) {
+    const std::lock_guard one_word_at_a_time(watch_.telling_);
+    if (std::exchange(watch_.told_hangs_, false)) {
         watch_.told_.turns_again();
     }
 }
@@ -51,14 +54,24 @@ void HangWatch::run() {
         wake_.wait_for(lock, watch_interval);
         lock.unlock();
         told_.round();
-        if (!turns()) {
-            if (!told_hangs_.exchange(true)) {
-                told_.hangs();
-            }
-            told_.still();
-        }
+        look();
         lock.lock();
     }
+}
+
+/// What it says last is true: that it turns again is said after it, or it sees that itself.
+void HangWatch::look() {
+    if (turns()) {
+        return;
+    }
+    const std::lock_guard one_word_at_a_time(telling_);
+    if (turns()) {
+        return;
+    }
+    if (!std::exchange(told_hangs_, true)) {
+        told_.hangs();
+    }
+    told_.still();
 }
 
 }  // namespace lihandover::store

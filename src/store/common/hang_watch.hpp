@@ -55,11 +55,13 @@ class HangWatch {
     using Steady = std::chrono::steady_clock;
 
     void run();
+    void look();
 
     Told told_;
     std::atomic<std::chrono::milliseconds> timeout_;
     std::atomic<Steady::rep> at_work_since_{0};  ///< 0: it waits for work
-    std::atomic<bool> told_hangs_{false};
+    std::mutex telling_;
+    bool told_hangs_ = false;  ///< under telling_
     std::mutex mutex_;
     std::condition_variable wake_;
     bool ended_ = false;  ///< under mutex_

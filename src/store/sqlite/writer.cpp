@@ -90,7 +90,7 @@ void Writer::stop() {
 }
 
 model::Status Writer::call(const std::function<void(Tables&, Transaction&)>& work) {
-    if (thread_.get_id() == std::this_thread::get_id()) {
+    if (writer_id_.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
         return model::Error{"the store's writer cannot wait for itself"};
     }
     return queue_.call(work);
@@ -121,6 +121,7 @@ void Writer::use(Queue::Settings settings) {
 }
 
 void Writer::run() {
+    writer_id_ = std::this_thread::get_id();
     base::name_thread("store writer");
     while (true) {
         Group group;

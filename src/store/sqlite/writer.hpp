@@ -163,6 +163,7 @@ class Writer {
     Statistics statistics_;
 
     std::mutex stop_mutex_;
+    std::atomic<std::thread::id> writer_id_;
     std::thread thread_;
     HangWatch watch_;
 
