@@ -121,7 +121,7 @@ std::shared_ptr<const Assembly> TlsWatch::look(const std::shared_ptr<const Assem
         Seen& seen = seen_[n];
         if (Stamps stamps = stamps_of(in_force->tls_ends[n]); stamps != seen.stamps) {
             seen = {std::move(stamps), false};
-        } else if (!std::exchange(seen.taken, true)) {
+        } else if (!std::exchange(seen.taken, true) || !in_force->tls_ends[n].is_usable()) {
             TlsEnd end = in_force->tls_ends[n];
             if (renew(end, next ? next->tls_ends : in_force->tls_ends, now)) {
                 next = next ? next : std::make_shared<Assembly>(*in_force);

@@ -257,6 +257,7 @@ void LaneScheduler::finish(Lane& lane) {
     if (lane.rows_.empty()) {
         move(lane, State::idle);
         lane.alone_ = 0;
+        lane.fails_ = false;
     } else {
         make_ready(lane);
     }
