@@ -218,6 +218,7 @@ void DestinationSender::kick(unsigned claimed) {
         return;
     }
     const auto at = now();
+    look_again_at_unreadable(at);
     queue_.wake(at);
     const auto begun = [&] { return woken_ + claimed; };
     for (;;) {
@@ -252,6 +253,9 @@ void DestinationSender::arm() {
         times.consider(*next);
     }
     times.consider(lapsed_until_);
+    if (!unreadable_.empty()) {
+        times.consider(read_again_at_);
+    }
     wake_timer_.set(times, weak_from_this());
 }
 
@@ -589,6 +593,8 @@ void DestinationSender::fill(Worker& worker) {
             queue_.put_off_set_aside(pick, now(), jitter_dice());
         } else if (taken == Taken::waits) {
             queue_.park(pick, now());
+        } else if (taken == Taken::unreadable) {
+            wait_until_readable(pick);
         } else if (none) {
             queue_.release(*pick.lane, now());
         }
@@ -626,20 +632,27 @@ DestinationSender::Taken DestinationSender::take_items(Worker& worker, const Des
     std::size_t count = 0;
     auto next = pick;
     while (count < most) {
-        if (!parts_.loader.has(next.row) && !load(next)) {
+        const auto loaded = parts_.loader.has(next.row) ? std::optional(ItemLoader::Filled::there) : load(next);
+        if (!loaded) {
             return Taken::message_full;
         }
-        if (!parts_.loader.take(next.row, item)) {  // gone: an operator's decision that we have not heard of yet
+        if (*loaded == ItemLoader::Filled::not_now) {
+            return count > 0 ? Taken::something : Taken::unreadable;
+        }
+        if (*loaded == ItemLoader::Filled::gone) {  // by an operator's decision that we have not heard of yet
             queue_.discard(next);
-        } else if ((item.preparing || item.objects) && !parts_.stamps.ready(item)) {
-            return count > 0 ? Taken::something : Taken::waits;
         } else {
+            LIHANDOVER_INVARIANT(parts_.loader.take(next.row, item), "what was read is there");
+            if ((item.preparing || item.objects) && !parts_.stamps.ready(item)) {
+                return count > 0 ? Taken::something : Taken::waits;
+            }
             switch (append_item(worker, next, item)) {
                 case Taken::something:
                     ++count;
                     break;
                 case Taken::nothing:
                 case Taken::waits:
+                case Taken::unreadable:
                     break;
                 case Taken::message_full:
                     parts_.loader.put_back(std::move(item));
@@ -654,7 +667,28 @@ DestinationSender::Taken DestinationSender::take_items(Worker& worker, const Des
     return count > 0 ? Taken::something : Taken::nothing;
 }
 
-bool DestinationSender::load(const DestinationQueue::Pick& pick) {
+/// One place of the disk is damaged, or slow to say so: its items wait, and no others.
+void DestinationSender::wait_until_readable(const DestinationQueue::Pick& pick) {
+    if (unreadable_.empty()) {
+        spdlog::warn("items cannot be read at present, their LIIDs wait destination={}", name_);
+        read_again_at_ = now() + SendGuard::read_again;
+    }
+    unreadable_.emplace_back(pick.lane->id(), pick.row);
+    queue_.park(pick, now());
+}
+
+void DestinationSender::look_again_at_unreadable(DestinationQueue::Time at) {
+    if (unreadable_.empty() || at < read_again_at_) {
+        return;
+    }
+    for (const auto& [lane, row] : std::exchange(unreadable_, {})) {
+        if (auto* found = queue_.find_lane(lane)) {
+            queue_.look_again(*found, row, at);
+        }
+    }
+}
+
+std::optional<ItemLoader::Filled> DestinationSender::load(const DestinationQueue::Pick& pick) {
     auto& loader = parts_.loader;
     const auto most = loader.ahead();
     const std::size_t per_lane = queue_.most_actions();
@@ -674,12 +708,12 @@ bool DestinationSender::load(const DestinationQueue::Pick& pick) {
         return count < most && ++seen < ItemLoader::max_ahead;
     });
     ask(*pick.lane, per_lane, pick.lane->rows().size());
-    const auto status = loader.fill(std::span(rows).first(count));
-    if (!status) {
-        parts_.guard.read_failed(name_, status.error());
-        return false;
+    const auto filled = loader.fill(std::span(rows).first(count));
+    if (!filled) {
+        parts_.guard.read_failed(name_, filled.error());
+        return std::nullopt;
     }
-    return true;
+    return *filled;
 }
 
 DestinationSender::Taken DestinationSender::append_item(Worker& worker, const DestinationQueue::Pick& pick,

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "answer_classifier.hpp"
@@ -129,7 +130,8 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
         something,
         nothing,
         message_full,
-        waits,  ///< nothing, and the item in front cannot go yet
+        waits,       ///< nothing, and the item in front cannot go yet
+        unreadable,  ///< nothing, and the store cannot read the item in front at present
     };
 
     static boost::asio::awaitable<void> run(std::shared_ptr<DestinationSender> self, Worker* worker);
@@ -163,7 +165,10 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
     [[nodiscard]] bool is_held(const DestinationQueue::Pick& pick);
     Taken take_items(Worker& worker, const DestinationQueue::Pick& pick, std::size_t most);
     Taken append_item(Worker& worker, const DestinationQueue::Pick& pick, store::StoredItem& item);
-    bool load(const DestinationQueue::Pick& pick);
+    /// nullopt: the store cannot be read.
+    std::optional<ItemLoader::Filled> load(const DestinationQueue::Pick& pick);
+    void wait_until_readable(const DestinationQueue::Pick& pick);
+    void look_again_at_unreadable(DestinationQueue::Time at);
     [[nodiscard]] unsigned busy_beside(const Worker& worker) const;
     [[nodiscard]] DestinationQueue::Result result_of(const Worker& worker) const;
     void put_back(Worker& worker);
@@ -205,6 +210,9 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
     unsigned woken_ = 0;         ///< workers on their way to an attempt
     std::uint64_t in_flight_ = 0;
     bool strays_logged_ = false;
+    /// In front of lanes that are parked until `read_again_at_`.
+    std::vector<std::pair<store::LaneId, store::RowId>> unreadable_;
+    DestinationQueue::Time read_again_at_;
 
     WakeTimer wake_timer_;
 };

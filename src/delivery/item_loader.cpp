@@ -15,7 +15,7 @@ std::size_t ItemLoader::ahead() const {
     return std::clamp<std::size_t>(ahead_bytes / (average_ + 1), 1, max_ahead);
 }
 
-model::Status ItemLoader::fill(std::span<const store::RowId> rows) {
+model::Result<ItemLoader::Filled> ItemLoader::fill(std::span<const store::RowId> rows) {
     auto loaded = outbox_.load(rows);
     if (!loaded && rows.size() > 1) {
         loaded = outbox_.load(rows.first(1));
@@ -23,11 +23,20 @@ model::Status ItemLoader::fill(std::span<const store::RowId> rows) {
     if (!loaded) {
         return std::move(loaded).error();
     }
+    auto filled = Filled::gone;
+    store::StoredItem* needed = nullptr;
     for (auto& item : *loaded) {
-        average_ = (average_ * 15 + item.share.size()) / 16;
-        keep(std::move(item));
+        if (item.row == rows.front()) {
+            filled = item.unreadable_now ? Filled::not_now : Filled::there;
+            needed = item.unreadable_now ? nullptr : &item;
+        } else if (!item.unreadable_now) {
+            offer(std::move(item));
+        }
     }
-    return {};
+    if (needed != nullptr) {
+        offer(std::move(*needed));  // last, so that no other takes its room
+    }
+    return filled;
 }
 
 void ItemLoader::offer(store::StoredItem&& item) {

@@ -39,9 +39,14 @@ class ItemLoader {
     [[nodiscard]] bool has(store::RowId row) const { return kept_.contains(row); }
     /// How many rows to ask for in one fill().
     [[nodiscard]] std::size_t ahead() const;
-    /// Reads them. Rows that are gone will not be there. The first row is the one needed: if reading all of them fails,
-    /// it is tried alone.
-    [[nodiscard]] model::Status fill(std::span<const store::RowId> rows);
+    enum class Filled : std::uint8_t {
+        there,
+        gone,     ///< from the store
+        not_now,  ///< it cannot be read at present, while others can
+    };
+    /// Reads them, and says of the first, the one needed, what came of it: the others will be there or not. If reading
+    /// all of them fails, it is tried alone.
+    [[nodiscard]] model::Result<Filled> fill(std::span<const store::RowId> rows);
     /// An item that the store passed on.
     void offer(store::StoredItem&& item);
     /// False if it is not there.

@@ -3,16 +3,9 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/post.hpp>
-#include <chrono>
 #include <utility>
 
 namespace lihandover::delivery {
-
-namespace {
-
-constexpr std::chrono::seconds read_again(1);
-
-}  // namespace
 
 SendGuard::SendGuard(const boost::asio::any_io_executor& executor, const store::Outbox& outbox,
                      const model::Clock& clock, std::function<void()> changed)

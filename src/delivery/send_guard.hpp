@@ -19,6 +19,9 @@ namespace lihandover::delivery {
 /// commits. On the delivery thread, except where noted.
 class SendGuard : public std::enable_shared_from_this<SendGuard> {
   public:
+    /// How soon what could not be read is tried again.
+    static constexpr std::chrono::seconds read_again{1};
+
     ///   changed  called when sending may have become possible again
     SendGuard(const boost::asio::any_io_executor& executor, const store::Outbox& outbox, const model::Clock& clock,
               std::function<void()> changed);

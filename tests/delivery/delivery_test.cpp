@@ -1016,6 +1016,23 @@ TEST_F(Running, AStoreThatCannotBeReadIsTriedAgain) {
     EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(objects_of(made)));
 }
 
+TEST_F(Running, AnItemThatCannotBeReadAtPresentHoldsUpItsLiidAlone) {
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto other = store_.make_lane("lea-one", "LIID-2");
+    const auto unreadable = store_.queue(lane, 2);
+    const auto made = store_.queue(other, 20);
+    store_.make_unreadable(unreadable[0].row, true);
+    start();
+    ASSERT_TRUE(all_accepted(20));
+    EXPECT_THAT(store_.accepted_objects(), ElementsAreArray(objects_of(made)));
+    const auto loads = store_.loads();
+    ASSERT_TRUE(eventually([&] { return store_.loads() > loads + 1; })) << "it is tried again";
+    EXPECT_EQ(store_.waiting(), 2U);
+    store_.make_unreadable(unreadable[0].row, false);
+    ASSERT_TRUE(all_accepted(22));
+    EXPECT_EQ(store_.accepted_objects().at(20), unreadable[0].object) << "in their order";
+}
+
 TEST_F(Running, AnItemThatCannotBeReadIsPutAsideAndTheNextGoes) {
     const auto lane = store_.make_lane("lea-one", "LIID-1");
     const auto made = store_.queue({{.lane = lane, .broken = true}, {.lane = lane}}, true);

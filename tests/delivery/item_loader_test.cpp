@@ -77,5 +77,43 @@ TEST_F(ItemLoaderTest, WhatNobodyTakesMakesRoom) {
     EXPECT_TRUE(loader.has(more.back()));
 }
 
+TEST_F(ItemLoaderTest, TheItemThatIsNeededIsThereHoweverLargeThoseBehindItAre) {
+    const auto lane = store_.make_lane("lea", "LIID-1");
+    const std::vector<TestStore::Item> large(ItemLoader::max_ahead, {.lane = lane, .text = std::string(300'000, 'x')});
+    std::vector<store::RowId> rows;
+    for (const auto& made : store_.queue(large)) {
+        rows.push_back(made.row);
+    }
+    ASSERT_GT(rows.size() * 300'000, ItemLoader::max_kept_bytes);
+    ASSERT_EQ(loader_.ahead(), rows.size()) << "it has not seen how large they are";
+    for (std::size_t at = 0; at < rows.size(); ++at) {
+        take(rows, at);
+    }
+}
+
+TEST_F(ItemLoaderTest, OneThatIsLargerThanAllThatIsKeptIsThereToo) {
+    const auto lane = store_.make_lane("lea", "LIID-1");
+    const auto made = store_.queue(
+        {{.lane = lane, .text = std::string(ItemLoader::max_kept_bytes + 1, 'x')}, {.lane = lane}, {.lane = lane}});
+    const std::vector<store::RowId> rows = {made[0].row, made[1].row, made[2].row};
+    for (std::size_t at = 0; at < rows.size(); ++at) {
+        take(rows, at);
+    }
+}
+
+TEST_F(ItemLoaderTest, SaysWhatBecameOfTheItemThatIsNeeded) {
+    const auto rows = rows_of("LIID-1", 3);
+    store_.make_unreadable(rows[0], true);
+    const auto filled = loader_.fill(rows);
+    ASSERT_TRUE(filled);
+    EXPECT_EQ(*filled, ItemLoader::Filled::not_now);
+    EXPECT_FALSE(loader_.has(rows[0]));
+    EXPECT_TRUE(loader_.has(rows[1])) << "others can be read";
+    store_.reject(rows[2], false);
+    const auto gone = loader_.fill(std::span(rows).subspan(2));
+    ASSERT_TRUE(gone);
+    EXPECT_EQ(*gone, ItemLoader::Filled::gone);
+}
+
 }  // namespace
 }  // namespace lihandover::delivery::test

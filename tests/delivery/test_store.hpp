@@ -73,6 +73,7 @@ class TestStore {
     void set_lease(store::LaneId lane, store::LaneLease lease) { store_.set_lease(lane, lease); }
     void lose(store::LaneId lane) { store_.lose(lane); }
     void take_over(store::LaneId lane) { store_.take_over(lane); }
+    void make_unreadable(store::RowId row, bool unreadable) { store_.make_unreadable(row, unreadable); }
     void say_health(bool can_commit) { store_.say_health(can_commit); }
 
     // Binary objects.

@@ -167,12 +167,29 @@ std::string durable(const std::filesystem::path& file) {
 
 }  // namespace lihandover::store::test
 
+namespace lihandover::store::test {
+namespace {
+
+/// It cannot be written in part either: the kernel reads it first.
+bool is_in_damaged_page(off_t at) {
+    constexpr off_t page = 4096;
+    const std::int64_t damaged = file_faults().unreadable_at;
+    return damaged >= 0 && damaged / page == at / page;
+}
+
+}  // namespace
+}  // namespace lihandover::store::test
+
 // In place of the C library's.
 extern "C" {
 
 ssize_t pwrite(int descriptor, const void* bytes, size_t size, off_t at) {
     using namespace lihandover::store::test;
     if (const auto file = known(descriptor)) {
+        if (file->kind == FileFaults::File::keys && is_in_damaged_page(at)) {
+            errno = EIO;
+            return -1;
+        }
         const std::lock_guard lock(state().mutex);
         state().files[file->path].pending.push_back(
             {static_cast<std::uint64_t>(at), std::string(static_cast<const char*>(bytes), size), false});
@@ -183,7 +200,7 @@ ssize_t pwrite(int descriptor, const void* bytes, size_t size, off_t at) {
 ssize_t pread(int descriptor, void* bytes, size_t size, off_t at) {
     using namespace lihandover::store::test;
     FileFaults& faults = file_faults();
-    if (faults.unreadable || faults.unreadable_at == at) {
+    if (faults.unreadable || is_in_damaged_page(at)) {
         if (const auto file = known(descriptor); file && file->kind == FileFaults::File::keys) {
             ++faults.unread;
             errno = EIO;

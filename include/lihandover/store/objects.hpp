@@ -123,6 +123,8 @@ struct StoredObject {
     /// Its bytes; null while they are being copied and when they were lost.
     std::shared_ptr<const SealedObject> sealed;
     std::optional<Refusal> refusal;  ///< while refused or set aside
+    /// What it is cannot be read at present, and is not lost: to be asked for again a moment later.
+    bool unreadable_now = false;
 };
 
 /// Finds binary objects and reads their bytes. Thread-safe; blocks on the disk.

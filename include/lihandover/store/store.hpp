@@ -31,6 +31,9 @@ struct Options {
     std::chrono::milliseconds commit_timeout{std::chrono::seconds(10)};
     /// encryption.key_files: the first one seals, all open; none: the store is not encrypted.
     std::vector<MasterKey> master_keys{};
+    /// What of the disk cannot be read for so long, while other places of the same file can, counts as damaged: what
+    /// only it could open is lost, and holds up nothing else.
+    std::chrono::milliseconds damaged_after{std::chrono::seconds(60)};
     AuditLog::Settings audit{};  ///< from the first checkpoint on; AuditLog::configure changes them
 };
 

@@ -187,6 +187,9 @@ struct StoredItem {
     std::shared_ptr<const std::vector<StoredObject>> objects;
     /// Some of them are still being copied: the item keeps its place and must not go yet (ObjectListener::on_prepared).
     bool preparing = false;
+    /// Something of its content cannot be read at present, and is not lost: the item keeps its place and must not go
+    /// yet. It is to be asked for again a moment later.
+    bool unreadable_now = false;
 };
 
 /// An item that the LEA accepted; holds all that the writer has to know, so that it need not read the row first.

@@ -113,7 +113,7 @@ model::Result<KeptPage> kept_page(ReadConnection& from, std::string_view source,
         std::size_t bytes = 0;
         for (Rows rows(select); rows.next();) {
             const std::int64_t column = rows->integer(0);
-            const auto key = from.setup().keys->read_or_fail(KeyPlace::of(rows->integer(1)));
+            const auto key = from.setup().keys->wait_for(KeyPlace::of(rows->integer(1)));
             auto plain =
                 key ? unseal_content(*key, column, rows->bytes(2), bound_of_copy(rows->integer(3))) : std::nullopt;
             if (plain) {

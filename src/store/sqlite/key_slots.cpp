@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <iterator>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "common/gcm.hpp"
@@ -102,7 +104,8 @@ void KeySlots::write_fresh(std::vector<std::uint32_t> slots, std::vector<Slot>& 
     model::random_bytes(keys.data(), keys.size());
     for (std::size_t begin = 0, end = 0; begin < slots.size(); begin = end) {
         end = begin + 1;
-        while (end < slots.size() && slots[end] == slots[end - 1] + 1) {
+        while (end < slots.size() && slots[end] == slots[end - 1] + 1 &&
+               slots[end] / slots_of_a_page == slots[begin] / slots_of_a_page) {
             ++end;
         }
         const auto run = std::span(keys).subspan(begin * SealKey::size, (end - begin) * SealKey::size);
@@ -163,20 +166,18 @@ std::uint64_t KeySlots::end_stocktaking() {
             unused.push_back(slot);
         }
     }
+    free_.reserve(unused.size());
     for (std::size_t begin = 0; begin < unused.size(); begin += most_growth) {
         const auto end = std::min(unused.size(), begin + static_cast<std::size_t>(most_growth));
         std::vector<Slot> written;
         write_fresh(
             {unused.begin() + static_cast<std::ptrdiff_t>(begin), unused.begin() + static_cast<std::ptrdiff_t>(end)},
             written);
-        if (written.size() != end - begin) {
-            fail(EIO);
-        }
+        std::ranges::transform(written, std::back_inserter(free_), &Slot::number);
     }
     if (fdatasync(file_) != 0) {
         fail(errno);
     }
-    free_ = std::move(unused);
     in_use_ = {};
     return lost;
 }
@@ -230,24 +231,28 @@ KeyPlace KeySlots::take(SealKey& key) {
 
 std::uint32_t KeySlots::take_slot(SealKey& key) {
     std::unique_lock lock(mutex_);
-    if (ready_.empty() && free_.empty()) {
-        // Nobody else takes slots: what a sync under way frees meanwhile is all that can change.
-        lock.unlock();
-        const std::lock_guard one(sync_mutex_);
-        lock.lock();
-        while (ready_.empty() && free_.empty()) {
-            grow();
+    while (ready_.empty()) {
+        if (free_.empty()) {
+            // Nobody else takes slots: what a sync under way frees meanwhile is all that can change.
+            lock.unlock();
+            const std::lock_guard one(sync_mutex_);
+            lock.lock();
+            while (ready_.empty() && free_.empty()) {
+                grow();
+            }
+            continue;
         }
-    }
-    if (ready_.empty() && !free_.empty()) {
         const std::uint32_t slot = free_.back();
         auto known = read_slot(slot);
-        if (!known) {
+        if (!known && !others_can_be_read(slot, slots_)) {
             fail(EIO);
         }
-        key = *known;
         free_.pop_back();
-        return slot;
+        if (known) {
+            key = *known;
+            return slot;
+        }
+        stale_.push_back(slot);  // a damaged place: it is written anew before anybody takes it
     }
     const std::uint32_t slot = ready_.back().number;
     key = ready_.back().key;
@@ -263,6 +268,9 @@ void KeySlots::release(std::span<const std::uint32_t> slots) {
     std::vector<std::uint32_t> in_file;
     for (const std::uint32_t slot : slots) {
         beyond_.erase(slot);
+        if (!unread_.empty()) {
+            forget_unread(slot);  // what is written there now is another key
+        }
         if (slot < slots_) {
             in_file.push_back(slot);
         }
@@ -313,8 +321,7 @@ std::optional<SealKey> KeySlots::read(KeyPlace place) const {
     const auto slot = read_slot(place.slot);
     if (slot && some_unread_.load(std::memory_order_relaxed)) {
         const std::lock_guard lock(mutex_);
-        unread_.erase(place.slot);
-        some_unread_ = !unread_.empty();
+        forget_unread(place.slot);
     }
     return slot ? keyring_->content_key(place.generation, *slot) : std::nullopt;
 }
@@ -329,35 +336,101 @@ std::optional<SealKey> KeySlots::read_slot(std::uint32_t slot) const {
     return read ? std::optional(std::move(key)) : std::nullopt;
 }
 
-std::optional<SealKey> KeySlots::read_or_fail(KeyPlace place) const {
-    auto key = read(place);
-    if (!key && cannot_be_read_now(place) && is_worth_waiting_for(place)) {
-        throw SqlFailure(Trouble::failing, SQLITE_IOERR_READ);
+KeySlots::Found KeySlots::find(KeyPlace place, std::chrono::milliseconds damaged_after) const {
+    if (!is_within(place.slot)) {
+        return {};
     }
-    return key;
+    auto since = failed_just_now(place.slot, damaged_after);
+    if (!since) {
+        if (auto slot = read_slot(place.slot)) {
+            if (some_unread_.load(std::memory_order_relaxed)) {
+                const std::lock_guard lock(mutex_);
+                forget_unread(place.slot);
+            }
+            return {keyring_->content_key(place.generation, *slot), State::known};
+        }
+        since = note_unread(place.slot);
+    }
+    if (!others_can_be_read(place.slot, bytes() / SealKey::size)) {
+        return {std::nullopt, State::none_now};
+    }
+    const bool damaged = std::chrono::steady_clock::now() - *since >= damaged_after;
+    return {std::nullopt, damaged ? State::known : State::not_now};
 }
 
-bool KeySlots::is_worth_waiting_for(KeyPlace place, std::chrono::seconds patience) const {
-    constexpr std::size_t most_remembered = 4096;
-    constexpr std::uint32_t apart = 4096 / SealKey::size;  // what a disk reads or does not is no smaller
+KeySlots::Found KeySlots::find_or_fail(KeyPlace place, std::chrono::milliseconds damaged_after) const {
+    Found found = find(place, damaged_after);
+    if (found.state == State::none_now) {
+        throw SqlFailure(Trouble::failing, SQLITE_IOERR_READ);
+    }
+    return found;
+}
+
+std::optional<SealKey> KeySlots::wait_for(KeyPlace place) const {
+    const auto most = std::min<std::chrono::milliseconds>(damaged_after_, waited_for);
+    Found found = find_or_fail(place, most);
+    while (found.state == State::not_now && may_wait()) {
+        std::this_thread::sleep_for(tried_apart);
+        found = find_or_fail(place, most);
+    }
+    return std::move(found.key);
+}
+
+bool KeySlots::may_wait() const {
     const auto now = std::chrono::steady_clock::now();
-    {
-        const std::lock_guard lock(mutex_);
-        if (unread_.size() >= most_remembered) {
-            unread_.clear();  // of a disk that fails so much, each may be waited for once more
-        }
-        some_unread_ = true;
-        if (now - unread_.try_emplace(place.slot, now).first->second < patience) {
-            return true;
-        }
+    const std::lock_guard lock(mutex_);
+    if (now - waits_since_ > std::chrono::hours(1)) {
+        waits_since_ = now;
+        waited_ = {};
     }
-    const auto slots = static_cast<std::uint32_t>(bytes() / SealKey::size);
-    for (const std::uint32_t other : {0U, slots / 2, slots - 1}) {
-        if (other / apart != place.slot / apart && read_slot(other)) {
-            return false;
-        }
+    if (waited_ >= waited_in_all) {
+        return false;
     }
+    waited_ += tried_apart;
     return true;
+}
+
+bool KeySlots::is_within(std::uint32_t slot) const {
+    return (std::uint64_t{slot} + 1) * SealKey::size <= bytes();
+}
+
+std::optional<KeySlots::Time> KeySlots::failed_just_now(std::uint32_t slot,
+                                                        std::chrono::milliseconds damaged_after) const {
+    if (!some_unread_.load(std::memory_order_relaxed)) {
+        return std::nullopt;
+    }
+    const std::lock_guard lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    const auto found = unread_.find(slot / slots_of_a_page);
+    // What is to count as damaged is looked at first.
+    const bool just_now = found != unread_.end() && now - found->second.last < tried_apart;
+    return just_now && now - found->second.first < damaged_after ? std::optional(found->second.first) : std::nullopt;
+}
+
+KeySlots::Time KeySlots::note_unread(std::uint32_t slot) const {
+    const auto now = std::chrono::steady_clock::now();
+    const std::lock_guard lock(mutex_);
+    if (unread_.size() >= most_unread) {
+        unread_.clear();  // of a disk that fails so much, each may be waited for once more
+    }
+    some_unread_ = true;
+    Unread& page = unread_.try_emplace(slot / slots_of_a_page, Unread{now, now}).first->second;
+    if (now - page.last > forgotten_after) {
+        page.first = now;  // nobody knows what was in between
+    }
+    page.last = now;
+    return page.first;
+}
+
+void KeySlots::forget_unread(std::uint32_t slot) const {
+    unread_.erase(slot / slots_of_a_page);
+    some_unread_ = !unread_.empty();
+}
+
+bool KeySlots::others_can_be_read(std::uint32_t slot, std::uint64_t slots) const {
+    return std::ranges::any_of(std::array{std::uint64_t{0}, slots / 2, slots - 1}, [&](std::uint64_t other) {
+        return other / slots_of_a_page != slot / slots_of_a_page && read_slot(static_cast<std::uint32_t>(other));
+    });
 }
 
 }  // namespace lihandover::store::sqlite

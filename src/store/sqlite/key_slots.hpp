@@ -46,8 +46,9 @@ class KeySlots {
     ~KeySlots();
 
     /// Whenever the database was opened: forgets what was free, hears which slots rows name, and gives all others fresh
-    /// keys, whatever a crash left in them. Throws SqlFailure where that cannot be written. Returns how many of those
-    /// that rows name lie beyond the file's end: what was sealed under them is lost.
+    /// keys, whatever a crash left in them. Those that cannot be written are not free until they were. Throws
+    /// SqlFailure where that cannot be synced. Returns how many of those that rows name lie beyond the file's end: what
+    /// was sealed under them is lost.
     void begin_stocktaking();
     void in_use(std::uint32_t slot);
     std::uint64_t end_stocktaking();
@@ -72,15 +73,29 @@ class KeySlots {
     [[nodiscard]] std::optional<SealKey> read_slot(std::uint32_t slot) const;
     /// Whether a key that could not be read is there, so that it may be read another time.
     [[nodiscard]] bool cannot_be_read_now(KeyPlace place) const {
-        return (std::uint64_t{place.slot} + 1) * SealKey::size <= bytes() && !read_slot(place.slot);
+        return is_within(place.slot) && !read_slot(place.slot);
     }
-    /// As read(), and throws SqlFailure where the disk does not give it now and it is worth waiting for: what is taken
-    /// for lost is handed over as lost, or refused.
-    [[nodiscard]] std::optional<SealKey> read_or_fail(KeyPlace place) const;
-    /// Of a key that cannot be read now. False once it has failed for so long while other places of the file can be
-    /// read: that place of the disk is damaged.
-    [[nodiscard]] bool is_worth_waiting_for(KeyPlace place,
-                                            std::chrono::seconds patience = std::chrono::seconds(60)) const;
+
+    enum class State : std::uint8_t {
+        known,     ///< it is there, or lost
+        not_now,   ///< it is there, and the disk does not give it: to be asked for again a moment later
+        none_now,  ///< the disk gives none of those that were tried
+    };
+    struct Found {
+        std::optional<SealKey> key;
+        State state = State::known;
+        [[nodiscard]] bool not_now() const { return state != State::known; }
+    };
+    /// As read(), for whoever would act on its loss: what is taken for lost is handed over as lost, or refused. A place
+    /// of the file that fails for as long as Options::damaged_after, whenever it is looked at, while other places can
+    /// be read counts as damaged, and its keys as lost.
+    [[nodiscard]] Found find(KeyPlace place) const { return find(place, damaged_after_); }
+    /// The same, and throws SqlFailure where none can be read.
+    [[nodiscard]] Found find_or_fail(KeyPlace place) const { return find_or_fail(place, damaged_after_); }
+    /// The same for what cannot be put off: blocks until it is there or lost, for some seconds at most.
+    [[nodiscard]] std::optional<SealKey> wait_for(KeyPlace place) const;
+    /// Before other threads use it.
+    void set_damaged_after(std::chrono::milliseconds time) { damaged_after_ = time; }
     [[nodiscard]] const Keyring& keyring() const { return *keyring_; }
 
   private:
@@ -90,6 +105,32 @@ class KeySlots {
         std::uint32_t number = 0;
         SealKey key;
     };
+    using Time = std::chrono::steady_clock::time_point;
+    /// A page of the file that could not be read, as far as somebody wanted something of it.
+    struct Unread {
+        Time first;
+        Time last;
+    };
+    static constexpr std::uint32_t slots_of_a_page = 4096 / SealKey::size;  ///< a disk gives no less, or none of it
+    static constexpr std::size_t most_unread = 4096;
+    /// A disk may take long to say that it cannot.
+    static constexpr std::chrono::milliseconds tried_apart{250};
+    static constexpr std::chrono::seconds forgotten_after{10};
+    static constexpr std::chrono::seconds waited_for{5};
+    static constexpr std::chrono::seconds waited_in_all{20};  ///< of each hour
+
+    [[nodiscard]] bool is_within(std::uint32_t slot) const;
+    [[nodiscard]] Found find(KeyPlace place, std::chrono::milliseconds damaged_after) const;
+    [[nodiscard]] Found find_or_fail(KeyPlace place, std::chrono::milliseconds damaged_after) const;
+    /// Whether wait_for() may wait once more: many damaged places must not make a start last for ever.
+    [[nodiscard]] bool may_wait() const;
+    /// Since when a page fails that failed so lately that it is not worth another try.
+    [[nodiscard]] std::optional<Time> failed_just_now(std::uint32_t slot,
+                                                      std::chrono::milliseconds damaged_after) const;
+    /// Returns since when it fails.
+    Time note_unread(std::uint32_t slot) const;
+    void forget_unread(std::uint32_t slot) const;  ///< with the mutex
+    [[nodiscard]] bool others_can_be_read(std::uint32_t slot, std::uint64_t slots) const;
     /// With both mutexes.
     void grow();
     /// After a sync that failed, whoever began it.
@@ -100,6 +141,7 @@ class KeySlots {
 
     int file_;
     std::shared_ptr<const Keyring> keyring_;
+    std::chrono::milliseconds damaged_after_{std::chrono::seconds(60)};
     std::mutex sync_mutex_;  ///< one sync at a time
 
     mutable std::mutex mutex_;
@@ -111,8 +153,9 @@ class KeySlots {
     std::vector<std::uint32_t> stale_;  ///< whose fresh key could not be written, or not be synced
     std::vector<bool> in_use_;          ///< while taking stock
     mutable std::atomic<bool> some_unread_{false};
-    /// Since when they could not be read, as far as somebody wanted them.
-    mutable std::map<std::uint32_t, std::chrono::steady_clock::time_point> unread_;
+    mutable std::map<std::uint32_t, Unread> unread_;  ///< by page
+    mutable Time waits_since_;                        ///< the hour that `waited_` is of
+    mutable std::chrono::milliseconds waited_{0};
     std::set<std::uint32_t> beyond_;  ///< that rows name beyond the end there was: nobody else may get the number
 };
 

@@ -34,11 +34,13 @@ std::int64_t number_of(Enumerator value) {
     return static_cast<std::int64_t>(value);
 }
 
-/// What goes with the bytes of an object: false where its key is not there any more.
-bool describe(const ReadConnection& from, const Statement& row, model::BinaryObject& described, std::string& key) {
+enum class Described : std::uint8_t { yes, lost, not_now };
+
+/// What goes with the bytes of an object. Lost: its key is not there any more.
+Described describe(const ReadConnection& from, const Statement& row, model::BinaryObject& described, std::string& key) {
     if (row.is_null(22)) {
         if (!from.setup().keys->keyring().takes_plain()) {
-            return false;
+            return Described::lost;
         }
         described.checksum = unseal_sha256(SealKey(), row.bytes(18));
         described.url = row.bytes(1);
@@ -46,14 +48,18 @@ bool describe(const ReadConnection& from, const Statement& row, model::BinaryObj
         described.original_filename = row.bytes(3);
         described.csp_defined_identifier = row.bytes(4);
         key = row.bytes(20);
-        return true;
+        return Described::yes;
     }
-    const auto with = from.setup().keys->read_or_fail(KeyPlace::of(row.integer(22)));
+    const auto found = from.setup().keys->find_or_fail(KeyPlace::of(row.integer(22)));
+    if (found.not_now()) {
+        return Described::not_now;
+    }
+    const auto& with = found.key;
     auto details =
         with ? unseal_details(*with, row.integer(21), row.bytes(3), bound_of_item(row.integer(7), row.bytes(8), false))
              : std::nullopt;
     if (!details) {
-        return false;
+        return Described::lost;
     }
     described.url = std::move(details->url);
     described.content_type = std::move(details->content_type);
@@ -61,7 +67,7 @@ bool describe(const ReadConnection& from, const Statement& row, model::BinaryObj
     described.csp_defined_identifier = std::move(details->csp_identifier);
     described.checksum = unseal_sha256(*with, row.bytes(18));
     key = unseal_piece(*with, place_of_key, row.bytes(20)).value_or("");
-    return true;
+    return Described::yes;
 }
 
 StoredObject object_of(const ReadConnection& from, const Statement& row) {
@@ -84,7 +90,12 @@ StoredObject object_of(const ReadConnection& from, const Statement& row) {
     described.content_length = static_cast<std::uint64_t>(row.integer(17));
     const std::int64_t blob_state = row.integer(15);
     std::string key_bytes;
-    if (!describe(from, row, described, key_bytes)) {
+    const Described how = describe(from, row, described, key_bytes);
+    if (how == Described::not_now) {
+        object.unreadable_now = true;
+        return object;
+    }
+    if (how == Described::lost) {
         // It went while its row was looked at, or the file of keys is not this store's.
         from.setup().keys->keyring().note_unreadable("blob");
         described.loss = model::ObjectLoss::unreadable;
@@ -118,7 +129,8 @@ void load_objects(ReadConnection& from, StoredItem& item) {
         if (rows->integer(15) == number_of(BlobState::preparing)) {
             item.preparing = true;
         }
-        objects->push_back(object_of(from, *rows.operator->()));
+        item.unreadable_now =
+            objects->emplace_back(object_of(from, *rows.operator->())).unreadable_now || item.unreadable_now;
     }
     item.objects = std::move(objects);
 }
@@ -143,11 +155,12 @@ bool load_one(ReadConnection& from, Statement& statement, RowId row, std::vector
     } else {
         // Empty, which is no share, where the key is not the one: the item went while its row was looked at, or
         // the file of keys is not this store's.
-        const auto key = from.setup().keys->read_or_fail(KeyPlace::of(found->integer(9)));
-        item.share = key ? unseal_content(*key, row, found->bytes(8),
-                                          bound_of_item(item.lane, found->bytes(3), found->integer(10) != 0))
-                               .value_or("")
-                         : "";
+        const auto with = from.setup().keys->find_or_fail(KeyPlace::of(found->integer(9)));
+        item.unreadable_now = with.not_now();
+        item.share = with.key ? unseal_content(*with.key, row, found->bytes(8),
+                                               bound_of_item(item.lane, found->bytes(3), found->integer(10) != 0))
+                                    .value_or("")
+                              : "";
     }
     if (const auto lane = from.setup().catalogue->find_lane(item.lane); lane && lane->liid_lost) {
         item.share.clear();  // nobody can say whose it is
@@ -158,6 +171,10 @@ bool load_one(ReadConnection& from, Statement& statement, RowId row, std::vector
     return true;
 }
 
+bool is_without_share(const StoredItem& item) {
+    return item.share.empty() && !item.unreadable_now;
+}
+
 /// Their keys were overwritten between two looks.
 model::Result<std::vector<StoredItem>> without_those_that_went(ReadConnection& from, std::vector<StoredItem> items) {
     const model::Status status = from.reading([&] {
@@ -165,7 +182,7 @@ model::Result<std::vector<StoredItem>> without_those_that_went(ReadConnection& f
         std::erase_if(items, [&](const StoredItem& item) {
             there.bind(1, item.row);
             Rows rows(there);
-            return item.share.empty() && !rows.next();
+            return is_without_share(item) && !rows.next();
         });
     });
     if (!status) {
@@ -207,9 +224,10 @@ model::Status for_each(ReadConnection& from, std::string_view page_of_items,
 }
 
 bool cannot_be_opened(const StoredItem& item) {
-    return item.share.empty() || (item.objects && std::ranges::any_of(*item.objects, [](const StoredObject& object) {
-                                      return object.described.loss == model::ObjectLoss::unreadable;
-                                  }));
+    return is_without_share(item) ||
+           (item.objects && std::ranges::any_of(*item.objects, [](const StoredObject& object) {
+                return object.described.loss == model::ObjectLoss::unreadable;
+            }));
 }
 
 model::Result<std::vector<StoredItem>> load_once(ReadConnection& from, std::span<const RowId> rows) {
@@ -248,12 +266,12 @@ model::Result<std::vector<StoredItem>> load(ReadConnection& from, std::span<cons
         // A key may have been overwritten while its row was looked at: then the row is another one now, or gone.
         items = load_once(from, rows);
     }
-    if (!items || std::ranges::none_of(*items, [](const StoredItem& item) { return item.share.empty(); })) {
+    if (!items || std::ranges::none_of(*items, is_without_share)) {
         return items;
     }
     items = without_those_that_went(from, std::move(*items));
     for (const StoredItem& item : items ? *items : std::vector<StoredItem>()) {
-        if (item.share.empty()) {
+        if (is_without_share(item)) {
             from.setup().keys->keyring().note_unreadable("share");
         }
     }
@@ -282,6 +300,9 @@ model::Result<std::optional<StoredItem>> content(ReadConnection& from, const mod
     });
     if (!status) {
         return status.error();
+    }
+    if (!items.empty() && items.front().unreadable_now) {
+        return model::Error{"the disk does not give its key at present"};
     }
     return items.empty() ? std::nullopt : std::optional(std::move(items.front()));
 }

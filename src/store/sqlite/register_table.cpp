@@ -216,7 +216,7 @@ std::vector<StoredWarrant> RegisterTable::warrants(Connection& connection) const
     for (Rows rows(select); rows.next();) {
         std::optional<std::string> octets(rows->bytes(3));
         if (const auto place = key_place_of(*rows.operator->(), 5)) {
-            const auto key = keys_->read_or_fail(*place);
+            const auto key = keys_->wait_for(*place);
             octets = key ? unseal_content(*key, rows->integer(6), *octets, "warrant") : std::nullopt;
         } else if (!keys_->keyring().takes_plain()) {
             octets.reset();

@@ -263,6 +263,7 @@ model::Result<std::unique_ptr<Store>> open(const Options& options, const model::
     if (!keys) {
         return keys.error();
     }
+    (*keys)->set_damaged_after(options.damaged_after);
     auto store =
         std::make_unique<SqliteStore>(SqliteStore::Parts{std::move(*directory), std::move(*files), std::move(secret),
                                                          std::move(keyring), std::move(*keys)},

@@ -109,6 +109,15 @@ void FakeStore::fail_reads(bool fail) {
     reads_fail_ = fail;
 }
 
+void FakeStore::make_unreadable(RowId row, bool unreadable) {
+    const std::lock_guard lock(mutex_);
+    if (unreadable) {
+        unreadable_.insert(row);
+    } else {
+        unreadable_.erase(row);
+    }
+}
+
 void FakeStore::look_slowly(bool slowly) {
     const std::lock_guard lock(mutex_);
     looks_slowly_ = slowly;
@@ -1159,7 +1168,11 @@ model::Result<std::vector<StoredItem>> FakeStore::load(std::span<const RowId> ro
                 (found->second.state != ItemState::queued && found->second.state != ItemState::set_aside)) {
                 continue;
             }
-            items.push_back(with_objects(disk, found->second));
+            StoredItem& item = items.emplace_back(with_objects(disk, found->second));
+            if (unreadable_.contains(row)) {
+                item.share.clear();
+                item.unreadable_now = true;
+            }
         }
         return items;
     });

@@ -147,6 +147,8 @@ class FakeStore final : public Store,
     [[nodiscard]] std::size_t held(Call call) const;
     /// While true nothing can be read.
     void fail_reads(bool fail);
+    /// Whether the item's content cannot be read at present (StoredItem::unreadable_now).
+    void make_unreadable(RowId row, bool unreadable);
     /// While true, no time is enough to look for several items among all that is queued or has ended.
     void look_slowly(bool slowly);
     /// Called once, after the next look for several items, on that thread.
@@ -359,6 +361,7 @@ class FakeStore final : public Store,
     bool retries_next_ = false;
     std::map<LaneId, LaneLease> leases_;  ///< those that are not for ever
     bool reads_fail_ = false;
+    std::set<RowId> unreadable_;
     bool looks_slowly_ = false;
     std::function<void()> before_lookup_;
     std::function<void()> after_look_;
