@@ -347,6 +347,26 @@ TEST_F(Faulty, TellsOfRetriesWhoseCommitWasOnTheDiskAlthoughItFailed) {
     EXPECT_TRUE(turned_up) << "the case that this is about";
 }
 
+// Else delivery would send what it has of it in memory.
+TEST_F(Faulty, TellsOfRejectsWhoseCommitWasOnTheDiskAlthoughItFailed) {
+    open();
+    bool turned_up = false;
+    for (std::int64_t operation = 0; operation < 12; ++operation) {
+        SCOPED_TRACE(operation);
+        ASSERT_EQ(submit(item("to be rejected")), Outcome::committed);
+        const StoredItem stored = queued().back();
+        faults().fail(SQLITE_IOERR_FSYNC, operation, 2);
+        const auto outcome = reject({stored.object_id}).first;
+        faults().none();
+        ASSERT_TRUE(eventually([&] { return store_->item_intake().accepting(); }));
+        const auto waiting = queued();
+        const bool waits = std::ranges::find(waiting, stored.row, &StoredItem::row) != waiting.end();
+        turned_up = turned_up || (!waits && outcome != Outcome::committed);
+        EXPECT_EQ(std::ranges::count(listener_.withdrawn(), stored.row, &QueuedItem::row), waits ? 0 : 1);
+    }
+    EXPECT_TRUE(turned_up) << "the case that this is about";
+}
+
 /// Code of SQLite and a word that the operator has to find in the log.
 class Trouble : public Faulty, public testing::WithParamInterface<std::pair<int, const char*>> {};
 

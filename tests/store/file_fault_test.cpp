@@ -209,6 +209,27 @@ class KeysOfAStore : public StoreTest {
         std::ifstream file(path_, std::ios::binary);
         return {std::istreambuf_iterator<char>(file), {}};
     }
+    /// Queues so many items that their keys fill several pages of the disk.
+    std::vector<RowId> fill_pages() {
+        std::vector<NewItem> many;
+        for (int i = 0; i < 300; ++i) {
+            many.push_back(item(std::to_string(i)));
+        }
+        EXPECT_EQ(submit(std::move(many)), Outcome::committed);
+        std::vector<RowId> rows;
+        for (const StoredItem& one : queued()) {
+            rows.push_back(one.row);
+        }
+        return rows;
+    }
+    void revoke_and_hold(Review review) {
+        const auto lane = store_->warrant_register().find_lane(lane_);
+        WarrantChanges changes;
+        changes.revoked.push_back(
+            {lane->destination, lane->liid, clock_.wall(), "file", {}, "operator-carol", "why", review});
+        EXPECT_TRUE(store_->warrant_register().change_warrants(changes));
+        EXPECT_TRUE(store_->warrant_register().nothing_more_of(lane->destination, lane->liid));
+    }
 
     const std::filesystem::path path_ = options_.directory / "keys";
 };
@@ -257,23 +278,149 @@ TEST_F(KeysOfAStore, ThatCannotBeReadForAWhileLoseNothing) {
     file_faults().unreadable = true;
     EXPECT_FALSE(store_->outbox().load(rows)) << "what cannot be read is not lost";
     file_faults().unreadable = false;
-    const auto after = store_->outbox().load(rows);
-    ASSERT_TRUE(after);
+    auto after = store_->outbox().load(rows);
+    ASSERT_TRUE(eventually([&] {
+        after = store_->outbox().load(rows);
+        return after && std::ranges::none_of(*after, &StoredItem::unreadable_now);
+    }));
     ASSERT_EQ(after->size(), 2U);
     EXPECT_EQ(after->at(0).share, before[0].share);
     ASSERT_EQ(after->at(1).objects->size(), 1U);
     EXPECT_EQ(after->at(1).objects->front().described.loss, model::ObjectLoss::none);
 }
 
+TEST_F(KeysOfAStore, OfOneDamagedPlaceHoldUpNothingElse) {
+    const std::vector<RowId> rows = fill_pages();
+    file_faults().unreadable_at = 0;
+    const auto some = store_->outbox().load(rows);
+    ASSERT_TRUE(some);
+    ASSERT_EQ(some->size(), rows.size()) << "none is gone";
+    const auto unreadable = std::ranges::count_if(*some, &StoredItem::unreadable_now);
+    EXPECT_GT(unreadable, 0);
+    EXPECT_LT(unreadable, 300);
+    for (const StoredItem& one : *some) {
+        EXPECT_EQ(one.share.empty(), one.unreadable_now);
+    }
+    file_faults().unreadable_at = -1;
+    EXPECT_TRUE(eventually([&] {
+        const auto all = store_->outbox().load(rows);
+        return all && std::ranges::none_of(*all, &StoredItem::unreadable_now);
+    }));
+}
+
 TEST_F(KeysOnAFailingDisk, InADamagedPlaceAreNotWaitedForForEver) {
     const std::uint32_t slot = take();
     const KeyPlace place{.slot = slot, .generation = 0};
     file_faults().unreadable_at = static_cast<std::int64_t>(std::uint64_t{slot} * SealKey::size);
-    ASSERT_TRUE(keys_->cannot_be_read_now(place));
-    EXPECT_TRUE(keys_->is_worth_waiting_for(place));
-    EXPECT_FALSE(keys_->is_worth_waiting_for(place, std::chrono::seconds(0))) << "others can be read";
+    EXPECT_EQ(keys_->find(place).state, KeySlots::State::not_now);
+    const std::uint64_t asked = file_faults().unread;
+    EXPECT_EQ(keys_->find(place).state, KeySlots::State::not_now);
+    EXPECT_EQ(file_faults().unread, asked) << "the disk was asked a moment ago";
+    keys_->set_damaged_after(std::chrono::milliseconds(0));
+    EXPECT_EQ(keys_->find(place).state, KeySlots::State::known) << "others can be read";
     file_faults().unreadable = true;
-    EXPECT_TRUE(keys_->is_worth_waiting_for(place, std::chrono::seconds(0))) << "none can";
+    EXPECT_EQ(keys_->find(place).state, KeySlots::State::none_now);
+    EXPECT_THROW(static_cast<void>(keys_->find_or_fail(place)), SqlFailure);
+}
+
+TEST_F(KeysOnAFailingDisk, AreThereAsSoonAsTheyCanBeRead) {
+    const std::uint32_t slot = take();
+    const KeyPlace place{.slot = slot, .generation = 0};
+    file_faults().unreadable_at = static_cast<std::int64_t>(std::uint64_t{slot} * SealKey::size);
+    ASSERT_TRUE(keys_->find(place).not_now());
+    file_faults().unreadable_at = -1;
+    EXPECT_TRUE(eventually([&] { return keys_->find(place).key.has_value(); }));
+}
+
+TEST_F(KeysOnAFailingDisk, AreWaitedForByAStartThatGoesOnWithoutThem) {
+    keys_->set_damaged_after(std::chrono::milliseconds(100));
+    const std::uint32_t slot = take();
+    const KeyPlace place{.slot = slot, .generation = 0};
+    file_faults().unreadable_at = static_cast<std::int64_t>(std::uint64_t{slot} * SealKey::size);
+    EXPECT_FALSE(keys_->wait_for(place));
+    file_faults().unreadable_at = -1;
+    EXPECT_TRUE(keys_->wait_for(place));
+}
+
+TEST_F(KeysOnAFailingDisk, OfADamagedPlaceAreGivenToNobody) {
+    const std::uint32_t first = take();
+    use_up_what_is_ready();
+    const std::size_t all = taken_.size();
+    keys_->begin_stocktaking();
+    keys_->in_use(taken_.back());  // the last
+    keys_->end_stocktaking();      // the others are free, and none is known
+    file_faults().unreadable_at = static_cast<std::int64_t>(std::uint64_t{first} * SealKey::size);
+    for (std::size_t i = 0; i < all; ++i) {
+        EXPECT_NE(take() / 128, first / 128);
+    }
+}
+
+// One who may not review would end what two people are to decide about.
+TEST_F(KeysOfAStore, OfWhatIsToBeHeldAreRejectedByNobodyBefore) {
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    const StoredItem stored = queued().at(0);
+    file_faults().unreadable = true;  // so that it stays queued
+    revoke_and_hold(Review::dual);
+    ASSERT_TRUE(eventually([] { return file_faults().unread > 0; }));
+    Answer<Decided> answer;
+    store_->operator_view().reject(
+        {Meant{stored.object_id, {ItemState::queued, ItemState::refused, ItemState::set_aside}, stored.row}},
+        Reviewer{"", "nobody in particular"}, "gone",
+        [told = answer.callback()](Outcome, const Decided& decided) { told(decided); });
+    EXPECT_EQ(answer.get().done, 0U);
+    file_faults().unreadable = false;
+    EXPECT_TRUE(eventually([&] { return store_->operator_view().statistics().counts.at(0).held == 1; }));
+}
+
+TEST_F(KeysOfAStore, OfADamagedPlaceKeepNoRevokedWarrantFromBeingHeld) {
+    options_.damaged_after = std::chrono::seconds(1);
+    close();
+    open();
+    static_cast<void>(fill_pages());
+    file_faults().unreadable_at = 0;
+    revoke_and_hold(Review::required);
+    EXPECT_TRUE(eventually([&] { return store_->operator_view().statistics().withholding == 0; }));
+    EXPECT_EQ(store_->operator_view().statistics().counts.at(0).held, 300U);
+}
+
+TEST_F(KeysOfAStore, OfADamagedPlaceStopNoStart) {
+    const std::vector<RowId> rows = fill_pages();
+    for (const StoredItem& one : queued()) {
+        if (one.row != rows.back()) {
+            ASSERT_EQ(accept(one), Outcome::committed);
+        }
+    }
+    close();
+    file_faults().unreadable_at = 4096;  // free ones, which are to be overwritten
+    open();
+    ASSERT_TRUE(store_);
+    EXPECT_EQ(submit(item("goes on")), Outcome::committed);
+}
+
+TEST_F(KeysOfAStore, OfANamedFileInADamagedPlaceStopNothing) {
+    options_.damaged_after = std::chrono::seconds(1);
+    close();
+    open();
+    static_cast<void>(fill_pages());
+    const auto file = source_file(10);
+    ASSERT_EQ(submit(item_with({object_of(file, model::BinaryModel::b)})), Outcome::committed);
+    static_cast<void>(fill_pages());
+    for (std::int64_t at = 4096; at < static_cast<std::int64_t>(now().size()); at += 4096) {  // wherever its key is
+        file_faults().unreadable_at = at;
+        close();
+        open();
+        ASSERT_TRUE(store_);
+        const auto pending = store_->object_intake().pending_files();
+        ASSERT_TRUE(pending);
+        EXPECT_EQ(pending->size(), 1U);
+    }
+    for (std::int64_t at = 4096; at < static_cast<std::int64_t>(now().size()); at += 4096) {
+        file_faults().unreadable_at = at;
+        Answer<Outcome> told;
+        store_->object_intake().prepared(file->id, nullptr, model::ObjectLoss::changed, told.callback());
+        EXPECT_EQ(told.get(), Outcome::committed);
+        EXPECT_TRUE(store_->item_intake().accepting());
+    }
 }
 
 class ObjectsOnAFailingDisk : public FileFaultTest {

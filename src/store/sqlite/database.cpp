@@ -82,6 +82,7 @@ model::Status Database::reopen() {
     tables_.items.find_newly_withheld(effects_.lanes_withdrawn);
     tables_.items.find_above(connection_, *last_known_, effects_.queued);
     tables_.items.find_queued(std::exchange(doubtful_retries_, {}), effects_.retried);
+    tables_.items.find_gone(std::exchange(doubtful_rejects_, {}), effects_.withdrawn);
     tables_.objects.resolve_doubts(effects_);
     tables_.items.told_withheld();
     last_known_.reset();
@@ -401,6 +402,7 @@ void Database::commit() {
     if (wrote_) {
         keys_->release(std::exchange(doubtful_slots_, {}));
         doubtful_retries_.clear();
+        doubtful_rejects_.clear();
     }
 }
 
@@ -421,6 +423,7 @@ void Database::roll_back() noexcept {
     if (committing_) {
         doubtful_slots_.insert(doubtful_slots_.end(), effects_.taken_slots.begin(), effects_.taken_slots.end());
         std::ranges::transform(effects_.retried, std::back_inserter(doubtful_retries_), &QueuedItem::row);
+        doubtful_rejects_.insert(doubtful_rejects_.end(), effects_.withdrawn.begin(), effects_.withdrawn.end());
     } else {
         keys_->release(effects_.taken_slots);
     }

@@ -173,6 +173,7 @@ class Database {
     std::vector<std::uint32_t> doubtful_slots_;  ///< of the keys, taken by commits that may be on the disk
     /// Taken back to the queue by a commit that failed, and that may be on the disk all the same.
     std::vector<RowId> doubtful_retries_;
+    std::vector<QueuedItem> doubtful_rejects_;  ///< ended by such a one
     bool opened_before_ = false;
     std::optional<KeysProof> proof_;  ///< of the keys
     bool saved_uses_ = false;         ///< in this transaction, of lanes

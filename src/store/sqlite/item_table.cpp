@@ -634,6 +634,8 @@ Verdict ItemTable::reject(Transaction& transaction, const Meant& meant, const Re
         if (verdict != Verdict::done) {
             return verdict;
         }
+    } else if (is_withheld(waiting->lane, waiting->row)) {
+        return Verdict::none;  // people decide about it, once it is held
     }
     end_rejected(transaction, *waiting, reviewer.who, why);
     return Verdict::done;
@@ -672,6 +674,10 @@ void ItemTable::find_queued(std::span<const RowId> rows, std::vector<QueuedItem>
             out.push_back({row, waiting->lane, waiting->emergency()});
         }
     }
+}
+
+void ItemTable::find_gone(std::span<const QueuedItem> items, std::vector<QueuedItem>& out) {
+    std::ranges::copy_if(items, std::back_inserter(out), [this](const QueuedItem& item) { return !find(item.row); });
 }
 
 void ItemTable::find_above(Connection& connection, RowId row, std::vector<QueuedItem>& out) {
@@ -851,10 +857,10 @@ void ItemTable::try_withholding_again() {
 }
 
 bool ItemTable::withhold(Transaction& transaction, const Waiting& waiting, Review review) {
-    const auto share = share_of(waiting);
-    if (!share && waiting.key && keys_->cannot_be_read_now(*waiting.key)) {
+    if (waiting.key && keys_->find(*waiting.key).not_now()) {
         return false;
     }
+    const auto share = share_of(waiting);
     // What is damaged stays as it is sealed, so that it cannot be approved either.
     const auto key = share ? std::optional(replace_share(transaction, waiting, *share, true)) : waiting.key;
     auto& move = waiting.state == ItemState::queued ? statements_.withhold_queued : statements_.withhold_set_aside;

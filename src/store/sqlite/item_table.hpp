@@ -110,6 +110,8 @@ class ItemTable {
     void find_above(Connection& connection, RowId row, std::vector<QueuedItem>& out);
     /// Those of `rows` that are queued.
     void find_queued(std::span<const RowId> rows, std::vector<QueuedItem>& out);
+    /// Those of `items` that no longer wait.
+    void find_gone(std::span<const QueuedItem> items, std::vector<QueuedItem>& out);
 
   private:
     struct Waiting {

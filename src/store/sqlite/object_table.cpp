@@ -141,10 +141,7 @@ std::optional<SealKey> ObjectTable::key_of(const Statement& row, int column) con
     if (!place) {
         return std::nullopt;
     }
-    auto key = keys_->read(*place);
-    if (!key && keys_->cannot_be_read_now(*place)) {
-        throw SqlFailure(Trouble::failing, SQLITE_IOERR_READ);
-    }
+    auto key = keys_->wait_for(*place);
     if (!key) {
         keys_->keyring().note_unreadable("blob");
     }
@@ -761,6 +758,7 @@ void ObjectTable::rolled_back(const Effects& effects) noexcept {
     for (const QueuedItem& item : effects.prepared) {
         doubts_.prepared.insert(item.row);
     }
+    doubts_.withdrawn.insert(effects.uploads_withdrawn.begin(), effects.uploads_withdrawn.end());
     changes_ = {};
     next_expiry_ = std::numeric_limits<std::int64_t>::min();
 }
@@ -783,6 +781,11 @@ void ObjectTable::resolve_doubts(Effects& effects) {
             continue;
         }
         effects.uploads.push_back(queued(uuid, row->lane, row->flags, row->size, row->deadline));
+    }
+    for (const model::Uuid& uuid : doubts_.withdrawn) {
+        if (!find(uuid)) {
+            effects.uploads_withdrawn.push_back(uuid);
+        }
     }
     for (const RowId item : doubts_.prepared) {
         s_.item_prepared.bind(1, item);

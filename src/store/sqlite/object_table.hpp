@@ -123,8 +123,9 @@ class ObjectTable {
     struct Doubts {
         std::map<model::Uuid, std::shared_ptr<const SealedFile>> kept;
         std::map<model::Uuid, std::uint64_t> released;
-        std::set<model::Uuid> uploads;  ///< objects
-        std::set<RowId> prepared;       ///< items
+        std::set<model::Uuid> uploads;    ///< objects
+        std::set<model::Uuid> withdrawn;  ///< objects
+        std::set<RowId> prepared;         ///< items
     };
 
     [[nodiscard]] static std::vector<Row> rows_of(Statement& statement);
