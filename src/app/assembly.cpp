@@ -353,6 +353,7 @@ void Assembly::place_tls() {
     for (const TlsEnd& end : tls_ends) {
         if (end.role == metrics::CertificateRole::objectserver) {
             objectserver->tls = end.server ? end.server : tls::ServerContext::unusable();
+            delivery.objects_served = end.is_usable();
         } else if (end.role == metrics::CertificateRole::destination) {
             if (!end.is_usable()) {
                 unusable.insert(end.name);

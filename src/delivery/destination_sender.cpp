@@ -218,7 +218,7 @@ void DestinationSender::kick(unsigned claimed) {
         return;
     }
     const auto at = now();
-    look_again_at_unreadable(at);
+    look_again_at_those_put_off(at);
     queue_.wake(at);
     const auto begun = [&] { return woken_ + claimed; };
     for (;;) {
@@ -253,8 +253,8 @@ void DestinationSender::arm() {
         times.consider(*next);
     }
     times.consider(lapsed_until_);
-    if (!unreadable_.empty()) {
-        times.consider(read_again_at_);
+    if (!put_off_.empty()) {
+        times.consider(look_again_at_);
     }
     wake_timer_.set(times, weak_from_this());
 }
@@ -579,6 +579,16 @@ asio::awaitable<bool> DestinationSender::validate(Worker& worker) {
 
 // -- A message --------------------------------------------------------------------------------------------------------
 
+namespace {
+
+bool has_objects_to_fetch(const store::StoredItem& item) {
+    return item.objects && std::ranges::any_of(*item.objects, [](const store::StoredObject& object) {
+               return object.model == model::BinaryModel::a && object.described.loss == model::ObjectLoss::none;
+           });
+}
+
+}  // namespace
+
 void DestinationSender::fill(Worker& worker) {
     worker.items.clear();
     worker.message.clear();
@@ -593,8 +603,8 @@ void DestinationSender::fill(Worker& worker) {
             queue_.put_off_set_aside(pick, now(), jitter_dice());
         } else if (taken == Taken::waits) {
             queue_.park(pick, now());
-        } else if (taken == Taken::unreadable) {
-            wait_until_readable(pick);
+        } else if (taken == Taken::later) {
+            look_later(pick);
         } else if (none) {
             queue_.release(*pick.lane, now());
         }
@@ -637,12 +647,16 @@ DestinationSender::Taken DestinationSender::take_items(Worker& worker, const Des
             return Taken::message_full;
         }
         if (*loaded == ItemLoader::Filled::not_now) {
-            return count > 0 ? Taken::something : Taken::unreadable;
+            return count > 0 ? Taken::something : Taken::later;
         }
         if (*loaded == ItemLoader::Filled::gone) {  // by an operator's decision that we have not heard of yet
             queue_.discard(next);
         } else {
             LIHANDOVER_INVARIANT(parts_.loader.take(next.row, item), "what was read is there");
+            if (!target_->objects_served && has_objects_to_fetch(item)) {
+                parts_.loader.put_back(std::move(item));
+                return count > 0 ? Taken::something : Taken::later;
+            }
             if ((item.preparing || item.objects) && !parts_.stamps.ready(item)) {
                 return count > 0 ? Taken::something : Taken::waits;
             }
@@ -652,7 +666,7 @@ DestinationSender::Taken DestinationSender::take_items(Worker& worker, const Des
                     break;
                 case Taken::nothing:
                 case Taken::waits:
-                case Taken::unreadable:
+                case Taken::later:
                     break;
                 case Taken::message_full:
                     parts_.loader.put_back(std::move(item));
@@ -667,21 +681,22 @@ DestinationSender::Taken DestinationSender::take_items(Worker& worker, const Des
     return count > 0 ? Taken::something : Taken::nothing;
 }
 
-/// One place of the disk is damaged, or slow to say so: its items wait, and no others.
-void DestinationSender::wait_until_readable(const DestinationQueue::Pick& pick) {
-    if (unreadable_.empty()) {
-        spdlog::warn("items cannot be read at present, their LIIDs wait destination={}", name_);
-        read_again_at_ = now() + SendGuard::read_again;
+/// A place of the disk is damaged, or nobody could fetch the item's objects: its LIID waits, and no other.
+void DestinationSender::look_later(const DestinationQueue::Pick& pick) {
+    if (put_off_.empty()) {
+        spdlog::warn(
+            "items cannot be read, or their objects not be served, at present: their LIIDs wait destination={}", name_);
+        look_again_at_ = now() + SendGuard::read_again;
     }
-    unreadable_.emplace_back(pick.lane->id(), pick.row);
+    put_off_.emplace_back(pick.lane->id(), pick.row);
     queue_.park(pick, now());
 }
 
-void DestinationSender::look_again_at_unreadable(DestinationQueue::Time at) {
-    if (unreadable_.empty() || at < read_again_at_) {
+void DestinationSender::look_again_at_those_put_off(DestinationQueue::Time at) {
+    if (put_off_.empty() || at < look_again_at_) {
         return;
     }
-    for (const auto& [lane, row] : std::exchange(unreadable_, {})) {
+    for (const auto& [lane, row] : std::exchange(put_off_, {})) {
         if (auto* found = queue_.find_lane(lane)) {
             queue_.look_again(*found, row, at);
         }

@@ -130,8 +130,8 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
         something,
         nothing,
         message_full,
-        waits,       ///< nothing, and the item in front cannot go yet
-        unreadable,  ///< nothing, and the store cannot read the item in front at present
+        waits,  ///< nothing, and the item in front cannot go yet
+        later,  ///< nothing, and the item in front is to be looked at again in a moment
     };
 
     static boost::asio::awaitable<void> run(std::shared_ptr<DestinationSender> self, Worker* worker);
@@ -167,8 +167,8 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
     Taken append_item(Worker& worker, const DestinationQueue::Pick& pick, store::StoredItem& item);
     /// nullopt: the store cannot be read.
     std::optional<ItemLoader::Filled> load(const DestinationQueue::Pick& pick);
-    void wait_until_readable(const DestinationQueue::Pick& pick);
-    void look_again_at_unreadable(DestinationQueue::Time at);
+    void look_later(const DestinationQueue::Pick& pick);
+    void look_again_at_those_put_off(DestinationQueue::Time at);
     [[nodiscard]] unsigned busy_beside(const Worker& worker) const;
     [[nodiscard]] DestinationQueue::Result result_of(const Worker& worker) const;
     void put_back(Worker& worker);
@@ -210,9 +210,9 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
     unsigned woken_ = 0;         ///< workers on their way to an attempt
     std::uint64_t in_flight_ = 0;
     bool strays_logged_ = false;
-    /// In front of lanes that are parked until `read_again_at_`.
-    std::vector<std::pair<store::LaneId, store::RowId>> unreadable_;
-    DestinationQueue::Time read_again_at_;
+    /// In front of lanes that are parked until `look_again_at_`.
+    std::vector<std::pair<store::LaneId, store::RowId>> put_off_;
+    DestinationQueue::Time look_again_at_;
 
     WakeTimer wake_timer_;
 };

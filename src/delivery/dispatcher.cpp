@@ -65,6 +65,7 @@ model::Result<Dispatcher::Targets> Dispatcher::plan(Settings settings) {
         target->connection = std::move(connection->options);
         target->validation = settings.schema_validation;
         target->validator = settings.validator;
+        target->objects_served = settings.objects_served;
         target->destination = std::move(destination);
         auto name = target->destination.name;
         if (!targets.emplace(std::move(name), std::move(target)).second) {

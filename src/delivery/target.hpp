@@ -15,6 +15,7 @@ struct Target {
     http::ConnectorOptions connection;
     config::SchemaValidation validation{};
     std::shared_ptr<const handover::Validator> validator;
+    bool objects_served = true;  ///< as in Settings
 };
 
 }  // namespace lihandover::delivery

@@ -1033,6 +1033,27 @@ TEST_F(Running, AnItemThatCannotBeReadAtPresentHoldsUpItsLiidAlone) {
     EXPECT_EQ(store_.accepted_objects().at(20), unreadable[0].object) << "in their order";
 }
 
+TEST_F(Running, ItemsWhoseObjectsNobodyCouldFetchWaitAndNoOthers) {
+    auto without = settings();
+    without.objects_served = false;
+    start(without);
+    const auto lane = store_.make_lane("lea-one", "LIID-1");
+    const auto other = store_.make_lane("lea-one", "LIID-2");
+    TestStore::Binary fetched{.url_prefix = "https://csp.example/"};
+    fetched.model = model::BinaryModel::a;
+    const TestStore::Binary pushed{.url_prefix = lea_->objects_url()};
+    const auto made = store_.queue({{.lane = lane, .binaries = {fetched}},
+                                    {.lane = lane},
+                                    {.lane = other, .binaries = {pushed}},
+                                    {.lane = other}});
+    ASSERT_TRUE(all_accepted(2));
+    EXPECT_THAT(store_.accepted_objects(), testing::ElementsAre(made[2].object, made[3].object));
+    ASSERT_TRUE(delivery_->reconfigure(settings()));
+    ASSERT_TRUE(all_accepted(4));
+    EXPECT_THAT(store_.accepted_objects(),
+                testing::ElementsAre(made[2].object, made[3].object, made[0].object, made[1].object));
+}
+
 TEST_F(Running, AnItemThatCannotBeReadIsPutAsideAndTheNextGoes) {
     const auto lane = store_.make_lane("lea-one", "LIID-1");
     const auto made = store_.queue({{.lane = lane, .broken = true}, {.lane = lane}}, true);

@@ -43,6 +43,9 @@ struct Settings {
     config::SchemaValidation schema_validation = config::SchemaValidation::sample;
     /// Needed unless schema_validation is off.
     std::shared_ptr<const handover::Validator> validator;
+    /// Whether the object server can be connected to. While not, items whose objects are fetched there (Model A) wait:
+    /// else an LEA would have URLs of what nobody can fetch until it has expired.
+    bool objects_served = true;
 };
 
 /// What Delivery works with. All of it outlives the Delivery and the last handler of its io_context; the store also
