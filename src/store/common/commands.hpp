@@ -128,12 +128,10 @@ class Commands {
                                            DoneCount done) {
         return std::make_unique<RetryAll>(std::move(destination), code, std::move(who), std::move(done));
     }
+    /// What is queued has its row there: a Locator has looked for it before, beside the writer.
     [[nodiscard]] static Pointer reject(std::vector<Meant> items, Reviewer reviewer, std::string why,
                                         DoneDecided done) {
         const std::size_t all = items.size();
-        const auto look_for = [](Tables& tables, Transaction& in, std::vector<Meant>& wanted) {
-            tables.items.locate(in, wanted);
-        };
         return reviewed(
             std::move(items), all,
             [reviewer = std::move(reviewer), why = std::move(why)](Tables& tables, Transaction& in,
@@ -144,7 +142,7 @@ class Commands {
                 }
                 return tables.objects.reject(in, meant, reviewer.who, why) ? Verdict::done : Verdict::none;
             },
-            std::move(done), look_for);
+            std::move(done));
     }
     [[nodiscard]] static Pointer pause(std::string destination, std::string who, Done done) {
         return change([destination = std::move(destination), who = std::move(who)](
@@ -229,17 +227,9 @@ class Commands {
     class Review final : public Command<Tables, Transaction> {
       public:
         using Hear = std::function<Verdict(Tables&, Transaction&, const Meant&)>;
-        using Prepare = std::function<void(Tables&, Transaction&, std::vector<Meant>&)>;
-        Review(std::vector<Meant> items, std::size_t step, Hear hear, DoneDecided done, Prepare prepare)
-            : items_(std::move(items)),
-              step_(step),
-              hear_(std::move(hear)),
-              done_(std::move(done)),
-              prepare_(std::move(prepare)) {}
+        Review(std::vector<Meant> items, std::size_t step, Hear hear, DoneDecided done)
+            : items_(std::move(items)), step_(step), hear_(std::move(hear)), done_(std::move(done)) {}
         void apply(Tables& tables, Transaction& transaction) override {
-            if (prepare_) {
-                prepare_(tables, transaction, items_);
-            }
             count_ = sum_;
             const std::size_t last = std::min(items_.size(), taken_ + step_);
             end_ = taken_;
@@ -287,15 +277,14 @@ class Commands {
         std::size_t step_;
         Hear hear_;
         DoneDecided done_;
-        Prepare prepare_;        ///< null: there is nothing to be known before
         std::size_t taken_ = 0;  ///< by earlier transactions
         std::size_t end_ = 0;    ///< with this one
         Decided sum_;            ///< of these
         Decided count_;          ///< with this one
     };
     [[nodiscard]] static Pointer reviewed(std::vector<Meant> items, std::size_t step, typename Review::Hear hear,
-                                          DoneDecided done, typename Review::Prepare prepare = {}) {
-        return std::make_unique<Review>(std::move(items), step, std::move(hear), std::move(done), std::move(prepare));
+                                          DoneDecided done) {
+        return std::make_unique<Review>(std::move(items), step, std::move(hear), std::move(done));
     }
 
     /// In steps, so that no transaction grows without bound.

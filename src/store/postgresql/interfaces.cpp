@@ -164,6 +164,11 @@ model::Result<std::unique_ptr<ObjectReader>> PgObjectDownloads::open(const Seale
 
 // -- OperatorView
 
+PgOperatorView::PgOperatorView(Writer& writer, ReaderPool& readers)
+    : writer_(writer), readers_(readers), locator_([&readers](const std::vector<model::Uuid>& ids, RowId after) {
+          return readers.read([&](Reader& from) { return locate(from, ids, after); });
+      }) {}
+
 model::Result<std::vector<ItemView>> PgOperatorView::items(std::optional<ItemState> state, ListPlace after,
                                                            std::size_t limit) {
     return readers_.read([&](Reader& from) { return postgresql::items(from, state, after, limit); });
@@ -211,6 +216,21 @@ model::Status PgOperatorView::accept_restore(const std::string& who, const std::
         return model::Error{"the store is the one that was there last: there is nothing to accept"};
     }
     return status;
+}
+
+void PgOperatorView::reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) {
+    if (!Locator::is_needed(items)) {
+        writer_.decide(Decisions::reject(std::move(items), std::move(reviewer), std::move(why), std::move(done)));
+        return;
+    }
+    locator_.locate(std::move(items), [this, reviewer = std::move(reviewer), why = std::move(why),
+                                       done = std::move(done)](std::optional<std::vector<Meant>> located) {
+        if (located) {
+            writer_.decide(Decisions::reject(std::move(*located), reviewer, why, done));
+        } else if (done) {
+            done(Outcome::failed, {});
+        }
+    });
 }
 
 // -- Sealing

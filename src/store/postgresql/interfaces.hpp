@@ -14,6 +14,7 @@
 
 #include "common/catalogue.hpp"
 #include "common/keyring.hpp"
+#include "common/locator.hpp"
 #include "common/object_files.hpp"
 #include "common/secret.hpp"
 #include "lihandover/store/store.hpp"
@@ -172,7 +173,7 @@ class PgAuditLog final : public AuditLog {
 
 class PgOperatorView final : public OperatorView {
   public:
-    PgOperatorView(Writer& writer, ReaderPool& readers) : writer_(writer), readers_(readers) {}
+    PgOperatorView(Writer& writer, ReaderPool& readers);
 
     [[nodiscard]] model::Result<std::vector<ItemView>> items(std::optional<ItemState> state, ListPlace after,
                                                              std::size_t limit) override;
@@ -198,9 +199,7 @@ class PgOperatorView final : public OperatorView {
                    DoneCount done) override {
         writer_.decide(Decisions::retry_all(std::move(destination), code, std::move(who), std::move(done)));
     }
-    void reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) override {
-        writer_.decide(Decisions::reject(std::move(items), std::move(reviewer), std::move(why), std::move(done)));
-    }
+    void reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) override;
     void pause(std::string destination, std::string who, Done done) override {
         writer_.decide(Decisions::pause(std::move(destination), std::move(who), std::move(done)));
     }
@@ -211,9 +210,13 @@ class PgOperatorView final : public OperatorView {
     [[nodiscard]] model::Status accept_restore(const std::string& who, const std::string& why) override;
     [[nodiscard]] Statistics statistics() const override { return writer_.statistics(); }
 
+    /// Looks for nothing any more.
+    void stop() { locator_.stop(); }
+
   private:
     Writer& writer_;
     ReaderPool& readers_;
+    Locator locator_;
 };
 
 class PgSealing final : public Sealing {

@@ -606,31 +606,6 @@ Verdict ItemTable::approve(Transaction& transaction, const model::Uuid& object_i
     return verdict;
 }
 
-void ItemTable::locate(Transaction& transaction, std::vector<Meant>& items) {
-    std::vector<std::string> unknown;
-    for (const Meant& one : items) {
-        if (one.row == 0 && one.as.has(ItemState::queued)) {
-            unknown.emplace_back(text_of(one.id));
-        }
-    }
-    if (unknown.empty()) {
-        return;
-    }
-    // The index has what is looked for, and is read from end to end: an operator's word is rare, and an index of its
-    // own would cost each item.
-    std::map<std::string, RowId, std::less<>> known;
-    const Rows rows = transaction.connection.read("SELECT id, object_id FROM item WHERE object_id=ANY($1)",
-                                                  Parameters().add(std::span<const std::string>(unknown)));
-    for (int row = 0; row < rows.size(); ++row) {
-        known.emplace(rows.bytes(row, 1), rows.integer(row, 0));
-    }
-    for (Meant& one : items) {
-        if (const auto found = known.find(text_of(one.id)); one.row == 0 && found != known.end()) {
-            one.row = found->second;
-        }
-    }
-}
-
 Verdict ItemTable::reject(Transaction& transaction, const Meant& meant, const Reviewer& reviewer,
                           std::string_view why) {
     flush(transaction.connection);

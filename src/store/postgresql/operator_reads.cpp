@@ -589,6 +589,28 @@ std::vector<std::optional<model::Instant>> received(Reader& from, std::span<cons
     return all;
 }
 
+Locator::Step locate(Reader& from, const std::vector<model::Uuid>& ids, RowId after) {
+    constexpr std::int64_t step = 50'000;
+    std::vector<std::string> wanted;
+    wanted.reserve(ids.size());
+    for (const model::Uuid& id : ids) {
+        wanted.emplace_back(text_of(id));
+    }
+    const Rows rows = from.connection.read(
+        "WITH page AS (SELECT id, object_id FROM item WHERE id > $2 ORDER BY id LIMIT $3) SELECT id, object_id FROM "
+        "page WHERE object_id=ANY($1) UNION ALL SELECT max(id), NULL FROM page",
+        Parameters().add(std::span<const std::string>(wanted)).add(after).add(step));
+    Locator::Step found;
+    for (int row = 0; row < rows.size(); ++row) {
+        if (rows.is_null(row, 1)) {
+            found.last = rows.optional_integer(row, 0);
+        } else {
+            found.found.emplace_back(uuid_of(rows.bytes(row, 1)), rows.integer(row, 0));
+        }
+    }
+    return found;
+}
+
 HeldLong held_before(Reader& from, model::Instant time) {
     constexpr std::int64_t most = 1000;
     HeldLong held;

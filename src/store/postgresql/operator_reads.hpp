@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/locator.hpp"
 #include "common/oldest_places.hpp"
 #include "lihandover/store/audit_log.hpp"
 #include "lihandover/store/types.hpp"
@@ -28,6 +29,8 @@ namespace lihandover::store::postgresql {
 [[nodiscard]] std::map<std::string, OldestQueued, std::less<>> oldest(Reader& from, OldestPlaces& places);
 [[nodiscard]] std::vector<std::optional<model::Instant>> received(Reader& from, std::span<const RowId> rows);
 [[nodiscard]] HeldLong held_before(Reader& from, model::Instant time);
+/// A step of the queue, as Locator takes it.
+[[nodiscard]] Locator::Step locate(Reader& from, const std::vector<model::Uuid>& ids, RowId after);
 
 /// Of the chain of one daemon; without the node's name.
 [[nodiscard]] AuditLog::Range audit_range(Reader& from, std::int64_t node, std::optional<model::Instant> since,

@@ -40,7 +40,7 @@ class PostgresqlStore final : public Store {
     PostgresqlStore& operator=(const PostgresqlStore&) = delete;
     PostgresqlStore(PostgresqlStore&&) = delete;
     PostgresqlStore& operator=(PostgresqlStore&&) = delete;
-    ~PostgresqlStore() override { writer_.stop(); }
+    ~PostgresqlStore() override { shut_down(); }
 
     model::Status start() {
         try {
@@ -58,7 +58,7 @@ class PostgresqlStore final : public Store {
         return {};
     }
 
-    void stop() override { writer_.stop(); }
+    void stop() override { shut_down(); }
 
     ItemIntake& item_intake() override { return item_intake_; }
     ObjectIntake& object_intake() override { return object_intake_; }
@@ -81,6 +81,11 @@ class PostgresqlStore final : public Store {
     }
 
   private:
+    void shut_down() {
+        writer_.stop();
+        operator_view_.stop();
+    }
+
     Connection::Settings settings_of(const PostgresqlOptions& options, bool read_only) {
         Connection::Settings settings;
         settings.connection = options.connection;

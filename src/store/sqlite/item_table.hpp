@@ -67,8 +67,6 @@ class ItemTable {
     void retry(Transaction& transaction, RowId row, std::string_view who);
     /// From `held`.
     Verdict approve(Transaction& transaction, const model::Uuid& object_id, const Reviewer& reviewer);
-    /// A reader has looked for them before, beside the writer.
-    static void locate(Transaction& /*transaction*/, std::vector<Meant>& /*items*/) {}
     /// From any waiting state that is meant. What is queued has its row there.
     Verdict reject(Transaction& transaction, const Meant& meant, const Reviewer& reviewer, std::string_view why);
     /// What of the lane is queued or set aside now, and what comes until nothing_more_of(), is held from now on: step

@@ -264,6 +264,28 @@ TEST_F(Postgresql, AStatementThatTakesTooLongIsNoDatabaseThatDoesNotAnswer) {
     }
 }
 
+TEST_F(Postgresql, WhileAnIdIsLookedForTheWriterGoesOn) {
+    open();
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    const StoredItem last = queued().back();
+    postgresql::Connection other({.connection = Cluster::instance()->connection(schema_, "postgres")});
+    other.execute("BEGIN; LOCK TABLE item IN ACCESS EXCLUSIVE MODE");
+    std::promise<std::pair<Outcome, std::size_t>> rejected;
+    auto answer = rejected.get_future();
+    store_->operator_view().reject(
+        {{last.object_id, {ItemState::queued}}, {model::Uuid::random(), {ItemState::queued}}}, {"uid:1001", "ann"},
+        "a mistake", [&](Outcome outcome, const Decided& decided) {
+            rejected.set_value({outcome, decided.done});
+        });
+    ASSERT_TRUE(eventually([&] { return number("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0; }));
+    Answer<Outcome> paused;
+    store_->operator_view().pause("lea", "ann", paused.callback());
+    EXPECT_EQ(paused.get(), Outcome::committed);
+    EXPECT_EQ(answer.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+    other.execute("COMMIT");
+    EXPECT_EQ(answer.get(), std::pair(Outcome::committed, std::size_t{1}));
+}
+
 TEST_F(Postgresql, AStartReadsNoContentToCountWhatWaits) {
     open();
     for (int i = 0; i < 20; ++i) {
