@@ -51,6 +51,25 @@ class Database : public testing::Test {
     std::filesystem::path file_ = directory_.path() / "some.db";
 };
 
+TEST_F(Database, IsLookedThroughInStepsForWhatIsQueued) {
+    std::ofstream(file_, std::ios::app).flush();
+    Connection connection(file_);
+    connection.execute("CREATE TABLE item(id INTEGER PRIMARY KEY, object_id BLOB NOT NULL)");
+    std::vector<model::Uuid> ids;
+    Statement insert = connection.prepare("INSERT INTO item(id, object_id) VALUES(?, ?)");
+    for (const RowId row : {2, 4, 6}) {
+        ids.push_back(model::Uuid::random());
+        insert.bind(1, row).bind(2, std::span<const std::uint8_t>(ids.back().bytes)).run();
+    }
+    const Locator::Step first = locate(connection, {ids[0], ids[2], model::Uuid::random()}, 0, 2);
+    EXPECT_THAT(first.found, testing::ElementsAre(std::pair(ids[0], RowId{2})));
+    EXPECT_EQ(first.last, RowId{4});
+    const Locator::Step second = locate(connection, {ids[2]}, 4, 2);
+    EXPECT_THAT(second.found, testing::ElementsAre(std::pair(ids[2], RowId{6})));
+    EXPECT_EQ(second.last, RowId{6});
+    EXPECT_FALSE(locate(connection, {ids[2]}, 6, 2).last);
+}
+
 constexpr const char* synthetic_step =
     "ALTER TABLE lane ADD COLUMN note TEXT; CREATE TABLE added(id INTEGER PRIMARY KEY)";
 

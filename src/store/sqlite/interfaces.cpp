@@ -171,6 +171,17 @@ void SqliteObjectDownloads::fetched(Fetch fetch, Done done) {
 
 // -- OperatorView
 
+/// Each step with a look of its own: no snapshot holds the log meanwhile, and nobody who wants to be without readers
+/// waits longer than for one.
+SqliteOperatorView::SqliteOperatorView(Writer& writer, ReaderPool& readers)
+    : writer_(writer), readers_(readers), locator_([&readers](const std::vector<model::Uuid>& ids, RowId after) {
+          Locator::Step step;
+          const model::Status status = readers.read([&](ReadConnection& from) {
+              return from.reading([&] { step = locate(from.connection(), ids, after, scan_step); });
+          });
+          return status ? model::Result<Locator::Step>(std::move(step)) : model::Result<Locator::Step>(status.error());
+      }) {}
+
 model::Result<std::vector<ItemView>> SqliteOperatorView::items(std::optional<ItemState> state, ListPlace after,
                                                                std::size_t limit) {
     return readers_.read([&](ReadConnection& from) { return sqlite::items(from, state, after, limit); });
@@ -224,16 +235,14 @@ void SqliteOperatorView::retry_all(std::string destination, std::optional<std::u
 }
 
 void SqliteOperatorView::reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) {
-    const auto is_to_be_found = [](const Meant& one) { return one.row == 0 && one.as.has(ItemState::queued); };
-    if (std::ranges::none_of(items, is_to_be_found)) {
+    if (!Locator::is_needed(items)) {
         writer_.decide(Decisions::reject(std::move(items), std::move(reviewer), std::move(why), std::move(done)));
         return;
     }
-    maintenance_.run_aside([this, items = std::move(items), reviewer = std::move(reviewer), why = std::move(why),
-                            done = std::move(done)]() mutable {
-        const model::Status located = readers_.read([&](ReadConnection& from) { return locate(from, items); });
+    locator_.locate(std::move(items), [this, reviewer = std::move(reviewer), why = std::move(why),
+                                       done = std::move(done)](std::optional<std::vector<Meant>> located) {
         if (located) {
-            writer_.decide(Decisions::reject(std::move(items), std::move(reviewer), std::move(why), std::move(done)));
+            writer_.decide(Decisions::reject(std::move(*located), reviewer, why, done));
         } else if (done) {
             done(Outcome::failed, {});
         }

@@ -14,10 +14,10 @@
 
 #include "common/catalogue.hpp"
 #include "common/keyring.hpp"
+#include "common/locator.hpp"
 #include "common/object_files.hpp"
 #include "common/secret.hpp"
 #include "lihandover/store/store.hpp"
-#include "maintenance.hpp"
 #include "reader_pool.hpp"
 #include "resealing.hpp"
 #include "writer.hpp"
@@ -154,8 +154,7 @@ class SqliteAuditLog final : public AuditLog {
 
 class SqliteOperatorView final : public OperatorView {
   public:
-    SqliteOperatorView(Writer& writer, ReaderPool& readers, Maintenance& maintenance)
-        : writer_(writer), readers_(readers), maintenance_(maintenance) {}
+    SqliteOperatorView(Writer& writer, ReaderPool& readers);
 
     [[nodiscard]] model::Result<std::vector<ItemView>> items(std::optional<ItemState> state, ListPlace after,
                                                              std::size_t limit) override;
@@ -180,10 +179,13 @@ class SqliteOperatorView final : public OperatorView {
     [[nodiscard]] model::Status accept_restore(const std::string& who, const std::string& why) override;
     [[nodiscard]] Statistics statistics() const override { return writer_.statistics(); }
 
+    /// Looks for nothing any more.
+    void stop() { locator_.stop(); }
+
   private:
     Writer& writer_;
     ReaderPool& readers_;
-    Maintenance& maintenance_;
+    Locator locator_;
 };
 
 class SqliteSealing final : public Sealing {

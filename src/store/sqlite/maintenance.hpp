@@ -12,7 +12,7 @@
 
 namespace lihandover::store::sqlite {
 
-/// A thread beside the writer for what takes long and changes no rows: unlinking files, looking for items, syncing keys
+/// A thread beside the writer for what takes long and changes no rows: unlinking files, syncing keys
 /// that were overwritten. Its public functions are for any thread.
 class Maintenance {
   public:

@@ -5,6 +5,7 @@
 #include <limits>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "columns.hpp"
@@ -509,22 +510,18 @@ model::Result<HeldLong> held_before(ReadConnection& from, model::Instant time) {
     return held;
 }
 
-model::Status locate(ReadConnection& from, std::vector<Meant>& items) {
-    return from.reading([&] {
-        std::unordered_map<model::Uuid, Meant*> wanted;
-        for (Meant& one : items) {
-            if (one.row == 0 && one.as.has(ItemState::queued)) {
-                wanted.emplace(one.id, &one);
-            }
+Locator::Step locate(Connection& connection, const std::vector<model::Uuid>& ids, RowId after, std::int64_t most) {
+    const std::unordered_set<model::Uuid> wanted(ids.begin(), ids.end());
+    Locator::Step step;
+    Statement scan = connection.prepare("SELECT id, object_id FROM item WHERE id > ? ORDER BY id LIMIT ?");
+    scan.bind(1, after).bind(2, most);
+    for (Rows rows(scan); rows.next();) {
+        step.last = rows->integer(0);
+        if (const model::Uuid id = uuid_of(rows->bytes(1)); wanted.contains(id)) {
+            step.found.emplace_back(id, *step.last);
         }
-        Statement scan = from.connection().prepare("SELECT id, object_id FROM item");
-        for (Rows rows(scan); !wanted.empty() && rows.next();) {
-            if (const auto found = wanted.find(uuid_of(rows->bytes(1))); found != wanted.end()) {
-                found->second->row = rows->integer(0);
-                wanted.erase(found);
-            }
-        }
-    });
+    }
+    return step;
 }
 
 }  // namespace lihandover::store::sqlite

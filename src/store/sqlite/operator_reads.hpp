@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/locator.hpp"
 #include "common/oldest_places.hpp"
 #include "item_table.hpp"
 #include "lihandover/model/result.hpp"
@@ -42,7 +43,8 @@ inline constexpr const char* aside_page_of_state =
 [[nodiscard]] model::Result<std::map<std::string, OldestQueued, std::less<>>> oldest(ReadConnection& from,
                                                                                      OldestPlaces& places);
 [[nodiscard]] model::Result<HeldLong> held_before(ReadConnection& from, model::Instant time);
-/// Puts in the rows of queued items where they are not known. Looks at all that wait.
-[[nodiscard]] model::Status locate(ReadConnection& from, std::vector<Meant>& items);
+/// A step of the queue, of `most` rows, as Locator takes it. Throws SqlFailure.
+[[nodiscard]] Locator::Step locate(Connection& connection, const std::vector<model::Uuid>& ids, RowId after,
+                                   std::int64_t most);
 
 }  // namespace lihandover::store::sqlite

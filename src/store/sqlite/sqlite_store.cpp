@@ -108,6 +108,7 @@ class SqliteStore final : public Store {
 
   private:
     void shut_down() {
+        operator_view_.stop();
         // Maintenance hands on what it still has to do.
         maintenance_.stop();
         writer_.stop();
@@ -225,7 +226,7 @@ class SqliteStore final : public Store {
     SqliteOutbox outbox_{writer_, readers_};
     SqliteUploadOutbox upload_outbox_{writer_, readers_, *files_};
     SqliteObjectDownloads object_downloads_{writer_, readers_, *files_};
-    SqliteOperatorView operator_view_{writer_, readers_, maintenance_};
+    SqliteOperatorView operator_view_{writer_, readers_};
     SqliteAuditLog audit_log_{writer_, readers_, database_.tables().audit};
     SqliteRegister register_{writer_, *catalogue_};
     SqliteSealing sealing_{writer_, *keyring_, database_.tables().resealing};
