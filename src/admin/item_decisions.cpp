@@ -225,9 +225,6 @@ void ItemDecisions::judge(const model::Uuid& id, const std::optional<store::Item
     Decision& decision = checked.decision;
     if (found && allows(kind, found->state) && found->state == shown.value_or(found->state)) {
         checked.open.push_back({id, shown ? store::ItemStates{*shown} : still(found->state), found->row});
-        if (!found->object_of) {
-            ++checked.destinations[found->destination];
-        }
         return;
     }
     if (found) {
@@ -235,7 +232,6 @@ void ItemDecisions::judge(const model::Uuid& id, const std::optional<store::Item
     } else if (!whole && kind == Kind::reject && shown.value_or(store::ItemState::queued) == store::ItemState::queued) {
         // The store looks for it, which takes its time.
         checked.open.push_back({id, shown ? store::ItemStates{*shown} : still(store::ItemState::queued)});
-        checked.whole = false;
         return;
     } else {
         decision.wrong.push_back({id.to_string(), whole ? "unknown" : "elsewhere"});
@@ -299,19 +295,6 @@ void ItemDecisions::tell_who(std::vector<Decision::Wrong>& wrong, model::Instant
     const auto read = parts_.audit.read(range->from, range->to.number, most, deciders);
     if (!read || !read->ended) {
         deciders.forget();
-    }
-}
-
-/// Counts what an operator ended, by destination; for a reject that found some items gone.
-void ItemDecisions::count_rejected(const std::vector<model::Uuid>& ids) const {
-    const auto all = parts_.items.find_all(ids, patience);
-    if (!all) {
-        return;
-    }
-    for (const auto& found : all->items) {
-        if (found && !found->object_of && found->state == store::ItemState::rejected) {
-            parts_.metrics.destination(found->destination).items(metrics::ItemOutcome::rejected).add();
-        }
     }
 }
 
@@ -379,16 +362,11 @@ boost::asio::awaitable<Decision> ItemDecisions::review(Order order, Kind kind, C
         }
     };
     const auto [outcome, decided] = co_await base::await_callback<store::Outcome, store::Decided>(std::move(start));
+    for (const auto& [destination, items] : decided.rejected) {
+        parts_.metrics.destination(destination).items(metrics::ItemOutcome::rejected).add(items);
+    }
     if (outcome != store::Outcome::committed) {
         co_return cannot_commit(decided.done + decided.first);
-    }
-    if (kind == Kind::reject && checked.whole && decided.done == order.ids.size()) {
-        for (const auto& [destination, items] : checked.destinations) {
-            parts_.metrics.destination(destination).items(metrics::ItemOutcome::rejected).add(items);
-        }
-    } else if (kind == Kind::reject && decided.done != 0) {
-        auto recount = [this, &order] { count_rejected(order.ids); };
-        co_await base::run_on(worker_, std::move(recount));
     }
     co_return decision_of(decided, order.ids.size(), kind);
 }

@@ -4,7 +4,6 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,8 +66,6 @@ class ItemDecisions {
         std::vector<store::Meant> open;     ///< what can be decided about, as it was seen
         std::vector<Decision::Wrong> left;  ///< what cannot
         std::string why_left;
-        std::map<std::string, std::size_t> destinations;  ///< how many items of each
-        bool whole = true;                                ///< all of those were seen
     };
 
     [[nodiscard]] boost::asio::awaitable<Decision> retry(Order order, std::string who) const;
@@ -84,7 +81,6 @@ class ItemDecisions {
     static void judge(const model::Uuid& id, const std::optional<store::ItemView>& found, bool whole, Kind kind,
                       std::optional<store::ItemState> shown, Checked& checked);
     void tell_who(std::vector<Decision::Wrong>& wrong, model::Instant since) const;
-    void count_rejected(const std::vector<model::Uuid>& ids) const;
 
     Parts parts_;
     boost::asio::any_io_executor worker_;

@@ -144,6 +144,7 @@ TEST_F(ReviewTest, WhatALookInTimeDoesNotFindTheStoreFinds) {
     const auto rejected = post("/v1/reject", order({queued, refused}, R"(,"reason":"no")"));
     EXPECT_EQ(rejected.status, 200U) << rejected.body;
     EXPECT_EQ(Json(rejected.body).number("/changed"), 2);
+    EXPECT_THAT(metrics_.render(), HasSubstr(R"(lihandover_items_total{destination="lea-one",outcome="rejected"} 2)"));
     EXPECT_EQ(post("/v1/reject", order({model::Uuid::random()}, R"(,"reason":"no")")).status, 409U);
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -82,6 +83,8 @@ struct Decided {
     std::size_t repeated = 0;  ///< held: the same person's word again, which counts for nothing
     /// Held: an approval was not taken, since what would go out cannot be read now. Nothing was changed.
     std::size_t unreadable = 0;
+    /// Of a reject: the items that it ended, by their destination. Binary objects that waited by themselves are none.
+    std::map<std::string, std::size_t> rejected = {};  // NOLINT(readability-redundant-member-init): GCC would warn
 };
 /// With `failed`, what was decided before the store failed.
 using DoneDecided = std::function<void(Outcome, const Decided&)>;

@@ -99,7 +99,7 @@ class Commands {
         }
         return reviewed(
             std::move(items), approve_step,
-            [reviewer = std::move(reviewer)](Tables& tables, Transaction& in, const Meant& meant) {
+            [reviewer = std::move(reviewer)](Tables& tables, Transaction& in, const Meant& meant, Decided&) {
                 return tables.items.approve(in, meant.id, reviewer);
             },
             std::move(done));
@@ -134,9 +134,13 @@ class Commands {
         const std::size_t all = items.size();
         return reviewed(
             std::move(items), all,
-            [reviewer = std::move(reviewer), why = std::move(why)](Tables& tables, Transaction& in,
-                                                                   const Meant& meant) {
-                const Verdict item = tables.items.reject(in, meant, reviewer, why);
+            [reviewer = std::move(reviewer), why = std::move(why)](Tables& tables, Transaction& in, const Meant& meant,
+                                                                   Decided& count) {
+                LaneId lane = 0;
+                const Verdict item = tables.items.reject(in, meant, reviewer, why, lane);
+                if (const Lane* const ended = item == Verdict::done ? in.catalogue.lane_of_writer(lane) : nullptr) {
+                    ++count.rejected[ended->destination];
+                }
                 if (item != Verdict::none) {
                     return item;
                 }
@@ -226,7 +230,8 @@ class Commands {
     /// A reviewer's word about each of some items, in steps, so that no transaction grows without bound.
     class Review final : public Command<Tables, Transaction> {
       public:
-        using Hear = std::function<Verdict(Tables&, Transaction&, const Meant&)>;
+        /// May add to the count what a verdict does not say.
+        using Hear = std::function<Verdict(Tables&, Transaction&, const Meant&, Decided&)>;
         Review(std::vector<Meant> items, std::size_t step, Hear hear, DoneDecided done)
             : items_(std::move(items)), step_(step), hear_(std::move(hear)), done_(std::move(done)) {}
         void apply(Tables& tables, Transaction& transaction) override {
@@ -234,7 +239,7 @@ class Commands {
             const std::size_t last = std::min(items_.size(), taken_ + step_);
             end_ = taken_;
             while (end_ < last && (end_ == taken_ || transaction.effects.rewritten_bytes < rewritten_most)) {
-                count(hear_(tables, transaction, items_[end_++]));
+                count(hear_(tables, transaction, items_[end_++], count_));
             }
         }
         [[nodiscard]] bool committed() override {

@@ -606,8 +606,8 @@ Verdict ItemTable::approve(Transaction& transaction, const model::Uuid& object_i
     return verdict;
 }
 
-Verdict ItemTable::reject(Transaction& transaction, const Meant& meant, const Reviewer& reviewer,
-                          std::string_view why) {
+Verdict ItemTable::reject(Transaction& transaction, const Meant& meant, const Reviewer& reviewer, std::string_view why,
+                          LaneId& lane) {
     flush(transaction.connection);
     std::optional<Waiting> waiting = find_aside(transaction.connection, meant.id);
     if (!waiting && meant.row != 0) {
@@ -633,6 +633,7 @@ Verdict ItemTable::reject(Transaction& transaction, const Meant& meant, const Re
         return Verdict::none;  // people decide about it, once it is held
     }
     end_rejected(transaction, *waiting, reviewer.who, why);
+    lane = waiting->lane;
     return Verdict::done;
 }
 

@@ -77,8 +77,9 @@ class ItemTable {
     void retry(Transaction& transaction, RowId row, std::string_view who);
     /// From `held`.
     Verdict approve(Transaction& transaction, const model::Uuid& object_id, const Reviewer& reviewer);
-    /// From any waiting state that is meant. What is queued has its row there.
-    Verdict reject(Transaction& transaction, const Meant& meant, const Reviewer& reviewer, std::string_view why);
+    /// From any waiting state that is meant. What is queued has its row there. Of one that ended, `lane` is put in.
+    Verdict reject(Transaction& transaction, const Meant& meant, const Reviewer& reviewer, std::string_view why,
+                   LaneId& lane);
     /// What of the lane is queued or set aside now, and what comes until nothing_more_of(), is held from now on: step
     /// by step, and delivery hears no more of it at once.
     void withhold(Transaction& transaction, LaneId lane, Review review);

@@ -615,8 +615,8 @@ void ItemTable::retry(Transaction& transaction, RowId row, std::string_view who)
     }
 }
 
-Verdict ItemTable::reject(Transaction& transaction, const Meant& meant, const Reviewer& reviewer,
-                          std::string_view why) {
+Verdict ItemTable::reject(Transaction& transaction, const Meant& meant, const Reviewer& reviewer, std::string_view why,
+                          LaneId& lane) {
     const std::optional<RowId> aside = find_aside(meant.id);
     const std::optional<Waiting> waiting = aside ? find_aside(*aside) : meant.row != 0 ? find(meant.row) : std::nullopt;
     if (!waiting || waiting->object_id != meant.id || !meant.as.has(waiting->state)) {
@@ -638,6 +638,7 @@ Verdict ItemTable::reject(Transaction& transaction, const Meant& meant, const Re
         return Verdict::none;  // people decide about it, once it is held
     }
     end_rejected(transaction, *waiting, reviewer.who, why);
+    lane = waiting->lane;
     return Verdict::done;
 }
 

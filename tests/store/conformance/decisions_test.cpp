@@ -195,11 +195,31 @@ TEST_P(Decisions, WhatIsQueuedIsFoundByItsRowOrWithoutIt) {
     EXPECT_FALSE(counts().any());
 }
 
+TEST_P(Decisions, WhatARejectEndedIsToldByDestinations) {
+    const StoredItem known = make();
+    const model::Uuid held = hold();
+    const model::Uuid gone = make().object_id;
+    NewItem elsewhere = item();
+    elsewhere.lane = store_->warrant_register().lane("other", "LIID-9").value();
+    const model::Uuid there = elsewhere.object_id;
+    ASSERT_EQ(submit(std::move(elsewhere)), Outcome::committed);
+    ASSERT_EQ(reject({gone}).second, 1U);
+    const Decided decided = reject_as({{known.object_id, waiting_states, known.row},
+                                       {held},
+                                       {there},
+                                       {gone},
+                                       {known.object_id, waiting_states, known.row},
+                                       {model::Uuid::random()}});
+    EXPECT_EQ(decided.done, 3U);
+    EXPECT_EQ(decided.rejected, (std::map<std::string, std::size_t>{{"lea", 2}, {"other", 1}}));
+}
+
 TEST_P(Decisions, BinaryObjectsAreRejectedAsTheyWereSeenToo) {
     const All all = one_of_each();
     const Decided decided =
         reject_as({{all.object_queued, {ItemState::refused}}, {all.object_refused, {ItemState::refused}}});
     EXPECT_EQ(decided.done, 1U);
+    EXPECT_THAT(decided.rejected, IsEmpty()) << "their item was delivered";
     EXPECT_EQ(state_of(all.object_queued), ItemState::queued);
     EXPECT_EQ(state_of(all.object_refused), ItemState::rejected);
 }

@@ -498,6 +498,7 @@ void Changes::reject(const Meant& meant, const Reviewer& reviewer, const std::st
             return;
         }
         const FakeItem row = *found;
+        ++count.rejected[disk.lanes[static_cast<std::size_t>(row.item.lane) - 1]->destination];
         reject(row, reviewer.who, why);
         disk.items.erase(row.item.row);
         return;
