@@ -1,6 +1,7 @@
 #include "daemon_orders.hpp"
 
 #include <string>
+#include <string_view>
 
 #include "lihandover/audit/verification.hpp"
 #include "lihandover/base/background.hpp"
@@ -9,6 +10,11 @@
 namespace lihandover::admin {
 
 namespace {
+
+/// Unlike a failed commit, which may be on disk all the same.
+constexpr std::string_view not_tried =
+    "nothing was tried, and nothing changes: ask again; the daemon stops, or the store has not yet told whether "
+    "another revocation is on disk";
 
 /// As the control API says it.
 Answer answer_of(const Ordered& ordered) {
@@ -76,6 +82,8 @@ boost::asio::awaitable<Ordered> DaemonOrders::revoke(RevokeRequest request) cons
                 503,
                 "the revocation could not be committed now: it counts only if it turns out to be on disk once the "
                 "store works again; look with `lihandoverctl warrants`, and into the log"};
+        case RevokeOutcome::not_tried:
+            co_return Ordered{503, not_tried};
     }
     co_return Ordered{};
 }
@@ -111,6 +119,8 @@ boost::asio::awaitable<Answer> DaemonOrders::decide_warrant(http::Exchange& exch
             co_return refuse(403, "the warrant's file is yours: somebody else has to approve it");
         case ApprovalAnswer::Outcome::failed:
             co_return refuse(503, "the decision could not be stored; see the log");
+        case ApprovalAnswer::Outcome::not_tried:
+            co_return refuse(503, not_tried);
     }
     Answer result;
     JsonWriter json(result.body);

@@ -299,20 +299,29 @@ void Reloader::renew_listener_tls(const Assembly& before, const Assembly& next) 
     }
 }
 
+std::string_view Reloader::reason() const {
+    return in_doubt_ ? "the store has not yet told whether a revocation is on disk" : "the daemon is stopping";
+}
+
 void Reloader::refuse(const Request& request) const {
     if (request.done) {
-        const std::string why =
-            in_doubt_ ? "the store has not yet told whether a revocation is on disk" : "the daemon is stopping";
-        request.done(failed({why + "; nothing was reloaded"}, parts_.clock.wall()));
+        const std::string why = std::string(reason()) + "; nothing was reloaded";
+        admin::ReloadReport report = failed({why}, parts_.clock.wall());
+        log_error(why);
+        parts_.metrics.reloads(report.outcome).add();
+        parts_.in_force.set_report(report);
+        request.done(std::move(report));
     }
 }
 
-void Reloader::refuse(const Revocation& revocation) {
-    revocation.done(admin::RevokeOutcome::failed);
+void Reloader::refuse(const Revocation& revocation) const {
+    log_error("a revocation was not tried: " + std::string(reason()));
+    revocation.done(admin::RevokeOutcome::not_tried);
 }
 
-void Reloader::refuse(const Approval& approval) {
-    approval.done({});
+void Reloader::refuse(const Approval& approval) const {
+    log_error("a decision about a warrant was not tried: " + std::string(reason()));
+    approval.done({.outcome = admin::ApprovalAnswer::Outcome::not_tried});
 }
 
 /// Warrants alone: the configuration stays as it runs.

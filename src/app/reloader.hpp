@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -95,8 +96,10 @@ class Reloader {
     /// Somebody waits for its end.
     static bool is_awaited(const Waiting& waiting);
     void refuse(const Request& request) const;
-    static void refuse(const Revocation& revocation);
-    static void refuse(const Approval& approval);
+    void refuse(const Revocation& revocation) const;
+    void refuse(const Approval& approval) const;
+    /// Why nothing is tried now.
+    [[nodiscard]] std::string_view reason() const;
     void finish(const Request& request, Ended ended);
     void end(const Request& request, admin::ReloadReport report);
     void forget_removed_destinations(std::shared_ptr<const Assembly> assembly, std::function<void()> then);

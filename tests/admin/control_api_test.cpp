@@ -459,7 +459,13 @@ TEST_F(ControlApiTest, RevokesAWarrantForAReason) {
     control_.revocation = RevokeOutcome::unknown;
     EXPECT_EQ(post("/v1/revoke", whole).status, 404U);
     control_.revocation = RevokeOutcome::failed;
-    EXPECT_EQ(post("/v1/revoke", whole).status, 503U);
+    const auto failed = post("/v1/revoke", whole);
+    EXPECT_EQ(failed.status, 503U);
+    EXPECT_THAT(failed.body, HasSubstr("counts only if"));
+    control_.revocation = RevokeOutcome::not_tried;
+    const auto not_tried = post("/v1/revoke", whole);
+    EXPECT_EQ(not_tried.status, 503U);
+    EXPECT_THAT(not_tried.body, HasSubstr("nothing was tried, and nothing changes: ask again"));
 }
 
 TEST_F(ControlApiTest, PeopleDecideAboutWarrantsThatWait) {
@@ -483,10 +489,11 @@ TEST_F(ControlApiTest, PeopleDecideAboutWarrantsThatWait) {
     EXPECT_EQ(control_.approvals_asked[1].reason, "too wide");
     for (const auto& [outcome, status] :
          {std::pair(ApprovalAnswer::Outcome::unknown, 404U), std::pair(ApprovalAnswer::Outcome::own_file, 403U),
-          std::pair(ApprovalAnswer::Outcome::failed, 503U)}) {
+          std::pair(ApprovalAnswer::Outcome::failed, 503U), std::pair(ApprovalAnswer::Outcome::not_tried, 503U)}) {
         control_.approval.outcome = outcome;
         EXPECT_EQ(post("/v1/approve-warrant", order + "}").status, status);
     }
+    EXPECT_THAT(post("/v1/approve-warrant", order + "}").body, HasSubstr("nothing was tried"));
 }
 
 TEST_F(ControlApiTest, ListsWhatWaitsForApprovalWithWhatItWouldChange) {

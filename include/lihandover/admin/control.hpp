@@ -45,9 +45,10 @@ struct RevokeRequest {
     bool hold_queued = false;
 };
 enum class RevokeOutcome : std::uint8_t {
-    revoked,  ///< durable, no event is matched with it any more, and nothing that is to be held begins to go out
-    unknown,  ///< no such warrant is in force
-    failed,   ///< not committed: it counts only if it turns out to be on disk once the store works; see the log
+    revoked,    ///< durable, no event is matched with it any more, and nothing that is to be held begins to go out
+    unknown,    ///< no such warrant is in force
+    failed,     ///< not committed: it counts only if it turns out to be on disk once the store works; see the log
+    not_tried,  ///< nothing changed, nor will it: the daemon stops, or does not know what came of another revocation
 };
 
 /// A warrant that waits for people's approval, or was refused it.
@@ -70,12 +71,13 @@ struct ApprovalRequest {
 };
 struct ApprovalAnswer {
     enum class Outcome : std::uint8_t {
-        counted,   ///< stored; it waits for more people
-        in_force,  ///< stored, and the warrant is in force
-        refused,   ///< stored
-        unknown,   ///< nothing of this name waits, or its file says something else by now
-        own_file,  ///< whoever wrote the file may not approve it
-        failed,    ///< nothing changed; see the log
+        counted,    ///< stored; it waits for more people
+        in_force,   ///< stored, and the warrant is in force
+        refused,    ///< stored
+        unknown,    ///< nothing of this name waits, or its file says something else by now
+        own_file,   ///< whoever wrote the file may not approve it
+        failed,     ///< nothing changed; see the log
+        not_tried,  ///< as of RevokeOutcome
     } outcome = Outcome::failed;
     std::size_t approvals = 0;
     std::size_t needed = 0;
