@@ -365,6 +365,7 @@ asio::awaitable<void> DestinationSender::attempt(Worker& worker) {
         co_return;
     }
     fill(worker);
+    arm();  // for what was put off: nobody looks while the exchange lasts
     set_empty_handed(worker, false);
     if (worker.items.empty()) {
         // Nothing above may have waited for anything: others get their turn before this is tried again.
@@ -684,11 +685,16 @@ DestinationSender::Taken DestinationSender::take_items(Worker& worker, const Des
 /// A place of the disk is damaged, or nobody could fetch the item's objects: its LIID waits, and no other.
 void DestinationSender::look_later(const DestinationQueue::Pick& pick) {
     if (put_off_.empty()) {
-        spdlog::warn(
-            "items cannot be read, or their objects not be served, at present: their LIIDs wait destination={}", name_);
         look_again_at_ = now() + SendGuard::read_again;
+        if (now() >= put_off_told_ + told_apart) {
+            put_off_told_ = now();
+            spdlog::warn(
+                "items cannot be read, or their objects not be served, at present: their LIIDs wait destination={}",
+                name_);
+        }
     }
-    put_off_.emplace_back(pick.lane->id(), pick.row);
+    // Those before it may have left.
+    put_off_.emplace_back(pick.lane->id(), pick.lane->rows().front().row());
     queue_.park(pick, now());
 }
 

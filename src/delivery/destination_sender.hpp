@@ -213,6 +213,8 @@ class DestinationSender : public std::enable_shared_from_this<DestinationSender>
     /// In front of lanes that are parked until `look_again_at_`.
     std::vector<std::pair<store::LaneId, store::RowId>> put_off_;
     DestinationQueue::Time look_again_at_;
+    static constexpr std::chrono::minutes told_apart{1};
+    DestinationQueue::Time put_off_told_ = DestinationQueue::Time() - told_apart;
 
     WakeTimer wake_timer_;
 };

@@ -437,7 +437,7 @@ void DestinationUploads::settle_unreadable(Upload& upload, const Attempt& attemp
         rest_set_aside(upload, Milliseconds(0), attempt);
         return;
     }
-    if (++upload.unreadable < most_unreadable) {
+    if (attempt.not_now || ++upload.unreadable < most_unreadable) {
         later(upload, Milliseconds(0), attempt);
         return;
     }

@@ -124,6 +124,7 @@ class DestinationUploads {
         bool fresh = false;             ///< over a new one
         bool closed_at_once = false;    ///< which was closed before anything was asked for or answered
         bool keeps_connection = false;  ///< the LEA keeps it open after its answer
+        bool not_now = false;           ///< our own copy is not lost: it cannot be read at present
         std::uint64_t given = 0;        ///< bytes of the object that went
         Milliseconds took{};            ///< since they were asked for
         unsigned others = 0;            ///< other connections that are known to work

@@ -386,6 +386,7 @@ asio::awaitable<ObjectUploader::Ended> ObjectUploader::attempt(Slot& slot, Ticke
     if (!object.sealed) {
         ended.kind = Ended::Kind::classified;
         ended.attempt.answer.outcome = UploadOutcome::unreadable;
+        ended.attempt.not_now = object.unreadable_now;
         ended.attempt.answer.metric = metrics::Upload::unreadable;
         co_return ended;
     }

@@ -87,7 +87,8 @@ asio::awaitable<std::optional<Granted>> Service::look_up(const http::Exchange& e
     const auto id = object_id_of(origin);
     const model::Uuid nobodys = model::Uuid::random();
     Lookup::Found found = co_await lookup_.find(id ? *id : nobodys);
-    note_lookup(found.has_value(), found ? std::string{} : found.error().message);
+    const bool unreadable = found && *found && (*found)->unreadable_now;
+    note_lookup(found && !unreadable, found ? "the disk does not give its key" : found.error().message);
     const store::StoredObject* object = found && *found ? &**found : nullptr;
     std::string destination;
     if (!may_fetch(exchange, origin, object, destination)) {

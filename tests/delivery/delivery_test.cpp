@@ -1042,16 +1042,18 @@ TEST_F(Running, ItemsWhoseObjectsNobodyCouldFetchWaitAndNoOthers) {
     TestStore::Binary fetched{.url_prefix = "https://csp.example/"};
     fetched.model = model::BinaryModel::a;
     const TestStore::Binary pushed{.url_prefix = lea_->objects_url()};
-    const auto made = store_.queue({{.lane = lane, .binaries = {fetched}},
+    const auto made = store_.queue({{.lane = lane, .broken = true},  // it leaves the one behind it in front
+                                    {.lane = lane, .binaries = {fetched}},
                                     {.lane = lane},
                                     {.lane = other, .binaries = {pushed}},
                                     {.lane = other}});
     ASSERT_TRUE(all_accepted(2));
-    EXPECT_THAT(store_.accepted_objects(), testing::ElementsAre(made[2].object, made[3].object));
+    EXPECT_THAT(store_.accepted_objects(), testing::ElementsAre(made[3].object, made[4].object));
+    ASSERT_TRUE(eventually([&] { return store_.refused().size() == 1; }));
     ASSERT_TRUE(delivery_->reconfigure(settings()));
     ASSERT_TRUE(all_accepted(4));
     EXPECT_THAT(store_.accepted_objects(),
-                testing::ElementsAre(made[2].object, made[3].object, made[0].object, made[1].object));
+                testing::ElementsAre(made[3].object, made[4].object, made[1].object, made[2].object));
 }
 
 TEST_F(Running, AnItemThatCannotBeReadIsPutAsideAndTheNextGoes) {
