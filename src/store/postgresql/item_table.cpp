@@ -629,7 +629,7 @@ Verdict ItemTable::reject(Transaction& transaction, const Meant& meant, const Re
         if (verdict != Verdict::done) {
             return verdict;
         }
-    } else if (is_withheld(waiting->lane, waiting->row)) {
+    } else if (waiting->state != ItemState::refused && is_withheld(waiting->lane, waiting->row)) {
         return Verdict::none;  // people decide about it, once it is held
     }
     end_rejected(transaction, *waiting, reviewer.who, why);

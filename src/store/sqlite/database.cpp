@@ -81,10 +81,13 @@ model::Status Database::reopen() {
     }
     tables_.items.find_newly_withheld(effects_.lanes_withdrawn);
     tables_.items.find_above(connection_, *last_known_, effects_.queued);
-    tables_.items.find_queued(std::exchange(doubtful_retries_, {}), effects_.retried);
-    tables_.items.find_gone(std::exchange(doubtful_rejects_, {}), effects_.withdrawn);
+    tables_.items.find_queued(doubtful_retries_, effects_.retried);
+    tables_.items.find_gone(doubtful_rejects_, effects_.withdrawn);
     tables_.objects.resolve_doubts(effects_);
     tables_.items.told_withheld();
+    // Only now: what failed above is asked once more by the next try.
+    doubtful_retries_.clear();
+    doubtful_rejects_.clear();
     last_known_.reset();
     return {};
 }

@@ -247,12 +247,19 @@ std::uint32_t KeySlots::take_slot(SealKey& key) {
         if (!known && !others_can_be_read(slot, slots_)) {
             fail(EIO);
         }
-        free_.pop_back();
         if (known) {
+            free_.pop_back();
             key = *known;
             return slot;
         }
-        stale_.push_back(slot);  // a damaged place: it is written anew before anybody takes it
+        // A damaged place: it is written anew before anybody takes one of it.
+        std::erase_if(free_, [&](std::uint32_t other) {
+            const bool there = other / slots_of_a_page == slot / slots_of_a_page;
+            if (there) {
+                stale_.push_back(other);
+            }
+            return there;
+        });
     }
     const std::uint32_t slot = ready_.back().number;
     key = ready_.back().key;
@@ -268,9 +275,6 @@ void KeySlots::release(std::span<const std::uint32_t> slots) {
     std::vector<std::uint32_t> in_file;
     for (const std::uint32_t slot : slots) {
         beyond_.erase(slot);
-        if (!unread_.empty()) {
-            forget_unread(slot);  // what is written there now is another key
-        }
         if (slot < slots_) {
             in_file.push_back(slot);
         }
@@ -402,9 +406,13 @@ std::optional<KeySlots::Time> KeySlots::failed_just_now(std::uint32_t slot,
     const std::lock_guard lock(mutex_);
     const auto now = std::chrono::steady_clock::now();
     const auto found = unread_.find(slot / slots_of_a_page);
-    // What is to count as damaged is looked at first.
-    const bool just_now = found != unread_.end() && now - found->second.last < tried_apart;
-    return just_now && now - found->second.first < damaged_after ? std::optional(found->second.first) : std::nullopt;
+    if (found == unread_.end() || now - found->second.last >= tried_apart) {
+        return std::nullopt;
+    }
+    // What is to count as damaged is looked at once more, when it has failed for so long.
+    const Unread& page = found->second;
+    const bool looked = now - page.first < damaged_after || page.last - page.first >= damaged_after;
+    return looked ? std::optional(page.first) : std::nullopt;
 }
 
 KeySlots::Time KeySlots::note_unread(std::uint32_t slot) const {

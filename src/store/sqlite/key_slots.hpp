@@ -92,7 +92,7 @@ class KeySlots {
     [[nodiscard]] Found find(KeyPlace place) const { return find(place, damaged_after_); }
     /// The same, and throws SqlFailure where none can be read.
     [[nodiscard]] Found find_or_fail(KeyPlace place) const { return find_or_fail(place, damaged_after_); }
-    /// The same for what cannot be put off: blocks until it is there or lost, for some seconds at most.
+    /// The same for a start, which goes on without it: blocks until it is there or lost, for some seconds at most.
     [[nodiscard]] std::optional<SealKey> wait_for(KeyPlace place) const;
     /// Before other threads use it.
     void set_damaged_after(std::chrono::milliseconds time) { damaged_after_ = time; }

@@ -136,12 +136,17 @@ bool ObjectTable::takes(const NewItem& item) const {
     });
 }
 
-std::optional<SealKey> ObjectTable::key_of(const Statement& row, int column) const {
+std::optional<SealKey> ObjectTable::key_of(const Statement& row, int column, bool starting) const {
     const auto place = key_place_of(row, column);
     if (!place) {
         return std::nullopt;
     }
-    auto key = keys_->wait_for(*place);
+    // While nobody knows whether it is lost, nothing is decided: the commit fails and is tried again.
+    auto found = starting ? KeySlots::Found{keys_->wait_for(*place)} : keys_->find(*place);
+    if (found.not_now()) {
+        throw SqlFailure(Trouble::failing, SQLITE_IOERR_READ);
+    }
+    auto key = std::move(found.key);
     if (!key) {
         keys_->keyring().note_unreadable("blob");
     }
@@ -690,7 +695,7 @@ std::vector<std::shared_ptr<const SourceFile>> ObjectTable::pending_files(Connec
         auto file = std::make_shared<SourceFile>();
         file->id = uuid_of(rows->bytes(0));
         file->path = rows->bytes(1);
-        const auto key = key_of(*rows.operator->(), 8);
+        const auto key = key_of(*rows.operator->(), 8, true);
         if (key) {
             // None where the key is not this store's: there is no such file then, and the object is lost.
             file->path = unseal_piece(*key, place_of_path, rows->bytes(1)).value_or("");

@@ -142,7 +142,7 @@ class ObjectTable {
     /// Whether the row's key should be there, and is not: it was altered, or the slot is gone.
     [[nodiscard]] bool is_key_lost(const Statement& row, int column, const std::optional<SealKey>& key) const;
     /// Of a row's column; none where it is NULL, or where the key is lost.
-    [[nodiscard]] std::optional<SealKey> key_of(const Statement& row, int column) const;
+    [[nodiscard]] std::optional<SealKey> key_of(const Statement& row, int column, bool starting = false) const;
     void release_blob(Transaction& transaction, std::int64_t blob);
     static void move(Transaction& transaction, const Row& row, ObjectState to);
     void put_aside(Transaction& transaction, const model::Uuid& uuid, ObjectState to, const Refusal& refusal);
