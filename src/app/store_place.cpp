@@ -18,6 +18,7 @@ std::optional<store::PostgresqlOptions> database_of(const config::Configuration&
     options.replicated = store.postgresql->durability == config::Durability::replicated;
     options.node = node_of(configuration);
     options.objects_directory = store.postgresql->objects_dir;
+    options.lease = store.postgresql->lease;
     return options;
 }
 

@@ -72,7 +72,13 @@ Schema<Postgresql> postgresql_schema() {
         .option({.name = "objects_dir",
                  .help = "Where sealed binary objects are. Absent: `state_dir`.",
                  .example = "/srv/lihandover/objects"},
-                &Postgresql::objects_dir, path_type());
+                &Postgresql::objects_dir, path_type())
+        .option({.name = "lease",
+                 .help = "For how long this daemon has its LIIDs after it last told the database that it is there. "
+                         "When it cannot say so, it sends nothing from half of that on, and another daemon may take "
+                         "its place after all of it.",
+                 .example = "10s"},
+                &Postgresql::lease, duration_type(seconds(2), minutes(10)));
 }
 
 void check_store(Reader& reader, const YamlNode& node, Store& store) {

@@ -1,5 +1,6 @@
 #include "support.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -32,6 +33,34 @@ void RecordingListener::on_lane_withdrawn(LaneId lane) noexcept {
 std::vector<LaneId> RecordingListener::lanes_withdrawn() const {
     const std::lock_guard lock(mutex_);
     return lanes_withdrawn_;
+}
+
+void RecordingListener::on_taken_over(std::span<const QueuedItem> items, bool set_aside) noexcept {
+    const std::lock_guard lock(mutex_);
+    auto& list = set_aside ? aside_taken_over_ : taken_over_;
+    list.insert(list.end(), items.begin(), items.end());
+    calls_ += 'T';
+}
+
+void RecordingListener::on_lanes_lost(const LostLanes& lost) noexcept {
+    const std::lock_guard lock(mutex_);
+    lost_.push_back(lost);
+    calls_ += 'X';
+}
+
+std::vector<QueuedItem> RecordingListener::taken_over() const {
+    const std::lock_guard lock(mutex_);
+    return taken_over_;
+}
+
+std::vector<QueuedItem> RecordingListener::set_aside_taken_over() const {
+    const std::lock_guard lock(mutex_);
+    return aside_taken_over_;
+}
+
+bool RecordingListener::lost(LaneId lane) const {
+    const std::lock_guard lock(mutex_);
+    return std::ranges::any_of(lost_, [lane](const LostLanes& lost) { return lost(lane); });
 }
 
 void RecordingListener::on_health(bool can_commit) noexcept {

@@ -75,6 +75,8 @@ class RecordingListener final : public OutboxListener {
     void on_queued(std::span<const QueuedItem> items, bool retried) noexcept override;
     void on_withdrawn(std::span<const QueuedItem> items) noexcept override;
     void on_lane_withdrawn(LaneId lane) noexcept override;
+    void on_taken_over(std::span<const QueuedItem> items, bool set_aside) noexcept override;
+    void on_lanes_lost(const LostLanes& lost) noexcept override;
     void on_health(bool can_commit) noexcept override;
 
     /// Those that came whole.
@@ -84,7 +86,12 @@ class RecordingListener final : public OutboxListener {
     [[nodiscard]] std::vector<QueuedItem> withdrawn() const;
     [[nodiscard]] std::vector<LaneId> lanes_withdrawn() const;
     [[nodiscard]] std::vector<bool> health() const;
-    /// One letter for each call: Queued, Retried, Withdrawn, Lane withdrawn, + and - for health.
+    [[nodiscard]] std::vector<QueuedItem> taken_over() const;
+    [[nodiscard]] std::vector<QueuedItem> set_aside_taken_over() const;
+    /// Whether it was lost at any time.
+    [[nodiscard]] bool lost(LaneId lane) const;
+    /// One letter for each call: Queued, Retried, Withdrawn, Lane withdrawn, Taken over, X for lost, + and - for
+    /// health.
     [[nodiscard]] std::string calls() const;
 
   private:
@@ -95,6 +102,9 @@ class RecordingListener final : public OutboxListener {
     std::vector<QueuedItem> withdrawn_;
     std::vector<LaneId> lanes_withdrawn_;
     std::vector<bool> health_;
+    std::vector<QueuedItem> taken_over_;
+    std::vector<QueuedItem> aside_taken_over_;
+    std::vector<LostLanes> lost_;
     std::string calls_;
 };
 

@@ -122,6 +122,7 @@ struct Postgresql {
     Durability durability = Durability::replicated;
     std::string node;         ///< empty: the host's name
     std::string objects_dir;  ///< empty: state_dir
+    Duration lease = std::chrono::seconds(10);
 };
 
 struct Store {

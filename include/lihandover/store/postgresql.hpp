@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -21,6 +22,8 @@ struct PostgresqlOptions {
     bool replicated = true;                   ///< a commit counts once a synchronous standby has it
     std::string node;                         ///< this daemon among its peers
     std::filesystem::path objects_directory;  ///< of sealed objects; empty: Options::directory
+    /// For how long lanes are this daemon's after it last said so; it sends nothing of them from half of that on.
+    std::chrono::milliseconds lease{10'000};
 };
 
 /// Whether libpq can read `connection`, and nothing in it is a secret: a password belongs into a file, and what is

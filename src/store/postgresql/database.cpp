@@ -37,6 +37,8 @@ Database::Database(const Setup& setup)
       secret_(*setup.secret),
       keyring_(*setup.keyring),
       catalogue_(*setup.catalogue),
+      holdings_(*setup.holdings),
+      lease_(setup.lease),
       tables_(*setup.secret, *setup.keyring, setup.files, setup.repeat_memory) {}
 
 void Database::connect() {
@@ -153,15 +155,17 @@ model::Status Database::take_place() {
     // One after the other, and whoever had the database before has it no longer: one that stood still for so long that
     // it seemed gone would go on with warrants of its own.
     connection_.write("LOCK TABLE node IN SHARE ROW EXCLUSIVE MODE");
+    // One of an earlier version says by `seen` alone that it is there.
     const Rows others = connection_.read(
-        "SELECT name FROM node WHERE name <> $1 AND seen > clock_timestamp() - interval '30 s' ORDER BY name LIMIT 1",
+        "SELECT name FROM node WHERE name <> $1 AND coalesce(lease_until, seen + interval '30 s') > clock_timestamp() "
+        "ORDER BY name LIMIT 1",
         Parameters().add_text(name_));
     if (!others.empty()) {
         return model::Error{"the daemon of the node " + std::string(others.bytes(0, 0)) +
                             " uses the database: several daemons at once are not supported yet. One that was killed "
-                            "counts for half a minute"};
+                            "counts until its lease is over (store.postgresql.lease)"};
     }
-    connection_.write("UPDATE node SET session=session+1, session_key='' WHERE name <> $1",
+    connection_.write("UPDATE node SET session=session+1, session_key='', term=term+1 WHERE name <> $1",
                       Parameters().add_text(name_));
     const std::string beginning = random_bytes(std::tuple_size_v<audit::Hash>);
     const Rows known = connection_.read("SELECT id FROM node WHERE name=$1 FOR UPDATE", Parameters().add_text(name_));
@@ -175,11 +179,13 @@ model::Status Database::take_place() {
             "-9223372036854775808, 0, '')",
             Parameters().add(made.integer(0, 0)).add(beginning));
     }
+    const auto before = clock_.steady();
     const Rows taken = connection_.read(
-        "UPDATE node SET session=session+1, session_key=$2, seen=clock_timestamp() WHERE name=$1 RETURNING id, "
-        "session, "
-        "committed, beginning, number, hash, record",
-        Parameters().add_text(name_).add(session_key_));
+        "UPDATE node SET session=session+1, session_key=$2, seen=clock_timestamp(), lease_until=clock_timestamp() + "
+        "($3::bigint)::float8 "
+        "* interval '1 ms' WHERE name=$1 RETURNING id, session, committed, beginning, number, hash, record, term",
+        Parameters().add_text(name_).add(session_key_).add(lease_.count()));
+    connection_.write("UPDATE bucket SET owner=$1, epoch=epoch+1", Parameters().add(taken.integer(0, 0)));
     connection_.write("COMMIT");
     static_cast<void>(connection_.take_warned());
     connection_.flush();
@@ -192,15 +198,20 @@ model::Status Database::take_place() {
     known_ = {hash_of(taken.bytes(0, 3)),
               {static_cast<std::uint64_t>(taken.integer(0, 4)), hash_of(taken.bytes(0, 5))},
               taken.integer(0, 6)};
+    term_ = taken.integer(0, 7);
+    holdings_.set(Buckets().set());
+    holdings_.renew(before + lease_ / 2);
     return {};
 }
 
 bool Database::reopen() try {
     connect();
+    const auto before = clock_.steady();
     const Rows taken = connection_.read(
-        "UPDATE node SET session=session+1, seen=clock_timestamp() WHERE id=$1 AND session_key=$2 RETURNING session, "
-        "committed, number, hash, record",
-        Parameters().add(node_).add(session_key_));
+        "UPDATE node SET session=session+1, seen=clock_timestamp(), lease_until=clock_timestamp() + "
+        "($3::bigint)::float8 * interval '1 "
+        "ms' WHERE id=$1 AND session_key=$2 RETURNING session, committed, number, hash, record",
+        Parameters().add(node_).add(session_key_).add(lease_.count()));
     if (connection_.take_warned()) {
         // Nobody waited for a standby: what is here may be nowhere else.
         throw PgFailure(Trouble::unreachable, "a commit was not waited for");
@@ -210,6 +221,7 @@ bool Database::reopen() try {
     }
     check_replicated();
     session_ = taken.integer(0, 0);
+    look_at_holdings();
     const std::int64_t committed = taken.integer(0, 1);
     const bool is_there = in_doubt_ && committed == committed_ + 1;
     const audit::Head head = tables_.audit.committed_head();
@@ -234,11 +246,29 @@ bool Database::reopen() try {
     effects_ = is_there ? std::exchange(doubtful_, {}) : Effects();
     count(effects_);
     doubtful_ = {};
+    holdings_.renew(before + lease_ / 2);
     return is_there;
 } catch (const PgFailure&) {
     // What has not all been found out is found out with the next connection.
     connection_ = Connection();
     throw;
+}
+
+void Database::look_at_holdings() {
+    // In one statement, which sees both as they are at one moment.
+    const Rows rows = connection_.read(
+        "SELECT n.term, b.id FROM node n LEFT JOIN bucket b ON b.owner=n.id WHERE n.id=$1 AND n.session=$2",
+        Parameters().add(node_).add(session_));
+    if (rows.empty()) {
+        throw PgFailure(Trouble::fenced);
+    }
+    term_ = rows.integer(0, 0);
+    Buckets held;
+    for (int row = 0; row < rows.size() && !rows.is_null(row, 1); ++row) {
+        held.set(static_cast<std::size_t>(rows.integer(row, 1)) % bucket_count);
+    }
+    lost_ |= holdings_.all() & ~held;
+    holdings_.set(holdings_.all() & held);
 }
 
 void Database::load() {
@@ -270,19 +300,19 @@ void Database::take_stock() {
 void Database::leave() noexcept {
     try {
         if (connection_) {
-            connection_.write("UPDATE node SET seen='epoch' WHERE id=$1 AND session=$2",
+            connection_.write("UPDATE node SET seen='epoch', lease_until='epoch' WHERE id=$1 AND session=$2",
                               Parameters().add(node_).add(session_));
             connection_.flush();
         }
     } catch (const PgFailure&) {
-        // It counts as there for half a minute.
+        // It counts as there until its lease is over.
         connection_ = Connection();
     }
 }
 
 Transaction Database::transaction() {
-    return {connection_, catalogue_,    effects_,         numbers_,       keyring_,
-            node_,       clock_.wall(), clock_.trusted(), clock_.passed()};
+    return {connection_, catalogue_, effects_,      numbers_,         keyring_,
+            holdings_,   node_,      clock_.wall(), clock_.trusted(), clock_.passed()};
 }
 
 Transaction Database::begin() {
@@ -294,7 +324,8 @@ Transaction Database::begin() {
     committing_ = false;
     connection_.write("BEGIN");
     place_ = connection_.ask(
-        "SELECT number, current_setting('synchronous_standby_names') FROM node WHERE id=$1 AND session=$2 FOR NO KEY "
+        "SELECT number, current_setting('synchronous_standby_names'), term FROM node WHERE id=$1 AND session=$2 FOR NO "
+        "KEY "
         "UPDATE",
         Parameters().add(node_).add(session_));
     place_known_ = false;
@@ -313,6 +344,9 @@ void Database::check_place() {
     }
     if (static_cast<std::uint64_t>(place.integer(0, 0)) != tables_.audit.committed_head().number) {
         throw PgFailure(Trouble::damaged, "this daemon's row was changed by somebody else");
+    }
+    if (place.integer(0, 2) != term_) {
+        throw PgFailure(Trouble::moved);
     }
     // Whoever looks after the database may let it go on without standbys.
     if (settings_.replicated && place.bytes(0, 1).empty()) {
@@ -334,17 +368,22 @@ void Database::commit() {
     tables_.audit.flush(connection_);
     check_place();
     const audit::Head& head = tables_.audit.head();
-    connection_.write("UPDATE node SET committed=$2, number=$3, hash=$4, record=$5, seen=clock_timestamp() WHERE id=$1",
-                      Parameters()
-                          .add(node_)
-                          .add(committed_ + 1)
-                          .add(static_cast<std::int64_t>(head.number))
-                          .add(text_of(head.hash))
-                          .add(tables_.audit.head_record()));
+    const auto before = clock_.steady();
+    connection_.write(
+        "UPDATE node SET committed=$2, number=$3, hash=$4, record=$5, seen=clock_timestamp(), "
+        "lease_until=clock_timestamp() + ($6::bigint)::float8 * interval '1 ms' WHERE id=$1",
+        Parameters()
+            .add(node_)
+            .add(committed_ + 1)
+            .add(static_cast<std::int64_t>(head.number))
+            .add(text_of(head.hash))
+            .add(tables_.audit.head_record())
+            .add(lease_.count()));
     static_cast<void>(connection_.take_warned());
     committing_ = true;
     send_commit();
     committing_ = false;
+    holdings_.renew(before + lease_ / 2);
     ++committed_;
     tables_.audit.committed();
     tables_.items.committed();
@@ -397,10 +436,14 @@ void Database::count(const Effects& effects) {
 }
 
 PgFailure Database::cause(const PgFailure& failure) {
-    if (connection_ && !place_known_ && place_.answered() && connection_.answer(place_).empty()) {
+    if (!connection_ || place_known_ || !place_.answered()) {
+        return failure;
+    }
+    const Rows place = connection_.answer(place_);
+    if (place.empty()) {
         return PgFailure(Trouble::fenced);
     }
-    return failure;
+    return place.integer(0, 2) != term_ ? PgFailure(Trouble::moved) : failure;
 }
 
 void Database::roll_back() noexcept {

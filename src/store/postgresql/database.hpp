@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "audit_table.hpp"
@@ -15,6 +16,7 @@
 #include "common/object_files.hpp"
 #include "common/secret.hpp"
 #include "conversations.hpp"
+#include "holdings.hpp"
 #include "item_table.hpp"
 #include "kept_table.hpp"
 #include "lihandover/model/clock.hpp"
@@ -62,12 +64,18 @@ struct Tables {
 /// during a commit, a new one can know: it takes the place, which waits for what the old one holds, and no older
 /// connection commits anything after that; then `committed` says whether the last commit is there.
 ///
+/// The row also has this daemon's lease, which each commit renews, and by which it holds its buckets of lanes. Another
+/// daemon takes them only with this row locked, once the lease is over by the database's clock, and counts `term` up:
+/// so a transaction that finds the term that it knows holds what it knows until it ends.
+///
 /// Used by one thread; throws PgFailure.
 class Database {
   public:
     struct Setup {
         Connection::Settings settings;
         std::string node;  ///< this daemon's name
+        std::chrono::milliseconds lease{};
+        Holdings* holdings = nullptr;
         const model::Clock* clock = nullptr;
         Secret* secret = nullptr;
         Keyring* keyring = nullptr;
@@ -83,6 +91,12 @@ class Database {
     [[nodiscard]] model::Status open();
     /// The start is over: from now on nothing takes long.
     void started() { connection_.set_patience(settings_.patience); }
+    /// Sees which buckets are this daemon's, after Trouble::moved.
+    void look_at_holdings();
+    /// Buckets that it had and has no longer, since the last call.
+    [[nodiscard]] Buckets take_lost() { return std::exchange(lost_, {}); }
+    [[nodiscard]] const Holdings& holdings() const { return holdings_; }
+    [[nodiscard]] std::chrono::milliseconds lease() const { return lease_; }
     /// Whether a commit failed in a way that leaves it open whether it is there.
     [[nodiscard]] bool in_doubt() const { return in_doubt_; }
     /// Connects anew, and finds out. True: the commit in doubt is there, and effects() are its own. Throws while that
@@ -132,12 +146,16 @@ class Database {
     Secret& secret_;
     Keyring& keyring_;
     Catalogue& catalogue_;
+    Holdings& holdings_;
+    const std::chrono::milliseconds lease_;
     Tables tables_;
     Connection connection_;
     Numbers numbers_;
 
     std::int64_t node_ = 0;
     std::int64_t session_ = 0;
+    std::int64_t term_ = 0;  ///< counted up by whoever takes buckets of this daemon
+    Buckets lost_;
     std::int64_t committed_ = 0;  ///< transactions of this daemon
     AuditTable::Known known_;
     Asked place_;

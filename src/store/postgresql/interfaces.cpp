@@ -22,7 +22,8 @@ model::Result<std::unique_ptr<ObjectReader>> open_file(ObjectFiles& files, const
 
 using Page = std::vector<QueuedItem> (*)(Reader&, RowId);
 
-model::Status for_each(ReaderPool& readers, Page page_of, const std::function<void(const QueuedItem&)>& visit) {
+model::Status for_each(ReaderPool& readers, const Holdings& holdings, Page page_of,
+                       const std::function<void(const QueuedItem&)>& visit) {
     for (RowId last = 0;;) {
         const auto page = readers.read([&](Reader& from) { return page_of(from, last); });
         if (!page) {
@@ -33,12 +34,14 @@ model::Status for_each(ReaderPool& readers, Page page_of, const std::function<vo
         }
         last = page->back().row;
         for (const QueuedItem& item : *page) {
-            visit(item);
+            if (holdings.lease(item.lane).held) {
+                visit(item);
+            }
         }
     }
 }
 
-model::Status for_each_object(ReaderPool& readers, ObjectState state,
+model::Status for_each_object(ReaderPool& readers, const Holdings& holdings, ObjectState state,
                               const std::function<void(const QueuedObject&)>& visit) {
     for (RowId last = 0;;) {
         const auto page = readers.read([&](Reader& from) { return object_page(from, state, last); });
@@ -47,7 +50,9 @@ model::Status for_each_object(ReaderPool& readers, ObjectState state,
         }
         last = page->last;
         for (const QueuedObject& object : page->objects) {
-            visit(object);
+            if (holdings.lease(object.lane).held) {
+                visit(object);
+            }
         }
         if (page->ended) {
             return {};
@@ -129,11 +134,11 @@ model::Result<std::vector<StoredItem>> PgOutbox::load(std::span<const RowId> row
 }
 
 model::Status PgOutbox::for_each_queued(const std::function<void(const QueuedItem&)>& visit) {
-    return for_each(readers_, queued_page, visit);
+    return for_each(readers_, holdings_, queued_page, visit);
 }
 
 model::Status PgOutbox::for_each_set_aside(const std::function<void(const QueuedItem&)>& visit) {
-    return for_each(readers_, set_aside_page, visit);
+    return for_each(readers_, holdings_, set_aside_page, visit);
 }
 
 // -- UploadOutbox, ObjectDownloads
@@ -147,11 +152,11 @@ model::Result<std::unique_ptr<ObjectReader>> PgUploadOutbox::open(const SealedOb
 }
 
 model::Status PgUploadOutbox::for_each_queued(const std::function<void(const QueuedObject&)>& visit) {
-    return for_each_object(readers_, ObjectState::queued, visit);
+    return for_each_object(readers_, holdings_, ObjectState::queued, visit);
 }
 
 model::Status PgUploadOutbox::for_each_set_aside(const std::function<void(const QueuedObject&)>& visit) {
-    return for_each_object(readers_, ObjectState::set_aside, visit);
+    return for_each_object(readers_, holdings_, ObjectState::set_aside, visit);
 }
 
 model::Result<std::optional<StoredObject>> PgObjectDownloads::find_object(const model::Uuid& id) {

@@ -83,10 +83,11 @@ class PgKeptCopies final : public KeptCopies {
 
 class PgOutbox final : public Outbox {
   public:
-    PgOutbox(Writer& writer, ReaderPool& readers) : writer_(writer), readers_(readers) {}
+    PgOutbox(Writer& writer, ReaderPool& readers, const Holdings& holdings)
+        : writer_(writer), readers_(readers), holdings_(holdings) {}
 
     void set_listener(OutboxListener* listener) override { writer_.set_listener(listener); }
-    [[nodiscard]] LaneLease lease(LaneId /*lane*/) const override { return LaneLease::for_ever(); }
+    [[nodiscard]] LaneLease lease(LaneId lane) const override { return holdings_.lease(lane); }
     [[nodiscard]] model::Result<std::vector<StoredItem>> load(std::span<const RowId> rows) override;
     [[nodiscard]] model::Status for_each_queued(const std::function<void(const QueuedItem&)>& visit) override;
     [[nodiscard]] model::Status for_each_set_aside(const std::function<void(const QueuedItem&)>& visit) override;
@@ -106,12 +107,13 @@ class PgOutbox final : public Outbox {
   private:
     Writer& writer_;
     ReaderPool& readers_;
+    const Holdings& holdings_;
 };
 
 class PgUploadOutbox final : public UploadOutbox {
   public:
-    PgUploadOutbox(Writer& writer, ReaderPool& readers, ObjectFiles& files)
-        : writer_(writer), readers_(readers), files_(files) {}
+    PgUploadOutbox(Writer& writer, ReaderPool& readers, ObjectFiles& files, const Holdings& holdings)
+        : writer_(writer), readers_(readers), files_(files), holdings_(holdings) {}
 
     [[nodiscard]] model::Result<std::optional<StoredObject>> find_object(const model::Uuid& id) override;
     [[nodiscard]] model::Result<std::unique_ptr<ObjectReader>> open(const SealedObject& object) const override;
@@ -132,6 +134,7 @@ class PgUploadOutbox final : public UploadOutbox {
     Writer& writer_;
     ReaderPool& readers_;
     ObjectFiles& files_;
+    const Holdings& holdings_;
 };
 
 class PgObjectDownloads final : public ObjectDownloads {

@@ -415,8 +415,8 @@ void ItemTable::put_aside(Transaction& transaction, RowId row, ItemState to, con
     if (!waiting) {
         waiting = find_aside(transaction.connection, "id=$1", Parameters().add(row));
     }
-    // An operator decided about it meanwhile, or it is told a second time.
-    if (!waiting || !may_move(waiting->state, to)) {
+    // An operator decided about it meanwhile, it is told a second time, or its next owner decides.
+    if (!waiting || !may_move(waiting->state, to) || !transaction.may_settle(waiting->lane)) {
         return;
     }
     const Parameters parameters =

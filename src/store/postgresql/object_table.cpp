@@ -282,6 +282,9 @@ void ObjectTable::append_late(Transaction& transaction, audit::Kind kind, const 
     if (ended.item == 0 || (kind == audit::Kind::object_pushed && ended.kind == kind)) {
         return;
     }
+    if (kind == audit::Kind::object_pushed && !transaction.may_settle(ended.lane)) {
+        return;
+    }
     audit::Entry entry = transaction.entry(kind, ended.lane);
     entry.object_id = uuid;
     entry.who = who;
@@ -432,8 +435,17 @@ void ObjectTable::tell_prepared(Transaction& transaction, std::int64_t blob, boo
 }
 
 void ObjectTable::stamp(Transaction& transaction, RowId item, model::Instant expiry) {
-    transaction.connection.write("UPDATE object SET expires_at=$2 WHERE item=$1 AND state={object.attached}",
-                                 Parameters().add(item).add(expiry.micros()));
+    Parameters parameters;
+    parameters.add(item).add(expiry.micros());
+    const bool all = transaction.holdings.all().all();
+    if (!all) {
+        parameters.add(numbers_of(transaction.holdings.all()));
+    }
+    static_assert(bucket_count == 256);
+    transaction.connection.write(
+        all ? "UPDATE object SET expires_at=$2 WHERE item=$1 AND state={object.attached}"
+            : "UPDATE object SET expires_at=$2 WHERE item=$1 AND state={object.attached} AND lane%256 = ANY($3)",
+        parameters);
 }
 
 void ObjectTable::pushed(Transaction& transaction, const model::Uuid& uuid) {
@@ -443,14 +455,17 @@ void ObjectTable::pushed(Transaction& transaction, const model::Uuid& uuid) {
         append_late(transaction, audit::Kind::object_pushed, uuid, "", "");
         return;
     }
+    if (!transaction.may_settle(row->lane)) {
+        return;
+    }
     append(transaction, *row, entry_about(transaction, audit::Kind::object_pushed, *row));
     remove(transaction, *row);
 }
 
 void ObjectTable::put_aside(Transaction& transaction, const model::Uuid& uuid, ObjectState to, const Refusal& refusal) {
     const auto row = find(transaction.connection, uuid);
-    // An operator decided about it meanwhile, or it is told a second time.
-    if (!row || !may_move(row->state, to)) {
+    // An operator decided about it meanwhile, it is told a second time, or its next owner decides.
+    if (!row || !may_move(row->state, to) || !transaction.may_settle(row->lane)) {
         return;
     }
     transaction.connection.write(

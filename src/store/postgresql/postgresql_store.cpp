@@ -1,6 +1,8 @@
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <system_error>
@@ -29,8 +31,8 @@ class PostgresqlStore final : public Store {
           files_(std::move(files)),
           keyring_(secret_, options.master_keys),
           readers_({settings_of(postgresql, true), catalogue_, &keyring_, files_, &clock, &connections_}),
-          database_({settings_of(postgresql, false), postgresql.node, &clock, &secret_, &keyring_, catalogue_.get(),
-                     files_, options.repeat_memory, &connections_}),
+          database_({settings_of(postgresql, false), postgresql.node, postgresql.lease, &holdings_, &clock, &secret_,
+                     &keyring_, catalogue_.get(), files_, options.repeat_memory, &connections_}),
           writer_({catalogue_.get(), &database_, files_.get(), [this] { return free_bytes(); }, &give_up_,
                    options.max_bytes, options.record_retention, options.commit_timeout, directory_.audit_head()}),
           clock_(clock) {
@@ -92,6 +94,10 @@ class PostgresqlStore final : public Store {
         settings.replicated = options.replicated;
         settings.read_only = read_only;
         settings.give_up = &give_up_;
+        if (!read_only) {
+            // One that stands still keeps no lanes from the next daemon.
+            settings.idle_in_transaction = std::min<std::chrono::milliseconds>(settings.patience, options.lease / 2);
+        }
         return settings;
     }
 
@@ -170,6 +176,7 @@ class PostgresqlStore final : public Store {
     Keyring keyring_;
     std::shared_ptr<Catalogue> catalogue_ = std::make_shared<Catalogue>();
     ReaderPool readers_;
+    Holdings holdings_;
     Database database_;
     Writer writer_;
     const model::Clock& clock_;
@@ -177,8 +184,8 @@ class PostgresqlStore final : public Store {
     PgItemIntake item_intake_{writer_, secret_};
     PgObjectIntake object_intake_{writer_, *files_};
     PgKeptCopies kept_copies_{writer_, readers_, database_};
-    PgOutbox outbox_{writer_, readers_};
-    PgUploadOutbox upload_outbox_{writer_, readers_, *files_};
+    PgOutbox outbox_{writer_, readers_, holdings_};
+    PgUploadOutbox upload_outbox_{writer_, readers_, *files_, holdings_};
     PgObjectDownloads object_downloads_{writer_, readers_, *files_};
     PgOperatorView operator_view_{writer_, readers_};
     PgAuditLog audit_log_{writer_, readers_, database_.tables().audit};

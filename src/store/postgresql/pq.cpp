@@ -253,7 +253,8 @@ std::string_view Rows::bytes(int row, int column) const {
     return {PQgetvalue(result_.get(), row, column), static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
 }
 
-Connection::Connection(const Settings& settings) : patience_(settings.patience), give_up_(settings.give_up) {
+Connection::Connection(const Settings& settings)
+    : patience_(settings.patience), idle_(settings.idle_in_transaction), give_up_(settings.give_up) {
     if (give_up_ != nullptr && *give_up_) {
         throw PgFailure(Trouble::unreachable);
     }
@@ -305,7 +306,8 @@ void Connection::greet(const Settings& settings) {
 
 void Connection::set_patience(std::chrono::milliseconds patience) {
     const auto limit = std::to_string(patience.count());
-    execute("SET statement_timeout=" + limit + "; SET idle_in_transaction_session_timeout=" + limit);
+    execute("SET statement_timeout=" + limit +
+            "; SET idle_in_transaction_session_timeout=" + std::to_string(std::min(idle_, patience).count()));
     patience_ = patience;
 }
 

@@ -27,6 +27,7 @@ enum class Trouble : std::uint8_t {
     unreplicated,  ///< commits would not wait for a standby, and have to
     refused,       ///< the role may not do that, or is not let in
     fenced,        ///< another process has taken this node's place
+    moved,         ///< another daemon has taken lanes of this one, whose lease was over
     replaced,      ///< another state than the one that was there: what is in memory is not of it
     damaged,       ///< what is stored does not say what it should
     failing,       ///< anything else
@@ -132,6 +133,8 @@ class Connection {
         bool replicated = false;  ///< a commit waits for the synchronous standbys
         bool read_only = false;   ///< of a server that could be written: one that follows it may be behind
         std::chrono::milliseconds patience{10'000};  ///< that an answer is waited for
+        /// That a transaction may do nothing, once it has begun, until the server ends it.
+        std::chrono::milliseconds idle_in_transaction{10'000};
         const std::atomic<bool>* give_up = nullptr;  ///< waits for nothing any more once it is true
     };
 
@@ -186,6 +189,7 @@ class Connection {
     std::unique_ptr<PGconn, Finish> connection_;
     std::unique_ptr<bool> warned_ = std::make_unique<bool>(false);
     std::chrono::milliseconds patience_{};
+    std::chrono::milliseconds idle_{};
     const std::atomic<bool>* give_up_ = nullptr;
     std::unordered_map<std::string, std::string> prepared_;  ///< statement by its SQL
     std::uint64_t next_name_ = 0;

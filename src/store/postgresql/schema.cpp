@@ -306,7 +306,31 @@ CREATE TABLE kept(
 );
 )sql";
 
-constexpr std::array<MigrationStep, 1> steps_of_this_program = {{{1, version_1}}};
+// Lanes belong to one daemon at a time. Whoever may use `node` may use what is new: a role that changes tables is often
+// another one than the daemon's.
+constexpr const char* version_2 = R"sql(
+ALTER TABLE node ADD term bigint NOT NULL DEFAULT 0, ADD lease_until timestamptz;
+
+CREATE TABLE bucket(
+    id bigint PRIMARY KEY,
+    owner bigint,
+    epoch bigint NOT NULL
+) WITH (fillfactor=50);
+INSERT INTO bucket SELECT n, NULL, 0 FROM generate_series(0, 255) n;
+
+DO $$
+DECLARE role text;
+BEGIN
+    FOR role IN SELECT DISTINCT grantee FROM information_schema.role_table_grants
+        WHERE table_schema=current_schema() AND table_name='node' AND privilege_type='UPDATE'
+    LOOP
+        EXECUTE 'GRANT SELECT, INSERT, UPDATE, DELETE ON bucket TO '
+            || CASE role WHEN 'PUBLIC' THEN role ELSE quote_ident(role) END;
+    END LOOP;
+END $$;
+)sql";
+
+constexpr std::array<MigrationStep, 2> steps_of_this_program = {{{1, version_1}, {2, version_2}}};
 
 /// Of the lock that migrations take: what SQLite's files have as their application id.
 constexpr const char* lock = "SELECT pg_advisory_xact_lock(1279871055)";

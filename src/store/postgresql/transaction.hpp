@@ -8,6 +8,7 @@
 #include "common/catalogue.hpp"
 #include "common/effects.hpp"
 #include "common/keyring.hpp"
+#include "holdings.hpp"
 #include "lihandover/audit/entry.hpp"
 #include "lihandover/model/time.hpp"
 #include "pq.hpp"
@@ -40,11 +41,20 @@ struct Transaction {
     Effects& effects;
     Numbers& numbers;
     const Keyring& keyring;
+    const Holdings& holdings;
     std::int64_t node = 0;   ///< this daemon's number
     model::Instant now;      ///< the wall time, the same for all of it
     model::Instant trusted;  ///< for what cannot be undone (promise 13)
     model::Instant passed;   ///< where expiries and deadlines count from
+    /// What was to be settled is of a lane that is another daemon's: nothing was changed.
+    bool foreign = false;
 
+    /// Whether the lane is this daemon's to settle things of; else it is noted. The commit fails where that is true no
+    /// longer by then.
+    [[nodiscard]] bool may_settle(LaneId lane) {
+        foreign = foreign || !holdings.has(lane);
+        return holdings.has(lane);
+    }
     [[nodiscard]] RowId take_id() const { return numbers.take(connection); }
     /// How the numbers of the lane's destination change. Throws PgFailure where nobody knows the lane.
     [[nodiscard]] Counts& counts_of(LaneId lane) const;

@@ -17,13 +17,27 @@ using namespace std::chrono_literals;
 constexpr std::int64_t prune_step = 1000;
 constexpr std::int64_t expire_step = 200;
 constexpr auto tick = 1s;
-constexpr auto sign_of_life = 5s;
+/// While nothing else is committed, within a lease.
+constexpr int renewals = 5;
 constexpr auto first_pause = 100ms;
 constexpr std::chrono::milliseconds longest_pause = 5s;
 constexpr auto complaint_interval = 60s;
 constexpr int most_conflicts = 3;
 /// That a database which hangs gets when the store is to end.
 constexpr auto patience_at_stop = 5s;
+
+/// Leaves what is this daemon's to deliver.
+void keep_held(Effects& effects, const Buckets& held) {
+    if (held.all()) {
+        return;
+    }
+    const auto foreign = [&](const auto& one) { return !held[bucket_of(one.lane)]; };
+    for (auto* items : {&effects.queued, &effects.retried, &effects.withdrawn, &effects.prepared}) {
+        std::erase_if(*items, foreign);
+    }
+    std::erase_if(effects.stored, foreign);
+    std::erase_if(effects.uploads, foreign);
+}
 
 /// On the disk of object files, that has to stay free.
 constexpr std::uint64_t room_for_others = 64U << 20U;
@@ -239,6 +253,12 @@ std::optional<PgFailure> Writer::attempt(const std::function<void(Transaction&)>
             if (failure.trouble() == Trouble::conflict && conflicts < most_conflicts) {
                 continue;
             }
+            if (failure.trouble() == Trouble::moved) {
+                if (auto unknown = look_at_holdings()) {
+                    return unknown;
+                }
+                continue;
+            }
             if (database_.in_doubt() && resolve()) {
                 break;
             }
@@ -253,12 +273,50 @@ std::optional<PgFailure> Writer::attempt(const std::function<void(Transaction&)>
     return std::nullopt;
 }
 
+std::optional<PgFailure> Writer::look_at_holdings() {
+    try {
+        database_.look_at_holdings();
+    } catch (const PgFailure& failure) {
+        return failure;
+    }
+    tell_lost();
+    return std::nullopt;
+}
+
+void Writer::tell_lost() {
+    const Buckets lost = database_.take_lost();
+    if (lost.none()) {
+        return;
+    }
+    spdlog::warn(
+        "store: another daemon has taken over {} of {} buckets of LIIDs, since this one did not renew its lease in "
+        "time: it sends nothing of them any more",
+        lost.count(), bucket_count);
+    const LostLanes lanes = [lost](LaneId lane) { return lost[bucket_of(lane)]; };
+    if (OutboxListener* listener = listener_) {
+        listener->on_lanes_lost(lanes);
+    }
+    if (ObjectListener* listener = object_listener_) {
+        listener->on_objects_lost(lanes);
+    }
+}
+
+bool Writer::settle(Command<Tables, Transaction>& command, Transaction& transaction) {
+    transaction.foreign = false;
+    command.apply(database_.tables(), transaction);
+    if (transaction.foreign) {
+        command.failed();
+    }
+    return !transaction.foreign;
+}
+
 bool Writer::resolve() {
     const auto limit = watch_.timeout();
     const auto until = Steady::now() + (limit.count() == 0 ? std::chrono::milliseconds(10s) : limit);
     while (true) {
         try {
             const bool is_there = database_.reopen();
+            tell_lost();
             spdlog::warn("store: a commit whose answer was lost is {}", is_there ? "there" : "not there");
             return is_there;
         } catch (const PgFailure& failure) {
@@ -292,19 +350,15 @@ void Writer::apply(Group& group, bool with_items, Transaction& transaction) {
     std::vector<const Acceptance*> accepted;
     for (const Kept& kept : group.kept) {
         for (const Acceptance& item : kept.accepted) {
-            accepted.push_back(&item);
+            if (transaction.holdings.has(item.lane)) {  // else its next owner sends it once more
+                accepted.push_back(&item);
+            }
         }
     }
     tables.items.begin(transaction, items, accepted);
     tables.items.accept(transaction, accepted);
-    for (const Kept& kept : group.kept) {
-        if (kept.command) {
-            kept.command->apply(tables, transaction);
-        }
-    }
-    for (const CommandPointer& decision : group.decisions) {
-        decision->apply(tables, transaction);
-    }
+    std::erase_if(group.kept, [&](const Kept& kept) { return kept.command && !settle(*kept.command, transaction); });
+    std::erase_if(group.decisions, [&](const CommandPointer& one) { return !settle(*one, transaction); });
     if (with_items && !group.submissions.empty()) {
         insert(group.submissions, transaction);
     }
@@ -350,6 +404,7 @@ void Writer::tell_effects() {
     for (const QueuedItem& item : database_.effects().retried) {
         oldest_places_.put_back(item.row);
     }
+    keep_held(database_.effects(), database_.holdings().all());
     tell(database_.effects(), listener_, object_listener_);
 }
 
@@ -414,7 +469,9 @@ void Writer::break_down(const PgFailure& failure) {
 
 std::optional<PgFailure> Writer::reopen() {
     try {
-        if (database_.reopen()) {
+        const bool is_there = database_.reopen();
+        tell_lost();
+        if (is_there) {
             // It was told to have failed: its items are there, and have to be delivered.
             spdlog::warn("store: a commit that was told to have failed is there");
             tell_effects();
@@ -468,7 +525,7 @@ void Writer::probe() {
 }
 
 void Writer::housekeeping() {
-    next_tick_ = Steady::now() + tick;
+    next_tick_ = Steady::now() + std::min<std::chrono::milliseconds>(tick, database_.lease() / renewals);
     if (broken_ && !fenced_ && Steady::now() >= next_try_) {
         try_to_recover();
     }
@@ -503,7 +560,7 @@ void Writer::housekeeping() {
     }
     if (!broken_ && Steady::now() >= next_sign_) {
         static_cast<void>(step([](Transaction&) {}));
-        next_sign_ = Steady::now() + sign_of_life;
+        next_sign_ = Steady::now() + database_.lease() / renewals;
     }
     if (broken_) {
         return;
@@ -616,6 +673,9 @@ void Writer::complain(const PgFailure& failure) {
                 "store: another process has taken its place in the database, which one daemon at a time may use: "
                 "nothing "
                 "more is written or sent from here. Stop the other one, and restart");
+            break;
+        case Trouble::moved:
+            spdlog::warn("store: another daemon has taken lanes of this one");
             break;
         case Trouble::replaced:
             spdlog::critical(

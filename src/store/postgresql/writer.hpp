@@ -100,6 +100,11 @@ class Writer {
     void name_audit_head();
     void write_audit_head();
     void work_on(Group& group);
+    /// Other daemons have taken lanes: tells so. nullopt: it is known which.
+    [[nodiscard]] std::optional<PgFailure> look_at_holdings();
+    void tell_lost();
+    /// Applies a command. False: what it was to settle is another daemon's, and it was answered so.
+    [[nodiscard]] bool settle(Command<Tables, Transaction>& command, Transaction& transaction);
     /// nullopt: committed.
     [[nodiscard]] std::optional<PgFailure> attempt(const std::function<void(Transaction&)>& work);
     [[nodiscard]] std::optional<PgFailure> attempt(Group& group, bool with_items);

@@ -343,6 +343,32 @@ TEST_F(Postgresql, ARoleThatMayNotMakeTablesIsToldSo) {
     EXPECT_EQ(number("SELECT count(*) FROM pg_tables WHERE schemaname=current_schema()"), 0);
 }
 
+TEST_F(Postgresql, ASchemaOfTheFirstVersionIsUpgradedByOneRoleAndUsedByAnother) {
+    open();
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    store_.reset();
+    Cluster::instance()->execute(schema_,
+                                 "DROP TABLE bucket; ALTER TABLE node DROP term, DROP lease_until; DELETE FROM "
+                                 "store_version WHERE version > 1; UPDATE node SET seen='epoch'");
+    const auto refused = open_postgresql(options("state"), database(), clock_);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("role"));
+    PostgresqlOptions changing = database();
+    changing.connection = Cluster::words(proxy_->directory(), schema_, "postgres");
+    open(options("state"), changing);
+    store_->stop();
+    open();
+    EXPECT_THAT(queued(), SizeIs(1));
+    EXPECT_EQ(submit(item()), Outcome::committed);
+    store_->stop();
+
+    // One of the version before, which has no lease, is there as long as it says so.
+    Cluster::instance()->execute(schema_, "UPDATE node SET lease_until=NULL, seen=clock_timestamp()");
+    EXPECT_FALSE(open_postgresql(options("other"), database("node-b"), clock_));
+    Cluster::instance()->execute(schema_, "UPDATE node SET seen=clock_timestamp() - interval '31 s'");
+    EXPECT_TRUE(open_postgresql(options("other"), database("node-b"), clock_));
+}
+
 TEST_F(Postgresql, ANewerSchemaIsRefused) {
     Cluster::instance()->execute(schema_, "INSERT INTO store_version VALUES(1000)");
     const auto opened = open_postgresql(options("state"), database(), clock_);
@@ -590,8 +616,8 @@ TEST_F(Postgresql, WhereAnOlderStateTakesOverOnlyAnotherStartGoesOn) {
 TEST_F(Postgresql, WhoStoodStillIsOutOnceAnotherHasTheDatabase) {
     open();
     ASSERT_EQ(submit(item("first")), Outcome::committed);
-    // Half a minute later, as for one that was stopped.
-    Cluster::instance()->execute(schema_, "UPDATE node SET seen='epoch'");
+    // Once its lease is over, as for one that was stopped.
+    Cluster::instance()->execute(schema_, "UPDATE node SET lease_until='epoch'");
     auto second = open_postgresql(options("other"), database("node-b"), clock_);
     ASSERT_TRUE(second) << second.error().message;
     EXPECT_EQ(submit(item("under a warrant of its own")), Outcome::failed);
@@ -601,6 +627,106 @@ TEST_F(Postgresql, WhoStoodStillIsOutOnceAnotherHasTheDatabase) {
     proxy_->close(true);
     proxy_->close(false);
     EXPECT_EQ(submit(item("again")), Outcome::failed);
+}
+
+TEST_F(Postgresql, AnOwnerThatCannotRenewSendsNothingFromHalfOfItsLeaseOn) {
+    clock_.stop();
+    PostgresqlOptions where = database();
+    where.lease = std::chrono::seconds(1);
+    open(options("state"), where);
+    const auto covered = [this] { return store_->outbox().lease(lane_).covers(clock_.steady()); };
+    ASSERT_TRUE(covered());
+    proxy_->close(true);
+    ASSERT_TRUE(eventually([&] { return !listener_.health().empty(); }));
+    ASSERT_FALSE(listener_.health().front());
+    clock_.advance_steady(std::chrono::milliseconds(499));
+    EXPECT_TRUE(covered());
+    clock_.advance_steady(std::chrono::milliseconds(1));
+    EXPECT_FALSE(covered());
+    EXPECT_TRUE(store_->outbox().lease(lane_).held) << "nobody has it yet";
+    proxy_->close(false);
+    EXPECT_TRUE(eventually(covered));
+    EXPECT_FALSE(listener_.lost(lane_));
+}
+
+TEST_F(Postgresql, AnIdleOwnerRenewsItsLease) {
+    PostgresqlOptions where = database();
+    where.lease = std::chrono::seconds(1);
+    open(options("state"), where);
+    const std::string until = "SELECT (extract(epoch FROM lease_until) * 1000)::bigint FROM node";
+    const std::int64_t first = number(until);
+    EXPECT_TRUE(eventually([&] { return number(until) > first + 1000; }));
+    EXPECT_EQ(number("SELECT count(*) FROM bucket WHERE owner=(SELECT id FROM node)"), 256);
+}
+
+/// As another daemon does it, once the lease of this one is over.
+std::string taking(LaneId lane) {
+    return "UPDATE node SET term=term+1; UPDATE bucket SET owner=NULL, epoch=epoch+1 WHERE id=" +
+           std::to_string(lane % 256);
+}
+
+TEST_F(Postgresql, WhatAStaleOwnerSettlesChangesNothing) {
+    open();
+    const LaneId other = store_->warrant_register().lane("lea", "LIID-2").value();
+    for (int n = 0; n < 5; ++n) {
+        ASSERT_EQ(submit(item()), Outcome::committed);
+    }
+    const std::vector<StoredItem> items = queued();
+    Answer<Outcome> aside;
+    store_->outbox().set_aside(items[4].row, {500, Refusal::Kind::http_status, ""}, aside.callback());
+    ASSERT_EQ(aside.get(), Outcome::committed);
+    Cluster::instance()->execute(schema_, taking(lane_));
+    const std::int64_t entries = number("SELECT count(*) FROM record");
+
+    Answer<Outcome> refused;
+    store_->outbox().refused(items[0].row, {3007, Refusal::Kind::hi1_error, ""}, refused.callback());
+    EXPECT_EQ(refused.get(), Outcome::failed);
+    EXPECT_TRUE(listener_.lost(lane_)) << "before it is answered";
+    EXPECT_FALSE(listener_.lost(other));
+    EXPECT_FALSE(store_->outbox().lease(lane_).held);
+    EXPECT_TRUE(store_->outbox().lease(other).held);
+    Answer<Outcome> accepted;
+    const StoredItem& one = items[1];
+    store_->outbox().accepted({{one.row, one.lane, one.profile, one.object_id, true, false}}, accepted.callback());
+    static_cast<void>(accepted.get());
+    Answer<Outcome> again;
+    store_->outbox().set_aside(items[4].row, {501, Refusal::Kind::http_status, ""}, again.callback());
+    EXPECT_EQ(again.get(), Outcome::failed);
+    EXPECT_EQ(number("SELECT count(*) FROM item"), 4);
+    EXPECT_EQ(number("SELECT code FROM aside"), 500);
+    EXPECT_EQ(
+        number("SELECT provided FROM lane WHERE liid=(SELECT liid FROM lane WHERE id=" + std::to_string(lane_) + ")"),
+        0);
+    EXPECT_EQ(number("SELECT count(*) FROM record"), entries);
+    EXPECT_THAT(queued(), IsEmpty()) << "they are the next owner's";
+
+    // Sources go on, and what is this daemon's as well.
+    const std::size_t heard = listener_.queued().size();
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    EXPECT_THAT(listener_.queued(), SizeIs(heard)) << "of lanes that are another's nothing is told";
+    NewItem mine = item();
+    mine.lane = other;
+    ASSERT_EQ(submit(mine), Outcome::committed);
+    EXPECT_THAT(listener_.queued(), SizeIs(heard + 1));
+    ASSERT_THAT(queued(), SizeIs(1));
+    const StoredItem two = queued()[0];
+    Answer<Outcome> settled;
+    store_->outbox().accepted({{two.row, two.lane, two.profile, two.object_id, false, false}}, settled.callback());
+    EXPECT_EQ(settled.get(), Outcome::committed);
+    EXPECT_EQ(number("SELECT count(*) FROM item"), 5);
+}
+
+TEST_F(Postgresql, AStaleOwnerThatHasLostItsConnectionDoesNotHoldWhatWasTaken) {
+    open();
+    ASSERT_EQ(submit(item()), Outcome::committed);
+    Cluster::instance()->execute(schema_, taking(lane_));
+    proxy_->close(true);
+    ASSERT_TRUE(eventually([&] { return !listener_.health().empty(); }));
+    proxy_->close(false);
+    ASSERT_TRUE(eventually([&] { return listener_.health().size() == 2; }));
+    EXPECT_TRUE(listener_.lost(lane_));
+    EXPECT_FALSE(store_->outbox().lease(lane_).held);
+    EXPECT_EQ(listener_.calls(), "Q-X+") << "before anything may be sent again";
 }
 
 TEST_F(Postgresql, FilesOfAnotherDatabaseStayThere) {
