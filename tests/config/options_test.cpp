@@ -206,6 +206,7 @@ std::string other_value(const OptionRow& row) {
         {"store.engine", "postgresql"},
         {"store.postgresql.durability", "local"},
         {"store.commit_timeout", "7s"},
+        {"store.postgresql.lease", "7s"},
         {"clock_tolerance", "7m"},
         {"tls_reload_interval", "7m"},
         {"clock_trust", "always"},
