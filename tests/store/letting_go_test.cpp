@@ -194,5 +194,22 @@ TEST_F(LettingGo, OfSpaceWhileItRuns) {
     EXPECT_EQ(number("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check='ok'"), 1);
 }
 
+// There free pages, which are no room for objects, are soon most of what there is.
+TEST_F(LettingGo, OfSpaceOfWhichThereIsLittle) {
+    options_.max_bytes = 16U << 20U;
+    open();
+    const auto size = [&] { return std::filesystem::file_size(options_.directory / "store.db"); };
+    for (int group = 0; group < 4; ++group) {
+        std::vector<NewItem> items;
+        for (int i = 0; i < 50; ++i) {
+            items.push_back(item(some_bytes(60'000, static_cast<std::uint64_t>(group * 50 + i))));
+        }
+        ASSERT_EQ(submit(std::move(items)), Outcome::committed);
+    }
+    EXPECT_GT(size(), 8U << 20U);
+    accept_all();
+    EXPECT_TRUE(eventually([&] { return size() < 6U << 20U; })) << size();
+}
+
 }  // namespace
 }  // namespace lihandover::store::test

@@ -18,11 +18,11 @@ namespace {
 
 /// Another process that reads, such as a backup, is waited for so long.
 constexpr auto patience_at_opening = std::chrono::seconds(5);
-/// A file is rewritten at a start where at least so much of it, and half of it, is free, and no more is not.
+/// A file is rewritten at a start where at least so much of it (less on a small file system), and half of it, is free,
+/// and no more is not.
 constexpr std::uint64_t least_given_back = 16U << 20U;
 constexpr std::uint64_t most_rewritten = 256U << 20U;
-/// While it runs, free pages are given back down to so much, in steps of so many: a step holds up commits.
-constexpr std::uint64_t kept_free = 8U << 20U;
+/// While it runs, half of that is kept. Pages are given back in steps of so many: a step holds up commits.
 constexpr int given_back_at_once = 128;
 constexpr auto between_lettings_go = std::chrono::minutes(10);
 
@@ -55,7 +55,7 @@ void Database::give_back_space() {
     };
     const std::uint64_t all = bytes("PRAGMA page_count");
     const std::uint64_t free = bytes("PRAGMA freelist_count");
-    if (free < least_given_back || free < all / 2 || all - free > most_rewritten) {
+    if (free < worth_giving_back() || free < all / 2 || all - free > most_rewritten) {
         return;
     }
     try {
@@ -310,10 +310,15 @@ void Database::let_go() {
     }
 }
 
+/// Free pages are no room for objects, of which a small file system has little.
+std::uint64_t Database::worth_giving_back() const {
+    return std::min(least_given_back, 4 * wal_limit_);
+}
+
 bool Database::give_back_due() {
     const std::uint64_t free = free_page_bytes();
-    giving_back_ =
-        gives_back_ && (giving_back_ ? free > kept_free : free >= least_given_back && free_pages_ >= live_pages_);
+    giving_back_ = gives_back_ && (giving_back_ ? free > worth_giving_back() / 2
+                                                : free >= worth_giving_back() && free_pages_ >= live_pages_);
     return giving_back_;
 }
 

@@ -138,6 +138,7 @@ class Database {
   private:
     void connect();
     void give_back_space();
+    [[nodiscard]] std::uint64_t worth_giving_back() const;
     [[nodiscard]] model::Status load();
     void take_stock();
     /// Whether the keys beside the database are this one's.
