@@ -318,6 +318,7 @@ class Trouble(Tasks):
         point.acknowledged()
         # Its item is there, so what was read before it is durable.
         self.wait_texts("after them")
+        wait_until(lambda: not self.daemon.items("queued"), "its acceptance is on disk: else it goes once more")
         self.daemon.process.kill()
         self.daemon.start()
         with self.point() as point:
