@@ -34,6 +34,22 @@ void Locator::locate(std::vector<Meant> items, Done done) {
     done(std::nullopt);
 }
 
+void Locator::decide_located(std::vector<Meant> items, DoneDecided done,
+                             std::function<void(std::vector<Meant>, DoneDecided)> decide) {
+    if (!is_needed(items)) {
+        decide(std::move(items), std::move(done));
+        return;
+    }
+    locate(std::move(items),
+           [done = std::move(done), decide = std::move(decide)](std::optional<std::vector<Meant>> located) {
+               if (located) {
+                   decide(std::move(*located), done);
+               } else if (done) {
+                   done(Outcome::failed, {});
+               }
+           });
+}
+
 void Locator::stop() {
     std::thread ending;
     {

@@ -42,6 +42,10 @@ class Locator {
 
     /// Puts in the rows that are not known; of what is not queued, none. `done` is called once.
     void locate(std::vector<Meant> items, Done done);
+    /// Hands `decide` the items with their rows, at once where none has to be looked for. Where the queue could not be
+    /// looked at as a whole, `done` hears that it failed, and `decide` is not called.
+    void decide_located(std::vector<Meant> items, DoneDecided done,
+                        std::function<void(std::vector<Meant>, DoneDecided)> decide);
     /// Gives up what it looks for, after the step that it is at.
     void stop();
 

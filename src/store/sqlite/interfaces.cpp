@@ -235,18 +235,11 @@ void SqliteOperatorView::retry_all(std::string destination, std::optional<std::u
 }
 
 void SqliteOperatorView::reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) {
-    if (!Locator::is_needed(items)) {
-        writer_.decide(Decisions::reject(std::move(items), std::move(reviewer), std::move(why), std::move(done)));
-        return;
-    }
-    locator_.locate(std::move(items), [this, reviewer = std::move(reviewer), why = std::move(why),
-                                       done = std::move(done)](std::optional<std::vector<Meant>> located) {
-        if (located) {
-            writer_.decide(Decisions::reject(std::move(*located), reviewer, why, done));
-        } else if (done) {
-            done(Outcome::failed, {});
-        }
-    });
+    locator_.decide_located(
+        std::move(items), std::move(done),
+        [this, reviewer = std::move(reviewer), why = std::move(why)](std::vector<Meant> located, DoneDecided answered) {
+            writer_.decide(Decisions::reject(std::move(located), reviewer, why, std::move(answered)));
+        });
 }
 
 void SqliteOperatorView::pause(std::string destination, std::string who, Done done) {
