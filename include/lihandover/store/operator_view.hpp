@@ -67,7 +67,7 @@ class OperatorView {
                            DoneCount done) = 0;
     /// Ends waiting items, or binary objects that wait by themselves, without delivery; content goes at once. Held ones
     /// that need two people go by the second one's word, as with approve(). What became something else than what
-    /// somebody saw and decided about (Meant::as) stays.
+    /// somebody saw and decided about (Meant::as) stays; so do the binary objects of an item that was delivered since.
     virtual void reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) = 0;
 
     /// Pauses a destination until resume() (Register::pauses). One that is paused already stays as it is, and no entry

@@ -60,9 +60,11 @@ enum class Verdict : std::uint8_t {
            : state == ObjectState::set_aside ? ItemState::set_aside
                                              : ItemState::refused;
 }
-/// Whether a decision about what was seen so is about such an object.
-[[nodiscard]] constexpr bool is_meant(const ItemStates& as, ObjectState state) {
-    return state == ObjectState::offered ? as == waiting_states : as.has(item_state_of(state));
+/// Whether a decision is about an object that waits by itself, by its id or that of its item. Whoever saw an item in
+/// one of its states did not decide about what waits since that was delivered.
+[[nodiscard]] constexpr bool is_meant(const Meant& meant, const model::Uuid& object, ObjectState state) {
+    const bool any = meant.as == waiting_states;
+    return object == meant.id && state != ObjectState::offered ? meant.as.has(item_state_of(state)) : any;
 }
 
 /// Which moves there are; docs/store.md draws them.

@@ -658,7 +658,7 @@ void ObjectTable::reject_one(Transaction& transaction, const Row& row, std::stri
 bool ObjectTable::reject(Transaction& transaction, const Meant& meant, std::string_view who, std::string_view why) {
     bool any = false;
     for (const Row& row : find_waiting(meant.id)) {
-        if (is_meant(meant.as, row.state)) {
+        if (is_meant(meant, row.uuid, row.state)) {
             reject_one(transaction, row, who, why);
             any = true;
         }

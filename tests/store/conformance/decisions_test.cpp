@@ -195,6 +195,21 @@ TEST_P(Decisions, WhatIsQueuedIsFoundByItsRowOrWithoutIt) {
     EXPECT_FALSE(counts().any());
 }
 
+// Whoever decided about the item would be told that it was rejected, and what belongs to it would be gone.
+TEST_P(Decisions, WhatWasDeliveredMeanwhileKeepsItsBinaryObjects) {
+    const NewObject waits = object("a photograph", model::BinaryModel::b);
+    const NewObject disliked = object("another", model::BinaryModel::b);
+    const StoredItem seen = make(item_with({waits, disliked}));
+    ASSERT_EQ(accept(seen), Outcome::committed);
+    object_is(ObjectState::refused, disliked.id);
+    const ItemStates as{ItemState::queued, ItemState::refused, ItemState::set_aside};
+    EXPECT_EQ(reject_as({{seen.object_id, as, seen.row}, {seen.object_id, as}}).done, 0U);
+    EXPECT_EQ(state_of(waits.id), ItemState::queued);
+    EXPECT_EQ(state_of(disliked.id), ItemState::refused);
+    EXPECT_EQ(reject_as({{seen.object_id}}).done, 1U) << "however it waits";
+    EXPECT_FALSE(counts().any());
+}
+
 TEST_P(Decisions, WhatARejectEndedIsToldByDestinations) {
     const StoredItem known = make();
     const model::Uuid held = hold();

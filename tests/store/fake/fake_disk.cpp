@@ -505,9 +505,10 @@ void Changes::reject(const Meant& meant, const Reviewer& reviewer, const std::st
     }
     const auto waiting = objects_where([&](const FakeObject& each) {
         const ObjectState state = each.object.state;
-        return state != ObjectState::attached &&
-               (each.object.described.id == meant.id || each.object.item_id == meant.id) &&
-               (state == ObjectState::offered ? meant.as == waiting_states : meant.as.has(item_state_of(state)));
+        const bool any = meant.as == waiting_states;
+        const bool itself = each.object.described.id == meant.id;
+        return state != ObjectState::attached && (itself || each.object.item_id == meant.id) &&
+               (itself && state != ObjectState::offered ? meant.as.has(item_state_of(state)) : any);
     });
     for (const FakeObject* row : waiting) {
         reject(*row, reviewer.who, why);
