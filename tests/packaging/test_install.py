@@ -60,6 +60,7 @@ class Install(unittest.TestCase):
                      "share/doc/lihandoverd/examples/lihandoverd.yaml",
                      "share/doc/lihandoverd/examples/warrants.d/example.yaml",
                      "share/doc/lihandoverd/examples/lihandoverd.service.d/addresses.conf",
+                     "share/doc/lihandoverd/examples/patroni/patroni.yml.in", "share/doc/lihandoverd/examples/patroni/fill.py",
                      "lib/sysusers.d/lihandoverd.conf", "lib/tmpfiles.d/lihandoverd.conf"):
             self.assertTrue(os.path.isfile(self.path("usr", path)), path)
         self.assertFalse(os.path.exists(self.path("usr/bin/lea-sim")), "a test LEA is no part of an installation")

@@ -32,6 +32,7 @@ class Daemon:
         for path in (self.directory, self.warrants):
             os.makedirs(path, exist_ok=True)
         os.makedirs(self.state, mode=0o700, exist_ok=True)
+        self.admin_address = "127.0.0.1"
         self.admin_port = Ports.take()
         self.environment = {}
         self.prepare = None
@@ -44,7 +45,7 @@ class Daemon:
             "schemas_dir": SCHEMAS,
             "intake": {"http": [{"name": "local", "listen": "unix:" + self.intake}]},
             "destinations": {},
-            "admin": {"listen": f"127.0.0.1:{self.admin_port}", "control_socket": self.control},
+            "admin": {"listen": f"{self.admin_address}:{self.admin_port}", "control_socket": self.control},
             "schema_validation": "all",
             "shutdown_timeout": "10s",
             "log_level": "debug",
@@ -175,7 +176,7 @@ class Daemon:
             raise AssertionError(f"not taken: {answer}")
 
     def admin(self, path):
-        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection(self.admin_address, self.admin_port, timeout=PATIENCE)
         try:
             connection.request("GET", path)
             return Answer(connection.getresponse())

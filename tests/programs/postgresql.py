@@ -21,22 +21,16 @@ class Server(Process):
         super().signal(signal.SIGINT if number == signal.SIGTERM else number)
 
 
-class Postgresql:
-    """One server. It does not run as root: then it is the system's postgres."""
+class Unprivileged:
+    """What belongs to a server that does not run as root: then it is the system's postgres."""
 
-    @staticmethod
-    def is_installed():
-        return os.path.exists(f"{PROGRAMS}/postgres")
-
-    def __init__(self, owner, name="postgresql"):
+    def __init__(self, owner, name):
         self.owner = owner
         self.name = name
         self.account = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
         # Its user has to come to its files.
         os.chmod(owner.directory, 0o755)
         self.directory = self.make(os.path.join(owner.directory, name))
-        self.data = self.make(os.path.join(self.directory, "data"))
-        self.process = None
 
     def make(self, path):
         os.makedirs(path, mode=0o700)
@@ -50,12 +44,25 @@ class Postgresql:
             os.setgid(self.account.pw_gid)
             os.setuid(self.account.pw_uid)
 
-    def run(self, program, *arguments):
+    def run(self, program, *arguments, **more):
         done = subprocess.run([f"{PROGRAMS}/{program}", *arguments], preexec_fn=self.as_its_user, cwd="/",
-                              capture_output=True, text=True, check=False)
+                              capture_output=True, text=True, check=False, **more)
         if done.returncode != 0:
             raise AssertionError(f"{program}: {done.stdout}{done.stderr}")
         return done.stdout
+
+
+class Postgresql(Unprivileged):
+    """One server."""
+
+    @staticmethod
+    def is_installed():
+        return os.path.exists(f"{PROGRAMS}/postgres")
+
+    def __init__(self, owner, name="postgresql"):
+        super().__init__(owner, name)
+        self.data = self.make(os.path.join(self.directory, "data"))
+        self.process = None
 
     def create(self):
         self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "--no-sync", "--no-instructions",
