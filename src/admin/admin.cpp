@@ -120,6 +120,9 @@ class Admin::Impl {
         }
     }
 
+    /// Nobody could cut a connection short whose answer waits for one.
+    void end_searches() { parts_.items.end_searches(); }
+
     [[nodiscard]] http::Server& health_server() { return *health_server_; }
     [[nodiscard]] http::Server& control_server() { return *control_server_; }
     [[nodiscard]] http::Server* console_server() { return console_server_.get(); }
@@ -283,6 +286,7 @@ void Admin::start() {
 }
 
 boost::asio::awaitable<void> Admin::stop(std::chrono::milliseconds grace) {
+    impl_->end_searches();
     if (http::Server* const console = impl_->console_server()) {
         co_await console->stop(grace);
     }

@@ -3,6 +3,9 @@
 #include <grp.h>
 #include <unistd.h>
 
+#include <future>
+
+#include "../support/eventually.hpp"
 #include "content_text.hpp"
 #include "item_list.hpp"
 #include "lihandover/http/server.hpp"
@@ -130,6 +133,20 @@ TEST_F(ReviewTest, WhatDeliveryDoesMeanwhileKeepsNothingFromBeingRejected) {
     ASSERT_EQ(as.size(), 2U);
     EXPECT_EQ(as[0], (store::ItemStates{ItemState::queued, ItemState::set_aside, ItemState::refused}));
     EXPECT_EQ(as[1], (store::ItemStates{ItemState::set_aside, ItemState::refused}));
+}
+
+// A search ends when its store stops, which comes after this: nothing else would end it.
+TEST_F(ReviewTest, AStopWaitsForNoSearch) {
+    const auto queued = store_.add(ItemState::queued).object_id;
+    store_.look_slowly();
+    store_.hold_rejects();
+    start();
+    auto answer =
+        std::async(std::launch::async, [&] { return post("/v1/reject", order({queued}, R"(,"reason":"no")")); });
+    ASSERT_TRUE(lihandover::test::eventually([&] { return store_.held_rejects() == 1; }));
+    stop();
+    EXPECT_EQ(answer.get().status, 503U);
+    EXPECT_EQ(state_of(queued), ItemState::queued);
 }
 
 TEST_F(ReviewTest, WhatALookInTimeDoesNotFindTheStoreFinds) {

@@ -41,6 +41,9 @@ class TestStore {
     /// Somebody else is quicker: `decide` happens between the next decision's look at its items and its commit.
     void decide_before_next(std::function<void()> decide) { store_.after_next_look(std::move(decide)); }
     void look_slowly() { store_.look_slowly(true); }
+    /// Rejects wait from now on, as they do for a search.
+    void hold_rejects() { store_.hold(store::test::Call::reject); }
+    [[nodiscard]] std::size_t held_rejects() const { return store_.held(store::test::Call::reject); }
     void fail_reads() { store_.fail_reads(true); }
 
   private:

@@ -118,6 +118,20 @@ TEST_F(ALocator, GivesUpWhenItIsToStop) {
     EXPECT_EQ(steps_, 1);
 }
 
+TEST_F(ALocator, EndsWithoutBeingWaitedFor) {
+    may_go_on_ = false;
+    Locator locator = make();
+    auto first = locate(locator, {{model::Uuid::random(), {ItemState::queued}}});
+    ASSERT_TRUE(eventually([&] { return steps_ == 1; }));
+    auto waiting = locate(locator, {{queue_[3], {ItemState::queued}}});
+    locator.end();
+    EXPECT_FALSE(locate(locator, {{queue_[3], {ItemState::queued}}}).get());
+    may_go_on_ = true;
+    EXPECT_FALSE(first.get());
+    EXPECT_FALSE(waiting.get());
+    EXPECT_EQ(steps_, 1);
+}
+
 TEST_F(ALocator, LooksNoLongerThanItMay) {
     Locator locator = make(std::chrono::milliseconds(0));
     EXPECT_FALSE(locate(locator, {{queue_[3], {ItemState::queued}}}).get());

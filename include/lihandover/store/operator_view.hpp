@@ -69,6 +69,9 @@ class OperatorView {
     /// that need two people go by the second one's word, as with approve(). What became something else than what
     /// somebody saw and decided about (Meant::as) stays; so do the binary objects of an item that was delivered since.
     virtual void reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) = 0;
+    /// Rejects that wait for a look at all that is queued, which may take minutes, fail soon, and further ones at once:
+    /// for a stop. Does not block.
+    virtual void end_searches() = 0;
 
     /// Pauses a destination until resume() (Register::pauses). One that is paused already stays as it is, and no entry
     /// is made.

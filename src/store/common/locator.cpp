@@ -50,14 +50,21 @@ void Locator::decide_located(std::vector<Meant> items, DoneDecided done,
            });
 }
 
-void Locator::stop() {
-    std::thread ending;
+void Locator::end() {
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
-        ending = std::move(thread_);
     }
     wake_.notify_all();
+}
+
+void Locator::stop() {
+    end();
+    std::thread ending;
+    {
+        const std::lock_guard lock(mutex_);
+        ending = std::move(thread_);
+    }
     if (ending.joinable()) {
         ending.join();
     }

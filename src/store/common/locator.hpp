@@ -46,7 +46,9 @@ class Locator {
     /// looked at as a whole, `done` hears that it failed, and `decide` is not called.
     void decide_located(std::vector<Meant> items, DoneDecided done,
                         std::function<void(std::vector<Meant>, DoneDecided)> decide);
-    /// Gives up what it looks for, after the step that it is at.
+    /// Gives up what it looks for, after the step that it is at, and looks for nothing more. Does not wait for that.
+    void end();
+    /// The same, and waits until the thread has ended.
     void stop();
 
   private:

@@ -203,6 +203,7 @@ class PgOperatorView final : public OperatorView {
         writer_.decide(Decisions::retry_all(std::move(destination), code, std::move(who), std::move(done)));
     }
     void reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) override;
+    void end_searches() override { locator_.end(); }
     void pause(std::string destination, std::string who, Done done) override {
         writer_.decide(Decisions::pause(std::move(destination), std::move(who), std::move(done)));
     }

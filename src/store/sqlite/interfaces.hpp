@@ -173,6 +173,7 @@ class SqliteOperatorView final : public OperatorView {
     void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
                    DoneCount done) override;
     void reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) override;
+    void end_searches() override { locator_.end(); }
     void pause(std::string destination, std::string who, Done done) override;
     void resume(std::string destination, std::string who, Done done) override;
     [[nodiscard]] model::Status clock_accepted(const std::string& who, const std::string& why) override;

@@ -210,6 +210,19 @@ TEST_P(Decisions, WhatWasDeliveredMeanwhileKeepsItsBinaryObjects) {
     EXPECT_FALSE(counts().any());
 }
 
+TEST_P(Decisions, OnceSearchesHaveEndedOnlyWhatNeedsNoneIsRejected) {
+    const StoredItem known = make();
+    const StoredItem unknown = make();
+    store_->operator_view().end_searches();
+    const ItemStates as{ItemState::queued};
+    Answer<Outcome> answer;
+    store_->operator_view().reject({{unknown.object_id, as}}, ann, "a mistake",
+                                   [told = answer.callback()](Outcome outcome, const Decided&) { told(outcome); });
+    EXPECT_EQ(answer.get(), Outcome::failed);
+    EXPECT_EQ(reject_as({{known.object_id, as, known.row}}).done, 1U);
+    EXPECT_EQ(state_of(unknown.object_id), ItemState::queued);
+}
+
 TEST_P(Decisions, WhatARejectEndedIsToldByDestinations) {
     const StoredItem known = make();
     const model::Uuid held = hold();

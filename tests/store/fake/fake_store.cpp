@@ -384,7 +384,7 @@ std::deque<FakeStore::Work>::iterator FakeStore::next() {
 }
 
 bool FakeStore::fails(const Work& work) {
-    if (failing_) {
+    if (failing_ || work.given_up) {
         return true;
     }
     const auto found = good_.find(work.call);
@@ -701,7 +701,29 @@ void FakeStore::retry_all(std::string destination, std::optional<std::uint64_t> 
         std::move(done));
 }
 
+void FakeStore::end_searches() {
+    const std::lock_guard lock(mutex_);
+    searches_ended_ = true;
+    // What a test holds of these is what an engine still looks for.
+    for (Work& work : work_) {
+        work.given_up = work.given_up || (work.held && work.call == Call::reject);
+        work.held = work.held && !work.given_up;
+    }
+    wake_.notify_all();
+}
+
 void FakeStore::reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) {
+    const bool searches =
+        std::ranges::any_of(items, [](const Meant& one) { return one.row == 0 && one.as.has(ItemState::queued); });
+    bool ended = false;
+    {
+        const std::lock_guard lock(mutex_);
+        ended = searches_ended_;
+    }
+    if (searches && ended) {
+        done(Outcome::failed, {});
+        return;
+    }
     Decision decision{Call::reject, {}, {}, {}, std::move(reviewer.who), std::move(why), std::move(reviewer.identity)};
     for (const Meant& one : items) {
         decision.ids.push_back(one.id);

@@ -225,6 +225,7 @@ class FakeStore final : public Store,
         std::function<void(Changes&)> apply;
         std::function<void(Outcome)> done;
         bool held = false;
+        bool given_up = false;  ///< fails
     };
 
     [[nodiscard]] bool can_commit() const;
@@ -291,6 +292,7 @@ class FakeStore final : public Store,
     void retry_all(std::string destination, std::optional<std::uint64_t> code, std::string who,
                    DoneCount done) override;
     void reject(std::vector<Meant> items, Reviewer reviewer, std::string why, DoneDecided done) override;
+    void end_searches() override;
     void pause(std::string destination, std::string who, Done done) override;
     void resume(std::string destination, std::string who, Done done) override;
     [[nodiscard]] model::Status clock_accepted(const std::string& who, const std::string& why) override;
@@ -363,6 +365,7 @@ class FakeStore final : public Store,
     bool reads_fail_ = false;
     std::set<RowId> unreadable_;
     bool looks_slowly_ = false;
+    bool searches_ended_ = false;
     std::function<void()> before_lookup_;
     std::function<void()> after_look_;
     bool stopping_ = false;
