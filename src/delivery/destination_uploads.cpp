@@ -18,6 +18,9 @@ constexpr std::chrono::hours longest_distance(1);
 constexpr int set_aside_distance = 64;
 /// Our own copy is read so often, running, before its object is set aside: a disk may fail once.
 constexpr std::uint8_t most_unreadable = 3;
+/// What cannot be read at present is looked at so soon: the store learns that a place of the disk is damaged only where
+/// somebody looks all the time.
+constexpr std::chrono::seconds look_again(1);
 /// Objects that are put off are no failure; but where all of them are for so long, it is an alarm.
 constexpr std::chrono::hours longest_put_off(1);
 constexpr std::uint16_t most_counted = 1000;
@@ -437,7 +440,11 @@ void DestinationUploads::settle_unreadable(Upload& upload, const Attempt& attemp
         rest_set_aside(upload, Milliseconds(0), attempt);
         return;
     }
-    if (attempt.not_now || ++upload.unreadable < most_unreadable) {
+    if (attempt.not_now) {
+        queue_.rest(upload, attempt.now + look_again);
+        return;
+    }
+    if (++upload.unreadable < most_unreadable) {
         later(upload, Milliseconds(0), attempt);
         return;
     }

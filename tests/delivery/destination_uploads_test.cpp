@@ -107,6 +107,19 @@ TEST(DestinationUploads, BusyWhereOthersAreOnTheirWayLowersTheNumberAndBlamesNob
     EXPECT_EQ(lea.pauses, 0U);
 }
 
+// The store counts a place of the disk as damaged only where it is looked at all the time.
+TEST(DestinationUploads, WhatCannotBeReadAtPresentIsLookedAtAgainSoonHoweverLongThatLasts) {
+    SimulatedUploads lea(policy, [](const Upload&) { return Reply{.not_now = true}; });
+    const auto id = lea.add();
+    lea.run(minutes(10));
+    const auto before = lea.attempts[id];
+    lea.run(minutes(1));
+    EXPECT_GE(lea.attempts[id], before + 20);
+    EXPECT_TRUE(lea.aside.empty());
+    lea.set_script(take);
+    EXPECT_TRUE(lea.run(seconds(5)));
+}
+
 // -- One object stops no other ----------------------------------------------------------------------------------------
 
 TEST(DestinationUploads, EmergenciesThatFailAgainAndAgainKeepNoOtherFromGoing) {

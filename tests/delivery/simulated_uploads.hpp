@@ -24,6 +24,7 @@ class SimulatedUploads : public UploadOutcomes {
         unsigned status = 201;  ///< 0: silence
         std::optional<std::chrono::seconds> retry_after = {};
         bool withhold = false;  ///< neither `100 Continue` nor an answer
+        bool not_now = false;   ///< none: our own copy cannot be read at present
         Milliseconds after{2};
     };
     using Script = std::function<Reply(const Upload&)>;
@@ -170,6 +171,12 @@ class SimulatedUploads : public UploadOutcomes {
         if (count_of([](const Slot& one) { return one.upload != nullptr && one.open; }) > most_at_once) {
             reply = {.status = 503};
         }
+        if (reply.not_now) {
+            UploadClass answer;
+            answer.outcome = UploadOutcome::unreadable;
+            after(Milliseconds(1), [this, &slot, answer] { end(slot, answer, true); });
+            return;
+        }
         if (reply.withhold) {
             after(timeout, [this, ticket = slot.ticket] { uploads_.waits_long(ticket); });
             UploadClass answer;
@@ -200,7 +207,7 @@ class SimulatedUploads : public UploadOutcomes {
         return answer;
     }
 
-    void end(Slot& slot, const UploadClass& answer) {
+    void end(Slot& slot, const UploadClass& answer, bool not_now = false) {
         auto& upload = *std::exchange(slot.upload, nullptr);
         DestinationUploads::Attempt attempt;
         attempt.ticket = slot.ticket;
@@ -208,6 +215,7 @@ class SimulatedUploads : public UploadOutcomes {
         attempt.proven = slot.proven;
         attempt.fresh = slot.fresh;
         attempt.keeps_connection = true;
+        attempt.not_now = not_now;
         attempt.given = slot.asked && answer.outcome == UploadOutcome::delivered ? upload.object.size : 0;
         attempt.others = count_of([&](const Slot& one) { return &one != &slot && one.works(); });
         attempt.busy =
