@@ -426,6 +426,36 @@ TEST_F(KeysOfAStore, OfANamedFileInADamagedPlaceStopNothing) {
     }
 }
 
+// A start in front of a damaged place tells of files that it cannot find.
+TEST_F(KeysOfAStore, OfANamedFileThatIsLostKeepNothingElseFromBeingCommitted) {
+    const auto file = source_file(10);
+    ASSERT_EQ(submit(item_with({object_of(file, model::BinaryModel::b)})), Outcome::committed);
+    file_faults().unreadable = true;
+    Answer<Outcome> told;
+    store_->object_intake().prepared(file->id, nullptr, model::ObjectLoss::vanished, told.callback());
+    EXPECT_EQ(submit(item()), Outcome::committed);
+    EXPECT_EQ(told.get(), Outcome::committed);
+    EXPECT_EQ(record_kinds().back(), RecordKind::item_made);
+    file_faults().unreadable = false;
+    EXPECT_EQ(queued().at(0).objects->front().described.loss, model::ObjectLoss::vanished);
+}
+
+TEST_F(KeysOfAStore, ThatAStartCouldNotOverwriteAreOverwrittenSoon) {
+    const std::vector<RowId> rows = fill_pages();
+    for (const StoredItem& one : queued()) {
+        if (one.row != rows.back()) {
+            ASSERT_EQ(accept(one), Outcome::committed);
+        }
+    }
+    close();
+    file_faults().unreadable_at = 4096;
+    open();
+    ASSERT_TRUE(store_);
+    const std::string before = now().substr(4096, 4096);
+    file_faults().unreadable_at = -1;
+    EXPECT_TRUE(eventually([&] { return now().substr(4096, 4096) != before; }));
+}
+
 class ObjectsOnAFailingDisk : public FileFaultTest {
   protected:
     void SetUp() override {

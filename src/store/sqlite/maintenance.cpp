@@ -18,6 +18,7 @@ constexpr auto key_sync_retry = std::chrono::seconds(1);
 
 void Maintenance::start() {
     stopping_ = false;
+    keys_due_ = keys_->sync_due();  // what could not be overwritten when stock was taken
     thread_ = std::thread([this] { run(); });
 }
 

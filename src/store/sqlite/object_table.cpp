@@ -490,9 +490,10 @@ void ObjectTable::item_rejected(Transaction& transaction, RowId item, std::strin
 
 void ObjectTable::prepared(Transaction& transaction, const model::Uuid& source,
                            const std::shared_ptr<const SealedObject>& copy, model::ObjectLoss loss) {
+    const SealedFile* file = file_of(copy.get());
+    bool complete = file != nullptr && file->in(*files_);
     std::int64_t blob = 0;
     std::optional<SealKey> key;
-    bool lost = false;
     {
         s_.blob_by_source.bind(1, bytes_of(source));
         Rows rows(s_.blob_by_source);
@@ -501,11 +502,11 @@ void ObjectTable::prepared(Transaction& transaction, const model::Uuid& source,
             return;
         }
         blob = rows->integer(0);
-        key = key_of(*rows.operator->(), 2);
-        lost = is_key_lost(*rows.operator->(), 2, key);
+        if (complete) {  // what is lost in any case needs no key, and waits for none
+            key = key_of(*rows.operator->(), 2);
+            complete = !is_key_lost(*rows.operator->(), 2, key);
+        }
     }
-    const SealedFile* file = file_of(copy.get());
-    const bool complete = !lost && file != nullptr && file->in(*files_);
     if (complete) {
         const std::string sha256 = seal_sha256(key.value_or(SealKey()), file->sha256());
         s_.complete.bind(1, blob)

@@ -437,6 +437,7 @@ std::optional<SqlFailure> Writer::reopen() {
         return failure;
     }
     database_usable_ = true;
+    maintenance_.sync_keys();  // of those that could not be overwritten
     // What a commit wrote although it failed is there for good now, and has to be delivered.
     tell_effects();
     database_.publish();
