@@ -279,6 +279,25 @@ TEST_F(Outbox, RejectsWaitingItemsForGoodAndTakesThemFromDelivery) {
     EXPECT_EQ((*views)[1].refusal->words, "bad");
 }
 
+// What goes is overwritten, for which a full disk has little room at once.
+TEST_F(Outbox, RejectsMuchContentInSteps) {
+    std::vector<NewItem> items;
+    for (int i = 0; i < 30; ++i) {
+        items.push_back(item(std::string(100'000, 'x')));
+    }
+    ASSERT_EQ(submit(std::move(items)), Outcome::committed);
+    std::vector<model::Uuid> ids;
+    for (const StoredItem& one : queued()) {
+        ids.push_back(one.object_id);
+    }
+    ASSERT_THAT(ids, SizeIs(30));
+    const auto before = store_->operator_view().statistics().commits;
+    EXPECT_EQ(reject(ids), std::pair(Outcome::committed, std::size_t{30}));
+    EXPECT_GE(store_->operator_view().statistics().commits, before + 2);
+    EXPECT_EQ(counts().queued, 0U);
+    EXPECT_THAT(listener_.withdrawn(), SizeIs(30));
+}
+
 TEST_F(Outbox, RecordsAnAcceptanceThatCameAfterARejection) {
     ASSERT_EQ(submit(item()), Outcome::committed);
     const auto waiting = queued();

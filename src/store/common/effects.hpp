@@ -51,7 +51,7 @@ struct Effects {
     std::vector<std::uint32_t> taken_slots;     ///< of KeySlots, by new items
     std::vector<std::uint32_t> released_slots;  ///< whose items are gone
     std::int64_t waiting_bytes = 0;
-    std::uint64_t rewritten_bytes = 0;  ///< of content that is sealed anew
+    std::uint64_t rewritten_bytes = 0;  ///< of content that is sealed anew, or rejected where that overwrites it
     std::uint64_t repeats = 0;
     std::uint64_t reused_ids = 0;
 

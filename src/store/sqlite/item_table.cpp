@@ -645,6 +645,7 @@ Verdict ItemTable::reject(Transaction& transaction, const Meant& meant, const Re
 void ItemTable::end_rejected(Transaction& transaction, const Waiting& waiting, std::string_view who,
                              std::string_view why) {
     erase(transaction, waiting);
+    transaction.effects.rewritten_bytes += static_cast<std::uint64_t>(waiting.size);
     audit::Entry entry = entry_about(transaction, audit::Kind::item_rejected, waiting);
     entry.who = who;
     entry.why = why;
