@@ -119,7 +119,7 @@ bool AccessList::allows(std::string_view destination, const tls::PeerIdentity& p
 bool is_offered(const store::StoredObject& object, model::Instant now) {
     const bool alive = object.state == store::ObjectState::attached || object.state == store::ObjectState::offered;
     return object.model == model::BinaryModel::a && alive && object.described.expiry &&
-           now < *object.described.expiry && object.sealed != nullptr;
+           now < *object.described.expiry && (object.sealed != nullptr || object.unreadable_now);
 }
 
 }  // namespace lihandover::objectserver

@@ -59,7 +59,7 @@ class AccessList {
 };
 
 /// Whether the object is on offer at `now` by its own state: its item was sent once (which sets the expiry), it has not
-/// expired, and its bytes are here.
+/// expired, and its bytes are here, as far as can be known now.
 [[nodiscard]] bool is_offered(const store::StoredObject& object, model::Instant now);
 
 }  // namespace lihandover::objectserver

@@ -41,6 +41,9 @@ asio::awaitable<void> Service::handle(http::Exchange& exchange) {
     const auto granted = co_await look_up(exchange);
     if (!granted) {
         co_await deny(exchange, came);
+    } else if (granted->object.unreadable_now) {
+        note_unreadable();
+        co_await put_off(exchange, *granted);
     } else if (!can_commit()) {
         co_await put_off(exchange, *granted);
     } else {
@@ -60,7 +63,7 @@ asio::awaitable<void> Service::serve(http::Exchange& exchange, const Granted& gr
     co_await download.serve();
 }
 
-/// What cannot be put on record is not handed over (promise 11).
+/// What cannot be put on record is not handed over (promise 11), nor what cannot be read at present.
 asio::awaitable<void> Service::put_off(http::Exchange& exchange, const Granted& granted) {
     parts_.metrics.destination(granted.destination).downloads(metrics::Download::failed).add();
     http::Response response = sorry();
@@ -87,8 +90,7 @@ asio::awaitable<std::optional<Granted>> Service::look_up(const http::Exchange& e
     const auto id = object_id_of(origin);
     const model::Uuid nobodys = model::Uuid::random();
     Lookup::Found found = co_await lookup_.find(id ? *id : nobodys);
-    const bool unreadable = found && *found && (*found)->unreadable_now;
-    note_lookup(found && !unreadable, found ? "the disk does not give its key" : found.error().message);
+    note_lookup(found.has_value(), found ? std::string{} : found.error().message);
     const store::StoredObject* object = found && *found ? &**found : nullptr;
     std::string destination;
     if (!may_fetch(exchange, origin, object, destination)) {
@@ -113,6 +115,9 @@ bool Service::may_fetch(const http::Exchange& exchange, std::string_view origin,
     if (object == nullptr || !allowed || !current || !reading || !is_offered(*object, parts_.clock.trusted())) {
         return false;
     }
+    if (object->unreadable_now) {
+        return true;  // nor can its URL, which its id is the end of
+    }
     const auto url = http::parse_url(object->described.url);
     return url && url->target == origin;
 }
@@ -126,6 +131,18 @@ asio::awaitable<void> Service::deny(http::Exchange& exchange, std::chrono::stead
     response.status = 404;
     response.fields.emplace_back("Cache-Control", "no-store");
     co_await exchange.respond(std::move(response));
+}
+
+/// One object, or a few: how often they are asked for is the LEA's choice, and the log's size is not.
+void Service::note_unreadable() {
+    const auto now = std::chrono::steady_clock::now();
+    if (!told_unreadable_ || now - *told_unreadable_ >= std::chrono::minutes(1)) {
+        told_unreadable_ = now;
+        spdlog::error(
+            "a binary object cannot be read at present, and is answered 503: the disk does not give its key; others "
+            "are "
+            "served");
+    }
 }
 
 /// Logged when it starts and when it ends, not for each request.

@@ -44,6 +44,7 @@ class Service final : public http::Handler {
     boost::asio::awaitable<void> serve(http::Exchange& exchange, const Granted& granted);
     [[nodiscard]] bool can_commit();
     void note_lookup(bool worked, const std::string& problem);
+    void note_unreadable();
 
     boost::asio::any_io_executor executor_;
     Parts parts_;
@@ -55,6 +56,7 @@ class Service final : public http::Handler {
     Lookup lookup_;
     std::shared_ptr<const AccessList> access_;
     bool lookups_fail_ = false;
+    std::optional<std::chrono::steady_clock::time_point> told_unreadable_;
     bool commits_fail_ = false;
 };
 

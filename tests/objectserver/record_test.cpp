@@ -1,5 +1,10 @@
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -26,6 +31,50 @@ TEST(ObjectServer, AStoreThatCannotBeReadLooksLikeNothing) {
     server.store.fail_lookups(false);
     EXPECT_EQ(client.get(target).status(), 200U);
     EXPECT_EQ(server.wait_fetches(1).size(), 1U);
+}
+
+/// What is logged while it lives.
+class Logged {
+  public:
+    Logged() {
+        spdlog::set_default_logger(
+            std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_)));
+    }
+    Logged(const Logged&) = delete;
+    Logged& operator=(const Logged&) = delete;
+    ~Logged() { spdlog::set_default_logger(before_); }
+    /// Only while nobody logs.
+    [[nodiscard]] std::string text() const { return log_.str(); }
+
+  private:
+    std::shared_ptr<spdlog::logger> before_ = spdlog::default_logger();
+    std::ostringstream log_;
+};
+
+// An LEA may take a 404 for its last word, and ask as often as it likes.
+TEST(ObjectServer, AnObjectThatCannotBeReadAtPresentIsWorthAnotherTryAndOneLine) {
+    const Logged logged;
+    {
+        TestServer server;
+        TlsClient client{server.port()};
+        const std::string damaged = put(server, [](store::StoredObject& object) {
+            object.unreadable_now = true;
+            object.sealed = nullptr;
+            object.described.url.clear();
+        });
+        const std::string good = put(server, {});
+        for (int i = 0; i < 3; ++i) {
+            const Answer answer = client.get(damaged);
+            EXPECT_EQ(answer.status(), 503U);
+            EXPECT_EQ(answer.field("Retry-After"), "30");
+            EXPECT_EQ(client.get(good).status(), 200U);
+        }
+        TlsClient other{server.port(), "second"};
+        EXPECT_EQ(other.get(damaged).status(), 404U) << "not for another's";
+        EXPECT_EQ(server.wait_fetches(3).size(), 3U);
+    }
+    const std::string text = logged.text();
+    EXPECT_EQ(std::ranges::count(text, '\n'), 1) << text;
 }
 
 TEST(ObjectServer, AFileThatCannotBeOpenedIsWorthAnotherTry) {
