@@ -286,9 +286,9 @@ void DestinationQueue::put_off_set_aside(const Pick& pick, Time now, double dice
     release(*pick.lane, now);
 }
 
-void DestinationQueue::put_off(const Pick& pick, Time due, Time now, double dice) {
+void DestinationQueue::put_off(const Pick& pick, Time due, Time now) {
     if (pick.set_aside) {
-        put_off_set_aside(pick, now, dice);
+        release(*pick.lane, now);  // it was not tried: its turn is not over
     } else {
         release(*pick.lane, now, due);
     }
@@ -379,6 +379,8 @@ bool DestinationQueue::believe_refusal(bool beside_accepted) {
 void DestinationQueue::accept(SentItem& item, bool already_there, Time now, ItemOutcomes& outcomes) {
     suspects_.acquit(item.row, now);
     set_aside_.erase(item.row);
+    // Its lane was lost and taken over while it was on its way, so that it waits there once more.
+    static_cast<void>(scheduler_.remove(*item.lane, item.row));
     item.lane->item_left();
     outcomes.accepted(item, already_there);
 }

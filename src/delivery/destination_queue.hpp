@@ -154,8 +154,8 @@ class DestinationQueue {
     [[nodiscard]] Waiting take(const Pick& pick, store::RowId row);
     /// Nothing could be taken of it: it goes on later.
     void release(Lane& lane, Time now);
-    /// It was picked and may not go: its lane rests until `due`.
-    void put_off(const Pick& pick, Time due, Time now, double dice);
+    /// It was picked and may not go before `due`: nothing is asked until then.
+    void put_off(const Pick& pick, Time due, Time now);
     /// The row is gone from the store.
     void discard(const Pick& pick);
     /// What an item that is set aside is called.

@@ -633,7 +633,7 @@ bool DestinationSender::is_held(const DestinationQueue::Pick& pick) {
     }
     // All that this process holds is renewed together, so that others have lapsed as well.
     lapsed_until_ = now() + SendGuard::look_at_lapsed;
-    queue_.put_off(pick, lapsed_until_, now(), jitter_dice());
+    queue_.put_off(pick, lapsed_until_, now());
     return false;
 }
 

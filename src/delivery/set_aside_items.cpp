@@ -17,6 +17,7 @@ void SetAsideItems::add(const store::QueuedItem& item, const model::Uuid& id, Ti
     const auto [found, made] = items_.try_emplace(item.row, Item{item.row, item.lane, item.emergency, 0, due, id});
     if (made) {
         by_due_.emplace(due, item.row);
+        by_lane_[item.lane].insert(item.row);
         ++version_;
     }
 }
@@ -27,6 +28,11 @@ bool SetAsideItems::erase(store::RowId row) {
         return false;
     }
     by_due_.erase({found->second.due, row});
+    const auto lane = by_lane_.find(found->second.lane);
+    lane->second.erase(row);
+    if (lane->second.empty()) {
+        by_lane_.erase(lane);
+    }
     items_.erase(found);
     ++version_;
     return true;
@@ -38,20 +44,16 @@ const SetAsideItems::Item* SetAsideItems::find(store::RowId row) const {
 }
 
 std::vector<store::RowId> SetAsideItems::rows_of(store::LaneId lane) const {
-    std::vector<store::RowId> rows;
-    for (const auto& [row, item] : items_) {
-        if (item.lane == lane) {
-            rows.push_back(row);
-        }
-    }
-    return rows;
+    const auto found = by_lane_.find(lane);
+    return found == by_lane_.end() ? std::vector<store::RowId>()
+                                   : std::vector<store::RowId>(found->second.begin(), found->second.end());
 }
 
 std::vector<store::LaneId> SetAsideItems::lanes() const {
     std::vector<store::LaneId> lanes;
-    lanes.reserve(items_.size());
-    for (const auto& [row, item] : items_) {
-        lanes.push_back(item.lane);
+    lanes.reserve(by_lane_.size());
+    for (const auto& [lane, rows] : by_lane_) {
+        lanes.push_back(lane);
     }
     return lanes;
 }

@@ -38,7 +38,7 @@ class SetAsideItems {
     bool erase(store::RowId row);
     [[nodiscard]] const Item* find(store::RowId row) const;
     [[nodiscard]] std::vector<store::RowId> rows_of(store::LaneId lane) const;
-    /// Of all items, some of them more than once.
+    /// Of all items.
     [[nodiscard]] std::vector<store::LaneId> lanes() const;
     /// The first that is due and that `wanted(const Item&)` takes, of the `looked_at` that have been due longest;
     /// nullptr if there is none.
@@ -70,6 +70,7 @@ class SetAsideItems {
     void set_due(Item& item, Time due);
 
     std::unordered_map<store::RowId, Item> items_;
+    std::unordered_map<store::LaneId, std::set<store::RowId>> by_lane_;
     std::set<std::pair<Time, store::RowId>> by_due_;
     std::uint64_t version_ = 0;
 };

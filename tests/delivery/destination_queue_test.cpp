@@ -6,8 +6,10 @@
 #include <chrono>
 #include <memory>
 #include <set>
+#include <span>
 #include <vector>
 
+#include "set_aside_items.hpp"
 #include "simulated_lea.hpp"
 
 namespace lihandover::delivery::test {
@@ -713,6 +715,83 @@ TEST(DestinationQueue, WhatIsWithdrawnIsForgotten) {
     EXPECT_FALSE(lea.queue().suspects().find(1));
     lea.add(1);
     EXPECT_TRUE(lea.run(minutes(10)));
+}
+
+// -- Several daemons --------------------------------------------------------------------------------------------------
+
+class NoOutcomes final : public ItemOutcomes {
+  public:
+    void accepted(const SentItem& /*item*/, bool /*already_there*/) override { ++accepted_; }
+    void refused(const SentItem& /*item*/, store::Refusal /*refusal*/) override {}
+    void set_aside(const SentItem& /*item*/, store::Refusal /*refusal*/) override {}
+    void suspected(const SentItem& /*item*/, unsigned /*tries*/) override {}
+    [[nodiscard]] int accepted() const { return accepted_; }
+
+  private:
+    int accepted_ = 0;
+};
+
+TEST(DestinationQueue, AnItemOnItsWayWhoseLaneIsLostAndTakenOverIsNotSentOnceMoreWhenItIsAccepted) {
+    DestinationQueue queue;
+    queue.set_policy(policy(1));
+    Lane& lane = queue.lane(1);
+    queue.add(lane, 1, false, false);
+    queue.add(lane, 2, false, false);
+    DestinationQueue::Time now{};
+    Ticket ticket = queue.begin(now);
+    const auto pick = queue.pick(ticket, false, now);
+    ASSERT_EQ(pick.row, 1);
+    static_cast<void>(queue.take(pick, pick.row));
+    queue.withdraw_lane(1, [](store::RowId) {});
+    queue.add(lane, 1, false, true);
+    queue.add(lane, 2, false, true);
+    SentItem sent;
+    sent.lane = &lane;
+    sent.row = 1;
+    sent.sent = sent.withdrawn = true;
+    AnswerClass answer;
+    answer.reach = Reach::answered;
+    answer.actions.resize(1);
+    answer.actions[0].outcome = ActionOutcome::accepted;
+    DestinationQueue::Result result;
+    result.ticket = ticket;
+    result.now = now;
+    NoOutcomes outcomes;
+    EXPECT_TRUE(queue.settle(std::span(&sent, 1), answer, result, outcomes));
+    queue.end(ticket, now);
+    EXPECT_EQ(outcomes.accepted(), 1);
+    EXPECT_EQ(queue.waiting(), 1U);
+    EXPECT_EQ(lane.rows().front().row(), 2);
+}
+
+TEST(DestinationQueue, AnItemThatIsSetAsideAndMayNotGoNowHasNotBeenTried) {
+    DestinationQueue queue;
+    queue.set_policy(policy(1));
+    queue.lane(1).set_details(nullptr);
+    DestinationQueue::Time now{};
+    queue.add_set_aside({7, 1, false}, {}, now);
+    Ticket ticket = queue.begin(now);
+    const auto pick = queue.pick(ticket, true, now);
+    ASSERT_TRUE(pick.set_aside);
+    queue.put_off(pick, now + milliseconds(100), now);
+    queue.end(ticket, now);
+    ASSERT_NE(queue.set_aside().find(7), nullptr);
+    EXPECT_EQ(queue.set_aside().find(7)->tries, 0U);
+    EXPECT_EQ(queue.set_aside().find(7)->due, now);
+}
+
+TEST(SetAsideItems, KnowsThoseOfALane) {
+    SetAsideItems items;
+    for (store::RowId row = 1; row <= 6; ++row) {
+        items.add({row, row % 2, false}, {}, {});
+    }
+    EXPECT_THAT(items.rows_of(1), ElementsAre(1, 3, 5));
+    EXPECT_THAT(items.lanes(), testing::UnorderedElementsAre(0, 1));
+    for (const store::RowId row : {1, 3, 5}) {
+        EXPECT_TRUE(items.erase(row));
+    }
+    EXPECT_THAT(items.rows_of(1), IsEmpty());
+    EXPECT_THAT(items.lanes(), ElementsAre(0));
 }
 
 }  // namespace
