@@ -24,6 +24,9 @@ struct PostgresqlOptions {
     std::filesystem::path objects_directory;  ///< of sealed objects; empty: Options::directory
     /// For how long lanes are this daemon's after it last said so; it sends nothing of them from half of that on.
     std::chrono::milliseconds lease{10'000};
+    /// Whether other daemons may use the database at the same time. Not to be configured yet: what is missing is in
+    /// docs/store.md.
+    bool shared = false;
 };
 
 /// Whether libpq can read `connection`, and nothing in it is a secret: a password belongs into a file, and what is

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -29,9 +30,28 @@ struct Counts {
     void tell(Count& count) const;
 };
 
+/// What other processes that share the store did in lanes of this one. The numbers are in a table of the database that
+/// daemons of two versions may have in common: never change them, only add.
+struct Arrived {
+    enum class Kind : std::uint8_t {
+        queued = 0,
+        retried = 1,
+        withdrawn = 2,
+        lane_withdrawn = 3,
+        prepared = 4,
+        upload = 5,
+        upload_withdrawn = 6,
+        withholding = 7,  ///< what of the lane is to be held has changed
+    };
+    Kind kind{};
+    QueuedItem item;      ///< of what is about a lane alone, that
+    QueuedObject object;  ///< of uploads
+};
+
 /// What a transaction changed beyond the disk: told and counted once it is committed, dropped when it is rolled back.
 struct Effects {
-    std::vector<Counts> counts;  ///< by destination number
+    std::vector<Counts> counts;    ///< by destination number
+    std::vector<Arrived> arrived;  ///< before all else, in the order in which it was done
     std::vector<QueuedItem> queued;
     std::vector<StoredItem> stored;  ///< those of `queued` that this process inserted
     std::vector<QueuedItem> retried;
@@ -40,7 +60,9 @@ struct Effects {
     std::vector<QueuedItem> prepared;
     std::vector<QueuedObject> uploads;
     std::vector<model::Uuid> uploads_withdrawn;
-    std::vector<std::pair<LaneId, std::uint32_t>> provided;  ///< lane and schema bit
+    std::vector<std::pair<LaneId, model::Uuid>> uploads_withdrawn_elsewhere;  ///< of lanes of other processes
+    std::vector<LaneId> withholding_changed;                                  ///< lanes of which other things are held
+    std::vector<std::pair<LaneId, std::uint32_t>> provided;                   ///< lane and schema bit
     std::vector<Lane> lanes;
     struct NewProfile {
         ProfileId id = 0;
@@ -65,6 +87,8 @@ struct Effects {
     }
 };
 
+/// In their order; those of the same kind that follow each other together. Either listener may be null.
+void tell(std::span<const Arrived> arrived, OutboxListener* listener, ObjectListener* objects);
 /// After the commit. Either listener may be null.
 void tell(Effects& effects, OutboxListener* listener, ObjectListener* objects);
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <system_error>
 #include <utility>
 
@@ -729,7 +730,8 @@ void ObjectFiles::set_remover(std::function<void(std::function<void()>)> remover
     remover_ = std::move(remover);
 }
 
-model::Result<std::uint64_t> ObjectFiles::sweep(const std::function<bool(const model::Uuid&)>& has_row) {
+model::Result<std::uint64_t> ObjectFiles::sweep(const std::function<bool(const model::Uuid&)>& has_row,
+                                                std::chrono::seconds least_age) {
     const auto failed = [](int code) {
         return model::Error{"state_dir/objects could not be looked through: " + system_words(code)};
     };
@@ -770,6 +772,8 @@ model::Result<std::uint64_t> ObjectFiles::sweep(const std::function<bool(const m
         }
         if (has_row(*name)) {
             ++found;
+            bytes += static_cast<std::uint64_t>(status.st_size);
+        } else if (least_age.count() > 0 && std::time(nullptr) - status.st_mtime < least_age.count()) {
             bytes += static_cast<std::uint64_t>(status.st_size);
         } else {
             unlinkat(directory_, static_cast<const char*>(entry->d_name), 0);

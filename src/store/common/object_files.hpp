@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
@@ -112,7 +113,9 @@ class ObjectFiles : public std::enable_shared_from_this<ObjectFiles> {
     /// Removes files whose names are like ours and that no row has, as a crash leaves them, and takes stock. Before
     /// anything is written. Gives how many of those that rows name are there. Where it fails, take_stock() has to say
     /// how much there is.
-    [[nodiscard]] model::Result<std::uint64_t> sweep(const std::function<bool(const model::Uuid&)>& has_row);
+    ///   least_age  younger files stay, since other processes write to the directory as well
+    [[nodiscard]] model::Result<std::uint64_t> sweep(const std::function<bool(const model::Uuid&)>& has_row,
+                                                     std::chrono::seconds least_age = {});
     void take_stock(std::uint64_t bytes) { bytes_.store(bytes, std::memory_order_relaxed); }
 
     /// What may be written.

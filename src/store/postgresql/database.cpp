@@ -3,10 +3,12 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "columns.hpp"
 #include "lihandover/base/invariant.hpp"
+#include "outbox_reads.hpp"
 #include "schema.hpp"
 
 namespace lihandover::store::postgresql {
@@ -39,6 +41,7 @@ Database::Database(const Setup& setup)
       catalogue_(*setup.catalogue),
       holdings_(*setup.holdings),
       lease_(setup.lease),
+      shared_(setup.shared),
       tables_(*setup.secret, *setup.keyring, setup.files, setup.repeat_memory) {}
 
 void Database::connect() {
@@ -66,9 +69,14 @@ model::Status Database::open() {
     check_replicated();
     connection_.set_patience(patience_with_all_rows);
     tables_.registers.load(connection_, catalogue_);
-    ItemTable::nothing_more_at_start(connection_);
+    if (shared_) {
+        look_at_peers();
+    }
+    if (is_alone()) {
+        ItemTable::nothing_more_at_start(connection_);
+    }
     load();
-    take_stock();
+    take_stock(stock_of(connection_));
     return {};
 }
 
@@ -142,6 +150,7 @@ model::Status Database::open_keyring() {
     connection_.write("COMMIT");
     connection_.flush();
     keyring_.committed();
+    keys_ = connection_.read("SELECT value FROM meta WHERE name='encryption'").bytes(0, 0);
     auto opened = keyring_.unseal("meta.secret", row_name(std::int64_t{1}), *secret);
     const bool set = opened && secret_.set(*opened);
     if (opened) {
@@ -152,6 +161,48 @@ model::Status Database::open_keyring() {
 
 model::Status Database::take_place() {
     connection_.write("BEGIN");
+    if (!shared_) {
+        if (auto out = turn_others_out(); !out) {
+            return out;
+        }
+    }
+    const std::string beginning = random_bytes(std::tuple_size_v<audit::Hash>);
+    connection_.write(
+        "INSERT INTO node(name, session, session_key, committed, seen, beginning, number, hash, record) VALUES($1, "
+        "0, $2, 0, clock_timestamp(), $3, 0, $3, 0) ON CONFLICT (name) DO NOTHING",
+        Parameters().add_text(name_).add(session_key_).add(beginning));
+    connection_.write(
+        "INSERT INTO chain_checkpoint(node, number, record, hash, at, nanos, name) SELECT id, 0, 0, beginning, "
+        "-9223372036854775808, 0, '' FROM node WHERE name=$1 AND beginning=$2",
+        Parameters().add_text(name_).add(beginning));
+    const auto before = clock_.steady();
+    const Rows taken = connection_.read(
+        "UPDATE node SET session=session+1, session_key=$2, generation=$4, seen=clock_timestamp(), "
+        "lease_until=clock_timestamp() + ($3::bigint)::float8 * interval '1 ms' WHERE name=$1 RETURNING id, session, "
+        "committed, beginning, number, hash, record, term",
+        Parameters().add_text(name_).add(session_key_).add(lease_.count()).add(std::int64_t{keyring_.generation()}));
+    if (!shared_) {
+        connection_.write("UPDATE bucket SET owner=$1, epoch=epoch+1", Parameters().add(taken.integer(0, 0)));
+    }
+    connection_.write("COMMIT");
+    static_cast<void>(connection_.take_warned());
+    connection_.flush();
+    if (connection_.take_warned()) {
+        throw PgFailure(Trouble::unreachable, "a commit was not waited for");
+    }
+    node_ = taken.integer(0, 0);
+    session_ = taken.integer(0, 1);
+    committed_ = taken.integer(0, 2);
+    known_ = {hash_of(taken.bytes(0, 3)),
+              {static_cast<std::uint64_t>(taken.integer(0, 4)), hash_of(taken.bytes(0, 5))},
+              taken.integer(0, 6)};
+    term_ = taken.integer(0, 7);
+    holdings_.set(shared_ ? Buckets() : Buckets().set());
+    holdings_.renew(before + lease_ / 2);
+    return {};
+}
+
+model::Status Database::turn_others_out() {
     // One after the other, and whoever had the database before has it no longer: one that stood still for so long that
     // it seemed gone would go on with warrants of its own.
     connection_.write("LOCK TABLE node IN SHARE ROW EXCLUSIVE MODE");
@@ -167,40 +218,6 @@ model::Status Database::take_place() {
     }
     connection_.write("UPDATE node SET session=session+1, session_key='', term=term+1 WHERE name <> $1",
                       Parameters().add_text(name_));
-    const std::string beginning = random_bytes(std::tuple_size_v<audit::Hash>);
-    const Rows known = connection_.read("SELECT id FROM node WHERE name=$1 FOR UPDATE", Parameters().add_text(name_));
-    if (known.empty()) {
-        const Rows made = connection_.read(
-            "INSERT INTO node(name, session, session_key, committed, seen, beginning, number, hash, record) VALUES($1, "
-            "0, $2, 0, clock_timestamp(), $3, 0, $3, 0) RETURNING id",
-            Parameters().add_text(name_).add(session_key_).add(beginning));
-        connection_.write(
-            "INSERT INTO chain_checkpoint(node, number, record, hash, at, nanos, name) VALUES($1, 0, 0, $2, "
-            "-9223372036854775808, 0, '')",
-            Parameters().add(made.integer(0, 0)).add(beginning));
-    }
-    const auto before = clock_.steady();
-    const Rows taken = connection_.read(
-        "UPDATE node SET session=session+1, session_key=$2, seen=clock_timestamp(), lease_until=clock_timestamp() + "
-        "($3::bigint)::float8 "
-        "* interval '1 ms' WHERE name=$1 RETURNING id, session, committed, beginning, number, hash, record, term",
-        Parameters().add_text(name_).add(session_key_).add(lease_.count()));
-    connection_.write("UPDATE bucket SET owner=$1, epoch=epoch+1", Parameters().add(taken.integer(0, 0)));
-    connection_.write("COMMIT");
-    static_cast<void>(connection_.take_warned());
-    connection_.flush();
-    if (connection_.take_warned()) {
-        throw PgFailure(Trouble::unreachable, "a commit was not waited for");
-    }
-    node_ = taken.integer(0, 0);
-    session_ = taken.integer(0, 1);
-    committed_ = taken.integer(0, 2);
-    known_ = {hash_of(taken.bytes(0, 3)),
-              {static_cast<std::uint64_t>(taken.integer(0, 4)), hash_of(taken.bytes(0, 5))},
-              taken.integer(0, 6)};
-    term_ = taken.integer(0, 7);
-    holdings_.set(Buckets().set());
-    holdings_.renew(before + lease_ / 2);
     return {};
 }
 
@@ -238,6 +255,7 @@ bool Database::reopen() try {
     if (auto loaded = keyring_.load(hash_of(keys.bytes(0, 0)), keys.bytes(0, 1)); !loaded) {
         throw PgFailure(Trouble::damaged, loaded.error().message);
     }
+    keys_ = keys.bytes(0, 1);
     load();
     tables_.objects.resolve_doubts(connection_);
     // Not before all of that worked: else the next attempt would no longer know what to look for.
@@ -269,6 +287,241 @@ void Database::look_at_holdings() {
     }
     lost_ |= holdings_.all() & ~held;
     holdings_.set(holdings_.all() & held);
+    if (shared_) {
+        learn_keys();
+    }
+}
+
+// -- With other daemons
+
+void Database::look_at_peers() {
+    constexpr std::chrono::seconds settling{60};
+    Asked rows_of = connection_.ask(
+        "SELECT n.id, coalesce(n.lease_until, n.seen + interval '30 s') > clock_timestamp(), b.id FROM node n LEFT "
+        "JOIN bucket b ON b.owner=n.id ORDER BY n.id");
+    const LaneId newest = RegisterTable::learn(connection_, catalogue_, keyring_, lanes_behind_);
+    // Numbers are drawn before the rows that have them can be seen: one may still come that is below others.
+    if (clock_.steady() >= lanes_settled_ + settling) {
+        lanes_behind_ = lanes_seen_;
+        lanes_seen_ = newest;
+        lanes_settled_ = clock_.steady();
+    }
+    tables_.repeats.learn(connection_);
+    learn_keys();
+    const Rows rows = connection_.answer(rows_of);
+    peers_.clear();
+    others_ = 0;
+    first_ = true;
+    for (int row = 0; row < rows.size(); ++row) {
+        if (peers_.empty() || peers_.back().id != rows.integer(row, 0)) {
+            peers_.push_back({rows.integer(row, 0), rows.boolean(row, 1), {}});
+            const bool other = peers_.back().live && peers_.back().id != node_;
+            others_ += other ? 1 : 0;
+            first_ = first_ && !(other && peers_.back().id < node_);
+        }
+        if (!rows.is_null(row, 2)) {
+            peers_.back().held.set(static_cast<std::size_t>(rows.integer(row, 2)) % bucket_count);
+        }
+    }
+}
+
+void Database::learn_keys() {
+    const Rows keys = connection_.read(
+        "SELECT (SELECT value FROM meta WHERE name='store'), (SELECT value FROM meta WHERE name='encryption')");
+    if (keys.bytes(0, 1) == keys_) {
+        return;
+    }
+    if (auto loaded = keyring_.load(hash_of(keys.bytes(0, 0)), keys.bytes(0, 1)); !loaded) {
+        throw PgFailure(Trouble::failing, loaded.error().message);
+    }
+    keys_ = keys.bytes(0, 1);
+    tables_.resealing.opened();
+}
+
+bool Database::all_have_newest_key(const Transaction& transaction) {
+    const Parameters newest = Parameters().add(std::int64_t{transaction.keyring.generation()});
+    const Rows behind = connection_.read("SELECT id FROM node WHERE generation <> $1", newest);
+    if (behind.empty()) {
+        return true;
+    }
+    // One that is not there, and comes back, finds another term, and looks for what else is new before it goes on.
+    const Rows gone = connection_.read(
+        "UPDATE node SET term=term+1, generation=$1 WHERE id IN (SELECT id FROM node WHERE generation <> $1 AND "
+        "coalesce(lease_until, seen + interval '30 s') <= clock_timestamp() FOR NO KEY UPDATE SKIP LOCKED) RETURNING "
+        "id",
+        newest);
+    return gone.size() == behind.size();
+}
+
+void Database::give_up(const Buckets& buckets) {
+    lost_ |= holdings_.all() & buckets;
+    holdings_.set(holdings_.all() & ~buckets);
+}
+
+void Database::hand_over(Transaction& transaction, const Buckets& buckets) const {
+    transaction.connection.write("UPDATE bucket SET owner=NULL, epoch=epoch+1 WHERE id=ANY($1) AND owner=$2",
+                                 Parameters().add(numbers_of(buckets)).add(node_));
+}
+
+Buckets Database::lock_takeable(const Buckets& wanted) {
+    const Rows rows = connection_.read("SELECT id, owner FROM bucket WHERE id=ANY($1) ORDER BY id FOR UPDATE",
+                                       Parameters().add(numbers_of(wanted)));
+    std::vector<std::int64_t> owners;
+    for (int row = 0; row < rows.size(); ++row) {
+        if (!rows.is_null(row, 1) && rows.integer(row, 1) != node_) {
+            owners.push_back(rows.integer(row, 1));
+        }
+    }
+    std::set<std::int64_t> gone;
+    if (!owners.empty()) {
+        // What is locked is in the middle of a transaction, and there. From here on the others commit nothing that they
+        // do not look at anew.
+        const Rows locked = connection_.read(
+            "SELECT id FROM node WHERE id=ANY($1) AND coalesce(lease_until, seen + interval '30 s') <= "
+            "clock_timestamp() ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
+            Parameters().add(owners));
+        for (int row = 0; row < locked.size(); ++row) {
+            gone.insert(locked.integer(row, 0));
+        }
+        connection_.write("UPDATE node SET term=term+1 WHERE id=ANY($1)",
+                          Parameters().add(std::vector<std::int64_t>(gone.begin(), gone.end())));
+    }
+    Buckets takeable;
+    for (int row = 0; row < rows.size(); ++row) {
+        if (rows.is_null(row, 1) || rows.integer(row, 1) == node_ || gone.contains(rows.integer(row, 1))) {
+            takeable.set(static_cast<std::size_t>(rows.integer(row, 0)) % bucket_count);
+        }
+    }
+    return takeable;
+}
+
+void Database::take_over(Transaction& transaction, const Buckets& buckets) {
+    check_place();
+    taken_.buckets = lock_takeable(buckets);
+    if (taken_.buckets.none()) {
+        return;
+    }
+    const Parameters taken = Parameters().add(numbers_of(taken_.buckets));
+    connection_.write("UPDATE bucket SET owner=$2, epoch=epoch+1 WHERE id=ANY($1)",
+                      Parameters().add(numbers_of(taken_.buckets)).add(node_));
+    // What they tell of is seen below. What commits from now on is seen neither here nor there, and told later.
+    connection_.write("DELETE FROM arrival WHERE bucket=ANY($1)", taken);
+    read_what_waits(transaction);
+}
+
+void Database::read_what_waits(Transaction& transaction) {
+    const std::vector<std::int64_t> buckets = numbers_of(taken_.buckets);
+    taken_.queued = waiting_items(connection_, buckets, false);
+    taken_.set_aside = waiting_items(connection_, buckets, true);
+    taken_.uploads = waiting_objects(connection_, buckets, ObjectState::queued);
+    taken_.uploads_set_aside = waiting_objects(connection_, buckets, ObjectState::set_aside);
+    std::set<LaneId> lanes;
+    for (const auto* items : {&taken_.queued, &taken_.set_aside}) {
+        for (const QueuedItem& item : *items) {
+            lanes.insert(item.lane);
+        }
+    }
+    for (const auto* objects : {&taken_.uploads, &taken_.uploads_set_aside}) {
+        for (const QueuedObject& object : *objects) {
+            lanes.insert(object.lane);
+        }
+    }
+    RegisterTable::learn_lanes(connection_, transaction.catalogue, keyring_,
+                               std::vector<LaneId>(lanes.begin(), lanes.end()));
+    static_cast<void>(RegisterTable::learn(connection_, transaction.catalogue, keyring_, lanes_behind_));
+    tables_.items.learn_withholding(connection_);
+    tables_.objects.look_for_expired();
+}
+
+void Database::take_first_share() {
+    try {
+        const Buckets wanted = division().take;
+        if (wanted.any()) {
+            Transaction in = begin_on_one_state();
+            take_over(in, wanted);
+            commit();
+        }
+    } catch (const PgFailure& failure) {
+        roll_back();
+        // Another daemon was quicker: the next look finds what is left.
+        if (failure.trouble() != Trouble::conflict) {
+            throw;
+        }
+    }
+    taken_ = {};
+    effects_.clear();
+}
+
+Database::AskedArrivals Database::ask_arrivals(const Buckets& buckets) {
+    AskedArrivals asked;
+    asked.rows = ArrivalTable::ask(connection_, buckets);
+    // Whoever tells of an item has made its profile before.
+    asked.profiles = connection_.ask("SELECT count(*) FROM profile");
+    return asked;
+}
+
+void Database::ask_arrivals(std::span<const LaneId> lanes) {
+    Buckets buckets;
+    for (const LaneId lane : lanes) {
+        if (holdings_.has(lane)) {
+            heard_of_.insert(lane);
+            buckets.set(bucket_of(lane));
+        }
+    }
+    if (buckets.any()) {
+        arrivals_ = ask_arrivals(buckets);
+    }
+}
+
+void Database::hear_arrivals() {
+    if (auto asked = std::exchange(arrivals_, std::nullopt)) {
+        hear(std::move(*asked));
+    }
+    // What this transaction queues comes behind what others have queued in the same lane.
+    Buckets more;
+    for (const QueuedItem& item : effects_.queued) {
+        if (holdings_.has(item.lane) && heard_of_.insert(item.lane).second) {
+            more.set(bucket_of(item.lane));
+        }
+    }
+    if (more.any()) {
+        hear(ask_arrivals(more));
+    }
+}
+
+void Database::hear_all_arrivals() {
+    hear(ask_arrivals(holdings_.all()));
+}
+
+void Database::hear(AskedArrivals asked) {
+    using Kind = Arrived::Kind;
+    check_place();
+    std::vector<Arrived> arrived = ArrivalTable::answer(connection_, asked.rows);
+    const std::int64_t profiles = connection_.answer(asked.profiles).integer(0, 0);
+    if (arrived.empty()) {
+        return;
+    }
+    if (profiles != profiles_) {
+        RegisterTable::learn_profiles(connection_, catalogue_);
+        profiles_ = profiles;
+    }
+    std::vector<LaneId> lanes;
+    bool withholding = false;
+    for (const Arrived& one : arrived) {
+        lanes.push_back(one.item.lane);
+        withholding = withholding || one.kind == Kind::withholding || one.kind == Kind::lane_withdrawn;
+    }
+    RegisterTable::learn_lanes(connection_, catalogue_, keyring_, lanes);
+    if (withholding) {
+        tables_.items.learn_withholding(connection_);
+    }
+    std::vector<Arrived> endings = ArrivalTable::endings_of(arrived);
+    if (on_endings_ && !endings.empty()) {
+        on_endings_(endings);
+    }
+    ArrivalTable::leave_out_ended(arrived);
+    tables_.items.leave_out_withheld(arrived);
+    effects_.arrived.insert(effects_.arrived.end(), arrived.begin(), arrived.end());
 }
 
 void Database::load() {
@@ -278,7 +531,28 @@ void Database::load() {
     tables_.repeats.open(connection_);
 }
 
-void Database::take_stock() {
+Census::Stock Database::stock_of(Connection& connection) {
+    Census::Stock stock;
+    ItemTable::take_stock(connection, [&](LaneId lane, ItemState state, std::int64_t count, std::int64_t bytes) {
+        stock.items.push_back({lane, state, count, bytes});
+    });
+    ObjectTable::take_stock(connection, [&](LaneId lane, ObjectState state, std::int64_t count) {
+        stock.objects.push_back({lane, state, count});
+    });
+    return stock;
+}
+
+void Database::take_stock(const Census::Stock& stock) {
+    std::set<LaneId> lanes;
+    for (const Census::Items& some : stock.items) {
+        lanes.insert(some.lane);
+    }
+    for (const Census::Objects& some : stock.objects) {
+        lanes.insert(some.lane);
+    }
+    if (shared_) {
+        RegisterTable::learn_lanes(connection_, catalogue_, keyring_, std::vector<LaneId>(lanes.begin(), lanes.end()));
+    }
     counts_.assign(catalogue_.destinations().size(), {});
     waiting_bytes_ = 0;
     const auto counts_of = [this](LaneId lane) -> Counts& {
@@ -289,19 +563,23 @@ void Database::take_stock() {
         counts_.resize(std::max<std::size_t>(counts_.size(), facts->destination + 1));
         return counts_[facts->destination];
     };
-    ItemTable::take_stock(connection_, [&](LaneId lane, ItemState state, std::int64_t count, std::int64_t bytes) {
-        counts_of(lane).of(state) += count;
-        waiting_bytes_ += bytes;
-    });
-    ObjectTable::take_stock(
-        connection_, [&](LaneId lane, ObjectState state, std::int64_t count) { counts_of(lane).of(state) += count; });
+    for (const Census::Items& some : stock.items) {
+        counts_of(some.lane).of(some.state) += some.count;
+        waiting_bytes_ += some.bytes;
+    }
+    for (const Census::Objects& some : stock.objects) {
+        counts_of(some.lane).of(some.state) += some.count;
+    }
 }
 
 void Database::leave() noexcept {
     try {
         if (connection_) {
-            connection_.write("UPDATE node SET seen='epoch', lease_until='epoch' WHERE id=$1 AND session=$2",
-                              Parameters().add(node_).add(session_));
+            // In one statement: whoever sees that this daemon has left finds its buckets free.
+            connection_.write(
+                "WITH me AS (UPDATE node SET seen='epoch', lease_until='epoch' WHERE id=$1 AND session=$2 RETURNING "
+                "id) UPDATE bucket SET owner=NULL, epoch=epoch+1 WHERE owner IN (SELECT id FROM me)",
+                Parameters().add(node_).add(session_));
             connection_.flush();
         }
     } catch (const PgFailure&) {
@@ -311,18 +589,22 @@ void Database::leave() noexcept {
 }
 
 Transaction Database::transaction() {
-    return {connection_, catalogue_, effects_,      numbers_,         keyring_,
-            holdings_,   node_,      clock_.wall(), clock_.trusted(), clock_.passed()};
+    return {connection_, catalogue_,    effects_,         numbers_,        keyring_, holdings_,
+            node_,       clock_.wall(), clock_.trusted(), clock_.passed(), shared_};
 }
 
-Transaction Database::begin() {
+Transaction Database::begin(std::string_view statement) {
     LIHANDOVER_INVARIANT(!in_doubt_, "what became of a commit is known before the next");
     effects_.clear();
     numbers_.drop();
     tables_.items.clear();
     tables_.conversations.clear();
     committing_ = false;
-    connection_.write("BEGIN");
+    arrivals_.reset();
+    heard_of_.clear();
+    endings_.clear();
+    taken_ = {};
+    connection_.write(statement);
     place_ = connection_.ask(
         "SELECT number, current_setting('synchronous_standby_names'), term FROM node WHERE id=$1 AND session=$2 FOR NO "
         "KEY "
@@ -362,15 +644,19 @@ void Database::check_replicated() {
 }
 
 void Database::commit() {
+    check_place();
+    if (shared_) {
+        hear_arrivals();
+        endings_ = ArrivalTable::write(connection_, effects_, holdings_.all());
+    }
     tables_.items.flush(connection_);
     tables_.repeats.flush(connection_);
     tables_.conversations.flush(connection_, clock_.trusted().seconds);
     tables_.audit.flush(connection_);
-    check_place();
     const audit::Head& head = tables_.audit.head();
     const auto before = clock_.steady();
     connection_.write(
-        "UPDATE node SET committed=$2, number=$3, hash=$4, record=$5, seen=clock_timestamp(), "
+        "UPDATE node SET committed=$2, number=$3, hash=$4, record=$5, generation=$7, seen=clock_timestamp(), "
         "lease_until=clock_timestamp() + ($6::bigint)::float8 * interval '1 ms' WHERE id=$1",
         Parameters()
             .add(node_)
@@ -378,11 +664,15 @@ void Database::commit() {
             .add(static_cast<std::int64_t>(head.number))
             .add(text_of(head.hash))
             .add(tables_.audit.head_record())
-            .add(lease_.count()));
+            .add(lease_.count())
+            .add(std::int64_t{keyring_.generation()}));
     static_cast<void>(connection_.take_warned());
     committing_ = true;
     send_commit();
     committing_ = false;
+    if (taken_.buckets.any()) {
+        holdings_.set(holdings_.all() | taken_.buckets);
+    }
     holdings_.renew(before + lease_ / 2);
     ++committed_;
     tables_.audit.committed();
@@ -462,6 +752,7 @@ void Database::roll_back() noexcept {
         doubtful_ = std::move(effects_);
     }
     effects_ = Effects();
+    taken_ = {};
     tables_.audit.roll_back();
     tables_.repeats.roll_back();
     tables_.conversations.clear();

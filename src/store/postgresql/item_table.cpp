@@ -57,6 +57,16 @@ constexpr std::string_view kept_columns = "id, lane, profile, flags, size, recei
 void ItemTable::open(Connection& connection) {
     withholding_before_.reset();
     withholding_.clear();
+    read_withholding(connection);
+}
+
+void ItemTable::learn_withholding(Connection& connection) {
+    remember_withholding();
+    read_withholding(connection);
+}
+
+void ItemTable::read_withholding(Connection& connection) {
+    const std::vector<Withholding> before = std::exchange(withholding_, {});
     const Rows rows = connection.read("SELECT lane, review, after, upto FROM withholding ORDER BY lane");
     for (int row = 0; row < rows.size(); ++row) {
         Withholding& one = withholding_.emplace_back();
@@ -66,7 +76,16 @@ void ItemTable::open(Connection& connection) {
             rows.integer(row, 1) == static_cast<std::int64_t>(Review::required) ? Review::required : Review::dual;
         one.after = rows.integer(row, 2);
         one.upto = rows.optional_integer(row, 3);
+        const auto same = std::ranges::find(before, one.lane, &Withholding::lane);
+        one.up_to_date = same != before.end() && same->up_to_date && same->after == one.after && same->upto == one.upto;
     }
+}
+
+void ItemTable::leave_out_withheld(std::vector<Arrived>& arrived) const {
+    std::erase_if(arrived, [this](const Arrived& one) {
+        return (one.kind == Arrived::Kind::queued || one.kind == Arrived::Kind::retried) &&
+               is_withheld(one.item.lane, one.item.row);
+    });
 }
 
 void ItemTable::take_stock(
@@ -251,7 +270,7 @@ bool ItemTable::insert(Transaction& transaction, const NewItem& item) {
     if (has_objects) {
         objects_.insert(transaction, row, item);
     }
-    if (item.objects || is_withheld(item.lane, row)) {
+    if (item.objects || is_withheld(item.lane, row) || !transaction.holdings.has(item.lane)) {
         return true;  // what becomes of these changes while the item waits: to be read when it goes
     }
     StoredItem& stored = transaction.effects.stored.emplace_back();
@@ -286,7 +305,7 @@ void ItemTable::add_queued(Transaction& transaction, const Waiting& waiting,
     q.key.push_back(std::move(key.column));
     ++transaction.counts_of(waiting.lane).of(ItemState::queued);
     transaction.effects.waiting_bytes += waiting.size + overhead;
-    tell_queued(transaction.effects.queued, {waiting.row, waiting.lane, waiting.emergency()});
+    tell_queued(transaction, transaction.effects.queued, {waiting.row, waiting.lane, waiting.emergency()});
 }
 
 void ItemTable::flush(Connection& connection) {
@@ -461,7 +480,7 @@ void ItemTable::back_to_queue(Transaction& transaction, const Waiting& waiting, 
     audit::Entry entry = entry_about(transaction, audit::Kind::item_retried, waiting);
     entry.who = who;
     audit_.append(transaction, waiting.lane, waiting.row, entry);
-    tell_queued(transaction.effects.retried, {waiting.row, waiting.lane, waiting.emergency()});
+    tell_queued(transaction, transaction.effects.retried, {waiting.row, waiting.lane, waiting.emergency()});
 }
 
 std::optional<bool> ItemTable::retry(Transaction& transaction, const model::Uuid& object_id, std::string_view who) {
@@ -629,8 +648,13 @@ Verdict ItemTable::reject(Transaction& transaction, const Meant& meant, const Re
         if (verdict != Verdict::done) {
             return verdict;
         }
-    } else if (waiting->state != ItemState::refused && is_withheld(waiting->lane, waiting->row)) {
-        return Verdict::none;  // people decide about it, once it is held
+    } else if (waiting->state != ItemState::refused) {
+        if (!transaction.holdings.has(waiting->lane)) {
+            learn_withholding(transaction.connection);
+        }
+        if (is_withheld(waiting->lane, waiting->row)) {
+            return Verdict::none;  // people decide about it, once it is held
+        }
     }
     end_rejected(transaction, *waiting, reviewer.who, why);
     lane = waiting->lane;
@@ -722,8 +746,10 @@ void ItemTable::filler(Transaction& transaction, const Idle& idle) {
 
 // -- What is held since its warrant was revoked
 
-void ItemTable::tell_queued(std::vector<QueuedItem>& whom, const QueuedItem& item) const {
-    if (!is_withheld(item.lane, item.row)) {
+void ItemTable::tell_queued(const Transaction& transaction, std::vector<QueuedItem>& whom,
+                            const QueuedItem& item) const {
+    // What is held of another daemon's lane that one knows.
+    if (!transaction.holdings.has(item.lane) || !is_withheld(item.lane, item.row)) {
         whom.push_back(item);
     }
 }
@@ -750,6 +776,13 @@ void ItemTable::keep(Connection& connection, const Withholding& one) {
 
 void ItemTable::withhold(Transaction& transaction, LaneId lane, Review review) {
     remember_withholding();
+    if (transaction.shared) {
+        // What was queued before is told to the lane's owner before, and what comes later after.
+        lock_lanes(transaction, {lane});
+        know_lanes(transaction, transaction.connection.answer(lanes_));
+        wait_for_lanes_ = false;
+        read_withholding(transaction.connection);
+    }
     // What an earlier one has not come to is behind this one's beginning, too.
     std::erase_if(withholding_, [lane](const Withholding& one) { return one.lane == lane; });
     Withholding& one = withholding_.emplace_back();
@@ -757,9 +790,13 @@ void ItemTable::withhold(Transaction& transaction, LaneId lane, Review review) {
     one.review = review;
     keep(transaction.connection, one);
     transaction.effects.lanes_withdrawn.push_back(lane);
+    transaction.effects.withholding_changed.push_back(lane);
 }
 
 void ItemTable::nothing_more_of(Transaction& transaction, LaneId lane) {
+    if (transaction.shared) {
+        learn_withholding(transaction.connection);
+    }
     for (Withholding& one : withholding_) {
         if (one.lane == lane && !one.upto) {
             remember_withholding();
@@ -770,6 +807,7 @@ void ItemTable::nothing_more_of(Transaction& transaction, LaneId lane) {
             know_lanes(transaction, transaction.connection.answer(lanes_));
             wait_for_lanes_ = false;
             keep(transaction.connection, one);
+            transaction.effects.withholding_changed.push_back(lane);
         }
     }
 }
@@ -778,8 +816,9 @@ void ItemTable::nothing_more_at_start(Connection& connection) {
     connection.write("UPDATE withholding SET upto=nextval('number') WHERE upto IS NULL");
 }
 
-bool ItemTable::withholding_due() const {
-    return std::ranges::any_of(withholding_, &Withholding::due);
+bool ItemTable::withholding_due(const Holdings& holdings) const {
+    return std::ranges::any_of(withholding_,
+                               [&](const Withholding& one) { return one.due() && holdings.has(one.lane); });
 }
 
 ItemTable::Look ItemTable::look_for(Connection& connection, const Withholding& from) {
@@ -810,11 +849,16 @@ ItemTable::Look ItemTable::look_for(Connection& connection, const Withholding& f
 }
 
 void ItemTable::withhold_some(Transaction& transaction) {
-    const auto due = std::ranges::find_if(withholding_, &Withholding::due);
+    remember_withholding();
+    if (transaction.shared) {
+        read_withholding(transaction.connection);
+    }
+    // The lane's owner does it, so that no two do.
+    const auto due = std::ranges::find_if(
+        withholding_, [&](const Withholding& one) { return one.due() && transaction.holdings.has(one.lane); });
     if (due == withholding_.end()) {
         return;
     }
-    remember_withholding();
     const Look look = look_for(transaction.connection, *due);
     std::span<const RowId> rest(look.rows);
     std::size_t held = 0;
@@ -921,7 +965,7 @@ void ItemTable::put_back_withheld(Transaction& transaction, const Waiting& waiti
     --counts.of(ItemState::held);
     ++counts.of(ItemState::queued);
     transaction.effects.rewritten_bytes += share.size();
-    tell_queued(transaction.effects.retried, {waiting.row, waiting.lane, waiting.emergency()});
+    tell_queued(transaction, transaction.effects.retried, {waiting.row, waiting.lane, waiting.emergency()});
 }
 
 }  // namespace lihandover::store::postgresql

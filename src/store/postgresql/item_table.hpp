@@ -85,11 +85,15 @@ class ItemTable {
     void withhold(Transaction& transaction, LaneId lane, Review review);
     /// What is queued from now on is not held by an earlier withhold().
     void nothing_more_of(Transaction& transaction, LaneId lane);
-    /// The same for all of them, outside transactions.
+    /// The same for all of them, outside transactions, while nobody else uses the database.
     static void nothing_more_at_start(Connection& connection);
+    /// Reads what other daemons may have changed of it.
+    void learn_withholding(Connection& connection);
+    /// What is left for delivery of what other daemons have queued: what is to be held is not told.
+    void leave_out_withheld(std::vector<Arrived>& arrived) const;
     [[nodiscard]] const std::vector<Withholding>& withholding() const { return withholding_; }
     /// Whether there is something to be held now; a step holds some of it.
-    [[nodiscard]] bool withholding_due() const;
+    [[nodiscard]] bool withholding_due(const Holdings& holdings) const;
     void withhold_some(Transaction& transaction);
 
     /// Content of a waiting item is to be seen by somebody. False: no such item.
@@ -164,7 +168,7 @@ class ItemTable {
     [[nodiscard]] std::optional<std::string> share_of(Connection& connection, const Waiting& waiting) const;
     /// Whether delivery must not hear of it, since it is to be held.
     [[nodiscard]] bool is_withheld(LaneId lane, RowId row) const { return is_in(withholding_, lane, row); }
-    void tell_queued(std::vector<QueuedItem>& whom, const QueuedItem& item) const;
+    void tell_queued(const Transaction& transaction, std::vector<QueuedItem>& whom, const QueuedItem& item) const;
     /// Rows of the lane that are queued or set aside, in order, as far as one look goes.
     struct Look {
         std::vector<RowId> rows;
@@ -178,6 +182,7 @@ class ItemTable {
     void put_back_withheld(Transaction& transaction, const Waiting& waiting, std::string_view share);
     /// Before the first change in a transaction.
     void remember_withholding();
+    void read_withholding(Connection& connection);
     static void keep(Connection& connection, const Withholding& one);
     void queue_held(Transaction& transaction, const Waiting& waiting, const Held& held, std::string_view share);
     static void provide_schema(Transaction& transaction, const Acceptance& item);

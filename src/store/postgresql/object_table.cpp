@@ -437,15 +437,15 @@ void ObjectTable::tell_prepared(Transaction& transaction, std::int64_t blob, boo
 void ObjectTable::stamp(Transaction& transaction, RowId item, model::Instant expiry) {
     Parameters parameters;
     parameters.add(item).add(expiry.micros());
-    const bool all = transaction.holdings.all().all();
-    if (!all) {
-        parameters.add(numbers_of(transaction.holdings.all()));
+    if (!transaction.holdings.all().all()) {
+        const Rows lanes =
+            transaction.connection.read("SELECT lane FROM object WHERE item=$1 LIMIT 1", Parameters().add(item));
+        if (!lanes.empty() && !transaction.may_settle(lanes.integer(0, 0))) {
+            return;
+        }
     }
-    static_assert(bucket_count == 256);
-    transaction.connection.write(
-        all ? "UPDATE object SET expires_at=$2 WHERE item=$1 AND state={object.attached}"
-            : "UPDATE object SET expires_at=$2 WHERE item=$1 AND state={object.attached} AND lane%256 = ANY($3)",
-        parameters);
+    transaction.connection.write("UPDATE object SET expires_at=$2 WHERE item=$1 AND state={object.attached}",
+                                 parameters);
 }
 
 void ObjectTable::pushed(Transaction& transaction, const model::Uuid& uuid) {
@@ -547,7 +547,11 @@ void ObjectTable::reject_one(Transaction& transaction, const Row& row, std::stri
     remove(transaction, row);
     // Delivery may have these in memory.
     if (row.state == ObjectState::queued || row.state == ObjectState::set_aside) {
-        transaction.effects.uploads_withdrawn.push_back(row.uuid);
+        if (transaction.holdings.has(row.lane)) {
+            transaction.effects.uploads_withdrawn.push_back(row.uuid);
+        } else {
+            transaction.effects.uploads_withdrawn_elsewhere.emplace_back(row.lane, row.uuid);
+        }
     }
 }
 

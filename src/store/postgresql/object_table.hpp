@@ -71,6 +71,8 @@ class ObjectTable {
     /// Whether objects of model A have expired; a step ends up to `limit` of them.
     [[nodiscard]] bool expire_due(model::Instant now) const { return next_expiry_ <= now.micros(); }
     void expire(Transaction& transaction, std::int64_t limit);
+    /// What other daemons have offered may expire.
+    void look_for_expired() { next_expiry_ = std::numeric_limits<std::int64_t>::min(); }
 
     /// Waiting by themselves after `after`, for retries in bulk.
     struct Waiting {

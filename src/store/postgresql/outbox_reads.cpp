@@ -10,6 +10,7 @@
 #include "common/contents.hpp"
 #include "common/object_details.hpp"
 #include "common/states.hpp"
+#include "holdings.hpp"
 
 namespace lihandover::store::postgresql {
 
@@ -169,6 +170,15 @@ std::vector<QueuedItem> page_of(Reader& from, std::string_view rows_of, RowId af
     return page;
 }
 
+constexpr const char* select_queued_object =
+    "SELECT o.id, o.uuid, o.lane, o.flags, b.size, o.deadline FROM object o JOIN blob b ON b.id=o.blob WHERE o.state "
+    "IN (2, 3, 4) AND b.state={blob.ready} ";
+
+QueuedObject queued_object(const Rows& rows, int row) {
+    return {uuid_of(rows.bytes(row, 1)), rows.integer(row, 2), (rows.integer(row, 3) & object_flag_emergency) != 0,
+            static_cast<std::uint64_t>(rows.integer(row, 4)), model::Instant::from_micros(rows.integer(row, 5))};
+}
+
 }  // namespace
 
 std::vector<StoredItem> load(Reader& from, std::span<const RowId> rows) {
@@ -223,6 +233,38 @@ std::optional<StoredObject> find_object(Reader& from, const model::Uuid& id) {
     return object;
 }
 
+std::vector<QueuedItem> waiting_items(Connection& connection, const std::vector<std::int64_t>& buckets,
+                                      bool set_aside) {
+    static_assert(bucket_count == 256);
+    const std::string sql = std::string("SELECT i.id, i.lane, i.flags FROM ") +
+                            (set_aside ? "aside i WHERE i.state={item.set_aside} AND " : "item i WHERE ") +
+                            "i.id > $1 AND i.lane%256 = ANY($3)" + std::string(not_withheld) + "ORDER BY i.id LIMIT $2";
+    std::vector<QueuedItem> all;
+    for (RowId last = 0;;) {
+        const Rows rows = connection.read(sql, Parameters().add(last).add(scan_step).add(buckets));
+        for (int row = 0; row < rows.size(); ++row) {
+            last = rows.integer(row, 0);
+            all.push_back({last, rows.integer(row, 1), (rows.integer(row, 2) & item_flag_emergency) != 0});
+        }
+        if (rows.size() < scan_step) {
+            return all;
+        }
+    }
+}
+
+std::vector<QueuedObject> waiting_objects(Connection& connection, const std::vector<std::int64_t>& buckets,
+                                          ObjectState state) {
+    std::vector<QueuedObject> all;
+    const Rows rows = connection.read(
+        std::string(select_queued_object) + "AND o.state=$1 AND o.lane%256 = ANY($2)" + " ORDER BY o.id",
+        Parameters().add(static_cast<std::int64_t>(state)).add(buckets));
+    all.reserve(static_cast<std::size_t>(rows.size()));
+    for (int row = 0; row < rows.size(); ++row) {
+        all.push_back(queued_object(rows, row));
+    }
+    return all;
+}
+
 std::vector<QueuedItem> queued_page(Reader& from, RowId after) {
     return page_of(from, "item i WHERE i.id > $1", after);
 }
@@ -234,15 +276,12 @@ std::vector<QueuedItem> set_aside_page(Reader& from, RowId after) {
 ObjectPage object_page(Reader& from, ObjectState state, RowId after) {
     ObjectPage page;
     page.last = after;
-    const Rows rows = from.connection.read(
-        "SELECT o.id, o.uuid, o.lane, o.flags, b.size, o.deadline FROM object o JOIN blob b ON b.id=o.blob WHERE "
-        "o.state IN (2, 3, 4) AND o.state=$3 AND b.state={blob.ready} AND o.id > $1 ORDER BY o.id LIMIT $2",
-        Parameters().add(after).add(scan_step).add(static_cast<std::int64_t>(state)));
+    const Rows rows =
+        from.connection.read(std::string(select_queued_object) + "AND o.state=$3 AND o.id > $1 ORDER BY o.id LIMIT $2",
+                             Parameters().add(after).add(scan_step).add(static_cast<std::int64_t>(state)));
     for (int row = 0; row < rows.size(); ++row) {
         page.last = rows.integer(row, 0);
-        page.objects.push_back(
-            {uuid_of(rows.bytes(row, 1)), rows.integer(row, 2), (rows.integer(row, 3) & object_flag_emergency) != 0,
-             static_cast<std::uint64_t>(rows.integer(row, 4)), model::Instant::from_micros(rows.integer(row, 5))});
+        page.objects.push_back(queued_object(rows, row));
     }
     page.ended = rows.size() < scan_step;
     return page;

@@ -22,6 +22,12 @@ namespace lihandover::store::postgresql {
 
 namespace {
 
+/// How old a file is that no row has and that no daemon is about to give one. Uploads wait for their event for minutes.
+constexpr std::chrono::seconds abandoned = std::chrono::hours(24);
+
+/// A directory with many files on a network takes a while to look through.
+constexpr std::uint64_t counts_to_look_at_files = 12;
+
 class PostgresqlStore final : public Store {
   public:
     PostgresqlStore(StateDirectory directory, std::shared_ptr<ObjectFiles> files, const Options& options,
@@ -31,10 +37,11 @@ class PostgresqlStore final : public Store {
           files_(std::move(files)),
           keyring_(secret_, options.master_keys),
           readers_({settings_of(postgresql, true), catalogue_, &keyring_, files_, &clock, &connections_}),
-          database_({settings_of(postgresql, false), postgresql.node, postgresql.lease, &holdings_, &clock, &secret_,
-                     &keyring_, catalogue_.get(), files_, options.repeat_memory, &connections_}),
-          writer_({catalogue_.get(), &database_, files_.get(), [this] { return free_bytes(); }, &give_up_,
-                   options.max_bytes, options.record_retention, options.commit_timeout, directory_.audit_head()}),
+          database_({settings_of(postgresql, false), postgresql.node, postgresql.lease, postgresql.shared, &holdings_,
+                     &clock, &secret_, &keyring_, catalogue_.get(), files_, options.repeat_memory, &connections_}),
+          writer_({catalogue_.get(), &database_, files_.get(), [this] { return count(); },
+                   [this] { return free_bytes(); }, &give_up_, options.max_bytes, options.record_retention,
+                   options.commit_timeout, directory_.audit_head()}),
           clock_(clock) {
         database_.tables().audit.configure(options.audit);
     }
@@ -51,6 +58,9 @@ class PostgresqlStore final : public Store {
             }
             look_for_another_state();
             sweep();
+            if (database_.is_shared()) {
+                database_.take_first_share();
+            }
             database_.started();
         } catch (const PgFailure& failure) {
             return model::Error{std::string("the store in PostgreSQL cannot be opened: ") + failure.what() +
@@ -99,6 +109,14 @@ class PostgresqlStore final : public Store {
             settings.idle_in_transaction = std::min<std::chrono::milliseconds>(settings.patience, options.lease / 2);
         }
         return settings;
+    }
+
+    [[nodiscard]] model::Result<Census::Stock> count() {
+        // What others have written and removed is found by looking.
+        if (counted_++ % counts_to_look_at_files == 0) {
+            static_cast<void>(files_->sweep([](const model::Uuid&) { return true; }));
+        }
+        return readers_.read([](Reader& from) { return Database::stock_of(from.connection); });
     }
 
     [[nodiscard]] std::uint64_t free_bytes() const {
@@ -155,7 +173,10 @@ class PostgresqlStore final : public Store {
         }
         // What rows name counts also where the files cannot be looked at.
         files_->take_stock(bytes);
-        const auto found = files_->sweep([&](const model::Uuid& name) { return !theirs || named.contains(name); });
+        // One that another daemon has just written has no row yet.
+        const auto least_age = database_.is_shared() ? abandoned : std::chrono::seconds(0);
+        const auto found =
+            files_->sweep([&](const model::Uuid& name) { return !theirs || named.contains(name); }, least_age);
         if (!found) {
             // What has no row lies there until the next start.
             spdlog::error("store: {}", found.error().message);
@@ -171,6 +192,7 @@ class PostgresqlStore final : public Store {
     std::filesystem::path objects_directory_;
     std::shared_ptr<ObjectFiles> files_;
     std::atomic<bool> give_up_{false};
+    std::uint64_t counted_ = 0;                  ///< of the census's thread
     std::atomic<std::uint64_t> connections_{0};  ///< of the writer, so far
     Secret secret_;
     Keyring keyring_;

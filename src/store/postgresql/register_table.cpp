@@ -1,6 +1,7 @@
 #include "register_table.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 #include <string>
 
@@ -25,16 +26,7 @@ Parameters named(std::string_view destination, std::string_view token) {
     return Parameters().add_text(destination).add(token);
 }
 
-/// The LIID of the lane that a row's token stands for.
-constexpr const char* join_lane = " LEFT JOIN lane l ON l.destination=w.destination AND l.liid=w.liid";
-
-}  // namespace
-
-void RegisterTable::load(Connection& connection, Catalogue& catalogue) const {
-    const Rows profiles = connection.read(
-        "SELECT id, sender_country, sender_identifier, receiver_country, receiver_identifier, etsi_version, "
-        "national_owner, national_version, schema_identifier, schema_url, writer_version, (SELECT s.id FROM "
-        "schema_identifier s WHERE s.identifier=p.schema_identifier) FROM profile p ORDER BY p.id");
+void add_profiles(const Rows& profiles, Catalogue& catalogue) {
     for (int row = 0; row < profiles.size(); ++row) {
         const auto text = [&](int column) { return std::string(profiles.bytes(row, column)); };
         model::Profile profile;
@@ -46,17 +38,65 @@ void RegisterTable::load(Connection& connection, Catalogue& catalogue) const {
         profile.schema_identifier = text(8);
         profile.schema_url = text(9);
         profile.writer_version = static_cast<std::uint32_t>(profiles.integer(row, 10));
-        catalogue.add_profile(profiles.integer(row, 0), std::move(profile), bit_of(profiles.integer(row, 11)));
+        if (catalogue.profile_facts(profiles.integer(row, 0)) == nullptr) {
+            catalogue.add_profile(profiles.integer(row, 0), std::move(profile), bit_of(profiles.integer(row, 11)));
+        }
     }
-    // The LIID has to be the one that the row is looked up by: sealed, it could have come from an older state.
-    const Rows lanes = connection.read("SELECT id, destination, liid, sealed, provided FROM lane ORDER BY id");
+}
+
+/// The LIID has to be the one that the row is looked up by: sealed, it could have come from an older state.
+void add_lanes(const Rows& lanes, Catalogue& catalogue, const Keyring& keyring) {
     for (int row = 0; row < lanes.size(); ++row) {
+        if (catalogue.lane_of_writer(lanes.integer(row, 0)) != nullptr) {
+            continue;
+        }
         const std::string destination(lanes.bytes(row, 1));
-        const auto liid = opened(keyring_, "lane.liid", row_name(lanes.integer(row, 0)), lanes, row, 3);
-        const bool good = liid && token_of(keyring_, destination, *liid) == lanes.bytes(row, 2);
+        const auto liid = opened(keyring, "lane.liid", row_name(lanes.integer(row, 0)), lanes, row, 3);
+        const bool good = liid && token_of(keyring, destination, *liid) == lanes.bytes(row, 2);
         catalogue.add_lane({lanes.integer(row, 0), destination, good ? *liid : "", !good},
                            static_cast<std::uint32_t>(lanes.integer(row, 4)));
     }
+}
+
+constexpr const char* select_profiles =
+    "SELECT id, sender_country, sender_identifier, receiver_country, receiver_identifier, etsi_version, "
+    "national_owner, national_version, schema_identifier, schema_url, writer_version, (SELECT s.id FROM "
+    "schema_identifier s WHERE s.identifier=p.schema_identifier) FROM profile p ";
+constexpr const char* select_lanes = "SELECT id, destination, liid, sealed, provided FROM lane ";
+
+/// The LIID of the lane that a row's token stands for.
+constexpr const char* join_lane = " LEFT JOIN lane l ON l.destination=w.destination AND l.liid=w.liid";
+
+}  // namespace
+
+void RegisterTable::load(Connection& connection, Catalogue& catalogue) const {
+    add_profiles(connection.read(std::string(select_profiles) + "ORDER BY p.id"), catalogue);
+    add_lanes(connection.read(std::string(select_lanes) + "ORDER BY id"), catalogue, keyring_);
+}
+
+void RegisterTable::learn_lanes(Connection& connection, Catalogue& catalogue, const Keyring& keyring,
+                                std::span<const LaneId> lanes) {
+    std::vector<std::int64_t> unknown;
+    std::ranges::copy_if(lanes, std::back_inserter(unknown),
+                         [&](LaneId lane) { return catalogue.lane_of_writer(lane) == nullptr; });
+    if (!unknown.empty()) {
+        add_lanes(
+            connection.read(std::string(select_lanes) + "WHERE id=ANY($1) ORDER BY id", Parameters().add(unknown)),
+            catalogue, keyring);
+    }
+}
+
+void RegisterTable::learn_profiles(Connection& connection, Catalogue& catalogue) {
+    add_profiles(connection.read(std::string(select_profiles) + "ORDER BY p.id"), catalogue);
+}
+
+LaneId RegisterTable::learn(Connection& connection, Catalogue& catalogue, const Keyring& keyring, LaneId behind) {
+    Asked profiles = connection.ask(std::string(select_profiles) + "ORDER BY p.id");
+    const Rows lanes =
+        connection.read(std::string(select_lanes) + "WHERE id > $1 ORDER BY id", Parameters().add(behind));
+    add_profiles(connection.answer(profiles), catalogue);
+    add_lanes(lanes, catalogue, keyring);
+    return lanes.empty() ? behind : lanes.integer(lanes.size() - 1, 0);
 }
 
 std::vector<LaneId> RegisterTable::lanes(Transaction& transaction,
@@ -124,7 +164,11 @@ ProfileId RegisterTable::profile(Transaction& transaction, const model::Profile&
     const Parameters identifier = Parameters().add_text(profile.schema_identifier);
     Rows schema = connection.read("SELECT id FROM schema_identifier WHERE identifier=$1", identifier);
     if (schema.empty()) {
-        schema = connection.read("INSERT INTO schema_identifier(identifier) VALUES($1) RETURNING id", identifier);
+        schema = connection.read(
+            "INSERT INTO schema_identifier(identifier) VALUES($1) ON CONFLICT DO NOTHING RETURNING id", identifier);
+    }
+    if (schema.empty()) {  // another daemon made it at the same time
+        schema = connection.read("SELECT id FROM schema_identifier WHERE identifier=$1", identifier);
     }
     const Rows made = connection.read(
         "INSERT INTO profile(sender_country, sender_identifier, receiver_country, receiver_identifier, etsi_version, "

@@ -23,6 +23,13 @@ class RegisterTable {
 
     /// Reads lanes and profiles.
     void load(Connection& connection, Catalogue& catalogue) const;
+    /// Reads those of these lanes that are not known: other daemons made them.
+    static void learn_lanes(Connection& connection, Catalogue& catalogue, const Keyring& keyring,
+                            std::span<const LaneId> lanes);
+    static void learn_profiles(Connection& connection, Catalogue& catalogue);
+    /// The same for all profiles, and for lanes with larger numbers than `behind`. Gives the largest number.
+    [[nodiscard]] static LaneId learn(Connection& connection, Catalogue& catalogue, const Keyring& keyring,
+                                      LaneId behind);
 
     [[nodiscard]] std::vector<LaneId> lanes(Transaction& transaction,
                                             std::span<const std::pair<std::string, std::string>> pairs);

@@ -115,6 +115,9 @@ Repeats::Found Repeats::remember(Connection& connection, const NewItem& item, mo
         const Rows rows = connection.answer(asked);
         for (int row = 0; row < rows.size(); ++row) {
             known_[place_of(late, rows.integer(row, 0), rows.bytes(row, 1))] = rows.optional_integer(row, 2);
+            if (late) {
+                know_period(rows.integer(row, 0));  // another daemon may have made it
+            }
         }
     };
     if (std::exchange(wait_, false)) {
@@ -179,8 +182,14 @@ void Repeats::insert(bool late, std::int64_t at, const Hash128& hash, const NewI
     places.hash.push_back(bytes_of(hash));
     places.digest.push_back(digest);
     known_[place_of(late, at, bytes_of(hash))] = digest;
-    if (late && !std::ranges::binary_search(periods_, at)) {
-        periods_.insert(std::ranges::upper_bound(periods_, at), at);
+    if (late) {
+        know_period(at);
+    }
+}
+
+void Repeats::know_period(std::int64_t period) {
+    if (!std::ranges::binary_search(periods_, period)) {
+        periods_.insert(std::ranges::upper_bound(periods_, period), period);
         oldest_period_ = periods_.front();
     }
 }

@@ -42,6 +42,8 @@ class Repeats {
     [[nodiscard]] bool prune_due(model::Instant now) const {
         return oldest_event_ < event_cutoff(now) || oldest_period_ < period_cutoff(now);
     }
+    /// What there is, also what other daemons remember.
+    void learn(Connection& connection);
     /// Forgets at most about `limit` entries that are older than need be.
     void prune(Connection& connection, model::Instant now, std::int64_t limit);
 
@@ -57,7 +59,7 @@ class Repeats {
     [[nodiscard]] Found remember(const NewItem& item, const Hash128& key, model::Instant now);
     [[nodiscard]] Found look(bool late, std::int64_t at, const Hash128& hash, const NewItem& item) const;
     void insert(bool late, std::int64_t at, const Hash128& hash, const NewItem& item);
-    void learn(Connection& connection);
+    void know_period(std::int64_t period);
     void clear();
 
     std::int64_t memory_;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "register_table.hpp"
+
 namespace lihandover::store::postgresql {
 
 namespace {
@@ -35,19 +37,27 @@ RowId Numbers::take(Connection& connection) {
     return id;
 }
 
-Counts& Transaction::counts_of(LaneId lane) const {
-    const auto* facts = catalogue.lane_facts(lane);
-    if (facts == nullptr) {
-        throw PgFailure(Trouble::damaged);
+const Lane* Transaction::lane(LaneId id) const {
+    const Lane* known = catalogue.lane_of_writer(id);
+    if (known == nullptr && shared) {
+        RegisterTable::learn_lanes(connection, catalogue, keyring, std::span(&id, 1));
+        known = catalogue.lane_of_writer(id);
     }
-    return effects.of(facts->destination);
+    return known;
 }
 
-audit::Entry Transaction::entry(audit::Kind kind, LaneId lane) const {
+Counts& Transaction::counts_of(LaneId id) const {
+    if (lane(id) == nullptr) {
+        throw PgFailure(Trouble::damaged);
+    }
+    return effects.of(catalogue.lane_facts(id)->destination);
+}
+
+audit::Entry Transaction::entry(audit::Kind kind, LaneId id) const {
     audit::Entry entry;
     entry.kind = kind;
     entry.at = now;
-    if (const Lane* known = catalogue.lane_of_writer(lane)) {
+    if (const Lane* known = lane(id)) {
         entry.destination = known->destination;
         entry.liid = known->liid;
     }

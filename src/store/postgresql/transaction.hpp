@@ -46,6 +46,7 @@ struct Transaction {
     model::Instant now;      ///< the wall time, the same for all of it
     model::Instant trusted;  ///< for what cannot be undone (promise 13)
     model::Instant passed;   ///< where expiries and deadlines count from
+    bool shared = false;     ///< other daemons may use the database at the same time
     /// What was to be settled is of a lane that is another daemon's: nothing was changed.
     bool foreign = false;
 
@@ -56,10 +57,12 @@ struct Transaction {
         return holdings.has(lane);
     }
     [[nodiscard]] RowId take_id() const { return numbers.take(connection); }
+    /// The lane, read from the database where another daemon made it; nullptr where nobody knows it.
+    [[nodiscard]] const Lane* lane(LaneId id) const;
     /// How the numbers of the lane's destination change. Throws PgFailure where nobody knows the lane.
-    [[nodiscard]] Counts& counts_of(LaneId lane) const;
+    [[nodiscard]] Counts& counts_of(LaneId id) const;
     /// An entry about the lane, to be completed by whoever makes it.
-    [[nodiscard]] audit::Entry entry(audit::Kind kind, LaneId lane) const;
+    [[nodiscard]] audit::Entry entry(audit::Kind kind, LaneId id) const;
 };
 
 }  // namespace lihandover::store::postgresql

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "common/head_file.hpp"
@@ -21,6 +22,16 @@ constexpr auto tick = 1s;
 constexpr int renewals = 5;
 constexpr auto first_pause = 100ms;
 constexpr std::chrono::milliseconds longest_pause = 5s;
+/// How soon what other daemons have done to lanes of this one is heard of, while there are any.
+constexpr std::chrono::milliseconds poll = 50ms;
+/// Looks at other daemons within a lease.
+constexpr int looks = 10;
+/// Leases that an answer waits for another daemon to hear of what it is about: one that is gone has its lanes taken by
+/// then.
+constexpr int leases_to_hear = 2;
+/// With others, what waits in all of the store is counted so often.
+constexpr std::chrono::milliseconds counting = 5s;
+constexpr std::chrono::milliseconds looking_at_all = 60s;
 constexpr auto complaint_interval = 60s;
 constexpr int most_conflicts = 3;
 /// That a database which hangs gets when the store is to end.
@@ -35,6 +46,7 @@ void keep_held(Effects& effects, const Buckets& held) {
     for (auto* items : {&effects.queued, &effects.retried, &effects.withdrawn, &effects.prepared}) {
         std::erase_if(*items, foreign);
     }
+    std::erase_if(effects.arrived, [&](const Arrived& one) { return !held[bucket_of(one.item.lane)]; });
     std::erase_if(effects.stored, foreign);
     std::erase_if(effects.uploads, foreign);
 }
@@ -51,6 +63,7 @@ Writer::Writer(Setup setup)
       free_bytes_(std::move(setup.free_bytes)),
       give_up_(*setup.give_up),
       audit_head_(std::move(setup.audit_head)),
+      census_(std::move(setup.count)),
       queue_({setup.max_bytes, setup.record_retention, {}}),
       watch_({.round = [this] { look_beside_work(); },
               .hangs = [this] { tell_that_it_hangs(); },
@@ -61,7 +74,8 @@ Writer::Writer(Setup setup)
       retention_(setup.record_retention) {}
 
 void Writer::start() {
-    next_tick_ = next_sign_ = Steady::now();
+    next_tick_ = next_sign_ = next_look_ = Steady::now();
+    database_.set_on_endings([this](std::span<const Arrived> endings) { tell(endings, listener_, object_listener_); });
     look_at_space();
     update_accepting();
     update_statistics();
@@ -126,6 +140,7 @@ void Writer::stop() {
         thread_.join();
     }
     watch_.stop();
+    census_.stop();
     write_audit_head();
     accepting_.store(false, std::memory_order_release);
     can_commit_.store(false, std::memory_order_release);
@@ -171,8 +186,8 @@ void Writer::run() {
         }
         const HangWatch::Work at_work(watch_);
         work_on(group);
-        for (const CommandPointer& call : group.calls) {
-            run_call(*call);
+        for (CommandPointer& call : group.calls) {
+            run_call(std::move(call));
         }
         if (Steady::now() >= next_tick_) {
             housekeeping();
@@ -239,11 +254,11 @@ void Writer::work_on(Group& group) {
     group.fail_decisions();
 }
 
-std::optional<PgFailure> Writer::attempt(const std::function<void(Transaction&)>& work) {
+std::optional<PgFailure> Writer::attempt(const std::function<void(Transaction&)>& work, bool on_one_state) {
     const auto began = Steady::now();
     for (int conflicts = 0;; ++conflicts) {
         try {
-            Transaction transaction = database_.begin();
+            Transaction transaction = on_one_state ? database_.begin_on_one_state() : database_.begin();
             work(transaction);
             database_.commit();
             break;
@@ -279,19 +294,20 @@ std::optional<PgFailure> Writer::look_at_holdings() {
     } catch (const PgFailure& failure) {
         return failure;
     }
-    tell_lost();
+    if (const std::size_t lost = tell_lost(); lost > 0) {
+        spdlog::warn(
+            "store: another daemon has taken over {} of {} buckets of LIIDs, since this one did not renew its lease in "
+            "time: it sends nothing of them any more",
+            lost, bucket_count);
+    }
     return std::nullopt;
 }
 
-void Writer::tell_lost() {
+std::size_t Writer::tell_lost() {
     const Buckets lost = database_.take_lost();
     if (lost.none()) {
-        return;
+        return 0;
     }
-    spdlog::warn(
-        "store: another daemon has taken over {} of {} buckets of LIIDs, since this one did not renew its lease in "
-        "time: it sends nothing of them any more",
-        lost.count(), bucket_count);
     const LostLanes lanes = [lost](LaneId lane) { return lost[bucket_of(lane)]; };
     if (OutboxListener* listener = listener_) {
         listener->on_lanes_lost(lanes);
@@ -299,6 +315,148 @@ void Writer::tell_lost() {
     if (ObjectListener* listener = object_listener_) {
         listener->on_objects_lost(lanes);
     }
+    return lost.count();
+}
+
+// -- With other daemons
+
+Writer::Steady::duration Writer::until_next_look() const {
+    return std::min<std::chrono::milliseconds>(tick, database_.lease() / looks);
+}
+
+void Writer::share() {
+    if (broken_ || !database_.is_shared()) {
+        return;
+    }
+    try {
+        const auto now = Steady::now();
+        if (now >= next_look_) {
+            database_.look_at_peers();
+            next_look_ = now + until_next_look();
+            const Division wanted = database_.division();
+            if (!wanted.none()) {
+                next_look_ = now + poll;  // others may have to let go of something first
+            }
+            hand_over(wanted.give);
+            take_over(wanted.take);
+        }
+        hear();
+        answer_heard();
+        count_all();
+    } catch (const PgFailure& failure) {
+        break_down(failure);
+    }
+}
+
+void Writer::count_all() {
+    if (broken_) {
+        return;
+    }
+    if (const auto stock = census_.take()) {
+        database_.take_stock(*stock);
+    }
+    const auto now = Steady::now();
+    // Once more when all others have gone: from then on it knows all that changes.
+    if (now >= next_count_ && !(was_alone_ && database_.is_alone())) {
+        was_alone_ = database_.is_alone();
+        next_count_ = now + std::min<std::chrono::milliseconds>(counting, database_.lease());
+        census_.want();
+        // What others put back, or queued with a smaller number than what was seen, is looked for once in a while.
+        if (now >= next_look_at_all_) {
+            next_look_at_all_ = now + looking_at_all;
+            oldest_places_.put_back(1);
+        }
+    }
+}
+
+void Writer::hand_over(const Buckets& buckets) {
+    if (broken_ || buckets.none()) {
+        return;
+    }
+    database_.give_up(buckets);
+    tell_lost();
+    // Where that fails they are still its own there, and are taken anew.
+    if (step([&](Transaction& in) { database_.hand_over(in, buckets); })) {
+        spdlog::info("store: {} of {} buckets of LIIDs were handed over to other daemons", buckets.count(),
+                     bucket_count);
+    }
+}
+
+void Writer::take_over(const Buckets& buckets) {
+    if (broken_ || buckets.none() || !step([&](Transaction& in) { database_.take_over(in, buckets); }, true)) {
+        return;
+    }
+    const Database::Taken taken = database_.take_taken();
+    if (taken.buckets.none()) {
+        return;
+    }
+    spdlog::info("store: {} of {} buckets of LIIDs were taken over, in which {} items wait", taken.buckets.count(),
+                 bucket_count, taken.queued.size() + taken.set_aside.size());
+    if (ObjectListener* listener = object_listener_) {
+        listener->on_taken_over(taken.uploads, false);
+        listener->on_taken_over(taken.uploads_set_aside, true);
+    }
+    if (OutboxListener* listener = listener_) {
+        listener->on_taken_over(taken.queued, false);
+        listener->on_taken_over(taken.set_aside, true);
+    }
+}
+
+void Writer::hear() {
+    if (!broken_ && database_.anything_arrived()) {
+        static_cast<void>(step([this](Transaction&) { database_.hear_all_arrivals(); }));
+    }
+}
+
+void Writer::wait_until_heard(Group& group) {
+    std::vector<std::int64_t> endings = database_.take_endings();
+    if (endings.empty()) {
+        return;
+    }
+    Unheard& one = unheard_.emplace_back();
+    one.group.decisions = std::exchange(group.decisions, {});
+    one.group.calls = std::exchange(group.calls, {});
+    one.endings = std::move(endings);
+    one.until = Steady::now() + leases_to_hear * database_.lease();
+    next_tick_ = std::min<Steady::time_point>(next_tick_, Steady::now() + poll);
+}
+
+void Writer::answer_heard() {
+    for (std::size_t n = 0; n < unheard_.size() && !broken_;) {
+        Unheard& one = unheard_[n];
+        one.endings = database_.unheard(one.endings);
+        const bool heard = one.endings.empty();
+        if (!heard && Steady::now() < one.until) {
+            ++n;
+            continue;
+        }
+        Unheard done = std::move(one);
+        unheard_.erase(unheard_.begin() + static_cast<std::ptrdiff_t>(n));
+        if (heard) {
+            for (const CommandPointer& call : done.group.calls) {
+                static_cast<void>(call->committed());
+            }
+            queue_.committed(done.group);
+            continue;
+        }
+        spdlog::error(
+            "store: an operator's decision is on record, and the daemon whose LIID it is about has not confirmed that "
+            "it heard of it: what it was about to send may still go out");
+        done.group.fail_decisions();
+        for (const CommandPointer& call : done.group.calls) {
+            call->failed();
+        }
+    }
+}
+
+void Writer::answer_unheard() {
+    for (Unheard& one : unheard_) {
+        one.group.fail_decisions();
+        for (const CommandPointer& call : one.group.calls) {
+            call->failed();
+        }
+    }
+    unheard_.clear();
 }
 
 bool Writer::settle(Command<Tables, Transaction>& command, Transaction& transaction) {
@@ -356,6 +514,15 @@ void Writer::apply(Group& group, bool with_items, Transaction& transaction) {
         }
     }
     tables.items.begin(transaction, items, accepted);
+    if (transaction.shared && !items.empty()) {
+        // The lanes' rows are locked by then, so that what was queued there before is heard of before.
+        std::set<LaneId> lanes;
+        for (const NewItem* item : items) {
+            lanes.insert(item->lane);
+        }
+        database_.ask_arrivals(std::vector<LaneId>(lanes.begin(), lanes.end()));
+        database_.hear_arrivals();
+    }
     tables.items.accept(transaction, accepted);
     std::erase_if(group.kept, [&](const Kept& kept) { return kept.command && !settle(*kept.command, transaction); });
     std::erase_if(group.decisions, [&](const CommandPointer& one) { return !settle(*one, transaction); });
@@ -419,15 +586,16 @@ void Writer::finish(Group& group) {
     update_statistics();
     tell_effects();
     database_.publish();
+    wait_until_heard(group);
     queue_.committed(group);
 }
 
-void Writer::run_call(Command<Tables, Transaction>& call) {
+void Writer::run_call(CommandPointer call) {
     if (broken_) {
-        call.failed();
+        call->failed();
         return;
     }
-    if (const auto failure = attempt([&](Transaction& transaction) { call.apply(database_.tables(), transaction); })) {
+    if (const auto failure = attempt([&](Transaction& transaction) { call->apply(database_.tables(), transaction); })) {
         complain(*failure);
         if (failure->leaves_connection()) {
             blocked_ = true;
@@ -435,16 +603,21 @@ void Writer::run_call(Command<Tables, Transaction>& call) {
             break_down(*failure);
         }
         update_accepting();
-        call.failed();
+        call->failed();
         return;
     }
     tell_effects();
     database_.publish();
     update_statistics();
-    if (database_.tables().items.withholding_due()) {
+    if (database_.tables().items.withholding_due(database_.holdings())) {
         next_tick_ = Steady::now();
     }
-    static_cast<void>(call.committed());
+    Group group;
+    group.calls.push_back(std::move(call));
+    wait_until_heard(group);
+    for (const CommandPointer& one : group.calls) {
+        static_cast<void>(one->committed());
+    }
 }
 
 void Writer::break_down(const PgFailure& failure) {
@@ -457,6 +630,7 @@ void Writer::break_down(const PgFailure& failure) {
         return;
     }
     broken_ = true;
+    answer_unheard();
     can_commit_.store(false, std::memory_order_release);
     blocked_ = true;
     pause_ = first_pause;
@@ -526,11 +700,18 @@ void Writer::probe() {
 
 void Writer::housekeeping() {
     next_tick_ = Steady::now() + std::min<std::chrono::milliseconds>(tick, database_.lease() / renewals);
+    if (database_.is_shared()) {
+        next_tick_ = Steady::now() + (database_.is_alone() && unheard_.empty() ? until_next_look() : poll);
+    }
     if (broken_ && !fenced_ && Steady::now() >= next_try_) {
         try_to_recover();
     }
     if (broken_) {
         next_tick_ = fenced_ ? Steady::now() + tick : next_try_;
+        return;
+    }
+    share();
+    if (broken_) {
         return;
     }
     look_at_space();
@@ -548,16 +729,12 @@ void Writer::housekeeping() {
         database_.expire_due()) {
         next_tick_ = Steady::now();
     }
-    if (!broken_ && !blocked_ && database_.tables().items.withholding_due() &&
-        step([this](Transaction& in) { database_.tables().items.withhold_some(in); }) &&
-        database_.tables().items.withholding_due()) {
+    const auto withholding_due = [this] { return database_.tables().items.withholding_due(database_.holdings()); };
+    if (!broken_ && !blocked_ && withholding_due() &&
+        step([this](Transaction& in) { database_.tables().items.withhold_some(in); }) && withholding_due()) {
         next_tick_ = Steady::now();
     }
-    if (!broken_ && !blocked_ && database_.tables().resealing.due() &&
-        step([this](Transaction& in) { database_.tables().resealing.step(in); }) &&
-        database_.tables().resealing.due()) {
-        next_tick_ = Steady::now();
-    }
+    reseal();
     if (!broken_ && Steady::now() >= next_sign_) {
         static_cast<void>(step([](Transaction&) {}));
         next_sign_ = Steady::now() + database_.lease() / renewals;
@@ -570,8 +747,25 @@ void Writer::housekeeping() {
     update_statistics();
 }
 
-bool Writer::step(const std::function<void(Transaction&)>& work) {
-    if (const auto failure = attempt(work)) {
+void Writer::reseal() {
+    // One daemon does it for all.
+    if (broken_ || blocked_ || !database_.tables().resealing.due() || !database_.is_first()) {
+        return;
+    }
+    bool may = true;
+    const bool done = step([&](Transaction& in) {
+        may = !in.shared || database_.all_have_newest_key(in);
+        if (may) {
+            database_.tables().resealing.step(in);
+        }
+    });
+    if (done && may && database_.tables().resealing.due()) {
+        next_tick_ = Steady::now();
+    }
+}
+
+bool Writer::step(const std::function<void(Transaction&)>& work, bool on_one_state) {
+    if (const auto failure = attempt(work, on_one_state)) {
         complain(*failure);
         if (!failure->leaves_connection()) {
             break_down(*failure);
@@ -719,8 +913,14 @@ void Writer::finish_up() {
     }
     if (!broken_) {
         name_audit_head();
+        if (database_.is_shared()) {
+            // Before another has them.
+            database_.give_up(database_.holdings().all());
+            tell_lost();
+        }
         database_.leave();
     }
+    answer_unheard();
     queue_.fail_kept();
     update_statistics();
 }

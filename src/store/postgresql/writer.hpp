@@ -40,6 +40,7 @@ class Writer {
         Catalogue* catalogue = nullptr;
         Database* database = nullptr;  ///< open; used by the writer's thread alone from start() to stop()
         ObjectFiles* files = nullptr;
+        Census::Count count;                        ///< of what waits
         std::function<std::uint64_t()> free_bytes;  ///< of the disk that object files are on
         std::atomic<bool>* give_up = nullptr;       ///< set where the database is not to be waited for any more
         std::uint64_t max_bytes = 0;
@@ -102,11 +103,26 @@ class Writer {
     void work_on(Group& group);
     /// Other daemons have taken lanes: tells so. nullopt: it is known which.
     [[nodiscard]] std::optional<PgFailure> look_at_holdings();
-    void tell_lost();
+    /// Tells of lanes that are this daemon's no longer; whether there were any.
+    std::size_t tell_lost();
+    // With other daemons:
+    /// Looks at them where that is due, and has this daemon hold as many buckets as each of the others.
+    void share();
+    void hand_over(const Buckets& buckets);
+    void take_over(const Buckets& buckets);
+    /// Hears of what others have done to lanes of this daemon's.
+    void hear();
+    /// What ended something of another daemon's lane is answered once that one has heard of it.
+    void wait_until_heard(Group& group);
+    void answer_heard();
+    void answer_unheard();
+    [[nodiscard]] Steady::duration until_next_look() const;
+    void count_all();
     /// Applies a command. False: what it was to settle is another daemon's, and it was answered so.
     [[nodiscard]] bool settle(Command<Tables, Transaction>& command, Transaction& transaction);
     /// nullopt: committed.
-    [[nodiscard]] std::optional<PgFailure> attempt(const std::function<void(Transaction&)>& work);
+    [[nodiscard]] std::optional<PgFailure> attempt(const std::function<void(Transaction&)>& work,
+                                                   bool on_one_state = false);
     [[nodiscard]] std::optional<PgFailure> attempt(Group& group, bool with_items);
     void apply(Group& group, bool with_items, Transaction& transaction);
     void insert(std::vector<Submission>& submissions, Transaction& transaction);
@@ -114,7 +130,7 @@ class Writer {
     [[nodiscard]] bool resolve();
     void finish(Group& group);
     void tell_effects();
-    void run_call(Command<Tables, Transaction>& call);
+    void run_call(CommandPointer call);
     void turn_submissions_away(Group& group);
     void finish_up();
 
@@ -124,7 +140,8 @@ class Writer {
     void try_to_recover();
     [[nodiscard]] std::optional<PgFailure> reopen();
     void probe();
-    bool step(const std::function<void(Transaction&)>& work);
+    bool step(const std::function<void(Transaction&)>& work, bool on_one_state = false);
+    void reseal();
     void update_accepting();
     void update_statistics();
     void complain(const PgFailure& failure);
@@ -140,6 +157,8 @@ class Writer {
     std::atomic<ObjectListener*> object_listener_{nullptr};
     std::atomic<bool> accepting_{true};
     std::atomic<bool> can_commit_{true};  ///< not broken, for other threads
+
+    Census census_;
 
     std::mutex head_mutex_;
     std::optional<audit::ChainHead> head_to_name_;  ///< under head_mutex_
@@ -170,6 +189,17 @@ class Writer {
     Steady::time_point next_tick_;
     std::uint64_t named_head_ = 0;
     Steady::time_point next_sign_;  ///< of life, in this daemon's row
+    Steady::time_point next_look_;  ///< at other daemons
+    Steady::time_point next_count_;
+    Steady::time_point next_look_at_all_;
+    bool was_alone_ = true;  ///< when it was last counted
+    /// What was committed and is answered once another daemon has heard of it.
+    struct Unheard {
+        Group group;  ///< decisions and calls alone
+        std::vector<std::int64_t> endings;
+        Steady::time_point until;
+    };
+    std::vector<Unheard> unheard_;
     std::optional<Trouble> complained_about_;
     Steady::time_point complained_at_;
 };

@@ -15,6 +15,12 @@ namespace {
 
 std::string last_opened;
 
+#ifdef LIHANDOVER_SHARED
+constexpr bool shared = true;
+#else
+constexpr bool shared = false;
+#endif
+
 std::unique_ptr<Store> open_postgresql(const std::filesystem::path& directory, const model::Clock& clock) {
     static std::map<std::filesystem::path, std::string> schemas;
     Cluster& cluster = *Cluster::instance();
@@ -25,7 +31,9 @@ std::unique_ptr<Store> open_postgresql(const std::filesystem::path& directory, c
     last_opened = schema->second;
     Options options{directory, 0, std::chrono::hours(24 * 90)};
     options.master_keys.emplace_back(std::array<std::uint8_t, MasterKey::size>{1, 2, 3});
-    auto opened = open_postgresql(options, {cluster.connection(schema->second), false, "node-a", {}}, clock);
+    PostgresqlOptions where{cluster.connection(schema->second), false, "node-a", {}};
+    where.shared = shared;
+    auto opened = open_postgresql(options, where, clock);
     if (!opened) {
         std::fprintf(stderr, "%s\n", opened.error().message.c_str());
     }
@@ -43,7 +51,7 @@ std::vector<Engine> engines() {
         std::fputs("PostgreSQL 15 is not installed (scripts/install-deps --test): its store is not tested\n", stderr);
         return {};
     }
-    return {{"Postgresql", open_postgresql, fail_postgresql}};
+    return {{shared ? "PostgresqlShared" : "Postgresql", open_postgresql, fail_postgresql}};
 }
 
 }  // namespace lihandover::store::test

@@ -347,9 +347,10 @@ TEST_F(Postgresql, ASchemaOfTheFirstVersionIsUpgradedByOneRoleAndUsedByAnother) 
     open();
     ASSERT_EQ(submit(item()), Outcome::committed);
     store_.reset();
-    Cluster::instance()->execute(schema_,
-                                 "DROP TABLE bucket; ALTER TABLE node DROP term, DROP lease_until; DELETE FROM "
-                                 "store_version WHERE version > 1; UPDATE node SET seen='epoch'");
+    Cluster::instance()->execute(
+        schema_,
+        "DROP TABLE bucket, arrival; ALTER TABLE node DROP term, DROP lease_until, DROP generation; DELETE FROM "
+        "store_version WHERE version > 1; UPDATE node SET seen='epoch'");
     const auto refused = open_postgresql(options("state"), database(), clock_);
     ASSERT_FALSE(refused);
     EXPECT_THAT(refused.error().message, HasSubstr("role"));
