@@ -89,6 +89,7 @@ class Application final : public admin::Control {
     void follow_clock(const config::Configuration& configuration);
     [[nodiscard]] asio::awaitable<void> record_clock();
     [[nodiscard]] asio::awaitable<void> watch_tls_files();
+    [[nodiscard]] asio::awaitable<void> watch_store();
     void begin_serving(const model::Status& started);
     void fail(const model::Error& error);
     void begin_stop();
@@ -112,6 +113,7 @@ class Application final : public admin::Control {
     asio::steady_timer watchdog_timer_{parts_.intake_io};
     asio::steady_timer clock_timer_{parts_.intake_io};
     asio::steady_timer tls_timer_{parts_.intake_io};
+    asio::steady_timer store_timer_{parts_.intake_io};
     bool stopping_ = false;
     SignalThread signals_{[this](int signal) { hear(signal); }};
 };
@@ -141,6 +143,7 @@ bool Application::run() {
         }
         asio::co_spawn(parts_.intake_io, record_clock(), asio::detached);
         asio::co_spawn(parts_.intake_io, watch_tls_files(), asio::detached);
+        asio::co_spawn(parts_.intake_io, watch_store(), asio::detached);
         asio::post(parts_.workers, [this] { clock_record_->write(clock_.passed()); });
         start_handing_over(parts_, [this](const model::Status& status) { begin_serving(status); });
     }
@@ -233,6 +236,23 @@ asio::awaitable<void> Application::watch_tls_files() {
     }
 }
 
+/// Who was turned out of the database ends as a failure, so that the service manager starts it again.
+asio::awaitable<void> Application::watch_store() {
+    while (!stopping_) {
+        store_timer_.expires_after(std::chrono::seconds(1));
+        boost::system::error_code error;
+        co_await store_timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+        if (error || stopping_) {
+            co_return;
+        }
+        if (parts_.store->turned_out()) {
+            fail(
+                model::Error{"another daemon has the database, since the lease of this one was over: it ends, and "
+                             "waits for its turn once it is started again"});
+        }
+    }
+}
+
 void Application::accept_clock() {
     clock_.accept();
     log_info("the wall clock is taken as right: an operator says so");
@@ -304,6 +324,7 @@ void Application::begin_stop() {
     watchdog_timer_.cancel();
     clock_timer_.cancel();
     tls_timer_.cancel();
+    store_timer_.cancel();
     asio::co_spawn(parts_.intake_io, stop(), asio::detached);
 }
 

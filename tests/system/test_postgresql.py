@@ -1,6 +1,7 @@
 """The store in PostgreSQL: the same promises from the outside, and what becomes of them when the database goes."""
 
 import os
+import signal
 import unittest
 
 from harness import Daemon, Lea, SystemTest, inline, message, wait_until
@@ -171,6 +172,46 @@ class InPostgresql(SystemTest):
         self.send(1)
         self.daemon.wait_delivered()
         self.assertEqual(3, len(self.delivered()))
+
+    def test_who_stood_still_until_another_took_the_database_ends_and_waits_for_its_turn(self):
+        self.daemon.configuration["store"]["postgresql"]["lease"] = "2s"
+        self.daemon.start()
+        sent = self.send(3)
+        self.daemon.wait_delivered()
+        other = self.another()
+        other.start(ready=False)
+        self.assertEqual(1, other.process.wait(), "the database is in use")
+        self.addCleanup(self.daemon.process.signal, signal.SIGCONT)
+        self.daemon.process.signal(signal.SIGSTOP)
+        self.start_once_let_in(other)
+        self.daemon, first = other, self.daemon
+        sent += self.send(3)
+        first.process.signal(signal.SIGCONT)
+        self.assertEqual(1, first.process.wait(), "a failure, after which its unit starts it again")
+        self.assertIn("another daemon has the database", first.logs())
+        first.start(ready=False)
+        self.assertEqual(1, first.process.wait())
+        self.daemon.wait_delivered()
+        self.assertEqual(sent, self.delivered())
+        self.daemon.stop()
+        first.start()
+
+    def another(self):
+        """A second daemon, with the same warrants."""
+        other = Daemon(self, "other")
+        other.configuration = {**self.daemon.configuration, "state_dir": other.state, "intake": other.configuration["intake"],
+                               "admin": other.configuration["admin"], "store": {
+                                   **self.daemon.configuration["store"], "postgresql": {
+                                       **self.daemon.configuration["store"]["postgresql"], "node": "csp-b"}}}
+        return other
+
+    def start_once_let_in(self, daemon):
+        def let_in():
+            process = daemon.start(ready=False)
+            wait_until(lambda: not process.running() or daemon.ready_status() == 200, "it starts or ends")
+            return process.running()
+        wait_until(let_in, "its turn comes")
+        daemon.wait_ready()
 
     def test_operators_and_people_decide_as_elsewhere(self):
         self.daemon.warrant("L-2", "lea-one", ("user_id", "u-2"), review="required", file="two.yaml")

@@ -78,6 +78,9 @@ class Store {
     /// False while a commit or sync hangs for longer than commit_timeout. Then accepting() is false too, and the
     /// listener heard on_health(false). For readiness, and for the watchdog that restarts a daemon whose disk hangs.
     [[nodiscard]] virtual bool turns() const = 0;
+    /// True once another daemon has the database, since this one's lease was over: nothing more can be done here, and
+    /// another start can wait for its turn. Never where two processes have one name: they would take turns for ever.
+    [[nodiscard]] virtual bool turned_out() const { return false; }
     /// Called on a thread of the store after each commit with how long it took, in seconds; for the metric.
     virtual void set_commit_observer(std::function<void(double)> observer) = 0;
 };

@@ -272,6 +272,19 @@ bool Database::reopen() try {
     throw;
 }
 
+std::optional<bool> Database::was_turned_out() noexcept {
+    try {
+        if (!connection_) {
+            connect();
+        }
+        const Rows row = connection_.read("SELECT session_key='' FROM node WHERE id=$1", Parameters().add(node_));
+        return !row.empty() && row.boolean(0, 0);
+    } catch (const PgFailure&) {
+        connection_ = Connection();
+        return std::nullopt;
+    }
+}
+
 void Database::look_at_holdings() {
     // In one statement, which sees both as they are at one moment.
     const Rows rows = connection_.read(

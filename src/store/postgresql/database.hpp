@@ -163,6 +163,8 @@ class Database {
     /// Connects anew, and finds out. True: the commit in doubt is there, and effects() are its own. Throws while that
     /// cannot be known; where the failure is_final(), it never will be.
     [[nodiscard]] bool reopen();
+    /// After a failure that is_final(): whether a daemon of another name took the database. nullopt: no server says so.
+    [[nodiscard]] std::optional<bool> was_turned_out() noexcept;
     [[nodiscard]] bool connected() const { return static_cast<bool>(connection_); }
     /// Says that this daemon is gone, so that nobody waits for it.
     void leave() noexcept;

@@ -88,6 +88,7 @@ class PostgresqlStore final : public Store {
     }
     void set_commit_timeout(std::chrono::milliseconds timeout) override { writer_.set_commit_timeout(timeout); }
     bool turns() const override { return writer_.turns(); }
+    bool turned_out() const override { return writer_.turned_out(); }
     void set_commit_observer(std::function<void(double)> observer) override {
         writer_.set_commit_observer(std::move(observer));
     }

@@ -684,6 +684,12 @@ void Writer::try_to_recover() {
     finish(group);
 }
 
+void Writer::look_who_has_the_place() {
+    const std::optional<bool> out = database_.was_turned_out();
+    knows_who_ = out.has_value();
+    turned_out_.store(out.value_or(false), std::memory_order_release);
+}
+
 void Writer::probe() {
     Group group;
     group.submissions.emplace_back();
@@ -705,6 +711,9 @@ void Writer::housekeeping() {
     }
     if (broken_ && !fenced_ && Steady::now() >= next_try_) {
         try_to_recover();
+    }
+    if (fenced_ && !knows_who_) {
+        look_who_has_the_place();
     }
     if (broken_) {
         next_tick_ = fenced_ ? Steady::now() + tick : next_try_;
@@ -865,8 +874,8 @@ void Writer::complain(const PgFailure& failure) {
         case Trouble::fenced:
             spdlog::critical(
                 "store: another process has taken its place in the database, which one daemon at a time may use: "
-                "nothing "
-                "more is written or sent from here. Stop the other one, and restart");
+                "nothing more is written or sent from here. If that one has the same store.postgresql.node, stop it, "
+                "and restart");
             break;
         case Trouble::moved:
             spdlog::warn("store: another daemon has taken lanes of this one");

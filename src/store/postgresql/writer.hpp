@@ -81,6 +81,8 @@ class Writer {
     [[nodiscard]] bool can_commit() const { return can_commit_.load(std::memory_order_acquire) && turns(); }
     /// False while something it asked of the database hangs for longer than the commit timeout.
     [[nodiscard]] bool turns() const { return watch_.turns(); }
+    /// See Store.
+    [[nodiscard]] bool turned_out() const { return turned_out_.load(std::memory_order_acquire); }
     [[nodiscard]] Statistics statistics() const;
     /// For any thread.
     [[nodiscard]] OldestPlaces& oldest_places() { return oldest_places_; }
@@ -138,6 +140,7 @@ class Writer {
     void look_at_space();
     void break_down(const PgFailure& failure);
     void try_to_recover();
+    void look_who_has_the_place();
     [[nodiscard]] std::optional<PgFailure> reopen();
     void probe();
     bool step(const std::function<void(Transaction&)>& work, bool on_one_state = false);
@@ -157,6 +160,7 @@ class Writer {
     std::atomic<ObjectListener*> object_listener_{nullptr};
     std::atomic<bool> accepting_{true};
     std::atomic<bool> can_commit_{true};  ///< not broken, for other threads
+    std::atomic<bool> turned_out_{false};
 
     Census census_;
 
@@ -180,8 +184,9 @@ class Writer {
     std::chrono::seconds retention_{};
     std::function<void(double)> observer_;
     bool broken_ = false;
-    bool blocked_ = false;  ///< items failed; until a probe
-    bool fenced_ = false;   ///< for good
+    bool blocked_ = false;    ///< items failed; until a probe
+    bool fenced_ = false;     ///< for good
+    bool knows_who_ = false;  ///< whether it was turned out, once fenced
     bool over_limit_ = false;
     bool last_accepting_ = true;
     std::chrono::milliseconds pause_{100};

@@ -316,6 +316,10 @@ TEST_F(Postgresql, WhoeverTakesANodesPlaceKeepsIt) {
     ASSERT_TRUE(eventually([&] { return !store_->item_intake().accepting(); }));
     EXPECT_FALSE(store_->warrant_register().lane("lea", "another"));
     EXPECT_EQ(submit(**second, item("second")), Outcome::committed);
+    ASSERT_TRUE(eventually([&] {
+        return number("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT session_key=%'") > 0;
+    })) << "it looks who has its place";
+    EXPECT_FALSE(store_->turned_out());
     // It does not come back by itself: two would take turns for ever.
     store_->stop();
     EXPECT_EQ(submit(**second, item("third")), Outcome::committed);
@@ -623,6 +627,8 @@ TEST_F(Postgresql, WhoStoodStillIsOutOnceAnotherHasTheDatabase) {
     ASSERT_TRUE(second) << second.error().message;
     EXPECT_EQ(submit(item("under a warrant of its own")), Outcome::failed);
     EXPECT_FALSE(store_->item_intake().accepting());
+    EXPECT_TRUE(eventually([&] { return store_->turned_out(); })) << "another start can wait for its turn";
+    EXPECT_FALSE((*second)->turned_out());
     (*second)->stop();
     // Nor by connecting anew.
     proxy_->close(true);
