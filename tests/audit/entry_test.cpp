@@ -20,6 +20,7 @@ TEST(AuditEntry, NumbersOnDiskStay) {
     EXPECT_EQ(static_cast<int>(Kind::item_withheld), 31);
     EXPECT_EQ(static_cast<int>(Kind::restore_accepted), 32);
     EXPECT_EQ(static_cast<int>(Kind::revocation_lifted), 33);
+    EXPECT_EQ(static_cast<int>(Kind::warrants_applied), 34);
     EXPECT_EQ(static_cast<int>(Kind::content_shown), 29);
     EXPECT_EQ(name_of(Kind::content_shown), "content_shown");
     EXPECT_EQ(static_cast<int>(Kind::store_sealed), 30);

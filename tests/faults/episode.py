@@ -45,7 +45,7 @@ KINDS = ("warrant_in_force", "warrant_changed", "warrant_ended", "item_made", "i
          "item_set_aside", "object_set_aside", "destination_paused", "destination_resumed", "clock_accepted",
          "head_recorded", "store_restored", "warrant_revoked", "warrant_pending", "warrant_approved", "warrant_refused",
          "item_held", "item_approved", "item_disapproved", "content_shown", "store_sealed", "item_withheld",
-         "restore_accepted", "revocation_lifted")
+         "restore_accepted", "revocation_lifted", "warrants_applied")
 OBJECT_STATES = ("attached", "offered", "queued", "refused", "set_aside")
 EXPIRY = re.compile(rb"<((?:\w+:)?expiry)>[^<]*</")
 

@@ -49,15 +49,16 @@ enum class Kind : std::uint8_t {
     item_withheld = 31,     ///< was queued or set aside, and waits for people, since its warrant was revoked
     restore_accepted = 32,  ///< an operator knows that another state of the store was put in place; of no lane
     revocation_lifted = 33,  ///< the file of a revoked warrant says another one, or is gone; `why` says which
+    warrants_applied = 34,   ///< an operator put a set of warrant files in place of the one before; `why` says how many
 };
-inline constexpr std::array<std::string_view, 34> kind_names = {
+inline constexpr std::array<std::string_view, 35> kind_names = {
     "warrant_in_force", "warrant_changed",  "warrant_ended",      "item_made",           "item_delivered",
     "item_refused",     "item_retried",     "item_rejected",      "object_lost",         "object_pushed",
     "object_fetched",   "object_refused",   "object_retried",     "object_rejected",     "object_expired",
     "item_set_aside",   "object_set_aside", "destination_paused", "destination_resumed", "clock_accepted",
     "head_recorded",    "store_restored",   "warrant_revoked",    "warrant_pending",     "warrant_approved",
     "warrant_refused",  "item_held",        "item_approved",      "item_disapproved",    "content_shown",
-    "store_sealed",     "item_withheld",    "restore_accepted",   "revocation_lifted"};
+    "store_sealed",     "item_withheld",    "restore_accepted",   "revocation_lifted",   "warrants_applied"};
 [[nodiscard]] constexpr std::string_view name_of(Kind kind) {
     return kind_names[static_cast<std::size_t>(kind)];
 }

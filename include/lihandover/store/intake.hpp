@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -22,6 +23,9 @@ struct Arrival {
     std::uint64_t idle_bytes = 0;  ///< of the shares that one item for each idle event would have had
     std::size_t idle_objects = 0;  ///< those of the binary objects that no item has
     bool review = false;           ///< items are held for review at times: each event is written as a held item is
+    /// The state of the warrants in the store (WarrantSets) that they were matched with; nullopt: with warrants from
+    /// elsewhere, or with none.
+    std::optional<std::uint64_t> warrants = std::nullopt;
 };
 
 /// Taking items in: what the pipeline of intake needs of a store. Thread-safe.
@@ -37,6 +41,14 @@ class ItemIntake {
     /// every answer to a source leaves with a group commit (promise 7).
     ///   arrival  what the events were that the items were made of
     virtual void submit(std::vector<NewItem> items, const Arrival& arrival, Done done) = 0;
+
+    /// Whether what is matched now with this state of the warrants counts, as far as the store knows. While it is true,
+    /// no daemon's operator has been told of a newer one. False also while the store has not been heard of for half of
+    /// this daemon's lease: others may have gone on without it.
+    [[nodiscard]] virtual bool is_current(std::optional<std::uint64_t> warrants) const {
+        static_cast<void>(warrants);
+        return true;
+    }
 
     /// The keyed hash of the parts, each with its length in front, so that no two lists of parts collide. The same in
     /// every process that shares the store.

@@ -19,6 +19,7 @@
 #include "lihandover/store/register.hpp"
 #include "lihandover/store/sealing.hpp"
 #include "lihandover/store/uploads.hpp"
+#include "lihandover/store/warrant_sets.hpp"
 
 namespace lihandover::store {
 
@@ -70,6 +71,8 @@ class Store {
     [[nodiscard]] virtual AuditLog& audit_log() = 0;
     [[nodiscard]] virtual Register& warrant_register() = 0;
     [[nodiscard]] virtual Sealing& sealing() = 0;
+    /// nullptr: the engine is one daemon's alone, whose warrants are files.
+    [[nodiscard]] virtual WarrantSets* warrant_sets() { return nullptr; }
 
     /// Changes of a reload; take effect at the next commit.
     virtual void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) = 0;

@@ -40,6 +40,9 @@ enum class Outcome : std::uint8_t {
     /// Not known to be on disk: full, failing or stopping store; worth another try later. After an error of the disk it
     /// may turn up all the same, whole, once the log is read anew; a source's repeat of it is recognised then.
     failed,
+    /// Matched with an older state of the warrants than counts by now (WarrantSets): nothing of it was stored. What it
+    /// was made of has to be matched anew.
+    outdated,
 };
 
 /// Hears how a submission ended, once, on a thread of the store; must be quick and not throw.

@@ -167,10 +167,12 @@ model::Status Database::take_place() {
         }
     }
     const std::string beginning = random_bytes(std::tuple_size_v<audit::Hash>);
+    // Whoever changes it meanwhile waits for this row to be there.
+    const Rows state = connection_.read("SELECT state FROM warrant_set FOR SHARE");
     connection_.write(
-        "INSERT INTO node(name, session, session_key, committed, seen, beginning, number, hash, record) VALUES($1, "
-        "0, $2, 0, clock_timestamp(), $3, 0, $3, 0) ON CONFLICT (name) DO NOTHING",
-        Parameters().add_text(name_).add(session_key_).add(beginning));
+        "INSERT INTO node(name, session, session_key, committed, seen, beginning, number, hash, record, warrants) "
+        "VALUES($1, 0, $2, 0, clock_timestamp(), $3, 0, $3, 0, $4) ON CONFLICT (name) DO NOTHING",
+        Parameters().add_text(name_).add(session_key_).add(beginning).add(state.integer(0, 0)));
     connection_.write(
         "INSERT INTO chain_checkpoint(node, number, record, hash, at, nanos, name) SELECT id, 0, 0, beginning, "
         "-9223372036854775808, 0, '' FROM node WHERE name=$1 AND beginning=$2",
@@ -617,11 +619,11 @@ Transaction Database::begin(std::string_view statement) {
     heard_of_.clear();
     endings_.clear();
     taken_ = {};
+    matched_with_ = UINT64_MAX;
     connection_.write(statement);
     place_ = connection_.ask(
-        "SELECT number, current_setting('synchronous_standby_names'), term FROM node WHERE id=$1 AND session=$2 FOR NO "
-        "KEY "
-        "UPDATE",
+        "SELECT number, current_setting('synchronous_standby_names'), term, warrants FROM node WHERE id=$1 AND "
+        "session=$2 FOR NO KEY UPDATE",
         Parameters().add(node_).add(session_));
     place_known_ = false;
     Transaction in = transaction();
@@ -642,6 +644,11 @@ void Database::check_place() {
     }
     if (place.integer(0, 2) != term_) {
         throw PgFailure(Trouble::moved);
+    }
+    // Known before this commit says that it is: doors that make no submissions ask.
+    warrants_.store(static_cast<std::uint64_t>(place.integer(0, 3)), std::memory_order_release);
+    if (matched_with_ < warrants()) {
+        throw PgFailure(Trouble::outdated);
     }
     // Whoever looks after the database may let it go on without standbys.
     if (settings_.replicated && place.bytes(0, 1).empty()) {
@@ -670,7 +677,8 @@ void Database::commit() {
     const auto before = clock_.steady();
     connection_.write(
         "UPDATE node SET committed=$2, number=$3, hash=$4, record=$5, generation=$7, seen=clock_timestamp(), "
-        "lease_until=clock_timestamp() + ($6::bigint)::float8 * interval '1 ms' WHERE id=$1",
+        "lease_until=clock_timestamp() + ($6::bigint)::float8 * interval '1 ms', warrants_known=$8, "
+        "warrants_followed=$9 WHERE id=$1",
         Parameters()
             .add(node_)
             .add(committed_ + 1)
@@ -678,7 +686,9 @@ void Database::commit() {
             .add(text_of(head.hash))
             .add(tables_.audit.head_record())
             .add(lease_.count())
-            .add(std::int64_t{keyring_.generation()}));
+            .add(std::int64_t{keyring_.generation()})
+            .add(static_cast<std::int64_t>(warrants()))
+            .add(static_cast<std::int64_t>(warrants_followed_.load(std::memory_order_acquire))));
     static_cast<void>(connection_.take_warned());
     committing_ = true;
     send_commit();

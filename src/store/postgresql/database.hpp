@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -35,6 +36,7 @@
 #include "repeats.hpp"
 #include "resealing.hpp"
 #include "transaction.hpp"
+#include "warrant_set_table.hpp"
 
 namespace lihandover::store::postgresql {
 
@@ -48,6 +50,7 @@ struct Tables {
           repeats(repeat_memory),
           items(audit, objects, conversations, repeats, keyring),
           registers(audit, keyring),
+          warrant_sets(audit, keyring),
           resealing(keyring, audit) {}
 
     AuditTable audit;
@@ -56,6 +59,7 @@ struct Tables {
     Repeats repeats;
     ItemTable items;
     RegisterTable registers;
+    WarrantSetTable warrant_sets;
     KeptTable kept;
     Resealing resealing;
 };
@@ -169,10 +173,23 @@ class Database {
     /// Says that this daemon is gone, so that nobody waits for it.
     void leave() noexcept;
 
+    /// The state of the warrants that counts, as the last transaction saw it. For any thread.
+    [[nodiscard]] std::uint64_t warrants() const { return warrants_.load(std::memory_order_acquire); }
+    /// What others are told with the next commit. For any thread.
+    void follow_warrants(std::uint64_t state) { warrants_followed_.store(state, std::memory_order_release); }
+
     [[nodiscard]] Transaction begin() { return begin("BEGIN"); }
     /// All of whose statements see the database as it is when it begins. What another daemon changes meanwhile of what
     /// it locks is Trouble::conflict.
     [[nodiscard]] Transaction begin_on_one_state() { return begin("BEGIN ISOLATION LEVEL REPEATABLE READ"); }
+    /// The transaction has what was matched with this state of the warrants: where that is an older one than counts, it
+    /// fails (Trouble::outdated).
+    void matched_with(std::uint64_t state) {
+        matched_with_ = std::min(matched_with_, state);
+        if (place_known_ && matched_with_ < warrants()) {
+            throw PgFailure(Trouble::outdated);
+        }
+    }
     void commit();
     /// Why a transaction failed, before it is rolled back: what another process has written, which took this node's
     /// place, makes statements fail in many ways.
@@ -232,6 +249,9 @@ class Database {
     std::int64_t node_ = 0;
     std::int64_t session_ = 0;
     std::int64_t term_ = 0;  ///< counted up by whoever takes buckets of this daemon
+    std::atomic<std::uint64_t> warrants_{0};
+    std::atomic<std::uint64_t> warrants_followed_{0};
+    std::uint64_t matched_with_ = UINT64_MAX;  ///< the oldest, in this transaction
     Buckets lost_;
     std::vector<Peer> peers_;
     std::size_t others_ = 0;  ///< that are there

@@ -34,6 +34,11 @@ class Holdings {
         return {held, Time(Time::duration(until_.load(std::memory_order_acquire)))};
     }
 
+    /// For any thread: until when the lease is known to last.
+    [[nodiscard]] model::Clock::SteadyTime until() const {
+        return model::Clock::SteadyTime(model::Clock::SteadyTime::duration(until_.load(std::memory_order_acquire)));
+    }
+
     /// Nothing may be sent at that time and later, unless it is renewed before.
     void renew(model::Clock::SteadyTime until) {
         until_.store(until.time_since_epoch().count(), std::memory_order_release);

@@ -319,8 +319,13 @@ model::Result<std::vector<StoredPendingWarrant>> PgRegister::pending_warrants() 
 }
 
 model::Result<std::optional<std::size_t>> PgRegister::decide_warrant(const WarrantDecision& decision) {
-    return call<std::optional<std::size_t>>(
-        [&](RegisterTable& table, Transaction& in) { return table.decide_warrant(in, decision); });
+    return call<std::optional<std::size_t>>([&](RegisterTable& table, Transaction& in) {
+        const auto counted = table.decide_warrant(in, decision);
+        if (counted) {
+            WarrantSetTable::count_up(in);
+        }
+        return counted;
+    });
 }
 
 model::Status PgRegister::change_warrants(const WarrantChanges& changes) {
@@ -331,6 +336,9 @@ model::Status PgRegister::change_warrants(const WarrantChanges& changes) {
                 const LaneId lane = tables.registers.lane(in, revocation.destination, revocation.liid);
                 tables.items.withhold(in, lane, revocation.hold);
             }
+        }
+        if (!changes.revoked.empty()) {
+            WarrantSetTable::count_up(in);
         }
     });
 }
@@ -344,6 +352,31 @@ model::Status PgRegister::nothing_more_of(std::string_view destination, std::str
 model::Result<std::vector<StoredPause>> PgRegister::pauses() {
     return call<std::vector<StoredPause>>(
         [](RegisterTable& table, Transaction& in) { return table.pauses(in.connection); });
+}
+
+model::Result<std::uint64_t> PgWarrantSets::state() {
+    return readers_.read([](Reader& from) { return state_of_warrants(from); });
+}
+
+model::Result<AppliedSet> PgWarrantSets::read() {
+    auto set = readers_.read([](Reader& from) { return read_set(from); });
+    if (!set) {
+        return set.error();
+    }
+    return *set ? model::Result<AppliedSet>(std::move(**set))
+                : model::Error{"a file of the applied set of warrants cannot be unsealed: apply the set anew"};
+}
+
+model::Result<std::optional<std::uint64_t>> PgWarrantSets::apply(NewSet set) {
+    using Applied = std::optional<std::uint64_t>;
+    Applied applied;
+    const model::Status committed =
+        writer_.call([&](Tables& tables, Transaction& in) { applied = tables.warrant_sets.apply(in, set); });
+    return committed ? model::Result<Applied>(applied) : model::Result<Applied>(committed.error());
+}
+
+model::Result<std::vector<SetPeer>> PgWarrantSets::behind(std::uint64_t state) {
+    return readers_.read([&](Reader& from) { return peers_behind(from, database_.node(), state); });
 }
 
 }  // namespace lihandover::store::postgresql

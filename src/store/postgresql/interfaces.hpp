@@ -27,9 +27,14 @@ namespace lihandover::store::postgresql {
 
 class PgItemIntake final : public ItemIntake {
   public:
-    PgItemIntake(Writer& writer, const Secret& secret) : writer_(writer), secret_(secret) {}
+    PgItemIntake(Writer& writer, const Secret& secret, const Database& database, const model::Clock& clock)
+        : writer_(writer), secret_(secret), database_(database), clock_(clock) {}
 
     [[nodiscard]] bool accepting() const override { return writer_.accepting(); }
+    [[nodiscard]] bool is_current(std::optional<std::uint64_t> warrants) const override {
+        // Others wait for this daemon until its lease is over, and for no longer.
+        return !warrants || (*warrants >= database_.warrants() && clock_.steady() < database_.holdings().until());
+    }
     void submit(std::vector<NewItem> items, const Arrival& arrival, Done done) override {
         writer_.submit(std::move(items), arrival, {}, {}, std::move(done));
     }
@@ -40,6 +45,8 @@ class PgItemIntake final : public ItemIntake {
   private:
     Writer& writer_;
     const Secret& secret_;
+    const Database& database_;  ///< what is for any thread of it
+    const model::Clock& clock_;
 };
 
 class PgObjectIntake final : public ObjectIntake {
@@ -270,6 +277,23 @@ class PgRegister final : public Register {
 
     Writer& writer_;
     const Catalogue& catalogue_;
+};
+
+class PgWarrantSets final : public WarrantSets {
+  public:
+    PgWarrantSets(Writer& writer, ReaderPool& readers, Database& database)
+        : writer_(writer), readers_(readers), database_(database) {}
+
+    [[nodiscard]] model::Result<std::uint64_t> state() override;
+    [[nodiscard]] model::Result<AppliedSet> read() override;
+    [[nodiscard]] model::Result<std::optional<std::uint64_t>> apply(NewSet set) override;
+    void follow(std::uint64_t state) override { database_.follow_warrants(state); }
+    [[nodiscard]] model::Result<std::vector<SetPeer>> behind(std::uint64_t state) override;
+
+  private:
+    Writer& writer_;
+    ReaderPool& readers_;
+    Database& database_;  ///< what is for any thread of it, and this daemon's number, which does not change
 };
 
 }  // namespace lihandover::store::postgresql

@@ -82,6 +82,7 @@ class PostgresqlStore final : public Store {
     AuditLog& audit_log() override { return audit_log_; }
     Register& warrant_register() override { return register_; }
     Sealing& sealing() override { return sealing_; }
+    WarrantSets* warrant_sets() override { return &warrant_sets_; }
 
     void set_limits(std::uint64_t max_bytes, std::chrono::seconds record_retention) override {
         writer_.set_limits(max_bytes, record_retention);
@@ -204,7 +205,7 @@ class PostgresqlStore final : public Store {
     Writer writer_;
     const model::Clock& clock_;
 
-    PgItemIntake item_intake_{writer_, secret_};
+    PgItemIntake item_intake_{writer_, secret_, database_, clock_};
     PgObjectIntake object_intake_{writer_, *files_};
     PgKeptCopies kept_copies_{writer_, readers_, database_};
     PgOutbox outbox_{writer_, readers_, holdings_};
@@ -213,6 +214,7 @@ class PostgresqlStore final : public Store {
     PgOperatorView operator_view_{writer_, readers_};
     PgAuditLog audit_log_{writer_, readers_, database_.tables().audit};
     PgRegister register_{writer_, *catalogue_};
+    PgWarrantSets warrant_sets_{writer_, readers_, database_};
     PgSealing sealing_{writer_, keyring_, database_.tables().resealing};
 };
 

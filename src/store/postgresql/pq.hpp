@@ -28,6 +28,7 @@ enum class Trouble : std::uint8_t {
     refused,       ///< the role may not do that, or is not let in
     fenced,        ///< another process has taken this node's place
     moved,         ///< another daemon has taken lanes of this one, whose lease was over
+    outdated,      ///< events were matched with an older state of the warrants than counts
     replaced,      ///< another state than the one that was there: what is in memory is not of it
     damaged,       ///< what is stored does not say what it should
     failing,       ///< anything else

@@ -92,7 +92,7 @@ Names of_approval(const Keyring& keyring, const Place& key, const Rows& rows, in
     return {name_of_approval(key.liid, static_cast<std::uint32_t>(key.first), digest), {}};
 }
 
-constexpr std::array<Texts, 10> tables_of_texts = {{
+constexpr std::array<Texts, 12> tables_of_texts = {{
     {"record",
      By::number,
      0,
@@ -134,6 +134,13 @@ constexpr std::array<Texts, 10> tables_of_texts = {{
        {"why", "pending_warrant.why", true}}}},
     {"warrant", By::pair, 0, "", by_token, {{{"file", "warrant.file"}}}},
     {"pause", By::destination, 0, "", by_destination, {{{"who", "pause.who"}}}},
+    {"warrant_set", By::number, 0, "", by_number, {{{"who", "warrant_set.who"}}}},
+    {"warrant_file",
+     By::number,
+     0,
+     "",
+     by_number,
+     {{{"name", "warrant_file.name"}, {"octets", "warrant_file.octets"}}}},
 }};
 constexpr std::size_t first_texts = 4;
 static_assert(first_texts + tables_of_texts.size() == Resealing::parts);

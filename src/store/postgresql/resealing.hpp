@@ -47,7 +47,7 @@ class Resealing {
         std::string liid;  ///< what stands for it
     };
     struct Texts;
-    static constexpr std::size_t parts = 14;
+    static constexpr std::size_t parts = 16;
 
   private:
     /// A piece of content in a row.

@@ -360,7 +360,42 @@ BEGIN
 END $$;
 )sql";
 
-constexpr std::array<MigrationStep, 3> steps_of_this_program = {{{1, version_1}, {2, version_2}, {3, version_3}}};
+// `warrants` of a daemon is the state of the warrants that counts, which whoever changes it sets in all rows; the other
+// two are the daemon's own.
+constexpr const char* version_4 = R"sql(
+ALTER TABLE node ADD warrants bigint NOT NULL DEFAULT 0, ADD warrants_known bigint NOT NULL DEFAULT 0,
+    ADD warrants_followed bigint NOT NULL DEFAULT 0;
+
+CREATE TABLE warrant_set(
+    id bigint PRIMARY KEY,
+    state bigint NOT NULL,
+    version bigint NOT NULL,
+    at bigint NOT NULL,
+    who bytea
+);
+INSERT INTO warrant_set VALUES(1, 0, 0, 0, NULL);
+
+CREATE TABLE warrant_file(
+    id bigint PRIMARY KEY,
+    owner bigint NOT NULL,
+    name bytea NOT NULL,
+    octets bytea NOT NULL
+);
+
+DO $$
+DECLARE role text;
+BEGIN
+    FOR role IN SELECT DISTINCT grantee FROM information_schema.role_table_grants
+        WHERE table_schema=current_schema() AND table_name='node' AND privilege_type='UPDATE'
+    LOOP
+        EXECUTE 'GRANT SELECT, INSERT, UPDATE, DELETE ON warrant_set, warrant_file TO '
+            || CASE role WHEN 'PUBLIC' THEN role ELSE quote_ident(role) END;
+    END LOOP;
+END $$;
+)sql";
+
+constexpr std::array<MigrationStep, 4> steps_of_this_program = {
+    {{1, version_1}, {2, version_2}, {3, version_3}, {4, version_4}}};
 
 /// Of the lock that migrations take: what SQLite's files have as their application id.
 constexpr const char* lock = "SELECT pg_advisory_xact_lock(1279871055)";

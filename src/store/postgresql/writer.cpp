@@ -268,6 +268,9 @@ std::optional<PgFailure> Writer::attempt(const std::function<void(Transaction&)>
             if (failure.trouble() == Trouble::conflict && conflicts < most_conflicts) {
                 continue;
             }
+            if (failure.trouble() == Trouble::outdated) {
+                continue;  // without what is
+            }
             if (failure.trouble() == Trouble::moved) {
                 if (auto unknown = look_at_holdings()) {
                     return unknown;
@@ -495,7 +498,20 @@ std::optional<PgFailure> Writer::attempt(Group& group, bool with_items) {
     return attempt([&](Transaction& transaction) { apply(group, with_items, transaction); });
 }
 
+void Writer::turn_outdated_away(Group& group) {
+    std::erase_if(group.submissions, [this](const Submission& submission) {
+        const bool outdated = submission.arrival.warrants && *submission.arrival.warrants < database_.warrants();
+        if (outdated) {
+            answer(submission.done, Outcome::outdated);
+        } else if (submission.arrival.warrants) {
+            database_.matched_with(*submission.arrival.warrants);
+        }
+        return outdated;
+    });
+}
+
 void Writer::apply(Group& group, bool with_items, Transaction& transaction) {
+    turn_outdated_away(group);
     Tables& tables = database_.tables();
     std::vector<const NewItem*> items;
     for (const Submission& submission : group.submissions) {
@@ -840,8 +856,7 @@ void Writer::complain(const PgFailure& failure) {
         case Trouble::unreachable:
             spdlog::error(
                 "store: no database that can be written answers: {}. New events are refused until there is one. "
-                "Nothing "
-                "accepted is lost, and it goes on by itself",
+                "Nothing accepted is lost, and it goes on by itself",
                 failure.what());
             break;
         case Trouble::conflict:
@@ -864,8 +879,7 @@ void Writer::complain(const PgFailure& failure) {
             spdlog::critical(
                 "store: the database has no synchronous standby any more (synchronous_standby_names is empty), and "
                 "store.postgresql.durability is replicated: new events are refused, and nothing is sent, until there "
-                "is "
-                "one. See to the standbys, or set durability to local. It goes on by itself");
+                "is one. See to the standbys, or set durability to local. It goes on by itself");
             break;
         case Trouble::refused:
             spdlog::error("store: the database refuses the role: {}. See to its rights (docs/store.md)",
@@ -879,6 +893,9 @@ void Writer::complain(const PgFailure& failure) {
             break;
         case Trouble::moved:
             spdlog::warn("store: another daemon has taken lanes of this one");
+            break;
+        case Trouble::outdated:
+            spdlog::warn("store: events were matched with warrants that were replaced since");
             break;
         case Trouble::replaced:
             spdlog::critical(

@@ -127,6 +127,8 @@ class Writer {
                                                    bool on_one_state = false);
     [[nodiscard]] std::optional<PgFailure> attempt(Group& group, bool with_items);
     void apply(Group& group, bool with_items, Transaction& transaction);
+    /// What was matched with an older state of the warrants than counts, as far as that is known.
+    void turn_outdated_away(Group& group);
     void insert(std::vector<Submission>& submissions, Transaction& transaction);
     /// Whether a commit in doubt is there after all, as far as that can be found out in time.
     [[nodiscard]] bool resolve();

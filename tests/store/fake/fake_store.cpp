@@ -542,9 +542,26 @@ void FakeStore::submit(std::vector<NewItem> items, const Arrival& arrival, Done 
     submit(std::move(items), arrival, {}, {}, std::move(done));
 }
 
-void FakeStore::submit(std::vector<NewItem> items, const Arrival& /*arrival*/, std::string_view source,
-                       KeptChanges changes, Done done) {
+void FakeStore::before_next_matched(std::function<void()> hook) {
+    const std::lock_guard lock(mutex_);
+    before_next_matched_ = std::move(hook);
+}
+
+void FakeStore::submit(std::vector<NewItem> items, const Arrival& arrival, std::string_view source, KeptChanges changes,
+                       Done done) {
+    std::function<void()> hook;
+    if (arrival.warrants) {
+        const std::lock_guard lock(mutex_);
+        hook = std::exchange(before_next_matched_, nullptr);
+    }
+    if (hook) {
+        hook();
+    }
     ask([&](Asked& asked) { asked.submissions.push_back(items); });
+    if (!is_current(arrival.warrants)) {
+        submit_work({Call::submit, {}, [done = telling(std::move(done))](Outcome) { done(Outcome::outdated); }});
+        return;
+    }
     const bool known = std::ranges::all_of(
         items, [this](const NewItem& item) { return find_lane(item.lane) && find_profile(item.profile); });
     const bool taken = accepting() || (makes_room(changes) && can_commit());

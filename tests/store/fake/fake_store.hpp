@@ -157,6 +157,10 @@ class FakeStore final : public Store,
     void before_lookup(std::function<void()> hook);
     /// Whether new items are taken.
     void accept_items(bool accept);
+    /// What is matched with an older version than this counts for nothing from now on.
+    void require_warrants(std::uint64_t version) { required_warrants_ = version; }
+    /// Called once, on the caller's thread, before what was matched with a set of warrants is looked at next.
+    void before_next_matched(std::function<void()> hook);
     /// Bytes of objects that there is room for from now on, whatever is written.
     void leave_room(std::uint64_t bytes) { room_ = bytes; }
     /// Whether listeners get new items whole (OutboxListener::on_stored).
@@ -232,6 +236,9 @@ class FakeStore final : public Store,
 
     // -- ItemIntake
     [[nodiscard]] bool accepting() const override;
+    [[nodiscard]] bool is_current(std::optional<std::uint64_t> warrants) const override {
+        return !warrants || *warrants >= required_warrants_;
+    }
     void submit(std::vector<NewItem> items, const Arrival& arrival, Done done) override;
     [[nodiscard]] Hash128 keyed_hash(std::span<const std::string_view> parts) const override;
 
@@ -373,6 +380,8 @@ class FakeStore final : public Store,
     ObjectListener* object_listener_ = nullptr;
     std::function<void(double)> observer_;
     std::uint64_t max_bytes_ = 0;
+    std::atomic<std::uint64_t> required_warrants_{0};
+    std::function<void()> before_next_matched_;
     std::atomic<std::uint64_t> room_{std::uint64_t{1} << 62U};
     std::optional<std::pair<std::uint64_t, std::uint64_t>> shown_bytes_;
     std::uint64_t commits_ = 0;
