@@ -704,5 +704,57 @@ TEST_F(DoorTest, NothingIsKeptOfATaskWhoseLastWarrantHasGone) {
     EXPECT_TRUE(wait_queued(1));
 }
 
+std::shared_ptr<Snapshot> version(std::uint64_t state, const std::vector<warrants::Warrant>& all) {
+    auto made = testing::snapshot(all);
+    made->warrants = state;
+    return made;
+}
+
+TEST_F(DoorTest, WhileNewerWarrantsMayListATaskNothingOfItIsDropped) {
+    snapshot_.publish(version(1, {fed("LIID-1", {xid_of(1)})}));
+    store_.require_warrants(2);
+    open_door();
+    FedStream& stream = connect();
+    MadePdu added = x2("a");
+    added.xid = xid_of(9);
+    feed(stream, keepalive(1) + added.octets());
+    ASSERT_TRUE(wait_for([&] { return !stream.written().empty(); })) << "keepalives before it are answered";
+    EXPECT_EQ(pdus("unknown_xid"), "0");
+    snapshot_.publish(version(2, {fed("LIID-1", {xid_of(9)})}));
+    EXPECT_TRUE(wait_queued(1));
+    EXPECT_EQ(pdus("unknown_xid"), "0");
+}
+
+TEST_F(DoorTest, CopiesThatWereMatchedWithOlderWarrantsAreMatchedAnew) {
+    snapshot_.publish(version(1, {fed("LIID-1", {xid_of(1)})}));
+    open_door();
+    FedStream& stream = connect();
+    store_.before_next_matched([this] { store_.require_warrants(2); });
+    feed(stream, x2("a").octets() + x3(chunk("m1", 1, 10, "first", '+')).octets());
+    store_.wait_for_groups(1);
+    // Of what was revoked nothing is intercepted, and nothing of what was added is missed.
+    snapshot_.publish(version(2, {fed("LIID-2", {xid_of(1)}), fed("LIID-3", {xid_of(1)})}));
+    EXPECT_TRUE(wait_queued(2));
+    ASSERT_THAT(store_.groups(), SizeIs(2));
+    EXPECT_THAT(store_.groups()[1], SizeIs(2));
+    EXPECT_TRUE(eventually([&] { return kept() == 1; })) << "what is not finished yet is kept";
+    feed(stream, x3(chunk("m1", 6, 10, " last", '$')).octets());
+    EXPECT_TRUE(wait_queued(4));
+    expect_counted("lihandover_events_received_total{source=\"as-1\"}", "2");
+    expect_counted("lihandover_events_accepted_total{source=\"as-1\"}", "2");
+}
+
+TEST_F(DoorTest, OfATaskThatWasRevokedNothingIsCommitted) {
+    snapshot_.publish(version(1, {fed("LIID-1", {xid_of(1)})}));
+    open_door();
+    FedStream& stream = connect();
+    store_.before_next_matched([this] { store_.require_warrants(2); });
+    feed(stream, x2("a").octets());
+    store_.wait_for_groups(1);
+    snapshot_.publish(version(2, {}));
+    expect_counted("lihandover_events_accepted_total{source=\"as-1\"}", "1");
+    EXPECT_EQ(queued(), 0U);
+}
+
 }  // namespace
 }  // namespace lihandover::intake

@@ -140,6 +140,8 @@ class TestStore {
         }
     }
     void accept(bool accepting) { store_.accept_items(accepting); }
+    void require_warrants(std::uint64_t version) { store_.require_warrants(version); }
+    void before_next_matched(std::function<void()> hook) { store_.before_next_matched(std::move(hook)); }
     /// Groups after the first `count` fail.
     void fail_after(std::size_t count) { store_.fail(Call::submit, count); }
     /// Ends what was held back, and commits from now on.

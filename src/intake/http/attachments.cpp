@@ -104,14 +104,14 @@ std::optional<Fault> Attachments::check_data(std::size_t at) {
     return digest.finish() == *expected ? std::nullopt : std::optional(wrong_checksum(at));
 }
 
-std::optional<Fault> Attachments::claim(PendingUploads& uploads, PendingUploads::Claims& claims) {
+std::optional<Fault> Attachments::claim(PendingUploads::Claims& claims) {
     std::vector<std::string_view> named;
     for (std::size_t at = 0; at < event_.attachments.size(); ++at) {
         const model::Attachment& attachment = event_.attachments[at];
         if (attachment.source != Source::object) {
             continue;
         }
-        auto sealed = uploads.find(attachment.reference);
+        auto sealed = claims.find(attachment.reference);
         if (!sealed) {
             return fault_of(at, "object", "is not the id of an uploaded object that no event has named before");
         }

@@ -31,7 +31,7 @@ class Attachments {
 
     /// After check(): whether all uploaded objects are there and match what the event says. If so, all of them are
     /// claimed.
-    [[nodiscard]] std::optional<Fault> claim(PendingUploads& uploads, PendingUploads::Claims& claims);
+    [[nodiscard]] std::optional<Fault> claim(PendingUploads::Claims& claims);
 
     /// In the order of the event's attachments; complete after claim().
     [[nodiscard]] std::span<AttachedObject> objects() { return objects_; }

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,13 +24,61 @@ constexpr std::size_t slice_bytes = std::size_t{128} * 1024;
 // Each object is a file of its own, written and synced: a request with more of them than this may not be done in time
 // on any attempt. As many as one event may have; docs/events.md names the figure.
 constexpr std::size_t max_inline_objects = 1000;
+// Sets of warrants that are applied one right after the other.
+constexpr std::size_t most_rewinds = 8;
+constexpr std::chrono::milliseconds look_for_warrants{10};
 
 }  // namespace
 
 EventBatch::EventBatch(const BatchParts& parts, std::string_view body, BodyFormat format)
     : parts_(parts), lines_(body, format), format_(format), group_(parts.pipeline), claims_(parts.uploads) {}
 
+Moment EventBatch::now() {
+    Moment moment = parts_.pipeline.now();
+    if (!group_began_) {
+        group_began_ = {moment.received_at, moment.trusted_at, moment.clock_trusted};
+    } else if (rewinds_ > 0) {
+        // What comes again was received when it came, and not now.
+        moment.received_at = group_began_->received_at;
+        moment.trusted_at = group_began_->trusted_at;
+        moment.clock_trusted = group_began_->clock_trusted;
+    }
+    return moment;
+}
+
+void EventBatch::begin_group() {
+    group_began_.reset();
+    rewinds_ = 0;
+    before_group_ = {lines_,          tally_.accepted, tally_.refused, tally_.listed.size(),
+                     inline_objects_, malformed_,      too_large_};
+}
+
+asio::awaitable<bool> EventBatch::rewind() {
+    if (++rewinds_ > most_rewinds) {
+        co_return false;
+    }
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    while (!abandoned_ && !parts_.pipeline.is_current(parts_.pipeline.now())) {
+        timer.expires_after(look_for_warrants);
+        co_await timer.async_wait(asio::use_awaitable);
+    }
+    if (abandoned_) {
+        co_return false;
+    }
+    again_upto_ = std::max(again_upto_, lines_.number());
+    lines_ = before_group_.lines;
+    tally_.accepted = before_group_.accepted;
+    tally_.refused = before_group_.refused;
+    tally_.listed.resize(before_group_.listed);
+    inline_objects_ = before_group_.inline_objects;
+    malformed_ = before_group_.malformed;
+    too_large_ = before_group_.too_large;
+    claims_.rewind();
+    co_return true;
+}
+
 asio::awaitable<http::Response> EventBatch::take_in() {
+    begin_group();
     while (!lines_.done()) {
         std::string_view attached;
         bool good = !abandoned_ && take_slice(attached);
@@ -42,25 +93,31 @@ asio::awaitable<http::Response> EventBatch::take_in() {
             continue;
         }
         const auto outcome = co_await group_.commit();
+        if (outcome == Outcome::Kind::outdated && co_await rewind()) {
+            continue;
+        }
         if (outcome != Outcome::Kind::accepted) {
             co_return unavailable();
         }
         claims_.use_up();
+        begin_group();
     }
     parts_.metrics.accepted.add(tally_.accepted);
     co_return tally_answer(tally_, status_if_refused());
 }
 
 bool EventBatch::take_slice(std::string_view& attached) {
-    const Moment moment = parts_.pipeline.now();
+    const Moment moment = now();
     const model::Instant latest = moment.latest();
     const std::size_t max_event_size = moment.snapshot->limits.max_event_size;
     std::size_t bytes = 0;
     std::size_t count = 0;
+    std::size_t received = 0;
     bool good = true;
     while (good && count < slice_lines && bytes < slice_bytes && !lines_.done() && attached.empty()) {
         const std::string_view line = lines_.next();
         ++count;
+        received += comes_again() ? 0 : 1;
         bytes += line.size() + 1;
         auto fault = line.size() > max_event_size
                          ? Fault{metrics::Rejection::too_large, {}, "is larger than intake.max_event_size"}
@@ -76,13 +133,13 @@ bool EventBatch::take_slice(std::string_view& attached) {
             attached = line;
         }
     }
-    parts_.metrics.received.add(count);
+    parts_.metrics.received.add(received);
     return good;
 }
 
 asio::awaitable<bool> EventBatch::take_attached(std::string_view line) {
     // With its own parser and event: others are served while the workers examine its objects.
-    const Moment moment = parts_.pipeline.now();
+    const Moment moment = now();
     EventParser parser;
     model::Event event;
     auto fault = parser.parse(line, moment.latest(), event);
@@ -104,7 +161,7 @@ asio::awaitable<bool> EventBatch::take_attached(std::string_view line) {
         too_large_ = fault.has_value();
     }
     if (!fault) {
-        fault = attachments.claim(parts_.uploads, claims_);
+        fault = attachments.claim(claims_);
     }
     if (fault) {
         co_return refuse(std::move(*fault), moment);
@@ -131,7 +188,9 @@ bool EventBatch::refuse(Fault fault, const Moment& moment) {
         return false;
     }
     malformed_ = fault.kind == metrics::Rejection::malformed;
-    parts_.metrics.rejected(fault.kind).add();
+    if (!comes_again()) {
+        parts_.metrics.rejected(fault.kind).add();
+    }
     tally_.refuse(lines_.number(), std::move(fault));
     return true;
 }

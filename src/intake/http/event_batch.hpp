@@ -4,6 +4,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -45,6 +46,30 @@ class EventBatch {
     void abandon() { abandoned_ = true; }
 
   private:
+    /// What there was before the group's first event.
+    struct Before {
+        EventLines lines;
+        std::uint64_t accepted = 0;
+        std::uint64_t refused = 0;
+        std::size_t listed = 0;
+        std::size_t inline_objects = 0;
+        bool malformed = false;
+        bool too_large = false;
+    };
+
+    struct Times {
+        model::Instant received_at;
+        model::Instant trusted_at;
+        bool clock_trusted = true;
+    };
+
+    [[nodiscard]] Moment now();
+    void begin_group();
+    /// Goes back to the group's first event, once it can be matched with the warrants that count by now. False if
+    /// nobody waits for that any more, or it was tried too often.
+    [[nodiscard]] boost::asio::awaitable<bool> rewind();
+    /// Whether the last event was read before.
+    [[nodiscard]] bool comes_again() const { return lines_.number() <= again_upto_; }
     /// Takes some events, without yielding the thread. Ends early at an event with attachments, which it leaves in
     /// `attached`. False if the whole request has to be sent again.
     [[nodiscard]] bool take_slice(std::string_view& attached);
@@ -70,6 +95,10 @@ class EventBatch {
     std::size_t inline_objects_ = 0;  ///< that the events so far carry
     bool too_many_objects_ = false;
     bool abandoned_ = false;
+    Before before_group_{lines_};
+    std::optional<Times> group_began_;
+    std::size_t rewinds_ = 0;       ///< of the group
+    std::uint64_t again_upto_ = 0;  ///< lines up to this one were read before
 };
 
 }  // namespace lihandover::intake

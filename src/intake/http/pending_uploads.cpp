@@ -70,6 +70,19 @@ PendingUploads::Sealed PendingUploads::find(std::string_view id) {
     return found == places_.end() ? nullptr : found->second->object;
 }
 
+PendingUploads::Sealed PendingUploads::Claims::find(std::string_view id) {
+    const auto own = std::ranges::find(again_, id, &Entry::id);
+    return own != again_.end() ? own->object : uploads_.find(id);
+}
+
+void PendingUploads::Claims::take(std::string_view id) {
+    if (const auto own = std::ranges::find(again_, id, &Entry::id); own != again_.end()) {
+        entries_.splice(entries_.end(), again_, own);
+    } else {
+        uploads_.move_out(id, entries_);
+    }
+}
+
 void PendingUploads::close() {
     closed_ = true;
     places_.clear();

@@ -88,17 +88,27 @@ class PendingUploads {
         Claims& operator=(const Claims&) = delete;
         ~Claims() {
             uploads_.give_back(entries_);
+            uploads_.give_back(again_);
             uploads_.drop(std::move(used_));
         }
 
+        /// One that nobody has claimed, or that is to be claimed again; null if there is none.
+        [[nodiscard]] Sealed find(std::string_view id);
         /// For an id that find() finds.
-        void take(std::string_view id) { uploads_.move_out(id, entries_); }
+        void take(std::string_view id);
+        /// The events are read again: what they named can be claimed again, by these claims alone.
+        void rewind() { again_.splice(again_.end(), entries_); }
         /// Nobody can name them any more. Their files are removed with the claims: an answer does not wait for that.
-        void use_up() { uploads_.use_up(entries_, used_); }
+        /// What was not claimed again becomes pending.
+        void use_up() {
+            uploads_.use_up(entries_, used_);
+            uploads_.give_back(again_);
+        }
 
       private:
         PendingUploads& uploads_;
         Entries entries_;
+        Entries again_;  ///< of events that are read again
         std::vector<Sealed> used_;
     };
 

@@ -130,6 +130,10 @@ bool Pipeline::accepting() const {
     return impl_->parts.items.accepting();
 }
 
+bool Pipeline::is_current(const Moment& moment) const {
+    return impl_->parts.items.is_current(moment.snapshot->warrants);
+}
+
 std::optional<Fault> Pipeline::never_fits(std::span<const AttachedObject> objects) const {
     for (std::size_t at = 0; at < objects.size(); ++at) {
         const AttachedObject& object = objects[at];
@@ -158,6 +162,13 @@ Group::~Group() {
 void Group::keep(const Moment& moment) {
     if (matched_with_.empty() || matched_with_.back() != moment.snapshot) {
         matched_with_.push_back(moment.snapshot);
+    }
+    note_state(moment.snapshot->warrants);
+}
+
+void Group::note_state(std::optional<std::uint64_t> warrants) {
+    if (warrants) {
+        arrival_.warrants = std::min(*warrants, arrival_.warrants.value_or(*warrants));
     }
 }
 
@@ -263,7 +274,9 @@ asio::awaitable<Outcome::Kind> Group::commit(store::KeptChanges changes) {
     auto matched_with = std::exchange(matched_with_, {});
     const store::Arrival arrival = std::exchange(arrival_, {});
     auto now = std::exchange(changes_, {});
-    if (items.empty() && now.empty()) {
+    // What matched nothing may match under warrants that count by now.
+    const bool none_for_sure = !arrival.warrants || arrival.events == 0;
+    if (items.empty() && now.empty() && none_for_sure) {
         co_return Outcome::Kind::accepted;
     }
     const auto outcome = co_await base::await_callback<store::Outcome>([&](auto done) {
@@ -273,11 +286,15 @@ asio::awaitable<Outcome::Kind> Group::commit(store::KeptChanges changes) {
     if (outcome == store::Outcome::committed) {
         co_return Outcome::Kind::accepted;
     }
+    changes_ = joined(std::move(now), std::move(changes_));
+    if (outcome == store::Outcome::outdated) {
+        co_return Outcome::Kind::outdated;
+    }
     std::ranges::move(items_, std::back_inserter(items));
     items_ = std::move(items);
     std::ranges::move(matched_with_, std::back_inserter(matched_with));
     matched_with_ = std::move(matched_with);
-    changes_ = joined(std::move(now), std::move(changes_));
+    note_state(arrival.warrants);
     arrival_.events += arrival.events;
     arrival_.bytes += arrival.bytes;
     arrival_.objects += arrival.objects;
@@ -292,7 +309,7 @@ asio::awaitable<Outcome::Kind> Group::commit() {
         pipeline_.impl_->parts.items.submit(std::exchange(items_, {}), std::exchange(arrival_, {}), std::move(done));
     });
     if (outcome != store::Outcome::committed) {
-        co_return Outcome::Kind::unavailable;
+        co_return outcome == store::Outcome::outdated ? Outcome::Kind::outdated : Outcome::Kind::unavailable;
     }
     if (!copies.empty()) {
         pipeline_.impl_->parts.copier->copy(std::move(copies));

@@ -137,8 +137,12 @@ class X2x3Door::Impl {
     [[nodiscard]] asio::awaitable<store::KeptChanges> take_due(std::size_t& count);
     /// Takes the events of late_, as far as they can be taken now. Returns how many.
     [[nodiscard]] asio::awaitable<std::size_t> take_late();
+    /// Commits the group. Where other warrants count by now, its events are taken again.
+    [[nodiscard]] asio::awaitable<Outcome::Kind> commit_group(store::KeptChanges changes);
+    [[nodiscard]] asio::awaitable<void> take_again();
     /// One without objects.
     void take_now(const TaskEvent& event, const Moment& moment);
+    void drop_objects(TaskEvent& event);
     ///   count   is increased by what else is taken, where it has to wait
     [[nodiscard]] asio::awaitable<void> take_event(TaskEvent& event, std::size_t& count);
     [[nodiscard]] asio::awaitable<Outcome> offer(TaskEvent& event);
@@ -163,7 +167,9 @@ class X2x3Door::Impl {
     StoreSpools spools_;
     CopyTaker taker_;  ///< used by one job of the workers at a time
     std::optional<CopyTaker::SteadyTime> due_;
-    TakenCopies late_;  ///< its events could not be taken, and its changes belong to them
+    TakenCopies late_;                    ///< its events could not be taken, and its changes belong to them
+    std::vector<TaskEvent> uncommitted_;  ///< of the group, where they may have to be taken again
+    bool outdated_ = false;               ///< they have to, and the group has nothing of them
     std::optional<CopyTaker::Options> new_options_;
     /// Tasks of which an event was dropped, since no warrant lists them any more: what made it must not make what comes
     /// a repeat, should one list them again.
@@ -223,7 +229,7 @@ model::Status X2x3Door::Impl::rebuild() {
 }
 
 asio::awaitable<void> X2x3Door::Impl::work() {
-    if (!late_.events.empty() || !group_.is_empty()) {
+    if (!late_.events.empty() || !group_.is_empty() || outdated_) {
         co_await commit(std::exchange(late_, {}));
     }
     for (;;) {
@@ -315,9 +321,13 @@ asio::awaitable<void> X2x3Door::Impl::expire(CopyTaker::SteadyTime when) {
 }
 
 asio::awaitable<void> X2x3Door::Impl::commit(TakenCopies taken) {
+    if (outdated_) {
+        co_await take_again();
+    }
     std::size_t count = 0;
     // Of those that are taken without a pause; asking for the time of each costs as much as matching it.
     Moment moment = pipeline_.now();
+    const bool may_come_again = moment.snapshot->warrants.has_value();
     for (TaskEvent& event : taken.events) {
         if (++count % events_at_once == 0) {
             co_await asio::post(executor_, asio::use_awaitable);
@@ -329,11 +339,14 @@ asio::awaitable<void> X2x3Door::Impl::commit(TakenCopies taken) {
             co_await take_event(event, count);
             moment = pipeline_.now();
         }
+        if (may_come_again) {
+            uncommitted_.push_back(std::move(event));
+        }
     }
     report(taken);
     Pauses pauses(executor_);
     for (;;) {
-        const auto outcome = co_await group_.commit(std::exchange(taken.changes, {}));
+        const auto outcome = co_await commit_group(std::exchange(taken.changes, {}));
         if (outcome != Outcome::Kind::unavailable) {
             break;
         }
@@ -346,6 +359,54 @@ asio::awaitable<void> X2x3Door::Impl::commit(TakenCopies taken) {
     if (!late_.events.empty()) {
         co_await commit(std::exchange(late_, {}));
     }
+}
+
+asio::awaitable<Outcome::Kind> X2x3Door::Impl::commit_group(store::KeptChanges changes) {
+    for (;;) {
+        if (outdated_) {
+            co_await take_again();
+        }
+        const auto outcome = co_await group_.commit(std::exchange(changes, {}));
+        if (outcome == Outcome::Kind::accepted) {
+            uncommitted_.clear();
+        }
+        outdated_ = outcome == Outcome::Kind::outdated;
+        if (!outdated_) {
+            co_return outcome;
+        }
+    }
+}
+
+asio::awaitable<void> X2x3Door::Impl::take_again() {
+    constexpr std::chrono::milliseconds pause{10};
+    asio::steady_timer timer(executor_);
+    while (!pipeline_.is_current(pipeline_.now())) {
+        timer.expires_after(pause);
+        co_await timer.async_wait(asio::use_awaitable);
+    }
+    for (TaskEvent& event : uncommitted_) {
+        Pauses pauses(executor_);
+        for (;;) {
+            const Outcome outcome = co_await offer(event);
+            if (outcome.kind == Outcome::Kind::accepted) {
+                break;
+            }
+            if (outcome.kind == Outcome::Kind::unavailable) {
+                co_await pauses.next();
+            } else {
+                drop_objects(event);
+            }
+        }
+    }
+    outdated_ = false;
+}
+
+/// Larger than the store could ever hold: the event goes without them.
+void X2x3Door::Impl::drop_objects(TaskEvent& event) {
+    log_.warn_once("a binary object is larger than store.max_bytes allows, its event goes without it");
+    services_.objects_lost.add(event.made.objects.size());
+    event.made.objects.clear();
+    event.made.event.attachments.clear();
 }
 
 asio::awaitable<store::KeptChanges> X2x3Door::Impl::take_due(std::size_t& count) {
@@ -364,10 +425,14 @@ asio::awaitable<store::KeptChanges> X2x3Door::Impl::take_due(std::size_t& count)
 
 asio::awaitable<std::size_t> X2x3Door::Impl::take_late() {
     std::size_t taken = 0;
+    const bool may_come_again = services_.snapshot.get()->warrants.has_value();
     for (TaskEvent& event : late_.events) {
         const Outcome outcome = co_await offer(event);
         if (outcome.kind != Outcome::Kind::accepted) {
             break;
+        }
+        if (may_come_again) {
+            uncommitted_.push_back(std::move(event));
         }
         ++taken;
     }
@@ -379,10 +444,17 @@ asio::awaitable<void> X2x3Door::Impl::commit_once(TakenCopies taken) {
     std::ranges::move(taken.events, std::back_inserter(late_.events));
     std::ranges::move(taken.changes.keep, std::back_inserter(late_.changes.keep));
     std::ranges::move(taken.changes.let_go, std::back_inserter(late_.changes.let_go));
+    if (outdated_) {
+        co_return;
+    }
     static_cast<void>(co_await take_late());
     // What belongs to an event that cannot be taken yet is neither kept nor let go without it.
     if (late_.events.empty()) {
-        static_cast<void>(co_await group_.commit(std::exchange(late_, {}).changes));
+        const auto outcome = co_await group_.commit(std::exchange(late_, {}).changes);
+        if (outcome == Outcome::Kind::accepted) {
+            uncommitted_.clear();
+        }
+        outdated_ = outcome == Outcome::Kind::outdated;
     }
 }
 
@@ -413,13 +485,9 @@ asio::awaitable<void> X2x3Door::Impl::take_event(TaskEvent& event, std::size_t& 
             log_.warn_changed("the store takes no binary object, so no more is read than fits into memory");
             co_await pauses.next();
             // What was taken before is not held up by it, and what is due may make room.
-            static_cast<void>(co_await group_.commit(co_await take_due(count)));
+            static_cast<void>(co_await commit_group(co_await take_due(count)));
         } else {
-            // Larger than the store could ever hold: the event goes without its objects.
-            log_.warn_once("a binary object is larger than store.max_bytes allows, its event goes without it");
-            services_.objects_lost.add(event.made.objects.size());
-            event.made.objects.clear();
-            event.made.event.attachments.clear();
+            drop_objects(event);
         }
     }
 }

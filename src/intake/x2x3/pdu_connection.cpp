@@ -77,6 +77,9 @@ asio::awaitable<void> PduConnection::run() {
         } else if (goes_on && cut == Cut::clock) {
             goes_on = !stream_.ending();
             co_await wait_for_clock();
+        } else if (goes_on && cut == Cut::warrants) {
+            goes_on = !stream_.ending();
+            co_await wait_for_warrants();
         }
         if (!goes_on || cut == Cut::lost) {
             co_return;
@@ -155,8 +158,16 @@ asio::awaitable<void> PduConnection::wait_for_clock() {
     co_await timer.async_wait(asio::use_awaitable);
 }
 
+asio::awaitable<void> PduConnection::wait_for_warrants() {
+    constexpr std::chrono::milliseconds pause{20};
+    asio::steady_timer timer(parts_.waiting.executor(), pause);
+    co_await timer.async_wait(asio::use_awaitable);
+}
+
 PduConnection::Cut PduConnection::cut_slice() {
     const Moment moment = parts_.pipeline.now();
+    // What is of no task is dropped here, for good.
+    const bool current = parts_.pipeline.is_current(moment);
     std::size_t bytes = 0;
     for (std::size_t count = 0; count < slice_pdus && bytes < slice_bytes; ++count) {
         switch (read_pdu(received_.unread(), parts_.settings.bounds, pdu_, needed_)) {
@@ -177,6 +188,9 @@ PduConnection::Cut PduConnection::cut_slice() {
                 // waited for room was received when it came.
                 if (granted_ == 0 && !pdu_.at && !moment.clock_trusted && is_copy(pdu_)) {
                     return Cut::clock;
+                }
+                if (granted_ == 0 && !current && is_copy(pdu_)) {
+                    return Cut::warrants;
                 }
                 if (!take(moment)) {
                     return Cut::full;

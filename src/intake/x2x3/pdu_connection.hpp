@@ -53,11 +53,12 @@ class PduConnection {
   private:
     using Clock = http::Stream::Clock;
     enum class Cut : std::uint8_t {
-        all,    ///< no whole PDU is left
-        slice,  ///< it is another one's turn
-        full,   ///< the next one has no room
-        clock,  ///< nobody knows when the next one was sent
-        lost,   ///< what follows cannot be understood
+        all,       ///< no whole PDU is left
+        slice,     ///< it is another one's turn
+        full,      ///< the next one has no room
+        clock,     ///< nobody knows when the next one was sent
+        warrants,  ///< nobody knows whether a warrant lists its tasks
+        lost,      ///< what follows cannot be understood
     };
 
     [[nodiscard]] bool is_let_in() const;
@@ -68,6 +69,7 @@ class PduConnection {
     [[nodiscard]] boost::asio::awaitable<bool> acknowledge();
     [[nodiscard]] boost::asio::awaitable<void> wait_for_room();
     [[nodiscard]] boost::asio::awaitable<void> wait_for_clock();
+    [[nodiscard]] boost::asio::awaitable<void> wait_for_warrants();
 
     [[nodiscard]] Cut cut_slice();
     /// False where there is no room for it.

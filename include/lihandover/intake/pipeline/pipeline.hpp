@@ -107,6 +107,7 @@ struct Outcome {
         refused,      ///< because of what it is, whoever it concerns: `fault` is for its source
         too_large,    ///< the same, because an object of it is larger than the store could ever hold
         unavailable,  ///< nothing can be stored at present: the event can be sent again
+        outdated,     ///< of a commit: other warrants count by now; what it was of can be taken again, anew
     };
     Kind kind = Kind::accepted;
     std::optional<Fault> fault;  ///< if it is refused or too large
@@ -124,6 +125,9 @@ class Pipeline {
     [[nodiscard]] Moment now() const;
     /// Whether the store takes new items, as far as it knows. A door that can refuse checks this before it reads much.
     [[nodiscard]] bool accepting() const;
+    /// Whether what is matched at that moment counts, as far as the store knows. A door that drops what is under no
+    /// warrant, and commits nothing for it, asks before it does. After Kind::outdated: whether it can be taken again.
+    [[nodiscard]] bool is_current(const Moment& moment) const;
     /// Which of an event's objects is larger than the store could ever hold (Outcome::Kind::too_large), whoever it
     /// concerns. For doors that give something up once an event is accepted; take() also checks this itself.
     [[nodiscard]] std::optional<Fault> never_fits(std::span<const AttachedObject> objects) const;
@@ -174,12 +178,14 @@ class Group {
 
     /// Makes durable what was taken since the last commit, and waits for it. The same for no items as for many. After
     /// `unavailable` the events have to be sent again: none of them is known to be on disk (store::Outcome::failed).
-    /// The group can be reused either way.
+    /// After `outdated` none of them is, and the door takes them again, once is_current() is true: under the warrants
+    /// that count then. The group can be reused in any case.
     [[nodiscard]] boost::asio::awaitable<Outcome::Kind> commit();
 
     /// For a door that keeps copies (PipelineParts::kept): the same with the changes in the same transaction. After
     /// `unavailable` nothing is lost: all of it stays in the group, and the next call, whatever changes it adds, tries
-    /// again. Answers at once where there is nothing to commit.
+    /// again. After `outdated` the changes stay, and the door takes the events again. Answers at once where there is
+    /// nothing to commit.
     [[nodiscard]] boost::asio::awaitable<Outcome::Kind> commit(store::KeptChanges changes);
     /// Whether a commit of kept changes would have nothing to write, besides what it adds.
     [[nodiscard]] bool is_empty() const;
@@ -189,6 +195,8 @@ class Group {
     void note_of_task(std::size_t bytes, const model::Event& event);
     /// Keeps the snapshot until what was matched with it is committed: a revocation waits for that.
     void keep(const Moment& moment);
+    /// Events of the group were matched with this state of the warrants.
+    void note_state(std::optional<std::uint64_t> warrants);
 
     Pipeline& pipeline_;
     store::Arrival arrival_;

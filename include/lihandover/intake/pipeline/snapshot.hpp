@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -66,6 +67,8 @@ struct Snapshot {
     std::vector<std::string> metadata_parameters;
     Limits limits;
     bool review = false;  ///< a warrant of the index holds its items until people have decided
+    /// The state of the warrants in the store that this is made of (store::WarrantSets); nullopt: they are files here.
+    std::optional<std::uint64_t> warrants = std::nullopt;
 
     /// Null for a source that says nothing about its numbers.
     [[nodiscard]] const model::NumberPlan* numbers_of(std::string_view source) const {

@@ -51,7 +51,8 @@ struct X2x3Settings {
 /// Takes in what points of interception send to one listener (TS 103 221-2).
 ///
 /// Each connection is read and cut into PDUs as it comes. Keepalives are acknowledged at once, and PDUs of tasks that
-/// no warrant lists are dropped at once, whatever the store does. What is left is worked off in the order in which it
+/// no warrant lists are dropped at once, whatever the store does; only where newer warrants than those in force here
+/// may list them does reading wait (store::ItemIntake::is_current). What is left is worked off in the order in which it
 /// came, a batch at a time: the tracker makes events of it (in the workers), their items and the copies that are still
 /// needed are committed together, and only then the next batch is begun. While the store cannot commit, the batch is
 /// tried again, with what becomes due meanwhile, since letting go of its copies may be what makes room; and reading
