@@ -57,6 +57,27 @@ Listing list_directory(const std::string& directory) {
     return listing;
 }
 
+const FileSet::File* FileSet::find(std::string_view name) const {
+    const auto found = std::ranges::lower_bound(files, name, {}, &File::name);
+    return found != files.end() && found->name == name ? &*found : nullptr;
+}
+
+Listing FileCache::list() const {
+    if (!is_set_) {
+        return list_directory(directory_);
+    }
+    Listing listing;
+    if (!set_) {
+        listing.unreadable = "none was applied yet: `lihandoverctl warrants apply DIR` does that";
+        listing.absent = true;
+        return listing;
+    }
+    for (const FileSet::File& file : set_->files) {
+        listing.files.push_back(file.name);
+    }
+    return listing;
+}
+
 FileCache::Work FileCache::update(const std::vector<std::string>& names, const ParseCache& before,
                                   const KnownWarrant& known) {
     std::vector<CachedFile> next(names.size());
@@ -71,7 +92,7 @@ FileCache::Work FileCache::update(const std::vector<std::string>& names, const P
         } else {
             next[n].name = names[n];
         }
-        look_at(next[n], before, known, work);
+        is_set_ ? look_at_text(next[n], before, known, work) : look_at(next[n], before, known, work);
         if (next[n].details) {
             next[n].details->problems = next[n].details->parsed.problems;
         }
@@ -118,12 +139,44 @@ void FileCache::look_at(CachedFile& file, const ParseCache& before, const KnownW
     } else {
         parsed.problems.push_back({path, 1, 1, "cannot be read: " + text.error().message, {}});
     }
+    take(file, std::move(parsed));
+}
+
+void FileCache::take(CachedFile& file, ParsedFile parsed) {
     if (parsed.warrant) {
         file.warrant = std::make_shared<const Warrant>(std::move(*parsed.warrant));
     } else {
         file.details = std::make_unique<CachedFile::Details>();
         file.details->parsed = std::move(parsed);
     }
+}
+
+/// Its text is what it is known by.
+void FileCache::look_at_text(CachedFile& file, const ParseCache& before, const KnownWarrant& known, Work& work) const {
+    const std::string& text = set_->find(file.name)->text;
+    const ShortDigest digest = short_digest_of(text);
+    const bool first = file.warrant == nullptr && !file.details;
+    if (!first && file.text == digest) {
+        return;
+    }
+    file.text = file.stamp = digest;
+    file.settled = true;
+    file.details = nullptr;
+    const ParseCache::Entry* const entry = first ? before.find(file.name) : nullptr;
+    file.warrant = entry != nullptr && entry->text == digest ? known(file.name, entry->warrant) : nullptr;
+    ++work.read;
+    if (!file.warrant) {
+        ++work.parsed;
+        take(file, parse_warrant_file(text, path_of(file.name)));
+    }
+}
+
+std::optional<std::string> FileCache::text_of(const std::string& name) const {
+    if (is_set_) {
+        return set_->find(name)->text;
+    }
+    auto text = config::read_text_file(path_of(name), max_warrant_file_size);
+    return text ? std::optional(std::move(text->bytes)) : std::nullopt;
 }
 
 ParseCache FileCache::to_cache() const {
@@ -141,8 +194,8 @@ const ParsedFile& FileCache::places(CachedFile& file) const {
     if (!file.details) {
         file.details = std::make_unique<CachedFile::Details>();
         const std::string path = path_of(file.name);
-        if (const auto text = config::read_text_file(path, max_warrant_file_size)) {
-            file.details->parsed = parse_warrant_file(text->bytes, path);
+        if (const auto text = text_of(file.name)) {
+            file.details->parsed = parse_warrant_file(*text, path);
             file.details->parsed.warrant.reset();
             // If it has changed since, the next reload says what is wrong with it.
             file.details->parsed.problems.clear();

@@ -47,6 +47,14 @@ class FileCache {
   public:
     explicit FileCache(std::string directory) : directory_(std::move(directory)) {}
 
+    /// The files are these from now on, and not in the directory; nullptr: there are none yet.
+    void take_files(std::shared_ptr<const FileSet> files) {
+        set_ = std::move(files);
+        is_set_ = true;
+    }
+    /// What there is to update with.
+    [[nodiscard]] Listing list() const;
+
     /// How many files an update opened, and how many of these it parsed.
     struct Work {
         std::size_t read = 0;
@@ -70,8 +78,14 @@ class FileCache {
 
   private:
     void look_at(CachedFile& file, const ParseCache& before, const KnownWarrant& known, Work& work) const;
+    /// A file of a set.
+    void look_at_text(CachedFile& file, const ParseCache& before, const KnownWarrant& known, Work& work) const;
+    static void take(CachedFile& file, ParsedFile parsed);
+    [[nodiscard]] std::optional<std::string> text_of(const std::string& name) const;
 
     std::string directory_;
+    bool is_set_ = false;
+    std::shared_ptr<const FileSet> set_;
     std::vector<CachedFile> files_;
 };
 

@@ -101,6 +101,11 @@ bool is_confirmed(const Listing& listing, const Occasion& occasion) {
     return occasion.confirm_ended && (!listing.unreadable || listing.absent);
 }
 
+/// Of a set that was applied nobody doubts what it holds.
+bool is_complete(const Listing& listing, const Occasion& occasion) {
+    return occasion.complete && !listing.unreadable;
+}
+
 config::Problem problem_of_liid(const FileCache& cache, CachedFile& file, const std::string& message) {
     const config::Place place = cache.places(file).liid;
     return {cache.path_of(file.name), place.line, place.column, "liid: " + message, {}};
@@ -194,6 +199,7 @@ struct Loader::Impl {
     std::optional<ParseCache> before_start;  ///< read for the first reload
     std::size_t parsed_since_cached = 0;
 
+    [[nodiscard]] Reload reload(const Destinations& destinations, const Occasion& occasion);
     void take_good_file(CachedFile& file, const Occasion& occasion, const Known& known, Reload& result);
     void read_files(const Listing& listing, const Destinations& destinations, const Occasion& occasion,
                     const Known& known, Reload& result);
@@ -203,7 +209,7 @@ struct Loader::Impl {
     void look_at_unreadable(bool confirmed, Reload& result);
     [[nodiscard]] const Revocation* revocation_of(const Pair& pair) const;
     [[nodiscard]] bool is_revoked(const Warrant& warrant) const;
-    void look_at_revocations(const Listing& listing, bool confirmed, Reload& result);
+    void look_at_revocations(const Listing& listing, bool confirmed, bool complete, Reload& result);
 };
 
 void Loader::Impl::take_good_file(CachedFile& file, const Occasion& occasion, const Known& known, Reload& result) {
@@ -299,15 +305,13 @@ void Loader::Impl::end_what_is_gone(const Listing& listing, const Destinations& 
     // A file that is bad may be all that a broken copy left of many.
     const bool none_is_good = std::ranges::none_of(cache.files(), &CachedFile::good);
     if (counted_gone != 0) {
-        result.withheld = listing.unreadable                             ? Withheld::directory_unreadable
+        result.in_doubt = listing.unreadable                             ? Withheld::directory_unreadable
                           : none_is_good                                 ? Withheld::directory_empty
                           : counted >= few && 2 * counted_gone > counted ? Withheld::too_many
                                                                          : Withheld::nothing;
     }
-    const bool confirmed = is_confirmed(listing, occasion);
-    if (confirmed) {
-        result.withheld = Withheld::nothing;
-    }
+    const bool confirmed = is_confirmed(listing, occasion) || is_complete(listing, occasion);
+    result.withheld = confirmed ? Withheld::nothing : result.in_doubt;
     for (const InForce* const entry : gone) {
         InForce kept = *entry;
         kept.stale = false;
@@ -354,7 +358,7 @@ bool Loader::Impl::is_revoked(const Warrant& warrant) const {
 /// A revocation goes with its file. Where a file cannot be read nobody knows whose it is, and where the ends of
 /// warrants are withheld it is not known either whether this file is gone. One that was gone already when its warrant
 /// was revoked may come back.
-void Loader::Impl::look_at_revocations(const Listing& listing, bool confirmed, Reload& result) {
+void Loader::Impl::look_at_revocations(const Listing& listing, bool confirmed, bool complete, Reload& result) {
     if (revocations.empty()) {
         return;
     }
@@ -370,8 +374,9 @@ void Loader::Impl::look_at_revocations(const Listing& listing, bool confirmed, R
             seen[pair_of_revocation(*one)] = is_revoked(*file.warrant) ? Seen::as_it_was : Seen::another;
         }
     }
-    const bool in_doubt = listing.unreadable || any_is_bad || cache.files().empty() ||
-                          result.withheld != Withheld::nothing || result.unconfirmed != 0;
+    const bool none_is_there = cache.files().empty() && !complete;
+    const bool in_doubt = listing.unreadable || any_is_bad || none_is_there || result.withheld != Withheld::nothing ||
+                          result.unconfirmed != 0;
     for (const Revocation& one : revocations) {
         const auto found = seen.find(pair_of_revocation(one));
         Seen now = found == seen.end() ? Seen::nowhere : found->second;
@@ -457,24 +462,48 @@ model::Status Loader::restore(const std::vector<Remembered>& remembered, std::ve
     return {};
 }
 
+void Loader::take_files(std::shared_ptr<const FileSet> files) {
+    impl_->cache.take_files(std::move(files));
+}
+
+void Loader::take_revocations(std::vector<Revocation> revocations) {
+    std::ranges::sort(revocations, {}, pair_of_revocation);
+    impl_->revocations = std::move(revocations);
+}
+
+Reload Loader::preview(std::shared_ptr<const FileSet> files, const std::string& place, const Destinations& destinations,
+                       const Occasion& occasion) const {
+    Impl beside(place);
+    beside.accepted = impl_->accepted;
+    beside.unreadable = impl_->unreadable;
+    beside.revocations = impl_->revocations;
+    beside.cache.take_files(std::move(files));
+    return beside.reload(destinations, occasion);
+}
+
 Reload Loader::reload(const Destinations& destinations, const Occasion& occasion) {
-    const Listing listing = list_directory(impl_->directory);
-    const Known known(*impl_->accepted);
+    return impl_->reload(destinations, occasion);
+}
+
+Reload Loader::Impl::reload(const Destinations& destinations, const Occasion& occasion) {
+    const Listing listing = cache.list();
+    const Known known(*accepted);
     Reload result;
     result.directory_unreadable = listing.unreadable.has_value();
     if (listing.unreadable) {
-        result.problems.push_back({impl_->directory, 1, 1, "cannot be read: " + *listing.unreadable, {}});
+        result.problems.push_back({directory, 1, 1, "cannot be read: " + *listing.unreadable, {}});
     } else {
-        impl_->read_files(listing, destinations, occasion, known, result);
+        read_files(listing, destinations, occasion, known, result);
     }
     for (const std::string& name : listing.passed_over) {
         result.passed_over.push_back(
-            {impl_->cache.path_of(name), 1, 1, "passed over: the name of a warrant file ends in .yaml", {}});
+            {cache.path_of(name), 1, 1, "passed over: the name of a warrant file ends in .yaml", {}});
     }
-    impl_->end_what_is_gone(listing, destinations, occasion, result);
-    impl_->look_at_revocations(listing, is_confirmed(listing, occasion), result);
-    impl_->compare(known, result);
-    impl_->look_at_unreadable(is_confirmed(listing, occasion), result);
+    const bool confirmed = is_confirmed(listing, occasion);
+    end_what_is_gone(listing, destinations, occasion, result);
+    look_at_revocations(listing, confirmed, is_complete(listing, occasion), result);
+    compare(known, result);
+    look_at_unreadable(confirmed, result);
     return result;
 }
 

@@ -908,5 +908,128 @@ TEST_F(CachedLoaderTest, WhereItCannotBeWrittenAllGoesOn) {
     EXPECT_EQ(reload().in_force.size(), static_cast<std::size_t>(count));
 }
 
+// --- sets ---
+
+std::string text_of_warrant(const std::string& liid, const std::string& user) {
+    return "liid: " + liid +
+           "\ndestination: lea-one\nvalid_from: 2026-01-01T00:00:00Z\nvalid_until: 2027-01-01T00:00:00Z\ntargets: "
+           "[{user_id: " +
+           user + "}]\ndeliver: [metadata]\n";
+}
+
+class SetLoaderTest : public testing::Test {
+  protected:
+    SetLoaderTest() { loader_.take_files(nullptr); }
+
+    /// A warrant for each of these users, in a file of its name.
+    static std::shared_ptr<FileSet> set_of(const std::vector<std::string>& users) {
+        auto set = std::make_shared<FileSet>();
+        for (const std::string& user : users) {
+            set->files.push_back({user + ".yaml", text_of_warrant("L-" + user, user)});
+        }
+        return set;
+    }
+    Reload load(bool complete = true) {
+        Reload result = loader_.reload(destinations_, {.now = now_, .complete = complete});
+        Reload taken = result;
+        loader_.accept(taken);
+        return result;
+    }
+    Reload preview(const std::shared_ptr<FileSet>& set) const {
+        return loader_.preview(set, "given", destinations_, {.now = now_, .complete = true});
+    }
+    static std::vector<std::string> names(const std::vector<InForce>& list) {
+        std::vector<std::string> all;
+        for (const InForce& entry : list) {
+            all.push_back(entry.warrant->liid);
+        }
+        return all;
+    }
+
+    const model::Instant now_{1'780'000'000, 0};
+    Destinations destinations_{{"lea-one"}, {}};
+    Loader loader_{"set"};
+};
+
+using Names = std::vector<std::string>;
+
+TEST_F(SetLoaderTest, WithoutASetNothingEndsAsWithoutADirectory) {
+    loader_.take_files(set_of({"a"}));
+    EXPECT_EQ(names(load().in_force), Names{"L-a"});
+    loader_.take_files(nullptr);
+    const Reload reload = load(false);
+    EXPECT_EQ(names(reload.in_force), Names{"L-a"});
+    EXPECT_EQ(reload.withheld, Withheld::directory_unreadable);
+    ASSERT_EQ(reload.problems.size(), 1U);
+    EXPECT_NE(reload.problems[0].message.find("none was applied yet"), std::string::npos);
+}
+
+TEST_F(SetLoaderTest, WhatIsNotInACompleteSetHasEndedHoweverMuchItIs) {
+    loader_.take_files(set_of({"a", "b", "c", "d"}));
+    EXPECT_EQ(load().added.size(), 4U);
+    loader_.take_files(set_of({"d"}));
+    const Reload reload = load();
+    EXPECT_EQ(names(reload.in_force), Names{"L-d"});
+    EXPECT_EQ(reload.ended.size(), 3U);
+    EXPECT_EQ(reload.withheld, Withheld::nothing);
+    EXPECT_EQ(reload.in_doubt, Withheld::too_many) << "which whoever applies it has to confirm";
+    loader_.take_files(set_of({}));
+    EXPECT_TRUE(load().in_force.empty());
+}
+
+TEST_F(SetLoaderTest, ReadsAgainWhatHasAnotherText) {
+    loader_.take_files(set_of({"a", "b"}));
+    EXPECT_EQ(load().parsed_files, 2U);
+    auto next = set_of({"a", "b"});
+    next->files[1].text = text_of_warrant("L-b", "another");
+    loader_.take_files(next);
+    const Reload reload = load();
+    EXPECT_EQ(reload.parsed_files, 1U);
+    EXPECT_EQ(reload.changed.size(), 1U);
+    EXPECT_EQ(load().parsed_files, 0U);
+}
+
+TEST_F(SetLoaderTest, APreviewSaysWhatWouldChangeAndChangesNothing) {
+    loader_.take_files(set_of({"a", "b"}));
+    load();
+    auto next = set_of({"b", "c"});
+    next->files[0].text = text_of_warrant("L-b", "another");
+    next->files.push_back({"d.yaml", "liid: [\n"});
+    const Reload found = preview(next);
+    EXPECT_EQ(names(found.added), Names{"L-c"});
+    EXPECT_EQ(found.changed.size(), 1U);
+    ASSERT_EQ(found.ended.size(), 1U);
+    EXPECT_EQ(found.ended[0].last.warrant->liid, "L-a");
+    EXPECT_EQ(found.bad_files, 1U);
+    ASSERT_FALSE(found.problems.empty());
+    EXPECT_EQ(found.problems[0].file, "given/d.yaml");
+    const Reload after = load();
+    EXPECT_EQ(names(after.in_force), (Names{"L-a", "L-b"}));
+    EXPECT_EQ(after.read_files, 0U);
+}
+
+TEST_F(SetLoaderTest, ARevocationGoesWithItsFileAndWithNothingElse) {
+    const auto both = set_of({"a", "b"});
+    loader_.take_files(both);
+    load();
+    auto revoked = loader_.revoke("lea-one", "L-a");
+    ASSERT_TRUE(revoked);
+    const std::vector<Revocation> revocations = revoked->revocations;
+    loader_.accept(*revoked);
+    EXPECT_EQ(names(load().in_force), Names{"L-b"});
+    // As another daemon finds it in the store.
+    loader_.take_revocations(revocations);
+    auto broken = set_of({"a", "b"});
+    broken->files[0].text = "liid: [\n";
+    loader_.take_files(broken);
+    EXPECT_TRUE(load().lifted.empty()) << "whose file that is nobody knows";
+    loader_.take_files(both);
+    EXPECT_EQ(names(load().in_force), Names{"L-b"});
+    loader_.take_files(set_of({"b"}));
+    EXPECT_EQ(load().lifted.size(), 1U);
+    loader_.take_files(both);
+    EXPECT_EQ(names(load().in_force), (Names{"L-a", "L-b"}));
+}
+
 }  // namespace
 }  // namespace lihandover::warrants

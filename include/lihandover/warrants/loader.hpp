@@ -102,6 +102,17 @@ enum class Withheld : std::uint8_t {
     too_many,              ///< more than half of at least four warrants are gone at once
 };
 
+/// Warrant files that are in no directory here: a set that somebody has applied.
+struct FileSet {
+    struct File {
+        std::string name;
+        std::string text;
+    };
+    std::vector<File> files;  ///< in the order of their names, no name twice
+
+    [[nodiscard]] const File* find(std::string_view name) const;
+};
+
 /// What a reload found. Lists are in the order of file names.
 struct Reload {
     std::vector<InForce> in_force;  ///< all of them, after the reload
@@ -109,6 +120,8 @@ struct Reload {
     std::vector<Changed> changed;
     std::vector<Ended> ended;
     Withheld withheld = Withheld::nothing;
+    /// The same, whether or not somebody has confirmed it, or the files are complete.
+    Withheld in_doubt = Withheld::nothing;
     std::size_t unconfirmed = 0;          ///< warrants in force that are missing
     std::vector<InForce> marked;          ///< `missing` is another than before, and nothing else
     std::vector<InForce> revoked;         ///< what files order and operators have revoked: not in force
@@ -133,6 +146,8 @@ struct Occasion {
     std::chrono::seconds late_events = std::chrono::days(7);
     /// An operator says that warrants whose files are gone shall end (`reload --confirm-ended`).
     bool confirm_ended = false;
+    /// The files are a set that was applied as a whole: what is not among them has ended with that, however much it is.
+    bool complete = false;
     /// People have to approve what is new and what grows (option `warrants.approval`): what they have approved, by its
     /// digest. nullptr: nobody has to. What is in force already counts as approved.
     const std::set<Digest>* approved = nullptr;
@@ -144,12 +159,20 @@ struct CacheCipher {
     std::function<std::optional<std::string>(std::string_view)> unseal;
 };
 
-/// Reads warrant files: `*.yaml` in one directory. Not thread-safe: the caller runs one reload at a time, off the
-/// threads that do I/O. Opens files only; what is to be remembered is the caller's to store.
+/// Reads warrant files: `*.yaml` in one directory, or those of a set. Not thread-safe: the caller runs one reload at a
+/// time, off the threads that do I/O. Opens files only; what is to be remembered is the caller's to store.
 class Loader {
   public:
     explicit Loader(std::string directory);
     ~Loader();
+
+    /// From the next reload on the files are these, and the directory's name stands before theirs in what is said about
+    /// them. nullptr: there is no set yet, as if the directory were missing.
+    void take_files(std::shared_ptr<const FileSet> files);
+    /// What a reload with these files would find, beside what is in force; nothing is changed by it.
+    ///   place  stands before their names in what is said about them
+    [[nodiscard]] Reload preview(std::shared_ptr<const FileSet> files, const std::string& place,
+                                 const Destinations& destinations, const Occasion& occasion) const;
     Loader(const Loader&) = delete;
     Loader& operator=(const Loader&) = delete;
 
@@ -157,6 +180,9 @@ class Loader {
     /// the others are taken all the same. Reloads report them until their files are good or their end is confirmed.
     [[nodiscard]] model::Status restore(const std::vector<Remembered>& remembered,
                                         std::vector<Revocation> revocations = {});
+
+    /// Those that hold from the next reload on, where others than this loader's caller make and lift them, too.
+    void take_revocations(std::vector<Revocation> revocations);
 
     /// Before the first reload: where the loader may keep what it knows of many files, so that the next start need not
     /// parse them all again. A file of its own in state_dir; without one, and for few files, it does so each time.
