@@ -15,7 +15,7 @@ def single_quoted(text):
 
 
 def is_file(option):
-    return option.long in ("FILE", "--config", "--socket", "--key")
+    return option.long in ("FILE", "DIR", "--config", "--socket", "--key")
 
 
 def function_name(program):

@@ -61,9 +61,10 @@ def commands_of(program):
     """Each with its own options; those of the program are told once."""
     out = []
     for command in program.every():
-        if not command.path or command.commands:
+        does_something = not command.commands or any("--help" not in option.names for option in command.options)
+        if not command.path or not does_something:
             continue
-        usage = command.usage.removeprefix("lihandoverctl ").replace(" [OPTIONS]", "")
+        usage = command.usage.removeprefix("lihandoverctl ").replace(" [OPTIONS]", "").replace(" [SUBCOMMAND]", "")
         name = " ".join(command.path)
         rest = usage.removeprefix(name)
         out += [".SS " + roff.argument("\\fB" + roff.escape(name) + "\\fR" + roff.escape(rest)),

@@ -111,7 +111,10 @@ class Admin::Impl {
             case Stage::running:
                 break;
         }
-        return parts_.intake.accepting() ? Readiness::ready : Readiness::store;
+        if (!parts_.intake.accepting()) {
+            return Readiness::store;
+        }
+        return parts_.control.follows_warrants() ? Readiness::ready : Readiness::warrants;
     }
 
     void let_metrics_go() {

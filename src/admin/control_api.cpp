@@ -24,7 +24,7 @@ struct ControlApi::OrderPath {
     boost::asio::awaitable<Answer> (*answer)(const ControlApi&, http::Exchange&);
 };
 
-const std::array<ControlApi::OrderPath, 14> ControlApi::orders = {{
+const std::array<ControlApi::OrderPath, 16> ControlApi::orders = {{
     {"/v1/retry",
      [](const ControlApi& api, http::Exchange& on) { return api.decisions_.decide(on, ItemDecisions::Kind::retry); }},
     {"/v1/reject",
@@ -41,6 +41,9 @@ const std::array<ControlApi::OrderPath, 14> ControlApi::orders = {{
     {"/v1/refuse-warrant",
      [](const ControlApi& api,
         http::Exchange& on) { return api.orders_.decide_warrant(on, DaemonOrders::Decision::refuse); }},
+    {"/v1/apply-warrants", [](const ControlApi& api, http::Exchange& on) { return api.warrant_sets_.take(on, true); }},
+    {"/v1/compare-warrants",
+     [](const ControlApi& api, http::Exchange& on) { return api.warrant_sets_.take(on, false); }},
     {"/v1/accept-clock", [](const ControlApi& api, http::Exchange& on) { return api.orders_.accept_clock(on); }},
     {"/v1/accept-restore", [](const ControlApi& api, http::Exchange& on) { return api.orders_.accept_restore(on); }},
     {"/v1/record-head", [](const ControlApi& api, http::Exchange& on) { return api.orders_.record_head(on); }},
@@ -60,7 +63,8 @@ ControlApi::ControlApi(const Parts& parts, const boost::asio::any_io_executor& w
       backlog_(parts, worker),
       decisions_(parts, worker),
       orders_(parts, worker),
-      content_(parts, worker) {}
+      content_(parts, worker),
+      warrant_sets_(parts, worker) {}
 
 boost::asio::awaitable<void> ControlApi::handle(http::Exchange& exchange) {
     auto result = co_await answer(exchange);

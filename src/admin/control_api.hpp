@@ -16,6 +16,7 @@
 #include "lihandover/http/server.hpp"
 #include "status_resource.hpp"
 #include "warrant_resource.hpp"
+#include "warrant_set_resource.hpp"
 
 namespace lihandover::admin {
 
@@ -31,7 +32,7 @@ class ControlApi final : public http::Handler {
 
   private:
     struct OrderPath;
-    static const std::array<OrderPath, 14> orders;
+    static const std::array<OrderPath, 16> orders;
 
     boost::asio::awaitable<Answer> answer(http::Exchange& exchange) const;
     boost::asio::awaitable<Answer> read(const http::Exchange& exchange) const;
@@ -45,6 +46,7 @@ class ControlApi final : public http::Handler {
     ItemDecisions decisions_;
     DaemonOrders orders_;
     ContentResource content_;
+    WarrantSetResource warrant_sets_;
 };
 
 }  // namespace lihandover::admin

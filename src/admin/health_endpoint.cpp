@@ -17,6 +17,8 @@ std::string_view word_of(Readiness readiness) {
             return "store";
         case Readiness::stopping:
             return "stopping";
+        case Readiness::warrants:
+            return "warrants";
     }
     return "";
 }

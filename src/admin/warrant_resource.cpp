@@ -105,8 +105,8 @@ void write_revocation(JsonWriter& json, const store::StoredRevocation& revocatio
 }
 
 /// One page of warrants, of what was revoked and what waits for approval, by destination and LIID.
-void write_warrants(std::string& out, const WarrantLists& lists, std::size_t limit, const WarrantKey& after,
-                    model::Instant now) {
+void write_warrants(std::string& out, const WarrantLists& lists, const WarrantSet* set, std::size_t limit,
+                    const WarrantKey& after, model::Instant now) {
     const auto [page, more] = page_of(lists, limit, after);
     JsonWriter json(out);
     json.open_object().key("warrants").open_array();
@@ -125,6 +125,13 @@ void write_warrants(std::string& out, const WarrantLists& lists, std::size_t lim
         json.text(std::get<0>(last) + "/" + std::get<1>(last));
     } else {
         json.null();
+    }
+    if (set != nullptr) {
+        json.key("set").open_object().number("version", set->version);
+        if (set->version != 0) {
+            json.time("applied_at", set->at).text("who", set->who);
+        }
+        json.close_object();
     }
     json.close_object();
     out += '\n';
@@ -159,10 +166,10 @@ boost::asio::awaitable<Answer> WarrantResource::list(std::string_view query) con
             co_return refuse(400, "an unknown parameter; known are limit and after");
         }
     }
-    auto write = [lists = WarrantLists{control_.warrants(), control_.revocations(), control_.pending_warrants()}, limit,
-                  destination, liid, now = clock_.wall()] {
+    auto write = [lists = WarrantLists{control_.warrants(), control_.revocations(), control_.pending_warrants()},
+                  set = control_.warrant_set(), limit, destination, liid, now = clock_.wall()] {
         Answer result;
-        write_warrants(result.body, lists, limit, std::tie(destination, liid), now);
+        write_warrants(result.body, lists, set.get(), limit, std::tie(destination, liid), now);
         return result;
     };
     co_return co_await base::run_on(worker_, std::move(write));

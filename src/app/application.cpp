@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -68,6 +69,14 @@ class Application final : public admin::Control {
     void decide_warrant(admin::ApprovalRequest request, std::function<void(admin::ApprovalAnswer)> done) override {
         reloader_.decide(std::move(request), std::move(done));
     }
+    [[nodiscard]] std::shared_ptr<const admin::WarrantSet> warrant_set() const override {
+        return parts_.in_force.get().set;
+    }
+    [[nodiscard]] bool follows_warrants() const override { return reloader_.follows_set(); }
+    void take_warrant_set(admin::WarrantSetRequest request, bool apply,
+                          std::function<void(admin::WarrantSetAnswer)> done) override {
+        reloader_.take_set(std::move(request), apply, std::move(done));
+    }
     [[nodiscard]] std::string reviewers() const override {
         return parts_.in_force.get().assembly->configuration.admin.reviewers;
     }
@@ -90,6 +99,7 @@ class Application final : public admin::Control {
     [[nodiscard]] asio::awaitable<void> record_clock();
     [[nodiscard]] asio::awaitable<void> watch_tls_files();
     [[nodiscard]] asio::awaitable<void> watch_store();
+    [[nodiscard]] asio::awaitable<void> follow_warrants();
     void begin_serving(const model::Status& started);
     void fail(const model::Error& error);
     void begin_stop();
@@ -114,6 +124,7 @@ class Application final : public admin::Control {
     asio::steady_timer clock_timer_{parts_.intake_io};
     asio::steady_timer tls_timer_{parts_.intake_io};
     asio::steady_timer store_timer_{parts_.intake_io};
+    asio::steady_timer warrants_timer_{parts_.intake_io};
     bool stopping_ = false;
     SignalThread signals_{[this](int signal) { hear(signal); }};
 };
@@ -144,6 +155,7 @@ bool Application::run() {
         asio::co_spawn(parts_.intake_io, record_clock(), asio::detached);
         asio::co_spawn(parts_.intake_io, watch_tls_files(), asio::detached);
         asio::co_spawn(parts_.intake_io, watch_store(), asio::detached);
+        asio::co_spawn(parts_.intake_io, follow_warrants(), asio::detached);
         asio::post(parts_.workers, [this] { clock_record_->write(clock_.passed()); });
         start_handing_over(parts_, [this](const model::Status& status) { begin_serving(status); });
     }
@@ -253,6 +265,20 @@ asio::awaitable<void> Application::watch_store() {
     }
 }
 
+/// A newer set of warrants comes into force within a second of its being applied, wherever that is.
+asio::awaitable<void> Application::follow_warrants() {
+    constexpr std::chrono::milliseconds interval{250};
+    while (!stopping_ && parts_.keeper->sets() != nullptr) {
+        warrants_timer_.expires_after(interval);
+        boost::system::error_code error;
+        co_await warrants_timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+        if (error || stopping_) {
+            co_return;
+        }
+        reloader_.look_at_set();
+    }
+}
+
 void Application::accept_clock() {
     clock_.accept();
     log_info("the wall clock is taken as right: an operator says so");
@@ -260,8 +286,14 @@ void Application::accept_clock() {
 }
 
 model::Status Application::load_warrants(const std::shared_ptr<const Assembly>& assembly) {
-    parts_.keeper = std::make_unique<WarrantKeeper>(parts_.store->warrant_register(), parts_.store->sealing(),
-                                                    assembly->configuration.warrants_dir, clock_);
+    const std::string& directory = assembly->configuration.warrants_dir;
+    if (auto* const sets = parts_.store->warrant_sets(); sets != nullptr && !directory.empty()) {
+        // It goes by its directory, whatever set there is: nobody has to wait for it.
+        sets->follow(std::numeric_limits<std::int64_t>::max());
+    }
+    parts_.keeper = std::make_unique<WarrantKeeper>(
+        parts_.store->warrant_register(), parts_.store->sealing(),
+        WarrantSource{directory, directory.empty() ? parts_.store->warrant_sets() : nullptr}, clock_);
     const auto restored = parts_.keeper->restore();
     if (!restored) {
         return restored.error();
@@ -286,6 +318,7 @@ model::Status Application::load_warrants(const std::shared_ptr<const Assembly>& 
     log_report(report);
     parts_.metrics.warrants_withdrawn().add(loaded->withdrawn);
     parts_.in_force.set(assembly, *loaded);
+    parts_.tell_followed(*loaded);
     parts_.in_force.set_report(std::move(report));
     return {};
 }
@@ -325,6 +358,7 @@ void Application::begin_stop() {
     clock_timer_.cancel();
     tls_timer_.cancel();
     store_timer_.cancel();
+    warrants_timer_.cancel();
     asio::co_spawn(parts_.intake_io, stop(), asio::detached);
 }
 

@@ -116,7 +116,8 @@ CheckResult check(const std::string& config_file, CheckFor purpose, std::ostream
             start.groups(assembled.assembly->configuration);
         }
     }
-    if (loaded.configuration) {
+    const bool has_files = loaded.configuration && !loaded.configuration->warrants_dir.empty();
+    if (has_files) {
         warrants_read = check_warrants(*loaded.configuration, warnings);
     }
     for (const config::Problems* const list : std::array<const config::Problems*, 2>{&assembled.problems, &warnings}) {
@@ -126,6 +127,10 @@ CheckResult check(const std::string& config_file, CheckFor purpose, std::ostream
     }
     if (!loaded.configuration) {
         out << config_file << ": the warrants were not looked at, since the configuration cannot be read\n";
+    } else if (!has_files) {
+        out << config_file
+            << ": the warrants are a set in the database, which was not looked at: `lihandoverctl warrants diff DIR` "
+               "checks one\n";
     }
     if (!assembled.problems.empty()) {
         out << assembled.problems.size() + warnings.size() << " problem(s): it would not start"

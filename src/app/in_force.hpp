@@ -18,6 +18,7 @@ struct InForce {
     std::shared_ptr<const admin::WarrantList> warrants;
     std::shared_ptr<const admin::RevocationList> revocations;
     std::shared_ptr<const admin::PendingList> pending;
+    std::shared_ptr<const admin::WarrantSet> set;
     std::size_t bad_files = 0;
     std::size_t unconfirmed = 0;  ///< warrants whose files are gone and that stay until an operator confirms their end
     std::optional<admin::ReloadReport> last_reload;
@@ -57,6 +58,7 @@ class CurrentInForce {
         value_.warrants = loaded.in_force;
         value_.revocations = loaded.revoked;
         value_.pending = loaded.pending;
+        value_.set = loaded.set;
         value_.unconfirmed = loaded.unconfirmed;
     }
 

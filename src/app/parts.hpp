@@ -47,6 +47,8 @@ struct Parts {
     Parts& operator=(const Parts&) = delete;
     /// Called when everything started has been stopped (`stops`).
     ~Parts();
+    /// Other daemons see by it which set of warrants is in force here.
+    void tell_followed(const WarrantsLoaded& loaded) const;
 
     model::TrustedClock& clock;
     metrics::Metrics metrics;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <future>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "lihandover/config/configuration.hpp"
@@ -114,6 +115,7 @@ void Reloader::open() {
 
 void Reloader::close() {
     stage_ = Stage::closed;
+    closed_ = true;
     pause_.cancel();
     closer_.stop();
     start_next();
@@ -124,9 +126,52 @@ void Reloader::decide(admin::ApprovalRequest request, std::function<void(admin::
     start_next();
 }
 
+void Reloader::take_set(admin::WarrantSetRequest request, bool apply,
+                        std::function<void(admin::WarrantSetAnswer)> done) {
+    waiting_.emplace_back(SetOrder{std::move(request), apply, std::move(done)});
+    start_next();
+}
+
+void Reloader::look_at_set() {
+    if (parts_.keeper->sets() == nullptr || stage_ != Stage::open || std::exchange(looking_at_set_, true)) {
+        return;
+    }
+    asio::post(parts_.workers, [this] {
+        const auto newest = parts_.keeper->sets()->state();
+        asio::post(parts_.intake_io, [this, newest = newest ? std::optional(*newest) : std::nullopt] {
+            looking_at_set_ = false;
+            hear_of_set(newest);
+        });
+    });
+}
+
+/// Of a database that cannot be read the store says so itself.
+void Reloader::hear_of_set(std::optional<std::uint64_t> newest) {
+    const auto now = parts_.clock.steady();
+    if (newest && *newest == parts_.in_force.get().set->state) {
+        behind_since_.reset();
+    }
+    if (!newest || *newest == parts_.in_force.get().set->state) {
+        return;
+    }
+    behind_since_ = behind_since_.value_or(now);
+    const auto is_follow = [](const Waiting& one) { return std::holds_alternative<Follow>(one); };
+    if (now >= next_follow_ && std::ranges::none_of(waiting_, is_follow)) {
+        waiting_.emplace_back(Follow{});
+        start_next();
+    }
+}
+
+bool Reloader::follows_set() const {
+    constexpr auto patience = std::chrono::seconds(5);
+    return !behind_since_ || parts_.clock.steady() - *behind_since_ < patience;
+}
+
 bool Reloader::is_awaited(const Waiting& waiting) {
-    const auto* const reload = std::get_if<Request>(&waiting);
-    return reload == nullptr || reload->done;
+    if (const auto* const reload = std::get_if<Request>(&waiting)) {
+        return static_cast<bool>(reload->done);
+    }
+    return !std::holds_alternative<Follow>(waiting);
 }
 
 std::deque<Reloader::Waiting>::iterator Reloader::find_next() {
@@ -244,6 +289,35 @@ void Reloader::start(Approval approval) {
     });
 }
 
+void Reloader::start(SetOrder order) {
+    auto shared = std::make_shared<SetOrder>(std::move(order));
+    asio::post(parts_.workers, [this, shared] {
+        auto answer = std::make_shared<admin::WarrantSetAnswer>(run(*shared));
+        asio::post(parts_.intake_io, [this, shared, answer] {
+            running_ = false;
+            shared->done(std::move(*answer));
+            start_next();
+        });
+    });
+}
+
+void Reloader::start(Follow /*follow*/) {
+    asio::post(parts_.workers, [this] {
+        const bool followed = load_warrants();
+        asio::post(parts_.intake_io, [this, followed] {
+            constexpr auto after_a_failure = std::chrono::seconds(5);
+            running_ = false;
+            if (followed) {
+                behind_since_.reset();
+            } else {
+                next_follow_ = parts_.clock.steady() + after_a_failure;
+            }
+            look_at_set();
+            start_next();
+        });
+    });
+}
+
 void Reloader::look_at_tls_files() {
     if (stage_ != Stage::open || running_) {
         return;
@@ -319,6 +393,11 @@ void Reloader::refuse(const Revocation& revocation) const {
     revocation.done(admin::RevokeOutcome::not_tried);
 }
 
+void Reloader::refuse(const SetOrder& order) const {
+    log_error("a set of warrants was not looked at: " + std::string(reason()));
+    order.done({});
+}
+
 void Reloader::refuse(const Approval& approval) const {
     log_error("a decision about a warrant was not tried: " + std::string(reason()));
     approval.done({.outcome = admin::ApprovalAnswer::Outcome::not_tried});
@@ -330,12 +409,78 @@ admin::ApprovalAnswer Reloader::run(const admin::ApprovalRequest& request) const
     std::optional<WarrantsLoaded> loaded;
     const admin::ApprovalAnswer answer = parts_.keeper->decide(*assembly, request, loaded);
     if (loaded) {
-        parts_.snapshot->publish(loaded->snapshot);
-        parts_.metrics.warrants_withdrawn().add(loaded->withdrawn);
-        log_problems(loaded->problems);
-        parts_.in_force.set(assembly, *loaded);
+        take_warrants(assembly, *loaded);
     }
     return answer;
+}
+
+void Reloader::take_warrants(const std::shared_ptr<const Assembly>& assembly, const WarrantsLoaded& loaded) const {
+    parts_.snapshot->publish(loaded.snapshot);
+    parts_.metrics.warrants_withdrawn().add(loaded.withdrawn);
+    log_problems(loaded.problems);
+    parts_.in_force.set(assembly, loaded);
+    parts_.tell_followed(loaded);
+}
+
+bool Reloader::load_warrants() const {
+    const auto assembly = parts_.in_force.get().assembly;
+    const auto loaded = parts_.keeper->load(*assembly, {});
+    if (!loaded) {
+        log_error("a set of warrants that was applied is not in force here: " + loaded.error().message);
+        return false;
+    }
+    take_warrants(assembly, *loaded);
+    log_info(
+        "the set of warrants is in force version=" + std::to_string(loaded->set->version) +
+        " warrants_added=" + std::to_string(loaded->added) + " warrants_changed=" + std::to_string(loaded->changed) +
+        " warrants_ended=" + std::to_string(loaded->ended) + " warrant_files_bad=" + std::to_string(loaded->bad_files));
+    return true;
+}
+
+admin::WarrantSetAnswer Reloader::run(const SetOrder& order) const {
+    using Outcome = admin::WarrantSetAnswer::Outcome;
+    // What another daemon has applied since comes first.
+    if (auto* const sets = parts_.keeper->sets()) {
+        const auto newest = sets->state();
+        if (!newest || (*newest != parts_.in_force.get().set->state && !load_warrants())) {
+            return {};
+        }
+    }
+    const auto assembly = parts_.in_force.get().assembly;
+    if (!order.apply) {
+        return parts_.keeper->compare(*assembly, order.what);
+    }
+    admin::WarrantSetAnswer answer = parts_.keeper->apply(*assembly, order.what);
+    if (answer.outcome == Outcome::done) {
+        answer.in_force = load_warrants();
+        wait_for_others(answer, parts_.in_force.get().set->state);
+    }
+    return answer;
+}
+
+/// Until each of them follows, or its lease is over. One that has only heard of it takes nothing in by an older one.
+void Reloader::wait_for_others(admin::WarrantSetAnswer& answer, std::uint64_t state) const {
+    constexpr auto look_again = std::chrono::milliseconds(50);
+    constexpr auto to_follow = std::chrono::seconds(5);
+    constexpr auto beyond_lease = std::chrono::seconds(5);
+    const auto& postgresql = parts_.in_force.get().assembly->configuration.store.postgresql;
+    const auto began = parts_.clock.steady();
+    const auto end = began + beyond_lease + (postgresql ? postgresql->lease : config::Duration{});
+    while (true) {
+        const auto behind = parts_.keeper->sets()->behind(state);
+        const bool all_know = behind && std::ranges::all_of(*behind, &store::SetPeer::knows);
+        const auto now = parts_.clock.steady();
+        if ((behind && behind->empty()) || now >= end || closed_ || (all_know && now >= began + to_follow)) {
+            for (const store::SetPeer& peer : behind ? *behind : std::vector<store::SetPeer>()) {
+                (peer.knows ? answer.behind : answer.silent).push_back(peer.name);
+            }
+            if (!behind) {
+                answer.silent.emplace_back("(the database cannot be read)");
+            }
+            return;
+        }
+        std::this_thread::sleep_for(look_again);
+    }
 }
 
 /// Under what is in force, not under what the files say by now: a mistake in one of them must not keep it from ending.
@@ -351,6 +496,15 @@ admin::RevokeOutcome Reloader::run(const admin::RevokeRequest& request) const {
     }
     parts_.snapshot->publish((*loaded)->snapshot);
     parts_.in_force.set_revoked(**loaded);
+    parts_.tell_followed(**loaded);
+    if (parts_.keeper->sets() != nullptr) {
+        admin::WarrantSetAnswer others;
+        wait_for_others(others, (*loaded)->set->state);
+        if (!others.behind.empty() || !others.silent.empty()) {
+            log_warning("other daemons do not follow a revocation yet daemons=" +
+                        std::to_string(others.behind.size() + others.silent.size()));
+        }
+    }
     return admin::RevokeOutcome::revoked;
 }
 
@@ -500,6 +654,7 @@ void Reloader::bring_into_force(const std::shared_ptr<const Assembly>& next, con
     log_problems(loaded.problems);
     parts_.metrics.warrants_withdrawn().add(loaded.withdrawn);
     parts_.in_force.set(next, loaded);
+    parts_.tell_followed(loaded);
 }
 
 void Reloader::renew_listeners(const Assembly& assembly, std::shared_ptr<X2x3Listeners::Prepared> x2x3) const {

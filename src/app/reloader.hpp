@@ -49,6 +49,16 @@ class Reloader {
     /// on the intake thread.
     void decide(admin::ApprovalRequest request, std::function<void(admin::ApprovalAnswer)> done);
 
+    /// Compares a set of warrant files with what is in force, or applies it, in turn with reloads. `done` is called
+    /// once, on the intake thread: of one that was applied when no daemon can take anything in by an older one any
+    /// more, as far as that is known.
+    void take_set(admin::WarrantSetRequest request, bool apply, std::function<void(admin::WarrantSetAnswer)> done);
+    /// Looks whether a newer set of warrants was applied, at whichever daemon, and brings it into force, in turn with
+    /// reloads.
+    void look_at_set();
+    /// False while a newer one is in force elsewhere for longer than following it takes.
+    [[nodiscard]] bool follows_set() const;
+
     /// Takes TLS files that have changed, and nothing else, unless a reload is running, which takes them too. Nobody is
     /// told of an end.
     void look_at_tls_files();
@@ -71,6 +81,13 @@ class Reloader {
         admin::ApprovalRequest what;
         std::function<void(admin::ApprovalAnswer)> done;
     };
+    struct SetOrder {
+        admin::WarrantSetRequest what;
+        bool apply = false;
+        std::function<void(admin::WarrantSetAnswer)> done;
+    };
+    /// A newer set is to come into force.
+    struct Follow {};
     /// A reload that has run on a worker.
     struct Ended {
         admin::ReloadReport report;
@@ -79,7 +96,7 @@ class Reloader {
         std::shared_ptr<X2x3Listeners::Prepared> x2x3;  ///< null: nothing changed
     };
 
-    using Waiting = std::variant<Request, Revocation, Approval>;
+    using Waiting = std::variant<Request, Revocation, Approval, SetOrder, Follow>;
 
     static HeldCloser::Surroundings closing_of(Parts& parts, std::function<void()> changed);
     void start_next();
@@ -88,6 +105,8 @@ class Reloader {
     void start(Request request);
     void start(Revocation revocation);
     void start(Approval approval);
+    void start(SetOrder order);
+    void start(Follow follow);
     void answer(const Revocation& revocation, admin::RevokeOutcome outcome);
     /// Once the store works again, finds out whether a revocation whose commit failed is on disk all the same. Whoever
     /// waits for an answer gets one meanwhile, and asks again.
@@ -98,6 +117,9 @@ class Reloader {
     void refuse(const Request& request) const;
     void refuse(const Revocation& revocation) const;
     void refuse(const Approval& approval) const;
+    void refuse(const SetOrder& order) const;
+    void refuse(const Follow& /*follow*/) const {}
+    void hear_of_set(std::optional<std::uint64_t> newest);
     /// Why nothing is tried now.
     [[nodiscard]] std::string_view reason() const;
     void finish(const Request& request, Ended ended);
@@ -110,6 +132,11 @@ class Reloader {
     [[nodiscard]] Ended run(const admin::ReloadRequest& request) const;
     [[nodiscard]] admin::RevokeOutcome run(const admin::RevokeRequest& request) const;
     [[nodiscard]] admin::ApprovalAnswer run(const admin::ApprovalRequest& request) const;
+    [[nodiscard]] admin::WarrantSetAnswer run(const SetOrder& order) const;
+    /// Warrants alone: the configuration stays as it runs. False where nothing changed.
+    [[nodiscard]] bool load_warrants() const;
+    void take_warrants(const std::shared_ptr<const Assembly>& assembly, const WarrantsLoaded& loaded) const;
+    void wait_for_others(admin::WarrantSetAnswer& answer, std::uint64_t state) const;
     [[nodiscard]] std::vector<std::string> objections(const Assembly& next) const;
     [[nodiscard]] model::Result<std::shared_ptr<X2x3Listeners::Prepared>> prepare_x2x3(
         std::shared_ptr<const Assembly> next) const;
@@ -126,6 +153,10 @@ class Reloader {
     HeldCloser closer_;
     std::deque<Waiting> waiting_;
     bool running_ = false;
+    std::atomic<bool> closed_ = false;  ///< for whoever waits on a worker
+    bool looking_at_set_ = false;
+    std::optional<model::Clock::SteadyTime> behind_since_;  ///< a newer set is known, and not in force
+    model::Clock::SteadyTime next_follow_{};
     std::optional<admin::RevokeRequest> in_doubt_;  ///< its commit failed, and it may be on disk
     boost::asio::steady_timer pause_;
     enum class Stage : std::uint8_t { starting, open, closed } stage_ = Stage::starting;

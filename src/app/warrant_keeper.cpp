@@ -48,10 +48,21 @@ std::string terms_of(const warrants::Changed& change) {
     return "before " + warrants::terms_of(*change.before.warrant) + " now " + warrants::terms_of(*change.now.warrant);
 }
 
+/// Its file is there: an operator has revoked it at another daemon.
+bool is_revoked(const warrants::Ended& entry, const warrants::Reload& reload) {
+    const warrants::Warrant& ended = *entry.last.warrant;
+    return std::ranges::any_of(reload.revoked, [&](const warrants::InForce& revoked) {
+        return revoked.warrant->destination == ended.destination && revoked.warrant->liid == ended.liid;
+    });
+}
+
 /// Why it ended before its time, for the record; empty if it did not.
-std::string_view reason_of(const warrants::Ended& entry) {
+std::string_view reason_of(const warrants::Ended& entry, const warrants::Reload& reload) {
     if (!entry.before_end) {
         return {};
+    }
+    if (is_revoked(entry, reload)) {
+        return "it was revoked";
     }
     return entry.replaced ? "its file orders nothing of it any more, and what it orders now waits for approval"
                           : "the file went before the warrant's end";
@@ -80,7 +91,7 @@ store::WarrantChanges changes_of(const warrants::Reload& reload, const std::stri
     for (const warrants::Ended& entry : reload.ended) {
         const warrants::Warrant& warrant = *entry.last.warrant;
         changes.ended.push_back(
-            {entry.last.file, warrant.destination, warrant.liid, {}, std::string(reason_of(entry))});
+            {entry.last.file, warrant.destination, warrant.liid, {}, std::string(reason_of(entry, reload))});
     }
     for (const warrants::Unreadable& entry : reload.given_up) {
         changes.ended.push_back(
@@ -166,7 +177,7 @@ std::string_view reason_of(warrants::Withheld withheld) {
         case warrants::Withheld::nothing:
             return "their files were gone before";
         case warrants::Withheld::directory_unreadable:
-            return "warrants_dir cannot be read";
+            return "warrants_dir cannot be read, or no set of warrants was applied yet";
         case warrants::Withheld::directory_empty:
             return "warrants_dir holds no good warrant file any more";
         case warrants::Withheld::too_many:
@@ -179,7 +190,9 @@ void log_ends(const warrants::Reload& reload) {
     for (const warrants::Ended& entry : reload.ended) {
         if (entry.before_end) {
             spdlog::warn("{}: its warrant ends before its time, since {}", entry.last.file,
-                         entry.replaced ? "the file orders nothing of it any more" : "the file went or names another");
+                         is_revoked(entry, reload) ? "it was revoked"
+                         : entry.replaced          ? "the file orders nothing of it any more"
+                                                   : "the file went or names another");
         }
     }
     if (reload.unconfirmed != 0) {
@@ -191,6 +204,15 @@ void log_ends(const warrants::Reload& reload) {
     for (const config::Problem& problem : reload.passed_over) {
         spdlog::warn("{}", config::log_text(problem));
     }
+}
+
+std::vector<warrants::Revocation> revocations_of(const admin::RevocationList& stored) {
+    std::vector<warrants::Revocation> revocations;
+    revocations.reserve(stored.size());
+    for (const store::StoredRevocation& entry : stored) {
+        revocations.push_back({entry.destination, entry.liid, entry.valid_from, entry.file});
+    }
+    return revocations;
 }
 
 /// Warrants in force without a destination: no reason to end them silently, but nothing can be delivered.
@@ -212,9 +234,18 @@ std::optional<model::Error> destination_missing(const Assembly& assembly, const 
 
 }  // namespace
 
-WarrantKeeper::WarrantKeeper(store::Register& kept, const store::Sealing& sealing, std::string directory,
+WarrantKeeper::WarrantKeeper(store::Register& kept, const store::Sealing& sealing, WarrantSource source,
                              const model::Clock& clock)
-    : register_(kept), sealing_(sealing), clock_(clock), loader_(directory), directory_(std::move(directory)) {}
+    : register_(kept),
+      sealing_(sealing),
+      clock_(clock),
+      loader_(source.sets == nullptr ? source.directory : "set of warrants"),
+      directory_(std::move(source.directory)),
+      sets_(source.sets) {
+    if (sets_ != nullptr) {
+        loader_.take_files(nullptr);
+    }
+}
 
 model::Result<std::string> WarrantKeeper::restore() {
     auto kept = register_.warrants();
@@ -237,17 +268,12 @@ model::Result<std::string> WarrantKeeper::restore() {
         return waiting.error();
     }
     waiting_ = std::move(*waiting);
-    std::vector<warrants::Revocation> revocations;
-    revocations.reserve(revocations_.size());
-    for (const store::StoredRevocation& entry : revocations_) {
-        revocations.push_back({entry.destination, entry.liid, entry.valid_from, entry.file});
-    }
-    const model::Status read = loader_.restore(remembered, std::move(revocations));
+    const model::Status read = loader_.restore(remembered, revocations_of(revocations_));
     return model::Result<std::string>(boost::system::in_place_value, read ? std::string() : read.error().message);
 }
 
-model::Result<std::shared_ptr<const intake::Snapshot>> WarrantKeeper::make_snapshot(const Assembly& assembly,
-                                                                                    const warrants::Reload& reload) {
+model::Result<std::shared_ptr<const intake::Snapshot>> WarrantKeeper::make_snapshot(
+    const Assembly& assembly, const warrants::Reload& reload, const std::shared_ptr<const admin::WarrantSet>& set) {
     const config::Configuration& configuration = assembly.configuration;
     std::map<std::string, store::ProfileId> profiles;
     for (const auto& [name, profile] : assembly.profiles) {
@@ -290,6 +316,9 @@ model::Result<std::shared_ptr<const intake::Snapshot>> WarrantKeeper::make_snaps
                                     binary == assembly.binary_routes.end() ? nullptr : binary->second});
     }
     snapshot->index = std::move(index);
+    if (set) {
+        snapshot->warrants = set->state;
+    }
     snapshot->metadata_parameters = configuration.intake.metadata_parameters;
     snapshot->limits = {.max_event_size = configuration.intake.max_event_size,
                         .max_request_size = configuration.intake.max_request_size,
@@ -312,27 +341,22 @@ model::Result<WarrantsLoaded> WarrantKeeper::load(const Assembly& assembly, cons
         cipher.unseal = [this](std::string_view bytes) { return sealing_.unseal(name, bytes); };
     }
     loader_.keep_cache_in(configuration.state_dir + "/warrants.cache", std::move(cipher));
-    const std::size_t needed = approvals_needed(configuration);
-    std::set<warrants::Digest> approved;
-    for (const store::StoredPendingWarrant& entry : waiting_) {
-        if (!entry.refused && entry.approvals.size() >= needed && approvals_of_others(entry) >= needed) {
-            approved.insert(entry.digest);
-        }
+    if (const model::Status taken = take_newest_set(); !taken) {
+        return taken.error();
     }
+    const std::set<warrants::Digest> approved = approved_ones(assembly);
     warrants::Reload reload =
-        loader_.reload(warrant_destinations(configuration),
-                       {.now = clock_.trusted(),
-                        .late_events = std::chrono::duration_cast<std::chrono::seconds>(configuration.late_events),
-                        .confirm_ended = confirm_ended,
-                        .approved = needed == 0 ? nullptr : &approved});
+        loader_.reload(warrant_destinations(configuration), occasion_of(assembly, approved, confirm_ended));
     if (const auto missing = destination_missing(assembly, reload)) {
         return *missing;
     }
-    auto snapshot = make_snapshot(assembly, reload);
+    auto snapshot = make_snapshot(assembly, reload, set_);
     if (!snapshot) {
         return snapshot.error();
     }
-    if (const model::Status stored = store_changes(reload, who); !stored) {
+    // Whoever has applied a set decided what comes of it, at whichever daemon.
+    const std::string& by = who.empty() && set_ ? set_->who : who;
+    if (const model::Status stored = store_changes(reload, by); !stored) {
         return stored.error();
     }
     log_ends(reload);
@@ -348,9 +372,96 @@ model::Result<WarrantsLoaded> WarrantKeeper::load(const Assembly& assembly, cons
     loaded.bad_files = reload.bad_files;
     pending_ = pending_of(reload);
     loaded.pending = pending_;
+    accepted_set_ = set_;
+    loaded.set = accepted_set_;
     loaded.in_force = loader_.accept(reload);
     loaded.revoked = std::make_shared<const admin::RevocationList>(revocations_);
     return loaded;
+}
+
+std::set<warrants::Digest> WarrantKeeper::approved_ones(const Assembly& assembly) const {
+    const std::size_t needed = approvals_needed(assembly.configuration);
+    std::set<warrants::Digest> approved = in_force_elsewhere_;
+    for (const store::StoredPendingWarrant& entry : waiting_) {
+        if (!entry.refused && entry.approvals.size() >= needed && approvals_of_others(entry) >= needed) {
+            approved.insert(entry.digest);
+        }
+    }
+    return approved;
+}
+
+/// `approved` outlives it.
+warrants::Occasion WarrantKeeper::occasion_of(const Assembly& assembly, const std::set<warrants::Digest>& approved,
+                                              bool confirm_ended) const {
+    const config::Configuration& configuration = assembly.configuration;
+    return {.now = clock_.trusted(),
+            .late_events = std::chrono::duration_cast<std::chrono::seconds>(configuration.late_events),
+            .confirm_ended = confirm_ended,
+            .complete = files_ != nullptr,
+            .approved = approvals_needed(configuration) == 0 ? nullptr : &approved};
+}
+
+model::Status WarrantKeeper::take_newest_set() {
+    if (sets_ == nullptr) {
+        return {};
+    }
+    const auto state = sets_->state();
+    if (!state) {
+        return state.error();
+    }
+    if (!set_ || set_->state != *state) {
+        if (model::Status taken = take_files(); !taken) {
+            return taken;
+        }
+    }
+    return take_decisions();
+}
+
+model::Status WarrantKeeper::take_files() {
+    auto set = sets_->read();
+    if (!set) {
+        return set.error();
+    }
+    const bool is_new = !set_ || set_->version != set->version;
+    set_ = std::make_shared<const admin::WarrantSet>(set->state, set->version, set->at, set->who);
+    if (is_new) {
+        owners_.clear();
+        auto files = std::make_shared<warrants::FileSet>();
+        for (store::SetFile& file : set->files) {
+            owners_[file.name] = file.uid;
+            files->files.push_back({std::move(file.name), std::move(file.text)});
+        }
+        files_ = set_->version == 0 ? nullptr : std::move(files);
+        loader_.take_files(files_);
+    }
+    return {};
+}
+
+/// Other daemons revoke and approve, too.
+model::Status WarrantKeeper::take_decisions() {
+    auto revoked = register_.revocations();
+    if (!revoked) {
+        return revoked.error();
+    }
+    auto waiting = register_.pending_warrants();
+    if (!waiting) {
+        return waiting.error();
+    }
+    // What another daemon has brought into force was approved; what approved it is used up.
+    auto stored = register_.warrants();
+    if (!stored) {
+        return stored.error();
+    }
+    in_force_elsewhere_.clear();
+    for (const store::StoredWarrant& entry : *stored) {
+        if (const auto versions = warrants::decode_all(entry.bytes); versions && !versions->empty()) {
+            in_force_elsewhere_.insert(warrants::digest_of(versions->front()));
+        }
+    }
+    revocations_ = std::move(*revoked);
+    loader_.take_revocations(revocations_of(revocations_));
+    waiting_ = std::move(*waiting);
+    return {};
 }
 
 model::Status WarrantKeeper::store_changes(const warrants::Reload& reload, const std::string& who) {
@@ -397,6 +508,10 @@ std::shared_ptr<const admin::PendingList> WarrantKeeper::pending_of(const warran
 }
 
 std::optional<std::uint32_t> WarrantKeeper::owner_of(const std::string& file) const {
+    if (sets_ != nullptr) {
+        const auto found = owners_.find(file);
+        return found == owners_.end() ? std::nullopt : std::optional(found->second);
+    }
     struct stat status {};
     const std::string path = directory_ + "/" + file;
     return ::stat(path.c_str(), &status) == 0 ? std::optional(status.st_uid) : std::nullopt;
@@ -487,13 +602,115 @@ admin::ApprovalAnswer WarrantKeeper::decide(const Assembly& assembly, const admi
     return answer;
 }
 
+namespace {
+
+using Change = admin::WarrantSetAnswer::Change;
+using Kind = admin::WarrantSetAnswer::Kind;
+
+Change change_of(Kind kind, const std::string& file, const warrants::Warrant& warrant, const warrants::Warrant* before,
+                 bool differs = true) {
+    Change change{kind, warrant.destination, warrant.liid, file, {}};
+    if (differs) {
+        change.difference = warrants::difference_of(before, warrant);
+    }
+    return change;
+}
+
+std::vector<Change> changes_of_set(const warrants::Reload& reload) {
+    std::vector<Change> changes;
+    for (const warrants::InForce& entry : reload.added) {
+        changes.push_back(change_of(Kind::added, entry.file, *entry.warrant, nullptr));
+    }
+    for (const warrants::Changed& entry : reload.changed) {
+        changes.push_back(change_of(Kind::changed, entry.now.file, *entry.now.warrant, entry.before.warrant.get()));
+        if (entry.only_moved()) {
+            changes.back().difference = {"the same terms, before in " + entry.before.file};
+        }
+    }
+    for (const warrants::Ended& entry : reload.ended) {
+        changes.push_back(change_of(Kind::ended, entry.last.file, *entry.last.warrant, nullptr, false));
+    }
+    for (const warrants::Pending& entry : reload.pending) {
+        changes.push_back(change_of(Kind::waits, entry.file, *entry.warrant, entry.before.get()));
+    }
+    return changes;
+}
+
+std::string count_of(std::size_t number, std::string_view what) {
+    return std::to_string(number) + " " + std::string(what);
+}
+
+}  // namespace
+
+admin::WarrantSetAnswer WarrantKeeper::compare(const Assembly& assembly, const admin::WarrantSetRequest& request) {
+    using Outcome = admin::WarrantSetAnswer::Outcome;
+    admin::WarrantSetAnswer answer;
+    if (sets_ == nullptr) {
+        answer.outcome = Outcome::elsewhere;
+        return answer;
+    }
+    auto files = std::make_shared<warrants::FileSet>();
+    for (const admin::WarrantSetRequest::File& file : request.files) {
+        files->files.push_back({file.name, file.text});
+    }
+    const std::set<warrants::Digest> approved = approved_ones(assembly);
+    warrants::Occasion occasion = occasion_of(assembly, approved, request.confirm_ended);
+    occasion.complete = true;
+    const warrants::Reload reload =
+        loader_.preview(std::move(files), request.place, warrant_destinations(assembly.configuration), occasion);
+    answer.version = accepted_set_->version;
+    answer.changes = changes_of_set(reload);
+    for (const config::Problem& problem : reload.problems) {
+        answer.problems.push_back(config::check_text(problem));
+    }
+    const bool doubtful = reload.in_doubt != warrants::Withheld::nothing && !request.confirm_ended;
+    answer.outcome = reload.bad_files != 0 ? Outcome::bad : doubtful ? Outcome::unconfirmed : Outcome::done;
+    return answer;
+}
+
+admin::WarrantSetAnswer WarrantKeeper::apply(const Assembly& assembly, const admin::WarrantSetRequest& request) {
+    using Outcome = admin::WarrantSetAnswer::Outcome;
+    admin::WarrantSetAnswer answer = compare(assembly, request);
+    if (answer.outcome != Outcome::done) {
+        return answer;
+    }
+    store::NewSet set;
+    set.before = accepted_set_->state;
+    set.who = request.who;
+    const auto count = [&](Kind kind) {
+        return static_cast<std::size_t>(std::ranges::count(answer.changes, kind, &Change::kind));
+    };
+    set.why = count_of(request.files.size(), "files; ") + count_of(count(Kind::added), "come into force, ") +
+              count_of(count(Kind::changed), "change, ") + count_of(count(Kind::ended), "end, ") +
+              count_of(count(Kind::waits), "wait for approval") +
+              (request.confirm_ended ? "; the ends were confirmed" : "");
+    for (const admin::WarrantSetRequest::File& file : request.files) {
+        // Whoever applies again what was there before has not written it.
+        const warrants::FileSet::File* const before = files_ ? files_->find(file.name) : nullptr;
+        const auto owner = owners_.find(file.name);
+        const bool same = before != nullptr && before->text == file.text && owner != owners_.end();
+        set.files.push_back({file.name, file.text, same ? owner->second : request.uid});
+    }
+    const auto applied = sets_->apply(std::move(set));
+    if (!applied) {
+        spdlog::error("a set of warrants could not be committed, and counts if it turns out to be there: {}",
+                      applied.error().message);
+        answer.outcome = Outcome::failed;
+    } else if (!*applied) {
+        answer.outcome = Outcome::outdated;
+    } else {
+        answer.version = **applied;
+    }
+    return answer;
+}
+
 model::Result<std::optional<WarrantsLoaded>> WarrantKeeper::revoke(const Assembly& assembly,
                                                                    const admin::RevokeRequest& request) {
     std::optional<warrants::Reload> reload = loader_.revoke(request.destination, request.liid);
     if (!reload) {
         return std::optional<WarrantsLoaded>();
     }
-    auto snapshot = make_snapshot(assembly, *reload);
+    auto snapshot = make_snapshot(assembly, *reload, accepted_set_);
     if (!snapshot) {
         return snapshot.error();
     }
@@ -519,7 +736,17 @@ model::Result<std::optional<WarrantsLoaded>> WarrantKeeper::revoke(const Assembl
     if (const model::Status committed = register_.change_warrants(changes); !committed) {
         return committed.error();
     }
-    return std::optional(take_revoked(request, *reload, std::move(*snapshot)));
+    WarrantsLoaded revoked = take_revoked(request, *reload, std::move(*snapshot));
+    if (sets_ == nullptr) {
+        return std::optional(std::move(revoked));
+    }
+    // It is a new state of the warrants, with whatever else is in it. Without that, what is matched here counts for
+    // nothing until it can be followed.
+    auto now = load(assembly, request.who);
+    if (!now) {
+        spdlog::error("the state of the warrants with a revocation cannot be read yet: {}", now.error().message);
+    }
+    return std::optional(now ? std::move(*now) : std::move(revoked));
 }
 
 WarrantsLoaded WarrantKeeper::take_revoked(const admin::RevokeRequest& request, warrants::Reload& reload,
@@ -542,6 +769,7 @@ WarrantsLoaded WarrantKeeper::take_revoked(const admin::RevokeRequest& request, 
     loaded.ended = 1;
     loaded.unconfirmed = reload.unconfirmed;
     loaded.pending = pending_;
+    loaded.set = accepted_set_;
     loaded.in_force = loader_.accept(reload);
     loaded.revoked = std::make_shared<const admin::RevocationList>(revocations_);
     return loaded;
@@ -565,7 +793,7 @@ model::Result<std::optional<WarrantsLoaded>> WarrantKeeper::find_revoked(const A
     if (!reload) {
         return std::optional<WarrantsLoaded>();
     }
-    auto snapshot = make_snapshot(assembly, *reload);
+    auto snapshot = make_snapshot(assembly, *reload, accepted_set_);
     if (!snapshot) {
         return snapshot.error();
     }

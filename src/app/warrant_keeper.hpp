@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include "lihandover/model/result.hpp"
 #include "lihandover/store/register.hpp"
 #include "lihandover/store/sealing.hpp"
+#include "lihandover/store/warrant_sets.hpp"
 #include "lihandover/warrants/loader.hpp"
 
 namespace lihandover::app {
@@ -32,16 +35,23 @@ struct WarrantsLoaded {
     std::size_t unconfirmed = 0;  ///< in force without their files, until an operator confirms their end
     std::shared_ptr<const admin::RevocationList> revoked;
     std::shared_ptr<const admin::PendingList> pending;
+    std::shared_ptr<const admin::WarrantSet> set;  ///< which these are; null: files in a directory
 
     /// Everything is as the files have it.
     [[nodiscard]] bool whole() const { return problems.empty() && bad_files == 0 && unconfirmed == 0; }
+};
+
+/// Where warrants come from: `*.yaml` files in a directory, or the set that the store has.
+struct WarrantSource {
+    std::string directory;
+    store::WarrantSets* sets = nullptr;  ///< other than null: the set, and no directory
 };
 
 /// Brings warrant files into force: reads what changed, has the store keep the good versions together with their
 /// records, and makes the snapshot that intake matches with. One load at a time, on a thread that may block.
 class WarrantKeeper {
   public:
-    WarrantKeeper(store::Register& kept, const store::Sealing& sealing, std::string directory,
+    WarrantKeeper(store::Register& kept, const store::Sealing& sealing, WarrantSource source,
                   const model::Clock& clock = model::system_clock());
 
     /// Before the first load: takes from the store what was in force when the daemon stopped.
@@ -55,6 +65,15 @@ class WarrantKeeper {
     /// whose files are gone end. Logs what ends before its time and what is kept from ending.
     [[nodiscard]] model::Result<WarrantsLoaded> load(const Assembly& assembly, const std::string& who,
                                                      bool confirm_ended = false);
+
+    /// The set that these warrants come from; null: it is files.
+    [[nodiscard]] store::WarrantSets* sets() const { return sets_; }
+
+    /// Checks a set as a load would, and says what it would change; nothing is changed.
+    [[nodiscard]] admin::WarrantSetAnswer compare(const Assembly& assembly, const admin::WarrantSetRequest& request);
+    /// The same, and where nothing is wrong with it puts it into the store, for all daemons. It comes into force with
+    /// the next load, also where that is another daemon's.
+    [[nodiscard]] admin::WarrantSetAnswer apply(const Assembly& assembly, const admin::WarrantSetRequest& request);
 
     /// Ends a warrant at once, as it is in force, without a look at any file. nullopt: none of this name is in force.
     /// An error means that nothing changed here; the store may have it all the same: see find_revoked().
@@ -75,6 +94,13 @@ class WarrantKeeper {
                                                std::optional<WarrantsLoaded>& loaded);
 
   private:
+    /// What the store has by now of what other daemons decide, too.
+    [[nodiscard]] model::Status take_newest_set();
+    [[nodiscard]] model::Status take_files();
+    [[nodiscard]] model::Status take_decisions();
+    [[nodiscard]] warrants::Occasion occasion_of(const Assembly& assembly, const std::set<warrants::Digest>& approved,
+                                                 bool confirm_ended) const;
+    [[nodiscard]] std::set<warrants::Digest> approved_ones(const Assembly& assembly) const;
     [[nodiscard]] WarrantsLoaded take_revoked(const admin::RevokeRequest& request, warrants::Reload& reload,
                                               std::shared_ptr<const intake::Snapshot> snapshot);
     [[nodiscard]] model::Status store_changes(const warrants::Reload& reload, const std::string& who);
@@ -83,8 +109,8 @@ class WarrantKeeper {
     [[nodiscard]] std::optional<std::uint32_t> owner_of(const std::string& file) const;
     [[nodiscard]] std::size_t approvals_of_others(const store::StoredPendingWarrant& pending) const;
     void note_decision(const admin::ApprovalRequest& request);
-    [[nodiscard]] model::Result<std::shared_ptr<const intake::Snapshot>> make_snapshot(const Assembly& assembly,
-                                                                                       const warrants::Reload& reload);
+    [[nodiscard]] model::Result<std::shared_ptr<const intake::Snapshot>> make_snapshot(
+        const Assembly& assembly, const warrants::Reload& reload, const std::shared_ptr<const admin::WarrantSet>& set);
 
     store::Register& register_;
     const store::Sealing& sealing_;
@@ -94,6 +120,12 @@ class WarrantKeeper {
     std::vector<store::StoredPendingWarrant> waiting_;   ///< for approval, as the store has them
     std::shared_ptr<const admin::PendingList> pending_;  ///< as of the last load
     std::string directory_;
+    store::WarrantSets* sets_;
+    std::shared_ptr<const admin::WarrantSet> set_;           ///< that the next load is of
+    std::shared_ptr<const admin::WarrantSet> accepted_set_;  ///< as of the last load that came to its end
+    std::shared_ptr<const warrants::FileSet> files_;
+    std::map<std::string, std::uint32_t, std::less<>> owners_;  ///< of its files, by their names
+    std::set<warrants::Digest> in_force_elsewhere_;             ///< as the store has them
 };
 
 }  // namespace lihandover::app

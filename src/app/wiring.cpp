@@ -175,6 +175,13 @@ Parts::~Parts() {
     }
 }
 
+void Parts::tell_followed(const WarrantsLoaded& loaded) const {
+    if (loaded.set) {
+        keeper->sets()->follow(loaded.set->state);
+        store->item_intake().submit({}, {}, {});  // which tells them
+    }
+}
+
 store::AuditLog::Settings audit_settings(const Assembly& assembly) {
     const config::Audit& options = assembly.configuration.audit;
     return {options.checkpoint_entries, std::chrono::duration_cast<std::chrono::seconds>(options.checkpoint_interval),

@@ -421,6 +421,9 @@ void check_configuration(Reader& reader, const YamlNode& node, Configuration& co
         reader.problem_below("encryption.key_files", node.place,
                              "the engine postgresql needs it: a database keeps what was deleted");
     }
+    if (configuration.store.engine == StoreEngine::postgresql && node.find("warrants_dir") == nullptr) {
+        configuration.warrants_dir.clear();  // they are in the database
+    }
     if (configuration.objectserver && configuration.objectserver->listen.is_unix()) {
         const YamlNode* const server = node.find("objectserver");
         const YamlNode* const listen = server != nullptr ? server->find("listen") : nullptr;
@@ -523,10 +526,13 @@ const Schema<Configuration>& configuration_schema() {
                      .help = "The daemon's own directory: the store and its lock. One daemon for each.",
                      .example = "/var/lib/lihandoverd"},
                     &Configuration::state_dir, path_type())
-            .option({.name = "warrants_dir",
-                     .help = "Directory of the warrants, one `*.yaml` file for each.",
-                     .example = "/etc/lihandoverd/warrants.d"},
-                    &Configuration::warrants_dir, path_type())
+            .option(
+                {.name = "warrants_dir",
+                 .help = "Directory of the warrants, one `*.yaml` file for each. Leave it out where `store.engine` is "
+                         "postgresql and several daemons share the database: all of them then have the set that "
+                         "`lihandoverctl warrants apply` puts there.",
+                 .example = "/etc/lihandoverd/warrants.d"},
+                &Configuration::warrants_dir, path_type())
             .section({.name = "warrants", .help = "How warrants come into force."}, &Configuration::warrants,
                      warrants_schema())
             .option({.name = "review_alarm",

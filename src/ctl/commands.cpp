@@ -27,8 +27,9 @@ constexpr std::uint64_t page_size = 1000;
 constexpr std::chrono::seconds reload_timeout{900};
 
 /// Goes through the pages of a list and passes on each element, up to the limit. Returns the exit status.
+///   page_done  called after each page, with the answer that had it
 int walk(const Options& options, const std::string& path, std::string_view member, const std::string& parameters,
-         const std::function<void(dom::element)>& visit, const std::function<void()>& page_done) {
+         const std::function<void(dom::element)>& visit, const std::function<void(dom::element)>& page_done) {
     const Connection connection(options.socket);
     dom::parser parser;
     std::string after = options.after;
@@ -54,7 +55,7 @@ int walk(const Options& options, const std::string& path, std::string_view membe
             visit(element);
             --left;
         }
-        page_done();
+        page_done(body);
         const auto next = text_of(body, "next");
         if (next.empty() || next == after) {
             break;
@@ -73,7 +74,7 @@ int walk_json(const Options& options, const std::string& path, std::string_view 
         }
         std::cout << (std::exchange(first, false) ? "[\n" : ",\n") << printable_json(simdjson::minify(element));
     };
-    const int status = walk(options, path, member, parameters, visit, [] {});
+    const int status = walk(options, path, member, parameters, visit, [](dom::element) {});
     if (status != 0 && first) {
         return status;
     }
@@ -281,7 +282,20 @@ int list_waiting_warrants(const Options& options) {
             }
         }
     };
-    return walk(options, "/v1/warrants", "warrants", {}, print, [] {});
+    return walk(options, "/v1/warrants", "warrants", {}, print, [](dom::element) {});
+}
+
+}  // namespace
+
+namespace {
+
+/// Which set of warrants is in force.
+std::string set_text(dom::element set) {
+    if (count_of(set, "version") == 0) {
+        return "no set of warrants was applied yet: `lihandoverctl warrants apply DIR`";
+    }
+    return printable("set of warrants: version " + number_of(set, "version") + ", applied " +
+                     text_of(set, "applied_at") + " by " + text_of(set, "who"));
 }
 
 }  // namespace
@@ -328,7 +342,14 @@ int list_warrants(const Options& options) {
         const bool odd = flag_of(warrant, "stale") || flag_of(warrant, "missing") || warrant["waiting"].is_object();
         table.add(std::move(cells), odd ? Look::warning : Look::plain);
     };
-    return walk(options, "/v1/warrants", "warrants", {}, row, [&] { table.print(std::cout); });
+    const auto page_done = [&](dom::element page) {
+        table.print(std::cout);
+        dom::element set;
+        if (text_of(page, "next").empty() && page["set"].get(set) == simdjson::SUCCESS) {
+            std::cout << set_text(set) << '\n';
+        }
+    };
+    return walk(options, "/v1/warrants", "warrants", {}, row, page_done);
 }
 
 namespace {
@@ -391,7 +412,7 @@ int list_items(const Options& options) {
                                        review_text(item)};
         table.add(std::move(cells), emergency ? Look::alarm : Look::plain);
     };
-    return walk(options, "/v1/items", "items", parameters, row, [&] { table.print(std::cout); });
+    return walk(options, "/v1/items", "items", parameters, row, [&](dom::element) { table.print(std::cout); });
 }
 
 namespace {

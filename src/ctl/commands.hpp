@@ -33,6 +33,7 @@ struct Options {
     std::string since, until;
     std::string liid;
     std::string digest;
+    std::string directory;  ///< of warrant files
     std::vector<std::string> files;
     std::vector<std::string> public_keys;
     std::uint64_t accepted_unsigned = 0;
@@ -95,6 +96,11 @@ void print_report(simdjson::dom::element report, std::ostream& out, std::ostream
 /// The body of a request: everything given on the command line that the command allows.
 [[nodiscard]] std::string order_of(const Options& options);
 inline constexpr std::chrono::seconds decision_timeout{120};  ///< a decision waits for a commit
+
+// warrant_set.cpp
+
+/// Applies the warrant files of a directory as one set, or says what that would change.
+[[nodiscard]] int take_warrant_set(const Options& options, bool apply);
 
 // status.cpp
 

@@ -107,7 +107,24 @@ void declare_warrants(CLI::App& app, Options& options, std::function<int()>& com
     warrants->add_option("--limit", options.limit, "at most so many")->check(CLI::PositiveNumber);
     warrants->add_option("--after", options.after, "from the one behind DESTINATION/LIID");
     warrants->add_flag("--waiting", options.waiting, "those that wait for approval, with what they would change");
-    warrants->callback([&] { command = [&] { return ctl::list_warrants(options); }; });
+    warrants->callback([&, warrants] {
+        if (warrants->get_subcommands().empty()) {
+            command = [&] { return ctl::list_warrants(options); };
+        }
+    });
+    for (const auto& [name, help] : {std::pair("apply", "put a set of warrant files in place, for all daemons"),
+                                     std::pair("diff", "what applying a set of warrant files would change")}) {
+        auto* const set = warrants->add_subcommand(name, help);
+        set->add_option("DIR", options.directory, "the directory of the files, *.yaml")->required();
+        const bool apply = std::string_view(name) == "apply";
+        if (apply) {
+            set->add_flag("--confirm-ended", options.confirm_ended,
+                          "warrants that are not in the set shall end, however many they are");
+        }
+        set->callback([&command, &options, apply] {
+            command = [&options, apply] { return ctl::take_warrant_set(options, apply); };
+        });
+    }
 
     for (const auto& [name, help] :
          {std::pair("approve-warrant", "let a new warrant, or one that orders more, come into force"),

@@ -647,5 +647,72 @@ TEST_F(ControlApiTest, FailsToStartWhereItCannotListen) {
     EXPECT_THAT(listen.error().message, HasSubstr("admin.listen"));
 }
 
+TEST_F(ControlApiTest, ASetOfWarrantsIsPassedOnWithWhoItIs) {
+    start();
+    control_.set_answer.outcome = WarrantSetAnswer::Outcome::done;
+    control_.set_answer.version = 7;
+    control_.set_answer.in_force = true;
+    control_.set_answer.changes.push_back({WarrantSetAnswer::Kind::added, "lea-one", "L-1", "a.yaml", {"+ a line"}});
+    control_.set_answer.behind = {"node-b"};
+    const std::string body =
+        R"({"place":"/dir","files":[{"name":"b.yaml","text":"x: 1\n"},{"name":"a.yaml","text":""}],)"
+        R"("operator":"anna","confirm_ended":true})";
+    const auto answer = post("/v1/apply-warrants", body);
+    EXPECT_EQ(answer.status, 200U) << answer.body;
+    const Json json(answer.body);
+    EXPECT_EQ(json.text("/outcome"), "done");
+    EXPECT_EQ(json.number("/version"), 7);
+    EXPECT_EQ(json.text("/changes/0/change"), "added");
+    EXPECT_EQ(json.text("/changes/0/difference/0"), "+ a line");
+    EXPECT_EQ(json.text("/behind/0"), "node-b");
+    EXPECT_EQ(post("/v1/compare-warrants", body).status, 200U);
+    ASSERT_EQ(control_.sets_asked.size(), 2U);
+    const auto& [request, apply] = control_.sets_asked[0];
+    EXPECT_TRUE(apply);
+    EXPECT_FALSE(control_.sets_asked[1].second);
+    EXPECT_EQ(request.place, "/dir");
+    EXPECT_EQ(request.who, "anna (uid " + user() + ")");
+    EXPECT_EQ(request.uid, ::getuid());
+    EXPECT_TRUE(request.confirm_ended);
+    ASSERT_EQ(request.files.size(), 2U);
+    EXPECT_EQ(request.files[0].name, "a.yaml") << "in the order of their names";
+    EXPECT_EQ(request.files[1].text, "x: 1\n");
+}
+
+TEST_F(ControlApiTest, ASetOfWarrantsThatIsNoneIsRefused) {
+    start();
+    const auto with = [](const std::string& files) { return R"({"place":"/dir","files":)" + files + "}"; };
+    for (const std::string& body :
+         {std::string(), std::string("[]"), std::string(R"({"files":[]})"), std::string(R"({"place":"/dir"})"),
+          std::string(R"({"place":"/dir","files":[],"liid":"x"})"), std::string(R"({"place":"a\nb","files":[]})"),
+          with("{}"), with("[1]"), with(R"([{"name":"a.yaml"}])"), with(R"([{"name":"a.yaml","text":1}])"),
+          with(R"([{"name":"a.yaml","text":"","more":1}])"), with(R"([{"name":"a.yml","text":""}])"),
+          with(R"([{"name":".a.yaml","text":""}])"), with(R"([{"name":"../a.yaml","text":""}])"),
+          with(R"([{"name":"a\n.yaml","text":""}])"),
+          with(R"([{"name":"a.yaml","text":""},{"name":"a.yaml","text":""}])"),
+          with(R"([{"name":"a.yaml","text":")" + std::string((1U << 20U) + 1, 'x') + R"("}])")}) {
+        EXPECT_EQ(post("/v1/apply-warrants", body).status, 400U) << body.substr(0, 100);
+    }
+    EXPECT_TRUE(control_.sets_asked.empty());
+    EXPECT_EQ(post("/v1/apply-warrants", with("[]")).status, 503U) << "what was not tried can be tried again";
+    for (const auto& [outcome, status] :
+         {std::pair(WarrantSetAnswer::Outcome::elsewhere, 409U), std::pair(WarrantSetAnswer::Outcome::outdated, 409U),
+          std::pair(WarrantSetAnswer::Outcome::failed, 503U), std::pair(WarrantSetAnswer::Outcome::bad, 200U)}) {
+        control_.set_answer.outcome = outcome;
+        EXPECT_EQ(post("/v1/apply-warrants", with("[]")).status, status);
+    }
+}
+
+TEST_F(ControlApiTest, SaysWhichSetOfWarrantsIsInForce) {
+    start();
+    EXPECT_EQ(get("/v1/warrants").body.find("\"set\""), std::string::npos) << "they are files";
+    control_.set = std::make_shared<WarrantSet>();
+    EXPECT_EQ(Json(get("/v1/warrants").body).number("/set/version"), 0);
+    *control_.set = {9, 3, {1'795'342'000, 0}, "anna"};
+    const Json json(get("/v1/warrants").body);
+    EXPECT_EQ(json.number("/set/version"), 3);
+    EXPECT_EQ(json.text("/set/who"), "anna");
+}
+
 }  // namespace
 }  // namespace lihandover::admin::test

@@ -134,6 +134,9 @@ TEST_F(HealthEndpointTest, IsReadyOnlyWhenTheStoreAcceptsAndTheStartIsComplete) 
     EXPECT_EQ(ask("/readyz").status, 200U);
     EXPECT_EQ(ask("/readyz").body, "ready\n");
     EXPECT_THAT(ask("/metrics").body, HasSubstr("lihandover_ready 1"));
+    control_.follows = false;
+    EXPECT_EQ(ask("/readyz").status, 503U);
+    EXPECT_EQ(ask("/readyz").body, "warrants\n");
     store_.accept_items(false);
     EXPECT_EQ(ask("/readyz").status, 503U);
     EXPECT_EQ(ask("/readyz").body, "store\n");

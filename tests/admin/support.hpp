@@ -103,6 +103,16 @@ class FakeControl final : public Control {
         revocations_asked.push_back(std::move(request));
         done(revocation);
     }
+    std::shared_ptr<WarrantSet> set;
+    WarrantSetAnswer set_answer;
+    std::vector<std::pair<WarrantSetRequest, bool>> sets_asked;  ///< whether it was to be applied
+    std::atomic<bool> follows = true;
+    [[nodiscard]] std::shared_ptr<const WarrantSet> warrant_set() const override { return set; }
+    [[nodiscard]] bool follows_warrants() const override { return follows; }
+    void take_warrant_set(WarrantSetRequest request, bool apply, std::function<void(WarrantSetAnswer)> done) override {
+        sets_asked.emplace_back(std::move(request), apply);
+        done(set_answer);
+    }
     /// Whether an operator paused the one destination there is.
     std::atomic<bool> held = false;
     [[nodiscard]] bool has_destination(const std::string& name) const override { return name == "lea-one"; }

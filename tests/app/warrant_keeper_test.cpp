@@ -49,7 +49,8 @@ class WarrantKeeperTest : public testing::Test {
         auto opened = store::Store::open(options, model::system_clock());
         ASSERT_TRUE(opened) << opened.error().message;
         store_ = std::move(*opened);
-        keeper_ = std::make_unique<WarrantKeeper>(store_->warrant_register(), store_->sealing(), warrants(), clock_);
+        keeper_ = std::make_unique<WarrantKeeper>(store_->warrant_register(), store_->sealing(),
+                                                  WarrantSource{warrants(), nullptr}, clock_);
     }
     void end() {
         keeper_.reset();

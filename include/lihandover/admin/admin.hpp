@@ -28,6 +28,7 @@ enum class Readiness : std::uint8_t {
     starting,  ///< 503 `starting`
     store,     ///< 503 `store`: full, at its limit or failing (promise 11)
     stopping,  ///< 503 `stopping`
+    warrants,  ///< 503 `warrants`: another set of warrants is in force than the newest that was applied
 };
 
 /// What Admin works with. All of it outlives the Admin.

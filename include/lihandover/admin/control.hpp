@@ -83,6 +83,54 @@ struct ApprovalAnswer {
     std::size_t needed = 0;
 };
 
+/// Which set of warrants is in force, where all daemons on one database have the same.
+struct WarrantSet {
+    std::uint64_t state = 0;    ///< of what all daemons follow (store::AppliedSet)
+    std::uint64_t version = 0;  ///< 0: none was applied yet
+    model::Instant at;
+    std::string who;
+};
+
+/// A set of warrant files to be compared with what is in force, or put in its place.
+struct WarrantSetRequest {
+    struct File {
+        std::string name;
+        std::string text;
+    };
+    std::string place;  ///< stands before their names in what is said about them
+    std::vector<File> files;
+    bool confirm_ended = false;  ///< as of ReloadRequest
+    std::uint32_t uid = 0;       ///< as the kernel has it
+    std::string who;
+};
+
+/// What a set would change, or has changed. For the operator, not for logs: it has values of the files.
+struct WarrantSetAnswer {
+    enum class Outcome : std::uint8_t {
+        done,         ///< it is as was asked
+        bad,          ///< there are problems, and nothing was changed
+        unconfirmed,  ///< too much would end at once (promise 10), and nothing was changed
+        elsewhere,    ///< warrants are files of a directory here
+        outdated,     ///< another set was applied meanwhile, and nothing was changed
+        failed,       ///< not committed: it counts only if it turns out to be there; see the log
+        not_tried,    ///< as of RevokeOutcome
+    } outcome = Outcome::not_tried;
+    enum class Kind : std::uint8_t { added, changed, ended, waits };
+    struct Change {
+        Kind kind{};
+        std::string destination;
+        std::string liid;
+        std::string file;
+        std::vector<std::string> difference;  ///< a line for each
+    };
+    std::uint64_t version = 0;          ///< that is the newest
+    std::vector<std::string> problems;  ///< as of ReloadReport
+    std::vector<Change> changes;
+    std::vector<std::string> behind;  ///< daemons that do not match with it yet, and take nothing in by another
+    std::vector<std::string> silent;  ///< those of which that is not known
+    bool in_force = false;            ///< at this daemon
+};
+
 /// The result of a reload.
 struct ReloadReport {
     metrics::ReloadOutcome outcome = metrics::ReloadOutcome::failed;
@@ -149,6 +197,14 @@ class Control {
     [[nodiscard]] virtual std::shared_ptr<const PendingList> pending_warrants() const = 0;
     /// Approves or refuses a warrant, in turn with reloads. `done` is called once, on any thread.
     virtual void decide_warrant(ApprovalRequest request, std::function<void(ApprovalAnswer)> done) = 0;
+    /// The set of warrants in force; null where they are files of a directory. A snapshot.
+    [[nodiscard]] virtual std::shared_ptr<const WarrantSet> warrant_set() const { return nullptr; }
+    /// False while another set than the newest is in force for longer than following it takes.
+    [[nodiscard]] virtual bool follows_warrants() const { return true; }
+    /// Compares a set of warrant files with what is in force, or applies it, in turn with reloads. `done` is called
+    /// once, on any thread. Once a set is applied, nothing that is matched with an older one counts at any daemon.
+    virtual void take_warrant_set(WarrantSetRequest request, bool apply,
+                                  std::function<void(WarrantSetAnswer)> done) = 0;
     /// The group whose members may look at content; empty: nobody may.
     [[nodiscard]] virtual std::string reviewers() const = 0;
     /// The reviewers' page as the configuration has it now; nullopt: there is none.

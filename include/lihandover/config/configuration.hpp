@@ -280,6 +280,7 @@ struct Warrants {
 struct Configuration {
     Csp csp;
     std::string state_dir = "/var/lib/lihandoverd";
+    /// Empty: they are a set in the database.
     std::string warrants_dir = "/etc/lihandoverd/warrants.d";
     Warrants warrants;
     Duration review_alarm = std::chrono::hours(4);  ///< an item that is held for review for longer is an alarm

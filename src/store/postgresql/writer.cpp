@@ -891,11 +891,9 @@ void Writer::complain(const PgFailure& failure) {
                 "nothing more is written or sent from here. If that one has the same store.postgresql.node, stop it, "
                 "and restart");
             break;
+        case Trouble::outdated:  // which is turned away, and not told
         case Trouble::moved:
             spdlog::warn("store: another daemon has taken lanes of this one");
-            break;
-        case Trouble::outdated:
-            spdlog::warn("store: events were matched with warrants that were replaced since");
             break;
         case Trouble::replaced:
             spdlog::critical(
