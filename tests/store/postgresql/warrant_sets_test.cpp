@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -282,6 +283,43 @@ TEST_F(WarrantSets, AndWhatElseIsDecidedIsOneStateForAll) {
     EXPECT_EQ(state(), applied + 2);
     EXPECT_EQ(submit(one_item(), applied), Outcome::outdated);
     EXPECT_EQ(sets().read().value().version, 1U) << "of the set that was applied";
+}
+
+TEST_F(WarrantSets, AreOneForTwoDaemons) {
+    store_->stop();
+    store_.reset();
+    const auto daemon = [&](const std::string& name) {
+        Options options{directory_.path() / name, 0, std::chrono::hours(24 * 90)};
+        options.master_keys.emplace_back(std::array<std::uint8_t, MasterKey::size>{1, 2, 3});
+        PostgresqlOptions where{Cluster::instance()->connection(schema_), false, name, directory_.path() / "objects"};
+        where.shared = true;
+        return open_postgresql(options, where, clock_).value();
+    };
+    std::filesystem::create_directory(directory_.path() / "objects");
+    const std::unique_ptr<Store> one = daemon("node-a");
+    const std::unique_ptr<Store> other = daemon("node-b");
+    const auto outcome = [](Store& at, std::uint64_t matched_with) {
+        Answer<Outcome> answer;
+        at.item_intake().submit({}, {.events = 1, .warrants = matched_with}, answer.callback());
+        return answer.get();
+    };
+    EXPECT_EQ(outcome(*one, 0), Outcome::committed);
+    EXPECT_EQ(outcome(*other, 0), Outcome::committed);
+    ASSERT_TRUE(one->warrant_sets()->apply(set_of(0, {{"a.yaml", "text", 7}})).value());
+    EXPECT_EQ(outcome(*other, 0), Outcome::outdated) << "before it has heard of anything";
+    EXPECT_EQ(outcome(*one, 0), Outcome::outdated);
+    EXPECT_EQ(other->warrant_sets()->read().value().files.at(0).text, "text");
+    EXPECT_THAT(one->warrant_sets()->behind(1).value(), SizeIs(1));
+    other->warrant_sets()->follow(1);
+    EXPECT_EQ(outcome(*other, 1), Outcome::committed);
+    EXPECT_THAT(one->warrant_sets()->behind(1).value(), IsEmpty());
+    // Each may be the one that is asked.
+    ASSERT_TRUE(other->warrant_sets()->apply(set_of(1, {})).value());
+    EXPECT_EQ(outcome(*one, 1), Outcome::outdated);
+    EXPECT_EQ(outcome(*one, 2), Outcome::committed);
+    one->stop();
+    EXPECT_THAT(other->warrant_sets()->behind(3).value(), IsEmpty()) << "whoever has left is not waited for";
+    other->stop();
 }
 
 TEST_F(WarrantSets, AreSealedAndSealedAnew) {
