@@ -80,6 +80,10 @@ model::Status Database::open() {
     return {};
 }
 
+void Database::be_patient() {
+    connection_.set_patience(patience_with_all_rows);
+}
+
 model::Status check_server(Connection& connection, bool replicated) {
     const Rows server = connection.read(
         "SELECT current_setting('server_version_num')::bigint, current_setting('fsync'), "

@@ -107,6 +107,9 @@ class Database {
     [[nodiscard]] model::Status open();
     /// The start is over: from now on nothing takes long.
     void started() { connection_.set_patience(settings_.patience); }
+    /// What comes may look at all that waits, until started().
+    void be_patient();
+    [[nodiscard]] bool any_left_behind() { return ObjectTable::any_left_behind(connection_, node_, clock_.trusted()); }
     /// Sees which buckets are this daemon's, after Trouble::moved.
     void look_at_holdings();
     /// Buckets that it had and has no longer, since the last call.

@@ -616,6 +616,27 @@ std::vector<std::shared_ptr<const SourceFile>> ObjectTable::pending_files(const 
     return files;
 }
 
+namespace {
+
+constexpr const char* left_behind =
+    "SELECT b.source FROM source_file s JOIN blob b ON b.id=s.blob JOIN node n ON n.id=s.node WHERE s.node <> $1 AND "
+    "s.give_up_at <= $2 AND b.state={blob.preparing} AND b.source IS NOT NULL AND coalesce(n.lease_until, n.seen + "
+    "interval '30 s') <= clock_timestamp() ORDER BY s.blob LIMIT 100";
+
+}  // namespace
+
+bool ObjectTable::any_left_behind(Connection& connection, std::int64_t node, model::Instant now) {
+    return !connection.read(left_behind, Parameters().add(node).add(now.micros())).empty();
+}
+
+void ObjectTable::give_up_left_behind(Transaction& transaction) {
+    const Rows rows =
+        transaction.connection.read(left_behind, Parameters().add(transaction.node).add(transaction.trusted.micros()));
+    for (int row = 0; row < rows.size(); ++row) {
+        prepared(transaction, uuid_of(rows.bytes(row, 0)), nullptr, model::ObjectLoss::unreadable);
+    }
+}
+
 std::map<model::Uuid, std::uint64_t> ObjectTable::files_named(Connection& connection) {
     std::map<model::Uuid, std::uint64_t> named;
     const Rows rows = connection.read("SELECT file, size FROM blob WHERE file IS NOT NULL");

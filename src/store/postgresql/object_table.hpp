@@ -84,6 +84,11 @@ class ObjectTable {
     [[nodiscard]] static std::vector<Waiting> waiting_after(Connection& connection, RowId after, std::size_t limit);
 
     [[nodiscard]] std::vector<std::shared_ptr<const SourceFile>> pending_files(const Transaction& transaction) const;
+    /// Whether there are named files that a daemon was to copy which is gone, and that are to be given up by now. One
+    /// that is there gives up its own.
+    [[nodiscard]] static bool any_left_behind(Connection& connection, std::int64_t node, model::Instant now);
+    /// Gives up some of them, so that their items go without them.
+    void give_up_left_behind(Transaction& transaction);
     /// The files that rows name, with their bytes, sealed.
     [[nodiscard]] static std::map<model::Uuid, std::uint64_t> files_named(Connection& connection);
 

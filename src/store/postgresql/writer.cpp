@@ -32,6 +32,7 @@ constexpr int leases_to_hear = 2;
 /// With others, what waits in all of the store is counted so often.
 constexpr std::chrono::milliseconds counting = 5s;
 constexpr std::chrono::milliseconds looking_at_all = 60s;
+constexpr std::chrono::milliseconds looking_for_left_behind = 10s;
 constexpr auto complaint_interval = 60s;
 constexpr int most_conflicts = 3;
 /// That a database which hangs gets when the store is to end.
@@ -345,9 +346,21 @@ void Writer::share() {
         }
         hear();
         answer_heard();
+        give_up_left_behind();
         count_all();
     } catch (const PgFailure& failure) {
         break_down(failure);
+    }
+}
+
+void Writer::give_up_left_behind() {
+    const auto now = Steady::now();
+    if (broken_ || blocked_ || !database_.is_first() || now < next_left_behind_) {
+        return;
+    }
+    next_left_behind_ = now + std::min<std::chrono::milliseconds>(looking_for_left_behind, database_.lease());
+    if (database_.any_left_behind()) {
+        static_cast<void>(step([this](Transaction& in) { database_.tables().objects.give_up_left_behind(in); }));
     }
 }
 
@@ -386,9 +399,19 @@ void Writer::hand_over(const Buckets& buckets) {
 }
 
 void Writer::take_over(const Buckets& buckets) {
-    if (broken_ || buckets.none() || !step([&](Transaction& in) { database_.take_over(in, buckets); }, true)) {
+    if (broken_ || buckets.none()) {
         return;
     }
+    database_.be_patient();
+    if (step([&](Transaction& in) { database_.take_over(in, buckets); }, true)) {
+        tell_taken();
+    }
+    if (database_.connected()) {
+        database_.started();
+    }
+}
+
+void Writer::tell_taken() {
     const Database::Taken taken = database_.take_taken();
     if (taken.buckets.none()) {
         return;

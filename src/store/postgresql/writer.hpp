@@ -112,6 +112,7 @@ class Writer {
     void share();
     void hand_over(const Buckets& buckets);
     void take_over(const Buckets& buckets);
+    void tell_taken();
     /// Hears of what others have done to lanes of this daemon's.
     void hear();
     /// What ended something of another daemon's lane is answered once that one has heard of it.
@@ -120,6 +121,7 @@ class Writer {
     void answer_unheard();
     [[nodiscard]] Steady::duration until_next_look() const;
     void count_all();
+    void give_up_left_behind();
     /// Applies a command. False: what it was to settle is another daemon's, and it was answered so.
     [[nodiscard]] bool settle(Command<Tables, Transaction>& command, Transaction& transaction);
     /// nullopt: committed.
@@ -199,6 +201,7 @@ class Writer {
     Steady::time_point next_look_;  ///< at other daemons
     Steady::time_point next_count_;
     Steady::time_point next_look_at_all_;
+    Steady::time_point next_left_behind_;
     bool was_alone_ = true;  ///< when it was last counted
     /// What was committed and is answered once another daemon has heard of it.
     struct Unheard {

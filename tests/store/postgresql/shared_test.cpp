@@ -387,7 +387,7 @@ TEST_F(Shared, WhatADeadDaemonHadIsTakenOverAndAStaleOwnerThatComesBackSettlesNo
     b_->proxy.close(true);
     ASSERT_TRUE(eventually([&] { return held(*a_) == 256; }));
     EXPECT_FALSE(b_->store->outbox().lease(of_b_).covers(clock_.steady())) << "it stopped before";
-    EXPECT_THAT(a_->waiting.of(of_b_), SizeIs(2));
+    EXPECT_TRUE(eventually([&] { return a_->waiting.of(of_b_).size() == 2; }));
     // What it had on its way was accepted after all, and it says so when it comes back.
     Answer<Outcome> late;
     b_->store->outbox().accepted({{first.row, first.lane, first.profile, first.object_id, false, false}},
@@ -571,6 +571,34 @@ TEST_F(Shared, UploadsGoWithTheLaneAndWhatIsPreparedElsewhereIsHeardOf) {
     EXPECT_EQ(number("SELECT count(*) FROM object WHERE state=2"), 0);
 }
 
+TEST_F(Shared, AnItemDoesNotWaitForeverForAFileThatADaemonWasToCopyWhichIsGone) {
+    lease_ = std::chrono::seconds(2);
+    start_two();
+    NewItem named = item(*b_, of_a_);
+    NewObject file;
+    file.id = model::Uuid::random();
+    file.model = model::BinaryModel::b;
+    file.lifetime = std::chrono::hours(72);
+    auto source = std::make_shared<SourceFile>();
+    source->id = model::Uuid::random();
+    source->path = "a.jpg";
+    source->give_up_at = {clock_.wall().seconds + 600, 0};
+    file.file = source;
+    named.objects = std::make_shared<const std::vector<NewObject>>(1, file);
+    ASSERT_EQ(submit(*b_, named), Outcome::committed);
+    ASSERT_TRUE(eventually([&] { return a_->waiting.of(of_a_).size() == 1; }));
+    const RowId row = *a_->waiting.of(of_a_).begin();
+    b_->store->stop();
+    ASSERT_TRUE(eventually([&] { return held(*a_) == 256; }));
+    EXPECT_TRUE(load(*a_, row).preparing) << "it may come back and copy it";
+    clock_.advance_wall(std::chrono::seconds(601));
+    ASSERT_TRUE(eventually([&] { return a_->objects.was_prepared(row); }));
+    const StoredItem ready = load(*a_, row);
+    EXPECT_FALSE(ready.preparing);
+    EXPECT_EQ(ready.objects->at(0).described.loss, model::ObjectLoss::unreadable);
+    EXPECT_EQ(number("SELECT count(*) FROM source_file"), 0);
+}
+
 TEST_F(Shared, AnUploadThatIsRejectedElsewhereIsNotPushedOnceThatWasAnswered) {
     start_two();
     NewItem one = item(*a_, of_a_);
@@ -641,8 +669,7 @@ TEST_F(Shared, NobodyWaitsForADaemonThatStandsStillInATransaction) {
     EXPECT_EQ(submit(*b_, item(*b_, of_b_)), Outcome::committed) << "nobody waits for it";
     EXPECT_EQ(held(*b_), 128U);
     stuck.execute("ROLLBACK");
-    EXPECT_TRUE(eventually([&] { return held(*b_) == 256; }));
-    EXPECT_THAT(b_->waiting.of(of_a_), SizeIs(1));
+    EXPECT_TRUE(eventually([&] { return held(*b_) == 256 && b_->waiting.of(of_a_).size() == 1; }));
     a_->proxy.close(false);
 }
 
