@@ -14,7 +14,7 @@ namespace lihandover::admin {
 
 namespace {
 
-void wipe(std::string& text) {
+void wipe_text(std::string& text) {
     explicit_bzero(text.data(), text.size());
     text.clear();
 }
@@ -140,7 +140,7 @@ boost::asio::awaitable<Answer> ContentResource::show(http::Exchange& exchange) c
         .close_object();
     answer.body += '\n';
     answer.content = true;
-    wipe(content);
+    wipe_text(content);
     wipe(look.content);
     co_return answer;
 }
@@ -169,7 +169,7 @@ boost::asio::awaitable<Look> ContentResource::look(model::Uuid id, Form form, st
     const char* const what = form == Form::document ? "the document" : "the fields";
     if (prepared.status == 200 && !co_await record(prepared, id, what)) {
         wipe(prepared.content);
-        wipe(prepared.document);
+        wipe_text(prepared.document);
     }
     co_return prepared;
 }
@@ -179,7 +179,7 @@ boost::asio::awaitable<ObjectLook> ContentResource::look_at_object(model::Uuid i
     auto look = [this, &id, &object, &part, &viewer] { return prepare(id, object, part, viewer); };
     ObjectLook prepared = co_await base::run_on(worker_, std::move(look));
     if (prepared.status == 200 && !co_await record(prepared, id, "binary object " + object.to_string())) {
-        wipe(prepared.bytes);
+        wipe_text(prepared.bytes);
     }
     co_return prepared;
 }
@@ -208,7 +208,7 @@ Look ContentResource::prepare(const model::Uuid& id, Form form, const std::funct
     look.row = (*item)->row;
     look.who = std::move(who.who);
     write(look, **item, form);
-    wipe((*item)->share);
+    wipe_text((*item)->share);
     return look;
 }
 
@@ -256,7 +256,7 @@ ObjectLook ContentResource::prepare(const model::Uuid& id, const model::Uuid& ob
     if (!*item || !(*item)->objects) {
         return refuse_with(404, "no waiting item has such a binary object");
     }
-    wipe((*item)->share);
+    wipe_text((*item)->share);
     const auto found = std::ranges::find_if(
         *(*item)->objects, [&object](const store::StoredObject& one) { return one.described.id == object; });
     if (found == (*item)->objects->end()) {
@@ -270,7 +270,7 @@ ObjectLook ContentResource::prepare(const model::Uuid& id, const model::Uuid& ob
         return refuse_with(500, reader.error().message);
     }
     if (const auto read = read_part(**reader, part, look); !read) {
-        wipe(look.bytes);
+        wipe_text(look.bytes);
         return refuse_with(500, read.error().message);
     }
     look.row = (*item)->row;

@@ -14,7 +14,7 @@ namespace lihandover::admin {
 
 namespace {
 
-std::string_view word_of(Stage stage) {
+std::string_view stage_word(Stage stage) {
     switch (stage) {
         case Stage::starting:
             return "starting";
@@ -131,7 +131,7 @@ Answer StatusResource::write(const Status& status, Readiness readiness) const {
     JsonWriter json(result.body);
     json.open_object()
         .text("version", status.version)
-        .text("stage", word_of(status.stage))
+        .text("stage", stage_word(status.stage))
         .text("readiness", admin::word_of(readiness))
         .time("started_at", status.started_at)
         .time("now", parts_.clock.wall());

@@ -24,7 +24,7 @@ namespace {
 constexpr std::size_t largest_key = std::size_t{64} << 10;
 
 /// The token of the next page; empty: there is none. nullopt where the answer makes no sense.
-std::optional<std::string> next_of(std::string_view line) {
+std::optional<std::string> next_page_of(std::string_view line) {
     simdjson::dom::parser parser;
     simdjson::dom::element element;
     simdjson::dom::element next;
@@ -226,7 +226,7 @@ int walk_audit(const Options& options, const std::string& filter,
         const std::string_view body = answer.body;
         const auto end = body.size() < 2 ? std::string_view::npos : body.rfind('\n', body.size() - 2);
         const auto last = end == std::string_view::npos ? 0 : end + 1;
-        auto told = next_of(body.substr(last));
+        auto told = next_page_of(body.substr(last));
         if (!told || (*told == next && !next.empty()) || !page(body.substr(0, last))) {
             progress.reset();
             return complain("the daemon's answer makes no sense");

@@ -45,7 +45,7 @@ std::string json_escaped(char32_t value) {
 }
 
 /// Columns that a character takes. What the C library does not know counts as one.
-std::size_t width_of(char32_t value) {
+std::size_t columns_of(char32_t value) {
     if (value < 0x80) {
         return 1;
     }
@@ -61,7 +61,7 @@ std::size_t width_of(char32_t value) {
 }
 
 /// The character in front and its bytes; a byte that is none stands for itself.
-base::Character next_of(std::string_view text) {
+base::Character next_character(std::string_view text) {
     const auto found = base::first_character(text);
     return found.size == 0 ? base::Character{static_cast<unsigned char>(text.front()), 1} : found;
 }
@@ -93,8 +93,8 @@ Beginning beginning_of(std::string_view text, std::size_t width) {
             found.bytes += size;
             continue;
         }
-        const auto next = next_of(rest);
-        used += width_of(next.value);
+        const auto next = next_character(rest);
+        used += columns_of(next.value);
         if (used > width) {
             break;
         }
@@ -114,7 +114,7 @@ std::string printable(std::string_view text, Output output) {
     unsigned marks = 0;
     while (!text.empty()) {
         const auto [value, size] = base::first_character(text);
-        marks = size != 0 && width_of(value) == 0 ? marks + 1 : 0;
+        marks = size != 0 && columns_of(value) == 0 ? marks + 1 : 0;
         if (size == 0) {
             out += escaped("\\x%02x", static_cast<unsigned char>(text.front()));
         } else if (is_dangerous(value, output) || marks > most_marks) {
@@ -147,8 +147,8 @@ std::string printable_json(std::string_view json) {
 std::size_t width_of(std::string_view text) {
     std::size_t width = 0;
     while (!text.empty()) {
-        const auto next = next_of(text);
-        width += width_of(next.value);
+        const auto next = next_character(text);
+        width += columns_of(next.value);
         text.remove_prefix(next.size);
     }
     return width;

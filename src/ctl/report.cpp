@@ -270,7 +270,7 @@ void print_csv(const std::map<std::pair<std::string, std::string>, Row>& rows) {
     }
 }
 
-void print_json(const std::map<std::pair<std::string, std::string>, Row>& rows) {
+void print_rows_json(const std::map<std::pair<std::string, std::string>, Row>& rows) {
     std::cout << '[';
     bool first = true;
     for (const auto& [warrant, row] : rows) {
@@ -300,7 +300,7 @@ int report(const Options& options) {
     }
     const auto& rows = report.rows();
     if (options.json || options.format == "json") {
-        print_json(rows);
+        print_rows_json(rows);
     } else {
         print_csv(rows);
     }

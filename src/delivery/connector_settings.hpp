@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <vector>
 
 #include "lihandover/delivery/delivery.hpp"
@@ -14,6 +15,10 @@ struct ConnectorSettings {
     std::vector<http::Url> urls;  ///< at least one; messages go to the first that is not down
     http::ConnectorOptions options;
 };
+
+/// Kept-alive connections end before the usual 60 or 75 seconds of servers, so that a message rarely meets a connection
+/// that is just being closed.
+inline constexpr std::chrono::seconds idle_close(50);
 
 /// Errors: a URL or a proxy that the http room refuses, or no TLS files for an https URL.
 [[nodiscard]] model::Result<ConnectorSettings> connector_settings(const Destination& destination);

@@ -24,13 +24,8 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// Kept-alive connections end before the usual 60 or 75 seconds of servers, so that a message rarely meets a connection
-/// that is just being closed.
-constexpr std::chrono::seconds idle_close(50);
 /// Items beyond these wait too long to be kept in memory.
 constexpr std::size_t few_waiting = 256;
-/// Suspects and items set aside that are named in the status.
-constexpr std::size_t named_at_most = 100;
 /// A suspect is logged when it has failed so often.
 constexpr unsigned tries_to_log = 2;
 /// A connection that took an item so lately was not closed for being idle.
@@ -829,8 +824,8 @@ void DestinationSender::publish() {
     if (queue_.suspects().version() != published_suspects_ || queue_.set_aside().version() != published_set_aside_) {
         published_suspects_ = queue_.suspects().version();
         published_set_aside_ = queue_.set_aside().version();
-        board_->set_suspects(queue_.suspects().ids(named_at_most), queue_.suspects().count(),
-                             queue_.set_aside().ids(named_at_most), queue_.set_aside().size());
+        board_->set_suspects(queue_.suspects().ids(StatusBoard::named_at_most), queue_.suspects().count(),
+                             queue_.set_aside().ids(StatusBoard::named_at_most), queue_.set_aside().size());
     }
     report_.publish();
 }

@@ -13,7 +13,7 @@ namespace {
 constexpr std::chrono::seconds tell_again(1);
 /// A body that was sent for nothing is sent again after so many times as long as it took, doubled each time.
 constexpr int waste_distance = 4;
-constexpr std::chrono::hours longest_distance(1);
+constexpr std::chrono::hours longest_upload_distance(1);
 /// Objects that are set aside are tried again at distances from so many times `retry.initial` on.
 constexpr int set_aside_distance = 64;
 /// Our own copy is read so often, running, before its object is set aside: a disk may fail once.
@@ -379,7 +379,7 @@ DestinationUploads::Milliseconds DestinationUploads::waste(const Attempt& attemp
     front_buffers_ = front_buffers_ || !upload.small();
     const auto distance = (attempt.took + Milliseconds(1)) * (waste_distance << std::min<unsigned>(upload.wasted, 16));
     upload.wasted = one_more(upload.wasted);
-    return std::min<Milliseconds>(distance, longest_distance);
+    return std::min<Milliseconds>(distance, longest_upload_distance);
 }
 
 void DestinationUploads::settle_failed(Upload& upload, const Attempt& attempt, UploadOutcomes& outcomes) {
@@ -475,7 +475,7 @@ void DestinationUploads::set_aside(Upload& upload, store::Refusal refusal, std::
 
 void DestinationUploads::rest_set_aside(Upload& upload, Milliseconds least, const Attempt& attempt) {
     upload.failures = one_more(upload.failures);
-    const auto longest = std::max<Milliseconds>(policy_.maximum, longest_distance);
+    const auto longest = std::max<Milliseconds>(policy_.maximum, longest_upload_distance);
     const auto first = std::min<Milliseconds>(policy_.initial * set_aside_distance, longest);
     const auto distance = back_off(upload.failures, first, longest, attempt.dice);
     queue_.rest(upload, attempt.now + std::max(distance, least));

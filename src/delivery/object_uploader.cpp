@@ -21,11 +21,9 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::chrono::seconds idle_close(50);
 /// Deadlines are times of day: looked at so often at least, since that clock may be set.
 constexpr std::chrono::minutes look_at_deadlines(1);
 constexpr std::chrono::minutes look_at_slow(1);
-constexpr std::size_t named_at_most = 100;
 
 bool same_origin(const http::Url& a, const http::Url& b) {
     return a.scheme == b.scheme && a.host == b.host && a.port == b.port;
@@ -645,8 +643,8 @@ void ObjectUploader::publish() {
     if (const auto version = uploads_.version(); version != published_) {
         published_ = version;
         const auto& suspects = uploads_.suspects();
-        board_->set_suspects(suspects.ids(named_at_most), suspects.count(), uploads_.set_aside_ids(named_at_most),
-                             uploads_.set_aside_count());
+        board_->set_suspects(suspects.ids(StatusBoard::named_at_most), suspects.count(),
+                             uploads_.set_aside_ids(StatusBoard::named_at_most), uploads_.set_aside_count());
     }
     report_.publish();
 }

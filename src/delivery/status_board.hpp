@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -17,6 +18,9 @@ namespace lihandover::delivery {
 /// What other threads may see of a destination's sender or uploader.
 class StatusBoard {
   public:
+    /// Of suspects, and of what is set aside.
+    static constexpr std::size_t named_at_most = 100;
+
     explicit StatusBoard(std::string name) { rare_.name = std::move(name); }
     [[nodiscard]] DestinationStatus read() const;
 

@@ -16,7 +16,7 @@ namespace {
 namespace asio = boost::asio;
 
 // After the head: room for what comes with it, and for lines of the chunked coding, which are bounded by it.
-constexpr std::size_t body_room = 16384;
+constexpr std::size_t answer_body_room = 16384;
 /// How long the real answer is waited for after a stray one, and how many stray ones there may be.
 constexpr std::chrono::milliseconds stray_patience{2'000};
 constexpr unsigned max_strays = 4;
@@ -137,7 +137,7 @@ Failure ConnectionImpl::unacceptable_head(Phase phase, AnswerHead::State state) 
 std::optional<Failure> ConnectionImpl::begin(const Request& request) {
     transport_->reset_sent();
     buffer_.clear();
-    buffer_.reserve(options_.max_answer_header + body_room);
+    buffer_.reserve(options_.max_answer_header + answer_body_room);
     answer_head_.start();
     sent_all_ = false;
     head_request_ = request.method == "HEAD";

@@ -40,14 +40,6 @@ struct Site {
     Clock::time_point out_until;      ///< tried after the others until then
 };
 
-Failure failure(Phase phase, FailureKind kind, std::string message) {
-    Failure failure;
-    failure.phase = phase;
-    failure.kind = kind;
-    failure.message = std::move(message);
-    return failure;
-}
-
 /// The lines that go with every request.
 std::string fixed_fields(const ConnectorOptions& options) {
     std::string lines;

@@ -13,13 +13,6 @@
 #include "receive_buffer.hpp"
 
 namespace lihandover::http {
-namespace {
-
-namespace asio = boost::asio;
-
-constexpr std::size_t max_proxy_head = 8192;
-constexpr unsigned max_proxy_interim = 10;
-
 Failure failure(Phase phase, FailureKind kind, std::string message) {
     Failure failure;
     failure.phase = phase;
@@ -28,7 +21,14 @@ Failure failure(Phase phase, FailureKind kind, std::string message) {
     return failure;
 }
 
-Failure failure(const Transport& transport, Phase phase, Io io) {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::size_t max_proxy_head = 8192;
+constexpr unsigned max_proxy_interim = 10;
+
+Failure failure_of(const Transport& transport, Phase phase, Io io) {
     switch (io) {
         case Io::timeout:
             return failure(phase, FailureKind::timeout, "the deadline passed");
@@ -72,7 +72,7 @@ asio::awaitable<std::optional<Failure>> tunnel(Transport& transport, const Route
     const std::array<std::string_view, 1> parts{request};
     const Io sent = co_await transport.write(parts, route.connect_timeout);
     if (sent != Io::ok) {
-        co_return failure(transport, Phase::proxy, sent);
+        co_return failure_of(transport, Phase::proxy, sent);
     }
     transport.expires_after(route.connect_timeout);
     ReceiveBuffer buffer;
@@ -92,7 +92,7 @@ asio::awaitable<std::optional<Failure>> tunnel(Transport& transport, const Route
         const auto room = buffer.room();
         const ReadOutcome outcome = co_await transport.read(room.data(), room.size());
         if (outcome.io != Io::ok) {
-            co_return failure(transport, Phase::proxy, outcome.io);
+            co_return failure_of(transport, Phase::proxy, outcome.io);
         }
         buffer.received(outcome.size);
     }
@@ -114,7 +114,7 @@ asio::awaitable<std::optional<Failure>> secure(Transport& transport, const Route
     transport.expires_after(route.handshake_timeout);
     const Io io = co_await transport.handshake();
     if (io != Io::ok) {
-        co_return failure(transport, Phase::handshake, io);
+        co_return failure_of(transport, Phase::handshake, io);
     }
     if (!tls::peer_is_current(ssl)) {
         co_return failure(Phase::handshake, FailureKind::certificate,
@@ -130,7 +130,7 @@ asio::awaitable<std::optional<Failure>> dial(std::shared_ptr<Transport> transpor
     transport->expires_after(route->connect_timeout);
     const Io io = co_await transport->connect(address, route->local_address);
     if (io != Io::ok) {
-        co_return failure(*transport, Phase::connect, io);
+        co_return failure_of(*transport, Phase::connect, io);
     }
     if (route->tcp) {
         const int on = 1;

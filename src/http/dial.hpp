@@ -28,6 +28,8 @@ struct Route {
     std::chrono::milliseconds handshake_timeout{};
 };
 
+[[nodiscard]] Failure failure(Phase phase, FailureKind kind, std::string message);
+
 /// Connects completely to the server at one address, or through the proxy at it: the TCP connection, the proxy's
 /// tunnel, and TLS over it. nullopt: `transport` is ready for exchanges. Transport::close() ends it as cancelled.
 [[nodiscard]] boost::asio::awaitable<std::optional<Failure>> dial(std::shared_ptr<Transport> transport,

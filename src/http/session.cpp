@@ -18,7 +18,7 @@ namespace beast_http = boost::beast::http;
 
 // Room after the head for what comes with it: small bodies as a whole, and lines of a chunked body, which are bounded
 // by it.
-constexpr std::size_t body_room = 8192;
+constexpr std::size_t request_body_room = 8192;
 
 std::string_view reason(unsigned status) {
     const auto text = beast_http::obsolete_reason(beast_http::int_to_status(status));
@@ -80,7 +80,7 @@ asio::awaitable<void> Session::serve() {
 }
 
 void Session::ensure_buffer() {
-    buffer_.reserve(state_->options.limits.max_header + body_room);
+    buffer_.reserve(state_->options.limits.max_header + request_body_room);
 }
 
 /// Reads the head of the next request. False: the connection is over.

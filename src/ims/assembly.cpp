@@ -14,7 +14,7 @@ constexpr std::uint64_t longest_message = std::uint64_t{1} << 48;
 
 // Pieces of the index. Runs are what a message in disorder consists of, and they are bounded; each may be several
 // pieces while they are not in order in the log.
-constexpr std::size_t most_pieces = 2 * Assembly::max_ranges;
+constexpr std::size_t most_ranges = 2 * Assembly::max_ranges;
 
 // Writing the log anew may cost so many times the bytes that came since the last time.
 constexpr std::uint64_t most_rewriting = 32;
@@ -112,7 +112,7 @@ model::Status Assembly::Impl::place(std::uint64_t first, std::string_view bytes)
             return done;
         }
     }
-    if (index_.pieces().size() + 2 > most_pieces) {
+    if (index_.pieces().size() + 2 > most_ranges) {
         lost_ = true;
         return {};
     }
@@ -155,7 +155,7 @@ model::Result<News> Assembly::Impl::news_of(std::uint64_t first, std::string_vie
 /// Whether the index is long, or most of the log is of what was overwritten.
 bool Assembly::Impl::wants_order() const {
     const std::uint64_t dead = log_.size() - index_.bytes();
-    return index_.pieces().size() + 2 > most_pieces || dead > std::max<std::uint64_t>(index_.bytes(), in_memory_);
+    return index_.pieces().size() + 2 > most_ranges || dead > std::max<std::uint64_t>(index_.bytes(), in_memory_);
 }
 
 /// Not at the price of a long message for every few bytes.

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t longest_uri = Identities::longest_uri;
 constexpr std::size_t longest_subject = 4096;
 /// Of one call.
-constexpr std::size_t most_paths = 16;
+constexpr std::size_t most_call_paths = 16;
 
 const SipAddress* focus_in(const std::vector<SipAddress>& contacts) {
     const auto found =
@@ -27,7 +27,7 @@ const SipAddress* focus_in(const std::vector<SipAddress>& contacts) {
 
 void add_paths(std::vector<TableKey>& to, const std::vector<TableKey>& from) {
     for (const TableKey& path : from) {
-        if (to.size() < most_paths && std::ranges::find(to, path) == to.end()) {
+        if (to.size() < most_call_paths && std::ranges::find(to, path) == to.end()) {
             to.push_back(path);
         }
     }

@@ -4,6 +4,7 @@
 
 #include "conference_making.hpp"
 #include "conference_state.hpp"
+#include "text.hpp"
 #include "uri_key.hpp"
 
 namespace lihandover::ims {
@@ -14,7 +15,7 @@ using Change = Roster::Change;
 using Kind = Roster::Change::Kind;
 
 /// Beyond so many who join or leave at once, one event tells of all.
-constexpr std::size_t few = 64;
+constexpr std::size_t few_passages = 64;
 /// Of the members of one event.
 constexpr std::size_t most_members = 10'000;
 
@@ -23,7 +24,7 @@ constexpr std::string_view booted = "booted";
 // How long after a REFER somebody may come, or go, because of it.
 constexpr std::chrono::minutes keep_wish{5};
 
-model::EventType type_of(Kind kind) {
+model::EventType event_type_of(Kind kind) {
     switch (kind) {
         case Kind::joined:
             return model::EventType::group_joined;
@@ -93,7 +94,7 @@ class RosterEvents {
             }
         }
         const auto passages = std::ranges::count_if(news, [](const Change* change) { return is_passage(*change); });
-        const bool many = passages > static_cast<std::ptrdiff_t>(few);
+        const bool many = passages > static_cast<std::ptrdiff_t>(few_passages);
         if (many) {
             tell_many(news, Kind::joined);
             tell_many(news, Kind::left);
@@ -122,13 +123,15 @@ class RosterEvents {
     }
 
     [[nodiscard]] ConferenceEvent begin(Kind kind, const Digest& id) const {
-        ConferenceEvent event(take_, type_of(kind), id, conference_.uri, conference_.title);
+        ConferenceEvent event(take_, event_type_of(kind), id, conference_.uri, conference_.title);
         event.set_watcher(watcher_);
         return event;
     }
 
     [[nodiscard]] Digest name(Kind kind, const Change& change) const {
-        return naming_of(take_, conference_, document_, name_of(type_of(kind))).add(user_key(change.entity)).finish();
+        return naming_of(take_, conference_, document_, name_of(event_type_of(kind)))
+            .add(user_key(change.entity))
+            .finish();
     }
 
     void tell_one(const Change& change) {
@@ -179,7 +182,7 @@ class RosterEvents {
     }
 
     void tell_many(const std::vector<const Change*>& changes, Kind kind) {
-        Naming naming = naming_of(take_, conference_, document_, name_of(type_of(kind)));
+        Naming naming = naming_of(take_, conference_, document_, name_of(event_type_of(kind)));
         std::size_t count = 0;
         for (const Change* change : changes) {
             if (change->kind == kind) {
@@ -208,15 +211,6 @@ class RosterEvents {
 };
 
 // ---- policies
-
-std::string joined(const std::vector<std::string>& uris) {
-    std::string text;
-    for (const std::string& uri : uris) {
-        text += text.empty() ? "" : " ";
-        text += uri;
-    }
-    return text;
-}
 
 class PolicyEvents {
   public:
@@ -272,8 +266,8 @@ class PolicyEvents {
             }
         }
         add_parameter(event.made(), list_parameter, change.list);
-        add_parameter(event.made(), added_parameter, joined(change.added));
-        add_parameter(event.made(), removed_parameter, joined(change.removed));
+        add_parameter(event.made(), added_parameter, spaced(change.added));
+        add_parameter(event.made(), removed_parameter, spaced(change.removed));
         finish(event);
     }
 

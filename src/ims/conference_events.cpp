@@ -20,15 +20,15 @@ namespace lihandover::ims {
 namespace {
 
 // A call that has ended is still known for copies of other hops.
-constexpr std::chrono::minutes linger{5};
+constexpr std::chrono::minutes know_ended_call{5};
 // A request of MSRP is given up after 30 s without an answer (RFC 4975 7.1.1).
 constexpr std::chrono::seconds keep_nicknames{64};
 constexpr std::size_t largest_kept_nickname = 8192;
 constexpr std::size_t most_nicknames = 4096;
 constexpr std::chrono::seconds keep_early{10};
-constexpr std::size_t most_early = 4096;
+constexpr std::size_t most_early_answers = 4096;
 constexpr std::size_t most_names = 16;
-constexpr std::size_t most_paths = 16;
+constexpr std::size_t most_leg_paths = 16;
 /// Of one conference.
 constexpr std::size_t most_legs = 10'000;
 constexpr std::size_t most_referrals = 64;
@@ -39,10 +39,6 @@ constexpr std::size_t most_refers = 4096;
 constexpr std::size_t bytes_of_told = 192;
 constexpr std::size_t longest_path = 1024;
 constexpr std::string_view info_type = "application/conference-info+xml";
-
-bool is_failure(const SipMessage& message) {
-    return message.is_answer() && message.status >= 300 && message.status != 401 && message.status != 407;
-}
 
 /// Where a Refer-To asks for it (RFC 3515 2.1): `<sip:bob@b.example;method=BYE>`.
 bool asks_to_leave(std::string_view uri) {
@@ -238,7 +234,8 @@ void ConferenceTable::forget(const Tasks& tasks, Made& out) {
 
 void ConferenceTable::expire(const Take& take) {
     calls_.expire(take);
-    for (Slot at = ended_.due_at(take.now, linger); at != no_slot; at = ended_.due_at(take.now, linger)) {
+    for (Slot at = ended_.due_at(take.now, know_ended_call); at != no_slot;
+         at = ended_.due_at(take.now, know_ended_call)) {
         remove_leg(ended_[at], take.out);
     }
     const auto idle = take.options.session_idle;
@@ -250,12 +247,12 @@ void ConferenceTable::expire(const Take& take) {
     }
     refers_.trim(take.now, keep_refers, most_refers);
     trim_nicknames(take);
-    early_answers_.trim(take.now, keep_early, most_early);
+    early_answers_.trim(take.now, keep_early, most_early_answers);
 }
 
 std::optional<SteadyTime> ConferenceTable::due(const TrackerOptions& options) const {
     std::optional<SteadyTime> first;
-    for (const auto& at : {calls_.due(), ended_.due(linger), legs_.due(options.session_idle),
+    for (const auto& at : {calls_.due(), ended_.due(know_ended_call), legs_.due(options.session_idle),
                            conferences_.due(options.session_idle), nicknames_.due(keep_nicknames)}) {
         if (at && (!first || *at < *first)) {
             first = at;
@@ -349,7 +346,7 @@ void ConferenceTable::add_paths(const Take& take, const SipMessage& message) {
 
 void ConferenceTable::add_path(Slot slot, const TableKey& path) {
     Leg& leg = legs_[slot];
-    if (leg.paths.size() < most_paths && std::ranges::find(leg.paths, path) == leg.paths.end()) {
+    if (leg.paths.size() < most_leg_paths && std::ranges::find(leg.paths, path) == leg.paths.end()) {
         // Who joins again may have the path of before.
         leg_of_path_.insert_or_assign(path, slot);
         leg.paths.push_back(path);
@@ -520,7 +517,7 @@ void ConferenceTable::tell_gone(const Take& take, const SipMessage& message, con
 void ConferenceTable::take_refer(const Take& take, const SipMessage& message) {
     const TableKey refer = calls_.call_key(take.copy.xid, message.call_id);
     if (message.is_answer()) {
-        if (is_failure(message)) {
+        if (message.is_failure()) {
             forget_refer(refer);
         }
         return;
@@ -764,7 +761,7 @@ void ConferenceTable::take_answer(const Take& take, const MsrpFrame& answer, boo
         }
     } else if (in_conference && answer.status < 300 && early_answers_.find(key) == nullptr) {
         early_answers_.add(key, 0, take.now);
-        early_answers_.trim(take.now, keep_early, most_early);
+        early_answers_.trim(take.now, keep_early, most_early_answers);
     }
 }
 

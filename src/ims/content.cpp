@@ -26,9 +26,9 @@ bool is_recipient_list(std::string_view disposition) {
     return equal_in_any_case(name, "recipient-list") || equal_in_any_case(name, "recipient-list-history");
 }
 
-class Reader {
+class ContentReader {
   public:
-    Reader(Content& out, std::size_t max_text) : out_(out), max_text_(max_text) {}
+    ContentReader(Content& out, std::size_t max_text) : out_(out), max_text_(max_text) {}
 
     void read(std::string_view content_type, std::string_view disposition, std::string_view body, int depth) {
         out_.parts.push_back(leaves_of(content_type, disposition, body));
@@ -151,7 +151,7 @@ Content read_content(std::string_view content_type, std::string_view disposition
                      std::size_t max_text) {
     Content content;
     if (!content_type.empty() || !body.empty()) {
-        Reader(content, max_text).read(content_type, disposition, body, 0);
+        ContentReader(content, max_text).read(content_type, disposition, body, 0);
     }
     return content;
 }
@@ -159,7 +159,7 @@ Content read_content(std::string_view content_type, std::string_view disposition
 Content read_encoded_content(std::string_view content_type, std::string_view transfer_encoding, std::string_view body,
                              std::size_t max_text) {
     Content content;
-    Reader(content, max_text).read_encoded(content_type, {}, transfer_encoding, body, 0);
+    ContentReader(content, max_text).read_encoded(content_type, {}, transfer_encoding, body, 0);
     return content;
 }
 

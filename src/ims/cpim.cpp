@@ -127,7 +127,7 @@ bool are_of_content(const std::vector<HeaderLine>& lines) {
 }
 
 /// Cuts `;lang=fr` off the front of a value.
-std::string_view without_parameters(std::string_view value) {
+std::string_view behind_parameters(std::string_view value) {
     if (!value.starts_with(';')) {
         return value;
     }
@@ -360,7 +360,7 @@ bool is_core(const CpimMessage::Header& header) {
 void resolve_headers(const std::vector<HeaderLine>& lines, CpimMessage& out) {
     Namespaces namespaces(out.deviating);
     for (const HeaderLine& line : lines) {
-        const HeaderLine plain{line.name, without_parameters(line.value)};
+        const HeaderLine plain{line.name, behind_parameters(line.value)};
         if (plain.name == "NS") {
             namespaces.declare(plain.value);
             out.headers.push_back({{}, plain.name, plain.value});

@@ -14,14 +14,14 @@ namespace lihandover::ims {
 namespace {
 
 // An ended session is still known for its last frames, and for copies of other hops.
-constexpr std::chrono::minutes linger{5};
+constexpr std::chrono::minutes know_ended_session{5};
 // As long as it may ring (RFC 3261 16.6, timer C), and as an INVITE may go unanswered after its CANCEL (9.1).
 constexpr std::chrono::seconds hold_failure{180};
 constexpr std::chrono::seconds hold_cancelled{32};
 constexpr std::chrono::seconds hold_early{10};
-constexpr std::size_t most_early = 8192;
+constexpr std::size_t most_early_frames = 8192;
 constexpr std::size_t most_calls = 32;
-constexpr std::size_t most_paths = 32;
+constexpr std::size_t most_session_paths = 32;
 // Of the sessions with one correlation, so many are looked through for one that a call belongs to.
 constexpr int most_correlated = 64;
 
@@ -40,12 +40,8 @@ std::uint64_t path_digest(std::string_view uri) {
     return half;
 }
 
-Digest conversation_of(const model::Uuid& xid, std::uint64_t one, std::uint64_t another) {
+Digest conversation_between(const model::Uuid& xid, std::uint64_t one, std::uint64_t another) {
     return Naming("conversation").add(xid).add(std::min(one, another)).add(std::max(one, another)).finish();
-}
-
-bool is_failure(const SipMessage& message) {
-    return message.is_answer() && message.status >= 300 && message.status != 401 && message.status != 407;
 }
 
 bool is_success(const SipMessage& message) {
@@ -65,7 +61,7 @@ bool is_initial(const SipMessage& message) {
 }  // namespace
 
 Digest conversation_of(const model::Uuid& xid, std::string_view one_path, std::string_view other_path) {
-    return conversation_of(xid, path_digest(one_path), path_digest(other_path));
+    return conversation_between(xid, path_digest(one_path), path_digest(other_path));
 }
 
 struct Dialogs::Heard {
@@ -402,7 +398,7 @@ void Dialogs::take_cancel(const Take& take, Heard& heard) {
 void Dialogs::take_answer(const Take& take, Heard& heard) {
     if (is_success(heard.message)) {
         take_success(take, heard);
-    } else if (is_failure(heard.message) && heard.message.method == "INVITE") {
+    } else if (heard.message.is_failure() && heard.message.method == "INVITE") {
         take_failure(take, heard);
     }
 }
@@ -516,7 +512,7 @@ void Dialogs::add_path(const Take& take, Heard& heard, const SdpMsrp& medium) {
     if (!fresh && place->second.session == heard.slot) {
         return;
     }
-    if (session.paths.size() >= most_paths) {
+    if (session.paths.size() >= most_session_paths) {
         if (fresh) {
             paths_.erase(place);
         }
@@ -571,7 +567,7 @@ void Dialogs::start_or_end(const Take& take, Heard& heard) {
     if (agreed && !session.started) {
         session.started = true;
         if (!session.has_conversation && session.path_digests[0] != 0 && session.path_digests[1] != 0) {
-            session.conversation = conversation_of(session.xid, session.path_digests[0], session.path_digests[1]);
+            session.conversation = conversation_between(session.xid, session.path_digests[0], session.path_digests[1]);
             session.has_conversation = true;
         }
         if (const auto conference = conferences_.conversation_of(take, heard.message.call_id); !conference.empty()) {
@@ -592,7 +588,7 @@ void Dialogs::start_or_end(const Take& take, Heard& heard) {
 void Dialogs::remember_early(const Take& take, const SipMessage& message) {
     const bool invite_answered = message.method == "INVITE" && message.is_answer();
     const bool confirms = invite_answered && is_success(message) && message.body.empty() && take.copy.sdp.empty();
-    const bool refuses = invite_answered && is_failure(message);
+    const bool refuses = invite_answered && message.is_failure();
     const bool ends = message.request && message.method == "BYE";
     if (!confirms && !refuses && !ends) {
         return;
@@ -610,7 +606,7 @@ void Dialogs::remember_early(const Take& take, const SipMessage& message) {
     } else if (ends) {
         early->ended = true;
     }
-    early_.trim(take.now, hold_early, most_early);
+    early_.trim(take.now, hold_early, most_early_frames);
 }
 
 void Dialogs::take_up_early(const Take& take, Heard& heard) {
@@ -718,7 +714,8 @@ void Dialogs::expire(const Take& take) {
          at = cancelled_.due_at(take.now, hold_cancelled)) {
         end_waiting(cancelled_, at);
     }
-    for (Slot at = ended_.due_at(take.now, linger); at != no_slot; at = ended_.due_at(take.now, linger)) {
+    for (Slot at = ended_.due_at(take.now, know_ended_session); at != no_slot;
+         at = ended_.due_at(take.now, know_ended_session)) {
         remove(ended_[at], take.out);
     }
     for (Slot at = sessions_.due_at(take.now, take.options.session_idle); at != no_slot;
@@ -729,12 +726,12 @@ void Dialogs::expire(const Take& take) {
          at = begun_.due_at(take.now, take.options.session_limit)) {
         remove(begun_[at], take.out);
     }
-    early_.trim(take.now, hold_early, most_early);
+    early_.trim(take.now, hold_early, most_early_frames);
 }
 
 std::optional<SteadyTime> Dialogs::due(const TrackerOptions& options) const {
     std::optional<SteadyTime> first;
-    for (const auto& at : {waiting_.due(hold_failure), cancelled_.due(hold_cancelled), ended_.due(linger),
+    for (const auto& at : {waiting_.due(hold_failure), cancelled_.due(hold_cancelled), ended_.due(know_ended_session),
                            sessions_.due(options.session_idle), begun_.due(options.session_limit)}) {
         if (at && (!first || *at < *first)) {
             first = at;

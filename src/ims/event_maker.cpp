@@ -12,7 +12,7 @@ namespace lihandover::ims {
 namespace {
 
 /// RFC 3339 in UTC: microseconds, or nanoseconds where there are any.
-std::string text_of(model::Instant at) {
+std::string time_text(model::Instant at) {
     std::string text = model::to_microsecond_date_time(at);
     if (const int beyond = at.nanos % 1000; beyond != 0) {
         const std::string digits = std::to_string(1000 + beyond);
@@ -40,7 +40,7 @@ MadeEvent make_event(const Origin& origin, model::EventType type, const Digest& 
 }
 
 void set_time(MadeEvent& made, model::Instant at) {
-    made.event.timestamp = model::QualifiedTime{at, made.keep(text_of(at))};
+    made.event.timestamp = model::QualifiedTime{at, made.keep(time_text(at))};
 }
 
 std::string_view keep_text(MadeEvent& made, std::string_view text) {

@@ -19,7 +19,7 @@ namespace {
 /// RFC 2047 allows 75 bytes; nothing is looked for further away than this.
 constexpr std::size_t longest_encoded_word = 1024;
 /// Of one name; more are not joined.
-constexpr std::size_t most_pieces = 64;
+constexpr std::size_t most_name_pieces = 64;
 
 /// UTF-8 whatever it is: names are worth showing. Bytes of no known charset are most often those of Windows.
 std::string to_utf8(std::string_view bytes, std::string_view charset) {
@@ -129,18 +129,18 @@ std::string plain_name(const HeaderParameter& parameter) {
     return without_encoded_words(to_utf8(text, {}));
 }
 
-struct Piece {
+struct NamePiece {
     unsigned number = 0;
     bool encoded = false;
     HeaderParameter parameter;
 };
 
-std::string joined(std::vector<Piece>& pieces) {
-    std::ranges::stable_sort(pieces, {}, &Piece::number);
+std::string joined(std::vector<NamePiece>& pieces) {
+    std::ranges::stable_sort(pieces, {}, &NamePiece::number);
     std::string_view charset;
     std::string bytes;
     unsigned next = 0;
-    for (const Piece& piece : pieces) {
+    for (const NamePiece& piece : pieces) {
         if (piece.number > next) {
             break;  // one is missing: what comes before it is all there is
         }
@@ -163,10 +163,11 @@ std::string joined(std::vector<Piece>& pieces) {
 }
 
 /// `0`, `0*`, `12`: what follows `name*` of a piece.
-std::optional<Piece> read_piece(std::string_view rest, const HeaderParameter& parameter) {
+std::optional<NamePiece> read_piece(std::string_view rest, const HeaderParameter& parameter) {
     const bool encoded = rest.ends_with('*');
     const auto number = read_number<unsigned>(rest.substr(0, rest.size() - (encoded ? 1 : 0)));
-    return number ? std::optional(Piece{.number = *number, .encoded = encoded, .parameter = parameter}) : std::nullopt;
+    return number ? std::optional(NamePiece{.number = *number, .encoded = encoded, .parameter = parameter})
+                  : std::nullopt;
 }
 
 }  // namespace
@@ -174,7 +175,7 @@ std::optional<Piece> read_piece(std::string_view rest, const HeaderParameter& pa
 std::string file_name_parameter(std::string_view parameters, std::string_view name) {
     std::string plain;
     std::string extended;
-    std::vector<Piece> pieces;
+    std::vector<NamePiece> pieces;
     while (const auto parameter = take_parameter(parameters)) {
         if (!starts_with_name(parameter->name, name)) {
             continue;
@@ -186,7 +187,7 @@ std::string file_name_parameter(std::string_view parameters, std::string_view na
             if (const auto value = read_extended(parameter->value)) {
                 extended = to_utf8(without_percent_coding(value->value), value->charset);
             }
-        } else if (rest.starts_with('*') && pieces.size() < most_pieces) {
+        } else if (rest.starts_with('*') && pieces.size() < most_name_pieces) {
             if (auto piece = read_piece(rest.substr(1), *parameter)) {
                 pieces.push_back(*piece);
             }

@@ -14,17 +14,11 @@ constexpr std::size_t max_imdn_size = std::size_t{256} << 10;
 constexpr std::array<std::string_view, 8> statuses{"delivered", "failed",    "displayed", "processed",
                                                    "stored",    "forbidden", "error",     "accepted"};
 
-std::string lower(std::string_view text) {
-    std::string lowered(text);
-    std::ranges::transform(lowered, lowered.begin(), to_lower);
-    return lowered;
-}
-
 /// The element that is one; else the first: extensions put reasons beside it.
 std::string status_among(XmlElement children) {
-    std::string first = lower(children.name());
+    std::string first = lowered(children.name());
     for (; children; children = children.next()) {
-        std::string name = lower(children.name());
+        std::string name = lowered(children.name());
         if (std::ranges::find(statuses, name) != statuses.end()) {
             return name;
         }
@@ -38,7 +32,7 @@ std::string status_of(XmlElement notification) {
     if (!status) {
         return status_among(notification.first());
     }
-    return status.first() ? status_among(status.first()) : lower(status.text());
+    return status.first() ? status_among(status.first()) : lowered(status.text());
 }
 
 std::optional<Imdn::About> about(std::string_view name) {

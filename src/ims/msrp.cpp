@@ -13,8 +13,6 @@ namespace lihandover::ims {
 
 namespace {
 
-constexpr auto npos = std::string_view::npos;
-
 // Header fields beyond that are read, but not listed.
 constexpr std::size_t most_headers = 256;
 // URIs of one path. Of more, the first ones and the last, which names the peer, are kept.
@@ -207,7 +205,7 @@ void reset(MsrpFrame& out) {
 }
 
 // The header fields that mean something here. All others are only listed.
-enum class Field : std::uint8_t {
+enum class MsrpField : std::uint8_t {
     to_path,
     from_path,
     message_id,
@@ -224,27 +222,27 @@ enum class Field : std::uint8_t {
 };
 struct FieldName {
     std::string_view name;
-    Field field;
+    MsrpField field;
     /// The draft's name for it: does RFC 4975's form have it, too? Messages under way between the two do.
     enum class Draft : std::uint8_t { no, only, too } draft = Draft::no;
 };
 constexpr std::array<FieldName, 16> field_names{{
-    {"To-Path", Field::to_path},
-    {"From-Path", Field::from_path},
-    {"Message-ID", Field::message_id},
-    {"Byte-Range", Field::byte_range},
-    {"Success-Report", Field::success_report},
-    {"Failure-Report", Field::failure_report},
-    {"Status", Field::status},
-    {"Use-Nickname", Field::use_nickname},
-    {"Content-Type", Field::content_type},
-    {"Content-Disposition", Field::content_disposition},
-    {"Content-ID", Field::content_id},
-    {"To", Field::to_path, FieldName::Draft::only},
-    {"From", Field::from_path, FieldName::Draft::only},
-    {"TR-ID", Field::transaction, FieldName::Draft::only},
-    {"Report-Success", Field::success_report, FieldName::Draft::too},
-    {"Report-Failure", Field::failure_report, FieldName::Draft::too},
+    {"To-Path", MsrpField::to_path},
+    {"From-Path", MsrpField::from_path},
+    {"Message-ID", MsrpField::message_id},
+    {"Byte-Range", MsrpField::byte_range},
+    {"Success-Report", MsrpField::success_report},
+    {"Failure-Report", MsrpField::failure_report},
+    {"Status", MsrpField::status},
+    {"Use-Nickname", MsrpField::use_nickname},
+    {"Content-Type", MsrpField::content_type},
+    {"Content-Disposition", MsrpField::content_disposition},
+    {"Content-ID", MsrpField::content_id},
+    {"To", MsrpField::to_path, FieldName::Draft::only},
+    {"From", MsrpField::from_path, FieldName::Draft::only},
+    {"TR-ID", MsrpField::transaction, FieldName::Draft::only},
+    {"Report-Success", MsrpField::success_report, FieldName::Draft::too},
+    {"Report-Failure", MsrpField::failure_report, FieldName::Draft::too},
 }};
 
 /// The header fields of a frame. The first of a name counts.
@@ -264,7 +262,7 @@ class HeaderTaker {
             }
             if (!take_header(line)) {
                 out_.deviating = true;
-                if (!empty_line_follows && has(Field::content_type) && !is_blank(line.front())) {
+                if (!empty_line_follows && has(MsrpField::content_type) && !is_blank(line.front())) {
                     return at;
                 }
             }
@@ -283,11 +281,11 @@ class HeaderTaker {
         const bool names = out_.method == "SEND" || reports;
         return has_paths && (!reports || out_.report) && (!names || is_msrp_identifier(out_.message_id)) &&
                (out_.method != "NICKNAME" || out_.use_nickname) &&
-               (!has(Field::content_type) || last_ == Field::content_type);
+               (!has(MsrpField::content_type) || last_ == MsrpField::content_type);
     }
 
   private:
-    [[nodiscard]] bool has(Field field) const { return has_[static_cast<std::size_t>(field)]; }
+    [[nodiscard]] bool has(MsrpField field) const { return has_[static_cast<std::size_t>(field)]; }
     void deviates(bool how) { out_.deviating = out_.deviating || how; }
 
     [[nodiscard]] bool take_header(std::string_view line) {
@@ -302,7 +300,7 @@ class HeaderTaker {
             out_.headers.push_back({name, value});
         }
         last_ = field_of(name);
-        if (last_ == Field::other || (last_ == Field::status && out_.method != "REPORT")) {
+        if (last_ == MsrpField::other || (last_ == MsrpField::status && out_.method != "REPORT")) {
             return true;
         }
         bool& known = has_[static_cast<std::size_t>(last_)];
@@ -313,7 +311,7 @@ class HeaderTaker {
         return true;
     }
 
-    [[nodiscard]] Field field_of(std::string_view name) {
+    [[nodiscard]] MsrpField field_of(std::string_view name) {
         using Draft = FieldName::Draft;
         for (const FieldName& each : field_names) {
             if (same_name(name, each.name) && (each.draft != Draft::only || out_.draft)) {
@@ -321,44 +319,44 @@ class HeaderTaker {
                 return each.field;
             }
         }
-        return Field::other;
+        return MsrpField::other;
     }
 
-    void take_value(Field field, std::string_view value) {
+    void take_value(MsrpField field, std::string_view value) {
         switch (field) {
-            case Field::to_path:
+            case MsrpField::to_path:
                 return take_path(value, out_.to_path);
-            case Field::from_path:
+            case MsrpField::from_path:
                 return take_path(value, out_.from_path);
-            case Field::message_id:
+            case MsrpField::message_id:
                 out_.message_id = value;
                 return;
-            case Field::byte_range:
+            case MsrpField::byte_range:
                 out_.range = read_byte_range(value, out_.deviating);
                 return;
-            case Field::success_report:
+            case MsrpField::success_report:
                 out_.success_report = same_name(value, "yes");
                 return deviates(!out_.success_report && !same_name(value, "no"));
-            case Field::failure_report:
+            case MsrpField::failure_report:
                 return take_failure_report(value);
-            case Field::status:
+            case MsrpField::status:
                 return take_status(value);
-            case Field::use_nickname:
+            case MsrpField::use_nickname:
                 out_.use_nickname = is_quoted(value) ? unquoted(value) : value;
                 return deviates(!is_quoted(value));
-            case Field::content_type:
+            case MsrpField::content_type:
                 out_.content_type = is_quoted(value) ? unquoted(value) : value;
                 return deviates(is_quoted(value) && !out_.draft);
-            case Field::content_disposition:
+            case MsrpField::content_disposition:
                 out_.content_disposition = value;
                 return;
-            case Field::content_id:
+            case MsrpField::content_id:
                 out_.content_id = value;
                 return;
-            case Field::transaction:
+            case MsrpField::transaction:
                 out_.transaction = value.empty() ? out_.transaction : value;
                 return;
-            case Field::other:
+            case MsrpField::other:
                 return;
         }
     }
@@ -394,8 +392,8 @@ class HeaderTaker {
     }
 
     MsrpFrame& out_;
-    std::array<bool, static_cast<std::size_t>(Field::other)> has_{};
-    Field last_ = Field::other;
+    std::array<bool, static_cast<std::size_t>(MsrpField::other)> has_{};
+    MsrpField last_ = MsrpField::other;
 };
 
 /// The start line of a frame, and what will end it.

@@ -17,7 +17,7 @@ bool is_whole(const MsrpFrame& frame) {
 
 namespace {
 
-TableKey hop_of(const Take& take, std::span<const std::string_view> to, std::span<const std::string_view> from) {
+TableKey hop_between(const Take& take, std::span<const std::string_view> to, std::span<const std::string_view> from) {
     KeyMaker maker = key_for(take, Table::hop);
     maker.add(take.copy.xid).add(std::uint64_t{to.size()});
     for (const auto path : {to, from}) {
@@ -31,11 +31,11 @@ TableKey hop_of(const Take& take, std::span<const std::string_view> to, std::spa
 }  // namespace
 
 TableKey hop_of(const Take& take, const MsrpFrame& frame) {
-    return hop_of(take, frame.to_path, frame.from_path);
+    return hop_between(take, frame.to_path, frame.from_path);
 }
 
 TableKey hop_back_of(const Take& take, const MsrpFrame& frame) {
-    return hop_of(take, frame.from_path, frame.to_path);
+    return hop_between(take, frame.from_path, frame.to_path);
 }
 
 TableKey transaction_of(const Take& take, const MsrpFrame& frame) {
@@ -89,7 +89,7 @@ void add_matched_to(const Copy& copy, MsrpEnds& ends) {
     }
 }
 
-void set_conversation(const Take& take, Dialogs& dialogs, const FramePaths& paths, MsrpEnds& ends) {
+void find_conversation(const Take& take, Dialogs& dialogs, const FramePaths& paths, MsrpEnds& ends) {
     ends.kind = of_two;
     if (!ends.session) {
         ends.conversation = text_of(conversation_of(take.copy.xid, paths.from, paths.to));
@@ -149,7 +149,7 @@ MsrpEnds ends_of(const Take& take, Dialogs& dialogs, const FramePaths& paths) {
     ends.session = dialogs.find(take, paths.from, paths.to);
     ends.receivers.resize(1);
     ends.reached = 0;
-    set_conversation(take, dialogs, paths, ends);
+    find_conversation(take, dialogs, paths, ends);
     if (ends.session) {
         const Slot slot = ends.session->slot;
         const End sender = ends.session->sender.value_or(End::caller);

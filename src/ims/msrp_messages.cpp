@@ -58,7 +58,7 @@ bool begins_another(const Assembly& assembly, const MsrpFrame& frame) {
     return !ranges.empty() && ranges.front().first <= 1;
 }
 
-std::string text_of(const std::vector<Range>& ranges) {
+std::string ranges_text(const std::vector<Range>& ranges) {
     // As long as a parameter may reasonably be; a message in more pieces than that says so.
     constexpr std::size_t most = 256;
     std::string text;
@@ -226,7 +226,7 @@ model::Status MsrpMessages::finish(const Take& take, const TableKey& key) {
     Unfinished& message = *unfinished_.find(key);
     Assembly& assembly = *message.assembly;
     const bool complete = assembly.complete();
-    std::string ranges = complete ? std::string() : text_of(assembly.ranges());
+    std::string ranges = complete ? std::string() : ranges_text(assembly.ranges());
     if (assembly.conflicting()) {
         take.out.remarks.emplace_back("chunks of a message overlap, and differ");
     }

@@ -17,10 +17,10 @@ constexpr std::size_t most_transactions = 65'536;
 constexpr std::chrono::seconds keep_unanswered{32};
 constexpr std::size_t most_kept = 4096;
 constexpr std::size_t largest_kept = 8192;
-constexpr std::chrono::seconds hold_early{10};
-constexpr std::size_t most_early = 4096;
+constexpr std::chrono::seconds hold_early_report{10};
+constexpr std::size_t most_early_reports = 4096;
 
-std::uint64_t hash_of(const Take& take, std::string_view uri) {
+std::uint64_t uri_hash(const Take& take, std::string_view uri) {
     std::string key;
     append_msrp_uri_key(uri, key);
     return key_for(take, Table::path).add(key).finish().first;
@@ -56,7 +56,7 @@ void MsrpStatus::note_request(const Take& take, const MsrpFrame& frame, const Fr
     const FramePaths paths = paths_of(frame);
     const std::string_view id = frame.message_id.empty() ? frame.transaction : frame.message_id;
     Transaction transaction{message_of(take, paths, id), event_of(take.copy, paths, id),
-                            hash_of(take, first_of(frame.from_path)), 0, frame.method == "SEND"};
+                            uri_hash(take, first_of(frame.from_path)), 0, frame.method == "SEND"};
     if (const Early* early = early_.find(key)) {
         if (transaction.send) {
             add_failure(take, early->note.copy(), paths, early->status, &transaction);
@@ -110,7 +110,7 @@ void MsrpStatus::take_response(const Take& take, const MsrpFrame& frame, const F
         return;
     }
     if (transaction != nullptr) {
-        if (transaction->from == hash_of(take, first_of(frame.from_path))) {
+        if (transaction->from == uri_hash(take, first_of(frame.from_path))) {
             of_message = paths;
         }
         add_failure(take, take.copy, of_message, frame.status, transaction);
@@ -126,7 +126,7 @@ void MsrpStatus::take_response(const Take& take, const MsrpFrame& frame, const F
         take.out.kept_parts.push_back({early.owner, place.first, place.size});
     }
     early_.add(key, std::move(early), take.now);
-    if (early_.size() > most_early) {
+    if (early_.size() > most_early_reports) {
         take.out.let_go.push_back(early_.oldest()->value.owner);
         early_.remove(TableKey(early_.oldest()->key));
     }
@@ -198,7 +198,7 @@ void MsrpStatus::expire(const Take& take) {
     while (kept_.due_at(take.now, keep_unanswered) != no_slot) {
         let_go_oldest(take);
     }
-    while (auto* due = early_.due_at(take.now, hold_early)) {
+    while (auto* due = early_.due_at(take.now, hold_early_report)) {
         const Early early = std::move(due->value);
         early_.remove(TableKey(due->key));
         take.out.let_go.push_back(early.owner);
@@ -207,7 +207,7 @@ void MsrpStatus::expire(const Take& take) {
 }
 
 std::optional<SteadyTime> MsrpStatus::due() const {
-    const auto early = early_.due(hold_early);
+    const auto early = early_.due(hold_early_report);
     const auto kept = kept_.due(keep_unanswered);
     return early && kept ? std::min(early, kept) : early ? early : kept;
 }

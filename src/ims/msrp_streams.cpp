@@ -22,7 +22,7 @@ TableKey stream_of(const Take& take) {
         .finish();
 }
 
-bool is_blank(std::string_view bytes) {
+bool only_line_ends(std::string_view bytes) {
     return bytes.find_first_not_of("\r\n") == std::string_view::npos;
 }
 
@@ -114,7 +114,7 @@ model::Status MsrpStreams::cut(const Take& take, std::size_t at, const TableKey&
     int unreadable = 0;
     while (true) {
         const std::string_view rest = take.copy.payload.substr(at);
-        if (is_blank(rest)) {
+        if (only_line_ends(rest)) {
             return {};
         }
         switch (read_msrp(rest, frame)) {

@@ -8,8 +8,6 @@ namespace lihandover::ims {
 
 namespace {
 
-constexpr auto npos = std::string_view::npos;
-
 /// Cuts off what is before the first of `ends`, and leaves that in `text`.
 std::string_view take_until(std::string_view& text, std::string_view ends) {
     const std::string_view taken = text.substr(0, text.find_first_of(ends));

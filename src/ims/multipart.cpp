@@ -13,12 +13,6 @@ namespace lihandover::ims {
 
 namespace {
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(), to_lower);
-    return out;
-}
-
 std::string value_of(const HeaderParameter& parameter) {
     return parameter.quoted && has_escapes(parameter.value) ? without_escapes(parameter.value)
                                                             : std::string(parameter.value);
@@ -123,9 +117,9 @@ Entity read_entity(std::string_view bytes) {
     return entity;
 }
 
-class Reader {
+class PartReader {
   public:
-    explicit Reader(std::string_view whole) : whole_end_(whole.data() + whole.size()) {}
+    explicit PartReader(std::string_view whole) : whole_end_(whole.data() + whole.size()) {}
 
     void read(Entity entity, std::size_t depth) {
         const ContentType type = read_content_type(entity.part.content_type);
@@ -145,7 +139,7 @@ class Reader {
 };
 
 /// false: there are none.
-bool Reader::read_parts(const Entity& entity, const ContentType& type, std::size_t depth) {
+bool PartReader::read_parts(const Entity& entity, const ContentType& type, std::size_t depth) {
     const std::string_view body = entity.part.body;
     const std::string_view boundary = type.boundary.empty() ? seen_boundary(body) : type.boundary;
     if (boundary.empty()) {
@@ -173,7 +167,7 @@ bool Reader::read_parts(const Entity& entity, const ContentType& type, std::size
     return out_.size() > before;
 }
 
-void Reader::add(Entity entity, const ContentType& type) {
+void PartReader::add(Entity entity, const ContentType& type) {
     BodyPart& part = out_.emplace_back(std::move(entity.part));
     if (auto decoded = without_transfer_encoding(part.body, entity.transfer_encoding)) {
         part.body = kept(std::move(*decoded), part);
@@ -202,13 +196,13 @@ ContentType read_content_type(std::string_view value) {
     if (slash == std::string_view::npos || !is_token(type.substr(0, slash)) || !is_token(type.substr(slash + 1))) {
         return out;
     }
-    out.type = lower(type);
+    out.type = lowered(type);
     for (const std::string_view all : {text.substr(type_end), after_quotes}) {
         const std::string_view parameters = all.substr(std::min(all.find(';'), all.size()));
         std::string_view rest = parameters;
         while (const auto parameter = take_parameter(rest)) {
             if (same_name(parameter->name, "charset") && out.charset.empty()) {
-                out.charset = lower(value_of(*parameter));
+                out.charset = lowered(value_of(*parameter));
             } else if (same_name(parameter->name, "boundary") && out.boundary.empty()) {
                 out.boundary = trimmed_back(value_of(*parameter));
             }
@@ -225,7 +219,7 @@ std::vector<BodyPart> leaves_of(std::string_view content_type, std::string_view 
     whole.part.content_type = content_type;
     whole.part.content_disposition = disposition;
     whole.part.body = body;
-    Reader reader(body);
+    PartReader reader(body);
     reader.read(std::move(whole), 0);
     return reader.take();
 }

@@ -17,7 +17,7 @@ TableKey key_of(const Take& take, std::string_view imdn_id) {
     return key_for(take, Table::imdn_id).add(take.copy.xid).add(imdn_id).finish();
 }
 
-std::optional<model::EventType> type_of(const Imdn& notification) {
+std::optional<model::EventType> event_type_of(const Imdn& notification) {
     if (notification.about == Imdn::About::delivery) {
         return notification.status == "delivered" ? std::optional(model::EventType::message_delivered)
                : notification.status == "failed"  ? std::optional(model::EventType::message_failed)
@@ -31,7 +31,7 @@ std::optional<model::EventType> type_of(const Imdn& notification) {
 
 void add_one(const Take& take, const Imdn& notification, const Content& content, const NotificationEnds& ends,
              ImdnIds& ids) {
-    const auto type = type_of(notification);
+    const auto type = event_type_of(notification);
     if (!type) {
         take.out.remarks.emplace_back("disposition notifications of a status that no event has are passed over");
         return;

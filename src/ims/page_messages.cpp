@@ -27,7 +27,7 @@ TableKey key_of(const Take& take, const SipMessage& message) {
         .finish();
 }
 
-Digest event_of(const Copy& copy, const SipMessage& message) {
+Digest page_event_of(const Copy& copy, const SipMessage& message) {
     return event_naming(copy, "page-mode message")
         .add(message.call_id)
         .add(message.from_tag())
@@ -35,7 +35,7 @@ Digest event_of(const Copy& copy, const SipMessage& message) {
         .finish();
 }
 
-std::uint64_t hash_of(const Take& take, std::string_view text) {
+std::uint64_t text_hash(const Take& take, std::string_view text) {
     return key_for(take, Table::tag).add(text).finish().first;
 }
 
@@ -55,7 +55,7 @@ struct Ends {
     std::vector<CpimAddress> others;  ///< further receivers that message/cpim names
 };
 
-Ends ends_of(const Identities& sender, const Identities& receiver, const Content& content) {
+Ends page_ends_of(const Identities& sender, const Identities& receiver, const Content& content) {
     Ends ends;
     sender.add_to(ends.sender);
     receiver.add_to(ends.receiver);
@@ -93,8 +93,8 @@ std::string substance_of(const SipMessage& request) {
     return text_of(digest);
 }
 
-MadeEvent message_of(const Take& take, const SipMessage& request, const Digest& id, const Content& content,
-                     const Ends& ends, std::string_view sender_name, std::string_view receiver_name) {
+MadeEvent page_message_of(const Take& take, const SipMessage& request, const Digest& id, const Content& content,
+                          const Ends& ends, std::string_view sender_name, std::string_view receiver_name) {
     MadeEvent made = make_event(take.origin(), model::EventType::message, id);
     add_party(made, model::PartyRole::sender, ends.sender, sender_name);
     add_party(made, model::PartyRole::receiver, ends.receiver, receiver_name);
@@ -118,16 +118,12 @@ MadeEvent message_of(const Take& take, const SipMessage& request, const Digest& 
     return made;
 }
 
-bool is_failure(unsigned status) {
-    return status >= 300 && status != 401 && status != 407;
-}
-
 }  // namespace
 
 void PageMessages::take_request(const Take& take, const SipMessage& request, ImdnIds& ids) {
     const TableKey key = key_of(take, request);
-    const std::uint64_t body = hash_of(take, request.body);
-    const std::uint64_t branch = hash_of(take, request.branch);
+    const std::uint64_t body = text_hash(take, request.body);
+    const std::uint64_t branch = text_hash(take, request.branch);
     if (Request* known = requests_.find(key)) {
         known->forked = known->forked || branch != known->branch;
         if (known->body == body) {
@@ -139,15 +135,15 @@ void PageMessages::take_request(const Take& take, const SipMessage& request, Imd
     Request made;
     made.body = body;
     made.branch = branch;
-    made.event = event_of(take.copy, request);
+    made.event = page_event_of(take.copy, request);
     made.sender.add_asserted(request);
     made.sender.add(Identities::Rank::header, request.from.uri);
     made.sender.set_name(request.from.display_name);
     made.receiver.add_called(request);
     made.is_message = content.is_message();
-    const Ends ends = ends_of(made.sender, made.receiver, content);
+    const Ends ends = page_ends_of(made.sender, made.receiver, content);
     if (made.is_message) {
-        take.add(message_of(take, request, made.event, content, ends, made.sender.name(), made.receiver.name()));
+        take.add(page_message_of(take, request, made.event, content, ends, made.sender.name(), made.receiver.name()));
         ids.add(take, content.imdn_message_id, made.event);
     }
     add_notifications(take, content, {ends.sender, ends.receiver, made.sender.name(), made.receiver.name(), {}, {}},
@@ -183,14 +179,14 @@ void PageMessages::take_answer(const Take& take, const SipMessage& answer) {
         let_go(take, key);
         return;
     }
-    if (!is_failure(answer.status) || (request != nullptr && (request->answered || !request->is_message))) {
+    if (!answer.is_failure() || (request != nullptr && (request->answered || !request->is_message))) {
         return;
     }
     Failure failure;
     failure.note = CopyNote(take.copy);
     failure.status = answer.status;
     if (request == nullptr) {
-        failure.event = event_of(take.copy, answer);
+        failure.event = page_event_of(take.copy, answer);
         failure.sender.add(Identities::Rank::header, answer.from.uri);
         failure.sender.set_name(answer.from.display_name);
         failure.receiver.add_asserted(answer);
@@ -202,7 +198,7 @@ void PageMessages::take_answer(const Take& take, const SipMessage& answer) {
     failure.sender = request->sender;
     failure.receiver = request->receiver;
     failure.receiver.add_asserted(answer);
-    const std::uint64_t branch = hash_of(take, answer.branch);
+    const std::uint64_t branch = text_hash(take, answer.branch);
     if (request->forked && !answer.branch.empty() && branch != request->branch) {
         let_wait(take, key, std::move(failure));  // another branch may yet get through
         return;

@@ -12,12 +12,6 @@ namespace {
 
 constexpr std::size_t max_policy = std::size_t{4} << 20;
 
-std::string lower(std::string_view text) {
-    std::string lowered(text);
-    std::ranges::transform(lowered, lowered.begin(), to_lower);
-    return lowered;
-}
-
 template <std::size_t Size>
 bool is_one_of(std::string_view name, const std::array<std::string_view, Size>& names) {
     return std::ranges::find(names, name) != names.end();
@@ -64,7 +58,7 @@ void read_rule(XmlElement rule, PolicyDocument& out) {
     bool refuses = false;
     bool privileged = false;
     for (XmlElement each = rule.child("actions").first(); each; each = each.next()) {
-        const std::string value = lower(each.text());
+        const std::string value = lowered(each.text());
         const bool no = is_one_of(value, refusals);
         refuses = refuses || (no && is_one_of(each.name(), joining_actions));
         privileged = privileged || (!no && is_one_of(each.name(), privileged_actions));
@@ -102,7 +96,7 @@ void read_conference(XmlElement element, PolicyDocument& out);
 
 /// One element of a conference's policy; others are looked into, since the drafts nest them differently.
 void read_policy_element(XmlElement element, PolicyDocument& out) {
-    const std::string name = lower(element.name());
+    const std::string name = lowered(element.name());
     if (name == "conference-uri" || name == "conf-uri") {
         out.conference = out.conference.empty() ? element.text() : out.conference;
     } else if (name == "subject") {
@@ -150,7 +144,7 @@ PolicyDocument from_info(ConferenceInfo info) {
             continue;
         }
         const bool privileged = std::ranges::any_of(
-            user.roles, [](const std::string& role) { return is_one_of(lower(role), privileged_roles); });
+            user.roles, [](const std::string& role) { return is_one_of(lowered(role), privileged_roles); });
         if (privileged) {
             policy.moderators.push_back(user.entity);
         }

@@ -11,7 +11,7 @@ namespace lihandover::ims {
 namespace {
 
 /// Beyond so many users in a document an index of the members pays.
-constexpr std::size_t few = 4;
+constexpr std::size_t few_searches = 4;
 /// Of one member, whatever many documents add.
 constexpr std::size_t max_endpoints = 64;
 
@@ -19,15 +19,6 @@ bool is_there(const ConferenceEndpoint& endpoint) {
     const std::string_view status = endpoint.status;
     return status.empty() || same_name(status, "connected") || same_name(status, "on-hold") ||
            same_name(status, "muted-via-focus") || same_name(status, "disconnecting");
-}
-
-std::string joined(const std::vector<std::string>& words) {
-    std::string text;
-    for (const std::string& word : words) {
-        text += text.empty() ? "" : " ";
-        text += word;
-    }
-    return text;
 }
 
 bool same_roles(std::vector<std::string> left, std::vector<std::string> right) {
@@ -126,7 +117,8 @@ class Roster::Update {
     /// Members by their keys: through an index where there is much to find.
     class Finder {
       public:
-        Finder(const std::vector<std::string>& keys, std::size_t searches) : keys_(keys), indexed_(searches > few) {
+        Finder(const std::vector<std::string>& keys, std::size_t searches)
+            : keys_(keys), indexed_(searches > few_searches) {
             for (std::size_t i = 0; indexed_ && i < keys.size(); ++i) {
                 index_.emplace(keys[i], i);
             }
@@ -325,7 +317,7 @@ class Roster::Update {
             join(now);
         }
         if (!leaves && said->has_roles && !same_roles(before.roles, now.roles)) {
-            tell(Change::Kind::roles, now, joined(before.roles), {joined(now.roles), {}});
+            tell(Change::Kind::roles, now, spaced(before.roles), {spaced(now.roles), {}});
         }
         if (said->nickname && before.nickname != now.nickname) {
             tell(Change::Kind::nickname, now, before.nickname, {now.nickname, {}});

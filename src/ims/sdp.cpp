@@ -104,10 +104,10 @@ void set_once(std::string_view& to, std::string_view value) {
 }
 
 /// What an attribute of a medium says. A list that comes twice is read once.
-using Take = void (*)(SdpMsrp& medium, std::string_view value);
+using TakeAttribute = void (*)(SdpMsrp& medium, std::string_view value);
 struct Attribute {
     std::string_view name;
-    Take take;
+    TakeAttribute take;
 };
 template <Words SdpMsrp::*List>
 void take_list(SdpMsrp& medium, std::string_view value) {
@@ -137,7 +137,7 @@ constexpr auto attributes = std::to_array<Attribute>({
     {"file-disposition", [](SdpMsrp& medium, std::string_view value) { set_once(file_of(medium).disposition, value); }},
 });
 
-class Reader {
+class SdpReader {
   public:
     std::optional<SessionDescription> read(std::string_view bytes);
 
@@ -160,7 +160,7 @@ class Reader {
     std::string_view setup_;
 };
 
-std::optional<SessionDescription> Reader::read(std::string_view bytes) {
+std::optional<SessionDescription> SdpReader::read(std::string_view bytes) {
     out_.msrp.reserve(1);
     while (!bytes.empty()) {
         const std::string_view line = take_line(bytes);
@@ -175,7 +175,7 @@ std::optional<SessionDescription> Reader::read(std::string_view bytes) {
     return std::move(out_);
 }
 
-bool Reader::take(char type, std::string_view value) {
+bool SdpReader::take(char type, std::string_view value) {
     switch (type) {
         case 'v':
             found_ = found_ || value == "0";
@@ -213,7 +213,7 @@ bool Reader::take(char type, std::string_view value) {
 }
 
 /// `user id version IN IP4 address`: from the end, since some write names with blanks for the user.
-void Reader::take_origin(std::string_view value) {
+void SdpReader::take_origin(std::string_view value) {
     Words words;
     take_words(value, words);
     if (words.size() < 3) {
@@ -226,7 +226,7 @@ void Reader::take_origin(std::string_view value) {
 }
 
 /// `message 7394 TCP/MSRP *`
-void Reader::take_medium(std::string_view value) {
+void SdpReader::take_medium(std::string_view value) {
     medium_ = nullptr;
     const std::string_view kind = take_word(value);
     const std::string_view port_text = take_word(value);
@@ -244,7 +244,7 @@ void Reader::take_medium(std::string_view value) {
     }
 }
 
-void Reader::take_attribute(std::string_view value) {
+void SdpReader::take_attribute(std::string_view value) {
     const std::size_t colon = std::min(value.find(':'), value.size());
     const std::string_view name = trimmed_back(value.substr(0, colon));
     const std::string_view what = trimmed(value.substr(std::min(colon + 1, value.size())));
@@ -268,7 +268,7 @@ void Reader::take_attribute(std::string_view value) {
     }
 }
 
-void Reader::finish() {
+void SdpReader::finish() {
     if (out_.subject.empty()) {
         out_.subject = information_;
     }
@@ -282,7 +282,7 @@ void Reader::finish() {
 }  // namespace
 
 std::optional<SessionDescription> read_sdp(std::string_view bytes) {
-    return Reader().read(bytes);
+    return SdpReader().read(bytes);
 }
 
 }  // namespace lihandover::ims

@@ -15,7 +15,7 @@ namespace lihandover::ims {
 namespace {
 
 /// Header fields that are read.
-enum class Field : std::uint8_t {
+enum class SipField : std::uint8_t {
     asserted,
     call_id,
     called_party,
@@ -40,28 +40,28 @@ enum class Field : std::uint8_t {
 
 struct KnownField {
     std::string_view name;
-    Field field;
+    SipField field;
 };
 constexpr auto known_fields = std::to_array<KnownField>({
-    {"From", Field::from},
-    {"To", Field::to},
-    {"Via", Field::via},
-    {"CSeq", Field::cseq},
-    {"Call-ID", Field::call_id},
-    {"Content-Type", Field::content_type},
-    {"Content-Length", Field::content_length},
-    {"Contact", Field::contact},
-    {"P-Asserted-Identity", Field::asserted},
-    {"P-Preferred-Identity", Field::preferred},
-    {"P-Called-Party-ID", Field::called_party},
-    {"History-Info", Field::history},
-    {"Diversion", Field::diversion},
-    {"Refer-To", Field::refer_to},
-    {"Referred-By", Field::referred_by},
-    {"Event", Field::event},
-    {"Subscription-State", Field::subscription_state},
-    {"Content-Disposition", Field::content_disposition},
-    {"Content-Encoding", Field::content_encoding},
+    {"From", SipField::from},
+    {"To", SipField::to},
+    {"Via", SipField::via},
+    {"CSeq", SipField::cseq},
+    {"Call-ID", SipField::call_id},
+    {"Content-Type", SipField::content_type},
+    {"Content-Length", SipField::content_length},
+    {"Contact", SipField::contact},
+    {"P-Asserted-Identity", SipField::asserted},
+    {"P-Preferred-Identity", SipField::preferred},
+    {"P-Called-Party-ID", SipField::called_party},
+    {"History-Info", SipField::history},
+    {"Diversion", SipField::diversion},
+    {"Refer-To", SipField::refer_to},
+    {"Referred-By", SipField::referred_by},
+    {"Event", SipField::event},
+    {"Subscription-State", SipField::subscription_state},
+    {"Content-Disposition", SipField::content_disposition},
+    {"Content-Encoding", SipField::content_encoding},
 });
 
 struct CompactForm {
@@ -100,17 +100,17 @@ std::string_view long_form(std::string_view name) {
     return name;
 }
 
-Field field_of(std::string_view name) {
+SipField field_of(std::string_view name) {
     name = long_form(name);
     const auto* const known =
         std::ranges::find_if(known_fields, [name](const KnownField& each) { return same_name(each.name, name); });
-    return known == known_fields.end() ? Field::other : known->field;
+    return known == known_fields.end() ? SipField::other : known->field;
 }
 
-class Reader {
+class SipReader {
   public:
     /// `blank_line_ends`: header fields end with a line of blanks too, which else continues the one before.
-    Reader(std::string_view bytes, bool blank_line_ends, SipMessage& message)
+    SipReader(std::string_view bytes, bool blank_line_ends, SipMessage& message)
         : rest_(bytes), blank_line_ends_(blank_line_ends), out_(message) {}
 
     /// Why it cannot be read; empty where it was.
@@ -127,7 +127,7 @@ class Reader {
     std::string_view take_field_lines();
     bool ends_header_fields();
     std::string_view header_field(std::string_view lines);
-    bool take(Field field, std::string_view value);
+    bool take(SipField field, std::string_view value);
     void take_address(std::string_view value, SipAddress& out, bool& has);
     void take_first(std::string_view value, std::string_view& out);
     void take_cseq(std::string_view value);
@@ -156,7 +156,7 @@ class Reader {
 
 constexpr std::string_view twice = "a header field twice that may be there once";
 
-std::string_view Reader::read() {
+std::string_view SipReader::read() {
     if (!start_line()) {
         return "no start line of SIP";
     }
@@ -184,7 +184,7 @@ std::string_view Reader::read() {
     return {};
 }
 
-std::string_view Reader::next_line() {
+std::string_view SipReader::next_line() {
     const char* const begin = rest_.data();
     const std::string_view line = take_line(rest_);
     if (rest_.data() == begin + line.size() + 1 && rest_.data()[-1] == '\n') {
@@ -193,7 +193,7 @@ std::string_view Reader::next_line() {
     return line;
 }
 
-bool Reader::start_line() {
+bool SipReader::start_line() {
     // RFC 3261 7.5: empty lines before it are passed over.
     const std::string_view found = rest_;
     rest_ = trimmed_front(rest_);
@@ -208,7 +208,7 @@ bool Reader::start_line() {
     return starts_with_name(words, "SIP/") ? status_line(words) : request_line(words);
 }
 
-bool Reader::status_line(std::string_view line) {
+bool SipReader::status_line(std::string_view line) {
     if (take_word(line) != "SIP/2.0") {
         mended("another version than SIP/2.0");
     }
@@ -221,7 +221,7 @@ bool Reader::status_line(std::string_view line) {
     return true;
 }
 
-bool Reader::request_line(std::string_view line) {
+bool SipReader::request_line(std::string_view line) {
     const std::string_view method = take_word(line);
     const std::size_t version_at = line.find_last_of(" \t");
     if (!is_token(method) || version_at == std::string_view::npos) {
@@ -248,7 +248,7 @@ bool Reader::request_line(std::string_view line) {
     return !uri.empty();
 }
 
-std::string_view Reader::header_fields() {
+std::string_view SipReader::header_fields() {
     out_.headers.reserve(24);  // what most have
     while (!rest_.empty()) {
         if (ends_header_fields()) {
@@ -263,7 +263,7 @@ std::string_view Reader::header_fields() {
 }
 
 /// Takes the empty line.
-bool Reader::ends_header_fields() {
+bool SipReader::ends_header_fields() {
     if (!is_space(rest_.front())) {
         return false;
     }
@@ -282,7 +282,7 @@ bool Reader::ends_header_fields() {
 }
 
 /// The line of a header field, and those that continue it.
-std::string_view Reader::take_field_lines() {
+std::string_view SipReader::take_field_lines() {
     const std::string_view begin = rest_;
     std::string_view line = next_line();
     const auto blank_ends = [this] {
@@ -310,7 +310,7 @@ std::string_view Reader::take_field_lines() {
     return begin.substr(0, begin.size() - rest_.size());
 }
 
-std::string_view Reader::header_field(std::string_view lines) {
+std::string_view SipReader::header_field(std::string_view lines) {
     const std::size_t colon = lines.find(':');
     const std::string_view name = trimmed_back(lines.substr(0, colon));
     if (colon == std::string_view::npos || !is_token(name)) {
@@ -328,65 +328,65 @@ std::string_view Reader::header_field(std::string_view lines) {
     return take(field_of(name), value) ? std::string_view() : "more addresses than are read";
 }
 
-bool Reader::take(Field field, std::string_view value) {
+bool SipReader::take(SipField field, std::string_view value) {
     switch (field) {
-        case Field::from:
+        case SipField::from:
             take_address(value, out_.from, has_from_);
             return true;
-        case Field::to:
+        case SipField::to:
             take_address(value, out_.to, has_to_);
             return true;
-        case Field::call_id:
+        case SipField::call_id:
             take_first(value, out_.call_id);
             return true;
-        case Field::cseq:
+        case SipField::cseq:
             take_cseq(value);
             return true;
-        case Field::via:
+        case SipField::via:
             take_via(value);
             return true;
-        case Field::content_type:
+        case SipField::content_type:
             take_first(value, out_.content_type);
             return true;
-        case Field::content_disposition:
+        case SipField::content_disposition:
             take_first(value, out_.content_disposition);
             return true;
-        case Field::content_encoding:
+        case SipField::content_encoding:
             take_first(value, out_.content_encoding);
             return true;
-        case Field::content_length:
+        case SipField::content_length:
             take_content_length(value);
             return true;
-        case Field::event:
+        case SipField::event:
             take_first(trimmed_back(value.substr(0, value.find(';'))), out_.event);
             return true;
-        case Field::subscription_state:
+        case SipField::subscription_state:
             take_first(value, out_.subscription_state);
             return true;
-        case Field::asserted:
+        case SipField::asserted:
             return take_addresses(value, out_.asserted);
-        case Field::preferred:
+        case SipField::preferred:
             return take_addresses(value, out_.preferred);
-        case Field::called_party:
+        case SipField::called_party:
             return take_addresses(value, out_.called_party);
-        case Field::history:
+        case SipField::history:
             return take_addresses(value, out_.history);
-        case Field::diversion:
+        case SipField::diversion:
             return take_addresses(value, out_.diversion);
-        case Field::contact:
+        case SipField::contact:
             return take_addresses(value, out_.contact);
-        case Field::refer_to:
+        case SipField::refer_to:
             return take_addresses(value, out_.refer_to);
-        case Field::referred_by:
+        case SipField::referred_by:
             return take_addresses(value, out_.referred_by);
-        case Field::other:
+        case SipField::other:
             return true;
     }
     return true;
 }
 
 /// The first that can be read counts.
-void Reader::take_address(std::string_view value, SipAddress& out, bool& has) {
+void SipReader::take_address(std::string_view value, SipAddress& out, bool& has) {
     if (has) {
         mended(twice);
     } else {
@@ -394,7 +394,7 @@ void Reader::take_address(std::string_view value, SipAddress& out, bool& has) {
     }
 }
 
-void Reader::take_first(std::string_view value, std::string_view& out) {
+void SipReader::take_first(std::string_view value, std::string_view& out) {
     if (!out.empty()) {
         mended(twice);
     } else {
@@ -402,7 +402,7 @@ void Reader::take_first(std::string_view value, std::string_view& out) {
     }
 }
 
-void Reader::take_cseq(std::string_view value) {
+void SipReader::take_cseq(std::string_view value) {
     const auto digits = static_cast<std::size_t>(std::ranges::find_if_not(value, is_digit) - value.begin());
     if (digits == 0) {
         return;
@@ -424,7 +424,7 @@ void Reader::take_cseq(std::string_view value) {
     }
 }
 
-void Reader::take_content_length(std::string_view value) {
+void SipReader::take_content_length(std::string_view value) {
     const auto number = read_number<std::size_t>(value);
     if (!number) {
         content_length_counts_ = false;
@@ -436,7 +436,7 @@ void Reader::take_content_length(std::string_view value) {
     content_length_ = number;
 }
 
-void Reader::take_via(std::string_view value) {
+void SipReader::take_via(std::string_view value) {
     if (has_via_ || value.empty()) {
         return;
     }
@@ -451,7 +451,7 @@ void Reader::take_via(std::string_view value) {
     }
 }
 
-void Reader::take_body() {
+void SipReader::take_body() {
     out_.body = rest_;
     if (!content_length_ || !content_length_counts_) {
         return;
@@ -480,11 +480,11 @@ std::optional<std::string_view> SipMessage::header(std::string_view name) const 
 
 std::optional<SipMessage> read_sip(std::string_view bytes, std::string_view* why) {
     std::optional<SipMessage> message(std::in_place);
-    Reader reader(bytes, false, *message);
+    SipReader reader(bytes, false, *message);
     std::string_view failure = reader.read();
     if (reader.blank_line_may_end()) {
         SipMessage other;
-        if (Reader(bytes, true, other).read().empty()) {
+        if (SipReader(bytes, true, other).read().empty()) {
             message = std::move(other);
             failure = {};
         }

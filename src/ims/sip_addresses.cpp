@@ -12,8 +12,6 @@ namespace lihandover::ims {
 
 namespace {
 
-constexpr std::size_t npos = std::string_view::npos;
-
 bool has_scheme(std::string_view text) {
     const std::size_t colon = text.find(':');
     if (colon == npos || colon == 0 || to_lower(text[0]) < 'a' || to_lower(text[0]) > 'z') {

@@ -6,9 +6,13 @@
 #include <concepts>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace lihandover::ims {
+
+inline constexpr std::size_t npos = std::string_view::npos;
 
 // What the readers of header fields and lines share. The locale must not decide what a byte is, so <cctype> is not
 // used.
@@ -25,6 +29,20 @@ constexpr bool is_digit(char c) {
 }
 constexpr char to_lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+inline std::string lowered(std::string_view text) {
+    std::string out(text);
+    std::ranges::transform(out, out.begin(), to_lower);
+    return out;
+}
+/// With a space between each two.
+inline std::string spaced(const std::vector<std::string>& words) {
+    std::string out;
+    for (const std::string& word : words) {
+        out += out.empty() ? "" : " ";
+        out += word;
+    }
+    return out;
 }
 
 /// Bytes of a token: of RFC 3261 and of RFC 2045, whichever is wider.
@@ -76,7 +94,7 @@ constexpr std::size_t end_of_quoted(std::string_view text, std::size_t at) {
             return i + 1;
         }
     }
-    return std::string_view::npos;
+    return npos;
 }
 
 /// Cuts a line off the front of `text`, without its CRLF or LF.

@@ -17,7 +17,7 @@ struct BodyEnds {
     std::string_view receiver_name;
 };
 
-BodyEnds ends_of(const Copy& copy, const Content& content) {
+BodyEnds body_ends_of(const Copy& copy, const Content& content) {
     BodyEnds ends;
     Uris* target = copy.direction == Direction::from_target ? &ends.sender
                    : copy.direction == Direction::to_target ? &ends.receiver
@@ -38,7 +38,7 @@ BodyEnds ends_of(const Copy& copy, const Content& content) {
     return ends;
 }
 
-void add_ends(MadeEvent& made, const Copy& copy, const Content& content, const BodyEnds& ends) {
+void add_body_ends(MadeEvent& made, const Copy& copy, const Content& content, const BodyEnds& ends) {
     add_party(made, model::PartyRole::sender, ends.sender, ends.sender_name);
     add_party(made, model::PartyRole::receiver, ends.receiver, ends.receiver_name);
     if (content.to.size() > 1) {
@@ -73,7 +73,7 @@ void take_body(const Take& take, ImdnIds& ids) {
     const Copy& copy = take.copy;
     const Content content =
         read_encoded_content(copy.mime_type, copy.mime_transfer_encoding, copy.payload, take.options.max_text);
-    const BodyEnds ends = ends_of(copy, content);
+    const BodyEnds ends = body_ends_of(copy, content);
     const bool description = read_content_type(copy.mime_type).type == "application/sdp";
     if (content.is_message() && !copy.payload.empty() && !description) {
         Naming naming = event_naming(copy, "body");
@@ -84,7 +84,7 @@ void take_body(const Take& take, ImdnIds& ids) {
         }
         const Digest id = naming.finish();
         MadeEvent made = make_event(take.origin(), model::EventType::message, id);
-        add_ends(made, copy, content, ends);
+        add_body_ends(made, copy, content, ends);
         add_content(made, content);
         made.substance = text_of(id);
         ids.add(take, content.imdn_message_id, id);

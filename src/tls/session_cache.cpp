@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t max_sessions_per_host = 16;
 constexpr std::size_t max_session_hosts = 64;
-constexpr std::time_t longest_life = 3600;  // seconds
+constexpr std::time_t longest_session = 3600;  // seconds
 
 /// Where a session of a connection goes, and how old it is: a ticket that a resumed connection gets carries what was
 /// verified at the full handshake before.
@@ -72,7 +72,7 @@ SessionPtr SessionCache::take(const std::string& key) {
         SessionPtr session = std::move(list.back());
         list.pop_back();
         const std::time_t age = std::time(nullptr) - SSL_SESSION_get_time(session.get());
-        if (SSL_SESSION_is_resumable(session.get()) == 1 && age >= 0 && age < longest_life) {
+        if (SSL_SESSION_is_resumable(session.get()) == 1 && age >= 0 && age < longest_session) {
             if (SSL_SESSION_get_protocol_version(session.get()) < TLS1_3_VERSION) {
                 SSL_SESSION_up_ref(session.get());
                 list.emplace_back(session.get());

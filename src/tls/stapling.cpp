@@ -19,7 +19,7 @@ using FeaturesPtr = std::unique_ptr<TLS_FEATURE, base::FreeWith<TLS_FEATURE_free
 /// What the clocks of a responder and ours may differ by.
 constexpr long clock_slack = 300;
 /// How old a response may be that does not say when the next one comes.
-constexpr long longest_life = 7L * 24 * 3600;
+constexpr long longest_status = 7L * 24 * 3600;
 constexpr long status_request = 5;
 
 /// Whether the certificate says that its server staples (RFC 7633).
@@ -55,7 +55,7 @@ Said read_entry(OCSP_BASICRESP* response, X509* certificate, X509* issuer) {
         if (status == V_OCSP_CERTSTATUS_REVOKED) {
             return Said::revoked;  // also in an old one: nothing takes it back
         }
-        if (OCSP_check_validity(made, next, clock_slack, next != nullptr ? -1 : longest_life) != 1) {
+        if (OCSP_check_validity(made, next, clock_slack, next != nullptr ? -1 : longest_status) != 1) {
             return Said::nothing;
         }
         return status == V_OCSP_CERTSTATUS_GOOD ? Said::good : Said::unknown;

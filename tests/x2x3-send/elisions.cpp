@@ -10,8 +10,6 @@
 namespace lihandover::x2x3_send {
 namespace {
 
-constexpr std::string_view elision = "(...)";
-
 bool is_answer(const SipText& text) {
     return text.start.starts_with("SIP/2.0 ");
 }

@@ -13,6 +13,9 @@
 
 namespace lihandover::x2x3_send {
 
+/// What flows write for what is left out.
+inline constexpr std::string_view elision = "(...)";
+
 /// What a PDU carries; raw bytes go into the stream as they are, without a header.
 enum class Kind : std::uint8_t { sip, msrp, mime, raw };
 [[nodiscard]] std::string_view name_of(Kind kind);

@@ -9,8 +9,6 @@
 namespace lihandover::x2x3_send {
 namespace {
 
-constexpr std::string_view elision = "(...)";
-
 /// The transaction of a start line of RFC 4975; the draft's start line has none.
 std::string_view transaction_of(std::string_view start) {
     if (!start.starts_with("MSRP ")) {

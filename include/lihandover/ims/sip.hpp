@@ -68,6 +68,8 @@ struct SipMessage {
     [[nodiscard]] std::string_view from_tag() const { return from.parameter("tag"); }
     [[nodiscard]] std::string_view to_tag() const { return to.parameter("tag"); }
     [[nodiscard]] bool is_answer() const { return !request; }
+    /// An answer that ends its transaction without success, and does not merely ask who it is (401, 407).
+    [[nodiscard]] bool is_failure() const { return is_answer() && status >= 300 && status != 401 && status != 407; }
 };
 
 /// Reads one message that fills `bytes` (a PDU's payload), without allocating more than its headers need. Takes what

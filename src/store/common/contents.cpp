@@ -19,7 +19,7 @@ constexpr std::size_t nonce_size = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
 static_assert(seal_piece_overhead == nonce_size + crypto_aead_xchacha20poly1305_ietf_ABYTES);
 static_assert(SealKey::size == crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
 
-using Nonce = std::array<unsigned char, crypto_aead_chacha20poly1305_ietf_NPUBBYTES>;
+using ChachaNonce = std::array<unsigned char, crypto_aead_chacha20poly1305_ietf_NPUBBYTES>;
 
 std::array<unsigned char, 8> bytes_of(std::int64_t row) {
     std::array<unsigned char, 8> bytes{};
@@ -31,10 +31,6 @@ std::array<unsigned char, 8> bytes_of(std::int64_t row) {
 
 std::string_view view_of(std::span<const std::uint8_t> bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-const unsigned char* bytes_of(std::string_view text) {
-    return reinterpret_cast<const unsigned char*>(text.data());
 }
 
 constexpr std::array<std::uint8_t, gcm_nonce> no_nonce{};
@@ -54,12 +50,12 @@ std::string seal_content(const SealKey& key, std::int64_t row, std::string_view 
         return sealed;
     }
     std::string sealed(content.size() + tag_size, '\0');
-    const Nonce nonce{};
+    const ChachaNonce nonce{};
     const auto place = bytes_of(row);
     unsigned long long size = 0;
-    crypto_aead_chacha20poly1305_ietf_encrypt(reinterpret_cast<unsigned char*>(sealed.data()), &size, bytes_of(content),
-                                              content.size(), place.data(), place.size(), nullptr, nonce.data(),
-                                              key.bytes().data());
+    crypto_aead_chacha20poly1305_ietf_encrypt(reinterpret_cast<unsigned char*>(sealed.data()), &size,
+                                              raw_bytes(content), content.size(), place.data(), place.size(), nullptr,
+                                              nonce.data(), key.bytes().data());
     return sealed;
 }
 
@@ -72,11 +68,11 @@ std::optional<std::string> unseal_content(const SealKey& key, std::int64_t row, 
         return std::nullopt;
     }
     std::string content(sealed.size() - tag_size, '\0');
-    const Nonce nonce{};
+    const ChachaNonce nonce{};
     const auto place = bytes_of(row);
     unsigned long long size = 0;
     if (crypto_aead_chacha20poly1305_ietf_decrypt(reinterpret_cast<unsigned char*>(content.data()), &size, nullptr,
-                                                  bytes_of(sealed), sealed.size(), place.data(), place.size(),
+                                                  raw_bytes(sealed), sealed.size(), place.data(), place.size(),
                                                   nonce.data(), key.bytes().data()) != 0) {
         return std::nullopt;
     }
@@ -96,7 +92,7 @@ std::string seal_piece(const SealKey& key, std::int64_t place, std::string_view 
     model::random_bytes(nonce, nonce_size);
     const auto number = bytes_of(place);
     unsigned long long size = 0;
-    crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + nonce_size, &size, bytes_of(content), content.size(),
+    crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + nonce_size, &size, raw_bytes(content), content.size(),
                                                number.data(), number.size(), nullptr, nonce, key.bytes().data());
     return sealed;
 }
@@ -108,7 +104,7 @@ std::optional<std::string> unseal_piece(const SealKey& key, std::int64_t place, 
         if (sealed.size() < nonce.size()) {
             return std::nullopt;
         }
-        std::copy_n(bytes_of(sealed), nonce.size(), nonce.begin());
+        std::copy_n(raw_bytes(sealed), nonce.size(), nonce.begin());
         return gcm_unseal(key.bytes(), nonce, joined(place, bound), sealed.substr(nonce.size()));
     }
     if (sealed.size() < nonce_size + tag_size) {
@@ -118,8 +114,8 @@ std::optional<std::string> unseal_piece(const SealKey& key, std::int64_t place, 
     const auto number = bytes_of(place);
     unsigned long long size = 0;
     if (crypto_aead_xchacha20poly1305_ietf_decrypt(
-            reinterpret_cast<unsigned char*>(content.data()), &size, nullptr, bytes_of(sealed.substr(nonce_size)),
-            sealed.size() - nonce_size, number.data(), number.size(), bytes_of(sealed), key.bytes().data()) != 0) {
+            reinterpret_cast<unsigned char*>(content.data()), &size, nullptr, raw_bytes(sealed.substr(nonce_size)),
+            sealed.size() - nonce_size, number.data(), number.size(), raw_bytes(sealed), key.bytes().data()) != 0) {
         return std::nullopt;
     }
     return content;

@@ -17,14 +17,14 @@
 
 namespace lihandover::store {
 
+std::string system_words(int code) {
+    return std::generic_category().message(code);
+}
+
 namespace {
 
 constexpr std::uint64_t kibi = 1024;
 constexpr std::uint64_t mebi = 1024 * kibi;
-
-std::string system_words(int code) {
-    return std::generic_category().message(code);
-}
 
 /// The process id in a lock file, or nothing.
 std::string holder_of(int file) {

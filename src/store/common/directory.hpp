@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 
 #include "lihandover/model/result.hpp"
 
@@ -17,6 +18,9 @@ struct SpacePlan {
 
     [[nodiscard]] static SpacePlan of(std::uint64_t file_system_bytes, std::uint64_t max_bytes);
 };
+
+/// How the system says it: of an errno.
+[[nodiscard]] std::string system_words(int code);
 
 /// The state directory: private to one daemon, with a file of set-aside space that makes room for deletions when the
 /// disk is full. Not thread-safe but for free_bytes().

@@ -18,10 +18,6 @@ constexpr std::size_t most_at_once = std::size_t{1} << 30U;
 
 using Context = std::unique_ptr<EVP_CIPHER_CTX, FreeCipher>;
 
-const unsigned char* bytes_of(std::string_view text) {
-    return reinterpret_cast<const unsigned char*>(text.data());
-}
-
 /// Looked up once: it takes as long as sealing a short text.
 const EVP_CIPHER* cipher() {
     static const EVP_CIPHER* const fetched = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
@@ -36,7 +32,7 @@ Context begin(std::span<const std::uint8_t, gcm_key> key, std::span<const std::u
     if (!context ||
         EVP_CipherInit_ex2(context.get(), cipher(), key.data(), nonce.data(), seals ? 1 : 0, nullptr) != 1 ||
         (!bound.empty() &&
-         EVP_CipherUpdate(context.get(), nullptr, &size, bytes_of(bound), static_cast<int>(bound.size())) != 1)) {
+         EVP_CipherUpdate(context.get(), nullptr, &size, raw_bytes(bound), static_cast<int>(bound.size())) != 1)) {
         return nullptr;
     }
     return context;
@@ -46,7 +42,7 @@ bool update(EVP_CIPHER_CTX* context, unsigned char* out, std::string_view in) {
     while (!in.empty()) {
         const std::string_view piece = in.substr(0, most_at_once);
         int size = 0;
-        if (EVP_CipherUpdate(context, out, &size, bytes_of(piece), static_cast<int>(piece.size())) != 1) {
+        if (EVP_CipherUpdate(context, out, &size, raw_bytes(piece), static_cast<int>(piece.size())) != 1) {
             return false;
         }
         out += size;
@@ -79,7 +75,7 @@ std::optional<std::string> gcm_unseal(std::span<const std::uint8_t, gcm_key> key
     }
     std::string plain(sealed.size() - gcm_tag, '\0');
     std::array<unsigned char, gcm_tag> tag{};
-    std::copy_n(bytes_of(sealed) + plain.size(), gcm_tag, tag.begin());
+    std::copy_n(raw_bytes(sealed) + plain.size(), gcm_tag, tag.begin());
     const Context context = begin(key, nonce, bound, false);
     // Nothing is written at the end: it only compares the tag.
     std::array<unsigned char, gcm_tag> rest{};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -15,6 +16,12 @@ namespace lihandover::store {
 inline constexpr std::size_t gcm_key = 32;
 inline constexpr std::size_t gcm_nonce = 12;
 inline constexpr std::size_t gcm_tag = 16;
+
+using GcmNonce = std::array<std::uint8_t, gcm_nonce>;
+
+[[nodiscard]] inline const unsigned char* raw_bytes(std::string_view text) {
+    return reinterpret_cast<const unsigned char*>(text.data());
+}
 
 /// Appends the sealed text to `out`. One key seals once with one nonce.
 void gcm_seal(std::span<const std::uint8_t, gcm_key> key, std::span<const std::uint8_t, gcm_nonce> nonce,

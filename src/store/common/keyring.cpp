@@ -25,8 +25,6 @@ constexpr std::size_t wrapped_size = 2 + master_id + gcm_nonce + SealKey::size +
 constexpr std::size_t text_header = 1 + 2 + gcm_nonce;
 constexpr std::uint16_t most_generations = 0x7fff;  ///< six bytes of a column hold them with the slot
 
-using Nonce = std::array<std::uint8_t, gcm_nonce>;
-
 void append_number(std::string& out, std::uint16_t number) {
     out.push_back(static_cast<char>(number >> 8U));
     out.push_back(static_cast<char>(number & 0xffU));
@@ -37,13 +35,13 @@ std::uint16_t number_at(std::string_view bytes, std::size_t at) {
                                       static_cast<unsigned char>(bytes[at + 1]));
 }
 
-Nonce nonce_at(std::string_view bytes, std::size_t at) {
-    Nonce nonce{};
+GcmNonce nonce_at(std::string_view bytes, std::size_t at) {
+    GcmNonce nonce{};
     std::memcpy(nonce.data(), bytes.data() + at, nonce.size());
     return nonce;
 }
 
-std::string_view text_of(const Nonce& nonce) {
+std::string_view text_of(const GcmNonce& nonce) {
     return {reinterpret_cast<const char*>(nonce.data()), nonce.size()};
 }
 
@@ -114,7 +112,7 @@ std::string Keyring::lost(std::string_view sealed) const {
 struct Keyring::Wrapped {
     std::uint16_t number = 0;
     std::string master;
-    Nonce nonce{};
+    GcmNonce nonce{};
     std::string sealed;
 };
 
@@ -141,7 +139,7 @@ std::optional<SealKey> Keyring::content_key(std::uint16_t generation, const Seal
 
 std::string Keyring::seal_with(const Generation& generation, std::string_view place, std::string_view id,
                                std::string_view text) const {
-    Nonce nonce{};
+    GcmNonce nonce{};
     model::random_bytes(nonce.data(), nonce.size());
     std::string out(1, format);
     out.reserve(text_header + text.size() + gcm_tag);
@@ -321,7 +319,7 @@ std::string Keyring::wrapped(Stored next, const MasterKey& master) {
     for (const std::uint16_t number : next.numbers) {
         const SealKey* const key = find(number);
         LIHANDOVER_INVARIANT(key != nullptr, "each of the store's keys is known");
-        Nonce nonce{};
+        GcmNonce nonce{};
         model::random_bytes(nonce.data(), nonce.size());
         append_number(row, number);
         row.append(reinterpret_cast<const char*>(id->data()), id->size());

@@ -20,7 +20,7 @@ std::optional<std::size_t> place_in(std::span<const std::string_view> names, std
     return found == names.end() ? std::nullopt : std::optional(static_cast<std::size_t>(found - names.begin()));
 }
 
-std::size_t number_of(std::string_view qualified) {
+std::size_t number_named(std::string_view qualified) {
     const std::size_t dot = qualified.find('.');
     const std::string_view set = qualified.substr(0, dot);
     const std::string_view name = dot == std::string_view::npos ? "" : qualified.substr(dot + 1);
@@ -54,7 +54,7 @@ std::string numbered(std::string_view sql) {
         if (close == std::string_view::npos) {
             throw std::logic_error("SQL with an unclosed name");
         }
-        out += std::to_string(number_of(sql.substr(open + 1, close - open - 1)));
+        out += std::to_string(number_named(sql.substr(open + 1, close - open - 1)));
         sql.remove_prefix(close + 1);
     }
 }

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace lihandover::store {
 
@@ -9,5 +11,12 @@ namespace lihandover::store {
 /// kind: `state={item.refused}`, `kind={record.item_made}`, `{object.queued}`, `{blob.preparing}`. A name that is none
 /// is a programming mistake: std::logic_error.
 [[nodiscard]] std::string numbered(std::string_view sql);
+
+/// How an enumerator is stored.
+template <typename Enumerator>
+requires std::is_enum_v<Enumerator>
+[[nodiscard]] constexpr std::int64_t number_of(Enumerator value) {
+    return static_cast<std::int64_t>(value);
+}
 
 }  // namespace lihandover::store

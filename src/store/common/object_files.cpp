@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "directory.hpp"
 #include "lihandover/store/digest.hpp"
 
 namespace lihandover::store {
@@ -26,10 +27,6 @@ constexpr std::uint64_t largest_object = std::uint64_t{1} << 62U;
 constexpr std::size_t block_bytes = block_chunks * sealed_chunk;
 /// How much may lie dirty in the system's cache before the disk is asked to begin: the sync at the end is short then.
 constexpr std::uint64_t flush_step = 8U << 20U;
-
-std::string system_words(int code) {
-    return std::generic_category().message(code);
-}
 
 /// A file descriptor that closes itself.
 class File {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "gcm.hpp"
+
 namespace lihandover::store {
 
 namespace {
@@ -15,7 +17,6 @@ constexpr std::array<char, seal_header> header_bytes = {'L', 'I', 'H', 'O', 'S',
 
 // Header, number of the chunk, and whether it is the last.
 using AdditionalData = std::array<unsigned char, seal_header + 8 + 1>;
-using Nonce = std::array<unsigned char, 12>;
 
 const unsigned char* unsigned_bytes(const char* bytes) {
     return static_cast<const unsigned char*>(static_cast<const void*>(bytes));
@@ -72,7 +73,7 @@ ChunkCipher::ChunkCipher(const SealKey& key, Direction direction)
 }
 
 bool ChunkCipher::begin(std::uint64_t number, bool last) {
-    Nonce nonce{};
+    GcmNonce nonce{};
     put_big_endian(number, nonce.data() + 4);
     AdditionalData additional{};
     std::copy_n(unsigned_bytes(header_bytes.data()), seal_header, additional.begin());

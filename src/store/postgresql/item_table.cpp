@@ -10,6 +10,7 @@
 
 #include "columns.hpp"
 #include "common/contents.hpp"
+#include "common/numbered.hpp"
 #include "lihandover/base/invariant.hpp"
 #include "lihandover/store/people.hpp"
 #include "row_names.hpp"
@@ -18,12 +19,8 @@ namespace lihandover::store::postgresql {
 
 namespace {
 
-constexpr std::int64_t number_of(ItemState state) {
-    return static_cast<std::int64_t>(state);
-}
-
 /// Of a row of `aside`.
-ItemState state_of(std::int64_t number) {
+ItemState aside_state_of(std::int64_t number) {
     const auto state = static_cast<ItemState>(number);
     if (state != ItemState::held && state != ItemState::refused && state != ItemState::set_aside) {
         throw PgFailure(Trouble::damaged);
@@ -31,7 +28,7 @@ ItemState state_of(std::int64_t number) {
     return state;
 }
 
-std::optional<std::int64_t> level_of(const std::optional<model::ApplicationCorrelation>& correlation) {
+std::optional<std::int64_t> level_id_of(const std::optional<model::ApplicationCorrelation>& correlation) {
     return correlation ? std::optional(static_cast<std::int64_t>(correlation->level_id)) : std::nullopt;
 }
 
@@ -174,7 +171,7 @@ void ItemTable::accept(Transaction& transaction, std::span<const Acceptance* con
     }
     const Rows aside = transaction.connection.answer(deleted_aside_);
     for (int row = 0; row < aside.size(); ++row) {
-        gone.emplace(aside.integer(row, 0), gone_of(aside, row, state_of(aside.integer(row, 7))));
+        gone.emplace(aside.integer(row, 0), gone_of(aside, row, aside_state_of(aside.integer(row, 7))));
     }
     if (std::exchange(wait_for_lanes_, false)) {
         know_lanes(transaction, transaction.connection.answer(lanes_));
@@ -297,7 +294,7 @@ void ItemTable::add_queued(Transaction& transaction, const Waiting& waiting,
     q.flags.push_back(waiting.flags);
     q.size.push_back(waiting.size);
     q.received.push_back(waiting.received);
-    q.level_id.push_back(level_of(correlation));
+    q.level_id.push_back(level_id_of(correlation));
     q.sequence.push_back(sequence_of(correlation));
     q.object_id.emplace_back(text_of(waiting.object_id));
     q.octets.push_back(
@@ -398,7 +395,7 @@ std::optional<ItemTable::Waiting> ItemTable::find_aside(Connection& connection, 
     if (rows.empty()) {
         return std::nullopt;
     }
-    Waiting waiting = gone_of(rows, 0, state_of(rows.integer(0, 7)));
+    Waiting waiting = gone_of(rows, 0, aside_state_of(rows.integer(0, 7)));
     waiting.refusal = refusal_of(keyring_, "aside.words", row_name(waiting.row), rows, 0, 8);
     return waiting;
 }
@@ -704,7 +701,7 @@ std::vector<ItemTable::Aside> ItemTable::aside_after(Connection& connection, Row
     found.reserve(static_cast<std::size_t>(rows.size()));
     for (int row = 0; row < rows.size(); ++row) {
         found.push_back(
-            {rows.integer(row, 0), state_of(rows.integer(row, 1)), rows.integer(row, 2), rows.integer(row, 3)});
+            {rows.integer(row, 0), aside_state_of(rows.integer(row, 1)), rows.integer(row, 2), rows.integer(row, 3)});
     }
     return found;
 }

@@ -6,6 +6,7 @@
 #include "columns.hpp"
 #include "common/contents.hpp"
 #include "common/gcm.hpp"
+#include "common/numbered.hpp"
 #include "common/object_details.hpp"
 #include "lihandover/base/invariant.hpp"
 
@@ -13,16 +14,11 @@ namespace lihandover::store::postgresql {
 
 namespace {
 
-template <typename Enumerator>
-std::int64_t number_of(Enumerator value) {
-    return static_cast<std::int64_t>(value);
-}
-
 const SealedFile* file_of(const SealedObject* object) {
     return dynamic_cast<const SealedFile*>(object);
 }
 
-ObjectState state_of(std::int64_t number) {
+ObjectState object_state_of(std::int64_t number) {
     if (number < 0 || number >= static_cast<std::int64_t>(object_state_names.size())) {
         throw PgFailure(Trouble::damaged);
     }
@@ -34,7 +30,7 @@ QueuedObject queued(const model::Uuid& uuid, LaneId lane, std::int64_t flags, st
     return {uuid, lane, (flags & object_flag_emergency) != 0, size, model::Instant::from_micros(deadline)};
 }
 
-const model::Uuid& name_of(const NewObject& object) {
+const model::Uuid& uuid_of_new(const NewObject& object) {
     const SealedFile* sealed = file_of(object.sealed.get());
     return sealed != nullptr ? sealed->name() : object.file->id;
 }
@@ -52,7 +48,7 @@ void ObjectTable::take_stock(Connection& connection,
                              const std::function<void(LaneId lane, ObjectState state, std::int64_t count)>& visit) {
     const Rows rows = connection.read("SELECT lane, state, count(*) FROM object GROUP BY lane, state");
     for (int row = 0; row < rows.size(); ++row) {
-        visit(rows.integer(row, 0), state_of(rows.integer(row, 1)), rows.integer(row, 2));
+        visit(rows.integer(row, 0), object_state_of(rows.integer(row, 1)), rows.integer(row, 2));
     }
 }
 
@@ -75,7 +71,7 @@ void ObjectTable::ask(Connection& connection, std::span<const NewItem* const> it
             continue;
         }
         for (const NewObject& object : *item->objects) {
-            names.emplace_back(text_of(name_of(object)));
+            names.emplace_back(text_of(uuid_of_new(object)));
         }
     }
     if (names.empty()) {
@@ -107,7 +103,7 @@ ObjectTable::Blob ObjectTable::blob_of(Transaction& transaction, const NewObject
                                                    key_of(keyring_, rows.bytes(row, 2))};
         }
     }
-    const model::Uuid& name = name_of(object);
+    const model::Uuid& name = uuid_of_new(object);
     // One whose key was altered is not of use to anybody: this object has its own.
     if (const auto known = blobs_.find(name); known != blobs_.end() && known->second.key) {
         return known->second;
@@ -234,7 +230,7 @@ std::vector<ObjectTable::Row> ObjectTable::rows_of(Connection& connection, std::
         row.item = rows.integer(n, 2);
         row.lane = rows.integer(n, 3);
         row.blob = rows.integer(n, 4);
-        row.state = state_of(rows.integer(n, 5));
+        row.state = object_state_of(rows.integer(n, 5));
         row.flags = rows.integer(n, 6);
         row.lifetime = rows.integer(n, 7);
         row.expires_at = rows.optional_integer(n, 8);
@@ -583,7 +579,7 @@ std::vector<ObjectTable::Waiting> ObjectTable::waiting_after(Connection& connect
         Parameters().add(after).add(static_cast<std::int64_t>(limit)));
     for (int row = 0; row < rows.size(); ++row) {
         found.push_back(
-            {rows.integer(row, 0), state_of(rows.integer(row, 1)), rows.integer(row, 2), rows.integer(row, 3)});
+            {rows.integer(row, 0), object_state_of(rows.integer(row, 1)), rows.integer(row, 2), rows.integer(row, 3)});
     }
     return found;
 }

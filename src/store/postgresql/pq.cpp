@@ -23,7 +23,7 @@ constexpr Oid type_int8_array = 1016;
 
 constexpr int binary = 1;
 /// So often it is looked whether to give up.
-constexpr std::chrono::milliseconds look{100};
+constexpr std::chrono::milliseconds longest_wait{100};
 
 void append_number(std::string& out, std::uint64_t value, unsigned bytes) {
     for (unsigned i = bytes; i-- > 0;) {
@@ -415,7 +415,7 @@ void Connection::wait_for_input(std::chrono::steady_clock::time_point until) {
             lose();
         }
         pollfd socket{PQsocket(connection_.get()), static_cast<short>(POLLIN | (unsent != 0 ? POLLOUT : 0)), 0};
-        static_cast<void>(poll(&socket, 1, static_cast<int>(std::min(left, look).count())));
+        static_cast<void>(poll(&socket, 1, static_cast<int>(std::min(left, longest_wait).count())));
         if (PQconsumeInput(connection_.get()) != 1) {
             lose();
         }

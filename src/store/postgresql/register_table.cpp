@@ -18,7 +18,7 @@ std::uint32_t bit_of(std::int64_t schema_number) {
 }
 
 template <typename Entry>
-std::pair<std::string_view, std::string_view> name_of(const Entry& entry) {
+std::pair<std::string_view, std::string_view> lane_name_of(const Entry& entry) {
     return {entry.destination, entry.liid};
 }
 
@@ -239,7 +239,7 @@ std::vector<StoredRevocation> RegisterTable::revocations(Connection& connection)
                                text("revocation.who", 7).value_or(""),
                                text("revocation.why", 8).value_or("")});
     }
-    std::ranges::sort(revocations, {}, name_of<StoredRevocation>);
+    std::ranges::sort(revocations, {}, lane_name_of<StoredRevocation>);
     return revocations;
 }
 
@@ -269,7 +269,7 @@ std::vector<StoredPendingWarrant> RegisterTable::pending_warrants(Connection& co
         pending.why = opened(keyring_, "pending_warrant.why", said, rows, row, 7).value_or("");
         add_approvals(connection, pending);
     }
-    std::ranges::sort(all, {}, name_of<StoredPendingWarrant>);
+    std::ranges::sort(all, {}, lane_name_of<StoredPendingWarrant>);
     return all;
 }
 
@@ -340,7 +340,7 @@ void RegisterTable::change_warrants(Transaction& transaction, const WarrantChang
                                      std::pair(&changes.changed, audit::Kind::warrant_changed)}) {
         for (const StoredWarrant& warrant : *list) {
             put_warrant(transaction, warrant);
-            tell(transaction, kind, name_of(warrant), changes.who, warrant.said());
+            tell(transaction, kind, lane_name_of(warrant), changes.who, warrant.said());
         }
     }
     for (const StoredWarrant& warrant : changes.marked) {
@@ -350,14 +350,14 @@ void RegisterTable::change_warrants(Transaction& transaction, const WarrantChang
     for (const StoredWarrant& warrant : changes.ended) {
         transaction.connection.write("DELETE FROM warrant WHERE destination=$1 AND liid=$2",
                                      at(warrant.destination, warrant.liid));
-        tell(transaction, audit::Kind::warrant_ended, name_of(warrant), changes.who, warrant.said());
+        tell(transaction, audit::Kind::warrant_ended, lane_name_of(warrant), changes.who, warrant.said());
     }
     for (const LiftedRevocation& lifted : changes.lifted) {
         const Rows gone =
             transaction.connection.read("DELETE FROM revocation WHERE destination=$1 AND liid=$2 RETURNING at",
                                         at(lifted.destination, lifted.liid));
         if (!gone.empty()) {
-            tell(transaction, audit::Kind::revocation_lifted, name_of(lifted), changes.who, lifted.why);
+            tell(transaction, audit::Kind::revocation_lifted, lane_name_of(lifted), changes.who, lifted.why);
         }
     }
     for (const StoredRevocation& revocation : changes.revoked) {
@@ -393,7 +393,7 @@ void RegisterTable::put_pending(Transaction& transaction, const StoredPendingWar
             .add(transaction.now.micros())
             .add(std::string_view(sealed(keyring_, "pending_warrant.who", said, "")))
             .add(std::string_view(sealed(keyring_, "pending_warrant.why", said, ""))));
-    tell(transaction, audit::Kind::warrant_pending, name_of(pending), who, pending.file + ": " + pending.terms);
+    tell(transaction, audit::Kind::warrant_pending, lane_name_of(pending), who, pending.file + ": " + pending.terms);
 }
 
 std::size_t RegisterTable::count_approvals(Transaction& transaction, const WarrantDecision& decision,
@@ -444,7 +444,7 @@ std::optional<std::size_t> RegisterTable::decide_warrant(Transaction& transactio
     }
     if (is_new) {
         tell(transaction, decision.approve ? audit::Kind::warrant_approved : audit::Kind::warrant_refused,
-             name_of(decision), decision.who, decision.why);
+             lane_name_of(decision), decision.who, decision.why);
     }
     return count_approvals(transaction, decision, token);
 }
@@ -472,7 +472,7 @@ void RegisterTable::revoke(Transaction& transaction, const StoredRevocation& rev
             .add(std::string_view(text("revocation.why", revocation.why))));
     const std::string why =
         revocation.hold == Review::none ? revocation.why : revocation.why + " (what was queued is held)";
-    tell(transaction, audit::Kind::warrant_revoked, name_of(revocation), revocation.who, why);
+    tell(transaction, audit::Kind::warrant_revoked, lane_name_of(revocation), revocation.who, why);
 }
 
 void RegisterTable::pause(Transaction& transaction, std::string_view destination, std::string_view who) {

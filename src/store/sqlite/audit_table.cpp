@@ -8,14 +8,11 @@
 
 #include "audit_reads.hpp"
 #include "columns.hpp"
+#include "common/numbered.hpp"
 
 namespace lihandover::store::sqlite {
 
 namespace {
-
-std::int64_t number_of(audit::Kind kind) {
-    return static_cast<std::int64_t>(kind);
-}
 
 /// Checkpoints looked at in one step of pruning.
 constexpr int most_looks = 10;

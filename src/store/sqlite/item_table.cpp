@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "columns.hpp"
+#include "common/numbered.hpp"
 #include "lihandover/base/invariant.hpp"
 #include "lihandover/store/people.hpp"
 
@@ -15,12 +16,8 @@ namespace lihandover::store::sqlite {
 
 namespace {
 
-constexpr std::int64_t number_of(ItemState state) {
-    return static_cast<std::int64_t>(state);
-}
-
 /// Of a row of `aside`.
-ItemState state_of(std::int64_t number) {
+ItemState aside_state_of(std::int64_t number) {
     const auto state = static_cast<ItemState>(number);
     if (state != ItemState::held && state != ItemState::refused && state != ItemState::set_aside) {
         throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
@@ -168,7 +165,7 @@ std::optional<ItemTable::Waiting> ItemTable::find_aside(RowId row) {
     }
     Waiting waiting;
     waiting.row = row;
-    waiting.state = state_of(rows->integer(0));
+    waiting.state = aside_state_of(rows->integer(0));
     waiting.lane = rows->integer(1);
     waiting.flags = rows->integer(2);
     waiting.size = rows->integer(3);
@@ -664,7 +661,7 @@ std::vector<ItemTable::Aside> ItemTable::aside_after(Connection& /*connection*/,
     std::vector<Aside> found;
     statements_.aside_after.bind(1, after).bind(2, static_cast<std::int64_t>(limit));
     for (Rows rows(statements_.aside_after); rows.next();) {
-        found.push_back({rows->integer(0), state_of(rows->integer(1)), rows->integer(2), rows->integer(3)});
+        found.push_back({rows->integer(0), aside_state_of(rows->integer(1)), rows->integer(2), rows->integer(3)});
     }
     return found;
 }

@@ -8,6 +8,7 @@
 
 #include "columns.hpp"
 #include "common/gcm.hpp"
+#include "common/numbered.hpp"
 #include "common/object_details.hpp"
 #include "item_table.hpp"
 #include "lihandover/base/invariant.hpp"
@@ -16,20 +17,15 @@ namespace lihandover::store::sqlite {
 
 namespace {
 
-std::string_view text_of(const SealKey& key) {
+std::string_view key_text(const SealKey& key) {
     return {reinterpret_cast<const char*>(key.bytes().data()), key.bytes().size()};
-}
-
-template <typename Enumerator>
-std::int64_t number_of(Enumerator value) {
-    return static_cast<std::int64_t>(value);
 }
 
 const SealedFile* file_of(const SealedObject* object) {
     return dynamic_cast<const SealedFile*>(object);
 }
 
-ObjectState state_of(std::int64_t number) {
+ObjectState object_state_of(std::int64_t number) {
     if (number < 0 || number >= static_cast<std::int64_t>(object_state_names.size())) {
         throw SqlFailure(Trouble::corrupt, SQLITE_CORRUPT);
     }
@@ -114,7 +110,7 @@ void ObjectTable::take_stock(Connection& connection,
                              const std::function<void(LaneId lane, ObjectState state, std::int64_t count)>& visit) {
     Statement counts = connection.prepare("SELECT lane, state, count(*) FROM object GROUP BY lane, state");
     for (Rows rows(counts); rows.next();) {
-        visit(rows->integer(0), state_of(rows->integer(1)), rows->integer(2));
+        visit(rows->integer(0), object_state_of(rows->integer(1)), rows->integer(2));
     }
 }
 
@@ -182,7 +178,7 @@ ObjectTable::Blob ObjectTable::blob_of(Transaction& transaction, const NewObject
             .bind(2, static_cast<std::int64_t>(sealed->size()))
             .bind_blob(3, sha256)
             .bind(4, bytes_of(sealed->name()))
-            .bind_blob(5, seal_piece(key, place_of_key, text_of(sealed->key())))
+            .bind_blob(5, seal_piece(key, place_of_key, key_text(sealed->key())))
             .bind_null(6)
             .run();
         changes_.released.erase(sealed->name());
@@ -223,7 +219,7 @@ ObjectTable::Blob ObjectTable::mended(Transaction& transaction, std::int64_t blo
     std::string file_key;
     std::string sha256;
     if (sealed != nullptr) {
-        file_key = seal_piece(key, place_of_key, text_of(sealed->key()));
+        file_key = seal_piece(key, place_of_key, key_text(sealed->key()));
         sha256 = seal_sha256(key, sealed->sha256());
         put.bind_blob(3, file_key).bind_blob(4, sha256);
     } else if (object.file->sha256) {
@@ -329,7 +325,7 @@ std::vector<ObjectTable::Row> ObjectTable::rows_of(Statement& statement) {
         row.item = rows->integer(2);
         row.lane = rows->integer(3);
         row.blob = rows->integer(4);
-        row.state = state_of(rows->integer(5));
+        row.state = object_state_of(rows->integer(5));
         row.flags = rows->integer(6);
         row.lifetime = rows->integer(7);
         if (!rows->is_null(8)) {
@@ -514,7 +510,7 @@ void ObjectTable::prepared(Transaction& transaction, const model::Uuid& source,
             .bind_blob(3, sha256)
             .bind(4, bytes_of(file->name()))
             .bind_blob(5,
-                       key ? seal_piece(*key, place_of_key, text_of(file->key())) : std::string(text_of(file->key())))
+                       key ? seal_piece(*key, place_of_key, key_text(file->key())) : std::string(key_text(file->key())))
             .run();
         changes_.released.erase(file->name());
         changes_.kept.push_back(std::static_pointer_cast<const SealedFile>(copy));
@@ -681,7 +677,7 @@ std::vector<ObjectTable::Waiting> ObjectTable::waiting_after(Connection& /*conne
     std::vector<Waiting> found;
     s_.waiting_after.bind(1, after).bind(2, static_cast<std::int64_t>(limit));
     for (Rows rows(s_.waiting_after); rows.next();) {
-        found.push_back({rows->integer(0), state_of(rows->integer(1)), rows->integer(2), rows->integer(3)});
+        found.push_back({rows->integer(0), object_state_of(rows->integer(1)), rows->integer(2), rows->integer(3)});
     }
     return found;
 }

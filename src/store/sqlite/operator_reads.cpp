@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "columns.hpp"
+#include "common/numbered.hpp"
 #include "common/states.hpp"
 #include "object_table.hpp"
 
@@ -58,11 +59,6 @@ constexpr const char* object_ended =
     "e.object_id=? ORDER BY e.id DESC LIMIT 1";
 
 #undef LIHANDOVER_WAITING_OBJECT
-
-template <typename Enumerator>
-std::int64_t number_of(Enumerator value) {
-    return static_cast<std::int64_t>(value);
-}
 
 ObjectState object_state_of(ItemState state) {
     return state == ItemState::queued      ? ObjectState::queued

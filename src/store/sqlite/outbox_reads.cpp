@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "columns.hpp"
+#include "common/numbered.hpp"
 #include "common/object_details.hpp"
 #include "item_table.hpp"
 #include "object_table.hpp"
@@ -28,11 +29,6 @@ constexpr const char* object_by_uuid = LIHANDOVER_STORED_OBJECT
     "w.after < o.item AND (w.upto IS NULL OR o.item <= w.upto))) LIMIT 1";
 constexpr const char* objects_of_item = LIHANDOVER_STORED_OBJECT "WHERE o.item=? ORDER BY o.position";
 #undef LIHANDOVER_STORED_OBJECT
-
-template <typename Enumerator>
-std::int64_t number_of(Enumerator value) {
-    return static_cast<std::int64_t>(value);
-}
 
 enum class Described : std::uint8_t { yes, lost, not_now };
 

@@ -31,7 +31,7 @@ std::int64_t schema_number(Connection& connection, std::string_view identifier) 
 
 /// The pair that names a warrant.
 template <typename Entry>
-std::pair<std::string_view, std::string_view> name_of(const Entry& entry) {
+std::pair<std::string_view, std::string_view> lane_name_of(const Entry& entry) {
     return {entry.destination, entry.liid};
 }
 
@@ -255,7 +255,7 @@ std::vector<StoredRevocation> RegisterTable::revocations(Connection& connection)
                                std::string(rows->bytes(6)),
                                std::string(rows->bytes(7))});
     }
-    std::ranges::sort(revocations, {}, name_of<StoredRevocation>);
+    std::ranges::sort(revocations, {}, lane_name_of<StoredRevocation>);
     return revocations;
 }
 
@@ -452,7 +452,7 @@ std::vector<StoredPendingWarrant> RegisterTable::pending_warrants(Connection& co
                                          model::Instant::from_micros(each->integer(2))});
         }
     }
-    std::ranges::sort(all, {}, name_of<StoredPendingWarrant>);
+    std::ranges::sort(all, {}, lane_name_of<StoredPendingWarrant>);
     return all;
 }
 

@@ -18,7 +18,7 @@ namespace {
 
 // What SQL functions are called with.
 
-std::string_view bytes_of(sqlite3_value* value) {
+std::string_view value_bytes(sqlite3_value* value) {
     const void* bytes = sqlite3_value_blob(value);
     const int size = sqlite3_value_bytes(value);
     return size == 0 ? std::string_view{}
@@ -28,7 +28,7 @@ std::string_view bytes_of(sqlite3_value* value) {
 /// A row's number or its name, told apart.
 std::string id_of(sqlite3_value* value) {
     return sqlite3_value_type(value) == SQLITE_INTEGER ? row_name(sqlite3_value_int64(value))
-                                                       : row_name(bytes_of(value));
+                                                       : row_name(value_bytes(value));
 }
 
 void give(sqlite3_context* context, std::string text) {
@@ -41,7 +41,7 @@ std::optional<std::string> open_value(const Keyring& keys, sqlite3_value** value
     if (sqlite3_value_type(values[2]) != SQLITE_BLOB) {
         return std::nullopt;
     }
-    return keys.unseal(bytes_of(values[0]), id_of(values[1]), bytes_of(values[2]));
+    return keys.unseal(value_bytes(values[0]), id_of(values[1]), value_bytes(values[2]));
 }
 
 void sealed(const Keyring& keys, sqlite3_context* context, sqlite3_value** values) {
@@ -49,7 +49,7 @@ void sealed(const Keyring& keys, sqlite3_context* context, sqlite3_value** value
         sqlite3_result_value(context, values[2]);
         return;
     }
-    give(context, keys.seal(bytes_of(values[0]), id_of(values[1]), bytes_of(values[2])));
+    give(context, keys.seal(value_bytes(values[0]), id_of(values[1]), value_bytes(values[2])));
 }
 
 void opened(const Keyring& keys, sqlite3_context* context, sqlite3_value** values) {
@@ -62,7 +62,7 @@ void opened(const Keyring& keys, sqlite3_context* context, sqlite3_value** value
     } else if (keys.may_be_plain()) {
         sqlite3_result_value(context, values[2]);
     } else {
-        keys.note_unreadable(bytes_of(values[0]));
+        keys.note_unreadable(value_bytes(values[0]));
         sqlite3_result_null(context);
     }
 }
@@ -70,7 +70,7 @@ void opened(const Keyring& keys, sqlite3_context* context, sqlite3_value** value
 void stale(const Keyring& keys, sqlite3_context* context, sqlite3_value** values) {
     const int type = sqlite3_value_type(values[2]);
     bool due = type != SQLITE_NULL && keys.on();
-    if (due && type == SQLITE_BLOB && Keyring::generation_of(bytes_of(values[2])) == keys.generation()) {
+    if (due && type == SQLITE_BLOB && Keyring::generation_of(value_bytes(values[2])) == keys.generation()) {
         // Bytes that are not sealed yet may look as if they were.
         due = keys.may_be_plain() && !open_value(keys, values);
     }
@@ -82,10 +82,10 @@ void resealed(const Keyring& keys, sqlite3_context* context, sqlite3_value** val
         sqlite3_result_value(context, values[2]);
         return;
     }
-    const std::string_view place = bytes_of(values[0]);
+    const std::string_view place = value_bytes(values[0]);
     auto text = open_value(keys, values);
     if (!text && keys.may_be_plain()) {
-        text = bytes_of(values[2]);
+        text = value_bytes(values[2]);
     }
     if (text) {
         give(context, keys.seal(place, id_of(values[1]), *text));
@@ -94,7 +94,7 @@ void resealed(const Keyring& keys, sqlite3_context* context, sqlite3_value** val
     }
     // Nobody can open it any more. It has the newest number and stays what it is: not authentic.
     keys.note_unreadable(place);
-    give(context, keys.lost(bytes_of(values[2])));
+    give(context, keys.lost(value_bytes(values[2])));
 }
 
 void named(sqlite3_context* context, int count, sqlite3_value** values) {
@@ -109,7 +109,7 @@ void named(sqlite3_context* context, int count, sqlite3_value** values) {
 }
 
 void keyed(const Keyring& keys, sqlite3_context* context, sqlite3_value** values) {
-    if (const auto token = keys.token(bytes_of(values[0]), bytes_of(values[1]))) {
+    if (const auto token = keys.token(value_bytes(values[0]), value_bytes(values[1]))) {
         sqlite3_result_blob64(context, token->data(), token->size(), SQLITE_TRANSIENT);
     } else {
         sqlite3_result_value(context, values[1]);
