@@ -23,6 +23,8 @@ function(lihandover_room name)
   else()
     target_precompile_headers(lihandover_${name} REUSE_FROM precompiled_standard)
   endif()
+  # Once subfolders have added theirs.
+  cmake_language(EVAL CODE "cmake_language(DEFER CALL lihandover_unity lihandover_${name})")
 endfunction()
 
 # lihandover_test(NAME SOURCES a_test.cpp … ROOMS model …)

@@ -1,7 +1,8 @@
 # Compiler, linker and hardening flags for every target of the project.
 
+# A unity build has files of its own, which name others by their place: the cache would only cost time.
 find_program(CCACHE_PROGRAM ccache)
-if(CCACHE_PROGRAM)
+if(CCACHE_PROGRAM AND NOT LIHANDOVER_UNITY)
   # Without these ccache passes by every file that uses a precompiled header.
   set(ccache_launcher ${CMAKE_COMMAND} -E env
     CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE_PROGRAM})
@@ -21,6 +22,10 @@ target_compile_options(lihandover_flags INTERFACE
   # Optimising, it does so on a coroutine's frame whose allocation it inlined, and on a test's own operator new.
   $<$<AND:$<CXX_COMPILER_ID:GNU>,$<NOT:$<CONFIG:Debug>>>:-Wno-mismatched-new-delete>
   $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>) # the preprocessed text names the precompiled header, for ccache
+if(LIHANDOVER_UNITY)
+  # What a file has for itself is seen by those behind it, and is not in the file that GCC calls the main one.
+  target_compile_options(lihandover_flags INTERFACE -Wno-shadow -Wno-subobject-linkage)
+endif()
 if(LIHANDOVER_WERROR)
   target_compile_options(lihandover_flags INTERFACE -Werror)
 endif()

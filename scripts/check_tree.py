@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from functions import functions
+from own_names import clashes
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -328,6 +329,12 @@ def check_built(paths, known):
             folder = os.path.dirname(folder)
 
 
+def check_own_names(paths):
+    """Files of a folder can be compiled together (cmake/Unity.cmake)."""
+    for path, line, name, other in clashes((path, read(path)) for path in paths):
+        breach(path, line, f"{name}: {other} has that for itself, too; share it, or say which it is")
+
+
 def main():
     paths = tracked()
     known = set(paths)
@@ -345,6 +352,7 @@ def main():
         check_citations(path, lines, promises, known)
         check_length(path, text)
     check_built(paths, known)
+    check_own_names(paths)
     check_rooms(paths)
     check_table_of_rooms()
     check_threads(paths)
