@@ -143,6 +143,7 @@ void add_company(const std::string& path, Tree& tree) {
     } else if (path.starts_with("store.engine") || path.starts_with("store.postgresql")) {
         tree.set("store.postgresql.connection", "\"host=db1\"");
         tree.set("encryption.key_files", "[/x]");
+        tree.set("warrants_dir", "/x");  // which has another default with each engine
     } else if (path.starts_with("objectserver")) {
         tree.set("objectserver.listen", "\"127.0.0.1:1\"");
         tree.set("objectserver.public_url", "\"https://x.example/\"");

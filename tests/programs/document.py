@@ -5,6 +5,9 @@ import re
 
 from programs.process import SOURCE
 
+# The section whose commands need a store in PostgreSQL.
+WARRANT_SETS = "One set of warrants for several daemons"
+
 
 def sections():
     """Of each heading its commands, in the order of the document: whole lines of fenced examples, without remarks. Examples of

@@ -1,13 +1,14 @@
 """One set of warrants in the database: `lihandoverctl warrants apply` and `diff`, and what counts from when on."""
 
 import os
+import shlex
 import subprocess
 import threading
 import time
 import unittest
 
 from harness import LIHANDOVERCTL, Daemon, Lea, message, wait_until
-from programs import Postgresql
+from programs import Postgresql, document
 from programs.x2x3 import PointOfInterception, pdu, sip_message
 from harness import Certificates, Ports
 from users import UsersTest
@@ -71,6 +72,17 @@ class WarrantSetTest(UsersTest):
 
 
 class Sets(WarrantSetTest):
+    def test_what_the_document_shows(self):
+        self.write("u-1")
+        self.daemon.start()
+        shown = document.sections()[document.WARRANT_SETS]
+        self.assertEqual(3, len(shown))
+        for command in shown:
+            words = shlex.split(command.replace("/etc/warrants", self.daemon.warrants), comments=True)
+            self.assertEqual("lihandoverctl", words[0])
+            self.daemon.ctl(*words[1:])
+        self.assertTrue(self.reached("u-1"))
+
     def test_a_set_comes_into_force_and_stays_over_restarts(self):
         self.write("u-1", "u-2")
         self.daemon.start()

@@ -353,8 +353,9 @@ TEST_F(Postgresql, ASchemaOfTheFirstVersionIsUpgradedByOneRoleAndUsedByAnother) 
     store_.reset();
     Cluster::instance()->execute(
         schema_,
-        "DROP TABLE bucket, arrival; ALTER TABLE node DROP term, DROP lease_until, DROP generation; DELETE FROM "
-        "store_version WHERE version > 1; UPDATE node SET seen='epoch'");
+        "DROP TABLE bucket, arrival, warrant_set, warrant_file; ALTER TABLE node DROP term, DROP lease_until, DROP "
+        "generation, DROP warrants, DROP warrants_known, DROP warrants_followed; DELETE FROM store_version WHERE "
+        "version > 1; UPDATE node SET seen='epoch'");
     const auto refused = open_postgresql(options("state"), database(), clock_);
     ASSERT_FALSE(refused);
     EXPECT_THAT(refused.error().message, HasSubstr("role"));
