@@ -128,7 +128,7 @@ class Completion(unittest.TestCase):
         program = command_line.read(PROGRAMS["lihandoverctl"])
         script = [f"source {shlex.quote(built('completion', 'bash', 'lihandoverctl'))}"]
         asked = [command for command in program.every()
-                 if not any(option.value == "FILE" for option in command.positionals)]
+                 if not any(option.value in ("FILE", "DIR") for option in command.positionals)]
         for command in asked:
             words = " ".join(map(shlex.quote, ["lihandoverctl", *command.path, ""]))
             script.append(f"COMP_WORDS=({words}) COMP_CWORD={len(command.path) + 1}; _lihandoverctl; echo \"${{COMPREPLY[*]}}\"")

@@ -122,7 +122,8 @@ class Operator(SystemTest):
                    ("revoke", "LIID-1", "--destination", "lea-one", "--reason", "x"))
         arrays = (("items",), ("warrants",), ("warrants", "--waiting"), ("report",))
         # What these print is looked at where there is something that they can do.
-        elsewhere = {"show --content", "approve", "rekey", "restore accept", "approve-warrant", "refuse-warrant"}
+        elsewhere = {"show --content", "approve", "rekey", "restore accept", "approve-warrant", "refuse-warrant",
+                     "warrants apply", "warrants diff"}
         for arguments in objects + arrays:
             out = self.daemon.ctl(*arguments, "--json")
             for document in out.splitlines() if arguments in objects else [out]:
